@@ -1,0 +1,64 @@
+// swift-tools-version: 6.2
+import Foundation
+import PackageDescription
+
+/// The name of the OpenMP runtime library: `omp5` in Debian's libomp-dev, `omp` elsewhere.
+let openMPLibrary = ProcessInfo.processInfo.environment["HOURGLASS_OPENMP_LIBRARY"] ?? "omp5"
+
+/// `-O3` follows SwiftPM's own `-O0`, so that the kernels are fast in debug builds and tests as well.
+let kernelFlags = ["-O3", "-fno-math-errno", "-ffp-contract=on", "-Wall", "-Wextra", "-Wno-psabi"]
+
+let package = Package(
+  name: "hourglass",
+  products: [
+    .executable(name: "hourglass", targets: ["hourglass"]),
+    .library(name: "HourglassKernels", targets: ["HourglassKernels"]),
+    .library(name: "Hourglass", targets: ["HourglassModels", "HourglassData", "HourglassTraining"]),
+  ],
+  traits: [
+    .trait(name: "OpenMP", description: "Threads inside a worker, by the OpenMP runtime of the system."),
+    .default(enabledTraits: ["OpenMP"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+  ],
+  targets: [
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CSpng", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .target(
+      name: "HourglassKernels",
+      cSettings: [
+        .unsafeFlags(kernelFlags),
+        .unsafeFlags(["-fopenmp"], .when(traits: ["OpenMP"])),
+      ],
+      linkerSettings: [
+        .linkedLibrary("m"),
+        .linkedLibrary(openMPLibrary, .when(platforms: [.linux], traits: ["OpenMP"])),
+      ]),
+    .target(name: "HourglassModels", dependencies: ["HourglassKernels"]),
+    .target(name: "HourglassData", dependencies: ["HourglassModels", "CZlib", "CSpng", "CCrypto"]),
+    .target(name: "HourglassTraining", dependencies: ["HourglassData"]),
+    .executableTarget(
+      name: "hourglass",
+      dependencies: [
+        "HourglassTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
+    .executableTarget(
+      name: "bench",
+      dependencies: [
+        "HourglassTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      path: "Benchmarks", sources: ["Sources"]),
+    .target(name: "TestSupport", dependencies: ["HourglassTraining"], path: "Tests/TestSupport"),
+    .testTarget(name: "HourglassKernelsTests", dependencies: ["HourglassKernels", "TestSupport"]),
+    .testTarget(name: "HourglassModelsTests", dependencies: ["HourglassModels", "TestSupport"]),
+    .testTarget(name: "HourglassDataTests", dependencies: ["HourglassData", "TestSupport"]),
+    .testTarget(
+      name: "HourglassTrainingTests", dependencies: ["HourglassTraining", "TestSupport"],
+      exclude: ["Golden"]),
+    .testTarget(name: "hourglassTests", dependencies: ["hourglass", "TestSupport"]),
+  ],
+  swiftLanguageModes: [.v6],
+  cLanguageStandard: .gnu11
+)

@@ -1,0 +1,366 @@
+/* Hourglass kernels: training kernels for convolutional autoencoders on CPUs, as a plain C library.
+ *
+ * CONVENTIONS, which hold for every call below
+ *
+ *   Letters   N samples; H, W, C height, width and channels of the *large* image; P, Q, K the same of the *small*
+ *             image; R, S filter height and width; U, V vertical and horizontal stride; I, O inputs and outputs of
+ *             a dense layer; Z latent units. A convolution goes large -> small, a transposed convolution small ->
+ *             large, with the same geometry.
+ *   Memory    images are NHWC (small ones NPQK), filters RSCK, dense weights IO; contiguous, row-major, float.
+ *             Pointers need the alignment of float only; 64-byte alignment is faster.
+ *   Extents   and counts are ptrdiff_t and count elements, never bytes.
+ *   Order     of arguments: geometry, inputs, outputs, scratch, parallel.
+ *   Outputs   are overwritten and may be uninitialised. Only gradients of parameters also take `accumulate`: when
+ *             true the sum goes on from the value found there, exactly as if all samples had come in one call.
+ *             NULL for an output means "not wanted"; NULL for a bias means "none".
+ *   Aliasing  inputs and outputs must not overlap unless the comment of a call allows it.
+ *   Scratch   is memory the caller brings, of the size its `..._scratch` call answers (in floats). Contents do not
+ *             matter before and after. Two calls that run at the same time need scratch of their own.
+ *   Errors    `..._check` answers NULL for a geometry that the other calls accept, or an English sentence that lives
+ *             as long as the program. All other calls take a checked geometry and cannot fail.
+ *   Threads   the last argument says who runs the parts of a call; NULL means the calling thread alone. Every call
+ *             may be made from any thread at any time. The numbers do not depend on the number of threads: parts
+ *             split only disjoint outputs, never a sum.
+ *   Numbers   each output element is one chain of fused multiply-adds in a fixed order, the same on every
+ *             instruction set with FMA. Where lanes must share one sum there are 16 partial sums, element i in
+ *             partial sum i mod 16, added as a balanced tree. While a call runs denormals count as zero; the caller's
+ *             floating-point mode is restored. Infinities and NaN travel as in IEEE 754, with one exception: an
+ *             element that a filter reaches only through padding is never read.
+ *
+ * The library never allocates, prints, aborts, or changes the environment. Its only global state is the table of
+ * kernels for the instruction set in use.
+ */
+#ifndef HOURGLASS_KERNELS_H
+#define HOURGLASS_KERNELS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* ---------------------------------------------------------------------------------- threads, instruction sets */
+
+/* Who runs the parts of a call.
+ *
+ * threads       number of parts that run at once; 0 and 1 mean the calling thread alone.
+ * parallel_for  NULL: OpenMP runs the parts (one after the other where the library was built without OpenMP).
+ *               Otherwise it must call body(argument, part) once for each part in [0, parts), in any order, on any
+ *               threads, and return when all have returned.
+ * context       handed to parallel_for. */
+typedef struct hg_parallel {
+  size_t size; /* sizeof(hg_parallel) */
+  ptrdiff_t threads;
+  void (*parallel_for)(void *context, ptrdiff_t parts, void (*body)(void *argument, ptrdiff_t part), void *argument);
+  void *context;
+} hg_parallel;
+
+/* Version of the library, "major.minor.patch". */
+const char *hg_version(void);
+
+/* Name of the instruction set in use: "avx512", "avx2", "neon" or "baseline". The widest that the machine has, unless
+ * the environment variable HOURGLASS_ISA named another when the first kernel was called. */
+const char *hg_isa_name(void);
+
+/* Chooses the instruction set for all later calls, "" for the widest. Answers NULL, or a sentence when this machine or
+ * this build lacks it (the choice then stays as it was). Not to be called while other calls run. */
+const char *hg_isa_select(const char *name);
+
+/* True when the instruction set in use fuses multiply and add, so that its bits equal those of every other such. */
+bool hg_isa_has_fma(void);
+
+/* True when the library was built with OpenMP. */
+bool hg_has_openmp(void);
+
+/* ------------------------------------------------------------------------------------------------ activations */
+
+/* Elementwise activation a, applied to the sum s. Its derivative is expressed by the output y = a(s). */
+typedef enum hg_activation {
+  HG_ACTIVATION_LINEAR = 0,  /* y = s                  dy/ds = 1            */
+  HG_ACTIVATION_RELU = 1,    /* y = max(s, 0)          dy/ds = y > 0        */
+  HG_ACTIVATION_SIGMOID = 2, /* y = 1 / (1 + exp(-s))  dy/ds = y (1 - y)    */
+} hg_activation;
+
+/* y[i] = a(x[i]) for i in [0, count). y may be x. */
+void hg_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y,
+                           const hg_parallel *parallel);
+
+/* dx[i] = dy[i] * a'(y[i]) with y the activation's output. dx may be dy. */
+void hg_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy, float *dx,
+                            const hg_parallel *parallel);
+
+/* -------------------------------------------------------------------------------- convolution, both directions */
+
+/* Geometry of a convolution, a transposed convolution or a pooling between a large and a small image:
+ *
+ *   small position (p, q) and tap (r, s) meet large position (h, w) = (p U + r - pad_top, q V + s - pad_left).
+ *
+ * A tap that falls outside the large image is padding: it contributes nothing. Bottom and right padding follow from the
+ * extents. */
+typedef struct hg_geometry2d {
+  size_t size;       /* sizeof(hg_geometry2d) */
+  ptrdiff_t samples; /* N */
+  ptrdiff_t large_height, large_width, large_channels; /* H, W, C */
+  ptrdiff_t small_height, small_width, small_channels; /* P, Q, K */
+  ptrdiff_t filter_height, filter_width;               /* R, S */
+  ptrdiff_t stride_vertical, stride_horizontal;        /* U, V */
+  ptrdiff_t pad_top, pad_left;
+} hg_geometry2d;
+
+/* NULL, or why the convolution calls refuse this geometry. Extents, filter and strides must be at least 1, padding at
+ * least 0 and below the filter's extent, samples at least 0, every image and filter below 2^40 elements. */
+const char *hg_conv2d_check(const hg_geometry2d *geometry);
+
+/* The convolution is one bilinear form,
+ *
+ *   <y, dy> = sum over n, p, q, k, r, s, c of  x[n, pU + r - pad_top, qV + s - pad_left, c]  w[r, s, c, k]  dy[n, p, q, k]
+ *
+ * and its partial evaluations are the six passes below. Weights are brought into the order a pass reads by one of two
+ * preparations, once per change of the weights; samples do not matter to them.
+ *
+ *   pass                               form      needs
+ *   hg_conv2d_forward                  gather    hg_conv2d_prepare_gather
+ *   hg_conv2d_backward_data            scatter   hg_conv2d_prepare_scatter
+ *   hg_conv2d_backward_filter          filter    -
+ *   hg_conv2d_transpose_forward        scatter   hg_conv2d_prepare_scatter
+ *   hg_conv2d_transpose_backward_data  gather    hg_conv2d_prepare_gather
+ *   hg_conv2d_transpose_backward_filter filter   -
+ */
+
+/* Floats of the weights prepared for the gather and for the scatter form. */
+ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *geometry);
+ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *geometry);
+
+/* prepared = filter (R S C K) in the order the gather form reads it. Cost: one read and one write of the filter. */
+void hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
+                              const hg_parallel *parallel);
+
+/* prepared = filter (R S C K), transposed for the scatter form. Cost as above. */
+void hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
+                               const hg_parallel *parallel);
+
+/* Floats of scratch of hg_conv2d_transpose_forward and hg_conv2d_backward_data, and of the two filter gradients. */
+ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
+ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
+
+/* y[n,p,q,k] = a(bias[k] + sum over r, s, c of x[n, pU+r-pad_top, qV+s-pad_left, c] w[r,s,c,k])
+ * x: N H W C; gather_filter: prepared; bias: K or NULL; y: N P Q K.
+ * Cost: 2 N P Q K R S C flops less those on padding. */
+void hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter, const float *bias,
+                       hg_activation activation, float *y, const hg_parallel *parallel);
+
+/* dx[n,h,w,c] = a'(gate[n,h,w,c]) * sum over the p, q, r, s that meet (h, w), and k, of dy[n,p,q,k] w[r,s,c,k]
+ * dy: N P Q K; scatter_filter: prepared; gate: N H W C, the output of the activation that made x (ignored when that is
+ * linear); dx: N H W C. */
+void hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
+                             hg_activation gate_activation, const float *gate, float *dx, float *scratch,
+                             const hg_parallel *parallel);
+
+/* dfilter[r,s,c,k] (+)= sum over n, p, q of x[n, pU+r-pad_top, qV+s-pad_left, c] dy[n,p,q,k]
+ * dbias[k]         (+)= sum over n, p, q of dy[n,p,q,k]
+ * x: N H W C; dy: N P Q K; dfilter: R S C K or NULL; dbias: K or NULL. Samples in order, so that calls with accumulate
+ * over runs of samples give the bits of one call. */
+void hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
+                               float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel);
+
+/* x[n,h,w,c] = a(bias[c] + sum over the p, q, r, s that meet (h, w), and k, of y[n,p,q,k] w[r,s,c,k])
+ * y: N P Q K; scatter_filter: prepared; bias: C or NULL; x: N H W C. */
+void hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
+                                 const float *bias, hg_activation activation, float *x, float *scratch,
+                                 const hg_parallel *parallel);
+
+/* dy[n,p,q,k] = a'(gate[n,p,q,k]) * sum over r, s, c of dx[n, pU+r-pad_top, qV+s-pad_left, c] w[r,s,c,k]
+ * dx: N H W C; gather_filter: prepared; gate: N P Q K; dy: N P Q K. */
+void hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx, const float *gather_filter,
+                                       hg_activation gate_activation, const float *gate, float *dy,
+                                       const hg_parallel *parallel);
+
+/* dfilter[r,s,c,k] (+)= sum over n, p, q of dx[n, pU+r-pad_top, qV+s-pad_left, c] y[n,p,q,k]
+ * dbias[c]         (+)= sum over n, h, w of dx[n,h,w,c]
+ * y: N P Q K; dx: N H W C; dfilter: R S C K or NULL; dbias: C or NULL. */
+void hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
+                                         bool accumulate, float *dfilter, float *dbias, float *scratch,
+                                         const hg_parallel *parallel);
+
+/* ------------------------------------------------------------------------------------------------ max-pooling */
+
+/* NULL, or why the pooling calls refuse this geometry: as hg_conv2d_check, and channels must be equal (C = K), R S at
+ * most 255, and every window must hold at least one element of the large image. */
+const char *hg_max_pool2d_check(const hg_geometry2d *geometry);
+
+/* y[n,p,q,k] = max over r, s of x[n, pU+r-pad_top, qV+s-pad_left, k];  switches[n,p,q,k] = r S + s of the first maximum
+ * in the order of r, s; NaN counts as larger than any number. x: N H W C; y: N P Q K; switches: N P Q K or NULL. */
+void hg_max_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y, uint8_t *switches,
+                           const hg_parallel *parallel);
+
+/* dx = a'(gate) * (dy put at the switches, zero elsewhere; windows that overlap add at the shared place in the order of
+ * p, q). dy, switches: N P Q K; gate, dx: N H W C. */
+void hg_max_pool2d_backward(const hg_geometry2d *geometry, const float *dy, const uint8_t *switches,
+                            hg_activation gate_activation, const float *gate, float *dx, const hg_parallel *parallel);
+
+/* ------------------------------------------------------------------------------------------------------ dense */
+
+/* Geometry of a dense layer. */
+typedef struct hg_dense {
+  size_t size;       /* sizeof(hg_dense) */
+  ptrdiff_t samples; /* N */
+  ptrdiff_t inputs;  /* I */
+  ptrdiff_t outputs; /* O */
+} hg_dense;
+
+/* NULL, or why the dense calls refuse this geometry. */
+const char *hg_dense_check(const hg_dense *geometry);
+
+/* Floats of scratch of the forward pass, of the data gradient and of the weight gradient. */
+ptrdiff_t hg_dense_forward_scratch(const hg_dense *geometry, const hg_parallel *parallel);
+ptrdiff_t hg_dense_backward_data_scratch(const hg_dense *geometry, const hg_parallel *parallel);
+ptrdiff_t hg_dense_backward_weight_scratch(const hg_dense *geometry, const hg_parallel *parallel);
+
+/* y[n,o] = a(bias[o] + sum over i of x[n,i] w[i,o]).  x: N I; weight: I O; bias: O or NULL; y: N O. */
+void hg_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,
+                      hg_activation activation, float *y, float *scratch, const hg_parallel *parallel);
+
+/* dx[n,i] = a'(gate[n,i]) * sum over o of dy[n,o] w[i,o].  dy: N O; weight: I O; gate, dx: N I. */
+void hg_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
+                            hg_activation gate_activation, const float *gate, float *dx, float *scratch,
+                            const hg_parallel *parallel);
+
+/* dweight[i,o] = sum over n of x[n,i] dy[n,o] for the rows i in [first_input, last_input), samples in order.
+ * x: N I; dy: N O; dweight: I O, of which only those rows are written. */
+void hg_dense_backward_weight(const hg_dense *geometry, ptrdiff_t first_input, ptrdiff_t last_input, const float *x,
+                              const float *dy, float *dweight, float *scratch, const hg_parallel *parallel);
+
+/* dbias[o] = sum over n of dy[n,o], samples in order.  dy: N O; dbias: O. */
+void hg_dense_backward_bias(const hg_dense *geometry, const float *dy, float *dbias);
+
+/* ----------------------------------------------------------------------------- likelihoods and latent variables */
+
+/* Bernoulli likelihood of targets in [0, 1] from logits l, in nats:
+ *   loss[n] = sum over j of max(l, 0) - l t + log(1 + exp(-|l|));   dlogits = 1 / (1 + exp(-l)) - t
+ * logits, targets, dlogits: N D; loss: N or NULL; dlogits may be NULL or equal to logits. */
+void hg_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
+                         float *dlogits);
+
+/* Squared error:  loss[n] = sum over j of (y - t)^2;   dy = 2 (y - t).  Shapes and aliasing as above. */
+void hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                      float *dy);
+
+/* The range to which a log-variance is clamped before use; outside it its gradient is zero. */
+#define HG_LOG_VARIANCE_MIN (-30.0f)
+#define HG_LOG_VARIANCE_MAX (20.0f)
+
+/* Reparametrised Gaussian latent (Kingma & Welling 2014). heads[n] holds Z means, then Z log-variances:
+ *   z = mean + exp(lv / 2) noise;   kl[n] = 1/2 sum over j of mean^2 + exp(lv) - 1 - lv,  lv clamped as above
+ * heads: N 2Z; noise: N Z, NULL for z = mean; z: N Z; kl: N or NULL. */
+void hg_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise, float *z,
+                                float *kl);
+
+/* dmean = dz + beta mean;   dlv = dz noise exp(lv / 2) / 2 + beta (exp(lv) - 1) / 2,  0 where lv was clamped.
+ * heads, dheads: N 2Z; noise: N Z or NULL; dz: N Z. */
+void hg_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                 const float *dz, float beta, float *dheads);
+
+/* ---------------------------------------------------------------------------------------------- random numbers */
+
+/* Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A stream is addressed, not
+ * advanced: block b of (seed, stream, step, sample) is Philox with key (seed mod 2^32, seed div 2^32) and counter
+ * (b, sample, step, stream); value i of the stream is word i mod 4 of block i div 4. */
+typedef struct hg_random_stream {
+  size_t size; /* sizeof(hg_random_stream) */
+  uint64_t seed;
+  uint32_t stream, step, sample;
+} hg_random_stream;
+
+/* out[i] = 32 random bits, values [first, first + count) of the stream. */
+void hg_random_bits(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out);
+
+/* out[i] = ((bits >> 9) + 1/2) 2^-23, uniform in the open interval (0, 1). */
+void hg_random_uniform(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
+
+/* Standard normal values by Box and Muller (1958): of each pair of uniforms (u, v), values 2i and 2i + 1 of the stream,
+ * out is sqrt(-2 ln u) cos(2 pi v) and sqrt(-2 ln u) sin(2 pi v). first must be even. */
+void hg_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
+
+/* ------------------------------------------------------------------------------ loops over the flat vector */
+
+/* sum[i] = ((shards[0][i] + shards[1][i]) + shards[2][i]) + ... where shards[s] = gradients + s * stride. */
+void hg_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, float *sum);
+
+/* Index of the first element that is infinite or NaN, or -1. */
+ptrdiff_t hg_first_nonfinite(ptrdiff_t count, const float *x);
+
+/* Sum of squares in 16 partial sums of double; the same bits on every instruction set. */
+double hg_sum_of_squares(ptrdiff_t count, const float *x);
+
+/* Options of an update. The gradient used is g = gradient_scale * gradient. */
+typedef struct hg_adam_options {
+  size_t size; /* sizeof(hg_adam_options) */
+  float gradient_scale, learning_rate, beta1, beta2, epsilon;
+  float weight_decay; /* decoupled (Loshchilov & Hutter 2019): w -= learning_rate * weight_decay * w, before the step */
+  float correction1, correction2; /* 1 - beta1^t and 1 - beta2^t at update t = 1, 2, ... */
+} hg_adam_options;
+
+/* Adam (Kingma & Ba 2015):  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
+ * w -= learning_rate (m / correction1) / (sqrt(v / correction2) + epsilon).
+ * Elementwise over [0, count): weights, moments m and v are updated in place. */
+void hg_adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
+             float *v);
+
+typedef struct hg_sgd_options {
+  size_t size; /* sizeof(hg_sgd_options) */
+  float gradient_scale, learning_rate, momentum, weight_decay;
+} hg_sgd_options;
+
+/* Stochastic gradient descent:  g += weight_decay w;  m = momentum m + g;  w -= learning_rate m.  Without momentum m may
+ * be NULL and w -= learning_rate g. */
+void hg_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
+
+/* ------------------------------------------------------------------------------------------------- reference */
+
+/* The definitions: nested loops in the order of the formula, sums in double, filters as R S C K without preparation.
+ * Slow; for tests and for reading. Arguments as in the calls they define. */
+void hg_reference_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *filter, const float *bias,
+                                 hg_activation activation, float *y);
+void hg_reference_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *filter,
+                                       hg_activation gate_activation, const float *gate, float *dx);
+void hg_reference_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy,
+                                         bool accumulate, float *dfilter, float *dbias);
+void hg_reference_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *filter,
+                                           const float *bias, hg_activation activation, float *x);
+void hg_reference_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx, const float *filter,
+                                                 hg_activation gate_activation, const float *gate, float *dy);
+void hg_reference_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
+                                                   bool accumulate, float *dfilter, float *dbias);
+void hg_reference_max_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y, uint8_t *switches);
+void hg_reference_max_pool2d_backward(const hg_geometry2d *geometry, const float *dy, const uint8_t *switches,
+                                      hg_activation gate_activation, const float *gate, float *dx);
+void hg_reference_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,
+                                hg_activation activation, float *y);
+void hg_reference_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
+                                      hg_activation gate_activation, const float *gate, float *dx);
+void hg_reference_dense_backward_weight(const hg_dense *geometry, const float *x, const float *dy, float *dweight,
+                                        float *dbias);
+void hg_reference_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y);
+void hg_reference_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
+                                      float *dx);
+void hg_reference_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets,
+                                   float *loss, float *dlogits);
+void hg_reference_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                                float *dy);
+void hg_reference_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                          float *z, float *kl);
+void hg_reference_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                           const float *dz, float beta, float *dheads);
+void hg_reference_random_bits(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out);
+void hg_reference_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
+void hg_reference_adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
+                       float *v);
+void hg_reference_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

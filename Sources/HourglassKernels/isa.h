@@ -1,0 +1,57 @@
+/* The table of kernels: one per instruction set, all compiled from the same sources (simd/), chosen once.
+ *
+ * An entry of type hg_part runs a share of a job; the others are serial loops with the arguments of the public call. */
+#ifndef HG_ISA_H
+#define HG_ISA_H
+
+#include "include/hourglass_kernels.h"
+#include "jobs.h"
+#include "parallel.h"
+
+typedef struct hg_kernels {
+  const char *name;
+  bool fma;
+
+  /* simd/conv2d.h, simd/dense.h, simd/pool2d.h */
+  hg_part gather, strips, filter, column_sums;
+  hg_part dense_forward, dense_backward_data, dense_backward_weight;
+  hg_part max_pool_forward, max_pool_backward;
+
+  /* simd/pointwise.h */
+  void (*activation_forward)(hg_activation activation, ptrdiff_t count, const float *x, float *y);
+  void (*activation_backward)(hg_activation activation, ptrdiff_t count, const float *y, const float *dy, float *dx);
+  void (*bernoulli_logits)(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
+                           float *dlogits);
+  void (*squared_error)(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                        float *dy);
+  void (*gaussian_latent_forward)(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise, float *z,
+                                  float *kl);
+  void (*gaussian_latent_backward)(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                   const float *dz, float beta, float *dheads);
+
+  /* simd/random.h */
+  void (*random_bits)(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out);
+  void (*random_uniform)(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
+  void (*random_normal)(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
+
+  /* simd/flat.h */
+  void (*sum_shards)(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, float *sum);
+  ptrdiff_t (*first_nonfinite)(ptrdiff_t count, const float *x);
+  double (*sum_of_squares)(ptrdiff_t count, const float *x);
+  void (*adam)(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
+               float *v);
+  void (*sgd)(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
+} hg_kernels;
+
+/* The table in use; chosen at the first call. */
+const hg_kernels *hg_kernels_in_use(void);
+
+/* One table per instruction set that this compiler and this processor family can have. */
+extern const hg_kernels hg_kernels_baseline;
+#if defined(__x86_64__)
+extern const hg_kernels hg_kernels_avx2, hg_kernels_avx512;
+#elif defined(__aarch64__)
+extern const hg_kernels hg_kernels_neon;
+#endif
+
+#endif

@@ -1,0 +1,14 @@
+/* What every processor of the family has; without FMA on x86-64, so its bits differ from the others'. */
+#include "isa.h"
+
+#define HG_NAME "baseline"
+#define HG_TABLE hg_kernels_baseline
+#ifdef __FMA__
+#define HG_HAS_FMA true
+#else
+#define HG_HAS_FMA false
+#endif
+#define HG_LANES 4
+#define HG_TILE_GROUPS 1
+
+#include "simd/kernels.h"

@@ -1,0 +1,41 @@
+/* All kernels of one instruction set, and their table. Included once by each isa_*.c, which sets the parameters:
+ *   HG_NAME, HG_TABLE   name of the instruction set and of the table
+ *   HG_HAS_FMA          whether it fuses multiply and add
+ *   HG_LANES            floats in a register
+ *   HG_TILE_GROUPS      widest tile in groups of 16 columns */
+#include "vec.h"
+/* */
+#include "conv2d.h"
+#include "dense.h"
+#include "flat.h"
+#include "pointwise.h"
+#include "pool2d.h"
+#include "random.h"
+
+const hg_kernels HG_TABLE = {
+    .name = HG_NAME,
+    .fma = HG_HAS_FMA,
+    .gather = gather,
+    .strips = strips,
+    .filter = filter,
+    .column_sums = column_sums,
+    .dense_forward = dense_forward,
+    .dense_backward_data = dense_backward_data,
+    .dense_backward_weight = dense_backward_weight,
+    .max_pool_forward = max_pool_forward,
+    .max_pool_backward = max_pool_backward,
+    .activation_forward = activation_forward,
+    .activation_backward = activation_backward,
+    .bernoulli_logits = bernoulli_logits,
+    .squared_error = squared_error,
+    .gaussian_latent_forward = gaussian_latent_forward,
+    .gaussian_latent_backward = gaussian_latent_backward,
+    .random_bits = random_bits,
+    .random_uniform = random_uniform,
+    .random_normal = random_normal,
+    .sum_shards = sum_shards,
+    .first_nonfinite = first_nonfinite,
+    .sum_of_squares = sum_of_squares,
+    .adam = adam,
+    .sgd = sgd,
+};

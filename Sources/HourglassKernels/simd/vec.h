@@ -1,0 +1,39 @@
+/* The small vocabulary of vector operations that all kernels are written in. No intrinsics: the compiler's vector types.
+ *
+ * Parameters: HG_LANES, the floats in a register of this instruction set.
+ *   vec   one register; used by the tile, where the number of registers counts.
+ *   v16   16 floats on every instruction set (1, 2 or 4 registers); used by everything else, so that partial sums and
+ *         tails are the same everywhere. */
+
+#define INLINE static inline __attribute__((always_inline))
+#define UNROLL _Pragma("GCC unroll 32")
+
+typedef float vec __attribute__((vector_size(4 * HG_LANES)));
+typedef float vec_unaligned __attribute__((vector_size(4 * HG_LANES), aligned(4), may_alias));
+
+typedef float v16 __attribute__((vector_size(64)));
+typedef float v16_unaligned __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t v16i __attribute__((vector_size(64)));
+typedef uint32_t v16u __attribute__((vector_size(64)));
+
+INLINE vec vec_load(const float *p) { return *(const vec_unaligned *)p; }
+INLINE void vec_store(float *p, vec v) { *(vec_unaligned *)p = v; }
+INLINE vec vec_splat(float x) { return x - (vec){0}; }
+
+INLINE v16 v16_load(const float *p) { return *(const v16_unaligned *)p; }
+INLINE void v16_store(float *p, v16 v) { *(v16_unaligned *)p = v; }
+INLINE v16 v16_splat(float x) { return x - (v16){0}; }
+
+/* The first n < 16 floats at p, zero beyond; nothing beyond is read. */
+INLINE v16 v16_load_part(const float *p, ptrdiff_t n) {
+  v16 v = {0};
+  __builtin_memcpy(&v, p, (size_t)n * sizeof(float));
+  return v;
+}
+INLINE void v16_store_part(float *p, v16 v, ptrdiff_t n) { __builtin_memcpy(p, &v, (size_t)n * sizeof(float)); }
+
+/* mask (all ones or all zeros in each lane) ? a : b */
+INLINE v16 v16_select(v16i mask, v16 a, v16 b) { return (v16)(((v16i)a & mask) | ((v16i)b & ~mask)); }
+
+/* max(x, 0), +0 for -0; NaN stays NaN. */
+INLINE v16 v16_relu(v16 x) { return v16_select(x <= v16_splat(0), v16_splat(0), x); }

@@ -1,0 +1,31 @@
+/// Height, width and channels of one image, in the order of memory (NHWC). A plain vector is 1 x 1 x length.
+///
+/// In JSON: `[height, width, channels]`.
+public struct ImageShape: Hashable, Sendable, Codable, CustomStringConvertible {
+  public var height: Int
+  public var width: Int
+  public var channels: Int
+
+  public init(_ height: Int, _ width: Int, _ channels: Int) {
+    (self.height, self.width, self.channels) = (height, width, channels)
+  }
+
+  public init(vector length: Int) { self.init(1, 1, length) }
+
+  /// Elements of one image.
+  public var count: Int { height * width * channels }
+  public var isVector: Bool { height == 1 && width == 1 }
+  public var description: String { isVector ? "\(channels)" : "\(height) x \(width) x \(channels)" }
+
+  public init(from decoder: any Decoder) throws {
+    var list = try decoder.unkeyedContainer()
+    self.init(try list.decode(Int.self), try list.decode(Int.self), try list.decode(Int.self))
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var list = encoder.unkeyedContainer()
+    try list.encode(height)
+    try list.encode(width)
+    try list.encode(channels)
+  }
+}

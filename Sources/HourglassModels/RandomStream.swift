@@ -1,0 +1,48 @@
+import HourglassKernels
+
+/// Random numbers that are a function of (seed, purpose, step, sample) and of nothing else: Philox4x32-10 addressed by
+/// those four numbers, so that no division of the work and no resume changes them.
+public struct RandomStream: Sendable {
+  /// What the numbers are for. A purpose is a stream of its own; the numbers are part of the file format of runs.
+  public enum Purpose: UInt32, Sendable {
+    case initialization = 1
+    case shuffle = 2
+    case latent = 3
+    case synthesis = 4
+    case sampling = 5
+    case evaluation = 6
+  }
+
+  private var address: hg_random_stream
+
+  public init(seed: UInt64, _ purpose: Purpose, step: Int = 0, sample: Int = 0) {
+    address = hg_random_stream(
+      size: MemoryLayout<hg_random_stream>.size, seed: seed, stream: purpose.rawValue,
+      step: UInt32(truncatingIfNeeded: step), sample: UInt32(truncatingIfNeeded: sample))
+  }
+
+  /// Uniform values in the open interval (0, 1).
+  public func uniform(_ count: Int, first: Int = 0) -> [Float] {
+    [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+      fillUniform(buffer.baseAddress, count, first: first)
+      initialized = count
+    }
+  }
+
+  public func fillUniform(_ out: UnsafeMutablePointer<Float>?, _ count: Int, first: Int = 0) {
+    withUnsafePointer(to: address) { hg_random_uniform($0, first, count, out) }
+  }
+
+  /// Standard normal values.
+  public func fillNormal(_ out: UnsafeMutablePointer<Float>?, _ count: Int) {
+    withUnsafePointer(to: address) { hg_random_normal($0, 0, count, out) }
+  }
+
+  /// 32 random bits each.
+  public func bits(_ count: Int, first: Int = 0) -> [UInt32] {
+    [UInt32](unsafeUninitializedCapacity: count) { buffer, initialized in
+      withUnsafePointer(to: address) { hg_random_bits($0, first, count, buffer.baseAddress) }
+      initialized = count
+    }
+  }
+}
