@@ -1,40 +1,41 @@
-import Foundation
+/// Floats at a 64-byte boundary.
+public typealias FloatBuffer = AlignedBuffer<Float>
 
-/// Floats at a 64-byte boundary, of a length fixed at birth, zero at first.
+/// Plain values at a 64-byte boundary, of a length fixed at birth, all bytes zero at first.
 ///
 /// The one type of Hourglass that threads share without the compiler's supervision: whoever hands out pointers into it
 /// must see to it that no two threads touch the same element, as the two phases of a training step do by construction.
-public final class FloatBuffer: @unchecked Sendable {
+public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable {
   public let count: Int
-  public let pointer: UnsafeMutablePointer<Float>
+  public let pointer: UnsafeMutablePointer<Element>
 
   public init(count: Int) {
-    precondition(count >= 0, "a buffer cannot hold \(count) floats")
+    precondition(count >= 0, "a buffer cannot hold \(count) elements")
     self.count = count
-    let bytes = max(64, (count * MemoryLayout<Float>.stride + 63) & ~63)
+    let bytes = max(64, (count * MemoryLayout<Element>.stride + 63) & ~63)
     let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
     memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
-    pointer = memory.assumingMemoryBound(to: Float.self)
+    pointer = memory.assumingMemoryBound(to: Element.self)
   }
 
-  public convenience init(_ elements: some Collection<Float>) {
+  public convenience init(_ elements: some Collection<Element>) {
     self.init(count: elements.count)
     _ = UnsafeMutableBufferPointer(start: pointer, count: count).update(fromContentsOf: elements)
   }
 
   deinit { UnsafeMutableRawPointer(pointer).deallocate() }
 
-  public subscript(index: Int) -> Float {
+  public subscript(index: Int) -> Element {
     get {
-      precondition(index >= 0 && index < count, "index \(index) outside a buffer of \(count) floats")
+      precondition(index >= 0 && index < count, "index \(index) outside a buffer of \(count) elements")
       return pointer[index]
     }
     set {
-      precondition(index >= 0 && index < count, "index \(index) outside a buffer of \(count) floats")
+      precondition(index >= 0 && index < count, "index \(index) outside a buffer of \(count) elements")
       pointer[index] = newValue
     }
   }
 
-  public var elements: UnsafeMutableBufferPointer<Float> { UnsafeMutableBufferPointer(start: pointer, count: count) }
-  public var array: [Float] { Array(elements) }
+  public var elements: UnsafeMutableBufferPointer<Element> { UnsafeMutableBufferPointer(start: pointer, count: count) }
+  public var array: [Element] { Array(elements) }
 }

@@ -1,0 +1,32 @@
+/// A plan as a table: one row for each layer that runs.
+public struct ModelSummary: Codable, Sendable {
+  public struct Row: Codable, Sendable {
+    public let name: String
+    public let kind: String
+    public let activation: Activation
+    public let output: ImageShape
+    public let parameters: Int
+    /// Flops of a training step for one sample: 2 for each multiply-add, forward, filter gradient, and data gradient of
+    /// all layers but the first; padding counted.
+    public let trainingFlops: Int
+  }
+
+  public let model: String
+  public let input: ImageShape
+  public let rows: [Row]
+  public let parameters: Int
+  public let trainingFlops: Int
+
+  public init(_ plan: ExecutionPlan) {
+    model = plan.model.name
+    input = plan.model.input
+    rows = plan.layers.enumerated().map { index, layer in
+      Row(
+        name: layer.name, kind: layer.kind, activation: layer.activation, output: layer.output,
+        parameters: layer.parameters.reduce(0) { $0 + $1.count },
+        trainingFlops: 2 * layer.multiplyAdds * (index == 0 ? 2 : 3))
+    }
+    parameters = rows.reduce(0) { $0 + $1.parameters }
+    trainingFlops = rows.reduce(0) { $0 + $1.trainingFlops }
+  }
+}

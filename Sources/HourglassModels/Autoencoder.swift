@@ -1,0 +1,76 @@
+/// An autoencoder as a person writes it: a chain of encoder, latent and decoder, and the likelihood of the data.
+///
+/// A variational autoencoder differs in one line, the latent. In JSON the fields have the names below; see
+/// `hourglass inspect NAME --json`.
+public struct Autoencoder: Sendable {
+  public var name: String
+  public var input: ImageShape
+  public var likelihood: Likelihood
+  public var encoder: [any Layer]
+  public var latent: any Layer
+  public var decoder: [any Layer]
+
+  public init(
+    _ name: String, input: ImageShape, likelihood: Likelihood, @LayerBuilder encoder: () -> [any Layer],
+    latent: () -> any Layer, @LayerBuilder decoder: () -> [any Layer]
+  ) {
+    (self.name, self.input, self.likelihood) = (name, input, likelihood)
+    (self.encoder, self.latent, self.decoder) = (encoder(), latent(), decoder())
+  }
+
+  /// Whether the loss has a divergence term.
+  public var isVariational: Bool { latent is GaussianLatent }
+
+  /// Plans the chain and checks that it leads back to the input's shape in a way the likelihood can read.
+  func planChain() throws(ModelError) -> (layers: [any PlannedLayer], codeBoundary: Int) {
+    var planner = try Planner(name: "input", input: input)
+    for (i, layer) in encoder.enumerated() {
+      planner.name = "encoder.\(i)"
+      try layer.plan(&planner)
+    }
+    planner.name = "latent"
+    try latent.plan(&planner)
+    let codeBoundary = planner.layers.count
+    for (i, layer) in decoder.enumerated() {
+      planner.name = "decoder.\(i)"
+      try layer.plan(&planner)
+    }
+    guard planner.shape == input else {
+      throw ModelError("decoder", "wanted an output of the input's shape \(input), found \(planner.shape)")
+    }
+    if let activation = planner.layers.last?.activation, let refusal = likelihood.refusal(of: activation) {
+      throw ModelError(planner.name, refusal)
+    }
+    return (planner.layers, codeBoundary)
+  }
+}
+
+/// Lists layers one under the other.
+@resultBuilder
+public enum LayerBuilder {
+  public static func buildBlock(_ layers: any Layer...) -> [any Layer] { layers }
+}
+
+extension Autoencoder: Codable {
+  private enum CodingKeys: String, CodingKey, CaseIterable { case name, input, likelihood, encoder, latent, decoder }
+
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    name = try fields.decode(String.self, forKey: .name)
+    input = try fields.decode(ImageShape.self, forKey: .input)
+    likelihood = try fields.decode(Likelihood.self, forKey: .likelihood)
+    encoder = try fields.decode([CodableLayer].self, forKey: .encoder).map(\.layer)
+    latent = try fields.decode(CodableLayer.self, forKey: .latent).layer
+    self.decoder = try fields.decode([CodableLayer].self, forKey: .decoder).map(\.layer)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(name, forKey: .name)
+    try fields.encode(input, forKey: .input)
+    try fields.encode(likelihood, forKey: .likelihood)
+    try fields.encode(self.encoder.map(CodableLayer.init), forKey: .encoder)
+    try fields.encode(CodableLayer(latent), forKey: .latent)
+    try fields.encode(decoder.map(CodableLayer.init), forKey: .decoder)
+  }
+}

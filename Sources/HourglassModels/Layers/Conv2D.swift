@@ -1,0 +1,92 @@
+import HourglassKernels
+
+/// Two-dimensional convolution (cross-correlation, as the field counts it) with bias and activation.
+///
+///     y[n,p,q,k] = a(b[k] + sum over r, s, c of x[n, pU+r-top, qV+s-left, c] w[r,s,c,k])
+public struct Conv2D: Layer, Hashable {
+  public var filters: Int
+  public var kernel: Extent2D
+  public var stride: Extent2D
+  public var padding: Padding
+  public var activation: Activation
+
+  public init(
+    _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same, activation: Activation = .linear
+  ) {
+    (self.filters, self.kernel, self.stride) = (filters, kernel, stride)
+    (self.padding, self.activation) = (padding, activation)
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    filters = try fields.decode(Int.self, forKey: .filters)
+    kernel = try fields.decode(Extent2D.self, forKey: .kernel)
+    stride = try fields.decodeIfPresent(Extent2D.self, forKey: .stride) ?? 1
+    padding = try fields.decodeIfPresent(Padding.self, forKey: .padding) ?? .same
+    activation = try fields.decodeIfPresent(Activation.self, forKey: .activation) ?? .linear
+  }
+
+  public func plan(_ planner: inout Planner) throws(ModelError) {
+    let name = planner.name
+    try planner.check(filters, "filter")
+    let window = try Window.small(
+      planner.shape, channels: filters, kernel: kernel, stride: stride, padding: padding, at: name)
+    try window.check(hg_conv2d_check, at: name)
+    try planner.append(PlannedConv2D(name: name, window: window, activation: activation))
+  }
+}
+
+struct PlannedConv2D: PlannedLayer {
+  let name: String
+  let window: Window
+  let activation: Activation
+  var parameterOffset = 0
+
+  init(name: String, window: Window, activation: Activation) {
+    (self.name, self.window, self.activation) = (name, window, activation)
+  }
+
+  var kind: String { Conv2D.kind }
+  var input: ImageShape { window.large }
+  var output: ImageShape { window.small }
+  var granularity: Granularity { .chunk }
+  var gradient: GradientKind { .sharded }
+  var parameterCount: Int { window.biasOffset + output.channels }
+  var parameters: [Parameter] { window.parameters(name, biases: output.channels, offset: parameterOffset) }
+  var multiplyAdds: Int { output.height * output.width * window.filterCount }
+
+  var preparedCount: Int { window.preparedGatherCount + window.preparedScatterCount }
+  func scratchCount(samples: Int, threads: Int) -> Int { window.scratchCount(samples: samples, threads: threads) }
+
+  func prepare(_ pass: Pass) {
+    var geometry = window.geometry(samples: 0)
+    let filter = pass.parameters + parameterOffset
+    pass.withParallel { parallel in
+      hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel)
+      if pass.dx != nil {
+        hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + window.preparedGatherCount, parallel)
+      }
+    }
+  }
+
+  func forward(_ pass: Pass) {
+    var geometry = window.geometry(samples: pass.samples)
+    let bias = pass.parameters + parameterOffset + window.biasOffset
+    pass.withParallel { hg_conv2d_forward(&geometry, pass.x, pass.prepared, bias, activation.kernel, pass.y, $0) }
+  }
+
+  func backward(_ pass: Pass) {
+    guard let dy = pass.dy, let gradients = pass.gradients else { return }
+    var geometry = window.geometry(samples: pass.samples)
+    let gradient = gradients + parameterOffset
+    pass.withParallel { parallel in
+      hg_conv2d_backward_filter(
+        &geometry, pass.x, dy, pass.accumulate, gradient, gradient + window.biasOffset, pass.scratch, parallel)
+      if let dx = pass.dx {
+        hg_conv2d_backward_data(
+          &geometry, dy, pass.prepared + window.preparedGatherCount, pass.inputActivation.kernel, pass.x, dx,
+          pass.scratch, parallel)
+      }
+    }
+  }
+}

@@ -1,0 +1,100 @@
+import HourglassKernels
+
+/// Transposed convolution with bias and activation: the adjoint of `Conv2D` with the same geometry, from the small image
+/// to the large one.
+///
+///     x[n,h,w,c] = a(b[c] + sum over the p, q, r, s that meet (h, w), and k, of y[n,p,q,k] w[r,s,c,k])
+///
+/// Source: Zeiler et al., "Deconvolutional networks", CVPR 2010; Dumoulin & Visin, arXiv:1603.07285.
+public struct ConvTranspose2D: Layer, Hashable {
+  public var filters: Int
+  public var kernel: Extent2D
+  public var stride: Extent2D
+  public var padding: Padding
+  /// Height and width of the output where several would mirror the input; nil for PyTorch's with no output padding.
+  public var outputSize: Extent2D?
+  public var activation: Activation
+
+  public init(
+    _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same, outputSize: Extent2D? = nil,
+    activation: Activation = .linear
+  ) {
+    (self.filters, self.kernel, self.stride) = (filters, kernel, stride)
+    (self.padding, self.outputSize, self.activation) = (padding, outputSize, activation)
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    filters = try fields.decode(Int.self, forKey: .filters)
+    kernel = try fields.decode(Extent2D.self, forKey: .kernel)
+    stride = try fields.decodeIfPresent(Extent2D.self, forKey: .stride) ?? 1
+    padding = try fields.decodeIfPresent(Padding.self, forKey: .padding) ?? .same
+    outputSize = try fields.decodeIfPresent(Extent2D.self, forKey: .outputSize)
+    activation = try fields.decodeIfPresent(Activation.self, forKey: .activation) ?? .linear
+  }
+
+  public func plan(_ planner: inout Planner) throws(ModelError) {
+    let name = planner.name
+    try planner.check(filters, "filter")
+    let window = try Window.large(
+      planner.shape, channels: filters, kernel: kernel, stride: stride, padding: padding, outputSize: outputSize,
+      at: name)
+    try window.check(hg_conv2d_check, at: name)
+    try planner.append(PlannedConvTranspose2D(name: name, window: window, activation: activation))
+  }
+}
+
+struct PlannedConvTranspose2D: PlannedLayer {
+  let name: String
+  let window: Window
+  let activation: Activation
+  var parameterOffset = 0
+
+  init(name: String, window: Window, activation: Activation) {
+    (self.name, self.window, self.activation) = (name, window, activation)
+  }
+
+  var kind: String { ConvTranspose2D.kind }
+  var input: ImageShape { window.small }
+  var output: ImageShape { window.large }
+  var granularity: Granularity { .chunk }
+  var gradient: GradientKind { .sharded }
+  var parameterCount: Int { window.biasOffset + output.channels }
+  var parameters: [Parameter] { window.parameters(name, biases: output.channels, offset: parameterOffset) }
+  var multiplyAdds: Int { input.height * input.width * window.filterCount }
+
+  var preparedCount: Int { window.preparedGatherCount + window.preparedScatterCount }
+  func scratchCount(samples: Int, threads: Int) -> Int { window.scratchCount(samples: samples, threads: threads) }
+
+  func prepare(_ pass: Pass) {
+    var geometry = window.geometry(samples: 0)
+    let filter = pass.parameters + parameterOffset
+    pass.withParallel { parallel in
+      hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + window.preparedGatherCount, parallel)
+      if pass.dx != nil { hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel) }
+    }
+  }
+
+  func forward(_ pass: Pass) {
+    var geometry = window.geometry(samples: pass.samples)
+    let bias = pass.parameters + parameterOffset + window.biasOffset
+    pass.withParallel {
+      hg_conv2d_transpose_forward(
+        &geometry, pass.x, pass.prepared + window.preparedGatherCount, bias, activation.kernel, pass.y, pass.scratch, $0)
+    }
+  }
+
+  func backward(_ pass: Pass) {
+    guard let dy = pass.dy, let gradients = pass.gradients else { return }
+    var geometry = window.geometry(samples: pass.samples)
+    let gradient = gradients + parameterOffset
+    pass.withParallel { parallel in
+      hg_conv2d_transpose_backward_filter(
+        &geometry, pass.x, dy, pass.accumulate, gradient, gradient + window.biasOffset, pass.scratch, parallel)
+      if let dx = pass.dx {
+        hg_conv2d_transpose_backward_data(
+          &geometry, dy, pass.prepared, pass.inputActivation.kernel, pass.x, dx, parallel)
+      }
+    }
+  }
+}

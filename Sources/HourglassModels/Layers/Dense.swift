@@ -1,0 +1,128 @@
+import HourglassKernels
+
+/// Fully connected layer with bias and activation:  y[n,o] = a(b[o] + sum over i of x[n,i] w[i,o]).
+///
+/// An image at the input is read as a vector; `Reshape` makes an image of the output.
+public struct Dense: Layer, Hashable {
+  public var units: Int
+  public var activation: Activation
+
+  public init(_ units: Int, activation: Activation = .linear) {
+    (self.units, self.activation) = (units, activation)
+  }
+
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    units = try fields.decode(Int.self, forKey: .units)
+    activation = try fields.decodeIfPresent(Activation.self, forKey: .activation) ?? .linear
+  }
+
+  public func plan(_ planner: inout Planner) throws(ModelError) {
+    try planner.check(units, "unit")
+    try planner.append(
+      PlannedDense(
+        name: planner.name, input: planner.shape, output: ImageShape(vector: units), activation: activation))
+  }
+}
+
+/// A dense layer, or several that read the same input, side by side in one matrix (the heads of a Gaussian latent).
+public struct PlannedDense: PlannedLayer {
+  public let name: String
+  public let input: ImageShape
+  /// A vector, or the image that a following `Reshape` made of it.
+  public internal(set) var output: ImageShape
+  public let activation: Activation
+  /// Names of the parts of the output in files, of equal size; [""] for one.
+  let heads: [String]
+  public var parameterOffset = 0
+
+  init(name: String, input: ImageShape, output: ImageShape, activation: Activation, heads: [String] = [""]) {
+    (self.name, self.input, self.output) = (name, input, output)
+    (self.activation, self.heads) = (activation, heads)
+  }
+
+  public var kind: String { Dense.kind }
+  public var granularity: Granularity { .group }
+  public var gradient: GradientKind { .product }
+  public var parameterCount: Int { biasOffset + output.count }
+  public var multiplyAdds: Int { input.count * output.count }
+  /// Where the bias begins, counted from the weight.
+  var biasOffset: Int { Planner.aligned(input.count * output.count) }
+
+  public var parameters: [Parameter] {
+    let (inputs, outputs) = (input.count, output.count)
+    let inputAxes = input.channelsFirstAxes(stride: outputs)
+    let outputAxes =
+      heads.count == 1 ? output.channelsFirstAxes(stride: 1) : [Parameter.Axis(outputs / heads.count, stride: 1)]
+    return heads.enumerated().flatMap { index, head in
+      let name = head.isEmpty ? name : "\(name).\(head)"
+      let units = outputs / heads.count
+      let first = parameterOffset + index * units
+      return [
+        Parameter(
+          name: "\(name).weight", shape: [units, inputs], fanIn: inputs, offset: first, axes: outputAxes + inputAxes),
+        Parameter(
+          name: "\(name).bias", shape: [units], fanIn: inputs, offset: first + biasOffset, axes: outputAxes),
+      ]
+    }
+  }
+
+  private func geometry(samples: Int) -> hg_dense {
+    hg_dense(size: MemoryLayout<hg_dense>.size, samples: samples, inputs: input.count, outputs: output.count)
+  }
+
+  public func scratchCount(samples: Int, threads: Int) -> Int {
+    var geometry = geometry(samples: samples)
+    var parallel = Planner.parallel(threads: threads)
+    return max(
+      hg_dense_forward_scratch(&geometry, &parallel), hg_dense_backward_data_scratch(&geometry, &parallel),
+      hg_dense_backward_weight_scratch(&geometry, &parallel))
+  }
+
+  public func forward(_ pass: Pass) {
+    var geometry = geometry(samples: pass.samples)
+    let weight = pass.parameters + parameterOffset
+    pass.withParallel {
+      hg_dense_forward(
+        &geometry, pass.x, weight, weight + biasOffset, activation.kernel, pass.y, pass.scratch, $0)
+    }
+  }
+
+  public func backward(_ pass: Pass) {
+    guard let dy = pass.dy, let dx = pass.dx else { return }
+    var geometry = geometry(samples: pass.samples)
+    pass.withParallel {
+      hg_dense_backward_data(
+        &geometry, dy, pass.parameters + parameterOffset, pass.inputActivation.kernel, pass.x, dx, pass.scratch, $0)
+    }
+  }
+
+  /// Rows of the weight gradient, summed over a whole minibatch in the order of its samples.
+  ///
+  /// - Parameters:
+  ///   - x, dy: input and error of the output of all `samples`.
+  ///   - gradient: the flat vector of gradients.
+  public func weightGradient(
+    rows: Range<Int>, samples: Int, x: UnsafePointer<Float>, dy: UnsafePointer<Float>,
+    gradient: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>, threads: Int
+  ) {
+    var geometry = geometry(samples: samples)
+    var parallel = Planner.parallel(threads: threads)
+    hg_dense_backward_weight(
+      &geometry, rows.lowerBound, rows.upperBound, x, dy, gradient + parameterOffset, scratch, &parallel)
+  }
+
+  /// The bias gradient, likewise.
+  public func biasGradient(samples: Int, dy: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>) {
+    var geometry = geometry(samples: samples)
+    hg_dense_backward_bias(&geometry, dy, gradient + parameterOffset + biasOffset)
+  }
+
+  /// The rows of the weight as a range of the flat vector.
+  public func weightRange(rows: Range<Int>) -> Range<Int> {
+    parameterOffset + rows.lowerBound * output.count..<parameterOffset + rows.upperBound * output.count
+  }
+
+  /// The bias as a range of the flat vector.
+  public var biasRange: Range<Int> { parameterOffset + biasOffset..<parameterOffset + biasOffset + output.count }
+}

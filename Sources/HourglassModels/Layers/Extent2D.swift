@@ -1,0 +1,61 @@
+/// A height and a width: of a kernel, a stride or an output. In JSON one number when both are equal, else `[height, width]`.
+public struct Extent2D: Hashable, Sendable, Codable, ExpressibleByIntegerLiteral, CustomStringConvertible {
+  public var height: Int
+  public var width: Int
+
+  public init(_ height: Int, _ width: Int) { (self.height, self.width) = (height, width) }
+  public init(integerLiteral value: Int) { self.init(value, value) }
+
+  public var description: String { height == width ? "\(height)" : "\(height)x\(width)" }
+
+  public init(from decoder: any Decoder) throws {
+    if let both = try? decoder.singleValueContainer().decode(Int.self) {
+      self.init(both, both)
+    } else {
+      var list = try decoder.unkeyedContainer()
+      self.init(try list.decode(Int.self), try list.decode(Int.self))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    if height == width {
+      var value = encoder.singleValueContainer()
+      try value.encode(height)
+    } else {
+      var list = encoder.unkeyedContainer()
+      try list.encode(height)
+      try list.encode(width)
+    }
+  }
+}
+
+/// How far a filter may reach over the edge of the large image.
+///
+/// In JSON `"same"`, or the amount as an `Extent2D`.
+public enum Padding: Hashable, Sendable, Codable {
+  /// Convolution: P = ceil(H / U). Transposed: H = P U. An odd total puts the extra pixel at the bottom and right.
+  case same
+  /// So many pixels on each side, as PyTorch counts them.
+  case amount(Extent2D)
+
+  public init(from decoder: any Decoder) throws {
+    if let word = try? decoder.singleValueContainer().decode(String.self) {
+      guard word == "same" else {
+        throw DecodingError.dataCorrupted(
+          .init(codingPath: decoder.codingPath, debugDescription: "wanted \"same\" or an amount, found \"\(word)\""))
+      }
+      self = .same
+    } else {
+      self = .amount(try Extent2D(from: decoder))
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    switch self {
+    case .same:
+      var value = encoder.singleValueContainer()
+      try value.encode("same")
+    case .amount(let extent): try extent.encode(to: encoder)
+    }
+  }
+}

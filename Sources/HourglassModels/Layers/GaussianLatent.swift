@@ -1,0 +1,60 @@
+import HourglassKernels
+
+/// The Gaussian latent of a variational autoencoder: one dense layer emits mean and log-variance, a sample is drawn by
+/// reparametrisation, and the divergence from the standard normal prior joins the loss.
+///
+///     z = mean + exp(lv / 2) noise,   KL = 1/2 sum(mean^2 + exp(lv) - 1 - lv),   lv clamped to [-30, 20]
+///
+/// Source: Kingma & Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
+public struct GaussianLatent: Layer, Hashable {
+  public var units: Int
+
+  public init(_ units: Int) { self.units = units }
+
+  public func plan(_ planner: inout Planner) throws(ModelError) {
+    let name = planner.name
+    try planner.check(units, "latent unit")
+    try planner.append(
+      PlannedDense(
+        name: name, input: planner.shape, output: ImageShape(vector: 2 * units), activation: .linear,
+        heads: ["mean", "logVariance"]))
+    try planner.append(PlannedGaussianLatent(name: name, units: units))
+  }
+}
+
+/// The sampling that follows the two heads. Its input is Z means, then Z log-variances.
+public struct PlannedGaussianLatent: PlannedLayer {
+  public let name: String
+  public let units: Int
+  public var parameterOffset = 0
+
+  init(name: String, units: Int) { (self.name, self.units) = (name, units) }
+
+  public var kind: String { GaussianLatent.kind }
+  public var input: ImageShape { ImageShape(vector: 2 * units) }
+  public var output: ImageShape { ImageShape(vector: units) }
+  public var activation: Activation { .linear }
+  public var granularity: Granularity { .group }
+  public var gradient: GradientKind { .none }
+  /// The noise.
+  public var stateCount: Int { units }
+
+  public func forward(_ pass: Pass) {
+    hg_gaussian_latent_forward(pass.samples, units, pass.x, drawNoise(pass), pass.y, pass.divergence)
+  }
+
+  public func backward(_ pass: Pass) {
+    guard let dy = pass.dy, let dx = pass.dx else { return }
+    let noise = pass.noise == .none ? nil : pass.state
+    hg_gaussian_latent_backward(pass.samples, units, pass.x, noise, dy, pass.beta, dx)
+  }
+
+  private func drawNoise(_ pass: Pass) -> UnsafeMutablePointer<Float>? {
+    guard case .drawn(let seed, let purpose, let step) = pass.noise else { return nil }
+    for sample in 0..<pass.samples {
+      RandomStream(seed: seed, purpose, step: step, sample: pass.firstSample + sample)
+        .fillNormal(pass.state + sample * units, units)
+    }
+    return pass.state
+  }
+}

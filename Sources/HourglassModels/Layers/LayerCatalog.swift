@@ -1,0 +1,51 @@
+/// All layers that a model file may name.
+public enum LayerCatalog {
+  public static let layers: [any Layer.Type] = [
+    Conv2D.self, ConvTranspose2D.self, Dense.self, GaussianLatent.self, MaxPool2D.self, Reshape.self,
+  ]
+
+  static func layer(_ kind: String) -> (any Layer.Type)? { layers.first { $0.kind == kind } }
+}
+
+/// A layer in a file: its kind under the key `layer`, its own fields beside it.
+struct CodableLayer: Codable {
+  let layer: any Layer
+
+  private enum Key: String, CodingKey { case layer }
+
+  init(_ layer: any Layer) { self.layer = layer }
+
+  init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: Key.self)
+    let kind = try fields.decode(String.self, forKey: .layer)
+    guard let type = LayerCatalog.layer(kind) else {
+      let known = LayerCatalog.layers.map { $0.kind }.joined(separator: ", ")
+      throw DecodingError.dataCorruptedError(
+        forKey: .layer, in: fields, debugDescription: "wanted one of \(known), found \"\(kind)\"")
+    }
+    layer = try type.init(from: decoder)
+    // A misspelt field would otherwise be silently replaced by its default.
+    let known = Mirror(reflecting: layer).children.compactMap(\.label)
+    for key in try decoder.container(keyedBy: AnyKey.self).allKeys where key.stringValue != Key.layer.stringValue {
+      guard known.contains(key.stringValue) else {
+        throw DecodingError.dataCorrupted(
+          .init(
+            codingPath: decoder.codingPath,
+            debugDescription: "\(kind) has no field \"\(key.stringValue)\"; it has \(known.joined(separator: ", "))"))
+      }
+    }
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: Key.self)
+    try fields.encode(type(of: layer).kind, forKey: .layer)
+    try layer.encode(to: encoder)
+  }
+}
+
+private struct AnyKey: CodingKey {
+  let stringValue: String
+  var intValue: Int? { nil }
+  init?(stringValue: String) { self.stringValue = stringValue }
+  init?(intValue: Int) { nil }
+}

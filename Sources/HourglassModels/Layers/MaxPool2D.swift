@@ -1,0 +1,67 @@
+import HourglassKernels
+
+/// Max-pooling:  y[n,p,q,c] = max over r, s of x[n, pU+r-top, qV+s-left, c].
+///
+/// The places of the maxima (switches) are kept for the way back. P = floor((H + 2 padding - R) / U) + 1, as PyTorch.
+public struct MaxPool2D: Layer, Hashable {
+  public var kernel: Extent2D
+  /// The kernel's size where nil.
+  public var stride: Extent2D?
+  public var padding: Padding
+
+  public init(_ kernel: Extent2D, stride: Extent2D? = nil, padding: Padding = .amount(0)) {
+    (self.kernel, self.stride, self.padding) = (kernel, stride, padding)
+  }
+
+  private enum CodingKeys: String, CodingKey { case kernel, stride, padding }
+
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    kernel = try fields.decode(Extent2D.self, forKey: .kernel)
+    stride = try fields.decodeIfPresent(Extent2D.self, forKey: .stride)
+    padding = try fields.decodeIfPresent(Padding.self, forKey: .padding) ?? .amount(0)
+  }
+
+  public func plan(_ planner: inout Planner) throws(ModelError) {
+    let name = planner.name
+    let window = try Window.small(
+      planner.shape, channels: planner.shape.channels, kernel: kernel, stride: stride ?? kernel, padding: padding,
+      at: name)
+    try window.check(hg_max_pool2d_check, at: name)
+    try planner.append(PlannedMaxPool2D(name: name, window: window))
+  }
+}
+
+struct PlannedMaxPool2D: PlannedLayer {
+  let name: String
+  let window: Window
+  var parameterOffset = 0
+
+  init(name: String, window: Window) { (self.name, self.window) = (name, window) }
+
+  var kind: String { MaxPool2D.kind }
+  var input: ImageShape { window.large }
+  var output: ImageShape { window.small }
+  var activation: Activation { .linear }
+  var granularity: Granularity { .chunk }
+  var gradient: GradientKind { .none }
+  /// One byte for each output.
+  var stateCount: Int { (output.count + 3) / 4 }
+
+  func forward(_ pass: Pass) {
+    var geometry = window.geometry(samples: pass.samples)
+    pass.withParallel { hg_max_pool2d_forward(&geometry, pass.x, pass.y, switches(pass), $0) }
+  }
+
+  func backward(_ pass: Pass) {
+    guard let dy = pass.dy, let dx = pass.dx else { return }
+    var geometry = window.geometry(samples: pass.samples)
+    pass.withParallel {
+      hg_max_pool2d_backward(&geometry, dy, switches(pass), pass.inputActivation.kernel, pass.x, dx, $0)
+    }
+  }
+
+  private func switches(_ pass: Pass) -> UnsafeMutablePointer<UInt8> {
+    UnsafeMutableRawPointer(pass.state).assumingMemoryBound(to: UInt8.self)
+  }
+}

@@ -1,0 +1,155 @@
+import HourglassKernels
+
+/// The geometry between a large and a small image, without the samples: what convolution, transposed convolution and
+/// pooling have in common.
+struct Window: Sendable {
+  let large: ImageShape
+  let small: ImageShape
+  let kernel: Extent2D
+  let stride: Extent2D
+  let padTop: Int
+  let padLeft: Int
+
+  /// The small image that a convolution or a pooling makes of a large one.
+  static func small(
+    _ large: ImageShape, channels: Int, kernel: Extent2D, stride: Extent2D, padding: Padding, at name: String
+  ) throws(ModelError) -> Window {
+    try check(kernel, stride, at: name)
+    let (height, top) = try small(large.height, kernel.height, stride.height, padding, \.height, "height", name)
+    let (width, left) = try small(large.width, kernel.width, stride.width, padding, \.width, "width", name)
+    return Window(
+      large: large, small: ImageShape(height, width, channels), kernel: kernel, stride: stride, padTop: top,
+      padLeft: left)
+  }
+
+  /// The large image that a transposed convolution makes of a small one.
+  static func large(
+    _ small: ImageShape, channels: Int, kernel: Extent2D, stride: Extent2D, padding: Padding, outputSize: Extent2D?,
+    at name: String
+  ) throws(ModelError) -> Window {
+    try check(kernel, stride, at: name)
+    let (height, top) = try large(
+      small.height, kernel.height, stride.height, padding, outputSize?.height, \.height, "height", name)
+    let (width, left) = try large(
+      small.width, kernel.width, stride.width, padding, outputSize?.width, \.width, "width", name)
+    return Window(
+      large: ImageShape(height, width, channels), small: small, kernel: kernel, stride: stride, padTop: top,
+      padLeft: left)
+  }
+
+  private static func check(_ kernel: Extent2D, _ stride: Extent2D, at name: String) throws(ModelError) {
+    for (what, extent) in [("kernel", kernel), ("stride", stride)] where extent.height < 1 || extent.width < 1 {
+      throw ModelError(name, "wanted a \(what) of at least 1, found \(extent)")
+    }
+  }
+
+  private static func small(
+    _ large: Int, _ kernel: Int, _ stride: Int, _ padding: Padding, _ side: KeyPath<Extent2D, Int>, _ axis: String,
+    _ name: String
+  ) throws(ModelError) -> (extent: Int, pad: Int) {
+    switch padding {
+    case .same:
+      let small = (large + stride - 1) / stride
+      return (small, max(0, (small - 1) * stride + kernel - large) / 2)
+    case .amount(let amount):
+      let pad = amount[keyPath: side]
+      guard pad >= 0, pad < kernel else {
+        throw ModelError(name, "wanted a padding of 0 to \(kernel - 1), below the kernel's \(axis), found \(pad)")
+      }
+      guard large + 2 * pad >= kernel else {
+        throw ModelError(
+          name, "the kernel's \(axis) \(kernel) exceeds the input's \(axis) \(large) with padding \(pad) on both sides")
+      }
+      return ((large + 2 * pad - kernel) / stride + 1, pad)
+    }
+  }
+
+  private static func large(
+    _ small: Int, _ kernel: Int, _ stride: Int, _ padding: Padding, _ wanted: Int?, _ side: KeyPath<Extent2D, Int>,
+    _ axis: String, _ name: String
+  ) throws(ModelError) -> (extent: Int, pad: Int) {
+    let natural: Int
+    let pad: Int
+    switch padding {
+    case .same:
+      natural = small * stride
+      let extent = wanted ?? natural
+      pad = max(0, (small - 1) * stride + kernel - extent) / 2
+    case .amount(let amount):
+      pad = amount[keyPath: side]
+      guard pad >= 0, pad < kernel else {
+        throw ModelError(name, "wanted a padding of 0 to \(kernel - 1), below the kernel's \(axis), found \(pad)")
+      }
+      natural = (small - 1) * stride + kernel - 2 * pad
+    }
+    // The sizes that a convolution of the same geometry would map to `small`.
+    let range =
+      switch padding {
+      case .same: (small - 1) * stride + 1...small * stride
+      case .amount: natural...natural + stride - 1
+      }
+    let extent = wanted ?? natural
+    guard extent >= 1, range.contains(extent) else {
+      throw ModelError(
+        name,
+        "an output \(axis) of \(extent) does not mirror an input \(axis) of \(small): "
+          + "wanted \(range.lowerBound) to \(range.upperBound)")
+    }
+    return (extent, pad)
+  }
+
+  /// What the kernels take, for a number of samples.
+  func geometry(samples: Int) -> hg_geometry2d {
+    hg_geometry2d(
+      size: MemoryLayout<hg_geometry2d>.size, samples: samples, large_height: large.height, large_width: large.width,
+      large_channels: large.channels, small_height: small.height, small_width: small.width,
+      small_channels: small.channels, filter_height: kernel.height, filter_width: kernel.width,
+      stride_vertical: stride.height, stride_horizontal: stride.width, pad_top: padTop, pad_left: padLeft)
+  }
+
+  /// Refuses what the kernels refuse, with their sentence.
+  func check(
+    _ check: (UnsafePointer<hg_geometry2d>?) -> UnsafePointer<CChar>?, at name: String
+  ) throws(ModelError) {
+    var geometry = geometry(samples: 1)
+    if let sentence = check(&geometry) { throw ModelError(name, String(cString: sentence)) }
+  }
+
+  /// Elements of the filter, R S C K.
+  var filterCount: Int { kernel.height * kernel.width * large.channels * small.channels }
+}
+
+/// What a convolution and a transposed convolution keep in the same way: a filter R S C K, then a bias.
+extension Window {
+  /// Where the bias begins, counted from the filter: on a 64-byte boundary.
+  var biasOffset: Int { Planner.aligned(filterCount) }
+
+  func parameters(_ name: String, biases: Int, offset: Int) -> [Parameter] {
+    let (c, k, r, s) = (large.channels, small.channels, kernel.height, kernel.width)
+    let axes = [
+      Parameter.Axis(k, stride: 1), Parameter.Axis(c, stride: k), Parameter.Axis(r, stride: s * c * k),
+      Parameter.Axis(s, stride: c * k),
+    ]
+    let fanIn = c * r * s
+    return [
+      Parameter(name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, offset: offset, axes: axes),
+      Parameter(vector: "\(name).bias", count: biases, fanIn: fanIn, offset: offset + biasOffset),
+    ]
+  }
+
+  var preparedGatherCount: Int {
+    var geometry = geometry(samples: 0)
+    return Planner.aligned(hg_conv2d_prepared_gather_count(&geometry))
+  }
+
+  var preparedScatterCount: Int {
+    var geometry = geometry(samples: 0)
+    return Planner.aligned(hg_conv2d_prepared_scatter_count(&geometry))
+  }
+
+  func scratchCount(samples: Int, threads: Int) -> Int {
+    var geometry = geometry(samples: samples)
+    var parallel = Planner.parallel(threads: threads)
+    return max(hg_conv2d_scatter_scratch(&geometry, &parallel), hg_conv2d_filter_scratch(&geometry, &parallel))
+  }
+}

@@ -1,0 +1,70 @@
+/// One named tensor of a model: what files call it, its shape there, and where its elements lie in the flat vector.
+///
+/// Files carry PyTorch's names and shapes (OIHW for a convolution, IOHW for a transposed one, OI for a dense layer whose
+/// image axes are in C, H, W order). Memory carries what the kernels read. `axes` leads from one to the other.
+public struct Parameter: Sendable {
+  /// One step along a file's axis: how many, and how far apart in the flat vector.
+  public struct Axis: Sendable {
+    let count: Int
+    let stride: Int
+    init(_ count: Int, stride: Int) { (self.count, self.stride) = (count, stride) }
+  }
+
+  public let name: String
+  /// The shape in files.
+  public let shape: [Int]
+  /// Number of inputs that an output sums over, as PyTorch counts it; it sets the range of the initial values.
+  public let fanIn: Int
+  /// Place of the first element in the flat vector.
+  public let offset: Int
+  /// The file's elements in row-major order, outermost first; their counts multiply to `count`.
+  let axes: [Axis]
+
+  public var count: Int { axes.reduce(1) { $0 * $1.count } }
+
+  /// A vector that lies in one piece.
+  init(vector name: String, count: Int, fanIn: Int, offset: Int) {
+    self.init(name: name, shape: [count], fanIn: fanIn, offset: offset, axes: [Axis(count, stride: 1)])
+  }
+
+  init(name: String, shape: [Int], fanIn: Int, offset: Int, axes: [Axis]) {
+    (self.name, self.shape, self.fanIn, self.offset, self.axes) = (name, shape, fanIn, offset, axes)
+  }
+
+  /// The tensor as files hold it, taken from a flat vector.
+  public func tensor(in flat: UnsafePointer<Float>) -> [Float] {
+    var values: [Float] = []
+    values.reserveCapacity(count)
+    visit { values.append(flat[$0]) }
+    return values
+  }
+
+  /// Puts a tensor as files hold it into a flat vector.
+  public func store(_ values: [Float], in flat: UnsafeMutablePointer<Float>) {
+    precondition(values.count == count, "\(name) has \(count) elements, not \(values.count)")
+    var next = 0
+    visit {
+      flat[$0] = values[next]
+      next += 1
+    }
+  }
+
+  /// The places of all elements in the flat vector, in the file's order.
+  private func visit(_ body: (Int) -> Void) {
+    func walk(_ axis: Int, _ place: Int) {
+      guard axis < axes.count else { return body(place) }
+      for i in 0..<axes[axis].count { walk(axis + 1, place + i * axes[axis].stride) }
+    }
+    walk(0, offset)
+  }
+}
+
+extension ImageShape {
+  /// The axes C, H, W of an image that lies in memory as H, W, C with `stride` between elements.
+  func channelsFirstAxes(stride: Int) -> [Parameter.Axis] {
+    [
+      Parameter.Axis(channels, stride: stride), Parameter.Axis(height, stride: width * channels * stride),
+      Parameter.Axis(width, stride: channels * stride),
+    ]
+  }
+}

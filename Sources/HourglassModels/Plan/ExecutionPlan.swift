@@ -1,0 +1,216 @@
+/// Everything about a training step that can be known before it runs: layers with their geometry, the flat vector, the
+/// shards, and a place for every array. Made once; running it can neither fail nor allocate.
+///
+///     flat vector      [ sharded parameters (convolutions) | parameters of products (dense layers) ]
+///     minibatch        [ shard 0 | shard 1 | ... ]      samples n of shard s: s m <= n < (s + 1) m
+///     a shard          [ chunk | chunk | ... ]          what image layers take at once
+///     a group          a run of shards that one replica holds at a time; speed only
+public struct ExecutionPlan: Sendable {
+  public let model: Autoencoder
+  public let batchSize: Int
+  public let shards: Int
+  /// m above; a partial minibatch keeps it, so its last shards are short or empty.
+  public let samplesPerShard: Int
+  public let samplesPerChunk: Int
+
+  /// The chain: encoder, latent, decoder.
+  public let layers: [any PlannedLayer]
+  /// What lies before and after each layer: layer i leads from boundary i to boundary i + 1.
+  public let boundaries: [Boundary]
+  /// Maximal runs of layers of one granularity.
+  public let segments: [Range<Int>]
+  /// The boundary of the code: the latent's output, the decoder's input.
+  public let codeBoundary: Int
+  /// Where each layer's saved state and prepared weights lie.
+  public let states: [Place]
+  public let preparedOffsets: [Int]
+
+  /// Length of the flat vector, and of its front part whose gradients are summed shard by shard.
+  public let parameterCount: Int
+  public let shardedCount: Int
+  /// All tensors in the order of the model.
+  public let parameters: [Parameter]
+
+  /// Floats for each sample of the minibatch, of a group, of a chunk; and floats of prepared weights.
+  public let batchFloats: Int
+  public let groupFloats: Int
+  public let chunkFloats: Int
+  public let preparedFloats: Int
+
+  /// Errors: `ModelError` that names the layer, what it wanted and what it found.
+  public init(_ model: Autoencoder, batchSize: Int, shards: Int? = nil) throws(ModelError) {
+    guard (1...1 << 20).contains(batchSize) else {
+      throw ModelError(model.name, "wanted a batch size of 1 to \(1 << 20), found \(batchSize)")
+    }
+    let shards = shards ?? Self.defaultShards(batchSize: batchSize)
+    guard (1...batchSize).contains(shards) else {
+      throw ModelError(model.name, "wanted 1 to \(batchSize) shards, not more than the batch size, found \(shards)")
+    }
+    self.model = model
+    (self.batchSize, self.shards) = (batchSize, shards)
+    samplesPerShard = (batchSize + shards - 1) / shards
+    let chunks = (samplesPerShard + Self.mostSamplesPerChunk - 1) / Self.mostSamplesPerChunk
+    samplesPerChunk = (samplesPerShard + chunks - 1) / chunks
+
+    var chain = try model.planChain()
+    (shardedCount, parameterCount) = Self.placeParameters(&chain.layers)
+    layers = chain.layers
+    codeBoundary = chain.codeBoundary
+    parameters = layers.flatMap(\.parameters)
+
+    segments = Self.segments(of: layers)
+    var memory = MemoryLayout3()
+    boundaries = Self.placeBoundaries(layers, segments, &memory)
+    states = layers.map { memory.group.place(.group, $0.stateCount) }
+    var prepared = 0
+    preparedOffsets = layers.map { layer in
+      defer { prepared += layer.preparedCount }
+      return prepared
+    }
+    preparedFloats = prepared
+    (batchFloats, groupFloats, chunkFloats) = (memory.batch.count, memory.group.count, memory.chunk.count)
+  }
+
+  /// A shard for every 8 samples, at most 16: enough to keep 16 workers busy. It follows from the batch size alone,
+  /// because the number of shards orders sums.
+  public static func defaultShards(batchSize: Int) -> Int { min(16, (batchSize + 7) / 8) }
+
+  /// More samples would push a chunk's images out of the second-level cache; fewer would leave tiles half empty.
+  private static let mostSamplesPerChunk = 16
+
+  /// The dense layers, whose gradients are products over the whole minibatch, with the boundaries they lie between.
+  public var products: [(layer: PlannedDense, index: Int)] {
+    layers.enumerated().compactMap { index, layer in (layer as? PlannedDense).map { ($0, index) } }
+  }
+
+  /// The samples of a minibatch of `count` that belong to a run of shards.
+  public func samples(of shards: Range<Int>, in count: Int) -> Range<Int> {
+    min(shards.lowerBound * samplesPerShard, count)..<min(shards.upperBound * samplesPerShard, count)
+  }
+
+  /// Scratch of one replica: for its group, and for products over the whole minibatch.
+  public func scratchFloats(groupSamples: Int, threads: Int) -> Int {
+    layers.map { layer in
+      let samples =
+        switch layer.granularity {
+        case .chunk: min(samplesPerChunk, groupSamples)
+        case .group: layer.gradient == .product ? batchSize : groupSamples
+        }
+      return layer.scratchCount(samples: samples, threads: threads)
+    }.max() ?? 0
+  }
+
+  /// Planned bytes: of everything the replicas share, and of one replica.
+  public func bytes(groupSamples: Int, threads: Int) -> (shared: Int, perReplica: Int) {
+    let optimizerMoments = 2
+    let shared = parameterCount * (2 + optimizerMoments) + shards * shardedCount + batchSize * batchFloats
+    let replica =
+      groupSamples * groupFloats + samplesPerChunk * chunkFloats + preparedFloats
+      + scratchFloats(groupSamples: groupSamples, threads: threads)
+    return (shared * MemoryLayout<Float>.size, replica * MemoryLayout<Float>.size)
+  }
+
+  private static func placeParameters(_ layers: inout [any PlannedLayer]) -> (sharded: Int, all: Int) {
+    var next = 0
+    var sharded = 0
+    for kind in [GradientKind.sharded, .product] {
+      for i in layers.indices where layers[i].gradient == kind {
+        layers[i].parameterOffset = next
+        next += Planner.aligned(layers[i].parameterCount)
+      }
+      if kind == .sharded { sharded = next }
+    }
+    return (sharded, next)
+  }
+
+  private static func segments(of layers: [any PlannedLayer]) -> [Range<Int>] {
+    var segments: [Range<Int>] = []
+    for i in layers.indices {
+      if let last = segments.last, layers[last.lowerBound].granularity == layers[i].granularity {
+        segments[segments.count - 1] = last.lowerBound..<i + 1
+      } else {
+        segments.append(i..<i + 1)
+      }
+    }
+    return segments
+  }
+
+  /// A product reads its input and the error of its output for the whole minibatch. Other activations live as long as
+  /// their group. Errors between two layers of a chunked segment live in two places that take turns.
+  private static func placeBoundaries(
+    _ layers: [any PlannedLayer], _ segments: [Range<Int>], _ memory: inout MemoryLayout3
+  ) -> [Boundary] {
+    var turns = [0, 0]
+    var insideChunk = Set<Int>()
+    for segment in segments where layers[segment.lowerBound].granularity == .chunk {
+      let isLast = segment.upperBound == layers.count
+      for b in segment.lowerBound + 1..<segment.upperBound + (isLast ? 1 : 0) {
+        insideChunk.insert(b)
+        turns[b % 2] = max(turns[b % 2], layers[b - 1].output.count)
+      }
+    }
+    let turnPlaces = turns.map { memory.chunk.place(.chunk, $0) }
+    return (0...layers.count).map { b in
+      let shape = b == 0 ? layers[0].input : layers[b - 1].output
+      let feedsProduct = b < layers.count && layers[b].gradient == .product
+      let comesFromProduct = b > 0 && layers[b - 1].gradient == .product
+      let activation =
+        feedsProduct ? memory.batch.place(.batch, shape.count) : memory.group.place(.group, shape.count)
+      let error: Place? =
+        if b == 0 {
+          nil
+        } else if comesFromProduct {
+          memory.batch.place(.batch, shape.count)
+        } else if insideChunk.contains(b) {
+          Place(.chunk, offset: turnPlaces[b % 2].offset, count: shape.count)
+        } else {
+          memory.group.place(.group, shape.count)
+        }
+      return Boundary(
+        shape: shape, activation: b == 0 ? .linear : layers[b - 1].activation, values: activation, error: error)
+    }
+  }
+}
+
+/// What lies between two layers: an image, the activation that made it, and where its values and its error are kept.
+public struct Boundary: Sendable {
+  public let shape: ImageShape
+  public let activation: Activation
+  public let values: Place
+  /// nil at the input, whose error nobody wants.
+  public let error: Place?
+}
+
+/// Where an array with `count` floats for each sample lies: in one of three memories, behind `offset` floats a sample.
+public struct Place: Sendable, Equatable {
+  public enum Memory: Sendable {
+    /// Indexed by the place of a sample in the minibatch.
+    case batch
+    /// Indexed by its place in the group a replica holds.
+    case group
+    /// Indexed by its place in the chunk at hand.
+    case chunk
+  }
+
+  public let memory: Memory
+  public let offset: Int
+  public let count: Int
+
+  init(_ memory: Memory, offset: Int, count: Int) {
+    (self.memory, self.offset, self.count) = (memory, offset, count)
+  }
+}
+
+/// The three memories while they are laid out.
+private struct MemoryLayout3 {
+  struct Column {
+    var count = 0
+    mutating func place(_ memory: Place.Memory, _ floats: Int) -> Place {
+      defer { count += Planner.aligned(floats) }
+      return Place(memory, offset: count, count: floats)
+    }
+  }
+  var batch = Column()
+  var group = Column()
+  var chunk = Column()
+}

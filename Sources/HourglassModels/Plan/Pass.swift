@@ -1,0 +1,66 @@
+import HourglassKernels
+
+/// One call of one layer: samples, and where everything lies. Made afresh for each call, on the stack.
+public struct Pass {
+  /// Images in this call.
+  public var samples: Int
+  /// Place of the first of them in the minibatch: part of the address of its random numbers.
+  public var firstSample: Int
+
+  /// Input and output of the layer.
+  public var x: UnsafeMutablePointer<Float>
+  public var y: UnsafeMutablePointer<Float>
+  /// Error of the output, and of the input where somebody wants it.
+  public var dy: UnsafeMutablePointer<Float>?
+  public var dx: UnsafeMutablePointer<Float>?
+  /// The activation that made `x`: the layer multiplies `dx` by its derivative.
+  public var inputActivation: Activation
+
+  /// The flat vector of parameters, this replica's prepared weights, and the gradients of this shard.
+  public var parameters: UnsafeMutablePointer<Float>
+  public var prepared: UnsafeMutablePointer<Float>
+  public var gradients: UnsafeMutablePointer<Float>?
+  /// Whether the shard's gradients go on from what is there.
+  public var accumulate: Bool
+
+  /// What the layer keeps from forward to backward, and scratch.
+  public var state: UnsafeMutablePointer<Float>
+  public var scratch: UnsafeMutablePointer<Float>
+  /// Kullback-Leibler divergence of each sample, in nats; written by a latent that has one.
+  public var divergence: UnsafeMutablePointer<Float>
+
+  public var noise: LatentNoise
+  /// Weight of the divergence in the loss.
+  public var beta: Float
+  /// OpenMP threads for the kernels.
+  public var threads: Int
+
+  public init(
+    samples: Int, firstSample: Int, x: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>,
+    dy: UnsafeMutablePointer<Float>?, dx: UnsafeMutablePointer<Float>?, inputActivation: Activation,
+    parameters: UnsafeMutablePointer<Float>, prepared: UnsafeMutablePointer<Float>,
+    state: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>,
+    divergence: UnsafeMutablePointer<Float>, noise: LatentNoise, beta: Float, threads: Int
+  ) {
+    (self.samples, self.firstSample) = (samples, firstSample)
+    (self.x, self.y, self.dy, self.dx, self.inputActivation) = (x, y, dy, dx, inputActivation)
+    (self.parameters, self.prepared, gradients, accumulate) = (parameters, prepared, nil, false)
+    (self.state, self.scratch, self.divergence) = (state, scratch, divergence)
+    (self.noise, self.beta, self.threads) = (noise, beta, threads)
+  }
+
+  /// Calls a kernel with this pass's threads.
+  @inline(__always)
+  func withParallel<R>(_ body: (UnsafePointer<hg_parallel>) -> R) -> R {
+    var parallel = Planner.parallel(threads: threads)
+    return body(&parallel)
+  }
+}
+
+/// Where the noise of a variational latent comes from.
+public enum LatentNoise: Sendable, Equatable {
+  /// None: the latent is its mean.
+  case none
+  /// Normal values addressed by (seed, purpose, step, place of the sample in the minibatch).
+  case drawn(seed: UInt64, purpose: RandomStream.Purpose, step: Int)
+}

@@ -1,0 +1,98 @@
+import HourglassModels
+
+/// Phase 2 of a step: slices of the flat vector, each summed and updated by whoever is free.
+///
+/// Sharded parameters: the shards' gradients are added in order. Dense weights: the gradient is one product over the
+/// whole minibatch, samples in order. Either way the sum is divided by the number of samples inside the optimiser, which
+/// runs over the slice while it is in cache. Slices are cut from the plan alone.
+struct GradientReducer: Sendable {
+  /// A piece of work of phase 2.
+  enum Slice: Sendable {
+    /// A run of sharded parameters.
+    case sharded(Range<Int>)
+    /// Rows of the weight of product `index`.
+    case weight(index: Int, rows: Range<Int>)
+    /// The bias of product `index`.
+    case bias(index: Int)
+  }
+
+  let plan: ExecutionPlan
+  let products: [(layer: PlannedDense, index: Int)]
+  let slices: [Slice]
+  let shared: SharedMemory
+  let optimizer: Optimizer
+  /// A gradient for each shard, over the front part of the flat vector.
+  let shardGradients: FloatBuffer
+  /// The sum over the minibatch, over the whole flat vector.
+  let gradient: FloatBuffer
+  let moments: [FloatBuffer]
+
+  init(plan: ExecutionPlan, shared: SharedMemory, optimizer: Optimizer) {
+    (self.plan, self.shared, self.optimizer) = (plan, shared, optimizer)
+    products = plan.products
+    slices = Self.slices(plan, products.map(\.layer))
+    shardGradients = FloatBuffer(count: plan.shards * plan.shardedCount)
+    gradient = FloatBuffer(count: plan.parameterCount)
+    moments = optimizer.moments.map { _ in FloatBuffer(count: plan.parameterCount) }
+  }
+
+  /// Sums and updates one slice after a minibatch of `count` samples.
+  func reduce(_ slice: Slice, step: Int, count: Int, scratch: UnsafeMutablePointer<Float>, threads: Int) {
+    let range: Range<Int>
+    switch slice {
+    case .sharded(let parameters):
+      range = parameters
+      let used = (count + plan.samplesPerShard - 1) / plan.samplesPerShard
+      Kernels.sumShards(
+        shardGradients, shards: used, stride: plan.shardedCount, parameters: parameters, into: gradient)
+    case .weight(let index, let rows):
+      let layer = products[index].layer
+      range = layer.weightRange(rows: rows)
+      layer.weightGradient(
+        rows: rows, samples: count, x: input(of: index), dy: error(of: index), gradient: gradient.pointer,
+        scratch: scratch, threads: threads)
+    case .bias(let index):
+      let layer = products[index].layer
+      range = layer.biasRange
+      layer.biasGradient(samples: count, dy: error(of: index), gradient: gradient.pointer)
+    }
+    optimizer.update(
+      range, step: step, scale: 1 / Float(count), gradient: gradient, weights: shared.parameters, moments: moments)
+  }
+
+  private func input(of product: Int) -> UnsafePointer<Float> {
+    batchMemory(plan.boundaries[products[product].index].values)
+  }
+
+  private func error(of product: Int) -> UnsafePointer<Float> {
+    guard let place = plan.boundaries[products[product].index + 1].error else {
+      preconditionFailure("the output of a dense layer has an error")
+    }
+    return batchMemory(place)
+  }
+
+  private func batchMemory(_ place: Place) -> UnsafePointer<Float> {
+    precondition(place.memory == .batch, "products read memory of the whole minibatch")
+    return UnsafePointer(shared.batch.pointer + place.offset * plan.batchSize)
+  }
+
+  /// Floats of a slice: its gradient, weights and moments (16 bytes for each) stay in the second-level cache, and there
+  /// are enough slices for any number of workers.
+  private static let sliceFloats = 16384
+
+  private static func slices(_ plan: ExecutionPlan, _ products: [PlannedDense]) -> [Slice] {
+    var slices: [Slice] = []
+    for (index, layer) in products.enumerated() {
+      // A multiple of 24 rows divides evenly into tiles of 6, 8 and 12.
+      let rows = max(24, sliceFloats / layer.output.count / 24 * 24)
+      for first in stride(from: 0, to: layer.input.count, by: rows) {
+        slices.append(.weight(index: index, rows: first..<min(first + rows, layer.input.count)))
+      }
+      slices.append(.bias(index: index))
+    }
+    for first in stride(from: 0, to: plan.shardedCount, by: sliceFloats) {
+      slices.append(.sharded(first..<min(first + sliceFloats, plan.shardedCount)))
+    }
+    return slices
+  }
+}

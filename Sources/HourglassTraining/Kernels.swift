@@ -1,0 +1,19 @@
+import HourglassKernels
+import HourglassModels
+
+/// The loops over the flat vector that training needs from C.
+enum Kernels {
+  /// Ordered sum of a run of parameters over the shards.
+  static func sumShards(
+    _ gradients: FloatBuffer, shards: Int, stride: Int, parameters: Range<Int>, into sum: FloatBuffer
+  ) {
+    let at = parameters.lowerBound
+    hg_sum_shards(parameters.count, shards, stride, gradients.pointer + at, sum.pointer + at)
+  }
+
+  /// The first infinite or NaN element, if any.
+  static func firstNonfinite(_ values: UnsafePointer<Float>, _ count: Int) -> Int? {
+    let index = hg_first_nonfinite(count, values)
+    return index < 0 ? nil : index
+  }
+}

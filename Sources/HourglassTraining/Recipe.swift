@@ -1,0 +1,58 @@
+import Foundation
+import HourglassData
+import HourglassModels
+
+/// Everything that decides the result of a run, saved with it. What decides only its speed is a `ParallelPlan`.
+public struct Recipe: Codable, Sendable {
+  public var model: Autoencoder
+  public var data: DataSource
+  /// What is evaluated after every epoch, if anything.
+  public var validation: DataSource?
+  /// Samples of a minibatch, over all workers.
+  public var batchSize: Int
+  /// Pieces into which a minibatch is cut for summing gradients.
+  public var shards: Int
+  public var seed: UInt64
+  public var optimizer: Optimizer
+  /// Weight of the latent's divergence.
+  public var beta: Float
+  /// The run ends after so many passes over the data, or earlier after so many steps.
+  public var epochs: Int
+  public var steps: Int?
+
+  public init(
+    model: Autoencoder, data: DataSource = DataSource(), validation: DataSource? = nil, batchSize: Int = 128,
+    shards: Int? = nil, seed: UInt64 = 0, optimizer: Optimizer = Optimizer(), beta: Float = 1, epochs: Int = 5,
+    steps: Int? = nil
+  ) {
+    (self.model, self.data, self.validation, self.batchSize) = (model, data, validation, batchSize)
+    self.shards = shards ?? ExecutionPlan.defaultShards(batchSize: batchSize)
+    (self.seed, self.optimizer, self.beta) = (seed, optimizer, beta)
+    (self.epochs, self.steps) = (epochs, steps)
+  }
+
+  /// The step after which the run ends, for a data set that makes so many steps an epoch.
+  public func lastStep(stepsPerEpoch: Int) -> Int {
+    let (all, overflow) = epochs.multipliedReportingOverflow(by: stepsPerEpoch)
+    return min(steps ?? Int.max, overflow ? Int.max : all)
+  }
+}
+
+/// Where images come from: a path, or the built-in images.
+public struct DataSource: Codable, Sendable, Equatable {
+  /// A file or a folder; nil for the built-in images.
+  public var path: String?
+  public var split: Split
+
+  public init(path: String? = nil, split: Split = .train) { (self.path, self.split) = (path, split) }
+
+  /// Opens the images and checks that they have the model's shape.
+  public func open(for model: Autoencoder, seed: UInt64) throws(DataError) -> Dataset {
+    guard let path else { return try Dataset.synthetic(shape: model.input, seed: seed, split: split) }
+    let data = try Dataset.open(path: path, split: split)
+    guard data.shape == model.input else {
+      throw DataError(path, "wanted images of \(model.input) for the model \(model.name), found \(data.shape)")
+    }
+    return data
+  }
+}

@@ -1,0 +1,161 @@
+import HourglassData
+import HourglassModels
+
+/// What all replicas share: the parameters, and the memory indexed by the place of a sample in the minibatch.
+struct SharedMemory: Sendable {
+  /// The flat vector of parameters.
+  let parameters: FloatBuffer
+  /// Inputs and output errors of dense layers, for the whole minibatch.
+  let batch: FloatBuffer
+  /// Reconstruction loss and divergence of each sample.
+  let losses: FloatBuffer
+  let divergences: FloatBuffer
+
+  init(plan: ExecutionPlan, parameters: FloatBuffer) {
+    self.parameters = parameters
+    batch = FloatBuffer(count: plan.batchFloats * plan.batchSize)
+    losses = FloatBuffer(count: plan.batchSize)
+    divergences = FloatBuffer(count: plan.batchSize)
+  }
+}
+
+/// One worker's memory, and the walk of a group of samples through the chain and back.
+struct Replica: Sendable {
+  let plan: ExecutionPlan
+  let shared: SharedMemory
+  /// Samples that the group memory holds.
+  let groupSamples: Int
+  let threads: Int
+
+  private let group: FloatBuffer
+  private let chunk: FloatBuffer
+  private let prepared: FloatBuffer
+  let scratch: FloatBuffer
+
+  init(plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, threads: Int) {
+    (self.plan, self.shared, self.groupSamples, self.threads) = (plan, shared, groupSamples, threads)
+    group = FloatBuffer(count: plan.groupFloats * groupSamples)
+    chunk = FloatBuffer(count: plan.chunkFloats * plan.samplesPerChunk)
+    prepared = FloatBuffer(count: plan.preparedFloats)
+    scratch = FloatBuffer(count: plan.scratchFloats(groupSamples: groupSamples, threads: threads))
+  }
+
+  /// The settings of a step that the passes need.
+  struct Mode {
+    var noise: LatentNoise
+    var beta: Float = 1
+  }
+
+  /// Brings all weights into the order the passes read; once after every change of the parameters.
+  func prepare(backward: Bool) {
+    for i in plan.layers.indices {
+      var pass = pass(layer: i, samples: 0..<0, group: 0, mode: Mode(noise: .none))
+      if !backward { pass.dx = nil }
+      plan.layers[i].prepare(pass)
+    }
+  }
+
+  /// Where a boundary's values lie for the sample `first` of the minibatch, the group beginning at sample `group`.
+  func values(_ boundary: Int, first: Int, group: Int) -> UnsafeMutablePointer<Float> {
+    address(plan.boundaries[boundary].values, first, group)
+  }
+
+  /// Puts items of a data set at the input: item `items[n]` for the sample n of the minibatch.
+  func fill(_ samples: Range<Int>, from data: Dataset, items: AlignedBuffer<Int32>) {
+    for n in samples {
+      data.fill(Int(items.pointer[n]), into: values(0, first: n, group: samples.lowerBound))
+    }
+  }
+
+  /// Forward through some layers of the chain, a chunk or the group at a time.
+  func forward(_ layers: Range<Int>, samples: Range<Int>, mode: Mode) {
+    for segment in plan.segments where segment.overlaps(layers) {
+      forEachPiece(of: segment, samples: samples) { piece in
+        for i in segment.clamped(to: layers) {
+          plan.layers[i].forward(pass(layer: i, samples: piece, group: samples.lowerBound, mode: mode))
+        }
+      }
+    }
+  }
+
+  /// Forward, likelihood and backward of a run of shards; the gradients of sharded parameters go to
+  /// `gradients` + shard x shardedCount, those of products are left to the inputs and errors in the shared memory.
+  ///
+  /// The last segment goes forward and back chunk by chunk, while its images are in cache.
+  func train(samples: Range<Int>, mode: Mode, gradients: FloatBuffer) {
+    guard let last = plan.segments.last else { return }
+    let start = samples.lowerBound
+    forward(0..<last.lowerBound, samples: samples, mode: mode)
+    forEachPiece(of: last, samples: samples) { piece in
+      for i in last { plan.layers[i].forward(pass(layer: i, samples: piece, group: start, mode: mode)) }
+      likelihood(piece, group: start, wantsError: true)
+      backward(last, piece, group: start, mode: mode, gradients: gradients)
+    }
+    for segment in plan.segments.dropLast().reversed() {
+      forEachPiece(of: segment, samples: samples) { piece in
+        backward(segment, piece, group: start, mode: mode, gradients: gradients)
+      }
+    }
+  }
+
+  /// Reconstruction losses of some samples whose output is in place and, where wanted, the error of the last layer.
+  func likelihood(_ piece: Range<Int>, group: Int, wantsError: Bool) {
+    let end = plan.layers.count
+    let count = plan.model.input.count
+    let output = values(end, first: piece.lowerBound, group: group)
+    let error = wantsError ? plan.boundaries[end].error.map { address($0, piece.lowerBound, group) } : nil
+    plan.model.likelihood.evaluate(
+      samples: piece.count, count: count, output: output, target: values(0, first: piece.lowerBound, group: group),
+      loss: shared.losses.pointer + piece.lowerBound, error: error)
+    if let error {
+      plan.boundaries[end].activation.backward(
+        count: piece.count * count, y: output, dy: error, dx: error, threads: threads)
+    }
+  }
+
+  private func backward(
+    _ segment: Range<Int>, _ piece: Range<Int>, group: Int, mode: Mode, gradients: FloatBuffer
+  ) {
+    let shard = piece.lowerBound / plan.samplesPerShard
+    for i in segment.reversed() {
+      var pass = pass(layer: i, samples: piece, group: group, mode: mode)
+      pass.gradients = gradients.pointer + shard * plan.shardedCount
+      pass.accumulate = piece.lowerBound > shard * plan.samplesPerShard
+      plan.layers[i].backward(pass)
+    }
+  }
+
+  /// Chunks that never cross a shard's border, or the group in one piece.
+  private func forEachPiece(of segment: Range<Int>, samples: Range<Int>, _ body: (Range<Int>) -> Void) {
+    guard plan.layers[segment.lowerBound].granularity == .chunk else { return body(samples) }
+    var first = samples.lowerBound
+    while first < samples.upperBound {
+      let shardEnd = (first / plan.samplesPerShard + 1) * plan.samplesPerShard
+      let end = min(first + plan.samplesPerChunk, shardEnd, samples.upperBound)
+      body(first..<end)
+      first = end
+    }
+  }
+
+  private func address(_ place: Place, _ first: Int, _ groupStart: Int) -> UnsafeMutablePointer<Float> {
+    switch place.memory {
+    case .batch: shared.batch.pointer + place.offset * plan.batchSize + first * place.count
+    case .group: group.pointer + place.offset * groupSamples + (first - groupStart) * place.count
+    case .chunk: chunk.pointer + place.offset * plan.samplesPerChunk
+    }
+  }
+
+  private func pass(layer i: Int, samples: Range<Int>, group: Int, mode: Mode) -> Pass {
+    let first = samples.lowerBound
+    let (before, after) = (plan.boundaries[i], plan.boundaries[i + 1])
+    return Pass(
+      samples: samples.count, firstSample: first,
+      x: address(before.values, first, group), y: address(after.values, first, group),
+      dy: after.error.map { address($0, first, group) }, dx: before.error.map { address($0, first, group) },
+      inputActivation: before.activation,
+      parameters: shared.parameters.pointer, prepared: prepared.pointer + plan.preparedOffsets[i],
+      state: address(plan.states[i], first, group), scratch: scratch.pointer,
+      divergence: shared.divergences.pointer + first,
+      noise: mode.noise, beta: mode.beta, threads: threads)
+  }
+}

@@ -1,0 +1,157 @@
+import HourglassData
+import HourglassModels
+
+/// One training step, the heart of Hourglass. Read this first.
+///
+///     phase 1  replicas in parallel, each takes shards: fill, forward, likelihood, backward -> gradients[shard]
+///     phase 2  slices of the flat vector in parallel: ordered sum over shards, times 1/N, optimiser on the same slice
+///
+/// The numbers follow from the recipe: the minibatch is cut into a fixed number of shards, each shard is summed in the
+/// order of its samples, and the shards are added in order. Which worker takes a shard, how many shards it holds at a
+/// time, and how many threads its kernels use change no bit.
+public final class TrainingStep {
+  public let plan: ExecutionPlan
+  public let parallel: ParallelPlan
+  public let optimizer: Optimizer
+
+  private let shared: SharedMemory
+  private let reducer: GradientReducer
+  private let replicas: [Replica]
+  private let current: AlignedBuffer<Current>
+  private let indices: AlignedBuffer<Int32>
+  private let data: Dataset
+  private let counters = [WorkCounter(), WorkCounter()]
+  private let team: WorkerTeam
+
+  /// What the phases need to know of the step at hand.
+  private struct Current {
+    var step = 0
+    var count = 0
+    var seed: UInt64 = 0
+    var beta: Float = 1
+
+    var mode: Replica.Mode {
+      Replica.Mode(noise: .drawn(seed: seed, purpose: .latent, step: step), beta: beta)
+    }
+  }
+
+  /// The flat vector of parameters, and the optimiser's moments by name.
+  public var parameters: FloatBuffer { shared.parameters }
+  public var moments: [(name: String, values: FloatBuffer)] { Array(zip(optimizer.moments, reducer.moments)) }
+  /// The gradient summed over the last minibatch.
+  public var gradient: FloatBuffer { reducer.gradient }
+
+  /// Plans all memory; nothing is allocated afterwards.
+  public init(plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, seed: UInt64, beta: Float, data: Dataset)
+  {
+    (self.plan, self.parallel, self.optimizer) = (plan, parallel, optimizer)
+    let shared = SharedMemory(plan: plan, parameters: FloatBuffer(count: plan.parameterCount))
+    let shardsPerGroup = Self.shardsPerGroup(plan: plan, workers: parallel.workers)
+    let groupSamples = shardsPerGroup * plan.samplesPerShard
+    let replicas = (0..<parallel.workers).map { _ in
+      Replica(plan: plan, shared: shared, groupSamples: groupSamples, threads: parallel.threads)
+    }
+    let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer)
+    let current = AlignedBuffer<Current>(count: 1)
+    let indices = AlignedBuffer<Int32>(count: plan.batchSize)
+    current[0] = Current(seed: seed, beta: beta)
+    (self.shared, self.replicas, self.reducer) = (shared, replicas, reducer)
+    (self.current, self.indices, self.data) = (current, indices, data)
+
+    let counters = counters
+    team = WorkerTeam(workers: parallel.workers) { worker, phase in
+      let replica = replicas[worker]
+      let now = current.pointer[0]
+      if phase == 0 {
+        let mode = now.mode
+        let used = (now.count + plan.samplesPerShard - 1) / plan.samplesPerShard
+        var isPrepared = false
+        while let shards = counters[0].take(shardsPerGroup, below: used) {
+          if !isPrepared { replica.prepare(backward: true) }
+          isPrepared = true
+          let samples = plan.samples(of: shards, in: now.count)
+          replica.fill(samples, from: data, items: indices)
+          replica.train(samples: samples, mode: mode, gradients: reducer.shardGradients)
+        }
+      } else {
+        while let slice = counters[1].take(below: reducer.slices.count) {
+          reducer.reduce(
+            reducer.slices[slice.lowerBound], step: now.step, count: now.count, scratch: replica.scratch.pointer,
+            threads: parallel.threads)
+        }
+      }
+    }
+  }
+
+  /// Mean losses of a minibatch, in nats or squared error summed over pixels.
+  public struct Loss: Sendable, Equatable {
+    public var reconstruction: Double
+    /// Divergence of the latent, before it is weighed with beta; 0 without one.
+    public var divergence: Double
+    /// What is minimised: reconstruction + beta divergence.
+    public var total: Double
+  }
+
+  /// Trains on the given items of the data set, in this order.
+  ///
+  /// - Parameter step: counts from 0; part of the address of every random number.
+  /// - Throws: `TrainingError.diverged` when the loss is not finite; the parameters are then as before the step.
+  public func run(step: Int, items: some RandomAccessCollection<Int32>) throws(TrainingError) -> Loss {
+    precondition((1...plan.batchSize).contains(items.count), "a minibatch of \(items.count) in a plan for \(plan.batchSize)")
+    current.pointer[0].step = step
+    current.pointer[0].count = items.count
+    for (i, item) in items.enumerated() { indices.pointer[i] = item }
+    counters[0].reset()
+    counters[1].reset()
+    team.run(phase: 0)
+    let loss = meanLoss(count: items.count)
+    guard loss.total.isFinite else { throw .diverged(step: step, cause: firstNonfinite(count: items.count)) }
+    team.run(phase: 1)
+    return loss
+  }
+
+  private func meanLoss(count: Int) -> Loss {
+    var (reconstruction, divergence) = (0.0, 0.0)
+    for i in 0..<count {
+      reconstruction += Double(shared.losses.pointer[i])
+      divergence += Double(shared.divergences.pointer[i])
+    }
+    reconstruction /= Double(count)
+    divergence /= Double(count)
+    return Loss(
+      reconstruction: reconstruction, divergence: divergence,
+      total: reconstruction + Double(current.pointer[0].beta) * divergence)
+  }
+
+  /// Shards that a worker takes at a time: as many as leave every worker two turns, so that a busy neighbour costs its
+  /// share, but few enough that a group's images stay near the caches.
+  private static func shardsPerGroup(plan: ExecutionPlan, workers: Int) -> Int {
+    let perTurn = (plan.shards + 2 * workers - 1) / (2 * workers)
+    let most = max(1, mostSamplesPerGroup / plan.samplesPerShard)
+    return min(perTurn, most)
+  }
+
+  /// Enough rows that a dense layer's matrix is read seldom.
+  private static let mostSamplesPerGroup = 64
+
+  /// Walks the shard of the first sample with a bad loss forward once more and names the first layer that puts out an
+  /// infinity or a NaN; nil where all layers are sound.
+  func nonfiniteLayer(count: Int) -> String? {
+    guard
+      let bad = (0..<count).first(where: { !(shared.losses[$0] + shared.divergences[$0]).isFinite })
+    else { return nil }
+    let shard = bad / plan.samplesPerShard
+    let samples = plan.samples(of: shard..<shard + 1, in: count)
+    let replica = replicas[0]
+    replica.fill(samples, from: data, items: indices)
+    replica.forward(0..<plan.layers.count, samples: samples, mode: current.pointer[0].mode)
+    for (b, boundary) in plan.boundaries.enumerated() {
+      let values = replica.values(b, first: bad, group: samples.lowerBound)
+      if let index = Kernels.firstNonfinite(values, boundary.shape.count) {
+        let place = b == 0 ? "the input" : "layer \(plan.layers[b - 1].name) (\(plan.layers[b - 1].kind))"
+        return "\(place) puts out \(values[index]) for item \(indices[bad]) of \(data.source)"
+      }
+    }
+    return "the \(plan.model.likelihood.rawValue) likelihood overflows for item \(indices[bad]) of \(data.source)"
+  }
+}

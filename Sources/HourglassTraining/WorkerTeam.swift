@@ -1,0 +1,75 @@
+import Dispatch
+import Foundation
+import Synchronization
+
+/// Long-lived threads that run one fixed body together, phase by phase.
+///
+/// The caller is worker 0. The others sleep on a Dispatch semaphore between phases, each on a thread of its own, so that
+/// an OpenMP team founded inside a worker stays with it (GCD's own threads change from call to call). A phase costs two
+/// semaphore operations for each other worker, takes no lock and allocates nothing.
+final class WorkerTeam {
+  private let shared: Shared
+
+  /// - Parameter body: called as body(worker, phase) on every worker, at the same time.
+  init(workers: Int, body: @escaping @Sendable (_ worker: Int, _ phase: Int) -> Void) {
+    shared = Shared(workers: workers, body: body)
+    for worker in 1..<max(1, workers) {
+      let thread = Thread { [shared] in shared.serve(worker) }
+      thread.name = "hourglass-\(worker)"
+      thread.stackSize = 8 << 20
+      thread.start()
+    }
+  }
+
+  deinit { shared.start(phase: Shared.end) }
+
+  /// Runs a phase on all workers; returns when all have finished.
+  func run(phase: Int) {
+    shared.start(phase: phase)
+    shared.body(0, phase)
+    for _ in 1..<max(1, shared.workers) { shared.finished.wait() }
+  }
+
+  private final class Shared: Sendable {
+    static let end = -1
+
+    let workers: Int
+    let body: @Sendable (Int, Int) -> Void
+    let wake: [DispatchSemaphore]
+    let finished = DispatchSemaphore(value: 0)
+    let phase = Atomic<Int>(0)
+
+    init(workers: Int, body: @escaping @Sendable (Int, Int) -> Void) {
+      (self.workers, self.body) = (workers, body)
+      wake = (0..<workers).map { _ in DispatchSemaphore(value: 0) }
+    }
+
+    func start(phase: Int) {
+      self.phase.store(phase, ordering: .releasing)
+      for worker in 1..<max(1, workers) { wake[worker].signal() }
+    }
+
+    func serve(_ worker: Int) {
+      while true {
+        wake[worker].wait()
+        let phase = self.phase.load(ordering: .acquiring)
+        if phase == Self.end { return }
+        body(worker, phase)
+        finished.signal()
+      }
+    }
+  }
+}
+
+/// Hands out the numbers 0, 1, 2, ... to whoever asks, each once.
+final class WorkCounter: Sendable {
+  private let next = Atomic<Int>(0)
+
+  func reset() { next.store(0, ordering: .relaxed) }
+
+  /// The next `count` numbers, fewer at the end, or nil when all below `limit` are taken.
+  func take(_ count: Int = 1, below limit: Int) -> Range<Int>? {
+    let first = next.add(count, ordering: .relaxed).oldValue
+    return first < limit ? first..<min(first + count, limit) : nil
+  }
+}
