@@ -4,7 +4,7 @@ import HourglassKernels
 /// those four numbers, so that no division of the work and no resume changes them.
 public struct RandomStream: Sendable {
   /// What the numbers are for. A purpose is a stream of its own; the numbers are part of the file format of runs.
-  public enum Purpose: UInt32, Sendable {
+  public enum Purpose: UInt32, Sendable, BitwiseCopyable {
     case initialization = 1
     case shuffle = 2
     case latent = 3

@@ -23,13 +23,8 @@ public enum GrantedCores {
   /// The smaller of the affinity mask and the cgroup's quota, at least 1.
   public static var count: Int { max(1, min(affinity, quota() ?? affinity)) }
 
-  static var affinity: Int {
-    var set = cpu_set_t()
-    guard sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &set) == 0 else {
-      return ProcessInfo.processInfo.activeProcessorCount
-    }
-    return withUnsafeBytes(of: &set) { $0.reduce(0) { $0 + $1.nonzeroBitCount } }
-  }
+  /// Cores of the affinity mask, as Foundation counts them on Linux.
+  static var affinity: Int { ProcessInfo.processInfo.activeProcessorCount }
 
   /// Cores by CPU time that the process's cgroup and those above it allow, rounded up; nil where there is no limit.
   /// Understands version 2 (`cpu.max`) and version 1 (`cpu.cfs_quota_us`) below `root`.

@@ -51,7 +51,8 @@ public struct DataSource: Codable, Sendable, Equatable {
     guard let path else { return try Dataset.synthetic(shape: model.input, seed: seed, split: split) }
     let data = try Dataset.open(path: path, split: split)
     guard data.shape == model.input else {
-      throw DataError(path, "wanted images of \(model.input) for the model \(model.name), found \(data.shape)")
+      throw DataError(
+        path: path, reason: "wanted images of \(model.input) for the model \(model.name), found \(data.shape)")
     }
     return data
   }

@@ -14,14 +14,16 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
 }
 
 extension TrainingStep {
-  /// Walks the last minibatch forward once more, layer by layer, and names the first that puts out an infinity or a NaN.
+  /// The first parameter that holds an infinity or a NaN, if any.
+  func nonfiniteParameter() -> String? {
+    guard let index = Kernels.firstNonfinite(parameters.pointer, parameters.count) else { return nil }
+    let value = parameters[index]
+    let name = plan.parameters.first { $0.tensor(in: parameters.pointer).contains { !$0.isFinite } }?.name
+    return "the parameter \(name ?? "at \(index)") holds \(value)"
+  }
+
+  /// Names the first place where a bad loss shows.
   func firstNonfinite(count: Int) -> String {
-    for parameter in plan.parameters {
-      let values = parameter.tensor(in: parameters.pointer)
-      if let bad = values.first(where: { !$0.isFinite }) {
-        return "the parameter \(parameter.name) holds \(bad)"
-      }
-    }
-    return nonfiniteLayer(count: count) ?? "the sum of the losses overflows"
+    nonfiniteParameter() ?? nonfiniteLayer(count: count) ?? "the sum of the losses overflows"
   }
 }

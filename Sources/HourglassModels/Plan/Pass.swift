@@ -58,7 +58,7 @@ public struct Pass {
 }
 
 /// Where the noise of a variational latent comes from.
-public enum LatentNoise: Sendable, Equatable {
+public enum LatentNoise: Sendable, Equatable, BitwiseCopyable {
   /// None: the latent is its mean.
   case none
   /// Normal values addressed by (seed, purpose, step, place of the sample in the minibatch).

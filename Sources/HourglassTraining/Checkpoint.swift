@@ -1,0 +1,124 @@
+import Foundation
+import HourglassData
+import HourglassModels
+
+/// The state of a run after some step: parameters, moments, and everything needed to go on to the same bits.
+///
+/// In a file: safetensors with the parameters under PyTorch's names and shapes, `optimizer.m.NAME` and
+/// `optimizer.v.NAME`, and metadata. Layouts in the file: convolution OIHW, transposed convolution IOHW, dense OI with
+/// image axes in C, H, W order.
+public struct Checkpoint: Sendable {
+  /// What a run knows beside its tensors.
+  public struct Progress: Codable, Sendable, Equatable {
+    /// Steps done.
+    public var step = 0
+    /// Sums over the epoch at hand: samples, reconstruction, divergence.
+    public var epochSamples = 0
+    public var epochReconstruction = 0.0
+    public var epochDivergence = 0.0
+    /// The smallest epoch loss so far.
+    public var best: Double?
+    /// Samples trained on by all sessions of this run, and the seconds that took.
+    public var samples = 0
+    public var seconds = 0.0
+  }
+
+  public var progress: Progress
+  public var weightsHash: String
+  private var tensors: SafeTensors
+
+  /// Takes the state of a step.
+  public init(_ training: TrainingStep, progress: Progress) {
+    self.progress = progress
+    let plan = training.plan
+    let vectors = [("", training.parameters)] + training.moments.map { ("optimizer.\($0.name).", $0.values) }
+    let list = vectors.flatMap { prefix, values in
+      plan.parameters.map {
+        SafeTensors.Tensor(name: prefix + $0.name, shape: $0.shape, values: $0.tensor(in: values.pointer))
+      }
+    }
+    weightsHash = WeightsHash.of(training.parameters, plan: plan)
+    tensors = SafeTensors(tensors: list)
+  }
+
+  /// Reads a file and checks that it is whole.
+  ///
+  /// Errors: what `SafeTensors` refuses; metadata of another program or version; contents that do not have the hash that
+  /// was written with them.
+  public init(reading path: String) throws(DataError) {
+    tensors = try SafeTensors.read(path)
+    let metadata = tensors.metadata
+    guard metadata["format"] == Self.format else {
+      throw DataError(
+        path: path,
+        reason: "wanted a checkpoint of format \(Self.format), found \(metadata["format"] ?? "none in the metadata")")
+    }
+    guard let json = metadata["progress"], let hash = metadata["weightsHash"],
+      let progress = try? JSONDecoder().decode(Progress.self, from: Data(json.utf8))
+    else { throw DataError(path: path, reason: "wanted metadata with progress and weightsHash, found no such") }
+    (self.progress, weightsHash) = (progress, hash)
+    let found = Self.contentHash(tensors.tensors, json)
+    guard found == metadata["contentHash"] else {
+      throw DataError(
+        path: path,
+        reason: "the contents were altered: wanted SHA-256 \(metadata["contentHash"] ?? "none"), found \(found)")
+    }
+  }
+
+  /// Puts the parameters, and with a step the moments, in place.
+  ///
+  /// Errors: a tensor that the model wants is missing or has another shape.
+  public func restore(_ training: TrainingStep, path: String) throws(DataError) {
+    try restore(parameters: training.parameters, plan: training.plan, path: path)
+    for (name, values) in training.moments { try restore(values, "optimizer.\(name).", training.plan, path) }
+  }
+
+  public func restore(parameters: FloatBuffer, plan: ExecutionPlan, path: String) throws(DataError) {
+    try restore(parameters, "", plan, path)
+  }
+
+  private func restore(_ flat: FloatBuffer, _ prefix: String, _ plan: ExecutionPlan, _ path: String) throws(DataError) {
+    let byName = Dictionary(tensors.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    for parameter in plan.parameters {
+      guard let tensor = byName[prefix + parameter.name] else {
+        throw DataError(path: path, reason: "the model wants a tensor \(prefix + parameter.name), the file has none")
+      }
+      guard tensor.shape == parameter.shape else {
+        throw DataError(
+          path: path, reason: "\(tensor.name): the model wants the shape \(parameter.shape), found \(tensor.shape)")
+      }
+      parameter.store(tensor.values, in: flat.pointer)
+    }
+  }
+
+  /// Writes the file under a temporary name, syncs, renames.
+  public func write(to path: String) throws(DataError) {
+    var file = tensors
+    let json = Self.json(progress)
+    file.metadata = [
+      "format": Self.format, "progress": json, "weightsHash": weightsHash,
+      "contentHash": Self.contentHash(file.tensors, json),
+      "layout": "PyTorch: convolution OIHW, transposed convolution IOHW, dense OI, image axes C, H, W",
+    ]
+    try file.write(to: path)
+  }
+
+  private static let format = "hourglass-checkpoint-1"
+
+  private static func json(_ progress: Progress) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    // A struct of numbers always encodes; a NaN loss never reaches a checkpoint.
+    return (try? encoder.encode(progress)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+  }
+
+  private static func contentHash(_ tensors: [SafeTensors.Tensor], _ progress: String) -> String {
+    var hash = SHA256()
+    for tensor in tensors.sorted(by: { $0.name < $1.name }) {
+      Array("\(tensor.name) \(tensor.shape)\n".utf8).withUnsafeBytes { hash.update($0) }
+      tensor.values.withUnsafeBytes { hash.update($0) }
+    }
+    Array(progress.utf8).withUnsafeBytes { hash.update($0) }
+    return hash.hexDigits()
+  }
+}

@@ -1,0 +1,147 @@
+import HourglassData
+import HourglassModels
+
+/// The forward half of a model on all workers: encode, decode, reconstruct and measure, a batch at a time.
+///
+/// The same chain, kernels and random streams as in training; the numbers depend on neither workers nor threads.
+public final class Inference {
+  public let plan: ExecutionPlan
+  /// The flat vector of parameters.
+  public let parameters: FloatBuffer
+
+  private let shared: SharedMemory
+  private let inputs: FloatBuffer
+  private let outputs: FloatBuffer
+  private let similarities: FloatBuffer
+  private let current: AlignedBuffer<Request>
+  private let counter = WorkCounter()
+  private let team: WorkerTeam
+
+  private struct Request {
+    var count = 0
+    var first = 0
+    var last = 0
+    var noise = LatentNoise.none
+    var measures = false
+  }
+
+  /// - Parameter parameters: the flat vector, shared with whoever trains it.
+  public init(model: Autoencoder, parallel: ParallelPlan, parameters: FloatBuffer? = nil) throws(ModelError) {
+    let plan = try ExecutionPlan(model, batchSize: Self.batchSize)
+    let shared = SharedMemory(plan: plan, parameters: parameters ?? FloatBuffer(count: plan.parameterCount))
+    let replicas = (0..<parallel.workers).map { _ in
+      Replica(plan: plan, shared: shared, groupSamples: plan.samplesPerShard, threads: parallel.threads)
+    }
+    let widest = max(model.input.count, plan.boundaries[plan.codeBoundary].shape.count)
+    let inputs = FloatBuffer(count: plan.batchSize * widest)
+    let outputs = FloatBuffer(count: plan.batchSize * widest)
+    let similarities = FloatBuffer(count: plan.batchSize)
+    let current = AlignedBuffer<Request>(count: 1)
+    (self.plan, self.shared, self.parameters) = (plan, shared, shared.parameters)
+    (self.inputs, self.outputs, self.similarities) = (inputs, outputs, similarities)
+    self.current = current
+
+    let counter = counter
+    team = WorkerTeam(workers: parallel.workers) { worker, _ in
+      let request = current.pointer[0]
+      let replica = replicas[worker]
+      let (from, to) = (plan.boundaries[request.first].shape.count, plan.boundaries[request.last].shape.count)
+      var similarity = StructuralSimilarity(shape: model.input)
+      replica.prepare(backward: false)
+      while let shard = counter.take(below: plan.shards) {
+        let samples = plan.samples(of: shard, in: request.count)
+        if samples.isEmpty { continue }
+        let start = samples.lowerBound
+        replica.values(request.first, first: start, group: start)
+          .update(from: inputs.pointer + start * from, count: samples.count * from)
+        replica.forward(
+          request.first..<request.last, samples: samples, mode: Replica.Mode(noise: request.noise))
+        let output = replica.values(request.last, first: start, group: start)
+        let results = outputs.pointer + start * to
+        guard request.last == plan.layers.count else {
+          results.update(from: output, count: samples.count * to)
+          continue
+        }
+        if request.measures { replica.likelihood(samples, group: start, wantsError: false) }
+        model.likelihood.mean(of: output, count: samples.count * to, into: results)
+        if request.measures {
+          for n in samples {
+            similarities.pointer[n] = Float(
+              similarity.value(outputs.pointer + n * to, inputs.pointer + n * to))
+          }
+        }
+      }
+    }
+  }
+
+  /// Enough to keep 16 workers busy with shards of 16.
+  public static let batchSize = 256
+
+  /// The codes of images, the mean where the latent is a distribution: `codeCount` floats for each image.
+  public func encode(_ images: [Float]) -> [Float] {
+    run(images, from: 0, to: plan.codeBoundary)
+  }
+
+  /// The expected images of codes.
+  public func decode(_ codes: [Float]) -> [Float] {
+    run(codes, from: plan.codeBoundary, to: plan.layers.count)
+  }
+
+  /// The expected images of the images' codes.
+  public func reconstruct(_ images: [Float]) -> [Float] {
+    run(images, from: 0, to: plan.layers.count)
+  }
+
+  /// Floats of one code, and of one image.
+  public var codeCount: Int { plan.boundaries[plan.codeBoundary].shape.count }
+  public var imageCount: Int { plan.model.input.count }
+
+  /// How well images are reconstructed, one entry for each.
+  public struct Measurement: Sendable {
+    /// In nats, or squared error summed over pixels.
+    public var reconstruction: Float
+    /// Divergence of the latent in nats.
+    public var divergence: Float
+    /// Mean over pixels of the squared difference to the expected image.
+    public var squaredError: Float
+    public var similarity: Float
+  }
+
+  /// Measures at most `batchSize` images with the given noise; `body` also sees the expected images.
+  public func measure(_ images: [Float], noise: LatentNoise) -> [Measurement] {
+    let count = images.count / imageCount
+    inputs.pointer.update(from: images, count: images.count)
+    perform(Request(count: count, first: 0, last: plan.layers.count, noise: noise, measures: true))
+    return (0..<count).map { n in
+      var sum: Float = 0
+      for i in n * imageCount..<(n + 1) * imageCount {
+        let difference = outputs.pointer[i] - inputs.pointer[i]
+        sum += difference * difference
+      }
+      return Measurement(
+        reconstruction: shared.losses.pointer[n], divergence: shared.divergences.pointer[n],
+        squaredError: sum / Float(imageCount), similarity: similarities.pointer[n])
+    }
+  }
+
+  private func run(_ values: [Float], from first: Int, to last: Int) -> [Float] {
+    let (width, resultWidth) = (plan.boundaries[first].shape.count, plan.boundaries[last].shape.count)
+    precondition(values.count % width == 0, "\(values.count) floats are no whole number of samples of \(width)")
+    var results: [Float] = []
+    results.reserveCapacity(values.count / width * resultWidth)
+    for start in stride(from: 0, to: values.count, by: Self.batchSize * width) {
+      let part = values[start..<min(start + Self.batchSize * width, values.count)]
+      _ = inputs.elements.update(fromContentsOf: part)
+      let count = part.count / width
+      perform(Request(count: count, first: first, last: last))
+      results.append(contentsOf: outputs.elements[..<(count * resultWidth)])
+    }
+    return results
+  }
+
+  private func perform(_ request: Request) {
+    current.pointer[0] = request
+    counter.reset()
+    team.run(phase: 0)
+  }
+}

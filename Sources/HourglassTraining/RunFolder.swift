@@ -1,0 +1,127 @@
+import Foundation
+import HourglassData
+import HourglassModels
+
+/// The folder of a run: everything it was made from and everything it made.
+///
+///     recipe.json        what decides the result        metrics.csv, metrics.jsonl   one row an epoch
+///     environment.json   where and how it ran           pictures/                    to look at
+///     checkpoints/       last, previous, best .safetensors
+public struct RunFolder: Sendable {
+  public let path: String
+
+  public init(_ path: String) { self.path = path }
+
+  public func file(_ name: String) -> String { "\(path)/\(name)" }
+  public func picture(_ name: String) -> String { file("pictures/\(name)") }
+
+  /// Which of the kept checkpoints.
+  public enum Kept: String, CaseIterable, Sendable { case last, best, previous }
+
+  public func checkpoint(_ kept: Kept) -> String { file("checkpoints/\(kept.rawValue).safetensors") }
+
+  public var exists: Bool { FileManager.default.fileExists(atPath: path) }
+
+  /// Makes the folder for a new run and saves its recipe.
+  ///
+  /// Errors: the folder exists and is not empty.
+  public static func create(_ path: String, recipe: Recipe) throws(DataError) -> RunFolder {
+    let run = RunFolder(path)
+    let files = FileManager.default
+    if let contents = try? files.contentsOfDirectory(atPath: path), !contents.isEmpty {
+      throw DataError(
+        path: path,
+        reason: "the run folder exists already; choose another --run, go on with --resume, or remove it")
+    }
+    do {
+      for folder in ["checkpoints", "pictures"] {
+        try files.createDirectory(atPath: run.file(folder), withIntermediateDirectories: true)
+      }
+    } catch { throw DataError(path: path, reason: "cannot make the run folder: \(error.localizedDescription)") }
+    try run.save(recipe)
+    return run
+  }
+
+  /// Opens the folder of an earlier run.
+  public static func open(_ path: String) throws(DataError) -> (run: RunFolder, recipe: Recipe) {
+    let run = RunFolder(path)
+    let file = run.file("recipe.json")
+    guard run.exists else { throw DataError(path: path, reason: "wanted the folder of a run, found nothing there") }
+    guard let data = FileManager.default.contents(atPath: file) else {
+      throw DataError(path: file, reason: "wanted the recipe of a run, found no readable file")
+    }
+    do { return (run, try JSONDecoder().decode(Recipe.self, from: data)) } catch {
+      throw DataError(path: file, reason: "not a recipe: \(describe(error))")
+    }
+  }
+
+  public func save(_ recipe: Recipe) throws(DataError) { try save(recipe, as: "recipe.json") }
+
+  public func save(_ value: some Encodable, as name: String) throws(DataError) {
+    do {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      try AtomicFile.write(try encoder.encode(value) + Data("\n".utf8), to: file(name))
+    } catch let error as DataError { throw error } catch {
+      throw DataError(path: file(name), reason: "\(error)")
+    }
+  }
+
+  /// Writes a checkpoint. The one before stays as `previous`; at no moment is there no whole checkpoint. With `isBest`
+  /// it is kept as `best` too.
+  public func write(_ checkpoint: Checkpoint, isBest: Bool) throws(DataError) {
+    let last = self.checkpoint(.last)
+    let next = last + ".next"
+    try checkpoint.write(to: next)
+    if FileManager.default.fileExists(atPath: last) { try link(last, as: self.checkpoint(.previous)) }
+    if isBest { try link(next, as: self.checkpoint(.best)) }
+    try rename(next, to: last)
+  }
+
+  /// Reads the newest whole checkpoint of the kind; a refusal of the last one names the one before it.
+  public func read(_ kept: Kept) throws(DataError) -> Checkpoint {
+    do { return try Checkpoint(reading: checkpoint(kept)) } catch {
+      let others = Kept.allCases.filter { $0 != kept }.map(checkpoint)
+        .filter { (try? Checkpoint(reading: $0)) != nil }
+      let advice =
+        kept == .last && others.contains(checkpoint(.previous))
+        ? "the one before it is whole: copy \(checkpoint(.previous)) over it to go on from there"
+        : others.isEmpty ? "no other checkpoint of this run is whole" : "whole are: \(others.joined(separator: ", "))"
+      throw DataError(path: error.path, reason: "\(error.reason); \(advice)")
+    }
+  }
+
+  /// A second name for a file, taking the place of what had that name.
+  private func link(_ source: String, as target: String) throws(DataError) {
+    let temporary = target + ".link"
+    try? FileManager.default.removeItem(atPath: temporary)
+    do { try FileManager.default.linkItem(atPath: source, toPath: temporary) } catch {
+      // A file system without hard links: copy.
+      do { try FileManager.default.copyItem(atPath: source, toPath: temporary) } catch {
+        throw DataError(path: target, reason: "cannot keep a copy: \(error.localizedDescription)")
+      }
+    }
+    try rename(temporary, to: target)
+  }
+
+  private func rename(_ source: String, to target: String) throws(DataError) {
+    guard Foundation.rename(source, target) == 0 else {
+      throw DataError(path: target, reason: "cannot rename \(source) to it: \(String(cString: strerror(errno)))")
+    }
+  }
+
+  /// What a decoder complained about, with the place in the file.
+  public static func describe(_ error: any Error) -> String {
+    guard let error = error as? DecodingError else { return "\(error)" }
+    func place(_ context: DecodingError.Context) -> String {
+      let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
+      return path.isEmpty ? "" : "\(path): "
+    }
+    switch error {
+    case .keyNotFound(let key, let context): return "\(place(context))wanted a field \"\(key.stringValue)\", found none"
+    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
+      return place(context) + context.debugDescription
+    @unknown default: return "\(error)"
+    }
+  }
+}

@@ -1,0 +1,143 @@
+import Foundation
+import HourglassData
+import HourglassModels
+
+/// The loop around the step: epochs, checkpoints, validation, and a clean end at any moment.
+public final class Trainer {
+  public let recipe: Recipe
+  public let training: TrainingStep
+  public let data: Dataset
+  public private(set) var progress: Checkpoint.Progress
+  public private(set) var metrics: MetricsLog
+
+  private let order: BatchOrder
+  private let run: RunFolder?
+  private let validation: Dataset?
+  private let inference: Inference?
+  /// Where the run stood when its newest checkpoint was written.
+  private var saved: Checkpoint.Progress?
+
+  /// What happens while training, for whoever shows it.
+  public enum Event: Sendable {
+    case step(StepReport)
+    case epoch(EpochMetrics)
+    /// A checkpoint was written after so many steps.
+    case checkpoint(step: Int)
+  }
+
+  public struct StepReport: Sendable {
+    /// Steps done, and where the run will end.
+    public var step: Int
+    public var lastStep: Int
+    public var epoch: Int
+    public var samples: Int
+    public var loss: TrainingStep.Loss
+  }
+
+  /// Why the loop ended.
+  public enum End: Sendable, Equatable { case finished, interrupted }
+
+  /// Opens the data, plans all memory, and starts from the recipe's seed or from the run's last checkpoint.
+  public init(_ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false) throws {
+    let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
+    let data = try recipe.data.open(for: recipe.model, seed: recipe.seed)
+    training = TrainingStep(
+      plan: plan, parallel: parallel, optimizer: recipe.optimizer, seed: recipe.seed, beta: recipe.beta, data: data)
+    (self.recipe, self.data, self.run) = (recipe, data, run)
+    order = BatchOrder(count: data.count, batchSize: recipe.batchSize, seed: recipe.seed)
+    validation = try recipe.validation?.open(for: recipe.model, seed: recipe.seed)
+    inference =
+      validation == nil
+      ? nil : try Inference(model: recipe.model, parallel: parallel, parameters: training.parameters)
+    progress = Checkpoint.Progress()
+    if resume, let run {
+      let checkpoint = try run.read(.last)
+      try checkpoint.restore(training, path: run.checkpoint(.last))
+      progress = checkpoint.progress
+      saved = progress
+    } else {
+      Initializer.fill(training.parameters, plan: plan, seed: recipe.seed)
+    }
+    metrics = MetricsLog(run, upTo: progress.step)
+    try metrics.write()
+  }
+
+  public var lastStep: Int { recipe.lastStep(stepsPerEpoch: order.stepsPerEpoch) }
+  public var stepsPerEpoch: Int { order.stepsPerEpoch }
+  public var epochsDone: Int { progress.step / order.stepsPerEpoch }
+  public var weightsHash: String { WeightsHash.of(training.parameters, plan: training.plan) }
+
+  /// Trains to the end of the recipe.
+  ///
+  /// - Parameters:
+  ///   - checkpointEvery: steps between checkpoints, beside those after each epoch and at the end.
+  ///   - shouldStop: asked before every step; true ends the run with a checkpoint.
+  /// - Throws: `TrainingError.diverged`, with the last checkpoint left as it is; `DataError` when a file cannot be
+  ///   written, with what was written before left whole.
+  public func run(
+    checkpointEvery: Int? = nil, shouldStop: () -> Bool = { false }, observe: (Event) -> Void = { _ in }
+  ) throws -> End {
+    var permutation: (epoch: Int, items: [Int32]) = (-1, [])
+    while progress.step < lastStep {
+      if shouldStop() {
+        try save(observe)
+        return .interrupted
+      }
+      let (epoch, range) = order.batch(step: progress.step)
+      if permutation.epoch != epoch { permutation = (epoch, order.permutation(epoch: epoch)) }
+      try step(permutation.items[range], epoch: epoch, observe)
+      let epochEnds = range.upperBound == data.count
+      if epochEnds { try finishEpoch(epoch, observe) }
+      if !epochEnds, let every = checkpointEvery, progress.step % every == 0 { try save(observe) }
+    }
+    if saved != progress { try save(observe) }
+    return .finished
+  }
+
+  private func step(_ items: ArraySlice<Int32>, epoch: Int, _ observe: (Event) -> Void) throws {
+    let start = ContinuousClock.now
+    let loss = try training.run(step: progress.step, items: items)
+    progress.step += 1
+    progress.epochSamples += items.count
+    progress.epochReconstruction += loss.reconstruction * Double(items.count)
+    progress.epochDivergence += loss.divergence * Double(items.count)
+    progress.samples += items.count
+    progress.seconds += (ContinuousClock.now - start) / .seconds(1)
+    observe(
+      .step(
+        StepReport(
+          step: progress.step, lastStep: lastStep, epoch: epoch, samples: progress.samples, loss: loss)))
+  }
+
+  private func finishEpoch(_ epoch: Int, _ observe: (Event) -> Void) throws {
+    let n = Double(progress.epochSamples)
+    let (reconstruction, kl) = (progress.epochReconstruction / n, progress.epochDivergence / n)
+    var row = EpochMetrics(
+      epoch: epoch + 1, step: progress.step, loss: reconstruction + Double(recipe.beta) * kl,
+      reconstruction: reconstruction, kl: kl,
+      reconstructionPerPixel: reconstruction / Double(recipe.model.input.count),
+      samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), seconds: progress.seconds)
+    if let inference, let validation {
+      let result = try Evaluator(inference, beta: recipe.beta, seed: recipe.seed).evaluate(validation)
+      (row.validationLoss, row.validationMSE) = (result.loss, result.mse)
+    }
+    let judged = row.validationLoss ?? row.loss
+    let isBest = judged < progress.best ?? .infinity
+    if isBest { progress.best = judged }
+    (progress.epochSamples, progress.epochReconstruction, progress.epochDivergence) = (0, 0, 0)
+    try metrics.append(row)
+    observe(.epoch(row))
+    try save(isBest: isBest, observe)
+  }
+
+  private func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
+    guard let run else { return }
+    // The loss was finite before the update; the update itself may have overflowed.
+    if let bad = training.nonfiniteParameter() {
+      throw TrainingError.diverged(step: progress.step - 1, cause: "after its update \(bad)")
+    }
+    try run.write(Checkpoint(training, progress: progress), isBest: isBest)
+    saved = progress
+    observe(.checkpoint(step: progress.step))
+  }
+}

@@ -1,0 +1,14 @@
+import HourglassData
+import HourglassModels
+
+/// The identity of a set of parameters: the first 16 hex digits of SHA-256 over the tensors' bytes, in the order and
+/// shapes of files.
+public enum WeightsHash {
+  public static func of(_ parameters: FloatBuffer, plan: ExecutionPlan) -> String {
+    var hash = SHA256()
+    for parameter in plan.parameters {
+      parameter.tensor(in: parameters.pointer).withUnsafeBytes { hash.update($0) }
+    }
+    return String(hash.hexDigits().prefix(16))
+  }
+}
