@@ -1,0 +1,39 @@
+import HourglassModels
+
+/// Which images make the batch of a step: every epoch visits all images once, in an order of its own.
+///
+/// A function of the step alone, so that training can resume anywhere with the same batches. The last batch of an epoch
+/// holds what is left.
+public struct BatchOrder: Sendable, Equatable {
+  /// Images in the set.
+  public let count: Int
+  public let batchSize: Int
+  public let seed: UInt64
+
+  public init(count: Int, batchSize: Int, seed: UInt64) {
+    precondition(count > 0 && batchSize > 0, "batches of \(batchSize) from \(count) images")
+    precondition(count <= Int32.max, "\(count) images are more than an order can number")
+    (self.count, self.batchSize, self.seed) = (count, batchSize, seed)
+  }
+
+  public var stepsPerEpoch: Int { (count + batchSize - 1) / batchSize }
+
+  /// Step 0, 1, ... as an epoch and the places of its batch in `permutation(epoch:)`.
+  public func batch(step: Int) -> (epoch: Int, range: Range<Int>) {
+    let (epoch, place) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
+    return (epoch, place * batchSize..<min(count, (place + 1) * batchSize))
+  }
+
+  /// All indices in the order of the epoch: Fisher and Yates' shuffle (Durstenfeld 1964).
+  ///
+  /// Place i is drawn as the upper word of 64 random bits times i + 1 (Lemire 2019), uneven by less than count / 2^64.
+  public func permutation(epoch: Int) -> [Int32] {
+    var order = (0..<Int32(count)).map { $0 }
+    let bits = RandomStream(seed: seed, .shuffle, step: epoch).bits(2 * count)
+    for i in stride(from: count - 1, to: 0, by: -1) {
+      let draw = UInt64(bits[2 * i]) << 32 | UInt64(bits[2 * i + 1])
+      order.swapAt(i, Int(draw.multipliedFullWidth(by: UInt64(i + 1)).high))
+    }
+    return order
+  }
+}

@@ -1,0 +1,22 @@
+import Foundation
+
+/// What is wrong with a file or folder that the user named.
+///
+/// The reason is one sentence that says what was wanted, what was found and, where it is known, what to do.
+public struct DataError: Error, Equatable, Sendable, CustomStringConvertible, LocalizedError {
+  /// The file or folder, as the user named it.
+  public let path: String
+  public let reason: String
+
+  public init(path: String, reason: String) {
+    (self.path, self.reason) = (path, reason)
+  }
+
+  public var description: String { "\(path): \(reason)" }
+  public var errorDescription: String? { description }
+
+  /// The sentence for a failed system call: what was attempted and the text of `errno`.
+  static func system(_ path: String, _ attempt: String, _ code: Int32 = errno) -> DataError {
+    DataError(path: path, reason: "\(attempt): \(String(cString: strerror(code)))")
+  }
+}

@@ -1,0 +1,116 @@
+/// An array in the IDX format of the MNIST files: big-endian, plain or gzip.
+///
+///     00 00, element type, dimensions D, D x 32-bit extent, elements in C order
+///
+/// Taken are element types 0x08 (unsigned byte) and 0x0d (32-bit float), with 1 dimension (labels), 3 (images N x H x W)
+/// or 4 (N x H x W x C, C = 1 or 3). The data must be as long as the header says: a file that is longer is refused like
+/// one that is shorter, because one of its two statements about itself is wrong. An array of nothing is refused.
+///
+/// Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", section "The IDX file format".
+public struct IDXFile: Sendable, Equatable {
+  public let shape: [Int]
+  public let elements: Elements
+
+  public static func read(_ path: String) throws(DataError) -> IDXFile {
+    let file = try GzipFile(path)
+    let (type, dimensions) = try readMagic(file, path)
+    let shape = try readShape(file, path, dimensions)
+    let width = type == byteType ? 1 : 4
+    let claim = checkedProduct(shape + [width])
+    let stated =
+      "the header says \(shape.map(String.init).joined(separator: " x ")) elements of \(width) byte\(width == 1 ? "" : "s")"
+    guard let claim, claim <= file.bound else {
+      throw DataError(
+        path: path,
+        reason: "\(stated), wanted \(claim.map { "\($0)" } ?? "over 2^63") bytes of data, found a file that can hold "
+          + "at most \(file.bound); it is cut short or its header is wrong")
+    }
+    let data = try file.read(claim)
+    guard data.count == claim else {
+      throw DataError(
+        path: path,
+        reason: "\(stated), wanted \(claim) bytes of data, found \(data.count); the file is cut short, copy or "
+          + "download it again")
+    }
+    let excess = try file.countRemaining(upTo: countedExcess)
+    guard excess == 0 else {
+      let number = excess == countedExcess ? "at least \(excess)" : "\(excess)"
+      throw DataError(
+        path: path,
+        reason: "\(stated), wanted \(claim) bytes of data, found \(number) more after them; if the header is right, "
+          + "keep only the first \(headerSize(dimensions) + claim) bytes (head -c)")
+    }
+    return IDXFile(shape: shape, elements: type == byteType ? .bytes(data) : .floats(bigEndianFloats(data)))
+  }
+
+  private static let byteType: UInt8 = 0x08
+  private static let floatType: UInt8 = 0x0d
+  private static let otherTypes: [UInt8: String] = [
+    0x09: "signed byte", 0x0b: "16-bit integer", 0x0c: "32-bit integer", 0x0e: "64-bit float",
+  ]
+  /// Excess is counted no further than this, so that reading ends on any file.
+  private static let countedExcess = 1 << 20
+
+  private static func headerSize(_ dimensions: Int) -> Int { 4 + 4 * dimensions }
+
+  private static func readMagic(_ file: GzipFile, _ path: String) throws(DataError) -> (UInt8, Int) {
+    let magic = try file.read(4)
+    guard magic.count == 4 else {
+      throw DataError(path: path, reason: "wanted an IDX header of at least 8 bytes, found \(magic.count) bytes")
+    }
+    let hex = magic.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
+    guard magic[0] == 0 && magic[1] == 0 else {
+      let swapped = magic[2] == 0 && magic[3] == 0 && magic[1] >= 0x08 && magic[1] <= 0x0e
+      throw DataError(
+        path: path,
+        reason: "wanted an IDX file, whose first bytes are 00 00, type and dimensions (00 00 08 03 for images), found "
+          + "\(hex)"
+          + (swapped ? ": the header is little-endian, write it big-endian" : "; is this another kind of file?"))
+    }
+    guard magic[2] == byteType || magic[2] == floatType else {
+      let name = otherTypes[magic[2]] ?? "unknown"
+      throw DataError(
+        path: path,
+        reason: "wanted IDX elements of type 08 (unsigned byte) or 0d (32-bit float), found type "
+          + "\(hex.split(separator: " ")[2]) (\(name)); convert the file")
+    }
+    guard [1, 3, 4].contains(magic[3]) else {
+      throw DataError(
+        path: path,
+        reason: "wanted 1 dimension (labels), 3 (images N x H x W) or 4 (N x H x W x C), found \(magic[3])")
+    }
+    return (magic[2], Int(magic[3]))
+  }
+
+  private static func readShape(_ file: GzipFile, _ path: String, _ dimensions: Int) throws(DataError) -> [Int] {
+    let bytes = try file.read(4 * dimensions)
+    guard bytes.count == 4 * dimensions else {
+      throw DataError(
+        path: path,
+        reason: "wanted an IDX header of \(headerSize(dimensions)) bytes, found \(4 + bytes.count); the file is cut "
+          + "short, copy or download it again")
+    }
+    let shape = (0..<dimensions).map { axis in bytes[4 * axis..<4 * axis + 4].reduce(0) { $0 << 8 | Int($1) } }
+    guard shape[0] > 0 else {
+      throw DataError(
+        path: path, reason: "holds no \(dimensions == 1 ? "labels" : "images"): its header says 0, wanted at least 1")
+    }
+    if dimensions > 1 && (shape[1] == 0 || shape[2] == 0) {
+      throw DataError(
+        path: path,
+        reason: "wanted images of at least 1 x 1 pixel, found \(shape[1]) x \(shape[2]) in the header")
+    }
+    if dimensions == 4 && shape[3] != 1 && shape[3] != 3 {
+      throw DataError(path: path, reason: "wanted 1 or 3 channels on the last axis, found \(shape[3])")
+    }
+    return shape
+  }
+
+  private static func bigEndianFloats(_ data: [UInt8]) -> [Float] {
+    data.withUnsafeBytes { bytes in
+      (0..<bytes.count / 4).map { index in
+        Float(bitPattern: UInt32(bigEndian: bytes.loadUnaligned(fromByteOffset: 4 * index, as: UInt32.self)))
+      }
+    }
+  }
+}

@@ -1,0 +1,60 @@
+import HourglassModels
+
+/// Images in rows and columns on white, enlarged by an integer factor without smoothing.
+///
+/// Rows may differ in length. Gaps are 2 pixels; after each group of rows, say an original above its reconstruction, 10.
+public struct ImageGrid: Sendable {
+  public let shape: ImageShape
+  /// rows[r][c] is one image, H x W x C, wanted in [0, 1]; what lies outside is clamped, NaN is black.
+  public var rows: [[[Float]]]
+  public var rowsPerGroup: Int
+  public var zoom: Int
+
+  static let gap = 2
+  static let groupGap = 10
+  static let margin = 12
+
+  /// Without `zoom`, images are shown as near to 96 pixels as an integer factor comes without exceeding it.
+  public init(shape: ImageShape, rows: [[[Float]]], rowsPerGroup: Int = 1, zoom: Int? = nil) {
+    precondition(shape.channels == 1 || shape.channels == 3, "a picture has 1 or 3 channels, not \(shape.channels)")
+    precondition(
+      rows.allSatisfy { $0.allSatisfy { $0.count == shape.count } }, "an image does not have \(shape) elements")
+    (self.shape, self.rows, self.rowsPerGroup) = (shape, rows, max(1, rowsPerGroup))
+    self.zoom = max(1, zoom ?? 96 / max(shape.height, shape.width))
+  }
+
+  public func image() -> PNGImage {
+    let (cellHeight, cellWidth) = (shape.height * zoom, shape.width * zoom)
+    let columns = rows.map(\.count).max() ?? 0
+    let width = 2 * Self.margin + max(1, columns * (cellWidth + Self.gap) - Self.gap)
+    let height = rows.isEmpty ? 2 * Self.margin + 1 : top(rows.count - 1) + cellHeight + Self.margin
+    var pixels = [UInt8](repeating: 255, count: width * height * shape.channels)
+    for (r, row) in rows.enumerated() {
+      for (c, image) in row.enumerated() {
+        let bytes = image.map(Self.byte)
+        for y in 0..<cellHeight {
+          var place = ((top(r) + y) * width + Self.margin + c * (cellWidth + Self.gap)) * shape.channels
+          for x in 0..<cellWidth {
+            let source = (y / zoom * shape.width + x / zoom) * shape.channels
+            for channel in 0..<shape.channels {
+              pixels[place] = bytes[source + channel]
+              place += 1
+            }
+          }
+        }
+      }
+    }
+    return PNGImage(width: width, height: height, channels: shape.channels, pixels: pixels)
+  }
+
+  /// The first pixel row of image row `row`.
+  private func top(_ row: Int) -> Int {
+    let groups = row / rowsPerGroup
+    let extra = rowsPerGroup > 1 ? Self.groupGap - Self.gap : 0
+    return Self.margin + row * (shape.height * zoom + Self.gap) + groups * extra
+  }
+
+  static func byte(_ value: Float) -> UInt8 {
+    value > 0 ? UInt8(min(value, 1) * 255 + 0.5) : 0
+  }
+}

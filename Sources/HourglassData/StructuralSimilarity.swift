@@ -1,0 +1,107 @@
+import Foundation
+import HourglassModels
+
+/// Structural similarity of two images in [0, 1], 1 for equal images.
+///
+///     SSIM = mean over windows and channels of (2 mx my + C1) (2 sxy + C2) / ((mx^2 + my^2 + C1) (sx^2 + sy^2 + C2))
+///
+/// Means and (co)variances are weighted by a Gaussian window of 11 x 11, sigma 1.5, weights summing to 1, over all
+/// windows that lie within the image; an image smaller than that uses the largest odd window that fits.
+/// C1 = 0.01^2, C2 = 0.03^2.
+///
+/// Cost: about 110 H W C multiplications; memory for intermediate rows is kept between calls.
+/// Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to structural similarity",
+/// 2004.
+public struct StructuralSimilarity: Sendable {
+  public let shape: ImageShape
+  private let window: [Double]
+  /// The five quantities x, y, x^2, y^2, x y: one row of the image; filtered along the rows; filtered along both.
+  private var scratch: [Double]
+
+  public init(shape: ImageShape) {
+    precondition(shape.count > 0, "an image of \(shape)")
+    self.shape = shape
+    let smaller = min(shape.height, shape.width)
+    let size = min(11, smaller - (1 - smaller % 2))
+    window = Self.gaussian(size: size, sigma: 1.5)
+    let columns = shape.width - size + 1
+    scratch = [Double](repeating: 0, count: 5 * (shape.width + (shape.height + 1) * columns))
+  }
+
+  /// x, y: H x W x C.
+  public mutating func value(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>) -> Double {
+    let sum = (0..<shape.channels).reduce(0.0) { $0 + channelMean(x + $1, y + $1) }
+    return sum / Double(shape.channels)
+  }
+
+  private mutating func channelMean(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>) -> Double {
+    let (shape, window) = (shape, window)
+    return scratch.withUnsafeMutableBufferPointer { scratch in
+      let (rows, columns) = (shape.height - window.count + 1, shape.width - window.count + 1)
+      let row = scratch.baseAddress!
+      let moments = row + 5 * shape.width
+      let filtered = moments + 5 * columns
+      for h in 0..<shape.height {
+        Self.products(x + h * shape.width * shape.channels, y + h * shape.width * shape.channels, shape, row)
+        for quantity in 0..<5 {
+          Self.slide(window, row + quantity * shape.width, 1, filtered + (5 * h + quantity) * columns, columns)
+        }
+      }
+      var sum = 0.0
+      for p in 0..<rows {
+        Self.slide(window, filtered + 5 * p * columns, 5 * columns, moments, 5 * columns)
+        sum += Self.rowSum(moments, columns)
+      }
+      return sum / Double(rows * columns)
+    }
+  }
+
+  /// out: x, y, x^2, y^2, x y of one image row and channel, 5 x W.
+  private static func products(
+    _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ shape: ImageShape, _ out: UnsafeMutablePointer<Double>
+  ) {
+    let width = shape.width
+    for w in 0..<width {
+      let (a, b) = (Double(x[w * shape.channels]), Double(y[w * shape.channels]))
+      out[w] = a
+      out[width + w] = b
+      out[2 * width + w] = a * a
+      out[3 * width + w] = b * b
+      out[4 * width + w] = a * b
+    }
+  }
+
+  /// out[i] = sum over t of window[t] values[i + t stride]. Columns are the inner loop, so that no sum is reordered.
+  private static func slide(
+    _ window: [Double], _ values: UnsafePointer<Double>, _ stride: Int, _ out: UnsafeMutablePointer<Double>,
+    _ count: Int
+  ) {
+    for i in 0..<count { out[i] = window[0] * values[i] }
+    for t in 1..<max(1, window.count) {
+      let (weight, shifted) = (window[t], values + t * stride)
+      for i in 0..<count { out[i] += weight * shifted[i] }
+    }
+  }
+
+  /// The sum over one row of windows. moments: 5 x columns.
+  private static func rowSum(_ moments: UnsafePointer<Double>, _ columns: Int) -> Double {
+    let (c1, c2) = (0.01 * 0.01, 0.03 * 0.03)
+    var sum = 0.0
+    for q in 0..<columns {
+      let (mx, my) = (moments[q], moments[columns + q])
+      let (sxx, syy) = (moments[2 * columns + q] - mx * mx, moments[3 * columns + q] - my * my)
+      let sxy = moments[4 * columns + q] - mx * my
+      sum += (2 * mx * my + c1) * (2 * sxy + c2) / ((mx * mx + my * my + c1) * (sxx + syy + c2))
+    }
+    return sum
+  }
+
+  private static func gaussian(size: Int, sigma: Double) -> [Double] {
+    let weights = (0..<size).map { place in
+      let distance = Double(place - size / 2) / sigma
+      return exp(-distance * distance / 2)
+    }
+    let sum = weights.reduce(0, +)
+    return weights.map { $0 / sum }
+  }
+}

@@ -1,0 +1,171 @@
+import HourglassModels
+
+/// Images made from a seed: on a softly shaded ground one of ten shapes or strokes (its class is the label), in two of
+/// five images a small second object, all anti-aliased.
+///
+/// What image `index` shows is a function of (seed, split, index) and of the shape, and its bytes are equal on every
+/// machine: random numbers are counter-based and the arithmetic uses only operations that IEEE 754 rounds correctly.
+public struct SyntheticImages: Sendable {
+  public let shape: ImageShape
+  public let seed: UInt64
+  public let split: Split
+
+  /// Errors: an image smaller than 8 x 8, or neither 1 nor 3 channels.
+  public init(shape: ImageShape, seed: UInt64, split: Split) throws(DataError) {
+    guard shape.height >= 8, shape.width >= 8, shape.channels == 1 || shape.channels == 3 else {
+      throw DataError(
+        path: "built-in images",
+        reason: "wanted a shape of at least 8 x 8 with 1 or 3 channels, found \(shape.height) x \(shape.width) x "
+          + "\(shape.channels); name a data set that has it")
+    }
+    (self.shape, self.seed, self.split) = (shape, seed, split)
+  }
+
+  /// One object: class, place and size in units in which the image's shorter side is 2, rotation as a unit vector.
+  public struct Object: Sendable, Equatable {
+    public var kind: SyntheticClass
+    public var x, y: Float
+    public var radius: Float
+    public var cosine, sine: Float
+    public var thickness: Float
+    /// Red, green, blue in [0, 1]; three equal values in grey images.
+    public var color: RGB
+  }
+
+  public struct RGB: Sendable, Equatable {
+    public var red, green, blue: Float
+  }
+
+  /// Everything that the pixels of one image follow from.
+  public struct Factors: Sendable, Equatable {
+    public var object: Object
+    public var companion: Object?
+    /// The ground, and how its brightness grows to the right and downwards across the image.
+    public var ground: RGB
+    public var slopeX, slopeY: Float
+  }
+
+  public func factors(_ index: Int) -> Factors {
+    let stream = RandomStream(seed: seed, .synthesis, step: split == .train ? 0 : 1, sample: index)
+    let u = stream.uniform(24)
+    let grey = shape.channels == 1
+    let turn = Trigonometry.unitVector(turns: u[4])
+    let object = Object(
+      kind: Self.kind(u[0], among: SyntheticClass.allCases), x: 0.56 * u[1] - 0.28, y: 0.56 * u[2] - 0.28,
+      radius: 0.4 + 0.3 * u[3], cosine: turn.cosine, sine: turn.sine, thickness: u[5],
+      color: Self.color(grey, hue: u[6], saturation: 0.35 + 0.6 * u[7], value: 0.6 + 0.4 * u[8]))
+    var companion: Object?
+    if u[9] < 0.4 {
+      let (place, turn) = (Trigonometry.unitVector(turns: u[10]), Trigonometry.unitVector(turns: u[11]))
+      let distance = 0.55 + 0.2 * u[12]
+      companion = Object(
+        kind: Self.kind(u[13], among: [.disc, .ring, .square, .triangle]), x: distance * place.cosine,
+        y: distance * place.sine, radius: 0.16 + 0.12 * u[14], cosine: turn.cosine, sine: turn.sine, thickness: 1,
+        color: Self.color(grey, hue: u[15], saturation: 0.35 + 0.6 * u[16], value: 0.45 + 0.55 * u[17]))
+    }
+    let ground = Self.color(grey, hue: u[18], saturation: 0.3 + 0.5 * u[19], value: (grey ? 0.02 : 0.08) + 0.2 * u[20])
+    return Factors(
+      object: object, companion: companion, ground: ground, slopeX: 0.12 * (u[21] - 0.5), slopeY: 0.12 * (u[22] - 0.5))
+  }
+
+  /// Images 0 ..< count, N x H x W x C, and their classes.
+  public func make(count: Int) -> (pixels: [UInt8], labels: [UInt8]) {
+    var labels: [UInt8] = []
+    let pixels = [UInt8](unsafeUninitializedCapacity: count * shape.count) { pixels, initialized in
+      let canvas = FloatBuffer(count: shape.count)
+      for index in 0..<count {
+        let factors = factors(index)
+        labels.append(factors.object.kind.rawValue)
+        draw(factors, canvas.pointer)
+        for i in 0..<shape.count {
+          pixels[index * shape.count + i] = UInt8(max(0, min(canvas.pointer[i], 1)) * 255 + 0.5)
+        }
+      }
+      initialized = count * shape.count
+    }
+    return (pixels, labels)
+  }
+
+  private func draw(_ factors: Factors, _ canvas: UnsafeMutablePointer<Float>) {
+    let ground = factors.ground
+    for h in 0..<shape.height {
+      let shadeY = factors.slopeY * (2 * (Float(h) + 0.5) / Float(shape.height) - 1)
+      for w in 0..<shape.width {
+        let shade = shadeY + factors.slopeX * (2 * (Float(w) + 0.5) / Float(shape.width) - 1)
+        let pixel = canvas + (h * shape.width + w) * shape.channels
+        pixel[0] = ground.red + shade
+        if shape.channels == 3 { (pixel[1], pixel[2]) = (ground.green + shade, ground.blue + shade) }
+      }
+    }
+    if let companion = factors.companion { draw(companion, canvas) }
+    draw(factors.object, canvas)
+  }
+
+  /// Mixes the object's colour into each pixel by the share of the pixel that it covers.
+  private func draw(_ object: Object, _ canvas: UnsafeMutablePointer<Float>) {
+    let pixelsPerUnit = Float(min(shape.height, shape.width)) / 2
+    let (centreX, centreY) = (
+      Float(shape.width) / 2 + object.x * pixelsPerUnit, Float(shape.height) / 2 + object.y * pixelsPerUnit
+    )
+    let radius = object.radius * pixelsPerUnit
+    // No shape reaches beyond 1.2 of its radius; one pixel more for its soft edge.
+    let reach = 1.2 * radius + 1
+    let columns = Self.span(centreX, reach, shape.width)
+    for h in Self.span(centreY, reach, shape.height) {
+      let dy = (Float(h) + 0.5 - centreY) / radius
+      for w in columns {
+        let dx = (Float(w) + 0.5 - centreX) / radius
+        let (x, y) = (object.cosine * dx + object.sine * dy, object.cosine * dy - object.sine * dx)
+        let distance = radius * SignedDistance.value(object.kind, x, y, thickness: object.thickness)
+        guard distance < 0.5 else { continue }
+        let cover = min(0.5 - distance, 1)
+        let pixel = canvas + (h * shape.width + w) * shape.channels
+        pixel[0] += cover * (object.color.red - pixel[0])
+        if shape.channels == 3 {
+          pixel[1] += cover * (object.color.green - pixel[1])
+          pixel[2] += cover * (object.color.blue - pixel[2])
+        }
+      }
+    }
+  }
+
+  /// The pixels within `reach` of `centre`.
+  private static func span(_ centre: Float, _ reach: Float, _ extent: Int) -> Range<Int> {
+    let first = max(0, min(Int(centre - reach), extent))
+    return first..<max(first, min(extent, Int(centre + reach + 1)))
+  }
+
+  private static func kind(_ u: Float, among kinds: [SyntheticClass]) -> SyntheticClass {
+    kinds[Int(u * Float(kinds.count))]
+  }
+
+  /// Hue, saturation and value as red, green and blue (Smith 1978); without colour, the value alone.
+  private static func color(_ grey: Bool, hue: Float, saturation: Float, value: Float) -> RGB {
+    if grey { return RGB(red: value, green: value, blue: value) }
+    func component(_ offset: Float) -> Float {
+      let turned = hue + offset
+      let place = 6 * (turned < 1 ? turned : turned - 1)
+      return value * (1 - saturation + saturation * max(0, min(abs(place - 3) - 1, 1)))
+    }
+    return RGB(red: component(0), green: component(2.0 / 3), blue: component(1.0 / 3))
+  }
+}
+
+/// Sine and cosine without the C library, whose last bits differ between machines.
+enum Trigonometry {
+  /// (cos, sin) of an angle in turns, 0 <= turns < 1, off by less than 1e-6.
+  static func unitVector(turns: Float) -> (cosine: Float, sine: Float) {
+    let quarter = Int(4 * turns)
+    let angle = (4 * turns - Float(quarter)) * 1.5707964
+    let square = angle * angle
+    // Taylor's series; the first terms left out are below 6e-8 and 5e-7 at a quarter turn.
+    let sine = angle * (1 - square / 6 * (1 - square / 20 * (1 - square / 42 * (1 - square / 72 * (1 - square / 110)))))
+    let cosine = 1 - square / 2 * (1 - square / 12 * (1 - square / 30 * (1 - square / 56 * (1 - square / 90))))
+    switch quarter & 3 {
+    case 0: return (cosine, sine)
+    case 1: return (-sine, cosine)
+    case 2: return (-cosine, -sine)
+    default: return (sine, -cosine)
+    }
+  }
+}
