@@ -1,0 +1,39 @@
+#include "isa.h"
+
+typedef struct activation_job {
+  hg_activation activation;
+  ptrdiff_t count;
+  const float *input, *dy;
+  float *output;
+} activation_job;
+
+/* The share of a part, in whole groups of 16 elements. */
+static ptrdiff_t first_element(const activation_job *job, ptrdiff_t part, ptrdiff_t parts) {
+  const ptrdiff_t first = 16 * hg_share((job->count + 15) / 16, part, parts);
+  return first < job->count ? first : job->count;
+}
+
+static void forward_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const activation_job *job = argument;
+  const ptrdiff_t first = first_element(job, part, parts), last = first_element(job, part + 1, parts);
+  hg_kernels_in_use()->activation_forward(job->activation, last - first, job->input + first, job->output + first);
+}
+
+void hg_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y,
+                           const hg_parallel *parallel) {
+  const activation_job job = {.activation = activation, .count = count, .input = x, .output = y};
+  hg_run(forward_part, &job, parallel);
+}
+
+static void backward_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const activation_job *job = argument;
+  const ptrdiff_t first = first_element(job, part, parts), last = first_element(job, part + 1, parts);
+  hg_kernels_in_use()->activation_backward(job->activation, last - first, job->input + first, job->dy + first,
+                                           job->output + first);
+}
+
+void hg_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy, float *dx,
+                            const hg_parallel *parallel) {
+  const activation_job job = {.activation = activation, .count = count, .input = y, .dy = dy, .output = dx};
+  hg_run(backward_part, &job, parallel);
+}

@@ -1,0 +1,146 @@
+/* The definitions of the pointwise calls: one loop in the order of the formula, in double. */
+#include <math.h>
+
+#include "include/hourglass_kernels.h"
+
+static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+
+void hg_reference_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const double s = x[i];
+    if (activation == HG_ACTIVATION_RELU)
+      y[i] = s <= 0 ? 0 : (float)s;
+    else if (activation == HG_ACTIVATION_SIGMOID)
+      y[i] = (float)sigmoid(s);
+    else
+      y[i] = (float)s;
+  }
+}
+
+void hg_reference_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
+                                      float *dx) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const double a = y[i], d = dy[i];
+    if (activation == HG_ACTIVATION_RELU)
+      dx[i] = a > 0 ? (float)d : 0;
+    else if (activation == HG_ACTIVATION_SIGMOID)
+      dx[i] = (float)(d * a * (1 - a));
+    else
+      dx[i] = (float)d;
+  }
+}
+
+void hg_reference_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets,
+                                   float *loss, float *dlogits) {
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    double sum = 0;
+    for (ptrdiff_t j = n * count; j < (n + 1) * count; j++) {
+      const double l = logits[j], t = targets[j];
+      sum += (l <= 0 ? 0 : l) - l * t + log1p(exp(-fabs(l)));
+      if (dlogits) dlogits[j] = (float)(sigmoid(l) - t);
+    }
+    if (loss) loss[n] = (float)sum;
+  }
+}
+
+void hg_reference_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                                float *dy) {
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    double sum = 0;
+    for (ptrdiff_t j = n * count; j < (n + 1) * count; j++) {
+      const double difference = (double)y[j] - targets[j];
+      sum += difference * difference;
+      if (dy) dy[j] = (float)(2 * difference);
+    }
+    if (loss) loss[n] = (float)sum;
+  }
+}
+
+/* NaN stays NaN. */
+static double clamped(double log_variance) {
+  if (log_variance < HG_LOG_VARIANCE_MIN) return HG_LOG_VARIANCE_MIN;
+  if (log_variance > HG_LOG_VARIANCE_MAX) return HG_LOG_VARIANCE_MAX;
+  return log_variance;
+}
+
+void hg_reference_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                          float *z, float *kl) {
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    double sum = 0;
+    for (ptrdiff_t j = 0; j < units; j++) {
+      const double mean = heads[n * 2 * units + j], lv = clamped(heads[n * 2 * units + units + j]);
+      z[n * units + j] = noise ? (float)(mean + exp(lv / 2) * noise[n * units + j]) : (float)mean;
+      sum += mean * mean + exp(lv) - 1 - lv;
+    }
+    if (kl) kl[n] = (float)(sum / 2);
+  }
+}
+
+void hg_reference_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                           const float *dz, float beta, float *dheads) {
+  for (ptrdiff_t n = 0; n < samples; n++)
+    for (ptrdiff_t j = 0; j < units; j++) {
+      const double mean = heads[n * 2 * units + j], head = heads[n * 2 * units + units + j], lv = clamped(head);
+      const double d = dz[n * units + j], e = noise ? noise[n * units + j] : 0;
+      dheads[n * 2 * units + j] = (float)(d + beta * mean);
+      dheads[n * 2 * units + units + j] =
+          lv < head || lv > head ? 0 : (float)(d * e * exp(lv / 2) / 2 + beta * (exp(lv) - 1) / 2);
+    }
+}
+
+/* Word i mod 4 of block i div 4 of the stream. */
+static uint32_t random_word(const hg_random_stream *stream, uint64_t i) {
+  uint32_t counter[4] = {(uint32_t)(i / 4), stream->sample, stream->step, stream->stream};
+  uint32_t key[2] = {(uint32_t)stream->seed, (uint32_t)(stream->seed >> 32)};
+  for (int round = 0; round < 10; round++) {
+    const uint64_t product0 = (uint64_t)0xD2511F53 * counter[0], product1 = (uint64_t)0xCD9E8D57 * counter[2];
+    counter[0] = (uint32_t)(product1 >> 32) ^ counter[1] ^ key[0];
+    counter[1] = (uint32_t)product1;
+    counter[2] = (uint32_t)(product0 >> 32) ^ counter[3] ^ key[1];
+    counter[3] = (uint32_t)product0;
+    key[0] += 0x9E3779B9;
+    key[1] += 0xBB67AE85;
+  }
+  return counter[i % 4];
+}
+
+void hg_reference_random_bits(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out) {
+  for (ptrdiff_t i = 0; i < count; i++) out[i] = random_word(stream, (uint64_t)(first + i));
+}
+
+static double uniform(const hg_random_stream *stream, uint64_t i) {
+  return ((random_word(stream, i) >> 9) + 0.5) / 8388608;
+}
+
+void hg_reference_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out) {
+  const double turn = 6.283185307179586;
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const uint64_t pair = (uint64_t)(first + i) & ~(uint64_t)1;
+    const double radius = sqrt(-2 * log(uniform(stream, pair))), angle = turn * uniform(stream, pair + 1);
+    out[i] = (float)(radius * (i % 2 ? sin(angle) : cos(angle)));
+  }
+}
+
+void hg_reference_adam(const hg_adam_options *o, ptrdiff_t count, const float *gradient, float *weights, float *m,
+                       float *v) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const double g = (double)o->gradient_scale * gradient[i];
+    const double mean = o->beta1 * (double)m[i] + (1 - (double)o->beta1) * g;
+    const double square = o->beta2 * (double)v[i] + (1 - (double)o->beta2) * g * g;
+    const double w = weights[i] - (double)o->learning_rate * o->weight_decay * weights[i];
+    m[i] = (float)mean;
+    v[i] = (float)square;
+    weights[i] = (float)(w - o->learning_rate * (mean / o->correction1) / (sqrt(square / o->correction2) + o->epsilon));
+  }
+}
+
+void hg_reference_sgd(const hg_sgd_options *o, ptrdiff_t count, const float *gradient, float *weights, float *m) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    double direction = (double)o->gradient_scale * gradient[i] + (double)o->weight_decay * weights[i];
+    if (m) {
+      direction += (double)o->momentum * m[i];
+      m[i] = (float)direction;
+    }
+    weights[i] = (float)(weights[i] - o->learning_rate * direction);
+  }
+}

@@ -1,0 +1,112 @@
+/* Loops over the flat vector: sum over shards, checks, and the optimisers' updates. */
+#include "transcendental.h"
+
+/* Shards are added in order while `groups` times 16 sums stay in registers. */
+INLINE void sum_shards_part(ptrdiff_t shards, ptrdiff_t stride, const float *gradients, float *sum, ptrdiff_t groups,
+                            ptrdiff_t n) {
+  v16 total[4];
+  UNROLL for (ptrdiff_t g = 0; g < groups; g++) total[g] = v16_load_part(gradients + 16 * g, n);
+  for (ptrdiff_t s = 1; s < shards; s++) {
+    const float *shard = gradients + s * stride;
+    UNROLL for (ptrdiff_t g = 0; g < groups; g++) total[g] += v16_load_part(shard + 16 * g, n);
+  }
+  UNROLL for (ptrdiff_t g = 0; g < groups; g++) v16_store_part(sum + 16 * g, total[g], n);
+}
+
+static void sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, float *sum) {
+  ptrdiff_t i = 0;
+  for (; i + 64 <= count; i += 64) sum_shards_part(shards, stride, gradients + i, sum + i, 4, 16);
+  for (; i + 16 <= count; i += 16) sum_shards_part(shards, stride, gradients + i, sum + i, 1, 16);
+  if (i < count) sum_shards_part(shards, stride, gradients + i, sum + i, 1, count - i);
+}
+
+/* Index of the first element of [0, count) whose exponent is all ones, or count. */
+INLINE ptrdiff_t find_nonfinite(const float *x, ptrdiff_t count) {
+  ptrdiff_t i = 0;
+  while (i < count && __builtin_isfinite(x[i])) i++;
+  return i;
+}
+
+/* Blocks of 256 are searched only when they are known to hold one. */
+static ptrdiff_t first_nonfinite(ptrdiff_t count, const float *x) {
+  ptrdiff_t i = 0;
+  for (; i + 256 <= count; i += 256) {
+    v16i found = {0};
+    for (ptrdiff_t j = i; j < i + 256; j += 16) found |= ((v16i)v16_load(x + j) & 0x7f800000) == 0x7f800000;
+    int32_t any = 0;
+    for (int lane = 0; lane < 16; lane++) any |= found[lane];
+    if (any) break;
+  }
+  i += find_nonfinite(x + i, count - i);
+  return i < count ? i : -1;
+}
+
+typedef double v16d __attribute__((vector_size(128)));
+
+/* The square of a float is exact in double, so the result does not depend on fusing. */
+INLINE v16d sum_of_squares_part(const float *x, v16d sum, ptrdiff_t n) {
+  const v16d wide = __builtin_convertvector(v16_load_part(x, n), v16d);
+  return wide * wide + sum;
+}
+
+static double sum_of_squares(ptrdiff_t count, const float *x) {
+  v16d sum = {0};
+  ptrdiff_t i = 0;
+  for (; i + 16 <= count; i += 16) sum = sum_of_squares_part(x + i, sum, 16);
+  if (i < count) sum = sum_of_squares_part(x + i, sum, count - i);
+  for (int width = 8; width > 0; width /= 2)
+    for (int lane = 0; lane < width; lane++) sum[lane] += sum[lane + width];
+  return sum[0];
+}
+
+/* The two corrections become factors, step = learning_rate / correction1 and inverse2 = 1 / correction2, so that one
+ * division and one square root remain for each weight. */
+typedef struct adam_factors {
+  float scale, beta1, rest1, beta2, rest2, epsilon, decay, step, inverse2;
+} adam_factors;
+
+INLINE void adam_part(const adam_factors *f, const float *gradient, float *weights, float *m, float *v, ptrdiff_t n) {
+  const v16 g = v16_load_part(gradient, n) * f->scale, w = v16_load_part(weights, n);
+  const v16 mean = v16_load_part(m, n) * f->beta1 + g * f->rest1;
+  const v16 square = v16_load_part(v, n) * f->beta2 + (g * g) * f->rest2;
+  const v16 update = mean / (v16_sqrt(square * f->inverse2) + f->epsilon);
+  const v16 decayed = w - w * f->decay;
+  v16_store_part(m, mean, n);
+  v16_store_part(v, square, n);
+  v16_store_part(weights, decayed - update * f->step, n);
+}
+
+static void adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
+                 float *v) {
+  const adam_factors f = {
+      .scale = options->gradient_scale,
+      .beta1 = options->beta1,
+      .rest1 = 1 - options->beta1,
+      .beta2 = options->beta2,
+      .rest2 = 1 - options->beta2,
+      .epsilon = options->epsilon,
+      .decay = options->learning_rate * options->weight_decay,
+      .step = options->learning_rate / options->correction1,
+      .inverse2 = 1 / options->correction2,
+  };
+  ptrdiff_t i = 0;
+  for (; i + 16 <= count; i += 16) adam_part(&f, gradient + i, weights + i, m + i, v + i, 16);
+  if (i < count) adam_part(&f, gradient + i, weights + i, m + i, v + i, count - i);
+}
+
+INLINE void sgd_part(const hg_sgd_options *o, const float *gradient, float *weights, float *m, ptrdiff_t n) {
+  const v16 w = v16_load_part(weights, n);
+  v16 direction = w * o->weight_decay + v16_load_part(gradient, n) * o->gradient_scale;
+  if (m) {
+    direction = v16_load_part(m, n) * o->momentum + direction;
+    v16_store_part(m, direction, n);
+  }
+  v16_store_part(weights, w - direction * o->learning_rate, n);
+}
+
+static void sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m) {
+  const hg_sgd_options o = *options;
+  ptrdiff_t i = 0;
+  for (; i + 16 <= count; i += 16) sgd_part(&o, gradient + i, weights + i, m ? m + i : NULL, 16);
+  if (i < count) sgd_part(&o, gradient + i, weights + i, m ? m + i : NULL, count - i);
+}

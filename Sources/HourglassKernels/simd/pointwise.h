@@ -1,0 +1,179 @@
+/* Activations, likelihoods and the Gaussian latent.
+ *
+ * Each loop body takes n <= 16 elements; n is 16 but for the tail, which runs the same operations on the lanes it has.
+ * So the value of an element does not depend on its place, nor on how a range is divided. */
+#include "transcendental.h"
+
+/* x in the first n lanes, zero in the others. */
+INLINE v16 v16_keep(v16 x, ptrdiff_t n) {
+  const v16i lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return v16_select(lanes < (int32_t)n, x, v16_splat(0));
+}
+
+/* 1 / (1 + exp(-x)): 0 where exp(-x) overflows, 1 where it vanishes. */
+INLINE v16 v16_sigmoid(v16 x) { return 1.0f / (1.0f + v16_exp(-x)); }
+
+INLINE v16 v16_activate(hg_activation activation, v16 s) {
+  switch (activation) {
+    case HG_ACTIVATION_RELU:
+      return v16_relu(s);
+    case HG_ACTIVATION_SIGMOID:
+      return v16_sigmoid(s);
+    default:
+      return s;
+  }
+}
+
+/* dy a'(y). A closed ReLU passes zero, whatever dy is. */
+INLINE v16 v16_activate_backward(hg_activation activation, v16 y, v16 dy) {
+  switch (activation) {
+    case HG_ACTIVATION_RELU:
+      return v16_select(y > v16_splat(0), dy, v16_splat(0));
+    case HG_ACTIVATION_SIGMOID:
+      return dy * (y * (1.0f - y));
+    default:
+      return dy;
+  }
+}
+
+INLINE void activate_part(hg_activation activation, const float *x, float *y, ptrdiff_t n) {
+  v16_store_part(y, v16_activate(activation, v16_load_part(x, n)), n);
+}
+
+INLINE void activate_all(hg_activation activation, ptrdiff_t count, const float *x, float *y) {
+  ptrdiff_t i = 0;
+  for (; i + 16 <= count; i += 16) activate_part(activation, x + i, y + i, 16);
+  if (i < count) activate_part(activation, x + i, y + i, count - i);
+}
+
+static void activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y) {
+  switch (activation) {
+    case HG_ACTIVATION_RELU:
+      return activate_all(HG_ACTIVATION_RELU, count, x, y);
+    case HG_ACTIVATION_SIGMOID:
+      return activate_all(HG_ACTIVATION_SIGMOID, count, x, y);
+    default:
+      return activate_all(HG_ACTIVATION_LINEAR, count, x, y);
+  }
+}
+
+INLINE void gate_part(hg_activation activation, const float *y, const float *dy, float *dx, ptrdiff_t n) {
+  v16_store_part(dx, v16_activate_backward(activation, v16_load_part(y, n), v16_load_part(dy, n)), n);
+}
+
+INLINE void gate_all(hg_activation activation, ptrdiff_t count, const float *y, const float *dy, float *dx) {
+  ptrdiff_t i = 0;
+  for (; i + 16 <= count; i += 16) gate_part(activation, y + i, dy + i, dx + i, 16);
+  if (i < count) gate_part(activation, y + i, dy + i, dx + i, count - i);
+}
+
+static void activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy, float *dx) {
+  switch (activation) {
+    case HG_ACTIVATION_RELU:
+      return gate_all(HG_ACTIVATION_RELU, count, y, dy, dx);
+    case HG_ACTIVATION_SIGMOID:
+      return gate_all(HG_ACTIVATION_SIGMOID, count, y, dy, dx);
+    default:
+      return gate_all(HG_ACTIVATION_LINEAR, count, y, dy, dx);
+  }
+}
+
+/* One exponential, t = exp(-|l|), serves the loss, max(l, 0) - l target + ln(1 + t), and the gradient, whose sigmoid is
+ * 1 / (1 + t) for l >= 0 and t / (1 + t) below. */
+INLINE v16 bernoulli_part(const float *logits, const float *targets, float *dlogits, v16 sum, ptrdiff_t n) {
+  const v16 l = v16_load_part(logits, n), target = v16_load_part(targets, n);
+  const v16 t = v16_exp(-v16_abs(l));
+  if (dlogits) {
+    const v16 sigmoid = v16_select(l < v16_splat(0), t, v16_splat(1)) / (1.0f + t);
+    v16_store_part(dlogits, sigmoid - target, n);
+  }
+  return sum + v16_keep((v16_relu(l) - l * target) + v16_log1p_unit(t), n);
+}
+
+static void bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
+                             float *dlogits) {
+  for (ptrdiff_t sample = 0; sample < samples; sample++) {
+    const float *l = logits + sample * count, *t = targets + sample * count;
+    float *dl = dlogits ? dlogits + sample * count : NULL;
+    v16 sum = v16_splat(0);
+    ptrdiff_t i = 0;
+    for (; i + 16 <= count; i += 16) sum = bernoulli_part(l + i, t + i, dl ? dl + i : NULL, sum, 16);
+    if (i < count) sum = bernoulli_part(l + i, t + i, dl ? dl + i : NULL, sum, count - i);
+    if (loss) loss[sample] = v16_sum(sum);
+  }
+}
+
+/* Lanes beyond n hold zeros and so add nothing. */
+INLINE v16 squared_error_part(const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n) {
+  const v16 difference = v16_load_part(y, n) - v16_load_part(targets, n);
+  if (dy) v16_store_part(dy, 2.0f * difference, n);
+  return difference * difference + sum;
+}
+
+static void squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                          float *dy) {
+  for (ptrdiff_t sample = 0; sample < samples; sample++) {
+    const float *a = y + sample * count, *t = targets + sample * count;
+    float *da = dy ? dy + sample * count : NULL;
+    v16 sum = v16_splat(0);
+    ptrdiff_t i = 0;
+    for (; i + 16 <= count; i += 16) sum = squared_error_part(a + i, t + i, da ? da + i : NULL, sum, 16);
+    if (i < count) sum = squared_error_part(a + i, t + i, da ? da + i : NULL, sum, count - i);
+    if (loss) loss[sample] = v16_sum(sum);
+  }
+}
+
+/* NaN stays NaN. */
+INLINE v16 clamp_log_variance(v16 lv) {
+  lv = v16_select(lv < v16_splat(HG_LOG_VARIANCE_MIN), v16_splat(HG_LOG_VARIANCE_MIN), lv);
+  return v16_select(lv > v16_splat(HG_LOG_VARIANCE_MAX), v16_splat(HG_LOG_VARIANCE_MAX), lv);
+}
+
+/* The variance is the square of the deviation, which costs no second exponential. Lanes beyond n hold zeros, and
+ * 0^2 + 1 - 1 - 0 adds nothing. */
+INLINE v16 gaussian_forward_part(const float *means, const float *log_variances, const float *noise, float *z, v16 sum,
+                                 ptrdiff_t n) {
+  const v16 mean = v16_load_part(means, n), lv = clamp_log_variance(v16_load_part(log_variances, n));
+  const v16 deviation = v16_exp(0.5f * lv);
+  v16_store_part(z, noise ? deviation * v16_load_part(noise, n) + mean : mean, n);
+  return sum + (mean * mean + ((deviation * deviation - 1.0f) - lv));
+}
+
+static void gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                    float *z, float *kl) {
+  for (ptrdiff_t sample = 0; sample < samples; sample++) {
+    const float *mean = heads + sample * 2 * units, *lv = mean + units;
+    const float *e = noise ? noise + sample * units : NULL;
+    float *out = z + sample * units;
+    v16 sum = v16_splat(0);
+    ptrdiff_t i = 0;
+    for (; i + 16 <= units; i += 16) sum = gaussian_forward_part(mean + i, lv + i, e ? e + i : NULL, out + i, sum, 16);
+    if (i < units) sum = gaussian_forward_part(mean + i, lv + i, e ? e + i : NULL, out + i, sum, units - i);
+    if (kl) kl[sample] = 0.5f * v16_sum(sum);
+  }
+}
+
+INLINE void gaussian_backward_part(const float *means, const float *log_variances, const float *noise, const float *dz,
+                                   float beta, float *dmeans, float *dlog_variances, ptrdiff_t n) {
+  const v16 mean = v16_load_part(means, n), head = v16_load_part(log_variances, n), d = v16_load_part(dz, n);
+  const v16 deviation = v16_exp(0.5f * clamp_log_variance(head));
+  const v16 prior = (deviation * deviation - 1.0f) * beta;
+  const v16 dlv = noise ? (d * v16_load_part(noise, n)) * deviation + prior : prior;
+  const v16i clamped = (head < v16_splat(HG_LOG_VARIANCE_MIN)) | (head > v16_splat(HG_LOG_VARIANCE_MAX));
+  v16_store_part(dmeans, mean * beta + d, n);
+  v16_store_part(dlog_variances, v16_select(clamped, v16_splat(0), 0.5f * dlv), n);
+}
+
+static void gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                     const float *dz, float beta, float *dheads) {
+  for (ptrdiff_t sample = 0; sample < samples; sample++) {
+    const float *mean = heads + sample * 2 * units, *lv = mean + units;
+    const float *e = noise ? noise + sample * units : NULL, *d = dz + sample * units;
+    float *dmean = dheads + sample * 2 * units, *dlv = dmean + units;
+    ptrdiff_t i = 0;
+    for (; i + 16 <= units; i += 16)
+      gaussian_backward_part(mean + i, lv + i, e ? e + i : NULL, d + i, beta, dmean + i, dlv + i, 16);
+    if (i < units)
+      gaussian_backward_part(mean + i, lv + i, e ? e + i : NULL, d + i, beta, dmean + i, dlv + i, units - i);
+  }
+}

@@ -1,0 +1,109 @@
+/* Elementary functions on 16 floats: the same operations on every instruction set, so the same bits wherever multiply
+ * and add fuse. Bounds are in units in the last place (ulp) of the result, measured against double by a test that walks
+ * the range. Arguments are reduced after Cody & Waite ("Software Manual for the Elementary Functions", 1980); the
+ * polynomials are minimax (Remez, 40 digits, then rounded to float), the error of each stated beside it. */
+#ifndef HG_TRANSCENDENTAL_H
+#define HG_TRANSCENDENTAL_H
+
+/* ln 2 in two parts. The upper has 9 bits, so its product with an integer below 2^15 is exact, fused or not. */
+#define LN2_UPPER 0.693359375f
+#define LN2_LOWER -2.12194440e-4f
+
+INLINE v16 v16_abs(v16 x) { return (v16)((v16i)x & 0x7fffffff); }
+
+/* The sign of `sign` on the magnitude of x; `sign` holds 0 or 0x80000000. */
+INLINE v16 v16_flip(v16 x, v16i sign) { return (v16)((v16i)x ^ sign); }
+
+/* Lane by lane for the sake of compilers without a builtin; becomes one instruction a register. */
+INLINE v16 v16_sqrt(v16 x) {
+  for (int lane = 0; lane < 16; lane++) x[lane] = __builtin_sqrtf(x[lane]);
+  return x;
+}
+
+/* Sum of the lanes as the balanced tree (0 + 8), (1 + 9) ...; then 4, 2 and 1 apart. */
+INLINE float v16_sum(v16 x) {
+  for (int width = 8; width > 0; width /= 2)
+    for (int lane = 0; lane < width; lane++) x[lane] += x[lane + width];
+  return x[0];
+}
+
+/* e^x within 2 ulp; infinity above 88.73, zero where the result would be denormal; NaN stays NaN.
+ *
+ *   x = n ln 2 + r, |r| <= ln 2 / 2;   e^x = 2^n (1 + r + r^2 p(r)),   relative error of p 2^-28.3
+ *
+ * 2^n is applied in two factors because n = 128 is no exponent of a float. */
+INLINE v16 v16_exp(v16 x) {
+  const float rounder = 12582912; /* 1.5 * 2^23: a sum with it is rounded to an integer, found in its low bits */
+  x = v16_select(x > v16_splat(89), v16_splat(89), x);
+  x = v16_select(x < v16_splat(-104), v16_splat(-104), x);
+  const v16 shifted = x * 1.44269504f + rounder;
+  const v16 whole = shifted - rounder;
+  const v16i n = (v16i)shifted - 0x4b400000;
+  v16 r = whole * -LN2_UPPER + x;
+  r = whole * -LN2_LOWER + r;
+  v16 p = v16_splat(0.00138144672f);
+  p = p * r + 0.00836878084f;
+  p = p * r + 0.0416683927f;
+  p = p * r + 0.166665196f;
+  p = p * r + 0.49999994f;
+  p = (r * r) * p + r;
+  const v16i half = n >> 1;
+  return (p + 1.0f) * (v16)((half + 127) << 23) * (v16)((n - half + 127) << 23);
+}
+
+/* e ln 2 + ln(1 + f) for e an integer and f in [sqrt(1/2) - 1, sqrt(2) - 1]:
+ * ln(1 + f) = f - f^2 / 2 + f^3 p(f), relative error of p 2^-27.3. */
+INLINE v16 v16_log_reduced(v16 e, v16 f) {
+  v16 p = v16_splat(-0.0763566121f);
+  p = p * f + 0.127633274f;
+  p = p * f - 0.131605804f;
+  p = p * f + 0.142015532f;
+  p = p * f - 0.166232988f;
+  p = p * f + 0.200012341f;
+  p = p * f - 0.250008225f;
+  p = p * f + 0.333333313f;
+  p = p * f - 0.5f;
+  p = (f * f) * p;
+  p = e * LN2_LOWER + p;
+  p = p + f;
+  return e * LN2_UPPER + p;
+}
+
+/* ln x within 2 ulp, for x positive, normal and finite: x = 2^e (1 + f). */
+INLINE v16 v16_log(v16 x) {
+  const v16i bits = (v16i)x;
+  const v16i e = (bits - 0x3f3504f3) >> 23; /* the bits of sqrt(1/2) */
+  return v16_log_reduced(__builtin_convertvector(e, v16), (v16)(bits - (e << 23)) - 1.0f);
+}
+
+/* ln(1 + t) within 2 ulp for t in [0, 1], also where 1 + t rounds to 1; NaN stays NaN. Above sqrt(2) - 1 it is
+ * ln 2 + ln(1 + (t - 1) / 2). */
+INLINE v16 v16_log1p_unit(v16 t) {
+  const v16i upper = t > v16_splat(0.414213562f);
+  return v16_log_reduced(v16_select(upper, v16_splat(1), v16_splat(0)), v16_select(upper, (t - 1.0f) * 0.5f, t));
+}
+
+/* sin and cos of 2 pi u within 2 ulp, for u a multiple of 2^-24 in [0, 1]: then u = q / 4 + r with |r| <= 1/8 is exact.
+ *
+ *   sin(2 pi r) = r s(r^2), relative error 2^-28.2;   cos(2 pi r) = 1 + r^2 c(r^2), relative error 2^-33.9
+ */
+INLINE void v16_sin_cos_turns(v16 u, v16 *sine, v16 *cosine) {
+  const v16i q = __builtin_convertvector(u * 4.0f + 0.5f, v16i);
+  const v16 r = __builtin_convertvector(q, v16) * -0.25f + u;
+  const v16 square = r * r;
+  v16 s = v16_splat(-75.3935623f);
+  s = s * square + 81.5923538f;
+  s = s * square - 41.3416634f;
+  s = s * square + 6.28318548f;
+  s = s * r;
+  v16 c = v16_splat(59.2292442f);
+  c = c * square - 85.4432373f;
+  c = c * square + 64.9393234f;
+  c = c * square - 19.7392082f;
+  c = c * square + 1.0f;
+  const v16i odd = (q & 1) != 0;
+  *sine = v16_flip(v16_select(odd, c, s), (q & 2) << 30);
+  *cosine = v16_flip(v16_select(odd, s, c), ((q + 1) & 2) << 30);
+}
+
+#endif
