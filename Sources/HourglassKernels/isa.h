@@ -16,6 +16,8 @@ typedef struct hg_kernels {
   hg_part gather, strips, filter, column_sums;
   hg_part dense_forward, dense_backward_data, dense_backward_weight;
   hg_part max_pool_forward, max_pool_backward;
+  void (*transpose)(ptrdiff_t rows, ptrdiff_t columns, const float *in, ptrdiff_t in_stride, float *out,
+                    ptrdiff_t out_stride, ptrdiff_t width);
 
   /* simd/pointwise.h */
   void (*activation_forward)(hg_activation activation, ptrdiff_t count, const float *x, float *y);

@@ -7,6 +7,7 @@
 #define HG_HAS_FMA true
 #define HG_LANES 8
 #define HG_TILE_GROUPS 1
+#define HG_TILE_ROWS 6
 
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)

@@ -10,5 +10,6 @@
 #endif
 #define HG_LANES 4
 #define HG_TILE_GROUPS 1
+#define HG_TILE_ROWS 3
 
 #include "simd/kernels.h"

@@ -7,6 +7,7 @@
 #define HG_HAS_FMA true
 #define HG_LANES 4
 #define HG_TILE_GROUPS 1
+#define HG_TILE_ROWS 6
 
 #include "simd/kernels.h"
 #endif

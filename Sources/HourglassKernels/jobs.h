@@ -1,5 +1,138 @@
-/* Jobs: what a driver tells the parts of a kernel. */
+/* Jobs: what a driver (conv2d.c, dense.c, pool2d.c) tells the parts of a kernel (simd/). */
 #ifndef HG_JOBS_H
 #define HG_JOBS_H
+
 #include "include/hourglass_kernels.h"
+
+/* Columns of a matrix operand are laid out in panels: 64 columns, the last panel narrower but a multiple of 16. Panels
+ * follow one another, so the panel of column j (a multiple of 64) starts at j * depth. */
+enum { HG_PANEL = 64 };
+
+static inline ptrdiff_t hg_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+static inline ptrdiff_t hg_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+static inline ptrdiff_t hg_ceil_div(ptrdiff_t a, ptrdiff_t b) { return a / b + (a % b != 0); }
+static inline ptrdiff_t hg_round_up(ptrdiff_t count) { return (count + 15) / 16 * 16; }
+
+/* Width of the panel that starts when `remaining` columns are left. */
+static inline ptrdiff_t hg_panel_width(ptrdiff_t remaining) { return hg_min(HG_PANEL, hg_round_up(remaining)); }
+
+/* What becomes of a sum: it starts from the value found in out (accumulate), from the column's bias, or from zero, and
+ * ends as max(sum, 0) (relu), as gate > 0 ? sum : 0 (gate, laid out as out), or as it is. */
+typedef struct hg_output {
+  float *out;
+  const float *bias, *gate;
+  bool accumulate, relu;
+} hg_output;
+
+/* One axis of a gather: output i meets input i * stride - pad + tap, for the taps where that lies in [0, inputs). */
+typedef struct hg_axis {
+  ptrdiff_t outputs, inputs, taps, stride, pad;
+} hg_axis;
+
+/* The scatter form falls into phases. Along one axis large positions l = phase + stride i meet small position p through
+ * tap r where l + pad = stride p + r, so r = first_tap (mod stride) with first_tap = (phase + pad) mod stride: phases and
+ * first taps correspond. Within a phase it is a gather of stride 1 with the taps reversed, tap j being
+ * first_tap + stride (taps - 1 - j). Prepared weights hold the phases in the order of first taps. */
+static inline ptrdiff_t hg_phase_taps(ptrdiff_t first_tap, ptrdiff_t filter, ptrdiff_t stride) {
+  return first_tap < filter ? hg_ceil_div(filter - first_tap, stride) : 0;
+}
+/* Taps of all phases whose first tap is smaller. */
+static inline ptrdiff_t hg_phase_taps_before(ptrdiff_t first_tap, ptrdiff_t filter, ptrdiff_t stride) {
+  return filter / stride * first_tap + hg_min(first_tap, filter % stride);
+}
+
+/* Gather form, or scatter form in phases. filter: prepared by hg_conv2d_prepare_gather or ..._scatter. */
+typedef struct hg_gather_job {
+  const hg_geometry2d *geometry;
+  bool scatter;
+  const float *in, *filter;
+  hg_output output;
+} hg_gather_job;
+
+/* Scatter form with few channels: products z[p, q][r, s, c] of a sample into scratch, then each output element adds
+ * those it meets. scratch: hg_strips_scratch floats a part. */
+typedef struct hg_strips_job {
+  const hg_geometry2d *geometry;
+  const float *in, *filter;
+  hg_output output;
+  float *scratch;
+} hg_strips_job;
+
+/* A block of `stride` large columns, counted from -pad_left, holds the large columns that one small column meets with
+ * its first `stride` taps. Strides wider than the image make one block. */
+static inline ptrdiff_t hg_strips_block(const hg_geometry2d *g) {
+  return hg_min(g->stride_horizontal, g->large_width + g->pad_left);
+}
+static inline ptrdiff_t hg_strips_products(const hg_geometry2d *g) {
+  return g->small_height * g->small_width *
+         hg_round_up(g->filter_height * g->filter_width * g->large_channels);
+}
+/* Products, one large row in whole blocks, the bias repeated over a block; each with 16 floats to spare. */
+static inline ptrdiff_t hg_strips_row(const hg_geometry2d *g) {
+  return hg_round_up((g->large_width + g->pad_left + hg_strips_block(g)) * g->large_channels) + 16;
+}
+static inline ptrdiff_t hg_strips_scratch(const hg_geometry2d *g) {
+  return hg_strips_products(g) + 16 + hg_strips_row(g) + hg_round_up(hg_strips_block(g) * g->large_channels) + 16;
+}
+
+/* Filter gradient over a run of samples.
+ *   halo   NULL, or x with zeros around, N x halo_height x halo_width x C, so that every tap of the small positions
+ *          below halo_p, halo_q lies inside; then all taps are rows of one product
+ *   tail   the last K mod 16 columns of dy, N P Q 16 with zeros (K mod 16 != 0) */
+typedef struct hg_filter_job {
+  const hg_geometry2d *geometry;
+  ptrdiff_t samples;
+  const float *x, *dy, *halo, *tail;
+  ptrdiff_t halo_height, halo_width, halo_p, halo_q;
+  hg_output output;
+} hg_filter_job;
+
+/* out[j] (+)= sum over i of in[i, j], rows in order; with `shared`, for fewer than 16 columns, element e of the flat
+ * array goes to partial sum e mod 16 columns, and the 16 partial sums of a column are added as a balanced tree. */
+typedef struct hg_column_sums_job {
+  ptrdiff_t rows, columns;
+  const float *in;
+  bool shared, accumulate;
+  float *out;
+} hg_column_sums_job;
+
+/* tail[i, j] = in[i, whole + j], zero for j beyond the columns, where `whole` is columns rounded down to 16; rows x 16. */
+void hg_pack_tail(ptrdiff_t rows, ptrdiff_t columns, const float *in, float *tail, const hg_parallel *parallel);
+
+/* y = x weight. tail: the last O mod 16 columns of weight, I 16 with zeros. */
+typedef struct hg_dense_forward_job {
+  const hg_dense *geometry;
+  const float *x, *weight, *tail;
+  hg_output output;
+} hg_dense_forward_job;
+
+/* dx = dy weight^T. dy_panels: dy transposed, panels over samples of O x width. */
+typedef struct hg_dense_backward_data_job {
+  const hg_dense *geometry;
+  const float *dy_panels, *weight;
+  hg_output output;
+} hg_dense_backward_data_job;
+
+/* dweight = x^T dy for rows [first, last). tail: the last O mod 16 columns of dy, N 16 with zeros. */
+typedef struct hg_dense_backward_weight_job {
+  const hg_dense *geometry;
+  ptrdiff_t first, last;
+  const float *x, *dy, *tail;
+  float *dweight;
+} hg_dense_backward_weight_job;
+
+typedef struct hg_max_pool_job {
+  const hg_geometry2d *geometry;
+  const float *x;
+  float *y;
+  uint8_t *switches;
+} hg_max_pool_job;
+
+typedef struct hg_max_unpool_job {
+  const hg_geometry2d *geometry;
+  const float *dy;
+  const uint8_t *switches;
+  hg_output output;
+} hg_max_unpool_job;
+
 #endif

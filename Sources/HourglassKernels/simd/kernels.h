@@ -2,8 +2,11 @@
  *   HG_NAME, HG_TABLE   name of the instruction set and of the table
  *   HG_HAS_FMA          whether it fuses multiply and add
  *   HG_LANES            floats in a register
- *   HG_TILE_GROUPS      widest tile in groups of 16 columns */
+ *   HG_TILE_GROUPS      widest tile in groups of 16 columns, 1 or 4
+ *   HG_TILE_ROWS        rows of a tile of one group, 3 or 6, where HG_TILE_GROUPS is 1 */
 #include "vec.h"
+/* */
+#include "tile.h"
 /* */
 #include "conv2d.h"
 #include "dense.h"
@@ -24,6 +27,7 @@ const hg_kernels HG_TABLE = {
     .dense_backward_weight = dense_backward_weight,
     .max_pool_forward = max_pool_forward,
     .max_pool_backward = max_pool_backward,
+    .transpose = transpose,
     .activation_forward = activation_forward,
     .activation_backward = activation_backward,
     .bernoulli_logits = bernoulli_logits,

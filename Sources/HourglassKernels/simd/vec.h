@@ -10,6 +10,7 @@
 
 typedef float vec __attribute__((vector_size(4 * HG_LANES)));
 typedef float vec_unaligned __attribute__((vector_size(4 * HG_LANES), aligned(4), may_alias));
+typedef int32_t vec_int __attribute__((vector_size(4 * HG_LANES)));
 
 typedef float v16 __attribute__((vector_size(64)));
 typedef float v16_unaligned __attribute__((vector_size(64), aligned(4), may_alias));
@@ -20,20 +21,62 @@ INLINE vec vec_load(const float *p) { return *(const vec_unaligned *)p; }
 INLINE void vec_store(float *p, vec v) { *(vec_unaligned *)p = v; }
 INLINE vec vec_splat(float x) { return x - (vec){0}; }
 
+/* gate > 0 ? x : 0, and max(x, 0) as v16_relu. */
+INLINE vec vec_gate(vec gate, vec x) { return (vec)((vec_int)x & (gate > vec_splat(0))); }
+INLINE vec vec_relu(vec x) { return (vec)((vec_int)x & ~(x <= vec_splat(0))); }
+
 INLINE v16 v16_load(const float *p) { return *(const v16_unaligned *)p; }
 INLINE void v16_store(float *p, v16 v) { *(v16_unaligned *)p = v; }
 INLINE v16 v16_splat(float x) { return x - (v16){0}; }
 
-/* The first n < 16 floats at p, zero beyond; nothing beyond is read. */
+/* The first n <= 16 floats at p, zero beyond; nothing beyond is read or written. */
+#define V16_PART(COPY) \
+  ptrdiff_t i = 0;     \
+  if (n & 8) COPY(8)   \
+  if (n & 4) COPY(4)   \
+  if (n & 2) COPY(2)   \
+  if (n & 1) COPY(1)
+#define V16_COPY_IN(count) { __builtin_memcpy(lanes + i, p + i, 4 * (count)); i += count; }
+#define V16_COPY_OUT(count) { __builtin_memcpy(p + i, lanes + i, 4 * (count)); i += count; }
 INLINE v16 v16_load_part(const float *p, ptrdiff_t n) {
-  v16 v = {0};
-  __builtin_memcpy(&v, p, (size_t)n * sizeof(float));
-  return v;
+  if (n >= 16) return v16_load(p);
+  float lanes[16] = {0};
+  V16_PART(V16_COPY_IN)
+  return v16_load(lanes);
 }
-INLINE void v16_store_part(float *p, v16 v, ptrdiff_t n) { __builtin_memcpy(p, &v, (size_t)n * sizeof(float)); }
+INLINE void v16_store_part(float *p, v16 v, ptrdiff_t n) {
+  if (n >= 16) {
+    v16_store(p, v);
+    return;
+  }
+  float lanes[16];
+  v16_store(lanes, v);
+  V16_PART(V16_COPY_OUT)
+}
 
 /* mask (all ones or all zeros in each lane) ? a : b */
 INLINE v16 v16_select(v16i mask, v16 a, v16 b) { return (v16)(((v16i)a & mask) | ((v16i)b & ~mask)); }
 
 /* max(x, 0), +0 for -0; NaN stays NaN. */
 INLINE v16 v16_relu(v16 x) { return v16_select(x <= v16_splat(0), v16_splat(0), x); }
+
+/* Exchanges rows and columns of a 16 x 16 matrix: in stage w = 1, 2, 4, 8 rows i and i + w exchange blocks of w x w. */
+INLINE void v16_transpose(v16 m[16]) {
+#define STAGE(w, low, high)                                 \
+  UNROLL for (int i = 0; i < 16; i++) if (!(i & w)) {       \
+    const v16 a = m[i], b = m[i + w];                       \
+    m[i] = __builtin_shufflevector(a, b, low);              \
+    m[i + w] = __builtin_shufflevector(a, b, high);         \
+  }
+#define LIST(...) __VA_ARGS__
+  STAGE(1, LIST(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
+        LIST(1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
+  STAGE(2, LIST(0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
+        LIST(2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
+  STAGE(4, LIST(0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
+        LIST(4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
+  STAGE(8, LIST(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
+        LIST(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
+#undef LIST
+#undef STAGE
+}

@@ -1,0 +1,304 @@
+/* Convolution and transposed convolution: what each call needs prepared and which form of the kernel it runs. */
+#include "isa.h"
+
+#include <string.h>
+
+/* --------------------------------------------------------------------------------------------------- geometry */
+
+/* The scatter form with fewer channels than this, all taps as columns, goes through simd/strips.h. */
+enum { STRIPS_CHANNELS = 16 };
+/* The filter form with fewer channels than this takes all taps as rows, from a copy of x with zeros around. */
+enum { HALO_CHANNELS = 8 };
+/* Floats of both images of a run of samples of the filter form, which should stay in the second-level cache. */
+enum { FILTER_RUN = 256 * 1024 };
+
+static const double LIMIT = 0x1p40;
+
+const char *hg_conv2d_check(const hg_geometry2d *g) {
+  if (!g) return "the geometry is NULL";
+  if (g->size != sizeof *g) return "geometry.size is not sizeof(hg_geometry2d)";
+  if (g->samples < 0) return "the number of samples is negative";
+  if ((double)g->samples >= LIMIT) return "there are 2^40 samples or more";
+  const struct {
+    ptrdiff_t extent;
+    const char *small, *large;
+  } extents[] = {
+      {g->large_height, "the height of the large image is below 1", "the height of the large image exceeds 2^31"},
+      {g->large_width, "the width of the large image is below 1", "the width of the large image exceeds 2^31"},
+      {g->large_channels, "the large image has no channels", "the channels of the large image exceed 2^31"},
+      {g->small_height, "the height of the small image is below 1", "the height of the small image exceeds 2^31"},
+      {g->small_width, "the width of the small image is below 1", "the width of the small image exceeds 2^31"},
+      {g->small_channels, "the small image has no channels", "the channels of the small image exceed 2^31"},
+      {g->filter_height, "the height of the filter is below 1", "the height of the filter exceeds 2^31"},
+      {g->filter_width, "the width of the filter is below 1", "the width of the filter exceeds 2^31"},
+      {g->stride_vertical, "the vertical stride is below 1", "the vertical stride exceeds 2^31"},
+      {g->stride_horizontal, "the horizontal stride is below 1", "the horizontal stride exceeds 2^31"},
+  };
+  for (size_t i = 0; i < sizeof extents / sizeof extents[0]; i++) {
+    if (extents[i].extent < 1) return extents[i].small;
+    if (extents[i].extent > (ptrdiff_t)1 << 31) return extents[i].large;
+  }
+  if (g->pad_top < 0 || g->pad_left < 0) return "the padding is negative";
+  if (g->pad_top >= g->filter_height) return "the padding at the top is not below the filter's height";
+  if (g->pad_left >= g->filter_width) return "the padding at the left is not below the filter's width";
+  /* Products in double: they cannot overflow, and being too large by a rounding error does no harm. */
+  const double N = g->samples > 0 ? (double)g->samples : 1, C = (double)g->large_channels, K = (double)g->small_channels;
+  const double taps = (double)g->filter_height * (double)g->filter_width;
+  const double positions = (double)g->small_height * (double)g->small_width;
+  if (N * (double)g->large_height * (double)g->large_width * C >= LIMIT)
+    return "the large images have 2^40 elements or more";
+  if (N * positions * K >= LIMIT) return "the small images have 2^40 elements or more";
+  if (taps * (C + 15) * (K + 15) >= LIMIT) return "the filter has 2^40 elements or more";
+  if (((double)g->large_height + 2 * (double)g->filter_height) *
+          ((double)g->large_width + 2 * (double)g->filter_width) * C >=
+      LIMIT)
+    return "the large image with its padding has 2^40 elements or more";
+  if (g->large_channels < STRIPS_CHANNELS && positions * (taps * C + 15) >= LIMIT)
+    return "the products of the small image with all taps are 2^40 or more";
+  return NULL;
+}
+
+/* --------------------------------------------------------------------------------------------------- weights */
+
+ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *g) {
+  return g->filter_height * g->filter_width * g->large_channels * hg_round_up(g->small_channels);
+}
+
+ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *g) {
+  const ptrdiff_t taps = g->filter_height * g->filter_width;
+  return g->large_channels < STRIPS_CHANNELS ? g->small_channels * hg_round_up(taps * g->large_channels)
+                                             : taps * g->small_channels * hg_round_up(g->large_channels);
+}
+
+typedef struct prepare_job {
+  const hg_geometry2d *geometry;
+  const float *filter;
+  float *prepared;
+} prepare_job;
+
+/* Panels over K of (r, s, c) x width; parts share the rows (r, s, c). */
+static void prepare_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const prepare_job *job = argument;
+  const ptrdiff_t K = job->geometry->small_channels;
+  const ptrdiff_t depth = job->geometry->filter_height * job->geometry->filter_width * job->geometry->large_channels;
+  const ptrdiff_t end = hg_share(depth, part + 1, parts);
+  for (ptrdiff_t i = hg_share(depth, part, parts); i < end; i++)
+    for (ptrdiff_t k = 0; k < K; k += HG_PANEL) {
+      const ptrdiff_t width = hg_panel_width(K - k), count = hg_min(width, K - k);
+      float *out = job->prepared + k * depth + i * width;
+      memcpy(out, job->filter + i * K + k, (size_t)count * sizeof(float));
+      memset(out + count, 0, (size_t)(width - count) * sizeof(float));
+    }
+}
+
+/* Panels over (r, s, c) of K x width; parts share the panels. */
+static void prepare_strips(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const prepare_job *job = argument;
+  const ptrdiff_t K = job->geometry->small_channels;
+  const ptrdiff_t columns = job->geometry->filter_height * job->geometry->filter_width * job->geometry->large_channels;
+  const ptrdiff_t panels = hg_ceil_div(columns, HG_PANEL), end = hg_share(panels, part + 1, parts);
+  for (ptrdiff_t panel = hg_share(panels, part, parts); panel < end; panel++) {
+    const ptrdiff_t j = panel * HG_PANEL, width = hg_panel_width(columns - j);
+    hg_kernels_in_use()->transpose(hg_min(width, columns - j), K, job->filter + j * K, K, job->prepared + j * K, width,
+                                   width);
+  }
+}
+
+/* For each phase, in the order of first taps, panels over C of (taps reversed, K) x width; parts share the taps. */
+static void prepare_phases(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const prepare_job *job = argument;
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t R = g->filter_height, S = g->filter_width, U = g->stride_vertical, V = g->stride_horizontal;
+  const ptrdiff_t C = g->large_channels, K = g->small_channels;
+  const ptrdiff_t end = hg_share(R * S, part + 1, parts);
+  for (ptrdiff_t tap = hg_share(R * S, part, parts); tap < end; tap++) {
+    const ptrdiff_t r = tap / S, s = tap % S, high = hg_phase_taps(r % U, R, U), wide = hg_phase_taps(s % V, S, V);
+    const ptrdiff_t before = hg_phase_taps_before(r % U, R, U) * S + hg_phase_taps_before(s % V, S, V) * high;
+    const ptrdiff_t reversed = (high - 1 - r / U) * wide + (wide - 1 - s / V);
+    float *phase = job->prepared + before * K * hg_round_up(C);
+    for (ptrdiff_t c = 0; c < C; c += HG_PANEL) {
+      const ptrdiff_t width = hg_panel_width(C - c);
+      hg_kernels_in_use()->transpose(hg_min(width, C - c), K, job->filter + (tap * C + c) * K, K,
+                                     phase + c * high * wide * K + reversed * K * width, width, width);
+    }
+  }
+}
+
+void hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
+                              const hg_parallel *parallel) {
+  const prepare_job job = {geometry, filter, prepared};
+  hg_run(prepare_gather, &job, parallel);
+}
+
+void hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
+                               const hg_parallel *parallel) {
+  const prepare_job job = {geometry, filter, prepared};
+  hg_run(geometry->large_channels < STRIPS_CHANNELS ? prepare_strips : prepare_phases, &job, parallel);
+}
+
+/* ---------------------------------------------------------------------------------------------- images */
+
+static ptrdiff_t large_count(const hg_geometry2d *g) {
+  return g->samples * g->large_height * g->large_width * g->large_channels;
+}
+static ptrdiff_t small_count(const hg_geometry2d *g) {
+  return g->samples * g->small_height * g->small_width * g->small_channels;
+}
+
+ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
+  return geometry->large_channels < STRIPS_CHANNELS ? hg_parts(parallel) * hg_strips_scratch(geometry) : 0;
+}
+
+static void gather(const hg_geometry2d *geometry, const float *in, const float *filter, hg_output output,
+                   const hg_parallel *parallel) {
+  const hg_gather_job job = {geometry, false, in, filter, output};
+  hg_run(hg_kernels_in_use()->gather, &job, parallel);
+}
+
+static void scatter(const hg_geometry2d *geometry, const float *in, const float *filter, hg_output output,
+                    float *scratch, const hg_parallel *parallel) {
+  if (geometry->large_channels < STRIPS_CHANNELS) {
+    const hg_strips_job job = {geometry, in, filter, output, scratch};
+    hg_run(hg_kernels_in_use()->strips, &job, parallel);
+  } else {
+    const hg_gather_job job = {geometry, true, in, filter, output};
+    hg_run(hg_kernels_in_use()->gather, &job, parallel);
+  }
+}
+
+void hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter, const float *bias,
+                       hg_activation activation, float *y, const hg_parallel *parallel) {
+  const hg_output output = {.out = y, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
+  gather(geometry, x, gather_filter, output, parallel);
+  if (activation == HG_ACTIVATION_SIGMOID) hg_activation_forward(activation, small_count(geometry), y, y, parallel);
+}
+
+void hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
+                             hg_activation gate_activation, const float *gate, float *dx, float *scratch,
+                             const hg_parallel *parallel) {
+  const hg_output output = {.out = dx, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
+  scatter(geometry, dy, scatter_filter, output, scratch, parallel);
+  if (gate_activation == HG_ACTIVATION_SIGMOID)
+    hg_activation_backward(gate_activation, large_count(geometry), gate, dx, dx, parallel);
+}
+
+void hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
+                                 const float *bias, hg_activation activation, float *x, float *scratch,
+                                 const hg_parallel *parallel) {
+  const hg_output output = {.out = x, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
+  scatter(geometry, y, scatter_filter, output, scratch, parallel);
+  if (activation == HG_ACTIVATION_SIGMOID) hg_activation_forward(activation, large_count(geometry), x, x, parallel);
+}
+
+void hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx, const float *gather_filter,
+                                       hg_activation gate_activation, const float *gate, float *dy,
+                                       const hg_parallel *parallel) {
+  const hg_output output = {.out = dy, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
+  gather(geometry, dx, gather_filter, output, parallel);
+  if (gate_activation == HG_ACTIVATION_SIGMOID)
+    hg_activation_backward(gate_activation, small_count(geometry), gate, dy, dy, parallel);
+}
+
+/* ------------------------------------------------------------------------------------------ gradients */
+
+/* Samples that the filter form takes at a time; accumulation makes the bits independent of it. */
+static ptrdiff_t filter_run(const hg_geometry2d *g) {
+  const ptrdiff_t sample =
+      g->large_height * g->large_width * g->large_channels + g->small_height * g->small_width * g->small_channels;
+  return hg_max(1, hg_min(g->samples, FILTER_RUN / sample));
+}
+
+/* Small positions of an axis with any tap inside the large image, and the large extent that all their taps span. */
+static ptrdiff_t halo_positions(ptrdiff_t small, ptrdiff_t large, ptrdiff_t stride, ptrdiff_t pad) {
+  return hg_min(small, hg_ceil_div(large + pad, stride));
+}
+static ptrdiff_t halo_extent(ptrdiff_t positions, ptrdiff_t filter, ptrdiff_t stride) {
+  return (positions - 1) * stride + filter;
+}
+
+/* A filter job with everything but samples and places in memory. */
+static hg_filter_job filter_shape(const hg_geometry2d *g) {
+  hg_filter_job job = {.geometry = g};
+  job.halo_p = halo_positions(g->small_height, g->large_height, g->stride_vertical, g->pad_top);
+  job.halo_q = halo_positions(g->small_width, g->large_width, g->stride_horizontal, g->pad_left);
+  job.halo_height = halo_extent(job.halo_p, g->filter_height, g->stride_vertical);
+  job.halo_width = halo_extent(job.halo_q, g->filter_width, g->stride_horizontal);
+  return job;
+}
+
+static ptrdiff_t halo_count(const hg_filter_job *job) {
+  const ptrdiff_t C = job->geometry->large_channels;
+  return C < HALO_CHANNELS ? hg_round_up(job->halo_height * job->halo_width * C * filter_run(job->geometry)) : 0;
+}
+
+ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
+  (void)parallel;
+  const hg_filter_job job = filter_shape(geometry);
+  const ptrdiff_t rows = filter_run(geometry) * geometry->small_height * geometry->small_width;
+  return halo_count(&job) + (geometry->small_channels % 16 ? rows * 16 : 0);
+}
+
+/* Copies the samples of a filter job into its halo; parts share the rows of the halo. */
+static void copy_halo(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_filter_job *job = argument;
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t C = g->large_channels, row = job->halo_width * C, from = g->pad_left * C;
+  const ptrdiff_t count = hg_min(g->large_width, job->halo_width - g->pad_left) * C;
+  const ptrdiff_t end = hg_share(job->samples * job->halo_height, part + 1, parts);
+  for (ptrdiff_t i = hg_share(job->samples * job->halo_height, part, parts); i < end; i++) {
+    const ptrdiff_t n = i / job->halo_height, h = i % job->halo_height - g->pad_top;
+    float *out = (float *)job->halo + i * row;
+    if (h < 0 || h >= g->large_height) {
+      memset(out, 0, (size_t)row * sizeof(float));
+      continue;
+    }
+    memset(out, 0, (size_t)from * sizeof(float));
+    memcpy(out + from, job->x + (n * g->large_height + h) * g->large_width * C, (size_t)count * sizeof(float));
+    memset(out + from + count, 0, (size_t)(row - from - count) * sizeof(float));
+  }
+}
+
+static void backward_filter(const hg_geometry2d *g, const float *x, const float *dy, bool accumulate, float *dfilter,
+                            float *scratch, const hg_parallel *parallel) {
+  const ptrdiff_t large = g->large_height * g->large_width * g->large_channels;
+  const ptrdiff_t positions = g->small_height * g->small_width, small = positions * g->small_channels;
+  const ptrdiff_t run = filter_run(g);
+  hg_filter_job job = filter_shape(g);
+  if (g->large_channels < HALO_CHANNELS) job.halo = scratch;
+  float *tail = scratch + halo_count(&job);
+  job.tail = tail;
+  job.output = (hg_output){.out = dfilter, .accumulate = accumulate};
+  if (g->samples == 0 && !accumulate) /* an empty sum, which no run of samples below would write */
+    memset(dfilter, 0,
+           (size_t)(g->filter_height * g->filter_width * g->large_channels * g->small_channels) * sizeof(float));
+  for (ptrdiff_t n = 0; n < g->samples; n += run) {
+    job.samples = hg_min(run, g->samples - n);
+    job.x = x + n * large;
+    job.dy = dy + n * small;
+    if (job.halo) hg_run(copy_halo, &job, parallel);
+    if (g->small_channels % 16) hg_pack_tail(job.samples * positions, g->small_channels, job.dy, tail, parallel);
+    hg_run(hg_kernels_in_use()->filter, &job, parallel);
+    job.output.accumulate = true;
+  }
+}
+
+static void backward_bias(ptrdiff_t rows, ptrdiff_t columns, const float *in, bool accumulate, float *dbias,
+                          const hg_parallel *parallel) {
+  const hg_column_sums_job job = {rows, columns, in, columns < 16, accumulate, dbias};
+  hg_run(hg_kernels_in_use()->column_sums, &job, parallel);
+}
+
+void hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
+                               float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel) {
+  const ptrdiff_t rows = geometry->samples * geometry->small_height * geometry->small_width;
+  if (dfilter) backward_filter(geometry, x, dy, accumulate, dfilter, scratch, parallel);
+  if (dbias) backward_bias(rows, geometry->small_channels, dy, accumulate, dbias, parallel);
+}
+
+void hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
+                                         bool accumulate, float *dfilter, float *dbias, float *scratch,
+                                         const hg_parallel *parallel) {
+  const ptrdiff_t rows = geometry->samples * geometry->large_height * geometry->large_width;
+  if (dfilter) backward_filter(geometry, dx, y, accumulate, dfilter, scratch, parallel);
+  if (dbias) backward_bias(rows, geometry->large_channels, dx, accumulate, dbias, parallel);
+}

@@ -1,0 +1,84 @@
+/* Dense layers: weights in place, operands packed where they are not whole groups of 16 columns. */
+#include "isa.h"
+
+const char *hg_dense_check(const hg_dense *g) {
+  if (!g) return "the geometry is NULL";
+  if (g->size != sizeof *g) return "geometry.size is not sizeof(hg_dense)";
+  if (g->samples < 0) return "the number of samples is negative";
+  if (g->inputs < 1) return "the dense layer has no inputs";
+  if (g->outputs < 1) return "the dense layer has no outputs";
+  const ptrdiff_t most = (ptrdiff_t)1 << 31;
+  if (g->inputs > most || g->outputs > most) return "the inputs or outputs of the dense layer exceed 2^31";
+  /* Rounded up to what packing needs; in double, which cannot overflow. */
+  const double N = (double)g->samples + 15, I = (double)g->inputs, O = (double)g->outputs + 15;
+  if (I * O >= 0x1p40) return "the weight has 2^40 elements or more";
+  if (N * I >= 0x1p40 || N * O >= 0x1p40) return "the inputs or outputs of all samples have 2^40 elements or more";
+  return NULL;
+}
+
+ptrdiff_t hg_dense_forward_scratch(const hg_dense *geometry, const hg_parallel *parallel) {
+  (void)parallel;
+  return geometry->outputs % 16 ? geometry->inputs * 16 : 0;
+}
+
+ptrdiff_t hg_dense_backward_data_scratch(const hg_dense *geometry, const hg_parallel *parallel) {
+  (void)parallel;
+  return hg_round_up(geometry->samples) * geometry->outputs;
+}
+
+ptrdiff_t hg_dense_backward_weight_scratch(const hg_dense *geometry, const hg_parallel *parallel) {
+  (void)parallel;
+  return geometry->outputs % 16 ? geometry->samples * 16 : 0;
+}
+
+void hg_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,
+                      hg_activation activation, float *y, float *scratch, const hg_parallel *parallel) {
+  if (geometry->outputs % 16) hg_pack_tail(geometry->inputs, geometry->outputs, weight, scratch, parallel);
+  const hg_output output = {.out = y, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
+  const hg_dense_forward_job job = {geometry, x, weight, scratch, output};
+  hg_run(hg_kernels_in_use()->dense_forward, &job, parallel);
+  if (activation == HG_ACTIVATION_SIGMOID)
+    hg_activation_forward(activation, geometry->samples * geometry->outputs, y, y, parallel);
+}
+
+typedef struct panels_job {
+  const hg_dense *geometry;
+  const float *dy;
+  float *panels;
+} panels_job;
+
+/* Panels over samples of O x width; parts share the outputs. */
+static void make_panels(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const panels_job *job = argument;
+  const ptrdiff_t N = job->geometry->samples, O = job->geometry->outputs, blocks = hg_ceil_div(O, 16);
+  const ptrdiff_t first = 16 * hg_share(blocks, part, parts), last = hg_min(O, 16 * hg_share(blocks, part + 1, parts));
+  for (ptrdiff_t n = 0; n < N; n += HG_PANEL) {
+    const ptrdiff_t width = hg_panel_width(N - n);
+    hg_kernels_in_use()->transpose(hg_min(width, N - n), last - first, job->dy + n * O + first, O,
+                                   job->panels + n * O + first * width, width, width);
+  }
+}
+
+void hg_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
+                            hg_activation gate_activation, const float *gate, float *dx, float *scratch,
+                            const hg_parallel *parallel) {
+  const panels_job panels = {geometry, dy, scratch};
+  hg_run(make_panels, &panels, parallel);
+  const hg_output output = {.out = dx, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
+  const hg_dense_backward_data_job job = {geometry, scratch, weight, output};
+  hg_run(hg_kernels_in_use()->dense_backward_data, &job, parallel);
+  if (gate_activation == HG_ACTIVATION_SIGMOID)
+    hg_activation_backward(gate_activation, geometry->samples * geometry->inputs, gate, dx, dx, parallel);
+}
+
+void hg_dense_backward_weight(const hg_dense *geometry, ptrdiff_t first_input, ptrdiff_t last_input, const float *x,
+                              const float *dy, float *dweight, float *scratch, const hg_parallel *parallel) {
+  if (geometry->outputs % 16) hg_pack_tail(geometry->samples, geometry->outputs, dy, scratch, parallel);
+  const hg_dense_backward_weight_job job = {geometry, first_input, last_input, x, dy, scratch, dweight};
+  hg_run(hg_kernels_in_use()->dense_backward_weight, &job, parallel);
+}
+
+void hg_dense_backward_bias(const hg_dense *geometry, const float *dy, float *dbias) {
+  const hg_column_sums_job job = {.rows = geometry->samples, .columns = geometry->outputs, .in = dy, .out = dbias};
+  hg_run(hg_kernels_in_use()->column_sums, &job, NULL);
+}

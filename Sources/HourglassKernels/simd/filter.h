@@ -1,0 +1,179 @@
+/* The filter form: gradients of filters and biases, sums over samples and small positions in order. */
+
+/* Small positions [first, end) of an axis whose tap `tap` lies inside the large image. */
+typedef struct filter_span {
+  ptrdiff_t first, end;
+} filter_span;
+
+INLINE filter_span filter_span_of(ptrdiff_t small, ptrdiff_t large, ptrdiff_t stride, ptrdiff_t pad, ptrdiff_t tap) {
+  const ptrdiff_t first = tap < pad ? hg_ceil_div(pad - tap, stride) : 0;
+  const ptrdiff_t end = large + pad > tap ? hg_min(small, hg_ceil_div(large + pad - tap, stride)) : 0;
+  return first < end ? (filter_span){first, end} : (filter_span){0, 0};
+}
+
+/* A block of columns of dy: in place, or the tail. */
+typedef struct filter_columns {
+  ptrdiff_t first, count, groups, ldb;
+  const float *b;
+} filter_columns;
+
+INLINE filter_columns filter_columns_from(const hg_filter_job *job, ptrdiff_t first) {
+  const ptrdiff_t K = job->geometry->small_channels, whole = K / 16 * 16;
+  if (first == whole) return (filter_columns){first, K - whole, 1, 16, job->tail};
+  const ptrdiff_t groups = tile_groups(whole - first);
+  return (filter_columns){first, 16 * groups, groups, K, job->dy + first};
+}
+
+/* The product of one tap, or with a halo of all taps: rows i at `in` + i (C of them, or R S C), depth the samples and
+ * the small positions p, q whose large positions lie `a2` and `a1` apart. */
+typedef struct filter_product {
+  ptrdiff_t rows, sample, a2, a1;
+  filter_span p, q;
+  const float *in;
+  float *out;
+} filter_product;
+
+INLINE filter_product filter_product_of(const hg_filter_job *job, ptrdiff_t tap) {
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t C = g->large_channels, U = g->stride_vertical, V = g->stride_horizontal;
+  if (job->halo) {
+    const ptrdiff_t row = job->halo_width * C;
+    return (filter_product){.rows = g->filter_height * g->filter_width * C,
+                            .sample = job->halo_height * row,
+                            .a2 = U * row,
+                            .a1 = V * C,
+                            .p = {0, job->halo_p},
+                            .q = {0, job->halo_q},
+                            .in = job->halo,
+                            .out = job->output.out};
+  }
+  const ptrdiff_t r = tap / g->filter_width, s = tap % g->filter_width, row = g->large_width * C;
+  const filter_span p = filter_span_of(g->small_height, g->large_height, U, g->pad_top, r);
+  const filter_span q = filter_span_of(g->small_width, g->large_width, V, g->pad_left, s);
+  const bool met = p.end && q.end;
+  return (filter_product){
+      .rows = C,
+      .sample = g->large_height * row,
+      .a2 = U * row,
+      .a1 = V * C,
+      .p = p,
+      .q = q,
+      .in = met ? job->x + (p.first * U + r - g->pad_top) * row + (q.first * V + s - g->pad_left) * C : job->x,
+      .out = job->output.out + tap * C * g->small_channels};
+}
+
+/* Tiles [first, end) of a product with a block of columns. */
+static void filter_tiles(const hg_filter_job *job, const filter_product *f, const filter_columns *c, tiling t,
+                         ptrdiff_t first, ptrdiff_t end) {
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t K = g->small_channels, Q = g->small_width;
+  const ptrdiff_t high = f->p.end - f->p.first, wide = f->q.end - f->q.first;
+  const tile_depth d = {.n3 = job->samples,
+                        .a3 = f->sample,
+                        .b3 = (g->small_height - high) * Q * c->ldb,
+                        .n2 = wide ? high : 0,
+                        .a2 = f->a2,
+                        .b2 = (Q - wide) * c->ldb,
+                        .n1 = wide,
+                        .a1 = f->a1,
+                        .ldb = c->ldb};
+  const ptrdiff_t line = g->filter_width * g->large_channels; /* rows with a halo: (r, s c) */
+  hg_output output = job->output;
+  output.out = f->out + c->first;
+  for (ptrdiff_t tile = first; tile < end; tile++) {
+    const ptrdiff_t start = tiling_first(t, tile), rows = tiling_first(t, tile + 1) - start;
+    const float *row[TILE_ROWS];
+    ptrdiff_t offset[TILE_ROWS];
+    for (ptrdiff_t i = 0; i < rows; i++) {
+      const ptrdiff_t j = start + i;
+      row[i] = f->in + (job->halo ? j / line * job->halo_width * g->large_channels + j % line : j);
+      offset[i] = j * K;
+    }
+    tile_run(rows, c->groups, row, &d, c->b + (f->p.first * Q + f->q.first) * c->ldb, &output, offset, c->count);
+  }
+}
+
+/* Parts share the tiles of all products and column blocks. */
+static void filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_filter_job *job = argument;
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t K = g->small_channels, products = job->halo ? 1 : g->filter_height * g->filter_width;
+  const ptrdiff_t rows = filter_product_of(job, 0).rows;
+  ptrdiff_t tiles = 0;
+  for (ptrdiff_t k = 0; k < K;) {
+    const filter_columns c = filter_columns_from(job, k);
+    tiles += tiling_of(rows, c.groups).tiles;
+    k += c.count;
+  }
+  const ptrdiff_t first = hg_share(products * tiles, part, parts), end = hg_share(products * tiles, part + 1, parts);
+  for (ptrdiff_t product = first / tiles; product * tiles < end; product++) {
+    const filter_product f = filter_product_of(job, product);
+    ptrdiff_t before = product * tiles;
+    for (ptrdiff_t k = 0; k < K;) {
+      const filter_columns c = filter_columns_from(job, k);
+      const tiling t = tiling_of(rows, c.groups);
+      filter_tiles(job, &f, &c, t, hg_max(0, first - before), hg_min(t.tiles, end - before));
+      before += t.tiles;
+      k += c.count;
+    }
+  }
+}
+
+/* Whole column groups are chains of their own; up to four run side by side. */
+INLINE void column_sums_block(const hg_column_sums_job *job, const int groups, ptrdiff_t column) {
+  const ptrdiff_t last = hg_min(16, job->columns - column - 16 * (groups - 1));
+  v16 sum[4];
+  UNROLL for (int j = 0; j < groups; j++)
+    sum[j] = job->accumulate ? v16_load_part(job->out + column + 16 * j, j == groups - 1 ? last : 16) : v16_splat(0);
+  const float *in = job->in + column;
+  if (last == 16)
+    for (ptrdiff_t i = 0; i < job->rows; i++, in += job->columns)
+      UNROLL for (int j = 0; j < groups; j++) sum[j] += v16_load(in + 16 * j);
+  else
+    for (ptrdiff_t i = 0; i < job->rows; i++, in += job->columns)
+      UNROLL for (int j = 0; j < groups; j++)
+        sum[j] += j == groups - 1 ? v16_load_part(in + 16 * j, last) : v16_load(in + 16 * j);
+  UNROLL for (int j = 0; j < groups; j++)
+    v16_store_part(job->out + column + 16 * j, sum[j], j == groups - 1 ? last : 16);
+}
+
+/* columns < 16: lane i of sum[v] is partial sum 16 v + i, which belongs to column (16 v + i) mod columns. */
+INLINE void column_sums_shared(const hg_column_sums_job *job, const ptrdiff_t columns) {
+  const ptrdiff_t count = job->rows * columns, whole = job->rows / 16 * 16 * columns;
+  float sums[16 * 16];
+  v16 sum[16];
+  for (ptrdiff_t v = 0; v < columns; v++) sum[v] = v16_splat(0);
+  for (ptrdiff_t e = 0; e < whole; e += 16 * columns)
+    for (ptrdiff_t v = 0; v < columns; v++) sum[v] += v16_load(job->in + e + 16 * v);
+  for (ptrdiff_t v = 0; v < columns; v++) v16_store(sums + 16 * v, sum[v]);
+  for (ptrdiff_t e = whole; e < count; e++) sums[e - whole] += job->in[e];
+  /* Partial sums i and i + n of a column, n = 8, 4, 2, 1. */
+  for (ptrdiff_t n = 8 * columns; n >= columns; n /= 2)
+    for (ptrdiff_t i = 0; i < n; i++) sums[i] += sums[i + n];
+  for (ptrdiff_t j = 0; j < columns; j++) job->out[j] = job->accumulate ? job->out[j] + sums[j] : sums[j];
+}
+
+/* Parts share the column groups; shared sums belong to the first part. */
+static void column_sums(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_column_sums_job *job = argument;
+  if (job->shared) {
+    if (part != 0) return;
+    switch (job->columns) {
+    case 1: column_sums_shared(job, 1); break;
+    case 2: column_sums_shared(job, 2); break;
+    case 3: column_sums_shared(job, 3); break;
+    default: column_sums_shared(job, job->columns);
+    }
+    return;
+  }
+  const ptrdiff_t groups = hg_ceil_div(job->columns, 16), end = hg_share(groups, part + 1, parts);
+  for (ptrdiff_t group = hg_share(groups, part, parts); group < end;) {
+    switch (hg_min(4, end - group)) {
+    case 1: column_sums_block(job, 1, 16 * group); break;
+    case 2: column_sums_block(job, 2, 16 * group); break;
+    case 3: column_sums_block(job, 3, 16 * group); break;
+    default: column_sums_block(job, 4, 16 * group);
+    }
+    group += hg_min(4, end - group);
+  }
+}

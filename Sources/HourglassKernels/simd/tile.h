@@ -1,0 +1,161 @@
+/* The tile: the one inner loop of convolutions and dense layers.
+ *
+ *   out[offset[i] + j] = end(start + sum over l of row[i][a(l)] * b[b(l) + j])     i < rows, j < columns
+ *
+ * Rows are pointers with a common depth index, so that they may lie anywhere: positions of an image, channels of a tap,
+ * samples. Columns come in groups of 16; the b operand is readable in whole groups, the output may end within the last.
+ * All rows * groups * 16 sums stay in registers. A sum is one chain of fused multiply-adds in the order of l, and
+ * `accumulate` goes on with the chain, so that blocking never changes bits. */
+
+/* Three nested loops: n3 times, n2 times, n1 times a step of a1 along the rows and of ldb along b. The starts of the two
+ * outer loops lie a3 and a2 apart along the rows; b advances by b2 and b3 more after each of their turns. */
+typedef struct tile_depth {
+  ptrdiff_t n3, a3, b3, n2, a2, b2, n1, a1, ldb;
+} tile_depth;
+
+/* The largest tiles: rows * groups sums, the b operands of one step and one broadcast fit the registers. */
+#if HG_TILE_GROUPS == 4
+enum { TILE_ROWS = 14 };
+static const int tile_rows[HG_TILE_GROUPS + 1] = {0, 14, 14, 9, 6};
+#else
+enum { TILE_ROWS = HG_TILE_ROWS };
+static const int tile_rows[HG_TILE_GROUPS + 1] = {0, HG_TILE_ROWS};
+#endif
+enum { TILE_VECS = HG_TILE_GROUPS * 16 / HG_LANES };
+
+/* The sums of a tile whose last group is not whole pass through `sums`, rows x width, before and after the loop. */
+static __attribute__((noinline)) void tile_edge_start(const hg_output *o, const ptrdiff_t *offset, int rows, int width,
+                                                      ptrdiff_t columns, float *sums) {
+  for (int i = 0; i < rows; i++) {
+    const float *from = o->accumulate ? o->out + offset[i] : o->bias;
+    for (ptrdiff_t j = 0; j < width; j++) sums[i * width + j] = from && j < columns ? from[j] : 0;
+  }
+}
+static __attribute__((noinline)) void tile_edge_end(const hg_output *o, const ptrdiff_t *offset, int rows, int width,
+                                                    ptrdiff_t columns, const float *sums) {
+  for (int i = 0; i < rows; i++)
+    for (ptrdiff_t j = 0; j < columns; j += 16) {
+      const ptrdiff_t n = hg_min(16, columns - j);
+      v16 v = v16_load(sums + i * width + j);
+      if (o->gate) v = v16_select(v16_load_part(o->gate + offset[i] + j, n) > v16_splat(0), v, v16_splat(0));
+      if (o->relu) v = v16_relu(v);
+      v16_store_part(o->out + offset[i] + j, v, n);
+    }
+}
+
+/* rows, groups and unit (whether a1 is 1) are constants where this is inlined. */
+INLINE void tile_body(const int rows, const int groups, const bool unit, const float *const *row, const tile_depth *d,
+                      const float *b, const hg_output *o, const ptrdiff_t *offset, ptrdiff_t columns) {
+  const int vecs = groups * 16 / HG_LANES, width = groups * 16;
+  const ptrdiff_t a1 = unit ? 1 : d->a1, ldb = d->ldb, n1 = d->n1, n2 = d->n2;
+  float edge[TILE_ROWS * 16 * HG_TILE_GROUPS];
+  vec sum[TILE_ROWS][TILE_VECS];
+  const float *r[TILE_ROWS];
+
+  UNROLL for (int i = 0; i < rows; i++) r[i] = row[i];
+  if (columns < width) {
+    tile_edge_start(o, offset, rows, width, columns, edge);
+    UNROLL for (int i = 0; i < rows; i++)
+      UNROLL for (int j = 0; j < vecs; j++) sum[i][j] = vec_load(edge + i * width + j * HG_LANES);
+  } else if (o->accumulate) {
+    UNROLL for (int i = 0; i < rows; i++)
+      UNROLL for (int j = 0; j < vecs; j++) sum[i][j] = vec_load(o->out + offset[i] + j * HG_LANES);
+  } else if (o->bias) {
+    UNROLL for (int j = 0; j < vecs; j++) {
+      const vec bias = vec_load(o->bias + j * HG_LANES);
+      UNROLL for (int i = 0; i < rows; i++) sum[i][j] = bias;
+    }
+  } else {
+    UNROLL for (int i = 0; i < rows; i++)
+      UNROLL for (int j = 0; j < vecs; j++) sum[i][j] = vec_splat(0);
+  }
+
+  for (ptrdiff_t outer = 0; outer < d->n3; outer++, b += d->b3)
+    for (ptrdiff_t middle = 0; middle < n2; middle++, b += d->b2) {
+      const ptrdiff_t start = outer * d->a3 + middle * d->a2, end = start + n1 * a1;
+      for (ptrdiff_t l = start; l < end; l += a1, b += ldb) {
+        vec column[TILE_VECS];
+        UNROLL for (int j = 0; j < vecs; j++) column[j] = vec_load(b + j * HG_LANES);
+        UNROLL for (int i = 0; i < rows; i++) {
+          const vec x = vec_splat(r[i][l]);
+          UNROLL for (int j = 0; j < vecs; j++) sum[i][j] += x * column[j];
+        }
+      }
+    }
+
+  if (columns < width) {
+    UNROLL for (int i = 0; i < rows; i++)
+      UNROLL for (int j = 0; j < vecs; j++) vec_store(edge + i * width + j * HG_LANES, sum[i][j]);
+    tile_edge_end(o, offset, rows, width, columns, edge);
+  } else if (o->gate) {
+    UNROLL for (int i = 0; i < rows; i++)
+      UNROLL for (int j = 0; j < vecs; j++)
+        vec_store(o->out + offset[i] + j * HG_LANES,
+                  vec_gate(vec_load(o->gate + offset[i] + j * HG_LANES), sum[i][j]));
+  } else if (o->relu) {
+    UNROLL for (int i = 0; i < rows; i++)
+      UNROLL for (int j = 0; j < vecs; j++) vec_store(o->out + offset[i] + j * HG_LANES, vec_relu(sum[i][j]));
+  } else {
+    UNROLL for (int i = 0; i < rows; i++)
+      UNROLL for (int j = 0; j < vecs; j++) vec_store(o->out + offset[i] + j * HG_LANES, sum[i][j]);
+  }
+}
+
+#define TILE_PARAMETERS                                                                                          \
+  const float *const *row, const tile_depth *d, const float *b, const hg_output *o, const ptrdiff_t *offset,     \
+      ptrdiff_t columns
+typedef void (*tile_function)(TILE_PARAMETERS);
+
+/* The tile sizes there are: X(rows, groups). */
+#define TILE_3(X, groups) X(1, groups) X(2, groups) X(3, groups)
+#define TILE_6(X, groups) TILE_3(X, groups) X(4, groups) X(5, groups) X(6, groups)
+#define TILE_9(X, groups) TILE_6(X, groups) X(7, groups) X(8, groups) X(9, groups)
+#define TILE_14(X, groups) TILE_9(X, groups) X(10, groups) X(11, groups) X(12, groups) X(13, groups) X(14, groups)
+#if HG_TILE_GROUPS == 4
+#define TILE_SIZES(X) TILE_14(X, 1) TILE_14(X, 2) TILE_9(X, 3) TILE_6(X, 4)
+#elif HG_TILE_ROWS == 6
+#define TILE_SIZES(X) TILE_6(X, 1)
+#else
+#define TILE_SIZES(X) TILE_3(X, 1)
+#endif
+
+#define TILE_DEFINE(rows, groups)                                                               \
+  static __attribute__((noinline)) void tile_unit_##rows##x##groups(TILE_PARAMETERS) {          \
+    tile_body(rows, groups, true, row, d, b, o, offset, columns);                               \
+  }                                                                                             \
+  static __attribute__((noinline)) void tile_step_##rows##x##groups(TILE_PARAMETERS) {          \
+    tile_body(rows, groups, false, row, d, b, o, offset, columns);                              \
+  }
+TILE_SIZES(TILE_DEFINE)
+
+#define TILE_UNIT(rows, groups) [groups][rows] = tile_unit_##rows##x##groups,
+#define TILE_STEP(rows, groups) [groups][rows] = tile_step_##rows##x##groups,
+static const tile_function tiles_unit[HG_TILE_GROUPS + 1][TILE_ROWS + 1] = {TILE_SIZES(TILE_UNIT)};
+static const tile_function tiles_step[HG_TILE_GROUPS + 1][TILE_ROWS + 1] = {TILE_SIZES(TILE_STEP)};
+
+/* Runs one tile of any size there is. */
+INLINE void tile_run(ptrdiff_t rows, ptrdiff_t groups, TILE_PARAMETERS) {
+  (d->a1 == 1 ? tiles_unit : tiles_step)[groups][rows](row, d, b, o, offset, columns);
+}
+
+/* Groups of the tile that starts when `remaining` columns are left. */
+INLINE ptrdiff_t tile_groups(ptrdiff_t remaining) { return hg_min(HG_TILE_GROUPS, (remaining + 15) / 16); }
+
+/* The output with its first column moved. */
+INLINE hg_output output_column(hg_output o, ptrdiff_t column) {
+  o.out += column;
+  if (o.bias) o.bias += column;
+  if (o.gate) o.gate += column;
+  return o;
+}
+
+/* Rows split evenly over as few tiles as can hold them: tile t has `rows` of them, one more when t < extra. */
+typedef struct tiling {
+  ptrdiff_t tiles, rows, extra;
+} tiling;
+
+INLINE tiling tiling_of(ptrdiff_t rows, ptrdiff_t groups) {
+  const ptrdiff_t tiles = hg_ceil_div(rows, tile_rows[groups]);
+  return tiles ? (tiling){tiles, rows / tiles, rows % tiles} : (tiling){0, 0, 0};
+}
+INLINE ptrdiff_t tiling_first(tiling t, ptrdiff_t tile) { return tile * t.rows + hg_min(tile, t.extra); }
