@@ -1,0 +1,71 @@
+"""Training throughput of PyTorch on a flagship model: forward, loss, backward and fused Adam, in float32.
+
+  [LD_PRELOAD=libtcmalloc_minimal.so.4] python train_torch.py --model conv-vae-28 --threads 2 --channels-last
+
+Prints one JSON line. The time is cut into slices; samplesPerSecond is the median of the slices' rates. Name the
+allocator with every figure: under glibc's malloc large activations are mapped afresh in every step.
+"""
+import argparse
+import json
+import os
+import statistics
+import time
+
+import torch
+
+from models_torch import MODELS
+
+SLICES = 7
+
+
+def make_step(name, batch_size, channels_last):
+    """A function that trains one step on random images, four batches in turn."""
+    torch.manual_seed(0)
+    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    model = MODELS[name]().to(memory_format=memory_format)
+    height, width, channels = model.input
+    batches = [torch.rand(batch_size, channels, height, width).contiguous(memory_format=memory_format)
+               for _ in range(4)]
+    adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
+
+    def step(number):
+        noise = torch.randn(batch_size, model.latent_units) if model.latent_units else None
+        adam.zero_grad(set_to_none=True)
+        model.loss(batches[number % 4], noise).backward()
+        adam.step()
+    return step
+
+
+def run(step, seconds):
+    """Steps for at least so many seconds, at least two; answers their number and the seconds taken."""
+    start, count = time.perf_counter(), 0
+    while count < 2 or time.perf_counter() - start < seconds:
+        step(count)
+        count += 1
+    return count, time.perf_counter() - start
+
+
+def main():
+    arguments = argparse.ArgumentParser()
+    arguments.add_argument("--model", required=True, choices=list(MODELS))
+    arguments.add_argument("--batch-size", type=int, default=128)
+    arguments.add_argument("--threads", type=int, default=1)
+    arguments.add_argument("--seconds", type=float, default=5, help="measured time, without the warm-up")
+    arguments.add_argument("--channels-last", action="store_true")
+    arguments = arguments.parse_args()
+    torch.set_num_threads(arguments.threads)
+
+    step = make_step(arguments.model, arguments.batch_size, arguments.channels_last)
+    run(step, 0.5)
+    slices = [run(step, arguments.seconds / SLICES) for _ in range(SLICES)]
+    rates = [count * arguments.batch_size / seconds for count, seconds in slices]
+    allocator = os.path.basename(os.environ.get("LD_PRELOAD", "").split(":")[0]) or "glibc"
+    print(json.dumps(dict(
+        framework=f"torch-{torch.__version__}", model=arguments.model, batchSize=arguments.batch_size,
+        threads=arguments.threads, channelsLast=arguments.channels_last, allocator=allocator,
+        samplesPerSecond=round(statistics.median(rates), 1), slowestSlice=round(min(rates), 1),
+        fastestSlice=round(max(rates), 1), steps=sum(count for count, _ in slices))))
+
+
+if __name__ == "__main__":
+    main()
