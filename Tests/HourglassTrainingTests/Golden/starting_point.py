@@ -1,0 +1,32 @@
+"""Where a reference run starts: weights, images and latent noise, functions of few numbers, rounded to float32."""
+import numpy as np
+
+import philox
+
+
+def initial_parameter(seed, number, shape, fan_in):
+    """Parameter number j of a model: (2u - 1) / sqrt(fan_in), u from stream (seed, initialization, step j, sample 0).
+
+    Elements are row-major in the PyTorch shape. 2u - 1 is exact; bound and product are rounded to float32.
+    """
+    bound = np.float32(1 / np.sqrt(fan_in))
+    u = philox.uniform(int(np.prod(shape)), seed, philox.INITIALIZATION, step=number)
+    return ((np.float32(2) * u - np.float32(1)) * bound).reshape(shape)
+
+
+def fan_in(weight_shape):
+    """As PyTorch counts it: the weight's second extent times the filter's area, also for transposed convolutions."""
+    return int(np.prod(weight_shape[1:]))
+
+
+def images(step, batch, height, width, channels):
+    """Test images in [0, 1], N C H W: two waves whose lengths and phases depend on sample, step and channel."""
+    i, c, h, w = np.ogrid[0:batch, 0:channels, 0:height, 0:width]
+    vertical = np.sin(0.37 * (h + 1) * (1 + i % 5) + 0.11 * step + c)
+    horizontal = np.cos(0.23 * (w + 1) * (1 + i % 3) + 0.5 * i)
+    return (0.5 + 0.25 * vertical + 0.25 * horizontal).astype(np.float32)
+
+
+def latent_noise(seed, step, batch, units):
+    """Standard normal noise of a Gaussian latent, N Z."""
+    return np.stack([philox.normal(units, seed, philox.LATENT, step, sample) for sample in range(batch)])
