@@ -1,0 +1,72 @@
+# Two commands suffice on a fresh machine: `make demo` and `make test`. `make` alone lists all of them.
+
+PREFIX ?= /usr/local
+# Folder with fashion-mnist, mnist and so on; tests and benchmarks that want real data say so and skip where it is absent.
+HOURGLASS_DATA ?= ../shared/data
+override HOURGLASS_DATA := $(shell realpath -m -- '$(HOURGLASS_DATA)')
+export HOURGLASS_DATA
+
+# How long the demo trains: under a minute on 2 cores.
+DEMO ?= --epochs 5
+# Only the tests whose name matches, in `test` and `sanitize`: make test FILTER=Conv2D
+FILTER ?=
+# Arguments of the benchmark: make bench BENCH="kernels --help"
+BENCH ?=
+
+PROGRAM = .build/release/hourglass
+SWIFT_SOURCES = Package.swift Sources Tests Benchmarks
+C_SOURCES = $(shell git ls-files '*.c' '*.h')
+# One sentence when there is no usable Swift toolchain, else nothing.
+NO_SWIFT = $(shell Scripts/require-swift)
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+
+demo: build ## train a small VAE on the built-in images, evaluate it and say where its pictures are
+	rm -rf runs/demo
+	$(PROGRAM) train --model conv-vae-28 --run runs/demo $(DEMO)
+	$(PROGRAM) evaluate --run runs/demo
+	@echo "Pictures:"; find runs/demo -name '*.png' | sort | sed 's/^/  /'
+
+test: setup ## all tests; FILTER=Name for some
+	swift test $(if $(FILTER),--filter '$(FILTER)')
+
+# With Swift's libraries inside, the program starts twice as fast and runs on machines without a toolchain. The linker of
+# the toolchain, because the default one warns about a function inside Foundation.
+build: setup ## the program, in release mode: .build/release/hourglass
+	swift build -c release --static-swift-stdlib -Xswiftc -use-ld=lld
+
+check: setup ## the laws of the design, layout of the sources, warnings of gcc and clang
+	@Scripts/setup check
+	Scripts/check-laws
+	Scripts/check-kernels
+	swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
+	clang-format --dry-run -Werror $(C_SOURCES)
+
+format: setup ## lay the sources out as `check` wants them
+	@Scripts/setup format
+	swift format --in-place --parallel --recursive $(SWIFT_SOURCES)
+	clang-format -i $(C_SOURCES)
+
+bench: build ## time kernels and training steps; BENCH="..." for arguments
+	.build/release/bench $(BENCH)
+
+sanitize: setup ## all tests under the thread, address and undefined-behaviour sanitizers; FILTER=Name for some
+	Scripts/sanitize $(if $(FILTER),--filter '$(FILTER)')
+
+install: | $(PROGRAM) ## program and C header into PREFIX (/usr/local), below DESTDIR
+	install -D -m 755 $(PROGRAM) '$(DESTDIR)$(PREFIX)/bin/hourglass'
+	install -D -m 644 Sources/HourglassKernels/include/hourglass_kernels.h '$(DESTDIR)$(PREFIX)/include/hourglass_kernels.h'
+
+# Builds only where nothing was built, so that `sudo make install` needs no toolchain.
+$(PROGRAM):
+	$(MAKE) build
+
+clean: ## remove everything that was built; runs stay
+	rm -rf .build
+
+setup:
+	$(if $(NO_SWIFT),$(error $(NO_SWIFT)))
+	@Scripts/setup
+
+.PHONY: help demo test build check format bench sanitize install clean setup
