@@ -17,16 +17,30 @@ typedef float v16_unaligned __attribute__((vector_size(64), aligned(4), may_alia
 typedef int32_t v16i __attribute__((vector_size(64)));
 typedef uint32_t v16u __attribute__((vector_size(64)));
 
-INLINE vec vec_load(const float *p) { return *(const vec_unaligned *)p; }
-INLINE void vec_store(float *p, vec v) { *(vec_unaligned *)p = v; }
+/* The thread sanitizer overlooks accesses wider than 16 bytes unless told of them. */
+#define SEE_READ(p, type) ((void)0)
+#define SEE_WRITE(p, type) ((void)0)
+#ifdef __has_feature
+#if __has_feature(thread_sanitizer)
+void __tsan_read_range(const void *p, size_t bytes);
+void __tsan_write_range(void *p, size_t bytes);
+#undef SEE_READ
+#undef SEE_WRITE
+#define SEE_READ(p, type) __tsan_read_range(p, sizeof(type))
+#define SEE_WRITE(p, type) __tsan_write_range(p, sizeof(type))
+#endif
+#endif
+
+INLINE vec vec_load(const float *p) { return SEE_READ(p, vec), *(const vec_unaligned *)p; }
+INLINE void vec_store(float *p, vec v) { SEE_WRITE(p, vec), *(vec_unaligned *)p = v; }
 INLINE vec vec_splat(float x) { return x - (vec){0}; }
 
 /* gate > 0 ? x : 0, and max(x, 0) as v16_relu. */
 INLINE vec vec_gate(vec gate, vec x) { return (vec)((vec_int)x & (gate > vec_splat(0))); }
 INLINE vec vec_relu(vec x) { return (vec)((vec_int)x & ~(x <= vec_splat(0))); }
 
-INLINE v16 v16_load(const float *p) { return *(const v16_unaligned *)p; }
-INLINE void v16_store(float *p, v16 v) { *(v16_unaligned *)p = v; }
+INLINE v16 v16_load(const float *p) { return SEE_READ(p, v16), *(const v16_unaligned *)p; }
+INLINE void v16_store(float *p, v16 v) { SEE_WRITE(p, v16), *(v16_unaligned *)p = v; }
 INLINE v16 v16_splat(float x) { return x - (v16){0}; }
 
 /* The first n <= 16 floats at p, zero beyond; nothing beyond is read or written. */
