@@ -1,0 +1,157 @@
+import HourglassKernels
+import TestSupport
+import Testing
+
+extension KernelTests {
+  static let activations = [HG_ACTIVATION_LINEAR, HG_ACTIVATION_RELU, HG_ACTIVATION_SIGMOID]
+
+  static func activation(_ activation: hg_activation, _ x: [Float]) -> [Float] {
+    output(x.count) { hg_activation_forward(activation, x.count, x, $0, nil) }
+  }
+
+  static func activationBackward(_ activation: hg_activation, _ y: [Float], _ dy: [Float]) -> [Float] {
+    output(y.count) { hg_activation_backward(activation, y.count, y, dy, $0, nil) }
+  }
+
+  static let awkward: [Float] = [.nan, .infinity, -.infinity, 0, -0.0, 1, -1, .greatestFiniteMagnitude]
+
+  @Test("Linear and ReLU are the definition to the bit, infinities and NaN included")
+  static func exactActivations() {
+    let x = randomValues(1000, -3, 3) + awkward
+    withEachInstructionSet { isa in
+      for kind in [HG_ACTIVATION_LINEAR, HG_ACTIVATION_RELU] {
+        let wanted = output(x.count) { hg_reference_activation_forward(kind, x.count, x, $0) }
+        #expect(firstDifference(activation(kind, x), wanted) == nil, "\(isa) \(kind)")
+      }
+      #expect(activation(HG_ACTIVATION_RELU, [-0.0, .leastNonzeroMagnitude]).map(\.bitPattern) == [0, 0], "\(isa)")
+    }
+  }
+
+  /// exp within 2 ulp (4 roundoffs), one sum and one quotient; one more roundoff for the stored reference.
+  @Test("Sigmoid is within seven roundoffs of the definition wherever its value is normal")
+  static func sigmoidBound() {
+    let x = (0..<60_000).map { Float($0 - 30_000) * (87.0 / 30_000) } + randomValues(5000, -1, 1)
+    let wanted = output(x.count) { hg_reference_activation_forward(HG_ACTIVATION_SIGMOID, x.count, x, $0) }
+    withEachInstructionSet { isa in
+      expectClose("\(isa) sigmoid", activation(HG_ACTIVATION_SIGMOID, x), wanted) { 7 * roundoff * Double(wanted[$0]) }
+    }
+  }
+
+  @Test("Sigmoid of any size of argument stays in [0, 1]; NaN stays NaN")
+  static func sigmoidLimits() {
+    let x: [Float] = [0, 100, -100, 1e30, -1e30, .infinity, -.infinity, -88, -89, -103, -105]
+    withEachInstructionSet { isa in
+      #expect(activation(HG_ACTIVATION_SIGMOID, x) == [0.5, 1, 0, 1, 0, 1, 0, 0, 0, 0, 0], "\(isa)")
+      #expect(activation(HG_ACTIVATION_SIGMOID, [.nan])[0].isNaN, "\(isa)")
+    }
+  }
+
+  /// Three roundings, and one for the stored reference.
+  @Test("The backward pass is within four roundoffs of the definition; linear and ReLU to the bit")
+  static func backwardBound() {
+    let y = randomValues(1000, -0.5, 1), dy = randomValues(1000, -4, 4, seed: 2)
+    withEachInstructionSet { isa in
+      for kind in activations {
+        let wanted = output(y.count) { hg_reference_activation_backward(kind, y.count, y, dy, $0) }
+        let got = activationBackward(kind, y, dy)
+        let roundings = kind == HG_ACTIVATION_SIGMOID ? 4.0 : 0
+        expectClose("\(isa) \(kind)", got, wanted) { roundings * roundoff * Double(abs(wanted[$0])) }
+      }
+    }
+  }
+
+  @Test("A ReLU passes the error where its output is positive and zero elsewhere, whatever the error is")
+  static func closedGate() {
+    let y: [Float] = [1, 1, 1, 0, 0, -0.0, .nan, .infinity]
+    let dy: [Float] = [2, .infinity, .nan, .nan, .infinity, 3, 4, 5]
+    withEachInstructionSet { isa in
+      let wanted: [Float] = [2, .infinity, .nan, 0, 0, 0, 0, 5]
+      #expect(firstDifference(activationBackward(HG_ACTIVATION_RELU, y, dy), wanted) == nil, "\(isa)")
+    }
+  }
+
+  @Test("The derivative of the sigmoid agrees with central differences of the definition")
+  static func sigmoidDerivative() {
+    let s = randomValues(200, -8, 8), h = 1e-5
+    let sigmoid = { (x: Double) in Double(1) / (1 + exponential(-x)) }
+    let got = activationBackward(
+      HG_ACTIVATION_SIGMOID, activation(HG_ACTIVATION_SIGMOID, s), [Float](repeating: 1, count: s.count))
+    let wanted = s.map { Float((sigmoid(Double($0) + h) - sigmoid(Double($0) - h)) / (2 * h)) }
+    // y carries 6 roundoffs into y (1 - y), three more follow; the difference quotient is good to about 1e-10.
+    expectClose("sigmoid'", got, wanted) { _ in 10 * roundoff }
+  }
+
+  @Test("The place of an element in an array changes no bit, nor does writing over the input")
+  static func place() {
+    let x = randomValues(70, -9, 9), dy = randomValues(70, -1, 1, seed: 3)
+    withEachInstructionSet { isa in
+      for kind in activations {
+        let y = activation(kind, x), dx = activationBackward(kind, y, dy)
+        for first in 0..<20 {
+          for count in [0, 1, 7, 15, 16, 17, 33, 50] {
+            let range = first..<first + count
+            #expect(firstDifference(activation(kind, Array(x[range])), Array(y[range])) == nil, "\(isa) \(kind)")
+            #expect(
+              firstDifference(activationBackward(kind, Array(y[range]), Array(dy[range])), Array(dx[range])) == nil,
+              "\(isa) \(kind)")
+          }
+        }
+        var over = x
+        over.withUnsafeMutableBufferPointer {
+          hg_activation_forward(kind, $0.count, $0.baseAddress, $0.baseAddress, nil)
+        }
+        #expect(firstDifference(over, y) == nil, "\(isa) \(kind)")
+        over = dy
+        over.withUnsafeMutableBufferPointer {
+          hg_activation_backward(kind, $0.count, y, $0.baseAddress, $0.baseAddress, nil)
+        }
+        #expect(firstDifference(over, dx) == nil, "\(isa) \(kind)")
+      }
+    }
+  }
+
+  @Test("The division among threads changes no bit and leaves no element out")
+  static func divisionOfActivations() {
+    for division in Division.all {
+      var parallel = division.parallel
+      for count in [0, 1, 16, 40, 333] {
+        let x = randomValues(count, -9, 9), dy = randomValues(count, -1, 1, seed: 4)
+        for kind in activations {
+          let y = output(count) { hg_activation_forward(kind, count, x, $0, &parallel) }
+          #expect(firstDifference(y, activation(kind, x)) == nil, "\(division), \(count) elements")
+          let dx = output(count) { hg_activation_backward(kind, count, y, dy, $0, &parallel) }
+          #expect(firstDifference(dx, activationBackward(kind, y, dy)) == nil, "\(division), \(count) elements")
+        }
+      }
+    }
+  }
+
+  @Test("Tails read and write nothing beyond their array")
+  static func guardedTails() {
+    withEachInstructionSet { isa in
+      for count in 1...40 {
+        var generator = SplitMix64(seed: UInt64(count))
+        let x = Floats.uniform(count, &generator), y = Floats(count: count), dx = Floats(count: count)
+        hg_activation_forward(HG_ACTIVATION_SIGMOID, count, x.pointer, y.pointer, nil)
+        hg_activation_backward(HG_ACTIVATION_RELU, count, y.pointer, x.pointer, dx.pointer, nil)
+        #expect(y.isIntact && dx.isIntact && dx.array == x.array, "\(isa), \(count) elements")
+      }
+    }
+  }
+
+  @Test("Activations have equal bits on every instruction set with FMA")
+  static func activationBits() {
+    let x = randomValues(3000, -100, 100) + awkward
+    for kind in activations {
+      expectEqualBitsOnEachISA("forward \(kind)") { activation(kind, x) }
+      expectEqualBitsOnEachISA("backward \(kind)") { activationBackward(kind, x, x.reversed()) }
+    }
+  }
+
+  @Test("A call leaves the caller's treatment of denormals as it was")
+  static func denormalsOfTheCaller() {
+    let least = Float.leastNonzeroMagnitude
+    _ = activation(HG_ACTIVATION_SIGMOID, [1])
+    #expect([least].map { $0 + $0 } == [2 * least] && least + least > 0)
+  }
+}

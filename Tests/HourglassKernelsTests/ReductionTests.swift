@@ -1,0 +1,65 @@
+import HourglassKernels
+import Testing
+
+extension KernelTests {
+  @Test("Shards are summed in their order, to the bit, for any count and stride", arguments: [1, 2, 3, 16])
+  static func sumOfShards(_ shards: Int) {
+    for count in [0, 1, 15, 16, 17, 63, 64, 65, 200, 333] {
+      let stride = count + 7
+      let gradients = randomValues(shards * stride, -1, 1)
+      let wanted = (0..<count).map { i in
+        (1..<shards).reduce(gradients[i]) { $0 + gradients[$1 * stride + i] }
+      }
+      withEachInstructionSet { isa in
+        let sum = output(count) { hg_sum_shards(count, shards, stride, gradients, $0) }
+        #expect(sum == wanted, "\(isa), \(count) elements")
+      }
+    }
+  }
+
+  @Test("The first element that is not finite is found wherever it stands")
+  static func firstNonfinite() {
+    var x = randomValues(600, -1, 1)
+    x[3] = .greatestFiniteMagnitude
+    x[300] = .leastNonzeroMagnitude
+    withEachInstructionSet { isa in
+      #expect(hg_first_nonfinite(600, x) == -1 && hg_first_nonfinite(0, x) == -1, "\(isa)")
+      for place in [0, 1, 15, 16, 255, 256, 511, 512, 513, 599] {
+        for value in [Float.infinity, -.infinity, .nan, -.nan] {
+          var y = x
+          y[place] = value
+          y[599] = .nan
+          #expect(hg_first_nonfinite(600, y) == place, "\(isa) \(value)")
+          #expect(hg_first_nonfinite(place, y) == -1, "\(isa) \(value)")
+        }
+      }
+    }
+  }
+
+  /// A square of a float is exact in double, so this is the definition to the bit, fused or not.
+  @Test("The sum of squares is 16 partial sums in double and a balanced tree, on every instruction set")
+  static func sumOfSquares() {
+    // Many sets of uneven values, since another order often rounds to the same sum.
+    for seed in 1...20 as ClosedRange<UInt64> {
+      for count in [0, 1, 15, 16, 17, 100, 333] {
+        let x = randomValues(count, -10, 10, seed: seed).map { $0 * $0 * $0 }
+        var sums = [Double](repeating: 0, count: 16)
+        for i in 0..<count { sums[i % 16] += Double(x[i]) * Double(x[i]) }
+        for width in [8, 4, 2, 1] { for lane in 0..<width { sums[lane] += sums[lane + width] } }
+        withEachInstructionSet { isa in
+          #expect(hg_sum_of_squares(count, x) == sums[0], "\(isa), \(count) elements")
+        }
+      }
+    }
+  }
+
+  @Test("The sum of squares holds what a float could not, counts denormals as zero and lets NaN through")
+  static func sumOfSquaresRange() {
+    withEachInstructionSet { isa in
+      let large: Float = 1e30
+      #expect(hg_sum_of_squares(2, [large, large]) == 2 * Double(large) * Double(large), "\(isa)")
+      #expect(hg_sum_of_squares(1, [.leastNonzeroMagnitude]) == 0, "\(isa)")
+      #expect(hg_sum_of_squares(2, [.nan, 1]).isNaN && hg_sum_of_squares(1, [-.infinity]) == .infinity, "\(isa)")
+    }
+  }
+}
