@@ -66,8 +66,8 @@ public struct SVGPlot: Sendable {
 
   private func draw(_ piece: [(x: Double, y: Double)], color: Int, _ xAxis: Axis, _ yAxis: Axis) -> String {
     if piece.count == 1 {
-      return
-        "<circle class=\"f\(color)\" cx=\"\(n(xAxis.place(piece[0].x)))\" cy=\"\(n(yAxis.place(piece[0].y)))\" r=\"3\"/>"
+      let (x, y) = (xAxis.place(piece[0].x), yAxis.place(piece[0].y))
+      return "<circle class=\"f\(color)\" cx=\"\(n(x))\" cy=\"\(n(y))\" r=\"3\"/>"
     }
     let points = piece.map { "\(n(xAxis.place($0.x))),\(n(yAxis.place($0.y)))" }
     return "<polyline class=\"s\(color)\" points=\"\(points.joined(separator: " "))\"/>"

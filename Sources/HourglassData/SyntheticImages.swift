@@ -78,7 +78,9 @@ public struct SyntheticImages: Sendable {
         labels.append(factors.object.kind.rawValue)
         draw(factors, canvas.pointer)
         for i in 0..<shape.count {
-          pixels[index * shape.count + i] = UInt8(max(0, min(canvas.pointer[i], 1)) * 255 + 0.5)
+          // Above 2^23 a float is an integer, so this sum rounds, and its last bits are the byte.
+          let rounded = max(0, min(canvas.pointer[i], 1)) * 255 + 8_388_608
+          pixels[index * shape.count + i] = UInt8(truncatingIfNeeded: rounded.bitPattern)
         }
       }
       initialized = count * shape.count

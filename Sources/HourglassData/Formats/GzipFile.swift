@@ -1,8 +1,8 @@
 import CZlib
 import Foundation
 
-/// The bytes of a file in order, inflated if the file is gzip (RFC 1952), which its first two bytes 1f 8b decide and not
-/// its name. Several gzip members joined are one stream.
+/// The bytes of a file in order, inflated if the file is gzip (RFC 1952), which its first two bytes decide, 1f 8b, and
+/// not its name. Several gzip members joined are one stream.
 ///
 /// Nothing is allocated beyond what the caller asks for and the file really delivers.
 ///
