@@ -50,11 +50,8 @@ public enum NPYFile {
     let file = try GzipFile(path)
     let (type, shape) = try NPYHeader.parse(try readHeader(file, path), path)
     let stated = "the header says \(extents(shape)) elements of type \(type.rawValue)"
-    guard let claim = checkedProduct(shape + [type.width]), claim <= file.bound else {
-      throw DataError(
-        path: path,
-        reason: "\(stated), found a file that can hold at most \(file.bound) bytes; it is cut short or its header is "
-          + "wrong")
+    guard let claim = checkedProduct(shape + [type.width]) else {
+      throw DataError(path: path, reason: "\(stated), over 2^63 bytes; the header is wrong")
     }
     let data = try file.read(claim)
     let excess = data.count == claim ? try file.countRemaining(upTo: 1 << 20) : 0
@@ -62,7 +59,8 @@ public enum NPYFile {
       throw DataError(
         path: path,
         reason: "\(stated), wanted \(claim) bytes of data, found "
-          + (excess == 0 ? "\(data.count); the file is cut short" : "at least \(excess) more after them"))
+          + (excess == 0
+            ? "\(data.count); the file is cut short or its header is wrong" : "at least \(excess) more after them"))
     }
     return NPYArray(shape: shape, elements: type.elements(data))
   }

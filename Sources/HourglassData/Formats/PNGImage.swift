@@ -59,9 +59,9 @@ public struct PNGImage: Sendable, Equatable {
     try check(spng_get_ihdr(context, &header))
     let channels = header.color_type == UInt8(colorType(1)) ? 1 : 3
     let format = Int32(channels == 1 ? SPNG_FMT_G8.rawValue : SPNG_FMT_RGB8.rawValue)
-    // At least one bit a pixel is stored, and deflate packs at most 1032 to 1.
+    // At least one bit a pixel is stored, and deflate packs at most 1032 to 1 (zlib's technical note).
     let (width, height) = (Int(header.width), Int(header.height))
-    guard (width + 7) / 8 * height <= GzipFile.largestRatio * bytes.count else {
+    guard (width + 7) / 8 * height <= 1032 * bytes.count else {
       throw DataError(
         path: path, reason: "the header says \(width) x \(height) pixels, found only \(bytes.count) bytes")
     }
