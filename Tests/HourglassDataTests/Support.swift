@@ -13,8 +13,8 @@ final class TemporaryFolder {
 
   deinit { try? FileManager.default.removeItem(atPath: path) }
 
-  /// Writes a file without the code under test and returns its path. A new file each time, and by the C library: else it
-  /// would be synced, which is slow for hundreds of files.
+  /// Writes a file without the code under test and returns its path. A new file each time, by the C library: otherwise
+  /// it would be synced, which is slow for hundreds of files.
   func file(_ name: String, _ bytes: [UInt8]) throws -> String {
     let path = "\(path)/\(name)"
     unlink(path)
