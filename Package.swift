@@ -53,7 +53,7 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["HourglassTraining"], path: "Tests/TestSupport"),
     .testTarget(name: "HourglassKernelsTests", dependencies: ["HourglassKernels", "TestSupport"]),
     .testTarget(name: "HourglassModelsTests", dependencies: ["HourglassModels", "TestSupport"]),
-    .testTarget(name: "HourglassDataTests", dependencies: ["HourglassData", "TestSupport"]),
+    .testTarget(name: "HourglassDataTests", dependencies: ["HourglassData", "TestSupport"], exclude: ["Reference"]),
     .testTarget(
       name: "HourglassTrainingTests", dependencies: ["HourglassTraining", "TestSupport"],
       exclude: ["Golden"]),

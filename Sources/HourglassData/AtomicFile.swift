@@ -2,7 +2,7 @@ import Foundation
 
 /// Files that are either the old ones or the new ones, whole, whenever the machine or the process stops.
 public enum AtomicFile {
-  /// Replaces the file at `path`: writes a temporary file in the same folder, syncs it, renames it and syncs the folder.
+  /// Replaces the file at `path`: writes a temporary file in its folder, syncs it, renames it and syncs the folder.
   ///
   /// Errors: on failure (disk full, no permission, no such folder) the temporary file is removed, the old file stays,
   /// and the error carries the system's reason. Only a process killed while writing leaves its temporary file, named

@@ -5,8 +5,8 @@ extension Dataset {
   /// Opens a folder of MNIST-style IDX files, one IDX file or one NPY file, each plain or gzip.
   ///
   /// A folder has `train-images-idx3-ubyte` for training and `t10k-images-idx3-ubyte` or `test-images-idx3-ubyte` for
-  /// test, with or without `.gz` and also with a dot before `idx3`; labels lie beside them in `...-labels-idx1-ubyte` or are
-  /// absent. One file is taken whole, whatever the split.
+  /// test, with or without `.gz` and also with a dot before `idx3`; labels lie beside them in `...-labels-idx1-ubyte`
+  /// or are absent. One file is taken whole, whatever the split.
   ///
   /// Errors: nothing there, a broken file, labels that do not match, pixels outside [0, 1].
   public static func open(path: String, split: Split) throws(DataError) -> Dataset {
@@ -33,7 +33,7 @@ extension Dataset {
     let file = try IDXFile.read(labelsPath)
     guard case .bytes(let labels) = file.elements, file.shape.count == 1 else {
       throw DataError(
-        path: labelsPath, reason: "wanted labels, one dimension of bytes, found the shape \(file.shape)")
+        path: labelsPath, reason: "wanted labels, one dimension of bytes, found the shape \(extents(file.shape))")
     }
     let count = elements.count / shape.count
     guard labels.count == count else {

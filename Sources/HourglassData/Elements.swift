@@ -11,6 +11,9 @@ public enum Elements: Sendable, Equatable {
   }
 }
 
+/// A shape for people: `60000 x 28 x 28`.
+func extents(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: " x ") }
+
 /// The product of the extents, or nil where it does not fit an `Int` or an extent is negative.
 func checkedProduct(_ extents: some Sequence<Int>) -> Int? {
   var product = 1

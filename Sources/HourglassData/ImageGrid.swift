@@ -2,7 +2,7 @@ import HourglassModels
 
 /// Images in rows and columns on white, enlarged by an integer factor without smoothing.
 ///
-/// Rows may differ in length. Gaps are 2 pixels; after each group of rows, say an original above its reconstruction, 10.
+/// Rows may differ in length. Gaps are 2 pixels; 10 after each group of rows, say originals above reconstructions.
 public struct ImageGrid: Sendable {
   public let shape: ImageShape
   /// rows[r][c] is one image, H x W x C, wanted in [0, 1]; what lies outside is clamped, NaN is black.
@@ -14,13 +14,13 @@ public struct ImageGrid: Sendable {
   static let groupGap = 10
   static let margin = 12
 
-  /// Without `zoom`, images are shown as near to 96 pixels as an integer factor comes without exceeding it.
+  /// Without `zoom`, images are shown as near to 128 pixels as an integer factor comes without exceeding it.
   public init(shape: ImageShape, rows: [[[Float]]], rowsPerGroup: Int = 1, zoom: Int? = nil) {
     precondition(shape.channels == 1 || shape.channels == 3, "a picture has 1 or 3 channels, not \(shape.channels)")
     precondition(
       rows.allSatisfy { $0.allSatisfy { $0.count == shape.count } }, "an image does not have \(shape) elements")
     (self.shape, self.rows, self.rowsPerGroup) = (shape, rows, max(1, rowsPerGroup))
-    self.zoom = max(1, zoom ?? 96 / max(shape.height, shape.width))
+    self.zoom = max(1, zoom ?? 128 / max(shape.height, shape.width))
   }
 
   public func image() -> PNGImage {

@@ -6,7 +6,7 @@ public struct SHA256: ~Copyable {
 
   public init() {
     guard let context = EVP_MD_CTX_new(), EVP_DigestInit_ex(context, EVP_sha256(), nil) == 1 else {
-      fatalError("libcrypto offers no SHA-256")
+      preconditionFailure("libcrypto offers no SHA-256")
     }
     self.context = context
   }

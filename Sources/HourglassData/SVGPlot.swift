@@ -33,8 +33,8 @@ public struct SVGPlot: Sendable {
 
   public func svg() -> String {
     let points = series.flatMap { $0.pieces.joined() }
-    let xAxis = Axis(points.map(\.x), from: Self.left, to: Self.right, ticks: 8)
-    let yAxis = Axis(points.map(\.y), from: Self.bottom, to: Self.top, ticks: 6)
+    let xAxis = Axis(points.map(\.x), from: Self.left, to: Self.right, ticks: 8, widened: false)
+    let yAxis = Axis(points.map(\.y), from: Self.bottom, to: Self.top, ticks: 6, widened: true)
     var parts = [Self.opening]
     parts.append(text(title, x: Self.left, y: 28, style: "title"))
     for tick in yAxis.ticks {
@@ -66,8 +66,8 @@ public struct SVGPlot: Sendable {
 
   private func draw(_ piece: [(x: Double, y: Double)], color: Int, _ xAxis: Axis, _ yAxis: Axis) -> String {
     if piece.count == 1 {
-      return
-        "<circle class=\"f\(color)\" cx=\"\(n(xAxis.place(piece[0].x)))\" cy=\"\(n(yAxis.place(piece[0].y)))\" r=\"3\"/>"
+      let (x, y) = (xAxis.place(piece[0].x), yAxis.place(piece[0].y))
+      return "<circle class=\"f\(color)\" cx=\"\(n(x))\" cy=\"\(n(y))\" r=\"3\"/>"
     }
     let points = piece.map { "\(n(xAxis.place($0.x))),\(n(yAxis.place($0.y)))" }
     return "<polyline class=\"s\(color)\" points=\"\(points.joined(separator: " "))\"/>"
@@ -116,13 +116,15 @@ public struct SVGPlot: Sendable {
 }
 
 /// One axis: a range of values on a range of pixels, with ticks at multiples of 1, 2 or 5 times a power of ten.
-struct Axis {
-  let ticks: [Double]
+///
+/// A widened axis reaches from tick to tick, the other from the least to the greatest value.
+package struct Axis {
+  package let ticks: [Double]
   private let (lowest, highest): (Double, Double)
   private let (start, end): (Double, Double)
   private let step: Double
 
-  init(_ values: [Double], from start: Double, to end: Double, ticks wanted: Int) {
+  package init(_ values: [Double], from start: Double, to end: Double, ticks wanted: Int, widened: Bool) {
     (self.start, self.end) = (start, end)
     var (low, high) = (values.min() ?? 0, values.max() ?? 1)
     if low == high {
@@ -131,9 +133,14 @@ struct Axis {
     }
     let step = Self.roundStep((high - low) / Double(wanted))
     self.step = step
-    let (first, last) = ((low / step).rounded(.down), (high / step).rounded(.up))
-    (lowest, highest) = (first * step, last * step)
-    ticks = stride(from: first, through: last, by: 1).map { $0 * step }
+    // A range that is a whole number of steps but for rounding keeps its last tick.
+    let (first, last) = (low / step, high / step)
+    let (lowTick, highTick) =
+      widened
+      ? ((first + 1e-9).rounded(.down), (last - 1e-9).rounded(.up))
+      : ((first - 1e-9).rounded(.up), (last + 1e-9).rounded(.down))
+    (lowest, highest) = widened ? (lowTick * step, highTick * step) : (low, high)
+    ticks = stride(from: lowTick, through: highTick, by: 1).map { $0 * step }
   }
 
   /// The least of 1, 2, 5, 10 times a power of ten that is not below `value`.
@@ -142,10 +149,10 @@ struct Axis {
     return power * ([1, 2, 5].first { $0 * power >= value * (1 - 1e-9) } ?? 10)
   }
 
-  func place(_ value: Double) -> Double { start + (value - lowest) / (highest - lowest) * (end - start) }
+  package func place(_ value: Double) -> Double { start + (value - lowest) / (highest - lowest) * (end - start) }
 
   /// As many decimals as the step has; powers of ten where that would be long.
-  func label(_ tick: Double) -> String {
+  package func label(_ tick: Double) -> String {
     let largest = max(abs(lowest), abs(highest))
     if largest >= 1e7 || step < 1e-6 { return String(format: "%.2g", tick) }
     return String(format: "%.\(max(0, Int((-log10(step) - 1e-9).rounded(.up))))f", tick == 0 ? 0 : tick)

@@ -3,13 +3,16 @@ public enum SyntheticClass: UInt8, Sendable, CaseIterable {
   case disc, ring, square, triangle, cross, star, crescent, zigzag, arrow, hook
 }
 
-/// Signed distances from a point to the edge of a shape of radius about 1 around the origin, negative inside.
+/// Signed distances from a point to the edge of a shape around the origin, negative inside.
 ///
 /// Only + - * / and square roots, which IEEE 754 defines to the last bit, so that pixels are equal on every machine.
 /// Source: Quilez, "2D distance functions", iquilezles.org.
-enum SignedDistance {
+package enum SignedDistance {
+  /// No shape has points farther from the origin.
+  package static let reach: Float = 1.25
+
   /// `thickness` in [0, 1] is the width of strokes, the depth of notches and the roundness of corners.
-  static func value(_ shape: SyntheticClass, _ x: Float, _ y: Float, thickness: Float) -> Float {
+  package static func value(_ shape: SyntheticClass, _ x: Float, _ y: Float, thickness: Float) -> Float {
     let stroke = 0.1 + 0.14 * thickness
     switch shape {
     case .disc: return length(x, y) - 0.9
@@ -68,7 +71,7 @@ enum SignedDistance {
   private static func hook(_ x: Float, _ y: Float) -> Float {
     let (cx, cy) = (x, y + 0.3)
     let arc = cy <= 0 ? abs(length(cx, cy) - 0.5) : min(length(cx - 0.5, cy), length(cx + 0.5, cy))
-    return min(arc, segment(x, y, 0.5, -0.3, 0.5, 0.85))
+    return min(arc, segment(x, y, 0.5, -0.3, 0.5, 0.8))
   }
 
   private static func segment(_ x: Float, _ y: Float, _ ax: Float, _ ay: Float, _ bx: Float, _ by: Float) -> Float {

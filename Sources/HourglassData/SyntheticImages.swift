@@ -78,7 +78,9 @@ public struct SyntheticImages: Sendable {
         labels.append(factors.object.kind.rawValue)
         draw(factors, canvas.pointer)
         for i in 0..<shape.count {
-          pixels[index * shape.count + i] = UInt8(max(0, min(canvas.pointer[i], 1)) * 255 + 0.5)
+          // Above 2^23 a float is an integer, so this sum rounds, and its last bits are the byte.
+          let rounded = max(0, min(canvas.pointer[i], 1)) * 255 + 8_388_608
+          pixels[index * shape.count + i] = UInt8(truncatingIfNeeded: rounded.bitPattern)
         }
       }
       initialized = count * shape.count
@@ -108,8 +110,8 @@ public struct SyntheticImages: Sendable {
       Float(shape.width) / 2 + object.x * pixelsPerUnit, Float(shape.height) / 2 + object.y * pixelsPerUnit
     )
     let radius = object.radius * pixelsPerUnit
-    // No shape reaches beyond 1.2 of its radius; one pixel more for its soft edge.
-    let reach = 1.2 * radius + 1
+    // One pixel more than the shape reaches, for its soft edge.
+    let reach = SignedDistance.reach * radius + 1
     let columns = Self.span(centreX, reach, shape.width)
     for h in Self.span(centreY, reach, shape.height) {
       let dy = (Float(h) + 0.5 - centreY) / radius
@@ -152,9 +154,9 @@ public struct SyntheticImages: Sendable {
 }
 
 /// Sine and cosine without the C library, whose last bits differ between machines.
-enum Trigonometry {
+package enum Trigonometry {
   /// (cos, sin) of an angle in turns, 0 <= turns < 1, off by less than 1e-6.
-  static func unitVector(turns: Float) -> (cosine: Float, sine: Float) {
+  package static func unitVector(turns: Float) -> (cosine: Float, sine: Float) {
     let quarter = Int(4 * turns)
     let angle = (4 * turns - Float(quarter)) * 1.5707964
     let square = angle * angle

@@ -1,20 +1,16 @@
 import CZlib
 import Foundation
 
-/// The bytes of a file in order, inflated if the file is gzip (RFC 1952), which its first two bytes 1f 8b decide and not
-/// its name. Several gzip members joined are one stream.
+/// The bytes of a file in order, inflated if the file is gzip (RFC 1952), which its first two bytes decide, 1f 8b, and
+/// not its name. Several gzip members joined are one stream.
 ///
 /// Nothing is allocated beyond what the caller asks for and the file really delivers.
 ///
 /// Errors: no such file, damaged gzip data, a wrong checksum, data cut short, bytes after the gzip data.
 public final class GzipFile {
-  /// Deflate never inflates to more than 1032 times its size (zlib's technical note, 1999).
-  static let largestRatio = 1032
   private static let chunkSize = 1 << 18
 
   public private(set) var isCompressed = false
-  /// No more bytes than this can come: the size of a plain file, `largestRatio` times the size of a gzip file.
-  public private(set) var bound: Int
   private let file: InputFile
   private let input = UnsafeMutableRawBufferPointer.allocate(byteCount: chunkSize, alignment: 64)
   private let output = UnsafeMutableRawBufferPointer.allocate(byteCount: chunkSize, alignment: 64)
@@ -25,14 +21,12 @@ public final class GzipFile {
 
   public init(_ path: String) throws(DataError) {
     file = try InputFile(path)
-    bound = file.size
     stream.initialize(to: z_stream())
     // 15 + 16: the largest window, gzip wrapper with its checksum.
     let status = inflateInit2_(stream, 31, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
     precondition(status == Z_OK, "zlib cannot start")
     pending = 0..<(try file.read(into: input))
     isCompressed = pending.count >= 2 && input[0] == 0x1f && input[1] == 0x8b
-    if isCompressed { bound = file.size.multipliedReportingOverflow(by: Self.largestRatio).partialValue }
   }
 
   deinit {

@@ -2,9 +2,10 @@
 ///
 ///     00 00, element type, dimensions D, D x 32-bit extent, elements in C order
 ///
-/// Taken are element types 0x08 (unsigned byte) and 0x0d (32-bit float), with 1 dimension (labels), 3 (images N x H x W)
-/// or 4 (N x H x W x C, C = 1 or 3). The data must be as long as the header says: a file that is longer is refused like
-/// one that is shorter, because one of its two statements about itself is wrong. An array of nothing is refused.
+/// Taken are element types 0x08 (unsigned byte) and 0x0d (32-bit float), with 1 dimension (labels), 3 (images,
+/// N x H x W) or 4 (N x H x W x C, C = 1 or 3). The data must be as long as the header says: a file that is longer is
+/// refused like one that is shorter, because one of its two statements about itself is wrong. An array of nothing is
+/// refused.
 ///
 /// Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", section "The IDX file format".
 public struct IDXFile: Sendable, Equatable {
@@ -17,20 +18,14 @@ public struct IDXFile: Sendable, Equatable {
     let shape = try readShape(file, path, dimensions)
     let width = type == byteType ? 1 : 4
     let claim = checkedProduct(shape + [width])
-    let stated =
-      "the header says \(shape.map(String.init).joined(separator: " x ")) elements of \(width) byte\(width == 1 ? "" : "s")"
-    guard let claim, claim <= file.bound else {
-      throw DataError(
-        path: path,
-        reason: "\(stated), wanted \(claim.map { "\($0)" } ?? "over 2^63") bytes of data, found a file that can hold "
-          + "at most \(file.bound); it is cut short or its header is wrong")
-    }
+    let stated = "the header says \(extents(shape)) \(type == byteType ? "bytes" : "32-bit floats")"
+    guard let claim else { throw DataError(path: path, reason: "\(stated), over 2^63 bytes; the header is wrong") }
     let data = try file.read(claim)
     guard data.count == claim else {
       throw DataError(
         path: path,
-        reason: "\(stated), wanted \(claim) bytes of data, found \(data.count); the file is cut short, copy or "
-          + "download it again")
+        reason: "\(stated), wanted \(claim) bytes of data, found \(data.count); the file is cut short or its header is "
+          + "wrong")
     }
     let excess = try file.countRemaining(upTo: countedExcess)
     guard excess == 0 else {

@@ -25,7 +25,7 @@ public struct NPYArray: Sendable, Equatable {
 
   /// Reads the array as samples: N x D (vectors), N x H x W, or N x H x W x C with 1 or 3 channels.
   public func samples(path: String) throws(DataError) -> (count: Int, shape: ImageShape) {
-    let found = "found the shape (\(shape.map(String.init).joined(separator: ", ")))"
+    let found = "found the shape \(extents(shape))"
     guard checkedProduct(shape) != 0 else { throw DataError(path: path, reason: "holds no images: \(found)") }
     switch shape.count {
     case 2: return (shape[0], ImageShape(vector: shape[1]))
@@ -49,12 +49,9 @@ public enum NPYFile {
   public static func read(_ path: String) throws(DataError) -> NPYArray {
     let file = try GzipFile(path)
     let (type, shape) = try NPYHeader.parse(try readHeader(file, path), path)
-    let stated = "the header says \(type.rawValue) (\(shape.map(String.init).joined(separator: ", ")))"
-    guard let claim = checkedProduct(shape + [type.width]), claim <= file.bound else {
-      throw DataError(
-        path: path,
-        reason: "\(stated), found a file that can hold at most \(file.bound) bytes; it is cut short or its header is "
-          + "wrong")
+    let stated = "the header says \(extents(shape)) elements of type \(type.rawValue)"
+    guard let claim = checkedProduct(shape + [type.width]) else {
+      throw DataError(path: path, reason: "\(stated), over 2^63 bytes; the header is wrong")
     }
     let data = try file.read(claim)
     let excess = data.count == claim ? try file.countRemaining(upTo: 1 << 20) : 0
@@ -62,7 +59,8 @@ public enum NPYFile {
       throw DataError(
         path: path,
         reason: "\(stated), wanted \(claim) bytes of data, found "
-          + (excess == 0 ? "\(data.count); the file is cut short" : "at least \(excess) more after them"))
+          + (excess == 0
+            ? "\(data.count); the file is cut short or its header is wrong" : "at least \(excess) more after them"))
     }
     return NPYArray(shape: shape, elements: type.elements(data))
   }

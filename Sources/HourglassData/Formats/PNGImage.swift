@@ -21,7 +21,9 @@ public struct PNGImage: Sendable, Equatable {
   }
 
   public func encoded() -> Data {
-    guard let context = spng_ctx_new(Int32(SPNG_CTX_ENCODER.rawValue)) else { fatalError("libspng has no memory") }
+    guard let context = spng_ctx_new(Int32(SPNG_CTX_ENCODER.rawValue)) else {
+      preconditionFailure("libspng has no memory")
+    }
     defer { spng_ctx_free(context) }
     var header = spng_ihdr()
     (header.width, header.height, header.bit_depth) = (UInt32(width), UInt32(height), 8)
@@ -34,7 +36,7 @@ public struct PNGImage: Sendable, Equatable {
     }
     var length = 0
     guard status == 0, let buffer = spng_get_png_buffer(context, &length, &status) else {
-      fatalError(
+      preconditionFailure(
         "libspng refuses a \(width) x \(height) x \(channels) image: \(String(cString: spng_strerror(status)))")
     }
     return Data(bytesNoCopy: buffer, count: length, deallocator: .free)
@@ -42,7 +44,7 @@ public struct PNGImage: Sendable, Equatable {
 
   /// Reads a PNG of any kind as grey where it is grey and as RGB otherwise; transparency is dropped.
   public static func decode(_ data: Data, path: String) throws(DataError) -> PNGImage {
-    guard let context = spng_ctx_new(0) else { fatalError("libspng has no memory") }
+    guard let context = spng_ctx_new(0) else { preconditionFailure("libspng has no memory") }
     defer { spng_ctx_free(context) }
     func check(_ status: Int32) throws(DataError) {
       guard status == 0 else {
@@ -59,9 +61,9 @@ public struct PNGImage: Sendable, Equatable {
     try check(spng_get_ihdr(context, &header))
     let channels = header.color_type == UInt8(colorType(1)) ? 1 : 3
     let format = Int32(channels == 1 ? SPNG_FMT_G8.rawValue : SPNG_FMT_RGB8.rawValue)
-    // At least one bit a pixel is stored, and deflate packs at most 1032 to 1.
+    // At least one bit a pixel is stored, and deflate packs at most 1032 to 1 (zlib's technical note).
     let (width, height) = (Int(header.width), Int(header.height))
-    guard (width + 7) / 8 * height <= GzipFile.largestRatio * bytes.count else {
+    guard (width + 7) / 8 * height <= 1032 * bytes.count else {
       throw DataError(
         path: path, reason: "the header says \(width) x \(height) pixels, found only \(bytes.count) bytes")
     }

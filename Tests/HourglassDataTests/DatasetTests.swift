@@ -1,0 +1,143 @@
+import Foundation
+import HourglassData
+import HourglassModels
+import Testing
+
+@Suite struct DatasetTests {
+  @Test func bytesAndFloatsBecomePixels() throws {
+    let shape = ImageShape(1, 2, 1)
+    let bytes = try Dataset(.bytes([0, 51, 255, 1]), shape: shape, labels: [7, 8], source: "a")
+    #expect(bytes.count == 2 && bytes.image(0) == [0, 0.2] && bytes.image(1) == [1, Float(1) / 255])
+    let floats = try Dataset(.floats([0, 0.3, 1, 0.7]), shape: shape, source: "a")
+    #expect(floats.image(1) == [1, 0.7] && floats.labels == nil)
+  }
+
+  @Test func pixelsThatNoLikelihoodTakesAreRefusedByImage() {
+    let shape = ImageShape(1, 2, 1)
+    for (value, found) in [(Float.nan, "nan"), (.infinity, "inf"), (-0.5, "-0.5"), (1.5, "1.5")] {
+      expectRefusal("a", "image 1:", "wanted pixels in [0, 1], found \(found)") {
+        try Dataset(.floats([0, 1, 0.5, value]), shape: shape, source: "a")
+      }
+    }
+    expectRefusal("a", "found 3 elements") { try Dataset(.bytes([1, 2, 3]), shape: shape, source: "a") }
+    expectRefusal("a", "found 0 elements") { try Dataset(.bytes([]), shape: shape, source: "a") }
+    expectRefusal("a", "2 labels for 2 images", "found 1") {
+      try Dataset(.bytes([1, 2, 3, 4]), shape: shape, labels: [1], source: "a")
+    }
+  }
+
+  @Test func foldersAreFoundUnderTheirUsualNames() throws {
+    let images = idx([2, 2, 2], [0, 1, 2, 3, 4, 5, 6, 7])
+    let labels = idx([2], [3, 9])
+    let cases: [(Split, String, [UInt8], String?)] = [
+      (.train, "train-images-idx3-ubyte", images, nil),
+      (.train, "train-images-idx3-ubyte.gz", gzip(images), "train-labels-idx1-ubyte.gz"),
+      (.train, "train-images.idx3-ubyte", images, "train-labels.idx1-ubyte"),
+      (.test, "t10k-images-idx3-ubyte", images, "t10k-labels-idx1-ubyte"),
+      (.test, "test-images.idx3-ubyte.gz", gzip(images), nil),
+    ]
+    for (split, name, content, labelsName) in cases {
+      let folder = try TemporaryFolder()
+      _ = try folder.file(name, content)
+      if let labelsName { _ = try folder.file(labelsName, labels) }
+      let data = try Dataset.open(path: folder.path, split: split)
+      #expect(
+        data.count == 2 && data.shape == ImageShape(2, 2, 1) && data.labels == (labelsName == nil ? nil : [3, 9]))
+      #expect(data.image(1)[3] == Float(7) / 255)
+      let other: Split = split == .train ? .test : .train
+      expectRefusal(folder.path, "wanted the \(other.rawValue) images", other == .train ? "train-" : "t10k-", "none") {
+        try Dataset.open(path: folder.path, split: other)
+      }
+    }
+  }
+
+  @Test func singleFilesAreOpenedByTheirContent() throws {
+    let folder = try TemporaryFolder()
+    let color = try folder.file("a.bin", idx([1, 1, 2, 3], [1, 2, 3, 4, 5, 6]))
+    #expect(try Dataset.open(path: color, split: .train).shape == ImageShape(1, 2, 3))
+    let array = try folder.file("a.idx", NPYFileTests.byteArray)
+    let data = try Dataset.open(path: array, split: .test)
+    #expect(data.shape == ImageShape(2, 3, 1) && data.image(1)[5] == Float(11) / 255)
+    let negative = try folder.file("b.npy", NPYFileTests.floatArray)
+    expectRefusal(negative, "image 1:", "found -2.0") { try Dataset.open(path: negative, split: .train) }
+    let labels = try folder.file("labels", idx([2], [3, 9]))
+    expectRefusal(labels, "wanted images", "found labels") { try Dataset.open(path: labels, split: .train) }
+    expectRefusal(folder.path + "/none", "found nothing there") {
+      try Dataset.open(path: folder.path + "/none", split: .train)
+    }
+  }
+
+  @Test func labelsOfAnotherSetAreRefusedWithBothNumbers() throws {
+    let folder = try TemporaryFolder()
+    let images = try folder.file("train-images-idx3-ubyte", idx([2, 1, 1], [0, 1]))
+    let labels = try folder.file("train-labels-idx1-ubyte", idx([3], [0, 1, 2]))
+    expectRefusal(labels, "wanted 2 labels", images, "found 3") { try Dataset.open(path: folder.path, split: .train) }
+  }
+
+  @Test(.enabled(if: realData != nil, withoutRealData))
+  func ninetyNineLabelsDoNotGoWithAHundredPictures() throws {
+    let folder = try TemporaryFolder()
+    for (source, name) in [
+      ("good_100-images-idx3-ubyte", "train-images-idx3-ubyte"),
+      ("odd_labels_99-idx1-ubyte", "train-labels-idx1-ubyte"),
+    ] {
+      try FileManager.default.copyItem(
+        atPath: "\(realData!)/awkward-files/idx/\(source)", toPath: "\(folder.path)/\(name)")
+    }
+    expectRefusal(folder.path + "/train-labels-idx1-ubyte", "wanted 100 labels", "train-images-idx3-ubyte", "found 99")
+    {
+      try Dataset.open(path: folder.path, split: .train)
+    }
+  }
+
+  /// Published counts by class, from the READMEs beside the sets.
+  @Test(.enabled(if: realData != nil, withoutRealData))
+  func realFoldersOpenWithTheirLabels() throws {
+    let digits = [5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949]
+    for (name, split, wanted) in [
+      ("mnist", Split.train, digits), ("fashion-mnist", .test, [Int](repeating: 1000, count: 10)),
+    ] {
+      let data = try Dataset.open(path: "\(realData!)/\(name)", split: split)
+      var counts = [Int](repeating: 0, count: 10)
+      for label in data.labels ?? [] { counts[Int(label)] += 1 }
+      #expect(counts == wanted && data.count == wanted.reduce(0, +) && data.shape == ImageShape(28, 28, 1))
+      #expect(data.source.contains(name))
+    }
+  }
+}
+
+@Suite struct BatchOrderTests {
+  @Test func everyEpochVisitsEachImageOnce() {
+    for (count, size) in [(1, 1), (10, 3), (12, 4), (5, 8), (100, 7)] {
+      let order = BatchOrder(count: count, batchSize: size, seed: 5)
+      for epoch in 0..<3 {
+        let permutation = order.permutation(epoch: epoch)
+        #expect(permutation.sorted() == (0..<Int32(count)).map { $0 })
+        var seen: [Int32] = []
+        for place in 0..<order.stepsPerEpoch {
+          let batch = order.batch(step: epoch * order.stepsPerEpoch + place)
+          #expect(batch.epoch == epoch && !batch.range.isEmpty && batch.range.count <= size)
+          #expect(batch.range.count == size || place == order.stepsPerEpoch - 1)
+          seen += permutation[batch.range]
+        }
+        #expect(seen == permutation)
+      }
+    }
+  }
+
+  @Test func epochsAndSeedsDifferAndRepeat() {
+    let order = BatchOrder(count: 50, batchSize: 5, seed: 1)
+    #expect(order.permutation(epoch: 3) == BatchOrder(count: 50, batchSize: 7, seed: 1).permutation(epoch: 3))
+    #expect(order.permutation(epoch: 3) != order.permutation(epoch: 4))
+    #expect(order.permutation(epoch: 3) != BatchOrder(count: 50, batchSize: 5, seed: 2).permutation(epoch: 3))
+  }
+
+  /// Pearson's statistic over the 24 orders of 4 images; above 60 with a probability of 4e-5.
+  @Test func allOrdersAreEquallyLikely() {
+    let order = BatchOrder(count: 4, batchSize: 4, seed: 9)
+    var counts: [[Int32]: Int] = [:]
+    for epoch in 0..<2400 { counts[order.permutation(epoch: epoch), default: 0] += 1 }
+    let statistic = counts.values.reduce(0.0) { $0 + Double(($1 - 100) * ($1 - 100)) / 100 }
+    #expect(counts.count == 24 && statistic < 60)
+  }
+}

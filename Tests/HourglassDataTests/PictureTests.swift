@@ -1,0 +1,115 @@
+import Foundation
+import HourglassData
+import HourglassModels
+import Testing
+
+#if canImport(FoundationXML)
+  import FoundationXML
+#endif
+
+@Suite struct PNGImageTests {
+  @Test func pixelsComeBack() throws {
+    for (width, height, channels) in [(1, 1, 1), (5, 3, 1), (7, 4, 3), (300, 2, 3)] {
+      let pixels = (0..<width * height * channels).map { UInt8(truncatingIfNeeded: $0 * 37 + $0 / 11) }
+      let image = PNGImage(width: width, height: height, channels: channels, pixels: pixels)
+      #expect(try PNGImage.decode(image.encoded(), path: "a") == image)
+    }
+  }
+
+  @Test func brokenFilesAreRefused() throws {
+    let good = PNGImage(width: 40, height: 40, channels: 1, pixels: (0..<1600).map { UInt8($0 % 251) }).encoded()
+    for length in [0, 7, 20, good.count / 2] {
+      expectRefusal("a", "wanted a PNG image") { try PNGImage.decode(good.prefix(length), path: "a") }
+    }
+    var altered = good
+    altered[16] = 0x7f  // a width of two thousand millions
+    expectRefusal("a", "found only") { try PNGImage.decode(altered, path: "a") }
+  }
+
+  @Test(.enabled(if: realData != nil, withoutRealData))
+  func aHeaderThatClaimsTooMuchIsRefused() throws {
+    let path = realData! + "/awkward-files/png/bad_claims_100000x100000.png"
+    let data = try Data(contentsOf: URL(fileURLWithPath: path))
+    expectRefusal(path, "100000 x 100000", "found only 11207 bytes") { try PNGImage.decode(data, path: path) }
+  }
+}
+
+@Suite struct ImageGridTests {
+  @Test func imagesLieWhereTheyShould() {
+    let shape = ImageShape(2, 3, 1)
+    let first: [Float] = [0, 0.2, 0.4, 0.6, 0.8, 1]
+    let second: [Float] = [-1, 2, .nan, .infinity, -.infinity, 0.5]
+    let grid = ImageGrid(shape: shape, rows: [[first, second], [second]], rowsPerGroup: 2, zoom: 3)
+    let image = grid.image()
+    #expect(image.width == 2 * 12 + 2 * 9 + 2 && image.height == 2 * 12 + 2 * 6 + 2)
+    // Counted from the definition: margin 12, cells of 9 x 6, gaps of 2; all else white.
+    var wanted = [UInt8](repeating: 255, count: image.pixels.count)
+    let bytes: [[UInt8]] = [[0, 51, 102, 153, 204, 255], [0, 255, 0, 255, 0, 128]]
+    for (row, column, which) in [(0, 0, 0), (0, 1, 1), (1, 0, 1)] {
+      for y in 0..<6 {
+        for x in 0..<9 {
+          wanted[(12 + row * 8 + y) * image.width + 12 + column * 11 + x] = bytes[which][y / 3 * 3 + x / 3]
+        }
+      }
+    }
+    #expect(image.pixels == wanted)
+  }
+
+  @Test func groupsOfRowsStandApart() {
+    let row = [[Float](repeating: 0, count: 3)]
+    let shape = ImageShape(1, 1, 3)
+    let grid = ImageGrid(shape: shape, rows: [row, row, row, row], rowsPerGroup: 2, zoom: 1)
+    #expect(grid.image().height == 24 + 4 + 2 + 10 + 2)
+    #expect(ImageGrid(shape: shape, rows: []).image().width == 25)
+    #expect(ImageGrid(shape: ImageShape(28, 28, 1), rows: []).zoom == 4)
+    #expect(ImageGrid(shape: ImageShape(200, 100, 1), rows: []).zoom == 1)
+  }
+}
+
+@Suite struct SVGPlotTests {
+  @Test func theTextIsXMLWithALineForEachSeries() {
+    let plot = SVGPlot(
+      title: "loss < 3 & falling", xLabel: "step", yLabel: "nats",
+      series: [
+        .init(name: "train", x: [0, 1, 2, 3, 4], y: [5, 4, .nan, 2, 1]), .init(name: "validation", x: [2], y: [3]),
+      ])
+    let reader = ElementCounter()
+    let parser = XMLParser(data: Data(plot.svg().utf8))
+    parser.delegate = reader
+    #expect(parser.parse())
+    // The line is interrupted at the value that is no number; a point alone is a circle.
+    #expect(reader.counts["polyline"] == 2 && reader.counts["circle"] == 1 && reader.counts["script"] == nil)
+    #expect(plot.svg().contains("prefers-color-scheme: dark") && !plot.svg().lowercased().contains("nan"))
+  }
+
+  @Test func seriesWithoutValuesOrRangeAreDrawn() {
+    for y in [[], [.nan, .infinity], [2, 2], [0], [-1e300, 1e300]] as [[Double]] {
+      let series = SVGPlot.Series(name: "a", x: y.indices.map(Double.init), y: y)
+      let text = SVGPlot(title: "", xLabel: "", yLabel: "", series: [series]).svg()
+      #expect(text.hasSuffix("</svg>\n") && !text.contains("nan") && !text.contains("inf,"))
+    }
+  }
+
+  @Test func ticksAreRoundAndCoverTheValues() {
+    for (low, high) in [(0.0, 1.0), (242.6, 310), (-3, 7), (0.0083, 0.0085), (1, 60_000), (-1e-5, 2e-5), (0, 0.3)] {
+      let axis = Axis([low, high], from: 0, to: 100, ticks: 6, widened: true)
+      #expect(axis.ticks.count >= 3 && axis.ticks.count <= 9)
+      #expect(axis.ticks.first! <= low + 1e-9 * (high - low) && axis.ticks.last! >= high - 1e-9 * (high - low))
+      #expect(abs(axis.place(axis.ticks.first!)) < 1e-9 && abs(axis.place(axis.ticks.last!) - 100) < 1e-9)
+      // A label says its tick to a hundredth of the distance between ticks.
+      let step = axis.ticks[1] - axis.ticks[0]
+      for tick in axis.ticks { #expect(abs(Double(axis.label(tick))! - tick) < step / 100, "\(tick)") }
+    }
+  }
+}
+
+private final class ElementCounter: NSObject, XMLParserDelegate {
+  var counts: [String: Int] = [:]
+
+  func parser(
+    _ parser: XMLParser, didStartElement name: String, namespaceURI: String?, qualifiedName: String?,
+    attributes: [String: String]
+  ) {
+    counts[name, default: 0] += 1
+  }
+}
