@@ -16,15 +16,16 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
   public var threads: Int
   /// When the session began, in UTC.
   public var date: String
-  public var commandLine: [String]
+  public var arguments: [String]
 
-  public init(parallel: ParallelPlan, commandLine: [String]) {
+  /// - Parameter arguments: of the command line, without the program's own path.
+  public init(parallel: ParallelPlan, arguments: [String]) {
     (version, swift) = (Self.programVersion, Self.swiftVersion)
     (processor, grantedCores) = (Self.processorName(), GrantedCores.count)
     (instructionSet, openMP) = (Self.instructionSetName, Self.hasOpenMP)
     (workers, threads) = (parallel.workers, parallel.threads)
     date = Date().formatted(.iso8601)
-    self.commandLine = commandLine
+    self.arguments = arguments
   }
 
   public static var programVersion: String { String(cString: hg_version()) }

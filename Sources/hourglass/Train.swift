@@ -85,7 +85,7 @@ struct Train: ParsableCommand {
     let parallel = ParallelPlan(workers: workers, threads: threads, shards: recipe.shards)
     let run = try writing { try RunFolder.create(path, recipe: recipe) }
     do {
-      try writing { try run.append(RunEnvironment(parallel: parallel, commandLine: CommandLine.arguments)) }
+      try writing { try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst()))) }
       return (try Trainer(recipe, parallel: parallel, run: run), run)
     } catch {
       // Nothing was learned yet, and the folder would stand in the way of a second attempt.
@@ -104,7 +104,7 @@ struct Train: ParsableCommand {
     try flags.checkExtension(from: recipe, to: extended, stepsPerEpoch: trainer.stepsPerEpoch, path: run.path)
     try writing {
       try run.save(extended)
-      try run.append(RunEnvironment(parallel: parallel, commandLine: CommandLine.arguments))
+      try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
     }
     return (trainer, run)
   }
