@@ -77,11 +77,11 @@ public struct Evaluator {
     return result
   }
 
-  /// Variance over the data of each latent unit's mean, in the units' order.
-  public func unitVariances(_ data: Dataset) -> [Double] {
+  /// Variance over the first images of the data of each latent unit's mean, in the units' order.
+  public func unitVariances(_ data: Dataset, images: Int) -> [Double] {
     var units = UnitStatistics(count: inference.codeCount)
-    for start in stride(from: 0, to: data.count, by: Inference.batchSize) {
-      units.add(inference.encode(data.images(start..<min(start + Inference.batchSize, data.count))))
+    for start in stride(from: 0, to: images, by: Inference.batchSize) {
+      units.add(inference.encode(data.images(start..<min(start + Inference.batchSize, images))))
     }
     return units.variances
   }

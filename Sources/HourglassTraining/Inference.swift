@@ -28,6 +28,7 @@ public final class Inference {
   /// - Parameter parameters: the flat vector, shared with whoever trains it.
   public init(model: Autoencoder, parallel: ParallelPlan, parameters: FloatBuffer? = nil) throws(ModelError) {
     let plan = try ExecutionPlan(model, batchSize: Self.batchSize)
+    try PlannedMemory(inference: plan, parallel: parallel).check(plan)
     let shared = SharedMemory(plan: plan, parameters: parameters ?? FloatBuffer(count: plan.parameterCount))
     let replicas = (0..<parallel.workers).map { _ in
       Replica(plan: plan, shared: shared, groupSamples: plan.samplesPerShard, threads: parallel.threads)

@@ -16,13 +16,13 @@ public struct Recipe: Codable, Sendable {
   public var optimizer: Optimizer
   /// Weight of the latent's divergence.
   public var beta: Float
-  /// The run ends after so many passes over the data, or earlier after so many steps.
-  public var epochs: Int
+  /// The run ends after so many passes over the data, or earlier after so many steps; nil is no limit.
+  public var epochs: Int?
   public var steps: Int?
 
   public init(
     model: Autoencoder, data: DataSource = DataSource(), validation: DataSource? = nil, batchSize: Int = 128,
-    shards: Int? = nil, seed: UInt64 = 0, optimizer: Optimizer = Optimizer(), beta: Float = 1, epochs: Int = 5,
+    shards: Int? = nil, seed: UInt64 = 0, optimizer: Optimizer = Optimizer(), beta: Float = 1, epochs: Int? = 5,
     steps: Int? = nil
   ) {
     (self.model, self.data, self.validation, self.batchSize) = (model, data, validation, batchSize)
@@ -33,7 +33,7 @@ public struct Recipe: Codable, Sendable {
 
   /// The step after which the run ends, for a data set that makes so many steps an epoch.
   public func lastStep(stepsPerEpoch: Int) -> Int {
-    let (all, overflow) = epochs.multipliedReportingOverflow(by: stepsPerEpoch)
+    let (all, overflow) = (epochs ?? Int.max).multipliedReportingOverflow(by: stepsPerEpoch)
     return min(steps ?? Int.max, overflow ? Int.max : all)
   }
 }

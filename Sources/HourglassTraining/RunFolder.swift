@@ -21,25 +21,48 @@ public struct RunFolder: Sendable {
   public func checkpoint(_ kept: Kept) -> String { file("checkpoints/\(kept.rawValue).safetensors") }
 
   public var exists: Bool { FileManager.default.fileExists(atPath: path) }
+  public var hasCheckpoint: Bool {
+    Kept.allCases.contains { FileManager.default.fileExists(atPath: checkpoint($0)) }
+  }
+
+  /// Why no new run may begin here, if none may. Temporary files of a process that was killed do not count.
+  public var refusal: DataError? {
+    let contents = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    guard contents.contains(where: { !Self.isTemporary($0) }) else { return nil }
+    return DataError(
+      path: path, reason: "the run folder exists already; choose another --run, go on with --resume, or remove it")
+  }
+
+  private static func isTemporary(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(".tmp") }
 
   /// Makes the folder for a new run and saves its recipe.
   ///
   /// Errors: the folder exists and is not empty.
   public static func create(_ path: String, recipe: Recipe) throws(DataError) -> RunFolder {
     let run = RunFolder(path)
-    let files = FileManager.default
-    if let contents = try? files.contentsOfDirectory(atPath: path), !contents.isEmpty {
-      throw DataError(
-        path: path,
-        reason: "the run folder exists already; choose another --run, go on with --resume, or remove it")
-    }
-    do {
-      for folder in ["checkpoints", "pictures"] {
-        try files.createDirectory(atPath: run.file(folder), withIntermediateDirectories: true)
-      }
-    } catch { throw DataError(path: path, reason: "cannot make the run folder: \(error.localizedDescription)") }
+    if let refusal = run.refusal { throw refusal }
+    // The recipe first: a folder with anything else in it can be resumed.
+    try makeFolder(path)
     try run.save(recipe)
+    try run.makeFolders()
     return run
+  }
+
+  /// Makes what is missing of the folder's folders, and removes what a killed process left half written.
+  public func makeFolders() throws(DataError) {
+    for folder in ["checkpoints", "pictures"] {
+      try Self.makeFolder(file(folder))
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: file(folder))) ?? []
+      for name in names where Self.isTemporary(name) {
+        try? FileManager.default.removeItem(atPath: file("\(folder)/\(name)"))
+      }
+    }
+  }
+
+  private static func makeFolder(_ path: String) throws(DataError) {
+    do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
+      throw DataError(path: path, reason: "cannot make the folder: \(error.localizedDescription)")
+    }
   }
 
   /// Opens the folder of an earlier run.

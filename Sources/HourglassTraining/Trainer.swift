@@ -12,7 +12,7 @@ public final class Trainer {
 
   private let order: BatchOrder
   private let run: RunFolder?
-  private let validation: Dataset?
+  let validation: Dataset?
   private let inference: Inference?
   /// Where the run stood when its newest checkpoint was written.
   private var saved: Checkpoint.Progress?
@@ -38,8 +38,11 @@ public final class Trainer {
   public enum End: Sendable, Equatable { case finished, interrupted }
 
   /// Opens the data, plans all memory, and starts from the recipe's seed or from the run's last checkpoint.
+  ///
+  /// A run that was stopped before its first checkpoint resumes at step 0.
   public init(_ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false) throws {
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
+    try PlannedMemory(training: plan, parallel: parallel).check(plan)
     let data = try recipe.data.open(for: recipe.model, seed: recipe.seed)
     training = TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, seed: recipe.seed, beta: recipe.beta, data: data)
@@ -50,7 +53,7 @@ public final class Trainer {
       validation == nil
       ? nil : try Inference(model: recipe.model, parallel: parallel, parameters: training.parameters)
     progress = Checkpoint.Progress()
-    if resume, let run {
+    if resume, let run, run.hasCheckpoint {
       let checkpoint = try run.read(.last)
       try checkpoint.restore(training, path: run.checkpoint(.last))
       progress = checkpoint.progress

@@ -125,7 +125,7 @@ public final class TrainingStep {
 
   /// Shards that a worker takes at a time: as many as leave every worker two turns, so that a busy neighbour costs its
   /// share, but few enough that a group's images stay near the caches.
-  private static func shardsPerGroup(plan: ExecutionPlan, workers: Int) -> Int {
+  static func shardsPerGroup(plan: ExecutionPlan, workers: Int) -> Int {
     let perTurn = (plan.shards + 2 * workers - 1) / (2 * workers)
     let most = max(1, mostSamplesPerGroup / plan.samplesPerShard)
     return min(perTurn, most)

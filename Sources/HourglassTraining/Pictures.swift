@@ -1,0 +1,150 @@
+import Foundation
+import HourglassData
+import HourglassModels
+
+/// The pictures of a run: what a person looks at to see whether the model learned.
+public struct Pictures {
+  private let inference: Inference
+  private let seed: UInt64
+  private var shape: ImageShape { inference.plan.model.input }
+
+  /// - Parameter seed: of the codes drawn from the prior.
+  public init(_ inference: Inference, seed: UInt64) { (self.inference, self.seed) = (inference, seed) }
+
+  /// Why images of a shape cannot be shown, if they cannot.
+  public static func refusal(of shape: ImageShape) -> String? {
+    shape.channels == 1 || shape.channels == 3
+      ? nil : "a picture wants images of 1 or 3 channels, found \(shape.channels)"
+  }
+
+  /// Images side by side. images: N x H x W x C.
+  public static func grid(_ images: [Float], shape: ImageShape, columns: Int) -> PNGImage {
+    ImageGrid(shape: shape, rows: pieces(pieces(images, shape.count), columns)).image()
+  }
+
+  /// Originals above reconstructions, ten to a band. Both: N x H x W x C.
+  public static func bands(originals: [Float], reconstructions: [Float], shape: ImageShape) -> PNGImage {
+    let above = pieces(pieces(originals, shape.count), imagesPerBand)
+    let below = pieces(pieces(reconstructions, shape.count), imagesPerBand)
+    return ImageGrid(shape: shape, rows: zip(above, below).flatMap { [$0, $1] }, rowsPerGroup: 2).image()
+  }
+
+  public static let imagesPerBand = 10
+  /// A row of samples, and of other codes decoded.
+  public static let columns = 16
+
+  /// The first images of a data set, and what the model makes of them.
+  public func reconstructions(_ data: Dataset, count: Int = 4 * imagesPerBand) -> PNGImage {
+    let originals = data.images(0..<min(count, data.count))
+    return Self.bands(originals: originals, reconstructions: inference.reconstruct(originals), shape: shape)
+  }
+
+  /// Decoded draws from the prior.
+  public func samples(count: Int = 8 * columns) -> PNGImage {
+    Self.grid(
+      inference.decode(inference.standardNormalCodes(count, seed: seed)), shape: shape, columns: Self.columns)
+  }
+
+  /// A row for each of the most active latent units: the code of the first image with that unit going from -3 to 3.
+  public func traversals(_ data: Dataset, most: Int = 10) -> PNGImage {
+    let images = min(Self.mostImagesForVariance, data.count)
+    let variances = Evaluator(inference, beta: 1, seed: seed).unitVariances(data, images: images)
+    let ranked = variances.indices.sorted { (-variances[$0], $0) < (-variances[$1], $1) }
+    let active = variances.count { $0 > Evaluation.activeVariance }
+    let base = inference.encode(data.images(0..<1))
+    let codes = ranked.prefix(min(most, max(1, active))).flatMap { unit in
+      (0..<Self.stops).flatMap { stop in
+        var code = base
+        code[unit] = 6 * Float(stop) / Float(Self.stops - 1) - 3
+        return code
+      }
+    }
+    return Self.grid(inference.decode(codes), shape: shape, columns: Self.stops)
+  }
+
+  /// A row for each pair of images: their codes, and what lies on the straight line between them.
+  public func interpolations(_ data: Dataset, most: Int = 10) -> PNGImage {
+    let pairs = max(1, min(most, data.count / 2))
+    let width = inference.codeCount
+    let ends = Self.pieces(inference.encode(data.images(0..<min(2 * pairs, data.count))), width)
+    let codes = (0..<pairs).flatMap { pair in
+      let (from, to) = (ends[2 * pair % ends.count], ends[(2 * pair + 1) % ends.count])
+      return (0..<Self.stops).flatMap { stop in
+        let weight = Float(stop) / Float(Self.stops - 1)
+        return zip(from, to).map { $0 + weight * ($1 - $0) }
+      }
+    }
+    return Self.grid(inference.decode(codes), shape: shape, columns: Self.stops)
+  }
+
+  /// Odd, so that the middle of a traversal is zero.
+  private static let stops = 11
+  /// Enough to rank units by variance.
+  private static let mostImagesForVariance = 2048
+
+  /// The loss against the epochs done, as SVG. `partial` is the epoch at hand, where there is one.
+  public static func lossCurve(
+    _ model: Autoencoder, epochs: [EpochMetrics], partial: (epoch: Double, loss: Double)? = nil
+  ) -> String {
+    let x = epochs.map { Double($0.epoch) }
+    var series = [
+      SVGPlot.Series(
+        name: "training", x: x + (partial.map { [$0.epoch] } ?? []),
+        y: epochs.map(\.loss) + (partial.map { [$0.loss] } ?? []))
+    ]
+    if epochs.contains(where: { $0.validationLoss != nil }) {
+      series.append(SVGPlot.Series(name: "validation", x: x, y: epochs.map { $0.validationLoss ?? .nan }))
+    }
+    let unit = model.likelihood == .bernoulli ? "nats per image" : "squared error per image"
+    return SVGPlot(title: "\(model.name): loss", xLabel: "epoch", yLabel: unit, series: series).svg()
+  }
+
+  private static func pieces<T>(_ list: [T], _ length: Int) -> [[T]] {
+    stride(from: 0, to: list.count, by: length).map { Array(list[$0..<min($0 + length, list.count)]) }
+  }
+}
+
+extension Inference {
+  /// Codes drawn from the standard normal prior; code n depends on the seed and n alone.
+  public func standardNormalCodes(_ count: Int, seed: UInt64) -> [Float] {
+    let codes = FloatBuffer(count: count * codeCount)
+    for n in 0..<count {
+      RandomStream(seed: seed, .sampling, sample: n).fillNormal(codes.pointer + n * codeCount, codeCount)
+    }
+    return codes.array
+  }
+}
+
+extension Trainer {
+  /// Writes the pictures of the model as it is now: reconstructions.png, samples.png and traversals.png (a plain
+  /// autoencoder, which has no prior: interpolations.png), loss.svg.
+  public func writePictures(to run: RunFolder) throws {
+    try run.makeFolders()
+    try AtomicFile.write(
+      Pictures.lossCurve(recipe.model, epochs: metrics.epochs, partial: partialEpoch), to: run.picture("loss.svg"))
+    guard Pictures.refusal(of: recipe.model.input) == nil else { return }
+    let inference = try Inference(
+      model: recipe.model, parallel: training.parallel, parameters: training.parameters)
+    let pictures = Pictures(inference, seed: recipe.seed)
+    let shown = unseenImages
+    try pictures.reconstructions(shown).write(to: run.picture("reconstructions.png"))
+    if recipe.model.isVariational {
+      try pictures.samples().write(to: run.picture("samples.png"))
+      try pictures.traversals(shown).write(to: run.picture("traversals.png"))
+    } else {
+      try pictures.interpolations(shown).write(to: run.picture("interpolations.png"))
+    }
+  }
+
+  /// Images that the model was not trained on, where there are any: the validation data, or the test split.
+  private var unseenImages: Dataset {
+    let test = DataSource(path: recipe.data.path, split: .test)
+    return validation ?? (try? test.open(for: recipe.model, seed: recipe.seed)) ?? data
+  }
+
+  private var partialEpoch: (epoch: Double, loss: Double)? {
+    guard progress.epochSamples > 0 else { return nil }
+    let sum = progress.epochReconstruction + Double(recipe.beta) * progress.epochDivergence
+    return (Double(progress.step) / Double(stepsPerEpoch), sum / Double(progress.epochSamples))
+  }
+}

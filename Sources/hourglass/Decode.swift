@@ -1,0 +1,42 @@
+import ArgumentParser
+import HourglassData
+import HourglassTraining
+
+struct Decode: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Makes images of codes.",
+    discussion: """
+      NPY output: the expected images, N,H,W,C, float32. PNG output: the images in rows.
+
+      Example:
+        hourglass decode --run runs/first --input codes.npy --output images.png
+      """)
+
+  @OptionGroup var trained: RunOptions
+
+  @Option(help: "Codes in an NPY file, N,Z.")
+  var input: String
+
+  @OptionGroup var output: OutputOptions
+
+  func run() throws {
+    let loaded = try trained.load()
+    let size = loaded.inference.codeCount
+    let array = try NPYFile.read(input)
+    guard array.shape.count == 2, array.shape[1] == size, array.shape[0] > 0 else {
+      let found = array.shape.map(String.init).joined(separator: ", ")
+      throw DataError(
+        path: input,
+        reason: "wanted codes of the shape (N, \(size)) for the model \(loaded.model.name), found (\(found))")
+    }
+    let codes = array.floats
+    if let place = codes.firstIndex(where: { !$0.isFinite }) {
+      throw DataError(path: input, reason: "code \(place / size): wanted finite numbers, found \(codes[place])")
+    }
+    let count = output.limit(array.shape[0], inPicture: 8 * Pictures.columns)
+    let images = loaded.inference.decode(Array(codes[..<(count * size)]))
+    try output.write(images, shape: loaded.model.input) {
+      Pictures.grid(images, shape: loaded.model.input, columns: Pictures.columns)
+    }
+  }
+}

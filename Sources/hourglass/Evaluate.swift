@@ -1,0 +1,71 @@
+import ArgumentParser
+import Foundation
+import HourglassData
+import HourglassTraining
+
+struct Evaluate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Measures how well a trained model reconstructs a data set.",
+    discussion: """
+      Losses are means over images: in nats, or in squared error summed over pixels; of a variational model with one \
+      sample of the code for each image.
+
+      Example:
+        hourglass evaluate --run runs/first --json
+      """)
+
+  @OptionGroup var trained: RunOptions
+
+  @Option(help: "A folder of IDX files, an IDX file or an NPY file, instead of the run's data.")
+  var data: String?
+
+  @Option(help: "Which images of a folder, or of the built-in images.")
+  var split: Split = .test
+
+  @Option(help: ArgumentHelp("Also write a row for each image.", valueName: "file.csv"))
+  var perSample: String?
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func run() throws {
+    let loaded = try trained.load()
+    let images = try loaded.images(at: data, split)
+    let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)
+    let label = images.labels == nil ? "" : "label,"
+    var rows = ["index,\(label)reconstruction,kl,mse,ssim"]
+    let result = evaluator.evaluate(images) { sample in
+      guard perSample != nil else { return }
+      let values = sample.measurement
+      let label = images.labels.map { "\($0[sample.index])," } ?? ""
+      rows.append(
+        "\(sample.index),\(label)\(values.reconstruction),\(values.divergence),\(values.squaredError),\(values.similarity)"
+      )
+    }
+    if let perSample { try writing { try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: perSample) } }
+    guard result.loss.isFinite else {
+      throw ExitStatusError(
+        status: .diverged, description: "\(images.source): the loss is \(result.loss); the model is of no use")
+    }
+    if json { StandardOutput.write(EpochMetrics.json(result)) } else { write(result, loaded, images) }
+  }
+
+  private func write(_ result: Evaluation, _ loaded: LoadedRun, _ data: Dataset) {
+    let unit = loaded.model.likelihood == .bernoulli ? "nats per image" : "squared error per image"
+    func row(_ name: String, _ value: Double?, _ unit: String) -> [[String]] {
+      value.map { [[name, decimal($0), unit]] } ?? []
+    }
+    StandardOutput.write("\(loaded.model.name), step \(loaded.step), on \(data.source)\n")
+    var rows = [["samples", grouped(result.samples), ""]]
+    rows += row("loss", result.loss, unit)
+    rows += row("reconstruction", result.reconstruction, unit)
+    rows += row("KL", result.kl, "nats per image")
+    rows += row("negative ELBO", result.negativeELBO, unit)
+    rows += result.activeUnits.map { [["active units", "\($0)", "of \(loaded.inference.codeCount)"]] } ?? []
+    rows += [["mean squared error", decimal(result.mse, 6), "per pixel"]]
+    rows += row("PSNR", result.psnr, "dB")
+    rows += row("SSIM", result.ssim, "")
+    rows += [["weights", result.weightsHash, ""]]
+    StandardOutput.write(table: rows, rightAligned: [1])
+  }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import Foundation
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+/// What the program tells its caller when it ends.
+enum ExitStatus: Int32 {
+  case done = 0
+  case failed = 1
+  case wrongUsage = 2
+  case badData = 3
+  case diverged = 4
+  /// By a signal, with a checkpoint: 128 + SIGINT, as shells report it.
+  case interrupted = 130
+
+  /// The status of an error, after it was told in one sentence.
+  init(reporting error: any Error) {
+    switch error {
+    case let error as ExitStatusError: self = error.status
+    case is DataError, is ModelError: self = .badData
+    case is TrainingError: self = .diverged
+    default:
+      switch Hourglass.exitCode(for: error) {
+      case .success:
+        // Help and version, which the parser throws.
+        StandardOutput.write(Hourglass.fullMessage(for: error))
+        self = .done
+        return
+      case .validationFailure: self = .wrongUsage
+      default: self = .failed
+      }
+    }
+    let text = self == .wrongUsage ? Hourglass.message(for: error) : "\(error)"
+    if !text.isEmpty { StandardError.write("hourglass: \(text)") }
+  }
+}
+
+/// An end whose status does not follow from the error's type; without a sentence where all is said.
+struct ExitStatusError: Error, CustomStringConvertible {
+  var status: ExitStatus
+  var description = ""
+}
+
+/// Runs what only writes: an error there is no fault of the data.
+func writing<T>(_ body: () throws -> T) throws -> T {
+  do { return try body() } catch let error as DataError {
+    throw ExitStatusError(status: .failed, description: error.description)
+  }
+}

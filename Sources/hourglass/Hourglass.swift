@@ -1,0 +1,32 @@
+import ArgumentParser
+import Foundation
+
+@main
+struct Hourglass: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "hourglass",
+    abstract: "Trains convolutional autoencoders on CPUs, and looks at what they learned.",
+    discussion: """
+      Example:
+        hourglass train --model conv-vae-28 --epochs 5 --run runs/first
+        hourglass evaluate --run runs/first
+
+      Exit codes: 0 done; 1 failed, for example a full disk; 2 wrong usage, also an unknown model name or flags that \
+      contradict a run; 3 bad data, in images, model files, codes or checkpoints; 4 diverged, the loss became infinite \
+      or not a number; 130 interrupted, with a checkpoint.
+      """,
+    version: versionText,
+    subcommands: [
+      Train.self, Evaluate.self, Reconstruct.self, Encode.self, Decode.self, Sample.self, Inspect.self, Models.self,
+      Version.self,
+    ])
+
+  static func main() {
+    // An idle OpenMP thread spins for 200 ms unless told otherwise; between two layers microseconds pass.
+    setenv("KMP_BLOCKTIME", "1", 0)
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch { Foundation.exit(ExitStatus(reporting: error).rawValue) }
+  }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import Foundation
+import HourglassModels
+import HourglassTraining
+
+struct Inspect: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Shows a model layer by layer: shapes, parameters, flops, and the bytes a training step takes.",
+    discussion: """
+      Flops are those of a training step for one sample, two for each multiply-add, padding counted. Bytes are planned \
+      for the run's batch size, or for 128, with the default workers and threads of this machine.
+
+      Examples:
+        hourglass inspect conv-vae-28
+        hourglass inspect conv-vae-28 --json > my-model.json
+      """)
+
+  @Argument(help: ArgumentHelp("A model's name, a model file, or the folder of a run.", valueName: "name|file|dir"))
+  var subject: String
+
+  @Flag(help: "Print the model as JSON, as --model FILE.json reads it.")
+  var json = false
+
+  func run() throws {
+    let (model, batchSize, shards) = try resolve()
+    if json {
+      let encoder = JSONEncoder()
+      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
+      return StandardOutput.write(String(decoding: try encoder.encode(model), as: UTF8.self))
+    }
+    let plan = try ExecutionPlan(model, batchSize: batchSize, shards: shards)
+    let kind = model.isVariational ? "variational autoencoder" : "autoencoder"
+    StandardOutput.write("\(model.name): \(kind) for \(model.input), \(model.likelihood.rawValue) likelihood\n")
+    let summary = ModelSummary(plan)
+    let header = ["layer", "kind", "output", "activation", "parameters", "flops"]
+    let rows = summary.rows.map { row in
+      [
+        row.name, row.kind, "\(row.output)", row.activation == .linear ? "" : row.activation.rawValue,
+        row.parameters == 0 ? "" : grouped(row.parameters), row.trainingFlops == 0 ? "" : grouped(row.trainingFlops),
+      ]
+    }
+    let total = ["total", "", "", "", grouped(summary.parameters), grouped(summary.trainingFlops)]
+    StandardOutput.write(table: [header] + rows + [total], rightAligned: [4, 5])
+    writeMemory(plan)
+  }
+
+  private func writeMemory(_ plan: ExecutionPlan) {
+    let parallel = ParallelPlan(shards: plan.shards)
+    let memory = PlannedMemory(training: plan, parallel: parallel)
+    StandardOutput.write(
+      "\nbytes planned for batches of \(plan.batchSize) in \(plan.shards) shards, "
+        + "\(parallel.workers) workers x \(parallel.threads) threads")
+    StandardOutput.write(
+      table: [
+        ["shared", grouped(memory.shared)], ["per replica", grouped(memory.perReplica)],
+        ["in all", grouped(memory.total)],
+      ], rightAligned: [1])
+  }
+
+  private func resolve() throws -> (model: Autoencoder, batchSize: Int, shards: Int?) {
+    var isFolder: ObjCBool = false
+    if ModelCatalog.model(subject) == nil, FileManager.default.fileExists(atPath: subject, isDirectory: &isFolder),
+      isFolder.boolValue
+    {
+      let recipe = try RunFolder.open(subject).recipe
+      return (recipe.model, recipe.batchSize, recipe.shards)
+    }
+    return (try resolveModel(subject, flag: "inspect"), 128, nil)
+  }
+}

@@ -1,0 +1,23 @@
+import ArgumentParser
+import HourglassModels
+
+struct Models: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Lists the models that have a name.",
+    discussion: """
+      Example:
+        hourglass models
+      """)
+
+  func run() throws {
+    let rows = try ModelCatalog.models.map { model in
+      let plan = try ExecutionPlan(model, batchSize: 1)
+      return [
+        model.name, "\(model.input)", model.isVariational ? "variational" : "plain",
+        "code \(plan.boundaries[plan.codeBoundary].shape)", model.likelihood.rawValue,
+        "\(grouped(ModelSummary(plan).parameters)) parameters",
+      ]
+    }
+    StandardOutput.write(table: rows, rightAligned: [5])
+  }
+}

@@ -1,0 +1,137 @@
+import ArgumentParser
+import Foundation
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+extension Split: ExpressibleByArgument {}
+extension Optimizer.Kind: ExpressibleByArgument {}
+extension RunFolder.Kept: ExpressibleByArgument {}
+
+/// Which trained model a command reads.
+struct RunOptions: ParsableArguments {
+  @Option(help: "The folder of the run.")
+  var run: String
+
+  @Option(help: "The checkpoint to read.")
+  var from: RunFolder.Kept = .last
+
+  func load() throws -> LoadedRun {
+    let (run, recipe) = try RunFolder.open(run)
+    let checkpoint = try run.read(from)
+    let parallel = ParallelPlan(shards: ExecutionPlan.defaultShards(batchSize: Inference.batchSize))
+    let inference = try Inference(model: recipe.model, parallel: parallel)
+    try checkpoint.restore(parameters: inference.parameters, plan: inference.plan, path: run.checkpoint(from))
+    return LoadedRun(run: run, recipe: recipe, step: checkpoint.progress.step, inference: inference)
+  }
+}
+
+/// A trained model, ready to use.
+struct LoadedRun {
+  let run: RunFolder
+  let recipe: Recipe
+  /// Steps it was trained for.
+  let step: Int
+  let inference: Inference
+
+  var model: Autoencoder { recipe.model }
+
+  /// The images at a path, or without one those of the run.
+  func images(at path: String?, _ split: Split) throws -> Dataset {
+    try DataSource(path: path ?? recipe.data.path, split: split).open(for: model, seed: recipe.seed)
+  }
+}
+
+/// Which images a command reads.
+struct ImageOptions: ParsableArguments {
+  @Option(help: "Images in an NPY file, N,H,W or N,H,W,C.")
+  var input: String?
+
+  @Option(help: "A folder of IDX files, an IDX file or an NPY file, instead of the run's data.")
+  var data: String?
+
+  @Option(help: "Which images of a folder, or of the built-in images.")
+  var split: Split = .test
+
+  func validate() throws {
+    if input != nil && data != nil {
+      throw ValidationError("wanted one of --input and --data, found both")
+    }
+  }
+
+  func open(_ loaded: LoadedRun) throws -> Dataset { try loaded.images(at: input ?? data, split) }
+}
+
+/// Where a command puts what it makes.
+struct OutputOptions: ParsableArguments {
+  @Option(help: "The file to write: .npy for numbers, .png for a picture.")
+  var output: String
+
+  @Option(help: "At most so many; a picture without it shows a few dozen.")
+  var count: Int?
+
+  /// More would make a picture that no viewer opens.
+  static let mostInPicture = 2000
+
+  var isPicture: Bool { output.lowercased().hasSuffix(".png") }
+
+  func validate() throws {
+    guard isPicture || output.lowercased().hasSuffix(".npy") else {
+      throw ValidationError("--output: wanted a name that ends in .npy or .png, found \(output)")
+    }
+    try requirePositive("--count", count)
+    if isPicture, let count, count > Self.mostInPicture {
+      throw ValidationError("--count: wanted at most \(Self.mostInPicture) images in a picture, found \(count)")
+    }
+  }
+
+  /// How many of those that are there.
+  func limit(_ available: Int, inPicture: Int) -> Int {
+    min(available, count ?? (isPicture ? inPicture : available))
+  }
+
+  /// Writes images N x H x W x C as NPY, or as the picture that `draw` makes.
+  func write(_ images: [Float], shape: ImageShape, draw: () -> PNGImage) throws {
+    try checkPicture(shape)
+    let count = images.count / shape.count
+    try writing {
+      if isPicture {
+        try draw().write(to: output)
+      } else {
+        try NPYFile.write(images, shape: [count, shape.height, shape.width, shape.channels], to: output)
+      }
+    }
+    StandardOutput.write("\(output): \(count) images of \(shape)")
+  }
+
+  private func checkPicture(_ shape: ImageShape) throws {
+    if isPicture, let refusal = Pictures.refusal(of: shape) {
+      throw ValidationError("--output \(output): \(refusal); write a .npy file instead")
+    }
+  }
+}
+
+/// A model as the command line names it: by name, or as a file.
+func resolveModel(_ name: String, flag: String) throws -> Autoencoder {
+  if let model = ModelCatalog.model(name) { return model }
+  guard let data = FileManager.default.contents(atPath: name) else {
+    guard name.hasSuffix(".json") else {
+      let names = ModelCatalog.models.map(\.name).joined(separator: ", ")
+      throw ValidationError("\(flag): wanted one of \(names), or a model file, found \(name)")
+    }
+    throw DataError(path: name, reason: "wanted a model file, found none that can be read")
+  }
+  do {
+    let model = try JSONDecoder().decode(Autoencoder.self, from: data)
+    _ = try ExecutionPlan(model, batchSize: 1)
+    return model
+  } catch let error as ModelError { throw DataError(path: name, reason: error.description) } catch {
+    throw DataError(path: name, reason: "not a model: \(RunFolder.describe(error))")
+  }
+}
+
+func requirePositive(_ flag: String, _ value: Int?, most: Int = Int.max) throws {
+  guard let value, !(1...most).contains(value) else { return }
+  let wanted = most == Int.max ? "at least 1" : "1 to \(most)"
+  throw ValidationError("\(flag): wanted \(wanted), found \(value)")
+}

@@ -1,0 +1,119 @@
+import ArgumentParser
+import Foundation
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+/// The flags that make a recipe. All are optional, so that a resumed run can tell what was given.
+struct RecipeFlags: ParsableArguments {
+  @Option(help: ArgumentHelp("What to train; see `hourglass models` and `hourglass inspect`.", valueName: "name|file.json"))
+  var model: String?
+
+  @Option(help: "A folder of IDX files, an IDX file or an NPY file. (default: the built-in images)")
+  var data: String?
+
+  @Option(help: "Which images of a folder, or of the built-in images. (values: train, test; default: train)")
+  var split: Split?
+
+  @Option(help: "Images to evaluate after every epoch; of a folder the test split.")
+  var validation: String?
+
+  @Option(help: "Passes over the data. (default: 5, none with --steps)")
+  var epochs: Int?
+
+  @Option(help: "Minibatches.")
+  var steps: Int?
+
+  @Option(help: "Samples of a minibatch. (default: 128)")
+  var batchSize: Int?
+
+  @Option(help: "Greater than 0. (default: 0.001; sgd: 0.01)")
+  var learningRate: Float?
+
+  @Option(help: "adam, adamw or sgd. (default: adam)")
+  var optimizer: Optimizer.Kind?
+
+  @Option(help: "Weight of the latent's divergence, at least 0. (default: 1)")
+  var beta: Float?
+
+  @Option(help: "Of all random numbers. (default: 0)")
+  var seed: UInt64?
+
+  @Option(help: "Pieces of a minibatch whose gradients are summed apart. (default: one for 8 samples, at most 16)")
+  var shards: Int?
+
+  private static let defaults = (batchSize: 128, learningRate: Float(1e-3), sgdLearningRate: Float(1e-2), epochs: 5)
+  private static let mostBatchSize = 1 << 20
+
+  func validate() throws {
+    try requirePositive("--epochs", epochs)
+    try requirePositive("--steps", steps)
+    try requirePositive("--batch-size", batchSize, most: Self.mostBatchSize)
+    try requirePositive("--shards", shards)
+    if let learningRate, !(learningRate.isFinite && learningRate > 0) {
+      throw ValidationError("--learning-rate: wanted a number greater than 0, found \(learningRate)")
+    }
+    if let beta, !(beta.isFinite && beta >= 0) {
+      throw ValidationError("--beta: wanted a number of at least 0, found \(beta)")
+    }
+  }
+
+  func recipe() throws -> Recipe {
+    let batchSize = batchSize ?? Self.defaults.batchSize
+    try requirePositive("--shards", shards, most: batchSize)
+    let model = try resolveModel(model ?? "", flag: "--model")
+    let kind = optimizer ?? .adam
+    let rate = learningRate ?? (kind == .sgd ? Self.defaults.sgdLearningRate : Self.defaults.learningRate)
+    return Recipe(
+      model: model, data: DataSource(path: data, split: split ?? .train),
+      validation: validation.map { DataSource(path: $0, split: .test) }, batchSize: batchSize, shards: shards,
+      seed: seed ?? 0, optimizer: Optimizer(kind, learningRate: rate), beta: beta ?? 1,
+      epochs: epochs ?? (steps == nil ? Self.defaults.epochs : nil), steps: steps)
+  }
+
+  /// Refuses flags that contradict the recipe of a run.
+  func check(against recipe: Recipe, path: String) throws {
+    func same<T: Equatable>(_ flag: String, _ given: T?, _ wanted: T, _ name: (T) -> String = { "\($0)" }) throws {
+      guard let given, given != wanted else { return }
+      throw ValidationError(
+        "\(flag): wanted \(name(wanted)), with which the run \(path) was made, found \(name(given)); a resumed run keeps "
+          + "its recipe, so leave the flag out or begin a new run")
+    }
+    if let model {
+      let given = try resolveModel(model, flag: "--model")
+      let isSame = EpochMetrics.json(given) == EpochMetrics.json(recipe.model)
+      try same("--model", isSame ? recipe.model.name : model, recipe.model.name)
+      if !isSame {
+        throw ValidationError("--model: wanted the model of the run \(path), found another one of the same name")
+      }
+    }
+    func file(_ path: String?) -> String? { path.map { URL(fileURLWithPath: $0).standardizedFileURL.path } }
+    try same("--data", file(data).map(Optional.some), file(recipe.data.path)) { $0 ?? "the built-in images" }
+    try same("--validation", file(validation).map(Optional.some), file(recipe.validation?.path)) { $0 ?? "none" }
+    try same("--split", split, recipe.data.split) { $0.rawValue }
+    try same("--batch-size", batchSize, recipe.batchSize)
+    try same("--learning-rate", learningRate, recipe.optimizer.learningRate)
+    try same("--optimizer", optimizer, recipe.optimizer.kind) { $0.rawValue }
+    try same("--beta", beta, recipe.beta)
+    try same("--seed", seed, recipe.seed)
+    try same("--shards", shards, recipe.shards)
+  }
+
+  /// The recipe with the end that was asked for.
+  func extended(_ recipe: Recipe) -> Recipe {
+    guard epochs != nil || steps != nil else { return recipe }
+    var recipe = recipe
+    (recipe.epochs, recipe.steps) = (epochs, steps)
+    return recipe
+  }
+
+  /// Refuses an end that comes before the one asked for earlier.
+  func checkExtension(from old: Recipe, to new: Recipe, stepsPerEpoch: Int, path: String) throws {
+    let (wanted, found) = (old.lastStep(stepsPerEpoch: stepsPerEpoch), new.lastStep(stepsPerEpoch: stepsPerEpoch))
+    guard found < wanted else { return }
+    let flags = [epochs.map { "--epochs \($0)" }, steps.map { "--steps \($0)" }].compactMap(\.self)
+    throw ValidationError(
+      "\(flags.joined(separator: " ")): wanted an end at step \(wanted) or later, which the run \(path) was to reach, "
+        + "found step \(found); epochs and steps count from the beginning of the run")
+  }
+}

@@ -1,0 +1,27 @@
+import ArgumentParser
+import HourglassTraining
+
+struct Reconstruct: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Sends images through a trained model and back.",
+    discussion: """
+      NPY output: the expected images, N,H,W,C, float32. PNG output: originals above reconstructions.
+
+      Example:
+        hourglass reconstruct --run runs/first --output reconstructions.png
+      """)
+
+  @OptionGroup var trained: RunOptions
+  @OptionGroup var images: ImageOptions
+  @OptionGroup var output: OutputOptions
+
+  func run() throws {
+    let loaded = try trained.load()
+    let data = try images.open(loaded)
+    let originals = data.images(0..<output.limit(data.count, inPicture: 4 * Pictures.imagesPerBand))
+    let reconstructions = loaded.inference.reconstruct(originals)
+    try output.write(reconstructions, shape: loaded.model.input) {
+      Pictures.bands(originals: originals, reconstructions: reconstructions, shape: loaded.model.input)
+    }
+  }
+}

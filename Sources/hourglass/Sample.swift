@@ -1,0 +1,40 @@
+import ArgumentParser
+import Foundation
+import HourglassTraining
+
+struct Sample: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Draws codes from the prior of a variational model and makes images of them.",
+    discussion: """
+      NPY output: the expected images, N,H,W,C, float32. PNG output: the images in rows. Without --count 128 images.
+
+      Example:
+        hourglass sample --run runs/first --output samples.png --seed 7
+      """)
+
+  @OptionGroup var trained: RunOptions
+  @OptionGroup var output: OutputOptions
+
+  @Option(help: "Of the draws; without it the run's.")
+  var seed: UInt64?
+
+  func run() throws {
+    let loaded = try trained.load()
+    guard loaded.model.isVariational else {
+      throw ValidationError(
+        "sample: wanted a variational model, found \(loaded.model.name), a plain autoencoder, which has no prior to "
+          + "draw from; use decode with codes of your own")
+    }
+    let count = output.count ?? 8 * Pictures.columns
+    let shape = loaded.model.input
+    // Codes, and images twice: as decoded and in the file's bytes.
+    let bytes = UInt64(4 * (loaded.inference.codeCount + 2 * shape.count)).multipliedReportingOverflow(by: UInt64(count))
+    let memory = ProcessInfo.processInfo.physicalMemory
+    guard !bytes.overflow, bytes.partialValue <= memory else {
+      throw ValidationError("--count: \(count) images of \(shape) do not fit the machine's \(memory >> 20) MiB")
+    }
+    let codes = loaded.inference.standardNormalCodes(count, seed: seed ?? loaded.recipe.seed)
+    let images = loaded.inference.decode(codes)
+    try output.write(images, shape: shape) { Pictures.grid(images, shape: shape, columns: Pictures.columns) }
+  }
+}
