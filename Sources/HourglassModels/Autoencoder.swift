@@ -28,7 +28,7 @@ public struct Autoencoder: Sendable {
       planner.name = "encoder.\(i)"
       try layer.plan(&planner)
     }
-    planner.name = "latent"
+    planner.name = Planner.latentName
     try latent.plan(&planner)
     let codeBoundary = planner.layers.count
     for (i, layer) in decoder.enumerated() {
@@ -56,6 +56,7 @@ extension Autoencoder: Codable {
 
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
+    try decoder.refuseFields(otherThan: CodingKeys.allCases.map(\.rawValue), of: "a model")
     name = try fields.decode(String.self, forKey: .name)
     input = try fields.decode(ImageShape.self, forKey: .input)
     likelihood = try fields.decode(Likelihood.self, forKey: .likelihood)

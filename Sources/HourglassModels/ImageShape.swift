@@ -20,6 +20,7 @@ public struct ImageShape: Hashable, Sendable, Codable, CustomStringConvertible {
   public init(from decoder: any Decoder) throws {
     var list = try decoder.unkeyedContainer()
     self.init(try list.decode(Int.self), try list.decode(Int.self), try list.decode(Int.self))
+    try list.refuseMore(than: 3, wanted: "[height, width, channels]")
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -27,5 +28,16 @@ public struct ImageShape: Hashable, Sendable, Codable, CustomStringConvertible {
     try list.encode(height)
     try list.encode(width)
     try list.encode(channels)
+  }
+}
+
+extension UnkeyedDecodingContainer {
+  /// Refuses a list that goes on after `count` elements.
+  func refuseMore(than count: Int, wanted: String) throws {
+    guard isAtEnd else {
+      let found = self.count.map { "a list of \($0)" } ?? "a list of more than \(count)"
+      throw DecodingError.dataCorrupted(
+        .init(codingPath: codingPath, debugDescription: "wanted \(wanted), found \(found)"))
+    }
   }
 }

@@ -14,6 +14,7 @@ public struct Extent2D: Hashable, Sendable, Codable, ExpressibleByIntegerLiteral
     } else {
       var list = try decoder.unkeyedContainer()
       self.init(try list.decode(Int.self), try list.decode(Int.self))
+      try list.refuseMore(than: 2, wanted: "a number or [height, width]")
     }
   }
 

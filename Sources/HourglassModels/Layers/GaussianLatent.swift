@@ -13,6 +13,9 @@ public struct GaussianLatent: Layer, Hashable {
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
     let name = planner.name
+    guard name == Planner.latentName else {
+      throw ModelError(name, "the gaussian latent belongs in the place of the latent, not in \(name)")
+    }
     try planner.check(units, "latent unit")
     try planner.append(
       PlannedDense(

@@ -24,22 +24,26 @@ struct CodableLayer: Codable {
         forKey: .layer, in: fields, debugDescription: "wanted one of \(known), found \"\(kind)\"")
     }
     layer = try type.init(from: decoder)
-    // A misspelt field would otherwise be silently replaced by its default.
     let known = Mirror(reflecting: layer).children.compactMap(\.label)
-    for key in try decoder.container(keyedBy: AnyKey.self).allKeys where key.stringValue != Key.layer.stringValue {
-      guard known.contains(key.stringValue) else {
-        throw DecodingError.dataCorrupted(
-          .init(
-            codingPath: decoder.codingPath,
-            debugDescription: "\(kind) has no field \"\(key.stringValue)\"; it has \(known.joined(separator: ", "))"))
-      }
-    }
+    try decoder.refuseFields(otherThan: known, besides: Key.layer.stringValue, of: kind)
   }
 
   func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: Key.self)
     try fields.encode(type(of: layer).kind, forKey: .layer)
     try layer.encode(to: encoder)
+  }
+}
+
+extension Decoder {
+  /// Refuses a field that nobody reads: a misspelt one would otherwise be silently replaced by its default.
+  func refuseFields(otherThan known: [String], besides tag: String? = nil, of what: String) throws {
+    for key in try container(keyedBy: AnyKey.self).allKeys.map(\.stringValue) where key != tag && !known.contains(key) {
+      throw DecodingError.dataCorrupted(
+        .init(
+          codingPath: codingPath,
+          debugDescription: "\(what) has no field \"\(key)\"; it has \(known.joined(separator: ", "))"))
+    }
   }
 }
 

@@ -38,8 +38,17 @@ struct Window: Sendable {
   }
 
   private static func check(_ kernel: Extent2D, _ stride: Extent2D, at name: String) throws(ModelError) {
-    for (what, extent) in [("kernel", kernel), ("stride", stride)] where extent.height < 1 || extent.width < 1 {
-      throw ModelError(name, "wanted a \(what) of at least 1, found \(extent)")
+    let possible = 1...Planner.mostExtent
+    for (what, extent) in [("kernel", kernel), ("stride", stride)] {
+      guard possible.contains(extent.height), possible.contains(extent.width) else {
+        throw ModelError(name, "wanted a \(what) of 1 to \(Planner.mostExtent), found \(extent)")
+      }
+    }
+  }
+
+  private static func check(_ pad: Int, below kernel: Int, _ axis: String, _ name: String) throws(ModelError) {
+    guard pad >= 0, pad < kernel else {
+      throw ModelError(name, "wanted a padding of 0 to \(kernel - 1), below the kernel's \(axis), found \(pad)")
     }
   }
 
@@ -53,9 +62,7 @@ struct Window: Sendable {
       return (small, max(0, (small - 1) * stride + kernel - large) / 2)
     case .amount(let amount):
       let pad = amount[keyPath: side]
-      guard pad >= 0, pad < kernel else {
-        throw ModelError(name, "wanted a padding of 0 to \(kernel - 1), below the kernel's \(axis), found \(pad)")
-      }
+      try check(pad, below: kernel, axis, name)
       guard large + 2 * pad >= kernel else {
         throw ModelError(
           name, "the kernel's \(axis) \(kernel) exceeds the input's \(axis) \(large) with padding \(pad) on both sides")
@@ -68,33 +75,35 @@ struct Window: Sendable {
     _ small: Int, _ kernel: Int, _ stride: Int, _ padding: Padding, _ wanted: Int?, _ side: KeyPath<Extent2D, Int>,
     _ axis: String, _ name: String
   ) throws(ModelError) -> (extent: Int, pad: Int) {
+    // The sizes that a convolution of the same geometry would map to `small`.
     let natural: Int
-    let pad: Int
+    let range: ClosedRange<Int>
     switch padding {
     case .same:
       natural = small * stride
-      let extent = wanted ?? natural
-      pad = max(0, (small - 1) * stride + kernel - extent) / 2
+      range = (small - 1) * stride + 1...natural
     case .amount(let amount):
-      pad = amount[keyPath: side]
-      guard pad >= 0, pad < kernel else {
-        throw ModelError(name, "wanted a padding of 0 to \(kernel - 1), below the kernel's \(axis), found \(pad)")
-      }
+      let pad = amount[keyPath: side]
+      try check(pad, below: kernel, axis, name)
       natural = (small - 1) * stride + kernel - 2 * pad
-    }
-    // The sizes that a convolution of the same geometry would map to `small`.
-    let range =
-      switch padding {
-      case .same: (small - 1) * stride + 1...small * stride
-      case .amount: natural...natural + stride - 1
+      guard natural + stride - 1 >= 1 else {
+        throw ModelError(
+          name, "the padding \(pad) leaves nothing of an output \(axis) of \((small - 1) * stride + kernel)")
       }
+      range = max(1, natural)...natural + stride - 1
+    }
     let extent = wanted ?? natural
-    guard extent >= 1, range.contains(extent) else {
+    guard range.contains(extent) else {
       throw ModelError(
         name,
         "an output \(axis) of \(extent) does not mirror an input \(axis) of \(small): "
           + "wanted \(range.lowerBound) to \(range.upperBound)")
     }
+    let pad =
+      switch padding {
+      case .same: max(0, (small - 1) * stride + kernel - extent) / 2
+      case .amount(let amount): amount[keyPath: side]
+      }
     return (extent, pad)
   }
 

@@ -7,15 +7,24 @@ public struct Planner {
   /// The shape that reaches the next layer.
   public private(set) var shape: ImageShape
   public private(set) var layers: [any PlannedLayer] = []
+  private var parameterCount = 0
 
   init(name: String, input: ImageShape) throws(ModelError) {
     (self.name, shape) = (name, input)
     try check(input)
   }
 
+  /// The name of the one item that is the latent.
+  static let latentName = "latent"
+
   mutating func append(_ layer: some PlannedLayer) throws(ModelError) {
     guard layer.output.count <= Self.mostElements else {
       throw ModelError(name, "wanted at most \(Self.mostElements) outputs a sample, found \(layer.output.count)")
+    }
+    parameterCount += layer.parameterCount
+    guard parameterCount <= Self.mostElements else {
+      throw ModelError(
+        name, "wanted at most \(Self.mostElements) parameters in all, found \(parameterCount) with this layer")
     }
     layers.append(layer)
     shape = layer.output
@@ -28,7 +37,7 @@ public struct Planner {
 
   /// Bounds that keep every product of extents within 64 bits; no real model comes near them.
   private static let mostUnits = 1 << 24
-  private static let mostExtent = 1 << 16
+  static let mostExtent = 1 << 16
   private static let mostElements = 1 << 31
 
   /// Refuses a count of filters or units that is not positive, or absurd.
@@ -45,8 +54,8 @@ public struct Planner {
     else {
       throw ModelError(
         name,
-        "wanted height, width and channels of at least 1 and at most \(Self.mostElements) elements, found "
-          + extents.map(String.init).joined(separator: " x "))
+        "wanted height and width of 1 to \(Self.mostExtent), 1 to \(Self.mostUnits) channels and at most "
+          + "\(Self.mostElements) elements, found " + extents.map(String.init).joined(separator: " x "))
     }
   }
 

@@ -1,0 +1,106 @@
+import TestSupport
+import Testing
+
+@testable import HourglassModels
+
+/// Places, shards and segments of a plan.
+@Suite struct ExecutionPlanTests {
+  static let models = LayerCases.all.map(\.model) + ModelCatalog.models
+
+  @Test(arguments: models.indices) func noTwoArraysOverlap(_ index: Int) throws {
+    let plan = try ExecutionPlan(Self.models[index], batchSize: 24, shards: 2)
+    let all = plan.boundaries.map(\.values) + plan.boundaries.compactMap(\.error) + plan.states
+    for (memory, floats) in [
+      (Place.Memory.batch, plan.batchFloats), (.group, plan.groupFloats), (.chunk, plan.chunkFloats),
+    ] {
+      let places = all.filter { $0.memory == memory && $0.count > 0 }.sorted { $0.offset < $1.offset }
+      for place in places {
+        #expect(place.offset % 16 == 0 && place.offset >= 0 && place.offset + place.count <= floats)
+      }
+      // Errors inside a chunked segment take turns on purpose; everything else has a place of its own.
+      guard memory != .chunk else { continue }
+      for (place, next) in zip(places, places.dropFirst()) { #expect(place.offset + place.count <= next.offset) }
+    }
+  }
+
+  @Test(arguments: models.indices) func errorsOnBothSidesOfALayerAreApart(_ index: Int) throws {
+    let plan = try ExecutionPlan(Self.models[index], batchSize: 24, shards: 2)
+    for i in plan.layers.indices {
+      guard let dx = plan.boundaries[i].error, let dy = plan.boundaries[i + 1].error else {
+        #expect(i == 0, "only the input has no error")
+        continue
+      }
+      guard dx.memory == dy.memory else { continue }
+      #expect(dx.offset + dx.count <= dy.offset || dy.offset + dy.count <= dx.offset)
+    }
+  }
+
+  @Test(arguments: models.indices) func productsFindTheWholeMinibatch(_ index: Int) throws {
+    let plan = try ExecutionPlan(Self.models[index], batchSize: 24)
+    for (layer, i) in plan.products {
+      #expect(plan.boundaries[i].values.memory == .batch, "\(layer.name)")
+      #expect(plan.boundaries[i + 1].error?.memory == .batch, "\(layer.name)")
+    }
+    #expect(plan.products.count == plan.layers.count { $0.gradient == .product })
+  }
+
+  @Test(arguments: models.indices) func segmentsCoverAllLayers(_ index: Int) throws {
+    let plan = try ExecutionPlan(Self.models[index], batchSize: 24)
+    #expect(plan.segments.flatMap(Array.init) == Array(plan.layers.indices))
+    for segment in plan.segments {
+      #expect(Set(segment.map { plan.layers[$0].granularity == .chunk }).count == 1)
+    }
+    for (segment, next) in zip(plan.segments, plan.segments.dropFirst()) {
+      #expect(plan.layers[segment.lowerBound].granularity != plan.layers[next.lowerBound].granularity)
+    }
+  }
+
+  @Test(arguments: models.indices) func shapesAndActivationsChain(_ index: Int) throws {
+    let plan = try ExecutionPlan(Self.models[index], batchSize: 24)
+    #expect(plan.boundaries.count == plan.layers.count + 1)
+    for (i, layer) in plan.layers.enumerated() {
+      #expect(plan.boundaries[i].shape.count == layer.input.count)
+      #expect(plan.boundaries[i + 1].shape == layer.output)
+      #expect(plan.boundaries[i + 1].activation == layer.activation)
+    }
+    #expect(plan.boundaries[0].activation == .linear)
+    #expect(plan.layers[plan.codeBoundary - 1].name == "latent")
+    #expect(plan.layers[plan.codeBoundary].name.hasPrefix("decoder."))
+  }
+
+  /// Shards in order are the samples in order, each once, whatever part of the batch is there.
+  @Test func shardsCutEveryBatchInOrder() throws {
+    for batchSize in [1, 2, 3, 7, 8, 9, 16, 24, 100, 128, 130] {
+      for shards in Set([1, 2, 3, 5, 16, ExecutionPlan.defaultShards(batchSize: batchSize)]) where shards <= batchSize {
+        let plan = try ExecutionPlan(LayerCases.all[0].model, batchSize: batchSize, shards: shards)
+        #expect(plan.samplesPerShard * shards >= batchSize && plan.samplesPerShard * (shards - 1) < batchSize + shards)
+        #expect((1...16).contains(plan.samplesPerChunk))
+        let chunks = (plan.samplesPerShard + plan.samplesPerChunk - 1) / plan.samplesPerChunk
+        #expect(chunks * plan.samplesPerChunk - plan.samplesPerShard < chunks, "chunks of a shard are even")
+        for count in Set([1, batchSize / 2, batchSize - 1, batchSize]) where count >= 1 {
+          let cut = (0..<shards).flatMap { Array(plan.samples(of: $0..<$0 + 1, in: count)) }
+          #expect(cut == Array(0..<count))
+          #expect(Array(plan.samples(of: 0..<shards, in: count)) == cut)
+          // Which shard a sample belongs to does not depend on the size of the batch.
+          for shard in 0..<shards {
+            #expect(
+              plan.samples(of: shard..<shard + 1, in: count).allSatisfy { $0 / plan.samplesPerShard == shard })
+          }
+        }
+      }
+    }
+  }
+
+  @Test func aShardForEightSamplesAndAtMostSixteen() {
+    #expect(
+      [1, 8, 9, 16, 17, 120, 128, 129, 4096].map(ExecutionPlan.defaultShards) == [1, 1, 2, 2, 3, 15, 16, 16, 16])
+  }
+
+  @Test func bytesGrowWithWhatIsHeld() throws {
+    let plan = try ExecutionPlan(convVAE28, batchSize: 128)
+    let one = plan.bytes(groupSamples: 8, threads: 1)
+    let two = plan.bytes(groupSamples: 16, threads: 1)
+    #expect(two.perReplica - one.perReplica >= 4 * 8 * plan.groupFloats && one.shared == two.shared)
+    #expect(one.shared >= 4 * (4 * 1_691_369 + 128 * plan.batchFloats))
+  }
+}

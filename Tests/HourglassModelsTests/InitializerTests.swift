@@ -1,0 +1,65 @@
+import TestSupport
+import Testing
+
+@testable import HourglassModels
+
+/// How parameters start.
+@Suite struct InitializerTests {
+  /// uniform(n, seed, INITIALIZATION, step) of the independent Philox in HourglassTrainingTests/Golden/philox.py.
+  @Test(
+    arguments: [
+      (
+        UInt64(0), 0,
+        [0.17893141508102417, 0.07533091306686401, 0.9881725907325745, 0.6348826289176941, 0.9114281535148621]
+      ),
+      (
+        4_294_967_307, 0,
+        [0.8631947636604309, 0.8577043414115906, 0.21238595247268677, 0.04642754793167114, 0.5635194182395935]
+      ),
+      (
+        4_294_967_307, 3,
+        [0.3334941267967224, 0.32472699880599976, 0.9054929614067078]
+      ),
+    ] as [(UInt64, Int, [Float])])
+  func theFirstValuesAreTheIndependentPhiloxs(_ seed: UInt64, _ tensor: Int, _ uniform: [Float]) throws {
+    let (plan, flat) = try Self.started(seed)
+    let parameter = plan.parameters[tensor]
+    let bound = 1 / Float(parameter.fanIn).squareRoot()
+    let values = parameter.tensor(in: flat.pointer)
+    #expect(Array(values.prefix(uniform.count)) == uniform.map { (2 * $0 - 1) * bound })
+  }
+
+  /// A uniform distribution within b has the variance b^2 / 3; the mean of n values strays by b / sqrt(3 n), their
+  /// variance by b^2 sqrt(4/45 / n). Five of these are exceeded once in two million tensors.
+  @Test(arguments: [UInt64(1), 2, 3]) func valuesAreUniformWithinTheBound(_ seed: UInt64) throws {
+    let (plan, flat) = try Self.started(seed)
+    for parameter in plan.parameters {
+      let bound = 1 / Double(parameter.fanIn).squareRoot()
+      let values = parameter.tensor(in: flat.pointer).map(Double.init)
+      let n = Double(values.count)
+      #expect(values.allSatisfy { abs($0) <= bound * (1 + 0x1p-22) }, "\(parameter.name)")
+      guard n >= 30 else { continue }
+      let mean = values.reduce(0, +) / n
+      let variance = values.reduce(0) { $0 + $1 * $1 } / n
+      #expect(abs(mean) < 5 * bound / (3 * n).squareRoot(), "\(parameter.name)")
+      #expect(abs(variance - bound * bound / 3) < 5 * bound * bound * (4 / 45 / n).squareRoot(), "\(parameter.name)")
+      #expect(values.contains { abs($0) > 0.8 * bound }, "\(parameter.name) reaches for its bound")
+    }
+  }
+
+  @Test func aStartDependsOnTheSeedAlone() throws {
+    let first = try Self.started(5).flat.array
+    #expect(try Self.started(5, batchSize: 33, shards: 3).flat.array == first)
+    #expect(try Self.started(6).flat.array != first)
+  }
+
+  private static func started(_ seed: UInt64, batchSize: Int = 8, shards: Int? = nil) throws
+    -> (plan: ExecutionPlan, flat: FloatBuffer)
+  {
+    let row = try #require(LayerCases.all.first { $0.name == "conv after conv" })
+    let plan = try ExecutionPlan(row.model, batchSize: batchSize, shards: shards)
+    let flat = FloatBuffer(count: plan.parameterCount)
+    Initializer.fill(flat, plan: plan, seed: seed)
+    return (plan, flat)
+  }
+}

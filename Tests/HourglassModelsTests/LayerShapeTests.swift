@@ -1,0 +1,98 @@
+import TestSupport
+import Testing
+
+@testable import HourglassModels
+
+/// Shapes by PyTorch's formulas.
+@Suite struct LayerShapeTests {
+  @Test(arguments: LayerCases.all) func aLayerMakesTheShapeOfItsRow(_ row: LayerCase) throws {
+    var planner = try Planner(name: "input", input: row.input)
+    if row.layer is Reshape { try Dense(row.input.count).plan(&planner) }
+    if row.layer is GaussianLatent { planner.name = "latent" }
+    try row.layer.plan(&planner)
+    #expect(planner.shape == row.output)
+    let plan = try ExecutionPlan(row.model, batchSize: 3)
+    #expect(plan.layers.contains { $0.output == row.output })
+    #expect(plan.boundaries.first?.shape == row.model.input && plan.boundaries.last?.shape == row.model.input)
+  }
+
+  /// floor((H + 2 padding - kernel) / stride) + 1, of torch.nn.Conv2d and MaxPool2d.
+  @Test func amountsFollowPyTorch() throws {
+    for large in 1...12 {
+      for kernel in 1...5 {
+        for stride in 1...4 {
+          for padding in 0..<kernel where large + 2 * padding >= kernel {
+            let window = try small(large, kernel, stride, .amount(Extent2D(padding, padding)))
+            #expect(window.small.height == (large + 2 * padding - kernel) / stride + 1)
+            #expect(window.small.width == window.small.height && window.padTop == padding && window.padLeft == padding)
+          }
+        }
+      }
+    }
+  }
+
+  /// P = ceil(H / U); the total is what the last window needs, its smaller half at the top: torch's padding="same" for
+  /// stride 1 pads the same way, total // 2 at the left and the rest at the right.
+  @Test func sameCoversTheImage() throws {
+    for large in 1...12 {
+      for kernel in 1...5 {
+        for stride in 1...4 {
+          let window = try small(large, kernel, stride, .same)
+          let p = window.small.height
+          #expect(p == Int((Double(large) / Double(stride)).rounded(.up)))
+          let total = max(0, (p - 1) * stride + kernel - large)
+          #expect(window.padTop == total / 2 && total - window.padTop - window.padTop <= 1)
+        }
+      }
+    }
+  }
+
+  /// (P - 1) stride - 2 padding + kernel + output padding, of torch.nn.ConvTranspose2d, output padding below the
+  /// stride; and the convolution of the same geometry leads back.
+  @Test func transposedAmountsFollowPyTorch() throws {
+    for p in 1...6 {
+      for kernel in 1...5 {
+        for stride in 1...3 {
+          for padding in 0..<kernel {
+            let natural = (p - 1) * stride - 2 * padding + kernel
+            for outputPadding in 0..<stride where natural + outputPadding >= 1 {
+              let size = natural + outputPadding
+              let amount = Padding.amount(Extent2D(padding, padding))
+              let window = try large(p, kernel, stride, amount, outputPadding == 0 ? nil : size)
+              #expect(window.large.height == size && window.large.width == size)
+              guard size + 2 * padding >= kernel else { continue }
+              #expect(try small(size, kernel, stride, amount).small.height == p)
+            }
+          }
+        }
+      }
+    }
+  }
+
+  /// A transposed convolution with `.same` has exactly the geometry of the convolution from each size it may have.
+  @Test func sameMirrors() throws {
+    for large in 1...12 {
+      for kernel in 1...5 {
+        for stride in 1...4 {
+          let down = try small(large, kernel, stride, .same)
+          let up = try self.large(down.small.height, kernel, stride, .same, large)
+          #expect(up.large.height == large && up.padTop == down.padTop && up.small.height == down.small.height)
+        }
+      }
+    }
+    #expect(try large(5, 4, 2, .same, nil).large.height == 10)
+    #expect(try large(5, 3, 3, .same, nil).large.height == 15)
+  }
+
+  private func small(_ side: Int, _ kernel: Int, _ stride: Int, _ padding: Padding) throws -> Window {
+    try Window.small(
+      ImageShape(side, side, 1), channels: 1, kernel: Extent2D(kernel, kernel), stride: Extent2D(stride, stride),
+      padding: padding, at: "layer")
+  }
+
+  private func large(_ side: Int, _ kernel: Int, _ stride: Int, _ padding: Padding, _ size: Int?) throws -> Window {
+    try Window.large(
+      ImageShape(side, side, 1), channels: 1, kernel: Extent2D(kernel, kernel), stride: Extent2D(stride, stride),
+      padding: padding, outputSize: size.map { Extent2D($0, $0) }, at: "layer")
+  }
+}

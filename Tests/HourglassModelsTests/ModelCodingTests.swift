@@ -1,0 +1,159 @@
+import Foundation
+import HourglassModels
+import TestSupport
+import Testing
+
+/// Models as files: what is written is what is read, and what nobody understands is refused.
+@Suite struct ModelCodingTests {
+  @Test(arguments: LayerCases.all) func aModelSurvivesTheRoundTrip(_ row: LayerCase) throws {
+    let first = try json(row.model)
+    let read = try JSONDecoder().decode(Autoencoder.self, from: Data(first.utf8))
+    #expect(try json(read) == first)
+    #expect(read.encoder.count == row.model.encoder.count && read.decoder.count == row.model.decoder.count)
+    #expect(type(of: read.latent) == type(of: row.model.latent))
+  }
+
+  @Test(arguments: ModelCatalog.models.map(\.name)) func aPresetSurvivesTheRoundTrip(_ name: String) throws {
+    let model = try #require(ModelCatalog.model(name))
+    let first = try json(model)
+    #expect(try json(JSONDecoder().decode(Autoencoder.self, from: Data(first.utf8))) == first)
+  }
+
+  @Test func everyLayerOfTheCatalogHasARow() {
+    let tested = Set(LayerCases.all.map { type(of: $0.layer).kind })
+    #expect(tested == Set(LayerCatalog.layers.map { $0.kind }))
+  }
+
+  /// What a person writes, and the value it means with all defaults in place.
+  @Test(arguments: [
+    (#"{"layer": "Conv2D", "filters": 3, "kernel": 4}"#, "Conv2D(3, kernel: 4, stride: 1, same, linear)"),
+    (
+      #"{"layer": "Conv2D", "filters": 3, "kernel": [4, 2], "stride": [2, 1], "padding": [1, 0], "activation": "relu"}"#,
+      "Conv2D(3, kernel: 4x2, stride: 2x1, 1x0, relu)"
+    ),
+    (
+      #"{"layer": "ConvTranspose2D", "filters": 3, "kernel": 4}"#,
+      "ConvTranspose2D(3, kernel: 4, stride: 1, same, to nil, linear)"
+    ),
+    (
+      #"{"layer": "ConvTranspose2D", "filters": 1, "kernel": 4, "stride": 2, "padding": 1, "outputSize": [7, 8]}"#,
+      "ConvTranspose2D(1, kernel: 4, stride: 2, 1, to 7x8, linear)"
+    ),
+    (#"{"layer": "Dense", "units": 5}"#, "Dense(5, linear)"),
+    (#"{"layer": "Dense", "units": 5, "activation": "sigmoid"}"#, "Dense(5, sigmoid)"),
+    (#"{"layer": "MaxPool2D", "kernel": 2}"#, "MaxPool2D(2, stride: nil, 0)"),
+    (#"{"layer": "MaxPool2D", "kernel": 3, "stride": 2, "padding": "same"}"#, "MaxPool2D(3, stride: 2, same)"),
+    (#"{"layer": "Reshape", "shape": [2, 3, 4]}"#, "Reshape(2 x 3 x 4)"),
+    (#"{"layer": "GaussianLatent", "units": 6}"#, "GaussianLatent(6)"),
+  ]) func aMissingFieldHasItsDefault(_ written: String, _ meant: String) throws {
+    #expect(spell(try model(encoder: written).encoder[0]) == meant)
+  }
+
+  @Test(arguments: [
+    (
+      #"{"layer": "Conv2D", "filters": 3, "kernel": 4, "strides": 2}"#,
+      #"encoder.0: Conv2D has no field "strides"; it has filters, kernel, stride, padding, activation"#
+    ),
+    (
+      #"{"layer": "Conv3D", "filters": 3}"#,
+      "encoder.0.layer: wanted one of Conv2D, ConvTranspose2D, Dense, GaussianLatent, MaxPool2D, Reshape, "
+        + #"found "Conv3D""#
+    ),
+    (#"{"layer": "Conv2D", "filters": 3}"#, #"encoder.0: wanted a field "kernel", found none"#),
+    (#"{"units": 3}"#, #"encoder.0: wanted a field "layer", found none"#),
+    (
+      #"{"layer": "Conv2D", "filters": 3, "kernel": 3, "padding": "valid"}"#,
+      #"encoder.0.padding: wanted "same" or an amount, found "valid""#
+    ),
+    (
+      #"{"layer": "Reshape", "shape": [2, 3, 4, 5]}"#,
+      "encoder.0.shape: wanted [height, width, channels], found a list of 4"
+    ),
+    (
+      #"{"layer": "Conv2D", "filters": 3, "kernel": [3, 3, 3]}"#,
+      "encoder.0.kernel: wanted a number or [height, width], found a list of 3"
+    ),
+  ]) func whatIsNotUnderstoodIsRefused(_ written: String, _ sentence: String) {
+    #expect(throws: DecodingError.self) { try model(encoder: written) }
+    do { _ = try model(encoder: written) } catch { #expect(Self.describe(error) == sentence) }
+  }
+
+  @Test func anUnknownFieldOfTheModelIsRefused() {
+    let text =
+      #"{"name": "m", "input": [1, 1, 4], "likelihood": "squaredError", "beta": 4, "encoder": [], "#
+      + #""latent": {"layer": "Dense", "units": 4}, "decoder": []}"#
+    do {
+      _ = try JSONDecoder().decode(Autoencoder.self, from: Data(text.utf8))
+      Issue.record("the field beta was ignored")
+    } catch {
+      #expect(
+        Self.describe(error)
+          == #"a model has no field "beta"; it has name, input, likelihood, encoder, latent, decoder"#)
+    }
+  }
+
+  /// No number of a file may trap, however large: it decodes, and planning refuses it, or it does not decode.
+  @Test(arguments: [
+    #"{"layer": "Conv2D", "filters": 9223372036854775807, "kernel": 9223372036854775807}"#,
+    #"{"layer": "Conv2D", "filters": 1, "kernel": 3, "stride": 9223372036854775807}"#,
+    #"{"layer": "Conv2D", "filters": 1, "kernel": 9223372036854775807, "padding": 4611686018427387904}"#,
+    #"{"layer": "Conv2D", "filters": 1e30, "kernel": 3}"#,
+    #"{"layer": "ConvTranspose2D", "filters": 1, "kernel": 1000000000000000000, "stride": 1000000000000000000}"#,
+    #"{"layer": "ConvTranspose2D", "filters": 1, "kernel": 3, "outputSize": -9223372036854775808}"#,
+    #"{"layer": "ConvTranspose2D", "filters": 1, "kernel": 3, "stride": 65536, "padding": -9223372036854775808}"#,
+    #"{"layer": "MaxPool2D", "kernel": 9223372036854775807, "stride": 9223372036854775807, "padding": "same"}"#,
+    #"{"layer": "Dense", "units": 1000000000000}"#,
+    #"{"layer": "Reshape", "shape": [9223372036854775807, 9223372036854775807, 2]}"#,
+    #"{"layer": "GaussianLatent", "units": 9223372036854775807}"#,
+  ]) func absurdNumbersAreRefused(_ written: String) {
+    #expect(throws: (any Error).self) { try ExecutionPlan(model(encoder: written), batchSize: 2) }
+  }
+
+  private func json(_ model: Autoencoder) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted]
+    return String(decoding: try encoder.encode(model), as: UTF8.self)
+  }
+
+  private func model(encoder: String) throws -> Autoencoder {
+    let text =
+      #"{"name": "m", "input": [8, 8, 2], "likelihood": "squaredError", "encoder": [\#(encoder)], "#
+      + #""latent": {"layer": "Dense", "units": 4}, "decoder": []}"#
+    return try JSONDecoder().decode(Autoencoder.self, from: Data(text.utf8))
+  }
+
+  private func spell(_ layer: any Layer) -> String {
+    func text(_ padding: Padding) -> String {
+      switch padding {
+      case .same: "same"
+      case .amount(let amount): "\(amount)"
+      }
+    }
+    func text(_ extent: Extent2D?) -> String { extent.map { "\($0)" } ?? "nil" }
+    return switch layer {
+    case let l as Conv2D:
+      "Conv2D(\(l.filters), kernel: \(l.kernel), stride: \(l.stride), \(text(l.padding)), \(l.activation))"
+    case let l as ConvTranspose2D:
+      "ConvTranspose2D(\(l.filters), kernel: \(l.kernel), stride: \(l.stride), \(text(l.padding)), "
+        + "to \(text(l.outputSize)), \(l.activation))"
+    case let l as Dense: "Dense(\(l.units), \(l.activation))"
+    case let l as MaxPool2D: "MaxPool2D(\(l.kernel), stride: \(text(l.stride)), \(text(l.padding)))"
+    case let l as Reshape: "Reshape(\(l.shape))"
+    case let l as GaussianLatent: "GaussianLatent(\(l.units))"
+    default: "\(layer)"
+    }
+  }
+
+  /// Place and sentence of a decoding error.
+  static func describe(_ error: any Error) -> String {
+    func at(_ context: DecodingError.Context) -> String {
+      let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
+      return path.isEmpty ? "" : "\(path): "
+    }
+    switch error as? DecodingError {
+    case .dataCorrupted(let context): return at(context) + context.debugDescription
+    case .keyNotFound(let key, let context): return at(context) + #"wanted a field "\#(key.stringValue)", found none"#
+    default: return "\(error)"
+    }
+  }
+}

@@ -1,0 +1,135 @@
+import HourglassModels
+import TestSupport
+import Testing
+
+/// A chain that cannot run, and the sentence that says so.
+struct RefusedModel: Sendable, CustomStringConvertible {
+  let sentence: String
+  let model: Autoencoder
+
+  var description: String { sentence }
+
+  /// An autoencoder of 8 x 8 x 2 images, changed by `change`.
+  init(_ sentence: String, _ change: (inout Autoencoder) -> Void) {
+    self.sentence = sentence
+    var model = Autoencoder("m", input: ImageShape(8, 8, 2), likelihood: .squaredError) {
+    } latent: {
+      Dense(3)
+    } decoder: {
+      Dense(8 * 8 * 2, activation: .sigmoid)
+      Reshape(8, 8, 2)
+    }
+    change(&model)
+    self.model = model
+  }
+
+  /// The same with one layer in the encoder.
+  init(_ sentence: String, encoder layer: any Layer) { self.init(sentence) { $0.encoder = [layer] } }
+
+  static let most = 1 << 24
+
+  static let all: [RefusedModel] = [
+    RefusedModel(
+      "encoder.0: the kernel's height 11 exceeds the input's height 8 with padding 1 on both sides",
+      encoder: Conv2D(4, kernel: 11, padding: .amount(1))),
+    RefusedModel(
+      "encoder.0: the kernel's width 9 exceeds the input's width 8 with padding 0 on both sides",
+      encoder: MaxPool2D(Extent2D(2, 9))),
+    RefusedModel(
+      "encoder.0: wanted a padding of 0 to 2, below the kernel's height, found 3",
+      encoder: Conv2D(4, kernel: 3, padding: .amount(3))),
+    RefusedModel(
+      "encoder.0: wanted a padding of 0 to 1, below the kernel's width, found -1",
+      encoder: MaxPool2D(2, padding: .amount(Extent2D(0, -1)))),
+    RefusedModel(
+      "decoder.2: wanted a padding of 0 to 2, below the kernel's height, found 3"
+    ) { $0.decoder = [Dense(8), Reshape(2, 2, 2), ConvTranspose2D(2, kernel: 3, padding: .amount(3))] },
+    RefusedModel(
+      "encoder.0: wanted a stride of 1 to 65536, found 0", encoder: Conv2D(4, kernel: 3, stride: 0)),
+    RefusedModel(
+      "encoder.0: wanted a kernel of 1 to 65536, found 3x0", encoder: Conv2D(4, kernel: Extent2D(3, 0))),
+    RefusedModel(
+      "encoder.0: wanted a kernel of 1 to 65536, found 1000000000000000000",
+      encoder: Conv2D(4, kernel: 1_000_000_000_000_000_000)),
+    RefusedModel(
+      "encoder.0: wanted a stride of 1 to 65536, found 9223372036854775807",
+      encoder: MaxPool2D(2, stride: Extent2D(.max, .max))),
+    RefusedModel("encoder.0: wanted 1 to \(most) filters, found 0", encoder: Conv2D(0, kernel: 3)),
+    RefusedModel("encoder.0: wanted 1 to \(most) filters, found -5", encoder: ConvTranspose2D(-5, kernel: 3)),
+    RefusedModel(
+      "encoder.0: wanted 1 to \(most) units, found 1000000000000", encoder: Dense(1_000_000_000_000)),
+    RefusedModel("latent: wanted 1 to \(most) latent units, found 0") { $0.latent = GaussianLatent(0) },
+    RefusedModel("latent: wanted 1 to \(most) units, found 0") { $0.latent = Dense(0) },
+    RefusedModel(
+      "encoder.0: the gaussian latent belongs in the place of the latent, not in encoder.0", encoder: GaussianLatent(2)),
+    RefusedModel(
+      "decoder.1: 8 x 8 x 3 has 192 elements, but the layer before puts out 128 (128)"
+    ) { $0.decoder = [Dense(128), Reshape(8, 8, 3)] },
+    RefusedModel(
+      "encoder.0: wanted a Dense layer directly before Reshape, found none", encoder: Reshape(2, 8, 8)),
+    RefusedModel(
+      "decoder.0: wanted a Dense layer directly before Reshape, found none"
+    ) {
+      $0.latent = GaussianLatent(128)
+      $0.decoder = [Reshape(8, 8, 2)]
+    },
+    RefusedModel("decoder: wanted an output of the input's shape 8 x 8 x 2, found 128") { $0.decoder = [Dense(128)] },
+    RefusedModel("decoder: wanted an output of the input's shape 8 x 8 x 2, found 3") { $0.decoder = [] },
+    RefusedModel(
+      "decoder.1: the bernoulli likelihood wants logits, so a last layer with linear activation, found sigmoid"
+    ) { $0.likelihood = .bernoulli },
+    RefusedModel(
+      "decoder.2: an output height of 7 does not mirror an input height of 4: wanted 8 to 9"
+    ) {
+      $0.decoder = [
+        Dense(32), Reshape(4, 4, 2),
+        ConvTranspose2D(2, kernel: 4, stride: 2, padding: .amount(1), outputSize: Extent2D(7, 8)),
+      ]
+    },
+    RefusedModel(
+      "decoder.2: an output width of 9 does not mirror an input width of 4: wanted 7 to 8"
+    ) {
+      $0.decoder = [
+        Dense(32), Reshape(4, 4, 2), ConvTranspose2D(2, kernel: 3, stride: 2, outputSize: Extent2D(8, 9)),
+      ]
+    },
+    RefusedModel(
+      "decoder.2: the padding 2 leaves nothing of an output height of 3"
+    ) { $0.decoder = [Dense(8), Reshape(1, 1, 8), ConvTranspose2D(2, kernel: 3, padding: .amount(2))] },
+    RefusedModel(
+      "input: wanted height and width of 1 to 65536, 1 to \(most) channels and at most 2147483648 elements, "
+        + "found 0 x 8 x 2"
+    ) { $0.input = ImageShape(0, 8, 2) },
+    RefusedModel(
+      "input: wanted height and width of 1 to 65536, 1 to \(most) channels and at most 2147483648 elements, "
+        + "found 1000000000000 x 1000000000000 x 1000000000000"
+    ) { $0.input = ImageShape(1_000_000_000_000, 1_000_000_000_000, 1_000_000_000_000) },
+    RefusedModel(
+      "encoder.0: wanted at most 2147483648 parameters in all, found 2164260864 with this layer", encoder: Dense(most)),
+  ]
+}
+
+@Suite struct ModelErrorTests {
+  @Test(arguments: RefusedModel.all) func aChainThatCannotRunIsRefused(_ row: RefusedModel) {
+    do {
+      _ = try ExecutionPlan(row.model, batchSize: 4)
+      Issue.record("planned")
+    } catch { #expect(error.description == row.sentence) }
+  }
+
+  @Test(
+    arguments: [
+      (0, nil, "m: wanted a batch size of 1 to 1048576, found 0"),
+      (-3, 1, "m: wanted a batch size of 1 to 1048576, found -3"),
+      (Int.max, nil, "m: wanted a batch size of 1 to 1048576, found 9223372036854775807"),
+      (4, 0, "m: wanted 1 to 4 shards, not more than the batch size, found 0"),
+      (4, 5, "m: wanted 1 to 4 shards, not more than the batch size, found 5"),
+    ] as [(Int, Int?, String)])
+  func aBatchThatCannotBeCutIsRefused(_ batchSize: Int, _ shards: Int?, _ sentence: String) {
+    let model = RefusedModel("") { _ in }.model
+    do {
+      _ = try ExecutionPlan(model, batchSize: batchSize, shards: shards)
+      Issue.record("planned")
+    } catch { #expect(error.description == sentence) }
+  }
+}

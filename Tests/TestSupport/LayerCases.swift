@@ -1,0 +1,160 @@
+import HourglassModels
+
+/// One row of the table of layers: a layer, the shape that reaches it and that it makes, and an autoencoder around it.
+///
+/// A new layer adds a row; round trips, shapes, parameter layouts, plans, gradients and determinism then test it.
+public struct LayerCase: Sendable, CustomStringConvertible {
+  public let name: String
+  public let layer: any Layer
+  public let input: ImageShape
+  /// By PyTorch's formula, worked out by hand.
+  public let output: ImageShape
+  public let model: Autoencoder
+
+  public var description: String { name }
+}
+
+public enum LayerCases {
+  public static let all: [LayerCase] = [
+    encoding("conv 3x3", Conv2D(3, kernel: 3, activation: .relu), of: ImageShape(6, 5, 2), to: ImageShape(6, 5, 3)),
+    encoding(
+      "conv 4x4 stride 2, odd image", Conv2D(3, kernel: 4, stride: 2, activation: .relu), of: ImageShape(7, 5, 2),
+      to: ImageShape(4, 3, 3)),
+    encoding(
+      "conv 4x4 stride 2 padding 1", Conv2D(5, kernel: 4, stride: 2, padding: .amount(1), activation: .sigmoid),
+      of: ImageShape(8, 6, 1), to: ImageShape(4, 3, 5)),
+    encoding(
+      "conv 3x2 stride 1x2 padding 1x0",
+      Conv2D(2, kernel: Extent2D(3, 2), stride: Extent2D(1, 2), padding: .amount(Extent2D(1, 0))),
+      of: ImageShape(5, 7, 3), to: ImageShape(5, 3, 2)),
+    encoding("conv 1x1", Conv2D(4, kernel: 1), of: ImageShape(3, 4, 2), to: ImageShape(3, 4, 4)),
+    encoding(
+      "conv wider than the image", Conv2D(2, kernel: 5, activation: .relu), of: ImageShape(3, 2, 2),
+      to: ImageShape(3, 2, 2)),
+    encoding(
+      "conv after conv", after: [Conv2D(4, kernel: 3, activation: .relu)],
+      Conv2D(3, kernel: 4, stride: 2, activation: .relu), of: ImageShape(6, 6, 1), to: ImageShape(3, 3, 3)),
+    encoding("max-pool 2", MaxPool2D(2), of: ImageShape(6, 7, 2), to: ImageShape(3, 3, 2)),
+    encoding(
+      "max-pool 3 stride 2 padding 1", after: [Conv2D(3, kernel: 3, activation: .relu)],
+      MaxPool2D(3, stride: 2, padding: .amount(1)), of: ImageShape(7, 6, 1), to: ImageShape(4, 3, 3)),
+    encoding(
+      "max-pool 2 stride 1", after: [Conv2D(2, kernel: 3, activation: .sigmoid)], MaxPool2D(2, stride: 1),
+      of: ImageShape(4, 4, 1), to: ImageShape(3, 3, 2)),
+    encoding("dense", Dense(7, activation: .relu), of: ImageShape(3, 2, 2), to: ImageShape(vector: 7)),
+    encoding(
+      "dense, sigmoid", after: [Conv2D(2, kernel: 3, activation: .relu)], Dense(5, activation: .sigmoid),
+      of: ImageShape(4, 3, 2), to: ImageShape(vector: 5)),
+    encoding(
+      "reshape", after: [Dense(24, activation: .relu)], Reshape(2, 3, 4), of: ImageShape(4, 4, 1),
+      to: ImageShape(2, 3, 4)),
+    decoding(
+      "transposed 4x4 stride 2", ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid),
+      from: ImageShape(3, 2, 4), to: ImageShape(6, 4, 2)),
+    decoding(
+      "transposed 4x4 stride 2 padding 1", ConvTranspose2D(1, kernel: 4, stride: 2, padding: .amount(1)),
+      from: ImageShape(3, 4, 2), to: ImageShape(6, 8, 1)),
+    decoding(
+      "transposed 3x3 stride 2 padding 1 to an odd size",
+      ConvTranspose2D(3, kernel: 3, stride: 2, padding: .amount(1), outputSize: Extent2D(5, 8)),
+      from: ImageShape(3, 4, 2), to: ImageShape(5, 8, 3)),
+    decoding(
+      "transposed 3x3 stride 2 to an odd size",
+      ConvTranspose2D(2, kernel: 3, stride: 2, outputSize: Extent2D(5, 7), activation: .sigmoid),
+      from: ImageShape(3, 4, 3), to: ImageShape(5, 7, 2)),
+    decoding(
+      "transposed 2x3 stride 1x2 padding 0",
+      ConvTranspose2D(2, kernel: Extent2D(2, 3), stride: Extent2D(1, 2), padding: .amount(0)),
+      from: ImageShape(3, 2, 3), to: ImageShape(4, 5, 2)),
+    decoding(
+      "transposed after transposed", after: [ConvTranspose2D(3, kernel: 4, stride: 2, activation: .relu)],
+      ConvTranspose2D(2, kernel: 3, activation: .sigmoid), from: ImageShape(2, 3, 4), to: ImageShape(4, 6, 2)),
+    latent("gaussian latent", GaussianLatent(3), units: 3),
+    latent("linear latent", Dense(4), units: 4),
+    convolutionalLatent,
+    vectors,
+  ]
+
+  /// Those that the loss of whose models has a divergence.
+  public static let variational = all.filter(\.model.isVariational)
+
+  private static func encoding(
+    _ name: String, after: [any Layer] = [], _ layer: any Layer, of input: ImageShape, to output: ImageShape
+  ) -> LayerCase {
+    var model = Autoencoder(name, input: input, likelihood: .squaredError) {
+    } latent: {
+      Dense(3)
+    } decoder: {
+      Dense(input.count, activation: .sigmoid)
+      Reshape(input.height, input.width, input.channels)
+    }
+    model.encoder = after + [layer]
+    let reaching =
+      switch after.first {
+      case let conv as Conv2D: ImageShape(input.height, input.width, conv.filters)
+      case let dense as Dense: ImageShape(vector: dense.units)
+      default: input
+      }
+    return LayerCase(name: name, layer: layer, input: reaching, output: output, model: model)
+  }
+
+  private static func decoding(
+    _ name: String, after: [any Layer] = [], _ layer: any Layer, from small: ImageShape, to image: ImageShape
+  ) -> LayerCase {
+    var model = Autoencoder(name, input: image, likelihood: .squaredError) {
+      Dense(6, activation: .relu)
+    } latent: {
+      Dense(4)
+    } decoder: {
+      Dense(small.count, activation: .relu)
+      Reshape(small.height, small.width, small.channels)
+    }
+    model.decoder += after + [layer]
+    let reaching =
+      after.isEmpty ? small : ImageShape(2 * small.height, 2 * small.width, (after[0] as! ConvTranspose2D).filters)
+    return LayerCase(name: name, layer: layer, input: reaching, output: image, model: model)
+  }
+
+  private static func latent(_ name: String, _ layer: any Layer, units: Int) -> LayerCase {
+    let model = Autoencoder(name, input: ImageShape(4, 4, 1), likelihood: .bernoulli) {
+      Conv2D(3, kernel: 4, stride: 2, activation: .relu)
+    } latent: {
+      layer
+    } decoder: {
+      Dense(12, activation: .relu)
+      Reshape(2, 2, 3)
+      ConvTranspose2D(1, kernel: 4, stride: 2)
+    }
+    return LayerCase(
+      name: name, layer: layer, input: ImageShape(2, 2, 3), output: ImageShape(vector: units), model: model)
+  }
+
+  /// No dense layer at all: one chunked segment.
+  private static let convolutionalLatent: LayerCase = {
+    let layer = Conv2D(2, kernel: 3, stride: 2)
+    let model = Autoencoder("convolutional latent", input: ImageShape(6, 6, 2), likelihood: .squaredError) {
+      Conv2D(4, kernel: 3, activation: .relu)
+    } latent: {
+      layer
+    } decoder: {
+      ConvTranspose2D(4, kernel: 4, stride: 2, activation: .relu)
+      Conv2D(2, kernel: 3, activation: .sigmoid)
+    }
+    return LayerCase(
+      name: model.name, layer: layer, input: ImageShape(6, 6, 4), output: ImageShape(3, 3, 2), model: model)
+  }()
+
+  /// No image at all: one grouped segment, dense at both ends.
+  private static let vectors: LayerCase = {
+    let layer = Dense(8, activation: .relu)
+    let model = Autoencoder("vectors", input: ImageShape(vector: 10), likelihood: .bernoulli) {
+      layer
+    } latent: {
+      GaussianLatent(2)
+    } decoder: {
+      Dense(10)
+    }
+    return LayerCase(
+      name: model.name, layer: layer, input: ImageShape(vector: 10), output: ImageShape(vector: 8), model: model)
+  }()
+}
