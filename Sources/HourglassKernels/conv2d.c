@@ -42,7 +42,8 @@ const char *hg_conv2d_check(const hg_geometry2d *g) {
   if (g->pad_top >= g->filter_height) return "the padding at the top is not below the filter's height";
   if (g->pad_left >= g->filter_width) return "the padding at the left is not below the filter's width";
   /* Products in double: they cannot overflow, and being too large by a rounding error does no harm. */
-  const double N = g->samples > 0 ? (double)g->samples : 1, C = (double)g->large_channels, K = (double)g->small_channels;
+  const double N = g->samples > 0 ? (double)g->samples : 1, C = (double)g->large_channels,
+               K = (double)g->small_channels;
   const double taps = (double)g->filter_height * (double)g->filter_width;
   const double positions = (double)g->small_height * (double)g->small_width;
   if (N * (double)g->large_height * (double)g->large_width * C >= LIMIT)

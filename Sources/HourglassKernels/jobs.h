@@ -30,9 +30,9 @@ typedef struct hg_axis {
 } hg_axis;
 
 /* The scatter form falls into phases. Along one axis large positions l = phase + stride i meet small position p through
- * tap r where l + pad = stride p + r, so r = first_tap (mod stride) with first_tap = (phase + pad) mod stride: phases and
- * first taps correspond. Within a phase it is a gather of stride 1 with the taps reversed, tap j being
- * first_tap + stride (taps - 1 - j). Prepared weights hold the phases in the order of first taps. */
+ * tap r where l + pad = stride p + r, so r = first_tap (mod stride) with first_tap = (phase + pad) mod stride: phases
+ * and first taps correspond. Within a phase it is a gather of stride 1 with the taps reversed, tap j being first_tap +
+ * stride (taps - 1 - j). Prepared weights hold the phases in the order of first taps. */
 static inline ptrdiff_t hg_phase_taps(ptrdiff_t first_tap, ptrdiff_t filter, ptrdiff_t stride) {
   return first_tap < filter ? hg_ceil_div(filter - first_tap, stride) : 0;
 }
@@ -64,8 +64,7 @@ static inline ptrdiff_t hg_strips_block(const hg_geometry2d *g) {
   return hg_min(g->stride_horizontal, g->large_width + g->pad_left);
 }
 static inline ptrdiff_t hg_strips_products(const hg_geometry2d *g) {
-  return g->small_height * g->small_width *
-         hg_round_up(g->filter_height * g->filter_width * g->large_channels);
+  return g->small_height * g->small_width * hg_round_up(g->filter_height * g->filter_width * g->large_channels);
 }
 /* Products, one large row in whole blocks, the bias repeated over a block; each with 16 floats to spare. */
 static inline ptrdiff_t hg_strips_row(const hg_geometry2d *g) {
@@ -96,7 +95,8 @@ typedef struct hg_column_sums_job {
   float *out;
 } hg_column_sums_job;
 
-/* tail[i, j] = in[i, whole + j], zero for j beyond the columns, where `whole` is columns rounded down to 16; rows x 16. */
+/* tail[i, j] = in[i, whole + j], zero for j beyond the columns, where `whole` is columns rounded down to 16; rows x 16.
+ */
 void hg_pack_tail(ptrdiff_t rows, ptrdiff_t columns, const float *in, float *tail, const hg_parallel *parallel);
 
 /* y = x weight. tail: the last O mod 16 columns of weight, I 16 with zeros. */

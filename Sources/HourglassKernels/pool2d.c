@@ -26,8 +26,8 @@ void hg_max_pool2d_backward(const hg_geometry2d *geometry, const float *dy, cons
   const hg_max_unpool_job job = {geometry, dy, switches, output};
   hg_run(hg_kernels_in_use()->max_pool_backward, &job, parallel);
   if (gate_activation == HG_ACTIVATION_SIGMOID) {
-    const ptrdiff_t count = geometry->samples * geometry->large_height * geometry->large_width *
-                            geometry->large_channels;
+    const ptrdiff_t count =
+        geometry->samples * geometry->large_height * geometry->large_width * geometry->large_channels;
     hg_activation_backward(gate_activation, count, gate, dx, dx, parallel);
   }
 }

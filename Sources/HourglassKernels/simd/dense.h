@@ -10,8 +10,7 @@ static void transpose(ptrdiff_t rows, ptrdiff_t columns, const float *in, ptrdif
       if (high == 16 && wide == 16) {
         UNROLL for (int a = 0; a < 16; a++) m[a] = v16_load(in + (i + a) * in_stride + j);
       } else {
-        for (int a = 0; a < 16; a++)
-          m[a] = a < high ? v16_load_part(in + (i + a) * in_stride + j, wide) : v16_splat(0);
+        for (int a = 0; a < 16; a++) m[a] = a < high ? v16_load_part(in + (i + a) * in_stride + j, wide) : v16_splat(0);
       }
       v16_transpose(m);
       if (wide == 16) {
@@ -119,7 +118,8 @@ static void dense_backward_weight(const void *argument, ptrdiff_t part, ptrdiff_
   const hg_dense_backward_weight_job *job = argument;
   const ptrdiff_t N = job->geometry->samples, I = job->geometry->inputs, O = job->geometry->outputs;
   const ptrdiff_t whole = O / 16 * 16, count = job->last - job->first;
-  const ptrdiff_t first = job->first + hg_share(count, part, parts), last = job->first + hg_share(count, part + 1, parts);
+  const ptrdiff_t first = job->first + hg_share(count, part, parts),
+                  last = job->first + hg_share(count, part + 1, parts);
   for (ptrdiff_t block = first; block < last; block += DENSE_WEIGHT_BLOCK)
     for (ptrdiff_t o = 0; o < O;) {
       const bool tail = o == whole;

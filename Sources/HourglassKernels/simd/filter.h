@@ -123,18 +123,18 @@ static void filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
 INLINE void column_sums_block(const hg_column_sums_job *job, const int groups, ptrdiff_t column) {
   const ptrdiff_t last = hg_min(16, job->columns - column - 16 * (groups - 1));
   v16 sum[4];
-  UNROLL for (int j = 0; j < groups; j++)
-    sum[j] = job->accumulate ? v16_load_part(job->out + column + 16 * j, j == groups - 1 ? last : 16) : v16_splat(0);
+  UNROLL for (int j = 0; j < groups; j++) sum[j] =
+      job->accumulate ? v16_load_part(job->out + column + 16 * j, j == groups - 1 ? last : 16) : v16_splat(0);
   const float *in = job->in + column;
   if (last == 16)
     for (ptrdiff_t i = 0; i < job->rows; i++, in += job->columns)
       UNROLL for (int j = 0; j < groups; j++) sum[j] += v16_load(in + 16 * j);
   else
     for (ptrdiff_t i = 0; i < job->rows; i++, in += job->columns)
-      UNROLL for (int j = 0; j < groups; j++)
-        sum[j] += j == groups - 1 ? v16_load_part(in + 16 * j, last) : v16_load(in + 16 * j);
+      UNROLL for (int j = 0; j < groups; j++) sum[j] +=
+          j == groups - 1 ? v16_load_part(in + 16 * j, last) : v16_load(in + 16 * j);
   UNROLL for (int j = 0; j < groups; j++)
-    v16_store_part(job->out + column + 16 * j, sum[j], j == groups - 1 ? last : 16);
+      v16_store_part(job->out + column + 16 * j, sum[j], j == groups - 1 ? last : 16);
 }
 
 /* columns < 16: lane i of sum[v] is partial sum 16 v + i, which belongs to column (16 v + i) mod columns. */
@@ -159,20 +159,34 @@ static void column_sums(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   if (job->shared) {
     if (part != 0) return;
     switch (job->columns) {
-    case 1: column_sums_shared(job, 1); break;
-    case 2: column_sums_shared(job, 2); break;
-    case 3: column_sums_shared(job, 3); break;
-    default: column_sums_shared(job, job->columns);
+      case 1:
+        column_sums_shared(job, 1);
+        break;
+      case 2:
+        column_sums_shared(job, 2);
+        break;
+      case 3:
+        column_sums_shared(job, 3);
+        break;
+      default:
+        column_sums_shared(job, job->columns);
     }
     return;
   }
   const ptrdiff_t groups = hg_ceil_div(job->columns, 16), end = hg_share(groups, part + 1, parts);
   for (ptrdiff_t group = hg_share(groups, part, parts); group < end;) {
     switch (hg_min(4, end - group)) {
-    case 1: column_sums_block(job, 1, 16 * group); break;
-    case 2: column_sums_block(job, 2, 16 * group); break;
-    case 3: column_sums_block(job, 3, 16 * group); break;
-    default: column_sums_block(job, 4, 16 * group);
+      case 1:
+        column_sums_block(job, 1, 16 * group);
+        break;
+      case 2:
+        column_sums_block(job, 2, 16 * group);
+        break;
+      case 3:
+        column_sums_block(job, 3, 16 * group);
+        break;
+      default:
+        column_sums_block(job, 4, 16 * group);
     }
     group += hg_min(4, end - group);
   }

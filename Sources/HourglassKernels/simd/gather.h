@@ -132,9 +132,8 @@ static void gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
     for (ptrdiff_t v = 0; v < hg_min(V, g->large_width); v++) {
       const hg_axis vertical = gather_phase_axis(u, g->large_height, g->small_height, g->filter_height, U, g->pad_top);
       const hg_axis horizontal = gather_phase_axis(v, g->large_width, g->small_width, g->filter_width, V, g->pad_left);
-      const ptrdiff_t before =
-          hg_phase_taps_before((u + g->pad_top) % U, g->filter_height, U) * g->filter_width +
-          hg_phase_taps_before((v + g->pad_left) % V, g->filter_width, V) * vertical.taps;
+      const ptrdiff_t before = hg_phase_taps_before((u + g->pad_top) % U, g->filter_height, U) * g->filter_width +
+                               hg_phase_taps_before((v + g->pad_left) % V, g->filter_width, V) * vertical.taps;
       const bool met = vertical.taps && horizontal.taps;
       const ptrdiff_t place = u * row + v * C;
       gather_pass pass = {.samples = g->samples,

@@ -45,8 +45,7 @@ static void max_pool_forward(const void *argument, ptrdiff_t part, ptrdiff_t par
     for (ptrdiff_t q = 0; q < g->small_width; q++) {
       const pool_window w = pool_window_of(g, i % g->small_height, q);
       const ptrdiff_t high = w.r1 - w.r0, wide = w.s1 - w.s0, first = w.r0 * S + w.s0;
-      const float *x =
-          job->x + i / g->small_height * g->large_height * row + (w.h + w.r0) * row + (w.w + w.s0) * K;
+      const float *x = job->x + i / g->small_height * g->large_height * row + (w.h + w.r0) * row + (w.w + w.s0) * K;
       const ptrdiff_t at = (i * g->small_width + q) * K;
       for (ptrdiff_t k = 0; k < K; k += 16) {
         uint8_t *switches = job->switches ? job->switches + at + k : NULL;

@@ -33,9 +33,10 @@ static void strips_row(const hg_geometry2d *g, ptrdiff_t h, const float *z, cons
   const ptrdiff_t U = g->stride_vertical, V = g->stride_horizontal, C = g->large_channels, S = g->filter_width;
   const ptrdiff_t P = g->small_height, Q = g->small_width;
   const ptrdiff_t columns = hg_round_up(g->filter_height * S * C), taps = hg_ceil_div(S, V);
-  const ptrdiff_t width = hg_strips_block(g), run = width * C, blocks = hg_ceil_div(g->large_width + g->pad_left, width);
+  const ptrdiff_t width = hg_strips_block(g), run = width * C,
+                  blocks = hg_ceil_div(g->large_width + g->pad_left, width);
   const ptrdiff_t last_run = hg_min(run, (S - (taps - 1) * V) * C); /* what tap block `taps - 1` holds */
-  const ptrdiff_t step = V * C - columns; /* from (q, j) to (q - 1, j + 1) */
+  const ptrdiff_t step = V * C - columns;                           /* from (q, j) to (q - 1, j + 1) */
   const ptrdiff_t reach = h + g->pad_top;
   const ptrdiff_t p0 = reach < g->filter_height ? 0 : hg_ceil_div(reach - g->filter_height + 1, U);
   const ptrdiff_t p1 = hg_min(P, reach / U + 1);

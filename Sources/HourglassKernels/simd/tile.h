@@ -7,8 +7,8 @@
  * All rows * groups * 16 sums stay in registers. A sum is one chain of fused multiply-adds in the order of l, and
  * `accumulate` goes on with the chain, so that blocking never changes bits. */
 
-/* Three nested loops: n3 times, n2 times, n1 times a step of a1 along the rows and of ldb along b. The starts of the two
- * outer loops lie a3 and a2 apart along the rows; b advances by b2 and b3 more after each of their turns. */
+/* Three nested loops: n3 times, n2 times, n1 times a step of a1 along the rows and of ldb along b. The starts of the
+ * two outer loops lie a3 and a2 apart along the rows; b advances by b2 and b3 more after each of their turns. */
 typedef struct tile_depth {
   ptrdiff_t n3, a3, b3, n2, a2, b2, n1, a1, ldb;
 } tile_depth;
@@ -55,19 +55,18 @@ INLINE void tile_body(const int rows, const int groups, const bool unit, const f
   UNROLL for (int i = 0; i < rows; i++) r[i] = row[i];
   if (columns < width) {
     tile_edge_start(o, offset, rows, width, columns, edge);
-    UNROLL for (int i = 0; i < rows; i++)
-      UNROLL for (int j = 0; j < vecs; j++) sum[i][j] = vec_load(edge + i * width + j * HG_LANES);
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) sum[i][j] =
+        vec_load(edge + i * width + j * HG_LANES);
   } else if (o->accumulate) {
-    UNROLL for (int i = 0; i < rows; i++)
-      UNROLL for (int j = 0; j < vecs; j++) sum[i][j] = vec_load(o->out + offset[i] + j * HG_LANES);
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) sum[i][j] =
+        vec_load(o->out + offset[i] + j * HG_LANES);
   } else if (o->bias) {
     UNROLL for (int j = 0; j < vecs; j++) {
       const vec bias = vec_load(o->bias + j * HG_LANES);
       UNROLL for (int i = 0; i < rows; i++) sum[i][j] = bias;
     }
   } else {
-    UNROLL for (int i = 0; i < rows; i++)
-      UNROLL for (int j = 0; j < vecs; j++) sum[i][j] = vec_splat(0);
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) sum[i][j] = vec_splat(0);
   }
 
   for (ptrdiff_t outer = 0; outer < d->n3; outer++, b += d->b3)
@@ -84,25 +83,23 @@ INLINE void tile_body(const int rows, const int groups, const bool unit, const f
     }
 
   if (columns < width) {
-    UNROLL for (int i = 0; i < rows; i++)
-      UNROLL for (int j = 0; j < vecs; j++) vec_store(edge + i * width + j * HG_LANES, sum[i][j]);
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
+        vec_store(edge + i * width + j * HG_LANES, sum[i][j]);
     tile_edge_end(o, offset, rows, width, columns, edge);
   } else if (o->gate) {
-    UNROLL for (int i = 0; i < rows; i++)
-      UNROLL for (int j = 0; j < vecs; j++)
-        vec_store(o->out + offset[i] + j * HG_LANES,
-                  vec_gate(vec_load(o->gate + offset[i] + j * HG_LANES), sum[i][j]));
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
+        vec_store(o->out + offset[i] + j * HG_LANES, vec_gate(vec_load(o->gate + offset[i] + j * HG_LANES), sum[i][j]));
   } else if (o->relu) {
-    UNROLL for (int i = 0; i < rows; i++)
-      UNROLL for (int j = 0; j < vecs; j++) vec_store(o->out + offset[i] + j * HG_LANES, vec_relu(sum[i][j]));
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
+        vec_store(o->out + offset[i] + j * HG_LANES, vec_relu(sum[i][j]));
   } else {
-    UNROLL for (int i = 0; i < rows; i++)
-      UNROLL for (int j = 0; j < vecs; j++) vec_store(o->out + offset[i] + j * HG_LANES, sum[i][j]);
+    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
+        vec_store(o->out + offset[i] + j * HG_LANES, sum[i][j]);
   }
 }
 
-#define TILE_PARAMETERS                                                                                          \
-  const float *const *row, const tile_depth *d, const float *b, const hg_output *o, const ptrdiff_t *offset,     \
+#define TILE_PARAMETERS                                                                                      \
+  const float *const *row, const tile_depth *d, const float *b, const hg_output *o, const ptrdiff_t *offset, \
       ptrdiff_t columns
 typedef void (*tile_function)(TILE_PARAMETERS);
 
@@ -119,12 +116,12 @@ typedef void (*tile_function)(TILE_PARAMETERS);
 #define TILE_SIZES(X) TILE_3(X, 1)
 #endif
 
-#define TILE_DEFINE(rows, groups)                                                               \
-  static __attribute__((noinline)) void tile_unit_##rows##x##groups(TILE_PARAMETERS) {          \
-    tile_body(rows, groups, true, row, d, b, o, offset, columns);                               \
-  }                                                                                             \
-  static __attribute__((noinline)) void tile_step_##rows##x##groups(TILE_PARAMETERS) {          \
-    tile_body(rows, groups, false, row, d, b, o, offset, columns);                              \
+#define TILE_DEFINE(rows, groups)                                                      \
+  static __attribute__((noinline)) void tile_unit_##rows##x##groups(TILE_PARAMETERS) { \
+    tile_body(rows, groups, true, row, d, b, o, offset, columns);                      \
+  }                                                                                    \
+  static __attribute__((noinline)) void tile_step_##rows##x##groups(TILE_PARAMETERS) { \
+    tile_body(rows, groups, false, row, d, b, o, offset, columns);                     \
   }
 TILE_SIZES(TILE_DEFINE)
 

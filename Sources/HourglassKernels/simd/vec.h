@@ -1,4 +1,5 @@
-/* The small vocabulary of vector operations that all kernels are written in. No intrinsics: the compiler's vector types.
+/* The small vocabulary of vector operations that all kernels are written in. No intrinsics: the compiler's vector
+ * types.
  *
  * Parameters: HG_LANES, the floats in a register of this instruction set.
  *   vec   one register; used by the tile, where the number of registers counts.
@@ -50,8 +51,16 @@ INLINE v16 v16_splat(float x) { return x - (v16){0}; }
   if (n & 4) COPY(4)   \
   if (n & 2) COPY(2)   \
   if (n & 1) COPY(1)
-#define V16_COPY_IN(count) { __builtin_memcpy(lanes + i, p + i, 4 * (count)); i += count; }
-#define V16_COPY_OUT(count) { __builtin_memcpy(p + i, lanes + i, 4 * (count)); i += count; }
+#define V16_COPY_IN(count)                           \
+  {                                                  \
+    __builtin_memcpy(lanes + i, p + i, 4 * (count)); \
+    i += count;                                      \
+  }
+#define V16_COPY_OUT(count)                          \
+  {                                                  \
+    __builtin_memcpy(p + i, lanes + i, 4 * (count)); \
+    i += count;                                      \
+  }
 INLINE v16 v16_load_part(const float *p, ptrdiff_t n) {
   if (n >= 16) return v16_load(p);
   float lanes[16] = {0};
@@ -76,11 +85,11 @@ INLINE v16 v16_relu(v16 x) { return v16_select(x <= v16_splat(0), v16_splat(0), 
 
 /* Exchanges rows and columns of a 16 x 16 matrix: in stage w = 1, 2, 4, 8 rows i and i + w exchange blocks of w x w. */
 INLINE void v16_transpose(v16 m[16]) {
-#define STAGE(w, low, high)                                 \
-  UNROLL for (int i = 0; i < 16; i++) if (!(i & w)) {       \
-    const v16 a = m[i], b = m[i + w];                       \
-    m[i] = __builtin_shufflevector(a, b, low);              \
-    m[i + w] = __builtin_shufflevector(a, b, high);         \
+#define STAGE(w, low, high)                           \
+  UNROLL for (int i = 0; i < 16; i++) if (!(i & w)) { \
+    const v16 a = m[i], b = m[i + w];                 \
+    m[i] = __builtin_shufflevector(a, b, low);        \
+    m[i + w] = __builtin_shufflevector(a, b, high);   \
   }
 #define LIST(...) __VA_ARGS__
   STAGE(1, LIST(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),

@@ -1,0 +1,372 @@
+import HourglassKernels
+import TestSupport
+import Testing
+
+/// Inputs of all six passes over one geometry.
+private struct Problem {
+  var geometry: hg_geometry2d
+  let large, small, filter, largeBias, smallBias, largeGate, smallGate: Floats
+
+  init(_ geometry: hg_geometry2d, _ fill: (Int, inout SplitMix64) -> Floats) {
+    var generator = SplitMix64(seed: 1)
+    self.geometry = geometry
+    large = fill(geometry.largeCount, &generator)
+    small = fill(geometry.smallCount, &generator)
+    filter = fill(geometry.filterCount, &generator)
+    largeBias = fill(geometry.large_channels, &generator)
+    smallBias = fill(geometry.small_channels, &generator)
+    largeGate = fill(geometry.largeCount, &generator)
+    smallGate = fill(geometry.smallCount, &generator)
+  }
+
+  init(magnitudesOf p: Problem) {
+    geometry = p.geometry
+    large = p.large.magnitudes
+    small = p.small.magnitudes
+    filter = p.filter.magnitudes
+    largeBias = p.largeBias.magnitudes
+    smallBias = p.smallBias.magnitudes
+    largeGate = p.largeGate
+    smallGate = p.smallGate
+  }
+}
+
+/// The outputs of the six passes; parameters' gradients start from the filter and the biases where accumulated.
+private struct Outputs {
+  let forward, backwardData, backwardFilter, backwardBias: Floats
+  let transposeForward, transposeData, transposeFilter, transposeBias: Floats
+
+  init(_ g: hg_geometry2d, accumulatingInto p: Problem?) {
+    forward = Floats(count: g.smallCount)
+    transposeData = Floats(count: g.smallCount)
+    backwardData = Floats(count: g.largeCount)
+    transposeForward = Floats(count: g.largeCount)
+    backwardFilter = p.map { Floats($0.filter.array) } ?? Floats(count: g.filterCount)
+    transposeFilter = p.map { Floats($0.filter.array) } ?? Floats(count: g.filterCount)
+    backwardBias = p.map { Floats($0.smallBias.array) } ?? Floats(count: g.small_channels)
+    transposeBias = p.map { Floats($0.largeBias.array) } ?? Floats(count: g.large_channels)
+  }
+
+  var all: [(String, Floats)] {
+    [
+      ("forward", forward), ("backward data", backwardData), ("backward filter", backwardFilter),
+      ("backward bias", backwardBias), ("transpose forward", transposeForward),
+      ("transpose backward data", transposeData), ("transpose backward filter", transposeFilter),
+      ("transpose backward bias", transposeBias),
+    ]
+  }
+}
+
+private func reference(
+  _ p: Problem, _ activation: hg_activation, bias: Bool, accumulate: Bool = false
+) -> Outputs {
+  let out = Outputs(p.geometry, accumulatingInto: accumulate ? p : nil)
+  withUnsafePointer(to: p.geometry) { g in
+    let small = bias ? p.smallBias.pointer : nil
+    let large = bias ? p.largeBias.pointer : nil
+    let (x, y, w) = (p.large.pointer, p.small.pointer, p.filter.pointer)
+    hg_reference_conv2d_forward(g, x, w, small, activation, out.forward.pointer)
+    hg_reference_conv2d_backward_data(g, y, w, activation, p.largeGate.pointer, out.backwardData.pointer)
+    hg_reference_conv2d_backward_filter(
+      g, x, y, accumulate, out.backwardFilter.pointer, out.backwardBias.pointer)
+    hg_reference_conv2d_transpose_forward(g, y, w, large, activation, out.transposeForward.pointer)
+    hg_reference_conv2d_transpose_backward_data(
+      g, x, w, activation, p.smallGate.pointer, out.transposeData.pointer)
+    hg_reference_conv2d_transpose_backward_filter(
+      g, y, x, accumulate, out.transposeFilter.pointer, out.transposeBias.pointer)
+  }
+  return out
+}
+
+/// Runs the kernels. Weights are prepared and scratch is brought in buffers of exactly the sizes asked for.
+private func kernels(
+  _ p: Problem, _ activation: hg_activation, bias: Bool, accumulate: Bool = false, _ division: Division
+) -> Outputs {
+  let out = Outputs(p.geometry, accumulatingInto: accumulate ? p : nil)
+  var parallel = division.parallel
+  withUnsafePointer(to: p.geometry) { g in
+    let gather = Floats(count: hg_conv2d_prepared_gather_count(g))
+    let scatter = Floats(count: hg_conv2d_prepared_scatter_count(g))
+    let scatterScratch = Floats(count: hg_conv2d_scatter_scratch(g, &parallel))
+    let filterScratch = Floats(count: hg_conv2d_filter_scratch(g, &parallel))
+    let small = bias ? p.smallBias.pointer : nil
+    let large = bias ? p.largeBias.pointer : nil
+    let (x, y) = (p.large.pointer, p.small.pointer)
+    hg_conv2d_prepare_gather(g, p.filter.pointer, gather.pointer, &parallel)
+    hg_conv2d_prepare_scatter(g, p.filter.pointer, scatter.pointer, &parallel)
+    hg_conv2d_forward(g, x, gather.pointer, small, activation, out.forward.pointer, &parallel)
+    hg_conv2d_backward_data(
+      g, y, scatter.pointer, activation, p.largeGate.pointer, out.backwardData.pointer, scatterScratch.pointer,
+      &parallel)
+    hg_conv2d_backward_filter(
+      g, x, y, accumulate, out.backwardFilter.pointer, out.backwardBias.pointer, filterScratch.pointer,
+      &parallel)
+    hg_conv2d_transpose_forward(
+      g, y, scatter.pointer, large, activation, out.transposeForward.pointer, scatterScratch.pointer, &parallel)
+    hg_conv2d_transpose_backward_data(
+      g, x, gather.pointer, activation, p.smallGate.pointer, out.transposeData.pointer, &parallel)
+    hg_conv2d_transpose_backward_filter(
+      g, y, x, accumulate, out.transposeFilter.pointer, out.transposeBias.pointer, filterScratch.pointer,
+      &parallel)
+    for buffer in [gather, scatter, scatterScratch, filterScratch] + out.all.map(\.1) {
+      #expect(buffer.isIntact, "a kernel wrote before the start of a buffer")
+    }
+  }
+  return out
+}
+
+private func expectEqual(_ got: Outputs, _ wanted: Outputs, bits: Bool = false, _ comment: String) {
+  for ((name, a), (_, b)) in zip(got.all, wanted.all) {
+    let wrong = difference(a, b, bits: bits)
+    #expect(wrong == nil, "\(name), \(comment): \(wrong ?? "")")
+  }
+}
+
+private let cases = flagshipConvolutions + awkwardConvolutions + randomConvolutions(seed: 20_260, count: 40)
+
+extension KernelTests {
+  @Suite struct ConvolutionTests {
+    @Test("every geometry of the table is accepted", arguments: cases)
+    func accepted(_ testCase: ConvolutionCase) {
+      var geometry = testCase.geometry
+      #expect(text(hg_conv2d_check(&geometry)) == nil)
+    }
+
+    /// Sums of small integers are exact in float, so the reference must be met to the bit.
+    @Test("small integers: every instruction set and division equals the definition", arguments: cases)
+    func exact(_ testCase: ConvolutionCase) {
+      let problem = Problem(testCase.geometry, Floats.integers)
+      for (activation, bias) in [(HG_ACTIVATION_LINEAR, false), (HG_ACTIVATION_RELU, true)] {
+        let wanted = reference(problem, activation, bias: bias, accumulate: bias)
+        withEachInstructionSet { name in
+          for division in Division.openMP {
+            let got = kernels(problem, activation, bias: bias, accumulate: bias, division)
+            expectEqual(got, wanted, "\(name), \(division), activation \(activation.rawValue)")
+          }
+        }
+      }
+    }
+
+    @Test("random inputs: instruction sets with FMA and all divisions give the same bits", arguments: cases)
+    func sameBits(_ testCase: ConvolutionCase) {
+      let problem = Problem(testCase.geometry, Floats.uniform)
+      for activation in [HG_ACTIVATION_RELU, HG_ACTIVATION_SIGMOID] {
+        var first: Outputs?
+        withEachInstructionSet(onlyFMA: true) { name in
+          for division in Division.all {
+            let got = kernels(problem, activation, bias: true, division)
+            if let first { expectEqual(got, first, bits: true, "\(name), \(division)") } else { first = got }
+          }
+        }
+      }
+    }
+
+    @Test("samples in two calls with accumulation give the bits of one call", arguments: cases)
+    func splits(_ testCase: ConvolutionCase) {
+      var geometry = testCase.geometry
+      geometry.samples = 11
+      if geometry.largeCount + geometry.smallCount > 200_000 { return }
+      let problem = Problem(geometry, Floats.uniform)
+      let whole = kernels(problem, HG_ACTIVATION_RELU, bias: true, Division.openMP[0])
+      for first in [1, 8] {
+        let forward = Floats(count: geometry.smallCount)
+        let transposeForward = Floats(count: geometry.largeCount)
+        let filter = Floats(count: geometry.filterCount)
+        let smallBias = Floats(count: geometry.small_channels)
+        let largeBias = Floats(count: geometry.large_channels)
+        for (from, count) in [(0, first), (first, geometry.samples - first)] {
+          var g = geometry
+          g.samples = count
+          let x = problem.large.pointer + from * (geometry.largeCount / geometry.samples)
+          let y = problem.small.pointer + from * (geometry.smallCount / geometry.samples)
+          let gather = Floats(count: hg_conv2d_prepared_gather_count(&g))
+          let scatter = Floats(count: hg_conv2d_prepared_scatter_count(&g))
+          let scatterScratch = Floats(count: hg_conv2d_scatter_scratch(&g, nil))
+          let scratch = Floats(count: hg_conv2d_filter_scratch(&g, nil))
+          hg_conv2d_prepare_gather(&g, problem.filter.pointer, gather.pointer, nil)
+          hg_conv2d_prepare_scatter(&g, problem.filter.pointer, scatter.pointer, nil)
+          hg_conv2d_forward(
+            &g, x, gather.pointer, problem.smallBias.pointer, HG_ACTIVATION_RELU,
+            forward.pointer + from * (geometry.smallCount / geometry.samples), nil)
+          hg_conv2d_transpose_forward(
+            &g, y, scatter.pointer, problem.largeBias.pointer, HG_ACTIVATION_RELU,
+            transposeForward.pointer + from * (geometry.largeCount / geometry.samples), scatterScratch.pointer, nil)
+          hg_conv2d_backward_filter(&g, x, y, from > 0, filter.pointer, smallBias.pointer, scratch.pointer, nil)
+          hg_conv2d_transpose_backward_filter(&g, y, x, from > 0, nil, largeBias.pointer, scratch.pointer, nil)
+        }
+        #expect(difference(forward, whole.forward, bits: true) == nil)
+        #expect(difference(transposeForward, whole.transposeForward, bits: true) == nil)
+        #expect(difference(filter, whole.backwardFilter, bits: true) == nil)
+        if geometry.small_channels >= 16 {
+          #expect(difference(smallBias, whole.backwardBias, bits: true) == nil)
+        }
+        if geometry.large_channels >= 16 {
+          #expect(difference(largeBias, whole.transposeBias, bits: true) == nil)
+        }
+      }
+    }
+
+    /// <conv(x, w), dy> = <x, data(dy, w)> = <w, filter(x, dy)>, and the same with the images' roles exchanged.
+    @Test("the passes are adjoint to one another", arguments: cases)
+    func adjoint(_ testCase: ConvolutionCase) {
+      let g = testCase.geometry
+      let p = Problem(g, Floats.uniform)
+      let depth = max(
+        g.filter_height * g.filter_width * max(g.large_channels, g.small_channels),
+        g.samples * g.small_height * g.small_width)
+      let absolute = Problem(magnitudesOf: p)
+      let magnitudes = reference(absolute, HG_ACTIVATION_LINEAR, bias: false)
+      let tolerance = 2 * Double(depth + 2) * 0x1p-24 * inner(magnitudes.forward, absolute.small)
+      withEachInstructionSet { name in
+        let out = kernels(p, HG_ACTIVATION_LINEAR, bias: false, Division.openMP[0])
+        let form = inner(out.forward, p.small)
+        for (pass, other) in [
+          ("backward data", inner(out.backwardData, p.large)),
+          ("backward filter", inner(out.backwardFilter, p.filter)),
+          ("transpose forward", inner(out.transposeForward, p.large)),
+          ("transpose backward data", inner(out.transposeData, p.small)),
+          ("transpose backward filter", inner(out.transposeFilter, p.filter)),
+        ] {
+          #expect(abs(form - other) <= tolerance, "\(pass) with \(name): \(other) instead of \(form)")
+        }
+      }
+    }
+
+    @Test("random inputs: within the rounding bound of the definition", arguments: cases)
+    func bounded(_ testCase: ConvolutionCase) {
+      let g = testCase.geometry
+      let p = Problem(g, Floats.uniform)
+      let magnitudes = reference(Problem(magnitudesOf: p), HG_ACTIVATION_LINEAR, bias: true)
+      let taps = g.filter_height * g.filter_width
+      let positions = g.samples * g.small_height * g.small_width
+      let largePositions = g.samples * g.large_height * g.large_width
+      let depths = [
+        taps * g.large_channels, taps * g.small_channels, positions, positions, taps * g.small_channels,
+        taps * g.large_channels, positions, largePositions,
+      ]
+      for activation in [HG_ACTIVATION_LINEAR, HG_ACTIVATION_RELU, HG_ACTIVATION_SIGMOID] {
+        let wanted = reference(p, activation, bias: true)
+        withEachInstructionSet { name in
+          let got = kernels(p, activation, bias: true, Division.openMP[0])
+          for (i, (pass, output)) in got.all.enumerated() {
+            /* The slope of a sigmoid is at most 1/4, |y (1 - y)| <= 2 for gates in [-1, 1]; it and its derivative are
+               rounded a few times more. */
+            let sigmoid = activation == HG_ACTIVATION_SIGMOID
+            let wrong = excess(
+              output, wanted.all[i].1, depth: depths[i], magnitudes: magnitudes.all[i].1,
+              scale: sigmoid ? 2.5 : 1, extra: sigmoid ? 0x1p-21 : 0)
+            #expect(wrong == nil, "\(pass) with \(name), activation \(activation.rawValue): \(wrong ?? "")")
+          }
+        }
+      }
+    }
+
+    @Test("no samples: data outputs are empty, gradients are zero or stay")
+    func noSamples() {
+      for channels in [3, 20] {
+        let g = hg_geometry2d.make(
+          samples: 0, large: (5, 5, channels), small: (5, 5, 20), filter: (3, 3), padding: (1, 1))
+        let problem = Problem(g, Floats.integers)
+        for division in Division.openMP {
+          let fresh = kernels(problem, HG_ACTIVATION_RELU, bias: true, division)
+          #expect(fresh.backwardFilter.array.allSatisfy { $0 == 0 })
+          #expect(fresh.transposeFilter.array.allSatisfy { $0 == 0 })
+          #expect(fresh.backwardBias.array + fresh.transposeBias.array == [Float](repeating: 0, count: 20 + channels))
+          let kept = kernels(problem, HG_ACTIVATION_RELU, bias: true, accumulate: true, division)
+          #expect(kept.backwardFilter.array == problem.filter.array)
+          #expect(kept.transposeBias.array == problem.largeBias.array)
+        }
+      }
+    }
+
+    @Test("gradients that are not wanted are not computed")
+    func unwanted() {
+      var g = awkwardConvolutions[5].geometry
+      let p = Problem(g, Floats.integers)
+      let wanted = reference(p, HG_ACTIVATION_LINEAR, bias: false)
+      let scratch = Floats(count: hg_conv2d_filter_scratch(&g, nil))
+      let filter = Floats(count: g.filterCount)
+      let bias = Floats(count: g.small_channels)
+      hg_conv2d_backward_filter(&g, p.large.pointer, p.small.pointer, false, filter.pointer, nil, scratch.pointer, nil)
+      hg_conv2d_backward_filter(&g, p.large.pointer, p.small.pointer, false, nil, bias.pointer, scratch.pointer, nil)
+      #expect(filter.array == wanted.backwardFilter.array)
+      #expect(bias.array == wanted.backwardBias.array)
+    }
+
+    /// Stride 3 over a filter of 2 skips every third row and column of the large image.
+    @Test("elements that no tap meets are never read", arguments: [2, 9, 20])
+    func unmet(_ channels: Int) {
+      let g = hg_geometry2d.make(
+        samples: 2, large: (8, 8, channels), small: (3, 3, 18), filter: (2, 2), stride: (3, 3))
+      let p = Problem(g, Floats.integers)
+      let wanted = reference(p, HG_ACTIVATION_LINEAR, bias: true)
+      for i in 0..<g.largeCount where i / channels % 8 % 3 == 2 || i / channels / 8 % 8 % 3 == 2 {
+        p.large.pointer[i] = .nan
+      }
+      withEachInstructionSet { name in
+        let got = kernels(p, HG_ACTIVATION_LINEAR, bias: true, Division.openMP[0])
+        #expect(difference(got.forward, wanted.forward) == nil, "\(name)")
+        #expect(difference(got.backwardFilter, wanted.backwardFilter) == nil, "\(name)")
+      }
+    }
+
+    @Test("a refused geometry says why")
+    func refused() {
+      let good = hg_geometry2d.make(
+        samples: 1, large: (8, 8, 16), small: (8, 8, 16), filter: (3, 3), padding: (1, 1))
+      func why(_ change: (inout hg_geometry2d) -> Void) -> String? {
+        var geometry = good
+        change(&geometry)
+        return text(hg_conv2d_check(&geometry))
+      }
+      #expect(why { _ in } == nil)
+      #expect(text(hg_conv2d_check(nil)) == "the geometry is NULL")
+      #expect(why { $0.size = 8 } == "geometry.size is not sizeof(hg_geometry2d)")
+      #expect(why { $0.samples = -1 } == "the number of samples is negative")
+      #expect(why { $0.samples = 1 << 40 } == "there are 2^40 samples or more")
+      #expect(why { $0.large_height = 0 } == "the height of the large image is below 1")
+      #expect(why { $0.large_width = 0 } == "the width of the large image is below 1")
+      #expect(why { $0.large_channels = 0 } == "the large image has no channels")
+      #expect(why { $0.small_height = -3 } == "the height of the small image is below 1")
+      #expect(why { $0.small_width = .min } == "the width of the small image is below 1")
+      #expect(why { $0.small_channels = 0 } == "the small image has no channels")
+      #expect(why { $0.filter_height = 0 } == "the height of the filter is below 1")
+      #expect(why { $0.filter_width = 0 } == "the width of the filter is below 1")
+      #expect(why { $0.stride_vertical = 0 } == "the vertical stride is below 1")
+      #expect(why { $0.stride_horizontal = .max } == "the horizontal stride exceeds 2^31")
+      #expect(why { $0.pad_left = -1 } == "the padding is negative")
+      #expect(why { $0.pad_top = 3 } == "the padding at the top is not below the filter's height")
+      #expect(why { $0.pad_left = 3 } == "the padding at the left is not below the filter's width")
+      #expect(why { $0.large_height = 1 << 31 } == nil)
+      #expect(
+        why {
+          $0.large_height = 1 << 31
+          $0.large_width = 1 << 31
+        } == "the large images have 2^40 elements or more")
+      #expect(
+        why {
+          $0.small_height = 1 << 20
+          $0.samples = 1 << 20
+        } == "the small images have 2^40 elements or more")
+      #expect(
+        why {
+          $0.filter_height = 1 << 31
+          $0.filter_width = 1 << 31
+        } == "the filter has 2^40 elements or more")
+      #expect(
+        why {
+          $0.large_height = 1 << 31
+          $0.filter_width = 1 << 20
+          $0.large_channels = 1
+          $0.large_width = 1
+        } == "the large image with its padding has 2^40 elements or more")
+      #expect(
+        why {
+          $0.large_channels = 1
+          $0.small_height = 1 << 31
+          $0.filter_height = 11
+          $0.filter_width = 11
+        } == "the products of the small image with all taps are 2^40 or more")
+    }
+  }
+}

@@ -1,0 +1,146 @@
+import Foundation
+import HourglassKernels
+import TestSupport
+import Testing
+
+/// All tests of the kernels. The choice of the instruction set is global, so they run one after the other.
+@Suite(.serialized) enum KernelTests {}
+
+/// The instruction sets that this machine and this build have.
+let instructionSets: [String] = {
+  let before = String(cString: hg_isa_name())
+  defer { _ = hg_isa_select(before) }
+  return ["avx512", "avx2", "neon", "baseline"].filter { hg_isa_select($0) == nil }
+}()
+
+/// Runs `body` with each instruction set in use in turn, then returns to the one before.
+func withEachInstructionSet(onlyFMA: Bool = false, _ body: (String) throws -> Void) rethrows {
+  let before = String(cString: hg_isa_name())
+  defer { _ = hg_isa_select(before) }
+  for name in instructionSets {
+    _ = hg_isa_select(name)
+    if !onlyFMA || hg_isa_has_fma() { try body(name) }
+  }
+}
+
+/// Who runs the parts of a call: OpenMP with 1 to 3 threads, and hosts of their own.
+struct Division: CustomStringConvertible {
+  let description: String
+  let parallel: hg_parallel
+
+  static var openMP: [Division] {
+    (1...3).map { threads in
+      Division(
+        description: "\(threads) threads",
+        parallel: hg_parallel(
+          size: MemoryLayout<hg_parallel>.size, threads: threads, parallel_for: nil, context: nil))
+    }
+  }
+  static var hosts: [Division] {
+    [
+      Division(
+        description: "4 parts backwards",
+        parallel: hg_parallel(
+          size: MemoryLayout<hg_parallel>.size, threads: 4,
+          parallel_for: { _, parts, body, argument in for part in (0..<parts).reversed() { body!(argument, part) } },
+          context: nil)),
+      Division(
+        description: "5 parts on threads of the host",
+        parallel: hg_parallel(
+          size: MemoryLayout<hg_parallel>.size, threads: 5,
+          parallel_for: { _, parts, body, argument in
+            nonisolated(unsafe) let body = body!
+            nonisolated(unsafe) let argument = argument
+            DispatchQueue.concurrentPerform(iterations: parts) { body(argument, $0) }
+          },
+          context: nil)),
+    ]
+  }
+  static var all: [Division] { openMP + hosts }
+}
+
+/// Elements that end at a page which cannot be touched, so that reading or writing beyond them stops the test; 256
+/// bytes before them must keep their pattern. Their address is a multiple of the element's size only.
+final class Guarded<Element: BitwiseCopyable> {
+  let count: Int
+  let pointer: UnsafeMutablePointer<Element>
+  private let memory: UnsafeMutableRawPointer
+  private let bytes: Int
+  private static var pattern: UInt8 { 0xA5 }
+  private static var margin: Int { 256 }
+
+  /// All bits set: NaN for floats, so that what was not written shows.
+  init(count: Int) {
+    self.count = count
+    let page = Int(sysconf(Int32(_SC_PAGESIZE)))
+    let payload = count * MemoryLayout<Element>.stride
+    bytes = (payload + Self.margin + page - 1) / page * page
+    memory = mmap(nil, bytes + page, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)!
+    precondition(memory != MAP_FAILED && mprotect(memory + bytes, page, PROT_NONE) == 0)
+    let start = memory + (bytes - payload)
+    memset(start - Self.margin, Int32(Self.pattern), Self.margin)
+    memset(start, 0xFF, payload)
+    pointer = start.assumingMemoryBound(to: Element.self)
+  }
+
+  convenience init(_ elements: [Element]) {
+    self.init(count: elements.count)
+    elements.withUnsafeBufferPointer { if let base = $0.baseAddress { pointer.update(from: base, count: count) } }
+  }
+
+  deinit { munmap(memory, bytes + Int(sysconf(Int32(_SC_PAGESIZE)))) }
+
+  var array: [Element] { Array(UnsafeBufferPointer(start: pointer, count: count)) }
+  var isIntact: Bool {
+    let start = UnsafeRawPointer(pointer) - Self.margin
+    return (0..<Self.margin).allSatisfy { start.load(fromByteOffset: $0, as: UInt8.self) == Self.pattern }
+  }
+}
+
+typealias Floats = Guarded<Float>
+
+extension Guarded where Element == Float {
+  /// Integers from -3 to 3, sums of which are exact in float as long as they stay below 2^24.
+  static func integers(_ count: Int, _ generator: inout SplitMix64) -> Floats {
+    Floats((0..<count).map { _ in Float(Int(generator.next() % 7) - 3) })
+  }
+  /// Uniform in [-1, 1).
+  static func uniform(_ count: Int, _ generator: inout SplitMix64) -> Floats {
+    Floats((0..<count).map { _ in Float(Int64(bitPattern: generator.next()) >> 40) * 0x1p-23 })
+  }
+  var magnitudes: Floats { Floats(array.map(abs)) }
+}
+
+/// The first difference between two arrays, as text; nil when all elements are equal (bits: to the bit).
+func difference(_ got: Floats, _ wanted: Floats, bits: Bool = false) -> String? {
+  if got.count != wanted.count { return "\(got.count) elements instead of \(wanted.count)" }
+  if memcmp(got.pointer, wanted.pointer, got.count * 4) == 0 { return nil }
+  for i in 0..<got.count {
+    let (a, b) = (got.pointer[i], wanted.pointer[i])
+    if bits ? a.bitPattern != b.bitPattern : a != b { return "element \(i) is \(a) instead of \(b)" }
+  }
+  return nil
+}
+
+/// The first element further from `wanted` than depth * 2^-24 * magnitude (and `extra`), as text. A sum of `depth`
+/// products in any order of rounding stays within depth * u * sum of |terms| (Higham, "Accuracy and Stability of
+/// Numerical Algorithms", section 3.1), u = 2^-24; one term more for the rounding of the reference to float.
+func excess(_ got: Floats, _ wanted: Floats, depth: Int, magnitudes: Floats, scale: Float = 1, extra: Float = 0)
+  -> String?
+{
+  for i in 0..<wanted.count {
+    let bound = Float(depth + 2) * 0x1p-24 * magnitudes.pointer[i] * scale + extra
+    let error = abs(got.pointer[i] - wanted.pointer[i])
+    if !(error <= bound) {
+      return "element \(i) is \(got.pointer[i]) instead of \(wanted.pointer[i]), bound \(bound)"
+    }
+  }
+  return nil
+}
+
+/// The inner product in double.
+func inner(_ a: Floats, _ b: Floats) -> Double {
+  (0..<a.count).reduce(0) { $0 + Double(a.pointer[$1]) * Double(b.pointer[$1]) }
+}
+
+func text(_ answer: UnsafePointer<CChar>?) -> String? { answer.map { String(cString: $0) } }

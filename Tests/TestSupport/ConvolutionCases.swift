@@ -1,0 +1,135 @@
+import HourglassKernels
+
+/// A named geometry of the shared table that convolution and pooling tests run over.
+public struct ConvolutionCase: Sendable, CustomStringConvertible {
+  public let name: String
+  public let geometry: hg_geometry2d
+
+  public init(_ name: String, _ geometry: hg_geometry2d) {
+    self.name = name
+    self.geometry = geometry
+  }
+
+  /// Square images, filter, stride and padding.
+  public init(
+    _ name: String, samples: Int, large: (Int, Int), small: (Int, Int), filter: Int, stride: Int = 1,
+    padding: Int = 0
+  ) {
+    self.init(
+      name,
+      .make(
+        samples: samples, large: (large.0, large.0, large.1), small: (small.0, small.0, small.1),
+        filter: (filter, filter), stride: (stride, stride), padding: (padding, padding)))
+  }
+
+  public var description: String {
+    let g = geometry
+    return "\(name): \(g.samples) x \(g.large_height) x \(g.large_width) x \(g.large_channels), "
+      + "small \(g.small_height) x \(g.small_width) x \(g.small_channels), filter \(g.filter_height) x "
+      + "\(g.filter_width), stride \(g.stride_vertical) \(g.stride_horizontal), padding \(g.pad_top) \(g.pad_left)"
+  }
+}
+
+extension hg_geometry2d {
+  /// Pairs are vertical, horizontal; triples height, width, channels; padding is top, left.
+  public static func make(
+    samples: Int, large: (Int, Int, Int), small: (Int, Int, Int), filter: (Int, Int), stride: (Int, Int) = (1, 1),
+    padding: (Int, Int) = (0, 0)
+  ) -> hg_geometry2d {
+    hg_geometry2d(
+      size: MemoryLayout<hg_geometry2d>.size, samples: samples,
+      large_height: large.0, large_width: large.1, large_channels: large.2,
+      small_height: small.0, small_width: small.1, small_channels: small.2,
+      filter_height: filter.0, filter_width: filter.1,
+      stride_vertical: stride.0, stride_horizontal: stride.1, pad_top: padding.0, pad_left: padding.1)
+  }
+
+  public var largeCount: Int { samples * large_height * large_width * large_channels }
+  public var smallCount: Int { samples * small_height * small_width * small_channels }
+  public var filterCount: Int { filter_height * filter_width * large_channels * small_channels }
+}
+
+/// The layers of the four flagship models, each geometry once, with few samples.
+public let flagshipConvolutions: [ConvolutionCase] = [
+  .init("conv-ae-28 first", samples: 2, large: (28, 1), small: (28, 32), filter: 3, padding: 1),
+  .init("conv-ae-28 second", samples: 2, large: (14, 32), small: (14, 64), filter: 3, padding: 1),
+  .init("conv-vae-28 first and last", samples: 3, large: (28, 1), small: (14, 32), filter: 4, stride: 2, padding: 1),
+  .init("conv-vae-28 second", samples: 3, large: (14, 32), small: (7, 64), filter: 4, stride: 2, padding: 1),
+  .init("conv-ae-32 first", samples: 1, large: (32, 3), small: (32, 32), filter: 3, padding: 1),
+  .init("conv-ae-32 second", samples: 1, large: (16, 32), small: (16, 64), filter: 3, padding: 1),
+  .init("conv-ae-32 third", samples: 2, large: (8, 64), small: (8, 128), filter: 3, padding: 1),
+  .init("conv-ae-32 decoder first", samples: 2, large: (8, 64), small: (4, 128), filter: 4, stride: 2, padding: 1),
+  .init("conv-ae-32 decoder second", samples: 1, large: (16, 32), small: (8, 64), filter: 4, stride: 2, padding: 1),
+  .init("conv-ae-32 last", samples: 1, large: (32, 3), small: (16, 32), filter: 4, stride: 2, padding: 1),
+  .init("conv-vae-64 first and last", samples: 1, large: (64, 3), small: (32, 32), filter: 4, stride: 2, padding: 1),
+  .init("conv-vae-64 second", samples: 1, large: (32, 32), small: (16, 64), filter: 4, stride: 2, padding: 1),
+  .init("conv-vae-64 third", samples: 1, large: (16, 64), small: (8, 128), filter: 4, stride: 2, padding: 1),
+  .init("conv-vae-64 fourth", samples: 1, large: (8, 128), small: (4, 256), filter: 4, stride: 2, padding: 1),
+]
+
+/// What the flagships do not show: odd channels, filters, strides, padding and positions without taps.
+public let awkwardConvolutions: [ConvolutionCase] = [
+  .init("one of everything", samples: 1, large: (1, 1), small: (1, 1), filter: 1),
+  .init("1 x 1 filter", samples: 3, large: (5, 33), small: (5, 17), filter: 1),
+  .init("odd channels 1, 3", samples: 2, large: (7, 1), small: (7, 3), filter: 3, padding: 1),
+  .init("odd channels 3, 5", samples: 2, large: (7, 3), small: (6, 5), filter: 2),
+  .init("odd channels 5, 17", samples: 2, large: (7, 5), small: (4, 17), filter: 3, stride: 2, padding: 1),
+  .init("odd channels 17, 33", samples: 3, large: (6, 17), small: (3, 33), filter: 4, stride: 2, padding: 1),
+  .init("odd channels 33, 1", samples: 2, large: (6, 33), small: (6, 1), filter: 3, padding: 1),
+  .init("channels 15, 16", samples: 2, large: (5, 15), small: (5, 16), filter: 3, padding: 1),
+  .init("channels 80, 100", samples: 2, large: (4, 80), small: (4, 100), filter: 3, padding: 1),
+  .init("filter 5, padding 4", samples: 2, large: (6, 4), small: (10, 7), filter: 5, padding: 4),
+  .init("filter 7, stride 3", samples: 2, large: (13, 3), small: (5, 20), filter: 7, stride: 3, padding: 3),
+  .init("filter 11, stride 4", samples: 1, large: (23, 3), small: (5, 16), filter: 11, stride: 4, padding: 2),
+  .init("filter larger than the image", samples: 2, large: (3, 16), small: (3, 16), filter: 11, padding: 5),
+  .init("stride 3 over filter 2", samples: 2, large: (8, 17), small: (3, 18), filter: 2, stride: 3),
+  .init("stride 4 over filter 1, thin", samples: 2, large: (9, 2), small: (3, 5), filter: 1, stride: 4),
+  .init("stride wider than the image", samples: 2, large: (3, 2), small: (1, 4), filter: 2, stride: 9, padding: 1),
+  .init("small image beyond the large one", samples: 2, large: (3, 9), small: (6, 6), filter: 2, stride: 2, padding: 1),
+  .init(
+    "small image beyond a thin large one", samples: 2, large: (3, 3), small: (6, 6), filter: 2, stride: 2, padding: 1),
+  .init(
+    "rectangles and one-sided padding",
+    .make(
+      samples: 3, large: (5, 9, 6), small: (3, 9, 18), filter: (4, 3), stride: (2, 1), padding: (3, 0))),
+  .init(
+    "wide and flat",
+    .make(
+      samples: 2, large: (1, 37, 19), small: (1, 19, 21), filter: (1, 5), stride: (1, 2), padding: (0, 2))),
+  .init(
+    "tall and narrow",
+    .make(
+      samples: 2, large: (31, 2, 1), small: (11, 2, 33), filter: (5, 1), stride: (3, 1), padding: (2, 0))),
+]
+
+/// Geometries drawn at random; equal seeds give equal geometries, and the seed is in the name.
+public func randomConvolutions(seed: UInt64, count: Int) -> [ConvolutionCase] {
+  var generator = SplitMix64(seed: seed)
+  let channels = [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 32, 48, 65]
+  return (0..<count).map { index in
+    func draw(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+    let filter = (draw(1...5), draw(1...5))
+    return ConvolutionCase(
+      "seed \(seed), number \(index)",
+      .make(
+        samples: draw(1...3), large: (draw(1...9), draw(1...11), channels[draw(0...13)]),
+        small: (draw(1...7), draw(1...8), channels[draw(0...13)]), filter: filter,
+        stride: (draw(1...4), draw(1...4)), padding: (draw(0...(filter.0 - 1)), draw(0...(filter.1 - 1)))))
+  }
+}
+
+/// Random numbers for tests, independent of the library's own (Steele, Lea & Flood, "Fast splittable pseudorandom
+/// number generators", 2014).
+public struct SplitMix64: RandomNumberGenerator, Sendable {
+  private var state: UInt64
+
+  public init(seed: UInt64) { state = seed }
+
+  public mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var z = state
+    z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
+    return z ^ (z >> 31)
+  }
+}
