@@ -60,17 +60,21 @@ static void gather_class(const gather_pass *g, gather_run v, gather_run h, const
   const ptrdiff_t count = g->samples * v.count * h.count;
   const ptrdiff_t first = hg_share(count, part, parts);
   const tiling t = tiling_of(hg_share(count, part + 1, parts) - first, groups);
-  ptrdiff_t n = first / (v.count * h.count), p = first / h.count % v.count, q = first % h.count;
+  ptrdiff_t n = first / (v.count * h.count), p = first / h.count % v.count, left = h.count - first % h.count;
+  const float *from = in + n * in_sample + p * step_v + (h.count - left) * step_h;
+  ptrdiff_t to = n * g->sample + (v.first + p) * g->row + (h.first + h.count - left) * g->column;
   for (ptrdiff_t tile = 0; tile < t.tiles; tile++) {
     const ptrdiff_t rows = t.rows + (tile < t.extra);
     const float *row[TILE_ROWS];
     ptrdiff_t offset[TILE_ROWS];
     for (ptrdiff_t i = 0; i < rows; i++) {
-      row[i] = in + n * in_sample + p * step_v + q * step_h;
-      offset[i] = n * g->sample + (v.first + p) * g->row + (h.first + q) * g->column;
-      if (++q == h.count) {
-        q = 0;
+      row[i] = from, offset[i] = to;
+      from += step_h, to += g->column;
+      if (--left == 0) {
+        left = h.count;
         if (++p == v.count) p = 0, n++;
+        from = in + n * in_sample + p * step_v;
+        to = n * g->sample + (v.first + p) * g->row + h.first * g->column;
       }
     }
     tile_run(rows, groups, row, &d, b, output, offset, columns);

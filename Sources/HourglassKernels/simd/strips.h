@@ -26,39 +26,86 @@ static void strips_products(const hg_geometry2d *g, const float *in, const float
   }
 }
 
-/* One large row in blocks of V columns counted from -pad_left: block b adds, q ascending, the products s = jV, jV + 1
- * ... of q = b - j. Those of one (q, j) are a run of V C floats in z. Vectors of 16 run over the end of a block; the
- * next block writes over that. `bias`: one block of it. */
-static void strips_row(const hg_geometry2d *g, ptrdiff_t h, const float *z, const float *bias, float *line) {
+/* How one large row adds its products. It falls into blocks of V columns counted from -pad_left: block b adds, q
+ * ascending, the products s = jV, jV + 1 ... of q = b - j, those of one (q, j) being a run of V C floats of z. */
+typedef struct strips_shape {
+  ptrdiff_t taps, blocks, run; /* j < taps; floats of a block */
+  ptrdiff_t last_run;          /* floats of the run of j = taps - 1, which may be shorter */
+  ptrdiff_t block, tap,
+      row; /* steps in z from b to b + 1 at the same j, from j to j + 1 at the same b, from p to p + 1 */
+} strips_shape;
+
+INLINE strips_shape strips_shape_of(const hg_geometry2d *g) {
   const ptrdiff_t U = g->stride_vertical, V = g->stride_horizontal, C = g->large_channels, S = g->filter_width;
-  const ptrdiff_t P = g->small_height, Q = g->small_width;
-  const ptrdiff_t columns = hg_round_up(g->filter_height * S * C), taps = hg_ceil_div(S, V);
-  const ptrdiff_t width = hg_strips_block(g), run = width * C,
-                  blocks = hg_ceil_div(g->large_width + g->pad_left, width);
-  const ptrdiff_t last_run = hg_min(run, (S - (taps - 1) * V) * C); /* what tap block `taps - 1` holds */
-  const ptrdiff_t step = V * C - columns;                           /* from (q, j) to (q - 1, j + 1) */
-  const ptrdiff_t reach = h + g->pad_top;
+  const ptrdiff_t width = hg_strips_block(g), taps = hg_ceil_div(S, V);
+  const ptrdiff_t columns = hg_round_up(g->filter_height * S * C);
+  return (strips_shape){.taps = taps,
+                        .blocks = hg_ceil_div(g->large_width + g->pad_left, width),
+                        .run = width * C,
+                        .last_run = hg_min(width, S - (taps - 1) * V) * C,
+                        .block = columns,
+                        .tap = V * C - columns,
+                        .row = g->small_width * columns - U * S * C};
+}
+
+/* Blocks [b0, b1) of a row, which all have `wide` taps that end with j = last: for each, p ascending and q ascending,
+ *   line[b run + i] = bias[i] + sum over a < high, j = last ... last - wide + 1 of z[at + b block + a row + j tap + i].
+ * Vectors run over the end of a block; the next block writes over that. `whole`: all runs have full length. */
+#define STRIPS_BLOCKS(LANES)                                                                                          \
+  typedef float strips_vec##LANES __attribute__((vector_size(4 * LANES)));                                            \
+  typedef int32_t strips_int##LANES __attribute__((vector_size(4 * LANES)));                                          \
+  typedef float strips_unaligned##LANES __attribute__((vector_size(4 * LANES), aligned(4), may_alias));               \
+  INLINE void strips_blocks_##LANES(const strips_shape *s, const float *z, const float *bias, float *line,            \
+                                    ptrdiff_t at, ptrdiff_t b0, ptrdiff_t b1, ptrdiff_t last, const ptrdiff_t high,   \
+                                    const ptrdiff_t wide, const bool whole) {                                         \
+    for (ptrdiff_t b = b0; b < b1; b++)                                                                               \
+      for (ptrdiff_t o = 0; o < (LANES < 16 ? 1 : s->run); o += LANES) {                                              \
+        strips_vec##LANES sum = *(const strips_unaligned##LANES *)(bias + o);                                         \
+        for (ptrdiff_t a = 0; a < high; a++) for (ptrdiff_t i = 0; i < wide; i++) {                     \
+          const ptrdiff_t j = last - i;                                                                               \
+          const float *from = z + (at + b * s->block + a * s->row + j * s->tap + o);                                  \
+          const strips_vec##LANES more = sum + *(const strips_unaligned##LANES *)from;                                \
+          if (whole || j < s->taps - 1) {                                                                             \
+            sum = more;                                                                                               \
+            continue;                                                                                                 \
+          }                                                                                                           \
+          for (int l = 0; l < LANES; l++) sum[l] = o + l < s->last_run ? more[l] : sum[l];                            \
+        }                                                                                                             \
+        *(strips_unaligned##LANES *)(line + b * s->run + o) = sum;                                                    \
+      }                                                                                                               \
+  }                                                                                                                   \
+  static void strips_row_##LANES(const strips_shape *s, const float *z, const float *bias, float *line, ptrdiff_t at, \
+                                 ptrdiff_t b0, ptrdiff_t b1, ptrdiff_t last, ptrdiff_t high, ptrdiff_t wide) {        \
+    if (s->last_run < s->run)                                                                                         \
+      strips_blocks_##LANES(s, z, bias, line, at, b0, b1, last, high, wide, false);                                   \
+    else if (high == 2 && wide == 2)                                                                                  \
+      strips_blocks_##LANES(s, z, bias, line, at, b0, b1, last, 2, 2, true);                                          \
+    else                                                                                                              \
+      strips_blocks_##LANES(s, z, bias, line, at, b0, b1, last, high, wide, true);                                    \
+  }
+STRIPS_BLOCKS(4)
+STRIPS_BLOCKS(8)
+STRIPS_BLOCKS(16)
+
+/* Large row h into `line`, which starts at column -pad_left. bias: one block of it. */
+static void strips_row(const hg_geometry2d *g, const strips_shape *s, ptrdiff_t h, const float *z, const float *bias,
+                       float *line) {
+  const ptrdiff_t U = g->stride_vertical, Q = g->small_width, reach = h + g->pad_top;
   const ptrdiff_t p0 = reach < g->filter_height ? 0 : hg_ceil_div(reach - g->filter_height + 1, U);
-  const ptrdiff_t p1 = hg_min(P, reach / U + 1);
-  const v16i lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  for (ptrdiff_t b = 0; b < blocks; b++) {
-    const ptrdiff_t j0 = hg_max(0, b - Q + 1), j1 = hg_min(taps - 1, b);
-    for (ptrdiff_t o = 0; o < run; o += 16) {
-      v16 sum = v16_load(bias + o);
-      for (ptrdiff_t p = p0; p < p1; p++) {
-        const ptrdiff_t at = (p * Q + b) * columns + (reach - p * U) * S * C + o;
-        ptrdiff_t j = j1;
-        if (j == taps - 1 && j >= j0) {
-          if (o < last_run) {
-            const v16i in_run = lane < (v16i){0} + (int32_t)hg_min(16, last_run - o);
-            sum = v16_select(in_run, sum + v16_load(z + at + j * step), sum);
-          }
-          j--;
-        }
-        for (; j >= j0; j--) sum += v16_load(z + at + j * step);
-      }
-      v16_store(line + b * run + o, sum);
-    }
+  const ptrdiff_t high = hg_max(0, hg_min(g->small_height, reach / U + 1) - p0);
+  const ptrdiff_t at = p0 * Q * s->block + (reach - p0 * U) * g->filter_width * g->large_channels;
+  for (ptrdiff_t b = 0; b < s->blocks;) {
+    /* Taps j with 0 <= b - j < Q; all of them in the blocks [taps - 1, Q). */
+    const ptrdiff_t first = hg_max(0, b - Q + 1), last = hg_min(s->taps - 1, b);
+    const ptrdiff_t end = b >= s->taps - 1 && b < Q ? hg_min(s->blocks, Q) : b + 1;
+    const ptrdiff_t wide = hg_max(0, last - first + 1);
+    if (s->run <= 4)
+      strips_row_4(s, z, bias, line, at, b, end, last, high, wide);
+    else if (s->run <= 8)
+      strips_row_8(s, z, bias, line, at, b, end, last, high, wide);
+    else
+      strips_row_16(s, z, bias, line, at, b, end, last, high, wide);
+    b = end;
   }
 }
 
@@ -66,6 +113,7 @@ static void strips(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_strips_job *job = argument;
   const hg_geometry2d *g = job->geometry;
   const ptrdiff_t C = g->large_channels, row = g->large_width * C, run = hg_strips_block(g) * C;
+  const strips_shape shape = strips_shape_of(g);
   float *z = job->scratch + part * hg_strips_scratch(g);
   float *line = z + hg_strips_products(g) + 16, *bias = line + hg_strips_row(g);
   for (ptrdiff_t i = 0; i < run + 16; i++) bias[i] = job->output.bias ? job->output.bias[i % C] : 0;
@@ -73,10 +121,11 @@ static void strips(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   for (ptrdiff_t n = hg_share(g->samples, part, parts); n < end; n++) {
     strips_products(g, job->in + n * g->small_height * g->small_width * g->small_channels, job->filter, z);
     for (ptrdiff_t h = 0; h < g->large_height; h++) {
-      strips_row(g, h, z, bias, line);
+      strips_row(g, &shape, h, z, bias, line);
       const ptrdiff_t start = (n * g->large_height + h) * row;
-      for (ptrdiff_t i = 0; i < row; i += 16) {
-        const ptrdiff_t count = hg_min(16, row - i);
+      for (ptrdiff_t at = 0; at < row; at += 16) {
+        const ptrdiff_t i = hg_max(0, hg_min(at, row - 16)); /* the last 16 again rather than a part of 16 */
+        const ptrdiff_t count = hg_min(16, row);
         v16 v = v16_load(line + g->pad_left * C + i);
         if (job->output.gate)
           v = v16_select(v16_load_part(job->output.gate + start + i, count) > v16_splat(0), v, v16_splat(0));

@@ -16,7 +16,7 @@ typedef struct tile_depth {
 /* The largest tiles: rows * groups sums, the b operands of one step and one broadcast fit the registers. */
 #if HG_TILE_GROUPS == 4
 enum { TILE_ROWS = 14 };
-static const int tile_rows[HG_TILE_GROUPS + 1] = {0, 14, 14, 9, 6};
+static const int tile_rows[HG_TILE_GROUPS + 1] = {0, 12, 10, 9, 6};
 #else
 enum { TILE_ROWS = HG_TILE_ROWS };
 static const int tile_rows[HG_TILE_GROUPS + 1] = {0, HG_TILE_ROWS};
