@@ -49,7 +49,7 @@ let package = Package(
       dependencies: [
         "HourglassTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      path: "Benchmarks", sources: ["Sources"]),
+      path: "Benchmarks", exclude: ["Peers"], sources: ["Sources"]),
     .target(name: "TestSupport", dependencies: ["HourglassTraining"], path: "Tests/TestSupport"),
     .testTarget(name: "HourglassKernelsTests", dependencies: ["HourglassKernels", "TestSupport"]),
     .testTarget(name: "HourglassModelsTests", dependencies: ["HourglassModels", "TestSupport"]),

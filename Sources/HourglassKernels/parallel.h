@@ -1,7 +1,7 @@
 /* How a call is divided: parts of a job, each run once, by whoever the caller's hg_parallel names.
  *
- * No kernel contains OpenMP: clang does not pass target attributes to the function it outlines for a parallel region, so
- * a region only hands out part numbers and calls through the table of the chosen instruction set. */
+ * No kernel contains OpenMP: clang does not pass target attributes to the function it outlines for a parallel region,
+ * so a region only hands out part numbers and calls through the table of the chosen instruction set. */
 #ifndef HG_PARALLEL_H
 #define HG_PARALLEL_H
 

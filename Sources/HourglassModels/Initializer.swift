@@ -1,7 +1,7 @@
 /// Starts parameters as PyTorch does: uniform within ±1/sqrt(fan-in), weights and biases alike.
 ///
-/// Element i of tensor number j, both in the order of files, is (2u - 1) / sqrt(fan-in) with u the value i of the random
-/// stream (seed, initialization, step: j), so that a start depends on the seed and the model alone.
+/// Element i of tensor number j, both in the order of files, is (2u - 1) / sqrt(fan-in) with u the value i of the
+/// random stream (seed, initialization, step: j), so that a start depends on the seed and the model alone.
 public enum Initializer {
   public static func fill(_ flat: FloatBuffer, plan: ExecutionPlan, seed: UInt64) {
     for (j, parameter) in plan.parameters.enumerated() {

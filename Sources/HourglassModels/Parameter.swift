@@ -1,7 +1,7 @@
 /// One named tensor of a model: what files call it, its shape there, and where its elements lie in the flat vector.
 ///
-/// Files carry PyTorch's names and shapes (OIHW for a convolution, IOHW for a transposed one, OI for a dense layer whose
-/// image axes are in C, H, W order). Memory carries what the kernels read. `axes` leads from one to the other.
+/// Files carry PyTorch's names and shapes (OIHW for a convolution, IOHW for a transposed one, OI for a dense layer
+/// whose image axes are in C, H, W order). Memory carries what the kernels read. `axes` leads from one to the other.
 public struct Parameter: Sendable {
   /// One step along a file's axis: how many, and how far apart in the flat vector.
   public struct Axis: Sendable {

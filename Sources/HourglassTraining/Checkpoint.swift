@@ -43,8 +43,8 @@ public struct Checkpoint: Sendable {
 
   /// Reads a file and checks that it is whole.
   ///
-  /// Errors: what `SafeTensors` refuses; metadata of another program or version; contents that do not have the hash that
-  /// was written with them.
+  /// Errors: what `SafeTensors` refuses; metadata of another program or version; contents that do not have the hash
+  /// that was written with them.
   public init(reading path: String) throws(DataError) {
     tensors = try SafeTensors.read(path)
     let metadata = tensors.metadata

@@ -15,7 +15,8 @@ public struct Evaluation: Codable, Sendable, Equatable {
   public var ssim = 0.0
   /// SHA-256 of the parameters, first 16 digits.
   public var weightsHash = ""
-  /// Of a variational autoencoder, in nats per image with one sample of z (in squared error where that is the likelihood).
+  /// Of a variational autoencoder, in nats per image with one sample of z (in squared error where that is the
+  /// likelihood).
   public var reconstruction: Double?
   public var kl: Double?
   public var negativeELBO: Double?

@@ -3,8 +3,8 @@ import HourglassModels
 /// Phase 2 of a step: slices of the flat vector, each summed and updated by whoever is free.
 ///
 /// Sharded parameters: the shards' gradients are added in order. Dense weights: the gradient is one product over the
-/// whole minibatch, samples in order. Either way the sum is divided by the number of samples inside the optimiser, which
-/// runs over the slice while it is in cache. Slices are cut from the plan alone.
+/// whole minibatch, samples in order. Either way the sum is divided by the number of samples inside the optimiser,
+/// which runs over the slice while it is in cache. Slices are cut from the plan alone.
 struct GradientReducer: Sendable {
   /// A piece of work of phase 2.
   enum Slice: Sendable {

@@ -8,7 +8,8 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
   public var description: String {
     switch self {
     case .diverged(let step, let cause):
-      "the loss of step \(step) is not finite: \(cause). Try a smaller --learning-rate, or resume from the last checkpoint"
+      "the loss of step \(step) is not finite: \(cause). "
+        + "Try a smaller --learning-rate, or resume from the last checkpoint"
     }
   }
 }

@@ -42,8 +42,9 @@ public final class TrainingStep {
   public var gradient: FloatBuffer { reducer.gradient }
 
   /// Plans all memory; nothing is allocated afterwards.
-  public init(plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, seed: UInt64, beta: Float, data: Dataset)
-  {
+  public init(
+    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, seed: UInt64, beta: Float, data: Dataset
+  ) {
     (self.plan, self.parallel, self.optimizer) = (plan, parallel, optimizer)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(count: plan.parameterCount))
     let shardsPerGroup = Self.shardsPerGroup(plan: plan, workers: parallel.workers)
@@ -97,7 +98,8 @@ public final class TrainingStep {
   /// - Parameter step: counts from 0; part of the address of every random number.
   /// - Throws: `TrainingError.diverged` when the loss is not finite; the parameters are then as before the step.
   public func run(step: Int, items: some RandomAccessCollection<Int32>) throws(TrainingError) -> Loss {
-    precondition((1...plan.batchSize).contains(items.count), "a minibatch of \(items.count) in a plan for \(plan.batchSize)")
+    precondition(
+      (1...plan.batchSize).contains(items.count), "a minibatch of \(items.count) in a plan for \(plan.batchSize)")
     current.pointer[0].step = step
     current.pointer[0].count = items.count
     for (i, item) in items.enumerated() { indices.pointer[i] = item }

@@ -4,9 +4,9 @@ import Synchronization
 
 /// Long-lived threads that run one fixed body together, phase by phase.
 ///
-/// The caller is worker 0. The others sleep on a Dispatch semaphore between phases, each on a thread of its own, so that
-/// an OpenMP team founded inside a worker stays with it (GCD's own threads change from call to call). A phase costs two
-/// semaphore operations for each other worker, takes no lock and allocates nothing.
+/// The caller is worker 0. The others sleep on a Dispatch semaphore between phases, each on a thread of its own, so
+/// that an OpenMP team founded inside a worker stays with it (GCD's own threads change from call to call). A phase
+/// costs two semaphore operations for each other worker, takes no lock and allocates nothing.
 final class WorkerTeam {
   private let shared: Shared
 

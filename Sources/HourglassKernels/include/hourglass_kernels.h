@@ -100,8 +100,8 @@ void hg_activation_backward(hg_activation activation, ptrdiff_t count, const flo
  * A tap that falls outside the large image is padding: it contributes nothing. Bottom and right padding follow from the
  * extents. */
 typedef struct hg_geometry2d {
-  size_t size;       /* sizeof(hg_geometry2d) */
-  ptrdiff_t samples; /* N */
+  size_t size;                                         /* sizeof(hg_geometry2d) */
+  ptrdiff_t samples;                                   /* N */
   ptrdiff_t large_height, large_width, large_channels; /* H, W, C */
   ptrdiff_t small_height, small_width, small_channels; /* P, Q, K */
   ptrdiff_t filter_height, filter_width;               /* R, S */
@@ -115,7 +115,7 @@ const char *hg_conv2d_check(const hg_geometry2d *geometry);
 
 /* The convolution is one bilinear form,
  *
- *   <y, dy> = sum over n, p, q, k, r, s, c of  x[n, pU + r - pad_top, qV + s - pad_left, c]  w[r, s, c, k]  dy[n, p, q, k]
+ *   <y, dy> = sum over n,p,q,k,r,s,c of  x[n, pU+r-pad_top, qV+s-pad_left, c]  w[r,s,c,k]  dy[n,p,q,k]
  *
  * and its partial evaluations are the six passes below. Weights are brought into the order a pass reads by one of two
  * preparations, once per change of the weights; samples do not matter to them.
@@ -244,8 +244,7 @@ void hg_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits
                          float *dlogits);
 
 /* Squared error:  loss[n] = sum over j of (y - t)^2;   dy = 2 (y - t).  Shapes and aliasing as above. */
-void hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
-                      float *dy);
+void hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss, float *dy);
 
 /* The range to which a log-variance is clamped before use; outside it its gradient is zero. */
 #define HG_LOG_VARIANCE_MIN (-30.0f)
@@ -313,8 +312,8 @@ typedef struct hg_sgd_options {
   float gradient_scale, learning_rate, momentum, weight_decay;
 } hg_sgd_options;
 
-/* Stochastic gradient descent:  g += weight_decay w;  m = momentum m + g;  w -= learning_rate m.  Without momentum m may
- * be NULL and w -= learning_rate g. */
+/* Stochastic gradient descent:  g += weight_decay w;  m = momentum m + g;  w -= learning_rate m.  Without momentum m
+ * may be NULL and w -= learning_rate g. */
 void hg_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
 
 /* ------------------------------------------------------------------------------------------------- reference */

@@ -1,7 +1,7 @@
 import HourglassKernels
 
-/// Transposed convolution with bias and activation: the adjoint of `Conv2D` with the same geometry, from the small image
-/// to the large one.
+/// Transposed convolution with bias and activation: the adjoint of `Conv2D` with the same geometry, from the small
+/// image to the large one.
 ///
 ///     x[n,h,w,c] = a(b[c] + sum over the p, q, r, s that meet (h, w), and k, of y[n,p,q,k] w[r,s,c,k])
 ///
@@ -80,7 +80,8 @@ struct PlannedConvTranspose2D: PlannedLayer {
     let bias = pass.parameters + parameterOffset + window.biasOffset
     pass.withParallel {
       hg_conv2d_transpose_forward(
-        &geometry, pass.x, pass.prepared + window.preparedGatherCount, bias, activation.kernel, pass.y, pass.scratch, $0)
+        &geometry, pass.x, pass.prepared + window.preparedGatherCount, bias, activation.kernel, pass.y, pass.scratch, $0
+      )
     }
   }
 

@@ -1,4 +1,5 @@
-/// A height and a width: of a kernel, a stride or an output. In JSON one number when both are equal, else `[height, width]`.
+/// A height and a width: of a kernel, a stride or an output. In JSON one number when both are equal, else `[height,
+/// width]`.
 public struct Extent2D: Hashable, Sendable, Codable, ExpressibleByIntegerLiteral, CustomStringConvertible {
   public var height: Int
   public var width: Int

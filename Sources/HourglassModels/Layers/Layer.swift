@@ -1,7 +1,7 @@
 /// One item of an encoder, a latent or a decoder as a person writes it: a small Codable value.
 ///
-/// Its counterpart that runs is a `PlannedLayer`; `plan` leads from one to the other. A new layer is one file with both,
-/// and one line in `LayerCatalog`.
+/// Its counterpart that runs is a `PlannedLayer`; `plan` leads from one to the other. A new layer is one file with
+/// both, and one line in `LayerCatalog`.
 public protocol Layer: Codable, Sendable {
   /// Appends what runs to the plan, or says why this layer cannot follow what is planned so far.
   func plan(_ planner: inout Planner) throws(ModelError)

@@ -1,5 +1,5 @@
-/// Makes an image of the vector that a `Dense` layer puts out. It moves nothing: the dense layer's outputs lie in memory
-/// as height, width, channels from the start, and in files as channels, height, width.
+/// Makes an image of the vector that a `Dense` layer puts out. It moves nothing: the dense layer's outputs lie in
+/// memory as height, width, channels from the start, and in files as channels, height, width.
 public struct Reshape: Layer, Hashable {
   public var shape: ImageShape
 
