@@ -161,7 +161,8 @@ void hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, con
 /* dfilter[r,s,c,k] (+)= sum over n, p, q of x[n, pU+r-pad_top, qV+s-pad_left, c] dy[n,p,q,k]
  * dbias[k]         (+)= sum over n, p, q of dy[n,p,q,k]
  * x: N H W C; dy: N P Q K; dfilter: R S C K or NULL; dbias: K or NULL. Samples in order, so that calls with accumulate
- * over runs of samples give the bits of one call. */
+ * over runs of samples give the bits of one call; only a bias of fewer than 16 channels is summed call by call, in 16
+ * partial sums for each channel, and what accumulates is the sum of each call. */
 void hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
                                float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel);
 
