@@ -1,7 +1,7 @@
 import HourglassModels
 
-/// Images made from a seed: on a softly shaded ground one of ten shapes or strokes (its class is the label), in two of
-/// five images a small second object, all anti-aliased.
+/// Images made from a seed: on a softly shaded ground one of ten shapes or strokes (its class is the label), in one of
+/// four images a small second object, all anti-aliased.
 ///
 /// What image `index` shows is a function of (seed, split, index) and of the shape, and its bytes are equal on every
 /// machine: random numbers are counter-based and the arithmetic uses only operations that IEEE 754 rounds correctly.
@@ -49,13 +49,15 @@ public struct SyntheticImages: Sendable {
     let stream = RandomStream(seed: seed, .synthesis, step: split == .train ? 0 : 1, sample: index)
     let u = stream.uniform(24)
     let grey = shape.channels == 1
-    let turn = Trigonometry.unitVector(turns: u[4])
+    // Within a tenth of a turn of upright: a class has a look of its own, and rotation remains a factor.
+    let turn = Trigonometry.unitVector(turns: u[4] < 0.5 ? u[4] / 5 : 0.8 + u[4] / 5)
     let object = Object(
       kind: Self.kind(u[0], among: SyntheticClass.allCases), x: 0.56 * u[1] - 0.28, y: 0.56 * u[2] - 0.28,
-      radius: 0.4 + 0.3 * u[3], cosine: turn.cosine, sine: turn.sine, thickness: u[5],
-      color: Self.color(grey, hue: u[6], saturation: 0.35 + 0.6 * u[7], value: 0.6 + 0.4 * u[8]))
+      radius: 0.45 + 0.3 * u[3], cosine: turn.cosine, sine: turn.sine, thickness: u[5],
+      color: Self.color(
+        grey, hue: u[6], saturation: 0.35 + 0.6 * u[7], value: (grey ? 0.75 : 0.6) + (grey ? 0.25 : 0.4) * u[8]))
     var companion: Object?
-    if u[9] < 0.4 {
+    if u[9] < 0.25 {
       let (place, turn) = (Trigonometry.unitVector(turns: u[10]), Trigonometry.unitVector(turns: u[11]))
       let distance = 0.55 + 0.2 * u[12]
       companion = Object(
@@ -63,9 +65,10 @@ public struct SyntheticImages: Sendable {
         y: distance * place.sine, radius: 0.16 + 0.12 * u[14], cosine: turn.cosine, sine: turn.sine, thickness: 1,
         color: Self.color(grey, hue: u[15], saturation: 0.35 + 0.6 * u[16], value: 0.45 + 0.55 * u[17]))
     }
-    let ground = Self.color(grey, hue: u[18], saturation: 0.3 + 0.5 * u[19], value: (grey ? 0.02 : 0.08) + 0.2 * u[20])
+    let ground = Self.color(
+      grey, hue: u[18], saturation: 0.3 + 0.5 * u[19], value: grey ? 0.1 * u[20] : 0.08 + 0.2 * u[20])
     return Factors(
-      object: object, companion: companion, ground: ground, slopeX: 0.12 * (u[21] - 0.5), slopeY: 0.12 * (u[22] - 0.5))
+      object: object, companion: companion, ground: ground, slopeX: 0.08 * (u[21] - 0.5), slopeY: 0.08 * (u[22] - 0.5))
   }
 
   /// Images 0 ..< count, N x H x W x C, and their classes.
