@@ -2,120 +2,8 @@ import HourglassKernels
 import TestSupport
 import Testing
 
-/// Inputs of all six passes over one geometry.
-private struct Problem {
-  var geometry: hg_geometry2d
-  let large, small, filter, largeBias, smallBias, largeGate, smallGate: Floats
-
-  init(_ geometry: hg_geometry2d, _ fill: (Int, inout SplitMix64) -> Floats) {
-    var generator = SplitMix64(seed: 1)
-    self.geometry = geometry
-    large = fill(geometry.largeCount, &generator)
-    small = fill(geometry.smallCount, &generator)
-    filter = fill(geometry.filterCount, &generator)
-    largeBias = fill(geometry.large_channels, &generator)
-    smallBias = fill(geometry.small_channels, &generator)
-    largeGate = fill(geometry.largeCount, &generator)
-    smallGate = fill(geometry.smallCount, &generator)
-  }
-
-  init(magnitudesOf p: Problem) {
-    geometry = p.geometry
-    large = p.large.magnitudes
-    small = p.small.magnitudes
-    filter = p.filter.magnitudes
-    largeBias = p.largeBias.magnitudes
-    smallBias = p.smallBias.magnitudes
-    largeGate = p.largeGate
-    smallGate = p.smallGate
-  }
-}
-
-/// The outputs of the six passes; parameters' gradients start from the filter and the biases where accumulated.
-private struct Outputs {
-  let forward, backwardData, backwardFilter, backwardBias: Floats
-  let transposeForward, transposeData, transposeFilter, transposeBias: Floats
-
-  init(_ g: hg_geometry2d, accumulatingInto p: Problem?) {
-    forward = Floats(count: g.smallCount)
-    transposeData = Floats(count: g.smallCount)
-    backwardData = Floats(count: g.largeCount)
-    transposeForward = Floats(count: g.largeCount)
-    backwardFilter = p.map { Floats($0.filter.array) } ?? Floats(count: g.filterCount)
-    transposeFilter = p.map { Floats($0.filter.array) } ?? Floats(count: g.filterCount)
-    backwardBias = p.map { Floats($0.smallBias.array) } ?? Floats(count: g.small_channels)
-    transposeBias = p.map { Floats($0.largeBias.array) } ?? Floats(count: g.large_channels)
-  }
-
-  var all: [(String, Floats)] {
-    [
-      ("forward", forward), ("backward data", backwardData), ("backward filter", backwardFilter),
-      ("backward bias", backwardBias), ("transpose forward", transposeForward),
-      ("transpose backward data", transposeData), ("transpose backward filter", transposeFilter),
-      ("transpose backward bias", transposeBias),
-    ]
-  }
-}
-
-private func reference(
-  _ p: Problem, _ activation: hg_activation, bias: Bool, accumulate: Bool = false
-) -> Outputs {
-  let out = Outputs(p.geometry, accumulatingInto: accumulate ? p : nil)
-  withUnsafePointer(to: p.geometry) { g in
-    let small = bias ? p.smallBias.pointer : nil
-    let large = bias ? p.largeBias.pointer : nil
-    let (x, y, w) = (p.large.pointer, p.small.pointer, p.filter.pointer)
-    hg_reference_conv2d_forward(g, x, w, small, activation, out.forward.pointer)
-    hg_reference_conv2d_backward_data(g, y, w, activation, p.largeGate.pointer, out.backwardData.pointer)
-    hg_reference_conv2d_backward_filter(
-      g, x, y, accumulate, out.backwardFilter.pointer, out.backwardBias.pointer)
-    hg_reference_conv2d_transpose_forward(g, y, w, large, activation, out.transposeForward.pointer)
-    hg_reference_conv2d_transpose_backward_data(
-      g, x, w, activation, p.smallGate.pointer, out.transposeData.pointer)
-    hg_reference_conv2d_transpose_backward_filter(
-      g, y, x, accumulate, out.transposeFilter.pointer, out.transposeBias.pointer)
-  }
-  return out
-}
-
-/// Runs the kernels. Weights are prepared and scratch is brought in buffers of exactly the sizes asked for.
-private func kernels(
-  _ p: Problem, _ activation: hg_activation, bias: Bool, accumulate: Bool = false, _ division: Division
-) -> Outputs {
-  let out = Outputs(p.geometry, accumulatingInto: accumulate ? p : nil)
-  var parallel = division.parallel
-  withUnsafePointer(to: p.geometry) { g in
-    let gather = Floats(count: hg_conv2d_prepared_gather_count(g))
-    let scatter = Floats(count: hg_conv2d_prepared_scatter_count(g))
-    let scatterScratch = Floats(count: hg_conv2d_scatter_scratch(g, &parallel))
-    let filterScratch = Floats(count: hg_conv2d_filter_scratch(g, &parallel))
-    let small = bias ? p.smallBias.pointer : nil
-    let large = bias ? p.largeBias.pointer : nil
-    let (x, y) = (p.large.pointer, p.small.pointer)
-    hg_conv2d_prepare_gather(g, p.filter.pointer, gather.pointer, &parallel)
-    hg_conv2d_prepare_scatter(g, p.filter.pointer, scatter.pointer, &parallel)
-    hg_conv2d_forward(g, x, gather.pointer, small, activation, out.forward.pointer, &parallel)
-    hg_conv2d_backward_data(
-      g, y, scatter.pointer, activation, p.largeGate.pointer, out.backwardData.pointer, scatterScratch.pointer,
-      &parallel)
-    hg_conv2d_backward_filter(
-      g, x, y, accumulate, out.backwardFilter.pointer, out.backwardBias.pointer, filterScratch.pointer,
-      &parallel)
-    hg_conv2d_transpose_forward(
-      g, y, scatter.pointer, large, activation, out.transposeForward.pointer, scatterScratch.pointer, &parallel)
-    hg_conv2d_transpose_backward_data(
-      g, x, gather.pointer, activation, p.smallGate.pointer, out.transposeData.pointer, &parallel)
-    hg_conv2d_transpose_backward_filter(
-      g, y, x, accumulate, out.transposeFilter.pointer, out.transposeBias.pointer, filterScratch.pointer,
-      &parallel)
-    for buffer in [gather, scatter, scatterScratch, filterScratch] + out.all.map(\.1) {
-      #expect(buffer.isIntact, "a kernel wrote before the start of a buffer")
-    }
-  }
-  return out
-}
-
-private func expectEqual(_ got: Outputs, _ wanted: Outputs, bits: Bool = false, _ comment: String) {
+private func expectEqual(_ got: ConvolutionOutputs, _ wanted: ConvolutionOutputs, bits: Bool = false, _ comment: String)
+{
   for ((name, a), (_, b)) in zip(got.all, wanted.all) {
     let wrong = difference(a, b, bits: bits)
     #expect(wrong == nil, "\(name), \(comment): \(wrong ?? "")")
@@ -135,12 +23,12 @@ extension KernelTests {
     /// Sums of small integers are exact in float, so the reference must be met to the bit.
     @Test("small integers: every instruction set and division equals the definition", arguments: cases)
     func exact(_ testCase: ConvolutionCase) {
-      let problem = Problem(testCase.geometry, Floats.integers)
+      let problem = ConvolutionInputs(testCase.geometry, Floats.integers)
       for (activation, bias) in [(HG_ACTIVATION_LINEAR, false), (HG_ACTIVATION_RELU, true)] {
-        let wanted = reference(problem, activation, bias: bias, accumulate: bias)
+        let wanted = convolutionReference(problem, activation, bias: bias, accumulate: bias)
         withEachInstructionSet { name in
           for division in Division.openMP {
-            let got = kernels(problem, activation, bias: bias, accumulate: bias, division)
+            let got = convolutionKernels(problem, activation, bias: bias, accumulate: bias, division)
             expectEqual(got, wanted, "\(name), \(division), activation \(activation.rawValue)")
           }
         }
@@ -149,12 +37,12 @@ extension KernelTests {
 
     @Test("random inputs: instruction sets with FMA and all divisions give the same bits", arguments: cases)
     func sameBits(_ testCase: ConvolutionCase) {
-      let problem = Problem(testCase.geometry, Floats.uniform)
+      let problem = ConvolutionInputs(testCase.geometry, Floats.uniform)
       for activation in [HG_ACTIVATION_RELU, HG_ACTIVATION_SIGMOID] {
-        var first: Outputs?
+        var first: ConvolutionOutputs?
         withEachInstructionSet(onlyFMA: true) { name in
           for division in Division.all {
-            let got = kernels(problem, activation, bias: true, division)
+            let got = convolutionKernels(problem, activation, bias: true, division)
             if let first { expectEqual(got, first, bits: true, "\(name), \(division)") } else { first = got }
           }
         }
@@ -166,8 +54,8 @@ extension KernelTests {
       var geometry = testCase.geometry
       geometry.samples = 11
       if geometry.largeCount + geometry.smallCount > 200_000 { return }
-      let problem = Problem(geometry, Floats.uniform)
-      let whole = kernels(problem, HG_ACTIVATION_RELU, bias: true, Division.openMP[0])
+      let problem = ConvolutionInputs(geometry, Floats.uniform)
+      let whole = convolutionKernels(problem, HG_ACTIVATION_RELU, bias: true, Division.openMP[0])
       for first in [1, 8] {
         let forward = Floats(count: geometry.smallCount)
         let transposeForward = Floats(count: geometry.largeCount)
@@ -210,15 +98,15 @@ extension KernelTests {
     @Test("the passes are adjoint to one another", arguments: cases)
     func adjoint(_ testCase: ConvolutionCase) {
       let g = testCase.geometry
-      let p = Problem(g, Floats.uniform)
+      let p = ConvolutionInputs(g, Floats.uniform)
       let depth = max(
         g.filter_height * g.filter_width * max(g.large_channels, g.small_channels),
         g.samples * g.small_height * g.small_width)
-      let absolute = Problem(magnitudesOf: p)
-      let magnitudes = reference(absolute, HG_ACTIVATION_LINEAR, bias: false)
+      let absolute = ConvolutionInputs(magnitudesOf: p)
+      let magnitudes = convolutionReference(absolute, HG_ACTIVATION_LINEAR, bias: false)
       let tolerance = 2 * Double(depth + 2) * 0x1p-24 * inner(magnitudes.forward, absolute.small)
       withEachInstructionSet { name in
-        let out = kernels(p, HG_ACTIVATION_LINEAR, bias: false, Division.openMP[0])
+        let out = convolutionKernels(p, HG_ACTIVATION_LINEAR, bias: false, Division.openMP[0])
         let form = inner(out.forward, p.small)
         for (pass, other) in [
           ("backward data", inner(out.backwardData, p.large)),
@@ -235,8 +123,8 @@ extension KernelTests {
     @Test("random inputs: within the rounding bound of the definition", arguments: cases)
     func bounded(_ testCase: ConvolutionCase) {
       let g = testCase.geometry
-      let p = Problem(g, Floats.uniform)
-      let magnitudes = reference(Problem(magnitudesOf: p), HG_ACTIVATION_LINEAR, bias: true)
+      let p = ConvolutionInputs(g, Floats.uniform)
+      let magnitudes = convolutionReference(ConvolutionInputs(magnitudesOf: p), HG_ACTIVATION_LINEAR, bias: true)
       let taps = g.filter_height * g.filter_width
       let positions = g.samples * g.small_height * g.small_width
       let largePositions = g.samples * g.large_height * g.large_width
@@ -245,9 +133,9 @@ extension KernelTests {
         taps * g.large_channels, positions, largePositions,
       ]
       for activation in [HG_ACTIVATION_LINEAR, HG_ACTIVATION_RELU, HG_ACTIVATION_SIGMOID] {
-        let wanted = reference(p, activation, bias: true)
+        let wanted = convolutionReference(p, activation, bias: true)
         withEachInstructionSet { name in
-          let got = kernels(p, activation, bias: true, Division.openMP[0])
+          let got = convolutionKernels(p, activation, bias: true, Division.openMP[0])
           for (i, (pass, output)) in got.all.enumerated() {
             /* The slope of a sigmoid is at most 1/4, |y (1 - y)| <= 2 for gates in [-1, 1]; it and its derivative are
                rounded a few times more. */
@@ -261,18 +149,48 @@ extension KernelTests {
       }
     }
 
+    /// Samples of about 100 000 floats, of which the filter form takes no more than fit a cache at a time.
+    @Test(
+      "filter gradients over more samples than one run equal the definition",
+      arguments: [
+        hg_geometry2d.make(
+          samples: 5, large: (70, 70, 20), small: (18, 18, 17), filter: (3, 3), stride: (4, 4), padding: (1, 1)),
+        hg_geometry2d.make(
+          samples: 5, large: (180, 180, 3), small: (23, 23, 18), filter: (4, 4), stride: (8, 8), padding: (1, 1)),
+      ])
+    func runs(_ geometry: hg_geometry2d) {
+      var g = geometry
+      var generator = SplitMix64(seed: 5)
+      let x = Floats.integers(g.largeCount, &generator)
+      let dy = Floats.integers(g.smallCount, &generator)
+      let wanted = Floats(count: g.filterCount)
+      hg_reference_conv2d_backward_filter(&g, x.pointer, dy.pointer, false, wanted.pointer, nil)
+      withEachInstructionSet { name in
+        for division in Division.openMP {
+          var parallel = division.parallel
+          let got = Floats(count: g.filterCount)
+          let scratch = Floats(count: hg_conv2d_filter_scratch(&g, &parallel))
+          hg_conv2d_backward_filter(
+            &g, x.pointer, dy.pointer, false, got.pointer, nil, scratch.pointer, &parallel)
+          let wrong = difference(got, wanted)
+          #expect(wrong == nil, "\(name), \(division): \(wrong ?? "")")
+          #expect(got.isIntact && scratch.isIntact)
+        }
+      }
+    }
+
     @Test("no samples: data outputs are empty, gradients are zero or stay")
     func noSamples() {
       for channels in [3, 20] {
         let g = hg_geometry2d.make(
           samples: 0, large: (5, 5, channels), small: (5, 5, 20), filter: (3, 3), padding: (1, 1))
-        let problem = Problem(g, Floats.integers)
+        let problem = ConvolutionInputs(g, Floats.integers)
         for division in Division.openMP {
-          let fresh = kernels(problem, HG_ACTIVATION_RELU, bias: true, division)
+          let fresh = convolutionKernels(problem, HG_ACTIVATION_RELU, bias: true, division)
           #expect(fresh.backwardFilter.array.allSatisfy { $0 == 0 })
           #expect(fresh.transposeFilter.array.allSatisfy { $0 == 0 })
           #expect(fresh.backwardBias.array + fresh.transposeBias.array == [Float](repeating: 0, count: 20 + channels))
-          let kept = kernels(problem, HG_ACTIVATION_RELU, bias: true, accumulate: true, division)
+          let kept = convolutionKernels(problem, HG_ACTIVATION_RELU, bias: true, accumulate: true, division)
           #expect(kept.backwardFilter.array == problem.filter.array)
           #expect(kept.transposeBias.array == problem.largeBias.array)
         }
@@ -282,8 +200,8 @@ extension KernelTests {
     @Test("gradients that are not wanted are not computed")
     func unwanted() {
       var g = awkwardConvolutions[5].geometry
-      let p = Problem(g, Floats.integers)
-      let wanted = reference(p, HG_ACTIVATION_LINEAR, bias: false)
+      let p = ConvolutionInputs(g, Floats.integers)
+      let wanted = convolutionReference(p, HG_ACTIVATION_LINEAR, bias: false)
       let scratch = Floats(count: hg_conv2d_filter_scratch(&g, nil))
       let filter = Floats(count: g.filterCount)
       let bias = Floats(count: g.small_channels)
@@ -298,13 +216,13 @@ extension KernelTests {
     func unmet(_ channels: Int) {
       let g = hg_geometry2d.make(
         samples: 2, large: (8, 8, channels), small: (3, 3, 18), filter: (2, 2), stride: (3, 3))
-      let p = Problem(g, Floats.integers)
-      let wanted = reference(p, HG_ACTIVATION_LINEAR, bias: true)
+      let p = ConvolutionInputs(g, Floats.integers)
+      let wanted = convolutionReference(p, HG_ACTIVATION_LINEAR, bias: true)
       for i in 0..<g.largeCount where i / channels % 8 % 3 == 2 || i / channels / 8 % 8 % 3 == 2 {
         p.large.pointer[i] = .nan
       }
       withEachInstructionSet { name in
-        let got = kernels(p, HG_ACTIVATION_LINEAR, bias: true, Division.openMP[0])
+        let got = convolutionKernels(p, HG_ACTIVATION_LINEAR, bias: true, Division.openMP[0])
         #expect(difference(got.forward, wanted.forward) == nil, "\(name)")
         #expect(difference(got.backwardFilter, wanted.backwardFilter) == nil, "\(name)")
       }

@@ -110,7 +110,8 @@ typedef struct hg_geometry2d {
 } hg_geometry2d;
 
 /* NULL, or why the convolution calls refuse this geometry. Extents, filter and strides must be at least 1, padding at
- * least 0 and below the filter's extent, samples at least 0, every image and filter below 2^40 elements. */
+ * least 0 and below the filter's extent, samples at least 0; nothing above 2^31, and below 2^40 elements all images,
+ * the filter, a large image with its padding, and (C < 16) the products of a small image with all taps. */
 const char *hg_conv2d_check(const hg_geometry2d *geometry);
 
 /* The convolution is one bilinear form,
@@ -162,7 +163,8 @@ void hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, con
  * dbias[k]         (+)= sum over n, p, q of dy[n,p,q,k]
  * x: N H W C; dy: N P Q K; dfilter: R S C K or NULL; dbias: K or NULL. Samples in order, so that calls with accumulate
  * over runs of samples give the bits of one call; only a bias of fewer than 16 channels is summed call by call, in 16
- * partial sums for each channel, and what accumulates is the sum of each call. */
+ * partial sums for each channel, and what accumulates is the sum of each call. With C < 8 padding is multiplied as
+ * zeros, so that an infinity or NaN in dy also reaches the taps that meet padding there. */
 void hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
                                float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel);
 

@@ -140,7 +140,7 @@ INLINE void column_sums_block(const hg_column_sums_job *job, const int groups, p
 /* columns < 16: lane i of sum[v] is partial sum 16 v + i, which belongs to column (16 v + i) mod columns. */
 INLINE void column_sums_shared(const hg_column_sums_job *job, const ptrdiff_t columns) {
   const ptrdiff_t count = job->rows * columns, whole = job->rows / 16 * 16 * columns;
-  float sums[16 * 16];
+  float sums[16 * 16] = {0};
   v16 sum[16];
   for (ptrdiff_t v = 0; v < columns; v++) sum[v] = v16_splat(0);
   for (ptrdiff_t e = 0; e < whole; e += 16 * columns)
