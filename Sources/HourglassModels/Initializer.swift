@@ -5,7 +5,7 @@
 public enum Initializer {
   public static func fill(_ flat: FloatBuffer, plan: ExecutionPlan, seed: UInt64) {
     for (j, parameter) in plan.parameters.enumerated() {
-      let bound = 1 / Float(parameter.fanIn).squareRoot()
+      let bound = Float(1 / Double(parameter.fanIn).squareRoot())
       let values = RandomStream(seed: seed, .initialization, step: j).uniform(parameter.count)
       parameter.store(values.map { (2 * $0 - 1) * bound }, in: flat.pointer)
     }

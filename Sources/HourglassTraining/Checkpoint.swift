@@ -57,49 +57,54 @@ public struct Checkpoint: Sendable {
       let progress = try? JSONDecoder().decode(Progress.self, from: Data(json.utf8))
     else { throw DataError(path: path, reason: "wanted metadata with progress and weightsHash, found no such") }
     (self.progress, weightsHash) = (progress, hash)
-    let found = Self.contentHash(tensors.tensors, json)
-    guard found == metadata["contentHash"] else {
+    let found = Self.contentHash(tensors)
+    guard found == metadata[Self.hashKey] else {
       throw DataError(
         path: path,
-        reason: "the contents were altered: wanted SHA-256 \(metadata["contentHash"] ?? "none"), found \(found)")
+        reason: "the contents were altered: wanted SHA-256 \(metadata[Self.hashKey] ?? "none"), found \(found)")
     }
   }
 
   /// Puts the parameters, and with a step the moments, in place.
   ///
-  /// Errors: a tensor that the model wants is missing or has another shape.
+  /// Errors: a tensor that the model wants is missing or has another shape; nothing is put in place then.
   public func restore(_ training: TrainingStep, path: String) throws(DataError) {
-    try restore(parameters: training.parameters, plan: training.plan, path: path)
-    for (name, values) in training.moments { try restore(values, "optimizer.\(name).", training.plan, path) }
+    let moments = training.moments.map { (prefix: "optimizer.\($0.name).", values: $0.values) }
+    try restore([(prefix: "", values: training.parameters)] + moments, training.plan, path)
   }
 
   public func restore(parameters: FloatBuffer, plan: ExecutionPlan, path: String) throws(DataError) {
-    try restore(parameters, "", plan, path)
+    try restore([(prefix: "", values: parameters)], plan, path)
   }
 
-  private func restore(_ flat: FloatBuffer, _ prefix: String, _ plan: ExecutionPlan, _ path: String) throws(DataError) {
+  private func restore(
+    _ vectors: [(prefix: String, values: FloatBuffer)], _ plan: ExecutionPlan, _ path: String
+  ) throws(DataError) {
     let byName = Dictionary(tensors.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    for parameter in plan.parameters {
-      guard let tensor = byName[prefix + parameter.name] else {
-        throw DataError(path: path, reason: "the model wants a tensor \(prefix + parameter.name), the file has none")
+    var found: [(parameter: Parameter, values: [Float], flat: FloatBuffer)] = []
+    for (prefix, flat) in vectors {
+      for parameter in plan.parameters {
+        guard let tensor = byName[prefix + parameter.name] else {
+          throw DataError(path: path, reason: "the model wants a tensor \(prefix + parameter.name), the file has none")
+        }
+        guard tensor.shape == parameter.shape else {
+          throw DataError(
+            path: path, reason: "\(tensor.name): the model wants the shape \(parameter.shape), found \(tensor.shape)")
+        }
+        found.append((parameter, tensor.values, flat))
       }
-      guard tensor.shape == parameter.shape else {
-        throw DataError(
-          path: path, reason: "\(tensor.name): the model wants the shape \(parameter.shape), found \(tensor.shape)")
-      }
-      parameter.store(tensor.values, in: flat.pointer)
     }
+    for (parameter, values, flat) in found { parameter.store(values, in: flat.pointer) }
   }
 
   /// Writes the file under a temporary name, syncs, renames.
   public func write(to path: String) throws(DataError) {
     var file = tensors
-    let json = Self.json(progress)
     file.metadata = [
-      "format": Self.format, "progress": json, "weightsHash": weightsHash,
-      "contentHash": Self.contentHash(file.tensors, json),
+      "format": Self.format, "progress": Self.json(progress), "weightsHash": weightsHash,
       "layout": "PyTorch: convolution OIHW, transposed convolution IOHW, dense OI, image axes C, H, W",
     ]
+    file.metadata[Self.hashKey] = Self.contentHash(file)
     try file.write(to: path)
   }
 
@@ -112,13 +117,18 @@ public struct Checkpoint: Sendable {
     return (try? encoder.encode(progress)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
   }
 
-  private static func contentHash(_ tensors: [SafeTensors.Tensor], _ progress: String) -> String {
+  private static let hashKey = "contentHash"
+
+  /// SHA-256 over all tensors and all metadata but the hash itself.
+  private static func contentHash(_ file: SafeTensors) -> String {
     var hash = SHA256()
-    for tensor in tensors.sorted(by: { $0.name < $1.name }) {
+    for tensor in file.tensors.sorted(by: { $0.name < $1.name }) {
       Array("\(tensor.name) \(tensor.shape)\n".utf8).withUnsafeBytes { hash.update($0) }
       tensor.values.withUnsafeBytes { hash.update($0) }
     }
-    Array(progress.utf8).withUnsafeBytes { hash.update($0) }
+    for (key, value) in file.metadata.sorted(by: { $0.key < $1.key }) where key != hashKey {
+      Array("\(key) \(value)\n".utf8).withUnsafeBytes { hash.update($0) }
+    }
     return hash.hexDigits()
   }
 }

@@ -83,7 +83,7 @@ public final class Trainer {
     var permutation: (epoch: Int, items: [Int32]) = (-1, [])
     while progress.step < lastStep {
       if shouldStop() {
-        try save(observe)
+        if saved != progress { try save(observe) }
         return .interrupted
       }
       let (epoch, range) = order.batch(step: progress.step)

@@ -145,6 +145,8 @@ public final class TrainingStep {
     let shard = bad / plan.samplesPerShard
     let samples = plan.samples(of: shard..<shard + 1, in: count)
     let replica = replicas[0]
+    // Another replica may have taken this shard: what this one prepared may be of an earlier step.
+    replica.prepare(backward: false)
     replica.fill(samples, from: data, items: indices)
     replica.forward(0..<plan.layers.count, samples: samples, mode: current.pointer[0].mode)
     for (b, boundary) in plan.boundaries.enumerated() {

@@ -24,9 +24,22 @@ import Testing
   func theFirstValuesAreTheIndependentPhiloxs(_ seed: UInt64, _ tensor: Int, _ uniform: [Float]) throws {
     let (plan, flat) = try Self.started(seed)
     let parameter = plan.parameters[tensor]
-    let bound = 1 / Float(parameter.fanIn).squareRoot()
+    let bound = Float(1 / Double(parameter.fanIn).squareRoot())
     let values = parameter.tensor(in: flat.pointer)
     #expect(Array(values.prefix(uniform.count)) == uniform.map { (2 * $0 - 1) * bound })
+  }
+
+  /// initial_parameter(7, 2, (64, 32, 3, 3), 288) of Golden/starting_point.py: the bound 1 / sqrt(288) is rounded once.
+  @Test func theBoundIsRoundedOnce() throws {
+    let plan = try ExecutionPlan(convAE28, batchSize: 8)
+    let flat = FloatBuffer(count: plan.parameterCount)
+    Initializer.fill(flat, plan: plan, seed: 7)
+    #expect(plan.parameters[2].shape == [64, 32, 3, 3])
+    #expect(
+      plan.parameters[2].tensor(in: flat.pointer).prefix(6) == [
+        0.02808152511715889, -0.00791261438280344, 0.056031644344329834, -0.0332932211458683, -0.05204986035823822,
+        0.03602012246847153,
+      ])
   }
 
   /// A uniform distribution within b has the variance b^2 / 3; the mean of n values strays by b / sqrt(3 n), their

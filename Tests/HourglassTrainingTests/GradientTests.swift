@@ -1,0 +1,92 @@
+import HourglassModels
+import HourglassTraining
+import TestSupport
+import Testing
+
+/// The gradient buffer of a step against central differences of the mean loss, for every row of the table of layers.
+///
+/// Along a direction d of length 1 the loss is smooth but for kinks (ReLU, max-pooling), so
+/// (f(+h d) - f(-h d)) / 2h = g.d + O(h^2). Losses of about ten are rounded by 10 x 2^-24, which h = 2^-8 makes 2e-4 and
+/// h = 2^-14 makes 1e-2. The larger step may cross a kink, so the best of three counts; a wrong gradient fits none.
+@Suite struct GradientTests {
+  static let samples = 7
+  static let steps: [Float] = [0x1p-8, 0x1p-11, 0x1p-14]
+
+  @Test(arguments: LayerCases.all) func theGradientIsTheSlopeOfTheLoss(_ row: LayerCase) throws {
+    let data = try TestImages.waves(batchSizes: [Self.samples], shape: row.model.input)
+    // Two shards of at most four samples, the last one partial; no learning, so that a step only measures.
+    let step = try startedStep(
+      row.model, batchSize: 8, shards: 2, optimizer: Optimizer(.sgd, learningRate: 0), beta: 0.7, data: data)
+    // Wider than a start, so that gradients of the first layers are not small.
+    for i in 0..<step.parameters.count { step.parameters.pointer[i] *= 3 }
+    let start = step.parameters.array
+    _ = try step.run(batchSizes: [Self.samples])
+    #expect(step.parameters.array == start)
+    let gradient = step.gradient.array.map { $0 / Float(Self.samples) }
+
+    for (number, parameter) in step.plan.parameters.enumerated() {
+      // Only this tensor moves: its places hold ones.
+      let places = FloatBuffer(count: start.count)
+      parameter.store([Float](repeating: 1, count: parameter.count), in: places.pointer)
+      let own = zip(gradient, places.array).map { $0 * $1 }
+      let norm = Self.dot(own, own).squareRoot()
+      let noise = RandomStream(seed: 1, .sampling, step: number).uniform(start.count)
+      // Along the gradient with uneven weights, which finds wrong values; and anywhere, which finds missing ones.
+      let along = zip(own, noise).map { $0 * (0.5 + $1) }
+      let anywhere = zip(places.array, noise).map { $0 * ($1 - 0.5) }
+      for direction in [along, anywhere] {
+        let length = Self.dot(direction, direction).squareRoot()
+        guard length > 0 else { continue }
+        let d = direction.map { $0 / Float(length) }
+        let wanted = Self.dot(gradient, d)
+        let slopes = try Self.steps.map { h in
+          (try loss(step, start, d, h) - loss(step, start, d, -h)) / (2 * Double(h))
+        }
+        #expect(
+          slopes.contains { abs($0 - wanted) < 0.01 * norm + 2e-4 },
+          "\(parameter.name): slopes \(slopes), gradient \(wanted), norm \(norm)")
+      }
+    }
+  }
+
+  /// Each row's parameters matter: no gradient is all zeros, or the test above would be empty.
+  @Test(arguments: LayerCases.all) func everyTensorHasAGradient(_ row: LayerCase) throws {
+    let data = try TestImages.waves(batchSizes: [Self.samples], shape: row.model.input)
+    let step = try startedStep(
+      row.model, batchSize: 8, shards: 2, optimizer: Optimizer(.sgd, learningRate: 0), data: data)
+    _ = try step.run(batchSizes: [Self.samples])
+    for parameter in step.plan.parameters {
+      #expect(parameter.tensor(in: step.gradient.pointer).contains { $0 != 0 }, "\(parameter.name)")
+    }
+  }
+
+  /// Beta weighs the divergence and nothing else: the gradient is linear in it.
+  @Test(arguments: LayerCases.variational) func theGradientIsLinearInBeta(_ row: LayerCase) throws {
+    let data = try TestImages.waves(batchSizes: [Self.samples], shape: row.model.input)
+    let gradients = try [Float(0), 1, 2].map { beta in
+      let step = try startedStep(
+        row.model, batchSize: 8, optimizer: Optimizer(.sgd, learningRate: 0), beta: beta, data: data)
+      let loss = try step.run(batchSizes: [Self.samples])[0]
+      #expect(abs(loss.total - loss.reconstruction - Double(beta) * loss.divergence) < 1e-9)
+      #expect(loss.divergence > 0)
+      return step.gradient.array
+    }
+    // Sums of at most 8 samples and a few hundred products in float: 1e-4 of the largest is far above their rounding.
+    let scale = gradients.joined().map(abs).max() ?? 0
+    for i in gradients[0].indices {
+      let bend: Float = gradients[0][i] - 2 * gradients[1][i] + gradients[2][i]
+      #expect(abs(bend) < 1e-4 * scale)
+    }
+    #expect(gradients[0] != gradients[1])
+  }
+
+  private func loss(_ step: TrainingStep, _ start: [Float], _ direction: [Float], _ h: Float) throws -> Double {
+    for i in start.indices { step.parameters.pointer[i] = start[i] + h * direction[i] }
+    defer { for i in start.indices { step.parameters.pointer[i] = start[i] } }
+    return try step.run(batchSizes: [Self.samples])[0].total
+  }
+
+  private static func dot(_ a: [Float], _ b: [Float]) -> Double {
+    zip(a, b).reduce(0) { $0 + Double($1.0) * Double($1.1) }
+  }
+}

@@ -1,0 +1,65 @@
+import HourglassData
+import HourglassModels
+import HourglassTraining
+import TestSupport
+import Testing
+
+/// A step of a model on waves, started from a seed.
+func startedStep(
+  _ model: Autoencoder, batchSize: Int, shards: Int? = nil, parallel: ParallelPlan = .init(workers: 1, threads: 1),
+  optimizer: Optimizer = Optimizer(), seed: UInt64 = 3, beta: Float = 1, data: Dataset
+) throws -> TrainingStep {
+  let plan = try ExecutionPlan(model, batchSize: batchSize, shards: shards)
+  let step = TrainingStep(
+    plan: plan, parallel: parallel, optimizer: optimizer, seed: seed, beta: beta, data: data)
+  Initializer.fill(step.parameters, plan: plan, seed: seed)
+  return step
+}
+
+extension TrainingStep {
+  /// Runs steps over batches that lie one after the other in the data set; the losses before each update.
+  @discardableResult
+  func run(batchSizes: [Int]) throws -> [Loss] {
+    var first: Int32 = 0
+    return try batchSizes.enumerated().map { step, count in
+      defer { first += Int32(count) }
+      return try run(step: step, items: first..<first + Int32(count))
+    }
+  }
+}
+
+extension FloatBuffer {
+  /// The bits, which tell -0 from 0 and compare NaN as well.
+  var bits: [UInt32] { elements.map(\.bitPattern) }
+}
+
+/// The two tiny models of Golden/golden.py, of awkward shapes.
+enum TinyModels {
+  static let autoencoder = Autoencoder("tiny-ae", input: ImageShape(9, 7, 3), likelihood: .squaredError) {
+    Conv2D(5, kernel: 4, stride: 2, activation: .relu)  // 5 x 4 x 5, odd total padding
+    MaxPool2D(2)  // 2 x 2 x 5, a row is left out
+  } latent: {
+    Dense(6)
+  } decoder: {
+    Dense(3 * 2 * 5, activation: .relu)
+    Reshape(3, 2, 5)
+    ConvTranspose2D(
+      4, kernel: 3, stride: 2, padding: .amount(1), outputSize: Extent2D(5, 4), activation: .relu)  // 5 x 4 x 4
+    ConvTranspose2D(
+      3, kernel: 3, stride: 2, padding: .amount(1), outputSize: Extent2D(9, 7), activation: .sigmoid)  // 9 x 7 x 3
+  }
+
+  static let variational = Autoencoder("tiny-vae", input: ImageShape(8, 8, 1), likelihood: .bernoulli) {
+    Conv2D(4, kernel: 4, stride: 2, activation: .relu)  // 4 x 4 x 4
+    Dense(10, activation: .relu)
+  } latent: {
+    GaussianLatent(3)
+  } decoder: {
+    Dense(10, activation: .relu)
+    Dense(4 * 4 * 4, activation: .relu)
+    Reshape(4, 4, 4)
+    ConvTranspose2D(1, kernel: 4, stride: 2)  // 8 x 8 x 1, logits
+  }
+
+  static let all = [autoencoder, variational]
+}

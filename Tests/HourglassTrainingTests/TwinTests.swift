@@ -1,0 +1,58 @@
+import Foundation
+import HourglassData
+import HourglassModels
+import TestSupport
+import Testing
+
+@testable import HourglassTraining
+
+/// A checkpoint runs in PyTorch and gives the same images.
+///
+/// Needs a Python with torch: the one that HOURGLASS_PYTHON names, else `python3`.
+@Suite(.serialized) struct TwinTests {
+  static let python = ProcessInfo.processInfo.environment["HOURGLASS_PYTHON"] ?? "python3"
+  static let hasTorch = (try? run(["-c", "import numpy, torch"]))?.status == 0
+
+  @Test(
+    .enabled(if: hasTorch, "no Python with torch; name one in HOURGLASS_PYTHON"),
+    arguments: ModelCatalog.models.map(\.name))
+  func aCheckpointGivesTheSameImagesInPyTorch(_ name: String) throws {
+    try withTemporaryFolder { folder in
+      let model = try #require(ModelCatalog.model(name))
+      let data = try TestImages.waves(batchSizes: [8, 8, 8], shape: model.input)
+      let training = try startedStep(model, batchSize: 8, parallel: ParallelPlan(workers: 2, threads: 1), data: data)
+      try training.run(batchSizes: [8, 8])
+      try Checkpoint(training, progress: .init(step: 2)).write(to: folder + "/c.safetensors")
+      let images = data.images(16..<24)
+      let shape = [8, model.input.height, model.input.width, model.input.channels]
+      try NPYFile.write(images, shape: shape, to: folder + "/in.npy")
+
+      let script = GoldenTests.folder.appending(path: "torch_twin.py").path
+      let (status, output) = try Self.run([
+        script, "--model", name, "--checkpoint", folder + "/c.safetensors", "--images", folder + "/in.npy",
+        "--output", folder + "/out.npy",
+      ])
+      try #require(status == 0, "\(output)")
+      let twin = try NPYFile.read(folder + "/out.npy")
+      #expect(twin.shape == shape)
+      let inference = try Inference(
+        model: model, parallel: ParallelPlan(workers: 1, threads: 1), parameters: training.parameters)
+      let worst = zip(inference.reconstruct(images), twin.floats).map { abs($0 - $1) }.max() ?? 1
+      #expect(worst < 1e-5, "images differ by \(worst)")
+    }
+  }
+
+  private static func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
+    let process = Process()
+    process.executableURL = URL(filePath: "/usr/bin/env")
+    process.arguments = [python] + arguments
+    // No folder of compiled modules beside the scripts.
+    process.environment = ProcessInfo.processInfo.environment.merging(["PYTHONDONTWRITEBYTECODE": "1"]) { $1 }
+    let pipe = Pipe()
+    (process.standardOutput, process.standardError) = (pipe, pipe)
+    try process.run()
+    let output = pipe.fileHandleForReading.readDataToEndOfFile()
+    process.waitUntilExit()
+    return (process.terminationStatus, String(decoding: output, as: UTF8.self))
+  }
+}
