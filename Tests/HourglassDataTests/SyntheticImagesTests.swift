@@ -31,8 +31,8 @@ import Testing
       counts[Int(factors.object.kind.rawValue)] += 1
       if factors.companion != nil { companions += 1 }
     }
-    // Five standard deviations of a binomial count: 21.2 for one class in ten, 34.6 for two in five.
-    #expect(counts.allSatisfy { abs($0 - 500) < 107 } && abs(companions - 2000) < 174)
+    // Five standard deviations of a binomial count: 21.2 for one class in ten, 34.6 for one in four.
+    #expect(counts.allSatisfy { abs($0 - 500) < 107 } && abs(companions - 1250) < 154)
   }
 
   /// The object is drawn last, so a disc shows its own colour at its centre, and a far corner shows the ground.

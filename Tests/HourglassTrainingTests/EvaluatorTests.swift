@@ -112,7 +112,7 @@ import Testing
     let weight = try #require(inference.plan.parameters.first { $0.name == "latent.mean.weight" })
     weight.store([1, 0, 0, 0, 0.22, 0, 0, 0, 0.18], in: inference.parameters.pointer)
     let evaluator = Evaluator(inference, beta: 1, seed: 0)
-    let variances = evaluator.unitVariances(data)
+    let variances = evaluator.unitVariances(data, images: data.count)
     for (found, wanted) in zip(variances, [0.25, 0.0121, 0.0081]) { #expect(abs(found - wanted) < 1e-6) }
     #expect(try evaluator.evaluate(data).activeUnits == 2)
   }
