@@ -14,7 +14,7 @@ let instructionSets: [String] = {
   if let name = ProcessInfo.processInfo.environment["HOURGLASS_ISA"] { return [name] }
   let before = String(cString: hg_isa_name())
   defer { _ = hg_isa_select(before) }
-  let withFMA = ["avx512", "avx2", "neon"].filter { hg_isa_select($0) == nil }
+  let withFMA: [String] = ["avx512", "avx2", "neon"].filter { hg_isa_select($0) == nil }
   return withFMA.isEmpty ? [before] : withFMA
 }()
 
