@@ -11,7 +11,8 @@ and that rounding turns on for one sample has moments of zero, so Adam moves all
 however small their gradients. `spread` measures this within PyTorch: for each step the largest relative distance from
 float64 over VARIANTS of one and the same float32 run. Most seeds reach 1e-5 to 1e-3 within the 20 steps. SEEDS were
 chosen by PyTorch's spread alone: below 1e-5 where screening found such a seed (28, 2 and 12). Among 46 seeds of
-conv-vae-64 (1 to 46) there was none, so its later losses cannot be compared to 1e-4; it keeps seed 7.
+conv-vae-64 (1 to 46) there was none, so that model trains with a tenth of the learning rate, which shrinks the effect
+likewise.
 """
 import argparse
 import json
@@ -29,8 +30,9 @@ sys.path.insert(0, str(FOLDER.parents[2] / "Benchmarks" / "Peers"))
 from models_torch import MODELS  # noqa: E402
 
 BATCH_SIZE, STEPS = 16, 20
-ADAM = dict(learningRate=1e-3, beta1=0.9, beta2=0.999, epsilon=1e-8)
+ADAM = dict(beta1=0.9, beta2=0.999, epsilon=1e-8)
 SEEDS = {"conv-ae-28": 28, "conv-vae-28": 2, "conv-ae-32": 12, "conv-vae-64": 7}
+LEARNING_RATES = {"conv-ae-28": 1e-3, "conv-vae-28": 1e-3, "conv-ae-32": 1e-3, "conv-vae-64": 1e-4}
 
 # Runs that equal the first in exact arithmetic, or after a change of the starting weights by at most one rounding.
 VARIANTS = [dict()] + [dict(order=i) for i in (1, 2, 3)] + [dict(channels_last=True)] + [
@@ -55,7 +57,7 @@ def losses(name, seed, dtype=torch.float32, order=0, channels_last=False, nudge=
     model = MODELS[name]().to(dtype)
     initialize(model, seed, nudge)
     model = model.to(memory_format=memory_format)
-    adam = torch.optim.Adam(model.parameters(), lr=ADAM["learningRate"], betas=(ADAM["beta1"], ADAM["beta2"]),
+    adam = torch.optim.Adam(model.parameters(), lr=LEARNING_RATES[name], betas=(ADAM["beta1"], ADAM["beta2"]),
                             eps=ADAM["epsilon"])
     places = np.random.default_rng(order).permutation(BATCH_SIZE) if order else np.arange(BATCH_SIZE)
     found = []
@@ -95,7 +97,8 @@ def write():
         double = losses(name, seed, torch.float64)
         runs = [losses(name, seed, **variant) for variant in VARIANTS]
         spread = [max(column) for column in zip(*(distances(run, double) for run in runs))]
-        models[name] = dict(seed=seed, float32=[float(f"{x:.9g}") for x in runs[0]],
+        models[name] = dict(seed=seed, learningRate=LEARNING_RATES[name],
+                            float32=[float(f"{x:.9g}") for x in runs[0]],
                             float64=[float(f"{x:.12g}") for x in double], spread=[float(f"{x:.1e}") for x in spread])
         print(f"{name:12s} seed {seed}: {double[0]:.6g} -> {double[-1]:.6g}, spread {max(spread):.1e}", flush=True)
     versions = dict(torch=torch.__version__, numpy=np.__version__, python=platform.python_version())
