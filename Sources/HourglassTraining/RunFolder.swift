@@ -74,7 +74,7 @@ public struct RunFolder: Sendable {
       throw DataError(path: file, reason: "wanted the recipe of a run, found no readable file")
     }
     do { return (run, try JSONDecoder().decode(Recipe.self, from: data)) } catch {
-      throw DataError(path: file, reason: "not a recipe: \(describe(error))")
+      throw DataError(path: file, reason: "not a recipe: \(describe(error, in: data))")
     }
   }
 
@@ -133,9 +133,13 @@ public struct RunFolder: Sendable {
     }
   }
 
-  /// What a decoder complained about, with the place in the file.
-  public static func describe(_ error: any Error) -> String {
+  /// What a decoder of JSON complained about, with the place in the file.
+  public static func describe(_ error: any Error, in data: Data) -> String {
     guard let error = error as? DecodingError else { return "\(error)" }
+    // The decoder does not say where the syntax is broken; the parser does.
+    do { _ = try JSONSerialization.jsonObject(with: data) } catch {
+      return "no valid JSON: \((error as NSError).userInfo["NSDebugDescription"] ?? error)"
+    }
     func place(_ context: DecodingError.Context) -> String {
       let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
       return path.isEmpty ? "" : "\(path): "

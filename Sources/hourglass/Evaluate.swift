@@ -36,11 +36,10 @@ struct Evaluate: ParsableCommand {
     var rows = ["index,\(label)reconstruction,kl,mse,ssim"]
     let result = evaluator.evaluate(images) { sample in
       guard perSample != nil else { return }
-      let values = sample.measurement
       let label = images.labels.map { "\($0[sample.index])," } ?? ""
-      rows.append(
-        "\(sample.index),\(label)\(values.reconstruction),\(values.divergence),\(values.squaredError),\(values.similarity)"
-      )
+      let its = sample.measurement
+      let values = [its.reconstruction, its.divergence, its.squaredError, its.similarity]
+      rows.append("\(sample.index),\(label)" + values.map { "\($0)" }.joined(separator: ","))
     }
     if let perSample { try writing { try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: perSample) } }
     guard result.loss.isFinite else {

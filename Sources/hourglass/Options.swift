@@ -126,7 +126,7 @@ func resolveModel(_ name: String, flag: String) throws -> Autoencoder {
     _ = try ExecutionPlan(model, batchSize: 1)
     return model
   } catch let error as ModelError { throw DataError(path: name, reason: error.description) } catch {
-    throw DataError(path: name, reason: "not a model: \(RunFolder.describe(error))")
+    throw DataError(path: name, reason: "not a model: \(RunFolder.describe(error, in: data))")
   }
 }
 

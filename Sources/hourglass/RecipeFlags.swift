@@ -6,13 +6,14 @@ import HourglassTraining
 
 /// The flags that make a recipe. All are optional, so that a resumed run can tell what was given.
 struct RecipeFlags: ParsableArguments {
-  @Option(help: ArgumentHelp("What to train; see `hourglass models` and `hourglass inspect`.", valueName: "name|file.json"))
+  @Option(
+    help: ArgumentHelp("What to train; see `hourglass models` and `hourglass inspect`.", valueName: "name|file.json"))
   var model: String?
 
   @Option(help: "A folder of IDX files, an IDX file or an NPY file. (default: the built-in images)")
   var data: String?
 
-  @Option(help: "Which images of a folder, or of the built-in images. (values: train, test; default: train)")
+  @Option(help: "Which images of a folder, or of the built-in images. (default: train)")
   var split: Split?
 
   @Option(help: "Images to evaluate after every epoch; of a folder the test split.")
@@ -30,7 +31,7 @@ struct RecipeFlags: ParsableArguments {
   @Option(help: "Greater than 0. (default: 0.001; sgd: 0.01)")
   var learningRate: Float?
 
-  @Option(help: "adam, adamw or sgd. (default: adam)")
+  @Option(help: "How weights follow gradients. (default: adam)")
   var optimizer: Optimizer.Kind?
 
   @Option(help: "Weight of the latent's divergence, at least 0. (default: 1)")
@@ -76,8 +77,8 @@ struct RecipeFlags: ParsableArguments {
     func same<T: Equatable>(_ flag: String, _ given: T?, _ wanted: T, _ name: (T) -> String = { "\($0)" }) throws {
       guard let given, given != wanted else { return }
       throw ValidationError(
-        "\(flag): wanted \(name(wanted)), with which the run \(path) was made, found \(name(given)); a resumed run keeps "
-          + "its recipe, so leave the flag out or begin a new run")
+        "\(flag): wanted \(name(wanted)), with which the run \(path) was made, found \(name(given)); a resumed run "
+          + "keeps its recipe, so leave the flag out or begin a new run")
     }
     if let model {
       let given = try resolveModel(model, flag: "--model")

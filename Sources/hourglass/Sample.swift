@@ -28,7 +28,8 @@ struct Sample: ParsableCommand {
     let count = output.count ?? 8 * Pictures.columns
     let shape = loaded.model.input
     // Codes, and images twice: as decoded and in the file's bytes.
-    let bytes = UInt64(4 * (loaded.inference.codeCount + 2 * shape.count)).multipliedReportingOverflow(by: UInt64(count))
+    let bytes = UInt64(4 * (loaded.inference.codeCount + 2 * shape.count)).multipliedReportingOverflow(
+      by: UInt64(count))
     let memory = ProcessInfo.processInfo.physicalMemory
     guard !bytes.overflow, bytes.partialValue <= memory else {
       throw ValidationError("--count: \(count) images of \(shape) do not fit the machine's \(memory >> 20) MiB")

@@ -14,8 +14,8 @@ struct Train: ParsableCommand {
       write a checkpoint and stop; a second one stops at once.
 
       Examples:
-        hourglass train --model conv-vae-28 --data fashion-mnist --epochs 5 --run runs/fashion
-        hourglass train --run runs/fashion --resume --epochs 10
+        hourglass train --model conv-vae-28 --data fashion-mnist --run runs/f
+        hourglass train --run runs/f --resume --epochs 10
       """)
 
   @OptionGroup(title: "What decides the result") var flags: RecipeFlags
@@ -50,7 +50,9 @@ struct Train: ParsableCommand {
     try requirePositive("--workers", workers, most: Self.mostThreads)
     try requirePositive("--threads", threads, most: Self.mostThreads)
     try requirePositive("--checkpoint-every", checkpointEvery)
-    if resume && folder == nil { throw ValidationError("--resume: wanted the run to go on with as --run DIR, found none") }
+    if resume && folder == nil {
+      throw ValidationError("--resume: wanted the run to go on with as --run DIR, found none")
+    }
     if !resume && flags.model == nil {
       throw ValidationError("--model: wanted a model's name or file, or a run with --resume, found none")
     }
@@ -63,7 +65,8 @@ struct Train: ParsableCommand {
     let progress = Progress(isQuiet: quiet)
     let (trainer, run) = (session.trainer, session.run)
     let verb = trainer.progress.step > 0 ? "goes on at step \(trainer.progress.step)" : "begins"
-    progress.note("\(trainer.recipe.model.name) on \(trainer.data.count) of \(trainer.data.source); \(run.path) \(verb)")
+    progress.note(
+      "\(trainer.recipe.model.name) on \(trainer.data.count) of \(trainer.data.source); \(run.path) \(verb)")
 
     // What fails from here on fails while writing.
     let end = try writing {
@@ -85,7 +88,9 @@ struct Train: ParsableCommand {
     let parallel = ParallelPlan(workers: workers, threads: threads, shards: recipe.shards)
     let run = try writing { try RunFolder.create(path, recipe: recipe) }
     do {
-      try writing { try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst()))) }
+      try writing {
+        try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
+      }
       return (try Trainer(recipe, parallel: parallel, run: run), run)
     } catch {
       // Nothing was learned yet, and the folder would stand in the way of a second attempt.
@@ -123,8 +128,8 @@ struct Train: ParsableCommand {
     let cores = GrantedCores.count
     guard parallel.workers * parallel.threads > cores else { return }
     StandardError.write(
-      "hourglass: warning: \(parallel.workers) workers x \(parallel.threads) threads are more than the \(cores) granted "
-        + "cores; this will be slow")
+      "hourglass: warning: \(parallel.workers) workers x \(parallel.threads) threads are more than the \(cores) "
+        + "granted cores; this will be slow")
   }
 
   /// The last line of `--json`.
@@ -145,7 +150,10 @@ struct Train: ParsableCommand {
       run: run.path)
     if json { return StandardOutput.write(EpochMetrics.json(report)) }
     var rows = [
-      [report.event, "\(report.epochs) epochs, \(report.steps) steps, \(grouped(Int(report.samplesPerSecond))) samples/s"]
+      [
+        report.event,
+        "\(report.epochs) epochs, \(report.steps) steps, \(grouped(Int(report.samplesPerSecond))) samples/s",
+      ]
     ]
     if let last = trainer.metrics.epochs.last {
       let validation = last.validationLoss.map { ", validation \(decimal($0))" } ?? ""

@@ -1,0 +1,125 @@
+import Foundation
+import HourglassData
+import Testing
+
+/// What the program answers when it is asked wrongly: a status, and one sentence that names what is wrong.
+@Suite struct ExitCodeTests {
+  struct Case: CustomTestStringConvertible, Sendable {
+    var arguments: String
+    var status: Status
+    /// All of this is in the sentence.
+    var mentions: [String]
+
+    init(_ arguments: String, _ status: Status, _ mentions: String...) {
+      (self.arguments, self.status, self.mentions) = (arguments, status, mentions)
+    }
+
+    var testDescription: String { arguments }
+  }
+
+  static let wrongUsage = [
+    Case("train", .wrongUsage, "--model"),
+    Case("train --model no-such-model", .wrongUsage, "conv-vae-28", "no-such-model"),
+    Case("train --model tiny.json --no-such-flag", .wrongUsage, "--no-such-flag"),
+    Case("train --model tiny.json --batch-size 0", .wrongUsage, "--batch-size", "1 to", "0"),
+    Case("train --model tiny.json --batch-size 4 --shards 5", .wrongUsage, "--shards", "1 to 4", "5"),
+    Case("train --model tiny.json --epochs 0", .wrongUsage, "--epochs", "at least 1", "0"),
+    Case("train --model tiny.json --steps -1", .wrongUsage, "steps"),
+    Case("train --model tiny.json --learning-rate nan", .wrongUsage, "--learning-rate", "nan"),
+    Case("train --model tiny.json --learning-rate 0", .wrongUsage, "--learning-rate", "greater than 0"),
+    Case("train --model tiny.json --beta -1", .wrongUsage, "beta"),
+    Case("train --model tiny.json --optimizer newton", .wrongUsage, "--optimizer", "newton", "adamw"),
+    Case("train --model tiny.json --workers 0", .wrongUsage, "--workers", "1 to", "0"),
+    Case("train --model tiny.json --split middle", .wrongUsage, "--split", "middle"),
+    Case("train --resume", .wrongUsage, "--resume", "--run"),
+    Case("train --model tiny.json --run taken", .wrongUsage, "--run", "taken", "--resume"),
+    Case("evaluate", .wrongUsage, "--run"),
+    Case("evaluate --run taken --from middle", .wrongUsage, "--from", "middle"),
+    Case("reconstruct --run taken --output images.jpg", .wrongUsage, "--output", ".npy", "images.jpg"),
+    Case("encode --run taken --output codes.png", .wrongUsage, "--output", ".npy", "codes.png"),
+    Case("encode --run taken --input a --data b --output codes.npy", .wrongUsage, "--input", "--data"),
+    Case("sample --run taken --output a.npy --count 0", .wrongUsage, "--count", "0"),
+    Case("sample --run taken --output a.npy --count 9000000000000000000", .wrongUsage, "--count"),
+    Case("sample --run taken --output a.png --count 5000", .wrongUsage, "--count", "2000", "5000"),
+    Case("inspect no-such-model", .wrongUsage, "no-such-model", "conv-ae-28"),
+  ]
+
+  static let badData = [
+    Case("train --model missing.json", .badData, "missing.json", "model file"),
+    Case("train --model syntax.json", .badData, "syntax.json", "JSON"),
+    Case("train --model unknown-layer.json", .badData, "unknown-layer.json", "encoder.0", "Conv2D", "Convolution"),
+    Case("train --model no-latent.json", .badData, "no-latent.json", "latent", "0"),
+    Case("train --model wrong-shape.json", .badData, "wrong-shape.json", "decoder.1", "64", "80"),
+    Case("train --model too-large.json", .badData, "memory", "MiB"),
+    Case("train --model tiny.json --data missing", .badData, "missing", "nothing there"),
+    Case("train --model tiny.json --data tiny.json", .badData, "tiny.json", "IDX"),
+    Case("train --model conv-vae-28 --data images.npy", .badData, "images.npy", "28 x 28 x 1", "8 x 8 x 1"),
+    Case("train --model tiny.json --data images.npy --validation missing", .badData, "missing"),
+    Case("evaluate --run missing", .badData, "missing", "run"),
+    Case("evaluate --run taken --from best", .badData, "best.safetensors"),
+    Case("evaluate --run taken --data missing", .badData, "missing"),
+    Case("decode --run taken --input images.npy --output a.npy", .badData, "images.npy", "(N, 3)", "(20, 8, 8)"),
+  ]
+
+  @Test func wrongRequestsAreRefusedWithASentence() throws {
+    try Program.inTemporaryFolder { program in
+      try Self.prepare(program)
+      for wrong in Self.wrongUsage + Self.badData {
+        let result = try program.run(wrong.arguments)
+        #expect(result.status == wrong.status.rawValue, "\(wrong.arguments): \(result.errors)")
+        #expect(result.output.isEmpty, "\(wrong.arguments)")
+        let lines = result.errors.split(separator: "\n")
+        #expect(lines.count == 1 && result.errors.hasPrefix("hourglass: "), "\(wrong.arguments): \(result.errors)")
+        for part in wrong.mentions { #expect(result.errors.contains(part), "\(wrong.arguments): \(result.errors)") }
+      }
+      let left = (try? FileManager.default.contentsOfDirectory(atPath: program.path("runs"))) ?? []
+      #expect(left.isEmpty, "a refused run leaves a folder behind")
+    }
+  }
+
+  /// A run of one step in `taken`, which has no best checkpoint, and broken model files.
+  private static func prepare(_ program: Program) throws {
+    #expect(try program.train("--steps 1", run: "taken").status == 0)
+    let model = String(decoding: try #require(program.contents("tiny.json")), as: UTF8.self)
+    let broken = [
+      ("syntax", "\"filters\": 1,", "\"filters\": 1"), ("unknown-layer", "\"Conv2D\"", "\"Convolution\""),
+      ("no-latent", "\"units\": 3", "\"units\": 0"), ("wrong-shape", "[4, 4, 4]", "[4, 4, 5]"),
+      ("too-large", "\"units\": 3", "\"units\": 16777216"),
+    ]
+    for (name, old, new) in broken {
+      try program.write(model.replacingOccurrences(of: old, with: new), to: "\(name).json")
+    }
+  }
+
+  @Test func aPlainAutoencoderHasNoPriorToSample() throws {
+    try Program.inTemporaryFolder { program in
+      let trained = try program.run("train --model plain.json --data images.npy --steps 1 --batch-size 4 --run run")
+      #expect(trained.status == Status.done.rawValue)
+      let result = try program.run("sample --run run --output samples.npy")
+      #expect(result.status == Status.wrongUsage.rawValue)
+      #expect(result.errors.contains("plain") && result.errors.contains("prior"))
+    }
+  }
+
+  @Test func aDivergedRunNamesStepAndLayerAndKeepsTheLastGoodCheckpoint() throws {
+    try Program.inTemporaryFolder { program in
+      try NPYFile.write([0, 0, 0], shape: [1, 3], to: program.path("codes.npy"))
+      let result = try program.train("--steps 50 --optimizer sgd --learning-rate 1e20 --checkpoint-every 1", run: "run")
+      #expect(result.status == Status.diverged.rawValue, "\(result.errors)")
+      #expect(result.errors.contains("step 1 ") && result.errors.contains("coder."), "\(result.errors)")
+      // The update of step 0 is large but finite, and so is its checkpoint.
+      #expect(try program.run("decode --run run --input codes.npy --output a.npy").status == Status.done.rawValue)
+    }
+  }
+
+  @Test(arguments: [
+    "", "train", "evaluate", "reconstruct", "encode", "decode", "sample", "inspect", "models", "version",
+  ])
+  func helpShowsAnExample(_ command: String) throws {
+    try Program.inTemporaryFolder { program in
+      let result = try program.run("\(command) --help")
+      #expect(result.status == Status.done.rawValue && result.errors.isEmpty)
+      #expect(result.output.contains("Example") && result.output.contains("hourglass \(command)"))
+    }
+  }
+}

@@ -1,0 +1,112 @@
+import Foundation
+import HourglassData
+import Testing
+
+/// What `train` prints and leaves behind.
+@Suite struct TrainTests {
+  @Test func jsonHasAnObjectForEachEpochAndOneAtTheEnd() throws {
+    try Program.inTemporaryFolder { program in
+      let result = try program.train("--epochs 2 --validation images.npy", run: "run")
+      #expect(result.status == Status.done.rawValue, "\(result.errors)")
+      #expect(result.objects.count == result.output.split(separator: "\n").count)
+      #expect(result.objects.map { $0["event"] as? String } == ["epoch", "epoch", "finished"])
+      for (index, epoch) in result.objects.dropLast().enumerated() {
+        #expect(epoch["epoch"] as? Int == index + 1 && epoch["step"] as? Int == 5 * (index + 1))
+        for field in ["loss", "reconstruction", "kl", "validationLoss", "samplesPerSecond"] {
+          #expect(epoch[field] is Double, "\(field)")
+        }
+      }
+      let end = try #require(result.objects.last)
+      #expect(end["epochs"] as? Int == 2 && end["steps"] as? Int == 10 && end["run"] as? String == "run")
+      #expect((end["samplesPerSecond"] as? Double ?? 0) > 0)
+      #expect(end["weightsHash"] as? String != nil)
+      #expect(Set(end.keys) == ["event", "epochs", "steps", "samplesPerSecond", "weightsHash", "run"])
+    }
+  }
+
+  @Test func theRunFolderHoldsRecipeEnvironmentMetricsCheckpointsAndPictures() throws {
+    try Program.inTemporaryFolder { program in
+      #expect(try program.train("--epochs 2", run: "run").status == Status.done.rawValue)
+      for file in [
+        "recipe.json", "environment.json", "metrics.csv", "metrics.jsonl", "checkpoints/last.safetensors",
+        "checkpoints/previous.safetensors", "checkpoints/best.safetensors", "pictures/loss.svg",
+      ] { #expect(program.contents("run/\(file)")?.isEmpty == false, "\(file)") }
+      let recipe = String(decoding: try #require(program.contents("run/recipe.json")), as: UTF8.self)
+      #expect(!recipe.contains(program.folder), "a path of the machine in the recipe")
+    }
+  }
+
+  /// Images of 8 x 8 are enlarged 12 times; gaps of 2 pixels, 10 after a pair of rows, margins of 12.
+  @Test func picturesHoldAsManyImagesAsTheySay() throws {
+    try Program.inTemporaryFolder { program in
+      #expect(try program.train("--steps 2", run: "run").status == Status.done.rawValue)
+      let samples = try program.picture("run/pictures/samples.png")
+      #expect((samples.width, samples.height) == (24 + 16 * 98 - 2, 24 + 8 * 98 - 2))
+      let pairs = try program.picture("run/pictures/reconstructions.png")
+      #expect((pairs.width, pairs.height) == (24 + 10 * 98 - 2, 24 + 4 * 98 - 2 + 8))
+      let traversals = try program.picture("run/pictures/traversals.png")
+      #expect(traversals.width == 24 + 11 * 98 - 2 && (traversals.height - 22) % 98 == 0)
+      let plain = "train --model plain.json --data images.npy --steps 1 --batch-size 4 --run plain"
+      #expect(try program.run(plain).status == Status.done.rawValue)
+      let between = try program.picture("plain/pictures/interpolations.png")
+      #expect((between.width, between.height) == (24 + 11 * 98 - 2, 24 + 10 * 98 - 2))
+    }
+  }
+
+  @Test func quietSilencesStandardErrorAndNothingElse() throws {
+    try Program.inTemporaryFolder { program in
+      let loud = try program.train("--steps 2", run: "loud")
+      let quiet = try program.train("--steps 2 --quiet", run: "quiet")
+      #expect(!loud.errors.isEmpty && quiet.errors.isEmpty)
+      #expect(quiet.objects.count == loud.objects.count && quiet.weightsHash == loud.weightsHash)
+    }
+  }
+
+  @Test func moreWorkersThanCoresAreObeyedWithOneWarningAndChangeNoResult() throws {
+    try Program.inTemporaryFolder { program in
+      let one = try program.train("--steps 3 --quiet --shards 4 --workers 1", run: "one")
+      let cores = ProcessInfo.processInfo.activeProcessorCount
+      let many = try program.train("--steps 3 --quiet --shards 4 --workers \(cores + 1)", run: "many")
+      #expect(one.errors.isEmpty)
+      #expect(many.errors.split(separator: "\n").count == 1 && many.errors.contains("warning"))
+      #expect(many.weightsHash != nil && many.weightsHash == one.weightsHash)
+    }
+  }
+
+  @Test func withoutARunTheFolderIsNamedAfterTheModel() throws {
+    try Program.inTemporaryFolder { program in
+      let result = try program.run("train --model tiny.json --data images.npy --steps 1 --batch-size 4 --json")
+      let run = try #require(result.objects.last?["run"] as? String)
+      #expect(run.hasPrefix("runs/tiny-") && program.contents("\(run)/recipe.json") != nil)
+    }
+  }
+
+  @Test func theBuiltInImagesNeedNoData() throws {
+    try Program.inTemporaryFolder { program in
+      let result = try program.run("train --model tiny.json --steps 2 --batch-size 4 --json --quiet --run run")
+      #expect(result.status == Status.done.rawValue && result.steps == 2, "\(result.errors)")
+    }
+  }
+
+  @Test func whatInspectPrintsCanBeTrained() throws {
+    try Program.inTemporaryFolder { program in
+      let json = try program.run("inspect tiny.json --json")
+      #expect(json.status == Status.done.rawValue)
+      try program.write(json.output, to: "again.json")
+      let first = try program.train("--steps 2", run: "first")
+      let again = try program.run(
+        "train --model again.json --data images.npy --batch-size 4 --json --run again --steps 2")
+      #expect(first.weightsHash != nil && again.weightsHash == first.weightsHash)
+      let table = try program.run("inspect first")
+      #expect(table.output.contains("latent") && table.output.contains("total") && table.output.contains("in all"))
+    }
+  }
+
+  @Test func everyModelOfTheListCanBeInspected() throws {
+    try Program.inTemporaryFolder { program in
+      let names = try program.run("models").output.split(separator: "\n").compactMap { $0.split(separator: " ").first }
+      #expect(names.count >= 4)
+      for name in names { #expect(try program.run("inspect \(name)").output.contains("decoder."), "\(name)") }
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import Foundation
+import HourglassData
+import Testing
+
+/// Using a trained model: evaluate, reconstruct, encode, decode, sample.
+@Suite struct UseTests {
+  @Test func evaluateMeasuresWhatReconstructShows() throws {
+    try Program.inTemporaryFolder { program in
+      let plain = "train --model plain.json --data images.npy --steps 20 --batch-size 4 --json --run run"
+      let trained = try program.run(plain)
+      let result = try program.run("evaluate --run run --json --per-sample rows.csv")
+      let evaluation = try #require(result.objects.last)
+      #expect(Set(evaluation.keys) == ["samples", "loss", "mse", "psnr", "ssim", "weightsHash"])
+      #expect(evaluation["samples"] as? Int == 20 && evaluation["weightsHash"] as? String == trained.weightsHash)
+
+      #expect(try program.run("reconstruct --run run --output again.npy").status == Status.done.rawValue)
+      let originals = try NPYFile.read(program.path("images.npy")).floats
+      let again = try NPYFile.read(program.path("again.npy"))
+      #expect(again.shape == [20, 8, 8, 1])
+      let squares = zip(originals, again.floats).map { Double(($0 - $1) * ($0 - $1)) }
+      let mse = squares.reduce(0, +) / Double(squares.count)
+      // The sum of 64 floats is off by at most 64 units of 2^-24, relatively.
+      #expect(abs((evaluation["mse"] as? Double ?? 0) - mse) < mse * 1e-5)
+      #expect(abs((evaluation["psnr"] as? Double ?? 0) + 10 * log10(mse)) < 1e-3)
+
+      let rows = String(decoding: try #require(program.contents("rows.csv")), as: UTF8.self).split(separator: "\n")
+      #expect(rows.first == "index,reconstruction,kl,mse,ssim" && rows.count == 21)
+      let first = try #require(rows[1].split(separator: ",").compactMap { Double($0) }[safely: 3])
+      #expect(abs(first - squares[..<64].reduce(0, +) / 64) < 1e-5 * first)
+    }
+  }
+
+  @Test func evaluatingAVariationalModelTellsReconstructionAndDivergence() throws {
+    try Program.inTemporaryFolder { program in
+      #expect(try program.train("--epochs 2", run: "run").status == Status.done.rawValue)
+      for kept in ["last", "best", "previous"] {
+        let result = try program.run("evaluate --run run --json --from \(kept)")
+        let evaluation = try #require(result.objects.last)
+        let (loss, elbo) = (evaluation["loss"] as? Double, evaluation["negativeELBO"] as? Double)
+        let parts = [evaluation["reconstruction"], evaluation["kl"]].compactMap { $0 as? Double }
+        #expect(parts.count == 2 && loss == elbo && evaluation["activeUnits"] is Int)
+        #expect(abs(parts.reduce(0, +) - (elbo ?? 0)) < 1e-9 * (elbo ?? 0))
+      }
+      #expect(try program.run("evaluate --run run").output.contains("nats per image"))
+    }
+  }
+
+  @Test func labelsStandInTheRowsOfAnEvaluation() throws {
+    try Program.inTemporaryFolder { program in
+      // Two images of 8 x 8 with the labels 7 and 9, as MNIST's test split is laid out.
+      try FileManager.default.createDirectory(atPath: program.path("set"), withIntermediateDirectories: true)
+      let images = [0, 0, 8, 3, 0, 0, 0, 2, 0, 0, 0, 8, 0, 0, 0, 8] + [UInt8](repeating: 100, count: 128)
+      try Data(images).write(to: URL(fileURLWithPath: program.path("set/t10k-images-idx3-ubyte")))
+      try Data([0, 0, 8, 1, 0, 0, 0, 2, 7, 9]).write(
+        to: URL(fileURLWithPath: program.path("set/t10k-labels-idx1-ubyte")))
+      #expect(try program.train("--steps 1", run: "run").status == Status.done.rawValue)
+      let result = try program.run("evaluate --run run --data set --per-sample rows.csv --json")
+      #expect(result.objects.last?["samples"] as? Int == 2, "\(result.errors)")
+      let rows = String(decoding: try #require(program.contents("rows.csv")), as: UTF8.self).split(separator: "\n")
+      #expect(rows.map { $0.split(separator: ",").prefix(2).joined(separator: ",") } == ["index,label", "0,7", "1,9"])
+    }
+  }
+
+  @Test func decodingTheCodesReconstructs() throws {
+    try Program.inTemporaryFolder { program in
+      #expect(try program.train("--steps 3", run: "run").status == Status.done.rawValue)
+      for command in [
+        "encode --run run --input images.npy --output codes.npy",
+        "decode --run run --input codes.npy --output decoded.npy",
+        "reconstruct --run run --input images.npy --output direct.npy",
+        "decode --run run --input codes.npy --output decoded.png --count 7",
+        "reconstruct --run run --output direct.png",
+      ] {
+        let result = try program.run(command)
+        #expect(result.status == Status.done.rawValue, "\(command): \(result.errors)")
+      }
+      #expect(try NPYFile.read(program.path("codes.npy")).shape == [20, 3])
+      let decoded = try NPYFile.read(program.path("decoded.npy"))
+      let direct = try NPYFile.read(program.path("direct.npy"))
+      #expect(decoded == direct)
+      // Margins of 12, images of 96, gaps of 2.
+      #expect(try program.picture("decoded.png").width == 24 + 7 * 98 - 2)
+    }
+  }
+
+  @Test func samplesDependOnTheSeedAlone() throws {
+    try Program.inTemporaryFolder { program in
+      #expect(try program.train("--steps 3", run: "run").status == Status.done.rawValue)
+      for (name, arguments) in [("a", "--seed 1"), ("b", "--seed 1"), ("c", "--seed 2"), ("d", "--seed 1 --count 3")] {
+        let count = arguments.contains("count") ? "" : "--count 5"
+        let result = try program.run("sample --run run --output \(name).npy \(arguments) \(count)")
+        #expect(result.status == Status.done.rawValue, "\(result.errors)")
+      }
+      let (a, b) = (try NPYFile.read(program.path("a.npy")), try NPYFile.read(program.path("b.npy")))
+      let (c, d) = (try NPYFile.read(program.path("c.npy")), try NPYFile.read(program.path("d.npy")))
+      #expect(a.shape == [5, 8, 8, 1] && a == b && a != c)
+      #expect(d.shape == [3, 8, 8, 1] && d.floats == Array(a.floats.prefix(192)))
+    }
+  }
+
+  @Test func anOutputThatCannotBeWrittenFails() throws {
+    try Program.inTemporaryFolder { program in
+      #expect(try program.train("--steps 1", run: "run").status == Status.done.rawValue)
+      for output in ["missing/a.npy", "missing/a.png"] {
+        let result = try program.run("reconstruct --run run --output \(output)")
+        #expect(result.status == Status.failed.rawValue && result.errors.contains(output), "\(result.errors)")
+      }
+    }
+  }
+}
+
+extension Array {
+  fileprivate subscript(safely index: Int) -> Element? { indices.contains(index) ? self[index] : nil }
+}
