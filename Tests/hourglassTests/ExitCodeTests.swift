@@ -50,7 +50,7 @@ import Testing
     Case("train --model unknown-layer.json", .badData, "unknown-layer.json", "encoder.0", "Conv2D", "Convolution"),
     Case("train --model no-latent.json", .badData, "no-latent.json", "latent", "0"),
     Case("train --model wrong-shape.json", .badData, "wrong-shape.json", "decoder.1", "64", "80"),
-    Case("train --model too-large.json", .badData, "memory", "MiB"),
+    Case("train --model too-large.json --batch-size 1048576", .badData, "memory", "MiB"),
     Case("train --model tiny.json --data missing", .badData, "missing", "nothing there"),
     Case("train --model tiny.json --data tiny.json", .badData, "tiny.json", "IDX"),
     Case("train --model conv-vae-28 --data images.npy", .badData, "images.npy", "28 x 28 x 1", "8 x 8 x 1"),
@@ -84,7 +84,7 @@ import Testing
     let broken = [
       ("syntax", "\"filters\": 1,", "\"filters\": 1"), ("unknown-layer", "\"Conv2D\"", "\"Convolution\""),
       ("no-latent", "\"units\": 3", "\"units\": 0"), ("wrong-shape", "[4, 4, 4]", "[4, 4, 5]"),
-      ("too-large", "\"units\": 3", "\"units\": 16777216"),
+      ("too-large", "\"units\": 3", "\"units\": 11000000"),
     ]
     for (name, old, new) in broken {
       try program.write(model.replacingOccurrences(of: old, with: new), to: "\(name).json")

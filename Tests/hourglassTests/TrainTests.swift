@@ -36,20 +36,20 @@ import Testing
     }
   }
 
-  /// Images of 8 x 8 are enlarged 12 times; gaps of 2 pixels, 10 after a pair of rows, margins of 12.
+  /// Images of 8 x 8 are enlarged 16 times; gaps of 2 pixels, 10 after a pair of rows, margins of 12.
   @Test func picturesHoldAsManyImagesAsTheySay() throws {
     try Program.inTemporaryFolder { program in
       #expect(try program.train("--steps 2", run: "run").status == Status.done.rawValue)
       let samples = try program.picture("run/pictures/samples.png")
-      #expect((samples.width, samples.height) == (24 + 16 * 98 - 2, 24 + 8 * 98 - 2))
+      #expect((samples.width, samples.height) == (24 + 16 * 130 - 2, 24 + 8 * 130 - 2))
       let pairs = try program.picture("run/pictures/reconstructions.png")
-      #expect((pairs.width, pairs.height) == (24 + 10 * 98 - 2, 24 + 4 * 98 - 2 + 8))
+      #expect((pairs.width, pairs.height) == (24 + 10 * 130 - 2, 24 + 4 * 130 - 2 + 8))
       let traversals = try program.picture("run/pictures/traversals.png")
-      #expect(traversals.width == 24 + 11 * 98 - 2 && (traversals.height - 22) % 98 == 0)
+      #expect(traversals.width == 24 + 11 * 130 - 2 && (traversals.height - 22) % 130 == 0)
       let plain = "train --model plain.json --data images.npy --steps 1 --batch-size 4 --run plain"
       #expect(try program.run(plain).status == Status.done.rawValue)
       let between = try program.picture("plain/pictures/interpolations.png")
-      #expect((between.width, between.height) == (24 + 11 * 98 - 2, 24 + 10 * 98 - 2))
+      #expect((between.width, between.height) == (24 + 11 * 130 - 2, 24 + 10 * 130 - 2))
     }
   }
 

@@ -78,8 +78,8 @@ import Testing
       let decoded = try NPYFile.read(program.path("decoded.npy"))
       let direct = try NPYFile.read(program.path("direct.npy"))
       #expect(decoded == direct)
-      // Margins of 12, images of 96, gaps of 2.
-      #expect(try program.picture("decoded.png").width == 24 + 7 * 98 - 2)
+      // Margins of 12, images of 128, gaps of 2.
+      #expect(try program.picture("decoded.png").width == 24 + 7 * 130 - 2)
     }
   }
 
