@@ -51,11 +51,12 @@ let package = Package(
       ],
       path: "Benchmarks", exclude: ["Peers"], sources: ["Sources"]),
     .target(name: "TestSupport", dependencies: ["HourglassTraining"], path: "Tests/TestSupport"),
+    .target(name: "HeapProbe", path: "Tests/HeapProbe"),
     .testTarget(name: "HourglassKernelsTests", dependencies: ["HourglassKernels", "TestSupport"]),
     .testTarget(name: "HourglassModelsTests", dependencies: ["HourglassModels", "TestSupport"]),
     .testTarget(name: "HourglassDataTests", dependencies: ["HourglassData", "TestSupport"], exclude: ["Reference"]),
     .testTarget(
-      name: "HourglassTrainingTests", dependencies: ["HourglassTraining", "TestSupport"],
+      name: "HourglassTrainingTests", dependencies: ["HourglassTraining", "TestSupport", "HeapProbe"],
       exclude: ["Golden"]),
     .testTarget(name: "hourglassTests", dependencies: ["hourglass", "TestSupport"]),
   ],

@@ -1,6 +1,9 @@
 #include "parallel.h"
 
 #ifdef _OPENMP
+/* omp.h lies on no common path and brings headers of another compiler with it. */
+int omp_get_thread_num(void);
+int omp_get_num_threads(void);
 #ifdef __clang__
 /* clang 21 emits a call that libomp 14 lacks at the end of dynamic loops; harmless where the runtime brings its own. */
 __attribute__((weak)) void __kmpc_dispatch_deinit(void *location, int32_t thread) {
@@ -8,6 +11,9 @@ __attribute__((weak)) void __kmpc_dispatch_deinit(void *location, int32_t thread
   (void)thread;
 }
 #endif
+#else
+static int omp_get_thread_num(void) { return 0; }
+static int omp_get_num_threads(void) { return 1; }
 #endif
 
 bool hg_has_openmp(void) {
@@ -61,9 +67,10 @@ void hg_run(hg_part run, const void *job, const hg_parallel *parallel) {
   } else if (parallel->parallel_for) {
     parallel->parallel_for(parallel->context, w.parts, run_part, &w);
   } else {
+    /* Not `parallel for`: clang's runtime allocates for every loop that threads share. */
 #ifdef _OPENMP
-#pragma omp parallel for num_threads((int)w.parts) schedule(static, 1)
+#pragma omp parallel num_threads((int)w.parts)
 #endif
-    for (ptrdiff_t part = 0; part < w.parts; part++) run_part(&w, part);
+    for (ptrdiff_t part = omp_get_thread_num(); part < w.parts; part += omp_get_num_threads()) run_part(&w, part);
   }
 }

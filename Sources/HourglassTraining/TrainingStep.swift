@@ -97,7 +97,7 @@ public final class TrainingStep {
   ///
   /// - Parameter step: counts from 0; part of the address of every random number.
   /// - Throws: `TrainingError.diverged` when the loss is not finite; the parameters are then as before the step.
-  public func run(step: Int, items: some RandomAccessCollection<Int32>) throws(TrainingError) -> Loss {
+  public func run(step: Int, items: ArraySlice<Int32>) throws(TrainingError) -> Loss {
     precondition(
       (1...plan.batchSize).contains(items.count), "a minibatch of \(items.count) in a plan for \(plan.batchSize)")
     current.pointer[0].step = step

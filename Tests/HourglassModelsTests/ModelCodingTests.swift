@@ -28,7 +28,7 @@ import Testing
   @Test(arguments: [
     (#"{"layer": "Conv2D", "filters": 3, "kernel": 4}"#, "Conv2D(3, kernel: 4, stride: 1, same, linear)"),
     (
-      #"{"layer": "Conv2D", "filters": 3, "kernel": [4, 2], "stride": [2, 1], "padding": [1, 0], "activation": "relu"}"#,
+      #"{"layer": "Conv2D", "filters": 3, "kernel": [4,2], "stride": [2,1], "padding": [1,0], "activation": "relu"}"#,
       "Conv2D(3, kernel: 4x2, stride: 2x1, 1x0, relu)"
     ),
     (

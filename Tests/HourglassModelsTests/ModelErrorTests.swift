@@ -61,7 +61,8 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     RefusedModel("latent: wanted 1 to \(most) latent units, found 0") { $0.latent = GaussianLatent(0) },
     RefusedModel("latent: wanted 1 to \(most) units, found 0") { $0.latent = Dense(0) },
     RefusedModel(
-      "encoder.0: the gaussian latent belongs in the place of the latent, not in encoder.0", encoder: GaussianLatent(2)),
+      "encoder.0: the gaussian latent belongs in the place of the latent, not in encoder.0",
+      encoder: GaussianLatent(2)),
     RefusedModel(
       "decoder.1: 8 x 8 x 3 has 192 elements, but the layer before puts out 128 (128)"
     ) { $0.decoder = [Dense(128), Reshape(8, 8, 3)] },

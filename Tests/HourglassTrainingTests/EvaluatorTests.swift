@@ -30,7 +30,7 @@ import Testing
     let squares = differences.map { $0 * $0 }
     let sum = squares.reduce(0, +)
     var rows: [SampleEvaluation] = []
-    let found = try Evaluator(inference, beta: 1, seed: 0).evaluate(data) { rows.append($0) }
+    let found = Evaluator(inference, beta: 1, seed: 0).evaluate(data) { rows.append($0) }
     // Per-sample sums of 189 floats: 189 x 2^-24 = 1.1e-5 relative.
     let n = Double(data.count)
     #expect(found.samples == data.count && rows.map(\.index) == Array(0..<data.count))

@@ -6,8 +6,8 @@ import Testing
 /// The gradient buffer of a step against central differences of the mean loss, for every row of the table of layers.
 ///
 /// Along a direction d of length 1 the loss is smooth but for kinks (ReLU, max-pooling), so
-/// (f(+h d) - f(-h d)) / 2h = g.d + O(h^2). Losses of about ten are rounded by 10 x 2^-24, which h = 2^-8 makes 2e-4 and
-/// h = 2^-14 makes 1e-2. The larger step may cross a kink, so the best of three counts; a wrong gradient fits none.
+/// (f(+h d) - f(-h d)) / 2h = g.d + O(h^2). Losses of about ten are rounded by 10 x 2^-24, which h = 2^-8 makes 2e-4
+/// and h = 2^-14 makes 1e-2. The larger step may cross a kink, so the best of three counts; a wrong gradient fits none.
 @Suite struct GradientTests {
   static let samples = 7
   static let steps: [Float] = [0x1p-8, 0x1p-11, 0x1p-14]

@@ -10,8 +10,8 @@ import Testing
   static let data = ProcessInfo.processInfo.environment["HOURGLASS_DATA"]
   static let fashion = data.map { $0 + "/fashion-mnist" }
 
-  /// Thirty steps beat the best that knows no image: the loss of always answering with the mean image is the variance of
-  /// the data, the smallest of all constant answers.
+  /// Thirty steps beat the best that knows no image: the loss of always answering with the mean image is the variance
+  /// of the data, the smallest of all constant answers.
   @Test(
     .enabled(
       if: fashion.map { FileManager.default.fileExists(atPath: $0) } ?? false,
@@ -25,7 +25,7 @@ import Testing
     var losses: [Double] = []
     for step in 0..<steps {
       losses.append(
-        try training.run(step: step, items: Int32(step * batchSize)..<Int32((step + 1) * batchSize)).total)
+        try training.run(step: step, items: ArraySlice(Int32(step * batchSize)..<Int32((step + 1) * batchSize))).total)
     }
     // sum over pixels of E[x^2] - E[x]^2, over the images trained on
     let count = steps * batchSize

@@ -23,7 +23,7 @@ extension TrainingStep {
     var first: Int32 = 0
     return try batchSizes.enumerated().map { step, count in
       defer { first += Int32(count) }
-      return try run(step: step, items: first..<first + Int32(count))
+      return try run(step: step, items: ArraySlice(first..<first + Int32(count)))
     }
   }
 }

@@ -1,0 +1,15 @@
+/* What the heap of this process does, for tests that claim it does nothing. */
+#ifndef HEAP_PROBE_H
+#define HEAP_PROBE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Calls of malloc, calloc, realloc and the aligned ones so far, by all threads. Zero for ever under a sanitizer, which
+ * has an allocator of its own. */
+int64_t heap_probe_allocations(void);
+
+/* Bytes in use, in all arenas and mapped pieces. */
+size_t heap_probe_bytes(void);
+
+#endif
