@@ -80,6 +80,22 @@ import Testing
     #expect(gradients[0] != gradients[1])
   }
 
+  /// One shard of 40 samples runs in three chunks, whose gradients add up to those of five shards of one chunk each.
+  @Test(arguments: LayerCases.all) func chunksOfAShardAddUp(_ row: LayerCase) throws {
+    let data = try TestImages.waves(batchSizes: [40], shape: row.model.input)
+    let gradients = try [1, 5].map { shards in
+      let step = try startedStep(
+        row.model, batchSize: 40, shards: shards, optimizer: Optimizer(.sgd, learningRate: 0), data: data)
+      #expect(step.plan.samplesPerChunk < step.plan.samplesPerShard || shards == 5)
+      try step.run(batchSizes: [40])
+      return step.gradient.array
+    }
+    // The order of a sum of some thousand products in float: 1e-4 of the largest is far above its rounding.
+    let scale = gradients.joined().map(abs).max() ?? 0
+    let worst = zip(gradients[0], gradients[1]).map { abs($0 - $1) }.max() ?? 0
+    #expect(worst < 1e-4 * scale && scale > 0)
+  }
+
   private func loss(_ step: TrainingStep, _ start: [Float], _ direction: [Float], _ h: Float) throws -> Double {
     for i in start.indices { step.parameters.pointer[i] = start[i] + h * direction[i] }
     defer { for i in start.indices { step.parameters.pointer[i] = start[i] } }
