@@ -92,9 +92,9 @@ static void bias_sums(ptrdiff_t rows, ptrdiff_t columns, const float *error, boo
 
 void hg_reference_conv2d_forward(const hg_geometry2d *g, const float *x, const float *filter, const float *bias,
                                  hg_activation activation, float *y) {
-  FOR(n, g->samples)
-  FOR(p, g->small_height) FOR(q, g->small_width) FOR(k, g->small_channels) y[small(g, n, p, q, k)] =
-      (float)activated(activation, gather_sum(g, n, p, q, k, x, filter, bias));
+  FOR(n, g->samples) FOR(p, g->small_height) FOR(q, g->small_width) FOR(k, g->small_channels) {
+    y[small(g, n, p, q, k)] = (float)activated(activation, gather_sum(g, n, p, q, k, x, filter, bias));
+  }
 }
 
 void hg_reference_conv2d_backward_data(const hg_geometry2d *g, const float *dy, const float *filter,
@@ -113,9 +113,9 @@ void hg_reference_conv2d_backward_filter(const hg_geometry2d *g, const float *x,
 
 void hg_reference_conv2d_transpose_forward(const hg_geometry2d *g, const float *y, const float *filter,
                                            const float *bias, hg_activation activation, float *x) {
-  FOR(n, g->samples)
-  FOR(h, g->large_height) FOR(w, g->large_width) FOR(c, g->large_channels) x[large(g, n, h, w, c)] =
-      (float)activated(activation, scatter_sum(g, n, h, w, c, y, filter, bias));
+  FOR(n, g->samples) FOR(h, g->large_height) FOR(w, g->large_width) FOR(c, g->large_channels) {
+    x[large(g, n, h, w, c)] = (float)activated(activation, scatter_sum(g, n, h, w, c, y, filter, bias));
+  }
 }
 
 void hg_reference_conv2d_transpose_backward_data(const hg_geometry2d *g, const float *dx, const float *filter,

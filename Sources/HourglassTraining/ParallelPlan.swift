@@ -7,14 +7,17 @@ public struct ParallelPlan: Sendable, Codable, Equatable {
   /// OpenMP threads inside each worker.
   public var threads: Int
 
-  public init(workers: Int, threads: Int) { (self.workers, self.threads) = (workers, threads) }
+  /// Both at least 1.
+  public init(workers: Int, threads: Int) {
+    precondition(workers >= 1 && threads >= 1, "\(workers) workers x \(threads) threads can do no work")
+    (self.workers, self.threads) = (workers, threads)
+  }
 
   /// Chooses what the caller left open, within the cores that are granted: workers first, because they wait for each
   /// other twice a step and threads twice a layer; cores beyond the shards go to threads.
   public init(workers: Int? = nil, threads: Int? = nil, shards: Int, cores: Int = GrantedCores.count) {
-    let threadsAsked = threads ?? 1
-    self.workers = workers ?? max(1, min(shards, cores / threadsAsked))
-    self.threads = threads ?? max(1, workers == nil ? cores / self.workers : cores / max(1, self.workers))
+    let chosen = workers ?? max(1, min(shards, cores / max(1, threads ?? 1)))
+    self.init(workers: chosen, threads: threads ?? max(1, cores / max(1, chosen)))
   }
 }
 

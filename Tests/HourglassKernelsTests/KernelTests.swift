@@ -8,8 +8,8 @@ import Testing
 
 /// The instruction sets with FMA that this machine has; or the one that HOURGLASS_ISA names.
 ///
-/// Tests of other suites run at the same time and meet whichever is chosen here. With FMA that changes no bit of theirs,
-/// so `baseline`, which has none, is tested in a process of its own.
+/// Tests of other suites run at the same time and meet whichever is chosen here. With FMA that changes no bit of
+/// theirs, so `baseline`, which has none, is tested in a process of its own.
 let instructionSets: [String] = {
   if let name = ProcessInfo.processInfo.environment["HOURGLASS_ISA"] { return [name] }
   let before = String(cString: hg_isa_name())

@@ -61,16 +61,17 @@ INLINE strips_shape strips_shape_of(const hg_geometry2d *g) {
     for (ptrdiff_t b = b0; b < b1; b++)                                                                               \
       for (ptrdiff_t o = 0; o < (LANES < 16 ? 1 : s->run); o += LANES) {                                              \
         strips_vec##LANES sum = *(const strips_unaligned##LANES *)(bias + o);                                         \
-        for (ptrdiff_t a = 0; a < high; a++) for (ptrdiff_t i = 0; i < wide; i++) {                     \
-          const ptrdiff_t j = last - i;                                                                               \
-          const float *from = z + (at + b * s->block + a * s->row + j * s->tap + o);                                  \
-          const strips_vec##LANES more = sum + *(const strips_unaligned##LANES *)from;                                \
-          if (whole || j < s->taps - 1) {                                                                             \
-            sum = more;                                                                                               \
-            continue;                                                                                                 \
+        for (ptrdiff_t a = 0; a < high; a++)                                                                          \
+          for (ptrdiff_t i = 0; i < wide; i++) {                                                                      \
+            const ptrdiff_t j = last - i;                                                                             \
+            const float *from = z + (at + b * s->block + a * s->row + j * s->tap + o);                                \
+            const strips_vec##LANES more = sum + *(const strips_unaligned##LANES *)from;                              \
+            if (whole || j < s->taps - 1) {                                                                           \
+              sum = more;                                                                                             \
+              continue;                                                                                               \
+            }                                                                                                         \
+            for (int l = 0; l < LANES; l++) sum[l] = o + l < s->last_run ? more[l] : sum[l];                          \
           }                                                                                                           \
-          for (int l = 0; l < LANES; l++) sum[l] = o + l < s->last_run ? more[l] : sum[l];                            \
-        }                                                                                                             \
         *(strips_unaligned##LANES *)(line + b * s->run + o) = sum;                                                    \
       }                                                                                                               \
   }                                                                                                                   \
