@@ -27,8 +27,10 @@ final class TemporaryFolder {
   var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path).sorted()) ?? [] }
 }
 
-/// The folder of real data, or nil.
-let realData = ProcessInfo.processInfo.environment["HOURGLASS_DATA"]
+/// The folder of real data, or nil where there is none.
+let realData = ProcessInfo.processInfo.environment["HOURGLASS_DATA"].flatMap {
+  FileManager.default.fileExists(atPath: $0) ? $0 : nil
+}
 let withoutRealData: Comment = "HOURGLASS_DATA does not name a folder of real data"
 
 func bytes(base64: String) -> [UInt8] { [UInt8](Data(base64Encoded: base64)!) }
