@@ -37,12 +37,13 @@ test: setup ## all tests; FILTER=Name for some
 build: setup ## the program, in release mode: .build/release/hourglass
 	swift build -c release --static-swift-stdlib -Xswiftc -use-ld=lld
 
-check: setup ## the laws of the design, layout of the sources, warnings of gcc and clang
+check: setup ## the laws of the design, layout of the sources, warnings of gcc and clang, no allocation in a step
 	@Scripts/setup check
 	Scripts/check-laws
 	Scripts/check-kernels
 	swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
-	clang-format --dry-run -Werror $(C_SOURCES)
+	@clang-format --dry-run -Werror $(C_SOURCES)
+	swift test --scratch-path .build/check -c release -Xswiftc -enable-testing --filter AllocationTests
 
 format: setup ## lay the sources out as `check` wants them
 	@Scripts/setup format

@@ -1,5 +1,6 @@
 import Foundation
 import HourglassTraining
+import TestSupport
 import Testing
 
 /// A run that was stopped, in whatever way, ends with the bits of one that never was.
@@ -105,7 +106,8 @@ import Testing
     }
   }
 
-  @Test func aFullDiskEndsTheRunAndLeavesTheEarlierCheckpointWhole() throws {
+  @Test(.disabled(if: isSanitized, "a sanitizer's own files exceed the limit that stands for a full disk"))
+  func aFullDiskEndsTheRunAndLeavesTheEarlierCheckpointWhole() throws {
     try Program.inTemporaryFolder { program in
       let whole = try program.train("--steps 9", run: "whole")
       #expect(try program.train("--steps 4", run: "run").status == Status.done.rawValue)
