@@ -66,10 +66,16 @@ struct RecipeFlags: ParsableArguments {
     let kind = optimizer ?? .adam
     let rate = learningRate ?? (kind == .sgd ? Self.defaults.sgdLearningRate : Self.defaults.learningRate)
     return Recipe(
-      model: model, data: DataSource(path: data, split: split ?? .train),
-      validation: validation.map { DataSource(path: $0, split: .test) }, batchSize: batchSize, shards: shards,
+      model: model, data: DataSource(path: Self.file(data), split: split ?? .train),
+      validation: Self.file(validation).map { DataSource(path: $0, split: .test) }, batchSize: batchSize,
+      shards: shards,
       seed: seed ?? 0, optimizer: Optimizer(kind, learningRate: rate), beta: beta ?? 1,
       epochs: epochs ?? (steps == nil ? Self.defaults.epochs : nil), steps: steps)
+  }
+
+  /// The path from the root, so that a run can be resumed from any folder.
+  private static func file(_ path: String?) -> String? {
+    path.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
   }
 
   /// Refuses flags that contradict the recipe of a run.
@@ -88,9 +94,8 @@ struct RecipeFlags: ParsableArguments {
         throw ValidationError("--model: wanted the model of the run \(path), found another one of the same name")
       }
     }
-    func file(_ path: String?) -> String? { path.map { URL(fileURLWithPath: $0).standardizedFileURL.path } }
-    try same("--data", file(data).map(Optional.some), file(recipe.data.path)) { $0 ?? "the built-in images" }
-    try same("--validation", file(validation).map(Optional.some), file(recipe.validation?.path)) { $0 ?? "none" }
+    try same("--data", Self.file(data).map(Optional.some), recipe.data.path) { $0 ?? "the built-in images" }
+    try same("--validation", Self.file(validation).map(Optional.some), recipe.validation?.path) { $0 ?? "none" }
     try same("--split", split, recipe.data.split) { $0.rawValue }
     try same("--batch-size", batchSize, recipe.batchSize)
     try same("--learning-rate", learningRate, recipe.optimizer.learningRate)
