@@ -21,6 +21,7 @@ struct Decode: ParsableCommand {
 
   func run() throws {
     let loaded = try trained.load()
+    let file = try output.file(or: loaded.run.picture("decode.png"))
     let size = loaded.inference.codeCount
     let array = try NPYFile.read(input)
     guard array.shape.count == 2, array.shape[1] == size, array.shape[0] > 0 else {
@@ -33,9 +34,9 @@ struct Decode: ParsableCommand {
     if let place = codes.firstIndex(where: { !$0.isFinite }) {
       throw DataError(path: input, reason: "code \(place / size): wanted finite numbers, found \(codes[place])")
     }
-    let count = output.limit(array.shape[0], inPicture: 8 * Pictures.columns)
+    let count = file.limit(array.shape[0], inPicture: 8 * Pictures.columns)
     let images = loaded.inference.decode(Array(codes[..<(count * size)]))
-    try output.write(images, shape: loaded.model.input) {
+    try file.write(images, shape: loaded.model.input) {
       Pictures.grid(images, shape: loaded.model.input, columns: Pictures.columns)
     }
   }

@@ -17,18 +17,19 @@ struct Encode: ParsableCommand {
   @OptionGroup var output: OutputOptions
 
   func validate() throws {
-    if output.isPicture {
-      throw ValidationError("--output: wanted a .npy file, because codes are no pictures, found \(output.output)")
+    if let file = output.output, OutputFile.isPicture(file) {
+      throw ValidationError("--output: wanted a .npy file, because codes are no pictures, found \(file)")
     }
   }
 
   func run() throws {
     let loaded = try trained.load()
     let data = try images.open(loaded)
-    let count = output.limit(data.count, inPicture: 0)
+    let file = try output.file(or: loaded.run.file("codes.npy"))
+    let count = file.limit(data.count, inPicture: 0)
     let codes = loaded.inference.encode(data.images(0..<count))
     let size = loaded.inference.codeCount
-    try writing { try NPYFile.write(codes, shape: [count, size], to: output.output) }
-    StandardOutput.write("\(output.output): \(count) codes of \(size)")
+    try writing { try NPYFile.write(codes, shape: [count, size], to: file.path) }
+    StandardOutput.write("\(file.path): \(count) codes of \(size)")
   }
 }

@@ -64,26 +64,39 @@ struct ImageOptions: ParsableArguments {
 
 /// Where a command puts what it makes.
 struct OutputOptions: ParsableArguments {
-  @Option(help: "The file to write: .npy for numbers, .png for a picture.")
-  var output: String
+  @Option(help: "The file to write: .npy for numbers, .png for a picture. (default: in the run's folder)")
+  var output: String?
 
   @Option(help: "At most so many; a picture without it shows a few dozen.")
   var count: Int?
 
-  /// More would make a picture that no viewer opens.
-  static let mostInPicture = 2000
-
-  var isPicture: Bool { output.lowercased().hasSuffix(".png") }
-
   func validate() throws {
-    guard isPicture || output.lowercased().hasSuffix(".npy") else {
+    if let output, !OutputFile.isPicture(output), !output.lowercased().hasSuffix(".npy") {
       throw ValidationError("--output: wanted a name that ends in .npy or .png, found \(output)")
     }
     try requirePositive("--count", count)
-    if isPicture, let count, count > Self.mostInPicture {
-      throw ValidationError("--count: wanted at most \(Self.mostInPicture) images in a picture, found \(count)")
-    }
   }
+
+  /// The file that was named, or else the one that the command writes by itself.
+  func file(or standard: String) throws -> OutputFile {
+    let file = OutputFile(path: output ?? standard, count: count)
+    if file.isPicture, let count, count > OutputFile.mostInPicture {
+      throw ValidationError("--count: wanted at most \(OutputFile.mostInPicture) images in a picture, found \(count)")
+    }
+    return file
+  }
+}
+
+/// A file of results, and how many of them at most.
+struct OutputFile {
+  let path: String
+  let count: Int?
+
+  /// More would make a picture that no viewer opens.
+  static let mostInPicture = 2000
+
+  static func isPicture(_ path: String) -> Bool { path.lowercased().hasSuffix(".png") }
+  var isPicture: Bool { Self.isPicture(path) }
 
   /// How many of those that are there.
   func limit(_ available: Int, inPicture: Int) -> Int {
@@ -92,22 +105,18 @@ struct OutputOptions: ParsableArguments {
 
   /// Writes images N x H x W x C as NPY, or as the picture that `draw` makes.
   func write(_ images: [Float], shape: ImageShape, draw: () -> PNGImage) throws {
-    try checkPicture(shape)
+    if isPicture, let refusal = Pictures.refusal(of: shape) {
+      throw ValidationError("--output \(path): \(refusal); write a .npy file instead")
+    }
     let count = images.count / shape.count
     try writing {
       if isPicture {
-        try draw().write(to: output)
+        try draw().write(to: path)
       } else {
-        try NPYFile.write(images, shape: [count, shape.height, shape.width, shape.channels], to: output)
+        try NPYFile.write(images, shape: [count, shape.height, shape.width, shape.channels], to: path)
       }
     }
-    StandardOutput.write("\(output): \(count) images of \(shape)")
-  }
-
-  private func checkPicture(_ shape: ImageShape) throws {
-    if isPicture, let refusal = Pictures.refusal(of: shape) {
-      throw ValidationError("--output \(output): \(refusal); write a .npy file instead")
-    }
+    StandardOutput.write("\(path): \(count) images of \(shape)")
   }
 }
 

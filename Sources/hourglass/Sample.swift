@@ -25,7 +25,8 @@ struct Sample: ParsableCommand {
         "sample: wanted a variational model, found \(loaded.model.name), a plain autoencoder, which has no prior to "
           + "draw from; use decode with codes of your own")
     }
-    let count = output.count ?? 8 * Pictures.columns
+    let file = try output.file(or: loaded.run.picture("sample.png"))
+    let count = file.count ?? 8 * Pictures.columns
     let shape = loaded.model.input
     // Codes, and images twice: as decoded and in the file's bytes.
     let bytes = UInt64(4 * (loaded.inference.codeCount + 2 * shape.count)).multipliedReportingOverflow(
@@ -36,6 +37,6 @@ struct Sample: ParsableCommand {
     }
     let codes = loaded.inference.standardNormalCodes(count, seed: seed ?? loaded.recipe.seed)
     let images = loaded.inference.decode(codes)
-    try output.write(images, shape: shape) { Pictures.grid(images, shape: shape, columns: Pictures.columns) }
+    try file.write(images, shape: shape) { Pictures.grid(images, shape: shape, columns: Pictures.columns) }
   }
 }

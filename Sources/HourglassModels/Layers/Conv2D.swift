@@ -36,7 +36,7 @@ public struct Conv2D: Layer, Hashable {
   }
 }
 
-struct PlannedConv2D: PlannedLayer {
+struct PlannedConv2D: PlannedConvolution {
   let name: String
   let window: Window
   let activation: Activation
@@ -49,14 +49,6 @@ struct PlannedConv2D: PlannedLayer {
   var kind: String { Conv2D.kind }
   var input: ImageShape { window.large }
   var output: ImageShape { window.small }
-  var granularity: Granularity { .chunk }
-  var gradient: GradientKind { .sharded }
-  var parameterCount: Int { window.biasOffset + output.channels }
-  var parameters: [Parameter] { window.parameters(name, biases: output.channels, offset: parameterOffset) }
-  var multiplyAdds: Int { output.height * output.width * window.filterCount }
-
-  var preparedCount: Int { window.preparedGatherCount + window.preparedScatterCount }
-  func scratchCount(samples: Int, threads: Int) -> Int { window.scratchCount(samples: samples, threads: threads) }
 
   func prepare(_ pass: Pass) {
     var geometry = window.geometry(samples: 0)
@@ -64,14 +56,14 @@ struct PlannedConv2D: PlannedLayer {
     pass.withParallel { parallel in
       hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel)
       if pass.dx != nil {
-        hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + window.preparedGatherCount, parallel)
+        hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel)
       }
     }
   }
 
   func forward(_ pass: Pass) {
     var geometry = window.geometry(samples: pass.samples)
-    let bias = pass.parameters + parameterOffset + window.biasOffset
+    let bias = pass.parameters + parameterOffset + biasOffset
     pass.withParallel { hg_conv2d_forward(&geometry, pass.x, pass.prepared, bias, activation.kernel, pass.y, $0) }
   }
 
@@ -81,10 +73,10 @@ struct PlannedConv2D: PlannedLayer {
     let gradient = gradients + parameterOffset
     pass.withParallel { parallel in
       hg_conv2d_backward_filter(
-        &geometry, pass.x, dy, pass.accumulate, gradient, gradient + window.biasOffset, pass.scratch, parallel)
+        &geometry, pass.x, dy, pass.accumulate, gradient, gradient + biasOffset, pass.scratch, parallel)
       if let dx = pass.dx {
         hg_conv2d_backward_data(
-          &geometry, dy, pass.prepared + window.preparedGatherCount, pass.inputActivation.kernel, pass.x, dx,
+          &geometry, dy, pass.prepared + preparedGatherCount, pass.inputActivation.kernel, pass.x, dx,
           pass.scratch, parallel)
       }
     }

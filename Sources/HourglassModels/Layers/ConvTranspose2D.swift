@@ -44,7 +44,7 @@ public struct ConvTranspose2D: Layer, Hashable {
   }
 }
 
-struct PlannedConvTranspose2D: PlannedLayer {
+struct PlannedConvTranspose2D: PlannedConvolution {
   let name: String
   let window: Window
   let activation: Activation
@@ -57,30 +57,22 @@ struct PlannedConvTranspose2D: PlannedLayer {
   var kind: String { ConvTranspose2D.kind }
   var input: ImageShape { window.small }
   var output: ImageShape { window.large }
-  var granularity: Granularity { .chunk }
-  var gradient: GradientKind { .sharded }
-  var parameterCount: Int { window.biasOffset + output.channels }
-  var parameters: [Parameter] { window.parameters(name, biases: output.channels, offset: parameterOffset) }
-  var multiplyAdds: Int { input.height * input.width * window.filterCount }
-
-  var preparedCount: Int { window.preparedGatherCount + window.preparedScatterCount }
-  func scratchCount(samples: Int, threads: Int) -> Int { window.scratchCount(samples: samples, threads: threads) }
 
   func prepare(_ pass: Pass) {
     var geometry = window.geometry(samples: 0)
     let filter = pass.parameters + parameterOffset
     pass.withParallel { parallel in
-      hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + window.preparedGatherCount, parallel)
+      hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel)
       if pass.dx != nil { hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel) }
     }
   }
 
   func forward(_ pass: Pass) {
     var geometry = window.geometry(samples: pass.samples)
-    let bias = pass.parameters + parameterOffset + window.biasOffset
+    let bias = pass.parameters + parameterOffset + biasOffset
     pass.withParallel {
       hg_conv2d_transpose_forward(
-        &geometry, pass.x, pass.prepared + window.preparedGatherCount, bias, activation.kernel, pass.y, pass.scratch, $0
+        &geometry, pass.x, pass.prepared + preparedGatherCount, bias, activation.kernel, pass.y, pass.scratch, $0
       )
     }
   }
@@ -91,7 +83,7 @@ struct PlannedConvTranspose2D: PlannedLayer {
     let gradient = gradients + parameterOffset
     pass.withParallel { parallel in
       hg_conv2d_transpose_backward_filter(
-        &geometry, pass.x, dy, pass.accumulate, gradient, gradient + window.biasOffset, pass.scratch, parallel)
+        &geometry, pass.x, dy, pass.accumulate, gradient, gradient + biasOffset, pass.scratch, parallel)
       if let dx = pass.dx {
         hg_conv2d_transpose_backward_data(
           &geometry, dy, pass.prepared, pass.inputActivation.kernel, pass.x, dx, parallel)

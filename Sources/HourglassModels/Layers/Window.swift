@@ -127,38 +127,3 @@ struct Window: Sendable {
   /// Elements of the filter, R S C K.
   var filterCount: Int { kernel.height * kernel.width * large.channels * small.channels }
 }
-
-/// What a convolution and a transposed convolution keep in the same way: a filter R S C K, then a bias.
-extension Window {
-  /// Where the bias begins, counted from the filter: on a 64-byte boundary.
-  var biasOffset: Int { Planner.aligned(filterCount) }
-
-  func parameters(_ name: String, biases: Int, offset: Int) -> [Parameter] {
-    let (c, k, r, s) = (large.channels, small.channels, kernel.height, kernel.width)
-    let axes = [
-      Parameter.Axis(k, stride: 1), Parameter.Axis(c, stride: k), Parameter.Axis(r, stride: s * c * k),
-      Parameter.Axis(s, stride: c * k),
-    ]
-    let fanIn = c * r * s
-    return [
-      Parameter(name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, offset: offset, axes: axes),
-      Parameter(vector: "\(name).bias", count: biases, fanIn: fanIn, offset: offset + biasOffset),
-    ]
-  }
-
-  var preparedGatherCount: Int {
-    var geometry = geometry(samples: 0)
-    return Planner.aligned(hg_conv2d_prepared_gather_count(&geometry))
-  }
-
-  var preparedScatterCount: Int {
-    var geometry = geometry(samples: 0)
-    return Planner.aligned(hg_conv2d_prepared_scatter_count(&geometry))
-  }
-
-  func scratchCount(samples: Int, threads: Int) -> Int {
-    var geometry = geometry(samples: samples)
-    var parallel = Planner.parallel(threads: threads)
-    return max(hg_conv2d_scatter_scratch(&geometry, &parallel), hg_conv2d_filter_scratch(&geometry, &parallel))
-  }
-}

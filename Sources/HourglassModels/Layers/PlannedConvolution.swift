@@ -1,0 +1,48 @@
+import HourglassKernels
+
+/// What a planned convolution and a planned transposed convolution have in common: a window between two images, a filter
+/// R S C K followed by a bias, both prepared for the gather and for the scatter form.
+protocol PlannedConvolution: PlannedLayer {
+  var window: Window { get }
+}
+
+extension PlannedConvolution {
+  var granularity: Granularity { .chunk }
+  var gradient: GradientKind { .sharded }
+  var multiplyAdds: Int { window.small.height * window.small.width * window.filterCount }
+
+  /// Where the bias begins, counted from the filter: on a 64-byte boundary.
+  var biasOffset: Int { Planner.aligned(window.filterCount) }
+  var parameterCount: Int { biasOffset + output.channels }
+
+  var parameters: [Parameter] {
+    let (c, k, r, s) = (window.large.channels, window.small.channels, window.kernel.height, window.kernel.width)
+    let axes = [
+      Parameter.Axis(k, stride: 1), Parameter.Axis(c, stride: k), Parameter.Axis(r, stride: s * c * k),
+      Parameter.Axis(s, stride: c * k),
+    ]
+    let fanIn = c * r * s
+    return [
+      Parameter(name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, offset: parameterOffset, axes: axes),
+      Parameter(
+        vector: "\(name).bias", count: output.channels, fanIn: fanIn, offset: parameterOffset + biasOffset),
+    ]
+  }
+
+  /// The weights for the gather form lie in front, those for the scatter form behind.
+  var preparedGatherCount: Int {
+    var geometry = window.geometry(samples: 0)
+    return Planner.aligned(hg_conv2d_prepared_gather_count(&geometry))
+  }
+
+  var preparedCount: Int {
+    var geometry = window.geometry(samples: 0)
+    return preparedGatherCount + Planner.aligned(hg_conv2d_prepared_scatter_count(&geometry))
+  }
+
+  func scratchCount(samples: Int, threads: Int) -> Int {
+    var geometry = window.geometry(samples: samples)
+    var parallel = Planner.parallel(threads: threads)
+    return max(hg_conv2d_scatter_scratch(&geometry, &parallel), hg_conv2d_filter_scratch(&geometry, &parallel))
+  }
+}
