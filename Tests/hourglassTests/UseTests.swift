@@ -83,6 +83,20 @@ import Testing
     }
   }
 
+  @Test func withoutOutputResultsGoToTheRun() throws {
+    try Program.inTemporaryFolder { program in
+      #expect(try program.train("--steps 3", run: "run").status == Status.done.rawValue)
+      for (command, file) in [
+        ("reconstruct", "pictures/reconstruct.png"), ("encode", "codes.npy"),
+        ("decode --input run/codes.npy", "pictures/decode.png"), ("sample", "pictures/sample.png"),
+      ] {
+        let result = try program.run("\(command) --run run")
+        #expect(result.status == Status.done.rawValue, "\(command): \(result.errors)")
+        #expect(program.contents("run/\(file)")?.isEmpty == false, "\(file)")
+      }
+    }
+  }
+
   @Test func samplesDependOnTheSeedAlone() throws {
     try Program.inTemporaryFolder { program in
       #expect(try program.train("--steps 3", run: "run").status == Status.done.rawValue)
