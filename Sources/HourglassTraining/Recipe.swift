@@ -22,7 +22,7 @@ public struct Recipe: Codable, Sendable {
 
   public init(
     model: Autoencoder, data: DataSource = DataSource(), validation: DataSource? = nil, batchSize: Int = 128,
-    shards: Int? = nil, seed: UInt64 = 0, optimizer: Optimizer = Optimizer(), beta: Float = 1, epochs: Int? = 5,
+    shards: Int? = nil, seed: UInt64 = 1, optimizer: Optimizer = Optimizer(), beta: Float = 1, epochs: Int? = 5,
     steps: Int? = nil
   ) {
     (self.model, self.data, self.validation, self.batchSize) = (model, data, validation, batchSize)

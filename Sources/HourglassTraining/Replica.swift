@@ -46,6 +46,13 @@ struct Replica: Sendable {
     var beta: Float = 1
   }
 
+  /// Lets the calling thread found its OpenMP team, which allocates, so that no step does.
+  func foundTeam() {
+    let values = FloatBuffer(count: 16 * threads)
+    Activation.relu.backward(
+      count: values.count, y: values.pointer, dy: values.pointer, dx: values.pointer, threads: threads)
+  }
+
   /// Brings all weights into the order the passes read; once after every change of the parameters.
   func prepare(backward: Bool) {
     for i in plan.layers.indices {

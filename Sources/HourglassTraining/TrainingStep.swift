@@ -23,6 +23,13 @@ public final class TrainingStep {
   private let counters = [WorkCounter(), WorkCounter()]
   private let team: WorkerTeam
 
+  private enum Phase {
+    /// Once, before the first step.
+    static let start = 0
+    static let shards = 1
+    static let slices = 2
+  }
+
   /// What the phases need to know of the step at hand.
   private struct Current {
     var step = 0
@@ -63,7 +70,9 @@ public final class TrainingStep {
     team = WorkerTeam(workers: parallel.workers) { worker, phase in
       let replica = replicas[worker]
       let now = current.pointer[0]
-      if phase == 0 {
+      switch phase {
+      case Phase.start: replica.foundTeam()
+      case Phase.shards:
         let mode = now.mode
         let used = (now.count + plan.samplesPerShard - 1) / plan.samplesPerShard
         var isPrepared = false
@@ -74,7 +83,7 @@ public final class TrainingStep {
           replica.fill(samples, from: data, items: indices)
           replica.train(samples: samples, mode: mode, gradients: reducer.shardGradients)
         }
-      } else {
+      default:
         while let slice = counters[1].take(below: reducer.slices.count) {
           reducer.reduce(
             reducer.slices[slice.lowerBound], step: now.step, count: now.count, scratch: replica.scratch.pointer,
@@ -82,6 +91,7 @@ public final class TrainingStep {
         }
       }
     }
+    team.run(phase: Phase.start)
   }
 
   /// Mean losses of a minibatch, in nats or squared error summed over pixels.
@@ -105,10 +115,10 @@ public final class TrainingStep {
     for (i, item) in items.enumerated() { indices.pointer[i] = item }
     counters[0].reset()
     counters[1].reset()
-    team.run(phase: 0)
+    team.run(phase: Phase.shards)
     let loss = meanLoss(count: items.count)
     guard loss.total.isFinite else { throw .diverged(step: step, cause: firstNonfinite(count: items.count)) }
-    team.run(phase: 1)
+    team.run(phase: Phase.slices)
     return loss
   }
 

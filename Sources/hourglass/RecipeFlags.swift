@@ -37,7 +37,7 @@ struct RecipeFlags: ParsableArguments {
   @Option(help: "Weight of the latent's divergence, at least 0. (default: 1)")
   var beta: Float?
 
-  @Option(help: "Of all random numbers. (default: 0)")
+  @Option(help: "Of all random numbers. (default: 1)")
   var seed: UInt64?
 
   @Option(help: "Pieces of a minibatch whose gradients are summed apart. (default: one for 8 samples, at most 16)")
@@ -69,7 +69,7 @@ struct RecipeFlags: ParsableArguments {
       model: model, data: DataSource(path: Self.file(data), split: split ?? .train),
       validation: Self.file(validation).map { DataSource(path: $0, split: .test) }, batchSize: batchSize,
       shards: shards,
-      seed: seed ?? 0, optimizer: Optimizer(kind, learningRate: rate), beta: beta ?? 1,
+      seed: seed ?? 1, optimizer: Optimizer(kind, learningRate: rate), beta: beta ?? 1,
       epochs: epochs ?? (steps == nil ? Self.defaults.epochs : nil), steps: steps)
   }
 

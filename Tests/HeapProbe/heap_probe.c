@@ -3,17 +3,12 @@
 #include "heap_probe.h"
 
 #include <errno.h>
-#include <malloc.h>
 #include <stdatomic.h>
 
-static atomic_llong allocations;
+static atomic_llong allocations, releases;
 
 int64_t heap_probe_allocations(void) { return atomic_load(&allocations); }
-
-size_t heap_probe_bytes(void) {
-  const struct mallinfo2 info = mallinfo2();
-  return info.uordblks + info.hblkhd;
-}
+int64_t heap_probe_live(void) { return atomic_load(&allocations) - atomic_load(&releases); }
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
@@ -26,6 +21,7 @@ extern void *__libc_malloc(size_t bytes);
 extern void *__libc_calloc(size_t count, size_t bytes);
 extern void *__libc_realloc(void *old, size_t bytes);
 extern void *__libc_memalign(size_t alignment, size_t bytes);
+extern void __libc_free(void *old);
 
 static void count(void) { atomic_fetch_add_explicit(&allocations, 1, memory_order_relaxed); }
 
@@ -41,7 +37,13 @@ void *calloc(size_t number, size_t bytes) {
 
 void *realloc(void *old, size_t bytes) {
   count();
+  if (old) atomic_fetch_add_explicit(&releases, 1, memory_order_relaxed);
   return __libc_realloc(old, bytes);
+}
+
+void free(void *old) {
+  if (old) atomic_fetch_add_explicit(&releases, 1, memory_order_relaxed);
+  __libc_free(old);
 }
 
 void *memalign(size_t alignment, size_t bytes) {

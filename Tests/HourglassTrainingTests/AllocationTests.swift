@@ -6,7 +6,7 @@ import Testing
 
 /// Planning fixes every byte: running allocates nothing.
 ///
-/// Without optimisation the Swift compiler boxes values of its own accord, so debug builds compare only the bytes in
+/// Without optimisation the Swift compiler boxes values of its own accord, so debug builds compare only the blocks in
 /// use; `make check` runs this suite in release mode, where every call counts.
 /// In processes of their own, so that no other test allocates meanwhile.
 @Suite(.serialized, .disabled(if: isSanitized, "a sanitizer brings an allocator of its own"))
@@ -21,32 +21,31 @@ struct AllocationTests {
 
   @Test func theProbeCounts() async {
     await #expect(processExitsWith: .success) {
-      let before = (heap_probe_allocations(), heap_probe_bytes())
+      let before = (heap_probe_allocations(), heap_probe_live())
       let buffer = FloatBuffer(count: 1 << 20)
-      precondition(heap_probe_bytes() > before.1)
+      precondition(heap_probe_live() > before.1)
       precondition(heap_probe_allocations() > before.0)
       withExtendedLifetime(buffer) {}
     }
   }
 }
 
-/// Throws where a hundred steps, of full and partial batches, allocate or change the bytes in use.
+/// Throws where a hundred steps, of full and partial batches, allocate or change the blocks in use.
 private func heapStaysTheSame(_ model: Autoencoder) throws {
-  struct HeapWasUsed: Error { let allocations: Int64, bytesBefore, bytesAfter: Int }
+  struct HeapWasUsed: Error { let allocations, blocks: Int64 }
   let data = try TestImages.waves(batchSizes: [20], shape: model.input)
   let training = try startedStep(
     model, batchSize: 20, shards: 5, parallel: ParallelPlan(workers: 2, threads: 2), data: data)
   let items = (0..<Int32(20)).map { $0 }
-  // The first steps found the OpenMP teams and what the runtimes keep for each thread.
+  // In the first steps the runtimes look things up that they keep.
   for step in 0..<10 { _ = try training.run(step: step, items: items.prefix(20 - step)) }
-  let (bytes, allocations) = (heap_probe_bytes(), heap_probe_allocations())
+  let (blocks, allocations) = (heap_probe_live(), heap_probe_allocations())
   for step in 10..<110 { _ = try training.run(step: step, items: items.prefix(20 - step % 7)) }
-  let used = HeapWasUsed(
-    allocations: heap_probe_allocations() - allocations, bytesBefore: bytes, bytesAfter: heap_probe_bytes())
+  let used = HeapWasUsed(allocations: heap_probe_allocations() - allocations, blocks: heap_probe_live() - blocks)
   #if DEBUG
-    let isUnused = used.bytesBefore == used.bytesAfter
+    let isUnused = used.blocks == 0
   #else
-    let isUnused = used.bytesBefore == used.bytesAfter && used.allocations == 0
+    let isUnused = used.blocks == 0 && used.allocations == 0
   #endif
   guard isUnused else { throw used }
 }

@@ -9,7 +9,7 @@
  * has an allocator of its own. */
 int64_t heap_probe_allocations(void);
 
-/* Bytes in use, in all arenas and mapped pieces. */
-size_t heap_probe_bytes(void);
+/* Blocks that were allocated and not released yet. */
+int64_t heap_probe_live(void);
 
 #endif
