@@ -1,7 +1,7 @@
 import HourglassKernels
 
-/// What a planned convolution and a planned transposed convolution have in common: a window between two images, a filter
-/// R S C K followed by a bias, both prepared for the gather and for the scatter form.
+/// What a planned convolution and a planned transposed convolution have in common: a window between two images, a
+/// filter R S C K followed by a bias, both prepared for the gather and for the scatter form.
 protocol PlannedConvolution: PlannedLayer {
   var window: Window { get }
 }
