@@ -108,7 +108,7 @@ public final class Inference {
     public var similarity: Float
   }
 
-  /// Measures at most `batchSize` images with the given noise; `body` also sees the expected images.
+  /// Measures at most `batchSize` images with the given noise.
   public func measure(_ images: [Float], noise: LatentNoise) -> [Measurement] {
     let count = images.count / imageCount
     inputs.pointer.update(from: images, count: images.count)
