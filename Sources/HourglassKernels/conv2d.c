@@ -54,8 +54,14 @@ const char *hg_conv2d_check(const hg_geometry2d *g) {
           ((double)g->large_width + 2 * (double)g->filter_width) * C >=
       LIMIT)
     return "the large image with its padding has 2^40 elements or more";
-  if (g->large_channels < STRIPS_CHANNELS && positions * (taps * C + 15) >= LIMIT)
-    return "the products of the small image with all taps are 2^40 or more";
+  /* A filter is at most widened to a stride or the image, whichever is less. */
+  if (g->large_channels < STRIPS_CHANNELS) {
+    const double wide = (double)g->filter_width + (double)hg_min(g->stride_horizontal, g->large_width + g->pad_left);
+    const double products = (double)g->filter_height * wide * C + 15, rows = (double)g->small_height + 4;
+    if (rows * ((double)g->small_width + 2 * wide) * products >= LIMIT)
+      return "the products of the small image with all taps are 2^40 or more";
+    if (products * (K + 15) >= LIMIT) return "the filter has 2^40 elements or more";
+  }
   return NULL;
 }
 
@@ -66,9 +72,9 @@ ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *g) {
 }
 
 ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *g) {
-  const ptrdiff_t taps = g->filter_height * g->filter_width;
-  return g->large_channels < STRIPS_CHANNELS ? g->small_channels * hg_round_up(taps * g->large_channels)
-                                             : taps * g->small_channels * hg_round_up(g->large_channels);
+  return g->large_channels < STRIPS_CHANNELS
+             ? g->small_channels * hg_strips_shape_of(g).columns
+             : g->filter_height * g->filter_width * g->small_channels * hg_round_up(g->large_channels);
 }
 
 typedef struct prepare_job {
@@ -92,16 +98,21 @@ static void prepare_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts
     }
 }
 
-/* Panels over (r, s, c) of K x width; parts share the panels. */
+/* Panels over (r, s, c) of K x width, s up to taps block, zeros from S on; parts share the panels. */
 static void prepare_strips(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const prepare_job *job = argument;
-  const ptrdiff_t K = job->geometry->small_channels;
-  const ptrdiff_t columns = job->geometry->filter_height * job->geometry->filter_width * job->geometry->large_channels;
-  const ptrdiff_t panels = hg_ceil_div(columns, HG_PANEL), end = hg_share(panels, part + 1, parts);
+  const hg_geometry2d *g = job->geometry;
+  const hg_strips_shape shape = hg_strips_shape_of(g);
+  const ptrdiff_t K = g->small_channels, line = shape.taps * shape.run, real = g->filter_width * g->large_channels;
+  const ptrdiff_t panels = hg_ceil_div(shape.columns, HG_PANEL), end = hg_share(panels, part + 1, parts);
   for (ptrdiff_t panel = hg_share(panels, part, parts); panel < end; panel++) {
-    const ptrdiff_t j = panel * HG_PANEL, width = hg_panel_width(columns - j);
-    hg_kernels_in_use()->transpose(hg_min(width, columns - j), K, job->filter + j * K, K, job->prepared + j * K, width,
-                                   width);
+    const ptrdiff_t first = panel * HG_PANEL, width = hg_panel_width(shape.columns - first);
+    float *out = job->prepared + first * K;
+    for (ptrdiff_t j = 0; j < width; j++) {
+      const ptrdiff_t r = (first + j) / line, at = (first + j) % line;
+      const float *in = r < g->filter_height && at < real ? job->filter + (r * real + at) * K : NULL;
+      for (ptrdiff_t k = 0; k < K; k++) out[k * width + j] = in ? in[k] : 0;
+    }
   }
 }
 
@@ -202,11 +213,11 @@ void hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const floa
 
 /* ------------------------------------------------------------------------------------------ gradients */
 
-/* Samples that the filter form takes at a time; accumulation makes the bits independent of it. */
-static ptrdiff_t filter_run(const hg_geometry2d *g) {
+/* Runs into which the filter form divides its samples; accumulation makes the bits independent of them. */
+static ptrdiff_t filter_runs(const hg_geometry2d *g) {
   const ptrdiff_t sample =
       g->large_height * g->large_width * g->large_channels + g->small_height * g->small_width * g->small_channels;
-  return hg_max(1, hg_min(g->samples, FILTER_RUN / sample));
+  return hg_max(1, hg_min(g->samples, g->samples * sample / FILTER_RUN));
 }
 
 /* Small positions of an axis with any tap inside the large image, and the large extent that all their taps span. */
@@ -227,56 +238,54 @@ static hg_filter_job filter_shape(const hg_geometry2d *g) {
   return job;
 }
 
-static ptrdiff_t halo_count(const hg_filter_job *job) {
-  const ptrdiff_t C = job->geometry->large_channels;
-  return C < HALO_CHANNELS ? hg_round_up(job->halo_height * job->halo_width * C * filter_run(job->geometry)) : 0;
+/* Floats of the halo of a sample, and of the halo of a run with the ones behind it. */
+static ptrdiff_t halo_sample(const hg_filter_job *job) {
+  return job->halo_height * job->halo_width * job->geometry->large_channels;
+}
+static ptrdiff_t halo_count(const hg_filter_job *job, ptrdiff_t samples) {
+  return job->geometry->large_channels < HALO_CHANNELS ? hg_round_up((samples + 1) * halo_sample(job)) : 0;
 }
 
 ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
   (void)parallel;
   const hg_filter_job job = filter_shape(geometry);
-  const ptrdiff_t rows = filter_run(geometry) * geometry->small_height * geometry->small_width;
-  return halo_count(&job) + (geometry->small_channels % 16 ? rows * 16 : 0);
+  const ptrdiff_t samples = hg_ceil_div(geometry->samples, filter_runs(geometry));
+  const ptrdiff_t rows = samples * geometry->small_height * geometry->small_width;
+  return halo_count(&job, samples) + (geometry->small_channels % 16 ? rows * 16 : 0);
 }
 
-/* Copies the samples of a filter job into its halo; parts share the rows of the halo. */
-static void copy_halo(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
-  const hg_filter_job *job = argument;
+/* Whether the bias is summed beside the filter: with a halo that holds all small positions, one chain for each bias. */
+static bool filter_sums_bias(const hg_filter_job *job) {
   const hg_geometry2d *g = job->geometry;
-  const ptrdiff_t C = g->large_channels, row = job->halo_width * C, from = g->pad_left * C;
-  const ptrdiff_t count = hg_min(g->large_width, job->halo_width - g->pad_left) * C;
-  const ptrdiff_t end = hg_share(job->samples * job->halo_height, part + 1, parts);
-  for (ptrdiff_t i = hg_share(job->samples * job->halo_height, part, parts); i < end; i++) {
-    const ptrdiff_t n = i / job->halo_height, h = i % job->halo_height - g->pad_top;
-    float *out = (float *)job->halo + i * row;
-    if (h < 0 || h >= g->large_height) {
-      memset(out, 0, (size_t)row * sizeof(float));
-      continue;
-    }
-    memset(out, 0, (size_t)from * sizeof(float));
-    memcpy(out + from, job->x + (n * g->large_height + h) * g->large_width * C, (size_t)count * sizeof(float));
-    memset(out + from + count, 0, (size_t)(row - from - count) * sizeof(float));
-  }
+  return g->large_channels < HALO_CHANNELS && g->small_channels >= 16 && job->halo_p == g->small_height &&
+         job->halo_q == g->small_width;
 }
 
+/* dbias, where not NULL, is the bias over small channels of a geometry that filter_sums_bias. */
 static void backward_filter(const hg_geometry2d *g, const float *x, const float *dy, bool accumulate, float *dfilter,
-                            float *scratch, const hg_parallel *parallel) {
+                            float *dbias, float *scratch, const hg_parallel *parallel) {
   const ptrdiff_t large = g->large_height * g->large_width * g->large_channels;
   const ptrdiff_t positions = g->small_height * g->small_width, small = positions * g->small_channels;
-  const ptrdiff_t run = filter_run(g);
+  const ptrdiff_t runs = filter_runs(g), most = hg_ceil_div(g->samples, runs);
   hg_filter_job job = filter_shape(g);
+  float *tail = scratch + halo_count(&job, most);
   if (g->large_channels < HALO_CHANNELS) job.halo = scratch;
-  float *tail = scratch + halo_count(&job);
+  if (dbias) job.ones = scratch + most * halo_sample(&job);
   job.tail = tail;
+  job.dbias = dbias;
   job.output = (hg_output){.out = dfilter, .accumulate = accumulate};
-  if (g->samples == 0 && !accumulate) /* an empty sum, which no run of samples below would write */
-    memset(dfilter, 0,
-           (size_t)(g->filter_height * g->filter_width * g->large_channels * g->small_channels) * sizeof(float));
-  for (ptrdiff_t n = 0; n < g->samples; n += run) {
-    job.samples = hg_min(run, g->samples - n);
+  if (g->samples == 0) { /* an empty sum, which no tile below would write */
+    if (!accumulate)
+      memset(dfilter, 0,
+             (size_t)(g->filter_height * g->filter_width * g->large_channels * g->small_channels) * sizeof(float));
+    return;
+  }
+  for (ptrdiff_t run = 0; run < runs; run++) {
+    const ptrdiff_t n = hg_share(g->samples, run, runs);
+    job.samples = hg_share(g->samples, run + 1, runs) - n;
     job.x = x + n * large;
     job.dy = dy + n * small;
-    if (job.halo) hg_run(copy_halo, &job, parallel);
+    if (job.halo) hg_run(hg_kernels_in_use()->filter_halo, &job, parallel);
     if (g->small_channels % 16) hg_pack_tail(job.samples * positions, g->small_channels, job.dy, tail, parallel);
     hg_run(hg_kernels_in_use()->filter, &job, parallel);
     job.output.accumulate = true;
@@ -292,14 +301,16 @@ static void backward_bias(ptrdiff_t rows, ptrdiff_t columns, const float *in, bo
 void hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
                                float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel) {
   const ptrdiff_t rows = geometry->samples * geometry->small_height * geometry->small_width;
-  if (dfilter) backward_filter(geometry, x, dy, accumulate, dfilter, scratch, parallel);
-  if (dbias) backward_bias(rows, geometry->small_channels, dy, accumulate, dbias, parallel);
+  const hg_filter_job job = filter_shape(geometry);
+  const bool beside = dfilter && dbias && geometry->samples > 0 && filter_sums_bias(&job);
+  if (dfilter) backward_filter(geometry, x, dy, accumulate, dfilter, beside ? dbias : NULL, scratch, parallel);
+  if (dbias && !beside) backward_bias(rows, geometry->small_channels, dy, accumulate, dbias, parallel);
 }
 
 void hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
                                          bool accumulate, float *dfilter, float *dbias, float *scratch,
                                          const hg_parallel *parallel) {
   const ptrdiff_t rows = geometry->samples * geometry->large_height * geometry->large_width;
-  if (dfilter) backward_filter(geometry, dx, y, accumulate, dfilter, scratch, parallel);
+  if (dfilter) backward_filter(geometry, dx, y, accumulate, dfilter, NULL, scratch, parallel);
   if (dbias) backward_bias(rows, geometry->large_channels, dx, accumulate, dbias, parallel);
 }

@@ -49,8 +49,8 @@ typedef struct hg_gather_job {
   hg_output output;
 } hg_gather_job;
 
-/* Scatter form with few channels: products z[p, q][r, s, c] of a sample into scratch, then each output element adds
- * those it meets. scratch: hg_strips_scratch floats a part. */
+/* Scatter form with few channels: the products of a small row with all taps go into a ring of rows in scratch, from
+ * which each large row adds those it meets. scratch: hg_strips_scratch floats a part. */
 typedef struct hg_strips_job {
   const hg_geometry2d *geometry;
   const float *in, *filter;
@@ -58,32 +58,51 @@ typedef struct hg_strips_job {
   float *scratch;
 } hg_strips_job;
 
-/* A block of `stride` large columns, counted from -pad_left, holds the large columns that one small column meets with
- * its first `stride` taps. Strides wider than the image make one block. */
-static inline ptrdiff_t hg_strips_block(const hg_geometry2d *g) {
-  return hg_min(g->stride_horizontal, g->large_width + g->pad_left);
+/* Large columns, counted from -pad_left, fall into blocks of `block`, one stride (or the image, where that is
+ * narrower). Block b meets small column b - j through taps s = j block, j block + 1 ..., for j < taps. The products of
+ * a small position are R rows of `taps` runs, run = block C floats; taps beyond S are zeros. */
+typedef struct hg_strips_shape {
+  ptrdiff_t block, taps, run;
+  ptrdiff_t columns; /* floats of the products of a position: R taps run, in whole groups */
+  ptrdiff_t blocks;  /* that meet a small column */
+  ptrdiff_t row;     /* floats of the products of a small row, taps - 1 positions of zeros on either side */
+  ptrdiff_t ring; /* small rows in the ring, row p in place p & ring_mask: those that a large row meets and the next */
+  ptrdiff_t ring_mask;
+} hg_strips_shape;
+
+static inline hg_strips_shape hg_strips_shape_of(const hg_geometry2d *g) {
+  const ptrdiff_t width = g->large_width + g->pad_left;
+  hg_strips_shape s = {.block = hg_min(g->stride_horizontal, width)};
+  s.taps = hg_ceil_div(g->filter_width, s.block);
+  s.run = s.block * g->large_channels;
+  s.columns = hg_round_up(g->filter_height * s.taps * s.run);
+  s.blocks = hg_min(hg_ceil_div(width, s.block), g->small_width + s.taps - 1);
+  s.row = (g->small_width + 2 * (s.taps - 1)) * s.columns;
+  const bool few = g->filter_height <= 2 * g->stride_vertical; /* else a ring would be as long as an image, or nearly */
+  s.ring = few ? 4 : g->small_height;
+  s.ring_mask = few ? 3 : -1;
+  return s;
 }
-static inline ptrdiff_t hg_strips_products(const hg_geometry2d *g) {
-  return g->small_height * g->small_width * hg_round_up(g->filter_height * g->filter_width * g->large_channels);
-}
-/* Products, one large row in whole blocks, the bias repeated over a block; each with 16 floats to spare. */
-static inline ptrdiff_t hg_strips_row(const hg_geometry2d *g) {
-  return hg_round_up((g->large_width + g->pad_left + hg_strips_block(g)) * g->large_channels) + 16;
-}
+
+/* The ring and the bias repeated over a block, with 16 floats to spare behind either. */
 static inline ptrdiff_t hg_strips_scratch(const hg_geometry2d *g) {
-  return hg_strips_products(g) + 16 + hg_strips_row(g) + hg_round_up(hg_strips_block(g) * g->large_channels) + 16;
+  const hg_strips_shape s = hg_strips_shape_of(g);
+  return s.ring * s.row + 16 + hg_round_up(s.run) + 16;
 }
 
 /* Filter gradient over a run of samples.
  *   halo   NULL, or x with zeros around, N x halo_height x halo_width x C, so that every tap of the small positions
  *          below halo_p, halo_q lies inside; then all taps are rows of one product
+ *   ones   NULL, or as many ones as a sample of the halo has floats: a row of ones sums dbias beside the product
  *   tail   the last K mod 16 columns of dy, N P Q 16 with zeros (K mod 16 != 0) */
 typedef struct hg_filter_job {
   const hg_geometry2d *geometry;
   ptrdiff_t samples;
-  const float *x, *dy, *halo, *tail;
+  const float *x, *dy, *tail;
+  float *halo, *ones;
   ptrdiff_t halo_height, halo_width, halo_p, halo_q;
   hg_output output;
+  float *dbias;
 } hg_filter_job;
 
 /* out[j] (+)= sum over i of in[i, j], rows in order; with `shared`, for fewer than 16 columns, element e of the flat

@@ -44,7 +44,7 @@ static void dense_forward(const void *argument, ptrdiff_t part, ptrdiff_t parts)
     const tiling t = tiling_of(N, groups);
     const ptrdiff_t first = hg_max(0, begin - before), last = hg_min(t.tiles, end - before);
     for (ptrdiff_t i = 0; i < I; i += DENSE_DEPTH) {
-      const tile_depth d = {.n3 = 1, .n2 = 1, .n1 = hg_min(DENSE_DEPTH, I - i), .a1 = 1, .ldb = ldb};
+      const tile_depth d = {.turns = 1, .n3 = 1, .n2 = 1, .n1 = hg_min(DENSE_DEPTH, I - i), .a1 = 1, .ldb = ldb};
       hg_output output = output_column(job->output, o);
       output.accumulate = i > 0;
       output.relu = job->output.relu && i + DENSE_DEPTH >= I;
@@ -65,7 +65,7 @@ static void dense_forward(const void *argument, ptrdiff_t part, ptrdiff_t parts)
 static void dense_backward_data_block(const hg_dense_backward_data_job *job, ptrdiff_t first, ptrdiff_t sample) {
   const ptrdiff_t N = job->geometry->samples, I = job->geometry->inputs, O = job->geometry->outputs;
   const ptrdiff_t inputs = hg_min(16, I - first), width = hg_panel_width(N - sample);
-  const tile_depth d = {.n3 = 1, .n2 = 1, .n1 = O, .a1 = 1, .ldb = width};
+  const tile_depth d = {.turns = 1, .n3 = 1, .n2 = 1, .n1 = O, .a1 = 1, .ldb = width};
   float sums[16 * HG_PANEL];
   for (ptrdiff_t j = 0; j < width;) {
     const ptrdiff_t groups = tile_groups(width - j);
@@ -124,7 +124,7 @@ static void dense_backward_weight(const void *argument, ptrdiff_t part, ptrdiff_
     for (ptrdiff_t o = 0; o < O;) {
       const bool tail = o == whole;
       const ptrdiff_t groups = tile_groups(tail ? 1 : whole - o);
-      const tile_depth d = {.n3 = 1, .n2 = 1, .n1 = N, .a1 = I, .ldb = tail ? 16 : O};
+      const tile_depth d = {.turns = 1, .n3 = 1, .n2 = 1, .n1 = N, .a1 = I, .ldb = tail ? 16 : O};
       const hg_output output = {.out = job->dweight + o};
       const tiling t = tiling_of(hg_min(DENSE_WEIGHT_BLOCK, last - block), groups);
       for (ptrdiff_t tile = 0; tile < t.tiles; tile++) {

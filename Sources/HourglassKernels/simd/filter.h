@@ -1,5 +1,32 @@
 /* The filter form: gradients of filters and biases, sums over samples and small positions in order. */
 
+/* out = count floats of `in`, or zeros where it is NULL. */
+INLINE void filter_copy(float *out, const float *in, ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < count; i += 16) {
+    const ptrdiff_t at = hg_max(0, hg_min(i, count - 16)); /* the last 16 again rather than a part of 16 */
+    v16_store_part(out + at, in ? v16_load_part(in + at, count) : v16_splat(0), count);
+  }
+}
+
+/* Copies the samples of a filter job into its halo and fills the ones; parts share the rows of the halo. */
+static void filter_halo(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_filter_job *job = argument;
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t C = g->large_channels, row = job->halo_width * C, from = g->pad_left * C;
+  const ptrdiff_t count = hg_min(g->large_width, job->halo_width - g->pad_left) * C, rows = job->halo_height;
+  const ptrdiff_t end = hg_share(job->samples * rows, part + 1, parts);
+  for (ptrdiff_t i = hg_share(job->samples * rows, part, parts); i < end; i++) {
+    const ptrdiff_t h = i % rows - g->pad_top;
+    float *out = job->halo + i * row;
+    filter_copy(out, NULL, row);
+    if (h >= 0 && h < g->large_height)
+      filter_copy(out + from, job->x + (i / rows * g->large_height + h) * g->large_width * C, count);
+  }
+  if (job->ones)
+    for (ptrdiff_t i = hg_share(rows * row, part, parts); i < hg_share(rows * row, part + 1, parts); i++)
+      job->ones[i] = 1;
+}
+
 /* Small positions [first, end) of an axis whose tap `tap` lies inside the large image. */
 typedef struct filter_span {
   ptrdiff_t first, end;
@@ -24,8 +51,8 @@ INLINE filter_columns filter_columns_from(const hg_filter_job *job, ptrdiff_t fi
   return (filter_columns){first, 16 * groups, groups, K, job->dy + first};
 }
 
-/* The product of one tap, or with a halo of all taps: rows i at `in` + i (C of them, or R S C), depth the samples and
- * the small positions p, q whose large positions lie `a2` and `a1` apart. */
+/* The product of one tap, or with a halo of all taps: rows i at `in` + i (C of them, or R S C and the ones), depth the
+ * samples and the small positions p, q whose large positions lie `a2` and `a1` apart. */
 typedef struct filter_product {
   ptrdiff_t rows, sample, a2, a1;
   filter_span p, q;
@@ -38,7 +65,7 @@ INLINE filter_product filter_product_of(const hg_filter_job *job, ptrdiff_t tap)
   const ptrdiff_t C = g->large_channels, U = g->stride_vertical, V = g->stride_horizontal;
   if (job->halo) {
     const ptrdiff_t row = job->halo_width * C;
-    return (filter_product){.rows = g->filter_height * g->filter_width * C,
+    return (filter_product){.rows = g->filter_height * g->filter_width * C + (job->ones != NULL),
                             .sample = job->halo_height * row,
                             .a2 = U * row,
                             .a1 = V * C,
@@ -62,13 +89,16 @@ INLINE filter_product filter_product_of(const hg_filter_job *job, ptrdiff_t tap)
       .out = job->output.out + tap * C * g->small_channels};
 }
 
-/* Tiles [first, end) of a product with a block of columns. */
+/* Tiles [first, end) of a product with a block of columns. The ones are one sample long, so with them a tile goes from
+ * sample to sample and accumulates. */
 static void filter_tiles(const hg_filter_job *job, const filter_product *f, const filter_columns *c, tiling t,
                          ptrdiff_t first, ptrdiff_t end) {
   const hg_geometry2d *g = job->geometry;
   const ptrdiff_t K = g->small_channels, Q = g->small_width;
   const ptrdiff_t high = f->p.end - f->p.first, wide = f->q.end - f->q.first;
-  const tile_depth d = {.n3 = job->samples,
+  const ptrdiff_t samples = job->ones ? 1 : job->samples;
+  const tile_depth d = {.turns = 1,
+                        .n3 = samples,
                         .a3 = f->sample,
                         .b3 = (g->small_height - high) * Q * c->ldb,
                         .n2 = wide ? high : 0,
@@ -78,6 +108,7 @@ static void filter_tiles(const hg_filter_job *job, const filter_product *f, cons
                         .a1 = f->a1,
                         .ldb = c->ldb};
   const ptrdiff_t line = g->filter_width * g->large_channels; /* rows with a halo: (r, s c) */
+  const float *b = c->b + (f->p.first * Q + f->q.first) * c->ldb;
   hg_output output = job->output;
   output.out = f->out + c->first;
   for (ptrdiff_t tile = first; tile < end; tile++) {
@@ -89,7 +120,15 @@ static void filter_tiles(const hg_filter_job *job, const filter_product *f, cons
       row[i] = f->in + (job->halo ? j / line * job->halo_width * g->large_channels + j % line : j);
       offset[i] = j * K;
     }
-    tile_run(rows, c->groups, row, &d, c->b + (f->p.first * Q + f->q.first) * c->ldb, &output, offset, c->count);
+    const bool biased = job->ones && start + rows == f->rows;
+    if (biased) offset[rows - 1] = ((intptr_t)job->dbias - (intptr_t)f->out) / (ptrdiff_t)sizeof(float);
+    output.accumulate = job->output.accumulate;
+    for (ptrdiff_t n = 0; n < job->samples; n += samples) {
+      if (biased) row[rows - 1] = job->ones;
+      tile_run(rows, c->groups, row, &d, b + n * g->small_height * Q * c->ldb, &output, offset, c->count);
+      for (ptrdiff_t i = 0; i < rows; i++) row[i] += f->sample;
+      output.accumulate = true;
+    }
   }
 }
 

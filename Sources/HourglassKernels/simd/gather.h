@@ -33,6 +33,35 @@ typedef struct gather_pass {
   hg_output output;
 } gather_pass;
 
+/* Outputs of a line from which on shallow sums take a line at a time, and the floats of weights that are shallow. */
+enum { GATHER_LINE = 6, GATHER_SHALLOW = 4096 };
+
+/* A class whose lines are cut into tiles one by one, so that a tile repeats evenly down the lines of a sample. */
+static void gather_lines(const gather_pass *g, gather_run v, gather_run h, tile_depth d, const float *in,
+                         ptrdiff_t step_v, ptrdiff_t step_h, const float *b, const hg_output *output, ptrdiff_t groups,
+                         ptrdiff_t columns, ptrdiff_t part, ptrdiff_t parts) {
+  const ptrdiff_t in_sample = g->vertical.inputs * g->horizontal.inputs * g->channels;
+  const ptrdiff_t lines = g->samples * v.count, end = hg_share(lines, part + 1, parts);
+  const tiling t = tiling_of(h.count, groups);
+  ptrdiff_t offset[TILE_ROWS];
+  for (ptrdiff_t i = 0; i < TILE_ROWS; i++) offset[i] = i * g->column;
+  d.row_turn = step_v, d.out_turn = g->row;
+  for (ptrdiff_t line = hg_share(lines, part, parts); line < end; line += d.turns) {
+    const ptrdiff_t n = line / v.count, p = line % v.count;
+    d.turns = hg_min(v.count - p, end - line);
+    for (ptrdiff_t tile = 0; tile < t.tiles; tile++) {
+      const ptrdiff_t start = tiling_first(t, tile), rows = tiling_first(t, tile + 1) - start;
+      const ptrdiff_t to = n * g->sample + (v.first + p) * g->row + (h.first + start) * g->column;
+      hg_output o = *output;
+      o.out += to;
+      if (o.gate) o.gate += to;
+      const float *row[TILE_ROWS];
+      for (ptrdiff_t i = 0; i < rows; i++) row[i] = in + n * in_sample + p * step_v + (start + i) * step_h;
+      tile_run(rows, groups, row, &d, b, &o, offset, columns);
+    }
+  }
+}
+
 /* One class of positions, those in a vertical and in a horizontal run, by tiles over the part's share of them, the
  * samples' positions in order. b: first weight of the column block, `width` the width of its panel. */
 static void gather_class(const gather_pass *g, gather_run v, gather_run h, const float *b, ptrdiff_t width,
@@ -40,7 +69,8 @@ static void gather_class(const gather_pass *g, gather_run v, gather_run h, const
                          ptrdiff_t parts) {
   const bool met = v.taps && h.taps;
   const ptrdiff_t in_row = g->horizontal.inputs * g->channels, in_sample = g->vertical.inputs * in_row;
-  const tile_depth d = {.n3 = 1,
+  const tile_depth d = {.turns = 1,
+                        .n3 = 1,
                         .n2 = met ? v.taps : 0,
                         .a2 = in_row,
                         .b2 = (g->horizontal.taps - h.taps) * g->channels * width,
@@ -57,6 +87,11 @@ static void gather_class(const gather_pass *g, gather_run v, gather_run h, const
     b += (v.tap * g->horizontal.taps + h.tap) * g->channels * width;
   }
 
+  const bool shallow = d.n2 * d.n1 * width <= GATHER_SHALLOW;
+  if ((shallow && h.count >= GATHER_LINE) || h.count % tile_rows[groups] == 0) {
+    gather_lines(g, v, h, d, in, step_v, step_h, b, output, groups, columns, part, parts);
+    return;
+  }
   const ptrdiff_t count = g->samples * v.count * h.count;
   const ptrdiff_t first = hg_share(count, part, parts);
   const tiling t = tiling_of(hg_share(count, part + 1, parts) - first, groups);
@@ -110,49 +145,56 @@ INLINE hg_axis gather_phase_axis(ptrdiff_t phase, ptrdiff_t large, ptrdiff_t sma
   return (hg_axis){hg_ceil_div(large - phase, stride), small, taps, 1, taps - 1 - (phase + pad) / stride};
 }
 
-static void gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
-  const hg_gather_job *job = argument;
+/* Samples [n, n + samples) of a job. */
+static void gather_samples(const hg_gather_job *job, ptrdiff_t n, ptrdiff_t samples, ptrdiff_t part, ptrdiff_t parts) {
   const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t K = g->small_channels, C = g->large_channels;
+  const ptrdiff_t small_row = g->small_width * K, small = g->small_height * small_row;
+  const ptrdiff_t large_row = g->large_width * C, large = g->large_height * large_row;
+  hg_output output = job->output;
+  output.out += n * (job->scatter ? large : small);
+  if (output.gate) output.gate += n * (job->scatter ? large : small);
+  gather_pass pass = {.samples = samples, .filter = job->filter, .output = output};
   if (!job->scatter) {
-    const ptrdiff_t K = g->small_channels, row = g->small_width * K;
-    const gather_pass pass = {
-        .samples = g->samples,
-        .channels = g->large_channels,
-        .columns = K,
-        .vertical = {g->small_height, g->large_height, g->filter_height, g->stride_vertical, g->pad_top},
-        .horizontal = {g->small_width, g->large_width, g->filter_width, g->stride_horizontal, g->pad_left},
-        .sample = g->small_height * row,
-        .row = row,
-        .column = K,
-        .in = job->in,
-        .filter = job->filter,
-        .output = job->output};
+    pass.in = job->in + n * large;
+    pass.channels = C, pass.columns = K;
+    pass.vertical = (hg_axis){g->small_height, g->large_height, g->filter_height, g->stride_vertical, g->pad_top};
+    pass.horizontal = (hg_axis){g->small_width, g->large_width, g->filter_width, g->stride_horizontal, g->pad_left};
+    pass.sample = small, pass.row = small_row, pass.column = K;
     gather_phase(&pass, part, parts);
     return;
   }
-  const ptrdiff_t U = g->stride_vertical, V = g->stride_horizontal, C = g->large_channels, row = g->large_width * C;
-  const ptrdiff_t tap = g->small_channels * hg_round_up(C); /* floats of one tap in all panels */
+  const ptrdiff_t U = g->stride_vertical, V = g->stride_horizontal;
+  const ptrdiff_t tap = K * hg_round_up(C); /* floats of one tap in all panels */
+  pass.in = job->in + n * small;
+  pass.channels = K, pass.columns = C;
+  pass.sample = large, pass.row = U * large_row, pass.column = V * C;
   for (ptrdiff_t u = 0; u < hg_min(U, g->large_height); u++)
     for (ptrdiff_t v = 0; v < hg_min(V, g->large_width); v++) {
-      const hg_axis vertical = gather_phase_axis(u, g->large_height, g->small_height, g->filter_height, U, g->pad_top);
-      const hg_axis horizontal = gather_phase_axis(v, g->large_width, g->small_width, g->filter_width, V, g->pad_left);
+      pass.vertical = gather_phase_axis(u, g->large_height, g->small_height, g->filter_height, U, g->pad_top);
+      pass.horizontal = gather_phase_axis(v, g->large_width, g->small_width, g->filter_width, V, g->pad_left);
+      const bool met = pass.vertical.taps && pass.horizontal.taps;
       const ptrdiff_t before = hg_phase_taps_before((u + g->pad_top) % U, g->filter_height, U) * g->filter_width +
-                               hg_phase_taps_before((v + g->pad_left) % V, g->filter_width, V) * vertical.taps;
-      const bool met = vertical.taps && horizontal.taps;
-      const ptrdiff_t place = u * row + v * C;
-      gather_pass pass = {.samples = g->samples,
-                          .channels = g->small_channels,
-                          .columns = C,
-                          .vertical = vertical,
-                          .horizontal = horizontal,
-                          .sample = g->large_height * row,
-                          .row = U * row,
-                          .column = V * C,
-                          .in = job->in,
-                          .filter = met ? job->filter + before * tap : job->filter,
-                          .output = job->output};
-      pass.output.out += place;
-      if (pass.output.gate) pass.output.gate += place;
+                               hg_phase_taps_before((v + g->pad_left) % V, g->filter_width, V) * pass.vertical.taps;
+      const ptrdiff_t place = u * large_row + v * C;
+      pass.filter = met ? job->filter + before * tap : job->filter;
+      pass.output.out = output.out + place;
+      if (output.gate) pass.output.gate = output.gate + place;
       gather_phase(&pass, part, parts);
     }
+}
+
+/* Floats of both images of a run of samples, which should stay in the second-level cache for all phases and columns. */
+enum { GATHER_RUN = 160 * 1024 };
+
+static void gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_gather_job *job = argument;
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t sample =
+      g->large_height * g->large_width * g->large_channels + g->small_height * g->small_width * g->small_channels;
+  const ptrdiff_t runs = hg_max(1, g->samples * sample / GATHER_RUN);
+  for (ptrdiff_t run = 0; run < runs; run++) {
+    const ptrdiff_t first = hg_share(g->samples, run, runs), end = hg_share(g->samples, run + 1, runs);
+    if (first < end) gather_samples(job, first, end - first, part, parts);
+  }
 }

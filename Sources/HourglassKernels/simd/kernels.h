@@ -20,6 +20,7 @@ const hg_kernels HG_TABLE = {
     .fma = HG_HAS_FMA,
     .gather = gather,
     .strips = strips,
+    .filter_halo = filter_halo,
     .filter = filter,
     .column_sums = column_sums,
     .dense_forward = dense_forward,

@@ -16,7 +16,7 @@ INLINE v16 v16_sigmoid(v16 x) { return 1.0f / (1.0f + v16_exp(-x)); }
 INLINE v16 v16_activate(hg_activation activation, v16 s) {
   switch (activation) {
     case HG_ACTIVATION_RELU:
-      return v16_relu(s);
+      return v16_select(s <= v16_splat(0), v16_splat(0), s); /* +0 for denormals and -0, NaN for NaN */
     case HG_ACTIVATION_SIGMOID:
       return v16_sigmoid(s);
     default:

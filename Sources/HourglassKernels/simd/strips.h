@@ -1,138 +1,162 @@
 /* The scatter form where the large image has fewer than 16 channels: too few columns for tiles. The tile makes the
- * products z[p, q][r, s, c] = sum over k of in[p, q, k] w[r, s, c, k] of a sample, whose columns are all taps at once;
- * then each element of the large image adds the products that it meets,
+ * products z[p, q][r, s, c] = sum over k of in[p, q, k] w[r, s, c, k] of a small row, whose columns are all taps at
+ * once; then each element of a large row adds the products that it meets,
  *
- *   out[h, w, c] = end(bias[c] + sum over p, q ascending of z[p, q][h + pad_top - p U, w + pad_left - q V, c]). */
+ *   out[h, w, c] = end(bias[c] + sum over p, q ascending of z[p, q][h + pad_top - p U, w + pad_left - q V, c]).
+ *
+ * Small rows live in a ring in the first-level cache; each large row is written once. */
 
-static void strips_products(const hg_geometry2d *g, const float *in, const float *filter, float *z) {
-  const ptrdiff_t K = g->small_channels, count = g->small_height * g->small_width;
-  const ptrdiff_t columns = hg_round_up(g->filter_height * g->filter_width * g->large_channels);
-  for (ptrdiff_t j = 0; j < columns; j += HG_PANEL) {
-    const ptrdiff_t width = hg_panel_width(columns - j);
-    const tile_depth d = {.n3 = 1, .n2 = 1, .n1 = K, .a1 = 1, .ldb = width};
-    for (ptrdiff_t k = 0; k < width;) {
-      const ptrdiff_t groups = tile_groups(width - k);
-      const hg_output output = {.out = z + j + k};
-      const tiling t = tiling_of(count, groups);
-      for (ptrdiff_t tile = 0, i = 0; tile < t.tiles; tile++) {
+/* Products of one small row at `in` into a row of the ring. */
+static void strips_products(const hg_geometry2d *g, const hg_strips_shape *s, const float *in, const float *filter,
+                            float *z) {
+  const ptrdiff_t K = g->small_channels;
+  ptrdiff_t offset[TILE_ROWS];
+  for (ptrdiff_t i = 0; i < TILE_ROWS; i++) offset[i] = i * s->columns;
+  z += (s->taps - 1) * s->columns;
+  for (ptrdiff_t panel = 0; panel < s->columns; panel += HG_PANEL) {
+    const ptrdiff_t width = hg_panel_width(s->columns - panel);
+    const tile_depth d = {.turns = 1, .n3 = 1, .n2 = 1, .n1 = K, .a1 = 1, .ldb = width};
+    for (ptrdiff_t j = 0; j < width;) {
+      const ptrdiff_t groups = tile_groups(width - j);
+      const tiling t = tiling_of(g->small_width, groups);
+      const float *row[TILE_ROWS], *from = in;
+      float *to = z + panel + j;
+      for (ptrdiff_t tile = 0; tile < t.tiles; tile++) {
         const ptrdiff_t rows = t.rows + (tile < t.extra);
-        const float *row[TILE_ROWS];
-        ptrdiff_t offset[TILE_ROWS];
-        for (ptrdiff_t a = 0; a < rows; a++, i++) row[a] = in + i * K, offset[a] = i * columns;
-        tile_run(rows, groups, row, &d, filter + j * K + k, &output, offset, 16 * groups);
+        const hg_output output = {.out = to};
+        for (ptrdiff_t i = 0; i < rows; i++) row[i] = from + i * K;
+        tile_run(rows, groups, row, &d, filter + panel * K + j, &output, offset, 16 * groups);
+        from += rows * K, to += rows * s->columns;
       }
-      k += 16 * groups;
+      j += 16 * groups;
     }
   }
 }
 
-/* How one large row adds its products. It falls into blocks of V columns counted from -pad_left: block b adds, q
- * ascending, the products s = jV, jV + 1 ... of q = b - j, those of one (q, j) being a run of V C floats of z. */
-typedef struct strips_shape {
-  ptrdiff_t taps, blocks, run; /* j < taps; floats of a block */
-  ptrdiff_t last_run;          /* floats of the run of j = taps - 1, which may be shorter */
-  ptrdiff_t block, tap,
-      row; /* steps in z from b to b + 1 at the same j, from j to j + 1 at the same b, from p to p + 1 */
-} strips_shape;
+/* A large row: what it adds, the products of `high` small rows at `from`, `next` apart; and where it goes, from the
+ * column -pad_left on (which is not there where that is padding). */
+typedef struct strips_line {
+  const float *from, *bias, *gate;
+  ptrdiff_t next, high;
+  float *out;
+  bool relu;
+} strips_line;
 
-INLINE strips_shape strips_shape_of(const hg_geometry2d *g) {
-  const ptrdiff_t U = g->stride_vertical, V = g->stride_horizontal, C = g->large_channels, S = g->filter_width;
-  const ptrdiff_t width = hg_strips_block(g), taps = hg_ceil_div(S, V);
-  const ptrdiff_t columns = hg_round_up(g->filter_height * S * C);
-  return (strips_shape){.taps = taps,
-                        .blocks = hg_ceil_div(g->large_width + g->pad_left, width),
-                        .run = width * C,
-                        .last_run = hg_min(width, S - (taps - 1) * V) * C,
-                        .block = columns,
-                        .tap = V * C - columns,
-                        .row = g->small_width * columns - U * S * C};
+/* `lanes` floats of a block whose products are at `from`. */
+INLINE v16 strips_sum(v16 sum, const float *from, ptrdiff_t next, ptrdiff_t tap, const int lanes, const ptrdiff_t high,
+                      const ptrdiff_t taps) {
+  for (ptrdiff_t a = 0; a < high; a++)
+    for (ptrdiff_t j = taps - 1; j >= 0; j--) sum += v16_load_part(from + a * next + j * tap, lanes);
+  return sum;
 }
 
-/* Blocks [b0, b1) of a row, which all have `wide` taps that end with j = last: for each, p ascending and q ascending,
- *   line[b run + i] = bias[i] + sum over a < high, j = last ... last - wide + 1 of z[at + b block + a row + j tap + i].
- * Vectors run over the end of a block; the next block writes over that. `whole`: all runs have full length. */
-#define STRIPS_BLOCKS(LANES)                                                                                          \
-  typedef float strips_vec##LANES __attribute__((vector_size(4 * LANES)));                                            \
-  typedef int32_t strips_int##LANES __attribute__((vector_size(4 * LANES)));                                          \
-  typedef float strips_unaligned##LANES __attribute__((vector_size(4 * LANES), aligned(4), may_alias));               \
-  INLINE void strips_blocks_##LANES(const strips_shape *s, const float *z, const float *bias, float *line,            \
-                                    ptrdiff_t at, ptrdiff_t b0, ptrdiff_t b1, ptrdiff_t last, const ptrdiff_t high,   \
-                                    const ptrdiff_t wide, const bool whole) {                                         \
-    for (ptrdiff_t b = b0; b < b1; b++)                                                                               \
-      for (ptrdiff_t o = 0; o < (LANES < 16 ? 1 : s->run); o += LANES) {                                              \
-        strips_vec##LANES sum = *(const strips_unaligned##LANES *)(bias + o);                                         \
-        for (ptrdiff_t a = 0; a < high; a++)                                                                          \
-          for (ptrdiff_t i = 0; i < wide; i++) {                                                                      \
-            const ptrdiff_t j = last - i;                                                                             \
-            const float *from = z + (at + b * s->block + a * s->row + j * s->tap + o);                                \
-            const strips_vec##LANES more = sum + *(const strips_unaligned##LANES *)from;                              \
-            if (whole || j < s->taps - 1) {                                                                           \
-              sum = more;                                                                                             \
-              continue;                                                                                               \
-            }                                                                                                         \
-            for (int l = 0; l < LANES; l++) sum[l] = o + l < s->last_run ? more[l] : sum[l];                          \
-          }                                                                                                           \
-        *(strips_unaligned##LANES *)(line + b * s->run + o) = sum;                                                    \
-      }                                                                                                               \
-  }                                                                                                                   \
-  static void strips_row_##LANES(const strips_shape *s, const float *z, const float *bias, float *line, ptrdiff_t at, \
-                                 ptrdiff_t b0, ptrdiff_t b1, ptrdiff_t last, ptrdiff_t high, ptrdiff_t wide) {        \
-    if (s->last_run < s->run)                                                                                         \
-      strips_blocks_##LANES(s, z, bias, line, at, b0, b1, last, high, wide, false);                                   \
-    else if (high == 2 && wide == 2)                                                                                  \
-      strips_blocks_##LANES(s, z, bias, line, at, b0, b1, last, 2, 2, true);                                          \
-    else                                                                                                              \
-      strips_blocks_##LANES(s, z, bias, line, at, b0, b1, last, high, wide, true);                                    \
+INLINE v16 strips_end(v16 sum, const float *gate, bool relu, const int lanes) {
+  if (gate) sum = v16_select(v16_load_part(gate, lanes) > v16_splat(0), sum, v16_splat(0));
+  return relu ? v16_relu(sum) : sum;
+}
+
+/* Blocks [b0, b1) from their float o on. Vectors that are longer than a block run over its end, and the next block
+ * writes over that; of blocks that are longer than a vector the last one stores `lanes` or fewer floats. */
+INLINE void strips_blocks(const hg_strips_shape *s, const strips_line *line, ptrdiff_t b0, ptrdiff_t b1, ptrdiff_t o,
+                          const int lanes, const ptrdiff_t high, const ptrdiff_t taps) {
+  const ptrdiff_t run = s->run, columns = s->columns, next = line->next, tap = run - columns;
+  const ptrdiff_t count = run > lanes ? hg_min(lanes, run - o) : lanes;
+  const float *from = line->from + b0 * columns + o, *gate = line->gate ? line->gate + b0 * run + o : NULL;
+  float *out = line->out + b0 * run + o;
+  const bool relu = line->relu;
+  const v16 bias = v16_load_part(line->bias + o, lanes);
+  if (count == lanes && !gate)
+    for (ptrdiff_t b = b0; b < b1; b++, from += columns, out += run)
+      v16_store_part(out, strips_end(strips_sum(bias, from, next, tap, lanes, high, taps), NULL, relu, lanes), lanes);
+  else
+    for (ptrdiff_t b = b0; b < b1; b++, from += columns, out += run) {
+      v16_store_part(out, strips_end(strips_sum(bias, from, next, tap, lanes, high, taps), gate, relu, lanes), count);
+      if (gate) gate += run;
+    }
+}
+#define STRIPS_BLOCKS(lanes)                                                                                     \
+  static __attribute__((noinline)) void strips_blocks_##lanes(const hg_strips_shape *s, const strips_line *line, \
+                                                              ptrdiff_t b0, ptrdiff_t b1) {                      \
+    for (ptrdiff_t o = 0; o < s->run; o += lanes) {                                                              \
+      if (line->high == 2 && s->taps == 2)                                                                       \
+        strips_blocks(s, line, b0, b1, o, lanes, 2, 2);                                                          \
+      else                                                                                                       \
+        strips_blocks(s, line, b0, b1, o, lanes, line->high, s->taps);                                           \
+    }                                                                                                            \
   }
 STRIPS_BLOCKS(4)
 STRIPS_BLOCKS(8)
 STRIPS_BLOCKS(16)
 
-/* Large row h into `line`, which starts at column -pad_left. bias: one block of it. */
-static void strips_row(const hg_geometry2d *g, const strips_shape *s, ptrdiff_t h, const float *z, const float *bias,
-                       float *line) {
-  const ptrdiff_t U = g->stride_vertical, Q = g->small_width, reach = h + g->pad_top;
-  const ptrdiff_t p0 = reach < g->filter_height ? 0 : hg_ceil_div(reach - g->filter_height + 1, U);
-  const ptrdiff_t high = hg_max(0, hg_min(g->small_height, reach / U + 1) - p0);
-  const ptrdiff_t at = p0 * Q * s->block + (reach - p0 * U) * g->filter_width * g->large_channels;
-  for (ptrdiff_t b = 0; b < s->blocks;) {
-    /* Taps j with 0 <= b - j < Q; all of them in the blocks [taps - 1, Q). */
-    const ptrdiff_t first = hg_max(0, b - Q + 1), last = hg_min(s->taps - 1, b);
-    const ptrdiff_t end = b >= s->taps - 1 && b < Q ? hg_min(s->blocks, Q) : b + 1;
-    const ptrdiff_t wide = hg_max(0, last - first + 1);
-    if (s->run <= 4)
-      strips_row_4(s, z, bias, line, at, b, end, last, high, wide);
-    else if (s->run <= 8)
-      strips_row_8(s, z, bias, line, at, b, end, last, high, wide);
-    else
-      strips_row_16(s, z, bias, line, at, b, end, last, high, wide);
-    b = end;
+/* Floats [i0, i1) of a row, the first of them in block b, where vectors would leave the row: one by one. */
+static void strips_ends(const hg_strips_shape *s, const strips_line *line, ptrdiff_t b, ptrdiff_t i0, ptrdiff_t i1) {
+  ptrdiff_t o = i0 - b * s->run;
+  for (ptrdiff_t i = i0; i < i1; i++) {
+    float sum = line->bias[o];
+    const float *from = line->from + b * s->columns + o;
+    for (ptrdiff_t a = 0; a < line->high && b < s->blocks; a++)
+      for (ptrdiff_t j = s->taps - 1; j >= 0; j--) sum += from[a * line->next + j * (s->run - s->columns)];
+    if (line->gate && !(line->gate[i] > 0)) sum = 0;
+    line->out[i] = line->relu && sum < 0 ? 0 : sum;
+    if (++o == s->run) o = 0, b++;
   }
 }
 
+/* Parts share the large rows; small rows that two parts need are computed by both. */
 static void strips(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_strips_job *job = argument;
   const hg_geometry2d *g = job->geometry;
-  const ptrdiff_t C = g->large_channels, row = g->large_width * C, run = hg_strips_block(g) * C;
-  const strips_shape shape = strips_shape_of(g);
-  float *z = job->scratch + part * hg_strips_scratch(g);
-  float *line = z + hg_strips_products(g) + 16, *bias = line + hg_strips_row(g);
-  for (ptrdiff_t i = 0; i < run + 16; i++) bias[i] = job->output.bias ? job->output.bias[i % C] : 0;
-  const ptrdiff_t end = hg_share(g->samples, part + 1, parts);
-  for (ptrdiff_t n = hg_share(g->samples, part, parts); n < end; n++) {
-    strips_products(g, job->in + n * g->small_height * g->small_width * g->small_channels, job->filter, z);
-    for (ptrdiff_t h = 0; h < g->large_height; h++) {
-      strips_row(g, &shape, h, z, bias, line);
-      const ptrdiff_t start = (n * g->large_height + h) * row;
-      for (ptrdiff_t at = 0; at < row; at += 16) {
-        const ptrdiff_t i = hg_max(0, hg_min(at, row - 16)); /* the last 16 again rather than a part of 16 */
-        const ptrdiff_t count = hg_min(16, row);
-        v16 v = v16_load(line + g->pad_left * C + i);
-        if (job->output.gate)
-          v = v16_select(v16_load_part(job->output.gate + start + i, count) > v16_splat(0), v, v16_splat(0));
-        if (job->output.relu) v = v16_relu(v);
-        v16_store_part(job->output.out + start + i, v, count);
+  const hg_strips_shape s = hg_strips_shape_of(g);
+  const ptrdiff_t C = g->large_channels, H = g->large_height, P = g->small_height, U = g->stride_vertical;
+  const ptrdiff_t R = g->filter_height, row = g->large_width * C, in_row = g->small_width * g->small_channels;
+  float *ring = job->scratch + part * hg_strips_scratch(g), *bias = ring + s.ring * s.row + 16;
+  for (ptrdiff_t i = 0; i < s.run + 16; i++) bias[i] = job->output.bias ? job->output.bias[i % C] + 0.0f : 0;
+  __builtin_memset(ring, 0, (size_t)(s.ring * s.row + 16) * sizeof(float));
+
+  void (*const blocks)(const hg_strips_shape *, const strips_line *, ptrdiff_t, ptrdiff_t) =
+      s.run <= 4   ? strips_blocks_4
+      : s.run <= 8 ? strips_blocks_8
+                   : strips_blocks_16;
+
+  /* A row in floats, counted from column -pad_left. The block across its start begins in the row before, where 16
+   * floats are put back; the last one may end in the row after, which comes later. The first and the last rows of a
+   * part have no such neighbours. */
+  const ptrdiff_t start = g->pad_left * C, stop = start + row;
+  const ptrdiff_t inside = hg_min(hg_ceil_div(start, s.run), s.blocks), across = hg_min(start / s.run, s.blocks);
+  const ptrdiff_t longest = s.blocks * s.run + 16, back = (R - 1) / U, back_until = (R - 1) % U;
+
+  const ptrdiff_t first = hg_share(g->samples * H, part, parts), end = hg_share(g->samples * H, part + 1, parts);
+  for (ptrdiff_t i = first, n = first / H, h = first % H; i < end; n++, h = 0) {
+    const float *in = job->in + n * P * in_row;
+    /* Row h meets small row `newest` through tap r, the one before through tap r + U, and so on. */
+    ptrdiff_t newest = (h + g->pad_top) / U, r = (h + g->pad_top) % U, ready = hg_max(0, newest - back);
+    for (; h < H && i < end; h++, i++) {
+      /* One row ahead, so that the sums do not wait for stores just made. */
+      for (; ready < hg_min(P, newest + 2); ready++)
+        strips_products(g, &s, in + ready * in_row, job->filter, ring + (ready & s.ring_mask) * s.row);
+      const ptrdiff_t oldest = hg_max(0, newest - back + (r > back_until));
+      const ptrdiff_t place = oldest & s.ring_mask, next = ((oldest + 1) & s.ring_mask) - place;
+      const strips_line line = {
+          .from = ring + place * s.row + (s.taps - 1) * s.columns + (r + (newest - oldest) * U) * s.taps * s.run,
+          .bias = bias,
+          .gate = job->output.gate ? job->output.gate + i * row - start : NULL,
+          .next = next * s.row - U * s.taps * s.run,
+          .high = hg_max(0, hg_min(P - 1, newest) - oldest + 1),
+          .out = job->output.out + i * row - start,
+          .relu = job->output.relu,
+      };
+      const bool before = (i - first) * row >= 16 && inside > across && start - across * s.run <= 16;
+      const ptrdiff_t b0 = before ? across : inside, b1 = (end - i) * row + start >= longest ? s.blocks : b0;
+      if (b0 < b1) {
+        const v16 kept = before ? v16_load(line.out + start - 16) : v16_splat(0);
+        if (before) blocks(&s, &line, across, inside), v16_store(line.out + start - 16, kept);
+        blocks(&s, &line, inside, b1);
+        if (!before) strips_ends(&s, &line, across, start, hg_min(stop, inside * s.run));
+        strips_ends(&s, &line, b1, hg_max(start, b1 * s.run), stop);
+      } else {
+        strips_ends(&s, &line, across, start, stop);
       }
+      if (++r == U) r = 0, newest++;
     }
   }
 }

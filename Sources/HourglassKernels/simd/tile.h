@@ -8,15 +8,17 @@
  * `accumulate` goes on with the chain, so that blocking never changes bits. */
 
 /* Three nested loops: n3 times, n2 times, n1 times a step of a1 along the rows and of ldb along b. The starts of the
- * two outer loops lie a3 and a2 apart along the rows; b advances by b2 and b3 more after each of their turns. */
+ * two outer loops lie a3 and a2 apart along the rows; b advances by b2 and b3 more after each of their turns. The whole
+ * repeats `turns` times, the rows moving on by row_turn and the outputs by out_turn: tiles that lie evenly apart. */
 typedef struct tile_depth {
   ptrdiff_t n3, a3, b3, n2, a2, b2, n1, a1, ldb;
+  ptrdiff_t turns, row_turn, out_turn;
 } tile_depth;
 
 /* The largest tiles: rows * groups sums, the b operands of one step and one broadcast fit the registers. */
 #if HG_TILE_GROUPS == 4
 enum { TILE_ROWS = 14 };
-static const int tile_rows[HG_TILE_GROUPS + 1] = {0, 12, 10, 9, 6};
+static const int tile_rows[HG_TILE_GROUPS + 1] = {0, 14, 10, 9, 6};
 #else
 enum { TILE_ROWS = HG_TILE_ROWS };
 static const int tile_rows[HG_TILE_GROUPS + 1] = {0, HG_TILE_ROWS};
@@ -24,77 +26,86 @@ static const int tile_rows[HG_TILE_GROUPS + 1] = {0, HG_TILE_ROWS};
 enum { TILE_VECS = HG_TILE_GROUPS * 16 / HG_LANES };
 
 /* The sums of a tile whose last group is not whole pass through `sums`, rows x width, before and after the loop. */
-static __attribute__((noinline)) void tile_edge_start(const hg_output *o, const ptrdiff_t *offset, int rows, int width,
-                                                      ptrdiff_t columns, float *sums) {
+static __attribute__((noinline)) void tile_edge_start(const hg_output *o, const float *out, const ptrdiff_t *offset,
+                                                      int rows, int width, ptrdiff_t columns, float *sums) {
   for (int i = 0; i < rows; i++) {
-    const float *from = o->accumulate ? o->out + offset[i] : o->bias;
-    for (ptrdiff_t j = 0; j < width; j++) sums[i * width + j] = from && j < columns ? from[j] : 0;
+    const float *from = o->accumulate ? out + offset[i] : o->bias;
+    for (ptrdiff_t j = 0; j < width; j++) sums[i * width + j] = from && j < columns ? from[j] + 0.0f : 0;
   }
 }
-static __attribute__((noinline)) void tile_edge_end(const hg_output *o, const ptrdiff_t *offset, int rows, int width,
-                                                    ptrdiff_t columns, const float *sums) {
+static __attribute__((noinline)) void tile_edge_end(const hg_output *o, float *out, const float *gate,
+                                                    const ptrdiff_t *offset, int rows, int width, ptrdiff_t columns,
+                                                    const float *sums) {
   for (int i = 0; i < rows; i++)
     for (ptrdiff_t j = 0; j < columns; j += 16) {
       const ptrdiff_t n = hg_min(16, columns - j);
       v16 v = v16_load(sums + i * width + j);
-      if (o->gate) v = v16_select(v16_load_part(o->gate + offset[i] + j, n) > v16_splat(0), v, v16_splat(0));
+      if (gate) v = v16_select(v16_load_part(gate + offset[i] + j, n) > v16_splat(0), v, v16_splat(0));
       if (o->relu) v = v16_relu(v);
-      v16_store_part(o->out + offset[i] + j, v, n);
+      v16_store_part(out + offset[i] + j, v, n);
     }
 }
 
 /* rows, groups and unit (whether a1 is 1) are constants where this is inlined. */
 INLINE void tile_body(const int rows, const int groups, const bool unit, const float *const *row, const tile_depth *d,
-                      const float *b, const hg_output *o, const ptrdiff_t *offset, ptrdiff_t columns) {
+                      const float *start, const hg_output *o, const ptrdiff_t *offset, ptrdiff_t columns) {
   const int vecs = groups * 16 / HG_LANES, width = groups * 16;
   const ptrdiff_t a1 = unit ? 1 : d->a1, ldb = d->ldb, n1 = d->n1, n2 = d->n2;
+  const float *const bias = o->bias, *gate = o->gate;
+  float *out = o->out;
   float edge[TILE_ROWS * 16 * HG_TILE_GROUPS];
   vec sum[TILE_ROWS][TILE_VECS];
   const float *r[TILE_ROWS];
 
   UNROLL for (int i = 0; i < rows; i++) r[i] = row[i];
-  if (columns < width) {
-    tile_edge_start(o, offset, rows, width, columns, edge);
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) sum[i][j] =
-        vec_load(edge + i * width + j * HG_LANES);
-  } else if (o->accumulate) {
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) sum[i][j] =
-        vec_load(o->out + offset[i] + j * HG_LANES);
-  } else if (o->bias) {
-    UNROLL for (int j = 0; j < vecs; j++) {
-      const vec bias = vec_load(o->bias + j * HG_LANES);
-      UNROLL for (int i = 0; i < rows; i++) sum[i][j] = bias;
+  for (ptrdiff_t turn = d->turns; turn > 0; turn--) {
+    if (columns < width) {
+      tile_edge_start(o, out, offset, rows, width, columns, edge);
+      UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) sum[i][j] =
+          vec_load(edge + i * width + j * HG_LANES);
+    } else if (o->accumulate) {
+      UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) sum[i][j] =
+          vec_load(out + offset[i] + j * HG_LANES);
+    } else if (bias) {
+      UNROLL for (int j = 0; j < vecs; j++) {
+        const vec first = vec_load(bias + j * HG_LANES) + vec_splat(0); /* no denormals, no -0 */
+        UNROLL for (int i = 0; i < rows; i++) sum[i][j] = first;
+      }
+    } else {
+      UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) sum[i][j] = vec_splat(0);
     }
-  } else {
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++) sum[i][j] = vec_splat(0);
-  }
 
-  for (ptrdiff_t outer = 0; outer < d->n3; outer++, b += d->b3)
-    for (ptrdiff_t middle = 0; middle < n2; middle++, b += d->b2) {
-      const ptrdiff_t start = outer * d->a3 + middle * d->a2, end = start + n1 * a1;
-      for (ptrdiff_t l = start; l < end; l += a1, b += ldb) {
-        vec column[TILE_VECS];
-        UNROLL for (int j = 0; j < vecs; j++) column[j] = vec_load(b + j * HG_LANES);
-        UNROLL for (int i = 0; i < rows; i++) {
-          const vec x = vec_splat(r[i][l]);
-          UNROLL for (int j = 0; j < vecs; j++) sum[i][j] += x * column[j];
+    const float *b = start;
+    for (ptrdiff_t outer = 0; outer < d->n3; outer++, b += d->b3)
+      for (ptrdiff_t middle = 0; middle < n2; middle++, b += d->b2) {
+        const ptrdiff_t first = outer * d->a3 + middle * d->a2, end = first + n1 * a1;
+        for (ptrdiff_t l = first; l < end; l += a1, b += ldb) {
+          vec column[TILE_VECS];
+          UNROLL for (int j = 0; j < vecs; j++) column[j] = vec_load(b + j * HG_LANES);
+          UNROLL for (int i = 0; i < rows; i++) {
+            const vec x = vec_splat(r[i][l]);
+            UNROLL for (int j = 0; j < vecs; j++) sum[i][j] += x * column[j];
+          }
         }
       }
-    }
 
-  if (columns < width) {
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
-        vec_store(edge + i * width + j * HG_LANES, sum[i][j]);
-    tile_edge_end(o, offset, rows, width, columns, edge);
-  } else if (o->gate) {
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
-        vec_store(o->out + offset[i] + j * HG_LANES, vec_gate(vec_load(o->gate + offset[i] + j * HG_LANES), sum[i][j]));
-  } else if (o->relu) {
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
-        vec_store(o->out + offset[i] + j * HG_LANES, vec_relu(sum[i][j]));
-  } else {
-    UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
-        vec_store(o->out + offset[i] + j * HG_LANES, sum[i][j]);
+    if (columns < width) {
+      UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
+          vec_store(edge + i * width + j * HG_LANES, sum[i][j]);
+      tile_edge_end(o, out, gate, offset, rows, width, columns, edge);
+    } else if (gate) {
+      UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
+          vec_store(out + offset[i] + j * HG_LANES, vec_gate(vec_load(gate + offset[i] + j * HG_LANES), sum[i][j]));
+    } else if (o->relu) {
+      UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
+          vec_store(out + offset[i] + j * HG_LANES, vec_relu(sum[i][j]));
+    } else {
+      UNROLL for (int i = 0; i < rows; i++) UNROLL for (int j = 0; j < vecs; j++)
+          vec_store(out + offset[i] + j * HG_LANES, sum[i][j]);
+    }
+    UNROLL for (int i = 0; i < rows; i++) r[i] += d->row_turn;
+    out += d->out_turn;
+    if (gate) gate += d->out_turn;
   }
 }
 

@@ -36,9 +36,10 @@ INLINE vec vec_load(const float *p) { return SEE_READ(p, vec), *(const vec_unali
 INLINE void vec_store(float *p, vec v) { SEE_WRITE(p, vec), *(vec_unaligned *)p = v; }
 INLINE vec vec_splat(float x) { return x - (vec){0}; }
 
-/* gate > 0 ? x : 0, and max(x, 0) as v16_relu. */
+/* gate > 0 ? x : 0, and max(x, 0) of a sum: NaN and -0 stay what they are, and denormals, which no sum is, may or may
+ * not become zero. (One instruction on x86.) */
 INLINE vec vec_gate(vec gate, vec x) { return (vec)((vec_int)x & (gate > vec_splat(0))); }
-INLINE vec vec_relu(vec x) { return (vec)((vec_int)x & ~(x <= vec_splat(0))); }
+INLINE vec vec_relu(vec x) { return (vec)((vec_int)x & ~(x < vec_splat(0))); }
 
 INLINE v16 v16_load(const float *p) { return SEE_READ(p, v16), *(const v16_unaligned *)p; }
 INLINE void v16_store(float *p, v16 v) { SEE_WRITE(p, v16), *(v16_unaligned *)p = v; }
@@ -80,8 +81,8 @@ INLINE void v16_store_part(float *p, v16 v, ptrdiff_t n) {
 /* mask (all ones or all zeros in each lane) ? a : b */
 INLINE v16 v16_select(v16i mask, v16 a, v16 b) { return (v16)(((v16i)a & mask) | ((v16i)b & ~mask)); }
 
-/* max(x, 0), +0 for -0; NaN stays NaN. */
-INLINE v16 v16_relu(v16 x) { return v16_select(x <= v16_splat(0), v16_splat(0), x); }
+/* max(x, 0) of a sum, as vec_relu. */
+INLINE v16 v16_relu(v16 x) { return (v16)((v16i)x & ~(x < v16_splat(0))); }
 
 /* Exchanges rows and columns of a 16 x 16 matrix: in stage w = 1, 2, 4, 8 rows i and i + w exchange blocks of w x w. */
 INLINE void v16_transpose(v16 m[16]) {
