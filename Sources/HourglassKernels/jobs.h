@@ -151,7 +151,9 @@ typedef struct hg_max_unpool_job {
   const hg_geometry2d *geometry;
   const float *dy;
   const uint8_t *switches;
-  hg_output output;
+  hg_activation activation;
+  const float *y;
+  float *dx;
 } hg_max_unpool_job;
 
 #endif

@@ -21,13 +21,7 @@ void hg_max_pool2d_forward(const hg_geometry2d *geometry, const float *x, float 
 }
 
 void hg_max_pool2d_backward(const hg_geometry2d *geometry, const float *dy, const uint8_t *switches,
-                            hg_activation gate_activation, const float *gate, float *dx, const hg_parallel *parallel) {
-  const hg_output output = {.out = dx, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
-  const hg_max_unpool_job job = {geometry, dy, switches, output};
+                            hg_activation gate_activation, const float *y, float *dx, const hg_parallel *parallel) {
+  const hg_max_unpool_job job = {geometry, dy, switches, gate_activation, y, dx};
   hg_run(hg_kernels_in_use()->max_pool_backward, &job, parallel);
-  if (gate_activation == HG_ACTIVATION_SIGMOID) {
-    const ptrdiff_t count =
-        geometry->samples * geometry->large_height * geometry->large_width * geometry->large_channels;
-    hg_activation_backward(gate_activation, count, gate, dx, dx, parallel);
-  }
 }

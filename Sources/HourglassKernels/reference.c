@@ -151,17 +151,16 @@ void hg_reference_max_pool2d_forward(const hg_geometry2d *g, const float *x, flo
 }
 
 void hg_reference_max_pool2d_backward(const hg_geometry2d *g, const float *dy, const uint8_t *switches,
-                                      hg_activation gate_activation, const float *gate, float *dx) {
+                                      hg_activation gate_activation, const float *y, float *dx) {
   FOR(n, g->samples) FOR(h, g->large_height) FOR(w, g->large_width) FOR(k, g->large_channels) {
     double sum = 0;
     FOR(p, g->small_height) FOR(q, g->small_width) {
       const ptrdiff_t r = h + g->pad_top - p * g->stride_vertical, s = w + g->pad_left - q * g->stride_horizontal;
       if (r < 0 || r >= g->filter_height || s < 0 || s >= g->filter_width) continue;
       const ptrdiff_t i = small(g, n, p, q, k);
-      if (switches[i] == r * g->filter_width + s) sum += dy[i];
+      if (switches[i] == r * g->filter_width + s) sum += gated(gate_activation, y, i, dy[i]);
     }
-    const ptrdiff_t i = large(g, n, h, w, k);
-    dx[i] = (float)gated(gate_activation, gate, i, sum);
+    dx[large(g, n, h, w, k)] = (float)sum;
   }
 }
 

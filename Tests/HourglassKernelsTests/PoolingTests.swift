@@ -32,7 +32,7 @@ extension KernelTests {
       /* Integers from -3 to 3: most windows have equal maxima. */
       let x = Floats.integers(g.largeCount, &generator)
       let dy = Floats.integers(g.smallCount, &generator)
-      let gate = Floats.integers(g.largeCount, &generator)
+      let gate = Floats.integers(g.smallCount, &generator)
       for i in stride(from: 0, to: x.count, by: 13) { x.pointer[i] = [.nan, .infinity, -.infinity][i % 3] }
       let y = Floats(count: g.smallCount)
       let switches = Switches(count: g.smallCount)
@@ -77,7 +77,7 @@ extension KernelTests {
           for division in Division.all {
             var parallel = division.parallel
             let dx = Floats(count: g.largeCount)
-            hg_max_pool2d_backward(&g, dy.pointer, switches.pointer, activation, x.pointer, dx.pointer, &parallel)
+            hg_max_pool2d_backward(&g, dy.pointer, switches.pointer, activation, y.pointer, dx.pointer, &parallel)
             if let first {
               #expect(difference(dx, first, bits: true) == nil, "\(name), \(division)")
             } else {
@@ -86,6 +86,21 @@ extension KernelTests {
           }
         }
       }
+    }
+
+    @Test("the derivative at the maximum is the derivative at the input it came from", arguments: cases)
+    func gatedByMaxima(_ testCase: ConvolutionCase) {
+      var g = testCase.geometry
+      var generator = SplitMix64(seed: 5)
+      let x = Floats.uniform(g.largeCount, &generator)
+      let dy = Floats.uniform(g.smallCount, &generator)
+      let switches = Switches(count: g.smallCount)
+      let (y, gated, wanted) = (Floats(count: g.smallCount), Floats(count: g.largeCount), Floats(count: g.largeCount))
+      hg_max_pool2d_forward(&g, x.pointer, y.pointer, switches.pointer, nil)
+      hg_max_pool2d_backward(&g, dy.pointer, switches.pointer, HG_ACTIVATION_RELU, y.pointer, gated.pointer, nil)
+      hg_max_pool2d_backward(&g, dy.pointer, switches.pointer, HG_ACTIVATION_LINEAR, nil, wanted.pointer, nil)
+      hg_activation_backward(HG_ACTIVATION_RELU, g.largeCount, x.pointer, wanted.pointer, wanted.pointer, nil)
+      #expect(difference(gated, wanted) == nil)
     }
 
     @Test("of equal maxima the first wins, and NaN wins over all")

@@ -198,10 +198,11 @@ const char *hg_max_pool2d_check(const hg_geometry2d *geometry);
 void hg_max_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y, uint8_t *switches,
                            const hg_parallel *parallel);
 
-/* dx = a'(gate) * (dy put at the switches, zero elsewhere; windows that overlap add at the shared place in the order of
- * p, q). dy, switches: N P Q K; gate, dx: N H W C. */
+/* dx = a'(y) * dy put at the switches, zero elsewhere; windows that overlap add at the shared place in the order of p,
+ * q. The element of x at a switch equals y, so that a'(y) is the derivative of the activation that made x, and x need
+ * not be read. dy, switches, y (ignored when that activation is linear): N P Q K; dx: N H W C. */
 void hg_max_pool2d_backward(const hg_geometry2d *geometry, const float *dy, const uint8_t *switches,
-                            hg_activation gate_activation, const float *gate, float *dx, const hg_parallel *parallel);
+                            hg_activation gate_activation, const float *y, float *dx, const hg_parallel *parallel);
 
 /* ------------------------------------------------------------------------------------------------------ dense */
 
@@ -337,7 +338,7 @@ void hg_reference_conv2d_transpose_backward_filter(const hg_geometry2d *geometry
                                                    bool accumulate, float *dfilter, float *dbias);
 void hg_reference_max_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y, uint8_t *switches);
 void hg_reference_max_pool2d_backward(const hg_geometry2d *geometry, const float *dy, const uint8_t *switches,
-                                      hg_activation gate_activation, const float *gate, float *dx);
+                                      hg_activation gate_activation, const float *y, float *dx);
 void hg_reference_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,
                                 hg_activation activation, float *y);
 void hg_reference_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,

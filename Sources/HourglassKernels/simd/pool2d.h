@@ -58,65 +58,59 @@ static void max_pool_forward(const void *argument, ptrdiff_t part, ptrdiff_t par
     }
 }
 
-/* gate > 0 ? v : 0 for n channels, v where there is no gate. */
-INLINE v16 pool_gate(const float *gate, v16 v, ptrdiff_t n) {
-  return gate ? v16_select(v16_load_part(gate, n) > v16_splat(0), v, v16_splat(0)) : v;
-}
-
-/* 16 channels of one window: dy goes where the switch names, zero elsewhere. Windows that lie `apart` write their
- * places, gated; others add to them. */
-INLINE void pool_scatter(const float *dy, const uint8_t *switches, ptrdiff_t high, ptrdiff_t wide, ptrdiff_t row,
-                         ptrdiff_t channels, ptrdiff_t n, ptrdiff_t first, ptrdiff_t S, const bool apart,
-                         const float *gate, float *dx) {
+/* 16 channels of one window, `n` of them real: v goes where the switch names. Windows that lie `apart` write their
+ * places, zero elsewhere; others add to them. */
+INLINE void pool_scatter(v16 v, const uint8_t *switches, ptrdiff_t high, ptrdiff_t wide, ptrdiff_t row,
+                         ptrdiff_t channels, ptrdiff_t n, ptrdiff_t first, ptrdiff_t S, const bool apart, float *dx) {
   typedef uint8_t v16b __attribute__((vector_size(16)));
   v16b bytes = {0};
   __builtin_memcpy(&bytes, switches, (size_t)n);
   const v16i at = __builtin_convertvector(bytes, v16i);
-  const v16 v = v16_load_part(dy, n);
   for (ptrdiff_t r = 0; r < high; r++)
     for (ptrdiff_t s = 0; s < wide; s++) {
-      const ptrdiff_t place = r * row + s * channels;
+      float *place = dx + r * row + s * channels;
       const v16i here = at == (v16i){0} + (int32_t)(first + r * S + s);
       const v16 part = v16_select(here, v, v16_splat(0));
-      v16_store_part(dx + place,
-                     apart ? pool_gate(gate ? gate + place : NULL, part, n) : v16_load_part(dx + place, n) + part, n);
+      v16_store_part(place, apart ? part : v16_load_part(place, n) + part, n);
     }
 }
 
-/* Parts share the samples. */
+/* Parts share bands of rows of the large images: those from one row of windows to the next where windows lie apart,
+ * else whole images. */
 static void max_pool_backward(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_max_unpool_job *job = argument;
   const hg_geometry2d *g = job->geometry;
-  const ptrdiff_t K = g->small_channels, row = g->large_width * K, S = g->filter_width;
-  const ptrdiff_t count = g->large_height * row, end = hg_share(g->samples, part + 1, parts);
-  const bool apart = g->stride_vertical >= g->filter_height && g->stride_horizontal >= S;
-  for (ptrdiff_t n = hg_share(g->samples, part, parts); n < end; n++) {
-    float *dx = job->output.out + n * count;
-    const float *gate = job->output.gate ? job->output.gate + n * count : NULL;
-    __builtin_memset(dx, 0, (size_t)count * sizeof(float));
-    for (ptrdiff_t p = 0; p < g->small_height; p++)
-      for (ptrdiff_t q = 0; q < g->small_width; q++) {
+  const ptrdiff_t K = g->small_channels, P = g->small_height, Q = g->small_width, S = g->filter_width;
+  const ptrdiff_t U = g->stride_vertical, V = g->stride_horizontal, row = g->large_width * K;
+  const bool apart = U >= g->filter_height && V >= S;
+  const bool tiled =
+      U == g->filter_height && V == S && P * U - g->pad_top >= g->large_height && Q * V - g->pad_left >= g->large_width;
+  const ptrdiff_t bands = apart ? P : 1, end = hg_share(g->samples * bands, part + 1, parts);
+  for (ptrdiff_t i = hg_share(g->samples * bands, part, parts); i < end; i++) {
+    const ptrdiff_t n = i / bands, band = i % bands;
+    const ptrdiff_t top = band ? band * U - g->pad_top : 0;
+    const ptrdiff_t bottom = band + 1 < bands ? (band + 1) * U - g->pad_top : g->large_height;
+    float *dx = job->dx + n * g->large_height * row;
+    if (!tiled) __builtin_memset(dx + top * row, 0, (size_t)((bottom - top) * row) * sizeof(float));
+    for (ptrdiff_t p = band; p < (apart ? band + 1 : P); p++)
+      for (ptrdiff_t q = 0; q < Q; q++) {
         const pool_window w = pool_window_of(g, p, q);
         const ptrdiff_t high = w.r1 - w.r0, wide = w.s1 - w.s0, first = w.r0 * S + w.s0;
-        const ptrdiff_t at = ((n * g->small_height + p) * g->small_width + q) * K;
-        const ptrdiff_t corner = (w.h + w.r0) * row + (w.w + w.s0) * K;
+        const ptrdiff_t at = ((n * P + p) * Q + q) * K;
+        float *corner = dx + (w.h + w.r0) * row + (w.w + w.s0) * K;
         for (ptrdiff_t k = 0; k < K; k += 16) {
           const ptrdiff_t real = hg_min(16, K - k);
-          const float *dy = job->dy + at + k, *gates = gate ? gate + corner + k : NULL;
           const uint8_t *switches = job->switches + at + k;
-          float *out = dx + corner + k;
+          v16 v = v16_load_part(job->dy + at + k, real);
+          if (job->activation != HG_ACTIVATION_LINEAR)
+            v = v16_activate_backward(job->activation, v16_load_part(job->y + at + k, real), v);
           if (apart && high == 2 && wide == 2 && real == 16)
-            pool_scatter(dy, switches, 2, 2, row, K, 16, first, S, true, gates, out);
+            pool_scatter(v, switches, 2, 2, row, K, 16, first, S, true, corner + k);
           else if (apart)
-            pool_scatter(dy, switches, high, wide, row, K, real, first, S, true, gates, out);
+            pool_scatter(v, switches, high, wide, row, K, real, first, S, true, corner + k);
           else
-            pool_scatter(dy, switches, high, wide, row, K, real, first, S, false, NULL, out);
+            pool_scatter(v, switches, high, wide, row, K, real, first, S, false, corner + k);
         }
-      }
-    if (gate && !apart)
-      for (ptrdiff_t i = 0; i < count; i += 16) {
-        const ptrdiff_t real = hg_min(16, count - i);
-        v16_store_part(dx + i, pool_gate(gate + i, v16_load_part(dx + i, real), real), real);
       }
   }
 }

@@ -83,24 +83,3 @@ INLINE v16 v16_select(v16i mask, v16 a, v16 b) { return (v16)(((v16i)a & mask) |
 
 /* max(x, 0) of a sum, as vec_relu. */
 INLINE v16 v16_relu(v16 x) { return (v16)((v16i)x & ~(x < v16_splat(0))); }
-
-/* Exchanges rows and columns of a 16 x 16 matrix: in stage w = 1, 2, 4, 8 rows i and i + w exchange blocks of w x w. */
-INLINE void v16_transpose(v16 m[16]) {
-#define STAGE(w, low, high)                           \
-  UNROLL for (int i = 0; i < 16; i++) if (!(i & w)) { \
-    const v16 a = m[i], b = m[i + w];                 \
-    m[i] = __builtin_shufflevector(a, b, low);        \
-    m[i + w] = __builtin_shufflevector(a, b, high);   \
-  }
-#define LIST(...) __VA_ARGS__
-  STAGE(1, LIST(0, 16, 2, 18, 4, 20, 6, 22, 8, 24, 10, 26, 12, 28, 14, 30),
-        LIST(1, 17, 3, 19, 5, 21, 7, 23, 9, 25, 11, 27, 13, 29, 15, 31))
-  STAGE(2, LIST(0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29),
-        LIST(2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31))
-  STAGE(4, LIST(0, 1, 2, 3, 16, 17, 18, 19, 8, 9, 10, 11, 24, 25, 26, 27),
-        LIST(4, 5, 6, 7, 20, 21, 22, 23, 12, 13, 14, 15, 28, 29, 30, 31))
-  STAGE(8, LIST(0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23),
-        LIST(8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31))
-#undef LIST
-#undef STAGE
-}

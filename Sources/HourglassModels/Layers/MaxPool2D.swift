@@ -57,7 +57,7 @@ struct PlannedMaxPool2D: PlannedLayer {
     guard let dy = pass.dy, let dx = pass.dx else { return }
     var geometry = window.geometry(samples: pass.samples)
     pass.withParallel {
-      hg_max_pool2d_backward(&geometry, dy, switches(pass), pass.inputActivation.kernel, pass.x, dx, $0)
+      hg_max_pool2d_backward(&geometry, dy, switches(pass), pass.inputActivation.kernel, pass.y, dx, $0)
     }
   }
 
