@@ -146,21 +146,20 @@ public final class TrainingStep {
   /// Enough rows that a dense layer's matrix is read seldom.
   private static let mostSamplesPerGroup = 64
 
-  /// Walks the shard of the first sample with a bad loss forward once more and names the first layer that puts out an
+  /// Walks the first sample with a bad loss forward once more and names the first layer that puts out an
   /// infinity or a NaN; nil where all layers are sound.
   func nonfiniteLayer(count: Int) -> String? {
     guard
       let bad = (0..<count).first(where: { !(shared.losses[$0] + shared.divergences[$0]).isFinite })
     else { return nil }
-    let shard = bad / plan.samplesPerShard
-    let samples = plan.samples(of: shard..<shard + 1, in: count)
+    let samples = bad..<bad + 1
     let replica = replicas[0]
-    // Another replica may have taken this shard: what this one prepared may be of an earlier step.
+    // Another replica may have taken this sample: what this one prepared may be of an earlier step.
     replica.prepare(backward: false)
     replica.fill(samples, from: data, items: indices)
-    replica.forward(0..<plan.layers.count, samples: samples, mode: current.pointer[0].mode)
     for (b, boundary) in plan.boundaries.enumerated() {
-      let values = replica.values(b, first: bad, group: samples.lowerBound)
+      if b > 0 { replica.forward(b - 1..<b, samples: samples, mode: current.pointer[0].mode) }
+      let values = replica.values(b, first: bad, group: bad)
       if let index = Kernels.firstNonfinite(values, boundary.shape.count) {
         let place = b == 0 ? "the input" : "layer \(plan.layers[b - 1].name) (\(plan.layers[b - 1].kind))"
         return "\(place) puts out \(values[index]) for item \(indices[bad]) of \(data.source)"

@@ -36,6 +36,9 @@ public protocol PlannedLayer: Sendable {
 
   /// Floats that the layer keeps from forward to backward for each sample, beside its input and output.
   var stateCount: Int { get }
+  /// Whether `backward` reads `pass.x` and `pass.y`.
+  var backwardReadsInput: Bool { get }
+  var backwardReadsOutput: Bool { get }
   /// Floats of weights brought into the order the passes read, once per step.
   var preparedCount: Int { get }
   /// Floats of scratch that a pass over `samples` needs with `threads` threads.
@@ -51,6 +54,8 @@ public protocol PlannedLayer: Sendable {
 
 extension PlannedLayer {
   public var stateCount: Int { 0 }
+  public var backwardReadsInput: Bool { true }
+  public var backwardReadsOutput: Bool { false }
   public var preparedCount: Int { 0 }
   public var multiplyAdds: Int { 0 }
   public var parameterCount: Int { 0 }

@@ -45,6 +45,9 @@ struct PlannedMaxPool2D: PlannedLayer {
   var activation: Activation { .linear }
   var granularity: Granularity { .chunk }
   var gradient: GradientKind { .none }
+  /// A maximum tells the derivative of the activation that made it, so that the image before it need not be kept.
+  var backwardReadsInput: Bool { false }
+  var backwardReadsOutput: Bool { true }
   /// One byte for each output.
   var stateCount: Int { (output.count + 3) / 4 }
 

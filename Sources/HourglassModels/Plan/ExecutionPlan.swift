@@ -60,7 +60,7 @@ public struct ExecutionPlan: Sendable {
 
     segments = Self.segments(of: layers)
     var memory = MemoryLayout3()
-    boundaries = Self.placeBoundaries(layers, segments, &memory)
+    boundaries = Self.placeBoundaries(layers, segments, codeBoundary: codeBoundary, &memory)
     states = layers.map { memory.group.place(.group, $0.stateCount) }
     var prepared = 0
     preparedOffsets = layers.map { layer in
@@ -135,10 +135,12 @@ public struct ExecutionPlan: Sendable {
     return segments
   }
 
-  /// A product reads its input and the error of its output for the whole minibatch. Other activations live as long as
-  /// their group. Errors between two layers of a chunked segment live in two places that take turns.
+  /// A product reads its input and the error of its output for the whole minibatch. Between two layers of a chunked
+  /// segment, errors live in two places that take turns; so do activations that the way back does not read, and in the
+  /// last segment, which goes forward and back chunk by chunk, activations live as long as their chunk. All others, and
+  /// input, code and output, live as long as their group.
   private static func placeBoundaries(
-    _ layers: [any PlannedLayer], _ segments: [Range<Int>], _ memory: inout MemoryLayout3
+    _ layers: [any PlannedLayer], _ segments: [Range<Int>], codeBoundary: Int, _ memory: inout MemoryLayout3
   ) -> [Boundary] {
     var turns = [0, 0]
     var insideChunk = Set<Int>()
@@ -154,20 +156,30 @@ public struct ExecutionPlan: Sendable {
       let shape = b == 0 ? layers[0].input : layers[b - 1].output
       let feedsProduct = b < layers.count && layers[b].gradient == .product
       let comesFromProduct = b > 0 && layers[b - 1].gradient == .product
-      let activation =
-        feedsProduct ? memory.batch.place(.batch, shape.count) : memory.group.place(.group, shape.count)
+      let isInner = insideChunk.contains(b) && b < layers.count && b != codeBoundary
+      let turn = Place(.chunk, offset: turnPlaces[b % 2].offset, count: shape.count)
+      let values =
+        if feedsProduct {
+          memory.batch.place(.batch, shape.count)
+        } else if isInner && !layers[b].backwardReadsInput && !layers[b - 1].backwardReadsOutput {
+          turn
+        } else if isInner && segments.last?.contains(b) == true {
+          memory.chunk.place(.chunk, shape.count)
+        } else {
+          memory.group.place(.group, shape.count)
+        }
       let error: Place? =
         if b == 0 {
           nil
         } else if comesFromProduct {
           memory.batch.place(.batch, shape.count)
         } else if insideChunk.contains(b) {
-          Place(.chunk, offset: turnPlaces[b % 2].offset, count: shape.count)
+          turn
         } else {
           memory.group.place(.group, shape.count)
         }
       return Boundary(
-        shape: shape, activation: b == 0 ? .linear : layers[b - 1].activation, values: activation, error: error)
+        shape: shape, activation: b == 0 ? .linear : layers[b - 1].activation, values: values, error: error)
     }
   }
 }
