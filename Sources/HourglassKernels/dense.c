@@ -22,8 +22,7 @@ ptrdiff_t hg_dense_forward_scratch(const hg_dense *geometry, const hg_parallel *
 }
 
 ptrdiff_t hg_dense_backward_data_scratch(const hg_dense *geometry, const hg_parallel *parallel) {
-  (void)parallel;
-  return hg_round_up(geometry->samples) * geometry->outputs;
+  return hg_parts(parallel) * hg_round_up(geometry->samples) * geometry->outputs;
 }
 
 ptrdiff_t hg_dense_backward_weight_scratch(const hg_dense *geometry, const hg_parallel *parallel) {
@@ -41,31 +40,11 @@ void hg_dense_forward(const hg_dense *geometry, const float *x, const float *wei
     hg_activation_forward(activation, geometry->samples * geometry->outputs, y, y, parallel);
 }
 
-typedef struct panels_job {
-  const hg_dense *geometry;
-  const float *dy;
-  float *panels;
-} panels_job;
-
-/* Panels over samples of O x width; parts share the outputs. */
-static void make_panels(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
-  const panels_job *job = argument;
-  const ptrdiff_t N = job->geometry->samples, O = job->geometry->outputs, blocks = hg_ceil_div(O, 16);
-  const ptrdiff_t first = 16 * hg_share(blocks, part, parts), last = hg_min(O, 16 * hg_share(blocks, part + 1, parts));
-  for (ptrdiff_t n = 0; n < N; n += HG_PANEL) {
-    const ptrdiff_t width = hg_panel_width(N - n);
-    hg_kernels_in_use()->transpose(hg_min(width, N - n), last - first, job->dy + n * O + first, O,
-                                   job->panels + n * O + first * width, width, width);
-  }
-}
-
 void hg_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
                             hg_activation gate_activation, const float *gate, float *dx, float *scratch,
                             const hg_parallel *parallel) {
-  const panels_job panels = {geometry, dy, scratch};
-  hg_run(make_panels, &panels, parallel);
   const hg_output output = {.out = dx, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
-  const hg_dense_backward_data_job job = {geometry, scratch, weight, output};
+  const hg_dense_backward_data_job job = {geometry, dy, weight, output, scratch};
   hg_run(hg_kernels_in_use()->dense_backward_data, &job, parallel);
   if (gate_activation == HG_ACTIVATION_SIGMOID)
     hg_activation_backward(gate_activation, geometry->samples * geometry->inputs, gate, dx, dx, parallel);

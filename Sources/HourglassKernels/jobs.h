@@ -125,11 +125,13 @@ typedef struct hg_dense_forward_job {
   hg_output output;
 } hg_dense_forward_job;
 
-/* dx = dy weight^T. dy_panels: dy transposed, panels over samples of O x width. */
+/* dx = dy weight^T. scratch: for each part dy transposed, panels over samples of O x width. Parts that share them would
+ * read what another core has just written, which takes longer than to transpose it again. */
 typedef struct hg_dense_backward_data_job {
   const hg_dense *geometry;
-  const float *dy_panels, *weight;
+  const float *dy, *weight;
   hg_output output;
+  float *scratch;
 } hg_dense_backward_data_job;
 
 /* dweight = x^T dy for rows [first, last). tail: the last O mod 16 columns of dy, N 16 with zeros. */

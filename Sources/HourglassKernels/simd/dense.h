@@ -106,8 +106,8 @@ INLINE void dense_data_store(const float *sums, ptrdiff_t samples, ptrdiff_t inp
 
 /* dx^T = weight dy^T: rows are inputs, columns a panel of samples; transposed at the store. The rows of a tile lie
  * apart, so that each streams from pages of its own, which prefetching follows. */
-static void dense_backward_data_block(const hg_dense_backward_data_job *job, ptrdiff_t first, ptrdiff_t inputs,
-                                      ptrdiff_t sample) {
+static void dense_backward_data_block(const hg_dense_backward_data_job *job, const float *panel, ptrdiff_t first,
+                                      ptrdiff_t inputs, ptrdiff_t sample) {
   const ptrdiff_t N = job->geometry->samples, I = job->geometry->inputs, O = job->geometry->outputs;
   const ptrdiff_t width = hg_panel_width(N - sample), samples = hg_min(width, N - sample);
   const tile_depth d = {.turns = 1, .n3 = 1, .n2 = 1, .n1 = O, .a1 = 1, .ldb = width};
@@ -124,7 +124,7 @@ static void dense_backward_data_block(const hg_dense_backward_data_job *job, ptr
         row[a] = job->weight + (first + tile + a * t.tiles) * O;
         offset[a] = (tile + a * t.tiles) * HG_PANEL;
       }
-      tile_run(rows, groups, row, &d, job->dy_panels + sample * O + j, &output, offset, 16 * groups);
+      tile_run(rows, groups, row, &d, panel + j, &output, offset, 16 * groups);
     }
     j += 16 * groups;
   }
@@ -141,11 +141,18 @@ static void dense_backward_data_block(const hg_dense_backward_data_job *job, ptr
 
 static void dense_backward_data(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_dense_backward_data_job *job = argument;
-  const ptrdiff_t N = job->geometry->samples, I = job->geometry->inputs, blocks = hg_ceil_div(I, 16);
+  const ptrdiff_t N = job->geometry->samples, I = job->geometry->inputs, O = job->geometry->outputs;
+  const ptrdiff_t blocks = hg_ceil_div(I, 16);
   const ptrdiff_t first = 16 * hg_share(blocks, part, parts), last = hg_min(I, 16 * hg_share(blocks, part + 1, parts));
+  if (first >= last) return;
+  float *panels = job->scratch + part * hg_round_up(N) * O;
+  for (ptrdiff_t n = 0; n < N; n += HG_PANEL) {
+    const ptrdiff_t width = hg_panel_width(N - n);
+    transpose(hg_min(width, N - n), O, job->dy + n * O, O, panels + n * O, width, width);
+  }
   for (ptrdiff_t i = first; i < last; i += DENSE_DATA_BLOCK)
     for (ptrdiff_t n = 0; n < N; n += HG_PANEL)
-      dense_backward_data_block(job, i, hg_min(DENSE_DATA_BLOCK, last - i), n);
+      dense_backward_data_block(job, panels + n * O, i, hg_min(DENSE_DATA_BLOCK, last - i), n);
 }
 
 /* Inputs of a block: the columns of x that it reads stay in the first-level cache for all column blocks of dy. */
