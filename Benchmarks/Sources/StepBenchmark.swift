@@ -32,7 +32,7 @@ struct StepBenchmark: ParsableCommand {
   }
 
   func run() throws {
-    let models = model == "all" ? ModelCatalog.models : [try bench.model(named: model)]
+    let models = try models(named: model)
     if !json { print("model        batch  workers x threads  samples/s     p90     p10  GFLOP/s  steps") }
     for model in models {
       let result = try measure(model)
@@ -60,14 +60,15 @@ struct StepBenchmark: ParsableCommand {
     let order = BatchOrder(count: data.count / batchSize * batchSize, batchSize: batchSize, seed: 1)
     let items = order.permutation(epoch: 0)
     var next = 0
-    let timing = try Timing(budget: seconds) {
-      _ = try step.run(step: next, items: items[order.batch(step: next % order.stepsPerEpoch).range])
-      next += 1
-    }
+    let timing = try Samples(
+      Timing.samples(seconds: seconds) {
+        _ = try step.run(step: next, items: items[order.batch(step: next % order.stepsPerEpoch).range])
+        next += 1
+      })
     func rate(_ q: Double) -> Double { Double(batchSize) / timing.quantile(q) }
     return Result(
       model: model.name, batchSize: batchSize, workers: parallel.workers, threads: parallel.threads,
-      steps: timing.seconds.count, samplesPerSecond: rate(0.5), samplesPerSecondP10: rate(0.9),
+      steps: timing.sorted.count, samplesPerSecond: rate(0.5), samplesPerSecondP10: rate(0.9),
       samplesPerSecondP90: rate(0.1), gflops: rate(0.5) * Double(ModelSummary(plan).trainingFlops) / 1e9)
   }
 

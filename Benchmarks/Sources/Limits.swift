@@ -1,0 +1,122 @@
+import CLimits
+import Foundation
+import HourglassKernels
+import HourglassModels
+
+/// What the machine reaches at most with the instruction set in use, measured on the spot.
+struct Limits: Codable {
+  /// A level of memory: a cache, nearest first, or what lies behind all of them.
+  struct Level: Codable {
+    var name: String
+    /// What the level holds for one thread; nil for memory.
+    var capacity: Int?
+    /// What each thread read in the measurement.
+    var bytes: Int
+    /// GB/s of all threads together; the triad counts two reads and a write.
+    var read, triad: Spread
+
+    /// The most that any mix of reading and writing reached.
+    var bandwidth: Double { max(read.median, triad.median) * 1e9 }
+  }
+
+  var processor: String
+  var isa: String
+  var threads: Int
+  /// GFLOP/s of multiply-adds that never leave the registers, of all threads together.
+  var multiplyAdd: Spread
+  /// GFLOP/s of the library's own register tile on one thread, with its operands in the first-level cache.
+  var tile: Spread
+  var levels: [Level]
+
+  /// Flops a second.
+  var peak: Double { multiplyAdd.median * 1e9 }
+
+  /// The level that so many bytes fit, shared by the threads.
+  func level(holding bytes: Double) -> Level {
+    levels.first { level in level.capacity.map { bytes <= Double($0 * threads) } ?? true } ?? levels[levels.count - 1]
+  }
+
+  /// Seconds below which no computation of so many flops (padding counted) on so many bytes can stay, when each byte
+  /// moves once and nothing but multiply-adds and moves takes time: Williams, Waterman & Patterson, "Roofline", 2009.
+  func bound(flops: Double, bytes: Double) -> Double { max(flops / peak, bytes / level(holding: bytes).bandwidth) }
+
+  /// Measures; about two seconds.
+  init(threads: Int) {
+    processor = Machine.current.processor
+    let isa = String(cString: hg_isa_name())
+    self.isa = isa
+    self.threads = threads
+    multiplyAdd = Self.multiplyAdd(isa: isa, threads: threads)
+    tile = Self.tile()
+    let memory = FloatBuffer(count: Self.bytesOfMemory / 4)
+    levels = Self.sizes(threads: threads).map { Self.level($0, isa: isa, threads: threads, memory) }
+  }
+
+  private static let samples = 9
+  private static let secondsPerSample = 5e-3
+
+  /// Beyond any cache, without asking too much of a small machine.
+  private static var bytesOfMemory: Int { min(max(256 << 20, 3 * (Machine.current.caches.last ?? 0)), 1 << 30) }
+
+  /// GFLOP/s of every thread multiplying and adding in registers.
+  static func multiplyAdd(isa: String, threads: Int) -> Spread {
+    spread { limits_multiply_add(isa, threads, $0) }
+  }
+
+  /// A dense layer whose weights (16 KiB) stay in the first-level cache, and of whose rows a tile's pass through it.
+  private static func tile() -> Spread {
+    var geometry = hg_dense(size: MemoryLayout<hg_dense>.size, samples: 48, inputs: 128, outputs: 32)
+    let (x, weight, y) = (FloatBuffer(count: 48 * 128), FloatBuffer(count: 128 * 32), FloatBuffer(count: 48 * 32))
+    let scratch = FloatBuffer(count: hg_dense_forward_scratch(&geometry, nil))
+    return spread { repeats in
+      for _ in 0..<repeats {
+        hg_dense_forward(
+          &geometry, x.pointer, weight.pointer, nil, HG_ACTIVATION_LINEAR, y.pointer, scratch.pointer, nil)
+      }
+      return 2 * 48 * 128 * 32 * Double(repeats)
+    }
+  }
+
+  /// Name, capacity and bytes to read of each level: half of the first two caches; of the last, which threads and
+  /// neighbours share, a slice well outside the one before it.
+  private static func sizes(threads: Int) -> [(name: String, capacity: Int?, bytes: Int)] {
+    let caches = Machine.current.caches
+    let levels = caches.enumerated().map { index, size in
+      let isShared = index >= 2
+      let slice = Int((Double(size) * Double(caches[max(0, index - 1)])).squareRoot())
+      return (
+        name: "L\(index + 1)", capacity: Optional(isShared ? size / threads : size),
+        bytes: isShared ? min(slice, size / 2 / threads) : size / 2
+      )
+    }
+    return levels + [(name: "memory", capacity: nil, bytes: bytesOfMemory / threads)]
+  }
+
+  private static func level(
+    _ size: (name: String, capacity: Int?, bytes: Int), isa: String, threads: Int, _ memory: FloatBuffer
+  ) -> Level {
+    let floats = size.bytes / 4
+    return Level(
+      name: size.name, capacity: size.capacity, bytes: size.bytes,
+      read: spread { limits_read(isa, threads, floats, $0, memory.pointer) },
+      triad: spread { limits_triad(isa, threads, floats, $0, memory.pointer) })
+  }
+
+  /// Work per second in units of 10^9, where `body` does a piece of work so many times and answers how much that was.
+  private static func spread(_ body: (Int) -> Double) -> Spread {
+    let clock = ContinuousClock()
+    var repeats = 1
+    func rate() -> Double {
+      let begin = clock.now
+      var (seconds, work) = (0.0, 0.0)
+      while seconds < secondsPerSample {
+        work += body(repeats)
+        seconds = (clock.now - begin) / .seconds(1)
+        if seconds < secondsPerSample { repeats *= 2 }
+      }
+      return work / seconds
+    }
+    _ = rate()
+    return Spread(Samples((0..<samples).map { _ in rate() }), scale: 1e-9)
+  }
+}
