@@ -28,8 +28,7 @@ final class Opponent {
       limits = Limits(threads: threads)
       _ = hg_isa_select(isa)
     }
-    let allocator = process?.greeting.allocator.map { " with the allocator of \($0)" } ?? ""
-    title = process.map { $0.greeting.framework + allocator } ?? peer.rawValue
+    title = process?.greeting.title ?? peer.rawValue
   }
 
   private struct Question: Encodable {
@@ -52,7 +51,7 @@ final class Opponent {
     if let process {
       return { try process.ask(Question(problem, seconds: $0), [String: [Double]].self) }
     }
-    let own = String(cString: hg_isa_name())
+    let own = Limits.isaInUse
     if peer == .avx2 { _ = hg_isa_select("avx2") }
     let run = KernelRun(problem, threads: threads)
     _ = hg_isa_select(own)

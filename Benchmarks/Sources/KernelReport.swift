@@ -100,9 +100,9 @@ struct Summary: Encodable {
   var text: String {
     guard let geometricMean, let minimum else { return "\(peer): nothing to compare" }
     let thin = geometricMeanThin.map { ", of thin layers \(fixed($0, 2))" } ?? ""
+    let mean = "geometric mean of \(cases) cases: \(fixed(geometricMean, 2))\(thin)"
     let head =
-      "ratio to \(peer), geometric mean of \(cases) cases: \(fixed(geometricMean, 2))\(thin), least \(fixed(minimum, 2)), "
-      + "below \(fixed(wanted, 2)): \(below.count)"
+      "ratio to \(peer), \(mean), least \(fixed(minimum, 2)), below \(fixed(wanted, 2)): \(below.count)"
     return ([head] + below.map { "  \(fixed($0.ratio, 2))  \($0.name)  (\($0.problem))" }).joined(separator: "\n")
   }
 }

@@ -3,8 +3,8 @@ import HourglassModels
 
 /// One pass as the training step calls it: operands in memory, weights prepared, ready to be called again and again.
 ///
-/// Bias, but no activation: peers have it in a call of its own. Preparing the weights is not part of the call, because a
-/// step does it once for all its samples.
+/// Bias, but no activation: peers have it in a call of its own. Preparing the weights is not part of the call, because
+/// a step does it once for all its samples.
 final class KernelRun {
   let operands: Operands
   let results: Results
@@ -16,7 +16,7 @@ final class KernelRun {
   /// With the instruction set in use.
   init(_ problem: Problem, threads: Int) {
     self.threads = threads
-    isa = String(cString: hg_isa_name())
+    isa = Limits.isaInUse
     operands = Operands(problem)
     results = Results(problem, samples: problem.samples)
     var parallel = Self.parallel(threads)
@@ -51,7 +51,7 @@ final class KernelRun {
 
   /// Seconds of a call, measured for so many seconds.
   func samples(seconds: Double) -> [Double] {
-    let before = String(cString: hg_isa_name())
+    let before = Limits.isaInUse
     _ = hg_isa_select(isa)
     defer { _ = hg_isa_select(before) }
     return Timing.samples(seconds: seconds) { call() }

@@ -31,19 +31,28 @@ struct Limits: Codable {
   /// Flops a second.
   var peak: Double { multiplyAdd.median * 1e9 }
 
-  /// The level that so many bytes fit, shared by the threads.
-  func level(holding bytes: Double) -> Level {
-    levels.first { level in level.capacity.map { bytes <= Double($0 * threads) } ?? true } ?? levels[levels.count - 1]
+  /// Seconds for moving so many bytes once, when every level holds as much of them as it can.
+  func seconds(moving bytes: Double) -> Double {
+    var (rest, seconds) = (bytes, 0.0)
+    for level in levels {
+      let part = min(rest, level.capacity.map { Double($0 * threads) } ?? rest)
+      seconds += part / level.bandwidth
+      rest -= part
+    }
+    return seconds
   }
 
-  /// Seconds below which no computation of so many flops (padding counted) on so many bytes can stay, when each byte
-  /// moves once and nothing but multiply-adds and moves takes time: Williams, Waterman & Patterson, "Roofline", 2009.
-  func bound(flops: Double, bytes: Double) -> Double { max(flops / peak, bytes / level(holding: bytes).bandwidth) }
+  /// Seconds that so many flops (padding counted) on so many bytes take at least, when each byte moves once and
+  /// nothing but multiply-adds and moves takes time: Williams, Waterman & Patterson, "Roofline", 2009. Kernels that
+  /// skip padding can stay below it.
+  func bound(flops: Double, bytes: Double) -> Double { max(flops / peak, seconds(moving: bytes)) }
+
+  static var isaInUse: String { String(cString: hg_isa_name()) }
 
   /// Measures; about two seconds.
   init(threads: Int) {
     processor = Machine.current.processor
-    let isa = String(cString: hg_isa_name())
+    let isa = Self.isaInUse
     self.isa = isa
     self.threads = threads
     multiplyAdd = Self.multiplyAdd(isa: isa, threads: threads)

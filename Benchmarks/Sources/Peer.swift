@@ -32,6 +32,8 @@ final class PeerProcess {
     var framework: String
     /// Who hands out memory in that process: with glibc large arrays are mapped afresh at every call.
     var allocator: String?
+
+    var title: String { framework + (allocator.map { " with the allocator of \($0)" } ?? "") }
   }
 
   let greeting: Greeting

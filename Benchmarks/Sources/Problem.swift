@@ -5,8 +5,8 @@ import HourglassModels
 ///
 ///     n32 c32 h14 w14 k64 r4 s4 u2 v2 pad1 conv backward-filter
 ///
-/// c, h, w are channels, height and width of the named operation's input, k its output channels, r x s its kernel, u x v
-/// its stride, pad its padding on both sides (pad1x0 where height and width differ).
+/// c, h, w are channels, height and width of the named operation's input, k its output channels, r x s its kernel,
+/// u x v its stride, pad its padding on both sides (pad1x0 where height and width differ).
 struct Problem: Hashable {
   enum Operation: String, CaseIterable {
     case conv, convt, dense, pool
