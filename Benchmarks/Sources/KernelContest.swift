@@ -6,27 +6,20 @@ final class Opponent {
   let peer: Peer
   let title: String
   private let process: PeerProcess?
-  private let threads: Int
-  /// Flops a second that the opponent could reach, where that differs from ours.
-  private let limits: Limits?
+  /// What the opponent computes with, where it is ourselves.
+  let threads: Int
+  let isa: String
+  let meter: PeakMeter
 
-  /// - Parameter isa: the instruction set that the rest of the program goes on with.
-  init(_ peer: Peer, threads: Int, isa: String) throws {
+  init(_ peer: Peer, threads: Int) throws {
     self.peer = peer
     self.threads = peer == .oneThread ? 1 : threads
+    isa = peer == .avx2 ? "avx2" : Limits.isaInUse
+    meter = PeakMeter(isa: isa, threads: self.threads)
     switch peer {
-    case .torch:
-      process = try .python("kernels_torch.py", ["--threads", "\(threads)"])
-      limits = nil
-    case .onednn:
-      process = try PeerProcess(["Benchmarks/Peers/build/kernels_onednn", "\(threads)"])
-      limits = nil
-    case .oneThread: (process, limits) = (nil, nil)
-    case .avx2:
-      process = nil
-      if let refusal = hg_isa_select("avx2") { throw PeerError("avx2: \(String(cString: refusal))") }
-      limits = Limits(threads: threads)
-      _ = hg_isa_select(isa)
+    case .torch: process = try .python("kernels_torch.py", ["--threads", "\(threads)"])
+    case .onednn: process = try .onednn(threads: threads)
+    case .oneThread, .avx2: process = nil
     }
     title = process?.greeting.title ?? peer.rawValue
   }
@@ -47,21 +40,15 @@ final class Opponent {
 
   /// What takes the opponent's time: seconds of a call for each layout, measured for so many seconds each; none where
   /// it has no such operation.
-  func stopwatch(for problem: Problem) -> (Double) throws -> [String: [Double]] {
+  func stopwatch(for problem: Problem) throws -> (Double) throws -> [String: [Double]] {
     if let process {
       return { try process.ask(Question(problem, seconds: $0), [String: [Double]].self) }
     }
     let own = Limits.isaInUse
-    if peer == .avx2 { _ = hg_isa_select("avx2") }
+    if let refusal = hg_isa_select(isa) { throw PeerError("\(isa): \(String(cString: refusal))") }
     let run = KernelRun(problem, threads: threads)
     _ = hg_isa_select(own)
     return { [peer = peer] in [peer.rawValue: run.samples(seconds: $0)] }
-  }
-
-  /// Above 1 where we are ahead; of instruction sets the shares of their peaks, of threads the gain.
-  func ratio(ours: Double, theirs: Double, peak: Double) -> Double {
-    guard peer == .avx2, let limits else { return theirs / ours }
-    return (ours * peak) / (theirs * limits.peak)
   }
 }
 
@@ -72,7 +59,7 @@ struct KernelResult: Encodable {
     /// The layout that counts: the fastest.
     var layout: String
     var seconds: Spread
-    /// See `Opponent.ratio`.
+    /// Their time over ours; for an instruction set, its share of its own peak over ours of ours.
     var ratio: Double
   }
 
@@ -83,7 +70,8 @@ struct KernelResult: Encodable {
   var seconds: Spread
   /// Padding counted; nil where there is nothing to multiply.
   var gflops: Double?
-  /// Of the multiply-adds from registers, in this run.
+  /// GFLOP/s of multiply-adds from registers, measured in turn with the calls, and our share of it.
+  var peak: Double
   var peakShare: Double?
   /// GB/s of what has to be read and written at least once.
   var gigabytesPerSecond: Double
@@ -96,33 +84,39 @@ extension KernelResult {
   /// Ours, theirs, ours, theirs: noise of the machine meets both alike.
   static let rounds = 5
 
-  init(_ testCase: KernelCase, _ run: KernelRun, _ limits: Limits, _ opponent: Opponent?, seconds budget: Double) throws
-  {
+  init(
+    _ testCase: KernelCase, _ run: KernelRun, _ limits: Limits, _ meter: PeakMeter, _ opponent: Opponent?,
+    seconds budget: Double
+  ) throws {
     let problem = testCase.problem
-    let theirStopwatch = opponent?.stopwatch(for: problem)
-    var ours: [Double] = []
+    let theirStopwatch = try opponent?.stopwatch(for: problem)
+    var (ours, ourPeaks, theirPeaks) = ([Double](), [Double](), [Double]())
     var theirs: [String: [Double]] = [:]
     _ = try theirStopwatch?(0)
     run.call()
     for _ in 0..<Self.rounds {
       ours += run.samples(seconds: budget / Double(Self.rounds))
+      ourPeaks += meter.samples(5)
+      guard let opponent, let theirStopwatch else { continue }
       // Until our idle threads sleep: KMP_BLOCKTIME is a millisecond.
-      if opponent != nil && run.threads > 1 { usleep(3_000) }
-      theirs.merge(try theirStopwatch?(budget / Double(Self.rounds)) ?? [:]) { $0 + $1 }
+      if run.threads > 1 { usleep(3_000) }
+      theirs.merge(try theirStopwatch(budget / Double(Self.rounds))) { $0 + $1 }
+      if opponent.peer == .avx2 { theirPeaks += opponent.meter.samples(5) }
     }
 
     name = testCase.name
     self.problem = problem.description
     (isa, threads) = (run.isa, run.threads)
     seconds = Spread(Samples(ours))
-    let rate = problem.flops / seconds.median
-    gflops = problem.flops > 0 ? rate / 1e9 : nil
-    peakShare = problem.flops > 0 ? rate / limits.peak : nil
+    peak = Samples(ourPeaks).median
+    gflops = problem.flops > 0 ? problem.flops / seconds.median / 1e9 : nil
+    peakShare = gflops.map { [peak] in $0 / peak }
     gigabytesPerSecond = problem.bytes / seconds.median / 1e9
-    limitShare = limits.bound(flops: problem.flops, bytes: problem.bytes) / seconds.median
+    limitShare = max(problem.flops / (peak * 1e9), limits.seconds(moving: problem.bytes)) / seconds.median
     let best = theirs.mapValues { Spread(Samples($0)) }.min { $0.value.median < $1.value.median }
     if let opponent, let (layout, time) = best.map({ ($0.key, $0.value) }) {
-      let ratio = opponent.ratio(ours: seconds.median, theirs: time.median, peak: limits.peak)
+      let gain = time.median / seconds.median
+      let ratio = theirPeaks.isEmpty ? gain : peak / (Samples(theirPeaks).median * gain)
       comparison = Comparison(peer: opponent.peer.rawValue, layout: layout, seconds: time, ratio: ratio)
     }
   }

@@ -6,7 +6,7 @@ final class KernelReport {
   private let opponent: Opponent?
   /// nil for machines.
   private let table: Table?
-  private(set) var results: [(problem: Problem, result: KernelResult)] = []
+  private var results: [(problem: Problem, result: KernelResult)] = []
 
   init(_ limits: Limits, _ opponent: Opponent?, json: Bool) {
     (self.limits, self.opponent) = (limits, opponent)
@@ -42,6 +42,14 @@ final class KernelReport {
     table.row(cells)
   }
 
+  var baseline: Baseline { Baseline(limits, results.map(\.result)) }
+
+  var picture: RooflinePicture {
+    RooflinePicture(
+      limits: limits, peak: Samples(results.map(\.result.peak)).median,
+      dots: results.map { RooflinePicture.Dot($0.problem, $0.result) })
+  }
+
   func finish() throws {
     guard table != nil else {
       if let opponent { say(try bench.json(Summary(results, opponent.peer, threads: limits.threads))) }
@@ -70,9 +78,11 @@ struct Summary: Encodable {
   /// Of layers with one or three channels on a side.
   var geometricMeanThin: Double?
   var minimum: Double?
-  /// What the peer's ratios should reach, and which cases do not, the worst first.
+  /// What the peer's ratios should reach, and how many do not.
   var wanted: Double
-  var below: [Entry]
+  var below: Int
+  /// The worst ten, and all that are below, the worst first.
+  var worst: [Entry]
 
   /// Passes that threads cannot speed up much; see `init`.
   static let shortest = 300e-6
@@ -94,7 +104,8 @@ struct Summary: Encodable {
     geometricMean = entries.isEmpty ? nil : entries.map(\.ratio).geometricMean
     geometricMeanThin = thin.isEmpty ? nil : thin.geometricMean
     minimum = entries.first?.ratio
-    below = entries.filter { $0.ratio < wanted }
+    below = entries.count { $0.ratio < wanted }
+    worst = Array(entries.prefix(max(below, 10)))
   }
 
   var text: String {
@@ -102,7 +113,7 @@ struct Summary: Encodable {
     let thin = geometricMeanThin.map { ", of thin layers \(fixed($0, 2))" } ?? ""
     let mean = "geometric mean of \(cases) cases: \(fixed(geometricMean, 2))\(thin)"
     let head =
-      "ratio to \(peer), \(mean), least \(fixed(minimum, 2)), below \(fixed(wanted, 2)): \(below.count)"
-    return ([head] + below.map { "  \(fixed($0.ratio, 2))  \($0.name)  (\($0.problem))" }).joined(separator: "\n")
+      "ratio to \(peer), \(mean), least \(fixed(minimum, 2)), below \(fixed(wanted, 2)): \(below); the worst:"
+    return ([head] + worst.map { "  \(fixed($0.ratio, 2))  \($0.name)  (\($0.problem))" }).joined(separator: "\n")
   }
 }

@@ -28,10 +28,8 @@ struct Limits: Codable {
   var tile: Spread
   var levels: [Level]
 
-  /// Flops a second.
-  var peak: Double { multiplyAdd.median * 1e9 }
-
-  /// Seconds for moving so many bytes once, when every level holds as much of them as it can.
+  /// Seconds for moving so many bytes once, when every level holds as much of them as it can: below it and below
+  /// flops / peak no computation can stay (Williams, Waterman & Patterson, "Roofline", 2009).
   func seconds(moving bytes: Double) -> Double {
     var (rest, seconds) = (bytes, 0.0)
     for level in levels {
@@ -42,11 +40,6 @@ struct Limits: Codable {
     return seconds
   }
 
-  /// Seconds that so many flops (padding counted) on so many bytes take at least, when each byte moves once and
-  /// nothing but multiply-adds and moves takes time: Williams, Waterman & Patterson, "Roofline", 2009. Kernels that
-  /// skip padding can stay below it.
-  func bound(flops: Double, bytes: Double) -> Double { max(flops / peak, seconds(moving: bytes)) }
-
   static var isaInUse: String { String(cString: hg_isa_name()) }
 
   /// Measures; about two seconds.
@@ -55,7 +48,7 @@ struct Limits: Codable {
     let isa = Self.isaInUse
     self.isa = isa
     self.threads = threads
-    multiplyAdd = Self.multiplyAdd(isa: isa, threads: threads)
+    multiplyAdd = Spread(Samples(PeakMeter(isa: isa, threads: threads).samples(50)))
     tile = Self.tile()
     let memory = FloatBuffer(count: Self.bytesOfMemory / 4)
     levels = Self.sizes(threads: threads).map { Self.level($0, isa: isa, threads: threads, memory) }
@@ -66,11 +59,6 @@ struct Limits: Codable {
 
   /// Beyond any cache, without asking too much of a small machine.
   private static var bytesOfMemory: Int { min(max(256 << 20, 3 * (Machine.current.caches.last ?? 0)), 1 << 30) }
-
-  /// GFLOP/s of every thread multiplying and adding in registers.
-  static func multiplyAdd(isa: String, threads: Int) -> Spread {
-    spread { limits_multiply_add(isa, threads, $0) }
-  }
 
   /// A dense layer whose weights (16 KiB) stay in the first-level cache, and of whose rows a tile's pass through it.
   private static func tile() -> Spread {
@@ -113,19 +101,46 @@ struct Limits: Codable {
 
   /// Work per second in units of 10^9, where `body` does a piece of work so many times and answers how much that was.
   private static func spread(_ body: (Int) -> Double) -> Spread {
-    let clock = ContinuousClock()
+    let repeats = PeakMeter.repeats(filling: secondsPerSample, body)
+    return Spread(Samples((0..<samples).map { _ in PeakMeter.rate(repeats, body) }), scale: 1e-9)
+  }
+}
+
+/// GFLOP/s of every thread multiplying and adding in registers, to be measured in turn with what is compared to it.
+///
+/// A sample takes a millisecond, as those of `Timing`: whoever interrupts us now and then spares both medians.
+struct PeakMeter {
+  private let isa: String
+  private let threads: Int
+  private let repeats: Int
+
+  init(isa: String, threads: Int) {
+    (self.isa, self.threads) = (isa, threads)
+    repeats = Self.repeats(filling: 1e-3) { limits_multiply_add(isa, threads, $0) }
+  }
+
+  func samples(_ count: Int) -> [Double] {
+    (0..<count).map { _ in Self.rate(repeats) { limits_multiply_add(isa, threads, $0) } / 1e9 }
+  }
+
+  /// How many repeats take so long, by the fastest of a few attempts.
+  static func repeats(filling seconds: Double, _ body: (Int) -> Double) -> Int {
     var repeats = 1
-    func rate() -> Double {
-      let begin = clock.now
-      var (seconds, work) = (0.0, 0.0)
-      while seconds < secondsPerSample {
-        work += body(repeats)
-        seconds = (clock.now - begin) / .seconds(1)
-        if seconds < secondsPerSample { repeats *= 2 }
-      }
-      return work / seconds
-    }
-    _ = rate()
-    return Spread(Samples((0..<samples).map { _ in rate() }), scale: 1e-9)
+    func fastest() -> Double { (0..<3).map { _ in time(repeats, body).seconds }.min() ?? 0 }
+    while fastest() < seconds { repeats *= 2 }
+    return repeats
+  }
+
+  /// Work per second.
+  static func rate(_ repeats: Int, _ body: (Int) -> Double) -> Double {
+    let (seconds, work) = time(repeats, body)
+    return work / seconds
+  }
+
+  private static func time(_ repeats: Int, _ body: (Int) -> Double) -> (seconds: Double, work: Double) {
+    let clock = ContinuousClock()
+    let begin = clock.now
+    let work = body(repeats)
+    return ((clock.now - begin) / .seconds(1), work)
   }
 }

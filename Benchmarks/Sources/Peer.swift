@@ -96,6 +96,15 @@ final class PeerProcess {
     }
   }
 
+  /// Ours around oneDNN's kernels.
+  static func onednn(threads: Int) throws -> PeerProcess {
+    let program = ".build/kernels_onednn"
+    guard FileManager.default.isExecutableFile(atPath: program) else {
+      throw PeerError("wanted \(program) here: build it with make \(program) DNNL_ROOT=folder-of-oneDNN")
+    }
+    return try PeerProcess([program, "\(threads)"])
+  }
+
   /// The better allocator for PyTorch, unless the user chose one.
   private static var preload: [String: String] {
     if ProcessInfo.processInfo.environment["LD_PRELOAD"] != nil { return [:] }

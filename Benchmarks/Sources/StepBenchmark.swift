@@ -107,11 +107,12 @@ extension StepResult {
       model: plan.model.name, batchSize: batchSize, seconds: seconds / Double(KernelResult.rounds))
     var ours: [Double] = []
     var theirs: [String: [Double]] = [:]
+    let meter = PeakMeter(isa: Limits.isaInUse, threads: parallel.workers * parallel.threads)
     var peaks: [Double] = []
     try (0..<2).forEach { _ in try train() }
     for _ in 0..<KernelResult.rounds {
       ours += try Timing.samples(seconds: question.seconds, train)
-      peaks.append(Limits.multiplyAdd(isa: Limits.isaInUse, threads: parallel.workers * parallel.threads).median)
+      peaks += meter.samples(10)
       guard let opponent else { continue }
       // Until our idle threads sleep.
       usleep(3_000)
