@@ -25,7 +25,7 @@ struct StepBenchmark: ParsableCommand {
   @Option(help: "Workers; by default what training would choose.") var workers: Int?
   @Option(help: "OpenMP threads in each worker.") var threads: Int?
   @Option(help: "Seconds of measuring for each model and side.") var seconds = 5.0
-  @Option(help: "Measure in turn with torch (PyTorch).") var peer: StepPeer?
+  @Option(help: "Measure in turn with torch (PyTorch) or keras (Keras 3 on TensorFlow).") var peer: StepPeer?
   @Flag(help: "One JSON object a model and batch size.") var json = false
 
   func run() throws {
@@ -50,10 +50,13 @@ struct StepBenchmark: ParsableCommand {
 
 /// Who trains the same models.
 enum StepPeer: String, CaseIterable, ExpressibleByArgument {
-  case torch
+  case torch, keras
 
   func start(threads: Int) throws -> PeerProcess {
-    try .python("train_torch.py", ["--serve", "--threads", "\(threads)"])
+    switch self {
+    case .torch: try .python("train_torch.py", ["--serve", "--threads", "\(threads)"])
+    case .keras: try .python("train_keras.py", ["--threads", "\(threads)"])
+    }
   }
 
   struct Question: Encodable {

@@ -83,4 +83,12 @@ struct ProblemTests {
       }
     }
   }
+
+  @Test("a single weight that is wrong by a thousandth is noticed")
+  func wrong() throws {
+    let run = KernelRun(try Problem("n2 c16 h4 w4 k32 r3 s3 pad1 conv forward"), threads: 1)
+    // The kernel goes on with the weights that were prepared.
+    run.operands.filter[0] += 1e-3
+    #expect(run.verify()?.contains("wanted") == true)
+  }
 }
