@@ -82,7 +82,7 @@ struct KernelResult: Encodable {
 
 extension KernelResult {
   /// Ours, theirs, ours, theirs: noise of the machine meets both alike.
-  static let rounds = 5
+  static let rounds = 10
 
   init(
     _ testCase: KernelCase, _ run: KernelRun, _ limits: Limits, _ meter: PeakMeter, _ opponent: Opponent?,

@@ -54,9 +54,6 @@ struct Limits: Codable {
     levels = Self.sizes(threads: threads).map { Self.level($0, isa: isa, threads: threads, memory) }
   }
 
-  private static let samples = 9
-  private static let secondsPerSample = 5e-3
-
   /// Beyond any cache, without asking too much of a small machine.
   private static var bytesOfMemory: Int { min(max(256 << 20, 3 * (Machine.current.caches.last ?? 0)), 1 << 30) }
 
@@ -99,10 +96,15 @@ struct Limits: Codable {
       triad: spread { limits_triad(isa, threads, floats, $0, memory.pointer) })
   }
 
-  /// Work per second in units of 10^9, where `body` does a piece of work so many times and answers how much that was.
+  /// Work per second in units of 10^9, where `body` does a piece of work so many times and answers how much that was:
+  /// samples of a millisecond for 50, at least nine where a piece takes longer.
   private static func spread(_ body: (Int) -> Double) -> Spread {
-    let repeats = PeakMeter.repeats(filling: secondsPerSample, body)
-    return Spread(Samples((0..<samples).map { _ in PeakMeter.rate(repeats, body) }), scale: 1e-9)
+    let repeats = PeakMeter.repeats(filling: 1e-3, body)
+    let clock = ContinuousClock()
+    let start = clock.now
+    var rates: [Double] = []
+    while rates.count < 9 || clock.now - start < .milliseconds(50) { rates.append(PeakMeter.rate(repeats, body)) }
+    return Spread(Samples(rates), scale: 1e-9)
   }
 }
 

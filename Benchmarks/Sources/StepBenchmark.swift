@@ -92,6 +92,9 @@ struct StepResult: Encodable {
 }
 
 extension StepResult {
+  /// Ours, theirs, ours, theirs; a large minibatch takes seconds.
+  private static let rounds = 5
+
   init(_ plan: ExecutionPlan, _ parallel: ParallelPlan, _ peer: StepPeer?, _ opponent: PeerProcess?, seconds: Double)
     throws
   {
@@ -107,13 +110,13 @@ extension StepResult {
       next += 1
     }
     let question = StepPeer.Question(
-      model: plan.model.name, batchSize: batchSize, seconds: seconds / Double(KernelResult.rounds))
+      model: plan.model.name, batchSize: batchSize, seconds: seconds / Double(Self.rounds))
     var ours: [Double] = []
     var theirs: [String: [Double]] = [:]
     let meter = PeakMeter(isa: Limits.isaInUse, threads: parallel.workers * parallel.threads)
     var peaks: [Double] = []
     try (0..<2).forEach { _ in try train() }
-    for _ in 0..<KernelResult.rounds {
+    for _ in 0..<Self.rounds {
       ours += try Timing.samples(seconds: question.seconds, train)
       peaks += meter.samples(10)
       guard let opponent else { continue }
@@ -140,7 +143,7 @@ extension StepResult {
 
   func heading(_ greeting: PeerProcess.Greeting?) -> Table {
     say("\(Machine.current.processor), \(isa)")
-    if let greeting { say("against \(greeting.title), in turn, \(KernelResult.rounds) rounds") }
+    if let greeting { say("against \(greeting.title), in turn, \(Self.rounds) rounds") }
     let compared = greeting == nil ? [] : ["peer samples/s", "        layout", "ratio"]
     return Table(
       ["model", "batch", "workers x threads", "samples/s", "     p10..p90", "us/sample", "GFLOP/s", "  peak"]
