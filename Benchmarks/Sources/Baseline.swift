@@ -37,7 +37,7 @@ struct Baseline: Codable {
 
   init(path: String) throws {
     guard let data = FileManager.default.contents(atPath: path) else {
-      throw PeerError("wanted the baseline \(path), found none: save one with bench kernels --save")
+      throw BenchError("wanted the baseline \(path), found none: save one with bench kernels --save")
     }
     self = try JSONDecoder().decode(Baseline.self, from: data)
   }

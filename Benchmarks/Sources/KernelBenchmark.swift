@@ -51,6 +51,7 @@ struct KernelBenchmark: ParsableCommand {
     let cases = try chosenCases()
     let limits = Limits(threads: threads)
     let meter = PeakMeter(isa: limits.isa, threads: threads)
+    let before = try compare.map { try Baseline(path: Baseline.path(limits, in: $0)) }
     let opponent = try peer.map { try Opponent($0, threads: threads) }
     let report = KernelReport(limits, opponent, json: json)
     for testCase in cases {
@@ -63,7 +64,7 @@ struct KernelBenchmark: ParsableCommand {
     try report.finish()
     if let roofline { try report.picture.svg().write(toFile: roofline, atomically: true, encoding: .utf8) }
     if let save { try report.baseline.save(to: Baseline.path(limits, in: save)) }
-    if let compare { try hold(report.baseline, against: Baseline(path: Baseline.path(limits, in: compare))) }
+    if let before { try hold(report.baseline, against: before) }
   }
 
   private func hold(_ now: Baseline, against before: Baseline) throws {

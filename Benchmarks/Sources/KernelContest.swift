@@ -45,7 +45,7 @@ final class Opponent {
       return { try process.ask(Question(problem, seconds: $0), [String: [Double]].self) }
     }
     let own = Limits.isaInUse
-    if let refusal = hg_isa_select(isa) { throw PeerError("\(isa): \(String(cString: refusal))") }
+    if let refusal = hg_isa_select(isa) { throw BenchError("\(isa): \(String(cString: refusal))") }
     let run = KernelRun(problem, threads: threads)
     _ = hg_isa_select(own)
     return { [peer = peer] in [peer.rawValue: run.samples(seconds: $0)] }

@@ -19,8 +19,8 @@ enum Peer: String, CaseIterable, ExpressibleByArgument {
   }
 }
 
-/// Why a peer cannot be measured.
-struct PeerError: Error, CustomStringConvertible {
+/// Why something cannot be measured: no such peer, no such baseline.
+struct BenchError: Error, CustomStringConvertible {
   let description: String
   init(_ description: String) { self.description = description }
 }
@@ -49,7 +49,7 @@ final class PeerProcess {
     (process.standardInput, process.standardOutput) = (input, output)
     try process.run()
     guard let line = Self.line(output, &buffer), let greeting = try? JSONDecoder().decode(Greeting.self, from: line)
-    else { throw PeerError("the peer did not start: \(command.joined(separator: " "))") }
+    else { throw BenchError("the peer did not start: \(command.joined(separator: " "))") }
     self.greeting = greeting
   }
 
@@ -57,12 +57,12 @@ final class PeerProcess {
 
   private struct Refusal: Decodable { var error: String? }
 
-  /// Errors: `PeerError` when the process ended, or with what it complains about.
+  /// Errors: `BenchError` when the process ended, or with what it complains about.
   func ask<Answer: Decodable>(_ question: some Encodable, _ answer: Answer.Type) throws -> Answer {
     try input.fileHandleForWriting.write(contentsOf: Data((try json(question) + "\n").utf8))
-    guard let line = Self.line(output, &buffer) else { throw PeerError("\(greeting.framework) ended") }
+    guard let line = Self.line(output, &buffer) else { throw BenchError("\(greeting.framework) ended") }
     if let refusal = try? JSONDecoder().decode(Refusal.self, from: line).error {
-      throw PeerError("\(greeting.framework): \(refusal)")
+      throw BenchError("\(greeting.framework): \(refusal)")
     }
     return try JSONDecoder().decode(Answer.self, from: line)
   }
@@ -87,12 +87,12 @@ final class PeerProcess {
     let python = ProcessInfo.processInfo.environment["HOURGLASS_PYTHON"] ?? "python3"
     let path = "\(scripts)/\(script)"
     guard FileManager.default.fileExists(atPath: path) else {
-      throw PeerError("wanted the folder \(scripts) here: run bench in the root of the repository")
+      throw BenchError("wanted the folder \(scripts) here: run bench in the root of the repository")
     }
     do {
       return try PeerProcess([python, path] + arguments, environment: preload)
     } catch {
-      throw PeerError("\(error); HOURGLASS_PYTHON names the Python that has the framework")
+      throw BenchError("\(error); HOURGLASS_PYTHON names the Python that has the framework")
     }
   }
 
@@ -100,7 +100,7 @@ final class PeerProcess {
   static func onednn(threads: Int) throws -> PeerProcess {
     let program = ".build/kernels_onednn"
     guard FileManager.default.isExecutableFile(atPath: program) else {
-      throw PeerError("wanted \(program) here: build it with make \(program) DNNL_ROOT=folder-of-oneDNN")
+      throw BenchError("wanted \(program) here: build it with make \(program) DNNL_ROOT=folder-of-oneDNN")
     }
     return try PeerProcess([program, "\(threads)"])
   }
