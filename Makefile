@@ -10,8 +10,10 @@ export HOURGLASS_DATA
 DEMO ?= --epochs 8 --batch-size 64 --learning-rate 0.002 --beta 0.5
 # Only the tests whose name matches, in `test` and `sanitize`: make test FILTER=Conv2D
 FILTER ?=
-# Arguments of the benchmark: make bench BENCH="kernels --help"
+# Arguments of one measurement instead of all of them: make bench BENCH="kernels --help"
 BENCH ?=
+# Folder with include and lib of oneDNN, for `bench kernels --peer onednn`.
+DNNL_ROOT ?= /usr
 
 PROGRAM = .build/release/hourglass
 SWIFT_SOURCES = Package.swift Sources Tests Benchmarks
@@ -20,7 +22,7 @@ C_SOURCES = $(shell git ls-files '*.c' '*.h')
 NO_SWIFT = $(shell Scripts/require-swift)
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s %s\n", $$1, $$2 }' Makefile
 
 demo: build ## train a small VAE on the built-in images, evaluate it and say where its pictures are
 	rm -rf runs/demo
@@ -50,8 +52,18 @@ format: setup ## lay the sources out as `check` wants them
 	swift format --in-place --parallel --recursive $(SWIFT_SOURCES)
 	clang-format -i $(C_SOURCES)
 
-bench: build ## time kernels and training steps; BENCH="..." for arguments
-	.build/release/bench $(BENCH)
+bench: build ## limits, kernels and steps in turn with PyTorch, ten minutes; BENCH="..." for one measurement
+	$(if $(BENCH),.build/release/bench $(BENCH),Benchmarks/report)
+
+bench-baseline: build ## save what the kernels reach on this processor, in Benchmarks/Baselines
+	.build/release/bench kernels --save Benchmarks/Baselines
+
+bench-compare: build ## show which kernels got slower than saved for this processor
+	.build/release/bench kernels --compare Benchmarks/Baselines
+
+.build/kernels_onednn: Benchmarks/Peers/kernels_onednn.cpp
+	@mkdir -p $(@D)
+	$(CXX) -O2 -std=c++17 -fopenmp -I'$(DNNL_ROOT)/include' $< -L'$(DNNL_ROOT)/lib' -Wl,-rpath,'$(DNNL_ROOT)/lib' -ldnnl -o $@
 
 sanitize: setup ## all tests under the thread, address and undefined-behaviour sanitizers; FILTER=Name for some
 	Scripts/sanitize $(if $(FILTER),--filter '$(FILTER)')
@@ -71,4 +83,4 @@ setup:
 	$(if $(NO_SWIFT),$(error $(NO_SWIFT)))
 	@Scripts/setup
 
-.PHONY: help demo test build check format bench sanitize install clean setup
+.PHONY: help demo test build check format bench bench-baseline bench-compare sanitize install clean setup

@@ -44,12 +44,18 @@ let package = Package(
       dependencies: [
         "HourglassTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
+    .target(
+      name: "CLimits", path: "Benchmarks/Limits",
+      cSettings: [
+        .unsafeFlags(kernelFlags),
+        .unsafeFlags(["-fopenmp"], .when(traits: ["OpenMP"])),
+      ]),
     .executableTarget(
       name: "bench",
       dependencies: [
-        "HourglassTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "HourglassTraining", "CLimits", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ],
-      path: "Benchmarks", exclude: ["Peers"], sources: ["Sources"]),
+      path: "Benchmarks/Sources"),
     .target(name: "TestSupport", dependencies: ["HourglassTraining"], path: "Tests/TestSupport"),
     .target(name: "HeapProbe", path: "Tests/HeapProbe"),
     .testTarget(name: "HourglassKernelsTests", dependencies: ["HourglassKernels", "TestSupport"]),
@@ -59,6 +65,7 @@ let package = Package(
       name: "HourglassTrainingTests", dependencies: ["HourglassTraining", "TestSupport", "HeapProbe"],
       exclude: ["Golden"]),
     .testTarget(name: "hourglassTests", dependencies: ["hourglass", "TestSupport"]),
+    .testTarget(name: "benchTests", dependencies: ["bench"], path: "Tests/BenchTests"),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

@@ -4,11 +4,15 @@
 
 Prints one JSON line. The time is cut into slices; samplesPerSecond is the median of the slices' rates. Name the
 allocator with every figure: under glibc's malloc large activations are mapped afresh in every step.
+
+With --serve it answers `bench step --peer torch`, which starts it: a JSON line with model, batch size and seconds comes in,
+one with the seconds of each step in both memory layouts goes out, again and again.
 """
 import argparse
 import json
 import os
 import statistics
+import sys
 import time
 
 import torch
@@ -45,23 +49,49 @@ def run(step, seconds):
     return count, time.perf_counter() - start
 
 
+def serve(framework, allocator):
+    print(json.dumps(dict(framework=framework, allocator=allocator)), flush=True)
+    last, steps = None, {}
+    for line in sys.stdin:
+        question = json.loads(line)
+        model = question["model"], question["batchSize"]
+        if model != last:
+            last, steps = model, {}  # the old model's memory goes before the new one's comes
+            steps = {name: make_step(*model, name == "channels_last") for name in ("nchw", "channels_last")}
+            for step in steps.values():
+                run(step, 0.2)
+        answer = {}
+        for name, step in steps.items():
+            times, start = [], time.perf_counter()
+            while not times or time.perf_counter() - start < question["seconds"]:
+                begin = time.perf_counter()
+                step(len(times))
+                times.append(time.perf_counter() - begin)
+            answer[name] = times
+        print(json.dumps(answer), flush=True)
+
+
 def main():
     arguments = argparse.ArgumentParser()
-    arguments.add_argument("--model", required=True, choices=list(MODELS))
+    arguments.add_argument("--serve", action="store_true", help="answer bench")
+    arguments.add_argument("--model", default="conv-vae-28", choices=list(MODELS))
     arguments.add_argument("--batch-size", type=int, default=128)
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--seconds", type=float, default=5, help="measured time, without the warm-up")
     arguments.add_argument("--channels-last", action="store_true")
     arguments = arguments.parse_args()
     torch.set_num_threads(arguments.threads)
+    framework = f"torch-{torch.__version__}"
+    allocator = os.path.basename(os.environ.get("LD_PRELOAD", "").split(":")[0]) or "glibc"
+    if arguments.serve:
+        return serve(framework, allocator)
 
     step = make_step(arguments.model, arguments.batch_size, arguments.channels_last)
     run(step, 0.5)
     slices = [run(step, arguments.seconds / SLICES) for _ in range(SLICES)]
     rates = [count * arguments.batch_size / seconds for count, seconds in slices]
-    allocator = os.path.basename(os.environ.get("LD_PRELOAD", "").split(":")[0]) or "glibc"
     print(json.dumps(dict(
-        framework=f"torch-{torch.__version__}", model=arguments.model, batchSize=arguments.batch_size,
+        framework=framework, model=arguments.model, batchSize=arguments.batch_size,
         threads=arguments.threads, channelsLast=arguments.channels_last, allocator=allocator,
         samplesPerSecond=round(statistics.median(rates), 1), slowestSlice=round(min(rates), 1),
         fastestSlice=round(max(rates), 1), steps=sum(count for count, _ in slices))))

@@ -1,19 +1,40 @@
 import ArgumentParser
+import Foundation
 import HourglassModels
 
 /// Times Hourglass on the machine at hand.
 @main
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure whole training steps and single layers.",
-    subcommands: [StepBenchmark.self, LayerBenchmark.self], defaultSubcommand: StepBenchmark.self)
+    commandName: "bench", abstract: "Measure the machine's limits, single kernels and whole training steps.",
+    discussion: """
+      Examples:
+        bench limits --threads 2
+        bench kernels --model conv-vae-28 --peer torch
+        bench step --model conv-vae-28 --batch-size 128 --workers 2 --json
+
+      HOURGLASS_ISA chooses the instruction set (avx512, avx2, neon, baseline), HOURGLASS_PYTHON the Python of peers.
+      """,
+    subcommands: [LimitsBenchmark.self, KernelBenchmark.self, StepBenchmark.self])
+
+  static func main() {
+    // An idle OpenMP thread spins for 200 ms unless told otherwise, which would slow whoever is measured next.
+    setenv("KMP_BLOCKTIME", "1", 0)
+    // A peer that ended is an error to report, not the end of this program.
+    signal(SIGPIPE, SIG_IGN)
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch { exit(withError: error) }
+  }
 }
 
-/// A model by its name.
-func model(named name: String) throws -> Autoencoder {
+/// A model by its name, or all of them.
+func models(named name: String) throws -> [Autoencoder] {
+  if name == "all" { return ModelCatalog.models }
   guard let model = ModelCatalog.model(name) else {
     let known = ModelCatalog.models.map(\.name).joined(separator: ", ")
-    throw ValidationError("--model: wanted one of \(known), found \(name)")
+    throw ValidationError("--model: wanted all or one of \(known), found \(name)")
   }
-  return model
+  return [model]
 }

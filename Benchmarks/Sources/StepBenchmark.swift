@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import HourglassData
 import HourglassModels
 import HourglassTraining
@@ -7,71 +8,155 @@ import HourglassTraining
 struct StepBenchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "step", abstract: "Time whole training steps.",
-    discussion: "Example: bench step --model conv-vae-28 --batch-size 128 --workers 2 --seconds 10 --json")
+    discussion: """
+      Examples:
+        bench step --model conv-vae-28 --batch-size 128 --workers 2 --seconds 10 --json
+        bench step --workers 2 --peer torch
+        bench step --model conv-ae-28 --batch-size 64 128 256 512 1024
+
+      Columns: samples per second, median and 10th to 90th percentile of the steps; microseconds for a sample; GFLOP/s
+      with padding counted; share of the peak of multiply-adds that workers x threads cores reached in this run; with
+      --peer the peer's samples per second in its better layout, with as many threads, and how many times that we reach.
+      """)
 
   @Option(help: "A model by its name, or all.") var model = "all"
-  @Option(help: "Samples of a minibatch.") var batchSize = 128
+  @Option(parsing: .upToNextOption, help: "Samples of a minibatch; several are measured one after the other.")
+  var batchSize = [128]
   @Option(help: "Workers; by default what training would choose.") var workers: Int?
   @Option(help: "OpenMP threads in each worker.") var threads: Int?
-  @Option(help: "Seconds of measuring for each model.") var seconds = 5.0
-  @Flag(help: "One JSON object a model.") var json = false
-
-  struct Result: Encodable {
-    var model: String
-    var batchSize: Int
-    var workers: Int
-    var threads: Int
-    var steps: Int
-    /// From the median step.
-    var samplesPerSecond: Double
-    /// From the steps at the 10th and the 90th percentile of time.
-    var samplesPerSecondP10: Double
-    var samplesPerSecondP90: Double
-    /// Padding counted.
-    var gflops: Double
-  }
+  @Option(help: "Seconds of measuring for each model and side.") var seconds = 5.0
+  @Option(help: "Measure in turn with torch (PyTorch) or keras (Keras 3 on TensorFlow).") var peer: StepPeer?
+  @Flag(help: "One JSON object a model and batch size.") var json = false
 
   func run() throws {
-    let models = model == "all" ? ModelCatalog.models : [try bench.model(named: model)]
-    if !json { print("model        batch  workers x threads  samples/s     p90     p10  GFLOP/s  steps") }
-    for model in models {
-      let result = try measure(model)
-      if json {
-        print(try bench.json(result))
-      } else {
-        let columns = [
-          result.model.padding(toLength: 12, withPad: " ", startingAt: 0), pad("\(batchSize)", 5),
-          pad("\(result.workers) x \(result.threads)", 18), pad(fixed(result.samplesPerSecond, 0), 10),
-          pad(fixed(result.samplesPerSecondP90, 0), 7), pad(fixed(result.samplesPerSecondP10, 0), 7),
-          pad(fixed(result.gflops, 1), 8), pad("\(result.steps)", 6),
-        ]
-        print(columns.joined(separator: " "))
+    var opponent: PeerProcess?
+    var table: Table?
+    for model in try models(named: model) {
+      for samples in batchSize {
+        let plan = try ExecutionPlan(model, batchSize: samples)
+        let parallel = ParallelPlan(workers: workers, threads: threads, shards: plan.shards)
+        if let peer, opponent == nil { opponent = try peer.start(threads: parallel.workers * parallel.threads) }
+        let result = try StepResult(plan, parallel, peer, opponent, seconds: seconds)
+        if json {
+          say(try bench.json(result))
+        } else {
+          if table == nil { table = result.heading(opponent?.greeting) }
+          table?.row(result.cells)
+        }
       }
     }
   }
+}
 
-  private func measure(_ model: Autoencoder) throws -> Result {
-    let plan = try ExecutionPlan(model, batchSize: batchSize)
-    let parallel = ParallelPlan(workers: workers, threads: threads, shards: plan.shards)
-    let data = try Dataset.synthetic(shape: model.input, count: max(1024, batchSize), seed: 1, split: .train)
-    let step = TrainingStep(
-      plan: plan, parallel: parallel, optimizer: Optimizer(), seed: 1, beta: 1, data: data)
+/// Who trains the same models.
+enum StepPeer: String, CaseIterable, ExpressibleByArgument {
+  case torch, keras
+
+  func start(threads: Int) throws -> PeerProcess {
+    switch self {
+    case .torch: try .python("train_torch.py", ["--serve", "--threads", "\(threads)"])
+    case .keras: try .python("train_keras.py", ["--threads", "\(threads)"])
+    }
+  }
+
+  struct Question: Encodable {
+    var model: String
+    var batchSize: Int
+    var seconds: Double
+  }
+}
+
+/// What the steps of one model gave.
+struct StepResult: Encodable {
+  struct Comparison: Encodable {
+    var peer: String
+    /// The one that counts: the fastest.
+    var layout: String
+    var samplesPerSecond, samplesPerSecondP10, samplesPerSecondP90: Double
+    /// Ours over theirs, of the medians.
+    var ratio: Double
+  }
+
+  var model: String
+  var batchSize: Int
+  var workers: Int
+  var threads: Int
+  var isa: String
+  /// From the median step, and from those at the 90th and the 10th percentile of time.
+  var samplesPerSecond, samplesPerSecondP10, samplesPerSecondP90: Double
+  /// Padding counted.
+  var gflops: Double
+  /// Of the multiply-adds from registers on workers x threads cores, in this run.
+  var peakShare: Double
+  var comparison: Comparison?
+}
+
+extension StepResult {
+  /// Ours, theirs, ours, theirs; a large minibatch takes seconds.
+  private static let rounds = 5
+
+  init(_ plan: ExecutionPlan, _ parallel: ParallelPlan, _ peer: StepPeer?, _ opponent: PeerProcess?, seconds: Double)
+    throws
+  {
+    let batchSize = plan.batchSize
+    let data = try Dataset.synthetic(shape: plan.model.input, count: max(1024, batchSize), seed: 1, split: .train)
+    let step = TrainingStep(plan: plan, parallel: parallel, optimizer: Optimizer(), seed: 1, beta: 1, data: data)
     Initializer.fill(step.parameters, plan: plan, seed: 1)
     let order = BatchOrder(count: data.count / batchSize * batchSize, batchSize: batchSize, seed: 1)
     let items = order.permutation(epoch: 0)
     var next = 0
-    let timing = try Timing(budget: seconds) {
+    func train() throws {
       _ = try step.run(step: next, items: items[order.batch(step: next % order.stepsPerEpoch).range])
       next += 1
     }
-    func rate(_ q: Double) -> Double { Double(batchSize) / timing.quantile(q) }
-    return Result(
-      model: model.name, batchSize: batchSize, workers: parallel.workers, threads: parallel.threads,
-      steps: timing.seconds.count, samplesPerSecond: rate(0.5), samplesPerSecondP10: rate(0.9),
-      samplesPerSecondP90: rate(0.1), gflops: rate(0.5) * Double(ModelSummary(plan).trainingFlops) / 1e9)
+    let question = StepPeer.Question(
+      model: plan.model.name, batchSize: batchSize, seconds: seconds / Double(Self.rounds))
+    var ours: [Double] = []
+    var theirs: [String: [Double]] = [:]
+    let meter = PeakMeter(isa: Limits.isaInUse, threads: parallel.workers * parallel.threads)
+    var peaks: [Double] = []
+    try (0..<2).forEach { _ in try train() }
+    for _ in 0..<Self.rounds {
+      ours += try Timing.samples(seconds: question.seconds, train)
+      peaks += meter.samples(10)
+      guard let opponent else { continue }
+      // Until our idle threads sleep.
+      usleep(3_000)
+      theirs.merge(try opponent.ask(question, [String: [Double]].self)) { $0 + $1 }
+    }
+
+    let time = Samples(ours)
+    func rate(_ time: Samples, _ q: Double) -> Double { Double(batchSize) / time.quantile(q) }
+    (self.model, self.batchSize) = (plan.model.name, batchSize)
+    (workers, threads) = (parallel.workers, parallel.threads)
+    (samplesPerSecond, samplesPerSecondP10, samplesPerSecondP90) = (rate(time, 0.5), rate(time, 0.9), rate(time, 0.1))
+    gflops = samplesPerSecond * Double(ModelSummary(plan).trainingFlops) / 1e9
+    isa = Limits.isaInUse
+    peakShare = gflops / Samples(peaks).median
+    let layouts = theirs.mapValues { Samples($0) }
+    if let peer, let (layout, time) = layouts.min(by: { $0.value.median < $1.value.median }) {
+      comparison = Comparison(
+        peer: peer.rawValue, layout: layout, samplesPerSecond: rate(time, 0.5), samplesPerSecondP10: rate(time, 0.9),
+        samplesPerSecondP90: rate(time, 0.1), ratio: samplesPerSecond / rate(time, 0.5))
+    }
   }
 
-  private func pad(_ text: String, _ width: Int) -> String {
-    String(repeating: " ", count: max(0, width - text.count)) + text
+  func heading(_ greeting: PeerProcess.Greeting?) -> Table {
+    say("\(Machine.current.processor), \(isa)")
+    if let greeting { say("against \(greeting.title), in turn, \(Self.rounds) rounds") }
+    let compared = greeting == nil ? [] : ["peer samples/s", "        layout", "ratio"]
+    return Table(
+      ["model", "batch", "workers x threads", "samples/s", "     p10..p90", "us/sample", "GFLOP/s", "  peak"]
+        + compared,
+      first: 12)
+  }
+
+  var cells: [String] {
+    let other = comparison.map { [fixed($0.samplesPerSecond, 0), $0.layout, fixed($0.ratio, 2)] }
+    return [
+      model, "\(batchSize)", "\(workers) x \(threads)", fixed(samplesPerSecond, 0),
+      "\(fixed(samplesPerSecondP10, 0))..\(fixed(samplesPerSecondP90, 0))", fixed(1e6 / samplesPerSecond, 1),
+      fixed(gflops, 1), percent(peakShare),
+    ] + (other ?? [])
   }
 }

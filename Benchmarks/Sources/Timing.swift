@@ -1,35 +1,47 @@
 import Foundation
 
-/// Times of repeated calls, in seconds.
-struct Timing {
-  private(set) var seconds: [Double]
+/// Measured values of one thing, at least one, in ascending order.
+struct Samples {
+  let sorted: [Double]
 
-  /// Calls `body` until `budget` seconds are over, at least five times, after two calls that do not count.
-  init(budget: Double, _ body: () throws -> Void) rethrows {
-    try body()
-    try body()
+  init(_ values: [Double]) { sorted = values.sorted() }
+
+  var median: Double { quantile(0.5) }
+  func quantile(_ q: Double) -> Double { sorted[min(sorted.count - 1, Int(q * Double(sorted.count)))] }
+}
+
+/// A measured value as it is reported: the median, and between which values eight of ten lie.
+struct Spread: Codable, Equatable {
+  var median, p10, p90: Double
+
+  init(_ samples: Samples, scale: Double = 1) {
+    (median, p10, p90) = (samples.median * scale, samples.quantile(0.1) * scale, samples.quantile(0.9) * scale)
+  }
+}
+
+enum Timing {
+  /// Seconds of a call, again and again for so many seconds; calls shorter than a millisecond are averaged over one.
+  static func samples(seconds: Double, _ body: () throws -> Void) rethrows -> [Double] {
+    let shortest = 1e-3
     let clock = ContinuousClock()
     let start = clock.now
     var times: [Double] = []
-    while times.count < 5 || (clock.now - start) / .seconds(1) < budget {
+    repeat {
       let begin = clock.now
-      try body()
-      times.append((clock.now - begin) / .seconds(1))
-    }
-    seconds = times.sorted()
+      var calls = 0.0
+      var elapsed = 0.0
+      repeat {
+        try body()
+        calls += 1
+        elapsed = (clock.now - begin) / .seconds(1)
+      } while elapsed < shortest
+      times.append(elapsed / calls)
+    } while (clock.now - start) / .seconds(1) < seconds
+    return times
   }
-
-  var median: Double { quantile(0.5) }
-
-  func quantile(_ q: Double) -> Double { seconds[min(seconds.count - 1, Int(q * Double(seconds.count)))] }
 }
 
-/// A number with so many digits behind the point.
-func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
-
-/// One object of JSON on a line.
-func json(_ value: some Encodable) throws -> String {
-  let encoder = JSONEncoder()
-  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-  return String(decoding: try encoder.encode(value), as: UTF8.self)
+extension Collection<Double> {
+  /// (product of all)^(1/count); NaN of none.
+  var geometricMean: Double { exp(map { log($0) }.reduce(0, +) / Double(count)) }
 }

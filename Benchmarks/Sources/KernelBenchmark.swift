@@ -1,0 +1,100 @@
+import ArgumentParser
+import Foundation
+import HourglassKernels
+import HourglassModels
+
+/// Single passes of single layers.
+struct KernelBenchmark: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "kernels", abstract: "Time single passes of layers, each verified against its definition first.",
+    discussion: """
+      A case is a pass of a layer of a model, such as conv-vae-28/encoder.1/backward-filter, or a problem in one line:
+      sizes, operation (conv, convt, dense, pool), pass.
+
+      Examples:
+        bench kernels --model conv-ae-32 --batch-size 32
+        bench kernels conv-vae-28/encoder.1 backward-filter
+        bench kernels "n32 c32 h14 w14 k64 r4 s4 u2 v2 pad1 conv backward-filter" --peer torch
+        bench kernels "n128 i3136 o256 dense forward" "n32 c32 h28 w28 r2 s2 u2 v2 pool backward"
+        bench kernels --threads 2 --peer one-thread
+        bench kernels --random 60 --seed 1 --peer torch
+        bench kernels --compare Benchmarks/Baselines
+
+      Columns: median time of a call and its 10th to 90th percentile; GFLOP/s with padding counted; share of the peak of
+      multiply-adds measured in this run; share of what multiply-adds and memory allow, when every byte moves once; with
+      --peer the peer's time in its better layout, and how many times longer that is.
+      """)
+
+  @Argument(help: "Parts of cases' names, or problems.") var cases: [String] = []
+  @Option(help: "A model by its name, or all.") var model = "all"
+  @Option(help: "Samples of a model's cases.") var batchSize = 32
+  @Option(help: "So many convolutions of random geometry, in the place of a model's.") var random: Int?
+  @Option(help: "From which random geometries follow.") var seed: UInt64 = 1
+  @Option(help: "OpenMP threads.") var threads = 1
+  @Option(help: "Seconds of measuring for each case and side.") var seconds = 0.2
+  @Option(help: "Measure in turn with torch, onednn, ourselves on one thread (one-thread) or with AVX2 (avx2).")
+  var peer: Peer?
+  @Option(help: "Draw the roofline with the cases below it, as SVG.") var roofline: String?
+  @Option(help: "A folder in which to save what this processor reached.") var save: String?
+  @Option(help: "A folder with what was saved: exit with 1 where a case got slower by a tenth.") var compare: String?
+  @Flag(help: "One JSON object a case, then one of the comparison.") var json = false
+
+  func validate() throws {
+    try checkThreads(threads)
+    if random != nil && !cases.isEmpty {
+      throw ValidationError("--random: wanted no cases beside it, found \(cases[0])")
+    }
+    if let random, random < 1 { throw ValidationError("--random: wanted at least 1, found \(random)") }
+  }
+
+  func run() throws {
+    let cases = try chosenCases()
+    let limits = Limits(threads: threads)
+    let meter = PeakMeter(isa: limits.isa, threads: threads)
+    let before = try compare.map { try Baseline(path: Baseline.path(limits, in: $0)) }
+    let opponent = try peer.map { try Opponent($0, threads: threads) }
+    let report = KernelReport(limits, opponent, json: json)
+    for testCase in cases {
+      let run = KernelRun(testCase.problem, threads: threads)
+      if let wrong = run.verify() {
+        throw WrongResult(description: "\(testCase.name) (\(testCase.problem)), \(run.isa): \(wrong)")
+      }
+      try report.add(KernelResult(testCase, run, limits, meter, opponent, seconds: seconds), testCase.problem)
+    }
+    try report.finish()
+    if let roofline { try report.picture.svg().write(toFile: roofline, atomically: true, encoding: .utf8) }
+    if let save { try report.baseline.save(to: Baseline.path(limits, in: save)) }
+    if let before { try hold(report.baseline, against: before) }
+  }
+
+  private func hold(_ now: Baseline, against before: Baseline) throws {
+    let slower = before.slower(now)
+    let head = "slower than saved by more than \(percent(Baseline.tolerance - 1)), both relative to the peak"
+    if slower.isEmpty { return say("no case is \(head)") }
+    throw Slower(
+      description: (["\(head):"] + slower.map { "  \(fixed($0.ratio, 2))  \($0.name)" }).joined(separator: "\n"))
+  }
+
+  private func chosenCases() throws -> [KernelCase] {
+    let problems = try cases.filter { $0.contains(" ") }.map { KernelCase(name: $0, problem: try Problem($0)) }
+    let parts = cases.filter { !$0.contains(" ") }
+    if let random {
+      return (0..<random).map {
+        KernelCase(name: "seed \(seed), number \($0)", problem: .random(seed: seed, number: $0))
+      }
+    }
+    if !problems.isEmpty && parts.isEmpty { return problems }
+    let all = try models(named: model).flatMap { try KernelCase.cases(of: $0, samples: batchSize) }
+    let chosen = all.filter { one in parts.isEmpty || parts.contains { one.name.contains($0) } }
+    guard !chosen.isEmpty else {
+      throw ValidationError("no case of --model \(model) has a name with \(parts.joined(separator: " or "))")
+    }
+    return problems + chosen.distinct
+  }
+}
+
+/// Cases that cost more than they did.
+struct Slower: Error, CustomStringConvertible { let description: String }
+
+/// A kernel that does not agree with its definition.
+struct WrongResult: Error, CustomStringConvertible { let description: String }

@@ -1,0 +1,123 @@
+import Foundation
+import HourglassKernels
+
+/// The other side of a comparison, ready for one problem after another.
+final class Opponent {
+  let peer: Peer
+  let title: String
+  private let process: PeerProcess?
+  /// What the opponent computes with, where it is ourselves.
+  let threads: Int
+  let isa: String
+  let meter: PeakMeter
+
+  init(_ peer: Peer, threads: Int) throws {
+    self.peer = peer
+    self.threads = peer == .oneThread ? 1 : threads
+    isa = peer == .avx2 ? "avx2" : Limits.isaInUse
+    meter = PeakMeter(isa: isa, threads: self.threads)
+    switch peer {
+    case .torch: process = try .python("kernels_torch.py", ["--threads", "\(threads)"])
+    case .onednn: process = try .onednn(threads: threads)
+    case .oneThread, .avx2: process = nil
+    }
+    title = process?.greeting.title ?? peer.rawValue
+  }
+
+  private struct Question: Encodable {
+    var operation, pass: String
+    var n, c, h, w, k, r, s, u, v, padHeight, padWidth: Int
+    var seconds: Double
+
+    init(_ p: Problem, seconds: Double) {
+      (operation, pass) = (p.operation.rawValue, p.pass.rawValue)
+      (n, c, h, w, k) = (p.samples, p.input.channels, p.input.height, p.input.width, p.outputChannels)
+      (r, s, u, v) = (p.kernel.height, p.kernel.width, p.stride.height, p.stride.width)
+      (padHeight, padWidth) = (p.padding.height, p.padding.width)
+      self.seconds = seconds
+    }
+  }
+
+  /// What takes the opponent's time: seconds of a call for each layout, measured for so many seconds each; none where
+  /// it has no such operation.
+  func stopwatch(for problem: Problem) throws -> (Double) throws -> [String: [Double]] {
+    if let process {
+      return { try process.ask(Question(problem, seconds: $0), [String: [Double]].self) }
+    }
+    let own = Limits.isaInUse
+    if let refusal = hg_isa_select(isa) { throw BenchError("\(isa): \(String(cString: refusal))") }
+    let run = KernelRun(problem, threads: threads)
+    _ = hg_isa_select(own)
+    return { [peer = peer] in [peer.rawValue: run.samples(seconds: $0)] }
+  }
+}
+
+/// What a contest over one problem gave.
+struct KernelResult: Encodable {
+  struct Comparison: Encodable {
+    var peer: String
+    /// The layout that counts: the fastest.
+    var layout: String
+    var seconds: Spread
+    /// Their time over ours; for an instruction set, its share of its own peak over ours of ours.
+    var ratio: Double
+  }
+
+  var name: String
+  var problem: String
+  var isa: String
+  var threads: Int
+  var seconds: Spread
+  /// Padding counted; nil where there is nothing to multiply.
+  var gflops: Double?
+  /// GFLOP/s of multiply-adds from registers, measured in turn with the calls, and our share of it.
+  var peak: Double
+  var peakShare: Double?
+  /// GB/s of what has to be read and written at least once.
+  var gigabytesPerSecond: Double
+  /// Of what multiply-adds and memory together allow: `Limits.bound`.
+  var limitShare: Double
+  var comparison: Comparison?
+}
+
+extension KernelResult {
+  /// Ours, theirs, ours, theirs: noise of the machine meets both alike.
+  static let rounds = 10
+
+  init(
+    _ testCase: KernelCase, _ run: KernelRun, _ limits: Limits, _ meter: PeakMeter, _ opponent: Opponent?,
+    seconds budget: Double
+  ) throws {
+    let problem = testCase.problem
+    let theirStopwatch = try opponent?.stopwatch(for: problem)
+    var (ours, ourPeaks, theirPeaks) = ([Double](), [Double](), [Double]())
+    var theirs: [String: [Double]] = [:]
+    _ = try theirStopwatch?(0)
+    run.call()
+    for _ in 0..<Self.rounds {
+      ours += run.samples(seconds: budget / Double(Self.rounds))
+      ourPeaks += meter.samples(5)
+      guard let opponent, let theirStopwatch else { continue }
+      // Until our idle threads sleep: KMP_BLOCKTIME is a millisecond.
+      if run.threads > 1 { usleep(3_000) }
+      theirs.merge(try theirStopwatch(budget / Double(Self.rounds))) { $0 + $1 }
+      if opponent.peer == .avx2 { theirPeaks += opponent.meter.samples(5) }
+    }
+
+    name = testCase.name
+    self.problem = problem.description
+    (isa, threads) = (run.isa, run.threads)
+    seconds = Spread(Samples(ours))
+    peak = Samples(ourPeaks).median
+    gflops = problem.flops > 0 ? problem.flops / seconds.median / 1e9 : nil
+    peakShare = gflops.map { [peak] in $0 / peak }
+    gigabytesPerSecond = problem.bytes / seconds.median / 1e9
+    limitShare = max(problem.flops / (peak * 1e9), limits.seconds(moving: problem.bytes)) / seconds.median
+    let best = theirs.mapValues { Spread(Samples($0)) }.min { $0.value.median < $1.value.median }
+    if let opponent, let (layout, time) = best.map({ ($0.key, $0.value) }) {
+      let gain = time.median / seconds.median
+      let ratio = theirPeaks.isEmpty ? gain : peak / (Samples(theirPeaks).median * gain)
+      comparison = Comparison(peer: opponent.peer.rawValue, layout: layout, seconds: time, ratio: ratio)
+    }
+  }
+}

@@ -1,0 +1,148 @@
+import CLimits
+import Foundation
+import HourglassKernels
+import HourglassModels
+
+/// What the machine reaches at most with the instruction set in use, measured on the spot.
+struct Limits: Codable {
+  /// A level of memory: a cache, nearest first, or what lies behind all of them.
+  struct Level: Codable {
+    var name: String
+    /// What the level holds for one thread; nil for memory.
+    var capacity: Int?
+    /// What each thread read in the measurement.
+    var bytes: Int
+    /// GB/s of all threads together; the triad counts two reads and a write.
+    var read, triad: Spread
+
+    /// The most that any mix of reading and writing reached.
+    var bandwidth: Double { max(read.median, triad.median) * 1e9 }
+  }
+
+  var processor: String
+  var isa: String
+  var threads: Int
+  /// GFLOP/s of multiply-adds that never leave the registers, of all threads together.
+  var multiplyAdd: Spread
+  /// GFLOP/s of the library's own register tile on one thread, with its operands in the first-level cache.
+  var tile: Spread
+  var levels: [Level]
+
+  /// Seconds for moving so many bytes once, when every level holds as much of them as it can: below it and below
+  /// flops / peak no computation can stay (Williams, Waterman & Patterson, "Roofline", 2009).
+  func seconds(moving bytes: Double) -> Double {
+    var (rest, seconds) = (bytes, 0.0)
+    for level in levels {
+      let part = min(rest, level.capacity.map { Double($0 * threads) } ?? rest)
+      seconds += part / level.bandwidth
+      rest -= part
+    }
+    return seconds
+  }
+
+  static var isaInUse: String { String(cString: hg_isa_name()) }
+
+  /// Measures; about two seconds.
+  init(threads: Int) {
+    processor = Machine.current.processor
+    let isa = Self.isaInUse
+    self.isa = isa
+    self.threads = threads
+    multiplyAdd = Spread(Samples(PeakMeter(isa: isa, threads: threads).samples(50)))
+    tile = Self.tile()
+    let memory = FloatBuffer(count: Self.bytesOfMemory / 4)
+    levels = Self.sizes(threads: threads).map { Self.level($0, isa: isa, threads: threads, memory) }
+  }
+
+  /// Beyond any cache, without asking too much of a small machine.
+  private static var bytesOfMemory: Int { min(max(256 << 20, 3 * (Machine.current.caches.last ?? 0)), 1 << 30) }
+
+  /// A dense layer whose weights (16 KiB) stay in the first-level cache, and of whose rows a tile's pass through it.
+  private static func tile() -> Spread {
+    var geometry = hg_dense(size: MemoryLayout<hg_dense>.size, samples: 48, inputs: 128, outputs: 32)
+    let (x, weight, y) = (FloatBuffer(count: 48 * 128), FloatBuffer(count: 128 * 32), FloatBuffer(count: 48 * 32))
+    let scratch = FloatBuffer(count: hg_dense_forward_scratch(&geometry, nil))
+    return spread { repeats in
+      for _ in 0..<repeats {
+        hg_dense_forward(
+          &geometry, x.pointer, weight.pointer, nil, HG_ACTIVATION_LINEAR, y.pointer, scratch.pointer, nil)
+      }
+      return 2 * 48 * 128 * 32 * Double(repeats)
+    }
+  }
+
+  /// Name, capacity and bytes to read of each level: half of the first two caches; of the last, which threads and
+  /// neighbours share, a slice well outside the one before it.
+  private static func sizes(threads: Int) -> [(name: String, capacity: Int?, bytes: Int)] {
+    let caches = Machine.current.caches
+    let levels = caches.enumerated().map { index, size in
+      let isShared = index >= 2
+      let slice = Int((Double(size) * Double(caches[max(0, index - 1)])).squareRoot())
+      return (
+        name: "L\(index + 1)", capacity: Optional(isShared ? size / threads : size),
+        bytes: isShared ? min(slice, size / 2 / threads) : size / 2
+      )
+    }
+    return levels + [(name: "memory", capacity: nil, bytes: bytesOfMemory / threads)]
+  }
+
+  private static func level(
+    _ size: (name: String, capacity: Int?, bytes: Int), isa: String, threads: Int, _ memory: FloatBuffer
+  ) -> Level {
+    let floats = size.bytes / 4
+    return Level(
+      name: size.name, capacity: size.capacity, bytes: size.bytes,
+      read: spread { limits_read(isa, threads, floats, $0, memory.pointer) },
+      triad: spread { limits_triad(isa, threads, floats, $0, memory.pointer) })
+  }
+
+  /// Work per second in units of 10^9, where `body` does a piece of work so many times and answers how much that was:
+  /// samples of a millisecond for 50, at least nine where a piece takes longer.
+  private static func spread(_ body: (Int) -> Double) -> Spread {
+    let repeats = PeakMeter.repeats(filling: 1e-3, body)
+    let clock = ContinuousClock()
+    let start = clock.now
+    var rates: [Double] = []
+    while rates.count < 9 || clock.now - start < .milliseconds(50) { rates.append(PeakMeter.rate(repeats, body)) }
+    return Spread(Samples(rates), scale: 1e-9)
+  }
+}
+
+/// GFLOP/s of every thread multiplying and adding in registers, to be measured in turn with what is compared to it.
+///
+/// A sample takes a millisecond, as those of `Timing`: whoever interrupts us now and then spares both medians.
+struct PeakMeter {
+  private let isa: String
+  private let threads: Int
+  private let repeats: Int
+
+  init(isa: String, threads: Int) {
+    (self.isa, self.threads) = (isa, threads)
+    repeats = Self.repeats(filling: 1e-3) { limits_multiply_add(isa, threads, $0) }
+  }
+
+  func samples(_ count: Int) -> [Double] {
+    (0..<count).map { _ in Self.rate(repeats) { limits_multiply_add(isa, threads, $0) } / 1e9 }
+  }
+
+  /// How many repeats take so long, by the fastest of a few attempts.
+  static func repeats(filling seconds: Double, _ body: (Int) -> Double) -> Int {
+    var repeats = 1
+    func fastest() -> Double { (0..<3).map { _ in time(repeats, body).seconds }.min() ?? 0 }
+    while fastest() < seconds { repeats *= 2 }
+    return repeats
+  }
+
+  /// Work per second.
+  static func rate(_ repeats: Int, _ body: (Int) -> Double) -> Double {
+    let (seconds, work) = time(repeats, body)
+    return work / seconds
+  }
+
+  private static func time(_ repeats: Int, _ body: (Int) -> Double) -> (seconds: Double, work: Double) {
+    let clock = ContinuousClock()
+    let begin = clock.now
+    let work = body(repeats)
+    return ((clock.now - begin) / .seconds(1), work)
+  }
+}

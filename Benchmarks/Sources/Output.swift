@@ -1,0 +1,39 @@
+import Foundation
+
+/// Rows under a heading: the first column to the left, all others to the right.
+struct Table {
+  let widths: [Int]
+
+  /// Prints the heading; a column is as wide as its title, or wider by leading blanks in it.
+  init(_ titles: [String], first: Int) {
+    widths = [first] + titles.dropFirst().map(\.count)
+    row(titles.map { $0.trimmingCharacters(in: .whitespaces) })
+  }
+
+  func row(_ cells: [String]) {
+    let padded = zip(cells, widths).enumerated().map { index, column in
+      let blanks = String(repeating: " ", count: max(0, column.1 - column.0.count))
+      return index == 0 ? column.0 + blanks : blanks + column.0
+    }
+    say(padded.joined(separator: "  "))
+  }
+}
+
+/// A line of standard output, at once: a measurement takes long enough.
+func say(_ line: String) {
+  print(line)
+  fflush(nil)
+}
+
+/// A number with so many digits behind the point.
+func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+
+/// A share as percent.
+func percent(_ share: Double?) -> String { share.map { "\(fixed($0 * 100, 0)) %" } ?? "-" }
+
+/// One object of JSON on a line.
+func json(_ value: some Encodable) throws -> String {
+  let encoder = JSONEncoder()
+  encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+  return String(decoding: try encoder.encode(value), as: UTF8.self)
+}

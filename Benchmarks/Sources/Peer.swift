@@ -1,0 +1,119 @@
+import ArgumentParser
+import Foundation
+
+/// Whom we are measured against, in turn.
+enum Peer: String, CaseIterable, ExpressibleByArgument {
+  case torch, onednn
+  /// Ourselves on one thread: the ratio is the gain of the threads.
+  case oneThread = "one-thread"
+  /// Ourselves with AVX2: the ratio is its share of its peak over our share of ours.
+  case avx2
+
+  /// Ratios below are listed.
+  func wanted(threads: Int) -> Double {
+    switch self {
+    case .torch, .onednn: 0.95
+    case .oneThread: 0.925 * Double(threads)
+    case .avx2: 0.85
+    }
+  }
+}
+
+/// Why something cannot be measured: no such peer, no such baseline.
+struct BenchError: Error, CustomStringConvertible {
+  let description: String
+  init(_ description: String) { self.description = description }
+}
+
+/// A program that answers each line of its standard input by a line of JSON; it lives as long as this value.
+final class PeerProcess {
+  /// The first line it writes: what it is.
+  struct Greeting: Codable {
+    var framework: String
+    /// Who hands out memory in that process: with glibc large arrays are mapped afresh at every call.
+    var allocator: String?
+
+    var title: String { framework + (allocator.map { " with the allocator of \($0)" } ?? "") }
+  }
+
+  let greeting: Greeting
+  private let process = Process()
+  private let input = Pipe()
+  private let output = Pipe()
+  private var buffer = Data()
+
+  init(_ command: [String], environment: [String: String] = [:]) throws {
+    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    process.arguments = command
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    (process.standardInput, process.standardOutput) = (input, output)
+    try process.run()
+    guard let line = Self.line(output, &buffer), let greeting = try? JSONDecoder().decode(Greeting.self, from: line)
+    else { throw BenchError("the peer did not start: \(command.joined(separator: " "))") }
+    self.greeting = greeting
+  }
+
+  deinit { try? input.fileHandleForWriting.close() }
+
+  private struct Refusal: Decodable { var error: String? }
+
+  /// Errors: `BenchError` when the process ended, or with what it complains about.
+  func ask<Answer: Decodable>(_ question: some Encodable, _ answer: Answer.Type) throws -> Answer {
+    try input.fileHandleForWriting.write(contentsOf: Data((try json(question) + "\n").utf8))
+    guard let line = Self.line(output, &buffer) else { throw BenchError("\(greeting.framework) ended") }
+    if let refusal = try? JSONDecoder().decode(Refusal.self, from: line).error {
+      throw BenchError("\(greeting.framework): \(refusal)")
+    }
+    return try JSONDecoder().decode(Answer.self, from: line)
+  }
+
+  /// The next line, nil at the end.
+  private static func line(_ pipe: Pipe, _ buffer: inout Data) -> Data? {
+    while true {
+      if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
+        defer { buffer = Data(buffer[(end + 1)...]) }
+        return Data(buffer[..<end])
+      }
+      let more = pipe.fileHandleForReading.availableData
+      if more.isEmpty { return nil }
+      buffer += more
+    }
+  }
+
+  private static let scripts = "Benchmarks/Peers"
+
+  /// A script of ours in the Python that HOURGLASS_PYTHON names, with tcmalloc preloaded where it is found.
+  static func python(_ script: String, _ arguments: [String]) throws -> PeerProcess {
+    let python = ProcessInfo.processInfo.environment["HOURGLASS_PYTHON"] ?? "python3"
+    let path = "\(scripts)/\(script)"
+    guard FileManager.default.fileExists(atPath: path) else {
+      throw BenchError("wanted the folder \(scripts) here: run bench in the root of the repository")
+    }
+    do {
+      return try PeerProcess([python, path] + arguments, environment: preload)
+    } catch {
+      throw BenchError("\(error); HOURGLASS_PYTHON names the Python that has the framework")
+    }
+  }
+
+  /// Ours around oneDNN's kernels.
+  static func onednn(threads: Int) throws -> PeerProcess {
+    let program = ".build/kernels_onednn"
+    guard FileManager.default.isExecutableFile(atPath: program) else {
+      throw BenchError("wanted \(program) here: build it with make \(program) DNNL_ROOT=folder-of-oneDNN")
+    }
+    return try PeerProcess([program, "\(threads)"])
+  }
+
+  /// The better allocator for PyTorch, unless the user chose one.
+  private static var preload: [String: String] {
+    if ProcessInfo.processInfo.environment["LD_PRELOAD"] != nil { return [:] }
+    let folders = [
+      "/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib",
+    ]
+    let files = folders.flatMap { folder in
+      ["libtcmalloc_minimal.so.4", "libtcmalloc.so.4"].map { "\(folder)/\($0)" }
+    }
+    return files.first { FileManager.default.fileExists(atPath: $0) }.map { ["LD_PRELOAD": $0] } ?? [:]
+  }
+}

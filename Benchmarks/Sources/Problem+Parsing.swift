@@ -1,0 +1,111 @@
+import HourglassKernels
+import HourglassModels
+
+/// What is wrong with the text of a problem.
+struct ProblemError: Error, Hashable, CustomStringConvertible {
+  let text: String
+  let description: String
+
+  init(_ text: String, _ sentence: String) {
+    self.text = text
+    description = "problem \"\(text)\": \(sentence)"
+  }
+}
+
+extension Problem {
+  static let example = "n32 c32 h14 w14 k64 r4 s4 u2 v2 pad1 conv backward-filter"
+
+  /// Strides are 1 and padding is 0 where not given; the order of the sizes does not matter.
+  init(_ text: String) throws(ProblemError) {
+    let words = text.split(separator: " ").map(String.init)
+    guard words.count > 2 else {
+      throw ProblemError(text, "wanted sizes, an operation and a pass, as in \(Self.example)")
+    }
+    let (operation, pass) = try Self.operation(words.suffix(2).map { $0 }, text)
+    var sizes = try Sizes(words.dropLast(2), text)
+
+    let samples = try sizes.take("n")
+    switch operation {
+    case .dense:
+      let input = ImageShape(vector: try sizes.take("i"))
+      self.init(
+        operation: operation, pass: pass, samples: samples, input: input, outputChannels: try sizes.take("o"))
+    case .conv, .convt, .pool:
+      let channels = try sizes.take("c")
+      let input = ImageShape(try sizes.take("h"), try sizes.take("w"), channels)
+      self.init(
+        operation: operation, pass: pass, samples: samples, input: input,
+        outputChannels: operation == .pool ? channels : try sizes.take("k"),
+        kernel: Extent2D(try sizes.take("r"), try sizes.take("s")),
+        stride: Extent2D(try sizes.take("u", default: 1), try sizes.take("v", default: 1)),
+        padding: sizes.takePadding())
+    }
+    if let rest = sizes.values.keys.sorted().first {
+      throw ProblemError(text, "\(operation.rawValue) has no size \(rest)")
+    }
+    try check(text)
+  }
+
+  private static func operation(_ words: [String], _ text: String) throws(ProblemError) -> (Operation, Pass) {
+    guard let operation = Operation(rawValue: words[0]) else {
+      let known = Operation.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ProblemError(text, "wanted one of \(known) as the word before the last, found \(words[0])")
+    }
+    guard let pass = Pass(rawValue: words[1]), operation.passes.contains(pass) else {
+      let known = operation.passes.map(\.rawValue).joined(separator: ", ")
+      throw ProblemError(text, "wanted one of \(known) as the last word, found \(words[1])")
+    }
+    return (operation, pass)
+  }
+
+  /// Refuses what the kernels refuse, with their sentence.
+  private func check(_ text: String) throws(ProblemError) {
+    let refusal: UnsafePointer<CChar>?
+    if operation == .dense {
+      var geometry = dense(samples: samples)
+      refusal = hg_dense_check(&geometry)
+    } else {
+      // Division truncates, so that a kernel slightly larger than its image would still seem to have an output.
+      let isReached =
+        operation == .convt
+        || (input.height + 2 * padding.height >= kernel.height && input.width + 2 * padding.width >= kernel.width)
+      guard isReached else { throw ProblemError(text, "the kernel is larger than the input with its padding") }
+      var geometry = geometry(samples: samples)
+      refusal = operation == .pool ? hg_max_pool2d_check(&geometry) : hg_conv2d_check(&geometry)
+    }
+    if let refusal { throw ProblemError(text, String(cString: refusal)) }
+  }
+}
+
+/// The sizes of a problem's text that are not taken yet.
+private struct Sizes {
+  let text: String
+  var values: [String: Extent2D] = [:]
+
+  init(_ words: some Sequence<String>, _ text: String) throws(ProblemError) {
+    self.text = text
+    for word in words {
+      let letters = String(word.prefix { $0.isLetter && $0 != "x" })
+      let numbers = word.dropFirst(letters.count).split(separator: "x", omittingEmptySubsequences: false).map {
+        Int($0)
+      }
+      // A third of the bits, so that no product of three sizes overflows.
+      guard let height = numbers[0], let width = numbers[numbers.count - 1], (0...1 << 20).contains(height),
+        (0...1 << 20).contains(width), numbers.count == 1 || (letters == "pad" && numbers.count == 2)
+      else { throw ProblemError(text, "wanted a letter with a number of 0 to \(1 << 20), as in n32, found \(word)") }
+      guard values.updateValue(Extent2D(height, width), forKey: letters) == nil else {
+        throw ProblemError(text, "the size \(letters) is given twice")
+      }
+    }
+  }
+
+  mutating func take(_ letter: String, default missing: Int? = nil) throws(ProblemError) -> Int {
+    guard let size = values.removeValue(forKey: letter)?.height ?? missing else {
+      throw ProblemError(text, "the size \(letter) is missing, as in \(Problem.example)")
+    }
+    guard size > 0 else { throw ProblemError(text, "wanted \(letter) of at least 1, found 0") }
+    return size
+  }
+
+  mutating func takePadding() -> Extent2D { values.removeValue(forKey: "pad") ?? 0 }
+}
