@@ -1,5 +1,11 @@
+import Glibc
+
 /// Floats at a 64-byte boundary.
 public typealias FloatBuffer = AlignedBuffer<Float>
+
+/// Bytes of a huge page. Large buffers begin at one and ask for them, because matrices whose rows lie pages apart
+/// otherwise wait for address translation; where the system has none to give, nothing changes.
+private let hugePage = 1 << 21
 
 /// Plain values at a 64-byte boundary, of a length fixed at birth, all bytes zero at first.
 ///
@@ -13,7 +19,9 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
     precondition(count >= 0, "a buffer cannot hold \(count) elements")
     self.count = count
     let bytes = max(64, (count * MemoryLayout<Element>.stride + 63) & ~63)
-    let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: 64)
+    let isLarge = bytes >= hugePage
+    let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: isLarge ? hugePage : 64)
+    if isLarge { madvise(memory, bytes / hugePage * hugePage, MADV_HUGEPAGE) }
     memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
     pointer = memory.assumingMemoryBound(to: Element.self)
   }
