@@ -5,8 +5,12 @@
 
 /* --------------------------------------------------------------------------------------------------- geometry */
 
-/* The scatter form with fewer channels than this, all taps as columns, goes through simd/strips.h. */
-enum { STRIPS_CHANNELS = 16 };
+/* The scatter form with few large channels takes all taps as columns (simd/strips.h) where that is cheaper than phases:
+ * 16 lanes of a phase hold C channels and K multiply-adds a tap; strips fill them, for a store and a load a tap, which
+ * cost as much as about 8 multiply-adds. */
+static bool in_strips(const hg_geometry2d *g) {
+  return g->large_channels < 16 && g->large_channels * (g->small_channels + 8) <= 18 * g->small_channels;
+}
 /* The filter form with fewer channels than this takes all taps as rows, from a copy of x with zeros around. */
 enum { HALO_CHANNELS = 8 };
 /* Floats of both images of a run of samples of the filter form, which should stay in the second-level cache. */
@@ -55,7 +59,7 @@ const char *hg_conv2d_check(const hg_geometry2d *g) {
       LIMIT)
     return "the large image with its padding has 2^40 elements or more";
   /* A filter is at most widened to a stride or the image, whichever is less. */
-  if (g->large_channels < STRIPS_CHANNELS) {
+  if (in_strips(g)) {
     const double wide = (double)g->filter_width + (double)hg_min(g->stride_horizontal, g->large_width + g->pad_left);
     const double products = (double)g->filter_height * wide * C + 15, rows = (double)g->small_height + 4;
     if (rows * ((double)g->small_width + 2 * wide) * products >= LIMIT)
@@ -72,9 +76,8 @@ ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *g) {
 }
 
 ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *g) {
-  return g->large_channels < STRIPS_CHANNELS
-             ? g->small_channels * hg_strips_shape_of(g).columns
-             : g->filter_height * g->filter_width * g->small_channels * hg_round_up(g->large_channels);
+  return in_strips(g) ? g->small_channels * hg_strips_shape_of(g).columns
+                      : g->filter_height * g->filter_width * g->small_channels * hg_round_up(g->large_channels);
 }
 
 typedef struct prepare_job {
@@ -145,7 +148,7 @@ void hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float *filter
 void hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
                                const hg_parallel *parallel) {
   const prepare_job job = {geometry, filter, prepared};
-  hg_run(geometry->large_channels < STRIPS_CHANNELS ? prepare_strips : prepare_phases, &job, parallel);
+  hg_run(in_strips(geometry) ? prepare_strips : prepare_phases, &job, parallel);
 }
 
 /* ---------------------------------------------------------------------------------------------- images */
@@ -158,7 +161,7 @@ static ptrdiff_t small_count(const hg_geometry2d *g) {
 }
 
 ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
-  return geometry->large_channels < STRIPS_CHANNELS ? hg_parts(parallel) * hg_strips_scratch(geometry) : 0;
+  return in_strips(geometry) ? hg_parts(parallel) * hg_strips_scratch(geometry) : 0;
 }
 
 static void gather(const hg_geometry2d *geometry, const float *in, const float *filter, hg_output output,
@@ -169,7 +172,7 @@ static void gather(const hg_geometry2d *geometry, const float *in, const float *
 
 static void scatter(const hg_geometry2d *geometry, const float *in, const float *filter, hg_output output,
                     float *scratch, const hg_parallel *parallel) {
-  if (geometry->large_channels < STRIPS_CHANNELS) {
+  if (in_strips(geometry)) {
     const hg_strips_job job = {geometry, in, filter, output, scratch};
     hg_run(hg_kernels_in_use()->strips, &job, parallel);
   } else {
