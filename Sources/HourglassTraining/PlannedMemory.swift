@@ -12,7 +12,7 @@ public struct PlannedMemory: Sendable, Equatable {
 
   /// Of a training step.
   public init(training plan: ExecutionPlan, parallel: ParallelPlan) {
-    let shards = TrainingStep.shardsPerGroup(plan: plan, workers: parallel.workers)
+    let shards = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers, turns: 1)
     self.init(plan, groupSamples: shards * plan.samplesPerShard, parallel)
   }
 

@@ -1,3 +1,4 @@
+import Dispatch
 import HourglassData
 import HourglassModels
 
@@ -22,6 +23,10 @@ public final class TrainingStep {
   private let data: Dataset
   private let counters = [WorkCounter(), WorkCounter()]
   private let team: WorkerTeam
+  /// When each worker ran out of shards, in nanoseconds.
+  private let finished: AlignedBuffer<UInt64>
+  /// Steps still to be taken in small turns, since workers last finished far apart.
+  private var smallTurns = 0
 
   private enum Phase {
     /// Once, before the first step.
@@ -36,6 +41,8 @@ public final class TrainingStep {
     var count = 0
     var seed: UInt64 = 0
     var beta: Float = 1
+    /// Shards that a worker takes at a time.
+    var turn = 1
 
     var mode: Replica.Mode {
       Replica.Mode(noise: .drawn(seed: seed, purpose: .latent, step: step), beta: beta)
@@ -54,17 +61,18 @@ public final class TrainingStep {
   ) {
     (self.plan, self.parallel, self.optimizer) = (plan, parallel, optimizer)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(count: plan.parameterCount))
-    let shardsPerGroup = Self.shardsPerGroup(plan: plan, workers: parallel.workers)
-    let groupSamples = shardsPerGroup * plan.samplesPerShard
+    let groupSamples = Self.shardsPerTurn(plan: plan, workers: parallel.workers, turns: 1) * plan.samplesPerShard
     let replicas = (0..<parallel.workers).map { _ in
       Replica(plan: plan, shared: shared, groupSamples: groupSamples, threads: parallel.threads)
     }
     let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer)
     let current = AlignedBuffer<Current>(count: 1)
     let indices = AlignedBuffer<Int32>(count: plan.batchSize)
-    current[0] = Current(seed: seed, beta: beta)
+    let finished = AlignedBuffer<UInt64>(count: parallel.workers)
+    current[0] = Current(
+      seed: seed, beta: beta, turn: Self.shardsPerTurn(plan: plan, workers: parallel.workers, turns: 1))
     (self.shared, self.replicas, self.reducer) = (shared, replicas, reducer)
-    (self.current, self.indices, self.data) = (current, indices, data)
+    (self.current, self.indices, self.data, self.finished) = (current, indices, data, finished)
 
     let counters = counters
     team = WorkerTeam(workers: parallel.workers) { worker, phase in
@@ -76,13 +84,14 @@ public final class TrainingStep {
         let mode = now.mode
         let used = (now.count + plan.samplesPerShard - 1) / plan.samplesPerShard
         var isPrepared = false
-        while let shards = counters[0].take(shardsPerGroup, below: used) {
+        while let shards = counters[0].take(now.turn, below: used) {
           if !isPrepared { replica.prepare(backward: true) }
           isPrepared = true
           let samples = plan.samples(of: shards, in: now.count)
           replica.fill(samples, from: data, items: indices)
           replica.train(samples: samples, mode: mode, gradients: reducer.shardGradients)
         }
+        finished.pointer[worker] = DispatchTime.now().uptimeNanoseconds
       default:
         while let slice = counters[1].take(below: reducer.slices.count) {
           reducer.reduce(
@@ -115,7 +124,9 @@ public final class TrainingStep {
     for (i, item) in items.enumerated() { indices.pointer[i] = item }
     counters[0].reset()
     counters[1].reset()
+    let start = DispatchTime.now().uptimeNanoseconds
     team.run(phase: Phase.shards)
+    chooseTurn(since: start)
     let loss = meanLoss(count: items.count)
     guard loss.total.isFinite else { throw .diverged(step: step, cause: firstNonfinite(count: items.count)) }
     team.run(phase: Phase.slices)
@@ -135,16 +146,28 @@ public final class TrainingStep {
       total: reconstruction + Double(current.pointer[0].beta) * divergence)
   }
 
-  /// Shards that a worker takes at a time: as many as leave every worker two turns, so that a busy neighbour costs its
-  /// share, but few enough that a group's images stay near the caches.
-  static func shardsPerGroup(plan: ExecutionPlan, workers: Int) -> Int {
-    let perTurn = (plan.shards + 2 * workers - 1) / (2 * workers)
+  /// Shards that a worker takes at a time, for so many turns a step, but few enough that a group's images stay near the
+  /// caches.
+  static func shardsPerTurn(plan: ExecutionPlan, workers: Int, turns: Int) -> Int {
+    let perTurn = (plan.shards + turns * workers - 1) / (turns * workers)
     let most = max(1, mostSamplesPerGroup / plan.samplesPerShard)
     return min(perTurn, most)
   }
 
   /// Enough rows that a dense layer's matrix is read seldom.
   private static let mostSamplesPerGroup = 64
+
+  /// One turn a step reads dense matrices least; more turns let the others take over what a worker with a busy
+  /// neighbour leaves. So turns become smaller for a while when workers finish far apart.
+  private func chooseTurn(since start: UInt64) {
+    let times = finished.elements
+    if let first = times.min(), let last = times.max(), last > start, (last - min(first, last)) * 3 > last - start {
+      smallTurns = 16
+    }
+    smallTurns = max(0, smallTurns - 1)
+    current.pointer[0].turn = Self.shardsPerTurn(
+      plan: plan, workers: parallel.workers, turns: smallTurns > 0 ? 2 : 1)
+  }
 
   /// Walks the first sample with a bad loss forward once more and names the first layer that puts out an
   /// infinity or a NaN; nil where all layers are sound.
