@@ -132,6 +132,14 @@ static void filter_tiles(const hg_filter_job *job, const filter_product *f, cons
   }
 }
 
+/* The tiles of a product's rows; of a single product with few tiles as many as parts can share evenly. */
+INLINE tiling filter_tiling(ptrdiff_t rows, ptrdiff_t groups, ptrdiff_t products, ptrdiff_t parts) {
+  const tiling t = tiling_of(rows, groups);
+  if (products > 1 || t.tiles >= 8 * parts) return t;
+  const ptrdiff_t tiles = hg_min(rows, hg_ceil_div(t.tiles, parts) * parts);
+  return (tiling){tiles, rows / tiles, rows % tiles};
+}
+
 /* Parts share the tiles of all products and column blocks. */
 static void filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_filter_job *job = argument;
@@ -141,7 +149,7 @@ static void filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   ptrdiff_t tiles = 0;
   for (ptrdiff_t k = 0; k < K;) {
     const filter_columns c = filter_columns_from(job, k);
-    tiles += tiling_of(rows, c.groups).tiles;
+    tiles += filter_tiling(rows, c.groups, products, parts).tiles;
     k += c.count;
   }
   const ptrdiff_t first = hg_share(products * tiles, part, parts), end = hg_share(products * tiles, part + 1, parts);
@@ -150,7 +158,7 @@ static void filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
     ptrdiff_t before = product * tiles;
     for (ptrdiff_t k = 0; k < K;) {
       const filter_columns c = filter_columns_from(job, k);
-      const tiling t = tiling_of(rows, c.groups);
+      const tiling t = filter_tiling(rows, c.groups, products, parts);
       filter_tiles(job, &f, &c, t, hg_max(0, first - before), hg_min(t.tiles, end - before));
       before += t.tiles;
       k += c.count;

@@ -28,9 +28,13 @@ enum { TILE_VECS = HG_TILE_GROUPS * 16 / HG_LANES };
 /* The sums of a tile whose last group is not whole pass through `sums`, rows x width, before and after the loop. */
 static __attribute__((noinline)) void tile_edge_start(const hg_output *o, const float *out, const ptrdiff_t *offset,
                                                       int rows, int width, ptrdiff_t columns, float *sums) {
-  for (int i = 0; i < rows; i++) {
-    const float *from = o->accumulate ? out + offset[i] : o->bias;
-    for (ptrdiff_t j = 0; j < width; j++) sums[i * width + j] = from && j < columns ? from[j] + 0.0f : 0;
+  for (ptrdiff_t j = 0; j < width; j += 16) {
+    const ptrdiff_t n = hg_max(0, hg_min(16, columns - j));
+    v16 first = o->bias ? v16_load_part(o->bias + j, n) + v16_splat(0) : v16_splat(0);
+    for (int i = 0; i < rows; i++) {
+      if (o->accumulate) first = v16_load_part(out + offset[i] + j, n);
+      v16_store(sums + i * width + j, first);
+    }
   }
 }
 static __attribute__((noinline)) void tile_edge_end(const hg_output *o, float *out, const float *gate,
