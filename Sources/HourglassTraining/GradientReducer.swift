@@ -4,7 +4,8 @@ import HourglassModels
 ///
 /// Sharded parameters: the shards' gradients are added in order. Dense weights: the gradient is one product over the
 /// whole minibatch, samples in order. Either way the sum is divided by the number of samples inside the optimiser,
-/// which runs over the slice while it is in cache. Slices are cut from the plan alone.
+/// which runs over the slice while it is in cache, or where gradients are clipped once the norm of all slices is known.
+/// Slices are cut from the plan alone.
 struct GradientReducer: Sendable {
   /// A piece of work of phase 2.
   enum Slice: Sendable {
@@ -26,6 +27,8 @@ struct GradientReducer: Sendable {
   /// The sum over the minibatch, over the whole flat vector.
   let gradient: FloatBuffer
   let moments: [FloatBuffer]
+  /// Of each slice of `gradient`, where gradients are clipped.
+  private let squares: AlignedBuffer<Double>
 
   init(plan: ExecutionPlan, shared: SharedMemory, optimizer: Optimizer) {
     (self.plan, self.shared, self.optimizer) = (plan, shared, optimizer)
@@ -34,30 +37,46 @@ struct GradientReducer: Sendable {
     shardGradients = FloatBuffer(count: plan.shards * plan.shardedCount)
     gradient = FloatBuffer(count: plan.parameterCount)
     moments = optimizer.moments.map { _ in FloatBuffer(count: plan.parameterCount) }
+    squares = AlignedBuffer(count: slices.count)
   }
 
-  /// Sums and updates one slice after a minibatch of `count` samples.
-  func reduce(_ slice: Slice, step: Int, count: Int, scratch: UnsafeMutablePointer<Float>, threads: Int) {
-    let range: Range<Int>
-    switch slice {
+  /// Sums one slice over a minibatch of `count` samples.
+  func sum(_ slice: Int, count: Int, scratch: UnsafeMutablePointer<Float>, threads: Int) {
+    switch slices[slice] {
     case .sharded(let parameters):
-      range = parameters
       let used = (count + plan.samplesPerShard - 1) / plan.samplesPerShard
       Kernels.sumShards(
         shardGradients, shards: used, stride: plan.shardedCount, parameters: parameters, into: gradient)
     case .weight(let index, let rows):
-      let layer = products[index].layer
-      range = layer.weightRange(rows: rows)
-      layer.weightGradient(
+      products[index].layer.weightGradient(
         rows: rows, samples: count, x: input(of: index), dy: error(of: index), gradient: gradient.pointer,
         scratch: scratch, threads: threads)
     case .bias(let index):
-      let layer = products[index].layer
-      range = layer.biasRange
-      layer.biasGradient(samples: count, dy: error(of: index), gradient: gradient.pointer)
+      products[index].layer.biasGradient(samples: count, dy: error(of: index), gradient: gradient.pointer)
     }
+  }
+
+  /// Notes the sum of squares of a slice that was summed.
+  func square(_ slice: Int) {
+    let range = range(of: slice)
+    squares.pointer[slice] = Kernels.sumOfSquares(gradient.pointer + range.lowerBound, range.count)
+  }
+
+  /// Euclidean norm of the summed gradient: the squares of all slices, added in the order of the slices.
+  func norm() -> Double { squares.elements.reduce(0, +).squareRoot() }
+
+  /// Updates the weights of a slice with `scale` times its summed gradient.
+  func update(_ slice: Int, step: Int, scale: Float) {
     optimizer.update(
-      range, step: step, scale: 1 / Float(count), gradient: gradient, weights: shared.parameters, moments: moments)
+      range(of: slice), step: step, scale: scale, gradient: gradient, weights: shared.parameters, moments: moments)
+  }
+
+  private func range(of slice: Int) -> Range<Int> {
+    switch slices[slice] {
+    case .sharded(let parameters): parameters
+    case .weight(let index, let rows): products[index].layer.weightRange(rows: rows)
+    case .bias(let index): products[index].layer.biasRange
+    }
   }
 
   private func input(of product: Int) -> UnsafePointer<Float> {

@@ -11,6 +11,11 @@ enum Kernels {
     hg_sum_shards(parameters.count, shards, stride, gradients.pointer + at, sum.pointer + at)
   }
 
+  /// Sum of squares in double.
+  static func sumOfSquares(_ values: UnsafePointer<Float>, _ count: Int) -> Double {
+    hg_sum_of_squares(count, values)
+  }
+
   /// The first infinite or NaN element, if any.
   static func firstNonfinite(_ values: UnsafePointer<Float>, _ count: Int) -> Int? {
     let index = hg_first_nonfinite(count, values)

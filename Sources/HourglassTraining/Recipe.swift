@@ -14,6 +14,8 @@ public struct Recipe: Codable, Sendable {
   public var shards: Int
   public var seed: UInt64
   public var optimizer: Optimizer
+  /// Largest norm of the mean gradient, greater than 0: a longer one is scaled down to it; nil is no limit.
+  public var clipNorm: Float?
   /// Weight of the latent's divergence.
   public var beta: Float
   /// The run ends after so many passes over the data, or earlier after so many steps; nil is no limit.
@@ -22,14 +24,17 @@ public struct Recipe: Codable, Sendable {
 
   public init(
     model: Autoencoder, data: DataSource = DataSource(), validation: DataSource? = nil, batchSize: Int = 128,
-    shards: Int? = nil, seed: UInt64 = 1, optimizer: Optimizer = Optimizer(), beta: Float = 1, epochs: Int? = 5,
-    steps: Int? = nil
+    shards: Int? = nil, seed: UInt64 = 1, optimizer: Optimizer = Optimizer(), clipNorm: Float? = nil, beta: Float = 1,
+    epochs: Int? = 5, steps: Int? = nil
   ) {
     (self.model, self.data, self.validation, self.batchSize) = (model, data, validation, batchSize)
     self.shards = shards ?? ExecutionPlan.defaultShards(batchSize: batchSize)
-    (self.seed, self.optimizer, self.beta) = (seed, optimizer, beta)
+    (self.seed, self.optimizer, self.clipNorm, self.beta) = (seed, optimizer, clipNorm, beta)
     (self.epochs, self.steps) = (epochs, steps)
   }
+
+  /// Whether gradients can be clipped to this norm.
+  public static func isClipNorm(_ norm: Float) -> Bool { norm.isFinite && norm > 0 }
 
   /// The step after which the run ends, for a data set that makes so many steps an epoch.
   public func lastStep(stepsPerEpoch: Int) -> Int {

@@ -73,9 +73,14 @@ public struct RunFolder: Sendable {
     guard let data = FileManager.default.contents(atPath: file) else {
       throw DataError(path: file, reason: "wanted the recipe of a run, found no readable file")
     }
-    do { return (run, try JSONDecoder().decode(Recipe.self, from: data)) } catch {
+    let recipe: Recipe
+    do { recipe = try JSONDecoder().decode(Recipe.self, from: data) } catch {
       throw DataError(path: file, reason: "not a recipe: \(describe(error, in: data))")
     }
+    if let norm = recipe.clipNorm, !Recipe.isClipNorm(norm) {
+      throw DataError(path: file, reason: "clipNorm: wanted a number greater than 0, found \(norm)")
+    }
+    return (run, recipe)
   }
 
   public func save(_ recipe: Recipe) throws(DataError) { try save(recipe, as: "recipe.json") }

@@ -45,7 +45,8 @@ public final class Trainer {
     try PlannedMemory(training: plan, parallel: parallel).check(plan)
     let data = try recipe.data.open(for: recipe.model, seed: recipe.seed)
     training = TrainingStep(
-      plan: plan, parallel: parallel, optimizer: recipe.optimizer, seed: recipe.seed, beta: recipe.beta, data: data)
+      plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm, seed: recipe.seed,
+      beta: recipe.beta, data: data)
     (self.recipe, self.data, self.run) = (recipe, data, run)
     order = BatchOrder(count: data.count, batchSize: recipe.batchSize, seed: recipe.seed)
     validation = try recipe.validation?.open(for: recipe.model, seed: recipe.seed)
@@ -75,7 +76,7 @@ public final class Trainer {
   /// - Parameters:
   ///   - checkpointEvery: steps between checkpoints, beside those after each epoch and at the end.
   ///   - shouldStop: asked before every step; true ends the run with a checkpoint.
-  /// - Throws: `TrainingError.diverged`, with the last checkpoint left as it is; `DataError` when a file cannot be
+  /// - Throws: `TrainingError`, with the last checkpoint left as it is; `DataError` when a file cannot be
   ///   written, with what was written before left whole.
   public func run(
     checkpointEvery: Int? = nil, shouldStop: () -> Bool = { false }, observe: (Event) -> Void = { _ in }

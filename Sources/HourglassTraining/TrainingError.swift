@@ -4,11 +4,16 @@ import HourglassModels
 public enum TrainingError: Error, Equatable, CustomStringConvertible {
   /// The loss is infinite or not a number; `cause` names the first place where that shows.
   case diverged(step: Int, cause: String)
+  /// The loss is finite, but not the gradient of the named parameter, so that its norm cannot be clipped.
+  case overflow(step: Int, parameter: String)
 
   public var description: String {
     switch self {
     case .diverged(let step, let cause):
       "the loss of step \(step) is not finite: \(cause). "
+        + "Try a smaller --learning-rate, or resume from the last checkpoint"
+    case .overflow(let step, let parameter):
+      "the gradient of step \(step) is not finite in the parameter \(parameter), so it cannot be clipped. "
         + "Try a smaller --learning-rate, or resume from the last checkpoint"
     }
   }
@@ -18,9 +23,19 @@ extension TrainingStep {
   /// The first parameter that holds an infinity or a NaN, if any.
   func nonfiniteParameter() -> String? {
     guard let index = Kernels.firstNonfinite(parameters.pointer, parameters.count) else { return nil }
-    let value = parameters[index]
-    let name = plan.parameters.first { $0.tensor(in: parameters.pointer).contains { !$0.isFinite } }?.name
-    return "the parameter \(name ?? "at \(index)") holds \(value)"
+    return "the parameter \(nameOfNonfinite(in: parameters) ?? "at \(index)") holds \(parameters[index])"
+  }
+
+  /// The first parameter whose gradient holds an infinity or a NaN.
+  func nonfiniteGradient() -> String {
+    guard let name = nameOfNonfinite(in: gradient) else {
+      preconditionFailure("the norm is finite where all gradients are")
+    }
+    return name
+  }
+
+  private func nameOfNonfinite(in vector: FloatBuffer) -> String? {
+    plan.parameters.first { $0.tensor(in: vector.pointer).contains { !$0.isFinite } }?.name
   }
 
   /// Names the first place where a bad loss shows.

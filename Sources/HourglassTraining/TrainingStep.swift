@@ -7,6 +7,8 @@ import HourglassModels
 ///     phase 1  replicas in parallel, each takes shards: fill, forward, likelihood, backward -> gradients[shard]
 ///     phase 2  slices of the flat vector in parallel: ordered sum over shards, times 1/N, optimiser on the same slice
 ///
+/// Where gradients are clipped, phase 2 is two: sums, and once the norm over all slices is known, updates.
+///
 /// The numbers follow from the recipe: the minibatch is cut into a fixed number of shards, each shard is summed in the
 /// order of its samples, and the shards are added in order. Which worker takes a shard, how many shards it holds at a
 /// time, and how many threads its kernels use change no bit.
@@ -14,6 +16,8 @@ public final class TrainingStep {
   public let plan: ExecutionPlan
   public let parallel: ParallelPlan
   public let optimizer: Optimizer
+  /// Largest norm of the mean gradient that is not scaled down; nil is no limit.
+  public let clipNorm: Float?
 
   private let shared: SharedMemory
   private let reducer: GradientReducer
@@ -32,7 +36,11 @@ public final class TrainingStep {
     /// Once, before the first step.
     static let start = 0
     static let shards = 1
+    /// Sums and updates.
     static let slices = 2
+    /// In place of `slices` where gradients are clipped: sums and squares, then updates.
+    static let sums = 3
+    static let updates = 4
   }
 
   /// What the phases need to know of the step at hand.
@@ -43,6 +51,8 @@ public final class TrainingStep {
     var beta: Float = 1
     /// Shards that a worker takes at a time.
     var turn = 1
+    /// Of the summed gradient: one over the samples, times the factor of clipping.
+    var scale: Float = 1
 
     var mode: Replica.Mode {
       Replica.Mode(noise: .drawn(seed: seed, purpose: .latent, step: step), beta: beta)
@@ -54,12 +64,19 @@ public final class TrainingStep {
   public var moments: [(name: String, values: FloatBuffer)] { Array(zip(optimizer.moments, reducer.moments)) }
   /// The gradient summed over the last minibatch.
   public var gradient: FloatBuffer { reducer.gradient }
+  /// Euclidean norm of the mean gradient of the last minibatch before it was clipped; nil without clipping.
+  public private(set) var gradientNorm: Double?
 
   /// Plans all memory; nothing is allocated afterwards.
+  ///
+  /// - Parameter clipNorm: greater than 0. The gradient g of the mean loss becomes g min(1, clipNorm / (|g| + 1e-6)),
+  ///   as PyTorch's `clip_grad_norm_` defines it, at the cost of a third wait.
   public init(
-    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, seed: UInt64, beta: Float, data: Dataset
+    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil, seed: UInt64,
+    beta: Float, data: Dataset
   ) {
-    (self.plan, self.parallel, self.optimizer) = (plan, parallel, optimizer)
+    precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
+    (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(count: plan.parameterCount))
     let groupSamples = Self.shardsPerTurn(plan: plan, workers: parallel.workers, turns: 1) * plan.samplesPerShard
     let replicas = (0..<parallel.workers).map { _ in
@@ -93,10 +110,15 @@ public final class TrainingStep {
         }
         finished.pointer[worker] = DispatchTime.now().uptimeNanoseconds
       default:
-        while let slice = counters[1].take(below: reducer.slices.count) {
-          reducer.reduce(
-            reducer.slices[slice.lowerBound], step: now.step, count: now.count, scratch: replica.scratch.pointer,
-            threads: parallel.threads)
+        while let slice = counters[1].take(below: reducer.slices.count)?.lowerBound {
+          if phase != Phase.updates {
+            reducer.sum(slice, count: now.count, scratch: replica.scratch.pointer, threads: parallel.threads)
+          }
+          if phase == Phase.sums {
+            reducer.square(slice)
+          } else {
+            reducer.update(slice, step: now.step, scale: now.scale)
+          }
         }
       }
     }
@@ -115,7 +137,8 @@ public final class TrainingStep {
   /// Trains on the given items of the data set, in this order.
   ///
   /// - Parameter step: counts from 0; part of the address of every random number.
-  /// - Throws: `TrainingError.diverged` when the loss is not finite; the parameters are then as before the step.
+  /// - Throws: `TrainingError.diverged` when the loss is not finite, `TrainingError.overflow` when a gradient to be
+  ///   clipped is not; the parameters are then as before the step.
   public func run(step: Int, items: ArraySlice<Int32>) throws(TrainingError) -> Loss {
     precondition(
       (1...plan.batchSize).contains(items.count), "a minibatch of \(items.count) in a plan for \(plan.batchSize)")
@@ -129,8 +152,25 @@ public final class TrainingStep {
     chooseTurn(since: start)
     let loss = meanLoss(count: items.count)
     guard loss.total.isFinite else { throw .diverged(step: step, cause: firstNonfinite(count: items.count)) }
-    team.run(phase: Phase.slices)
+    current.pointer[0].scale = 1 / Float(items.count)
+    if let clipNorm {
+      try clip(to: clipNorm, step: step)
+    } else {
+      team.run(phase: Phase.slices)
+    }
     return loss
+  }
+
+  /// Phase 2 with clipping: no slice can be updated before all are summed.
+  private func clip(to clipNorm: Float, step: Int) throws(TrainingError) {
+    team.run(phase: Phase.sums)
+    let count = Double(current.pointer[0].count)
+    let norm = reducer.norm() / count
+    gradientNorm = norm
+    guard norm.isFinite else { throw .overflow(step: step, parameter: nonfiniteGradient()) }
+    current.pointer[0].scale = Float(min(1, Double(clipNorm) / (norm + 1e-6)) / count)
+    counters[1].reset()
+    team.run(phase: Phase.updates)
   }
 
   private func meanLoss(count: Int) -> Loss {

@@ -18,6 +18,7 @@ import Testing
     let batchSize: Int
     let shards: Int
     let batchSizes: [Int]
+    var clipNorm: Float?
 
     static let tiny = LayerCases.all.map {
       Run(model: $0.model, batchSize: 10, shards: 3, batchSizes: [10, 10, 10, 10, 10, 7])
@@ -28,6 +29,19 @@ import Testing
     static let flagships = [convVAE28, convAE28].map {
       Run(model: $0, batchSize: 16, shards: 4, batchSizes: [16, 16, 16, 16, 16, 5])
     }
+    /// A model whose two large matrices are cut into many slices, beside those that have one for each.
+    static let wide = Autoencoder("wide", input: ImageShape(16, 16, 1), likelihood: .squaredError) {
+      Dense(300, activation: .relu)
+    } latent: {
+      Dense(6)
+    } decoder: {
+      Dense(300, activation: .relu)
+      Dense(256, activation: .sigmoid)
+      Reshape(16, 16, 1)
+    }
+    static let clipped = (TinyModels.all + [wide]).map {
+      Run(model: $0, batchSize: 16, shards: 4, batchSizes: [16, 16, 5], clipNorm: 0.01)
+    }
 
     /// Throws where the weights or the last loss differ in some division or on some instruction set.
     func staysTheSame(_ divisions: [ParallelPlan]) throws {
@@ -37,18 +51,21 @@ import Testing
       let plan = try ExecutionPlan(model, batchSize: batchSize, shards: shards)
       let start = FloatBuffer(count: plan.parameterCount)
       Initializer.fill(start, plan: plan, seed: 3)
-      var first: (bits: [UInt32], loss: TrainingStep.Loss)?
+      var first: (bits: [UInt32], loss: TrainingStep.Loss, norm: Double?)?
       for name in ["avx512", "avx2", "neon"] where hg_isa_select(name) == nil && hg_isa_has_fma() {
         for parallel in divisions {
           let step = TrainingStep(
-            plan: plan, parallel: parallel, optimizer: Optimizer(), seed: 3, beta: 1, data: data)
+            plan: plan, parallel: parallel, optimizer: Optimizer(), clipNorm: clipNorm, seed: 3, beta: 1, data: data)
           step.parameters.pointer.update(from: start.pointer, count: start.count)
           let loss = try step.run(batchSizes: batchSizes).last!
-          let bits = step.parameters.bits
-          if let first, first.bits != bits || first.loss != loss {
+          let (bits, norm) = (step.parameters.bits, step.gradientNorm)
+          if let first, first.bits != bits || first.loss != loss || first.norm != norm {
             throw Difference(what: "\(model.name): \(name), \(parallel)")
           }
-          first = (bits, loss)
+          if let clipNorm, (norm ?? 0) <= Double(clipNorm) {
+            throw Difference(what: "\(model.name): nothing was clipped")
+          }
+          first = (bits, loss, norm)
         }
       }
       hg_isa_select("")
@@ -74,6 +91,12 @@ import Testing
   @Test func flagshipsAreTheSameInEveryDivision() async {
     await #expect(processExitsWith: .success) {
       for run in Run.flagships { try run.staysTheSame(DeterminismTests.some) }
+    }
+  }
+
+  @Test func clippedRunsAreTheSameInEveryDivision() async {
+    await #expect(processExitsWith: .success) {
+      for run in Run.clipped { try run.staysTheSame(DeterminismTests.some) }
     }
   }
 
