@@ -34,6 +34,11 @@ struct RecipeFlags: ParsableArguments {
   @Option(help: "How weights follow gradients. (default: adam)")
   var optimizer: Optimizer.Kind?
 
+  @Option(
+    help: ArgumentHelp(
+      "Scale gradients of a larger norm down to this one, greater than 0. (default: no limit)", valueName: "norm"))
+  var clipNorm: Float?
+
   @Option(help: "Weight of the latent's divergence, at least 0. (default: 1)")
   var beta: Float?
 
@@ -54,6 +59,9 @@ struct RecipeFlags: ParsableArguments {
     if let learningRate, !(learningRate.isFinite && learningRate > 0) {
       throw ValidationError("--learning-rate: wanted a number greater than 0, found \(learningRate)")
     }
+    if let clipNorm, !Recipe.isClipNorm(clipNorm) {
+      throw ValidationError("--clip-norm: wanted a number greater than 0, found \(clipNorm)")
+    }
     if let beta, !(beta.isFinite && beta >= 0) {
       throw ValidationError("--beta: wanted a number of at least 0, found \(beta)")
     }
@@ -69,7 +77,7 @@ struct RecipeFlags: ParsableArguments {
       model: model, data: DataSource(path: Self.file(data), split: split ?? .train),
       validation: Self.file(validation).map { DataSource(path: $0, split: .test) }, batchSize: batchSize,
       shards: shards,
-      seed: seed ?? 1, optimizer: Optimizer(kind, learningRate: rate), beta: beta ?? 1,
+      seed: seed ?? 1, optimizer: Optimizer(kind, learningRate: rate), clipNorm: clipNorm, beta: beta ?? 1,
       epochs: epochs ?? (steps == nil ? Self.defaults.epochs : nil), steps: steps)
   }
 
@@ -100,6 +108,7 @@ struct RecipeFlags: ParsableArguments {
     try same("--batch-size", batchSize, recipe.batchSize)
     try same("--learning-rate", learningRate, recipe.optimizer.learningRate)
     try same("--optimizer", optimizer, recipe.optimizer.kind) { $0.rawValue }
+    try same("--clip-norm", clipNorm.map(Optional.some), recipe.clipNorm) { $0.map { "\($0)" } ?? "none" }
     try same("--beta", beta, recipe.beta)
     try same("--seed", seed, recipe.seed)
     try same("--shards", shards, recipe.shards)

@@ -24,6 +24,23 @@ import Testing
     }
   }
 
+  @Test func aResumedRunKeepsItsClipping() throws {
+    try Program.inTemporaryFolder { program in
+      let free = try program.train("--steps 8 --optimizer sgd", run: "free")
+      let whole = try program.train("--steps 8 --optimizer sgd --clip-norm 0.5", run: "whole")
+      #expect(whole.weightsHash != nil && whole.weightsHash != free.weightsHash, "\(whole.errors)")
+      #expect(try program.train("--steps 3 --optimizer sgd --clip-norm 0.5", run: "parts").status == 0)
+      let resumed = try program.run("train --run parts --resume --steps 8 --workers 2 --json")
+      #expect(resumed.weightsHash == whole.weightsHash, "\(resumed.errors)")
+      let recipe = String(decoding: try #require(program.contents("parts/recipe.json")), as: UTF8.self)
+      try program.write(
+        recipe.replacingOccurrences(of: "\"clipNorm\" : 0.5", with: "\"clipNorm\" : -0.5"), to: "parts/recipe.json")
+      let refused = try program.run("train --run parts --resume --steps 9")
+      #expect(refused.status == Status.badData.rawValue)
+      #expect(refused.errors.contains("recipe.json: clipNorm: wanted a number greater than 0, found -0.5"))
+    }
+  }
+
   @Test func aFinishedRunResumesToTheSame() throws {
     try Program.inTemporaryFolder { program in
       let first = try program.train("--epochs 1", run: "run")
@@ -35,6 +52,7 @@ import Testing
   @Test(arguments: [
     ("--seed 2", "--seed"), ("--batch-size 8", "--batch-size"), ("--learning-rate 0.5", "--learning-rate"),
     ("--optimizer sgd", "--optimizer"), ("--beta 2", "--beta"), ("--shards 2", "--shards"),
+    ("--clip-norm 1", "--clip-norm"),
     ("--data other.npy", "--data"), ("--validation images.npy", "--validation"), ("--split test", "--split"),
     ("--model conv-vae-28", "--model"), ("--model changed.json", "--model"), ("--steps 5", "--steps"),
   ])
