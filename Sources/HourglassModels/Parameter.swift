@@ -35,7 +35,9 @@ public struct Parameter: Sendable {
   public func tensor(in flat: UnsafePointer<Float>) -> [Float] {
     var values: [Float] = []
     values.reserveCapacity(count)
-    visit { values.append(flat[$0]) }
+    visit { first, axis in
+      for i in 0..<axis.count { values.append(flat[first + i * axis.stride]) }
+    }
     return values
   }
 
@@ -43,19 +45,23 @@ public struct Parameter: Sendable {
   public func store(_ values: [Float], in flat: UnsafeMutablePointer<Float>) {
     precondition(values.count == count, "\(name) has \(count) elements, not \(values.count)")
     var next = 0
-    visit {
-      flat[$0] = values[next]
-      next += 1
+    visit { first, axis in
+      for i in 0..<axis.count { flat[first + i * axis.stride] = values[next + i] }
+      next += axis.count
     }
   }
 
-  /// The places of all elements in the flat vector, in the file's order.
-  private func visit(_ body: (Int) -> Void) {
-    func walk(_ axis: Int, _ place: Int) {
-      guard axis < axes.count else { return body(place) }
-      for i in 0..<axes[axis].count { walk(axis + 1, place + i * axes[axis].stride) }
+  /// The places of all elements in the flat vector, in the file's order: runs along the innermost axis.
+  private func visit(_ body: (_ first: Int, _ axis: Axis) -> Void) {
+    let inner = axes[axes.count - 1]
+    for run in 0..<count / inner.count {
+      var (place, rest) = (offset, run)
+      for axis in axes.dropLast().reversed() {
+        place += rest % axis.count * axis.stride
+        rest /= axis.count
+      }
+      body(place, inner)
     }
-    walk(0, offset)
   }
 }
 

@@ -40,10 +40,14 @@ public final class Trainer {
   /// Opens the data, plans all memory, and starts from the recipe's seed or from the run's last checkpoint.
   ///
   /// A run that was stopped before its first checkpoint resumes at step 0.
-  public init(_ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false) throws {
+  ///
+  /// - Parameter data: the recipe's data, where the caller has opened it already.
+  public init(
+    _ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false, data: Dataset? = nil
+  ) throws {
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
     try PlannedMemory(training: plan, parallel: parallel).check(plan)
-    let data = try recipe.data.open(for: recipe.model, seed: recipe.seed)
+    let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed)
     training = TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm, seed: recipe.seed,
       beta: recipe.beta, data: data)

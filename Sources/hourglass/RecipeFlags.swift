@@ -49,7 +49,7 @@ struct RecipeFlags: ParsableArguments {
   var shards: Int?
 
   private static let defaults = (batchSize: 128, learningRate: Float(1e-3), sgdLearningRate: Float(1e-2), epochs: 5)
-  private static let mostBatchSize = 1 << 20
+  static let mostBatchSize = 1 << 20
 
   func validate() throws {
     try requirePositive("--epochs", epochs)

@@ -46,6 +46,9 @@ import Testing
     Case("sample --run taken --output a.npy --count 9000000000000000000", .wrongUsage, "--count"),
     Case("sample --run taken --output a.png --count 5000", .wrongUsage, "--count", "2000", "5000"),
     Case("inspect no-such-model", .wrongUsage, "no-such-model", "conv-ae-28"),
+    Case("verify", .wrongUsage, "--model"),
+    Case("verify --model tiny.json --steps 0", .wrongUsage, "--steps", "at least 1", "0"),
+    Case("verify --model all --data images.npy", .wrongUsage, "--data", "all"),
   ]
 
   static let badData = [
@@ -59,6 +62,7 @@ import Testing
     Case("train --model tiny.json --data tiny.json", .badData, "tiny.json", "IDX"),
     Case("train --model conv-vae-28 --data images.npy", .badData, "images.npy", "28 x 28 x 1", "8 x 8 x 1"),
     Case("train --model tiny.json --data images.npy --validation missing", .badData, "missing"),
+    Case("verify --model conv-vae-28 --data images.npy", .badData, "images.npy", "28 x 28 x 1", "8 x 8 x 1"),
     Case("evaluate --run missing", .badData, "missing", "run"),
     Case("evaluate --run taken --from best", .badData, "best.safetensors"),
     Case("evaluate --run taken --data missing", .badData, "missing"),
@@ -117,7 +121,7 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "train", "evaluate", "reconstruct", "encode", "decode", "sample", "inspect", "models", "version",
+    "", "train", "evaluate", "reconstruct", "encode", "decode", "sample", "inspect", "models", "verify", "version",
   ])
   func helpShowsAnExample(_ command: String) throws {
     try Program.inTemporaryFolder { program in

@@ -1,0 +1,93 @@
+import ArgumentParser
+import Foundation
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+struct Verify: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Shows that the division of the work changes no weight on this machine.",
+    discussion: """
+      Trains a few steps with many mixes of workers and threads, also stopped and resumed with another mix, on every \
+      instruction set with FMA that the machine has, and compares the weights. Fails when any differ.
+
+      Examples:
+        hourglass verify --model all
+        hourglass verify --model conv-vae-28 --data fashion-mnist --steps 10
+      """)
+
+  @Option(help: ArgumentHelp("What to train; all for every model that has a name.", valueName: "name|file.json|all"))
+  var model: String
+
+  @Option(help: "A folder of IDX files, an IDX file or an NPY file. (default: the built-in images)")
+  var data: String?
+
+  @Option(help: "Minibatches of each run.")
+  var steps = 3
+
+  @Option(help: "Samples of a minibatch; 60 are 8 shards of which the last is short.")
+  var batchSize = 60
+
+  @Flag(help: "Print one JSON object for each run.")
+  var json = false
+
+  private static let all = "all"
+
+  func validate() throws {
+    try requirePositive("--steps", steps)
+    try requirePositive("--batch-size", batchSize, most: RecipeFlags.mostBatchSize)
+    if model == Self.all && data != nil {
+      throw ValidationError("--data: wanted one model for these images with --model, found all")
+    }
+  }
+
+  func run() throws {
+    let models = try model == Self.all ? ModelCatalog.models : [resolveModel(model, flag: "--model")]
+    var difference: String?
+    for model in models {
+      let recipe = Recipe(model: model, data: DataSource(path: data), batchSize: batchSize, epochs: nil, steps: steps)
+      let images = try recipe.data.open(for: model, seed: recipe.seed)
+      let name = "hourglass-verify-\(UUID().uuidString)"
+      let folder = FileManager.default.temporaryDirectory.appending(path: name).path
+      defer { try? FileManager.default.removeItem(atPath: folder) }
+      // What fails from here on fails while writing checkpoints.
+      let verification = try writing { try Verification(recipe, data: images, folder: folder) }
+      write(verification, images)
+      difference = difference ?? verification.difference
+    }
+    if let difference { throw ExitStatusError(status: .failed, description: difference) }
+  }
+
+  /// A line of `--json`.
+  private struct Line: Encodable {
+    var event = "division"
+    var model: String
+    var instructionSet: String
+    var workers: Int
+    var threads: Int
+    /// What the run went on with after its stop.
+    var resumed: ParallelPlan?
+    var weightsHash: String
+    var equal: Bool
+  }
+
+  private func write(_ verification: Verification, _ images: Dataset) {
+    guard !json else {
+      for row in verification.rows {
+        let line = Line(
+          model: verification.model, instructionSet: row.instructionSet, workers: row.division.plan.workers,
+          threads: row.division.plan.threads, resumed: row.division.resumed, weightsHash: row.weightsHash,
+          equal: verification.isEqual(row))
+        StandardOutput.write(EpochMetrics.json(line))
+      }
+      return
+    }
+    StandardOutput.write("\(verification.model), \(steps) steps of \(batchSize) on \(images.source)\n")
+    let rows = verification.rows.map { row in
+      [
+        "\(row.division)", row.instructionSet, row.weightsHash, verification.isEqual(row) ? "equal" : "DIFFERENT",
+      ]
+    }
+    StandardOutput.write(table: [["workers x threads", "instruction set", "weights", ""]] + rows + [[]])
+  }
+}
