@@ -81,7 +81,6 @@ struct KernelResult: Encodable {
 }
 
 extension KernelResult {
-  /// Ours, theirs, ours, theirs: noise of the machine meets both alike.
   static let rounds = 10
 
   init(
@@ -90,31 +89,34 @@ extension KernelResult {
   ) throws {
     let problem = testCase.problem
     let theirStopwatch = try opponent?.stopwatch(for: problem)
-    var (ours, ourPeaks, theirPeaks) = ([Double](), [Double](), [Double]())
-    var theirs: [String: [Double]] = [:]
+    var (ourPeaks, theirPeaks) = ([Double](), [Double]())
+    let turn = budget / Double(Self.rounds)
     _ = try theirStopwatch?(0)
     run.call()
-    for _ in 0..<Self.rounds {
-      ours += run.samples(seconds: budget / Double(Self.rounds))
-      ourPeaks += meter.samples(5)
-      guard let opponent, let theirStopwatch else { continue }
-      // Until our idle threads sleep: KMP_BLOCKTIME is a millisecond.
-      if run.threads > 1 { usleep(3_000) }
-      theirs.merge(try theirStopwatch(budget / Double(Self.rounds))) { $0 + $1 }
-      if opponent.peer == .avx2 { theirPeaks += opponent.meter.samples(5) }
-    }
+    let turns = try Turns(
+      rounds: Self.rounds, threads: run.threads,
+      ours: {
+        defer { ourPeaks += meter.samples(5) }
+        return run.samples(seconds: turn)
+      },
+      theirs: theirStopwatch.map { stopwatch in
+        {
+          defer { if let opponent, opponent.peer == .avx2 { theirPeaks += opponent.meter.samples(5) } }
+          return try stopwatch(turn)
+        }
+      })
 
     name = testCase.name
     self.problem = problem.description
     (isa, threads) = (run.isa, run.threads)
-    seconds = Spread(Samples(ours))
+    seconds = Spread(Samples(turns.ours))
     peak = Samples(ourPeaks).median
     gflops = problem.flops > 0 ? problem.flops / seconds.median / 1e9 : nil
     peakShare = gflops.map { [peak] in $0 / peak }
     gigabytesPerSecond = problem.bytes / seconds.median / 1e9
     limitShare = max(problem.flops / (peak * 1e9), limits.seconds(moving: problem.bytes)) / seconds.median
-    let best = theirs.mapValues { Spread(Samples($0)) }.min { $0.value.median < $1.value.median }
-    if let opponent, let (layout, time) = best.map({ ($0.key, $0.value) }) {
+    if let opponent, let (layout, samples) = turns.best {
+      let time = Spread(samples)
       let gain = time.median / seconds.median
       let ratio = theirPeaks.isEmpty ? gain : peak / (Samples(theirPeaks).median * gain)
       comparison = Comparison(peer: opponent.peer.rawValue, layout: layout, seconds: time, ratio: ratio)

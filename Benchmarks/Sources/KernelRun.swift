@@ -19,7 +19,7 @@ final class KernelRun {
     isa = Limits.isaInUse
     operands = Operands(problem)
     results = Results(problem, samples: problem.samples)
-    var parallel = Self.parallel(threads)
+    var parallel = Planner.parallel(threads: threads)
     if problem.operation == .dense {
       var geometry = problem.dense(samples: problem.samples)
       prepared = FloatBuffer(count: 0)
@@ -45,10 +45,6 @@ final class KernelRun {
     }
   }
 
-  private static func parallel(_ threads: Int) -> hg_parallel {
-    hg_parallel(size: MemoryLayout<hg_parallel>.size, threads: threads, parallel_for: nil, context: nil)
-  }
-
   /// Seconds of a call, measured for so many seconds.
   func samples(seconds: Double) -> [Double] {
     let before = Limits.isaInUse
@@ -58,7 +54,7 @@ final class KernelRun {
   }
 
   func call() {
-    var parallel = Self.parallel(threads)
+    var parallel = Planner.parallel(threads: threads)
     let problem = operands.problem
     switch problem.operation {
     case .conv, .convt:

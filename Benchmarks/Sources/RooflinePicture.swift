@@ -1,4 +1,5 @@
 import Foundation
+import HourglassData
 
 /// The roofline (Williams, Waterman & Patterson 2009) of a machine with the kernels that ran below it, as SVG: both
 /// axes logarithmic, colours that follow the reader's light or dark mode.
@@ -77,7 +78,7 @@ struct RooflinePicture {
 
   private func draw(_ dot: Dot) -> String {
     let shape = mark(dot.kind, x.place(dot.intensity), y.place(dot.rate))
-    return "<g class=\"\(dot.kind)\"><title>\(escaped(dot.name)): \(fixed(dot.rate, 1))</title>\(shape)</g>"
+    return "<g class=\"\(dot.kind)\"><title>\(SVG.escaped(dot.name)): \(fixed(dot.rate, 1))</title>\(shape)</g>"
   }
 
   /// Shapes differ as well as colours, for those who see colours alike.
@@ -107,14 +108,10 @@ struct RooflinePicture {
   }
 
   private func text(_ content: String, _ x: Double, _ y: Double, _ style: String) -> String {
-    "<text class=\"\(style)\" x=\"\(n(x))\" y=\"\(n(y))\">\(escaped(content))</text>"
+    SVG.text(content, x: x, y: y, style: style)
   }
 
-  private func escaped(_ text: String) -> String {
-    text.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-  }
-
-  private func n(_ value: Double) -> String { fixed(value, 1) }
+  private func n(_ value: Double) -> String { SVG.number(value) }
 
   private static let opening = """
     <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 460" width="720" height="460" role="img">

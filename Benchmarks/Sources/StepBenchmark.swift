@@ -92,7 +92,7 @@ struct StepResult: Encodable {
 }
 
 extension StepResult {
-  /// Ours, theirs, ours, theirs; a large minibatch takes seconds.
+  /// A large minibatch takes seconds.
   private static let rounds = 5
 
   init(_ plan: ExecutionPlan, _ parallel: ParallelPlan, _ peer: StepPeer?, _ opponent: PeerProcess?, seconds: Double)
@@ -111,21 +111,18 @@ extension StepResult {
     }
     let question = StepPeer.Question(
       model: plan.model.name, batchSize: batchSize, seconds: seconds / Double(Self.rounds))
-    var ours: [Double] = []
-    var theirs: [String: [Double]] = [:]
     let meter = PeakMeter(isa: Limits.isaInUse, threads: parallel.workers * parallel.threads)
     var peaks: [Double] = []
     try (0..<2).forEach { _ in try train() }
-    for _ in 0..<Self.rounds {
-      ours += try Timing.samples(seconds: question.seconds, train)
-      peaks += meter.samples(10)
-      guard let opponent else { continue }
-      // Until our idle threads sleep.
-      usleep(3_000)
-      theirs.merge(try opponent.ask(question, [String: [Double]].self)) { $0 + $1 }
-    }
+    let turns = try Turns(
+      rounds: Self.rounds, threads: parallel.workers * parallel.threads,
+      ours: {
+        defer { peaks += meter.samples(10) }
+        return try Timing.samples(seconds: question.seconds, train)
+      },
+      theirs: opponent.map { opponent in { try opponent.ask(question, [String: [Double]].self) } })
 
-    let time = Samples(ours)
+    let time = Samples(turns.ours)
     func rate(_ time: Samples, _ q: Double) -> Double { Double(batchSize) / time.quantile(q) }
     (self.model, self.batchSize) = (plan.model.name, batchSize)
     (workers, threads) = (parallel.workers, parallel.threads)
@@ -133,8 +130,7 @@ extension StepResult {
     gflops = samplesPerSecond * Double(ModelSummary(plan).trainingFlops) / 1e9
     isa = Limits.isaInUse
     peakShare = gflops / Samples(peaks).median
-    let layouts = theirs.mapValues { Samples($0) }
-    if let peer, let (layout, time) = layouts.min(by: { $0.value.median < $1.value.median }) {
+    if let peer, let (layout, time) = turns.best {
       comparison = Comparison(
         peer: peer.rawValue, layout: layout, samplesPerSecond: rate(time, 0.5), samplesPerSecondP10: rate(time, 0.9),
         samplesPerSecondP90: rate(time, 0.1), ratio: samplesPerSecond / rate(time, 0.5))

@@ -41,6 +41,31 @@ enum Timing {
   }
 }
 
+/// Ours, theirs, ours, theirs: noise of the machine meets both alike.
+struct Turns {
+  /// Seconds of a call, theirs for each layout.
+  var ours: [Double] = []
+  var theirs: [String: [Double]] = [:]
+
+  /// `ours` answers its times and measures the peak beside them; `theirs` is nil where there is nobody to compare with.
+  init(
+    rounds: Int, threads: Int, ours: () throws -> [Double], theirs: (() throws -> [String: [Double]])?
+  ) throws {
+    for _ in 0..<rounds {
+      self.ours += try ours()
+      guard let theirs else { continue }
+      // Until our idle threads sleep: KMP_BLOCKTIME is a millisecond.
+      if threads > 1 { usleep(3_000) }
+      self.theirs.merge(try theirs()) { $0 + $1 }
+    }
+  }
+
+  /// Their layout that counts: the fastest.
+  var best: (layout: String, time: Samples)? {
+    theirs.map { (layout: $0.key, time: Samples($0.value)) }.min { $0.time.median < $1.time.median }
+  }
+}
+
 extension Collection<Double> {
   /// (product of all)^(1/count); NaN of none.
   var geometricMean: Double { exp(map { log($0) }.reduce(0, +) / Double(count)) }

@@ -87,13 +87,10 @@ public struct SVGPlot: Sendable {
   }
 
   private func text(_ content: String, x: Double, y: Double, style: String) -> String {
-    let escaped = content.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-      .replacingOccurrences(of: ">", with: "&gt;")
-    return "<text class=\"\(style)\" x=\"\(n(x))\" y=\"\(n(y))\">\(escaped)</text>"
+    SVG.text(content, x: x, y: y, style: style)
   }
 
-  /// A coordinate to a tenth of a pixel.
-  private func n(_ value: Double) -> String { String(format: "%.1f", value) }
+  private func n(_ value: Double) -> String { SVG.number(value) }
 
   private static let opening = """
     <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 420" width="720" height="420" role="img">
@@ -113,6 +110,22 @@ public struct SVGPlot: Sendable {
     </style>
     <rect class="page" width="720" height="420"/>
     """
+}
+
+/// What every SVG picture is made of.
+package enum SVG {
+  /// Text at a point, in a class of the picture's style sheet.
+  package static func text(_ content: String, x: Double, y: Double, style: String) -> String {
+    "<text class=\"\(style)\" x=\"\(number(x))\" y=\"\(number(y))\">\(escaped(content))</text>"
+  }
+
+  package static func escaped(_ content: String) -> String {
+    content.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
+      .replacingOccurrences(of: ">", with: "&gt;")
+  }
+
+  /// A coordinate to a tenth of a pixel.
+  package static func number(_ value: Double) -> String { String(format: "%.1f", value) }
 }
 
 /// One axis: a range of values on a range of pixels, with ticks at multiples of 1, 2 or 5 times a power of ten.

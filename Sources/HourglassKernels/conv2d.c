@@ -220,9 +220,8 @@ void hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const floa
  * accumulation makes the bits independent of them. */
 static ptrdiff_t filter_runs(const hg_geometry2d *g) {
   const ptrdiff_t filter = g->filter_height * g->filter_width * g->large_channels * g->small_channels;
-  const ptrdiff_t sample =
-      g->large_height * g->large_width * g->large_channels + g->small_height * g->small_width * g->small_channels;
-  return hg_max(1, hg_min(g->samples, hg_ceil_div(g->samples * sample, FILTER_RUN + filter / 2)));
+  const ptrdiff_t runs = hg_ceil_div(g->samples * hg_sample_count(g), FILTER_RUN + filter / 2);
+  return hg_max(1, hg_min(g->samples, runs));
 }
 
 /* Small positions of an axis with any tap inside the large image, and the large extent that all their taps span. */

@@ -41,6 +41,11 @@ static inline ptrdiff_t hg_phase_taps_before(ptrdiff_t first_tap, ptrdiff_t filt
   return filter / stride * first_tap + hg_min(first_tap, filter % stride);
 }
 
+/* Floats of both images of a sample: what a run of samples, cut to fit a cache, is measured by. */
+static inline ptrdiff_t hg_sample_count(const hg_geometry2d *g) {
+  return g->large_height * g->large_width * g->large_channels + g->small_height * g->small_width * g->small_channels;
+}
+
 /* Gather form, or scatter form in phases. filter: prepared by hg_conv2d_prepare_gather or ..._scatter. */
 typedef struct hg_gather_job {
   const hg_geometry2d *geometry;

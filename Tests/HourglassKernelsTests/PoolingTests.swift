@@ -23,6 +23,15 @@ private let cases: [ConvolutionCase] = [
 
 private typealias Switches = Guarded<UInt8>
 
+/// Uniform inputs, what pooling makes of them, and an error of the output.
+private func pooled(_ geometry: hg_geometry2d, seed: UInt64) -> (x: Floats, y: Floats, dy: Floats, switches: Switches) {
+  var (g, generator) = (geometry, SplitMix64(seed: seed))
+  let (x, dy) = (Floats.uniform(g.largeCount, &generator), Floats.uniform(g.smallCount, &generator))
+  let (y, switches) = (Floats(count: g.smallCount), Switches(count: g.smallCount))
+  hg_max_pool2d_forward(&g, x.pointer, y.pointer, switches.pointer, nil)
+  return (x, y, dy, switches)
+}
+
 extension KernelTests {
   @Suite struct PoolingTests {
     @Test("every instruction set and division equals the definition", arguments: cases)
@@ -65,12 +74,7 @@ extension KernelTests {
     @Test("random inputs: every instruction set and division gives the same bits", arguments: cases)
     func sameBits(_ testCase: ConvolutionCase) {
       var g = testCase.geometry
-      var generator = SplitMix64(seed: 4)
-      let x = Floats.uniform(g.largeCount, &generator)
-      let dy = Floats.uniform(g.smallCount, &generator)
-      let switches = Switches(count: g.smallCount)
-      let y = Floats(count: g.smallCount)
-      hg_max_pool2d_forward(&g, x.pointer, y.pointer, switches.pointer, nil)
+      let (_, y, dy, switches) = pooled(g, seed: 4)
       for activation in [HG_ACTIVATION_RELU, HG_ACTIVATION_SIGMOID] {
         var first: Floats?
         withEachInstructionSet(onlyFMA: activation == HG_ACTIVATION_SIGMOID) { name in
@@ -91,12 +95,8 @@ extension KernelTests {
     @Test("the derivative at the maximum is the derivative at the input it came from", arguments: cases)
     func gatedByMaxima(_ testCase: ConvolutionCase) {
       var g = testCase.geometry
-      var generator = SplitMix64(seed: 5)
-      let x = Floats.uniform(g.largeCount, &generator)
-      let dy = Floats.uniform(g.smallCount, &generator)
-      let switches = Switches(count: g.smallCount)
-      let (y, gated, wanted) = (Floats(count: g.smallCount), Floats(count: g.largeCount), Floats(count: g.largeCount))
-      hg_max_pool2d_forward(&g, x.pointer, y.pointer, switches.pointer, nil)
+      let (x, y, dy, switches) = pooled(g, seed: 5)
+      let (gated, wanted) = (Floats(count: g.largeCount), Floats(count: g.largeCount))
       hg_max_pool2d_backward(&g, dy.pointer, switches.pointer, HG_ACTIVATION_RELU, y.pointer, gated.pointer, nil)
       hg_max_pool2d_backward(&g, dy.pointer, switches.pointer, HG_ACTIVATION_LINEAR, nil, wanted.pointer, nil)
       hg_activation_backward(HG_ACTIVATION_RELU, g.largeCount, x.pointer, wanted.pointer, wanted.pointer, nil)

@@ -111,7 +111,7 @@ typedef struct hg_geometry2d {
 
 /* NULL, or why the convolution calls refuse this geometry. Extents, filter and strides must be at least 1, padding at
  * least 0 and below the filter's extent, samples at least 0; nothing above 2^31, and below 2^40 elements all images,
- * the filter, a large image with its padding, and (C < 16) the products of a small image with all taps. */
+ * the filter, a large image with its padding, and (few large channels) the products of a small image with all taps. */
 const char *hg_conv2d_check(const hg_geometry2d *geometry);
 
 /* The convolution is one bilinear form,

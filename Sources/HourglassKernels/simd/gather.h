@@ -190,11 +190,9 @@ enum { GATHER_RUN = 160 * 1024 };
 static void gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_gather_job *job = argument;
   const hg_geometry2d *g = job->geometry;
-  const ptrdiff_t sample =
-      g->large_height * g->large_width * g->large_channels + g->small_height * g->small_width * g->small_channels;
-  const ptrdiff_t runs = hg_max(1, g->samples * sample / GATHER_RUN);
+  const ptrdiff_t runs = hg_max(1, hg_min(g->samples, g->samples * hg_sample_count(g) / GATHER_RUN));
   for (ptrdiff_t run = 0; run < runs; run++) {
     const ptrdiff_t first = hg_share(g->samples, run, runs), end = hg_share(g->samples, run + 1, runs);
-    if (first < end) gather_samples(job, first, end - first, part, parts);
+    gather_samples(job, first, end - first, part, parts);
   }
 }

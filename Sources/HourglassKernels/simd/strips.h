@@ -1,6 +1,6 @@
-/* The scatter form where the large image has fewer than 16 channels: too few columns for tiles. The tile makes the
- * products z[p, q][r, s, c] = sum over k of in[p, q, k] w[r, s, c, k] of a small row, whose columns are all taps at
- * once; then each element of a large row adds the products that it meets,
+/* The scatter form where the large image has few channels (in_strips of conv2d.c): too few columns for tiles. The tile
+ * makes the products z[p, q][r, s, c] = sum over k of in[p, q, k] w[r, s, c, k] of a small row, whose columns are all
+ * taps at once; then each element of a large row adds the products that it meets,
  *
  *   out[h, w, c] = end(bias[c] + sum over p, q ascending of z[p, q][h + pad_top - p U, w + pad_left - q V, c]).
  *

@@ -62,7 +62,8 @@ public struct Planner {
   /// A count of floats rounded up to 64 bytes, so that arrays placed one after the other stay aligned.
   static func aligned(_ count: Int) -> Int { (count + 15) & ~15 }
 
-  static func parallel(threads: Int) -> hg_parallel {
+  /// OpenMP threads for a kernel.
+  package static func parallel(threads: Int) -> hg_parallel {
     hg_parallel(size: MemoryLayout<hg_parallel>.size, threads: threads, parallel_for: nil, context: nil)
   }
 }
