@@ -56,6 +56,11 @@ struct GradientReducer: Sendable {
     }
   }
 
+  /// True for the gradient of a dense weight: a product over the minibatch.
+  func isProduct(_ slice: Int) -> Bool {
+    if case .weight = slices[slice] { true } else { false }
+  }
+
   /// Notes the sum of squares of a slice that was summed.
   func square(_ slice: Int) {
     let range = range(of: slice)

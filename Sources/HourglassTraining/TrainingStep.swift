@@ -27,8 +27,7 @@ public final class TrainingStep {
   private let data: Dataset
   private let counters = [WorkCounter(), WorkCounter()]
   private let team: WorkerTeam
-  /// When each worker ran out of shards, in nanoseconds.
-  private let finished: AlignedBuffer<UInt64>
+  private let clocks: AlignedBuffer<WorkerTimes>
   /// Steps still to be taken in small turns, since workers last finished far apart.
   private var smallTurns = 0
 
@@ -59,6 +58,23 @@ public final class TrainingStep {
     }
   }
 
+  /// What one worker did in the last step, in nanoseconds; the rest of the step it waited.
+  public struct WorkerTimes: BitwiseCopyable, Sendable {
+    /// Forward and backward through its shards.
+    public var shards: UInt64 = 0
+    /// Gradients of dense weights: products over the whole minibatch.
+    public var products: UInt64 = 0
+    /// Adding up the shards' gradients and, where they are clipped, their squares.
+    public var sums: UInt64 = 0
+    /// The optimiser.
+    public var updates: UInt64 = 0
+    /// When it ran out of shards.
+    fileprivate var finished: UInt64 = 0
+  }
+
+  /// Of each worker.
+  public var times: [WorkerTimes] { Array(clocks.elements) }
+
   /// The flat vector of parameters, and the optimiser's moments by name.
   public var parameters: FloatBuffer { shared.parameters }
   public var moments: [(name: String, values: FloatBuffer)] { Array(zip(optimizer.moments, reducer.moments)) }
@@ -85,11 +101,11 @@ public final class TrainingStep {
     let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer)
     let current = AlignedBuffer<Current>(count: 1)
     let indices = AlignedBuffer<Int32>(count: plan.batchSize)
-    let finished = AlignedBuffer<UInt64>(count: parallel.workers)
+    let clocks = AlignedBuffer<WorkerTimes>(count: parallel.workers)
     current[0] = Current(
       seed: seed, beta: beta, turn: Self.shardsPerTurn(plan: plan, workers: parallel.workers, turns: 1))
     (self.shared, self.replicas, self.reducer) = (shared, replicas, reducer)
-    (self.current, self.indices, self.data, self.finished) = (current, indices, data, finished)
+    (self.current, self.indices, self.data, self.clocks) = (current, indices, data, clocks)
 
     let counters = counters
     team = WorkerTeam(workers: parallel.workers) { worker, phase in
@@ -98,6 +114,7 @@ public final class TrainingStep {
       switch phase {
       case Phase.start: replica.foundTeam()
       case Phase.shards:
+        let start = DispatchTime.now().uptimeNanoseconds
         let mode = now.mode
         let used = (now.count + plan.samplesPerShard - 1) / plan.samplesPerShard
         var isPrepared = false
@@ -108,18 +125,27 @@ public final class TrainingStep {
           replica.fill(samples, from: data, items: indices)
           replica.train(samples: samples, mode: mode, gradients: reducer.shardGradients)
         }
-        finished.pointer[worker] = DispatchTime.now().uptimeNanoseconds
+        let finished = DispatchTime.now().uptimeNanoseconds
+        clocks.pointer[worker] = WorkerTimes(shards: finished - start, finished: finished)
       default:
+        var times = clocks.pointer[worker]
+        var start = DispatchTime.now().uptimeNanoseconds
         while let slice = counters[1].take(below: reducer.slices.count)?.lowerBound {
           if phase != Phase.updates {
             reducer.sum(slice, count: now.count, scratch: replica.scratch.pointer, threads: parallel.threads)
+            if phase == Phase.sums { reducer.square(slice) }
+            let end = DispatchTime.now().uptimeNanoseconds
+            if reducer.isProduct(slice) { times.products += end - start } else { times.sums += end - start }
+            start = end
           }
-          if phase == Phase.sums {
-            reducer.square(slice)
-          } else {
+          if phase != Phase.sums {
             reducer.update(slice, step: now.step, scale: now.scale)
+            let end = DispatchTime.now().uptimeNanoseconds
+            times.updates += end - start
+            start = end
           }
         }
+        clocks.pointer[worker] = times
       }
     }
     team.run(phase: Phase.start)
@@ -200,8 +226,8 @@ public final class TrainingStep {
   /// One turn a step reads dense matrices least; more turns let the others take over what a worker with a busy
   /// neighbour leaves. So turns become smaller for a while when workers finish far apart.
   private func chooseTurn(since start: UInt64) {
-    let times = finished.elements
-    if let first = times.min(), let last = times.max(), last > start, (last - min(first, last)) * 3 > last - start {
+    let times = clocks.elements.lazy.map { $0.finished }
+    if let first = times.min(), let last = times.max(), (last - first) * 3 > last - start {
       smallTurns = 16
     }
     smallTurns = max(0, smallTurns - 1)
