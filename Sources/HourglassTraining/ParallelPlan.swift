@@ -27,7 +27,7 @@ public enum GrantedCores {
   public static var count: Int { max(1, min(affinity, quota() ?? affinity)) }
 
   /// Cores of the affinity mask, as Foundation counts them on Linux.
-  static var affinity: Int { ProcessInfo.processInfo.activeProcessorCount }
+  public static var affinity: Int { ProcessInfo.processInfo.activeProcessorCount }
 
   /// Cores by CPU time that the process's cgroup and those above it allow, rounded up; nil where there is no limit.
   /// Understands version 2 (`cpu.max`) and version 1 (`cpu.cfs_quota_us`) below `root`.
