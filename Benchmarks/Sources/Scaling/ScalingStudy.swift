@@ -56,7 +56,8 @@ struct ScalingStudy: Codable {
 
   struct Memory: Codable {
     var plannedBytes: Int
-    /// Largest resident set of a process that trains with this point alone.
+    /// Largest resident set of a process that trains with this point alone: with the program, its libraries, the stacks
+    /// of its threads and the images.
     var residentBytes: Int
   }
 
