@@ -42,10 +42,11 @@ package struct Axis {
     self.init(ticks, low: low, high: high, start, end)
   }
 
-  /// Positive values, every doubling equally long, ticks at the powers of two. A widened axis reaches from tick to tick.
+  /// Positive values, every doubling equally long, ticks at the powers of two. A widened axis reaches from tick to tick;
+  /// values may lie beyond by a thirtieth of a doubling, so that 0.99 does not ask for a tick at 0.5.
   package init(doublings values: [Double], from start: Double, to end: Double, widened: Bool) {
     let (least, greatest) = (log2(values.min() ?? 1), log2(values.max() ?? 2))
-    let (first, last) = (floor(least + 1e-9), ceil(greatest - 1e-9))
+    let (first, last) = (floor(least + 1.0 / 30), ceil(greatest - 1.0 / 30))
     let ticks = stride(from: first, through: last, by: 1).map { exp2($0) }
     if widened && first < last {
       self.init(ticks, low: exp2(first), high: exp2(last), start, end)

@@ -26,11 +26,12 @@ import Testing
   func files(most: Int) throws {
     try withTemporaryFolder { folder in
       let study = ScalingFixture.study(most == 4 ? .weak : .strong, most: most, hasPeers: most != 2)
-      try study.write(to: "\(folder)/new/study")
+      let report = try ScalingReport(study)
+      try report.write(to: "\(folder)/new/study")
       func text(_ name: String) throws -> String {
         try String(contentsOfFile: "\(folder)/new/study/\(name)", encoding: .utf8)
       }
-      let pictures = try ScalingReport(study).pictures.map { "\($0.name).svg" }
+      let pictures = report.pictures.map { "\($0.name).svg" }
       let files = try FileManager.default.contentsOfDirectory(atPath: "\(folder)/new/study")
       #expect(Set(files) == Set(pictures + ["index.html", "points.csv", "study.json", "study.md"]))
 

@@ -71,8 +71,9 @@ struct ScalingBenchmark: ParsableCommand {
       let progress = ProgressLine()
       let study = try ScalingMeasurement(design, peers: peers).study(on: machine, progress: progress.show)
       progress.clear()
-      if let folder { try Self.write(study, to: folder) }
-      if json { say(try bench.json(study)) } else { study.show() }
+      let report = try ScalingReport(study)
+      if let folder { try report.write(to: folder) }
+      say(json ? try bench.json(report) : report.lines.joined(separator: "\n"))
       difference = difference ?? study.difference
     }
     if let difference { throw BenchError(difference) }
@@ -85,10 +86,6 @@ struct ScalingBenchmark: ParsableCommand {
       throw ValidationError("--output: wanted a folder that can be written, found \(path)")
     }
     return path
-  }
-
-  static func write(_ study: ScalingStudy, to folder: String) throws {
-    try AtomicFile.write(bench.json(study) + "\n", to: "\(folder)/study.json")
   }
 }
 

@@ -123,14 +123,15 @@ struct ScalingFits: Encodable {
     /// Samples a second.
     var first: Interval
     var contention: Interval
-    var coherency: Interval
-    /// Workers; null where throughput never falls.
-    var peak: Interval
+    /// nil where two points do not determine it, and 0 was taken for it.
+    var coherency: Interval?
+    /// Workers; without bound where throughput never falls. nil where coherency is.
+    var peak: Interval?
     /// Root of the mean squared relative deviation of the points; nil where they determine the curve.
     var deviation: Double?
 
     var law: UniversalScalability {
-      UniversalScalability(first: first.value, contention: contention.value, coherency: coherency.value)
+      UniversalScalability(first: first.value, contention: contention.value, coherency: coherency?.value ?? 0)
     }
   }
 
@@ -176,7 +177,8 @@ extension ScalingFits {
       let law = UniversalScalability(workers: workers, throughput: throughput($0))
       return [law.first, law.contention, law.coherency, law.peak]
     }
-    var fit = Scalability(first: all[0], contention: all[1], coherency: all[2], peak: all[3])
+    var fit = Scalability(first: all[0], contention: all[1])
+    if points.count >= UniversalScalability.unknowns { (fit.coherency, fit.peak) = (all[2], all[3]) }
     if points.count > UniversalScalability.unknowns {
       let law = fit.law
       let errors = zip(workers, throughput(bootstrap.medians)).map { law.throughput($0) / $1 - 1 }

@@ -11,9 +11,10 @@ extension ScalingReport {
       return "<div class=\"figures\">\n\(parts.joined(separator: "\n"))\n</div>"
     }
     var sections = [
-      section("Results", [table(results), figures(["speedup", "efficiency"]), figures(["shares"]), table(shares)])
+      section(
+        "Results", [table(results), figures(["speedup", "efficiency", "throughput", "shares"]), table(shares)])
     ]
-    if !peers.isEmpty { sections.append(section("Peers", [table(comparison), figures(["throughput"])])) }
+    if !peers.isEmpty { sections.append(section("Peers", [table(comparison)])) }
     sections += [
       section("Fitted laws", [laws.rows.isEmpty ? "" : table(laws), list(lawTexts)]),
       section("Simulation of more cores", simulationParts(figures(["simulation", "simulation-shares"]))),
@@ -26,7 +27,7 @@ extension ScalingReport {
     let facts = SVG.escaped(
       "\(study.mode == .strong ? "Strong" : "Weak") scaling, \(study.machine.processor), "
         + "\(study.machine.grantedCores) of \(study.machine.cores) cores granted, \(study.machine.instructionSet)")
-    return """
+    let text = """
       <!DOCTYPE html>
       <html lang="en">
       <head>
@@ -48,6 +49,8 @@ extension ScalingReport {
       </html>
 
       """
+    // No line begins with the sign.
+    return text.replacingOccurrences(of: " %", with: "\u{A0}%")
   }
 
   private func simulationParts(_ figures: String) -> [String] {
@@ -109,6 +112,7 @@ extension ScalingReport {
     th, td { padding: 5px 10px; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: top; }
     th { vertical-align: bottom; font-weight: 600; }
     th:first-child, td:first-child, .facts td, .facts th, .simulated :is(th, td):last-child { text-align: left; }
+    @media (max-width: 900px) { th, td { padding: 4px; } table { font-size: 13px; } }
     td span { color: var(--dim); font-size: 12.5px; white-space: nowrap; }
     pre { margin: 8px 0; padding: 10px 14px; background: var(--tint); font: 14px/1.5 ui-monospace, monospace;
       white-space: pre-wrap; overflow-wrap: anywhere; }

@@ -35,11 +35,17 @@ extension ScalingReport {
   private var peerSentence: String? {
     let most = peers.map(\.cores).max()
     let clauses = peers.filter { $0.cores == most }.compactMap { peer in
-      peer.ratio.map { "\(fixed($0.value, 2)) times as many samples a second as \(peer.name)" }
+      peer.ratio.map { "\(fixed($0.value, 2)) times as many samples a second as \(Self.named(peer.name))" }
     }
     guard let most, !clauses.isEmpty else { return nil }
     return "On \(most) core\(most == 1 ? "" : "s") it trains \(clauses.joined(separator: " and ")), on the same model "
       + "and measured in turn."
+  }
+
+  /// `PyTorch 2.13.0, threads` inside a sentence.
+  private static func named(_ peer: String) -> String {
+    let parts = peer.split(separator: ", ", maxSplits: 1)
+    return parts.count == 2 ? "\(parts[0]) (\(parts[1]))" : peer
   }
 
   static func division(_ workers: Int, _ threads: Int) -> String {

@@ -82,20 +82,15 @@ struct ScalingReport: Encodable {
   var curve: [Row] { points.filter { $0.threads == 1 } }
   /// The row of most samples a second.
   var best: Row { points.max { $0.samplesPerSecond.value < $1.samplesPerSecond.value } ?? points[0] }
-}
 
-extension ScalingStudy {
-  /// Writes study.json, points.csv, study.md, index.html and the plots into a folder, which is made where it is not;
+  /// Writes study.json, points.csv, study.md, index.html and the plots into a folder, which is made where it is missing;
   /// each file is the old one or the new one, whole.
   func write(to folder: String) throws {
-    let report = try ScalingReport(self)
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-    try AtomicFile.write(encoder.encode(report), to: "\(folder)/study.json")
-    try AtomicFile.write(report.csv, to: "\(folder)/points.csv")
-    try AtomicFile.write(report.markdown, to: "\(folder)/study.md")
-    for picture in report.pictures { try AtomicFile.write(picture.svg, to: "\(folder)/\(picture.name).svg") }
-    try AtomicFile.write(report.page, to: "\(folder)/index.html")
+    let pictures = pictures.map { ("\($0.name).svg", $0.svg) }
+    let files = [
+      ("study.json", try json(self) + "\n"), ("points.csv", csv), ("study.md", markdown), ("index.html", page),
+    ]
+    for (name, text) in pictures + files { try AtomicFile.write(text, to: "\(folder)/\(name)") }
   }
 }
