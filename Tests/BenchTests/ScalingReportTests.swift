@@ -108,6 +108,17 @@ import Testing
     #expect(report.lines.allSatisfy { $0.count <= 130 })
   }
 
+  @Test("points with more workers than granted cores are shown, but nothing is fitted to them or checked with them")
+  func beyondCores() throws {
+    var study = ScalingFixture.study(most: 8, hasPeers: false)
+    study.machine.grantedCores = 4
+    let report = try ScalingReport(study)
+    #expect(report.fits.karpFlatt.map(\.workers) == [2, 4] && report.simulation?.checks.map(\.workers) == [1, 2, 4])
+    #expect(report.results.rows.count == study.points.count && report.lawTexts[0].contains("a granted core"))
+    study.machine.grantedCores = 1
+    #expect(try ScalingReport(study).simulation == nil)
+  }
+
   @Test("a study of a model without a name is refused by its name")
   func unknownModel() {
     var study = ScalingFixture.study()

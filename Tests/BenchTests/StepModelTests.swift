@@ -16,7 +16,7 @@ import Testing
     let rates = StepModel.Rates(sample: 1, product: 0, sum: 0, update: 0)
     var model = StepModel(
       alone: rates, together: rates, serial: 0, preparedBytes: 0, latency: 0, signal: 0, spread: 0, bandwidth: 1e30,
-      ceiling: 1e40)
+      ceiling: 1e40, lastCache: 0)
     change(&model)
     return model
   }
@@ -101,6 +101,23 @@ import Testing
       #expect(seconds > least * (1 - 1e-9) && seconds < least + slice * max(1, Double(workers) / 4), "\(workers)")
     }
     #expect(bound.step(plan, workers: 4).memory == 0 && bound.step(plan, workers: 8).memory > 0)
+  }
+
+  @Test("each turn reads the matrices of dense layers, at the ceiling of memory where no cache holds them")
+  func matrices() throws {
+    let plan = try plan()
+    let bytes = 2 * 4 * Double(plan.products.reduce(0) { $0 + $1.layer.multiplyAdds })
+    for (cache, rate) in [(bytes, 10.0), (bytes / 2, 40.0 / 16)] {
+      let reading = model {
+        $0.alone.sample = 0
+        $0.together.sample = 0
+        ($0.bandwidth, $0.ceiling, $0.lastCache) = (10, 40, cache)
+      }
+      let step = reading.step(plan, workers: 16)
+      #expect(abs(step.matrices / (bytes / rate) - 1) < 1e-12 && abs(step.seconds / step.matrices - 1) < 1e-12)
+    }
+    // Arithmetic that takes longer hides it.
+    #expect(model { ($0.bandwidth, $0.ceiling) = (1e12, 1e12) }.step(plan, workers: 2).matrices == 0)
   }
 
   @Test("all parameters are in the slices of phase 2, once")

@@ -21,7 +21,7 @@ extension ScalingReport {
       section("Same numbers on any division", [paragraph(bitsSentence)]),
       section("Machine", [table(machine, style: "facts")]),
       section("Method", [list(method)]),
-      section("How to repeat this", [paragraph("In a clone of the revision above:"), code(command)]),
+      section("How to repeat this", [paragraph("In a clone of the revision above, after make build:"), code(command)]),
     ]
     let title = SVG.escaped("How training of \(study.model) scales")
     let facts = SVG.escaped(
@@ -114,6 +114,7 @@ extension ScalingReport {
     th:first-child, td:first-child, .facts td, .facts th, .simulated :is(th, td):last-child { text-align: left; }
     @media (max-width: 900px) { th, td { padding: 4px; } table { font-size: 13px; } }
     td span { color: var(--dim); font-size: 12.5px; white-space: nowrap; }
+    @media print, (max-width: 900px) { td span { display: block; } }
     pre { margin: 8px 0; padding: 10px 14px; background: var(--tint); font: 14px/1.5 ui-monospace, monospace;
       white-space: pre-wrap; overflow-wrap: anywhere; }
     @media print {

@@ -177,9 +177,9 @@ extension ScalingReport {
   /// Workers with one thread and, in a grid, one worker with several threads.
   private func measured(_ figure: (Row) -> Interval, isGrid: Bool = true) -> [SVGPlot.Series] {
     let threads = points.filter { $0.workers == 1 && $0.threads > 1 }
-    return [marks("measured, p workers x 1", curve.map { (Double($0.workers), figure($0)) }, Color.workers)]
+    return [marks("p workers x 1 thread", curve.map { (Double($0.workers), figure($0)) }, Color.workers)]
       + (isGrid && !threads.isEmpty
-        ? [marks("1 x p threads", threads.map { (Double($0.threads), figure($0)) }, Color.threads)] : [])
+        ? [marks("1 worker x p threads", threads.map { (Double($0.threads), figure($0)) }, Color.threads)] : [])
   }
 
   private func peerSeries(_ figure: (PeerRow) -> Interval) -> [SVGPlot.Series] {

@@ -94,6 +94,7 @@ extension ScalingReport {
 
   /// The laws as they were fitted.
   var lawTexts: [String] {
+    let fitted = "Fitted to the points with one thread in each worker"
     guard fits.scalability != nil else { return fits.notes }
     let first =
       study.mode == .strong
@@ -106,19 +107,22 @@ extension ScalingReport {
     let deviation = fits.scalability?.deviation.map {
       "It meets the points with a root mean square deviation of \(fixed(100 * $0, 1)) %."
     }
-    return ["Fitted to the points with one thread in each worker.", first, second] + [deviation].compactMap { $0 }
+    let all = study.points.allSatisfy(study.isGranted)
+    return [fitted + (all ? "." : " and a granted core for each of them."), first, second]
+      + [deviation].compactMap { $0 }
       + fits.notes
   }
 
   /// The command that repeats the study.
   var command: String {
     let most = study.points.map(\.cores).max() ?? 1
-    return "bench scaling --model \(study.model) --mode \(study.mode.rawValue) --batch-size \(study.batchSize) "
+    return
+      ".build/release/bench scaling --model \(study.model) --mode \(study.mode.rawValue) --batch-size \(study.batchSize) "
       + "--shards \(study.points[0].shards) --max-workers \(most) --repetitions \(study.repetitions) "
       + "--seed \(study.seed)\(peers.isEmpty ? "" : " --peer torch") --output scaling"
   }
 
-  static let withoutSimulation = "No simulation: it is calibrated with the points 1 x 1 and 2 x 1."
+  static let withoutSimulation = "No simulation: it is calibrated with the points 1 x 1 and 2 x 1 on two granted cores."
 
   var markdown: String {
     func list(_ items: [String]) -> String { items.map { "- \($0)" }.joined(separator: "\n") }

@@ -58,6 +58,7 @@ struct ScalingReport: Encodable {
         speedup: figures[2], efficiency: figures[3], hasSameBits: study.isEqual(point))
     }
     let single = study.points.indices.filter { study.points[$0].threads == 1 }
+    let fitted = single.filter { study.isGranted(study.points[$0]) }
     var next = study.points.count
     peers = study.peers.flatMap { peer in
       let first = next
@@ -74,7 +75,7 @@ struct ScalingReport: Encodable {
           ratio: ours == nil ? nil : figures[3])
       }
     }
-    fits = ScalingFits(single.map { study.points[$0] }, mode: study.mode, bootstrap, place: single)
+    fits = ScalingFits(fitted.map { study.points[$0] }, mode: study.mode, bootstrap, place: fitted)
     simulation = try StepSimulation(study, model: model)
   }
 
@@ -93,4 +94,9 @@ struct ScalingReport: Encodable {
     ]
     for (name, text) in pictures + files { try AtomicFile.write(text, to: "\(folder)/\(name)") }
   }
+}
+
+extension ScalingStudy {
+  /// Whether each worker had a core; others tell nothing about more cores.
+  func isGranted(_ point: Point) -> Bool { point.cores <= max(1, machine.grantedCores) }
 }

@@ -34,6 +34,8 @@ struct StepModel: Encodable {
   var spread: Double
   /// Bytes a second of one core and of all.
   var bandwidth, ceiling: Double
+  /// Bytes of the last cache, which serves every core at least as fast as memory serves one.
+  var lastCache: Double
 
   /// Seconds of the mean worker.
   struct Step: Encodable {
@@ -67,7 +69,7 @@ struct StepModel: Encodable {
       Double(plan.samples(of: first..<min(first + perTurn, used), in: plan.batchSize).count)
     }
     let dense = DenseWork(plan)
-    let share = min(bandwidth, ceiling / Double(min(workers, turns.count)))
+    let share = dense.isHeld(by: lastCache) ? bandwidth : min(bandwidth, ceiling / Double(min(workers, turns.count)))
     var isPrepared = Array(repeating: false, count: workers)
     let factors = (0..<workers).map { 1 + spread * Self.quantile($0, of: workers) }
     let shards = handOut(turns.count, to: workers) { turn, worker in
@@ -147,6 +149,9 @@ struct StepModel: Encodable {
     /// Of their matrices, read once forward and once back in each turn.
     let bytes: Double
 
+    /// Whether all matrices stay in half of a cache from turn to turn.
+    func isHeld(by cache: Double) -> Bool { bytes / 2 <= cache / 2 }
+
     init(_ plan: ExecutionPlan) {
       var (dense, all, bytes) = (0.0, 0.0, 0.0)
       for (index, layer) in plan.layers.enumerated() {
@@ -171,12 +176,15 @@ extension StepModel {
   /// alone W(1); a wake-up half of W(2) - W(1) - I F(2), because a step has two of them.
   init?(_ study: ScalingStudy, model: Autoencoder) throws {
     func point(_ workers: Int) -> ScalingStudy.Point? {
-      study.points.first { $0.workers == workers && $0.threads == 1 }
+      study.points.first { $0.workers == workers && $0.threads == 1 && study.isGranted($0) }
     }
-    guard let one = point(1), let two = point(2) else { return nil }
+    guard let one = point(1), let two = point(2), let triad = study.machine.bandwidth.first, triad > 0 else {
+      return nil
+    }
     let plan = try ExecutionPlan(model, batchSize: one.batchSize, shards: one.shards)
-    bandwidth = (study.machine.bandwidth.first ?? 0) * 1e9
+    bandwidth = triad * 1e9
     ceiling = Self.ceiling(study.machine)
+    lastCache = Double(study.machine.caches.last ?? 0)
     preparedBytes = 2 * Self.floatBytes * Double(plan.preparedFloats)
     let preparation = preparedBytes / bandwidth
     func rates(_ point: ScalingStudy.Point) throws -> Rates {
@@ -206,11 +214,12 @@ extension StepModel {
 
   /// Whether all measured cores together get distinctly less than each of them alone.
   static func isSaturated(_ machine: MachineBlock) -> Bool {
-    machine.bandwidth[1] < 0.8 * machine.bandwidth[0] * Double(machine.grantedCores)
+    guard let one = machine.bandwidth.first, let all = machine.bandwidth.last else { return false }
+    return all < 0.8 * one * Double(machine.grantedCores)
   }
 
   private static func ceiling(_ machine: MachineBlock) -> Double {
-    let measured = machine.bandwidth[1] * 1e9
+    let measured = (machine.bandwidth.max() ?? 0) * 1e9
     return isSaturated(machine) ? measured : max(measured, assumedCeiling)
   }
 }

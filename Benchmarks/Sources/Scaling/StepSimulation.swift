@@ -52,7 +52,7 @@ extension StepSimulation {
     guard let costs = try StepModel(study, model: model) else { return nil }
     self.model = costs
     assumptions = Self.assumptions(study.machine, costs)
-    checks = try study.points.filter { $0.threads == 1 }.map { point in
+    checks = try study.points.filter { $0.threads == 1 && study.isGranted($0) }.map { point in
       let plan = try ExecutionPlan(model, batchSize: point.batchSize, shards: point.shards)
       let (measured, predicted) = (
         Samples(point.seconds).median, costs.step(plan, workers: point.workers).seconds
@@ -83,8 +83,9 @@ extension StepSimulation {
           + "here, less than so many times one core."
         : "Memory serves one core at \(fixed(costs.bandwidth / 1e9, 1)) GB/s and all together at most at \(ceiling): "
           + "the measured cores did not exhaust theirs, so this ceiling is assumed, not measured.",
-      "Sums, updates and the matrices of dense layers come from memory and not from a cache, once there are enough "
-        + "cores to reach the ceiling: there the prediction is cautious.",
+      "Sums and updates move their bytes through memory, though a cache may hold some of them: where they reach the "
+        + "ceiling, the prediction is cautious. Matrices of dense layers that fit into half of the last cache come from "
+        + "there, for each core as fast as memory is for one.",
       "A sample costs the same in a shard of any size, but for the matrices of dense layers, which every turn of "
         + "shards reads anew. Chunks smaller than those measured may be slower.",
       "Each worker prepares its own copy of the filters, \(significant(costs.preparedBytes / 2e6)) MB, at the bandwidth "
@@ -152,7 +153,7 @@ extension StepModel.Step {
         "waits for the slowest worker"
       }
     let losses = [
-      (crowding, "is lost because cores beside others are slower than one alone"),
+      (crowding, "is lost, as cores beside others are slower than one alone"),
       (preparation, "goes into filters that every worker prepares for itself"),
       (matrices, "goes into reading the matrices of dense layers, once for every turn of shards"),
       (memory, "waits for memory in sums and updates"), (wakeUps, "passes before workers are awake"),
