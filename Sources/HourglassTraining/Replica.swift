@@ -44,6 +44,8 @@ struct Replica: Sendable {
   struct Mode {
     var noise: LatentNoise
     var beta: Float = 1
+    /// Samples of the step in the minibatches before.
+    var samplesBefore = 0
   }
 
   /// Lets the calling thread found its OpenMP team, which allocates, so that no step does.
@@ -156,7 +158,7 @@ struct Replica: Sendable {
     let first = samples.lowerBound
     let (before, after) = (plan.boundaries[i], plan.boundaries[i + 1])
     return Pass(
-      samples: samples.count, firstSample: first,
+      samples: samples.count, firstSample: mode.samplesBefore + first,
       x: address(before.values, first, group), y: address(after.values, first, group),
       dy: after.error.map { address($0, first, group) }, dx: before.error.map { address($0, first, group) },
       inputActivation: before.activation,
