@@ -42,6 +42,37 @@ struct LoadedRun {
   }
 }
 
+/// How the work of a step is divided.
+struct DivisionOptions: ParsableArguments {
+  @Option(help: "Replicas that work at once. (default: so that all granted cores work, at most one for each shard)")
+  var workers: Int?
+
+  @Option(help: "OpenMP threads inside each worker. (default: OMP_NUM_THREADS; 1, more where cores are left over)")
+  var threads: Int?
+
+  func validate() throws {
+    try requirePositive("--workers", workers, most: ParallelPlan.most)
+    try requirePositive("--threads", threads, most: ParallelPlan.most)
+  }
+
+  /// The division for so many shards, with a warning where it can hardly be meant.
+  func plan(shards: Int) -> ParallelPlan {
+    let environment = OpenMPEnvironment()
+    if let warning = environment.warning {
+      StandardError.write("hourglass: warning: \(warning)")
+      // Or the OpenMP runtime would say the same once more.
+      for name in environment.ignored { unsetenv(name) }
+    }
+    let plan = ParallelPlan(workers: workers, threads: threads, shards: shards, environment: environment)
+    if plan.workers * plan.threads > GrantedCores.count {
+      StandardError.write(
+        "hourglass: warning: \(plan.workers) workers x \(plan.threads) threads are more than the "
+          + "\(GrantedCores.count) granted cores; this will be slow")
+    }
+    return plan
+  }
+}
+
 /// Which images a command reads.
 struct ImageOptions: ParsableArguments {
   @Option(help: "Images in an NPY file, N,H,W or N,H,W,C.")
