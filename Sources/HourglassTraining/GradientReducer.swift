@@ -34,10 +34,17 @@ struct GradientReducer: Sendable {
     (self.plan, self.shared, self.optimizer) = (plan, shared, optimizer)
     products = plan.products
     slices = Self.slices(plan, products.map(\.layer))
-    shardGradients = FloatBuffer(count: plan.shards * plan.shardedCount)
-    gradient = FloatBuffer(count: plan.parameterCount)
-    moments = optimizer.moments.map { _ in FloatBuffer(count: plan.parameterCount) }
+    shardGradients = FloatBuffer(unwritten: plan.shards * plan.shardedCount)
+    gradient = FloatBuffer(unwritten: plan.parameterCount)
+    moments = optimizer.moments.map { _ in FloatBuffer(unwritten: plan.parameterCount) }
     squares = AlignedBuffer(count: slices.count)
+  }
+
+  /// Clears a worker's share of all vectors, so that they are spread over the memory near the workers.
+  func clear(shareOf worker: Int, workers: Int) {
+    for vector in [shardGradients, gradient, shared.parameters] + moments {
+      vector.clear((0..<vector.count).share(worker, of: workers))
+    }
   }
 
   /// Sums one slice over a minibatch of `count` samples, with `accumulate` onto what is there.

@@ -33,7 +33,7 @@ public final class TrainingStep {
   private var smallTurns = 0
 
   private enum Phase {
-    /// Once, before the first step.
+    /// Once, before the first step: each worker is the first to write the memory it will use.
     static let start = 0
     static let shards = 1
     /// Sums and updates.
@@ -98,7 +98,7 @@ public final class TrainingStep {
   ) {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
-    let shared = SharedMemory(plan: plan, parameters: FloatBuffer(count: plan.parameterCount))
+    let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
     let groupSamples = Self.shardsPerTurn(plan: plan, workers: parallel.workers, turns: 1) * plan.samplesPerShard
     let replicas = (0..<parallel.workers).map { _ in
       Replica(plan: plan, shared: shared, groupSamples: groupSamples, threads: parallel.threads)
@@ -118,7 +118,10 @@ public final class TrainingStep {
       let replica = replicas[worker]
       let now = current.pointer[0]
       switch phase {
-      case Phase.start: replica.foundTeam()
+      case Phase.start:
+        replica.start()
+        shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
+        reducer.clear(shareOf: worker, workers: parallel.workers)
       case Phase.shards:
         let start = DispatchTime.now().uptimeNanoseconds
         let mode = now.mode
