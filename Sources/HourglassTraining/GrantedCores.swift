@@ -1,3 +1,4 @@
+import CThreads
 import Foundation
 
 /// The cores that this process may really use.
@@ -5,8 +6,15 @@ public enum GrantedCores {
   /// The smaller of the affinity mask and the cgroup's quota, at least 1.
   public static var count: Int { max(1, min(affinity, quota() ?? affinity)) }
 
-  /// Cores of the affinity mask, as Foundation counts them on Linux.
-  static var affinity: Int { ProcessInfo.processInfo.activeProcessorCount }
+  static var affinity: Int { allowed.count }
+
+  /// The cores of the affinity mask of whoever asks first, which is before any thread is bound.
+  static let allowed: [Int] = {
+    let cores = [Int](unsafeUninitializedCapacity: Int(AFFINITY_WORDS * AFFINITY_WORD_BITS)) { buffer, count in
+      count = affinity_cores(buffer.baseAddress, buffer.count)
+    }
+    return cores.isEmpty ? Array(0..<ProcessInfo.processInfo.activeProcessorCount) : cores
+  }()
 
   /// Cores by CPU time that the process's cgroup and those above it allow, rounded up; nil where there is no limit.
   /// Understands version 2 (`cpu.max`) and version 1 (`cpu.cfs_quota_us`) below `root`.

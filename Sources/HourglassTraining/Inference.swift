@@ -31,7 +31,7 @@ public final class Inference {
     try PlannedMemory(inference: plan, parallel: parallel).check(plan)
     let shared = SharedMemory(plan: plan, parameters: parameters ?? FloatBuffer(count: plan.parameterCount))
     let replicas = (0..<parallel.workers).map { _ in
-      Replica(plan: plan, shared: shared, groupSamples: plan.samplesPerShard, threads: parallel.threads)
+      Replica(plan: plan, shared: shared, groupSamples: plan.samplesPerShard, parallel: parallel)
     }
     let widest = max(model.input.count, plan.boundaries[plan.codeBoundary].shape.count)
     let inputs = FloatBuffer(count: plan.batchSize * widest)
@@ -47,7 +47,7 @@ public final class Inference {
       let request = current.pointer[0]
       let replica = replicas[worker]
       if phase == Phase.start {
-        replica.start()
+        replica.start(worker: worker)
         shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
         return
       }

@@ -6,14 +6,16 @@ public struct ParallelPlan: Sendable, Codable, Equatable {
   public var workers: Int
   /// OpenMP threads inside each worker.
   public var threads: Int
+  /// The cores they run on. The caller of a bound step is its first worker and stays bound.
+  public var binding: CoreBinding
 
   /// More workers or threads than any machine has cores; the system refuses to start them much beyond.
   public static let most = 1024
 
   /// Both at least 1.
-  public init(workers: Int, threads: Int) {
+  public init(workers: Int, threads: Int, binding: CoreBinding = .none) {
     precondition(workers >= 1 && threads >= 1, "\(workers) workers x \(threads) threads can do no work")
-    (self.workers, self.threads) = (workers, threads)
+    (self.workers, self.threads, self.binding) = (workers, threads, binding)
   }
 
   /// Chooses what the caller left open, within the cores that are granted; the environment speaks where the caller does

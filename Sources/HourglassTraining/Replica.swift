@@ -41,19 +41,20 @@ struct Replica: Sendable {
   let shared: SharedMemory
   /// Samples that the group memory holds.
   let groupSamples: Int
-  let threads: Int
+  let parallel: ParallelPlan
+  var threads: Int { parallel.threads }
 
   private let group: FloatBuffer
   private let chunk: FloatBuffer
   private let prepared: FloatBuffer
   let scratch: FloatBuffer
 
-  init(plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, threads: Int) {
-    (self.plan, self.shared, self.groupSamples, self.threads) = (plan, shared, groupSamples, threads)
+  init(plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, parallel: ParallelPlan) {
+    (self.plan, self.shared, self.groupSamples, self.parallel) = (plan, shared, groupSamples, parallel)
     group = FloatBuffer(unwritten: plan.groupFloats * groupSamples)
     chunk = FloatBuffer(unwritten: plan.chunkFloats * plan.samplesPerChunk)
     prepared = FloatBuffer(unwritten: plan.preparedFloats)
-    scratch = FloatBuffer(unwritten: plan.scratchFloats(groupSamples: groupSamples, threads: threads))
+    scratch = FloatBuffer(unwritten: plan.scratchFloats(groupSamples: groupSamples, threads: parallel.threads))
   }
 
   /// The settings of a step that the passes need.
@@ -67,12 +68,10 @@ struct Replica: Sendable {
   /// The memory of this replica alone.
   var arenas: [FloatBuffer] { [group, chunk, prepared, scratch] }
 
-  /// To be called once by the worker that owns this replica: founds its OpenMP team, which allocates, so that no step
-  /// does, and writes the replica's memory first, so that it lies near the worker.
-  func start() {
-    let values = FloatBuffer(count: 16 * threads)
-    Activation.relu.backward(
-      count: values.count, y: values.pointer, dy: values.pointer, dx: values.pointer, threads: threads)
+  /// To be called once by the worker that owns this replica: founds its OpenMP team, so that no step allocates, and
+  /// writes the replica's memory first, so that it lies near the worker.
+  func start(worker: Int) {
+    parallel.foundTeam(worker: worker)
     for arena in arenas { arena.clear() }
   }
 

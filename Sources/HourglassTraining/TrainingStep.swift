@@ -101,7 +101,7 @@ public final class TrainingStep {
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
     let groupSamples = Self.shardsPerTurn(plan: plan, workers: parallel.workers, turns: 1) * plan.samplesPerShard
     let replicas = (0..<parallel.workers).map { _ in
-      Replica(plan: plan, shared: shared, groupSamples: groupSamples, threads: parallel.threads)
+      Replica(plan: plan, shared: shared, groupSamples: groupSamples, parallel: parallel)
     }
     let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer)
     let current = AlignedBuffer<Current>(count: 1)
@@ -119,7 +119,7 @@ public final class TrainingStep {
       let now = current.pointer[0]
       switch phase {
       case Phase.start:
-        replica.start()
+        replica.start(worker: worker)
         shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
         reducer.clear(shareOf: worker, workers: parallel.workers)
       case Phase.shards:

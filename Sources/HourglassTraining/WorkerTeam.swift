@@ -1,3 +1,4 @@
+import CThreads
 import Dispatch
 import Foundation
 import Synchronization
@@ -15,8 +16,8 @@ final class WorkerTeam {
     shared = Shared(workers: workers, body: body)
     for worker in 1..<max(1, workers) {
       let thread = Thread { [shared] in
-        // Before a thread has begun, its name does not reach the system.
-        Thread.current.name = "hourglass-\(worker)"
+        // Foundation's `name` does not reach the system.
+        thread_name("hourglass-\(worker)")
         shared.serve(worker)
       }
       thread.stackSize = 8 << 20

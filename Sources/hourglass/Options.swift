@@ -7,6 +7,7 @@ import HourglassTraining
 extension Split: ExpressibleByArgument {}
 extension Optimizer.Kind: ExpressibleByArgument {}
 extension RunFolder.Kept: ExpressibleByArgument {}
+extension CoreBinding: ExpressibleByArgument {}
 
 /// Which trained model a command reads.
 struct RunOptions: ParsableArguments {
@@ -50,6 +51,9 @@ struct DivisionOptions: ParsableArguments {
   @Option(help: "OpenMP threads inside each worker. (default: OMP_NUM_THREADS; 1, more where cores are left over)")
   var threads: Int?
 
+  @Option(help: "Bind threads to cores: neighbours (close), or evenly spaced over the granted cores (spread).")
+  var bind: CoreBinding = .none
+
   func validate() throws {
     try requirePositive("--workers", workers, most: ParallelPlan.most)
     try requirePositive("--threads", threads, most: ParallelPlan.most)
@@ -63,7 +67,8 @@ struct DivisionOptions: ParsableArguments {
       // Or the OpenMP runtime would say the same once more.
       for name in environment.ignored { unsetenv(name) }
     }
-    let plan = ParallelPlan(workers: workers, threads: threads, shards: shards, environment: environment)
+    var plan = ParallelPlan(workers: workers, threads: threads, shards: shards, environment: environment)
+    plan.binding = bind
     if plan.workers * plan.threads > GrantedCores.count {
       StandardError.write(
         "hourglass: warning: \(plan.workers) workers x \(plan.threads) threads are more than the "

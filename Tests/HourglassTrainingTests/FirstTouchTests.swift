@@ -26,8 +26,8 @@ struct FirstTouchTests {
           shared.clear(shareOf: worker, workers: 3, plan: plan)
           reducer.clear(shareOf: worker, workers: 3)
         }
-        let replica = Replica(plan: plan, shared: shared, groupSamples: 4, threads: parallel.threads)
-        replica.start()
+        let replica = Replica(plan: plan, shared: shared, groupSamples: 4, parallel: parallel)
+        replica.start(worker: 1)
         let buffers =
           replica.arenas + reducer.moments
           + [shared.parameters, shared.batch, shared.losses, shared.divergences]

@@ -35,6 +35,7 @@ import Testing
     Case("train --model tiny.json --beta -1", .wrongUsage, "beta"),
     Case("train --model tiny.json --optimizer newton", .wrongUsage, "--optimizer", "newton", "adamw"),
     Case("train --model tiny.json --workers 0", .wrongUsage, "--workers", "1 to", "0"),
+    Case("train --model tiny.json --bind near", .wrongUsage, "--bind", "near", "close", "spread"),
     Case("train --model tiny.json --split middle", .wrongUsage, "--split", "middle"),
     Case("train --resume", .wrongUsage, "--resume", "--run"),
     Case("train --model tiny.json --run taken", .wrongUsage, "--run", "taken", "--resume"),

@@ -74,6 +74,18 @@ import Testing
     }
   }
 
+  @Test func boundThreadsChangeNoResult() throws {
+    try Program.inTemporaryFolder { program in
+      let free = try program.train("--steps 3 --quiet --workers 2 --threads 2", run: "free")
+      for binding in ["close", "spread"] {
+        let bound = try program.train("--steps 3 --quiet --workers 2 --threads 2 --bind \(binding)", run: binding)
+        #expect(free.weightsHash != nil && bound.weightsHash == free.weightsHash, "\(bound.errors)")
+        // Four threads on two cores begin again with the first core, with the one warning of all that are too many.
+        #expect(bound.errors == free.errors)
+      }
+    }
+  }
+
   @Test(
     arguments: [
       // variables, flags -> workers, threads, words of the one warning

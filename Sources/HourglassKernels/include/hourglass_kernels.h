@@ -74,6 +74,10 @@ bool hg_isa_has_fma(void);
 /* True when the library was built with OpenMP. */
 bool hg_has_openmp(void);
 
+/* Calls body(argument, thread) for each thread in [0, parallel->threads) as the parts of every other call are called:
+ * with OpenMP once on each thread of the caller's team, which exists from then on, thread 0 being the caller. */
+void hg_on_each_thread(const hg_parallel *parallel, void (*body)(void *argument, ptrdiff_t thread), void *argument);
+
 /* ------------------------------------------------------------------------------------------------ activations */
 
 /* Elementwise activation a, applied to the sum s. Its derivative is expressed by the output y = a(s). */
