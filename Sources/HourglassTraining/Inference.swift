@@ -43,7 +43,7 @@ public final class Inference {
     self.current = current
 
     let counter = counter
-    team = WorkerTeam(workers: parallel.workers) { worker, phase in
+    team = WorkerTeam(parallel) { worker, phase in
       let request = current.pointer[0]
       let replica = replicas[worker]
       if phase == Phase.start {

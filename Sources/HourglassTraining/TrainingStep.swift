@@ -29,8 +29,8 @@ public final class TrainingStep {
   private let counters = [WorkCounter(), WorkCounter()]
   private let team: WorkerTeam
   private let clocks: AlignedBuffer<WorkerTimes>
-  /// Steps still to be taken in small turns, since workers last finished far apart.
-  private var smallTurns = 0
+  /// Steps still to be taken in ever smaller turns, since workers last finished far apart.
+  private var guidedSteps = 0
 
   private enum Phase {
     /// Once, before the first step: each worker is the first to write the memory it will use.
@@ -52,8 +52,8 @@ public final class TrainingStep {
     var samplesBefore = 0
     var seed: UInt64 = 0
     var beta: Float = 1
-    /// Shards that a worker takes at a time.
-    var turn = 1
+    /// Workers take what is left in ever smaller parts, not all at once.
+    var isGuided = false
     /// Of the summed gradient: one over the samples, times the factor of clipping.
     var scale: Float = 1
 
@@ -99,22 +99,22 @@ public final class TrainingStep {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
-    let groupSamples = Self.shardsPerTurn(plan: plan, workers: parallel.workers, turns: 1) * plan.samplesPerShard
+    let turn = Self.shardsPerTurn(plan: plan, workers: parallel.workers)
     let replicas = (0..<parallel.workers).map { _ in
-      Replica(plan: plan, shared: shared, groupSamples: groupSamples, parallel: parallel)
+      Replica(plan: plan, shared: shared, groupSamples: turn * plan.samplesPerShard, parallel: parallel)
     }
     let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer)
     let current = AlignedBuffer<Current>(count: 1)
     let indices = AlignedBuffer<Int32>(count: plan.batchSize)
     let clocks = AlignedBuffer<WorkerTimes>(count: parallel.workers)
-    current[0] = Current(
-      seed: seed, beta: beta, turn: Self.shardsPerTurn(plan: plan, workers: parallel.workers, turns: 1))
+    current[0] = Current(seed: seed, beta: beta)
     (self.shared, self.replicas, self.reducer) = (shared, replicas, reducer)
     (self.current, self.indices, self.data, self.clocks) = (current, indices, data, clocks)
 
     let counters = counters
     let clips = clipNorm != nil
-    team = WorkerTeam(workers: parallel.workers) { worker, phase in
+    let smallestTurn = min(turn, max(1, Self.leastSamplesPerGroup / plan.samplesPerShard))
+    team = WorkerTeam(parallel) { worker, phase in
       let replica = replicas[worker]
       let now = current.pointer[0]
       switch phase {
@@ -127,7 +127,10 @@ public final class TrainingStep {
         let mode = now.mode
         let used = (now.count + plan.samplesPerShard - 1) / plan.samplesPerShard
         var isPrepared = false
-        while let shards = counters[0].take(now.turn, below: used) {
+        while let shards = now.isGuided
+          ? counters[0].take(partOf: 2 * parallel.workers, sizes: smallestTurn...turn, below: used)
+          : counters[0].take(turn, below: used)
+        {
           if !isPrepared { replica.prepare(backward: true) }
           isPrepared = true
           let samples = plan.samples(of: shards, in: now.count)
@@ -245,12 +248,9 @@ public final class TrainingStep {
       total: reconstruction + Double(current.pointer[0].beta) * divergence)
   }
 
-  /// Shards that a worker takes at a time, for so many turns a step, but few enough that a group's images stay near the
-  /// caches.
-  package static func shardsPerTurn(plan: ExecutionPlan, workers: Int, turns: Int) -> Int {
-    let perTurn = (plan.shards + turns * workers - 1) / (turns * workers)
-    let most = max(1, mostSamplesPerGroup / plan.samplesPerShard)
-    return min(perTurn, most)
+  /// Shards that a worker takes at a time: its share of all, but few enough that a group's images stay near the caches.
+  package static func shardsPerTurn(plan: ExecutionPlan, workers: Int) -> Int {
+    min((plan.shards + workers - 1) / workers, max(1, mostSamplesPerGroup / plan.samplesPerShard))
   }
 
   /// What phase 2 hands out, in this order: how many parameters a slice has, and whether their gradient is a product.
@@ -267,17 +267,18 @@ public final class TrainingStep {
 
   /// Enough rows that a dense layer's matrix is read seldom.
   private static let mostSamplesPerGroup = 64
+  /// With fewer rows reading a dense layer's matrix takes as long as computing with it.
+  private static let leastSamplesPerGroup = 16
 
-  /// One turn a step reads dense matrices least; more turns let the others take over what a worker with a busy
+  /// One turn a step reads dense matrices least; smaller turns let the others take over what a worker with a busy
   /// neighbour leaves. So turns become smaller for a while when workers finish far apart.
   private func chooseTurn(since start: UInt64) {
     let times = clocks.elements.lazy.map { $0.finished }
     if let first = times.min(), let last = times.max(), (last - first) * 3 > last - start {
-      smallTurns = 16
+      guidedSteps = 16
     }
-    smallTurns = max(0, smallTurns - 1)
-    current.pointer[0].turn = Self.shardsPerTurn(
-      plan: plan, workers: parallel.workers, turns: smallTurns > 0 ? 2 : 1)
+    guidedSteps = max(0, guidedSteps - 1)
+    current.pointer[0].isGuided = guidedSteps > 0
   }
 
   /// Walks the first sample with a bad loss forward once more and names the first layer that puts out an

@@ -63,7 +63,7 @@ struct StepModel: Encodable {
     step.serial = serial
     let rates = workers == 1 ? alone : together
 
-    let perTurn = TrainingStep.shardsPerTurn(plan: plan, workers: workers, turns: 1)
+    let perTurn = TrainingStep.shardsPerTurn(plan: plan, workers: workers)
     let used = (plan.batchSize + plan.samplesPerShard - 1) / plan.samplesPerShard
     let turns = stride(from: 0, to: used, by: perTurn).map { first in
       Double(plan.samples(of: first..<min(first + perTurn, used), in: plan.batchSize).count)
