@@ -7,7 +7,7 @@ struct ReadFailure {
   var error: DataError
 }
 
-/// Of all workers' failures in a minibatch, that of the lowest sample: whoever meets one, it is always the same, because
+/// Of all workers' failures in a minibatch, that of the lowest sample: whoever meets one, it is always the same, since
 /// shards are handed out in order and a worker fills the shards it has taken in order.
 final class FirstReadFailure: Sendable {
   private let first = Mutex<ReadFailure?>(nil)
