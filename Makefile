@@ -14,6 +14,8 @@ FILTER ?=
 ROUNDS ?= 20
 # Arguments of one measurement instead of all of them: make bench BENCH="kernels --help"
 BENCH ?=
+# Arguments of one scaling study instead of the standard ones: make scaling SCALING="--model conv-ae-32 --mode weak"
+SCALING ?=
 # Folder with include and lib of oneDNN, for `bench kernels --peer onednn`.
 DNNL_ROOT ?= /usr
 
@@ -57,6 +59,10 @@ format: setup ## lay the sources out as `check` wants them
 bench: build ## limits, kernels and steps in turn with PyTorch, ten minutes; BENCH="..." for one measurement
 	$(if $(BENCH),.build/release/bench $(BENCH),Benchmarks/report)
 
+scaling: build ## how steps scale with cores, six minutes on 2 cores, into scaling/; SCALING="..." for one study
+	.build/release/bench scaling --output scaling $(or $(SCALING),--model all)
+	$(if $(SCALING),,.build/release/bench scaling --output scaling --model conv-vae-28 --mode weak)
+
 bench-baseline: build ## save what the kernels reach on this processor, in Benchmarks/Baselines
 	.build/release/bench kernels --save Benchmarks/Baselines
 
@@ -88,4 +94,4 @@ setup:
 	$(if $(NO_SWIFT),$(error $(NO_SWIFT)))
 	@Scripts/setup
 
-.PHONY: help demo test build check format bench bench-baseline bench-compare sanitize stress install clean setup
+.PHONY: help demo test build check format bench scaling bench-baseline bench-compare sanitize stress install clean setup

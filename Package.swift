@@ -66,7 +66,7 @@ let package = Package(
       name: "HourglassTrainingTests", dependencies: ["HourglassTraining", "TestSupport", "HeapProbe"],
       exclude: ["Golden"]),
     .testTarget(name: "hourglassTests", dependencies: ["hourglass", "TestSupport"]),
-    .testTarget(name: "benchTests", dependencies: ["bench"], path: "Tests/BenchTests"),
+    .testTarget(name: "benchTests", dependencies: ["bench", "TestSupport"], path: "Tests/BenchTests"),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

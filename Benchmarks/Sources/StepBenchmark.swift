@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import HourglassData
 import HourglassModels
 import HourglassTraining
 
@@ -67,6 +66,9 @@ enum StepPeer: String, CaseIterable, ExpressibleByArgument {
     var model: String
     var batchSize: Int
     var seconds: Double
+    /// Where the process may change them.
+    var threads: Int?
+    var processes: Int?
   }
 }
 
@@ -103,26 +105,17 @@ extension StepResult {
     throws
   {
     let batchSize = plan.batchSize
-    let data = try Dataset.synthetic(shape: plan.model.input, count: max(1024, batchSize), seed: 1, split: .train)
-    let step = TrainingStep(plan: plan, parallel: parallel, optimizer: Optimizer(), seed: 1, beta: 1, data: data)
-    Initializer.fill(step.parameters, plan: plan, seed: 1)
-    let order = BatchOrder(count: data.count / batchSize * batchSize, batchSize: batchSize, seed: 1)
-    let items = order.permutation(epoch: 0)
-    var next = 0
-    func train() throws {
-      _ = try step.run(step: next, items: items[order.batch(step: next % order.stepsPerEpoch).range])
-      next += 1
-    }
+    let run = StepRun(plan, parallel, try StepRun.images(for: plan.model, batchSize: batchSize))
     let question = StepPeer.Question(
       model: plan.model.name, batchSize: batchSize, seconds: seconds / Double(Self.rounds))
     let meter = PeakMeter(isa: Limits.isaInUse, threads: parallel.workers * parallel.threads)
     var peaks: [Double] = []
-    try (0..<2).forEach { _ in try train() }
+    try (0..<2).forEach { _ in try run.step() }
     let turns = try Turns(
       rounds: Self.rounds, threads: parallel.workers * parallel.threads,
       ours: {
         defer { peaks += meter.samples(10) }
-        return try Timing.samples(seconds: question.seconds, train)
+        return try Timing.samples(seconds: question.seconds, run.step)
       },
       theirs: opponent.map { opponent in { try opponent.ask(question, [String: [Double]].self) } })
 

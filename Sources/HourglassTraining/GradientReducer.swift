@@ -113,7 +113,7 @@ struct GradientReducer: Sendable {
   /// are enough slices for any number of workers.
   private static let sliceFloats = 16384
 
-  private static func slices(_ plan: ExecutionPlan, _ products: [PlannedDense]) -> [Slice] {
+  static func slices(_ plan: ExecutionPlan, _ products: [PlannedDense]) -> [Slice] {
     var slices: [Slice] = []
     for (index, layer) in products.enumerated() {
       // A multiple of 24 rows divides evenly into tiles of 6, 8 and 12.

@@ -6,7 +6,8 @@ public enum GrantedCores {
   /// The smaller of the affinity mask and the cgroup's quota, at least 1.
   public static var count: Int { max(1, min(affinity, quota() ?? affinity)) }
 
-  static var affinity: Int { allowed.count }
+  /// Cores of the affinity mask alone.
+  public static var affinity: Int { allowed.count }
 
   /// The cores of the affinity mask of whoever asks first, which is before any thread is bound.
   static let allowed: [Int] = {

@@ -257,10 +257,22 @@ public final class TrainingStep {
 
   /// Shards that a worker takes at a time, for so many turns a step, but few enough that a group's images stay near the
   /// caches.
-  static func shardsPerTurn(plan: ExecutionPlan, workers: Int, turns: Int) -> Int {
+  package static func shardsPerTurn(plan: ExecutionPlan, workers: Int, turns: Int) -> Int {
     let perTurn = (plan.shards + turns * workers - 1) / (turns * workers)
     let most = max(1, mostSamplesPerGroup / plan.samplesPerShard)
     return min(perTurn, most)
+  }
+
+  /// What phase 2 hands out, in this order: how many parameters a slice has, and whether their gradient is a product.
+  package static func slices(of plan: ExecutionPlan) -> [(parameters: Int, isProduct: Bool)] {
+    let layers = plan.products.map(\.layer)
+    return GradientReducer.slices(plan, layers).map { slice in
+      switch slice {
+      case .sharded(let parameters): (parameters.count, false)
+      case .weight(let index, let rows): (layers[index].weightRange(rows: rows).count, true)
+      case .bias(let index): (layers[index].biasRange.count, false)
+      }
+    }
   }
 
   /// Enough rows that a dense layer's matrix is read seldom.
