@@ -35,10 +35,13 @@ import Testing
       while kills < 20 {
         let division = "--workers \(random(1...5)) --threads \(random(1...3))"
         let begins = program.contents("run/recipe.json") == nil
+        let before = program.contents(Self.last)
         let running = try program.start(
           words("\(begins ? "\(recipe) --run run --steps 100000000 --checkpoint-every 2" : resume) \(division)"))
-        // From before the run has begun to some hundred steps into it.
-        usleep(UInt32(random(1_000...250_000)))
+        // Every second time anywhere from the start of the process on, else after the next checkpoint: on a busy
+        // machine the run would get nowhere otherwise.
+        if kills % 2 == 1 { running.wait { program.contents(Self.last) != before } }
+        usleep(UInt32(random(1_000...(kills % 2 == 1 ? 30_000 : 250_000))))
         running.send(SIGKILL)
         #expect(try running.finish().status == SIGKILL)
         kills += 1
