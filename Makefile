@@ -10,6 +10,8 @@ export HOURGLASS_DATA
 DEMO ?= --epochs 8 --batch-size 64 --learning-rate 0.002 --beta 0.5
 # Only the tests whose name matches, in `test` and `sanitize`: make test FILTER=Conv2D
 FILTER ?=
+# How often `stress` is repeated, each time with another seed.
+ROUNDS ?= 20
 # Arguments of one measurement instead of all of them: make bench BENCH="kernels --help"
 BENCH ?=
 # Arguments of one scaling study instead of the standard ones: make scaling SCALING="--model conv-ae-32 --mode weak"
@@ -74,6 +76,9 @@ bench-compare: build ## show which kernels got slower than saved for this proces
 sanitize: setup ## all tests under the thread, address and undefined-behaviour sanitizers; FILTER=Name for some
 	Scripts/sanitize $(if $(FILTER),--filter '$(FILTER)')
 
+stress: setup ## kill a run twenty times at random moments and resume it with other divisions, ROUNDS=20 times
+	HOURGLASS_STRESS=$(ROUNDS) swift test --filter StressTests
+
 install: | $(PROGRAM) ## program and C header into PREFIX (/usr/local), below DESTDIR
 	install -D -m 755 $(PROGRAM) '$(DESTDIR)$(PREFIX)/bin/hourglass'
 	install -D -m 644 Sources/HourglassKernels/include/hourglass_kernels.h '$(DESTDIR)$(PREFIX)/include/hourglass_kernels.h'
@@ -89,4 +94,4 @@ setup:
 	$(if $(NO_SWIFT),$(error $(NO_SWIFT)))
 	@Scripts/setup
 
-.PHONY: help demo test build check format bench scaling bench-baseline bench-compare sanitize install clean setup
+.PHONY: help demo test build check format bench scaling bench-baseline bench-compare sanitize stress install clean setup

@@ -43,3 +43,12 @@ static inline void affinity_move(ptrdiff_t core) {
 
 /* Names the calling thread, 15 bytes at most, for ps, top and debuggers; threads that it starts inherit the name. */
 static inline void thread_name(const char *name) { prctl(PR_SET_NAME, name); }
+
+/* LLVM's OpenMP runtime alone has this call. */
+extern void kmp_set_blocktime(int milliseconds) __attribute__((weak));
+
+/* How long the threads of teams that the calling thread founds spin for work before they sleep; other runtimes keep
+ * their own time. */
+static inline void thread_set_blocktime(int milliseconds) {
+  if (kmp_set_blocktime) kmp_set_blocktime(milliseconds);
+}

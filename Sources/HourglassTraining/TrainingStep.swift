@@ -29,6 +29,7 @@ public final class TrainingStep {
   private let counters = [WorkCounter(), WorkCounter()]
   private let team: WorkerTeam
   private let clocks: AlignedBuffer<WorkerTimes>
+  private let failures = FirstReadFailure()
   /// Steps still to be taken in ever smaller turns, since workers last finished far apart.
   private var guidedSteps = 0
 
@@ -73,8 +74,9 @@ public final class TrainingStep {
     public var sums: UInt64 = 0
     /// The optimiser.
     public var updates: UInt64 = 0
-    /// When it ran out of shards.
+    /// When it ran out of shards, and whether that was because an image cannot be read.
     fileprivate var finished: UInt64 = 0
+    fileprivate var hasFailed = false
   }
 
   /// Of each worker.
@@ -111,7 +113,7 @@ public final class TrainingStep {
     (self.shared, self.replicas, self.reducer) = (shared, replicas, reducer)
     (self.current, self.indices, self.data, self.clocks) = (current, indices, data, clocks)
 
-    let counters = counters
+    let (counters, failures) = (counters, failures)
     let clips = clipNorm != nil
     let smallestTurn = min(turn, max(1, Self.leastSamplesPerGroup / plan.samplesPerShard))
     team = WorkerTeam(parallel) { worker, phase in
@@ -126,6 +128,7 @@ public final class TrainingStep {
         let start = DispatchTime.now().uptimeNanoseconds
         let mode = now.mode
         let used = (now.count + plan.samplesPerShard - 1) / plan.samplesPerShard
+        var times = now.samplesBefore > 0 ? clocks.pointer[worker] : WorkerTimes()
         var isPrepared = false
         while let shards = now.isGuided
           ? counters[0].take(partOf: 2 * parallel.workers, sizes: smallestTurn...turn, below: used)
@@ -134,11 +137,14 @@ public final class TrainingStep {
           if !isPrepared { replica.prepare(backward: true) }
           isPrepared = true
           let samples = plan.samples(of: shards, in: now.count)
-          replica.fill(samples, from: data, items: indices)
+          if let failure = replica.fill(samples, from: data, items: indices) {
+            failures.note(failure)
+            times.hasFailed = true
+            break
+          }
           replica.train(samples: samples, mode: mode, gradients: reducer.shardGradients)
         }
         let finished = DispatchTime.now().uptimeNanoseconds
-        var times = now.samplesBefore > 0 ? clocks.pointer[worker] : WorkerTimes()
         times.shards += finished - start
         times.finished = finished
         clocks.pointer[worker] = times
@@ -184,14 +190,15 @@ public final class TrainingStep {
   ///
   /// - Parameter step: counts from 0; part of the address of every random number.
   /// - Throws: `TrainingError.diverged` when the loss is not finite, `TrainingError.overflow` when a gradient to be
-  ///   clipped is not; the parameters are then as before the step.
+  ///   clipped is not, `TrainingError.unreadable` with the error of the first item that cannot be read; the parameters
+  ///   are then as before the step.
   public func run(step: Int, items: ArraySlice<Int32>) throws(TrainingError) -> Loss {
     precondition(!items.isEmpty, "a step without samples")
     current.pointer[0].step = step
     var sums = (reconstruction: 0.0, divergence: 0.0)
     for first in stride(from: items.startIndex, to: items.endIndex, by: plan.batchSize) {
       let minibatch = items[first..<min(first + plan.batchSize, items.endIndex)]
-      computeGradients(minibatch, before: first - items.startIndex)
+      try computeGradients(minibatch, before: first - items.startIndex)
       addLosses(count: minibatch.count, to: &sums)
       guard mean(sums, count: items.count).total.isFinite else {
         throw .diverged(step: step, cause: firstNonfinite(count: minibatch.count))
@@ -208,13 +215,16 @@ public final class TrainingStep {
   }
 
   /// Phase 1 for a minibatch with so many samples of the step before it.
-  private func computeGradients(_ minibatch: ArraySlice<Int32>, before: Int) {
+  private func computeGradients(_ minibatch: ArraySlice<Int32>, before: Int) throws(TrainingError) {
     current.pointer[0].count = minibatch.count
     current.pointer[0].samplesBefore = before
     for (i, item) in minibatch.enumerated() { indices.pointer[i] = item }
     counters[0].reset()
     let start = DispatchTime.now().uptimeNanoseconds
     team.run(phase: Phase.shards)
+    if clocks.elements.contains(where: { $0.hasFailed }), let failure = failures.take() {
+      throw .unreadable(step: current.pointer[0].step, failure.error)
+    }
     chooseTurn(since: start)
   }
 
@@ -291,7 +301,9 @@ public final class TrainingStep {
     let replica = replicas[0]
     // Another replica may have taken this sample: what this one prepared may be of an earlier step.
     replica.prepare(backward: false)
-    replica.fill(samples, from: data, items: indices)
+    if let failure = replica.fill(samples, from: data, items: indices) {
+      return "item \(indices[bad]) of \(data.source) cannot be read again, \(failure.error)"
+    }
     for (b, boundary) in plan.boundaries.enumerated() {
       if b > 0 { replica.forward(b - 1..<b, samples: samples, mode: current.pointer[0].mode) }
       let values = replica.values(b, first: bad, group: bad)

@@ -67,7 +67,7 @@ import Testing
 
     let inference = try Inference(
       model: model, parallel: ParallelPlan(workers: 1, threads: 1), parameters: step.parameters)
-    let image = inference.reconstruct(data.image(0))
+    let image = try inference.reconstruct(data.image(0))
     let worst = zip(image, run.reconstruction).map { abs($0 - $1) }.max() ?? 1
     #expect(image.count == run.reconstruction.count && worst < 10 * tolerance)
   }
