@@ -23,6 +23,7 @@ struct StepBenchmark: ParsableCommand {
   var batchSize = [128]
   @Option(help: "Workers; by default what training would choose.") var workers: Int?
   @Option(help: "OpenMP threads in each worker.") var threads: Int?
+  @Option(help: "Bind threads to cores.") var bind = CoreBinding.none
   @Option(help: "Seconds of measuring for each model and side.") var seconds = 5.0
   @Option(help: "Measure in turn with torch (PyTorch) or keras (Keras 3 on TensorFlow).") var peer: StepPeer?
   @Flag(help: "One JSON object a model and batch size.") var json = false
@@ -33,7 +34,8 @@ struct StepBenchmark: ParsableCommand {
     for model in try models(named: model) {
       for samples in batchSize {
         let plan = try ExecutionPlan(model, batchSize: samples)
-        let parallel = ParallelPlan(workers: workers, threads: threads, shards: plan.shards)
+        var parallel = ParallelPlan(workers: workers, threads: threads, shards: plan.shards)
+        parallel.binding = bind
         if let peer, opponent == nil { opponent = try peer.start(threads: parallel.workers * parallel.threads) }
         let result = try StepResult(plan, parallel, peer, opponent, seconds: seconds)
         if json {
@@ -46,6 +48,8 @@ struct StepBenchmark: ParsableCommand {
     }
   }
 }
+
+extension CoreBinding: ExpressibleByArgument {}
 
 /// Who trains the same models.
 enum StepPeer: String, CaseIterable, ExpressibleByArgument {
