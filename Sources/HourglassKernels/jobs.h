@@ -163,4 +163,21 @@ typedef struct hg_max_unpool_job {
   float *dx;
 } hg_max_unpool_job;
 
+/* Values of a group of random blocks, and bits of a word of a dropout's mask. */
+enum { HG_RUN = 32 };
+
+/* Dropout and Gaussian noise, the shares being runs of HG_RUN values of a sample. out = in times `scale` where the
+ * random bits reach `threshold`; or in plus `scale` times a normal value. */
+typedef struct hg_noise_job {
+  hg_random_stream stream;
+  uint32_t threshold;
+  float scale;
+  ptrdiff_t samples, count;
+  hg_activation activation;
+  const float *in, *x;
+  float *out;
+  uint32_t *kept;
+  const uint32_t *mask;
+} hg_noise_job;
+
 #endif

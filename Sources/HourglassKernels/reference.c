@@ -1,6 +1,6 @@
 /* The definitions of convolution, pooling and dense layers: nested loops in the order of the formula, sums in double.
  */
-#include "include/hourglass_kernels.h"
+#include "include/hourglass_reference.h"
 
 #include <math.h>
 

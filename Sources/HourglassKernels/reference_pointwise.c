@@ -1,7 +1,7 @@
 /* The definitions of the pointwise calls: one loop in the order of the formula, in double. */
 #include <math.h>
 
-#include "include/hourglass_kernels.h"
+#include "include/hourglass_reference.h"
 
 static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 
@@ -112,12 +112,57 @@ static double uniform(const hg_random_stream *stream, uint64_t i) {
   return ((random_word(stream, i) >> 9) + 0.5) / 8388608;
 }
 
-void hg_reference_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out) {
+static double normal(const hg_random_stream *stream, uint64_t i) {
   const double turn = 6.283185307179586;
-  for (ptrdiff_t i = 0; i < count; i++) {
-    const uint64_t pair = (uint64_t)(first + i) & ~(uint64_t)1;
-    const double radius = sqrt(-2 * log(uniform(stream, pair))), angle = turn * uniform(stream, pair + 1);
-    out[i] = (float)(radius * (i % 2 ? sin(angle) : cos(angle)));
+  const uint64_t pair = i & ~(uint64_t)1;
+  const double radius = sqrt(-2 * log(uniform(stream, pair))), angle = turn * uniform(stream, pair + 1);
+  return radius * (i % 2 ? sin(angle) : cos(angle));
+}
+
+void hg_reference_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out) {
+  for (ptrdiff_t i = 0; i < count; i++) out[i] = (float)normal(stream, (uint64_t)(first + i));
+}
+
+/* The stream of sample n of those that begin with the stream's own. */
+static hg_random_stream stream_of(const hg_random_stream *stream, ptrdiff_t n) {
+  hg_random_stream own = *stream;
+  own.sample += (uint32_t)n;
+  return own;
+}
+
+void hg_reference_dropout_forward(const hg_random_stream *stream, float rate, ptrdiff_t samples, ptrdiff_t count,
+                                  hg_activation input_activation, const float *x, float *y, uint32_t *mask) {
+  const ptrdiff_t words = hg_dropout_mask_count(count);
+  for (ptrdiff_t i = 0; i < samples * words; i++) mask[i] = 0;
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    const hg_random_stream own = stream_of(stream, n);
+    for (ptrdiff_t j = 0; j < count; j++) {
+      const double value = x[n * count + j];
+      const bool kept = random_word(&own, (uint64_t)j) >= floor(rate * 4294967296.0 + 0.5);
+      y[n * count + j] = kept ? (float)(value / (1 - (double)rate)) : 0;
+      if (kept && (input_activation != HG_ACTIVATION_RELU || value > 0)) mask[n * words + j / 32] |= 1u << j % 32;
+    }
+  }
+}
+
+void hg_reference_dropout_backward(float rate, ptrdiff_t samples, ptrdiff_t count, const float *dy,
+                                   const uint32_t *mask, hg_activation input_activation, const float *x, float *dx) {
+  const ptrdiff_t words = hg_dropout_mask_count(count);
+  for (ptrdiff_t n = 0; n < samples; n++)
+    for (ptrdiff_t j = 0; j < count; j++) {
+      const ptrdiff_t i = n * count + j;
+      double d = dy[i] / (1 - (double)rate);
+      if (input_activation == HG_ACTIVATION_SIGMOID) d *= x[i] * (1 - (double)x[i]);
+      dx[i] = mask[n * words + j / 32] >> j % 32 & 1 ? (float)d : 0;
+    }
+}
+
+void hg_reference_gaussian_noise(const hg_random_stream *stream, float deviation, ptrdiff_t samples, ptrdiff_t count,
+                                 const float *x, float *y) {
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    const hg_random_stream own = stream_of(stream, n);
+    for (ptrdiff_t j = 0; j < count; j++)
+      y[n * count + j] = (float)(x[n * count + j] + (double)deviation * normal(&own, (uint64_t)j));
   }
 }
 

@@ -42,7 +42,7 @@ struct Replica: Sendable {
 
   /// The settings of a step that the passes need.
   struct Mode {
-    var noise: LatentNoise
+    var noise: Noise
     var beta: Float = 1
   }
 

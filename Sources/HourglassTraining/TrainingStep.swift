@@ -54,7 +54,7 @@ public final class TrainingStep {
     var scale: Float = 1
 
     var mode: Replica.Mode {
-      Replica.Mode(noise: .drawn(seed: seed, purpose: .latent, step: step), beta: beta)
+      Replica.Mode(noise: .training(seed: seed, step: step), beta: beta)
     }
   }
 

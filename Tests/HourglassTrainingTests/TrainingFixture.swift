@@ -33,7 +33,7 @@ extension FloatBuffer {
   var bits: [UInt32] { elements.map(\.bitPattern) }
 }
 
-/// The two tiny models of Golden/golden.py, of awkward shapes.
+/// The three tiny models of Golden/golden.py, of awkward shapes.
 enum TinyModels {
   static let autoencoder = Autoencoder("tiny-ae", input: ImageShape(9, 7, 3), likelihood: .squaredError) {
     Conv2D(5, kernel: 4, stride: 2, activation: .relu)  // 5 x 4 x 5, odd total padding
@@ -61,5 +61,23 @@ enum TinyModels {
     ConvTranspose2D(1, kernel: 4, stride: 2)  // 8 x 8 x 1, logits
   }
 
-  static let all = [autoencoder, variational]
+  /// Everything that draws random numbers.
+  static let denoising = Autoencoder("tiny-dvae", input: ImageShape(8, 8, 1), likelihood: .bernoulli) {
+    GaussianNoise(0.3)
+    Conv2D(4, kernel: 4, stride: 2, activation: .relu)  // 4 x 4 x 4
+    Dropout(0.25)
+    Dense(10, activation: .relu)
+    Dropout(0.5)
+  } latent: {
+    GaussianLatent(3)
+  } decoder: {
+    Dense(10, activation: .sigmoid)
+    Dropout(0.2)
+    Dense(4 * 4 * 4, activation: .relu)
+    Reshape(4, 4, 4)
+    GaussianNoise(0.1)
+    ConvTranspose2D(1, kernel: 4, stride: 2)  // 8 x 8 x 1, logits
+  }
+
+  static let all = [autoencoder, variational, denoising]
 }
