@@ -1,33 +1,13 @@
 /* The definitions of the pointwise calls: one loop in the order of the formula, in double. */
-#include <math.h>
-
-#include "include/hourglass_reference.h"
-
-static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+#include "reference.h"
 
 void hg_reference_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y) {
-  for (ptrdiff_t i = 0; i < count; i++) {
-    const double s = x[i];
-    if (activation == HG_ACTIVATION_RELU)
-      y[i] = s <= 0 ? 0 : (float)s;
-    else if (activation == HG_ACTIVATION_SIGMOID)
-      y[i] = (float)sigmoid(s);
-    else
-      y[i] = (float)s;
-  }
+  for (ptrdiff_t i = 0; i < count; i++) y[i] = (float)hg_reference_activated(activation, x[i]);
 }
 
 void hg_reference_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
                                       float *dx) {
-  for (ptrdiff_t i = 0; i < count; i++) {
-    const double a = y[i], d = dy[i];
-    if (activation == HG_ACTIVATION_RELU)
-      dx[i] = a > 0 ? (float)d : 0;
-    else if (activation == HG_ACTIVATION_SIGMOID)
-      dx[i] = (float)(d * a * (1 - a));
-    else
-      dx[i] = (float)d;
-  }
+  for (ptrdiff_t i = 0; i < count; i++) dx[i] = (float)hg_reference_gated(activation, y, i, dy[i]);
 }
 
 void hg_reference_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets,
@@ -37,7 +17,7 @@ void hg_reference_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const flo
     for (ptrdiff_t j = n * count; j < (n + 1) * count; j++) {
       const double l = logits[j], t = targets[j];
       sum += (l <= 0 ? 0 : l) - l * t + log1p(exp(-fabs(l)));
-      if (dlogits) dlogits[j] = (float)(sigmoid(l) - t);
+      if (dlogits) dlogits[j] = (float)(hg_reference_activated(HG_ACTIVATION_SIGMOID, l) - t);
     }
     if (loss) loss[n] = (float)sum;
   }
@@ -152,7 +132,8 @@ void hg_reference_dropout_backward(float rate, ptrdiff_t samples, ptrdiff_t coun
     for (ptrdiff_t j = 0; j < count; j++) {
       const ptrdiff_t i = n * count + j;
       double d = dy[i] / (1 - (double)rate);
-      if (input_activation == HG_ACTIVATION_SIGMOID) d *= x[i] * (1 - (double)x[i]);
+      /* A ReLU is in the mask. */
+      if (input_activation != HG_ACTIVATION_RELU) d = hg_reference_gated(input_activation, x, i, d);
       dx[i] = mask[n * words + j / 32] >> j % 32 & 1 ? (float)d : 0;
     }
 }

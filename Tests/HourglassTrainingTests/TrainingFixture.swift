@@ -33,7 +33,7 @@ extension FloatBuffer {
   var bits: [UInt32] { elements.map(\.bitPattern) }
 }
 
-/// The three tiny models of Golden/golden.py, of awkward shapes.
+/// The tiny models of Golden/golden.py, of awkward shapes.
 enum TinyModels {
   static let autoencoder = Autoencoder("tiny-ae", input: ImageShape(9, 7, 3), likelihood: .squaredError) {
     Conv2D(5, kernel: 4, stride: 2, activation: .relu)  // 5 x 4 x 5, odd total padding
@@ -79,5 +79,20 @@ enum TinyModels {
     ConvTranspose2D(1, kernel: 4, stride: 2)  // 8 x 8 x 1, logits
   }
 
-  static let all = [autoencoder, variational, denoising]
+  /// The activations that the others do without.
+  static let smooth = Autoencoder("tiny-smooth", input: ImageShape(8, 8, 1), likelihood: .squaredError) {
+    Conv2D(4, kernel: 4, stride: 2, activation: .tanh)  // 4 x 4 x 4
+    MaxPool2D(2)  // 2 x 2 x 4
+    Dense(10, activation: .elu)
+  } latent: {
+    Dense(6)
+  } decoder: {
+    Dense(10, activation: .softplus)
+    Dropout(0.2)
+    Dense(4 * 4 * 4, activation: .leakyRelu)
+    Reshape(4, 4, 4)
+    ConvTranspose2D(1, kernel: 4, stride: 2, activation: .sigmoid)  // 8 x 8 x 1
+  }
+
+  static let all = [autoencoder, variational, denoising, smooth]
 }

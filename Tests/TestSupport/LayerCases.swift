@@ -34,6 +34,20 @@ public enum LayerCases {
     encoding(
       "conv after conv", after: [Conv2D(4, kernel: 3, activation: .relu)],
       Conv2D(3, kernel: 4, stride: 2, activation: .relu), of: ImageShape(6, 6, 1), to: ImageShape(3, 3, 3)),
+    encoding(
+      "conv, tanh", Conv2D(3, kernel: 3, activation: .tanh), of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 3)),
+    encoding(
+      "max-pool of elu", after: [Conv2D(3, kernel: 3, activation: .elu)], MaxPool2D(2), of: ImageShape(6, 4, 2),
+      to: ImageShape(3, 2, 3)),
+    encoding(
+      "dropout below a leaky relu", after: [Dense(21, activation: .leakyRelu)], Dropout(0.25),
+      of: ImageShape(3, 3, 2), to: ImageShape(vector: 21)),
+    encoding(
+      "conv after softplus", after: [Conv2D(4, kernel: 3, activation: .softplus)],
+      Conv2D(3, kernel: 4, stride: 2, activation: .leakyRelu), of: ImageShape(6, 6, 1), to: ImageShape(3, 3, 3)),
+    encoding(
+      "dense, elu", after: [Dense(9, activation: .tanh)], Dense(5, activation: .elu), of: ImageShape(4, 3, 2),
+      to: ImageShape(vector: 5)),
     encoding("max-pool 2", MaxPool2D(2), of: ImageShape(6, 7, 2), to: ImageShape(3, 3, 2)),
     encoding(
       "max-pool 3 stride 2 padding 1", after: [Conv2D(3, kernel: 3, activation: .relu)],
@@ -65,6 +79,9 @@ public enum LayerCases {
     decoding(
       "transposed 4x4 stride 2", ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid),
       from: ImageShape(3, 2, 4), to: ImageShape(6, 4, 2)),
+    decoding(
+      "transposed, softplus", after: [ConvTranspose2D(3, kernel: 4, stride: 2, activation: .leakyRelu)],
+      ConvTranspose2D(2, kernel: 3, activation: .softplus), from: ImageShape(2, 2, 3), to: ImageShape(4, 4, 2)),
     decoding(
       "transposed 4x4 stride 2 padding 1", ConvTranspose2D(1, kernel: 4, stride: 2, padding: .amount(1)),
       from: ImageShape(3, 4, 2), to: ImageShape(6, 8, 1)),

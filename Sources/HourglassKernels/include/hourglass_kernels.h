@@ -78,9 +78,13 @@ bool hg_has_openmp(void);
 
 /* Elementwise activation a, applied to the sum s. Its derivative is expressed by the output y = a(s). */
 typedef enum hg_activation {
-  HG_ACTIVATION_LINEAR = 0,  /* y = s                  dy/ds = 1            */
-  HG_ACTIVATION_RELU = 1,    /* y = max(s, 0)          dy/ds = y > 0        */
-  HG_ACTIVATION_SIGMOID = 2, /* y = 1 / (1 + exp(-s))  dy/ds = y (1 - y)    */
+  HG_ACTIVATION_LINEAR = 0,     /* y = s                          dy/ds = 1                       */
+  HG_ACTIVATION_RELU = 1,       /* y = max(s, 0)                  dy/ds = y > 0                   */
+  HG_ACTIVATION_SIGMOID = 2,    /* y = 1 / (1 + exp(-s))          dy/ds = y (1 - y)               */
+  HG_ACTIVATION_TANH = 3,       /* y = tanh(s)                    dy/ds = (1 - y) (1 + y)         */
+  HG_ACTIVATION_SOFTPLUS = 4,   /* y = ln(1 + exp(s))             dy/ds = 1 - exp(-y)             */
+  HG_ACTIVATION_ELU = 5,        /* y = s > 0 ? s : exp(s) - 1     dy/ds = y > 0 ? 1 : y + 1       */
+  HG_ACTIVATION_LEAKY_RELU = 6, /* y = s > 0 ? s : s / 100        dy/ds = y > 0 ? 1 : 1 / 100     */
 } hg_activation;
 
 /* y[i] = a(x[i]) for i in [0, count). y may be x. */

@@ -1,4 +1,4 @@
-"""Four training steps of three tiny models of awkward shapes, in NumPy float64 and independent of every other
+"""Four training steps of four tiny models of awkward shapes, in NumPy float64 and independent of every other
 implementation: losses, all parameters and a reconstruction.
 
   python golden.py            writes golden.json beside this file
@@ -132,7 +132,21 @@ def tiny_dvae():
     ], bernoulli, beta=0.7)
 
 
-MODELS = {"tiny-ae": tiny_ae, "tiny-vae": tiny_vae, "tiny-dvae": tiny_dvae}
+def tiny_smooth():
+    return Model((8, 8, 1), [
+        Conv2D(1, 4, (8, 8), kernel=4, stride=2, padding=1, activation="tanh"),       # 4 x 4 x 4
+        MaxPool2D(),                                                                  # 2 x 2 x 4
+        Dense(2 * 2 * 4, 10, "elu"),
+    ], Dense(10, 6), [
+        Dense(6, 10, "softplus"),
+        Dropout(0.2),
+        Dense(10, 4 * 4 * 4, "leakyRelu"),
+        Reshape(4, 4, 4),                                                             # 4 x 4 x 4
+        ConvTranspose2D(4, 1, (4, 4), (8, 8), kernel=4, stride=2, padding=1, activation="sigmoid"),  # 8 x 8 x 1
+    ], squared_error)
+
+
+MODELS = {"tiny-ae": tiny_ae, "tiny-vae": tiny_vae, "tiny-dvae": tiny_dvae, "tiny-smooth": tiny_smooth}
 
 
 def sgd(learning_rate, momentum):
@@ -160,6 +174,8 @@ RUNS = [
     dict(model="tiny-vae", optimizer=dict(name="adam", **ADAM, weightDecay=0.0)),
     dict(model="tiny-ae", optimizer=dict(name="adamw", **ADAM, weightDecay=0.01)),
     dict(model="tiny-dvae", optimizer=dict(name="adam", **ADAM, weightDecay=0.0)),
+    dict(model="tiny-smooth", optimizer=dict(name="sgd", learningRate=0.01, beta1=0.0, beta2=0.0, epsilon=0.0,
+                                             momentum=0.9, weightDecay=0.0)),
 ]
 
 

@@ -35,6 +35,8 @@ def torch_decode(torch, name, p, x, noise, step):
     import torch.nn.functional as F
     if name == "tiny-dvae":
         return torch_denoise(torch, p, x, noise, step)
+    if name == "tiny-smooth":
+        return torch_smooth(torch, p, x, step)
     if name == "tiny-ae":
         x = F.relu(F.conv2d(F.pad(x, (1, 2, 1, 2)), p["encoder.0.weight"], p["encoder.0.bias"], stride=2))
         z = F.linear(F.max_pool2d(x, 2).flatten(1), p["latent.weight"], p["latent.bias"])
@@ -54,13 +56,30 @@ def torch_decode(torch, name, p, x, noise, step):
                                               torch.distributions.Normal(0.0, 1.0)).sum(1))
 
 
+def torch_smooth(torch, p, x, step):
+    import torch.nn.functional as F
+
+    def dense(name, x):
+        return F.linear(x, p[f"{name}.weight"], p[f"{name}.bias"])
+
+    x = F.max_pool2d(torch.tanh(F.conv2d(x, p["encoder.0.weight"], p["encoder.0.bias"], stride=2, padding=1)), 2)
+    x = F.softplus(dense("decoder.0", dense("latent", F.elu(dense("encoder.2", x.flatten(1))))))
+    x = F.leaky_relu(dense("decoder.2", torch_dropout(torch, x, 0.2, 5, step))).unflatten(1, (4, 4, 4))
+    x = F.conv_transpose2d(x, p["decoder.4.weight"], p["decoder.4.bias"], stride=2, padding=1)
+    return torch.sigmoid(x), torch.zeros(len(x), dtype=x.dtype)
+
+
+def torch_dropout(torch, x, rate, number, step):
+    mask = starting_point.dropout_mask(rate, golden.SEED, number, step, len(x), x.shape[1:])
+    return x * torch.tensor(mask) / (1 - float(np.float32(rate)))
+
+
 def torch_denoise(torch, p, x, noise, step):
     """The numbers of the layers are 0 noise, 2 and 4 dropout, 6 latent, 8 dropout, 10 noise."""
     import torch.nn.functional as F
 
     def dropout(x, rate, number):
-        mask = starting_point.dropout_mask(rate, golden.SEED, number, step, len(x), x.shape[1:])
-        return x * torch.tensor(mask) / (1 - float(np.float32(rate)))
+        return torch_dropout(torch, x, rate, number, step)
 
     def disturbed(x, deviation, number):
         drawn = starting_point.layer_noise(golden.SEED, number, step, len(x), x.shape[1:])
@@ -96,7 +115,7 @@ def check_torch(torch):
         for step in range(len(golden.BATCH_SIZES)):
             x, noise = torch.tensor(start.images(step)), start.noise(step)
             y, kl = torch_decode(torch, name, parameters, x, None if noise is None else torch.tensor(noise), step)
-            if name == "tiny-ae":
+            if start.likelihood is golden.squared_error:
                 error = torch.nn.functional.mse_loss(y, x, reduction="sum")
             else:
                 error = torch.nn.functional.binary_cross_entropy_with_logits(y, x, reduction="sum")

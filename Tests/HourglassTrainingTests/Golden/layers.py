@@ -12,8 +12,13 @@ def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-ACTIVATION = {"linear": lambda s: s, "relu": lambda s: np.maximum(s, 0), "sigmoid": sigmoid}
-DERIVATIVE = {"linear": lambda y: np.ones_like(y), "relu": lambda y: (y > 0) * 1.0, "sigmoid": lambda y: y * (1 - y)}
+ACTIVATION = {"linear": lambda s: s, "relu": lambda s: np.maximum(s, 0), "sigmoid": sigmoid, "tanh": np.tanh,
+              "softplus": lambda s: np.logaddexp(0, s), "elu": lambda s: np.where(s > 0, s, np.expm1(np.minimum(s, 0))),
+              "leakyRelu": lambda s: np.where(s > 0, s, s / 100)}
+# By the output.
+DERIVATIVE = {"linear": lambda y: np.ones_like(y), "relu": lambda y: (y > 0) * 1.0, "sigmoid": lambda y: y * (1 - y),
+              "tanh": lambda y: 1 - y**2, "softplus": lambda y: 1 - np.exp(-y),
+              "elu": lambda y: np.where(y > 0, 1, y + 1), "leakyRelu": lambda y: np.where(y > 0, 1, 0.01)}
 
 
 class Geometry:
