@@ -28,8 +28,8 @@ void hg_reference_dense_forward(const hg_dense *geometry, const float *x, const 
                                 hg_activation activation, float *y);
 void hg_reference_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
                                       hg_activation gate_activation, const float *gate, float *dx);
-void hg_reference_dense_backward_weight(const hg_dense *geometry, const float *x, const float *dy, float *dweight,
-                                        float *dbias);
+void hg_reference_dense_backward_weight(const hg_dense *geometry, const float *x, const float *dy, bool accumulate,
+                                        float *dweight, float *dbias);
 void hg_reference_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y);
 void hg_reference_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
                                       float *dx);

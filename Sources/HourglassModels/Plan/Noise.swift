@@ -1,6 +1,6 @@
 /// Which layers of a pass draw random numbers, and what the addresses of these have in common.
 ///
-/// A sample counts by its place in the minibatch, a layer by its place among the layers that run. So each layer has a
+/// A sample counts by its place in the step, a layer by its place among the layers that run. So each layer has a
 /// stream of its own for every sample of every step, whoever computes it and however often.
 public enum Noise: Sendable, Equatable, BitwiseCopyable {
   /// None: the latent is its mean, and layers that draw while training are the identity.

@@ -4,7 +4,7 @@ import HourglassKernels
 public struct Pass {
   /// Images in this call.
   public var samples: Int
-  /// Place of the first of them in the minibatch: part of the address of its random numbers.
+  /// Place of the first of them in the step: part of the address of its random numbers.
   public var firstSample: Int
 
   /// Input and output of the layer.
