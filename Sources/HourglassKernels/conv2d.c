@@ -185,7 +185,7 @@ void hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const floa
                        hg_activation activation, float *y, const hg_parallel *parallel) {
   const hg_output output = {.out = y, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
   gather(geometry, x, gather_filter, output, parallel);
-  if (activation == HG_ACTIVATION_SIGMOID) hg_activation_forward(activation, small_count(geometry), y, y, parallel);
+  if (!hg_is_fused(activation)) hg_activation_forward(activation, small_count(geometry), y, y, parallel);
 }
 
 void hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
@@ -193,7 +193,7 @@ void hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, con
                              const hg_parallel *parallel) {
   const hg_output output = {.out = dx, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
   scatter(geometry, dy, scatter_filter, output, scratch, parallel);
-  if (gate_activation == HG_ACTIVATION_SIGMOID)
+  if (!hg_is_fused(gate_activation))
     hg_activation_backward(gate_activation, large_count(geometry), gate, dx, dx, parallel);
 }
 
@@ -202,7 +202,7 @@ void hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, 
                                  const hg_parallel *parallel) {
   const hg_output output = {.out = x, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
   scatter(geometry, y, scatter_filter, output, scratch, parallel);
-  if (activation == HG_ACTIVATION_SIGMOID) hg_activation_forward(activation, large_count(geometry), x, x, parallel);
+  if (!hg_is_fused(activation)) hg_activation_forward(activation, large_count(geometry), x, x, parallel);
 }
 
 void hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx, const float *gather_filter,
@@ -210,7 +210,7 @@ void hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const floa
                                        const hg_parallel *parallel) {
   const hg_output output = {.out = dy, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
   gather(geometry, dx, gather_filter, output, parallel);
-  if (gate_activation == HG_ACTIVATION_SIGMOID)
+  if (!hg_is_fused(gate_activation))
     hg_activation_backward(gate_activation, small_count(geometry), gate, dy, dy, parallel);
 }
 

@@ -21,7 +21,7 @@ public final class Inference {
     var count = 0
     var first = 0
     var last = 0
-    var noise = LatentNoise.none
+    var noise = Noise.none
     var measures = false
   }
 
@@ -121,7 +121,7 @@ public final class Inference {
   }
 
   /// Measures at most `batchSize` images with the given noise.
-  public func measure(_ images: [Float], noise: LatentNoise) -> [Measurement] {
+  public func measure(_ images: [Float], noise: Noise) -> [Measurement] {
     let count = images.count / imageCount
     inputs.pointer.update(from: images, count: images.count)
     perform(Request(count: count, first: 0, last: plan.layers.count, noise: noise, measures: true))

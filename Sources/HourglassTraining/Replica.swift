@@ -59,7 +59,7 @@ struct Replica: Sendable {
 
   /// The settings of a step that the passes need.
   struct Mode {
-    var noise: LatentNoise
+    var noise: Noise
     var beta: Float = 1
     /// Samples of the step in the minibatches before.
     var samplesBefore = 0

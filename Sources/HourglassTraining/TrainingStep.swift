@@ -59,8 +59,7 @@ public final class TrainingStep {
     var scale: Float = 1
 
     var mode: Replica.Mode {
-      Replica.Mode(
-        noise: .drawn(seed: seed, purpose: .latent, step: step), beta: beta, samplesBefore: samplesBefore)
+      Replica.Mode(noise: .training(seed: seed, step: step), beta: beta, samplesBefore: samplesBefore)
     }
   }
 

@@ -54,6 +54,23 @@ import Testing
     #expect(abs(found.ssim - mean / n) < 1e-6)
   }
 
+  /// With the same parameters, to the bit: images, codes and losses; the latent's samples as well.
+  @Test func dropoutAndNoiseAreTheIdentityOutsideTraining() throws {
+    let noisy = TinyModels.denoising
+    var plain = noisy
+    plain.encoder = noisy.encoder.filter { !($0 is Dropout) && !($0 is GaussianNoise) }
+    plain.decoder = noisy.decoder.filter { !($0 is Dropout) && !($0 is GaussianNoise) }
+    #expect(plain.encoder.count == 2 && plain.decoder.count == 4)
+    let data = try TestImages.waves(batchSizes: [20], shape: noisy.input)
+    let found = try [noisy, plain].map { model in
+      let inference = try Self.inference(model, Self.one)
+      let images = data.images(0..<20)
+      let measured = inference.measure(images, noise: .evaluation(seed: 3, step: 0)).map(\.reconstruction)
+      return [inference.encode(images), inference.reconstruct(images), measured]
+    }
+    #expect(found[0] == found[1])
+  }
+
   /// KL from the code's two heads in double, and the Bernoulli term from its closed form.
   @Test func aVariationalAutoencodersFiguresFollowTheirFormulas() throws {
     let model = TinyModels.variational
