@@ -64,7 +64,7 @@ import Testing
     let data = try TestImages.waves(batchSizes: [20], shape: noisy.input)
     let found = try [noisy, plain].map { model in
       let inference = try Self.inference(model, Self.one)
-      let images = data.images(0..<20)
+      let images = try data.images(0..<20)
       let measured = inference.measure(images, noise: .evaluation(seed: 3, step: 0)).map(\.reconstruction)
       return [inference.encode(images), inference.reconstruct(images), measured]
     }
