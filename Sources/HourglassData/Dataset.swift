@@ -1,3 +1,4 @@
+import Foundation
 import HourglassModels
 
 /// Which part of a data set.
@@ -11,44 +12,112 @@ public struct Dataset: Sendable {
   /// Images.
   public let count: Int
   /// The class of each image.
-  public let labels: [UInt8]?
+  public let labels: [Int]?
+  /// Names by label, where there are any.
+  public private(set) var classes: [String]?
   /// Where the images come from, for people to read.
   public let source: String
-  private let elements: Elements
+  public private(set) var form = ImageForm.builtIn
+  /// What was left out because it is broken.
+  public private(set) var refused: [DataError] = []
+  private let pixels: Pixels
+
+  /// Bytes that images may take in memory: half of what the machine has.
+  static let memoryLimit = Int(ProcessInfo.processInfo.physicalMemory / 2)
 
   /// Elements: N x H x W x C, bytes 0 to 255 or floats in [0, 1].
   ///
   /// Errors: elements or labels that do not fit the shape; a float that is not finite or lies outside [0, 1], by image.
-  public init(_ elements: Elements, shape: ImageShape, labels: [UInt8]? = nil, source: String) throws(DataError) {
+  public init(_ elements: Elements, shape: ImageShape, labels: [Int]? = nil, source: String) throws(DataError) {
     guard shape.count > 0, elements.count > 0, elements.count % shape.count == 0 else {
       throw DataError(
         path: source, reason: "wanted at least one image of \(shape), found \(elements.count) elements")
     }
     count = elements.count / shape.count
-    (self.elements, self.shape, self.labels, self.source) = (elements, shape, labels, source)
+    (pixels, self.shape, self.labels, self.source) = (.stored(elements), shape, labels, source)
     if let labels, labels.count != count {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
     }
-    if case .floats(let floats) = elements, let place = floats.firstIndex(where: { !($0 >= 0 && $0 <= 1) }) {
-      let advice = floats[place].isFinite ? "scale the pixels, for example by 1/255" : "remove or repair that image"
-      throw DataError(
-        path: source,
-        reason: "image \(place / shape.count): wanted pixels in [0, 1], found \(floats[place]); \(advice)")
+    if case .floats(let floats) = elements, let place = floats.firstIndex(where: { !($0 >= 0 && $0 <= 1) }),
+      let fault = Gathering.fault(.floats([floats[place]]))
+    {
+      throw DataError(path: source, reason: "image \(place / shape.count): \(fault)")
     }
+  }
+
+  /// The chosen images of a set, prepared.
+  ///
+  /// - Parameter split: which part of a set that holdout divides.
+  init(
+    _ stored: StoredImages, chosenFrom split: Split?, _ preparation: Preparation, seed: UInt64, threads: Int,
+    path: String
+  ) throws(DataError) {
+    let chosen = try preparation.chosen(
+      count: stored.images.count, labels: stored.labels, classes: stored.classes, split: split, seed: seed, path: path)
+    if preparation.keepsImages, preparation.skipsBad != true, chosen.count == stored.images.count,
+      let stacked = stored.images as? StackedImages, let elements = stacked.asStored
+    {
+      try self.init(elements, shape: stacked.shape, labels: stored.labels, source: stored.source)
+    } else {
+      let gathered = try Gathering(stored.images, chosen, preparation, threads: threads, path: path)
+      if let first = gathered.refused.first, preparation.skipsBad != true {
+        let others = gathered.refused.count - 1
+        let more = others == 0 ? "" : "; \(others) more \(others == 1 ? "is" : "are") refused too"
+        throw DataError(path: first.path, reason: "\(first.reason)\(more); --skip-bad leaves broken images out")
+      }
+      self.init(gathered, labels: stored.labels, source: stored.source)
+    }
+    (form, classes) = (stored.form, stored.classes)
+  }
+
+  /// - Parameter all: the labels of the whole set.
+  private init(_ gathered: Gathering, labels all: [Int]?, source: String) {
+    (shape, pixels, count, refused) = (gathered.shape, gathered.pixels, gathered.kept.count, gathered.refused)
+    labels = all.map { all in gathered.kept.map { all[$0] } }
+    self.source = source
+  }
+
+  static func tooLarge(_ path: String) -> DataError {
+    DataError(
+      path: path,
+      reason:
+        "wanted images of at most \(memoryLimit >> 20) MiB, half of this machine's memory, found more; take fewer "
+        + "with --limit or smaller ones with --resize")
   }
 
   /// Writes image `index`, H x W x C: bytes divided by 255, floats as they are.
   public func fill(_ index: Int, into image: UnsafeMutablePointer<Float>) {
     precondition(index >= 0 && index < count, "image \(index) of \(count)")
     let size = shape.count
-    switch elements {
-    case .bytes(let bytes):
-      bytes.withUnsafeBufferPointer { bytes in
-        let source = bytes.baseAddress! + index * size
-        for i in 0..<size { image[i] = Float(source[i]) / 255 }
-      }
-    case .floats(let floats):
+    func scaled(_ bytes: UnsafePointer<UInt8>) {
+      for i in 0..<size { image[i] = Float(bytes[index * size + i]) / 255 }
+    }
+    switch pixels {
+    case .stored(.bytes(let bytes)): bytes.withUnsafeBufferPointer { scaled($0.baseAddress!) }
+    case .stored(.floats(let floats)):
       floats.withUnsafeBufferPointer { image.update(from: $0.baseAddress! + index * size, count: size) }
+    case .bytes(let bytes): scaled(bytes.pointer)
+    case .floats(let floats): image.update(from: floats.pointer + index * size, count: size)
+    }
+  }
+
+  /// Whether pixels are stored as bytes, 0 to 255.
+  public var areBytes: Bool {
+    switch pixels {
+    case .stored(.bytes), .bytes: true
+    case .stored(.floats), .floats: false
+    }
+  }
+
+  /// Image `index` as it is stored, bytes or little-endian floats.
+  func stored(_ index: Int) -> Data {
+    let range = index * shape.count..<(index + 1) * shape.count
+    switch pixels {
+    case .stored(.bytes(let bytes)): return Data(bytes[range])
+    case .bytes(let bytes): return Data(bytes.elements[range])
+    case .stored(.floats(let floats)): return floats[range].withUnsafeBytes { Data($0) }
+    case .floats(let floats):
+      return Data(UnsafeRawBufferPointer(UnsafeMutableBufferPointer(rebasing: floats.elements[range])))
     }
   }
 
@@ -69,6 +138,7 @@ public struct Dataset: Sendable {
     let count = count ?? (split == .train ? 16_384 : 2_048)
     let (bytes, labels) = images.make(count: count)
     return try Dataset(
-      .bytes(bytes), shape: shape, labels: labels, source: "built-in images \(shape), seed \(seed), \(split.rawValue)")
+      .bytes(bytes), shape: shape, labels: labels.map(Int.init),
+      source: "built-in images \(shape), seed \(seed), \(split.rawValue)")
   }
 }

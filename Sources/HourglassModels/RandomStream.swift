@@ -11,6 +11,7 @@ public struct RandomStream: Sendable {
     case synthesis = 4
     case sampling = 5
     case evaluation = 6
+    case holdout = 10
   }
 
   private var address: hg_random_stream

@@ -43,22 +43,47 @@ public struct Recipe: Codable, Sendable {
   }
 }
 
-/// Where images come from: a path, or the built-in images.
+/// Where images come from, a path or the built-in images, and what is taken of them.
 public struct DataSource: Codable, Sendable, Equatable {
   /// A file or a folder; nil for the built-in images.
   public var path: String?
   public var split: Split
+  /// Nil where all images are taken as they are, as in recipes of earlier versions.
+  public var preparation: Preparation?
 
-  public init(path: String? = nil, split: Split = .train) { (self.path, self.split) = (path, split) }
+  public init(path: String? = nil, split: Split = .train, preparation: Preparation? = nil) {
+    (self.path, self.split, self.preparation) = (path, split, preparation)
+  }
 
   /// Opens the images and checks that they have the model's shape.
+  ///
+  /// - Parameter seed: of the built-in images, and of what is held out.
   public func open(for model: Autoencoder, seed: UInt64) throws(DataError) -> Dataset {
-    guard let path else { return try Dataset.synthetic(shape: model.input, seed: seed, split: split) }
-    let data = try Dataset.open(path: path, split: split)
+    guard let path else {
+      return try Dataset.synthetic(shape: model.input, count: preparation?.limit, seed: seed, split: split)
+    }
+    let data = try Dataset.open(
+      path: path, split: split, preparation: preparation ?? Preparation(), seed: seed, threads: GrantedCores.count)
     guard data.shape == model.input else {
+      let advice = Self.advice(from: data.shape, to: model.input)
       throw DataError(
-        path: path, reason: "wanted images of \(model.input) for the model \(model.name), found \(data.shape)")
+        path: path, reason: "wanted images of \(model.input) for the model \(model.name), found \(data.shape)\(advice)")
     }
     return data
+  }
+
+  /// The flags that would bring images of one shape to another, if any do.
+  private static func advice(from found: ImageShape, to wanted: ImageShape) -> String {
+    var flags: [String] = []
+    if (found.height, found.width) != (wanted.height, wanted.width) {
+      flags.append("--resize \(wanted.width)x\(wanted.height)")
+    }
+    switch (found.channels, wanted.channels) {
+    case (3, 1): flags.append("--grey")
+    case (1, 3): flags.append("--rgb")
+    case (let found, let wanted) where found != wanted: return ""
+    default: break
+    }
+    return found.isVector || wanted.isVector ? "" : "; \(flags.joined(separator: " ")) makes them fit"
   }
 }

@@ -38,6 +38,12 @@ public struct IDXFile: Sendable, Equatable {
     return IDXFile(shape: shape, elements: type == byteType ? .bytes(data) : .floats(bigEndianFloats(data)))
   }
 
+  /// Whether the first bytes of a file are those of images that are taken.
+  static func begins(_ bytes: [UInt8]) -> Bool {
+    bytes.count >= 4 && bytes[0] == 0 && bytes[1] == 0 && [byteType, floatType].contains(bytes[2])
+      && [1, 3, 4].contains(bytes[3])
+  }
+
   private static let byteType: UInt8 = 0x08
   private static let floatType: UInt8 = 0x0d
   private static let otherTypes: [UInt8: String] = [
