@@ -12,6 +12,8 @@ public struct RandomStream: Sendable {
     case sampling = 5
     case evaluation = 6
     case holdout = 10
+    case augmentation = 11
+    case corruption = 12
   }
 
   private var address: hg_random_stream

@@ -8,6 +8,9 @@ public struct Recipe: Codable, Sendable {
   public var data: DataSource
   /// What is evaluated after every epoch, if anything.
   public var validation: DataSource?
+  /// What is done at random to the images trained on; nil where they stay as they are.
+  public var augmentation: Augmentation?
+  public var corruption: Corruption?
   /// Samples of a minibatch, over all workers.
   public var batchSize: Int
   /// Pieces into which a minibatch is cut for summing gradients.
@@ -25,12 +28,13 @@ public struct Recipe: Codable, Sendable {
   public init(
     model: Autoencoder, data: DataSource = DataSource(), validation: DataSource? = nil, batchSize: Int = 128,
     shards: Int? = nil, seed: UInt64 = 1, optimizer: Optimizer = Optimizer(), clipNorm: Float? = nil, beta: Float = 1,
-    epochs: Int? = 5, steps: Int? = nil
+    epochs: Int? = 5, steps: Int? = nil, augmentation: Augmentation? = nil, corruption: Corruption? = nil
   ) {
     (self.model, self.data, self.validation, self.batchSize) = (model, data, validation, batchSize)
     self.shards = shards ?? ExecutionPlan.defaultShards(batchSize: batchSize)
     (self.seed, self.optimizer, self.clipNorm, self.beta) = (seed, optimizer, clipNorm, beta)
     (self.epochs, self.steps) = (epochs, steps)
+    (self.augmentation, self.corruption) = (augmentation, corruption)
   }
 
   /// Whether gradients can be clipped to this norm.

@@ -31,19 +31,28 @@ struct Replica: Sendable {
   private let chunk: FloatBuffer
   private let prepared: FloatBuffer
   let scratch: FloatBuffer
+  /// Nil where images are trained on as they are stored.
+  private let distortion: Distortion?
 
-  init(plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, threads: Int) {
+  init(
+    plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, threads: Int, augmentation: Augmentation? = nil,
+    corruption: Corruption? = nil
+  ) {
     (self.plan, self.shared, self.groupSamples, self.threads) = (plan, shared, groupSamples, threads)
     group = FloatBuffer(count: plan.groupFloats * groupSamples)
     chunk = FloatBuffer(count: plan.chunkFloats * plan.samplesPerChunk)
     prepared = FloatBuffer(count: plan.preparedFloats)
     scratch = FloatBuffer(count: plan.scratchFloats(groupSamples: groupSamples, threads: threads))
+    distortion = Distortion(augmentation, corruption, shape: plan.model.input, groupSamples: groupSamples)
   }
 
   /// The settings of a step that the passes need.
   struct Mode {
     var noise: LatentNoise
     var beta: Float = 1
+    /// Of the numbers that change images.
+    var seed: UInt64 = 0
+    var step = 0
   }
 
   /// Lets the calling thread found its OpenMP team, which allocates, so that no step does.
@@ -67,10 +76,18 @@ struct Replica: Sendable {
     address(plan.boundaries[boundary].values, first, group)
   }
 
-  /// Puts items of a data set at the input: item `items[n]` for the sample n of the minibatch.
-  func fill(_ samples: Range<Int>, from data: Dataset, items: AlignedBuffer<Int32>) {
+  /// Puts items of a data set at the input, augmented and corrupted where that is wanted: item `items[n]` for the
+  /// sample n of the minibatch.
+  func fill(_ samples: Range<Int>, from data: Dataset, items: AlignedBuffer<Int32>, mode: Mode) {
     for n in samples {
-      data.fill(Int(items.pointer[n]), into: values(0, first: n, group: samples.lowerBound))
+      let input = values(0, first: n, group: samples.lowerBound)
+      guard let distortion else {
+        data.fill(Int(items.pointer[n]), into: input)
+        continue
+      }
+      distortion.fill(
+        Int(items.pointer[n]), from: data, sample: n - samples.lowerBound,
+        stream: { RandomStream(seed: mode.seed, $0, step: mode.step, sample: n) }, into: input)
     }
   }
 
@@ -111,8 +128,9 @@ struct Replica: Sendable {
     let count = plan.model.input.count
     let output = values(end, first: piece.lowerBound, group: group)
     let error = wantsError ? plan.boundaries[end].error.map { address($0, piece.lowerBound, group) } : nil
+    let target = distortion?.target(piece.lowerBound - group) ?? values(0, first: piece.lowerBound, group: group)
     plan.model.likelihood.evaluate(
-      samples: piece.count, count: count, output: output, target: values(0, first: piece.lowerBound, group: group),
+      samples: piece.count, count: count, output: output, target: target,
       loss: shared.losses.pointer + piece.lowerBound, error: error)
     if let error {
       plan.boundaries[end].activation.backward(

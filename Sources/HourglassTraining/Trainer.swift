@@ -46,11 +46,12 @@ public final class Trainer {
     _ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false, data: Dataset? = nil
   ) throws {
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
-    try PlannedMemory(training: plan, parallel: parallel).check(plan)
+    try PlannedMemory(training: plan, parallel: parallel, corruption: recipe.corruption).check(plan)
     let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed)
     training = TrainingStep(
-      plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm, seed: recipe.seed,
-      beta: recipe.beta, data: data)
+      plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
+      augmentation: recipe.augmentation, corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data
+    )
     (self.recipe, self.data, self.run) = (recipe, data, run)
     order = BatchOrder(count: data.count, batchSize: recipe.batchSize, seed: recipe.seed)
     validation = try recipe.validation?.open(for: recipe.model, seed: recipe.seed)

@@ -54,7 +54,7 @@ public final class TrainingStep {
     var scale: Float = 1
 
     var mode: Replica.Mode {
-      Replica.Mode(noise: .drawn(seed: seed, purpose: .latent, step: step), beta: beta)
+      Replica.Mode(noise: .drawn(seed: seed, purpose: .latent, step: step), beta: beta, seed: seed, step: step)
     }
   }
 
@@ -85,18 +85,22 @@ public final class TrainingStep {
 
   /// Plans all memory; nothing is allocated afterwards.
   ///
-  /// - Parameter clipNorm: greater than 0. The gradient g of the mean loss becomes g min(1, clipNorm / (|g| + 1e-6)),
-  ///   as PyTorch's `clip_grad_norm_` defines it, at the cost of a third wait.
+  /// - Parameters:
+  ///   - clipNorm: greater than 0. The gradient g of the mean loss becomes g min(1, clipNorm / (|g| + 1e-6)), as
+  ///     PyTorch's `clip_grad_norm_` defines it, at the cost of a third wait.
+  ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample.
   public init(
-    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil, seed: UInt64,
-    beta: Float, data: Dataset
+    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil,
+    augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64, beta: Float, data: Dataset
   ) {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(count: plan.parameterCount))
     let groupSamples = Self.shardsPerTurn(plan: plan, workers: parallel.workers, turns: 1) * plan.samplesPerShard
     let replicas = (0..<parallel.workers).map { _ in
-      Replica(plan: plan, shared: shared, groupSamples: groupSamples, threads: parallel.threads)
+      Replica(
+        plan: plan, shared: shared, groupSamples: groupSamples, threads: parallel.threads,
+        augmentation: augmentation, corruption: corruption)
     }
     let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer)
     let current = AlignedBuffer<Current>(count: 1)
@@ -122,7 +126,7 @@ public final class TrainingStep {
           if !isPrepared { replica.prepare(backward: true) }
           isPrepared = true
           let samples = plan.samples(of: shards, in: now.count)
-          replica.fill(samples, from: data, items: indices)
+          replica.fill(samples, from: data, items: indices, mode: mode)
           replica.train(samples: samples, mode: mode, gradients: reducer.shardGradients)
         }
         let finished = DispatchTime.now().uptimeNanoseconds
@@ -245,7 +249,7 @@ public final class TrainingStep {
     let replica = replicas[0]
     // Another replica may have taken this sample: what this one prepared may be of an earlier step.
     replica.prepare(backward: false)
-    replica.fill(samples, from: data, items: indices)
+    replica.fill(samples, from: data, items: indices, mode: current.pointer[0].mode)
     for (b, boundary) in plan.boundaries.enumerated() {
       if b > 0 { replica.forward(b - 1..<b, samples: samples, mode: current.pointer[0].mode) }
       let values = replica.values(b, first: bad, group: bad)

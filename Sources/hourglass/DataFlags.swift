@@ -5,6 +5,8 @@ import HourglassModels
 import HourglassTraining
 
 extension Preparation.Layout: ExpressibleByArgument {}
+extension Augmentation: ExpressibleByArgument {}
+extension Corruption: ExpressibleByArgument {}
 
 /// WIDTHxHEIGHT in pixels, at most 65,536 each.
 struct PixelSize: ExpressibleByArgument {

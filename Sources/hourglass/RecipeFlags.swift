@@ -21,6 +21,15 @@ struct RecipeFlags: ParsableArguments {
   @Option(help: "Images to evaluate after every epoch; of a folder the test split. (default: what --holdout holds out)")
   var validation: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Damage what the network sees, not what it is to put out: gaussian:0.3, mask:0.25 or salt-pepper:0.1.",
+      valueName: "kind:amount"))
+  var corrupt: Corruption?
+
+  @Option(help: ArgumentHelp("Change images whenever they are trained on: flip, shift:2 or both with a comma."))
+  var augment: Augmentation?
+
   @Option(help: "Passes over the data. (default: 5, none with --steps)")
   var epochs: Int?
 
@@ -80,7 +89,8 @@ struct RecipeFlags: ParsableArguments {
     return Recipe(
       model: model, data: source, validation: validation(for: source), batchSize: batchSize, shards: shards,
       seed: seed ?? 1, optimizer: Optimizer(kind, learningRate: rate), clipNorm: clipNorm, beta: beta ?? 1,
-      epochs: epochs ?? (steps == nil ? Self.defaults.epochs : nil), steps: steps)
+      epochs: epochs ?? (steps == nil ? Self.defaults.epochs : nil), steps: steps, augmentation: augment,
+      corruption: corrupt)
   }
 
   /// The images named by --validation, prepared as those trained on but all of them; else what was held out.
@@ -123,6 +133,8 @@ struct RecipeFlags: ParsableArguments {
         "wanted the images prepared as the run \(path) was made with, found other flags; a resumed run keeps its "
           + "recipe, so leave them out or begin a new run")
     }
+    try same("--corrupt", corrupt.map(Optional.some), recipe.corruption) { $0?.rawValue ?? "none" }
+    try same("--augment", augment.map(Optional.some), recipe.augmentation) { $0?.rawValue ?? "none" }
     try same("--split", split, recipe.data.split) { $0.rawValue }
     try same("--batch-size", batchSize, recipe.batchSize)
     try same("--learning-rate", learningRate, recipe.optimizer.learningRate)

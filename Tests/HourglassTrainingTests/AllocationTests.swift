@@ -1,4 +1,5 @@
 import HeapProbe
+import HourglassData
 import HourglassModels
 import HourglassTraining
 import TestSupport
@@ -23,6 +24,13 @@ struct AllocationTests {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.variational, clipNorm: 0.01) }
   }
 
+  @Test func distortingAllocatesNothing() async {
+    await #expect(processExitsWith: .success) {
+      try heapStaysTheSame(TinyModels.autoencoder, Augmentation(flips: true, shift: 1), .gaussian(0.1))
+      try heapStaysTheSame(TinyModels.variational, nil, .saltPepper(0.1))
+    }
+  }
+
   @Test func theProbeCounts() async {
     await #expect(processExitsWith: .success) {
       let before = (heap_probe_allocations(), heap_probe_live())
@@ -35,11 +43,14 @@ struct AllocationTests {
 }
 
 /// Throws where a hundred steps, of full and partial batches, allocate or change the blocks in use.
-private func heapStaysTheSame(_ model: Autoencoder, clipNorm: Float? = nil) throws {
+private func heapStaysTheSame(
+  _ model: Autoencoder, _ augmentation: Augmentation? = nil, _ corruption: Corruption? = nil, clipNorm: Float? = nil
+) throws {
   struct HeapWasUsed: Error { let allocations, blocks: Int64 }
   let data = try TestImages.waves(batchSizes: [20], shape: model.input)
   let training = try startedStep(
-    model, batchSize: 20, shards: 5, parallel: ParallelPlan(workers: 2, threads: 2), clipNorm: clipNorm, data: data)
+    model, batchSize: 20, shards: 5, parallel: ParallelPlan(workers: 2, threads: 2), clipNorm: clipNorm,
+    augmentation: augmentation, corruption: corruption, data: data)
   let items = (0..<Int32(20)).map { $0 }
   // In the first steps the runtimes look things up that they keep.
   for step in 0..<10 { _ = try training.run(step: step, items: items.prefix(20 - step)) }

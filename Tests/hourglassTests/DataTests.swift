@@ -69,6 +69,20 @@ import Testing
     }
   }
 
+  @Test func corruptionAndAugmentationBelongToTheRun() throws {
+    try Program.inTemporaryFolder { program in
+      let flags = "--corrupt mask:0.25 --augment flip,shift:1"
+      let straight = try program.train("--steps 8 --workers 1 \(flags)", run: "straight")
+      #expect(try program.train("--steps 3 --workers 3 \(flags)", run: "parts").status == 0)
+      let resumed = try program.run("train --run parts --resume --steps 8 --json")
+      let plain = try program.train("--steps 8", run: "plain")
+      #expect(straight.weightsHash != nil && resumed.weightsHash == straight.weightsHash, "\(straight.errors)")
+      #expect(plain.weightsHash != straight.weightsHash)
+      let other = try program.run("train --run parts --resume --steps 9 --corrupt mask:0.5")
+      #expect(other.status == Status.wrongUsage.rawValue && other.errors.contains("mask:0.25"))
+    }
+  }
+
   @Test func whatIsHeldOutIsValidatedOnAndEvaluated() throws {
     try Program.inTemporaryFolder { program in
       let trained = try program.run(

@@ -54,6 +54,8 @@ import Testing
     Case("train --model tiny.json --data images.npy --grey --rgb", .wrongUsage, "--grey", "--rgb"),
     Case("train --model tiny.json --data images.npy --holdout 1", .wrongUsage, "--holdout", "1"),
     Case("train --model tiny.json --data images.npy --limit 0", .wrongUsage, "--limit", "0"),
+    Case("train --model tiny.json --corrupt mask:2", .wrongUsage, "--corrupt", "mask:2"),
+    Case("train --model tiny.json --augment turn", .wrongUsage, "--augment", "turn"),
     Case("data images.npy --export a.png", .wrongUsage, "--export", ".npy"),
   ]
 
