@@ -14,7 +14,9 @@ extension Dataset {
   /// - Pictures: in folders `train` (or `training`) and `test` (or `testing`), or all of one set. The folders below are
   ///   the classes, in alphabetical order; where a picture lies beside them there are none.
   ///
-  /// Cost: all images are decoded here, on all cores, and stay in memory.
+  /// Cost: all images are decoded here, on several threads, and stay in memory, a byte or a float for each element. Where
+  /// that takes more than `memory`, uncompressed IDX, NPY and record files are mapped instead: an image is then read
+  /// from disk whenever it is trained on, unless the system still has it.
   ///
   /// Errors: nothing there, several forms in one folder, a broken file, labels that do not match, pixels outside
   /// [0, 1], images of different shapes, more of them than memory can hold.
@@ -22,26 +24,33 @@ extension Dataset {
   /// - Parameters:
   ///   - seed: of what `holdout` draws.
   ///   - threads: for decoding.
+  ///   - memory: bytes that images may take; without it half of what the machine has.
   public static func open(
     path: String, split: Split, preparation: Preparation = Preparation(), seed: UInt64 = 1,
-    threads: Int = ProcessInfo.processInfo.activeProcessorCount
+    threads: Int = ProcessInfo.processInfo.activeProcessorCount, memory: Int = Dataset.memoryLimit
   ) throws(DataError) -> Dataset {
-    let stored = try StoredImages.find(path, split, preparation.layout)
+    let stored = try StoredImages.find(path, split, preparation.layout, memory: memory)
     guard preparation.holdout == nil || !stored.hasSplits else {
       throw DataError(path: path, reason: "--holdout: wanted a set without a test split, found one that has its own")
     }
     return try Dataset(
-      stored, chosenFrom: stored.hasSplits ? nil : split, preparation, seed: seed, threads: threads, path: path)
+      stored, chosenFrom: stored.hasSplits ? nil : split, preparation, seed: seed, threads: threads, memory: memory,
+      path: path)
   }
 }
 
 extension StoredImages {
-  static func find(_ path: String, _ split: Split, _ layout: Preparation.Layout?) throws(DataError) -> StoredImages {
+  static func find(
+    _ path: String, _ split: Split, _ layout: Preparation.Layout?, memory: Int
+  ) throws(DataError) -> StoredImages {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw DataError(path: path, reason: "wanted a file or folder of images, found nothing there")
     }
-    let found = isFolder.boolValue ? try ImageFolder(path).open(split, layout) : try file(path, split, layout)
+    let found =
+      isFolder.boolValue
+      ? try ImageFolder(path).open(split, layout, memory: memory)
+      : try file(path, split, layout, memory: memory)
     guard layout == nil || [.npy, .npz, .idx].contains(found.form) else {
       throw DataError(
         path: path, reason: "--layout: wanted an array file, found \(found.form.rawValue), whose layout is known")
@@ -53,7 +62,7 @@ extension StoredImages {
   }
 
   private static func file(
-    _ path: String, _ split: Split, _ layout: Preparation.Layout?
+    _ path: String, _ split: Split, _ layout: Preparation.Layout?, memory: Int
   ) throws(DataError) -> StoredImages {
     if PictureFiles.isPicture(path) {
       return StoredImages(form: .pictures, source: path, images: PictureFiles(paths: [path]))
@@ -69,10 +78,15 @@ extension StoredImages {
       }
       return set
     }
-    if start == NPYHeader.magic { return try array(.npy, NPYFile.read(path), layout, path) }
+    if start == NPYHeader.magic {
+      if try isTooLarge([path], for: memory) {
+        return StoredImages(form: .npy, source: path, images: try NPYFile.map(path, layout))
+      }
+      return try array(.npy, NPYFile.read(path), layout, path)
+    }
     // Records have no magic number; what begins like IDX is no record in all likelihood.
-    if RecordFile.isRecord(path), !IDXFile.begins(start) { return try records([path], classes: nil) }
-    return try idx(path, layout)
+    if RecordFile.isRecord(path), !IDXFile.begins(start) { return try records([path], classes: nil, memory: memory) }
+    return try idx(path, layout, memory: memory)
   }
 
   private static func array(
@@ -83,17 +97,42 @@ extension StoredImages {
       form: form, source: path, images: StackedImages([array.elements], shape: shape, isPlanar: isPlanar))
   }
 
-  static func idx(_ path: String, _ layout: Preparation.Layout?) throws(DataError) -> StoredImages {
+  /// Whether files are larger than memory may be; those that are compressed cannot be mapped.
+  private static func isTooLarge(_ paths: [String], for memory: Int) throws(DataError) -> Bool {
+    var total = 0
+    for path in paths { total += try InputFile(path).size }
+    guard total > memory else { return false }
+    for path in paths where try GzipFile(path).isCompressed {
+      throw DataError(
+        path: path, reason: "wanted at most \(memory >> 20) MiB, or files that are not compressed; unpack them (gunzip)"
+      )
+    }
+    return true
+  }
+
+  static func idx(
+    _ path: String, _ layout: Preparation.Layout?, memory: Int
+  ) throws(DataError) -> StoredImages {
+    if try isTooLarge([path], for: memory) {
+      return StoredImages(form: .idx, source: path, images: try IDXFile.map(path, layout))
+    }
     let file = try IDXFile.read(path)
     guard file.shape.count > 1 else {
       throw DataError(
         path: path, reason: "wanted images, 3 or 4 dimensions, found labels, 1 dimension of \(file.shape[0])")
     }
-    let natural: Preparation.Layout = file.shape.count == 3 ? .nhw : .nhwc
-    return try array(.idx, NPYArray(shape: file.shape, elements: file.elements), layout ?? natural, path)
+    return try array(
+      .idx, NPYArray(shape: file.shape, elements: file.elements), layout ?? IDXFile.naturalLayout(file.shape), path)
   }
 
-  static func records(_ paths: [String], classes: [String]?) throws(DataError) -> StoredImages {
+  static func records(_ paths: [String], classes: [String]?, memory: Int) throws(DataError) -> StoredImages {
+    let source = paths.count == 1 ? paths[0] : "\(paths[0]) and \(paths.count - 1) more"
+    if try isTooLarge(paths, for: memory) {
+      let images = try MappedImages(
+        paths, header: 1, gap: 1, shape: RecordFile.shape, isPlanar: true, areFloats: false)
+      return StoredImages(
+        form: .records, source: source, images: images, labels: images.labels(), classes: classes)
+    }
     var pieces: [[UInt8]] = []
     for path in paths { pieces.append(try RecordFile.read(path)) }
     let labels = pieces.flatMap { piece in
@@ -101,7 +140,6 @@ extension StoredImages {
     }
     let images = StackedImages(pieces.map { .bytes($0) }, shape: RecordFile.shape, isPlanar: true, labelBytes: 1)
     return StoredImages(
-      form: .records, source: paths.count == 1 ? paths[0] : "\(paths[0]) and \(paths.count - 1) more", images: images,
-      labels: labels, classes: classes)
+      form: .records, source: source, images: images, labels: labels, classes: classes)
   }
 }

@@ -23,7 +23,7 @@ public struct Dataset: Sendable {
   private let pixels: Pixels
 
   /// Bytes that images may take in memory: half of what the machine has.
-  static let memoryLimit = Int(ProcessInfo.processInfo.physicalMemory / 2)
+  public static let memoryLimit = Int(ProcessInfo.processInfo.physicalMemory / 2)
 
   /// Elements: N x H x W x C, bytes 0 to 255 or floats in [0, 1].
   ///
@@ -50,7 +50,7 @@ public struct Dataset: Sendable {
   /// - Parameter split: which part of a set that holdout divides.
   init(
     _ stored: StoredImages, chosenFrom split: Split?, _ preparation: Preparation, seed: UInt64, threads: Int,
-    path: String
+    memory: Int, path: String
   ) throws(DataError) {
     let chosen = try preparation.chosen(
       count: stored.images.count, labels: stored.labels, classes: stored.classes, split: split, seed: seed, path: path)
@@ -58,8 +58,13 @@ public struct Dataset: Sendable {
       let stacked = stored.images as? StackedImages, let elements = stacked.asStored
     {
       try self.init(elements, shape: stacked.shape, labels: stored.labels, source: stored.source)
+    } else if preparation.keepsImages, let mapped = stored.images as? MappedImages,
+      chosen.count > memory / (mapped.shape.count * (mapped.areFloats ? 4 : 1))
+    {
+      self.init(mapped, chosen, labels: stored.labels, source: stored.source)
+      try check(mapped, chosen, path)
     } else {
-      let gathered = try Gathering(stored.images, chosen, preparation, threads: threads, path: path)
+      let gathered = try Gathering(stored.images, chosen, preparation, threads: threads, memory: memory, path: path)
       if let first = gathered.refused.first, preparation.skipsBad != true {
         let others = gathered.refused.count - 1
         let more = others == 0 ? "" : "; \(others) more \(others == 1 ? "is" : "are") refused too"
@@ -77,12 +82,37 @@ public struct Dataset: Sendable {
     self.source = source
   }
 
+  private init(_ mapped: MappedImages, _ chosen: [Int], labels all: [Int]?, source: String) {
+    (shape, pixels, count) = (mapped.shape, .mapped(mapped, chosen.map { Int32($0) }), chosen.count)
+    labels = all.map { all in chosen.map { all[$0] } }
+    self.source = source
+  }
+
+  /// Cost: reads all floats once.
+  private func check(_ mapped: MappedImages, _ chosen: [Int], _ path: String) throws(DataError) {
+    guard mapped.areFloats else { return }
+    for index in chosen {
+      if let fault = Gathering.fault(try mapped.image(index).elements) {
+        throw DataError(path: path, reason: "image \(index): \(fault)")
+      }
+    }
+  }
+
+  /// Whether images stay in their file because memory cannot hold them.
+  public var isMapped: Bool { if case .mapped = pixels { true } else { false } }
+
+  /// Says which images will be wanted soon. Where images are in memory this does nothing.
+  public func announce(_ indices: ArraySlice<Int32>) {
+    guard case .mapped(let images, let chosen) = pixels else { return }
+    for index in indices { images.announce(Int(chosen[Int(index)])) }
+  }
+
   static func tooLarge(_ path: String) -> DataError {
     DataError(
       path: path,
       reason:
-        "wanted images of at most \(memoryLimit >> 20) MiB, half of this machine's memory, found more; take fewer "
-        + "with --limit or smaller ones with --resize")
+        "wanted images that fit into half of this machine's memory, found more; take fewer with --limit or smaller "
+        + "ones with --resize, or make an uncompressed NPY file of bytes of them, which is read from disk as needed")
   }
 
   /// Writes image `index`, H x W x C: bytes divided by 255, floats as they are.
@@ -96,6 +126,7 @@ public struct Dataset: Sendable {
     case .stored(.bytes(let bytes)): bytes.withUnsafeBufferPointer { scaled($0.baseAddress!) }
     case .stored(.floats(let floats)):
       floats.withUnsafeBufferPointer { image.update(from: $0.baseAddress! + index * size, count: size) }
+    case .mapped(let images, let chosen): images.fill(Int(chosen[index]), into: image)
     case .bytes(let bytes): scaled(bytes.pointer)
     case .floats(let floats): image.update(from: floats.pointer + index * size, count: size)
     }
@@ -106,19 +137,15 @@ public struct Dataset: Sendable {
     switch pixels {
     case .stored(.bytes), .bytes: true
     case .stored(.floats), .floats: false
+    case .mapped(let images, _): !images.areFloats
     }
   }
 
-  /// Image `index` as it is stored, bytes or little-endian floats.
+  /// Image `index`, H x W x C, as bytes or little-endian floats.
   func stored(_ index: Int) -> Data {
-    let range = index * shape.count..<(index + 1) * shape.count
-    switch pixels {
-    case .stored(.bytes(let bytes)): return Data(bytes[range])
-    case .bytes(let bytes): return Data(bytes.elements[range])
-    case .stored(.floats(let floats)): return floats[range].withUnsafeBytes { Data($0) }
-    case .floats(let floats):
-      return Data(UnsafeRawBufferPointer(UnsafeMutableBufferPointer(rebasing: floats.elements[range])))
-    }
+    let image = image(index)
+    // Exact, for a byte divided by 255 is nearest to itself.
+    return areBytes ? Data(image.map { UInt8($0 * 255 + 0.5) }) : image.withUnsafeBytes { Data($0) }
   }
 
   /// Image `index`, H x W x C.

@@ -7,6 +7,8 @@ enum Pixels: Sendable {
   case stored(Elements)
   case bytes(AlignedBuffer<UInt8>)
   case floats(AlignedBuffer<Float>)
+  /// Left on disk, and which of them.
+  case mapped(MappedImages, [Int32])
 }
 
 /// The chosen images of a set, decoded and prepared on several threads.
@@ -19,7 +21,7 @@ struct Gathering {
 
   /// Errors: no image is whole; two of different shapes; more of them than memory can hold.
   init(
-    _ source: any ImageSource, _ chosen: [Int], _ preparation: Preparation, threads: Int, path: String
+    _ source: any ImageSource, _ chosen: [Int], _ preparation: Preparation, threads: Int, memory: Int, path: String
   ) throws(DataError) {
     let reader = Reader(source: source, preparation: preparation, path: path)
     var failures: [Int: DataError] = [:]
@@ -38,11 +40,11 @@ struct Gathering {
     var team = Team(reader: reader, chosen: chosen, shape: shape, threads: threads, failures: failures)
     switch first.image.elements {
     case .bytes:
-      let out = try Self.buffer(UInt8.self, chosen.count, shape, path)
+      let out = try Self.buffer(UInt8.self, chosen.count, shape, memory, path)
       try team.gather(from: first.place, into: out) { if case .bytes(let bytes) = $0 { bytes } else { nil } }
       pixels = .bytes(out)
     case .floats:
-      let out = try Self.buffer(Float.self, chosen.count, shape, path)
+      let out = try Self.buffer(Float.self, chosen.count, shape, memory, path)
       try team.gather(from: first.place, into: out) { if case .floats(let floats) = $0 { floats } else { nil } }
       pixels = .floats(out)
     }
@@ -51,9 +53,9 @@ struct Gathering {
   }
 
   private static func buffer<T>(
-    _: T.Type, _ count: Int, _ shape: ImageShape, _ path: String
+    _: T.Type, _ count: Int, _ shape: ImageShape, _ memory: Int, _ path: String
   ) throws(DataError) -> AlignedBuffer<T> {
-    guard let bytes = checkedProduct([count, shape.count, MemoryLayout<T>.stride]), bytes <= Dataset.memoryLimit else {
+    guard let bytes = checkedProduct([count, shape.count, MemoryLayout<T>.stride]), bytes <= memory else {
       throw Dataset.tooLarge(path)
     }
     return AlignedBuffer(count: count * shape.count)

@@ -13,7 +13,7 @@ struct ImageFolder {
     }
   }
 
-  func open(_ split: Split, _ layout: Preparation.Layout?) throws(DataError) -> StoredImages {
+  func open(_ split: Split, _ layout: Preparation.Layout?, memory: Int) throws(DataError) -> StoredImages {
     guard files.count <= 1 else {
       let list = files.sorted { $0.key.rawValue < $1.key.rawValue }
         .map { "\($0.key.rawValue) (\($0.value.count), first \($0.value[0]))" }
@@ -27,8 +27,8 @@ struct ImageFolder {
         path: path, reason: "wanted IDX files, CIFAR-10 records (.bin), or PNG or JPEG images at any depth, found none")
     }
     switch form {
-    case .idx: return try openIDX(split, layout)
-    case .records: return try openRecords(names, split)
+    case .idx: return try openIDX(split, layout, memory)
+    case .records: return try openRecords(names, split, memory)
     case .pictures: return try openPictures(names, split)
     default:
       throw DataError(
@@ -67,7 +67,9 @@ struct ImageFolder {
 
   // MARK: IDX
 
-  private func openIDX(_ split: Split, _ layout: Preparation.Layout?) throws(DataError) -> StoredImages {
+  private func openIDX(
+    _ split: Split, _ layout: Preparation.Layout?, _ memory: Int
+  ) throws(DataError) -> StoredImages {
     guard let imagesPath = findIDX("images", "idx3", split) else {
       throw DataError(
         path: path,
@@ -75,7 +77,7 @@ struct ImageFolder {
           "wanted the \(split.rawValue) images as one of "
           + "\(Self.names("images", "idx3", split).joined(separator: ", ")), found none of them")
     }
-    var set = try StoredImages.idx(imagesPath, layout)
+    var set = try StoredImages.idx(imagesPath, layout, memory: memory)
     set.hasSplits = Split.allCases.allSatisfy { findIDX("images", "idx3", $0) != nil }
     guard let labelsPath = findIDX("labels", "idx1", split) else { return set }
     let file = try IDXFile.read(labelsPath)
@@ -107,7 +109,7 @@ struct ImageFolder {
 
   // MARK: Records
 
-  private func openRecords(_ names: [String], _ split: Split) throws(DataError) -> StoredImages {
+  private func openRecords(_ names: [String], _ split: Split, _ memory: Int) throws(DataError) -> StoredImages {
     func files(of split: Split) -> [String] {
       let prefixes = split == .train ? ["train", "data_batch"] : ["test"]
       return names.filter { name in prefixes.contains { name.lowercased().hasPrefix($0) } }
@@ -121,7 +123,7 @@ struct ImageFolder {
         reason: "wanted the \(split.rawValue) records as \(patterns), plain or .gz, found "
           + names.prefix(8).joined(separator: ", "))
     }
-    var set = try StoredImages.records(wanted.map { "\(path)/\($0)" }, classes: try classes())
+    var set = try StoredImages.records(wanted.map { "\(path)/\($0)" }, classes: try classes(), memory: memory)
     set.hasSplits = Split.allCases.allSatisfy { !files(of: $0).isEmpty }
     return set
   }

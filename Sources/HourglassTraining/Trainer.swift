@@ -94,6 +94,8 @@ public final class Trainer {
       }
       let (epoch, range) = order.batch(step: progress.step)
       if permutation.epoch != epoch { permutation = (epoch, order.permutation(epoch: epoch)) }
+      let next = range.upperBound..<min(range.upperBound + range.count, permutation.items.count)
+      data.announce(permutation.items[next])
       try step(permutation.items[range], epoch: epoch, observe)
       let epochEnds = range.upperBound == data.count
       if epochEnds { try finishEpoch(epoch, observe) }

@@ -31,6 +31,19 @@ struct AllocationTests {
     }
   }
 
+  @Test func readingFromAMappedFileAllocatesNothing() async {
+    await #expect(processExitsWith: .success) {
+      try withTemporaryFolder { folder in
+        let (path, shape) = (folder + "/images.npy", TinyModels.autoencoder.input)
+        let waves = TestImages.waves(step: 0, samples: 20, shape: shape)
+        try NPYFile.write(waves, shape: [20, shape.height, shape.width, shape.channels], to: path)
+        let data = try Dataset.open(path: path, split: .train, memory: 1)
+        precondition(data.isMapped)
+        try heapStaysTheSame(TinyModels.autoencoder, on: data)
+      }
+    }
+  }
+
   @Test func theProbeCounts() async {
     await #expect(processExitsWith: .success) {
       let before = (heap_probe_allocations(), heap_probe_live())
@@ -44,10 +57,11 @@ struct AllocationTests {
 
 /// Throws where a hundred steps, of full and partial batches, allocate or change the blocks in use.
 private func heapStaysTheSame(
-  _ model: Autoencoder, _ augmentation: Augmentation? = nil, _ corruption: Corruption? = nil, clipNorm: Float? = nil
+  _ model: Autoencoder, _ augmentation: Augmentation? = nil, _ corruption: Corruption? = nil, clipNorm: Float? = nil,
+  on images: Dataset? = nil
 ) throws {
   struct HeapWasUsed: Error { let allocations, blocks: Int64 }
-  let data = try TestImages.waves(batchSizes: [20], shape: model.input)
+  let data = try images ?? TestImages.waves(batchSizes: [20], shape: model.input)
   let training = try startedStep(
     model, batchSize: 20, shards: 5, parallel: ParallelPlan(workers: 2, threads: 2), clipNorm: clipNorm,
     augmentation: augmentation, corruption: corruption, data: data)

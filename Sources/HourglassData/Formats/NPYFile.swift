@@ -30,9 +30,15 @@ public struct NPYArray: Sendable, Equatable {
   public func samples(
     _ layout: Preparation.Layout? = nil, path: String
   ) throws(DataError) -> (count: Int, shape: ImageShape, isPlanar: Bool) {
+    try Self.samples(shape, layout, path)
+  }
+
+  static func samples(
+    _ shape: [Int], _ layout: Preparation.Layout?, _ path: String
+  ) throws(DataError) -> (count: Int, shape: ImageShape, isPlanar: Bool) {
     let found = "found the shape \(extents(shape))"
     guard checkedProduct(shape) != 0 else { throw DataError(path: path, reason: "holds no images: \(found)") }
-    let axes = if let layout { layout } else { try likelyLayout(path) }
+    let axes = if let layout { layout } else { try likelyLayout(shape, path) }
     switch (axes, shape.count) {
     case (.nd, 2): return (shape[0], ImageShape(vector: shape[1]), false)
     case (.nhw, 3): return (shape[0], ImageShape(shape[1], shape[2], 1), false)
@@ -43,7 +49,7 @@ public struct NPYArray: Sendable, Equatable {
     }
   }
 
-  private func likelyLayout(_ path: String) throws(DataError) -> Preparation.Layout {
+  private static func likelyLayout(_ shape: [Int], _ path: String) throws(DataError) -> Preparation.Layout {
     let found = "found the shape \(extents(shape))"
     switch shape.count {
     case 2: return .nd
@@ -96,6 +102,21 @@ public enum NPYFile {
     var place = 0
     let header = try readHeader(path) { take($0, of: bytes, from: &place) }
     return try NPYHeader.parse(header, path, NPYHeader.ElementType.allCases).1
+  }
+
+  /// The images of a file that is not compressed, mapped into memory.
+  static func map(_ path: String, _ layout: Preparation.Layout?) throws(DataError) -> MappedImages {
+    let file = try GzipFile(path)
+    var length = 0
+    let header = try readHeader(path) { (count) throws(DataError) in
+      let bytes = try file.read(count)
+      length += bytes.count
+      return bytes
+    }
+    let (type, shape) = try NPYHeader.parse(header, path, [.byte, .float])
+    let (count, image, isPlanar) = try NPYArray.samples(shape, layout, path)
+    return try MappedImages(
+      [path], header: length, shape: image, isPlanar: isPlanar, areFloats: type == .float, count: count)
   }
 
   private static func take(_ count: Int, of bytes: [UInt8], from place: inout Int) -> [UInt8] {
