@@ -14,9 +14,9 @@ extension Dataset {
   /// - Pictures: in folders `train` (or `training`) and `test` (or `testing`), or all of one set. The folders below are
   ///   the classes, in alphabetical order; where a picture lies beside them there are none.
   ///
-  /// Cost: all images are decoded here, on several threads, and stay in memory, a byte or a float for each element. Where
-  /// that takes more than `memory`, uncompressed IDX, NPY and record files are mapped instead: an image is then read
-  /// from disk whenever it is trained on, unless the system still has it.
+  /// Cost: all images are decoded here, on several threads, and stay in memory, a byte or a float for each element.
+  /// Where that takes more than `memory`, uncompressed IDX, NPY and record files are mapped instead: an image is then
+  /// read from disk whenever it is trained on, unless the system still has it.
   ///
   /// Errors: nothing there, several forms in one folder, a broken file, labels that do not match, pixels outside
   /// [0, 1], images of different shapes, more of them than memory can hold.

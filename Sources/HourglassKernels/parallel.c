@@ -74,3 +74,19 @@ void hg_run(hg_part run, const void *job, const hg_parallel *parallel) {
     for (ptrdiff_t part = omp_get_thread_num(); part < w.parts; part += omp_get_num_threads()) run_part(&w, part);
   }
 }
+
+typedef struct visit {
+  void (*body)(void *argument, ptrdiff_t thread);
+  void *argument;
+} visit;
+
+static void visit_thread(const void *job, ptrdiff_t part, ptrdiff_t parts) {
+  const visit *v = job;
+  (void)parts;
+  v->body(v->argument, part);
+}
+
+void hg_on_each_thread(const hg_parallel *parallel, void (*body)(void *argument, ptrdiff_t thread), void *argument) {
+  const visit v = {body, argument};
+  hg_run(visit_thread, &v, parallel);
+}

@@ -1,8 +1,9 @@
 #include "isa.h"
 
-void hg_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, float *sum) {
+void hg_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, bool accumulate,
+                   float *sum) {
   const uint64_t mode = hg_flush_begin();
-  hg_kernels_in_use()->sum_shards(count, shards, stride, gradients, sum);
+  hg_kernels_in_use()->sum_shards(count, shards, stride, gradients, accumulate, sum);
   hg_flush_end(mode);
 }
 

@@ -15,9 +15,11 @@ struct Distortion: Sendable {
   init?(_ augmentation: Augmentation?, _ corruption: Corruption?, shape: ImageShape, groupSamples: Int) {
     guard augmentation != nil || corruption != nil else { return nil }
     (self.augmentation, self.corruption, self.shape) = (augmentation, corruption, shape)
-    scratch = FloatBuffer(count: shape.count)
-    targets = corruption == nil ? nil : FloatBuffer(count: shape.count * groupSamples)
+    scratch = FloatBuffer(unwritten: shape.count)
+    targets = corruption == nil ? nil : FloatBuffer(unwritten: shape.count * groupSamples)
   }
+
+  var arenas: [FloatBuffer] { [scratch] + (targets.map { [$0] } ?? []) }
 
   /// Floats that a replica needs for it.
   static func floats(_ corruption: Corruption?, shape: ImageShape, groupSamples: Int) -> Int {

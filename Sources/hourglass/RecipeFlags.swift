@@ -33,11 +33,17 @@ struct RecipeFlags: ParsableArguments {
   @Option(help: "Passes over the data. (default: 5, none with --steps)")
   var epochs: Int?
 
-  @Option(help: "Minibatches.")
+  @Option(help: "Updates of the weights, each after as many minibatches as --accumulate says.")
   var steps: Int?
 
   @Option(help: "Samples of a minibatch. (default: 128)")
   var batchSize: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Minibatches whose gradients are summed up for one update: large steps in little memory. (default: 1)",
+      valueName: "minibatches"))
+  var accumulate: Int?
 
   @Option(help: "Greater than 0. (default: 0.001; sgd: 0.01)")
   var learningRate: Float?
@@ -66,6 +72,7 @@ struct RecipeFlags: ParsableArguments {
     try requirePositive("--epochs", epochs)
     try requirePositive("--steps", steps)
     try requirePositive("--batch-size", batchSize, most: Self.mostBatchSize)
+    try requirePositive("--accumulate", accumulate, most: Recipe.accumulateRange.upperBound)
     try requirePositive("--shards", shards)
     if let learningRate, !(learningRate.isFinite && learningRate > 0) {
       throw ValidationError("--learning-rate: wanted a number greater than 0, found \(learningRate)")
@@ -87,8 +94,9 @@ struct RecipeFlags: ParsableArguments {
     let rate = learningRate ?? (kind == .sgd ? Self.defaults.sgdLearningRate : Self.defaults.learningRate)
     let source = DataSource(path: Self.file(data), split: split ?? .train, preparation: images.preparation)
     return Recipe(
-      model: model, data: source, validation: validation(for: source), batchSize: batchSize, shards: shards,
-      seed: seed ?? 1, optimizer: Optimizer(kind, learningRate: rate), clipNorm: clipNorm, beta: beta ?? 1,
+      model: model, data: source, validation: validation(for: source), batchSize: batchSize,
+      accumulate: accumulate ?? 1, shards: shards, seed: seed ?? 1,
+      optimizer: Optimizer(kind, learningRate: rate), clipNorm: clipNorm, beta: beta ?? 1,
       epochs: epochs ?? (steps == nil ? Self.defaults.epochs : nil), steps: steps, augmentation: augment,
       corruption: corrupt)
   }
@@ -137,6 +145,7 @@ struct RecipeFlags: ParsableArguments {
     try same("--augment", augment.map(Optional.some), recipe.augmentation) { $0?.rawValue ?? "none" }
     try same("--split", split, recipe.data.split) { $0.rawValue }
     try same("--batch-size", batchSize, recipe.batchSize)
+    try same("--accumulate", accumulate, recipe.accumulate)
     try same("--learning-rate", learningRate, recipe.optimizer.learningRate)
     try same("--optimizer", optimizer, recipe.optimizer.kind) { $0.rawValue }
     try same("--clip-norm", clipNorm.map(Optional.some), recipe.clipNorm) { $0.map { "\($0)" } ?? "none" }

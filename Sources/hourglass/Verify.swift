@@ -24,11 +24,14 @@ struct Verify: ParsableCommand {
 
   @OptionGroup var images: DataFlags
 
-  @Option(help: "Minibatches of each run.")
+  @Option(help: "Updates of the weights in each run.")
   var steps = 3
 
   @Option(help: "Samples of a minibatch; 60 are 8 shards of which the last is short.")
   var batchSize = 60
+
+  @Option(help: ArgumentHelp("Minibatches for one update.", valueName: "minibatches"))
+  var accumulate = 1
 
   @Flag(help: "Print one JSON object for each run.")
   var json = false
@@ -38,6 +41,7 @@ struct Verify: ParsableCommand {
   func validate() throws {
     try requirePositive("--steps", steps)
     try requirePositive("--batch-size", batchSize, most: RecipeFlags.mostBatchSize)
+    try requirePositive("--accumulate", accumulate, most: Recipe.accumulateRange.upperBound)
     if model == Self.all && data != nil {
       throw ValidationError("--data: wanted one model for these images with --model, found all")
     }
@@ -50,7 +54,7 @@ struct Verify: ParsableCommand {
     for model in models {
       let recipe = Recipe(
         model: model, data: DataSource(path: data, preparation: images.preparation), batchSize: batchSize,
-        epochs: nil, steps: steps)
+        accumulate: accumulate, epochs: nil, steps: steps)
       let images = try recipe.data.open(for: model, seed: recipe.seed)
       let name = "hourglass-verify-\(UUID().uuidString)"
       let folder = FileManager.default.temporaryDirectory.appending(path: name).path
@@ -87,7 +91,8 @@ struct Verify: ParsableCommand {
       }
       return
     }
-    StandardOutput.write("\(verification.model), \(steps) steps of \(batchSize) on \(images.source)\n")
+    let samples = accumulate > 1 ? "\(accumulate) x \(batchSize)" : "\(batchSize)"
+    StandardOutput.write("\(verification.model), \(steps) steps of \(samples) on \(images.source)\n")
     let rows = verification.rows.map { row in
       [
         "\(row.division)", row.instructionSet, row.weightsHash, verification.isEqual(row) ? "equal" : "DIFFERENT",

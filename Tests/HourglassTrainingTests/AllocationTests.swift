@@ -44,6 +44,10 @@ struct AllocationTests {
     }
   }
 
+  @Test func severalMinibatchesAStepAllocateNothing() async {
+    await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.variational, batchSize: 8) }
+  }
+
   @Test func theProbeCounts() async {
     await #expect(processExitsWith: .success) {
       let before = (heap_probe_allocations(), heap_probe_live())
@@ -55,15 +59,16 @@ struct AllocationTests {
   }
 }
 
-/// Throws where a hundred steps, of full and partial batches, allocate or change the blocks in use.
+/// Throws where a hundred steps of up to 20 samples, in full and partial minibatches, allocate or change the blocks in
+/// use.
 private func heapStaysTheSame(
-  _ model: Autoencoder, _ augmentation: Augmentation? = nil, _ corruption: Corruption? = nil, clipNorm: Float? = nil,
-  on images: Dataset? = nil
+  _ model: Autoencoder, _ augmentation: Augmentation? = nil, _ corruption: Corruption? = nil, batchSize: Int = 20,
+  clipNorm: Float? = nil, on images: Dataset? = nil
 ) throws {
   struct HeapWasUsed: Error { let allocations, blocks: Int64 }
   let data = try images ?? TestImages.waves(batchSizes: [20], shape: model.input)
   let training = try startedStep(
-    model, batchSize: 20, shards: 5, parallel: ParallelPlan(workers: 2, threads: 2), clipNorm: clipNorm,
+    model, batchSize: batchSize, shards: 4, parallel: ParallelPlan(workers: 2, threads: 2), clipNorm: clipNorm,
     augmentation: augmentation, corruption: corruption, data: data)
   let items = (0..<Int32(20)).map { $0 }
   // In the first steps the runtimes look things up that they keep.

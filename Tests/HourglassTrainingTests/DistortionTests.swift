@@ -61,6 +61,20 @@ import Testing
     }
   }
 
+  @Test func severalMinibatchesAStepAreDistortedAsOne() throws {
+    for distortion in Self.distortions {
+      let bits = try [(20, 4), (10, 2)].map { batchSize, shards in
+        let model = TinyModels.variational
+        let step = try startedStep(
+          model, batchSize: batchSize, shards: shards, augmentation: distortion.0, corruption: distortion.1,
+          data: TestImages.waves(batchSizes: [20], shape: model.input))
+        _ = try step.run(step: 0, items: ArraySlice(0..<20))
+        return step.parameters.bits
+      }
+      #expect(bits[0] == bits[1], "\(distortion)")
+    }
+  }
+
   /// Every division of `verify`, two of them stopped and resumed.
   @Test func noStopChangesABit() async {
     await #expect(processExitsWith: .success) {
@@ -83,7 +97,9 @@ import Testing
     let recipe = Recipe(
       model: TinyModels.variational, data: DataSource(path: "a"), augmentation: Augmentation(flips: true),
       corruption: .mask(0.25))
-    let json = try JSONEncoder().encode(recipe)
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    let json = try encoder.encode(recipe)
     let text = String(decoding: json, as: UTF8.self)
     #expect(text.contains(#""corruption":"mask:0.25""#) && text.contains(#""augmentation":"flip""#))
     let again = try JSONDecoder().decode(Recipe.self, from: json)
