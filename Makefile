@@ -59,7 +59,7 @@ format: setup ## lay the sources out as `check` wants them
 bench: build ## limits, kernels and steps in turn with PyTorch, ten minutes; BENCH="..." for one measurement
 	$(if $(BENCH),.build/release/bench $(BENCH),Benchmarks/report)
 
-scaling: build ## how steps scale with cores, six minutes on 2 cores, into scaling/; SCALING="..." for one study
+scaling: build ## how steps scale with cores, five minutes on 2 cores, into scaling/; SCALING="..." for one study
 	.build/release/bench scaling --output scaling $(or $(SCALING),--model all)
 	$(if $(SCALING),,.build/release/bench scaling --output scaling --model conv-vae-28 --mode weak)
 
