@@ -15,6 +15,7 @@ BENCH ?=
 # Folder with include and lib of oneDNN, for `bench kernels --peer onednn`.
 DNNL_ROOT ?= /usr
 
+LIBRARY = $(MAKE) -f Sources/HourglassKernels/library/Makefile
 PROGRAM = .build/release/hourglass
 SWIFT_SOURCES = Package.swift Sources Tests Benchmarks
 C_SOURCES = $(shell git ls-files '*.c' '*.h')
@@ -43,6 +44,7 @@ check: setup ## the laws of the design, layout of the sources, warnings of gcc a
 	@Scripts/setup check
 	Scripts/check-laws
 	Scripts/check-kernels
+	Scripts/check-library
 	swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
 	@clang-format --dry-run -Werror $(C_SOURCES)
 	swift test --scratch-path .build/check -c release -Xswiftc -enable-testing --filter AllocationTests
@@ -68,13 +70,20 @@ bench-compare: build ## show which kernels got slower than saved for this proces
 sanitize: setup ## all tests under the thread, address and undefined-behaviour sanitizers; FILTER=Name for some
 	Scripts/sanitize $(if $(FILTER),--filter '$(FILTER)')
 
-install: | $(PROGRAM) ## program and C header into PREFIX (/usr/local), below DESTDIR
-	install -D -m 755 $(PROGRAM) '$(DESTDIR)$(PREFIX)/bin/hourglass'
-	install -D -m 644 Sources/HourglassKernels/include/hourglass_kernels.h '$(DESTDIR)$(PREFIX)/include/hourglass_kernels.h'
+library: ## the kernels as a C library, in .build/library; CC=clang, OPENMP=0; needs no Swift
+	$(LIBRARY) library
 
-# Builds only where nothing was built, so that `sudo make install` needs no toolchain.
-$(PROGRAM):
-	$(MAKE) build
+install: ## C library into PREFIX (/usr/local), below DESTDIR; the program too where there is Swift
+	$(LIBRARY) install
+	@if [ -x $(PROGRAM) ] || { [ -z "$$(Scripts/require-swift)" ] && $(MAKE) build; }; then \
+	  install -D -m 755 $(PROGRAM) '$(DESTDIR)$(PREFIX)/bin/hourglass'; \
+	else \
+	  echo "install: the C library alone; the program needs a build that works (make build)" >&2; \
+	fi
+
+uninstall: ## remove all that `make install` put into PREFIX
+	$(LIBRARY) uninstall
+	rm -f '$(DESTDIR)$(PREFIX)/bin/hourglass'
 
 clean: ## remove everything that was built; runs stay
 	rm -rf .build
@@ -83,4 +92,5 @@ setup:
 	$(if $(NO_SWIFT),$(error $(NO_SWIFT)))
 	@Scripts/setup
 
-.PHONY: help demo test build check format bench bench-baseline bench-compare sanitize install clean setup
+.PHONY: help demo test build check format bench bench-baseline bench-compare sanitize library install uninstall \
+  clean setup

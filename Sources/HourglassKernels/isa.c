@@ -58,4 +58,7 @@ const char *hg_isa_select(const char *name) {
 
 const char *hg_isa_name(void) { return hg_kernels_in_use()->name; }
 bool hg_isa_has_fma(void) { return hg_kernels_in_use()->fma; }
-const char *hg_version(void) { return "1.0.0"; }
+
+#define TEXT(number) #number
+#define DOTTED(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
+const char *hg_version(void) { return DOTTED(HG_VERSION_MAJOR, HG_VERSION_MINOR, HG_VERSION_PATCH); }

@@ -4,13 +4,6 @@
 /* omp.h lies on no common path and brings headers of another compiler with it. */
 int omp_get_thread_num(void);
 int omp_get_num_threads(void);
-#ifdef __clang__
-/* clang 21 emits a call that libomp 14 lacks at the end of dynamic loops; harmless where the runtime brings its own. */
-__attribute__((weak)) void __kmpc_dispatch_deinit(void *location, int32_t thread) {
-  (void)location;
-  (void)thread;
-}
-#endif
 #else
 static int omp_get_thread_num(void) { return 0; }
 static int omp_get_num_threads(void) { return 1; }

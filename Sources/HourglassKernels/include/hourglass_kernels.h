@@ -37,6 +37,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define HG_VERSION_MAJOR 1
+#define HG_VERSION_MINOR 0
+#define HG_VERSION_PATCH 0
+
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -57,7 +64,7 @@ typedef struct hg_parallel {
   void *context;
 } hg_parallel;
 
-/* Version of the library, "major.minor.patch". */
+/* Version of the library that runs, "major.minor.patch"; the macros above say that of the header. */
 const char *hg_version(void);
 
 /* Name of the instruction set in use: "avx512", "avx2", "neon" or "baseline". The widest that the machine has, unless
@@ -364,6 +371,9 @@ void hg_reference_sgd(const hg_sgd_options *options, ptrdiff_t count, const floa
 
 #ifdef __cplusplus
 }
+#endif
+#ifdef __GNUC__
+#pragma GCC visibility pop
 #endif
 
 #endif
