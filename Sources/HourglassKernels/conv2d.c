@@ -1,4 +1,5 @@
 /* Convolution and transposed convolution: what each call needs prepared and which form of the kernel it runs. */
+#include "check.h"
 #include "isa.h"
 
 #include <string.h>
@@ -16,13 +17,11 @@ enum { HALO_CHANNELS = 8 };
 /* Floats of both images of a run of samples of the filter form, which should stay in the second-level cache. */
 enum { FILTER_RUN = 256 * 1024 };
 
-static const double LIMIT = 0x1p40;
-
 const char *hg_conv2d_check(const hg_geometry2d *g) {
   if (!g) return "the geometry is NULL";
   if (g->size != sizeof *g) return "geometry.size is not sizeof(hg_geometry2d)";
   if (g->samples < 0) return "the number of samples is negative";
-  if ((double)g->samples >= LIMIT) return "there are 2^40 samples or more";
+  if ((double)g->samples >= HG_MOST_ELEMENTS) return "there are 2^40 samples or more";
   const struct {
     ptrdiff_t extent;
     const char *small, *large;
@@ -50,32 +49,42 @@ const char *hg_conv2d_check(const hg_geometry2d *g) {
                K = (double)g->small_channels;
   const double taps = (double)g->filter_height * (double)g->filter_width;
   const double positions = (double)g->small_height * (double)g->small_width;
-  if (N * (double)g->large_height * (double)g->large_width * C >= LIMIT)
+  if (N * (double)g->large_height * (double)g->large_width * C >= HG_MOST_ELEMENTS)
     return "the large images have 2^40 elements or more";
-  if (N * positions * K >= LIMIT) return "the small images have 2^40 elements or more";
-  if (taps * (C + 15) * (K + 15) >= LIMIT) return "the filter has 2^40 elements or more";
+  if (N * positions * K >= HG_MOST_ELEMENTS) return "the small images have 2^40 elements or more";
+  if (taps * (C + 15) * (K + 15) >= HG_MOST_ELEMENTS) return "the filter has 2^40 elements or more";
   if (((double)g->large_height + 2 * (double)g->filter_height) *
           ((double)g->large_width + 2 * (double)g->filter_width) * C >=
-      LIMIT)
+      HG_MOST_ELEMENTS)
     return "the large image with its padding has 2^40 elements or more";
   /* A filter is at most widened to a stride or the image, whichever is less. */
   if (in_strips(g)) {
     const double wide = (double)g->filter_width + (double)hg_min(g->stride_horizontal, g->large_width + g->pad_left);
     const double products = (double)g->filter_height * wide * C + 15, rows = (double)g->small_height + 4;
-    if (rows * ((double)g->small_width + 2 * wide) * products >= LIMIT)
+    if (rows * ((double)g->small_width + 2 * wide) * products >= HG_MOST_ELEMENTS)
       return "the products of the small image with all taps are 2^40 or more";
-    if (products * (K + 15) >= LIMIT) return "the filter has 2^40 elements or more";
+    if (products * (K + 15) >= HG_MOST_ELEMENTS) return "the filter has 2^40 elements or more";
   }
   return NULL;
+}
+
+/* What every call asks. `arrays`: whether those are there that it needs as soon as there are samples. */
+static const char *check(const hg_geometry2d *g, hg_activation activation, bool arrays, const hg_parallel *parallel) {
+  HG_CHECK(hg_conv2d_check(g));
+  HG_CHECK(hg_check_activation(activation));
+  HG_CHECK(hg_check_arrays(arrays || g->samples == 0));
+  return hg_parallel_check(parallel);
 }
 
 /* --------------------------------------------------------------------------------------------------- weights */
 
 ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *g) {
+  if (hg_conv2d_check(g)) return -1;
   return g->filter_height * g->filter_width * g->large_channels * hg_round_up(g->small_channels);
 }
 
 ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *g) {
+  if (hg_conv2d_check(g)) return -1;
   return in_strips(g) ? g->small_channels * hg_strips_shape_of(g).columns
                       : g->filter_height * g->filter_width * g->small_channels * hg_round_up(g->large_channels);
 }
@@ -139,16 +148,22 @@ static void prepare_phases(const void *argument, ptrdiff_t part, ptrdiff_t parts
   }
 }
 
-void hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
-                              const hg_parallel *parallel) {
+const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
+                                     const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, true, parallel));
+  HG_CHECK(hg_check_arrays(filter && prepared));
   const prepare_job job = {geometry, filter, prepared};
   hg_run(prepare_gather, &job, parallel);
+  return NULL;
 }
 
-void hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
-                               const hg_parallel *parallel) {
+const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
+                                      const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, true, parallel));
+  HG_CHECK(hg_check_arrays(filter && prepared));
   const prepare_job job = {geometry, filter, prepared};
   hg_run(in_strips(geometry) ? prepare_strips : prepare_phases, &job, parallel);
+  return NULL;
 }
 
 /* ---------------------------------------------------------------------------------------------- images */
@@ -161,6 +176,7 @@ static ptrdiff_t small_count(const hg_geometry2d *g) {
 }
 
 ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
+  if (hg_conv2d_check(geometry) || hg_parallel_check(parallel)) return -1;
   return in_strips(geometry) ? hg_parts(parallel) * hg_strips_scratch(geometry) : 0;
 }
 
@@ -181,37 +197,49 @@ static void scatter(const hg_geometry2d *geometry, const float *in, const float 
   }
 }
 
-void hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter, const float *bias,
-                       hg_activation activation, float *y, const hg_parallel *parallel) {
+const char *hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
+                              const float *bias, hg_activation activation, float *y, const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, activation, x && gather_filter && y, parallel));
   const hg_output output = {.out = y, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
   gather(geometry, x, gather_filter, output, parallel);
   if (activation == HG_ACTIVATION_SIGMOID) hg_activation_forward(activation, small_count(geometry), y, y, parallel);
+  return NULL;
 }
 
-void hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
-                             hg_activation gate_activation, const float *gate, float *dx, float *scratch,
-                             const hg_parallel *parallel) {
+const char *hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
+                                    hg_activation gate_activation, const float *gate, float *dx, float *scratch,
+                                    const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, gate_activation,
+                 dy && scatter_filter && dx && (gate || gate_activation == HG_ACTIVATION_LINEAR), parallel));
+  HG_CHECK(hg_check_arrays(scratch || !in_strips(geometry)));
   const hg_output output = {.out = dx, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
   scatter(geometry, dy, scatter_filter, output, scratch, parallel);
   if (gate_activation == HG_ACTIVATION_SIGMOID)
     hg_activation_backward(gate_activation, large_count(geometry), gate, dx, dx, parallel);
+  return NULL;
 }
 
-void hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
-                                 const float *bias, hg_activation activation, float *x, float *scratch,
-                                 const hg_parallel *parallel) {
+const char *hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
+                                        const float *bias, hg_activation activation, float *x, float *scratch,
+                                        const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, activation, y && scatter_filter && x, parallel));
+  HG_CHECK(hg_check_arrays(scratch || !in_strips(geometry)));
   const hg_output output = {.out = x, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
   scatter(geometry, y, scatter_filter, output, scratch, parallel);
   if (activation == HG_ACTIVATION_SIGMOID) hg_activation_forward(activation, large_count(geometry), x, x, parallel);
+  return NULL;
 }
 
-void hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx, const float *gather_filter,
-                                       hg_activation gate_activation, const float *gate, float *dy,
-                                       const hg_parallel *parallel) {
+const char *hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx,
+                                              const float *gather_filter, hg_activation gate_activation,
+                                              const float *gate, float *dy, const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, gate_activation,
+                 dx && gather_filter && dy && (gate || gate_activation == HG_ACTIVATION_LINEAR), parallel));
   const hg_output output = {.out = dy, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
   gather(geometry, dx, gather_filter, output, parallel);
   if (gate_activation == HG_ACTIVATION_SIGMOID)
     hg_activation_backward(gate_activation, small_count(geometry), gate, dy, dy, parallel);
+  return NULL;
 }
 
 /* ------------------------------------------------------------------------------------------ gradients */
@@ -250,12 +278,15 @@ static ptrdiff_t halo_count(const hg_filter_job *job, ptrdiff_t samples) {
   return job->geometry->large_channels < HALO_CHANNELS ? hg_round_up((samples + 1) * halo_sample(job)) : 0;
 }
 
+static ptrdiff_t filter_scratch(const hg_geometry2d *g) {
+  const hg_filter_job job = filter_shape(g);
+  const ptrdiff_t samples = hg_ceil_div(g->samples, filter_runs(g));
+  const ptrdiff_t rows = samples * g->small_height * g->small_width;
+  return halo_count(&job, samples) + (g->small_channels % 16 ? rows * 16 : 0);
+}
+
 ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
-  (void)parallel;
-  const hg_filter_job job = filter_shape(geometry);
-  const ptrdiff_t samples = hg_ceil_div(geometry->samples, filter_runs(geometry));
-  const ptrdiff_t rows = samples * geometry->small_height * geometry->small_width;
-  return halo_count(&job, samples) + (geometry->small_channels % 16 ? rows * 16 : 0);
+  return hg_conv2d_check(geometry) || hg_parallel_check(parallel) ? -1 : filter_scratch(geometry);
 }
 
 /* Whether the bias is summed beside the filter: with a halo that holds all small positions, one chain for each bias. */
@@ -302,19 +333,25 @@ static void backward_bias(ptrdiff_t rows, ptrdiff_t columns, const float *in, bo
   hg_run(hg_kernels_in_use()->column_sums, &job, parallel);
 }
 
-void hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
-                               float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel) {
+const char *hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
+                                      float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, (x || !dfilter) && dy, parallel));
+  HG_CHECK(hg_check_arrays(scratch || !dfilter || filter_scratch(geometry) == 0));
   const ptrdiff_t rows = geometry->samples * geometry->small_height * geometry->small_width;
   const hg_filter_job job = filter_shape(geometry);
   const bool beside = dfilter && dbias && geometry->samples > 0 && filter_sums_bias(&job);
   if (dfilter) backward_filter(geometry, x, dy, accumulate, dfilter, beside ? dbias : NULL, scratch, parallel);
   if (dbias && !beside) backward_bias(rows, geometry->small_channels, dy, accumulate, dbias, parallel);
+  return NULL;
 }
 
-void hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
-                                         bool accumulate, float *dfilter, float *dbias, float *scratch,
-                                         const hg_parallel *parallel) {
+const char *hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
+                                                bool accumulate, float *dfilter, float *dbias, float *scratch,
+                                                const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, (y || !dfilter) && dx, parallel));
+  HG_CHECK(hg_check_arrays(scratch || !dfilter || filter_scratch(geometry) == 0));
   const ptrdiff_t rows = geometry->samples * geometry->large_height * geometry->large_width;
   if (dfilter) backward_filter(geometry, dx, y, accumulate, dfilter, NULL, scratch, parallel);
   if (dbias) backward_bias(rows, geometry->large_channels, dx, accumulate, dbias, parallel);
+  return NULL;
 }

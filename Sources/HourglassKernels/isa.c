@@ -50,7 +50,7 @@ const hg_kernels *hg_kernels_in_use(void) {
 }
 
 const char *hg_isa_select(const char *name) {
-  const hg_kernels *table = find(name);
+  const hg_kernels *table = find(name ? name : "");
   if (!table) return "this machine, or this build, has no such instruction set";
   __atomic_store_n(&chosen, table, __ATOMIC_RELEASE);
   return NULL;

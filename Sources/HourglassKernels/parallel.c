@@ -40,6 +40,14 @@ uint64_t hg_flush_begin(void) { return 0; }
 void hg_flush_end(uint64_t mode) { (void)mode; }
 #endif
 
+const char *hg_parallel_check(const hg_parallel *parallel) {
+  if (!parallel) return NULL;
+  if (parallel->size != sizeof *parallel) return "parallel.size is not sizeof(hg_parallel)";
+  if (parallel->threads < 0) return "the number of threads is negative";
+  if (parallel->threads > HG_MOST_THREADS) return "there are more than 65536 threads";
+  return NULL;
+}
+
 typedef struct work {
   hg_part run;
   const void *job;

@@ -9,7 +9,8 @@ int main(int count, char **arguments) {
   char version[32];
   hg_geometry2d g;
   hg_parallel two;
-  static float x[N * SIDE * SIDE * C], filter[R * R * C * K], prepared[MOST], y[N * SIDE * SIDE * K], exact[sizeof y / 4];
+  static float x[N * SIDE * SIDE * C], filter[R * R * C * K], prepared[MOST], y[N * SIDE * SIDE * K],
+      exact[sizeof y / 4];
   ptrdiff_t i;
 
   snprintf(version, sizeof version, "%d.%d.%d", HG_VERSION_MAJOR, HG_VERSION_MINOR, HG_VERSION_PATCH);
