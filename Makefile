@@ -33,6 +33,7 @@ demo: build ## train a small VAE on the built-in images, evaluate it and say whe
 
 test: setup ## all tests; FILTER=Name for some
 	swift test $(if $(FILTER),--filter '$(FILTER)')
+	$(if $(FILTER),,Scripts/check-examples)
 	$(if $(FILTER),,HOURGLASS_ISA=baseline swift test --skip-build --filter KernelTests)
 
 # With Swift's libraries inside, the program starts twice as fast and runs on machines without a toolchain. The linker of

@@ -53,7 +53,8 @@ extension KernelTests {
         Mistake(make: { $0.input = nil }, sentence: "an input, output or scratch that the call needs is NULL"),
       ])
     fileprivate func refused(_ mistake: Mistake) {
-      let (input, output, switches) = (Floats(count: Self.count), Floats(count: Self.count), Guarded<UInt8>(count: Self.count))
+      let (input, output) = (Floats(count: Self.count), Floats(count: Self.count))
+      let switches = Guarded<UInt8>(count: Self.count)
       for i in 0..<Self.count { output.pointer[i] = 77 }
       var arguments = Arguments(input: input.pointer, switches: switches.pointer)
       mistake.make(&arguments)
@@ -65,7 +66,8 @@ extension KernelTests {
 
     @Test("good arguments are not refused")
     func accepted() {
-      let (input, output, switches) = (Floats(count: Self.count), Floats(count: Self.count), Guarded<UInt8>(count: Self.count))
+      let (input, output) = (Floats(count: Self.count), Floats(count: Self.count))
+      let switches = Guarded<UInt8>(count: Self.count)
       for i in 0..<Self.count { (input.pointer[i], switches.pointer[i]) = (0, 0) }
       let arguments = Arguments(input: input.pointer, switches: switches.pointer)
       for (operation, answer) in Self.answers(arguments, output: output) { #expect(answer == nil, "\(operation)") }
