@@ -46,6 +46,7 @@ check: setup ## the laws of the design, layout of the sources, warnings of gcc a
 	Scripts/check-laws
 	Scripts/check-kernels
 	Scripts/check-library
+	Scripts/fuzz
 	swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
 	@clang-format --dry-run -Werror $(C_SOURCES)
 	swift test --scratch-path .build/check -c release -Xswiftc -enable-testing --filter AllocationTests
@@ -71,6 +72,9 @@ bench-compare: build ## show which kernels got slower than saved for this proces
 sanitize: setup ## all tests under the thread, address and undefined-behaviour sanitizers; FILTER=Name for some
 	Scripts/sanitize $(if $(FILTER),--filter '$(FILTER)')
 
+fuzz: ## every kernel on arbitrary arguments under sanitizers, by libFuzzer; SECONDS=600
+	Scripts/fuzz $(or $(SECONDS),600)
+
 library: ## the kernels as a C library, in .build/library; CC=clang, OPENMP=0; needs no Swift
 	$(LIBRARY) library
 
@@ -93,5 +97,5 @@ setup:
 	$(if $(NO_SWIFT),$(error $(NO_SWIFT)))
 	@Scripts/setup
 
-.PHONY: help demo test build check format bench bench-baseline bench-compare sanitize library install uninstall \
+.PHONY: help demo test build check format bench bench-baseline bench-compare sanitize fuzz library install uninstall \
   clean setup
