@@ -12,6 +12,8 @@ DEMO ?= --epochs 8 --batch-size 64 --learning-rate 0.002 --beta 0.5
 FILTER ?=
 # Arguments of one measurement instead of all of them: make bench BENCH="kernels --help"
 BENCH ?=
+# Arguments of one scaling study instead of the standard ones: make scaling SCALING="--model conv-ae-32 --mode weak"
+SCALING ?=
 # Folder with include and lib of oneDNN, for `bench kernels --peer onednn`.
 DNNL_ROOT ?= /usr
 
@@ -59,6 +61,10 @@ format: setup ## lay the sources out as `check` wants them
 bench: build ## limits, kernels and steps in turn with PyTorch, ten minutes; BENCH="..." for one measurement
 	$(if $(BENCH),.build/release/bench $(BENCH),Benchmarks/report)
 
+scaling: build ## how steps scale with cores, six minutes on 2 cores, into scaling/; SCALING="..." for one study
+	.build/release/bench scaling --output scaling $(or $(SCALING),--model all)
+	$(if $(SCALING),,.build/release/bench scaling --output scaling --model conv-vae-28 --mode weak)
+
 bench-baseline: build ## save what the kernels reach on this processor, in Benchmarks/Baselines
 	.build/release/bench kernels --save Benchmarks/Baselines
 
@@ -77,6 +83,10 @@ fuzz: ## every kernel on arbitrary arguments under sanitizers, by libFuzzer; SEC
 
 library: ## the kernels as a C library, in .build/library; CC=clang, OPENMP=0; needs no Swift
 	$(LIBRARY) library
+
+amalgamate: ## the C library as one header to paste: .build/amalgamated/hourglass_kernels.h
+	@mkdir -p .build/amalgamated
+	Scripts/amalgamate .build/amalgamated/hourglass_kernels.h
 
 install: ## C library into PREFIX (/usr/local), below DESTDIR; the program too where there is Swift
 	$(LIBRARY) install
@@ -97,5 +107,5 @@ setup:
 	$(if $(NO_SWIFT),$(error $(NO_SWIFT)))
 	@Scripts/setup
 
-.PHONY: help demo test build check format bench bench-baseline bench-compare sanitize fuzz library install uninstall \
-  clean setup
+.PHONY: help demo test build check format bench scaling bench-baseline bench-compare sanitize fuzz library amalgamate \
+  install   uninstall clean setup

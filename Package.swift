@@ -25,6 +25,7 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CSpng", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
+    .systemLibrary(name: "CThreads"),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(
       name: "HourglassKernels",
@@ -39,7 +40,7 @@ let package = Package(
       ]),
     .target(name: "HourglassModels", dependencies: ["HourglassKernels"]),
     .target(name: "HourglassData", dependencies: ["HourglassModels", "CZlib", "CSpng", "CCrypto"]),
-    .target(name: "HourglassTraining", dependencies: ["HourglassData"]),
+    .target(name: "HourglassTraining", dependencies: ["HourglassData", "CThreads"]),
     .executableTarget(
       name: "hourglass",
       dependencies: [
@@ -66,7 +67,7 @@ let package = Package(
       name: "HourglassTrainingTests", dependencies: ["HourglassTraining", "TestSupport", "HeapProbe"],
       exclude: ["Golden"]),
     .testTarget(name: "hourglassTests", dependencies: ["hourglass", "TestSupport"]),
-    .testTarget(name: "benchTests", dependencies: ["bench"], path: "Tests/BenchTests"),
+    .testTarget(name: "benchTests", dependencies: ["bench", "TestSupport"], path: "Tests/BenchTests"),
   ],
   swiftLanguageModes: [.v6],
   cLanguageStandard: .gnu11

@@ -74,3 +74,9 @@ double limits_triad(const char *isa, ptrdiff_t threads, ptrdiff_t floats, ptrdif
   for (ptrdiff_t t = 0; t < threads; t++) bytes += own.triad(floats, repeats, memory + t * floats);
   return bytes;
 }
+
+#if defined(__clang__)
+const char *limits_compiler(void) { return __VERSION__; }
+#else
+const char *limits_compiler(void) { return "gcc " __VERSION__; }
+#endif

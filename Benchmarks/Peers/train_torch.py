@@ -5,8 +5,9 @@
 Prints one JSON line. The time is cut into slices; samplesPerSecond is the median of the slices' rates. Name the
 allocator with every figure: under glibc's malloc large activations are mapped afresh in every step.
 
-With --serve it answers `bench step --peer torch`, which starts it: a JSON line with model, batch size and seconds comes in,
-one with the seconds of each step in both memory layouts goes out, again and again.
+With --serve it answers `bench step --peer torch` and `bench scaling --peer torch`, which start it: a JSON line with model,
+batch size, seconds and perhaps threads comes in, one with the seconds of each step in both memory layouts goes out, again
+and again.
 """
 import argparse
 import json
@@ -16,26 +17,42 @@ import sys
 import time
 
 import torch
+from torch import nn
 
 from models_torch import MODELS
 
 SLICES = 7
+LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
+FRAMEWORK = f"torch-{torch.__version__}"
+ALLOCATOR = os.path.basename(os.environ.get("LD_PRELOAD", "").split(":")[0]) or "glibc"
 
 
-def make_step(name, batch_size, channels_last):
+class Loss(nn.Module):
+    """A model's loss as a module: what DistributedDataParallel can wrap."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, x, noise):
+        return self.model.loss(x, noise)
+
+
+def make_step(name, batch_size, layout, wrap=lambda loss: loss):
     """A function that trains one step on random images, four batches in turn."""
     torch.manual_seed(0)
-    memory_format = torch.channels_last if channels_last else torch.contiguous_format
+    memory_format = LAYOUTS[layout]
     model = MODELS[name]().to(memory_format=memory_format)
     height, width, channels = model.input
     batches = [torch.rand(batch_size, channels, height, width).contiguous(memory_format=memory_format)
                for _ in range(4)]
+    loss = wrap(Loss(model))
     adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
 
     def step(number):
         noise = torch.randn(batch_size, model.latent_units) if model.latent_units else None
         adam.zero_grad(set_to_none=True)
-        model.loss(batches[number % 4], noise).backward()
+        loss(batches[number % 4], noise).backward()
         adam.step()
     return step
 
@@ -49,15 +66,19 @@ def run(step, seconds):
     return count, time.perf_counter() - start
 
 
-def serve(framework, allocator):
-    print(json.dumps(dict(framework=framework, allocator=allocator)), flush=True)
+def serve():
+    print(json.dumps(dict(framework=FRAMEWORK, allocator=ALLOCATOR)), flush=True)
     last, steps = None, {}
     for line in sys.stdin:
         question = json.loads(line)
         model = question["model"], question["batchSize"]
+        threads = question.get("threads", torch.get_num_threads())
         if model != last:
-            last, steps = model, {}  # the old model's memory goes before the new one's comes
-            steps = {name: make_step(*model, name == "channels_last") for name in ("nchw", "channels_last")}
+            steps = {}  # the old model's memory goes before the new one's comes
+            steps = {layout: make_step(*model, layout) for layout in LAYOUTS}
+        if model != last or threads != torch.get_num_threads():
+            last = model
+            torch.set_num_threads(threads)
             for step in steps.values():
                 run(step, 0.2)
         answer = {}
@@ -81,18 +102,16 @@ def main():
     arguments.add_argument("--channels-last", action="store_true")
     arguments = arguments.parse_args()
     torch.set_num_threads(arguments.threads)
-    framework = f"torch-{torch.__version__}"
-    allocator = os.path.basename(os.environ.get("LD_PRELOAD", "").split(":")[0]) or "glibc"
     if arguments.serve:
-        return serve(framework, allocator)
+        return serve()
 
-    step = make_step(arguments.model, arguments.batch_size, arguments.channels_last)
+    step = make_step(arguments.model, arguments.batch_size, "channels_last" if arguments.channels_last else "nchw")
     run(step, 0.5)
     slices = [run(step, arguments.seconds / SLICES) for _ in range(SLICES)]
     rates = [count * arguments.batch_size / seconds for count, seconds in slices]
     print(json.dumps(dict(
-        framework=framework, model=arguments.model, batchSize=arguments.batch_size,
-        threads=arguments.threads, channelsLast=arguments.channels_last, allocator=allocator,
+        framework=FRAMEWORK, model=arguments.model, batchSize=arguments.batch_size,
+        threads=arguments.threads, channelsLast=arguments.channels_last, allocator=ALLOCATOR,
         samplesPerSecond=round(statistics.median(rates), 1), slowestSlice=round(min(rates), 1),
         fastestSlice=round(max(rates), 1), steps=sum(count for count, _ in slices))))
 

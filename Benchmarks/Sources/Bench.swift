@@ -6,16 +6,20 @@ import HourglassModels
 @main
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
-    commandName: "bench", abstract: "Measure the machine's limits, single kernels and whole training steps.",
+    commandName: "bench",
+    abstract: "Measure the machine's limits, single kernels, whole training steps, and how these scale with cores.",
     discussion: """
       Examples:
         bench limits --threads 2
         bench kernels --model conv-vae-28 --peer torch
         bench step --model conv-vae-28 --batch-size 128 --workers 2 --json
+        bench scaling --model conv-vae-28 --output scaling
 
       HOURGLASS_ISA chooses the instruction set (avx512, avx2, neon, baseline), HOURGLASS_PYTHON the Python of peers.
       """,
-    subcommands: [LimitsBenchmark.self, KernelBenchmark.self, StepBenchmark.self])
+    subcommands: [
+      LimitsBenchmark.self, KernelBenchmark.self, StepBenchmark.self, ScalingBenchmark.self, ResidentMemory.self,
+    ])
 
   static func main() {
     // An idle OpenMP thread spins for 200 ms unless told otherwise, which would slow whoever is measured next.

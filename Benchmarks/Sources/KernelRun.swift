@@ -117,8 +117,8 @@ final class KernelRun {
     case .backwardData:
       hg_dense_backward_data(&geometry, dy, weight, HG_ACTIVATION_LINEAR, nil, main, scratch.pointer, &parallel)
     default:
-      hg_dense_backward_weight(&geometry, 0, geometry.inputs, x, dy, main, scratch.pointer, &parallel)
-      hg_dense_backward_bias(&geometry, dy, results.bias.pointer)
+      hg_dense_backward_weight(&geometry, 0, geometry.inputs, x, dy, false, main, scratch.pointer, &parallel)
+      hg_dense_backward_bias(&geometry, dy, false, results.bias.pointer)
     }
   }
 }

@@ -10,12 +10,14 @@ struct Table {
     row(titles.map { $0.trimmingCharacters(in: .whitespaces) })
   }
 
-  func row(_ cells: [String]) {
+  func row(_ cells: [String]) { say(Self.line(cells, widths: widths)) }
+
+  static func line(_ cells: [String], widths: [Int]) -> String {
     let padded = zip(cells, widths).enumerated().map { index, column in
       let blanks = String(repeating: " ", count: max(0, column.1 - column.0.count))
       return index == 0 ? column.0 + blanks : blanks + column.0
     }
-    say(padded.joined(separator: "  "))
+    return padded.joined(separator: "  ")
   }
 }
 
@@ -27,6 +29,12 @@ func say(_ line: String) {
 
 /// A number with so many digits behind the point.
 func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
+
+/// A positive number with three significant digits, more where it has more before the point.
+func significant(_ value: Double) -> String {
+  guard value.isFinite, value != 0 else { return fixed(value, 0) }
+  return fixed(value, max(0, 2 - Int(floor(log10(abs(value))))))
+}
 
 /// A share as percent.
 func percent(_ share: Double?) -> String { share.map { "\(fixed($0 * 100, 0)) %" } ?? "-" }

@@ -92,7 +92,7 @@ final class PeerProcess {
     do {
       return try PeerProcess([python, path] + arguments, environment: preload)
     } catch {
-      throw BenchError("\(error); HOURGLASS_PYTHON names the Python that has the framework")
+      throw BenchError("\(error); install its framework with pip, or name a Python that has it in HOURGLASS_PYTHON")
     }
   }
 

@@ -30,24 +30,19 @@ struct RooflinePicture {
 
   private static let (left, right, top, bottom) = (64.0, 696.0, 64.0, 404.0)
 
-  private var x: LogAxis {
-    LogAxis(dots.map(\.intensity) + [0.5, 200], from: Self.left, to: Self.right)
-  }
-
-  private var y: LogAxis {
-    LogAxis(dots.map(\.rate) + [peak], from: Self.bottom, to: Self.top)
-  }
+  private var x: Axis { Axis(decades: dots.map(\.intensity) + [0.5, 200], from: Self.left, to: Self.right) }
+  private var y: Axis { Axis(decades: dots.map(\.rate) + [peak], from: Self.bottom, to: Self.top) }
 
   func svg() -> String {
     let threads = "\(limits.threads) thread\(limits.threads == 1 ? "" : "s")"
     var parts = [Self.opening, text("\(limits.processor), \(limits.isa), \(threads)", Self.left, 24, "title")]
     for tick in x.ticks {
       parts.append(line("grid", x.place(tick), Self.top, x.place(tick), Self.bottom))
-      parts.append(text(label(tick), x.place(tick), Self.bottom + 18, "middle"))
+      parts.append(text(x.label(tick), x.place(tick), Self.bottom + 18, "middle"))
     }
     for tick in y.ticks {
       parts.append(line("grid", Self.left, y.place(tick), Self.right, y.place(tick)))
-      parts.append(text(label(tick), Self.left - 8, y.place(tick) + 4, "end"))
+      parts.append(text(y.label(tick), Self.left - 8, y.place(tick) + 4, "end"))
     }
     let (across, up) = ((Self.left + Self.right) / 2, (Self.top + Self.bottom) / 2)
     parts.append(text("operations per byte that has to move", across, Self.bottom + 40, "middle"))
@@ -78,33 +73,22 @@ struct RooflinePicture {
 
   private func draw(_ dot: Dot) -> String {
     let shape = mark(dot.kind, x.place(dot.intensity), y.place(dot.rate))
-    return "<g class=\"\(dot.kind)\"><title>\(SVG.escaped(dot.name)): \(fixed(dot.rate, 1))</title>\(shape)</g>"
+    return "<g><title>\(SVG.escaped(dot.name)): \(fixed(dot.rate, 1))</title>\(shape)</g>"
   }
 
-  /// Shapes differ as well as colours, for those who see colours alike.
   private func mark(_ kind: Kind, _ x: Double, _ y: Double) -> String {
-    switch kind {
-    case .wide: "<circle cx=\"\(n(x))\" cy=\"\(n(y))\" r=\"4\"/>"
-    case .thin: "<path d=\"M\(n(x)) \(n(y - 5))l5 9h-10z\"/>"
-    case .dense: "<rect x=\"\(n(x - 3.5))\" y=\"\(n(y - 3.5))\" width=\"7\" height=\"7\"/>"
-    case .pool: "<path d=\"M\(n(x)) \(n(y - 5))l5 5l-5 5l-5 -5z\"/>"
-    }
+    let index = Kind.allCases.firstIndex(of: kind) ?? 0
+    return "<g class=\"f\(index)\">\(SVG.mark(index, x: x, y: y))</g>"
   }
 
   private var legend: [String] {
-    var x = Self.left + 6
-    return Kind.allCases.flatMap { kind in
-      defer { x += 34 + 6.4 * Double(kind.rawValue.count) }
-      return ["<g class=\"\(kind)\">\(mark(kind, x, 44))</g>", text(kind.rawValue, x + 10, 48, "start")]
-    }
-  }
-
-  private func label(_ tick: Double) -> String {
-    tick < 1 ? fixed(tick, Int((-log10(tick)).rounded(.up))) : fixed(tick, 0)
+    SVG.legend(
+      Kind.allCases.map { kind in (kind.rawValue, { mark(kind, $0 + 9, $1) }) }, x: Self.left, y: 44, right: Self.right
+    ).parts
   }
 
   private func line(_ style: String, _ x0: Double, _ y0: Double, _ x1: Double, _ y1: Double) -> String {
-    "<line class=\"\(style)\" x1=\"\(n(x0))\" y1=\"\(n(y0))\" x2=\"\(n(x1))\" y2=\"\(n(y1))\"/>"
+    SVG.line(style, x0, y0, x1, y1)
   }
 
   private func text(_ content: String, _ x: Double, _ y: Double, _ style: String) -> String {
@@ -113,45 +97,7 @@ struct RooflinePicture {
 
   private func n(_ value: Double) -> String { SVG.number(value) }
 
-  private static let opening = """
-    <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 720 460" width="720" height="460" role="img">
-    <style>
-    text { font: 12px system-ui, sans-serif; fill: #3d444d; }
-    .title { font-size: 15px; font-weight: 600; }
-    .middle { text-anchor: middle; } .end { text-anchor: end; }
-    .page { fill: #ffffff; } .grid { stroke: #d8dee4; } .roof { stroke: #57606a; stroke-width: 1.5; }
-    .wide { fill: #0969da; } .thin { fill: #c4520a; } .dense { fill: #1a7f37; } .pool { fill: #8250df; }
-    @media (prefers-color-scheme: dark) {
-    text { fill: #d1d7e0; } .page { fill: #151b23; } .grid { stroke: #30363d; } .roof { stroke: #adbac7; }
-    .wide { fill: #6cb6ff; } .thin { fill: #f69d50; } .dense { fill: #6bc46d; } .pool { fill: #dcbdfb; }
-    }
-    </style>
-    <rect class="page" width="720" height="460"/>
-    """
-}
-
-/// A range of positive values on a range of pixels, in which every factor of ten is equally long.
-struct LogAxis {
-  let low, high: Double
-  private let (start, end): (Double, Double)
-
-  /// Reaches over the values to the next 1, 2 or 5 times a power of ten below, and a tenth beyond the largest.
-  init(_ values: [Double], from start: Double, to end: Double) {
-    (self.start, self.end) = (start, end)
-    let least = values.min() ?? 1
-    let power = pow(10, floor(log10(least)))
-    low = power * ([5, 2].first { $0 * power <= least } ?? 1)
-    high = (values.max() ?? 10) * 1.25
-  }
-
-  func place(_ value: Double) -> Double { start + log(value / low) / log(high / low) * (end - start) }
-
-  /// 1, 2 and 5 times each power of ten in the range.
-  var ticks: [Double] {
-    let powers = Int(floor(log10(low)))...Int(ceil(log10(high)))
-    return powers.flatMap { power in [1.0, 2, 5].map { $0 * pow(10, Double(power)) } }
-      .filter { $0 >= low * 0.999 && $0 <= high * 1.001 }
-  }
+  private static let opening = SVG.opening(width: 720, height: 460)
 }
 
 extension RooflinePicture.Dot {

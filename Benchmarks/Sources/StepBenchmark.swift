@@ -1,6 +1,5 @@
 import ArgumentParser
 import Foundation
-import HourglassData
 import HourglassModels
 import HourglassTraining
 
@@ -24,6 +23,7 @@ struct StepBenchmark: ParsableCommand {
   var batchSize = [128]
   @Option(help: "Workers; by default what training would choose.") var workers: Int?
   @Option(help: "OpenMP threads in each worker.") var threads: Int?
+  @Option(help: "Bind threads to cores.") var bind = CoreBinding.none
   @Option(help: "Seconds of measuring for each model and side.") var seconds = 5.0
   @Option(help: "Measure in turn with torch (PyTorch) or keras (Keras 3 on TensorFlow).") var peer: StepPeer?
   @Flag(help: "One JSON object a model and batch size.") var json = false
@@ -34,7 +34,8 @@ struct StepBenchmark: ParsableCommand {
     for model in try models(named: model) {
       for samples in batchSize {
         let plan = try ExecutionPlan(model, batchSize: samples)
-        let parallel = ParallelPlan(workers: workers, threads: threads, shards: plan.shards)
+        var parallel = ParallelPlan(workers: workers, threads: threads, shards: plan.shards)
+        parallel.binding = bind
         if let peer, opponent == nil { opponent = try peer.start(threads: parallel.workers * parallel.threads) }
         let result = try StepResult(plan, parallel, peer, opponent, seconds: seconds)
         if json {
@@ -47,6 +48,8 @@ struct StepBenchmark: ParsableCommand {
     }
   }
 }
+
+extension CoreBinding: ExpressibleByArgument {}
 
 /// Who trains the same models.
 enum StepPeer: String, CaseIterable, ExpressibleByArgument {
@@ -63,6 +66,9 @@ enum StepPeer: String, CaseIterable, ExpressibleByArgument {
     var model: String
     var batchSize: Int
     var seconds: Double
+    /// Where the process may change them.
+    var threads: Int?
+    var processes: Int?
   }
 }
 
@@ -99,26 +105,17 @@ extension StepResult {
     throws
   {
     let batchSize = plan.batchSize
-    let data = try Dataset.synthetic(shape: plan.model.input, count: max(1024, batchSize), seed: 1, split: .train)
-    let step = TrainingStep(plan: plan, parallel: parallel, optimizer: Optimizer(), seed: 1, beta: 1, data: data)
-    Initializer.fill(step.parameters, plan: plan, seed: 1)
-    let order = BatchOrder(count: data.count / batchSize * batchSize, batchSize: batchSize, seed: 1)
-    let items = order.permutation(epoch: 0)
-    var next = 0
-    func train() throws {
-      _ = try step.run(step: next, items: items[order.batch(step: next % order.stepsPerEpoch).range])
-      next += 1
-    }
+    let run = StepRun(plan, parallel, try StepRun.images(for: plan.model, batchSize: batchSize))
     let question = StepPeer.Question(
       model: plan.model.name, batchSize: batchSize, seconds: seconds / Double(Self.rounds))
     let meter = PeakMeter(isa: Limits.isaInUse, threads: parallel.workers * parallel.threads)
     var peaks: [Double] = []
-    try (0..<2).forEach { _ in try train() }
+    try (0..<2).forEach { _ in try run.step() }
     let turns = try Turns(
       rounds: Self.rounds, threads: parallel.workers * parallel.threads,
       ours: {
         defer { peaks += meter.samples(10) }
-        return try Timing.samples(seconds: question.seconds, train)
+        return try Timing.samples(seconds: question.seconds, run.step)
       },
       theirs: opponent.map { opponent in { try opponent.ask(question, [String: [Double]].self) } })
 

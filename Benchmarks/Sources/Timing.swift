@@ -6,7 +6,8 @@ struct Samples {
 
   init(_ values: [Double]) { sorted = values.sorted() }
 
-  var median: Double { quantile(0.5) }
+  /// Of an even number of values the mean of the two in the middle.
+  var median: Double { (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2 }
   func quantile(_ q: Double) -> Double { sorted[min(sorted.count - 1, Int(q * Double(sorted.count)))] }
 }
 

@@ -53,7 +53,7 @@ struct Operands {
     case (.convt, _): hg_reference_conv2d_transpose_backward_filter(&window, x, dy, false, main, parameters)
     case (.dense, .forward): hg_reference_dense_forward(&dense, x, w, bias.pointer, linear, main)
     case (.dense, .backwardData): hg_reference_dense_backward_data(&dense, dy, w, linear, nil, main)
-    case (.dense, _): hg_reference_dense_backward_weight(&dense, x, dy, main, parameters)
+    case (.dense, _): hg_reference_dense_backward_weight(&dense, x, dy, false, main, parameters)
     case (.pool, .forward): hg_reference_max_pool2d_forward(&window, x, main, results.switches.pointer)
     case (.pool, _):
       let first = switches.pointer + samples.lowerBound * problem.output.count

@@ -22,24 +22,25 @@ const char *hg_conv2d_check(const hg_geometry2d *g) {
   if (g->size != sizeof *g) return "geometry.size is not sizeof(hg_geometry2d)";
   if (g->samples < 0) return "the number of samples is negative";
   if ((double)g->samples >= HG_MOST_ELEMENTS) return "there are 2^40 samples or more";
-  const struct {
-    ptrdiff_t extent;
-    const char *small, *large;
-  } extents[] = {
-      {g->large_height, "the height of the large image is below 1", "the height of the large image exceeds 2^31"},
-      {g->large_width, "the width of the large image is below 1", "the width of the large image exceeds 2^31"},
-      {g->large_channels, "the large image has no channels", "the channels of the large image exceed 2^31"},
-      {g->small_height, "the height of the small image is below 1", "the height of the small image exceeds 2^31"},
-      {g->small_width, "the width of the small image is below 1", "the width of the small image exceeds 2^31"},
-      {g->small_channels, "the small image has no channels", "the channels of the small image exceed 2^31"},
-      {g->filter_height, "the height of the filter is below 1", "the height of the filter exceeds 2^31"},
-      {g->filter_width, "the width of the filter is below 1", "the width of the filter exceeds 2^31"},
-      {g->stride_vertical, "the vertical stride is below 1", "the vertical stride exceeds 2^31"},
-      {g->stride_horizontal, "the horizontal stride is below 1", "the horizontal stride exceeds 2^31"},
+  const ptrdiff_t extents[] = {
+      g->large_height,   g->large_width,   g->large_channels, g->small_height,    g->small_width,
+      g->small_channels, g->filter_height, g->filter_width,   g->stride_vertical, g->stride_horizontal,
+  };
+  static const char *const sentences[][2] = {
+      {"the height of the large image is below 1", "the height of the large image exceeds 2^31"},
+      {"the width of the large image is below 1", "the width of the large image exceeds 2^31"},
+      {"the large image has no channels", "the channels of the large image exceed 2^31"},
+      {"the height of the small image is below 1", "the height of the small image exceeds 2^31"},
+      {"the width of the small image is below 1", "the width of the small image exceeds 2^31"},
+      {"the small image has no channels", "the channels of the small image exceed 2^31"},
+      {"the height of the filter is below 1", "the height of the filter exceeds 2^31"},
+      {"the width of the filter is below 1", "the width of the filter exceeds 2^31"},
+      {"the vertical stride is below 1", "the vertical stride exceeds 2^31"},
+      {"the horizontal stride is below 1", "the horizontal stride exceeds 2^31"},
   };
   for (size_t i = 0; i < sizeof extents / sizeof extents[0]; i++) {
-    if (extents[i].extent < 1) return extents[i].small;
-    if (extents[i].extent > (ptrdiff_t)1 << 31) return extents[i].large;
+    if (extents[i] < 1) return sentences[i][0];
+    if (extents[i] > (ptrdiff_t)1 << 31) return sentences[i][1];
   }
   if (g->pad_top < 0 || g->pad_left < 0) return "the padding is negative";
   if (g->pad_top >= g->filter_height) return "the padding at the top is not below the filter's height";

@@ -68,22 +68,24 @@ const char *hg_dense_backward_data(const hg_dense *geometry, const float *dy, co
 }
 
 const char *hg_dense_backward_weight(const hg_dense *geometry, ptrdiff_t first_input, ptrdiff_t last_input,
-                                     const float *x, const float *dy, float *dweight, float *scratch,
+                                     const float *x, const float *dy, bool accumulate, float *dweight, float *scratch,
                                      const hg_parallel *parallel) {
   HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, x && dy, parallel));
   HG_CHECK(hg_check_arrays(dweight && (scratch || geometry->samples == 0 || geometry->outputs % 16 == 0)));
   if (first_input < 0 || last_input < first_input || last_input > geometry->inputs)
     return "the rows of the weight's gradient are not within the inputs";
   if (geometry->outputs % 16) hg_pack_tail(geometry->samples, geometry->outputs, dy, scratch, parallel);
-  const hg_dense_backward_weight_job job = {geometry, first_input, last_input, x, dy, scratch, dweight};
+  const hg_output output = {.out = dweight, .accumulate = accumulate};
+  const hg_dense_backward_weight_job job = {geometry, first_input, last_input, x, dy, scratch, output};
   hg_run(hg_kernels_in_use()->dense_backward_weight, &job, parallel);
   return NULL;
 }
 
-const char *hg_dense_backward_bias(const hg_dense *geometry, const float *dy, float *dbias) {
+const char *hg_dense_backward_bias(const hg_dense *geometry, const float *dy, bool accumulate, float *dbias) {
   HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, dy, NULL));
   HG_CHECK(hg_check_arrays(dbias));
-  const hg_column_sums_job job = {.rows = geometry->samples, .columns = geometry->outputs, .in = dy, .out = dbias};
+  const hg_column_sums_job job = {
+      .rows = geometry->samples, .columns = geometry->outputs, .in = dy, .accumulate = accumulate, .out = dbias};
   hg_run(hg_kernels_in_use()->column_sums, &job, NULL);
   return NULL;
 }

@@ -37,7 +37,8 @@ typedef struct hg_kernels {
   void (*random_normal)(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
 
   /* simd/flat.h */
-  void (*sum_shards)(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, float *sum);
+  void (*sum_shards)(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, bool accumulate,
+                     float *sum);
   ptrdiff_t (*first_nonfinite)(ptrdiff_t count, const float *x);
   double (*sum_of_squares)(ptrdiff_t count, const float *x);
   void (*adam)(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,

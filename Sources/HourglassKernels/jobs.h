@@ -144,7 +144,7 @@ typedef struct hg_dense_backward_weight_job {
   const hg_dense *geometry;
   ptrdiff_t first, last;
   const float *x, *dy, *tail;
-  float *dweight;
+  hg_output output;
 } hg_dense_backward_weight_job;
 
 typedef struct hg_max_pool_job {

@@ -1,5 +1,7 @@
 #include "parallel.h"
 
+#include "check.h"
+
 #ifdef _OPENMP
 /* omp.h lies on no common path and brings headers of another compiler with it. */
 int omp_get_thread_num(void);
@@ -74,4 +76,24 @@ void hg_run(hg_part run, const void *job, const hg_parallel *parallel) {
 #endif
     for (ptrdiff_t part = omp_get_thread_num(); part < w.parts; part += omp_get_num_threads()) run_part(&w, part);
   }
+}
+
+typedef struct visit {
+  void (*body)(void *argument, ptrdiff_t thread);
+  void *argument;
+} visit;
+
+static void visit_thread(const void *job, ptrdiff_t part, ptrdiff_t parts) {
+  const visit *v = job;
+  (void)parts;
+  v->body(v->argument, part);
+}
+
+const char *hg_on_each_thread(const hg_parallel *parallel, void (*body)(void *argument, ptrdiff_t thread),
+                              void *argument) {
+  HG_CHECK(hg_parallel_check(parallel));
+  if (!body) return "the body is NULL";
+  const visit v = {body, argument};
+  hg_run(visit_thread, &v, parallel);
+  return NULL;
 }

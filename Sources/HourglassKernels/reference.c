@@ -198,12 +198,12 @@ void hg_reference_dense_backward_data(const hg_dense *g, const float *dy, const 
   }
 }
 
-void hg_reference_dense_backward_weight(const hg_dense *g, const float *x, const float *dy, float *dweight,
-                                        float *dbias) {
+void hg_reference_dense_backward_weight(const hg_dense *g, const float *x, const float *dy, bool accumulate,
+                                        float *dweight, float *dbias) {
   FOR(i, g->inputs) FOR(o, g->outputs) {
-    double sum = 0;
+    double sum = accumulate ? dweight[i * g->outputs + o] : 0;
     FOR(n, g->samples) sum += (double)x[n * g->inputs + i] * dy[n * g->outputs + o];
     dweight[i * g->outputs + o] = (float)sum;
   }
-  if (dbias) bias_sums(g->samples, g->outputs, dy, false, dbias);
+  if (dbias) bias_sums(g->samples, g->outputs, dy, accumulate, dbias);
 }

@@ -7,7 +7,7 @@ public typealias FloatBuffer = AlignedBuffer<Float>
 /// otherwise wait for address translation; where the system has none to give, nothing changes.
 private let hugePage = 1 << 21
 
-/// Plain values at a 64-byte boundary, of a length fixed at birth, all bytes zero at first.
+/// Plain values at a 64-byte boundary, of a length fixed at birth.
 ///
 /// The one type of Hourglass that threads share without the compiler's supervision: whoever hands out pointers into it
 /// must see to it that no two threads touch the same element, as the two phases of a training step do by construction.
@@ -15,14 +15,21 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
   public let count: Int
   public let pointer: UnsafeMutablePointer<Element>
 
-  public init(count: Int) {
+  /// All bytes zero.
+  public convenience init(count: Int) {
+    self.init(unwritten: count)
+    clear()
+  }
+
+  /// With arbitrary contents, and where the memory is fresh from the system untouched: a page then lies near the core
+  /// that writes it first. Whoever is to use the memory must clear it.
+  public init(unwritten count: Int) {
     precondition(count >= 0, "a buffer cannot hold \(count) elements")
     self.count = count
     let bytes = max(64, (count * MemoryLayout<Element>.stride + 63) & ~63)
     let isLarge = bytes >= hugePage
     let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: isLarge ? hugePage : 64)
     if isLarge { madvise(memory, bytes / hugePage * hugePage, MADV_HUGEPAGE) }
-    memory.initializeMemory(as: UInt8.self, repeating: 0, count: bytes)
     pointer = memory.assumingMemoryBound(to: Element.self)
   }
 
@@ -30,6 +37,14 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
     self.init(count: elements.count)
     _ = UnsafeMutableBufferPointer(start: pointer, count: count).update(fromContentsOf: elements)
   }
+
+  /// Sets all bytes of some elements to zero.
+  public func clear(_ range: Range<Int>) {
+    precondition(range.lowerBound >= 0 && range.upperBound <= count, "\(range) outside a buffer of \(count) elements")
+    memset(pointer + range.lowerBound, 0, range.count * MemoryLayout<Element>.stride)
+  }
+
+  public func clear() { clear(0..<count) }
 
   deinit { UnsafeMutableRawPointer(pointer).deallocate() }
 

@@ -3,9 +3,9 @@ import HourglassModels
 /// Phase 2 of a step: slices of the flat vector, each summed and updated by whoever is free.
 ///
 /// Sharded parameters: the shards' gradients are added in order. Dense weights: the gradient is one product over the
-/// whole minibatch, samples in order. Either way the sum is divided by the number of samples inside the optimiser,
-/// which runs over the slice while it is in cache, or where gradients are clipped once the norm of all slices is known.
-/// Slices are cut from the plan alone.
+/// whole minibatch, samples in order. Either goes on from the sum over the earlier minibatches of the step, and is
+/// divided by the number of samples inside the optimiser, which runs over the slice while it is in cache, or where
+/// gradients are clipped once the norm of all slices is known. Slices are cut from the plan alone.
 struct GradientReducer: Sendable {
   /// A piece of work of phase 2.
   enum Slice: Sendable {
@@ -24,7 +24,7 @@ struct GradientReducer: Sendable {
   let optimizer: Optimizer
   /// A gradient for each shard, over the front part of the flat vector.
   let shardGradients: FloatBuffer
-  /// The sum over the minibatch, over the whole flat vector.
+  /// The sum over the step's samples, over the whole flat vector.
   let gradient: FloatBuffer
   let moments: [FloatBuffer]
   /// Of each slice of `gradient`, where gradients are clipped.
@@ -34,25 +34,34 @@ struct GradientReducer: Sendable {
     (self.plan, self.shared, self.optimizer) = (plan, shared, optimizer)
     products = plan.products
     slices = Self.slices(plan, products.map(\.layer))
-    shardGradients = FloatBuffer(count: plan.shards * plan.shardedCount)
-    gradient = FloatBuffer(count: plan.parameterCount)
-    moments = optimizer.moments.map { _ in FloatBuffer(count: plan.parameterCount) }
+    shardGradients = FloatBuffer(unwritten: plan.shards * plan.shardedCount)
+    gradient = FloatBuffer(unwritten: plan.parameterCount)
+    moments = optimizer.moments.map { _ in FloatBuffer(unwritten: plan.parameterCount) }
     squares = AlignedBuffer(count: slices.count)
   }
 
-  /// Sums one slice over a minibatch of `count` samples.
-  func sum(_ slice: Int, count: Int, scratch: UnsafeMutablePointer<Float>, threads: Int) {
+  /// Clears a worker's share of all vectors, so that they are spread over the memory near the workers.
+  func clear(shareOf worker: Int, workers: Int) {
+    for vector in [shardGradients, gradient, shared.parameters] + moments {
+      vector.clear((0..<vector.count).share(worker, of: workers))
+    }
+  }
+
+  /// Sums one slice over a minibatch of `count` samples, with `accumulate` onto what is there.
+  func sum(_ slice: Int, count: Int, accumulate: Bool, scratch: UnsafeMutablePointer<Float>, threads: Int) {
     switch slices[slice] {
     case .sharded(let parameters):
       let used = (count + plan.samplesPerShard - 1) / plan.samplesPerShard
       Kernels.sumShards(
-        shardGradients, shards: used, stride: plan.shardedCount, parameters: parameters, into: gradient)
+        shardGradients, shards: used, stride: plan.shardedCount, parameters: parameters, accumulate: accumulate,
+        into: gradient)
     case .weight(let index, let rows):
       products[index].layer.weightGradient(
-        rows: rows, samples: count, x: input(of: index), dy: error(of: index), gradient: gradient.pointer,
-        scratch: scratch, threads: threads)
+        rows: rows, samples: count, x: input(of: index), dy: error(of: index), accumulate: accumulate,
+        gradient: gradient.pointer, scratch: scratch, threads: threads)
     case .bias(let index):
-      products[index].layer.biasGradient(samples: count, dy: error(of: index), gradient: gradient.pointer)
+      products[index].layer.biasGradient(
+        samples: count, dy: error(of: index), accumulate: accumulate, gradient: gradient.pointer)
     }
   }
 
@@ -104,7 +113,7 @@ struct GradientReducer: Sendable {
   /// are enough slices for any number of workers.
   private static let sliceFloats = 16384
 
-  private static func slices(_ plan: ExecutionPlan, _ products: [PlannedDense]) -> [Slice] {
+  static func slices(_ plan: ExecutionPlan, _ products: [PlannedDense]) -> [Slice] {
     var slices: [Slice] = []
     for (index, layer) in products.enumerated() {
       // A multiple of 24 rows divides evenly into tiles of 6, 8 and 12.

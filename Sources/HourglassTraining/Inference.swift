@@ -31,7 +31,7 @@ public final class Inference {
     try PlannedMemory(inference: plan, parallel: parallel).check(plan)
     let shared = SharedMemory(plan: plan, parameters: parameters ?? FloatBuffer(count: plan.parameterCount))
     let replicas = (0..<parallel.workers).map { _ in
-      Replica(plan: plan, shared: shared, groupSamples: plan.samplesPerShard, threads: parallel.threads)
+      Replica(plan: plan, shared: shared, groupSamples: plan.samplesPerShard, parallel: parallel)
     }
     let widest = max(model.input.count, plan.boundaries[plan.codeBoundary].shape.count)
     let inputs = FloatBuffer(count: plan.batchSize * widest)
@@ -43,9 +43,14 @@ public final class Inference {
     self.current = current
 
     let counter = counter
-    team = WorkerTeam(workers: parallel.workers) { worker, _ in
+    team = WorkerTeam(workers: parallel.workers) { worker, phase in
       let request = current.pointer[0]
       let replica = replicas[worker]
+      if phase == Phase.start {
+        replica.start(worker: worker)
+        shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
+        return
+      }
       let (from, to) = (plan.boundaries[request.first].shape.count, plan.boundaries[request.last].shape.count)
       var similarity = StructuralSimilarity(shape: model.input)
       replica.prepare(backward: false)
@@ -73,6 +78,13 @@ public final class Inference {
         }
       }
     }
+    team.run(phase: Phase.start)
+  }
+
+  private enum Phase {
+    /// Once: each worker is the first to write the memory it will use.
+    static let start = 0
+    static let shards = 1
   }
 
   /// Enough to keep 16 workers busy with shards of 16.
@@ -143,6 +155,6 @@ public final class Inference {
   private func perform(_ request: Request) {
     current.pointer[0] = request
     counter.reset()
-    team.run(phase: 0)
+    team.run(phase: Phase.shards)
   }
 }

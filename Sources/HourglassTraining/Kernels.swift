@@ -3,12 +3,12 @@ import HourglassModels
 
 /// The loops over the flat vector that training needs from C.
 enum Kernels {
-  /// Ordered sum of a run of parameters over the shards.
+  /// Ordered sum of a run of parameters over the shards, which may go on from the sum that is there.
   static func sumShards(
-    _ gradients: FloatBuffer, shards: Int, stride: Int, parameters: Range<Int>, into sum: FloatBuffer
+    _ gradients: FloatBuffer, shards: Int, stride: Int, parameters: Range<Int>, accumulate: Bool, into sum: FloatBuffer
   ) {
     let at = parameters.lowerBound
-    checked(hg_sum_shards(parameters.count, shards, stride, gradients.pointer + at, sum.pointer + at))
+    checked(hg_sum_shards(parameters.count, shards, stride, gradients.pointer + at, accumulate, sum.pointer + at))
   }
 
   /// Sum of squares in double.

@@ -6,67 +6,44 @@ public struct ParallelPlan: Sendable, Codable, Equatable {
   public var workers: Int
   /// OpenMP threads inside each worker.
   public var threads: Int
+  /// The cores they run on. The caller of a bound step is its first worker and stays bound.
+  public var binding: CoreBinding
+
+  /// More workers or threads than any machine has cores; the system refuses to start them much beyond.
+  public static let most = 1024
 
   /// Both at least 1.
-  public init(workers: Int, threads: Int) {
+  public init(workers: Int, threads: Int, binding: CoreBinding = .none) {
     precondition(workers >= 1 && threads >= 1, "\(workers) workers x \(threads) threads can do no work")
-    (self.workers, self.threads) = (workers, threads)
+    (self.workers, self.threads, self.binding) = (workers, threads, binding)
   }
 
-  /// Chooses what the caller left open, within the cores that are granted: workers first, because they wait for each
-  /// other twice a step and threads twice a layer; cores beyond the shards go to threads.
-  public init(workers: Int? = nil, threads: Int? = nil, shards: Int, cores: Int = GrantedCores.count) {
-    let chosen = workers ?? max(1, min(shards, cores / max(1, threads ?? 1)))
-    self.init(workers: chosen, threads: threads ?? max(1, cores / max(1, chosen)))
-  }
-}
-
-/// The cores that this process may really use.
-public enum GrantedCores {
-  /// The smaller of the affinity mask and the cgroup's quota, at least 1.
-  public static var count: Int { max(1, min(affinity, quota() ?? affinity)) }
-
-  /// Cores of the affinity mask, as Foundation counts them on Linux.
-  static var affinity: Int { ProcessInfo.processInfo.activeProcessorCount }
-
-  /// Cores by CPU time that the process's cgroup and those above it allow, rounded up; nil where there is no limit.
-  /// Understands version 2 (`cpu.max`) and version 1 (`cpu.cfs_quota_us`) below `root`.
-  static func quota(root: String = "/sys/fs/cgroup", membership: String = "/proc/self/cgroup") -> Int? {
-    let lines = ((try? String(contentsOfFile: membership, encoding: .utf8)) ?? "").split(separator: "\n")
-    var limits: [Double] = []
-    for line in lines {
-      let fields = line.split(separator: ":", maxSplits: 2, omittingEmptySubsequences: false)
-      guard fields.count == 3 else { continue }
-      let controllers = fields[1].split(separator: ",")
-      var path = String(fields[2])
-      while true {
-        if controllers.isEmpty {
-          limits.append(contentsOf: ratio(root + path + "/cpu.max"))
-        } else if controllers.contains("cpu") {
-          limits.append(contentsOf: ratio(root + "/cpu" + path + "/cpu.cfs_quota_us", over: "cpu.cfs_period_us"))
-        }
-        guard path.count > 1, let slash = path.lastIndex(of: "/") else { break }
-        path = slash == path.startIndex ? "/" : String(path[..<slash])
-      }
+  /// Chooses what the caller left open, within the cores that are granted; the environment speaks where the caller does
+  /// not.
+  public init(
+    workers: Int? = nil, threads: Int? = nil, shards: Int, cores: Int = GrantedCores.count,
+    environment: OpenMPEnvironment = OpenMPEnvironment()
+  ) {
+    let cores = min(cores, environment.threadLimit ?? cores)
+    switch (workers, threads ?? environment.threads) {
+    case (let workers?, let threads?): self.init(workers: workers, threads: threads)
+    case (let workers?, nil): self.init(workers: workers, threads: max(1, cores / workers))
+    case (nil, let threads?): self.init(workers: max(1, min(shards, cores / threads)), threads: threads)
+    case (nil, nil):
+      let plans = (1...max(1, cores)).map { Self(workers: max(1, min(shards, cores / $0)), threads: $0) }
+      self = plans.min { $0.duration(shards: shards) < $1.duration(shards: shards) } ?? plans[0]
     }
-    return limits.min().map { max(1, Int($0.rounded(.up))) }
   }
 
-  /// Quota over period, from one file of two words or from two files; empty where unlimited or unreadable.
-  private static func ratio(_ file: String, over second: String? = nil) -> [Double] {
-    guard let text = try? String(contentsOfFile: file, encoding: .utf8) else { return [] }
-    var words = text.split(whereSeparator: \.isWhitespace).map(String.init)
-    if let second {
-      let folder = (file as NSString).deletingLastPathComponent
-      words += [((try? String(contentsOfFile: folder + "/" + second, encoding: .utf8)) ?? "").trimmed]
-    }
-    guard words.count == 2, let quota = Double(words[0]), let period = Double(words[1]), quota > 0, period > 0 else {
-      return []
-    }
-    return [quota / period]
+  /// Estimated duration of phase 1, in shards on one thread: workers take shards in rounds, and of a shard's work a
+  /// part gains nothing from threads (Amdahl 1967).
+  ///
+  /// Workers come first: they wait for each other twice a step and threads twice a layer.
+  private func duration(shards: Int) -> Double {
+    let rounds = (shards + workers - 1) / workers
+    return Double(rounds) * (Self.serialPart + (1 - Self.serialPart) / Double(threads))
   }
-}
 
-extension String {
-  fileprivate var trimmed: String { trimmingCharacters(in: .whitespacesAndNewlines) }
+  /// Two threads do the work of 1.85, which most kernels reach (`bench kernels --threads 2 --peer one-thread`).
+  private static let serialPart = 0.08
 }

@@ -27,7 +27,7 @@ public struct PlannedMemory: Sendable, Equatable {
   }
 
   /// Refuses what the machine cannot hold; the system would otherwise end the process in the middle of its work.
-  func check(_ plan: ExecutionPlan) throws(ModelError) {
+  public func check(_ plan: ExecutionPlan) throws(ModelError) {
     let available = ProcessInfo.processInfo.physicalMemory
     guard UInt64(total) <= available else {
       throw ModelError(

@@ -10,6 +10,8 @@ public struct Recipe: Codable, Sendable {
   public var validation: DataSource?
   /// Samples of a minibatch, over all workers.
   public var batchSize: Int
+  /// Minibatches of a step, whose gradients are summed up for one update.
+  public var accumulate: Int
   /// Pieces into which a minibatch is cut for summing gradients.
   public var shards: Int
   public var seed: UInt64
@@ -24,14 +26,39 @@ public struct Recipe: Codable, Sendable {
 
   public init(
     model: Autoencoder, data: DataSource = DataSource(), validation: DataSource? = nil, batchSize: Int = 128,
-    shards: Int? = nil, seed: UInt64 = 1, optimizer: Optimizer = Optimizer(), clipNorm: Float? = nil, beta: Float = 1,
-    epochs: Int? = 5, steps: Int? = nil
+    accumulate: Int = 1, shards: Int? = nil, seed: UInt64 = 1, optimizer: Optimizer = Optimizer(),
+    clipNorm: Float? = nil,
+    beta: Float = 1, epochs: Int? = 5, steps: Int? = nil
   ) {
-    (self.model, self.data, self.validation, self.batchSize) = (model, data, validation, batchSize)
+    (self.model, self.data, self.validation) = (model, data, validation)
+    (self.batchSize, self.accumulate) = (batchSize, accumulate)
     self.shards = shards ?? ExecutionPlan.defaultShards(batchSize: batchSize)
     (self.seed, self.optimizer, self.clipNorm, self.beta) = (seed, optimizer, clipNorm, beta)
     (self.epochs, self.steps) = (epochs, steps)
   }
+
+  /// A recipe that does not say how many minibatches make a step means one.
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    model = try fields.decode(Autoencoder.self, forKey: .model)
+    data = try fields.decode(DataSource.self, forKey: .data)
+    validation = try fields.decodeIfPresent(DataSource.self, forKey: .validation)
+    batchSize = try fields.decode(Int.self, forKey: .batchSize)
+    accumulate = try fields.decodeIfPresent(Int.self, forKey: .accumulate) ?? 1
+    shards = try fields.decode(Int.self, forKey: .shards)
+    seed = try fields.decode(UInt64.self, forKey: .seed)
+    optimizer = try fields.decode(Optimizer.self, forKey: .optimizer)
+    clipNorm = try fields.decodeIfPresent(Float.self, forKey: .clipNorm)
+    beta = try fields.decode(Float.self, forKey: .beta)
+    epochs = try fields.decodeIfPresent(Int.self, forKey: .epochs)
+    steps = try fields.decodeIfPresent(Int.self, forKey: .steps)
+  }
+
+  /// Minibatches that a step may have.
+  public static let accumulateRange = 1...1 << 20
+
+  /// Samples of a step; the last one of an epoch has what is left.
+  public var samplesPerStep: Int { batchSize * accumulate }
 
   /// Whether gradients can be clipped to this norm.
   public static func isClipNorm(_ norm: Float) -> Bool { norm.isFinite && norm > 0 }

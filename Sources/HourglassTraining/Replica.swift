@@ -13,9 +13,25 @@ struct SharedMemory: Sendable {
 
   init(plan: ExecutionPlan, parameters: FloatBuffer) {
     self.parameters = parameters
-    batch = FloatBuffer(count: plan.batchFloats * plan.batchSize)
+    batch = FloatBuffer(unwritten: plan.batchFloats * plan.batchSize)
     losses = FloatBuffer(count: plan.batchSize)
     divergences = FloatBuffer(count: plan.batchSize)
+  }
+
+  /// Clears the rows of the batch memory that a worker will mostly write.
+  func clear(shareOf worker: Int, workers: Int, plan: ExecutionPlan) {
+    let places = plan.boundaries.flatMap { [$0.values, $0.error].compactMap(\.self) }
+    let offsets = Set(places.filter { $0.memory == .batch }.map(\.offset)).union([0, plan.batchFloats]).sorted()
+    for (start, end) in zip(offsets, offsets.dropFirst()) {
+      batch.clear((start * plan.batchSize..<end * plan.batchSize).share(worker, of: workers))
+    }
+  }
+}
+
+extension Range<Int> {
+  /// One of so many runs of nearly equal length, one after the other.
+  func share(_ index: Int, of shares: Int) -> Range<Int> {
+    lowerBound + count * index / shares..<lowerBound + count * (index + 1) / shares
   }
 }
 
@@ -25,32 +41,38 @@ struct Replica: Sendable {
   let shared: SharedMemory
   /// Samples that the group memory holds.
   let groupSamples: Int
-  let threads: Int
+  let parallel: ParallelPlan
+  var threads: Int { parallel.threads }
 
   private let group: FloatBuffer
   private let chunk: FloatBuffer
   private let prepared: FloatBuffer
   let scratch: FloatBuffer
 
-  init(plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, threads: Int) {
-    (self.plan, self.shared, self.groupSamples, self.threads) = (plan, shared, groupSamples, threads)
-    group = FloatBuffer(count: plan.groupFloats * groupSamples)
-    chunk = FloatBuffer(count: plan.chunkFloats * plan.samplesPerChunk)
-    prepared = FloatBuffer(count: plan.preparedFloats)
-    scratch = FloatBuffer(count: plan.scratchFloats(groupSamples: groupSamples, threads: threads))
+  init(plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, parallel: ParallelPlan) {
+    (self.plan, self.shared, self.groupSamples, self.parallel) = (plan, shared, groupSamples, parallel)
+    group = FloatBuffer(unwritten: plan.groupFloats * groupSamples)
+    chunk = FloatBuffer(unwritten: plan.chunkFloats * plan.samplesPerChunk)
+    prepared = FloatBuffer(unwritten: plan.preparedFloats)
+    scratch = FloatBuffer(unwritten: plan.scratchFloats(groupSamples: groupSamples, threads: parallel.threads))
   }
 
   /// The settings of a step that the passes need.
   struct Mode {
     var noise: LatentNoise
     var beta: Float = 1
+    /// Samples of the step in the minibatches before.
+    var samplesBefore = 0
   }
 
-  /// Lets the calling thread found its OpenMP team, which allocates, so that no step does.
-  func foundTeam() {
-    let values = FloatBuffer(count: 16 * threads)
-    Activation.relu.backward(
-      count: values.count, y: values.pointer, dy: values.pointer, dx: values.pointer, threads: threads)
+  /// The memory of this replica alone.
+  var arenas: [FloatBuffer] { [group, chunk, prepared, scratch] }
+
+  /// To be called once by the worker that owns this replica: founds its OpenMP team, so that no step allocates, and
+  /// writes the replica's memory first, so that it lies near the worker.
+  func start(worker: Int) {
+    parallel.foundTeam(worker: worker)
+    for arena in arenas { arena.clear() }
   }
 
   /// Brings all weights into the order the passes read; once after every change of the parameters.
@@ -156,7 +178,7 @@ struct Replica: Sendable {
     let first = samples.lowerBound
     let (before, after) = (plan.boundaries[i], plan.boundaries[i + 1])
     return Pass(
-      samples: samples.count, firstSample: first,
+      samples: samples.count, firstSample: mode.samplesBefore + first,
       x: address(before.values, first, group), y: address(after.values, first, group),
       dy: after.error.map { address($0, first, group) }, dx: before.error.map { address($0, first, group) },
       inputActivation: before.activation,

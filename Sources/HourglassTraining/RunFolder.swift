@@ -80,6 +80,11 @@ public struct RunFolder: Sendable {
     if let norm = recipe.clipNorm, !Recipe.isClipNorm(norm) {
       throw DataError(path: file, reason: "clipNorm: wanted a number greater than 0, found \(norm)")
     }
+    guard Recipe.accumulateRange.contains(recipe.accumulate) else {
+      throw DataError(
+        path: file,
+        reason: "accumulate: wanted 1 to \(Recipe.accumulateRange.upperBound) minibatches, found \(recipe.accumulate)")
+    }
     return (run, recipe)
   }
 

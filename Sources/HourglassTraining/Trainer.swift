@@ -52,7 +52,7 @@ public final class Trainer {
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm, seed: recipe.seed,
       beta: recipe.beta, data: data)
     (self.recipe, self.data, self.run) = (recipe, data, run)
-    order = BatchOrder(count: data.count, batchSize: recipe.batchSize, seed: recipe.seed)
+    order = BatchOrder(count: data.count, batchSize: recipe.samplesPerStep, seed: recipe.seed)
     validation = try recipe.validation?.open(for: recipe.model, seed: recipe.seed)
     inference =
       validation == nil

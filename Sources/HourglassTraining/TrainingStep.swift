@@ -7,9 +7,10 @@ import HourglassModels
 ///     phase 1  replicas in parallel, each takes shards: fill, forward, likelihood, backward -> gradients[shard]
 ///     phase 2  slices of the flat vector in parallel: ordered sum over shards, times 1/N, optimiser on the same slice
 ///
-/// Where gradients are clipped, phase 2 is two: sums, and once the norm over all slices is known, updates.
+/// Where gradients are clipped, phase 2 is two: sums, and once the norm over all slices is known, updates. A step of
+/// several minibatches takes phase 1 and the sums for each, and updates once.
 ///
-/// The numbers follow from the recipe: the minibatch is cut into a fixed number of shards, each shard is summed in the
+/// The numbers follow from the recipe: a minibatch is cut into a fixed number of shards, each shard is summed in the
 /// order of its samples, and the shards are added in order. Which worker takes a shard, how many shards it holds at a
 /// time, and how many threads its kernels use change no bit.
 public final class TrainingStep {
@@ -32,20 +33,23 @@ public final class TrainingStep {
   private var smallTurns = 0
 
   private enum Phase {
-    /// Once, before the first step.
+    /// Once, before the first step: each worker is the first to write the memory it will use.
     static let start = 0
     static let shards = 1
     /// Sums and updates.
     static let slices = 2
-    /// In place of `slices` where gradients are clipped: sums and squares, then updates.
+    /// Sums alone: of all minibatches of a step but the last, and with squares in place of `slices` where gradients
+    /// are clipped, before updates.
     static let sums = 3
     static let updates = 4
   }
 
-  /// What the phases need to know of the step at hand.
+  /// What the phases need to know of the minibatch at hand.
   private struct Current {
     var step = 0
+    /// Samples of the minibatch, and of those before it in the step.
     var count = 0
+    var samplesBefore = 0
     var seed: UInt64 = 0
     var beta: Float = 1
     /// Shards that a worker takes at a time.
@@ -54,7 +58,8 @@ public final class TrainingStep {
     var scale: Float = 1
 
     var mode: Replica.Mode {
-      Replica.Mode(noise: .drawn(seed: seed, purpose: .latent, step: step), beta: beta)
+      Replica.Mode(
+        noise: .drawn(seed: seed, purpose: .latent, step: step), beta: beta, samplesBefore: samplesBefore)
     }
   }
 
@@ -78,9 +83,9 @@ public final class TrainingStep {
   /// The flat vector of parameters, and the optimiser's moments by name.
   public var parameters: FloatBuffer { shared.parameters }
   public var moments: [(name: String, values: FloatBuffer)] { Array(zip(optimizer.moments, reducer.moments)) }
-  /// The gradient summed over the last minibatch.
+  /// The gradient summed over the samples of the last step.
   public var gradient: FloatBuffer { reducer.gradient }
-  /// Euclidean norm of the mean gradient of the last minibatch before it was clipped; nil without clipping.
+  /// Euclidean norm of the mean gradient of the last step before it was clipped; nil without clipping.
   public private(set) var gradientNorm: Double?
 
   /// Plans all memory; nothing is allocated afterwards.
@@ -93,10 +98,10 @@ public final class TrainingStep {
   ) {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
-    let shared = SharedMemory(plan: plan, parameters: FloatBuffer(count: plan.parameterCount))
+    let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
     let groupSamples = Self.shardsPerTurn(plan: plan, workers: parallel.workers, turns: 1) * plan.samplesPerShard
     let replicas = (0..<parallel.workers).map { _ in
-      Replica(plan: plan, shared: shared, groupSamples: groupSamples, threads: parallel.threads)
+      Replica(plan: plan, shared: shared, groupSamples: groupSamples, parallel: parallel)
     }
     let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer)
     let current = AlignedBuffer<Current>(count: 1)
@@ -108,11 +113,15 @@ public final class TrainingStep {
     (self.current, self.indices, self.data, self.clocks) = (current, indices, data, clocks)
 
     let counters = counters
+    let clips = clipNorm != nil
     team = WorkerTeam(workers: parallel.workers) { worker, phase in
       let replica = replicas[worker]
       let now = current.pointer[0]
       switch phase {
-      case Phase.start: replica.foundTeam()
+      case Phase.start:
+        replica.start(worker: worker)
+        shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
+        reducer.clear(shareOf: worker, workers: parallel.workers)
       case Phase.shards:
         let start = DispatchTime.now().uptimeNanoseconds
         let mode = now.mode
@@ -126,14 +135,19 @@ public final class TrainingStep {
           replica.train(samples: samples, mode: mode, gradients: reducer.shardGradients)
         }
         let finished = DispatchTime.now().uptimeNanoseconds
-        clocks.pointer[worker] = WorkerTimes(shards: finished - start, finished: finished)
+        var times = now.samplesBefore > 0 ? clocks.pointer[worker] : WorkerTimes()
+        times.shards += finished - start
+        times.finished = finished
+        clocks.pointer[worker] = times
       default:
         var times = clocks.pointer[worker]
         var start = DispatchTime.now().uptimeNanoseconds
         while let slice = counters[1].take(below: reducer.slices.count)?.lowerBound {
           if phase != Phase.updates {
-            reducer.sum(slice, count: now.count, scratch: replica.scratch.pointer, threads: parallel.threads)
-            if phase == Phase.sums { reducer.square(slice) }
+            reducer.sum(
+              slice, count: now.count, accumulate: now.samplesBefore > 0, scratch: replica.scratch.pointer,
+              threads: parallel.threads)
+            if clips { reducer.square(slice) }
             let end = DispatchTime.now().uptimeNanoseconds
             if reducer.isProduct(slice) { times.products += end - start } else { times.sums += end - start }
             start = end
@@ -151,7 +165,7 @@ public final class TrainingStep {
     team.run(phase: Phase.start)
   }
 
-  /// Mean losses of a minibatch, in nats or squared error summed over pixels.
+  /// Mean losses of a step, in nats or squared error summed over pixels.
   public struct Loss: Sendable, Equatable {
     public var reconstruction: Double
     /// Divergence of the latent, before it is weighed with beta; 0 without one.
@@ -160,53 +174,72 @@ public final class TrainingStep {
     public var total: Double
   }
 
-  /// Trains on the given items of the data set, in this order.
+  /// Trains on the given items of the data set, in this order, with one update.
+  ///
+  /// More than the plan's batch size are taken as several minibatches, whose gradients are summed up: the bits are
+  /// those of one large minibatch whose shards have as many samples, where the minibatches consist of whole shards.
   ///
   /// - Parameter step: counts from 0; part of the address of every random number.
   /// - Throws: `TrainingError.diverged` when the loss is not finite, `TrainingError.overflow` when a gradient to be
   ///   clipped is not; the parameters are then as before the step.
   public func run(step: Int, items: ArraySlice<Int32>) throws(TrainingError) -> Loss {
-    precondition(
-      (1...plan.batchSize).contains(items.count), "a minibatch of \(items.count) in a plan for \(plan.batchSize)")
+    precondition(!items.isEmpty, "a step without samples")
     current.pointer[0].step = step
-    current.pointer[0].count = items.count
-    for (i, item) in items.enumerated() { indices.pointer[i] = item }
+    var sums = (reconstruction: 0.0, divergence: 0.0)
+    for first in stride(from: items.startIndex, to: items.endIndex, by: plan.batchSize) {
+      let minibatch = items[first..<min(first + plan.batchSize, items.endIndex)]
+      computeGradients(minibatch, before: first - items.startIndex)
+      addLosses(count: minibatch.count, to: &sums)
+      guard mean(sums, count: items.count).total.isFinite else {
+        throw .diverged(step: step, cause: firstNonfinite(count: minibatch.count))
+      }
+      if minibatch.endIndex < items.endIndex { runSlices(phase: Phase.sums) }
+    }
+    if let clipNorm {
+      try clip(to: clipNorm, count: items.count)
+    } else {
+      current.pointer[0].scale = 1 / Float(items.count)
+      runSlices(phase: Phase.slices)
+    }
+    return mean(sums, count: items.count)
+  }
+
+  /// Phase 1 for a minibatch with so many samples of the step before it.
+  private func computeGradients(_ minibatch: ArraySlice<Int32>, before: Int) {
+    current.pointer[0].count = minibatch.count
+    current.pointer[0].samplesBefore = before
+    for (i, item) in minibatch.enumerated() { indices.pointer[i] = item }
     counters[0].reset()
-    counters[1].reset()
     let start = DispatchTime.now().uptimeNanoseconds
     team.run(phase: Phase.shards)
     chooseTurn(since: start)
-    let loss = meanLoss(count: items.count)
-    guard loss.total.isFinite else { throw .diverged(step: step, cause: firstNonfinite(count: items.count)) }
-    current.pointer[0].scale = 1 / Float(items.count)
-    if let clipNorm {
-      try clip(to: clipNorm, step: step)
-    } else {
-      team.run(phase: Phase.slices)
-    }
-    return loss
+  }
+
+  private func runSlices(phase: Int) {
+    counters[1].reset()
+    team.run(phase: phase)
   }
 
   /// Phase 2 with clipping: no slice can be updated before all are summed.
-  private func clip(to clipNorm: Float, step: Int) throws(TrainingError) {
-    team.run(phase: Phase.sums)
-    let count = Double(current.pointer[0].count)
-    let norm = reducer.norm() / count
+  private func clip(to clipNorm: Float, count: Int) throws(TrainingError) {
+    runSlices(phase: Phase.sums)
+    let norm = reducer.norm() / Double(count)
     gradientNorm = norm
-    guard norm.isFinite else { throw .overflow(step: step, parameter: nonfiniteGradient()) }
-    current.pointer[0].scale = Float(min(1, Double(clipNorm) / (norm + 1e-6)) / count)
-    counters[1].reset()
-    team.run(phase: Phase.updates)
+    guard norm.isFinite else { throw .overflow(step: current.pointer[0].step, parameter: nonfiniteGradient()) }
+    current.pointer[0].scale = Float(min(1, Double(clipNorm) / (norm + 1e-6)) / Double(count))
+    runSlices(phase: Phase.updates)
   }
 
-  private func meanLoss(count: Int) -> Loss {
-    var (reconstruction, divergence) = (0.0, 0.0)
+  /// Adds the losses of a minibatch, samples in order.
+  private func addLosses(count: Int, to sums: inout (reconstruction: Double, divergence: Double)) {
     for i in 0..<count {
-      reconstruction += Double(shared.losses.pointer[i])
-      divergence += Double(shared.divergences.pointer[i])
+      sums.reconstruction += Double(shared.losses.pointer[i])
+      sums.divergence += Double(shared.divergences.pointer[i])
     }
-    reconstruction /= Double(count)
-    divergence /= Double(count)
+  }
+
+  private func mean(_ sums: (reconstruction: Double, divergence: Double), count: Int) -> Loss {
+    let (reconstruction, divergence) = (sums.reconstruction / Double(count), sums.divergence / Double(count))
     return Loss(
       reconstruction: reconstruction, divergence: divergence,
       total: reconstruction + Double(current.pointer[0].beta) * divergence)
@@ -214,10 +247,22 @@ public final class TrainingStep {
 
   /// Shards that a worker takes at a time, for so many turns a step, but few enough that a group's images stay near the
   /// caches.
-  static func shardsPerTurn(plan: ExecutionPlan, workers: Int, turns: Int) -> Int {
+  package static func shardsPerTurn(plan: ExecutionPlan, workers: Int, turns: Int) -> Int {
     let perTurn = (plan.shards + turns * workers - 1) / (turns * workers)
     let most = max(1, mostSamplesPerGroup / plan.samplesPerShard)
     return min(perTurn, most)
+  }
+
+  /// What phase 2 hands out, in this order: how many parameters a slice has, and whether their gradient is a product.
+  package static func slices(of plan: ExecutionPlan) -> [(parameters: Int, isProduct: Bool)] {
+    let layers = plan.products.map(\.layer)
+    return GradientReducer.slices(plan, layers).map { slice in
+      switch slice {
+      case .sharded(let parameters): (parameters.count, false)
+      case .weight(let index, let rows): (layers[index].weightRange(rows: rows).count, true)
+      case .bias(let index): (layers[index].biasRange.count, false)
+      }
+    }
   }
 
   /// Enough rows that a dense layer's matrix is read seldom.

@@ -1,3 +1,4 @@
+import CThreads
 import Dispatch
 import Foundation
 import Synchronization
@@ -14,8 +15,11 @@ final class WorkerTeam {
   init(workers: Int, body: @escaping @Sendable (_ worker: Int, _ phase: Int) -> Void) {
     shared = Shared(workers: workers, body: body)
     for worker in 1..<max(1, workers) {
-      let thread = Thread { [shared] in shared.serve(worker) }
-      thread.name = "hourglass-\(worker)"
+      let thread = Thread { [shared] in
+        // Foundation's `name` does not reach the system.
+        thread_name("hourglass-\(worker)")
+        shared.serve(worker)
+      }
       thread.stackSize = 8 << 20
       thread.start()
     }

@@ -22,7 +22,7 @@ struct Inspect: ParsableCommand {
   var json = false
 
   func run() throws {
-    let (model, batchSize, shards) = try resolve()
+    let (model, batchSize, shards, accumulate) = try resolve()
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
@@ -41,14 +41,15 @@ struct Inspect: ParsableCommand {
     }
     let total = ["total", "", "", "", grouped(summary.parameters), grouped(summary.trainingFlops)]
     StandardOutput.write(table: [header] + rows + [total], rightAligned: [4, 5])
-    writeMemory(plan)
+    writeMemory(plan, accumulate: accumulate)
   }
 
-  private func writeMemory(_ plan: ExecutionPlan) {
+  private func writeMemory(_ plan: ExecutionPlan, accumulate: Int) {
     let parallel = ParallelPlan(shards: plan.shards)
     let memory = PlannedMemory(training: plan, parallel: parallel)
     StandardOutput.write(
       "\nbytes planned for batches of \(plan.batchSize) in \(plan.shards) shards, "
+        + (accumulate > 1 ? "\(accumulate) batches a step, " : "")
         + "\(parallel.workers) workers x \(parallel.threads) threads")
     StandardOutput.write(
       table: [
@@ -57,14 +58,14 @@ struct Inspect: ParsableCommand {
       ], rightAligned: [1])
   }
 
-  private func resolve() throws -> (model: Autoencoder, batchSize: Int, shards: Int?) {
+  private func resolve() throws -> (model: Autoencoder, batchSize: Int, shards: Int?, accumulate: Int) {
     var isFolder: ObjCBool = false
     if ModelCatalog.model(subject) == nil, FileManager.default.fileExists(atPath: subject, isDirectory: &isFolder),
       isFolder.boolValue
     {
       let recipe = try RunFolder.open(subject).recipe
-      return (recipe.model, recipe.batchSize, recipe.shards)
+      return (recipe.model, recipe.batchSize, recipe.shards, recipe.accumulate)
     }
-    return (try resolveModel(subject, flag: "inspect"), 128, nil)
+    return (try resolveModel(subject, flag: "inspect"), 128, nil, 1)
   }
 }

@@ -7,6 +7,7 @@ import HourglassTraining
 extension Split: ExpressibleByArgument {}
 extension Optimizer.Kind: ExpressibleByArgument {}
 extension RunFolder.Kept: ExpressibleByArgument {}
+extension CoreBinding: ExpressibleByArgument {}
 
 /// Which trained model a command reads.
 struct RunOptions: ParsableArguments {
@@ -39,6 +40,41 @@ struct LoadedRun {
   /// The images at a path, or without one those of the run.
   func images(at path: String?, _ split: Split) throws -> Dataset {
     try DataSource(path: path ?? recipe.data.path, split: split).open(for: model, seed: recipe.seed)
+  }
+}
+
+/// How the work of a step is divided.
+struct DivisionOptions: ParsableArguments {
+  @Option(help: "Replicas that work at once. (default: so that all granted cores work, at most one for each shard)")
+  var workers: Int?
+
+  @Option(help: "OpenMP threads inside each worker. (default: OMP_NUM_THREADS; 1, more where cores are left over)")
+  var threads: Int?
+
+  @Option(help: "Bind threads to cores: neighbours (close), or evenly spaced over the granted cores (spread).")
+  var bind: CoreBinding = .none
+
+  func validate() throws {
+    try requirePositive("--workers", workers, most: ParallelPlan.most)
+    try requirePositive("--threads", threads, most: ParallelPlan.most)
+  }
+
+  /// The division for so many shards, with a warning where it can hardly be meant.
+  func plan(shards: Int) -> ParallelPlan {
+    let environment = OpenMPEnvironment()
+    if let warning = environment.warning {
+      StandardError.write("hourglass: warning: \(warning)")
+      // Or the OpenMP runtime would say the same once more.
+      for name in environment.ignored { unsetenv(name) }
+    }
+    var plan = ParallelPlan(workers: workers, threads: threads, shards: shards, environment: environment)
+    plan.binding = bind
+    if plan.workers * plan.threads > GrantedCores.count {
+      StandardError.write(
+        "hourglass: warning: \(plan.workers) workers x \(plan.threads) threads are more than the "
+          + "\(GrantedCores.count) granted cores; this will be slow")
+    }
+    return plan
   }
 }
 

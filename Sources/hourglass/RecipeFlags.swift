@@ -22,11 +22,17 @@ struct RecipeFlags: ParsableArguments {
   @Option(help: "Passes over the data. (default: 5, none with --steps)")
   var epochs: Int?
 
-  @Option(help: "Minibatches.")
+  @Option(help: "Updates of the weights, each after as many minibatches as --accumulate says.")
   var steps: Int?
 
   @Option(help: "Samples of a minibatch. (default: 128)")
   var batchSize: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Minibatches whose gradients are summed up for one update: large steps in little memory. (default: 1)",
+      valueName: "minibatches"))
+  var accumulate: Int?
 
   @Option(help: "Greater than 0. (default: 0.001; sgd: 0.01)")
   var learningRate: Float?
@@ -55,6 +61,7 @@ struct RecipeFlags: ParsableArguments {
     try requirePositive("--epochs", epochs)
     try requirePositive("--steps", steps)
     try requirePositive("--batch-size", batchSize, most: Self.mostBatchSize)
+    try requirePositive("--accumulate", accumulate, most: Recipe.accumulateRange.upperBound)
     try requirePositive("--shards", shards)
     if let learningRate, !(learningRate.isFinite && learningRate > 0) {
       throw ValidationError("--learning-rate: wanted a number greater than 0, found \(learningRate)")
@@ -76,8 +83,8 @@ struct RecipeFlags: ParsableArguments {
     return Recipe(
       model: model, data: DataSource(path: Self.file(data), split: split ?? .train),
       validation: Self.file(validation).map { DataSource(path: $0, split: .test) }, batchSize: batchSize,
-      shards: shards,
-      seed: seed ?? 1, optimizer: Optimizer(kind, learningRate: rate), clipNorm: clipNorm, beta: beta ?? 1,
+      accumulate: accumulate ?? 1, shards: shards, seed: seed ?? 1,
+      optimizer: Optimizer(kind, learningRate: rate), clipNorm: clipNorm, beta: beta ?? 1,
       epochs: epochs ?? (steps == nil ? Self.defaults.epochs : nil), steps: steps)
   }
 
@@ -106,6 +113,7 @@ struct RecipeFlags: ParsableArguments {
     try same("--validation", Self.file(validation).map(Optional.some), recipe.validation?.path) { $0 ?? "none" }
     try same("--split", split, recipe.data.split) { $0.rawValue }
     try same("--batch-size", batchSize, recipe.batchSize)
+    try same("--accumulate", accumulate, recipe.accumulate)
     try same("--learning-rate", learningRate, recipe.optimizer.learningRate)
     try same("--optimizer", optimizer, recipe.optimizer.kind) { $0.rawValue }
     try same("--clip-norm", clipNorm.map(Optional.some), recipe.clipNorm) { $0.map { "\($0)" } ?? "none" }

@@ -10,8 +10,9 @@ struct Train: ParsableCommand {
     discussion: """
       --epochs and --steps count from the beginning of the run; --steps alone sets no limit to the epochs. A run goes \
       on from its last checkpoint with --run DIR --resume: its recipe stays, and only more epochs or steps, workers, \
-      threads and what concerns output may be given. Neither workers nor threads change a result. SIGINT and SIGTERM \
-      write a checkpoint and stop; a second one stops at once.
+      threads and what concerns output may be given. Neither workers nor threads change a result. OMP_NUM_THREADS and \
+      OMP_THREAD_LIMIT are respected where no flag says otherwise. SIGINT and SIGTERM write a checkpoint and stop; a \
+      second one stops at once.
 
       Examples:
         hourglass train --model conv-vae-28 --data fashion-mnist --run runs/f
@@ -20,11 +21,7 @@ struct Train: ParsableCommand {
 
   @OptionGroup(title: "What decides the result") var flags: RecipeFlags
 
-  @Option(help: "Replicas that work at once. (default: the granted cores, at most one for each shard)")
-  var workers: Int?
-
-  @Option(help: "OpenMP threads inside each worker. (default: 1, more where cores are left over)")
-  var threads: Int?
+  @OptionGroup(title: "What decides the speed") var division: DivisionOptions
 
   @Option(help: ArgumentHelp("Write a checkpoint every so many steps too, not only after epochs.", valueName: "steps"))
   var checkpointEvery: Int?
@@ -43,12 +40,7 @@ struct Train: ParsableCommand {
   @Flag(help: "Show no progress.")
   var quiet = false
 
-  /// More threads than any machine has cores; the system refuses to start them much beyond.
-  private static let mostThreads = 1024
-
   func validate() throws {
-    try requirePositive("--workers", workers, most: Self.mostThreads)
-    try requirePositive("--threads", threads, most: Self.mostThreads)
     try requirePositive("--checkpoint-every", checkpointEvery)
     if resume && folder == nil {
       throw ValidationError("--resume: wanted the run to go on with as --run DIR, found none")
@@ -61,7 +53,6 @@ struct Train: ParsableCommand {
   func run() throws {
     SignalHandling.install()
     let session = try resume ? openRun() : newRun()
-    warnWhereOversubscribed(session.trainer.training.parallel)
     let progress = Progress(isQuiet: quiet)
     let (trainer, run) = (session.trainer, session.run)
     let verb = trainer.progress.step > 0 ? "goes on at step \(trainer.progress.step)" : "begins"
@@ -85,7 +76,7 @@ struct Train: ParsableCommand {
     let recipe = try flags.recipe()
     let path = folder ?? Self.defaultPath(recipe.model.name)
     if let refusal = RunFolder(path).refusal { throw ValidationError("--run: \(refusal)") }
-    let parallel = ParallelPlan(workers: workers, threads: threads, shards: recipe.shards)
+    let parallel = division.plan(shards: recipe.shards)
     let run = try writing { try RunFolder.create(path, recipe: recipe) }
     do {
       try writing {
@@ -102,7 +93,7 @@ struct Train: ParsableCommand {
   private func openRun() throws -> (trainer: Trainer, run: RunFolder) {
     let (run, recipe) = try RunFolder.open(folder ?? "")
     try flags.check(against: recipe, path: run.path)
-    let parallel = ParallelPlan(workers: workers, threads: threads, shards: recipe.shards)
+    let parallel = division.plan(shards: recipe.shards)
     try writing { try run.makeFolders() }
     let extended = flags.extended(recipe)
     let trainer = try Trainer(extended, parallel: parallel, run: run, resume: true)
@@ -122,14 +113,6 @@ struct Train: ParsableCommand {
         \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased))\(minute: .twoDigits)\(second: .twoDigits)
         """, timeZone: .current, calendar: Calendar(identifier: .gregorian))
     return "runs/\(name)-\(Date().formatted(format))"
-  }
-
-  private func warnWhereOversubscribed(_ parallel: ParallelPlan) {
-    let cores = GrantedCores.count
-    guard parallel.workers * parallel.threads > cores else { return }
-    StandardError.write(
-      "hourglass: warning: \(parallel.workers) workers x \(parallel.threads) threads are more than the \(cores) "
-        + "granted cores; this will be slow")
   }
 
   /// The last line of `--json`.

@@ -22,11 +22,14 @@ struct Verify: ParsableCommand {
   @Option(help: "A folder of IDX files, an IDX file or an NPY file. (default: the built-in images)")
   var data: String?
 
-  @Option(help: "Minibatches of each run.")
+  @Option(help: "Updates of the weights in each run.")
   var steps = 3
 
   @Option(help: "Samples of a minibatch; 60 are 8 shards of which the last is short.")
   var batchSize = 60
+
+  @Option(help: ArgumentHelp("Minibatches for one update.", valueName: "minibatches"))
+  var accumulate = 1
 
   @Flag(help: "Print one JSON object for each run.")
   var json = false
@@ -36,6 +39,7 @@ struct Verify: ParsableCommand {
   func validate() throws {
     try requirePositive("--steps", steps)
     try requirePositive("--batch-size", batchSize, most: RecipeFlags.mostBatchSize)
+    try requirePositive("--accumulate", accumulate, most: Recipe.accumulateRange.upperBound)
     if model == Self.all && data != nil {
       throw ValidationError("--data: wanted one model for these images with --model, found all")
     }
@@ -45,7 +49,9 @@ struct Verify: ParsableCommand {
     let models = try model == Self.all ? ModelCatalog.models : [resolveModel(model, flag: "--model")]
     var difference: String?
     for model in models {
-      let recipe = Recipe(model: model, data: DataSource(path: data), batchSize: batchSize, epochs: nil, steps: steps)
+      let recipe = Recipe(
+        model: model, data: DataSource(path: data), batchSize: batchSize, accumulate: accumulate, epochs: nil,
+        steps: steps)
       let images = try recipe.data.open(for: model, seed: recipe.seed)
       let name = "hourglass-verify-\(UUID().uuidString)"
       let folder = FileManager.default.temporaryDirectory.appending(path: name).path
@@ -82,7 +88,8 @@ struct Verify: ParsableCommand {
       }
       return
     }
-    StandardOutput.write("\(verification.model), \(steps) steps of \(batchSize) on \(images.source)\n")
+    let samples = accumulate > 1 ? "\(accumulate) x \(batchSize)" : "\(batchSize)"
+    StandardOutput.write("\(verification.model), \(steps) steps of \(samples) on \(images.source)\n")
     let rows = verification.rows.map { row in
       [
         "\(row.division)", row.instructionSet, row.weightsHash, verification.isEqual(row) ? "equal" : "DIFFERENT",

@@ -1,4 +1,5 @@
 import Foundation
+import HourglassData
 import HourglassKernels
 import HourglassModels
 import Testing
@@ -125,7 +126,7 @@ struct FigureTests {
 
   @Test("every factor of ten is equally long on a logarithmic axis")
   func axis() {
-    let axis = LogAxis([1, 100], from: 0, to: 100)
+    let axis = Axis(decades: [1, 100], from: 0, to: 100)
     #expect(axis.low == 1 && axis.place(1) == 0)
     #expect(abs(axis.place(100) - 2 * axis.place(10)) < 1e-9)
     #expect(axis.ticks == [1, 2, 5, 10, 20, 50, 100])

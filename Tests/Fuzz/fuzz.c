@@ -221,12 +221,12 @@ static void dense(bytes *b) {
   accepted("dense data", hg_dense_backward_data(&g, y, weight, a, x, got, scratch, &p));
   hg_reference_dense_backward_data(&g, y, weight, a, x, wanted);
   agree("dense data", in, got, wanted, 0);
-  const char *answer = hg_dense_backward_weight(&g, first, last, x, y, dweight, scratch, &p);
+  const char *answer = hg_dense_backward_weight(&g, first, last, x, y, false, dweight, scratch, &p);
   if ((answer == NULL) != (first >= 0 && first <= last && last <= g.inputs)) fail("dense weight", "wrong about rows");
-  hg_reference_dense_backward_weight(&g, x, y, dweight2, dbias2);
+  hg_reference_dense_backward_weight(&g, x, y, false, dweight2, dbias2);
   if (!answer)
     agree("dense weight", (last - first) * g.outputs, dweight + first * g.outputs, dweight2 + first * g.outputs, 0);
-  accepted("dense bias", hg_dense_backward_bias(&g, y, bias));
+  accepted("dense bias", hg_dense_backward_bias(&g, y, false, bias));
   agree("dense bias", g.outputs, bias, dbias2, 0);
   float *all[] = {x, y, weight, bias, scratch, got, wanted, dweight, dweight2, dbias2};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
@@ -290,7 +290,7 @@ static void pointwise(bytes *b) {
   hg_reference_sgd(&sgd, all, x, wanted, m2);
   agree("sgd", all, got, wanted, 0);
   if (N > 0) {
-    accepted("shards", hg_sum_shards(count, N, count, t, got));
+    accepted("shards", hg_sum_shards(count, N, count, t, false, got));
     for (ptrdiff_t i = 0; i < count; i++) {
       wanted[i] = t[i];
       for (ptrdiff_t n = 1; n < N; n++) wanted[i] += t[n * count + i];

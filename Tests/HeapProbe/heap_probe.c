@@ -4,8 +4,14 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <string.h>
 
 static atomic_llong allocations, releases;
+
+static atomic_bool soils;
+
+void heap_probe_soil(void) { atomic_store(&soils, true); }
 
 int64_t heap_probe_allocations(void) { return atomic_load(&allocations); }
 int64_t heap_probe_live(void) { return atomic_load(&allocations) - atomic_load(&releases); }
@@ -48,7 +54,9 @@ void free(void *old) {
 
 void *memalign(size_t alignment, size_t bytes) {
   count();
-  return __libc_memalign(alignment, bytes);
+  void *memory = __libc_memalign(alignment, bytes);
+  if (memory && atomic_load(&soils)) memset(memory, 0xff, bytes);
+  return memory;
 }
 
 void *aligned_alloc(size_t alignment, size_t bytes) { return memalign(alignment, bytes); }

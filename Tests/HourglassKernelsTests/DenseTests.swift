@@ -66,7 +66,7 @@ private func reference(_ p: Problem, _ activation: hg_activation, bias: Bool) ->
       g, p.x.pointer, p.weight.pointer, bias ? p.bias.pointer : nil, activation, out.forward.pointer)
     hg_reference_dense_backward_data(
       g, p.dy.pointer, p.weight.pointer, activation, p.gate.pointer, out.data.pointer)
-    hg_reference_dense_backward_weight(g, p.x.pointer, p.dy.pointer, out.weight.pointer, out.bias.pointer)
+    hg_reference_dense_backward_weight(g, p.x.pointer, p.dy.pointer, false, out.weight.pointer, out.bias.pointer)
   }
   return out
 }
@@ -90,9 +90,9 @@ private func kernels(
       &parallel)
     for (first, last) in [(0, split), (split, p.geometry.inputs)] {
       hg_dense_backward_weight(
-        g, first, last, p.x.pointer, p.dy.pointer, out.weight.pointer, scratch[2].pointer, &parallel)
+        g, first, last, p.x.pointer, p.dy.pointer, false, out.weight.pointer, scratch[2].pointer, &parallel)
     }
-    hg_dense_backward_bias(g, p.dy.pointer, out.bias.pointer)
+    hg_dense_backward_bias(g, p.dy.pointer, false, out.bias.pointer)
     for buffer in scratch + out.all.map(\.1) {
       #expect(buffer.isIntact, "a kernel wrote before the start of a buffer")
     }
@@ -159,6 +159,52 @@ extension KernelTests {
           problem.gate.pointer + n * one.inputs, dx.pointer, dataScratch.pointer, nil)
         #expect(y.array == Array(whole.forward.array[n * one.outputs..<(n + 1) * one.outputs]))
         #expect(dx.array == Array(whole.data.array[n * one.inputs..<(n + 1) * one.inputs]))
+      }
+    }
+
+    @Test("gradients that go on from those of earlier samples have the bits of one call", arguments: shapes)
+    private func accumulated(_ shape: Shape) {
+      let p = Problem(shape, Floats.uniform)
+      let cut = shape.samples / 3
+      withEachInstructionSet { name in
+        for division in Division.openMP {
+          let whole = kernels(p, HG_ACTIVATION_LINEAR, bias: false, division)
+          let parts = Outputs(p.geometry)
+          var parallel = division.parallel
+          for (first, last) in [(0, cut), (cut, shape.samples)] {
+            var g = p.geometry
+            g.samples = last - first
+            let (x, dy) = (p.x.pointer + first * shape.inputs, p.dy.pointer + first * shape.outputs)
+            let scratch = Floats(count: hg_dense_backward_weight_scratch(&g, &parallel))
+            hg_dense_backward_weight(
+              &g, 0, shape.inputs, x, dy, first > 0, parts.weight.pointer, scratch.pointer, &parallel)
+            hg_dense_backward_bias(&g, dy, first > 0, parts.bias.pointer)
+          }
+          for (a, b) in [(parts.weight, whole.weight), (parts.bias, whole.bias)] {
+            let wrong = difference(a, b, bits: true)
+            #expect(wrong == nil, "\(name), \(division): \(wrong ?? "")")
+          }
+        }
+      }
+    }
+
+    @Test("small integers: gradients that go on equal the definition", arguments: shapes)
+    private func accumulatedExactly(_ shape: Shape) {
+      let p = Problem(shape, Floats.integers)
+      let wanted = (weight: Floats(p.weight.array), bias: Floats(p.bias.array))
+      var g = p.geometry
+      hg_reference_dense_backward_weight(
+        &g, p.x.pointer, p.dy.pointer, true, wanted.weight.pointer, wanted.bias.pointer)
+      withEachInstructionSet { name in
+        let got = (weight: Floats(p.weight.array), bias: Floats(p.bias.array))
+        let scratch = Floats(count: hg_dense_backward_weight_scratch(&g, nil))
+        hg_dense_backward_weight(
+          &g, 0, g.inputs, p.x.pointer, p.dy.pointer, true, got.weight.pointer, scratch.pointer, nil)
+        hg_dense_backward_bias(&g, p.dy.pointer, true, got.bias.pointer)
+        for (a, b) in [(got.weight, wanted.weight), (got.bias, wanted.bias)] {
+          let wrong = difference(a, b)
+          #expect(wrong == nil, "\(name): \(wrong ?? "")")
+        }
       }
     }
 

@@ -2,7 +2,9 @@ import HourglassKernels
 import Testing
 
 extension KernelTests {
-  @Test("Shards are summed in their order, to the bit, for any count and stride", arguments: [1, 2, 3, 16])
+  @Test(
+    "Shards are summed in their order, also onto what is there, to the bit, for any count and stride",
+    arguments: [1, 2, 3, 16])
   static func sumOfShards(_ shards: Int) {
     for count in [0, 1, 15, 16, 17, 63, 64, 65, 200, 333] {
       let stride = count + 7
@@ -10,9 +12,14 @@ extension KernelTests {
       let wanted = (0..<count).map { i in
         (1..<shards).reduce(gradients[i]) { $0 + gradients[$1 * stride + i] }
       }
+      let gone = (0..<count).map { i in
+        (0..<shards).reduce(wanted[i]) { $0 + gradients[$1 * stride + i] }
+      }
       withEachInstructionSet { isa in
-        let sum = output(count) { hg_sum_shards(count, shards, stride, gradients, $0) }
+        var sum = output(count) { hg_sum_shards(count, shards, stride, gradients, false, $0) }
         #expect(sum == wanted, "\(isa), \(count) elements")
+        hg_sum_shards(count, shards, stride, gradients, true, &sum)
+        #expect(sum == gone, "\(isa), \(count) elements, going on")
       }
     }
   }

@@ -29,17 +29,7 @@ import Testing
     static let flagships = [convVAE28, convAE28].map {
       Run(model: $0, batchSize: 16, shards: 4, batchSizes: [16, 16, 16, 16, 16, 5])
     }
-    /// A model whose two large matrices are cut into many slices, beside those that have one for each.
-    static let wide = Autoencoder("wide", input: ImageShape(16, 16, 1), likelihood: .squaredError) {
-      Dense(300, activation: .relu)
-    } latent: {
-      Dense(6)
-    } decoder: {
-      Dense(300, activation: .relu)
-      Dense(256, activation: .sigmoid)
-      Reshape(16, 16, 1)
-    }
-    static let clipped = (TinyModels.all + [wide]).map {
+    static let clipped = (TinyModels.all + [TinyModels.wide]).map {
       Run(model: $0, batchSize: 16, shards: 4, batchSizes: [16, 16, 5], clipNorm: 0.01)
     }
 

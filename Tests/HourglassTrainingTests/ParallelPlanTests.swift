@@ -1,4 +1,5 @@
 import Foundation
+import HourglassModels
 import TestSupport
 import Testing
 
@@ -20,22 +21,76 @@ import Testing
       (3, nil, 16, 8, 3, 2),
       (8, nil, 16, 2, 8, 1),
       (5, 7, 1, 1, 5, 7),
+      // Rounds of shards: 12 workers would take 2 each with 1 thread, 4 workers take 4 with 3 threads.
+      (nil, nil, 16, 11, 11, 1),
+      (nil, nil, 16, 12, 4, 3),
+      (nil, nil, 16, 20, 16, 1),
+      (nil, nil, 16, 24, 8, 3),
+      (nil, nil, 16, 48, 16, 3),
+      (nil, nil, 16, 128, 16, 8),
     ] as [(Int?, Int?, Int, Int, Int, Int)])
   func defaultsStayWithinTheCoresAndWishesAreObeyed(
     _ workers: Int?, _ threads: Int?, _ shards: Int, _ cores: Int, _ wantedWorkers: Int, _ wantedThreads: Int
   ) {
-    let plan = ParallelPlan(workers: workers, threads: threads, shards: shards, cores: cores)
+    let plan = ParallelPlan(
+      workers: workers, threads: threads, shards: shards, cores: cores, environment: OpenMPEnvironment([:]))
     #expect(plan == ParallelPlan(workers: wantedWorkers, threads: wantedThreads))
   }
 
-  @Test func defaultsNeverExceedTheCores() {
-    for shards in 1...20 {
-      for cores in 1...40 {
-        let plan = ParallelPlan(shards: shards, cores: cores)
-        #expect(plan.workers * plan.threads <= cores && plan.workers <= shards && plan.workers >= 1)
-        #expect(plan.workers == min(shards, cores))
-      }
+  /// On every machine of up to 128 cores, also for the flagships' 16 shards.
+  @Test(arguments: 1...20) func defaultsUseTheCoresAndNeverExceedThem(_ shards: Int) {
+    for cores in 1...128 {
+      let plan = ParallelPlan(shards: shards, cores: cores, environment: OpenMPEnvironment([:]))
+      #expect(plan.workers * plan.threads <= cores && plan.workers <= shards && plan.workers >= 1)
+      #expect(2 * plan.workers * plan.threads > cores, "\(plan) leaves most of \(cores) cores idle")
+      // Threads only where workers alone leave cores idle.
+      if cores <= shards && shards % cores == 0 { #expect(plan == ParallelPlan(workers: cores, threads: 1)) }
     }
+  }
+
+  @Test func theFlagshipsHaveTheseShards() throws {
+    for model in [convAE28, convVAE28, convVAE64] { #expect(try ExecutionPlan(model, batchSize: 128).shards == 16) }
+  }
+
+  @Test(
+    arguments: [
+      // environment, asked workers, asked threads, cores -> workers, threads of 16 shards
+      (["OMP_NUM_THREADS": "2"], nil, nil, 8, 4, 2),
+      (["OMP_NUM_THREADS": "1"], nil, nil, 64, 16, 1),
+      (["OMP_NUM_THREADS": "4,2"], nil, nil, 8, 2, 4),
+      (["OMP_NUM_THREADS": " 3 , 2"], nil, nil, 8, 2, 3),
+      (["OMP_NUM_THREADS": "16"], nil, nil, 8, 1, 16),
+      (["OMP_NUM_THREADS": "2"], 3, nil, 16, 3, 2),
+      (["OMP_NUM_THREADS": "2"], nil, 1, 8, 8, 1),
+      (["OMP_NUM_THREADS": "2"], 5, 3, 8, 5, 3),
+      (["OMP_THREAD_LIMIT": "2"], nil, nil, 8, 2, 1),
+      (["OMP_THREAD_LIMIT": "64"], nil, nil, 8, 8, 1),
+      (["OMP_THREAD_LIMIT": "6", "OMP_NUM_THREADS": "2"], nil, nil, 8, 3, 2),
+      (["OMP_THREAD_LIMIT": "2"], 4, 3, 8, 4, 3),
+      (["OMP_NUM_THREADS": ""], nil, nil, 8, 8, 1),
+      (["OMP_NUM_THREADS": "0"], nil, nil, 8, 8, 1),
+      (["OMP_NUM_THREADS": "many"], nil, nil, 8, 8, 1),
+      (["OMP_NUM_THREADS": ",2"], nil, nil, 8, 8, 1),
+      (["OMP_NUM_THREADS": "99999999999999999999"], nil, nil, 8, 8, 1),
+      (["OMP_THREAD_LIMIT": "-2"], nil, nil, 8, 8, 1),
+    ] as [([String: String], Int?, Int?, Int, Int, Int)])
+  func theEnvironmentIsRespectedAndFlagsWin(
+    _ variables: [String: String], _ workers: Int?, _ threads: Int?, _ cores: Int, _ wantedWorkers: Int,
+    _ wantedThreads: Int
+  ) {
+    let environment = OpenMPEnvironment(variables)
+    let plan = ParallelPlan(
+      workers: workers, threads: threads, shards: 16, cores: cores, environment: environment)
+    #expect(plan == ParallelPlan(workers: wantedWorkers, threads: wantedThreads))
+  }
+
+  @Test func nonsenseInTheEnvironmentIsIgnoredWithOneSentence() {
+    #expect(OpenMPEnvironment(["OMP_NUM_THREADS": "4,x", "OMP_THREAD_LIMIT": "8"]).warning == nil)
+    #expect(OpenMPEnvironment(["OMP_NUM_THREADS": "", "OMP_THREAD_LIMIT": ""]).warning == nil)
+    #expect(
+      OpenMPEnvironment(["OMP_NUM_THREADS": "two", "OMP_THREAD_LIMIT": "0"]).warning
+        == "OMP_NUM_THREADS: wanted 1 to 1024 threads, found two; "
+        + "OMP_THREAD_LIMIT: wanted 1 to 1024 threads, found 0; ignored")
   }
 
   @Test func thereIsACore() { #expect((1...ProcessInfo.processInfo.processorCount).contains(GrantedCores.count)) }

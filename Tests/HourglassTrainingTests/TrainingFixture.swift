@@ -33,7 +33,7 @@ extension FloatBuffer {
   var bits: [UInt32] { elements.map(\.bitPattern) }
 }
 
-/// The two tiny models of Golden/golden.py, of awkward shapes.
+/// The two tiny models of Golden/golden.py, of awkward shapes, and one of dense layers alone.
 enum TinyModels {
   static let autoencoder = Autoencoder("tiny-ae", input: ImageShape(9, 7, 3), likelihood: .squaredError) {
     Conv2D(5, kernel: 4, stride: 2, activation: .relu)  // 5 x 4 x 5, odd total padding
@@ -61,5 +61,17 @@ enum TinyModels {
     ConvTranspose2D(1, kernel: 4, stride: 2)  // 8 x 8 x 1, logits
   }
 
+  /// A model whose two large matrices are cut into many slices, beside those that have one for each.
+  static let wide = Autoencoder("wide", input: ImageShape(16, 16, 1), likelihood: .squaredError) {
+    Dense(300, activation: .relu)
+  } latent: {
+    Dense(6)
+  } decoder: {
+    Dense(300, activation: .relu)
+    Dense(256, activation: .sigmoid)
+    Reshape(16, 16, 1)
+  }
+
+  /// The two of golden.py.
   static let all = [autoencoder, variational]
 }

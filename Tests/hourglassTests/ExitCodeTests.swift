@@ -23,6 +23,7 @@ import Testing
     Case("train --model tiny.json --no-such-flag", .wrongUsage, "--no-such-flag"),
     Case("train --model tiny.json --batch-size 0", .wrongUsage, "--batch-size", "1 to", "0"),
     Case("train --model tiny.json --batch-size 4 --shards 5", .wrongUsage, "--shards", "1 to 4", "5"),
+    Case("train --model tiny.json --accumulate 0", .wrongUsage, "--accumulate", "1 to", "0"),
     Case("train --model tiny.json --epochs 0", .wrongUsage, "--epochs", "at least 1", "0"),
     Case("train --model tiny.json --steps -1", .wrongUsage, "steps"),
     Case("train --model tiny.json --learning-rate nan", .wrongUsage, "--learning-rate", "nan"),
@@ -34,6 +35,7 @@ import Testing
     Case("train --model tiny.json --beta -1", .wrongUsage, "beta"),
     Case("train --model tiny.json --optimizer newton", .wrongUsage, "--optimizer", "newton", "adamw"),
     Case("train --model tiny.json --workers 0", .wrongUsage, "--workers", "1 to", "0"),
+    Case("train --model tiny.json --bind near", .wrongUsage, "--bind", "near", "close", "spread"),
     Case("train --model tiny.json --split middle", .wrongUsage, "--split", "middle"),
     Case("train --resume", .wrongUsage, "--resume", "--run"),
     Case("train --model tiny.json --run taken", .wrongUsage, "--run", "taken", "--resume"),
@@ -48,6 +50,7 @@ import Testing
     Case("inspect no-such-model", .wrongUsage, "no-such-model", "conv-ae-28"),
     Case("verify", .wrongUsage, "--model"),
     Case("verify --model tiny.json --steps 0", .wrongUsage, "--steps", "at least 1", "0"),
+    Case("verify --model tiny.json --accumulate 0", .wrongUsage, "--accumulate", "1 to", "0"),
     Case("verify --model all --data images.npy", .wrongUsage, "--data", "all"),
   ]
 

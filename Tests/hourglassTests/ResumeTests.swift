@@ -41,6 +41,29 @@ import Testing
     }
   }
 
+  /// Shards of two images, four of them a step.
+  @Test func aResumedRunKeepsItsMinibatchesOfAStep() throws {
+    try Program.inTemporaryFolder { program in
+      let train = "train --model tiny.json --data images.npy --json"
+      let whole = try program.run("\(train) --batch-size 8 --shards 4 --steps 7 --run whole")
+      #expect(whole.weightsHash != nil, "\(whole.errors)")
+      let first = try program.run("\(train) --batch-size 4 --shards 2 --accumulate 2 --steps 4 --run parts")
+      #expect(first.status == 0 && first.objects.last?["epochs"] as? Int == 1, "\(first.errors)")
+      let resumed = try program.run("train --run parts --resume --steps 7 --accumulate 2 --workers 3 --json")
+      #expect(resumed.weightsHash == whole.weightsHash, "\(resumed.errors)")
+      #expect(try program.run("inspect parts").output.contains("batches of 4 in 2 shards, 2 batches a step, "))
+      let recipe = String(decoding: try #require(program.contents("parts/recipe.json")), as: UTF8.self)
+      for wrong in ["0", "9000000000000000000"] {
+        try program.write(
+          recipe.replacingOccurrences(of: "\"accumulate\" : 2", with: "\"accumulate\" : \(wrong)"),
+          to: "parts/recipe.json")
+        let refused = try program.run("train --run parts --resume --steps 9")
+        #expect(refused.status == Status.badData.rawValue)
+        #expect(refused.errors.contains("recipe.json: accumulate: wanted 1 to 1048576 minibatches, found \(wrong)"))
+      }
+    }
+  }
+
   @Test func aFinishedRunResumesToTheSame() throws {
     try Program.inTemporaryFolder { program in
       let first = try program.train("--epochs 1", run: "run")
@@ -52,7 +75,7 @@ import Testing
   @Test(arguments: [
     ("--seed 2", "--seed"), ("--batch-size 8", "--batch-size"), ("--learning-rate 0.5", "--learning-rate"),
     ("--optimizer sgd", "--optimizer"), ("--beta 2", "--beta"), ("--shards 2", "--shards"),
-    ("--clip-norm 1", "--clip-norm"),
+    ("--clip-norm 1", "--clip-norm"), ("--accumulate 2", "--accumulate"),
     ("--data other.npy", "--data"), ("--validation images.npy", "--validation"), ("--split test", "--split"),
     ("--model conv-vae-28", "--model"), ("--model changed.json", "--model"), ("--steps 5", "--steps"),
   ])

@@ -1,5 +1,6 @@
 import Foundation
 import HourglassData
+import HourglassTraining
 import Testing
 
 /// What `train` prints and leaves behind.
@@ -70,6 +71,44 @@ import Testing
       #expect(one.errors.isEmpty)
       #expect(many.errors.split(separator: "\n").count == 1 && many.errors.contains("warning"))
       #expect(many.weightsHash != nil && many.weightsHash == one.weightsHash)
+    }
+  }
+
+  @Test func boundThreadsChangeNoResult() throws {
+    try Program.inTemporaryFolder { program in
+      let free = try program.train("--steps 3 --quiet --workers 2 --threads 2", run: "free")
+      for binding in ["close", "spread"] {
+        let bound = try program.train("--steps 3 --quiet --workers 2 --threads 2 --bind \(binding)", run: binding)
+        #expect(free.weightsHash != nil && bound.weightsHash == free.weightsHash, "\(bound.errors)")
+        // Four threads on two cores begin again with the first core, with the one warning of all that are too many.
+        #expect(bound.errors == free.errors)
+      }
+    }
+  }
+
+  @Test(
+    arguments: [
+      // variables, flags -> workers, threads, words of the one warning
+      (["OMP_NUM_THREADS=2,1"], "--workers 1", 1, 2, nil),
+      (["OMP_NUM_THREADS=64"], "--workers 1 --threads 1", 1, 1, nil),
+      (["OMP_THREAD_LIMIT=1"], "", 1, 1, nil),
+      (["OMP_NUM_THREADS=few"], "--workers 1 --threads 1", 1, 1, "found few; ignored"),
+    ] as [([String], String, Int, Int, String?)])
+  func theEnvironmentOfOpenMPIsRespectedAndFlagsWin(
+    _ variables: [String], _ flags: String, _ workers: Int, _ threads: Int, _ warning: String?
+  ) throws {
+    try Program.inTemporaryFolder { program in
+      let train = "train --model tiny.json --data images.npy --steps 1 --quiet --run run \(flags)"
+      let words = variables + [Program.executable] + train.split(separator: " ").map(String.init)
+      let result = try program.start(words, executable: "/usr/bin/env").finish()
+      #expect(result.status == Status.done.rawValue, "\(result.errors)")
+      let sessions = try #require(program.contents("run/environment.json"))
+      let session = try #require(try JSONDecoder().decode([RunEnvironment].self, from: sessions).last)
+      #expect(session.workers == workers && session.threads == threads)
+      if let warning { #expect(result.errors.contains(warning)) }
+      // More threads than the machine has cores bring the other warning.
+      let warnings = (warning == nil ? 0 : 1) + (workers * threads > session.grantedCores ? 1 : 0)
+      #expect(result.errors.split(separator: "\n").count == warnings, "\(result.errors)")
     }
   }
 

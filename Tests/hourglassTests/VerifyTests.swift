@@ -25,6 +25,17 @@ import Testing
     }
   }
 
+  @Test func everyDivisionEndsWithTheWeightsOfTrainingInSeveralMinibatches() throws {
+    try Program.inTemporaryFolder { program in
+      let recipe = "--model tiny.json --data images.npy --batch-size 6 --accumulate 3 --steps 3 --json"
+      let hash = try #require(program.run("train \(recipe) --run run").weightsHash)
+      let result = try program.run("verify \(recipe)")
+      #expect(result.status == Status.done.rawValue, "\(result.errors)")
+      #expect(result.objects.count >= Verification.Division.all.count)
+      #expect(result.objects.allSatisfy { $0["weightsHash"] as? String == hash })
+    }
+  }
+
   @Test func theFirstDivisionWithOtherWeightsIsNamed() throws {
     let one = Verification.Division(ParallelPlan(workers: 1, threads: 1))
     let many = Verification.Division(

@@ -85,8 +85,8 @@ static void backward(const layer *l, const float *x, hg_activation gate, float *
       if (dx) done(hg_conv2d_transpose_backward_data(&l->window, l->dy, l->gather, gate, x, dx, &parallel));
       break;
     case DENSE:
-      done(hg_dense_backward_weight(&l->dense, 0, l->inputs, x, l->dy, dw, scratch, &parallel));
-      done(hg_dense_backward_bias(&l->dense, l->dy, db));
+      done(hg_dense_backward_weight(&l->dense, 0, l->inputs, x, l->dy, false, dw, scratch, &parallel));
+      done(hg_dense_backward_bias(&l->dense, l->dy, false, db));
       if (dx) done(hg_dense_backward_data(&l->dense, l->dy, l->weight, gate, x, dx, scratch, &parallel));
   }
 }

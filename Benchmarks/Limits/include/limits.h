@@ -15,4 +15,7 @@ double limits_read(const char *isa, ptrdiff_t threads, ptrdiff_t floats, ptrdiff
  * written, without the line that some caches fetch before a write. */
 double limits_triad(const char *isa, ptrdiff_t threads, ptrdiff_t floats, ptrdiff_t repeats, float *memory);
 
+/* The compiler that made this file, and so the kernels beside it. */
+const char *limits_compiler(void);
+
 #endif

@@ -1,3 +1,7 @@
+import CLimits
+import Foundation
+import HourglassTraining
+
 /// The machine and the program of a study, for whoever reads its figures elsewhere.
 struct MachineBlock: Codable {
   var processor: String
@@ -15,4 +19,44 @@ struct MachineBlock: Codable {
   var peakGflops: Double
   /// Bytes a second from memory on one core and on all, by `bench limits`' triad, in GB/s.
   var bandwidth: [Double]
+}
+
+extension MachineBlock {
+  /// Of the machine and the program at hand; about four seconds.
+  static func measured() -> MachineBlock {
+    let granted = GrantedCores.count
+    let limits = (granted > 1 ? [1, granted] : [1]).map(Limits.init(threads:))
+    let triads = limits.map { $0.levels.last?.triad.median ?? 0 }
+    return MachineBlock(
+      processor: Machine.current.processor, cores: GrantedCores.affinity, grantedCores: granted,
+      caches: Machine.current.caches, memoryBytes: Int(clamping: ProcessInfo.processInfo.physicalMemory),
+      instructionSet: RunEnvironment.instructionSetName,
+      openMP: openMP(maps: (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""),
+      compilers: compilers(), revision: revision(),
+      peakGflops: limits[0].multiplyAdd.median, bandwidth: [triads[0], triads[triads.count - 1]])
+  }
+
+  /// The OpenMP runtime among the files that a process has mapped. Its file does not tell its version, but the folder
+  /// of LLVM's may.
+  static func openMP(maps: String) -> String {
+    let paths = maps.split(separator: "\n").compactMap { line in line.firstIndex(of: "/").map { String(line[$0...]) } }
+    let runtime = paths.lazy.map { URL(fileURLWithPath: $0) }.first { url in
+      ["libomp", "libgomp", "libiomp"].contains { url.lastPathComponent.hasPrefix($0) }
+    }
+    guard let runtime else { return "none" }
+    let llvm = runtime.pathComponents.first { $0.hasPrefix("llvm-") }
+    return runtime.lastPathComponent + (llvm.map { " of LLVM \($0.dropFirst("llvm-".count))" } ?? "")
+  }
+
+  private static func compilers() -> String {
+    // Without the repository that clang adds to its version.
+    let c = String(cString: limits_compiler()).split(separator: " (")[0]
+    return "Swift \(RunEnvironment.swiftVersion), \(c)"
+  }
+
+  /// What git calls the sources in the working directory, "unknown" without git or a repository.
+  private static func revision() -> String {
+    let git = try? Subprocess(["git", "describe", "--always", "--dirty"], quiet: true)
+    return git.flatMap { $0.status == 0 && !$0.text.isEmpty ? $0.text : nil } ?? "unknown"
+  }
 }

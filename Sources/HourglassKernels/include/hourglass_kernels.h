@@ -97,6 +97,11 @@ bool hg_isa_has_fma(void);
 /* True when the library was built with OpenMP. */
 bool hg_has_openmp(void);
 
+/* Calls body(argument, thread) for each thread in [0, parallel->threads) as the parts of every other call are called:
+ * with OpenMP once on each thread of the caller's team, which exists from then on, thread 0 being the caller. */
+const char *hg_on_each_thread(const hg_parallel *parallel, void (*body)(void *argument, ptrdiff_t thread),
+                              void *argument);
+
 /* ------------------------------------------------------------------------------------------------ activations */
 
 /* Elementwise activation a, applied to the sum s. Its derivative is expressed by the output y = a(s). */
@@ -268,14 +273,14 @@ const char *hg_dense_backward_data(const hg_dense *geometry, const float *dy, co
                                    hg_activation gate_activation, const float *gate, float *dx, float *scratch,
                                    const hg_parallel *parallel);
 
-/* dweight[i,o] = sum over n of x[n,i] dy[n,o] for the rows i in [first_input, last_input), samples in order;
+/* dweight[i,o] (+)= sum over n of x[n,i] dy[n,o] for the rows i in [first_input, last_input), samples in order;
  * 0 <= first_input <= last_input <= I. x: N I; dy: N O; dweight: I O, of which only those rows are written. */
 const char *hg_dense_backward_weight(const hg_dense *geometry, ptrdiff_t first_input, ptrdiff_t last_input,
-                                     const float *x, const float *dy, float *dweight, float *scratch,
+                                     const float *x, const float *dy, bool accumulate, float *dweight, float *scratch,
                                      const hg_parallel *parallel);
 
-/* dbias[o] = sum over n of dy[n,o], samples in order.  dy: N O; dbias: O. */
-const char *hg_dense_backward_bias(const hg_dense *geometry, const float *dy, float *dbias);
+/* dbias[o] (+)= sum over n of dy[n,o], samples in order.  dy: N O; dbias: O. */
+const char *hg_dense_backward_bias(const hg_dense *geometry, const float *dy, bool accumulate, float *dbias);
 
 /* ----------------------------------------------------------------------------- likelihoods and latent variables */
 
@@ -327,9 +332,10 @@ const char *hg_random_normal(const hg_random_stream *stream, ptrdiff_t first, pt
 
 /* ------------------------------------------------------------------------------ loops over the flat vector */
 
-/* sum[i] = ((shards[0][i] + shards[1][i]) + shards[2][i]) + ... where shards[s] = gradients + s * stride; at least one
- * shard. sum may be one of the shards. */
-const char *hg_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, float *sum);
+/* sum[i] = ((shards[0][i] + shards[1][i]) + shards[2][i]) + ... where shards[s] = gradients + s * stride, at least one;
+ * with accumulate ((sum[i] + shards[0][i]) + shards[1][i]) + ... Without it sum may be one of the shards. */
+const char *hg_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, bool accumulate,
+                          float *sum);
 
 /* Index of the first element that is infinite or NaN, or -1. A count below 1 is none. */
 ptrdiff_t hg_first_nonfinite(ptrdiff_t count, const float *x);
@@ -388,8 +394,8 @@ void hg_reference_dense_forward(const hg_dense *geometry, const float *x, const 
                                 hg_activation activation, float *y);
 void hg_reference_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
                                       hg_activation gate_activation, const float *gate, float *dx);
-void hg_reference_dense_backward_weight(const hg_dense *geometry, const float *x, const float *dy, float *dweight,
-                                        float *dbias);
+void hg_reference_dense_backward_weight(const hg_dense *geometry, const float *x, const float *dy, bool accumulate,
+                                        float *dweight, float *dbias);
 void hg_reference_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y);
 void hg_reference_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
                                       float *dx);

@@ -169,7 +169,7 @@ static void dense_backward_weight(const void *argument, ptrdiff_t part, ptrdiff_
       const bool tail = o == whole;
       const ptrdiff_t groups = tile_groups(tail ? 1 : whole - o);
       const tile_depth d = {.turns = 1, .n3 = 1, .n2 = 1, .n1 = N, .a1 = I, .ldb = tail ? 16 : O};
-      const hg_output output = {.out = job->dweight + o};
+      const hg_output output = output_column(job->output, o);
       const tiling t = tiling_of(hg_min(DENSE_WEIGHT_BLOCK, last - block), groups);
       for (ptrdiff_t tile = 0; tile < t.tiles; tile++) {
         const ptrdiff_t start = block + tiling_first(t, tile), rows = block + tiling_first(t, tile + 1) - start;

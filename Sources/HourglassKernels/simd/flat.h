@@ -2,22 +2,24 @@
 #include "transcendental.h"
 
 /* Shards are added in order while `groups` times 16 sums stay in registers. */
-INLINE void sum_shards_part(ptrdiff_t shards, ptrdiff_t stride, const float *gradients, float *sum, ptrdiff_t groups,
-                            ptrdiff_t n) {
+INLINE void sum_shards_part(ptrdiff_t shards, ptrdiff_t stride, const float *gradients, bool accumulate, float *sum,
+                            ptrdiff_t groups, ptrdiff_t n) {
   v16 total[4];
-  UNROLL for (ptrdiff_t g = 0; g < groups; g++) total[g] = v16_load_part(gradients + 16 * g, n);
-  for (ptrdiff_t s = 1; s < shards; s++) {
+  const float *first = accumulate ? sum : gradients;
+  UNROLL for (ptrdiff_t g = 0; g < groups; g++) total[g] = v16_load_part(first + 16 * g, n);
+  for (ptrdiff_t s = accumulate ? 0 : 1; s < shards; s++) {
     const float *shard = gradients + s * stride;
     UNROLL for (ptrdiff_t g = 0; g < groups; g++) total[g] += v16_load_part(shard + 16 * g, n);
   }
   UNROLL for (ptrdiff_t g = 0; g < groups; g++) v16_store_part(sum + 16 * g, total[g], n);
 }
 
-static void sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, float *sum) {
+static void sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, bool accumulate,
+                       float *sum) {
   ptrdiff_t i = 0;
-  for (; i + 64 <= count; i += 64) sum_shards_part(shards, stride, gradients + i, sum + i, 4, 16);
-  for (; i + 16 <= count; i += 16) sum_shards_part(shards, stride, gradients + i, sum + i, 1, 16);
-  if (i < count) sum_shards_part(shards, stride, gradients + i, sum + i, 1, count - i);
+  for (; i + 64 <= count; i += 64) sum_shards_part(shards, stride, gradients + i, accumulate, sum + i, 4, 16);
+  for (; i + 16 <= count; i += 16) sum_shards_part(shards, stride, gradients + i, accumulate, sum + i, 1, 16);
+  if (i < count) sum_shards_part(shards, stride, gradients + i, accumulate, sum + i, 1, count - i);
 }
 
 /* Index of the first element of [0, count) whose exponent is all ones, or count. */

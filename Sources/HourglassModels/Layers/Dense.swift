@@ -103,22 +103,25 @@ public struct PlannedDense: PlannedLayer {
   ///
   /// - Parameters:
   ///   - x, dy: input and error of the output of all `samples`.
+  ///   - accumulate: whether the sum goes on from what is there.
   ///   - gradient: the flat vector of gradients.
   public func weightGradient(
-    rows: Range<Int>, samples: Int, x: UnsafePointer<Float>, dy: UnsafePointer<Float>,
+    rows: Range<Int>, samples: Int, x: UnsafePointer<Float>, dy: UnsafePointer<Float>, accumulate: Bool,
     gradient: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>, threads: Int
   ) {
     var geometry = geometry(samples: samples)
     var parallel = Planner.parallel(threads: threads)
     checked(
       hg_dense_backward_weight(
-        &geometry, rows.lowerBound, rows.upperBound, x, dy, gradient + parameterOffset, scratch, &parallel))
+        &geometry, rows.lowerBound, rows.upperBound, x, dy, accumulate, gradient + parameterOffset, scratch, &parallel))
   }
 
   /// The bias gradient, likewise.
-  public func biasGradient(samples: Int, dy: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>) {
+  public func biasGradient(
+    samples: Int, dy: UnsafePointer<Float>, accumulate: Bool, gradient: UnsafeMutablePointer<Float>
+  ) {
     var geometry = geometry(samples: samples)
-    checked(hg_dense_backward_bias(&geometry, dy, gradient + parameterOffset + biasOffset))
+    checked(hg_dense_backward_bias(&geometry, dy, accumulate, gradient + parameterOffset + biasOffset))
   }
 
   /// The rows of the weight as a range of the flat vector.

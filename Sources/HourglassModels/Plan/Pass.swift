@@ -4,7 +4,7 @@ import HourglassKernels
 public struct Pass {
   /// Images in this call.
   public var samples: Int
-  /// Place of the first of them in the minibatch: part of the address of its random numbers.
+  /// Place of the first of them in the step: part of the address of its random numbers.
   public var firstSample: Int
 
   /// Input and output of the layer.
@@ -61,6 +61,6 @@ public struct Pass {
 public enum LatentNoise: Sendable, Equatable, BitwiseCopyable {
   /// None: the latent is its mean.
   case none
-  /// Normal values addressed by (seed, purpose, step, place of the sample in the minibatch).
+  /// Normal values addressed by (seed, purpose, step, place of the sample in the step).
   case drawn(seed: UInt64, purpose: RandomStream.Purpose, step: Int)
 }

@@ -9,6 +9,9 @@
  * has an allocator of its own. */
 int64_t heap_probe_allocations(void);
 
+/* From now on aligned memory comes with all bits set, floats that are no number, and not as the system left it. */
+void heap_probe_soil(void);
+
 /* Blocks that were allocated and not released yet. */
 int64_t heap_probe_live(void);
 

@@ -1,0 +1,122 @@
+import ArgumentParser
+import Foundation
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+/// How training steps scale with cores.
+struct ScalingBenchmark: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "scaling", abstract: "Study how training steps scale with cores.",
+    discussion: """
+      Takes 1, 2, 4, ... cores up to those at hand as workers x threads, in random order, again and again; strong \
+      keeps the minibatch, weak its share for each core. Fails when the weights depend on the division.
+
+      Examples:
+        bench scaling --model conv-vae-28 --output scaling
+        bench scaling --model conv-vae-28 --mode weak --max-workers 8 --json
+        bench scaling --model conv-vae-28 --peer torch
+
+      Columns: medians over the repetitions; speed-up and efficiency refer to one core; parts of the mean worker's \
+      time in a step: forward and backward, dense products, sum over shards, update, waiting for others; how much \
+      longer the slowest worker's forward and backward takes than the mean worker's; largest resident set of a \
+      process that trains with this division alone, with the program and the images in it.
+      """)
+
+  @Option(help: "A model by its name, or all.") var model: String
+  @Option(help: "The same minibatch for all (strong), or one that grows with the cores (weak).")
+  var mode = ScalingStudy.Mode.strong
+  @Option(help: "Most cores, as workers x threads; may be more than are granted. (default: the granted cores)")
+  var maxWorkers: Int?
+  @Option(help: "Samples of a minibatch at one core.") var batchSize = 128
+  @Option(help: "Shards of that minibatch. (default: as training would cut it)") var shards: Int?
+  @Option(help: "Repetitions of each division.") var repetitions = 10
+  @Option(help: "Seconds of steps in each repetition.") var seconds = 1.0
+  @Option(help: "Decides the order of the measurements.") var seed: UInt64 = 1
+  @Option(help: "Measure in turn with torch (PyTorch): its threads, and its processes over gloo.")
+  var peer: ScalingPeers?
+  @Option(help: "A folder for studies; each goes into a folder MODEL-MODE of its own in it.") var output: String?
+  @Flag(help: "One JSON object a model.") var json = false
+
+  private static let mostCores = 1024
+
+  func validate() throws {
+    _ = try models(named: model)
+    if let maxWorkers { try require("--max-workers", maxWorkers, in: 1...Self.mostCores) }
+    try require("--batch-size", batchSize, in: 1...1 << 20)
+    if let shards { try require("--shards", shards, in: 1...batchSize) }
+    try require("--repetitions", repetitions, in: 2...10_000)
+    guard seconds > 0 && seconds <= 3600 else {
+      throw ValidationError("--seconds: wanted more than 0 and at most 3600, found \(seconds)")
+    }
+  }
+
+  private func require(_ flag: String, _ value: Int, in range: ClosedRange<Int>) throws {
+    guard !range.contains(value) else { return }
+    throw ValidationError("\(flag): wanted \(range.lowerBound) to \(range.upperBound), found \(value)")
+  }
+
+  func run() throws {
+    let most = maxWorkers ?? GrantedCores.count
+    let designs = try models(named: model).map {
+      try ScalingDesign(
+        $0, mode: mode, batchSize: batchSize, shards: shards, most: most, repetitions: repetitions, seconds: seconds,
+        seed: seed)
+    }
+    let folders = try designs.map { design in try output.map { try Self.folder("\($0)/\(design.name)") } }
+    let peers = try peer?.start(cores: designs[0].cores) ?? []
+    let machine = MachineBlock.measured()
+    var difference: String?
+    for (design, folder) in zip(designs, folders) {
+      let progress = ProgressLine()
+      let study = try ScalingMeasurement(design, peers: peers).study(on: machine, progress: progress.show)
+      progress.clear()
+      let report = try ScalingReport(study)
+      if let folder { try report.write(to: folder) }
+      say(json ? try bench.json(report) : report.lines.joined(separator: "\n"))
+      difference = difference ?? study.difference
+    }
+    if let difference { throw BenchError(difference) }
+  }
+
+  /// Made where it is missing.
+  static func folder(_ path: String) throws -> String {
+    try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
+    guard FileManager.default.isWritableFile(atPath: path), FileManager.default.isDirectory(path) else {
+      throw ValidationError("--output: wanted a folder that can be written, found \(path)")
+    }
+    return path
+  }
+}
+
+extension ScalingStudy.Mode: ExpressibleByArgument {}
+
+extension ScalingDesign {
+  /// Of the study's folder.
+  fileprivate var name: String { "\(model.name)-\(mode.rawValue)" }
+}
+
+extension FileManager {
+  fileprivate func isDirectory(_ path: String) -> Bool {
+    var isDirectory: ObjCBool = false
+    return fileExists(atPath: path, isDirectory: &isDirectory) && isDirectory.boolValue
+  }
+}
+
+/// How far a study is: one line on standard error, nothing where that is no terminal.
+struct ProgressLine {
+  private let isShown = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
+  private let clock = ContinuousClock()
+  private let start = ContinuousClock().now
+
+  func show(done: Int, of all: Int, next: String) {
+    guard isShown else { return }
+    let seconds = (clock.now - start) / .seconds(1) / Double(max(1, done)) * Double(all - done)
+    let left = done == 0 ? "" : String(format: ", %d:%02d left", Int(seconds) / 60, Int(seconds) % 60)
+    write("\(percent(Double(done) / Double(all))), \(next)\(left)")
+  }
+
+  func clear() { if isShown { write("") } }
+
+  private func write(_ text: String) { FileHandle.standardError.write(Data("\r\u{1B}[K\(text)".utf8)) }
+}

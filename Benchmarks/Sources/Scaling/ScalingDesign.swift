@@ -1,0 +1,74 @@
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+/// What a scaling study measures, how often, and in which order.
+struct ScalingDesign {
+  /// A division of the step with the recipe that it trains.
+  struct Point {
+    let parallel: ParallelPlan
+    let plan: ExecutionPlan
+
+    var cores: Int { parallel.workers * parallel.threads }
+  }
+
+  let model: Autoencoder
+  let mode: ScalingStudy.Mode
+  /// Samples and shards at one core.
+  let batchSize: Int
+  let shards: Int
+  let repetitions: Int
+  /// Of steps measured in a row.
+  let seconds: Double
+  let seed: UInt64
+  /// Numbers of cores, ascending from 1.
+  let cores: [Int]
+  /// Ordered by cores, then by threads.
+  let points: [Point]
+
+  /// - Parameters:
+  ///   - shards: as the batch size makes them by default.
+  ///   - most: cores, which may be more than `granted`.
+  ///
+  /// Errors: `ModelError` where the recipe cannot be, or needs more memory than the machine has.
+  init(
+    _ model: Autoencoder, mode: ScalingStudy.Mode, batchSize: Int, shards: Int? = nil, most: Int,
+    granted: Int = GrantedCores.count, repetitions: Int, seconds: Double, seed: UInt64
+  ) throws(ModelError) {
+    let shards = shards ?? ExecutionPlan.defaultShards(batchSize: batchSize)
+    let cores = Self.cores(upTo: most, granted: granted)
+    var points: [Point] = []
+    for parallel in Self.divisions(of: cores) {
+      let factor = mode == .weak ? parallel.workers * parallel.threads : 1
+      let plan = try ExecutionPlan(model, batchSize: factor * batchSize, shards: factor * shards)
+      try PlannedMemory(training: plan, parallel: parallel).check(plan)
+      points.append(Point(parallel: parallel, plan: plan))
+    }
+    (self.model, self.mode, self.batchSize, self.shards) = (model, mode, batchSize, shards)
+    (self.repetitions, self.seconds, self.seed) = (repetitions, seconds, seed)
+    (self.cores, self.points) = (cores, points)
+  }
+
+  /// Samples of a minibatch for so many cores.
+  func batchSize(cores: Int) -> Int { mode == .weak ? cores * batchSize : batchSize }
+
+  /// 1, 2, 4, ... and `most`, with the granted cores where they are no more than that.
+  static func cores(upTo most: Int, granted: Int) -> [Int] {
+    let powers = sequence(first: 1) { $0 * 2 }.prefix { $0 <= most }
+    return Set(powers + [min(granted, most), most]).sorted()
+  }
+
+  /// All workers x threads with both among `cores` and no more of them together than its last.
+  static func divisions(of cores: [Int]) -> [ParallelPlan] {
+    let most = cores.last ?? 1
+    let all = cores.flatMap { workers in cores.map { ParallelPlan(workers: workers, threads: $0) } }
+    return all.filter { $0.workers * $0.threads <= most }.sorted {
+      ($0.workers * $0.threads, $0.threads) < ($1.workers * $1.threads, $1.threads)
+    }
+  }
+
+  /// 0, 1, ... in the order in which a repetition takes them.
+  func order(of count: Int, repetition: Int) -> [Int] {
+    BatchOrder(count: count, batchSize: count, seed: seed).permutation(epoch: repetition).map(Int.init)
+  }
+}

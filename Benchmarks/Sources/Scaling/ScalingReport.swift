@@ -1,0 +1,102 @@
+import Foundation
+import HourglassData
+import HourglassModels
+
+/// A study with all that follows from it: intervals, fits, and the simulation of more cores.
+struct ScalingReport: Encodable {
+  /// A measured point.
+  struct Row: Encodable {
+    var workers: Int
+    var threads: Int
+    var seconds: Interval
+    var samplesPerSecond: Interval
+    /// Of samples a second, over those of the first point.
+    var speedup: Interval
+    /// Speed-up over cores.
+    var efficiency: Interval
+    var hasSameBits: Bool
+  }
+
+  struct PeerRow: Encodable {
+    var name: String
+    var cores: Int
+    var seconds: Interval
+    var samplesPerSecond: Interval
+    /// Over the peer's own first point.
+    var speedup: Interval
+    /// Our samples a second with as many cores and one thread in each worker, over the peer's; nil where not measured.
+    var ratio: Interval?
+  }
+
+  let study: ScalingStudy
+  let points: [Row]
+  let peers: [PeerRow]
+  let fits: ScalingFits
+  /// nil where the study lacks the points 1 x 1 and 2 x 1.
+  let simulation: StepSimulation?
+
+  /// - Parameter study: at least one point.
+  ///
+  /// Errors: `BenchError` where the study's model has no name among those that Hourglass knows.
+  init(_ study: ScalingStudy) throws {
+    guard let model = ModelCatalog.model(study.model) else {
+      let known = ModelCatalog.models.map(\.name).joined(separator: ", ")
+      throw BenchError("the study is of the model \(study.model); wanted one of \(known)")
+    }
+    let peerPoints = study.peers.flatMap(\.points)
+    let bootstrap = Bootstrap(study.points.map(\.seconds) + peerPoints.map(\.seconds), seed: study.seed)
+    let sizes = (study.points.map(\.batchSize) + peerPoints.map(\.batchSize)).map(Double.init)
+
+    self.study = study
+    points = study.points.enumerated().map { i, point in
+      let figures = bootstrap.intervals { seconds in
+        let speedup = sizes[i] / seconds[i] / (sizes[0] / seconds[0])
+        return [seconds[i], sizes[i] / seconds[i], speedup, speedup / Double(point.cores)]
+      }
+      return Row(
+        workers: point.workers, threads: point.threads, seconds: figures[0], samplesPerSecond: figures[1],
+        speedup: figures[2], efficiency: figures[3], hasSameBits: study.isEqual(point))
+    }
+    let single = study.points.indices.filter { study.points[$0].threads == 1 }
+    let fitted = single.filter { study.isGranted(study.points[$0]) }
+    var next = study.points.count
+    peers = study.peers.flatMap { peer in
+      let first = next
+      return peer.points.map { point in
+        defer { next += 1 }
+        let ours = single.first { study.points[$0].cores == point.cores }
+        let figures = bootstrap.intervals { [i = next] seconds in
+          let rate = sizes[i] / seconds[i]
+          let ratio = ours.map { sizes[$0] / seconds[$0] / rate }
+          return [seconds[i], rate, rate / (sizes[first] / seconds[first]), ratio ?? 0]
+        }
+        return PeerRow(
+          name: peer.name, cores: point.cores, seconds: figures[0], samplesPerSecond: figures[1], speedup: figures[2],
+          ratio: ours == nil ? nil : figures[3])
+      }
+    }
+    fits = ScalingFits(fitted.map { study.points[$0] }, mode: study.mode, bootstrap, place: fitted)
+    simulation = try StepSimulation(study, model: model)
+  }
+
+  /// The rows with one thread in each worker, of which the curves are drawn.
+  var curve: [Row] { points.filter { $0.threads == 1 } }
+  /// The row of most samples a second.
+  var best: Row { points.max { $0.samplesPerSecond.value < $1.samplesPerSecond.value } ?? points[0] }
+
+  /// Writes study.json, points.csv, study.md, index.html and the plots into a folder, which is made where it is missing;
+  /// each file is the old one or the new one, whole.
+  func write(to folder: String) throws {
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+    let pictures = pictures.map { ("\($0.name).svg", $0.svg) }
+    let files = [
+      ("study.json", try json(self) + "\n"), ("points.csv", csv), ("study.md", markdown), ("index.html", page),
+    ]
+    for (name, text) in pictures + files { try AtomicFile.write(text, to: "\(folder)/\(name)") }
+  }
+}
+
+extension ScalingStudy {
+  /// Whether each worker had a core; others tell nothing about more cores.
+  func isGranted(_ point: Point) -> Bool { point.cores <= max(1, machine.grantedCores) }
+}

@@ -1,0 +1,168 @@
+import Foundation
+import HourglassModels
+import HourglassTraining
+
+/// What the calibrated model of a step says of more cores than were measured.
+struct StepSimulation: Encodable {
+  struct Scenario: Encodable {
+    /// Of one core; of more in a weak study, p times as many.
+    var batchSize: Int
+    var shards: Int
+    var points: [Point]
+    /// A sentence.
+    var bend: String
+  }
+
+  struct Point: Encodable {
+    var step: StepModel.Step
+    var batchSize: Int
+    var shards: Int
+    var samplesPerSecond: Double
+    /// Of samples a second, over those of the same scenario on one core.
+    var speedup: Double
+    var efficiency: Double
+    /// A clause about the largest loss.
+    var limit: String
+  }
+
+  /// A measured point, simulated.
+  struct Check: Encodable {
+    var workers: Int
+    /// Seconds of a step.
+    var measured: Double
+    var predicted: Double
+    /// predicted / measured - 1.
+    var error: Double
+    /// The model was calibrated with this point, so its error says little.
+    var isCalibration: Bool
+  }
+
+  var model: StepModel
+  var assumptions: [String]
+  var checks: [Check]
+  /// The measured recipe first.
+  var scenarios: [Scenario]
+
+  static let workers = [1, 2, 4, 8, 16, 32, 64, 128]
+}
+
+extension StepSimulation {
+  /// nil where the study has no point to calibrate the model with.
+  init?(_ study: ScalingStudy, model: Autoencoder) throws {
+    guard let costs = try StepModel(study, model: model) else { return nil }
+    self.model = costs
+    assumptions = Self.assumptions(study.machine, costs)
+    checks = try study.points.filter { $0.threads == 1 && study.isGranted($0) }.map { point in
+      let plan = try ExecutionPlan(model, batchSize: point.batchSize, shards: point.shards)
+      let (measured, predicted) = (
+        Samples(point.seconds).median, costs.step(plan, workers: point.workers).seconds
+      )
+      return Check(
+        workers: point.workers, measured: measured, predicted: predicted, error: predicted / measured - 1,
+        isCalibration: point.workers <= 2)
+    }
+    let first = study.points[0]
+    var recipes = [(batchSize: first.batchSize, shards: first.shards)]
+    if study.mode == .strong, let most = Self.workers.last, first.shards < most {
+      let perShard = (first.batchSize + first.shards - 1) / first.shards
+      if first.batchSize > first.shards { recipes.append((first.batchSize, min(most, first.batchSize))) }
+      recipes.append((most * perShard, most))
+    }
+    scenarios = try recipes.map { recipe in
+      try Scenario(costs, model, batchSize: recipe.batchSize, shards: recipe.shards, mode: study.mode)
+    }
+  }
+
+  private static func assumptions(_ machine: MachineBlock, _ costs: StepModel) -> [String] {
+    let ceiling = "\(fixed(costs.ceiling / 1e9, 0)) GB/s"
+    return [
+      "All cores are alike, and from two on each is as fast as each of the two that were measured together: clocks "
+        + "that fall with more cores, sockets, NUMA and cores that share a unit are not in the model.",
+      StepModel.isSaturated(machine)
+        ? "Memory serves all cores together at most at the \(ceiling) that \(machine.grantedCores) cores reached "
+          + "here, less than so many times one core."
+        : "Memory serves one core at \(fixed(costs.bandwidth / 1e9, 1)) GB/s and all together at most at \(ceiling): "
+          + "the measured cores did not exhaust theirs, so this ceiling is assumed, not measured.",
+      "Sums and updates move their bytes through memory, though a cache may hold some of them: where they reach the "
+        + "ceiling, the prediction is cautious. Matrices of dense layers that fit into half of the last cache come from "
+        + "there, for each core as fast as memory is for one.",
+      "A sample costs the same in a shard of any size, but for the matrices of dense layers, which every turn of "
+        + "shards reads anew. Chunks smaller than those measured may be slower.",
+      "Each worker prepares its own copy of the filters, \(significant(costs.preparedBytes / 2e6)) MB, at the bandwidth "
+        + "of one core.",
+      "A worker starts \(significant(costs.latency * 1e6)) us after its signal, and the caller spends "
+        + "\(significant(costs.signal * 1e6)) us on each signal, one after the other. The measured wake-up is the sum of "
+        + "both; how it divides is assumed.",
+      "Workers differ by chance as the two measured ones do, with a logistic distribution of scale "
+        + "\(fixed(costs.spread * 100, 2)) %. Nobody else computes on the cores.",
+      "Workers beyond the shards have nothing to do in the first phase; training would give their cores to OpenMP "
+        + "threads inside the other workers, which is not simulated.",
+    ]
+  }
+}
+
+extension StepSimulation.Scenario {
+  init(
+    _ costs: StepModel, _ model: Autoencoder, batchSize: Int, shards: Int, mode: ScalingStudy.Mode
+  ) throws {
+    (self.batchSize, self.shards) = (batchSize, shards)
+    points = []
+    for workers in StepSimulation.workers {
+      let factor = mode == .weak ? workers : 1
+      let plan = try ExecutionPlan(model, batchSize: factor * batchSize, shards: factor * shards)
+      let step = costs.step(plan, workers: workers)
+      let rate = Double(plan.batchSize) / step.seconds
+      let speedup = rate / (points.first?.samplesPerSecond ?? rate)
+      points.append(
+        StepSimulation.Point(
+          step: step, batchSize: plan.batchSize, shards: plan.shards, samplesPerSecond: rate, speedup: speedup,
+          efficiency: speedup / Double(workers), limit: step.limit(plan)))
+    }
+    bend = Self.bend(points)
+  }
+
+  /// Where doubling the workers gives less than one and a half times as many samples a second.
+  private static func bend(_ points: [StepSimulation.Point]) -> String {
+    func number(_ point: StepSimulation.Point) -> String { fixed(point.samplesPerSecond, 0) }
+    let best = points.max { $0.samplesPerSecond < $1.samplesPerSecond } ?? points[0]
+    let most = "The highest rate is \(number(best)) samples/s, on \(best.step.workers) cores."
+    guard let place = points.indices.dropFirst().first(where: { points[$0].speedup < 1.5 * points[$0 - 1].speedup })
+    else {
+      let last = points[points.count - 1]
+      return "No bend up to \(last.step.workers) cores, where the efficiency is \(fixed(last.efficiency, 2)) and "
+        + "\(last.limit). \(most)"
+    }
+    let (before, after) = (points[place - 1], points[place])
+    return "The curve bends beyond \(before.step.workers) core\(before.step.workers == 1 ? "" : "s"): "
+      + "\(after.step.workers) are \(fixed(after.speedup / before.speedup, 2)) times as fast, because \(after.limit). "
+      + most
+  }
+}
+
+extension StepModel.Step {
+  /// The largest loss, as a clause.
+  func limit(_ plan: ExecutionPlan) -> String {
+    let used = (plan.batchSize + plan.samplesPerShard - 1) / plan.samplesPerShard
+    let shards = "\(used) shard\(used == 1 ? "" : "s")"
+    let last =
+      if workers > used {
+        "waits for others: \(shards) feed \(used) of \(workers) workers"
+      } else if used % workers != 0 {
+        "waits for the last shard: \(shards) over \(workers) workers"
+      } else {
+        "waits for the slowest worker"
+      }
+    let losses = [
+      (crowding, "is lost, as cores beside others are slower than one alone"),
+      (preparation, "goes into filters that every worker prepares for itself"),
+      (matrices, "goes into reading the matrices of dense layers, once for every turn of shards"),
+      (memory, "waits for memory in sums and updates"), (wakeUps, "passes before workers are awake"),
+      (lastShard, last), (lastSlice, "waits for the last slice of sums and updates"),
+      (serial, "is work of the caller alone"),
+    ]
+    guard let (loss, clause) = losses.max(by: { $0.0 < $1.0 }), loss >= 0.01 * seconds else {
+      return "no loss takes more than 1 % of the step"
+    }
+    return "\(fixed(100 * loss / seconds, 0)) % of the step \(clause)"
+  }
+}

@@ -1,0 +1,34 @@
+/* What Linux offers for the calling thread and Swift does not see: variadic calls, and those that glibc declares only
+ * for who defines _GNU_SOURCE. */
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+enum { AFFINITY_WORD_BITS = 8 * sizeof(unsigned long), AFFINITY_WORDS = 8192 / AFFINITY_WORD_BITS };
+
+typedef struct affinity_mask {
+  unsigned long words[AFFINITY_WORDS];
+} affinity_mask;
+
+/* The cores that the calling thread may run on, in order: as many as fit into `cores`. Answers their number, or 0 where
+ * the system does not say. */
+static inline ptrdiff_t affinity_cores(ptrdiff_t *cores, ptrdiff_t most) {
+  affinity_mask mask = {{0}};
+  if (syscall(SYS_sched_getaffinity, 0, sizeof mask, &mask) < 0) return 0;
+  ptrdiff_t count = 0;
+  for (ptrdiff_t core = 0; core < AFFINITY_WORDS * AFFINITY_WORD_BITS && count < most; core++)
+    if (mask.words[core / AFFINITY_WORD_BITS] >> core % AFFINITY_WORD_BITS & 1) cores[count++] = core;
+  return count;
+}
+
+/* Binds the calling thread to cores[thread]; where the system refuses, it stays as it was. */
+static inline void affinity_bind(void *cores, ptrdiff_t thread) {
+  affinity_mask mask = {{0}};
+  const ptrdiff_t core = ((const ptrdiff_t *)cores)[thread];
+  mask.words[core / AFFINITY_WORD_BITS] = 1ul << core % AFFINITY_WORD_BITS;
+  syscall(SYS_sched_setaffinity, 0, sizeof mask, &mask);
+}
+
+/* Names the calling thread, 15 bytes at most, for ps, top and debuggers; threads that it starts inherit the name. */
+static inline void thread_name(const char *name) { prctl(PR_SET_NAME, name); }

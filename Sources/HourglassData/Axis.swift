@@ -1,0 +1,85 @@
+import Foundation
+
+/// One axis: a range of values on a range of pixels, with round ticks.
+package struct Axis {
+  package let ticks: [Double]
+  /// The values at the ends.
+  package let low, high: Double
+  private let (start, end): (Double, Double)
+  /// Between ticks; nil on a logarithmic axis.
+  private let step: Double?
+
+  /// Ticks at multiples of 1, 2 or 5 times a power of ten. A widened axis reaches from tick to tick, the other from the
+  /// least to the greatest value.
+  package init(_ values: [Double], from start: Double, to end: Double, ticks wanted: Int, widened: Bool) {
+    (self.start, self.end) = (start, end)
+    var (low, high) = (values.min() ?? 0, values.max() ?? 1)
+    if low == high {
+      let half = max(abs(low) / 2, 0.5)
+      (low, high) = (low - half, high + half)
+    }
+    let step = Self.roundStep((high - low) / Double(wanted))
+    self.step = step
+    // A range that is a whole number of steps but for rounding keeps its last tick.
+    let (first, last) = (low / step, high / step)
+    let (lowTick, highTick) =
+      widened
+      ? ((first + 1e-9).rounded(.down), (last - 1e-9).rounded(.up))
+      : ((first - 1e-9).rounded(.up), (last + 1e-9).rounded(.down))
+    (self.low, self.high) = widened ? (lowTick * step, highTick * step) : (low, high)
+    ticks = stride(from: lowTick, through: highTick, by: 1).map { $0 * step }
+  }
+
+  /// Positive values, every factor of ten equally long, ticks at 1, 2 and 5 times each power of ten: from the tick below
+  /// the least value to a quarter beyond the greatest.
+  package init(decades values: [Double], from start: Double, to end: Double) {
+    let least = values.min() ?? 1
+    let power = pow(10, floor(log10(least)))
+    let low = power * ([5, 2].first { $0 * power <= least } ?? 1)
+    let high = (values.max() ?? 10) * 1.25
+    let powers = Int(floor(log10(low)))...Int(ceil(log10(high)))
+    let ticks = powers.flatMap { power in [1.0, 2, 5].map { $0 * pow(10, Double(power)) } }
+    self.init(ticks, low: low, high: high, start, end)
+  }
+
+  /// Positive values, every doubling equally long, ticks at the powers of two. A widened axis reaches from tick to tick;
+  /// values may lie beyond by a thirtieth of a doubling, so that 0.99 does not ask for a tick at 0.5.
+  package init(doublings values: [Double], from start: Double, to end: Double, widened: Bool) {
+    let (least, greatest) = (log2(values.min() ?? 1), log2(values.max() ?? 2))
+    let (first, last) = (floor(least + 1.0 / 30), ceil(greatest - 1.0 / 30))
+    let ticks = stride(from: first, through: last, by: 1).map { exp2($0) }
+    if widened && first < last {
+      self.init(ticks, low: exp2(first), high: exp2(last), start, end)
+    } else {
+      let margin = least == greatest ? 0.5 : 0
+      self.init(ticks, low: exp2(least - margin), high: exp2(greatest + margin), start, end)
+    }
+  }
+
+  private init(_ ticks: [Double], low: Double, high: Double, _ start: Double, _ end: Double) {
+    self.ticks = ticks.filter { $0 >= low * 0.999 && $0 <= high * 1.001 }
+    (self.low, self.high, self.start, self.end, step) = (low, high, start, end, nil)
+  }
+
+  /// The least of 1, 2, 5, 10 times a power of ten that is not below `value`.
+  static func roundStep(_ value: Double) -> Double {
+    let power = pow(10, floor(log10(value)))
+    return power * ([1, 2, 5].first { $0 * power >= value * (1 - 1e-9) } ?? 10)
+  }
+
+  package func place(_ value: Double) -> Double {
+    let share = step == nil ? log(value / low) / log(high / low) : (value - low) / (high - low)
+    return start + share * (end - start)
+  }
+
+  /// Finite, and positive where the axis is logarithmic.
+  package func holds(_ value: Double) -> Bool { value.isFinite && (step != nil || value > 0) }
+
+  /// As many decimals as the step has; powers of ten where that would be long.
+  package func label(_ tick: Double) -> String {
+    guard let step else { return String(format: "%g", tick) }
+    let largest = max(abs(low), abs(high))
+    if largest >= 1e7 || step < 1e-6 { return String(format: "%.2g", tick) }
+    return String(format: "%.\(max(0, Int((-log10(step) - 1e-9).rounded(.up))))f", tick == 0 ? 0 : tick)
+  }
+}

@@ -1,0 +1,39 @@
+import CThreads
+import HourglassKernels
+import HourglassModels
+
+/// Which cores the threads of a step are bound to: it decides the speed of a run, never its numbers.
+public enum CoreBinding: String, Codable, Sendable, CaseIterable {
+  /// The system moves threads as it likes.
+  case none
+  /// Neighbours: thread t of worker w on core w T + t of those that the process may use, T threads in a worker.
+  case close
+  /// The same order, evenly spaced over those cores.
+  case spread
+
+  /// The core of each of `count` threads, worker after worker; more threads than cores begin again with the first core.
+  func places(_ count: Int, on cores: [Int]) -> [Int] {
+    (0..<count).map { thread in
+      let isSpaced = self == .spread && count <= cores.count
+      return cores[isSpaced ? thread * cores.count / count : thread % cores.count]
+    }
+  }
+}
+
+extension ParallelPlan {
+  /// Lets the calling worker found its OpenMP team, which allocates, and binds the team's threads.
+  ///
+  /// The runtime gives a thread back all cores of the process when it first enters a parallel region, and leaves it
+  /// alone afterwards: so each thread binds itself inside the first one.
+  func foundTeam(worker: Int) {
+    var parallel = hg_parallel(
+      size: MemoryLayout<hg_parallel>.size, threads: threads, parallel_for: nil, context: nil)
+    guard binding != .none else { return checked(hg_on_each_thread(&parallel, { _, _ in }, nil)) }
+    var places = binding.places(workers * threads, on: GrantedCores.allowed)
+    places[(worker * threads)...].withUnsafeMutableBufferPointer { own in
+      checked(hg_on_each_thread(&parallel, affinity_bind, own.baseAddress))
+      // Without OpenMP the calling thread went through the places of all.
+      affinity_bind(own.baseAddress, 0)
+    }
+  }
+}

@@ -1,0 +1,182 @@
+import Foundation
+import HourglassModels
+import Testing
+
+@testable import HourglassTraining
+@testable import bench
+
+@Suite struct StepModelTests {
+  /// Convolutions alone, or a plan with products.
+  private func plan(_ name: String = "conv-vae-28", batchSize: Int = 128, shards: Int = 16) throws -> ExecutionPlan {
+    try ExecutionPlan(try #require(ModelCatalog.model(name)), batchSize: batchSize, shards: shards)
+  }
+
+  /// A core that does nothing but forward and backward, a sample in a second, and has memory without limit.
+  private func model(_ change: (inout StepModel) -> Void = { _ in }) -> StepModel {
+    let rates = StepModel.Rates(sample: 1, product: 0, sum: 0, update: 0)
+    var model = StepModel(
+      alone: rates, together: rates, serial: 0, preparedBytes: 0, latency: 0, signal: 0, spread: 0, bandwidth: 1e30,
+      ceiling: 1e40, lastCache: 0)
+    change(&model)
+    return model
+  }
+
+  @Test("without losses, the speed-up is the number of workers that divides the shards")
+  func ideal() throws {
+    for (batchSize, shards) in [(128, 16), (96, 96), (1024, 64)] {
+      let plan = try plan(batchSize: batchSize, shards: shards)
+      for workers in 1...shards where shards % workers == 0 {
+        let step = model().step(plan, workers: workers)
+        #expect(abs(Double(batchSize) / step.seconds - Double(workers)) < 1e-9 * Double(workers))
+        #expect(step.lastShard < 1e-9 * step.seconds)
+      }
+    }
+  }
+
+  @Test("shards are handed out whole: the step takes as long as the most that one worker gets")
+  func shardsAreWhole() throws {
+    let plan = try plan()
+    for workers in 1...40 {
+      let most = (16 + workers - 1) / workers
+      #expect(model().step(plan, workers: workers).seconds == Double(8 * most), "\(workers)")
+    }
+    // 100 samples in 16 shards: 14 of 7 and one of 2.
+    #expect(model().step(try self.plan(batchSize: 100), workers: 16).seconds == 7)
+    #expect(model().step(plan, workers: 12).limit(plan).contains("the last shard: 16 shards over 12 workers"))
+    #expect(
+      model().step(plan, workers: 32).limit(plan)
+        == "50 % of the step waits for others: 16 shards feed 16 of 32 workers")
+  }
+
+  @Test("the caller signals the others one by one in both phases")
+  func wakeUps() throws {
+    let plan = try plan()
+    let idle = model {
+      $0.alone.sample = 0
+      $0.together.sample = 0
+      ($0.signal, $0.latency) = (3, 50)
+    }
+    #expect(idle.step(plan, workers: 1).seconds < 1e-9)
+    for workers in 2...9 {
+      #expect(abs(idle.step(plan, workers: workers).seconds - 2 * Double(3 * (workers - 1) + 50)) < 1e-9)
+    }
+  }
+
+  @Test("what cannot be divided stays: the caller's part, and preparation in every worker")
+  func fixedParts() throws {
+    let plan = try plan()
+    let slow = model {
+      $0.serial = 5
+      ($0.preparedBytes, $0.bandwidth) = (20, 10)
+      // So little that matrices of dense layers are free.
+      $0.ceiling = 1e40
+    }
+    let dense = try self.plan("conv-ae-28")
+    #expect(dense.products.isEmpty == false)
+    for workers in [1, 2, 16] {
+      let step = slow.step(plan, workers: workers)
+      #expect(step.serial == 5 && abs(step.preparation - 2) < 1e-12)
+    }
+  }
+
+  @Test("an update cannot be faster than the memory of all cores together")
+  func ceiling() throws {
+    let plan = try plan()
+    let bound = model {
+      $0.alone = StepModel.Rates(sample: 0, product: 0, sum: 0, update: StepModel.updateBytes / 10)
+      $0.together = $0.alone
+      ($0.bandwidth, $0.ceiling) = (1e30, 40)
+    }
+    let sizes = TrainingStep.slices(of: plan).map { Double($0.parameters) }
+    let bytes = StepModel.updateBytes * sizes.reduce(0, +)
+    let slice = StepModel.updateBytes * (sizes.max() ?? 0) / 10
+    let without = model {
+      $0.alone.sample = 0
+      $0.together.sample = 0
+      $0.ceiling = 40
+    }
+    for workers in [1, 2, 4, 8, 64] {
+      let seconds = bound.step(plan, workers: workers).seconds - without.step(plan, workers: workers).seconds
+      let least = bytes / min(40, 10 * Double(workers))
+      #expect(seconds > least * (1 - 1e-9) && seconds < least + slice * max(1, Double(workers) / 4), "\(workers)")
+    }
+    #expect(bound.step(plan, workers: 4).memory == 0 && bound.step(plan, workers: 8).memory > 0)
+  }
+
+  @Test("each turn reads the matrices of dense layers, at the ceiling of memory where no cache holds them")
+  func matrices() throws {
+    let plan = try plan()
+    let bytes = 2 * 4 * Double(plan.products.reduce(0) { $0 + $1.layer.multiplyAdds })
+    for (cache, rate) in [(bytes, 10.0), (bytes / 2, 40.0 / 16)] {
+      let reading = model {
+        $0.alone.sample = 0
+        $0.together.sample = 0
+        ($0.bandwidth, $0.ceiling, $0.lastCache) = (10, 40, cache)
+      }
+      let step = reading.step(plan, workers: 16)
+      #expect(abs(step.matrices / (bytes / rate) - 1) < 1e-12 && abs(step.seconds / step.matrices - 1) < 1e-12)
+    }
+    // Arithmetic that takes longer hides it.
+    #expect(model { ($0.bandwidth, $0.ceiling) = (1e12, 1e12) }.step(plan, workers: 2).matrices == 0)
+  }
+
+  @Test("all parameters are in the slices of phase 2, once")
+  func slices() throws {
+    for model in ModelCatalog.models {
+      let plan = try ExecutionPlan(model, batchSize: 16)
+      let slices = TrainingStep.slices(of: plan)
+      let products = plan.products.reduce(0) { $0 + $1.layer.multiplyAdds }
+      #expect(slices.filter(\.isProduct).reduce(0) { $0 + $1.parameters } == products)
+      let sharded = plan.shardedCount + plan.products.reduce(0) { $0 + $1.layer.output.count }
+      #expect(slices.filter { !$0.isProduct }.reduce(0) { $0 + $1.parameters } == sharded)
+    }
+  }
+
+  private func calibrated(_ study: ScalingStudy) throws -> (StepModel, Autoencoder) {
+    let model = try #require(ModelCatalog.model(study.model))
+    return (try #require(try StepModel(study, model: model)), model)
+  }
+
+  @Test("the parts of a simulated step add up to it", arguments: ScalingStudy.Mode.allCases)
+  func sum(mode: ScalingStudy.Mode) throws {
+    let (costs, model) = try calibrated(ScalingFixture.study(mode))
+    for workers in [1, 2, 3, 16, 48, 128] {
+      let step = costs.step(try ExecutionPlan(model, batchSize: 256), workers: workers)
+      let losses = step.crowding + step.preparation + step.matrices + step.memory
+      let waits = step.wakeUps + step.lastShard + step.lastSlice
+      #expect(abs(step.work + losses + waits + step.serial - step.seconds) < 1e-12)
+      #expect(step.work > 0 && waits >= 0)
+    }
+  }
+
+  private func simulated(_ study: ScalingStudy) throws -> StepSimulation? {
+    try StepSimulation(study, model: try #require(ModelCatalog.model(study.model)))
+  }
+
+  @Test("the points of calibration come out as they were measured")
+  func calibration() throws {
+    let simulation = try #require(try simulated(ScalingFixture.study(deviation: 0)))
+    #expect(simulation.checks.map(\.workers) == [1, 2, 4, 8, 16])
+    #expect(simulation.checks.map(\.isCalibration) == [true, true, false, false, false])
+    // The parts of one core add up to its step, and each is calibrated alone.
+    #expect(abs(simulation.checks[0].error) < 1e-9)
+    #expect(abs(simulation.checks[1].error) < 0.005)
+  }
+
+  @Test("more cores never cost work, and without a second worker there is nothing to calibrate with")
+  func scenarios() throws {
+    let simulation = try #require(try simulated(ScalingFixture.study()))
+    #expect(simulation.scenarios.map { [$0.batchSize, $0.shards] } == [[128, 16], [128, 128], [1024, 128]])
+    for scenario in simulation.scenarios {
+      #expect(scenario.points.map(\.step.workers) == StepSimulation.workers && scenario.points[0].speedup == 1)
+      for point in scenario.points { #expect(point.efficiency < 1.0 + 1e-9) }
+    }
+    // 16 shards feed no more than 16 workers; a larger minibatch feeds all.
+    #expect(simulation.scenarios[0].bend.contains("bends beyond 16 cores: 32"))
+    #expect(simulation.scenarios[0].bend.contains("16 shards feed 16 of 32 workers"))
+    #expect(simulation.scenarios[2].points[7].speedup > 2 * simulation.scenarios[0].points[7].speedup)
+    let weak = try #require(try simulated(ScalingFixture.study(.weak)))
+    #expect(weak.scenarios.count == 1 && weak.scenarios[0].points[7].batchSize == 128 * 128)
+    #expect(try simulated(ScalingFixture.study(most: 1)) == nil)
+  }
+}
