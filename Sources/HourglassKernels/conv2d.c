@@ -183,12 +183,14 @@ ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_para
 
 static void gather(const hg_geometry2d *geometry, const float *in, const float *filter, hg_output output,
                    const hg_parallel *parallel) {
+  if (geometry->samples == 0) return; /* else an image of any height would be walked for nothing */
   const hg_gather_job job = {geometry, false, in, filter, output};
   hg_run(hg_kernels_in_use()->gather, &job, parallel);
 }
 
 static void scatter(const hg_geometry2d *geometry, const float *in, const float *filter, hg_output output,
                     float *scratch, const hg_parallel *parallel) {
+  if (geometry->samples == 0) return;
   if (in_strips(geometry)) {
     const hg_strips_job job = {geometry, in, filter, output, scratch};
     hg_run(hg_kernels_in_use()->strips, &job, parallel);
