@@ -10,6 +10,8 @@ export HOURGLASS_DATA
 DEMO ?= --epochs 8 --batch-size 64 --learning-rate 0.002 --beta 0.5
 # Only the tests whose name matches, in `test` and `sanitize`: make test FILTER=Conv2D
 FILTER ?=
+# How often `stress` is repeated, each time with another seed.
+ROUNDS ?= 20
 # Arguments of one measurement instead of all of them: make bench BENCH="kernels --help"
 BENCH ?=
 # Arguments of one scaling study instead of the standard ones: make scaling SCALING="--model conv-ae-32 --mode weak"
@@ -81,6 +83,9 @@ sanitize: setup ## all tests under the thread, address and undefined-behaviour s
 fuzz: ## every kernel on arbitrary arguments under sanitizers, by libFuzzer; SECONDS=600
 	Scripts/fuzz $(or $(SECONDS),600)
 
+stress: setup ## kill a run twenty times at random moments and resume it with other divisions, ROUNDS=20 times
+	HOURGLASS_STRESS=$(ROUNDS) swift test --filter StressTests
+
 library: ## the kernels as a C library, in .build/library; CC=clang, OPENMP=0; needs no Swift
 	$(LIBRARY) library
 
@@ -107,5 +112,5 @@ setup:
 	$(if $(NO_SWIFT),$(error $(NO_SWIFT)))
 	@Scripts/setup
 
-.PHONY: help demo test build check format bench scaling bench-baseline bench-compare sanitize fuzz library amalgamate \
-  install   uninstall clean setup
+.PHONY: help demo test build check format bench scaling bench-baseline bench-compare sanitize stress fuzz library \
+  amalgamate install uninstall clean setup

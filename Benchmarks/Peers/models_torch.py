@@ -1,4 +1,4 @@
-"""The four flagship models in PyTorch, with the parameter names and shapes that Hourglass writes.
+"""The models that have a name in PyTorch, with the parameter names and shapes that Hourglass writes.
 
 Indices of encoder and decoder are places in the list: a fused activation does not count and there is no flatten,
 because a dense layer flattens what it reads, in the order C, H, W.
@@ -38,6 +38,19 @@ class Dense(nn.Linear):
 
     def forward(self, x):
         return self.activation(super().forward(x.flatten(1)))
+
+
+class GaussianNoise(nn.Module):
+    """x + deviation e while training; e is `noise` where somebody set it."""
+
+    def __init__(self, deviation):
+        super().__init__()
+        self.deviation, self.noise = deviation, None
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        return x + self.deviation * (torch.randn_like(x) if self.noise is None else self.noise)
 
 
 class GaussianLatent(nn.Module):
@@ -91,8 +104,9 @@ def reshape(height, width, channels):
     return nn.Unflatten(1, (channels, height, width))
 
 
-def conv_ae_28():
+def conv_ae_28(noise=()):
     return Autoencoder((28, 28, 1), "squaredError", [
+        *noise,
         Conv2D(1, 32, 3, 1, "relu"), nn.MaxPool2d(2),       # 14 x 14 x 32
         Conv2D(32, 64, 3, 1, "relu"), nn.MaxPool2d(2),      #  7 x  7 x 64
     ], Dense(3136, 64), [
@@ -100,6 +114,10 @@ def conv_ae_28():
         ConvTranspose2D(64, 32, 4, 2, "relu"),              # 14 x 14 x 32
         ConvTranspose2D(32, 1, 4, 2, "sigmoid"),            # 28 x 28 x  1
     ])
+
+
+def conv_dae_28():
+    return conv_ae_28(noise=[GaussianNoise(0.3)])
 
 
 def conv_vae_28():
@@ -143,4 +161,5 @@ def conv_vae_64():
     ])
 
 
-MODELS = {"conv-ae-28": conv_ae_28, "conv-vae-28": conv_vae_28, "conv-ae-32": conv_ae_32, "conv-vae-64": conv_vae_64}
+MODELS = {"conv-ae-28": conv_ae_28, "conv-dae-28": conv_dae_28, "conv-vae-28": conv_vae_28, "conv-ae-32": conv_ae_32,
+          "conv-vae-64": conv_vae_64}

@@ -29,11 +29,13 @@ def images(folder, name):
 @torch.no_grad()
 def measure(model, data):
     total = 0.0
+    model.eval()
     for x in data.split(500):
         if model.latent_units:
             total += model.loss(x, torch.randn(len(x), model.latent_units)).item() * len(x)
         else:
             total += F.mse_loss(model.reconstruct(x), x).item() * len(x)
+    model.train()
     return total / len(data)
 
 

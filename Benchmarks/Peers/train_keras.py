@@ -36,6 +36,8 @@ def pooled(*filters):
 MODELS = {
     "conv-ae-28": lambda: ((28, 28, 1), pooled(32, 64), 64, False, [
         L.Dense(3136, **RELU), L.Reshape((7, 7, 64)), transpose(32), transpose(1, "sigmoid")]),
+    "conv-dae-28": lambda: ((28, 28, 1), [L.GaussianNoise(0.3), *pooled(32, 64)], 64, False, [
+        L.Dense(3136, **RELU), L.Reshape((7, 7, 64)), transpose(32), transpose(1, "sigmoid")]),
     "conv-vae-28": lambda: ((28, 28, 1), [conv(32, 4, 2), conv(64, 4, 2), L.Flatten(), L.Dense(256, **RELU)], 20, True, [
         L.Dense(256, **RELU), L.Dense(3136, **RELU), L.Reshape((7, 7, 64)), transpose(32), transpose(1, "linear")]),
     "conv-ae-32": lambda: ((32, 32, 3), pooled(32, 64, 128), 128, False, [

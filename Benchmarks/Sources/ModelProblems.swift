@@ -6,12 +6,12 @@ struct KernelCase {
   var name: String
   var problem: Problem
 
-  /// A case for each pass that a training step of the model runs; the first layer needs no data gradient.
+  /// A case for each pass that a training step of the model runs; the first with parameters needs no data gradient.
   static func cases(of model: Autoencoder, samples: Int) throws -> [KernelCase] {
     let plan = try ExecutionPlan(model, batchSize: samples)
     return try plan.layers.enumerated().flatMap { index, layer -> [KernelCase] in
       guard let forward = try Problem(layer, model.layer(named: layer.name), samples: samples) else { return [] }
-      let passes = forward.operation.passes.filter { index > 0 || $0 != .backwardData }
+      let passes = forward.operation.passes.filter { plan.boundaries[index].error != nil || $0 != .backwardData }
       return passes.map { pass in
         var problem = forward
         problem.pass = pass

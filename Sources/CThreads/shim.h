@@ -30,5 +30,25 @@ static inline void affinity_bind(void *cores, ptrdiff_t thread) {
   syscall(SYS_sched_setaffinity, 0, sizeof mask, &mask);
 }
 
+/* The core that the calling thread runs on. */
+int affinity_core(void) __asm__("sched_getcpu");
+
+/* Moves the calling thread to a core and leaves it free to move on: the cores it may run on stay the same. */
+static inline void affinity_move(ptrdiff_t core) {
+  affinity_mask mask = {{0}};
+  if (syscall(SYS_sched_getaffinity, 0, sizeof mask, &mask) < 0) return;
+  affinity_bind(&core, 0);
+  syscall(SYS_sched_setaffinity, 0, sizeof mask, &mask);
+}
+
 /* Names the calling thread, 15 bytes at most, for ps, top and debuggers; threads that it starts inherit the name. */
 static inline void thread_name(const char *name) { prctl(PR_SET_NAME, name); }
+
+/* LLVM's OpenMP runtime alone has this call. */
+extern void kmp_set_blocktime(int milliseconds) __attribute__((weak));
+
+/* How long the threads of teams that the calling thread founds spin for work before they sleep; other runtimes keep
+ * their own time. */
+static inline void thread_set_blocktime(int milliseconds) {
+  if (kmp_set_blocktime) kmp_set_blocktime(milliseconds);
+}

@@ -30,8 +30,8 @@ package struct Axis {
     ticks = stride(from: lowTick, through: highTick, by: 1).map { $0 * step }
   }
 
-  /// Positive values, every factor of ten equally long, ticks at 1, 2 and 5 times each power of ten: from the tick below
-  /// the least value to a quarter beyond the greatest.
+  /// Positive values, every factor of ten equally long, ticks at 1, 2 and 5 times each power of ten: from the tick
+  /// below the least value to a quarter beyond the greatest.
   package init(decades values: [Double], from start: Double, to end: Double) {
     let least = values.min() ?? 1
     let power = pow(10, floor(log10(least)))
@@ -42,8 +42,8 @@ package struct Axis {
     self.init(ticks, low: low, high: high, start, end)
   }
 
-  /// Positive values, every doubling equally long, ticks at the powers of two. A widened axis reaches from tick to tick;
-  /// values may lie beyond by a thirtieth of a doubling, so that 0.99 does not ask for a tick at 0.5.
+  /// Positive values, every doubling equally long, ticks at the powers of two. A widened axis reaches from tick to
+  /// tick; values may lie beyond by a thirtieth of a doubling, so that 0.99 does not ask for a tick at 0.5.
   package init(doublings values: [Double], from start: Double, to end: Double, widened: Bool) {
     let (least, greatest) = (log2(values.min() ?? 1), log2(values.max() ?? 2))
     let (first, last) = (floor(least + 1.0 / 30), ceil(greatest - 1.0 / 30))

@@ -5,7 +5,7 @@ public enum Split: String, Sendable, CaseIterable, Codable {
   case train, test
 }
 
-/// Images of one shape, held in memory as they are stored, with labels where there are any.
+/// Images of one shape, held in memory as they are stored or read one by one, with labels where there are any.
 public struct Dataset: Sendable {
   public let shape: ImageShape
   /// Images.
@@ -14,7 +14,21 @@ public struct Dataset: Sendable {
   public let labels: [UInt8]?
   /// Where the images come from, for people to read.
   public let source: String
-  private let elements: Elements
+  private let storage: Storage
+
+  /// Writes image `index`, H x W x C with values in [0, 1]; called by several threads at once.
+  public typealias Reader = @Sendable (_ index: Int, _ image: UnsafeMutablePointer<Float>) throws(DataError) -> Void
+
+  private enum Storage: Sendable {
+    case elements(Elements)
+    case reader(Reader)
+  }
+
+  /// Images that are read when they are wanted, which may fail at any time.
+  public init(count: Int, shape: ImageShape, source: String, reader: @escaping Reader) {
+    (self.count, self.shape, labels, self.source) = (count, shape, nil, source)
+    storage = .reader(reader)
+  }
 
   /// Elements: N x H x W x C, bytes 0 to 255 or floats in [0, 1].
   ///
@@ -25,7 +39,8 @@ public struct Dataset: Sendable {
         path: source, reason: "wanted at least one image of \(shape), found \(elements.count) elements")
     }
     count = elements.count / shape.count
-    (self.elements, self.shape, self.labels, self.source) = (elements, shape, labels, source)
+    storage = .elements(elements)
+    (self.shape, self.labels, self.source) = (shape, labels, source)
     if let labels, labels.count != count {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
     }
@@ -38,25 +53,33 @@ public struct Dataset: Sendable {
   }
 
   /// Writes image `index`, H x W x C: bytes divided by 255, floats as they are.
-  public func fill(_ index: Int, into image: UnsafeMutablePointer<Float>) {
+  ///
+  /// Errors: those of the reader; images in memory have none.
+  public func fill(_ index: Int, into image: UnsafeMutablePointer<Float>) throws(DataError) {
     precondition(index >= 0 && index < count, "image \(index) of \(count)")
     let size = shape.count
-    switch elements {
-    case .bytes(let bytes):
+    switch storage {
+    case .reader(let read): try read(index, image)
+    case .elements(.bytes(let bytes)):
       bytes.withUnsafeBufferPointer { bytes in
         let source = bytes.baseAddress! + index * size
         for i in 0..<size { image[i] = Float(source[i]) / 255 }
       }
-    case .floats(let floats):
+    case .elements(.floats(let floats)):
       floats.withUnsafeBufferPointer { image.update(from: $0.baseAddress! + index * size, count: size) }
     }
   }
 
   /// Image `index`, H x W x C.
-  public func image(_ index: Int) -> [Float] {
-    [Float](unsafeUninitializedCapacity: shape.count) { buffer, initialized in
-      fill(index, into: buffer.baseAddress!)
-      initialized = shape.count
+  public func image(_ index: Int) throws -> [Float] { try images(index..<index + 1) }
+
+  /// Some images one after the other, N x H x W x C.
+  public func images(_ range: Range<Int>) throws -> [Float] {
+    try [Float](unsafeUninitializedCapacity: range.count * shape.count) { buffer, initialized in
+      for (n, index) in range.enumerated() where buffer.baseAddress != nil {
+        try fill(index, into: buffer.baseAddress! + n * shape.count)
+      }
+      initialized = range.count * shape.count
     }
   }
 

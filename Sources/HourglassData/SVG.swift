@@ -35,8 +35,8 @@ package enum SVG {
   /// Pixels that a text of the style sheet's size takes, or a little less.
   package static func width(_ text: String) -> Double { 6.7 * Double(text.count) }
 
-  /// Entries side by side from `x`, in as many lines as they take before `right`: what stands before each at a point, and
-  /// its name behind it.
+  /// Entries side by side from `x`, in as many lines as they take before `right`: what stands before each at a point,
+  /// and its name behind it.
   package static func legend(
     _ entries: [(name: String, symbol: (_ x: Double, _ y: Double) -> String)], x start: Double, y top: Double,
     right: Double
@@ -58,8 +58,8 @@ package enum SVG {
   /// Start of a picture: its size, its page and the style sheet that all pictures share, so that several of them can
   /// stand in one HTML page.
   ///
-  /// Colours follow the reader's light or dark mode, and are those of Okabe & Ito, "Color universal design" (2008), which
-  /// people with any colour vision tell apart, darkened or lightened until they stand out from the page.
+  /// Colours follow the reader's light or dark mode, and are those of Okabe & Ito, "Color universal design" (2008),
+  /// which people with any colour vision tell apart, darkened or lightened until they stand out from the page.
   package static func opening(width: Double, height: Double) -> String {
     let size = "width=\"\(Int(width))\" height=\"\(Int(height))\""
     return """

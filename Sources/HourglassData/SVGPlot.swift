@@ -1,7 +1,7 @@
 import Foundation
 
-/// A chart of lines and measured points as SVG text: axes with round ticks, intervals, a legend, colours that follow the
-/// reader's light or dark mode.
+/// A chart of lines and measured points as SVG text: axes with round ticks, intervals, a legend, colours that follow
+/// the reader's light or dark mode.
 public struct SVGPlot: Sendable {
   public struct Series: Sendable {
     public enum Style: Sendable {

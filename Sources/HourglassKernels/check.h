@@ -20,7 +20,7 @@ static inline const char *hg_check_arrays(bool arrays) {
 }
 
 static inline const char *hg_check_activation(hg_activation activation) {
-  return (unsigned)activation <= HG_ACTIVATION_SIGMOID ? NULL : "there is no such activation";
+  return (unsigned)activation <= HG_ACTIVATION_LEAKY_RELU ? NULL : "there is no such activation";
 }
 
 /* An array of samples x count elements. */
@@ -28,6 +28,11 @@ static inline const char *hg_check_count(ptrdiff_t samples, ptrdiff_t count) {
   if (samples < 0 || count < 0) return "a count is negative";
   /* In double, which cannot overflow. */
   return (double)samples * (double)count < HG_MOST_ELEMENTS ? NULL : "there are 2^40 elements or more";
+}
+
+static inline const char *hg_check_stream(const hg_random_stream *stream) {
+  if (!stream) return "the stream is NULL";
+  return stream->size == sizeof *stream ? NULL : "stream.size is not sizeof(hg_random_stream)";
 }
 
 #endif

@@ -205,7 +205,7 @@ const char *hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, con
   HG_CHECK(check(geometry, activation, x && gather_filter && y, parallel));
   const hg_output output = {.out = y, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
   gather(geometry, x, gather_filter, output, parallel);
-  if (activation == HG_ACTIVATION_SIGMOID) hg_activation_forward(activation, small_count(geometry), y, y, parallel);
+  if (!hg_is_fused(activation)) hg_activation_forward(activation, small_count(geometry), y, y, parallel);
   return NULL;
 }
 
@@ -217,7 +217,7 @@ const char *hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *
   HG_CHECK(hg_check_arrays(scratch || !in_strips(geometry)));
   const hg_output output = {.out = dx, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
   scatter(geometry, dy, scatter_filter, output, scratch, parallel);
-  if (gate_activation == HG_ACTIVATION_SIGMOID)
+  if (!hg_is_fused(gate_activation))
     hg_activation_backward(gate_activation, large_count(geometry), gate, dx, dx, parallel);
   return NULL;
 }
@@ -229,7 +229,7 @@ const char *hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const flo
   HG_CHECK(hg_check_arrays(scratch || !in_strips(geometry)));
   const hg_output output = {.out = x, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
   scatter(geometry, y, scatter_filter, output, scratch, parallel);
-  if (activation == HG_ACTIVATION_SIGMOID) hg_activation_forward(activation, large_count(geometry), x, x, parallel);
+  if (!hg_is_fused(activation)) hg_activation_forward(activation, large_count(geometry), x, x, parallel);
   return NULL;
 }
 
@@ -240,7 +240,7 @@ const char *hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, con
                  dx && gather_filter && dy && (gate || gate_activation == HG_ACTIVATION_LINEAR), parallel));
   const hg_output output = {.out = dy, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
   gather(geometry, dx, gather_filter, output, parallel);
-  if (gate_activation == HG_ACTIVATION_SIGMOID)
+  if (!hg_is_fused(gate_activation))
     hg_activation_backward(gate_activation, small_count(geometry), gate, dy, dy, parallel);
   return NULL;
 }

@@ -49,7 +49,7 @@ const char *hg_dense_forward(const hg_dense *geometry, const float *x, const flo
   const hg_output output = {.out = y, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
   const hg_dense_forward_job job = {geometry, x, weight, scratch, output};
   hg_run(hg_kernels_in_use()->dense_forward, &job, parallel);
-  if (activation == HG_ACTIVATION_SIGMOID)
+  if (!hg_is_fused(activation))
     hg_activation_forward(activation, geometry->samples * geometry->outputs, y, y, parallel);
   return NULL;
 }
@@ -62,7 +62,7 @@ const char *hg_dense_backward_data(const hg_dense *geometry, const float *dy, co
   const hg_output output = {.out = dx, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
   const hg_dense_backward_data_job job = {geometry, dy, weight, output, scratch};
   hg_run(hg_kernels_in_use()->dense_backward_data, &job, parallel);
-  if (gate_activation == HG_ACTIVATION_SIGMOID)
+  if (!hg_is_fused(gate_activation))
     hg_activation_backward(gate_activation, geometry->samples * geometry->inputs, gate, dx, dx, parallel);
   return NULL;
 }

@@ -36,6 +36,9 @@ typedef struct hg_kernels {
   void (*random_uniform)(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
   void (*random_normal)(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
 
+  /* simd/noise.h */
+  hg_part dropout_forward, dropout_backward, gaussian_noise;
+
   /* simd/flat.h */
   void (*sum_shards)(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, bool accumulate,
                      float *sum);

@@ -16,6 +16,12 @@ static inline ptrdiff_t hg_round_up(ptrdiff_t count) { return (count + 15) / 16 
 /* Width of the panel that starts when `remaining` columns are left. */
 static inline ptrdiff_t hg_panel_width(ptrdiff_t remaining) { return hg_min(HG_PANEL, hg_round_up(remaining)); }
 
+/* Activations that tiles apply, or whose derivative they apply, to the sums they hold; others are a pass of their own.
+ */
+static inline bool hg_is_fused(hg_activation activation) {
+  return activation == HG_ACTIVATION_LINEAR || activation == HG_ACTIVATION_RELU;
+}
+
 /* What becomes of a sum: it starts from the value found in out (accumulate), from the column's bias, or from zero, and
  * ends as max(sum, 0) (relu), as gate > 0 ? sum : 0 (gate, laid out as out), or as it is. */
 typedef struct hg_output {
@@ -162,5 +168,22 @@ typedef struct hg_max_unpool_job {
   const float *y;
   float *dx;
 } hg_max_unpool_job;
+
+/* Values of a group of random blocks, and bits of a word of a dropout's mask. */
+enum { HG_RUN = 32 };
+
+/* Dropout and Gaussian noise, the shares being runs of HG_RUN values of a sample. out = in times `scale` where the
+ * random bits reach `threshold`; or in plus `scale` times a normal value. */
+typedef struct hg_noise_job {
+  hg_random_stream stream;
+  uint32_t threshold;
+  float scale;
+  ptrdiff_t samples, count;
+  hg_activation activation;
+  const float *in, *x;
+  float *out;
+  uint32_t *kept;
+  const uint32_t *mask;
+} hg_noise_job;
 
 #endif

@@ -4,8 +4,7 @@
 /* No value made here, nor any between, is denormal: the floating-point mode does not matter. */
 
 static const char *check(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, const void *out) {
-  if (!stream) return "the stream is NULL";
-  if (stream->size != sizeof *stream) return "stream.size is not sizeof(hg_random_stream)";
+  HG_CHECK(hg_check_stream(stream));
   if (first < 0) return "the first value is before the stream";
   HG_CHECK(hg_check_count(1, count));
   return hg_check_arrays(out || count == 0);

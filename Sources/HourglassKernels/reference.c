@@ -1,31 +1,6 @@
 /* The definitions of convolution, pooling and dense layers: nested loops in the order of the formula, sums in double.
  */
-#include "include/hourglass_kernels.h"
-
-#include <math.h>
-
-static double activated(hg_activation activation, double s) {
-  switch (activation) {
-    case HG_ACTIVATION_RELU:
-      return s <= 0 ? 0 : s;
-    case HG_ACTIVATION_SIGMOID:
-      return 1 / (1 + exp(-s));
-    default:
-      return s;
-  }
-}
-
-/* a'(s) times the error, the derivative by the output y = a(s). */
-static double gated(hg_activation activation, const float *gate, ptrdiff_t i, double error) {
-  switch (activation) {
-    case HG_ACTIVATION_RELU:
-      return gate[i] > 0 ? error : 0;
-    case HG_ACTIVATION_SIGMOID:
-      return error * gate[i] * (1 - (double)gate[i]);
-    default:
-      return error;
-  }
-}
+#include "reference.h"
 
 /* Indices of x[n, h, w, c], y[n, p, q, k] and w[r, s, c, k]. */
 static ptrdiff_t large(const hg_geometry2d *g, ptrdiff_t n, ptrdiff_t h, ptrdiff_t w, ptrdiff_t c) {
@@ -93,7 +68,7 @@ static void bias_sums(ptrdiff_t rows, ptrdiff_t columns, const float *error, boo
 void hg_reference_conv2d_forward(const hg_geometry2d *g, const float *x, const float *filter, const float *bias,
                                  hg_activation activation, float *y) {
   FOR(n, g->samples) FOR(p, g->small_height) FOR(q, g->small_width) FOR(k, g->small_channels) {
-    y[small(g, n, p, q, k)] = (float)activated(activation, gather_sum(g, n, p, q, k, x, filter, bias));
+    y[small(g, n, p, q, k)] = (float)hg_reference_activated(activation, gather_sum(g, n, p, q, k, x, filter, bias));
   }
 }
 
@@ -101,7 +76,7 @@ void hg_reference_conv2d_backward_data(const hg_geometry2d *g, const float *dy, 
                                        hg_activation gate_activation, const float *gate, float *dx) {
   FOR(n, g->samples) FOR(h, g->large_height) FOR(w, g->large_width) FOR(c, g->large_channels) {
     const ptrdiff_t i = large(g, n, h, w, c);
-    dx[i] = (float)gated(gate_activation, gate, i, scatter_sum(g, n, h, w, c, dy, filter, NULL));
+    dx[i] = (float)hg_reference_gated(gate_activation, gate, i, scatter_sum(g, n, h, w, c, dy, filter, NULL));
   }
 }
 
@@ -114,7 +89,7 @@ void hg_reference_conv2d_backward_filter(const hg_geometry2d *g, const float *x,
 void hg_reference_conv2d_transpose_forward(const hg_geometry2d *g, const float *y, const float *filter,
                                            const float *bias, hg_activation activation, float *x) {
   FOR(n, g->samples) FOR(h, g->large_height) FOR(w, g->large_width) FOR(c, g->large_channels) {
-    x[large(g, n, h, w, c)] = (float)activated(activation, scatter_sum(g, n, h, w, c, y, filter, bias));
+    x[large(g, n, h, w, c)] = (float)hg_reference_activated(activation, scatter_sum(g, n, h, w, c, y, filter, bias));
   }
 }
 
@@ -122,7 +97,7 @@ void hg_reference_conv2d_transpose_backward_data(const hg_geometry2d *g, const f
                                                  hg_activation gate_activation, const float *gate, float *dy) {
   FOR(n, g->samples) FOR(p, g->small_height) FOR(q, g->small_width) FOR(k, g->small_channels) {
     const ptrdiff_t i = small(g, n, p, q, k);
-    dy[i] = (float)gated(gate_activation, gate, i, gather_sum(g, n, p, q, k, dx, filter, NULL));
+    dy[i] = (float)hg_reference_gated(gate_activation, gate, i, gather_sum(g, n, p, q, k, dx, filter, NULL));
   }
 }
 
@@ -158,7 +133,7 @@ void hg_reference_max_pool2d_backward(const hg_geometry2d *g, const float *dy, c
       const ptrdiff_t r = h + g->pad_top - p * g->stride_vertical, s = w + g->pad_left - q * g->stride_horizontal;
       if (r < 0 || r >= g->filter_height || s < 0 || s >= g->filter_width) continue;
       const ptrdiff_t i = small(g, n, p, q, k);
-      if (switches[i] == r * g->filter_width + s) sum += gated(gate_activation, y, i, dy[i]);
+      if (switches[i] == r * g->filter_width + s) sum += hg_reference_gated(gate_activation, y, i, dy[i]);
     }
     dx[large(g, n, h, w, k)] = (float)sum;
   }
@@ -185,7 +160,7 @@ void hg_reference_dense_forward(const hg_dense *g, const float *x, const float *
   FOR(n, g->samples) FOR(o, g->outputs) {
     double sum = bias ? bias[o] : 0;
     FOR(i, g->inputs) sum += (double)x[n * g->inputs + i] * weight[i * g->outputs + o];
-    y[n * g->outputs + o] = (float)activated(activation, sum);
+    y[n * g->outputs + o] = (float)hg_reference_activated(activation, sum);
   }
 }
 
@@ -194,7 +169,7 @@ void hg_reference_dense_backward_data(const hg_dense *g, const float *dy, const 
   FOR(n, g->samples) FOR(i, g->inputs) {
     double sum = 0;
     FOR(o, g->outputs) sum += (double)dy[n * g->outputs + o] * weight[i * g->outputs + o];
-    dx[n * g->inputs + i] = (float)gated(gate_activation, gate, n * g->inputs + i, sum);
+    dx[n * g->inputs + i] = (float)hg_reference_gated(gate_activation, gate, n * g->inputs + i, sum);
   }
 }
 

@@ -1,33 +1,13 @@
 /* The definitions of the pointwise calls: one loop in the order of the formula, in double. */
-#include <math.h>
-
-#include "include/hourglass_kernels.h"
-
-static double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+#include "reference.h"
 
 void hg_reference_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y) {
-  for (ptrdiff_t i = 0; i < count; i++) {
-    const double s = x[i];
-    if (activation == HG_ACTIVATION_RELU)
-      y[i] = s <= 0 ? 0 : (float)s;
-    else if (activation == HG_ACTIVATION_SIGMOID)
-      y[i] = (float)sigmoid(s);
-    else
-      y[i] = (float)s;
-  }
+  for (ptrdiff_t i = 0; i < count; i++) y[i] = (float)hg_reference_activated(activation, x[i]);
 }
 
 void hg_reference_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
                                       float *dx) {
-  for (ptrdiff_t i = 0; i < count; i++) {
-    const double a = y[i], d = dy[i];
-    if (activation == HG_ACTIVATION_RELU)
-      dx[i] = a > 0 ? (float)d : 0;
-    else if (activation == HG_ACTIVATION_SIGMOID)
-      dx[i] = (float)(d * a * (1 - a));
-    else
-      dx[i] = (float)d;
-  }
+  for (ptrdiff_t i = 0; i < count; i++) dx[i] = (float)hg_reference_gated(activation, y, i, dy[i]);
 }
 
 void hg_reference_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets,
@@ -37,7 +17,7 @@ void hg_reference_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const flo
     for (ptrdiff_t j = n * count; j < (n + 1) * count; j++) {
       const double l = logits[j], t = targets[j];
       sum += (l <= 0 ? 0 : l) - l * t + log1p(exp(-fabs(l)));
-      if (dlogits) dlogits[j] = (float)(sigmoid(l) - t);
+      if (dlogits) dlogits[j] = (float)(hg_reference_activated(HG_ACTIVATION_SIGMOID, l) - t);
     }
     if (loss) loss[n] = (float)sum;
   }
@@ -112,12 +92,58 @@ static double uniform(const hg_random_stream *stream, uint64_t i) {
   return ((random_word(stream, i) >> 9) + 0.5) / 8388608;
 }
 
-void hg_reference_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out) {
+static double normal(const hg_random_stream *stream, uint64_t i) {
   const double turn = 6.283185307179586;
-  for (ptrdiff_t i = 0; i < count; i++) {
-    const uint64_t pair = (uint64_t)(first + i) & ~(uint64_t)1;
-    const double radius = sqrt(-2 * log(uniform(stream, pair))), angle = turn * uniform(stream, pair + 1);
-    out[i] = (float)(radius * (i % 2 ? sin(angle) : cos(angle)));
+  const uint64_t pair = i & ~(uint64_t)1;
+  const double radius = sqrt(-2 * log(uniform(stream, pair))), angle = turn * uniform(stream, pair + 1);
+  return radius * (i % 2 ? sin(angle) : cos(angle));
+}
+
+void hg_reference_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out) {
+  for (ptrdiff_t i = 0; i < count; i++) out[i] = (float)normal(stream, (uint64_t)(first + i));
+}
+
+/* The stream of sample n of those that begin with the stream's own. */
+static hg_random_stream stream_of(const hg_random_stream *stream, ptrdiff_t n) {
+  hg_random_stream own = *stream;
+  own.sample += (uint32_t)n;
+  return own;
+}
+
+void hg_reference_dropout_forward(const hg_random_stream *stream, float rate, ptrdiff_t samples, ptrdiff_t count,
+                                  hg_activation input_activation, const float *x, float *y, uint32_t *mask) {
+  const ptrdiff_t words = hg_dropout_mask_count(count);
+  for (ptrdiff_t i = 0; i < samples * words; i++) mask[i] = 0;
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    const hg_random_stream own = stream_of(stream, n);
+    for (ptrdiff_t j = 0; j < count; j++) {
+      const double value = x[n * count + j];
+      const bool kept = random_word(&own, (uint64_t)j) >= floor(rate * 4294967296.0 + 0.5);
+      y[n * count + j] = kept ? (float)(value / (1 - (double)rate)) : 0;
+      if (kept && (input_activation != HG_ACTIVATION_RELU || value > 0)) mask[n * words + j / 32] |= 1u << j % 32;
+    }
+  }
+}
+
+void hg_reference_dropout_backward(float rate, ptrdiff_t samples, ptrdiff_t count, const float *dy,
+                                   const uint32_t *mask, hg_activation input_activation, const float *x, float *dx) {
+  const ptrdiff_t words = hg_dropout_mask_count(count);
+  for (ptrdiff_t n = 0; n < samples; n++)
+    for (ptrdiff_t j = 0; j < count; j++) {
+      const ptrdiff_t i = n * count + j;
+      double d = dy[i] / (1 - (double)rate);
+      /* A ReLU is in the mask. */
+      if (input_activation != HG_ACTIVATION_RELU) d = hg_reference_gated(input_activation, x, i, d);
+      dx[i] = mask[n * words + j / 32] >> j % 32 & 1 ? (float)d : 0;
+    }
+}
+
+void hg_reference_gaussian_noise(const hg_random_stream *stream, float deviation, ptrdiff_t samples, ptrdiff_t count,
+                                 const float *x, float *y) {
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    const hg_random_stream own = stream_of(stream, n);
+    for (ptrdiff_t j = 0; j < count; j++)
+      y[n * count + j] = (float)(x[n * count + j] + (double)deviation * normal(&own, (uint64_t)j));
   }
 }
 

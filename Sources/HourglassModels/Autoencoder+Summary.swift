@@ -7,7 +7,7 @@ public struct ModelSummary: Codable, Sendable {
     public let output: ImageShape
     public let parameters: Int
     /// Flops of a training step for one sample: 2 for each multiply-add, forward, filter gradient, and data gradient of
-    /// all layers but the first; padding counted.
+    /// all layers but the first with parameters; padding counted.
     public let trainingFlops: Int
   }
 
@@ -24,7 +24,7 @@ public struct ModelSummary: Codable, Sendable {
       Row(
         name: layer.name, kind: layer.kind, activation: layer.activation, output: layer.output,
         parameters: layer.parameters.reduce(0) { $0 + $1.count },
-        trainingFlops: 2 * layer.multiplyAdds * (index == 0 ? 2 : 3))
+        trainingFlops: 2 * layer.multiplyAdds * (plan.boundaries[index].error == nil ? 2 : 3))
     }
     parameters = rows.reduce(0) { $0 + $1.parameters }
     trainingFlops = rows.reduce(0) { $0 + $1.trainingFlops }

@@ -1,7 +1,7 @@
 import HourglassKernels
 
-/// Random numbers that are a function of (seed, purpose, step, sample) and of nothing else: Philox4x32-10 addressed by
-/// those four numbers, so that no division of the work and no resume changes them.
+/// Random numbers that are a function of (seed, purpose, number, step, sample) and of nothing else: Philox4x32-10
+/// addressed by those five, so that no division of the work and no resume changes them.
 public struct RandomStream: Sendable {
   /// What the numbers are for. A purpose is a stream of its own; the numbers are part of the file format of runs.
   public enum Purpose: UInt32, Sendable, BitwiseCopyable {
@@ -11,13 +11,16 @@ public struct RandomStream: Sendable {
     case synthesis = 4
     case sampling = 5
     case evaluation = 6
+    case layer = 7
   }
 
-  private var address: hg_random_stream
+  let address: hg_random_stream
 
-  public init(seed: UInt64, _ purpose: Purpose, step: Int = 0, sample: Int = 0) {
+  /// - Parameter number: below 2^24, for purposes that have several streams: which of them.
+  public init(seed: UInt64, _ purpose: Purpose, number: Int = 0, step: Int = 0, sample: Int = 0) {
     address = hg_random_stream(
-      size: MemoryLayout<hg_random_stream>.size, seed: seed, stream: purpose.rawValue,
+      size: MemoryLayout<hg_random_stream>.size, seed: seed,
+      stream: purpose.rawValue | UInt32(truncatingIfNeeded: number) << 8,
       step: UInt32(truncatingIfNeeded: step), sample: UInt32(truncatingIfNeeded: sample))
   }
 

@@ -26,6 +26,8 @@ extension ParallelPlan {
   /// The runtime gives a thread back all cores of the process when it first enters a parallel region, and leaves it
   /// alone afterwards: so each thread binds itself inside the first one.
   func foundTeam(worker: Int) {
+    // Idle threads would spin for 200 ms; between two layers microseconds pass, between two batches perhaps seconds.
+    if threads > 1 && OpenMPEnvironment().leavesWaiting { thread_set_blocktime(1) }
     var parallel = hg_parallel(
       size: MemoryLayout<hg_parallel>.size, threads: threads, parallel_for: nil, context: nil)
     guard binding != .none else { return checked(hg_on_each_thread(&parallel, { _, _ in }, nil)) }

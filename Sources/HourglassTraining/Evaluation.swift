@@ -45,14 +45,16 @@ public struct Evaluator {
   }
 
   /// Evaluates all of `data`; `each` sees every sample's row, in order.
-  public func evaluate(_ data: Dataset, each: (SampleEvaluation) throws -> Void = { _ in }) rethrows -> Evaluation {
+  ///
+  /// Errors: what the data and `each` throw.
+  public func evaluate(_ data: Dataset, each: (SampleEvaluation) throws -> Void = { _ in }) throws -> Evaluation {
     let isVariational = inference.plan.model.isVariational
     var (reconstruction, divergence, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
     var units = UnitStatistics(count: inference.codeCount)
     for (batch, start) in stride(from: 0, to: data.count, by: Inference.batchSize).enumerated() {
       let range = start..<min(start + Inference.batchSize, data.count)
-      let images = data.images(range)
-      let noise: LatentNoise = isVariational ? .drawn(seed: seed, purpose: .evaluation, step: batch) : .none
+      let images = try data.images(range)
+      let noise: Noise = isVariational ? .evaluation(seed: seed, step: batch) : .none
       for (index, measurement) in zip(range, inference.measure(images, noise: noise)) {
         reconstruction += Double(measurement.reconstruction)
         divergence += Double(measurement.divergence)
@@ -79,24 +81,12 @@ public struct Evaluator {
   }
 
   /// Variance over the first images of the data of each latent unit's mean, in the units' order.
-  public func unitVariances(_ data: Dataset, images: Int) -> [Double] {
+  public func unitVariances(_ data: Dataset, images: Int) throws -> [Double] {
     var units = UnitStatistics(count: inference.codeCount)
     for start in stride(from: 0, to: images, by: Inference.batchSize) {
-      units.add(inference.encode(data.images(start..<min(start + Inference.batchSize, images))))
+      units.add(inference.encode(try data.images(start..<min(start + Inference.batchSize, images))))
     }
     return units.variances
-  }
-}
-
-extension Dataset {
-  /// Some images one after the other, N x H x W x C.
-  public func images(_ range: Range<Int>) -> [Float] {
-    [Float](unsafeUninitializedCapacity: range.count * shape.count) { buffer, initialized in
-      for (n, index) in range.enumerated() where buffer.baseAddress != nil {
-        fill(index, into: buffer.baseAddress! + n * shape.count)
-      }
-      initialized = range.count * shape.count
-    }
   }
 }
 

@@ -21,7 +21,7 @@ public final class Inference {
     var count = 0
     var first = 0
     var last = 0
-    var noise = LatentNoise.none
+    var noise = Noise.none
     var measures = false
   }
 
@@ -43,7 +43,7 @@ public final class Inference {
     self.current = current
 
     let counter = counter
-    team = WorkerTeam(workers: parallel.workers) { worker, phase in
+    team = WorkerTeam(parallel) { worker, phase in
       let request = current.pointer[0]
       let replica = replicas[worker]
       if phase == Phase.start {
@@ -121,7 +121,7 @@ public final class Inference {
   }
 
   /// Measures at most `batchSize` images with the given noise.
-  public func measure(_ images: [Float], noise: LatentNoise) -> [Measurement] {
+  public func measure(_ images: [Float], noise: Noise) -> [Measurement] {
     let count = images.count / imageCount
     inputs.pointer.update(from: images, count: images.count)
     perform(Request(count: count, first: 0, last: plan.layers.count, noise: noise, measures: true))

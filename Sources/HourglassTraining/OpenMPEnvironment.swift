@@ -10,6 +10,9 @@ public struct OpenMPEnvironment: Sendable, Equatable {
   public let ignored: [String]
   public let warning: String?
 
+  /// True where nothing is said about how idle threads wait.
+  public let leavesWaiting: Bool
+
   public init(_ environment: [String: String] = ProcessInfo.processInfo.environment) {
     var (ignored, found): ([String], [String]) = ([], [])
     func count(_ name: String, _ text: (String) -> Substring) -> Int? {
@@ -23,6 +26,7 @@ public struct OpenMPEnvironment: Sendable, Equatable {
     threads = count("OMP_NUM_THREADS") { $0.prefix { $0 != "," } }
     threadLimit = count("OMP_THREAD_LIMIT") { $0[...] }
     self.ignored = ignored
+    leavesWaiting = environment["KMP_BLOCKTIME"] == nil && environment["OMP_WAIT_POLICY"] == nil
     warning = found.isEmpty ? nil : found.joined(separator: "; ") + "; ignored"
   }
 }

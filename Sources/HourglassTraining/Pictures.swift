@@ -34,8 +34,8 @@ public struct Pictures {
   public static let columns = 16
 
   /// The first images of a data set, and what the model makes of them.
-  public func reconstructions(_ data: Dataset, count: Int = 4 * imagesPerBand) -> PNGImage {
-    let originals = data.images(0..<min(count, data.count))
+  public func reconstructions(_ data: Dataset, count: Int = 4 * imagesPerBand) throws -> PNGImage {
+    let originals = try data.images(0..<min(count, data.count))
     return Self.bands(originals: originals, reconstructions: inference.reconstruct(originals), shape: shape)
   }
 
@@ -46,12 +46,12 @@ public struct Pictures {
   }
 
   /// A row for each of the most active latent units: the code of the first image with that unit going from -3 to 3.
-  public func traversals(_ data: Dataset, most: Int = 10) -> PNGImage {
+  public func traversals(_ data: Dataset, most: Int = 10) throws -> PNGImage {
     let images = min(Self.mostImagesForVariance, data.count)
-    let variances = Evaluator(inference, beta: 1, seed: seed).unitVariances(data, images: images)
+    let variances = try Evaluator(inference, beta: 1, seed: seed).unitVariances(data, images: images)
     let ranked = variances.indices.sorted { (-variances[$0], $0) < (-variances[$1], $1) }
     let active = variances.count { $0 > Evaluation.activeVariance }
-    let base = inference.encode(data.images(0..<1))
+    let base = inference.encode(try data.images(0..<1))
     let codes = ranked.prefix(min(most, max(1, active))).flatMap { unit in
       (0..<Self.stops).flatMap { stop in
         var code = base
@@ -63,10 +63,10 @@ public struct Pictures {
   }
 
   /// A row for each pair of images: their codes, and what lies on the straight line between them.
-  public func interpolations(_ data: Dataset, most: Int = 10) -> PNGImage {
+  public func interpolations(_ data: Dataset, most: Int = 10) throws -> PNGImage {
     let pairs = max(1, min(most, data.count / 2))
     let width = inference.codeCount
-    let ends = Self.pieces(inference.encode(data.images(0..<min(2 * pairs, data.count))), width)
+    let ends = Self.pieces(inference.encode(try data.images(0..<min(2 * pairs, data.count))), width)
     let codes = (0..<pairs).flatMap { pair in
       let (from, to) = (ends[2 * pair % ends.count], ends[(2 * pair + 1) % ends.count])
       return (0..<Self.stops).flatMap { stop in

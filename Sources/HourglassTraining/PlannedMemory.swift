@@ -12,7 +12,7 @@ public struct PlannedMemory: Sendable, Equatable {
 
   /// Of a training step.
   public init(training plan: ExecutionPlan, parallel: ParallelPlan) {
-    let shards = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers, turns: 1)
+    let shards = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers)
     self.init(plan, groupSamples: shards * plan.samplesPerShard, parallel)
   }
 

@@ -59,7 +59,7 @@ struct Replica: Sendable {
 
   /// The settings of a step that the passes need.
   struct Mode {
-    var noise: LatentNoise
+    var noise: Noise
     var beta: Float = 1
     /// Samples of the step in the minibatches before.
     var samplesBefore = 0
@@ -89,11 +89,15 @@ struct Replica: Sendable {
     address(plan.boundaries[boundary].values, first, group)
   }
 
-  /// Puts items of a data set at the input: item `items[n]` for the sample n of the minibatch.
-  func fill(_ samples: Range<Int>, from data: Dataset, items: AlignedBuffer<Int32>) {
+  /// Puts items of a data set at the input: item `items[n]` for the sample n of the minibatch. Answers the first that
+  /// cannot be read.
+  func fill(_ samples: Range<Int>, from data: Dataset, items: AlignedBuffer<Int32>) -> ReadFailure? {
     for n in samples {
-      data.fill(Int(items.pointer[n]), into: values(0, first: n, group: samples.lowerBound))
+      do {
+        try data.fill(Int(items.pointer[n]), into: values(0, first: n, group: samples.lowerBound))
+      } catch { return ReadFailure(sample: n, error: error) }
     }
+    return nil
   }
 
   /// Forward through some layers of the chain, a chunk or the group at a time.

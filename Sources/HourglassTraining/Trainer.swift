@@ -41,9 +41,10 @@ public final class Trainer {
   ///
   /// A run that was stopped before its first checkpoint resumes at step 0.
   ///
-  /// - Parameter data: the recipe's data, where the caller has opened it already.
+  /// - Parameters data, validation: those of the recipe, where the caller has opened them already.
   public init(
-    _ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false, data: Dataset? = nil
+    _ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false, data: Dataset? = nil,
+    validation: Dataset? = nil
   ) throws {
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
     try PlannedMemory(training: plan, parallel: parallel).check(plan)
@@ -53,7 +54,8 @@ public final class Trainer {
       beta: recipe.beta, data: data)
     (self.recipe, self.data, self.run) = (recipe, data, run)
     order = BatchOrder(count: data.count, batchSize: recipe.samplesPerStep, seed: recipe.seed)
-    validation = try recipe.validation?.open(for: recipe.model, seed: recipe.seed)
+    let validation = try validation ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed)
+    self.validation = validation
     inference =
       validation == nil
       ? nil : try Inference(model: recipe.model, parallel: parallel, parameters: training.parameters)
@@ -80,12 +82,23 @@ public final class Trainer {
   /// - Parameters:
   ///   - checkpointEvery: steps between checkpoints, beside those after each epoch and at the end.
   ///   - shouldStop: asked before every step; true ends the run with a checkpoint.
-  /// - Throws: `TrainingError`, with the last checkpoint left as it is; `DataError` when a file cannot be
-  ///   written, with what was written before left whole.
+  /// - Throws: `TrainingError`, with the last checkpoint left as it is, or where only the data cannot be read with one
+  ///   of all steps done; `DataError` when a file cannot be written, with what was written before left whole.
   public func run(
     checkpointEvery: Int? = nil, shouldStop: () -> Bool = { false }, observe: (Event) -> Void = { _ in }
   ) throws -> End {
+    do { return try loop(checkpointEvery, shouldStop, observe) } catch TrainingError.unreadable(let step, let error) {
+      if saved != progress { try save(observe) }
+      throw TrainingError.unreadable(step: step, error)
+    }
+  }
+
+  private func loop(
+    _ checkpointEvery: Int?, _ shouldStop: () -> Bool, _ observe: (Event) -> Void
+  ) throws -> End {
     var permutation: (epoch: Int, items: [Int32]) = (-1, [])
+    // The checkpoint may be of a run that ended in the validation of an epoch.
+    if epochIsComplete { try finishEpoch(epochsDone - 1, observe) }
     while progress.step < lastStep {
       if shouldStop() {
         if saved != progress { try save(observe) }
@@ -94,13 +107,17 @@ public final class Trainer {
       let (epoch, range) = order.batch(step: progress.step)
       if permutation.epoch != epoch { permutation = (epoch, order.permutation(epoch: epoch)) }
       try step(permutation.items[range], epoch: epoch, observe)
-      let epochEnds = range.upperBound == data.count
-      if epochEnds { try finishEpoch(epoch, observe) }
-      if !epochEnds, let every = checkpointEvery, progress.step % every == 0 { try save(observe) }
+      if epochIsComplete {
+        try finishEpoch(epoch, observe)
+      } else if let every = checkpointEvery, progress.step % every == 0 {
+        try save(observe)
+      }
     }
     if saved != progress { try save(observe) }
     return .finished
   }
+
+  private var epochIsComplete: Bool { progress.epochSamples == data.count }
 
   private func step(_ items: ArraySlice<Int32>, epoch: Int, _ observe: (Event) -> Void) throws {
     let start = ContinuousClock.now
@@ -126,8 +143,10 @@ public final class Trainer {
       reconstructionPerPixel: reconstruction / Double(recipe.model.input.count),
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), seconds: progress.seconds)
     if let inference, let validation {
-      let result = try Evaluator(inference, beta: recipe.beta, seed: recipe.seed).evaluate(validation)
-      (row.validationLoss, row.validationMSE) = (result.loss, result.mse)
+      do {
+        let result = try Evaluator(inference, beta: recipe.beta, seed: recipe.seed).evaluate(validation)
+        (row.validationLoss, row.validationMSE) = (result.loss, result.mse)
+      } catch let error as DataError { throw TrainingError.unreadable(step: progress.step, error) }
     }
     let judged = row.validationLoss ?? row.loss
     let isBest = judged < progress.best ?? .infinity

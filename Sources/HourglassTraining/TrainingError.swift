@@ -1,3 +1,4 @@
+import HourglassData
 import HourglassModels
 
 /// Why training ended before its time.
@@ -6,6 +7,8 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
   case diverged(step: Int, cause: String)
   /// The loss is finite, but not the gradient of the named parameter, so that its norm cannot be clipped.
   case overflow(step: Int, parameter: String)
+  /// An image of the step, or of the validation after so many steps, cannot be read.
+  case unreadable(step: Int, DataError)
 
   public var description: String {
     switch self {
@@ -15,6 +18,8 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
     case .overflow(let step, let parameter):
       "the gradient of step \(step) is not finite in the parameter \(parameter), so it cannot be clipped. "
         + "Try a smaller --learning-rate, or resume from the last checkpoint"
+    case .unreadable(let step, let error):
+      "step \(step) ends the run, \(error). When the data can be read again, resume from the last checkpoint"
     }
   }
 }

@@ -29,8 +29,9 @@ public final class TrainingStep {
   private let counters = [WorkCounter(), WorkCounter()]
   private let team: WorkerTeam
   private let clocks: AlignedBuffer<WorkerTimes>
-  /// Steps still to be taken in small turns, since workers last finished far apart.
-  private var smallTurns = 0
+  private let failures = FirstReadFailure()
+  /// Steps still to be taken in ever smaller turns, since workers last finished far apart.
+  private var guidedSteps = 0
 
   private enum Phase {
     /// Once, before the first step: each worker is the first to write the memory it will use.
@@ -52,14 +53,13 @@ public final class TrainingStep {
     var samplesBefore = 0
     var seed: UInt64 = 0
     var beta: Float = 1
-    /// Shards that a worker takes at a time.
-    var turn = 1
+    /// Workers take what is left in ever smaller parts, not all at once.
+    var isGuided = false
     /// Of the summed gradient: one over the samples, times the factor of clipping.
     var scale: Float = 1
 
     var mode: Replica.Mode {
-      Replica.Mode(
-        noise: .drawn(seed: seed, purpose: .latent, step: step), beta: beta, samplesBefore: samplesBefore)
+      Replica.Mode(noise: .training(seed: seed, step: step), beta: beta, samplesBefore: samplesBefore)
     }
   }
 
@@ -73,8 +73,9 @@ public final class TrainingStep {
     public var sums: UInt64 = 0
     /// The optimiser.
     public var updates: UInt64 = 0
-    /// When it ran out of shards.
+    /// When it ran out of shards, and whether that was because an image cannot be read.
     fileprivate var finished: UInt64 = 0
+    fileprivate var hasFailed = false
   }
 
   /// Of each worker.
@@ -99,22 +100,22 @@ public final class TrainingStep {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
-    let groupSamples = Self.shardsPerTurn(plan: plan, workers: parallel.workers, turns: 1) * plan.samplesPerShard
+    let turn = Self.shardsPerTurn(plan: plan, workers: parallel.workers)
     let replicas = (0..<parallel.workers).map { _ in
-      Replica(plan: plan, shared: shared, groupSamples: groupSamples, parallel: parallel)
+      Replica(plan: plan, shared: shared, groupSamples: turn * plan.samplesPerShard, parallel: parallel)
     }
     let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer)
     let current = AlignedBuffer<Current>(count: 1)
     let indices = AlignedBuffer<Int32>(count: plan.batchSize)
     let clocks = AlignedBuffer<WorkerTimes>(count: parallel.workers)
-    current[0] = Current(
-      seed: seed, beta: beta, turn: Self.shardsPerTurn(plan: plan, workers: parallel.workers, turns: 1))
+    current[0] = Current(seed: seed, beta: beta)
     (self.shared, self.replicas, self.reducer) = (shared, replicas, reducer)
     (self.current, self.indices, self.data, self.clocks) = (current, indices, data, clocks)
 
-    let counters = counters
+    let (counters, failures) = (counters, failures)
     let clips = clipNorm != nil
-    team = WorkerTeam(workers: parallel.workers) { worker, phase in
+    let smallestTurn = min(turn, max(1, Self.leastSamplesPerGroup / plan.samplesPerShard))
+    team = WorkerTeam(parallel) { worker, phase in
       let replica = replicas[worker]
       let now = current.pointer[0]
       switch phase {
@@ -126,16 +127,23 @@ public final class TrainingStep {
         let start = DispatchTime.now().uptimeNanoseconds
         let mode = now.mode
         let used = (now.count + plan.samplesPerShard - 1) / plan.samplesPerShard
+        var times = now.samplesBefore > 0 ? clocks.pointer[worker] : WorkerTimes()
         var isPrepared = false
-        while let shards = counters[0].take(now.turn, below: used) {
+        while let shards = now.isGuided
+          ? counters[0].take(partOf: 2 * parallel.workers, sizes: smallestTurn...turn, below: used)
+          : counters[0].take(turn, below: used)
+        {
           if !isPrepared { replica.prepare(backward: true) }
           isPrepared = true
           let samples = plan.samples(of: shards, in: now.count)
-          replica.fill(samples, from: data, items: indices)
+          if let failure = replica.fill(samples, from: data, items: indices) {
+            failures.note(failure)
+            times.hasFailed = true
+            break
+          }
           replica.train(samples: samples, mode: mode, gradients: reducer.shardGradients)
         }
         let finished = DispatchTime.now().uptimeNanoseconds
-        var times = now.samplesBefore > 0 ? clocks.pointer[worker] : WorkerTimes()
         times.shards += finished - start
         times.finished = finished
         clocks.pointer[worker] = times
@@ -181,14 +189,15 @@ public final class TrainingStep {
   ///
   /// - Parameter step: counts from 0; part of the address of every random number.
   /// - Throws: `TrainingError.diverged` when the loss is not finite, `TrainingError.overflow` when a gradient to be
-  ///   clipped is not; the parameters are then as before the step.
+  ///   clipped is not, `TrainingError.unreadable` with the error of the first item that cannot be read; the parameters
+  ///   are then as before the step.
   public func run(step: Int, items: ArraySlice<Int32>) throws(TrainingError) -> Loss {
     precondition(!items.isEmpty, "a step without samples")
     current.pointer[0].step = step
     var sums = (reconstruction: 0.0, divergence: 0.0)
     for first in stride(from: items.startIndex, to: items.endIndex, by: plan.batchSize) {
       let minibatch = items[first..<min(first + plan.batchSize, items.endIndex)]
-      computeGradients(minibatch, before: first - items.startIndex)
+      try computeGradients(minibatch, before: first - items.startIndex)
       addLosses(count: minibatch.count, to: &sums)
       guard mean(sums, count: items.count).total.isFinite else {
         throw .diverged(step: step, cause: firstNonfinite(count: minibatch.count))
@@ -205,13 +214,16 @@ public final class TrainingStep {
   }
 
   /// Phase 1 for a minibatch with so many samples of the step before it.
-  private func computeGradients(_ minibatch: ArraySlice<Int32>, before: Int) {
+  private func computeGradients(_ minibatch: ArraySlice<Int32>, before: Int) throws(TrainingError) {
     current.pointer[0].count = minibatch.count
     current.pointer[0].samplesBefore = before
     for (i, item) in minibatch.enumerated() { indices.pointer[i] = item }
     counters[0].reset()
     let start = DispatchTime.now().uptimeNanoseconds
     team.run(phase: Phase.shards)
+    if clocks.elements.contains(where: { $0.hasFailed }), let failure = failures.take() {
+      throw .unreadable(step: current.pointer[0].step, failure.error)
+    }
     chooseTurn(since: start)
   }
 
@@ -245,12 +257,9 @@ public final class TrainingStep {
       total: reconstruction + Double(current.pointer[0].beta) * divergence)
   }
 
-  /// Shards that a worker takes at a time, for so many turns a step, but few enough that a group's images stay near the
-  /// caches.
-  package static func shardsPerTurn(plan: ExecutionPlan, workers: Int, turns: Int) -> Int {
-    let perTurn = (plan.shards + turns * workers - 1) / (turns * workers)
-    let most = max(1, mostSamplesPerGroup / plan.samplesPerShard)
-    return min(perTurn, most)
+  /// Shards that a worker takes at a time: its share of all, but few enough that a group's images stay near the caches.
+  package static func shardsPerTurn(plan: ExecutionPlan, workers: Int) -> Int {
+    min((plan.shards + workers - 1) / workers, max(1, mostSamplesPerGroup / plan.samplesPerShard))
   }
 
   /// What phase 2 hands out, in this order: how many parameters a slice has, and whether their gradient is a product.
@@ -267,17 +276,18 @@ public final class TrainingStep {
 
   /// Enough rows that a dense layer's matrix is read seldom.
   private static let mostSamplesPerGroup = 64
+  /// With fewer rows reading a dense layer's matrix takes as long as computing with it.
+  private static let leastSamplesPerGroup = 16
 
-  /// One turn a step reads dense matrices least; more turns let the others take over what a worker with a busy
+  /// One turn a step reads dense matrices least; smaller turns let the others take over what a worker with a busy
   /// neighbour leaves. So turns become smaller for a while when workers finish far apart.
   private func chooseTurn(since start: UInt64) {
     let times = clocks.elements.lazy.map { $0.finished }
     if let first = times.min(), let last = times.max(), (last - first) * 3 > last - start {
-      smallTurns = 16
+      guidedSteps = 16
     }
-    smallTurns = max(0, smallTurns - 1)
-    current.pointer[0].turn = Self.shardsPerTurn(
-      plan: plan, workers: parallel.workers, turns: smallTurns > 0 ? 2 : 1)
+    guidedSteps = max(0, guidedSteps - 1)
+    current.pointer[0].isGuided = guidedSteps > 0
   }
 
   /// Walks the first sample with a bad loss forward once more and names the first layer that puts out an
@@ -290,7 +300,9 @@ public final class TrainingStep {
     let replica = replicas[0]
     // Another replica may have taken this sample: what this one prepared may be of an earlier step.
     replica.prepare(backward: false)
-    replica.fill(samples, from: data, items: indices)
+    if let failure = replica.fill(samples, from: data, items: indices) {
+      return "item \(indices[bad]) of \(data.source) cannot be read again, \(failure.error)"
+    }
     for (b, boundary) in plan.boundaries.enumerated() {
       if b > 0 { replica.forward(b - 1..<b, samples: samples, mode: current.pointer[0].mode) }
       let values = replica.values(b, first: bad, group: bad)

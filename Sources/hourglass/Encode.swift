@@ -27,7 +27,7 @@ struct Encode: ParsableCommand {
     let data = try images.open(loaded)
     let file = try output.file(or: loaded.run.file("codes.npy"))
     let count = file.limit(data.count, inPicture: 0)
-    let codes = loaded.inference.encode(data.images(0..<count))
+    let codes = loaded.inference.encode(try data.images(0..<count))
     let size = loaded.inference.codeCount
     try writing { try NPYFile.write(codes, shape: [count, size], to: file.path) }
     StandardOutput.write("\(file.path): \(count) codes of \(size)")

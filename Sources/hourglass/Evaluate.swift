@@ -34,7 +34,7 @@ struct Evaluate: ParsableCommand {
     let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)
     let label = images.labels == nil ? "" : "label,"
     var rows = ["index,\(label)reconstruction,kl,mse,ssim"]
-    let result = evaluator.evaluate(images) { sample in
+    let result = try evaluator.evaluate(images) { sample in
       guard perSample != nil else { return }
       let label = images.labels.map { "\($0[sample.index])," } ?? ""
       let its = sample.measurement

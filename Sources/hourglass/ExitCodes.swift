@@ -18,7 +18,7 @@ enum ExitStatus: Int32 {
   init(reporting error: any Error) {
     switch error {
     case let error as ExitStatusError: self = error.status
-    case is DataError, is ModelError: self = .badData
+    case is DataError, is ModelError, TrainingError.unreadable: self = .badData
     case is TrainingError: self = .diverged
     default:
       switch Hourglass.exitCode(for: error) {

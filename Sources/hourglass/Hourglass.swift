@@ -22,8 +22,6 @@ struct Hourglass: ParsableCommand {
     ])
 
   static func main() {
-    // An idle OpenMP thread spins for 200 ms unless told otherwise; between two layers microseconds pass.
-    setenv("KMP_BLOCKTIME", "1", 0)
     do {
       var command = try parseAsRoot()
       try command.run()

@@ -19,7 +19,7 @@ struct Reconstruct: ParsableCommand {
     let loaded = try trained.load()
     let file = try output.file(or: loaded.run.picture("reconstruct.png"))
     let data = try images.open(loaded)
-    let originals = data.images(0..<file.limit(data.count, inPicture: 4 * Pictures.imagesPerBand))
+    let originals = try data.images(0..<file.limit(data.count, inPicture: 4 * Pictures.imagesPerBand))
     let reconstructions = loaded.inference.reconstruct(originals)
     try file.write(reconstructions, shape: loaded.model.input) {
       Pictures.bands(originals: originals, reconstructions: reconstructions, shape: loaded.model.input)

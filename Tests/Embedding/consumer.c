@@ -1,5 +1,5 @@
 /* What a stranger's first program looks like: valid C11 and C++, one convolution, compared with its definition. */
-#include <hourglass_kernels.h>
+#include <hourglass_reference.h>
 #include <stdio.h>
 #include <string.h>
 

@@ -4,6 +4,9 @@
  *
  * With -fsanitize=fuzzer the bytes come from libFuzzer; with -DSTANDALONE from a generator: fuzz RUNS [SEED]. */
 #include <hourglass_kernels.h>
+#ifndef HOURGLASS_KERNELS_IMPLEMENTATION /* the amalgamation has both */
+#include <hourglass_reference.h>
+#endif
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +47,7 @@ static float *whole(bytes *b, ptrdiff_t count) {
 
 static void agree(const char *operation, ptrdiff_t count, const float *got, const float *wanted, double bound) {
   for (ptrdiff_t i = 0; i < count; i++)
-    if (!(fabs((double)got[i] - (double)wanted[i]) <= bound)) {
+    if (!(fabs((double)got[i] - (double)wanted[i]) <= bound * (1 + fabs((double)wanted[i])))) {
       fprintf(stderr, "element %td is %g instead of %g\n", i, (double)got[i], (double)wanted[i]);
       fail(operation, "differs from its definition");
     }
@@ -67,8 +70,16 @@ static hg_parallel parallel_of(bytes *b) {
   return (hg_parallel){sizeof(hg_parallel), byte == 255 ? 65537 : (ptrdiff_t)byte % 6, in_turn, &first_part};
 }
 
-static hg_activation activation_of(bytes *b) { return (hg_activation)(next(b) % 4); }
-static double bound_of(hg_activation activation) { return activation == HG_ACTIVATION_SIGMOID ? 8 * 0x1p-24 : 0; }
+/* One beyond the last is unknown to the library. */
+static hg_activation activation_of(bytes *b) { return (hg_activation)(next(b) % (HG_ACTIVATION_LEAKY_RELU + 2)); }
+/* Roundoffs of an activation or its derivative, the sum it is applied to being exact: at most 7, and the reference's
+ * own (Tests/HourglassKernelsTests/ActivationTests.swift). */
+static double bound_of(hg_activation activation) { return activation <= HG_ACTIVATION_RELU ? 0 : 8 * 0x1p-24; }
+
+/* What a softplus has made is not negative, so its derivative need not be right elsewhere. */
+static void as_output(hg_activation activation, ptrdiff_t count, float *y) {
+  for (ptrdiff_t i = 0; i < count && activation == HG_ACTIVATION_SOFTPLUS; i++) y[i] = fabsf(y[i]);
+}
 
 static hg_geometry2d window_of(bytes *b) {
   hg_geometry2d g = {.size = next(b) == 255 ? 8 : sizeof g};
@@ -94,7 +105,7 @@ static void convolutions(bytes *b) {
   hg_geometry2d g = window_of(b);
   const hg_parallel p = parallel_of(b);
   const hg_activation a = activation_of(b);
-  const bool refused = hg_conv2d_check(&g), bad_parallel = hg_parallel_check(&p), known = a <= HG_ACTIVATION_SIGMOID;
+  const bool refused = hg_conv2d_check(&g), bad_parallel = hg_parallel_check(&p), known = a <= HG_ACTIVATION_LEAKY_RELU;
   const bool transposed = next(b) % 2, accumulate = next(b) % 2, only_bias = next(b) % 8 == 0;
   const ptrdiff_t gather_count = hg_conv2d_prepared_gather_count(&g);
   const ptrdiff_t scatter_count = hg_conv2d_prepared_scatter_count(&g);
@@ -117,6 +128,7 @@ static void convolutions(bytes *b) {
   const ptrdiff_t large = g.samples * g.large_height * g.large_width * C;
   const ptrdiff_t small = g.samples * g.small_height * g.small_width * K;
   float *x = whole(b, large), *y = whole(b, small), *filter = whole(b, filter_count), *bias = whole(b, C > K ? C : K);
+  as_output(a, large, x), as_output(a, small, y);
   float *gather = whole(b, gather_count), *scatter = whole(b, scatter_count);
   float *scratch = whole(b, scatter_scratch > filter_scratch ? scatter_scratch : filter_scratch);
   accepted("prepare", hg_conv2d_prepare_gather(&g, filter, gather, &p));
@@ -132,7 +144,7 @@ static void convolutions(bytes *b) {
     agree("transpose forward", large, got, wanted, bound_of(a));
     accepted("transpose data", hg_conv2d_transpose_backward_data(&g, x, gather, a, y, got, &p));
     hg_reference_conv2d_transpose_backward_data(&g, x, filter, a, y, wanted);
-    agree("transpose data", small, got, wanted, 0);
+    agree("transpose data", small, got, wanted, bound_of(a));
     accepted("transpose filter",
              hg_conv2d_transpose_backward_filter(&g, y, x, accumulate, dfilter, dbias, scratch, &p));
     hg_reference_conv2d_transpose_backward_filter(&g, y, x, accumulate, dfilter ? dfilter2 : NULL, dbias2);
@@ -142,7 +154,7 @@ static void convolutions(bytes *b) {
     agree("forward", small, got, wanted, bound_of(a));
     accepted("data", hg_conv2d_backward_data(&g, y, scatter, a, x, got, scratch, &p));
     hg_reference_conv2d_backward_data(&g, y, filter, a, x, wanted);
-    agree("data", large, got, wanted, 0);
+    agree("data", large, got, wanted, bound_of(a));
     accepted("filter", hg_conv2d_backward_filter(&g, x, y, accumulate, dfilter, dbias, scratch, &p));
     hg_reference_conv2d_backward_filter(&g, x, y, accumulate, dfilter ? dfilter2 : NULL, dbias2);
   }
@@ -157,7 +169,7 @@ static void pooling(bytes *b) {
   const hg_parallel p = parallel_of(b);
   const hg_activation a = activation_of(b);
   if (next(b) % 8) g.small_channels = g.large_channels;
-  const bool refused = hg_max_pool2d_check(&g) || hg_parallel_check(&p) || a > HG_ACTIVATION_SIGMOID;
+  const bool refused = hg_max_pool2d_check(&g) || hg_parallel_check(&p) || a > HG_ACTIVATION_LEAKY_RELU;
   if (!hg_max_pool2d_check(&g) && !small_enough(&g)) return;
   if (refused) {
     float none[1] = {0};
@@ -177,9 +189,10 @@ static void pooling(bytes *b) {
   if (memcmp(switches, switches2, (size_t)small)) fail("pool", "other switches");
   if (next(b) % 2)
     for (ptrdiff_t i = 0; i < small; i++) switches[i] = (uint8_t)(i * 37 + (ptrdiff_t)next(b)); /* of no pooling */
+  as_output(a, small, y);
   accepted("pool backward", hg_max_pool2d_backward(&g, dy, switches, a, y, dx, &p));
   hg_reference_max_pool2d_backward(&g, dy, switches, a, y, dx2);
-  agree("pool backward", large, dx, dx2, 0);
+  agree("pool backward", large, dx, dx2, 4 * bound_of(a));
   accepted("unpool", hg_max_unpool2d_forward(&g, dy, switches, dx, &p));
   hg_reference_max_unpool2d_forward(&g, dy, switches, dx2);
   agree("unpool", large, dx, dx2, 0);
@@ -205,7 +218,7 @@ static void dense(bytes *b) {
     if ((scratches[i] < 0) != refused) fail("dense scratch", "against the check");
     most = scratches[i] > most ? scratches[i] : most;
   }
-  if (refused || a > HG_ACTIVATION_SIGMOID) {
+  if (refused || a > HG_ACTIVATION_LEAKY_RELU) {
     float none[1] = {0};
     if (!hg_dense_forward(&g, none, none, NULL, a, none, none, &p)) fail("dense", "takes what its check refuses");
     return;
@@ -213,6 +226,7 @@ static void dense(bytes *b) {
   if ((double)g.inputs * (double)g.outputs > 1e5 || (double)g.samples * (double)(g.inputs + g.outputs) > 1e5) return;
   const ptrdiff_t in = g.samples * g.inputs, out = g.samples * g.outputs, weights = g.inputs * g.outputs;
   float *x = whole(b, in), *y = whole(b, out), *weight = whole(b, weights), *bias = whole(b, g.outputs);
+  as_output(a, in, x);
   float *scratch = whole(b, most), *got = whole(b, in > out ? in : out), *wanted = whole(b, in > out ? in : out);
   float *dweight = whole(b, weights), *dweight2 = whole(b, weights), *dbias2 = whole(b, g.outputs);
   accepted("dense forward", hg_dense_forward(&g, x, weight, bias, a, got, scratch, &p));
@@ -220,7 +234,7 @@ static void dense(bytes *b) {
   agree("dense forward", out, got, wanted, bound_of(a));
   accepted("dense data", hg_dense_backward_data(&g, y, weight, a, x, got, scratch, &p));
   hg_reference_dense_backward_data(&g, y, weight, a, x, wanted);
-  agree("dense data", in, got, wanted, 0);
+  agree("dense data", in, got, wanted, bound_of(a));
   const char *answer = hg_dense_backward_weight(&g, first, last, x, y, false, dweight, scratch, &p);
   if ((answer == NULL) != (first >= 0 && first <= last && last <= g.inputs)) fail("dense weight", "wrong about rows");
   hg_reference_dense_backward_weight(&g, x, y, false, dweight2, dbias2);
@@ -249,14 +263,15 @@ static void pointwise(bytes *b) {
   float *x = whole(b, 2 * all), *t = whole(b, all), *got = whole(b, 2 * all), *wanted = whole(b, 2 * all);
   float *loss = whole(b, N), *loss2 = whole(b, N), *m = whole(b, all), *m2 = whole(b, all);
   const double bound = 0x1p-24 * (double)count * (10 * 8 + ((double)count / 16 + 6) * 8);
-  if ((hg_activation_forward(a, all, x, got, &p) == NULL) != (a <= HG_ACTIVATION_SIGMOID && !hg_parallel_check(&p)))
+  if ((hg_activation_forward(a, all, x, got, &p) == NULL) != (a <= HG_ACTIVATION_LEAKY_RELU && !hg_parallel_check(&p)))
     fail("activation", "against the check");
-  if (a <= HG_ACTIVATION_SIGMOID && !hg_parallel_check(&p)) {
+  if (a <= HG_ACTIVATION_LEAKY_RELU && !hg_parallel_check(&p)) {
     hg_reference_activation_forward(a, all, x, wanted);
     agree("activation", all, got, wanted, bound_of(a));
+    as_output(a, all, x);
     accepted("activation backward", hg_activation_backward(a, all, x, t, got, &p));
     hg_reference_activation_backward(a, all, x, t, wanted);
-    agree("activation backward", all, got, wanted, 0);
+    agree("activation backward", all, got, wanted, bound_of(a));
   }
   accepted("bernoulli", hg_bernoulli_logits(N, count, x, t, loss, got));
   hg_reference_bernoulli_logits(N, count, x, t, loss2, wanted);
@@ -282,6 +297,27 @@ static void pointwise(bytes *b) {
   accepted("normal", hg_random_normal(&stream, first, all, got));
   hg_reference_random_normal(&stream, first, all, wanted);
   agree("normal", all, got, wanted, 128 * 0x1p-24);
+
+  const float rate = (float)next(b) / 200; /* from 1 on refused */
+  const ptrdiff_t words = N * hg_dropout_mask_count(count);
+  uint32_t *mask = (uint32_t *)whole(b, words), *mask2 = (uint32_t *)whole(b, words);
+  const bool bad = rate >= 1 || a > HG_ACTIVATION_LEAKY_RELU || hg_parallel_check(&p);
+  if ((hg_dropout_forward(&stream, rate, N, count, a, x, got, mask, &p) != NULL) != bad)
+    fail("dropout", "against what the header says");
+  if (!bad) {
+    hg_reference_dropout_forward(&stream, rate, N, count, a, x, wanted, mask2);
+    agree("dropout", all, got, wanted, 4 * 0x1p-24);
+    if (memcmp(mask, mask2, (size_t)words * sizeof *mask)) fail("dropout", "another mask");
+    accepted("dropout backward", hg_dropout_backward(rate, N, count, t, mask, a, x, got, &p));
+    hg_reference_dropout_backward(rate, N, count, t, mask, a, x, wanted);
+    agree("dropout backward", all, got, wanted, 4 * 0x1p-24 + bound_of(a));
+  }
+  if (!hg_parallel_check(&p)) {
+    accepted("noise", hg_gaussian_noise(&stream, 0.5f, N, count, x, got, &p));
+    hg_reference_gaussian_noise(&stream, 0.5f, N, count, x, wanted);
+    agree("noise", all, got, wanted, 64 * 0x1p-24);
+  }
+  free(mask), free(mask2);
 
   const hg_sgd_options sgd = {sizeof sgd, 0.5f, 2, next(b) % 2 ? 0.5f : 0, 1};
   memcpy(got, t, (size_t)all * sizeof(float)), memcpy(wanted, t, (size_t)all * sizeof(float));

@@ -7,9 +7,9 @@ import Testing
   @Test func bytesAndFloatsBecomePixels() throws {
     let shape = ImageShape(1, 2, 1)
     let bytes = try Dataset(.bytes([0, 51, 255, 1]), shape: shape, labels: [7, 8], source: "a")
-    #expect(bytes.count == 2 && bytes.image(0) == [0, 0.2] && bytes.image(1) == [1, Float(1) / 255])
+    #expect(try bytes.count == 2 && bytes.image(0) == [0, 0.2] && bytes.image(1) == [1, Float(1) / 255])
     let floats = try Dataset(.floats([0, 0.3, 1, 0.7]), shape: shape, source: "a")
-    #expect(floats.image(1) == [1, 0.7] && floats.labels == nil)
+    #expect(try floats.image(1) == [1, 0.7] && floats.labels == nil)
   }
 
   @Test func pixelsThatNoLikelihoodTakesAreRefusedByImage() {
@@ -43,7 +43,7 @@ import Testing
       let data = try Dataset.open(path: folder.path, split: split)
       #expect(
         data.count == 2 && data.shape == ImageShape(2, 2, 1) && data.labels == (labelsName == nil ? nil : [3, 9]))
-      #expect(data.image(1)[3] == Float(7) / 255)
+      #expect(try data.image(1)[3] == Float(7) / 255)
       let other: Split = split == .train ? .test : .train
       expectRefusal(folder.path, "wanted the \(other.rawValue) images", other == .train ? "train-" : "t10k-", "none") {
         try Dataset.open(path: folder.path, split: other)
@@ -57,7 +57,7 @@ import Testing
     #expect(try Dataset.open(path: color, split: .train).shape == ImageShape(1, 2, 3))
     let array = try folder.file("a.idx", NPYFileTests.byteArray)
     let data = try Dataset.open(path: array, split: .test)
-    #expect(data.shape == ImageShape(2, 3, 1) && data.image(1)[5] == Float(11) / 255)
+    #expect(try data.shape == ImageShape(2, 3, 1) && data.image(1)[5] == Float(11) / 255)
     let negative = try folder.file("b.npy", NPYFileTests.floatArray)
     expectRefusal(negative, "image 1:", "found -2.0") { try Dataset.open(path: negative, split: .train) }
     let labels = try folder.file("labels", idx([2], [3, 9]))

@@ -90,6 +90,30 @@ import Testing
     }
   }
 
+  @Test func measuredPointsStandInTheirIntervals() {
+    let series = SVGPlot.Series(
+      name: "a", x: [1, 2, 4, 0], y: [1, 2, 3.5, 1], style: .marks, intervals: [1...1, 1.5...2.5, 3...4, 1...1])
+    var plot = SVGPlot(title: "", xLabel: "", yLabel: "", series: [series])
+    (plot.xScale, plot.yScale) = (.doublings, .doublings)
+    let text = plot.svg()
+    // Three points, of which each has a bar with two ends; what has no logarithm is left out.
+    #expect(text.components(separatedBy: "class=\"bar s0\"").count - 1 == 9)
+    #expect(text.components(separatedBy: "<circle").count - 1 == 3 + 1)
+    // The second's ends are as far apart as log2(2.5 / 1.5) of the two doublings from top (72) to bottom (364).
+    let ends = text.split(separator: "\n").filter { $0.contains("class=\"bar s0\"") }.dropFirst(4).prefix(2)
+    let heights = ends.compactMap { line in line.split(separator: "\"").dropLast().last.flatMap { Double($0) } }
+    #expect(heights.count == 2 && abs(heights[0] - heights[1] - 292 * log2(2.5 / 1.5) / 2) < 0.2)
+  }
+
+  @Test func everyDoublingIsEquallyLong() {
+    let axis = Axis(doublings: [0.995, 11], from: 0, to: 100, widened: true)
+    #expect(axis.ticks == [1, 2, 4, 8, 16] && axis.low == 1 && axis.high == 16)
+    #expect(abs(axis.place(8) - 75) < 1e-9 && !axis.holds(0) && !axis.holds(-1) && axis.holds(3))
+    #expect(Axis(doublings: [1, 12], from: 0, to: 100, widened: false).ticks == [1, 2, 4, 8])
+    #expect(Axis(doublings: [4, 4], from: 0, to: 100, widened: true).place(4).rounded() == 50)
+    #expect(Axis(doublings: [], from: 0, to: 100, widened: true).ticks == [1, 2])
+  }
+
   @Test func ticksAreRoundAndCoverTheValues() {
     for (low, high) in [(0.0, 1.0), (242.6, 310), (-3, 7), (0.0083, 0.0085), (1, 60_000), (-1e-5, 2e-5), (0, 0.3)] {
       let axis = Axis([low, high], from: 0, to: 100, ticks: 6, widened: true)

@@ -1,9 +1,11 @@
+import Foundation
 import HourglassKernels
 import TestSupport
 import Testing
 
 extension KernelTests {
-  static let activations = [HG_ACTIVATION_LINEAR, HG_ACTIVATION_RELU, HG_ACTIVATION_SIGMOID]
+  static let smooth = [HG_ACTIVATION_SIGMOID, HG_ACTIVATION_TANH, HG_ACTIVATION_SOFTPLUS, HG_ACTIVATION_ELU]
+  static let activations = [HG_ACTIVATION_LINEAR, HG_ACTIVATION_RELU, HG_ACTIVATION_LEAKY_RELU] + smooth
 
   static func activation(_ activation: hg_activation, _ x: [Float]) -> [Float] {
     output(x.count) { hg_activation_forward(activation, x.count, x, $0, nil) }
@@ -27,13 +29,25 @@ extension KernelTests {
     }
   }
 
-  /// exp within 2 ulp (4 roundoffs), one sum and one quotient; one more roundoff for the stored reference.
-  @Test("Sigmoid is within seven roundoffs of the definition wherever its value is normal")
-  static func sigmoidBound() {
-    let x = (0..<60_000).map { Float($0 - 30_000) * (87.0 / 30_000) } + randomValues(5000, -1, 1)
-    let wanted = output(x.count) { hg_reference_activation_forward(HG_ACTIVATION_SIGMOID, x.count, x, $0) }
+  /// Sigmoid: exp within 2 ulp (4 roundoffs), one sum and one quotient. The others: the bounds in ulp that stand beside
+  /// their definitions, 2 roundoffs each; a slope of 1/100 and its product round once each. All: one more roundoff for
+  /// the stored reference.
+  @Test(
+    "An activation is within its bound of the definition wherever its value is normal",
+    arguments: [
+      (HG_ACTIVATION_SIGMOID, 7), (HG_ACTIVATION_TANH, 7), (HG_ACTIVATION_SOFTPLUS, 5), (HG_ACTIVATION_ELU, 3),
+      (HG_ACTIVATION_LEAKY_RELU, 3),
+    ] as [(hg_activation, Double)])
+  static func activationBound(_ kind: hg_activation, _ roundoffs: Double) {
+    let powers: [Float] = (-118...6).flatMap { e in
+      [1.37, -1.37].map { Float($0) * Float(sign: .plus, exponent: e, significand: 1) }
+    }
+    let x =
+      (0..<60_000).map { Float($0 - 30_000) * (87.0 / 30_000) } + randomValues(5000, -1, 1)
+      + powers.filter { abs($0) < 87 }
+    let wanted = output(x.count) { hg_reference_activation_forward(kind, x.count, x, $0) }
     withEachInstructionSet { isa in
-      expectClose("\(isa) sigmoid", activation(HG_ACTIVATION_SIGMOID, x), wanted) { 7 * roundoff * Double(wanted[$0]) }
+      expectClose("\(isa) \(kind)", activation(kind, x), wanted) { roundoffs * roundoff * Double(abs(wanted[$0])) }
     }
   }
 
@@ -46,15 +60,27 @@ extension KernelTests {
     }
   }
 
-  /// Three roundings, and one for the stored reference.
-  @Test("The backward pass is within four roundoffs of the definition; linear and ReLU to the bit")
+  @Test("For any size of argument the others end at their limits; NaN stays NaN")
+  static func limits() {
+    let x: [Float] = [0, 100, -100, 1e30, -1e30, .infinity, -.infinity]
+    withEachInstructionSet { isa in
+      #expect(activation(HG_ACTIVATION_TANH, x) == [0, 1, -1, 1, -1, 1, -1], "\(isa)")
+      #expect(activation(HG_ACTIVATION_ELU, x) == [0, 100, -1, 1e30, -1, .infinity, -1], "\(isa)")
+      #expect(activation(HG_ACTIVATION_SOFTPLUS, Array(x[1...])) == [100, 0, 1e30, 0, .infinity, 0], "\(isa)")
+      for kind in activations { #expect(activation(kind, [.nan])[0].isNaN, "\(isa) \(kind)") }
+    }
+  }
+
+  /// At most four roundings (the derivative of a softplus is within 1 ulp), and one for the stored reference.
+  @Test("The backward pass is within five roundoffs of the definition; linear and ReLU to the bit")
   static func backwardBound() {
-    let y = randomValues(1000, -0.5, 1), dy = randomValues(1000, -4, 4, seed: 2)
+    let s = randomValues(1000, -4, 4), dy = randomValues(1000, -4, 4, seed: 2)
     withEachInstructionSet { isa in
       for kind in activations {
+        let y = activation(kind, s)
         let wanted = output(y.count) { hg_reference_activation_backward(kind, y.count, y, dy, $0) }
         let got = activationBackward(kind, y, dy)
-        let roundings = kind == HG_ACTIVATION_SIGMOID ? 4.0 : 0
+        let roundings: Double = kind == HG_ACTIVATION_LINEAR || kind == HG_ACTIVATION_RELU ? 0 : 5
         expectClose("\(isa) \(kind)", got, wanted) { roundings * roundoff * Double(abs(wanted[$0])) }
       }
     }
@@ -70,15 +96,22 @@ extension KernelTests {
     }
   }
 
-  @Test("The derivative of the sigmoid agrees with central differences of the definition")
-  static func sigmoidDerivative() {
+  @Test("The derivative of a smooth activation agrees with central differences of the definition", arguments: smooth)
+  static func derivative(_ kind: hg_activation) {
     let s = randomValues(200, -8, 8), h = 1e-5
-    let sigmoid = { (x: Double) in Double(1) / (1 + exponential(-x)) }
-    let got = activationBackward(
-      HG_ACTIVATION_SIGMOID, activation(HG_ACTIVATION_SIGMOID, s), [Float](repeating: 1, count: s.count))
-    let wanted = s.map { Float((sigmoid(Double($0) + h) - sigmoid(Double($0) - h)) / (2 * h)) }
-    // y carries 6 roundoffs into y (1 - y), three more follow; the difference quotient is good to about 1e-10.
-    expectClose("sigmoid'", got, wanted) { _ in 10 * roundoff }
+    func formula(_ s: Double) -> Double {
+      switch kind {
+      case HG_ACTIVATION_SIGMOID: 1 / (1 + exp(-s))
+      case HG_ACTIVATION_TANH: (exp(2 * s) - 1) / (exp(2 * s) + 1)
+      case HG_ACTIVATION_SOFTPLUS: log(1 + exp(s))
+      default: s > 0 ? s : exp(s) - 1
+      }
+    }
+    let got = activationBackward(kind, activation(kind, s), [Float](repeating: 1, count: s.count))
+    let wanted = s.map { Float((formula(Double($0) + h) - formula(Double($0) - h)) / (2 * h)) }
+    // y carries at most 7 roundoffs, twice of which reach (1 - y) (1 + y), and four more follow; the difference
+    // quotient is good to about 1e-10.
+    expectClose("\(kind)", got, wanted) { _ in 18 * roundoff }
   }
 
   @Test("The place of an element in an array changes no bit, nor does writing over the input")

@@ -45,6 +45,8 @@ import Testing
     (#"{"layer": "MaxPool2D", "kernel": 3, "stride": 2, "padding": "same"}"#, "MaxPool2D(3, stride: 2, same)"),
     (#"{"layer": "Reshape", "shape": [2, 3, 4]}"#, "Reshape(2 x 3 x 4)"),
     (#"{"layer": "GaussianLatent", "units": 6}"#, "GaussianLatent(6)"),
+    (#"{"layer": "Dropout", "rate": 0.25}"#, "Dropout(0.25)"),
+    (#"{"layer": "GaussianNoise", "deviation": 0.5}"#, "GaussianNoise(0.5)"),
   ]) func aMissingFieldHasItsDefault(_ written: String, _ meant: String) throws {
     #expect(spell(try model(encoder: written).encoder[0]) == meant)
   }
@@ -56,8 +58,8 @@ import Testing
     ),
     (
       #"{"layer": "Conv3D", "filters": 3}"#,
-      "encoder.0.layer: wanted one of Conv2D, ConvTranspose2D, Dense, GaussianLatent, MaxPool2D, Reshape, "
-        + #"found "Conv3D""#
+      "encoder.0.layer: wanted one of Conv2D, ConvTranspose2D, Dense, Dropout, GaussianLatent, GaussianNoise, "
+        + #"MaxPool2D, Reshape, found "Conv3D""#
     ),
     (#"{"layer": "Conv2D", "filters": 3}"#, #"encoder.0: wanted a field "kernel", found none"#),
     (#"{"units": 3}"#, #"encoder.0: wanted a field "layer", found none"#),
@@ -105,6 +107,8 @@ import Testing
     #"{"layer": "Dense", "units": 1000000000000}"#,
     #"{"layer": "Reshape", "shape": [9223372036854775807, 9223372036854775807, 2]}"#,
     #"{"layer": "GaussianLatent", "units": 9223372036854775807}"#,
+    #"{"layer": "Dropout", "rate": 1e30}"#,
+    #"{"layer": "GaussianNoise", "deviation": 1e300}"#,
   ]) func absurdNumbersAreRefused(_ written: String) {
     #expect(throws: (any Error).self) { try ExecutionPlan(model(encoder: written), batchSize: 2) }
   }
@@ -139,6 +143,8 @@ import Testing
     case let l as Dense: "Dense(\(l.units), \(l.activation))"
     case let l as MaxPool2D: "MaxPool2D(\(l.kernel), stride: \(text(l.stride)), \(text(l.padding)))"
     case let l as Reshape: "Reshape(\(l.shape))"
+    case let l as Dropout: "Dropout(\(l.rate))"
+    case let l as GaussianNoise: "GaussianNoise(\(l.deviation))"
     case let l as GaussianLatent: "GaussianLatent(\(l.units))"
     default: "\(layer)"
     }

@@ -58,6 +58,16 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     RefusedModel("encoder.0: wanted 1 to \(most) filters, found -5", encoder: ConvTranspose2D(-5, kernel: 3)),
     RefusedModel(
       "encoder.0: wanted 1 to \(most) units, found 1000000000000", encoder: Dense(1_000_000_000_000)),
+    RefusedModel(
+      "encoder.0: wanted a dropout rate of at least 0 and below 1, found 1.0", encoder: Dropout(1)),
+    RefusedModel(
+      "encoder.0: wanted a dropout rate of at least 0 and below 1, found -0.25", encoder: Dropout(-0.25)),
+    RefusedModel(
+      "encoder.0: wanted a dropout rate of at least 0 and below 1, found nan", encoder: Dropout(.nan)),
+    RefusedModel(
+      "encoder.0: wanted a deviation of the noise of at least 0, found -0.5", encoder: GaussianNoise(-0.5)),
+    RefusedModel(
+      "encoder.0: wanted a deviation of the noise of at least 0, found inf", encoder: GaussianNoise(.infinity)),
     RefusedModel("latent: wanted 1 to \(most) latent units, found 0") { $0.latent = GaussianLatent(0) },
     RefusedModel("latent: wanted 1 to \(most) units, found 0") { $0.latent = Dense(0) },
     RefusedModel(

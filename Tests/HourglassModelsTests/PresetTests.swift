@@ -3,11 +3,12 @@ import HourglassModels
 import TestSupport
 import Testing
 
-/// The four flagship models.
+/// The models that have a name.
 @Suite struct PresetTests {
   /// Parameters and training flops a sample of the PyTorch twins, from their layer tables.
   @Test(arguments: [
     ("conv-ae-28", 456_737, 35_223_552),
+    ("conv-dae-28", 456_737, 35_223_552),
     ("conv-vae-28", 1_691_369, 29_997_056),
     ("conv-ae-32", 785_187, 90_832_896),
     ("conv-vae-64", 2_957_251, 327_155_712),
@@ -17,8 +18,9 @@ import Testing
     #expect(summary.trainingFlops == flops)
   }
 
-  @Test func theCatalogHasTheFourFlagships() {
-    #expect(ModelCatalog.models.map(\.name) == ["conv-ae-28", "conv-vae-28", "conv-ae-32", "conv-vae-64"])
+  @Test func theCatalogHasThePresets() {
+    #expect(
+      ModelCatalog.models.map(\.name) == ["conv-ae-28", "conv-dae-28", "conv-vae-28", "conv-ae-32", "conv-vae-64"])
     #expect(ModelCatalog.model("conv-ae-27") == nil)
   }
 

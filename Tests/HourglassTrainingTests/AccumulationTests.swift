@@ -11,7 +11,8 @@ import Testing
   /// 18 samples a step, as three minibatches of 6 or one of 18, in shards of 2. The last step ends in a minibatch of
   /// one sample, the one before it lacks a whole minibatch.
   static let steps = [18, 18, 11, 13]
-  static let divisions = [(1, 1), (2, 1), (3, 1), (1, 3), (2, 2), (5, 1)].map {
+  /// `SANITIZERS=thread make sanitize FILTER=AccumulationTests` looks for races in all of them.
+  static let divisions = [(1, 1), (2, 1), (3, 1), (1, 3), (2, 2), (5, 1), (4, 2)].map {
     ParallelPlan(workers: $0, threads: $1)
   }
 

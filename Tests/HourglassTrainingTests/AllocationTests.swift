@@ -19,6 +19,10 @@ struct AllocationTests {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.variational) }
   }
 
+  @Test func aHundredStepsWithDropoutAndNoiseAllocateNothing() async {
+    await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.denoising) }
+  }
+
   @Test func clippingAllocatesNothing() async {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.variational, clipNorm: 0.01) }
   }

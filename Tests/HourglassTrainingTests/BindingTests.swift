@@ -51,7 +51,7 @@ private func checkPlaces(_ parallel: ParallelPlan) throws {
   let training = try startedStep(model, batchSize: 20, shards: 5, parallel: parallel, data: data)
   try training.run(batchSizes: [20, 20])
   let inference = try Inference(model: model, parallel: parallel, parameters: training.parameters)
-  _ = inference.encode(data.images(0..<20))
+  _ = try inference.encode(data.images(0..<20))
   try training.run(batchSizes: [20, 20])
 
   let (threads, tasks) = (parallel.threads, try tasksOfProcess())

@@ -1,5 +1,6 @@
 import Foundation
 import HourglassData
+import HourglassKernels
 import HourglassModels
 import HourglassTraining
 import TestSupport
@@ -29,8 +30,17 @@ import Testing
       let parameters: [String: Tensor]
       let reconstruction: [Float]
     }
+    /// What two samples draw: which values a dropout keeps, and normal values.
+    struct Draws: Decodable {
+      let seed: UInt64
+      let number, step: UInt32
+      let rate: Float
+      let kept: [[Int]]
+      let noise: [[Float]]
+    }
     let seed: UInt64
     let batchSizes: [Int]
+    let draws: Draws
     let runs: [Run]
 
     static let stored = Result { try decode(NumPyGolden.self, "golden.json") }
@@ -41,7 +51,7 @@ import Testing
   /// Bounds: a loss is a sum of fewer than 200 terms by float, 200 x 2^-24 = 1e-5 relative. Adam moves each weight by
   /// at most about the learning rate (1e-3) a step and its ratio m / sqrt(v) is sensitive to a rounded gradient near
   /// zero, so parameters agree to a hundredth of the four steps, 4e-5; with momentum SGD they agree to rounding.
-  @Test(arguments: [0, 1, 2], [1, 2]) func trainingIsTheSameInNumPy(_ index: Int, _ shards: Int) throws {
+  @Test(arguments: 0..<5, [1, 2]) func trainingIsTheSameInNumPy(_ index: Int, _ shards: Int) throws {
     let golden = try NumPyGolden.stored.get()
     let run = golden.runs[index]
     let model = try #require(TinyModels.all.first { $0.name == run.model })
@@ -67,9 +77,24 @@ import Testing
 
     let inference = try Inference(
       model: model, parallel: ParallelPlan(workers: 1, threads: 1), parameters: step.parameters)
-    let image = inference.reconstruct(data.image(0))
+    let image = try inference.reconstruct(data.image(0))
     let worst = zip(image, run.reconstruction).map { abs($0 - $1) }.max() ?? 1
     #expect(image.count == run.reconstruction.count && worst < 10 * tolerance)
+  }
+
+  /// A mask is the same to the bit; noise to nine roundoffs, the bound of a normal value, and one of the addition to 0.
+  @Test func layersDrawTheNumbersOfNumPy() throws {
+    let draws = try NumPyGolden.stored.get().draws
+    let count = draws.kept[0].count
+    var address = hg_random_stream(
+      size: MemoryLayout<hg_random_stream>.size, seed: draws.seed, stream: 7 | draws.number << 8, step: draws.step,
+      sample: 0)
+    let (ones, zeros) = ([Float](repeating: 1, count: 2 * count), [Float](repeating: 0, count: 2 * count))
+    var (y, mask) = (zeros, [UInt32](repeating: 0, count: 2 * hg_dropout_mask_count(count)))
+    hg_dropout_forward(&address, draws.rate, 2, count, HG_ACTIVATION_LINEAR, ones, &y, &mask, nil)
+    #expect(y.map { $0 > 0 ? 1 : 0 } == draws.kept.flatMap(\.self))
+    hg_gaussian_noise(&address, 1, 2, count, zeros, &y, nil)
+    for (found, wanted) in zip(y, draws.noise.joined()) { #expect(abs(found - wanted) <= 10 * 0x1p-24 * abs(wanted)) }
   }
 
   // MARK: PyTorch

@@ -84,6 +84,11 @@ import Testing
     #expect(plan == ParallelPlan(workers: wantedWorkers, threads: wantedThreads))
   }
 
+  @Test(arguments: ["KMP_BLOCKTIME", "OMP_WAIT_POLICY"]) func theEnvironmentMaySayHowThreadsWait(_ variable: String) {
+    #expect(OpenMPEnvironment(["OMP_NUM_THREADS": "2"]).leavesWaiting)
+    #expect(!OpenMPEnvironment([variable: ""]).leavesWaiting)
+  }
+
   @Test func nonsenseInTheEnvironmentIsIgnoredWithOneSentence() {
     #expect(OpenMPEnvironment(["OMP_NUM_THREADS": "4,x", "OMP_THREAD_LIMIT": "8"]).warning == nil)
     #expect(OpenMPEnvironment(["OMP_NUM_THREADS": "", "OMP_THREAD_LIMIT": ""]).warning == nil)

@@ -31,7 +31,7 @@ import Testing
     let count = steps * batchSize
     var (sum, squares) = ([Double](repeating: 0, count: 784), 0.0)
     for n in 0..<count {
-      for (i, pixel) in images.image(n).enumerated() {
+      for (i, pixel) in try images.image(n).enumerated() {
         sum[i] += Double(pixel)
         squares += Double(pixel) * Double(pixel)
       }

@@ -10,7 +10,7 @@ import Testing
 @Suite struct ResumeTests {
   /// 20 images in batches of 6: an epoch is four steps, the last of two images.
   static func recipe(_ folder: String, epochs: Int = 2, steps: Int? = 7) throws -> Recipe {
-    let model = TinyModels.variational
+    let model = TinyModels.denoising
     let path = folder + "/images.npy"
     if !FileManager.default.fileExists(atPath: path) {
       try NPYFile.write(

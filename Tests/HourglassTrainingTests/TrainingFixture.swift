@@ -33,7 +33,7 @@ extension FloatBuffer {
   var bits: [UInt32] { elements.map(\.bitPattern) }
 }
 
-/// The two tiny models of Golden/golden.py, of awkward shapes, and one of dense layers alone.
+/// The tiny models of Golden/golden.py, of awkward shapes, and one of dense layers alone.
 enum TinyModels {
   static let autoencoder = Autoencoder("tiny-ae", input: ImageShape(9, 7, 3), likelihood: .squaredError) {
     Conv2D(5, kernel: 4, stride: 2, activation: .relu)  // 5 x 4 x 5, odd total padding
@@ -61,6 +61,39 @@ enum TinyModels {
     ConvTranspose2D(1, kernel: 4, stride: 2)  // 8 x 8 x 1, logits
   }
 
+  /// Everything that draws random numbers.
+  static let denoising = Autoencoder("tiny-dvae", input: ImageShape(8, 8, 1), likelihood: .bernoulli) {
+    GaussianNoise(0.3)
+    Conv2D(4, kernel: 4, stride: 2, activation: .relu)  // 4 x 4 x 4
+    Dropout(0.25)
+    Dense(10, activation: .relu)
+    Dropout(0.5)
+  } latent: {
+    GaussianLatent(3)
+  } decoder: {
+    Dense(10, activation: .sigmoid)
+    Dropout(0.2)
+    Dense(4 * 4 * 4, activation: .relu)
+    Reshape(4, 4, 4)
+    GaussianNoise(0.1)
+    ConvTranspose2D(1, kernel: 4, stride: 2)  // 8 x 8 x 1, logits
+  }
+
+  /// The activations that the others do without.
+  static let smooth = Autoencoder("tiny-smooth", input: ImageShape(8, 8, 1), likelihood: .squaredError) {
+    Conv2D(4, kernel: 4, stride: 2, activation: .tanh)  // 4 x 4 x 4
+    MaxPool2D(2)  // 2 x 2 x 4
+    Dense(10, activation: .elu)
+  } latent: {
+    Dense(6)
+  } decoder: {
+    Dense(10, activation: .softplus)
+    Dropout(0.2)
+    Dense(4 * 4 * 4, activation: .leakyRelu)
+    Reshape(4, 4, 4)
+    ConvTranspose2D(1, kernel: 4, stride: 2, activation: .sigmoid)  // 8 x 8 x 1
+  }
+
   /// A model whose two large matrices are cut into many slices, beside those that have one for each.
   static let wide = Autoencoder("wide", input: ImageShape(16, 16, 1), likelihood: .squaredError) {
     Dense(300, activation: .relu)
@@ -72,6 +105,6 @@ enum TinyModels {
     Reshape(16, 16, 1)
   }
 
-  /// The two of golden.py.
-  static let all = [autoencoder, variational]
+  /// Those of golden.py.
+  static let all = [autoencoder, variational, denoising, smooth]
 }

@@ -23,7 +23,7 @@ import Testing
       let training = try startedStep(model, batchSize: 8, parallel: ParallelPlan(workers: 2, threads: 1), data: data)
       try training.run(batchSizes: [8, 8])
       try Checkpoint(training, progress: .init(step: 2)).write(to: folder + "/c.safetensors")
-      let images = data.images(16..<24)
+      let images = try data.images(16..<24)
       let shape = [8, model.input.height, model.input.width, model.input.channels]
       try NPYFile.write(images, shape: shape, to: folder + "/in.npy")
 

@@ -34,6 +34,20 @@ public enum LayerCases {
     encoding(
       "conv after conv", after: [Conv2D(4, kernel: 3, activation: .relu)],
       Conv2D(3, kernel: 4, stride: 2, activation: .relu), of: ImageShape(6, 6, 1), to: ImageShape(3, 3, 3)),
+    encoding(
+      "conv, tanh", Conv2D(3, kernel: 3, activation: .tanh), of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 3)),
+    encoding(
+      "max-pool of elu", after: [Conv2D(3, kernel: 3, activation: .elu)], MaxPool2D(2), of: ImageShape(6, 4, 2),
+      to: ImageShape(3, 2, 3)),
+    encoding(
+      "dropout below a leaky relu", after: [Dense(21, activation: .leakyRelu)], Dropout(0.25),
+      of: ImageShape(3, 3, 2), to: ImageShape(vector: 21)),
+    encoding(
+      "conv after softplus", after: [Conv2D(4, kernel: 3, activation: .softplus)],
+      Conv2D(3, kernel: 4, stride: 2, activation: .leakyRelu), of: ImageShape(6, 6, 1), to: ImageShape(3, 3, 3)),
+    encoding(
+      "dense, elu", after: [Dense(9, activation: .tanh)], Dense(5, activation: .elu), of: ImageShape(4, 3, 2),
+      to: ImageShape(vector: 5)),
     encoding("max-pool 2", MaxPool2D(2), of: ImageShape(6, 7, 2), to: ImageShape(3, 3, 2)),
     encoding(
       "max-pool 3 stride 2 padding 1", after: [Conv2D(3, kernel: 3, activation: .relu)],
@@ -48,9 +62,26 @@ public enum LayerCases {
     encoding(
       "reshape", after: [Dense(24, activation: .relu)], Reshape(2, 3, 4), of: ImageShape(4, 4, 1),
       to: ImageShape(2, 3, 4)),
+    encoding(
+      "dropout below a relu", after: [Conv2D(3, kernel: 3, activation: .relu)], Dropout(0.4), of: ImageShape(5, 7, 2),
+      to: ImageShape(5, 7, 3)),
+    encoding(
+      "dropout below a sigmoid", after: [Dense(37, activation: .sigmoid)], Dropout(0.25), of: ImageShape(3, 3, 2),
+      to: ImageShape(vector: 37)),
+    encoding("dropout in front", Dropout(0.5), of: ImageShape(4, 5, 2), to: ImageShape(4, 5, 2)),
+    encoding(
+      "gaussian noise below a sigmoid", after: [Conv2D(3, kernel: 3, activation: .sigmoid)], GaussianNoise(0.5),
+      of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 3)),
+    encoding(
+      "gaussian noise below a relu", after: [Dense(19, activation: .relu)], GaussianNoise(0.3),
+      of: ImageShape(3, 3, 2), to: ImageShape(vector: 19)),
+    encoding("gaussian noise in front", GaussianNoise(0.2), of: ImageShape(4, 4, 3), to: ImageShape(4, 4, 3)),
     decoding(
       "transposed 4x4 stride 2", ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid),
       from: ImageShape(3, 2, 4), to: ImageShape(6, 4, 2)),
+    decoding(
+      "transposed, softplus", after: [ConvTranspose2D(3, kernel: 4, stride: 2, activation: .leakyRelu)],
+      ConvTranspose2D(2, kernel: 3, activation: .softplus), from: ImageShape(2, 2, 3), to: ImageShape(4, 4, 2)),
     decoding(
       "transposed 4x4 stride 2 padding 1", ConvTranspose2D(1, kernel: 4, stride: 2, padding: .amount(1)),
       from: ImageShape(3, 4, 2), to: ImageShape(6, 8, 1)),
@@ -73,6 +104,7 @@ public enum LayerCases {
     latent("linear latent", Dense(4), units: 4),
     convolutionalLatent,
     vectors,
+    noisy,
   ]
 
   /// Those that the loss of whose models has a divergence.
@@ -142,6 +174,28 @@ public enum LayerCases {
     }
     return LayerCase(
       name: model.name, layer: layer, input: ImageShape(6, 6, 4), output: ImageShape(3, 3, 2), model: model)
+  }()
+
+  /// Layers that draw between convolutions of the segment that goes forward and back chunk by chunk.
+  private static let noisy: LayerCase = {
+    let layer = Dropout(0.3)
+    let model = Autoencoder("noisy", input: ImageShape(6, 6, 2), likelihood: .squaredError) {
+      GaussianNoise(0.2)
+      Conv2D(4, kernel: 3, activation: .relu)
+      layer
+      MaxPool2D(2)
+      Dropout(0.1)
+    } latent: {
+      Conv2D(3, kernel: 3)
+    } decoder: {
+      GaussianNoise(0.1)
+      ConvTranspose2D(4, kernel: 4, stride: 2, activation: .relu)
+      Dropout(0.2)
+      Conv2D(2, kernel: 3, activation: .sigmoid)
+      GaussianNoise(0.05)
+    }
+    return LayerCase(
+      name: model.name, layer: layer, input: ImageShape(6, 6, 4), output: ImageShape(6, 6, 4), model: model)
   }()
 
   /// No image at all: one grouped segment, dense at both ends.

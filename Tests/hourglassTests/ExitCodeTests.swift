@@ -57,7 +57,7 @@ import Testing
   static let badData = [
     Case("train --model missing.json", .badData, "missing.json", "model file"),
     Case("train --model syntax.json", .badData, "syntax.json", "JSON"),
-    Case("train --model unknown-layer.json", .badData, "unknown-layer.json", "encoder.0", "Conv2D", "Convolution"),
+    Case("train --model unknown-layer.json", .badData, "unknown-layer.json", "encoder.1", "Conv2D", "Convolution"),
     Case("train --model no-latent.json", .badData, "no-latent.json", "latent", "0"),
     Case("train --model wrong-shape.json", .badData, "wrong-shape.json", "decoder.1", "64", "80"),
     Case("train --model too-large.json --batch-size 1048576", .badData, "memory", "MiB"),

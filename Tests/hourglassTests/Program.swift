@@ -120,7 +120,9 @@ struct Program {
 
   private static let tinyModel = """
     {"name": "tiny", "input": [8, 8, 1], "likelihood": "bernoulli",
-     "encoder": [{"layer": "Conv2D", "filters": 4, "kernel": 4, "stride": 2, "activation": "relu"}],
+     "encoder": [{"layer": "GaussianNoise", "deviation": 0.1},
+                 {"layer": "Conv2D", "filters": 4, "kernel": 4, "stride": 2, "activation": "relu"},
+                 {"layer": "Dropout", "rate": 0.1}],
      "latent": {"layer": "GaussianLatent", "units": 3},
      "decoder": [{"layer": "Dense", "units": 64, "activation": "relu"}, {"layer": "Reshape", "shape": [4, 4, 4]},
                  {"layer": "ConvTranspose2D", "filters": 1, "kernel": 4, "stride": 2}]}

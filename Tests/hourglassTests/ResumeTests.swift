@@ -114,6 +114,19 @@ import Testing
     }
   }
 
+  /// Of two signals at once the second does not wait for the step; the checkpoint before it is whole.
+  @Test func aSecondSignalEndsTheRunAtOnce() throws {
+    try Program.inTemporaryFolder { program in
+      let running = try program.start(Self.endless)
+      running.wait { program.contents(Self.last) != nil }
+      // Stopped, so that both are there when it goes on.
+      for signal in [SIGSTOP, SIGINT, SIGTERM, SIGCONT] { running.send(signal) }
+      let ended = try running.finish()
+      #expect(ended.status == Status.interrupted.rawValue && ended.steps == nil, "\(ended.errors)")
+      try expectResumed(program, atLeast: 0)
+    }
+  }
+
   @Test(arguments: [0, 20_000, 90_000])
   func aKilledRunGoesOnAsIfNothingHadHappened(_ microseconds: UInt32) throws {
     try Program.inTemporaryFolder { program in

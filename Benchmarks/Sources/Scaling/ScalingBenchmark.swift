@@ -17,10 +17,12 @@ struct ScalingBenchmark: ParsableCommand {
         bench scaling --model conv-vae-28 --mode weak --max-workers 8 --json
         bench scaling --model conv-vae-28 --peer torch
 
-      Columns: medians over the repetitions; speed-up and efficiency refer to one core; parts of the mean worker's \
-      time in a step: forward and backward, dense products, sum over shards, update, waiting for others; how much \
-      longer the slowest worker's forward and backward takes than the mean worker's; largest resident set of a \
-      process that trains with this division alone, with the program and the images in it.
+      Columns: medians over the repetitions with 95 % bootstrap intervals; speed-up and efficiency refer to one core; \
+      parts of the mean worker's time in a step: forward and backward, dense gradients, sum over shards, update, \
+      waiting for others; how much longer the slowest worker's forward and backward takes than the mean worker's; \
+      planned memory, and the largest resident set of a process that trains with this division alone, with the \
+      program and the images in it. With --output also the fitted laws, a simulation of up to 128 cores, plots, and \
+      all of it as one page, index.html.
       """)
 
   @Option(help: "A model by its name, or all.") var model: String

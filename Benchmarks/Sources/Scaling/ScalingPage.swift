@@ -87,7 +87,8 @@ extension ScalingReport {
   private func code(_ text: String) -> String { "<pre>\(SVG.escaped(text))</pre>" }
 
   private static let styleSheet = """
-    :root { color-scheme: light dark; --page: #ffffff; --text: #1f2328; --dim: #59636e; --rule: #d1d9e0; --tint: #f6f8fa; }
+    :root { color-scheme: light dark;
+      --page: #ffffff; --text: #1f2328; --dim: #59636e; --rule: #d1d9e0; --tint: #f6f8fa; }
     @media screen and (prefers-color-scheme: dark) {
     :root { --page: #0d1117; --text: #e6edf3; --dim: #9198a1; --rule: #3d444d; --tint: #151b23; }
     }
@@ -101,7 +102,8 @@ extension ScalingReport {
     ul { padding-left: 22px; }
     li { margin: 4px 0; }
     p.facts { margin: 4px 0 0; color: var(--dim); }
-    .summary { margin: 20px 0; padding: 14px 18px; background: var(--tint); border-left: 4px solid #0072b2; font-size: 17px; }
+    .summary { margin: 20px 0; padding: 14px 18px; background: var(--tint);
+      border-left: 4px solid #0072b2; font-size: 17px; }
     .figures { display: grid; grid-template-columns: 1fr; gap: 20px; margin: 20px 0; justify-items: start; }
     @media screen and (min-width: 1240px) { .figures { grid-template-columns: 1fr 1fr; } }
     figure { margin: 0; width: 100%; max-width: 720px; }

@@ -87,8 +87,8 @@ extension ScalingReport {
       "Speed-up is samples a second over those of one worker with one thread, efficiency is speed-up over workers x "
         + "threads." + (study.mode == .weak ? " The minibatch and its shards grow with the cores." : ""),
       "Shares are those of the mean worker. Imbalance is how much longer the slowest worker takes for forward and "
-        + "backward than the mean worker. Planned memory is what the program computes before it starts, resident memory "
-        + "the largest resident set of a process that trains with this division alone.",
+        + "backward than the mean worker. Planned memory is what the program computes before it starts, resident "
+        + "memory the largest resident set of a process that trains with this division alone.",
     ]
   }
 
@@ -116,10 +116,13 @@ extension ScalingReport {
   /// The command that repeats the study.
   var command: String {
     let most = study.points.map(\.cores).max() ?? 1
-    return
-      ".build/release/bench scaling --model \(study.model) --mode \(study.mode.rawValue) --batch-size \(study.batchSize) "
-      + "--shards \(study.points[0].shards) --max-workers \(most) --repetitions \(study.repetitions) "
-      + "--seed \(study.seed)\(peers.isEmpty ? "" : " --peer torch") --output scaling"
+    let flags = [
+      "model \(study.model)", "mode \(study.mode.rawValue)", "batch-size \(study.batchSize)",
+      "shards \(study.points[0].shards)", "max-workers \(most)", "repetitions \(study.repetitions)",
+      "seed \(study.seed)",
+    ]
+    return ([".build/release/bench scaling"] + flags + (peers.isEmpty ? [] : ["peer torch"]) + ["output scaling"])
+      .joined(separator: " --")
   }
 
   static let withoutSimulation = "No simulation: it is calibrated with the points 1 x 1 and 2 x 1 on two granted cores."

@@ -84,8 +84,8 @@ struct ScalingReport: Encodable {
   /// The row of most samples a second.
   var best: Row { points.max { $0.samplesPerSecond.value < $1.samplesPerSecond.value } ?? points[0] }
 
-  /// Writes study.json, points.csv, study.md, index.html and the plots into a folder, which is made where it is missing;
-  /// each file is the old one or the new one, whole.
+  /// Writes study.json, points.csv, study.md, index.html and the plots into a folder, which is made where it is
+  /// missing; each file is the old one or the new one, whole.
   func write(to folder: String) throws {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let pictures = pictures.map { ("\($0.name).svg", $0.svg) }

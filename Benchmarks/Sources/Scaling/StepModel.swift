@@ -63,7 +63,7 @@ struct StepModel: Encodable {
     step.serial = serial
     let rates = workers == 1 ? alone : together
 
-    let perTurn = TrainingStep.shardsPerTurn(plan: plan, workers: workers, turns: 1)
+    let perTurn = TrainingStep.shardsPerTurn(plan: plan, workers: workers)
     let used = (plan.batchSize + plan.samplesPerShard - 1) / plan.samplesPerShard
     let turns = stride(from: 0, to: used, by: perTurn).map { first in
       Double(plan.samples(of: first..<min(first + perTurn, used), in: plan.batchSize).count)
@@ -85,18 +85,17 @@ struct StepModel: Encodable {
     }
 
     let pieces = TrainingStep.slices(of: plan)
-    let active = Double(min(workers, pieces.count))
+    let (updating, adding) = (min(workers, pieces.count), min(workers, pieces.count { !$0.isProduct }))
     let slices = handOut(pieces.count, to: workers) { index, _ in
       let parameters = Double(pieces[index].parameters)
-      func seconds(_ rates: Rates, busy: Double) -> Double {
-        let update = parameters * rates.update * stretch(Self.updateBytes / rates.update, busy)
+      func seconds(_ rates: Rates, updating: Int, adding: Int) -> Double {
+        let update = parameters * rates.update * stretch(Self.updateBytes / rates.update, updating)
         if pieces[index].isProduct { return parameters * Double(plan.batchSize) * rates.product + update }
-        let floats = parameters * Double(used + 1)
-        return floats * rates.sum * stretch(Self.floatBytes / rates.sum, busy) + update
+        return parameters * Double(used + 1) * rates.sum * stretch(Self.floatBytes / rates.sum, adding) + update
       }
-      let (lone, crowded, stretched) = (
-        seconds(alone, busy: 0), seconds(rates, busy: 0), seconds(rates, busy: active)
-      )
+      let lone = seconds(alone, updating: 0, adding: 0)
+      let crowded = seconds(rates, updating: 0, adding: 0)
+      let stretched = seconds(rates, updating: updating, adding: adding)
       step.work += lone
       step.crowding += crowded - lone
       step.memory += stretched - crowded
@@ -115,8 +114,8 @@ struct StepModel: Encodable {
   static let updateBytes = 24.0
 
   /// How much longer moving bytes takes when so many cores do it, each wanting so many a second.
-  private func stretch(_ demand: Double, _ cores: Double) -> Double {
-    max(1, cores * min(demand, bandwidth) / ceiling)
+  private func stretch(_ demand: Double, _ cores: Int) -> Double {
+    max(1, Double(cores) * min(demand, bandwidth) / ceiling)
   }
 
   /// Place of one of several workers in the standard logistic distribution.
@@ -156,7 +155,7 @@ struct StepModel: Encodable {
       var (dense, all, bytes) = (0.0, 0.0, 0.0)
       for (index, layer) in plan.layers.enumerated() {
         let isDense = layer.gradient == .product
-        // Forward, data gradients behind the first layer, and filter gradients, which for dense layers belong to phase 2.
+        // Forward, data gradients behind the first layer, filter gradients, which for dense layers belong to phase 2.
         let passes = 1 + (index == 0 ? 0 : 1) + (isDense ? 0 : 1)
         all += Double(passes * layer.multiplyAdds)
         if isDense {
@@ -172,6 +171,7 @@ struct StepModel: Encodable {
 extension StepModel {
   /// Calibrates with the points 1 x 1 and 2 x 1 of a study; nil where one of them is missing.
   ///
+  /// Parts are means over steps. Scaled to the median step, they are those of the time that is to be predicted.
   /// With forward and backward F, waiting W and imbalance I: a sample takes (F - preparation) / samples; the caller
   /// alone W(1); a wake-up half of W(2) - W(1) - I F(2), because a step has two of them.
   init?(_ study: ScalingStudy, model: Autoencoder) throws {
@@ -187,24 +187,25 @@ extension StepModel {
     lastCache = Double(study.machine.caches.last ?? 0)
     preparedBytes = 2 * Self.floatBytes * Double(plan.preparedFloats)
     let preparation = preparedBytes / bandwidth
-    func rates(_ point: ScalingStudy.Point) throws -> Rates {
+    func rates(_ point: ScalingStudy.Point, _ parts: ScalingStudy.Parts) throws -> Rates {
       let plan = try ExecutionPlan(model, batchSize: point.batchSize, shards: point.shards)
       let (samples, workers) = (Double(point.batchSize), Double(point.workers))
       let slices = TrainingStep.slices(of: plan)
       let products = Double(slices.filter(\.isProduct).reduce(0) { $0 + $1.parameters })
       let sums = Double(slices.filter { !$0.isProduct }.reduce(0) { $0 + $1.parameters })
       return Rates(
-        sample: workers * (point.parts.forwardBackward - preparation) / samples,
-        product: products > 0 ? workers * point.parts.products / (products * samples) : 0,
-        sum: workers * point.parts.reduction / (sums * Double(plan.shards + 1)),
-        update: workers * point.parts.update / (products + sums))
+        sample: workers * (parts.forwardBackward - preparation) / samples,
+        product: products > 0 ? workers * parts.products / (products * samples) : 0,
+        sum: workers * parts.reduction / (sums * Double(plan.shards + 1)),
+        update: workers * parts.update / (products + sums))
     }
-    (alone, together) = (try rates(one), try rates(two))
-    serial = max(0, one.parts.waiting)
-    let waking = two.parts.waiting - serial - two.parts.imbalance * two.parts.forwardBackward
-    signal = min(max(0, waking / 2), Self.mostSignal)
-    latency = max(0, waking / 2) - signal
-    spread = two.parts.imbalance / Self.quantile(1, of: 2)
+    let (lone, both) = (one.medianParts, two.medianParts)
+    (alone, together) = (try rates(one, lone), try rates(two, both))
+    serial = max(0, lone.waiting)
+    let waking = max(0, both.waiting - serial - both.imbalance * both.forwardBackward) / 2
+    signal = min(waking, Self.mostSignal)
+    latency = waking - signal
+    spread = both.imbalance / Self.quantile(1, of: 2)
   }
 
   /// A system call that wakes a thread; the rest of a measured wake-up is the way to the other core.
@@ -221,5 +222,16 @@ extension StepModel {
   private static func ceiling(_ machine: MachineBlock) -> Double {
     let measured = (machine.bandwidth.max() ?? 0) * 1e9
     return isSaturated(machine) ? measured : max(measured, assumedCeiling)
+  }
+}
+
+extension ScalingStudy.Point {
+  /// The parts of the mean step, scaled to the median step.
+  fileprivate var medianParts: ScalingStudy.Parts {
+    let scale = Samples(seconds).median / parts.step
+    return ScalingStudy.Parts(
+      forwardBackward: scale * parts.forwardBackward, products: scale * parts.products,
+      reduction: scale * parts.reduction, update: scale * parts.update, waiting: scale * parts.waiting,
+      imbalance: parts.imbalance)
   }
 }

@@ -84,15 +84,15 @@ extension StepSimulation {
         : "Memory serves one core at \(fixed(costs.bandwidth / 1e9, 1)) GB/s and all together at most at \(ceiling): "
           + "the measured cores did not exhaust theirs, so this ceiling is assumed, not measured.",
       "Sums and updates move their bytes through memory, though a cache may hold some of them: where they reach the "
-        + "ceiling, the prediction is cautious. Matrices of dense layers that fit into half of the last cache come from "
-        + "there, for each core as fast as memory is for one.",
+        + "ceiling, the prediction is cautious. Matrices of dense layers that fit into half of the last cache come "
+        + "from there, for each core as fast as memory is for one.",
       "A sample costs the same in a shard of any size, but for the matrices of dense layers, which every turn of "
         + "shards reads anew. Chunks smaller than those measured may be slower.",
-      "Each worker prepares its own copy of the filters, \(significant(costs.preparedBytes / 2e6)) MB, at the bandwidth "
-        + "of one core.",
+      "Each worker prepares its own copy of the filters, \(significant(costs.preparedBytes / 2e6)) MB, at the "
+        + "bandwidth of one core.",
       "A worker starts \(significant(costs.latency * 1e6)) us after its signal, and the caller spends "
-        + "\(significant(costs.signal * 1e6)) us on each signal, one after the other. The measured wake-up is the sum of "
-        + "both; how it divides is assumed.",
+        + "\(significant(costs.signal * 1e6)) us on each signal, one after the other. The measured wake-up is the sum "
+        + "of both; how it divides is assumed.",
       "Workers differ by chance as the two measured ones do, with a logistic distribution of scale "
         + "\(fixed(costs.spread * 100, 2)) %. Nobody else computes on the cores.",
       "Workers beyond the shards have nothing to do in the first phase; training would give their cores to OpenMP "

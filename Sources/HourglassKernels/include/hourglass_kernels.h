@@ -106,9 +106,13 @@ const char *hg_on_each_thread(const hg_parallel *parallel, void (*body)(void *ar
 
 /* Elementwise activation a, applied to the sum s. Its derivative is expressed by the output y = a(s). */
 typedef enum hg_activation {
-  HG_ACTIVATION_LINEAR = 0,  /* y = s                  dy/ds = 1            */
-  HG_ACTIVATION_RELU = 1,    /* y = max(s, 0)          dy/ds = y > 0        */
-  HG_ACTIVATION_SIGMOID = 2, /* y = 1 / (1 + exp(-s))  dy/ds = y (1 - y)    */
+  HG_ACTIVATION_LINEAR = 0,     /* y = s                          dy/ds = 1                       */
+  HG_ACTIVATION_RELU = 1,       /* y = max(s, 0)                  dy/ds = y > 0                   */
+  HG_ACTIVATION_SIGMOID = 2,    /* y = 1 / (1 + exp(-s))          dy/ds = y (1 - y)               */
+  HG_ACTIVATION_TANH = 3,       /* y = tanh(s)                    dy/ds = (1 - y) (1 + y)         */
+  HG_ACTIVATION_SOFTPLUS = 4,   /* y = ln(1 + exp(s))             dy/ds = 1 - exp(-y)             */
+  HG_ACTIVATION_ELU = 5,        /* y = s > 0 ? s : exp(s) - 1     dy/ds = y > 0 ? 1 : y + 1       */
+  HG_ACTIVATION_LEAKY_RELU = 6, /* y = s > 0 ? s : s / 100        dy/ds = y > 0 ? 1 : 1 / 100     */
 } hg_activation;
 
 /* y[i] = a(x[i]) for i in [0, count). y may be x. */
@@ -330,6 +334,33 @@ const char *hg_random_uniform(const hg_random_stream *stream, ptrdiff_t first, p
  * out is sqrt(-2 ln u) cos(2 pi v) and sqrt(-2 ln u) sin(2 pi v). first must be even. */
 const char *hg_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
 
+/* ------------------------------------------------------------------------------------------ noise in training */
+
+/* Words of 32 bits that tell of `count` values which were kept: bit j mod 32 of word j div 32, the rest zero.
+ * -1 for a count below 0. */
+ptrdiff_t hg_dropout_mask_count(ptrdiff_t count);
+
+/* Inverted dropout (Srivastava et al., JMLR 2014):  y[n,j] = x[n,j] / (1 - rate) where the value is kept, else 0, 0 <=
+ * rate < 1. Sample n draws from the stream of sample stream->sample + n, and value j is kept where its 32 random bits,
+ * read as a number, are at least rate 2^32 rounded. x, y: N x count; mask: N x hg_dropout_mask_count(count).
+ *
+ * input_activation made x. A bit of the mask is set where the value is kept and, below a ReLU, x > 0: then the way
+ * back needs neither the random numbers again, which take four times its own work, nor x, which is 32 times as large.
+ */
+const char *hg_dropout_forward(const hg_random_stream *stream, float rate, ptrdiff_t samples, ptrdiff_t count,
+                               hg_activation input_activation, const float *x, float *y, uint32_t *mask,
+                               const hg_parallel *parallel);
+
+/* dx[n,j] = a'(x[n,j]) dy[n,j] / (1 - rate) where bit j of the mask is set, else 0, with a the input's activation.
+ * x: N x count, ignored where a is linear or ReLU; dx may be dy. */
+const char *hg_dropout_backward(float rate, ptrdiff_t samples, ptrdiff_t count, const float *dy, const uint32_t *mask,
+                                hg_activation input_activation, const float *x, float *dx, const hg_parallel *parallel);
+
+/* y[n,j] = x[n,j] + deviation e[n,j], e[n,j] being normal value j (hg_random_normal) of the stream of sample
+ * stream->sample + n. x, y: N x count; y may be x. */
+const char *hg_gaussian_noise(const hg_random_stream *stream, float deviation, ptrdiff_t samples, ptrdiff_t count,
+                              const float *x, float *y, const hg_parallel *parallel);
+
 /* ------------------------------------------------------------------------------ loops over the flat vector */
 
 /* sum[i] = ((shards[0][i] + shards[1][i]) + shards[2][i]) + ... where shards[s] = gradients + s * stride, at least one;
@@ -365,53 +396,6 @@ typedef struct hg_sgd_options {
 /* Stochastic gradient descent:  g += weight_decay w;  m = momentum m + g;  w -= learning_rate m.  Without momentum m
  * may be NULL and w -= learning_rate g. */
 const char *hg_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
-
-/* ------------------------------------------------------------------------------------------------- reference */
-
-/* The definitions: nested loops in the order of the formula, sums in double, filters as R S C K without preparation.
- * Slow; for tests and for reading. Arguments as in the calls they define,
- * which must be accepted by those: nothing is checked here. */
-void hg_reference_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *filter, const float *bias,
-                                 hg_activation activation, float *y);
-void hg_reference_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *filter,
-                                       hg_activation gate_activation, const float *gate, float *dx);
-void hg_reference_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy,
-                                         bool accumulate, float *dfilter, float *dbias);
-void hg_reference_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *filter,
-                                           const float *bias, hg_activation activation, float *x);
-void hg_reference_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx, const float *filter,
-                                                 hg_activation gate_activation, const float *gate, float *dy);
-void hg_reference_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
-                                                   bool accumulate, float *dfilter, float *dbias);
-void hg_reference_max_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y, uint8_t *switches);
-void hg_reference_max_pool2d_backward(const hg_geometry2d *geometry, const float *dy, const uint8_t *switches,
-                                      hg_activation gate_activation, const float *y, float *dx);
-void hg_reference_max_unpool2d_forward(const hg_geometry2d *geometry, const float *y, const uint8_t *switches,
-                                       float *x);
-void hg_reference_max_unpool2d_backward(const hg_geometry2d *geometry, const float *dx, const uint8_t *switches,
-                                        float *dy);
-void hg_reference_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,
-                                hg_activation activation, float *y);
-void hg_reference_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
-                                      hg_activation gate_activation, const float *gate, float *dx);
-void hg_reference_dense_backward_weight(const hg_dense *geometry, const float *x, const float *dy, bool accumulate,
-                                        float *dweight, float *dbias);
-void hg_reference_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y);
-void hg_reference_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
-                                      float *dx);
-void hg_reference_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets,
-                                   float *loss, float *dlogits);
-void hg_reference_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
-                                float *dy);
-void hg_reference_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
-                                          float *z, float *kl);
-void hg_reference_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
-                                           const float *dz, float beta, float *dheads);
-void hg_reference_random_bits(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out);
-void hg_reference_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
-void hg_reference_adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
-                       float *v);
-void hg_reference_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
 
 #ifdef __cplusplus
 }

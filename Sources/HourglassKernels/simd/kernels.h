@@ -14,6 +14,8 @@
 #include "pointwise.h"
 #include "pool2d.h"
 #include "random.h"
+/* */
+#include "noise.h"
 
 const hg_kernels HG_TABLE = {
     .name = HG_NAME,
@@ -38,6 +40,9 @@ const hg_kernels HG_TABLE = {
     .random_bits = random_bits,
     .random_uniform = random_uniform,
     .random_normal = random_normal,
+    .dropout_forward = dropout_forward,
+    .dropout_backward = dropout_backward,
+    .gaussian_noise = gaussian_noise,
     .sum_shards = sum_shards,
     .first_nonfinite = first_nonfinite,
     .sum_of_squares = sum_of_squares,

@@ -13,12 +13,30 @@ INLINE v16 v16_keep(v16 x, ptrdiff_t n) {
 /* 1 / (1 + exp(-x)): 0 where exp(-x) overflows, 1 where it vanishes. */
 INLINE v16 v16_sigmoid(v16 x) { return 1.0f / (1.0f + v16_exp(-x)); }
 
+/* Within 3 ulp (2.50): the sign of x on (1 - t) / (1 + t) with t = exp(-2 |x|), 1 - t being found without rounding t.
+ */
+INLINE v16 v16_tanh(v16 x) {
+  const v16 e = v16_expm1_negative(-2.0f * v16_abs(x));
+  return v16_flip(v16_abs(e / (e + 2.0f)), (v16i)x & INT32_MIN);
+}
+
+/* Within 2 ulp (1.78): max(x, 0) + ln(1 + exp(-|x|)). */
+INLINE v16 v16_softplus(v16 x) { return v16_relu(x) + v16_log1p_unit(v16_exp(-v16_abs(x))); }
+
 INLINE v16 v16_activate(hg_activation activation, v16 s) {
   switch (activation) {
     case HG_ACTIVATION_RELU:
       return v16_select(s <= v16_splat(0), v16_splat(0), s); /* +0 for denormals and -0, NaN for NaN */
     case HG_ACTIVATION_SIGMOID:
       return v16_sigmoid(s);
+    case HG_ACTIVATION_TANH:
+      return v16_tanh(s);
+    case HG_ACTIVATION_SOFTPLUS:
+      return v16_softplus(s);
+    case HG_ACTIVATION_ELU:
+      return v16_select(s > v16_splat(0), s, v16_expm1_negative(s));
+    case HG_ACTIVATION_LEAKY_RELU:
+      return v16_select(s > v16_splat(0), s, s * 0.01f);
     default:
       return s;
   }
@@ -31,6 +49,14 @@ INLINE v16 v16_activate_backward(hg_activation activation, v16 y, v16 dy) {
       return v16_select(y > v16_splat(0), dy, v16_splat(0));
     case HG_ACTIVATION_SIGMOID:
       return dy * (y * (1.0f - y));
+    case HG_ACTIVATION_TANH:
+      return dy * ((1.0f - y) * (1.0f + y));
+    case HG_ACTIVATION_SOFTPLUS:
+      return dy * -v16_expm1_negative(-y);
+    case HG_ACTIVATION_ELU:
+      return v16_select(y > v16_splat(0), dy, dy * (y + 1.0f));
+    case HG_ACTIVATION_LEAKY_RELU:
+      return v16_select(y > v16_splat(0), dy, dy * 0.01f);
     default:
       return dy;
   }
@@ -52,6 +78,14 @@ static void activation_forward(hg_activation activation, ptrdiff_t count, const 
       return activate_all(HG_ACTIVATION_RELU, count, x, y);
     case HG_ACTIVATION_SIGMOID:
       return activate_all(HG_ACTIVATION_SIGMOID, count, x, y);
+    case HG_ACTIVATION_TANH:
+      return activate_all(HG_ACTIVATION_TANH, count, x, y);
+    case HG_ACTIVATION_SOFTPLUS:
+      return activate_all(HG_ACTIVATION_SOFTPLUS, count, x, y);
+    case HG_ACTIVATION_ELU:
+      return activate_all(HG_ACTIVATION_ELU, count, x, y);
+    case HG_ACTIVATION_LEAKY_RELU:
+      return activate_all(HG_ACTIVATION_LEAKY_RELU, count, x, y);
     default:
       return activate_all(HG_ACTIVATION_LINEAR, count, x, y);
   }
@@ -73,6 +107,14 @@ static void activation_backward(hg_activation activation, ptrdiff_t count, const
       return gate_all(HG_ACTIVATION_RELU, count, y, dy, dx);
     case HG_ACTIVATION_SIGMOID:
       return gate_all(HG_ACTIVATION_SIGMOID, count, y, dy, dx);
+    case HG_ACTIVATION_TANH:
+      return gate_all(HG_ACTIVATION_TANH, count, y, dy, dx);
+    case HG_ACTIVATION_SOFTPLUS:
+      return gate_all(HG_ACTIVATION_SOFTPLUS, count, y, dy, dx);
+    case HG_ACTIVATION_ELU:
+      return gate_all(HG_ACTIVATION_ELU, count, y, dy, dx);
+    case HG_ACTIVATION_LEAKY_RELU:
+      return gate_all(HG_ACTIVATION_LEAKY_RELU, count, y, dy, dx);
     default:
       return gate_all(HG_ACTIVATION_LINEAR, count, y, dy, dx);
   }

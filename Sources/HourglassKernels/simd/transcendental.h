@@ -28,18 +28,12 @@ INLINE float v16_sum(v16 x) {
   return x[0];
 }
 
-/* e^x within 2 ulp (1.01); infinity above 88.73; zero, with denormals flushed, below -87.34; NaN stays NaN.
- *
- *   x = n ln 2 + r, |r| <= ln 2 / 2;   e^x = 2^n (1 + r + r^2 p(r)),   relative error of p 2^-28.3
- *
- * 2^n is applied in two factors because n = 128 is no exponent of a float. */
-INLINE v16 v16_exp(v16 x) {
+/* x = n ln 2 + r, |r| <= ln 2 / 2;   e^r - 1 = r + r^2 p(r),   relative error of p 2^-28.3 */
+INLINE v16 v16_expm1_reduced(v16 x, v16i *n) {
   const float rounder = 12582912; /* 1.5 * 2^23: a sum with it is rounded to an integer, found in its low bits */
-  x = v16_select(x > v16_splat(89), v16_splat(89), x);
-  x = v16_select(x < v16_splat(-104), v16_splat(-104), x);
   const v16 shifted = x * 1.44269504f + rounder;
   const v16 whole = shifted - rounder;
-  const v16i n = (v16i)shifted - 0x4b400000;
+  *n = (v16i)shifted - 0x4b400000;
   v16 r = whole * -LN2_UPPER + x;
   r = whole * -LN2_LOWER + r;
   v16 p = v16_splat(0.00138144672f);
@@ -47,9 +41,26 @@ INLINE v16 v16_exp(v16 x) {
   p = p * r + 0.0416683927f;
   p = p * r + 0.166665196f;
   p = p * r + 0.49999994f;
-  p = (r * r) * p + r;
+  return (r * r) * p + r;
+}
+
+/* e^x within 2 ulp (1.01); infinity above 88.73; zero, with denormals flushed, below -87.34; NaN stays NaN. 2^n is
+ * applied in two factors because n = 128 is no exponent of a float. */
+INLINE v16 v16_exp(v16 x) {
+  v16i n;
+  x = v16_select(x > v16_splat(89), v16_splat(89), x);
+  x = v16_select(x < v16_splat(-104), v16_splat(-104), x);
+  const v16 p = v16_expm1_reduced(x, &n);
   const v16i half = n >> 1;
   return (p + 1.0f) * (v16)((half + 127) << 23) * (v16)((n - half + 127) << 23);
+}
+
+/* e^x - 1 within 1 ulp (0.95) for x <= 0, also near zero; NaN stays NaN: 2^n (e^r - 1) + (2^n - 1). */
+INLINE v16 v16_expm1_negative(v16 x) {
+  v16i n;
+  x = v16_select(x < v16_splat(-30), v16_splat(-30), x); /* -1 to float's precision from -17 on */
+  const v16 p = v16_expm1_reduced(x, &n), scale = (v16)((n + 127) << 23);
+  return p * scale + (scale - 1.0f);
 }
 
 /* e ln 2 + ln(1 + f) for e an integer and f in [sqrt(1/2) - 1, sqrt(2) - 1]:

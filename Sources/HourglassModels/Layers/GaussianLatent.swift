@@ -48,15 +48,14 @@ public struct PlannedGaussianLatent: PlannedLayer {
 
   public func backward(_ pass: Pass) {
     guard let dy = pass.dy, let dx = pass.dx else { return }
-    let noise = pass.noise == .none ? nil : pass.state
+    let noise = pass.noise.latent(sample: pass.firstSample) == nil ? nil : pass.state
     checked(hg_gaussian_latent_backward(pass.samples, units, pass.x, noise, dy, pass.beta, dx))
   }
 
   private func drawNoise(_ pass: Pass) -> UnsafeMutablePointer<Float>? {
-    guard case .drawn(let seed, let purpose, let step) = pass.noise else { return nil }
     for sample in 0..<pass.samples {
-      RandomStream(seed: seed, purpose, step: step, sample: pass.firstSample + sample)
-        .fillNormal(pass.state + sample * units, units)
+      guard let stream = pass.noise.latent(sample: pass.firstSample + sample) else { return nil }
+      stream.fillNormal(pass.state + sample * units, units)
     }
     return pass.state
   }

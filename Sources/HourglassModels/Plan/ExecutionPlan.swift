@@ -152,6 +152,7 @@ public struct ExecutionPlan: Sendable {
       }
     }
     let turnPlaces = turns.map { memory.chunk.place(.chunk, $0) }
+    let firstWithParameters = layers.firstIndex { $0.gradient != .none } ?? layers.count
     return (0...layers.count).map { b in
       let shape = b == 0 ? layers[0].input : layers[b - 1].output
       let feedsProduct = b < layers.count && layers[b].gradient == .product
@@ -169,7 +170,7 @@ public struct ExecutionPlan: Sendable {
           memory.group.place(.group, shape.count)
         }
       let error: Place? =
-        if b == 0 {
+        if b <= firstWithParameters && b < layers.count {
           nil
         } else if comesFromProduct {
           memory.batch.place(.batch, shape.count)
@@ -189,7 +190,7 @@ public struct Boundary: Sendable {
   public let shape: ImageShape
   public let activation: Activation
   public let values: Place
-  /// nil at the input, whose error nobody wants.
+  /// nil where no layer before has parameters, so that nobody wants the error.
   public let error: Place?
 }
 

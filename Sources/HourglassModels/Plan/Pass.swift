@@ -29,7 +29,7 @@ public struct Pass {
   /// Kullback-Leibler divergence of each sample, in nats; written by a latent that has one.
   public var divergence: UnsafeMutablePointer<Float>
 
-  public var noise: LatentNoise
+  public var noise: Noise
   /// Weight of the divergence in the loss.
   public var beta: Float
   /// OpenMP threads for the kernels.
@@ -40,7 +40,7 @@ public struct Pass {
     dy: UnsafeMutablePointer<Float>?, dx: UnsafeMutablePointer<Float>?, inputActivation: Activation,
     parameters: UnsafeMutablePointer<Float>, prepared: UnsafeMutablePointer<Float>,
     state: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>,
-    divergence: UnsafeMutablePointer<Float>, noise: LatentNoise, beta: Float, threads: Int
+    divergence: UnsafeMutablePointer<Float>, noise: Noise, beta: Float, threads: Int
   ) {
     (self.samples, self.firstSample) = (samples, firstSample)
     (self.x, self.y, self.dy, self.dx, self.inputActivation) = (x, y, dy, dx, inputActivation)
@@ -55,12 +55,4 @@ public struct Pass {
     var parallel = Planner.parallel(threads: threads)
     return body(&parallel)
   }
-}
-
-/// Where the noise of a variational latent comes from.
-public enum LatentNoise: Sendable, Equatable, BitwiseCopyable {
-  /// None: the latent is its mean.
-  case none
-  /// Normal values addressed by (seed, purpose, step, place of the sample in the step).
-  case drawn(seed: UInt64, purpose: RandomStream.Purpose, step: Int)
 }

@@ -1,4 +1,4 @@
-"""Four training steps of two tiny models of awkward shapes, in NumPy float64 and independent of every other
+"""Four training steps of four tiny models of awkward shapes, in NumPy float64 and independent of every other
 implementation: losses, all parameters and a reconstruction.
 
   python golden.py            writes golden.json beside this file
@@ -11,8 +11,8 @@ import pathlib
 import numpy as np
 
 import starting_point
-from layers import (Conv2D, ConvTranspose2D, Dense, GaussianLatent, MaxPool2D, Reshape, bernoulli, sigmoid,
-                    squared_error)
+from layers import (Conv2D, ConvTranspose2D, Dense, Dropout, GaussianLatent, GaussianNoise, MaxPool2D, Reshape,
+                    bernoulli, sigmoid, squared_error)
 
 SEED = 2**32 + 11  # both halves of the generator's key differ from zero
 BATCH_SIZES = [5, 5, 5, 3]  # the last batch is partial
@@ -23,10 +23,14 @@ class Model:
         self.input, self.encoder, self.latent, self.decoder = input, encoder, latent, decoder
         self.likelihood, self.beta = likelihood, beta
         self.gaussian = isinstance(latent, GaussianLatent)
-        self.names, self.owners = [], []
+        self.names, self.owners, self.drawing = [], [], []
         layers = [(f"encoder.{i}", layer) for i, layer in enumerate(encoder)]
         layers += [("latent", latent)] + [(f"decoder.{i}", layer) for i, layer in enumerate(decoder)]
+        number = 0  # among the layers that run: a Reshape does not, a latent is its heads and what draws from them
         for prefix, layer in layers:
+            if hasattr(layer, "draws"):
+                self.drawing.append((layer, number))
+            number += {Reshape: 0, GaussianLatent: 2}.get(type(layer), 1)
             layer.parameters = []
             for name, shape in zip(getattr(layer, "names", ["weight", "bias"]), layer.shapes):
                 weight_shape = shape if name.endswith("weight") else weight_shape
@@ -50,6 +54,11 @@ class Model:
         if not self.gaussian:
             return None
         return starting_point.latent_noise(SEED, step, BATCH_SIZES[step], self.latent.units).astype(np.float64)
+
+    def draw(self, step):
+        """Lets the layers that draw while training do so for this step; None: no longer."""
+        for layer, number in self.drawing:
+            layer.draws = None if step is None else (SEED, number, step)
 
     def decode(self, x, noise):
         """What the likelihood reads, and the KL divergence of each sample."""
@@ -77,6 +86,7 @@ class Model:
 
     def reconstruct(self, x):
         """The image, from the mean of the latent."""
+        self.draw(None)
         y, _ = self.decode(x, np.zeros((len(x), self.latent.units)) if self.gaussian else None)
         return sigmoid(y) if self.likelihood is bernoulli else y
 
@@ -105,7 +115,38 @@ def tiny_vae():
     ], bernoulli, beta=0.7)
 
 
-MODELS = {"tiny-ae": tiny_ae, "tiny-vae": tiny_vae}
+def tiny_dvae():
+    return Model((8, 8, 1), [
+        GaussianNoise(0.3),
+        Conv2D(1, 4, (8, 8), kernel=4, stride=2, padding=1, activation="relu"),       # 4 x 4 x 4
+        Dropout(0.25),
+        Dense(4 * 4 * 4, 10, "relu"),
+        Dropout(0.5),
+    ], GaussianLatent(10, 3), [
+        Dense(3, 10, "sigmoid"),
+        Dropout(0.2),
+        Dense(10, 4 * 4 * 4, "relu"),
+        Reshape(4, 4, 4),                                                             # 4 x 4 x 4
+        GaussianNoise(0.1),
+        ConvTranspose2D(4, 1, (4, 4), (8, 8), kernel=4, stride=2, padding=1, activation="linear"),  # logits
+    ], bernoulli, beta=0.7)
+
+
+def tiny_smooth():
+    return Model((8, 8, 1), [
+        Conv2D(1, 4, (8, 8), kernel=4, stride=2, padding=1, activation="tanh"),       # 4 x 4 x 4
+        MaxPool2D(),                                                                  # 2 x 2 x 4
+        Dense(2 * 2 * 4, 10, "elu"),
+    ], Dense(10, 6), [
+        Dense(6, 10, "softplus"),
+        Dropout(0.2),
+        Dense(10, 4 * 4 * 4, "leakyRelu"),
+        Reshape(4, 4, 4),                                                             # 4 x 4 x 4
+        ConvTranspose2D(4, 1, (4, 4), (8, 8), kernel=4, stride=2, padding=1, activation="sigmoid"),  # 8 x 8 x 1
+    ], squared_error)
+
+
+MODELS = {"tiny-ae": tiny_ae, "tiny-vae": tiny_vae, "tiny-dvae": tiny_dvae, "tiny-smooth": tiny_smooth}
 
 
 def sgd(learning_rate, momentum):
@@ -132,6 +173,9 @@ RUNS = [
                                          momentum=0.9, weightDecay=0.0)),
     dict(model="tiny-vae", optimizer=dict(name="adam", **ADAM, weightDecay=0.0)),
     dict(model="tiny-ae", optimizer=dict(name="adamw", **ADAM, weightDecay=0.01)),
+    dict(model="tiny-dvae", optimizer=dict(name="adam", **ADAM, weightDecay=0.0)),
+    dict(model="tiny-smooth", optimizer=dict(name="sgd", learningRate=0.01, beta1=0.0, beta2=0.0, epsilon=0.0,
+                                             momentum=0.9, weightDecay=0.0)),
 ]
 
 
@@ -146,6 +190,7 @@ def train(name, options):
     model, update, losses = MODELS[name](), optimizer(options), []
     states = [{} for _ in model.names]
     for step in range(len(BATCH_SIZES)):
+        model.draw(step)
         losses.append(model.loss(model.images(step), model.noise(step)))
         model.backward()
         for parameter, gradient, state in zip(model.parameters(), model.gradients(), states):
@@ -157,6 +202,14 @@ def rounded(values):
     return [float(f"{value:.8g}") for value in np.asarray(values).reshape(-1)]
 
 
+def draws():
+    """What a dropout and a noise draw for two samples: 77 values each, so that no run of 4 or 32 is whole at the end."""
+    address = dict(seed=SEED, number=11, step=70_000)
+    kept = starting_point.dropout_mask(0.3, **address, batch=2, shape=(77,))
+    noise = starting_point.layer_noise(**address, batch=2, shape=(77,))
+    return dict(**address, rate=0.3, kept=kept.astype(int).tolist(), noise=[rounded(row) for row in noise])
+
+
 def main():
     runs = []
     for run in RUNS:
@@ -166,7 +219,7 @@ def main():
         first = model.reconstruct(model.images(0)[:1])[0].transpose(1, 2, 0)
         runs.append(dict(model=run["model"], beta=model.beta, optimizer=run["optimizer"], losses=rounded(losses),
                          parameters=parameters, reconstruction=rounded(first)))
-    report = dict(numpy=np.__version__, seed=SEED, batchSizes=BATCH_SIZES, runs=runs)
+    report = dict(numpy=np.__version__, seed=SEED, batchSizes=BATCH_SIZES, draws=draws(), runs=runs)
     # One tensor to a line.
     text = json.dumps(report).replace("}, ", "},\n")
     (pathlib.Path(__file__).resolve().parent / "golden.json").write_text(text + "\n")

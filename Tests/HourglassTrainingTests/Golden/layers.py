@@ -5,13 +5,20 @@ layer keeps in forward what backward needs, and backward fills `gradients` in th
 """
 import numpy as np
 
+import starting_point
+
 
 def sigmoid(x):
     return 1 / (1 + np.exp(-x))
 
 
-ACTIVATION = {"linear": lambda s: s, "relu": lambda s: np.maximum(s, 0), "sigmoid": sigmoid}
-DERIVATIVE = {"linear": lambda y: np.ones_like(y), "relu": lambda y: (y > 0) * 1.0, "sigmoid": lambda y: y * (1 - y)}
+ACTIVATION = {"linear": lambda s: s, "relu": lambda s: np.maximum(s, 0), "sigmoid": sigmoid, "tanh": np.tanh,
+              "softplus": lambda s: np.logaddexp(0, s), "elu": lambda s: np.where(s > 0, s, np.expm1(np.minimum(s, 0))),
+              "leakyRelu": lambda s: np.where(s > 0, s, s / 100)}
+# By the output.
+DERIVATIVE = {"linear": lambda y: np.ones_like(y), "relu": lambda y: (y > 0) * 1.0, "sigmoid": lambda y: y * (1 - y),
+              "tanh": lambda y: 1 - y**2, "softplus": lambda y: 1 - np.exp(-y),
+              "elu": lambda y: np.where(y > 0, 1, y + 1), "leakyRelu": lambda y: np.where(y > 0, 1, 0.01)}
 
 
 class Geometry:
@@ -158,6 +165,43 @@ class Reshape:
     def backward(self, dy):
         self.gradients = []
         return dy.reshape(self.shape)
+
+
+class GaussianNoise:
+    """x + deviation e while `draws` (seed, number, step) is there; then and otherwise the error passes."""
+
+    shapes = []
+
+    def __init__(self, deviation):
+        self.deviation, self.draws = np.float64(np.float32(deviation)), None
+
+    def forward(self, x):
+        if self.draws is None:
+            return x
+        return x + self.deviation * starting_point.layer_noise(*self.draws, len(x), x.shape[1:])
+
+    def backward(self, dy):
+        self.gradients = []
+        return dy
+
+
+class Dropout:
+    """x / (1 - rate) where a value is kept, else 0, while `draws` is there."""
+
+    shapes = []
+
+    def __init__(self, rate):
+        self.rate, self.draws = np.float64(np.float32(rate)), None
+
+    def forward(self, x):
+        self.factor = 1.0
+        if self.draws is not None:
+            self.factor = starting_point.dropout_mask(self.rate, *self.draws, len(x), x.shape[1:]) / (1 - self.rate)
+        return x * self.factor
+
+    def backward(self, dy):
+        self.gradients = []
+        return dy * self.factor
 
 
 class GaussianLatent:

@@ -1,4 +1,4 @@
-"""Where a reference run starts: weights, images and latent noise, functions of few numbers, rounded to float32."""
+"""What a reference run is made of: weights, images and noise, functions of few numbers, rounded to float32."""
 import numpy as np
 
 import philox
@@ -30,3 +30,28 @@ def images(step, batch, height, width, channels):
 def latent_noise(seed, step, batch, units):
     """Standard normal noise of a Gaussian latent, N Z."""
     return np.stack([philox.normal(units, seed, philox.LATENT, step, sample) for sample in range(batch)])
+
+
+def layer_stream(number):
+    """The stream of a layer that draws while training; number is its place among the layers that run."""
+    return philox.LAYER | number << 8
+
+
+def dropout_mask(rate, seed, number, step, batch, shape):
+    """True where a value is kept, N x shape (C H W or units): where its 32 bits are at least rate 2^32 rounded."""
+    bits = draw(philox.bits, seed, number, step, batch, shape)
+    return bits >= np.floor(np.float64(np.float32(rate)) * 2**32 + 0.5)
+
+
+def layer_noise(seed, number, step, batch, shape):
+    """Standard normal values, N x shape."""
+    return draw(philox.normal, seed, number, step, batch, shape)
+
+
+def draw(values, seed, number, step, batch, shape):
+    """Values of a layer's stream for each sample. They count in the order of memory, which is H, W, C."""
+    flat = [values(int(np.prod(shape)), seed, layer_stream(number), step, sample) for sample in range(batch)]
+    if len(shape) == 1:
+        return np.stack(flat)
+    channels, height, width = shape
+    return np.stack(flat).reshape(batch, height, width, channels).transpose(0, 3, 1, 2)

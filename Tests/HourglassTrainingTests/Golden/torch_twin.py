@@ -1,4 +1,4 @@
-"""Runs a checkpoint of a flagship model in PyTorch.
+"""Runs a checkpoint of a model that has a name in PyTorch.
 
   python torch_twin.py --model conv-vae-28 --checkpoint FILE.safetensors --images IN.npy --output OUT.npy
 
@@ -44,6 +44,7 @@ def main():
 
     model = MODELS[arguments.model]()
     model.load_state_dict(read_parameters(arguments.checkpoint), strict=True)
+    model.eval()
     images = np.load(arguments.images)
     assert images.dtype == np.float32, f"{arguments.images}: wanted float32, found {images.dtype}"
     images = images.reshape(len(images), *model.input)

@@ -16,7 +16,8 @@ class Parallel(Structure):
     _fields_ = [("size", c_size_t), ("threads", c_ssize_t), ("parallel_for", c_void_p), ("context", c_void_p)]
 
 
-ACTIVATIONS = {"linear": 0, "relu": 1, "sigmoid": 2}
+ACTIVATIONS = {name: number for number, name in enumerate(
+    ("linear", "relu", "sigmoid", "tanh", "softplus", "elu", "leaky_relu"))}
 
 class _Address:
     """Where a NumPy array's elements are. The array outlives the call, because the caller hands over itself."""

@@ -85,7 +85,7 @@ class _MaxUnpool2d(Function):
 
 
 def conv2d(x, weight, bias=None, stride=1, padding=0, activation="linear"):
-    """As torch.nn.functional.conv2d, without groups and dilation; activation: linear, relu or sigmoid."""
+    """As torch.nn.functional.conv2d, without groups and dilation; activation: a name in hourglass_kernels.library.ACTIVATIONS."""
     return _Convolution.apply(x, weight, bias, hg.conv2d, hg.conv2d_backward, activation, (stride, padding))
 
 

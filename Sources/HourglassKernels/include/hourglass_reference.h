@@ -1,0 +1,71 @@
+/* The definitions of the calls in hourglass_kernels.h: nested loops in the order of the formula, sums in double,
+ * filters as R S C K without preparation. Slow; for tests and for reading. Arguments as in the calls they define,
+ * which must accept them: nothing is checked here. */
+#ifndef HOURGLASS_REFERENCE_H
+#define HOURGLASS_REFERENCE_H
+
+#include "hourglass_kernels.h"
+
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+void hg_reference_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *filter, const float *bias,
+                                 hg_activation activation, float *y);
+void hg_reference_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *filter,
+                                       hg_activation gate_activation, const float *gate, float *dx);
+void hg_reference_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy,
+                                         bool accumulate, float *dfilter, float *dbias);
+void hg_reference_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *filter,
+                                           const float *bias, hg_activation activation, float *x);
+void hg_reference_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx, const float *filter,
+                                                 hg_activation gate_activation, const float *gate, float *dy);
+void hg_reference_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
+                                                   bool accumulate, float *dfilter, float *dbias);
+void hg_reference_max_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y, uint8_t *switches);
+void hg_reference_max_pool2d_backward(const hg_geometry2d *geometry, const float *dy, const uint8_t *switches,
+                                      hg_activation gate_activation, const float *y, float *dx);
+void hg_reference_max_unpool2d_forward(const hg_geometry2d *geometry, const float *y, const uint8_t *switches,
+                                       float *x);
+void hg_reference_max_unpool2d_backward(const hg_geometry2d *geometry, const float *dx, const uint8_t *switches,
+                                        float *dy);
+void hg_reference_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,
+                                hg_activation activation, float *y);
+void hg_reference_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
+                                      hg_activation gate_activation, const float *gate, float *dx);
+void hg_reference_dense_backward_weight(const hg_dense *geometry, const float *x, const float *dy, bool accumulate,
+                                        float *dweight, float *dbias);
+void hg_reference_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y);
+void hg_reference_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
+                                      float *dx);
+void hg_reference_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets,
+                                   float *loss, float *dlogits);
+void hg_reference_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                                float *dy);
+void hg_reference_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                          float *z, float *kl);
+void hg_reference_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                           const float *dz, float beta, float *dheads);
+void hg_reference_random_bits(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out);
+void hg_reference_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
+void hg_reference_dropout_forward(const hg_random_stream *stream, float rate, ptrdiff_t samples, ptrdiff_t count,
+                                  hg_activation input_activation, const float *x, float *y, uint32_t *mask);
+void hg_reference_dropout_backward(float rate, ptrdiff_t samples, ptrdiff_t count, const float *dy,
+                                   const uint32_t *mask, hg_activation input_activation, const float *x, float *dx);
+void hg_reference_gaussian_noise(const hg_random_stream *stream, float deviation, ptrdiff_t samples, ptrdiff_t count,
+                                 const float *x, float *y);
+void hg_reference_adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
+                       float *v);
+void hg_reference_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
+
+#ifdef __cplusplus
+}
+#endif
+#ifdef __GNUC__
+#pragma GCC visibility pop
+#endif
+
+#endif

@@ -1,0 +1,43 @@
+import HourglassKernels
+
+/// Adds normal values of mean 0 while training; otherwise the identity.
+///
+///     y[j] = x[j] + deviation e[j],   e[j] standard normal
+///
+/// In front of a chain it makes a denoising autoencoder, since the likelihood compares with the clean image.
+/// Source: Vincent et al., "Stacked denoising autoencoders", JMLR 2010.
+public struct GaussianNoise: Layer, Hashable {
+  /// Standard deviation of what is added: at least 0.
+  public var deviation: Float
+
+  public init(_ deviation: Float) { self.deviation = deviation }
+
+  public func plan(_ planner: inout Planner) throws(ModelError) {
+    guard deviation >= 0, deviation.isFinite else {
+      throw ModelError(planner.name, "wanted a deviation of the noise of at least 0, found \(deviation)")
+    }
+    try planner.append(PlannedGaussianNoise(site: NoiseSite(planner), deviation: deviation))
+  }
+}
+
+struct PlannedGaussianNoise: PlannedNoise {
+  let site: NoiseSite
+  let deviation: Float
+  var parameterOffset = 0
+
+  init(site: NoiseSite, deviation: Float) { (self.site, self.deviation) = (site, deviation) }
+
+  var kind: String { GaussianNoise.kind }
+  var backwardReadsInput: Bool { site.inputActivation != .linear }
+
+  func disturb(_ pass: Pass, _ stream: hg_random_stream) {
+    var stream = stream
+    pass.withParallel {
+      checked(hg_gaussian_noise(&stream, deviation, pass.samples, site.shape.count, pass.x, pass.y, $0))
+    }
+  }
+
+  func disturbBackward(_ pass: Pass, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>) {
+    passBackward(pass, dy: dy, dx: dx)
+  }
+}

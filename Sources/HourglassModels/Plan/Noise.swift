@@ -1,0 +1,27 @@
+/// Which layers of a pass draw random numbers, and what the addresses of these have in common.
+///
+/// A sample counts by its place in the step, a layer by its place among the layers that run. So each layer has a
+/// stream of its own for every sample of every step, whoever computes it and however often.
+public enum Noise: Sendable, Equatable, BitwiseCopyable {
+  /// None: the latent is its mean, and layers that draw while training are the identity.
+  case none
+  /// The latent alone, which an evaluation samples.
+  case evaluation(seed: UInt64, step: Int)
+  /// All.
+  case training(seed: UInt64, step: Int)
+
+  /// Where the latent's noise for a sample comes from; nil where it is its mean.
+  func latent(sample: Int) -> RandomStream? {
+    switch self {
+    case .none: nil
+    case .evaluation(let seed, let step): RandomStream(seed: seed, .evaluation, step: step, sample: sample)
+    case .training(let seed, let step): RandomStream(seed: seed, .latent, step: step, sample: sample)
+    }
+  }
+
+  /// Where another layer's random numbers for a sample come from; nil where it is the identity.
+  func layer(_ number: Int, sample: Int) -> RandomStream? {
+    guard case .training(let seed, let step) = self else { return nil }
+    return RandomStream(seed: seed, .layer, number: number, step: step, sample: sample)
+  }
+}

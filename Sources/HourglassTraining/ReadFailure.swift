@@ -1,0 +1,25 @@
+import HourglassData
+import Synchronization
+
+/// A sample of a minibatch whose image cannot be read.
+struct ReadFailure {
+  var sample: Int
+  var error: DataError
+}
+
+/// Of all workers' failures in a minibatch, that of the lowest sample: whoever meets one, it is always the same, since
+/// shards are handed out in order and a worker fills the shards it has taken in order.
+final class FirstReadFailure: Sendable {
+  private let first = Mutex<ReadFailure?>(nil)
+
+  func note(_ failure: ReadFailure) {
+    first.withLock { if failure.sample < $0?.sample ?? .max { $0 = failure } }
+  }
+
+  func take() -> ReadFailure? {
+    first.withLock { failure in
+      defer { failure = nil }
+      return failure
+    }
+  }
+}
