@@ -25,6 +25,7 @@ let package = Package(
   targets: [
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CSpng", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
+    .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
     .systemLibrary(name: "CThreads"),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(
@@ -39,7 +40,7 @@ let package = Package(
         .linkedLibrary(openMPLibrary, .when(platforms: [.linux], traits: ["OpenMP"])),
       ]),
     .target(name: "HourglassModels", dependencies: ["HourglassKernels"]),
-    .target(name: "HourglassData", dependencies: ["HourglassModels", "CZlib", "CSpng", "CCrypto"]),
+    .target(name: "HourglassData", dependencies: ["HourglassModels", "CZlib", "CSpng", "CTurboJPEG", "CCrypto"]),
     .target(name: "HourglassTraining", dependencies: ["HourglassData", "CThreads"]),
     .executableTarget(
       name: "hourglass",

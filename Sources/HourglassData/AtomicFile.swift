@@ -8,17 +8,37 @@ public enum AtomicFile {
   /// and the error carries the system's reason. Only a process killed while writing leaves its temporary file, named
   /// `.NAME.PID.tmp`.
   public static func write(_ data: Data, to path: String) throws(DataError) {
+    try write(pieces: 1, to: path) { _ in data }
+  }
+
+  /// The same for a file that is made piece by piece, so that it need not fit into memory.
+  ///
+  /// Errors: also those of `piece`.
+  static func write(
+    pieces: Int, to path: String, _ piece: (Int) throws(DataError) -> Data
+  ) throws(DataError) {
     let (folder, name) = split(path)
     let temporary = "\(folder)/.\(name).\(getpid()).tmp"
     let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw .system(path, "cannot be written, no file can be made in its folder") }
-    var failure = writeAll(data, descriptor)
+    var (failure, count): (Int32, Int) = (0, 0)
+    do {
+      for index in 0..<pieces where failure == 0 {
+        let data = try piece(index)
+        failure = writeAll(data, descriptor)
+        count += data.count
+      }
+    } catch {
+      close(descriptor)
+      unlink(temporary)
+      throw error
+    }
     if failure == 0 && fsync(descriptor) != 0 { failure = errno }
     if close(descriptor) != 0 && failure == 0 { failure = errno }
     if failure == 0 && rename(temporary, path) != 0 { failure = errno }
     guard failure == 0 else {
       unlink(temporary)
-      throw .system(path, "cannot be written (\(data.count) bytes), what was there before is kept", failure)
+      throw .system(path, "cannot be written (\(count) bytes), what was there before is kept", failure)
     }
     try sync(folder: folder)
   }

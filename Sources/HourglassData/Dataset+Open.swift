@@ -2,76 +2,144 @@ import Foundation
 import HourglassModels
 
 extension Dataset {
-  /// Opens a folder of MNIST-style IDX files, one IDX file or one NPY file, each plain or gzip.
+  /// Opens images in any form: an IDX, NPY or NPZ file, CIFAR-10 records or a PNG or JPEG image; or a folder of MNIST's
+  /// IDX files, of CIFAR-10 records, or of pictures at any depth.
   ///
-  /// A folder has `train-images-idx3-ubyte` for training and `t10k-images-idx3-ubyte` or `test-images-idx3-ubyte` for
-  /// test, with or without `.gz` and also with a dot before `idx3`; labels lie beside them in `...-labels-idx1-ubyte`
-  /// or are absent. One file is taken whole, whatever the split.
+  /// A file is taken whole, whatever the split, but an NPZ file whose arrays are named after splits. Of folders:
+  /// - IDX: `train-images-idx3-ubyte` for training and `t10k-images-idx3-ubyte` or `test-images-idx3-ubyte` for test,
+  ///   with or without `.gz` and also with a dot before `idx3`; labels lie beside them in `...-labels-idx1-ubyte` or
+  ///   are absent.
+  /// - Records: `train*.bin` or `data_batch*.bin`, and `test*.bin`, plain or `.gz`, in the order of the numbers in
+  ///   their names; the classes' names in `classes.txt` or `batches.meta.txt`, a line each, or absent.
+  /// - Pictures: in folders `train` (or `training`) and `test` (or `testing`), or all of one set. The folders below are
+  ///   the classes, in alphabetical order; where a picture lies beside them there are none.
   ///
-  /// Errors: nothing there, a broken file, labels that do not match, pixels outside [0, 1].
-  public static func open(path: String, split: Split) throws(DataError) -> Dataset {
+  /// Cost: all images are decoded here, on several threads, and stay in memory, a byte or a float for each element.
+  /// Where that takes more than `memory`, uncompressed IDX, NPY and record files are mapped instead: an image is then
+  /// read from disk whenever it is trained on, unless the system still has it.
+  ///
+  /// Errors: nothing there, several forms in one folder, a broken file, labels that do not match, pixels outside
+  /// [0, 1], images of different shapes, more of them than memory can hold.
+  ///
+  /// - Parameters:
+  ///   - seed: of what `holdout` draws.
+  ///   - threads: for decoding.
+  ///   - memory: bytes that images may take; without it half of what the machine has.
+  public static func open(
+    path: String, split: Split, preparation: Preparation = Preparation(), seed: UInt64 = 1,
+    threads: Int = ProcessInfo.processInfo.activeProcessorCount, memory: Int = Dataset.memoryLimit
+  ) throws(DataError) -> Dataset {
+    let stored = try StoredImages.find(path, split, preparation.layout, memory: memory)
+    guard preparation.holdout == nil || !stored.hasSplits else {
+      throw DataError(path: path, reason: "--holdout: wanted a set without a test split, found one that has its own")
+    }
+    return try Dataset(
+      stored, chosenFrom: stored.hasSplits ? nil : split, preparation, seed: seed, threads: threads, memory: memory,
+      path: path)
+  }
+}
+
+extension StoredImages {
+  static func find(
+    _ path: String, _ split: Split, _ layout: Preparation.Layout?, memory: Int
+  ) throws(DataError) -> StoredImages {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-      throw DataError(
-        path: path, reason: "wanted a folder of IDX files, an IDX file or an NPY file, found nothing there")
+      throw DataError(path: path, reason: "wanted a file or folder of images, found nothing there")
     }
-    return isFolder.boolValue ? try openFolder(path, split) : try openFile(path)
+    let found =
+      isFolder.boolValue
+      ? try ImageFolder(path).open(split, layout, memory: memory)
+      : try file(path, split, layout, memory: memory)
+    guard layout == nil || [.npy, .npz, .idx].contains(found.form) else {
+      throw DataError(
+        path: path, reason: "--layout: wanted an array file, found \(found.form.rawValue), whose layout is known")
+    }
+    if let classes = found.classes, let largest = found.labels?.max(), largest >= classes.count {
+      throw DataError(path: path, reason: "wanted the names of \(largest + 1) classes, found \(classes.count)")
+    }
+    return found
   }
 
-  private static func openFolder(_ folder: String, _ split: Split) throws(DataError) -> Dataset {
-    guard let imagesPath = find("images", "idx3", in: folder, split) else {
-      throw DataError(
-        path: folder,
-        reason:
-          "wanted the \(split.rawValue) images as one of \(names("images", "idx3", split).joined(separator: ", ")), "
-          + "found none of them")
+  private static func file(
+    _ path: String, _ split: Split, _ layout: Preparation.Layout?, memory: Int
+  ) throws(DataError) -> StoredImages {
+    if PictureFiles.isPicture(path) {
+      return StoredImages(form: .pictures, source: path, images: PictureFiles(paths: [path]))
     }
-    let (elements, shape) = try images(imagesPath)
-    guard let labelsPath = find("labels", "idx1", in: folder, split) else {
-      return try Dataset(elements, shape: shape, source: imagesPath)
+    let start = try GzipFile(path).read(NPYHeader.magic.count)
+    if start.starts(with: ZipFile.magic) {
+      let file = try NPZFile.read(path, split)
+      var set = try array(.npz, file.images, layout, path)
+      (set.labels, set.hasSplits) = (file.labels, file.hasSplits)
+      guard file.labels == nil || file.labels?.count == set.images.count else {
+        throw DataError(
+          path: path, reason: "wanted \(set.images.count) labels for as many images, found \(file.labels?.count ?? 0)")
+      }
+      return set
     }
-    let file = try IDXFile.read(labelsPath)
-    guard case .bytes(let labels) = file.elements, file.shape.count == 1 else {
-      throw DataError(
-        path: labelsPath, reason: "wanted labels, one dimension of bytes, found the shape \(extents(file.shape))")
+    if start == NPYHeader.magic {
+      if try isTooLarge([path], for: memory) {
+        return StoredImages(form: .npy, source: path, images: try NPYFile.map(path, layout))
+      }
+      return try array(.npy, NPYFile.read(path), layout, path)
     }
-    let count = elements.count / shape.count
-    guard labels.count == count else {
-      throw DataError(
-        path: labelsPath,
-        reason: "wanted \(count) labels, one for each image of \(imagesPath), found \(labels.count); one of the two "
-          + "files is of another set")
-    }
-    return try Dataset(elements, shape: shape, labels: labels, source: imagesPath)
+    // Records have no magic number; what begins like IDX is no record in all likelihood.
+    if RecordFile.isRecord(path), !IDXFile.begins(start) { return try records([path], classes: nil, memory: memory) }
+    return try idx(path, layout, memory: memory)
   }
 
-  private static func openFile(_ path: String) throws(DataError) -> Dataset {
-    if try GzipFile(path).read(NPYHeader.magic.count) == NPYHeader.magic {
-      let array = try NPYFile.read(path)
-      return try Dataset(array.elements, shape: try array.samples(path: path).shape, source: path)
-    }
-    let (elements, shape) = try images(path)
-    return try Dataset(elements, shape: shape, source: path)
+  private static func array(
+    _ form: ImageForm, _ array: NPYArray, _ layout: Preparation.Layout?, _ path: String
+  ) throws(DataError) -> StoredImages {
+    let (_, shape, isPlanar) = try array.samples(layout, path: path)
+    return StoredImages(
+      form: form, source: path, images: StackedImages([array.elements], shape: shape, isPlanar: isPlanar))
   }
 
-  private static func images(_ path: String) throws(DataError) -> (Elements, ImageShape) {
+  /// Whether files are larger than memory may be; those that are compressed cannot be mapped.
+  private static func isTooLarge(_ paths: [String], for memory: Int) throws(DataError) -> Bool {
+    var total = 0
+    for path in paths { total += try InputFile(path).size }
+    guard total > memory else { return false }
+    for path in paths where try GzipFile(path).isCompressed {
+      throw DataError(
+        path: path, reason: "wanted at most \(memory >> 20) MiB, or files that are not compressed; unpack them (gunzip)"
+      )
+    }
+    return true
+  }
+
+  static func idx(
+    _ path: String, _ layout: Preparation.Layout?, memory: Int
+  ) throws(DataError) -> StoredImages {
+    if try isTooLarge([path], for: memory) {
+      return StoredImages(form: .idx, source: path, images: try IDXFile.map(path, layout))
+    }
     let file = try IDXFile.read(path)
     guard file.shape.count > 1 else {
       throw DataError(
         path: path, reason: "wanted images, 3 or 4 dimensions, found labels, 1 dimension of \(file.shape[0])")
     }
-    return (file.elements, ImageShape(file.shape[1], file.shape[2], file.shape.count == 4 ? file.shape[3] : 1))
+    return try array(
+      .idx, NPYArray(shape: file.shape, elements: file.elements), layout ?? IDXFile.naturalLayout(file.shape), path)
   }
 
-  private static func find(_ kind: String, _ format: String, in folder: String, _ split: Split) -> String? {
-    names(kind, format, split).map { "\(folder)/\($0)" }.first { FileManager.default.fileExists(atPath: $0) }
-  }
-
-  private static func names(_ kind: String, _ format: String, _ split: Split) -> [String] {
-    (split == .train ? ["train"] : ["t10k", "test"]).flatMap { prefix in
-      ["-", "."].flatMap { separator in
-        ["", ".gz"].map { "\(prefix)-\(kind)\(separator)\(format)-ubyte\($0)" }
-      }
+  static func records(_ paths: [String], classes: [String]?, memory: Int) throws(DataError) -> StoredImages {
+    let source = paths.count == 1 ? paths[0] : "\(paths[0]) and \(paths.count - 1) more"
+    if try isTooLarge(paths, for: memory) {
+      let images = try MappedImages(
+        paths, header: 1, gap: 1, shape: RecordFile.shape, isPlanar: true, areFloats: false)
+      return StoredImages(
+        form: .records, source: source, images: images, labels: images.labels(), classes: classes)
     }
+    var pieces: [[UInt8]] = []
+    for path in paths { pieces.append(try RecordFile.read(path)) }
+    let labels = pieces.flatMap { piece in
+      stride(from: 0, to: piece.count, by: RecordFile.length).map { Int(piece[$0]) }
+    }
+    let images = StackedImages(pieces.map { .bytes($0) }, shape: RecordFile.shape, isPlanar: true, labelBytes: 1)
+    return StoredImages(
+      form: .records, source: source, images: images, labels: labels, classes: classes)
   }
 }

@@ -1,3 +1,4 @@
+import Foundation
 import HourglassModels
 
 /// Which part of a data set.
@@ -11,45 +12,116 @@ public struct Dataset: Sendable {
   /// Images.
   public let count: Int
   /// The class of each image.
-  public let labels: [UInt8]?
+  public let labels: [Int]?
+  /// Names by label, where there are any.
+  public private(set) var classes: [String]?
   /// Where the images come from, for people to read.
   public let source: String
-  private let storage: Storage
+  public private(set) var form = ImageForm.builtIn
+  /// What was left out because it is broken.
+  public private(set) var refused: [DataError] = []
+  private let pixels: Pixels
+
+  /// Bytes that images may take in memory: half of what the machine has.
+  public static let memoryLimit = Int(ProcessInfo.processInfo.physicalMemory / 2)
 
   /// Writes image `index`, H x W x C with values in [0, 1]; called by several threads at once.
   public typealias Reader = @Sendable (_ index: Int, _ image: UnsafeMutablePointer<Float>) throws(DataError) -> Void
 
-  private enum Storage: Sendable {
-    case elements(Elements)
-    case reader(Reader)
-  }
-
   /// Images that are read when they are wanted, which may fail at any time.
   public init(count: Int, shape: ImageShape, source: String, reader: @escaping Reader) {
     (self.count, self.shape, labels, self.source) = (count, shape, nil, source)
-    storage = .reader(reader)
+    pixels = .reader(reader)
   }
 
   /// Elements: N x H x W x C, bytes 0 to 255 or floats in [0, 1].
   ///
   /// Errors: elements or labels that do not fit the shape; a float that is not finite or lies outside [0, 1], by image.
-  public init(_ elements: Elements, shape: ImageShape, labels: [UInt8]? = nil, source: String) throws(DataError) {
+  public init(_ elements: Elements, shape: ImageShape, labels: [Int]? = nil, source: String) throws(DataError) {
     guard shape.count > 0, elements.count > 0, elements.count % shape.count == 0 else {
       throw DataError(
         path: source, reason: "wanted at least one image of \(shape), found \(elements.count) elements")
     }
     count = elements.count / shape.count
-    storage = .elements(elements)
-    (self.shape, self.labels, self.source) = (shape, labels, source)
+    (pixels, self.shape, self.labels, self.source) = (.stored(elements), shape, labels, source)
     if let labels, labels.count != count {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
     }
-    if case .floats(let floats) = elements, let place = floats.firstIndex(where: { !($0 >= 0 && $0 <= 1) }) {
-      let advice = floats[place].isFinite ? "scale the pixels, for example by 1/255" : "remove or repair that image"
-      throw DataError(
-        path: source,
-        reason: "image \(place / shape.count): wanted pixels in [0, 1], found \(floats[place]); \(advice)")
+    if case .floats(let floats) = elements, let place = floats.firstIndex(where: { !($0 >= 0 && $0 <= 1) }),
+      let fault = Gathering.fault(.floats([floats[place]]))
+    {
+      throw DataError(path: source, reason: "image \(place / shape.count): \(fault)")
     }
+  }
+
+  /// The chosen images of a set, prepared.
+  ///
+  /// - Parameter split: which part of a set that holdout divides.
+  init(
+    _ stored: StoredImages, chosenFrom split: Split?, _ preparation: Preparation, seed: UInt64, threads: Int,
+    memory: Int, path: String
+  ) throws(DataError) {
+    let chosen = try preparation.chosen(
+      count: stored.images.count, labels: stored.labels, classes: stored.classes, split: split, seed: seed, path: path)
+    if preparation.keepsImages, preparation.skipsBad != true, chosen.count == stored.images.count,
+      let stacked = stored.images as? StackedImages, let elements = stacked.asStored
+    {
+      try self.init(elements, shape: stacked.shape, labels: stored.labels, source: stored.source)
+    } else if preparation.keepsImages, let mapped = stored.images as? MappedImages,
+      chosen.count > memory / (mapped.shape.count * (mapped.areFloats ? 4 : 1))
+    {
+      self.init(mapped, chosen, labels: stored.labels, source: stored.source)
+      try check(mapped, chosen, path)
+    } else {
+      let gathered = try Gathering(stored.images, chosen, preparation, threads: threads, memory: memory, path: path)
+      if let first = gathered.refused.first, preparation.skipsBad != true {
+        let others = gathered.refused.count - 1
+        let more = others == 0 ? "" : "; \(others) more \(others == 1 ? "is" : "are") refused too"
+        throw DataError(path: first.path, reason: "\(first.reason)\(more); --skip-bad leaves broken images out")
+      }
+      self.init(gathered, labels: stored.labels, source: stored.source)
+    }
+    (form, classes) = (stored.form, stored.classes)
+  }
+
+  /// - Parameter all: the labels of the whole set.
+  private init(_ gathered: Gathering, labels all: [Int]?, source: String) {
+    (shape, pixels, count, refused) = (gathered.shape, gathered.pixels, gathered.kept.count, gathered.refused)
+    labels = all.map { all in gathered.kept.map { all[$0] } }
+    self.source = source
+  }
+
+  private init(_ mapped: MappedImages, _ chosen: [Int], labels all: [Int]?, source: String) {
+    (shape, pixels, count) = (mapped.shape, .mapped(mapped, chosen.map { Int32($0) }), chosen.count)
+    labels = all.map { all in chosen.map { all[$0] } }
+    self.source = source
+  }
+
+  /// Cost: reads all floats once.
+  private func check(_ mapped: MappedImages, _ chosen: [Int], _ path: String) throws(DataError) {
+    guard mapped.areFloats else { return }
+    for index in chosen {
+      if let fault = Gathering.fault(try mapped.image(index).elements) {
+        throw DataError(path: path, reason: "image \(index): \(fault)")
+      }
+    }
+  }
+
+  /// Whether images stay in their file because memory cannot hold them.
+  public var isMapped: Bool { if case .mapped = pixels { true } else { false } }
+
+  /// Says which images will be wanted soon. Where images are in memory this does nothing.
+  public func announce(_ indices: ArraySlice<Int32>) {
+    guard case .mapped(let images, let chosen) = pixels else { return }
+    for index in indices { images.announce(Int(chosen[Int(index)])) }
+  }
+
+  static func tooLarge(_ path: String) -> DataError {
+    DataError(
+      path: path,
+      reason:
+        "wanted images that fit into half of this machine's memory, found more; take fewer with --limit or smaller "
+        + "ones with --resize, or make an uncompressed NPY file of bytes of them, which is read from disk as needed")
   }
 
   /// Writes image `index`, H x W x C: bytes divided by 255, floats as they are.
@@ -58,16 +130,35 @@ public struct Dataset: Sendable {
   public func fill(_ index: Int, into image: UnsafeMutablePointer<Float>) throws(DataError) {
     precondition(index >= 0 && index < count, "image \(index) of \(count)")
     let size = shape.count
-    switch storage {
-    case .reader(let read): try read(index, image)
-    case .elements(.bytes(let bytes)):
-      bytes.withUnsafeBufferPointer { bytes in
-        let source = bytes.baseAddress! + index * size
-        for i in 0..<size { image[i] = Float(source[i]) / 255 }
-      }
-    case .elements(.floats(let floats)):
-      floats.withUnsafeBufferPointer { image.update(from: $0.baseAddress! + index * size, count: size) }
+    func scaled(_ bytes: UnsafePointer<UInt8>) {
+      for i in 0..<size { image[i] = Float(bytes[index * size + i]) / 255 }
     }
+    switch pixels {
+    case .stored(.bytes(let bytes)): bytes.withUnsafeBufferPointer { scaled($0.baseAddress!) }
+    case .stored(.floats(let floats)):
+      floats.withUnsafeBufferPointer { image.update(from: $0.baseAddress! + index * size, count: size) }
+    case .reader(let read): try read(index, image)
+    case .mapped(let images, let chosen): images.fill(Int(chosen[index]), into: image)
+    case .bytes(let bytes): scaled(bytes.pointer)
+    case .floats(let floats): image.update(from: floats.pointer + index * size, count: size)
+    }
+  }
+
+  /// Whether pixels are stored as bytes, 0 to 255.
+  public var areBytes: Bool {
+    switch pixels {
+    case .stored(.bytes), .bytes: true
+    case .stored(.floats), .floats, .reader: false
+    case .mapped(let images, _): !images.areFloats
+    }
+  }
+
+  /// Image `index`, H x W x C, as bytes or little-endian floats.
+  func stored(_ index: Int) throws(DataError) -> Data {
+    var image = [Float](repeating: 0, count: shape.count)
+    try fill(index, into: &image)
+    // Exact, for a byte divided by 255 is nearest to itself.
+    return areBytes ? Data(image.map { UInt8($0 * 255 + 0.5) }) : image.withUnsafeBytes { Data($0) }
   }
 
   /// Image `index`, H x W x C.
@@ -92,6 +183,7 @@ public struct Dataset: Sendable {
     let count = count ?? (split == .train ? 16_384 : 2_048)
     let (bytes, labels) = images.make(count: count)
     return try Dataset(
-      .bytes(bytes), shape: shape, labels: labels, source: "built-in images \(shape), seed \(seed), \(split.rawValue)")
+      .bytes(bytes), shape: shape, labels: labels.map(Int.init),
+      source: "built-in images \(shape), seed \(seed), \(split.rawValue)")
   }
 }

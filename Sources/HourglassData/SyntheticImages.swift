@@ -1,3 +1,4 @@
+import Foundation
 import HourglassModels
 
 /// Images made from a seed: on a softly shaded ground one of ten shapes or strokes (its class is the label), in one of
@@ -89,6 +90,30 @@ public struct SyntheticImages: Sendable {
       initialized = count * shape.count
     }
     return (pixels, labels)
+  }
+
+  /// Writes images 0 ..< count as PNG files in folders named after their classes.
+  ///
+  /// Errors: what keeps a folder or file from being written.
+  public func write(count: Int, to folder: String) throws(DataError) {
+    for kind in SyntheticClass.allCases {
+      do {
+        try FileManager.default.createDirectory(atPath: "\(folder)/\(kind)", withIntermediateDirectories: true)
+      } catch { throw DataError(path: folder, reason: "cannot make the folder: \(error.localizedDescription)") }
+    }
+    let (pixels, labels) = make(count: count)
+    for index in 0..<count {
+      let kind = SyntheticClass.allCases[Int(labels[index])]
+      let number = String(repeating: "0", count: max(0, 8 - "\(index)".count)) + "\(index)"
+      let image = PNGImage(
+        width: shape.width, height: shape.height, channels: shape.channels,
+        pixels: Array(pixels[index * shape.count..<(index + 1) * shape.count]))
+      let path = "\(folder)/\(kind)/\(number).png"
+      // Without syncing each, which would take most of the time.
+      do { try image.encoded().write(to: URL(fileURLWithPath: path)) } catch {
+        throw DataError(path: path, reason: "cannot be written: \(error.localizedDescription)")
+      }
+    }
   }
 
   private func draw(_ factors: Factors, _ canvas: UnsafeMutablePointer<Float>) {

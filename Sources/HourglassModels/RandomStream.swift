@@ -12,6 +12,9 @@ public struct RandomStream: Sendable {
     case sampling = 5
     case evaluation = 6
     case layer = 7
+    case holdout = 10
+    case augmentation = 11
+    case corruption = 12
   }
 
   let address: hg_random_stream

@@ -138,7 +138,8 @@ extension Trainer {
 
   /// Images that the model was not trained on, where there are any: the validation data, or the test split.
   private var unseenImages: Dataset {
-    let test = DataSource(path: recipe.data.path, split: .test)
+    var test = recipe.data
+    test.split = .test
     return validation ?? (try? test.open(for: recipe.model, seed: recipe.seed)) ?? data
   }
 

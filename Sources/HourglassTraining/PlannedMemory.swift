@@ -1,4 +1,5 @@
 import Foundation
+import HourglassData
 import HourglassModels
 
 /// The bytes that a plan will take, all fixed before the first step.
@@ -11,9 +12,12 @@ public struct PlannedMemory: Sendable, Equatable {
   public var total: Int { shared + replicas * perReplica }
 
   /// Of a training step.
-  public init(training plan: ExecutionPlan, parallel: ParallelPlan) {
-    let shards = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers)
-    self.init(plan, groupSamples: shards * plan.samplesPerShard, parallel)
+  ///
+  /// - Parameter corruption: needs a second copy of a group's images.
+  public init(training plan: ExecutionPlan, parallel: ParallelPlan, corruption: Corruption? = nil) {
+    let samples = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers) * plan.samplesPerShard
+    let images = Distortion.floats(corruption, shape: plan.model.input, groupSamples: samples)
+    self.init(plan, groupSamples: samples, parallel, more: corruption == nil ? 0 : 4 * images)
   }
 
   /// Of inference, whose groups are single shards.
@@ -21,8 +25,9 @@ public struct PlannedMemory: Sendable, Equatable {
     self.init(plan, groupSamples: plan.samplesPerShard, parallel)
   }
 
-  private init(_ plan: ExecutionPlan, groupSamples: Int, _ parallel: ParallelPlan) {
-    (shared, perReplica) = plan.bytes(groupSamples: groupSamples, threads: parallel.threads)
+  private init(_ plan: ExecutionPlan, groupSamples: Int, _ parallel: ParallelPlan, more: Int = 0) {
+    let bytes = plan.bytes(groupSamples: groupSamples, threads: parallel.threads)
+    (shared, perReplica) = (bytes.shared, bytes.perReplica + more)
     replicas = parallel.workers
   }
 

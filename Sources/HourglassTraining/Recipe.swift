@@ -8,6 +8,9 @@ public struct Recipe: Codable, Sendable {
   public var data: DataSource
   /// What is evaluated after every epoch, if anything.
   public var validation: DataSource?
+  /// What is done at random to the images trained on; nil where they stay as they are.
+  public var augmentation: Augmentation?
+  public var corruption: Corruption?
   /// Samples of a minibatch, over all workers.
   public var batchSize: Int
   /// Minibatches of a step, whose gradients are summed up for one update.
@@ -27,14 +30,15 @@ public struct Recipe: Codable, Sendable {
   public init(
     model: Autoencoder, data: DataSource = DataSource(), validation: DataSource? = nil, batchSize: Int = 128,
     accumulate: Int = 1, shards: Int? = nil, seed: UInt64 = 1, optimizer: Optimizer = Optimizer(),
-    clipNorm: Float? = nil,
-    beta: Float = 1, epochs: Int? = 5, steps: Int? = nil
+    clipNorm: Float? = nil, beta: Float = 1, epochs: Int? = 5, steps: Int? = nil, augmentation: Augmentation? = nil,
+    corruption: Corruption? = nil
   ) {
     (self.model, self.data, self.validation) = (model, data, validation)
     (self.batchSize, self.accumulate) = (batchSize, accumulate)
     self.shards = shards ?? ExecutionPlan.defaultShards(batchSize: batchSize)
     (self.seed, self.optimizer, self.clipNorm, self.beta) = (seed, optimizer, clipNorm, beta)
     (self.epochs, self.steps) = (epochs, steps)
+    (self.augmentation, self.corruption) = (augmentation, corruption)
   }
 
   /// A recipe that does not say how many minibatches make a step means one.
@@ -43,6 +47,8 @@ public struct Recipe: Codable, Sendable {
     model = try fields.decode(Autoencoder.self, forKey: .model)
     data = try fields.decode(DataSource.self, forKey: .data)
     validation = try fields.decodeIfPresent(DataSource.self, forKey: .validation)
+    augmentation = try fields.decodeIfPresent(Augmentation.self, forKey: .augmentation)
+    corruption = try fields.decodeIfPresent(Corruption.self, forKey: .corruption)
     batchSize = try fields.decode(Int.self, forKey: .batchSize)
     accumulate = try fields.decodeIfPresent(Int.self, forKey: .accumulate) ?? 1
     shards = try fields.decode(Int.self, forKey: .shards)
@@ -70,22 +76,47 @@ public struct Recipe: Codable, Sendable {
   }
 }
 
-/// Where images come from: a path, or the built-in images.
+/// Where images come from, a path or the built-in images, and what is taken of them.
 public struct DataSource: Codable, Sendable, Equatable {
   /// A file or a folder; nil for the built-in images.
   public var path: String?
   public var split: Split
+  /// Nil where all images are taken as they are, as in recipes of earlier versions.
+  public var preparation: Preparation?
 
-  public init(path: String? = nil, split: Split = .train) { (self.path, self.split) = (path, split) }
+  public init(path: String? = nil, split: Split = .train, preparation: Preparation? = nil) {
+    (self.path, self.split, self.preparation) = (path, split, preparation)
+  }
 
   /// Opens the images and checks that they have the model's shape.
+  ///
+  /// - Parameter seed: of the built-in images, and of what is held out.
   public func open(for model: Autoencoder, seed: UInt64) throws(DataError) -> Dataset {
-    guard let path else { return try Dataset.synthetic(shape: model.input, seed: seed, split: split) }
-    let data = try Dataset.open(path: path, split: split)
+    guard let path else {
+      return try Dataset.synthetic(shape: model.input, count: preparation?.limit, seed: seed, split: split)
+    }
+    let data = try Dataset.open(
+      path: path, split: split, preparation: preparation ?? Preparation(), seed: seed, threads: GrantedCores.count)
     guard data.shape == model.input else {
+      let advice = Self.advice(from: data.shape, to: model.input)
       throw DataError(
-        path: path, reason: "wanted images of \(model.input) for the model \(model.name), found \(data.shape)")
+        path: path, reason: "wanted images of \(model.input) for the model \(model.name), found \(data.shape)\(advice)")
     }
     return data
+  }
+
+  /// The flags that would bring images of one shape to another, if any do.
+  private static func advice(from found: ImageShape, to wanted: ImageShape) -> String {
+    var flags: [String] = []
+    if (found.height, found.width) != (wanted.height, wanted.width) {
+      flags.append("--resize \(wanted.width)x\(wanted.height)")
+    }
+    switch (found.channels, wanted.channels) {
+    case (3, 1): flags.append("--grey")
+    case (1, 3): flags.append("--rgb")
+    case (let found, let wanted) where found != wanted: return ""
+    default: break
+    }
+    return found.isVector || wanted.isVector ? "" : "; \(flags.joined(separator: " ")) makes them fit"
   }
 }

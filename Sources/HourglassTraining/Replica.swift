@@ -48,13 +48,19 @@ struct Replica: Sendable {
   private let chunk: FloatBuffer
   private let prepared: FloatBuffer
   let scratch: FloatBuffer
+  /// Nil where images are trained on as they are stored.
+  private let distortion: Distortion?
 
-  init(plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, parallel: ParallelPlan) {
+  init(
+    plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, parallel: ParallelPlan,
+    augmentation: Augmentation? = nil, corruption: Corruption? = nil
+  ) {
     (self.plan, self.shared, self.groupSamples, self.parallel) = (plan, shared, groupSamples, parallel)
     group = FloatBuffer(unwritten: plan.groupFloats * groupSamples)
     chunk = FloatBuffer(unwritten: plan.chunkFloats * plan.samplesPerChunk)
     prepared = FloatBuffer(unwritten: plan.preparedFloats)
     scratch = FloatBuffer(unwritten: plan.scratchFloats(groupSamples: groupSamples, threads: parallel.threads))
+    distortion = Distortion(augmentation, corruption, shape: plan.model.input, groupSamples: groupSamples)
   }
 
   /// The settings of a step that the passes need.
@@ -66,7 +72,7 @@ struct Replica: Sendable {
   }
 
   /// The memory of this replica alone.
-  var arenas: [FloatBuffer] { [group, chunk, prepared, scratch] }
+  var arenas: [FloatBuffer] { [group, chunk, prepared, scratch] + (distortion?.arenas ?? []) }
 
   /// To be called once by the worker that owns this replica: founds its OpenMP team, so that no step allocates, and
   /// writes the replica's memory first, so that it lies near the worker.
@@ -89,12 +95,17 @@ struct Replica: Sendable {
     address(plan.boundaries[boundary].values, first, group)
   }
 
-  /// Puts items of a data set at the input: item `items[n]` for the sample n of the minibatch. Answers the first that
-  /// cannot be read.
-  func fill(_ samples: Range<Int>, from data: Dataset, items: AlignedBuffer<Int32>) -> ReadFailure? {
+  /// Puts items of a data set at the input, augmented and corrupted where that is wanted: item `items[n]` for the
+  /// sample n of the minibatch. Answers the first that cannot be read.
+  func fill(_ samples: Range<Int>, from data: Dataset, items: AlignedBuffer<Int32>, mode: Mode) -> ReadFailure? {
     for n in samples {
+      let (item, input) = (Int(items.pointer[n]), values(0, first: n, group: samples.lowerBound))
       do {
-        try data.fill(Int(items.pointer[n]), into: values(0, first: n, group: samples.lowerBound))
+        if let distortion, let streams = mode.noise.image(sample: mode.samplesBefore + n) {
+          try distortion.fill(item, from: data, sample: n - samples.lowerBound, streams, into: input)
+        } else {
+          try data.fill(item, into: input)
+        }
       } catch { return ReadFailure(sample: n, error: error) }
     }
     return nil
@@ -137,8 +148,9 @@ struct Replica: Sendable {
     let count = plan.model.input.count
     let output = values(end, first: piece.lowerBound, group: group)
     let error = wantsError ? plan.boundaries[end].error.map { address($0, piece.lowerBound, group) } : nil
+    let target = distortion?.target(piece.lowerBound - group) ?? values(0, first: piece.lowerBound, group: group)
     plan.model.likelihood.evaluate(
-      samples: piece.count, count: count, output: output, target: values(0, first: piece.lowerBound, group: group),
+      samples: piece.count, count: count, output: output, target: target,
       loss: shared.losses.pointer + piece.lowerBound, error: error)
     if let error {
       plan.boundaries[end].activation.backward(

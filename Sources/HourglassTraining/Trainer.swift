@@ -47,11 +47,12 @@ public final class Trainer {
     validation: Dataset? = nil
   ) throws {
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
-    try PlannedMemory(training: plan, parallel: parallel).check(plan)
+    try PlannedMemory(training: plan, parallel: parallel, corruption: recipe.corruption).check(plan)
     let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed)
     training = TrainingStep(
-      plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm, seed: recipe.seed,
-      beta: recipe.beta, data: data)
+      plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
+      augmentation: recipe.augmentation, corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data
+    )
     (self.recipe, self.data, self.run) = (recipe, data, run)
     order = BatchOrder(count: data.count, batchSize: recipe.samplesPerStep, seed: recipe.seed)
     let validation = try validation ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed)
@@ -106,6 +107,8 @@ public final class Trainer {
       }
       let (epoch, range) = order.batch(step: progress.step)
       if permutation.epoch != epoch { permutation = (epoch, order.permutation(epoch: epoch)) }
+      let next = range.upperBound..<min(range.upperBound + range.count, permutation.items.count)
+      data.announce(permutation.items[next])
       try step(permutation.items[range], epoch: epoch, observe)
       if epochIsComplete {
         try finishEpoch(epoch, observe)

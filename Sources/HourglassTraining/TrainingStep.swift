@@ -91,18 +91,22 @@ public final class TrainingStep {
 
   /// Plans all memory; nothing is allocated afterwards.
   ///
-  /// - Parameter clipNorm: greater than 0. The gradient g of the mean loss becomes g min(1, clipNorm / (|g| + 1e-6)),
-  ///   as PyTorch's `clip_grad_norm_` defines it, at the cost of a third wait.
+  /// - Parameters:
+  ///   - clipNorm: greater than 0. The gradient g of the mean loss becomes g min(1, clipNorm / (|g| + 1e-6)), as
+  ///     PyTorch's `clip_grad_norm_` defines it, at the cost of a third wait.
+  ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample.
   public init(
-    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil, seed: UInt64,
-    beta: Float, data: Dataset
+    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil,
+    augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64, beta: Float, data: Dataset
   ) {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
     let turn = Self.shardsPerTurn(plan: plan, workers: parallel.workers)
     let replicas = (0..<parallel.workers).map { _ in
-      Replica(plan: plan, shared: shared, groupSamples: turn * plan.samplesPerShard, parallel: parallel)
+      Replica(
+        plan: plan, shared: shared, groupSamples: turn * plan.samplesPerShard, parallel: parallel,
+        augmentation: augmentation, corruption: corruption)
     }
     let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer)
     let current = AlignedBuffer<Current>(count: 1)
@@ -136,7 +140,7 @@ public final class TrainingStep {
           if !isPrepared { replica.prepare(backward: true) }
           isPrepared = true
           let samples = plan.samples(of: shards, in: now.count)
-          if let failure = replica.fill(samples, from: data, items: indices) {
+          if let failure = replica.fill(samples, from: data, items: indices, mode: mode) {
             failures.note(failure)
             times.hasFailed = true
             break
@@ -300,7 +304,7 @@ public final class TrainingStep {
     let replica = replicas[0]
     // Another replica may have taken this sample: what this one prepared may be of an earlier step.
     replica.prepare(backward: false)
-    if let failure = replica.fill(samples, from: data, items: indices) {
+    if let failure = replica.fill(samples, from: data, items: indices, mode: current.pointer[0].mode) {
       return "item \(indices[bad]) of \(data.source) cannot be read again, \(failure.error)"
     }
     for (b, boundary) in plan.boundaries.enumerated() {

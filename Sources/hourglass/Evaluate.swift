@@ -16,11 +16,13 @@ struct Evaluate: ParsableCommand {
 
   @OptionGroup var trained: RunOptions
 
-  @Option(help: "A folder of IDX files, an IDX file or an NPY file, instead of the run's data.")
+  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the run's data)", valueName: "path"))
   var data: String?
 
   @Option(help: "Which images of a folder, or of the built-in images.")
   var split: Split = .test
+
+  @OptionGroup var images: DataFlags
 
   @Option(help: ArgumentHelp("Also write a row for each image.", valueName: "file.csv"))
   var perSample: String?
@@ -30,7 +32,7 @@ struct Evaluate: ParsableCommand {
 
   func run() throws {
     let loaded = try trained.load()
-    let images = try loaded.images(at: data, split)
+    let images = try loaded.images(at: data, split, self.images)
     let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)
     let label = images.labels == nil ? "" : "label,"
     var rows = ["index,\(label)reconstruction,kl,mse,ssim"]

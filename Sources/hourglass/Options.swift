@@ -37,9 +37,15 @@ struct LoadedRun {
 
   var model: Autoencoder { recipe.model }
 
-  /// The images at a path, or without one those of the run.
-  func images(at path: String?, _ split: Split) throws -> Dataset {
-    try DataSource(path: path ?? recipe.data.path, split: split).open(for: model, seed: recipe.seed)
+  /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.
+  func images(at path: String?, _ split: Split, _ flags: DataFlags) throws -> Dataset {
+    try flags.requireFiles(path ?? recipe.data.path)
+    let base = recipe.data.preparation ?? Preparation()
+    let preparation = flags.adapting(path == nil ? base : base.forOtherImages)
+    let source = DataSource(path: path ?? recipe.data.path, split: split, preparation: preparation)
+    let data = try source.open(for: model, seed: recipe.seed)
+    list(refused: data.refused)
+    return data
   }
 }
 
@@ -80,14 +86,16 @@ struct DivisionOptions: ParsableArguments {
 
 /// Which images a command reads.
 struct ImageOptions: ParsableArguments {
-  @Option(help: "Images in an NPY file, N,H,W or N,H,W,C.")
+  @Option(help: "Images in a file, such as an NPY file N,H,W or N,H,W,C.")
   var input: String?
 
-  @Option(help: "A folder of IDX files, an IDX file or an NPY file, instead of the run's data.")
+  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the run's data)", valueName: "path"))
   var data: String?
 
   @Option(help: "Which images of a folder, or of the built-in images.")
   var split: Split = .test
+
+  @OptionGroup var images: DataFlags
 
   func validate() throws {
     if input != nil && data != nil {
@@ -95,7 +103,12 @@ struct ImageOptions: ParsableArguments {
     }
   }
 
-  func open(_ loaded: LoadedRun) throws -> Dataset { try loaded.images(at: input ?? data, split) }
+  func open(_ loaded: LoadedRun) throws -> Dataset { try loaded.images(at: input ?? data, split, images) }
+}
+
+/// Tells which images were left out.
+func list(refused: [DataError]) {
+  for error in refused { StandardError.write("hourglass: left out: \(error)") }
 }
 
 /// Where a command puts what it makes.

@@ -10,14 +10,25 @@ struct RecipeFlags: ParsableArguments {
     help: ArgumentHelp("What to train; see `hourglass models` and `hourglass inspect`.", valueName: "name|file.json"))
   var model: String?
 
-  @Option(help: "A folder of IDX files, an IDX file or an NPY file. (default: the built-in images)")
+  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the built-in images)", valueName: "path"))
   var data: String?
 
   @Option(help: "Which images of a folder, or of the built-in images. (default: train)")
   var split: Split?
 
-  @Option(help: "Images to evaluate after every epoch; of a folder the test split.")
+  @OptionGroup var images: DataFlags
+
+  @Option(help: "Images to evaluate after every epoch; of a folder the test split. (default: what --holdout holds out)")
   var validation: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Damage what the network sees, not what it is to put out: gaussian:0.3, mask:0.25 or salt-pepper:0.1.",
+      valueName: "kind:amount"))
+  var corrupt: Corruption?
+
+  @Option(help: ArgumentHelp("Change images whenever they are trained on: flip, shift:2 or both with a comma."))
+  var augment: Augmentation?
 
   @Option(help: "Passes over the data. (default: 5, none with --steps)")
   var epochs: Int?
@@ -75,17 +86,30 @@ struct RecipeFlags: ParsableArguments {
   }
 
   func recipe() throws -> Recipe {
+    try images.requireFiles(data)
     let batchSize = batchSize ?? Self.defaults.batchSize
     try requirePositive("--shards", shards, most: batchSize)
     let model = try resolveModel(model ?? "", flag: "--model")
     let kind = optimizer ?? .adam
     let rate = learningRate ?? (kind == .sgd ? Self.defaults.sgdLearningRate : Self.defaults.learningRate)
+    let source = DataSource(path: Self.file(data), split: split ?? .train, preparation: images.preparation)
     return Recipe(
-      model: model, data: DataSource(path: Self.file(data), split: split ?? .train),
-      validation: Self.file(validation).map { DataSource(path: $0, split: .test) }, batchSize: batchSize,
+      model: model, data: source, validation: validation(for: source), batchSize: batchSize,
       accumulate: accumulate ?? 1, shards: shards, seed: seed ?? 1,
       optimizer: Optimizer(kind, learningRate: rate), clipNorm: clipNorm, beta: beta ?? 1,
-      epochs: epochs ?? (steps == nil ? Self.defaults.epochs : nil), steps: steps)
+      epochs: epochs ?? (steps == nil ? Self.defaults.epochs : nil), steps: steps, augmentation: augment,
+      corruption: corrupt)
+  }
+
+  /// The images named by --validation, prepared as those trained on but all of them; else what was held out.
+  private func validation(for data: DataSource) -> DataSource? {
+    guard let path = Self.file(validation) else {
+      guard data.preparation?.holdout != nil, data.split == .train else { return nil }
+      return DataSource(path: data.path, split: .test, preparation: data.preparation)
+    }
+    let isSame = path == data.path
+    return DataSource(
+      path: path, split: .test, preparation: isSame ? data.preparation : data.preparation?.forOtherImages)
   }
 
   /// The path from the root, so that a run can be resumed from any folder.
@@ -111,6 +135,14 @@ struct RecipeFlags: ParsableArguments {
     }
     try same("--data", Self.file(data).map(Optional.some), recipe.data.path) { $0 ?? "the built-in images" }
     try same("--validation", Self.file(validation).map(Optional.some), recipe.validation?.path) { $0 ?? "none" }
+    let preparation = recipe.data.preparation ?? Preparation()
+    if images.adapting(preparation) != preparation {
+      throw ValidationError(
+        "wanted the images prepared as the run \(path) was made with, found other flags; a resumed run keeps its "
+          + "recipe, so leave them out or begin a new run")
+    }
+    try same("--corrupt", corrupt.map(Optional.some), recipe.corruption) { $0?.rawValue ?? "none" }
+    try same("--augment", augment.map(Optional.some), recipe.augmentation) { $0?.rawValue ?? "none" }
     try same("--split", split, recipe.data.split) { $0.rawValue }
     try same("--batch-size", batchSize, recipe.batchSize)
     try same("--accumulate", accumulate, recipe.accumulate)

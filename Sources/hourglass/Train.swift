@@ -59,6 +59,8 @@ struct Train: ParsableCommand {
     progress.note(
       "\(trainer.recipe.model.name) on \(trainer.data.count) of \(trainer.data.source); \(run.path) \(verb)")
 
+    list(refused: trainer.data.refused)
+
     // What fails from here on fails while writing.
     let end = try writing {
       try trainer.run(checkpointEvery: checkpointEvery, shouldStop: { SignalHandling.stopIsWanted }) { event in

@@ -19,8 +19,10 @@ struct Verify: ParsableCommand {
   @Option(help: ArgumentHelp("What to train; all for every model that has a name.", valueName: "name|file.json|all"))
   var model: String
 
-  @Option(help: "A folder of IDX files, an IDX file or an NPY file. (default: the built-in images)")
+  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the built-in images)", valueName: "path"))
   var data: String?
+
+  @OptionGroup var images: DataFlags
 
   @Option(help: "Updates of the weights in each run.")
   var steps = 3
@@ -46,12 +48,13 @@ struct Verify: ParsableCommand {
   }
 
   func run() throws {
+    try images.requireFiles(data)
     let models = try model == Self.all ? ModelCatalog.models : [resolveModel(model, flag: "--model")]
     var difference: String?
     for model in models {
       let recipe = Recipe(
-        model: model, data: DataSource(path: data), batchSize: batchSize, accumulate: accumulate, epochs: nil,
-        steps: steps)
+        model: model, data: DataSource(path: data, preparation: images.preparation), batchSize: batchSize,
+        accumulate: accumulate, epochs: nil, steps: steps)
       let images = try recipe.data.open(for: model, seed: recipe.seed)
       let name = "hourglass-verify-\(UUID().uuidString)"
       let folder = FileManager.default.temporaryDirectory.appending(path: name).path

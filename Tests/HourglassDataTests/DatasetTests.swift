@@ -99,7 +99,7 @@ import Testing
     ] {
       let data = try Dataset.open(path: "\(realData!)/\(name)", split: split)
       var counts = [Int](repeating: 0, count: 10)
-      for label in data.labels ?? [] { counts[Int(label)] += 1 }
+      for label in data.labels ?? [] { counts[label] += 1 }
       #expect(counts == wanted && data.count == wanted.reduce(0, +) && data.shape == ImageShape(28, 28, 1))
       #expect(data.source.contains(name))
     }

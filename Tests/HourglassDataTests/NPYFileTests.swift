@@ -33,6 +33,12 @@ import Testing
       ICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgICAgIAo/gAAAQAAAAA==
       """)
 
+  /// 0, 1, ... as bytes, one axis.
+  static func vector(_ count: UInt8) -> [UInt8] {
+    let header = "{'descr': '|u1', 'fortran_order': False, 'shape': (\(count),), }\n"
+    return Array(floatArray[..<8]) + [UInt8(header.utf8.count), 0] + Array(header.utf8) + (0..<count)
+  }
+
   @Test func filesOfNumPyAreRead() throws {
     let folder = try TemporaryFolder()
     let cases: [([UInt8], NPYArray)] = [
@@ -68,7 +74,7 @@ import Testing
     let cases: [(content: [UInt8], fragment: String)] = [
       (Self.fortranArray, "fortran_order True"),
       (Self.bigEndianArray, "'>f4'"),
-      (Array("PK this is a zip".utf8), "begins with 93 NUMPY"),
+      (Array("this is a text".utf8), "begins with 93 NUMPY"),
       (Array(Self.floatArray[..<60]), "header of 118 bytes (at most 65536), found 50"),
       (Array(Self.floatArray.dropLast()), "wanted 24 bytes of data, found 23"),
       (gzip(Array(Self.floatArray.dropLast(3))), "wanted 24 bytes of data, found 21"),
@@ -85,17 +91,27 @@ import Testing
     }
   }
 
-  @Test func samplesAreImagesWithChannelsLastOrVectors() throws {
-    func samples(_ shape: [Int]) throws -> (count: Int, shape: ImageShape) {
-      try NPYArray(shape: shape, elements: .bytes([UInt8](repeating: 0, count: shape.reduce(1, *)))).samples(path: "a")
+  @Test func axesAreToldByTheShapeOrByTheLayoutAndNeverGuessed() throws {
+    func samples(_ shape: [Int], _ layout: Preparation.Layout? = nil) throws -> (ImageShape, Bool) {
+      let elements = Elements.bytes([UInt8](repeating: 0, count: shape.reduce(1, *)))
+      let samples = try NPYArray(shape: shape, elements: elements).samples(layout, path: "a")
+      #expect(samples.count == shape[0])
+      return (samples.shape, samples.isPlanar)
     }
-    #expect(try samples([5, 7]) == (5, ImageShape(vector: 7)))
-    #expect(try samples([5, 4, 3]) == (5, ImageShape(4, 3, 1)))
-    #expect(try samples([2, 4, 3, 3]) == (2, ImageShape(4, 3, 3)))
-    #expect(try samples([2, 4, 3, 1]) == (2, ImageShape(4, 3, 1)))
-    expectRefusal("a", "wanted N,H,W or N,H,W,C with 1 or 3 channels", "2 x 3 x 4 x 5", "transpose(0, 2, 3, 1)") {
-      try samples([2, 3, 4, 5])
+    #expect(try samples([5, 7]) == (ImageShape(vector: 7), false))
+    #expect(try samples([5, 4, 3]) == (ImageShape(4, 3, 1), false))
+    #expect(try samples([2, 4, 3, 3]) == (ImageShape(4, 3, 3), false))
+    #expect(try samples([2, 4, 3, 1]) == (ImageShape(4, 3, 1), false))
+    #expect(try samples([2, 3, 4, 5]) == (ImageShape(4, 5, 3), true))
+    #expect(try samples([2, 1, 4, 5]) == (ImageShape(4, 5, 1), true))
+    for shape in [[2, 3, 4, 3], [2, 1, 4, 3]] {
+      expectRefusal("a", "may be either", "--layout nchw") { try samples(shape) }
+      #expect(try samples(shape, .nhwc) == (ImageShape(shape[1], 4, 3), false))
+      #expect(try samples(shape, .nchw) == (ImageShape(4, 3, shape[1]), true))
     }
+    expectRefusal("a", "with 1 or 3 channels", "2 x 5 x 4 x 2", "--layout") { try samples([2, 5, 4, 2]) }
+    #expect(try samples([2, 5, 4, 2], .nhwc) == (ImageShape(5, 4, 2), false))
+    expectRefusal("a", "--layout nhw: wanted 3 axes", "2 x 4 x 3 x 3") { try samples([2, 4, 3, 3], .nhw) }
     expectRefusal("a", "wanted N,H,W", "found the shape 9") { try samples([9]) }
     expectRefusal("a", "holds no images") { try samples([0, 4, 4]) }
   }

@@ -75,19 +75,26 @@ struct Chance {
   }
 }
 
+/// Seconds that each reader is tried for instead of a fixed number of files; Scripts/fuzz-readers sets it.
+let fuzzSeconds = ProcessInfo.processInfo.environment["HOURGLASS_FUZZ_SECONDS"].flatMap(Double.init)
+
 /// Reads `count` altered versions of a file; each must be read or be refused by a `DataError`, never trap.
-func expectNoTrap(_ original: [UInt8], count: Int = 300, _ read: (String) throws -> Void) throws {
+func expectNoTrap(
+  _ original: [UInt8], count: Int = 300, name: String = "altered", _ read: (String) throws -> Void
+) throws {
   let folder = try TemporaryFolder()
   var chance = Chance(state: 20)
-  var refused = 0
-  for _ in 0..<count {
-    let path = try folder.file("altered", chance.altered(original))
+  var (tried, refused) = (0, 0)
+  let start = ContinuousClock.now
+  while fuzzSeconds.map({ ContinuousClock.now - start < .seconds($0) }) ?? (tried < count) {
+    let path = try folder.file(name, chance.altered(original))
     do { try read(path) } catch let error as DataError {
       #expect(error.path == path && !error.reason.isEmpty)
       refused += 1
     }
+    tried += 1
   }
-  #expect(refused > 0 && refused < count, "\(refused) of \(count) altered files were refused")
+  #expect(refused > 0 && refused < tried, "\(refused) of \(tried) altered files were refused")
 }
 
 /// IDX by its definition.
@@ -109,10 +116,30 @@ func gzip(_ data: [UInt8]) -> [UInt8] {
     out.append(rest.isEmpty ? 1 : 0)
     out += [UInt8(length & 255), UInt8(length >> 8), UInt8(~length & 255), UInt8(~length >> 8)] + block
   } while !rest.isEmpty
+  return out + littleEndian(checksum(data)) + littleEndian(UInt32(data.count))
+}
+
+/// CRC-32 by its definition (ISO 3309).
+func checksum(_ data: some Sequence<UInt8>) -> UInt32 {
   var crc = UInt32.max
   for byte in data {
     crc ^= UInt32(byte)
     for _ in 0..<8 { crc = crc & 1 == 1 ? crc >> 1 ^ 0xedb8_8320 : crc >> 1 }
   }
-  return out + littleEndian(~crc) + littleEndian(UInt32(data.count))
+  return ~crc
+}
+
+/// A zip archive of stored members (APPNOTE 4.3.7, 4.3.12, 4.3.16).
+func zip(_ members: [(name: String, data: [UInt8])]) -> [UInt8] {
+  var (archive, directory): ([UInt8], [UInt8]) = ([], [])
+  for (name, data) in members {
+    let sizes = littleEndian(checksum(data)) + littleEndian(UInt32(data.count)) + littleEndian(UInt32(data.count))
+    let common = [20, 0, 0, 0, 0, 0, 0, 0, 0, 0] + sizes + [UInt8(name.utf8.count), 0, 0, 0]
+    directory += [0x50, 0x4b, 1, 2, 20, 0] + common + [UInt8](repeating: 0, count: 10)
+    directory += littleEndian(UInt32(archive.count)) + Array(name.utf8)
+    archive += [0x50, 0x4b, 3, 4] + common + Array(name.utf8) + data
+  }
+  let count = [UInt8(members.count), 0]
+  let end = [0x50, 0x4b, 5, 6, 0, 0, 0, 0] + count + count + littleEndian(UInt32(directory.count))
+  return archive + directory + end + littleEndian(UInt32(archive.count)) + [0, 0]
 }

@@ -1,4 +1,5 @@
 import HeapProbe
+import HourglassData
 import HourglassModels
 import HourglassTraining
 import TestSupport
@@ -27,6 +28,26 @@ struct AllocationTests {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.variational, clipNorm: 0.01) }
   }
 
+  @Test func distortingAllocatesNothing() async {
+    await #expect(processExitsWith: .success) {
+      try heapStaysTheSame(TinyModels.autoencoder, Augmentation(flips: true, shift: 1), .gaussian(0.1))
+      try heapStaysTheSame(TinyModels.variational, nil, .saltPepper(0.1))
+    }
+  }
+
+  @Test func readingFromAMappedFileAllocatesNothing() async {
+    await #expect(processExitsWith: .success) {
+      try withTemporaryFolder { folder in
+        let (path, shape) = (folder + "/images.npy", TinyModels.autoencoder.input)
+        let waves = TestImages.waves(step: 0, samples: 20, shape: shape)
+        try NPYFile.write(waves, shape: [20, shape.height, shape.width, shape.channels], to: path)
+        let data = try Dataset.open(path: path, split: .train, memory: 1)
+        precondition(data.isMapped)
+        try heapStaysTheSame(TinyModels.autoencoder, on: data)
+      }
+    }
+  }
+
   @Test func severalMinibatchesAStepAllocateNothing() async {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.variational, batchSize: 8) }
   }
@@ -44,12 +65,15 @@ struct AllocationTests {
 
 /// Throws where a hundred steps of up to 20 samples, in full and partial minibatches, allocate or change the blocks in
 /// use.
-private func heapStaysTheSame(_ model: Autoencoder, batchSize: Int = 20, clipNorm: Float? = nil) throws {
+private func heapStaysTheSame(
+  _ model: Autoencoder, _ augmentation: Augmentation? = nil, _ corruption: Corruption? = nil, batchSize: Int = 20,
+  clipNorm: Float? = nil, on images: Dataset? = nil
+) throws {
   struct HeapWasUsed: Error { let allocations, blocks: Int64 }
-  let data = try TestImages.waves(batchSizes: [20], shape: model.input)
+  let data = try images ?? TestImages.waves(batchSizes: [20], shape: model.input)
   let training = try startedStep(
     model, batchSize: batchSize, shards: 4, parallel: ParallelPlan(workers: 2, threads: 2), clipNorm: clipNorm,
-    data: data)
+    augmentation: augmentation, corruption: corruption, data: data)
   let items = (0..<Int32(20)).map { $0 }
   // In the first steps the runtimes look things up that they keep.
   for step in 0..<10 { _ = try training.run(step: step, items: items.prefix(20 - step)) }

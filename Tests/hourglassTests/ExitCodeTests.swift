@@ -52,6 +52,14 @@ import Testing
     Case("verify --model tiny.json --steps 0", .wrongUsage, "--steps", "at least 1", "0"),
     Case("verify --model tiny.json --accumulate 0", .wrongUsage, "--accumulate", "1 to", "0"),
     Case("verify --model all --data images.npy", .wrongUsage, "--data", "all"),
+    Case("train --model tiny.json --resize 8x8", .wrongUsage, "--resize", "--data"),
+    Case("train --model tiny.json --data images.npy --resize 8", .wrongUsage, "--resize", "8"),
+    Case("train --model tiny.json --data images.npy --grey --rgb", .wrongUsage, "--grey", "--rgb"),
+    Case("train --model tiny.json --data images.npy --holdout 1", .wrongUsage, "--holdout", "1"),
+    Case("train --model tiny.json --data images.npy --limit 0", .wrongUsage, "--limit", "0"),
+    Case("train --model tiny.json --corrupt mask:2", .wrongUsage, "--corrupt", "mask:2"),
+    Case("train --model tiny.json --augment turn", .wrongUsage, "--augment", "turn"),
+    Case("data images.npy --export a.png", .wrongUsage, "--export", ".npy"),
   ]
 
   static let badData = [
@@ -63,9 +71,14 @@ import Testing
     Case("train --model too-large.json --batch-size 1048576", .badData, "memory", "MiB"),
     Case("train --model tiny.json --data missing", .badData, "missing", "nothing there"),
     Case("train --model tiny.json --data tiny.json", .badData, "tiny.json", "IDX"),
-    Case("train --model conv-vae-28 --data images.npy", .badData, "images.npy", "28 x 28 x 1", "8 x 8 x 1"),
+    Case(
+      "train --model conv-vae-28 --data images.npy", .badData, "images.npy", "28 x 28 x 1", "8 x 8 x 1",
+      "--resize 28x28"),
     Case("train --model tiny.json --data images.npy --validation missing", .badData, "missing"),
     Case("verify --model conv-vae-28 --data images.npy", .badData, "images.npy", "28 x 28 x 1", "8 x 8 x 1"),
+    Case("data missing", .badData, "missing", "nothing there"),
+    Case("data images.npy --layout nhwc", .badData, "--layout nhwc", "4 axes", "20 x 8 x 8"),
+    Case("data images.npy --label-filter 3", .badData, "--label-filter", "labels"),
     Case("evaluate --run missing", .badData, "missing", "run"),
     Case("evaluate --run taken --from best", .badData, "best.safetensors"),
     Case("evaluate --run taken --data missing", .badData, "missing"),
@@ -124,7 +137,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "train", "evaluate", "reconstruct", "encode", "decode", "sample", "inspect", "models", "verify", "version",
+    "", "train", "evaluate", "reconstruct", "encode", "decode", "sample", "inspect", "models", "verify", "data",
+    "version",
   ])
   func helpShowsAnExample(_ command: String) throws {
     try Program.inTemporaryFolder { program in

@@ -38,6 +38,25 @@ public struct IDXFile: Sendable, Equatable {
     return IDXFile(shape: shape, elements: type == byteType ? .bytes(data) : .floats(bigEndianFloats(data)))
   }
 
+  /// The images of a file of bytes that is not compressed, mapped into memory.
+  static func map(_ path: String, _ layout: Preparation.Layout?) throws(DataError) -> MappedImages {
+    let file = try GzipFile(path)
+    let (type, dimensions) = try readMagic(file, path)
+    let shape = try readShape(file, path, dimensions)
+    guard type == byteType, shape.count > 1 else { throw Dataset.tooLarge(path) }
+    let (count, image, isPlanar) = try NPYArray.samples(shape, layout ?? naturalLayout(shape), path)
+    return try MappedImages(
+      [path], header: headerSize(dimensions), shape: image, isPlanar: isPlanar, areFloats: false, count: count)
+  }
+
+  static func naturalLayout(_ shape: [Int]) -> Preparation.Layout { shape.count == 3 ? .nhw : .nhwc }
+
+  /// Whether the first bytes of a file are those of images that are taken.
+  static func begins(_ bytes: [UInt8]) -> Bool {
+    bytes.count >= 4 && bytes[0] == 0 && bytes[1] == 0 && [byteType, floatType].contains(bytes[2])
+      && [1, 3, 4].contains(bytes[3])
+  }
+
   private static let byteType: UInt8 = 0x08
   private static let floatType: UInt8 = 0x0d
   private static let otherTypes: [UInt8: String] = [

@@ -23,20 +23,46 @@ public struct NPYArray: Sendable, Equatable {
     }
   }
 
-  /// Reads the array as samples: N x D (vectors), N x H x W, or N x H x W x C with 1 or 3 channels.
-  public func samples(path: String) throws(DataError) -> (count: Int, shape: ImageShape) {
+  /// Reads the array as samples: N x D (vectors), N x H x W, N x H x W x C or N x C x H x W.
+  ///
+  /// Errors: a layout of another number of axes; four axes of which not exactly one of the second and the last has 1 or
+  /// 3 elements, without a layout.
+  public func samples(
+    _ layout: Preparation.Layout? = nil, path: String
+  ) throws(DataError) -> (count: Int, shape: ImageShape, isPlanar: Bool) {
+    try Self.samples(shape, layout, path)
+  }
+
+  static func samples(
+    _ shape: [Int], _ layout: Preparation.Layout?, _ path: String
+  ) throws(DataError) -> (count: Int, shape: ImageShape, isPlanar: Bool) {
     let found = "found the shape \(extents(shape))"
     guard checkedProduct(shape) != 0 else { throw DataError(path: path, reason: "holds no images: \(found)") }
-    switch shape.count {
-    case 2: return (shape[0], ImageShape(vector: shape[1]))
-    case 3: return (shape[0], ImageShape(shape[1], shape[2], 1))
-    case 4 where shape[3] == 1 || shape[3] == 3: return (shape[0], ImageShape(shape[1], shape[2], shape[3]))
+    let axes = if let layout { layout } else { try likelyLayout(shape, path) }
+    switch (axes, shape.count) {
+    case (.nd, 2): return (shape[0], ImageShape(vector: shape[1]), false)
+    case (.nhw, 3): return (shape[0], ImageShape(shape[1], shape[2], 1), false)
+    case (.nhwc, 4): return (shape[0], ImageShape(shape[1], shape[2], shape[3]), false)
+    case (.nchw, 4): return (shape[0], ImageShape(shape[2], shape[3], shape[1]), true)
     default:
-      let channelsFirst = shape.count == 4 && (shape[1] == 1 || shape[1] == 3)
+      throw DataError(path: path, reason: "--layout \(axes.rawValue): wanted \(axes.rawValue.count) axes, \(found)")
+    }
+  }
+
+  private static func likelyLayout(_ shape: [Int], _ path: String) throws(DataError) -> Preparation.Layout {
+    let found = "found the shape \(extents(shape))"
+    switch shape.count {
+    case 2: return .nd
+    case 3: return .nhw
+    case 4:
+      let (isFirst, isLast) = ([1, 3].contains(shape[1]), [1, 3].contains(shape[3]))
+      if isFirst != isLast { return isFirst ? .nchw : .nhwc }
       throw DataError(
         path: path,
-        reason: "wanted N,H,W or N,H,W,C with 1 or 3 channels, or vectors N,D, \(found)"
-          + (channelsFirst ? "; it looks like N,C,H,W, bring it to N,H,W,C by transpose(0, 2, 3, 1)" : ""))
+        reason: "wanted N,H,W,C or N,C,H,W with 1 or 3 channels, \(found)"
+          + (isFirst ? ", which may be either; say --layout nhwc or --layout nchw" : "; say which with --layout"))
+    default:
+      throw DataError(path: path, reason: "wanted N,H,W or four axes, or vectors N,D, \(found)")
     }
   }
 }
@@ -48,49 +74,133 @@ public enum NPYFile {
 
   public static func read(_ path: String) throws(DataError) -> NPYArray {
     let file = try GzipFile(path)
-    let (type, shape) = try NPYHeader.parse(try readHeader(file, path), path)
+    let (type, shape, data) = try parts(
+      path, NPYHeader.pixels, next: { (count) throws(DataError) in try file.read(count) },
+      excess: { () throws(DataError) in try file.countRemaining(upTo: 1 << 20) })
+    return NPYArray(shape: shape, elements: type.elements(data))
+  }
+
+  /// Reads the bytes of a file; `path` names it in errors.
+  static func decode(_ bytes: [UInt8], path: String) throws(DataError) -> NPYArray {
+    let (type, shape, data) = try parts(bytes, path, NPYHeader.pixels)
+    return NPYArray(shape: shape, elements: type.elements(data))
+  }
+
+  /// Reads labels: integers of one axis, or of N x 1.
+  static func decodeIntegers(_ bytes: [UInt8], path: String) throws(DataError) -> [Int] {
+    let (type, shape, data) = try parts(bytes, path, NPYHeader.integers)
+    guard shape.count == 1 || (shape.count == 2 && shape[1] == 1) else {
+      throw DataError(path: path, reason: "wanted labels of one axis, found the shape \(extents(shape))")
+    }
+    let labels = type.integers(data)
+    guard let bad = labels.first(where: { !(0..<1 << 20).contains($0) }) else { return labels }
+    throw DataError(path: path, reason: "wanted labels from 0 on, found \(bad)")
+  }
+
+  /// What the header says, without the data.
+  static func shape(of bytes: [UInt8], path: String) throws(DataError) -> [Int] {
+    var place = 0
+    let header = try readHeader(path) { take($0, of: bytes, from: &place) }
+    return try NPYHeader.parse(header, path, NPYHeader.ElementType.allCases).1
+  }
+
+  /// The images of a file that is not compressed, mapped into memory.
+  static func map(_ path: String, _ layout: Preparation.Layout?) throws(DataError) -> MappedImages {
+    let file = try GzipFile(path)
+    var length = 0
+    let header = try readHeader(path) { (count) throws(DataError) in
+      let bytes = try file.read(count)
+      length += bytes.count
+      return bytes
+    }
+    let (type, shape) = try NPYHeader.parse(header, path, [.byte, .float])
+    let (count, image, isPlanar) = try NPYArray.samples(shape, layout, path)
+    return try MappedImages(
+      [path], header: length, shape: image, isPlanar: isPlanar, areFloats: type == .float, count: count)
+  }
+
+  private static func take(_ count: Int, of bytes: [UInt8], from place: inout Int) -> [UInt8] {
+    let end = min(bytes.count, place + min(count, bytes.count))
+    defer { place = end }
+    return Array(bytes[place..<end])
+  }
+
+  private typealias Parts = (NPYHeader.ElementType, [Int], [UInt8])
+
+  private static func parts(
+    _ bytes: [UInt8], _ path: String, _ wanted: [NPYHeader.ElementType]
+  ) throws(DataError) -> Parts {
+    var place = 0
+    return try parts(path, wanted, next: { take($0, of: bytes, from: &place) }, excess: { bytes.count - place })
+  }
+
+  /// - Parameters:
+  ///   - next: the next bytes of the file, fewer than asked only at its end.
+  ///   - excess: how many bytes are left.
+  private static func parts(
+    _ path: String, _ wanted: [NPYHeader.ElementType], next: (Int) throws(DataError) -> [UInt8],
+    excess: () throws(DataError) -> Int
+  ) throws(DataError) -> Parts {
+    let (type, shape) = try NPYHeader.parse(try readHeader(path, next), path, wanted)
     let stated = "the header says \(extents(shape)) elements of type \(type.rawValue)"
     guard let claim = checkedProduct(shape + [type.width]) else {
       throw DataError(path: path, reason: "\(stated), over 2^63 bytes; the header is wrong")
     }
-    let data = try file.read(claim)
-    let excess = data.count == claim ? try file.countRemaining(upTo: 1 << 20) : 0
-    guard data.count == claim, excess == 0 else {
+    let data = try next(claim)
+    let more = data.count == claim ? try excess() : 0
+    guard data.count == claim, more == 0 else {
       throw DataError(
         path: path,
         reason: "\(stated), wanted \(claim) bytes of data, found "
-          + (excess == 0
-            ? "\(data.count); the file is cut short or its header is wrong" : "at least \(excess) more after them"))
+          + (more == 0
+            ? "\(data.count); the file is cut short or its header is wrong" : "at least \(more) more after them"))
     }
-    return NPYArray(shape: shape, elements: type.elements(data))
+    return (type, shape, data)
   }
 
   /// Writes floats in C order as `<f4`, whole or not at all.
   public static func write(_ floats: [Float], shape: [Int], to path: String) throws(DataError) {
     precondition(checkedProduct(shape) == floats.count, "\(floats.count) floats do not fill the shape \(shape)")
+    var data = header(.float, shape)
+    floats.withUnsafeBytes { data.append(contentsOf: $0) }
+    try AtomicFile.write(data, to: path)
+  }
+
+  /// Writes all images of a data set, N,H,W,C, as `|u1` where they are stored as bytes and else as `<f4`.
+  public static func write(_ images: Dataset, to path: String) throws(DataError) {
+    let shape = images.shape
+    let header = header(
+      images.areBytes ? .byte : .float, [images.count, shape.height, shape.width, shape.channels])
+    try AtomicFile.write(pieces: 1 + images.count, to: path) { index throws(DataError) in
+      index == 0 ? header : try images.stored(index - 1)
+    }
+  }
+
+  /// Magic, version 1, length and dictionary; the data begins at a multiple of 64.
+  private static func header(_ type: NPYHeader.ElementType, _ shape: [Int]) -> Data {
     let extents = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
-    var header = "{'descr': '<f4', 'fortran_order': False, 'shape': (\(extents)), }"
-    // Magic, version and length take 10 bytes; the data begins at a multiple of 64.
+    var header = "{'descr': '\(type.rawValue)', 'fortran_order': False, 'shape': (\(extents)), }"
     let padding = (64 - (10 + header.utf8.count + 1) % 64) % 64
     header += String(repeating: " ", count: padding) + "\n"
     var data = Data(NPYHeader.magic + [1, 0])
     data.append(contentsOf: [UInt8(header.utf8.count & 255), UInt8(header.utf8.count >> 8)])
     data.append(contentsOf: header.utf8)
-    floats.withUnsafeBytes { data.append(contentsOf: $0) }
-    try AtomicFile.write(data, to: path)
+    return data
   }
 
-  private static func readHeader(_ file: GzipFile, _ path: String) throws(DataError) -> String {
-    let start = try file.read(8)
+  private static func readHeader(
+    _ path: String, _ next: (Int) throws(DataError) -> [UInt8]
+  ) throws(DataError) -> String {
+    let start = try next(8)
     guard start.count == 8, Array(start[..<6]) == NPYHeader.magic else {
       throw DataError(path: path, reason: "wanted an NPY file, which begins with 93 NUMPY, found something else")
     }
     guard (1...3).contains(start[6]) else {
       throw DataError(path: path, reason: "wanted NPY version 1, 2 or 3, found \(start[6]).\(start[7])")
     }
-    let lengthBytes = try file.read(start[6] == 1 ? 2 : 4)
+    let lengthBytes = try next(start[6] == 1 ? 2 : 4)
     let length = lengthBytes.reversed().reduce(0) { $0 << 8 | Int($1) }
-    let header = try file.read(min(length, largestHeader))
+    let header = try next(min(length, largestHeader))
     guard header.count == length, length > 0 else {
       throw DataError(
         path: path, reason: "wanted an NPY header of \(length) bytes (at most \(largestHeader)), found \(header.count)")
@@ -107,12 +217,21 @@ enum NPYHeader {
     case byte = "|u1"
     case float = "<f4"
     case double = "<f8"
+    case int32 = "<i4"
+    case int64 = "<i8"
 
     var width: Int {
       switch self {
       case .byte: 1
-      case .float: 4
-      case .double: 8
+      case .float, .int32: 4
+      case .double, .int64: 8
+      }
+    }
+
+    func integers(_ data: [UInt8]) -> [Int] {
+      stride(from: 0, to: data.count, by: width).map { first in
+        let bits = data[first..<first + width].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        return self == .int32 ? Int(Int32(truncatingIfNeeded: bits)) : Int(Int64(bitPattern: bits))
       }
     }
 
@@ -120,6 +239,7 @@ enum NPYHeader {
       data.withUnsafeBytes { bytes in
         switch self {
         case .byte: .bytes(data)
+        case .int32, .int64: .floats(integers(data).map { Float($0) })
         case .float:
           .floats(
             (0..<bytes.count / 4).map {
@@ -137,17 +257,25 @@ enum NPYHeader {
     }
   }
 
-  static func parse(_ header: String, _ path: String) throws(DataError) -> (ElementType, [Int]) {
+  /// Of images and codes, and of labels.
+  static let pixels: [ElementType] = [.byte, .float, .double]
+  static let integers: [ElementType] = [.byte, .int32, .int64]
+
+  static func parse(
+    _ header: String, _ path: String, _ wanted: [ElementType]
+  ) throws(DataError) -> (ElementType, [Int]) {
     guard let descriptor = entry("descr", header), let order = entry("fortran_order", header),
       let extents = entry("shape", header)
     else {
       throw DataError(
         path: path, reason: "wanted an NPY header with descr, fortran_order and shape, found \(excerpt(header))")
     }
-    guard let type = ElementType(rawValue: descriptor.trimmingCharacters(in: ["'", "\""])) else {
+    guard let type = ElementType(rawValue: descriptor.trimmingCharacters(in: ["'", "\""])), wanted.contains(type) else {
+      let names = wanted.map(\.rawValue).joined(separator: ", ")
       throw DataError(
         path: path,
-        reason: "wanted elements of type |u1, <f4 or <f8, found \(excerpt(descriptor)); convert with astype('<f4')")
+        reason: "wanted elements of type \(names), found \(excerpt(descriptor)); convert with "
+          + "astype('\(wanted == integers ? "<i4" : "<f4")')")
     }
     guard order == "False" else {
       throw DataError(

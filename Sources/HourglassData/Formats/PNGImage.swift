@@ -42,8 +42,30 @@ public struct PNGImage: Sendable, Equatable {
     return Data(bytesNoCopy: buffer, count: length, deallocator: .free)
   }
 
-  /// Reads a PNG of any kind as grey where it is grey and as RGB otherwise; transparency is dropped.
-  public static func decode(_ data: Data, path: String) throws(DataError) -> PNGImage {
+  /// Reads a PNG of any kind as grey where it is grey and as RGB otherwise; transparency is dropped, of 16 bits the
+  /// upper 8 are taken, neither gamma nor background is applied. Bytes after the end of the image are ignored.
+  public static func decode(_ bytes: some Collection<UInt8>, path: String) throws(DataError) -> PNGImage {
+    let picture = try decodeRGBA(Array(bytes), path: path)
+    let (count, channels) = (picture.width * picture.height, picture.isGrey ? 1 : 3)
+    let pixels: [UInt8] = Image.make(count * channels, picture.pixels) { x, y in
+      for i in 0..<count {
+        for c in 0..<channels { y[i * channels + c] = x[4 * i + c] }
+      }
+    }
+    return PNGImage(width: picture.width, height: picture.height, channels: channels, pixels: pixels)
+  }
+
+  static let magic: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
+
+  /// More than this of one ancillary chunk, or of all, is refused.
+  private static let largestChunk = 1 << 26
+
+  /// Reads a PNG of any kind as R, G, B, A of 8 bits, not multiplied by A.
+  ///
+  /// Errors: what libspng refuses, to the end of the file; a header that claims more pixels than the file can hold.
+  static func decodeRGBA(
+    _ bytes: [UInt8], path: String
+  ) throws(DataError) -> (width: Int, height: Int, isGrey: Bool, pixels: [UInt8]) {
     guard let context = spng_ctx_new(0) else { preconditionFailure("libspng has no memory") }
     defer { spng_ctx_free(context) }
     func check(_ status: Int32) throws(DataError) {
@@ -52,26 +74,29 @@ public struct PNGImage: Sendable, Equatable {
           path: path, reason: "wanted a PNG image, but libspng says: \(String(cString: spng_strerror(status)))")
       }
     }
-    let bytes = [UInt8](data)
+    // libspng keeps the pointer from call to call.
     let holder = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
     defer { holder.deallocate() }
     _ = holder.initialize(from: bytes)
     try check(spng_set_png_buffer(context, holder.baseAddress, bytes.count))
+    try check(spng_set_chunk_limits(context, largestChunk, largestChunk))
     var header = spng_ihdr()
     try check(spng_get_ihdr(context, &header))
-    let channels = header.color_type == UInt8(colorType(1)) ? 1 : 3
-    let format = Int32(channels == 1 ? SPNG_FMT_G8.rawValue : SPNG_FMT_RGB8.rawValue)
-    // At least one bit a pixel is stored, and deflate packs at most 1032 to 1 (zlib's technical note).
+    // Deflate packs at most 1032 to 1 (zlib's technical note).
     let (width, height) = (Int(header.width), Int(header.height))
-    guard (width + 7) / 8 * height <= 1032 * bytes.count else {
+    let bits = Int(header.bit_depth) * [1, 0, 3, 1, 2, 0, 4][Int(min(header.color_type, 6))]
+    guard (width * bits + 7) / 8 * height <= 1032 * bytes.count else {
       throw DataError(
         path: path, reason: "the header says \(width) x \(height) pixels, found only \(bytes.count) bytes")
     }
+    let format = Int32(SPNG_FMT_RGBA8.rawValue)
     var size = 0
     try check(spng_decoded_image_size(context, format, &size))
     var pixels = [UInt8](repeating: 0, count: size)
-    try check(spng_decode_image(context, &pixels, size, format, 0))
-    return PNGImage(width: width, height: height, channels: channels, pixels: pixels)
+    try check(spng_decode_image(context, &pixels, size, format, Int32(SPNG_DECODE_TRNS.rawValue)))
+    try check(spng_decode_chunks(context))
+    let grey = [SPNG_COLOR_TYPE_GRAYSCALE, SPNG_COLOR_TYPE_GRAYSCALE_ALPHA].map { UInt8($0.rawValue) }
+    return (width, height, grey.contains(header.color_type), pixels)
   }
 
   private static func colorType(_ channels: Int) -> UInt32 {

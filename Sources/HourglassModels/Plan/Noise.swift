@@ -24,4 +24,13 @@ public enum Noise: Sendable, Equatable, BitwiseCopyable {
     guard case .training(let seed, let step) = self else { return nil }
     return RandomStream(seed: seed, .layer, number: number, step: step, sample: sample)
   }
+
+  /// Where the numbers that change a sample's image come from; nil where it is seen as it is.
+  public func image(sample: Int) -> (augmentation: RandomStream, corruption: RandomStream)? {
+    guard case .training(let seed, let step) = self else { return nil }
+    func stream(_ purpose: RandomStream.Purpose) -> RandomStream {
+      RandomStream(seed: seed, purpose, step: step, sample: sample)
+    }
+    return (stream(.augmentation), stream(.corruption))
+  }
 }

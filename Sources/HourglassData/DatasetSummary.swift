@@ -1,0 +1,56 @@
+import HourglassModels
+
+/// What a person wants to know of a data set.
+public struct DatasetSummary: Encodable, Sendable {
+  public struct Class: Encodable, Sendable, Equatable {
+    public var label: Int
+    public var name: String?
+    public var count: Int
+  }
+
+  public var form: ImageForm
+  public var source: String
+  public var count: Int
+  public var shape: ImageShape
+  /// Those that occur, by label; nil where there are no labels.
+  public var classes: [Class]?
+  /// Over all pixels, which lie in [0, 1].
+  public var minimum: Float
+  public var maximum: Float
+  /// Of each channel.
+  public var mean: [Double]
+  public var standardDeviation: [Double]
+
+  /// Cost: reads all images once.
+  public init(_ data: Dataset) throws(DataError) {
+    (form, source, count, shape) = (data.form, data.source, data.count, data.shape)
+    let image = FloatBuffer(count: shape.count)
+    let (channels, pixels) = (shape.channels, shape.height * shape.width)
+    var (low, high) = (Float.infinity, -Float.infinity)
+    var sums = [Double](repeating: 0, count: channels)
+    var squares = sums
+    for index in 0..<data.count {
+      try data.fill(index, into: image.pointer)
+      for c in 0..<channels {
+        var (sum, square) = (0.0, 0.0)
+        for i in 0..<pixels {
+          let value = image.pointer[i * channels + c]
+          low = min(low, value)
+          high = max(high, value)
+          sum += Double(value)
+          square += Double(value) * Double(value)
+        }
+        sums[c] += sum
+        squares[c] += square
+      }
+    }
+    let n = Double(data.count * pixels)
+    mean = sums.map { $0 / n }
+    standardDeviation = zip(squares, mean).map { max(0, $0 / n - $1 * $1).squareRoot() }
+    (minimum, maximum) = (low, high)
+    classes = data.labels.map { labels in
+      let counts = Dictionary(grouping: labels) { $0 }.mapValues(\.count)
+      return counts.keys.sorted().map { Class(label: $0, name: data.classes?[$0], count: counts[$0] ?? 0) }
+    }
+  }
+}

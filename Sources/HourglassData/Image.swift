@@ -1,0 +1,110 @@
+import HourglassModels
+
+/// One image in memory, H x W x C.
+public struct Image: Sendable, Equatable {
+  public var shape: ImageShape
+  public var elements: Elements
+
+  public init(shape: ImageShape, elements: Elements) {
+    precondition(elements.count == shape.count, "\(elements.count) elements do not fill \(shape)")
+    (self.shape, self.elements) = (shape, elements)
+  }
+
+  /// The luma of ITU-R BT.601, Y = 0.299 R + 0.587 G + 0.114 B of the values as they are stored; grey stays.
+  ///
+  /// Bytes are rounded. Errors: neither 1 nor 3 channels.
+  func grey(path: String) throws(DataError) -> Image {
+    try require(channels: [1, 3], for: "grey", path)
+    guard shape.channels == 3 else { return self }
+    let count = shape.height * shape.width
+    let elements: Elements =
+      switch elements {
+      case .bytes(let bytes):
+        .bytes(
+          Self.make(count, bytes) { x, y in
+            for i in 0..<count {
+              // In units of 2^-16, as the sum of the three is 2^16.
+              let luma = 19_595 * UInt32(x[3 * i]) + 38_470 * UInt32(x[3 * i + 1]) + 7_471 * UInt32(x[3 * i + 2])
+              y[i] = UInt8(truncatingIfNeeded: (luma + 32_768) >> 16)
+            }
+          })
+      case .floats(let floats):
+        .floats(
+          Self.make(count, floats) { x, y in
+            for i in 0..<count { y[i] = 0.299 * x[3 * i] + 0.587 * x[3 * i + 1] + 0.114 * x[3 * i + 2] }
+          })
+      }
+    return Image(shape: ImageShape(shape.height, shape.width, 1), elements: elements)
+  }
+
+  /// Three equal channels of grey; RGB stays. Errors: neither 1 nor 3 channels.
+  func rgb(path: String) throws(DataError) -> Image {
+    try require(channels: [1, 3], for: "rgb", path)
+    guard shape.channels == 1 else { return self }
+    let count = shape.height * shape.width
+    func tripled<T>(_ values: [T]) -> [T] {
+      Self.make(3 * count, values) { x, y in
+        for i in 0..<count { (y[3 * i], y[3 * i + 1], y[3 * i + 2]) = (x[i], x[i], x[i]) }
+      }
+    }
+    let elements: Elements =
+      switch elements {
+      case .bytes(let bytes): .bytes(tripled(bytes))
+      case .floats(let floats): .floats(tripled(floats))
+      }
+    return Image(shape: ImageShape(shape.height, shape.width, 3), elements: elements)
+  }
+
+  private func require(channels: [Int], for flag: String, _ path: String) throws(DataError) {
+    guard channels.contains(shape.channels) else {
+      throw DataError(path: path, reason: "--\(flag): wanted images of 1 or 3 channels, found \(shape)")
+    }
+  }
+
+  /// The middle; where the margin is odd, the larger part of it is cut off at the bottom and right.
+  ///
+  /// Errors: the image is smaller.
+  func cropped(to size: Extent2D, path: String) throws(DataError) -> Image {
+    guard size.height <= shape.height, size.width <= shape.width else {
+      throw DataError(
+        path: path,
+        reason: "--crop: wanted at least \(size.width)x\(size.height) pixels, found \(shape.width)x\(shape.height)")
+    }
+    let (top, left) = ((shape.height - size.height) / 2, (shape.width - size.width) / 2)
+    return gathered(ImageShape(size.height, size.width, shape.channels)) { (top + $0, left + $1) }
+  }
+
+  /// The image whose pixel (h, w) is the pixel `source(h, w)` of this one.
+  func gathered(_ shape: ImageShape, from source: (Int, Int) -> (Int, Int)) -> Image {
+    let channels = shape.channels
+    func gather<T>(_ values: [T]) -> [T] {
+      Self.make(shape.count, values) { x, y in
+        var place = 0
+        for h in 0..<shape.height {
+          for w in 0..<shape.width {
+            let (row, column) = source(h, w)
+            let from = (row * self.shape.width + column) * channels
+            for c in 0..<channels { y[place + c] = x[from + c] }
+            place += channels
+          }
+        }
+      }
+    }
+    let elements: Elements =
+      switch elements {
+      case .bytes(let bytes): .bytes(gather(bytes))
+      case .floats(let floats): .floats(gather(floats))
+      }
+    return Image(shape: shape, elements: elements)
+  }
+
+  /// `count` values that `fill` makes of all values of `source`. Pointers, because arrays are slow in debug builds.
+  static func make<T, U>(_ count: Int, _ source: [T], _ fill: (UnsafePointer<T>, UnsafeMutablePointer<U>) -> Void)
+    -> [U]
+  {
+    [U](unsafeUninitializedCapacity: count) { out, initialized in
+      source.withUnsafeBufferPointer { fill($0.baseAddress!, out.baseAddress!) }
+      initialized = count
+    }
+  }
+}

@@ -1,0 +1,103 @@
+import HourglassModels
+
+/// What is taken of the images at a path, and what is done to each: part of a recipe.
+///
+/// Taken are, in this order, the split, those with one of the labels, and `limit` of what is left, spread evenly over
+/// it. Each image is brought to the wanted colour, then its middle is cut out, then it is resized.
+public struct Preparation: Codable, Sendable, Equatable {
+  /// Of the axes of an array file: N samples, H height, W width, C channels, D elements of a vector.
+  public enum Layout: String, Codable, Sendable, CaseIterable {
+    case nd, nhw, nhwc, nchw
+  }
+
+  public enum Color: String, Codable, Sendable, CaseIterable {
+    case grey, rgb
+  }
+
+  /// Nil where the shape tells.
+  public var layout: Layout?
+  /// The part of a set without a test split that is its test split, in (0, 1), drawn by the seed.
+  public var holdout: Double?
+  /// Names or numbers of classes; nil for all images.
+  public var labels: [String]?
+  /// At most so many images.
+  public var limit: Int?
+  public var color: Color?
+  public var crop: Extent2D?
+  public var resize: Extent2D?
+  /// Whether images that are broken are left out; otherwise they are an error.
+  public var skipsBad: Bool?
+
+  public init() {}
+
+  /// The same for another set: what is done to each image, without what chooses images.
+  public var forOtherImages: Preparation {
+    var other = self
+    (other.layout, other.holdout, other.labels, other.limit) = (nil, nil, nil, nil)
+    return other
+  }
+
+  /// Whether images stay as they are stored.
+  var keepsImages: Bool { color == nil && crop == nil && resize == nil }
+
+  /// Does to an image what is wanted of each; `path` names it in errors.
+  func prepared(_ image: Image, path: String) throws(DataError) -> Image {
+    var image = image
+    switch color {
+    case .grey: image = try image.grey(path: path)
+    case .rgb: image = try image.rgb(path: path)
+    case nil: break
+    }
+    if let crop { image = try image.cropped(to: crop, path: path) }
+    if let resize { image = image.resized(to: resize) }
+    return image
+  }
+
+  /// What of a set is taken: the numbers of the images, ascending.
+  ///
+  /// - Parameters:
+  ///   - split: which part, where `holdout` makes parts; nil where the set has parts of its own.
+  ///   - classes: names by label, where there are any.
+  func chosen(
+    count: Int, labels found: [Int]?, classes: [String]?, split: Split?, seed: UInt64, path: String
+  ) throws(DataError) -> [Int] {
+    var chosen = Array(0..<count)
+    if let split, let holdout {
+      let held = Set(try heldOut(holdout, of: count, seed: seed, path: path))
+      chosen.removeAll { held.contains($0) != (split == .test) }
+    }
+    if let labels {
+      guard let found else { throw DataError(path: path, reason: "--label-filter: wanted labels, found none") }
+      let known = Set(found)
+      var wanted: Set<Int> = []
+      for name in labels {
+        guard let label = classes?.firstIndex(of: name) ?? Int(name), known.contains(label) else {
+          throw DataError(
+            path: path,
+            reason: "--label-filter: wanted some of \(Self.list(known, classes)), found \(name)")
+        }
+        wanted.insert(label)
+      }
+      chosen.removeAll { !wanted.contains(found[$0]) }
+    }
+    guard !chosen.isEmpty else { throw DataError(path: path, reason: "no image is left of \(count)") }
+    if let limit, limit < chosen.count { chosen = (0..<limit).map { chosen[$0 * chosen.count / limit] } }
+    return chosen
+  }
+
+  private func heldOut(_ part: Double, of count: Int, seed: UInt64, path: String) throws(DataError) -> [Int] {
+    let size = Int((part * Double(count)).rounded())
+    guard size > 0, size < count else {
+      throw DataError(
+        path: path, reason: "--holdout \(part): wanted images in both parts, found \(size) of \(count) held out")
+    }
+    // Places of the smallest numbers; the place decides between equal ones.
+    let draws = RandomStream(seed: seed, .holdout).bits(count)
+    return (0..<count).sorted { (draws[$0], $0) < (draws[$1], $1) }.prefix(size).map(\.self)
+  }
+
+  private static func list(_ labels: Set<Int>, _ classes: [String]?) -> String {
+    let names = labels.sorted().map { label in classes.map { $0[label] } ?? "\(label)" }
+    return names.prefix(12).joined(separator: ", ") + (names.count > 12 ? " and \(names.count - 12) more" : "")
+  }
+}

@@ -1,0 +1,161 @@
+import ArgumentParser
+import Foundation
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+struct DataCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "data",
+    abstract: "Looks at a set of images as training would see it, or writes the built-in ones.",
+    discussion: """
+      Examples:
+        hourglass data photos --resize 64x64
+        hourglass data synthesize --output shapes
+      """,
+    subcommands: [DataDescription.self, DataSynthesis.self], defaultSubcommand: DataDescription.self)
+}
+
+struct DataDescription: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "describe",
+    abstract: "Decodes every image and prints form, count, shape, classes, range, mean and standard deviation.",
+    discussion: """
+      Pixels are shown in [0, 1]. Ends with 3 after naming every image that is refused, or lists them with --skip-bad.
+
+      Examples:
+        hourglass data fashion-mnist --split test
+        hourglass data photos --resize 64x64 --rgb --export photos.npy
+      """)
+
+  @Argument(help: ArgumentHelp(DataFlags.forms, valueName: "path"))
+  var path: String
+
+  @Option(help: "Which images of a set that has splits.")
+  var split: Split = .train
+
+  @OptionGroup var images: DataFlags
+
+  @Option(help: "Of what --holdout draws.")
+  var seed: UInt64 = 1
+
+  @Option(help: ArgumentHelp("Also write the images, N,H,W,C, bytes or float32.", valueName: "file.npy"))
+  var export: String?
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func validate() throws {
+    if let export, !export.lowercased().hasSuffix(".npy") {
+      throw ValidationError("--export: wanted a name that ends in .npy, found \(export)")
+    }
+  }
+
+  /// What `--json` prints.
+  private struct Report: Encodable {
+    var summary: DatasetSummary
+    var refused: [[String: String]]
+
+    func encode(to encoder: any Encoder) throws {
+      try summary.encode(to: encoder)
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(refused, forKey: .refused)
+    }
+
+    private enum CodingKeys: CodingKey { case refused }
+  }
+
+  func run() throws {
+    // All that are broken shall be named, not only the first.
+    var preparation = images.adapting(Preparation())
+    preparation.skipsBad = true
+    let data = try Dataset.open(
+      path: path, split: split, preparation: preparation, seed: seed, threads: GrantedCores.count)
+    let summary = try DatasetSummary(data)
+    if json {
+      let refused = data.refused.map { ["path": $0.path, "reason": $0.reason] }
+      StandardOutput.write(EpochMetrics.json(Report(summary: summary, refused: refused)))
+    } else {
+      write(summary)
+    }
+    if images.skipBad {
+      list(refused: data.refused)
+    } else {
+      for error in data.refused { StandardError.write("hourglass: \(error)") }
+      if !data.refused.isEmpty { throw ExitStatusError(status: .badData) }
+    }
+    if let export {
+      try writing { try NPYFile.write(data, to: export) }
+      if !json { StandardOutput.write("\(export): \(data.count) images of \(data.shape)") }
+    }
+  }
+
+  /// More classes than this are counted, not listed.
+  private static let mostListed = 20
+
+  private func write(_ summary: DatasetSummary) {
+    let channels = { (values: [Double]) in values.map { decimal($0) }.joined(separator: ", ") }
+    var rows = [
+      ["form", summary.form.rawValue], ["source", summary.source], ["images", grouped(summary.count)],
+      ["shape", "\(summary.shape)"],
+      ["range", "\(decimal(Double(summary.minimum))) to \(decimal(Double(summary.maximum)))"],
+      ["mean", channels(summary.mean)], ["standard deviation", channels(summary.standardDeviation)],
+    ]
+    if let classes = summary.classes {
+      let counts = classes.map(\.count)
+      let most = counts.max() ?? 0, least = counts.min() ?? 0
+      rows.append(
+        ["classes", "\(classes.count), of \(least == most ? "\(most)" : "\(least) to \(most)") images each"])
+      if classes.count <= Self.mostListed {
+        rows += classes.map { ["  \($0.label)\($0.name.map { " \($0)" } ?? "")", grouped($0.count)] }
+      }
+    }
+    StandardOutput.write(table: rows)
+  }
+}
+
+struct DataSynthesis: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "synthesize",
+    abstract: "Writes the built-in images as PNG files: OUTPUT/train/CLASS/NUMBER.png, likewise test.",
+    discussion: """
+      Example:
+        hourglass data synthesize --output shapes --size 32x32
+        hourglass train --model conv-ae-32 --data shapes
+      """)
+
+  @Option(help: ArgumentHelp("A folder that is not there yet.", valueName: "dir"))
+  var output: String
+
+  @Option(help: ArgumentHelp("Width and height, at least 8.", valueName: "WxH"))
+  var size = PixelSize(Extent2D(32, 32))
+
+  @Flag(help: "Grey images instead of colour.")
+  var grey = false
+
+  @Option(help: "Images for training; for test an eighth of them.")
+  var count = 2048
+
+  @Option(help: "Of all random numbers.")
+  var seed: UInt64 = 1
+
+  func validate() throws {
+    try requirePositive("--count", count, most: 1 << 24)
+    guard size.extent.height >= 8, size.extent.width >= 8 else {
+      throw ValidationError("--size: wanted at least 8x8, found \(size.extent.width)x\(size.extent.height)")
+    }
+  }
+
+  func run() throws {
+    guard !FileManager.default.fileExists(atPath: output) else {
+      throw ValidationError("--output: wanted a folder that is not there yet, found \(output)")
+    }
+    let shape = ImageShape(size.extent.height, size.extent.width, grey ? 1 : 3)
+    for split in Split.allCases {
+      let images = try SyntheticImages(shape: shape, seed: seed, split: split)
+      let count = split == .train ? count : max(1, count / 8)
+      try writing { try images.write(count: count, to: "\(output)/\(split.rawValue)") }
+      StandardOutput.write("\(output)/\(split.rawValue): \(count) images of \(shape)")
+    }
+  }
+}

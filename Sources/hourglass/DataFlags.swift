@@ -1,0 +1,112 @@
+import ArgumentParser
+import Foundation
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+extension Preparation.Layout: ExpressibleByArgument {}
+extension Augmentation: ExpressibleByArgument {}
+extension Corruption: ExpressibleByArgument {}
+
+/// WIDTHxHEIGHT in pixels, at most 65,536 each.
+struct PixelSize: ExpressibleByArgument {
+  var extent: Extent2D
+
+  init(_ extent: Extent2D) { self.extent = extent }
+
+  init?(argument: String) {
+    let parts = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+    guard parts.count == 2, let width = parts[0], let height = parts[1],
+      (1...65_536).contains(width), (1...65_536).contains(height)
+    else { return nil }
+    extent = Extent2D(height, width)
+  }
+
+  var defaultValueDescription: String { "\(extent.width)x\(extent.height)" }
+}
+
+/// What is taken of a set of images, and what is done to each. All are optional, so that a run can tell what was given.
+struct DataFlags: ParsableArguments {
+  static let forms = """
+    An IDX, NPY, NPZ, CIFAR-10 (.bin), PNG or JPEG file, or a folder of IDX files, of CIFAR-10 records, or of pictures \
+    at any depth.
+    """
+
+  @Option(
+    help: ArgumentHelp(
+      "Axes of an array file: nd, nhw, nhwc or nchw. (default: as its shape tells)", valueName: "axes"))
+  var layout: Preparation.Layout?
+
+  @Option(
+    help: ArgumentHelp(
+      "Part of a set without a test split that becomes its test split, drawn by the seed, such as 0.1.",
+      valueName: "part"))
+  var holdout: Double?
+
+  @Option(help: ArgumentHelp("Only images of these classes, by name or number, with commas.", valueName: "classes"))
+  var labelFilter: String?
+
+  @Option(help: "At most so many images, spread evenly over the set.")
+  var limit: Int?
+
+  @Flag(help: "Make colour images grey, by the luma of ITU-R BT.601.")
+  var grey = false
+
+  @Flag(help: "Make grey images colour, with three equal channels.")
+  var rgb = false
+
+  @Option(help: ArgumentHelp("Cut out the middle, so many pixels, before resizing.", valueName: "WxH"))
+  var crop: PixelSize?
+
+  @Option(
+    help: ArgumentHelp("Scale to so many pixels: the mean over areas, linear where it grows.", valueName: "WxH"))
+  var resize: PixelSize?
+
+  @Flag(help: "Leave broken images out and list them, instead of refusing the set.")
+  var skipBad = false
+
+  func validate() throws {
+    try requirePositive("--limit", limit)
+    if let holdout, !(holdout > 0 && holdout < 1) {
+      throw ValidationError("--holdout: wanted a part between 0 and 1, found \(holdout)")
+    }
+    if grey && rgb { throw ValidationError("wanted one of --grey and --rgb, found both") }
+    if let labelFilter, classes(labelFilter).isEmpty {
+      throw ValidationError("--label-filter: wanted classes with commas, found none")
+    }
+  }
+
+  private func classes(_ list: String) -> [String] {
+    list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+  }
+
+  /// Nil where no flag was given.
+  var preparation: Preparation? {
+    let all = adapting(Preparation())
+    return all == Preparation() ? nil : all
+  }
+
+  /// A preparation with what was given in place of what it says.
+  func adapting(_ base: Preparation) -> Preparation {
+    var all = base
+    all.layout = layout ?? base.layout
+    all.holdout = holdout ?? base.holdout
+    all.labels = labelFilter.map(classes) ?? base.labels
+    all.limit = limit ?? base.limit
+    all.color = grey ? .grey : rgb ? .rgb : base.color
+    all.crop = crop?.extent ?? base.crop
+    all.resize = resize?.extent ?? base.resize
+    all.skipsBad = skipBad ? true : base.skipsBad
+    return all
+  }
+
+  /// Refuses flags that only images in files can have where there is no path to any.
+  func requireFiles(_ path: String?) throws {
+    let given = [
+      ("--layout", layout != nil), ("--holdout", holdout != nil), ("--label-filter", labelFilter != nil),
+      ("--grey", grey), ("--rgb", rgb), ("--crop", crop != nil), ("--resize", resize != nil), ("--skip-bad", skipBad),
+    ]
+    guard path == nil, let flag = given.first(where: { $0.1 })?.0 else { return }
+    throw ValidationError("\(flag): wanted images in files with --data, found none")
+  }
+}

@@ -1,0 +1,81 @@
+import Foundation
+import HourglassData
+import HourglassModels
+import Testing
+
+/// Sets that memory cannot hold are left in their files and are the same sets.
+@Suite struct MappedImagesTests {
+  private static let pixels: [UInt8] = (0..<360).map { (i: Int) -> UInt8 in UInt8((i * 89 + 7) % 251) }
+
+  private static func npy(_ type: String, _ shape: String, _ data: [UInt8]) -> [UInt8] {
+    let header = "{'descr': '\(type)', 'fortran_order': False, 'shape': (\(shape)), }\n"
+    var bytes = Array(NPYFileTests.floatArray[..<8])
+    bytes += [UInt8(header.utf8.count), 0]
+    return bytes + Array(header.utf8) + data
+  }
+
+  private static let files: [(name: String, content: [UInt8])] = {
+    let floats = pixels.flatMap { littleEndian((Float($0) / 255).bitPattern) }
+    return [
+      ("a.npy", npy("|u1", "6, 4, 5, 3", pixels)), ("b.npy", npy("|u1", "6, 3, 5, 4", pixels)),
+      ("c.npy", npy("<f4", "6, 5, 12", floats)), ("d.npy", npy("<f4", "6, 3, 4, 5", floats)),
+      ("e-idx3-ubyte", idx([6, 12, 5], pixels)), ("f.bin", RecordFileTests.records([3, 1, 4, 1, 5, 9])),
+    ]
+  }()
+
+  @Test func mappedSetsHoldWhatReadOnesHold() throws {
+    let folder = try TemporaryFolder()
+    for (name, content) in Self.files {
+      let path = try folder.file(name, content)
+      for limit in [nil, 4] as [Int?] {
+        var preparation = Preparation()
+        preparation.limit = limit
+        let read = try Dataset.open(path: path, split: .train, preparation: preparation)
+        let mapped = try Dataset.open(path: path, split: .train, preparation: preparation, memory: 100)
+        #expect(mapped.isMapped && !read.isMapped && mapped.areBytes == read.areBytes, "\(name)")
+        #expect(mapped.count == limit ?? 6 && mapped.shape == read.shape && mapped.labels == read.labels)
+        #expect(try (0..<mapped.count).allSatisfy { try mapped.image($0) == read.image($0) }, "\(name)")
+        mapped.announce([0, 1, 2, 3])
+        try NPYFile.write(mapped, to: folder.path + "/out.npy")
+        let exported = try Dataset.open(path: folder.path + "/out.npy", split: .train)
+        #expect(try (0..<mapped.count).allSatisfy { try exported.image($0) == read.image($0) }, "\(name)")
+      }
+      // What is made of them may fit.
+      var preparation = Preparation()
+      preparation.resize = Extent2D(2, 2)
+      let small = try Dataset.open(path: path, split: .train, preparation: preparation, memory: 300)
+      let read = try Dataset.open(path: path, split: .train, preparation: preparation)
+      #expect(try !small.isMapped && (0..<6).allSatisfy { try small.image($0) == read.image($0) })
+    }
+  }
+
+  @Test func whatCannotBeMappedIsRefused() throws {
+    let folder = try TemporaryFolder()
+    func refusal(_ name: String, _ content: [UInt8], _ fragments: String...) throws {
+      let path = try folder.file(name, content)
+      for fragment in fragments {
+        expectRefusal(path, fragment) { try Dataset.open(path: path, split: .train, memory: 100) }
+      }
+    }
+    for (name, content) in Self.files {
+      try refusal(name, Array(content.dropLast()), "wanted", "cut short")
+      try refusal(name + ".gz", gzip(content), "not compressed", "gunzip")
+    }
+    let bad = Self.npy("<f4", "2, 4, 4", [UInt8](repeating: 0, count: 124) + littleEndian(Float.nan.bitPattern))
+    try refusal("nan.npy", bad, "image 1: wanted pixels in [0, 1], found nan")
+    try refusal("double.npy", Self.npy("<f8", "1, 4, 4", [UInt8](repeating: 0, count: 128)), "|u1, <f4, found '<f8'")
+    let picture = folder.path + "/a.png"
+    let image = PNGImage(width: 20, height: 20, channels: 1, pixels: [UInt8](repeating: 9, count: 400))
+    try image.encoded().write(to: URL(fileURLWithPath: picture))
+    expectRefusal(picture, "--resize") { try Dataset.open(path: picture, split: .train, memory: 100) }
+  }
+
+  @Test func alteredFilesNeverTrap() throws {
+    for (name, content) in Self.files {
+      try expectNoTrap(content, count: 100, name: name) { path in
+        let data = try Dataset.open(path: path, split: .train, memory: 100)
+        for index in [0, data.count - 1] { _ = try data.image(index) }
+      }
+    }
+  }
+}

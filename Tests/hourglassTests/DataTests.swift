@@ -1,0 +1,98 @@
+import Foundation
+import HourglassData
+import HourglassModels
+import Testing
+
+/// Looking at sets of images, and training on what flags make of them.
+@Suite struct DataTests {
+  @Test func theBuiltInImagesAreWrittenAndDescribed() throws {
+    try Program.inTemporaryFolder { program in
+      let written = try program.run("data synthesize --output set --size 12x8 --grey --count 40 --seed 3")
+      #expect(written.status == Status.done.rawValue && written.output.contains("40 images"), "\(written.errors)")
+      let described = try program.run("data set --json --export all.npy")
+      let summary = try #require(described.objects.last)
+      #expect(summary["count"] as? Int == 40 && summary["shape"] as? [Int] == [8, 12, 1])
+      #expect(summary["form"] as? String == "PNG and JPEG" && (summary["refused"] as? [Any])?.isEmpty == true)
+      let classes = try #require(summary["classes"] as? [[String: Any]])
+      #expect(classes.compactMap { $0["count"] as? Int }.reduce(0, +) == 40)
+      #expect(classes.contains { $0["name"] as? String == "ring" })
+      #expect(try program.run("data set --split test --json").objects.last?["count"] as? Int == 5)
+      // The same images as the library makes, by class.
+      let (pixels, labels) = try SyntheticImages(shape: ImageShape(8, 12, 1), seed: 3, split: .train).make(count: 40)
+      let names = labels.map { "\(SyntheticClass.allCases[Int($0)])" }
+      let order = names.indices.sorted { (names[$0], $0) < (names[$1], $1) }
+      let wanted = order.flatMap { pixels[$0 * 96..<($0 + 1) * 96] }
+      #expect(try NPYFile.read(program.path("all.npy")) == NPYArray(shape: [40, 8, 12, 1], elements: .bytes(wanted)))
+      #expect(try program.run("data synthesize --output set").status == Status.wrongUsage.rawValue)
+    }
+  }
+
+  @Test func brokenImagesEndWithThreeOrAreListed() throws {
+    try Program.inTemporaryFolder { program in
+      #expect(try program.run("data synthesize --output set --size 8x8 --grey --count 24").status == 0)
+      for name in ["set/train/disc/bad.png", "set/train/ring/bad.jpg"] { try program.write("no image", to: name) }
+      let refused = try program.run("data set")
+      #expect(refused.status == Status.badData.rawValue && refused.output.contains("24"))
+      let lines = refused.errors.split(separator: "\n")
+      #expect(lines.count == 2 && lines[0].contains("disc/bad.png: wanted a PNG") && lines[1].contains("ring/bad.jpg"))
+      let skipped = try program.run("data set --skip-bad")
+      #expect(skipped.status == Status.done.rawValue && skipped.errors.contains("left out: set/train/disc/bad.png"))
+
+      let train = "train --model tiny.json --data set --steps 2 --batch-size 4 --json --run"
+      #expect(try program.run("\(train) one").status == Status.badData.rawValue)
+      let trained = try program.run("\(train) two --skip-bad")
+      #expect(trained.status == Status.done.rawValue && trained.errors.contains("left out: "), "\(trained.errors)")
+      // The recipe remembers it.
+      let more = try program.run("train --run two --resume --steps 4 --json")
+      #expect(more.status == Status.done.rawValue && more.errors.contains("left out: "), "\(more.errors)")
+    }
+  }
+
+  @Test func preparedImagesAreThoseOfAFileMadeBefore() throws {
+    try Program.inTemporaryFolder { program in
+      #expect(try program.run("data synthesize --output set --size 24x20 --count 48").status == 0)
+      let flags = "--grey --crop 20x20 --resize 8x8 --label-filter disc,ring,star,arrow,hook --limit 12"
+      #expect(try program.run("data set \(flags) --export some.npy").status == 0)
+      let direct = try program.run(
+        "train --model tiny.json --data set \(flags) --steps 5 --batch-size 4 --json --run direct")
+      let file = try program.run(
+        "train --model tiny.json --data some.npy --steps 5 --batch-size 4 --json --run file")
+      #expect(direct.status == 0 && direct.weightsHash != nil && direct.weightsHash == file.weightsHash)
+
+      // A run goes on with its images, measures them, and contradiction is refused.
+      let resumed = try program.run("train --run direct --resume --steps 7 --json")
+      let further = try program.run("train --run file --resume --steps 7 --json")
+      #expect(resumed.weightsHash != nil && resumed.weightsHash == further.weightsHash)
+      #expect(try program.run("evaluate --run direct --split train --json").objects.last?["samples"] as? Int == 12)
+      let other = try program.run("train --run direct --resume --steps 9 --limit 11")
+      #expect(other.status == Status.wrongUsage.rawValue && other.errors.contains("prepared"))
+    }
+  }
+
+  @Test func corruptionAndAugmentationBelongToTheRun() throws {
+    try Program.inTemporaryFolder { program in
+      let flags = "--corrupt mask:0.25 --augment flip,shift:1"
+      let straight = try program.train("--steps 8 --workers 1 \(flags)", run: "straight")
+      #expect(try program.train("--steps 3 --workers 3 \(flags)", run: "parts").status == 0)
+      let resumed = try program.run("train --run parts --resume --steps 8 --json")
+      let plain = try program.train("--steps 8", run: "plain")
+      #expect(straight.weightsHash != nil && resumed.weightsHash == straight.weightsHash, "\(straight.errors)")
+      #expect(plain.weightsHash != straight.weightsHash)
+      let other = try program.run("train --run parts --resume --steps 9 --corrupt mask:0.5")
+      #expect(other.status == Status.wrongUsage.rawValue && other.errors.contains("mask:0.25"))
+    }
+  }
+
+  @Test func whatIsHeldOutIsValidatedOnAndEvaluated() throws {
+    try Program.inTemporaryFolder { program in
+      let trained = try program.run(
+        "train --model tiny.json --data images.npy --holdout 0.25 --epochs 1 --batch-size 4 --json --run run")
+      #expect(trained.status == 0 && trained.objects.first?["validationLoss"] is Double, "\(trained.errors)")
+      #expect(trained.objects.last?["steps"] as? Int == 4)
+      #expect(try program.run("evaluate --run run --json").objects.last?["samples"] as? Int == 5)
+      #expect(try program.run("evaluate --run run --json --split train").objects.last?["samples"] as? Int == 15)
+      // Another set is taken whole.
+      #expect(try program.run("evaluate --run run --json --data images.npy").objects.last?["samples"] as? Int == 20)
+    }
+  }
+}
