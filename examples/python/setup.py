@@ -1,4 +1,5 @@
 """Builds the C library of this checkout by make and puts it into the package."""
+import os
 import pathlib
 import shutil
 import subprocess
@@ -13,8 +14,10 @@ class BuildLibrary(build_py):
     def run(self):
         super().run()
         stage = pathlib.Path(self.build_lib).resolve() / "stage"
-        makefile = CHECKOUT / "Sources/HourglassKernels/library/Makefile"
-        subprocess.run(["make", "-f", makefile, "install", f"BUILD={stage}/build", f"PREFIX={stage}"], check=True)
+        # Relative paths, because those of a checkout may hold blanks, which make cannot handle.
+        makefile, build = "Sources/HourglassKernels/library/Makefile", os.path.relpath(stage / "build", CHECKOUT)
+        command = ["make", "-f", makefile, "install", f"BUILD={build}", f"PREFIX={stage}"]
+        subprocess.run(command, cwd=CHECKOUT, check=True)
         shutil.copy(stage / "lib/libhourglass_kernels.so.1", pathlib.Path(self.build_lib) / "hourglass_kernels")
         shutil.rmtree(stage)
 
