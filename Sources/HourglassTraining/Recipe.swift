@@ -28,7 +28,8 @@ public struct Recipe: Codable, Sendable {
   public var steps: Int?
 
   public init(
-    model: Autoencoder, data: DataSource = DataSource(), validation: DataSource? = nil, batchSize: Int = 128,
+    model: Autoencoder, data: DataSource = DataSource(), validation: DataSource? = nil,
+    batchSize: Int = defaultBatchSize,
     accumulate: Int = 1, shards: Int? = nil, seed: UInt64 = 1, optimizer: Optimizer = Optimizer(),
     clipNorm: Float? = nil, beta: Float = 1, epochs: Int? = 5, steps: Int? = nil, augmentation: Augmentation? = nil,
     corruption: Corruption? = nil
@@ -59,6 +60,9 @@ public struct Recipe: Codable, Sendable {
     epochs = try fields.decodeIfPresent(Int.self, forKey: .epochs)
     steps = try fields.decodeIfPresent(Int.self, forKey: .steps)
   }
+
+  /// Samples of a minibatch where nobody says how many.
+  public static let defaultBatchSize = 128
 
   /// Minibatches that a step may have.
   public static let accumulateRange = 1...1 << 20

@@ -18,7 +18,7 @@ struct Hourglass: ParsableCommand {
     version: versionText,
     subcommands: [
       Train.self, Evaluate.self, Reconstruct.self, Encode.self, Decode.self, Sample.self, Inspect.self, Models.self,
-      Verify.self, DataCommand.self, Version.self,
+      Verify.self, DataCommand.self, Doctor.self, Version.self,
     ])
 
   static func main() {

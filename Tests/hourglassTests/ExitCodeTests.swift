@@ -138,6 +138,7 @@ import Testing
 
   @Test(arguments: [
     "", "train", "evaluate", "reconstruct", "encode", "decode", "sample", "inspect", "models", "verify", "data",
+    "doctor",
     "version",
   ])
   func helpShowsAnExample(_ command: String) throws {
