@@ -20,6 +20,9 @@ public struct Optimizer: Codable, Sendable, Equatable {
   public var momentum: Float = 0.9
   public var weightDecay: Float
 
+  /// What it takes where nobody says.
+  public static func defaultLearningRate(_ kind: Kind) -> Float { kind == .sgd ? 1e-2 : 1e-3 }
+
   /// PyTorch's defaults: weight decay 0.01 for AdamW, none otherwise.
   public init(_ kind: Kind = .adam, learningRate: Float = 1e-3, weightDecay: Float? = nil) {
     (self.kind, self.learningRate) = (kind, learningRate)

@@ -65,13 +65,12 @@ struct RecipeFlags: ParsableArguments {
   @Option(help: "Pieces of a minibatch whose gradients are summed apart. (default: one for 8 samples, at most 16)")
   var shards: Int?
 
-  private static let defaults = (batchSize: 128, learningRate: Float(1e-3), sgdLearningRate: Float(1e-2), epochs: 5)
-  static let mostBatchSize = 1 << 20
+  private static let defaultEpochs = 5
 
   func validate() throws {
     try requirePositive("--epochs", epochs)
     try requirePositive("--steps", steps)
-    try requirePositive("--batch-size", batchSize, most: Self.mostBatchSize)
+    try requirePositive("--batch-size", batchSize, most: Recipe.batchSizeRange.upperBound)
     try requirePositive("--accumulate", accumulate, most: Recipe.accumulateRange.upperBound)
     try requirePositive("--shards", shards)
     if let learningRate, !(learningRate.isFinite && learningRate > 0) {
@@ -85,25 +84,40 @@ struct RecipeFlags: ParsableArguments {
     }
   }
 
-  func recipe() throws -> Recipe {
-    try images.requireFiles(data)
-    let batchSize = batchSize ?? Self.defaults.batchSize
-    try requirePositive("--shards", shards, most: batchSize)
-    let model = try resolveModel(model ?? "", flag: "--model")
-    let kind = optimizer ?? .adam
-    let rate = learningRate ?? (kind == .sgd ? Self.defaults.sgdLearningRate : Self.defaults.learningRate)
-    let source = DataSource(path: Self.file(data), split: split ?? .train, preparation: images.preparation)
-    return Recipe(
-      model: model, data: source, validation: validation(for: source), batchSize: batchSize,
-      accumulate: accumulate ?? 1, shards: shards, seed: seed ?? 1,
-      optimizer: Optimizer(kind, learningRate: rate), clipNorm: clipNorm, beta: beta ?? 1,
-      epochs: epochs ?? (steps == nil ? Self.defaults.epochs : nil), steps: steps, augmentation: augment,
-      corruption: corrupt)
+  /// The recipe of a new run: what the flags say, where they are silent the file, and else the defaults.
+  func recipe(_ file: Configuration) throws -> Recipe {
+    let images = file.trainingImages
+    try self.images.requireFiles(data ?? images.path)
+    let batchSize = batchSize ?? file.batchSize ?? Recipe.defaultBatchSize
+    if Recipe.batchSizeRange.contains(batchSize) { try requirePositive("--shards", shards, most: batchSize) }
+    let named = try model.map { try resolveModel($0, flag: "--model") }
+    guard let model = try named ?? file.model(named: { try resolveModel($0, flag: "\(file.path): model") }) else {
+      throw ValidationError("--model: wanted a model's name or file, in \(file.path) as well, found none")
+    }
+    let preparation = self.images.adapting(images.preparation ?? Preparation())
+    let source = DataSource(
+      path: Self.file(data ?? images.path), split: split ?? images.split ?? .train,
+      preparation: preparation == Preparation() ? nil : preparation)
+    let steps = steps ?? file.steps
+    let recipe = Recipe(
+      model: model, data: source, validation: validation(for: source, file.validationImages), batchSize: batchSize,
+      accumulate: accumulate ?? file.accumulate ?? 1, shards: shards ?? file.shards, seed: seed ?? file.seed ?? 1,
+      optimizer: try file.optimizer(kind: optimizer, learningRate: learningRate), clipNorm: clipNorm ?? file.clipNorm,
+      beta: beta ?? file.beta ?? 1, epochs: epochs ?? file.epochs ?? (steps == nil ? Self.defaultEpochs : nil),
+      steps: steps, augmentation: augment ?? file.augmentation, corruption: corrupt ?? file.corruption)
+    // Flags were checked one by one; what is left comes of the file.
+    if let refusal = recipe.refusal { throw DataError(path: file.path, reason: refusal) }
+    return recipe
   }
 
-  /// The images named by --validation, prepared as those trained on but all of them; else what was held out.
-  private func validation(for data: DataSource) -> DataSource? {
-    guard let path = Self.file(validation) else {
+  /// The images named by --validation, prepared as those trained on but all of them; else those of the file; else what
+  /// was held out.
+  private func validation(for data: DataSource, _ file: Configuration.Images?) -> DataSource? {
+    let named = validation ?? file?.path
+    if validation == nil, let file, file.split != nil || file.preparation != nil {
+      return DataSource(path: Self.file(file.path), split: file.split ?? .test, preparation: file.preparation)
+    }
+    guard let path = Self.file(named) else {
       guard data.preparation?.holdout != nil, data.split == .train else { return nil }
       return DataSource(path: data.path, split: .test, preparation: data.preparation)
     }

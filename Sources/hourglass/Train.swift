@@ -10,14 +10,23 @@ struct Train: ParsableCommand {
     discussion: """
       --epochs and --steps count from the beginning of the run; --steps alone sets no limit to the epochs. A run goes \
       on from its last checkpoint with --run DIR --resume: its recipe stays, and only more epochs or steps, workers, \
-      threads and what concerns output may be given. Neither workers nor threads change a result. OMP_NUM_THREADS and \
+      threads and what concerns output may be given. --config FILE.json may hold all of it, such as \
+      {"model": "conv-vae-28", "data": "photos", "optimizer": {"learningRate": 0.002}, "workers": 4}; the recipe.json \
+      of a run is such a file. Neither workers nor threads change a result. OMP_NUM_THREADS and \
       OMP_THREAD_LIMIT are respected where no flag says otherwise. SIGINT and SIGTERM write a checkpoint and stop; a \
       second one stops at once.
 
       Examples:
         hourglass train --model conv-vae-28 --data fashion-mnist --run runs/f
         hourglass train --run runs/f --resume --epochs 10
+        hourglass train --config runs/f/recipe.json --seed 2 --run runs/g
       """)
+
+  @Option(
+    help: ArgumentHelp(
+      "Settings under the names of recipe.json, and of the flags that decide no result; flags win.",
+      valueName: "file.json"))
+  var config: String?
 
   @OptionGroup(title: "What decides the result") var flags: RecipeFlags
 
@@ -45,14 +54,19 @@ struct Train: ParsableCommand {
     if resume && folder == nil {
       throw ValidationError("--resume: wanted the run to go on with as --run DIR, found none")
     }
-    if !resume && flags.model == nil {
+    if resume && config != nil {
+      throw ValidationError("--config: wanted none with --resume, for a resumed run keeps its recipe, found a file")
+    }
+    if !resume && flags.model == nil && config == nil {
       throw ValidationError("--model: wanted a model's name or file, or a run with --resume, found none")
     }
   }
 
-  func run() throws {
+  mutating func run() throws {
     SignalHandling.install()
-    let session = try resume ? openRun() : newRun()
+    let file = try config.map { try Configuration(reading: $0) } ?? Configuration()
+    try adopt(file)
+    let session = try resume ? openRun() : newRun(file)
     let progress = Progress(isQuiet: quiet)
     let (trainer, run) = (session.trainer, session.run)
     let verb = trainer.progress.step > 0 ? "goes on at step \(trainer.progress.step)" : "begins"
@@ -74,8 +88,18 @@ struct Train: ParsableCommand {
     if end == .interrupted { throw ExitStatusError(status: .interrupted) }
   }
 
-  private func newRun() throws -> (trainer: Trainer, run: RunFolder) {
-    let recipe = try flags.recipe()
+  /// What the file says of this session where the flags are silent.
+  private mutating func adopt(_ file: Configuration) throws {
+    try division.adopt(file)
+    checkpointEvery = checkpointEvery ?? file.checkpointEvery
+    try requirePositive("--checkpoint-every", checkpointEvery)
+    folder = folder ?? file.run
+    json = json || file.json == true
+    quiet = quiet || file.quiet == true
+  }
+
+  private func newRun(_ file: Configuration) throws -> (trainer: Trainer, run: RunFolder) {
+    let recipe = try flags.recipe(file)
     let path = folder ?? Self.defaultPath(recipe.model.name)
     if let refusal = RunFolder(path).refusal { throw ValidationError("--run: \(refusal)") }
     let parallel = division.plan(shards: recipe.shards)
