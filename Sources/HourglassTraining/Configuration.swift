@@ -66,18 +66,26 @@ public struct Configuration: Decodable, Sendable {
   public var beta: Float?
   public var epochs: Int?
   public var steps: Int?
+  public var patience: Int?
+  public var monitor: Recipe.Monitor?
+  public var overfitBatches: Int?
+  public var schedule: Schedule?
+  public var warmup: Span?
+  public var betaWarmup: Span?
   // What decides no result: how one session runs.
   public var run: String?
   public var workers: Int?
   public var threads: Int?
   public var bind: CoreBinding?
   public var checkpointEvery: Int?
+  public var maxTime: TimeLimit?
   public var json: Bool?
   public var quiet: Bool?
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case model, data, validation, optimizer, augmentation, corruption, batchSize, accumulate, shards, seed
-    case clipNorm, beta, epochs, steps, run, workers, threads, bind, checkpointEvery, json, quiet
+    case clipNorm, beta, epochs, steps, patience, monitor, overfitBatches, schedule, warmup, betaWarmup
+    case run, workers, threads, bind, checkpointEvery, maxTime, json, quiet
   }
 
   /// The file; empty for a configuration that says nothing.

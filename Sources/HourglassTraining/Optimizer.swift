@@ -32,9 +32,11 @@ public struct Optimizer: Codable, Sendable, Equatable {
   /// Names of the moments it keeps, as in checkpoints.
   public var moments: [String] { kind == .sgd ? ["m"] : ["m", "v"] }
 
-  /// Updates a slice of the flat vector with `scale` times the gradient. `step` counts from 0.
+  /// Updates a slice of the flat vector with `scale` times the gradient. `step` counts from 0. The step's learning rate
+  /// need not be the optimiser's.
   func update(
-    _ slice: Range<Int>, step: Int, scale: Float, gradient: FloatBuffer, weights: FloatBuffer, moments: [FloatBuffer]
+    _ slice: Range<Int>, step: Int, scale: Float, learningRate: Float, gradient: FloatBuffer, weights: FloatBuffer,
+    moments: [FloatBuffer]
   ) {
     let at = slice.lowerBound
     switch kind {

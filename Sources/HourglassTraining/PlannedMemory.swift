@@ -37,9 +37,9 @@ public struct PlannedMemory: Sendable, Equatable {
     guard UInt64(total) <= available else {
       throw ModelError(
         plan.model.name,
-        "wanted memory for \(plan.batchSize) samples and \(replicas) replicas within the \(available >> 20) MiB "
-          + "that are granted, found a need of \(total >> 20) MiB; take smaller layers, a smaller batch or fewer workers"
-      )
+        "wanted memory for \(plan.batchSize) samples and \(replicas) replicas within the granted "
+          + "\(available >> 20) MiB, found a need of \(total >> 20) MiB; take smaller layers, a smaller batch or fewer "
+          + "workers")
     }
   }
 }

@@ -5,8 +5,8 @@ extension Recipe {
   /// Samples that a minibatch may have.
   public static let batchSizeRange = 1...1 << 20
 
-  /// Why nobody can train by this recipe, which a file may hold; nil where nothing speaks against it. Names are those of
-  /// the file.
+  /// Why nobody can train by this recipe, which a file may hold; nil where nothing speaks against it. Names are those
+  /// of the file.
   public var refusal: String? {
     func size(_ name: String, _ found: Int?, _ wanted: ClosedRange<Int> = 1...Int.max) -> String? {
       guard let found, !wanted.contains(found) else { return nil }
@@ -20,6 +20,9 @@ extension Recipe {
     let refusals = [
       size("batchSize", batchSize, Self.batchSizeRange), size("accumulate", accumulate, Self.accumulateRange),
       size("shards", shards, 1...max(1, batchSize)), size("epochs", epochs), size("steps", steps),
+      schedule == .cosine && epochs == nil && steps == nil ? "schedule: wanted epochs or steps, found neither" : nil,
+      size("patience", patience), size("overfitBatches", overfitBatches),
+      monitor == .validation && validation == nil ? "monitor: wanted images to evaluate, found no validation" : nil,
       number("optimizer.learningRate", optimizer.learningRate, "greater than 0") { $0 > 0 },
       number("optimizer.beta1", optimizer.beta1, "from 0 to below 1") { $0 >= 0 && $0 < 1 },
       number("optimizer.beta2", optimizer.beta2, "from 0 to below 1") { $0 >= 0 && $0 < 1 },

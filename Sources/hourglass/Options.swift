@@ -5,6 +5,10 @@ import HourglassModels
 import HourglassTraining
 
 extension Split: ExpressibleByArgument {}
+extension Schedule: ExpressibleByArgument {}
+extension Span: ExpressibleByArgument {}
+extension TimeLimit: ExpressibleByArgument {}
+extension Recipe.Monitor: ExpressibleByArgument {}
 extension Optimizer.Kind: ExpressibleByArgument {}
 extension RunFolder.Kept: ExpressibleByArgument {}
 extension CoreBinding: ExpressibleByArgument {}

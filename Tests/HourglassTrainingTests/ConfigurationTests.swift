@@ -22,10 +22,13 @@ import Testing
     (preparation.color, preparation.crop, preparation.resize) = (.grey, Extent2D(9, 8), Extent2D(8, 8))
     preparation.skipsBad = true
     let source = DataSource(path: "/images", preparation: preparation)
-    return Recipe(
+    var recipe = Recipe(
       model: TinyModels.variational, data: source, validation: source, accumulate: 2, seed: .max,
       optimizer: Optimizer(.adamw, weightDecay: 0.25), clipNorm: 1, steps: 7,
       augmentation: Augmentation(flips: true), corruption: .mask(0.5))
+    (recipe.patience, recipe.monitor, recipe.overfitBatches) = (3, .training, 2)
+    (recipe.schedule, recipe.warmup, recipe.betaWarmup) = (.cosine, .steps(2), .epochs(1))
+    return recipe
   }
 
   /// A name that a recipe has and the reader does not know would be refused here.
@@ -89,6 +92,10 @@ import Testing
       ("accumulate: wanted 1 to 1048576, found 0", { $0.accumulate = 0 }),
       ("shards: wanted 1 to 128, found 129", { $0.shards = 129 }),
       ("epochs: wanted at least 1, found 0", { $0.epochs = 0 }),
+      ("patience: wanted at least 1, found 0", { $0.patience = 0 }),
+      ("overfitBatches: wanted at least 1, found 0", { $0.overfitBatches = 0 }),
+      ("monitor: wanted images to evaluate", { ($0.monitor, $0.validation) = (.validation, nil) }),
+      ("schedule: wanted epochs or steps", { ($0.epochs, $0.steps) = (nil, nil) }),
       ("steps: wanted at least 1, found -1", { $0.steps = -1 }),
       ("optimizer.learningRate: wanted a number greater than 0, found 0.0", { $0.optimizer.learningRate = 0 }),
       ("optimizer.beta2: wanted a number from 0 to below 1, found 1.0", { $0.optimizer.beta2 = 1 }),
