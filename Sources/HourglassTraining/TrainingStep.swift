@@ -33,7 +33,7 @@ public final class TrainingStep {
   private let clocks: AlignedBuffer<WorkerTimes>
   private let failures = FirstReadFailure()
   /// Steps still to be taken in ever smaller turns, since workers last finished far apart.
-  private var guidedSteps = 0
+  var guidedSteps = 0
 
   private enum Phase {
     /// Once, before the first step: each worker is the first to write the memory it will use.
@@ -106,10 +106,11 @@ public final class TrainingStep {
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
     let turn = Self.shardsPerTurn(plan: plan, workers: parallel.workers)
-    let replicas = (0..<parallel.workers).map { _ in
+    let cores = WorkerCores(parallel)
+    let replicas = (0..<parallel.workers).map { worker in
       Replica(
         plan: plan, shared: shared, groupSamples: turn * plan.samplesPerShard, parallel: parallel,
-        augmentation: augmentation, corruption: corruption)
+        worker: worker, cores: cores, augmentation: augmentation, corruption: corruption)
     }
     let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer)
     let current = AlignedBuffer<Current>(count: 1)
@@ -123,12 +124,12 @@ public final class TrainingStep {
     let (counters, failures) = (counters, failures)
     let clips = clipNorm != nil
     let smallestTurn = min(turn, max(1, Self.leastSamplesPerGroup / plan.samplesPerShard))
-    team = WorkerTeam(parallel) { worker, phase in
+    team = WorkerTeam(workers: parallel.workers) { worker, phase in
       let replica = replicas[worker]
       let now = current.pointer[0]
       switch phase {
       case Phase.start:
-        replica.start(worker: worker)
+        replica.start()
         shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
         reducer.clear(shareOf: worker, workers: parallel.workers)
       case Phase.shards:
@@ -158,6 +159,7 @@ public final class TrainingStep {
       default:
         var times = clocks.pointer[worker]
         var start = DispatchTime.now().uptimeNanoseconds
+        cores.keepApart(worker)
         while let slice = counters[1].take(below: reducer.slices.count)?.lowerBound {
           if phase != Phase.updates {
             reducer.sum(
