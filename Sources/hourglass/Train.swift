@@ -20,7 +20,7 @@ struct Train: ParsableCommand {
       Examples:
         hourglass train --model conv-vae-28 --data fashion-mnist --run runs/f
         hourglass train --run runs/f --resume --epochs 10
-        hourglass train --model conv-vae-28 --data photos --holdout 0.1 --epochs 100 --patience 5 --max-time 2h
+        hourglass train --config settings.json --patience 5 --max-time 2h
         hourglass train --config runs/f/recipe.json --seed 2 --run runs/g
       """)
 
