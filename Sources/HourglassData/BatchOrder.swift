@@ -9,31 +9,36 @@ public struct BatchOrder: Sendable, Equatable {
   public let count: Int
   public let batchSize: Int
   public let seed: UInt64
+  /// Images that an epoch visits: all, or only the first of epoch 0's order, again and again in that order.
+  public let visited: Int
 
-  public init(count: Int, batchSize: Int, seed: UInt64) {
+  /// - Parameter first: so many images are visited at most; nil for all.
+  public init(count: Int, batchSize: Int, seed: UInt64, first: Int? = nil) {
     precondition(count > 0 && batchSize > 0, "batches of \(batchSize) from \(count) images")
     precondition(count <= Int32.max, "\(count) images are more than an order can number")
     (self.count, self.batchSize, self.seed) = (count, batchSize, seed)
+    visited = min(count, first ?? count)
   }
 
-  public var stepsPerEpoch: Int { (count + batchSize - 1) / batchSize }
+  public var stepsPerEpoch: Int { (visited + batchSize - 1) / batchSize }
 
   /// Step 0, 1, ... as an epoch and the places of its batch in `permutation(epoch:)`.
   public func batch(step: Int) -> (epoch: Int, range: Range<Int>) {
     let (epoch, place) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
-    return (epoch, place * batchSize..<min(count, (place + 1) * batchSize))
+    return (epoch, place * batchSize..<min(visited, (place + 1) * batchSize))
   }
 
-  /// All indices in the order of the epoch: Fisher and Yates' shuffle (Durstenfeld 1964).
+  /// The indices that are visited, in the order of the epoch: Fisher and Yates' shuffle (Durstenfeld 1964).
   ///
   /// Place i is drawn as the upper word of 64 random bits times i + 1 (Lemire 2019), uneven by less than count / 2^64.
   public func permutation(epoch: Int) -> [Int32] {
+    let epoch = visited < count ? 0 : epoch
     var order = (0..<Int32(count)).map { $0 }
     let bits = RandomStream(seed: seed, .shuffle, step: epoch).bits(2 * count)
     for i in stride(from: count - 1, to: 0, by: -1) {
       let draw = UInt64(bits[2 * i]) << 32 | UInt64(bits[2 * i + 1])
       order.swapAt(i, Int(draw.multipliedFullWidth(by: UInt64(i + 1)).high))
     }
-    return order
+    return Array(order.prefix(visited))
   }
 }

@@ -28,6 +28,9 @@ public struct Preparation: Codable, Sendable, Equatable {
   /// Whether images that are broken are left out; otherwise they are an error.
   public var skipsBad: Bool?
 
+  /// Pixels along an axis that images may be cut or scaled to.
+  public static let pixelRange = 1...65_536
+
   public init() {}
 
   /// The same for another set: what is done to each image, without what chooses images.

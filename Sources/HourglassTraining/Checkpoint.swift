@@ -16,8 +16,10 @@ public struct Checkpoint: Sendable {
     public var epochSamples = 0
     public var epochReconstruction = 0.0
     public var epochDivergence = 0.0
-    /// The smallest epoch loss so far.
+    /// The smallest monitored loss of an epoch so far.
     public var best: Double?
+    /// The epoch that ended with it, counted from 1.
+    public var bestEpoch: Int?
     /// Samples trained on by all sessions of this run, and the seconds that took.
     public var samples = 0
     public var seconds = 0.0

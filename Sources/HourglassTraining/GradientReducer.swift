@@ -80,9 +80,10 @@ struct GradientReducer: Sendable {
   func norm() -> Double { squares.elements.reduce(0, +).squareRoot() }
 
   /// Updates the weights of a slice with `scale` times its summed gradient.
-  func update(_ slice: Int, step: Int, scale: Float) {
+  func update(_ slice: Int, step: Int, scale: Float, learningRate: Float) {
     optimizer.update(
-      range(of: slice), step: step, scale: scale, gradient: gradient, weights: shared.parameters, moments: moments)
+      range(of: slice), step: step, scale: scale, learningRate: learningRate, gradient: gradient,
+      weights: shared.parameters, moments: moments)
   }
 
   private func range(of slice: Int) -> Range<Int> {

@@ -15,12 +15,14 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var reconstructionPerPixel: Double
   public var validationLoss: Double?
   public var validationMSE: Double?
+  /// Latent units that are active on the validation, as `Evaluation` counts them.
+  public var activeUnits: Int?
   public var samplesPerSecond: Double
   public var seconds: Double
 
   static let columns = [
     "epoch", "step", "loss", "reconstruction", "kl", "reconstructionPerPixel", "validationLoss", "validationMSE",
-    "samplesPerSecond", "seconds",
+    "samplesPerSecond", "seconds", "activeUnits",
   ]
 
   var row: String {
@@ -28,6 +30,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
     return [
       "\(epoch)", "\(step)", text(loss), text(reconstruction), text(kl), text(reconstructionPerPixel),
       text(validationLoss), text(validationMSE), text(samplesPerSecond), text(seconds),
+      activeUnits.map { "\($0)" } ?? "",
     ].joined(separator: ",")
   }
 

@@ -20,6 +20,9 @@ public struct Optimizer: Codable, Sendable, Equatable {
   public var momentum: Float = 0.9
   public var weightDecay: Float
 
+  /// What it takes where nobody says.
+  public static func defaultLearningRate(_ kind: Kind) -> Float { kind == .sgd ? 1e-2 : 1e-3 }
+
   /// PyTorch's defaults: weight decay 0.01 for AdamW, none otherwise.
   public init(_ kind: Kind = .adam, learningRate: Float = 1e-3, weightDecay: Float? = nil) {
     (self.kind, self.learningRate) = (kind, learningRate)
@@ -29,9 +32,11 @@ public struct Optimizer: Codable, Sendable, Equatable {
   /// Names of the moments it keeps, as in checkpoints.
   public var moments: [String] { kind == .sgd ? ["m"] : ["m", "v"] }
 
-  /// Updates a slice of the flat vector with `scale` times the gradient. `step` counts from 0.
+  /// Updates a slice of the flat vector with `scale` times the gradient. `step` counts from 0. The step's learning rate
+  /// need not be the optimiser's.
   func update(
-    _ slice: Range<Int>, step: Int, scale: Float, gradient: FloatBuffer, weights: FloatBuffer, moments: [FloatBuffer]
+    _ slice: Range<Int>, step: Int, scale: Float, learningRate: Float, gradient: FloatBuffer, weights: FloatBuffer,
+    moments: [FloatBuffer]
   ) {
     let at = slice.lowerBound
     switch kind {

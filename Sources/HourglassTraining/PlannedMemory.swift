@@ -31,13 +31,13 @@ public struct PlannedMemory: Sendable, Equatable {
     replicas = parallel.workers
   }
 
-  /// Refuses what the machine cannot hold; the system would otherwise end the process in the middle of its work.
+  /// Refuses what the machine does not grant; the system would otherwise end the process in the middle of its work.
   public func check(_ plan: ExecutionPlan) throws(ModelError) {
-    let available = ProcessInfo.processInfo.physicalMemory
+    let available = GrantedMemory.bytes
     guard UInt64(total) <= available else {
       throw ModelError(
         plan.model.name,
-        "wanted memory for \(plan.batchSize) samples and \(replicas) replicas within the machine's "
+        "wanted memory for \(plan.batchSize) samples and \(replicas) replicas within the granted "
           + "\(available >> 20) MiB, found a need of \(total >> 20) MiB; take smaller layers, a smaller batch or fewer "
           + "workers")
     }

@@ -26,9 +26,27 @@ public struct Recipe: Codable, Sendable {
   /// The run ends after so many passes over the data, or earlier after so many steps; nil is no limit.
   public var epochs: Int?
   public var steps: Int?
+  /// The run ends earlier when the monitored loss has not fallen for so many epochs; nil is no such end.
+  public var patience: Int?
+  /// Nil for the validation where there is one and the training else, as in recipes of earlier versions.
+  public var monitor: Monitor?
+  /// Trains on the first so many minibatches alone, as a check that a model can learn them by heart; nil for all.
+  public var overfitBatches: Int?
+  /// How the learning rate goes on after its warm-up; nil for constant, as in recipes of earlier versions.
+  public var schedule: Schedule?
+  /// Over which the learning rate rises from nearly nothing to its full height.
+  public var warmup: Span?
+  /// Over which the weight of the divergence rises from 0 to beta.
+  public var betaWarmup: Span?
+
+  /// The loss that early stopping and the best checkpoint go by.
+  public enum Monitor: String, Codable, Sendable, CaseIterable {
+    case validation, training
+  }
 
   public init(
-    model: Autoencoder, data: DataSource = DataSource(), validation: DataSource? = nil, batchSize: Int = 128,
+    model: Autoencoder, data: DataSource = DataSource(), validation: DataSource? = nil,
+    batchSize: Int = defaultBatchSize,
     accumulate: Int = 1, shards: Int? = nil, seed: UInt64 = 1, optimizer: Optimizer = Optimizer(),
     clipNorm: Float? = nil, beta: Float = 1, epochs: Int? = 5, steps: Int? = nil, augmentation: Augmentation? = nil,
     corruption: Corruption? = nil
@@ -58,7 +76,16 @@ public struct Recipe: Codable, Sendable {
     beta = try fields.decode(Float.self, forKey: .beta)
     epochs = try fields.decodeIfPresent(Int.self, forKey: .epochs)
     steps = try fields.decodeIfPresent(Int.self, forKey: .steps)
+    patience = try fields.decodeIfPresent(Int.self, forKey: .patience)
+    monitor = try fields.decodeIfPresent(Monitor.self, forKey: .monitor)
+    schedule = try fields.decodeIfPresent(Schedule.self, forKey: .schedule)
+    warmup = try fields.decodeIfPresent(Span.self, forKey: .warmup)
+    betaWarmup = try fields.decodeIfPresent(Span.self, forKey: .betaWarmup)
+    overfitBatches = try fields.decodeIfPresent(Int.self, forKey: .overfitBatches)
   }
+
+  /// Samples of a minibatch where nobody says how many.
+  public static let defaultBatchSize = 128
 
   /// Minibatches that a step may have.
   public static let accumulateRange = 1...1 << 20
@@ -68,6 +95,16 @@ public struct Recipe: Codable, Sendable {
 
   /// Whether gradients can be clipped to this norm.
   public static func isClipNorm(_ norm: Float) -> Bool { norm.isFinite && norm > 0 }
+
+  /// The order in which a set of so many images is trained on.
+  public func order(count: Int) -> BatchOrder {
+    let first = overfitBatches?.multipliedReportingOverflow(by: batchSize)
+    return BatchOrder(
+      count: count, batchSize: samplesPerStep, seed: seed, first: first.map { $0.overflow ? count : $0.partialValue })
+  }
+
+  /// The loss that is monitored.
+  public var monitored: Monitor { monitor ?? (validation == nil ? .training : .validation) }
 
   /// The step after which the run ends, for a data set that makes so many steps an epoch.
   public func lastStep(stepsPerEpoch: Int) -> Int {

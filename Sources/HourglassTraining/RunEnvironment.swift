@@ -42,7 +42,7 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
     #endif
   }
 
-  private static func processorName() -> String? {
+  static func processorName() -> String? {
     let lines = ((try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? "").split(separator: "\n")
     let name = lines.first { $0.hasPrefix("model name") }?.split(separator: ":", maxSplits: 1).last
     return name?.trimmingCharacters(in: .whitespaces)

@@ -77,14 +77,7 @@ public struct RunFolder: Sendable {
     do { recipe = try JSONDecoder().decode(Recipe.self, from: data) } catch {
       throw DataError(path: file, reason: "not a recipe: \(describe(error, in: data))")
     }
-    if let norm = recipe.clipNorm, !Recipe.isClipNorm(norm) {
-      throw DataError(path: file, reason: "clipNorm: wanted a number greater than 0, found \(norm)")
-    }
-    guard Recipe.accumulateRange.contains(recipe.accumulate) else {
-      throw DataError(
-        path: file,
-        reason: "accumulate: wanted 1 to \(Recipe.accumulateRange.upperBound) minibatches, found \(recipe.accumulate)")
-    }
+    if let refusal = recipe.refusal { throw DataError(path: file, reason: refusal) }
     return (run, recipe)
   }
 

@@ -35,7 +35,14 @@ public final class Trainer {
   }
 
   /// Why the loop ended.
-  public enum End: Sendable, Equatable { case finished, interrupted }
+  public enum End: String, Sendable {
+    /// All steps are done.
+    case finished
+    /// The monitored loss has not fallen for as many epochs as the recipe's patience.
+    case stoppedEarly
+    /// Because the caller wanted it.
+    case interrupted
+  }
 
   /// Opens the data, plans all memory, and starts from the recipe's seed or from the run's last checkpoint.
   ///
@@ -54,7 +61,7 @@ public final class Trainer {
       augmentation: recipe.augmentation, corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data
     )
     (self.recipe, self.data, self.run) = (recipe, data, run)
-    order = BatchOrder(count: data.count, batchSize: recipe.samplesPerStep, seed: recipe.seed)
+    order = recipe.order(count: data.count)
     let validation = try validation ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed)
     self.validation = validation
     inference =
@@ -70,7 +77,15 @@ public final class Trainer {
       Initializer.fill(training.parameters, plan: plan, seed: recipe.seed)
     }
     metrics = MetricsLog(run, upTo: progress.step)
+    // A checkpoint of an earlier version does not know the epoch: patience counts from here.
+    if progress.best != nil, progress.bestEpoch == nil { progress.bestEpoch = epochsDone }
     try metrics.write()
+  }
+
+  /// A sentence where the posterior has collapsed.
+  public func collapseWarning(after epoch: EpochMetrics) -> String? {
+    let units = training.plan.boundaries[training.plan.codeBoundary].shape.count
+    return PosteriorCollapse.warning(after: epoch, units: units, recipe: recipe, stepsPerEpoch: stepsPerEpoch)
   }
 
   public var lastStep: Int { recipe.lastStep(stepsPerEpoch: order.stepsPerEpoch) }
@@ -100,7 +115,7 @@ public final class Trainer {
     var permutation: (epoch: Int, items: [Int32]) = (-1, [])
     // The checkpoint may be of a run that ended in the validation of an epoch.
     if epochIsComplete { try finishEpoch(epochsDone - 1, observe) }
-    while progress.step < lastStep {
+    while progress.step < lastStep && !isStalled {
       if shouldStop() {
         if saved != progress { try save(observe) }
         return .interrupted
@@ -117,14 +132,26 @@ public final class Trainer {
       }
     }
     if saved != progress { try save(observe) }
-    return .finished
+    return progress.step < lastStep ? .stoppedEarly : .finished
   }
 
-  private var epochIsComplete: Bool { progress.epochSamples == data.count }
+  /// Whether the monitored loss has not fallen for too long.
+  private var isStalled: Bool { recipe.patience.map { epochsDone - lastGoodEpoch >= $0 } ?? false }
+
+  /// What patience counts from: the best epoch, or the one in which beta reached its full weight.
+  private var lastGoodEpoch: Int {
+    let warmup = recipe.betaWarmup.map { ($0.steps(perEpoch: stepsPerEpoch) + stepsPerEpoch - 1) / stepsPerEpoch }
+    return max(progress.bestEpoch ?? 0, warmup ?? 0)
+  }
+
+  private var epochIsComplete: Bool { progress.epochSamples == order.visited }
 
   private func step(_ items: ArraySlice<Int32>, epoch: Int, _ observe: (Event) -> Void) throws {
     let start = ContinuousClock.now
-    let loss = try training.run(step: progress.step, items: items)
+    let loss = try training.run(
+      step: progress.step, items: items,
+      learningRate: recipe.learningRate(step: progress.step, stepsPerEpoch: stepsPerEpoch),
+      beta: recipe.beta(step: progress.step, stepsPerEpoch: stepsPerEpoch))
     progress.step += 1
     progress.epochSamples += items.count
     progress.epochReconstruction += loss.reconstruction * Double(items.count)
@@ -149,11 +176,12 @@ public final class Trainer {
       do {
         let result = try Evaluator(inference, beta: recipe.beta, seed: recipe.seed).evaluate(validation)
         (row.validationLoss, row.validationMSE) = (result.loss, result.mse)
+        row.activeUnits = result.activeUnits
       } catch let error as DataError { throw TrainingError.unreadable(step: progress.step, error) }
     }
-    let judged = row.validationLoss ?? row.loss
+    let judged = recipe.monitored == .training ? row.loss : row.validationLoss ?? row.loss
     let isBest = judged < progress.best ?? .infinity
-    if isBest { progress.best = judged }
+    if isBest { (progress.best, progress.bestEpoch) = (judged, epoch + 1) }
     (progress.epochSamples, progress.epochReconstruction, progress.epochDivergence) = (0, 0, 0)
     try metrics.append(row)
     observe(.epoch(row))

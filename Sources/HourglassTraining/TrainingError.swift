@@ -14,14 +14,21 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
     switch self {
     case .diverged(let step, let cause):
       "the loss of step \(step) is not finite: \(cause). "
-        + "Try a smaller --learning-rate, or resume from the last checkpoint"
+        + Self.advice
     case .overflow(let step, let parameter):
       "the gradient of step \(step) is not finite in the parameter \(parameter), so it cannot be clipped. "
-        + "Try a smaller --learning-rate, or resume from the last checkpoint"
+        + Self.advice
     case .unreadable(let step, let error):
       "step \(step) ends the run, \(error). When the data can be read again, resume from the last checkpoint"
     }
   }
+}
+
+extension TrainingError {
+  /// Resuming alone would only come to the same step with the same bits.
+  fileprivate static let advice =
+    "Try a new run with a smaller --learning-rate, --warmup 500, or --clip-norm 1; the last checkpoint keeps the "
+    + "weights from before"
 }
 
 extension TrainingStep {

@@ -19,6 +19,8 @@ public final class TrainingStep {
   public let optimizer: Optimizer
   /// Largest norm of the mean gradient that is not scaled down; nil is no limit.
   public let clipNorm: Float?
+  /// Weight of the latent's divergence.
+  public let beta: Float
 
   private let shared: SharedMemory
   private let reducer: GradientReducer
@@ -57,6 +59,7 @@ public final class TrainingStep {
     var isGuided = false
     /// Of the summed gradient: one over the samples, times the factor of clipping.
     var scale: Float = 1
+    var learningRate: Float = 0
 
     var mode: Replica.Mode {
       Replica.Mode(noise: .training(seed: seed, step: step), beta: beta, samplesBefore: samplesBefore)
@@ -114,6 +117,7 @@ public final class TrainingStep {
     let indices = AlignedBuffer<Int32>(count: plan.batchSize)
     let clocks = AlignedBuffer<WorkerTimes>(count: parallel.workers)
     current[0] = Current(seed: seed, beta: beta)
+    self.beta = beta
     (self.shared, self.replicas, self.reducer) = (shared, replicas, reducer)
     (self.current, self.indices, self.data, self.clocks) = (current, indices, data, clocks)
 
@@ -167,7 +171,7 @@ public final class TrainingStep {
             start = end
           }
           if phase != Phase.sums {
-            reducer.update(slice, step: now.step, scale: now.scale)
+            reducer.update(slice, step: now.step, scale: now.scale, learningRate: now.learningRate)
             let end = DispatchTime.now().uptimeNanoseconds
             times.updates += end - start
             start = end
@@ -193,13 +197,19 @@ public final class TrainingStep {
   /// More than the plan's batch size are taken as several minibatches, whose gradients are summed up: the bits are
   /// those of one large minibatch whose shards have as many samples, where the minibatches consist of whole shards.
   ///
-  /// - Parameter step: counts from 0; part of the address of every random number.
+  /// - Parameters:
+  ///   - step: counts from 0; part of the address of every random number.
+  ///   - learningRate, beta: of this step; nil for those of the optimiser and of all steps.
   /// - Throws: `TrainingError.diverged` when the loss is not finite, `TrainingError.overflow` when a gradient to be
   ///   clipped is not, `TrainingError.unreadable` with the error of the first item that cannot be read; the parameters
   ///   are then as before the step.
-  public func run(step: Int, items: ArraySlice<Int32>) throws(TrainingError) -> Loss {
+  public func run(
+    step: Int, items: ArraySlice<Int32>, learningRate: Float? = nil, beta: Float? = nil
+  ) throws(TrainingError) -> Loss {
     precondition(!items.isEmpty, "a step without samples")
     current.pointer[0].step = step
+    current.pointer[0].learningRate = learningRate ?? optimizer.learningRate
+    current.pointer[0].beta = beta ?? self.beta
     var sums = (reconstruction: 0.0, divergence: 0.0)
     for first in stride(from: items.startIndex, to: items.endIndex, by: plan.batchSize) {
       let minibatch = items[first..<min(first + plan.batchSize, items.endIndex)]

@@ -17,7 +17,7 @@ struct PixelSize: ExpressibleByArgument {
   init?(argument: String) {
     let parts = argument.lowercased().split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
     guard parts.count == 2, let width = parts[0], let height = parts[1],
-      (1...65_536).contains(width), (1...65_536).contains(height)
+      Preparation.pixelRange.contains(width), Preparation.pixelRange.contains(height)
     else { return nil }
     extent = Extent2D(height, width)
   }

@@ -11,6 +11,8 @@ struct Hourglass: ParsableCommand {
         hourglass train --model conv-vae-28 --epochs 5 --run runs/first
         hourglass evaluate --run runs/first
 
+      Completion in a shell: source <(hourglass --generate-completion-script bash), or zsh, or fish.
+
       Exit codes: 0 done; 1 failed, for example a full disk, or weights that differ in verify; 2 wrong usage, also an \
       unknown model name or flags that contradict a run; 3 bad data, in images, model files, codes or checkpoints; \
       4 diverged, the loss became infinite or not a number; 130 interrupted, with a checkpoint.
@@ -18,7 +20,7 @@ struct Hourglass: ParsableCommand {
     version: versionText,
     subcommands: [
       Train.self, Evaluate.self, Reconstruct.self, Encode.self, Decode.self, Sample.self, Inspect.self, Models.self,
-      Verify.self, DataCommand.self, Version.self,
+      Verify.self, DataCommand.self, Doctor.self, Version.self,
     ])
 
   static func main() {

@@ -29,6 +29,14 @@ struct Inspect: ParsableCommand {
       return StandardOutput.write(String(decoding: try encoder.encode(model), as: UTF8.self))
     }
     let plan = try ExecutionPlan(model, batchSize: batchSize, shards: shards)
+    Self.write(plan)
+    let parallel = ParallelPlan(shards: plan.shards)
+    Self.write(PlannedMemory(training: plan, parallel: parallel), plan, parallel, accumulate: accumulate)
+  }
+
+  /// The model layer by layer.
+  static func write(_ plan: ExecutionPlan) {
+    let model = plan.model
     let kind = model.isVariational ? "variational autoencoder" : "autoencoder"
     StandardOutput.write("\(model.name): \(kind) for \(model.input), \(model.likelihood.rawValue) likelihood\n")
     let summary = ModelSummary(plan)
@@ -41,12 +49,10 @@ struct Inspect: ParsableCommand {
     }
     let total = ["total", "", "", "", grouped(summary.parameters), grouped(summary.trainingFlops)]
     StandardOutput.write(table: [header] + rows + [total], rightAligned: [4, 5])
-    writeMemory(plan, accumulate: accumulate)
   }
 
-  private func writeMemory(_ plan: ExecutionPlan, accumulate: Int) {
-    let parallel = ParallelPlan(shards: plan.shards)
-    let memory = PlannedMemory(training: plan, parallel: parallel)
+  /// The bytes of a training step.
+  static func write(_ memory: PlannedMemory, _ plan: ExecutionPlan, _ parallel: ParallelPlan, accumulate: Int) {
     StandardOutput.write(
       "\nbytes planned for batches of \(plan.batchSize) in \(plan.shards) shards, "
         + (accumulate > 1 ? "\(accumulate) batches a step, " : "")

@@ -5,6 +5,10 @@ import HourglassModels
 import HourglassTraining
 
 extension Split: ExpressibleByArgument {}
+extension Schedule: ExpressibleByArgument {}
+extension Span: ExpressibleByArgument {}
+extension TimeLimit: ExpressibleByArgument {}
+extension Recipe.Monitor: ExpressibleByArgument {}
 extension Optimizer.Kind: ExpressibleByArgument {}
 extension RunFolder.Kept: ExpressibleByArgument {}
 extension CoreBinding: ExpressibleByArgument {}
@@ -57,12 +61,20 @@ struct DivisionOptions: ParsableArguments {
   @Option(help: "OpenMP threads inside each worker. (default: OMP_NUM_THREADS; 1, more where cores are left over)")
   var threads: Int?
 
-  @Option(help: "Bind threads to cores: neighbours (close), or evenly spaced over the granted cores (spread).")
-  var bind: CoreBinding = .none
+  @Option(
+    help: "Bind threads to cores: neighbours (close), or evenly spaced over the granted cores (spread). (default: none)"
+  )
+  var bind: CoreBinding?
 
   func validate() throws {
     try requirePositive("--workers", workers, most: ParallelPlan.most)
     try requirePositive("--threads", threads, most: ParallelPlan.most)
+  }
+
+  /// With what a file says where the flags are silent.
+  mutating func adopt(_ file: Configuration) throws {
+    (workers, threads, bind) = (workers ?? file.workers, threads ?? file.threads, bind ?? file.bind)
+    try validate()
   }
 
   /// The division for so many shards, with a warning where it can hardly be meant.
@@ -74,7 +86,7 @@ struct DivisionOptions: ParsableArguments {
       for name in environment.ignored { unsetenv(name) }
     }
     var plan = ParallelPlan(workers: workers, threads: threads, shards: shards, environment: environment)
-    plan.binding = bind
+    plan.binding = bind ?? .none
     if plan.workers * plan.threads > GrantedCores.count {
       StandardError.write(
         "hourglass: warning: \(plan.workers) workers x \(plan.threads) threads are more than the "

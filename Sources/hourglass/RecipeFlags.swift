@@ -36,6 +36,20 @@ struct RecipeFlags: ParsableArguments {
   @Option(help: "Updates of the weights, each after as many minibatches as --accumulate says.")
   var steps: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "End earlier, when the monitored loss has not fallen for so many epochs. The best checkpoint is kept.",
+      valueName: "epochs"))
+  var patience: Int?
+
+  @Option(help: "The loss that --patience and the best checkpoint go by. (default: validation where there is one)")
+  var monitor: Recipe.Monitor?
+
+  @Option(
+    help: ArgumentHelp(
+      "Train on the first so many minibatches alone: a sound model learns them by heart.", valueName: "minibatches"))
+  var overfitBatches: Int?
+
   @Option(help: "Samples of a minibatch. (default: 128)")
   var batchSize: Int?
 
@@ -48,6 +62,14 @@ struct RecipeFlags: ParsableArguments {
   @Option(help: "Greater than 0. (default: 0.001; sgd: 0.01)")
   var learningRate: Float?
 
+  @Option(
+    help: ArgumentHelp(
+      "Raise the learning rate to its height over so many steps, or as 2epochs.", valueName: "steps"))
+  var warmup: Span?
+
+  @Option(help: "How it goes on: constant, or down to zero at the last step (cosine). (default: constant)")
+  var schedule: Schedule?
+
   @Option(help: "How weights follow gradients. (default: adam)")
   var optimizer: Optimizer.Kind?
 
@@ -59,19 +81,25 @@ struct RecipeFlags: ParsableArguments {
   @Option(help: "Weight of the latent's divergence, at least 0. (default: 1)")
   var beta: Float?
 
+  @Option(
+    help: ArgumentHelp(
+      "Raise that weight from 0 over so many steps, or as 5epochs, against posterior collapse.", valueName: "steps"))
+  var betaWarmup: Span?
+
   @Option(help: "Of all random numbers. (default: 1)")
   var seed: UInt64?
 
   @Option(help: "Pieces of a minibatch whose gradients are summed apart. (default: one for 8 samples, at most 16)")
   var shards: Int?
 
-  private static let defaults = (batchSize: 128, learningRate: Float(1e-3), sgdLearningRate: Float(1e-2), epochs: 5)
-  static let mostBatchSize = 1 << 20
+  private static let defaultEpochs = 5
 
   func validate() throws {
     try requirePositive("--epochs", epochs)
     try requirePositive("--steps", steps)
-    try requirePositive("--batch-size", batchSize, most: Self.mostBatchSize)
+    try requirePositive("--patience", patience)
+    try requirePositive("--overfit-batches", overfitBatches)
+    try requirePositive("--batch-size", batchSize, most: Recipe.batchSizeRange.upperBound)
     try requirePositive("--accumulate", accumulate, most: Recipe.accumulateRange.upperBound)
     try requirePositive("--shards", shards)
     if let learningRate, !(learningRate.isFinite && learningRate > 0) {
@@ -85,25 +113,52 @@ struct RecipeFlags: ParsableArguments {
     }
   }
 
-  func recipe() throws -> Recipe {
-    try images.requireFiles(data)
-    let batchSize = batchSize ?? Self.defaults.batchSize
-    try requirePositive("--shards", shards, most: batchSize)
-    let model = try resolveModel(model ?? "", flag: "--model")
-    let kind = optimizer ?? .adam
-    let rate = learningRate ?? (kind == .sgd ? Self.defaults.sgdLearningRate : Self.defaults.learningRate)
-    let source = DataSource(path: Self.file(data), split: split ?? .train, preparation: images.preparation)
-    return Recipe(
-      model: model, data: source, validation: validation(for: source), batchSize: batchSize,
-      accumulate: accumulate ?? 1, shards: shards, seed: seed ?? 1,
-      optimizer: Optimizer(kind, learningRate: rate), clipNorm: clipNorm, beta: beta ?? 1,
-      epochs: epochs ?? (steps == nil ? Self.defaults.epochs : nil), steps: steps, augmentation: augment,
-      corruption: corrupt)
+  /// The recipe of a new run: what the flags say, where they are silent the file, and else the defaults.
+  func recipe(_ file: Configuration) throws -> Recipe {
+    let images = file.trainingImages
+    try self.images.requireFiles(data ?? images.path)
+    let batchSize = batchSize ?? file.batchSize ?? Recipe.defaultBatchSize
+    if Recipe.batchSizeRange.contains(batchSize) { try requirePositive("--shards", shards, most: batchSize) }
+    let named = try model.map { try resolveModel($0, flag: "--model") }
+    guard let model = try named ?? file.model(named: { try resolveModel($0, flag: "\(file.path): model") }) else {
+      throw ValidationError("--model: wanted a model's name or file, in \(file.path) as well, found none")
+    }
+    let preparation = self.images.adapting(images.preparation ?? Preparation())
+    let source = DataSource(
+      path: Self.file(data ?? images.path), split: split ?? images.split ?? .train,
+      preparation: preparation == Preparation() ? nil : preparation)
+    let steps = steps ?? file.steps
+    let patience = patience ?? file.patience
+    guard patience == nil || epochs ?? file.epochs ?? steps != nil else {
+      throw ValidationError("--patience: wanted the most --epochs or --steps too, found neither")
+    }
+    var recipe = Recipe(
+      model: model, data: source, validation: validation(for: source, file.validationImages), batchSize: batchSize,
+      accumulate: accumulate ?? file.accumulate ?? 1, shards: shards ?? file.shards, seed: seed ?? file.seed ?? 1,
+      optimizer: try file.optimizer(kind: optimizer, learningRate: learningRate), clipNorm: clipNorm ?? file.clipNorm,
+      beta: beta ?? file.beta ?? 1, epochs: epochs ?? file.epochs ?? (steps == nil ? Self.defaultEpochs : nil),
+      steps: steps, augmentation: augment ?? file.augmentation, corruption: corrupt ?? file.corruption)
+    recipe.patience = patience
+    recipe.monitor = monitor ?? file.monitor
+    (recipe.schedule, recipe.warmup) = (schedule ?? file.schedule, warmup ?? file.warmup)
+    recipe.betaWarmup = betaWarmup ?? file.betaWarmup
+    recipe.overfitBatches = overfitBatches ?? file.overfitBatches
+    if monitor == .validation, recipe.validation == nil {
+      throw ValidationError("--monitor: wanted images to evaluate with --validation or --holdout, found none")
+    }
+    // Flags were checked one by one; what is left comes of the file.
+    if let refusal = recipe.refusal { throw DataError(path: file.path, reason: refusal) }
+    return recipe
   }
 
-  /// The images named by --validation, prepared as those trained on but all of them; else what was held out.
-  private func validation(for data: DataSource) -> DataSource? {
-    guard let path = Self.file(validation) else {
+  /// The images named by --validation, prepared as those trained on but all of them; else those of the file; else what
+  /// was held out.
+  private func validation(for data: DataSource, _ file: Configuration.Images?) -> DataSource? {
+    let named = validation ?? file?.path
+    if validation == nil, let file, file.split != nil || file.preparation != nil {
+      return DataSource(path: Self.file(file.path), split: file.split ?? .test, preparation: file.preparation)
+    }
+    guard let path = Self.file(named) else {
       guard data.preparation?.holdout != nil, data.split == .train else { return nil }
       return DataSource(path: data.path, split: .test, preparation: data.preparation)
     }
@@ -151,13 +206,21 @@ struct RecipeFlags: ParsableArguments {
     try same("--clip-norm", clipNorm.map(Optional.some), recipe.clipNorm) { $0.map { "\($0)" } ?? "none" }
     try same("--beta", beta, recipe.beta)
     try same("--seed", seed, recipe.seed)
+    try same("--schedule", schedule, recipe.schedule ?? .constant) { $0.rawValue }
+    try same("--warmup", warmup.map(Optional.some), recipe.warmup) { $0?.rawValue ?? "none" }
+    try same("--beta-warmup", betaWarmup.map(Optional.some), recipe.betaWarmup) { $0?.rawValue ?? "none" }
+    try same("--monitor", monitor, recipe.monitored) { $0.rawValue }
+    try same("--overfit-batches", overfitBatches.map(Optional.some), recipe.overfitBatches) {
+      $0.map { "\($0)" } ?? "none"
+    }
     try same("--shards", shards, recipe.shards)
   }
 
   /// The recipe with the end that was asked for.
   func extended(_ recipe: Recipe) -> Recipe {
-    guard epochs != nil || steps != nil else { return recipe }
     var recipe = recipe
+    recipe.patience = patience ?? recipe.patience
+    guard epochs != nil || steps != nil else { return recipe }
     (recipe.epochs, recipe.steps) = (epochs, steps)
     return recipe
   }
@@ -165,8 +228,13 @@ struct RecipeFlags: ParsableArguments {
   /// Refuses an end that comes before the one asked for earlier.
   func checkExtension(from old: Recipe, to new: Recipe, stepsPerEpoch: Int, path: String) throws {
     let (wanted, found) = (old.lastStep(stepsPerEpoch: stepsPerEpoch), new.lastStep(stepsPerEpoch: stepsPerEpoch))
-    guard found < wanted else { return }
     let flags = [epochs.map { "--epochs \($0)" }, steps.map { "--steps \($0)" }].compactMap(\.self)
+    if old.schedule == .cosine, found != wanted {
+      throw ValidationError(
+        "\(flags.joined(separator: " ")): wanted the end at step \(wanted), to which the cosine of the run \(path) "
+          + "leads, found step \(found); begin a new run")
+    }
+    guard found < wanted else { return }
     throw ValidationError(
       "\(flags.joined(separator: " ")): wanted an end at step \(wanted) or later, which the run \(path) was to reach, "
         + "found step \(found); epochs and steps count from the beginning of the run")

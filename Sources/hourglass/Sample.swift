@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import HourglassTraining
 
 struct Sample: ParsableCommand {
@@ -31,9 +30,9 @@ struct Sample: ParsableCommand {
     // Codes, and images twice: as decoded and in the file's bytes.
     let bytes = UInt64(4 * (loaded.inference.codeCount + 2 * shape.count)).multipliedReportingOverflow(
       by: UInt64(count))
-    let memory = ProcessInfo.processInfo.physicalMemory
+    let memory = GrantedMemory.bytes
     guard !bytes.overflow, bytes.partialValue <= memory else {
-      throw ValidationError("--count: \(count) images of \(shape) do not fit the machine's \(memory >> 20) MiB")
+      throw ValidationError("--count: \(count) images of \(shape) do not fit the granted \(memory >> 20) MiB")
     }
     let codes = loaded.inference.standardNormalCodes(count, seed: seed ?? loaded.recipe.seed)
     let images = loaded.inference.decode(codes)

@@ -10,14 +10,25 @@ struct Train: ParsableCommand {
     discussion: """
       --epochs and --steps count from the beginning of the run; --steps alone sets no limit to the epochs. A run goes \
       on from its last checkpoint with --run DIR --resume: its recipe stays, and only more epochs or steps, workers, \
-      threads and what concerns output may be given. Neither workers nor threads change a result. OMP_NUM_THREADS and \
-      OMP_THREAD_LIMIT are respected where no flag says otherwise. SIGINT and SIGTERM write a checkpoint and stop; a \
-      second one stops at once.
+      threads and what concerns output may be given. --config FILE.json may hold all of it, such as \
+      {"model": "conv-vae-28", "data": "photos", "optimizer": {"learningRate": 0.002}, "workers": 4}; the recipe.json \
+      of a run is such a file. Neither workers nor threads change a result. OMP_NUM_THREADS and OMP_THREAD_LIMIT are \
+      respected where no flag says otherwise. SIGINT and SIGTERM write a checkpoint and stop; a second one stops at \
+      once. --max-time ends a session in the same way, but with exit code 0; it counts from the session's start and is \
+      looked at between steps. --patience ends a run that no longer improves; --resume with more of it goes on.
 
       Examples:
         hourglass train --model conv-vae-28 --data fashion-mnist --run runs/f
         hourglass train --run runs/f --resume --epochs 10
+        hourglass train --config settings.json --patience 5 --max-time 2h
+        hourglass train --config runs/f/recipe.json --seed 2 --run runs/g
       """)
+
+  @Option(
+    help: ArgumentHelp(
+      "Settings under the names of recipe.json, and of the flags that decide no result; flags win.",
+      valueName: "file.json"))
+  var config: String?
 
   @OptionGroup(title: "What decides the result") var flags: RecipeFlags
 
@@ -27,12 +38,21 @@ struct Train: ParsableCommand {
   var checkpointEvery: Int?
 
   @Option(
+    help: ArgumentHelp(
+      "Let this session train no longer, as 90s, 30m or 1h30m; it ends with a checkpoint to go on from.",
+      valueName: "time"))
+  var maxTime: TimeLimit?
+
+  @Option(
     name: .customLong("run"),
     help: ArgumentHelp("The folder of the run. (default: runs/MODEL-DATE-TIME)", valueName: "dir"))
   var folder: String?
 
   @Flag(help: "Go on with the run from its last checkpoint.")
   var resume = false
+
+  @Flag(help: "Show what would be trained, and train and write nothing.")
+  var dryRun = false
 
   @Flag(help: "Print one JSON object for each epoch and one at the end.")
   var json = false
@@ -45,14 +65,24 @@ struct Train: ParsableCommand {
     if resume && folder == nil {
       throw ValidationError("--resume: wanted the run to go on with as --run DIR, found none")
     }
-    if !resume && flags.model == nil {
+    if resume && config != nil {
+      throw ValidationError("--config: wanted none with --resume, for a resumed run keeps its recipe, found a file")
+    }
+    if !resume && flags.model == nil && config == nil {
       throw ValidationError("--model: wanted a model's name or file, or a run with --resume, found none")
     }
   }
 
-  func run() throws {
+  mutating func run() throws {
+    let clock = ContinuousClock()
+    let start = clock.now
     SignalHandling.install()
-    let session = try resume ? openRun() : newRun()
+    let file = try config.map { try Configuration(reading: $0) } ?? Configuration()
+    try adopt(file)
+    if dryRun { return try showPlan(file) }
+    let deadline = maxTime.map { start + .seconds($0.seconds) }
+    let isOver = { deadline.map { clock.now >= $0 } ?? false }
+    let session = try resume ? openRun() : newRun(file)
     let progress = Progress(isQuiet: quiet)
     let (trainer, run) = (session.trainer, session.run)
     let verb = trainer.progress.step > 0 ? "goes on at step \(trainer.progress.step)" : "begins"
@@ -61,23 +91,56 @@ struct Train: ParsableCommand {
 
     list(refused: trainer.data.refused)
 
+    var hasWarned = false
     // What fails from here on fails while writing.
     let end = try writing {
-      try trainer.run(checkpointEvery: checkpointEvery, shouldStop: { SignalHandling.stopIsWanted }) { event in
+      try trainer.run(
+        checkpointEvery: checkpointEvery, shouldStop: { SignalHandling.stopIsWanted || isOver() }
+      ) { event in
         progress.show(event, epochs: trainer.recipe.epochs)
+        if !hasWarned, case .epoch(let metrics) = event, let warning = trainer.collapseWarning(after: metrics) {
+          hasWarned = true
+          progress.clear()
+          StandardError.write("hourglass: warning: \(warning)")
+        }
         if json, case .epoch(let metrics) = event { StandardOutput.write(EpochMetrics.json(metrics)) }
       }
     }
     progress.clear()
-    if end == .finished { try writing { try trainer.writePictures(to: run) } }
-    report(end, trainer, run)
-    if end == .interrupted { throw ExitStatusError(status: .interrupted) }
+    let isInterrupted = end == .interrupted && SignalHandling.stopIsWanted
+    if end != .interrupted { try writing { try trainer.writePictures(to: run) } }
+    report(end == .interrupted && !isInterrupted ? "outOfTime" : end.rawValue, trainer, run)
+    if isInterrupted { throw ExitStatusError(status: .interrupted) }
   }
 
-  private func newRun() throws -> (trainer: Trainer, run: RunFolder) {
-    let recipe = try flags.recipe()
+  /// What the file says of this session where the flags are silent.
+  private mutating func adopt(_ file: Configuration) throws {
+    try division.adopt(file)
+    checkpointEvery = checkpointEvery ?? file.checkpointEvery
+    maxTime = maxTime ?? file.maxTime
+    try requirePositive("--checkpoint-every", checkpointEvery)
+    folder = folder ?? file.run
+    json = json || file.json == true
+    quiet = quiet || file.quiet == true
+  }
+
+  /// A recipe, and the folder where its run may begin.
+  func recipeOfNewRun(_ file: Configuration) throws -> (recipe: Recipe, path: String) {
+    let recipe = try flags.recipe(file)
     let path = folder ?? Self.defaultPath(recipe.model.name)
     if let refusal = RunFolder(path).refusal { throw ValidationError("--run: \(refusal)") }
+    return (recipe, path)
+  }
+
+  /// The run that is to go on: its recipe, and that with the end that was asked for.
+  func recipesOfRun() throws -> (run: RunFolder, recipe: Recipe, extended: Recipe) {
+    let (run, recipe) = try RunFolder.open(folder ?? "")
+    try flags.check(against: recipe, path: run.path)
+    return (run, recipe, flags.extended(recipe))
+  }
+
+  private func newRun(_ file: Configuration) throws -> (trainer: Trainer, run: RunFolder) {
+    let (recipe, path) = try recipeOfNewRun(file)
     let parallel = division.plan(shards: recipe.shards)
     let run = try writing { try RunFolder.create(path, recipe: recipe) }
     do {
@@ -93,11 +156,9 @@ struct Train: ParsableCommand {
   }
 
   private func openRun() throws -> (trainer: Trainer, run: RunFolder) {
-    let (run, recipe) = try RunFolder.open(folder ?? "")
-    try flags.check(against: recipe, path: run.path)
+    let (run, recipe, extended) = try recipesOfRun()
     let parallel = division.plan(shards: recipe.shards)
     try writing { try run.makeFolders() }
-    let extended = flags.extended(recipe)
     let trainer = try Trainer(extended, parallel: parallel, run: run, resume: true)
     try flags.checkExtension(from: recipe, to: extended, stepsPerEpoch: trainer.stepsPerEpoch, path: run.path)
     try writing {
@@ -127,10 +188,10 @@ struct Train: ParsableCommand {
     var run: String
   }
 
-  private func report(_ end: Trainer.End, _ trainer: Trainer, _ run: RunFolder) {
+  private func report(_ end: String, _ trainer: Trainer, _ run: RunFolder) {
     let progress = trainer.progress
     let report = EndReport(
-      event: end == .finished ? "finished" : "interrupted", epochs: trainer.epochsDone, steps: progress.step,
+      event: end, epochs: trainer.epochsDone, steps: progress.step,
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), weightsHash: trainer.weightsHash,
       run: run.path)
     if json { return StandardOutput.write(EpochMetrics.json(report)) }
@@ -145,8 +206,12 @@ struct Train: ParsableCommand {
       rows.append(["loss", decimal(last.loss) + validation])
     }
     rows += [["weights", report.weightsHash], ["run", run.path]]
-    if end == .finished { rows.append(["pictures", run.file("pictures")]) }
-    if end == .interrupted { rows.append(["go on with", "hourglass train --run \(run.path) --resume"]) }
+    let hasEnded = [Trainer.End.finished, .stoppedEarly].contains { $0.rawValue == end }
+    if hasEnded {
+      rows.append(["pictures", run.file("pictures")])
+    } else {
+      rows.append(["go on with", "hourglass train --run \(run.path) --resume"])
+    }
     StandardOutput.write(table: rows)
   }
 }

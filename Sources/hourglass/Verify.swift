@@ -40,7 +40,7 @@ struct Verify: ParsableCommand {
 
   func validate() throws {
     try requirePositive("--steps", steps)
-    try requirePositive("--batch-size", batchSize, most: RecipeFlags.mostBatchSize)
+    try requirePositive("--batch-size", batchSize, most: Recipe.batchSizeRange.upperBound)
     try requirePositive("--accumulate", accumulate, most: Recipe.accumulateRange.upperBound)
     if model == Self.all && data != nil {
       throw ValidationError("--data: wanted one model for these images with --model, found all")

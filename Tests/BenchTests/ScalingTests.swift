@@ -245,14 +245,4 @@ private func study(_ design: ScalingDesign, peers: [ScalingPeer] = []) throws ->
     #expect(ResidentMemory.ownPeak("VmPeak:\t  900 kB\nVmHWM:\t     123 kB\nVmRSS:\t  100 kB\n") == 123 * 1024)
     #expect(ResidentMemory.ownPeak("VmPeak:\t  900 kB\n") == nil)
   }
-
-  @Test("the OpenMP runtime is found among the files that are mapped")
-  func openMP() {
-    func maps(_ path: String) -> String {
-      "7f00-7f01 r-xp 0000 00:00 1   /usr/lib/libc.so.6\n7f02-7f03 r-xp 0000 00:00 2   \(path)\n7f04-7f05 rw-p 0\n"
-    }
-    #expect(MachineBlock.openMP(maps: maps("/usr/lib/llvm-14/lib/libomp.so.5")) == "libomp.so.5 of LLVM 14")
-    #expect(MachineBlock.openMP(maps: maps("/usr/lib/libgomp.so.1.0.0")) == "libgomp.so.1.0.0")
-    #expect(MachineBlock.openMP(maps: maps("/usr/lib/libm.so.6")) == "none")
-  }
 }

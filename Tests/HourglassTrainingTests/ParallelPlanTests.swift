@@ -140,11 +140,12 @@ import Testing
         try text.write(to: url, atomically: false, encoding: .utf8)
       }
       try membership.write(toFile: folder + "/membership", atomically: false, encoding: .utf8)
-      #expect(GrantedCores.quota(root: root, membership: folder + "/membership") == cores)
+      #expect(GrantedCores.quota(ControlGroup(root: root, membership: folder + "/membership")) == cores)
     }
   }
 
   @Test func aMachineWithoutCgroupsHasNoQuota() {
-    #expect(GrantedCores.quota(root: "/nonexistent", membership: "/nonexistent/membership") == nil)
+    let group = ControlGroup(root: "/nonexistent", membership: "/nonexistent/membership")
+    #expect(GrantedCores.quota(group) == nil && group.memory == nil)
   }
 }

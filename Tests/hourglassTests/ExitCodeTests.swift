@@ -59,6 +59,13 @@ import Testing
     Case("train --model tiny.json --data images.npy --limit 0", .wrongUsage, "--limit", "0"),
     Case("train --model tiny.json --corrupt mask:2", .wrongUsage, "--corrupt", "mask:2"),
     Case("train --model tiny.json --augment turn", .wrongUsage, "--augment", "turn"),
+    Case("train --model tiny.json --patience 0 --epochs 9", .wrongUsage, "--patience", "at least 1", "0"),
+    Case("train --model tiny.json --patience 3", .wrongUsage, "--patience", "--epochs"),
+    Case("train --model tiny.json --monitor validation", .wrongUsage, "--monitor", "--validation", "--holdout"),
+    Case("train --model tiny.json --max-time 90", .wrongUsage, "--max-time", "90"),
+    Case("train --model tiny.json --overfit-batches 0", .wrongUsage, "--overfit-batches", "0"),
+    Case("train --model tiny.json --warmup soon", .wrongUsage, "--warmup", "soon"),
+    Case("train --model tiny.json --schedule saw", .wrongUsage, "--schedule", "saw", "cosine"),
     Case("data images.npy --export a.png", .wrongUsage, "--export", ".npy"),
   ]
 
@@ -138,6 +145,7 @@ import Testing
 
   @Test(arguments: [
     "", "train", "evaluate", "reconstruct", "encode", "decode", "sample", "inspect", "models", "verify", "data",
+    "doctor",
     "version",
   ])
   func helpShowsAnExample(_ command: String) throws {

@@ -59,7 +59,7 @@ import Testing
           to: "parts/recipe.json")
         let refused = try program.run("train --run parts --resume --steps 9")
         #expect(refused.status == Status.badData.rawValue)
-        #expect(refused.errors.contains("recipe.json: accumulate: wanted 1 to 1048576 minibatches, found \(wrong)"))
+        #expect(refused.errors.contains("recipe.json: accumulate: wanted 1 to 1048576, found \(wrong)"))
       }
     }
   }

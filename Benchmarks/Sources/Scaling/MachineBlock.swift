@@ -31,21 +31,9 @@ extension MachineBlock {
       processor: Machine.current.processor, cores: GrantedCores.affinity, grantedCores: granted,
       caches: Machine.current.caches, memoryBytes: Int(clamping: ProcessInfo.processInfo.physicalMemory),
       instructionSet: RunEnvironment.instructionSetName,
-      openMP: openMP(maps: (try? String(contentsOfFile: "/proc/self/maps", encoding: .utf8)) ?? ""),
+      openMP: OpenMPRuntime.libraries.first.map(OpenMPRuntime.name) ?? "none",
       compilers: compilers(), revision: revision(),
       peakGflops: limits[0].multiplyAdd.median, bandwidth: [triads[0], triads[triads.count - 1]])
-  }
-
-  /// The OpenMP runtime among the files that a process has mapped. Its file does not tell its version, but the folder
-  /// of LLVM's may.
-  static func openMP(maps: String) -> String {
-    let paths = maps.split(separator: "\n").compactMap { line in line.firstIndex(of: "/").map { String(line[$0...]) } }
-    let runtime = paths.lazy.map { URL(fileURLWithPath: $0) }.first { url in
-      ["libomp", "libgomp", "libiomp"].contains { url.lastPathComponent.hasPrefix($0) }
-    }
-    guard let runtime else { return "none" }
-    let llvm = runtime.pathComponents.first { $0.hasPrefix("llvm-") }
-    return runtime.lastPathComponent + (llvm.map { " of LLVM \($0.dropFirst("llvm-".count))" } ?? "")
   }
 
   private static func compilers() -> String {

@@ -1,0 +1,31 @@
+import Foundation
+
+/// The OpenMP runtime libraries of a process.
+public enum OpenMPRuntime {
+  /// Those among the files that a process has mapped, each once, in the order of their addresses.
+  ///
+  /// - Parameter maps: as `/proc/self/maps` lists them.
+  public static func libraries(maps: String) -> [String] {
+    var found: [String] = []
+    for line in maps.split(separator: "\n") {
+      guard let path = line.firstIndex(of: "/").map({ String(line[$0...]) }), !found.contains(path) else { continue }
+      let name = URL(fileURLWithPath: path).lastPathComponent
+      if ["libomp", "libgomp", "libiomp"].contains(where: name.hasPrefix) { found.append(path) }
+    }
+    return found
+  }
+
+  /// Those of this process.
+  public static var libraries: [String] {
+    // Read to its end: the file says that it is empty.
+    let maps = try? FileHandle(forReadingAtPath: "/proc/self/maps")?.readToEnd()
+    return libraries(maps: String(decoding: maps ?? Data(), as: UTF8.self))
+  }
+
+  /// The name of a library's file. It does not tell its version, but the folder of LLVM's may.
+  public static func name(_ library: String) -> String {
+    let parts = URL(fileURLWithPath: library).pathComponents
+    let llvm = parts.first { $0.hasPrefix("llvm-") }
+    return (parts.last ?? library) + (llvm.map { " of LLVM \($0.dropFirst("llvm-".count))" } ?? "")
+  }
+}

@@ -1,0 +1,60 @@
+import HourglassData
+import HourglassModels
+
+extension Recipe {
+  /// Samples that a minibatch may have.
+  public static let batchSizeRange = 1...1 << 20
+
+  /// Why nobody can train by this recipe, which a file may hold; nil where nothing speaks against it. Names are those
+  /// of the file.
+  public var refusal: String? {
+    func size(_ name: String, _ found: Int?, _ wanted: ClosedRange<Int> = 1...Int.max) -> String? {
+      guard let found, !wanted.contains(found) else { return nil }
+      let text = wanted.upperBound == Int.max ? "at least 1" : "1 to \(wanted.upperBound)"
+      return "\(name): wanted \(text), found \(found)"
+    }
+    func number(_ name: String, _ found: Float?, _ wanted: String, _ isWanted: (Float) -> Bool) -> String? {
+      guard let found, !(found.isFinite && isWanted(found)) else { return nil }
+      return "\(name): wanted a number \(wanted), found \(found)"
+    }
+    let refusals = [
+      size("batchSize", batchSize, Self.batchSizeRange), size("accumulate", accumulate, Self.accumulateRange),
+      size("shards", shards, 1...max(1, batchSize)), size("epochs", epochs), size("steps", steps),
+      schedule == .cosine && epochs == nil && steps == nil ? "schedule: wanted epochs or steps, found neither" : nil,
+      size("patience", patience), size("overfitBatches", overfitBatches),
+      monitor == .validation && validation == nil ? "monitor: wanted images to evaluate, found no validation" : nil,
+      number("optimizer.learningRate", optimizer.learningRate, "greater than 0") { $0 > 0 },
+      number("optimizer.beta1", optimizer.beta1, "from 0 to below 1") { $0 >= 0 && $0 < 1 },
+      number("optimizer.beta2", optimizer.beta2, "from 0 to below 1") { $0 >= 0 && $0 < 1 },
+      number("optimizer.momentum", optimizer.momentum, "from 0 to below 1") { $0 >= 0 && $0 < 1 },
+      number("optimizer.epsilon", optimizer.epsilon, "greater than 0") { $0 > 0 },
+      number("optimizer.weightDecay", optimizer.weightDecay, "of at least 0") { $0 >= 0 },
+      number("clipNorm", clipNorm, "greater than 0") { $0 > 0 },
+      number("beta", beta, "of at least 0") { $0 >= 0 },
+      data.refusal.map { "data.\($0)" }, validation?.refusal.map { "validation.\($0)" },
+    ]
+    return refusals.compactMap(\.self).first
+  }
+}
+
+extension DataSource {
+  /// The same for a source of images.
+  fileprivate var refusal: String? {
+    guard let preparation else { return nil }
+    if let limit = preparation.limit, limit < 1 { return "preparation.limit: wanted at least 1, found \(limit)" }
+    if let part = preparation.holdout, !(part > 0 && part < 1) {
+      return "preparation.holdout: wanted a part between 0 and 1, found \(part)"
+    }
+    for (name, extent) in [("crop", preparation.crop), ("resize", preparation.resize)] {
+      let pixels = Preparation.pixelRange
+      guard let extent, !(pixels.contains(extent.height) && pixels.contains(extent.width)) else { continue }
+      return "preparation.\(name): wanted 1 to \(pixels.upperBound) pixels, found \(extent)"
+    }
+    var withoutLimit = preparation
+    withoutLimit.limit = nil
+    if path == nil, withoutLimit != Preparation() {
+      return "preparation: wanted images in files with a path, found none"
+    }
+    return nil
+  }
+}

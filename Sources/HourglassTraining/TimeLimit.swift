@@ -1,0 +1,23 @@
+/// How long a session may train: numbers with the units d, h, m and s, such as `90s`, `2h` or `1h30m`.
+public struct TimeLimit: RawRepresentable, Codable, Sendable, Equatable {
+  public let rawValue: String
+  public let seconds: Double
+
+  /// Refused is what has another form, and no time at all.
+  public init?(rawValue: String) {
+    let units: [Character: Double] = ["d": 86_400, "h": 3_600, "m": 60, "s": 1]
+    var (seconds, number) = (0.0, "")
+    for letter in rawValue {
+      if letter.isASCII, letter.isNumber || letter == "." {
+        number.append(letter)
+      } else if let unit = units[letter], let count = Double(number) {
+        seconds += count * unit
+        number = ""
+      } else {
+        return nil
+      }
+    }
+    guard number.isEmpty, seconds > 0, seconds.isFinite else { return nil }
+    (self.rawValue, self.seconds) = (rawValue, seconds)
+  }
+}

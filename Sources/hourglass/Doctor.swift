@@ -1,0 +1,57 @@
+import ArgumentParser
+import HourglassTraining
+
+struct Doctor: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Shows what the machine grants, and how training would use it by default.",
+    discussion: """
+      Cores by affinity mask and control group, instruction set, OpenMP runtime, memory, and the workers and threads \
+      of each model that has a name, with reasons. Warnings end the list; the exit code is 0 all the same.
+
+      Examples:
+        hourglass doctor
+        taskset -c 0-3 hourglass doctor --json
+      """)
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func run() throws {
+    let found = try Diagnosis()
+    if json { return StandardOutput.write(EpochMetrics.json(found)) }
+    func mebibytes(_ bytes: UInt64?) -> String { bytes.map { "\(grouped(Int(clamping: $0 >> 20))) MiB" } ?? "no limit" }
+    let cores = found.cores
+    var rows = [
+      ["version", "\(found.version), built with Swift \(found.swift)"],
+      ["processor", found.processor ?? "unknown"],
+      ["cores granted", "\(cores.granted)"],
+      ["", "\(cores.online) in the machine, \(cores.affinity) by the affinity mask (taskset)"],
+      ["", "by the control group's quota: " + (cores.quota.map { decimal($0, 2) } ?? "no limit")],
+      ["instruction set", "\(found.instructionSet), \(found.instructionSetReason)"],
+      ["OpenMP", found.openMP ? "yes" : "no"],
+    ]
+    rows += found.openMPLibraries.map { ["", "\(OpenMPRuntime.name($0)): \($0)"] }
+    rows += [
+      ["memory granted", mebibytes(found.memory.granted)],
+      ["", "\(mebibytes(found.memory.physical)) in the machine"],
+      ["", "by the control group: \(mebibytes(found.memory.group))"],
+      ["", "of addresses (ulimit -v): \(mebibytes(found.memory.addressSpace))"],
+    ]
+    let variables = found.variables.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+    rows.append(["variables", variables.first ?? "none of OMP_*, KMP_*, GOMP_*, HOURGLASS_ISA"])
+    rows += variables.dropFirst().map { ["", $0] }
+    StandardOutput.write(table: rows)
+    let header = ["default of train", "batch size", "workers x threads", "memory", "why"]
+    let defaults = found.defaults.map { row in
+      [
+        row.model, "\(row.batchSize)", "\(row.workers) x \(row.threads)", mebibytes(UInt64(row.plannedBytes)),
+        row.reason,
+      ]
+    }
+    StandardOutput.write("")
+    StandardOutput.write(table: [header] + defaults, rightAligned: [1, 2, 3])
+    StandardOutput.write("")
+    if found.warnings.isEmpty { StandardOutput.write("no warnings") }
+    for warning in found.warnings { StandardOutput.write("warning: \(warning)") }
+  }
+}

@@ -1,0 +1,56 @@
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+extension Train {
+  /// The only line of `--dry-run --json`.
+  private struct Plan: Encodable {
+    var event = "plan"
+    var model: String
+    var parameters: Int
+    var samples: Int
+    var validationSamples: Int?
+    var stepsPerEpoch: Int
+    var lastStep: Int
+    var workers: Int
+    var threads: Int
+    var plannedBytes: Int
+    var run: String
+  }
+
+  /// `--dry-run`: opens the images and plans everything, as training would.
+  func showPlan(_ file: Configuration) throws {
+    let (recipe, path) = try resume ? resumed() : recipeOfNewRun(file)
+    let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
+    let parallel = division.plan(shards: plan.shards)
+    let memory = PlannedMemory(training: plan, parallel: parallel, corruption: recipe.corruption)
+    try memory.check(plan)
+    let data = try recipe.data.open(for: recipe.model, seed: recipe.seed)
+    let validation = try recipe.validation?.open(for: recipe.model, seed: recipe.seed)
+    let order = recipe.order(count: data.count)
+    let lastStep = recipe.lastStep(stepsPerEpoch: order.stepsPerEpoch)
+    if json {
+      let parameters = ModelSummary(plan).parameters
+      let line = Plan(
+        model: recipe.model.name, parameters: parameters, samples: order.visited, validationSamples: validation?.count,
+        stepsPerEpoch: order.stepsPerEpoch, lastStep: lastStep, workers: parallel.workers, threads: parallel.threads,
+        plannedBytes: memory.total, run: path)
+      return StandardOutput.write(EpochMetrics.json(line))
+    }
+    Inspect.write(plan)
+    Inspect.write(memory, plan, parallel, accumulate: recipe.accumulate)
+    StandardOutput.write("")
+    StandardOutput.write(
+      table: [
+        ["images", "\(grouped(order.visited)) of \(grouped(data.count)), \(data.source)"],
+        ["validation", validation.map { "\(grouped($0.count)), \($0.source)" } ?? "none"],
+        ["steps", "\(grouped(order.stepsPerEpoch)) an epoch, \(grouped(lastStep)) in all"],
+        ["run", "\(path), not written: --dry-run"],
+      ])
+  }
+
+  private func resumed() throws -> (recipe: Recipe, path: String) {
+    let (run, _, extended) = try recipesOfRun()
+    return (extended, run.path)
+  }
+}

@@ -1,0 +1,48 @@
+import HourglassData
+import HourglassModels
+import TestSupport
+import Testing
+
+@testable import HourglassTraining
+
+/// What is said of a variational model whose code nobody uses.
+@Suite struct CollapseTests {
+  @Test(
+    arguments: [
+      // active units, steps done of 4 an epoch, warm-up -> whether it is warned
+      (0, 4, nil, true), (1, 4, nil, true), (2, 4, nil, false), (nil, 4, nil, false), (0, 4, .epochs(2), false),
+      (0, 8, .epochs(2), true),
+    ] as [(Int?, Int, Span?, Bool)])
+  func fewActiveUnitsAreWarnedOfOnceBetaHasRisen(_ active: Int?, _ step: Int, _ warmup: Span?, _ warns: Bool) {
+    var recipe = Recipe(model: TinyModels.variational)
+    recipe.betaWarmup = warmup
+    let row = EpochMetrics(
+      epoch: step / 4, step: step, loss: 1, reconstruction: 1, kl: 0, reconstructionPerPixel: 1, activeUnits: active,
+      samplesPerSecond: 1, seconds: 1)
+    let warning = PosteriorCollapse.warning(after: row, units: 20, recipe: recipe, stepsPerEpoch: 4)
+    #expect((warning != nil) == warns)
+    if let warning {
+      #expect(warning.contains("of 20") && warning.contains("--beta") && warning.contains("epoch \(step / 4)"))
+      #expect(warning.contains("--beta-warmup") == (warmup == nil))
+    }
+  }
+
+  /// A weight of the divergence that leaves nothing else to learn, and none at all.
+  @Test func anEpochCountsTheActiveUnitsOfTheValidation() throws {
+    let model = TinyModels.variational
+    let data = try TestImages.waves(batchSizes: [40], shape: model.input)
+    for (beta, isCollapsed) in [(Float(1000), true), (0, false)] {
+      var recipe = Recipe(model: model, batchSize: 8, optimizer: Optimizer(learningRate: 0.01), beta: beta, epochs: 30)
+      recipe.validation = DataSource()
+      let one = ParallelPlan(workers: 1, threads: 1)
+      let trainer = try Trainer(recipe, parallel: one, data: data, validation: data)
+      _ = try trainer.run()
+      let row = try #require(trainer.metrics.epochs.last)
+      let evaluation = try Evaluator(
+        Inference(model: model, parallel: one, parameters: trainer.training.parameters), beta: beta, seed: recipe.seed
+      ).evaluate(data)
+      #expect(row.activeUnits == evaluation.activeUnits)
+      #expect((trainer.collapseWarning(after: row) != nil) == isCollapsed, "\(row)")
+    }
+  }
+}

@@ -1,0 +1,37 @@
+import Foundation
+import HourglassTraining
+import Testing
+
+/// What `doctor` says of a machine that a test has narrowed.
+@Suite struct DoctorTests {
+  @Test func jsonAndTextTellWhatTheProcessWasGranted() throws {
+    try Program.inTemporaryFolder { program in
+      // One core, two gigabytes of addresses, threads by the environment.
+      let narrow = "ulimit -v 2097152; OMP_NUM_THREADS=1 HOURGLASS_ISA=vax exec taskset -c \"$1\" \"$0\" doctor $2"
+      let core = try #require(Self.allowedCore())
+      func doctor(_ flag: String) throws -> Program.Result {
+        try program.start(["-c", narrow, Program.executable, core, flag], executable: "/bin/sh").finish()
+      }
+      let result = try doctor("--json")
+      #expect(result.status == Status.done.rawValue, "\(result.errors)")
+      let found = try JSONDecoder().decode(Diagnosis.self, from: Data(result.output.utf8))
+      #expect(found.cores.affinity == 1 && found.cores.granted == 1 && found.memory.addressSpace == 2 << 30)
+      #expect(found.variables["OMP_NUM_THREADS"] == "1" && found.openMPLibraries.count == (found.openMP ? 1 : 0))
+      #expect(found.defaults.allSatisfy { $0.workers == 1 && $0.threads == 1 })
+      #expect(found.warnings.contains { $0.contains("HOURGLASS_ISA") && $0.contains("vax") })
+      let text = try doctor("")
+      #expect(text.status == Status.done.rawValue && text.errors.isEmpty)
+      for part in ["cores granted", "2,048 MiB", "OMP_NUM_THREADS=1", "conv-vae-64", "1 x 1", "warning: HOURGLASS_ISA"]
+      {
+        #expect(text.output.contains(part), "\(part): \(text.output)")
+      }
+    }
+  }
+
+  /// The first core that this process may use.
+  private static func allowedCore() -> String? {
+    let lines = ((try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? "").split(separator: "\n")
+    let list = lines.first { $0.hasPrefix("Cpus_allowed_list:") }?.split(separator: "\t").last
+    return list?.prefix { $0.isNumber }.description
+  }
+}
