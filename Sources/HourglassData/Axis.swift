@@ -62,7 +62,7 @@ package struct Axis {
   }
 
   /// The least of 1, 2, 5, 10 times a power of ten that is not below `value`.
-  static func roundStep(_ value: Double) -> Double {
+  package static func roundStep(_ value: Double) -> Double {
     let power = pow(10, floor(log10(value)))
     return power * ([1, 2, 5].first { $0 * power >= value * (1 - 1e-9) } ?? 10)
   }

@@ -17,7 +17,8 @@ struct Hourglass: ParsableCommand {
       """,
     version: versionText,
     subcommands: [
-      Train.self, Evaluate.self, Reconstruct.self, Encode.self, Decode.self, Sample.self, Inspect.self, Models.self,
+      Train.self, Evaluate.self, Report.self, Reconstruct.self, Encode.self, Decode.self, Sample.self, Inspect.self,
+      Models.self,
       Verify.self, DataCommand.self, Version.self,
     ])
 

@@ -145,7 +145,7 @@ struct Train: ParsableCommand {
       rows.append(["loss", decimal(last.loss) + validation])
     }
     rows += [["weights", report.weightsHash], ["run", run.path]]
-    if end == .finished { rows.append(["pictures", run.file("pictures")]) }
+    if end == .finished { rows += [["pictures", run.file("pictures")], ["report", run.report]] }
     if end == .interrupted { rows.append(["go on with", "hourglass train --run \(run.path) --resume"]) }
     StandardOutput.write(table: rows)
   }
