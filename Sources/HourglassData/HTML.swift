@@ -46,7 +46,7 @@ package enum HTML {
   /// How the columns of a table stand behind the first, which is at the left.
   package enum TableStyle: String {
     /// At the right.
-    case figures
+    case numbers
     /// At the left.
     case facts
     /// At the right but for the last, which is text.
@@ -55,7 +55,7 @@ package enum HTML {
 
   /// Rows under titles, where there are any. What stands in parentheses behind a figure goes to a line of its own where
   /// the column is narrow.
-  package static func table(_ titles: [String] = [], _ rows: [[String]], style: TableStyle = .figures) -> String {
+  package static func table(_ titles: [String] = [], _ rows: [[String]], style: TableStyle = .numbers) -> String {
     func row(_ cells: [String], _ tag: String) -> String {
       "<tr>\(cells.map { "<\(tag)>\(style == .facts ? SVG.escaped($0) : cell($0))</\(tag)>" }.joined())</tr>"
     }

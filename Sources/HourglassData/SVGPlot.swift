@@ -47,6 +47,8 @@ public struct SVGPlot: Sendable {
   public var series: [Series]
   public var xScale = Scale.linear
   public var yScale = Scale.linear
+  /// Between ticks of a linear horizontal axis at least; 1 for what is counted.
+  public var leastXStep = 0.0
   /// Values that the vertical axis reaches in any case.
   public var yReaches: [Double] = []
 
@@ -96,7 +98,7 @@ public struct SVGPlot: Sendable {
     let ys = points.map(\.1) + yReaches + ends.filter { isDrawable($0, yScale) }
     return (
       xScale == .linear
-        ? Axis(xs, from: Self.left, to: Self.right, ticks: 8, widened: false)
+        ? Axis(xs, from: Self.left, to: Self.right, ticks: 8, leastStep: leastXStep, widened: false)
         : Axis(doublings: xs, from: Self.left, to: Self.right, widened: false),
       yScale == .linear
         ? Axis(ys, from: Self.bottom, to: top, ticks: 6, widened: true)
@@ -118,7 +120,7 @@ public struct SVGPlot: Sendable {
       let marks = points.filter(holds).map { point in
         SVG.mark(color / SVG.colors, x: xAxis.place(point.x), y: yAxis.place(point.y), isSmall: true)
       }
-      return ["<g class=\"dots f\(color % SVG.colors)\">"] + marks + ["</g>"]
+      return marks.isEmpty ? [] : ["<g class=\"dots f\(color % SVG.colors)\">"] + marks + ["</g>"]
     case .bars(let width):
       let bars = points.filter(holds).map { point in
         let (from, to) = (xAxis.place(point.x - width / 2), xAxis.place(point.x + width / 2))

@@ -118,7 +118,9 @@ public struct Pictures {
       series.append(SVGPlot.Series(name: "validation", x: x, y: epochs.map { $0.validationLoss ?? .nan }))
     }
     let unit = model.likelihood == .bernoulli ? "nats per image" : "squared error per image"
-    return SVGPlot(title: "\(model.name): loss", xLabel: "epoch", yLabel: unit, series: series).svg()
+    var plot = SVGPlot(title: "\(model.name): loss", xLabel: "epoch", yLabel: unit, series: series)
+    plot.leastXStep = 1
+    return plot.svg()
   }
 
   private static func pieces<T>(_ list: [T], _ length: Int) -> [[T]] {

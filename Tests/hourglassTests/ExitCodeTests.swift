@@ -59,6 +59,8 @@ import Testing
     Case("train --model tiny.json --data images.npy --limit 0", .wrongUsage, "--limit", "0"),
     Case("train --model tiny.json --corrupt mask:2", .wrongUsage, "--corrupt", "mask:2"),
     Case("train --model tiny.json --augment turn", .wrongUsage, "--augment", "turn"),
+    Case("report", .wrongUsage, "--run"),
+    Case("report --run taken --output page.pdf", .wrongUsage, "--output", ".html", "page.pdf"),
     Case("data images.npy --export a.png", .wrongUsage, "--export", ".npy"),
   ]
 
@@ -82,6 +84,9 @@ import Testing
     Case("evaluate --run missing", .badData, "missing", "run"),
     Case("evaluate --run taken --from best", .badData, "best.safetensors"),
     Case("evaluate --run taken --data missing", .badData, "missing"),
+    Case("report --run missing", .badData, "missing", "run"),
+    Case("report --run taken --from best", .badData, "best.safetensors"),
+    Case("report --run taken --data missing", .badData, "missing", "nothing there"),
     Case("decode --run taken --input images.npy --output a.npy", .badData, "images.npy", "(N, 3)", "(20, 8, 8)"),
   ]
 
@@ -137,7 +142,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "train", "evaluate", "reconstruct", "encode", "decode", "sample", "inspect", "models", "verify", "data",
+    "", "train", "evaluate", "report", "reconstruct", "encode", "decode", "sample", "inspect", "models", "verify",
+    "data",
     "version",
   ])
   func helpShowsAnExample(_ command: String) throws {

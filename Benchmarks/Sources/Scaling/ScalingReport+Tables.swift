@@ -17,7 +17,7 @@ struct ReportTable {
     return ([titles, rule] + rows).map { "| \($0.joined(separator: " | ")) |" }.joined(separator: "\n")
   }
 
-  func html(_ style: HTML.TableStyle = .figures) -> String { HTML.table(titles, rows, style: style) }
+  func html(_ style: HTML.TableStyle = .numbers) -> String { HTML.table(titles, rows, style: style) }
 }
 
 extension ScalingReport {

@@ -57,12 +57,13 @@ extension RunReport {
           color: color)
       ]
     }
-    let plot = SVGPlot(
+    var plot = SVGPlot(
       title: isVariational ? "KL of each latent unit" : "Variance of each unit of the code",
       xLabel: "rank of the unit", yLabel: isVariational ? "nats per image" : "variance",
       series: isVariational
         ? series("active", color: 0) { isActive[$0] } + series("inactive", color: 5) { !isActive[$0] }
         : series("units", color: 0) { _ in true })
+    plot.leastXStep = 1
     let active = isActive.count { $0 }
     let caption =
       isVariational

@@ -60,25 +60,29 @@ extension RunReport {
     ]
     if recipe.model.isVariational {
       let x = epochs.map { Double($0.epoch) }
-      let plot = SVGPlot(
+      var plot = SVGPlot(
         title: "\(recipe.model.name): parts of the loss", xLabel: "epoch", yLabel: "per image",
         series: [
           .init(name: "reconstruction", x: x, y: epochs.map(\.reconstruction)),
           .init(name: "KL in nats", x: x, y: epochs.map(\.kl)),
         ])
+      plot.leastXStep = 1
       figures.append(
         HTML.figure(svg: plot.svg(), caption: "The loss is the reconstruction and \(recipe.beta) times the KL."))
     }
     let best = epochs.min { ($0.validationLoss ?? $0.loss) < ($1.validationLoss ?? $1.loss) } ?? last
-    let rows = [("first", first), ("best", best), ("last", last)].map { name, row in
-      [name, "\(row.epoch)", grouped(row.step)]
-        + [row.loss, row.reconstruction, row.kl, row.validationLoss, row.validationMSE].map {
-          $0.map { significant($0) } ?? ""
-        } + [grouped(Int(row.samplesPerSecond))]
-    }
-    let titles = [
-      "", "epoch", "steps", "loss", "reconstruction", "KL", "validation loss", "validation MSE", "samples/s",
+    let columns: [(title: String, value: (EpochMetrics) -> Double?)] = [
+      ("loss", { $0.loss }), ("reconstruction", { $0.reconstruction }), ("KL", { $0.kl }),
+      ("validation loss", { $0.validationLoss }), ("validation MSE", { $0.validationMSE }),
     ]
+    let known = columns.filter { column in
+      column.title == "KL" ? recipe.model.isVariational : epochs.contains { column.value($0) != nil }
+    }
+    let rows = [("first", first), ("best", best), ("last", last)].map { name, row in
+      [name, "\(row.epoch)", grouped(row.step)] + known.map { $0.value(row).map(significant) ?? "" }
+        + [grouped(Int(row.samplesPerSecond))]
+    }
+    let titles = ["", "epoch", "steps"] + known.map(\.title) + ["samples/s"]
     return [HTML.figures(figures), HTML.table(titles, rows)]
   }
 
