@@ -30,8 +30,11 @@ public final class Inference {
     let plan = try ExecutionPlan(model, batchSize: Self.batchSize)
     try PlannedMemory(inference: plan, parallel: parallel).check(plan)
     let shared = SharedMemory(plan: plan, parameters: parameters ?? FloatBuffer(count: plan.parameterCount))
-    let replicas = (0..<parallel.workers).map { _ in
-      Replica(plan: plan, shared: shared, groupSamples: plan.samplesPerShard, parallel: parallel)
+    let cores = WorkerCores(parallel)
+    let replicas = (0..<parallel.workers).map { worker in
+      Replica(
+        plan: plan, shared: shared, groupSamples: plan.samplesPerShard, parallel: parallel, worker: worker,
+        cores: cores)
     }
     // A latent that is a distribution is twice as long as its code.
     let widest = max(model.input.count, 2 * plan.boundaries[plan.codeBoundary].shape.count)
@@ -44,11 +47,11 @@ public final class Inference {
     self.current = current
 
     let counter = counter
-    team = WorkerTeam(parallel) { worker, phase in
+    team = WorkerTeam(workers: parallel.workers) { worker, phase in
       let request = current.pointer[0]
       let replica = replicas[worker]
       if phase == Phase.start {
-        replica.start(worker: worker)
+        replica.start()
         shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
         return
       }

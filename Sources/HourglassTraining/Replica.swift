@@ -42,6 +42,9 @@ struct Replica: Sendable {
   /// Samples that the group memory holds.
   let groupSamples: Int
   let parallel: ParallelPlan
+  /// The worker that owns this replica, and what keeps it on a core of its own.
+  let worker: Int
+  let cores: WorkerCores
   var threads: Int { parallel.threads }
 
   private let group: FloatBuffer
@@ -52,10 +55,12 @@ struct Replica: Sendable {
   private let distortion: Distortion?
 
   init(
-    plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, parallel: ParallelPlan,
+    plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, parallel: ParallelPlan, worker: Int,
+    cores: WorkerCores,
     augmentation: Augmentation? = nil, corruption: Corruption? = nil
   ) {
     (self.plan, self.shared, self.groupSamples, self.parallel) = (plan, shared, groupSamples, parallel)
+    (self.worker, self.cores) = (worker, cores)
     group = FloatBuffer(unwritten: plan.groupFloats * groupSamples)
     chunk = FloatBuffer(unwritten: plan.chunkFloats * plan.samplesPerChunk)
     prepared = FloatBuffer(unwritten: plan.preparedFloats)
@@ -76,7 +81,7 @@ struct Replica: Sendable {
 
   /// To be called once by the worker that owns this replica: founds its OpenMP team, so that no step allocates, and
   /// writes the replica's memory first, so that it lies near the worker.
-  func start(worker: Int) {
+  func start() {
     parallel.foundTeam(worker: worker)
     for arena in arenas { arena.clear() }
   }
@@ -172,12 +177,14 @@ struct Replica: Sendable {
 
   /// Chunks that never cross a shard's border, or the group in one piece.
   private func forEachPiece(of segment: Range<Int>, samples: Range<Int>, _ body: (Range<Int>) -> Void) {
+    cores.keepApart(worker)
     guard plan.layers[segment.lowerBound].granularity == .chunk else { return body(samples) }
     var first = samples.lowerBound
     while first < samples.upperBound {
       let shardEnd = (first / plan.samplesPerShard + 1) * plan.samplesPerShard
       let end = min(first + plan.samplesPerChunk, shardEnd, samples.upperBound)
       body(first..<end)
+      cores.keepApart(worker)
       first = end
     }
   }

@@ -103,10 +103,11 @@ public final class TrainingStep {
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
     let turn = Self.shardsPerTurn(plan: plan, workers: parallel.workers)
-    let replicas = (0..<parallel.workers).map { _ in
+    let cores = WorkerCores(parallel)
+    let replicas = (0..<parallel.workers).map { worker in
       Replica(
         plan: plan, shared: shared, groupSamples: turn * plan.samplesPerShard, parallel: parallel,
-        augmentation: augmentation, corruption: corruption)
+        worker: worker, cores: cores, augmentation: augmentation, corruption: corruption)
     }
     let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer)
     let current = AlignedBuffer<Current>(count: 1)
@@ -119,12 +120,12 @@ public final class TrainingStep {
     let (counters, failures) = (counters, failures)
     let clips = clipNorm != nil
     let smallestTurn = min(turn, max(1, Self.leastSamplesPerGroup / plan.samplesPerShard))
-    team = WorkerTeam(parallel) { worker, phase in
+    team = WorkerTeam(workers: parallel.workers) { worker, phase in
       let replica = replicas[worker]
       let now = current.pointer[0]
       switch phase {
       case Phase.start:
-        replica.start(worker: worker)
+        replica.start()
         shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
         reducer.clear(shareOf: worker, workers: parallel.workers)
       case Phase.shards:
@@ -154,6 +155,7 @@ public final class TrainingStep {
       default:
         var times = clocks.pointer[worker]
         var start = DispatchTime.now().uptimeNanoseconds
+        cores.keepApart(worker)
         while let slice = counters[1].take(below: reducer.slices.count)?.lowerBound {
           if phase != Phase.updates {
             reducer.sum(

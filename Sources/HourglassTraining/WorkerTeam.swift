@@ -8,16 +8,13 @@ import Synchronization
 /// The caller is worker 0. The others sleep on a Dispatch semaphore between phases, each on a thread of its own, so
 /// that an OpenMP team founded inside a worker stays with it (GCD's own threads change from call to call). A phase
 /// costs two semaphore operations for each other worker, takes no lock and allocates nothing.
-///
-/// Where another process keeps a core busy, Linux lets two workers share the other core and leaves it at that: each
-/// has half a core, as has the process. So a worker that wakes on the core of another one moves to a core without any.
 final class WorkerTeam {
   private let shared: Shared
 
   /// - Parameter body: called as body(worker, phase) on every worker, at the same time.
-  init(_ parallel: ParallelPlan, body: @escaping @Sendable (_ worker: Int, _ phase: Int) -> Void) {
-    shared = Shared(parallel, body: body)
-    for worker in 1..<parallel.workers {
+  init(workers: Int, body: @escaping @Sendable (_ worker: Int, _ phase: Int) -> Void) {
+    shared = Shared(workers: workers, body: body)
+    for worker in 1..<max(1, workers) {
       let thread = Thread { [shared] in
         // Foundation's `name` does not reach the system.
         thread_name("hourglass-\(worker)")
@@ -34,67 +31,36 @@ final class WorkerTeam {
   func run(phase: Int) {
     shared.start(phase: phase)
     shared.body(0, phase)
-    for _ in shared.members.dropFirst() { shared.finished.wait() }
+    for _ in shared.wake.dropFirst() { shared.finished.wait() }
   }
 
   private final class Shared: Sendable {
     static let end = -1
 
-    struct Member {
-      let wake = DispatchSemaphore(value: 0)
-      /// Where it was last seen running.
-      let core = Core()
-    }
-
-    final class Core: Sendable {
-      let number = Atomic<Int>(-1)
-    }
-
-    let members: [Member]
-    /// What they keep apart on; none where that is left to the system.
-    let cores: [Int]
     let body: @Sendable (Int, Int) -> Void
+    /// Of each worker; the caller needs none.
+    let wake: [DispatchSemaphore]
     let finished = DispatchSemaphore(value: 0)
     let phase = Atomic<Int>(0)
 
-    init(_ parallel: ParallelPlan, body: @escaping @Sendable (Int, Int) -> Void) {
+    init(workers: Int, body: @escaping @Sendable (Int, Int) -> Void) {
       self.body = body
-      members = (0..<parallel.workers).map { _ in Member() }
-      // Threads of a worker run on cores that are not known here.
-      let isFree = parallel.binding == .none && parallel.threads == 1
-      cores = isFree && parallel.workers <= GrantedCores.allowed.count ? GrantedCores.allowed : []
+      wake = (0..<workers).map { _ in DispatchSemaphore(value: 0) }
     }
 
     func start(phase: Int) {
-      keepApart(0)
       self.phase.store(phase, ordering: .releasing)
-      for member in members.dropFirst() { member.wake.signal() }
+      for semaphore in wake.dropFirst() { semaphore.signal() }
     }
 
     func serve(_ worker: Int) {
       while true {
-        members[worker].wake.wait()
+        wake[worker].wait()
         let phase = self.phase.load(ordering: .acquiring)
         if phase == Self.end { return }
-        keepApart(worker)
         body(worker, phase)
         finished.signal()
       }
-    }
-
-    /// Moves the calling worker away from a core where one before it runs.
-    func keepApart(_ worker: Int) {
-      if cores.isEmpty { return }
-      var core = Int(affinity_core())
-      if isTaken(core, upTo: worker), let free = cores.first(where: { !isTaken($0, upTo: members.count) }) {
-        affinity_move(free)
-        core = free
-      }
-      members[worker].core.number.store(core, ordering: .relaxed)
-    }
-
-    private func isTaken(_ core: Int, upTo end: Int) -> Bool {
-      members[..<end].contains { $0.core.number.load(ordering: .relaxed) == core }
     }
   }
 }

@@ -26,8 +26,9 @@ struct FirstTouchTests {
           shared.clear(shareOf: worker, workers: 3, plan: plan)
           reducer.clear(shareOf: worker, workers: 3)
         }
-        let replica = Replica(plan: plan, shared: shared, groupSamples: 4, parallel: parallel)
-        replica.start(worker: 1)
+        let replica = Replica(
+          plan: plan, shared: shared, groupSamples: 4, parallel: parallel, worker: 1, cores: WorkerCores(parallel))
+        replica.start()
         let buffers =
           replica.arenas + reducer.moments
           + [shared.parameters, shared.batch, shared.losses, shared.divergences]
