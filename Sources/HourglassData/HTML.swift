@@ -1,7 +1,7 @@
 import Foundation
 
-/// What every page is made of: HTML that is XML as well, without scripts and without other files, for screen, dark screen
-/// and paper.
+/// What every page is made of: HTML that is XML as well, without scripts and without other files, for screen, dark
+/// screen and paper.
 package enum HTML {
   /// - Parameter facts: a line below the title.
   package static func page(title: String, facts: String, summary: String, sections: [String]) -> String {

@@ -82,7 +82,8 @@ package enum SVG {
       .page { fill: #ffffff; } .grid { stroke: #d8dee4; } .axis { stroke: #7d8590; }
       .roof { stroke: #57606a; stroke-width: 1.5; } .bar { stroke-width: 1.5; } .dashed { stroke-dasharray: 7 5; }
       .dots { fill-opacity: 0.55; }
-      .label { font-size: 13px; font-weight: 700; text-anchor: middle; paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
+      .label { font-size: 13px; font-weight: 700; text-anchor: middle; }
+      .label { paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
       .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
       \(palette(light))
       @media screen and (prefers-color-scheme: dark) {
