@@ -11,7 +11,7 @@ extension RunReport {
     return HTML.page(
       title: "\(name): \(model.name)",
       facts: "A \(kind) for images of \(model.input) with a code of "
-        + "\(plan.boundaries[plan.codeBoundary].shape), \(grouped(plan.parameterCount)) parameters",
+        + "\(plan.boundaries[plan.codeBoundary].shape), \(grouped(ModelSummary(plan).parameters)) parameters",
       summary: summary.joined(separator: " "),
       sections: [
         HTML.section("Learning", learning), HTML.section("Reconstructions", reconstructions),
