@@ -19,6 +19,7 @@ SCALING ?=
 # Folder with include and lib of oneDNN, for `bench kernels --peer onednn`.
 DNNL_ROOT ?= /usr
 
+LIBRARY = $(MAKE) -f Sources/HourglassKernels/library/Makefile
 PROGRAM = .build/release/hourglass
 SWIFT_SOURCES = Package.swift Sources Tests Benchmarks
 C_SOURCES = $(shell git ls-files '*.c' '*.h')
@@ -36,6 +37,7 @@ demo: build ## train a small VAE on the built-in images, evaluate it and say whe
 
 test: setup ## all tests; FILTER=Name for some
 	swift test $(if $(FILTER),--filter '$(FILTER)')
+	$(if $(FILTER),,Scripts/check-examples)
 	$(if $(FILTER),,HOURGLASS_ISA=baseline swift test --skip-build --filter KernelTests)
 
 # With Swift's libraries inside, the program starts twice as fast and runs on machines without a toolchain. The linker of
@@ -47,6 +49,8 @@ check: setup ## the laws of the design, layout of the sources, warnings of gcc a
 	@Scripts/setup check
 	Scripts/check-laws
 	Scripts/check-kernels
+	Scripts/check-library
+	Scripts/fuzz
 	swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
 	@clang-format --dry-run -Werror $(C_SOURCES)
 	swift test --scratch-path .build/check -c release -Xswiftc -enable-testing --filter AllocationTests
@@ -59,7 +63,7 @@ format: setup ## lay the sources out as `check` wants them
 bench: build ## limits, kernels and steps in turn with PyTorch, ten minutes; BENCH="..." for one measurement
 	$(if $(BENCH),.build/release/bench $(BENCH),Benchmarks/report)
 
-scaling: build ## how steps scale with cores, six minutes on 2 cores, into scaling/; SCALING="..." for one study
+scaling: build ## how steps scale with cores, five minutes on 2 cores, into scaling/; SCALING="..." for one study
 	.build/release/bench scaling --output scaling $(or $(SCALING),--model all)
 	$(if $(SCALING),,.build/release/bench scaling --output scaling --model conv-vae-28 --mode weak)
 
@@ -76,16 +80,31 @@ bench-compare: build ## show which kernels got slower than saved for this proces
 sanitize: setup ## all tests under the thread, address and undefined-behaviour sanitizers; FILTER=Name for some
 	Scripts/sanitize $(if $(FILTER),--filter '$(FILTER)')
 
+fuzz: setup ## kernels on arbitrary arguments (SECONDS=600) and readers on altered files (a twentieth, each), under sanitizers
+	Scripts/fuzz $(or $(SECONDS),600)
+	Scripts/fuzz-readers $$(( ($(or $(SECONDS),600) + 19) / 20 ))
+
 stress: setup ## kill a run twenty times at random moments and resume it with other divisions, ROUNDS=20 times
 	HOURGLASS_STRESS=$(ROUNDS) swift test --filter StressTests
 
-install: | $(PROGRAM) ## program and C header into PREFIX (/usr/local), below DESTDIR
-	install -D -m 755 $(PROGRAM) '$(DESTDIR)$(PREFIX)/bin/hourglass'
-	install -D -m 644 Sources/HourglassKernels/include/hourglass_kernels.h '$(DESTDIR)$(PREFIX)/include/hourglass_kernels.h'
+library: ## the kernels as a C library, in .build/library; CC=clang, OPENMP=0; needs no Swift
+	$(LIBRARY) library
 
-# Builds only where nothing was built, so that `sudo make install` needs no toolchain.
-$(PROGRAM):
-	$(MAKE) build
+amalgamate: ## the C library as one header to paste: .build/amalgamated/hourglass_kernels.h
+	@mkdir -p .build/amalgamated
+	Scripts/amalgamate .build/amalgamated/hourglass_kernels.h
+
+install: ## C library into PREFIX (/usr/local), below DESTDIR; the program too where there is Swift
+	$(LIBRARY) install
+	@if [ -x $(PROGRAM) ] || { [ -z "$$(Scripts/require-swift)" ] && $(MAKE) build; }; then \
+	  install -D -m 755 $(PROGRAM) '$(DESTDIR)$(PREFIX)/bin/hourglass'; \
+	else \
+	  echo "install: the C library alone; the program needs a build that works (make build)" >&2; \
+	fi
+
+uninstall: ## remove all that `make install` put into PREFIX
+	$(LIBRARY) uninstall
+	rm -f '$(DESTDIR)$(PREFIX)/bin/hourglass'
 
 clean: ## remove everything that was built; runs stay
 	rm -rf .build
@@ -94,4 +113,5 @@ setup:
 	$(if $(NO_SWIFT),$(error $(NO_SWIFT)))
 	@Scripts/setup
 
-.PHONY: help demo test build check format bench scaling bench-baseline bench-compare sanitize stress install clean setup
+.PHONY: help demo test build check format bench scaling bench-baseline bench-compare sanitize stress fuzz library \
+  amalgamate install uninstall clean setup

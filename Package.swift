@@ -30,6 +30,7 @@ let package = Package(
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(
       name: "HourglassKernels",
+      exclude: ["library"],
       cSettings: [
         .unsafeFlags(kernelFlags),
         .unsafeFlags(["-fopenmp"], .when(traits: ["OpenMP"])),

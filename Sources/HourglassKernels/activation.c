@@ -1,3 +1,4 @@
+#include "check.h"
 #include "isa.h"
 
 typedef struct activation_job {
@@ -19,10 +20,15 @@ static void forward_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) 
   hg_kernels_in_use()->activation_forward(job->activation, last - first, job->input + first, job->output + first);
 }
 
-void hg_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y,
-                           const hg_parallel *parallel) {
+const char *hg_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y,
+                                  const hg_parallel *parallel) {
+  HG_CHECK(hg_check_activation(activation));
+  HG_CHECK(hg_check_count(1, count));
+  HG_CHECK(hg_check_arrays((x && y) || count == 0));
+  HG_CHECK(hg_parallel_check(parallel));
   const activation_job job = {.activation = activation, .count = count, .input = x, .output = y};
   hg_run(forward_part, &job, parallel);
+  return NULL;
 }
 
 static void backward_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
@@ -32,8 +38,13 @@ static void backward_part(const void *argument, ptrdiff_t part, ptrdiff_t parts)
                                            job->output + first);
 }
 
-void hg_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy, float *dx,
-                            const hg_parallel *parallel) {
+const char *hg_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
+                                   float *dx, const hg_parallel *parallel) {
+  HG_CHECK(hg_check_activation(activation));
+  HG_CHECK(hg_check_count(1, count));
+  HG_CHECK(hg_check_arrays((y && dy && dx) || count == 0));
+  HG_CHECK(hg_parallel_check(parallel));
   const activation_job job = {.activation = activation, .count = count, .input = y, .dy = dy, .output = dx};
   hg_run(backward_part, &job, parallel);
+  return NULL;
 }

@@ -1,4 +1,5 @@
 /* Convolution and transposed convolution: what each call needs prepared and which form of the kernel it runs. */
+#include "check.h"
 #include "isa.h"
 
 #include <string.h>
@@ -16,31 +17,30 @@ enum { HALO_CHANNELS = 8 };
 /* Floats of both images of a run of samples of the filter form, which should stay in the second-level cache. */
 enum { FILTER_RUN = 256 * 1024 };
 
-static const double LIMIT = 0x1p40;
-
 const char *hg_conv2d_check(const hg_geometry2d *g) {
   if (!g) return "the geometry is NULL";
   if (g->size != sizeof *g) return "geometry.size is not sizeof(hg_geometry2d)";
   if (g->samples < 0) return "the number of samples is negative";
-  if ((double)g->samples >= LIMIT) return "there are 2^40 samples or more";
-  const struct {
-    ptrdiff_t extent;
-    const char *small, *large;
-  } extents[] = {
-      {g->large_height, "the height of the large image is below 1", "the height of the large image exceeds 2^31"},
-      {g->large_width, "the width of the large image is below 1", "the width of the large image exceeds 2^31"},
-      {g->large_channels, "the large image has no channels", "the channels of the large image exceed 2^31"},
-      {g->small_height, "the height of the small image is below 1", "the height of the small image exceeds 2^31"},
-      {g->small_width, "the width of the small image is below 1", "the width of the small image exceeds 2^31"},
-      {g->small_channels, "the small image has no channels", "the channels of the small image exceed 2^31"},
-      {g->filter_height, "the height of the filter is below 1", "the height of the filter exceeds 2^31"},
-      {g->filter_width, "the width of the filter is below 1", "the width of the filter exceeds 2^31"},
-      {g->stride_vertical, "the vertical stride is below 1", "the vertical stride exceeds 2^31"},
-      {g->stride_horizontal, "the horizontal stride is below 1", "the horizontal stride exceeds 2^31"},
+  if ((double)g->samples >= HG_MOST_ELEMENTS) return "there are 2^40 samples or more";
+  const ptrdiff_t extents[] = {
+      g->large_height,   g->large_width,   g->large_channels, g->small_height,    g->small_width,
+      g->small_channels, g->filter_height, g->filter_width,   g->stride_vertical, g->stride_horizontal,
+  };
+  static const char *const sentences[][2] = {
+      {"the height of the large image is below 1", "the height of the large image exceeds 2^31"},
+      {"the width of the large image is below 1", "the width of the large image exceeds 2^31"},
+      {"the large image has no channels", "the channels of the large image exceed 2^31"},
+      {"the height of the small image is below 1", "the height of the small image exceeds 2^31"},
+      {"the width of the small image is below 1", "the width of the small image exceeds 2^31"},
+      {"the small image has no channels", "the channels of the small image exceed 2^31"},
+      {"the height of the filter is below 1", "the height of the filter exceeds 2^31"},
+      {"the width of the filter is below 1", "the width of the filter exceeds 2^31"},
+      {"the vertical stride is below 1", "the vertical stride exceeds 2^31"},
+      {"the horizontal stride is below 1", "the horizontal stride exceeds 2^31"},
   };
   for (size_t i = 0; i < sizeof extents / sizeof extents[0]; i++) {
-    if (extents[i].extent < 1) return extents[i].small;
-    if (extents[i].extent > (ptrdiff_t)1 << 31) return extents[i].large;
+    if (extents[i] < 1) return sentences[i][0];
+    if (extents[i] > (ptrdiff_t)1 << 31) return sentences[i][1];
   }
   if (g->pad_top < 0 || g->pad_left < 0) return "the padding is negative";
   if (g->pad_top >= g->filter_height) return "the padding at the top is not below the filter's height";
@@ -50,32 +50,42 @@ const char *hg_conv2d_check(const hg_geometry2d *g) {
                K = (double)g->small_channels;
   const double taps = (double)g->filter_height * (double)g->filter_width;
   const double positions = (double)g->small_height * (double)g->small_width;
-  if (N * (double)g->large_height * (double)g->large_width * C >= LIMIT)
+  if (N * (double)g->large_height * (double)g->large_width * C >= HG_MOST_ELEMENTS)
     return "the large images have 2^40 elements or more";
-  if (N * positions * K >= LIMIT) return "the small images have 2^40 elements or more";
-  if (taps * (C + 15) * (K + 15) >= LIMIT) return "the filter has 2^40 elements or more";
+  if (N * positions * K >= HG_MOST_ELEMENTS) return "the small images have 2^40 elements or more";
+  if (taps * (C + 15) * (K + 15) >= HG_MOST_ELEMENTS) return "the filter has 2^40 elements or more";
   if (((double)g->large_height + 2 * (double)g->filter_height) *
           ((double)g->large_width + 2 * (double)g->filter_width) * C >=
-      LIMIT)
+      HG_MOST_ELEMENTS)
     return "the large image with its padding has 2^40 elements or more";
   /* A filter is at most widened to a stride or the image, whichever is less. */
   if (in_strips(g)) {
     const double wide = (double)g->filter_width + (double)hg_min(g->stride_horizontal, g->large_width + g->pad_left);
     const double products = (double)g->filter_height * wide * C + 15, rows = (double)g->small_height + 4;
-    if (rows * ((double)g->small_width + 2 * wide) * products >= LIMIT)
+    if (rows * ((double)g->small_width + 2 * wide) * products >= HG_MOST_ELEMENTS)
       return "the products of the small image with all taps are 2^40 or more";
-    if (products * (K + 15) >= LIMIT) return "the filter has 2^40 elements or more";
+    if (products * (K + 15) >= HG_MOST_ELEMENTS) return "the filter has 2^40 elements or more";
   }
   return NULL;
+}
+
+/* What every call asks. `arrays`: whether those are there that it needs as soon as there are samples. */
+static const char *check(const hg_geometry2d *g, hg_activation activation, bool arrays, const hg_parallel *parallel) {
+  HG_CHECK(hg_conv2d_check(g));
+  HG_CHECK(hg_check_activation(activation));
+  HG_CHECK(hg_check_arrays(arrays || g->samples == 0));
+  return hg_parallel_check(parallel);
 }
 
 /* --------------------------------------------------------------------------------------------------- weights */
 
 ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *g) {
+  if (hg_conv2d_check(g)) return -1;
   return g->filter_height * g->filter_width * g->large_channels * hg_round_up(g->small_channels);
 }
 
 ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *g) {
+  if (hg_conv2d_check(g)) return -1;
   return in_strips(g) ? g->small_channels * hg_strips_shape_of(g).columns
                       : g->filter_height * g->filter_width * g->small_channels * hg_round_up(g->large_channels);
 }
@@ -139,16 +149,22 @@ static void prepare_phases(const void *argument, ptrdiff_t part, ptrdiff_t parts
   }
 }
 
-void hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
-                              const hg_parallel *parallel) {
+const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
+                                     const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, true, parallel));
+  HG_CHECK(hg_check_arrays(filter && prepared));
   const prepare_job job = {geometry, filter, prepared};
   hg_run(prepare_gather, &job, parallel);
+  return NULL;
 }
 
-void hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
-                               const hg_parallel *parallel) {
+const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
+                                      const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, true, parallel));
+  HG_CHECK(hg_check_arrays(filter && prepared));
   const prepare_job job = {geometry, filter, prepared};
   hg_run(in_strips(geometry) ? prepare_strips : prepare_phases, &job, parallel);
+  return NULL;
 }
 
 /* ---------------------------------------------------------------------------------------------- images */
@@ -161,17 +177,20 @@ static ptrdiff_t small_count(const hg_geometry2d *g) {
 }
 
 ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
+  if (hg_conv2d_check(geometry) || hg_parallel_check(parallel)) return -1;
   return in_strips(geometry) ? hg_parts(parallel) * hg_strips_scratch(geometry) : 0;
 }
 
 static void gather(const hg_geometry2d *geometry, const float *in, const float *filter, hg_output output,
                    const hg_parallel *parallel) {
+  if (geometry->samples == 0) return; /* else an image of any height would be walked for nothing */
   const hg_gather_job job = {geometry, false, in, filter, output};
   hg_run(hg_kernels_in_use()->gather, &job, parallel);
 }
 
 static void scatter(const hg_geometry2d *geometry, const float *in, const float *filter, hg_output output,
                     float *scratch, const hg_parallel *parallel) {
+  if (geometry->samples == 0) return;
   if (in_strips(geometry)) {
     const hg_strips_job job = {geometry, in, filter, output, scratch};
     hg_run(hg_kernels_in_use()->strips, &job, parallel);
@@ -181,37 +200,49 @@ static void scatter(const hg_geometry2d *geometry, const float *in, const float 
   }
 }
 
-void hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter, const float *bias,
-                       hg_activation activation, float *y, const hg_parallel *parallel) {
+const char *hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
+                              const float *bias, hg_activation activation, float *y, const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, activation, x && gather_filter && y, parallel));
   const hg_output output = {.out = y, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
   gather(geometry, x, gather_filter, output, parallel);
   if (!hg_is_fused(activation)) hg_activation_forward(activation, small_count(geometry), y, y, parallel);
+  return NULL;
 }
 
-void hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
-                             hg_activation gate_activation, const float *gate, float *dx, float *scratch,
-                             const hg_parallel *parallel) {
+const char *hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
+                                    hg_activation gate_activation, const float *gate, float *dx, float *scratch,
+                                    const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, gate_activation,
+                 dy && scatter_filter && dx && (gate || gate_activation == HG_ACTIVATION_LINEAR), parallel));
+  HG_CHECK(hg_check_arrays(scratch || !in_strips(geometry)));
   const hg_output output = {.out = dx, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
   scatter(geometry, dy, scatter_filter, output, scratch, parallel);
   if (!hg_is_fused(gate_activation))
     hg_activation_backward(gate_activation, large_count(geometry), gate, dx, dx, parallel);
+  return NULL;
 }
 
-void hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
-                                 const float *bias, hg_activation activation, float *x, float *scratch,
-                                 const hg_parallel *parallel) {
+const char *hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
+                                        const float *bias, hg_activation activation, float *x, float *scratch,
+                                        const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, activation, y && scatter_filter && x, parallel));
+  HG_CHECK(hg_check_arrays(scratch || !in_strips(geometry)));
   const hg_output output = {.out = x, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
   scatter(geometry, y, scatter_filter, output, scratch, parallel);
   if (!hg_is_fused(activation)) hg_activation_forward(activation, large_count(geometry), x, x, parallel);
+  return NULL;
 }
 
-void hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx, const float *gather_filter,
-                                       hg_activation gate_activation, const float *gate, float *dy,
-                                       const hg_parallel *parallel) {
+const char *hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx,
+                                              const float *gather_filter, hg_activation gate_activation,
+                                              const float *gate, float *dy, const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, gate_activation,
+                 dx && gather_filter && dy && (gate || gate_activation == HG_ACTIVATION_LINEAR), parallel));
   const hg_output output = {.out = dy, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
   gather(geometry, dx, gather_filter, output, parallel);
   if (!hg_is_fused(gate_activation))
     hg_activation_backward(gate_activation, small_count(geometry), gate, dy, dy, parallel);
+  return NULL;
 }
 
 /* ------------------------------------------------------------------------------------------ gradients */
@@ -250,12 +281,15 @@ static ptrdiff_t halo_count(const hg_filter_job *job, ptrdiff_t samples) {
   return job->geometry->large_channels < HALO_CHANNELS ? hg_round_up((samples + 1) * halo_sample(job)) : 0;
 }
 
+static ptrdiff_t filter_scratch(const hg_geometry2d *g) {
+  const hg_filter_job job = filter_shape(g);
+  const ptrdiff_t samples = hg_ceil_div(g->samples, filter_runs(g));
+  const ptrdiff_t rows = samples * g->small_height * g->small_width;
+  return halo_count(&job, samples) + (g->small_channels % 16 ? rows * 16 : 0);
+}
+
 ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
-  (void)parallel;
-  const hg_filter_job job = filter_shape(geometry);
-  const ptrdiff_t samples = hg_ceil_div(geometry->samples, filter_runs(geometry));
-  const ptrdiff_t rows = samples * geometry->small_height * geometry->small_width;
-  return halo_count(&job, samples) + (geometry->small_channels % 16 ? rows * 16 : 0);
+  return hg_conv2d_check(geometry) || hg_parallel_check(parallel) ? -1 : filter_scratch(geometry);
 }
 
 /* Whether the bias is summed beside the filter: with a halo that holds all small positions, one chain for each bias. */
@@ -302,19 +336,25 @@ static void backward_bias(ptrdiff_t rows, ptrdiff_t columns, const float *in, bo
   hg_run(hg_kernels_in_use()->column_sums, &job, parallel);
 }
 
-void hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
-                               float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel) {
+const char *hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
+                                      float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, (x || !dfilter) && dy, parallel));
+  HG_CHECK(hg_check_arrays(scratch || !dfilter || filter_scratch(geometry) == 0));
   const ptrdiff_t rows = geometry->samples * geometry->small_height * geometry->small_width;
   const hg_filter_job job = filter_shape(geometry);
   const bool beside = dfilter && dbias && geometry->samples > 0 && filter_sums_bias(&job);
   if (dfilter) backward_filter(geometry, x, dy, accumulate, dfilter, beside ? dbias : NULL, scratch, parallel);
   if (dbias && !beside) backward_bias(rows, geometry->small_channels, dy, accumulate, dbias, parallel);
+  return NULL;
 }
 
-void hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
-                                         bool accumulate, float *dfilter, float *dbias, float *scratch,
-                                         const hg_parallel *parallel) {
+const char *hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
+                                                bool accumulate, float *dfilter, float *dbias, float *scratch,
+                                                const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, (y || !dfilter) && dx, parallel));
+  HG_CHECK(hg_check_arrays(scratch || !dfilter || filter_scratch(geometry) == 0));
   const ptrdiff_t rows = geometry->samples * geometry->large_height * geometry->large_width;
   if (dfilter) backward_filter(geometry, dx, y, accumulate, dfilter, NULL, scratch, parallel);
   if (dbias) backward_bias(rows, geometry->large_channels, dx, accumulate, dbias, parallel);
+  return NULL;
 }

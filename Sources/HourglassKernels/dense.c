@@ -1,4 +1,5 @@
 /* Dense layers: weights in place, operands packed where they are not whole groups of 16 columns. */
+#include "check.h"
 #include "isa.h"
 
 const char *hg_dense_check(const hg_dense *g) {
@@ -11,56 +12,80 @@ const char *hg_dense_check(const hg_dense *g) {
   if (g->inputs > most || g->outputs > most) return "the inputs or outputs of the dense layer exceed 2^31";
   /* Rounded up to what packing needs; in double, which cannot overflow. */
   const double N = (double)g->samples + 15, I = (double)g->inputs, O = (double)g->outputs + 15;
-  if (I * O >= 0x1p40) return "the weight has 2^40 elements or more";
-  if (N * I >= 0x1p40 || N * O >= 0x1p40) return "the inputs or outputs of all samples have 2^40 elements or more";
+  if (I * O >= HG_MOST_ELEMENTS) return "the weight has 2^40 elements or more";
+  if (N * I >= HG_MOST_ELEMENTS || N * O >= HG_MOST_ELEMENTS)
+    return "the inputs or outputs of all samples have 2^40 elements or more";
   return NULL;
 }
 
+/* What every call asks. `arrays`: whether those are there that it needs as soon as there are samples. */
+static const char *check(const hg_dense *g, hg_activation activation, bool arrays, const hg_parallel *parallel) {
+  HG_CHECK(hg_dense_check(g));
+  HG_CHECK(hg_check_activation(activation));
+  HG_CHECK(hg_check_arrays(arrays || g->samples == 0));
+  return hg_parallel_check(parallel);
+}
+
 ptrdiff_t hg_dense_forward_scratch(const hg_dense *geometry, const hg_parallel *parallel) {
-  (void)parallel;
+  if (hg_dense_check(geometry) || hg_parallel_check(parallel)) return -1;
   return geometry->outputs % 16 ? geometry->inputs * 16 : 0;
 }
 
 ptrdiff_t hg_dense_backward_data_scratch(const hg_dense *geometry, const hg_parallel *parallel) {
+  if (hg_dense_check(geometry) || hg_parallel_check(parallel)) return -1;
   return hg_parts(parallel) * hg_round_up(geometry->samples) * geometry->outputs;
 }
 
 ptrdiff_t hg_dense_backward_weight_scratch(const hg_dense *geometry, const hg_parallel *parallel) {
-  (void)parallel;
+  if (hg_dense_check(geometry) || hg_parallel_check(parallel)) return -1;
   return geometry->outputs % 16 ? geometry->samples * 16 : 0;
 }
 
-void hg_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,
-                      hg_activation activation, float *y, float *scratch, const hg_parallel *parallel) {
+const char *hg_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,
+                             hg_activation activation, float *y, float *scratch, const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, activation, x && weight && y, parallel));
+  HG_CHECK(hg_check_arrays((scratch && weight) || geometry->outputs % 16 == 0));
   if (geometry->outputs % 16) hg_pack_tail(geometry->inputs, geometry->outputs, weight, scratch, parallel);
   const hg_output output = {.out = y, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
   const hg_dense_forward_job job = {geometry, x, weight, scratch, output};
   hg_run(hg_kernels_in_use()->dense_forward, &job, parallel);
   if (!hg_is_fused(activation))
     hg_activation_forward(activation, geometry->samples * geometry->outputs, y, y, parallel);
+  return NULL;
 }
 
-void hg_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
-                            hg_activation gate_activation, const float *gate, float *dx, float *scratch,
-                            const hg_parallel *parallel) {
+const char *hg_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
+                                   hg_activation gate_activation, const float *gate, float *dx, float *scratch,
+                                   const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, gate_activation,
+                 dy && weight && dx && scratch && (gate || gate_activation == HG_ACTIVATION_LINEAR), parallel));
   const hg_output output = {.out = dx, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
   const hg_dense_backward_data_job job = {geometry, dy, weight, output, scratch};
   hg_run(hg_kernels_in_use()->dense_backward_data, &job, parallel);
   if (!hg_is_fused(gate_activation))
     hg_activation_backward(gate_activation, geometry->samples * geometry->inputs, gate, dx, dx, parallel);
+  return NULL;
 }
 
-void hg_dense_backward_weight(const hg_dense *geometry, ptrdiff_t first_input, ptrdiff_t last_input, const float *x,
-                              const float *dy, bool accumulate, float *dweight, float *scratch,
-                              const hg_parallel *parallel) {
+const char *hg_dense_backward_weight(const hg_dense *geometry, ptrdiff_t first_input, ptrdiff_t last_input,
+                                     const float *x, const float *dy, bool accumulate, float *dweight, float *scratch,
+                                     const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, x && dy, parallel));
+  HG_CHECK(hg_check_arrays(dweight && (scratch || geometry->samples == 0 || geometry->outputs % 16 == 0)));
+  if (first_input < 0 || last_input < first_input || last_input > geometry->inputs)
+    return "the rows of the weight's gradient are not within the inputs";
   if (geometry->outputs % 16) hg_pack_tail(geometry->samples, geometry->outputs, dy, scratch, parallel);
   const hg_output output = {.out = dweight, .accumulate = accumulate};
   const hg_dense_backward_weight_job job = {geometry, first_input, last_input, x, dy, scratch, output};
   hg_run(hg_kernels_in_use()->dense_backward_weight, &job, parallel);
+  return NULL;
 }
 
-void hg_dense_backward_bias(const hg_dense *geometry, const float *dy, bool accumulate, float *dbias) {
+const char *hg_dense_backward_bias(const hg_dense *geometry, const float *dy, bool accumulate, float *dbias) {
+  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, dy, NULL));
+  HG_CHECK(hg_check_arrays(dbias));
   const hg_column_sums_job job = {
       .rows = geometry->samples, .columns = geometry->outputs, .in = dy, .accumulate = accumulate, .out = dbias};
   hg_run(hg_kernels_in_use()->column_sums, &job, NULL);
+  return NULL;
 }

@@ -50,7 +50,7 @@ const hg_kernels *hg_kernels_in_use(void) {
 }
 
 const char *hg_isa_select(const char *name) {
-  const hg_kernels *table = find(name);
+  const hg_kernels *table = find(name ? name : "");
   if (!table) return "this machine, or this build, has no such instruction set";
   __atomic_store_n(&chosen, table, __ATOMIC_RELEASE);
   return NULL;
@@ -58,4 +58,7 @@ const char *hg_isa_select(const char *name) {
 
 const char *hg_isa_name(void) { return hg_kernels_in_use()->name; }
 bool hg_isa_has_fma(void) { return hg_kernels_in_use()->fma; }
-const char *hg_version(void) { return "1.0.0"; }
+
+#define TEXT(number) #number
+#define DOTTED(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)
+const char *hg_version(void) { return DOTTED(HG_VERSION_MAJOR, HG_VERSION_MINOR, HG_VERSION_PATCH); }

@@ -1,15 +1,22 @@
+#include "check.h"
 #include "isa.h"
 
-void hg_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise, float *z,
-                                float *kl) {
+const char *hg_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                       float *z, float *kl) {
+  HG_CHECK(hg_check_count(samples, units));
+  HG_CHECK(hg_check_arrays((heads && z) || samples * units == 0));
   const uint64_t mode = hg_flush_begin();
   hg_kernels_in_use()->gaussian_latent_forward(samples, units, heads, noise, z, kl);
   hg_flush_end(mode);
+  return NULL;
 }
 
-void hg_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
-                                 const float *dz, float beta, float *dheads) {
+const char *hg_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                        const float *dz, float beta, float *dheads) {
+  HG_CHECK(hg_check_count(samples, units));
+  HG_CHECK(hg_check_arrays((heads && dz && dheads) || samples * units == 0));
   const uint64_t mode = hg_flush_begin();
   hg_kernels_in_use()->gaussian_latent_backward(samples, units, heads, noise, dz, beta, dheads);
   hg_flush_end(mode);
+  return NULL;
 }

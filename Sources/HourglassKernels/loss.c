@@ -1,15 +1,22 @@
+#include "check.h"
 #include "isa.h"
 
-void hg_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
-                         float *dlogits) {
+const char *hg_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets,
+                                float *loss, float *dlogits) {
+  HG_CHECK(hg_check_count(samples, count));
+  HG_CHECK(hg_check_arrays((logits && targets) || samples * count == 0));
   const uint64_t mode = hg_flush_begin();
   hg_kernels_in_use()->bernoulli_logits(samples, count, logits, targets, loss, dlogits);
   hg_flush_end(mode);
+  return NULL;
 }
 
-void hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
-                      float *dy) {
+const char *hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                             float *dy) {
+  HG_CHECK(hg_check_count(samples, count));
+  HG_CHECK(hg_check_arrays((y && targets) || samples * count == 0));
   const uint64_t mode = hg_flush_begin();
   hg_kernels_in_use()->squared_error(samples, count, y, targets, loss, dy);
   hg_flush_end(mode);
+  return NULL;
 }

@@ -1,16 +1,11 @@
 #include "parallel.h"
 
+#include "check.h"
+
 #ifdef _OPENMP
 /* omp.h lies on no common path and brings headers of another compiler with it. */
 int omp_get_thread_num(void);
 int omp_get_num_threads(void);
-#ifdef __clang__
-/* clang 21 emits a call that libomp 14 lacks at the end of dynamic loops; harmless where the runtime brings its own. */
-__attribute__((weak)) void __kmpc_dispatch_deinit(void *location, int32_t thread) {
-  (void)location;
-  (void)thread;
-}
-#endif
 #else
 static int omp_get_thread_num(void) { return 0; }
 static int omp_get_num_threads(void) { return 1; }
@@ -46,6 +41,14 @@ void hg_flush_end(uint64_t mode) { __asm__ __volatile__("msr fpcr, %0" : : "r"(m
 uint64_t hg_flush_begin(void) { return 0; }
 void hg_flush_end(uint64_t mode) { (void)mode; }
 #endif
+
+const char *hg_parallel_check(const hg_parallel *parallel) {
+  if (!parallel) return NULL;
+  if (parallel->size != sizeof *parallel) return "parallel.size is not sizeof(hg_parallel)";
+  if (parallel->threads < 0) return "the number of threads is negative";
+  if (parallel->threads > HG_MOST_THREADS) return "there are more than 65536 threads";
+  return NULL;
+}
 
 typedef struct work {
   hg_part run;
@@ -86,7 +89,11 @@ static void visit_thread(const void *job, ptrdiff_t part, ptrdiff_t parts) {
   v->body(v->argument, part);
 }
 
-void hg_on_each_thread(const hg_parallel *parallel, void (*body)(void *argument, ptrdiff_t thread), void *argument) {
+const char *hg_on_each_thread(const hg_parallel *parallel, void (*body)(void *argument, ptrdiff_t thread),
+                              void *argument) {
+  HG_CHECK(hg_parallel_check(parallel));
+  if (!body) return "the body is NULL";
   const visit v = {body, argument};
   hg_run(visit_thread, &v, parallel);
+  return NULL;
 }

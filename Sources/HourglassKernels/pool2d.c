@@ -1,4 +1,5 @@
 /* Max-pooling. */
+#include "check.h"
 #include "isa.h"
 
 const char *hg_max_pool2d_check(const hg_geometry2d *g) {
@@ -14,14 +15,71 @@ const char *hg_max_pool2d_check(const hg_geometry2d *g) {
   return NULL;
 }
 
-void hg_max_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y, uint8_t *switches,
-                           const hg_parallel *parallel) {
-  const hg_max_pool_job job = {geometry, x, y, switches};
-  hg_run(hg_kernels_in_use()->max_pool_forward, &job, parallel);
+/* What every call asks. `arrays`: whether those are there that it needs as soon as there are samples. */
+static const char *check(const hg_geometry2d *g, hg_activation activation, bool arrays, const hg_parallel *parallel) {
+  HG_CHECK(hg_max_pool2d_check(g));
+  HG_CHECK(hg_check_activation(activation));
+  HG_CHECK(hg_check_arrays(arrays || g->samples == 0));
+  return hg_parallel_check(parallel);
 }
 
-void hg_max_pool2d_backward(const hg_geometry2d *geometry, const float *dy, const uint8_t *switches,
-                            hg_activation gate_activation, const float *y, float *dx, const hg_parallel *parallel) {
+const char *hg_max_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y, uint8_t *switches,
+                                  const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, x && y, parallel));
+  const hg_max_pool_job job = {geometry, x, y, switches};
+  hg_run(hg_kernels_in_use()->max_pool_forward, &job, parallel);
+  return NULL;
+}
+
+const char *hg_max_pool2d_backward(const hg_geometry2d *geometry, const float *dy, const uint8_t *switches,
+                                   hg_activation gate_activation, const float *y, float *dx,
+                                   const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, gate_activation, dy && switches && dx && (y || gate_activation == HG_ACTIVATION_LINEAR),
+                 parallel));
   const hg_max_unpool_job job = {geometry, dy, switches, gate_activation, y, dx};
   hg_run(hg_kernels_in_use()->max_pool_backward, &job, parallel);
+  return NULL;
+}
+
+const char *hg_max_unpool2d_forward(const hg_geometry2d *geometry, const float *y, const uint8_t *switches, float *x,
+                                    const hg_parallel *parallel) {
+  return hg_max_pool2d_backward(geometry, y, switches, HG_ACTIVATION_LINEAR, NULL, x, parallel);
+}
+
+typedef struct unpool_backward_job {
+  const hg_geometry2d *geometry;
+  const float *dx;
+  const uint8_t *switches;
+  float *dy;
+} unpool_backward_job;
+
+/* Parts share the rows of the small images. Reads at switches do not fill vectors, so one loop serves every
+ * instruction set. */
+static void unpool_backward(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const unpool_backward_job *job = argument;
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t K = g->small_channels, H = g->large_height, W = g->large_width;
+  const ptrdiff_t rows = g->samples * g->small_height, end = hg_share(rows, part + 1, parts);
+  for (ptrdiff_t i = hg_share(rows, part, parts); i < end; i++) {
+    const float *dx = job->dx + i / g->small_height * H * W * K;
+    const ptrdiff_t top = i % g->small_height * g->stride_vertical - g->pad_top;
+    for (ptrdiff_t q = 0; q < g->small_width; q++) {
+      const ptrdiff_t left = q * g->stride_horizontal - g->pad_left, at = (i * g->small_width + q) * K;
+      for (ptrdiff_t k = 0; k < K; k++) {
+        const ptrdiff_t h = top + job->switches[at + k] / g->filter_width;
+        const ptrdiff_t w = left + job->switches[at + k] % g->filter_width;
+        const bool inside =
+            job->switches[at + k] < g->filter_height * g->filter_width && h >= 0 && h < H && w >= 0 && w < W;
+        job->dy[at + k] = inside ? dx[(h * W + w) * K + k] : 0;
+      }
+    }
+  }
+}
+
+const char *hg_max_unpool2d_backward(const hg_geometry2d *geometry, const float *dx, const uint8_t *switches, float *dy,
+                                     const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, dx && switches && dy, parallel));
+  const unpool_backward_job job = {geometry, dx, switches, dy};
+  hg_run(unpool_backward, &job, parallel);
+  return NULL;
 }

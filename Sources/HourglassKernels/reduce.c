@@ -1,10 +1,17 @@
+#include "check.h"
 #include "isa.h"
 
-void hg_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, bool accumulate,
-                   float *sum) {
+const char *hg_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, bool accumulate,
+                          float *sum) {
+  HG_CHECK(hg_check_count(1, count));
+  if (shards < 1) return "there is no shard";
+  if (stride < 0) return "the stride is negative";
+  HG_CHECK(hg_check_count(shards, stride));
+  HG_CHECK(hg_check_arrays((gradients && sum) || count == 0));
   const uint64_t mode = hg_flush_begin();
   hg_kernels_in_use()->sum_shards(count, shards, stride, gradients, accumulate, sum);
   hg_flush_end(mode);
+  return NULL;
 }
 
 /* Compares bits only. */

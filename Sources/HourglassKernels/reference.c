@@ -139,6 +139,22 @@ void hg_reference_max_pool2d_backward(const hg_geometry2d *g, const float *dy, c
   }
 }
 
+void hg_reference_max_unpool2d_forward(const hg_geometry2d *g, const float *y, const uint8_t *switches, float *x) {
+  hg_reference_max_pool2d_backward(g, y, switches, HG_ACTIVATION_LINEAR, NULL, x);
+}
+
+void hg_reference_max_unpool2d_backward(const hg_geometry2d *g, const float *dx, const uint8_t *switches, float *dy) {
+  FOR(n, g->samples) FOR(p, g->small_height) FOR(q, g->small_width) FOR(k, g->small_channels) {
+    double sum = 0;
+    FOR(r, g->filter_height) FOR(s, g->filter_width) {
+      const ptrdiff_t h = p * g->stride_vertical + r - g->pad_top, w = q * g->stride_horizontal + s - g->pad_left;
+      if (h < 0 || h >= g->large_height || w < 0 || w >= g->large_width) continue;
+      if (switches[small(g, n, p, q, k)] == r * g->filter_width + s) sum += dx[large(g, n, h, w, k)];
+    }
+    dy[small(g, n, p, q, k)] = (float)sum;
+  }
+}
+
 void hg_reference_dense_forward(const hg_dense *g, const float *x, const float *weight, const float *bias,
                                 hg_activation activation, float *y) {
   FOR(n, g->samples) FOR(o, g->outputs) {

@@ -36,6 +36,6 @@ public enum Activation: String, Codable, Sendable, CaseIterable {
     count: Int, y: UnsafePointer<Float>, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>, threads: Int
   ) {
     var parallel = Planner.parallel(threads: threads)
-    hg_activation_backward(kernel, count, y, dy, dx, &parallel)
+    checked(hg_activation_backward(kernel, count, y, dy, dx, &parallel))
   }
 }

@@ -13,15 +13,15 @@ public enum Likelihood: String, Codable, Sendable, CaseIterable {
     loss: UnsafeMutablePointer<Float>, error: UnsafeMutablePointer<Float>?
   ) {
     switch self {
-    case .bernoulli: hg_bernoulli_logits(samples, count, output, target, loss, error)
-    case .squaredError: hg_squared_error(samples, count, output, target, loss, error)
+    case .bernoulli: checked(hg_bernoulli_logits(samples, count, output, target, loss, error))
+    case .squaredError: checked(hg_squared_error(samples, count, output, target, loss, error))
     }
   }
 
   /// The expected image: what a person looks at. `image` may be `output`.
   public func mean(of output: UnsafePointer<Float>, count: Int, into image: UnsafeMutablePointer<Float>) {
     let activation = self == .bernoulli ? HG_ACTIVATION_SIGMOID : HG_ACTIVATION_LINEAR
-    hg_activation_forward(activation, count, output, image, nil)
+    checked(hg_activation_forward(activation, count, output, image, nil))
   }
 
   /// Why a decoder that ends in `activation` does not fit, if it does not.

@@ -36,7 +36,7 @@ public struct RandomStream: Sendable {
   }
 
   public func fillUniform(_ out: UnsafeMutablePointer<Float>?, _ count: Int, first: Int = 0) {
-    withUnsafePointer(to: address) { hg_random_uniform($0, first, count, out) }
+    withUnsafePointer(to: address) { checked(hg_random_uniform($0, first, count, out)) }
   }
 
   /// Standard normal values.
@@ -48,13 +48,13 @@ public struct RandomStream: Sendable {
   }
 
   public func fillNormal(_ out: UnsafeMutablePointer<Float>?, _ count: Int) {
-    withUnsafePointer(to: address) { hg_random_normal($0, 0, count, out) }
+    withUnsafePointer(to: address) { checked(hg_random_normal($0, 0, count, out)) }
   }
 
   /// 32 random bits each.
   public func bits(_ count: Int, first: Int = 0) -> [UInt32] {
     [UInt32](unsafeUninitializedCapacity: count) { buffer, initialized in
-      withUnsafePointer(to: address) { hg_random_bits($0, first, count, buffer.baseAddress) }
+      withUnsafePointer(to: address) { checked(hg_random_bits($0, first, count, buffer.baseAddress)) }
       initialized = count
     }
   }

@@ -30,10 +30,10 @@ extension ParallelPlan {
     if threads > 1 && OpenMPEnvironment().leavesWaiting { thread_set_blocktime(1) }
     var parallel = hg_parallel(
       size: MemoryLayout<hg_parallel>.size, threads: threads, parallel_for: nil, context: nil)
-    guard binding != .none else { return hg_on_each_thread(&parallel, { _, _ in }, nil) }
+    guard binding != .none else { return checked(hg_on_each_thread(&parallel, { _, _ in }, nil)) }
     var places = binding.places(workers * threads, on: GrantedCores.allowed)
     places[(worker * threads)...].withUnsafeMutableBufferPointer { own in
-      hg_on_each_thread(&parallel, affinity_bind, own.baseAddress)
+      checked(hg_on_each_thread(&parallel, affinity_bind, own.baseAddress))
       // Without OpenMP the calling thread went through the places of all.
       affinity_bind(own.baseAddress, 0)
     }

@@ -8,7 +8,7 @@ enum Kernels {
     _ gradients: FloatBuffer, shards: Int, stride: Int, parameters: Range<Int>, accumulate: Bool, into sum: FloatBuffer
   ) {
     let at = parameters.lowerBound
-    hg_sum_shards(parameters.count, shards, stride, gradients.pointer + at, accumulate, sum.pointer + at)
+    checked(hg_sum_shards(parameters.count, shards, stride, gradients.pointer + at, accumulate, sum.pointer + at))
   }
 
   /// Sum of squares in double.

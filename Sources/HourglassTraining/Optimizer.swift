@@ -41,14 +41,15 @@ public struct Optimizer: Codable, Sendable, Equatable {
         size: MemoryLayout<hg_adam_options>.size, gradient_scale: scale, learning_rate: learningRate, beta1: beta1,
         beta2: beta2, epsilon: epsilon, weight_decay: kind == .adamw ? weightDecay : 0,
         correction1: Self.correction(beta1, t), correction2: Self.correction(beta2, t))
-      hg_adam(
-        &options, slice.count, gradient.pointer + at, weights.pointer + at, moments[0].pointer + at,
-        moments[1].pointer + at)
+      checked(
+        hg_adam(
+          &options, slice.count, gradient.pointer + at, weights.pointer + at, moments[0].pointer + at,
+          moments[1].pointer + at))
     case .sgd:
       var options = hg_sgd_options(
         size: MemoryLayout<hg_sgd_options>.size, gradient_scale: scale, learning_rate: learningRate,
         momentum: momentum, weight_decay: weightDecay)
-      hg_sgd(&options, slice.count, gradient.pointer + at, weights.pointer + at, moments[0].pointer + at)
+      checked(hg_sgd(&options, slice.count, gradient.pointer + at, weights.pointer + at, moments[0].pointer + at))
     }
   }
 }

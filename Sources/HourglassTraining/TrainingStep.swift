@@ -31,7 +31,7 @@ public final class TrainingStep {
   private let clocks: AlignedBuffer<WorkerTimes>
   private let failures = FirstReadFailure()
   /// Steps still to be taken in ever smaller turns, since workers last finished far apart.
-  private var guidedSteps = 0
+  var guidedSteps = 0
 
   private enum Phase {
     /// Once, before the first step: each worker is the first to write the memory it will use.

@@ -6,18 +6,19 @@ import Testing
 func exponential(_ x: Double) -> Double { exp(x) }
 
 extension KernelTests {
-  typealias Likelihood =
+  /// A kernel, which answers a sentence or nil, or its definition, which answers nothing.
+  typealias Likelihood<Answer> =
     @Sendable (
       Int, Int, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?
-    ) -> Void
+    ) -> Answer
 
-  static let likelihoods: [Likelihood] = [hg_bernoulli_logits, hg_squared_error]
+  static let likelihoods: [Likelihood<UnsafePointer<CChar>?>] = [hg_bernoulli_logits, hg_squared_error]
 
-  static func run(_ likelihood: Likelihood, samples: Int, _ y: [Float], _ targets: [Float])
+  static func run<Answer>(_ likelihood: Likelihood<Answer>, samples: Int, _ y: [Float], _ targets: [Float])
     -> (loss: [Float], gradient: [Float])
   {
     var loss = [Float](repeating: .nan, count: samples)
-    let gradient = output(y.count) { likelihood(samples, y.count / samples, y, targets, &loss, $0) }
+    let gradient = output(y.count) { _ = likelihood(samples, y.count / samples, y, targets, &loss, $0) }
     return (loss, gradient)
   }
 
@@ -58,7 +59,7 @@ extension KernelTests {
     let y = randomValues(100, -6, 6), targets = randomValues(100, 0, 1, seed: 5), h = 1e-5
     let bernoulli = { (l: Double, t: Double) in max(l, 0) - l * t + log1p(exp(-abs(l))) }
     let squared = { (y: Double, t: Double) in (y - t) * (y - t) }
-    let cases: [(String, Likelihood, (Double, Double) -> Double)] = [
+    let cases: [(String, Likelihood<UnsafePointer<CChar>?>, (Double, Double) -> Double)] = [
       ("bernoulli", hg_bernoulli_logits, bernoulli), ("squared", hg_squared_error, squared),
     ]
     for (name, likelihood, loss) in cases {
@@ -113,9 +114,9 @@ extension KernelTests {
         let one = run(likelihood, samples: 1, Array(y[range]), Array(targets[range]))
         #expect(one.loss == [all.loss[n]] && one.gradient == Array(all.gradient[range]))
       }
-      #expect(output(samples) { likelihood(samples, count, y, targets, $0, nil) } == all.loss)
-      #expect(output(y.count) { likelihood(samples, count, y, targets, nil, $0) } == all.gradient)
-      y.withUnsafeMutableBufferPointer { likelihood(samples, count, $0.baseAddress, targets, nil, $0.baseAddress) }
+      #expect(output(samples) { _ = likelihood(samples, count, y, targets, $0, nil) } == all.loss)
+      #expect(output(y.count) { _ = likelihood(samples, count, y, targets, nil, $0) } == all.gradient)
+      y.withUnsafeMutableBufferPointer { _ = likelihood(samples, count, $0.baseAddress, targets, nil, $0.baseAddress) }
       #expect(y == all.gradient)
     }
   }

@@ -42,7 +42,7 @@ extension KernelTests {
       v = m
     }
     mutating func update(_ options: hg_adam_options, _ gradient: [Float]) {
-      withUnsafePointer(to: options) { hg_adam($0, gradient.count, gradient, &weights, &m, &v) }
+      withUnsafePointer(to: options) { _ = hg_adam($0, gradient.count, gradient, &weights, &m, &v) }
     }
   }
 
@@ -134,7 +134,7 @@ extension KernelTests {
           slices.weights.withUnsafeMutableBufferPointer { w in
             slices.m.withUnsafeMutableBufferPointer { m in
               slices.v.withUnsafeMutableBufferPointer { v in
-                hg_adam(
+                _ = hg_adam(
                   options, last - first, Array(gradient[first..<last]), w.baseAddress! + first, m.baseAddress! + first,
                   v.baseAddress! + first)
               }

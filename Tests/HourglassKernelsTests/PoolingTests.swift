@@ -103,6 +103,32 @@ extension KernelTests {
       #expect(difference(gated, wanted) == nil)
     }
 
+    @Test("unpooling and its gradient equal their definitions, whatever the switches say", arguments: cases)
+    func unpooled(_ testCase: ConvolutionCase) {
+      var g = testCase.geometry
+      let own = pooled(g, seed: 6).switches
+      var generator = SplitMix64(seed: 7)
+      let small = Floats.integers(g.smallCount, &generator)  // whose sums are exact
+      let large = Floats.uniform(g.largeCount, &generator)
+      let wild = Switches((0..<g.smallCount).map { _ in UInt8.random(in: 0...255, using: &generator) })
+      for switches in [own, wild] {
+        let (wantedX, wantedDy) = (Floats(count: g.largeCount), Floats(count: g.smallCount))
+        hg_reference_max_unpool2d_forward(&g, small.pointer, switches.pointer, wantedX.pointer)
+        hg_reference_max_unpool2d_backward(&g, large.pointer, switches.pointer, wantedDy.pointer)
+        withEachInstructionSet { name in
+          for division in Division.all {
+            var parallel = division.parallel
+            let (x, dy) = (Floats(count: g.largeCount), Floats(count: g.smallCount))
+            hg_max_unpool2d_forward(&g, small.pointer, switches.pointer, x.pointer, &parallel)
+            hg_max_unpool2d_backward(&g, large.pointer, switches.pointer, dy.pointer, &parallel)
+            #expect(difference(x, wantedX) == nil, "forward, \(name), \(division)")
+            #expect(difference(dy, wantedDy, bits: true) == nil, "backward, \(name), \(division)")
+            #expect(x.isIntact && dy.isIntact)
+          }
+        }
+      }
+    }
+
     @Test("of equal maxima the first wins, and NaN wins over all")
     func order() {
       var g = hg_geometry2d.make(samples: 1, large: (1, 4, 1), small: (1, 1, 1), filter: (1, 4))

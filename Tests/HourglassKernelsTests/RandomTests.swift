@@ -11,16 +11,16 @@ extension KernelTests {
 
   static func bits(_ stream: hg_random_stream, _ first: Int, _ count: Int) -> [UInt32] {
     var out = [UInt32](repeating: 0, count: count)
-    withUnsafePointer(to: stream) { hg_random_bits($0, first, count, &out) }
+    withUnsafePointer(to: stream) { _ = hg_random_bits($0, first, count, &out) }
     return out
   }
 
   static func uniform(_ stream: hg_random_stream, _ first: Int, _ count: Int) -> [Float] {
-    output(count) { out in withUnsafePointer(to: stream) { hg_random_uniform($0, first, count, out) } }
+    output(count) { out in withUnsafePointer(to: stream) { _ = hg_random_uniform($0, first, count, out) } }
   }
 
   static func normal(_ stream: hg_random_stream, _ first: Int, _ count: Int) -> [Float] {
-    output(count) { out in withUnsafePointer(to: stream) { hg_random_normal($0, first, count, out) } }
+    output(count) { out in withUnsafePointer(to: stream) { _ = hg_random_normal($0, first, count, out) } }
   }
 
   /// A block of Philox4x32-10: counter and key as in the file kat_vectors of Random123, and the four words out.

@@ -13,14 +13,21 @@
  *   Outputs   are overwritten and may be uninitialised. Only gradients of parameters also take `accumulate`: when
  *             true the sum goes on from the value found there, exactly as if all samples had come in one call.
  *             NULL for an output means "not wanted"; NULL for a bias means "none".
- *   Aliasing  inputs and outputs must not overlap unless the comment of a call allows it.
- *   Scratch   is memory the caller brings, of the size its `..._scratch` call answers (in floats). Contents do not
- *             matter before and after. Two calls that run at the same time need scratch of their own.
- *   Errors    `..._check` answers NULL for a geometry that the other calls accept, or an English sentence that lives
- *             as long as the program. All other calls take a checked geometry and cannot fail.
- *   Threads   the last argument says who runs the parts of a call; NULL means the calling thread alone. Every call
- *             may be made from any thread at any time. The numbers do not depend on the number of threads: parts
- *             split only disjoint outputs, never a sum.
+ *   Aliasing  inputs may overlap one another; outputs and scratch must overlap nothing unless the comment of a call
+ *             allows it.
+ *   Scratch   is memory the caller brings, of the size its `..._scratch` call answers (in floats) for the same geometry
+ *             and parallel; may be NULL where that is 0. Contents do not matter before and after. Two calls that run
+ *             at the same time need scratch of their own.
+ *   Errors    every operation answers NULL when it did its work, or an English sentence, which lives as long as the
+ *             program, and then it has touched no memory: a geometry that `..._check` refuses, a size that is not that
+ *             of the struct, a NULL where an array is needed, a count below 0, an unknown activation. Counts and
+ *             scratch sizes of what would be refused are -1. What cannot be seen, such as an array that is too short,
+ *             is the caller's to get right.
+ *   Threads   the last argument says who runs the parts of a call; NULL, and calls without it, mean the calling thread
+ *             alone. Any call may be made from any thread at any time, except hg_isa_select. The numbers do not depend
+ *             on the number of threads: parts split only disjoint outputs, never a sum.
+ *   Growth    structs begin with their size. Within a major version they may grow at the end, and a library takes the
+ *             sizes of all versions before it; a later struct's size is refused.
  *   Numbers   each output element is one chain of fused multiply-adds in a fixed order, the same on every
  *             instruction set with FMA. Where lanes must share one sum there are 16 partial sums, element i in
  *             partial sum i mod 16, added as a balanced tree. While a call runs denormals count as zero; the caller's
@@ -37,6 +44,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define HG_VERSION_MAJOR 1
+#define HG_VERSION_MINOR 0
+#define HG_VERSION_PATCH 0
+
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -48,24 +62,33 @@ extern "C" {
  * threads       number of parts that run at once; 0 and 1 mean the calling thread alone.
  * parallel_for  NULL: OpenMP runs the parts (one after the other where the library was built without OpenMP).
  *               Otherwise it must call body(argument, part) once for each part in [0, parts), in any order, on any
- *               threads, and return when all have returned.
- * context       handed to parallel_for. */
+ *               threads, and return when all have returned. It is called from the thread that makes the call,
+ *               with parts = threads, as often as the operation has phases; with 0 or 1 threads not at all.
+ * context       handed to parallel_for.
+ *
+ * OpenMP founds a team for each thread that makes such calls, at its first one; that allocates, in the runtime. After a
+ * fork the child may call with a parallel_for or one thread; OpenMP's threads only where its runtime survives a fork
+ * (libomp does, libgomp does not once the parent has used it). */
 typedef struct hg_parallel {
   size_t size; /* sizeof(hg_parallel) */
   ptrdiff_t threads;
   void (*parallel_for)(void *context, ptrdiff_t parts, void (*body)(void *argument, ptrdiff_t part), void *argument);
   void *context;
 } hg_parallel;
+#define HG_MOST_THREADS 65536
 
-/* Version of the library, "major.minor.patch". */
+/* NULL, or why calls refuse this hg_parallel: threads within 0 and HG_MOST_THREADS. NULL is accepted. */
+const char *hg_parallel_check(const hg_parallel *parallel);
+
+/* Version of the library that runs, "major.minor.patch"; the macros above say that of the header. */
 const char *hg_version(void);
 
 /* Name of the instruction set in use: "avx512", "avx2", "neon" or "baseline". The widest that the machine has, unless
  * the environment variable HOURGLASS_ISA named another when the first kernel was called. */
 const char *hg_isa_name(void);
 
-/* Chooses the instruction set for all later calls, "" for the widest. Answers NULL, or a sentence when this machine or
- * this build lacks it (the choice then stays as it was). Not to be called while other calls run. */
+/* Chooses the instruction set for all later calls, "" or NULL for the widest. Answers NULL, or a sentence when this
+ * machine or this build lacks it (the choice then stays as it was). Not to be called while other calls run. */
 const char *hg_isa_select(const char *name);
 
 /* True when the instruction set in use fuses multiply and add, so that its bits equal those of every other such. */
@@ -76,7 +99,8 @@ bool hg_has_openmp(void);
 
 /* Calls body(argument, thread) for each thread in [0, parallel->threads) as the parts of every other call are called:
  * with OpenMP once on each thread of the caller's team, which exists from then on, thread 0 being the caller. */
-void hg_on_each_thread(const hg_parallel *parallel, void (*body)(void *argument, ptrdiff_t thread), void *argument);
+const char *hg_on_each_thread(const hg_parallel *parallel, void (*body)(void *argument, ptrdiff_t thread),
+                              void *argument);
 
 /* ------------------------------------------------------------------------------------------------ activations */
 
@@ -92,12 +116,12 @@ typedef enum hg_activation {
 } hg_activation;
 
 /* y[i] = a(x[i]) for i in [0, count). y may be x. */
-void hg_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y,
-                           const hg_parallel *parallel);
+const char *hg_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y,
+                                  const hg_parallel *parallel);
 
 /* dx[i] = dy[i] * a'(y[i]) with y the activation's output. dx may be dy. */
-void hg_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy, float *dx,
-                            const hg_parallel *parallel);
+const char *hg_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
+                                   float *dx, const hg_parallel *parallel);
 
 /* -------------------------------------------------------------------------------- convolution, both directions */
 
@@ -138,34 +162,35 @@ const char *hg_conv2d_check(const hg_geometry2d *geometry);
  *   hg_conv2d_transpose_backward_filter filter   -
  */
 
-/* Floats of the weights prepared for the gather and for the scatter form. */
+/* Floats of the weights prepared for the gather and for the scatter form; -1 for a geometry that is refused. */
 ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *geometry);
 ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *geometry);
 
 /* prepared = filter (R S C K) in the order the gather form reads it. Cost: one read and one write of the filter. */
-void hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
-                              const hg_parallel *parallel);
+const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
+                                     const hg_parallel *parallel);
 
 /* prepared = filter (R S C K), transposed for the scatter form. Cost as above. */
-void hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
-                               const hg_parallel *parallel);
+const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
+                                      const hg_parallel *parallel);
 
-/* Floats of scratch of hg_conv2d_transpose_forward and hg_conv2d_backward_data, and of the two filter gradients. */
+/* Floats of scratch of hg_conv2d_transpose_forward and hg_conv2d_backward_data, and of the two filter gradients; -1 for
+ * a geometry or parallel that is refused. */
 ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 
 /* y[n,p,q,k] = a(bias[k] + sum over r, s, c of x[n, pU+r-pad_top, qV+s-pad_left, c] w[r,s,c,k])
  * x: N H W C; gather_filter: prepared; bias: K or NULL; y: N P Q K.
  * Cost: 2 N P Q K R S C flops less those on padding. */
-void hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter, const float *bias,
-                       hg_activation activation, float *y, const hg_parallel *parallel);
+const char *hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
+                              const float *bias, hg_activation activation, float *y, const hg_parallel *parallel);
 
 /* dx[n,h,w,c] = a'(gate[n,h,w,c]) * sum over the p, q, r, s that meet (h, w), and k, of dy[n,p,q,k] w[r,s,c,k]
  * dy: N P Q K; scatter_filter: prepared; gate: N H W C, the output of the activation that made x (ignored when that is
  * linear); dx: N H W C. */
-void hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
-                             hg_activation gate_activation, const float *gate, float *dx, float *scratch,
-                             const hg_parallel *parallel);
+const char *hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
+                                    hg_activation gate_activation, const float *gate, float *dx, float *scratch,
+                                    const hg_parallel *parallel);
 
 /* dfilter[r,s,c,k] (+)= sum over n, p, q of x[n, pU+r-pad_top, qV+s-pad_left, c] dy[n,p,q,k]
  * dbias[k]         (+)= sum over n, p, q of dy[n,p,q,k]
@@ -173,27 +198,27 @@ void hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, con
  * over runs of samples give the bits of one call; only a bias of fewer than 16 channels is summed call by call, in 16
  * partial sums for each channel, and what accumulates is the sum of each call. With C < 8 padding is multiplied as
  * zeros, so that an infinity or NaN in dy also reaches the taps that meet padding there. */
-void hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
-                               float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel);
+const char *hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
+                                      float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel);
 
 /* x[n,h,w,c] = a(bias[c] + sum over the p, q, r, s that meet (h, w), and k, of y[n,p,q,k] w[r,s,c,k])
  * y: N P Q K; scatter_filter: prepared; bias: C or NULL; x: N H W C. */
-void hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
-                                 const float *bias, hg_activation activation, float *x, float *scratch,
-                                 const hg_parallel *parallel);
+const char *hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
+                                        const float *bias, hg_activation activation, float *x, float *scratch,
+                                        const hg_parallel *parallel);
 
 /* dy[n,p,q,k] = a'(gate[n,p,q,k]) * sum over r, s, c of dx[n, pU+r-pad_top, qV+s-pad_left, c] w[r,s,c,k]
  * dx: N H W C; gather_filter: prepared; gate: N P Q K; dy: N P Q K. */
-void hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx, const float *gather_filter,
-                                       hg_activation gate_activation, const float *gate, float *dy,
-                                       const hg_parallel *parallel);
+const char *hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx,
+                                              const float *gather_filter, hg_activation gate_activation,
+                                              const float *gate, float *dy, const hg_parallel *parallel);
 
 /* dfilter[r,s,c,k] (+)= sum over n, p, q of dx[n, pU+r-pad_top, qV+s-pad_left, c] y[n,p,q,k]
  * dbias[c]         (+)= sum over n, h, w of dx[n,h,w,c]
  * y: N P Q K; dx: N H W C; dfilter: R S C K or NULL; dbias: C or NULL. */
-void hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
-                                         bool accumulate, float *dfilter, float *dbias, float *scratch,
-                                         const hg_parallel *parallel);
+const char *hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
+                                                bool accumulate, float *dfilter, float *dbias, float *scratch,
+                                                const hg_parallel *parallel);
 
 /* ------------------------------------------------------------------------------------------------ max-pooling */
 
@@ -203,14 +228,25 @@ const char *hg_max_pool2d_check(const hg_geometry2d *geometry);
 
 /* y[n,p,q,k] = max over r, s of x[n, pU+r-pad_top, qV+s-pad_left, k];  switches[n,p,q,k] = r S + s of the first maximum
  * in the order of r, s; NaN counts as larger than any number. x: N H W C; y: N P Q K; switches: N P Q K or NULL. */
-void hg_max_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y, uint8_t *switches,
-                           const hg_parallel *parallel);
+const char *hg_max_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y, uint8_t *switches,
+                                  const hg_parallel *parallel);
 
 /* dx = a'(y) * dy put at the switches, zero elsewhere; windows that overlap add at the shared place in the order of p,
  * q. The element of x at a switch equals y, so that a'(y) is the derivative of the activation that made x, and x need
  * not be read. dy, switches, y (ignored when that activation is linear): N P Q K; dx: N H W C. */
-void hg_max_pool2d_backward(const hg_geometry2d *geometry, const float *dy, const uint8_t *switches,
-                            hg_activation gate_activation, const float *y, float *dx, const hg_parallel *parallel);
+const char *hg_max_pool2d_backward(const hg_geometry2d *geometry, const float *dy, const uint8_t *switches,
+                                   hg_activation gate_activation, const float *y, float *dx,
+                                   const hg_parallel *parallel);
+
+/* Max-unpooling: x = y put at the switches of a max-pooling of the same geometry, zero elsewhere; windows that overlap
+ * add at the shared place. A switch that names no element of its window's part of the image puts nothing.
+ * y, switches: N P Q K; x: N H W C. */
+const char *hg_max_unpool2d_forward(const hg_geometry2d *geometry, const float *y, const uint8_t *switches, float *x,
+                                    const hg_parallel *parallel);
+
+/* dy[n,p,q,k] = dx at the switch of (n, p, q, k), zero for a switch as above. dx: N H W C; switches, dy: N P Q K. */
+const char *hg_max_unpool2d_backward(const hg_geometry2d *geometry, const float *dx, const uint8_t *switches, float *dy,
+                                     const hg_parallel *parallel);
 
 /* ------------------------------------------------------------------------------------------------------ dense */
 
@@ -222,42 +258,45 @@ typedef struct hg_dense {
   ptrdiff_t outputs; /* O */
 } hg_dense;
 
-/* NULL, or why the dense calls refuse this geometry. */
+/* NULL, or why the dense calls refuse this geometry. Inputs and outputs must be at least 1, samples at least 0; inputs
+ * and outputs at most 2^31, and below 2^40 elements the weight and each array, rounded up to 16 columns. */
 const char *hg_dense_check(const hg_dense *geometry);
 
-/* Floats of scratch of the forward pass, of the data gradient and of the weight gradient. */
+/* Floats of scratch of the forward pass, of the data gradient and of the weight gradient; -1 for a geometry or parallel
+ * that is refused. */
 ptrdiff_t hg_dense_forward_scratch(const hg_dense *geometry, const hg_parallel *parallel);
 ptrdiff_t hg_dense_backward_data_scratch(const hg_dense *geometry, const hg_parallel *parallel);
 ptrdiff_t hg_dense_backward_weight_scratch(const hg_dense *geometry, const hg_parallel *parallel);
 
 /* y[n,o] = a(bias[o] + sum over i of x[n,i] w[i,o]).  x: N I; weight: I O; bias: O or NULL; y: N O. */
-void hg_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,
-                      hg_activation activation, float *y, float *scratch, const hg_parallel *parallel);
+const char *hg_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,
+                             hg_activation activation, float *y, float *scratch, const hg_parallel *parallel);
 
 /* dx[n,i] = a'(gate[n,i]) * sum over o of dy[n,o] w[i,o].  dy: N O; weight: I O; gate, dx: N I. */
-void hg_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
-                            hg_activation gate_activation, const float *gate, float *dx, float *scratch,
-                            const hg_parallel *parallel);
+const char *hg_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
+                                   hg_activation gate_activation, const float *gate, float *dx, float *scratch,
+                                   const hg_parallel *parallel);
 
-/* dweight[i,o] (+)= sum over n of x[n,i] dy[n,o] for the rows i in [first_input, last_input), samples in order.
- * x: N I; dy: N O; dweight: I O, of which only those rows are written. */
-void hg_dense_backward_weight(const hg_dense *geometry, ptrdiff_t first_input, ptrdiff_t last_input, const float *x,
-                              const float *dy, bool accumulate, float *dweight, float *scratch,
-                              const hg_parallel *parallel);
+/* dweight[i,o] (+)= sum over n of x[n,i] dy[n,o] for the rows i in [first_input, last_input), samples in order;
+ * 0 <= first_input <= last_input <= I. x: N I; dy: N O; dweight: I O, of which only those rows are written. */
+const char *hg_dense_backward_weight(const hg_dense *geometry, ptrdiff_t first_input, ptrdiff_t last_input,
+                                     const float *x, const float *dy, bool accumulate, float *dweight, float *scratch,
+                                     const hg_parallel *parallel);
 
 /* dbias[o] (+)= sum over n of dy[n,o], samples in order.  dy: N O; dbias: O. */
-void hg_dense_backward_bias(const hg_dense *geometry, const float *dy, bool accumulate, float *dbias);
+const char *hg_dense_backward_bias(const hg_dense *geometry, const float *dy, bool accumulate, float *dbias);
 
 /* ----------------------------------------------------------------------------- likelihoods and latent variables */
 
 /* Bernoulli likelihood of targets in [0, 1] from logits l, in nats:
  *   loss[n] = sum over j of max(l, 0) - l t + log(1 + exp(-|l|));   dlogits = 1 / (1 + exp(-l)) - t
  * logits, targets, dlogits: N D; loss: N or NULL; dlogits may be NULL or equal to logits. */
-void hg_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
-                         float *dlogits);
+const char *hg_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets,
+                                float *loss, float *dlogits);
 
 /* Squared error:  loss[n] = sum over j of (y - t)^2;   dy = 2 (y - t).  Shapes and aliasing as above. */
-void hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss, float *dy);
+const char *hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                             float *dy);
 
 /* The range to which a log-variance is clamped before use; outside it its gradient is zero. */
 #define HG_LOG_VARIANCE_MIN (-30.0f)
@@ -266,13 +305,13 @@ void hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const 
 /* Reparametrised Gaussian latent (Kingma & Welling 2014). heads[n] holds Z means, then Z log-variances:
  *   z = mean + exp(lv / 2) noise;   kl[n] = 1/2 sum over j of mean^2 + exp(lv) - 1 - lv,  lv clamped as above
  * heads: N 2Z; noise: N Z, NULL for z = mean; z: N Z; kl: N or NULL. */
-void hg_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise, float *z,
-                                float *kl);
+const char *hg_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                       float *z, float *kl);
 
 /* dmean = dz + beta mean;   dlv = dz noise exp(lv / 2) / 2 + beta (exp(lv) - 1) / 2,  0 where lv was clamped.
  * heads, dheads: N 2Z; noise: N Z or NULL; dz: N Z. */
-void hg_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
-                                 const float *dz, float beta, float *dheads);
+const char *hg_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                        const float *dz, float beta, float *dheads);
 
 /* ---------------------------------------------------------------------------------------------- random numbers */
 
@@ -285,19 +324,20 @@ typedef struct hg_random_stream {
   uint32_t stream, step, sample;
 } hg_random_stream;
 
-/* out[i] = 32 random bits, values [first, first + count) of the stream. */
-void hg_random_bits(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out);
+/* out[i] = 32 random bits, values [first, first + count) of the stream, which after 2^34 values starts anew. */
+const char *hg_random_bits(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out);
 
 /* out[i] = ((bits >> 9) + 1/2) 2^-23, uniform in the open interval (0, 1). */
-void hg_random_uniform(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
+const char *hg_random_uniform(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
 
 /* Standard normal values by Box and Muller (1958): of each pair of uniforms (u, v), values 2i and 2i + 1 of the stream,
  * out is sqrt(-2 ln u) cos(2 pi v) and sqrt(-2 ln u) sin(2 pi v). first must be even. */
-void hg_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
+const char *hg_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
 
 /* ------------------------------------------------------------------------------------------ noise in training */
 
-/* Words of 32 bits that tell of `count` values which were kept: bit j mod 32 of word j div 32, the rest zero. */
+/* Words of 32 bits that tell of `count` values which were kept: bit j mod 32 of word j div 32, the rest zero.
+ * -1 for a count below 0. */
 ptrdiff_t hg_dropout_mask_count(ptrdiff_t count);
 
 /* Inverted dropout (Srivastava et al., JMLR 2014):  y[n,j] = x[n,j] / (1 - rate) where the value is kept, else 0, 0 <=
@@ -307,31 +347,31 @@ ptrdiff_t hg_dropout_mask_count(ptrdiff_t count);
  * input_activation made x. A bit of the mask is set where the value is kept and, below a ReLU, x > 0: then the way
  * back needs neither the random numbers again, which take four times its own work, nor x, which is 32 times as large.
  */
-void hg_dropout_forward(const hg_random_stream *stream, float rate, ptrdiff_t samples, ptrdiff_t count,
-                        hg_activation input_activation, const float *x, float *y, uint32_t *mask,
-                        const hg_parallel *parallel);
+const char *hg_dropout_forward(const hg_random_stream *stream, float rate, ptrdiff_t samples, ptrdiff_t count,
+                               hg_activation input_activation, const float *x, float *y, uint32_t *mask,
+                               const hg_parallel *parallel);
 
 /* dx[n,j] = a'(x[n,j]) dy[n,j] / (1 - rate) where bit j of the mask is set, else 0, with a the input's activation.
  * x: N x count, ignored where a is linear or ReLU; dx may be dy. */
-void hg_dropout_backward(float rate, ptrdiff_t samples, ptrdiff_t count, const float *dy, const uint32_t *mask,
-                         hg_activation input_activation, const float *x, float *dx, const hg_parallel *parallel);
+const char *hg_dropout_backward(float rate, ptrdiff_t samples, ptrdiff_t count, const float *dy, const uint32_t *mask,
+                                hg_activation input_activation, const float *x, float *dx, const hg_parallel *parallel);
 
 /* y[n,j] = x[n,j] + deviation e[n,j], e[n,j] being normal value j (hg_random_normal) of the stream of sample
  * stream->sample + n. x, y: N x count; y may be x. */
-void hg_gaussian_noise(const hg_random_stream *stream, float deviation, ptrdiff_t samples, ptrdiff_t count,
-                       const float *x, float *y, const hg_parallel *parallel);
+const char *hg_gaussian_noise(const hg_random_stream *stream, float deviation, ptrdiff_t samples, ptrdiff_t count,
+                              const float *x, float *y, const hg_parallel *parallel);
 
 /* ------------------------------------------------------------------------------ loops over the flat vector */
 
-/* sum[i] = ((shards[0][i] + shards[1][i]) + shards[2][i]) + ... where shards[s] = gradients + s * stride; with
- * accumulate ((sum[i] + shards[0][i]) + shards[1][i]) + ... */
-void hg_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, bool accumulate,
-                   float *sum);
+/* sum[i] = ((shards[0][i] + shards[1][i]) + shards[2][i]) + ... where shards[s] = gradients + s * stride, at least one;
+ * with accumulate ((sum[i] + shards[0][i]) + shards[1][i]) + ... Without it sum may be one of the shards. */
+const char *hg_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, bool accumulate,
+                          float *sum);
 
-/* Index of the first element that is infinite or NaN, or -1. */
+/* Index of the first element that is infinite or NaN, or -1. A count below 1 is none. */
 ptrdiff_t hg_first_nonfinite(ptrdiff_t count, const float *x);
 
-/* Sum of squares in 16 partial sums of double; the same bits on every instruction set. */
+/* Sum of squares in 16 partial sums of double; the same bits on every instruction set. A count below 1 gives 0. */
 double hg_sum_of_squares(ptrdiff_t count, const float *x);
 
 /* Options of an update. The gradient used is g = gradient_scale * gradient. */
@@ -345,8 +385,8 @@ typedef struct hg_adam_options {
 /* Adam (Kingma & Ba 2015):  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
  * w -= learning_rate (m / correction1) / (sqrt(v / correction2) + epsilon).
  * Elementwise over [0, count): weights, moments m and v are updated in place. */
-void hg_adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
-             float *v);
+const char *hg_adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
+                    float *v);
 
 typedef struct hg_sgd_options {
   size_t size; /* sizeof(hg_sgd_options) */
@@ -355,10 +395,13 @@ typedef struct hg_sgd_options {
 
 /* Stochastic gradient descent:  g += weight_decay w;  m = momentum m + g;  w -= learning_rate m.  Without momentum m
  * may be NULL and w -= learning_rate g. */
-void hg_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
+const char *hg_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
 
 #ifdef __cplusplus
 }
+#endif
+#ifdef __GNUC__
+#pragma GCC visibility pop
 #endif
 
 #endif

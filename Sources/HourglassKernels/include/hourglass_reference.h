@@ -1,10 +1,14 @@
 /* The definitions of the calls in hourglass_kernels.h: nested loops in the order of the formula, sums in double,
- * filters as R S C K without preparation. Slow; for tests and for reading. Arguments as in the calls they define. */
+ * filters as R S C K without preparation. Slow; for tests and for reading. Arguments as in the calls they define,
+ * which must accept them: nothing is checked here. */
 #ifndef HOURGLASS_REFERENCE_H
 #define HOURGLASS_REFERENCE_H
 
 #include "hourglass_kernels.h"
 
+#ifdef __GNUC__
+#pragma GCC visibility push(default)
+#endif
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -24,6 +28,10 @@ void hg_reference_conv2d_transpose_backward_filter(const hg_geometry2d *geometry
 void hg_reference_max_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y, uint8_t *switches);
 void hg_reference_max_pool2d_backward(const hg_geometry2d *geometry, const float *dy, const uint8_t *switches,
                                       hg_activation gate_activation, const float *y, float *dx);
+void hg_reference_max_unpool2d_forward(const hg_geometry2d *geometry, const float *y, const uint8_t *switches,
+                                       float *x);
+void hg_reference_max_unpool2d_backward(const hg_geometry2d *geometry, const float *dx, const uint8_t *switches,
+                                        float *dy);
 void hg_reference_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,
                                 hg_activation activation, float *y);
 void hg_reference_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
@@ -55,6 +63,9 @@ void hg_reference_sgd(const hg_sgd_options *options, ptrdiff_t count, const floa
 
 #ifdef __cplusplus
 }
+#endif
+#ifdef __GNUC__
+#pragma GCC visibility pop
 #endif
 
 #endif

@@ -54,9 +54,9 @@ struct PlannedConv2D: PlannedConvolution {
     var geometry = window.geometry(samples: 0)
     let filter = pass.parameters + parameterOffset
     pass.withParallel { parallel in
-      hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel)
+      checked(hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel))
       if pass.dx != nil {
-        hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel)
+        checked(hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel))
       }
     }
   }
@@ -64,7 +64,9 @@ struct PlannedConv2D: PlannedConvolution {
   func forward(_ pass: Pass) {
     var geometry = window.geometry(samples: pass.samples)
     let bias = pass.parameters + parameterOffset + biasOffset
-    pass.withParallel { hg_conv2d_forward(&geometry, pass.x, pass.prepared, bias, activation.kernel, pass.y, $0) }
+    pass.withParallel {
+      checked(hg_conv2d_forward(&geometry, pass.x, pass.prepared, bias, activation.kernel, pass.y, $0))
+    }
   }
 
   func backward(_ pass: Pass) {
@@ -72,12 +74,14 @@ struct PlannedConv2D: PlannedConvolution {
     var geometry = window.geometry(samples: pass.samples)
     let gradient = gradients + parameterOffset
     pass.withParallel { parallel in
-      hg_conv2d_backward_filter(
-        &geometry, pass.x, dy, pass.accumulate, gradient, gradient + biasOffset, pass.scratch, parallel)
+      checked(
+        hg_conv2d_backward_filter(
+          &geometry, pass.x, dy, pass.accumulate, gradient, gradient + biasOffset, pass.scratch, parallel))
       if let dx = pass.dx {
-        hg_conv2d_backward_data(
-          &geometry, dy, pass.prepared + preparedGatherCount, pass.inputActivation.kernel, pass.x, dx,
-          pass.scratch, parallel)
+        checked(
+          hg_conv2d_backward_data(
+            &geometry, dy, pass.prepared + preparedGatherCount, pass.inputActivation.kernel, pass.x, dx,
+            pass.scratch, parallel))
       }
     }
   }

@@ -62,8 +62,8 @@ struct PlannedConvTranspose2D: PlannedConvolution {
     var geometry = window.geometry(samples: 0)
     let filter = pass.parameters + parameterOffset
     pass.withParallel { parallel in
-      hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel)
-      if pass.dx != nil { hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel) }
+      checked(hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel))
+      if pass.dx != nil { checked(hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel)) }
     }
   }
 
@@ -71,9 +71,10 @@ struct PlannedConvTranspose2D: PlannedConvolution {
     var geometry = window.geometry(samples: pass.samples)
     let bias = pass.parameters + parameterOffset + biasOffset
     pass.withParallel {
-      hg_conv2d_transpose_forward(
-        &geometry, pass.x, pass.prepared + preparedGatherCount, bias, activation.kernel, pass.y, pass.scratch, $0
-      )
+      checked(
+        hg_conv2d_transpose_forward(
+          &geometry, pass.x, pass.prepared + preparedGatherCount, bias, activation.kernel, pass.y, pass.scratch, $0
+        ))
     }
   }
 
@@ -82,11 +83,13 @@ struct PlannedConvTranspose2D: PlannedConvolution {
     var geometry = window.geometry(samples: pass.samples)
     let gradient = gradients + parameterOffset
     pass.withParallel { parallel in
-      hg_conv2d_transpose_backward_filter(
-        &geometry, pass.x, dy, pass.accumulate, gradient, gradient + biasOffset, pass.scratch, parallel)
+      checked(
+        hg_conv2d_transpose_backward_filter(
+          &geometry, pass.x, dy, pass.accumulate, gradient, gradient + biasOffset, pass.scratch, parallel))
       if let dx = pass.dx {
-        hg_conv2d_transpose_backward_data(
-          &geometry, dy, pass.prepared, pass.inputActivation.kernel, pass.x, dx, parallel)
+        checked(
+          hg_conv2d_transpose_backward_data(
+            &geometry, dy, pass.prepared, pass.inputActivation.kernel, pass.x, dx, parallel))
       }
     }
   }

@@ -83,8 +83,9 @@ public struct PlannedDense: PlannedLayer {
     var geometry = geometry(samples: pass.samples)
     let weight = pass.parameters + parameterOffset
     pass.withParallel {
-      hg_dense_forward(
-        &geometry, pass.x, weight, weight + biasOffset, activation.kernel, pass.y, pass.scratch, $0)
+      checked(
+        hg_dense_forward(
+          &geometry, pass.x, weight, weight + biasOffset, activation.kernel, pass.y, pass.scratch, $0))
     }
   }
 
@@ -92,8 +93,9 @@ public struct PlannedDense: PlannedLayer {
     guard let dy = pass.dy, let dx = pass.dx else { return }
     var geometry = geometry(samples: pass.samples)
     pass.withParallel {
-      hg_dense_backward_data(
-        &geometry, dy, pass.parameters + parameterOffset, pass.inputActivation.kernel, pass.x, dx, pass.scratch, $0)
+      checked(
+        hg_dense_backward_data(
+          &geometry, dy, pass.parameters + parameterOffset, pass.inputActivation.kernel, pass.x, dx, pass.scratch, $0))
     }
   }
 
@@ -109,9 +111,9 @@ public struct PlannedDense: PlannedLayer {
   ) {
     var geometry = geometry(samples: samples)
     var parallel = Planner.parallel(threads: threads)
-    hg_dense_backward_weight(
-      &geometry, rows.lowerBound, rows.upperBound, x, dy, accumulate, gradient + parameterOffset, scratch,
-      &parallel)
+    checked(
+      hg_dense_backward_weight(
+        &geometry, rows.lowerBound, rows.upperBound, x, dy, accumulate, gradient + parameterOffset, scratch, &parallel))
   }
 
   /// The bias gradient, likewise.
@@ -119,7 +121,7 @@ public struct PlannedDense: PlannedLayer {
     samples: Int, dy: UnsafePointer<Float>, accumulate: Bool, gradient: UnsafeMutablePointer<Float>
   ) {
     var geometry = geometry(samples: samples)
-    hg_dense_backward_bias(&geometry, dy, accumulate, gradient + parameterOffset + biasOffset)
+    checked(hg_dense_backward_bias(&geometry, dy, accumulate, gradient + parameterOffset + biasOffset))
   }
 
   /// The rows of the weight as a range of the flat vector.

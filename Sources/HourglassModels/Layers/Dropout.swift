@@ -36,15 +36,17 @@ struct PlannedDropout: PlannedNoise {
   func disturb(_ pass: Pass, _ stream: hg_random_stream) {
     var stream = stream
     pass.withParallel {
-      hg_dropout_forward(
-        &stream, rate, pass.samples, site.shape.count, pass.inputActivation.kernel, pass.x, pass.y, mask(pass), $0)
+      checked(
+        hg_dropout_forward(
+          &stream, rate, pass.samples, site.shape.count, pass.inputActivation.kernel, pass.x, pass.y, mask(pass), $0))
     }
   }
 
   func disturbBackward(_ pass: Pass, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>) {
     pass.withParallel {
-      hg_dropout_backward(
-        rate, pass.samples, site.shape.count, dy, mask(pass), pass.inputActivation.kernel, pass.x, dx, $0)
+      checked(
+        hg_dropout_backward(
+          rate, pass.samples, site.shape.count, dy, mask(pass), pass.inputActivation.kernel, pass.x, dx, $0))
     }
   }
 

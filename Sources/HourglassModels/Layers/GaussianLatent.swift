@@ -43,13 +43,13 @@ public struct PlannedGaussianLatent: PlannedLayer {
   public var stateCount: Int { units }
 
   public func forward(_ pass: Pass) {
-    hg_gaussian_latent_forward(pass.samples, units, pass.x, drawNoise(pass), pass.y, pass.divergence)
+    checked(hg_gaussian_latent_forward(pass.samples, units, pass.x, drawNoise(pass), pass.y, pass.divergence))
   }
 
   public func backward(_ pass: Pass) {
     guard let dy = pass.dy, let dx = pass.dx else { return }
     let noise = pass.noise.latent(sample: pass.firstSample) == nil ? nil : pass.state
-    hg_gaussian_latent_backward(pass.samples, units, pass.x, noise, dy, pass.beta, dx)
+    checked(hg_gaussian_latent_backward(pass.samples, units, pass.x, noise, dy, pass.beta, dx))
   }
 
   private func drawNoise(_ pass: Pass) -> UnsafeMutablePointer<Float>? {

@@ -33,7 +33,7 @@ struct PlannedGaussianNoise: PlannedNoise {
   func disturb(_ pass: Pass, _ stream: hg_random_stream) {
     var stream = stream
     pass.withParallel {
-      hg_gaussian_noise(&stream, deviation, pass.samples, site.shape.count, pass.x, pass.y, $0)
+      checked(hg_gaussian_noise(&stream, deviation, pass.samples, site.shape.count, pass.x, pass.y, $0))
     }
   }
 

@@ -53,14 +53,14 @@ struct PlannedMaxPool2D: PlannedLayer {
 
   func forward(_ pass: Pass) {
     var geometry = window.geometry(samples: pass.samples)
-    pass.withParallel { hg_max_pool2d_forward(&geometry, pass.x, pass.y, switches(pass), $0) }
+    pass.withParallel { checked(hg_max_pool2d_forward(&geometry, pass.x, pass.y, switches(pass), $0)) }
   }
 
   func backward(_ pass: Pass) {
     guard let dy = pass.dy, let dx = pass.dx else { return }
     var geometry = window.geometry(samples: pass.samples)
     pass.withParallel {
-      hg_max_pool2d_backward(&geometry, dy, switches(pass), pass.inputActivation.kernel, pass.y, dx, $0)
+      checked(hg_max_pool2d_backward(&geometry, dy, switches(pass), pass.inputActivation.kernel, pass.y, dx, $0))
     }
   }
 

@@ -1,0 +1,38 @@
+/* What operations ask of their arguments before they touch any memory: NULL, or the sentence that the caller gets. */
+#ifndef HG_CHECK_H
+#define HG_CHECK_H
+
+#include "include/hourglass_kernels.h"
+
+/* Answers the caller with the sentence, if there is one. */
+#define HG_CHECK(sentence)                      \
+  do {                                          \
+    const char *const hg_sentence = (sentence); \
+    if (hg_sentence) return hg_sentence;        \
+  } while (0)
+
+/* Elements of any array, and so also of scratch: byte counts of all that a call needs stay within 2^63. */
+#define HG_MOST_ELEMENTS 0x1p40
+
+/* `arrays`: whether all that the call needs are there. */
+static inline const char *hg_check_arrays(bool arrays) {
+  return arrays ? NULL : "an input, output or scratch that the call needs is NULL";
+}
+
+static inline const char *hg_check_activation(hg_activation activation) {
+  return (unsigned)activation <= HG_ACTIVATION_LEAKY_RELU ? NULL : "there is no such activation";
+}
+
+/* An array of samples x count elements. */
+static inline const char *hg_check_count(ptrdiff_t samples, ptrdiff_t count) {
+  if (samples < 0 || count < 0) return "a count is negative";
+  /* In double, which cannot overflow. */
+  return (double)samples * (double)count < HG_MOST_ELEMENTS ? NULL : "there are 2^40 elements or more";
+}
+
+static inline const char *hg_check_stream(const hg_random_stream *stream) {
+  if (!stream) return "the stream is NULL";
+  return stream->size == sizeof *stream ? NULL : "stream.size is not sizeof(hg_random_stream)";
+}
+
+#endif

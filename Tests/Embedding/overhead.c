@@ -1,0 +1,50 @@
+/* Nanoseconds that calls take which have next to nothing to compute, at one thread: the shortest of many runs.
+ * Fails where a call takes 100 or more. */
+#include <hourglass_kernels.h>
+#include <stdio.h>
+#include <time.h>
+
+enum { CALLS = 10000, RUNS = 200 };
+
+static float x[64], y[64], prepared[64], scratch[64];
+static hg_geometry2d window = {sizeof window, 1, 1, 1, 1, 1, 1, 16, 1, 1, 1, 1, 0, 0};
+static hg_dense layer = {sizeof layer, 1, 1, 16};
+static hg_parallel one = {sizeof one, 1, NULL, NULL};
+
+static void convolve(void) { hg_conv2d_forward(&window, x, prepared, NULL, HG_ACTIVATION_LINEAR, y, &one); }
+static void transpose(void) {
+  hg_conv2d_transpose_backward_data(&window, x, prepared, HG_ACTIVATION_LINEAR, NULL, y, &one);
+}
+static void multiply(void) { hg_dense_forward(&layer, x, prepared, NULL, HG_ACTIVATION_LINEAR, y, scratch, &one); }
+static void activate(void) { hg_activation_forward(HG_ACTIVATION_RELU, 16, x, y, &one); }
+static void lose(void) { hg_squared_error(1, 16, x, x, scratch, y); }
+
+static double now(void) {
+  struct timespec t;
+  timespec_get(&t, TIME_UTC);
+  return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
+}
+
+int main(void) {
+  static const struct {
+    const char *name;
+    void (*call)(void);
+  } cases[] = {{"convolution, one position", convolve},
+               {"transposed convolution, data", transpose},
+               {"dense, one sample", multiply},
+               {"activation, 16 elements", activate},
+               {"squared error, 16 elements", lose}};
+  int slow = 0;
+  for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    double best = 1e30;
+    for (int run = 0; run < RUNS; run++) {
+      const double start = now();
+      for (int call = 0; call < CALLS; call++) cases[i].call();
+      const double time = (now() - start) / CALLS;
+      if (time < best) best = time;
+    }
+    printf("%-30s %5.0f ns a call\n", cases[i].name, best);
+    if (best >= 100) slow = 1;
+  }
+  return slow;
+}

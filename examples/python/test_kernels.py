@@ -1,0 +1,161 @@
+"""NumPy functions and PyTorch layers against PyTorch in float64, on random geometries: python -m unittest
+
+A sum of d products in float32, fused or not and in any order, is within d u sum |terms| of the exact one, u = 2^-24
+(Higham, "Accuracy and Stability of Numerical Algorithms", section 3.1). The bound used is (d + 2) u sum |terms|: bias and
+the rounding of the result are one term each. sum |terms| is the same call on absolute values.
+"""
+import random
+import unittest
+import warnings
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch.autograd import gradcheck
+
+import hourglass_kernels as hg
+import hourglass_kernels.torch as hgt
+
+U = 2.0 ** -24
+CASES = range(30)
+torch.set_num_threads(1)  # arrays this small gain nothing from more
+
+
+def uniform(generator, *shape):
+    return torch.rand(*shape, generator=generator) * 2 - 1
+
+
+class Problem:
+    """A random convolution or transposed convolution that PyTorch takes as well, as functions of (x, weight, bias)."""
+
+    def __init__(self, seed, transposed):
+        choice, self.generator = random.Random(seed), torch.Generator().manual_seed(seed)
+        N, C, K = choice.randint(1, 5), choice.choice([1, 3, 5, 16, 33]), choice.choice([1, 4, 16, 20, 65])
+        taps, step = [(choice.randint(1, 5), choice.randint(1, 5)) for _ in range(2)]
+        pad = [choice.randint(0, (t - 1) // 2) for t in taps]
+        extra = [choice.randint(0, s - 1) for s in step] if transposed else [0, 0]
+        sides = [choice.randint(max(1, t - 2 * p), 14) for t, p in zip(taps, pad)]
+        channels = (K, C) if transposed else (C, K)
+        x, weight = uniform(self.generator, N, channels[0], *sides), uniform(self.generator, K, C, *taps)
+        self.inputs = [x, weight, uniform(self.generator, channels[1])]
+        self.geometry = (step, pad, extra) if transposed else (step, pad)
+        self.depth = {"y": taps[0] * taps[1] * channels[0], "dx": taps[0] * taps[1] * channels[1]}
+        self.ours = hgt.conv_transpose2d if transposed else hgt.conv2d
+        self.theirs = F.conv_transpose2d if transposed else F.conv2d
+
+    def run(self, call, inputs, dy):
+        """y and the three gradients."""
+        leaves = [leaf.detach().clone().requires_grad_() for leaf in inputs]
+        y = call(*leaves, *self.geometry)
+        return (y.detach(), *torch.autograd.grad(y, leaves, dy))
+
+
+class Agreement(unittest.TestCase):
+    def close(self, got, wanted, magnitude, depth, what):
+        excess = (got.double() - wanted).abs() - (depth + 2) * U * magnitude
+        self.assertLessEqual(excess.max().item(), 0, what)
+
+    def test_convolutions_and_their_gradients_are_within_the_bound(self):
+        for transposed in False, True:
+            for seed in CASES:
+                problem = Problem(seed, transposed)
+                dy = uniform(problem.generator, *problem.theirs(*problem.inputs, *problem.geometry).shape)
+                got = problem.run(problem.ours, problem.inputs, dy)
+                wanted = problem.run(problem.theirs, [i.double() for i in problem.inputs], dy.double())
+                sizes = problem.run(problem.theirs, [i.double().abs() for i in problem.inputs], dy.double().abs())
+                positions = dy.shape[0] * max(dy.shape[2] * dy.shape[3], problem.inputs[0][0, 0].numel())
+                depths = problem.depth["y"], problem.depth["dx"], positions, positions
+                for name, *arrays, depth in zip(("y", "dx", "dweight", "dbias"), got, wanted, sizes, depths):
+                    self.close(*arrays, depth, f"{name}, seed {seed}, transposed {transposed}")
+
+    def test_pooling_and_unpooling_equal_torch(self):
+        for seed in CASES:
+            choice, generator = random.Random(seed), torch.Generator().manual_seed(seed)
+            size, channels, padding = choice.randint(1, 3), choice.choice([1, 5, 16, 40]), choice.randint(0, 1)
+            padding = min(padding, size // 2)
+            side = choice.randint(size, 12)
+            x = uniform(generator, 2, channels, side, side).requires_grad_()
+            y, switches = hgt.max_pool2d(x, size, None, padding)
+            wanted, indices = F.max_pool2d(x, size, None, padding, return_indices=True)
+            self.assertTrue(torch.equal(y, wanted))
+            dy = uniform(generator, *y.shape)
+            self.assertTrue(torch.equal(*(torch.autograd.grad(out, x, dy)[0] for out in (y, wanted))))
+            values = uniform(generator, *y.shape).requires_grad_()
+            unpooled = hgt.max_unpool2d(values, switches, (side, side), size, None, padding)
+            # torch.max_unpool2d wants the indices into the unpadded image; ours are of the window.
+            theirs = torch.zeros(2, channels, side * side).scatter(2, indices.flatten(2), values.detach().flatten(2))
+            self.assertTrue(torch.equal(unpooled.flatten(2), theirs))
+            dx = uniform(generator, 2, channels, side, side)
+            self.assertTrue(torch.equal(torch.autograd.grad(unpooled, values, dx)[0],
+                                        dx.flatten(2).gather(2, indices.flatten(2)).view_as(values)))
+
+    def test_bits_do_not_depend_on_threads(self):
+        problem = Problem(3, False)
+        x, filter = (np.ascontiguousarray(t.permute(0, 2, 3, 1).numpy()) for t in problem.inputs[:2])
+        filter = np.ascontiguousarray(problem.inputs[1].permute(2, 3, 1, 0).numpy())
+        one, three = (hg.conv2d(x, filter, stride=problem.geometry[0], padding=problem.geometry[1], threads=n)
+                      for n in (1, 3))
+        self.assertTrue(np.array_equal(one, three))
+
+
+class Gradients(unittest.TestCase):
+    """gradcheck in float32. The functions are linear in each argument (pooling: piecewise), so that central differences
+    with a large step are exact but for rounding; where an activation bends them the step is small."""
+
+    def check(self, call, inputs, eps=0.25, atol=1e-3, rtol=1e-3):
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Input #.* is not a double precision")
+            self.assertTrue(gradcheck(call, [i.requires_grad_() for i in inputs], eps=eps, atol=atol, rtol=rtol))
+
+    def test_convolutions(self):
+        generator = torch.Generator().manual_seed(1)
+        for geometry, side in (((1, 1), 5), ((2, 1), 6), ((3, 0), 7)):
+            weight, bias = uniform(generator, 3, 2, 3, 3), uniform(generator, 3)
+            self.check(lambda x, w, b: hgt.conv2d(x, w, b, *geometry),
+                       [uniform(generator, 2, 2, side, side), weight, bias])
+            self.check(lambda x, w, b: hgt.conv_transpose2d(x, w, b, *geometry),
+                       [uniform(generator, 2, 3, 3, 3), weight.detach(), uniform(generator, 2)])
+
+    def test_fused_activations(self):
+        generator = torch.Generator().manual_seed(2)
+        inputs = [uniform(generator, 1, 2, 4, 4), uniform(generator, 2, 2, 3, 3), uniform(generator, 2)]
+        # Third derivatives of the sigmoid are below 1/8, so the step costs eps^2 / 48 |change|^3, below 1e-4.
+        self.check(lambda x, w, b: hgt.conv2d(x, w, b, 1, 1, "sigmoid"), inputs, eps=2 ** -6, atol=2e-3)
+        # Integers and a half: no sum comes nearer to the bend of the ReLU than 1/2.
+        whole = [(i.detach() * 2).round() for i in inputs]
+        whole[2] += 0.5
+        self.check(lambda x, w, b: hgt.conv2d(x, w, b, 1, 1, "relu"), whole, eps=2 ** -4)
+
+    def test_pooling(self):
+        order = torch.randperm(2 * 3 * 36, generator=torch.Generator().manual_seed(3)).float().view(2, 3, 6, 6)
+        self.check(lambda x: hgt.max_pool2d(x, 2)[0], [order])
+        self.check(lambda x: hgt.max_pool2d(x, 3, 2, 1)[0], [order.detach()])
+        switches = hgt.max_pool2d(order.detach(), 2)[1]
+        self.check(lambda y: hgt.max_unpool2d(y, switches, (6, 6), 2), [torch.rand(2, 3, 3, 3)])
+
+
+class Refusals(unittest.TestCase):
+    def test_what_cannot_be_computed_is_refused_with_a_sentence(self):
+        x, filter = np.zeros((1, 8, 8, 3), np.float32), np.zeros((3, 3, 3, 4), np.float32)
+        for sentence, call in (
+                ("the padding at the top is not below the filter's height", lambda: hg.conv2d(x, filter, padding=3)),
+                ("the vertical stride is below 1", lambda: hg.conv2d(x, filter, stride=0)),
+                ("x must be float32", lambda: hg.conv2d(x.astype(np.float64), filter)),
+                ("x has shape", lambda: hg.conv2d(x[..., :2], filter)),
+                ("dy has shape", lambda: hg.conv2d_backward(x, filter, np.zeros((1, 5, 6, 4), np.float32))),
+                ("more than 255 elements", lambda: hg.max_pool2d(np.zeros((1, 32, 32, 1), np.float32), 16)),
+                ("threads", lambda: hg.conv2d(x, filter, threads=-1))):
+            with self.assertRaisesRegex(ValueError, sentence):
+                call()
+
+    def test_layers_take_the_state_of_torch_and_refuse_groups(self):
+        ours, theirs = hgt.ConvTranspose2d(4, 6, 4, 2, 1), torch.nn.ConvTranspose2d(4, 6, 4, 2, 1)
+        ours.load_state_dict(theirs.state_dict())
+        x = torch.rand(2, 4, 5, 5)
+        torch.testing.assert_close(ours(x), theirs(x).contiguous(memory_format=torch.channels_last))
+        with self.assertRaisesRegex(ValueError, "no groups"):
+            hgt.Conv2d(4, 4, 3, groups=2)
+
+
+if __name__ == "__main__":
+    unittest.main()
