@@ -7,10 +7,10 @@ extension RunReport {
   public var page: String {
     let name = URL(fileURLWithPath: run.path).lastPathComponent
     let model = recipe.model
-    let kind = model.isVariational ? "variational autoencoder" : "autoencoder"
+    let kind = model.isVariational ? "A variational autoencoder" : "An autoencoder"
     return HTML.page(
       title: "\(name): \(model.name)",
-      facts: "A \(kind) for images of \(model.input) with a code of "
+      facts: "\(kind) for images of \(model.input) with a code of "
         + "\(plan.boundaries[plan.codeBoundary].shape), \(grouped(ModelSummary(plan).parameters)) parameters",
       summary: summary.joined(separator: " "),
       sections: [
@@ -25,9 +25,10 @@ extension RunReport {
     var sentences: [String] = []
     if let progress {
       let of = recipe.epochs.map { " of \($0)" } ?? ""
+      let rate = Int(Double(progress.samples) / max(progress.seconds, 1e-9))
       sentences.append(
-        "\(grouped(epochsDone(progress)))\(of) epochs and \(grouped(progress.step)) steps are done, at "
-          + "\(grouped(Int(Double(progress.samples) / max(progress.seconds, 1e-9)))) samples/s.")
+        "Done are \(grouped(progress.step)) steps and \(grouped(epochsDone(progress)))\(of) epochs, at "
+          + "\(grouped(rate)) samples/s.")
     }
     if let last = epochs.last {
       let validation = last.validationLoss.map { ", of the validation \(significant($0))" } ?? ""
