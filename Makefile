@@ -33,7 +33,7 @@ demo: build ## train a small VAE on the built-in images, evaluate it and say whe
 	rm -rf runs/demo
 	$(PROGRAM) train --model conv-vae-28 --run runs/demo $(DEMO)
 	$(PROGRAM) evaluate --run runs/demo
-	@echo; echo "Look at:"; find runs/demo/pictures -type f | sort | sed 's/^/  /'
+	@echo; echo "Look at:"; find runs/demo/report.html runs/demo/pictures -type f | sort | sed 's/^/  /'
 
 test: setup ## all tests; FILTER=Name for some
 	swift test $(if $(FILTER),--filter '$(FILTER)')

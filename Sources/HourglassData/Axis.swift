@@ -11,14 +11,18 @@ package struct Axis {
 
   /// Ticks at multiples of 1, 2 or 5 times a power of ten. A widened axis reaches from tick to tick, the other from the
   /// least to the greatest value.
-  package init(_ values: [Double], from start: Double, to end: Double, ticks wanted: Int, widened: Bool) {
+  ///
+  /// - Parameter leastStep: between ticks; a power of ten.
+  package init(
+    _ values: [Double], from start: Double, to end: Double, ticks wanted: Int, leastStep: Double = 0, widened: Bool
+  ) {
     (self.start, self.end) = (start, end)
     var (low, high) = (values.min() ?? 0, values.max() ?? 1)
     if low == high {
       let half = max(abs(low) / 2, 0.5)
       (low, high) = (low - half, high + half)
     }
-    let step = Self.roundStep((high - low) / Double(wanted))
+    let step = max(leastStep, Self.roundStep((high - low) / Double(wanted)))
     self.step = step
     // A range that is a whole number of steps but for rounding keeps its last tick.
     let (first, last) = (low / step, high / step)
@@ -62,7 +66,7 @@ package struct Axis {
   }
 
   /// The least of 1, 2, 5, 10 times a power of ten that is not below `value`.
-  static func roundStep(_ value: Double) -> Double {
+  package static func roundStep(_ value: Double) -> Double {
     let power = pow(10, floor(log10(value)))
     return power * ([1, 2, 5].first { $0 * power >= value * (1 - 1e-9) } ?? 10)
   }

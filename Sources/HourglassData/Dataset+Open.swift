@@ -33,9 +33,11 @@ extension Dataset {
     guard preparation.holdout == nil || !stored.hasSplits else {
       throw DataError(path: path, reason: "--holdout: wanted a set without a test split, found one that has its own")
     }
-    return try Dataset(
+    var data = try Dataset(
       stored, chosenFrom: stored.hasSplits ? nil : split, preparation, seed: seed, threads: threads, memory: memory,
       path: path)
+    data.isSplit = stored.hasSplits || preparation.holdout != nil
+    return data
   }
 }
 

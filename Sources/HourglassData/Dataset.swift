@@ -12,12 +12,14 @@ public struct Dataset: Sendable {
   /// Images.
   public let count: Int
   /// The class of each image.
-  public let labels: [Int]?
+  public private(set) var labels: [Int]?
   /// Names by label, where there are any.
   public private(set) var classes: [String]?
   /// Where the images come from, for people to read.
   public let source: String
   public private(set) var form = ImageForm.builtIn
+  /// Whether this is one of two parts, for training and for test, that have no image in common.
+  public internal(set) var isSplit = false
   /// What was left out because it is broken.
   public private(set) var refused: [DataError] = []
   private let pixels: Pixels
@@ -110,6 +112,18 @@ public struct Dataset: Sendable {
   /// Whether images stay in their file because memory cannot hold them.
   public var isMapped: Bool { if case .mapped = pixels { true } else { false } }
 
+  /// At most so many of the images, spread evenly over the set, for those that belong together often lie together.
+  public func spread(_ most: Int) -> Dataset {
+    guard count > most else { return self }
+    let (all, total) = (self, count)
+    var part = Dataset(count: most, shape: shape, source: source) { index, image throws(DataError) in
+      try all.fill(index * total / most, into: image)
+    }
+    (part.form, part.classes, part.isSplit) = (form, classes, isSplit)
+    part.labels = labels.map { labels in (0..<most).map { labels[$0 * total / most] } }
+    return part
+  }
+
   /// Says which images will be wanted soon. Where images are in memory this does nothing.
   public func announce(_ indices: ArraySlice<Int32>) {
     guard case .mapped(let images, let chosen) = pixels else { return }
@@ -182,8 +196,10 @@ public struct Dataset: Sendable {
     let images = try SyntheticImages(shape: shape, seed: seed, split: split)
     let count = count ?? (split == .train ? 16_384 : 2_048)
     let (bytes, labels) = images.make(count: count)
-    return try Dataset(
+    var data = try Dataset(
       .bytes(bytes), shape: shape, labels: labels.map(Int.init),
       source: "built-in images \(shape), seed \(seed), \(split.rawValue)")
+    data.isSplit = true
+    return data
   }
 }

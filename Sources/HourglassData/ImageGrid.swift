@@ -9,10 +9,12 @@ public struct ImageGrid: Sendable {
   public var rows: [[[Float]]]
   public var rowsPerGroup: Int
   public var zoom: Int
+  /// Without the margin, and gaps are transparent: for a page of any colour.
+  public var isBare = false
 
   static let gap = 2
   static let groupGap = 10
-  static let margin = 12
+  private var margin: Int { isBare ? 0 : 12 }
 
   /// Without `zoom`, images are shown as near to 128 pixels as an integer factor comes without exceeding it.
   public init(shape: ImageShape, rows: [[[Float]]], rowsPerGroup: Int = 1, zoom: Int? = nil) {
@@ -26,32 +28,37 @@ public struct ImageGrid: Sendable {
   public func image() -> PNGImage {
     let (cellHeight, cellWidth) = (shape.height * zoom, shape.width * zoom)
     let columns = rows.map(\.count).max() ?? 0
-    let width = 2 * Self.margin + max(1, columns * (cellWidth + Self.gap) - Self.gap)
-    let height = rows.isEmpty ? 2 * Self.margin + 1 : top(rows.count - 1) + cellHeight + Self.margin
-    var pixels = [UInt8](repeating: 255, count: width * height * shape.channels)
+    let width = 2 * margin + max(1, columns * (cellWidth + Self.gap) - Self.gap)
+    let height = rows.isEmpty ? 2 * margin + 1 : top(rows.count - 1) + cellHeight + margin
+    let channels = shape.channels + (isBare ? 1 : 0)
+    var pixels = [UInt8](repeating: isBare ? 0 : 255, count: width * height * channels)
     for (r, row) in rows.enumerated() {
       for (c, image) in row.enumerated() {
         let bytes = image.map(Self.byte)
         for y in 0..<cellHeight {
-          var place = ((top(r) + y) * width + Self.margin + c * (cellWidth + Self.gap)) * shape.channels
+          var place = ((top(r) + y) * width + margin + c * (cellWidth + Self.gap)) * channels
           for x in 0..<cellWidth {
             let source = (y / zoom * shape.width + x / zoom) * shape.channels
             for channel in 0..<shape.channels {
               pixels[place] = bytes[source + channel]
               place += 1
             }
+            if isBare {
+              pixels[place] = 255
+              place += 1
+            }
           }
         }
       }
     }
-    return PNGImage(width: width, height: height, channels: shape.channels, pixels: pixels)
+    return PNGImage(width: width, height: height, channels: channels, pixels: pixels)
   }
 
   /// The first pixel row of image row `row`.
   private func top(_ row: Int) -> Int {
     let groups = row / rowsPerGroup
     let extra = rowsPerGroup > 1 ? Self.groupGap - Self.gap : 0
-    return Self.margin + row * (shape.height * zoom + Self.gap) + groups * extra
+    return margin + row * (shape.height * zoom + Self.gap) + groups * extra
   }
 
   static func byte(_ value: Float) -> UInt8 {

@@ -11,9 +11,20 @@ package enum SVG {
     "<line class=\"\(style)\" x1=\"\(number(x0))\" y1=\"\(number(y0))\" x2=\"\(number(x1))\" y2=\"\(number(y1))\"/>"
   }
 
-  /// One of six shapes that differ as well as their colours, for those who see colours alike.
-  package static func mark(_ index: Int, x: Double, y: Double) -> String {
+  /// One of six shapes that differ as well as their colours, for those who see colours alike. Small ones are for many
+  /// points.
+  package static func mark(_ index: Int, x: Double, y: Double, isSmall: Bool = false) -> String {
     let (x0, y0) = (number(x), number(y))
+    if isSmall {
+      return switch index % colors {
+      case 0: "<circle cx=\"\(x0)\" cy=\"\(y0)\" r=\"2\"/>"
+      case 1: "<path d=\"M\(x0) \(number(y - 3))l3 5h-6z\"/>"
+      case 2: "<path d=\"M\(number(x - 2)) \(number(y - 2))h4v4h-4z\"/>"
+      case 3: "<path d=\"M\(x0) \(number(y - 3))l3 3l-3 3l-3 -3z\"/>"
+      case 4: "<path d=\"M\(x0) \(number(y + 3))l3 -5h-6z\"/>"
+      default: "<path d=\"M\(number(x - 1)) \(number(y - 3))h2v2h2v2h-2v2h-2v-2h-2v-2h2z\"/>"
+      }
+    }
     return switch index % colors {
     case 0: "<circle cx=\"\(x0)\" cy=\"\(y0)\" r=\"4\"/>"
     case 1: "<path d=\"M\(x0) \(number(y - 5))l5 9h-10z\"/>"
@@ -70,11 +81,14 @@ package enum SVG {
       .middle { text-anchor: middle; } .end { text-anchor: end; } .inside { text-anchor: middle; fill: #ffffff; }
       .page { fill: #ffffff; } .grid { stroke: #d8dee4; } .axis { stroke: #7d8590; }
       .roof { stroke: #57606a; stroke-width: 1.5; } .bar { stroke-width: 1.5; } .dashed { stroke-dasharray: 7 5; }
+      .dots { fill-opacity: 0.55; }
+      .label { font-size: 13px; font-weight: 700; text-anchor: middle; }
+      .label { paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
       .line { fill: none; stroke-width: 2; stroke-linejoin: round; stroke-linecap: round; }
       \(palette(light))
       @media screen and (prefers-color-scheme: dark) {
       text { fill: #d1d7e0; } .page { fill: #151b23; } .grid { stroke: #30363d; } .axis { stroke: #8b949e; }
-      .inside { fill: #0d1117; } .roof { stroke: #adbac7; }
+      .inside { fill: #0d1117; } .label { stroke: #151b23; } .roof { stroke: #adbac7; }
       \(palette(dark))
       }
       </style>

@@ -4,10 +4,14 @@ import Foundation
 /// the reader's light or dark mode.
 public struct SVGPlot: Sendable {
   public struct Series: Sendable {
-    public enum Style: Sendable {
+    public enum Style: Sendable, Equatable {
       case line, dashed
       /// A shape at each point, and the interval in which it lies, where known.
       case marks
+      /// A small shape at each of many points, and the series' name in their middle.
+      case dots
+      /// A bar from zero to each point, so wide in x.
+      case bars(width: Double)
     }
 
     public var name: String
@@ -43,6 +47,8 @@ public struct SVGPlot: Sendable {
   public var series: [Series]
   public var xScale = Scale.linear
   public var yScale = Scale.linear
+  /// Between ticks of a linear horizontal axis at least; 1 for what is counted.
+  public var leastXStep = 0.0
   /// Values that the vertical axis reaches in any case.
   public var yReaches: [Double] = []
 
@@ -79,18 +85,20 @@ public struct SVGPlot: Sendable {
     if drawn.isEmpty {
       parts.append(text("no finite values", x: (Self.left + Self.right) / 2, y: middle, style: "middle"))
     }
-    return (parts + drawn + legend.parts).joined(separator: "\n") + "\n</svg>\n"
+    return (parts + drawn + series.flatMap { label($0, xAxis, yAxis) } + legend.parts).joined(separator: "\n")
+      + "\n</svg>\n"
   }
 
   private func axes(top: Double) -> (x: Axis, y: Axis) {
     let isDrawable = { (value: Double, scale: Scale) in value.isFinite && (scale == .linear || value > 0) }
     let points = series.flatMap { zip($0.x, $0.y) }.filter { isDrawable($0, xScale) && isDrawable($1, yScale) }
     let ends = series.flatMap { $0.intervals.flatMap { [$0.lowerBound, $0.upperBound] } }
-    let xs = points.map(\.0)
+    let margin = series.map { if case .bars(let width) = $0.style { width / 2 } else { 0 } }.max() ?? 0
+    let xs = points.map(\.0).flatMap { margin > 0 ? [$0 - margin, $0 + margin] : [$0] }
     let ys = points.map(\.1) + yReaches + ends.filter { isDrawable($0, yScale) }
     return (
       xScale == .linear
-        ? Axis(xs, from: Self.left, to: Self.right, ticks: 8, widened: false)
+        ? Axis(xs, from: Self.left, to: Self.right, ticks: 8, leastStep: leastXStep, widened: false)
         : Axis(doublings: xs, from: Self.left, to: Self.right, widened: false),
       yScale == .linear
         ? Axis(ys, from: Self.bottom, to: top, ticks: 6, widened: true)
@@ -101,14 +109,34 @@ public struct SVGPlot: Sendable {
   private func draw(_ line: Series, color: Int, _ xAxis: Axis, _ yAxis: Axis) -> [String] {
     let points = zip(line.x, line.y).map { (x: $0, y: $1) }
     func holds(_ point: (x: Double, y: Double)) -> Bool { xAxis.holds(point.x) && yAxis.holds(point.y) }
-    if line.style == .marks {
+    switch line.style {
+    case .marks:
       return points.indices.filter { holds(points[$0]) }.flatMap { i in
         let (x, y) = (xAxis.place(points[i].x), yAxis.place(points[i].y))
         let bar = line.intervals.isEmpty ? [] : errorBar(line.intervals[i], x: x, color: color, yAxis)
         return bar + ["<g class=\"f\(color % SVG.colors)\">\(SVG.mark(color, x: x, y: y))</g>"]
       }
+    case .dots:
+      let marks = points.filter(holds).map { point in
+        SVG.mark(color / SVG.colors, x: xAxis.place(point.x), y: yAxis.place(point.y), isSmall: true)
+      }
+      return marks.isEmpty ? [] : ["<g class=\"dots f\(color % SVG.colors)\">"] + marks + ["</g>"]
+    case .bars(let width):
+      let bars = points.filter(holds).map { point in
+        let (from, to) = (xAxis.place(point.x - width / 2), xAxis.place(point.x + width / 2))
+        // A tenth of the bar is gap.
+        return "M\(n(from + (to - from) / 20)) \(n(yAxis.place(0)))V\(n(yAxis.place(point.y)))"
+          + "H\(n(to - (to - from) / 20))V\(n(yAxis.place(0)))z"
+      }
+      return ["<path class=\"f\(color % SVG.colors)\" d=\"\(bars.joined())\"/>"]
+    case .line, .dashed: return polylines(points, line, color, xAxis, yAxis)
     }
-    return points.split { !holds($0) }.map { piece in
+  }
+
+  private func polylines(
+    _ points: [(x: Double, y: Double)], _ line: Series, _ color: Int, _ xAxis: Axis, _ yAxis: Axis
+  ) -> [String] {
+    points.split { !(xAxis.holds($0.x) && yAxis.holds($0.y)) }.map { piece in
       let places = piece.map { (x: xAxis.place($0.x), y: yAxis.place($0.y)) }
       if places.count == 1 {
         return "<circle class=\"f\(color % SVG.colors)\" cx=\"\(n(places[0].x))\" cy=\"\(n(places[0].y))\" r=\"3\"/>"
@@ -116,6 +144,14 @@ public struct SVGPlot: Sendable {
       let list = places.map { "\(n($0.x)),\(n($0.y))" }.joined(separator: " ")
       return "<polyline class=\"\(Self.style(line, color))\" points=\"\(list)\"/>"
     }
+  }
+
+  /// The name of dots at the median of their places.
+  private func label(_ line: Series, _ xAxis: Axis, _ yAxis: Axis) -> [String] {
+    guard line.style == .dots, series.count > 1, !line.x.isEmpty else { return [] }
+    let (x, y) = (line.x.sorted()[line.x.count / 2], line.y.sorted()[line.y.count / 2])
+    guard xAxis.holds(x), yAxis.holds(y) else { return [] }
+    return [text(line.name, x: xAxis.place(x), y: yAxis.place(y) + 4, style: "label")]
   }
 
   /// A vertical line with a short one across at both ends.
@@ -130,9 +166,14 @@ public struct SVGPlot: Sendable {
   }
 
   private static func symbol(_ line: Series, _ color: Int, _ x: Double, _ y: Double) -> String {
-    line.style == .marks
-      ? "<g class=\"f\(color % SVG.colors)\">\(SVG.mark(color, x: x + 9, y: y))</g>"
-      : SVG.line(style(line, color), x, y, x + 18, y)
+    let area = "f\(color % SVG.colors)"
+    return switch line.style {
+    case .marks: "<g class=\"\(area)\">\(SVG.mark(color, x: x + 9, y: y))</g>"
+    case .dots: "<g class=\"\(area)\">\(SVG.mark(color / SVG.colors, x: x + 9, y: y))</g>"
+    case .bars:
+      "<rect class=\"\(area)\" x=\"\(SVG.number(x + 4))\" y=\"\(SVG.number(y - 5))\" width=\"10\" height=\"10\"/>"
+    case .line, .dashed: SVG.line(style(line, color), x, y, x + 18, y)
+    }
   }
 
   private func text(_ content: String, x: Double, y: Double, style: String) -> String {

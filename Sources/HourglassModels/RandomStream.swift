@@ -40,6 +40,13 @@ public struct RandomStream: Sendable {
   }
 
   /// Standard normal values.
+  public func normal(_ count: Int) -> [Float] {
+    [Float](unsafeUninitializedCapacity: count) { buffer, initialized in
+      fillNormal(buffer.baseAddress, count)
+      initialized = count
+    }
+  }
+
   public func fillNormal(_ out: UnsafeMutablePointer<Float>?, _ count: Int) {
     withUnsafePointer(to: address) { checked(hg_random_normal($0, 0, count, out)) }
   }

@@ -36,7 +36,8 @@ public final class Inference {
         plan: plan, shared: shared, groupSamples: plan.samplesPerShard, parallel: parallel, worker: worker,
         cores: cores)
     }
-    let widest = max(model.input.count, plan.boundaries[plan.codeBoundary].shape.count)
+    // A latent that is a distribution is twice as long as its code.
+    let widest = max(model.input.count, 2 * plan.boundaries[plan.codeBoundary].shape.count)
     let inputs = FloatBuffer(count: plan.batchSize * widest)
     let outputs = FloatBuffer(count: plan.batchSize * widest)
     let similarities = FloatBuffer(count: plan.batchSize)
@@ -96,6 +97,12 @@ public final class Inference {
   /// The codes of images, the mean where the latent is a distribution: `codeCount` floats for each image.
   public func encode(_ images: [Float]) -> [Float] {
     run(images, from: 0, to: plan.codeBoundary)
+  }
+
+  /// Of a variational model the distribution of each image's code: `codeCount` means, then as many log-variances.
+  public func posterior(_ images: [Float]) -> [Float] {
+    precondition(plan.model.isVariational, "\(plan.model.name) has codes without a distribution")
+    return run(images, from: 0, to: plan.codeBoundary - 1)
   }
 
   /// The expected images of codes.

@@ -6,10 +6,15 @@ import HourglassModels
 public struct Pictures {
   private let inference: Inference
   private let seed: UInt64
-  private var shape: ImageShape { inference.plan.model.input }
+  private let isBare: Bool
+  var shape: ImageShape { inference.plan.model.input }
 
-  /// - Parameter seed: of the codes drawn from the prior.
-  public init(_ inference: Inference, seed: UInt64) { (self.inference, self.seed) = (inference, seed) }
+  /// - Parameters:
+  ///   - seed: of the codes drawn from the prior.
+  ///   - isBare: without margins and with transparent gaps.
+  public init(_ inference: Inference, seed: UInt64, isBare: Bool = false) {
+    (self.inference, self.seed, self.isBare) = (inference, seed, isBare)
+  }
 
   /// Why images of a shape cannot be shown, if they cannot.
   public static func refusal(of shape: ImageShape) -> String? {
@@ -18,15 +23,23 @@ public struct Pictures {
   }
 
   /// Images side by side. images: N x H x W x C.
-  public static func grid(_ images: [Float], shape: ImageShape, columns: Int) -> PNGImage {
-    ImageGrid(shape: shape, rows: pieces(pieces(images, shape.count), columns)).image()
+  public static func grid(
+    _ images: [Float], shape: ImageShape, columns: Int, isBare: Bool = false
+  ) -> PNGImage {
+    var grid = ImageGrid(shape: shape, rows: pieces(pieces(images, shape.count), columns))
+    grid.isBare = isBare
+    return grid.image()
   }
 
   /// Originals above reconstructions, ten to a band. Both: N x H x W x C.
-  public static func bands(originals: [Float], reconstructions: [Float], shape: ImageShape) -> PNGImage {
+  public static func bands(
+    originals: [Float], reconstructions: [Float], shape: ImageShape, isBare: Bool = false
+  ) -> PNGImage {
     let above = pieces(pieces(originals, shape.count), imagesPerBand)
     let below = pieces(pieces(reconstructions, shape.count), imagesPerBand)
-    return ImageGrid(shape: shape, rows: zip(above, below).flatMap { [$0, $1] }, rowsPerGroup: 2).image()
+    var grid = ImageGrid(shape: shape, rows: zip(above, below).flatMap { [$0, $1] }, rowsPerGroup: 2)
+    grid.isBare = isBare
+    return grid.image()
   }
 
   public static let imagesPerBand = 10
@@ -36,13 +49,22 @@ public struct Pictures {
   /// The first images of a data set, and what the model makes of them.
   public func reconstructions(_ data: Dataset, count: Int = 4 * imagesPerBand) throws -> PNGImage {
     let originals = try data.images(0..<min(count, data.count))
-    return Self.bands(originals: originals, reconstructions: inference.reconstruct(originals), shape: shape)
+    return bands(originals)
+  }
+
+  /// Images N x H x W x C above what the model makes of them.
+  func bands(_ originals: [Float]) -> PNGImage {
+    Self.bands(
+      originals: originals, reconstructions: inference.reconstruct(originals), shape: shape, isBare: isBare)
   }
 
   /// Decoded draws from the prior.
-  public func samples(count: Int = 8 * columns) -> PNGImage {
-    Self.grid(
-      inference.decode(inference.standardNormalCodes(count, seed: seed)), shape: shape, columns: Self.columns)
+  public func samples(count: Int = 8 * columns, columns: Int = columns) -> PNGImage {
+    grid(inference.decode(inference.standardNormalCodes(count, seed: seed)), columns: columns)
+  }
+
+  private func grid(_ images: [Float], columns: Int) -> PNGImage {
+    Self.grid(images, shape: shape, columns: columns, isBare: isBare)
   }
 
   /// A row for each of the most active latent units: the code of the first image with that unit going from -3 to 3.
@@ -59,7 +81,7 @@ public struct Pictures {
         return code
       }
     }
-    return Self.grid(inference.decode(codes), shape: shape, columns: Self.stops)
+    return grid(inference.decode(codes), columns: Self.stops)
   }
 
   /// A row for each pair of images: their codes, and what lies on the straight line between them.
@@ -74,11 +96,11 @@ public struct Pictures {
         return zip(from, to).map { $0 + weight * ($1 - $0) }
       }
     }
-    return Self.grid(inference.decode(codes), shape: shape, columns: Self.stops)
+    return grid(inference.decode(codes), columns: Self.stops)
   }
 
   /// Odd, so that the middle of a traversal is zero.
-  private static let stops = 11
+  static let stops = 11
   /// Enough to rank units by variance.
   private static let mostImagesForVariance = 2048
 
@@ -96,7 +118,9 @@ public struct Pictures {
       series.append(SVGPlot.Series(name: "validation", x: x, y: epochs.map { $0.validationLoss ?? .nan }))
     }
     let unit = model.likelihood == .bernoulli ? "nats per image" : "squared error per image"
-    return SVGPlot(title: "\(model.name): loss", xLabel: "epoch", yLabel: unit, series: series).svg()
+    var plot = SVGPlot(title: "\(model.name): loss", xLabel: "epoch", yLabel: unit, series: series)
+    plot.leastXStep = 1
+    return plot.svg()
   }
 
   private static func pieces<T>(_ list: [T], _ length: Int) -> [[T]] {
@@ -116,31 +140,30 @@ extension Inference {
 }
 
 extension Trainer {
-  /// Writes the pictures of the model as it is now: reconstructions.png, samples.png and traversals.png (a plain
-  /// autoencoder, which has no prior: interpolations.png), loss.svg.
+  /// Writes what shows the model as it is now: reconstructions.png, samples.png and traversals.png (a plain
+  /// autoencoder, which has no prior: interpolations.png), loss.svg, and report.html.
   public func writePictures(to run: RunFolder) throws {
     try run.makeFolders()
     try AtomicFile.write(
       Pictures.lossCurve(recipe.model, epochs: metrics.epochs, partial: partialEpoch), to: run.picture("loss.svg"))
-    guard Pictures.refusal(of: recipe.model.input) == nil else { return }
     let inference = try Inference(
       model: recipe.model, parallel: training.parallel, parameters: training.parameters)
-    let pictures = Pictures(inference, seed: recipe.seed)
-    let shown = unseenImages
-    try pictures.reconstructions(shown).write(to: run.picture("reconstructions.png"))
-    if recipe.model.isVariational {
-      try pictures.samples().write(to: run.picture("samples.png"))
-      try pictures.traversals(shown).write(to: run.picture("traversals.png"))
-    } else {
-      try pictures.interpolations(shown).write(to: run.picture("interpolations.png"))
+    let shown = try ReportImages(recipe, training: data, validation: validation)
+    if Pictures.refusal(of: recipe.model.input) == nil {
+      let pictures = Pictures(inference, seed: recipe.seed)
+      try pictures.reconstructions(shown.data).write(to: run.picture("reconstructions.png"))
+      if recipe.model.isVariational {
+        try pictures.samples().write(to: run.picture("samples.png"))
+        try pictures.traversals(shown.data).write(to: run.picture("traversals.png"))
+      } else {
+        try pictures.interpolations(shown.data).write(to: run.picture("interpolations.png"))
+      }
     }
-  }
-
-  /// Images that the model was not trained on, where there are any: the validation data, or the test split.
-  private var unseenImages: Dataset {
-    var test = recipe.data
-    test.split = .test
-    return validation ?? (try? test.open(for: recipe.model, seed: recipe.seed)) ?? data
+    var report = try RunReport(run, recipe)
+    report.progress = progress
+    report.workerTimes = training.times
+    report.look(at: .success(shown), with: inference)
+    try AtomicFile.write(report.page, to: run.report)
   }
 
   private var partialEpoch: (epoch: Double, loss: Double)? {

@@ -52,8 +52,12 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
 extension RunFolder {
   /// Adds a session to environment.json, which lists all sessions of the run, the newest last.
   public func append(_ environment: RunEnvironment) throws(DataError) {
-    let earlier = FileManager.default.contents(atPath: file("environment.json"))
-    let sessions = earlier.flatMap { try? JSONDecoder().decode([RunEnvironment].self, from: $0) } ?? []
     try save(sessions + [environment], as: "environment.json")
+  }
+
+  /// All sessions of the run that environment.json tells of.
+  public var sessions: [RunEnvironment] {
+    let data = FileManager.default.contents(atPath: file("environment.json"))
+    return data.flatMap { try? JSONDecoder().decode([RunEnvironment].self, from: $0) } ?? []
   }
 }

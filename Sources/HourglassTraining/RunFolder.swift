@@ -6,13 +6,14 @@ import HourglassModels
 ///
 ///     recipe.json        what decides the result        metrics.csv, metrics.jsonl   one row an epoch
 ///     environment.json   where and how it ran           pictures/                    to look at
-///     checkpoints/       last, previous, best .safetensors
+///     checkpoints/       last, previous, best .safetensors   report.html      all of it on one page
 public struct RunFolder: Sendable {
   public let path: String
 
   public init(_ path: String) { self.path = path }
 
   public func file(_ name: String) -> String { "\(path)/\(name)" }
+  public var report: String { file("report.html") }
   public func picture(_ name: String) -> String { file("pictures/\(name)") }
 
   /// Which of the kept checkpoints.

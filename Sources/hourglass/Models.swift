@@ -1,5 +1,6 @@
 import ArgumentParser
 import HourglassModels
+import HourglassTraining
 
 struct Models: ParsableCommand {
   static let configuration = CommandConfiguration(

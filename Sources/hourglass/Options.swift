@@ -27,7 +27,7 @@ struct RunOptions: ParsableArguments {
     let parallel = ParallelPlan(shards: ExecutionPlan.defaultShards(batchSize: Inference.batchSize))
     let inference = try Inference(model: recipe.model, parallel: parallel)
     try checkpoint.restore(parameters: inference.parameters, plan: inference.plan, path: run.checkpoint(from))
-    return LoadedRun(run: run, recipe: recipe, step: checkpoint.progress.step, inference: inference)
+    return LoadedRun(run: run, recipe: recipe, progress: checkpoint.progress, inference: inference)
   }
 }
 
@@ -35,10 +35,11 @@ struct RunOptions: ParsableArguments {
 struct LoadedRun {
   let run: RunFolder
   let recipe: Recipe
-  /// Steps it was trained for.
-  let step: Int
+  let progress: Checkpoint.Progress
   let inference: Inference
 
+  /// Steps it was trained for.
+  var step: Int { progress.step }
   var model: Autoencoder { recipe.model }
 
   /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.

@@ -32,12 +32,3 @@ enum StandardError {
 
 /// A number with as many decimals as people read.
 func decimal(_ value: Double, _ digits: Int = 4) -> String { String(format: "%.\(digits)f", value) }
-
-/// 1234567 as 1,234,567.
-func grouped(_ value: Int) -> String {
-  let digits = String(value.magnitude)
-  let pieces = stride(from: digits.count, to: 0, by: -3).map { end in
-    digits.dropLast(digits.count - end).suffix(3)
-  }
-  return (value < 0 ? "-" : "") + pieces.reversed().joined(separator: ",")
-}

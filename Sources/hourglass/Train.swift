@@ -208,7 +208,7 @@ struct Train: ParsableCommand {
     rows += [["weights", report.weightsHash], ["run", run.path]]
     let hasEnded = [Trainer.End.finished, .stoppedEarly].contains { $0.rawValue == end }
     if hasEnded {
-      rows.append(["pictures", run.file("pictures")])
+      rows += [["pictures", run.file("pictures")], ["report", run.report]]
     } else {
       rows.append(["go on with", "hourglass train --run \(run.path) --resume"])
     }

@@ -66,6 +66,8 @@ import Testing
     Case("train --model tiny.json --overfit-batches 0", .wrongUsage, "--overfit-batches", "0"),
     Case("train --model tiny.json --warmup soon", .wrongUsage, "--warmup", "soon"),
     Case("train --model tiny.json --schedule saw", .wrongUsage, "--schedule", "saw", "cosine"),
+    Case("report", .wrongUsage, "--run"),
+    Case("report --run taken --output page.pdf", .wrongUsage, "--output", ".html", "page.pdf"),
     Case("data images.npy --export a.png", .wrongUsage, "--export", ".npy"),
   ]
 
@@ -89,6 +91,9 @@ import Testing
     Case("evaluate --run missing", .badData, "missing", "run"),
     Case("evaluate --run taken --from best", .badData, "best.safetensors"),
     Case("evaluate --run taken --data missing", .badData, "missing"),
+    Case("report --run missing", .badData, "missing", "run"),
+    Case("report --run taken --from best", .badData, "best.safetensors"),
+    Case("report --run taken --data missing", .badData, "missing", "nothing there"),
     Case("decode --run taken --input images.npy --output a.npy", .badData, "images.npy", "(N, 3)", "(20, 8, 8)"),
   ]
 
@@ -144,8 +149,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "train", "evaluate", "reconstruct", "encode", "decode", "sample", "inspect", "models", "verify", "data",
-    "doctor",
+    "", "train", "evaluate", "report", "reconstruct", "encode", "decode", "sample", "inspect", "models", "verify",
+    "data", "doctor",
     "version",
   ])
   func helpShowsAnExample(_ command: String) throws {

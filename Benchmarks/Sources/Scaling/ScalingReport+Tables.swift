@@ -17,20 +17,7 @@ struct ReportTable {
     return ([titles, rule] + rows).map { "| \($0.joined(separator: " | ")) |" }.joined(separator: "\n")
   }
 
-  /// An interval behind a figure goes to a line of its own where the column is narrow.
-  var html: String {
-    func row(_ cells: [String], _ tag: String) -> String {
-      "<tr>\(cells.map { "<\(tag)>\(Self.cell($0))</\(tag)>" }.joined())</tr>"
-    }
-    let body = rows.map { row($0, "td") }.joined(separator: "\n")
-    return "<table>\n<thead>\(row(titles, "th"))</thead>\n<tbody>\n\(body)\n</tbody>\n</table>"
-  }
-
-  private static func cell(_ text: String) -> String {
-    guard text.hasSuffix(")"), let open = text.range(of: " (") else { return SVG.escaped(text) }
-    let (figure, interval) = (text[..<open.lowerBound], text[open.lowerBound...].dropFirst())
-    return "\(SVG.escaped(String(figure))) <span>\(SVG.escaped(String(interval)))</span>"
-  }
+  func html(_ style: HTML.TableStyle = .numbers) -> String { HTML.table(titles, rows, style: style) }
 }
 
 extension ScalingReport {

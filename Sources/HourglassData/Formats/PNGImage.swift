@@ -1,17 +1,17 @@
 import CSpng
 import Foundation
 
-/// A grey or RGB image of 8 bits a channel, as PNG stores it.
+/// A grey or RGB image of 8 bits a channel, with or without transparency, as PNG stores it.
 public struct PNGImage: Sendable, Equatable {
   public let width: Int
   public let height: Int
-  /// 1 (grey) or 3 (RGB).
+  /// 1 (grey) or 3 (RGB); 2 or 4 with opacity as the last.
   public let channels: Int
   /// H x W x C, row by row from the top.
   public let pixels: [UInt8]
 
   public init(width: Int, height: Int, channels: Int, pixels: [UInt8]) {
-    precondition(channels == 1 || channels == 3, "a PNG image has 1 or 3 channels, not \(channels)")
+    precondition((1...4).contains(channels), "a PNG image has 1 to 4 channels, not \(channels)")
     precondition(width > 0 && height > 0 && pixels.count == width * height * channels, "pixels do not fill the image")
     (self.width, self.height, self.channels, self.pixels) = (width, height, channels, pixels)
   }
@@ -100,6 +100,10 @@ public struct PNGImage: Sendable, Equatable {
   }
 
   private static func colorType(_ channels: Int) -> UInt32 {
-    channels == 1 ? SPNG_COLOR_TYPE_GRAYSCALE.rawValue : SPNG_COLOR_TYPE_TRUECOLOR.rawValue
+    let types = [
+      SPNG_COLOR_TYPE_GRAYSCALE, SPNG_COLOR_TYPE_GRAYSCALE_ALPHA, SPNG_COLOR_TYPE_TRUECOLOR,
+      SPNG_COLOR_TYPE_TRUECOLOR_ALPHA,
+    ]
+    return types[channels - 1].rawValue
   }
 }

@@ -1,0 +1,67 @@
+import Foundation
+import HourglassData
+import HourglassModels
+
+/// A run as one page to look at: what it was made from, how it went, and what the model makes of images.
+///
+/// What is missing is named in a sentence where it would stand; all else is shown.
+public struct RunReport {
+  let run: RunFolder
+  let recipe: Recipe
+  let plan: ExecutionPlan
+  let epochs: [EpochMetrics]
+  let sessions: [RunEnvironment]
+  /// Where the run stood when the checkpoint was written that is looked at; nil where there is none yet.
+  public var progress: Checkpoint.Progress?
+  /// Of the last step, where the run has just ended.
+  public var workerTimes: [TrainingStep.WorkerTimes] = []
+
+  /// Draws from the prior, of a variational model.
+  private(set) var samples: PNGImage?
+  private(set) var findings: Findings?
+  /// Why there are no findings, in a sentence.
+  private(set) var missing = "The run has no checkpoint yet, so there is no model to look at."
+
+  /// Reads what the run's folder tells without its checkpoints.
+  ///
+  /// Errors: a recipe whose model cannot be planned.
+  public init(_ run: RunFolder, _ recipe: Recipe) throws(ModelError) {
+    (self.run, self.recipe) = (run, recipe)
+    plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
+    (epochs, sessions) = (MetricsLog(run, upTo: .max).epochs, run.sessions)
+  }
+
+  /// How the model does on the images, once it has looked at them.
+  public var evaluation: Evaluation? { findings?.evaluation }
+
+  /// Looks at what the model makes of images, or says why they are not there.
+  ///
+  /// Returns: why nothing was found, if so.
+  @discardableResult
+  public mutating func look(at images: Result<ReportImages, DataError>, with inference: Inference) -> DataError? {
+    let model = recipe.model
+    if model.isVariational, Pictures.refusal(of: model.input) == nil {
+      let pictures = Pictures(inference, seed: recipe.seed, isBare: true)
+      samples = pictures.samples(count: 10 * pictures.rows(6), columns: 10)
+    }
+    do {
+      findings = try Findings(images.get(), inference, beta: recipe.beta, seed: recipe.seed)
+      return nil
+    } catch {
+      missing = "The images cannot be read: \(error)."
+      return error as? DataError ?? DataError(path: run.path, reason: "\(error)")
+    }
+  }
+
+  /// What the loss is counted in.
+  var unit: String { recipe.model.likelihood == .bernoulli ? "nats per image" : "squared error per image" }
+
+  /// The division of the last session, or that of this machine.
+  var parallel: ParallelPlan {
+    let most = 1...ParallelPlan.most
+    guard let last = sessions.last, most.contains(last.workers), most.contains(last.threads) else {
+      return ParallelPlan(shards: recipe.shards)
+    }
+    return ParallelPlan(workers: last.workers, threads: last.threads)
+  }
+}

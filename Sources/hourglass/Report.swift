@@ -1,0 +1,80 @@
+import ArgumentParser
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+struct Report: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Puts a run on one HTML page: recipe, curves, reconstructions, samples, codes, errors, memory.",
+    discussion: """
+      The page is one file without scripts; open it in any browser, print it, send it. train writes it too, into the \
+      folder of the run. It shows the validation images, or else those of the test split, or else those trained on; \
+      of more than 4,096 an even choice. What is missing is named, all else is shown.
+
+      Example:
+        hourglass report --run runs/first
+        xdg-open runs/first/report.html
+      """)
+
+  @OptionGroup var trained: RunOptions
+
+  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the run's data)", valueName: "path"))
+  var data: String?
+
+  @Option(help: "Which images of a folder, or of the built-in images. (default: as above; test with --data)")
+  var split: Split?
+
+  @OptionGroup var images: DataFlags
+
+  @Option(help: ArgumentHelp("The page to write. (default: report.html in the run's folder)", valueName: "file.html"))
+  var output: String?
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func validate() throws {
+    if let output, !output.lowercased().hasSuffix(".html") {
+      throw ValidationError("--output: wanted a name that ends in .html, found \(output)")
+    }
+  }
+
+  /// What `--json` prints.
+  private struct Written: Encodable {
+    var report: String
+    var step: Int?
+    var evaluation: Evaluation?
+    /// Why a part of the page is missing.
+    var missing: String?
+  }
+
+  func run() throws {
+    let (run, recipe) = try RunFolder.open(trained.run)
+    var report = try RunReport(run, recipe)
+    var missing: String?
+    if run.hasCheckpoint {
+      let loaded = try trained.load()
+      report.progress = loaded.progress
+      missing = report.look(at: try chosen(loaded), with: loaded.inference)?.description
+    } else {
+      missing = "\(run.path) has no checkpoint yet"
+    }
+    let path = output ?? run.report
+    try writing { try AtomicFile.write(report.page, to: path) }
+    if let missing { StandardError.write("hourglass: left out: \(missing)") }
+    if json {
+      let written = Written(
+        report: path, step: report.progress?.step, evaluation: report.evaluation, missing: missing)
+      StandardOutput.write(EpochMetrics.json(written))
+    } else {
+      StandardOutput.write(path)
+    }
+  }
+
+  /// The images that were named, which must be there, or those of the run, which may be gone.
+  private func chosen(_ loaded: LoadedRun) throws -> Result<ReportImages, DataError> {
+    if data != nil || split != nil || images.preparation != nil {
+      return .success(ReportImages(try loaded.images(at: data, split ?? .test, images)))
+    }
+    return Result { () throws(DataError) in try ReportImages(loaded.recipe) }
+  }
+}
