@@ -35,8 +35,8 @@ import Testing
   @Test func aRecipeIsAFileOfSettings() throws {
     let json = EpochMetrics.json(Self.recipe)
     let file = try Self.read(json)
-    #expect(try file.model { _ in TinyModels.autoencoder }?.name == "tiny-vae")
-    #expect(file.optimizer(kind: nil, learningRate: nil) == Self.recipe.optimizer)
+    #expect(file.model { _ in TinyModels.autoencoder }?.name == "tiny-vae")
+    #expect(try file.optimizer(kind: nil, learningRate: nil) == Self.recipe.optimizer)
     #expect(file.trainingImages.preparation == Self.recipe.data.preparation && file.seed == .max && file.steps == 7)
     let top = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
     #expect(top.count == Mirror(reflecting: Self.recipe).children.count, "the recipe above says everything")
