@@ -35,7 +35,7 @@ public struct Checkpoint: Sendable {
     let plan = training.plan
     let vectors = [("", training.parameters)] + training.moments.map { ("optimizer.\($0.name).", $0.values) }
     let list = vectors.flatMap { prefix, values in
-      plan.parameters.map {
+      Self.tensors(of: plan, under: prefix).map {
         SafeTensors.Tensor(name: prefix + $0.name, shape: $0.shape, values: $0.tensor(in: values.pointer))
       }
     }
@@ -85,7 +85,7 @@ public struct Checkpoint: Sendable {
     let byName = Dictionary(tensors.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     var found: [(parameter: Parameter, values: [Float], flat: FloatBuffer)] = []
     for (prefix, flat) in vectors {
-      for parameter in plan.parameters {
+      for parameter in Self.tensors(of: plan, under: prefix) {
         guard let tensor = byName[prefix + parameter.name] else {
           throw DataError(path: path, reason: "the model wants a tensor \(prefix + parameter.name), the file has none")
         }
@@ -97,6 +97,11 @@ public struct Checkpoint: Sendable {
       }
     }
     for (parameter, values, flat) in found { parameter.store(values, in: flat.pointer) }
+  }
+
+  /// Those that a file holds with a prefix: running statistics have no moments.
+  private static func tensors(of plan: ExecutionPlan, under prefix: String) -> [Parameter] {
+    prefix.isEmpty ? plan.parameters : plan.parameters.filter { !$0.isStatistic }
   }
 
   /// Writes the file under a temporary name, syncs, renames.

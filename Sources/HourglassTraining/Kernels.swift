@@ -11,6 +11,16 @@ enum Kernels {
     checked(hg_sum_shards(parameters.count, shards, stride, gradients.pointer + at, accumulate, sum.pointer + at))
   }
 
+  /// Moves running statistics a tenth of the way to `sum` / `divisor`: w -= 0.1 (w - sum / divisor), PyTorch's momentum,
+  /// written as a descent.
+  static func average(_ sum: FloatBuffer, divisor: Int, into statistics: FloatBuffer, _ range: Range<Int>) {
+    var options = hg_sgd_options(
+      size: MemoryLayout<hg_sgd_options>.size, gradient_scale: -1 / Float(divisor), learning_rate: 0.1, momentum: 0,
+      weight_decay: 1)
+    let at = range.lowerBound
+    checked(hg_sgd(&options, range.count, sum.pointer + at, statistics.pointer + at, nil))
+  }
+
   /// Sum of squares in double.
   static func sumOfSquares(_ values: UnsafePointer<Float>, _ count: Int) -> Double {
     hg_sum_of_squares(count, values)

@@ -200,7 +200,7 @@ struct Replica: Sendable {
   private func pass(layer i: Int, samples: Range<Int>, group: Int, mode: Mode) -> Pass {
     let first = samples.lowerBound
     let (before, after) = (plan.boundaries[i], plan.boundaries[i + 1])
-    return Pass(
+    var pass = Pass(
       samples: samples.count, firstSample: mode.samplesBefore + first,
       x: address(before.values, first, group), y: address(after.values, first, group),
       dy: after.error.map { address($0, first, group) }, dx: before.error.map { address($0, first, group) },
@@ -209,5 +209,7 @@ struct Replica: Sendable {
       state: address(plan.states[i], first, group), scratch: scratch.pointer,
       divergence: shared.divergences.pointer + first,
       noise: mode.noise, beta: mode.beta, threads: threads)
+    pass.partnerState = plan.layers[i].partner.map { address(plan.states[$0], first, group) }
+    return pass
   }
 }

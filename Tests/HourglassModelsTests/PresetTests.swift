@@ -9,6 +9,7 @@ import Testing
   @Test(arguments: [
     ("conv-ae-28", 456_737, 35_223_552),
     ("conv-dae-28", 456_737, 35_223_552),
+    ("conv-ae-unpool-28", 442_849, 55_655_040),
     ("conv-vae-28", 1_691_369, 29_997_056),
     ("conv-ae-32", 785_187, 90_832_896),
     ("conv-vae-64", 2_957_251, 327_155_712),
@@ -20,7 +21,9 @@ import Testing
 
   @Test func theCatalogHasThePresets() {
     #expect(
-      ModelCatalog.models.map(\.name) == ["conv-ae-28", "conv-dae-28", "conv-vae-28", "conv-ae-32", "conv-vae-64"])
+      ModelCatalog.models.map(\.name) == [
+        "conv-ae-28", "conv-dae-28", "conv-ae-unpool-28", "conv-vae-28", "conv-ae-32", "conv-vae-64",
+      ])
     #expect(ModelCatalog.model("conv-ae-27") == nil)
   }
 
