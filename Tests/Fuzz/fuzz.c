@@ -96,7 +96,7 @@ static bool small_enough(const hg_geometry2d *g) {
   const double large = (double)g->large_height * (double)g->large_width * (double)g->large_channels;
   const double small = (double)g->small_height * (double)g->small_width * (double)g->small_channels;
   const double taps = (double)g->filter_height * (double)g->filter_width;
-  const double N = (double)g->samples;
+  const double N = g->samples > 1 ? (double)g->samples : 1; /* scratch may be large without samples, too */
   return N * (large + small) < 1e5 && taps * (double)g->large_channels * (double)g->small_channels < 1e5 &&
          N * small * taps * (double)g->large_channels < 2e5;
 }
