@@ -232,6 +232,9 @@ static void dense(bytes *b) {
   accepted("dense forward", hg_dense_forward(&g, x, weight, bias, a, got, scratch, &p));
   hg_reference_dense_forward(&g, x, weight, bias, a, wanted);
   agree("dense forward", out, got, wanted, bound_of(a));
+  accepted("transpose", hg_transpose(g.inputs, g.outputs, weight, dweight, &p));
+  for (ptrdiff_t i = 0; i < weights; i++)
+    if (dweight[i % g.outputs * g.inputs + i / g.outputs] != weight[i]) fail("transpose", "another matrix");
   accepted("dense data", hg_dense_backward_data(&g, y, weight, a, x, got, scratch, &p));
   hg_reference_dense_backward_data(&g, y, weight, a, x, wanted);
   agree("dense data", in, got, wanted, bound_of(a));
