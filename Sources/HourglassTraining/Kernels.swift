@@ -11,8 +11,8 @@ enum Kernels {
     checked(hg_sum_shards(parameters.count, shards, stride, gradients.pointer + at, accumulate, sum.pointer + at))
   }
 
-  /// Moves running statistics a tenth of the way to `sum` / `divisor`: w -= 0.1 (w - sum / divisor), PyTorch's momentum,
-  /// written as a descent.
+  /// Moves running statistics a tenth of the way to `sum` / `divisor`, as a descent: w -= 0.1 (w - sum / divisor). The
+  /// tenth is PyTorch's momentum.
   static func average(_ sum: FloatBuffer, divisor: Int, into statistics: FloatBuffer, _ range: Range<Int>) {
     var options = hg_sgd_options(
       size: MemoryLayout<hg_sgd_options>.size, gradient_scale: -1 / Float(divisor), learning_rate: 0.1, momentum: 0,

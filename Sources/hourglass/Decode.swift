@@ -21,9 +21,8 @@ struct Decode: ParsableCommand {
 
   func run() throws {
     let loaded = try trained.load()
-    if let refusal = loaded.inference.plan.decodingRefusal {
-      throw ValidationError("decode: \(refusal); use reconstruct")
-    }
+    try loaded.requireImages("decode")
+    try loaded.requireDecoding("decode")
     let file = try output.file(or: loaded.run.picture("decode.png"))
     let size = loaded.inference.codeCount
     let array = try NPYFile.read(input)

@@ -19,9 +19,8 @@ struct Sample: ParsableCommand {
 
   func run() throws {
     let loaded = try trained.load()
-    if let refusal = loaded.inference.plan.decodingRefusal {
-      throw ValidationError("sample: \(refusal); use reconstruct")
-    }
+    try loaded.requireImages("sample")
+    try loaded.requireDecoding("sample")
     guard loaded.model.isVariational else {
       throw ValidationError(
         "sample: wanted a variational model, found \(loaded.model.name), a plain autoencoder, which has no prior to "

@@ -6,8 +6,9 @@ static void upsampling(bytes *b) {
   if (next(b) % 8) {
     g.filter_height = g.stride_vertical, g.filter_width = g.stride_horizontal, g.pad_top = g.pad_left = 0;
     g.large_channels = g.small_channels;
-    if (g.small_height < 100 && g.stride_vertical < 100) g.large_height = g.small_height * g.stride_vertical;
-    if (g.small_width < 100 && g.stride_horizontal < 100) g.large_width = g.small_width * g.stride_horizontal;
+    const bool small = g.small_height > 0 && g.small_height < 100 && g.stride_vertical > 0 && g.stride_vertical < 100 &&
+                       g.small_width > 0 && g.small_width < 100 && g.stride_horizontal > 0 && g.stride_horizontal < 100;
+    if (small) g.large_height = g.small_height * g.stride_vertical, g.large_width = g.small_width * g.stride_horizontal;
   }
   const bool refused = hg_upsample2d_check(&g) || hg_parallel_check(&p);
   if (refused) {
@@ -35,7 +36,8 @@ static void upsampling(bytes *b) {
 static void normalisation(bytes *b) {
   hg_group_norm g = {.size = next(b) == 255 ? 8 : sizeof g};
   g.samples = extent(b, 4) - (next(b) % 16 == 0), g.positions = extent(b, 20);
-  g.groups = extent(b, 9), g.channels = g.groups > 0 && g.groups < 10 ? g.groups * extent(b, 40) : extent(b, 40);
+  g.groups = extent(b, 9), g.channels = extent(b, 40);
+  if (g.groups > 0 && g.groups < 10 && g.channels > 0 && g.channels < 41 && next(b) % 8) g.channels *= g.groups;
   g.epsilon = (float)next(b) / 100 - 0.25f;
   const hg_parallel p = parallel_of(b);
   const bool accumulate = next(b) % 2;

@@ -10,7 +10,7 @@ private func geluBackward(_ x: [Float], _ dy: [Float]) -> [Float] {
 
 extension KernelTests {
   @Suite enum GELUTests {
-    /// Dense near zero and over all sizes to where exp(-x^2 / 2) is no longer normal.
+    /// Dense near zero, and over all sizes to where F(x) is no longer a normal float: then y loses 13 of the least.
     static let arguments =
       randomValues(20_000, -13, 13) + randomValues(20_000, -2, 2, seed: 2) + [0, -0.0, 1e-20, -1e-20]
 
@@ -19,7 +19,7 @@ extension KernelTests {
       let wanted = output(arguments.count) { hg_reference_gelu_forward(arguments.count, arguments, $0) }
       withEachInstructionSet { isa in
         expectClose("\(isa)", gelu(arguments), wanted) { i in
-          (16 + Double(arguments[i] * arguments[i])) * roundoff * Double(abs(wanted[i])) + 1e-37
+          (16 + Double(arguments[i] * arguments[i])) * roundoff * Double(abs(wanted[i])) + 2e-37
         }
       }
       // 1/2 (1 + erf(x / sqrt 2)) to twelve digits.

@@ -31,6 +31,12 @@ struct AllocationTests {
     }
   }
 
+  @Test func aHundredStepsOfAClassifierAllocateNothing() async {
+    await #expect(processExitsWith: .success) {
+      try heapStaysTheSame(ObjectiveTests.model(.categorical), on: ObjectiveTests.data([20]))
+    }
+  }
+
   @Test func clippingAllocatesNothing() async {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.variational, clipNorm: 0.01) }
   }

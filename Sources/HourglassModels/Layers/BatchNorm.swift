@@ -6,10 +6,10 @@ import HourglassKernels
 ///     y = (x - mean) / sqrt(variance + 1e-5) weight[c] + bias[c]
 ///     running = 0.9 running + 0.1 statistic, the variance with divisor n - 1 there
 ///
-/// Shards belong to the recipe, so that no division of the work changes a bit. The statistic of a step is the mean over
-/// its shards, each with the weight of its samples. With one shard this is PyTorch's layer, with several the ghost batch
-/// normalisation. A channel of which a shard holds a single value, at the end of an epoch, becomes its bias, and leaves
-/// the running variance as it is.
+/// Shards belong to the recipe, so that no division of the work changes a bit. The statistic of a step is the mean
+/// over its shards, each with the weight of its samples. With one shard this is PyTorch's layer, with several the ghost
+/// batch normalisation. A channel of which a shard holds a single value, at the end of an epoch, becomes its bias, and
+/// leaves the running variance as it is.
 ///
 /// Source: Ioffe & Szegedy, "Batch normalization", ICML 2015; Hoffer et al., "Train longer, generalize better", NIPS
 /// 2017.
