@@ -20,9 +20,11 @@ public enum Likelihood: String, Codable, Sendable, CaseIterable {
 
   /// The expected image: what a person looks at. `image` may be `output`.
   public func mean(of output: UnsafePointer<Float>, count: Int, into image: UnsafeMutablePointer<Float>) {
-    let activation = self == .bernoulli ? HG_ACTIVATION_SIGMOID : HG_ACTIVATION_LINEAR
-    checked(hg_activation_forward(activation, count, output, image, nil))
+    checked(hg_activation_forward(meanActivation.kernel, count, output, image, nil))
   }
+
+  /// What makes the expected image of the decoder's output.
+  var meanActivation: Activation { self == .bernoulli ? .sigmoid : .linear }
 
   /// Why a decoder that ends in `activation` does not fit, if it does not.
   func refusal(of activation: Activation) -> String? {

@@ -19,8 +19,8 @@ struct Hourglass: ParsableCommand {
       """,
     version: versionText,
     subcommands: [
-      Train.self, Evaluate.self, Report.self, Reconstruct.self, Encode.self, Decode.self, Sample.self, Inspect.self,
-      Models.self, Verify.self, DataCommand.self, Doctor.self, Version.self,
+      Train.self, Evaluate.self, Report.self, Reconstruct.self, Encode.self, Decode.self, Sample.self, Export.self,
+      Import.self, Inspect.self, Models.self, Verify.self, DataCommand.self, Doctor.self, Version.self,
     ])
 
   static func main() {

@@ -98,6 +98,10 @@ public enum LayerCases {
       ConvTranspose2D(2, kernel: Extent2D(2, 3), stride: Extent2D(1, 2), padding: .amount(0)),
       from: ImageShape(3, 2, 3), to: ImageShape(4, 5, 2)),
     decoding(
+      "transposed 2x2 stride 3 beyond the last window",
+      ConvTranspose2D(2, kernel: 2, stride: 3, padding: .amount(0), outputSize: Extent2D(10, 6), activation: .tanh),
+      from: ImageShape(3, 2, 3), to: ImageShape(10, 6, 2)),
+    decoding(
       "transposed after transposed", after: [ConvTranspose2D(3, kernel: 4, stride: 2, activation: .relu)],
       ConvTranspose2D(2, kernel: 3, activation: .sigmoid), from: ImageShape(2, 3, 4), to: ImageShape(4, 6, 2)),
     latent("gaussian latent", GaussianLatent(3), units: 3),

@@ -93,4 +93,9 @@ struct PlannedConvTranspose2D: PlannedConvolution {
       }
     }
   }
+
+  func addNodes(to graph: inout ONNXBuilder) {
+    let inputs = [graph.image(input)] + parameters.map { graph.tensor($0) }
+    graph.put(graph.node("ConvTranspose", inputs, window.transposedAttributes))
+  }
 }

@@ -99,6 +99,14 @@ public struct PlannedDense: PlannedLayer {
     }
   }
 
+  public func addNodes(to graph: inout ONNXBuilder) {
+    let (x, tensors) = (graph.vector(), parameters.map { graph.tensor($0) })
+    graph.put(
+      heads.indices.map { head in
+        graph.node("Gemm", [x, tensors[2 * head], tensors[2 * head + 1]], ["transB": .integer(1)])
+      })
+  }
+
   /// Rows of the weight gradient, summed over a whole minibatch in the order of its samples.
   ///
   /// - Parameters:
