@@ -60,6 +60,29 @@ import Testing
     #expect(try Self.graph(convVAE64, .decoder).nodes.count { $0.operation == "Sigmoid" } == 1)
   }
 
+  @Test func tiedLayersReadTheWeightsOfTheirPartners() throws {
+    let names = try Self.graph(convTiedAE28, .autoencoder).tensors.map(\.name)
+    let parameters = try ExecutionPlan(convTiedAE28, batchSize: 1).parameters.map(\.name)
+    #expect(names.filter { $0.hasSuffix("weight") || $0.hasSuffix("bias") } == parameters)
+    let decoder = try Self.graph(convTiedAE28, .decoder)
+    #expect(
+      decoder.nodes.compactMap { $0.inputs.count > 1 ? $0.inputs[1] : nil } == [
+        "latent.weight", "decoder.1/shape", "encoder.1.weight", "encoder.0.weight",
+      ])
+  }
+
+  @Test func labelsAreCalledWhatTheyAre() throws {
+    var model = Autoencoder("labels", input: ImageShape(4, 4, 1), likelihood: .categorical) {
+    } latent: {
+      Dense(4)
+    } decoder: {
+      Dense(10)
+    }
+    #expect(try Self.graph(model, .autoencoder).outputs == [.init("logits", ImageShape(vector: 10))])
+    (model.likelihood, model.decoder) = (.labelSquaredError, [Dense(1)])
+    #expect(try Self.graph(model, .decoder).outputs == [.init("prediction", ImageShape(vector: 1))])
+  }
+
   @Test func noiseVanishes() throws {
     let (with, without) = (try Self.graph(convDAE28, .encoder), try Self.graph(convAE28, .encoder))
     #expect(with.nodes.map(\.operation) == without.nodes.map(\.operation))

@@ -4,6 +4,8 @@ import HourglassKernels
 /// filter R S C K followed by a bias, both prepared for the gather and for the scatter form.
 protocol PlannedConvolution: PlannedLayer {
   var window: Window { get }
+  /// Whether the filter is its own, not that of a convolution it is tied to.
+  var hasFilter: Bool { get }
 }
 
 extension PlannedConvolution {
@@ -11,22 +13,27 @@ extension PlannedConvolution {
   var gradient: GradientKind { .sharded }
   var multiplyAdds: Int { window.small.height * window.small.width * window.filterCount }
 
-  /// Where the bias begins, counted from the filter: on a 64-byte boundary.
-  var biasOffset: Int { Planner.aligned(window.filterCount) }
+  /// Where the bias begins, counted from the layer's own parameters: on a 64-byte boundary.
+  var biasOffset: Int { hasFilter ? Planner.aligned(window.filterCount) : 0 }
   var parameterCount: Int { biasOffset + output.channels }
 
   var parameters: [Parameter] {
+    let bias = Parameter(
+      vector: "\(name).bias", count: output.channels, fanIn: fanIn, offset: parameterOffset + biasOffset)
+    return hasFilter ? [filter(of: name, offset: parameterOffset), bias] : [bias]
+  }
+
+  private var fanIn: Int { window.large.channels * window.kernel.height * window.kernel.width }
+
+  /// The filter that begins at `offset` as a parameter of the layer called `name`: OIHW of a convolution, and the same
+  /// order of axes, IOHW, of its transpose.
+  func filter(of name: String, offset: Int) -> Parameter {
     let (c, k, r, s) = (window.large.channels, window.small.channels, window.kernel.height, window.kernel.width)
     let axes = [
       Parameter.Axis(k, stride: 1), Parameter.Axis(c, stride: k), Parameter.Axis(r, stride: s * c * k),
       Parameter.Axis(s, stride: c * k),
     ]
-    let fanIn = c * r * s
-    return [
-      Parameter(name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, offset: parameterOffset, axes: axes),
-      Parameter(
-        vector: "\(name).bias", count: output.channels, fanIn: fanIn, offset: parameterOffset + biasOffset),
-    ]
+    return Parameter(name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, offset: offset, axes: axes)
   }
 
   /// The weights for the gather form lie in front, those for the scatter form behind.

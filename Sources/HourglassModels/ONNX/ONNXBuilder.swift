@@ -113,9 +113,9 @@ public struct ONNXBuilder {
 public enum ModelPart: String, Sendable, CaseIterable {
   /// From `image` to `code`, or to `mean` and `log_variance` of a variational model.
   case encoder
-  /// From `code` to `reconstruction`, the expected image.
+  /// From `code` to `reconstruction`, the expected image; where labels are the target, to `logits` or `prediction`.
   case decoder
-  /// From `image` to `reconstruction`, through the mean of a variational model.
+  /// From `image` to the same, through the mean of a variational model.
   case autoencoder
 }
 
@@ -140,6 +140,6 @@ extension ExecutionPlan {
       return builder.finished(model.isVariational ? ["mean", "log_variance"] : ["code"], code)
     }
     model.likelihood.meanActivation.addNodes(to: &builder)
-    return builder.finished(["reconstruction"], model.input)
+    return builder.finished([model.likelihood.outputName], boundaries[layers.count].shape)
   }
 }

@@ -75,8 +75,9 @@ def main(folder):
     for part, x, wanted, output in (("decoder", codes, "code", "decoded"),
                                     ("autoencoder", images, "image", "reconstructed")):
         port, results = run(parts[part], x)
-        assert port == wanted and list(results) == ["reconstruction"], results
-        np.save(folder / f"{output}.npy", results["reconstruction"])
+        assert port == wanted, port
+        (result,) = results.values()
+        np.save(folder / f"{output}.npy", result)
 
     if folder.name in MODELS:
         model = MODELS[folder.name]().eval()
