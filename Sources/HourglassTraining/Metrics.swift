@@ -15,7 +15,8 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var reconstructionPerPixel: Double
   public var validationLoss: Double?
   public var validationMSE: Double?
-  /// Latent units that are active on the validation, as `Evaluation` counts them.
+  /// Latent units that are active, as `Evaluation` counts them, on the validation or, without one, on the first images
+  /// of the training data.
   public var activeUnits: Int?
   public var samplesPerSecond: Double
   public var seconds: Double
