@@ -7,6 +7,7 @@ extension EventFile {
     let scalars: [(name: String, value: Double?)] = [
       ("loss", row.loss), ("reconstruction", row.reconstruction), ("kl", row.kl),
       ("validationLoss", row.validationLoss), ("validationMSE", row.validationMSE),
+      ("validationErrorRate", row.validationErrorRate),
       ("activeUnits", row.activeUnits.map(Double.init)), ("samplesPerSecond", row.samplesPerSecond),
       ("learningRate", Double(learningRate)),
     ]

@@ -15,6 +15,8 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var reconstructionPerPixel: Double
   public var validationLoss: Double?
   public var validationMSE: Double?
+  /// Of a model that puts out classes.
+  public var validationErrorRate: Double?
   /// Latent units that are active, as `Evaluation` counts them, on the validation or, without one, on the first images
   /// of the training data.
   public var activeUnits: Int?
@@ -23,7 +25,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
 
   static let columns = [
     "epoch", "step", "loss", "reconstruction", "kl", "reconstructionPerPixel", "validationLoss", "validationMSE",
-    "samplesPerSecond", "seconds", "activeUnits",
+    "samplesPerSecond", "seconds", "activeUnits", "validationErrorRate",
   ]
 
   var row: String {
@@ -31,7 +33,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
     return [
       "\(epoch)", "\(step)", text(loss), text(reconstruction), text(kl), text(reconstructionPerPixel),
       text(validationLoss), text(validationMSE), text(samplesPerSecond), text(seconds),
-      activeUnits.map { "\($0)" } ?? "",
+      activeUnits.map { "\($0)" } ?? "", text(validationErrorRate),
     ].joined(separator: ",")
   }
 

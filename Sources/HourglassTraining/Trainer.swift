@@ -61,6 +61,7 @@ public final class Trainer {
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
     try PlannedMemory(training: plan, parallel: parallel, corruption: recipe.corruption).check(plan)
     let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed)
+    try data.checkLabels(for: plan)
     training = TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
       augmentation: recipe.augmentation, corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta,
@@ -68,6 +69,7 @@ public final class Trainer {
     (self.recipe, self.data, self.run) = (recipe, data, run)
     order = recipe.order(count: data.count)
     let validation = try validation ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed)
+    try validation?.checkLabels(for: plan)
     self.validation = validation
     progress = Checkpoint.Progress()
     if resume, let run, run.hasCheckpoint {
@@ -196,7 +198,7 @@ public final class Trainer {
     var picture: PNGImage?
     do {
       try evaluate(&row)
-      if events != nil, Pictures.refusal(of: recipe.model.input) == nil {
+      if events != nil, Pictures.refusal(of: recipe.model) == nil {
         picture = try Pictures(inference(), seed: recipe.seed).reconstructions(validation ?? data)
       }
     } catch let error as DataError { throw TrainingError.unreadable(step: progress.step, error) }
@@ -218,7 +220,7 @@ public final class Trainer {
     if let validation {
       let result = try evaluator.evaluate(validation)
       (row.validationLoss, row.validationMSE) = (result.loss, result.mse)
-      row.activeUnits = result.activeUnits
+      (row.validationErrorRate, row.activeUnits) = (result.errorRate, result.activeUnits)
     } else {
       let variances = try evaluator.unitVariances(data, images: min(data.count, Self.imagesWithoutValidation))
       row.activeUnits = variances.count { $0 > Evaluation.activeVariance }

@@ -107,7 +107,7 @@ extension StepProfile {
         let isDone = pass != .backward || plan.boundaries[i].error != nil
         guard isDone, let name = Self.name(pass, of: layer) else { continue }
         rows += table.row(
-          name, layer, flops: counts.flops(layer, pass), bytes: counts.bytes(layer, pass)
+          name, layer, flops: counts.flops(i, pass), bytes: counts.bytes(layer, pass)
         ) { $0.time(pass, layer: i) }
       }
     }
@@ -164,26 +164,31 @@ extension StepProfile {
     let plan: ExecutionPlan
     let load: StepProfiler.Load
 
-    func flops(_ layer: any PlannedLayer, _ pass: WorkerClock.LayerPass) -> Double {
-      2 * Double(layer.multiplyAdds) * Double(load.samples)
+    func flops(_ layer: Int, _ pass: WorkerClock.LayerPass) -> Double {
+      // The gradient of a dense layer's weight has a term for each layer that is tied to it, which then has none.
+      let product = pass == .gradient ? plan.products.first { $0.index == layer } : nil
+      return 2 * Double(plan.layers[layer].multiplyAdds * (product?.terms.count ?? 1)) * Double(load.samples)
     }
 
     func bytes(_ layer: any PlannedLayer, _ pass: WorkerClock.LayerPass) -> Double {
       let kept = pass == .gradient ? 0 : layer.stateCount
+      // A tied layer reads the weight of another.
+      let parameters = max(layer.parameterCount, layer.gradient == .product ? layer.preparedCount : 0)
       // A gradient for each shard, weights once for each minibatch.
       let times = pass == .gradient && layer.gradient == .sharded ? load.shards : load.minibatches
       return 4
         * (Double(layer.input.count + layer.output.count + kept) * Double(load.samples)
-          + Double(layer.parameterCount) * Double(times))
+          + Double(parameters) * Double(times))
     }
 
     func bytes(_ work: WorkerClock.Work, moments: Int) -> Double {
-      let image = 4 * Double(plan.model.input.count) * Double(load.samples)
+      let (input, output) = (plan.model.input.count, plan.boundaries[plan.layers.count].shape.count)
+      let target = plan.model.likelihood.target == .image ? input : 1
       return switch work {
-      case .input: image
+      case .input: 4 * Double(input * load.samples)
       case .preparation: 0
       // The output, the target and the error.
-      case .likelihood: 3 * image
+      case .likelihood: 4 * Double((2 * output + target) * load.samples)
       // A gradient of each shard, and their sum.
       case .sums: 4 * Double(plan.shardedCount) * Double(load.shards + load.minibatches)
       // The gradient is read; weights and moments are read and written.
