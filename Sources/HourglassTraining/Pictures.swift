@@ -147,7 +147,7 @@ extension Trainer {
     try AtomicFile.write(
       Pictures.lossCurve(recipe.model, epochs: metrics.epochs, partial: partialEpoch), to: run.picture("loss.svg"))
     let inference = try Inference(
-      model: recipe.model, parallel: training.parallel, parameters: training.parameters)
+      model: recipe.model, parallel: training.parallel, parameters: training.evaluated)
     let shown = try ReportImages(recipe, training: data, validation: validation)
     if Pictures.refusal(of: recipe.model.input) == nil {
       let pictures = Pictures(inference, seed: recipe.seed)

@@ -16,6 +16,10 @@ public final class Trainer {
   private let inference: Inference?
   /// Where the run stood when its newest checkpoint was written.
   private var saved: Checkpoint.Progress?
+  /// The orders of the epoch at hand and of the one before or after it.
+  private var permutations: [(epoch: Int, items: [Int32])] = []
+  /// Seconds of the epoch's steps in this session: for their input, and in all.
+  private var clock = (input: 0.0, all: 0.0)
 
   /// What happens while training, for whoever shows it.
   public enum Event: Sendable {
@@ -48,25 +52,27 @@ public final class Trainer {
   ///
   /// A run that was stopped before its first checkpoint resumes at step 0.
   ///
-  /// - Parameters data, validation: those of the recipe, where the caller has opened them already.
+  /// - Parameters:
+  ///   - data, validation: those of the recipe, where the caller has opened them already.
+  ///   - memory: bytes that the decoded images of each of the two may take.
   public init(
     _ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false, data: Dataset? = nil,
-    validation: Dataset? = nil
+    validation: Dataset? = nil, memory: Int = GrantedMemory.forImages
   ) throws {
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
-    try PlannedMemory(training: plan, parallel: parallel, corruption: recipe.corruption).check(plan)
-    let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed)
+    try PlannedMemory(training: plan, parallel: parallel, recipe: recipe).check(plan)
+    let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory)
     training = TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
-      augmentation: recipe.augmentation, corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data
-    )
+      freeBits: recipe.freeBits ?? 0, averageDecay: recipe.ema, augmentation: recipe.augmentation,
+      corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data)
     (self.recipe, self.data, self.run) = (recipe, data, run)
     order = recipe.order(count: data.count)
-    let validation = try validation ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed)
+    let validation = try validation ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed, memory: memory)
     self.validation = validation
     inference =
       validation == nil
-      ? nil : try Inference(model: recipe.model, parallel: parallel, parameters: training.parameters)
+      ? nil : try Inference(model: recipe.model, parallel: parallel, parameters: training.evaluated)
     progress = Checkpoint.Progress()
     if resume, let run, run.hasCheckpoint {
       let checkpoint = try run.read(.last)
@@ -75,6 +81,7 @@ public final class Trainer {
       saved = progress
     } else {
       Initializer.fill(training.parameters, plan: plan, seed: recipe.seed)
+      training.startAverage()
     }
     metrics = MetricsLog(run, upTo: progress.step)
     // A checkpoint of an earlier version does not know the epoch: patience counts from here.
@@ -112,7 +119,6 @@ public final class Trainer {
   private func loop(
     _ checkpointEvery: Int?, _ shouldStop: () -> Bool, _ observe: (Event) -> Void
   ) throws -> End {
-    var permutation: (epoch: Int, items: [Int32]) = (-1, [])
     // The checkpoint may be of a run that ended in the validation of an epoch.
     if epochIsComplete { try finishEpoch(epochsDone - 1, observe) }
     while progress.step < lastStep && !isStalled {
@@ -120,11 +126,8 @@ public final class Trainer {
         if saved != progress { try save(observe) }
         return .interrupted
       }
-      let (epoch, range) = order.batch(step: progress.step)
-      if permutation.epoch != epoch { permutation = (epoch, order.permutation(epoch: epoch)) }
-      let next = range.upperBound..<min(range.upperBound + range.count, permutation.items.count)
-      data.announce(permutation.items[next])
-      try step(permutation.items[range], epoch: epoch, observe)
+      let epoch = order.batch(step: progress.step).epoch
+      try step(epoch: epoch, observe)
       if epochIsComplete {
         try finishEpoch(epoch, observe)
       } else if let every = checkpointEvery, progress.step % every == 0 {
@@ -146,8 +149,20 @@ public final class Trainer {
 
   private var epochIsComplete: Bool { progress.epochSamples == order.visited }
 
-  private func step(_ items: ArraySlice<Int32>, epoch: Int, _ observe: (Event) -> Void) throws {
+  /// The images of a step.
+  private func items(of step: Int) -> ArraySlice<Int32> {
+    let (epoch, range) = order.batch(step: step)
+    if let known = permutations.first(where: { $0.epoch == epoch }) { return known.items[range] }
+    let items = order.permutation(epoch: epoch)
+    permutations = permutations.suffix(1) + [(epoch, items)]
+    return items[range]
+  }
+
+  private func step(epoch: Int, _ observe: (Event) -> Void) throws {
     let start = ContinuousClock.now
+    let items = items(of: progress.step)
+    if progress.step + 1 < lastStep { data.announce(self.items(of: progress.step + 1)) }
+    let announced = ContinuousClock.now
     let loss = try training.run(
       step: progress.step, items: items,
       learningRate: recipe.learningRate(step: progress.step, stepsPerEpoch: stepsPerEpoch),
@@ -157,7 +172,10 @@ public final class Trainer {
     progress.epochReconstruction += loss.reconstruction * Double(items.count)
     progress.epochDivergence += loss.divergence * Double(items.count)
     progress.samples += items.count
-    progress.seconds += (ContinuousClock.now - start) / .seconds(1)
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    progress.seconds += seconds
+    clock.input += (announced - start) / .seconds(1) + training.inputSeconds
+    clock.all += seconds
     observe(
       .step(
         StepReport(
@@ -172,6 +190,8 @@ public final class Trainer {
       reconstruction: reconstruction, kl: kl,
       reconstructionPerPixel: reconstruction / Double(recipe.model.input.count),
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), seconds: progress.seconds)
+    row.inputPercent = clock.all > 0 ? 100 * clock.input / clock.all : nil
+    clock = (0, 0)
     if let inference, let validation {
       do {
         let result = try Evaluator(inference, beta: recipe.beta, seed: recipe.seed).evaluate(validation)

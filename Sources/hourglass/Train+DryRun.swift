@@ -23,10 +23,10 @@ extension Train {
     let (recipe, path) = try resume ? resumed() : recipeOfNewRun(file)
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
     let parallel = division.plan(shards: plan.shards)
-    let memory = PlannedMemory(training: plan, parallel: parallel, corruption: recipe.corruption)
+    let memory = PlannedMemory(training: plan, parallel: parallel, recipe: recipe)
     try memory.check(plan)
-    let data = try recipe.data.open(for: recipe.model, seed: recipe.seed)
-    let validation = try recipe.validation?.open(for: recipe.model, seed: recipe.seed)
+    let data = try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memoryForImages)
+    let validation = try recipe.validation?.open(for: recipe.model, seed: recipe.seed, memory: memoryForImages)
     let order = recipe.order(count: data.count)
     let lastStep = recipe.lastStep(stepsPerEpoch: order.stepsPerEpoch)
     if json {

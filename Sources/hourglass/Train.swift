@@ -34,6 +34,12 @@ struct Train: ParsableCommand {
 
   @OptionGroup(title: "What decides the speed") var division: DivisionOptions
 
+  @Option(
+    help: ArgumentHelp(
+      "Keep so much of each set decoded, as 512M or 4G; read the rest in every epoch. (default: a third of memory)",
+      valueName: "bytes"))
+  var memoryLimit: MemoryLimit?
+
   @Option(help: ArgumentHelp("Write a checkpoint every so many steps too, not only after epochs.", valueName: "steps"))
   var checkpointEvery: Int?
 
@@ -90,6 +96,9 @@ struct Train: ParsableCommand {
       "\(trainer.recipe.model.name) on \(trainer.data.count) of \(trainer.data.source); \(run.path) \(verb)")
 
     list(refused: trainer.data.refused)
+    if let kept = trainer.data.keptCount {
+      progress.note("\(kept) images stay decoded in memory (--memory-limit), the others are decoded in every epoch")
+    }
 
     var hasWarned = false
     // What fails from here on fails while writing.
@@ -116,6 +125,7 @@ struct Train: ParsableCommand {
   /// What the file says of this session where the flags are silent.
   private mutating func adopt(_ file: Configuration) throws {
     try division.adopt(file)
+    memoryLimit = memoryLimit ?? file.memoryLimit
     checkpointEvery = checkpointEvery ?? file.checkpointEvery
     maxTime = maxTime ?? file.maxTime
     try requirePositive("--checkpoint-every", checkpointEvery)
@@ -123,6 +133,8 @@ struct Train: ParsableCommand {
     json = json || file.json == true
     quiet = quiet || file.quiet == true
   }
+
+  var memoryForImages: Int { memoryLimit?.bytes ?? GrantedMemory.forImages }
 
   /// A recipe, and the folder where its run may begin.
   func recipeOfNewRun(_ file: Configuration) throws -> (recipe: Recipe, path: String) {
@@ -147,7 +159,7 @@ struct Train: ParsableCommand {
       try writing {
         try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
       }
-      return (try Trainer(recipe, parallel: parallel, run: run), run)
+      return (try Trainer(recipe, parallel: parallel, run: run, memory: memoryForImages), run)
     } catch {
       // Nothing was learned yet, and the folder would stand in the way of a second attempt.
       try? FileManager.default.removeItem(atPath: path)
@@ -159,7 +171,7 @@ struct Train: ParsableCommand {
     let (run, recipe, extended) = try recipesOfRun()
     let parallel = division.plan(shards: recipe.shards)
     try writing { try run.makeFolders() }
-    let trainer = try Trainer(extended, parallel: parallel, run: run, resume: true)
+    let trainer = try Trainer(extended, parallel: parallel, run: run, resume: true, memory: memoryForImages)
     try flags.checkExtension(from: recipe, to: extended, stepsPerEpoch: trainer.stepsPerEpoch, path: run.path)
     try writing {
       try run.save(extended)
@@ -184,6 +196,7 @@ struct Train: ParsableCommand {
     var epochs: Int
     var steps: Int
     var samplesPerSecond: Double
+    var inputPercent: Double?
     var weightsHash: String
     var run: String
   }
@@ -192,7 +205,8 @@ struct Train: ParsableCommand {
     let progress = trainer.progress
     let report = EndReport(
       event: end, epochs: trainer.epochsDone, steps: progress.step,
-      samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), weightsHash: trainer.weightsHash,
+      samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9),
+      inputPercent: trainer.metrics.epochs.last?.inputPercent, weightsHash: trainer.weightsHash,
       run: run.path)
     if json { return StandardOutput.write(EpochMetrics.json(report)) }
     var rows = [
@@ -204,6 +218,12 @@ struct Train: ParsableCommand {
     if let last = trainer.metrics.epochs.last {
       let validation = last.validationLoss.map { ", validation \(decimal($0))" } ?? ""
       rows.append(["loss", decimal(last.loss) + validation])
+      let input = [trainer.metrics.epochs.first?.inputPercent, last.inputPercent].compactMap(\.self)
+      if input.count == 2 {
+        rows.append([
+          "input", "\(decimal(input[0], 2)) % of the first epoch's steps, \(decimal(input[1], 2)) % of the last",
+        ])
+      }
     }
     rows += [["weights", report.weightsHash], ["run", run.path]]
     let hasEnded = [Trainer.End.finished, .stoppedEarly].contains { $0.rawValue == end }
