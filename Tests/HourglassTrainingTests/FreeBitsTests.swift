@@ -113,8 +113,8 @@ import Testing
   @Test func unitsStayActive() throws {
     let model = TinyModels.variational
     let data = try TestImages.waves(batchSizes: [40], shape: model.input)
-    let rows = try [nil, Float(0.5)].map { freeBits in
-      var recipe = Recipe(model: model, batchSize: 8, optimizer: Optimizer(learningRate: 0.01), beta: 20, epochs: 40)
+    let rows = try [nil, Float(1)].map { freeBits in
+      var recipe = Recipe(model: model, batchSize: 8, optimizer: Optimizer(learningRate: 0.01), beta: 4, epochs: 300)
       (recipe.validation, recipe.freeBits) = (DataSource(), freeBits)
       let trainer = try Trainer(
         recipe, parallel: ParallelPlan(workers: 1, threads: 1), data: data, validation: data)
@@ -123,6 +123,6 @@ import Testing
     }
     #expect(rows[0].activeUnits == 0 && rows[1].activeUnits == 3, "\(rows)")
     // The divergence that is reported is the true one: no less than what is free, and not much more.
-    #expect(rows[1].kl > 3 * 0.4 && rows[1].kl < 3 * 1.0 && rows[0].kl < 0.1, "\(rows)")
+    #expect(rows[1].kl > 3 * 0.7 && rows[1].kl < 3 * 1.3 && rows[0].kl < 0.01, "\(rows)")
   }
 }
