@@ -15,6 +15,8 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var reconstructionPerPixel: Double
   public var validationLoss: Double?
   public var validationMSE: Double?
+  /// Of a model that puts out classes.
+  public var validationErrorRate: Double?
   /// Latent units that are active on the validation, as `Evaluation` counts them.
   public var activeUnits: Int?
   public var samplesPerSecond: Double
@@ -25,7 +27,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
 
   static let columns = [
     "epoch", "step", "loss", "reconstruction", "kl", "reconstructionPerPixel", "validationLoss", "validationMSE",
-    "samplesPerSecond", "seconds", "activeUnits", "inputPercent",
+    "samplesPerSecond", "seconds", "activeUnits", "validationErrorRate", "inputPercent",
   ]
 
   var row: String {
@@ -33,7 +35,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
     return [
       "\(epoch)", "\(step)", text(loss), text(reconstruction), text(kl), text(reconstructionPerPixel),
       text(validationLoss), text(validationMSE), text(samplesPerSecond), text(seconds),
-      activeUnits.map { "\($0)" } ?? "", text(inputPercent),
+      activeUnits.map { "\($0)" } ?? "", text(validationErrorRate), text(inputPercent),
     ].joined(separator: ",")
   }
 
