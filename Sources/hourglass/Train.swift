@@ -196,7 +196,6 @@ struct Train: ParsableCommand {
     var epochs: Int
     var steps: Int
     var samplesPerSecond: Double
-    var inputPercent: Double?
     var weightsHash: String
     var run: String
   }
@@ -205,8 +204,7 @@ struct Train: ParsableCommand {
     let progress = trainer.progress
     let report = EndReport(
       event: end, epochs: trainer.epochsDone, steps: progress.step,
-      samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9),
-      inputPercent: trainer.metrics.epochs.last?.inputPercent, weightsHash: trainer.weightsHash,
+      samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), weightsHash: trainer.weightsHash,
       run: run.path)
     if json { return StandardOutput.write(EpochMetrics.json(report)) }
     var rows = [
