@@ -78,6 +78,7 @@ struct Replica: Sendable {
   struct Mode {
     var noise: Noise
     var beta: Float = 1
+    var freeBits: Float = 0
     /// Samples of the step in the minibatches before.
     var samplesBefore = 0
   }
@@ -225,7 +226,7 @@ struct Replica: Sendable {
   private func pass(layer i: Int, samples: Range<Int>, group: Int, mode: Mode) -> Pass {
     let first = samples.lowerBound
     let (before, after) = (plan.boundaries[i], plan.boundaries[i + 1])
-    return Pass(
+    var pass = Pass(
       samples: samples.count, firstSample: mode.samplesBefore + first,
       x: address(before.values, first, group), y: address(after.values, first, group),
       dy: after.error.map { address($0, first, group) }, dx: before.error.map { address($0, first, group) },
@@ -234,5 +235,7 @@ struct Replica: Sendable {
       state: address(plan.states[i], first, group), scratch: scratch.pointer,
       divergence: shared.divergences.pointer + first,
       noise: mode.noise, beta: mode.beta, threads: threads)
+    (pass.freeBits, pass.samplesPerShard) = (mode.freeBits, plan.samplesPerShard)
+    return pass
   }
 }

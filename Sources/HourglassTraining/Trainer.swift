@@ -13,11 +13,15 @@ public final class Trainer {
   private let order: BatchOrder
   private let run: RunFolder?
   let validation: Dataset?
-  /// The forward half with the weights that are trained, once it was needed.
+  /// The forward half with the weights that stand for the trained model, once it was needed.
   private var madeInference: Inference?
   private var events: EventFile?
   /// Where the run stood when its newest checkpoint was written.
   private var saved: Checkpoint.Progress?
+  /// The orders of the epoch at hand and of the one before or after it.
+  private var permutations: [(epoch: Int, items: [Int32])] = []
+  /// Seconds of the epoch's steps in this session: for their input, and in all.
+  private var clock = (input: 0.0, all: 0.0)
 
   /// What happens while training, for whoever shows it.
   public enum Event: Sendable {
@@ -52,23 +56,24 @@ public final class Trainer {
   ///
   /// - Parameters:
   ///   - data, validation: those of the recipe, where the caller has opened them already.
+  ///   - memory: bytes that the decoded images of each of the two may take.
   ///   - profiles: whether to time each layer.
   ///   - tensorBoard: whether to write the epochs into the run's folder for TensorBoard too.
   public init(
     _ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false, data: Dataset? = nil,
-    validation: Dataset? = nil, profiles: Bool = false, tensorBoard: Bool = false
+    validation: Dataset? = nil, memory: Int = GrantedMemory.forImages, profiles: Bool = false, tensorBoard: Bool = false
   ) throws {
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
-    try PlannedMemory(training: plan, parallel: parallel, corruption: recipe.corruption).check(plan)
-    let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed)
+    try PlannedMemory(training: plan, parallel: parallel, recipe: recipe).check(plan)
+    let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory)
     try data.checkLabels(for: plan)
     training = TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
-      augmentation: recipe.augmentation, corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta,
-      data: data, profiles: profiles)
+      freeBits: recipe.freeBits ?? 0, averageDecay: recipe.ema, augmentation: recipe.augmentation,
+      corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data, profiles: profiles)
     (self.recipe, self.data, self.run) = (recipe, data, run)
     order = recipe.order(count: data.count)
-    let validation = try validation ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed)
+    let validation = try validation ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed, memory: memory)
     try validation?.checkLabels(for: plan)
     self.validation = validation
     progress = Checkpoint.Progress()
@@ -79,6 +84,7 @@ public final class Trainer {
       saved = progress
     } else {
       Initializer.fill(training.parameters, plan: plan, seed: recipe.seed)
+      training.startAverage()
     }
     metrics = MetricsLog(run, upTo: progress.step)
     // A checkpoint of an earlier version does not know the epoch: patience counts from here.
@@ -100,7 +106,7 @@ public final class Trainer {
 
   func inference() throws(ModelError) -> Inference {
     if let madeInference { return madeInference }
-    let made = try Inference(model: recipe.model, parallel: training.parallel, parameters: training.parameters)
+    let made = try Inference(model: recipe.model, parallel: training.parallel, parameters: training.evaluated)
     madeInference = made
     return made
   }
@@ -135,7 +141,6 @@ public final class Trainer {
   private func loop(
     _ checkpointEvery: Int?, _ shouldStop: () -> Bool, _ observe: (Event) -> Void
   ) throws -> End {
-    var permutation: (epoch: Int, items: [Int32]) = (-1, [])
     // The checkpoint may be of a run that ended in the validation of an epoch.
     if epochIsComplete { try finishEpoch(epochsDone - 1, observe) }
     while progress.step < lastStep && !isStalled {
@@ -143,11 +148,8 @@ public final class Trainer {
         if saved != progress { try save(observe) }
         return .interrupted
       }
-      let (epoch, range) = order.batch(step: progress.step)
-      if permutation.epoch != epoch { permutation = (epoch, order.permutation(epoch: epoch)) }
-      let next = range.upperBound..<min(range.upperBound + range.count, permutation.items.count)
-      data.announce(permutation.items[next])
-      try step(permutation.items[range], epoch: epoch, observe)
+      let epoch = order.batch(step: progress.step).epoch
+      try step(epoch: epoch, observe)
       if epochIsComplete {
         try finishEpoch(epoch, observe)
       } else if let every = checkpointEvery, progress.step % every == 0 {
@@ -169,8 +171,20 @@ public final class Trainer {
 
   private var epochIsComplete: Bool { progress.epochSamples == order.visited }
 
-  private func step(_ items: ArraySlice<Int32>, epoch: Int, _ observe: (Event) -> Void) throws {
+  /// The images of a step.
+  private func items(of step: Int) -> ArraySlice<Int32> {
+    let (epoch, range) = order.batch(step: step)
+    if let known = permutations.first(where: { $0.epoch == epoch }) { return known.items[range] }
+    let items = order.permutation(epoch: epoch)
+    permutations = permutations.suffix(1) + [(epoch, items)]
+    return items[range]
+  }
+
+  private func step(epoch: Int, _ observe: (Event) -> Void) throws {
     let start = ContinuousClock.now
+    let items = items(of: progress.step)
+    if progress.step + 1 < lastStep { data.announce(self.items(of: progress.step + 1)) }
+    let announced = ContinuousClock.now
     let loss = try training.run(
       step: progress.step, items: items,
       learningRate: recipe.learningRate(step: progress.step, stepsPerEpoch: stepsPerEpoch),
@@ -180,7 +194,10 @@ public final class Trainer {
     progress.epochReconstruction += loss.reconstruction * Double(items.count)
     progress.epochDivergence += loss.divergence * Double(items.count)
     progress.samples += items.count
-    progress.seconds += (ContinuousClock.now - start) / .seconds(1)
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    progress.seconds += seconds
+    clock.input += (announced - start) / .seconds(1) + training.inputSeconds
+    clock.all += seconds
     observe(
       .step(
         StepReport(
@@ -195,6 +212,8 @@ public final class Trainer {
       reconstruction: reconstruction, kl: kl,
       reconstructionPerPixel: reconstruction / Double(recipe.model.input.count),
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), seconds: progress.seconds)
+    row.inputPercent = clock.all > 0 ? 100 * clock.input / clock.all : nil
+    clock = (0, 0)
     var picture: PNGImage?
     do {
       try evaluate(&row)
