@@ -21,6 +21,13 @@ enum Kernels {
     checked(hg_sgd(&options, range.count, sum.pointer + at, statistics.pointer + at, nil))
   }
 
+  /// average = decay average + (1 - decay) values.
+  static func movingAverage(
+    of values: UnsafePointer<Float>, _ count: Int, decay: Float, into average: UnsafeMutablePointer<Float>
+  ) {
+    checked(hg_moving_average(count, decay, values, average))
+  }
+
   /// Sum of squares in double.
   static func sumOfSquares(_ values: UnsafePointer<Float>, _ count: Int) -> Double {
     hg_sum_of_squares(count, values)

@@ -8,6 +8,7 @@ extension Split: ExpressibleByArgument {}
 extension Schedule: ExpressibleByArgument {}
 extension Span: ExpressibleByArgument {}
 extension TimeLimit: ExpressibleByArgument {}
+extension MemoryLimit: ExpressibleByArgument {}
 extension Recipe.Monitor: ExpressibleByArgument {}
 extension Optimizer.Kind: ExpressibleByArgument {}
 extension RunFolder.Kept: ExpressibleByArgument {}

@@ -312,6 +312,10 @@ static void pointwise(bytes *b) {
   accepted("latent backward", hg_gaussian_latent_backward(N, count, x, t, m, 2, got));
   hg_reference_gaussian_latent_backward(N, count, x, t, m, 2, wanted);
   agree("latent backward", 2 * all, got, wanted, 2048 * 0x1p-24);
+  /* A mean of exactly 1/4 needs variances of 1, and then both ways of adding are exact. */
+  accepted("free bits", hg_gaussian_free_bits(N, count, x, 0.25f, 2, got));
+  hg_reference_gaussian_free_bits(N, count, x, 0.25f, 2, wanted);
+  agree("free bits", 2 * all, got, wanted, 4096 * 0x1p-24);
 
   const hg_random_stream stream = {sizeof stream, next(b) * 0x123456789abULL, next(b), next(b), next(b)};
   const ptrdiff_t first = 2 * (ptrdiff_t)next(b);
@@ -349,6 +353,9 @@ static void pointwise(bytes *b) {
   accepted("sgd", hg_sgd(&sgd, all, x, got, m));
   hg_reference_sgd(&sgd, all, x, wanted, m2);
   agree("sgd", all, got, wanted, 0);
+  accepted("moving average", hg_moving_average(all, 0.75f, x, got));
+  hg_reference_moving_average(all, 0.75f, x, wanted);
+  agree("moving average", all, got, wanted, 0x1p-20);
   if (N > 0) {
     accepted("shards", hg_sum_shards(count, N, count, t, false, got));
     for (ptrdiff_t i = 0; i < count; i++) {

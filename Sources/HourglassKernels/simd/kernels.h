@@ -48,6 +48,7 @@ const hg_kernels HG_TABLE = {
     .softmax_cross_entropy = softmax_cross_entropy,
     .gaussian_latent_forward = gaussian_latent_forward,
     .gaussian_latent_backward = gaussian_latent_backward,
+    .gaussian_free_bits = gaussian_free_bits,
     .random_bits = random_bits,
     .random_uniform = random_uniform,
     .random_normal = random_normal,
@@ -59,4 +60,5 @@ const hg_kernels HG_TABLE = {
     .sum_of_squares = sum_of_squares,
     .adam = adam,
     .sgd = sgd,
+    .moving_average = moving_average,
 };
