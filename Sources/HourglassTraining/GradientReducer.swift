@@ -11,6 +11,8 @@ struct GradientReducer: Sendable {
   enum Slice: Sendable {
     /// A run of sharded parameters.
     case sharded(Range<Int>)
+    /// Running statistics among them, which follow the mean of what the shards found, and no optimiser.
+    case statistics(Range<Int>)
     /// Rows of the weight of product `index`.
     case weight(index: Int, rows: Range<Int>)
     /// The bias of product `index`.
@@ -54,7 +56,7 @@ struct GradientReducer: Sendable {
   /// Sums one slice over a minibatch of `count` samples, with `accumulate` onto what is there.
   func sum(_ slice: Int, count: Int, accumulate: Bool, scratch: UnsafeMutablePointer<Float>, threads: Int) {
     switch slices[slice] {
-    case .sharded(let parameters):
+    case .sharded(let parameters), .statistics(let parameters):
       let used = (count + plan.samplesPerShard - 1) / plan.samplesPerShard
       Kernels.sumShards(
         shardGradients, shards: used, stride: plan.shardedCount, parameters: parameters, accumulate: accumulate,
@@ -79,13 +81,14 @@ struct GradientReducer: Sendable {
   /// The layer whose gradient alone a slice is; nil for a run of sharded parameters.
   func layer(of slice: Int) -> Int? {
     switch slices[slice] {
-    case .sharded: nil
+    case .sharded, .statistics: nil
     case .weight(let index, _), .bias(let index): products[index].index
     }
   }
 
-  /// Notes the sum of squares of a slice that was summed.
+  /// Notes the sum of squares of a slice that was summed; statistics are no gradient.
   func square(_ slice: Int) {
+    if case .statistics = slices[slice] { return }
     let range = range(of: slice)
     squares.pointer[slice] = Kernels.sumOfSquares(gradient.pointer + range.lowerBound, range.count)
   }
@@ -93,12 +96,17 @@ struct GradientReducer: Sendable {
   /// Euclidean norm of the summed gradient: the squares of all slices, added in the order of the slices.
   func norm() -> Double { squares.elements.reduce(0, +).squareRoot() }
 
-  /// Updates the weights of a slice with `scale` times its summed gradient, and their average while they are in cache.
-  func update(_ slice: Int, step: Int, scale: Float, learningRate: Float) {
+  /// Updates the weights of a slice with `scale` times its summed gradient, statistics with the mean over the step's
+  /// `samples`, and the average of either while it is in cache.
+  func update(_ slice: Int, step: Int, scale: Float, learningRate: Float, samples: Int) {
     let range = range(of: slice)
-    optimizer.update(
-      range, step: step, scale: scale, learningRate: learningRate, gradient: gradient, weights: shared.parameters,
-      moments: moments)
+    if case .statistics = slices[slice] {
+      Kernels.average(gradient, divisor: samples, into: shared.parameters, range)
+    } else {
+      optimizer.update(
+        range, step: step, scale: scale, learningRate: learningRate, gradient: gradient, weights: shared.parameters,
+        moments: moments)
+    }
     guard let average, let averageDecay else { return }
     Kernels.movingAverage(
       of: shared.parameters.pointer + range.lowerBound, range.count,
@@ -114,7 +122,7 @@ struct GradientReducer: Sendable {
 
   private func range(of slice: Int) -> Range<Int> {
     switch slices[slice] {
-    case .sharded(let parameters): parameters
+    case .sharded(let parameters), .statistics(let parameters): parameters
     case .weight(let index, let rows): products[index].layer.weightRange(rows: rows)
     case .bias(let index): products[index].layer.biasRange
     }
@@ -146,9 +154,18 @@ struct GradientReducer: Sendable {
       }
       slices.append(.bias(index: index))
     }
-    for first in stride(from: 0, to: plan.shardedCount, by: sliceFloats) {
-      slices.append(.sharded(first..<min(first + sliceFloats, plan.shardedCount)))
+    var next = 0
+    func addSharded(upTo end: Int) {
+      for first in stride(from: next, to: end, by: sliceFloats) {
+        slices.append(.sharded(first..<min(first + sliceFloats, end)))
+      }
     }
+    for range in plan.statistics {
+      addSharded(upTo: range.lowerBound)
+      slices.append(.statistics(range))
+      next = range.upperBound
+    }
+    addSharded(upTo: plan.shardedCount)
     return slices
   }
 }

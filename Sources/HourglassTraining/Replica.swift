@@ -236,6 +236,7 @@ struct Replica: Sendable {
       divergence: shared.divergences.pointer + first,
       noise: mode.noise, beta: mode.beta, threads: threads)
     (pass.freeBits, pass.samplesPerShard) = (mode.freeBits, plan.samplesPerShard)
+    pass.partnerState = plan.layers[i].partner.map { address(plan.states[$0], first, group) }
     return pass
   }
 }

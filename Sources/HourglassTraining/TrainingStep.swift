@@ -58,6 +58,8 @@ public final class TrainingStep {
     /// Samples of the minibatch, and of those before it in the step.
     var count = 0
     var samplesBefore = 0
+    /// Of the whole step.
+    var samples = 0
     var seed: UInt64 = 0
     var beta: Float = 1
     var freeBits: Float = 0
@@ -208,7 +210,8 @@ public final class TrainingStep {
             }
           }
           if phase != Phase.sums {
-            reducer.update(slice, step: now.step, scale: now.scale, learningRate: now.learningRate)
+            reducer.update(
+              slice, step: now.step, scale: now.scale, learningRate: now.learningRate, samples: now.samples)
             let end = DispatchTime.now().uptimeNanoseconds
             times.updates += end - start
             start = end
@@ -251,6 +254,7 @@ public final class TrainingStep {
     precondition(!items.isEmpty, "a step without samples")
     profiler?.begin()
     current.pointer[0].step = step
+    current.pointer[0].samples = items.count
     current.pointer[0].learningRate = learningRate ?? optimizer.learningRate
     current.pointer[0].beta = beta ?? self.beta
     var sums = (reconstruction: 0.0, divergence: 0.0)
@@ -330,7 +334,7 @@ public final class TrainingStep {
     let layers = plan.products.map(\.layer)
     return GradientReducer.slices(plan, layers).map { slice in
       switch slice {
-      case .sharded(let parameters): (parameters.count, false)
+      case .sharded(let parameters), .statistics(let parameters): (parameters.count, false)
       case .weight(let index, let rows): (layers[index].weightRange(rows: rows).count, true)
       case .bias(let index): (layers[index].biasRange.count, false)
       }
@@ -353,13 +357,15 @@ public final class TrainingStep {
     current.pointer[0].isGuided = guidedSteps > 0
   }
 
-  /// Walks the first sample with a bad loss forward once more and names the first layer that puts out an
-  /// infinity or a NaN; nil where all layers are sound.
+  /// Walks the first sample with a bad loss, and with it its shard where samples of a shard meet, forward once more and
+  /// names the first layer that puts out an infinity or a NaN; nil where all layers are sound.
   func nonfiniteLayer(count: Int) -> String? {
     guard
       let bad = (0..<count).first(where: { !(shared.losses[$0] + shared.divergences[$0]).isFinite })
     else { return nil }
-    let samples = bad..<bad + 1
+    let shard = bad / plan.samplesPerShard
+    let samples = plan.takesWholeShards ? plan.samples(of: shard..<shard + 1, in: count) : bad..<bad + 1
+    let first = samples.lowerBound
     let replica = replicas[0]
     // Another replica may have taken this sample: what this one prepared may be of an earlier step.
     replica.prepare(backward: false)
@@ -368,10 +374,11 @@ public final class TrainingStep {
     }
     for (b, boundary) in plan.boundaries.enumerated() {
       if b > 0 { replica.forward(b - 1..<b, samples: samples, mode: current.pointer[0].mode) }
-      let values = replica.values(b, first: bad, group: bad)
-      if let index = Kernels.firstNonfinite(values, boundary.shape.count) {
+      let values = replica.values(b, first: first, group: first)
+      if let index = Kernels.firstNonfinite(values, samples.count * boundary.shape.count) {
+        let item = indices[first + index / boundary.shape.count]
         let place = b == 0 ? "the input" : "layer \(plan.layers[b - 1].name) (\(plan.layers[b - 1].kind))"
-        return "\(place) puts out \(values[index]) for item \(indices[bad]) of \(data.source)"
+        return "\(place) puts out \(values[index]) for item \(item) of \(data.source)"
       }
     }
     return "the \(plan.model.likelihood.name) likelihood overflows for item \(indices[bad]) of \(data.source)"

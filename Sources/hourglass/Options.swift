@@ -51,6 +51,12 @@ struct LoadedRun {
         + "(\(model.likelihood.name) likelihood); use evaluate or encode")
   }
 
+  /// Refuses a model whose decoder wants more than a code.
+  func requireDecoding(_ command: String) throws {
+    guard let refusal = inference.plan.decodingRefusal else { return }
+    throw ValidationError("\(command): \(refusal); use reconstruct")
+  }
+
   /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.
   func images(at path: String?, _ split: Split, _ flags: DataFlags) throws -> Dataset {
     try flags.requireFiles(path ?? recipe.data.path)

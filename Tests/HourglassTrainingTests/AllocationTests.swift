@@ -24,6 +24,13 @@ struct AllocationTests {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.denoising) }
   }
 
+  @Test func normalizingAndUnpoolingAllocateNothing() async {
+    await #expect(processExitsWith: .success) {
+      try heapStaysTheSame(TinyModels.normalized, clipNorm: 0.01)
+      try heapStaysTheSame(TinyModels.resized, batchSize: 8)
+    }
+  }
+
   @Test func aHundredStepsOfAClassifierAllocateNothing() async {
     await #expect(processExitsWith: .success) {
       try heapStaysTheSame(ObjectiveTests.model(.categorical), on: ObjectiveTests.data([20]))

@@ -32,6 +32,17 @@ void hg_reference_max_unpool2d_forward(const hg_geometry2d *geometry, const floa
                                        float *x);
 void hg_reference_max_unpool2d_backward(const hg_geometry2d *geometry, const float *dx, const uint8_t *switches,
                                         float *dy);
+void hg_reference_upsample2d_forward(const hg_geometry2d *geometry, const float *y, float *x);
+void hg_reference_upsample2d_backward(const hg_geometry2d *geometry, const float *dx, float *dy);
+void hg_reference_group_norm_forward(const hg_group_norm *geometry, const float *x, const float *weight,
+                                     const float *bias, float *y, float *mean, float *variance);
+void hg_reference_group_norm_apply(const hg_group_norm *geometry, const float *x, const float *mean,
+                                   const float *variance, const float *weight, const float *bias, float *y);
+void hg_reference_group_norm_backward(const hg_group_norm *geometry, const float *x, const float *dy, const float *mean,
+                                      const float *variance, const float *weight, bool accumulate, float *dx,
+                                      float *dweight, float *dbias);
+void hg_reference_gelu_forward(ptrdiff_t count, const float *x, float *y);
+void hg_reference_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx);
 void hg_reference_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,
                                 hg_activation activation, float *y);
 void hg_reference_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
