@@ -277,6 +277,23 @@ static void pointwise(bytes *b) {
   hg_reference_bernoulli_logits(N, count, x, t, loss2, wanted);
   agree("bernoulli", N, loss, loss2, bound);
   agree("bernoulli gradient", all, got, wanted, 64 * 0x1p-24);
+  accepted("absolute error", hg_absolute_error(N, count, x, t, loss, got));
+  hg_reference_absolute_error(N, count, x, t, loss2, wanted);
+  agree("absolute error", N, loss, loss2, 0);
+  agree("absolute error gradient", all, got, wanted, 0);
+  accepted("huber", hg_huber_error(N, count, x, t, loss, got));
+  hg_reference_huber_error(N, count, x, t, loss2, wanted);
+  agree("huber", N, loss, loss2, 0);
+  agree("huber gradient", all, got, wanted, 0);
+  accepted("gaussian", hg_gaussian(N, count, 0.5f, x, t, loss, got));
+  hg_reference_gaussian(N, count, 0.5f, x, t, loss2, wanted);
+  agree("gaussian", N, loss, loss2, 4 * bound);
+  agree("gaussian gradient", all, got, wanted, 0);
+  const ptrdiff_t channels = 1 + next(b) % 4, pixels = count / channels, heads = 2 * N * pixels * channels;
+  accepted("gaussian heads", hg_gaussian_heads(N, pixels, channels, x, t, loss, got));
+  hg_reference_gaussian_heads(N, pixels, channels, x, t, loss2, wanted);
+  agree("gaussian heads", N, loss, loss2, 256 * bound);
+  agree("gaussian heads gradient", heads, got, wanted, 0x1p14 * 0x1p-24);
   accepted("squared error", hg_squared_error(N, count, x, t, loss, got));
   hg_reference_squared_error(N, count, x, t, loss2, wanted);
   agree("squared error", N, loss, loss2, 0);
@@ -332,12 +349,27 @@ static void pointwise(bytes *b) {
   }
   free(mask), free(mask2);
 
-  const hg_sgd_options sgd = {sizeof sgd, 0.5f, 2, next(b) % 2 ? 0.5f : 0, 1};
+  const hg_sgd_options sgd = {sizeof sgd, 0.5f, 2, next(b) % 2 ? 0.5f : 0, 1, next(b) % 2};
   memcpy(got, t, (size_t)all * sizeof(float)), memcpy(wanted, t, (size_t)all * sizeof(float));
   memcpy(m2, m, (size_t)all * sizeof(float));
   accepted("sgd", hg_sgd(&sgd, all, x, got, m));
   hg_reference_sgd(&sgd, all, x, wanted, m2);
   agree("sgd", all, got, wanted, 0);
+  for (ptrdiff_t i = 0; i < all; i++) m[i] = m2[i] = fabsf(t[i]);
+  const hg_rmsprop_options rmsprop = {sizeof rmsprop, 0.5f, 2, 0.5f, 1, 0};
+  accepted("rmsprop", hg_rmsprop(&rmsprop, all, x, got, m, NULL));
+  hg_reference_rmsprop(&rmsprop, all, x, wanted, m2, NULL);
+  const hg_adagrad_options adagrad = {sizeof adagrad, 0.5f, 2, 1};
+  accepted("adagrad", hg_adagrad(&adagrad, all, x, got, m));
+  hg_reference_adagrad(&adagrad, all, x, wanted, m2);
+  const hg_adadelta_options adadelta = {sizeof adadelta, 0.5f, 2, 0.5f, 1};
+  for (ptrdiff_t i = 0; i < all; i++) t[i] = x[all + i] = fabsf(t[i]);
+  accepted("adadelta", hg_adadelta(&adadelta, all, x, got, m, t));
+  hg_reference_adadelta(&adadelta, all, x, wanted, m2, x + all);
+  agree("moments", all, m, m2, 64 * 0x1p-24), agree("moments", all, t, x + all, 64 * 0x1p-24);
+  accepted("penalize", hg_penalize(all, 0.5f, 2, 0.25f, x, got));
+  hg_reference_penalize(all, 0.5f, 2, 0.25f, x, wanted);
+  agree("weights", all, got, wanted, 256 * 0x1p-24);
   if (N > 0) {
     accepted("shards", hg_sum_shards(count, N, count, t, false, got));
     for (ptrdiff_t i = 0; i < count; i++) {
