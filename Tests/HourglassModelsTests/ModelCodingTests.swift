@@ -94,6 +94,8 @@ import Testing
     (#"{"layer": "GaussianLatent", "units": 6}"#, "GaussianLatent(6)"),
     (#"{"layer": "Dropout", "rate": 0.25}"#, "Dropout(0.25)"),
     (#"{"layer": "GaussianNoise", "deviation": 0.5}"#, "GaussianNoise(0.5)"),
+    (#"{"layer": "TiedDense", "to": "encoder.0"}"#, "TiedDense(encoder.0, linear)"),
+    (#"{"layer": "TiedConvTranspose2D", "to": "latent"}"#, "TiedConvTranspose2D(latent, linear)"),
   ]) func aMissingFieldHasItsDefault(_ written: String, _ meant: String) throws {
     #expect(spell(try model(encoder: written).encoder[0]) == meant)
   }
@@ -106,7 +108,7 @@ import Testing
     (
       #"{"layer": "Conv3D", "filters": 3}"#,
       "encoder.0.layer: wanted one of Conv2D, ConvTranspose2D, Dense, Dropout, GaussianLatent, GaussianNoise, "
-        + #"MaxPool2D, Reshape, found "Conv3D""#
+        + #"MaxPool2D, Reshape, TiedConvTranspose2D, TiedDense, found "Conv3D""#
     ),
     (#"{"layer": "Conv2D", "filters": 3}"#, #"encoder.0: wanted a field "kernel", found none"#),
     (#"{"units": 3}"#, #"encoder.0: wanted a field "layer", found none"#),
@@ -192,6 +194,8 @@ import Testing
     case let l as Reshape: "Reshape(\(l.shape))"
     case let l as Dropout: "Dropout(\(l.rate))"
     case let l as GaussianNoise: "GaussianNoise(\(l.deviation))"
+    case let l as TiedDense: "TiedDense(\(l.to), \(l.activation))"
+    case let l as TiedConvTranspose2D: "TiedConvTranspose2D(\(l.to), \(l.activation))"
     case let l as GaussianLatent: "GaussianLatent(\(l.units))"
     default: "\(layer)"
     }

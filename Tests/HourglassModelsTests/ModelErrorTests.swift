@@ -141,6 +141,39 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     ) { $0.input = ImageShape(1_000_000_000_000, 1_000_000_000_000, 1_000_000_000_000) },
     RefusedModel(
       "encoder.0: wanted at most 2147483648 parameters in all, found 2164260864 with this layer", encoder: Dense(most)),
+    RefusedModel("decoder.0: wanted a Dense before it to be tied to, found none called encoder.4") {
+      $0.decoder = [TiedDense(to: "encoder.4")]
+    },
+    RefusedModel("decoder.0: wanted a Conv2D before it to be tied to, found none called decoder.0") {
+      $0.decoder = [TiedConvTranspose2D(to: "decoder.0")]
+    },
+    RefusedModel("decoder.0: wanted a Dense to be tied to, found encoder.0, a Conv2D") {
+      $0.encoder = [Conv2D(2, kernel: 3)]
+      $0.decoder = [TiedDense(to: "encoder.0")]
+    },
+    RefusedModel("decoder.0: wanted a Conv2D to be tied to, found latent, a Dense") {
+      $0.decoder = [TiedConvTranspose2D(to: "latent")]
+    },
+    RefusedModel("decoder.1: wanted a Dense to be tied to, found decoder.0, a TiedDense") {
+      $0.decoder = [TiedDense(to: "latent"), TiedDense(to: "decoder.0")]
+    },
+    RefusedModel("decoder.2: wanted a layer that none is tied to, found latent, which decoder.0 is tied to") {
+      $0.decoder = [TiedDense(to: "latent"), Dense(3), TiedDense(to: "latent")]
+    },
+    RefusedModel("decoder.0: tied to encoder.0 it wants the shape that encoder.0 puts out, 40, found 3") {
+      $0.encoder = [Dense(40)]
+      $0.decoder = [TiedDense(to: "encoder.0")]
+    },
+    RefusedModel(
+      "decoder.2: tied to encoder.0 it wants the shape that encoder.0 puts out, 4 x 4 x 2, found 8 x 4 x 1"
+    ) {
+      $0.encoder = [Conv2D(2, kernel: 3, stride: 2)]
+      $0.decoder = [Dense(32), Reshape(8, 4, 1), TiedConvTranspose2D(to: "encoder.0")]
+    },
+    RefusedModel("decoder.1: wanted a Dense with one output to be tied to, found latent, which has 2") {
+      $0.latent = GaussianLatent(3)
+      $0.decoder = [Dense(6), TiedDense(to: "latent")]
+    },
   ]
 }
 

@@ -286,6 +286,9 @@ const char *hg_dense_backward_weight(const hg_dense *geometry, ptrdiff_t first_i
 /* dbias[o] (+)= sum over n of dy[n,o], samples in order.  dy: N O; dbias: O. */
 const char *hg_dense_backward_bias(const hg_dense *geometry, const float *dy, bool accumulate, float *dbias);
 
+/* out[j,i] = in[i,j], of a matrix of rows x columns: the weight of a dense layer that is tied to another. */
+const char *hg_transpose(ptrdiff_t rows, ptrdiff_t columns, const float *in, float *out, const hg_parallel *parallel);
+
 /* ----------------------------------------------------------------------------- likelihoods and latent variables */
 
 /* Bernoulli likelihood of targets in [0, 1] from logits l, in nats:
