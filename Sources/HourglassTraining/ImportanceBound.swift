@@ -29,8 +29,8 @@ struct ImportanceBound {
 }
 
 extension Replica {
-  /// Encodes the images of a shard, which are in place, once, and decodes K draws of their codes one after the other: the
-  /// bound of each image, from draws addressed by `noise`, sample and k.
+  /// The bound of each image of a shard that is in place: encodes once, then decodes K draws of the codes one after the
+  /// other, addressed by `noise`, sample and k.
   func importanceBounds(
     _ samples: Range<Int>, draws: Int, noise: Noise, into bounds: UnsafeMutablePointer<Double>
   ) {

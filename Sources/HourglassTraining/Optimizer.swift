@@ -66,8 +66,8 @@ public struct Optimizer: Codable, Sendable, Equatable {
     weightL1 = try fields.decodeIfPresent(Float.self, forKey: .weightL1) ?? 0
   }
 
-  /// Names of the moments it keeps, as in checkpoints: m a mean of gradients or steps, v of squared gradients (AdaGrad's
-  /// is their sum), u of squared steps.
+  /// Names of the moments it keeps, as in checkpoints: m a mean of gradients or steps, v of squared gradients (AdaGrad:
+  /// their sum), u of squared steps.
   public var moments: [String] {
     switch kind {
     case .adam, .adamw: ["m", "v"]

@@ -141,7 +141,7 @@ public final class Trainer {
   /// Whether the monitored loss has not fallen for too long.
   private var isStalled: Bool { recipe.patience.map { epochsDone - lastGoodEpoch >= $0 } ?? false }
 
-  /// What patience counts from: the last epoch that was better by enough, or the one in which beta reached its full weight.
+  /// What patience counts from: the last epoch better by enough, or the one in which beta reached its full weight.
   private var lastGoodEpoch: Int {
     let warmup = recipe.betaWarmup.map { ($0.steps(perEpoch: stepsPerEpoch) + stepsPerEpoch - 1) / stepsPerEpoch }
     return max(progress.plateauEpoch ?? 0, warmup ?? 0)

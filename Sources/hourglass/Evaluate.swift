@@ -43,9 +43,9 @@ struct Evaluate: ParsableCommand {
     let loaded = try trained.load()
     guard importanceSamples == nil || loaded.model.isVariational && loaded.model.likelihood.isInNats else {
       throw ValidationError(
-        "--importance-samples: wanted a variational model with a likelihood in nats (bernoulli, gaussian, categorical), "
-          + "found \(loaded.model.name), \(loaded.model.isVariational ? "variational" : "plain") with the "
-          + "\(loaded.model.likelihood.name) likelihood")
+        "--importance-samples: wanted a variational model with a likelihood in nats (bernoulli, gaussian, "
+          + "categorical), found \(loaded.model.name), \(loaded.model.isVariational ? "variational" : "plain") with "
+          + "the \(loaded.model.likelihood.name) likelihood")
     }
     let images = try loaded.images(at: data, split, self.images)
     let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)

@@ -11,7 +11,7 @@ struct OptimizerFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "L2 penalty: adds so much of each weight to its gradient; adamw takes it off the weight. (default: 0; adamw: 0.01)",
+      "L2 penalty: adds so much of a weight to its gradient; adamw takes it off the weight. (default: 0, adamw 0.01)",
       valueName: "weight"))
   var weightDecay: Float?
 

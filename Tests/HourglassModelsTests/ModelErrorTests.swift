@@ -102,7 +102,8 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       $0.likelihood = .gaussian(variance: -1)
     },
     RefusedModel(
-      "decoder.1: the gaussian likelihood wants means and log-variances, so a last layer with linear activation, found relu"
+      "decoder.1: the gaussian likelihood wants means and log-variances, so a last layer with linear activation, found "
+        + "relu"
     ) {
       $0.likelihood = .gaussian()
       $0.decoder = [Dense(256, activation: .relu), Reshape(8, 8, 4)]

@@ -44,7 +44,7 @@ import Testing
     }
   }
 
-  /// Patience counts from the last fall by more than the least difference; the best checkpoint is the best all the same.
+  /// Patience counts from the last fall by more than the least difference; the best checkpoint is the best all along.
   @Test(arguments: [0.02, 5, 1000]) func aFallBelowTheLeastDifferenceIsNone(_ least: Double) throws {
     try withTemporaryFolder { folder in
       var recipe = try ResumeTests.recipe(folder, epochs: 12, steps: nil)

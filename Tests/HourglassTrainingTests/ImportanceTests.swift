@@ -67,7 +67,7 @@ import Testing
     }
   }
 
-  /// From another distribution the bound is below log p(x) and comes near it as K grows; by Burda et al. it grows with K.
+  /// From another distribution the bound is below log p(x), grows with K (Burda et al.) and comes near it.
   @Test func theBoundGrowsTowardsTheLikelihood() throws {
     let data = try Self.data.get()
     let images = try data.images(0..<data.count)
