@@ -26,6 +26,8 @@ typedef struct hg_kernels {
                                   float *kl);
   void (*gaussian_latent_backward)(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
                                    const float *dz, float beta, float *dheads);
+  void (*gaussian_free_bits)(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
+                             float *dheads);
 
   /* simd/loss.h */
   void (*bernoulli_logits)(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
@@ -64,6 +66,7 @@ typedef struct hg_kernels {
   void (*adadelta)(const hg_adadelta_options *options, ptrdiff_t count, const float *gradient, float *weights, float *v,
                    float *u);
   void (*penalize)(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
+  void (*moving_average)(ptrdiff_t count, float decay, const float *x, float *average);
 } hg_kernels;
 
 /* The table in use; chosen at the first call. */

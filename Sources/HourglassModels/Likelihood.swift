@@ -70,9 +70,11 @@ public enum Likelihood: Sendable, Hashable {
       }
       return
     }
-    let activation = self == .bernoulli ? HG_ACTIVATION_SIGMOID : HG_ACTIVATION_LINEAR
-    checked(hg_activation_forward(activation, samples * count, output, images, nil))
+    checked(hg_activation_forward(meanActivation.kernel, samples * count, output, images, nil))
   }
+
+  /// What makes the expected image of the chain's output.
+  var meanActivation: Activation { self == .bernoulli ? .sigmoid : .linear }
 
   /// What an output of `count` values says of the label: the likeliest class, the first of equals, or the number.
   public func prediction(of output: UnsafePointer<Float>, count: Int) -> Float {
@@ -128,6 +130,15 @@ public enum Likelihood: Sendable, Hashable {
     case .absoluteError: "absolute error per image"
     case .huber: "Huber loss per image"
     case .squaredError, .labelSquaredError: "squared error per image"
+    }
+  }
+
+  /// What other programs call that which `mean` makes.
+  var outputName: String {
+    switch self {
+    case .bernoulli, .squaredError, .absoluteError, .huber, .gaussian: "reconstruction"
+    case .categorical: "logits"
+    case .labelSquaredError: "prediction"
     }
   }
 

@@ -27,22 +27,26 @@ struct GradientReducer: Sendable {
   /// The sum over the step's samples, over the whole flat vector.
   let gradient: FloatBuffer
   let moments: [FloatBuffer]
+  /// The exponential moving average of the parameters, and its decay, where one is kept.
+  let average: FloatBuffer?
+  private let averageDecay: Float?
   /// Of each slice of `gradient`, where gradients are clipped.
   private let squares: AlignedBuffer<Double>
 
-  init(plan: ExecutionPlan, shared: SharedMemory, optimizer: Optimizer) {
-    (self.plan, self.shared, self.optimizer) = (plan, shared, optimizer)
+  init(plan: ExecutionPlan, shared: SharedMemory, optimizer: Optimizer, averageDecay: Float? = nil) {
+    (self.plan, self.shared, self.optimizer, self.averageDecay) = (plan, shared, optimizer, averageDecay)
     products = plan.products
     slices = Self.slices(plan, products.map(\.layer))
     shardGradients = FloatBuffer(unwritten: plan.shards * plan.shardedCount)
     gradient = FloatBuffer(unwritten: plan.parameterCount)
     moments = optimizer.moments.map { _ in FloatBuffer(unwritten: plan.parameterCount) }
+    average = averageDecay.map { _ in FloatBuffer(unwritten: plan.parameterCount) }
     squares = AlignedBuffer(count: slices.count)
   }
 
   /// Clears a worker's share of all vectors, so that they are spread over the memory near the workers.
   func clear(shareOf worker: Int, workers: Int) {
-    for vector in [shardGradients, gradient, shared.parameters] + moments {
+    for vector in [shardGradients, gradient, shared.parameters] + moments + [average].compactMap(\.self) {
       vector.clear((0..<vector.count).share(worker, of: workers))
     }
   }
@@ -72,6 +76,14 @@ struct GradientReducer: Sendable {
     if case .weight = slices[slice] { true } else { false }
   }
 
+  /// The layer whose gradient alone a slice is; nil for a run of sharded parameters.
+  func layer(of slice: Int) -> Int? {
+    switch slices[slice] {
+    case .sharded: nil
+    case .weight(let index, _), .bias(let index): products[index].index
+    }
+  }
+
   /// Notes the sum of squares of a slice that was summed.
   func square(_ slice: Int) {
     let range = range(of: slice)
@@ -81,11 +93,23 @@ struct GradientReducer: Sendable {
   /// Euclidean norm of the summed gradient: the squares of all slices, added in the order of the slices.
   func norm() -> Double { squares.elements.reduce(0, +).squareRoot() }
 
-  /// Updates the weights of a slice with `scale` times its summed gradient.
+  /// Updates the weights of a slice with `scale` times its summed gradient, and their average while they are in cache.
   func update(_ slice: Int, step: Int, scale: Float, learningRate: Float) {
+    let range = range(of: slice)
     optimizer.update(
-      range(of: slice), step: step, scale: scale, learningRate: learningRate, gradient: gradient,
-      weights: shared.parameters, moments: moments)
+      range, step: step, scale: scale, learningRate: learningRate, gradient: gradient, weights: shared.parameters,
+      moments: moments)
+    guard let average, let averageDecay else { return }
+    Kernels.movingAverage(
+      of: shared.parameters.pointer + range.lowerBound, range.count,
+      decay: Self.decay(averageDecay, afterStep: step), into: average.pointer + range.lowerBound)
+  }
+
+  /// min(decay, (1 + t) / (10 + t)) for step t, which counts from 0, so that a short run forgets its start too.
+  ///
+  /// Source: TensorFlow's ExponentialMovingAverage with `num_updates`.
+  static func decay(_ decay: Float, afterStep step: Int) -> Float {
+    min(decay, Float(Double(1 + step) / Double(10 + step)))
   }
 
   private func range(of slice: Int) -> Range<Int> {

@@ -11,6 +11,13 @@ enum Kernels {
     checked(hg_sum_shards(parameters.count, shards, stride, gradients.pointer + at, accumulate, sum.pointer + at))
   }
 
+  /// average = decay average + (1 - decay) values.
+  static func movingAverage(
+    of values: UnsafePointer<Float>, _ count: Int, decay: Float, into average: UnsafeMutablePointer<Float>
+  ) {
+    checked(hg_moving_average(count, decay, values, average))
+  }
+
   /// Sum of squares in double.
   static func sumOfSquares(_ values: UnsafePointer<Float>, _ count: Int) -> Double {
     hg_sum_of_squares(count, values)

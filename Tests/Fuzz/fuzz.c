@@ -269,10 +269,8 @@ static void pointwise(bytes *b) {
   if ((hg_activation_forward(a, all, x, got, &p) == NULL) != (a <= HG_ACTIVATION_LEAKY_RELU && !hg_parallel_check(&p)))
     fail("activation", "against the check");
   if (a <= HG_ACTIVATION_LEAKY_RELU && !hg_parallel_check(&p)) {
-    hg_reference_activation_forward(a, all, x, wanted);
-    agree("activation", all, got, wanted, bound_of(a));
-    as_output(a, all, x);
-    accepted("activation backward", hg_activation_backward(a, all, x, t, got, &p));
+    hg_reference_activation_forward(a, all, x, wanted), agree("activation", all, got, wanted, bound_of(a));
+    as_output(a, all, x), accepted("activation backward", hg_activation_backward(a, all, x, t, got, &p));
     hg_reference_activation_backward(a, all, x, t, wanted);
     agree("activation backward", all, got, wanted, bound_of(a));
   }
@@ -313,13 +311,17 @@ static void pointwise(bytes *b) {
   accepted("latent backward", hg_gaussian_latent_backward(N, count, x, t, m, 2, got));
   hg_reference_gaussian_latent_backward(N, count, x, t, m, 2, wanted);
   agree("latent backward", 2 * all, got, wanted, 2048 * 0x1p-24);
+  /* A mean of exactly 1/4 needs variances of 1, and then both ways of adding are exact. */
+  accepted("free bits", hg_gaussian_free_bits(N, count, x, 0.25f, 2, got));
+  hg_reference_gaussian_free_bits(N, count, x, 0.25f, 2, wanted);
+  agree("free bits", 2 * all, got, wanted, 4096 * 0x1p-24);
   const hg_random_stream stream = {sizeof stream, next(b) * 0x123456789abULL, next(b), next(b), next(b)};
   const ptrdiff_t first = 2 * (ptrdiff_t)next(b);
   accepted("bits", hg_random_bits(&stream, first, all, (uint32_t *)got));
   hg_reference_random_bits(&stream, first, all, (uint32_t *)wanted);
   if (memcmp(got, wanted, (size_t)all * 4)) fail("bits", "differ");
-  accepted("normal", hg_random_normal(&stream, first, all, got));
-  hg_reference_random_normal(&stream, first, all, wanted);
+  accepted("normal", hg_random_normal(&stream, first, all, got)),
+      hg_reference_random_normal(&stream, first, all, wanted);
   agree("normal", all, got, wanted, 128 * 0x1p-24);
   const float rate = (float)next(b) / 200; /* from 1 on refused */
   const ptrdiff_t words = N * hg_dropout_mask_count(count);
@@ -337,30 +339,28 @@ static void pointwise(bytes *b) {
   }
   if (!hg_parallel_check(&p)) {
     accepted("noise", hg_gaussian_noise(&stream, 0.5f, N, count, x, got, &p));
-    hg_reference_gaussian_noise(&stream, 0.5f, N, count, x, wanted);
-    agree("noise", all, got, wanted, 64 * 0x1p-24);
+    hg_reference_gaussian_noise(&stream, 0.5f, N, count, x, wanted), agree("noise", all, got, wanted, 64 * 0x1p-24);
   }
   free(mask), free(mask2);
   const hg_sgd_options sgd = {sizeof sgd, 0.5f, 2, next(b) % 2 ? 0.5f : 0, 1, next(b) % 2};
   memcpy(got, t, (size_t)all * sizeof(float)), memcpy(wanted, t, (size_t)all * sizeof(float));
   memcpy(m2, m, (size_t)all * sizeof(float));
-  accepted("sgd", hg_sgd(&sgd, all, x, got, m));
-  hg_reference_sgd(&sgd, all, x, wanted, m2);
+  accepted("sgd", hg_sgd(&sgd, all, x, got, m)), hg_reference_sgd(&sgd, all, x, wanted, m2);
   agree("sgd", all, got, wanted, 0);
   for (ptrdiff_t i = 0; i < all; i++) m[i] = m2[i] = t[i] = x[all + i] = fabsf(t[i]);
   const hg_rmsprop_options rmsprop = {sizeof rmsprop, 0.5f, 2, 0.5f, 1, 0};
   accepted("rmsprop", hg_rmsprop(&rmsprop, all, x, got, m, NULL));
   hg_reference_rmsprop(&rmsprop, all, x, wanted, m2, NULL);
   const hg_adagrad_options adagrad = {sizeof adagrad, 0.5f, 2, 1};
-  accepted("adagrad", hg_adagrad(&adagrad, all, x, got, m));
-  hg_reference_adagrad(&adagrad, all, x, wanted, m2);
+  accepted("adagrad", hg_adagrad(&adagrad, all, x, got, m)), hg_reference_adagrad(&adagrad, all, x, wanted, m2);
   const hg_adadelta_options adadelta = {sizeof adadelta, 0.5f, 2, 0.5f, 1};
   accepted("adadelta", hg_adadelta(&adadelta, all, x, got, m, t));
   hg_reference_adadelta(&adadelta, all, x, wanted, m2, x + all);
   agree("moments", all, m, m2, 64 * 0x1p-24), agree("moments", all, t, x + all, 64 * 0x1p-24);
-  accepted("penalize", hg_penalize(all, 0.5f, 2, 0.25f, x, got));
-  hg_reference_penalize(all, 0.5f, 2, 0.25f, x, wanted);
+  accepted("penalize", hg_penalize(all, 0.5f, 2, 0.25f, x, got)), hg_reference_penalize(all, 0.5f, 2, 0.25f, x, wanted);
   agree("weights", all, got, wanted, 256 * 0x1p-24);
+  accepted("moving average", hg_moving_average(all, 0.75f, x, got)), hg_reference_moving_average(all, 0.75f, x, wanted);
+  agree("moving average", all, got, wanted, 0x1p-20);
   if (N > 0) {
     accepted("shards", hg_sum_shards(count, N, count, t, false, got));
     for (ptrdiff_t i = 0; i < count; i++) {

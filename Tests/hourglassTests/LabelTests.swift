@@ -57,8 +57,8 @@ import Testing
       let more = "--patience 3 --min-delta 0.25 --epochs 1"
       let trained = try program.train("\(flags) \(more)", run: "run")
       #expect(trained.status == Status.done.rawValue, "\(trained.errors)")
-      let recipe = try #require(
-        try JSONSerialization.jsonObject(with: #require(program.contents("run/recipe.json"))) as? [String: Any])
+      let contents = try #require(program.contents("run/recipe.json"))
+      let recipe = try #require(try JSONSerialization.jsonObject(with: contents) as? [String: Any])
       let optimizer = try #require(recipe["optimizer"] as? [String: Any])
       #expect(optimizer["nesterov"] as? Bool == true && optimizer["momentum"] as? Double == 0.5)
       #expect(recipe["minDelta"] as? Double == 0.25 && optimizer["weightL1"] as? Double != 0)

@@ -344,6 +344,14 @@ const char *hg_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const
 const char *hg_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
                                         const float *dz, float beta, float *dheads);
 
+/* Free bits (Kingma et al., "Improved variational inference with inverse autoregressive flow", NIPS 2016, eq. 15): the
+ * way back through beta N sum over j of max(free_bits, KL_j), where KL_j is what unit j adds to kl, in the mean over N.
+ * It belongs after hg_gaussian_latent_backward with a beta of 0. In all samples of units with KL_j > free_bits:
+ *   dmean += beta mean;   dlv += beta (exp(lv) - 1) / 2,  nothing where lv was clamped.
+ * heads, dheads: N 2Z. */
+const char *hg_gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
+                                  float *dheads);
+
 /* ---------------------------------------------------------------------------------------------- random numbers */
 
 /* Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A stream is addressed, not
@@ -404,6 +412,9 @@ ptrdiff_t hg_first_nonfinite(ptrdiff_t count, const float *x);
 
 /* Sum of squares in 16 partial sums of double; the same bits on every instruction set. A count below 1 gives 0. */
 double hg_sum_of_squares(ptrdiff_t count, const float *x);
+
+/* Exponential moving average:  average[i] = decay average[i] + (1 - decay) x[i]. */
+const char *hg_moving_average(ptrdiff_t count, float decay, const float *x, float *average);
 
 /* Options of an update. The gradient used is g = gradient_scale * gradient. */
 typedef struct hg_adam_options {

@@ -59,6 +59,8 @@ void hg_reference_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, co
                                           float *z, float *kl);
 void hg_reference_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
                                            const float *dz, float beta, float *dheads);
+void hg_reference_gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits,
+                                     float beta, float *dheads);
 void hg_reference_random_bits(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out);
 void hg_reference_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
 void hg_reference_dropout_forward(const hg_random_stream *stream, float rate, ptrdiff_t samples, ptrdiff_t count,
@@ -77,6 +79,7 @@ void hg_reference_adagrad(const hg_adagrad_options *options, ptrdiff_t count, co
 void hg_reference_adadelta(const hg_adadelta_options *options, ptrdiff_t count, const float *gradient, float *weights,
                            float *v, float *u);
 void hg_reference_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
+void hg_reference_moving_average(ptrdiff_t count, float decay, const float *x, float *average);
 
 #ifdef __cplusplus
 }

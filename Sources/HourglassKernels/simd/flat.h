@@ -182,3 +182,14 @@ static void penalize(ptrdiff_t count, float scale, float l2, float l1, const flo
   for (; i + 16 <= count; i += 16) penalize_part(scale, l2, l1, weights + i, gradient + i, 16);
   if (i < count) penalize_part(scale, l2, l1, weights + i, gradient + i, count - i);
 }
+
+INLINE void moving_average_part(float decay, float rest, const float *x, float *average, ptrdiff_t n) {
+  v16_store_part(average, v16_load_part(average, n) * decay + v16_load_part(x, n) * rest, n);
+}
+
+static void moving_average(ptrdiff_t count, float decay, const float *x, float *average) {
+  const float rest = 1 - decay;
+  ptrdiff_t i = 0;
+  for (; i + 16 <= count; i += 16) moving_average_part(decay, rest, x + i, average + i, 16);
+  if (i < count) moving_average_part(decay, rest, x + i, average + i, count - i);
+}

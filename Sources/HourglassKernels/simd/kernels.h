@@ -43,6 +43,7 @@ const hg_kernels HG_TABLE = {
     .softmax_cross_entropy = softmax_cross_entropy,
     .gaussian_latent_forward = gaussian_latent_forward,
     .gaussian_latent_backward = gaussian_latent_backward,
+    .gaussian_free_bits = gaussian_free_bits,
     .random_bits = random_bits,
     .random_uniform = random_uniform,
     .random_normal = random_normal,
@@ -58,4 +59,5 @@ const hg_kernels HG_TABLE = {
     .adagrad = adagrad,
     .adadelta = adadelta,
     .penalize = penalize,
+    .moving_average = moving_average,
 };

@@ -162,3 +162,32 @@ static void gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const f
       gaussian_backward_part(mean + i, lv + i, e ? e + i : NULL, d + i, beta, dmean + i, dlv + i, units - i);
   }
 }
+
+/* 16 units, all samples: twice their divergences in the order of the samples, then the gradients. */
+INLINE void free_bits_part(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
+                           float *dheads, ptrdiff_t n) {
+  v16 sum = v16_splat(0);
+  for (ptrdiff_t sample = 0; sample < samples; sample++) {
+    const float *means = heads + sample * 2 * units;
+    const v16 mean = v16_load_part(means, n), lv = clamp_log_variance(v16_load_part(means + units, n));
+    const v16 deviation = v16_exp(0.5f * lv);
+    sum += mean * mean + ((deviation * deviation - 1.0f) - lv);
+  }
+  const v16 weight = v16_select(sum > v16_splat(2 * free_bits * (float)samples), v16_splat(beta), v16_splat(0));
+  for (ptrdiff_t sample = 0; sample < samples; sample++) {
+    const float *means = heads + sample * 2 * units;
+    float *dmeans = dheads + sample * 2 * units;
+    const v16 head = v16_load_part(means + units, n), deviation = v16_exp(0.5f * clamp_log_variance(head));
+    const v16i clamped = (head < v16_splat(HG_LOG_VARIANCE_MIN)) | (head > v16_splat(HG_LOG_VARIANCE_MAX));
+    const v16 dlv = v16_select(clamped, v16_splat(0), 0.5f * ((deviation * deviation - 1.0f) * weight));
+    v16_store_part(dmeans, v16_load_part(means, n) * weight + v16_load_part(dmeans, n), n);
+    v16_store_part(dmeans + units, v16_load_part(dmeans + units, n) + dlv, n);
+  }
+}
+
+static void gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
+                               float *dheads) {
+  ptrdiff_t i = 0;
+  for (; i + 16 <= units; i += 16) free_bits_part(samples, units, heads + i, free_bits, beta, dheads + i, 16);
+  if (i < units) free_bits_part(samples, units, heads + i, free_bits, beta, dheads + i, units - i);
+}

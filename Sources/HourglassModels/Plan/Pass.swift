@@ -32,6 +32,10 @@ public struct Pass {
   public var noise: Noise
   /// Weight of the divergence in the loss.
   public var beta: Float
+  /// Nats that each latent unit may diverge by at no cost, in the mean over a shard; 0 for none.
+  public var freeBits: Float = 0
+  /// Where a call has more, they are a run of whole shards of so many, of which the last may be short.
+  public var samplesPerShard = Int.max
   /// OpenMP threads for the kernels.
   public var threads: Int
 
