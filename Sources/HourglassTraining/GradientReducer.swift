@@ -97,7 +97,7 @@ struct GradientReducer: Sendable {
   func norm() -> Double { squares.elements.reduce(0, +).squareRoot() }
 
   /// Updates the weights of a slice with `scale` times its summed gradient, statistics with the mean over the step's
-  /// `samples`; and their average while they are in cache.
+  /// `samples`, and the average of either while it is in cache.
   func update(_ slice: Int, step: Int, scale: Float, learningRate: Float, samples: Int) {
     let range = range(of: slice)
     if case .statistics = slices[slice] {

@@ -69,7 +69,7 @@ extension ExecutionPlan {
   }
 
   /// Those that a file holds with a prefix: running statistics have no moments.
-  func parameters(under prefix: String) -> [Parameter] {
+  fileprivate func parameters(under prefix: String) -> [Parameter] {
     prefix.hasPrefix("optimizer.") ? parameters.filter { !$0.isStatistic } : parameters
   }
 }

@@ -76,7 +76,8 @@ struct PlannedBatchNorm: PlannedLayer {
     }
   }
 
-  func backward(_ pass: Pass) {
+  /// Both ways at once, because the error of the input takes the same sums as the gradients.
+  func backwardParameters(_ pass: Pass) {
     guard let dy = pass.dy, let gradients = pass.gradients else { return }
     var geometry = geometry(pass)
     let (parameters, gradient) = (pass.parameters + parameterOffset, gradients + parameterOffset)
@@ -95,4 +96,5 @@ struct PlannedBatchNorm: PlannedLayer {
       gradient[3 * step + c] = samples * (count > 1 ? variance[c] * (count / (count - 1)) : parameters[3 * step + c])
     }
   }
+  func backward(_ pass: Pass) {}
 }

@@ -70,7 +70,8 @@ struct PlannedGroupNorm: PlannedLayer {
     }
   }
 
-  func backward(_ pass: Pass) {
+  /// Both ways at once, because the error of the input takes the same sums as the gradients.
+  func backwardParameters(_ pass: Pass) {
     guard let dy = pass.dy, let gradients = pass.gradients else { return }
     var geometry = geometry(pass)
     let gradient = gradients + parameterOffset
@@ -83,4 +84,5 @@ struct PlannedGroupNorm: PlannedLayer {
     }
     pass.applyInputDerivative(count: shape.count)
   }
+  func backward(_ pass: Pass) {}
 }
