@@ -188,7 +188,7 @@ public final class Trainer {
     try save(isBest: isBest, observe)
   }
 
-  private func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
+  func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
     guard let run else { return }
     // The loss was finite before the update; the update itself may have overflowed.
     if let bad = training.nonfiniteParameter() {

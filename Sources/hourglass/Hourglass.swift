@@ -20,7 +20,8 @@ struct Hourglass: ParsableCommand {
     version: versionText,
     subcommands: [
       Train.self, Evaluate.self, Report.self, Reconstruct.self, Encode.self, Decode.self, Sample.self, Inspect.self,
-      Models.self, Verify.self, DataCommand.self, Doctor.self, Version.self,
+      Models.self, Verify.self, PCA.self, Score.self, Search.self,
+      DataCommand.self, Doctor.self, Version.self,
     ])
 
   static func main() {

@@ -168,7 +168,7 @@ struct RecipeFlags: ParsableArguments {
   }
 
   /// The path from the root, so that a run can be resumed from any folder.
-  private static func file(_ path: String?) -> String? {
+  static func file(_ path: String?) -> String? {
     path.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
   }
 
