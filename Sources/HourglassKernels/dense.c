@@ -89,3 +89,35 @@ const char *hg_dense_backward_bias(const hg_dense *geometry, const float *dy, bo
   hg_run(hg_kernels_in_use()->column_sums, &job, NULL);
   return NULL;
 }
+
+typedef struct transpose_job {
+  ptrdiff_t rows, columns;
+  const float *in;
+  float *out;
+} transpose_job;
+
+/* Parts share strips of 16 rows; the kernel stores whole groups of 16, which the last rows need not be. */
+static void transpose_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const transpose_job *job = argument;
+  const ptrdiff_t rows = job->rows, columns = job->columns, strips = hg_ceil_div(rows, 16);
+  const ptrdiff_t end = hg_share(strips, part + 1, parts) * 16;
+  for (ptrdiff_t i = hg_share(strips, part, parts) * 16; i < end; i += 16) {
+    const float *in = job->in + i * columns;
+    float *out = job->out + i;
+    if (rows - i >= 16) {
+      hg_kernels_in_use()->transpose(16, columns, in, columns, out, rows, 16);
+    } else {
+      for (ptrdiff_t j = 0; j < columns; j++)
+        for (ptrdiff_t k = 0; k < rows - i; k++) out[j * rows + k] = in[k * columns + j];
+    }
+  }
+}
+
+const char *hg_transpose(ptrdiff_t rows, ptrdiff_t columns, const float *in, float *out, const hg_parallel *parallel) {
+  HG_CHECK(hg_check_count(rows, columns));
+  HG_CHECK(hg_check_arrays((in && out) || rows == 0 || columns == 0));
+  HG_CHECK(hg_parallel_check(parallel));
+  const transpose_job job = {rows, columns, in, out};
+  hg_run(transpose_part, &job, parallel);
+  return NULL;
+}

@@ -7,12 +7,24 @@ public struct Evaluation: Codable, Sendable, Equatable {
   public var samples = 0
   /// Reconstruction + beta KL, mean over samples.
   public var loss = 0.0
-  /// Mean squared error per pixel of the expected image.
-  public var mse = 0.0
+  /// Of a model that puts out images: mean squared error per pixel of the expected image.
+  public var mse: Double?
   /// 10 log10(1 / mse), in dB.
-  public var psnr = 0.0
+  public var psnr: Double?
   /// Structural similarity (Wang et al. 2004), mean over samples.
-  public var ssim = 0.0
+  public var ssim: Double?
+  /// Of a model that puts out classes: the part of the samples whose likeliest class is not their label.
+  public var errorRate: Double?
+  /// Samples by label (rows) and likeliest class (columns).
+  public var confusion: [[Int]]?
+
+  /// What the rows and columns of the confusion matrix are called, by the names of the classes where there are any.
+  public func confusionNames(_ classes: [String]?) -> [String] {
+    (confusion ?? []).indices.map { index in
+      classes.flatMap { index < $0.count ? $0[index] : nil } ?? "\(index)"
+    }
+  }
+
   /// SHA-256 of the parameters, first 16 digits.
   public var weightsHash = ""
   /// Of a variational autoencoder, in nats per image with one sample of z (in squared error where that is the
@@ -46,20 +58,25 @@ public struct Evaluator {
 
   /// Evaluates all of `data`; `each` sees every sample's row, in order.
   ///
-  /// Errors: what the data and `each` throw.
+  /// Errors: what the data and `each` throw; labels that the model cannot put out.
   public func evaluate(_ data: Dataset, each: (SampleEvaluation) throws -> Void = { _ in }) throws -> Evaluation {
-    let isVariational = inference.plan.model.isVariational
+    let plan = inference.plan
+    let (isVariational, isImage) = (plan.model.isVariational, plan.model.likelihood.target == .image)
+    try data.checkLabels(for: plan)
+    var confusion = ConfusionMatrix(plan)
     var (reconstruction, divergence, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
     var units = UnitStatistics(count: inference.codeCount)
     for (batch, start) in stride(from: 0, to: data.count, by: Inference.batchSize).enumerated() {
       let range = start..<min(start + Inference.batchSize, data.count)
       let images = try data.images(range)
       let noise: Noise = isVariational ? .evaluation(seed: seed, step: batch) : .none
-      for (index, measurement) in zip(range, inference.measure(images, noise: noise)) {
+      let labels = isImage ? nil : data.labels?[range]
+      for (index, measurement) in zip(range, inference.measure(images, labels: labels, noise: noise)) {
         reconstruction += Double(measurement.reconstruction)
         divergence += Double(measurement.divergence)
-        squaredError += Double(measurement.squaredError)
-        similarity += Double(measurement.similarity)
+        squaredError += Double(measurement.image?.squaredError ?? 0)
+        similarity += Double(measurement.image?.similarity ?? 0)
+        if let label = labels?[index], let prediction = measurement.prediction { confusion?.add(label, prediction) }
         try each(SampleEvaluation(index: index, measurement: measurement))
       }
       if isVariational { units.add(inference.encode(images)) }
@@ -67,9 +84,12 @@ public struct Evaluator {
     let n = Double(data.count)
     var result = Evaluation(samples: data.count)
     result.loss = (reconstruction + Double(beta) * divergence) / n
-    result.mse = squaredError / n
-    result.psnr = -10 * log10(max(result.mse, .leastNormalMagnitude))
-    result.ssim = similarity / n
+    if isImage {
+      result.mse = squaredError / n
+      result.psnr = -10 * log10(max(squaredError / n, .leastNormalMagnitude))
+      result.ssim = similarity / n
+    }
+    (result.errorRate, result.confusion) = (confusion?.errorRate, confusion?.counts)
     result.weightsHash = WeightsHash.of(inference.parameters, plan: inference.plan)
     if isVariational {
       result.reconstruction = reconstruction / n
@@ -87,6 +107,25 @@ public struct Evaluator {
       units.add(inference.encode(try data.images(start..<min(start + Inference.batchSize, images))))
     }
     return units.variances
+  }
+}
+
+/// Samples by label and likeliest class.
+private struct ConfusionMatrix {
+  private(set) var counts: [[Int]]
+
+  /// Nil for a model that does not put out classes.
+  init?(_ plan: ExecutionPlan) {
+    guard plan.model.likelihood == .categorical else { return nil }
+    let classes = plan.boundaries[plan.layers.count].shape.count
+    counts = Array(repeating: Array(repeating: 0, count: classes), count: classes)
+  }
+
+  mutating func add(_ label: Int, _ prediction: Float) { counts[label][Int(prediction)] += 1 }
+
+  var errorRate: Double {
+    let right = counts.indices.reduce(0) { $0 + counts[$1][$1] }
+    return 1 - Double(right) / Double(counts.joined().reduce(0, +))
   }
 }
 

@@ -3,7 +3,7 @@ import HourglassModels
 /// Phase 2 of a step: slices of the flat vector, each summed and updated by whoever is free.
 ///
 /// Sharded parameters: the shards' gradients are added in order. Dense weights: the gradient is one product over the
-/// whole minibatch, samples in order. Either goes on from the sum over the earlier minibatches of the step, and is
+/// whole minibatch, samples in order, or several where a layer is tied. Either goes on from the sum over the earlier minibatches of the step, and is
 /// divided by the number of samples inside the optimiser, which runs over the slice while it is in cache, or where
 /// gradients are clipped once the norm of all slices is known. Slices are cut from the plan alone.
 struct GradientReducer: Sendable {
@@ -18,7 +18,7 @@ struct GradientReducer: Sendable {
   }
 
   let plan: ExecutionPlan
-  let products: [(layer: PlannedDense, index: Int)]
+  let products: [Product]
   let slices: [Slice]
   let shared: SharedMemory
   let optimizer: Optimizer
@@ -56,9 +56,11 @@ struct GradientReducer: Sendable {
         shardGradients, shards: used, stride: plan.shardedCount, parameters: parameters, accumulate: accumulate,
         into: gradient)
     case .weight(let index, let rows):
-      products[index].layer.weightGradient(
-        rows: rows, samples: count, x: input(of: index), dy: error(of: index), accumulate: accumulate,
-        gradient: gradient.pointer, scratch: scratch, threads: threads)
+      for (number, term) in products[index].terms.enumerated() {
+        products[index].layer.weightGradient(
+          rows: rows, samples: count, x: batchMemory(term.x), dy: batchMemory(term.dy),
+          accumulate: accumulate || number > 0, gradient: gradient.pointer, scratch: scratch, threads: threads)
+      }
     case .bias(let index):
       products[index].layer.biasGradient(
         samples: count, dy: error(of: index), accumulate: accumulate, gradient: gradient.pointer)
@@ -94,10 +96,6 @@ struct GradientReducer: Sendable {
     }
   }
 
-  private func input(of product: Int) -> UnsafePointer<Float> {
-    batchMemory(plan.boundaries[products[product].index].values)
-  }
-
   private func error(of product: Int) -> UnsafePointer<Float> {
     guard let place = plan.boundaries[products[product].index + 1].error else {
       preconditionFailure("the output of a dense layer has an error")
@@ -119,7 +117,7 @@ struct GradientReducer: Sendable {
     for (index, layer) in products.enumerated() {
       // A multiple of 24 rows divides evenly into tiles of 6, 8 and 12.
       let rows = max(24, sliceFloats / layer.output.count / 24 * 24)
-      for first in stride(from: 0, to: layer.input.count, by: rows) {
+      for first in stride(from: 0, to: layer.tie == nil ? layer.input.count : 0, by: rows) {
         slices.append(.weight(index: index, rows: first..<min(first + rows, layer.input.count)))
       }
       slices.append(.bias(index: index))

@@ -12,10 +12,11 @@ struct Inspect: ParsableCommand {
 
       Examples:
         hourglass inspect conv-vae-28
+        hourglass inspect 784-1000-500-250-30,tanh,tied
         hourglass inspect conv-vae-28 --json > my-model.json
       """)
 
-  @Argument(help: ArgumentHelp("A model's name, a model file, or the folder of a run.", valueName: "name|file|dir"))
+  @Argument(help: ArgumentHelp("A model's name, sizes of a dense one, a model file, or the folder of a run.", valueName: "name|file|dir"))
   var subject: String
 
   @Flag(help: "Print the model as JSON, as --model FILE.json reads it.")
@@ -38,7 +39,7 @@ struct Inspect: ParsableCommand {
   static func write(_ plan: ExecutionPlan) {
     let model = plan.model
     let kind = model.isVariational ? "variational autoencoder" : "autoencoder"
-    StandardOutput.write("\(model.name): \(kind) for \(model.input), \(model.likelihood.rawValue) likelihood\n")
+    StandardOutput.write("\(model.name): \(kind) for \(model.input), \(model.likelihood.name) likelihood\n")
     let summary = ModelSummary(plan)
     let header = ["layer", "kind", "output", "activation", "parameters", "flops"]
     let rows = summary.rows.map { row in

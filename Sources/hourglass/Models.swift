@@ -15,7 +15,7 @@ struct Models: ParsableCommand {
       let plan = try ExecutionPlan(model, batchSize: 1)
       return [
         model.name, "\(model.input)", model.isVariational ? "variational" : "plain",
-        "code \(plan.boundaries[plan.codeBoundary].shape)", model.likelihood.rawValue,
+        "code \(plan.boundaries[plan.codeBoundary].shape)", model.likelihood.name,
         "\(grouped(ModelSummary(plan).parameters)) parameters",
       ]
     }

@@ -44,6 +44,14 @@ struct LoadedRun {
   var step: Int { progress.step }
   var model: Autoencoder { recipe.model }
 
+  /// Refuses a model that puts out labels where images are wanted.
+  func requireImages(_ command: String) throws {
+    guard model.likelihood.target == .label else { return }
+    throw ValidationError(
+      "\(command): wanted a model that puts out images, found \(model.name), which puts out labels "
+        + "(\(model.likelihood.name) likelihood); use evaluate or encode")
+  }
+
   /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.
   ///
   /// - Parameter allClasses: also those that the run left out.
@@ -196,13 +204,14 @@ struct OutputFile {
   }
 }
 
-/// A model as the command line names it: by name, or as a file.
+/// A model as the command line names it: by name, as the sizes of a dense autoencoder, or as a file.
 func resolveModel(_ name: String, flag: String) throws -> Autoencoder {
   if let model = ModelCatalog.model(name) { return model }
+  if let model = try denseModel(name, flag: flag) { return model }
   guard let data = FileManager.default.contents(atPath: name) else {
     guard name.hasSuffix(".json") else {
       let names = ModelCatalog.models.map(\.name).joined(separator: ", ")
-      throw ValidationError("\(flag): wanted one of \(names), or a model file, found \(name)")
+      throw ValidationError("\(flag): wanted one of \(names), sizes such as 784-1000-30, or a model file, found \(name)")
     }
     throw DataError(path: name, reason: "wanted a model file, found none that can be read")
   }
@@ -228,6 +237,16 @@ struct IntegerList: ExpressibleByArgument {
   }
 
   var defaultValueDescription: String { values.map(String.init).joined(separator: ",") }
+}
+
+/// The dense autoencoder of so many sizes; nil where the name is none, or that of a file.
+private func denseModel(_ name: String, flag: String) throws -> Autoencoder? {
+  guard !FileManager.default.fileExists(atPath: name) else { return nil }
+  do {
+    guard let model = try Autoencoder.dense(describedBy: name) else { return nil }
+    _ = try ExecutionPlan(model, batchSize: 2)
+    return model
+  } catch { throw ValidationError("\(flag): \(error)") }
 }
 
 func requirePositive(_ flag: String, _ value: Int?, most: Int = Int.max) throws {

@@ -60,6 +60,7 @@ struct Score: ParsableCommand {
 
   func run() throws {
     let loaded = try trained.load()
+    try loaded.requireImages("score")
     let data = try images.open(loaded, allClasses: normalClass != nil)
     let truth = try normalClass.map { try isAnomaly(data, normal: $0) }
     let seed = loaded.recipe.seed

@@ -261,4 +261,25 @@ extension KernelTests {
       #expect(why(.max, 1, 1) == "the inputs or outputs of all samples have 2^40 elements or more")
     }
   }
+
+  @Test("The transposition is the definition for all edges, instruction sets and thread counts")
+  static func transposition() {
+    for (rows, columns) in [(1, 1), (16, 16), (17, 5), (3, 40), (48, 33), (100, 1), (1, 100), (35, 64)] {
+      let matrix = randomValues(rows * columns, -1, 1, seed: 5)
+      let wanted = (0..<rows * columns).map { matrix[$0 % rows * columns + $0 / rows] }
+      withEachInstructionSet { isa in
+        for threads in [1, 2, 5] {
+          var parallel = hg_parallel(
+            size: MemoryLayout<hg_parallel>.size, threads: threads, parallel_for: nil, context: nil)
+          // What lies behind the matrix must not be touched.
+          var found = [Float](repeating: 7, count: rows * columns + 16)
+          #expect(hg_transpose(rows, columns, matrix, &found, &parallel) == nil)
+          #expect(Array(found.prefix(rows * columns)) == wanted, "\(isa), \(rows) x \(columns)")
+          #expect(found.suffix(16).allSatisfy { $0 == 7 })
+        }
+      }
+    }
+    #expect(hg_transpose(-1, 2, nil, nil, nil) != nil && hg_transpose(2, 2, nil, nil, nil) != nil)
+    #expect(hg_transpose(0, 2, nil, nil, nil) == nil)
+  }
 }

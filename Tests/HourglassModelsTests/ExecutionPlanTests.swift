@@ -36,9 +36,11 @@ import Testing
 
   @Test(arguments: models.indices) func productsFindTheWholeMinibatch(_ index: Int) throws {
     let plan = try ExecutionPlan(Self.models[index], batchSize: 24)
-    for (layer, i) in plan.products {
-      #expect(plan.boundaries[i].values.memory == .batch, "\(layer.name)")
-      #expect(plan.boundaries[i + 1].error?.memory == .batch, "\(layer.name)")
+    for product in plan.products {
+      #expect(plan.boundaries[product.index].values.memory == .batch, "\(product.layer.name)")
+      #expect(plan.boundaries[product.index + 1].error?.memory == .batch, "\(product.layer.name)")
+      #expect(product.terms.allSatisfy { $0.x.memory == .batch && $0.dy.memory == .batch })
+      #expect(product.terms.allSatisfy { $0.x.count == product.layer.input.count })
     }
     #expect(plan.products.count == plan.layers.count { $0.gradient == .product })
   }

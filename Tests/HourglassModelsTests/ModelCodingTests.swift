@@ -19,6 +19,19 @@ import Testing
     #expect(try json(JSONDecoder().decode(Autoencoder.self, from: Data(first.utf8))) == first)
   }
 
+  @Test(arguments: [Likelihood.bernoulli, .squaredError, .categorical, .labelSquaredError])
+  func aLikelihoodSurvivesTheRoundTrip(_ likelihood: Likelihood) throws {
+    let written = try JSONEncoder().encode(likelihood)
+    #expect(try JSONDecoder().decode(Likelihood.self, from: written) == likelihood)
+    #expect(String(decoding: written, as: UTF8.self) == "\"\(likelihood.name)\"")
+  }
+
+  @Test func anUnknownLikelihoodIsRefused() {
+    #expect {
+      try JSONDecoder().decode(Likelihood.self, from: Data(#""poisson""#.utf8))
+    } throws: { "\($0)".contains("wanted one of bernoulli, squaredError, ") && "\($0)".contains("found poisson") }
+  }
+
   @Test func everyLayerOfTheCatalogHasARow() {
     let tested = Set(LayerCases.all.map { type(of: $0.layer).kind })
     #expect(tested == Set(LayerCatalog.layers.map { $0.kind }))
@@ -47,6 +60,8 @@ import Testing
     (#"{"layer": "GaussianLatent", "units": 6}"#, "GaussianLatent(6)"),
     (#"{"layer": "Dropout", "rate": 0.25}"#, "Dropout(0.25)"),
     (#"{"layer": "GaussianNoise", "deviation": 0.5}"#, "GaussianNoise(0.5)"),
+    (#"{"layer": "TiedDense", "to": "encoder.0"}"#, "TiedDense(encoder.0, linear)"),
+    (#"{"layer": "TiedConvTranspose2D", "to": "latent"}"#, "TiedConvTranspose2D(latent, linear)"),
   ]) func aMissingFieldHasItsDefault(_ written: String, _ meant: String) throws {
     #expect(spell(try model(encoder: written).encoder[0]) == meant)
   }
@@ -59,7 +74,7 @@ import Testing
     (
       #"{"layer": "Conv3D", "filters": 3}"#,
       "encoder.0.layer: wanted one of Conv2D, ConvTranspose2D, Dense, Dropout, GaussianLatent, GaussianNoise, "
-        + #"MaxPool2D, Reshape, found "Conv3D""#
+        + #"MaxPool2D, Reshape, TiedConvTranspose2D, TiedDense, found "Conv3D""#
     ),
     (#"{"layer": "Conv2D", "filters": 3}"#, #"encoder.0: wanted a field "kernel", found none"#),
     (#"{"units": 3}"#, #"encoder.0: wanted a field "layer", found none"#),
@@ -145,6 +160,8 @@ import Testing
     case let l as Reshape: "Reshape(\(l.shape))"
     case let l as Dropout: "Dropout(\(l.rate))"
     case let l as GaussianNoise: "GaussianNoise(\(l.deviation))"
+    case let l as TiedDense: "TiedDense(\(l.to), \(l.activation))"
+    case let l as TiedConvTranspose2D: "TiedConvTranspose2D(\(l.to), \(l.activation))"
     case let l as GaussianLatent: "GaussianLatent(\(l.units))"
     default: "\(layer)"
     }

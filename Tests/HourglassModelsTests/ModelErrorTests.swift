@@ -87,6 +87,18 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     RefusedModel("decoder: wanted an output of the input's shape 8 x 8 x 2, found 128") { $0.decoder = [Dense(128)] },
     RefusedModel("decoder: wanted an output of the input's shape 8 x 8 x 2, found 3") { $0.decoder = [] },
     RefusedModel(
+      "decoder: wanted a vector with a logit for each of 2 or more classes, as Dense(10) makes, found 8 x 8 x 2"
+    ) { $0.likelihood = .categorical },
+    RefusedModel(
+      "decoder: wanted a vector with a logit for each of 2 or more classes, as Dense(10) makes, found 1"
+    ) { ($0.likelihood, $0.decoder) = (.categorical, [Dense(1)]) },
+    RefusedModel(
+      "decoder.0: the categorical likelihood wants logits, so a last layer with linear activation, found relu"
+    ) { ($0.likelihood, $0.decoder) = (.categorical, [Dense(4, activation: .relu)]) },
+    RefusedModel("decoder: wanted one number, as Dense(1) makes, found 3") {
+      ($0.likelihood, $0.decoder) = (.labelSquaredError, [])
+    },
+    RefusedModel(
       "decoder.1: the bernoulli likelihood wants logits, so a last layer with linear activation, found sigmoid"
     ) { $0.likelihood = .bernoulli },
     RefusedModel(
@@ -117,6 +129,39 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     ) { $0.input = ImageShape(1_000_000_000_000, 1_000_000_000_000, 1_000_000_000_000) },
     RefusedModel(
       "encoder.0: wanted at most 2147483648 parameters in all, found 2164260864 with this layer", encoder: Dense(most)),
+    RefusedModel("decoder.0: wanted a Dense before it to be tied to, found none called encoder.4") {
+      $0.decoder = [TiedDense(to: "encoder.4")]
+    },
+    RefusedModel("decoder.0: wanted a Conv2D before it to be tied to, found none called decoder.0") {
+      $0.decoder = [TiedConvTranspose2D(to: "decoder.0")]
+    },
+    RefusedModel("decoder.0: wanted a Dense to be tied to, found encoder.0, a Conv2D") {
+      $0.encoder = [Conv2D(2, kernel: 3)]
+      $0.decoder = [TiedDense(to: "encoder.0")]
+    },
+    RefusedModel("decoder.0: wanted a Conv2D to be tied to, found latent, a Dense") {
+      $0.decoder = [TiedConvTranspose2D(to: "latent")]
+    },
+    RefusedModel("decoder.1: wanted a Dense to be tied to, found decoder.0, a TiedDense") {
+      $0.decoder = [TiedDense(to: "latent"), TiedDense(to: "decoder.0")]
+    },
+    RefusedModel("decoder.2: wanted a layer that none is tied to, found latent, which decoder.0 is tied to") {
+      $0.decoder = [TiedDense(to: "latent"), Dense(3), TiedDense(to: "latent")]
+    },
+    RefusedModel("decoder.0: tied to encoder.0 it wants the shape that encoder.0 puts out, 40, found 3") {
+      $0.encoder = [Dense(40)]
+      $0.decoder = [TiedDense(to: "encoder.0")]
+    },
+    RefusedModel(
+      "decoder.2: tied to encoder.0 it wants the shape that encoder.0 puts out, 4 x 4 x 2, found 8 x 4 x 1"
+    ) {
+      $0.encoder = [Conv2D(2, kernel: 3, stride: 2)]
+      $0.decoder = [Dense(32), Reshape(8, 4, 1), TiedConvTranspose2D(to: "encoder.0")]
+    },
+    RefusedModel("decoder.1: wanted a Dense with one output to be tied to, found latent, which has 2") {
+      $0.latent = GaussianLatent(3)
+      $0.decoder = [Dense(6), TiedDense(to: "latent")]
+    },
   ]
 }
 

@@ -15,7 +15,7 @@ import Testing
 
   @Test(
     .enabled(if: hasTorch, "no Python with torch; name one in HOURGLASS_PYTHON"),
-    arguments: ModelCatalog.models.map(\.name))
+    arguments: GoldenTests.flagships)
   func aCheckpointGivesTheSameImagesInPyTorch(_ name: String) throws {
     try withTemporaryFolder { folder in
       let model = try #require(ModelCatalog.model(name))

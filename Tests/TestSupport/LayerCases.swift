@@ -105,7 +105,7 @@ public enum LayerCases {
     convolutionalLatent,
     vectors,
     noisy,
-  ]
+  ] + tied
 
   /// Those that the loss of whose models has a divergence.
   public static let variational = all.filter(\.model.isVariational)
@@ -197,6 +197,46 @@ public enum LayerCases {
     return LayerCase(
       name: model.name, layer: layer, input: ImageShape(6, 6, 4), output: ImageShape(6, 6, 4), model: model)
   }()
+
+  /// Decoders with the encoder's weights: dense, convolutional, and both ways in the one segment of a model without dense
+  /// layers, whose chunks go forward and back in turn.
+  private static let tied: [LayerCase] = [
+    LayerCase(
+      name: "tied dense", layer: TiedDense(to: "encoder.0", activation: .sigmoid), input: ImageShape(vector: 12),
+      output: ImageShape(5, 4, 2),
+      model: Autoencoder("tied dense", input: ImageShape(5, 4, 2), likelihood: .squaredError) {
+        Dense(12, activation: .tanh)
+      } latent: {
+        Dense(5, activation: .sigmoid)
+      } decoder: {
+        TiedDense(to: "latent", activation: .tanh)
+        TiedDense(to: "encoder.0", activation: .sigmoid)
+      }),
+    LayerCase(
+      name: "tied convolutions", layer: TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid),
+      input: ImageShape(4, 3, 3), output: ImageShape(7, 6, 2),
+      model: Autoencoder("tied convolutions", input: ImageShape(7, 6, 2), likelihood: .squaredError) {
+        Conv2D(3, kernel: 4, stride: 2, activation: .tanh)
+        Conv2D(4, kernel: 3, activation: .relu)
+      } latent: {
+        Dense(6)
+      } decoder: {
+        TiedDense(to: "latent", activation: .relu)
+        TiedConvTranspose2D(to: "encoder.1", activation: .tanh)
+        TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid)
+      }),
+    LayerCase(
+      name: "tied convolutional latent", layer: TiedConvTranspose2D(to: "latent", activation: .tanh),
+      input: ImageShape(3, 3, 2), output: ImageShape(6, 6, 4),
+      model: Autoencoder("tied convolutional latent", input: ImageShape(6, 6, 2), likelihood: .squaredError) {
+        Conv2D(4, kernel: 3, activation: .tanh)
+      } latent: {
+        Conv2D(2, kernel: 3, stride: 2)
+      } decoder: {
+        TiedConvTranspose2D(to: "latent", activation: .tanh)
+        TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid)
+      }),
+  ]
 
   /// No image at all: one grouped segment, dense at both ends.
   private static let vectors: LayerCase = {

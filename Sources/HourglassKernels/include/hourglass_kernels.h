@@ -286,6 +286,9 @@ const char *hg_dense_backward_weight(const hg_dense *geometry, ptrdiff_t first_i
 /* dbias[o] (+)= sum over n of dy[n,o], samples in order.  dy: N O; dbias: O. */
 const char *hg_dense_backward_bias(const hg_dense *geometry, const float *dy, bool accumulate, float *dbias);
 
+/* out[j,i] = in[i,j], of a matrix of rows x columns: the weight of a dense layer that is tied to another. */
+const char *hg_transpose(ptrdiff_t rows, ptrdiff_t columns, const float *in, float *out, const hg_parallel *parallel);
+
 /* ----------------------------------------------------------------------------- likelihoods and latent variables */
 
 /* Bernoulli likelihood of targets in [0, 1] from logits l, in nats:
@@ -297,6 +300,12 @@ const char *hg_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float 
 /* Squared error:  loss[n] = sum over j of (y - t)^2;   dy = 2 (y - t).  Shapes and aliasing as above. */
 const char *hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                              float *dy);
+
+/* Categorical likelihood of a label from logits l, in nats (softmax cross-entropy):
+ *   loss[n] = log(sum over j of exp(l[n,j])) - l[n,label];   dlogits[n,j] = exp(l[n,j]) / sum, less 1 for the label
+ * logits, dlogits: N K; labels: N, each of 0 to K - 1; loss: N or NULL; dlogits may be NULL or equal to logits. */
+const char *hg_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const float *logits, const int32_t *labels,
+                                     float *loss, float *dlogits);
 
 /* The range to which a log-variance is clamped before use; outside it its gradient is zero. */
 #define HG_LOG_VARIANCE_MIN (-30.0f)

@@ -41,12 +41,16 @@ struct PlannedConv2D: PlannedConvolution {
   let window: Window
   let activation: Activation
   var parameterOffset = 0
+  /// Whether a transposed convolution behind it is tied to it, whose way back comes first: then both gradients go on
+  /// from what that one has begun.
+  var isShared = false
 
   init(name: String, window: Window, activation: Activation) {
     (self.name, self.window, self.activation) = (name, window, activation)
   }
 
   var kind: String { Conv2D.kind }
+  var hasFilter: Bool { true }
   var input: ImageShape { window.large }
   var output: ImageShape { window.small }
 
@@ -76,7 +80,7 @@ struct PlannedConv2D: PlannedConvolution {
     pass.withParallel { parallel in
       checked(
         hg_conv2d_backward_filter(
-          &geometry, pass.x, dy, pass.accumulate, gradient, gradient + biasOffset, pass.scratch, parallel))
+          &geometry, pass.x, dy, pass.accumulate || isShared, gradient, gradient + biasOffset, pass.scratch, parallel))
       if let dx = pass.dx {
         checked(
           hg_conv2d_backward_data(

@@ -44,23 +44,26 @@ public struct ConvTranspose2D: Layer, Hashable {
   }
 }
 
-struct PlannedConvTranspose2D: PlannedConvolution {
+struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
   let name: String
   let window: Window
   let activation: Activation
   var parameterOffset = 0
+  var tie: Tie?
 
-  init(name: String, window: Window, activation: Activation) {
-    (self.name, self.window, self.activation) = (name, window, activation)
+  init(name: String, window: Window, activation: Activation, tie: Tie? = nil) {
+    (self.name, self.window, self.activation, self.tie) = (name, window, activation, tie)
   }
 
-  var kind: String { ConvTranspose2D.kind }
+  var kind: String { tie == nil ? ConvTranspose2D.kind : TiedConvTranspose2D.kind }
+  var hasFilter: Bool { tie == nil }
+  private var filterOffset: Int { tie?.offset ?? parameterOffset }
   var input: ImageShape { window.small }
   var output: ImageShape { window.large }
 
   func prepare(_ pass: Pass) {
     var geometry = window.geometry(samples: 0)
-    let filter = pass.parameters + parameterOffset
+    let filter = pass.parameters + filterOffset
     pass.withParallel { parallel in
       checked(hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel))
       if pass.dx != nil { checked(hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel)) }
@@ -81,11 +84,16 @@ struct PlannedConvTranspose2D: PlannedConvolution {
   func backward(_ pass: Pass) {
     guard let dy = pass.dy, let gradients = pass.gradients else { return }
     var geometry = window.geometry(samples: pass.samples)
-    let gradient = gradients + parameterOffset
+    let (filterGradient, biasGradient) = (gradients + filterOffset, gradients + parameterOffset + biasOffset)
+    if tie != nil && !pass.accumulate {
+      // The convolution goes on from here with its own bias, too, which lies behind the filter.
+      let bias = filterGradient + Planner.aligned(window.filterCount)
+      bias.update(repeating: 0, count: window.small.channels)
+    }
     pass.withParallel { parallel in
       checked(
         hg_conv2d_transpose_backward_filter(
-          &geometry, pass.x, dy, pass.accumulate, gradient, gradient + biasOffset, pass.scratch, parallel))
+          &geometry, pass.x, dy, pass.accumulate, filterGradient, biasGradient, pass.scratch, parallel))
       if let dx = pass.dx {
         checked(
           hg_conv2d_transpose_backward_data(

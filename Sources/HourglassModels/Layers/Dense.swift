@@ -26,7 +26,10 @@ public struct Dense: Layer, Hashable {
 }
 
 /// A dense layer, or several that read the same input, side by side in one matrix (the heads of a Gaussian latent).
-public struct PlannedDense: PlannedLayer {
+///
+/// Tied to another dense layer it reads that layer's weight transposed and has a bias alone; the gradient of the shared
+/// weight is then the sum of both uses.
+public struct PlannedDense: TiedLayer {
   public let name: String
   public let input: ImageShape
   /// A vector, or the image that a following `Reshape` made of it.
@@ -35,19 +38,25 @@ public struct PlannedDense: PlannedLayer {
   /// Names of the parts of the output in files, of equal size; [""] for one.
   let heads: [String]
   public var parameterOffset = 0
+  public var tie: Tie?
 
-  init(name: String, input: ImageShape, output: ImageShape, activation: Activation, heads: [String] = [""]) {
+  init(
+    name: String, input: ImageShape, output: ImageShape, activation: Activation, heads: [String] = [""],
+    tie: Tie? = nil
+  ) {
     (self.name, self.input, self.output) = (name, input, output)
-    (self.activation, self.heads) = (activation, heads)
+    (self.activation, self.heads, self.tie) = (activation, heads, tie)
   }
 
-  public var kind: String { Dense.kind }
+  public var kind: String { tie == nil ? Dense.kind : TiedDense.kind }
   public var granularity: Granularity { .group }
   public var gradient: GradientKind { .product }
   public var parameterCount: Int { biasOffset + output.count }
   public var multiplyAdds: Int { input.count * output.count }
-  /// Where the bias begins, counted from the weight.
-  var biasOffset: Int { Planner.aligned(input.count * output.count) }
+  /// Where the bias begins, counted from the layer's own parameters.
+  var biasOffset: Int { tie == nil ? Planner.aligned(input.count * output.count) : 0 }
+  /// The transposed weight of the layer that this one is tied to.
+  public var preparedCount: Int { tie == nil ? 0 : Planner.aligned(input.count * output.count) }
 
   public var parameters: [Parameter] {
     let (inputs, outputs) = (input.count, output.count)
@@ -58,12 +67,12 @@ public struct PlannedDense: PlannedLayer {
       let name = head.isEmpty ? name : "\(name).\(head)"
       let units = outputs / heads.count
       let first = parameterOffset + index * units
-      return [
-        Parameter(
-          name: "\(name).weight", shape: [units, inputs], fanIn: inputs, offset: first, axes: outputAxes + inputAxes),
-        Parameter(
-          name: "\(name).bias", shape: [units], fanIn: inputs, offset: first + biasOffset, axes: outputAxes),
-      ]
+      let bias = Parameter(
+        name: "\(name).bias", shape: [units], fanIn: inputs, offset: first + biasOffset, axes: outputAxes)
+      guard tie == nil else { return [bias] }
+      let weight = Parameter(
+        name: "\(name).weight", shape: [units, inputs], fanIn: inputs, offset: first, axes: outputAxes + inputAxes)
+      return [weight, bias]
     }
   }
 
@@ -79,13 +88,24 @@ public struct PlannedDense: PlannedLayer {
       hg_dense_backward_weight_scratch(&geometry, &parallel))
   }
 
+  public func prepare(_ pass: Pass) {
+    guard let tie else { return }
+    pass.withParallel {
+      checked(hg_transpose(output.count, input.count, pass.parameters + tie.offset, pass.prepared, $0))
+    }
+  }
+
+  private func weight(_ pass: Pass) -> UnsafeMutablePointer<Float> {
+    tie == nil ? pass.parameters + parameterOffset : pass.prepared
+  }
+
   public func forward(_ pass: Pass) {
     var geometry = geometry(samples: pass.samples)
-    let weight = pass.parameters + parameterOffset
+    let bias = pass.parameters + parameterOffset + biasOffset
     pass.withParallel {
       checked(
         hg_dense_forward(
-          &geometry, pass.x, weight, weight + biasOffset, activation.kernel, pass.y, pass.scratch, $0))
+          &geometry, pass.x, weight(pass), bias, activation.kernel, pass.y, pass.scratch, $0))
     }
   }
 
@@ -95,7 +115,7 @@ public struct PlannedDense: PlannedLayer {
     pass.withParallel {
       checked(
         hg_dense_backward_data(
-          &geometry, dy, pass.parameters + parameterOffset, pass.inputActivation.kernel, pass.x, dx, pass.scratch, $0))
+          &geometry, dy, weight(pass), pass.inputActivation.kernel, pass.x, dx, pass.scratch, $0))
     }
   }
 

@@ -2,7 +2,7 @@
 public enum LayerCatalog {
   public static let layers: [any Layer.Type] = [
     Conv2D.self, ConvTranspose2D.self, Dense.self, Dropout.self, GaussianLatent.self, GaussianNoise.self,
-    MaxPool2D.self, Reshape.self,
+    MaxPool2D.self, Reshape.self, TiedConvTranspose2D.self, TiedDense.self,
   ]
 
   static func layer(_ kind: String) -> (any Layer.Type)? { layers.first { $0.kind == kind } }

@@ -4,6 +4,8 @@ import HourglassKernels
 /// filter R S C K followed by a bias, both prepared for the gather and for the scatter form.
 protocol PlannedConvolution: PlannedLayer {
   var window: Window { get }
+  /// Whether the filter is its own, not that of a convolution it is tied to.
+  var hasFilter: Bool { get }
 }
 
 extension PlannedConvolution {
@@ -11,8 +13,8 @@ extension PlannedConvolution {
   var gradient: GradientKind { .sharded }
   var multiplyAdds: Int { window.small.height * window.small.width * window.filterCount }
 
-  /// Where the bias begins, counted from the filter: on a 64-byte boundary.
-  var biasOffset: Int { Planner.aligned(window.filterCount) }
+  /// Where the bias begins, counted from the layer's own parameters: on a 64-byte boundary.
+  var biasOffset: Int { hasFilter ? Planner.aligned(window.filterCount) : 0 }
   var parameterCount: Int { biasOffset + output.channels }
 
   var parameters: [Parameter] {
@@ -22,10 +24,11 @@ extension PlannedConvolution {
       Parameter.Axis(s, stride: c * k),
     ]
     let fanIn = c * r * s
+    let bias = Parameter(
+      vector: "\(name).bias", count: output.channels, fanIn: fanIn, offset: parameterOffset + biasOffset)
+    guard hasFilter else { return [bias] }
     return [
-      Parameter(name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, offset: parameterOffset, axes: axes),
-      Parameter(
-        vector: "\(name).bias", count: output.channels, fanIn: fanIn, offset: parameterOffset + biasOffset),
+      Parameter(name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, offset: parameterOffset, axes: axes), bias,
     ]
   }
 

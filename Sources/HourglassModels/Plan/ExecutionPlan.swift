@@ -78,9 +78,21 @@ public struct ExecutionPlan: Sendable {
   /// More samples would push a chunk's images out of the second-level cache; fewer would leave tiles half empty.
   private static let mostSamplesPerChunk = 16
 
-  /// The dense layers, whose gradients are products over the whole minibatch, with the boundaries they lie between.
-  public var products: [(layer: PlannedDense, index: Int)] {
-    layers.enumerated().compactMap { index, layer in (layer as? PlannedDense).map { ($0, index) } }
+  /// The dense layers, whose gradients are products over the whole minibatch, with their places among the layers.
+  public var products: [Product] {
+    layers.enumerated().compactMap { index, layer in
+      guard let layer = layer as? PlannedDense else { return nil }
+      guard layer.tie == nil else { return Product(layer: layer, index: index, terms: []) }
+      let tied = layers.indices.filter { (layers[$0] as? PlannedDense)?.tie?.partner == index }
+      let terms = [term(index)] + tied.map(term).map { Product.Term(x: $0.dy, dy: $0.x) }
+      return Product(layer: layer, index: index, terms: terms)
+    }
+  }
+
+  /// Input and error of the output of a dense layer.
+  private func term(_ layer: Int) -> Product.Term {
+    guard let dy = boundaries[layer + 1].error else { preconditionFailure("the output of a dense layer has an error") }
+    return Product.Term(x: boundaries[layer].values, dy: dy)
   }
 
   /// The samples of a minibatch of `count` that belong to a run of shards.
@@ -119,6 +131,11 @@ public struct ExecutionPlan: Sendable {
         next += Planner.aligned(layers[i].parameterCount)
       }
       if kind == .sharded { sharded = next }
+    }
+    for i in layers.indices {
+      guard var layer = layers[i] as? any TiedLayer, let partner = layer.tie?.partner else { continue }
+      layer.tie?.offset = layers[partner].parameterOffset
+      layers[i] = layer
     }
     return (sharded, next)
   }
@@ -183,6 +200,26 @@ public struct ExecutionPlan: Sendable {
         shape: shape, activation: b == 0 ? .linear : layers[b - 1].activation, values: values, error: error)
     }
   }
+}
+
+/// A dense layer and what the gradient of its weight is: the sum, in this order, of terms x^T dy, each a sum over the
+/// samples of the minibatch in order.
+///
+///     dw[i,o] = sum over terms, then over n, of x[n,i] dy[n,o]
+///
+/// One term is the layer's own: its input and the error of its output. A layer tied to it adds its own, the other way
+/// round. A tied layer has no weight, so no terms.
+public struct Product: Sendable {
+  public struct Term: Sendable {
+    /// Both in the memory of the whole minibatch.
+    public let x: Place
+    public let dy: Place
+  }
+
+  public let layer: PlannedDense
+  /// Place of the layer among those that run.
+  public let index: Int
+  public let terms: [Term]
 }
 
 /// What lies between two layers: an image, the activation that made it, and where its values and its error are kept.

@@ -35,6 +35,9 @@ public struct Planner {
     shape = layer.output
   }
 
+  /// Puts another layer with the same output in the place of one.
+  mutating func replace(_ index: Int, with layer: some PlannedLayer) { layers[index] = layer }
+
   /// Bounds that keep every product of extents within 64 bits; no real model comes near them.
   private static let mostUnits = 1 << 24
   static let mostExtent = 1 << 16

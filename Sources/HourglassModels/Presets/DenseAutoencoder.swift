@@ -1,0 +1,95 @@
+/// Dense autoencoder with four layers on each side for 28x28 grey images, a code of 30 numbers.
+///
+///     784 - 1000 - 500 - 250 - 30 - 250 - 500 - 1000 - 784
+///
+/// Source: Hinton & Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 2006. There units
+/// are logistic and layers trained in advance one by one; rectified units train from a random start.
+public let deepAE = Autoencoder.dense([784, 1000, 500, 250, 30], name: "deep-ae")
+
+extension Autoencoder {
+  /// A dense autoencoder from one list of sizes: from the input to the code, and back the same way.
+  ///
+  /// The output ends in logits where the likelihood is Bernoulli, is linear where all units are, and logistic else.
+  ///
+  /// - Parameters:
+  ///   - sizes: elements of an image, units of each layer of the encoder, units of the code: at least two numbers.
+  ///   - name: of the model; nil for the sizes, 784-1000-30.
+  ///   - input: of as many elements as the first size; nil for a square image of 1 or 3 channels where the size is such,
+  ///     else a vector.
+  ///   - activation: of all units but those of the code and the output.
+  ///   - code: the activation of the code.
+  ///   - isTied: whether the decoder's weights are those of the encoder, transposed.
+  public static func dense(
+    _ sizes: [Int], name: String? = nil, input: ImageShape? = nil, activation: Activation = .relu,
+    code: Activation = .linear, likelihood: Likelihood = .squaredError, isTied: Bool = false
+  ) -> Autoencoder {
+    let name = name ?? sizes.map(String.init).joined(separator: "-")
+    let size = sizes.first ?? 0
+    let input = input ?? squareImage(of: size) ?? ImageShape(vector: size)
+    let output: Activation = likelihood == .bernoulli || activation == .linear ? .linear : .sigmoid
+    let hidden = Array(sizes.dropFirst().dropLast())
+
+    // Without a second size the code has no units, which planning refuses.
+    var model = Autoencoder(name, input: input, likelihood: likelihood) {
+    } latent: {
+      Dense(sizes.dropFirst().last ?? 0, activation: code)
+    } decoder: {
+    }
+    model.encoder = hidden.map { Dense($0, activation: activation) }
+    if isTied {
+      let names = ["latent"] + hidden.indices.reversed().map { "encoder.\($0)" }
+      let activations = hidden.map { _ in activation } + [output]
+      model.decoder = zip(names, activations).map { TiedDense(to: $0, activation: $1) }
+    } else {
+      model.decoder = hidden.reversed().map { Dense($0, activation: activation) } + [Dense(size, activation: output)]
+      if !input.isVector { model.decoder.append(Reshape(input.height, input.width, input.channels)) }
+    }
+    return model
+  }
+
+  /// The dense autoencoder that a text describes, nil where it is no list of sizes: `784-1000-500-250-30`, the first
+  /// also as a shape (`28x28x1-1000-30`), and behind commas the activation, the likelihood, `tied`:
+  /// `784-500-30,tanh,bernoulli,tied`.
+  ///
+  /// Errors: `ModelError` that names the part which is not understood.
+  public static func dense(describedBy text: String) throws(ModelError) -> Autoencoder? {
+    let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    let parts = (words.first ?? "").split(separator: "-", omittingEmptySubsequences: false).map(String.init)
+    guard parts.count > 1, parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy { $0.isASCII && ($0.isNumber || $0 == "x") } })
+    else { return nil }
+    let extents = parts[0].split(separator: "x", omittingEmptySubsequences: false).compactMap { Int($0) }
+    let isShape = parts[0].contains("x")
+    guard extents.count == (isShape ? 3 : 1), extents.allSatisfy({ (1...Planner.mostExtent).contains($0) || !isShape })
+    else { throw ModelError(text, "wanted elements or height x width x channels in front, found \(parts[0])") }
+    var sizes = [extents.reduce(1, *)]
+    for part in parts.dropFirst() {
+      guard let size = Int(part) else { throw ModelError(text, "wanted a number of units, found \(part)") }
+      sizes.append(size)
+    }
+    var (activation, likelihood, isTied) = (Activation.relu, Likelihood.squaredError, false)
+    for word in words.dropFirst() {
+      if let named = Activation(rawValue: word) {
+        activation = named
+      } else if let named = Likelihood(rawValue: word) {
+        likelihood = named
+      } else if word == "tied" {
+        isTied = true
+      } else {
+        let known = Activation.allCases.map(\.rawValue) + Likelihood.allCases.map(\.rawValue) + ["tied"]
+        throw ModelError(text, "wanted one of \(known.joined(separator: ", ")), found \(word)")
+      }
+    }
+    return dense(
+      sizes, name: text, input: isShape ? ImageShape(extents[0], extents[1], extents[2]) : nil,
+      activation: activation, likelihood: likelihood, isTied: isTied)
+  }
+
+  /// The square image of 1 or 3 channels that has so many elements.
+  private static func squareImage(of elements: Int) -> ImageShape? {
+    guard (2...Planner.mostExtent * Planner.mostExtent).contains(elements) else { return nil }
+    return [1, 3].lazy.compactMap { channels in
+      let side = Int((Double(elements) / Double(channels)).squareRoot().rounded())
+      return side * side * channels == elements ? ImageShape(side, side, channels) : nil
+    }.first
+  }
+}

@@ -1,0 +1,71 @@
+import HourglassModels
+import TestSupport
+import Testing
+
+/// Dense autoencoders from one list of sizes.
+@Suite struct DenseAutoencoderTests {
+  /// Name or text, the shape of the input, and all that runs: units and activation of each layer.
+  @Test(arguments: [
+    ("784-1000-30", "28 x 28 x 1", "1000 relu, 30 linear, 1000 relu, 28 x 28 x 1 sigmoid"),
+    ("28x28x1-40", "28 x 28 x 1", "40 linear, 28 x 28 x 1 sigmoid"),
+    ("3072-64-8,tanh", "32 x 32 x 3", "64 tanh, 8 linear, 64 tanh, 32 x 32 x 3 sigmoid"),
+    ("10-4,bernoulli", "10", "4 linear, 10 linear"),
+    ("1x1x16-4,linear", "16", "4 linear, 16 linear"),
+    ("16-5-2,elu,tied", "4 x 4 x 1", "5 elu, 2 linear, 5 elu, 4 x 4 x 1 sigmoid"),
+    ("2x3x2-20,sigmoid,bernoulli", "2 x 3 x 2", "20 linear, 2 x 3 x 2 linear"),
+  ]) func sizesMakeAChain(_ text: String, _ input: String, _ chain: String) throws {
+    let model = try #require(try Autoencoder.dense(describedBy: text))
+    let plan = try ExecutionPlan(model, batchSize: 4)
+    #expect(model.name == text && "\(model.input)" == input)
+    #expect(plan.layers.map { "\($0.output) \($0.activation.rawValue)" }.joined(separator: ", ") == chain)
+    // Half of the layers share the weights of the other half.
+    #expect(plan.layers.count { $0.kind == "TiedDense" } == (text.hasSuffix("tied") ? plan.layers.count / 2 : 0))
+    #expect(plan.products.allSatisfy { $0.terms.count == (text.hasSuffix("tied") ? $0.layer.kind == "Dense" ? 2 : 0 : 1) })
+  }
+
+  @Test(arguments: ["conv-vae-28", "784", "model.json", "", "-", "784-", "12-a", "784-30.json"])
+  func otherTextsAreNoSizes(_ text: String) throws {
+    #expect(try Autoencoder.dense(describedBy: text) == nil)
+  }
+
+  @Test(arguments: [
+    ("28x28-30", "wanted elements or height x width x channels in front, found 28x28"),
+    ("0x28x1-30", "wanted elements or height x width x channels in front, found 0x28x1"),
+    ("99999999999999999999-30", "wanted elements or height x width x channels in front, found 99999999999999999999"),
+    ("784-3x3", "wanted a number of units, found 3x3"),
+    (
+      "784-30,gelatine",
+      "wanted one of "
+        + (Activation.allCases.map(\.rawValue) + Likelihood.allCases.map(\.rawValue)).joined(separator: ", ")
+        + ", tied, found gelatine"
+    ),
+  ]) func whatIsNotUnderstoodIsNamed(_ text: String, _ sentence: String) {
+    #expect(throws: ModelError(text, sentence)) { try Autoencoder.dense(describedBy: text) }
+  }
+
+  @Test(arguments: [
+    ([784, 0], "latent: wanted 1 to 16777216 units, found 0"),
+    ([784], "latent: wanted 1 to 16777216 units, found 0"),
+    ([784, -5, 30], "encoder.0: wanted 1 to 16777216 units, found -5"),
+    (
+      [0, 30],
+      "input: wanted height and width of 1 to 65536, 1 to 16777216 channels and at most 2147483648 elements, "
+        + "found 1 x 1 x 0"
+    ),
+  ]) func sizesThatMakeNoModelAreRefused(_ sizes: [Int], _ sentence: String) {
+    do {
+      _ = try ExecutionPlan(Autoencoder.dense(sizes), batchSize: 4)
+      Issue.record("planned")
+    } catch { #expect(error.description == sentence) }
+  }
+
+  /// The input must have as many elements as the first size says.
+  @Test func anotherInputIsRefused() {
+    do {
+      _ = try ExecutionPlan(.dense([12, 3], input: ImageShape(2, 2, 2)), batchSize: 4)
+      Issue.record("planned")
+    } catch {
+      #expect(error.description == "decoder.1: 2 x 2 x 2 has 8 elements, but the layer before puts out 12 (12)")
+    }
+  }
+}
