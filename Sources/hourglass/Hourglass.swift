@@ -20,8 +20,9 @@ struct Hourglass: ParsableCommand {
     version: versionText,
     subcommands: [
       Train.self, Evaluate.self, Report.self, Reconstruct.self, Encode.self, Decode.self, Sample.self, Inspect.self,
-      Models.self, Verify.self, PCA.self, Score.self, Search.self,
-      DataCommand.self, Doctor.self, Version.self,
+      Models.self, Verify.self, PCA.self, Score.self, Search.self, Compress.self, Decompress.self, Denoise.self,
+      Grid.self,
+      Interpolate.self, DataCommand.self, Doctor.self, Version.self,
     ])
 
   static func main() {

@@ -70,6 +70,8 @@ struct LoadedRun {
 }
 
 extension LoadedRun {
+  var weightsHash: String { WeightsHash.of(inference.parameters, plan: inference.plan) }
+
   /// The images that the run was trained on.
   func trainedOn() throws -> Dataset { try recipe.data.open(for: model, seed: recipe.seed) }
 }
@@ -155,10 +157,13 @@ struct OutputOptions: ParsableArguments {
   var count: Int?
 
   func validate() throws {
-    if let output, !OutputFile.isPicture(output), !output.lowercased().hasSuffix(".npy") {
-      throw ValidationError("--output: wanted a name that ends in .npy or .png, found \(output)")
-    }
+    try Self.check(output)
     try requirePositive("--count", count)
+  }
+
+  static func check(_ output: String?) throws {
+    guard let output, !OutputFile.isPicture(output), !output.lowercased().hasSuffix(".npy") else { return }
+    throw ValidationError("--output: wanted a name that ends in .npy or .png, found \(output)")
   }
 
   /// The file that was named, or else the one that the command writes by itself.

@@ -23,7 +23,10 @@ struct RecipeFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Damage what the network sees, not what it is to put out: gaussian:0.3, mask:0.25 or salt-pepper:0.1.",
+      """
+      Damage what the network sees, not what it is to put out: gaussian:0.3, multiplicative:0.3, mask:0.25 or \
+      salt-pepper:0.1.
+      """,
       valueName: "kind:amount"))
   var corrupt: Corruption?
 

@@ -2,8 +2,8 @@ import Foundation
 import HourglassData
 import Testing
 
-/// score and search, on a labelled set laid out as MNIST is.
-@Suite struct ScoreAndSearchTests {
+/// What is done with codes, some of it on a labelled set laid out as MNIST is.
+@Suite struct CodeUseTests {
   /// Images 0 ... 19: even ones hardly vary and are of class 0, odd ones are of class 1.
   private static func writeSet(_ program: Program) throws {
     try FileManager.default.createDirectory(atPath: program.path("set"), withIntermediateDirectories: true)
@@ -72,6 +72,76 @@ import Testing
       for arguments in ["--k 21", "--k 0", "--k 1,x", "--output a.png", "--picture a.csv"] {
         let refused = try program.run("search --run pca2 \(arguments)")
         #expect(refused.status == Status.wrongUsage.rawValue, "\(arguments): \(refused.errors)")
+      }
+    }
+  }
+
+  @Test func whatIsCompressedComesBack() throws {
+    try Program.inTemporaryFolder { program in
+      for units in [2, 4] {
+        let made = try program.run("pca --components \(units) --data images.npy --run pca\(units)")
+        #expect(made.status == Status.done.rawValue, "\(made.errors)")
+      }
+      let result = try program.run("compress --run pca2 --levels 256 --output codes.hgc --json")
+      let report = try #require(result.objects.last, "\(result.errors)")
+      let size = try #require(program.contents("codes.hgc")?.count)
+      #expect(report["bytes"] as? Int == size && report["images"] as? Int == 20)
+      #expect(report["bitsPerPixel"] as? Double == Double(8 * size) / (20 * 64))
+      for command in [
+        "decompress --run pca2 --input codes.hgc --output back.npy", "reconstruct --run pca2 --output direct.npy",
+        "decompress --run pca2 --input codes.hgc",
+      ] {
+        let done = try program.run(command)
+        #expect(done.status == Status.done.rawValue, "\(command): \(done.errors)")
+      }
+      let (back, direct) = (
+        try NPYFile.read(program.path("back.npy")).floats, try NPYFile.read(program.path("direct.npy")).floats
+      )
+      #expect(back.count == 1280 && zip(back, direct).allSatisfy { abs($0 - $1) < 0.02 } && back != direct)
+      let images = try NPYFile.read(program.path("images.npy")).floats
+      let mse = zip(back, images).reduce(0.0) { $0 + Double($1.0 - $1.1) * Double($1.0 - $1.1) } / 1280
+      #expect(abs((report["psnr"] as? Double ?? 0) + 10 * log10(mse)) < 1e-4)
+
+      let curve = try program.run("compress --run pca2 --curve rate.svg --beside pca4 --json")
+      #expect(curve.objects.count == 14, "\(curve.errors)")
+      #expect(String(decoding: program.contents("rate.svg") ?? Data(), as: UTF8.self).contains("pca-4, 4 units"))
+      for (arguments, status) in [
+        ("compress --run pca2 --levels 1", Status.wrongUsage), ("compress --run pca2 --beside pca4", .wrongUsage),
+        ("decompress --run pca4 --input codes.hgc", .badData),
+        ("decompress --run pca2 --input images.npy", .badData), ("decompress --run pca2 --input none", .badData),
+      ] {
+        let refused = try program.run(arguments)
+        #expect(refused.status == status.rawValue, "\(arguments): \(refused.errors)")
+      }
+    }
+  }
+
+  @Test func thePlaneThePathAndTheRepairAreDrawn() throws {
+    try Program.inTemporaryFolder { program in
+      #expect(try program.train("--steps 3", run: "run").status == Status.done.rawValue)
+      let made = try program.run("pca --components 2 --data images.npy --run plane")
+      #expect(made.status == Status.done.rawValue, "\(made.errors)")
+      for (command, shape) in [
+        ("grid --run plane --side 3", [9, 8, 8, 1]), ("interpolate --run run --second 5 --stops 4", [4, 8, 8, 1]),
+        ("interpolate --run run --stops 3 --spherical", [3, 8, 8, 1]),
+        ("denoise --run run --corrupt multiplicative:0.2", [20, 8, 8, 1]),
+      ] {
+        let result = try program.run("\(command) --output out.npy")
+        #expect(result.status == Status.done.rawValue, "\(command): \(result.errors)")
+        #expect(try NPYFile.read(program.path("out.npy")).shape == shape)
+        #expect(try program.run(command).status == Status.done.rawValue, "a picture in the run's folder")
+      }
+      let report = try program.run("denoise --run run --corrupt mask:0.5 --json").objects.last
+      #expect(report?["corruption"] as? String == "mask:0.5" && report?["samples"] as? Int == 20)
+      for (arguments, sentence) in [
+        ("grid --run run", "wanted a model of 2 latent units, found tiny of 3"),
+        ("grid --run plane --side 0", "found 0"),
+        ("interpolate --run run --second 20", "wanted 0 to 19, found 20"),
+        ("interpolate --run run --stops 1", "wanted 2"), ("denoise --run run", "--corrupt"),
+      ] {
+        let refused = try program.run(arguments)
+        #expect(refused.status == Status.wrongUsage.rawValue, "\(arguments): \(refused.errors)")
+        #expect(refused.errors.contains(sentence), "\(arguments): \(refused.errors)")
       }
     }
   }

@@ -42,8 +42,8 @@ public struct AnomalyScores: Sendable {
     return sum / (Double(anomalies) * Double(others))
   }
 
-  /// Average precision: sum over thresholds of (recall - recall before) precision, the area under the steps of precision
-  /// against recall. Nil where no image is unusual.
+  /// Average precision: sum over thresholds of (recall - recall before) precision, the area under the steps of
+  /// precision against recall. Nil where no image is unusual.
   public func averagePrecision(_ isAnomaly: [Bool]) -> Double? {
     let groups = groups(isAnomaly)
     let anomalies = groups.reduce(0) { $0 + $1.anomalies }

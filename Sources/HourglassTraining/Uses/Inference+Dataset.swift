@@ -14,13 +14,14 @@ extension Inference {
     return codes
   }
 
-  /// The score of each image, see `AnomalyScores`; of a variational model with one sample of the code.
+  /// The score of each image, see `AnomalyScores`; of a variational model with one sample of the code, of a model that
+  /// puts out labels always the likelihood.
   public func scores(of data: Dataset, by kind: AnomalyScores.Kind, seed: UInt64) throws -> AnomalyScores {
     var scores: [Double] = []
     _ = try Evaluator(self, beta: 1, seed: seed).evaluate(data) { sample in
       let its = sample.measurement
-      scores.append(
-        kind == .error ? Double(its.squaredError) : Double(its.reconstruction) + Double(its.divergence))
+      let likelihood = Double(its.reconstruction) + Double(its.divergence)
+      scores.append(kind == .error ? its.image.map { Double($0.squaredError) } ?? likelihood : likelihood)
     }
     return AnomalyScores(scores)
   }
