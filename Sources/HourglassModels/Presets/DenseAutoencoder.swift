@@ -55,7 +55,8 @@ extension Autoencoder {
   public static func dense(describedBy text: String) throws(ModelError) -> Autoencoder? {
     let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     let parts = (words.first ?? "").split(separator: "-", omittingEmptySubsequences: false).map(String.init)
-    guard parts.count > 1, parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy { $0.isASCII && ($0.isNumber || $0 == "x") } })
+    guard parts.count > 1,
+      parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy { $0.isASCII && ($0.isNumber || $0 == "x") } })
     else { return nil }
     let extents = parts[0].split(separator: "x", omittingEmptySubsequences: false).compactMap { Int($0) }
     let isShape = parts[0].contains("x")
@@ -66,16 +67,17 @@ extension Autoencoder {
       guard let size = Int(part) else { throw ModelError(text, "wanted a number of units, found \(part)") }
       sizes.append(size)
     }
+    let likelihoods = Likelihood.all.filter { $0.target == .image }
     var (activation, likelihood, isTied) = (Activation.relu, Likelihood.squaredError, false)
     for word in words.dropFirst() {
       if let named = Activation(rawValue: word) {
         activation = named
-      } else if let named = Likelihood(rawValue: word) {
+      } else if let named = likelihoods.first(where: { $0.name == word }) {
         likelihood = named
       } else if word == "tied" {
         isTied = true
       } else {
-        let known = Activation.allCases.map(\.rawValue) + Likelihood.allCases.map(\.rawValue) + ["tied"]
+        let known = Activation.allCases.map(\.rawValue) + likelihoods.map(\.name) + ["tied"]
         throw ModelError(text, "wanted one of \(known.joined(separator: ", ")), found \(word)")
       }
     }
