@@ -49,6 +49,8 @@ public struct CompressedCodes: Sendable {
     var contentHash: String
   }
 
+  /// Two to this number: counts add up to 2^16 at most, so no symbol takes less than 2^-16 of a bit.
+  private static let mostSymbolsOfABit = 16
   private static let magic = Array("HGCODES1".utf8)
   /// Level of each unit of each code, N x Z.
   private let levels: [Int]
@@ -105,7 +107,7 @@ public struct CompressedCodes: Sendable {
         reason: "wanted codes of the weights \(weightsHash), found those of \(header.weightsHash) (\(header.model))")
     }
     guard found.low.count == units, found.step.count == units, Quantizer.levelRange.contains(found.levels),
-      (0...1 << 40).contains(header.count), header.count.multipliedReportingOverflow(by: units).partialValue < 1 << 40
+      header.count >= 0, header.count <= (content.count * 8 << Self.mostSymbolsOfABit) / units
     else { throw DataError(path: path, reason: "wanted codes of \(units) units, found another header") }
     quantizer = found
     var counts = Array(repeating: AdaptiveCounts(symbols: found.levels), count: units)
