@@ -60,7 +60,7 @@ public struct RunFolder: Sendable {
     }
   }
 
-  private static func makeFolder(_ path: String) throws(DataError) {
+  static func makeFolder(_ path: String) throws(DataError) {
     do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
       throw DataError(path: path, reason: "cannot make the folder: \(error.localizedDescription)")
     }

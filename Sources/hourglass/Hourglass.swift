@@ -19,10 +19,9 @@ struct Hourglass: ParsableCommand {
       """,
     version: versionText,
     subcommands: [
-      Train.self, Evaluate.self, Report.self, Reconstruct.self, Encode.self, Decode.self, Sample.self, Inspect.self,
-      Models.self, Verify.self, PCA.self, Score.self, Search.self, Compress.self, Decompress.self, Denoise.self,
-      Grid.self,
-      Interpolate.self, DataCommand.self, Doctor.self, Version.self,
+      Train.self, Evaluate.self, Report.self, Reconstruct.self, Encode.self, Decode.self, Sample.self, PCA.self,
+      Score.self, Search.self, Compress.self, Decompress.self, Denoise.self, Grid.self, Interpolate.self, Export.self,
+      Import.self, Inspect.self, Models.self, Verify.self, DataCommand.self, Doctor.self, Version.self,
     ])
 
   static func main() {

@@ -216,7 +216,8 @@ func resolveModel(_ name: String, flag: String) throws -> Autoencoder {
   guard let data = FileManager.default.contents(atPath: name) else {
     guard name.hasSuffix(".json") else {
       let names = ModelCatalog.models.map(\.name).joined(separator: ", ")
-      throw ValidationError("\(flag): wanted one of \(names), sizes such as 784-1000-30, or a model file, found \(name)")
+      throw ValidationError(
+        "\(flag): wanted one of \(names), sizes such as 784-1000-30, or a model file, found \(name)")
     }
     throw DataError(path: name, reason: "wanted a model file, found none that can be read")
   }

@@ -89,4 +89,9 @@ struct PlannedConv2D: PlannedConvolution {
       }
     }
   }
+
+  func addNodes(to graph: inout ONNXBuilder) {
+    let inputs = [graph.image(input)] + parameters.map { graph.tensor($0) }
+    graph.put(graph.node("Conv", inputs, window.attributes))
+  }
 }

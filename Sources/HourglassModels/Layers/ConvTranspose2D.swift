@@ -101,4 +101,10 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
       }
     }
   }
+
+  func addNodes(to graph: inout ONNXBuilder) {
+    let tensors = [filter(of: tie?.name ?? name, offset: filterOffset), parameters[parameters.count - 1]]
+    let inputs = [graph.image(input)] + tensors.map { graph.tensor($0) }
+    graph.put(graph.node("ConvTranspose", inputs, window.transposedAttributes))
+  }
 }

@@ -50,6 +50,9 @@ public protocol PlannedLayer: Sendable {
   func forward(_ pass: Pass)
   /// `pass.dx` (unless nil) from `pass.dy`, and the gradients of sharded parameters.
   func backward(_ pass: Pass)
+
+  /// Appends what `forward` does without noise and activation to an ONNX graph, or says why that cannot be.
+  func addNodes(to graph: inout ONNXBuilder) throws(ModelError)
 }
 
 extension PlannedLayer {
@@ -62,6 +65,10 @@ extension PlannedLayer {
   public var parameters: [Parameter] { [] }
   public func scratchCount(samples: Int, threads: Int) -> Int { 0 }
   public func prepare(_ pass: Pass) {}
+
+  public func addNodes(to graph: inout ONNXBuilder) throws(ModelError) {
+    throw ModelError(name, "a \(kind) layer has no form in ONNX here; --format safetensors or npy writes its weights")
+  }
 }
 
 /// How many samples a layer takes at once. It changes speed, never numbers.
