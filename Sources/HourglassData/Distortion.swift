@@ -60,7 +60,8 @@ public struct Augmentation: RawRepresentable, Codable, Sendable, Equatable {
 /// Damage to what the network sees, while it is to put out the undamaged image (Vincent et al., "Stacked denoising
 /// autoencoders", JMLR 2010).
 ///
-/// In JSON and on the command line: `gaussian:DEVIATION`, `multiplicative:DEVIATION`, `mask:PART` or `salt-pepper:PART`.
+/// In JSON and on the command line: `gaussian:DEVIATION`, `multiplicative:DEVIATION`, `mask:PART` or
+/// `salt-pepper:PART`.
 public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
   /// Each element plus a normal number of this standard deviation; the sum may leave [0, 1].
   case gaussian(Float)

@@ -1,7 +1,7 @@
 import Foundation
 
-/// Codes at equally spaced points of a plane of two latent units, side x side x 2: the first unit grows along a row, the
-/// second from the last row to the first.
+/// Codes at equally spaced points of a plane of two latent units, side x side x 2: the first unit grows along a row,
+/// the second from the last row to the first.
 public enum LatentPlane {
   /// At the quantiles (i + 1/2) / side of the standard normal distribution.
   public static func quantiles(_ side: Int) -> [Float] {
