@@ -9,17 +9,21 @@ import Testing
 /// What codes and scores are used for, against scikit-learn's numbers and plain definitions.
 @Suite struct UsesTests {
   /// roc_auc_score and average_precision_score of scikit-learn 1.9.1 for the same scores and labels.
-  @Test(arguments: [
-    ([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1], 0.75, 0.8333333333333333),
-    ([1, 2, 2, 3, 3, 3, 0.5, 4, 2, 1], [0, 1, 0, 1, 0, 1, 0, 0, 0, 1], 0.5625, 0.46825396825396826),
-    ([5, 5, 5, 5], [0, 1, 1, 0], 0.5, 0.5),
-    ([3, 2, 1], [1, 0, 0], 1, 1),
-  ]) func areasAreThoseOfScikitLearn(_ scores: [Double], _ labels: [Int], _ roc: Double, _ precision: Double) {
+  @Test(arguments: areas) func areasAreThoseOfScikitLearn(
+    _ scores: [Double], _ labels: [Int], _ roc: Double, _ precision: Double
+  ) {
     let found = AnomalyScores(scores)
     let isAnomaly = labels.map { $0 == 1 }
     #expect(abs((found.rocAUC(isAnomaly) ?? -1) - roc) < 1e-12)
     #expect(abs((found.averagePrecision(isAnomaly) ?? -1) - precision) < 1e-12)
   }
+
+  private static let areas: [([Double], [Int], Double, Double)] = [
+    ([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1], 0.75, 0.8333333333333333),
+    ([1, 2, 2, 3, 3, 3, 0.5, 4, 2, 1], [0, 1, 0, 1, 0, 1, 0, 0, 0, 1], 0.5625, 0.46825396825396826),
+    ([5, 5, 5, 5], [0, 1, 1, 0], 0.5, 0.5),
+    ([3, 2, 1], [1, 0, 0], 1, 1),
+  ]
 
   @Test func areasOfOneKindAloneAreUnknown() {
     let scores = AnomalyScores([1, 2])
@@ -130,7 +134,7 @@ import Testing
     }
     let third = Float(0.967421566101701)
     let plane = LatentPlane.quantiles(3)
-    let wanted = [
+    let wanted: [Float] = [
       -third, third, 0, third, third, third, -third, 0, 0, 0, third, 0, -third, -third, 0, -third, third, -third,
     ]
     #expect(zip(plane, wanted).allSatisfy { abs($0 - $1) < 1e-6 } && plane.count == 18)
