@@ -135,6 +135,17 @@ public struct DataSource: Codable, Sendable, Equatable {
     (self.path, self.split, self.preparation) = (path, split, preparation)
   }
 
+  /// Opens the images, of whatever shape; the built-in ones are 28 x 28.
+  public func open(seed: UInt64, memory: Int = GrantedMemory.forImages) throws(DataError) -> Dataset {
+    guard let path else {
+      return try Dataset.synthetic(
+        shape: ImageShape(28, 28, 1), count: preparation?.limit, seed: seed, split: split)
+    }
+    return try Dataset.open(
+      path: path, split: split, preparation: preparation ?? Preparation(), seed: seed, threads: GrantedCores.count,
+      memory: memory)
+  }
+
   /// Opens the images and checks that they have the model's shape.
   ///
   /// - Parameters:
@@ -146,9 +157,7 @@ public struct DataSource: Codable, Sendable, Equatable {
     guard let path else {
       return try Dataset.synthetic(shape: model.input, count: preparation?.limit, seed: seed, split: split)
     }
-    let data = try Dataset.open(
-      path: path, split: split, preparation: preparation ?? Preparation(), seed: seed, threads: GrantedCores.count,
-      memory: memory)
+    let data = try open(seed: seed, memory: memory)
     guard data.shape == model.input else {
       let advice = Self.advice(from: data.shape, to: model.input)
       throw DataError(

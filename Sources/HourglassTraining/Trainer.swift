@@ -254,7 +254,7 @@ public final class Trainer {
   /// Enough to tell an active unit, few beside an epoch.
   private static let imagesWithoutValidation = 256
 
-  private func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
+  func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
     guard let run else { return }
     // The loss was finite before the update; the update itself may have overflowed.
     if let bad = training.nonfiniteParameter() {

@@ -23,7 +23,10 @@ struct RecipeFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Damage what the network sees, not what it is to put out: gaussian:0.3, mask:0.25 or salt-pepper:0.1.",
+      """
+      Damage what the network sees, not what it is to put out: gaussian:0.3, multiplicative:0.3, mask:0.25 or \
+      salt-pepper:0.1.
+      """,
       valueName: "kind:amount"))
   var corrupt: Corruption?
 
@@ -206,7 +209,7 @@ struct RecipeFlags: ParsableArguments {
   }
 
   /// The path from the root, so that a run can be resumed from any folder.
-  private static func file(_ path: String?) -> String? {
+  static func file(_ path: String?) -> String? {
     path.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
   }
 
