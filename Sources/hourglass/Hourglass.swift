@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import HourglassTraining
 
 @main
 struct Hourglass: ParsableCommand {
@@ -27,6 +28,10 @@ struct Hourglass: ParsableCommand {
   static func main() {
     do {
       var command = try parseAsRoot()
+      // The doctor lists it among its own.
+      if !(command is Doctor), let warning = Diagnosis.instructionSetWarning() {
+        StandardError.write("hourglass: warning: \(warning)")
+      }
       try command.run()
     } catch { Foundation.exit(ExitStatus(reporting: error).rawValue) }
   }
