@@ -33,6 +33,8 @@ public struct Recipe: Codable, Sendable {
   public var steps: Int?
   /// The run ends earlier when the monitored loss has not fallen for so many epochs; nil is no such end.
   public var patience: Int?
+  /// A fall of the monitored loss by no more than this counts as none for patience; nil for 0.
+  public var minDelta: Double?
   /// Nil for the validation where there is one and the training else, as in recipes of earlier versions.
   public var monitor: Monitor?
   /// Trains on the first so many minibatches alone, as a check that a model can learn them by heart; nil for all.
@@ -84,6 +86,7 @@ public struct Recipe: Codable, Sendable {
     epochs = try fields.decodeIfPresent(Int.self, forKey: .epochs)
     steps = try fields.decodeIfPresent(Int.self, forKey: .steps)
     patience = try fields.decodeIfPresent(Int.self, forKey: .patience)
+    minDelta = try fields.decodeIfPresent(Double.self, forKey: .minDelta)
     monitor = try fields.decodeIfPresent(Monitor.self, forKey: .monitor)
     schedule = try fields.decodeIfPresent(Schedule.self, forKey: .schedule)
     warmup = try fields.decodeIfPresent(Span.self, forKey: .warmup)
