@@ -48,7 +48,9 @@ struct GradientReducer: Sendable {
   }
 
   /// Sums one slice over a minibatch of `count` samples, with `accumulate` onto what is there.
-  func sum(_ slice: Int, count: Int, accumulate: Bool, scratch: UnsafeMutablePointer<Float>, threads: Int) {
+  func sum(
+    _ slice: Int, count: Int, beta: Float, accumulate: Bool, scratch: UnsafeMutablePointer<Float>, threads: Int
+  ) {
     switch slices[slice] {
     case .sharded(let parameters):
       let used = (count + plan.samplesPerShard - 1) / plan.samplesPerShard
@@ -60,6 +62,11 @@ struct GradientReducer: Sendable {
         products[index].layer.weightGradient(
           rows: rows, samples: count, x: batchMemory(term.x), dy: batchMemory(term.dy),
           accumulate: accumulate || number > 0, gradient: gradient.pointer, scratch: scratch, threads: threads)
+      }
+      if let contraction = products[index].contraction {
+        products[index].layer.addContraction(
+          rows: rows, samples: count, squares: batchMemory(contraction.squares), factor: 2 * beta * contraction.weight,
+          parameters: shared.parameters.pointer, gradient: gradient.pointer, scratch: scratch)
       }
     case .bias(let index):
       products[index].layer.biasGradient(

@@ -17,12 +17,14 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var validationMSE: Double?
   /// Latent units that are active on the validation, as `Evaluation` counts them.
   public var activeUnits: Int?
+  /// Of a model with a penalty: its mean, before it is weighed with beta.
+  public var penalty: Double?
   public var samplesPerSecond: Double
   public var seconds: Double
 
   static let columns = [
     "epoch", "step", "loss", "reconstruction", "kl", "reconstructionPerPixel", "validationLoss", "validationMSE",
-    "samplesPerSecond", "seconds", "activeUnits",
+    "samplesPerSecond", "seconds", "activeUnits", "penalty",
   ]
 
   var row: String {
@@ -30,7 +32,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
     return [
       "\(epoch)", "\(step)", text(loss), text(reconstruction), text(kl), text(reconstructionPerPixel),
       text(validationLoss), text(validationMSE), text(samplesPerSecond), text(seconds),
-      activeUnits.map { "\($0)" } ?? "",
+      activeUnits.map { "\($0)" } ?? "", text(penalty),
     ].joined(separator: ",")
   }
 

@@ -152,8 +152,8 @@ extension Trainer {
     if Pictures.refusal(of: recipe.model.input) == nil {
       let pictures = Pictures(inference, seed: recipe.seed)
       try pictures.reconstructions(shown.data).write(to: run.picture("reconstructions.png"))
+      if recipe.model.hasPrior { try pictures.samples().write(to: run.picture("samples.png")) }
       if recipe.model.isVariational {
-        try pictures.samples().write(to: run.picture("samples.png"))
         try pictures.traversals(shown.data).write(to: run.picture("traversals.png"))
       } else {
         try pictures.interpolations(shown.data).write(to: run.picture("interpolations.png"))

@@ -7,7 +7,7 @@ struct SharedMemory: Sendable {
   let parameters: FloatBuffer
   /// Inputs and output errors of dense layers, for the whole minibatch.
   let batch: FloatBuffer
-  /// Reconstruction loss and divergence of each sample.
+  /// Reconstruction loss of each sample, and its divergence or penalty.
   let losses: FloatBuffer
   let divergences: FloatBuffer
 
@@ -201,7 +201,7 @@ struct Replica: Sendable {
     let first = samples.lowerBound
     let (before, after) = (plan.boundaries[i], plan.boundaries[i + 1])
     return Pass(
-      samples: samples.count, firstSample: mode.samplesBefore + first,
+      samples: samples.count, firstSample: mode.samplesBefore + first, samplesPerShard: plan.samplesPerShard,
       x: address(before.values, first, group), y: address(after.values, first, group),
       dy: after.error.map { address($0, first, group) }, dx: before.error.map { address($0, first, group) },
       inputActivation: before.activation,

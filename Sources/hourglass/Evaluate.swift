@@ -35,7 +35,8 @@ struct Evaluate: ParsableCommand {
     let images = try loaded.images(at: data, split, self.images)
     let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)
     let label = images.labels == nil ? "" : "label,"
-    var rows = ["index,\(label)reconstruction,kl,mse,ssim"]
+    let divergence = loaded.model.penalty == nil ? "kl" : "penalty"
+    var rows = ["index,\(label)reconstruction,\(divergence),mse,ssim"]
     let result = try evaluator.evaluate(images) { sample in
       guard perSample != nil else { return }
       let label = images.labels.map { "\($0[sample.index])," } ?? ""
@@ -62,6 +63,15 @@ struct Evaluate: ParsableCommand {
     rows += row("reconstruction", result.reconstruction, unit)
     rows += row("KL", result.kl, "nats per image")
     rows += row("negative ELBO", result.negativeELBO, unit)
+    rows += row("penalty", result.penalty, "")
+    if let sparsity = result.sparsity {
+      let threshold = "beyond \(Sparsity.threshold)"
+      rows += [["active fraction of units", decimal(sparsity.activeFraction, 4), threshold]]
+      let frequencies = sparsity.frequencies.sorted()
+      rows += row("frequency of the median unit", frequencies[frequencies.count / 2], "of images")
+      rows += row("mean activity", sparsity.meanActivity, "")
+      rows += [["dead units", "\(sparsity.deadUnits)", "of \(frequencies.count)"]]
+    }
     rows += result.activeUnits.map { [["active units", "\($0)", "of \(loaded.inference.codeCount)"]] } ?? []
     rows += [["mean squared error", decimal(result.mse, 6), "per pixel"]]
     rows += row("PSNR", result.psnr, "dB")

@@ -189,13 +189,14 @@ func resolveModel(_ name: String, flag: String) throws -> Autoencoder {
   guard let data = FileManager.default.contents(atPath: name) else {
     guard name.hasSuffix(".json") else {
       let names = ModelCatalog.models.map(\.name).joined(separator: ", ")
-      throw ValidationError("\(flag): wanted one of \(names), sizes such as 784-1000-30, or a model file, found \(name)")
+      throw ValidationError(
+        "\(flag): wanted one of \(names), sizes such as 784-1000-30, or a model file, found \(name)")
     }
     throw DataError(path: name, reason: "wanted a model file, found none that can be read")
   }
   do {
     let model = try JSONDecoder().decode(Autoencoder.self, from: data)
-    _ = try ExecutionPlan(model, batchSize: 1)
+    _ = try ExecutionPlan(model, batchSize: 2)
     return model
   } catch let error as ModelError { throw DataError(path: name, reason: error.description) } catch {
     throw DataError(path: name, reason: "not a model: \(RunFolder.describe(error, in: data))")

@@ -20,7 +20,8 @@ import Testing
     #expect(plan.layers.map { "\($0.output) \($0.activation.rawValue)" }.joined(separator: ", ") == chain)
     // Half of the layers share the weights of the other half.
     #expect(plan.layers.count { $0.kind == "TiedDense" } == (text.hasSuffix("tied") ? plan.layers.count / 2 : 0))
-    #expect(plan.products.allSatisfy { $0.terms.count == (text.hasSuffix("tied") ? $0.layer.kind == "Dense" ? 2 : 0 : 1) })
+    #expect(
+      plan.products.allSatisfy { $0.terms.count == (text.hasSuffix("tied") ? $0.layer.kind == "Dense" ? 2 : 0 : 1) })
   }
 
   @Test(arguments: ["conv-vae-28", "784", "model.json", "", "-", "784-", "12-a", "784-30.json"])

@@ -150,6 +150,31 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       $0.latent = GaussianLatent(3)
       $0.decoder = [Dense(6), TiedDense(to: "latent")]
     },
+    RefusedModel(
+      "encoder.0: a penalty belongs in the place of the penalty, not in encoder.0", encoder: L1Penalty(weight: 1)),
+    RefusedModel("penalty: wanted a weight of at least 0, found -1.0") { $0.penalty = L1Penalty(weight: -1) },
+    RefusedModel("penalty: wanted a weight of at least 0, found nan") { $0.penalty = MMDPenalty(weight: .nan) },
+    RefusedModel("penalty: wanted a latent without a divergence of its own, found a GaussianLatent") {
+      $0.latent = GaussianLatent(3)
+      $0.penalty = MMDPenalty(weight: 1)
+    },
+    RefusedModel("penalty: wanted a target activity between 0 and 1, found 1.0") {
+      $0.latent = Dense(3, activation: .sigmoid)
+      $0.penalty = ActivityPenalty(target: 1, weight: 1)
+    },
+    RefusedModel("penalty: wanted a latent of sigmoid units, which have an activity, found linear") {
+      $0.penalty = ActivityPenalty(target: 0.1, weight: 1)
+    },
+    RefusedModel(
+      "penalty: wanted a code that one Dense layer makes of the image, found encoder.1 (Conv2D) before it"
+    ) {
+      $0.encoder = [GaussianNoise(0.1), Conv2D(2, kernel: 3)]
+      $0.penalty = ContractivePenalty(weight: 1)
+    },
+    RefusedModel("penalty: wanted a code that one Dense layer makes of the image, found a Conv2D") {
+      $0.latent = Conv2D(2, kernel: 3)
+      $0.penalty = ContractivePenalty(weight: 1)
+    },
   ]
 }
 
@@ -159,6 +184,14 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       _ = try ExecutionPlan(row.model, batchSize: 4)
       Issue.record("planned")
     } catch { #expect(error.description == row.sentence) }
+  }
+
+  @Test func discrepanciesWantSeveralSamplesOfAShard() throws {
+    let model = try #require(ModelCatalog.model("conv-wae-28"))
+    #expect(
+      throws: ModelError("penalty", "wanted shards of at least 2 samples, found 4 shards of a batch of 4")
+    ) { try ExecutionPlan(model, batchSize: 4, shards: 4) }
+    #expect(try ExecutionPlan(model, batchSize: 4, shards: 2).samplesPerShard == 2)
   }
 
   @Test(

@@ -34,8 +34,12 @@ public protocol PlannedLayer: Sendable {
   /// Multiply-adds of one forward pass of one sample, padding counted.
   var multiplyAdds: Int { get }
 
-  /// Floats that the layer keeps from forward to backward for each sample, beside its input and output.
+  /// Fewest samples of a shard, where the layer takes several together.
+  var leastSamplesPerShard: Int { get }
+
+  /// Floats that the layer keeps from forward to backward for each sample, beside its input and output, and where.
   var stateCount: Int { get }
+  var stateMemory: Place.Memory { get }
   /// Whether `backward` reads `pass.x` and `pass.y`.
   var backwardReadsInput: Bool { get }
   var backwardReadsOutput: Bool { get }
@@ -53,7 +57,9 @@ public protocol PlannedLayer: Sendable {
 }
 
 extension PlannedLayer {
+  public var leastSamplesPerShard: Int { 1 }
   public var stateCount: Int { 0 }
+  public var stateMemory: Place.Memory { .group }
   public var backwardReadsInput: Bool { true }
   public var backwardReadsOutput: Bool { false }
   public var preparedCount: Int { 0 }

@@ -8,7 +8,7 @@ public struct Tie: Sendable, Hashable {
   init(partner: Int) { self.partner = partner }
 }
 
-/// A layer that runs and may share the weight of an earlier one.
+/// A layer that runs and may read the weight of an earlier one.
 public protocol TiedLayer: PlannedLayer {
   /// Nil where the weight is its own.
   var tie: Tie? { get set }
@@ -29,7 +29,7 @@ extension Planner {
     guard let layer = layers[index] as? Partner, layer.kind == kind else {
       throw ModelError(name, "wanted a \(kind) to be tied to, found \(partner), a \(layers[index].kind)")
     }
-    if let other = layers.first(where: { ($0 as? any TiedLayer)?.tie?.partner == index }) {
+    if let other = layers.first(where: { $0.gradient != .none && ($0 as? any TiedLayer)?.tie?.partner == index }) {
       throw ModelError(name, "wanted a layer that none is tied to, found \(partner), which \(other.name) is tied to")
     }
     guard shape == layer.output else {

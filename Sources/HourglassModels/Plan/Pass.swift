@@ -6,6 +6,8 @@ public struct Pass {
   public var samples: Int
   /// Place of the first of them in the step: part of the address of its random numbers.
   public var firstSample: Int
+  /// Samples of each shard but a short last one.
+  public var samplesPerShard: Int
 
   /// Input and output of the layer.
   public var x: UnsafeMutablePointer<Float>
@@ -26,23 +28,24 @@ public struct Pass {
   /// What the layer keeps from forward to backward, and scratch.
   public var state: UnsafeMutablePointer<Float>
   public var scratch: UnsafeMutablePointer<Float>
-  /// Kullback-Leibler divergence of each sample, in nats; written by a latent that has one.
+  /// Of each sample: the Kullback-Leibler divergence in nats, written by a latent that has one, or the penalty.
   public var divergence: UnsafeMutablePointer<Float>
 
   public var noise: Noise
-  /// Weight of the divergence in the loss.
+  /// Weight of divergence or penalty in the loss.
   public var beta: Float
   /// OpenMP threads for the kernels.
   public var threads: Int
 
   public init(
-    samples: Int, firstSample: Int, x: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>,
+    samples: Int, firstSample: Int, samplesPerShard: Int, x: UnsafeMutablePointer<Float>,
+    y: UnsafeMutablePointer<Float>,
     dy: UnsafeMutablePointer<Float>?, dx: UnsafeMutablePointer<Float>?, inputActivation: Activation,
     parameters: UnsafeMutablePointer<Float>, prepared: UnsafeMutablePointer<Float>,
     state: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>,
     divergence: UnsafeMutablePointer<Float>, noise: Noise, beta: Float, threads: Int
   ) {
-    (self.samples, self.firstSample) = (samples, firstSample)
+    (self.samples, self.firstSample, self.samplesPerShard) = (samples, firstSample, samplesPerShard)
     (self.x, self.y, self.dy, self.dx, self.inputActivation) = (x, y, dy, dx, inputActivation)
     (self.parameters, self.prepared, gradients, accumulate) = (parameters, prepared, nil, false)
     (self.state, self.scratch, self.divergence) = (state, scratch, divergence)

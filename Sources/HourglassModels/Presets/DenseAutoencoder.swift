@@ -55,7 +55,8 @@ extension Autoencoder {
   public static func dense(describedBy text: String) throws(ModelError) -> Autoencoder? {
     let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     let parts = (words.first ?? "").split(separator: "-", omittingEmptySubsequences: false).map(String.init)
-    guard parts.count > 1, parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy { $0.isASCII && ($0.isNumber || $0 == "x") } })
+    guard parts.count > 1,
+      parts.allSatisfy({ !$0.isEmpty && $0.allSatisfy { $0.isASCII && ($0.isNumber || $0 == "x") } })
     else { return nil }
     let extents = parts[0].split(separator: "x", omittingEmptySubsequences: false).compactMap { Int($0) }
     let isShape = parts[0].contains("x")
