@@ -158,6 +158,12 @@ public struct Dataset: Sendable {
     }
   }
 
+  /// The label of image `index` of a set that has labels.
+  public func label(_ index: Int) -> Int32 {
+    guard let labels else { preconditionFailure("\(source) has no labels") }
+    return Int32(labels[index])
+  }
+
   /// Whether pixels are stored as bytes, 0 to 255.
   public var areBytes: Bool {
     switch pixels {

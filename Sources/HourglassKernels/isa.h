@@ -22,14 +22,18 @@ typedef struct hg_kernels {
   /* simd/pointwise.h */
   void (*activation_forward)(hg_activation activation, ptrdiff_t count, const float *x, float *y);
   void (*activation_backward)(hg_activation activation, ptrdiff_t count, const float *y, const float *dy, float *dx);
-  void (*bernoulli_logits)(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
-                           float *dlogits);
-  void (*squared_error)(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
-                        float *dy);
   void (*gaussian_latent_forward)(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise, float *z,
                                   float *kl);
   void (*gaussian_latent_backward)(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
                                    const float *dz, float beta, float *dheads);
+
+  /* simd/loss.h */
+  void (*bernoulli_logits)(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
+                           float *dlogits);
+  void (*squared_error)(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                        float *dy);
+  void (*softmax_cross_entropy)(ptrdiff_t samples, ptrdiff_t classes, const float *logits, const int32_t *labels,
+                                float *loss, float *dlogits);
 
   /* simd/random.h */
   void (*random_bits)(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out);

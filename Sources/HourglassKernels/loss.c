@@ -11,6 +11,18 @@ const char *hg_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float 
   return NULL;
 }
 
+const char *hg_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const float *logits, const int32_t *labels,
+                                     float *loss, float *dlogits) {
+  HG_CHECK(hg_check_count(samples, classes));
+  HG_CHECK(hg_check_arrays(samples == 0 || (labels && (logits || classes == 0))));
+  for (ptrdiff_t n = 0; n < samples; n++)
+    if (labels[n] < 0 || labels[n] >= classes) return "a label is none of the classes";
+  const uint64_t mode = hg_flush_begin();
+  hg_kernels_in_use()->softmax_cross_entropy(samples, classes, logits, labels, loss, dlogits);
+  hg_flush_end(mode);
+  return NULL;
+}
+
 const char *hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                              float *dy) {
   HG_CHECK(hg_check_count(samples, count));

@@ -36,6 +36,19 @@ void hg_reference_squared_error(ptrdiff_t samples, ptrdiff_t count, const float 
   }
 }
 
+void hg_reference_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const float *logits,
+                                        const int32_t *labels, float *loss, float *dlogits) {
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    const float *l = logits + n * classes;
+    double greatest = l[0], sum = 0;
+    for (ptrdiff_t j = 0; j < classes; j++) greatest = l[j] > greatest ? l[j] : greatest;
+    for (ptrdiff_t j = 0; j < classes; j++) sum += exp(l[j] - greatest);
+    if (loss) loss[n] = (float)(log(sum) - (l[labels[n]] - greatest));
+    for (ptrdiff_t j = 0; dlogits && j < classes; j++)
+      dlogits[n * classes + j] = (float)(exp(l[j] - greatest) / sum - (j == labels[n]));
+  }
+}
+
 /* NaN stays NaN. */
 static double clamped(double log_variance) {
   if (log_variance < HG_LOG_VARIANCE_MIN) return HG_LOG_VARIANCE_MIN;

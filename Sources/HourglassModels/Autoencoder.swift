@@ -25,7 +25,7 @@ public struct Autoencoder: Sendable {
   /// Whether codes are trained to be distributed as a standard normal prior, so that codes drawn from it make images.
   public var hasPrior: Bool { isVariational || penalty is MMDPenalty }
 
-  /// Plans the chain and checks that it leads back to the input's shape in a way the likelihood can read.
+  /// Plans the chain and checks that it leads to what the likelihood can read: back to the input's shape, or to labels.
   func planChain() throws(ModelError) -> (layers: [any PlannedLayer], codeBoundary: Int) {
     var planner = try Planner(name: "input", input: input)
     for (i, layer) in encoder.enumerated() {
@@ -41,9 +41,7 @@ public struct Autoencoder: Sendable {
       planner.name = "decoder.\(i)"
       try layer.plan(&planner)
     }
-    guard planner.shape == input else {
-      throw ModelError("decoder", "wanted an output of the input's shape \(input), found \(planner.shape)")
-    }
+    if let refusal = likelihood.refusal(of: planner.shape, input: input) { throw ModelError("decoder", refusal) }
     if let activation = planner.layers.last?.activation, let refusal = likelihood.refusal(of: activation) {
       throw ModelError(planner.name, refusal)
     }

@@ -7,12 +7,24 @@ public struct Evaluation: Codable, Sendable, Equatable {
   public var samples = 0
   /// Reconstruction + beta times KL or penalty, mean over samples.
   public var loss = 0.0
-  /// Mean squared error per pixel of the expected image.
-  public var mse = 0.0
+  /// Of a model that puts out images: mean squared error per pixel of the expected image.
+  public var mse: Double?
   /// 10 log10(1 / mse), in dB.
-  public var psnr = 0.0
+  public var psnr: Double?
   /// Structural similarity (Wang et al. 2004), mean over samples.
-  public var ssim = 0.0
+  public var ssim: Double?
+  /// Of a model that puts out classes: the part of the samples whose likeliest class is not their label.
+  public var errorRate: Double?
+  /// Samples by label (rows) and likeliest class (columns).
+  public var confusion: [[Int]]?
+
+  /// What the rows and columns of the confusion matrix are called, by the names of the classes where there are any.
+  public func confusionNames(_ classes: [String]?) -> [String] {
+    (confusion ?? []).indices.map { index in
+      classes.flatMap { index < $0.count ? $0[index] : nil } ?? "\(index)"
+    }
+  }
+
   /// SHA-256 of the parameters, first 16 digits.
   public var weightsHash = ""
   /// Of a variational autoencoder, in nats per image with one sample of z (in squared error where that is the
@@ -50,20 +62,26 @@ public struct Evaluator {
 
   /// Evaluates all of `data`; `each` sees every sample's row, in order.
   ///
-  /// Errors: what the data and `each` throw.
+  /// Errors: what the data and `each` throw; labels that the model cannot put out.
   public func evaluate(_ data: Dataset, each: (SampleEvaluation) throws -> Void = { _ in }) throws -> Evaluation {
-    let (isVariational, hasPenalty) = (inference.plan.model.isVariational, inference.plan.model.penalty != nil)
+    let plan = inference.plan
+    let (isVariational, hasPenalty) = (plan.model.isVariational, plan.model.penalty != nil)
+    let isImage = plan.model.likelihood.target == .image
+    try data.checkLabels(for: plan)
+    var confusion = ConfusionMatrix(plan)
     var (reconstruction, divergence, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
     var units = UnitStatistics(count: inference.codeCount)
     for (batch, start) in stride(from: 0, to: data.count, by: Inference.batchSize).enumerated() {
       let range = start..<min(start + Inference.batchSize, data.count)
       let images = try data.images(range)
       let noise: Noise = isVariational || hasPenalty ? .evaluation(seed: seed, step: batch) : .none
-      for (index, measurement) in zip(range, inference.measure(images, noise: noise)) {
+      let labels = isImage ? nil : data.labels?[range]
+      for (index, measurement) in zip(range, inference.measure(images, labels: labels, noise: noise)) {
         reconstruction += Double(measurement.reconstruction)
         divergence += Double(measurement.divergence)
-        squaredError += Double(measurement.squaredError)
-        similarity += Double(measurement.similarity)
+        squaredError += Double(measurement.image?.squaredError ?? 0)
+        similarity += Double(measurement.image?.similarity ?? 0)
+        if let label = labels?[index], let prediction = measurement.prediction { confusion?.add(label, prediction) }
         try each(SampleEvaluation(index: index, measurement: measurement))
       }
       if isVariational || hasPenalty { units.add(inference.encode(images)) }
@@ -71,9 +89,12 @@ public struct Evaluator {
     let n = Double(data.count)
     var result = Evaluation(samples: data.count)
     result.loss = (reconstruction + Double(beta) * divergence) / n
-    result.mse = squaredError / n
-    result.psnr = -10 * log10(max(result.mse, .leastNormalMagnitude))
-    result.ssim = similarity / n
+    if isImage {
+      result.mse = squaredError / n
+      result.psnr = -10 * log10(max(squaredError / n, .leastNormalMagnitude))
+      result.ssim = similarity / n
+    }
+    (result.errorRate, result.confusion) = (confusion?.errorRate, confusion?.counts)
     result.weightsHash = WeightsHash.of(inference.parameters, plan: inference.plan)
     if isVariational {
       result.reconstruction = reconstruction / n
@@ -99,72 +120,21 @@ public struct Evaluator {
   }
 }
 
-/// How sparse the codes of images are. A unit is active for an image where its value is further from 0 than
-/// `threshold`.
-public struct Sparsity: Codable, Sendable, Equatable {
-  /// Part of the images for which each unit is active, in the units' order.
-  public var frequencies: [Double]
-  /// Mean of the values' magnitudes over images and units.
-  public var meanActivity: Double
+/// Samples by label and likeliest class.
+private struct ConfusionMatrix {
+  private(set) var counts: [[Int]]
 
-  /// Mean part of the units that are active for an image.
-  public var activeFraction: Double { frequencies.reduce(0, +) / Double(max(1, frequencies.count)) }
-  /// Units that are active for no image.
-  public var deadUnits: Int { frequencies.count { $0 == 0 } }
-
-  /// A magnitude that a unit at rest stays below.
-  public static let threshold: Float = 0.1
-
-  public init(frequencies: [Double], meanActivity: Double) {
-    (self.frequencies, self.meanActivity) = (frequencies, meanActivity)
+  /// Nil for a model that does not put out classes.
+  init?(_ plan: ExecutionPlan) {
+    guard plan.model.likelihood == .categorical else { return nil }
+    let classes = plan.boundaries[plan.layers.count].shape.count
+    counts = Array(repeating: Array(repeating: 0, count: classes), count: classes)
   }
 
-  private enum CodingKeys: String, CodingKey { case activeFraction, deadUnits, meanActivity, frequencies }
+  mutating func add(_ label: Int, _ prediction: Float) { counts[label][Int(prediction)] += 1 }
 
-  public init(from decoder: any Decoder) throws {
-    let fields = try decoder.container(keyedBy: CodingKeys.self)
-    frequencies = try fields.decode([Double].self, forKey: .frequencies)
-    meanActivity = try fields.decode(Double.self, forKey: .meanActivity)
+  var errorRate: Double {
+    let right = counts.indices.reduce(0) { $0 + counts[$1][$1] }
+    return 1 - Double(right) / Double(counts.joined().reduce(0, +))
   }
-
-  public func encode(to encoder: any Encoder) throws {
-    var fields = encoder.container(keyedBy: CodingKeys.self)
-    try fields.encode(activeFraction, forKey: .activeFraction)
-    try fields.encode(deadUnits, forKey: .deadUnits)
-    try fields.encode(meanActivity, forKey: .meanActivity)
-    try fields.encode(frequencies, forKey: .frequencies)
-  }
-}
-
-/// Running variance of each unit of the code (Welford 1962), and how often it is active.
-private struct UnitStatistics {
-  private var samples = 0
-  private var mean: [Double]
-  private var squares: [Double]
-  private var active: [Int]
-  private var magnitudes = 0.0
-
-  init(count: Int) {
-    mean = Array(repeating: 0, count: count)
-    squares = mean
-    active = Array(repeating: 0, count: count)
-  }
-
-  mutating func add(_ codes: [Float]) {
-    let width = mean.count
-    for start in stride(from: 0, to: codes.count, by: width) {
-      samples += 1
-      for j in 0..<width {
-        let delta = Double(codes[start + j]) - mean[j]
-        mean[j] += delta / Double(samples)
-        squares[j] += delta * (Double(codes[start + j]) - mean[j])
-        magnitudes += Double(abs(codes[start + j]))
-        if abs(codes[start + j]) > Sparsity.threshold { active[j] += 1 }
-      }
-    }
-  }
-
-  var variances: [Double] { squares.map { samples > 0 ? $0 / Double(samples) : 0 } }
-  var frequencies: [Double] { active.map { samples > 0 ? Double($0) / Double(samples) : 0 } }
-  var meanActivity: Double { samples > 0 ? magnitudes / Double(samples * mean.count) : 0 }
 }

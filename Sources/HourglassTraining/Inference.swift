@@ -23,6 +23,8 @@ public final class Inference {
     var last = 0
     var noise = Noise.none
     var measures = false
+    /// Of what comes after the last layer the expected image, not the values themselves.
+    var wantsMean = false
   }
 
   /// - Parameter parameters: the flat vector, shared with whoever trains it.
@@ -37,7 +39,8 @@ public final class Inference {
         cores: cores)
     }
     // A latent that is a distribution is twice as long as its code.
-    let widest = max(model.input.count, 2 * plan.boundaries[plan.codeBoundary].shape.count)
+    let ends = [plan.boundaries[0], plan.boundaries[plan.layers.count]].map(\.shape.count)
+    let widest = max(ends[0], ends[1], 2 * plan.boundaries[plan.codeBoundary].shape.count)
     let inputs = FloatBuffer(count: plan.batchSize * widest)
     let outputs = FloatBuffer(count: plan.batchSize * widest)
     let similarities = FloatBuffer(count: plan.batchSize)
@@ -68,13 +71,13 @@ public final class Inference {
           request.first..<request.last, samples: samples, mode: Replica.Mode(noise: request.noise))
         let output = replica.values(request.last, first: start, group: start)
         let results = outputs.pointer + start * to
-        guard request.last == plan.layers.count else {
+        guard request.wantsMean else {
           results.update(from: output, count: samples.count * to)
           continue
         }
         if request.measures { replica.likelihood(samples, group: start, wantsError: false) }
         model.likelihood.mean(of: output, count: samples.count * to, into: results)
-        if request.measures {
+        if request.measures, model.likelihood.target == .image {
           for n in samples {
             similarities.pointer[n] = Float(
               similarity.value(outputs.pointer + n * to, inputs.pointer + n * to))
@@ -107,12 +110,12 @@ public final class Inference {
 
   /// The expected images of codes.
   public func decode(_ codes: [Float]) -> [Float] {
-    run(codes, from: plan.codeBoundary, to: plan.layers.count)
+    run(codes, from: plan.codeBoundary, to: plan.layers.count, wantsMean: true)
   }
 
   /// The expected images of the images' codes.
   public func reconstruct(_ images: [Float]) -> [Float] {
-    run(images, from: 0, to: plan.layers.count)
+    run(images, from: 0, to: plan.layers.count, wantsMean: true)
   }
 
   /// Floats of one code, and of one image.
@@ -125,29 +128,48 @@ public final class Inference {
     public var reconstruction: Float
     /// Divergence of the latent in nats.
     public var divergence: Float
+    /// Of a model that puts out images.
+    public var image: ImageMeasurement?
+    /// Of a model that puts out labels: the likeliest class, or the number.
+    public var prediction: Float?
+  }
+
+  public struct ImageMeasurement: Sendable {
     /// Mean over pixels of the squared difference to the expected image.
     public var squaredError: Float
     public var similarity: Float
   }
 
   /// Measures at most `batchSize` images with the given noise.
-  public func measure(_ images: [Float], noise: Noise) -> [Measurement] {
-    let count = images.count / imageCount
+  ///
+  /// - Parameter labels: of the images, where the model puts out labels.
+  public func measure(_ images: [Float], labels: ArraySlice<Int>? = nil, noise: Noise) -> [Measurement] {
+    let (count, end) = (images.count / imageCount, plan.layers.count)
     inputs.pointer.update(from: images, count: images.count)
-    perform(Request(count: count, first: 0, last: plan.layers.count, noise: noise, measures: true))
+    for (n, label) in (labels ?? []).enumerated() { shared.labels.pointer[n] = Int32(label) }
+    perform(Request(count: count, first: 0, last: end, noise: noise, measures: true, wantsMean: true))
+    let (width, isImage) = (plan.boundaries[end].shape.count, plan.model.likelihood.target == .image)
     return (0..<count).map { n in
-      var sum: Float = 0
-      for i in n * imageCount..<(n + 1) * imageCount {
-        let difference = outputs.pointer[i] - inputs.pointer[i]
-        sum += difference * difference
+      var result = Measurement(reconstruction: shared.losses.pointer[n], divergence: shared.divergences.pointer[n])
+      if isImage {
+        result.image = ImageMeasurement(squaredError: squaredError(n), similarity: similarities.pointer[n])
+      } else {
+        result.prediction = plan.model.likelihood.prediction(of: outputs.pointer + n * width, count: width)
       }
-      return Measurement(
-        reconstruction: shared.losses.pointer[n], divergence: shared.divergences.pointer[n],
-        squaredError: sum / Float(imageCount), similarity: similarities.pointer[n])
+      return result
     }
   }
 
-  private func run(_ values: [Float], from first: Int, to last: Int) -> [Float] {
+  private func squaredError(_ n: Int) -> Float {
+    var sum: Float = 0
+    for i in n * imageCount..<(n + 1) * imageCount {
+      let difference = outputs.pointer[i] - inputs.pointer[i]
+      sum += difference * difference
+    }
+    return sum / Float(imageCount)
+  }
+
+  private func run(_ values: [Float], from first: Int, to last: Int, wantsMean: Bool = false) -> [Float] {
     let (width, resultWidth) = (plan.boundaries[first].shape.count, plan.boundaries[last].shape.count)
     precondition(values.count % width == 0, "\(values.count) floats are no whole number of samples of \(width)")
     var results: [Float] = []
@@ -156,7 +178,7 @@ public final class Inference {
       let part = values[start..<min(start + Self.batchSize * width, values.count)]
       _ = inputs.elements.update(fromContentsOf: part)
       let count = part.count / width
-      perform(Request(count: count, first: first, last: last))
+      perform(Request(count: count, first: first, last: last, wantsMean: wantsMean))
       results.append(contentsOf: outputs.elements[..<(count * resultWidth)])
     }
     return results

@@ -15,6 +15,8 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var reconstructionPerPixel: Double
   public var validationLoss: Double?
   public var validationMSE: Double?
+  /// Of a model that puts out classes.
+  public var validationErrorRate: Double?
   /// Latent units that are active on the validation, as `Evaluation` counts them.
   public var activeUnits: Int?
   /// Of a model with a penalty: its mean, before it is weighed with beta.
@@ -24,7 +26,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
 
   static let columns = [
     "epoch", "step", "loss", "reconstruction", "kl", "reconstructionPerPixel", "validationLoss", "validationMSE",
-    "samplesPerSecond", "seconds", "activeUnits", "penalty",
+    "samplesPerSecond", "seconds", "activeUnits", "validationErrorRate", "penalty",
   ]
 
   var row: String {
@@ -32,7 +34,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
     return [
       "\(epoch)", "\(step)", text(loss), text(reconstruction), text(kl), text(reconstructionPerPixel),
       text(validationLoss), text(validationMSE), text(samplesPerSecond), text(seconds),
-      activeUnits.map { "\($0)" } ?? "", text(penalty),
+      activeUnits.map { "\($0)" } ?? "", text(validationErrorRate), text(penalty),
     ].joined(separator: ",")
   }
 

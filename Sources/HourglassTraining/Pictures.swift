@@ -16,6 +16,11 @@ public struct Pictures {
     (self.inference, self.seed, self.isBare) = (inference, seed, isBare)
   }
 
+  /// Why a model's images cannot be shown, if they cannot.
+  public static func refusal(of model: Autoencoder) -> String? {
+    model.likelihood.target == .image ? refusal(of: model.input) : "the model puts out labels, not images"
+  }
+
   /// Why images of a shape cannot be shown, if they cannot.
   public static func refusal(of shape: ImageShape) -> String? {
     shape.channels == 1 || shape.channels == 3
@@ -117,8 +122,8 @@ public struct Pictures {
     if epochs.contains(where: { $0.validationLoss != nil }) {
       series.append(SVGPlot.Series(name: "validation", x: x, y: epochs.map { $0.validationLoss ?? .nan }))
     }
-    let unit = model.likelihood == .bernoulli ? "nats per image" : "squared error per image"
-    var plot = SVGPlot(title: "\(model.name): loss", xLabel: "epoch", yLabel: unit, series: series)
+    var plot = SVGPlot(
+      title: "\(model.name): loss", xLabel: "epoch", yLabel: model.likelihood.unit, series: series)
     plot.leastXStep = 1
     return plot.svg()
   }
@@ -149,7 +154,7 @@ extension Trainer {
     let inference = try Inference(
       model: recipe.model, parallel: training.parallel, parameters: training.parameters)
     let shown = try ReportImages(recipe, training: data, validation: validation)
-    if Pictures.refusal(of: recipe.model.input) == nil {
+    if Pictures.refusal(of: recipe.model) == nil {
       let pictures = Pictures(inference, seed: recipe.seed)
       try pictures.reconstructions(shown.data).write(to: run.picture("reconstructions.png"))
       if recipe.model.hasPrior { try pictures.samples().write(to: run.picture("samples.png")) }

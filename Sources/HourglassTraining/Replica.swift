@@ -7,6 +7,8 @@ struct SharedMemory: Sendable {
   let parameters: FloatBuffer
   /// Inputs and output errors of dense layers, for the whole minibatch.
   let batch: FloatBuffer
+  /// The label of each sample's image, where labels are the target.
+  let labels: AlignedBuffer<Int32>
   /// Reconstruction loss of each sample, and its divergence or penalty.
   let losses: FloatBuffer
   let divergences: FloatBuffer
@@ -14,6 +16,7 @@ struct SharedMemory: Sendable {
   init(plan: ExecutionPlan, parameters: FloatBuffer) {
     self.parameters = parameters
     batch = FloatBuffer(unwritten: plan.batchFloats * plan.batchSize)
+    labels = AlignedBuffer(count: plan.batchSize)
     losses = FloatBuffer(count: plan.batchSize)
     divergences = FloatBuffer(count: plan.batchSize)
   }
@@ -150,13 +153,13 @@ struct Replica: Sendable {
   /// Reconstruction losses of some samples whose output is in place and, where wanted, the error of the last layer.
   func likelihood(_ piece: Range<Int>, group: Int, wantsError: Bool) {
     let end = plan.layers.count
-    let count = plan.model.input.count
+    let count = plan.boundaries[end].shape.count
     let output = values(end, first: piece.lowerBound, group: group)
     let error = wantsError ? plan.boundaries[end].error.map { address($0, piece.lowerBound, group) } : nil
     let target = distortion?.target(piece.lowerBound - group) ?? values(0, first: piece.lowerBound, group: group)
     plan.model.likelihood.evaluate(
       samples: piece.count, count: count, output: output, target: target,
-      loss: shared.losses.pointer + piece.lowerBound, error: error)
+      labels: shared.labels.pointer + piece.lowerBound, loss: shared.losses.pointer + piece.lowerBound, error: error)
     if let error {
       plan.boundaries[end].activation.backward(
         count: piece.count * count, y: output, dy: error, dx: error, threads: threads)

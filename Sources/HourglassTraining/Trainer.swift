@@ -56,6 +56,7 @@ public final class Trainer {
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
     try PlannedMemory(training: plan, parallel: parallel, corruption: recipe.corruption).check(plan)
     let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed)
+    try data.checkLabels(for: plan)
     training = TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
       augmentation: recipe.augmentation, corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data
@@ -63,6 +64,7 @@ public final class Trainer {
     (self.recipe, self.data, self.run) = (recipe, data, run)
     order = recipe.order(count: data.count)
     let validation = try validation ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed)
+    try validation?.checkLabels(for: plan)
     self.validation = validation
     inference =
       validation == nil
@@ -178,7 +180,7 @@ public final class Trainer {
       do {
         let result = try Evaluator(inference, beta: recipe.beta, seed: recipe.seed).evaluate(validation)
         (row.validationLoss, row.validationMSE) = (result.loss, result.mse)
-        row.activeUnits = result.activeUnits
+        (row.validationErrorRate, row.activeUnits) = (result.errorRate, result.activeUnits)
       } catch let error as DataError { throw TrainingError.unreadable(step: progress.step, error) }
     }
     let judged = recipe.monitored == .training ? row.loss : row.validationLoss ?? row.loss

@@ -235,6 +235,9 @@ public final class TrainingStep {
     current.pointer[0].count = minibatch.count
     current.pointer[0].samplesBefore = before
     for (i, item) in minibatch.enumerated() { indices.pointer[i] = item }
+    if plan.model.likelihood.target == .label {
+      for (i, item) in minibatch.enumerated() { shared.labels.pointer[i] = data.label(Int(item)) }
+    }
     counters[0].reset()
     let start = DispatchTime.now().uptimeNanoseconds
     team.run(phase: Phase.shards)
@@ -328,6 +331,6 @@ public final class TrainingStep {
         return "\(place) puts out \(values[index]) for item \(indices[bad]) of \(data.source)"
       }
     }
-    return "the \(plan.model.likelihood.rawValue) likelihood overflows for item \(indices[bad]) of \(data.source)"
+    return "the \(plan.model.likelihood.name) likelihood overflows for item \(indices[bad]) of \(data.source)"
   }
 }

@@ -21,6 +21,7 @@ struct Decode: ParsableCommand {
 
   func run() throws {
     let loaded = try trained.load()
+    try loaded.requireImages("decode")
     let file = try output.file(or: loaded.run.picture("decode.png"))
     let size = loaded.inference.codeCount
     let array = try NPYFile.read(input)

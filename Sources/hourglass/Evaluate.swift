@@ -5,10 +5,11 @@ import HourglassTraining
 
 struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Measures how well a trained model reconstructs a data set.",
+    abstract: "Measures how well a trained model reconstructs a data set, or tells its labels.",
     discussion: """
       Losses are means over images: in nats, or in squared error summed over pixels; of a variational model with one \
-      sample of the code for each image.
+      sample of the code for each image. Of a model that puts out classes also the error rate and the confusion \
+      matrix, with a row for each label and a column for each likeliest class.
 
       Example:
         hourglass evaluate --run runs/first --json
@@ -36,13 +37,16 @@ struct Evaluate: ParsableCommand {
     let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)
     let label = images.labels == nil ? "" : "label,"
     let divergence = loaded.model.penalty == nil ? "kl" : "penalty"
-    var rows = ["index,\(label)reconstruction,\(divergence),mse,ssim"]
+    let isImage = loaded.model.likelihood.target == .image
+    var rows = ["index,\(label)" + (isImage ? "reconstruction,\(divergence),mse,ssim" : "loss,\(divergence),prediction")]
     let result = try evaluator.evaluate(images) { sample in
       guard perSample != nil else { return }
       let label = images.labels.map { "\($0[sample.index])," } ?? ""
       let its = sample.measurement
-      let values = [its.reconstruction, its.divergence, its.squaredError, its.similarity]
-      rows.append("\(sample.index),\(label)" + values.map { "\($0)" }.joined(separator: ","))
+      let values = [
+        its.reconstruction, its.divergence, its.image?.squaredError, its.image?.similarity, its.prediction,
+      ]
+      rows.append("\(sample.index),\(label)" + values.compactMap { $0.map { "\($0)" } }.joined(separator: ","))
     }
     if let perSample { try writing { try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: perSample) } }
     guard result.loss.isFinite else {
@@ -53,7 +57,7 @@ struct Evaluate: ParsableCommand {
   }
 
   private func write(_ result: Evaluation, _ loaded: LoadedRun, _ data: Dataset) {
-    let unit = loaded.model.likelihood == .bernoulli ? "nats per image" : "squared error per image"
+    let unit = loaded.model.likelihood.unit
     func row(_ name: String, _ value: Double?, _ unit: String) -> [[String]] {
       value.map { [[name, decimal($0), unit]] } ?? []
     }
@@ -73,10 +77,17 @@ struct Evaluate: ParsableCommand {
       rows += [["dead units", "\(sparsity.deadUnits)", "of \(frequencies.count)"]]
     }
     rows += result.activeUnits.map { [["active units", "\($0)", "of \(loaded.inference.codeCount)"]] } ?? []
-    rows += [["mean squared error", decimal(result.mse, 6), "per pixel"]]
+    rows += result.mse.map { [["mean squared error", decimal($0, 6), "per pixel"]] } ?? []
     rows += row("PSNR", result.psnr, "dB")
     rows += row("SSIM", result.ssim, "")
+    rows += row("error rate", result.errorRate.map { 100 * $0 }, "%")
     rows += [["weights", result.weightsHash, ""]]
     StandardOutput.write(table: rows, rightAligned: [1])
+    guard let confusion = result.confusion else { return }
+    let names = result.confusionNames(data.classes)
+    StandardOutput.write("\nlabel (rows) and likeliest class (columns)")
+    StandardOutput.write(
+      table: [[""] + names] + zip(names, confusion).map { [$0] + $1.map(grouped) },
+      rightAligned: Set(1...confusion.count))
   }
 }

@@ -41,7 +41,7 @@ struct Inspect: ParsableCommand {
   static func write(_ plan: ExecutionPlan) {
     let model = plan.model
     let kind = model.isVariational ? "variational autoencoder" : "autoencoder"
-    StandardOutput.write("\(model.name): \(kind) for \(model.input), \(model.likelihood.rawValue) likelihood\n")
+    StandardOutput.write("\(model.name): \(kind) for \(model.input), \(model.likelihood.name) likelihood\n")
     let summary = ModelSummary(plan)
     let header = ["layer", "kind", "output", "activation", "parameters", "flops"]
     let rows = summary.rows.map { row in

@@ -16,7 +16,7 @@ struct Models: ParsableCommand {
       let penalty = model.penalty.map { type(of: $0).kind }
       return [
         model.name, "\(model.input)", model.isVariational ? "variational" : penalty ?? "plain",
-        "code \(plan.boundaries[plan.codeBoundary].shape)", model.likelihood.rawValue,
+        "code \(plan.boundaries[plan.codeBoundary].shape)", model.likelihood.name,
         "\(grouped(ModelSummary(plan).parameters)) parameters",
       ]
     }

@@ -42,6 +42,14 @@ struct LoadedRun {
   var step: Int { progress.step }
   var model: Autoencoder { recipe.model }
 
+  /// Refuses a model that puts out labels where images are wanted.
+  func requireImages(_ command: String) throws {
+    guard model.likelihood.target == .label else { return }
+    throw ValidationError(
+      "\(command): wanted a model that puts out images, found \(model.name), which puts out labels "
+        + "(\(model.likelihood.name) likelihood); use evaluate or encode")
+  }
+
   /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.
   func images(at path: String?, _ split: Split, _ flags: DataFlags) throws -> Dataset {
     try flags.requireFiles(path ?? recipe.data.path)

@@ -17,6 +17,7 @@ struct Reconstruct: ParsableCommand {
 
   func run() throws {
     let loaded = try trained.load()
+    try loaded.requireImages("reconstruct")
     let file = try output.file(or: loaded.run.picture("reconstruct.png"))
     let data = try images.open(loaded)
     let originals = try data.images(0..<file.limit(data.count, inPicture: 4 * Pictures.imagesPerBand))

@@ -19,10 +19,11 @@ struct Sample: ParsableCommand {
 
   func run() throws {
     let loaded = try trained.load()
+    try loaded.requireImages("sample")
     guard loaded.model.hasPrior else {
       throw ValidationError(
-        "sample: wanted a model with a prior, a Gaussian latent or an MMDPenalty, found \(loaded.model.name), a plain autoencoder, which has no prior to "
-          + "draw from; use decode with codes of your own")
+        "sample: wanted a variational model or one with an MMDPenalty, found \(loaded.model.name), a plain autoencoder, "
+          + "which has no prior to draw from; use decode with codes of your own")
     }
     let file = try output.file(or: loaded.run.picture("sample.png"))
     let count = file.count ?? 8 * Pictures.columns

@@ -96,7 +96,7 @@ static bool small_enough(const hg_geometry2d *g) {
   const double large = (double)g->large_height * (double)g->large_width * (double)g->large_channels;
   const double small = (double)g->small_height * (double)g->small_width * (double)g->small_channels;
   const double taps = (double)g->filter_height * (double)g->filter_width;
-  const double N = (double)g->samples;
+  const double N = g->samples > 1 ? (double)g->samples : 1; /* scratch may be large without samples, too */
   return N * (large + small) < 1e5 && taps * (double)g->large_channels * (double)g->small_channels < 1e5 &&
          N * small * taps * (double)g->large_channels < 2e5;
 }
@@ -284,6 +284,19 @@ static void pointwise(bytes *b) {
   hg_reference_squared_error(N, count, x, t, loss2, wanted);
   agree("squared error", N, loss, loss2, 0);
   agree("squared error gradient", all, got, wanted, 0);
+  int32_t *labels = (int32_t *)whole(b, N);
+  bool fits = true;
+  for (ptrdiff_t n = 0; n < N; n++) {
+    labels[n] = (int32_t)next(b) % (int32_t)(count + 2) - (next(b) % 64 == 0);
+    fits = fits && labels[n] >= 0 && labels[n] < count;
+  }
+  if ((hg_softmax_cross_entropy(N, count, x, labels, loss, got) == NULL) != fits) fail("softmax", "wrong about labels");
+  if (fits) {
+    hg_reference_softmax_cross_entropy(N, count, x, labels, loss2, wanted);
+    agree("softmax", N, loss, loss2, 0x1p-24 * (200 + (double)count / 16));
+    agree("softmax gradient", all, got, wanted, 0x1p-24 * (200 + (double)count / 16));
+  }
+  free(labels);
   accepted("latent", hg_gaussian_latent_forward(N, count, x, t, got, loss));
   hg_reference_gaussian_latent_forward(N, count, x, t, wanted, loss2);
   agree("latent", all, got, wanted, 256 * 0x1p-24);

@@ -19,6 +19,19 @@ import Testing
     #expect(try json(JSONDecoder().decode(Autoencoder.self, from: Data(first.utf8))) == first)
   }
 
+  @Test(arguments: [Likelihood.bernoulli, .squaredError, .categorical, .labelSquaredError])
+  func aLikelihoodSurvivesTheRoundTrip(_ likelihood: Likelihood) throws {
+    let written = try JSONEncoder().encode(likelihood)
+    #expect(try JSONDecoder().decode(Likelihood.self, from: written) == likelihood)
+    #expect(String(decoding: written, as: UTF8.self) == "\"\(likelihood.name)\"")
+  }
+
+  @Test func anUnknownLikelihoodIsRefused() {
+    #expect {
+      try JSONDecoder().decode(Likelihood.self, from: Data(#""poisson""#.utf8))
+    } throws: { "\($0)".contains("wanted one of bernoulli, squaredError, ") && "\($0)".contains("found poisson") }
+  }
+
   @Test func everyLayerOfTheCatalogHasARow() {
     let tested = Set(LayerCases.all.map { type(of: $0.layer).kind })
     #expect(tested == Set(LayerCatalog.layers.map { $0.kind }))

@@ -87,6 +87,18 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     RefusedModel("decoder: wanted an output of the input's shape 8 x 8 x 2, found 128") { $0.decoder = [Dense(128)] },
     RefusedModel("decoder: wanted an output of the input's shape 8 x 8 x 2, found 3") { $0.decoder = [] },
     RefusedModel(
+      "decoder: wanted a vector with a logit for each of 2 or more classes, as Dense(10) makes, found 8 x 8 x 2"
+    ) { $0.likelihood = .categorical },
+    RefusedModel(
+      "decoder: wanted a vector with a logit for each of 2 or more classes, as Dense(10) makes, found 1"
+    ) { ($0.likelihood, $0.decoder) = (.categorical, [Dense(1)]) },
+    RefusedModel(
+      "decoder.0: the categorical likelihood wants logits, so a last layer with linear activation, found relu"
+    ) { ($0.likelihood, $0.decoder) = (.categorical, [Dense(4, activation: .relu)]) },
+    RefusedModel("decoder: wanted one number, as Dense(1) makes, found 3") {
+      ($0.likelihood, $0.decoder) = (.labelSquaredError, [])
+    },
+    RefusedModel(
       "decoder.1: the bernoulli likelihood wants logits, so a last layer with linear activation, found sigmoid"
     ) { $0.likelihood = .bernoulli },
     RefusedModel(

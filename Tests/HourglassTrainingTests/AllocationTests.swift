@@ -24,6 +24,12 @@ struct AllocationTests {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.denoising) }
   }
 
+  @Test func aHundredStepsOfAClassifierAllocateNothing() async {
+    await #expect(processExitsWith: .success) {
+      try heapStaysTheSame(ObjectiveTests.model(.categorical), on: ObjectiveTests.data([20]))
+    }
+  }
+
   @Test func clippingAllocatesNothing() async {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.variational, clipNorm: 0.01) }
   }

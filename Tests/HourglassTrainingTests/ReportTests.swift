@@ -94,7 +94,9 @@ import Testing
     let inference = try EvaluatorTests.inference(model, EvaluatorTests.one)
     let found = try Findings(ReportImages(data), inference, beta: 1, seed: 4)
     var wanted: [Double] = []
-    _ = try Evaluator(inference, beta: 1, seed: 4).evaluate(data) { wanted.append(Double($0.measurement.squaredError)) }
+    _ = try Evaluator(inference, beta: 1, seed: 4).evaluate(data) {
+      wanted.append(Double($0.measurement.image?.squaredError ?? .nan))
+    }
     #expect(found.errors == wanted)
     let sorted = wanted.sorted()
     #expect(found.bands.map(\.title) == ["best", "typical", "worst"])

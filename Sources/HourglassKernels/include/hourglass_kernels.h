@@ -301,6 +301,12 @@ const char *hg_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float 
 const char *hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                              float *dy);
 
+/* Categorical likelihood of a label from logits l, in nats (softmax cross-entropy):
+ *   loss[n] = log(sum over j of exp(l[n,j])) - l[n,label];   dlogits[n,j] = exp(l[n,j]) / sum, less 1 for the label
+ * logits, dlogits: N K; labels: N, each of 0 to K - 1; loss: N or NULL; dlogits may be NULL or equal to logits. */
+const char *hg_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const float *logits, const int32_t *labels,
+                                     float *loss, float *dlogits);
+
 /* The range to which a log-variance is clamped before use; outside it its gradient is zero. */
 #define HG_LOG_VARIANCE_MIN (-30.0f)
 #define HG_LOG_VARIANCE_MAX (20.0f)

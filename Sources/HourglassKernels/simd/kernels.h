@@ -11,6 +11,7 @@
 #include "conv2d.h"
 #include "dense.h"
 #include "flat.h"
+#include "loss.h"
 #include "pointwise.h"
 #include "pool2d.h"
 #include "random.h"
@@ -35,6 +36,7 @@ const hg_kernels HG_TABLE = {
     .activation_backward = activation_backward,
     .bernoulli_logits = bernoulli_logits,
     .squared_error = squared_error,
+    .softmax_cross_entropy = softmax_cross_entropy,
     .gaussian_latent_forward = gaussian_latent_forward,
     .gaussian_latent_backward = gaussian_latent_backward,
     .random_bits = random_bits,

@@ -1,14 +1,8 @@
-/* Activations, likelihoods and the Gaussian latent.
+/* Activations and the Gaussian latent.
  *
  * Each loop body takes n <= 16 elements; n is 16 but for the tail, which runs the same operations on the lanes it has.
  * So the value of an element does not depend on its place, nor on how a range is divided. */
 #include "transcendental.h"
-
-/* x in the first n lanes, zero in the others. */
-INLINE v16 v16_keep(v16 x, ptrdiff_t n) {
-  const v16i lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  return v16_select(lanes < (int32_t)n, x, v16_splat(0));
-}
 
 /* 1 / (1 + exp(-x)): 0 where exp(-x) overflows, 1 where it vanishes. */
 INLINE v16 v16_sigmoid(v16 x) { return 1.0f / (1.0f + v16_exp(-x)); }
@@ -117,51 +111,6 @@ static void activation_backward(hg_activation activation, ptrdiff_t count, const
       return gate_all(HG_ACTIVATION_LEAKY_RELU, count, y, dy, dx);
     default:
       return gate_all(HG_ACTIVATION_LINEAR, count, y, dy, dx);
-  }
-}
-
-/* One exponential, t = exp(-|l|), serves the loss, max(l, 0) - l target + ln(1 + t), and the gradient, whose sigmoid is
- * 1 / (1 + t) for l >= 0 and t / (1 + t) below. */
-INLINE v16 bernoulli_part(const float *logits, const float *targets, float *dlogits, v16 sum, ptrdiff_t n) {
-  const v16 l = v16_load_part(logits, n), target = v16_load_part(targets, n);
-  const v16 t = v16_exp(-v16_abs(l));
-  if (dlogits) {
-    const v16 sigmoid = v16_select(l < v16_splat(0), t, v16_splat(1)) / (1.0f + t);
-    v16_store_part(dlogits, sigmoid - target, n);
-  }
-  return sum + v16_keep((v16_relu(l) - l * target) + v16_log1p_unit(t), n);
-}
-
-static void bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
-                             float *dlogits) {
-  for (ptrdiff_t sample = 0; sample < samples; sample++) {
-    const float *l = logits + sample * count, *t = targets + sample * count;
-    float *dl = dlogits ? dlogits + sample * count : NULL;
-    v16 sum = v16_splat(0);
-    ptrdiff_t i = 0;
-    for (; i + 16 <= count; i += 16) sum = bernoulli_part(l + i, t + i, dl ? dl + i : NULL, sum, 16);
-    if (i < count) sum = bernoulli_part(l + i, t + i, dl ? dl + i : NULL, sum, count - i);
-    if (loss) loss[sample] = v16_sum(sum);
-  }
-}
-
-/* Lanes beyond n hold zeros and so add nothing. */
-INLINE v16 squared_error_part(const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n) {
-  const v16 difference = v16_load_part(y, n) - v16_load_part(targets, n);
-  if (dy) v16_store_part(dy, 2.0f * difference, n);
-  return difference * difference + sum;
-}
-
-static void squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
-                          float *dy) {
-  for (ptrdiff_t sample = 0; sample < samples; sample++) {
-    const float *a = y + sample * count, *t = targets + sample * count;
-    float *da = dy ? dy + sample * count : NULL;
-    v16 sum = v16_splat(0);
-    ptrdiff_t i = 0;
-    for (; i + 16 <= count; i += 16) sum = squared_error_part(a + i, t + i, da ? da + i : NULL, sum, 16);
-    if (i < count) sum = squared_error_part(a + i, t + i, da ? da + i : NULL, sum, count - i);
-    if (loss) loss[sample] = v16_sum(sum);
   }
 }
 

@@ -1,7 +1,8 @@
 /// Codes distributed as the standard normal prior, by the maximum mean discrepancy of a shard's m codes h from as many
 /// draws z of the prior: the Wasserstein autoencoder with that penalty.
 ///
-///     weight ( sum over n != l of (k(h[n], h[l]) + k(z[n], z[l])) / (m (m - 1)) - 2 sum over n, l of k(h[n], z[l]) / m^2 )
+///     weight ( sum over n != l of (k(h[n], h[l]) + k(z[n], z[l])) / (m (m - 1))
+///              - 2 sum over n, l of k(h[n], z[l]) / m^2 )
 ///     k(x, y) = sum over s in 1/10, 1/5, 1/2, 1, 2, 5, 10 of C s / (C s + |x - y|^2),   C = 2 Z
 ///
 /// The estimate is unbiased for any m above 1, so it may be below 0; the mean over shards is a block estimate. A shard

@@ -2,7 +2,7 @@ import Foundation
 
 /// Sparse codes: weight times the sum of absolute values, sum over j of |h[n,j]|.
 ///
-/// Source: Ng, "Sparse autoencoder", CS294A lecture notes, 2011; Goodfellow et al., "Deep learning", 2016, section 14.2.
+/// Sources: Ng, "Sparse autoencoder", CS294A lecture notes, 2011; Goodfellow et al., "Deep learning", 2016, chapter 14.
 public struct L1Penalty: Penalty, Hashable {
   public var weight: Float
 

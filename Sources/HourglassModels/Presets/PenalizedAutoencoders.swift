@@ -23,7 +23,7 @@ public let contractiveAE = Autoencoder(
   TiedDense(to: "latent")  // 28 x 28 x 1 (logits)
 }
 
-/// Wasserstein autoencoder for 28x28 grey images: a plain code, whose distribution over the images is drawn to the prior.
+/// Wasserstein autoencoder for 28x28 grey images: a plain code, whose distribution is drawn to the prior.
 /// Source: Tolstikhin et al., "Wasserstein auto-encoders", ICLR 2018, WAE-MMD: a code of 8 numbers, weight 10.
 public let convWAE28 = Autoencoder(
   "conv-wae-28", input: ImageShape(28, 28, 1), likelihood: .squaredError, penalty: MMDPenalty(weight: 10)

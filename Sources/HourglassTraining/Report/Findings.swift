@@ -6,7 +6,7 @@ struct Findings {
   let name: String
   let source: String
   let evaluation: Evaluation
-  /// Mean squared error per pixel of each image, as the evaluator measures it.
+  /// Mean squared error per pixel of each image, as the evaluator measures it; none of a model that puts out labels.
   let errors: [Double]
   /// Originals above reconstructions, where images of this shape can be shown.
   private(set) var bands: [Band] = []
@@ -36,7 +36,7 @@ struct Findings {
     (name, source) = (images.name, data.source)
     var errors: [Double] = []
     evaluation = try Evaluator(inference, beta: beta, seed: seed).evaluate(data) { sample in
-      errors.append(Double(sample.measurement.squaredError))
+      if let image = sample.measurement.image { errors.append(Double(image.squaredError)) }
     }
     self.errors = errors
     let some = data.spread(min(2048, max(64, Self.mostCodeFloats / inference.codeCount)))
@@ -45,7 +45,7 @@ struct Findings {
       inference.encode(try some.images(0..<some.count)), length: inference.codeCount)
     (labels, classes) = (some.labels, some.classes)
 
-    guard Pictures.refusal(of: data.shape) == nil else { return }
+    guard Pictures.refusal(of: inference.plan.model) == nil else { return }
     let pictures = Pictures(inference, seed: seed, isBare: true)
     bands = try Self.ranks(errors).map { title, chosen in
       let originals = try chosen.flatMap { try data.image($0) }

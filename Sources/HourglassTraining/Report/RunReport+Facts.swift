@@ -93,7 +93,7 @@ extension RunReport {
   private func facts(of recipe: Recipe) -> [[String]] {
     guard case .object(var fields)? = try? JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(recipe))
     else { return [] }
-    fields["model"] = .text("\(recipe.model.name), \(recipe.model.likelihood.rawValue) likelihood")
+    fields["model"] = .text("\(recipe.model.name), \(recipe.model.likelihood.name) likelihood")
     if recipe.data.path == nil { fields["data"] = .text("built-in images, \(recipe.data.split.rawValue)") }
     return JSONValue.object(fields).rows()
   }

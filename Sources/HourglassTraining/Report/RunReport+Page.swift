@@ -14,8 +14,11 @@ extension RunReport {
         + "\(plan.boundaries[plan.codeBoundary].shape), \(grouped(ModelSummary(plan).parameters)) parameters",
       summary: summary.joined(separator: " "),
       sections: [
-        HTML.section("Learning", learning), HTML.section("Reconstructions", reconstructions),
-        HTML.section(model.isVariational ? "Samples and latent traversals" : "Between codes", generation),
+        HTML.section("Learning", learning),
+        model.likelihood.target == .label
+          ? HTML.section("Labels", labels)
+          : HTML.section("Reconstructions", reconstructions)
+            + HTML.section(model.isVariational ? "Samples and latent traversals" : "Between codes", generation),
         HTML.section("Codes", codes), HTML.section("Recipe", recipeParts), HTML.section("Machine", machine),
         HTML.section("Memory", memory),
       ])
@@ -36,9 +39,16 @@ extension RunReport {
     }
     guard let findings else { return sentences + [missing] }
     let found = findings.evaluation
-    sentences.append(
-      "On \(grouped(found.samples)) \(findings.name) the mean squared error per pixel is \(significant(found.mse)) "
-        + "(PSNR \(String(format: "%.1f", found.psnr)) dB), the structural similarity \(significant(found.ssim)).")
+    let what = "On \(grouped(found.samples)) \(findings.name)"
+    if let mse = found.mse, let psnr = found.psnr, let ssim = found.ssim {
+      sentences.append(
+        "\(what) the mean squared error per pixel is \(significant(mse)) (PSNR \(String(format: "%.1f", psnr)) dB), "
+          + "the structural similarity \(significant(ssim)).")
+    } else if let errorRate = found.errorRate {
+      sentences.append("\(what) the likeliest class is wrong for \(String(format: "%.2f", 100 * errorRate)) %.")
+    } else {
+      sentences.append("\(what) the loss is \(significant(found.loss)) \(unit).")
+    }
     if let active = found.activeUnits {
       sentences.append("\(active) of \(findings.units.variances.count) latent units are active.")
     }
@@ -75,6 +85,7 @@ extension RunReport {
     let columns: [(title: String, value: (EpochMetrics) -> Double?)] = [
       ("loss", { $0.loss }), ("reconstruction", { $0.reconstruction }), ("KL", { $0.kl }), ("penalty", { $0.penalty }),
       ("validation loss", { $0.validationLoss }), ("validation MSE", { $0.validationMSE }),
+      ("validation error rate", { $0.validationErrorRate }),
     ]
     let known = columns.filter { column in
       column.title == "KL" ? recipe.model.isVariational : epochs.contains { column.value($0) != nil }
@@ -85,6 +96,20 @@ extension RunReport {
     }
     let titles = ["", "epoch", "steps"] + known.map(\.title) + ["samples/s"]
     return [HTML.figures(figures), HTML.table(titles, rows)]
+  }
+
+  private var labels: [String] {
+    guard let findings else { return [HTML.paragraph(missing)] }
+    let introduction = "The model puts out labels, not images, so there are no reconstructions."
+    guard let confusion = findings.evaluation.confusion else { return [HTML.paragraph(introduction)] }
+    let names = findings.evaluation.confusionNames(findings.classes)
+    let rows = confusion.enumerated().map { label, row in [names[label]] + row.map(grouped) }
+    return [
+      HTML.paragraph(
+        "\(introduction) Of \(grouped(findings.evaluation.samples)) \(findings.name) (\(findings.source)): a row for "
+          + "each label, a column for the likeliest class."),
+      HTML.table(["label"] + names, rows),
+    ]
   }
 
   private var reconstructions: [String] {
@@ -98,7 +123,7 @@ extension RunReport {
     }
     figures.append(histogram(findings))
     return [
-      Pictures.refusal(of: recipe.model.input).map { HTML.paragraph("No pictures: \($0).") } ?? "",
+      Pictures.refusal(of: recipe.model).map { HTML.paragraph("No pictures: \($0).") } ?? "",
       HTML.paragraph(
         "Of \(grouped(findings.errors.count)) \(findings.name) (\(findings.source)), by the mean squared error per "
           + "pixel that hourglass evaluate measures."), HTML.figures(figures),
@@ -125,7 +150,7 @@ extension RunReport {
   }
 
   private var generation: [String] {
-    if let refusal = Pictures.refusal(of: recipe.model.input) { return [HTML.paragraph("No pictures: \(refusal).")] }
+    if let refusal = Pictures.refusal(of: recipe.model) { return [HTML.paragraph("No pictures: \(refusal).")] }
     var figures: [String] = []
     if let samples {
       figures.append(

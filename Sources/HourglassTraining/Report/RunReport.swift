@@ -40,7 +40,7 @@ public struct RunReport {
   @discardableResult
   public mutating func look(at images: Result<ReportImages, DataError>, with inference: Inference) -> DataError? {
     let model = recipe.model
-    if model.hasPrior, Pictures.refusal(of: model.input) == nil {
+    if model.hasPrior, Pictures.refusal(of: model) == nil {
       let pictures = Pictures(inference, seed: recipe.seed, isBare: true)
       samples = pictures.samples(count: 10 * pictures.rows(6), columns: 10)
     }
@@ -54,7 +54,7 @@ public struct RunReport {
   }
 
   /// What the loss is counted in.
-  var unit: String { recipe.model.likelihood == .bernoulli ? "nats per image" : "squared error per image" }
+  var unit: String { recipe.model.likelihood.unit }
 
   /// The division of the last session, or that of this machine.
   var parallel: ParallelPlan {

@@ -1,0 +1,84 @@
+/* Likelihoods: the loss of each sample and the error of the output it was computed from. Loop bodies as in pointwise.h:
+ * n <= 16 elements, element j of a sample in partial sum j mod 16. */
+#include "transcendental.h"
+
+/* x in the first n lanes, zero in the others. */
+INLINE v16 v16_keep(v16 x, ptrdiff_t n) {
+  const v16i lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return v16_select(lanes < (int32_t)n, x, v16_splat(0));
+}
+
+/* One exponential, t = exp(-|l|), serves the loss, max(l, 0) - l target + ln(1 + t), and the gradient, whose sigmoid is
+ * 1 / (1 + t) for l >= 0 and t / (1 + t) below. */
+INLINE v16 bernoulli_part(const float *logits, const float *targets, float *dlogits, v16 sum, ptrdiff_t n) {
+  const v16 l = v16_load_part(logits, n), target = v16_load_part(targets, n);
+  const v16 t = v16_exp(-v16_abs(l));
+  if (dlogits) {
+    const v16 sigmoid = v16_select(l < v16_splat(0), t, v16_splat(1)) / (1.0f + t);
+    v16_store_part(dlogits, sigmoid - target, n);
+  }
+  return sum + v16_keep((v16_relu(l) - l * target) + v16_log1p_unit(t), n);
+}
+
+static void bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
+                             float *dlogits) {
+  for (ptrdiff_t sample = 0; sample < samples; sample++) {
+    const float *l = logits + sample * count, *t = targets + sample * count;
+    float *dl = dlogits ? dlogits + sample * count : NULL;
+    v16 sum = v16_splat(0);
+    ptrdiff_t i = 0;
+    for (; i + 16 <= count; i += 16) sum = bernoulli_part(l + i, t + i, dl ? dl + i : NULL, sum, 16);
+    if (i < count) sum = bernoulli_part(l + i, t + i, dl ? dl + i : NULL, sum, count - i);
+    if (loss) loss[sample] = v16_sum(sum);
+  }
+}
+
+/* Lanes beyond n hold zeros and so add nothing. */
+INLINE v16 squared_error_part(const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n) {
+  const v16 difference = v16_load_part(y, n) - v16_load_part(targets, n);
+  if (dy) v16_store_part(dy, 2.0f * difference, n);
+  return difference * difference + sum;
+}
+
+static void squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                          float *dy) {
+  for (ptrdiff_t sample = 0; sample < samples; sample++) {
+    const float *a = y + sample * count, *t = targets + sample * count;
+    float *da = dy ? dy + sample * count : NULL;
+    v16 sum = v16_splat(0);
+    ptrdiff_t i = 0;
+    for (; i + 16 <= count; i += 16) sum = squared_error_part(a + i, t + i, da ? da + i : NULL, sum, 16);
+    if (i < count) sum = squared_error_part(a + i, t + i, da ? da + i : NULL, sum, count - i);
+    if (loss) loss[sample] = v16_sum(sum);
+  }
+}
+
+/* e^(l - greatest) in the first n lanes of a sum; where the errors are wanted it is left in their place. */
+INLINE v16 softmax_part(const float *logits, float greatest, float *dlogits, v16 sum, ptrdiff_t n) {
+  const v16 e = v16_exp(v16_load_part(logits, n) - greatest);
+  if (dlogits) v16_store_part(dlogits, e, n);
+  return sum + v16_keep(e, n);
+}
+
+/* The greatest logit is subtracted first, so that no exponential overflows and the sum is 1 at least. */
+static void softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const float *logits, const int32_t *labels,
+                                  float *loss, float *dlogits) {
+  for (ptrdiff_t sample = 0; sample < samples; sample++) {
+    const float *l = logits + sample * classes;
+    float *dl = dlogits ? dlogits + sample * classes : NULL;
+    float greatest = l[0];
+    for (ptrdiff_t j = 1; j < classes; j++) greatest = l[j] > greatest ? l[j] : greatest;
+    const float below = l[labels[sample]] - greatest;
+    v16 sums = v16_splat(0);
+    ptrdiff_t j = 0;
+    for (; j + 16 <= classes; j += 16) sums = softmax_part(l + j, greatest, dl ? dl + j : NULL, sums, 16);
+    if (j < classes) sums = softmax_part(l + j, greatest, dl ? dl + j : NULL, sums, classes - j);
+    const float sum = v16_sum(sums);
+    /* The logarithm is for numbers. */
+    if (loss) loss[sample] = sum == sum ? v16_log(v16_splat(sum))[0] - below : sum;
+    if (!dl) continue;
+    for (j = 0; j + 16 <= classes; j += 16) v16_store(dl + j, v16_load(dl + j) / sum);
+    if (j < classes) v16_store_part(dl + j, v16_load_part(dl + j, classes - j) / sum, classes - j);
+    dl[labels[sample]] -= 1.0f;
+  }
+}

@@ -1,0 +1,63 @@
+import Foundation
+import Testing
+
+/// Models that put out labels: training, evaluating, and what is refused.
+@Suite struct LabelTests {
+  private static let classifier = """
+    {"name": "classifier", "input": [8, 8, 1], "likelihood": "categorical",
+     "encoder": [{"layer": "Conv2D", "filters": 4, "kernel": 4, "stride": 2, "activation": "relu"}],
+     "latent": {"layer": "Dense", "units": 8, "activation": "relu"}, "decoder": [{"layer": "Dense", "units": 10}]}
+    """
+
+  @Test func aClassifierIsTrainedAndEvaluated() throws {
+    try Program.inTemporaryFolder { program in
+      try program.write(Self.classifier, to: "classifier.json")
+      let train = "train --model classifier.json --limit 256 --epochs 3 --batch-size 16 --learning-rate 0.01 --run run"
+      let trained = try program.run(train + " --json")
+      #expect(trained.status == Status.done.rawValue, "\(trained.errors)")
+      let losses = trained.objects.compactMap { $0["loss"] as? Double }
+      #expect(losses.count == 3 && losses[2] < losses[0])
+
+      let result = try program.run("evaluate --run run --split train --limit 256 --json --per-sample rows.csv")
+      let evaluation = try #require(result.objects.last)
+      #expect(Set(evaluation.keys) == ["samples", "loss", "errorRate", "confusion", "weightsHash"])
+      let confusion = try #require(evaluation["confusion"] as? [[Int]])
+      #expect(confusion.count == 10 && confusion.joined().reduce(0, +) == 256)
+      let wrong = 256 - confusion.indices.reduce(0) { $0 + confusion[$1][$1] }
+      #expect(abs((evaluation["errorRate"] as? Double ?? 9) - Double(wrong) / 256) < 1e-12)
+      let rows = String(decoding: try #require(program.contents("rows.csv")), as: UTF8.self).split(separator: "\n")
+      #expect(rows.first == "index,label,loss,kl,prediction" && rows.count == 257)
+      let different = rows.dropFirst().count { row in
+        let cells = row.split(separator: ",").compactMap { Double($0) }
+        return cells[1] != cells[4]
+      }
+      #expect(different == wrong)
+      let table = try program.run("evaluate --run run --split train --limit 256").output
+      #expect(table.contains("error rate") && table.contains("label (rows) and likeliest class (columns)"))
+
+      let page = String(decoding: try #require(program.contents("run/report.html")), as: UTF8.self)
+      #expect(page.contains("<h2>Labels</h2>") && !page.contains("<h2>Reconstructions</h2>"))
+      #expect(program.contents("run/pictures/reconstructions.png") == nil)
+      #expect(
+        try program.run("encode --run run --split train --limit 9 --output codes.npy").status == Status.done.rawValue)
+      #expect(try program.run("report --run run --json").status == Status.done.rawValue)
+      for command in ["reconstruct", "decode --input codes.npy", "sample"] {
+        let refused = try program.run("\(command) --run run")
+        #expect(refused.status == Status.wrongUsage.rawValue)
+        #expect(refused.errors.contains("wanted a model that puts out images, found classifier"))
+      }
+    }
+  }
+
+  @Test func imagesWithoutLabelsAreRefused() throws {
+    try Program.inTemporaryFolder { program in
+      try program.write(Self.classifier, to: "classifier.json")
+      for more in ["", " --dry-run"] {
+        let result = try program.run("train --model classifier.json --data images.npy --run run" + more)
+        #expect(result.status == Status.badData.rawValue)
+        #expect(result.errors.contains("images.npy: wanted a label for each image"), "\(result.errors)")
+        #expect(program.contents("run/recipe.json") == nil)
+      }
+    }
+  }
+}
