@@ -38,7 +38,8 @@ struct Evaluate: ParsableCommand {
     let label = images.labels == nil ? "" : "label,"
     let divergence = loaded.model.penalty == nil ? "kl" : "penalty"
     let isImage = loaded.model.likelihood.target == .image
-    var rows = ["index,\(label)" + (isImage ? "reconstruction,\(divergence),mse,ssim" : "loss,\(divergence),prediction")]
+    let columns = isImage ? "reconstruction,\(divergence),mse,ssim" : "loss,\(divergence),prediction"
+    var rows = ["index,\(label)\(columns)"]
     let result = try evaluator.evaluate(images) { sample in
       guard perSample != nil else { return }
       let label = images.labels.map { "\($0[sample.index])," } ?? ""

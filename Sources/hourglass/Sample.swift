@@ -22,8 +22,8 @@ struct Sample: ParsableCommand {
     try loaded.requireImages("sample")
     guard loaded.model.hasPrior else {
       throw ValidationError(
-        "sample: wanted a variational model or one with an MMDPenalty, found \(loaded.model.name), a plain autoencoder, "
-          + "which has no prior to draw from; use decode with codes of your own")
+        "sample: wanted a variational model or one with an MMDPenalty, found \(loaded.model.name), a plain "
+          + "autoencoder, which has no prior to draw from; use decode with codes of your own")
     }
     let file = try output.file(or: loaded.run.picture("sample.png"))
     let count = file.count ?? 8 * Pictures.columns

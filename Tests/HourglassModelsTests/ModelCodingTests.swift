@@ -117,7 +117,8 @@ import Testing
     (#"{"layer": "L1Penalty", "weight": 1, "target": 2}"#, #"penalty: L1Penalty has no field "target"; it has weight"#),
     (
       #"{"layer": "Dropout", "rate": 0.5}"#,
-      "penalty: wanted one of ActivityPenalty, ContractivePenalty, L1Penalty, MMDPenalty, ZeroMeanPenalty, found Dropout"
+      "penalty: wanted one of ActivityPenalty, ContractivePenalty, L1Penalty, MMDPenalty, ZeroMeanPenalty, "
+        + "found Dropout"
     ),
   ]) func aPenaltyIsAFieldOfTheModel(_ written: String, _ sentence: String?) throws {
     let text =

@@ -4,7 +4,7 @@ import HourglassTraining
 import TestSupport
 import Testing
 
-/// Tied weights and penalties against PyTorch's automatic differentiation, whose results lie in Golden/family.json
+/// Tied weights and penalties against PyTorch's automatic differentiation, whose results lie in Golden/torch_family.json
 /// beside the script that made them.
 @Suite struct FamilyTests {
   struct Golden: Decodable {
@@ -49,7 +49,7 @@ import Testing
   /// Sums of a few hundred products in float: a part in 10^5 of the largest gradient is far above their rounding.
   @Test(arguments: ["l1", "activity", "zero-mean", "mmd", "contractive", "tied-convolutions"])
   func lossAndGradientsArePyTorchs(_ name: String) throws {
-    let path = GoldenTests.folder.appending(path: "family.json")
+    let path = GoldenTests.folder.appending(path: "torch_family.json")
     let golden = try JSONDecoder().decode(Golden.self, from: Data(contentsOf: path))
     let wanted = try #require(golden.models[name])
     let model = try Self.model(name)
@@ -104,8 +104,8 @@ import Testing
     #expect(again == result)
   }
 
-  /// Codes from the prior have less discrepancy from it than the same codes moved away; the estimate is unbiased, so its
-  /// mean over many shards is near 0.
+  /// Codes from the prior have less discrepancy from it than the same codes moved away; the estimate is unbiased, so
+  /// its mean over many shards is near 0.
   @Test func theDiscrepancyOfThePriorIsZero() throws {
     let model = Autoencoder(
       "m", input: ImageShape(vector: 3), likelihood: .squaredError, penalty: MMDPenalty(weight: 1)

@@ -253,8 +253,8 @@ public enum LayerCases {
       name: name, layer: penalty, input: ImageShape(vector: 6), output: ImageShape(vector: 6), model: model)
   }
 
-  /// Decoders with the encoder's weights: dense, convolutional, and both ways in the one segment of a model without dense
-  /// layers, whose chunks go forward and back in turn.
+  /// Decoders with the encoder's weights: dense, convolutional, and both ways in the one segment of a model without
+  /// dense layers, whose chunks go forward and back in turn.
   private static let tied: [LayerCase] = [
     LayerCase(
       name: "tied dense", layer: TiedDense(to: "encoder.0", activation: .sigmoid), input: ImageShape(vector: 12),

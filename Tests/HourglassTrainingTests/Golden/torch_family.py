@@ -1,7 +1,7 @@
 """Loss, penalty and all gradients of tiny models with tied weights and penalties, by automatic differentiation in
 PyTorch float64. Nothing here knows a derivative: the Jacobian of the contractive penalty is PyTorch's as well.
 
-  python family.py            writes family.json beside this file
+  python torch_family.py            writes torch_family.json beside this file
 """
 import json
 import pathlib
@@ -120,5 +120,5 @@ def measure(shape, shapes, run):
 
 if __name__ == "__main__":
     report = dict(seed=SEED, samples=SAMPLES, beta=BETA, models={name: measure(*m) for name, m in MODELS.items()})
-    path = pathlib.Path(__file__).resolve().parent / "family.json"
+    path = pathlib.Path(__file__).resolve().parent / "torch_family.json"
     path.write_text(json.dumps(report).replace("]}}, ", "]}},\n") + "\n")
