@@ -4,8 +4,8 @@ import HourglassTraining
 import TestSupport
 import Testing
 
-/// Tied weights and penalties against PyTorch's automatic differentiation, whose results lie in Golden/torch_family.json
-/// beside the script that made them.
+/// Tied weights and penalties against PyTorch's automatic differentiation, whose results lie in
+/// Golden/torch_family.json beside the script that made them.
 @Suite struct FamilyTests {
   struct Golden: Decodable {
     struct Model: Decodable {

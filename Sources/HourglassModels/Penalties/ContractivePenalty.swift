@@ -6,8 +6,8 @@ import Foundation
 ///     weight sum over i, j of (dh[n,j] / dx[n,i])^2 = weight sum over j of a'(s[n,j])^2 c[j]
 ///     c[j] = sum over i of w[i,j]^2
 ///
-/// Its derivatives are 2 weight c[j] a'(s[n,j]) a''(s[n,j]) in the sums s, and in the weight 2 weight w[i,j] sum over n of
-/// a'(s[n,j])^2. Layers that disturb the image may stand in front; the Jacobian is then that of the disturbed image.
+/// Its derivatives are 2 weight c[j] a'(s[n,j]) a''(s[n,j]) in the sums s, and in the weight 2 weight w[i,j] sum over n
+/// of a'(s[n,j])^2. Layers that disturb the image may stand in front; the Jacobian is then that of the disturbed image.
 /// Source: Rifai et al., "Contractive auto-encoders", ICML 2011.
 public struct ContractivePenalty: Penalty, Hashable {
   public var weight: Float
