@@ -18,6 +18,8 @@ import Testing
     let models: [String: Model]
   }
 
+  static let names = ["l1", "activity", "zero-mean", "mmd", "contractive", "tied-convolutions"]
+
   static func model(_ name: String) throws -> Autoencoder {
     func dense(_ penalty: some Penalty, code: Activation, hidden: [Int] = [12]) -> Autoencoder {
       var model = Autoencoder.dense(
@@ -47,7 +49,7 @@ import Testing
   }
 
   /// Sums of a few hundred products in float: a part in 10^5 of the largest gradient is far above their rounding.
-  @Test(arguments: ["l1", "activity", "zero-mean", "mmd", "contractive", "tied-convolutions"])
+  @Test(arguments: names)
   func lossAndGradientsArePyTorchs(_ name: String) throws {
     let path = GoldenTests.folder.appending(path: "torch_family.json")
     let golden = try JSONDecoder().decode(Golden.self, from: Data(contentsOf: path))
