@@ -19,13 +19,20 @@ typedef struct hg_kernels {
   void (*transpose)(ptrdiff_t rows, ptrdiff_t columns, const float *in, ptrdiff_t in_stride, float *out,
                     ptrdiff_t out_stride, ptrdiff_t width);
 
+  /* simd/upsample2d.h, simd/norm.h */
+  hg_part upsample_forward, upsample_backward, group_norm_forward, group_norm_backward;
+
   /* simd/pointwise.h */
   void (*activation_forward)(hg_activation activation, ptrdiff_t count, const float *x, float *y);
   void (*activation_backward)(hg_activation activation, ptrdiff_t count, const float *y, const float *dy, float *dx);
+  void (*gelu_forward)(ptrdiff_t count, const float *x, float *y);
+  void (*gelu_backward)(ptrdiff_t count, const float *x, const float *dy, float *dx);
   void (*gaussian_latent_forward)(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise, float *z,
                                   float *kl);
   void (*gaussian_latent_backward)(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
                                    const float *dz, float beta, float *dheads);
+  void (*gaussian_free_bits)(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
+                             float *dheads);
 
   /* simd/loss.h */
   void (*bernoulli_logits)(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
@@ -51,6 +58,7 @@ typedef struct hg_kernels {
   void (*adam)(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
                float *v);
   void (*sgd)(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
+  void (*moving_average)(ptrdiff_t count, float decay, const float *x, float *average);
 } hg_kernels;
 
 /* The table in use; chosen at the first call. */

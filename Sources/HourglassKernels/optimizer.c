@@ -23,3 +23,12 @@ const char *hg_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *
   hg_flush_end(mode);
   return NULL;
 }
+
+const char *hg_moving_average(ptrdiff_t count, float decay, const float *x, float *average) {
+  HG_CHECK(hg_check_count(1, count));
+  HG_CHECK(hg_check_arrays((x && average) || count == 0));
+  const uint64_t mode = hg_flush_begin();
+  hg_kernels_in_use()->moving_average(count, decay, x, average);
+  hg_flush_end(mode);
+  return NULL;
+}

@@ -81,6 +81,24 @@ void hg_reference_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, c
     }
 }
 
+void hg_reference_gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits,
+                                     float beta, float *dheads) {
+  for (ptrdiff_t j = 0; j < units; j++) {
+    double sum = 0;
+    for (ptrdiff_t n = 0; n < samples; n++) {
+      const double mean = heads[n * 2 * units + j], lv = clamped(heads[n * 2 * units + units + j]);
+      sum += (mean * mean + exp(lv) - 1 - lv) / 2;
+    }
+    if (!(sum / samples > free_bits)) continue;
+    for (ptrdiff_t n = 0; n < samples; n++) {
+      const double mean = heads[n * 2 * units + j], head = heads[n * 2 * units + units + j], lv = clamped(head);
+      float *dmean = dheads + n * 2 * units + j, *dlv = dmean + units;
+      *dmean = (float)(*dmean + beta * mean);
+      if (!(lv < head || lv > head)) *dlv = (float)(*dlv + beta * (exp(lv) - 1) / 2);
+    }
+  }
+}
+
 /* Word i mod 4 of block i div 4 of the stream. */
 static uint32_t random_word(const hg_random_stream *stream, uint64_t i) {
   uint32_t counter[4] = {(uint32_t)(i / 4), stream->sample, stream->step, stream->stream};
@@ -182,4 +200,8 @@ void hg_reference_sgd(const hg_sgd_options *o, ptrdiff_t count, const float *gra
     }
     weights[i] = (float)(weights[i] - o->learning_rate * direction);
   }
+}
+
+void hg_reference_moving_average(ptrdiff_t count, float decay, const float *x, float *average) {
+  for (ptrdiff_t i = 0; i < count; i++) average[i] = (float)((double)decay * average[i] + (1 - (double)decay) * x[i]);
 }

@@ -5,8 +5,8 @@ import HourglassModels
 /// The state of a run after some step: parameters, moments, and everything needed to go on to the same bits.
 ///
 /// In a file: safetensors with the parameters under PyTorch's names and shapes, `optimizer.m.NAME` and
-/// `optimizer.v.NAME`, and metadata. Layouts in the file: convolution OIHW, transposed convolution IOHW, dense OI with
-/// image axes in C, H, W order.
+/// `optimizer.v.NAME`, where a moving average is kept `ema.NAME`, and metadata. Layouts in the file: convolution OIHW,
+/// transposed convolution IOHW, dense OI with image axes in C, H, W order.
 public struct Checkpoint: Sendable {
   /// What a run knows beside its tensors.
   public struct Progress: Codable, Sendable, Equatable {
@@ -31,16 +31,20 @@ public struct Checkpoint: Sendable {
 
   /// Takes the state of a step.
   public init(_ training: TrainingStep, progress: Progress) {
+    self.init(training.plan, Self.vectors(training), progress)
+  }
+
+  /// The state before the first step from these parameters.
+  public init(startingFrom parameters: FloatBuffer, plan: ExecutionPlan, optimizer: Optimizer) {
+    let zeros = FloatBuffer(count: plan.parameterCount)
+    self.init(plan, [("", parameters)] + optimizer.moments.map { ("optimizer.\($0).", zeros) }, Progress())
+  }
+
+  /// - Parameter vectors: the parameters first.
+  private init(_ plan: ExecutionPlan, _ vectors: [(prefix: String, values: FloatBuffer)], _ progress: Progress) {
     self.progress = progress
-    let plan = training.plan
-    let vectors = [("", training.parameters)] + training.moments.map { ("optimizer.\($0.name).", $0.values) }
-    let list = vectors.flatMap { prefix, values in
-      plan.parameters.map {
-        SafeTensors.Tensor(name: prefix + $0.name, shape: $0.shape, values: $0.tensor(in: values.pointer))
-      }
-    }
-    weightsHash = WeightsHash.of(training.parameters, plan: plan)
-    tensors = SafeTensors(tensors: list)
+    weightsHash = WeightsHash.of(vectors[0].values, plan: plan)
+    tensors = SafeTensors(tensors: vectors.flatMap { plan.tensors($0.values, prefix: $0.prefix) })
   }
 
   /// Reads a file and checks that it is whole.
@@ -67,36 +71,26 @@ public struct Checkpoint: Sendable {
     }
   }
 
-  /// Puts the parameters, and with a step the moments, in place.
+  /// All that a step goes on from, and what stands before the tensors' names.
+  private static func vectors(_ training: TrainingStep) -> [(prefix: String, values: FloatBuffer)] {
+    let moments = training.moments.map { (prefix: "optimizer.\($0.name).", values: $0.values) }
+    return [("", training.parameters)] + moments + (training.average.map { [(averagePrefix, $0)] } ?? [])
+  }
+
+  private static let averagePrefix = "ema."
+
+  /// Puts everything that a step goes on from in place.
   ///
   /// Errors: a tensor that the model wants is missing or has another shape; nothing is put in place then.
   public func restore(_ training: TrainingStep, path: String) throws(DataError) {
-    let moments = training.moments.map { (prefix: "optimizer.\($0.name).", values: $0.values) }
-    try restore([(prefix: "", values: training.parameters)] + moments, training.plan, path)
+    try tensors.restore(Self.vectors(training), training.plan, path)
   }
 
+  /// Puts in place what stands for the trained model: the moving average of the parameters where the file has one, or
+  /// else the parameters. Errors as above.
   public func restore(parameters: FloatBuffer, plan: ExecutionPlan, path: String) throws(DataError) {
-    try restore([(prefix: "", values: parameters)], plan, path)
-  }
-
-  private func restore(
-    _ vectors: [(prefix: String, values: FloatBuffer)], _ plan: ExecutionPlan, _ path: String
-  ) throws(DataError) {
-    let byName = Dictionary(tensors.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    var found: [(parameter: Parameter, values: [Float], flat: FloatBuffer)] = []
-    for (prefix, flat) in vectors {
-      for parameter in plan.parameters {
-        guard let tensor = byName[prefix + parameter.name] else {
-          throw DataError(path: path, reason: "the model wants a tensor \(prefix + parameter.name), the file has none")
-        }
-        guard tensor.shape == parameter.shape else {
-          throw DataError(
-            path: path, reason: "\(tensor.name): the model wants the shape \(parameter.shape), found \(tensor.shape)")
-        }
-        found.append((parameter, tensor.values, flat))
-      }
-    }
-    for (parameter, values, flat) in found { parameter.store(values, in: flat.pointer) }
+    let hasAverage = tensors.tensors.contains { $0.name.hasPrefix(Self.averagePrefix) }
+    try tensors.restore([(prefix: hasAverage ? Self.averagePrefix : "", values: parameters)], plan, path)
   }
 
   /// Writes the file under a temporary name, syncs, renames.

@@ -63,7 +63,9 @@ public struct Configuration: Decodable, Sendable {
   public var shards: Int?
   public var seed: UInt64?
   public var clipNorm: Float?
+  public var ema: Float?
   public var beta: Float?
+  public var freeBits: Float?
   public var epochs: Int?
   public var steps: Int?
   public var patience: Int?
@@ -77,15 +79,18 @@ public struct Configuration: Decodable, Sendable {
   public var workers: Int?
   public var threads: Int?
   public var bind: CoreBinding?
+  public var memoryLimit: MemoryLimit?
   public var checkpointEvery: Int?
   public var maxTime: TimeLimit?
+  public var profile: Bool?
+  public var tensorboard: Bool?
   public var json: Bool?
   public var quiet: Bool?
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case model, data, validation, optimizer, augmentation, corruption, batchSize, accumulate, shards, seed
-    case clipNorm, beta, epochs, steps, patience, monitor, overfitBatches, schedule, warmup, betaWarmup
-    case run, workers, threads, bind, checkpointEvery, maxTime, json, quiet
+    case clipNorm, ema, beta, freeBits, epochs, steps, patience, monitor, overfitBatches, schedule, warmup, betaWarmup
+    case run, workers, threads, bind, memoryLimit, checkpointEvery, maxTime, profile, tensorboard, json, quiet
   }
 
   /// The file; empty for a configuration that says nothing.

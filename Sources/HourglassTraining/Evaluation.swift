@@ -74,6 +74,7 @@ public struct Evaluator {
     for (batch, start) in stride(from: 0, to: data.count, by: Inference.batchSize).enumerated() {
       let range = start..<min(start + Inference.batchSize, data.count)
       let images = try data.images(range)
+      data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
       let noise: Noise = isVariational || hasPenalty ? .evaluation(seed: seed, step: batch) : .none
       let labels = isImage ? nil : data.labels?[range]
       for (index, measurement) in zip(range, inference.measure(images, labels: labels, noise: noise)) {

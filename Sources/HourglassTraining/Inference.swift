@@ -108,9 +108,10 @@ public final class Inference {
     return run(images, from: 0, to: plan.codeBoundary - 1)
   }
 
-  /// The expected images of codes.
+  /// The expected images of codes, of a model whose plan has no `decodingRefusal`.
   public func decode(_ codes: [Float]) -> [Float] {
-    run(codes, from: plan.codeBoundary, to: plan.layers.count, wantsMean: true)
+    precondition(plan.decodingRefusal == nil, plan.decodingRefusal ?? "")
+    return run(codes, from: plan.codeBoundary, to: plan.layers.count, wantsMean: true)
   }
 
   /// The expected images of the images' codes.

@@ -17,16 +17,20 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var validationMSE: Double?
   /// Of a model that puts out classes.
   public var validationErrorRate: Double?
-  /// Latent units that are active on the validation, as `Evaluation` counts them.
+  /// Latent units that are active, as `Evaluation` counts them, on the validation or, without one, on the first images
+  /// of the training data.
   public var activeUnits: Int?
   /// Of a model with a penalty: its mean, before it is weighed with beta.
   public var penalty: Double?
   public var samplesPerSecond: Double
   public var seconds: Double
+  /// Part of the steps' time, in the mean over the workers, that went into their input: reading images, augmenting,
+  /// corrupting and shuffling them. Of the steps of the session that ended the epoch.
+  public var inputPercent: Double?
 
   static let columns = [
     "epoch", "step", "loss", "reconstruction", "kl", "reconstructionPerPixel", "validationLoss", "validationMSE",
-    "samplesPerSecond", "seconds", "activeUnits", "validationErrorRate", "penalty",
+    "samplesPerSecond", "seconds", "activeUnits", "validationErrorRate", "inputPercent", "penalty",
   ]
 
   var row: String {
@@ -34,7 +38,8 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
     return [
       "\(epoch)", "\(step)", text(loss), text(reconstruction), text(kl), text(reconstructionPerPixel),
       text(validationLoss), text(validationMSE), text(samplesPerSecond), text(seconds),
-      activeUnits.map { "\($0)" } ?? "", text(validationErrorRate), text(penalty),
+      activeUnits.map { "\($0)" } ?? "", text(validationErrorRate), text(inputPercent),
+      text(penalty),
     ].joined(separator: ",")
   }
 

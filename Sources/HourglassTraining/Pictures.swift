@@ -146,19 +146,23 @@ extension Inference {
 
 extension Trainer {
   /// Writes what shows the model as it is now: reconstructions.png, samples.png and traversals.png (a plain
-  /// autoencoder, which has no prior: interpolations.png), loss.svg, and report.html.
+  /// autoencoder, which has no prior: interpolations.png; neither where codes cannot be decoded alone), loss.svg, and
+  /// report.html.
   public func writePictures(to run: RunFolder) throws {
     try run.makeFolders()
     try AtomicFile.write(
       Pictures.lossCurve(recipe.model, epochs: metrics.epochs, partial: partialEpoch), to: run.picture("loss.svg"))
-    let inference = try Inference(
-      model: recipe.model, parallel: training.parallel, parameters: training.parameters)
+    let inference = try inference()
     let shown = try ReportImages(recipe, training: data, validation: validation)
     if Pictures.refusal(of: recipe.model) == nil {
       let pictures = Pictures(inference, seed: recipe.seed)
       try pictures.reconstructions(shown.data).write(to: run.picture("reconstructions.png"))
-      if recipe.model.hasPrior { try pictures.samples().write(to: run.picture("samples.png")) }
-      if recipe.model.isVariational {
+      if inference.plan.decodingRefusal == nil, recipe.model.hasPrior {
+        try pictures.samples().write(to: run.picture("samples.png"))
+      }
+      if inference.plan.decodingRefusal != nil {
+        // Codes cannot be decoded alone.
+      } else if recipe.model.isVariational {
         try pictures.traversals(shown.data).write(to: run.picture("traversals.png"))
       } else {
         try pictures.interpolations(shown.data).write(to: run.picture("interpolations.png"))

@@ -30,7 +30,10 @@ extension Recipe {
       number("optimizer.epsilon", optimizer.epsilon, "greater than 0") { $0 > 0 },
       number("optimizer.weightDecay", optimizer.weightDecay, "of at least 0") { $0 >= 0 },
       number("clipNorm", clipNorm, "greater than 0") { $0 > 0 },
+      number("ema", ema, "between 0 and 1") { $0 > 0 && $0 < 1 },
       number("beta", beta, "of at least 0") { $0 >= 0 },
+      number("freeBits", freeBits, "greater than 0") { $0 > 0 },
+      freeBits != nil && !model.isVariational ? "freeBits: wanted a Gaussian latent, found \(model.name)" : nil,
       data.refusal.map { "data.\($0)" }, validation?.refusal.map { "validation.\($0)" },
     ]
     return refusals.compactMap(\.self).first

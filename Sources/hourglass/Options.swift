@@ -8,6 +8,7 @@ extension Split: ExpressibleByArgument {}
 extension Schedule: ExpressibleByArgument {}
 extension Span: ExpressibleByArgument {}
 extension TimeLimit: ExpressibleByArgument {}
+extension MemoryLimit: ExpressibleByArgument {}
 extension Recipe.Monitor: ExpressibleByArgument {}
 extension Optimizer.Kind: ExpressibleByArgument {}
 extension RunFolder.Kept: ExpressibleByArgument {}
@@ -48,6 +49,12 @@ struct LoadedRun {
     throw ValidationError(
       "\(command): wanted a model that puts out images, found \(model.name), which puts out labels "
         + "(\(model.likelihood.name) likelihood); use evaluate or encode")
+  }
+
+  /// Refuses a model whose decoder wants more than a code.
+  func requireDecoding(_ command: String) throws {
+    guard let refusal = inference.plan.decodingRefusal else { return }
+    throw ValidationError("\(command): \(refusal); use reconstruct")
   }
 
   /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.

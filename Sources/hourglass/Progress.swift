@@ -92,7 +92,8 @@ final class Progress {
       line += "  reconstruction \(decimal(metrics.reconstruction))  penalty \(decimal(penalty))"
     }
     if let loss = metrics.validationLoss { line += "  validation \(decimal(loss))" }
-    return line + "  \(grouped(Int(metrics.samplesPerSecond))) samples/s"
+    line += "  \(grouped(Int(metrics.samplesPerSecond))) samples/s"
+    return line + (metrics.inputPercent.map { "  input \(decimal($0, 2)) %" } ?? "")
   }
 
   /// 3:07, or 1:02:03.

@@ -78,8 +78,20 @@ struct RecipeFlags: ParsableArguments {
       "Scale gradients of a larger norm down to this one, greater than 0. (default: no limit)", valueName: "norm"))
   var clipNorm: Float?
 
+  @Option(
+    help: ArgumentHelp(
+      "Keep an exponential moving average of the weights with this decay, such as 0.999; it is what is evaluated.",
+      valueName: "decay"))
+  var ema: Float?
+
   @Option(help: "Weight of the latent's divergence, at least 0. (default: 1)")
   var beta: Float?
+
+  @Option(
+    help: ArgumentHelp(
+      "Let each latent unit diverge by so many nats at no cost, in the mean over a shard, against posterior collapse.",
+      valueName: "nats"))
+  var freeBits: Float?
 
   @Option(
     help: ArgumentHelp(
@@ -108,8 +120,14 @@ struct RecipeFlags: ParsableArguments {
     if let clipNorm, !Recipe.isClipNorm(clipNorm) {
       throw ValidationError("--clip-norm: wanted a number greater than 0, found \(clipNorm)")
     }
+    if let ema, !(ema > 0 && ema < 1) {
+      throw ValidationError("--ema: wanted a number between 0 and 1, found \(ema)")
+    }
     if let beta, !(beta.isFinite && beta >= 0) {
       throw ValidationError("--beta: wanted a number of at least 0, found \(beta)")
+    }
+    if let freeBits, !(freeBits.isFinite && freeBits > 0) {
+      throw ValidationError("--free-bits: wanted a number greater than 0, found \(freeBits)")
     }
   }
 
@@ -143,6 +161,11 @@ struct RecipeFlags: ParsableArguments {
     (recipe.schedule, recipe.warmup) = (schedule ?? file.schedule, warmup ?? file.warmup)
     recipe.betaWarmup = betaWarmup ?? file.betaWarmup
     recipe.overfitBatches = overfitBatches ?? file.overfitBatches
+    (recipe.ema, recipe.freeBits) = (ema ?? file.ema, freeBits ?? file.freeBits)
+    if let freeBits, !model.isVariational {
+      throw ValidationError(
+        "--free-bits: wanted a model with a Gaussian latent, found \(model.name) and \(freeBits)")
+    }
     if monitor == .validation, recipe.validation == nil {
       throw ValidationError("--monitor: wanted images to evaluate with --validation or --holdout, found none")
     }
@@ -205,6 +228,8 @@ struct RecipeFlags: ParsableArguments {
     try same("--optimizer", optimizer, recipe.optimizer.kind) { $0.rawValue }
     try same("--clip-norm", clipNorm.map(Optional.some), recipe.clipNorm) { $0.map { "\($0)" } ?? "none" }
     try same("--beta", beta, recipe.beta)
+    try same("--ema", ema.map(Optional.some), recipe.ema) { $0.map { "\($0)" } ?? "none" }
+    try same("--free-bits", freeBits.map(Optional.some), recipe.freeBits) { $0.map { "\($0)" } ?? "none" }
     try same("--seed", seed, recipe.seed)
     try same("--schedule", schedule, recipe.schedule ?? .constant) { $0.rawValue }
     try same("--warmup", warmup.map(Optional.some), recipe.warmup) { $0?.rawValue ?? "none" }

@@ -20,6 +20,7 @@ struct Sample: ParsableCommand {
   func run() throws {
     let loaded = try trained.load()
     try loaded.requireImages("sample")
+    try loaded.requireDecoding("sample")
     guard loaded.model.hasPrior else {
       throw ValidationError(
         "sample: wanted a variational model or one with an MMDPenalty, found \(loaded.model.name), a plain "

@@ -276,6 +276,14 @@ static void pointwise(bytes *b) {
     hg_reference_activation_backward(a, all, x, t, wanted);
     agree("activation backward", all, got, wanted, bound_of(a));
   }
+  if (!hg_parallel_check(&p)) { /* of at most 3, where e^(-x^2/2) costs 9 / 2 roundoffs more */
+    accepted("gelu", hg_gelu_forward(all, x, got, &p));
+    hg_reference_gelu_forward(all, x, wanted);
+    agree("gelu", all, got, wanted, 32 * 0x1p-24);
+    accepted("gelu backward", hg_gelu_backward(all, x, t, got, &p));
+    hg_reference_gelu_backward(all, x, t, wanted);
+    agree("gelu backward", all, got, wanted, 128 * 0x1p-24);
+  }
   accepted("bernoulli", hg_bernoulli_logits(N, count, x, t, loss, got));
   hg_reference_bernoulli_logits(N, count, x, t, loss2, wanted);
   agree("bernoulli", N, loss, loss2, bound);
@@ -304,6 +312,10 @@ static void pointwise(bytes *b) {
   accepted("latent backward", hg_gaussian_latent_backward(N, count, x, t, m, 2, got));
   hg_reference_gaussian_latent_backward(N, count, x, t, m, 2, wanted);
   agree("latent backward", 2 * all, got, wanted, 2048 * 0x1p-24);
+  /* A mean of exactly 1/4 needs variances of 1, and then both ways of adding are exact. */
+  accepted("free bits", hg_gaussian_free_bits(N, count, x, 0.25f, 2, got));
+  hg_reference_gaussian_free_bits(N, count, x, 0.25f, 2, wanted);
+  agree("free bits", 2 * all, got, wanted, 4096 * 0x1p-24);
 
   const hg_random_stream stream = {sizeof stream, next(b) * 0x123456789abULL, next(b), next(b), next(b)};
   const ptrdiff_t first = 2 * (ptrdiff_t)next(b);
@@ -341,6 +353,9 @@ static void pointwise(bytes *b) {
   accepted("sgd", hg_sgd(&sgd, all, x, got, m));
   hg_reference_sgd(&sgd, all, x, wanted, m2);
   agree("sgd", all, got, wanted, 0);
+  accepted("moving average", hg_moving_average(all, 0.75f, x, got));
+  hg_reference_moving_average(all, 0.75f, x, wanted);
+  agree("moving average", all, got, wanted, 0x1p-20);
   if (N > 0) {
     accepted("shards", hg_sum_shards(count, N, count, t, false, got));
     for (ptrdiff_t i = 0; i < count; i++) {
@@ -354,13 +369,16 @@ static void pointwise(bytes *b) {
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
 }
 
+#include "layers.h"
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static void (*const families[])(bytes *) = {convolutions, convolutions, pooling, dense, pointwise};
+  static void (*const families[])(bytes *) = {convolutions, convolutions, pooling,      dense,
+                                              pointwise,    upsampling,   normalisation};
   static const char *const sets[] = {"avx512", "avx2", "neon", "baseline"};
   bytes b = {data, size, 1};
   hg_isa_select(sets[next(&b) % 4]); /* stays as it was where this machine lacks it */
   b.state = next(&b);
-  families[next(&b) % 5](&b);
+  families[next(&b) % (sizeof families / sizeof *families)](&b);
   return 0;
 }
 

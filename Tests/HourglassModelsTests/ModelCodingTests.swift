@@ -73,9 +73,9 @@ import Testing
     ),
     (
       #"{"layer": "Conv3D", "filters": 3}"#,
-      "encoder.0.layer: wanted one of ActivityPenalty, ContractivePenalty, Conv2D, ConvTranspose2D, Dense, Dropout, "
-        + "GaussianLatent, GaussianNoise, L1Penalty, MMDPenalty, MaxPool2D, Reshape, TiedConvTranspose2D, TiedDense, "
-        + #"ZeroMeanPenalty, found "Conv3D""#
+      "encoder.0.layer: wanted one of ActivityPenalty, BatchNorm, ContractivePenalty, Conv2D, ConvTranspose2D, Dense, "
+        + "Dropout, GaussianLatent, GaussianNoise, GELU, GroupNorm, L1Penalty, MMDPenalty, MaxPool2D, MaxUnpool2D, "
+        + #"Reshape, TiedConvTranspose2D, TiedDense, Upsample2D, ZeroMeanPenalty, found "Conv3D""#
     ),
     (#"{"layer": "Conv2D", "filters": 3}"#, #"encoder.0: wanted a field "kernel", found none"#),
     (#"{"units": 3}"#, #"encoder.0: wanted a field "layer", found none"#),

@@ -68,6 +68,21 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       "encoder.0: wanted a deviation of the noise of at least 0, found -0.5", encoder: GaussianNoise(-0.5)),
     RefusedModel(
       "encoder.0: wanted a deviation of the noise of at least 0, found inf", encoder: GaussianNoise(.infinity)),
+    RefusedModel("encoder.0: wanted a factor of 1 to 65536, found 0x2", encoder: Upsample2D(Extent2D(0, 2))),
+    RefusedModel(
+      "encoder.0: wanted height and width of 1 to 65536, 1 to \(most) channels and at most 2147483648 elements, found "
+        + "72000 x 16 x 2", encoder: Upsample2D(Extent2D(9000, 2))),
+    RefusedModel(
+      "encoder.0: wanted the name of a MaxPool2D before it, whose switches it takes, found \"encoder.1\"",
+      encoder: MaxUnpool2D(of: "encoder.1")),
+    RefusedModel(
+      "encoder.1: wanted the switches of a MaxPool2D, found encoder.0, a Conv2D, which has none"
+    ) { $0.encoder = [Conv2D(2, kernel: 3), MaxUnpool2D(of: "encoder.0")] },
+    RefusedModel(
+      "encoder.2: wanted an input of the shape 4 x 4 x 2 that encoder.0 puts out, one value a switch, found 4 x 4 x 3"
+    ) { $0.encoder = [MaxPool2D(2), Conv2D(3, kernel: 3), MaxUnpool2D(of: "encoder.0")] },
+    RefusedModel("encoder.0: wanted groups that divide the 2 channels, found 3", encoder: GroupNorm(3)),
+    RefusedModel("encoder.0: wanted 1 to \(most) groups, found 0", encoder: GroupNorm(0)),
     RefusedModel("latent: wanted 1 to \(most) latent units, found 0") { $0.latent = GaussianLatent(0) },
     RefusedModel("latent: wanted 1 to \(most) units, found 0") { $0.latent = Dense(0) },
     RefusedModel(
@@ -201,9 +216,22 @@ struct RefusedModel: Sendable, CustomStringConvertible {
   @Test func discrepanciesWantSeveralSamplesOfAShard() throws {
     let model = try #require(ModelCatalog.model("conv-wae-28"))
     #expect(
-      throws: ModelError("penalty", "wanted shards of at least 2 samples, found 4 shards of a batch of 4")
+      throws: ModelError("penalty", "wanted shards of at least 2 samples, which it takes together, found 1")
     ) { try ExecutionPlan(model, batchSize: 4, shards: 4) }
     #expect(try ExecutionPlan(model, batchSize: 4, shards: 2).samplesPerShard == 2)
+  }
+
+  /// The variance of a channel of which a shard holds one value.
+  @Test(arguments: [(4, 4), (3, 2)]) func batchNormRefusesShardsOfOneVector(_ batchSize: Int, _ shards: Int) throws {
+    let model = RefusedModel("") { $0.encoder = [Dense(6), BatchNorm()] }.model
+    guard (batchSize + shards - 1) / shards < 2 else {
+      _ = try ExecutionPlan(model, batchSize: batchSize, shards: shards)
+      return
+    }
+    let error = #expect(throws: ModelError.self) { try ExecutionPlan(model, batchSize: batchSize, shards: shards) }
+    #expect(error?.description == "encoder.1: wanted shards of at least 2 samples, which it takes together, found 1")
+    let images = RefusedModel("") { $0.encoder = [BatchNorm()] }.model
+    _ = try ExecutionPlan(images, batchSize: batchSize, shards: shards)
   }
 
   @Test(

@@ -101,8 +101,32 @@ public enum LayerCases {
       ConvTranspose2D(2, kernel: Extent2D(2, 3), stride: Extent2D(1, 2), padding: .amount(0)),
       from: ImageShape(3, 2, 3), to: ImageShape(4, 5, 2)),
     decoding(
+      "transposed 2x2 stride 3 beyond the last window",
+      ConvTranspose2D(2, kernel: 2, stride: 3, padding: .amount(0), outputSize: Extent2D(10, 6), activation: .tanh),
+      from: ImageShape(3, 2, 3), to: ImageShape(10, 6, 2)),
+    decoding(
       "transposed after transposed", after: [ConvTranspose2D(3, kernel: 4, stride: 2, activation: .relu)],
       ConvTranspose2D(2, kernel: 3, activation: .sigmoid), from: ImageShape(2, 3, 4), to: ImageShape(4, 6, 2)),
+    encoding(
+      "gelu", after: [Conv2D(3, kernel: 3)], GELU(), of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 3)),
+    encoding(
+      "gelu of tanh", after: [Dense(21, activation: .tanh)], GELU(), of: ImageShape(3, 3, 2), to: ImageShape(vector: 21)
+    ),
+    encoding(
+      "group norm", after: [Conv2D(6, kernel: 3)], GroupNorm(3), of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 6)),
+    encoding(
+      "group norm of a sigmoid vector", after: [Dense(20, activation: .sigmoid)], GroupNorm(2), of: ImageShape(3, 3, 2),
+      to: ImageShape(vector: 20)),
+    encoding(
+      "batch norm", after: [Conv2D(5, kernel: 3, activation: .tanh)], BatchNorm(), of: ImageShape(5, 4, 2),
+      to: ImageShape(5, 4, 5)),
+    encoding(
+      "batch norm of a vector", after: [Dense(9)], BatchNorm(), of: ImageShape(3, 3, 2), to: ImageShape(vector: 9)),
+    decoding("upsampling 2", Upsample2D(2), from: ImageShape(3, 2, 3), to: ImageShape(6, 4, 3)),
+    decoding(
+      "upsampling 3x1 after transposed", after: [ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)],
+      Upsample2D(Extent2D(3, 1)), from: ImageShape(2, 2, 3), to: ImageShape(12, 4, 2)),
+    unpooling,
     latent("gaussian latent", GaussianLatent(3), units: 3),
     latent("linear latent", Dense(4), units: 4),
     convolutionalLatent,
@@ -115,7 +139,8 @@ public enum LayerCases {
 
   /// Those whose loss is a mean over samples, not over shards.
   public static let bySample = all.filter {
-    !($0.model.penalty is ActivityPenalty || $0.model.penalty is ZeroMeanPenalty || $0.model.penalty is MMDPenalty)
+    !($0.layer is BatchNorm || $0.model.penalty is ActivityPenalty || $0.model.penalty is ZeroMeanPenalty
+      || $0.model.penalty is MMDPenalty)
   }
 
   private static func encoding(
@@ -182,6 +207,25 @@ public enum LayerCases {
     }
     return LayerCase(
       name: model.name, layer: layer, input: ImageShape(6, 6, 4), output: ImageShape(3, 3, 2), model: model)
+  }()
+
+  /// Switches from before the latent, and normalisation on the way.
+  private static let unpooling: LayerCase = {
+    let layer = MaxUnpool2D(of: "encoder.1")
+    let model = Autoencoder("unpooling", input: ImageShape(6, 4, 1), likelihood: .squaredError) {
+      Conv2D(3, kernel: 3, activation: .tanh)
+      MaxPool2D(2)
+    } latent: {
+      Dense(5)
+    } decoder: {
+      Dense(3 * 2 * 3, activation: .sigmoid)
+      Reshape(3, 2, 3)
+      layer
+      GroupNorm(1)
+      Conv2D(1, kernel: 3)
+    }
+    return LayerCase(
+      name: model.name, layer: layer, input: ImageShape(3, 2, 3), output: ImageShape(6, 4, 3), model: model)
   }()
 
   /// Layers that draw between convolutions of the segment that goes forward and back chunk by chunk.

@@ -33,6 +33,10 @@ import Testing
     Case("train --model tiny.json --clip-norm inf", .wrongUsage, "--clip-norm", "greater than 0", "inf"),
     Case("train --model tiny.json --clip-norm nan", .wrongUsage, "--clip-norm", "greater than 0", "nan"),
     Case("train --model tiny.json --beta -1", .wrongUsage, "beta"),
+    Case("train --model tiny.json --ema 1", .wrongUsage, "--ema", "between 0 and 1", "1.0"),
+    Case("train --model tiny.json --free-bits 0", .wrongUsage, "--free-bits", "greater than 0", "0.0"),
+    Case("train --model conv-ae-28 --free-bits 0.5", .wrongUsage, "--free-bits", "Gaussian latent", "conv-ae-28"),
+    Case("train --model tiny.json --memory-limit 5", .wrongUsage, "--memory-limit", "5"),
     Case("train --model tiny.json --optimizer newton", .wrongUsage, "--optimizer", "newton", "adamw"),
     Case("train --model tiny.json --workers 0", .wrongUsage, "--workers", "1 to", "0"),
     Case("train --model tiny.json --bind near", .wrongUsage, "--bind", "near", "close", "spread"),
@@ -68,6 +72,10 @@ import Testing
     Case("train --model tiny.json --schedule saw", .wrongUsage, "--schedule", "saw", "cosine"),
     Case("report", .wrongUsage, "--run"),
     Case("report --run taken --output page.pdf", .wrongUsage, "--output", ".html", "page.pdf"),
+    Case("export --run taken", .wrongUsage, "--format"),
+    Case("export --run taken --format tflite", .wrongUsage, "--format", "tflite", "onnx", "safetensors", "npy"),
+    Case("import --weights a.npz --run runs/a", .wrongUsage, "--model"),
+    Case("import --weights a.npz --model tiny.json --run taken", .wrongUsage, "--run", "taken", "exists"),
     Case("data images.npy --export a.png", .wrongUsage, "--export", ".npy"),
   ]
 
@@ -94,6 +102,14 @@ import Testing
     Case("report --run missing", .badData, "missing", "run"),
     Case("report --run taken --from best", .badData, "best.safetensors"),
     Case("report --run taken --data missing", .badData, "missing", "nothing there"),
+    Case("export --run missing --format onnx", .badData, "missing", "run"),
+    Case("export --run taken --format onnx --from best", .badData, "best.safetensors"),
+    Case("import --weights a.npz --model tiny.json --run runs/a", .badData, "a.npz"),
+    Case("import --weights a.pt --model tiny.json --run runs/a", .badData, "a.pt", ".safetensors or .npz"),
+    Case("import --weights tiny.json --model missing.json --run runs/a", .badData, "missing.json"),
+    Case(
+      "import --weights taken/checkpoints/last.safetensors --model tiny.json --run runs/a", .badData,
+      "not of the model are optimizer.m."),
     Case("decode --run taken --input images.npy --output a.npy", .badData, "images.npy", "(N, 3)", "(20, 8, 8)"),
   ]
 
@@ -149,9 +165,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "train", "evaluate", "report", "reconstruct", "encode", "decode", "sample", "inspect", "models", "verify",
-    "data", "doctor",
-    "version",
+    "", "train", "evaluate", "report", "reconstruct", "encode", "decode", "sample", "export", "import", "inspect",
+    "models", "verify", "data", "doctor", "version",
   ])
   func helpShowsAnExample(_ command: String) throws {
     try Program.inTemporaryFolder { program in

@@ -123,6 +123,15 @@ const char *hg_activation_forward(hg_activation activation, ptrdiff_t count, con
 const char *hg_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
                                    float *dx, const hg_parallel *parallel);
 
+/* Gaussian error linear unit in its exact form (Hendrycks & Gimpel, arXiv:1606.08415):  y[i] = x[i] F(x[i]) with F the
+ * distribution of a standard normal value, within 16 + x^2 roundoffs of |y| while F(x) is a normal float. y may be x.
+ */
+const char *hg_gelu_forward(ptrdiff_t count, const float *x, float *y, const hg_parallel *parallel);
+
+/* dx[i] = dy[i] (F(x[i]) + x[i] f(x[i])) with f the density, from the input, because y has every value above its
+ * minimum twice. dx may be dy. */
+const char *hg_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx, const hg_parallel *parallel);
+
 /* -------------------------------------------------------------------------------- convolution, both directions */
 
 /* Geometry of a convolution, a transposed convolution or a pooling between a large and a small image:
@@ -248,6 +257,57 @@ const char *hg_max_unpool2d_forward(const hg_geometry2d *geometry, const float *
 const char *hg_max_unpool2d_backward(const hg_geometry2d *geometry, const float *dx, const uint8_t *switches, float *dy,
                                      const hg_parallel *parallel);
 
+/* ------------------------------------------------------------------------------------------------- upsampling */
+
+/* NULL, or why the upsampling calls refuse this geometry: as hg_conv2d_check, and channels must be equal (C = K), the
+ * filter as large as the strides, H = P U and W = Q V, and there is no padding. */
+const char *hg_upsample2d_check(const hg_geometry2d *geometry);
+
+/* Upsampling by repetition: x[n,pU+r,qV+s,k] = y[n,p,q,k] for all r < U, s < V.  y: N P Q K; x: N H W C. */
+const char *hg_upsample2d_forward(const hg_geometry2d *geometry, const float *y, float *x, const hg_parallel *parallel);
+
+/* dy[n,p,q,k] = sum over r, s, in this order, of dx[n,pU+r,qV+s,k].  dx: N H W C; dy: N P Q K. */
+const char *hg_upsample2d_backward(const hg_geometry2d *geometry, const float *dx, float *dy,
+                                   const hg_parallel *parallel);
+
+/* ---------------------------------------------------------------------------------------------- normalisation */
+
+/* Geometry of a group normalisation (Wu & He, ECCV 2018): channel c belongs to group c div (C / G), and the M elements
+ * of a group of a sample are those of its channels at all positions. Batch normalisation (Ioffe & Szegedy, ICML 2015)
+ * of N samples is the same with one sample of N P positions and G = C. */
+typedef struct hg_group_norm {
+  size_t size;         /* sizeof(hg_group_norm) */
+  ptrdiff_t samples;   /* N */
+  ptrdiff_t positions; /* P: height times width, 1 for a vector */
+  ptrdiff_t channels;  /* C */
+  ptrdiff_t groups;    /* G, which divides C */
+  float epsilon;       /* added to the variance: at least 0 */
+} hg_group_norm;
+
+/* NULL, or why the calls below refuse this geometry. Positions, channels and groups must be at least 1, samples at
+ * least 0, and there must be fewer than 2^40 elements. */
+const char *hg_group_norm_check(const hg_group_norm *geometry);
+
+/* mean[n,g] = 1/M sum of x over the group;  variance[n,g] = 1/M sum of (x - mean)^2;
+ * y[n,p,c] = (x[n,p,c] - mean) / sqrt(variance + epsilon) weight[c] + bias[c]
+ * x, y: N P C; weight: C; bias: C or NULL; mean, variance: N G. A sum over positions is four chains, position p in
+ * chain p mod 4; the channels of a group are then added in order, or in 16 partial sums where there are 16 or more. */
+const char *hg_group_norm_forward(const hg_group_norm *geometry, const float *x, const float *weight, const float *bias,
+                                  float *y, float *mean, float *variance, const hg_parallel *parallel);
+
+/* The same y from mean and variance that are given. Batch normalisation uses running ones so after training. */
+const char *hg_group_norm_apply(const hg_group_norm *geometry, const float *x, const float *mean, const float *variance,
+                                const float *weight, const float *bias, float *y, const hg_parallel *parallel);
+
+/* With z = (x - mean) / sqrt(variance + epsilon) and averages over the group's elements:
+ * dx = (weight dy - average of weight dy - z average of weight dy z) / sqrt(variance + epsilon)
+ * dweight[c] (+)= sum over n, p of dy z;   dbias[c] (+)= sum over n, p of dy, of each sample in two chains, position p
+ * in chain p mod 2; samples in order.  x, dy: N P C; mean, variance: N G, from the forward pass; dx: N P C or NULL;
+ * dweight, dbias: C or NULL. */
+const char *hg_group_norm_backward(const hg_group_norm *geometry, const float *x, const float *dy, const float *mean,
+                                   const float *variance, const float *weight, bool accumulate, float *dx,
+                                   float *dweight, float *dbias, const hg_parallel *parallel);
+
 /* ------------------------------------------------------------------------------------------------------ dense */
 
 /* Geometry of a dense layer. */
@@ -322,6 +382,14 @@ const char *hg_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const
 const char *hg_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
                                         const float *dz, float beta, float *dheads);
 
+/* Free bits (Kingma et al., "Improved variational inference with inverse autoregressive flow", NIPS 2016, eq. 15): the
+ * way back through beta N sum over j of max(free_bits, KL_j), where KL_j is what unit j adds to kl, in the mean over N.
+ * It belongs after hg_gaussian_latent_backward with a beta of 0. In all samples of units with KL_j > free_bits:
+ *   dmean += beta mean;   dlv += beta (exp(lv) - 1) / 2,  nothing where lv was clamped.
+ * heads, dheads: N 2Z. */
+const char *hg_gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
+                                  float *dheads);
+
 /* ---------------------------------------------------------------------------------------------- random numbers */
 
 /* Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A stream is addressed, not
@@ -382,6 +450,9 @@ ptrdiff_t hg_first_nonfinite(ptrdiff_t count, const float *x);
 
 /* Sum of squares in 16 partial sums of double; the same bits on every instruction set. A count below 1 gives 0. */
 double hg_sum_of_squares(ptrdiff_t count, const float *x);
+
+/* Exponential moving average:  average[i] = decay average[i] + (1 - decay) x[i]. */
+const char *hg_moving_average(ptrdiff_t count, float decay, const float *x, float *average);
 
 /* Options of an update. The gradient used is g = gradient_scale * gradient. */
 typedef struct hg_adam_options {

@@ -112,3 +112,14 @@ static void sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gra
   for (; i + 16 <= count; i += 16) sgd_part(&o, gradient + i, weights + i, m ? m + i : NULL, 16);
   if (i < count) sgd_part(&o, gradient + i, weights + i, m ? m + i : NULL, count - i);
 }
+
+INLINE void moving_average_part(float decay, float rest, const float *x, float *average, ptrdiff_t n) {
+  v16_store_part(average, v16_load_part(average, n) * decay + v16_load_part(x, n) * rest, n);
+}
+
+static void moving_average(ptrdiff_t count, float decay, const float *x, float *average) {
+  const float rest = 1 - decay;
+  ptrdiff_t i = 0;
+  for (; i + 16 <= count; i += 16) moving_average_part(decay, rest, x + i, average + i, 16);
+  if (i < count) moving_average_part(decay, rest, x + i, average + i, count - i);
+}

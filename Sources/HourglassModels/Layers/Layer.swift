@@ -34,12 +34,13 @@ public protocol PlannedLayer: Sendable {
   /// Multiply-adds of one forward pass of one sample, padding counted.
   var multiplyAdds: Int { get }
 
-  /// Fewest samples of a shard, where the layer takes several together.
-  var leastSamplesPerShard: Int { get }
-
   /// Floats that the layer keeps from forward to backward for each sample, beside its input and output, and where.
   var stateCount: Int { get }
   var stateMemory: Place.Memory { get }
+  /// The layer before it, by its place in the chain, whose state its passes see as well; nil for none.
+  var partner: Int? { get }
+  /// Samples that a shard must have at least, of a layer that takes whole shards; nil where samples do not meet.
+  var leastShard: Int? { get }
   /// Whether `backward` reads `pass.x` and `pass.y`.
   var backwardReadsInput: Bool { get }
   var backwardReadsOutput: Bool { get }
@@ -52,14 +53,20 @@ public protocol PlannedLayer: Sendable {
   func prepare(_ pass: Pass)
   /// `pass.y` from `pass.x`.
   func forward(_ pass: Pass)
-  /// `pass.dx` (unless nil) from `pass.dy`, and the gradients of sharded parameters.
+  /// The gradients of sharded parameters from `pass.x` and `pass.dy`; before `backward`.
+  func backwardParameters(_ pass: Pass)
+  /// `pass.dx` from `pass.dy`; called only where somebody wants it.
   func backward(_ pass: Pass)
+
+  /// Appends what `forward` does without noise and activation to an ONNX graph, or says why that cannot be.
+  func addNodes(to graph: inout ONNXBuilder) throws(ModelError)
 }
 
 extension PlannedLayer {
-  public var leastSamplesPerShard: Int { 1 }
   public var stateCount: Int { 0 }
   public var stateMemory: Place.Memory { .group }
+  public var partner: Int? { nil }
+  public var leastShard: Int? { nil }
   public var backwardReadsInput: Bool { true }
   public var backwardReadsOutput: Bool { false }
   public var preparedCount: Int { 0 }
@@ -68,6 +75,11 @@ extension PlannedLayer {
   public var parameters: [Parameter] { [] }
   public func scratchCount(samples: Int, threads: Int) -> Int { 0 }
   public func prepare(_ pass: Pass) {}
+  public func backwardParameters(_ pass: Pass) {}
+
+  public func addNodes(to graph: inout ONNXBuilder) throws(ModelError) {
+    throw ModelError(name, "a \(kind) layer has no form in ONNX here; --format safetensors or npy writes its weights")
+  }
 }
 
 /// How many samples a layer takes at once. It changes speed, never numbers.

@@ -26,7 +26,9 @@ public struct ContractivePenalty: Penalty, Hashable {
       throw ModelError(
         site.name, "wanted a code that one Dense layer makes of the image, found a \(planner.layers[index].kind)")
     }
-    try planner.append(PlannedContractivePenalty(site: site, inputs: dense.input.count, partner: index))
+    try planner.append(
+      PlannedContractivePenalty(
+        site: site, inputs: dense.input.count, tie: Tie(partner: index, name: dense.name)))
   }
 }
 
@@ -37,8 +39,8 @@ struct PlannedContractivePenalty: PlannedPenalty, TiedLayer {
   /// The dense layer whose weight it reads.
   var tie: Tie?
 
-  init(site: PenaltySite, inputs: Int, partner: Int) {
-    (self.site, self.inputs, tie) = (site, inputs, Tie(partner: partner))
+  init(site: PenaltySite, inputs: Int, tie: Tie) {
+    (self.site, self.inputs, self.tie) = (site, inputs, tie)
   }
 
   var kind: String { ContractivePenalty.kind }

@@ -26,7 +26,7 @@ struct PlannedMMDPenalty: PlannedPenalty {
   init(site: PenaltySite) { self.site = site }
 
   var kind: String { MMDPenalty.kind }
-  var leastSamplesPerShard: Int { 2 }
+  var leastShard: Int? { 2 }
   /// The draw from the prior.
   var stateCount: Int { units }
 

@@ -60,6 +60,8 @@ extension PlannedPenalty {
   /// Numbers of one code.
   var units: Int { site.shape.count }
 
+  func addNodes(to graph: inout ONNXBuilder) {}
+
   func forward(_ pass: Pass) {
     pass.y.update(from: pass.x, count: pass.samples * units)
     pass.forEachShard { evaluate(pass, shard: $0) }

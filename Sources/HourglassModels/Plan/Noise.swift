@@ -10,6 +10,9 @@ public enum Noise: Sendable, Equatable, BitwiseCopyable {
   /// All.
   case training(seed: UInt64, step: Int)
 
+  /// Whether layers do what they do in training alone.
+  var isTraining: Bool { if case .training = self { true } else { false } }
+
   /// Where the latent's noise for a sample comes from; nil where it is its mean.
   func latent(sample: Int) -> RandomStream? {
     switch self {

@@ -6,8 +6,6 @@ public struct Pass {
   public var samples: Int
   /// Place of the first of them in the step: part of the address of its random numbers.
   public var firstSample: Int
-  /// Samples of each shard but a short last one.
-  public var samplesPerShard: Int
 
   /// Input and output of the layer.
   public var x: UnsafeMutablePointer<Float>
@@ -28,28 +26,40 @@ public struct Pass {
   /// What the layer keeps from forward to backward, and scratch.
   public var state: UnsafeMutablePointer<Float>
   public var scratch: UnsafeMutablePointer<Float>
+  /// What the layer's partner keeps of the same samples.
+  public var partnerState: UnsafeMutablePointer<Float>?
   /// Of each sample: the Kullback-Leibler divergence in nats, written by a latent that has one, or the penalty.
   public var divergence: UnsafeMutablePointer<Float>
 
   public var noise: Noise
   /// Weight of divergence or penalty in the loss.
   public var beta: Float
+  /// Nats that each latent unit may diverge by at no cost, in the mean over a shard; 0 for none.
+  public var freeBits: Float = 0
+  /// Where a call has more, they are a run of whole shards of so many, of which the last may be short.
+  public var samplesPerShard = Int.max
   /// OpenMP threads for the kernels.
   public var threads: Int
 
   public init(
-    samples: Int, firstSample: Int, samplesPerShard: Int, x: UnsafeMutablePointer<Float>,
+    samples: Int, firstSample: Int, x: UnsafeMutablePointer<Float>,
     y: UnsafeMutablePointer<Float>,
     dy: UnsafeMutablePointer<Float>?, dx: UnsafeMutablePointer<Float>?, inputActivation: Activation,
     parameters: UnsafeMutablePointer<Float>, prepared: UnsafeMutablePointer<Float>,
     state: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>,
     divergence: UnsafeMutablePointer<Float>, noise: Noise, beta: Float, threads: Int
   ) {
-    (self.samples, self.firstSample, self.samplesPerShard) = (samples, firstSample, samplesPerShard)
+    (self.samples, self.firstSample) = (samples, firstSample)
     (self.x, self.y, self.dy, self.dx, self.inputActivation) = (x, y, dy, dx, inputActivation)
     (self.parameters, self.prepared, gradients, accumulate) = (parameters, prepared, nil, false)
-    (self.state, self.scratch, self.divergence) = (state, scratch, divergence)
+    (self.state, self.scratch, partnerState, self.divergence) = (state, scratch, nil, divergence)
     (self.noise, self.beta, self.threads) = (noise, beta, threads)
+  }
+
+  /// Multiplies `dx`, of `count` values a sample, by the derivative of the activation that made `x`.
+  func applyInputDerivative(count: Int) {
+    guard let dx, inputActivation != .linear else { return }
+    inputActivation.backward(count: samples * count, y: x, dy: dx, dx: dx, threads: threads)
   }
 
   /// Calls a kernel with this pass's threads.

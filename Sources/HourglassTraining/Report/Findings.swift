@@ -51,6 +51,7 @@ struct Findings {
       let originals = try chosen.flatMap { try data.image($0) }
       return Band(title: title, picture: pictures.bands(originals), errors: chosen.map { errors[$0] })
     }
+    guard inference.plan.decodingRefusal == nil else { return }
     walks =
       try inference.plan.model.isVariational
       ? pictures.traversals(data, most: pictures.rows(10)) : pictures.interpolations(data, most: pictures.rows(5))

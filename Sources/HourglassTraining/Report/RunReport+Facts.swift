@@ -122,19 +122,19 @@ extension RunReport {
     guard !workerTimes.isEmpty else { return [] }
     let rows = workerTimes.enumerated().map { worker, times in
       ["worker \(worker)"]
-        + [times.shards, times.products, times.sums, times.updates].map {
+        + [times.shards, times.input, times.products, times.sums, times.updates].map {
           String(format: "%.2f ms", Double($0) / 1e6)
         }
     }
     return [
       HTML.heading("The last step"),
-      HTML.table(["", "forward, backward", "dense gradients", "adding up", "optimiser"], rows),
+      HTML.table(["", "forward, backward", "of that input", "dense gradients", "adding up", "optimiser"], rows),
     ]
   }
 
   var memory: [String] {
     let parallel = parallel
-    let memory = PlannedMemory(training: plan, parallel: parallel, corruption: recipe.corruption)
+    let memory = PlannedMemory(training: plan, parallel: parallel, recipe: recipe)
     func megabytes(_ bytes: Int) -> String { String(format: "%.1f MB", Double(bytes) / 1e6) }
     return [
       HTML.paragraph(
