@@ -39,6 +39,13 @@ typedef struct hg_kernels {
                            float *dlogits);
   void (*squared_error)(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                         float *dy);
+  void (*absolute_error)(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                         float *dy);
+  void (*huber_error)(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss, float *dy);
+  void (*gaussian)(ptrdiff_t samples, ptrdiff_t count, float variance, const float *y, const float *targets,
+                   float *loss, float *dy);
+  void (*gaussian_heads)(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                         const float *targets, float *loss, float *dheads);
   void (*softmax_cross_entropy)(ptrdiff_t samples, ptrdiff_t classes, const float *logits, const int32_t *labels,
                                 float *loss, float *dlogits);
 
@@ -58,6 +65,12 @@ typedef struct hg_kernels {
   void (*adam)(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
                float *v);
   void (*sgd)(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
+  void (*rmsprop)(const hg_rmsprop_options *options, ptrdiff_t count, const float *gradient, float *weights, float *v,
+                  float *m);
+  void (*adagrad)(const hg_adagrad_options *options, ptrdiff_t count, const float *gradient, float *weights, float *v);
+  void (*adadelta)(const hg_adadelta_options *options, ptrdiff_t count, const float *gradient, float *weights, float *v,
+                   float *u);
+  void (*penalize)(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
   void (*moving_average)(ptrdiff_t count, float decay, const float *x, float *average);
 } hg_kernels;
 

@@ -20,6 +20,9 @@ public struct Checkpoint: Sendable {
     public var best: Double?
     /// The epoch that ended with it, counted from 1.
     public var bestEpoch: Int?
+    /// The monitored loss, and its epoch, from which it has not fallen by more than the recipe's least difference.
+    public var plateau: Double?
+    public var plateauEpoch: Int?
     /// Samples trained on by all sessions of this run, and the seconds that took.
     public var samples = 0
     public var seconds = 0.0

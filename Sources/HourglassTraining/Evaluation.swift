@@ -32,6 +32,9 @@ public struct Evaluation: Codable, Sendable, Equatable {
   public var reconstruction: Double?
   public var kl: Double?
   public var negativeELBO: Double?
+  /// The importance-weighted bound of -log p(image), in nats per image, and its draws of each code (Burda et al. 2016).
+  public var negativeLogLikelihood: Double?
+  public var importanceSamples: Int?
   /// Latent units whose mean varies over the data with a variance above 0.01 (Burda et al. 2015).
   public var activeUnits: Int?
   /// Of a model with a penalty, before it is weighed with beta; where it takes several samples together, over those of
@@ -63,13 +66,18 @@ public struct Evaluator {
   /// Evaluates all of `data`; `each` sees every sample's row, in order.
   ///
   /// Errors: what the data and `each` throw; labels that the model cannot put out.
-  public func evaluate(_ data: Dataset, each: (SampleEvaluation) throws -> Void = { _ in }) throws -> Evaluation {
+  ///
+  /// - Parameter importanceSamples: draws of each code for the bound of a variational model with a likelihood in nats.
+  public func evaluate(
+    _ data: Dataset, importanceSamples: Int? = nil, each: (SampleEvaluation) throws -> Void = { _ in }
+  ) throws -> Evaluation {
     let plan = inference.plan
     let (isVariational, hasPenalty) = (plan.model.isVariational, plan.model.penalty != nil)
     let isImage = plan.model.likelihood.target == .image
     try data.checkLabels(for: plan)
     var confusion = ConfusionMatrix(plan)
     var (reconstruction, divergence, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
+    var bound = 0.0
     var units = UnitStatistics(count: inference.codeCount)
     for (batch, start) in stride(from: 0, to: data.count, by: Inference.batchSize).enumerated() {
       let range = start..<min(start + Inference.batchSize, data.count)
@@ -86,6 +94,10 @@ public struct Evaluator {
         try each(SampleEvaluation(index: index, measurement: measurement))
       }
       if isVariational || hasPenalty { units.add(inference.encode(images)) }
+      if let importanceSamples {
+        bound += inference.importanceBounds(images, labels: labels, draws: importanceSamples, seed: seed, step: batch)
+          .reduce(0, +)
+      }
     }
     let n = Double(data.count)
     var result = Evaluation(samples: data.count)
@@ -101,6 +113,9 @@ public struct Evaluator {
       result.reconstruction = reconstruction / n
       result.kl = divergence / n
       result.negativeELBO = (reconstruction + divergence) / n
+      (result.negativeLogLikelihood, result.importanceSamples) = (
+        importanceSamples.map { _ in -bound / n }, importanceSamples
+      )
       result.activeUnits = units.variances.count { $0 > Evaluation.activeVariance }
     }
     if hasPenalty {

@@ -11,7 +11,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var loss: Double
   public var reconstruction: Double
   public var kl: Double
-  /// Reconstruction divided by the pixels of an image.
+  /// Reconstruction divided by the pixels of an image; of a model that puts out labels as it is.
   public var reconstructionPerPixel: Double
   public var validationLoss: Double?
   public var validationMSE: Double?

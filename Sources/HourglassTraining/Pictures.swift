@@ -40,9 +40,14 @@ public struct Pictures {
   public static func bands(
     originals: [Float], reconstructions: [Float], shape: ImageShape, isBare: Bool = false
   ) -> PNGImage {
-    let above = pieces(pieces(originals, shape.count), imagesPerBand)
-    let below = pieces(pieces(reconstructions, shape.count), imagesPerBand)
-    var grid = ImageGrid(shape: shape, rows: zip(above, below).flatMap { [$0, $1] }, rowsPerGroup: 2)
+    bands([originals, reconstructions], shape: shape, isBare: isBare)
+  }
+
+  /// Kinds of the same images one above the other, ten images to a band. Each kind: N x H x W x C.
+  public static func bands(_ kinds: [[Float]], shape: ImageShape, isBare: Bool = false) -> PNGImage {
+    let rows = kinds.map { pieces(pieces($0, shape.count), imagesPerBand) }
+    let bands = (0..<(rows.first?.count ?? 0)).flatMap { band in rows.map { $0[band] } }
+    var grid = ImageGrid(shape: shape, rows: bands, rowsPerGroup: kinds.count)
     grid.isBare = isBare
     return grid.image()
   }

@@ -33,6 +33,8 @@ public struct Recipe: Codable, Sendable {
   public var steps: Int?
   /// The run ends earlier when the monitored loss has not fallen for so many epochs; nil is no such end.
   public var patience: Int?
+  /// A fall of the monitored loss by no more than this counts as none for patience; nil for 0.
+  public var minDelta: Double?
   /// Nil for the validation where there is one and the training else, as in recipes of earlier versions.
   public var monitor: Monitor?
   /// Trains on the first so many minibatches alone, as a check that a model can learn them by heart; nil for all.
@@ -84,6 +86,7 @@ public struct Recipe: Codable, Sendable {
     epochs = try fields.decodeIfPresent(Int.self, forKey: .epochs)
     steps = try fields.decodeIfPresent(Int.self, forKey: .steps)
     patience = try fields.decodeIfPresent(Int.self, forKey: .patience)
+    minDelta = try fields.decodeIfPresent(Double.self, forKey: .minDelta)
     monitor = try fields.decodeIfPresent(Monitor.self, forKey: .monitor)
     schedule = try fields.decodeIfPresent(Schedule.self, forKey: .schedule)
     warmup = try fields.decodeIfPresent(Span.self, forKey: .warmup)
@@ -132,6 +135,17 @@ public struct DataSource: Codable, Sendable, Equatable {
     (self.path, self.split, self.preparation) = (path, split, preparation)
   }
 
+  /// Opens the images, of whatever shape; the built-in ones are 28 x 28.
+  public func open(seed: UInt64, memory: Int = GrantedMemory.forImages) throws(DataError) -> Dataset {
+    guard let path else {
+      return try Dataset.synthetic(
+        shape: ImageShape(28, 28, 1), count: preparation?.limit, seed: seed, split: split)
+    }
+    return try Dataset.open(
+      path: path, split: split, preparation: preparation ?? Preparation(), seed: seed, threads: GrantedCores.count,
+      memory: memory)
+  }
+
   /// Opens the images and checks that they have the model's shape.
   ///
   /// - Parameters:
@@ -143,9 +157,7 @@ public struct DataSource: Codable, Sendable, Equatable {
     guard let path else {
       return try Dataset.synthetic(shape: model.input, count: preparation?.limit, seed: seed, split: split)
     }
-    let data = try Dataset.open(
-      path: path, split: split, preparation: preparation ?? Preparation(), seed: seed, threads: GrantedCores.count,
-      memory: memory)
+    let data = try open(seed: seed, memory: memory)
     guard data.shape == model.input else {
       let advice = Self.advice(from: data.shape, to: model.input)
       throw DataError(

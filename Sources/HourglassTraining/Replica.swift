@@ -171,7 +171,7 @@ struct Replica: Sendable {
     let error = wantsError ? plan.boundaries[end].error.map { address($0, piece.lowerBound, group) } : nil
     let target = distortion?.target(piece.lowerBound - group) ?? values(0, first: piece.lowerBound, group: group)
     plan.model.likelihood.evaluate(
-      samples: piece.count, count: count, output: output, target: target,
+      samples: piece.count, count: count, channels: plan.model.input.channels, output: output, target: target,
       labels: shared.labels.pointer + piece.lowerBound, loss: shared.losses.pointer + piece.lowerBound, error: error)
     if let error {
       plan.boundaries[end].activation.backward(
@@ -215,7 +215,7 @@ struct Replica: Sendable {
     }
   }
 
-  private func address(_ place: Place, _ first: Int, _ groupStart: Int) -> UnsafeMutablePointer<Float> {
+  func address(_ place: Place, _ first: Int, _ groupStart: Int) -> UnsafeMutablePointer<Float> {
     switch place.memory {
     case .batch: shared.batch.pointer + place.offset * plan.batchSize + first * place.count
     case .group: group.pointer + place.offset * groupSamples + (first - groupStart) * place.count

@@ -89,6 +89,7 @@ public final class Trainer {
     metrics = MetricsLog(run, upTo: progress.step)
     // A checkpoint of an earlier version does not know the epoch: patience counts from here.
     if progress.best != nil, progress.bestEpoch == nil { progress.bestEpoch = epochsDone }
+    if progress.plateau == nil { (progress.plateau, progress.plateauEpoch) = (progress.best, progress.bestEpoch) }
     try metrics.write()
     if validation != nil { _ = try inference() }
     if tensorBoard, let run {
@@ -163,10 +164,10 @@ public final class Trainer {
   /// Whether the monitored loss has not fallen for too long.
   private var isStalled: Bool { recipe.patience.map { epochsDone - lastGoodEpoch >= $0 } ?? false }
 
-  /// What patience counts from: the best epoch, or the one in which beta reached its full weight.
+  /// What patience counts from: the last epoch better by enough, or the one in which beta reached its full weight.
   private var lastGoodEpoch: Int {
     let warmup = recipe.betaWarmup.map { ($0.steps(perEpoch: stepsPerEpoch) + stepsPerEpoch - 1) / stepsPerEpoch }
-    return max(progress.bestEpoch ?? 0, warmup ?? 0)
+    return max(progress.plateauEpoch ?? 0, warmup ?? 0)
   }
 
   private var epochIsComplete: Bool { progress.epochSamples == order.visited }
@@ -211,7 +212,8 @@ public final class Trainer {
     var row = EpochMetrics(
       epoch: epoch + 1, step: progress.step, loss: reconstruction + Double(recipe.beta) * divergence,
       reconstruction: reconstruction, kl: hasPenalty ? 0 : divergence,
-      reconstructionPerPixel: reconstruction / Double(recipe.model.input.count),
+      reconstructionPerPixel: reconstruction
+        / Double(recipe.model.likelihood.target == .image ? recipe.model.input.count : 1),
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), seconds: progress.seconds)
     row.penalty = hasPenalty ? divergence : nil
     row.inputPercent = clock.all > 0 ? 100 * clock.input / clock.all : nil
@@ -226,6 +228,9 @@ public final class Trainer {
     let judged = recipe.monitored == .training ? row.loss : row.validationLoss ?? row.loss
     let isBest = judged < progress.best ?? .infinity
     if isBest { (progress.best, progress.bestEpoch) = (judged, epoch + 1) }
+    if judged < (progress.plateau ?? .infinity) - (recipe.minDelta ?? 0) {
+      (progress.plateau, progress.plateauEpoch) = (judged, epoch + 1)
+    }
     (progress.epochSamples, progress.epochReconstruction, progress.epochDivergence) = (0, 0, 0)
     try metrics.append(row)
     try events?.append(row, learningRate: learningRate(after: row), picture: picture)
@@ -251,7 +256,7 @@ public final class Trainer {
   /// Enough to tell an active unit, few beside an epoch.
   private static let imagesWithoutValidation = 256
 
-  private func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
+  func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
     guard let run else { return }
     // The loss was finite before the update; the update itself may have overflowed.
     if let bad = training.nonfiniteParameter() {

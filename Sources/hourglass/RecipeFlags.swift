@@ -23,7 +23,10 @@ struct RecipeFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Damage what the network sees, not what it is to put out: gaussian:0.3, mask:0.25 or salt-pepper:0.1.",
+      """
+      Damage what the network sees, not what it is to put out: gaussian:0.3, multiplicative:0.3, mask:0.25 or \
+      salt-pepper:0.1.
+      """,
       valueName: "kind:amount"))
   var corrupt: Corruption?
 
@@ -42,6 +45,11 @@ struct RecipeFlags: ParsableArguments {
       valueName: "epochs"))
   var patience: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "For --patience a loss must fall by more than this, in the loss's own unit. (default: 0)", valueName: "loss"))
+  var minDelta: Double?
+
   @Option(help: "The loss that --patience and the best checkpoint go by. (default: validation where there is one)")
   var monitor: Recipe.Monitor?
 
@@ -59,7 +67,7 @@ struct RecipeFlags: ParsableArguments {
       valueName: "minibatches"))
   var accumulate: Int?
 
-  @Option(help: "Greater than 0. (default: 0.001; sgd: 0.01)")
+  @Option(help: "Greater than 0. (default: 0.001; sgd, rmsprop, adagrad: 0.01; adadelta: 1)")
   var learningRate: Float?
 
   @Option(
@@ -72,6 +80,8 @@ struct RecipeFlags: ParsableArguments {
 
   @Option(help: "How weights follow gradients. (default: adam)")
   var optimizer: Optimizer.Kind?
+
+  @OptionGroup var updates: OptimizerFlags
 
   @Option(
     help: ArgumentHelp(
@@ -117,6 +127,9 @@ struct RecipeFlags: ParsableArguments {
     if let learningRate, !(learningRate.isFinite && learningRate > 0) {
       throw ValidationError("--learning-rate: wanted a number greater than 0, found \(learningRate)")
     }
+    if let minDelta, !(minDelta.isFinite && minDelta >= 0) {
+      throw ValidationError("--min-delta: wanted a number of at least 0, found \(minDelta)")
+    }
     if let clipNorm, !Recipe.isClipNorm(clipNorm) {
       throw ValidationError("--clip-norm: wanted a number greater than 0, found \(clipNorm)")
     }
@@ -153,14 +166,19 @@ struct RecipeFlags: ParsableArguments {
     var recipe = Recipe(
       model: model, data: source, validation: validation(for: source, file.validationImages), batchSize: batchSize,
       accumulate: accumulate ?? file.accumulate ?? 1, shards: shards ?? file.shards, seed: seed ?? file.seed ?? 1,
-      optimizer: try file.optimizer(kind: optimizer, learningRate: learningRate), clipNorm: clipNorm ?? file.clipNorm,
+      optimizer: updates.changing(try file.optimizer(kind: optimizer, learningRate: learningRate)),
+      clipNorm: clipNorm ?? file.clipNorm,
       beta: beta ?? file.beta ?? 1, epochs: epochs ?? file.epochs ?? (steps == nil ? Self.defaultEpochs : nil),
       steps: steps, augmentation: augment ?? file.augmentation, corruption: corrupt ?? file.corruption)
-    recipe.patience = patience
+    (recipe.patience, recipe.minDelta) = (patience, minDelta ?? file.minDelta)
     recipe.monitor = monitor ?? file.monitor
     (recipe.schedule, recipe.warmup) = (schedule ?? file.schedule, warmup ?? file.warmup)
     recipe.betaWarmup = betaWarmup ?? file.betaWarmup
     recipe.overfitBatches = overfitBatches ?? file.overfitBatches
+    guard minDelta == nil || patience != nil else {
+      throw ValidationError("--min-delta: wanted a --patience too, found none")
+    }
+    if let refusal = updates.refusal(for: recipe.optimizer) { throw ValidationError(refusal) }
     (recipe.ema, recipe.freeBits) = (ema ?? file.ema, freeBits ?? file.freeBits)
     if let freeBits, !model.isVariational {
       throw ValidationError(
@@ -191,7 +209,7 @@ struct RecipeFlags: ParsableArguments {
   }
 
   /// The path from the root, so that a run can be resumed from any folder.
-  private static func file(_ path: String?) -> String? {
+  static func file(_ path: String?) -> String? {
     path.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
   }
 
@@ -226,6 +244,10 @@ struct RecipeFlags: ParsableArguments {
     try same("--accumulate", accumulate, recipe.accumulate)
     try same("--learning-rate", learningRate, recipe.optimizer.learningRate)
     try same("--optimizer", optimizer, recipe.optimizer.kind) { $0.rawValue }
+    try same("--momentum", updates.momentum, recipe.optimizer.momentum)
+    try same("--nesterov", updates.nesterov ? true : nil, recipe.optimizer.nesterov)
+    try same("--weight-decay", updates.weightDecay, recipe.optimizer.weightDecay)
+    try same("--weight-l1", updates.weightL1, recipe.optimizer.weightL1)
     try same("--clip-norm", clipNorm.map(Optional.some), recipe.clipNorm) { $0.map { "\($0)" } ?? "none" }
     try same("--beta", beta, recipe.beta)
     try same("--ema", ema.map(Optional.some), recipe.ema) { $0.map { "\($0)" } ?? "none" }
@@ -245,6 +267,7 @@ struct RecipeFlags: ParsableArguments {
   func extended(_ recipe: Recipe) -> Recipe {
     var recipe = recipe
     recipe.patience = patience ?? recipe.patience
+    recipe.minDelta = minDelta ?? recipe.minDelta
     guard epochs != nil || steps != nil else { return recipe }
     (recipe.epochs, recipe.steps) = (epochs, steps)
     return recipe

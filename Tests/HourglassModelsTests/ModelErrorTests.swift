@@ -110,6 +110,19 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     RefusedModel(
       "decoder.0: the categorical likelihood wants logits, so a last layer with linear activation, found relu"
     ) { ($0.likelihood, $0.decoder) = (.categorical, [Dense(4, activation: .relu)]) },
+    RefusedModel(
+      "decoder: wanted an output of 8 x 8 x 4, means and log-variances for the input 8 x 8 x 2, found 8 x 8 x 2"
+    ) { $0.likelihood = .gaussian() },
+    RefusedModel("likelihood: wanted a variance greater than 0, found -1.0") {
+      $0.likelihood = .gaussian(variance: -1)
+    },
+    RefusedModel(
+      "decoder.1: the gaussian likelihood wants means and log-variances, so a last layer with linear activation, found "
+        + "relu"
+    ) {
+      $0.likelihood = .gaussian()
+      $0.decoder = [Dense(256, activation: .relu), Reshape(8, 8, 4)]
+    },
     RefusedModel("decoder: wanted one number, as Dense(1) makes, found 3") {
       ($0.likelihood, $0.decoder) = (.labelSquaredError, [])
     },

@@ -6,26 +6,25 @@ import Testing
 /// The models that have a name.
 @Suite struct PresetTests {
   /// Parameters and training flops a sample of the PyTorch twins, from their layer tables.
-  @Test(
-    arguments: [
-      ("conv-ae-28", 456_737, 35_223_552),
-      ("conv-dae-28", 456_737, 35_223_552),
-      ("conv-ae-unpool-28", 442_177, 48_018_432),
-      ("conv-vae-28", 1_691_369, 29_997_056),
-      ("conv-ae-32", 785_187, 90_832_896),
-      ("conv-vae-64", 2_957_251, 327_155_712),
-      ("deep-ae", 2_837_314, 15_430_000),
-      ("conv-tied-ae-28", 237_313, 22_679_552),
-      ("sparse-ae", 1_569_784, 7_840_000),
-      ("contractive-ae", 785_784, 7_840_000),
-      ("conv-wae-28", 1_680_073, 29_929_472),
-    ] as [(String, Int, Int)]) func aPresetIsAsLargeAsItsPyTorchTwin(_ name: String, _ parameters: Int, _ flops: Int)
-    throws
-  {
+  @Test(arguments: twins) func aPresetIsAsLargeAsItsPyTorchTwin(_ name: String, _ parameters: Int, _ flops: Int) throws {
     let summary = ModelSummary(try ExecutionPlan(try #require(ModelCatalog.model(name)), batchSize: 8))
     #expect(summary.parameters == parameters)
     #expect(summary.trainingFlops == flops)
   }
+
+  private static let twins: [(String, Int, Int)] = [
+    ("conv-ae-28", 456_737, 35_223_552),
+    ("conv-dae-28", 456_737, 35_223_552),
+    ("conv-ae-unpool-28", 442_177, 48_018_432),
+    ("conv-vae-28", 1_691_369, 29_997_056),
+    ("conv-ae-32", 785_187, 90_832_896),
+    ("conv-vae-64", 2_957_251, 327_155_712),
+    ("deep-ae", 2_837_314, 15_430_000),
+    ("conv-tied-ae-28", 237_313, 22_679_552),
+    ("sparse-ae", 1_569_784, 7_840_000),
+    ("contractive-ae", 785_784, 7_840_000),
+    ("conv-wae-28", 1_680_073, 29_929_472),
+  ]
 
   @Test func theCatalogHasThePresets() {
     #expect(

@@ -361,15 +361,37 @@ const char *hg_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float 
 const char *hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                              float *dy);
 
+/* Absolute error:  loss[n] = sum over j of |y - t|;   dy = the sign of y - t, 0 where they are equal.  As above. */
+const char *hg_absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                              float *dy);
+
+/* Huber's loss (1964) with threshold 1, d = y - t:
+ *   loss[n] = sum over j of d^2 / 2 where |d| <= 1, else |d| - 1/2;   dy = d clamped to [-1, 1].  As above. */
+const char *hg_huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                           float *dy);
+
+/* Gaussian likelihood of a given variance v, in nats:
+ *   loss[n] = sum over j of (y - t)^2 / (2 v) + log(2 pi v) / 2;   dy = (y - t) / v
+ * variance: normal and finite, with 2 pi v. Shapes and aliasing as above. */
+const char *hg_gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const float *y, const float *targets,
+                        float *loss, float *dy);
+
+/* The range to which a log-variance is clamped before use; outside it its gradient is zero. */
+#define HG_LOG_VARIANCE_MIN (-30.0f)
+#define HG_LOG_VARIANCE_MAX (20.0f)
+
+/* Gaussian likelihood whose variances are put out too, in nats; each pixel of heads holds C means m, then C
+ * log-variances lv: loss[n] = sum of ((m - t)^2 exp(-lv) + lv + log(2 pi)) / 2 dm = (m - t) exp(-lv);   dlv = (1 - (m -
+ * t)^2 exp(-lv)) / 2,  0 where lv was clamped heads, dheads: N P 2C; targets: N P C; loss: N or NULL; dheads may be
+ * NULL or equal to heads. */
+const char *hg_gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                              const float *targets, float *loss, float *dheads);
+
 /* Categorical likelihood of a label from logits l, in nats (softmax cross-entropy):
  *   loss[n] = log(sum over j of exp(l[n,j])) - l[n,label];   dlogits[n,j] = exp(l[n,j]) / sum, less 1 for the label
  * logits, dlogits: N K; labels: N, each of 0 to K - 1; loss: N or NULL; dlogits may be NULL or equal to logits. */
 const char *hg_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const float *logits, const int32_t *labels,
                                      float *loss, float *dlogits);
-
-/* The range to which a log-variance is clamped before use; outside it its gradient is zero. */
-#define HG_LOG_VARIANCE_MIN (-30.0f)
-#define HG_LOG_VARIANCE_MAX (20.0f)
 
 /* Reparametrised Gaussian latent (Kingma & Welling 2014). heads[n] holds Z means, then Z log-variances:
  *   z = mean + exp(lv / 2) noise;   kl[n] = 1/2 sum over j of mean^2 + exp(lv) - 1 - lv,  lv clamped as above
@@ -471,11 +493,46 @@ const char *hg_adam(const hg_adam_options *options, ptrdiff_t count, const float
 typedef struct hg_sgd_options {
   size_t size; /* sizeof(hg_sgd_options) */
   float gradient_scale, learning_rate, momentum, weight_decay;
+  bool nesterov;
 } hg_sgd_options;
 
-/* Stochastic gradient descent:  g += weight_decay w;  m = momentum m + g;  w -= learning_rate m.  Without momentum m
- * may be NULL and w -= learning_rate g. */
+/* Stochastic gradient descent:  g += weight_decay w;  m = momentum m + g;  w -= learning_rate m, with nesterov
+ * w -= learning_rate (g + momentum m) (Sutskever et al., ICML 2013, as PyTorch writes it).  Without momentum m may be
+ * NULL and w -= learning_rate g. */
 const char *hg_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
+
+typedef struct hg_rmsprop_options {
+  size_t size; /* sizeof(hg_rmsprop_options) */
+  float gradient_scale, learning_rate, alpha, epsilon, momentum;
+} hg_rmsprop_options;
+
+/* RMSprop (Tieleman & Hinton 2012):  v = alpha v + (1 - alpha) g^2;  m = momentum m + g / (sqrt(v) + epsilon);
+ * w -= learning_rate m.  Without momentum m may be NULL. */
+const char *hg_rmsprop(const hg_rmsprop_options *options, ptrdiff_t count, const float *gradient, float *weights,
+                       float *v, float *m);
+
+typedef struct hg_adagrad_options {
+  size_t size; /* sizeof(hg_adagrad_options) */
+  float gradient_scale, learning_rate, epsilon;
+} hg_adagrad_options;
+
+/* AdaGrad (Duchi, Hazan & Singer, JMLR 2011):  v += g^2;  w -= learning_rate g / (sqrt(v) + epsilon). */
+const char *hg_adagrad(const hg_adagrad_options *options, ptrdiff_t count, const float *gradient, float *weights,
+                       float *v);
+
+typedef struct hg_adadelta_options {
+  size_t size; /* sizeof(hg_adadelta_options) */
+  float gradient_scale, learning_rate, rho, epsilon;
+} hg_adadelta_options;
+
+/* AdaDelta (Zeiler 2012):  v = rho v + (1 - rho) g^2;  d = g sqrt(u + epsilon) / sqrt(v + epsilon);
+ * u = rho u + (1 - rho) d^2;  w -= learning_rate d. */
+const char *hg_adadelta(const hg_adadelta_options *options, ptrdiff_t count, const float *gradient, float *weights,
+                        float *v, float *u);
+
+/* The gradient of a loss with penalties on its weights, l2 |w|^2 / 2 + l1 |w|:
+ * gradient = scale gradient + l2 w + l1 sign(w), with 0 for the sign of 0. */
+const char *hg_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
 
 #ifdef __cplusplus
 }

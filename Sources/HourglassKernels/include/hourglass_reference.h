@@ -56,6 +56,14 @@ void hg_reference_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const flo
                                    float *loss, float *dlogits);
 void hg_reference_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                                 float *dy);
+void hg_reference_absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                                 float *dy);
+void hg_reference_huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                              float *dy);
+void hg_reference_gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const float *y, const float *targets,
+                           float *loss, float *dy);
+void hg_reference_gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                                 const float *targets, float *loss, float *dheads);
 void hg_reference_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const float *logits,
                                         const int32_t *labels, float *loss, float *dlogits);
 void hg_reference_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
@@ -75,6 +83,13 @@ void hg_reference_gaussian_noise(const hg_random_stream *stream, float deviation
 void hg_reference_adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
                        float *v);
 void hg_reference_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
+void hg_reference_rmsprop(const hg_rmsprop_options *options, ptrdiff_t count, const float *gradient, float *weights,
+                          float *v, float *m);
+void hg_reference_adagrad(const hg_adagrad_options *options, ptrdiff_t count, const float *gradient, float *weights,
+                          float *v);
+void hg_reference_adadelta(const hg_adadelta_options *options, ptrdiff_t count, const float *gradient, float *weights,
+                           float *v, float *u);
+void hg_reference_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
 void hg_reference_moving_average(ptrdiff_t count, float decay, const float *x, float *average);
 
 #ifdef __cplusplus

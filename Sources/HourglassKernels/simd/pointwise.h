@@ -160,12 +160,6 @@ static void gelu_backward(ptrdiff_t count, const float *x, const float *dy, floa
   if (i < count) gelu_backward_part(x + i, dy + i, dx + i, count - i);
 }
 
-/* NaN stays NaN. */
-INLINE v16 clamp_log_variance(v16 lv) {
-  lv = v16_select(lv < v16_splat(HG_LOG_VARIANCE_MIN), v16_splat(HG_LOG_VARIANCE_MIN), lv);
-  return v16_select(lv > v16_splat(HG_LOG_VARIANCE_MAX), v16_splat(HG_LOG_VARIANCE_MAX), lv);
-}
-
 /* The variance is the square of the deviation, which costs no second exponential. Lanes beyond n hold zeros, and
  * 0^2 + 1 - 1 - 0 adds nothing. */
 INLINE v16 gaussian_forward_part(const float *means, const float *log_variances, const float *noise, float *z, v16 sum,

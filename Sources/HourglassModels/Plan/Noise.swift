@@ -7,6 +7,8 @@ public enum Noise: Sendable, Equatable, BitwiseCopyable {
   case none
   /// The latent alone, which an evaluation samples.
   case evaluation(seed: UInt64, step: Int)
+  /// The latent alone, which an evaluation samples many times: draw 0, 1, ..., below 2^24.
+  case importance(seed: UInt64, step: Int, draw: Int)
   /// All.
   case training(seed: UInt64, step: Int)
 
@@ -18,6 +20,8 @@ public enum Noise: Sendable, Equatable, BitwiseCopyable {
     switch self {
     case .none: nil
     case .evaluation(let seed, let step): RandomStream(seed: seed, .evaluation, step: step, sample: sample)
+    case .importance(let seed, let step, let draw):
+      RandomStream(seed: seed, .importance, number: draw, step: step, sample: sample)
     case .training(let seed, let step): RandomStream(seed: seed, .latent, step: step, sample: sample)
     }
   }
