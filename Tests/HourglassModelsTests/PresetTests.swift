@@ -6,7 +6,8 @@ import Testing
 /// The models that have a name.
 @Suite struct PresetTests {
   /// Parameters and training flops a sample of the PyTorch twins, from their layer tables.
-  @Test(arguments: twins) func aPresetIsAsLargeAsItsPyTorchTwin(_ name: String, _ parameters: Int, _ flops: Int) throws {
+  @Test(arguments: twins) func aPresetIsAsLargeAsItsPyTorchTwin(_ name: String, _ parameters: Int, _ flops: Int) throws
+  {
     let summary = ModelSummary(try ExecutionPlan(try #require(ModelCatalog.model(name)), batchSize: 8))
     #expect(summary.parameters == parameters)
     #expect(summary.trainingFlops == flops)
