@@ -88,6 +88,9 @@ final class Progress {
   private static func line(_ metrics: EpochMetrics) -> String {
     var line = "epoch \(metrics.epoch)  loss \(decimal(metrics.loss))"
     if metrics.kl != 0 { line += "  reconstruction \(decimal(metrics.reconstruction))  KL \(decimal(metrics.kl))" }
+    if let penalty = metrics.penalty {
+      line += "  reconstruction \(decimal(metrics.reconstruction))  penalty \(decimal(penalty))"
+    }
     if let loss = metrics.validationLoss { line += "  validation \(decimal(loss))" }
     line += "  \(grouped(Int(metrics.samplesPerSecond))) samples/s"
     return line + (metrics.inputPercent.map { "  input \(decimal($0, 2)) %" } ?? "")
