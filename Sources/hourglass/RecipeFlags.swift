@@ -189,6 +189,7 @@ struct RecipeFlags: ParsableArguments {
     }
     // Flags were checked one by one; what is left comes of the file.
     if let refusal = recipe.refusal { throw DataError(path: file.path, reason: refusal) }
+    try recipe.fixTerms()
     return recipe
   }
 
