@@ -33,7 +33,8 @@ enum ExitStatus: Int32 {
     }
     let text = self == .wrongUsage ? Hourglass.message(for: error) : "\(error)"
     // The parser lists many possible values one a line.
-    if !text.isEmpty { StandardError.write("hourglass: \(text.replacing(/:\n *- /, with: ": ").replacing(/\n *- /, with: ", "))") }
+    let sentence = text.replacing(#/:\n *- /#, with: ": ").replacing(#/\n *- /#, with: ", ")
+    if !text.isEmpty { StandardError.write("hourglass: \(sentence)") }
   }
 }
 
