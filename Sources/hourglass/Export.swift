@@ -10,8 +10,8 @@ struct Export: ParsableCommand {
     discussion: """
       onnx writes encoder.onnx (image to code; of a variational model to mean and log_variance), decoder.onnx (code to \
       reconstruction) and autoencoder.onnx (image to reconstruction), operator set \(ONNXGraph.operatorSet). \
-      Images are N,C,H,W with values in [0, 1]; a reconstruction is the expected image. safetensors writes weights.safetensors \
-      and npy weights.npz, both under PyTorch's names and shapes, which `hourglass import` reads.
+      Images are N,C,H,W with values in [0, 1]; a reconstruction is the expected image. safetensors writes \
+      weights.safetensors and npy weights.npz, both under PyTorch's names and shapes, which `hourglass import` reads.
 
       Example:
         hourglass export --run runs/first --format onnx
