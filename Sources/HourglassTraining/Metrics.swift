@@ -11,20 +11,24 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var loss: Double
   public var reconstruction: Double
   public var kl: Double
-  /// Reconstruction divided by the pixels of an image.
+  /// Reconstruction divided by the pixels of an image; of a model that puts out labels as it is.
   public var reconstructionPerPixel: Double
   public var validationLoss: Double?
   public var validationMSE: Double?
   /// Of a model that puts out classes.
   public var validationErrorRate: Double?
-  /// Latent units that are active on the validation, as `Evaluation` counts them.
+  /// Latent units that are active, as `Evaluation` counts them, on the validation or, without one, on the first images
+  /// of the training data.
   public var activeUnits: Int?
   public var samplesPerSecond: Double
   public var seconds: Double
+  /// Part of the steps' time, in the mean over the workers, that went into their input: reading images, augmenting,
+  /// corrupting and shuffling them. Of the steps of the session that ended the epoch.
+  public var inputPercent: Double?
 
   static let columns = [
     "epoch", "step", "loss", "reconstruction", "kl", "reconstructionPerPixel", "validationLoss", "validationMSE",
-    "samplesPerSecond", "seconds", "activeUnits", "validationErrorRate",
+    "samplesPerSecond", "seconds", "activeUnits", "validationErrorRate", "inputPercent",
   ]
 
   var row: String {
@@ -32,7 +36,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
     return [
       "\(epoch)", "\(step)", text(loss), text(reconstruction), text(kl), text(reconstructionPerPixel),
       text(validationLoss), text(validationMSE), text(samplesPerSecond), text(seconds),
-      activeUnits.map { "\($0)" } ?? "", text(validationErrorRate),
+      activeUnits.map { "\($0)" } ?? "", text(validationErrorRate), text(inputPercent),
     ].joined(separator: ",")
   }
 

@@ -7,6 +7,7 @@ import HourglassModels
 ///     recipe.json        what decides the result        metrics.csv, metrics.jsonl   one row an epoch
 ///     environment.json   where and how it ran           pictures/                    to look at
 ///     checkpoints/       last, previous, best .safetensors   report.html      all of it on one page
+///     profile.json       time of each layer, where wanted    tensorboard/     events, where wanted
 public struct RunFolder: Sendable {
   public let path: String
 
@@ -14,6 +15,7 @@ public struct RunFolder: Sendable {
 
   public func file(_ name: String) -> String { "\(path)/\(name)" }
   public var report: String { file("report.html") }
+  public var tensorBoard: String { file("tensorboard") }
   public func picture(_ name: String) -> String { file("pictures/\(name)") }
 
   /// Which of the kept checkpoints.

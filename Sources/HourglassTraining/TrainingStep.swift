@@ -21,6 +21,8 @@ public final class TrainingStep {
   public let clipNorm: Float?
   /// Weight of the latent's divergence.
   public let beta: Float
+  /// Nats that each latent unit may diverge by at no cost, in the mean over a shard; 0 for none.
+  public let freeBits: Float
 
   private let shared: SharedMemory
   private let reducer: GradientReducer
@@ -32,6 +34,7 @@ public final class TrainingStep {
   private let team: WorkerTeam
   private let clocks: AlignedBuffer<WorkerTimes>
   private let failures = FirstReadFailure()
+  private var profiler: StepProfiler?
   /// Steps still to be taken in ever smaller turns, since workers last finished far apart.
   var guidedSteps = 0
 
@@ -45,6 +48,8 @@ public final class TrainingStep {
     /// are clipped, before updates.
     static let sums = 3
     static let updates = 4
+    /// Once, where steps are profiled: what the machine reaches at most.
+    static let peak = 5
   }
 
   /// What the phases need to know of the minibatch at hand.
@@ -53,8 +58,11 @@ public final class TrainingStep {
     /// Samples of the minibatch, and of those before it in the step.
     var count = 0
     var samplesBefore = 0
+    /// Of the whole step.
+    var samples = 0
     var seed: UInt64 = 0
     var beta: Float = 1
+    var freeBits: Float = 0
     /// Workers take what is left in ever smaller parts, not all at once.
     var isGuided = false
     /// Of the summed gradient: one over the samples, times the factor of clipping.
@@ -62,14 +70,17 @@ public final class TrainingStep {
     var learningRate: Float = 0
 
     var mode: Replica.Mode {
-      Replica.Mode(noise: .training(seed: seed, step: step), beta: beta, samplesBefore: samplesBefore)
+      Replica.Mode(
+        noise: .training(seed: seed, step: step), beta: beta, freeBits: freeBits, samplesBefore: samplesBefore)
     }
   }
 
   /// What one worker did in the last step, in nanoseconds; the rest of the step it waited.
   public struct WorkerTimes: BitwiseCopyable, Sendable {
-    /// Forward and backward through its shards.
+    /// Forward and backward through its shards, from putting images at the input on.
     public var shards: UInt64 = 0
+    /// Of that, the input: reading images, augmenting and corrupting them.
+    public var input: UInt64 = 0
     /// Gradients of dense weights: products over the whole minibatch.
     public var products: UInt64 = 0
     /// Adding up the shards' gradients and, where they are clipped, their squares.
@@ -84,9 +95,23 @@ public final class TrainingStep {
   /// Of each worker.
   public var times: [WorkerTimes] { Array(clocks.elements) }
 
+  /// Of all steps but the first; nil where they are not profiled, and before there is one.
+  public var profile: StepProfile? {
+    profiler.flatMap { StepProfile($0, plan: plan, parallel: parallel, moments: moments.count) }
+  }
+
+  /// Seconds of the last step that went into its input, in the mean over the workers.
+  public var inputSeconds: Double {
+    Double(clocks.elements.reduce(0) { $0 + $1.input }) / Double(clocks.count) / 1e9
+  }
+
   /// The flat vector of parameters, and the optimiser's moments by name.
   public var parameters: FloatBuffer { shared.parameters }
   public var moments: [(name: String, values: FloatBuffer)] { Array(zip(optimizer.moments, reducer.moments)) }
+  /// The exponential moving average of the parameters, where one is kept.
+  public var average: FloatBuffer? { reducer.average }
+  /// What stands for the trained model: the average where there is one, or else the parameters.
+  public var evaluated: FloatBuffer { average ?? parameters }
   /// The gradient summed over the samples of the last step.
   public var gradient: FloatBuffer { reducer.gradient }
   /// Euclidean norm of the mean gradient of the last step before it was clipped; nil without clipping.
@@ -97,27 +122,33 @@ public final class TrainingStep {
   /// - Parameters:
   ///   - clipNorm: greater than 0. The gradient g of the mean loss becomes g min(1, clipNorm / (|g| + 1e-6)), as
   ///     PyTorch's `clip_grad_norm_` defines it, at the cost of a third wait.
+  ///   - freeBits: at least 0. See `GaussianLatent`; the losses of a step have the divergence itself.
+  ///   - averageDecay: of the moving average of the parameters, greater than 0 and less than 1; nil for no average.
   ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample.
+  ///   - profiles: whether to time each layer, for `profile`; no bit changes.
   public init(
-    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil,
-    augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64, beta: Float, data: Dataset
+    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil, freeBits: Float = 0,
+    averageDecay: Float? = nil, augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64,
+    beta: Float, data: Dataset, profiles: Bool = false
   ) {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
     let turn = Self.shardsPerTurn(plan: plan, workers: parallel.workers)
     let cores = WorkerCores(parallel)
+    let profiler = profiles ? StepProfiler(plan: plan, parallel: parallel) : nil
     let replicas = (0..<parallel.workers).map { worker in
       Replica(
         plan: plan, shared: shared, groupSamples: turn * plan.samplesPerShard, parallel: parallel,
-        worker: worker, cores: cores, augmentation: augmentation, corruption: corruption)
+        worker: worker, cores: cores, augmentation: augmentation, corruption: corruption,
+        clock: profiler?.clocks[worker])
     }
-    let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer)
+    let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer, averageDecay: averageDecay)
     let current = AlignedBuffer<Current>(count: 1)
     let indices = AlignedBuffer<Int32>(count: plan.batchSize)
     let clocks = AlignedBuffer<WorkerTimes>(count: parallel.workers)
-    current[0] = Current(seed: seed, beta: beta)
-    self.beta = beta
+    current[0] = Current(seed: seed, beta: beta, freeBits: freeBits)
+    (self.beta, self.freeBits, self.profiler) = (beta, freeBits, profiler)
     (self.shared, self.replicas, self.reducer) = (shared, replicas, reducer)
     (self.current, self.indices, self.data, self.clocks) = (current, indices, data, clocks)
 
@@ -132,6 +163,7 @@ public final class TrainingStep {
         replica.start()
         shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
         reducer.clear(shareOf: worker, workers: parallel.workers)
+      case Phase.peak: profiler?.measurePeak(of: worker)
       case Phase.shards:
         let start = DispatchTime.now().uptimeNanoseconds
         let mode = now.mode
@@ -145,7 +177,10 @@ public final class TrainingStep {
           if !isPrepared { replica.prepare(backward: true) }
           isPrepared = true
           let samples = plan.samples(of: shards, in: now.count)
-          if let failure = replica.fill(samples, from: data, items: indices, mode: mode) {
+          let before = DispatchTime.now().uptimeNanoseconds
+          let failure = replica.fill(samples, from: data, items: indices, mode: mode)
+          times.input += DispatchTime.now().uptimeNanoseconds - before
+          if let failure {
             failures.note(failure)
             times.hasFailed = true
             break
@@ -160,6 +195,7 @@ public final class TrainingStep {
         var times = clocks.pointer[worker]
         var start = DispatchTime.now().uptimeNanoseconds
         cores.keepApart(worker)
+        replica.clock?.start()
         while let slice = counters[1].take(below: reducer.slices.count)?.lowerBound {
           if phase != Phase.updates {
             reducer.sum(
@@ -169,18 +205,24 @@ public final class TrainingStep {
             let end = DispatchTime.now().uptimeNanoseconds
             if reducer.isProduct(slice) { times.products += end - start } else { times.sums += end - start }
             start = end
+            if let clock = replica.clock {
+              if let layer = reducer.layer(of: slice) { clock.lap(.gradient, layer: layer) } else { clock.lap(.sums) }
+            }
           }
           if phase != Phase.sums {
-            reducer.update(slice, step: now.step, scale: now.scale, learningRate: now.learningRate)
+            reducer.update(
+              slice, step: now.step, scale: now.scale, learningRate: now.learningRate, samples: now.samples)
             let end = DispatchTime.now().uptimeNanoseconds
             times.updates += end - start
             start = end
+            replica.clock?.lap(.updates)
           }
         }
         clocks.pointer[worker] = times
       }
     }
     team.run(phase: Phase.start)
+    if profiles { team.run(phase: Phase.peak) }
   }
 
   /// Mean losses of a step, in nats or squared error summed over pixels.
@@ -191,6 +233,9 @@ public final class TrainingStep {
     /// What is minimised: reconstruction + beta divergence.
     public var total: Double
   }
+
+  /// Begins the moving average at the parameters.
+  public func startAverage() { average?.pointer.update(from: parameters.pointer, count: parameters.count) }
 
   /// Trains on the given items of the data set, in this order, with one update.
   ///
@@ -207,7 +252,9 @@ public final class TrainingStep {
     step: Int, items: ArraySlice<Int32>, learningRate: Float? = nil, beta: Float? = nil
   ) throws(TrainingError) -> Loss {
     precondition(!items.isEmpty, "a step without samples")
+    profiler?.begin()
     current.pointer[0].step = step
+    current.pointer[0].samples = items.count
     current.pointer[0].learningRate = learningRate ?? optimizer.learningRate
     current.pointer[0].beta = beta ?? self.beta
     var sums = (reconstruction: 0.0, divergence: 0.0)
@@ -226,6 +273,7 @@ public final class TrainingStep {
       current.pointer[0].scale = 1 / Float(items.count)
       runSlices(phase: Phase.slices)
     }
+    profiler?.end(samples: items.count)
     return mean(sums, count: items.count)
   }
 
@@ -286,7 +334,7 @@ public final class TrainingStep {
     let layers = plan.products.map(\.layer)
     return GradientReducer.slices(plan, layers).map { slice in
       switch slice {
-      case .sharded(let parameters): (parameters.count, false)
+      case .sharded(let parameters), .statistics(let parameters): (parameters.count, false)
       case .weight(let index, let rows): (layers[index].weightRange(rows: rows).count, true)
       case .bias(let index): (layers[index].biasRange.count, false)
       }
@@ -309,13 +357,15 @@ public final class TrainingStep {
     current.pointer[0].isGuided = guidedSteps > 0
   }
 
-  /// Walks the first sample with a bad loss forward once more and names the first layer that puts out an
-  /// infinity or a NaN; nil where all layers are sound.
+  /// Walks the first sample with a bad loss, and with it its shard where samples of a shard meet, forward once more and
+  /// names the first layer that puts out an infinity or a NaN; nil where all layers are sound.
   func nonfiniteLayer(count: Int) -> String? {
     guard
       let bad = (0..<count).first(where: { !(shared.losses[$0] + shared.divergences[$0]).isFinite })
     else { return nil }
-    let samples = bad..<bad + 1
+    let shard = bad / plan.samplesPerShard
+    let samples = plan.takesWholeShards ? plan.samples(of: shard..<shard + 1, in: count) : bad..<bad + 1
+    let first = samples.lowerBound
     let replica = replicas[0]
     // Another replica may have taken this sample: what this one prepared may be of an earlier step.
     replica.prepare(backward: false)
@@ -324,10 +374,11 @@ public final class TrainingStep {
     }
     for (b, boundary) in plan.boundaries.enumerated() {
       if b > 0 { replica.forward(b - 1..<b, samples: samples, mode: current.pointer[0].mode) }
-      let values = replica.values(b, first: bad, group: bad)
-      if let index = Kernels.firstNonfinite(values, boundary.shape.count) {
+      let values = replica.values(b, first: first, group: first)
+      if let index = Kernels.firstNonfinite(values, samples.count * boundary.shape.count) {
+        let item = indices[first + index / boundary.shape.count]
         let place = b == 0 ? "the input" : "layer \(plan.layers[b - 1].name) (\(plan.layers[b - 1].kind))"
-        return "\(place) puts out \(values[index]) for item \(indices[bad]) of \(data.source)"
+        return "\(place) puts out \(values[index]) for item \(item) of \(data.source)"
       }
     }
     return "the \(plan.model.likelihood.name) likelihood overflows for item \(indices[bad]) of \(data.source)"

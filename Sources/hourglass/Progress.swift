@@ -89,7 +89,8 @@ final class Progress {
     var line = "epoch \(metrics.epoch)  loss \(decimal(metrics.loss))"
     if metrics.kl != 0 { line += "  reconstruction \(decimal(metrics.reconstruction))  KL \(decimal(metrics.kl))" }
     if let loss = metrics.validationLoss { line += "  validation \(decimal(loss))" }
-    return line + "  \(grouped(Int(metrics.samplesPerSecond))) samples/s"
+    line += "  \(grouped(Int(metrics.samplesPerSecond))) samples/s"
+    return line + (metrics.inputPercent.map { "  input \(decimal($0, 2)) %" } ?? "")
   }
 
   /// 3:07, or 1:02:03.

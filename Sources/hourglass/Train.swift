@@ -22,6 +22,7 @@ struct Train: ParsableCommand {
         hourglass train --run runs/f --resume --epochs 10
         hourglass train --config settings.json --patience 5 --max-time 2h
         hourglass train --config runs/f/recipe.json --seed 2 --run runs/g
+        hourglass train --config runs/f/recipe.json --steps 100 --profile
       """)
 
   @Option(
@@ -33,6 +34,12 @@ struct Train: ParsableCommand {
   @OptionGroup(title: "What decides the result") var flags: RecipeFlags
 
   @OptionGroup(title: "What decides the speed") var division: DivisionOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Keep so much of each set decoded, as 512M or 4G; read the rest in every epoch. (default: a third of memory)",
+      valueName: "bytes"))
+  var memoryLimit: MemoryLimit?
 
   @Option(help: ArgumentHelp("Write a checkpoint every so many steps too, not only after epochs.", valueName: "steps"))
   var checkpointEvery: Int?
@@ -53,6 +60,14 @@ struct Train: ParsableCommand {
 
   @Flag(help: "Show what would be trained, and train and write nothing.")
   var dryRun = false
+
+  @Flag(help: "Time each layer of this session's steps: a table at the end, profile.json, bars in the report.")
+  var profile = false
+
+  @Flag(
+    name: .customLong("tensorboard"),
+    help: "Write epochs and reconstructions for TensorBoard too, into the run's folder tensorboard.")
+  var tensorBoard = false
 
   @Flag(help: "Print one JSON object for each epoch and one at the end.")
   var json = false
@@ -90,6 +105,9 @@ struct Train: ParsableCommand {
       "\(trainer.recipe.model.name) on \(trainer.data.count) of \(trainer.data.source); \(run.path) \(verb)")
 
     list(refused: trainer.data.refused)
+    if let kept = trainer.data.keptCount {
+      progress.note("\(kept) images stay decoded in memory (--memory-limit), the others are decoded in every epoch")
+    }
 
     var hasWarned = false
     // What fails from here on fails while writing.
@@ -107,6 +125,7 @@ struct Train: ParsableCommand {
       }
     }
     progress.clear()
+    if let profile = trainer.training.profile { try show(profile, in: run) }
     let isInterrupted = end == .interrupted && SignalHandling.stopIsWanted
     if end != .interrupted { try writing { try trainer.writePictures(to: run) } }
     report(end == .interrupted && !isInterrupted ? "outOfTime" : end.rawValue, trainer, run)
@@ -116,13 +135,18 @@ struct Train: ParsableCommand {
   /// What the file says of this session where the flags are silent.
   private mutating func adopt(_ file: Configuration) throws {
     try division.adopt(file)
+    memoryLimit = memoryLimit ?? file.memoryLimit
     checkpointEvery = checkpointEvery ?? file.checkpointEvery
     maxTime = maxTime ?? file.maxTime
     try requirePositive("--checkpoint-every", checkpointEvery)
     folder = folder ?? file.run
     json = json || file.json == true
     quiet = quiet || file.quiet == true
+    profile = profile || file.profile == true
+    tensorBoard = tensorBoard || file.tensorboard == true
   }
+
+  var memoryForImages: Int { memoryLimit?.bytes ?? GrantedMemory.forImages }
 
   /// A recipe, and the folder where its run may begin.
   func recipeOfNewRun(_ file: Configuration) throws -> (recipe: Recipe, path: String) {
@@ -147,7 +171,7 @@ struct Train: ParsableCommand {
       try writing {
         try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
       }
-      return (try Trainer(recipe, parallel: parallel, run: run), run)
+      return (try trainer(recipe, parallel, run), run)
     } catch {
       // Nothing was learned yet, and the folder would stand in the way of a second attempt.
       try? FileManager.default.removeItem(atPath: path)
@@ -159,13 +183,21 @@ struct Train: ParsableCommand {
     let (run, recipe, extended) = try recipesOfRun()
     let parallel = division.plan(shards: recipe.shards)
     try writing { try run.makeFolders() }
-    let trainer = try Trainer(extended, parallel: parallel, run: run, resume: true)
+    let trainer = try trainer(extended, parallel, run, resume: true)
     try flags.checkExtension(from: recipe, to: extended, stepsPerEpoch: trainer.stepsPerEpoch, path: run.path)
     try writing {
       try run.save(extended)
       try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
     }
     return (trainer, run)
+  }
+
+  private func trainer(
+    _ recipe: Recipe, _ parallel: ParallelPlan, _ run: RunFolder, resume: Bool = false
+  ) throws -> Trainer {
+    try Trainer(
+      recipe, parallel: parallel, run: run, resume: resume, memory: memoryForImages, profiles: profile,
+      tensorBoard: tensorBoard)
   }
 
   private static func defaultPath(_ model: String) -> String {
@@ -204,6 +236,12 @@ struct Train: ParsableCommand {
     if let last = trainer.metrics.epochs.last {
       let validation = last.validationLoss.map { ", validation \(decimal($0))" } ?? ""
       rows.append(["loss", decimal(last.loss) + validation])
+      let input = [trainer.metrics.epochs.first?.inputPercent, last.inputPercent].compactMap(\.self)
+      if input.count == 2 {
+        rows.append([
+          "input", "\(decimal(input[0], 2)) % of the first epoch's steps, \(decimal(input[1], 2)) % of the last",
+        ])
+      }
     }
     rows += [["weights", report.weightsHash], ["run", run.path]]
     let hasEnded = [Trainer.End.finished, .stoppedEarly].contains { $0.rawValue == end }

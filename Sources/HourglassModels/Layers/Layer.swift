@@ -36,6 +36,10 @@ public protocol PlannedLayer: Sendable {
 
   /// Floats that the layer keeps from forward to backward for each sample, beside its input and output.
   var stateCount: Int { get }
+  /// The layer before it, by its place in the chain, whose state its passes see as well; nil for none.
+  var partner: Int? { get }
+  /// Samples that a shard must have at least, of a layer that takes whole shards; nil where samples do not meet.
+  var leastShard: Int? { get }
   /// Whether `backward` reads `pass.x` and `pass.y`.
   var backwardReadsInput: Bool { get }
   var backwardReadsOutput: Bool { get }
@@ -48,7 +52,9 @@ public protocol PlannedLayer: Sendable {
   func prepare(_ pass: Pass)
   /// `pass.y` from `pass.x`.
   func forward(_ pass: Pass)
-  /// `pass.dx` (unless nil) from `pass.dy`, and the gradients of sharded parameters.
+  /// The gradients of sharded parameters from `pass.x` and `pass.dy`; before `backward`.
+  func backwardParameters(_ pass: Pass)
+  /// `pass.dx` from `pass.dy`; called only where somebody wants it.
   func backward(_ pass: Pass)
 
   /// Appends what `forward` does without noise and activation to an ONNX graph, or says why that cannot be.
@@ -57,6 +63,8 @@ public protocol PlannedLayer: Sendable {
 
 extension PlannedLayer {
   public var stateCount: Int { 0 }
+  public var partner: Int? { nil }
+  public var leastShard: Int? { nil }
   public var backwardReadsInput: Bool { true }
   public var backwardReadsOutput: Bool { false }
   public var preparedCount: Int { 0 }
@@ -65,6 +73,7 @@ extension PlannedLayer {
   public var parameters: [Parameter] { [] }
   public func scratchCount(samples: Int, threads: Int) -> Int { 0 }
   public func prepare(_ pass: Pass) {}
+  public func backwardParameters(_ pass: Pass) {}
 
   public func addNodes(to graph: inout ONNXBuilder) throws(ModelError) {
     throw ModelError(name, "a \(kind) layer has no form in ONNX here; --format safetensors or npy writes its weights")

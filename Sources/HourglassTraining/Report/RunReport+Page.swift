@@ -20,6 +20,7 @@ extension RunReport {
           : HTML.section("Reconstructions", reconstructions)
             + HTML.section(model.isVariational ? "Samples and latent traversals" : "Between codes", generation),
         HTML.section("Codes", codes), HTML.section("Recipe", recipeParts), HTML.section("Machine", machine),
+        HTML.section("Per-layer time", layerTimes),
         HTML.section("Memory", memory),
       ])
   }
@@ -151,6 +152,7 @@ extension RunReport {
 
   private var generation: [String] {
     if let refusal = Pictures.refusal(of: recipe.model) { return [HTML.paragraph("No pictures: \(refusal).")] }
+    if let refusal = plan.decodingRefusal { return [HTML.paragraph("No pictures: \(refusal).")] }
     var figures: [String] = []
     if let samples {
       figures.append(
