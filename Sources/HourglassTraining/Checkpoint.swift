@@ -37,11 +37,12 @@ public struct Checkpoint: Sendable {
     self.init(training.plan, Self.vectors(training), progress)
   }
 
-  /// The state before the first step from these parameters by a recipe.
-  public init(startingFrom parameters: FloatBuffer, plan: ExecutionPlan, recipe: Recipe) {
+  /// The state before the first step from these parameters, where their moving average begins too if one is kept.
+  public init(startingFrom parameters: FloatBuffer, plan: ExecutionPlan, optimizer: Optimizer, hasAverage: Bool = false)
+  {
     let zeros = FloatBuffer(count: plan.parameterCount)
-    let moments = recipe.optimizer.moments.map { (prefix: "optimizer.\($0).", values: zeros) }
-    let average = recipe.ema == nil ? [] : [(prefix: Self.averagePrefix, values: parameters)]
+    let average = hasAverage ? [(prefix: Self.averagePrefix, values: parameters)] : []
+    let moments = optimizer.moments.map { (prefix: "optimizer.\($0).", values: zeros) }
     self.init(plan, [("", parameters)] + moments + average, Progress())
   }
 

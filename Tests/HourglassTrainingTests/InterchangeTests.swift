@@ -50,7 +50,7 @@ import Testing
     try withTemporaryFolder { folder in
       let data = try TestImages.waves(batchSizes: [4, 4, 4], shape: Self.model.input)
       let straight = try startedStep(Self.model, batchSize: 4, data: data)
-      let start = Checkpoint(startingFrom: straight.parameters, plan: straight.plan, recipe: Recipe(model: Self.model))
+      let start = Checkpoint(startingFrom: straight.parameters, plan: straight.plan, optimizer: straight.optimizer)
       try start.write(to: folder + "/c.safetensors")
       try straight.run(batchSizes: [4, 4, 4])
 

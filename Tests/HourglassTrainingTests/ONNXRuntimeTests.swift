@@ -63,7 +63,7 @@ import Testing
     Reshape(6, 4, 4)
   }
 
-  /// A model with the weights of a seed, none of them what does nothing, of which some log-variances leave the range they are clamped to.
+  /// A model with the weights of a seed; normalisations scale, and some log-variances are out of range.
   private static func started(_ model: Autoencoder) throws -> Inference {
     let inference = try Inference(model: model, parallel: ParallelPlan(workers: 1, threads: 1))
     Initializer.fill(inference.parameters, plan: inference.plan, seed: 7)
