@@ -64,9 +64,9 @@ public struct Augmentation: RawRepresentable, Codable, Sendable, Equatable {
 public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
   /// Each element plus a normal number of this standard deviation; the sum may leave [0, 1].
   case gaussian(Float)
-  /// Each pixel is 0, in all its channels, with this probability.
+  /// Each pixel is 0, in all its channels, with this probability; of a vector each element.
   case mask(Float)
-  /// Each pixel is 0 or 1, in all its channels, each with half this probability.
+  /// Each pixel is 0 or 1, in all its channels, each with half this probability; of a vector each element.
   case saltPepper(Float)
 
   /// Refused are a deviation that is not greater than 0, and a part that is not between 0 and 1.
@@ -94,7 +94,7 @@ public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
     _ image: UnsafePointer<Float>, shape: ImageShape, _ stream: RandomStream, draws: UnsafeMutablePointer<Float>,
     into out: UnsafeMutablePointer<Float>
   ) {
-    let (pixels, channels) = (shape.height * shape.width, shape.channels)
+    let (pixels, channels) = shape.isVector ? (shape.count, 1) : (shape.height * shape.width, shape.channels)
     switch self {
     case .gaussian(let deviation):
       stream.fillNormal(draws, shape.count)

@@ -67,6 +67,9 @@ public struct Checkpoint: Sendable {
     }
   }
 
+  /// The parameters by name.
+  var parameters: [SafeTensors.Tensor] { tensors.tensors.filter { !$0.name.hasPrefix("optimizer.") } }
+
   /// Puts the parameters, and with a step the moments, in place.
   ///
   /// Errors: a tensor that the model wants is missing or has another shape; nothing is put in place then.

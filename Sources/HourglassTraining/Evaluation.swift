@@ -62,7 +62,7 @@ public struct Evaluator {
   public func evaluate(_ data: Dataset, each: (SampleEvaluation) throws -> Void = { _ in }) throws -> Evaluation {
     let plan = inference.plan
     let (isVariational, isImage) = (plan.model.isVariational, plan.model.likelihood.target == .image)
-    try data.checkLabels(for: plan)
+    try data.checkTargets(for: plan)
     var confusion = ConfusionMatrix(plan)
     var (reconstruction, divergence, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
     var units = UnitStatistics(count: inference.codeCount)

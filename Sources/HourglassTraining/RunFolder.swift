@@ -7,6 +7,7 @@ import HourglassModels
 ///     recipe.json        what decides the result        metrics.csv, metrics.jsonl   one row an epoch
 ///     environment.json   where and how it ran           pictures/                    to look at
 ///     checkpoints/       last, previous, best .safetensors   report.html      all of it on one page
+///     stages/1, 2, ...   runs of their own that were trained before (pretrain, finetune)
 public struct RunFolder: Sendable {
   public let path: String
 
@@ -15,6 +16,10 @@ public struct RunFolder: Sendable {
   public func file(_ name: String) -> String { "\(path)/\(name)" }
   public var report: String { file("report.html") }
   public func picture(_ name: String) -> String { file("pictures/\(name)") }
+
+  /// The folder of a stage, counted from 1.
+  public func stage(_ number: Int) -> String { file("stages/\(number)") }
+  public var hasStages: Bool { RunFolder(stage(1)).exists }
 
   /// Which of the kept checkpoints.
   public enum Kept: String, CaseIterable, Sendable { case last, best, previous }

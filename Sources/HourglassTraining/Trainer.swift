@@ -9,6 +9,8 @@ public final class Trainer {
   public let data: Dataset
   public private(set) var progress: Checkpoint.Progress
   public private(set) var metrics: MetricsLog
+  /// What did not start from the seed, in a session that began at step 0.
+  public private(set) var starts: [Start.Result] = []
 
   private let order: BatchOrder
   private let run: RunFolder?
@@ -55,16 +57,17 @@ public final class Trainer {
   ) throws {
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
     try PlannedMemory(training: plan, parallel: parallel, corruption: recipe.corruption).check(plan)
-    let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed)
-    try data.checkLabels(for: plan)
+    let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed, parallel: parallel)
+    try data.checkTargets(for: plan)
     training = TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
       augmentation: recipe.augmentation, corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data
     )
     (self.recipe, self.data, self.run) = (recipe, data, run)
     order = recipe.order(count: data.count)
-    let validation = try validation ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed)
-    try validation?.checkLabels(for: plan)
+    let validation =
+      try validation ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed, parallel: parallel)
+    try validation?.checkTargets(for: plan)
     self.validation = validation
     inference =
       validation == nil
@@ -77,6 +80,7 @@ public final class Trainer {
       saved = progress
     } else {
       Initializer.fill(training.parameters, plan: plan, seed: recipe.seed)
+      for start in recipe.start ?? [] { starts.append(try start.apply(to: training.parameters, plan: plan)) }
     }
     metrics = MetricsLog(run, upTo: progress.step)
     // A checkpoint of an earlier version does not know the epoch: patience counts from here.
@@ -188,6 +192,11 @@ public final class Trainer {
     try metrics.append(row)
     observe(.epoch(row))
     try save(isBest: isBest, observe)
+  }
+
+  /// Writes a checkpoint of the weights before the first step, where the run has none yet.
+  public func saveStart() throws {
+    if progress.step == 0 && saved == nil { try save { _ in } }
   }
 
   private func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {

@@ -19,7 +19,8 @@ struct Hourglass: ParsableCommand {
       """,
     version: versionText,
     subcommands: [
-      Train.self, Evaluate.self, Report.self, Reconstruct.self, Encode.self, Decode.self, Sample.self, Inspect.self,
+      Train.self, Pretrain.self, Finetune.self, Evaluate.self, Report.self, Reconstruct.self, Encode.self, Decode.self,
+      Sample.self, Inspect.self,
       Models.self, Verify.self, DataCommand.self, Doctor.self, Version.self,
     ])
 

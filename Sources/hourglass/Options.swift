@@ -55,7 +55,8 @@ struct LoadedRun {
     try flags.requireFiles(path ?? recipe.data.path)
     let base = recipe.data.preparation ?? Preparation()
     let preparation = flags.adapting(path == nil ? base : base.forOtherImages)
-    let source = DataSource(path: path ?? recipe.data.path, split: split, preparation: preparation)
+    let source = DataSource(
+      path: path ?? recipe.data.path, split: split, preparation: preparation, codes: recipe.data.codes)
     let data = try source.open(for: model, seed: recipe.seed)
     list(refused: data.refused)
     return data
@@ -197,7 +198,8 @@ func resolveModel(_ name: String, flag: String) throws -> Autoencoder {
   guard let data = FileManager.default.contents(atPath: name) else {
     guard name.hasSuffix(".json") else {
       let names = ModelCatalog.models.map(\.name).joined(separator: ", ")
-      throw ValidationError("\(flag): wanted one of \(names), sizes such as 784-1000-30, or a model file, found \(name)")
+      throw ValidationError(
+        "\(flag): wanted one of \(names), sizes such as 784-1000-30, or a model file, found \(name)")
     }
     throw DataError(path: name, reason: "wanted a model file, found none that can be read")
   }

@@ -89,6 +89,7 @@ final class Progress {
     var line = "epoch \(metrics.epoch)  loss \(decimal(metrics.loss))"
     if metrics.kl != 0 { line += "  reconstruction \(decimal(metrics.reconstruction))  KL \(decimal(metrics.kl))" }
     if let loss = metrics.validationLoss { line += "  validation \(decimal(loss))" }
+    if let rate = metrics.validationErrorRate { line += "  error \(decimal(100 * rate, 2)) %" }
     return line + "  \(grouped(Int(metrics.samplesPerSecond))) samples/s"
   }
 

@@ -27,8 +27,8 @@ extension Train {
     try memory.check(plan)
     let data = try recipe.data.open(for: recipe.model, seed: recipe.seed)
     let validation = try recipe.validation?.open(for: recipe.model, seed: recipe.seed)
-    try data.checkLabels(for: plan)
-    try validation?.checkLabels(for: plan)
+    try data.checkTargets(for: plan)
+    try validation?.checkTargets(for: plan)
     let order = recipe.order(count: data.count)
     let lastStep = recipe.lastStep(stepsPerEpoch: order.stepsPerEpoch)
     if json {

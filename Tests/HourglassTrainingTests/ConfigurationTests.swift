@@ -28,6 +28,7 @@ import Testing
       augmentation: Augmentation(flips: true), corruption: .mask(0.5))
     (recipe.patience, recipe.monitor, recipe.overfitBatches) = (3, .training, 2)
     (recipe.schedule, recipe.warmup, recipe.betaWarmup) = (.cosine, .steps(2), .epochs(1))
+    recipe.start = [Start(path: "/run", layers: ["latent": "encoder.0"])]
     return recipe
   }
 
