@@ -41,17 +41,17 @@ let package = Package(
       ]),
     .target(name: "HourglassModels", dependencies: ["HourglassKernels"]),
     .target(name: "HourglassData", dependencies: ["HourglassModels", "CZlib", "CSpng", "CTurboJPEG", "CCrypto"]),
-    .target(name: "HourglassTraining", dependencies: ["HourglassData", "CThreads"]),
+    .target(
+      name: "CLimits",
+      cSettings: [
+        .unsafeFlags(kernelFlags),
+        .unsafeFlags(["-fopenmp"], .when(traits: ["OpenMP"])),
+      ]),
+    .target(name: "HourglassTraining", dependencies: ["HourglassData", "CThreads", "CLimits"]),
     .executableTarget(
       name: "hourglass",
       dependencies: [
         "HourglassTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ]),
-    .target(
-      name: "CLimits", path: "Benchmarks/Limits",
-      cSettings: [
-        .unsafeFlags(kernelFlags),
-        .unsafeFlags(["-fopenmp"], .when(traits: ["OpenMP"])),
       ]),
     .executableTarget(
       name: "bench",

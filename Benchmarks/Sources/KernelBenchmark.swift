@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import HourglassKernels
 import HourglassModels
+import HourglassTraining
 
 /// Single passes of single layers.
 struct KernelBenchmark: ParsableCommand {

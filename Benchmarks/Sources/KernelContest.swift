@@ -1,5 +1,6 @@
 import Foundation
 import HourglassKernels
+import HourglassTraining
 
 /// The other side of a comparison, ready for one problem after another.
 final class Opponent {

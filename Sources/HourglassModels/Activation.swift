@@ -31,6 +31,19 @@ public enum Activation: String, Codable, Sendable, CaseIterable {
     }
   }
 
+  /// Appends the activation to an ONNX graph.
+  func addNodes(to graph: inout ONNXBuilder) {
+    switch self {
+    case .linear: break
+    case .relu: graph.apply("Relu")
+    case .sigmoid: graph.apply("Sigmoid")
+    case .tanh: graph.apply("Tanh")
+    case .softplus: graph.apply("Softplus")
+    case .elu: graph.apply("Elu", ["alpha": .float(1)])
+    case .leakyRelu: graph.apply("LeakyRelu", ["alpha": .float(0.01)])
+    }
+  }
+
   /// dx = dy a'(y), with y the activation's output. `dx` may be `dy`.
   public func backward(
     count: Int, y: UnsafePointer<Float>, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>, threads: Int

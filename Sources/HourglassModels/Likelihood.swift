@@ -50,9 +50,11 @@ public enum Likelihood: Sendable, Hashable {
   /// The expected image, which is what a person looks at; where labels are the target, the output as it is. `image` may
   /// be `output`.
   public func mean(of output: UnsafePointer<Float>, count: Int, into image: UnsafeMutablePointer<Float>) {
-    let activation = self == .bernoulli ? HG_ACTIVATION_SIGMOID : HG_ACTIVATION_LINEAR
-    checked(hg_activation_forward(activation, count, output, image, nil))
+    checked(hg_activation_forward(meanActivation.kernel, count, output, image, nil))
   }
+
+  /// What makes the expected image of the chain's output.
+  var meanActivation: Activation { self == .bernoulli ? .sigmoid : .linear }
 
   /// What an output of `count` values says of the label: the likeliest class, the first of equals, or the number.
   public func prediction(of output: UnsafePointer<Float>, count: Int) -> Float {
@@ -93,6 +95,15 @@ public enum Likelihood: Sendable, Hashable {
     switch self {
     case .bernoulli, .categorical: "nats per image"
     case .squaredError, .labelSquaredError: "squared error per image"
+    }
+  }
+
+  /// What other programs call that which `mean` makes.
+  var outputName: String {
+    switch self {
+    case .bernoulli, .squaredError: "reconstruction"
+    case .categorical: "logits"
+    case .labelSquaredError: "prediction"
     }
   }
 

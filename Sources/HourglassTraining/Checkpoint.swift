@@ -31,15 +31,23 @@ public struct Checkpoint: Sendable {
 
   /// Takes the state of a step.
   public init(_ training: TrainingStep, progress: Progress) {
+    self.init(training.plan, training.parameters, moments: training.moments, progress)
+  }
+
+  /// The state before the first step from these parameters.
+  public init(startingFrom parameters: FloatBuffer, plan: ExecutionPlan, optimizer: Optimizer) {
+    let zeros = FloatBuffer(count: plan.parameterCount)
+    self.init(plan, parameters, moments: optimizer.moments.map { ($0, zeros) }, Progress())
+  }
+
+  private init(
+    _ plan: ExecutionPlan, _ parameters: FloatBuffer, moments: [(name: String, values: FloatBuffer)],
+    _ progress: Progress
+  ) {
     self.progress = progress
-    let plan = training.plan
-    let vectors = [("", training.parameters)] + training.moments.map { ("optimizer.\($0.name).", $0.values) }
-    let list = vectors.flatMap { prefix, values in
-      plan.parameters.map {
-        SafeTensors.Tensor(name: prefix + $0.name, shape: $0.shape, values: $0.tensor(in: values.pointer))
-      }
-    }
-    weightsHash = WeightsHash.of(training.parameters, plan: plan)
+    let vectors = [("", parameters)] + moments.map { ("optimizer.\($0.name).", $0.values) }
+    let list = vectors.flatMap { prefix, values in plan.tensors(values, prefix: prefix) }
+    weightsHash = WeightsHash.of(parameters, plan: plan)
     tensors = SafeTensors(tensors: list)
   }
 
@@ -75,31 +83,11 @@ public struct Checkpoint: Sendable {
   /// Errors: a tensor that the model wants is missing or has another shape; nothing is put in place then.
   public func restore(_ training: TrainingStep, path: String) throws(DataError) {
     let moments = training.moments.map { (prefix: "optimizer.\($0.name).", values: $0.values) }
-    try restore([(prefix: "", values: training.parameters)] + moments, training.plan, path)
+    try tensors.restore([(prefix: "", values: training.parameters)] + moments, training.plan, path)
   }
 
   public func restore(parameters: FloatBuffer, plan: ExecutionPlan, path: String) throws(DataError) {
-    try restore([(prefix: "", values: parameters)], plan, path)
-  }
-
-  private func restore(
-    _ vectors: [(prefix: String, values: FloatBuffer)], _ plan: ExecutionPlan, _ path: String
-  ) throws(DataError) {
-    let byName = Dictionary(tensors.tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    var found: [(parameter: Parameter, values: [Float], flat: FloatBuffer)] = []
-    for (prefix, flat) in vectors {
-      for parameter in plan.parameters {
-        guard let tensor = byName[prefix + parameter.name] else {
-          throw DataError(path: path, reason: "the model wants a tensor \(prefix + parameter.name), the file has none")
-        }
-        guard tensor.shape == parameter.shape else {
-          throw DataError(
-            path: path, reason: "\(tensor.name): the model wants the shape \(parameter.shape), found \(tensor.shape)")
-        }
-        found.append((parameter, tensor.values, flat))
-      }
-    }
-    for (parameter, values, flat) in found { parameter.store(values, in: flat.pointer) }
+    try tensors.restore([(prefix: "", values: parameters)], plan, path)
   }
 
   /// Writes the file under a temporary name, syncs, renames.

@@ -81,13 +81,15 @@ public struct Configuration: Decodable, Sendable {
   public var bind: CoreBinding?
   public var checkpointEvery: Int?
   public var maxTime: TimeLimit?
+  public var profile: Bool?
+  public var tensorboard: Bool?
   public var json: Bool?
   public var quiet: Bool?
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case model, data, validation, optimizer, augmentation, corruption, batchSize, accumulate, shards, seed
     case clipNorm, beta, epochs, steps, patience, monitor, overfitBatches, schedule, warmup, betaWarmup, start
-    case run, workers, threads, bind, checkpointEvery, maxTime, json, quiet
+    case run, workers, threads, bind, checkpointEvery, maxTime, profile, tensorboard, json, quiet
   }
 
   /// The file; empty for a configuration that says nothing.

@@ -88,9 +88,7 @@ public struct Diagnosis: Codable, Sendable, Equatable {
           reason: Self.reason(parallel, shards: plan.shards, cores: cores.granted, openMPEnvironment)))
     }
     warnings = []
-    if let wanted, wanted != instructionSet {
-      warnings.append("\(Self.isaVariable): wanted an instruction set that is here, found \(wanted); ignored")
-    }
+    if let warning = Self.instructionSetWarning(environment) { warnings.append(warning) }
     if !hg_isa_has_fma() {
       warnings.append("\(instructionSet) has no fused multiply-add: slow, and not the bits of machines that have it")
     }
@@ -118,6 +116,15 @@ public struct Diagnosis: Codable, Sendable, Equatable {
   }
 
   private static let isaVariable = "HOURGLASS_ISA"
+
+  /// A sentence where the environment asks for an instruction set that this machine, or this build, lacks.
+  public static func instructionSetWarning(
+    _ environment: [String: String] = ProcessInfo.processInfo.environment
+  ) -> String? {
+    let used = RunEnvironment.instructionSetName
+    guard let wanted = environment[isaVariable], !wanted.isEmpty, wanted != used else { return nil }
+    return "\(isaVariable): wanted an instruction set that is here, found \(wanted); \(used) is used"
+  }
 
   /// Why the work would be divided like this.
   static func reason(_ plan: ParallelPlan, shards: Int, cores: Int, _ environment: OpenMPEnvironment) -> String {

@@ -72,6 +72,14 @@ struct GradientReducer: Sendable {
     if case .weight = slices[slice] { true } else { false }
   }
 
+  /// The layer whose gradient alone a slice is; nil for a run of sharded parameters.
+  func layer(of slice: Int) -> Int? {
+    switch slices[slice] {
+    case .sharded: nil
+    case .weight(let index, _), .bias(let index): products[index].index
+    }
+  }
+
   /// Notes the sum of squares of a slice that was summed.
   func square(_ slice: Int) {
     let range = range(of: slice)

@@ -17,7 +17,8 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var validationMSE: Double?
   /// Of a model that puts out classes.
   public var validationErrorRate: Double?
-  /// Latent units that are active on the validation, as `Evaluation` counts them.
+  /// Latent units that are active, as `Evaluation` counts them, on the validation or, without one, on the first images
+  /// of the training data.
   public var activeUnits: Int?
   public var samplesPerSecond: Double
   public var seconds: Double

@@ -151,8 +151,7 @@ extension Trainer {
     try run.makeFolders()
     try AtomicFile.write(
       Pictures.lossCurve(recipe.model, epochs: metrics.epochs, partial: partialEpoch), to: run.picture("loss.svg"))
-    let inference = try Inference(
-      model: recipe.model, parallel: training.parallel, parameters: training.parameters)
+    let inference = try inference()
     let shown = try ReportImages(recipe, training: data, validation: validation)
     if Pictures.refusal(of: recipe.model) == nil {
       let pictures = Pictures(inference, seed: recipe.seed)

@@ -54,14 +54,17 @@ struct Replica: Sendable {
   private let chunk: FloatBuffer
   private let prepared: FloatBuffer
   let scratch: FloatBuffer
+  /// Nil where steps are not profiled.
+  let clock: WorkerClock?
   /// Nil where images are trained on as they are stored.
   private let distortion: Distortion?
 
   init(
     plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, parallel: ParallelPlan, worker: Int,
     cores: WorkerCores,
-    augmentation: Augmentation? = nil, corruption: Corruption? = nil
+    augmentation: Augmentation? = nil, corruption: Corruption? = nil, clock: WorkerClock? = nil
   ) {
+    self.clock = clock
     (self.plan, self.shared, self.groupSamples, self.parallel) = (plan, shared, groupSamples, parallel)
     (self.worker, self.cores) = (worker, cores)
     group = FloatBuffer(unwritten: plan.groupFloats * groupSamples)
@@ -91,11 +94,13 @@ struct Replica: Sendable {
 
   /// Brings all weights into the order the passes read; once after every change of the parameters.
   func prepare(backward: Bool) {
+    clock?.start()
     for i in plan.layers.indices {
       var pass = pass(layer: i, samples: 0..<0, group: 0, mode: Mode(noise: .none))
       if !backward { pass.dx = nil }
       plan.layers[i].prepare(pass)
     }
+    clock?.lap(.preparation)
   }
 
   /// Where a boundary's values lie for the sample `first` of the minibatch, the group beginning at sample `group`.
@@ -106,6 +111,7 @@ struct Replica: Sendable {
   /// Puts items of a data set at the input, augmented and corrupted where that is wanted: item `items[n]` for the
   /// sample n of the minibatch. Answers the first that cannot be read.
   func fill(_ samples: Range<Int>, from data: Dataset, items: AlignedBuffer<Int32>, mode: Mode) -> ReadFailure? {
+    clock?.start()
     for n in samples {
       let (item, input) = (Int(items.pointer[n]), values(0, first: n, group: samples.lowerBound))
       do {
@@ -116,6 +122,7 @@ struct Replica: Sendable {
         }
       } catch { return ReadFailure(sample: n, error: error) }
     }
+    clock?.lap(.input)
     return nil
   }
 
@@ -123,10 +130,15 @@ struct Replica: Sendable {
   func forward(_ layers: Range<Int>, samples: Range<Int>, mode: Mode) {
     for segment in plan.segments where segment.overlaps(layers) {
       forEachPiece(of: segment, samples: samples) { piece in
-        for i in segment.clamped(to: layers) {
-          plan.layers[i].forward(pass(layer: i, samples: piece, group: samples.lowerBound, mode: mode))
-        }
+        forward(segment.clamped(to: layers), piece, group: samples.lowerBound, mode: mode)
       }
+    }
+  }
+
+  private func forward(_ layers: Range<Int>, _ piece: Range<Int>, group: Int, mode: Mode) {
+    for i in layers {
+      plan.layers[i].forward(pass(layer: i, samples: piece, group: group, mode: mode))
+      clock?.lap(.forward, layer: i)
     }
   }
 
@@ -139,7 +151,7 @@ struct Replica: Sendable {
     let start = samples.lowerBound
     forward(0..<last.lowerBound, samples: samples, mode: mode)
     forEachPiece(of: last, samples: samples) { piece in
-      for i in last { plan.layers[i].forward(pass(layer: i, samples: piece, group: start, mode: mode)) }
+      forward(last, piece, group: start, mode: mode)
       likelihood(piece, group: start, wantsError: true)
       backward(last, piece, group: start, mode: mode, gradients: gradients)
     }
@@ -164,6 +176,7 @@ struct Replica: Sendable {
       plan.boundaries[end].activation.backward(
         count: piece.count * count, y: output, dy: error, dx: error, threads: threads)
     }
+    clock?.lap(.likelihood)
   }
 
   private func backward(
@@ -174,13 +187,21 @@ struct Replica: Sendable {
       var pass = pass(layer: i, samples: piece, group: group, mode: mode)
       pass.gradients = gradients.pointer + shard * plan.shardedCount
       pass.accumulate = piece.lowerBound > shard * plan.samplesPerShard
-      plan.layers[i].backward(pass)
+      if plan.layers[i].gradient == .sharded {
+        plan.layers[i].backwardParameters(pass)
+        clock?.lap(.gradient, layer: i)
+      }
+      if pass.dx != nil {
+        plan.layers[i].backward(pass)
+        clock?.lap(.backward, layer: i)
+      }
     }
   }
 
   /// Chunks that never cross a shard's border, or the group in one piece.
   private func forEachPiece(of segment: Range<Int>, samples: Range<Int>, _ body: (Range<Int>) -> Void) {
     cores.keepApart(worker)
+    clock?.start()
     guard plan.layers[segment.lowerBound].granularity == .chunk else { return body(samples) }
     var first = samples.lowerBound
     while first < samples.upperBound {
@@ -188,6 +209,7 @@ struct Replica: Sendable {
       let end = min(first + plan.samplesPerChunk, shardEnd, samples.upperBound)
       body(first..<end)
       cores.keepApart(worker)
+      clock?.start()
       first = end
     }
   }

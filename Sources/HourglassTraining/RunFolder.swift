@@ -7,6 +7,7 @@ import HourglassModels
 ///     recipe.json        what decides the result        metrics.csv, metrics.jsonl   one row an epoch
 ///     environment.json   where and how it ran           pictures/                    to look at
 ///     checkpoints/       last, previous, best .safetensors   report.html      all of it on one page
+///     profile.json       time of each layer, where wanted    tensorboard/     events, where wanted
 ///     stages/1, 2, ...   runs of their own that were trained before (pretrain, finetune)
 public struct RunFolder: Sendable {
   public let path: String
@@ -15,6 +16,7 @@ public struct RunFolder: Sendable {
 
   public func file(_ name: String) -> String { "\(path)/\(name)" }
   public var report: String { file("report.html") }
+  public var tensorBoard: String { file("tensorboard") }
   public func picture(_ name: String) -> String { file("pictures/\(name)") }
 
   /// The folder of a stage, counted from 1.
@@ -65,7 +67,7 @@ public struct RunFolder: Sendable {
     }
   }
 
-  private static func makeFolder(_ path: String) throws(DataError) {
+  static func makeFolder(_ path: String) throws(DataError) {
     do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
       throw DataError(path: path, reason: "cannot make the folder: \(error.localizedDescription)")
     }

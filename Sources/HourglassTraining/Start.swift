@@ -4,7 +4,7 @@ import HourglassModels
 
 /// Weights that a run starts from instead of the seed: parameters of another run or of a file, taken by name and shape.
 public struct Start: Codable, Sendable, Equatable {
-  /// The folder of a run, whose last checkpoint is read, or a safetensors file.
+  /// The folder of a run, whose last checkpoint is read, or a safetensors or NPZ file.
   public var path: String
   /// Of the layers there those that are taken, and their names here; nil for all, under their own names.
   public var layers: [String: String]?
@@ -55,10 +55,10 @@ public struct Start: Codable, Sendable, Equatable {
   private func read() throws(DataError) -> [SafeTensors.Tensor] {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-      throw DataError(path: path, reason: "wanted the folder of a run or a safetensors file, found nothing there")
+      throw DataError(path: path, reason: "wanted the folder of a run, a safetensors or an NPZ file, found nothing there")
     }
     guard isFolder.boolValue else {
-      return try SafeTensors.read(path).tensors.filter { !$0.name.hasPrefix("optimizer.") }
+      return try WeightsFile.tensors(path).tensors.filter { !$0.name.hasPrefix("optimizer.") }
     }
     let run = RunFolder(path)
     guard run.hasCheckpoint else {

@@ -15,7 +15,9 @@ public final class Trainer {
   private let order: BatchOrder
   private let run: RunFolder?
   let validation: Dataset?
-  private let inference: Inference?
+  /// The forward half with the weights that are trained, once it was needed.
+  private var madeInference: Inference?
+  private var events: EventFile?
   /// Where the run stood when its newest checkpoint was written.
   private var saved: Checkpoint.Progress?
 
@@ -50,10 +52,13 @@ public final class Trainer {
   ///
   /// A run that was stopped before its first checkpoint resumes at step 0.
   ///
-  /// - Parameters data, validation: those of the recipe, where the caller has opened them already.
+  /// - Parameters:
+  ///   - data, validation: those of the recipe, where the caller has opened them already.
+  ///   - profiles: whether to time each layer.
+  ///   - tensorBoard: whether to write the epochs into the run's folder for TensorBoard too.
   public init(
     _ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false, data: Dataset? = nil,
-    validation: Dataset? = nil
+    validation: Dataset? = nil, profiles: Bool = false, tensorBoard: Bool = false
   ) throws {
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
     try PlannedMemory(training: plan, parallel: parallel, corruption: recipe.corruption).check(plan)
@@ -61,17 +66,14 @@ public final class Trainer {
     try data.checkTargets(for: plan)
     training = TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
-      augmentation: recipe.augmentation, corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data
-    )
+      augmentation: recipe.augmentation, corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta,
+      data: data, profiles: profiles)
     (self.recipe, self.data, self.run) = (recipe, data, run)
     order = recipe.order(count: data.count)
     let validation =
       try validation ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed, parallel: parallel)
     try validation?.checkTargets(for: plan)
     self.validation = validation
-    inference =
-      validation == nil
-      ? nil : try Inference(model: recipe.model, parallel: parallel, parameters: training.parameters)
     progress = Checkpoint.Progress()
     if resume, let run, run.hasCheckpoint {
       let checkpoint = try run.read(.last)
@@ -86,6 +88,25 @@ public final class Trainer {
     // A checkpoint of an earlier version does not know the epoch: patience counts from here.
     if progress.best != nil, progress.bestEpoch == nil { progress.bestEpoch = epochsDone }
     try metrics.write()
+    if validation != nil { _ = try inference() }
+    if tensorBoard, let run {
+      let file = try EventFile(in: run.tensorBoard, from: progress.step + 1)
+      events = file
+      // An earlier session without events may have done epochs.
+      for row in file.isFirst ? metrics.epochs : [] { try file.append(row, learningRate: learningRate(after: row)) }
+    }
+  }
+
+  /// The learning rate of the last step of an epoch.
+  private func learningRate(after epoch: EpochMetrics) -> Float {
+    recipe.learningRate(step: epoch.step - 1, stepsPerEpoch: stepsPerEpoch)
+  }
+
+  func inference() throws(ModelError) -> Inference {
+    if let madeInference { return madeInference }
+    let made = try Inference(model: recipe.model, parallel: training.parallel, parameters: training.parameters)
+    madeInference = made
+    return made
   }
 
   /// A sentence where the posterior has collapsed.
@@ -178,21 +199,40 @@ public final class Trainer {
       reconstruction: reconstruction, kl: kl,
       reconstructionPerPixel: reconstruction / Double(recipe.model.input.count),
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), seconds: progress.seconds)
-    if let inference, let validation {
-      do {
-        let result = try Evaluator(inference, beta: recipe.beta, seed: recipe.seed).evaluate(validation)
-        (row.validationLoss, row.validationMSE) = (result.loss, result.mse)
-        (row.validationErrorRate, row.activeUnits) = (result.errorRate, result.activeUnits)
-      } catch let error as DataError { throw TrainingError.unreadable(step: progress.step, error) }
-    }
+    var picture: PNGImage?
+    do {
+      try evaluate(&row)
+      if events != nil, Pictures.refusal(of: recipe.model) == nil {
+        picture = try Pictures(inference(), seed: recipe.seed).reconstructions(validation ?? data)
+      }
+    } catch let error as DataError { throw TrainingError.unreadable(step: progress.step, error) }
     let judged = recipe.monitored == .training ? row.loss : row.validationLoss ?? row.loss
     let isBest = judged < progress.best ?? .infinity
     if isBest { (progress.best, progress.bestEpoch) = (judged, epoch + 1) }
     (progress.epochSamples, progress.epochReconstruction, progress.epochDivergence) = (0, 0, 0)
     try metrics.append(row)
+    try events?.append(row, learningRate: learningRate(after: row), picture: picture)
     observe(.epoch(row))
     try save(isBest: isBest, observe)
   }
+
+  /// Adds to an epoch's metrics what its weights make of the validation or, without one, how many latent units are
+  /// active on a few of the images trained on.
+  private func evaluate(_ row: inout EpochMetrics) throws {
+    guard validation != nil || recipe.model.isVariational else { return }
+    let evaluator = Evaluator(try inference(), beta: recipe.beta, seed: recipe.seed)
+    if let validation {
+      let result = try evaluator.evaluate(validation)
+      (row.validationLoss, row.validationMSE) = (result.loss, result.mse)
+      (row.validationErrorRate, row.activeUnits) = (result.errorRate, result.activeUnits)
+    } else {
+      let variances = try evaluator.unitVariances(data, images: min(data.count, Self.imagesWithoutValidation))
+      row.activeUnits = variances.count { $0 > Evaluation.activeVariance }
+    }
+  }
+
+  /// Enough to tell an active unit, few beside an epoch.
+  private static let imagesWithoutValidation = 256
 
   /// Writes a checkpoint of the weights before the first step, where the run has none yet.
   public func saveStart() throws {

@@ -27,8 +27,8 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
 extension TrainingError {
   /// Resuming alone would only come to the same step with the same bits.
   fileprivate static let advice =
-    "Try a new run with a smaller --learning-rate, --warmup 500, or --clip-norm 1; the last checkpoint keeps the "
-    + "weights from before"
+    "Try a new run with a smaller --learning-rate, --warmup 500, --clip-norm 1, or for a variational model "
+    + "--beta-warmup 5epochs; the last checkpoint, if there is one, keeps the weights from before"
 }
 
 extension TrainingStep {

@@ -32,6 +32,7 @@ public final class TrainingStep {
   private let team: WorkerTeam
   private let clocks: AlignedBuffer<WorkerTimes>
   private let failures = FirstReadFailure()
+  private var profiler: StepProfiler?
   /// Steps still to be taken in ever smaller turns, since workers last finished far apart.
   var guidedSteps = 0
 
@@ -45,6 +46,8 @@ public final class TrainingStep {
     /// are clipped, before updates.
     static let sums = 3
     static let updates = 4
+    /// Once, where steps are profiled: what the machine reaches at most.
+    static let peak = 5
   }
 
   /// What the phases need to know of the minibatch at hand.
@@ -84,6 +87,11 @@ public final class TrainingStep {
   /// Of each worker.
   public var times: [WorkerTimes] { Array(clocks.elements) }
 
+  /// Of all steps but the first; nil where they are not profiled, and before there is one.
+  public var profile: StepProfile? {
+    profiler.flatMap { StepProfile($0, plan: plan, parallel: parallel, moments: moments.count) }
+  }
+
   /// The flat vector of parameters, and the optimiser's moments by name.
   public var parameters: FloatBuffer { shared.parameters }
   public var moments: [(name: String, values: FloatBuffer)] { Array(zip(optimizer.moments, reducer.moments)) }
@@ -98,26 +106,30 @@ public final class TrainingStep {
   ///   - clipNorm: greater than 0. The gradient g of the mean loss becomes g min(1, clipNorm / (|g| + 1e-6)), as
   ///     PyTorch's `clip_grad_norm_` defines it, at the cost of a third wait.
   ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample.
+  ///   - profiles: whether to time each layer, for `profile`; no bit changes.
   public init(
     plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil,
-    augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64, beta: Float, data: Dataset
+    augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64, beta: Float, data: Dataset,
+    profiles: Bool = false
   ) {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
     let turn = Self.shardsPerTurn(plan: plan, workers: parallel.workers)
     let cores = WorkerCores(parallel)
+    let profiler = profiles ? StepProfiler(plan: plan, parallel: parallel) : nil
     let replicas = (0..<parallel.workers).map { worker in
       Replica(
         plan: plan, shared: shared, groupSamples: turn * plan.samplesPerShard, parallel: parallel,
-        worker: worker, cores: cores, augmentation: augmentation, corruption: corruption)
+        worker: worker, cores: cores, augmentation: augmentation, corruption: corruption,
+        clock: profiler?.clocks[worker])
     }
     let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer)
     let current = AlignedBuffer<Current>(count: 1)
     let indices = AlignedBuffer<Int32>(count: plan.batchSize)
     let clocks = AlignedBuffer<WorkerTimes>(count: parallel.workers)
     current[0] = Current(seed: seed, beta: beta)
-    self.beta = beta
+    (self.beta, self.profiler) = (beta, profiler)
     (self.shared, self.replicas, self.reducer) = (shared, replicas, reducer)
     (self.current, self.indices, self.data, self.clocks) = (current, indices, data, clocks)
 
@@ -132,6 +144,7 @@ public final class TrainingStep {
         replica.start()
         shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
         reducer.clear(shareOf: worker, workers: parallel.workers)
+      case Phase.peak: profiler?.measurePeak(of: worker)
       case Phase.shards:
         let start = DispatchTime.now().uptimeNanoseconds
         let mode = now.mode
@@ -160,6 +173,7 @@ public final class TrainingStep {
         var times = clocks.pointer[worker]
         var start = DispatchTime.now().uptimeNanoseconds
         cores.keepApart(worker)
+        replica.clock?.start()
         while let slice = counters[1].take(below: reducer.slices.count)?.lowerBound {
           if phase != Phase.updates {
             reducer.sum(
@@ -169,18 +183,23 @@ public final class TrainingStep {
             let end = DispatchTime.now().uptimeNanoseconds
             if reducer.isProduct(slice) { times.products += end - start } else { times.sums += end - start }
             start = end
+            if let clock = replica.clock {
+              if let layer = reducer.layer(of: slice) { clock.lap(.gradient, layer: layer) } else { clock.lap(.sums) }
+            }
           }
           if phase != Phase.sums {
             reducer.update(slice, step: now.step, scale: now.scale, learningRate: now.learningRate)
             let end = DispatchTime.now().uptimeNanoseconds
             times.updates += end - start
             start = end
+            replica.clock?.lap(.updates)
           }
         }
         clocks.pointer[worker] = times
       }
     }
     team.run(phase: Phase.start)
+    if profiles { team.run(phase: Phase.peak) }
   }
 
   /// Mean losses of a step, in nats or squared error summed over pixels.
@@ -207,6 +226,7 @@ public final class TrainingStep {
     step: Int, items: ArraySlice<Int32>, learningRate: Float? = nil, beta: Float? = nil
   ) throws(TrainingError) -> Loss {
     precondition(!items.isEmpty, "a step without samples")
+    profiler?.begin()
     current.pointer[0].step = step
     current.pointer[0].learningRate = learningRate ?? optimizer.learningRate
     current.pointer[0].beta = beta ?? self.beta
@@ -226,6 +246,7 @@ public final class TrainingStep {
       current.pointer[0].scale = 1 / Float(items.count)
       runSlices(phase: Phase.slices)
     }
+    profiler?.end(samples: items.count)
     return mean(sums, count: items.count)
   }
 

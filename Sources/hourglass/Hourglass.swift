@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import HourglassTraining
 
 @main
 struct Hourglass: ParsableCommand {
@@ -20,13 +21,17 @@ struct Hourglass: ParsableCommand {
     version: versionText,
     subcommands: [
       Train.self, Pretrain.self, Finetune.self, Evaluate.self, Report.self, Reconstruct.self, Encode.self, Decode.self,
-      Sample.self, Inspect.self,
-      Models.self, Verify.self, DataCommand.self, Doctor.self, Version.self,
+      Sample.self, Export.self, Import.self, Inspect.self, Models.self, Verify.self, DataCommand.self, Doctor.self,
+      Version.self,
     ])
 
   static func main() {
     do {
       var command = try parseAsRoot()
+      // The doctor lists it among its own.
+      if !(command is Doctor), let warning = Diagnosis.instructionSetWarning() {
+        StandardError.write("hourglass: warning: \(warning)")
+      }
       try command.run()
     } catch { Foundation.exit(ExitStatus(reporting: error).rawValue) }
   }

@@ -16,7 +16,9 @@ struct Inspect: ParsableCommand {
         hourglass inspect conv-vae-28 --json > my-model.json
       """)
 
-  @Argument(help: ArgumentHelp("A model's name, sizes of a dense one, a model file, or the folder of a run.", valueName: "name|file|dir"))
+  @Argument(
+    help: ArgumentHelp(
+      "A model's name, sizes of a dense one, a model file, or the folder of a run.", valueName: "name|file|dir"))
   var subject: String
 
   @Flag(help: "Print the model as JSON, as --model FILE.json reads it.")

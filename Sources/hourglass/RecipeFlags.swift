@@ -88,7 +88,7 @@ struct RecipeFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Start from the weights of a run, or of a safetensors file, that have the name and shape of one of the model's.",
+      "Start from the weights of a run, a safetensors or an NPZ file, of those that have the name and shape of the model's.",
       valueName: "dir|file"))
   var startFrom: String?
 

@@ -22,6 +22,7 @@ struct Train: ParsableCommand {
         hourglass train --run runs/f --resume --epochs 10
         hourglass train --config settings.json --patience 5 --max-time 2h
         hourglass train --config runs/f/recipe.json --seed 2 --run runs/g
+        hourglass train --config runs/f/recipe.json --steps 100 --profile
       """)
 
   @Option(
@@ -38,6 +39,14 @@ struct Train: ParsableCommand {
 
   @Flag(help: "Show what would be trained, and train and write nothing.")
   var dryRun = false
+
+  @Flag(help: "Time each layer of this session's steps: a table at the end, profile.json, bars in the report.")
+  var profile = false
+
+  @Flag(
+    name: .customLong("tensorboard"),
+    help: "Write epochs and reconstructions for TensorBoard too, into the run's folder tensorboard.")
+  var tensorBoard = false
 
   var resume: Bool { session.resume }
   var json: Bool { session.json }
@@ -58,6 +67,8 @@ struct Train: ParsableCommand {
     let file = try config.map { try Configuration(reading: $0) } ?? Configuration()
     try division.adopt(file)
     try session.adopt(file)
+    profile = profile || file.profile == true
+    tensorBoard = tensorBoard || file.tensorboard == true
     if dryRun { return try showPlan(file) }
     let deadline = session.maxTime.map { start + .seconds($0.seconds) }
     let isOver = { deadline.map { clock.now >= $0 } ?? false }
@@ -86,6 +97,7 @@ struct Train: ParsableCommand {
       }
     }
     progress.clear()
+    if let profile = trainer.training.profile { try show(profile, in: run) }
     let isInterrupted = end == .interrupted && SignalHandling.stopIsWanted
     if end != .interrupted { try writing { try trainer.writePictures(to: run) } }
     session.report(
@@ -120,7 +132,9 @@ struct Train: ParsableCommand {
       try writing {
         try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
       }
-      return (try Trainer(recipe, parallel: parallel, run: run), run)
+      let trainer = try Trainer(
+        recipe, parallel: parallel, run: run, profiles: profile, tensorBoard: tensorBoard)
+      return (trainer, run)
     } catch {
       // Nothing was learned yet, and the folder would stand in the way of a second attempt.
       try? FileManager.default.removeItem(atPath: path)
@@ -132,7 +146,8 @@ struct Train: ParsableCommand {
     let (run, recipe, extended) = try recipesOfRun()
     let parallel = division.plan(shards: recipe.shards)
     try writing { try run.makeFolders() }
-    let trainer = try Trainer(extended, parallel: parallel, run: run, resume: true)
+    let trainer = try Trainer(
+      extended, parallel: parallel, run: run, resume: true, profiles: profile, tensorBoard: tensorBoard)
     try flags.checkExtension(from: recipe, to: extended, stepsPerEpoch: trainer.stepsPerEpoch, path: run.path)
     try writing {
       try run.save(extended)

@@ -127,6 +127,53 @@ import Testing
   }
 }
 
+/// Weights in NPZ files. That NumPy reads what is written is tested with onnxruntime, where there is a Python.
+@Suite struct NPZWeightsTests {
+  @Test func tensorsComeBackInEqualBytes() throws {
+    let folder = try TemporaryFolder()
+    let tensors = [
+      SafeTensors.Tensor(
+        name: "encoder.0.weight", shape: [2, 1, 1, 3], values: [1, 2, 3, -0.0, .pi, .leastNonzeroMagnitude]),
+      SafeTensors.Tensor(name: "encoder.0.bias", shape: [2], values: [.infinity, -7]),
+    ]
+    let (a, b) = (folder.path + "/a.npz", folder.path + "/b.npz")
+    try NPZFile.write(tensors, to: a)
+    try NPZFile.write(tensors, to: b)
+    #expect(try NPZFile.tensors(a) == tensors)
+    #expect(try Data(contentsOf: URL(filePath: a)) == Data(contentsOf: URL(filePath: b)))
+    // As any array of such an archive.
+    let weight = try #require(try ZipFile(a).members.first)
+    #expect(weight.name == "encoder.0.weight.npy")
+    #expect(try NPYFile.decode(ZipFile(a).contents(weight), path: a).shape == [2, 1, 1, 3])
+    try NPZFile.write([], to: b)
+    #expect(try NPZFile.tensors(b).isEmpty)
+  }
+
+  @Test func onlyFloatsAreWeights() throws {
+    let folder = try TemporaryFolder()
+    let cases: [(members: [(String, [UInt8])], inside: String, fragments: [String])] = [
+      ([("w.npy", NPYFileTests.byteArray)], "/w.npy", ["<f4", "|u1", "astype"]),
+      ([("w.npy", NPYFileTests.floatArray), ("w.npy", NPYFileTests.floatArray)], "", ["two arrays", "w"]),
+      ([("w.npy", NPYFileTests.floatArray), ("notes.txt", [65])], "", ["arrays alone", "notes.txt"]),
+    ]
+    for (number, (members, inside, fragments)) in cases.enumerated() {
+      let path = try folder.file("\(number).npz", zip(members))
+      for fragment in fragments { expectRefusal(path + inside, fragment) { try NPZFile.tensors(path) } }
+    }
+  }
+
+  @Test func alteredFilesNeverTrap() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/a.npz"
+    try NPZFile.write([.init(name: "w", shape: [2, 2], values: [1, 2, 3, 4])], to: path)
+    try expectNoTrap([UInt8](Data(contentsOf: URL(filePath: path)))) { path in
+      do throws(DataError) { _ = try NPZFile.tensors(path) } catch {
+        throw DataError(path: path, reason: error.reason)
+      }
+    }
+  }
+}
+
 @Suite struct RecordFileTests {
   /// Records whose pixel (h, w), channel c is (label + 3 h + 5 w + 7 c) mod 256.
   static func records(_ labels: [UInt8]) -> [UInt8] {

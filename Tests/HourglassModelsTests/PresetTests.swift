@@ -14,7 +14,9 @@ import Testing
     ("conv-vae-64", 2_957_251, 327_155_712),
     ("deep-ae", deepParameters, 2 * (3 * deepProducts - 784 * 1000)),
     // Filters and weights once, 512 + 32768 + 200704; biases of encoder, code and decoder.
-    ("conv-tied-ae-28", 233_984 + 32 + 64 + 64 + 3136 + 32 + 1, 2 * 2 * tiedProducts + 2 * (2 * tiedProducts - 100_352)),
+    (
+      "conv-tied-ae-28", 233_984 + 32 + 64 + 64 + 3136 + 32 + 1, 2 * 2 * tiedProducts + 2 * (2 * tiedProducts - 100_352)
+    ),
   ]) func aPresetIsAsLargeAsItsPyTorchTwin(_ name: String, _ parameters: Int, _ flops: Int) throws {
     let summary = ModelSummary(try ExecutionPlan(try #require(ModelCatalog.model(name)), batchSize: 8))
     #expect(summary.parameters == parameters)

@@ -41,6 +41,13 @@ struct AllocationTests {
     }
   }
 
+  @Test func profilingAllocatesNothing() async {
+    await #expect(processExitsWith: .success) {
+      try heapStaysTheSame(TinyModels.variational, clipNorm: 0.01, profiles: true)
+      try heapStaysTheSame(TinyModels.autoencoder, batchSize: 8, profiles: true)
+    }
+  }
+
   @Test func readingFromAMappedFileAllocatesNothing() async {
     await #expect(processExitsWith: .success) {
       try withTemporaryFolder { folder in
@@ -73,13 +80,13 @@ struct AllocationTests {
 /// use.
 private func heapStaysTheSame(
   _ model: Autoencoder, _ augmentation: Augmentation? = nil, _ corruption: Corruption? = nil, batchSize: Int = 20,
-  clipNorm: Float? = nil, on images: Dataset? = nil
+  clipNorm: Float? = nil, on images: Dataset? = nil, profiles: Bool = false
 ) throws {
   struct HeapWasUsed: Error { let allocations, blocks: Int64 }
   let data = try images ?? TestImages.waves(batchSizes: [20], shape: model.input)
   let training = try startedStep(
     model, batchSize: batchSize, shards: 4, parallel: ParallelPlan(workers: 2, threads: 2), clipNorm: clipNorm,
-    augmentation: augmentation, corruption: corruption, data: data)
+    augmentation: augmentation, corruption: corruption, data: data, profiles: profiles)
   let items = (0..<Int32(20)).map { $0 }
   // In the first steps the runtimes look things up that they keep.
   for step in 0..<10 { _ = try training.run(step: step, items: items.prefix(20 - step)) }

@@ -10,8 +10,8 @@ import Testing
   @Test(
     arguments: [
       // active units, steps done of 4 an epoch, warm-up -> whether it is warned
-      (0, 4, nil, true), (1, 4, nil, true), (2, 4, nil, false), (nil, 4, nil, false), (0, 4, .epochs(2), false),
-      (0, 8, .epochs(2), true),
+      (0, 100, nil, true), (1, 100, nil, true), (2, 100, nil, false), (nil, 100, nil, false), (0, 96, nil, false),
+      (0, 104, .epochs(2), false), (0, 108, .epochs(2), true),
     ] as [(Int?, Int, Span?, Bool)])
   func fewActiveUnitsAreWarnedOfOnceBetaHasRisen(_ active: Int?, _ step: Int, _ warmup: Span?, _ warns: Bool) {
     var recipe = Recipe(model: TinyModels.variational)
@@ -28,20 +28,21 @@ import Testing
   }
 
   /// A weight of the divergence that leaves nothing else to learn, and none at all.
-  @Test func anEpochCountsTheActiveUnitsOfTheValidation() throws {
+  @Test(arguments: [true, false])
+  func anEpochCountsTheActiveUnitsOfTheValidationOrOfTheTrainingImages(_ isValidated: Bool) throws {
     let model = TinyModels.variational
     let data = try TestImages.waves(batchSizes: [40], shape: model.input)
     for (beta, isCollapsed) in [(Float(1000), true), (0, false)] {
       var recipe = Recipe(model: model, batchSize: 8, optimizer: Optimizer(learningRate: 0.01), beta: beta, epochs: 30)
-      recipe.validation = DataSource()
+      recipe.validation = isValidated ? DataSource() : nil
       let one = ParallelPlan(workers: 1, threads: 1)
-      let trainer = try Trainer(recipe, parallel: one, data: data, validation: data)
+      let trainer = try Trainer(recipe, parallel: one, data: data, validation: isValidated ? data : nil)
       _ = try trainer.run()
       let row = try #require(trainer.metrics.epochs.last)
       let evaluation = try Evaluator(
         Inference(model: model, parallel: one, parameters: trainer.training.parameters), beta: beta, seed: recipe.seed
       ).evaluate(data)
-      #expect(row.activeUnits == evaluation.activeUnits)
+      #expect(row.activeUnits == evaluation.activeUnits && (row.validationLoss != nil) == isValidated)
       #expect((trainer.collapseWarning(after: row) != nil) == isCollapsed, "\(row)")
     }
   }

@@ -19,8 +19,8 @@ import Testing
     #expect(
       error?.description
         == "the loss of step 7 is not finite: the parameter decoder.2.bias holds \(value). "
-        + "Try a new run with a smaller --learning-rate, --warmup 500, or --clip-norm 1; the last checkpoint keeps the "
-        + "weights from before")
+        + "Try a new run with a smaller --learning-rate, --warmup 500, --clip-norm 1, or for a variational model "
+        + "--beta-warmup 5epochs; the last checkpoint, if there is one, keeps the weights from before")
     #expect(training.parameters.bits == before.0)
     #expect(training.moments.map { $0.values.bits } == before.1)
   }

@@ -207,7 +207,7 @@ import Testing
     }
     #expect(!plain.contains(try Regex("[\\s\",](-?inf|-?nan)[\\s\",]")))
     let generation = isVariational ? "Samples and latent traversals" : "Between codes"
-    for title in ["Learning", "Reconstructions", generation, "Codes", "Recipe", "Machine", "Memory"] {
+    for title in ["Learning", "Reconstructions", generation, "Codes", "Recipe", "Machine", "Per-layer time", "Memory"] {
       #expect(page.contains("<h2>\(title)</h2>"), "\(title)")
     }
     #expect(page.contains("prefers-color-scheme: dark") && page.contains("@media print"))

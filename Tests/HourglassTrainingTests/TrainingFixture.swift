@@ -8,12 +8,13 @@ import Testing
 func startedStep(
   _ model: Autoencoder, batchSize: Int, shards: Int? = nil, parallel: ParallelPlan = .init(workers: 1, threads: 1),
   optimizer: Optimizer = Optimizer(), clipNorm: Float? = nil, augmentation: Augmentation? = nil,
-  corruption: Corruption? = nil, seed: UInt64 = 3, beta: Float = 1, data: Dataset
+  corruption: Corruption? = nil, seed: UInt64 = 3, beta: Float = 1, data: Dataset, profiles: Bool = false
 ) throws -> TrainingStep {
   let plan = try ExecutionPlan(model, batchSize: batchSize, shards: shards)
   let step = TrainingStep(
     plan: plan, parallel: parallel, optimizer: optimizer, clipNorm: clipNorm,
-    augmentation: augmentation, corruption: corruption, seed: seed, beta: beta, data: data)
+    augmentation: augmentation, corruption: corruption, seed: seed, beta: beta, data: data,
+    profiles: profiles)
   Initializer.fill(step.parameters, plan: plan, seed: seed)
   return step
 }

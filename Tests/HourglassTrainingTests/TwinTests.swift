@@ -10,8 +10,7 @@ import Testing
 ///
 /// Needs a Python with torch: the one that HOURGLASS_PYTHON names, else `python3`.
 @Suite(.serialized) struct TwinTests {
-  static let python = ProcessInfo.processInfo.environment["HOURGLASS_PYTHON"] ?? "python3"
-  static let hasTorch = (try? run(["-c", "import numpy, torch"]))?.status == 0
+  static let hasTorch = Python.has("numpy, torch")
 
   @Test(
     .enabled(if: hasTorch, "no Python with torch; name one in HOURGLASS_PYTHON"),
@@ -28,7 +27,7 @@ import Testing
       try NPYFile.write(images, shape: shape, to: folder + "/in.npy")
 
       let script = GoldenTests.folder.appending(path: "torch_twin.py").path
-      let (status, output) = try Self.run([
+      let (status, output) = try Python.run([
         script, "--model", name, "--checkpoint", folder + "/c.safetensors", "--images", folder + "/in.npy",
         "--output", folder + "/out.npy",
       ])
@@ -40,19 +39,5 @@ import Testing
       let worst = zip(inference.reconstruct(images), twin.floats).map { abs($0 - $1) }.max() ?? 1
       #expect(worst < 1e-5, "images differ by \(worst)")
     }
-  }
-
-  private static func run(_ arguments: [String]) throws -> (status: Int32, output: String) {
-    let process = Process()
-    process.executableURL = URL(filePath: "/usr/bin/env")
-    process.arguments = [python] + arguments
-    // No folder of compiled modules beside the scripts.
-    process.environment = ProcessInfo.processInfo.environment.merging(["PYTHONDONTWRITEBYTECODE": "1"]) { $1 }
-    let pipe = Pipe()
-    (process.standardOutput, process.standardError) = (pipe, pipe)
-    try process.run()
-    let output = pipe.fileHandleForReading.readDataToEndOfFile()
-    process.waitUntilExit()
-    return (process.terminationStatus, String(decoding: output, as: UTF8.self))
   }
 }

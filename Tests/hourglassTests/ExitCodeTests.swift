@@ -68,6 +68,10 @@ import Testing
     Case("train --model tiny.json --schedule saw", .wrongUsage, "--schedule", "saw", "cosine"),
     Case("report", .wrongUsage, "--run"),
     Case("report --run taken --output page.pdf", .wrongUsage, "--output", ".html", "page.pdf"),
+    Case("export --run taken", .wrongUsage, "--format"),
+    Case("export --run taken --format tflite", .wrongUsage, "--format", "tflite", "onnx", "safetensors", "npy"),
+    Case("import --weights a.npz --run runs/a", .wrongUsage, "--model"),
+    Case("import --weights a.npz --model tiny.json --run taken", .wrongUsage, "--run", "taken", "exists"),
     Case("data images.npy --export a.png", .wrongUsage, "--export", ".npy"),
   ]
 
@@ -94,6 +98,14 @@ import Testing
     Case("report --run missing", .badData, "missing", "run"),
     Case("report --run taken --from best", .badData, "best.safetensors"),
     Case("report --run taken --data missing", .badData, "missing", "nothing there"),
+    Case("export --run missing --format onnx", .badData, "missing", "run"),
+    Case("export --run taken --format onnx --from best", .badData, "best.safetensors"),
+    Case("import --weights a.npz --model tiny.json --run runs/a", .badData, "a.npz"),
+    Case("import --weights a.pt --model tiny.json --run runs/a", .badData, "a.pt", ".safetensors or .npz"),
+    Case("import --weights tiny.json --model missing.json --run runs/a", .badData, "missing.json"),
+    Case(
+      "import --weights taken/checkpoints/last.safetensors --model tiny.json --run runs/a", .badData,
+      "not of the model are optimizer.m."),
     Case("decode --run taken --input images.npy --output a.npy", .badData, "images.npy", "(N, 3)", "(20, 8, 8)"),
   ]
 
@@ -149,9 +161,8 @@ import Testing
   }
 
   @Test(arguments: [
-    "", "train", "evaluate", "report", "reconstruct", "encode", "decode", "sample", "inspect", "models", "verify",
-    "data", "doctor",
-    "version",
+    "", "train", "evaluate", "report", "reconstruct", "encode", "decode", "sample", "export", "import", "inspect",
+    "models", "verify", "data", "doctor", "version",
   ])
   func helpShowsAnExample(_ command: String) throws {
     try Program.inTemporaryFolder { program in

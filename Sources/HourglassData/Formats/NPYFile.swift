@@ -86,6 +86,12 @@ public enum NPYFile {
     return NPYArray(shape: shape, elements: type.elements(data))
   }
 
+  /// Reads weights: floats of 32 bits and nothing else.
+  static func decodeFloats(_ bytes: [UInt8], path: String) throws(DataError) -> NPYArray {
+    let (type, shape, data) = try parts(bytes, path, NPYHeader.weights)
+    return NPYArray(shape: shape, elements: type.elements(data))
+  }
+
   /// Reads labels: integers of one axis, or of N x 1.
   static func decodeIntegers(_ bytes: [UInt8], path: String) throws(DataError) -> [Int] {
     let (type, shape, data) = try parts(bytes, path, NPYHeader.integers)
@@ -160,10 +166,14 @@ public enum NPYFile {
 
   /// Writes floats in C order as `<f4`, whole or not at all.
   public static func write(_ floats: [Float], shape: [Int], to path: String) throws(DataError) {
+    try AtomicFile.write(encoded(floats, shape: shape), to: path)
+  }
+
+  static func encoded(_ floats: [Float], shape: [Int]) -> Data {
     precondition(checkedProduct(shape) == floats.count, "\(floats.count) floats do not fill the shape \(shape)")
     var data = header(.float, shape)
     floats.withUnsafeBytes { data.append(contentsOf: $0) }
-    try AtomicFile.write(data, to: path)
+    return data
   }
 
   /// Writes all images of a data set, N,H,W,C, as `|u1` where they are stored as bytes and else as `<f4`.
@@ -257,8 +267,9 @@ enum NPYHeader {
     }
   }
 
-  /// Of images and codes, and of labels.
+  /// Of images and codes, of weights, and of labels.
   static let pixels: [ElementType] = [.byte, .float, .double]
+  static let weights: [ElementType] = [.float]
   static let integers: [ElementType] = [.byte, .int32, .int64]
 
   static func parse(

@@ -3,7 +3,7 @@
 /// Images and labels are told by the names that Keras, MedMNIST and others use: `x_train` with `y_train`,
 /// `train_images` with `train_labels`, likewise for test; or `x`, `images`, `data` with `y`, `labels`, `targets` where
 /// there are no splits. A single array that is no vector needs no name.
-enum NPZFile {
+public enum NPZFile {
   private static let images = ["x", "images", "data"]
   private static let labels = ["y", "labels", "targets"]
 
@@ -38,6 +38,30 @@ enum NPZFile {
     return (
       array, try NPYFile.decodeIntegers(try zip.contents(numbers), path: place(path, numbers)), hasSplits
     )
+  }
+
+  /// All arrays of an archive as named tensors of 32-bit floats.
+  public static func tensors(_ path: String) throws(DataError) -> [SafeTensors.Tensor] {
+    let zip = try ZipFile(path)
+    var tensors: [SafeTensors.Tensor] = []
+    for member in zip.members {
+      guard member.name.hasSuffix(".npy") else {
+        throw DataError(path: path, reason: "wanted arrays alone, as np.savez writes them, found \(member.name)")
+      }
+      let name = String(member.name.dropLast(4))
+      guard !tensors.contains(where: { $0.name == name }) else {
+        throw DataError(path: path, reason: "two arrays have the name \(name)")
+      }
+      let array = try NPYFile.decodeFloats(try zip.contents(member), path: place(path, member))
+      tensors.append(SafeTensors.Tensor(name: name, shape: array.shape, values: array.floats))
+    }
+    return tensors
+  }
+
+  /// Writes named tensors as `np.savez` does, for `np.load`.
+  public static func write(_ tensors: [SafeTensors.Tensor], to path: String) throws(DataError) {
+    let members = tensors.map { (name: "\($0.name).npy", contents: NPYFile.encoded($0.values, shape: $0.shape)) }
+    try AtomicFile.write(try ZipFile.archive(members, path: path), to: path)
   }
 
   private static func isVector(_ zip: ZipFile, _ member: ZipFile.Member) throws(DataError) -> Bool {

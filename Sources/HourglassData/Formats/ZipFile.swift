@@ -1,4 +1,5 @@
 import CZlib
+import Foundation
 
 /// A zip archive in memory, of stored or deflated members.
 ///
@@ -137,5 +138,44 @@ struct ZipFile {
       guard place >= 0, place + width <= bytes.count else { return 0 }
       return (0..<width).reduce(0) { $0 | Int(bytes[place + $1]) << (8 * $1) }
     }
+  }
+}
+
+extension ZipFile {
+  /// An archive of stored members. It bears no date, so that equal contents give equal bytes.
+  ///
+  /// - Throws: where only zip64 could hold them.
+  static func archive(_ members: [(name: String, contents: Data)], path: String) throws(DataError) -> Data {
+    let size = members.reduce(0) { $0 + $1.contents.count + 2 * $1.name.utf8.count + 76 }
+    guard size < 0xffff_ffff, members.count < 0xffff else {
+      throw DataError(
+        path: path,
+        reason: "wanted less than 4 GiB in fewer than 65,535 arrays, found \(size) bytes in \(members.count)")
+    }
+    func numbers(_ fields: [(Int, Int)]) -> [UInt8] {
+      fields.flatMap { value, width in (0..<width).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+    }
+    var (archive, directory): ([UInt8], [UInt8]) = ([], [])
+    archive.reserveCapacity(size + 22)
+    for (name, contents) in members {
+      let checksum = contents.withUnsafeBytes {
+        Int(crc32_z(0, $0.bindMemory(to: UInt8.self).baseAddress, $0.count))
+      }
+      // Version 2.0, no flags, stored, midnight of 1980-01-01; checksum, packed and plain size, length of the name.
+      let common = [
+        (20, 2), (0, 2), (0, 2), (0, 2), (0x21, 2), (checksum, 4), (contents.count, 4), (contents.count, 4),
+        (name.utf8.count, 2), (0, 2),
+      ]
+      // Version and lengths again; no comment, first disk, no attributes, where the member begins.
+      let rest = [(0, 2), (0, 2), (0, 2), (0, 4), (archive.count, 4)]
+      directory += numbers([(0x0201_4b50, 4), (20, 2)] + common + rest) + name.utf8
+      archive += numbers([(0x0403_4b50, 4)] + common) + name.utf8
+      archive += contents
+    }
+    let end = numbers([
+      (0x0605_4b50, 4), (0, 2), (0, 2), (members.count, 2), (members.count, 2), (directory.count, 4),
+      (archive.count, 4), (0, 2),
+    ])
+    return Data(archive + directory + end)
   }
 }

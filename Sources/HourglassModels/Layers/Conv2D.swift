@@ -73,20 +73,30 @@ struct PlannedConv2D: PlannedConvolution {
     }
   }
 
-  func backward(_ pass: Pass) {
+  func backwardParameters(_ pass: Pass) {
     guard let dy = pass.dy, let gradients = pass.gradients else { return }
     var geometry = window.geometry(samples: pass.samples)
     let gradient = gradients + parameterOffset
-    pass.withParallel { parallel in
+    pass.withParallel {
       checked(
         hg_conv2d_backward_filter(
-          &geometry, pass.x, dy, pass.accumulate || isShared, gradient, gradient + biasOffset, pass.scratch, parallel))
-      if let dx = pass.dx {
-        checked(
-          hg_conv2d_backward_data(
-            &geometry, dy, pass.prepared + preparedGatherCount, pass.inputActivation.kernel, pass.x, dx,
-            pass.scratch, parallel))
-      }
+          &geometry, pass.x, dy, pass.accumulate || isShared, gradient, gradient + biasOffset, pass.scratch, $0))
     }
+  }
+
+  func backward(_ pass: Pass) {
+    guard let dy = pass.dy, let dx = pass.dx else { return }
+    var geometry = window.geometry(samples: pass.samples)
+    pass.withParallel {
+      checked(
+        hg_conv2d_backward_data(
+          &geometry, dy, pass.prepared + preparedGatherCount, pass.inputActivation.kernel, pass.x, dx, pass.scratch, $0
+        ))
+    }
+  }
+
+  func addNodes(to graph: inout ONNXBuilder) {
+    let inputs = [graph.image(input)] + parameters.map { graph.tensor($0) }
+    graph.put(graph.node("Conv", inputs, window.attributes))
   }
 }

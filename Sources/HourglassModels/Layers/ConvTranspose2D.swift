@@ -81,7 +81,7 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
     }
   }
 
-  func backward(_ pass: Pass) {
+  func backwardParameters(_ pass: Pass) {
     guard let dy = pass.dy, let gradients = pass.gradients else { return }
     var geometry = window.geometry(samples: pass.samples)
     let (filterGradient, biasGradient) = (gradients + filterOffset, gradients + parameterOffset + biasOffset)
@@ -90,15 +90,26 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
       let bias = filterGradient + Planner.aligned(window.filterCount)
       bias.update(repeating: 0, count: window.small.channels)
     }
-    pass.withParallel { parallel in
+    pass.withParallel {
       checked(
         hg_conv2d_transpose_backward_filter(
-          &geometry, pass.x, dy, pass.accumulate, filterGradient, biasGradient, pass.scratch, parallel))
-      if let dx = pass.dx {
-        checked(
-          hg_conv2d_transpose_backward_data(
-            &geometry, dy, pass.prepared, pass.inputActivation.kernel, pass.x, dx, parallel))
-      }
+          &geometry, pass.x, dy, pass.accumulate, filterGradient, biasGradient, pass.scratch, $0))
     }
+  }
+
+  func backward(_ pass: Pass) {
+    guard let dy = pass.dy, let dx = pass.dx else { return }
+    var geometry = window.geometry(samples: pass.samples)
+    pass.withParallel {
+      checked(
+        hg_conv2d_transpose_backward_data(
+          &geometry, dy, pass.prepared, pass.inputActivation.kernel, pass.x, dx, $0))
+    }
+  }
+
+  func addNodes(to graph: inout ONNXBuilder) {
+    let tensors = [filter(of: tie?.name ?? name, offset: filterOffset), parameters[parameters.count - 1]]
+    let inputs = [graph.image(input)] + tensors.map { graph.tensor($0) }
+    graph.put(graph.node("ConvTranspose", inputs, window.transposedAttributes))
   }
 }

@@ -119,6 +119,24 @@ public struct PlannedDense: TiedLayer {
     }
   }
 
+  public func addNodes(to graph: inout ONNXBuilder) {
+    let (x, tensors) = (graph.vector(), parameters.map { graph.tensor($0) })
+    if let tie {
+      return graph.put(graph.node("Gemm", [x, graph.tensor(weight(of: tie)), tensors[0]]))
+    }
+    graph.put(
+      heads.indices.map { head in
+        graph.node("Gemm", [x, tensors[2 * head], tensors[2 * head + 1]], ["transB": .integer(1)])
+      })
+  }
+
+  /// The weight of the layer that this one is tied to, as that layer has it.
+  private func weight(of tie: Tie) -> Parameter {
+    Parameter(
+      name: "\(tie.name).weight", shape: [input.count, output.count], fanIn: output.count, offset: tie.offset,
+      axes: input.channelsFirstAxes(stride: 1) + output.channelsFirstAxes(stride: input.count))
+  }
+
   /// Rows of the weight gradient, summed over a whole minibatch in the order of its samples.
   ///
   /// - Parameters:

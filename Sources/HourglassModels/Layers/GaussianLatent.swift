@@ -52,6 +52,12 @@ public struct PlannedGaussianLatent: PlannedLayer {
     checked(hg_gaussian_latent_backward(pass.samples, units, pass.x, noise, dy, pass.beta, dx))
   }
 
+  /// Its heads, the log-variance clamped.
+  public func addNodes(to graph: inout ONNXBuilder) {
+    let bounds = [graph.tensor("least", HG_LOG_VARIANCE_MIN), graph.tensor("most", HG_LOG_VARIANCE_MAX)]
+    graph.put(graph.values[0], graph.node("Clip", [graph.values[1]] + bounds))
+  }
+
   private func drawNoise(_ pass: Pass) -> UnsafeMutablePointer<Float>? {
     for sample in 0..<pass.samples {
       guard let stream = pass.noise.latent(sample: pass.firstSample + sample) else { return nil }

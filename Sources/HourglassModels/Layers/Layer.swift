@@ -48,8 +48,13 @@ public protocol PlannedLayer: Sendable {
   func prepare(_ pass: Pass)
   /// `pass.y` from `pass.x`.
   func forward(_ pass: Pass)
-  /// `pass.dx` (unless nil) from `pass.dy`, and the gradients of sharded parameters.
+  /// The gradients of sharded parameters from `pass.x` and `pass.dy`; before `backward`.
+  func backwardParameters(_ pass: Pass)
+  /// `pass.dx` from `pass.dy`; called only where somebody wants it.
   func backward(_ pass: Pass)
+
+  /// Appends what `forward` does without noise and activation to an ONNX graph, or says why that cannot be.
+  func addNodes(to graph: inout ONNXBuilder) throws(ModelError)
 }
 
 extension PlannedLayer {
@@ -62,6 +67,11 @@ extension PlannedLayer {
   public var parameters: [Parameter] { [] }
   public func scratchCount(samples: Int, threads: Int) -> Int { 0 }
   public func prepare(_ pass: Pass) {}
+  public func backwardParameters(_ pass: Pass) {}
+
+  public func addNodes(to graph: inout ONNXBuilder) throws(ModelError) {
+    throw ModelError(name, "a \(kind) layer has no form in ONNX here; --format safetensors or npy writes its weights")
+  }
 }
 
 /// How many samples a layer takes at once. It changes speed, never numbers.

@@ -64,6 +64,10 @@ struct PlannedMaxPool2D: PlannedLayer {
     }
   }
 
+  func addNodes(to graph: inout ONNXBuilder) {
+    graph.put(graph.node("MaxPool", [graph.image(input)], window.attributes))
+  }
+
   private func switches(_ pass: Pass) -> UnsafeMutablePointer<UInt8> {
     UnsafeMutableRawPointer(pass.state).assumingMemoryBound(to: UInt8.self)
   }

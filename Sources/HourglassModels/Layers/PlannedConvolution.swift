@@ -18,18 +18,22 @@ extension PlannedConvolution {
   var parameterCount: Int { biasOffset + output.channels }
 
   var parameters: [Parameter] {
+    let bias = Parameter(
+      vector: "\(name).bias", count: output.channels, fanIn: fanIn, offset: parameterOffset + biasOffset)
+    return hasFilter ? [filter(of: name, offset: parameterOffset), bias] : [bias]
+  }
+
+  private var fanIn: Int { window.large.channels * window.kernel.height * window.kernel.width }
+
+  /// The filter that begins at `offset` as a parameter of the layer called `name`: OIHW of a convolution, and the same
+  /// order of axes, IOHW, of its transpose.
+  func filter(of name: String, offset: Int) -> Parameter {
     let (c, k, r, s) = (window.large.channels, window.small.channels, window.kernel.height, window.kernel.width)
     let axes = [
       Parameter.Axis(k, stride: 1), Parameter.Axis(c, stride: k), Parameter.Axis(r, stride: s * c * k),
       Parameter.Axis(s, stride: c * k),
     ]
-    let fanIn = c * r * s
-    let bias = Parameter(
-      vector: "\(name).bias", count: output.channels, fanIn: fanIn, offset: parameterOffset + biasOffset)
-    guard hasFilter else { return [bias] }
-    return [
-      Parameter(name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, offset: parameterOffset, axes: axes), bias,
-    ]
+    return Parameter(name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, offset: offset, axes: axes)
   }
 
   /// The weights for the gather form lie in front, those for the scatter form behind.

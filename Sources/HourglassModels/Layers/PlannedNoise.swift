@@ -54,6 +54,9 @@ extension PlannedNoise {
     }
   }
 
+  /// Nothing: without noise it is the identity.
+  func addNodes(to graph: inout ONNXBuilder) {}
+
   /// The way back through the identity, or a sum with what does not depend on the input.
   func passBackward(_ pass: Pass, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>) {
     pass.inputActivation.backward(

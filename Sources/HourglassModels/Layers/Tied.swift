@@ -2,10 +2,11 @@
 public struct Tie: Sendable, Hashable {
   /// Its place among the layers that run; always before the tied layer.
   let partner: Int
+  let name: String
   /// Where the shared weight begins in the flat vector; set by the planner.
   var offset = 0
 
-  init(partner: Int) { self.partner = partner }
+  init(partner: Int, name: String) { (self.partner, self.name) = (partner, name) }
 }
 
 /// A layer that runs and may share the weight of an earlier one.
@@ -65,7 +66,8 @@ public struct TiedDense: Layer, Hashable {
     }
     try planner.append(
       PlannedDense(
-        name: planner.name, input: dense.output, output: dense.input, activation: activation, tie: Tie(partner: index)))
+        name: planner.name, input: dense.output, output: dense.input, activation: activation,
+        tie: Tie(partner: index, name: to)))
   }
 }
 
@@ -92,6 +94,6 @@ public struct TiedConvTranspose2D: Layer, Hashable {
     planner.replace(index, with: convolution)
     try planner.append(
       PlannedConvTranspose2D(
-        name: planner.name, window: convolution.window, activation: activation, tie: Tie(partner: index)))
+        name: planner.name, window: convolution.window, activation: activation, tie: Tie(partner: index, name: to)))
   }
 }

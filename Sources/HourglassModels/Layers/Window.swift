@@ -127,3 +127,26 @@ struct Window: Sendable {
   /// Elements of the filter, R S C K.
   var filterCount: Int { kernel.height * kernel.width * large.channels * small.channels }
 }
+
+extension Window {
+  /// What ONNX says of a convolution or a pooling; padding in the order top, left, bottom, right.
+  var attributes: [String: ONNXGraph.Attribute] {
+    [
+      "kernel_shape": .integers([kernel.height, kernel.width]), "strides": .integers([stride.height, stride.width]),
+      "pads": .integers([padTop, padLeft, max(0, -excess.height), max(0, -excess.width)]),
+    ]
+  }
+
+  /// The same of a transposed convolution; a large image that ends behind the last window is padded at its output.
+  var transposedAttributes: [String: ONNXGraph.Attribute] {
+    let outside = [max(0, excess.height), max(0, excess.width)]
+    return attributes.merging(["output_padding": .integers(outside)]) { $1 }
+  }
+
+  /// How far the large image reaches beyond the last window; below 0 the window reaches into padding.
+  private var excess: Extent2D {
+    Extent2D(
+      large.height + padTop - (small.height - 1) * stride.height - kernel.height,
+      large.width + padLeft - (small.width - 1) * stride.width - kernel.width)
+  }
+}

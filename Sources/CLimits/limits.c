@@ -53,6 +53,7 @@ static loops loops_of(const char *isa) {
 
 double limits_multiply_add(const char *isa, ptrdiff_t threads, ptrdiff_t repeats) {
   const loops own = loops_of(isa);
+  if (threads == 1) return own.multiply_add(repeats); /* a region of one would start the OpenMP runtime */
   double flops = 0;
 #pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : flops)
   for (ptrdiff_t t = 0; t < threads; t++) flops += own.multiply_add(repeats);
@@ -61,6 +62,7 @@ double limits_multiply_add(const char *isa, ptrdiff_t threads, ptrdiff_t repeats
 
 double limits_read(const char *isa, ptrdiff_t threads, ptrdiff_t floats, ptrdiff_t repeats, const float *memory) {
   const loops own = loops_of(isa);
+  if (threads == 1) return own.read(floats, repeats, memory);
   double bytes = 0;
 #pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : bytes)
   for (ptrdiff_t t = 0; t < threads; t++) bytes += own.read(floats, repeats, memory + t * floats);
@@ -69,6 +71,7 @@ double limits_read(const char *isa, ptrdiff_t threads, ptrdiff_t floats, ptrdiff
 
 double limits_triad(const char *isa, ptrdiff_t threads, ptrdiff_t floats, ptrdiff_t repeats, float *memory) {
   const loops own = loops_of(isa);
+  if (threads == 1) return own.triad(floats, repeats, memory);
   double bytes = 0;
 #pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : bytes)
   for (ptrdiff_t t = 0; t < threads; t++) bytes += own.triad(floats, repeats, memory + t * floats);

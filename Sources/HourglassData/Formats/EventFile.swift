@@ -1,0 +1,103 @@
+import Foundation
+
+/// Events for TensorBoard: one file of a folder for each session, to which epochs are added.
+///
+///     record      length of the event (8 bytes), its masked CRC-32C (4), the event, its masked CRC-32C (4)
+///     mask(c)     (c rotated right by 15 bits) + 0xa282ead8
+///
+/// Numbers are little-endian.
+///
+/// A session tells the step it begins with, so that TensorBoard forgets what an earlier one, which was killed, wrote
+/// beyond its last checkpoint.
+///
+/// Source: TensorFlow, record_writer.h, event.proto and summary.proto.
+public struct EventFile: Sendable {
+  public enum Value: Sendable {
+    case scalar(Float)
+    case image(PNGImage)
+  }
+
+  public let path: String
+  /// Whether there was no other in the folder.
+  public let isFirst: Bool
+
+  /// Makes the next file of a folder, and the folder where there is none.
+  ///
+  /// - Parameter step: the first of the session.
+  /// - Throws: the folder or the file cannot be made.
+  public init(in folder: String, from step: Int) throws(DataError) {
+    do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
+      throw DataError(path: folder, reason: "cannot make the folder: \(error.localizedDescription)")
+    }
+    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
+    // TensorBoard reads files in the order of their names.
+    let last = names.compactMap { $0.hasPrefix(Self.prefix) ? Int($0.dropFirst(Self.prefix.count)) : nil }.max()
+    isFirst = last == nil
+    path = "\(folder)/\(Self.prefix)\(String(format: "%06d", (last ?? 0) + 1))"
+    try AtomicFile.write(Data(), to: path)
+    try append(step: 0) { $0.string(EventField.version, "brain.Event:2") }
+    try append(step: step) { event in
+      event.message(EventField.session) { $0.integer(1, Self.sessionStart) }
+    }
+  }
+
+  /// Adds values of a step under their names.
+  public func append(step: Int, _ values: [(name: String, value: Value)]) throws(DataError) {
+    try append(step: step) { event in
+      event.message(EventField.summary) { summary in
+        for (name, value) in values {
+          summary.message(1) { field in
+            field.string(1, name)
+            switch value {
+            case .scalar(let number): field.float(2, number)
+            case .image(let picture): field.message(4) { Self.write(picture, to: &$0) }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private static func write(_ picture: PNGImage, to image: inout ProtobufWriter) {
+    image.integer(1, picture.height)
+    image.integer(2, picture.width)
+    image.integer(3, picture.channels)
+    image.bytes(4, picture.encoded())
+  }
+
+  private func append(step: Int, _ write: (inout ProtobufWriter) -> Void) throws(DataError) {
+    var event = ProtobufWriter()
+    event.double(EventField.time, Date().timeIntervalSince1970)
+    event.integer(EventField.step, step)
+    write(&event)
+    do {
+      let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
+      try file.seekToEnd()
+      try file.write(contentsOf: Data(Self.record(event.bytes)))
+      try file.close()
+    } catch {
+      throw DataError(path: path, reason: "events cannot be written: \(error.localizedDescription)")
+    }
+  }
+
+  static func record(_ event: [UInt8]) -> [UInt8] {
+    func bytes(_ value: some FixedWidthInteger) -> [UInt8] { withUnsafeBytes(of: value.littleEndian, Array.init) }
+    func masked(_ bytes: [UInt8]) -> UInt32 {
+      let sum = CRC32C.checksum(bytes)
+      return (sum >> 15 | sum << 17) &+ 0xa282_ead8
+    }
+    let length = bytes(UInt64(event.count))
+    return length + bytes(masked(length)) + event + bytes(masked(event))
+  }
+
+  private static let prefix = "events.out.tfevents.hourglass."
+
+  private enum EventField {
+    static let time = 1
+    static let step = 2
+    static let version = 3
+    static let summary = 5
+    static let session = 7
+  }
+  private static let sessionStart = 1
+}

@@ -1,0 +1,18 @@
+import HourglassData
+
+extension EventFile {
+  /// Adds an epoch under the names of the metrics, with the learning rate of its last step, and what the model makes of
+  /// a few images.
+  func append(_ row: EpochMetrics, learningRate: Float, picture: PNGImage? = nil) throws(DataError) {
+    let scalars: [(name: String, value: Double?)] = [
+      ("loss", row.loss), ("reconstruction", row.reconstruction), ("kl", row.kl),
+      ("validationLoss", row.validationLoss), ("validationMSE", row.validationMSE),
+      ("validationErrorRate", row.validationErrorRate),
+      ("activeUnits", row.activeUnits.map(Double.init)), ("samplesPerSecond", row.samplesPerSecond),
+      ("learningRate", Double(learningRate)),
+    ]
+    var values = scalars.compactMap { name, value in value.map { (name: name, value: Value.scalar(Float($0))) } }
+    if let picture { values.append((name: "reconstructions", value: .image(picture))) }
+    try append(step: row.step, values)
+  }
+}

@@ -1,0 +1,74 @@
+import Foundation
+import HourglassData
+import HourglassModels
+
+/// A trained model in files for other programs.
+public struct ModelExport {
+  public enum Format: String, CaseIterable, Sendable {
+    /// `encoder.onnx`, `decoder.onnx` and `autoencoder.onnx`: graphs with their weights, to run.
+    case onnx
+    /// `weights.safetensors`: the parameters under PyTorch's names and shapes.
+    case safetensors
+    /// `weights.npz`: the same for NumPy.
+    case npy
+  }
+
+  /// A file that was written, and what a graph in it takes and gives.
+  public struct File: Sendable, Equatable, Encodable {
+    public struct Port: Sendable, Equatable, Encodable {
+      public let name: String
+      /// The extents of one sample, channels first; the axis of the samples comes before them.
+      public let shape: [Int]
+    }
+
+    public let path: String
+    public let inputs: [Port]?
+    public let outputs: [Port]?
+  }
+
+  public let weightsHash: String
+  private let plan: ExecutionPlan
+  private let parameters: FloatBuffer
+  private let metadata: [String: String]
+
+  /// - Parameter parameters: the flat vector.
+  public init(_ plan: ExecutionPlan, parameters: FloatBuffer) {
+    (self.plan, self.parameters) = (plan, parameters)
+    weightsHash = WeightsHash.of(parameters, plan: plan)
+    metadata = ["model": plan.model.name, "weightsHash": weightsHash]
+  }
+
+  /// Writes the files into a folder, which is made where there is none.
+  ///
+  /// - Throws: `ModelError` where a layer has no form in ONNX, before anything is written; `DataError` where a file
+  ///   cannot be written.
+  public func write(_ format: Format, to folder: String) throws -> [File] {
+    switch format {
+    case .onnx:
+      let graphs = try ModelPart.allCases.map { part in
+        (path: "\(folder)/\(part.rawValue).onnx", graph: try plan.onnxGraph(part, parameters: parameters))
+      }
+      try RunFolder.makeFolder(folder)
+      return try graphs.map { path, graph in
+        try ONNXFile.write(graph, version: RunEnvironment.programVersion, metadata: metadata, to: path)
+        return File(path: path, inputs: graph.inputs.map(File.Port.init), outputs: graph.outputs.map(File.Port.init))
+      }
+    case .safetensors:
+      let path = "\(folder)/weights.safetensors"
+      try RunFolder.makeFolder(folder)
+      // The format that some readers ask for names the framework.
+      let metadata = self.metadata.merging(["format": "pt"]) { $1 }
+      try SafeTensors(tensors: plan.tensors(parameters), metadata: metadata).write(to: path)
+      return [File(path: path, inputs: nil, outputs: nil)]
+    case .npy:
+      let path = "\(folder)/weights.npz"
+      try RunFolder.makeFolder(folder)
+      try NPZFile.write(plan.tensors(parameters), to: path)
+      return [File(path: path, inputs: nil, outputs: nil)]
+    }
+  }
+}
+
+extension ModelExport.File.Port {
+  init(_ port: ONNXGraph.Port) { self.init(name: port.name, shape: port.shape) }
+}

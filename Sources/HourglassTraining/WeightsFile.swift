@@ -1,0 +1,101 @@
+import HourglassData
+import HourglassModels
+
+/// Weights from elsewhere: a safetensors or NPZ file of tensors under PyTorch's names and shapes.
+public enum WeightsFile {
+  /// Reads the flat vector of parameters.
+  ///
+  /// Errors: what the formats refuse, also elements of another type than 32-bit floats; tensors that are missing or not
+  /// of the model; other shapes; infinities and NaN.
+  public static func read(_ path: String, plan: ExecutionPlan) throws(DataError) -> FloatBuffer {
+    let file = try tensors(path)
+    try checkNames(file, plan, path)
+    let parameters = FloatBuffer(count: plan.parameterCount)
+    try file.restore([(prefix: "", values: parameters)], plan, path)
+    return parameters
+  }
+
+  /// Reads all tensors.
+  static func tensors(_ path: String) throws(DataError) -> SafeTensors {
+    let file: SafeTensors
+    if path.lowercased().hasSuffix(".safetensors") {
+      file = try SafeTensors.read(path)
+    } else if path.lowercased().hasSuffix(".npz") {
+      file = SafeTensors(tensors: try NPZFile.tensors(path))
+    } else {
+      throw DataError(
+        path: path,
+        reason: "wanted a name that ends in .safetensors or .npz; save a state_dict with safetensors.torch.save_file")
+    }
+    for tensor in file.tensors {
+      guard let place = tensor.values.firstIndex(where: { !$0.isFinite }) else { continue }
+      throw DataError(
+        path: path, reason: "\(tensor.name): wanted finite numbers, found \(tensor.values[place]) at \(place)")
+    }
+    return file
+  }
+
+  private static func checkNames(_ file: SafeTensors, _ plan: ExecutionPlan, _ path: String) throws(DataError) {
+    let (wanted, found) = (plan.parameters.map(\.name), file.tensors.map(\.name))
+    let missing = wanted.filter { !found.contains($0) }
+    let others = found.filter { !wanted.contains($0) }
+    guard !missing.isEmpty || !others.isEmpty else { return }
+    if let prefix = prefix(of: found, wanted) {
+      throw DataError(
+        path: path,
+        reason: "all names begin with \(prefix), wanted \(wanted[0]) and so on; save the state_dict of the module that "
+          + "is called \(prefix.dropLast())")
+    }
+    var parts: [String] = []
+    if !missing.isEmpty { parts.append("missing are \(list(missing))") }
+    if !others.isEmpty { parts.append("not of the model are \(list(others))") }
+    throw DataError(
+      path: path, reason: "wanted the tensors of the model \(plan.model.name), \(parts.joined(separator: "; "))")
+  }
+
+  /// What stands before all the names that are wanted, as where a model was wrapped.
+  private static func prefix(of found: [String], _ wanted: [String]) -> String? {
+    guard let first = wanted.first, let wrapped = found.first(where: { $0.hasSuffix(".\(first)") }) else { return nil }
+    let prefix = wrapped.dropLast(first.count)
+    return Set(found) == Set(wanted.map { prefix + $0 }) ? String(prefix) : nil
+  }
+
+  private static func list(_ names: [String]) -> String {
+    let shown = names.prefix(6).joined(separator: ", ")
+    return names.count > 6 ? "\(shown) and \(names.count - 6) more" : shown
+  }
+}
+
+extension ExecutionPlan {
+  /// The tensors of a flat vector as files hold them.
+  func tensors(_ flat: FloatBuffer, prefix: String = "") -> [SafeTensors.Tensor] {
+    parameters.map {
+      SafeTensors.Tensor(name: prefix + $0.name, shape: $0.shape, values: $0.tensor(in: flat.pointer))
+    }
+  }
+}
+
+extension SafeTensors {
+  /// Puts the tensors whose names begin with a prefix into flat vectors.
+  ///
+  /// Errors: a tensor is missing or has another shape; nothing is put in place then.
+  func restore(
+    _ vectors: [(prefix: String, values: FloatBuffer)], _ plan: ExecutionPlan, _ path: String
+  ) throws(DataError) {
+    let byName = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    var found: [(parameter: Parameter, values: [Float], flat: FloatBuffer)] = []
+    for (prefix, flat) in vectors {
+      for parameter in plan.parameters {
+        guard let tensor = byName[prefix + parameter.name] else {
+          throw DataError(path: path, reason: "the model wants a tensor \(prefix + parameter.name), the file has none")
+        }
+        guard tensor.shape == parameter.shape else {
+          throw DataError(
+            path: path, reason: "\(tensor.name): the model wants the shape \(parameter.shape), found \(tensor.shape)")
+        }
+        found.append((parameter, tensor.values, flat))
+      }
+    }
+    for (parameter, values, flat) in found { parameter.store(values, in: flat.pointer) }
+  }
+}

@@ -1,0 +1,64 @@
+import ArgumentParser
+import HourglassModels
+import HourglassTraining
+
+extension ModelExport.Format: ExpressibleByArgument {}
+
+struct Export: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Writes a trained model for other programs: ONNX graphs, or its weights.",
+    discussion: """
+      onnx writes encoder.onnx (image to code; of a variational model to mean and log_variance), decoder.onnx (code to \
+      reconstruction) and autoencoder.onnx (image to reconstruction), operator set \(ONNXGraph.operatorSet). Images \
+      are N,C,H,W with values in [0, 1]; a reconstruction is the expected image. safetensors writes weights.safetensors \
+      and npy weights.npz, both under PyTorch's names and shapes, which `hourglass import` reads.
+
+      Example:
+        hourglass export --run runs/first --format onnx
+        hourglass export --run runs/first --format safetensors --from best --output weights
+      """)
+
+  @OptionGroup var trained: RunOptions
+
+  @Option(help: "What to write.")
+  var format: ModelExport.Format
+
+  @Option(help: ArgumentHelp("Where to write. (default: export in the run's folder)", valueName: "folder"))
+  var output: String?
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  /// What `--json` prints.
+  private struct Written: Encodable {
+    var format: String
+    var model: String
+    var step: Int
+    var weightsHash: String
+    var files: [ModelExport.File]
+  }
+
+  func run() throws {
+    let loaded = try trained.load()
+    let export = ModelExport(loaded.inference.plan, parameters: loaded.inference.parameters)
+    let files = try writing { try export.write(format, to: output ?? loaded.run.file("export")) }
+    if json {
+      let written = Written(
+        format: format.rawValue, model: loaded.model.name, step: loaded.step, weightsHash: export.weightsHash,
+        files: files)
+      return StandardOutput.write(EpochMetrics.json(written))
+    }
+    StandardOutput.write(table: files.map { [$0.path, $0.ports] })
+  }
+}
+
+extension ModelExport.File {
+  /// `image N,1,28,28 -> code N,64`, where the file holds a graph.
+  fileprivate var ports: String {
+    func text(_ ports: [Port]) -> String {
+      ports.map { "\($0.name) " + (["N"] + $0.shape.map(String.init)).joined(separator: ",") }.joined(separator: "; ")
+    }
+    guard let inputs, let outputs else { return "" }
+    return "\(text(inputs)) -> \(text(outputs))"
+  }
+}

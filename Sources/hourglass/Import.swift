@@ -1,0 +1,71 @@
+import ArgumentParser
+import Foundation
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+struct Import: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Makes a run of weights from elsewhere, such as PyTorch's.",
+    discussion: """
+      The weights are those of the model under PyTorch's names and shapes, as `hourglass export` writes them: a \
+      state_dict saved by safetensors.torch.save_file, or arrays saved by np.savez, all of 32-bit floats. The run \
+      stands before its first step: evaluate, encode and all others use it as any run, and train --resume fine-tunes \
+      it by the recipe that is given here with the flags of train.
+
+      Example:
+        hourglass import --weights vae.safetensors --model conv-vae-28 --data fashion-mnist --run runs/imported
+        hourglass evaluate --run runs/imported
+        hourglass train --run runs/imported --resume
+      """)
+
+  @Option(help: ArgumentHelp("The tensors.", valueName: "file.safetensors|file.npz"))
+  var weights: String
+
+  @Option(name: .customLong("run"), help: ArgumentHelp("The folder of the new run.", valueName: "dir"))
+  var folder: String
+
+  @Option(help: ArgumentHelp("Settings as for train; flags win.", valueName: "file.json"))
+  var config: String?
+
+  @OptionGroup(title: "What decides the result of further training") var flags: RecipeFlags
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  /// What `--json` prints.
+  private struct Imported: Encodable {
+    var run: String
+    var model: String
+    var weightsHash: String
+  }
+
+  func run() throws {
+    let recipe = try flags.recipe(try config.map { try Configuration(reading: $0) } ?? Configuration())
+    if let refusal = RunFolder(folder).refusal { throw ValidationError("--run: \(refusal)") }
+    let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
+    let parameters = try WeightsFile.read(weights, plan: plan)
+    let checkpoint = Checkpoint(startingFrom: parameters, plan: plan, optimizer: recipe.optimizer)
+    do {
+      try writing {
+        let run = try RunFolder.create(folder, recipe: recipe)
+        try run.append(
+          RunEnvironment(
+            parallel: ParallelPlan(shards: recipe.shards), arguments: Array(CommandLine.arguments.dropFirst())))
+        try run.write(checkpoint, isBest: false)
+      }
+    } catch {
+      // It would stand in the way of a second attempt.
+      try? FileManager.default.removeItem(atPath: folder)
+      throw error
+    }
+    if json {
+      let imported = Imported(run: folder, model: recipe.model.name, weightsHash: checkpoint.weightsHash)
+      return StandardOutput.write(EpochMetrics.json(imported))
+    }
+    StandardOutput.write(table: [
+      ["model", recipe.model.name], ["weights", checkpoint.weightsHash], ["run", folder],
+      ["go on with", "hourglass train --run \(folder) --resume"],
+    ])
+  }
+}

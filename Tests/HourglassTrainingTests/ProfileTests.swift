@@ -1,0 +1,130 @@
+import Foundation
+import HourglassData
+import HourglassModels
+import TestSupport
+import Testing
+
+@testable import HourglassTraining
+
+/// The clocks of `train --profile`.
+@Suite struct ProfileTests {
+  private static let steps = [18, 18, 11, 13]
+
+  /// A model after a few steps of up to three minibatches.
+  private func trained(
+    _ model: Autoencoder, _ parallel: ParallelPlan, clipNorm: Float? = nil, profiles: Bool = true,
+    steps: [Int] = Self.steps
+  ) throws -> TrainingStep {
+    let data = try TestImages.waves(batchSizes: steps, shape: model.input)
+    let step = try startedStep(
+      model, batchSize: 6, shards: 3, parallel: parallel, clipNorm: clipNorm, data: data, profiles: profiles)
+    try step.run(batchSizes: steps)
+    return step
+  }
+
+  @Test(arguments: TinyModels.all + [TinyModels.wide], [nil, Float(0.01)])
+  func timingChangesNoBit(_ model: Autoencoder, _ clipNorm: Float?) throws {
+    let wanted = try trained(model, ParallelPlan(workers: 1, threads: 1), clipNorm: clipNorm, profiles: false)
+    #expect(wanted.profile == nil)
+    for (workers, threads) in [(3, 1), (2, 2)] {
+      let found = try trained(model, ParallelPlan(workers: workers, threads: threads), clipNorm: clipNorm)
+      #expect(found.parameters.bits == wanted.parameters.bits)
+      #expect(found.moments.map { $0.values.bits } == wanted.moments.map { $0.values.bits })
+    }
+  }
+
+  /// Rates times times are the flops that the summary of the model counts.
+  @Test(arguments: TinyModels.all + [TinyModels.wide], [1, 3])
+  func rowsAddUpToAStepAndToItsFlops(_ model: Autoencoder, _ workers: Int) throws {
+    let training = try trained(model, ParallelPlan(workers: workers, threads: 1))
+    let profile = try #require(training.profile)
+    // All but the first.
+    #expect(profile.steps == 3 && profile.samplesPerStep == 14 && profile.workers == workers)
+    let milliseconds = profile.rows.reduce(0) { $0 + $1.milliseconds }
+    #expect(abs(milliseconds / profile.millisecondsPerStep - 1) < 1e-9)
+    #expect(abs(profile.rows.reduce(0) { $0 + $1.shareOfStep } - 1) < 1e-9)
+    let busy = profile.busyMilliseconds.reduce(0, +) / Double(workers)
+    let waiting = try #require(profile.rows.last)
+    #expect(waiting.pass == "waiting" && abs(busy + waiting.milliseconds - milliseconds) < 1e-9 * milliseconds)
+    let flops = profile.rows.reduce(0) { $0 + ($1.gigaflopsPerSecond ?? 0) * $1.milliseconds * 1e6 }
+    let wanted = Double(ModelSummary(training.plan).trainingFlops) * profile.samplesPerStep
+    #expect(abs(flops / wanted - 1) < 1e-9)
+    for row in profile.rows {
+      #expect(row.imbalance >= 1 && row.imbalance <= Double(workers) + 1e-9)
+      #expect(row.shareOfPeak == row.gigaflopsPerSecond.map { $0 / profile.peakGigaflopsPerSecond })
+    }
+  }
+
+  @Test func eachLayerHasItsPassesAndTheRestItsNames() throws {
+    let profile = try #require(try trained(TinyModels.variational, ParallelPlan(workers: 2, threads: 1)).profile)
+    let layers = profile.layers.map { "\($0.name) \($0.kind): \($0.rows.map(\.pass).joined(separator: " "))" }
+    #expect(
+      layers == [
+        "encoder.0 Conv2D: forward backward-filter", "encoder.1 Dense: forward backward-data backward-weight",
+        "latent Dense: forward backward-data backward-weight", "latent GaussianLatent: forward backward",
+        "decoder.0 Dense: forward backward-data backward-weight",
+        "decoder.1 Dense: forward backward-data backward-weight",
+        "decoder.3 ConvTranspose2D: forward backward-data backward-filter",
+      ])
+    let others = profile.rows.filter { $0.layer == nil }.map(\.pass)
+    #expect(others == ["input", "preparation", "likelihood", "sums", "optimizer", "waiting"])
+    #expect(profile.peakGigaflopsPerSecond > 0 && profile.memoryGigabytesPerSecond > 0)
+    let decoded = try JSONDecoder().decode(StepProfile.self, from: Data(EpochMetrics.json(profile).utf8))
+    #expect(decoded.rows.map(\.pass) == profile.rows.map(\.pass) && decoded.steps == profile.steps)
+  }
+
+  /// Convolutions that differ a hundredfold in work.
+  @Test func timeGoesToTheLayerThatTakesIt() throws {
+    let model = Autoencoder("uneven", input: ImageShape(16, 16, 32), likelihood: .squaredError) {
+      Conv2D(64, kernel: 5)  // 16 x 16 x 64
+      Conv2D(2, kernel: 4, stride: 4)  // 4 x 4 x 2
+    } latent: {
+      Dense(2)
+    } decoder: {
+      Dense(4 * 4 * 2)
+      Reshape(4, 4, 2)
+      ConvTranspose2D(32, kernel: 4, stride: 4)  // 16 x 16 x 32
+    }
+    let profile = try #require(try trained(model, ParallelPlan(workers: 1, threads: 1)).profile)
+    func time(_ layer: String, _ pass: String) -> Double {
+      profile.rows.filter { $0.layer == layer && $0.pass == pass }.reduce(0) { $0 + $1.milliseconds }
+    }
+    for pass in ["forward", "backward-filter"] {
+      #expect(time("encoder.0", pass) > time("encoder.1", pass) + time("decoder.2", pass), "\(pass)")
+    }
+    #expect(time("encoder.0", "forward") > time("latent", "forward") + time("decoder.0", "forward"))
+  }
+
+  @Test func aSingleStepIsProfiledAndNoneIsNot() throws {
+    let model = TinyModels.autoencoder
+    let data = try TestImages.waves(batchSizes: [6], shape: model.input)
+    let training = try startedStep(model, batchSize: 6, data: data, profiles: true)
+    #expect(training.profile == nil)
+    try training.run(batchSizes: [6])
+    #expect(training.profile?.steps == 1)
+  }
+
+  @Test func theReportShowsTheProfileOrHowToGetIt() throws {
+    try withTemporaryFolder { folder in
+      let model = TinyModels.variational
+      let data = try TestImages.waves(batchSizes: [40], shape: model.input)
+      let recipe = Recipe(model: model, batchSize: 16, epochs: 2)
+      for profiles in [false, true] {
+        let run = try RunFolder.create("\(folder)/\(profiles)", recipe: recipe)
+        let trainer = try Trainer(
+          recipe, parallel: ParallelPlan(workers: 2, threads: 1), run: run, data: data, profiles: profiles)
+        _ = try trainer.run()
+        let profile = trainer.training.profile
+        if let profile { try run.save(profile) }
+        try trainer.writePictures(to: run)
+        #expect((profile != nil) == profiles && (run.profile != nil) == profiles)
+        let page = try String(contentsOfFile: run.report, encoding: .utf8)
+        try ReportTests.check(page, isVariational: true)
+        #expect(page.contains("--profile --steps 100") == !profiles)
+        for part in ["decoder.3 ConvTranspose2D", "of peak", "backward-weight", "GFLOP/s"] {
+          #expect(page.contains(part) == profiles, "\(part)")
+        }
+      }
+    }
+  }
+}
