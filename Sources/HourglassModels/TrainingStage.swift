@@ -8,15 +8,15 @@ public struct TrainingStage: Sendable {
 }
 
 extension Autoencoder {
-  /// The stages of greedy layer-wise pre-training: for each dense or convolutional layer of encoder and latent, with the
-  /// pools behind it and the noise in front of it, an untied autoencoder whose target is its clean input.
+  /// The stages of greedy layer-wise pre-training: for each dense or convolutional layer of encoder and latent, with
+  /// the pools behind it and the noise in front of it, an untied autoencoder whose target is its clean input.
   ///
   ///     stage k:  h[k] = encode_k(h[k-1]),  minimises L(h[k-1], decode_k(h[k])),  h[0] = the image
   ///
   /// A decoder that comes by the same shapes as the encoder, in reverse order, is cut into those of the stages, which
   /// then are part of the result; their loss is the model's own in the first stage and squared error in the others.
-  /// Otherwise each stage gets a mirror of its layer, which is dropped: with a Bernoulli likelihood where its input lies
-  /// in [0, 1] (images, and what a sigmoid puts out), else with squared error.
+  /// Otherwise each stage gets a mirror of its layer, which is dropped: with a Bernoulli likelihood where its input
+  /// lies in [0, 1] (images, and what a sigmoid puts out), else with squared error.
   ///
   /// Sources: Hinton & Salakhutdinov, Science 2006; Bengio et al., "Greedy layer-wise training of deep networks", NIPS
   /// 2006; Vincent et al., "Stacked denoising autoencoders", JMLR 2010.

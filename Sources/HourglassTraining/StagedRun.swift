@@ -7,8 +7,8 @@ import HourglassModels
 ///     RUN/stages/1, 2, ...   each with recipe, metrics, checkpoints; its images are the codes of a run before it
 ///     RUN                    the whole model; its recipe says which weights it takes of which run
 ///
-/// A stage trains none but its own layers, so all others stay as they are to the bit. Each goes on from its checkpoint as
-/// any run does, so whoever was stopped opens the folder and does the same again:
+/// A stage trains none but its own layers, so all others stay as they are to the bit. Each goes on from its checkpoint
+/// as any run does, so whoever was stopped opens the folder and does the same again:
 ///
 ///     for stage in staged.stages { _ = try stage.trainer(parallel: parallel).run() }
 ///     _ = try staged.trainer(parallel: parallel).run()

@@ -55,7 +55,8 @@ public struct Start: Codable, Sendable, Equatable {
   private func read() throws(DataError) -> [SafeTensors.Tensor] {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
-      throw DataError(path: path, reason: "wanted the folder of a run, a safetensors or an NPZ file, found nothing there")
+      throw DataError(
+        path: path, reason: "wanted the folder of a run, a safetensors or an NPZ file, found nothing there")
     }
     guard isFolder.boolValue else {
       return try WeightsFile.tensors(path).tensors.filter { !$0.name.hasPrefix("optimizer.") }

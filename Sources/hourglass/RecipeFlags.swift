@@ -88,7 +88,7 @@ struct RecipeFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Start from the weights of a run, a safetensors or an NPZ file, of those that have the name and shape of the model's.",
+      "Start from those weights of a run, a safetensors or an NPZ file that have names and shapes of the model's.",
       valueName: "dir|file"))
   var startFrom: String?
 

@@ -37,7 +37,8 @@ import Testing
     (
       "784-30,gelatine",
       "wanted one of "
-        + (Activation.allCases.map(\.rawValue) + ["bernoulli", "squaredError", "categorical", "labelSquaredError"]).joined(separator: ", ")
+        + (Activation.allCases.map(\.rawValue) + ["bernoulli", "squaredError", "categorical", "labelSquaredError"])
+        .joined(separator: ", ")
         + ", tied, found gelatine"
     ),
   ]) func whatIsNotUnderstoodIsNamed(_ text: String, _ sentence: String) {

@@ -98,10 +98,10 @@ import Testing
     let classifier = convAE28.classifier(classes: 7)
     #expect(
       try Self.describe(classifier.headStage()) == "64: Dense 7; categorical; latent = decoder.0")
-    #expect(try Self.describe(convVAE28.regressor().headStage()) == "20: Dense 1; labelSquaredError; latent = decoder.0")
-    #expect(throws: ModelError("conv-ae-28", "wanted a model that puts out labels, found the likelihood squaredError")) {
-      try convAE28.headStage()
-    }
+    #expect(
+      try Self.describe(convVAE28.regressor().headStage()) == "20: Dense 1; labelSquaredError; latent = decoder.0")
+    let images = ModelError("conv-ae-28", "wanted a model that puts out labels, found the likelihood squaredError")
+    #expect(throws: images) { try convAE28.headStage() }
   }
 
   @Test func whatDoesNotChainIsRefused() throws {

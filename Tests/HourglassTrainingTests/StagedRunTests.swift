@@ -56,7 +56,9 @@ import Testing
       var before: [Data?] = []
       for (index, stage) in staged.stages.enumerated() {
         _ = try stage.trainer(parallel: Self.one).run()
-        let files = staged.stages.prefix(index + 1).map { FileManager.default.contents(atPath: $0.run.checkpoint(.last)) }
+        let files = staged.stages.prefix(index + 1).map {
+          FileManager.default.contents(atPath: $0.run.checkpoint(.last))
+        }
         #expect(files.dropLast() == before[...], "the stages below stage \(index + 1)")
         before = files
       }
@@ -247,7 +249,8 @@ import Testing
       }
       recipe.model = Autoencoder.dense([64, 3], input: ImageShape(8, 8, 1))
       let error = try #require(throws: DataError.self) { try Trainer(recipe, parallel: Self.one) }
-      #expect(error.reason.hasPrefix("wanted weights of the model 64-3 by name and shape, such as latent.weight [3, 64]"))
+      #expect(
+        error.reason.hasPrefix("wanted weights of the model 64-3 by name and shape, such as latent.weight [3, 64]"))
       #expect(error.reason.contains("encoder.0.weight [12, 64], unknown here"))
       recipe.start = [Start(path: folder + "/none")]
       #expect(throws: DataError.self) { try Trainer(recipe, parallel: Self.one) }

@@ -10,9 +10,10 @@ import Testing
     try Program.inTemporaryFolder { program in
       let pretrained = try program.run(Self.pretrain + " --run run --json")
       #expect(pretrained.status == Status.done.rawValue, "\(pretrained.errors)")
-      #expect(pretrained.objects.compactMap { $0["event"] as? String } == [
-        "stage", "epoch", "epoch", "stage", "epoch", "epoch", "pretrained",
-      ])
+      #expect(
+        pretrained.objects.compactMap { $0["event"] as? String } == [
+          "stage", "epoch", "epoch", "stage", "epoch", "epoch", "pretrained",
+        ])
       let tuned = try program.run(
         "finetune --from run --limit 48 --validation images --run tuned --epochs 3 --head-epochs 2 --json")
       #expect(tuned.status == Status.badData.rawValue && program.contents("tuned/recipe.json") == nil)
@@ -59,7 +60,8 @@ import Testing
       #expect(recipe.contains("\"path\" : \"\(program.path("first"))\""))
       let nothing = try program.run("train --model plain.json --data images.npy --start-from first --run fifth")
       #expect(nothing.status == Status.badData.rawValue && program.contents("fifth/recipe.json") == nil)
-      #expect(nothing.errors.contains("wanted weights of the model plain by name and shape, such as latent.weight [2, 64]"))
+      #expect(
+        nothing.errors.contains("wanted weights of the model plain by name and shape, such as latent.weight [2, 64]"))
     }
   }
 
@@ -67,7 +69,8 @@ import Testing
     try Program.inTemporaryFolder { program in
       _ = try program.train("--steps 2", run: "first")
       let unlabelled = try program.run("finetune --from first --run run")
-      #expect(unlabelled.status == Status.badData.rawValue && unlabelled.errors.contains("wanted a label for each image"))
+      #expect(unlabelled.status == Status.badData.rawValue)
+      #expect(unlabelled.errors.contains("wanted a label for each image"))
       #expect(program.contents("run/recipe.json") == nil)
       let cases = [
         ("finetune", "--from"), ("finetune --from first --model tiny.json", "--model"),
@@ -76,7 +79,8 @@ import Testing
       ]
       for (command, flag) in cases {
         let result = try program.run(command)
-        #expect(result.status == Status.wrongUsage.rawValue && result.errors.contains(flag), "\(command): \(result.errors)")
+        #expect(result.status == Status.wrongUsage.rawValue, "\(command)")
+        #expect(result.errors.contains(flag), "\(command): \(result.errors)")
       }
       let missing = try program.run("finetune --from nothing")
       #expect(missing.status == Status.badData.rawValue && missing.errors.contains("nothing"))

@@ -49,8 +49,8 @@ extension Autoencoder {
 
   /// The dense autoencoder that a text describes, nil where it is no list of sizes: `784-1000-500-250-30`, the first
   /// also as a shape (`28x28x1-1000-30`), and behind commas the activation, the likelihood, `tied`:
-  /// `784-500-30,tanh,bernoulli,tied`. With a likelihood of labels the last size is that of the output, and the code has
-  /// the activation too: `784-1000-1000-10,sigmoid,categorical`.
+  /// `784-500-30,tanh,bernoulli,tied`. With a likelihood of labels the last size is that of the output, and the code
+  /// has the activation too: `784-1000-1000-10,sigmoid,categorical`.
   ///
   /// Errors: `ModelError` that names the part which is not understood.
   public static func dense(describedBy text: String) throws(ModelError) -> Autoencoder? {
