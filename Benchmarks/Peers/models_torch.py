@@ -120,6 +120,42 @@ def conv_dae_28():
     return conv_ae_28(noise=[GaussianNoise(0.3)])
 
 
+class MaxPool2D(nn.MaxPool2d):
+    """Keeps its switches for a MaxUnpool2D."""
+
+    def __init__(self, kernel):
+        super().__init__(kernel, return_indices=True)
+
+    def forward(self, x):
+        y, self.switches = super().forward(x)
+        return y
+
+
+class MaxUnpool2D(nn.Module):
+    """Of a pool, which is held in a list so that it is no part of this module."""
+
+    def __init__(self, pool):
+        super().__init__()
+        self.pool, self.unpool = [pool], nn.MaxUnpool2d(pool.kernel_size)
+
+    def forward(self, x):
+        return self.unpool(x, self.pool[0].switches)
+
+
+def conv_ae_unpool_28():
+    pools = [MaxPool2D(2), MaxPool2D(2)]
+    return Autoencoder((28, 28, 1), "squaredError", [
+        Conv2D(1, 32, 3, 1, "relu"), pools[0],              # 14 x 14 x 32
+        Conv2D(32, 64, 3, 1, "relu"), pools[1],             #  7 x  7 x 64
+    ], Dense(3136, 64), [
+        Dense(64, 3136, "relu"), reshape(7, 7, 64),         #  7 x  7 x 64
+        MaxUnpool2D(pools[1]),                              # 14 x 14 x 64
+        Conv2D(64, 32, 3, 1, "relu"),                       # 14 x 14 x 32
+        MaxUnpool2D(pools[0]),                              # 28 x 28 x 32
+        Conv2D(32, 1, 3, 1, "sigmoid"),                     # 28 x 28 x  1
+    ])
+
+
 def conv_vae_28():
     return Autoencoder((28, 28, 1), "bernoulli", [
         Conv2D(1, 32, 4, 2, "relu"),                        # 14 x 14 x 32
@@ -161,5 +197,5 @@ def conv_vae_64():
     ])
 
 
-MODELS = {"conv-ae-28": conv_ae_28, "conv-dae-28": conv_dae_28, "conv-vae-28": conv_vae_28, "conv-ae-32": conv_ae_32,
-          "conv-vae-64": conv_vae_64}
+MODELS = {"conv-ae-28": conv_ae_28, "conv-dae-28": conv_dae_28, "conv-ae-unpool-28": conv_ae_unpool_28,
+          "conv-vae-28": conv_vae_28, "conv-ae-32": conv_ae_32, "conv-vae-64": conv_vae_64}

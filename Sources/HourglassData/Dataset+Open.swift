@@ -15,11 +15,13 @@ extension Dataset {
   ///   the classes, in alphabetical order; where a picture lies beside them there are none.
   ///
   /// Cost: all images are decoded here, on several threads, and stay in memory, a byte or a float for each element.
-  /// Where that takes more than `memory`, uncompressed IDX, NPY and record files are mapped instead: an image is then
-  /// read from disk whenever it is trained on, unless the system still has it.
+  /// Where that takes more than `memory`, uncompressed IDX, NPY and record files that need no preparation are mapped
+  /// instead: an image is then read from disk whenever it is trained on, unless the system still has it. Of all others
+  /// the first seven eighths of `memory` stay, and the rest are decoded again whenever they are wanted; where they are
+  /// announced, ahead of time.
   ///
   /// Errors: nothing there, several forms in one folder, a broken file, labels that do not match, pixels outside
-  /// [0, 1], images of different shapes, more of them than memory can hold.
+  /// [0, 1], images of different shapes, a file that is larger than memory and cannot be mapped.
   ///
   /// - Parameters:
   ///   - seed: of what `holdout` draws.

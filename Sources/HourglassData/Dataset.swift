@@ -6,7 +6,7 @@ public enum Split: String, Sendable, CaseIterable, Codable {
   case train, test
 }
 
-/// Images of one shape, held in memory as they are stored or read one by one, with labels where there are any.
+/// Images of one shape, held in memory or read one by one, with labels where there are any.
 public struct Dataset: Sendable {
   public let shape: ImageShape
   /// Images.
@@ -26,7 +26,7 @@ public struct Dataset: Sendable {
   public private(set) var refused: [DataError] = []
   private let pixels: Pixels
 
-  /// Bytes that images may take in memory: half of what the machine has.
+  /// Bytes that images may take in memory where nobody says: half of what the machine has.
   public static let memoryLimit = Int(ProcessInfo.processInfo.physicalMemory / 2)
 
   /// Writes image `index`, H x W x C with values in [0, 1]; called by several threads at once.
@@ -142,37 +142,38 @@ public struct Dataset: Sendable {
     return part
   }
 
-  /// Says which images will be wanted soon. Where images are in memory this does nothing.
-  public func announce(_ indices: ArraySlice<Int32>) {
-    guard case .mapped(let images, let chosen) = pixels else { return }
-    for index in indices { images.announce(Int(chosen[Int(index)])) }
+  /// Says which images will be wanted soon, so that they are read meanwhile: by the system where they are mapped, on a
+  /// queue of their own where they are streamed. Where images are in memory this does nothing.
+  public func announce(_ indices: some Sequence<Int32>) {
+    switch pixels {
+    case .mapped(let images, let chosen): for index in indices { images.announce(Int(chosen[Int(index)])) }
+    case .streamed(let images): images.announce(indices.lazy.map { Int($0) })
+    case .stored, .kept, .reader: break
+    }
   }
+
+  /// Images that stay decoded in memory; nil where all do, or none because they are mapped.
+  public var keptCount: Int? { if case .streamed(let images) = pixels { images.keptCount } else { nil } }
 
   static func tooLarge(_ path: String) -> DataError {
     DataError(
       path: path,
       reason:
-        "wanted images that fit into half of this machine's memory, found more; take fewer with --limit or smaller "
-        + "ones with --resize, or make an uncompressed NPY file of bytes of them, which is read from disk as needed")
+        "wanted a file that fits into memory, or one of bytes that is not compressed, which is read from disk as "
+        + "needed, found neither; make an NPY file of bytes of it")
   }
 
   /// Writes image `index`, H x W x C: bytes divided by 255, floats as they are.
   ///
-  /// Errors: those of the reader; images in memory have none.
+  /// Errors: those of the reader, and of files that can no longer be read; images in memory have none.
   public func fill(_ index: Int, into image: UnsafeMutablePointer<Float>) throws(DataError) {
     precondition(index >= 0 && index < count, "image \(index) of \(count)")
-    let size = shape.count
-    func scaled(_ bytes: UnsafePointer<UInt8>) {
-      for i in 0..<size { image[i] = Float(bytes[index * size + i]) / 255 }
-    }
     switch pixels {
-    case .stored(.bytes(let bytes)): bytes.withUnsafeBufferPointer { scaled($0.baseAddress!) }
-    case .stored(.floats(let floats)):
-      floats.withUnsafeBufferPointer { image.update(from: $0.baseAddress! + index * size, count: size) }
-    case .reader(let read): try read(index, image)
+    case .stored(let elements): elements.fill(index * shape.count, shape.count, into: image)
+    case .kept(let images): images.fill(index, into: image)
+    case .streamed(let images): try images.fill(index, into: image)
     case .mapped(let images, let chosen): images.fill(Int(chosen[index]), into: image)
-    case .bytes(let bytes): scaled(bytes.pointer)
-    case .floats(let floats): image.update(from: floats.pointer + index * size, count: size)
+    case .reader(let read): try read(index, image)
     }
   }
 
@@ -185,8 +186,10 @@ public struct Dataset: Sendable {
   /// Whether pixels are stored as bytes, 0 to 255.
   public var areBytes: Bool {
     switch pixels {
-    case .stored(.bytes), .bytes: true
-    case .stored(.floats), .floats, .reader: false
+    case .stored(.bytes): true
+    case .stored(.floats), .reader: false
+    case .kept(let images): images.areBytes
+    case .streamed(let images): images.kept.areBytes
     case .mapped(let images, _): !images.areFloats
     }
   }

@@ -60,10 +60,13 @@ public struct Augmentation: RawRepresentable, Codable, Sendable, Equatable {
 /// Damage to what the network sees, while it is to put out the undamaged image (Vincent et al., "Stacked denoising
 /// autoencoders", JMLR 2010).
 ///
-/// In JSON and on the command line: `gaussian:DEVIATION`, `mask:PART` or `salt-pepper:PART`.
+/// In JSON and on the command line: `gaussian:DEVIATION`, `multiplicative:DEVIATION`, `mask:PART` or
+/// `salt-pepper:PART`.
 public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
   /// Each element plus a normal number of this standard deviation; the sum may leave [0, 1].
   case gaussian(Float)
+  /// Each element times a normal number of mean 1 and this standard deviation; the product may leave [0, 1].
+  case multiplicative(Float)
   /// Each pixel is 0, in all its channels, with this probability; of a vector each element.
   case mask(Float)
   /// Each pixel is 0 or 1, in all its channels, each with half this probability; of a vector each element.
@@ -75,6 +78,7 @@ public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
     guard words.count == 2, let amount = Float(words[1]), amount > 0, amount.isFinite else { return nil }
     switch words[0] {
     case "gaussian": self = .gaussian(amount)
+    case "multiplicative": self = .multiplicative(amount)
     case "mask" where amount < 1: self = .mask(amount)
     case "salt-pepper" where amount < 1: self = .saltPepper(amount)
     default: return nil
@@ -84,6 +88,7 @@ public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
   public var rawValue: String {
     switch self {
     case .gaussian(let deviation): "gaussian:\(deviation)"
+    case .multiplicative(let deviation): "multiplicative:\(deviation)"
     case .mask(let part): "mask:\(part)"
     case .saltPepper(let part): "salt-pepper:\(part)"
     }
@@ -99,6 +104,9 @@ public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
     case .gaussian(let deviation):
       stream.fillNormal(draws, shape.count)
       for i in 0..<shape.count { out[i] = image[i] + deviation * draws[i] }
+    case .multiplicative(let deviation):
+      stream.fillNormal(draws, shape.count)
+      for i in 0..<shape.count { out[i] = image[i] * (1 + deviation * draws[i]) }
     case .mask(let part):
       stream.fillUniform(draws, pixels)
       for i in 0..<pixels {

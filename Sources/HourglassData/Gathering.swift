@@ -5,8 +5,10 @@ import Synchronization
 /// Pixels of all images of a data set, one image after the other.
 enum Pixels: Sendable {
   case stored(Elements)
-  case bytes(AlignedBuffer<UInt8>)
-  case floats(AlignedBuffer<Float>)
+  /// Decoded and prepared.
+  case kept(ImageStore)
+  /// The same, as far as memory holds them.
+  case streamed(StreamedImages)
   /// Left on disk, and which of them.
   case mapped(MappedImages, [Int32])
   /// Read by the caller's own code.
@@ -15,13 +17,16 @@ enum Pixels: Sendable {
 
 /// The chosen images of a set, decoded and prepared on several threads.
 struct Gathering {
-  private(set) var shape: ImageShape
-  private(set) var pixels: Pixels
+  let shape: ImageShape
+  let pixels: Pixels
   /// The numbers of the images in the set, and what was left out.
-  private(set) var kept: [Int]
-  private(set) var refused: [DataError]
+  let kept: [Int]
+  let refused: [DataError]
 
-  /// Errors: no image is whole; two of different shapes; more of them than memory can hold.
+  /// All images are decoded, so that all are known to be whole; where they take more than `memory`, the first ones
+  /// stay.
+  ///
+  /// Errors: no image is whole; two of different shapes.
   init(
     _ source: any ImageSource, _ chosen: [Int], _ preparation: Preparation, threads: Int, memory: Int, path: String
   ) throws(DataError) {
@@ -39,29 +44,43 @@ struct Gathering {
       throw DataError(path: failures[0]?.path ?? path, reason: (failures[0]?.reason ?? "no image") + more)
     }
     shape = first.image.shape
-    var team = Team(reader: reader, chosen: chosen, shape: shape, threads: threads, failures: failures)
-    switch first.image.elements {
-    case .bytes:
-      let out = try Self.buffer(UInt8.self, chosen.count, shape, memory, path)
-      try team.gather(from: first.place, into: out) { if case .bytes(let bytes) = $0 { bytes } else { nil } }
-      pixels = .bytes(out)
-    case .floats:
-      let out = try Self.buffer(Float.self, chosen.count, shape, memory, path)
-      try team.gather(from: first.place, into: out) { if case .floats(let floats) = $0 { floats } else { nil } }
-      pixels = .floats(out)
+    let room = Self.room(for: chosen.count, like: first.image, memory: memory)
+    let store = ImageStore(room.kept, like: first.image)
+    var team = Team(reader: reader, chosen: chosen, threads: threads, failures: failures)
+    try team.gather(from: first, into: store)
+    let kept = chosen.indices.filter { team.failures[$0] == nil }
+    (self.kept, refused) = (kept.map { chosen[$0] }, team.failures.sorted { $0.key < $1.key }.map(\.value))
+    let inStore = kept.prefix { $0 < store.places }
+    for (place, found) in inStore.enumerated() where place < found { store.move(from: found, to: place) }
+    guard room.ahead > 0 else {
+      pixels = .kept(store)
+      return
     }
-    kept = chosen.indices.filter { team.failures[$0] == nil }.map { chosen[$0] }
-    refused = team.failures.sorted { $0.key < $1.key }.map(\.value)
+    let numbers = self.kept
+    pixels = .streamed(
+      StreamedImages(kept: store, keptCount: inStore.count, places: room.ahead, example: first.image) {
+        index throws(DataError) in
+        let image = try reader.image(numbers[index])
+        guard store.takes(image) else {
+          throw DataError(
+            path: reader.name(numbers[index]),
+            reason: "wanted \(store.shape) as when the set was opened, found \(image.shape); the file was altered")
+        }
+        return image
+      })
   }
 
-  private static func buffer<T>(
-    _: T.Type, _ count: Int, _ shape: ImageShape, _ memory: Int, _ path: String
-  ) throws(DataError) -> AlignedBuffer<T> {
-    guard let bytes = checkedProduct([count, shape.count, MemoryLayout<T>.stride]), bytes <= memory else {
-      throw Dataset.tooLarge(path)
-    }
-    return AlignedBuffer(count: count * shape.count)
+  /// How many images stay in memory and, where not all can, how many are decoded ahead: an eighth of the memory, but no
+  /// more than anybody asks for.
+  private static func room(for count: Int, like image: Image, memory: Int) -> (kept: Int, ahead: Int) {
+    let images = memory / ImageStore.bytes(of: image)
+    guard images < count else { return (count, 0) }
+    let ahead = min(count, mostAhead, max(1, images / 8))
+    return (max(0, images - ahead), ahead)
   }
+
+  /// Two steps of a thousand.
+  private static let mostAhead = 2048
 
   /// What keeps elements from being pixels, if anything.
   static func fault(_ elements: Elements) -> String? {
@@ -77,68 +96,56 @@ struct Gathering {
     var preparation: Preparation
     var path: String
 
+    func name(_ index: Int) -> String { source.name(index) ?? path }
+
     func image(_ index: Int) throws(DataError) -> Image {
-      let file = source.name(index) ?? path
       let image = try source.image(index)
       if let fault = Gathering.fault(image.elements) {
-        throw DataError(path: file, reason: "image \(index): \(fault)")
+        throw DataError(path: name(index), reason: "image \(index): \(fault)")
       }
-      return try preparation.prepared(image, path: file)
+      return try preparation.prepared(image, path: name(index))
     }
   }
 
   private struct Team {
     var reader: Reader
     var chosen: [Int]
-    var shape: ImageShape
     var threads: Int
     /// By place among the chosen.
     var failures: [Int: DataError]
 
-    /// Fills `out` with the images that can be read, from the place `start` on, without gaps.
-    mutating func gather<T: BitwiseCopyable & Sendable>(
-      from start: Int, into out: AlignedBuffer<T>, _ values: @escaping @Sendable (Elements) -> [T]?
+    /// Decodes the images from the place of the first one on, and puts those for which there is room into `store`.
+    mutating func gather(
+      from first: (place: Int, image: Image), into store: ImageStore
     ) throws(DataError) {
       let found = Mutex<(failures: [Int: DataError], misfit: (place: Int, shape: ImageShape)?)>((failures, nil))
-      let (reader, chosen, shape, size) = (reader, chosen, shape, shape.count)
+      let (reader, chosen, start) = (reader, chosen, first.place)
       // Small pieces, so that the threads end together.
       let piece = max(1, min(32, (chosen.count - start) / (4 * threads)))
       DispatchQueue.concurrentPerform(iterations: (chosen.count - start + piece - 1) / piece) { number in
         for place in start + number * piece..<min(start + (number + 1) * piece, chosen.count) {
           do throws(DataError) {
             let image = try reader.image(chosen[place])
-            if image.shape == shape, let values = values(image.elements) {
-              values.withUnsafeBufferPointer {
-                (out.pointer + place * size).update(from: $0.baseAddress!, count: size)
-              }
-            } else {
+            if !store.takes(image) {
               found.withLock { if place < $0.misfit?.place ?? .max { $0.misfit = (place, image.shape) } }
+            } else if place < store.places {
+              store.put(image, at: place)
             }
           } catch { found.withLock { $0.failures[place] = error } }
         }
       }
       failures = found.withLock { $0.failures }
-      if let misfit = found.withLock({ $0.misfit }) { throw unlike(misfit.shape, at: misfit.place, first: start) }
-      closeGaps(out)
+      if let misfit = found.withLock({ $0.misfit }) {
+        throw unlike(misfit.shape, at: misfit.place, first: first.place, first.image.shape)
+      }
     }
 
-    private func unlike(_ other: ImageShape, at place: Int, first: Int) -> DataError {
+    private func unlike(_ other: ImageShape, at place: Int, first: Int, _ shape: ImageShape) -> DataError {
       func name(_ place: Int) -> String { reader.source.name(chosen[place]) ?? "image \(chosen[place])" }
       let advice =
         other.channels == shape.channels ? "--resize WxH or --crop WxH makes" : "--rgb or --grey makes"
       return DataError(
         path: name(place), reason: "wanted \(shape) as \(name(first)) has, found \(other); \(advice) them alike")
-    }
-
-    private func closeGaps<T>(_ out: AlignedBuffer<T>) {
-      guard !failures.isEmpty else { return }
-      var next = 0
-      for place in chosen.indices where failures[place] == nil {
-        if next < place {
-          (out.pointer + next * shape.count).update(from: out.pointer + place * shape.count, count: shape.count)
-        }
-        next += 1
-      }
     }
   }
 }

@@ -48,3 +48,30 @@ const char *hg_activation_backward(hg_activation activation, ptrdiff_t count, co
   hg_run(backward_part, &job, parallel);
   return NULL;
 }
+
+static void gelu_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const activation_job *job = argument;
+  const ptrdiff_t first = first_element(job, part, parts), last = first_element(job, part + 1, parts);
+  if (job->dy)
+    hg_kernels_in_use()->gelu_backward(last - first, job->input + first, job->dy + first, job->output + first);
+  else
+    hg_kernels_in_use()->gelu_forward(last - first, job->input + first, job->output + first);
+}
+
+const char *hg_gelu_forward(ptrdiff_t count, const float *x, float *y, const hg_parallel *parallel) {
+  HG_CHECK(hg_check_count(1, count));
+  HG_CHECK(hg_check_arrays((x && y) || count == 0));
+  HG_CHECK(hg_parallel_check(parallel));
+  const activation_job job = {.count = count, .input = x, .output = y};
+  hg_run(gelu_part, &job, parallel);
+  return NULL;
+}
+
+const char *hg_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx, const hg_parallel *parallel) {
+  HG_CHECK(hg_check_count(1, count));
+  HG_CHECK(hg_check_arrays((x && dy && dx) || count == 0));
+  HG_CHECK(hg_parallel_check(parallel));
+  const activation_job job = {.count = count, .input = x, .dy = dy, .output = dx};
+  hg_run(gelu_part, &job, parallel);
+  return NULL;
+}

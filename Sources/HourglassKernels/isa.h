@@ -19,19 +19,33 @@ typedef struct hg_kernels {
   void (*transpose)(ptrdiff_t rows, ptrdiff_t columns, const float *in, ptrdiff_t in_stride, float *out,
                     ptrdiff_t out_stride, ptrdiff_t width);
 
+  /* simd/upsample2d.h, simd/norm.h */
+  hg_part upsample_forward, upsample_backward, group_norm_forward, group_norm_backward;
+
   /* simd/pointwise.h */
   void (*activation_forward)(hg_activation activation, ptrdiff_t count, const float *x, float *y);
   void (*activation_backward)(hg_activation activation, ptrdiff_t count, const float *y, const float *dy, float *dx);
+  void (*gelu_forward)(ptrdiff_t count, const float *x, float *y);
+  void (*gelu_backward)(ptrdiff_t count, const float *x, const float *dy, float *dx);
   void (*gaussian_latent_forward)(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise, float *z,
                                   float *kl);
   void (*gaussian_latent_backward)(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
                                    const float *dz, float beta, float *dheads);
+  void (*gaussian_free_bits)(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
+                             float *dheads);
 
   /* simd/loss.h */
   void (*bernoulli_logits)(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
                            float *dlogits);
   void (*squared_error)(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                         float *dy);
+  void (*absolute_error)(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                         float *dy);
+  void (*huber_error)(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss, float *dy);
+  void (*gaussian)(ptrdiff_t samples, ptrdiff_t count, float variance, const float *y, const float *targets,
+                   float *loss, float *dy);
+  void (*gaussian_heads)(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                         const float *targets, float *loss, float *dheads);
   void (*softmax_cross_entropy)(ptrdiff_t samples, ptrdiff_t classes, const float *logits, const int32_t *labels,
                                 float *loss, float *dlogits);
 
@@ -51,6 +65,13 @@ typedef struct hg_kernels {
   void (*adam)(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
                float *v);
   void (*sgd)(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
+  void (*rmsprop)(const hg_rmsprop_options *options, ptrdiff_t count, const float *gradient, float *weights, float *v,
+                  float *m);
+  void (*adagrad)(const hg_adagrad_options *options, ptrdiff_t count, const float *gradient, float *weights, float *v);
+  void (*adadelta)(const hg_adadelta_options *options, ptrdiff_t count, const float *gradient, float *weights, float *v,
+                   float *u);
+  void (*penalize)(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
+  void (*moving_average)(ptrdiff_t count, float decay, const float *x, float *average);
 } hg_kernels;
 
 /* The table in use; chosen at the first call. */

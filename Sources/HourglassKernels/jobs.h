@@ -169,6 +169,22 @@ typedef struct hg_max_unpool_job {
   float *dx;
 } hg_max_unpool_job;
 
+/* out from in, in either direction. */
+typedef struct hg_upsample_job {
+  const hg_geometry2d *geometry;
+  const float *in;
+  float *out;
+} hg_upsample_job;
+
+/* y, from the statistics given as mean and variance, or from those of x, which go to to_mean and to_variance. Backward
+ * y is dx. */
+typedef struct hg_group_norm_job {
+  const hg_group_norm *geometry;
+  const float *x, *dy, *mean, *variance, *weight, *bias;
+  bool accumulate;
+  float *y, *to_mean, *to_variance, *dweight, *dbias;
+} hg_group_norm_job;
+
 /* Values of a group of random blocks, and bits of a word of a dropout's mask. */
 enum { HG_RUN = 32 };
 

@@ -20,3 +20,13 @@ const char *hg_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, cons
   hg_flush_end(mode);
   return NULL;
 }
+
+const char *hg_gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
+                                  float *dheads) {
+  HG_CHECK(hg_check_count(samples, units));
+  HG_CHECK(hg_check_arrays((heads && dheads) || samples * units == 0));
+  const uint64_t mode = hg_flush_begin();
+  hg_kernels_in_use()->gaussian_free_bits(samples, units, heads, free_bits, beta, dheads);
+  hg_flush_end(mode);
+  return NULL;
+}

@@ -32,3 +32,45 @@ const char *hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y,
   hg_flush_end(mode);
   return NULL;
 }
+
+const char *hg_absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                              float *dy) {
+  HG_CHECK(hg_check_count(samples, count));
+  HG_CHECK(hg_check_arrays((y && targets) || samples * count == 0));
+  const uint64_t mode = hg_flush_begin();
+  hg_kernels_in_use()->absolute_error(samples, count, y, targets, loss, dy);
+  hg_flush_end(mode);
+  return NULL;
+}
+
+const char *hg_huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                           float *dy) {
+  HG_CHECK(hg_check_count(samples, count));
+  HG_CHECK(hg_check_arrays((y && targets) || samples * count == 0));
+  const uint64_t mode = hg_flush_begin();
+  hg_kernels_in_use()->huber_error(samples, count, y, targets, loss, dy);
+  hg_flush_end(mode);
+  return NULL;
+}
+
+const char *hg_gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const float *y, const float *targets,
+                        float *loss, float *dy) {
+  HG_CHECK(hg_check_count(samples, count));
+  HG_CHECK(hg_check_arrays((y && targets) || samples * count == 0));
+  if (!(variance >= 0x1p-126f && variance <= 0x1p124f)) return "the variance is not between 2^-126 and 2^124";
+  const uint64_t mode = hg_flush_begin();
+  hg_kernels_in_use()->gaussian(samples, count, variance, y, targets, loss, dy);
+  hg_flush_end(mode);
+  return NULL;
+}
+
+const char *hg_gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                              const float *targets, float *loss, float *dheads) {
+  HG_CHECK(hg_check_count(pixels, channels));
+  HG_CHECK(hg_check_count(samples, 2 * pixels * channels));
+  HG_CHECK(hg_check_arrays((heads && targets) || samples * pixels * channels == 0));
+  const uint64_t mode = hg_flush_begin();
+  hg_kernels_in_use()->gaussian_heads(samples, pixels, channels, heads, targets, loss, dheads);
+  hg_flush_end(mode);
+  return NULL;
+}

@@ -155,6 +155,24 @@ void hg_reference_max_unpool2d_backward(const hg_geometry2d *g, const float *dx,
   }
 }
 
+void hg_reference_upsample2d_forward(const hg_geometry2d *g, const float *y, float *x) {
+  FOR(n, g->samples) FOR(h, g->large_height) FOR(w, g->large_width) FOR(k, g->large_channels) {
+    const ptrdiff_t p = h / g->stride_vertical, q = w / g->stride_horizontal;
+    x[large(g, n, h, w, k)] = y[small(g, n, p, q, k)];
+  }
+}
+
+void hg_reference_upsample2d_backward(const hg_geometry2d *g, const float *dx, float *dy) {
+  FOR(n, g->samples) FOR(p, g->small_height) FOR(q, g->small_width) FOR(k, g->small_channels) {
+    double sum = 0;
+    FOR(r, g->stride_vertical) FOR(s, g->stride_horizontal) {
+      const ptrdiff_t h = p * g->stride_vertical + r, w = q * g->stride_horizontal + s;
+      sum += dx[large(g, n, h, w, k)];
+    }
+    dy[small(g, n, p, q, k)] = (float)sum;
+  }
+}
+
 void hg_reference_dense_forward(const hg_dense *g, const float *x, const float *weight, const float *bias,
                                 hg_activation activation, float *y) {
   FOR(n, g->samples) FOR(o, g->outputs) {

@@ -36,6 +36,70 @@ void hg_reference_squared_error(ptrdiff_t samples, ptrdiff_t count, const float 
   }
 }
 
+/* NaN stays NaN. */
+static double clamped(double log_variance) {
+  if (log_variance < HG_LOG_VARIANCE_MIN) return HG_LOG_VARIANCE_MIN;
+  if (log_variance > HG_LOG_VARIANCE_MAX) return HG_LOG_VARIANCE_MAX;
+  return log_variance;
+}
+
+static const double two_pi = 6.283185307179586;
+
+void hg_reference_absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                                 float *dy) {
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    double sum = 0;
+    for (ptrdiff_t j = n * count; j < (n + 1) * count; j++) {
+      const double difference = (double)y[j] - targets[j];
+      sum += fabs(difference);
+      if (dy) dy[j] = (float)(difference > 0 ? 1 : difference < 0 ? -1 : difference);
+    }
+    if (loss) loss[n] = (float)sum;
+  }
+}
+
+void hg_reference_huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                              float *dy) {
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    double sum = 0;
+    for (ptrdiff_t j = n * count; j < (n + 1) * count; j++) {
+      const double d = (double)y[j] - targets[j];
+      sum += fabs(d) <= 1 ? d * d / 2 : fabs(d) - 0.5;
+      if (dy) dy[j] = (float)(d > 1 ? 1 : d < -1 ? -1 : d);
+    }
+    if (loss) loss[n] = (float)sum;
+  }
+}
+
+void hg_reference_gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const float *y, const float *targets,
+                           float *loss, float *dy) {
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    double sum = 0;
+    for (ptrdiff_t j = n * count; j < (n + 1) * count; j++) {
+      const double difference = (double)y[j] - targets[j];
+      sum += difference * difference / variance + log(two_pi * variance);
+      if (dy) dy[j] = (float)(difference / variance);
+    }
+    if (loss) loss[n] = (float)(sum / 2);
+  }
+}
+
+void hg_reference_gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                                 const float *targets, float *loss, float *dheads) {
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    double sum = 0;
+    for (ptrdiff_t p = n * pixels; p < (n + 1) * pixels; p++)
+      for (ptrdiff_t c = 0; c < channels; c++) {
+        const ptrdiff_t m = p * 2 * channels + c, v = m + channels;
+        const double head = heads[v], lv = clamped(head), d = (double)heads[m] - targets[p * channels + c];
+        sum += d * d * exp(-lv) + lv + log(two_pi);
+        if (dheads) dheads[m] = (float)(d * exp(-lv));
+        if (dheads) dheads[v] = lv < head || lv > head ? 0 : (float)((1 - d * d * exp(-lv)) / 2);
+      }
+    if (loss) loss[n] = (float)(sum / 2);
+  }
+}
+
 void hg_reference_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const float *logits,
                                         const int32_t *labels, float *loss, float *dlogits) {
   for (ptrdiff_t n = 0; n < samples; n++) {
@@ -47,13 +111,6 @@ void hg_reference_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, co
     for (ptrdiff_t j = 0; dlogits && j < classes; j++)
       dlogits[n * classes + j] = (float)(exp(l[j] - greatest) / sum - (j == labels[n]));
   }
-}
-
-/* NaN stays NaN. */
-static double clamped(double log_variance) {
-  if (log_variance < HG_LOG_VARIANCE_MIN) return HG_LOG_VARIANCE_MIN;
-  if (log_variance > HG_LOG_VARIANCE_MAX) return HG_LOG_VARIANCE_MAX;
-  return log_variance;
 }
 
 void hg_reference_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
@@ -79,6 +136,24 @@ void hg_reference_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, c
       dheads[n * 2 * units + units + j] =
           lv < head || lv > head ? 0 : (float)(d * e * exp(lv / 2) / 2 + beta * (exp(lv) - 1) / 2);
     }
+}
+
+void hg_reference_gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits,
+                                     float beta, float *dheads) {
+  for (ptrdiff_t j = 0; j < units; j++) {
+    double sum = 0;
+    for (ptrdiff_t n = 0; n < samples; n++) {
+      const double mean = heads[n * 2 * units + j], lv = clamped(heads[n * 2 * units + units + j]);
+      sum += (mean * mean + exp(lv) - 1 - lv) / 2;
+    }
+    if (!(sum / samples > free_bits)) continue;
+    for (ptrdiff_t n = 0; n < samples; n++) {
+      const double mean = heads[n * 2 * units + j], head = heads[n * 2 * units + units + j], lv = clamped(head);
+      float *dmean = dheads + n * 2 * units + j, *dlv = dmean + units;
+      *dmean = (float)(*dmean + beta * mean);
+      if (!(lv < head || lv > head)) *dlv = (float)(*dlv + beta * (exp(lv) - 1) / 2);
+    }
+  }
 }
 
 /* Word i mod 4 of block i div 4 of the stream. */
@@ -177,9 +252,54 @@ void hg_reference_sgd(const hg_sgd_options *o, ptrdiff_t count, const float *gra
   for (ptrdiff_t i = 0; i < count; i++) {
     double direction = (double)o->gradient_scale * gradient[i] + (double)o->weight_decay * weights[i];
     if (m) {
-      direction += (double)o->momentum * m[i];
-      m[i] = (float)direction;
+      const double moment = direction + (double)o->momentum * m[i];
+      direction = o->nesterov ? direction + o->momentum * moment : moment;
+      m[i] = (float)moment;
     }
     weights[i] = (float)(weights[i] - o->learning_rate * direction);
   }
+}
+
+void hg_reference_rmsprop(const hg_rmsprop_options *o, ptrdiff_t count, const float *gradient, float *weights, float *v,
+                          float *m) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const double g = (double)o->gradient_scale * gradient[i];
+    const double square = o->alpha * (double)v[i] + (1 - (double)o->alpha) * g * g;
+    const double step = (m ? (double)o->momentum * m[i] : 0) + g / (sqrt(square) + o->epsilon);
+    v[i] = (float)square;
+    if (m) m[i] = (float)step;
+    weights[i] = (float)(weights[i] - o->learning_rate * step);
+  }
+}
+
+void hg_reference_adagrad(const hg_adagrad_options *o, ptrdiff_t count, const float *gradient, float *weights,
+                          float *v) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const double g = (double)o->gradient_scale * gradient[i], square = v[i] + g * g;
+    v[i] = (float)square;
+    weights[i] = (float)(weights[i] - o->learning_rate * g / (sqrt(square) + o->epsilon));
+  }
+}
+
+void hg_reference_adadelta(const hg_adadelta_options *o, ptrdiff_t count, const float *gradient, float *weights,
+                           float *v, float *u) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const double g = (double)o->gradient_scale * gradient[i], rho = o->rho, rest = 1 - (double)o->rho;
+    const double square = rho * v[i] + rest * g * g;
+    const double step = g * sqrt((double)u[i] + o->epsilon) / sqrt(square + o->epsilon);
+    v[i] = (float)square;
+    u[i] = (float)(rho * u[i] + rest * step * step);
+    weights[i] = (float)(weights[i] - o->learning_rate * step);
+  }
+}
+
+void hg_reference_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const double w = weights[i];
+    gradient[i] = (float)((double)scale * gradient[i] + l2 * w + (w > 0 ? l1 : w < 0 ? -l1 : l1 * w));
+  }
+}
+
+void hg_reference_moving_average(ptrdiff_t count, float decay, const float *x, float *average) {
+  for (ptrdiff_t i = 0; i < count; i++) average[i] = (float)((double)decay * average[i] + (1 - (double)decay) * x[i]);
 }

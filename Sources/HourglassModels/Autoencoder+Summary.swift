@@ -23,7 +23,7 @@ public struct ModelSummary: Codable, Sendable {
     rows = plan.layers.enumerated().map { index, layer in
       Row(
         name: layer.name, kind: layer.kind, activation: layer.activation, output: layer.output,
-        parameters: layer.parameters.reduce(0) { $0 + $1.count },
+        parameters: layer.parameters.reduce(0) { $0 + ($1.isStatistic ? 0 : $1.count) },
         trainingFlops: 2 * layer.multiplyAdds * (plan.boundaries[index].error == nil ? 2 : 3))
     }
     parameters = rows.reduce(0) { $0 + $1.parameters }

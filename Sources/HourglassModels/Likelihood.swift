@@ -7,6 +7,13 @@ public enum Likelihood: Sendable, Hashable {
   case bernoulli
   /// Sum of squared differences: -log p under a Gaussian of variance 1/2, less its constant.
   case squaredError
+  /// Sum of absolute differences: -log p under a Laplace distribution of scale 1, less its constant.
+  case absoluteError
+  /// Huber's loss with threshold 1: squared, halved, up to a difference of 1, linear beyond.
+  case huber
+  /// -log p under a Gaussian, in nats. With a variance, the decoder puts out the means; without, it puts out for each
+  /// pixel the means of all channels, then their log-variances, clamped to [-30, 20].
+  case gaussian(variance: Float? = nil)
   /// -log p of the label under a categorical distribution (softmax cross-entropy); the chain ends in a logit for each
   /// class. In nats.
   case categorical
@@ -20,7 +27,7 @@ public enum Likelihood: Sendable, Hashable {
 
   public var target: Target {
     switch self {
-    case .bernoulli, .squaredError: .image
+    case .bernoulli, .squaredError, .absoluteError, .huber, .gaussian: .image
     case .categorical, .labelSquaredError: .label
     }
   }
@@ -28,15 +35,20 @@ public enum Likelihood: Sendable, Hashable {
   /// Losses of `samples` and, where wanted, the error of their outputs of `count` values.
   ///
   /// - Parameters:
-  ///   - target: the images, where these are the target.
+  ///   - target: the images with `channels`, where these are the target.
   ///   - labels: where these are the target; of a categorical likelihood 0 to `count` - 1.
   public func evaluate(
-    samples: Int, count: Int, output: UnsafePointer<Float>, target: UnsafePointer<Float>,
+    samples: Int, count: Int, channels: Int, output: UnsafePointer<Float>, target: UnsafePointer<Float>,
     labels: UnsafePointer<Int32>, loss: UnsafeMutablePointer<Float>, error: UnsafeMutablePointer<Float>?
   ) {
     switch self {
     case .bernoulli: checked(hg_bernoulli_logits(samples, count, output, target, loss, error))
     case .squaredError: checked(hg_squared_error(samples, count, output, target, loss, error))
+    case .absoluteError: checked(hg_absolute_error(samples, count, output, target, loss, error))
+    case .huber: checked(hg_huber_error(samples, count, output, target, loss, error))
+    case .gaussian(let variance?): checked(hg_gaussian(samples, count, variance, output, target, loss, error))
+    case .gaussian(nil):
+      checked(hg_gaussian_heads(samples, count / (2 * channels), channels, output, target, loss, error))
     case .categorical: checked(hg_softmax_cross_entropy(samples, count, output, labels, loss, error))
     case .labelSquaredError:
       for n in 0..<samples {
@@ -47,10 +59,18 @@ public enum Likelihood: Sendable, Hashable {
     }
   }
 
-  /// The expected image, which is what a person looks at; where labels are the target, the output as it is. `image` may
-  /// be `output`.
-  public func mean(of output: UnsafePointer<Float>, count: Int, into image: UnsafeMutablePointer<Float>) {
-    checked(hg_activation_forward(meanActivation.kernel, count, output, image, nil))
+  /// The expected images of `samples` outputs of `count` values each, which is what a person looks at; where labels are
+  /// the target, the outputs as they are. `images` may be `output`.
+  public func mean(
+    of output: UnsafePointer<Float>, samples: Int, count: Int, channels: Int, into images: UnsafeMutablePointer<Float>
+  ) {
+    guard self != .gaussian() else {
+      for pixel in 0..<samples * count / (2 * channels) {
+        (images + pixel * channels).update(from: output + pixel * 2 * channels, count: channels)
+      }
+      return
+    }
+    checked(hg_activation_forward(meanActivation.kernel, samples * count, output, images, nil))
   }
 
   /// What makes the expected image of the chain's output.
@@ -65,7 +85,12 @@ public enum Likelihood: Sendable, Hashable {
   /// Why an output of a shape does not fit images of the shape `input`, if it does not.
   func refusal(of output: ImageShape, input: ImageShape) -> String? {
     switch self {
-    case .bernoulli, .squaredError:
+    case .gaussian(nil):
+      output == ImageShape(input.height, input.width, 2 * input.channels)
+        ? nil
+        : "wanted an output of \(ImageShape(input.height, input.width, 2 * input.channels)), means and log-variances "
+          + "for the input \(input), found \(output)"
+    case .bernoulli, .squaredError, .absoluteError, .huber, .gaussian:
       output == input ? nil : "wanted an output of the input's shape \(input), found \(output)"
     case .categorical:
       output.isVector && output.count > 1
@@ -77,10 +102,25 @@ public enum Likelihood: Sendable, Hashable {
 
   /// Why a chain that ends in `activation` does not fit, if it does not.
   func refusal(of activation: Activation) -> String? {
-    let wantsLogits = self == .bernoulli || self == .categorical
-    return wantsLogits && activation != .linear
-      ? "the \(name) likelihood wants logits, so a last layer with linear activation, found \(activation.rawValue)"
-      : nil
+    let wanted: [Likelihood: String] = [
+      .bernoulli: "logits", .categorical: "logits", .gaussian(): "means and log-variances",
+    ]
+    guard activation != .linear, let what = wanted[self] else { return nil }
+    return "the \(name) likelihood wants \(what), so a last layer with linear activation, found \(activation.rawValue)"
+  }
+
+  /// Why a parameter is out of its range, if it is.
+  var refusal: String? {
+    guard case .gaussian(let variance?) = self, !(variance >= 0x1p-126 && variance <= 0x1p124) else { return nil }
+    return "wanted a variance greater than 0, found \(variance)"
+  }
+
+  /// Whether the loss is -log p with all constants, so that bounds of log p(image) can be compared.
+  public var isInNats: Bool {
+    switch self {
+    case .bernoulli, .gaussian, .categorical: true
+    case .squaredError, .absoluteError, .huber, .labelSquaredError: false
+    }
   }
 
   /// Why numbers in a range cannot be its target, if they cannot.
@@ -93,7 +133,9 @@ public enum Likelihood: Sendable, Hashable {
   /// What a loss is counted in, for people to read.
   public var unit: String {
     switch self {
-    case .bernoulli, .categorical: "nats per image"
+    case .bernoulli, .gaussian, .categorical: "nats per image"
+    case .absoluteError: "absolute error per image"
+    case .huber: "Huber loss per image"
     case .squaredError, .labelSquaredError: "squared error per image"
     }
   }
@@ -101,7 +143,7 @@ public enum Likelihood: Sendable, Hashable {
   /// What other programs call that which `mean` makes.
   var outputName: String {
     switch self {
-    case .bernoulli, .squaredError: "reconstruction"
+    case .bernoulli, .squaredError, .absoluteError, .huber, .gaussian: "reconstruction"
     case .categorical: "logits"
     case .labelSquaredError: "prediction"
     }
@@ -112,27 +154,55 @@ public enum Likelihood: Sendable, Hashable {
     switch self {
     case .bernoulli: "bernoulli"
     case .squaredError: "squaredError"
+    case .absoluteError: "absoluteError"
+    case .huber: "huber"
+    case .gaussian: "gaussian"
     case .categorical: "categorical"
     case .labelSquaredError: "labelSquaredError"
     }
   }
 
-  static let all: [Likelihood] = [.bernoulli, .squaredError, .categorical, .labelSquaredError]
+  /// Those that files name by a word alone.
+  public static let withoutParameters: [Likelihood] = [
+    .bernoulli, .squaredError, .absoluteError, .huber, .gaussian(), .categorical, .labelSquaredError,
+  ]
 }
 
+/// A word, or for a Gaussian of given variance `{"name": "gaussian", "variance": 0.1}`.
 extension Likelihood: Codable {
+  private enum CodingKeys: String, CodingKey, CaseIterable { case name, variance }
+
   public init(from decoder: any Decoder) throws {
-    let value = try decoder.singleValueContainer()
-    let name = try value.decode(String.self)
-    guard let found = Self.all.first(where: { $0.name == name }) else {
-      let names = Self.all.map(\.name).joined(separator: ", ")
-      throw DecodingError.dataCorruptedError(in: value, debugDescription: "wanted one of \(names), found \(name)")
+    if let fields = try? decoder.container(keyedBy: CodingKeys.self) {
+      try decoder.refuseFields(otherThan: CodingKeys.allCases.map(\.rawValue), of: "a likelihood")
+      self = try Self.named(try fields.decode(String.self, forKey: .name), at: decoder)
+      guard let variance = try fields.decodeIfPresent(Float.self, forKey: .variance) else { return }
+      guard self == .gaussian() else { throw Self.error("only a gaussian has a variance", at: decoder) }
+      self = .gaussian(variance: variance)
+      if let refusal { throw Self.error(refusal, at: decoder) }
+    } else {
+      self = try Self.named(try decoder.singleValueContainer().decode(String.self), at: decoder)
     }
-    self = found
   }
 
   public func encode(to encoder: any Encoder) throws {
-    var value = encoder.singleValueContainer()
-    try value.encode(name)
+    if case .gaussian(let variance?) = self {
+      var fields = encoder.container(keyedBy: CodingKeys.self)
+      try fields.encode(name, forKey: .name)
+      try fields.encode(variance, forKey: .variance)
+    } else {
+      var value = encoder.singleValueContainer()
+      try value.encode(name)
+    }
+  }
+
+  private static func named(_ name: String, at decoder: any Decoder) throws -> Likelihood {
+    if let found = withoutParameters.first(where: { $0.name == name }) { return found }
+    let names = withoutParameters.map(\.name).joined(separator: ", ")
+    throw error("wanted one of \(names), found \(name)", at: decoder)
+  }
+
+  private static func error(_ sentence: String, at decoder: any Decoder) -> DecodingError {
+    .dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: sentence))
   }
 }

@@ -15,6 +15,10 @@ public struct Parameter: Sendable {
   public let shape: [Int]
   /// Number of inputs that an output sums over, as PyTorch counts it; it sets the range of the initial values.
   public let fanIn: Int
+  /// What all elements start from; nil where they are drawn.
+  public private(set) var start: Float?
+  /// Whether it is a running statistic, which follows what training sees and no gradient.
+  public internal(set) var isStatistic = false
   /// Place of the first element in the flat vector.
   public let offset: Int
   /// The file's elements in row-major order, outermost first; their counts multiply to `count`.
@@ -25,6 +29,12 @@ public struct Parameter: Sendable {
   /// A vector that lies in one piece.
   init(vector name: String, count: Int, fanIn: Int, offset: Int) {
     self.init(name: name, shape: [count], fanIn: fanIn, offset: offset, axes: [Axis(count, stride: 1)])
+  }
+
+  /// A value for each channel of a normalisation, all starting from the same.
+  init(scale name: String, count: Int, start: Float, offset: Int) {
+    self.init(vector: name, count: count, fanIn: 1, offset: offset)
+    self.start = start
   }
 
   init(name: String, shape: [Int], fanIn: Int, offset: Int, axes: [Axis]) {

@@ -15,6 +15,7 @@ public struct RandomStream: Sendable {
     case holdout = 10
     case augmentation = 11
     case corruption = 12
+    case importance = 16
   }
 
   let address: hg_random_stream

@@ -35,7 +35,7 @@ extension Autoencoder {
       var layers = Self.names("encoder", block.items.dropLast())
       layers[Planner.latentName] = block.items.last?.name
       if let own = decoders?[blocks.count - 1 - k] {
-        stage.decoder = own.map(\.layer)
+        stage.decoder = own.map { Self.renaming($0.layer, layers) }
         stage.likelihood = k == 0 ? likelihood : .squaredError
         layers.merge(Self.names("decoder", own[...])) { first, _ in first }
       } else {
@@ -80,6 +80,13 @@ extension Autoencoder {
     model.name = "\(name), \(likelihood.name)"
     (model.likelihood, model.decoder) = (likelihood, [Dense(outputs)])
     return model
+  }
+
+  /// A layer whose switches come of a pool that is called otherwise here.
+  private static func renaming(_ layer: any Layer, _ layers: [String: String]) -> any Layer {
+    guard let unpool = layer as? MaxUnpool2D, let pool = layers.first(where: { $0.value == unpool.of })?.key
+    else { return layer }
+    return MaxUnpool2D(of: pool)
   }
 
   private static func names(_ part: String, _ items: ArraySlice<Item>) -> [String: String] {
@@ -172,6 +179,6 @@ extension Autoencoder {
       multiplies = multiplies || planner.layers[count...].contains { $0.multiplyAdds > 0 }
       blocks[blocks.count - 1].append(Item(name: planner.name, layer: layer))
     }
-    return blocks.count == shapes.count && multiplies && planner.shape == shapes.last ? blocks : nil
+    return blocks.count == shapes.count && multiplies ? blocks : nil
   }
 }

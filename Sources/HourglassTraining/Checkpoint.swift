@@ -5,8 +5,8 @@ import HourglassModels
 /// The state of a run after some step: parameters, moments, and everything needed to go on to the same bits.
 ///
 /// In a file: safetensors with the parameters under PyTorch's names and shapes, `optimizer.m.NAME` and
-/// `optimizer.v.NAME`, and metadata. Layouts in the file: convolution OIHW, transposed convolution IOHW, dense OI with
-/// image axes in C, H, W order.
+/// `optimizer.v.NAME`, where a moving average is kept `ema.NAME`, and metadata. Layouts in the file: convolution OIHW,
+/// transposed convolution IOHW, dense OI with image axes in C, H, W order.
 public struct Checkpoint: Sendable {
   /// What a run knows beside its tensors.
   public struct Progress: Codable, Sendable, Equatable {
@@ -20,6 +20,9 @@ public struct Checkpoint: Sendable {
     public var best: Double?
     /// The epoch that ended with it, counted from 1.
     public var bestEpoch: Int?
+    /// The monitored loss, and its epoch, from which it has not fallen by more than the recipe's least difference.
+    public var plateau: Double?
+    public var plateauEpoch: Int?
     /// Samples trained on by all sessions of this run, and the seconds that took.
     public var samples = 0
     public var seconds = 0.0
@@ -31,24 +34,20 @@ public struct Checkpoint: Sendable {
 
   /// Takes the state of a step.
   public init(_ training: TrainingStep, progress: Progress) {
-    self.init(training.plan, training.parameters, moments: training.moments, progress)
+    self.init(training.plan, Self.vectors(training), progress)
   }
 
   /// The state before the first step from these parameters.
   public init(startingFrom parameters: FloatBuffer, plan: ExecutionPlan, optimizer: Optimizer) {
     let zeros = FloatBuffer(count: plan.parameterCount)
-    self.init(plan, parameters, moments: optimizer.moments.map { ($0, zeros) }, Progress())
+    self.init(plan, [("", parameters)] + optimizer.moments.map { ("optimizer.\($0).", zeros) }, Progress())
   }
 
-  private init(
-    _ plan: ExecutionPlan, _ parameters: FloatBuffer, moments: [(name: String, values: FloatBuffer)],
-    _ progress: Progress
-  ) {
+  /// - Parameter vectors: the parameters first.
+  private init(_ plan: ExecutionPlan, _ vectors: [(prefix: String, values: FloatBuffer)], _ progress: Progress) {
     self.progress = progress
-    let vectors = [("", parameters)] + moments.map { ("optimizer.\($0.name).", $0.values) }
-    let list = vectors.flatMap { prefix, values in plan.tensors(values, prefix: prefix) }
-    weightsHash = WeightsHash.of(parameters, plan: plan)
-    tensors = SafeTensors(tensors: list)
+    weightsHash = WeightsHash.of(vectors[0].values, plan: plan)
+    tensors = SafeTensors(tensors: vectors.flatMap { plan.tensors($0.values, prefix: $0.prefix) })
   }
 
   /// Reads a file and checks that it is whole.
@@ -75,19 +74,40 @@ public struct Checkpoint: Sendable {
     }
   }
 
-  /// The parameters by name.
-  var parameters: [SafeTensors.Tensor] { tensors.tensors.filter { !$0.name.hasPrefix("optimizer.") } }
+  /// What stands for the trained model, by name.
+  var parameters: [SafeTensors.Tensor] { Self.trained(tensors.tensors) }
 
-  /// Puts the parameters, and with a step the moments, in place.
+  /// Of the tensors of a checkpoint those that stand for the trained model: moving averages where there are any, or
+  /// else the parameters.
+  static func trained(_ tensors: [SafeTensors.Tensor]) -> [SafeTensors.Tensor] {
+    let averages = tensors.compactMap { tensor in
+      tensor.name.hasPrefix(averagePrefix)
+        ? SafeTensors.Tensor(
+          name: String(tensor.name.dropFirst(averagePrefix.count)), shape: tensor.shape, values: tensor.values) : nil
+    }
+    return averages.isEmpty ? tensors.filter { !$0.name.hasPrefix("optimizer.") } : averages
+  }
+
+  /// All that a step goes on from, and what stands before the tensors' names.
+  private static func vectors(_ training: TrainingStep) -> [(prefix: String, values: FloatBuffer)] {
+    let moments = training.moments.map { (prefix: "optimizer.\($0.name).", values: $0.values) }
+    return [("", training.parameters)] + moments + (training.average.map { [(averagePrefix, $0)] } ?? [])
+  }
+
+  static let averagePrefix = "ema."
+
+  /// Puts everything that a step goes on from in place.
   ///
   /// Errors: a tensor that the model wants is missing or has another shape; nothing is put in place then.
   public func restore(_ training: TrainingStep, path: String) throws(DataError) {
-    let moments = training.moments.map { (prefix: "optimizer.\($0.name).", values: $0.values) }
-    try tensors.restore([(prefix: "", values: training.parameters)] + moments, training.plan, path)
+    try tensors.restore(Self.vectors(training), training.plan, path)
   }
 
+  /// Puts in place what stands for the trained model: the moving average of the parameters where the file has one, or
+  /// else the parameters. Errors as above.
   public func restore(parameters: FloatBuffer, plan: ExecutionPlan, path: String) throws(DataError) {
-    try tensors.restore([(prefix: "", values: parameters)], plan, path)
+    let hasAverage = tensors.tensors.contains { $0.name.hasPrefix(Self.averagePrefix) }
+    try tensors.restore([(prefix: hasAverage ? Self.averagePrefix : "", values: parameters)], plan, path)
   }
 
   /// Writes the file under a temporary name, syncs, renames.

@@ -1,20 +1,6 @@
 import HourglassData
 import HourglassModels
 
-extension Inference {
-  /// The codes of a data set's images, read a batch at a time.
-  ///
-  /// Errors: an image cannot be read.
-  public func codes(of data: Dataset) throws -> [Float] {
-    var codes: [Float] = []
-    codes.reserveCapacity(data.count * codeCount)
-    for start in stride(from: 0, to: data.count, by: Self.batchSize) {
-      codes += encode(try data.images(start..<min(start + Self.batchSize, data.count)))
-    }
-    return codes
-  }
-}
-
 extension DataSource {
   /// The codes that a run's model makes of the images; these may be codes of a run below in turn.
   ///
@@ -22,12 +8,12 @@ extension DataSource {
   ///
   /// Errors: the run or the images cannot be read; codes of another shape than the model reads, or too many for memory.
   func openCodes(
-    by path: String, for model: Autoencoder, seed: UInt64, parallel: ParallelPlan?
+    by path: String, for model: Autoencoder, seed: UInt64, memory: Int, parallel: ParallelPlan?
   ) throws(DataError) -> Dataset {
     let (run, recipe) = try RunFolder.open(path)
     var below = self
     below.codes = recipe.data.codes
-    let images = try below.open(for: recipe.model, seed: seed, parallel: parallel)
+    let images = try below.open(for: recipe.model, seed: seed, memory: memory, parallel: parallel)
     do {
       let parallel = parallel ?? ParallelPlan(shards: ExecutionPlan.defaultShards(batchSize: Inference.batchSize))
       let inference = try Inference(model: recipe.model, parallel: parallel)

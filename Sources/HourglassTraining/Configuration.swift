@@ -46,10 +46,12 @@ public struct Configuration: Decodable, Sendable {
     public var beta2: Float?
     public var epsilon: Float?
     public var momentum: Float?
+    public var nesterov: Bool?
     public var weightDecay: Float?
+    public var weightL1: Float?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-      case kind, learningRate, beta1, beta2, epsilon, momentum, weightDecay
+      case kind, learningRate, beta1, beta2, epsilon, momentum, nesterov, weightDecay, weightL1
     }
   }
 
@@ -64,10 +66,13 @@ public struct Configuration: Decodable, Sendable {
   public var shards: Int?
   public var seed: UInt64?
   public var clipNorm: Float?
+  public var ema: Float?
   public var beta: Float?
+  public var freeBits: Float?
   public var epochs: Int?
   public var steps: Int?
   public var patience: Int?
+  public var minDelta: Double?
   public var monitor: Recipe.Monitor?
   public var overfitBatches: Int?
   public var schedule: Schedule?
@@ -79,6 +84,7 @@ public struct Configuration: Decodable, Sendable {
   public var workers: Int?
   public var threads: Int?
   public var bind: CoreBinding?
+  public var memoryLimit: MemoryLimit?
   public var checkpointEvery: Int?
   public var maxTime: TimeLimit?
   public var profile: Bool?
@@ -88,8 +94,9 @@ public struct Configuration: Decodable, Sendable {
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case model, data, validation, optimizer, augmentation, corruption, batchSize, accumulate, shards, seed
-    case clipNorm, beta, epochs, steps, patience, monitor, overfitBatches, schedule, warmup, betaWarmup, start
-    case run, workers, threads, bind, checkpointEvery, maxTime, profile, tensorboard, json, quiet
+    case clipNorm, ema, beta, freeBits, epochs, steps, patience, minDelta, monitor, overfitBatches, schedule, warmup,
+      betaWarmup, start
+    case run, workers, threads, bind, memoryLimit, checkpointEvery, maxTime, profile, tensorboard, json, quiet
   }
 
   /// The file; empty for a configuration that says nothing.
@@ -154,13 +161,13 @@ public struct Configuration: Decodable, Sendable {
     // Another kind has other defaults, so what the file says of its own kind is of no use then.
     if let kind, kind != file.kind ?? .adam { file = Updates(kind: kind) }
     let chosen = file.kind ?? .adam
-    var result = Optimizer(
-      chosen, learningRate: learningRate ?? file.learningRate ?? Optimizer.defaultLearningRate(chosen),
-      weightDecay: file.weightDecay)
+    var result = Optimizer(chosen, learningRate: learningRate ?? file.learningRate, weightDecay: file.weightDecay)
     result.beta1 = file.beta1 ?? result.beta1
     result.beta2 = file.beta2 ?? result.beta2
     result.epsilon = file.epsilon ?? result.epsilon
     result.momentum = file.momentum ?? result.momentum
+    result.nesterov = file.nesterov ?? result.nesterov
+    result.weightL1 = file.weightL1 ?? result.weightL1
     return result
   }
 }

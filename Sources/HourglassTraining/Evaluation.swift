@@ -32,6 +32,9 @@ public struct Evaluation: Codable, Sendable, Equatable {
   public var reconstruction: Double?
   public var kl: Double?
   public var negativeELBO: Double?
+  /// The importance-weighted bound of -log p(image), in nats per image, and its draws of each code (Burda et al. 2016).
+  public var negativeLogLikelihood: Double?
+  public var importanceSamples: Int?
   /// Latent units whose mean varies over the data with a variance above 0.01 (Burda et al. 2015).
   public var activeUnits: Int?
 
@@ -59,16 +62,22 @@ public struct Evaluator {
   /// Evaluates all of `data`; `each` sees every sample's row, in order.
   ///
   /// Errors: what the data and `each` throw; labels that the model cannot put out.
-  public func evaluate(_ data: Dataset, each: (SampleEvaluation) throws -> Void = { _ in }) throws -> Evaluation {
+  ///
+  /// - Parameter importanceSamples: draws of each code for the bound of a variational model with a likelihood in nats.
+  public func evaluate(
+    _ data: Dataset, importanceSamples: Int? = nil, each: (SampleEvaluation) throws -> Void = { _ in }
+  ) throws -> Evaluation {
     let plan = inference.plan
     let (isVariational, isImage) = (plan.model.isVariational, plan.model.likelihood.target == .image)
     try data.checkTargets(for: plan)
     var confusion = ConfusionMatrix(plan)
     var (reconstruction, divergence, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
+    var bound = 0.0
     var units = UnitStatistics(count: inference.codeCount)
     for (batch, start) in stride(from: 0, to: data.count, by: Inference.batchSize).enumerated() {
       let range = start..<min(start + Inference.batchSize, data.count)
       let images = try data.images(range)
+      data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
       let noise: Noise = isVariational ? .evaluation(seed: seed, step: batch) : .none
       let labels = isImage ? nil : data.labels?[range]
       for (index, measurement) in zip(range, inference.measure(images, labels: labels, noise: noise)) {
@@ -80,6 +89,10 @@ public struct Evaluator {
         try each(SampleEvaluation(index: index, measurement: measurement))
       }
       if isVariational { units.add(inference.encode(images)) }
+      if let importanceSamples {
+        bound += inference.importanceBounds(images, labels: labels, draws: importanceSamples, seed: seed, step: batch)
+          .reduce(0, +)
+      }
     }
     let n = Double(data.count)
     var result = Evaluation(samples: data.count)
@@ -95,6 +108,9 @@ public struct Evaluator {
       result.reconstruction = reconstruction / n
       result.kl = divergence / n
       result.negativeELBO = (reconstruction + divergence) / n
+      (result.negativeLogLikelihood, result.importanceSamples) = (
+        importanceSamples.map { _ in -bound / n }, importanceSamples
+      )
       result.activeUnits = units.variances.count { $0 > Evaluation.activeVariance }
     }
     return result

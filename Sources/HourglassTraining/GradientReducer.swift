@@ -11,6 +11,8 @@ struct GradientReducer: Sendable {
   enum Slice: Sendable {
     /// A run of sharded parameters.
     case sharded(Range<Int>)
+    /// Running statistics among them, which follow the mean of what the shards found, and no optimiser.
+    case statistics(Range<Int>)
     /// Rows of the weight of product `index`.
     case weight(index: Int, rows: Range<Int>)
     /// The bias of product `index`.
@@ -27,22 +29,26 @@ struct GradientReducer: Sendable {
   /// The sum over the step's samples, over the whole flat vector.
   let gradient: FloatBuffer
   let moments: [FloatBuffer]
+  /// The exponential moving average of the parameters, and its decay, where one is kept.
+  let average: FloatBuffer?
+  private let averageDecay: Float?
   /// Of each slice of `gradient`, where gradients are clipped.
   private let squares: AlignedBuffer<Double>
 
-  init(plan: ExecutionPlan, shared: SharedMemory, optimizer: Optimizer) {
-    (self.plan, self.shared, self.optimizer) = (plan, shared, optimizer)
+  init(plan: ExecutionPlan, shared: SharedMemory, optimizer: Optimizer, averageDecay: Float? = nil) {
+    (self.plan, self.shared, self.optimizer, self.averageDecay) = (plan, shared, optimizer, averageDecay)
     products = plan.products
     slices = Self.slices(plan, products.map(\.layer))
     shardGradients = FloatBuffer(unwritten: plan.shards * plan.shardedCount)
     gradient = FloatBuffer(unwritten: plan.parameterCount)
     moments = optimizer.moments.map { _ in FloatBuffer(unwritten: plan.parameterCount) }
+    average = averageDecay.map { _ in FloatBuffer(unwritten: plan.parameterCount) }
     squares = AlignedBuffer(count: slices.count)
   }
 
   /// Clears a worker's share of all vectors, so that they are spread over the memory near the workers.
   func clear(shareOf worker: Int, workers: Int) {
-    for vector in [shardGradients, gradient, shared.parameters] + moments {
+    for vector in [shardGradients, gradient, shared.parameters] + moments + [average].compactMap(\.self) {
       vector.clear((0..<vector.count).share(worker, of: workers))
     }
   }
@@ -50,7 +56,7 @@ struct GradientReducer: Sendable {
   /// Sums one slice over a minibatch of `count` samples, with `accumulate` onto what is there.
   func sum(_ slice: Int, count: Int, accumulate: Bool, scratch: UnsafeMutablePointer<Float>, threads: Int) {
     switch slices[slice] {
-    case .sharded(let parameters):
+    case .sharded(let parameters), .statistics(let parameters):
       let used = (count + plan.samplesPerShard - 1) / plan.samplesPerShard
       Kernels.sumShards(
         shardGradients, shards: used, stride: plan.shardedCount, parameters: parameters, accumulate: accumulate,
@@ -75,13 +81,14 @@ struct GradientReducer: Sendable {
   /// The layer whose gradient alone a slice is; nil for a run of sharded parameters.
   func layer(of slice: Int) -> Int? {
     switch slices[slice] {
-    case .sharded: nil
+    case .sharded, .statistics: nil
     case .weight(let index, _), .bias(let index): products[index].index
     }
   }
 
-  /// Notes the sum of squares of a slice that was summed.
+  /// Notes the sum of squares of a slice that was summed; statistics are no gradient.
   func square(_ slice: Int) {
+    if case .statistics = slices[slice] { return }
     let range = range(of: slice)
     squares.pointer[slice] = Kernels.sumOfSquares(gradient.pointer + range.lowerBound, range.count)
   }
@@ -89,16 +96,33 @@ struct GradientReducer: Sendable {
   /// Euclidean norm of the summed gradient: the squares of all slices, added in the order of the slices.
   func norm() -> Double { squares.elements.reduce(0, +).squareRoot() }
 
-  /// Updates the weights of a slice with `scale` times its summed gradient.
-  func update(_ slice: Int, step: Int, scale: Float, learningRate: Float) {
-    optimizer.update(
-      range(of: slice), step: step, scale: scale, learningRate: learningRate, gradient: gradient,
-      weights: shared.parameters, moments: moments)
+  /// Updates the weights of a slice with `scale` times its summed gradient, statistics with the mean over the step's
+  /// `samples`, and the average of either while it is in cache.
+  func update(_ slice: Int, step: Int, scale: Float, learningRate: Float, samples: Int) {
+    let range = range(of: slice)
+    if case .statistics = slices[slice] {
+      Kernels.average(gradient, divisor: samples, into: shared.parameters, range)
+    } else {
+      optimizer.update(
+        range, step: step, scale: scale, learningRate: learningRate, gradient: gradient, weights: shared.parameters,
+        moments: moments)
+    }
+    guard let average, let averageDecay else { return }
+    Kernels.movingAverage(
+      of: shared.parameters.pointer + range.lowerBound, range.count,
+      decay: Self.decay(averageDecay, afterStep: step), into: average.pointer + range.lowerBound)
+  }
+
+  /// min(decay, (1 + t) / (10 + t)) for step t, which counts from 0, so that a short run forgets its start too.
+  ///
+  /// Source: TensorFlow's ExponentialMovingAverage with `num_updates`.
+  static func decay(_ decay: Float, afterStep step: Int) -> Float {
+    min(decay, Float(Double(1 + step) / Double(10 + step)))
   }
 
   private func range(of slice: Int) -> Range<Int> {
     switch slices[slice] {
-    case .sharded(let parameters): parameters
+    case .sharded(let parameters), .statistics(let parameters): parameters
     case .weight(let index, let rows): products[index].layer.weightRange(rows: rows)
     case .bias(let index): products[index].layer.biasRange
     }
@@ -130,9 +154,18 @@ struct GradientReducer: Sendable {
       }
       slices.append(.bias(index: index))
     }
-    for first in stride(from: 0, to: plan.shardedCount, by: sliceFloats) {
-      slices.append(.sharded(first..<min(first + sliceFloats, plan.shardedCount)))
+    var next = 0
+    func addSharded(upTo end: Int) {
+      for first in stride(from: next, to: end, by: sliceFloats) {
+        slices.append(.sharded(first..<min(first + sliceFloats, end)))
+      }
     }
+    for range in plan.statistics {
+      addSharded(upTo: range.lowerBound)
+      slices.append(.statistics(range))
+      next = range.upperBound
+    }
+    addSharded(upTo: plan.shardedCount)
     return slices
   }
 }

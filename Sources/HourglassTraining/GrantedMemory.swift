@@ -5,6 +5,10 @@ public enum GrantedMemory {
   /// The smallest of the machine's memory, the control group's limit and the limit of the address space.
   public static var bytes: UInt64 { [physical, group, addressSpace].compactMap(\.self).min() ?? physical }
 
+  /// Bytes that the decoded images of one set may take where nobody says: a third, for there may be a second set to
+  /// validate with.
+  public static var forImages: Int { Int(bytes / 3) }
+
   static var physical: UInt64 { ProcessInfo.processInfo.physicalMemory }
 
   static var group: UInt64? { ControlGroup().memory }

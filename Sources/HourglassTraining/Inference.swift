@@ -1,6 +1,13 @@
 import HourglassData
 import HourglassModels
 
+extension ExecutionPlan {
+  /// Floats of what the likelihood makes of one output: an image, or where labels are the target the output itself.
+  fileprivate var meanCount: Int {
+    model.likelihood.target == .image ? model.input.count : boundaries[layers.count].shape.count
+  }
+}
+
 /// The forward half of a model on all workers: encode, decode, reconstruct and measure, a batch at a time.
 ///
 /// The same chain, kernels and random streams as in training; the numbers depend on neither workers nor threads.
@@ -13,6 +20,7 @@ public final class Inference {
   private let inputs: FloatBuffer
   private let outputs: FloatBuffer
   private let similarities: FloatBuffer
+  private let bounds: AlignedBuffer<Double>
   private let current: AlignedBuffer<Request>
   private let counter = WorkCounter()
   private let team: WorkerTeam
@@ -23,6 +31,8 @@ public final class Inference {
     var last = 0
     var noise = Noise.none
     var measures = false
+    /// Draws of each code, where p(image) is bounded by them.
+    var draws = 0
     /// Of what comes after the last layer the expected image, not the values themselves.
     var wantsMean = false
   }
@@ -44,10 +54,11 @@ public final class Inference {
     let inputs = FloatBuffer(count: plan.batchSize * widest)
     let outputs = FloatBuffer(count: plan.batchSize * widest)
     let similarities = FloatBuffer(count: plan.batchSize)
+    let bounds = AlignedBuffer<Double>(count: plan.batchSize)
     let current = AlignedBuffer<Request>(count: 1)
     (self.plan, self.shared, self.parameters) = (plan, shared, shared.parameters)
     (self.inputs, self.outputs, self.similarities) = (inputs, outputs, similarities)
-    self.current = current
+    (self.current, self.bounds) = (current, bounds)
 
     let counter = counter
     team = WorkerTeam(workers: parallel.workers) { worker, phase in
@@ -67,20 +78,26 @@ public final class Inference {
         let start = samples.lowerBound
         replica.values(request.first, first: start, group: start)
           .update(from: inputs.pointer + start * from, count: samples.count * from)
+        guard request.draws == 0 else {
+          replica.importanceBounds(
+            samples, draws: request.draws, noise: request.noise, into: bounds.pointer + samples.lowerBound)
+          continue
+        }
         replica.forward(
           request.first..<request.last, samples: samples, mode: Replica.Mode(noise: request.noise))
         let output = replica.values(request.last, first: start, group: start)
-        let results = outputs.pointer + start * to
+        let results = outputs.pointer + start * (request.wantsMean ? plan.meanCount : to)
         guard request.wantsMean else {
           results.update(from: output, count: samples.count * to)
           continue
         }
         if request.measures { replica.likelihood(samples, group: start, wantsError: false) }
-        model.likelihood.mean(of: output, count: samples.count * to, into: results)
+        model.likelihood.mean(
+          of: output, samples: samples.count, count: to, channels: model.input.channels, into: results)
         if request.measures, model.likelihood.target == .image {
           for n in samples {
             similarities.pointer[n] = Float(
-              similarity.value(outputs.pointer + n * to, inputs.pointer + n * to))
+              similarity.value(outputs.pointer + n * model.input.count, inputs.pointer + n * model.input.count))
           }
         }
       }
@@ -108,9 +125,10 @@ public final class Inference {
     return run(images, from: 0, to: plan.codeBoundary - 1)
   }
 
-  /// The expected images of codes.
+  /// The expected images of codes, of a model whose plan has no `decodingRefusal`.
   public func decode(_ codes: [Float]) -> [Float] {
-    run(codes, from: plan.codeBoundary, to: plan.layers.count, wantsMean: true)
+    precondition(plan.decodingRefusal == nil, plan.decodingRefusal ?? "")
+    return run(codes, from: plan.codeBoundary, to: plan.layers.count, wantsMean: true)
   }
 
   /// The expected images of the images' codes.
@@ -160,6 +178,23 @@ public final class Inference {
     }
   }
 
+  /// Importance-weighted bounds of log p(image) in nats, of at most `batchSize` images (see `ImportanceBound`).
+  ///
+  /// - Parameters:
+  ///   - draws: K, 1 to 2^24.
+  ///   - step: part of the address of the draws' random numbers.
+  public func importanceBounds(
+    _ images: [Float], labels: ArraySlice<Int>? = nil, draws: Int, seed: UInt64, step: Int
+  ) -> [Double] {
+    precondition(plan.model.isVariational, "\(plan.model.name) has codes without a distribution")
+    let count = images.count / imageCount
+    inputs.pointer.update(from: images, count: images.count)
+    for (n, label) in (labels ?? []).enumerated() { shared.labels.pointer[n] = Int32(label) }
+    let noise = Noise.importance(seed: seed, step: step, draw: 0)
+    perform(Request(count: count, first: 0, last: plan.layers.count, noise: noise, draws: draws))
+    return Array(bounds.elements[..<count])
+  }
+
   private func squaredError(_ n: Int) -> Float {
     var sum: Float = 0
     for i in n * imageCount..<(n + 1) * imageCount {
@@ -170,7 +205,8 @@ public final class Inference {
   }
 
   private func run(_ values: [Float], from first: Int, to last: Int, wantsMean: Bool = false) -> [Float] {
-    let (width, resultWidth) = (plan.boundaries[first].shape.count, plan.boundaries[last].shape.count)
+    let width = plan.boundaries[first].shape.count
+    let resultWidth = wantsMean ? plan.meanCount : plan.boundaries[last].shape.count
     precondition(values.count % width == 0, "\(values.count) floats are no whole number of samples of \(width)")
     var results: [Float] = []
     results.reserveCapacity(values.count / width * resultWidth)

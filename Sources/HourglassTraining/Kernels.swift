@@ -11,6 +11,23 @@ enum Kernels {
     checked(hg_sum_shards(parameters.count, shards, stride, gradients.pointer + at, accumulate, sum.pointer + at))
   }
 
+  /// average = decay average + (1 - decay) values.
+  static func movingAverage(
+    of values: UnsafePointer<Float>, _ count: Int, decay: Float, into average: UnsafeMutablePointer<Float>
+  ) {
+    checked(hg_moving_average(count, decay, values, average))
+  }
+
+  /// Moves running statistics a tenth of the way to `sum` / `divisor`, as a descent: w -= 0.1 (w - sum / divisor). The
+  /// tenth is PyTorch's momentum.
+  static func average(_ sum: FloatBuffer, divisor: Int, into statistics: FloatBuffer, _ range: Range<Int>) {
+    var options = hg_sgd_options(
+      size: MemoryLayout<hg_sgd_options>.size, gradient_scale: -1 / Float(divisor), learning_rate: 0.1, momentum: 0,
+      weight_decay: 1)
+    let at = range.lowerBound
+    checked(hg_sgd(&options, range.count, sum.pointer + at, statistics.pointer + at, nil))
+  }
+
   /// Sum of squares in double.
   static func sumOfSquares(_ values: UnsafePointer<Float>, _ count: Int) -> Double {
     hg_sum_of_squares(count, values)

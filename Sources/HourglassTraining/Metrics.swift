@@ -11,7 +11,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var loss: Double
   public var reconstruction: Double
   public var kl: Double
-  /// Reconstruction divided by the pixels of an image.
+  /// Reconstruction divided by the pixels of an image; of a model that puts out labels as it is.
   public var reconstructionPerPixel: Double
   public var validationLoss: Double?
   public var validationMSE: Double?
@@ -22,10 +22,13 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var activeUnits: Int?
   public var samplesPerSecond: Double
   public var seconds: Double
+  /// Part of the steps' time, in the mean over the workers, that went into their input: reading images, augmenting,
+  /// corrupting and shuffling them. Of the steps of the session that ended the epoch.
+  public var inputPercent: Double?
 
   static let columns = [
     "epoch", "step", "loss", "reconstruction", "kl", "reconstructionPerPixel", "validationLoss", "validationMSE",
-    "samplesPerSecond", "seconds", "activeUnits", "validationErrorRate",
+    "samplesPerSecond", "seconds", "activeUnits", "validationErrorRate", "inputPercent",
   ]
 
   var row: String {
@@ -33,7 +36,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
     return [
       "\(epoch)", "\(step)", text(loss), text(reconstruction), text(kl), text(reconstructionPerPixel),
       text(validationLoss), text(validationMSE), text(samplesPerSecond), text(seconds),
-      activeUnits.map { "\($0)" } ?? "", text(validationErrorRate),
+      activeUnits.map { "\($0)" } ?? "", text(validationErrorRate), text(inputPercent),
     ].joined(separator: ",")
   }
 

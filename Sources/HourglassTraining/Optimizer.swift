@@ -8,37 +8,94 @@ public struct Optimizer: Codable, Sendable, Equatable {
     case adam
     /// Adam with decoupled weight decay: Loshchilov & Hutter, ICLR 2019.
     case adamw
-    /// Stochastic gradient descent with momentum.
+    /// Stochastic gradient descent with momentum, plain or Nesterov's.
     case sgd
+    /// Tieleman & Hinton, "Lecture 6.5 - RMSprop", 2012; with momentum where that is above 0.
+    case rmsprop
+    /// Duchi, Hazan & Singer, "Adaptive subgradient methods", JMLR 2011.
+    case adagrad
+    /// Zeiler, "ADADELTA: an adaptive learning rate method", 2012.
+    case adadelta
   }
 
   public var kind: Kind
   public var learningRate: Float
   public var beta1: Float = 0.9
-  public var beta2: Float = 0.999
-  public var epsilon: Float = 1e-8
-  public var momentum: Float = 0.9
+  /// Of the running mean of squared gradients; RMSprop calls it alpha, AdaDelta rho.
+  public var beta2: Float
+  public var epsilon: Float
+  /// Of SGD and RMSprop.
+  public var momentum: Float
+  /// Of SGD: w -= rate (g + momentum m) in place of rate m (Sutskever et al., ICML 2013).
+  public var nesterov = false
+  /// Adds weightDecay w to the gradient (L2); AdamW takes rate weightDecay w off the weight instead.
   public var weightDecay: Float
+  /// Adds weightL1 sign(w) to the gradient.
+  public var weightL1: Float = 0
 
   /// What it takes where nobody says.
-  public static func defaultLearningRate(_ kind: Kind) -> Float { kind == .sgd ? 1e-2 : 1e-3 }
-
-  /// PyTorch's defaults: weight decay 0.01 for AdamW, none otherwise.
-  public init(_ kind: Kind = .adam, learningRate: Float = 1e-3, weightDecay: Float? = nil) {
-    (self.kind, self.learningRate) = (kind, learningRate)
-    self.weightDecay = weightDecay ?? (kind == .adamw ? 0.01 : 0)
+  public static func defaultLearningRate(_ kind: Kind) -> Float {
+    switch kind {
+    case .adam, .adamw: 1e-3
+    case .sgd, .rmsprop, .adagrad: 1e-2
+    case .adadelta: 1
+    }
   }
 
-  /// Names of the moments it keeps, as in checkpoints.
-  public var moments: [String] { kind == .sgd ? ["m"] : ["m", "v"] }
+  /// PyTorch's defaults, but for SGD a momentum of 0.9: weight decay 0.01 for AdamW, none otherwise.
+  public init(_ kind: Kind = .adam, learningRate: Float? = nil, weightDecay: Float? = nil) {
+    self.kind = kind
+    self.learningRate = learningRate ?? Self.defaultLearningRate(kind)
+    self.weightDecay = weightDecay ?? (kind == .adamw ? 0.01 : 0)
+    beta2 = kind == .rmsprop ? 0.99 : kind == .adadelta ? 0.9 : 0.999
+    epsilon = kind == .adagrad ? 1e-10 : kind == .adadelta ? 1e-6 : 1e-8
+    momentum = kind == .rmsprop ? 0 : 0.9
+  }
 
-  /// Updates a slice of the flat vector with `scale` times the gradient. `step` counts from 0. The step's learning rate
+  /// What is missing, in recipes of earlier versions, is off.
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    kind = try fields.decode(Kind.self, forKey: .kind)
+    learningRate = try fields.decode(Float.self, forKey: .learningRate)
+    beta1 = try fields.decode(Float.self, forKey: .beta1)
+    beta2 = try fields.decode(Float.self, forKey: .beta2)
+    epsilon = try fields.decode(Float.self, forKey: .epsilon)
+    momentum = try fields.decode(Float.self, forKey: .momentum)
+    nesterov = try fields.decodeIfPresent(Bool.self, forKey: .nesterov) ?? false
+    weightDecay = try fields.decode(Float.self, forKey: .weightDecay)
+    weightL1 = try fields.decodeIfPresent(Float.self, forKey: .weightL1) ?? 0
+  }
+
+  /// Names of the moments it keeps, as in checkpoints: m a mean of gradients or steps, v of squared gradients (AdaGrad:
+  /// their sum), u of squared steps.
+  public var moments: [String] {
+    switch kind {
+    case .adam, .adamw: ["m", "v"]
+    case .sgd: ["m"]
+    case .rmsprop: momentum > 0 ? ["v", "m"] : ["v"]
+    case .adagrad: ["v"]
+    case .adadelta: ["v", "u"]
+    }
+  }
+
+  /// Updates a slice of the flat vector with `scale` times the gradient, to which penalties on the weights are added in
+  /// place. `step` counts from 0. The step's learning rate
   /// need not be the optimiser's.
   func update(
     _ slice: Range<Int>, step: Int, scale: Float, learningRate: Float, gradient: FloatBuffer, weights: FloatBuffer,
     moments: [FloatBuffer]
   ) {
-    let at = slice.lowerBound
+    let (at, gradients, weight) = (
+      slice.lowerBound, gradient.pointer + slice.lowerBound, weights.pointer + slice.lowerBound
+    )
+    var scale = scale
+    // SGD adds its decay by itself.
+    let l2 = kind == .adamw || kind == .sgd ? 0 : weightDecay
+    if l2 > 0 || weightL1 > 0 {
+      checked(hg_penalize(slice.count, scale, l2, weightL1, weight, gradients))
+      scale = 1
+    }
+    func moment(_ index: Int) -> UnsafeMutablePointer<Float> { moments[index].pointer + at }
     switch kind {
     case .adam, .adamw:
       let t = step + 1
@@ -46,15 +103,27 @@ public struct Optimizer: Codable, Sendable, Equatable {
         size: MemoryLayout<hg_adam_options>.size, gradient_scale: scale, learning_rate: learningRate, beta1: beta1,
         beta2: beta2, epsilon: epsilon, weight_decay: kind == .adamw ? weightDecay : 0,
         correction1: Self.correction(beta1, t), correction2: Self.correction(beta2, t))
-      checked(
-        hg_adam(
-          &options, slice.count, gradient.pointer + at, weights.pointer + at, moments[0].pointer + at,
-          moments[1].pointer + at))
+      checked(hg_adam(&options, slice.count, gradients, weight, moment(0), moment(1)))
     case .sgd:
       var options = hg_sgd_options(
         size: MemoryLayout<hg_sgd_options>.size, gradient_scale: scale, learning_rate: learningRate,
-        momentum: momentum, weight_decay: weightDecay)
-      checked(hg_sgd(&options, slice.count, gradient.pointer + at, weights.pointer + at, moments[0].pointer + at))
+        momentum: momentum, weight_decay: weightDecay, nesterov: nesterov)
+      checked(hg_sgd(&options, slice.count, gradients, weight, moment(0)))
+    case .rmsprop:
+      var options = hg_rmsprop_options(
+        size: MemoryLayout<hg_rmsprop_options>.size, gradient_scale: scale, learning_rate: learningRate, alpha: beta2,
+        epsilon: epsilon, momentum: momentum)
+      checked(hg_rmsprop(&options, slice.count, gradients, weight, moment(0), momentum > 0 ? moment(1) : nil))
+    case .adagrad:
+      var options = hg_adagrad_options(
+        size: MemoryLayout<hg_adagrad_options>.size, gradient_scale: scale, learning_rate: learningRate,
+        epsilon: epsilon)
+      checked(hg_adagrad(&options, slice.count, gradients, weight, moment(0)))
+    case .adadelta:
+      var options = hg_adadelta_options(
+        size: MemoryLayout<hg_adadelta_options>.size, gradient_scale: scale, learning_rate: learningRate, rho: beta2,
+        epsilon: epsilon)
+      checked(hg_adadelta(&options, slice.count, gradients, weight, moment(0), moment(1)))
     }
   }
 }

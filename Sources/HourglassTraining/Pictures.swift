@@ -40,9 +40,14 @@ public struct Pictures {
   public static func bands(
     originals: [Float], reconstructions: [Float], shape: ImageShape, isBare: Bool = false
   ) -> PNGImage {
-    let above = pieces(pieces(originals, shape.count), imagesPerBand)
-    let below = pieces(pieces(reconstructions, shape.count), imagesPerBand)
-    var grid = ImageGrid(shape: shape, rows: zip(above, below).flatMap { [$0, $1] }, rowsPerGroup: 2)
+    bands([originals, reconstructions], shape: shape, isBare: isBare)
+  }
+
+  /// Kinds of the same images one above the other, ten images to a band. Each kind: N x H x W x C.
+  public static func bands(_ kinds: [[Float]], shape: ImageShape, isBare: Bool = false) -> PNGImage {
+    let rows = kinds.map { pieces(pieces($0, shape.count), imagesPerBand) }
+    let bands = (0..<(rows.first?.count ?? 0)).flatMap { band in rows.map { $0[band] } }
+    var grid = ImageGrid(shape: shape, rows: bands, rowsPerGroup: kinds.count)
     grid.isBare = isBare
     return grid.image()
   }
@@ -146,7 +151,8 @@ extension Inference {
 
 extension Trainer {
   /// Writes what shows the model as it is now: reconstructions.png, samples.png and traversals.png (a plain
-  /// autoencoder, which has no prior: interpolations.png), loss.svg, and report.html.
+  /// autoencoder, which has no prior: interpolations.png; neither where codes cannot be decoded alone), loss.svg, and
+  /// report.html.
   public func writePictures(to run: RunFolder) throws {
     try run.makeFolders()
     try AtomicFile.write(
@@ -156,7 +162,9 @@ extension Trainer {
     if Pictures.refusal(of: recipe.model) == nil {
       let pictures = Pictures(inference, seed: recipe.seed)
       try pictures.reconstructions(shown.data).write(to: run.picture("reconstructions.png"))
-      if recipe.model.isVariational {
+      if inference.plan.decodingRefusal != nil {
+        // Codes cannot be decoded alone.
+      } else if recipe.model.isVariational {
         try pictures.samples().write(to: run.picture("samples.png"))
         try pictures.traversals(shown.data).write(to: run.picture("traversals.png"))
       } else {

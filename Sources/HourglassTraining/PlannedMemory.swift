@@ -13,11 +13,22 @@ public struct PlannedMemory: Sendable, Equatable {
 
   /// Of a training step.
   ///
-  /// - Parameter corruption: needs a second copy of a group's images.
-  public init(training plan: ExecutionPlan, parallel: ParallelPlan, corruption: Corruption? = nil) {
+  /// - Parameters:
+  ///   - corruption: needs a second copy of a group's images.
+  ///   - hasAverage: of the parameters, one more flat vector.
+  public init(
+    training plan: ExecutionPlan, parallel: ParallelPlan, corruption: Corruption? = nil, hasAverage: Bool = false
+  ) {
     let samples = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers) * plan.samplesPerShard
     let images = Distortion.floats(corruption, shape: plan.model.input, groupSamples: samples)
-    self.init(plan, groupSamples: samples, parallel, more: corruption == nil ? 0 : 4 * images)
+    self.init(
+      plan, groupSamples: samples, parallel, shared: hasAverage ? 4 * plan.parameterCount : 0,
+      perReplica: corruption == nil ? 0 : 4 * images)
+  }
+
+  /// Of the training steps of a recipe.
+  public init(training plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe) {
+    self.init(training: plan, parallel: parallel, corruption: recipe.corruption, hasAverage: recipe.ema != nil)
   }
 
   /// Of inference, whose groups are single shards.
@@ -25,9 +36,11 @@ public struct PlannedMemory: Sendable, Equatable {
     self.init(plan, groupSamples: plan.samplesPerShard, parallel)
   }
 
-  private init(_ plan: ExecutionPlan, groupSamples: Int, _ parallel: ParallelPlan, more: Int = 0) {
+  private init(
+    _ plan: ExecutionPlan, groupSamples: Int, _ parallel: ParallelPlan, shared more: Int = 0, perReplica: Int = 0
+  ) {
     let bytes = plan.bytes(groupSamples: groupSamples, threads: parallel.threads)
-    (shared, perReplica) = (bytes.shared, bytes.perReplica + more)
+    (shared, self.perReplica) = (bytes.shared + more, bytes.perReplica + perReplica)
     replicas = parallel.workers
   }
 

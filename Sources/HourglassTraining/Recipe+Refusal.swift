@@ -29,8 +29,17 @@ extension Recipe {
       number("optimizer.momentum", optimizer.momentum, "from 0 to below 1") { $0 >= 0 && $0 < 1 },
       number("optimizer.epsilon", optimizer.epsilon, "greater than 0") { $0 > 0 },
       number("optimizer.weightDecay", optimizer.weightDecay, "of at least 0") { $0 >= 0 },
+      number("optimizer.weightL1", optimizer.weightL1, "of at least 0") { $0 >= 0 },
+      optimizer.nesterov && (optimizer.kind != .sgd || optimizer.momentum == 0)
+        ? "optimizer.nesterov: wanted sgd with a momentum, found \(optimizer.kind.rawValue) with \(optimizer.momentum)"
+        : nil,
+      number("minDelta", minDelta.map { Float($0) }, "of at least 0") { $0 >= 0 },
+      minDelta != nil && patience == nil ? "minDelta: wanted a patience too, found none" : nil,
       number("clipNorm", clipNorm, "greater than 0") { $0 > 0 },
+      number("ema", ema, "between 0 and 1") { $0 > 0 && $0 < 1 },
       number("beta", beta, "of at least 0") { $0 >= 0 },
+      number("freeBits", freeBits, "greater than 0") { $0 > 0 },
+      freeBits != nil && !model.isVariational ? "freeBits: wanted a Gaussian latent, found \(model.name)" : nil,
       data.refusal.map { "data.\($0)" }, validation?.refusal.map { "validation.\($0)" },
     ]
     return refusals.compactMap(\.self).first

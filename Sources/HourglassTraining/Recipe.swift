@@ -21,13 +21,20 @@ public struct Recipe: Codable, Sendable {
   public var optimizer: Optimizer
   /// Largest norm of the mean gradient, greater than 0: a longer one is scaled down to it; nil is no limit.
   public var clipNorm: Float?
+  /// Decay of the exponential moving average of the weights that stands for the trained model, between 0 and 1; nil
+  /// where the weights themselves do.
+  public var ema: Float?
   /// Weight of the latent's divergence.
   public var beta: Float
+  /// Nats that each latent unit may diverge by at no cost, greater than 0; nil for none.
+  public var freeBits: Float?
   /// The run ends after so many passes over the data, or earlier after so many steps; nil is no limit.
   public var epochs: Int?
   public var steps: Int?
   /// The run ends earlier when the monitored loss has not fallen for so many epochs; nil is no such end.
   public var patience: Int?
+  /// A fall of the monitored loss by no more than this counts as none for patience; nil for 0.
+  public var minDelta: Double?
   /// Nil for the validation where there is one and the training else, as in recipes of earlier versions.
   public var monitor: Monitor?
   /// Trains on the first so many minibatches alone, as a check that a model can learn them by heart; nil for all.
@@ -76,10 +83,13 @@ public struct Recipe: Codable, Sendable {
     seed = try fields.decode(UInt64.self, forKey: .seed)
     optimizer = try fields.decode(Optimizer.self, forKey: .optimizer)
     clipNorm = try fields.decodeIfPresent(Float.self, forKey: .clipNorm)
+    ema = try fields.decodeIfPresent(Float.self, forKey: .ema)
     beta = try fields.decode(Float.self, forKey: .beta)
+    freeBits = try fields.decodeIfPresent(Float.self, forKey: .freeBits)
     epochs = try fields.decodeIfPresent(Int.self, forKey: .epochs)
     steps = try fields.decodeIfPresent(Int.self, forKey: .steps)
     patience = try fields.decodeIfPresent(Int.self, forKey: .patience)
+    minDelta = try fields.decodeIfPresent(Double.self, forKey: .minDelta)
     monitor = try fields.decodeIfPresent(Monitor.self, forKey: .monitor)
     schedule = try fields.decodeIfPresent(Schedule.self, forKey: .schedule)
     warmup = try fields.decodeIfPresent(Span.self, forKey: .warmup)
@@ -131,20 +141,31 @@ public struct DataSource: Codable, Sendable, Equatable {
     (self.path, self.split, self.preparation, self.codes) = (path, split, preparation, codes)
   }
 
+  /// Opens the images, of whatever shape; the built-in ones are 28 x 28.
+  public func open(seed: UInt64, memory: Int = GrantedMemory.forImages) throws(DataError) -> Dataset {
+    guard let path else {
+      return try Dataset.synthetic(
+        shape: ImageShape(28, 28, 1), count: preparation?.limit, seed: seed, split: split)
+    }
+    return try Dataset.open(
+      path: path, split: split, preparation: preparation ?? Preparation(), seed: seed, threads: GrantedCores.count,
+      memory: memory)
+  }
+
   /// Opens the images and checks that they have the model's shape.
   ///
   /// - Parameters:
   ///   - seed: of the built-in images, and of what is held out.
+  ///   - memory: bytes that decoded images may take; it changes no image.
   ///   - parallel: for computing codes.
   public func open(
-    for model: Autoencoder, seed: UInt64, parallel: ParallelPlan? = nil
+    for model: Autoencoder, seed: UInt64, memory: Int = GrantedMemory.forImages, parallel: ParallelPlan? = nil
   ) throws(DataError) -> Dataset {
-    if let codes { return try openCodes(by: codes, for: model, seed: seed, parallel: parallel) }
+    if let codes { return try openCodes(by: codes, for: model, seed: seed, memory: memory, parallel: parallel) }
     guard let path else {
       return try Dataset.synthetic(shape: model.input, count: preparation?.limit, seed: seed, split: split)
     }
-    let data = try Dataset.open(
-      path: path, split: split, preparation: preparation ?? Preparation(), seed: seed, threads: GrantedCores.count)
+    let data = try open(seed: seed, memory: memory)
     guard data.shape == model.input else {
       let advice = Self.advice(from: data.shape, to: model.input)
       throw DataError(

@@ -78,6 +78,7 @@ struct Replica: Sendable {
   struct Mode {
     var noise: Noise
     var beta: Float = 1
+    var freeBits: Float = 0
     /// Samples of the step in the minibatches before.
     var samplesBefore = 0
   }
@@ -170,7 +171,7 @@ struct Replica: Sendable {
     let error = wantsError ? plan.boundaries[end].error.map { address($0, piece.lowerBound, group) } : nil
     let target = distortion?.target(piece.lowerBound - group) ?? values(0, first: piece.lowerBound, group: group)
     plan.model.likelihood.evaluate(
-      samples: piece.count, count: count, output: output, target: target,
+      samples: piece.count, count: count, channels: plan.model.input.channels, output: output, target: target,
       labels: shared.labels.pointer + piece.lowerBound, loss: shared.losses.pointer + piece.lowerBound, error: error)
     if let error {
       plan.boundaries[end].activation.backward(
@@ -214,7 +215,7 @@ struct Replica: Sendable {
     }
   }
 
-  private func address(_ place: Place, _ first: Int, _ groupStart: Int) -> UnsafeMutablePointer<Float> {
+  func address(_ place: Place, _ first: Int, _ groupStart: Int) -> UnsafeMutablePointer<Float> {
     switch place.memory {
     case .batch: shared.batch.pointer + place.offset * plan.batchSize + first * place.count
     case .group: group.pointer + place.offset * groupSamples + (first - groupStart) * place.count
@@ -225,7 +226,7 @@ struct Replica: Sendable {
   private func pass(layer i: Int, samples: Range<Int>, group: Int, mode: Mode) -> Pass {
     let first = samples.lowerBound
     let (before, after) = (plan.boundaries[i], plan.boundaries[i + 1])
-    return Pass(
+    var pass = Pass(
       samples: samples.count, firstSample: mode.samplesBefore + first,
       x: address(before.values, first, group), y: address(after.values, first, group),
       dy: after.error.map { address($0, first, group) }, dx: before.error.map { address($0, first, group) },
@@ -234,5 +235,8 @@ struct Replica: Sendable {
       state: address(plan.states[i], first, group), scratch: scratch.pointer,
       divergence: shared.divergences.pointer + first,
       noise: mode.noise, beta: mode.beta, threads: threads)
+    (pass.freeBits, pass.samplesPerShard) = (mode.freeBits, plan.samplesPerShard)
+    pass.partnerState = plan.layers[i].partner.map { address(plan.states[$0], first, group) }
+    return pass
   }
 }

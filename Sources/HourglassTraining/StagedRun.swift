@@ -23,8 +23,8 @@ public struct StagedRun: Sendable {
     public let recipe: Recipe
 
     /// At its last checkpoint, or where it has none at its start. The stages before it must be done.
-    public func trainer(parallel: ParallelPlan) throws -> Trainer {
-      try Trainer(recipe, parallel: parallel, run: run, resume: true)
+    public func trainer(parallel: ParallelPlan, memory: Int = GrantedMemory.forImages) throws -> Trainer {
+      try Trainer(recipe, parallel: parallel, run: run, resume: true, memory: memory)
     }
   }
 
@@ -96,8 +96,8 @@ public struct StagedRun: Sendable {
 
   /// The trainer of the whole model once all stages are done: at its last checkpoint, or at its start, of which it
   /// writes a checkpoint then.
-  public func trainer(parallel: ParallelPlan) throws -> Trainer {
-    let trainer = try Trainer(recipe, parallel: parallel, run: run, resume: true)
+  public func trainer(parallel: ParallelPlan, memory: Int = GrantedMemory.forImages) throws -> Trainer {
+    let trainer = try Trainer(recipe, parallel: parallel, run: run, resume: true, memory: memory)
     try trainer.saveStart()
     return trainer
   }

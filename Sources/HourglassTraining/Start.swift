@@ -59,7 +59,7 @@ public struct Start: Codable, Sendable, Equatable {
         path: path, reason: "wanted the folder of a run, a safetensors or an NPZ file, found nothing there")
     }
     guard isFolder.boolValue else {
-      return try WeightsFile.tensors(path).tensors.filter { !$0.name.hasPrefix("optimizer.") }
+      return Checkpoint.trained(try WeightsFile.tensors(path).tensors)
     }
     let run = RunFolder(path)
     guard run.hasCheckpoint else {

@@ -15,11 +15,15 @@ public final class Trainer {
   private let order: BatchOrder
   private let run: RunFolder?
   let validation: Dataset?
-  /// The forward half with the weights that are trained, once it was needed.
+  /// The forward half with the weights that stand for the trained model, once it was needed.
   private var madeInference: Inference?
   private var events: EventFile?
   /// Where the run stood when its newest checkpoint was written.
   private var saved: Checkpoint.Progress?
+  /// The orders of the epoch at hand and of the one before or after it.
+  private var permutations: [(epoch: Int, items: [Int32])] = []
+  /// Seconds of the epoch's steps in this session: for their input, and in all.
+  private var clock = (input: 0.0, all: 0.0)
 
   /// What happens while training, for whoever shows it.
   public enum Event: Sendable {
@@ -54,24 +58,26 @@ public final class Trainer {
   ///
   /// - Parameters:
   ///   - data, validation: those of the recipe, where the caller has opened them already.
+  ///   - memory: bytes that the decoded images of each of the two may take.
   ///   - profiles: whether to time each layer.
   ///   - tensorBoard: whether to write the epochs into the run's folder for TensorBoard too.
   public init(
     _ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false, data: Dataset? = nil,
-    validation: Dataset? = nil, profiles: Bool = false, tensorBoard: Bool = false
+    validation: Dataset? = nil, memory: Int = GrantedMemory.forImages, profiles: Bool = false, tensorBoard: Bool = false
   ) throws {
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
-    try PlannedMemory(training: plan, parallel: parallel, corruption: recipe.corruption).check(plan)
-    let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed, parallel: parallel)
+    try PlannedMemory(training: plan, parallel: parallel, recipe: recipe).check(plan)
+    let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
     try data.checkTargets(for: plan)
     training = TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
-      augmentation: recipe.augmentation, corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta,
-      data: data, profiles: profiles)
+      freeBits: recipe.freeBits ?? 0, averageDecay: recipe.ema, augmentation: recipe.augmentation,
+      corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data, profiles: profiles)
     (self.recipe, self.data, self.run) = (recipe, data, run)
     order = recipe.order(count: data.count)
     let validation =
-      try validation ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed, parallel: parallel)
+      try validation
+      ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
     try validation?.checkTargets(for: plan)
     self.validation = validation
     progress = Checkpoint.Progress()
@@ -83,10 +89,12 @@ public final class Trainer {
     } else {
       Initializer.fill(training.parameters, plan: plan, seed: recipe.seed)
       for start in recipe.start ?? [] { starts.append(try start.apply(to: training.parameters, plan: plan)) }
+      training.startAverage()
     }
     metrics = MetricsLog(run, upTo: progress.step)
     // A checkpoint of an earlier version does not know the epoch: patience counts from here.
     if progress.best != nil, progress.bestEpoch == nil { progress.bestEpoch = epochsDone }
+    if progress.plateau == nil { (progress.plateau, progress.plateauEpoch) = (progress.best, progress.bestEpoch) }
     try metrics.write()
     if validation != nil { _ = try inference() }
     if tensorBoard, let run {
@@ -104,7 +112,7 @@ public final class Trainer {
 
   func inference() throws(ModelError) -> Inference {
     if let madeInference { return madeInference }
-    let made = try Inference(model: recipe.model, parallel: training.parallel, parameters: training.parameters)
+    let made = try Inference(model: recipe.model, parallel: training.parallel, parameters: training.evaluated)
     madeInference = made
     return made
   }
@@ -139,7 +147,6 @@ public final class Trainer {
   private func loop(
     _ checkpointEvery: Int?, _ shouldStop: () -> Bool, _ observe: (Event) -> Void
   ) throws -> End {
-    var permutation: (epoch: Int, items: [Int32]) = (-1, [])
     // The checkpoint may be of a run that ended in the validation of an epoch.
     if epochIsComplete { try finishEpoch(epochsDone - 1, observe) }
     while progress.step < lastStep && !isStalled {
@@ -147,11 +154,8 @@ public final class Trainer {
         if saved != progress { try save(observe) }
         return .interrupted
       }
-      let (epoch, range) = order.batch(step: progress.step)
-      if permutation.epoch != epoch { permutation = (epoch, order.permutation(epoch: epoch)) }
-      let next = range.upperBound..<min(range.upperBound + range.count, permutation.items.count)
-      data.announce(permutation.items[next])
-      try step(permutation.items[range], epoch: epoch, observe)
+      let epoch = order.batch(step: progress.step).epoch
+      try step(epoch: epoch, observe)
       if epochIsComplete {
         try finishEpoch(epoch, observe)
       } else if let every = checkpointEvery, progress.step % every == 0 {
@@ -165,16 +169,28 @@ public final class Trainer {
   /// Whether the monitored loss has not fallen for too long.
   private var isStalled: Bool { recipe.patience.map { epochsDone - lastGoodEpoch >= $0 } ?? false }
 
-  /// What patience counts from: the best epoch, or the one in which beta reached its full weight.
+  /// What patience counts from: the last epoch better by enough, or the one in which beta reached its full weight.
   private var lastGoodEpoch: Int {
     let warmup = recipe.betaWarmup.map { ($0.steps(perEpoch: stepsPerEpoch) + stepsPerEpoch - 1) / stepsPerEpoch }
-    return max(progress.bestEpoch ?? 0, warmup ?? 0)
+    return max(progress.plateauEpoch ?? 0, warmup ?? 0)
   }
 
   private var epochIsComplete: Bool { progress.epochSamples == order.visited }
 
-  private func step(_ items: ArraySlice<Int32>, epoch: Int, _ observe: (Event) -> Void) throws {
+  /// The images of a step.
+  private func items(of step: Int) -> ArraySlice<Int32> {
+    let (epoch, range) = order.batch(step: step)
+    if let known = permutations.first(where: { $0.epoch == epoch }) { return known.items[range] }
+    let items = order.permutation(epoch: epoch)
+    permutations = permutations.suffix(1) + [(epoch, items)]
+    return items[range]
+  }
+
+  private func step(epoch: Int, _ observe: (Event) -> Void) throws {
     let start = ContinuousClock.now
+    let items = items(of: progress.step)
+    if progress.step + 1 < lastStep { data.announce(self.items(of: progress.step + 1)) }
+    let announced = ContinuousClock.now
     let loss = try training.run(
       step: progress.step, items: items,
       learningRate: recipe.learningRate(step: progress.step, stepsPerEpoch: stepsPerEpoch),
@@ -184,7 +200,10 @@ public final class Trainer {
     progress.epochReconstruction += loss.reconstruction * Double(items.count)
     progress.epochDivergence += loss.divergence * Double(items.count)
     progress.samples += items.count
-    progress.seconds += (ContinuousClock.now - start) / .seconds(1)
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    progress.seconds += seconds
+    clock.input += (announced - start) / .seconds(1) + training.inputSeconds
+    clock.all += seconds
     observe(
       .step(
         StepReport(
@@ -197,8 +216,11 @@ public final class Trainer {
     var row = EpochMetrics(
       epoch: epoch + 1, step: progress.step, loss: reconstruction + Double(recipe.beta) * kl,
       reconstruction: reconstruction, kl: kl,
-      reconstructionPerPixel: reconstruction / Double(recipe.model.input.count),
+      reconstructionPerPixel: reconstruction
+        / Double(recipe.model.likelihood.target == .image ? recipe.model.input.count : 1),
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), seconds: progress.seconds)
+    row.inputPercent = clock.all > 0 ? 100 * clock.input / clock.all : nil
+    clock = (0, 0)
     var picture: PNGImage?
     do {
       try evaluate(&row)
@@ -209,6 +231,9 @@ public final class Trainer {
     let judged = recipe.monitored == .training ? row.loss : row.validationLoss ?? row.loss
     let isBest = judged < progress.best ?? .infinity
     if isBest { (progress.best, progress.bestEpoch) = (judged, epoch + 1) }
+    if judged < (progress.plateau ?? .infinity) - (recipe.minDelta ?? 0) {
+      (progress.plateau, progress.plateauEpoch) = (judged, epoch + 1)
+    }
     (progress.epochSamples, progress.epochReconstruction, progress.epochDivergence) = (0, 0, 0)
     try metrics.append(row)
     try events?.append(row, learningRate: learningRate(after: row), picture: picture)
@@ -239,7 +264,7 @@ public final class Trainer {
     if progress.step == 0 && saved == nil { try save { _ in } }
   }
 
-  private func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
+  func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
     guard let run else { return }
     // The loss was finite before the update; the update itself may have overflowed.
     if let bad = training.nonfiniteParameter() {

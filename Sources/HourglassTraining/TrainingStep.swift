@@ -21,6 +21,8 @@ public final class TrainingStep {
   public let clipNorm: Float?
   /// Weight of the latent's divergence.
   public let beta: Float
+  /// Nats that each latent unit may diverge by at no cost, in the mean over a shard; 0 for none.
+  public let freeBits: Float
 
   private let shared: SharedMemory
   private let reducer: GradientReducer
@@ -56,8 +58,11 @@ public final class TrainingStep {
     /// Samples of the minibatch, and of those before it in the step.
     var count = 0
     var samplesBefore = 0
+    /// Of the whole step.
+    var samples = 0
     var seed: UInt64 = 0
     var beta: Float = 1
+    var freeBits: Float = 0
     /// Workers take what is left in ever smaller parts, not all at once.
     var isGuided = false
     /// Of the summed gradient: one over the samples, times the factor of clipping.
@@ -65,14 +70,17 @@ public final class TrainingStep {
     var learningRate: Float = 0
 
     var mode: Replica.Mode {
-      Replica.Mode(noise: .training(seed: seed, step: step), beta: beta, samplesBefore: samplesBefore)
+      Replica.Mode(
+        noise: .training(seed: seed, step: step), beta: beta, freeBits: freeBits, samplesBefore: samplesBefore)
     }
   }
 
   /// What one worker did in the last step, in nanoseconds; the rest of the step it waited.
   public struct WorkerTimes: BitwiseCopyable, Sendable {
-    /// Forward and backward through its shards.
+    /// Forward and backward through its shards, from putting images at the input on.
     public var shards: UInt64 = 0
+    /// Of that, the input: reading images, augmenting and corrupting them.
+    public var input: UInt64 = 0
     /// Gradients of dense weights: products over the whole minibatch.
     public var products: UInt64 = 0
     /// Adding up the shards' gradients and, where they are clipped, their squares.
@@ -92,9 +100,18 @@ public final class TrainingStep {
     profiler.flatMap { StepProfile($0, plan: plan, parallel: parallel, moments: moments.count) }
   }
 
+  /// Seconds of the last step that went into its input, in the mean over the workers.
+  public var inputSeconds: Double {
+    Double(clocks.elements.reduce(0) { $0 + $1.input }) / Double(clocks.count) / 1e9
+  }
+
   /// The flat vector of parameters, and the optimiser's moments by name.
   public var parameters: FloatBuffer { shared.parameters }
   public var moments: [(name: String, values: FloatBuffer)] { Array(zip(optimizer.moments, reducer.moments)) }
+  /// The exponential moving average of the parameters, where one is kept.
+  public var average: FloatBuffer? { reducer.average }
+  /// What stands for the trained model: the average where there is one, or else the parameters.
+  public var evaluated: FloatBuffer { average ?? parameters }
   /// The gradient summed over the samples of the last step.
   public var gradient: FloatBuffer { reducer.gradient }
   /// Euclidean norm of the mean gradient of the last step before it was clipped; nil without clipping.
@@ -105,12 +122,14 @@ public final class TrainingStep {
   /// - Parameters:
   ///   - clipNorm: greater than 0. The gradient g of the mean loss becomes g min(1, clipNorm / (|g| + 1e-6)), as
   ///     PyTorch's `clip_grad_norm_` defines it, at the cost of a third wait.
+  ///   - freeBits: at least 0. See `GaussianLatent`; the losses of a step have the divergence itself.
+  ///   - averageDecay: of the moving average of the parameters, greater than 0 and less than 1; nil for no average.
   ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample.
   ///   - profiles: whether to time each layer, for `profile`; no bit changes.
   public init(
-    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil,
-    augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64, beta: Float, data: Dataset,
-    profiles: Bool = false
+    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil, freeBits: Float = 0,
+    averageDecay: Float? = nil, augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64,
+    beta: Float, data: Dataset, profiles: Bool = false
   ) {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
@@ -124,12 +143,12 @@ public final class TrainingStep {
         worker: worker, cores: cores, augmentation: augmentation, corruption: corruption,
         clock: profiler?.clocks[worker])
     }
-    let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer)
+    let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer, averageDecay: averageDecay)
     let current = AlignedBuffer<Current>(count: 1)
     let indices = AlignedBuffer<Int32>(count: plan.batchSize)
     let clocks = AlignedBuffer<WorkerTimes>(count: parallel.workers)
-    current[0] = Current(seed: seed, beta: beta)
-    (self.beta, self.profiler) = (beta, profiler)
+    current[0] = Current(seed: seed, beta: beta, freeBits: freeBits)
+    (self.beta, self.freeBits, self.profiler) = (beta, freeBits, profiler)
     (self.shared, self.replicas, self.reducer) = (shared, replicas, reducer)
     (self.current, self.indices, self.data, self.clocks) = (current, indices, data, clocks)
 
@@ -158,7 +177,10 @@ public final class TrainingStep {
           if !isPrepared { replica.prepare(backward: true) }
           isPrepared = true
           let samples = plan.samples(of: shards, in: now.count)
-          if let failure = replica.fill(samples, from: data, items: indices, mode: mode) {
+          let before = DispatchTime.now().uptimeNanoseconds
+          let failure = replica.fill(samples, from: data, items: indices, mode: mode)
+          times.input += DispatchTime.now().uptimeNanoseconds - before
+          if let failure {
             failures.note(failure)
             times.hasFailed = true
             break
@@ -188,7 +210,8 @@ public final class TrainingStep {
             }
           }
           if phase != Phase.sums {
-            reducer.update(slice, step: now.step, scale: now.scale, learningRate: now.learningRate)
+            reducer.update(
+              slice, step: now.step, scale: now.scale, learningRate: now.learningRate, samples: now.samples)
             let end = DispatchTime.now().uptimeNanoseconds
             times.updates += end - start
             start = end
@@ -211,6 +234,9 @@ public final class TrainingStep {
     public var total: Double
   }
 
+  /// Begins the moving average at the parameters.
+  public func startAverage() { average?.pointer.update(from: parameters.pointer, count: parameters.count) }
+
   /// Trains on the given items of the data set, in this order, with one update.
   ///
   /// More than the plan's batch size are taken as several minibatches, whose gradients are summed up: the bits are
@@ -228,6 +254,7 @@ public final class TrainingStep {
     precondition(!items.isEmpty, "a step without samples")
     profiler?.begin()
     current.pointer[0].step = step
+    current.pointer[0].samples = items.count
     current.pointer[0].learningRate = learningRate ?? optimizer.learningRate
     current.pointer[0].beta = beta ?? self.beta
     var sums = (reconstruction: 0.0, divergence: 0.0)
@@ -307,7 +334,7 @@ public final class TrainingStep {
     let layers = plan.products.map(\.layer)
     return GradientReducer.slices(plan, layers).map { slice in
       switch slice {
-      case .sharded(let parameters): (parameters.count, false)
+      case .sharded(let parameters), .statistics(let parameters): (parameters.count, false)
       case .weight(let index, let rows): (layers[index].weightRange(rows: rows).count, true)
       case .bias(let index): (layers[index].biasRange.count, false)
       }
@@ -330,13 +357,15 @@ public final class TrainingStep {
     current.pointer[0].isGuided = guidedSteps > 0
   }
 
-  /// Walks the first sample with a bad loss forward once more and names the first layer that puts out an
-  /// infinity or a NaN; nil where all layers are sound.
+  /// Walks the first sample with a bad loss, and with it its shard where samples of a shard meet, forward once more and
+  /// names the first layer that puts out an infinity or a NaN; nil where all layers are sound.
   func nonfiniteLayer(count: Int) -> String? {
     guard
       let bad = (0..<count).first(where: { !(shared.losses[$0] + shared.divergences[$0]).isFinite })
     else { return nil }
-    let samples = bad..<bad + 1
+    let shard = bad / plan.samplesPerShard
+    let samples = plan.takesWholeShards ? plan.samples(of: shard..<shard + 1, in: count) : bad..<bad + 1
+    let first = samples.lowerBound
     let replica = replicas[0]
     // Another replica may have taken this sample: what this one prepared may be of an earlier step.
     replica.prepare(backward: false)
@@ -345,10 +374,11 @@ public final class TrainingStep {
     }
     for (b, boundary) in plan.boundaries.enumerated() {
       if b > 0 { replica.forward(b - 1..<b, samples: samples, mode: current.pointer[0].mode) }
-      let values = replica.values(b, first: bad, group: bad)
-      if let index = Kernels.firstNonfinite(values, boundary.shape.count) {
+      let values = replica.values(b, first: first, group: first)
+      if let index = Kernels.firstNonfinite(values, samples.count * boundary.shape.count) {
+        let item = indices[first + index / boundary.shape.count]
         let place = b == 0 ? "the input" : "layer \(plan.layers[b - 1].name) (\(plan.layers[b - 1].kind))"
-        return "\(place) puts out \(values[index]) for item \(indices[bad]) of \(data.source)"
+        return "\(place) puts out \(values[index]) for item \(item) of \(data.source)"
       }
     }
     return "the \(plan.model.likelihood.name) likelihood overflows for item \(indices[bad]) of \(data.source)"

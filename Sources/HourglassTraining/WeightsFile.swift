@@ -69,9 +69,14 @@ public enum WeightsFile {
 extension ExecutionPlan {
   /// The tensors of a flat vector as files hold them.
   func tensors(_ flat: FloatBuffer, prefix: String = "") -> [SafeTensors.Tensor] {
-    parameters.map {
+    parameters(under: prefix).map {
       SafeTensors.Tensor(name: prefix + $0.name, shape: $0.shape, values: $0.tensor(in: flat.pointer))
     }
+  }
+
+  /// Those that a file holds with a prefix: running statistics have no moments.
+  fileprivate func parameters(under prefix: String) -> [Parameter] {
+    prefix.hasPrefix("optimizer.") ? parameters.filter { !$0.isStatistic } : parameters
   }
 }
 
@@ -85,7 +90,7 @@ extension SafeTensors {
     let byName = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     var found: [(parameter: Parameter, values: [Float], flat: FloatBuffer)] = []
     for (prefix, flat) in vectors {
-      for parameter in plan.parameters {
+      for parameter in plan.parameters(under: prefix) {
         guard let tensor = byName[prefix + parameter.name] else {
           throw DataError(path: path, reason: "the model wants a tensor \(prefix + parameter.name), the file has none")
         }

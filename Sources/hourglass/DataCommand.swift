@@ -70,7 +70,8 @@ struct DataDescription: ParsableCommand {
     var preparation = images.adapting(Preparation())
     preparation.skipsBad = true
     let data = try Dataset.open(
-      path: path, split: split, preparation: preparation, seed: seed, threads: GrantedCores.count)
+      path: path, split: split, preparation: preparation, seed: seed, threads: GrantedCores.count,
+      memory: GrantedMemory.forImages)
     let summary = try DatasetSummary(data)
     if json {
       let refused = data.refused.map { ["path": $0.path, "reason": $0.reason] }

@@ -22,6 +22,7 @@ struct Decode: ParsableCommand {
   func run() throws {
     let loaded = try trained.load()
     try loaded.requireImages("decode")
+    try loaded.requireDecoding("decode")
     let file = try output.file(or: loaded.run.picture("decode.png"))
     let size = loaded.inference.codeCount
     let array = try NPYFile.read(input)

@@ -25,20 +25,34 @@ struct Evaluate: ParsableCommand {
 
   @OptionGroup var images: DataFlags
 
+  @Option(
+    help: ArgumentHelp(
+      "Of a variational model also the importance-weighted bound of -log p(image) from so many draws of each code.",
+      valueName: "draws"))
+  var importanceSamples: Int?
+
   @Option(help: ArgumentHelp("Also write a row for each image.", valueName: "file.csv"))
   var perSample: String?
 
   @Flag(help: "Print one JSON object.")
   var json = false
 
+  func validate() throws { try requirePositive("--importance-samples", importanceSamples, most: 1 << 24) }
+
   func run() throws {
     let loaded = try trained.load()
+    guard importanceSamples == nil || loaded.model.isVariational && loaded.model.likelihood.isInNats else {
+      throw ValidationError(
+        "--importance-samples: wanted a variational model with a likelihood in nats (bernoulli, gaussian, "
+          + "categorical), found \(loaded.model.name), \(loaded.model.isVariational ? "variational" : "plain") with "
+          + "the \(loaded.model.likelihood.name) likelihood")
+    }
     let images = try loaded.images(at: data, split, self.images)
     let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)
     let label = images.labels == nil ? "" : "label,"
     let isImage = loaded.model.likelihood.target == .image
     var rows = ["index,\(label)" + (isImage ? "reconstruction,kl,mse,ssim" : "loss,kl,prediction")]
-    let result = try evaluator.evaluate(images) { sample in
+    let result = try evaluator.evaluate(images, importanceSamples: importanceSamples) { sample in
       guard perSample != nil else { return }
       let label = images.labels.map { "\($0[sample.index])," } ?? ""
       let its = sample.measurement
@@ -66,6 +80,8 @@ struct Evaluate: ParsableCommand {
     rows += row("reconstruction", result.reconstruction, unit)
     rows += row("KL", result.kl, "nats per image")
     rows += row("negative ELBO", result.negativeELBO, unit)
+    rows += row("negative log-likelihood", result.negativeLogLikelihood, unit)
+    rows += result.importanceSamples.map { [["importance samples", grouped($0), "per image"]] } ?? []
     rows += result.activeUnits.map { [["active units", "\($0)", "of \(loaded.inference.codeCount)"]] } ?? []
     rows += result.mse.map { [["mean squared error", decimal($0, 6), "per pixel"]] } ?? []
     rows += row("PSNR", result.psnr, "dB")

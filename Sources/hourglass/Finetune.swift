@@ -63,7 +63,7 @@ struct Finetune: ParsableCommand {
     }
     file = file.following(trained)
     var recipe = try flags.recipe(file)
-    let data = try recipe.data.open(for: recipe.model, seed: recipe.seed)
+    let data = try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages)
     recipe.model = try withHead(recipe.model, for: data)
     try data.checkTargets(for: try ExecutionPlan(recipe.model, batchSize: 1))
     let path = try session.newPath(recipe.model.name)

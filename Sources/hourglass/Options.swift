@@ -8,6 +8,7 @@ extension Split: ExpressibleByArgument {}
 extension Schedule: ExpressibleByArgument {}
 extension Span: ExpressibleByArgument {}
 extension TimeLimit: ExpressibleByArgument {}
+extension MemoryLimit: ExpressibleByArgument {}
 extension Recipe.Monitor: ExpressibleByArgument {}
 extension Optimizer.Kind: ExpressibleByArgument {}
 extension RunFolder.Kept: ExpressibleByArgument {}
@@ -21,7 +22,9 @@ struct RunOptions: ParsableArguments {
   @Option(help: "The checkpoint to read.")
   var from: RunFolder.Kept = .last
 
-  func load() throws -> LoadedRun {
+  func load() throws -> LoadedRun { try Self.load(run, from) }
+
+  static func load(_ run: String, _ from: RunFolder.Kept = .last) throws -> LoadedRun {
     let (run, recipe) = try RunFolder.open(run)
     let checkpoint = try run.read(from)
     let parallel = ParallelPlan(shards: ExecutionPlan.defaultShards(batchSize: Inference.batchSize))
@@ -50,10 +53,21 @@ struct LoadedRun {
         + "(\(model.likelihood.name) likelihood); use evaluate or encode")
   }
 
+  /// Refuses a model whose decoder wants more than a code.
+  func requireDecoding(_ command: String) throws {
+    guard let refusal = inference.plan.decodingRefusal else { return }
+    throw ValidationError("\(command): \(refusal); use reconstruct")
+  }
+
   /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.
-  func images(at path: String?, _ split: Split, _ flags: DataFlags) throws -> Dataset {
+  ///
+  /// - Parameter allClasses: also those that the run left out.
+  func images(
+    at path: String?, _ split: Split, _ flags: DataFlags, allClasses: Bool = false
+  ) throws -> Dataset {
     try flags.requireFiles(path ?? recipe.data.path)
-    let base = recipe.data.preparation ?? Preparation()
+    var base = recipe.data.preparation ?? Preparation()
+    if allClasses { base.labels = nil }
     let preparation = flags.adapting(path == nil ? base : base.forOtherImages)
     let source = DataSource(
       path: path ?? recipe.data.path, split: split, preparation: preparation, codes: recipe.data.codes)
@@ -61,6 +75,13 @@ struct LoadedRun {
     list(refused: data.refused)
     return data
   }
+}
+
+extension LoadedRun {
+  var weightsHash: String { WeightsHash.of(inference.parameters, plan: inference.plan) }
+
+  /// The images that the run was trained on.
+  func trainedOn() throws -> Dataset { try recipe.data.open(for: model, seed: recipe.seed) }
 }
 
 /// How the work of a step is divided.
@@ -125,7 +146,9 @@ struct ImageOptions: ParsableArguments {
     }
   }
 
-  func open(_ loaded: LoadedRun) throws -> Dataset { try loaded.images(at: input ?? data, split, images) }
+  func open(_ loaded: LoadedRun, allClasses: Bool = false) throws -> Dataset {
+    try loaded.images(at: input ?? data, split, images, allClasses: allClasses)
+  }
 }
 
 /// Tells which images were left out.
@@ -142,10 +165,13 @@ struct OutputOptions: ParsableArguments {
   var count: Int?
 
   func validate() throws {
-    if let output, !OutputFile.isPicture(output), !output.lowercased().hasSuffix(".npy") {
-      throw ValidationError("--output: wanted a name that ends in .npy or .png, found \(output)")
-    }
+    try Self.check(output)
     try requirePositive("--count", count)
+  }
+
+  static func check(_ output: String?) throws {
+    guard let output, !OutputFile.isPicture(output), !output.lowercased().hasSuffix(".npy") else { return }
+    throw ValidationError("--output: wanted a name that ends in .npy or .png, found \(output)")
   }
 
   /// The file that was named, or else the one that the command writes by itself.
@@ -210,6 +236,21 @@ func resolveModel(_ name: String, flag: String) throws -> Autoencoder {
   } catch let error as ModelError { throw DataError(path: name, reason: error.description) } catch {
     throw DataError(path: name, reason: "not a model: \(RunFolder.describe(error, in: data))")
   }
+}
+
+/// Whole numbers with commas, as 1,10,100.
+struct IntegerList: ExpressibleByArgument {
+  var values: [Int]
+
+  init(_ values: [Int]) { self.values = values }
+
+  init?(argument: String) {
+    let parts = argument.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
+    guard !parts.contains(nil) else { return nil }
+    values = parts.compactMap(\.self)
+  }
+
+  var defaultValueDescription: String { values.map(String.init).joined(separator: ",") }
 }
 
 /// The dense autoencoder of so many sizes; nil where the name is none, or that of a file.

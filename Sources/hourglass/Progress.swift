@@ -90,7 +90,8 @@ final class Progress {
     if metrics.kl != 0 { line += "  reconstruction \(decimal(metrics.reconstruction))  KL \(decimal(metrics.kl))" }
     if let loss = metrics.validationLoss { line += "  validation \(decimal(loss))" }
     if let rate = metrics.validationErrorRate { line += "  error \(decimal(100 * rate, 2)) %" }
-    return line + "  \(grouped(Int(metrics.samplesPerSecond))) samples/s"
+    line += "  \(grouped(Int(metrics.samplesPerSecond))) samples/s"
+    return line + (metrics.inputPercent.map { "  input \(decimal($0, 2)) %" } ?? "")
   }
 
   /// 3:07, or 1:02:03.

@@ -23,7 +23,10 @@ struct RecipeFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "Damage what the network sees, not what it is to put out: gaussian:0.3, mask:0.25 or salt-pepper:0.1.",
+      """
+      Damage what the network sees, not what it is to put out: gaussian:0.3, multiplicative:0.3, mask:0.25 or \
+      salt-pepper:0.1.
+      """,
       valueName: "kind:amount"))
   var corrupt: Corruption?
 
@@ -42,6 +45,11 @@ struct RecipeFlags: ParsableArguments {
       valueName: "epochs"))
   var patience: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "For --patience a loss must fall by more than this, in the loss's own unit. (default: 0)", valueName: "loss"))
+  var minDelta: Double?
+
   @Option(help: "The loss that --patience and the best checkpoint go by. (default: validation where there is one)")
   var monitor: Recipe.Monitor?
 
@@ -59,7 +67,7 @@ struct RecipeFlags: ParsableArguments {
       valueName: "minibatches"))
   var accumulate: Int?
 
-  @Option(help: "Greater than 0. (default: 0.001; sgd: 0.01)")
+  @Option(help: "Greater than 0. (default: 0.001; sgd, rmsprop, adagrad: 0.01; adadelta: 1)")
   var learningRate: Float?
 
   @Option(
@@ -73,13 +81,27 @@ struct RecipeFlags: ParsableArguments {
   @Option(help: "How weights follow gradients. (default: adam)")
   var optimizer: Optimizer.Kind?
 
+  @OptionGroup var updates: OptimizerFlags
+
   @Option(
     help: ArgumentHelp(
       "Scale gradients of a larger norm down to this one, greater than 0. (default: no limit)", valueName: "norm"))
   var clipNorm: Float?
 
+  @Option(
+    help: ArgumentHelp(
+      "Keep an exponential moving average of the weights with this decay, such as 0.999; it is what is evaluated.",
+      valueName: "decay"))
+  var ema: Float?
+
   @Option(help: "Weight of the latent's divergence, at least 0. (default: 1)")
   var beta: Float?
+
+  @Option(
+    help: ArgumentHelp(
+      "Let each latent unit diverge by so many nats at no cost, in the mean over a shard, against posterior collapse.",
+      valueName: "nats"))
+  var freeBits: Float?
 
   @Option(
     help: ArgumentHelp(
@@ -111,11 +133,20 @@ struct RecipeFlags: ParsableArguments {
     if let learningRate, !(learningRate.isFinite && learningRate > 0) {
       throw ValidationError("--learning-rate: wanted a number greater than 0, found \(learningRate)")
     }
+    if let minDelta, !(minDelta.isFinite && minDelta >= 0) {
+      throw ValidationError("--min-delta: wanted a number of at least 0, found \(minDelta)")
+    }
     if let clipNorm, !Recipe.isClipNorm(clipNorm) {
       throw ValidationError("--clip-norm: wanted a number greater than 0, found \(clipNorm)")
     }
+    if let ema, !(ema > 0 && ema < 1) {
+      throw ValidationError("--ema: wanted a number between 0 and 1, found \(ema)")
+    }
     if let beta, !(beta.isFinite && beta >= 0) {
       throw ValidationError("--beta: wanted a number of at least 0, found \(beta)")
+    }
+    if let freeBits, !(freeBits.isFinite && freeBits > 0) {
+      throw ValidationError("--free-bits: wanted a number greater than 0, found \(freeBits)")
     }
   }
 
@@ -141,15 +172,25 @@ struct RecipeFlags: ParsableArguments {
     var recipe = Recipe(
       model: model, data: source, validation: validation(for: source, file.validationImages), batchSize: batchSize,
       accumulate: accumulate ?? file.accumulate ?? 1, shards: shards ?? file.shards, seed: seed ?? file.seed ?? 1,
-      optimizer: try file.optimizer(kind: optimizer, learningRate: learningRate), clipNorm: clipNorm ?? file.clipNorm,
+      optimizer: updates.changing(try file.optimizer(kind: optimizer, learningRate: learningRate)),
+      clipNorm: clipNorm ?? file.clipNorm,
       beta: beta ?? file.beta ?? 1, epochs: epochs ?? file.epochs ?? (steps == nil ? Self.defaultEpochs : nil),
       steps: steps, augmentation: augment ?? file.augmentation, corruption: corrupt ?? file.corruption)
-    recipe.patience = patience
+    (recipe.patience, recipe.minDelta) = (patience, minDelta ?? file.minDelta)
     recipe.monitor = monitor ?? file.monitor
     (recipe.schedule, recipe.warmup) = (schedule ?? file.schedule, warmup ?? file.warmup)
     recipe.betaWarmup = betaWarmup ?? file.betaWarmup
     recipe.overfitBatches = overfitBatches ?? file.overfitBatches
     recipe.start = Self.file(startFrom).map { [Start(path: $0)] } ?? file.start
+    guard minDelta == nil || patience != nil else {
+      throw ValidationError("--min-delta: wanted a --patience too, found none")
+    }
+    if let refusal = updates.refusal(for: recipe.optimizer) { throw ValidationError(refusal) }
+    (recipe.ema, recipe.freeBits) = (ema ?? file.ema, freeBits ?? file.freeBits)
+    if let freeBits, !model.isVariational {
+      throw ValidationError(
+        "--free-bits: wanted a model with a Gaussian latent, found \(model.name) and \(freeBits)")
+    }
     if monitor == .validation, recipe.validation == nil {
       throw ValidationError("--monitor: wanted images to evaluate with --validation or --holdout, found none")
     }
@@ -177,7 +218,7 @@ struct RecipeFlags: ParsableArguments {
   }
 
   /// The path from the root, so that a run can be resumed from any folder.
-  private static func file(_ path: String?) -> String? {
+  static func file(_ path: String?) -> String? {
     path.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
   }
 
@@ -212,8 +253,14 @@ struct RecipeFlags: ParsableArguments {
     try same("--accumulate", accumulate, recipe.accumulate)
     try same("--learning-rate", learningRate, recipe.optimizer.learningRate)
     try same("--optimizer", optimizer, recipe.optimizer.kind) { $0.rawValue }
+    try same("--momentum", updates.momentum, recipe.optimizer.momentum)
+    try same("--nesterov", updates.nesterov ? true : nil, recipe.optimizer.nesterov)
+    try same("--weight-decay", updates.weightDecay, recipe.optimizer.weightDecay)
+    try same("--weight-l1", updates.weightL1, recipe.optimizer.weightL1)
     try same("--clip-norm", clipNorm.map(Optional.some), recipe.clipNorm) { $0.map { "\($0)" } ?? "none" }
     try same("--beta", beta, recipe.beta)
+    try same("--ema", ema.map(Optional.some), recipe.ema) { $0.map { "\($0)" } ?? "none" }
+    try same("--free-bits", freeBits.map(Optional.some), recipe.freeBits) { $0.map { "\($0)" } ?? "none" }
     try same("--seed", seed, recipe.seed)
     try same("--schedule", schedule, recipe.schedule ?? .constant) { $0.rawValue }
     try same("--warmup", warmup.map(Optional.some), recipe.warmup) { $0?.rawValue ?? "none" }
@@ -230,6 +277,7 @@ struct RecipeFlags: ParsableArguments {
   func extended(_ recipe: Recipe) -> Recipe {
     var recipe = recipe
     recipe.patience = patience ?? recipe.patience
+    recipe.minDelta = minDelta ?? recipe.minDelta
     guard epochs != nil || steps != nil else { return recipe }
     (recipe.epochs, recipe.steps) = (epochs, steps)
     return recipe

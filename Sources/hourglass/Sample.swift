@@ -20,6 +20,7 @@ struct Sample: ParsableCommand {
   func run() throws {
     let loaded = try trained.load()
     try loaded.requireImages("sample")
+    try loaded.requireDecoding("sample")
     guard loaded.model.isVariational else {
       throw ValidationError(
         "sample: wanted a variational model, found \(loaded.model.name), a plain autoencoder, which has no prior to "

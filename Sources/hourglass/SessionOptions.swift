@@ -5,6 +5,12 @@ import HourglassTraining
 
 /// How one session of training runs: nothing that decides its result.
 struct SessionOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Keep so much of each set decoded, as 512M or 4G; read the rest in every epoch. (default: a third of memory)",
+      valueName: "bytes"))
+  var memoryLimit: MemoryLimit?
+
   @Option(help: ArgumentHelp("Write a checkpoint every so many steps too, not only after epochs.", valueName: "steps"))
   var checkpointEvery: Int?
 
@@ -37,6 +43,7 @@ struct SessionOptions: ParsableArguments {
 
   /// What the file says of this session where the flags are silent.
   mutating func adopt(_ file: Configuration) throws {
+    memoryLimit = memoryLimit ?? file.memoryLimit
     checkpointEvery = checkpointEvery ?? file.checkpointEvery
     maxTime = maxTime ?? file.maxTime
     try requirePositive("--checkpoint-every", checkpointEvery)
@@ -44,6 +51,8 @@ struct SessionOptions: ParsableArguments {
     json = json || file.json == true
     quiet = quiet || file.quiet == true
   }
+
+  var memoryForImages: Int { memoryLimit?.bytes ?? GrantedMemory.forImages }
 
   /// Where a new run of a model may begin.
   func newPath(_ model: String) throws -> String {
@@ -91,6 +100,12 @@ struct SessionOptions: ParsableArguments {
     if let last = trainer.metrics.epochs.last {
       let validation = last.validationLoss.map { ", validation \(decimal($0))" } ?? ""
       rows.append(["loss", decimal(last.loss) + validation])
+      let input = [trainer.metrics.epochs.first?.inputPercent, last.inputPercent].compactMap(\.self)
+      if input.count == 2 {
+        rows.append([
+          "input", "\(decimal(input[0], 2)) % of the first epoch's steps, \(decimal(input[1], 2)) % of the last",
+        ])
+      }
     }
     rows += [["weights", report.weightsHash], ["run", run.path]]
     if let goOn {
@@ -102,9 +117,13 @@ struct SessionOptions: ParsableArguments {
   }
 }
 
-/// Tells which weights did not start from the seed.
-func list(_ starts: [Start.Result], _ progress: Progress) {
-  for start in starts {
+/// Tells what was left out of the images, what of them stays in memory, and which weights did not start from the seed.
+func list(about trainer: Trainer, _ progress: Progress) {
+  list(refused: trainer.data.refused)
+  if let kept = trainer.data.keptCount {
+    progress.note("\(kept) images stay decoded in memory (--memory-limit), the others are decoded in every epoch")
+  }
+  for start in trainer.starts {
     progress.note("starts from \(start.path): \(start.taken.joined(separator: ", "))")
     for tensor in start.left { progress.note("  not taken: \(tensor)") }
   }

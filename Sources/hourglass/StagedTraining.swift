@@ -54,8 +54,7 @@ struct StagedTraining {
     /// Trains one of the runs to its end, or until somebody wants it to stop.
     func run(_ trainer: Trainer, in run: RunFolder, told line: String) throws -> Trainer.End {
       progress.note("\(line): \(trainer.recipe.model.name) on \(trainer.data.count) of \(trainer.data.source)")
-      list(refused: trainer.data.refused)
-      list(trainer.starts, progress)
+      list(about: trainer, progress)
       defer { progress.clear() }
       // What fails from here on fails while writing.
       return try writing {
@@ -71,7 +70,7 @@ struct StagedTraining {
     }
 
     for (index, stage) in staged.stages.enumerated() {
-      let trainer = try stage.trainer(parallel: parallel)
+      let trainer = try stage.trainer(parallel: parallel, memory: session.memoryForImages)
       let line = StageLine(
         stage: index + 1, stages: staged.stages.count, model: stage.recipe.model.name, samples: trainer.data.count,
         run: stage.run.path)
@@ -79,9 +78,9 @@ struct StagedTraining {
       let end = try run(trainer, in: stage.run, told: "stage \(line.stage) of \(line.stages)")
       if end == .interrupted { return try stop(trainer, stage.run, staged) }
     }
-    let trainer = try staged.trainer(parallel: parallel)
+    let trainer = try staged.trainer(parallel: parallel, memory: session.memoryForImages)
     guard trainsWhole else {
-      list(trainer.starts, progress)
+      list(about: trainer, progress)
       return session.report("pretrained", trainer, staged.run, goOn: "hourglass finetune --from \(staged.run.path)")
     }
     let end = try run(trainer, in: staged.run, told: "all layers")

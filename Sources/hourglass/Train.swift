@@ -78,8 +78,7 @@ struct Train: ParsableCommand {
     progress.note(
       "\(trainer.recipe.model.name) on \(trainer.data.count) of \(trainer.data.source); \(run.path) \(verb)")
 
-    list(refused: trainer.data.refused)
-    list(trainer.starts, progress)
+    list(about: trainer, progress)
 
     var hasWarned = false
     // What fails from here on fails while writing.
@@ -132,9 +131,7 @@ struct Train: ParsableCommand {
       try writing {
         try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
       }
-      let trainer = try Trainer(
-        recipe, parallel: parallel, run: run, profiles: profile, tensorBoard: tensorBoard)
-      return (trainer, run)
+      return (try trainer(recipe, parallel, run), run)
     } catch {
       // Nothing was learned yet, and the folder would stand in the way of a second attempt.
       try? FileManager.default.removeItem(atPath: path)
@@ -146,13 +143,20 @@ struct Train: ParsableCommand {
     let (run, recipe, extended) = try recipesOfRun()
     let parallel = division.plan(shards: recipe.shards)
     try writing { try run.makeFolders() }
-    let trainer = try Trainer(
-      extended, parallel: parallel, run: run, resume: true, profiles: profile, tensorBoard: tensorBoard)
+    let trainer = try trainer(extended, parallel, run, resume: true)
     try flags.checkExtension(from: recipe, to: extended, stepsPerEpoch: trainer.stepsPerEpoch, path: run.path)
     try writing {
       try run.save(extended)
       try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
     }
     return (trainer, run)
+  }
+
+  private func trainer(
+    _ recipe: Recipe, _ parallel: ParallelPlan, _ run: RunFolder, resume: Bool = false
+  ) throws -> Trainer {
+    try Trainer(
+      recipe, parallel: parallel, run: run, resume: resume, memory: session.memoryForImages, profiles: profile,
+      tensorBoard: tensorBoard)
   }
 }

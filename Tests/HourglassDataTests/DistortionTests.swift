@@ -74,6 +74,16 @@ import Testing
     #expect(abs(sum / n) < 5 * 0.3 / n.squareRoot() && abs(squares / n - 0.09) < 5 * 0.09 * (2 / n).squareRoot())
   }
 
+  /// The same draws, in proportion to the element; a black one stays black.
+  @Test func multiplicativeNoiseIsGaussianNoiseTimesTheElement() {
+    let (added, multiplied) = (Self.corrupted(.gaussian(0.3)), Self.corrupted(.multiplicative(0.3)))
+    #expect(added != multiplied)
+    for (i, clean) in Self.image.enumerated() {
+      let noise = added[i] - clean
+      #expect(abs(multiplied[i] - clean * (1 + noise)) < 4e-7 * (1 + abs(noise)), "element \(i)")
+    }
+  }
+
   @Test func maskedPixelsAreBlackInAllChannelsAndTheOthersUntouched() {
     for (corruption, values) in [(Corruption.mask(0.25), [Float(0)]), (.saltPepper(0.25), [0, 1])] {
       var counts = [Float: Int]()
@@ -94,7 +104,7 @@ import Testing
   }
 
   @Test func numbersAreOfTheSampleAlone() {
-    for corruption in [Corruption.gaussian(0.1), .mask(0.5), .saltPepper(0.5)] {
+    for corruption in [Corruption.gaussian(0.1), .multiplicative(0.1), .mask(0.5), .saltPepper(0.5)] {
       #expect(Self.corrupted(corruption) == Self.corrupted(corruption))
       #expect(Self.corrupted(corruption) != Self.corrupted(corruption, sample: 1))
     }
@@ -102,13 +112,16 @@ import Testing
 
   @Test func textsAreReadAndWritten() {
     for text in ["flip", "shift:2", "flip,shift:3"] { #expect(Augmentation(rawValue: text)?.rawValue == text) }
-    for text in ["gaussian:0.3", "mask:0.25", "salt-pepper:0.1"] {
+    for text in ["gaussian:0.3", "multiplicative:0.5", "mask:0.25", "salt-pepper:0.1"] {
       #expect(Corruption(rawValue: text)?.rawValue == text)
     }
     for text in ["", "flip:1", "shift", "shift:0", "shift:-1", "shift:x", "flip,", "turn"] {
       #expect(Augmentation(rawValue: text) == nil, "\(text)")
     }
-    for text in ["", "mask", "mask:1", "mask:0", "mask:nan", "gaussian:inf", "gaussian:0", "salt:0.1", "mask:0.1:2"] {
+    for text in [
+      "", "mask", "mask:1", "mask:0", "mask:nan", "gaussian:inf", "gaussian:0", "multiplicative:-1", "salt:0.1",
+      "mask:0.1:2",
+    ] {
       #expect(Corruption(rawValue: text) == nil, "\(text)")
     }
   }

@@ -64,10 +64,6 @@ import Testing
     let bad = Self.npy("<f4", "2, 4, 4", [UInt8](repeating: 0, count: 124) + littleEndian(Float.nan.bitPattern))
     try refusal("nan.npy", bad, "image 1: wanted pixels in [0, 1], found nan")
     try refusal("double.npy", Self.npy("<f8", "1, 4, 4", [UInt8](repeating: 0, count: 128)), "|u1, <f4, found '<f8'")
-    let picture = folder.path + "/a.png"
-    let image = PNGImage(width: 20, height: 20, channels: 1, pixels: [UInt8](repeating: 9, count: 400))
-    try image.encoded().write(to: URL(fileURLWithPath: picture))
-    expectRefusal(picture, "--resize") { try Dataset.open(path: picture, split: .train, memory: 100) }
   }
 
   @Test func alteredFilesNeverTrap() throws {

@@ -12,7 +12,10 @@ extension KernelTests {
       Int, Int, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?
     ) -> Answer
 
-  static let likelihoods: [Likelihood<UnsafePointer<CChar>?>] = [hg_bernoulli_logits, hg_squared_error]
+  static let likelihoods: [Likelihood<UnsafePointer<CChar>?>] = [
+    hg_bernoulli_logits, hg_squared_error, hg_absolute_error, hg_huber_error,
+    { hg_gaussian($0, $1, 0.3, $2, $3, $4, $5) },
+  ]
 
   static func run<Answer>(_ likelihood: Likelihood<Answer>, samples: Int, _ y: [Float], _ targets: [Float])
     -> (loss: [Float], gradient: [Float])

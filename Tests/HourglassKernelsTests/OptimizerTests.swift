@@ -153,7 +153,7 @@ extension KernelTests {
   static func sgd(momentum: Float?, decay: Float, updates: Int, count: Int) -> (weights: [Float], m: [Float]) {
     var options = hg_sgd_options(
       size: MemoryLayout<hg_sgd_options>.size, gradient_scale: 0.25, learning_rate: 0.05, momentum: momentum ?? 0,
-      weight_decay: decay)
+      weight_decay: decay, nesterov: false)
     var weights = randomValues(count, -1, 1, seed: 40), m = [Float](repeating: 0, count: count)
     for t in 1...updates {
       let gradient = gradient(count, update: t)
@@ -189,11 +189,12 @@ extension KernelTests {
     }
   }
 
-  @Test("One update of SGD is within bounds of the reference")
-  static func sgdReference() {
+  @Test("One update of SGD is within bounds of the reference", arguments: [false, true])
+  static func sgdReference(_ nesterov: Bool) {
     var options = hg_sgd_options(
-      size: MemoryLayout<hg_sgd_options>.size, gradient_scale: 0.5, learning_rate: 0.1, momentum: 0.9, weight_decay: 0.1
-    )
+      size: MemoryLayout<hg_sgd_options>.size, gradient_scale: 0.5, learning_rate: 0.1, momentum: 0.9,
+      weight_decay: 0.1,
+      nesterov: nesterov)
     let count = 100, gradient = randomValues(100, -1, 1)
     var wanted = randomValues(count, -1, 1, seed: 2), wantedM = randomValues(count, -1, 1, seed: 3)
     let weights = wanted, m = wantedM
@@ -203,7 +204,7 @@ extension KernelTests {
       hg_sgd(&options, count, gradient, &w, &moment)
       // Products of at most 0.1, 0.5 and 0.9 and their sums round five times, below 2; the weight twice.
       expectClose("\(isa) m", moment, wantedM) { _ in 6 * roundoff * 1.5 }
-      expectClose("\(isa)", w, wanted) { _ in roundoff * (0.1 * 9 + 2 * 1.2) }
+      expectClose("\(isa)", w, wanted) { _ in roundoff * (0.1 * (nesterov ? 24 : 9) + 2 * 1.5) }
     }
   }
 }

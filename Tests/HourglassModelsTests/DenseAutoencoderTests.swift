@@ -37,7 +37,8 @@ import Testing
     (
       "784-30,gelatine",
       "wanted one of "
-        + (Activation.allCases.map(\.rawValue) + ["bernoulli", "squaredError", "categorical", "labelSquaredError"])
+        + (Activation.allCases.map(\.rawValue)
+        + ["bernoulli", "squaredError", "absoluteError", "huber", "categorical", "labelSquaredError"])
         .joined(separator: ", ")
         + ", tied, found gelatine"
     ),

@@ -10,6 +10,11 @@ import Testing
       var planner = try Planner(name: "input", input: row.input)
       if row.layer is Reshape { try Dense(row.input.count).plan(&planner) }
       if row.layer is GaussianLatent { planner.name = "latent" }
+      if let unpool = row.layer as? MaxUnpool2D {
+        planner = try Planner(name: unpool.of, input: row.output)
+        try MaxPool2D(2).plan(&planner)
+        #expect(planner.shape == row.input)
+      }
       try row.layer.plan(&planner)
       #expect(planner.shape == row.output)
     }

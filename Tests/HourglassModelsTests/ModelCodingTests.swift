@@ -19,7 +19,41 @@ import Testing
     #expect(try json(JSONDecoder().decode(Autoencoder.self, from: Data(first.utf8))) == first)
   }
 
-  @Test(arguments: [Likelihood.bernoulli, .squaredError, .categorical, .labelSquaredError])
+  @Test func aGaussianOfGivenVarianceSurvivesTheRoundTrip() throws {
+    let written = try JSONEncoder().encode(Likelihood.gaussian(variance: 0.25))
+    #expect(try JSONDecoder().decode(Likelihood.self, from: written) == .gaussian(variance: 0.25))
+    let fields = try JSONDecoder().decode([String: JSONNumberOrText].self, from: written)
+    #expect(fields == ["name": .text("gaussian"), "variance": .number(0.25)])
+    func read(_ text: String) throws -> Likelihood {
+      try JSONDecoder().decode(Likelihood.self, from: Data(text.utf8))
+    }
+    #expect(try read(#"{"name": "huber"}"#) == .huber && read(#"{"name": "gaussian"}"#) == .gaussian())
+    for (text, sentence) in [
+      (#"{"name": "huber", "variance": 1}"#, "only a gaussian has a variance"),
+      (#"{"name": "gaussian", "variance": 0}"#, "wanted a variance greater than 0, found 0.0"),
+      (#"{"name": "gaussian", "sigma": 1}"#, #"a likelihood has no field "sigma"; it has name, variance"#),
+    ] {
+      #expect { try read(text) } throws: {
+        "\($0)".contains(sentence.replacing("\"", with: "\\\"")) || "\($0)".contains(sentence)
+      }
+    }
+  }
+
+  private enum JSONNumberOrText: Decodable, Equatable {
+    case number(Double)
+    case text(String)
+
+    init(from decoder: any Decoder) throws {
+      let value = try decoder.singleValueContainer()
+      if let number = try? value.decode(Double.self) {
+        self = .number(number)
+      } else {
+        self = .text(try value.decode(String.self))
+      }
+    }
+  }
+
+  @Test(arguments: Likelihood.withoutParameters)
   func aLikelihoodSurvivesTheRoundTrip(_ likelihood: Likelihood) throws {
     let written = try JSONEncoder().encode(likelihood)
     #expect(try JSONDecoder().decode(Likelihood.self, from: written) == likelihood)

@@ -68,6 +68,21 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       "encoder.0: wanted a deviation of the noise of at least 0, found -0.5", encoder: GaussianNoise(-0.5)),
     RefusedModel(
       "encoder.0: wanted a deviation of the noise of at least 0, found inf", encoder: GaussianNoise(.infinity)),
+    RefusedModel("encoder.0: wanted a factor of 1 to 65536, found 0x2", encoder: Upsample2D(Extent2D(0, 2))),
+    RefusedModel(
+      "encoder.0: wanted height and width of 1 to 65536, 1 to \(most) channels and at most 2147483648 elements, found "
+        + "72000 x 16 x 2", encoder: Upsample2D(Extent2D(9000, 2))),
+    RefusedModel(
+      "encoder.0: wanted the name of a MaxPool2D before it, whose switches it takes, found \"encoder.1\"",
+      encoder: MaxUnpool2D(of: "encoder.1")),
+    RefusedModel(
+      "encoder.1: wanted the switches of a MaxPool2D, found encoder.0, a Conv2D, which has none"
+    ) { $0.encoder = [Conv2D(2, kernel: 3), MaxUnpool2D(of: "encoder.0")] },
+    RefusedModel(
+      "encoder.2: wanted an input of the shape 4 x 4 x 2 that encoder.0 puts out, one value a switch, found 4 x 4 x 3"
+    ) { $0.encoder = [MaxPool2D(2), Conv2D(3, kernel: 3), MaxUnpool2D(of: "encoder.0")] },
+    RefusedModel("encoder.0: wanted groups that divide the 2 channels, found 3", encoder: GroupNorm(3)),
+    RefusedModel("encoder.0: wanted 1 to \(most) groups, found 0", encoder: GroupNorm(0)),
     RefusedModel("latent: wanted 1 to \(most) latent units, found 0") { $0.latent = GaussianLatent(0) },
     RefusedModel("latent: wanted 1 to \(most) units, found 0") { $0.latent = Dense(0) },
     RefusedModel(
@@ -95,6 +110,19 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     RefusedModel(
       "decoder.0: the categorical likelihood wants logits, so a last layer with linear activation, found relu"
     ) { ($0.likelihood, $0.decoder) = (.categorical, [Dense(4, activation: .relu)]) },
+    RefusedModel(
+      "decoder: wanted an output of 8 x 8 x 4, means and log-variances for the input 8 x 8 x 2, found 8 x 8 x 2"
+    ) { $0.likelihood = .gaussian() },
+    RefusedModel("likelihood: wanted a variance greater than 0, found -1.0") {
+      $0.likelihood = .gaussian(variance: -1)
+    },
+    RefusedModel(
+      "decoder.1: the gaussian likelihood wants means and log-variances, so a last layer with linear activation, found "
+        + "relu"
+    ) {
+      $0.likelihood = .gaussian()
+      $0.decoder = [Dense(256, activation: .relu), Reshape(8, 8, 4)]
+    },
     RefusedModel("decoder: wanted one number, as Dense(1) makes, found 3") {
       ($0.likelihood, $0.decoder) = (.labelSquaredError, [])
     },
@@ -171,6 +199,19 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       _ = try ExecutionPlan(row.model, batchSize: 4)
       Issue.record("planned")
     } catch { #expect(error.description == row.sentence) }
+  }
+
+  /// The variance of a channel of which a shard holds one value.
+  @Test(arguments: [(4, 4), (3, 2)]) func batchNormRefusesShardsOfOneVector(_ batchSize: Int, _ shards: Int) throws {
+    let model = RefusedModel("") { $0.encoder = [Dense(6), BatchNorm()] }.model
+    guard (batchSize + shards - 1) / shards < 2 else {
+      _ = try ExecutionPlan(model, batchSize: batchSize, shards: shards)
+      return
+    }
+    let error = #expect(throws: ModelError.self) { try ExecutionPlan(model, batchSize: batchSize, shards: shards) }
+    #expect(error?.description == "encoder.1: wanted shards of at least 2 samples, whose variance it takes, found 1")
+    let images = RefusedModel("") { $0.encoder = [BatchNorm()] }.model
+    _ = try ExecutionPlan(images, batchSize: batchSize, shards: shards)
   }
 
   @Test(

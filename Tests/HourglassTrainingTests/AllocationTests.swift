@@ -24,6 +24,13 @@ struct AllocationTests {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.denoising) }
   }
 
+  @Test func normalizingAndUnpoolingAllocateNothing() async {
+    await #expect(processExitsWith: .success) {
+      try heapStaysTheSame(TinyModels.normalized, clipNorm: 0.01)
+      try heapStaysTheSame(TinyModels.resized, batchSize: 8)
+    }
+  }
+
   @Test func aHundredStepsOfAClassifierAllocateNothing() async {
     await #expect(processExitsWith: .success) {
       try heapStaysTheSame(ObjectiveTests.model(.categorical), on: ObjectiveTests.data([20]))
@@ -32,6 +39,12 @@ struct AllocationTests {
 
   @Test func clippingAllocatesNothing() async {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.variational, clipNorm: 0.01) }
+  }
+
+  @Test func averagingAndFreeBitsAllocateNothing() async {
+    await #expect(processExitsWith: .success) {
+      try heapStaysTheSame(TinyModels.variational, averageDecay: 0.5, freeBits: 0.1)
+    }
   }
 
   @Test func distortingAllocatesNothing() async {
@@ -80,13 +93,15 @@ struct AllocationTests {
 /// use.
 private func heapStaysTheSame(
   _ model: Autoencoder, _ augmentation: Augmentation? = nil, _ corruption: Corruption? = nil, batchSize: Int = 20,
-  clipNorm: Float? = nil, on images: Dataset? = nil, profiles: Bool = false
+  clipNorm: Float? = nil, averageDecay: Float? = nil, freeBits: Float = 0, on images: Dataset? = nil,
+  profiles: Bool = false
 ) throws {
   struct HeapWasUsed: Error { let allocations, blocks: Int64 }
   let data = try images ?? TestImages.waves(batchSizes: [20], shape: model.input)
   let training = try startedStep(
     model, batchSize: batchSize, shards: 4, parallel: ParallelPlan(workers: 2, threads: 2), clipNorm: clipNorm,
-    augmentation: augmentation, corruption: corruption, data: data, profiles: profiles)
+    freeBits: freeBits, averageDecay: averageDecay, augmentation: augmentation, corruption: corruption, data: data,
+    profiles: profiles)
   let items = (0..<Int32(20)).map { $0 }
   // In the first steps the runtimes look things up that they keep.
   for step in 0..<10 { _ = try training.run(step: step, items: items.prefix(20 - step)) }

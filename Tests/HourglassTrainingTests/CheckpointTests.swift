@@ -8,7 +8,7 @@ import Testing
 
 /// The state of a run in a file: what was written is what is read, and nothing else is.
 @Suite struct CheckpointTests {
-  @Test(arguments: [Optimizer(.adam), Optimizer(.adamw), Optimizer(.sgd, learningRate: 0.01)])
+  @Test(arguments: Optimizer.Kind.allCases.map { Optimizer($0, learningRate: 0.01) })
   func aCheckpointRestoresEveryBit(_ optimizer: Optimizer) throws {
     try withTemporaryFolder { folder in
       let path = folder + "/c.safetensors"

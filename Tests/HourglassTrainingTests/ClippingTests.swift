@@ -19,12 +19,18 @@ import Testing
     let step = try descent(model, rate: rate, clipNorm: limit)
     let before = step.parameters.array
     try step.run(batchSizes: [count])
-    let mean = step.gradient.array.map { Double($0) / Double(count) }
+    var mean = step.gradient.array.map { Double($0) / Double(count) }
+    // Running statistics are in the place of gradients and are none.
+    for i in step.plan.statistics.joined() {
+      #expect(abs(Double(step.parameters[i]) - (0.9 * Double(before[i]) + 0.1 * mean[i])) < 1e-6)
+      mean[i] = 0
+    }
     let norm = mean.reduce(0) { $0 + $1 * $1 }.squareRoot()
     #expect(abs(try #require(step.gradientNorm) - norm) < 1e-12 * norm)
     let scale = min(1, Double(limit) / (norm + 1e-6))
     #expect(scale < 0.9, "the limit is far below the norm of \(norm)")
-    let after = step.parameters.array
+    var after = step.parameters.array
+    for i in step.plan.statistics.joined() { after[i] = before[i] }
     var moved = 0.0
     for i in mean.indices {
       let update = Double(rate) * scale * mean[i]

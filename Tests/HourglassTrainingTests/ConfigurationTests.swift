@@ -27,8 +27,10 @@ import Testing
       optimizer: Optimizer(.adamw, weightDecay: 0.25), clipNorm: 1, steps: 7,
       augmentation: Augmentation(flips: true), corruption: .mask(0.5))
     (recipe.patience, recipe.monitor, recipe.overfitBatches) = (3, .training, 2)
+    (recipe.minDelta, recipe.optimizer.weightL1) = (0.5, 0.125)
     (recipe.schedule, recipe.warmup, recipe.betaWarmup) = (.cosine, .steps(2), .epochs(1))
     recipe.start = [Start(path: "/run", layers: ["latent": "encoder.0"])]
+    (recipe.ema, recipe.freeBits) = (0.5, 0.25)
     return recipe
   }
 
@@ -39,6 +41,7 @@ import Testing
     #expect(file.model { _ in TinyModels.autoencoder }?.name == "tiny-vae")
     #expect(try file.optimizer(kind: nil, learningRate: nil) == Self.recipe.optimizer)
     #expect(file.trainingImages.preparation == Self.recipe.data.preparation && file.seed == .max && file.steps == 7)
+    #expect(file.minDelta == 0.5)
     let top = try #require(try JSONSerialization.jsonObject(with: Data(json.utf8)) as? [String: Any])
     #expect(top.count == Mirror(reflecting: Self.recipe).children.count, "the recipe above says everything")
   }

@@ -44,6 +44,36 @@ import Testing
     }
   }
 
+  /// Patience counts from the last fall by more than the least difference; the best checkpoint is the best all along.
+  @Test(arguments: [0.02, 5, 1000]) func aFallBelowTheLeastDifferenceIsNone(_ least: Double) throws {
+    try withTemporaryFolder { folder in
+      var recipe = try ResumeTests.recipe(folder, epochs: 12, steps: nil)
+      let free = try Trainer(recipe, parallel: Self.one)
+      _ = try free.run()
+      let losses = free.metrics.epochs.compactMap(\.validationLoss)
+      var (plateau, since, end) = (Double.infinity, 0, 12)
+      for (epoch, loss) in losses.enumerated() where end == 12 {
+        if loss < plateau - least { (plateau, since) = (loss, epoch) }
+        if epoch - since >= 2 { end = epoch + 1 }
+      }
+      (recipe.patience, recipe.minDelta) = (2, least)
+      #expect(recipe.refusal == nil)
+      let run = try RunFolder.create(folder + "/run", recipe: recipe)
+      let first = try Trainer(recipe, parallel: Self.one, run: run)
+      _ = try first.run(shouldStop: { first.progress.step == 9 })
+      let second = try Trainer(recipe, parallel: Self.one, run: run, resume: true)
+      _ = try second.run()
+      #expect(second.epochsDone == end, "\(losses)")
+      #expect(second.progress.best == losses[..<end].min())
+      #expect(least < 1000 || end == 3)
+    }
+    var recipe = Recipe(model: TinyModels.autoencoder)
+    recipe.minDelta = 0.5
+    #expect(recipe.refusal == "minDelta: wanted a patience too, found none")
+    (recipe.patience, recipe.minDelta) = (1, -1)
+    #expect(recipe.refusal == "minDelta: wanted a number of at least 0, found -1.0")
+  }
+
   @Test func aRunThatImprovesGoesOn() throws {
     try withTemporaryFolder { folder in
       var recipe = try ResumeTests.recipe(folder, epochs: 4, steps: nil)

@@ -1,3 +1,4 @@
+import Foundation
 import HourglassData
 import HourglassModels
 import Synchronization
@@ -78,6 +79,62 @@ import Testing
       #expect(try second.run() == .finished)
       #expect(ResumeTests.Remains(second) == straight)
     }
+  }
+
+  /// A folder of which memory holds nothing, a part or all trains to the same bits, in any division; a picture that is
+  /// gone ends the run as above.
+  @Test func picturesThatAreStreamedTrainToTheSameBits() throws {
+    try withTemporaryFolder { folder in
+      let shape = TinyModels.variational.input
+      let waves = TestImages.waves(step: 0, samples: 20, shape: shape)
+      for i in 0..<20 {
+        let pixels = waves[i * shape.count..<(i + 1) * shape.count].map { UInt8($0 * 255) }
+        try PNGImage(width: shape.width, height: shape.height, channels: 1, pixels: pixels)
+          .write(to: "\(folder)/\(100 + i).png")
+      }
+      let recipe = Recipe(
+        model: TinyModels.variational, data: DataSource(path: folder), batchSize: 6, shards: 3, epochs: 3,
+        augmentation: Augmentation(shift: 1))
+      func trainer(_ memory: Int, _ division: ParallelPlan) throws -> Trainer {
+        try Trainer(recipe, parallel: division, memory: memory)
+      }
+      let hashes = try [(1 << 30, 0), (0, 0), (0, 2), (10 * shape.count, 1)].map { memory, division in
+        let trainer = try trainer(memory, Self.divisions[division])
+        #expect(try trainer.run() == .finished)
+        #expect((trainer.data.keptCount == nil) == (memory == 1 << 30))
+        let parts = trainer.metrics.epochs.compactMap(\.inputPercent)
+        #expect(parts.count == 3 && parts.allSatisfy { $0 > 0 && $0 < 100 })
+        return trainer.weightsHash
+      }
+      #expect(Set(hashes).count == 1)
+      let failing = try trainer(0, Self.divisions[1])
+      try FileManager.default.removeItem(atPath: "\(folder)/107.png")
+      let before = failing.training.parameters.bits
+      let error = #expect(throws: TrainingError.self) { try failing.run() }
+      guard case .unreadable(let step, let reason)? = error else {
+        Issue.record("\(String(describing: error))")
+        return
+      }
+      #expect(step == failing.progress.step && step < 4 && reason.path == "\(folder)/107.png")
+      #expect((failing.training.parameters.bits == before) == (step == 0))
+    }
+  }
+
+  /// A disk that takes longer for its images than the step for all else.
+  @Test func theMetricsTellWhatTheInputCosts() throws {
+    let model = TinyModels.variational
+    let whole = try TestImages.waves(batchSizes: [20], shape: model.input)
+    let slow = Dataset(count: 20, shape: model.input, source: "slow") { index, image throws(DataError) in
+      usleep(3000)
+      try whole.fill(index, into: image)
+    }
+    let parts = try [whole, slow].map { data in
+      let trainer = try Trainer(
+        Recipe(model: model, batchSize: 10, epochs: 2), parallel: ParallelPlan(workers: 2, threads: 1), data: data)
+      _ = try trainer.run()
+      return try #require(trainer.metrics.epochs.last?.inputPercent)
+    }
+    #expect(parts[0] < 50 && parts[1] > 50 && parts[1] <= 100, "\(parts)")
   }
 
   /// The epoch's steps are done, its figures are not: the resumed run begins with them.

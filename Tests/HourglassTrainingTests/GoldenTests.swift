@@ -53,17 +53,22 @@ import Testing
   /// zero, so parameters agree to a hundredth of the four steps, 4e-5; with momentum SGD they agree to rounding.
   @Test(arguments: 0..<5, [1, 2]) func trainingIsTheSameInNumPy(_ index: Int, _ shards: Int) throws {
     let golden = try NumPyGolden.stored.get()
-    let run = golden.runs[index]
+    try Self.compare(golden.runs[index], shards: shards, seed: golden.seed, batchSizes: golden.batchSizes)
+  }
+
+  private static func compare(
+    _ run: NumPyGolden.Run, shards: Int, seed: UInt64, batchSizes: [Int]
+  ) throws {
     let model = try #require(TinyModels.all.first { $0.name == run.model })
-    let data = try TestImages.waves(batchSizes: golden.batchSizes, shape: model.input)
+    let data = try TestImages.waves(batchSizes: batchSizes, shape: model.input)
     var optimizer = Optimizer(
       try #require(Optimizer.Kind(rawValue: run.optimizer.name)), learningRate: run.optimizer.learningRate,
       weightDecay: run.optimizer.weightDecay)
     optimizer.momentum = run.optimizer.momentum
     let step = try startedStep(
-      model, batchSize: golden.batchSizes[0], shards: shards, optimizer: optimizer, seed: golden.seed, beta: run.beta,
+      model, batchSize: batchSizes[0], shards: shards, optimizer: optimizer, seed: seed, beta: run.beta,
       data: data)
-    let losses = try step.run(batchSizes: golden.batchSizes)
+    let losses = try step.run(batchSizes: batchSizes)
     for (loss, wanted) in zip(losses, run.losses) { #expect(abs(loss.total - wanted) < 1e-5 * wanted) }
 
     #expect(Set(step.plan.parameters.map(\.name)) == Set(run.parameters.keys))
@@ -98,6 +103,21 @@ import Testing
   }
 
   // MARK: PyTorch
+
+  /// torch_layers.json of torch_layers.py.
+  struct TorchLayers: Decodable {
+    let seed: UInt64
+    let batchSizes: [Int]
+    let runs: [NumPyGolden.Run]
+
+    static let stored = Result { try decode(TorchLayers.self, "torch_layers.json") }
+  }
+
+  /// Bounds as above; each model with one shard and with two.
+  @Test(arguments: 0..<4) func layersAreTheSameInPyTorch(_ index: Int) throws {
+    let golden = try TorchLayers.stored.get()
+    try Self.compare(golden.runs[index], shards: index % 2 + 1, seed: golden.seed, batchSizes: golden.batchSizes)
+  }
 
   /// The models of Benchmarks/Peers/models_torch.py.
   static let flagships = ["conv-ae-28", "conv-dae-28", "conv-vae-28", "conv-ae-32", "conv-vae-64"]

@@ -28,7 +28,8 @@ import Testing
   static let image = ImageShape(5, 4, 2)
   static let classes = 5
   static let likelihoods: [String: Likelihood] = [
-    "bernoulli": .bernoulli, "squaredError": .squaredError, "categorical": .categorical,
+    "bernoulli": .bernoulli, "squaredError": .squaredError, "absoluteError": .absoluteError, "huber": .huber,
+    "gaussian 0.25": .gaussian(variance: 0.25), "gaussian": .gaussian(), "categorical": .categorical,
     "labelSquaredError": .labelSquaredError,
   ]
 
@@ -45,6 +46,8 @@ import Testing
     switch likelihood {
     case .categorical: model.decoder = [Dense(classes)]
     case .labelSquaredError: model.decoder = [Dense(1)]
+    case .gaussian(nil):
+      model.decoder = [Dense(2 * image.count), Reshape(image.height, image.width, 2 * image.channels)]
     default: break
     }
     return model
@@ -61,22 +64,69 @@ import Testing
 
   /// Losses of fewer than 100 terms by float, and parameters after four updates of at most 0.1 in all by gradients
   /// that float rounds by some 1e-6.
-  @Test(arguments: Golden.runs.filter { $0.optimizer == "sgd" && likelihoods[$0.likelihood] != nil })
-  func trainingUnderALikelihoodIsPyTorchs(_ run: Golden.Run) throws {
+  ///
+  /// Optimisers that divide by the root of squared gradients are sensitive to small ones that are rounded: a hundredth
+  /// of what they can move a weight in four steps.
+  @Test(arguments: Golden.runs) func trainingIsPyTorchs(_ run: Golden.Run) throws {
     let golden = try Golden.stored.get()
     let model = Self.model(try #require(Self.likelihoods[run.likelihood]))
+    let optimizer = try #require(Self.optimizers[run.optimizer])
+    let tolerance: Float = optimizer.kind == .sgd ? 2e-6 : 0.04 * min(optimizer.learningRate, 0.01)
     for shards in [1, 3] {
       let step = try startedStep(
-        model, batchSize: golden.batchSizes[0], shards: shards, optimizer: Optimizer(.sgd, learningRate: 0.01),
+        model, batchSize: golden.batchSizes[0], shards: shards, optimizer: optimizer,
         seed: golden.seed, data: Self.data(golden.batchSizes))
       for (loss, wanted) in zip(try step.run(batchSizes: golden.batchSizes), run.losses) {
-        #expect(abs(loss.total - wanted) < 1e-5 * wanted)
+        #expect(abs(loss.total - wanted) < (optimizer.kind == .sgd ? 1e-5 : 1e-4) * wanted)
       }
       for (parameter, wanted) in zip(step.plan.parameters, run.parameters) {
         let worst = zip(parameter.tensor(in: step.parameters.pointer), wanted).map { abs($0 - $1) }.max() ?? 1
-        #expect(worst < 2e-6 && parameter.count == wanted.count, "\(parameter.name) differs by \(worst)")
+        #expect(worst < tolerance && parameter.count == wanted.count, "\(parameter.name) differs by \(worst)")
       }
     }
+  }
+
+  /// Those of torch_objectives.py.
+  static let optimizers: [String: Optimizer] = {
+    func changed(_ optimizer: Optimizer, _ change: (inout Optimizer) -> Void) -> Optimizer {
+      var optimizer = optimizer
+      change(&optimizer)
+      return optimizer
+    }
+    return [
+      "sgd": Optimizer(.sgd), "sgd, decay": Optimizer(.sgd, weightDecay: 0.1),
+      "sgd, l1": changed(Optimizer(.sgd)) { $0.weightL1 = 0.1 },
+      "nesterov": changed(Optimizer(.sgd)) { $0.nesterov = true },
+      "adam": Optimizer(.adam), "adam, decay": Optimizer(.adam, weightDecay: 0.1),
+      "adam, l1": changed(Optimizer(.adam)) { $0.weightL1 = 0.1 }, "adamw": Optimizer(.adamw),
+      "rmsprop": Optimizer(.rmsprop),
+      "rmsprop, momentum, decay": changed(Optimizer(.rmsprop, weightDecay: 0.1)) { $0.momentum = 0.9 },
+      "adagrad": Optimizer(.adagrad), "adagrad, decay": Optimizer(.adagrad, weightDecay: 0.1),
+      "adadelta": Optimizer(.adadelta), "adadelta, decay": Optimizer(.adadelta, weightDecay: 0.1),
+    ]
+  }()
+
+  /// The expected image of a decoder that puts out means and log-variances is the means.
+  @Test func theExpectedImageOfAGaussianIsItsMeans() throws {
+    let inference = try Inference(model: Self.model(.gaussian()), parallel: ParallelPlan(workers: 2, threads: 1))
+    let bias = try #require(inference.plan.parameters.first { $0.name == "decoder.0.bias" })
+    // C, H, W order: the first half are the means.
+    let half = Self.image.count
+    bias.store((0..<2 * half).map { $0 < half ? Float($0) : -5 }, in: inference.parameters.pointer)
+    let data = try Self.data([3])
+    let pixels = Self.image.height * Self.image.width
+    let wanted = (0..<half).map { Float($0 % Self.image.channels * pixels + $0 / Self.image.channels) }
+    #expect(inference.reconstruct(try data.images(0..<3)) == wanted + wanted + wanted)
+    // d^2 e^5 + (-5) + ln(2 pi), halved and summed.
+    let found = try Evaluator(inference, beta: 1, seed: 1).evaluate(data)
+    let squares = try (0..<3).map { n in
+      zip(try data.image(n), wanted).reduce(0.0) { $0 + pow(Double($1.0) - Double($1.1), 2) }
+    }
+    let constant = Double(half) * (log(2 * Double.pi) - 5)
+    let loss = squares.reduce(0) { $0 + ($1 * exp(5) + constant) / 2 } / 3
+    #expect(abs(found.loss - loss) < 1e-5 * loss)
+    let mse = squares.reduce(0, +) / 3 / Double(half)
+    #expect(abs(try #require(found.mse) - mse) < 1e-5 * mse && found.ssim != nil)
   }
 
   @Test func allGoldenRunsAreThere() throws { #expect(try Golden.stored.get().runs.count == 21) }

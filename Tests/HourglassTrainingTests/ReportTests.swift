@@ -21,7 +21,7 @@ import Testing
     let b: [Double] = (0..<count).map { 2 * sin(turn * Double($0) / 64) }
     var points: [Float] = []
     for n in 0..<count { for d in 0..<length { points.append(Float(a[n] * u[d] + b[n] * v[d] + 7)) } }
-    let found = PrincipalComponents(points, length: length)
+    let found = PrincipalComponents(points, length: length, components: 2)
     // Points are rounded to floats near 7, so each leaves the plane by less than 2^-21.
     for (direction, wanted) in zip(found.directions, [u, v]) {
       #expect(abs(abs(Self.dot(direction, wanted)) - 1) < 1e-6)
@@ -29,7 +29,7 @@ import Testing
     // Variances 25 / 2 and 4 / 2.
     #expect(abs(found.shares[0] - 25.0 / 29) < 1e-6)
     #expect(abs(found.shares[1] - 4.0 / 29) < 1e-6)
-    for (x, wanted) in zip(found.coordinates[0], a) { #expect(abs(abs(x) - abs(wanted)) < 1e-5) }
+    for (x, wanted) in zip(found.coordinates(of: points)[0], a) { #expect(abs(abs(x) - abs(wanted)) < 1e-5) }
   }
 
   private static func dot(_ x: [Double], _ y: [Double]) -> Double {
@@ -43,13 +43,14 @@ import Testing
     let points = RandomStream(seed: 5, .sampling).normal(500 * length).enumerated().map { index, value in
       value * scales[index % length]
     }
-    let found = PrincipalComponents(points, length: length)
+    let found = PrincipalComponents(points, length: length, components: 2)
     for i in 0..<2 {
       for j in 0..<2 {
         #expect(abs(Self.dot(found.directions[i], found.directions[j]) - (i == j ? 1 : 0)) < 1e-12)
       }
     }
-    let (x, y) = (found.coordinates[0], found.coordinates[1])
+    let coordinates = found.coordinates(of: points)
+    let (x, y) = (coordinates[0], coordinates[1])
     #expect(abs(Self.dot(x, y)) < 1e-4 * Self.dot(x, x), "coordinates correlate")
     #expect(found.shares[0] >= found.shares[1])
     let means = (0..<length).map { d in (0..<500).reduce(0.0) { $0 + Double(points[$1 * length + d]) } / 500 }
@@ -61,10 +62,10 @@ import Testing
 
   @Test func pointsThatDoNotVaryHaveNoComponents() {
     for points in [[Float](repeating: 3, count: 30), [Float](repeating: .nan, count: 30)] {
-      let found = PrincipalComponents(points, length: 3)
+      let found = PrincipalComponents(points, length: 3, components: 2)
       #expect(found.shares == [0, 0] && found.directions == [[0, 0, 0], [0, 0, 0]])
     }
-    let line = PrincipalComponents([0, 0, 1, 1, 2, 2], length: 2)
+    let line = PrincipalComponents([0, 0, 1, 1, 2, 2], length: 2, components: 2)
     #expect(abs(line.shares[0] - 1) < 1e-12 && abs(line.shares[1]) < 1e-12)
   }
 

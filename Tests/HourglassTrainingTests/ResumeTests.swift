@@ -33,7 +33,7 @@ import Testing
       weightsHash = trainer.weightsHash
       rows = trainer.metrics.epochs.map { row in
         var row = row
-        (row.seconds, row.samplesPerSecond) = (0, 0)
+        (row.seconds, row.samplesPerSecond, row.inputPercent) = (0, 0, nil)
         return row
       }
       moments = trainer.training.moments.map { $0.values.bits }

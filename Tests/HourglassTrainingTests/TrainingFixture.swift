@@ -7,13 +7,14 @@ import Testing
 /// A step of a model on waves, started from a seed.
 func startedStep(
   _ model: Autoencoder, batchSize: Int, shards: Int? = nil, parallel: ParallelPlan = .init(workers: 1, threads: 1),
-  optimizer: Optimizer = Optimizer(), clipNorm: Float? = nil, augmentation: Augmentation? = nil,
-  corruption: Corruption? = nil, seed: UInt64 = 3, beta: Float = 1, data: Dataset, profiles: Bool = false
+  optimizer: Optimizer = Optimizer(), clipNorm: Float? = nil, freeBits: Float = 0, averageDecay: Float? = nil,
+  augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64 = 3, beta: Float = 1, data: Dataset,
+  profiles: Bool = false
 ) throws -> TrainingStep {
   let plan = try ExecutionPlan(model, batchSize: batchSize, shards: shards)
   let step = TrainingStep(
-    plan: plan, parallel: parallel, optimizer: optimizer, clipNorm: clipNorm,
-    augmentation: augmentation, corruption: corruption, seed: seed, beta: beta, data: data,
+    plan: plan, parallel: parallel, optimizer: optimizer, clipNorm: clipNorm, freeBits: freeBits,
+    averageDecay: averageDecay, augmentation: augmentation, corruption: corruption, seed: seed, beta: beta, data: data,
     profiles: profiles)
   Initializer.fill(step.parameters, plan: plan, seed: seed)
   return step
@@ -97,6 +98,40 @@ enum TinyModels {
     ConvTranspose2D(1, kernel: 4, stride: 2, activation: .sigmoid)  // 8 x 8 x 1
   }
 
+  /// Normalisation, unpooling and GELU, of torch_layers.py.
+  static let normalized = Autoencoder("tiny-norm", input: ImageShape(8, 6, 2), likelihood: .squaredError) {
+    Conv2D(6, kernel: 3)  // 8 x 6 x 6
+    GroupNorm(3)
+    GELU()
+    MaxPool2D(2)  // 4 x 3 x 6
+  } latent: {
+    Dense(5)
+  } decoder: {
+    Dense(4 * 3 * 6)
+    Reshape(4, 3, 6)
+    MaxUnpool2D(of: "encoder.3")  // 8 x 6 x 6
+    Conv2D(4, kernel: 3)  // 8 x 6 x 4
+    BatchNorm()
+    GELU()
+    Conv2D(2, kernel: 3, activation: .sigmoid)  // 8 x 6 x 2
+  }
+
+  /// Normalisation of vectors, and a resize-convolution, likewise.
+  static let resized = Autoencoder("tiny-resize", input: ImageShape(8, 8, 1), likelihood: .squaredError) {
+    Dense(10)
+    BatchNorm()
+    GELU()
+  } latent: {
+    Dense(6)
+  } decoder: {
+    Dense(40)
+    GroupNorm(2)
+    Dense(4 * 4 * 3)
+    Reshape(4, 4, 3)
+    Upsample2D(2)  // 8 x 8 x 3
+    Conv2D(1, kernel: 3, activation: .sigmoid)  // 8 x 8 x 1
+  }
+
   /// A model whose two large matrices are cut into many slices, beside those that have one for each.
   static let wide = Autoencoder("wide", input: ImageShape(16, 16, 1), likelihood: .squaredError) {
     Dense(300, activation: .relu)
@@ -108,6 +143,6 @@ enum TinyModels {
     Reshape(16, 16, 1)
   }
 
-  /// Those of golden.py.
-  static let all = [autoencoder, variational, denoising, smooth]
+  /// Those of golden.py and of torch_layers.py.
+  static let all = [autoencoder, variational, denoising, smooth, normalized, resized]
 }

@@ -7,7 +7,8 @@ import Testing
   @Test func theSavedRecipeTrainsTheSameAgain() throws {
     try Program.inTemporaryFolder { program in
       let first = try program.train(
-        "--steps 7 --optimizer adamw --beta 0.5 --holdout 0.2 --augment flip --clip-norm 2 --seed 9", run: "first")
+        "--steps 7 --optimizer adamw --beta 0.5 --holdout 0.2 --augment flip --clip-norm 2 --seed 9 --ema 0.5 "
+          + "--free-bits 0.25 --memory-limit 1M", run: "first")
       #expect(first.status == Status.done.rawValue, "\(first.errors)")
       let again = try program.run("train --config first/recipe.json --run again --json")
       #expect(first.weightsHash != nil && again.weightsHash == first.weightsHash, "\(again.errors)")
@@ -21,7 +22,7 @@ import Testing
         """
         {"model": "tiny.json", "data": "images.npy", "batchSize": 4, "steps": 3, "seed": 5, "run": "named",
          "optimizer": {"kind": "sgd", "learningRate": 0.5}, "beta": 0.25, "shards": 2, "workers": 1, "threads": 2,
-         "checkpointEvery": 1, "json": true, "quiet": true}
+         "checkpointEvery": 1, "memoryLimit": "0.5G", "json": true, "quiet": true}
         """, to: "settings.json")
       let file = try program.run("train --config settings.json")
       #expect(file.status == Status.done.rawValue && file.steps == 3 && file.errors.isEmpty, "\(file.errors)")

@@ -49,6 +49,53 @@ import Testing
     }
   }
 
+  /// With Nesterov's momentum, penalties and a least difference from flags; a resumed run keeps them.
+  @Test func theFlagsOfAnOptimizerAreKept() throws {
+    try Program.inTemporaryFolder { program in
+      let flags =
+        "--optimizer sgd --momentum 0.5 --nesterov --weight-decay 0.01 --weight-l1 0.001 --learning-rate 0.001"
+      let more = "--patience 3 --min-delta 0.25 --epochs 1"
+      let trained = try program.train("\(flags) \(more)", run: "run")
+      #expect(trained.status == Status.done.rawValue, "\(trained.errors)")
+      let contents = try #require(program.contents("run/recipe.json"))
+      let recipe = try #require(try JSONSerialization.jsonObject(with: contents) as? [String: Any])
+      let optimizer = try #require(recipe["optimizer"] as? [String: Any])
+      #expect(optimizer["nesterov"] as? Bool == true && optimizer["momentum"] as? Double == 0.5)
+      #expect(recipe["minDelta"] as? Double == 0.25 && optimizer["weightL1"] as? Double != 0)
+      let resumed = try program.run("train --run run --resume --epochs 2 --weight-l1 0.5")
+      #expect(resumed.status == Status.wrongUsage.rawValue && resumed.errors.contains("--weight-l1: wanted 0.001"))
+      for (wrong, sentence) in [
+        ("--optimizer adam --nesterov", "--nesterov: wanted the optimizer sgd with a momentum, found adam"),
+        ("--optimizer adagrad --momentum 0.5", "--momentum: wanted the optimizer sgd or rmsprop, found adagrad"),
+        ("--weight-l1=-1", "--weight-l1: wanted a number of at least 0, found -1.0"),
+        ("--min-delta 1", "--min-delta: wanted a --patience too, found none"),
+      ] {
+        let refused = try program.train(wrong, run: "other")
+        #expect(refused.status == Status.wrongUsage.rawValue && refused.errors.contains(sentence), "\(refused.errors)")
+      }
+      for kind in ["rmsprop", "adagrad", "adadelta"] {
+        #expect(try program.train("--optimizer \(kind) --epochs 1", run: kind).status == Status.done.rawValue)
+      }
+    }
+  }
+
+  @Test func evaluateBoundsTheLikelihoodByImportance() throws {
+    try Program.inTemporaryFolder { program in
+      #expect(try program.train("--epochs 1", run: "run").status == Status.done.rawValue)
+      let command = "evaluate --run run --importance-samples 20"
+      let evaluation = try #require(try program.run(command + " --json").objects.last)
+      let bound = try #require(evaluation["negativeLogLikelihood"] as? Double)
+      #expect(evaluation["importanceSamples"] as? Int == 20)
+      #expect(bound < (evaluation["negativeELBO"] as? Double ?? 0) && bound > 0)
+      #expect(try program.run(command).output.contains("negative log-likelihood"))
+      let plain = "train --model plain.json --data images.npy --steps 2 --batch-size 4 --run plain"
+      #expect(try program.run(plain).status == Status.done.rawValue)
+      let refused = try program.run("evaluate --run plain --importance-samples 20")
+      #expect(refused.status == Status.wrongUsage.rawValue)
+      #expect(refused.errors.contains("wanted a variational model with a likelihood in nats"))
+    }
+  }
+
   @Test func imagesWithoutLabelsAreRefused() throws {
     try Program.inTemporaryFolder { program in
       try program.write(Self.classifier, to: "classifier.json")

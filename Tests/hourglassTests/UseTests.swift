@@ -83,6 +83,35 @@ import Testing
     }
   }
 
+  /// Switches come from an image: what decodes codes alone is refused, or left out with a sentence.
+  @Test func aModelWithSwitchesReconstructsAndDecodesNoCodes() throws {
+    try Program.inTemporaryFolder { program in
+      try program.write(
+        """
+        {"name": "unpool", "input": [8, 8, 1], "likelihood": "squaredError",
+         "encoder": [{"layer": "Conv2D", "filters": 3, "kernel": 3}, {"layer": "BatchNorm"}, {"layer": "GELU"},
+                     {"layer": "MaxPool2D", "kernel": 2}],
+         "latent": {"layer": "Dense", "units": 4},
+         "decoder": [{"layer": "Dense", "units": 48}, {"layer": "Reshape", "shape": [4, 4, 3]},
+                     {"layer": "MaxUnpool2D", "of": "encoder.3"}, {"layer": "GroupNorm", "groups": 3},
+                     {"layer": "Conv2D", "filters": 1, "kernel": 3, "activation": "sigmoid"}]}
+        """, to: "unpool.json")
+      let trained = try program.run("train --model unpool.json --data images.npy --batch-size 8 --steps 3 --run run")
+      #expect(trained.status == Status.done.rawValue, "\(trained.errors)")
+      #expect(program.contents("run/pictures/reconstructions.png") != nil)
+      #expect(program.contents("run/pictures/interpolations.png") == nil)
+      let sentence = "decoder.2 of unpool wants the switches that encoder.3 finds in an image"
+      let page = program.contents("run/report.html").map { String(decoding: $0, as: UTF8.self) }
+      #expect(page?.contains("No pictures: \(sentence)") == true)
+      for command in ["reconstruct --run run", "encode --run run", "evaluate --run run"] {
+        let result = try program.run(command)
+        #expect(result.status == Status.done.rawValue, "\(command): \(result.errors)")
+      }
+      let refused = try program.run("decode --run run --input run/codes.npy")
+      #expect(refused.status == Status.wrongUsage.rawValue && refused.errors.contains("decode: \(sentence)"))
+    }
+  }
+
   @Test func withoutOutputResultsGoToTheRun() throws {
     try Program.inTemporaryFolder { program in
       #expect(try program.train("--steps 3", run: "run").status == Status.done.rawValue)

@@ -123,6 +123,15 @@ const char *hg_activation_forward(hg_activation activation, ptrdiff_t count, con
 const char *hg_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
                                    float *dx, const hg_parallel *parallel);
 
+/* Gaussian error linear unit in its exact form (Hendrycks & Gimpel, arXiv:1606.08415):  y[i] = x[i] F(x[i]) with F the
+ * distribution of a standard normal value, within 16 + x^2 roundoffs of |y| while F(x) is a normal float. y may be x.
+ */
+const char *hg_gelu_forward(ptrdiff_t count, const float *x, float *y, const hg_parallel *parallel);
+
+/* dx[i] = dy[i] (F(x[i]) + x[i] f(x[i])) with f the density, from the input, because y has every value above its
+ * minimum twice. dx may be dy. */
+const char *hg_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx, const hg_parallel *parallel);
+
 /* -------------------------------------------------------------------------------- convolution, both directions */
 
 /* Geometry of a convolution, a transposed convolution or a pooling between a large and a small image:
@@ -248,6 +257,57 @@ const char *hg_max_unpool2d_forward(const hg_geometry2d *geometry, const float *
 const char *hg_max_unpool2d_backward(const hg_geometry2d *geometry, const float *dx, const uint8_t *switches, float *dy,
                                      const hg_parallel *parallel);
 
+/* ------------------------------------------------------------------------------------------------- upsampling */
+
+/* NULL, or why the upsampling calls refuse this geometry: as hg_conv2d_check, and channels must be equal (C = K), the
+ * filter as large as the strides, H = P U and W = Q V, and there is no padding. */
+const char *hg_upsample2d_check(const hg_geometry2d *geometry);
+
+/* Upsampling by repetition: x[n,pU+r,qV+s,k] = y[n,p,q,k] for all r < U, s < V.  y: N P Q K; x: N H W C. */
+const char *hg_upsample2d_forward(const hg_geometry2d *geometry, const float *y, float *x, const hg_parallel *parallel);
+
+/* dy[n,p,q,k] = sum over r, s, in this order, of dx[n,pU+r,qV+s,k].  dx: N H W C; dy: N P Q K. */
+const char *hg_upsample2d_backward(const hg_geometry2d *geometry, const float *dx, float *dy,
+                                   const hg_parallel *parallel);
+
+/* ---------------------------------------------------------------------------------------------- normalisation */
+
+/* Geometry of a group normalisation (Wu & He, ECCV 2018): channel c belongs to group c div (C / G), and the M elements
+ * of a group of a sample are those of its channels at all positions. Batch normalisation (Ioffe & Szegedy, ICML 2015)
+ * of N samples is the same with one sample of N P positions and G = C. */
+typedef struct hg_group_norm {
+  size_t size;         /* sizeof(hg_group_norm) */
+  ptrdiff_t samples;   /* N */
+  ptrdiff_t positions; /* P: height times width, 1 for a vector */
+  ptrdiff_t channels;  /* C */
+  ptrdiff_t groups;    /* G, which divides C */
+  float epsilon;       /* added to the variance: at least 0 */
+} hg_group_norm;
+
+/* NULL, or why the calls below refuse this geometry. Positions, channels and groups must be at least 1, samples at
+ * least 0, and there must be fewer than 2^40 elements. */
+const char *hg_group_norm_check(const hg_group_norm *geometry);
+
+/* mean[n,g] = 1/M sum of x over the group;  variance[n,g] = 1/M sum of (x - mean)^2;
+ * y[n,p,c] = (x[n,p,c] - mean) / sqrt(variance + epsilon) weight[c] + bias[c]
+ * x, y: N P C; weight: C; bias: C or NULL; mean, variance: N G. A sum over positions is four chains, position p in
+ * chain p mod 4; the channels of a group are then added in order, or in 16 partial sums where there are 16 or more. */
+const char *hg_group_norm_forward(const hg_group_norm *geometry, const float *x, const float *weight, const float *bias,
+                                  float *y, float *mean, float *variance, const hg_parallel *parallel);
+
+/* The same y from mean and variance that are given. Batch normalisation uses running ones so after training. */
+const char *hg_group_norm_apply(const hg_group_norm *geometry, const float *x, const float *mean, const float *variance,
+                                const float *weight, const float *bias, float *y, const hg_parallel *parallel);
+
+/* With z = (x - mean) / sqrt(variance + epsilon) and averages over the group's elements:
+ * dx = (weight dy - average of weight dy - z average of weight dy z) / sqrt(variance + epsilon)
+ * dweight[c] (+)= sum over n, p of dy z;   dbias[c] (+)= sum over n, p of dy, of each sample in two chains, position p
+ * in chain p mod 2; samples in order.  x, dy: N P C; mean, variance: N G, from the forward pass; dx: N P C or NULL;
+ * dweight, dbias: C or NULL. */
+const char *hg_group_norm_backward(const hg_group_norm *geometry, const float *x, const float *dy, const float *mean,
+                                   const float *variance, const float *weight, bool accumulate, float *dx,
+                                   float *dweight, float *dbias, const hg_parallel *parallel);
+
 /* ------------------------------------------------------------------------------------------------------ dense */
 
 /* Geometry of a dense layer. */
@@ -301,15 +361,37 @@ const char *hg_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float 
 const char *hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                              float *dy);
 
+/* Absolute error:  loss[n] = sum over j of |y - t|;   dy = the sign of y - t, 0 where they are equal.  As above. */
+const char *hg_absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                              float *dy);
+
+/* Huber's loss (1964) with threshold 1, d = y - t:
+ *   loss[n] = sum over j of d^2 / 2 where |d| <= 1, else |d| - 1/2;   dy = d clamped to [-1, 1].  As above. */
+const char *hg_huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                           float *dy);
+
+/* Gaussian likelihood of a given variance v, in nats:
+ *   loss[n] = sum over j of (y - t)^2 / (2 v) + log(2 pi v) / 2;   dy = (y - t) / v
+ * variance: normal and finite, with 2 pi v. Shapes and aliasing as above. */
+const char *hg_gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const float *y, const float *targets,
+                        float *loss, float *dy);
+
+/* The range to which a log-variance is clamped before use; outside it its gradient is zero. */
+#define HG_LOG_VARIANCE_MIN (-30.0f)
+#define HG_LOG_VARIANCE_MAX (20.0f)
+
+/* Gaussian likelihood whose variances are put out too, in nats; each pixel of heads holds C means m, then C
+ * log-variances lv: loss[n] = sum of ((m - t)^2 exp(-lv) + lv + log(2 pi)) / 2 dm = (m - t) exp(-lv);   dlv = (1 - (m -
+ * t)^2 exp(-lv)) / 2,  0 where lv was clamped heads, dheads: N P 2C; targets: N P C; loss: N or NULL; dheads may be
+ * NULL or equal to heads. */
+const char *hg_gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                              const float *targets, float *loss, float *dheads);
+
 /* Categorical likelihood of a label from logits l, in nats (softmax cross-entropy):
  *   loss[n] = log(sum over j of exp(l[n,j])) - l[n,label];   dlogits[n,j] = exp(l[n,j]) / sum, less 1 for the label
  * logits, dlogits: N K; labels: N, each of 0 to K - 1; loss: N or NULL; dlogits may be NULL or equal to logits. */
 const char *hg_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const float *logits, const int32_t *labels,
                                      float *loss, float *dlogits);
-
-/* The range to which a log-variance is clamped before use; outside it its gradient is zero. */
-#define HG_LOG_VARIANCE_MIN (-30.0f)
-#define HG_LOG_VARIANCE_MAX (20.0f)
 
 /* Reparametrised Gaussian latent (Kingma & Welling 2014). heads[n] holds Z means, then Z log-variances:
  *   z = mean + exp(lv / 2) noise;   kl[n] = 1/2 sum over j of mean^2 + exp(lv) - 1 - lv,  lv clamped as above
@@ -321,6 +403,14 @@ const char *hg_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const
  * heads, dheads: N 2Z; noise: N Z or NULL; dz: N Z. */
 const char *hg_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
                                         const float *dz, float beta, float *dheads);
+
+/* Free bits (Kingma et al., "Improved variational inference with inverse autoregressive flow", NIPS 2016, eq. 15): the
+ * way back through beta N sum over j of max(free_bits, KL_j), where KL_j is what unit j adds to kl, in the mean over N.
+ * It belongs after hg_gaussian_latent_backward with a beta of 0. In all samples of units with KL_j > free_bits:
+ *   dmean += beta mean;   dlv += beta (exp(lv) - 1) / 2,  nothing where lv was clamped.
+ * heads, dheads: N 2Z. */
+const char *hg_gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
+                                  float *dheads);
 
 /* ---------------------------------------------------------------------------------------------- random numbers */
 
@@ -383,6 +473,9 @@ ptrdiff_t hg_first_nonfinite(ptrdiff_t count, const float *x);
 /* Sum of squares in 16 partial sums of double; the same bits on every instruction set. A count below 1 gives 0. */
 double hg_sum_of_squares(ptrdiff_t count, const float *x);
 
+/* Exponential moving average:  average[i] = decay average[i] + (1 - decay) x[i]. */
+const char *hg_moving_average(ptrdiff_t count, float decay, const float *x, float *average);
+
 /* Options of an update. The gradient used is g = gradient_scale * gradient. */
 typedef struct hg_adam_options {
   size_t size; /* sizeof(hg_adam_options) */
@@ -400,11 +493,46 @@ const char *hg_adam(const hg_adam_options *options, ptrdiff_t count, const float
 typedef struct hg_sgd_options {
   size_t size; /* sizeof(hg_sgd_options) */
   float gradient_scale, learning_rate, momentum, weight_decay;
+  bool nesterov;
 } hg_sgd_options;
 
-/* Stochastic gradient descent:  g += weight_decay w;  m = momentum m + g;  w -= learning_rate m.  Without momentum m
- * may be NULL and w -= learning_rate g. */
+/* Stochastic gradient descent:  g += weight_decay w;  m = momentum m + g;  w -= learning_rate m, with nesterov
+ * w -= learning_rate (g + momentum m) (Sutskever et al., ICML 2013, as PyTorch writes it).  Without momentum m may be
+ * NULL and w -= learning_rate g. */
 const char *hg_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
+
+typedef struct hg_rmsprop_options {
+  size_t size; /* sizeof(hg_rmsprop_options) */
+  float gradient_scale, learning_rate, alpha, epsilon, momentum;
+} hg_rmsprop_options;
+
+/* RMSprop (Tieleman & Hinton 2012):  v = alpha v + (1 - alpha) g^2;  m = momentum m + g / (sqrt(v) + epsilon);
+ * w -= learning_rate m.  Without momentum m may be NULL. */
+const char *hg_rmsprop(const hg_rmsprop_options *options, ptrdiff_t count, const float *gradient, float *weights,
+                       float *v, float *m);
+
+typedef struct hg_adagrad_options {
+  size_t size; /* sizeof(hg_adagrad_options) */
+  float gradient_scale, learning_rate, epsilon;
+} hg_adagrad_options;
+
+/* AdaGrad (Duchi, Hazan & Singer, JMLR 2011):  v += g^2;  w -= learning_rate g / (sqrt(v) + epsilon). */
+const char *hg_adagrad(const hg_adagrad_options *options, ptrdiff_t count, const float *gradient, float *weights,
+                       float *v);
+
+typedef struct hg_adadelta_options {
+  size_t size; /* sizeof(hg_adadelta_options) */
+  float gradient_scale, learning_rate, rho, epsilon;
+} hg_adadelta_options;
+
+/* AdaDelta (Zeiler 2012):  v = rho v + (1 - rho) g^2;  d = g sqrt(u + epsilon) / sqrt(v + epsilon);
+ * u = rho u + (1 - rho) d^2;  w -= learning_rate d. */
+const char *hg_adadelta(const hg_adadelta_options *options, ptrdiff_t count, const float *gradient, float *weights,
+                        float *v, float *u);
+
+/* The gradient of a loss with penalties on its weights, l2 |w|^2 / 2 + l1 |w|:
+ * gradient = scale gradient + l2 w + l1 sign(w), with 0 for the sign of 0. */
+const char *hg_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
 
 #ifdef __cplusplus
 }

@@ -32,6 +32,17 @@ void hg_reference_max_unpool2d_forward(const hg_geometry2d *geometry, const floa
                                        float *x);
 void hg_reference_max_unpool2d_backward(const hg_geometry2d *geometry, const float *dx, const uint8_t *switches,
                                         float *dy);
+void hg_reference_upsample2d_forward(const hg_geometry2d *geometry, const float *y, float *x);
+void hg_reference_upsample2d_backward(const hg_geometry2d *geometry, const float *dx, float *dy);
+void hg_reference_group_norm_forward(const hg_group_norm *geometry, const float *x, const float *weight,
+                                     const float *bias, float *y, float *mean, float *variance);
+void hg_reference_group_norm_apply(const hg_group_norm *geometry, const float *x, const float *mean,
+                                   const float *variance, const float *weight, const float *bias, float *y);
+void hg_reference_group_norm_backward(const hg_group_norm *geometry, const float *x, const float *dy, const float *mean,
+                                      const float *variance, const float *weight, bool accumulate, float *dx,
+                                      float *dweight, float *dbias);
+void hg_reference_gelu_forward(ptrdiff_t count, const float *x, float *y);
+void hg_reference_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx);
 void hg_reference_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,
                                 hg_activation activation, float *y);
 void hg_reference_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
@@ -45,12 +56,22 @@ void hg_reference_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const flo
                                    float *loss, float *dlogits);
 void hg_reference_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                                 float *dy);
+void hg_reference_absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                                 float *dy);
+void hg_reference_huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                              float *dy);
+void hg_reference_gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const float *y, const float *targets,
+                           float *loss, float *dy);
+void hg_reference_gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                                 const float *targets, float *loss, float *dheads);
 void hg_reference_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const float *logits,
                                         const int32_t *labels, float *loss, float *dlogits);
 void hg_reference_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
                                           float *z, float *kl);
 void hg_reference_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
                                            const float *dz, float beta, float *dheads);
+void hg_reference_gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits,
+                                     float beta, float *dheads);
 void hg_reference_random_bits(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out);
 void hg_reference_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
 void hg_reference_dropout_forward(const hg_random_stream *stream, float rate, ptrdiff_t samples, ptrdiff_t count,
@@ -62,6 +83,14 @@ void hg_reference_gaussian_noise(const hg_random_stream *stream, float deviation
 void hg_reference_adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
                        float *v);
 void hg_reference_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
+void hg_reference_rmsprop(const hg_rmsprop_options *options, ptrdiff_t count, const float *gradient, float *weights,
+                          float *v, float *m);
+void hg_reference_adagrad(const hg_adagrad_options *options, ptrdiff_t count, const float *gradient, float *weights,
+                          float *v);
+void hg_reference_adadelta(const hg_adadelta_options *options, ptrdiff_t count, const float *gradient, float *weights,
+                           float *v, float *u);
+void hg_reference_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
+void hg_reference_moving_average(ptrdiff_t count, float decay, const float *x, float *average);
 
 #ifdef __cplusplus
 }

@@ -100,8 +100,9 @@ INLINE void sgd_part(const hg_sgd_options *o, const float *gradient, float *weig
   const v16 w = v16_load_part(weights, n);
   v16 direction = w * o->weight_decay + v16_load_part(gradient, n) * o->gradient_scale;
   if (m) {
-    direction = v16_load_part(m, n) * o->momentum + direction;
-    v16_store_part(m, direction, n);
+    const v16 moment = v16_load_part(m, n) * o->momentum + direction;
+    v16_store_part(m, moment, n);
+    direction = o->nesterov ? moment * o->momentum + direction : moment;
   }
   v16_store_part(weights, w - direction * o->learning_rate, n);
 }
@@ -111,4 +112,84 @@ static void sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gra
   ptrdiff_t i = 0;
   for (; i + 16 <= count; i += 16) sgd_part(&o, gradient + i, weights + i, m ? m + i : NULL, 16);
   if (i < count) sgd_part(&o, gradient + i, weights + i, m ? m + i : NULL, count - i);
+}
+
+INLINE void rmsprop_part(const hg_rmsprop_options *o, float rest, const float *gradient, float *weights, float *v,
+                         float *m, ptrdiff_t n) {
+  const v16 g = v16_load_part(gradient, n) * o->gradient_scale;
+  const v16 square = v16_load_part(v, n) * o->alpha + (g * g) * rest;
+  v16 step = g / (v16_sqrt(square) + o->epsilon);
+  v16_store_part(v, square, n);
+  if (m) {
+    step = v16_load_part(m, n) * o->momentum + step;
+    v16_store_part(m, step, n);
+  }
+  v16_store_part(weights, v16_load_part(weights, n) - step * o->learning_rate, n);
+}
+
+static void rmsprop(const hg_rmsprop_options *options, ptrdiff_t count, const float *gradient, float *weights, float *v,
+                    float *m) {
+  const hg_rmsprop_options o = *options;
+  const float rest = 1 - o.alpha;
+  ptrdiff_t i = 0;
+  for (; i + 16 <= count; i += 16) rmsprop_part(&o, rest, gradient + i, weights + i, v + i, m ? m + i : NULL, 16);
+  if (i < count) rmsprop_part(&o, rest, gradient + i, weights + i, v + i, m ? m + i : NULL, count - i);
+}
+
+INLINE void adagrad_part(const hg_adagrad_options *o, const float *gradient, float *weights, float *v, ptrdiff_t n) {
+  const v16 g = v16_load_part(gradient, n) * o->gradient_scale;
+  const v16 square = g * g + v16_load_part(v, n);
+  v16_store_part(v, square, n);
+  v16_store_part(weights, v16_load_part(weights, n) - g / (v16_sqrt(square) + o->epsilon) * o->learning_rate, n);
+}
+
+static void adagrad(const hg_adagrad_options *options, ptrdiff_t count, const float *gradient, float *weights,
+                    float *v) {
+  const hg_adagrad_options o = *options;
+  ptrdiff_t i = 0;
+  for (; i + 16 <= count; i += 16) adagrad_part(&o, gradient + i, weights + i, v + i, 16);
+  if (i < count) adagrad_part(&o, gradient + i, weights + i, v + i, count - i);
+}
+
+INLINE void adadelta_part(const hg_adadelta_options *o, float rest, const float *gradient, float *weights, float *v,
+                          float *u, ptrdiff_t n) {
+  const v16 g = v16_load_part(gradient, n) * o->gradient_scale, old = v16_load_part(u, n);
+  const v16 square = v16_load_part(v, n) * o->rho + (g * g) * rest;
+  const v16 step = g * (v16_sqrt(old + o->epsilon) / v16_sqrt(square + o->epsilon));
+  v16_store_part(v, square, n);
+  v16_store_part(u, old * o->rho + (step * step) * rest, n);
+  v16_store_part(weights, v16_load_part(weights, n) - step * o->learning_rate, n);
+}
+
+static void adadelta(const hg_adadelta_options *options, ptrdiff_t count, const float *gradient, float *weights,
+                     float *v, float *u) {
+  const hg_adadelta_options o = *options;
+  const float rest = 1 - o.rho;
+  ptrdiff_t i = 0;
+  for (; i + 16 <= count; i += 16) adadelta_part(&o, rest, gradient + i, weights + i, v + i, u + i, 16);
+  if (i < count) adadelta_part(&o, rest, gradient + i, weights + i, v + i, u + i, count - i);
+}
+
+/* The sign of w on l1, and 0 (or NaN) for w itself. */
+INLINE void penalize_part(float scale, float l2, float l1, const float *weights, float *gradient, ptrdiff_t n) {
+  const v16 w = v16_load_part(weights, n), zero = v16_splat(0);
+  const v16 slope = v16_select(w > zero, v16_splat(l1), v16_select(w < zero, v16_splat(-l1), w * l1));
+  v16_store_part(gradient, v16_load_part(gradient, n) * scale + (w * l2 + slope), n);
+}
+
+static void penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient) {
+  ptrdiff_t i = 0;
+  for (; i + 16 <= count; i += 16) penalize_part(scale, l2, l1, weights + i, gradient + i, 16);
+  if (i < count) penalize_part(scale, l2, l1, weights + i, gradient + i, count - i);
+}
+
+INLINE void moving_average_part(float decay, float rest, const float *x, float *average, ptrdiff_t n) {
+  v16_store_part(average, v16_load_part(average, n) * decay + v16_load_part(x, n) * rest, n);
+}
+
+static void moving_average(ptrdiff_t count, float decay, const float *x, float *average) {
+  const float rest = 1 - decay;
+  ptrdiff_t i = 0;
+  for (; i + 16 <= count; i += 16) moving_average_part(decay, rest, x + i, average + i, 16);
+  if (i < count) moving_average_part(decay, rest, x + i, average + i, count - i);
 }

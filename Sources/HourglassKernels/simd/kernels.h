@@ -13,8 +13,11 @@
 #include "flat.h"
 #include "loss.h"
 #include "pointwise.h"
+/* */
+#include "norm.h"
 #include "pool2d.h"
 #include "random.h"
+#include "upsample2d.h"
 /* */
 #include "noise.h"
 
@@ -32,13 +35,24 @@ const hg_kernels HG_TABLE = {
     .max_pool_forward = max_pool_forward,
     .max_pool_backward = max_pool_backward,
     .transpose = transpose,
+    .upsample_forward = upsample_forward,
+    .upsample_backward = upsample_backward,
+    .group_norm_forward = group_norm_forward,
+    .group_norm_backward = group_norm_backward,
     .activation_forward = activation_forward,
     .activation_backward = activation_backward,
+    .gelu_forward = gelu_forward,
+    .gelu_backward = gelu_backward,
     .bernoulli_logits = bernoulli_logits,
     .squared_error = squared_error,
+    .absolute_error = absolute_error,
+    .huber_error = huber_error,
+    .gaussian = gaussian,
+    .gaussian_heads = gaussian_heads,
     .softmax_cross_entropy = softmax_cross_entropy,
     .gaussian_latent_forward = gaussian_latent_forward,
     .gaussian_latent_backward = gaussian_latent_backward,
+    .gaussian_free_bits = gaussian_free_bits,
     .random_bits = random_bits,
     .random_uniform = random_uniform,
     .random_normal = random_normal,
@@ -50,4 +64,9 @@ const hg_kernels HG_TABLE = {
     .sum_of_squares = sum_of_squares,
     .adam = adam,
     .sgd = sgd,
+    .rmsprop = rmsprop,
+    .adagrad = adagrad,
+    .adadelta = adadelta,
+    .penalize = penalize,
+    .moving_average = moving_average,
 };

@@ -8,6 +8,21 @@ INLINE v16 v16_keep(v16 x, ptrdiff_t n) {
   return v16_select(lanes < (int32_t)n, x, v16_splat(0));
 }
 
+/* The loop over the samples of a likelihood that compares y with targets element by element. */
+INLINE void compare_all(v16 (*part)(const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n),
+                        ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                        float *dy) {
+  for (ptrdiff_t sample = 0; sample < samples; sample++) {
+    const float *a = y + sample * count, *t = targets + sample * count;
+    float *da = dy ? dy + sample * count : NULL;
+    v16 sum = v16_splat(0);
+    ptrdiff_t i = 0;
+    for (; i + 16 <= count; i += 16) sum = part(a + i, t + i, da ? da + i : NULL, sum, 16);
+    if (i < count) sum = part(a + i, t + i, da ? da + i : NULL, sum, count - i);
+    if (loss) loss[sample] = v16_sum(sum);
+  }
+}
+
 /* One exponential, t = exp(-|l|), serves the loss, max(l, 0) - l target + ln(1 + t), and the gradient, whose sigmoid is
  * 1 / (1 + t) for l >= 0 and t / (1 + t) below. */
 INLINE v16 bernoulli_part(const float *logits, const float *targets, float *dlogits, v16 sum, ptrdiff_t n) {
@@ -22,15 +37,7 @@ INLINE v16 bernoulli_part(const float *logits, const float *targets, float *dlog
 
 static void bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
                              float *dlogits) {
-  for (ptrdiff_t sample = 0; sample < samples; sample++) {
-    const float *l = logits + sample * count, *t = targets + sample * count;
-    float *dl = dlogits ? dlogits + sample * count : NULL;
-    v16 sum = v16_splat(0);
-    ptrdiff_t i = 0;
-    for (; i + 16 <= count; i += 16) sum = bernoulli_part(l + i, t + i, dl ? dl + i : NULL, sum, 16);
-    if (i < count) sum = bernoulli_part(l + i, t + i, dl ? dl + i : NULL, sum, count - i);
-    if (loss) loss[sample] = v16_sum(sum);
-  }
+  compare_all(bernoulli_part, samples, count, logits, targets, loss, dlogits);
 }
 
 /* Lanes beyond n hold zeros and so add nothing. */
@@ -42,14 +49,104 @@ INLINE v16 squared_error_part(const float *y, const float *targets, float *dy, v
 
 static void squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                           float *dy) {
+  compare_all(squared_error_part, samples, count, y, targets, loss, dy);
+}
+
+/* d within [-1, 1]; NaN stays NaN. */
+INLINE v16 v16_clamp_unit(v16 d) {
+  d = v16_select(d < v16_splat(-1), v16_splat(-1), d);
+  return v16_select(d > v16_splat(1), v16_splat(1), d);
+}
+
+INLINE v16 absolute_error_part(const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n) {
+  const v16 d = v16_load_part(y, n) - v16_load_part(targets, n);
+  if (dy)
+    v16_store_part(dy, v16_select(d > v16_splat(0), v16_splat(1), v16_select(d < v16_splat(0), v16_splat(-1), d)), n);
+  return sum + v16_abs(d);
+}
+
+static void absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                           float *dy) {
+  compare_all(absolute_error_part, samples, count, y, targets, loss, dy);
+}
+
+/* With c = d within [-1, 1] the loss is c (d - c / 2). */
+INLINE v16 huber_error_part(const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n) {
+  const v16 d = v16_load_part(y, n) - v16_load_part(targets, n), c = v16_clamp_unit(d);
+  if (dy) v16_store_part(dy, c, n);
+  return c * (d - 0.5f * c) + sum;
+}
+
+static void huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                        float *dy) {
+  compare_all(huber_error_part, samples, count, y, targets, loss, dy);
+}
+
+#define TWO_PI 6.28318531f
+#define LOG_TWO_PI 1.83787707f
+
+INLINE v16 gaussian_part(float variance, const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n) {
+  const v16 d = v16_load_part(y, n) - v16_load_part(targets, n), scaled = d / variance;
+  if (dy) v16_store_part(dy, scaled, n);
+  return d * scaled + sum;
+}
+
+static void gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const float *y, const float *targets,
+                     float *loss, float *dy) {
+  const float constant = (float)count * v16_log(v16_splat(TWO_PI * variance))[0];
   for (ptrdiff_t sample = 0; sample < samples; sample++) {
     const float *a = y + sample * count, *t = targets + sample * count;
     float *da = dy ? dy + sample * count : NULL;
     v16 sum = v16_splat(0);
     ptrdiff_t i = 0;
-    for (; i + 16 <= count; i += 16) sum = squared_error_part(a + i, t + i, da ? da + i : NULL, sum, 16);
-    if (i < count) sum = squared_error_part(a + i, t + i, da ? da + i : NULL, sum, count - i);
-    if (loss) loss[sample] = v16_sum(sum);
+    for (; i + 16 <= count; i += 16) sum = gaussian_part(variance, a + i, t + i, da ? da + i : NULL, sum, 16);
+    if (i < count) sum = gaussian_part(variance, a + i, t + i, da ? da + i : NULL, sum, count - i);
+    if (loss) loss[sample] = 0.5f * (v16_sum(sum) + constant);
+  }
+}
+
+/* NaN stays NaN. */
+INLINE v16 clamp_log_variance(v16 lv) {
+  lv = v16_select(lv < v16_splat(HG_LOG_VARIANCE_MIN), v16_splat(HG_LOG_VARIANCE_MIN), lv);
+  return v16_select(lv > v16_splat(HG_LOG_VARIANCE_MAX), v16_splat(HG_LOG_VARIANCE_MAX), lv);
+}
+
+/* Elements i to i + n of a sample. Channel c of pixel p is its element p C + c and lies at 2 p C + c of the heads, its
+ * log-variance C behind; lanes beyond n hold zeros and add nothing. */
+INLINE v16 gaussian_heads_part(ptrdiff_t channels, ptrdiff_t i, const float *heads, const float *targets, float *dheads,
+                               v16 sum, ptrdiff_t n) {
+  float means[16] = {0}, log_variances[16] = {0}, dlog_variances[16];
+  ptrdiff_t at[16];
+  for (ptrdiff_t lane = 0; lane < n; lane++) {
+    at[lane] = i + lane + (i + lane) / channels * channels;
+    means[lane] = heads[at[lane]];
+    log_variances[lane] = heads[at[lane] + channels];
+  }
+  const v16 head = v16_load(log_variances), lv = clamp_log_variance(head);
+  const v16 d = v16_load(means) - v16_load_part(targets + i, n), scaled = d * v16_exp(-lv), square = d * scaled;
+  if (dheads) {
+    const v16i clamped = (head < v16_splat(HG_LOG_VARIANCE_MIN)) | (head > v16_splat(HG_LOG_VARIANCE_MAX));
+    v16_store(means, scaled);
+    v16_store(dlog_variances, v16_select(clamped, v16_splat(0), 0.5f * (1.0f - square)));
+    for (ptrdiff_t lane = 0; lane < n; lane++) {
+      dheads[at[lane]] = means[lane];
+      dheads[at[lane] + channels] = dlog_variances[lane];
+    }
+  }
+  return sum + (square + lv);
+}
+
+static void gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                           const float *targets, float *loss, float *dheads) {
+  const ptrdiff_t count = pixels * channels;
+  for (ptrdiff_t sample = 0; sample < samples; sample++) {
+    const float *h = heads + sample * 2 * count, *t = targets + sample * count;
+    float *dh = dheads ? dheads + sample * 2 * count : NULL;
+    v16 sum = v16_splat(0);
+    ptrdiff_t i = 0;
+    for (; i + 16 <= count; i += 16) sum = gaussian_heads_part(channels, i, h, t, dh, sum, 16);
+    if (i < count) sum = gaussian_heads_part(channels, i, h, t, dh, sum, count - i);
+    if (loss) loss[sample] = 0.5f * (v16_sum(sum) + (float)count * LOG_TWO_PI);
   }
 }
 

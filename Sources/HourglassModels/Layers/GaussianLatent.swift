@@ -5,7 +5,11 @@ import HourglassKernels
 ///
 ///     z = mean + exp(lv / 2) noise,   KL = 1/2 sum(mean^2 + exp(lv) - 1 - lv),   lv clamped to [-30, 20]
 ///
-/// Source: Kingma & Welling, "Auto-Encoding Variational Bayes", ICLR 2014.
+/// With free bits the divergence in the loss is sum over j of max(free bits, mean over a shard of KL_j): the way back
+/// leaves out units that diverge by less, in the mean over the samples of their shard.
+///
+/// Sources: Kingma & Welling, "Auto-Encoding Variational Bayes", ICLR 2014; Kingma et al., "Improved variational
+/// inference with inverse autoregressive flow", NIPS 2016, equation 15.
 public struct GaussianLatent: Layer, Hashable {
   public var units: Int
 
@@ -49,7 +53,16 @@ public struct PlannedGaussianLatent: PlannedLayer {
   public func backward(_ pass: Pass) {
     guard let dy = pass.dy, let dx = pass.dx else { return }
     let noise = pass.noise.latent(sample: pass.firstSample) == nil ? nil : pass.state
-    checked(hg_gaussian_latent_backward(pass.samples, units, pass.x, noise, dy, pass.beta, dx))
+    let hasFreeBits = pass.freeBits > 0
+    checked(
+      hg_gaussian_latent_backward(pass.samples, units, pass.x, noise, dy, hasFreeBits ? 0 : pass.beta, dx))
+    guard hasFreeBits else { return }
+    var first = 0
+    while first < pass.samples {
+      let (count, row) = (min(pass.samplesPerShard, pass.samples - first), first * 2 * units)
+      checked(hg_gaussian_free_bits(count, units, pass.x + row, pass.freeBits, pass.beta, dx + row))
+      first += count
+    }
   }
 
   /// Its heads, the log-variance clamped.

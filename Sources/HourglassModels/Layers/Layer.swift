@@ -36,6 +36,10 @@ public protocol PlannedLayer: Sendable {
 
   /// Floats that the layer keeps from forward to backward for each sample, beside its input and output.
   var stateCount: Int { get }
+  /// The layer before it, by its place in the chain, whose state its passes see as well; nil for none.
+  var partner: Int? { get }
+  /// Samples that a shard must have at least, of a layer that takes whole shards; nil where samples do not meet.
+  var leastShard: Int? { get }
   /// Whether `backward` reads `pass.x` and `pass.y`.
   var backwardReadsInput: Bool { get }
   var backwardReadsOutput: Bool { get }
@@ -59,6 +63,8 @@ public protocol PlannedLayer: Sendable {
 
 extension PlannedLayer {
   public var stateCount: Int { 0 }
+  public var partner: Int? { nil }
+  public var leastShard: Int? { nil }
   public var backwardReadsInput: Bool { true }
   public var backwardReadsOutput: Bool { false }
   public var preparedCount: Int { 0 }

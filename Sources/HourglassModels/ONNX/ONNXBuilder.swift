@@ -139,6 +139,12 @@ extension ExecutionPlan {
     guard part != .encoder else {
       return builder.finished(model.isVariational ? ["mean", "log_variance"] : ["code"], code)
     }
+    guard model.likelihood != .gaussian() else {
+      throw ModelError(
+        "likelihood",
+        "wanted one whose expected image is the chain's output, found gaussian without a variance, whose "
+          + "output holds log-variances too; export the encoder")
+    }
     model.likelihood.meanActivation.addNodes(to: &builder)
     return builder.finished([model.likelihood.outputName], boundaries[layers.count].shape)
   }

@@ -12,6 +12,9 @@ public struct ExecutionPlan: Sendable {
   /// m above; a partial minibatch keeps it, so its last shards are short or empty.
   public let samplesPerShard: Int
   public let samplesPerChunk: Int
+  /// Whether a layer's output for a sample depends on the others of its shard while training; chunks are whole shards
+  /// then.
+  public let takesWholeShards: Bool
 
   /// The chain: encoder, latent, decoder.
   public let layers: [any PlannedLayer]
@@ -49,10 +52,16 @@ public struct ExecutionPlan: Sendable {
     self.model = model
     (self.batchSize, self.shards) = (batchSize, shards)
     samplesPerShard = (batchSize + shards - 1) / shards
-    let chunks = (samplesPerShard + Self.mostSamplesPerChunk - 1) / Self.mostSamplesPerChunk
-    samplesPerChunk = (samplesPerShard + chunks - 1) / chunks
-
     var chain = try model.planChain()
+    for layer in chain.layers {
+      guard let least = layer.leastShard, samplesPerShard < least else { continue }
+      throw ModelError(
+        layer.name, "wanted shards of at least \(least) samples, whose variance it takes, found \(samplesPerShard)")
+    }
+    takesWholeShards = chain.layers.contains { $0.leastShard != nil }
+    let most = takesWholeShards ? samplesPerShard : Self.mostSamplesPerChunk
+    let chunks = (samplesPerShard + most - 1) / most
+    samplesPerChunk = (samplesPerShard + chunks - 1) / chunks
     (shardedCount, parameterCount) = Self.placeParameters(&chain.layers)
     layers = chain.layers
     codeBoundary = chain.codeBoundary
@@ -93,6 +102,21 @@ public struct ExecutionPlan: Sendable {
   private func term(_ layer: Int) -> Product.Term {
     guard let dy = boundaries[layer + 1].error else { preconditionFailure("the output of a dense layer has an error") }
     return Product.Term(x: boundaries[layer].values, dy: dy)
+  }
+
+  /// Why a code alone cannot be decoded, if it cannot.
+  public var decodingRefusal: String? {
+    for layer in layers[codeBoundary...] {
+      guard let partner = layer.partner, partner < codeBoundary else { continue }
+      return "\(layer.name) of \(model.name) wants the switches that \(layers[partner].name) finds in an image, so a "
+        + "code alone cannot be decoded"
+    }
+    return nil
+  }
+
+  /// Runs of the flat vector that hold running statistics, in order.
+  public var statistics: [Range<Int>] {
+    parameters.filter(\.isStatistic).map { $0.offset..<$0.offset + $0.count }.sorted { $0.lowerBound < $1.lowerBound }
   }
 
   /// The samples of a minibatch of `count` that belong to a run of shards.

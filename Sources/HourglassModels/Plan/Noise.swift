@@ -7,14 +7,21 @@ public enum Noise: Sendable, Equatable, BitwiseCopyable {
   case none
   /// The latent alone, which an evaluation samples.
   case evaluation(seed: UInt64, step: Int)
+  /// The latent alone, which an evaluation samples many times: draw 0, 1, ..., below 2^24.
+  case importance(seed: UInt64, step: Int, draw: Int)
   /// All.
   case training(seed: UInt64, step: Int)
+
+  /// Whether layers do what they do in training alone.
+  var isTraining: Bool { if case .training = self { true } else { false } }
 
   /// Where the latent's noise for a sample comes from; nil where it is its mean.
   func latent(sample: Int) -> RandomStream? {
     switch self {
     case .none: nil
     case .evaluation(let seed, let step): RandomStream(seed: seed, .evaluation, step: step, sample: sample)
+    case .importance(let seed, let step, let draw):
+      RandomStream(seed: seed, .importance, number: draw, step: step, sample: sample)
     case .training(let seed, let step): RandomStream(seed: seed, .latent, step: step, sample: sample)
     }
   }

@@ -26,12 +26,18 @@ public struct Pass {
   /// What the layer keeps from forward to backward, and scratch.
   public var state: UnsafeMutablePointer<Float>
   public var scratch: UnsafeMutablePointer<Float>
+  /// What the layer's partner keeps of the same samples.
+  public var partnerState: UnsafeMutablePointer<Float>?
   /// Kullback-Leibler divergence of each sample, in nats; written by a latent that has one.
   public var divergence: UnsafeMutablePointer<Float>
 
   public var noise: Noise
   /// Weight of the divergence in the loss.
   public var beta: Float
+  /// Nats that each latent unit may diverge by at no cost, in the mean over a shard; 0 for none.
+  public var freeBits: Float = 0
+  /// Where a call has more, they are a run of whole shards of so many, of which the last may be short.
+  public var samplesPerShard = Int.max
   /// OpenMP threads for the kernels.
   public var threads: Int
 
@@ -45,8 +51,14 @@ public struct Pass {
     (self.samples, self.firstSample) = (samples, firstSample)
     (self.x, self.y, self.dy, self.dx, self.inputActivation) = (x, y, dy, dx, inputActivation)
     (self.parameters, self.prepared, gradients, accumulate) = (parameters, prepared, nil, false)
-    (self.state, self.scratch, self.divergence) = (state, scratch, divergence)
+    (self.state, self.scratch, partnerState, self.divergence) = (state, scratch, nil, divergence)
     (self.noise, self.beta, self.threads) = (noise, beta, threads)
+  }
+
+  /// Multiplies `dx`, of `count` values a sample, by the derivative of the activation that made `x`.
+  func applyInputDerivative(count: Int) {
+    guard let dx, inputActivation != .linear else { return }
+    inputActivation.backward(count: samples * count, y: x, dy: dx, dx: dx, threads: threads)
   }
 
   /// Calls a kernel with this pass's threads.

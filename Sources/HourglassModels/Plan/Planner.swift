@@ -7,6 +7,8 @@ public struct Planner {
   /// The shape that reaches the next layer.
   public private(set) var shape: ImageShape
   public private(set) var layers: [any PlannedLayer] = []
+  /// That of the layer before.
+  var activation: Activation { layers.last?.activation ?? .linear }
   private var parameterCount = 0
 
   init(name: String, input: ImageShape) throws(ModelError) {

@@ -31,6 +31,25 @@ public let convDAE28 = Autoencoder("conv-dae-28", input: ImageShape(28, 28, 1), 
   ConvTranspose2D(1, kernel: 4, stride: 2, activation: .sigmoid)  // 28 x 28 x 1
 }
 
+/// The same with max-unpooling at the switches of the encoder's pools in place of transposed convolutions.
+/// Source: Zeiler & Fergus, "Visualizing and understanding convolutional networks", ECCV 2014; Badrinarayanan et al.,
+/// "SegNet", PAMI 2017.
+public let convAEUnpool28 = Autoencoder("conv-ae-unpool-28", input: ImageShape(28, 28, 1), likelihood: .squaredError) {
+  Conv2D(32, kernel: 3, activation: .relu)  // 28 x 28 x 32
+  MaxPool2D(2)  // 14 x 14 x 32
+  Conv2D(64, kernel: 3, activation: .relu)  // 14 x 14 x 64
+  MaxPool2D(2)  // 7 x 7 x 64
+} latent: {
+  Dense(64)  // 64
+} decoder: {
+  Dense(7 * 7 * 64, activation: .relu)
+  Reshape(7, 7, 64)  // 7 x 7 x 64
+  MaxUnpool2D(of: "encoder.3")  // 14 x 14 x 64
+  Conv2D(32, kernel: 3, activation: .relu)  // 14 x 14 x 32
+  MaxUnpool2D(of: "encoder.1")  // 28 x 28 x 32
+  Conv2D(1, kernel: 3, activation: .sigmoid)  // 28 x 28 x 1
+}
+
 /// The autoencoder for 32x32 colour images, one stage deeper.
 public let convAE32 = Autoencoder("conv-ae-32", input: ImageShape(32, 32, 3), likelihood: .squaredError) {
   Conv2D(32, kernel: 3, activation: .relu)  // 32 x 32 x 32

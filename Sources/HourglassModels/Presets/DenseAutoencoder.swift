@@ -68,7 +68,7 @@ extension Autoencoder {
       guard let size = Int(part) else { throw ModelError(text, "wanted a number of units, found \(part)") }
       sizes.append(size)
     }
-    let likelihoods = Likelihood.all
+    let likelihoods = Likelihood.withoutParameters.filter { $0 != .gaussian() }
     var (activation, likelihood, isTied) = (Activation.relu, Likelihood.squaredError, false)
     for word in words.dropFirst() {
       if let named = Activation(rawValue: word) {

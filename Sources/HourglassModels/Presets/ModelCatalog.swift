@@ -1,7 +1,7 @@
 /// The models that have a name.
 public enum ModelCatalog {
   public static let models: [Autoencoder] = [
-    convAE28, convDAE28, convVAE28, convAE32, convVAE64, deepAE, convTiedAE28,
+    convAE28, convDAE28, convAEUnpool28, convVAE28, convAE32, convVAE64, deepAE, convTiedAE28,
   ]
 
   public static func model(_ name: String) -> Autoencoder? { models.first { $0.name == name } }

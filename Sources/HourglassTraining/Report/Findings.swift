@@ -14,7 +14,9 @@ struct Findings {
   private(set) var walks: PNGImage?
   let units: LatentUnits
   let components: PrincipalComponents
-  /// Of the images whose codes are in `components`.
+  /// Of the codes along them.
+  let coordinates: [[Double]]
+  /// Of the images whose codes are in `coordinates`.
   let labels: [Int]?
   let classes: [String]?
 
@@ -41,8 +43,9 @@ struct Findings {
     self.errors = errors
     let some = data.spread(min(2048, max(64, Self.mostCodeFloats / inference.codeCount)))
     units = try LatentUnits(some, inference, seed: seed)
-    components = PrincipalComponents(
-      inference.encode(try some.images(0..<some.count)), length: inference.codeCount)
+    let codes = inference.encode(try some.images(0..<some.count))
+    components = PrincipalComponents(codes, length: inference.codeCount, components: 2)
+    coordinates = components.coordinates(of: codes)
     (labels, classes) = (some.labels, some.classes)
 
     guard Pictures.refusal(of: inference.plan.model) == nil else { return }
@@ -51,6 +54,7 @@ struct Findings {
       let originals = try chosen.flatMap { try data.image($0) }
       return Band(title: title, picture: pictures.bands(originals), errors: chosen.map { errors[$0] })
     }
+    guard inference.plan.decodingRefusal == nil else { return }
     walks =
       try inference.plan.model.isVariational
       ? pictures.traversals(data, most: pictures.rows(10)) : pictures.interpolations(data, most: pictures.rows(5))

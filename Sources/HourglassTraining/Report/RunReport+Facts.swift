@@ -17,7 +17,7 @@ extension RunReport {
 
   private func scatter(_ findings: Findings) -> String {
     let components = findings.components
-    let (x, y) = (components.coordinates[0], components.coordinates[1])
+    let (x, y) = (findings.coordinates[0], findings.coordinates[1])
     let isPlane = findings.units.variances.count == 2
     let count = Set(findings.labels ?? []).count
     var series = [SVGPlot.Series(name: "images", x: x, y: y, style: .dots)]
@@ -70,7 +70,7 @@ extension RunReport {
       ? "\(active) of \(values.count) units are active: their mean varies over images with a variance above "
         + "\(Evaluation.activeVariance). All units together have a KL of \(significant(values.reduce(0, +))) nats per "
         + "image." + (active == 0 ? " The posterior has collapsed: the decoder ignores the code." : "")
-      : "Over \(grouped(findings.components.coordinates[0].count)) images, the greatest first."
+      : "Over \(grouped(findings.coordinates[0].count)) images, the greatest first."
     return HTML.figure(svg: plot.svg(), caption: caption)
   }
 
@@ -122,19 +122,19 @@ extension RunReport {
     guard !workerTimes.isEmpty else { return [] }
     let rows = workerTimes.enumerated().map { worker, times in
       ["worker \(worker)"]
-        + [times.shards, times.products, times.sums, times.updates].map {
+        + [times.shards, times.input, times.products, times.sums, times.updates].map {
           String(format: "%.2f ms", Double($0) / 1e6)
         }
     }
     return [
       HTML.heading("The last step"),
-      HTML.table(["", "forward, backward", "dense gradients", "adding up", "optimiser"], rows),
+      HTML.table(["", "forward, backward", "of that input", "dense gradients", "adding up", "optimiser"], rows),
     ]
   }
 
   var memory: [String] {
     let parallel = parallel
-    let memory = PlannedMemory(training: plan, parallel: parallel, corruption: recipe.corruption)
+    let memory = PlannedMemory(training: plan, parallel: parallel, recipe: recipe)
     func megabytes(_ bytes: Int) -> String { String(format: "%.1f MB", Double(bytes) / 1e6) }
     return [
       HTML.paragraph(

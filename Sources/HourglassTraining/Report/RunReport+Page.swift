@@ -152,6 +152,7 @@ extension RunReport {
 
   private var generation: [String] {
     if let refusal = Pictures.refusal(of: recipe.model) { return [HTML.paragraph("No pictures: \(refusal).")] }
+    if let refusal = plan.decodingRefusal { return [HTML.paragraph("No pictures: \(refusal).")] }
     var figures: [String] = []
     if let samples {
       figures.append(

@@ -1,0 +1,42 @@
+import HourglassKernels
+
+/// Gaussian error linear unit in its exact form:  y = x F(x), F the distribution of a standard normal value.
+///
+/// A layer of its own and no `Activation`, because its derivative does not follow from its output, which has every
+/// value above the minimum twice. Source: Hendrycks & Gimpel, arXiv:1606.08415.
+public struct GELU: Layer, Hashable {
+  public init() {}
+
+  public func plan(_ planner: inout Planner) throws(ModelError) {
+    try planner.append(
+      PlannedGELU(name: planner.name, shape: planner.shape, granularity: planner.layers.last?.granularity ?? .chunk))
+  }
+}
+
+struct PlannedGELU: PlannedLayer {
+  let name: String
+  let shape: ImageShape
+  /// That of the layer before, so that no segment of the chain is cut in two.
+  let granularity: Granularity
+  var parameterOffset = 0
+
+  init(name: String, shape: ImageShape, granularity: Granularity) {
+    (self.name, self.shape, self.granularity) = (name, shape, granularity)
+  }
+
+  var kind: String { GELU.kind }
+  var input: ImageShape { shape }
+  var output: ImageShape { shape }
+  var activation: Activation { .linear }
+  var gradient: GradientKind { .none }
+
+  func forward(_ pass: Pass) {
+    pass.withParallel { checked(hg_gelu_forward(pass.samples * shape.count, pass.x, pass.y, $0)) }
+  }
+
+  func backward(_ pass: Pass) {
+    guard let dy = pass.dy, let dx = pass.dx else { return }
+    pass.withParallel { checked(hg_gelu_backward(pass.samples * shape.count, pass.x, dy, dx, $0)) }
+    pass.applyInputDerivative(count: shape.count)
+  }
+}

@@ -1,0 +1,89 @@
+import HourglassKernels
+
+/// Group normalisation: of each sample the channels of each group, at all positions, are brought to mean 0 and variance
+/// 1, then scaled and shifted channel by channel.
+///
+///     y = (x - mean) / sqrt(variance + 1e-5) weight[c] + bias[c]
+///
+/// Weights start at 1, biases at 0. Source: Wu & He, "Group normalization", ECCV 2018.
+public struct GroupNorm: Layer, Hashable {
+  public var groups: Int
+
+  public init(_ groups: Int) { self.groups = groups }
+
+  public func plan(_ planner: inout Planner) throws(ModelError) {
+    let channels = planner.shape.channels
+    try planner.check(groups, "group")
+    guard channels % groups == 0 else {
+      throw ModelError(planner.name, "wanted groups that divide the \(channels) channels, found \(groups)")
+    }
+    try planner.append(
+      PlannedGroupNorm(
+        name: planner.name, shape: planner.shape, groups: groups,
+        granularity: planner.layers.last?.granularity ?? .chunk))
+  }
+}
+
+/// PyTorch's, of all its normalisations.
+let normEpsilon: Float = 1e-5
+
+struct PlannedGroupNorm: PlannedLayer {
+  let name: String
+  let shape: ImageShape
+  let groups: Int
+  let granularity: Granularity
+  var parameterOffset = 0
+
+  init(name: String, shape: ImageShape, groups: Int, granularity: Granularity) {
+    (self.name, self.shape, self.groups, self.granularity) = (name, shape, groups, granularity)
+  }
+
+  var kind: String { GroupNorm.kind }
+  var input: ImageShape { shape }
+  var output: ImageShape { shape }
+  var activation: Activation { .linear }
+  var gradient: GradientKind { .sharded }
+  /// A mean and a variance for each group.
+  var stateCount: Int { 2 * groups }
+
+  /// Where the bias begins, counted from the weight.
+  var biasOffset: Int { Planner.aligned(shape.channels) }
+  var parameterCount: Int { biasOffset + shape.channels }
+  var parameters: [Parameter] {
+    [
+      Parameter(scale: "\(name).weight", count: shape.channels, start: 1, offset: parameterOffset),
+      Parameter(scale: "\(name).bias", count: shape.channels, start: 0, offset: parameterOffset + biasOffset),
+    ]
+  }
+
+  private func geometry(_ pass: Pass) -> hg_group_norm {
+    hg_group_norm(
+      size: MemoryLayout<hg_group_norm>.size, samples: pass.samples, positions: shape.height * shape.width,
+      channels: shape.channels, groups: groups, epsilon: normEpsilon)
+  }
+
+  func forward(_ pass: Pass) {
+    var geometry = geometry(pass)
+    let weight = pass.parameters + parameterOffset
+    let (mean, variance) = (pass.state, pass.state + pass.samples * groups)
+    pass.withParallel {
+      checked(hg_group_norm_forward(&geometry, pass.x, weight, weight + biasOffset, pass.y, mean, variance, $0))
+    }
+  }
+
+  /// Both ways at once, because the error of the input takes the same sums as the gradients.
+  func backwardParameters(_ pass: Pass) {
+    guard let dy = pass.dy, let gradients = pass.gradients else { return }
+    var geometry = geometry(pass)
+    let gradient = gradients + parameterOffset
+    let (mean, variance) = (pass.state, pass.state + pass.samples * groups)
+    pass.withParallel {
+      checked(
+        hg_group_norm_backward(
+          &geometry, pass.x, dy, mean, variance, pass.parameters + parameterOffset, pass.accumulate, pass.dx, gradient,
+          gradient + biasOffset, $0))
+    }
+    pass.applyInputDerivative(count: shape.count)
+  }
+  func backward(_ pass: Pass) {}
+}

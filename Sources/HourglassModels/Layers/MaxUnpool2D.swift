@@ -1,0 +1,71 @@
+import HourglassKernels
+
+/// Max-unpooling: puts each value at the place of the maximum that a max-pooling of the encoder found there (its
+/// switch), zero elsewhere. Windows that overlap add at a shared place.
+///
+///     y[n, pU+r-top, qV+s-left, c] = x[n,p,q,c] with r S + s the pool's switch of (n, p, q, c)
+///
+/// The switches are those of the same sample, so a code alone cannot be decoded.
+/// Source: Zeiler & Fergus, "Visualizing and understanding convolutional networks", ECCV 2014; Badrinarayanan et al.,
+/// "SegNet", PAMI 2017.
+public struct MaxUnpool2D: Layer, Hashable {
+  /// The name of the `MaxPool2D` whose switches it takes, such as `encoder.1`.
+  public var of: String
+
+  public init(of: String) { self.of = of }
+
+  public func plan(_ planner: inout Planner) throws(ModelError) {
+    let name = planner.name
+    guard let partner = planner.layers.firstIndex(where: { $0.name == of }) else {
+      throw ModelError(name, "wanted the name of a MaxPool2D before it, whose switches it takes, found \"\(of)\"")
+    }
+    guard let pool = planner.layers[partner] as? PlannedMaxPool2D else {
+      throw ModelError(
+        name, "wanted the switches of a MaxPool2D, found \(of), a \(planner.layers[partner].kind), which has none")
+    }
+    guard planner.shape == pool.output else {
+      throw ModelError(
+        name,
+        "wanted an input of the shape \(pool.output) that \(of) puts out, one value a switch, found "
+          + "\(planner.shape)")
+    }
+    try planner.append(
+      PlannedMaxUnpool2D(name: name, window: pool.window, partner: partner, inputActivation: planner.activation))
+  }
+}
+
+struct PlannedMaxUnpool2D: PlannedLayer {
+  let name: String
+  let window: Window
+  let partner: Int?
+  let inputActivation: Activation
+  var parameterOffset = 0
+
+  init(name: String, window: Window, partner: Int, inputActivation: Activation) {
+    (self.name, self.window, self.partner, self.inputActivation) = (name, window, partner, inputActivation)
+  }
+
+  var kind: String { MaxUnpool2D.kind }
+  var input: ImageShape { window.small }
+  var output: ImageShape { window.large }
+  var activation: Activation { .linear }
+  var granularity: Granularity { .chunk }
+  var gradient: GradientKind { .none }
+  var backwardReadsInput: Bool { inputActivation != .linear }
+
+  func forward(_ pass: Pass) {
+    var geometry = window.geometry(samples: pass.samples)
+    pass.withParallel { checked(hg_max_unpool2d_forward(&geometry, pass.x, switches(pass), pass.y, $0)) }
+  }
+
+  func backward(_ pass: Pass) {
+    guard let dy = pass.dy, let dx = pass.dx else { return }
+    var geometry = window.geometry(samples: pass.samples)
+    pass.withParallel { checked(hg_max_unpool2d_backward(&geometry, dy, switches(pass), dx, $0)) }
+    pass.applyInputDerivative(count: input.count)
+  }
+
+  private func switches(_ pass: Pass) -> UnsafePointer<UInt8>? {
+    pass.partnerState.map { UnsafeRawPointer($0).assumingMemoryBound(to: UInt8.self) }
+  }
+}

@@ -1,0 +1,69 @@
+import Foundation
+import HourglassKernels
+import HourglassModels
+
+/// The importance-weighted bound of the log-likelihood of an image x, from K draws of its code:
+///
+///     L_K = log 1/K sum over k of w_k,   log w_k = log p(x | z_k) + log p(z_k) - log q(z_k | x),   z_k ~ q(z | x)
+///
+/// L_1 is the evidence lower bound with one sample; L_K grows with K towards log p(x).
+///
+/// Source: Burda, Grosse & Salakhutdinov, "Importance weighted autoencoders", ICLR 2016.
+struct ImportanceBound {
+  private var greatest = -Double.infinity
+  private var sum = 0.0
+  private var draws = 0
+
+  /// The sum is kept relative to the greatest weight so far, so that no exponential overflows.
+  mutating func add(_ logWeight: Double) {
+    draws += 1
+    if logWeight > greatest {
+      sum = sum * exp(greatest - logWeight) + 1
+      greatest = logWeight
+    } else {
+      sum += exp(logWeight - greatest)
+    }
+  }
+
+  var value: Double { greatest + log(sum / Double(draws)) }
+}
+
+extension Replica {
+  /// The bound of each image of a shard that is in place: encodes once, then decodes K draws of the codes one after the
+  /// other, addressed by `noise`, sample and k.
+  func importanceBounds(
+    _ samples: Range<Int>, draws: Int, noise: Noise, into bounds: UnsafeMutablePointer<Double>
+  ) {
+    guard case .importance(let seed, let step, _) = noise else { preconditionFailure("draws want noise") }
+    let (latent, start) = (plan.codeBoundary - 1, samples.lowerBound)
+    let units = plan.boundaries[plan.codeBoundary].shape.count
+    forward(0..<latent, samples: samples, mode: Mode(noise: .none))
+    var found = [ImportanceBound](repeating: ImportanceBound(), count: samples.count)
+    for draw in 0..<draws {
+      forward(
+        latent..<plan.layers.count, samples: samples,
+        mode: Mode(noise: .importance(seed: seed, step: step, draw: draw)))
+      likelihood(samples, group: start, wantsError: false)
+      for n in samples {
+        let ratio = Self.logRatio(
+          z: values(plan.codeBoundary, first: n, group: start), noise: address(plan.states[latent], n, start),
+          logVariances: values(latent, first: n, group: start) + units, units: units)
+        found[n - start].add(ratio - Double(shared.losses.pointer[n]))
+      }
+    }
+    for (n, bound) in found.enumerated() { bounds[n] = bound.value }
+  }
+
+  /// log p(z) - log q(z | x), of which the constants cancel:  1/2 sum(noise^2 + lv - z^2).
+  private static func logRatio(
+    z: UnsafePointer<Float>, noise: UnsafePointer<Float>, logVariances: UnsafePointer<Float>, units: Int
+  ) -> Double {
+    var sum = 0.0
+    for j in 0..<units {
+      let lv = min(max(Double(logVariances[j]), Double(HG_LOG_VARIANCE_MIN)), Double(HG_LOG_VARIANCE_MAX))
+      let (e, code) = (Double(noise[j]), Double(z[j]))
+      sum += e * e + lv - code * code
+    }
+    return sum / 2
+  }
+}

@@ -1,0 +1,154 @@
+import ArgumentParser
+import Foundation
+import HourglassData
+import HourglassTraining
+
+struct Compress: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Writes the codes of images in few bytes: rounded to levels and entropy-coded.",
+    discussion: """
+      Levels are equally spaced over each unit's range among the images trained on. --curve compresses with 2, 4, ... \
+      128 levels, without writing codes, and draws PSNR against bits per pixel, beside that of other runs. Bits count \
+      the whole file.
+
+      Example:
+        hourglass compress --run runs/first --levels 32 --output images.codes
+        hourglass decompress --run runs/first --input images.codes --output images.npy
+        hourglass compress --run runs/first --curve rate.svg --beside runs/pca
+      """)
+
+  @OptionGroup var trained: RunOptions
+  @OptionGroup var images: ImageOptions
+
+  @Option(help: "Of each unit of the code, 2 to 256.")
+  var levels = 16
+
+  @Option(help: ArgumentHelp("The file of codes. (default: codes.hgc in the run's folder)", valueName: "file"))
+  var output: String?
+
+  @Option(help: ArgumentHelp("Draw PSNR against bits per pixel instead.", valueName: "file.svg"))
+  var curve: String?
+
+  @Option(help: ArgumentHelp("With --curve: another run to draw; may be repeated.", valueName: "dir"))
+  var beside: [String] = []
+
+  @Flag(help: "Print one JSON object for each file.")
+  var json = false
+
+  func validate() throws {
+    let range = CompressedCodes.Quantizer.levelRange
+    guard range.contains(levels) else {
+      throw ValidationError("--levels: wanted \(range.lowerBound) to \(range.upperBound), found \(levels)")
+    }
+    if let curve, !curve.lowercased().hasSuffix(".svg") {
+      throw ValidationError("--curve: wanted a name that ends in .svg, found \(curve)")
+    }
+    if curve == nil, !beside.isEmpty { throw ValidationError("--beside: wanted --curve too, found none") }
+  }
+
+  private struct Report: Encodable {
+    var model: String
+    var units: Int
+    var levels: Int
+    var images: Int
+    var bytes: Int
+    var bitsPerPixel: Double
+    var psnr: Double
+  }
+
+  func run() throws {
+    let loaded = try trained.load()
+    let data = try images.open(loaded)
+    guard let curve else {
+      let quantizer = try Self.quantizer(loaded, levels)
+      let (file, report) = try Self.compress(data, loaded, quantizer)
+      let path = output ?? loaded.run.file("codes.hgc")
+      try writing { try AtomicFile.write(file, to: path) }
+      if !json { StandardOutput.write("\(path): \(data.count) codes of \(report.units) units\n") }
+      return write([report])
+    }
+    let runs = try [loaded] + beside.map { try RunOptions.load($0) }
+    let reports = try runs.map { run in
+      guard run.model.input == data.shape else {
+        throw ValidationError("--beside: wanted a model of images of \(data.shape), found \(run.model.input)")
+      }
+      return try (1...7).map { try Self.compress(data, run, Self.quantizer(run, 1 << $0)).report }
+    }
+    let series = reports.map { line in
+      SVGPlot.Series(
+        name: "\(line[0].model), \(line[0].units) units", x: line.map(\.bitsPerPixel), y: line.map(\.psnr))
+    }
+    let plot = SVGPlot(
+      title: "Rate and distortion on \(data.count) images", xLabel: "bits per pixel", yLabel: "PSNR in dB",
+      series: series)
+    try writing { try AtomicFile.write(plot.svg(), to: curve) }
+    write(reports.flatMap(\.self))
+  }
+
+  private static func quantizer(_ loaded: LoadedRun, _ levels: Int) throws -> CompressedCodes.Quantizer {
+    try loaded.requireImages("compress")
+    let codes = try loaded.inference.codes(of: loaded.trainedOn())
+    guard codes.allSatisfy(\.isFinite) else {
+      throw ExitStatusError(status: .diverged, description: "\(loaded.run.path): the codes are not finite")
+    }
+    return CompressedCodes.Quantizer(codes, units: loaded.inference.codeCount, levels: levels)
+  }
+
+  private static func compress(
+    _ data: Dataset, _ loaded: LoadedRun, _ quantizer: CompressedCodes.Quantizer
+  ) throws -> (file: Data, report: Report) {
+    let codes = CompressedCodes(try loaded.inference.codes(of: data), quantizer)
+    let file = try codes.data(model: loaded.model.name, weightsHash: loaded.weightsHash)
+    let psnr = try loaded.inference.psnr(ofDecoded: codes.codes, data)
+    let report = Report(
+      model: loaded.model.name, units: loaded.inference.codeCount, levels: quantizer.levels, images: data.count,
+      bytes: file.count, bitsPerPixel: 8 * Double(file.count) / Double(data.count * data.shape.count), psnr: psnr)
+    return (file, report)
+  }
+
+  private func write(_ reports: [Report]) {
+    if json { return reports.forEach { StandardOutput.write(EpochMetrics.json($0)) } }
+    let rows = reports.map {
+      [
+        $0.model, "\($0.units)", "\($0.levels)", grouped($0.bytes),
+        decimal(8 * Double($0.bytes) / Double($0.images), 1), decimal($0.bitsPerPixel, 4), decimal($0.psnr, 2),
+      ]
+    }
+    let header = ["model", "units", "levels", "bytes", "bits per image", "bits per pixel", "PSNR in dB"]
+    StandardOutput.write(table: [header] + rows, rightAligned: Set(1..<header.count))
+  }
+}
+
+struct Decompress: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Makes images of what compress wrote.",
+    discussion: """
+      NPY output: the expected images, N,H,W,C, float32. PNG output: the images in rows.
+
+      Example:
+        hourglass decompress --run runs/first --input images.codes --output images.png
+      """)
+
+  @OptionGroup var trained: RunOptions
+
+  @Option(help: ArgumentHelp("What compress wrote.", valueName: "file"))
+  var input: String
+
+  @OptionGroup var output: OutputOptions
+
+  func run() throws {
+    let loaded = try trained.load()
+    try loaded.requireImages("decompress")
+    let file = try output.file(or: loaded.run.picture("decompress.png"))
+    guard let data = FileManager.default.contents(atPath: input) else {
+      throw DataError(path: input, reason: "wanted a file of codes, found none that can be read")
+    }
+    let units = loaded.inference.codeCount
+    let codes = try CompressedCodes(data, units: units, weightsHash: loaded.weightsHash, path: input).codes
+    let count = file.limit(codes.count / units, inPicture: 8 * Pictures.columns)
+    let images = loaded.inference.decode(Array(codes[..<(count * units)]))
+    try file.write(images, shape: loaded.model.input) {
+      Pictures.grid(images, shape: loaded.model.input, columns: Pictures.columns)
+    }
+  }
+}

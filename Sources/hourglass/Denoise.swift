@@ -1,0 +1,65 @@
+import ArgumentParser
+import HourglassData
+import HourglassTraining
+
+struct Denoise: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Damages images, lets a trained model repair them, and measures both.",
+    discussion: """
+      Without --corrupt the damage is that of the run's recipe. PSNR compares with the clean images, over all pixels \
+      of all images; Gaussian noise is not clamped.
+
+      NPY output: the repaired images, N,H,W,C, float32. PNG output: clean above damaged above repaired images.
+
+      Example:
+        hourglass denoise --run runs/first --corrupt gaussian:0.3 --output denoised.png
+      """)
+
+  @OptionGroup var trained: RunOptions
+  @OptionGroup var images: ImageOptions
+  @OptionGroup var output: OutputOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "gaussian:0.3, multiplicative:0.3, mask:0.25 or salt-pepper:0.1. (default: the recipe's)",
+      valueName: "kind:amount"))
+  var corrupt: Corruption?
+
+  @Option(help: "Of the damage; without it the run's.")
+  var seed: UInt64?
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  private struct Report: Encodable {
+    var samples: Int
+    var corruption: String
+    var psnrBefore: Double
+    var psnrAfter: Double
+  }
+
+  func run() throws {
+    let loaded = try trained.load()
+    try loaded.requireImages("denoise")
+    guard let corruption = corrupt ?? loaded.recipe.corruption else {
+      throw ValidationError(
+        "--corrupt: wanted the damage to repair, for the run \(loaded.run.path) was trained without, found none")
+    }
+    let file = try output.file(or: loaded.run.picture("denoise.png"))
+    let data = try images.open(loaded)
+    let found = try Denoising(
+      data, corruption, with: loaded.inference, seed: seed ?? loaded.recipe.seed,
+      keeping: file.limit(data.count, inPicture: 2 * Pictures.imagesPerBand))
+    let shape = loaded.model.input
+    try file.write(found.repaired, shape: shape) {
+      Pictures.bands([found.clean, found.damaged, found.repaired], shape: shape)
+    }
+    let report = Report(
+      samples: data.count, corruption: corruption.rawValue, psnrBefore: found.psnrBefore, psnrAfter: found.psnrAfter)
+    if json { return StandardOutput.write(EpochMetrics.json(report)) }
+    StandardOutput.write(table: [
+      ["images", grouped(report.samples)], ["damage", report.corruption],
+      ["PSNR before", "\(decimal(report.psnrBefore, 2)) dB"], ["PSNR after", "\(decimal(report.psnrAfter, 2)) dB"],
+    ])
+  }
+}

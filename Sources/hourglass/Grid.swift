@@ -1,0 +1,47 @@
+import ArgumentParser
+import HourglassTraining
+
+struct Grid: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Shows the plane of a model with two latent units: images at equally spaced points.",
+    discussion: """
+      Of a variational model at equally spaced quantiles of the normal prior, so that each image stands for as much of \
+      it (Kingma & Welling 2014, figure 4); of another at equal steps over each unit's range among the images trained \
+      on. The first unit grows to the right, the second upwards.
+
+      NPY output: the expected images, N,H,W,C, float32, row after row. PNG output: the plane.
+
+      Example:
+        hourglass grid --run runs/plane --side 20 --output plane.png
+      """)
+
+  @OptionGroup var trained: RunOptions
+
+  @Option(help: "Points along each unit.")
+  var side = 15
+
+  @Option(help: "The file to write: .npy or .png. (default: pictures/grid.png in the run's folder)")
+  var output: String?
+
+  func validate() throws {
+    try requirePositive("--side", side, most: 100)
+    try OutputOptions.check(output)
+  }
+
+  func run() throws {
+    let loaded = try trained.load()
+    try loaded.requireImages("grid")
+    let units = loaded.inference.codeCount
+    guard units == 2 else {
+      throw ValidationError("grid: wanted a model of 2 latent units, found \(loaded.model.name) of \(units)")
+    }
+    let codes =
+      loaded.model.isVariational
+      ? LatentPlane.quantiles(side) : LatentPlane.steps(side, over: try loaded.inference.codes(of: loaded.trainedOn()))
+    let images = loaded.inference.decode(codes)
+    let shape = loaded.model.input
+    try OutputFile(path: output ?? loaded.run.picture("grid.png"), count: nil).write(images, shape: shape) {
+      Pictures.grid(images, shape: shape, columns: side)
+    }
+  }
+}

@@ -1,0 +1,54 @@
+import ArgumentParser
+import HourglassTraining
+
+struct Interpolate: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Goes from one image to another through the codes between theirs.",
+    discussion: """
+      On the straight line, or with --spherical on the arc, whose codes keep the lengths that a normal prior gives them.
+
+      NPY output: the expected images, N,H,W,C, float32. PNG output: one row.
+
+      Example:
+        hourglass interpolate --run runs/first --first 3 --second 8 --stops 9
+      """)
+
+  @OptionGroup var trained: RunOptions
+  @OptionGroup var images: ImageOptions
+
+  @Option(help: "Place of the image to begin with, from 0.")
+  var first = 0
+
+  @Option(help: "Place of the image to end with.")
+  var second = 1
+
+  @Option(help: "Images in all, both ends included.")
+  var stops = 11
+
+  @Flag(help: "Along the arc between the codes, not the straight line.")
+  var spherical = false
+
+  @Option(help: "The file to write: .npy or .png. (default: pictures/interpolate.png in the run's folder)")
+  var output: String?
+
+  func validate() throws {
+    guard (2...1000).contains(stops) else { throw ValidationError("--stops: wanted 2 to 1000, found \(stops)") }
+    try OutputOptions.check(output)
+  }
+
+  func run() throws {
+    let loaded = try trained.load()
+    try loaded.requireImages("interpolate")
+    let data = try images.open(loaded)
+    for (flag, place) in [("--first", first), ("--second", second)] where !(0..<data.count).contains(place) {
+      throw ValidationError("\(flag): wanted 0 to \(data.count - 1), found \(place)")
+    }
+    let ends = try [first, second].map { loaded.inference.encode(try data.image($0)) }
+    let codes = LatentPath.codes(from: ends[0], to: ends[1], stops: stops, isSpherical: spherical)
+    let decoded = loaded.inference.decode(codes)
+    let shape = loaded.model.input
+    try OutputFile(path: output ?? loaded.run.picture("interpolate.png"), count: nil).write(decoded, shape: shape) {
+      Pictures.grid(decoded, shape: shape, columns: stops)
+    }
+  }
+}

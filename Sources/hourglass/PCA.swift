@@ -1,0 +1,98 @@
+import ArgumentParser
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+extension PrincipalComponents.Method: ExpressibleByArgument {}
+
+struct PCA: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "pca",
+    abstract: "Fits the best linear autoencoder in closed form: principal component analysis.",
+    discussion: """
+      Writes the folder of a run like train, so that evaluate, encode, decode, search, compress and report take it. \
+      With --no-centre the mean stays: a truncated singular value decomposition, of term counts latent semantic \
+      analysis. `train --run DIR --resume` goes on from there by gradients.
+
+      Example:
+        hourglass pca --components 30 --data mnist --run runs/pca
+        hourglass evaluate --run runs/pca
+      """)
+
+  @Option(help: "Units of the code.")
+  var components: Int
+
+  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the built-in images of 28 x 28)", valueName: "path"))
+  var data: String?
+
+  @Option(help: "Which images of a folder, or of the built-in images.")
+  var split: Split = .train
+
+  @OptionGroup var images: DataFlags
+
+  @Flag(inversion: .prefixedNo, help: "Remove the mean first.")
+  var centre = true
+
+  @Option(
+    help: """
+      All eigenvectors (exact), or random directions iterated (randomised). (default: exact for images of at most \
+      \(PrincipalComponents.largestExact) elements)
+      """)
+  var method: PrincipalComponents.Method?
+
+  @Option(help: "Of the random directions, the built-in images and --holdout.")
+  var seed: UInt64 = 1
+
+  @Option(name: .customLong("run"), help: ArgumentHelp("The folder of the run.", valueName: "dir"))
+  var folder: String
+
+  @Flag(help: "Print one JSON object.")
+  var json = false
+
+  func validate() throws { try requirePositive("--components", components) }
+
+  private struct Report: Encodable {
+    var components: Int
+    var samples: Int
+    /// The part of the squared length of all images, less their mean where it was removed, that the code keeps.
+    var explained: Double
+    var weightsHash: String
+    var run: String
+  }
+
+  func run() throws {
+    try images.requireFiles(data)
+    if let refusal = RunFolder(folder).refusal { throw ValidationError("--run: \(refusal)") }
+    let source = DataSource(path: RecipeFlags.file(data), split: split, preparation: images.preparation)
+    let set = try source.open(seed: seed)
+    list(refused: set.refused)
+    let most = min(set.count, set.shape.count)
+    guard components <= most else {
+      throw ValidationError(
+        "--components: wanted 1 to \(most), for \(set.count) images of \(set.shape), found \(components)")
+    }
+    let name = "\(centre ? "pca" : "lsa")-\(components)"
+    let recipe = Recipe(
+      model: PrincipalComponents.autoencoder(name, input: set.shape, components: components), data: source, seed: seed)
+    let found = try PrincipalComponents(
+      set, components: components, isCentred: centre, method: method, seed: seed)
+    let parallel = ParallelPlan(shards: recipe.shards)
+    let (run, trainer) = try writing {
+      let run = try RunFolder.create(folder, recipe: recipe)
+      try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
+      let trainer = try Trainer(recipe, parallel: parallel, run: run, data: set)
+      try trainer.adopt(found)
+      try trainer.writePictures(to: run)
+      return (run, trainer)
+    }
+    let report = Report(
+      components: components, samples: set.count, explained: found.shares.reduce(0, +),
+      weightsHash: trainer.weightsHash, run: run.path)
+    if json { return StandardOutput.write(EpochMetrics.json(report)) }
+    StandardOutput.write(table: [
+      ["\(name)", "of \(grouped(set.count)) images of \(set.shape)"],
+      ["explained", "\(decimal(100 * report.explained, 2)) % of the variance"],
+      ["weights", report.weightsHash], ["run", run.path], ["report", run.report],
+    ])
+  }
+}

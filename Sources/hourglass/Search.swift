@@ -1,0 +1,141 @@
+import ArgumentParser
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+extension Neighbours.Metric: ExpressibleByArgument {}
+
+struct Search: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Finds the images whose codes are nearest to those of query images.",
+    discussion: """
+      Queries are the test images, what is searched are the images trained on. Where both have labels, precision at k \
+      is the part of a query's first k neighbours that have its label, mean over queries. --beside another run, such \
+      as one of hourglass pca, and --pixels show what other numbers find.
+
+      Picture: a row for each of the first queries, the query first. CSV output: query, then the neighbours' places.
+
+      Example:
+        hourglass search --run runs/first --k 1,10 --pixels --beside runs/pca
+      """)
+
+  @OptionGroup var trained: RunOptions
+
+  @Option(help: ArgumentHelp("Where to search. (default: the images that the run was trained on)", valueName: "path"))
+  var database: String?
+
+  @OptionGroup var images: ImageOptions
+
+  @Option(help: "Neighbours of each query; several numbers with commas for precision at each.")
+  var k = IntegerList([10])
+
+  @Option(help: "How codes are compared.")
+  var metric: Neighbours.Metric = .euclidean
+
+  @Option(help: ArgumentHelp("Measure the codes of another run too; may be repeated.", valueName: "dir"))
+  var beside: [String] = []
+
+  @Flag(help: "Measure the images themselves too.")
+  var pixels = false
+
+  @Option(help: ArgumentHelp("The picture. (default: pictures/search.png in the run's folder)", valueName: "file.png"))
+  var picture: String?
+
+  @Option(help: ArgumentHelp("The file of neighbours.", valueName: "file.csv"))
+  var output: String?
+
+  @Flag(help: "Print one JSON object for each kind of codes.")
+  var json = false
+
+  func validate() throws {
+    for value in k.values { try requirePositive("--k", value) }
+    if let picture, !OutputFile.isPicture(picture) {
+      throw ValidationError("--picture: wanted a name that ends in .png, found \(picture)")
+    }
+    if let output, !output.lowercased().hasSuffix(".csv") {
+      throw ValidationError("--output: wanted a name that ends in .csv, found \(output)")
+    }
+  }
+
+  private struct Report: Encodable {
+    var codes: String
+    /// Numbers of a code.
+    var units: Int
+    var metric: String
+    /// By k.
+    var precision: [String: Double]
+  }
+
+  func run() throws {
+    let loaded = try trained.load()
+    let searched = try database.map { try loaded.images(at: $0, .train, images.images) } ?? loaded.trainedOn()
+    let queries = try images.open(loaded)
+    let most = k.values.max() ?? 1
+    guard most <= searched.count else {
+      throw ValidationError("--k: wanted at most \(searched.count), the images to search, found \(most)")
+    }
+    let nearest = try nearest(loaded, searched, queries, most)
+    if let output {
+      let header = (["query"] + (1...most).map { "neighbour\($0)" }).joined(separator: ",")
+      let rows = nearest.enumerated().map { "\($0)," + $1.map(String.init).joined(separator: ",") }
+      try writing { try AtomicFile.write(([header] + rows).map { $0 + "\n" }.joined(), to: output) }
+    }
+    try draw(nearest, searched, queries, to: picture ?? loaded.run.picture("search.png"))
+    guard searched.labels != nil, queries.labels != nil else { return }
+    var reports = [report(loaded.model.name, loaded.inference.codeCount, nearest, searched, queries)]
+    for path in beside {
+      let other = try RunOptions.load(path)
+      guard other.model.input == loaded.model.input else {
+        throw ValidationError(
+          "--beside \(path): wanted a model of images of \(loaded.model.input), found \(other.model.input)")
+      }
+      let found = try self.nearest(other, searched, queries, most)
+      reports.append(report(other.model.name, other.inference.codeCount, found, searched, queries))
+    }
+    if pixels {
+      let points = try searched.images(0..<searched.count)
+      let found = Neighbours(points, length: searched.shape.count, metric: metric)
+        .nearest(to: try queries.images(0..<queries.count), count: most)
+      reports.append(report("pixels", searched.shape.count, found, searched, queries))
+    }
+    write(reports)
+  }
+
+  private func nearest(
+    _ loaded: LoadedRun, _ searched: Dataset, _ queries: Dataset, _ count: Int
+  ) throws -> [[Int]] {
+    let codes = try loaded.inference.codes(of: searched)
+    return Neighbours(codes, length: loaded.inference.codeCount, metric: metric)
+      .nearest(to: try loaded.inference.codes(of: queries), count: count)
+  }
+
+  private func report(
+    _ codes: String, _ units: Int, _ nearest: [[Int]], _ searched: Dataset, _ queries: Dataset
+  ) -> Report {
+    let labels = (points: searched.labels ?? [], queries: queries.labels ?? [])
+    let precision = k.values.map { ("\($0)", Neighbours.precision(nearest, at: $0, labels: labels)) }
+    return Report(
+      codes: codes, units: units, metric: metric.rawValue,
+      precision: Dictionary(precision, uniquingKeysWith: { first, _ in first }))
+  }
+
+  private func draw(_ nearest: [[Int]], _ searched: Dataset, _ queries: Dataset, to path: String) throws {
+    guard Pictures.refusal(of: queries.shape) == nil else { return }
+    let rows = try nearest.prefix(8).enumerated().map { query, places in
+      try [queries.image(query)] + places.prefix(10).map { try searched.image($0) }
+    }
+    let zoom = max(1, 48 / max(queries.shape.height, queries.shape.width))
+    let grid = ImageGrid(shape: queries.shape, rows: rows, zoom: zoom)
+    try writing { try grid.image().write(to: path) }
+    if !json { StandardOutput.write("\(path): \(rows.count) queries, each followed by its neighbours") }
+  }
+
+  private func write(_ reports: [Report]) {
+    if json { return reports.forEach { StandardOutput.write(EpochMetrics.json($0)) } }
+    let header = ["codes", "units"] + k.values.map { "precision at \($0)" }
+    let rows = reports.map { report in
+      [report.codes, "\(report.units)"] + k.values.map { decimal(report.precision["\($0)"] ?? 0) }
+    }
+    StandardOutput.write(table: [header] + rows, rightAligned: Set(1..<header.count))
+  }
+}

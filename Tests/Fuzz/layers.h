@@ -1,0 +1,79 @@
+/* Part of fuzz.c: upsampling and normalisation. */
+
+static void upsampling(bytes *b) {
+  hg_geometry2d g = window_of(b);
+  const hg_parallel p = parallel_of(b);
+  if (next(b) % 8) {
+    g.filter_height = g.stride_vertical, g.filter_width = g.stride_horizontal, g.pad_top = g.pad_left = 0;
+    g.large_channels = g.small_channels;
+    const bool small = g.small_height > 0 && g.small_height < 100 && g.stride_vertical > 0 && g.stride_vertical < 100 &&
+                       g.small_width > 0 && g.small_width < 100 && g.stride_horizontal > 0 && g.stride_horizontal < 100;
+    if (small) g.large_height = g.small_height * g.stride_vertical, g.large_width = g.small_width * g.stride_horizontal;
+  }
+  const bool refused = hg_upsample2d_check(&g) || hg_parallel_check(&p);
+  if (refused) {
+    float none[1] = {0};
+    if (!hg_upsample2d_forward(&g, none, none, &p) || !hg_upsample2d_backward(&g, none, none, &p))
+      fail("upsampling", "takes what its checks refuse");
+    return;
+  }
+  if (!small_enough(&g)) return;
+  const ptrdiff_t large = g.samples * g.large_height * g.large_width * g.large_channels;
+  const ptrdiff_t small = g.samples * g.small_height * g.small_width * g.small_channels;
+  float *x = whole(b, large), *y = whole(b, small), *x2 = whole(b, large), *y2 = whole(b, small);
+  accepted("upsample", hg_upsample2d_forward(&g, y, x, &p));
+  hg_reference_upsample2d_forward(&g, y, x2);
+  agree("upsample", large, x, x2, 0);
+  accepted("upsample backward", hg_upsample2d_backward(&g, x, y, &p));
+  hg_reference_upsample2d_backward(&g, x, y2);
+  agree("upsample backward", small, y, y2, 0);
+  float *all[] = {x, y, x2, y2};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+/* Elements are at most 3 and epsilon is at least 1/2, so that nothing exceeds a few thousand; sums of at most `terms`
+ * of them carry as many roundoffs. */
+static void normalisation(bytes *b) {
+  hg_group_norm g = {.size = next(b) == 255 ? 8 : sizeof g};
+  g.samples = extent(b, 4) - (next(b) % 16 == 0), g.positions = extent(b, 20);
+  g.groups = extent(b, 9), g.channels = extent(b, 40);
+  if (g.groups > 0 && g.groups < 10 && g.channels > 0 && g.channels < 41 && next(b) % 8) g.channels *= g.groups;
+  g.epsilon = (float)next(b) / 100 - 0.25f;
+  const hg_parallel p = parallel_of(b);
+  const bool accumulate = next(b) % 2;
+  const bool refused = hg_group_norm_check(&g) || hg_parallel_check(&p);
+  if (refused) {
+    float none[1] = {0};
+    if (!hg_group_norm_forward(&g, none, none, none, none, none, none, &p) ||
+        !hg_group_norm_backward(&g, none, none, none, none, none, accumulate, none, none, none, &p))
+      fail("normalisation", "takes what its checks refuse");
+    return;
+  }
+  if (g.epsilon < 0.5f || (double)g.samples * (double)g.positions * (double)g.channels > 1e5) return;
+  const ptrdiff_t all = g.samples * g.positions * g.channels, groups = g.samples * g.groups;
+  const double terms = (double)g.samples * (double)g.positions * (double)(g.channels / g.groups) + 16;
+  const double bound = 64 * terms * 0x1p-24;
+  float *x = whole(b, all), *dy = whole(b, all), *weight = whole(b, g.channels), *bias = whole(b, g.channels);
+  float *got = whole(b, all), *wanted = whole(b, all), *mean = whole(b, groups), *mean2 = whole(b, groups);
+  float *variance = whole(b, groups), *variance2 = whole(b, groups);
+  accepted("norm", hg_group_norm_forward(&g, x, weight, bias, got, mean, variance, &p));
+  hg_reference_group_norm_forward(&g, x, weight, bias, wanted, mean2, variance2);
+  agree("mean", groups, mean, mean2, bound), agree("variance", groups, variance, variance2, bound);
+  agree("norm", all, got, wanted, bound);
+  accepted("norm apply", hg_group_norm_apply(&g, x, mean, variance, weight, NULL, got, &p));
+  hg_reference_group_norm_apply(&g, x, mean, variance, weight, NULL, wanted);
+  agree("norm apply", all, got, wanted, 64 * 0x1p-24);
+  float *dweight = whole(b, g.channels), *dbias = whole(b, g.channels), *dbias2 = whole(b, g.channels);
+  float *dweight2 = whole(b, g.channels);
+  memcpy(dweight2, dweight, (size_t)g.channels * sizeof(float)),
+      memcpy(dbias2, dbias, (size_t)g.channels * sizeof(float));
+  accepted("norm backward", hg_group_norm_backward(&g, x, dy, mean, variance, weight, accumulate,
+                                                   next(b) % 8 ? got : NULL, dweight, dbias, &p));
+  hg_reference_group_norm_backward(&g, x, dy, mean, variance, weight, accumulate, wanted, dweight2, dbias2);
+  agree("norm weight", g.channels, dweight, dweight2, bound), agree("norm bias", g.channels, dbias, dbias2, 0);
+  accepted("norm backward", hg_group_norm_backward(&g, x, dy, mean, variance, weight, false, got, NULL, NULL, &p));
+  agree("norm backward", all, got, wanted, bound);
+  float *arrays[] = {x,     dy,       weight,    bias,    got,   wanted, mean,
+                     mean2, variance, variance2, dweight, dbias, dbias2, dweight2};
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
+}
