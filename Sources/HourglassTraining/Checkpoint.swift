@@ -37,10 +37,13 @@ public struct Checkpoint: Sendable {
     self.init(training.plan, Self.vectors(training), progress)
   }
 
-  /// The state before the first step from these parameters.
-  public init(startingFrom parameters: FloatBuffer, plan: ExecutionPlan, optimizer: Optimizer) {
+  /// The state before the first step from these parameters, where their moving average begins too if one is kept.
+  public init(startingFrom parameters: FloatBuffer, plan: ExecutionPlan, optimizer: Optimizer, hasAverage: Bool = false)
+  {
     let zeros = FloatBuffer(count: plan.parameterCount)
-    self.init(plan, [("", parameters)] + optimizer.moments.map { ("optimizer.\($0).", zeros) }, Progress())
+    let average = hasAverage ? [(prefix: Self.averagePrefix, values: parameters)] : []
+    let moments = optimizer.moments.map { (prefix: "optimizer.\($0).", values: zeros) }
+    self.init(plan, [("", parameters)] + moments + average, Progress())
   }
 
   /// - Parameter vectors: the parameters first.

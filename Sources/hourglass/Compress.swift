@@ -87,6 +87,7 @@ struct Compress: ParsableCommand {
 
   private static func quantizer(_ loaded: LoadedRun, _ levels: Int) throws -> CompressedCodes.Quantizer {
     try loaded.requireImages("compress")
+    try loaded.requireDecoding("compress")
     let codes = try loaded.inference.codes(of: loaded.trainedOn())
     guard codes.allSatisfy(\.isFinite) else {
       throw ExitStatusError(status: .diverged, description: "\(loaded.run.path): the codes are not finite")
@@ -139,6 +140,7 @@ struct Decompress: ParsableCommand {
   func run() throws {
     let loaded = try trained.load()
     try loaded.requireImages("decompress")
+    try loaded.requireDecoding("decompress")
     let file = try output.file(or: loaded.run.picture("decompress.png"))
     guard let data = FileManager.default.contents(atPath: input) else {
       throw DataError(path: input, reason: "wanted a file of codes, found none that can be read")

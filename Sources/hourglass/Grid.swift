@@ -31,6 +31,7 @@ struct Grid: ParsableCommand {
   func run() throws {
     let loaded = try trained.load()
     try loaded.requireImages("grid")
+    try loaded.requireDecoding("grid")
     let units = loaded.inference.codeCount
     guard units == 2 else {
       throw ValidationError("grid: wanted a model of 2 latent units, found \(loaded.model.name) of \(units)")

@@ -51,7 +51,8 @@ struct Import: ParsableCommand {
     if let refusal = RunFolder(folder).refusal { throw ValidationError("--run: \(refusal)") }
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
     let parameters = try WeightsFile.read(weights, plan: plan)
-    let checkpoint = Checkpoint(startingFrom: parameters, plan: plan, optimizer: recipe.optimizer)
+    let checkpoint = Checkpoint(
+      startingFrom: parameters, plan: plan, optimizer: recipe.optimizer, hasAverage: recipe.ema != nil)
     do {
       try writing {
         let run = try RunFolder.create(folder, recipe: recipe)

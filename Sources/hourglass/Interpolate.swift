@@ -39,6 +39,7 @@ struct Interpolate: ParsableCommand {
   func run() throws {
     let loaded = try trained.load()
     try loaded.requireImages("interpolate")
+    try loaded.requireDecoding("interpolate")
     let data = try images.open(loaded)
     for (flag, place) in [("--first", first), ("--second", second)] where !(0..<data.count).contains(place) {
       throw ValidationError("\(flag): wanted 0 to \(data.count - 1), found \(place)")

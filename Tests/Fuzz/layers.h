@@ -1,4 +1,35 @@
-/* Part of fuzz.c: upsampling and normalisation. */
+/* Part of fuzz.c: geometries, upsampling, normalisation and the GELU. */
+
+static hg_geometry2d window_of(bytes *b) {
+  hg_geometry2d g = {.size = next(b) == 255 ? 8 : sizeof g};
+  g.samples = extent(b, 5) - (next(b) % 16 == 0);
+  g.large_height = extent(b, 13), g.large_width = extent(b, 13), g.large_channels = extent(b, 40);
+  g.small_height = extent(b, 9), g.small_width = extent(b, 9), g.small_channels = extent(b, 80);
+  g.filter_height = extent(b, 6), g.filter_width = extent(b, 6);
+  g.stride_vertical = extent(b, 4), g.stride_horizontal = extent(b, 4);
+  g.pad_top = extent(b, 5) - 1, g.pad_left = extent(b, 5) - 1;
+  return g;
+}
+
+static bool small_enough(const hg_geometry2d *g) {
+  const double large = (double)g->large_height * (double)g->large_width * (double)g->large_channels;
+  const double small = (double)g->small_height * (double)g->small_width * (double)g->small_channels;
+  const double taps = (double)g->filter_height * (double)g->filter_width;
+  const double N = g->samples > 1 ? (double)g->samples : 1; /* scratch may be large without samples, too */
+  return N * (large + small) < 1e5 && taps * (double)g->large_channels * (double)g->small_channels < 1e5 &&
+         N * small * taps * (double)g->large_channels < 2e5;
+}
+
+/* Of at most 3, where e^(-x^2/2) costs 9 / 2 roundoffs more. */
+static void gelu(ptrdiff_t count, const float *x, const float *dy, float *got, float *wanted, const hg_parallel *p) {
+  if (hg_parallel_check(p)) return;
+  accepted("gelu", hg_gelu_forward(count, x, got, p));
+  hg_reference_gelu_forward(count, x, wanted);
+  agree("gelu", count, got, wanted, 32 * 0x1p-24);
+  accepted("gelu backward", hg_gelu_backward(count, x, dy, got, p));
+  hg_reference_gelu_backward(count, x, dy, wanted);
+  agree("gelu backward", count, got, wanted, 128 * 0x1p-24);
+}
 
 static void upsampling(bytes *b) {
   hg_geometry2d g = window_of(b);

@@ -107,8 +107,9 @@ import Testing
     ),
     (
       #"{"layer": "Conv3D", "filters": 3}"#,
-      "encoder.0.layer: wanted one of Conv2D, ConvTranspose2D, Dense, Dropout, GaussianLatent, GaussianNoise, "
-        + #"MaxPool2D, Reshape, TiedConvTranspose2D, TiedDense, found "Conv3D""#
+      "encoder.0.layer: wanted one of BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout, GaussianLatent, "
+        + "GaussianNoise, GELU, GroupNorm, MaxPool2D, MaxUnpool2D, Reshape, TiedConvTranspose2D, TiedDense, "
+        + #"Upsample2D, found "Conv3D""#
     ),
     (#"{"layer": "Conv2D", "filters": 3}"#, #"encoder.0: wanted a field "kernel", found none"#),
     (#"{"units": 3}"#, #"encoder.0: wanted a field "layer", found none"#),

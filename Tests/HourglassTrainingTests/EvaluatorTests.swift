@@ -144,7 +144,7 @@ import Testing
     #expect(found[1] == found[0] && found[2] == found[0])
     let codes = try divisions.map { try Self.inference(model, $0).encode(try data.images(0..<50)) }
     #expect(codes[1] == codes[0] && codes[2] == codes[0])
-    #expect(codes[0].count == 50 * (model.isVariational ? 3 : 6))
+    #expect(codes[0].count == 50 * (model.isVariational ? 3 : (model.latent as? Dense)?.units ?? 0))
   }
 
   /// reconstruct = decode of encode, and inference sees the weights that training left.

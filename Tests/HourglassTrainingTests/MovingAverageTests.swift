@@ -92,6 +92,17 @@ import Testing
     }
   }
 
+  @Test func aRunFromImportedWeightsBeginsItsAverageThere() throws {
+    let (straight, other) = (
+      try Self.step(TinyModels.variational, Self.alone), try Self.step(TinyModels.variational, Self.alone)
+    )
+    try other.run(batchSizes: [10])
+    let start = Checkpoint(
+      startingFrom: straight.parameters, plan: straight.plan, optimizer: straight.optimizer, hasAverage: true)
+    try start.restore(other, path: "start")
+    #expect(other.parameters.bits == straight.parameters.bits && other.average?.bits == straight.parameters.bits)
+  }
+
   @Test func itsMemoryIsPlanned() throws {
     var recipe = Recipe(model: TinyModels.variational)
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize)

@@ -8,13 +8,15 @@ import Testing
 
 @Suite struct PrincipalComponentsTests {
   /// A v = lambda v, V^T V = 1, and the trace is the sum of the eigenvalues.
-  @Test(arguments: [1, 2, 3, 17, 40], [0, 1, 2]) func eigenvectorsSolveTheirEquation(_ n: Int, _ kind: Int) {
+  @Test(arguments: [1, 2, 3, 17, 40], [0, 1, 2, 3]) func eigenvectorsSolveTheirEquation(_ n: Int, _ kind: Int) {
     let draws = RandomStream(seed: 2, .sampling, sample: n).normal(n * n).map(Double.init)
     var matrix = [Double](repeating: 0, count: n * n)
     for i in 0..<n {
       for j in 0...i {
-        // Any numbers; a matrix of rank 1, whose other eigenvalues are all equal; a diagonal one.
-        let value = [draws[i * n + j], draws[i] * draws[j], i == j ? Double(i % 3) : 0][kind]
+        // Any numbers; a matrix of rank 1, whose other eigenvalues are all equal; a diagonal one; equal rows, of rank 2.
+        let value = [
+          draws[i * n + j], draws[i] * draws[j], i == j ? Double(i % 3) : 0, i % 3 == j % 3 ? 1 : -0.5,
+        ][kind]
         (matrix[i * n + j], matrix[j * n + i]) = (value, value)
       }
     }

@@ -28,7 +28,7 @@ import Testing
       }
       #expect(abs((evaluation["loss"] as? Double ?? 0) - (1 - explained) * variance) < 1e-5 * variance)
 
-      let trained = try program.run("train --run run --resume --epochs 1 --json --quiet")
+      let trained = try program.run("train --run run --resume --epochs 6 --json --quiet")
       #expect(trained.status == Status.done.rawValue && trained.weightsHash != made.weightsHash, "\(trained.errors)")
     }
   }

@@ -8,8 +8,12 @@ import Testing
   private static func writeSet(_ program: Program) throws {
     try FileManager.default.createDirectory(atPath: program.path("set"), withIntermediateDirectories: true)
     for (split, count) in [("train", 20), ("t10k", 10)] {
-      let pixels = (0..<count).flatMap { n in
-        (0..<64).map { i in UInt8(n % 2 == 0 ? 100 + (n + i) % 3 : (n * 37 + i * i * 13) % 256) }
+      var pixels: [UInt8] = []
+      for n in 0..<count {
+        for i in 0..<64 {
+          let value = n % 2 == 0 ? 100 + (n + i) % 3 : (n * 37 + i * i * 13) % 256
+          pixels.append(UInt8(value))
+        }
       }
       let header: [UInt8] = [0, 0, 8, 3, 0, 0, 0, UInt8(count), 0, 0, 0, 8, 0, 0, 0, 8]
       try Data(header + pixels).write(to: URL(fileURLWithPath: program.path("set/\(split)-images-idx3-ubyte")))

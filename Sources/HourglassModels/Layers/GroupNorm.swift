@@ -18,9 +18,7 @@ public struct GroupNorm: Layer, Hashable {
       throw ModelError(planner.name, "wanted groups that divide the \(channels) channels, found \(groups)")
     }
     try planner.append(
-      PlannedGroupNorm(
-        name: planner.name, shape: planner.shape, groups: groups,
-        granularity: planner.layers.last?.granularity ?? .chunk))
+      PlannedGroupNorm(name: planner.name, shape: planner.shape, groups: groups))
   }
 }
 
@@ -31,17 +29,18 @@ struct PlannedGroupNorm: PlannedLayer {
   let name: String
   let shape: ImageShape
   let groups: Int
-  let granularity: Granularity
   var parameterOffset = 0
 
-  init(name: String, shape: ImageShape, groups: Int, granularity: Granularity) {
-    (self.name, self.shape, self.groups, self.granularity) = (name, shape, groups, granularity)
+  init(name: String, shape: ImageShape, groups: Int) {
+    (self.name, self.shape, self.groups) = (name, shape, groups)
   }
 
   var kind: String { GroupNorm.kind }
   var input: ImageShape { shape }
   var output: ImageShape { shape }
   var activation: Activation { .linear }
+  /// A group may hold several shards, whose gradients are sums of their own.
+  var granularity: Granularity { .chunk }
   var gradient: GradientKind { .sharded }
   /// A mean and a variance for each group.
   var stateCount: Int { 2 * groups }

@@ -129,10 +129,10 @@ struct SymmetricEigen {
           e.withUnsafeMutableBufferPointer { e in
             for i in 1..<max(1, n) { e[i - 1] = e[i] }
             e[n - 1] = 0
-            var (shift, largest) = (0.0, 0.0)
+            // Of the whole matrix: what lies far below it is rounding, whose squares may vanish.
+            let bound = 0x1p-52 * (0..<n).reduce(0) { max($0, abs(d[$1]) + abs(e[$1])) }
+            var shift = 0.0
             for l in 0..<n {
-              largest = max(largest, abs(d[l]) + abs(e[l]))
-              let bound = 0x1p-52 * largest
               let m = (l..<n).first { abs(e[$0]) <= bound } ?? n - 1
               // Convergence is cubic; three turns are usual.
               var turns = 0
