@@ -23,7 +23,7 @@ enum Kernels {
   static func average(_ sum: FloatBuffer, divisor: Int, into statistics: FloatBuffer, _ range: Range<Int>) {
     var options = hg_sgd_options(
       size: MemoryLayout<hg_sgd_options>.size, gradient_scale: -1 / Float(divisor), learning_rate: 0.1, momentum: 0,
-      weight_decay: 1)
+      weight_decay: 1, nesterov: false)
     let at = range.lowerBound
     checked(hg_sgd(&options, range.count, sum.pointer + at, statistics.pointer + at, nil))
   }
