@@ -1,4 +1,5 @@
-/// An autoencoder as a person writes it: a chain of encoder, latent and decoder, and the likelihood of the data.
+/// An autoencoder as a person writes it: a chain of encoder, latent and decoder, the likelihood of the data, and where
+/// one is wanted a penalty on the codes.
 ///
 /// A variational autoencoder differs in one line, the latent. In JSON the fields have the names below; see
 /// `hourglass inspect NAME --json`.
@@ -9,17 +10,20 @@ public struct Autoencoder: Sendable {
   public var encoder: [any Layer]
   public var latent: any Layer
   public var decoder: [any Layer]
+  public var penalty: (any Penalty)?
 
   public init(
-    _ name: String, input: ImageShape, likelihood: Likelihood, @LayerBuilder encoder: () -> [any Layer],
-    latent: () -> any Layer, @LayerBuilder decoder: () -> [any Layer]
+    _ name: String, input: ImageShape, likelihood: Likelihood, penalty: (any Penalty)? = nil,
+    @LayerBuilder encoder: () -> [any Layer], latent: () -> any Layer, @LayerBuilder decoder: () -> [any Layer]
   ) {
-    (self.name, self.input, self.likelihood) = (name, input, likelihood)
+    (self.name, self.input, self.likelihood, self.penalty) = (name, input, likelihood, penalty)
     (self.encoder, self.latent, self.decoder) = (encoder(), latent(), decoder())
   }
 
-  /// Whether the loss has a divergence term.
+  /// Whether a code is a distribution, whose divergence from the prior is part of the loss.
   public var isVariational: Bool { latent is GaussianLatent }
+  /// Whether codes are trained to be distributed as a standard normal prior, so that codes drawn from it make images.
+  public var hasPrior: Bool { isVariational || penalty is MMDPenalty }
 
   /// Plans the chain and checks that it leads to what the likelihood can read: back to the input's shape, or to labels.
   func planChain() throws(ModelError) -> (layers: [any PlannedLayer], codeBoundary: Int) {
@@ -31,6 +35,8 @@ public struct Autoencoder: Sendable {
     planner.name = Planner.latentName
     try latent.plan(&planner)
     let codeBoundary = planner.layers.count
+    planner.name = Planner.penaltyName
+    try penalty?.plan(&planner)
     for (i, layer) in decoder.enumerated() {
       planner.name = "decoder.\(i)"
       try layer.plan(&planner)
@@ -51,7 +57,9 @@ public enum LayerBuilder {
 }
 
 extension Autoencoder: Codable {
-  private enum CodingKeys: String, CodingKey, CaseIterable { case name, input, likelihood, encoder, latent, decoder }
+  private enum CodingKeys: String, CodingKey, CaseIterable {
+    case name, input, likelihood, encoder, latent, decoder, penalty
+  }
 
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
@@ -62,6 +70,15 @@ extension Autoencoder: Codable {
     encoder = try fields.decode([CodableLayer].self, forKey: .encoder).map(\.layer)
     latent = try fields.decode(CodableLayer.self, forKey: .latent).layer
     self.decoder = try fields.decode([CodableLayer].self, forKey: .decoder).map(\.layer)
+    penalty = try fields.decodeIfPresent(CodableLayer.self, forKey: .penalty).map { written in
+      guard let penalty = written.layer as? any Penalty else {
+        let known = LayerCatalog.layers.filter { $0 is any Penalty.Type }.map { $0.kind }.joined(separator: ", ")
+        throw DecodingError.dataCorruptedError(
+          forKey: .penalty, in: fields,
+          debugDescription: "wanted one of \(known), found \(type(of: written.layer).kind)")
+      }
+      return penalty
+    }
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -72,5 +89,6 @@ extension Autoencoder: Codable {
     try fields.encode(self.encoder.map(CodableLayer.init), forKey: .encoder)
     try fields.encode(CodableLayer(latent), forKey: .latent)
     try fields.encode(decoder.map(CodableLayer.init), forKey: .decoder)
+    try fields.encodeIfPresent(penalty.map { CodableLayer($0) }, forKey: .penalty)
   }
 }

@@ -16,7 +16,7 @@ extension Autoencoder {
   /// A decoder that comes by the same shapes as the encoder, in reverse order, is cut into those of the stages, which
   /// then are part of the result; their loss is the model's own in the first stage and squared error in the others.
   /// Otherwise each stage gets a mirror of its layer, which is dropped: with a Bernoulli likelihood where its input
-  /// lies in [0, 1] (images, and what a sigmoid puts out), else with squared error.
+  /// lies in [0, 1] (images, and what a sigmoid puts out), else with squared error. A penalty holds for each code.
   ///
   /// Sources: Hinton & Salakhutdinov, Science 2006; Bengio et al., "Greedy layer-wise training of deep networks", NIPS
   /// 2006; Vincent et al., "Stacked denoising autoencoders", JMLR 2010.
@@ -63,13 +63,14 @@ extension Autoencoder {
     var head = self
     head.name = "\(name), head"
     head.input = plan.boundaries[plan.codeBoundary].shape
-    (head.encoder, head.latent, head.decoder) = ([], first, Array(decoder.dropFirst()))
+    (head.encoder, head.latent, head.decoder, head.penalty) = ([], first, Array(decoder.dropFirst()), nil)
     var layers = [Planner.latentName: "decoder.0"]
     for i in head.decoder.indices { layers["decoder.\(i)"] = "decoder.\(i + 1)" }
     return TrainingStage(model: head, layers: layers)
   }
 
-  /// The same way from the image to the code, and behind the code a linear layer with a logit for each class.
+  /// The same way from the image to the code, without a penalty, and behind the code a linear layer with a logit for
+  /// each class.
   public func classifier(classes: Int) -> Autoencoder { labelled(.categorical, outputs: classes) }
 
   /// The same way from the image to the code, and behind the code one number.
@@ -78,7 +79,7 @@ extension Autoencoder {
   private func labelled(_ likelihood: Likelihood, outputs: Int) -> Autoencoder {
     var model = self
     model.name = "\(name), \(likelihood.name)"
-    (model.likelihood, model.decoder) = (likelihood, [Dense(outputs)])
+    (model.likelihood, model.decoder, model.penalty) = (likelihood, [Dense(outputs)], nil)
     return model
   }
 

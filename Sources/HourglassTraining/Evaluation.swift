@@ -5,7 +5,7 @@ import HourglassModels
 /// How well a model does on a data set, as one object of JSON.
 public struct Evaluation: Codable, Sendable, Equatable {
   public var samples = 0
-  /// Reconstruction + beta KL, mean over samples.
+  /// Reconstruction + beta times KL or penalty, mean over samples.
   public var loss = 0.0
   /// Of a model that puts out images: mean squared error per pixel of the expected image.
   public var mse: Double?
@@ -37,6 +37,10 @@ public struct Evaluation: Codable, Sendable, Equatable {
   public var importanceSamples: Int?
   /// Latent units whose mean varies over the data with a variance above 0.01 (Burda et al. 2015).
   public var activeUnits: Int?
+  /// Of a model with a penalty, before it is weighed with beta; where it takes several samples together, over those of
+  /// a shard of `Inference`.
+  public var penalty: Double?
+  public var sparsity: Sparsity?
 
   /// Variance over the data of each latent unit's mean.
   public static let activeVariance = 0.01
@@ -68,7 +72,8 @@ public struct Evaluator {
     _ data: Dataset, importanceSamples: Int? = nil, each: (SampleEvaluation) throws -> Void = { _ in }
   ) throws -> Evaluation {
     let plan = inference.plan
-    let (isVariational, isImage) = (plan.model.isVariational, plan.model.likelihood.target == .image)
+    let (isVariational, hasPenalty) = (plan.model.isVariational, plan.model.penalty != nil)
+    let isImage = plan.model.likelihood.target == .image
     try data.checkTargets(for: plan)
     var confusion = ConfusionMatrix(plan)
     var (reconstruction, divergence, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
@@ -78,7 +83,7 @@ public struct Evaluator {
       let range = start..<min(start + Inference.batchSize, data.count)
       let images = try data.images(range)
       data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
-      let noise: Noise = isVariational ? .evaluation(seed: seed, step: batch) : .none
+      let noise: Noise = isVariational || hasPenalty ? .evaluation(seed: seed, step: batch) : .none
       let labels = isImage ? nil : data.labels?[range]
       for (index, measurement) in zip(range, inference.measure(images, labels: labels, noise: noise)) {
         reconstruction += Double(measurement.reconstruction)
@@ -88,7 +93,7 @@ public struct Evaluator {
         if let label = labels?[index], let prediction = measurement.prediction { confusion?.add(label, prediction) }
         try each(SampleEvaluation(index: index, measurement: measurement))
       }
-      if isVariational { units.add(inference.encode(images)) }
+      if isVariational || hasPenalty { units.add(inference.encode(images)) }
       if let importanceSamples {
         bound += inference.importanceBounds(images, labels: labels, draws: importanceSamples, seed: seed, step: batch)
           .reduce(0, +)
@@ -112,6 +117,11 @@ public struct Evaluator {
         importanceSamples.map { _ in -bound / n }, importanceSamples
       )
       result.activeUnits = units.variances.count { $0 > Evaluation.activeVariance }
+    }
+    if hasPenalty {
+      result.reconstruction = reconstruction / n
+      result.penalty = divergence / n
+      result.sparsity = Sparsity(frequencies: units.frequencies, meanActivity: units.meanActivity)
     }
     return result
   }
@@ -143,30 +153,4 @@ private struct ConfusionMatrix {
     let right = counts.indices.reduce(0) { $0 + counts[$1][$1] }
     return 1 - Double(right) / Double(counts.joined().reduce(0, +))
   }
-}
-
-/// Running variance of each unit of the code (Welford 1962).
-private struct UnitStatistics {
-  private var samples = 0
-  private var mean: [Double]
-  private var squares: [Double]
-
-  init(count: Int) {
-    mean = Array(repeating: 0, count: count)
-    squares = mean
-  }
-
-  mutating func add(_ codes: [Float]) {
-    let width = mean.count
-    for start in stride(from: 0, to: codes.count, by: width) {
-      samples += 1
-      for j in 0..<width {
-        let delta = Double(codes[start + j]) - mean[j]
-        mean[j] += delta / Double(samples)
-        squares[j] += delta * (Double(codes[start + j]) - mean[j])
-      }
-    }
-  }
-
-  var variances: [Double] { squares.map { samples > 0 ? $0 / Double(samples) : 0 } }
 }

@@ -3,9 +3,10 @@ import HourglassModels
 /// Phase 2 of a step: slices of the flat vector, each summed and updated by whoever is free.
 ///
 /// Sharded parameters: the shards' gradients are added in order. Dense weights: the gradient is one product over the
-/// whole minibatch, samples in order, or several where a layer is tied. Either goes on from the sum over the earlier minibatches of the step, and is
-/// divided by the number of samples inside the optimiser, which runs over the slice while it is in cache, or where
-/// gradients are clipped once the norm of all slices is known. Slices are cut from the plan alone.
+/// whole minibatch, samples in order, or several where a layer is tied. Either goes on from the sum over the earlier
+/// minibatches of the step, and is divided by the number of samples inside the optimiser, which runs over the slice
+/// while it is in cache, or where gradients are clipped once the norm of all slices is known. Slices are cut from the
+/// plan alone.
 struct GradientReducer: Sendable {
   /// A piece of work of phase 2.
   enum Slice: Sendable {
@@ -54,7 +55,9 @@ struct GradientReducer: Sendable {
   }
 
   /// Sums one slice over a minibatch of `count` samples, with `accumulate` onto what is there.
-  func sum(_ slice: Int, count: Int, accumulate: Bool, scratch: UnsafeMutablePointer<Float>, threads: Int) {
+  func sum(
+    _ slice: Int, count: Int, beta: Float, accumulate: Bool, scratch: UnsafeMutablePointer<Float>, threads: Int
+  ) {
     switch slices[slice] {
     case .sharded(let parameters), .statistics(let parameters):
       let used = (count + plan.samplesPerShard - 1) / plan.samplesPerShard
@@ -66,6 +69,11 @@ struct GradientReducer: Sendable {
         products[index].layer.weightGradient(
           rows: rows, samples: count, x: batchMemory(term.x), dy: batchMemory(term.dy),
           accumulate: accumulate || number > 0, gradient: gradient.pointer, scratch: scratch, threads: threads)
+      }
+      if let contraction = products[index].contraction {
+        products[index].layer.addContraction(
+          rows: rows, samples: count, squares: batchMemory(contraction.squares), factor: 2 * beta * contraction.weight,
+          parameters: shared.parameters.pointer, gradient: gradient.pointer, scratch: scratch)
       }
     case .bias(let index):
       products[index].layer.biasGradient(

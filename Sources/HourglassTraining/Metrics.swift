@@ -20,6 +20,8 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   /// Latent units that are active, as `Evaluation` counts them, on the validation or, without one, on the first images
   /// of the training data.
   public var activeUnits: Int?
+  /// Of a model with a penalty: its mean, before it is weighed with beta.
+  public var penalty: Double?
   public var samplesPerSecond: Double
   public var seconds: Double
   /// Part of the steps' time, in the mean over the workers, that went into their input: reading images, augmenting,
@@ -28,7 +30,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
 
   static let columns = [
     "epoch", "step", "loss", "reconstruction", "kl", "reconstructionPerPixel", "validationLoss", "validationMSE",
-    "samplesPerSecond", "seconds", "activeUnits", "validationErrorRate", "inputPercent",
+    "samplesPerSecond", "seconds", "activeUnits", "validationErrorRate", "inputPercent", "penalty",
   ]
 
   var row: String {
@@ -37,6 +39,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
       "\(epoch)", "\(step)", text(loss), text(reconstruction), text(kl), text(reconstructionPerPixel),
       text(validationLoss), text(validationMSE), text(samplesPerSecond), text(seconds),
       activeUnits.map { "\($0)" } ?? "", text(validationErrorRate), text(inputPercent),
+      text(penalty),
     ].joined(separator: ",")
   }
 

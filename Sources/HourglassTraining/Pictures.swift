@@ -162,10 +162,12 @@ extension Trainer {
     if Pictures.refusal(of: recipe.model) == nil {
       let pictures = Pictures(inference, seed: recipe.seed)
       try pictures.reconstructions(shown.data).write(to: run.picture("reconstructions.png"))
+      if inference.plan.decodingRefusal == nil, recipe.model.hasPrior {
+        try pictures.samples().write(to: run.picture("samples.png"))
+      }
       if inference.plan.decodingRefusal != nil {
         // Codes cannot be decoded alone.
       } else if recipe.model.isVariational {
-        try pictures.samples().write(to: run.picture("samples.png"))
         try pictures.traversals(shown.data).write(to: run.picture("traversals.png"))
       } else {
         try pictures.interpolations(shown.data).write(to: run.picture("interpolations.png"))

@@ -9,7 +9,7 @@ struct SharedMemory: Sendable {
   let batch: FloatBuffer
   /// The label of each sample's image, where labels are the target.
   let labels: AlignedBuffer<Int32>
-  /// Reconstruction loss and divergence of each sample.
+  /// Reconstruction loss of each sample, and its divergence or penalty.
   let losses: FloatBuffer
   let divergences: FloatBuffer
 

@@ -212,13 +212,15 @@ public final class Trainer {
 
   private func finishEpoch(_ epoch: Int, _ observe: (Event) -> Void) throws {
     let n = Double(progress.epochSamples)
-    let (reconstruction, kl) = (progress.epochReconstruction / n, progress.epochDivergence / n)
+    let (reconstruction, divergence) = (progress.epochReconstruction / n, progress.epochDivergence / n)
+    let hasPenalty = recipe.model.penalty != nil
     var row = EpochMetrics(
-      epoch: epoch + 1, step: progress.step, loss: reconstruction + Double(recipe.beta) * kl,
-      reconstruction: reconstruction, kl: kl,
+      epoch: epoch + 1, step: progress.step, loss: reconstruction + Double(recipe.beta) * divergence,
+      reconstruction: reconstruction, kl: hasPenalty ? 0 : divergence,
       reconstructionPerPixel: reconstruction
         / Double(recipe.model.likelihood.target == .image ? recipe.model.input.count : 1),
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), seconds: progress.seconds)
+    row.penalty = hasPenalty ? divergence : nil
     row.inputPercent = clock.all > 0 ? 100 * clock.input / clock.all : nil
     clock = (0, 0)
     var picture: PNGImage?

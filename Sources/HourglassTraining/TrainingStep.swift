@@ -19,7 +19,7 @@ public final class TrainingStep {
   public let optimizer: Optimizer
   /// Largest norm of the mean gradient that is not scaled down; nil is no limit.
   public let clipNorm: Float?
-  /// Weight of the latent's divergence.
+  /// Weight of the latent's divergence, or of the penalty.
   public let beta: Float
   /// Nats that each latent unit may diverge by at no cost, in the mean over a shard; 0 for none.
   public let freeBits: Float
@@ -199,7 +199,8 @@ public final class TrainingStep {
         while let slice = counters[1].take(below: reducer.slices.count)?.lowerBound {
           if phase != Phase.updates {
             reducer.sum(
-              slice, count: now.count, accumulate: now.samplesBefore > 0, scratch: replica.scratch.pointer,
+              slice, count: now.count, beta: now.beta, accumulate: now.samplesBefore > 0,
+              scratch: replica.scratch.pointer,
               threads: parallel.threads)
             if clips { reducer.square(slice) }
             let end = DispatchTime.now().uptimeNanoseconds
@@ -228,7 +229,7 @@ public final class TrainingStep {
   /// Mean losses of a step, in nats or squared error summed over pixels.
   public struct Loss: Sendable, Equatable {
     public var reconstruction: Double
-    /// Divergence of the latent, before it is weighed with beta; 0 without one.
+    /// Divergence of the latent, or penalty, before it is weighed with beta; 0 without one.
     public var divergence: Double
     /// What is minimised: reconstruction + beta divergence.
     public var total: Double

@@ -50,8 +50,10 @@ struct Evaluate: ParsableCommand {
     let images = try loaded.images(at: data, split, self.images)
     let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)
     let label = images.labels == nil ? "" : "label,"
+    let divergence = loaded.model.penalty == nil ? "kl" : "penalty"
     let isImage = loaded.model.likelihood.target == .image
-    var rows = ["index,\(label)" + (isImage ? "reconstruction,kl,mse,ssim" : "loss,kl,prediction")]
+    let columns = isImage ? "reconstruction,\(divergence),mse,ssim" : "loss,\(divergence),prediction"
+    var rows = ["index,\(label)\(columns)"]
     let result = try evaluator.evaluate(images, importanceSamples: importanceSamples) { sample in
       guard perSample != nil else { return }
       let label = images.labels.map { "\($0[sample.index])," } ?? ""
@@ -82,6 +84,15 @@ struct Evaluate: ParsableCommand {
     rows += row("negative ELBO", result.negativeELBO, unit)
     rows += row("negative log-likelihood", result.negativeLogLikelihood, unit)
     rows += result.importanceSamples.map { [["importance samples", grouped($0), "per image"]] } ?? []
+    rows += row("penalty", result.penalty, "")
+    if let sparsity = result.sparsity {
+      let threshold = "beyond \(Sparsity.threshold)"
+      rows += [["active fraction of units", decimal(sparsity.activeFraction, 4), threshold]]
+      let frequencies = sparsity.frequencies.sorted()
+      rows += row("frequency of the median unit", frequencies[frequencies.count / 2], "of images")
+      rows += row("mean activity", sparsity.meanActivity, "")
+      rows += [["dead units", "\(sparsity.deadUnits)", "of \(frequencies.count)"]]
+    }
     rows += result.activeUnits.map { [["active units", "\($0)", "of \(loaded.inference.codeCount)"]] } ?? []
     rows += result.mse.map { [["mean squared error", decimal($0, 6), "per pixel"]] } ?? []
     rows += row("PSNR", result.psnr, "dB")

@@ -231,7 +231,7 @@ func resolveModel(_ name: String, flag: String) throws -> Autoencoder {
   }
   do {
     let model = try JSONDecoder().decode(Autoencoder.self, from: data)
-    _ = try ExecutionPlan(model, batchSize: 1)
+    _ = try ExecutionPlan(model, batchSize: 2)
     return model
   } catch let error as ModelError { throw DataError(path: name, reason: error.description) } catch {
     throw DataError(path: name, reason: "not a model: \(RunFolder.describe(error, in: data))")

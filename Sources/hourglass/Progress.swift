@@ -88,6 +88,9 @@ final class Progress {
   private static func line(_ metrics: EpochMetrics) -> String {
     var line = "epoch \(metrics.epoch)  loss \(decimal(metrics.loss))"
     if metrics.kl != 0 { line += "  reconstruction \(decimal(metrics.reconstruction))  KL \(decimal(metrics.kl))" }
+    if let penalty = metrics.penalty {
+      line += "  reconstruction \(decimal(metrics.reconstruction))  penalty \(decimal(penalty))"
+    }
     if let loss = metrics.validationLoss { line += "  validation \(decimal(loss))" }
     if let rate = metrics.validationErrorRate { line += "  error \(decimal(100 * rate, 2)) %" }
     line += "  \(grouped(Int(metrics.samplesPerSecond))) samples/s"

@@ -3,7 +3,7 @@ import HourglassTraining
 
 struct Sample: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Draws codes from the prior of a variational model and makes images of them.",
+    abstract: "Draws codes from the prior of a model, variational or a WAE, and makes images of them.",
     discussion: """
       NPY output: the expected images, N,H,W,C, float32. PNG output: the images in rows. Without --count 128 images.
 
@@ -21,10 +21,10 @@ struct Sample: ParsableCommand {
     let loaded = try trained.load()
     try loaded.requireImages("sample")
     try loaded.requireDecoding("sample")
-    guard loaded.model.isVariational else {
+    guard loaded.model.hasPrior else {
       throw ValidationError(
-        "sample: wanted a variational model, found \(loaded.model.name), a plain autoencoder, which has no prior to "
-          + "draw from; use decode with codes of your own")
+        "sample: wanted a variational model or one with an MMDPenalty, found \(loaded.model.name), a plain "
+          + "autoencoder, which has no prior to draw from; use decode with codes of your own")
     }
     let file = try output.file(or: loaded.run.picture("sample.png"))
     let count = file.count ?? 8 * Pictures.columns

@@ -66,7 +66,9 @@ import Testing
     }
     #expect(plan.boundaries[0].activation == .linear)
     #expect(plan.layers[plan.codeBoundary - 1].name == "latent")
-    #expect(plan.layers[plan.codeBoundary].name.hasPrefix("decoder."))
+    let penalties = plan.model.penalty == nil ? 0 : 1
+    #expect(plan.layers[plan.codeBoundary].name.hasPrefix(penalties == 0 ? "decoder." : "penalty"))
+    #expect(plan.layers[plan.codeBoundary + penalties].name.hasPrefix("decoder."))
   }
 
   /// Shards in order are the samples in order, each once, whatever part of the batch is there.

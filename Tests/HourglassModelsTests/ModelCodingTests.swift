@@ -107,9 +107,9 @@ import Testing
     ),
     (
       #"{"layer": "Conv3D", "filters": 3}"#,
-      "encoder.0.layer: wanted one of BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout, GaussianLatent, "
-        + "GaussianNoise, GELU, GroupNorm, MaxPool2D, MaxUnpool2D, Reshape, TiedConvTranspose2D, TiedDense, "
-        + #"Upsample2D, found "Conv3D""#
+      "encoder.0.layer: wanted one of ActivityPenalty, BatchNorm, ContractivePenalty, Conv2D, ConvTranspose2D, Dense, "
+        + "Dropout, GaussianLatent, GaussianNoise, GELU, GroupNorm, L1Penalty, MMDPenalty, MaxPool2D, MaxUnpool2D, "
+        + #"Reshape, TiedConvTranspose2D, TiedDense, Upsample2D, ZeroMeanPenalty, found "Conv3D""#
     ),
     (#"{"layer": "Conv2D", "filters": 3}"#, #"encoder.0: wanted a field "kernel", found none"#),
     (#"{"units": 3}"#, #"encoder.0: wanted a field "layer", found none"#),
@@ -140,8 +140,30 @@ import Testing
     } catch {
       #expect(
         Self.describe(error)
-          == #"a model has no field "beta"; it has name, input, likelihood, encoder, latent, decoder"#)
+          == #"a model has no field "beta"; it has name, input, likelihood, encoder, latent, decoder, penalty"#)
     }
+  }
+
+  @Test(arguments: [
+    (#"{"layer": "L1Penalty", "weight": 0.5}"#, nil),
+    (#"{"layer": "ActivityPenalty", "weight": 2, "target": 0.1}"#, nil),
+    (#"{"layer": "MMDPenalty"}"#, #"penalty: wanted a field "weight", found none"#),
+    (#"{"layer": "L1Penalty", "weight": 1, "target": 2}"#, #"penalty: L1Penalty has no field "target"; it has weight"#),
+    (
+      #"{"layer": "Dropout", "rate": 0.5}"#,
+      "penalty: wanted one of ActivityPenalty, ContractivePenalty, L1Penalty, MMDPenalty, ZeroMeanPenalty, "
+        + "found Dropout"
+    ),
+  ]) func aPenaltyIsAFieldOfTheModel(_ written: String, _ sentence: String?) throws {
+    let text =
+      #"{"name": "m", "input": [1, 1, 4], "likelihood": "squaredError", "encoder": [], "penalty": \#(written), "#
+      + #""latent": {"layer": "Dense", "units": 4, "activation": "sigmoid"}, "decoder": []}"#
+    do {
+      let model = try JSONDecoder().decode(Autoencoder.self, from: Data(text.utf8))
+      let again = try JSONDecoder().decode(Autoencoder.self, from: Data(json(model).utf8))
+      let (first, second) = (try json(model), try json(again))
+      #expect(sentence == nil && model.penalty != nil && first == second && first.contains("weight"))
+    } catch { #expect(Self.describe(error) == sentence) }
   }
 
   /// No number of a file may trap, however large: it decodes, and planning refuses it, or it does not decode.

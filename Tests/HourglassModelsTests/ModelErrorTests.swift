@@ -190,6 +190,31 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       $0.latent = GaussianLatent(3)
       $0.decoder = [Dense(6), TiedDense(to: "latent")]
     },
+    RefusedModel(
+      "encoder.0: a penalty belongs in the place of the penalty, not in encoder.0", encoder: L1Penalty(weight: 1)),
+    RefusedModel("penalty: wanted a weight of at least 0, found -1.0") { $0.penalty = L1Penalty(weight: -1) },
+    RefusedModel("penalty: wanted a weight of at least 0, found nan") { $0.penalty = MMDPenalty(weight: .nan) },
+    RefusedModel("penalty: wanted a latent without a divergence of its own, found a GaussianLatent") {
+      $0.latent = GaussianLatent(3)
+      $0.penalty = MMDPenalty(weight: 1)
+    },
+    RefusedModel("penalty: wanted a target activity between 0 and 1, found 1.0") {
+      $0.latent = Dense(3, activation: .sigmoid)
+      $0.penalty = ActivityPenalty(target: 1, weight: 1)
+    },
+    RefusedModel("penalty: wanted a latent of sigmoid units, which have an activity, found linear") {
+      $0.penalty = ActivityPenalty(target: 0.1, weight: 1)
+    },
+    RefusedModel(
+      "penalty: wanted a code that one Dense layer makes of the image, found encoder.1 (Conv2D) before it"
+    ) {
+      $0.encoder = [GaussianNoise(0.1), Conv2D(2, kernel: 3)]
+      $0.penalty = ContractivePenalty(weight: 1)
+    },
+    RefusedModel("penalty: wanted a code that one Dense layer makes of the image, found a Conv2D") {
+      $0.latent = Conv2D(2, kernel: 3)
+      $0.penalty = ContractivePenalty(weight: 1)
+    },
   ]
 }
 
@@ -201,6 +226,14 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     } catch { #expect(error.description == row.sentence) }
   }
 
+  @Test func discrepanciesWantSeveralSamplesOfAShard() throws {
+    let model = try #require(ModelCatalog.model("conv-wae-28"))
+    #expect(
+      throws: ModelError("penalty", "wanted shards of at least 2 samples, which it takes together, found 1")
+    ) { try ExecutionPlan(model, batchSize: 4, shards: 4) }
+    #expect(try ExecutionPlan(model, batchSize: 4, shards: 2).samplesPerShard == 2)
+  }
+
   /// The variance of a channel of which a shard holds one value.
   @Test(arguments: [(4, 4), (3, 2)]) func batchNormRefusesShardsOfOneVector(_ batchSize: Int, _ shards: Int) throws {
     let model = RefusedModel("") { $0.encoder = [Dense(6), BatchNorm()] }.model
@@ -209,7 +242,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       return
     }
     let error = #expect(throws: ModelError.self) { try ExecutionPlan(model, batchSize: batchSize, shards: shards) }
-    #expect(error?.description == "encoder.1: wanted shards of at least 2 samples, whose variance it takes, found 1")
+    #expect(error?.description == "encoder.1: wanted shards of at least 2 samples, which it takes together, found 1")
     let images = RefusedModel("") { $0.encoder = [BatchNorm()] }.model
     _ = try ExecutionPlan(images, batchSize: batchSize, shards: shards)
   }

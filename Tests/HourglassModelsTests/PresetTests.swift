@@ -20,24 +20,18 @@ import Testing
     ("conv-vae-28", 1_691_369, 29_997_056),
     ("conv-ae-32", 785_187, 90_832_896),
     ("conv-vae-64", 2_957_251, 327_155_712),
-    ("deep-ae", deepParameters, deepFlops),
-    ("conv-tied-ae-28", tiedParameters, tiedFlops),
+    ("deep-ae", 2_837_314, 15_430_000),
+    ("conv-tied-ae-28", 237_313, 22_679_552),
+    ("sparse-ae", 1_569_784, 7_840_000),
+    ("contractive-ae", 785_784, 7_840_000),
+    ("conv-wae-28", 1_680_073, 29_929_472),
   ]
-  private static let deepProducts = 2 * (784 * 1000 + 1000 * 500 + 500 * 250 + 250 * 30)
-  private static let deepParameters = deepProducts + 2 * (1000 + 500 + 250) + 30 + 784
-  private static let deepFlops = 2 * (3 * deepProducts - 784 * 1000)
-  /// Multiply-adds of one pass through the encoder: 14 x 14 places of a 4 x 4 filter to 32, 7 x 7 of 512 to 64, dense.
-  private static let tiedProducts = 196 * 16 * 32 + 49 * 512 * 64 + 3136 * 64
-  /// Filters and weights once, 512 + 32768 + 200704; biases of encoder, code and decoder.
-  private static let tiedParameters = 233_984 + 32 + 64 + 64 + 3136 + 32 + 1
-  /// Three passes of encoder and decoder, but no data gradient of the first layer.
-  private static let tiedFlops = 2 * (6 * tiedProducts - 100_352)
 
   @Test func theCatalogHasThePresets() {
     #expect(
       ModelCatalog.models.map(\.name) == [
         "conv-ae-28", "conv-dae-28", "conv-ae-unpool-28", "conv-vae-28", "conv-ae-32", "conv-vae-64", "deep-ae",
-        "conv-tied-ae-28",
+        "conv-tied-ae-28", "sparse-ae", "contractive-ae", "conv-wae-28",
       ])
     #expect(ModelCatalog.model("conv-ae-27") == nil)
   }
@@ -45,7 +39,7 @@ import Testing
   /// Each `// 14 x 14 x 32` behind a layer in Presets/ is what the summary prints for that layer.
   @Test func shapeCommentsAreTrue() throws {
     var compared = 0
-    for file in ["ConvAutoencoder", "ConvVAE", "TiedAutoencoder"] {
+    for file in ["ConvAutoencoder", "ConvVAE", "TiedAutoencoder", "PenalizedAutoencoders"] {
       for (name, lines) in try Self.models(in: file) {
         let model = try #require(ModelCatalog.model(name))
         let items = model.encoder + [model.latent] + model.decoder
@@ -74,9 +68,12 @@ import Testing
       .appending(path: "../../Sources/HourglassModels/Presets/\(file).swift").standardized
     var models: [(name: String, layers: [String])] = []
     for line in try String(contentsOf: path, encoding: .utf8).split(separator: "\n") {
-      if line.contains("= Autoencoder(\"") {
-        models.append((String(line.split(separator: "\"")[1]), []))
-      } else if line.hasPrefix("  ") {
+      // The name stands in this line, or in the next with what else there is beside the layers.
+      if line.contains("= Autoencoder(") { models.append(("", [])) }
+      if models.last?.name.isEmpty == true {
+        let parts = line.split(separator: "\"")
+        if parts.count > 1 { models[models.count - 1].name = String(parts[1]) }
+      } else if line.hasPrefix("  ") && !line.hasPrefix("  penalty:") {
         models[models.count - 1].layers.append(String(line))
       }
     }

@@ -104,6 +104,16 @@ import Testing
     #expect(throws: images) { try convAE28.headStage() }
   }
 
+  @Test func aPenaltyHoldsForEachCodeAndForNoLabel() throws {
+    var model = Autoencoder.dense([64, 12, 6], activation: .sigmoid, code: .sigmoid)
+    model.penalty = ActivityPenalty(target: 0.05, weight: 0.1)
+    #expect(try model.pretrainingStages().map { $0.model.penalty is ActivityPenalty } == [true, true])
+    #expect(model.classifier(classes: 3).penalty == nil)
+    model.likelihood = .categorical
+    model.decoder = [Dense(3)]
+    #expect(try model.headStage().model.penalty == nil)
+  }
+
   @Test func whatDoesNotChainIsRefused() throws {
     func refusal(_ model: Autoencoder) -> String {
       do {

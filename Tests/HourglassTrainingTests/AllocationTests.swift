@@ -37,6 +37,12 @@ struct AllocationTests {
     }
   }
 
+  @Test func tiedWeightsAndPenaltiesAllocateNothing() async {
+    await #expect(processExitsWith: .success) {
+      for name in FamilyTests.names { try heapStaysTheSame(FamilyTests.model(name)) }
+    }
+  }
+
   @Test func clippingAllocatesNothing() async {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.variational, clipNorm: 0.01) }
   }

@@ -58,10 +58,11 @@ import Testing
       #expect(try program.train("--steps 2", run: "fourth").weightsHash != second.weightsHash)
       let recipe = String(decoding: try #require(program.contents("second/recipe.json")), as: UTF8.self)
       #expect(recipe.contains("\"path\" : \"\(program.path("first"))\""))
-      let nothing = try program.run("train --model plain.json --data images.npy --start-from first --run fifth")
+      let nothing = try program.run("train --model 8x8x1-5-2 --data images.npy --start-from first --run fifth")
       #expect(nothing.status == Status.badData.rawValue && program.contents("fifth/recipe.json") == nil)
       #expect(
-        nothing.errors.contains("wanted weights of the model plain by name and shape, such as latent.weight [2, 64]"))
+        nothing.errors.contains(
+          "wanted weights of the model 8x8x1-5-2 by name and shape, such as encoder.0.weight [5, 64]"))
     }
   }
 

@@ -85,7 +85,7 @@ public struct PlannedDense: TiedLayer {
     var parallel = Planner.parallel(threads: threads)
     return max(
       hg_dense_forward_scratch(&geometry, &parallel), hg_dense_backward_data_scratch(&geometry, &parallel),
-      hg_dense_backward_weight_scratch(&geometry, &parallel))
+      hg_dense_backward_weight_scratch(&geometry, &parallel), output.count)
   }
 
   public func prepare(_ pass: Pass) {
@@ -152,6 +152,19 @@ public struct PlannedDense: TiedLayer {
     checked(
       hg_dense_backward_weight(
         &geometry, rows.lowerBound, rows.upperBound, x, dy, accumulate, gradient + parameterOffset, scratch, &parallel))
+  }
+
+  /// Adds factor w[i,o] sum over n of squares[n,o] to rows of the weight gradient.
+  public func addContraction(
+    rows: Range<Int>, samples: Int, squares: UnsafePointer<Float>, factor: Float,
+    parameters: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>, scratch sums: UnsafeMutablePointer<Float>
+  ) {
+    var geometry = geometry(samples: samples)
+    checked(hg_dense_backward_bias(&geometry, squares, false, sums))
+    for row in rows {
+      let (w, dw) = (parameters + parameterOffset + row * output.count, gradient + parameterOffset + row * output.count)
+      for o in 0..<output.count { dw[o] += factor * sums[o] * w[o] }
+    }
   }
 
   /// The bias gradient, likewise.

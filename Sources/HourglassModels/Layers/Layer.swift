@@ -34,8 +34,9 @@ public protocol PlannedLayer: Sendable {
   /// Multiply-adds of one forward pass of one sample, padding counted.
   var multiplyAdds: Int { get }
 
-  /// Floats that the layer keeps from forward to backward for each sample, beside its input and output.
+  /// Floats that the layer keeps from forward to backward for each sample, beside its input and output, and where.
   var stateCount: Int { get }
+  var stateMemory: Place.Memory { get }
   /// The layer before it, by its place in the chain, whose state its passes see as well; nil for none.
   var partner: Int? { get }
   /// Samples that a shard must have at least, of a layer that takes whole shards; nil where samples do not meet.
@@ -63,6 +64,7 @@ public protocol PlannedLayer: Sendable {
 
 extension PlannedLayer {
   public var stateCount: Int { 0 }
+  public var stateMemory: Place.Memory { .group }
   public var partner: Int? { nil }
   public var leastShard: Int? { nil }
   public var backwardReadsInput: Bool { true }

@@ -1,9 +1,10 @@
 /// All layers that a model file may name.
 public enum LayerCatalog {
   public static let layers: [any Layer.Type] = [
-    BatchNorm.self, Conv2D.self, ConvTranspose2D.self, Dense.self, Dropout.self, GaussianLatent.self,
-    GaussianNoise.self, GELU.self, GroupNorm.self, MaxPool2D.self, MaxUnpool2D.self, Reshape.self,
-    TiedConvTranspose2D.self, TiedDense.self, Upsample2D.self,
+    ActivityPenalty.self, BatchNorm.self, ContractivePenalty.self, Conv2D.self, ConvTranspose2D.self, Dense.self,
+    Dropout.self, GaussianLatent.self, GaussianNoise.self, GELU.self, GroupNorm.self, L1Penalty.self, MMDPenalty.self,
+    MaxPool2D.self, MaxUnpool2D.self, Reshape.self, TiedConvTranspose2D.self, TiedDense.self, Upsample2D.self,
+    ZeroMeanPenalty.self,
   ]
 
   static func layer(_ kind: String) -> (any Layer.Type)? { layers.first { $0.kind == kind } }

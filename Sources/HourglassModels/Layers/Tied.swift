@@ -9,7 +9,7 @@ public struct Tie: Sendable, Hashable {
   init(partner: Int, name: String) { (self.partner, self.name) = (partner, name) }
 }
 
-/// A layer that runs and may share the weight of an earlier one.
+/// A layer that runs and may read the weight of an earlier one.
 public protocol TiedLayer: PlannedLayer {
   /// Nil where the weight is its own.
   var tie: Tie? { get set }
@@ -30,7 +30,10 @@ extension Planner {
     guard let layer = layers[index] as? Partner, layer.kind == kind else {
       throw ModelError(name, "wanted a \(kind) to be tied to, found \(partner), a \(layers[index].kind)")
     }
-    if let other = layers.first(where: { ($0 as? any TiedLayer)?.tie?.partner == index }) {
+    func isTied(_ other: any PlannedLayer) -> Bool {
+      other.gradient != .none && (other as? any TiedLayer)?.tie?.partner == index
+    }
+    if let other = layers.first(where: isTied) {
       throw ModelError(name, "wanted a layer that none is tied to, found \(partner), which \(other.name) is tied to")
     }
     guard shape == layer.output else {
@@ -41,8 +44,8 @@ extension Planner {
   }
 }
 
-/// The mirror of a dense layer with its weight transposed and a bias of its own: y = a(b + x w^T), w inputs x outputs of
-/// the layer it is tied to. It puts out the shape which that layer reads, an image where that was one.
+/// The mirror of a dense layer with its weight transposed and a bias of its own: y = a(b + x w^T), with w the inputs x
+/// outputs of the layer it is tied to. It puts out the shape which that layer reads, an image where that was one.
 ///
 /// Source: Vincent et al., "Stacked denoising autoencoders", JMLR 2010, section 2.2.
 public struct TiedDense: Layer, Hashable {

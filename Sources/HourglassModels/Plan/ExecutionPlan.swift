@@ -56,9 +56,9 @@ public struct ExecutionPlan: Sendable {
     for layer in chain.layers {
       guard let least = layer.leastShard, samplesPerShard < least else { continue }
       throw ModelError(
-        layer.name, "wanted shards of at least \(least) samples, whose variance it takes, found \(samplesPerShard)")
+        layer.name, "wanted shards of at least \(least) samples, which it takes together, found \(samplesPerShard)")
     }
-    takesWholeShards = chain.layers.contains { $0.leastShard != nil }
+    takesWholeShards = chain.layers.contains { $0.leastShard != nil && !($0 is any PlannedPenalty) }
     let most = takesWholeShards ? samplesPerShard : Self.mostSamplesPerChunk
     let chunks = (samplesPerShard + most - 1) / most
     samplesPerChunk = (samplesPerShard + chunks - 1) / chunks
@@ -70,7 +70,7 @@ public struct ExecutionPlan: Sendable {
     segments = Self.segments(of: layers)
     var memory = MemoryLayout3()
     boundaries = Self.placeBoundaries(layers, segments, codeBoundary: codeBoundary, &memory)
-    states = layers.map { memory.group.place(.group, $0.stateCount) }
+    states = layers.map { memory.place($0.stateMemory, $0.stateCount) }
     var prepared = 0
     preparedOffsets = layers.map { layer in
       defer { prepared += layer.preparedCount }
@@ -91,11 +91,18 @@ public struct ExecutionPlan: Sendable {
   public var products: [Product] {
     layers.enumerated().compactMap { index, layer in
       guard let layer = layer as? PlannedDense else { return nil }
-      guard layer.tie == nil else { return Product(layer: layer, index: index, terms: []) }
+      guard layer.tie == nil else { return Product(layer: layer, index: index, terms: [], contraction: nil) }
       let tied = layers.indices.filter { (layers[$0] as? PlannedDense)?.tie?.partner == index }
       let terms = [term(index)] + tied.map(term).map { Product.Term(x: $0.dy, dy: $0.x) }
-      return Product(layer: layer, index: index, terms: terms)
+      return Product(layer: layer, index: index, terms: terms, contraction: contraction(of: index))
     }
+  }
+
+  private func contraction(of layer: Int) -> Product.Contraction? {
+    layers.indices.lazy.compactMap { i in
+      guard let penalty = layers[i] as? PlannedContractivePenalty, penalty.tie?.partner == layer else { return nil }
+      return Product.Contraction(squares: states[i], weight: penalty.site.weight)
+    }.first
   }
 
   /// Input and error of the output of a dense layer.
@@ -240,10 +247,18 @@ public struct Product: Sendable {
     public let dy: Place
   }
 
+  /// What a contractive penalty adds: 2 weight beta w[i,o] sum over n of squares[n,o].
+  public struct Contraction: Sendable {
+    /// Squares of the derivatives of the activation, in the memory of the whole minibatch.
+    public let squares: Place
+    public let weight: Float
+  }
+
   public let layer: PlannedDense
   /// Place of the layer among those that run.
   public let index: Int
   public let terms: [Term]
+  public let contraction: Contraction?
 }
 
 /// What lies between two layers: an image, the activation that made it, and where its values and its error are kept.
@@ -287,4 +302,12 @@ private struct MemoryLayout3 {
   var batch = Column()
   var group = Column()
   var chunk = Column()
+
+  mutating func place(_ memory: Place.Memory, _ floats: Int) -> Place {
+    switch memory {
+    case .batch: batch.place(memory, floats)
+    case .group: group.place(memory, floats)
+    case .chunk: chunk.place(memory, floats)
+    }
+  }
 }

@@ -28,11 +28,11 @@ public struct Pass {
   public var scratch: UnsafeMutablePointer<Float>
   /// What the layer's partner keeps of the same samples.
   public var partnerState: UnsafeMutablePointer<Float>?
-  /// Kullback-Leibler divergence of each sample, in nats; written by a latent that has one.
+  /// Of each sample: the Kullback-Leibler divergence in nats, written by a latent that has one, or the penalty.
   public var divergence: UnsafeMutablePointer<Float>
 
   public var noise: Noise
-  /// Weight of the divergence in the loss.
+  /// Weight of divergence or penalty in the loss.
   public var beta: Float
   /// Nats that each latent unit may diverge by at no cost, in the mean over a shard; 0 for none.
   public var freeBits: Float = 0
@@ -42,7 +42,8 @@ public struct Pass {
   public var threads: Int
 
   public init(
-    samples: Int, firstSample: Int, x: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>,
+    samples: Int, firstSample: Int, x: UnsafeMutablePointer<Float>,
+    y: UnsafeMutablePointer<Float>,
     dy: UnsafeMutablePointer<Float>?, dx: UnsafeMutablePointer<Float>?, inputActivation: Activation,
     parameters: UnsafeMutablePointer<Float>, prepared: UnsafeMutablePointer<Float>,
     state: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>,

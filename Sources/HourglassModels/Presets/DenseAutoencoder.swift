@@ -2,8 +2,8 @@
 ///
 ///     784 - 1000 - 500 - 250 - 30 - 250 - 500 - 1000 - 784
 ///
-/// Source: Hinton & Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 2006. There units
-/// are logistic and layers trained in advance one by one; rectified units train from a random start.
+/// Source: Hinton & Salakhutdinov, "Reducing the dimensionality of data with neural networks", Science 2006. There
+/// units are logistic and layers trained in advance one by one; rectified units train from a random start.
 public let deepAE = Autoencoder.dense([784, 1000, 500, 250, 30], name: "deep-ae")
 
 extension Autoencoder {
@@ -14,8 +14,8 @@ extension Autoencoder {
   /// - Parameters:
   ///   - sizes: elements of an image, units of each layer of the encoder, units of the code: at least two numbers.
   ///   - name: of the model; nil for the sizes, 784-1000-30.
-  ///   - input: of as many elements as the first size; nil for a square image of 1 or 3 channels where the size is such,
-  ///     else a vector.
+  ///   - input: of as many elements as the first size; nil for a square image of 1 or 3 channels where the size is
+  ///     such, else a vector.
   ///   - activation: of all units but those of the code and the output.
   ///   - code: the activation of the code.
   ///   - isTied: whether the decoder's weights are those of the encoder, transposed.

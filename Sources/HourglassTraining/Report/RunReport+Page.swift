@@ -84,7 +84,7 @@ extension RunReport {
     }
     let best = epochs.min { ($0.validationLoss ?? $0.loss) < ($1.validationLoss ?? $1.loss) } ?? last
     let columns: [(title: String, value: (EpochMetrics) -> Double?)] = [
-      ("loss", { $0.loss }), ("reconstruction", { $0.reconstruction }), ("KL", { $0.kl }),
+      ("loss", { $0.loss }), ("reconstruction", { $0.reconstruction }), ("KL", { $0.kl }), ("penalty", { $0.penalty }),
       ("validation loss", { $0.validationLoss }), ("validation MSE", { $0.validationMSE }),
       ("validation error rate", { $0.validationErrorRate }),
     ]

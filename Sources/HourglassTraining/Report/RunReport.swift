@@ -40,7 +40,7 @@ public struct RunReport {
   @discardableResult
   public mutating func look(at images: Result<ReportImages, DataError>, with inference: Inference) -> DataError? {
     let model = recipe.model
-    if model.isVariational, Pictures.refusal(of: model) == nil, plan.decodingRefusal == nil {
+    if model.hasPrior, Pictures.refusal(of: model) == nil, plan.decodingRefusal == nil {
       let pictures = Pictures(inference, seed: recipe.seed, isBare: true)
       samples = pictures.samples(count: 10 * pictures.rows(6), columns: 10)
     }

@@ -1,0 +1,101 @@
+import Foundation
+
+/// Codes that change little with the image: weight times the squared Frobenius norm of the code's Jacobian, in closed
+/// form for a code that one dense layer makes of the image.
+///
+///     weight sum over i, j of (dh[n,j] / dx[n,i])^2 = weight sum over j of a'(s[n,j])^2 c[j]
+///     c[j] = sum over i of w[i,j]^2
+///
+/// Its derivatives are 2 weight c[j] a'(s[n,j]) a''(s[n,j]) in the sums s, and in the weight 2 weight w[i,j] sum over n
+/// of a'(s[n,j])^2. Layers that disturb the image may stand in front; the Jacobian is then that of the disturbed image.
+/// Source: Rifai et al., "Contractive auto-encoders", ICML 2011.
+public struct ContractivePenalty: Penalty, Hashable {
+  public var weight: Float
+
+  public init(weight: Float) { self.weight = weight }
+
+  public func plan(_ planner: inout Planner) throws(ModelError) {
+    let site = try planner.penaltySite(self)
+    if let other = planner.layers.dropLast().first(where: { !($0 is any PlannedNoise) }) {
+      throw ModelError(
+        site.name,
+        "wanted a code that one Dense layer makes of the image, found \(other.name) (\(other.kind)) before it")
+    }
+    let index = planner.layers.count - 1
+    guard let dense = planner.layers[index] as? PlannedDense else {
+      throw ModelError(
+        site.name, "wanted a code that one Dense layer makes of the image, found a \(planner.layers[index].kind)")
+    }
+    try planner.append(
+      PlannedContractivePenalty(
+        site: site, inputs: dense.input.count, tie: Tie(partner: index, name: dense.name)))
+  }
+}
+
+struct PlannedContractivePenalty: PlannedPenalty, TiedLayer {
+  let site: PenaltySite
+  let inputs: Int
+  var parameterOffset = 0
+  /// The dense layer whose weight it reads.
+  var tie: Tie?
+
+  init(site: PenaltySite, inputs: Int, tie: Tie) {
+    (self.site, self.inputs, self.tie) = (site, inputs, tie)
+  }
+
+  var kind: String { ContractivePenalty.kind }
+  /// a'(s)^2, which the gradient of the weight sums over the minibatch.
+  var stateCount: Int { units }
+  var stateMemory: Place.Memory { .batch }
+  /// c
+  var preparedCount: Int { Planner.aligned(units) }
+
+  func prepare(_ pass: Pass) {
+    guard let tie else { return }
+    pass.prepared.update(repeating: 0, count: units)
+    for i in 0..<inputs {
+      let row = pass.parameters + tie.offset + i * units
+      for j in 0..<units { pass.prepared[j] += row[j] * row[j] }
+    }
+  }
+
+  func evaluate(_ pass: Pass, shard: Range<Int>) {
+    let (first, count) = (shard.lowerBound * units, shard.count * units)
+    let squares = pass.state + first
+    squares.update(repeating: 1, count: count)
+    site.activation.backward(count: count, y: pass.x + first, dy: squares, dx: squares, threads: 1)
+    for n in shard {
+      var sum = 0.0
+      for j in 0..<units {
+        let slope = pass.state[n * units + j]
+        pass.state[n * units + j] = slope * slope
+        sum += Double(slope * slope) * Double(pass.prepared[j])
+      }
+      pass.divergence[n] = Float(Double(site.weight) * sum)
+    }
+  }
+
+  /// The derivative in the code is that in the sum without the a' which is multiplied last.
+  func addDerivative(_ pass: Pass, shard: Range<Int>, to dx: UnsafeMutablePointer<Float>) {
+    let factor = 2 * pass.beta * site.weight
+    for n in shard {
+      for j in 0..<units {
+        let i = n * units + j
+        dx[i] += factor * pass.prepared[j] * site.activation.curvature(pass.x[i])
+      }
+    }
+  }
+}
+
+extension Activation {
+  /// The second derivative in the sum, by the output.
+  fileprivate func curvature(_ y: Float) -> Float {
+    switch self {
+    case .linear, .relu, .leakyRelu: 0
+    case .sigmoid: y * (1 - y) * (1 - 2 * y)
+    case .tanh: -2 * y * (1 - y * y)
+    case .softplus: (1 - exp(-y)) * exp(-y)
+    case .elu: y > 0 ? 0 : y + 1
+    }
+  }
+}

@@ -1,0 +1,95 @@
+/// A term of the loss that depends on the codes: what a model has beside its likelihood where no divergence of a latent
+/// keeps the codes in order. It stands behind the latent and hands the codes on as they are.
+///
+/// The mean over samples, times beta, joins the loss as the divergence of a Gaussian latent does. A penalty that sees
+/// several samples at once takes them shard by shard: shards belong to the recipe, so bits do not depend on workers.
+public protocol Penalty: Layer {
+  /// At least 0.
+  var weight: Float { get }
+}
+
+extension Planner {
+  /// The name of the one item that is the penalty.
+  static let penaltyName = "penalty"
+
+  /// Where a penalty stands.
+  ///
+  /// Errors: it stands elsewhere than behind the latent, its weight is below 0, or the latent has a divergence.
+  func penaltySite(_ penalty: some Penalty) throws(ModelError) -> PenaltySite {
+    guard name == Self.penaltyName, let latent = layers.last else {
+      throw ModelError(name, "a penalty belongs in the place of the penalty, not in \(name)")
+    }
+    guard penalty.weight >= 0, penalty.weight.isFinite else {
+      throw ModelError(name, "wanted a weight of at least 0, found \(penalty.weight)")
+    }
+    guard !(latent is PlannedGaussianLatent) else {
+      throw ModelError(name, "wanted a latent without a divergence of its own, found a GaussianLatent")
+    }
+    return PenaltySite(name: name, shape: shape, activation: latent.activation, weight: penalty.weight)
+  }
+}
+
+/// What all penalties know of their place.
+struct PenaltySite: Sendable {
+  let name: String
+  let shape: ImageShape
+  /// The activation that makes the codes.
+  let activation: Activation
+  let weight: Float
+}
+
+/// A penalty that runs: the identity, which notes the penalty of each sample.
+protocol PlannedPenalty: PlannedLayer {
+  var site: PenaltySite { get }
+
+  /// Writes the penalty of each sample of a shard to `pass.divergence`; what belongs to the shard as a whole counts for
+  /// each of its samples.
+  func evaluate(_ pass: Pass, shard: Range<Int>)
+  /// Adds `pass.beta` times the derivative of the sum of these to `dx`.
+  func addDerivative(_ pass: Pass, shard: Range<Int>, to dx: UnsafeMutablePointer<Float>)
+}
+
+extension PlannedPenalty {
+  var name: String { site.name }
+  var input: ImageShape { site.shape }
+  var output: ImageShape { site.shape }
+  var activation: Activation { .linear }
+  /// Whole shards.
+  var granularity: Granularity { .group }
+  var gradient: GradientKind { .none }
+  /// Numbers of one code.
+  var units: Int { site.shape.count }
+
+  func addNodes(to graph: inout ONNXBuilder) {}
+
+  func forward(_ pass: Pass) {
+    pass.y.update(from: pass.x, count: pass.samples * units)
+    pass.forEachShard { evaluate(pass, shard: $0) }
+  }
+
+  func backward(_ pass: Pass) {
+    guard let dy = pass.dy, let dx = pass.dx else { return }
+    dx.update(from: dy, count: pass.samples * units)
+    pass.forEachShard { addDerivative(pass, shard: $0, to: dx) }
+    pass.inputActivation.backward(count: pass.samples * units, y: pass.x, dy: dx, dx: dx, threads: pass.threads)
+  }
+}
+
+extension Pass {
+  /// The samples of each shard of a call that begins with one.
+  fileprivate func forEachShard(_ body: (Range<Int>) -> Void) {
+    for first in stride(from: 0, to: samples, by: samplesPerShard) {
+      body(first..<min(first + samplesPerShard, samples))
+    }
+  }
+
+  /// Mean over a shard of one unit of the code, samples in order.
+  func mean(_ unit: Int, of units: Int, shard: Range<Int>) -> Double {
+    shard.reduce(0.0) { $0 + Double(x[$1 * units + unit]) } / Double(shard.count)
+  }
+
+  /// Notes the same penalty for all samples of a shard.
+  func note(_ penalty: Double, shard: Range<Int>) {
+    for n in shard { divergence[n] = Float(penalty) }
+  }
+}

@@ -1,0 +1,124 @@
+"""Loss, penalty and all gradients of tiny models with tied weights and penalties, by automatic differentiation in
+PyTorch float64. Nothing here knows a derivative: the Jacobian of the contractive penalty is PyTorch's as well.
+
+  python torch_family.py            writes torch_family.json beside this file
+"""
+import json
+import pathlib
+
+import torch
+import torch.nn.functional as F
+
+import starting_point
+
+SEED, SAMPLES, PER_SHARD, BETA = 11, 7, 4, 0.7
+
+
+def shards(codes):
+    return codes.split(PER_SHARD)
+
+
+def by_shard(penalty, codes):
+    """A number for each shard, for each of its samples."""
+    return torch.cat([penalty(part).expand(len(part)) for part in shards(codes)])
+
+
+def l1(codes, **_):
+    return 0.3 * codes.abs().sum(1)
+
+
+def activity(codes, **_):
+    def divergence(part):
+        r, t = part.mean(0), torch.tensor(0.2, dtype=torch.float32).double()
+        return 0.5 * (t * (t / r).log() + (1 - t) * ((1 - t) / (1 - r)).log()).sum()
+    return by_shard(divergence, codes)
+
+
+def zero_mean(codes, **_):
+    return by_shard(lambda part: 3.0 * (part.mean(0)**2).sum(), codes)
+
+
+def mmd(codes, **_):
+    z = torch.from_numpy(starting_point.latent_noise(SEED, 0, SAMPLES, codes.shape[1])).double()
+
+    def kernel(x, y):
+        c, d = 2.0 * x.shape[1], ((x[:, None] - y[None])**2).sum(2)
+        return sum(c * s / (c * s + d) for s in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0))
+
+    def of(h, z):
+        m = len(h)
+        apart = 1 - torch.eye(m, dtype=torch.float64)
+        same = ((kernel(h, h) + kernel(z, z)) * apart).sum() / (m * (m - 1))
+        return 5.0 * (same - 2 * kernel(h, z).sum() / m**2)
+    return torch.cat([of(h, z).expand(len(h)) for h, z in zip(shards(codes), shards(z))])
+
+
+def contractive(codes, x, encode):
+    jacobians = [torch.autograd.functional.jacobian(encode, one[None], create_graph=True) for one in x]
+    return torch.stack([0.4 * (j**2).sum() for j in jacobians])
+
+
+ACTIVATION = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "linear": lambda s: s}
+
+
+def dense(code, penalty, encoder=(12,)):
+    """Sizes as in `Autoencoder.dense`, tied, with hidden units of tanh."""
+    sizes = [5 * 4 * 2, *encoder, 5]
+    names = [f"encoder.{i}" for i in range(len(encoder))] + ["latent"]
+    shapes = [(f"{name}.weight", (o, i), i) if part == 0 else (f"{name}.bias", (o,), i)
+              for name, i, o in zip(names, sizes, sizes[1:]) for part in (0, 1)]
+    shapes += [(f"decoder.{k}.bias", (i,), o) for k, (i, o) in enumerate(reversed(list(zip(sizes, sizes[1:]))))]
+
+    def run(p, x):
+        def encode(x):
+            h = x.flatten(1)
+            for name in names:
+                a = ACTIVATION[code if name == "latent" else "tanh"]
+                h = a(F.linear(h, p[f"{name}.weight"], p[f"{name}.bias"]))
+            return h
+        h = codes = encode(x)
+        for k, name in enumerate(reversed(names)):
+            a = torch.sigmoid if k == len(names) - 1 else torch.tanh
+            h = a(F.linear(h, p[f"{name}.weight"].T, p[f"decoder.{k}.bias"]))
+        return h.reshape(x.shape), penalty(codes, x=x, encode=encode)
+    return (5, 4, 2), shapes, run
+
+
+def convolutions():
+    """Images of 7 x 6 x 2, 4 x 4 filters by strides of 2 with the odd pixel of padding below, then 3 x 3."""
+    shapes = [("encoder.0.weight", (3, 2, 4, 4), 32), ("encoder.0.bias", (3,), 32),
+              ("encoder.1.weight", (4, 3, 3, 3), 27), ("encoder.1.bias", (4,), 27),
+              ("latent.weight", (6, 48), 48), ("latent.bias", (6,), 48), ("decoder.0.bias", (48,), 6),
+              ("decoder.1.bias", (3,), 27), ("decoder.2.bias", (2,), 32)]
+
+    def run(p, x):
+        h = torch.tanh(F.conv2d(F.pad(x, (1, 1, 1, 2)), p["encoder.0.weight"], p["encoder.0.bias"], stride=2))
+        h = torch.tanh(F.conv2d(h, p["encoder.1.weight"], p["encoder.1.bias"], padding=1))
+        h = F.linear(h.flatten(1), p["latent.weight"], p["latent.bias"])
+        h = torch.tanh(F.linear(h, p["latent.weight"].T, p["decoder.0.bias"])).reshape(-1, 4, 4, 3)
+        h = torch.tanh(F.conv_transpose2d(h, p["encoder.1.weight"], p["decoder.1.bias"], padding=1))
+        h = F.conv_transpose2d(h, p["encoder.0.weight"], p["decoder.2.bias"], stride=2)
+        return torch.sigmoid(h[:, :, 1:8, 1:7]), torch.zeros(len(x), dtype=torch.float64)
+    return (7, 6, 2), shapes, run
+
+
+MODELS = {"l1": dense("sigmoid", l1), "activity": dense("sigmoid", activity), "zero-mean": dense("tanh", zero_mean),
+          "mmd": dense("linear", mmd), "contractive": dense("sigmoid", contractive, encoder=()),
+          "tied-convolutions": convolutions()}
+
+
+def measure(shape, shapes, run):
+    p = {name: torch.from_numpy(starting_point.initial_parameter(SEED, j, of, fan_in)).double().requires_grad_()
+         for j, (name, of, fan_in) in enumerate(shapes)}
+    x = torch.from_numpy(starting_point.images(0, SAMPLES, *shape)).double()
+    y, penalty = run(p, x)
+    loss = (((y - x)**2).sum((1, 2, 3)) + BETA * penalty).mean()
+    loss.backward()
+    return dict(loss=loss.item(), penalty=penalty.mean().item(),
+                gradients={name: [float(f"{g:.9g}") for g in q.grad.flatten().tolist()] for name, q in p.items()})
+
+
+if __name__ == "__main__":
+    report = dict(seed=SEED, samples=SAMPLES, beta=BETA, models={name: measure(*m) for name, m in MODELS.items()})
+    path = pathlib.Path(__file__).resolve().parent / "torch_family.json"
+    path.write_text(json.dumps(report).replace("]}}, ", "]}},\n") + "\n")
