@@ -179,23 +179,6 @@ import Testing
     }
   }
 
-  /// A deep autoencoder of logistic units hardly moves from a random start, but goes on from where the stages left it
-  /// (Hinton & Salakhutdinov 2006): after the same passes over all layers.
-  @Test func pretrainingHelpsADeepAutoencoder() throws {
-    try withTemporaryFolder { folder in
-      let model = Autoencoder.dense([64, 32, 16, 8, 4], input: ImageShape(8, 8, 1), activation: .sigmoid)
-      var recipe = try Self.recipe(model)
-      (recipe.corruption, recipe.data.preparation, recipe.epochs) = (nil, Self.limit(128), 5)
-      recipe.optimizer = Optimizer(.adam, learningRate: 0.005)
-      let staged = try StagedRun.pretraining(folder + "/run", recipe: recipe)
-      let pretrained = try #require(try Self.train(staged, whole: true))
-      let random = try Trainer(recipe, parallel: Self.one)
-      _ = try random.run()
-      let losses = [pretrained, random].compactMap { $0.metrics.epochs.last?.loss }
-      #expect(staged.stages.count == 4 && losses.count == 2 && losses[0] < 0.9 * losses[1], "\(losses)")
-    }
-  }
-
   @Test func whatDoesNotFitIsRefused() throws {
     try withTemporaryFolder { folder in
       func refusal(_ body: () throws -> Void) -> String {
