@@ -7,7 +7,8 @@ import Foundation
 ///
 /// Labels count from 0. Of a TSV file's columns the first is the label, and the last two (the last, where there are but
 /// two) are text; columns between are ignored, and there is no header. In text LaTeX commands (a backslash and letters)
-/// are dropped and capitals made small; words are runs of two or more letters a to z, and those of the vocabulary count.
+/// are dropped and capitals made small; words are runs of two or more letters a to z, of which
+/// those of the vocabulary count.
 ///
 /// A vocabulary is a text file of one term a line; the line is the term's number.
 enum TextFile {
