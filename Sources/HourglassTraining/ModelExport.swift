@@ -5,7 +5,7 @@ import HourglassModels
 /// A trained model in files for other programs.
 public struct ModelExport {
   public enum Format: String, CaseIterable, Sendable {
-    /// `encoder.onnx`, `decoder.onnx` and `autoencoder.onnx`: graphs with their weights, to run.
+    /// `encoder.onnx`, `decoder.onnx`, where codes can be decoded alone, and `autoencoder.onnx`: graphs with weights.
     case onnx
     /// `weights.safetensors`: the parameters under PyTorch's names and shapes.
     case safetensors
@@ -45,7 +45,8 @@ public struct ModelExport {
   public func write(_ format: Format, to folder: String) throws -> [File] {
     switch format {
     case .onnx:
-      let graphs = try ModelPart.allCases.map { part in
+      let parts = ModelPart.allCases.filter { $0 != .decoder || plan.decodingRefusal == nil }
+      let graphs = try parts.map { part in
         (path: "\(folder)/\(part.rawValue).onnx", graph: try plan.onnxGraph(part, parameters: parameters))
       }
       try RunFolder.makeFolder(folder)

@@ -32,7 +32,9 @@ enum ExitStatus: Int32 {
       }
     }
     let text = self == .wrongUsage ? Hourglass.message(for: error) : "\(error)"
-    if !text.isEmpty { StandardError.write("hourglass: \(text)") }
+    // The parser lists many possible values one a line.
+    let sentence = text.replacing(#/:\n *- /#, with: ": ").replacing(#/\n *- /#, with: ", ")
+    if !text.isEmpty { StandardError.write("hourglass: \(sentence)") }
   }
 }
 

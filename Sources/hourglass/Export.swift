@@ -9,9 +9,9 @@ struct Export: ParsableCommand {
     abstract: "Writes a trained model for other programs: ONNX graphs, or its weights.",
     discussion: """
       onnx writes encoder.onnx (image to code; of a variational model to mean and log_variance), decoder.onnx (code to \
-      reconstruction) and autoencoder.onnx (image to reconstruction), operator set \(ONNXGraph.operatorSet). Images \
-      are N,C,H,W with values in [0, 1]; a reconstruction is the expected image. safetensors writes weights.safetensors \
-      and npy weights.npz, both under PyTorch's names and shapes, which `hourglass import` reads.
+      reconstruction) and autoencoder.onnx (image to reconstruction), operator set \(ONNXGraph.operatorSet). \
+      Images are N,C,H,W with values in [0, 1]; a reconstruction is the expected image. safetensors writes \
+      weights.safetensors and npy weights.npz, both under PyTorch's names and shapes, which `hourglass import` reads.
 
       Example:
         hourglass export --run runs/first --format onnx

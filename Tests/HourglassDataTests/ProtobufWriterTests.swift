@@ -18,7 +18,6 @@ import Testing
     expect([0x15, 0x00, 0x00, 0xc0, 0xbf]) { $0.float(2, -1.5) }
     expect([0x09, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f]) { $0.double(1, 1.5) }
     expect([0x12, 0x00]) { $0.string(2, "") }
-    expect([0x3a, 0x10, 0, 0, 0, 0, 0, 0, 0xf8, 0x3f, 0, 0, 0, 0, 0, 0, 0, 0]) { $0.packed(7, doubles: [1.5, 0]) }
     // 200 bytes: a length of two bytes
     expect([0x12, 0xc8, 0x01] + [UInt8](repeating: 7, count: 200)) { $0.bytes(2, [UInt8](repeating: 7, count: 200)) }
   }

@@ -13,7 +13,7 @@ import Testing
     var matrix = [Double](repeating: 0, count: n * n)
     for i in 0..<n {
       for j in 0...i {
-        // Any numbers; a matrix of rank 1, whose other eigenvalues are all equal; a diagonal one; equal rows, of rank 2.
+        // Any numbers; a matrix of rank 1, whose other eigenvalues are all equal; a diagonal one; one of rank 2.
         let value = [
           draws[i * n + j], draws[i] * draws[j], i == j ? Double(i % 3) : 0, i % 3 == j % 3 ? 1 : -0.5,
         ][kind]

@@ -57,10 +57,11 @@ import Testing
     try Program.inTemporaryFolder { program in
       #expect(try program.train("--steps 2 --seed 9", run: "run").status == Status.done.rawValue)
       #expect(try program.run("export --run run --format npy").status == Status.done.rawValue)
-      let command = "import --weights run/export/weights.npz --config run/recipe.json --seed 4 --run again"
+      let command = "import --weights run/export/weights.npz --config run/recipe.json --seed 4 --ema 0.5 --run again"
       let imported = try program.run(command)
       #expect(imported.status == Status.done.rawValue, "\(imported.errors)")
       #expect(imported.output.contains("hourglass train --run again --resume"))
+      #expect(try program.run("train --run again --resume").status == Status.done.rawValue)
       let recipe = try RunFolder.open(program.path("again")).recipe
       #expect(recipe.seed == 4 && recipe.steps == 2 && recipe.batchSize == 4 && recipe.model.name == "tiny")
     }

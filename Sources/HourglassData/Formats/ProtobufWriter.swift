@@ -40,25 +40,6 @@ public struct ProtobufWriter: Sendable {
     bytes(field, inner.bytes)
   }
 
-  /// A packed repeated field of what `integer` writes.
-  public mutating func packed(_ field: Int, integers: [Int]) {
-    message(field) { inner in
-      for value in integers { inner.varint(UInt64(bitPattern: Int64(value))) }
-    }
-  }
-
-  public mutating func packed(_ field: Int, floats: [Float]) {
-    message(field) { inner in
-      for value in floats { inner.littleEndian(value.bitPattern) }
-    }
-  }
-
-  public mutating func packed(_ field: Int, doubles: [Double]) {
-    message(field) { inner in
-      for value in doubles { inner.littleEndian(value.bitPattern) }
-    }
-  }
-
   private enum WireType: UInt64 {
     case varint = 0
     case fixed64 = 1

@@ -97,4 +97,10 @@ struct PlannedBatchNorm: PlannedLayer {
     }
   }
   func backward(_ pass: Pass) {}
+
+  /// With the running statistics.
+  func addNodes(to graph: inout ONNXBuilder) {
+    let inputs = [graph.form(shape)] + parameters.map { graph.tensor($0) }
+    graph.put(graph.node("BatchNormalization", inputs, ["epsilon": .float(normEpsilon)]))
+  }
 }

@@ -39,4 +39,13 @@ struct PlannedGELU: PlannedLayer {
     pass.withParallel { checked(hg_gelu_backward(pass.samples * shape.count, pass.x, dy, dx, $0)) }
     pass.applyInputDerivative(count: shape.count)
   }
+
+  /// x/2 (1 + erf(x / sqrt 2))
+  func addNodes(to graph: inout ONNXBuilder) {
+    let x = graph.values[0]
+    let scaled = graph.node("Mul", [x, graph.tensor("root", Float(0.5).squareRoot())])
+    let sum = graph.node("Add", [graph.node("Erf", [scaled]), graph.tensor("one", 1)])
+    let half = graph.node("Mul", [x, graph.tensor("half", 0.5)])
+    graph.put(graph.node("Mul", [half, sum]))
+  }
 }

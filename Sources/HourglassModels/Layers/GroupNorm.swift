@@ -85,4 +85,20 @@ struct PlannedGroupNorm: PlannedLayer {
     pass.applyInputDerivative(count: shape.count)
   }
   func backward(_ pass: Pass) {}
+
+  /// The groups as channels, each brought to mean 0 and variance 1; then weight and bias of the true channels.
+  func addNodes(to graph: inout ONNXBuilder) {
+    let x = graph.form(shape)
+    let extents = shape.isVector ? [shape.channels] : shape.channelsFirst
+    let grouped = graph.node("Reshape", [x, graph.tensor("groups", [0, groups, -1])])
+    let (ones, zeros) = ([Float](repeating: 1, count: groups), [Float](repeating: 0, count: groups))
+    let normal = graph.node(
+      "InstanceNormalization",
+      [grouped, graph.tensor("scale", ones), graph.tensor("shift", zeros)],
+      ["epsilon": .float(normEpsilon)])
+    let image = graph.node("Reshape", [normal, graph.tensor("extents", [0] + extents)])
+    let channels = graph.tensor("channels", [shape.channels] + extents.dropFirst().map { _ in 1 })
+    let perChannel = parameters.map { graph.node("Reshape", [graph.tensor($0), channels]) }
+    graph.put(graph.node("Add", [graph.node("Mul", [image, perChannel[0]]), perChannel[1]]))
+  }
 }

@@ -30,7 +30,8 @@ public struct MaxUnpool2D: Layer, Hashable {
           + "\(planner.shape)")
     }
     try planner.append(
-      PlannedMaxUnpool2D(name: name, window: pool.window, partner: partner, inputActivation: planner.activation))
+      PlannedMaxUnpool2D(
+        name: name, window: pool.window, partner: partner, pool: of, inputActivation: planner.activation))
   }
 }
 
@@ -38,11 +39,14 @@ struct PlannedMaxUnpool2D: PlannedLayer {
   let name: String
   let window: Window
   let partner: Int?
+  /// The partner's name.
+  let pool: String
   let inputActivation: Activation
   var parameterOffset = 0
 
-  init(name: String, window: Window, partner: Int, inputActivation: Activation) {
-    (self.name, self.window, self.partner, self.inputActivation) = (name, window, partner, inputActivation)
+  init(name: String, window: Window, partner: Int, pool: String, inputActivation: Activation) {
+    (self.name, self.window, self.partner, self.pool) = (name, window, partner, pool)
+    self.inputActivation = inputActivation
   }
 
   var kind: String { MaxUnpool2D.kind }
@@ -67,5 +71,19 @@ struct PlannedMaxUnpool2D: PlannedLayer {
 
   private func switches(_ pass: Pass) -> UnsafePointer<UInt8>? {
     pass.partnerState.map { UnsafeRawPointer($0).assumingMemoryBound(to: UInt8.self) }
+  }
+
+  /// ONNX does not say what windows that overlap put in a shared place.
+  func addNodes(to graph: inout ONNXBuilder) throws(ModelError) {
+    guard window.tilesLarge else {
+      throw ModelError(
+        name,
+        "unpooling has a form in ONNX where the windows cover the image and do not overlap, found \(window.large) "
+          + "pooled by \(window.kernel) with stride \(window.stride)")
+    }
+    guard let switches = graph.switches(of: pool) else {
+      throw ModelError(name, "wanted \(pool), whose switches it takes, in the same graph, found none")
+    }
+    graph.put(graph.node("MaxUnpool", [graph.image(input), switches], window.attributes))
   }
 }

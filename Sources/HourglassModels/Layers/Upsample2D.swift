@@ -54,4 +54,11 @@ struct PlannedUpsample2D: PlannedLayer {
     pass.withParallel { checked(hg_upsample2d_backward(&geometry, dy, dx, $0)) }
     pass.applyInputDerivative(count: input.count)
   }
+
+  /// ONNX's defaults, of pixels' middles and the nearest pixel, repeat each pixel where the factors are whole numbers.
+  func addNodes(to graph: inout ONNXBuilder) {
+    let factors = graph.tensor("factors", [1, 1, Float(window.stride.height), Float(window.stride.width)])
+    // Nothing stands for the region of interest.
+    graph.put(graph.node("Resize", [graph.image(input), "", factors]))
+  }
 }

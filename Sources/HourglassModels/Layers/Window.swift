@@ -143,6 +143,11 @@ extension Window {
     return attributes.merging(["output_padding": .integers(outside)]) { $1 }
   }
 
+  /// Whether each pixel of the large image and of its padding belongs to exactly one window.
+  var tilesLarge: Bool {
+    kernel.height == stride.height && kernel.width == stride.width && excess.height <= 0 && excess.width <= 0
+  }
+
   /// How far the large image reaches beyond the last window; below 0 the window reaches into padding.
   private var excess: Extent2D {
     Extent2D(

@@ -37,6 +37,17 @@ public struct ONNXBuilder {
     return values[0]
   }
 
+  /// As vectors where the shape is one, and else as images.
+  mutating func form(_ shape: ImageShape) -> String { shape.isVector ? vector() : image(shape) }
+
+  /// The places of the maxima that a max-pooling found, nil where it is not in the graph.
+  mutating func switches(of pool: String) -> String? {
+    guard let i = graph.nodes.firstIndex(where: { $0.name == "\(pool)/MaxPool" }) else { return nil }
+    let name = "\(pool)/switches"
+    if !graph.nodes[i].outputs.contains(name) { graph.nodes[i].outputs.append(name) }
+    return name
+  }
+
   /// The name of a parameter's tensor.
   mutating func tensor(_ parameter: Parameter) -> String {
     add(
@@ -49,6 +60,11 @@ public struct ONNXBuilder {
     add(
       ONNXGraph.Tensor(
         name: "\(layer)/\(name)", shape: [integers.count], elements: .integers(integers.map { Int64($0) })))
+  }
+
+  /// The same for a vector of floats.
+  mutating func tensor(_ name: String, _ floats: [Float]) -> String {
+    add(ONNXGraph.Tensor(name: "\(layer)/\(name)", shape: [floats.count], elements: .floats(floats)))
   }
 
   /// The same for a number.
@@ -92,10 +108,17 @@ public struct ONNXBuilder {
     }
   }
 
+  /// Keeps the first channels.
+  mutating func takeChannels(_ count: Int, of shape: ImageShape) {
+    layer = "mean"
+    let range = [tensor("first", [0]), tensor("end", [count]), tensor("axis", [1])]
+    put(node("Slice", [form(shape)] + range))
+  }
+
   /// The graph with its values under the names of outputs.
   consuming func finished(_ outputs: [String], _ shape: ImageShape) -> ONNXGraph {
     layer = outputs[0]
-    if shape.isVector { _ = vector() } else { _ = image(shape) }
+    _ = form(shape)
     // A chain that does nothing would put out its input, which has a name of its own.
     if values[0] == graph.inputs[0].name { apply("Identity") }
     let names = Dictionary(uniqueKeysWithValues: zip(values, outputs))
@@ -139,13 +162,13 @@ extension ExecutionPlan {
     guard part != .encoder else {
       return builder.finished(model.isVariational ? ["mean", "log_variance"] : ["code"], code)
     }
-    guard model.likelihood != .gaussian() else {
-      throw ModelError(
-        "likelihood",
-        "wanted one whose expected image is the chain's output, found gaussian without a variance, whose "
-          + "output holds log-variances too; export the encoder")
+    var output = boundaries[layers.count].shape
+    if model.likelihood == .gaussian() {
+      // Means lie in front of log-variances.
+      builder.takeChannels(model.input.channels, of: output)
+      output = model.input
     }
     model.likelihood.meanActivation.addNodes(to: &builder)
-    return builder.finished([model.likelihood.outputName], boundaries[layers.count].shape)
+    return builder.finished([model.likelihood.outputName], output)
   }
 }

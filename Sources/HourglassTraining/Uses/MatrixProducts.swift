@@ -1,10 +1,10 @@
 import HourglassKernels
 import HourglassModels
 
-/// Products of matrices, row after row in memory, by the kernels of dense layers on all granted cores. Each element is
-/// one chain of multiply-adds in the order of its depth, so the number of cores changes no bit.
+/// Products of matrices, row after row in memory, by the kernels of dense layers on as many threads as a single worker
+/// has. Each element is one chain of multiply-adds in the order of its depth, so the number of threads changes no bit.
 enum MatrixProducts {
-  private static let threads = GrantedCores.count
+  private static let threads = ParallelPlan(workers: 1, shards: 1).threads
 
   /// X W + b: rows x inputs times inputs x outputs.
   static func product(
