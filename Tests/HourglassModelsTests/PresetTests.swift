@@ -41,8 +41,10 @@ import Testing
   /// Each `// 14 x 14 x 32` behind a layer in Presets/ is what the summary prints for that layer.
   @Test func shapeCommentsAreTrue() throws {
     var compared = 0
-    for file in ["ConvAutoencoder", "ConvVAE", "TiedAutoencoder", "PenalizedAutoencoders", "RestrictedBoltzmannMachine"]
-    {
+    let files = [
+      "ConvAutoencoder", "ConvVAE", "TiedAutoencoder", "PenalizedAutoencoders", "RestrictedBoltzmannMachine",
+    ]
+    for file in files {
       for (name, lines) in try Self.models(in: file) {
         let model = try #require(ModelCatalog.model(name))
         let items = model.encoder + [model.latent] + model.decoder

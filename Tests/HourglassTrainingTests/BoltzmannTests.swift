@@ -24,10 +24,10 @@ import Testing
 
   /// Both kinds of visible units, one step and several, chains from the images and persistent ones.
   static let machines = [
-    machine(ImageShape(5, 4, 2), hidden: 23),
-    machine(ImageShape(5, 4, 2), hidden: 23, steps: 3, gaussian: true),
-    machine(ImageShape(5, 4, 2), hidden: 23, steps: 2, persistent: true),
-    machine(ImageShape(5, 4, 2), hidden: 23, persistent: true, gaussian: true),
+    machine(ImageShape(8, 5, 1), hidden: 23),
+    machine(ImageShape(8, 5, 1), hidden: 23, steps: 3, gaussian: true),
+    machine(ImageShape(8, 5, 1), hidden: 23, steps: 2, persistent: true),
+    machine(ImageShape(8, 5, 1), hidden: 23, persistent: true, gaussian: true),
   ]
 
   // MARK: The likelihood
@@ -126,23 +126,30 @@ import Testing
     return zip(bits, RandomStream(seed: 12, .synthesis).normal(4 * count)).map { 2 * $0 - 1 + $1 / 2 }
   }
 
+  /// Not only of numbers in [0, 1], as files have them.
+  static func data(_ pixels: [Float]) -> Dataset {
+    Dataset(count: pixels.count / 4, shape: ImageShape(vector: 4), source: "vectors") { index, image in
+      for i in 0..<4 { image[i] = pixels[4 * index + i] }
+    }
+  }
+
   static func vectors(_ images: [Float]) -> [[Double]] {
     stride(from: 0, to: images.count, by: 4).map { n in images[n..<n + 4].map(Double.init) }
   }
 
   /// With long chains, or persistent ones after some steps, the gradient is that of -log p: its mean over n draws lies
   /// within 5 standard errors of sqrt(variance / n), with a bound of the variance. One step from the images does not.
-  @Test(arguments: [(20, false), (3, true), (1, false)], [false, true])
+  @Test(arguments: [(20, false), (5, true), (1, false)], [false, true])
   func longChainsGiveTheGradientOfTheLikelihood(_ chains: (steps: Int, persistent: Bool), _ isGaussian: Bool) throws {
-    let (count, repeats, burnIn) = (500, 40, chains.persistent ? 10 : 0)
+    let (count, repeats, burnIn) = (500, 100, chains.persistent ? 10 : 0)
     let pixels = Self.images(count, isGaussian: isGaussian)
     let model = Self.machine(
       ImageShape(vector: 4), hidden: 3, steps: chains.steps, persistent: chains.persistent, gaussian: isGaussian)
-    let data = try Dataset(.floats(pixels), shape: model.input, source: "vectors")
+    let data = Self.data(pixels)
     let step = try startedStep(
       model, batchSize: count, optimizer: Optimizer(.sgd, learningRate: 0), data: data)
     for (index, parameter) in step.plan.parameters.enumerated() {
-      let scale: Float = isGaussian ? 0.6 : 2
+      let scale: Float = isGaussian ? 0.8 : 2
       let values = RandomStream(seed: 13, .synthesis, step: index).uniform(parameter.count)
       parameter.store(values.map { scale * (2 * $0 - 1) }, in: step.parameters.pointer)
     }
@@ -161,7 +168,7 @@ import Testing
     let worst = zip(found.joined(), wanted.joined()).map { abs($0 - $1) }.max() ?? 1
     let bound = 5 * (exact.largestVariance / Double(count * repeats)).squareRoot()
     if chains.steps == 1 {
-      #expect(worst > 1.5 * bound, "one step is biased: \(worst) within \(bound)")
+      #expect(worst > bound, "one step is biased: \(worst) within \(bound)")
     } else {
       #expect(worst < bound, "\(worst) of \(bound)")
       #expect((wanted.joined().map(abs).max() ?? 0) > 5 * bound, "\(wanted)")
@@ -172,7 +179,7 @@ import Testing
   @Test(arguments: [false, true]) func trainingRaisesTheLikelihood(_ isGaussian: Bool) throws {
     let pixels = Self.images(200, isGaussian: isGaussian)
     let model = Self.machine(ImageShape(vector: 4), hidden: 3, persistent: true, gaussian: isGaussian)
-    let data = try Dataset(.floats(pixels), shape: model.input, source: "vectors")
+    let data = Self.data(pixels)
     let step = try startedStep(
       model, batchSize: 200, optimizer: Optimizer(.sgd, learningRate: 0.05), data: data)
     let images = Self.vectors(pixels)
@@ -309,7 +316,7 @@ import Testing
       #expect(chains[0] == chains[1])
       guard case .contrastiveDivergence(_, true) = model.objective else { return }
       #expect(try #require(second.training.chains).contains { $0 != 0 })
-      #expect(try SafeTensors.read(run.checkpoint(.last))["chains"]?.shape == [6, 5, 4, 2])
+      #expect(try SafeTensors.read(run.checkpoint(.last))["chains"]?.shape == [6, 8, 5, 1])
     }
   }
 
@@ -320,7 +327,7 @@ import Testing
       try Checkpoint(try startedStep(Self.machines[0], batchSize: 6, data: data), progress: .init()).write(to: path)
       let persistent = try startedStep(Self.machines[2], batchSize: 6, data: data)
       let error = #expect(throws: DataError.self) { try Checkpoint(reading: path).restore(persistent, path: path) }
-      #expect(error?.reason == "the model wants a tensor chains of the shape [6, 5, 4, 2], found none")
+      #expect(error?.reason == "the model wants a tensor chains of the shape [6, 8, 5, 1], found none")
       // One that starts from given weights has the chains' start.
       let plan = persistent.plan
       let start = Checkpoint(startingFrom: persistent.parameters, plan: plan, optimizer: persistent.optimizer)
