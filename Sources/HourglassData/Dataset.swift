@@ -20,6 +20,8 @@ public struct Dataset: Sendable {
   public private(set) var form = ImageForm.builtIn
   /// Whether this is one of two parts, for training and for test, that have no image in common.
   public internal(set) var isSplit = false
+  /// Where its numbers lie: pixels in [0, 1].
+  public private(set) var range: ClosedRange<Float> = 0...1
   /// What was left out because it is broken.
   public private(set) var refused: [DataError] = []
   private let pixels: Pixels
@@ -54,6 +56,22 @@ public struct Dataset: Sendable {
     {
       throw DataError(path: source, reason: "image \(place / shape.count): \(fault)")
     }
+  }
+
+  /// Numbers made of the images of a set, such as their codes, in its order and with its labels.
+  ///
+  /// Errors: a number that is not finite.
+  ///
+  /// - Parameter values: N x H x W x C, not only in [0, 1].
+  public init(_ values: [Float], shape: ImageShape, of images: Dataset, source: String) throws(DataError) {
+    precondition(values.count == images.count * shape.count, "\(values.count) values of \(images.count) x \(shape)")
+    if let place = values.firstIndex(where: { !$0.isFinite }) {
+      throw DataError(
+        path: source, reason: "image \(place / shape.count): wanted finite numbers, found \(values[place])")
+    }
+    (self.shape, count, labels, self.source) = (shape, images.count, images.labels, source)
+    (pixels, form, classes, isSplit) = (.stored(.floats(values)), images.form, images.classes, images.isSplit)
+    range = (values.min() ?? 0)...(values.max() ?? 0)
   }
 
   /// The chosen images of a set, prepared.
@@ -119,7 +137,7 @@ public struct Dataset: Sendable {
     var part = Dataset(count: most, shape: shape, source: source) { index, image throws(DataError) in
       try all.fill(index * total / most, into: image)
     }
-    (part.form, part.classes, part.isSplit) = (form, classes, isSplit)
+    (part.form, part.classes, part.isSplit, part.range) = (form, classes, isSplit, range)
     part.labels = labels.map { labels in (0..<most).map { labels[$0 * total / most] } }
     return part
   }

@@ -67,9 +67,9 @@ public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
   case gaussian(Float)
   /// Each element times a normal number of mean 1 and this standard deviation; the product may leave [0, 1].
   case multiplicative(Float)
-  /// Each pixel is 0, in all its channels, with this probability.
+  /// Each pixel is 0, in all its channels, with this probability; of a vector each element.
   case mask(Float)
-  /// Each pixel is 0 or 1, in all its channels, each with half this probability.
+  /// Each pixel is 0 or 1, in all its channels, each with half this probability; of a vector each element.
   case saltPepper(Float)
 
   /// Refused are a deviation that is not greater than 0, and a part that is not between 0 and 1.
@@ -99,7 +99,7 @@ public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
     _ image: UnsafePointer<Float>, shape: ImageShape, _ stream: RandomStream, draws: UnsafeMutablePointer<Float>,
     into out: UnsafeMutablePointer<Float>
   ) {
-    let (pixels, channels) = (shape.height * shape.width, shape.channels)
+    let (pixels, channels) = shape.isVector ? (shape.count, 1) : (shape.height * shape.width, shape.channels)
     switch self {
     case .gaussian(let deviation):
       stream.fillNormal(draws, shape.count)

@@ -27,6 +27,15 @@ public enum Objective: Sendable, Hashable {
   /// Steps that a chain may take for one gradient.
   public static let stepsRange = 1...1 << 16
 
+  /// Of `cd:3` three steps from the image, of `pcd:3` of persistent chains, of a word alone one.
+  public init?(describedBy text: String) {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    guard let steps = parts.count == 1 ? 1 : Int(parts[1]), parts.count <= 2, Self.stepsRange.contains(steps),
+      ["cd", "pcd"].contains(parts[0])
+    else { return nil }
+    self = .contrastiveDivergence(steps: steps, persistent: parts[0] == "pcd")
+  }
+
   /// For tables.
   public var summary: String {
     switch self {

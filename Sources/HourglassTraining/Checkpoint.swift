@@ -84,13 +84,28 @@ public struct Checkpoint: Sendable {
     }
   }
 
+  /// What stands for the trained model, by name.
+  var parameters: [SafeTensors.Tensor] { Self.trained(tensors.tensors) }
+
+  /// Of the tensors of a checkpoint those that stand for the trained model: moving averages where there are any, or
+  /// else the parameters.
+  static func trained(_ tensors: [SafeTensors.Tensor]) -> [SafeTensors.Tensor] {
+    let averages = tensors.compactMap { tensor in
+      tensor.name.hasPrefix(averagePrefix)
+        ? SafeTensors.Tensor(
+          name: String(tensor.name.dropFirst(averagePrefix.count)), shape: tensor.shape, values: tensor.values) : nil
+    }
+    return averages.isEmpty
+      ? tensors.filter { !$0.name.hasPrefix("optimizer.") && $0.name != chainsName } : averages
+  }
+
   /// All that a step goes on from, and what stands before the tensors' names.
   private static func vectors(_ training: TrainingStep) -> [(prefix: String, values: FloatBuffer)] {
     let moments = training.moments.map { (prefix: "optimizer.\($0.name).", values: $0.values) }
     return [("", training.parameters)] + moments + (training.average.map { [(averagePrefix, $0)] } ?? [])
   }
 
-  private static let averagePrefix = "ema."
+  static let averagePrefix = "ema."
   private static let chainsName = "chains"
 
   /// Puts everything that a step goes on from in place.

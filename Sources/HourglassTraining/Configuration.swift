@@ -33,8 +33,9 @@ public struct Configuration: Decodable, Sendable {
     public var path: String?
     public var split: Split?
     public var preparation: Preparation?
+    public var codes: String?
 
-    enum CodingKeys: String, CodingKey, CaseIterable { case path, split, preparation }
+    enum CodingKeys: String, CodingKey, CaseIterable { case path, split, preparation, codes }
   }
 
   /// An optimiser of which any part may be left open.
@@ -77,6 +78,7 @@ public struct Configuration: Decodable, Sendable {
   public var schedule: Schedule?
   public var warmup: Span?
   public var betaWarmup: Span?
+  public var start: [Start]?
   // What decides no result: how one session runs.
   public var run: String?
   public var workers: Int?
@@ -93,7 +95,7 @@ public struct Configuration: Decodable, Sendable {
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case model, data, validation, optimizer, augmentation, corruption, batchSize, accumulate, shards, seed
     case clipNorm, ema, beta, freeBits, epochs, steps, patience, minDelta, monitor, overfitBatches, schedule, warmup,
-      betaWarmup
+      betaWarmup, start
     case run, workers, threads, bind, memoryLimit, checkpointEvery, maxTime, profile, tensorboard, json, quiet
   }
 
@@ -101,6 +103,20 @@ public struct Configuration: Decodable, Sendable {
   public private(set) var path = ""
 
   public init() {}
+
+  /// With the images and the seed of a run that this one goes on from, where the file is silent, and with its model.
+  public func following(_ recipe: Recipe) -> Configuration {
+    func images(_ source: DataSource) -> Named<Images> {
+      .object(Images(path: source.path, split: source.split, preparation: source.preparation, codes: source.codes))
+    }
+    var file = self
+    file.model = .object(recipe.model)
+    if file.data == nil {
+      (file.data, file.validation) = (images(recipe.data), validation ?? recipe.validation.map(images))
+    }
+    file.seed = seed ?? recipe.seed
+    return file
+  }
 
   /// Reads a file.
   ///

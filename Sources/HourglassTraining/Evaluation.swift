@@ -74,7 +74,7 @@ public struct Evaluator {
     let plan = inference.plan
     let (isVariational, hasPenalty) = (plan.model.isVariational, plan.model.penalty != nil)
     let isImage = plan.model.likelihood.target == .image
-    try data.checkLabels(for: plan)
+    try data.checkTargets(for: plan)
     var confusion = ConfusionMatrix(plan)
     var (reconstruction, divergence, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
     var bound = 0.0

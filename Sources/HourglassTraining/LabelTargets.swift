@@ -2,6 +2,12 @@ import HourglassData
 import HourglassModels
 
 extension Dataset {
+  /// Refuses a set with what a model cannot learn to put out: see `checkLabels`, and numbers beyond its likelihood.
+  public func checkTargets(for plan: ExecutionPlan) throws(DataError) {
+    try checkLabels(for: plan)
+    if let refusal = plan.model.likelihood.refusal(ofTargets: range) { throw DataError(path: source, reason: refusal) }
+  }
+
   /// Refuses a set whose labels a model that learns labels cannot put out.
   ///
   /// Errors: no labels; a class beyond the outputs of the chain; a number that a float does not hold.

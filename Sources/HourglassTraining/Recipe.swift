@@ -46,6 +46,9 @@ public struct Recipe: Codable, Sendable {
   /// Over which the weight of the divergence rises from 0 to beta.
   public var betaWarmup: Span?
 
+  /// Where weights come from that do not start from the seed, one after the other; nil for none.
+  public var start: [Start]?
+
   /// The loss that early stopping and the best checkpoint go by.
   public enum Monitor: String, Codable, Sendable, CaseIterable {
     case validation, training
@@ -92,6 +95,7 @@ public struct Recipe: Codable, Sendable {
     warmup = try fields.decodeIfPresent(Span.self, forKey: .warmup)
     betaWarmup = try fields.decodeIfPresent(Span.self, forKey: .betaWarmup)
     overfitBatches = try fields.decodeIfPresent(Int.self, forKey: .overfitBatches)
+    start = try fields.decodeIfPresent([Start].self, forKey: .start)
   }
 
   /// Samples of a minibatch where nobody says how many.
@@ -130,9 +134,11 @@ public struct DataSource: Codable, Sendable, Equatable {
   public var split: Split
   /// Nil where all images are taken as they are, as in recipes of earlier versions.
   public var preparation: Preparation?
+  /// The folder of a run whose codes of the images are taken in their place; nil for the images themselves.
+  public var codes: String?
 
-  public init(path: String? = nil, split: Split = .train, preparation: Preparation? = nil) {
-    (self.path, self.split, self.preparation) = (path, split, preparation)
+  public init(path: String? = nil, split: Split = .train, preparation: Preparation? = nil, codes: String? = nil) {
+    (self.path, self.split, self.preparation, self.codes) = (path, split, preparation, codes)
   }
 
   /// Opens the images, of whatever shape; the built-in ones are 28 x 28.
@@ -151,9 +157,11 @@ public struct DataSource: Codable, Sendable, Equatable {
   /// - Parameters:
   ///   - seed: of the built-in images, and of what is held out.
   ///   - memory: bytes that decoded images may take; it changes no image.
+  ///   - parallel: for computing codes.
   public func open(
-    for model: Autoencoder, seed: UInt64, memory: Int = GrantedMemory.forImages
+    for model: Autoencoder, seed: UInt64, memory: Int = GrantedMemory.forImages, parallel: ParallelPlan? = nil
   ) throws(DataError) -> Dataset {
+    if let codes { return try openCodes(by: codes, for: model, seed: seed, memory: memory, parallel: parallel) }
     guard let path else {
       return try Dataset.synthetic(shape: model.input, count: preparation?.limit, seed: seed, split: split)
     }

@@ -8,6 +8,7 @@ import HourglassModels
 ///     environment.json   where and how it ran           pictures/                    to look at
 ///     checkpoints/       last, previous, best .safetensors   report.html      all of it on one page
 ///     profile.json       time of each layer, where wanted    tensorboard/     events, where wanted
+///     stages/1, 2, ...   runs of their own that were trained before (pretrain, finetune)
 public struct RunFolder: Sendable {
   public let path: String
 
@@ -17,6 +18,10 @@ public struct RunFolder: Sendable {
   public var report: String { file("report.html") }
   public var tensorBoard: String { file("tensorboard") }
   public func picture(_ name: String) -> String { file("pictures/\(name)") }
+
+  /// The folder of a stage, counted from 1.
+  public func stage(_ number: Int) -> String { file("stages/\(number)") }
+  public var hasStages: Bool { RunFolder(stage(1)).exists }
 
   /// Which of the kept checkpoints.
   public enum Kept: String, CaseIterable, Sendable { case last, best, previous }

@@ -9,6 +9,8 @@ public final class Trainer {
   public let data: Dataset
   public private(set) var progress: Checkpoint.Progress
   public private(set) var metrics: MetricsLog
+  /// What did not start from the seed, in a session that began at step 0.
+  public private(set) var starts: [Start.Result] = []
 
   private let order: BatchOrder
   private let run: RunFolder?
@@ -65,16 +67,18 @@ public final class Trainer {
   ) throws {
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
     try PlannedMemory(training: plan, parallel: parallel, recipe: recipe).check(plan)
-    let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory)
-    try data.checkLabels(for: plan)
+    let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
+    try data.checkTargets(for: plan)
     training = TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
       freeBits: recipe.freeBits ?? 0, averageDecay: recipe.ema, augmentation: recipe.augmentation,
       corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data, profiles: profiles)
     (self.recipe, self.data, self.run) = (recipe, data, run)
     order = recipe.order(count: data.count)
-    let validation = try validation ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed, memory: memory)
-    try validation?.checkLabels(for: plan)
+    let validation =
+      try validation
+      ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
+    try validation?.checkTargets(for: plan)
     self.validation = validation
     progress = Checkpoint.Progress()
     if resume, let run, run.hasCheckpoint {
@@ -84,6 +88,7 @@ public final class Trainer {
       saved = progress
     } else {
       Initializer.fill(training.parameters, plan: plan, seed: recipe.seed)
+      for start in recipe.start ?? [] { starts.append(try start.apply(to: training.parameters, plan: plan)) }
       training.startAverage()
     }
     metrics = MetricsLog(run, upTo: progress.step)
@@ -255,6 +260,11 @@ public final class Trainer {
 
   /// Enough to tell an active unit, few beside an epoch.
   private static let imagesWithoutValidation = 256
+
+  /// Writes a checkpoint of the weights before the first step, where the run has none yet.
+  public func saveStart() throws {
+    if progress.step == 0 && saved == nil { try save { _ in } }
+  }
 
   func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
     guard let run else { return }

@@ -8,6 +8,15 @@ public enum WeightsFile {
   /// Errors: what the formats refuse, also elements of another type than 32-bit floats; tensors that are missing or not
   /// of the model; other shapes; infinities and NaN.
   public static func read(_ path: String, plan: ExecutionPlan) throws(DataError) -> FloatBuffer {
+    let file = try tensors(path)
+    try checkNames(file, plan, path)
+    let parameters = FloatBuffer(count: plan.parameterCount)
+    try file.restore([(prefix: "", values: parameters)], plan, path)
+    return parameters
+  }
+
+  /// Reads all tensors.
+  static func tensors(_ path: String) throws(DataError) -> SafeTensors {
     let file: SafeTensors
     if path.lowercased().hasSuffix(".safetensors") {
       file = try SafeTensors.read(path)
@@ -18,15 +27,12 @@ public enum WeightsFile {
         path: path,
         reason: "wanted a name that ends in .safetensors or .npz; save a state_dict with safetensors.torch.save_file")
     }
-    try checkNames(file, plan, path)
-    let parameters = FloatBuffer(count: plan.parameterCount)
-    try file.restore([(prefix: "", values: parameters)], plan, path)
     for tensor in file.tensors {
       guard let place = tensor.values.firstIndex(where: { !$0.isFinite }) else { continue }
       throw DataError(
         path: path, reason: "\(tensor.name): wanted finite numbers, found \(tensor.values[place]) at \(place)")
     }
-    return parameters
+    return file
   }
 
   private static func checkNames(_ file: SafeTensors, _ plan: ExecutionPlan, _ path: String) throws(DataError) {

@@ -40,6 +40,12 @@ struct Import: ParsableCommand {
     var weightsHash: String
   }
 
+  func validate() throws {
+    if flags.startFrom != nil {
+      throw ValidationError("--start-from: wanted none, for the weights are those of --weights, found one")
+    }
+  }
+
   func run() throws {
     let recipe = try flags.recipe(try config.map { try Configuration(reading: $0) } ?? Configuration())
     if let refusal = RunFolder(folder).refusal { throw ValidationError("--run: \(refusal)") }

@@ -69,7 +69,8 @@ struct LoadedRun {
     var base = recipe.data.preparation ?? Preparation()
     if allClasses { base.labels = nil }
     let preparation = flags.adapting(path == nil ? base : base.forOtherImages)
-    let source = DataSource(path: path ?? recipe.data.path, split: split, preparation: preparation)
+    let source = DataSource(
+      path: path ?? recipe.data.path, split: split, preparation: preparation, codes: recipe.data.codes)
     let data = try source.open(for: model, seed: recipe.seed)
     list(refused: data.refused)
     return data

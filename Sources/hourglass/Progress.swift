@@ -92,6 +92,7 @@ final class Progress {
       line += "  reconstruction \(decimal(metrics.reconstruction))  penalty \(decimal(penalty))"
     }
     if let loss = metrics.validationLoss { line += "  validation \(decimal(loss))" }
+    if let rate = metrics.validationErrorRate { line += "  error \(decimal(100 * rate, 2)) %" }
     line += "  \(grouped(Int(metrics.samplesPerSecond))) samples/s"
     return line + (metrics.inputPercent.map { "  input \(decimal($0, 2)) %" } ?? "")
   }

@@ -108,6 +108,12 @@ struct RecipeFlags: ParsableArguments {
       "Raise that weight from 0 over so many steps, or as 5epochs, against posterior collapse.", valueName: "steps"))
   var betaWarmup: Span?
 
+  @Option(
+    help: ArgumentHelp(
+      "Start from those weights of a run, a safetensors or an NPZ file that have names and shapes of the model's.",
+      valueName: "dir|file"))
+  var startFrom: String?
+
   @Option(help: "Of all random numbers. (default: 1)")
   var seed: UInt64?
 
@@ -157,7 +163,7 @@ struct RecipeFlags: ParsableArguments {
     let preparation = self.images.adapting(images.preparation ?? Preparation())
     let source = DataSource(
       path: Self.file(data ?? images.path), split: split ?? images.split ?? .train,
-      preparation: preparation == Preparation() ? nil : preparation)
+      preparation: preparation == Preparation() ? nil : preparation, codes: images.codes)
     let steps = steps ?? file.steps
     let patience = patience ?? file.patience
     guard patience == nil || epochs ?? file.epochs ?? steps != nil else {
@@ -175,6 +181,7 @@ struct RecipeFlags: ParsableArguments {
     (recipe.schedule, recipe.warmup) = (schedule ?? file.schedule, warmup ?? file.warmup)
     recipe.betaWarmup = betaWarmup ?? file.betaWarmup
     recipe.overfitBatches = overfitBatches ?? file.overfitBatches
+    recipe.start = Self.file(startFrom).map { [Start(path: $0)] } ?? file.start
     guard minDelta == nil || patience != nil else {
       throw ValidationError("--min-delta: wanted a --patience too, found none")
     }
@@ -200,15 +207,17 @@ struct RecipeFlags: ParsableArguments {
   private func validation(for data: DataSource, _ file: Configuration.Images?) -> DataSource? {
     let named = validation ?? file?.path
     if validation == nil, let file, file.split != nil || file.preparation != nil {
-      return DataSource(path: Self.file(file.path), split: file.split ?? .test, preparation: file.preparation)
+      return DataSource(
+        path: Self.file(file.path), split: file.split ?? .test, preparation: file.preparation, codes: data.codes)
     }
     guard let path = Self.file(named) else {
       guard data.preparation?.holdout != nil, data.split == .train else { return nil }
-      return DataSource(path: data.path, split: .test, preparation: data.preparation)
+      return DataSource(path: data.path, split: .test, preparation: data.preparation, codes: data.codes)
     }
     let isSame = path == data.path
     return DataSource(
-      path: path, split: .test, preparation: isSame ? data.preparation : data.preparation?.forOtherImages)
+      path: path, split: .test, preparation: isSame ? data.preparation : data.preparation?.forOtherImages,
+      codes: data.codes)
   }
 
   /// The path from the root, so that a run can be resumed from any folder.
@@ -264,6 +273,7 @@ struct RecipeFlags: ParsableArguments {
       $0.map { "\($0)" } ?? "none"
     }
     try same("--shards", shards, recipe.shards)
+    try same("--start-from", Self.file(startFrom), recipe.start?.first?.path ?? "none")
   }
 
   /// The recipe with the end that was asked for.

@@ -103,6 +103,24 @@ import Testing
     }
   }
 
+  /// A vector has no pixels: a code must not vanish as a whole.
+  @Test func elementsOfAVectorAreMaskedOneByOne() {
+    let (draws, vector) = (FloatBuffer(count: Self.shape.count), ImageShape(vector: Self.shape.count))
+    var count = 0
+    for sample in 0..<200 {
+      let stream = RandomStream(seed: 1, .corruption, step: 2, sample: sample)
+      let noisy = [Float](unsafeUninitializedCapacity: vector.count) { out, count in
+        Corruption.mask(0.25).apply(
+          Self.image, shape: vector, stream, draws: draws.pointer, into: out.baseAddress!)
+        count = vector.count
+      }
+      #expect(zip(noisy, Self.image).allSatisfy { $0 == 0 || $0 == $1 } && noisy.contains { $0 > 0 })
+      count += noisy.count { $0 == 0 }
+    }
+    let n = 200 * Double(vector.count)
+    #expect(abs(Double(count) - 0.25 * n) < 5 * (0.25 * 0.75 * n).squareRoot())
+  }
+
   @Test func numbersAreOfTheSampleAlone() {
     for corruption in [Corruption.gaussian(0.1), .multiplicative(0.1), .mask(0.5), .saltPepper(0.5)] {
       #expect(Self.corrupted(corruption) == Self.corrupted(corruption))

@@ -37,8 +37,9 @@ import Testing
     (
       "784-30,gelatine",
       "wanted one of "
-        + (Activation.allCases.map(\.rawValue) + ["bernoulli", "squaredError", "absoluteError", "huber"]).joined(
-          separator: ", ")
+        + (Activation.allCases.map(\.rawValue)
+        + ["bernoulli", "squaredError", "absoluteError", "huber", "categorical", "labelSquaredError"])
+        .joined(separator: ", ")
         + ", tied, found gelatine"
     ),
   ]) func whatIsNotUnderstoodIsNamed(_ text: String, _ sentence: String) {

@@ -358,6 +358,48 @@ import Testing
     }
   }
 
+  /// A deep belief network: the second machine reads the probabilities of the first one's hidden units, and the tied
+  /// autoencoder of both takes weights and biases of either.
+  @Test func aStackOfMachinesIsTrainedOneByOne() throws {
+    try withTemporaryFolder { folder in
+      let model = Autoencoder("belief", input: ImageShape(8, 5, 1), likelihood: .squaredError) {
+        Dense(12, activation: .sigmoid)
+      } latent: {
+        Dense(6, activation: .sigmoid)
+      } decoder: {
+        TiedDense(to: "latent", activation: .sigmoid)
+        TiedDense(to: "encoder.0", activation: .sigmoid)
+      }
+      let objective = try #require(Objective(describedBy: "pcd:2"))
+      let staged = try StagedRun.pretraining(
+        folder + "/belief", recipe: Self.recipe(model, folder), objective: objective)
+      #expect(staged.stages.map(\.recipe.model.objective) == [objective, objective])
+      #expect(staged.stages.map(\.recipe.model.input.count) == [40, 12])
+      let parallel = ParallelPlan(workers: 2, threads: 1)
+      for stage in staged.stages {
+        let trainer = try stage.trainer(parallel: parallel)
+        _ = try trainer.run()
+        #expect(trainer.progress.step == 8 && trainer.training.chains?.contains { $0 != 0 } == true)
+      }
+      let whole = try staged.trainer(parallel: parallel)
+      #expect(whole.starts.allSatisfy { $0.left.isEmpty && $0.taken.count == 3 })
+      let found = try staged.run.read(.last).parameters
+      for (index, names) in [("encoder.0", "decoder.1"), ("latent", "decoder.0")].enumerated() {
+        let machine = try staged.stages[index].run.read(.last).parameters
+        #expect(machine.map(\.name) == ["latent.weight", "latent.bias", "decoder.0.bias"])
+        let places = ["\(names.0).weight", "\(names.0).bias", "\(names.1).bias"]
+        for (tensor, place) in zip(machine, places) {
+          #expect(found.first { $0.name == place }?.values == tensor.values, "\(place)")
+        }
+      }
+      #expect(try ExecutionPlan(Self.machines[0].classifier(classes: 3), batchSize: 2).contrastiveDivergence == nil)
+    }
+  }
+
+  @Test(arguments: ["", "cd:0", "cd:x", "cd:1:2", "dc:1", "pcd:"]) func textsThatSayNoObjective(_ text: String) {
+    #expect(Objective(describedBy: text) == nil)
+  }
+
   @Test func whatTheObjectiveDoesNotGoWithIsRefused() {
     var recipe = Recipe(model: Self.machines[2])
     #expect(recipe.refusal == nil)

@@ -29,6 +29,7 @@ import Testing
     (recipe.patience, recipe.monitor, recipe.overfitBatches) = (3, .training, 2)
     (recipe.minDelta, recipe.optimizer.weightL1) = (0.5, 0.125)
     (recipe.schedule, recipe.warmup, recipe.betaWarmup) = (.cosine, .steps(2), .epochs(1))
+    recipe.start = [Start(path: "/run", layers: ["latent": "encoder.0"])]
     (recipe.ema, recipe.freeBits) = (0.5, 0.25)
     return recipe
   }

@@ -49,7 +49,8 @@ extension Autoencoder {
 
   /// The dense autoencoder that a text describes, nil where it is no list of sizes: `784-1000-500-250-30`, the first
   /// also as a shape (`28x28x1-1000-30`), and behind commas the activation, the likelihood, `tied`:
-  /// `784-500-30,tanh,bernoulli,tied`.
+  /// `784-500-30,tanh,bernoulli,tied`. With a likelihood of labels the last size is that of the output, and the code
+  /// has the activation too: `784-1000-1000-10,sigmoid,categorical`.
   ///
   /// Errors: `ModelError` that names the part which is not understood.
   public static func dense(describedBy text: String) throws(ModelError) -> Autoencoder? {
@@ -67,7 +68,7 @@ extension Autoencoder {
       guard let size = Int(part) else { throw ModelError(text, "wanted a number of units, found \(part)") }
       sizes.append(size)
     }
-    let likelihoods = Likelihood.withoutParameters.filter { $0.target == .image && $0 != .gaussian() }
+    let likelihoods = Likelihood.withoutParameters.filter { $0 != .gaussian() }
     var (activation, likelihood, isTied) = (Activation.relu, Likelihood.squaredError, false)
     for word in words.dropFirst() {
       if let named = Activation(rawValue: word) {
@@ -80,6 +81,19 @@ extension Autoencoder {
         let known = Activation.allCases.map(\.rawValue) + likelihoods.map(\.name) + ["tied"]
         throw ModelError(text, "wanted one of \(known.joined(separator: ", ")), found \(word)")
       }
+    }
+    if likelihood.target == .label {
+      guard sizes.count > 2, !isTied else {
+        throw ModelError(
+          text,
+          "wanted sizes of an input, of at least one layer and of the labels' output, nothing tied, found "
+            + "\(sizes.count) sizes" + (isTied ? ", tied" : ""))
+      }
+      var model = dense(
+        Array(sizes.dropLast()), name: text, input: isShape ? ImageShape(extents[0], extents[1], extents[2]) : nil,
+        activation: activation, code: activation)
+      (model.likelihood, model.decoder) = (likelihood, [Dense(sizes[sizes.count - 1])])
+      return model
     }
     return dense(
       sizes, name: text, input: isShape ? ImageShape(extents[0], extents[1], extents[2]) : nil,

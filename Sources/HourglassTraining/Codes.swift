@@ -1,0 +1,39 @@
+import HourglassData
+import HourglassModels
+
+extension DataSource {
+  /// The codes that a run's model makes of the images; these may be codes of a run below in turn.
+  ///
+  /// The codes of all images are held in memory, a float for each unit.
+  ///
+  /// Errors: the run or the images cannot be read; codes of another shape than the model reads, or too many for memory.
+  func openCodes(
+    by path: String, for model: Autoencoder, seed: UInt64, memory: Int, parallel: ParallelPlan?
+  ) throws(DataError) -> Dataset {
+    let (run, recipe) = try RunFolder.open(path)
+    var below = self
+    below.codes = recipe.data.codes
+    let images = try below.open(for: recipe.model, seed: seed, memory: memory, parallel: parallel)
+    do {
+      let parallel = parallel ?? ParallelPlan(shards: ExecutionPlan.defaultShards(batchSize: Inference.batchSize))
+      let inference = try Inference(model: recipe.model, parallel: parallel)
+      let shape = inference.plan.boundaries[inference.plan.codeBoundary].shape
+      guard shape == model.input else {
+        throw DataError(
+          path: path,
+          reason: "wanted codes of \(model.input) for the model \(model.name), found \(shape) of \(recipe.model.name)")
+      }
+      guard images.count <= Dataset.memoryLimit / (4 * shape.count) else {
+        throw DataError(
+          path: path,
+          reason: "wanted codes that fit into half of this machine's memory, found \(images.count) of \(shape); take "
+            + "fewer images with --limit")
+      }
+      try run.read(.last).restore(parameters: inference.parameters, plan: inference.plan, path: run.checkpoint(.last))
+      return try Dataset(
+        try inference.codes(of: images), shape: shape, of: images, source: "codes by \(path) of \(images.source)")
+    } catch {
+      throw error as? DataError ?? DataError(path: path, reason: "\(error)")
+    }
+  }
+}

@@ -1,0 +1,114 @@
+import Foundation
+import HourglassData
+import HourglassModels
+
+/// A run that begins with stages, ordinary runs that are trained one after the other before it:
+///
+///     RUN/stages/1, 2, ...   each with recipe, metrics, checkpoints; its images are the codes of a run before it
+///     RUN                    the whole model; its recipe says which weights it takes of which run
+///
+/// A stage trains none but its own layers, so all others stay as they are to the bit. Each goes on from its checkpoint
+/// as any run does, so whoever was stopped opens the folder and does the same again:
+///
+///     for stage in staged.stages { _ = try stage.trainer(parallel: parallel).run() }
+///     _ = try staged.trainer(parallel: parallel).run()
+public struct StagedRun: Sendable {
+  public let run: RunFolder
+  public let recipe: Recipe
+  /// In the order in which they are to be trained.
+  public let stages: [Stage]
+
+  public struct Stage: Sendable {
+    public let run: RunFolder
+    public let recipe: Recipe
+
+    /// At its last checkpoint, or where it has none at its start. The stages before it must be done.
+    public func trainer(parallel: ParallelPlan, memory: Int = GrantedMemory.forImages) throws -> Trainer {
+      try Trainer(recipe, parallel: parallel, run: run, resume: true, memory: memory)
+    }
+  }
+
+  /// Begins greedy layer-wise pre-training of the recipe's model, see `Autoencoder.pretrainingStages`.
+  ///
+  /// The recipe holds for every stage, from epochs to corruption, but for augmentation, which changes images and so is
+  /// of use in the first stage alone.
+  ///
+  /// Errors: a model that has no stages; a folder that exists.
+  ///
+  /// - Parameter objective: of each stage; nil for that of the model.
+  public static func pretraining(_ path: String, recipe: Recipe, objective: Objective? = nil) throws -> StagedRun {
+    let stages = try recipe.model.pretrainingStages(objective: objective)
+    let root = RunFolder(absolute(path))
+    var (whole, starts, recipes) = (recipe, recipe.start ?? [], [Recipe]())
+    for (index, stage) in stages.enumerated() {
+      var own = recipe
+      (own.model, own.start) = (stage.model, nil)
+      if index > 0 {
+        own.readCodes(of: root.stage(index))
+        own.augmentation = nil
+      }
+      recipes.append(own)
+      starts.append(Start(path: root.stage(index + 1), layers: stage.layers))
+    }
+    whole.start = starts
+    return try create(path, whole, recipes)
+  }
+
+  /// Begins supervised training: first of the layers behind the code alone, on the codes of a run, then of all layers.
+  ///
+  /// - Parameters:
+  ///   - recipe: of all layers; its model puts out labels and has the encoder of the run.
+  ///   - from: the folder of the run.
+  ///   - headEpochs: passes over the codes.
+  public static func finetuning(
+    _ path: String, recipe: Recipe, from: String, headEpochs: Int
+  ) throws -> StagedRun {
+    let (from, head) = (absolute(from), try recipe.model.headStage())
+    var (whole, own) = (recipe, recipe)
+    own.model = head.model
+    own.readCodes(of: from)
+    (own.epochs, own.steps, own.patience) = (headEpochs, nil, nil)
+    (own.start, own.augmentation, own.corruption) = (nil, nil, nil)
+    whole.start = [Start(path: from), Start(path: RunFolder(absolute(path)).stage(1), layers: head.layers)]
+    return try create(path, whole, [own])
+  }
+
+  /// From the root, so that a run can go on from any folder.
+  private static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
+
+  private static func create(_ path: String, _ recipe: Recipe, _ stages: [Recipe]) throws(DataError) -> StagedRun {
+    let run = try RunFolder.create(path, recipe: recipe)
+    for (index, stage) in stages.enumerated() { _ = try RunFolder.create(run.stage(index + 1), recipe: stage) }
+    return try open(path)
+  }
+
+  /// Opens what was begun earlier.
+  public static func open(_ path: String) throws(DataError) -> StagedRun {
+    let (run, recipe) = try RunFolder.open(path)
+    guard run.hasStages else {
+      throw DataError(path: path, reason: "wanted a run that pretrain or finetune began, found one without stages")
+    }
+    var stages: [Stage] = []
+    while RunFolder(run.stage(stages.count + 1)).exists {
+      let stage = try RunFolder.open(run.stage(stages.count + 1))
+      stages.append(Stage(run: stage.run, recipe: stage.recipe))
+    }
+    return StagedRun(run: run, recipe: recipe, stages: stages)
+  }
+
+  /// The trainer of the whole model once all stages are done: at its last checkpoint, or at its start, of which it
+  /// writes a checkpoint then.
+  public func trainer(parallel: ParallelPlan, memory: Int = GrantedMemory.forImages) throws -> Trainer {
+    let trainer = try Trainer(recipe, parallel: parallel, run: run, resume: true, memory: memory)
+    try trainer.saveStart()
+    return trainer
+  }
+}
+
+extension Recipe {
+  /// Takes the codes that a run makes of the images in their place.
+  fileprivate mutating func readCodes(of run: String) {
+    data.codes = run
+    validation?.codes = run
+  }
+}

@@ -1,0 +1,77 @@
+import Foundation
+import HourglassData
+import HourglassModels
+
+/// Weights that a run starts from instead of the seed: parameters of another run or of a file, taken by name and shape.
+public struct Start: Codable, Sendable, Equatable {
+  /// The folder of a run, whose last checkpoint is read, or a safetensors or NPZ file.
+  public var path: String
+  /// Of the layers there those that are taken, and their names here; nil for all, under their own names.
+  public var layers: [String: String]?
+
+  public init(path: String, layers: [String: String]? = nil) { (self.path, self.layers) = (path, layers) }
+
+  /// What came of it.
+  public struct Result: Sendable, Equatable {
+    public let path: String
+    /// Parameters, by their names here.
+    public var taken: [String] = []
+    /// Tensors that nobody wants, with the reason.
+    public var left: [String] = []
+  }
+
+  /// Puts what fits into the flat vector.
+  ///
+  /// Errors: no run or file that can be read; no tensor that fits; where layers are named, one that does not.
+  func apply(to flat: FloatBuffer, plan: ExecutionPlan) throws(DataError) -> Result {
+    let parameters = Dictionary(plan.parameters.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    var result = Result(path: path)
+    let tensors = try read()
+    for tensor in tensors {
+      guard let name = name(of: tensor) else { continue }
+      guard let parameter = parameters[name], parameter.shape == tensor.shape else {
+        let here = parameters[name].map { ", here \($0.shape)" } ?? ", unknown here"
+        result.left.append("\(tensor.name) \(tensor.shape)\(here)")
+        continue
+      }
+      parameter.store(tensor.values, in: flat.pointer)
+      result.taken.append(name)
+    }
+    guard !result.taken.isEmpty, layers == nil || result.left.isEmpty else {
+      let wanted = plan.parameters.map { "\($0.name) \($0.shape)" }
+      throw DataError(
+        path: path,
+        reason: "wanted weights of the model \(plan.model.name) by name and shape, such as \(Self.list(wanted)), found "
+          + Self.list(result.left.isEmpty ? tensors.map { "\($0.name) \($0.shape)" } : result.left))
+    }
+    return result
+  }
+
+  private static func list(_ names: [String]) -> String {
+    names.isEmpty
+      ? "none" : names.prefix(4).joined(separator: "; ") + (names.count > 4 ? " and \(names.count - 4) more" : "")
+  }
+
+  private func read() throws(DataError) -> [SafeTensors.Tensor] {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+      throw DataError(
+        path: path, reason: "wanted the folder of a run, a safetensors or an NPZ file, found nothing there")
+    }
+    guard isFolder.boolValue else {
+      return Checkpoint.trained(try WeightsFile.tensors(path).tensors)
+    }
+    let run = RunFolder(path)
+    guard run.hasCheckpoint else {
+      throw DataError(path: path, reason: "wanted a run with a checkpoint to start from, found none")
+    }
+    return try run.read(.last).parameters
+  }
+
+  /// What a tensor is called here; nil for one of a layer that is not taken.
+  private func name(of tensor: SafeTensors.Tensor) -> String? {
+    guard let layers else { return tensor.name }
+    guard let (there, here) = layers.first(where: { tensor.name.hasPrefix($0.key + ".") }) else { return nil }
+    return here + tensor.name.dropFirst(there.count)
+  }
+}

@@ -1,0 +1,83 @@
+import ArgumentParser
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+struct Finetune: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    abstract: "Teaches a trained encoder the labels of its images.",
+    discussion: """
+      Behind the code of a run's model comes a linear layer with a logit for each class, or with one number \
+      (--regression). It is trained alone first, on the codes, and then all layers together; --epochs and the other \
+      flags hold for the latter. A model that puts out labels by itself keeps its layers behind the code. Images and \
+      seed are those of the run where no flag says otherwise: --limit 1000 takes the labels of so many. \
+      evaluate shows error rate and confusion matrix.
+
+      Examples:
+        hourglass finetune --from runs/stacked --epochs 30 --run runs/digits
+        hourglass finetune --from runs/stacked --limit 1000 --validation mnist --run runs/few
+      """)
+
+  @Option(help: ArgumentHelp("The run whose encoder is taken.", valueName: "dir"))
+  var from: String?
+
+  @Option(help: "Passes over the codes in which the last layer learns alone.")
+  var headEpochs = 5
+
+  @Option(help: "Classes to tell apart. (default: those of the labels)")
+  var classes: Int?
+
+  @Flag(help: "Learn labels as numbers, by their squared error.")
+  var regression = false
+
+  @Option(help: ArgumentHelp("Settings under the names of recipe.json; flags win.", valueName: "file.json"))
+  var config: String?
+
+  @OptionGroup(title: "What decides the result") var flags: RecipeFlags
+
+  @OptionGroup(title: "What decides the speed") var division: DivisionOptions
+
+  @OptionGroup(title: "The session") var session: SessionOptions
+
+  func validate() throws {
+    try requirePositive("--head-epochs", headEpochs)
+    if session.resume == (from != nil) {
+      throw ValidationError("wanted one of --from DIR and --resume, found \(session.resume ? "both" : "neither")")
+    }
+    if flags.model != nil || flags.startFrom != nil {
+      throw ValidationError("--model, --start-from: wanted none, for the model is that of the run --from, found one")
+    }
+    if let classes, classes < 2 { throw ValidationError("--classes: wanted at least 2, found \(classes)") }
+    if regression && classes != nil { throw ValidationError("wanted one of --classes and --regression, found both") }
+  }
+
+  mutating func run() throws {
+    var file = try config.map { try Configuration(reading: $0) } ?? Configuration()
+    try division.adopt(file)
+    try session.adopt(file)
+    let training = StagedTraining(session: session, division: division, command: "finetune", trainsWhole: true)
+    guard !session.resume, let from else { return try training.resume(flags) }
+    let (source, trained) = try RunFolder.open(from)
+    guard source.hasCheckpoint else {
+      throw DataError(path: from, reason: "wanted a run with a checkpoint to take the encoder of, found none")
+    }
+    file = file.following(trained)
+    var recipe = try flags.recipe(file)
+    let data = try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages)
+    recipe.model = try withHead(recipe.model, for: data)
+    try data.checkTargets(for: try ExecutionPlan(recipe.model, batchSize: 1))
+    let path = try session.newPath(recipe.model.name)
+    let epochs = headEpochs
+    try training.begin { [recipe] in
+      try StagedRun.finetuning(path, recipe: recipe, from: from, headEpochs: epochs)
+    }
+  }
+
+  /// The run's model where it puts out the labels that are wanted, else with a layer for them.
+  private func withHead(_ model: Autoencoder, for data: Dataset) throws -> Autoencoder {
+    if regression { return model.likelihood == .labelSquaredError ? model : model.regressor() }
+    if model.likelihood.target == .label, classes == nil { return model }
+    // Images without labels are refused by the caller, whatever the number.
+    return model.classifier(classes: classes ?? max(2, data.classes?.count ?? (data.labels?.max() ?? 0) + 1))
+  }
+}

@@ -1,0 +1,130 @@
+import ArgumentParser
+import Foundation
+import HourglassData
+import HourglassTraining
+
+/// How one session of training runs: nothing that decides its result.
+struct SessionOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Keep so much of each set decoded, as 512M or 4G; read the rest in every epoch. (default: a third of memory)",
+      valueName: "bytes"))
+  var memoryLimit: MemoryLimit?
+
+  @Option(help: ArgumentHelp("Write a checkpoint every so many steps too, not only after epochs.", valueName: "steps"))
+  var checkpointEvery: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Let this session train no longer, as 90s, 30m or 1h30m; it ends with a checkpoint to go on from.",
+      valueName: "time"))
+  var maxTime: TimeLimit?
+
+  @Option(
+    name: .customLong("run"),
+    help: ArgumentHelp("The folder of the run. (default: runs/MODEL-DATE-TIME)", valueName: "dir"))
+  var folder: String?
+
+  @Flag(help: "Go on with the run from its last checkpoint.")
+  var resume = false
+
+  @Flag(help: "Print one JSON object for each epoch and one at the end.")
+  var json = false
+
+  @Flag(help: "Show no progress.")
+  var quiet = false
+
+  func validate() throws {
+    try requirePositive("--checkpoint-every", checkpointEvery)
+    if resume && folder == nil {
+      throw ValidationError("--resume: wanted the run to go on with as --run DIR, found none")
+    }
+  }
+
+  /// What the file says of this session where the flags are silent.
+  mutating func adopt(_ file: Configuration) throws {
+    memoryLimit = memoryLimit ?? file.memoryLimit
+    checkpointEvery = checkpointEvery ?? file.checkpointEvery
+    maxTime = maxTime ?? file.maxTime
+    try requirePositive("--checkpoint-every", checkpointEvery)
+    folder = folder ?? file.run
+    json = json || file.json == true
+    quiet = quiet || file.quiet == true
+  }
+
+  var memoryForImages: Int { memoryLimit?.bytes ?? GrantedMemory.forImages }
+
+  /// Where a new run of a model may begin.
+  func newPath(_ model: String) throws -> String {
+    let path = folder ?? Self.defaultPath(model)
+    if let refusal = RunFolder(path).refusal { throw ValidationError("--run: \(refusal)") }
+    return path
+  }
+
+  private static func defaultPath(_ model: String) -> String {
+    let name = model.replacing(/[^A-Za-z0-9._-]/, with: "-")
+    let format = Date.VerbatimFormatStyle(
+      format: """
+        \(year: .padded(4))\(month: .twoDigits)\(day: .twoDigits)-\
+        \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased))\(minute: .twoDigits)\(second: .twoDigits)
+        """, timeZone: .current, calendar: Calendar(identifier: .gregorian))
+    return "runs/\(name)-\(Date().formatted(format))"
+  }
+
+  /// The last line of `--json`.
+  private struct EndReport: Encodable {
+    var event: String
+    var epochs: Int
+    var steps: Int
+    var samplesPerSecond: Double
+    var weightsHash: String
+    var run: String
+  }
+
+  /// Tells how a session ended.
+  ///
+  /// - Parameter goOn: the command that goes on with a run that has not come to its end; nil for one that has.
+  func report(_ end: String, _ trainer: Trainer, _ run: RunFolder, goOn: String?) {
+    let progress = trainer.progress
+    let report = EndReport(
+      event: end, epochs: trainer.epochsDone, steps: progress.step,
+      samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), weightsHash: trainer.weightsHash,
+      run: run.path)
+    if json { return StandardOutput.write(EpochMetrics.json(report)) }
+    var rows = [
+      [
+        report.event,
+        "\(report.epochs) epochs, \(report.steps) steps, \(grouped(Int(report.samplesPerSecond))) samples/s",
+      ]
+    ]
+    if let last = trainer.metrics.epochs.last {
+      let validation = last.validationLoss.map { ", validation \(decimal($0))" } ?? ""
+      rows.append(["loss", decimal(last.loss) + validation])
+      let input = [trainer.metrics.epochs.first?.inputPercent, last.inputPercent].compactMap(\.self)
+      if input.count == 2 {
+        rows.append([
+          "input", "\(decimal(input[0], 2)) % of the first epoch's steps, \(decimal(input[1], 2)) % of the last",
+        ])
+      }
+    }
+    rows += [["weights", report.weightsHash], ["run", run.path]]
+    if let goOn {
+      rows.append(["go on with", goOn])
+    } else {
+      rows += [["pictures", run.file("pictures")], ["report", run.report]]
+    }
+    StandardOutput.write(table: rows)
+  }
+}
+
+/// Tells what was left out of the images, what of them stays in memory, and which weights did not start from the seed.
+func list(about trainer: Trainer, _ progress: Progress) {
+  list(refused: trainer.data.refused)
+  if let kept = trainer.data.keptCount {
+    progress.note("\(kept) images stay decoded in memory (--memory-limit), the others are decoded in every epoch")
+  }
+  for start in trainer.starts {
+    progress.note("starts from \(start.path): \(start.taken.joined(separator: ", "))")
+    for tensor in start.left { progress.note("  not taken: \(tensor)") }
+  }
+}

@@ -1,0 +1,99 @@
+import ArgumentParser
+import Foundation
+import HourglassData
+import HourglassTraining
+
+/// What pretrain and finetune have in common: stages, and then the whole model.
+struct StagedTraining {
+  var session: SessionOptions
+  var division: DivisionOptions
+  /// The command, as its user writes it.
+  var command: String
+  /// Whether the whole model is trained too.
+  var trainsWhole: Bool
+
+  /// A line of `--json`.
+  private struct StageLine: Encodable {
+    var event = "stage"
+    var stage: Int
+    var stages: Int
+    var model: String
+    var samples: Int
+    var run: String
+  }
+
+  /// Begins a run, which is removed again where not even its first stage can begin.
+  func begin(_ make: () throws -> StagedRun) throws {
+    let staged = try writing(make)
+    do { try train(staged) } catch {
+      if staged.stages.allSatisfy({ $0.run.sessions.isEmpty }) {
+        try? FileManager.default.removeItem(atPath: staged.run.path)
+      }
+      throw error
+    }
+  }
+
+  /// Goes on with a run; what its recipe decides must not be asked for otherwise.
+  func resume(_ flags: RecipeFlags) throws {
+    let staged = try StagedRun.open(session.folder ?? "")
+    try flags.check(against: staged.recipe, path: staged.run.path)
+    if flags.epochs != nil || flags.steps != nil || flags.patience != nil {
+      throw ValidationError(
+        "--epochs, --steps, --patience: wanted none with --resume, for stages keep their recipes, found one; once the "
+          + "stages are done, hourglass train --run \(staged.run.path) --resume goes on with more of them")
+    }
+    for run in [staged.run] + staged.stages.map(\.run) { try writing { try run.makeFolders() } }
+    try train(staged)
+  }
+
+  private func train(_ staged: StagedRun) throws {
+    SignalHandling.install()
+    let deadline = session.maxTime.map { ContinuousClock.now + .seconds($0.seconds) }
+    let parallel = division.plan(shards: staged.recipe.shards)
+    let progress = Progress(isQuiet: session.quiet)
+    /// Trains one of the runs to its end, or until somebody wants it to stop.
+    func run(_ trainer: Trainer, in run: RunFolder, told line: String) throws -> Trainer.End {
+      progress.note("\(line): \(trainer.recipe.model.name) on \(trainer.data.count) of \(trainer.data.source)")
+      list(about: trainer, progress)
+      defer { progress.clear() }
+      // What fails from here on fails while writing.
+      return try writing {
+        try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
+        return try trainer.run(
+          checkpointEvery: session.checkpointEvery,
+          shouldStop: { SignalHandling.stopIsWanted || deadline.map { ContinuousClock.now >= $0 } ?? false }
+        ) { event in
+          progress.show(event, epochs: trainer.recipe.epochs)
+          if session.json, case .epoch(let metrics) = event { StandardOutput.write(EpochMetrics.json(metrics)) }
+        }
+      }
+    }
+
+    for (index, stage) in staged.stages.enumerated() {
+      let trainer = try stage.trainer(parallel: parallel, memory: session.memoryForImages)
+      let line = StageLine(
+        stage: index + 1, stages: staged.stages.count, model: stage.recipe.model.name, samples: trainer.data.count,
+        run: stage.run.path)
+      if session.json { StandardOutput.write(EpochMetrics.json(line)) }
+      let end = try run(trainer, in: stage.run, told: "stage \(line.stage) of \(line.stages)")
+      if end == .interrupted { return try stop(trainer, stage.run, staged) }
+    }
+    let trainer = try staged.trainer(parallel: parallel, memory: session.memoryForImages)
+    guard trainsWhole else {
+      list(about: trainer, progress)
+      return session.report("pretrained", trainer, staged.run, goOn: "hourglass finetune --from \(staged.run.path)")
+    }
+    let end = try run(trainer, in: staged.run, told: "all layers")
+    if end == .interrupted { return try stop(trainer, staged.run, staged) }
+    try writing { try trainer.writePictures(to: staged.run) }
+    session.report(end.rawValue, trainer, staged.run, goOn: nil)
+  }
+
+  private func stop(_ trainer: Trainer, _ run: RunFolder, _ staged: StagedRun) throws {
+    let isInterrupted = SignalHandling.stopIsWanted
+    session.report(
+      isInterrupted ? Trainer.End.interrupted.rawValue : "outOfTime", trainer, run,
+      goOn: "hourglass \(command) --run \(staged.run.path) --resume")
+    if isInterrupted { throw ExitStatusError(status: .interrupted) }
+  }
+}
