@@ -18,8 +18,9 @@ extension Autoencoder {
   /// Otherwise each stage gets a mirror of its layer, which is dropped: with a Bernoulli likelihood where its input
   /// lies in [0, 1] (images, and what a sigmoid puts out), else with squared error. A penalty holds for each code.
   ///
-  /// With an objective each stage is a restricted Boltzmann machine, all of them a deep belief network: dense layers with
-  /// sigmoid units, whose mirrors are tied to them. The visible biases are kept where the model's decoder is tied too.
+  /// With an objective each stage is a restricted Boltzmann machine, all of them a deep belief network: dense layers
+  /// with sigmoid units, whose mirrors are tied to them. The visible biases are kept where the model's decoder is tied
+  /// too.
   ///
   /// Sources: Hinton, Osindero & Teh, "A fast learning algorithm for deep belief nets", Neural Computation 2006; Hinton
   /// & Salakhutdinov, Science 2006; Bengio et al., "Greedy layer-wise training of deep networks", NIPS
@@ -81,8 +82,8 @@ extension Autoencoder {
     return TrainingStage(model: head, layers: layers)
   }
 
-  /// The same way from the image to the code, without a penalty or an objective, and behind the code a linear layer with a logit for
-  /// each class.
+  /// The same way from the image to the code, without a penalty or an objective, and behind the code a linear layer
+  /// with a logit for each class.
   public func classifier(classes: Int) -> Autoencoder { labelled(.categorical, outputs: classes) }
 
   /// The same way from the image to the code, and behind the code one number.
