@@ -7,7 +7,7 @@ public struct ModelSummary: Codable, Sendable {
     public let output: ImageShape
     public let parameters: Int
     /// Flops of a training step for one sample: 2 for each multiply-add, forward, filter gradient, and data gradient of
-    /// all layers but the first with parameters; padding counted.
+    /// all layers but the first with parameters, or forward as often as contrastive divergence goes; padding counted.
     public let trainingFlops: Int
   }
 
@@ -21,10 +21,13 @@ public struct ModelSummary: Codable, Sendable {
     model = plan.model.name
     input = plan.model.input
     rows = plan.layers.enumerated().map { index, layer in
-      Row(
+      let passes =
+        plan.contrastiveDivergence.map { 1 + $0.forwardPasses(of: index) }
+        ?? (plan.boundaries[index].error == nil ? 2 : 3)
+      return Row(
         name: layer.name, kind: layer.kind, activation: layer.activation, output: layer.output,
         parameters: layer.parameters.reduce(0) { $0 + ($1.isStatistic ? 0 : $1.count) },
-        trainingFlops: 2 * layer.multiplyAdds * (plan.boundaries[index].error == nil ? 2 : 3))
+        trainingFlops: 2 * layer.multiplyAdds * passes)
     }
     parameters = rows.reduce(0) { $0 + $1.parameters }
     trainingFlops = rows.reduce(0) { $0 + $1.trainingFlops }

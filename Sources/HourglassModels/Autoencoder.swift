@@ -1,5 +1,5 @@
 /// An autoencoder as a person writes it: a chain of encoder, latent and decoder, the likelihood of the data, and where
-/// one is wanted a penalty on the codes.
+/// one is wanted a penalty on the codes, or another objective than the likelihood.
 ///
 /// A variational autoencoder differs in one line, the latent. In JSON the fields have the names below; see
 /// `hourglass inspect NAME --json`.
@@ -11,12 +11,16 @@ public struct Autoencoder: Sendable {
   public var latent: any Layer
   public var decoder: [any Layer]
   public var penalty: (any Penalty)?
+  /// Nil for the likelihood, and the penalty where there is one.
+  public var objective: Objective?
 
   public init(
     _ name: String, input: ImageShape, likelihood: Likelihood, penalty: (any Penalty)? = nil,
+    objective: Objective? = nil,
     @LayerBuilder encoder: () -> [any Layer], latent: () -> any Layer, @LayerBuilder decoder: () -> [any Layer]
   ) {
-    (self.name, self.input, self.likelihood, self.penalty) = (name, input, likelihood, penalty)
+    (self.name, self.input, self.likelihood) = (name, input, likelihood)
+    (self.penalty, self.objective) = (penalty, objective)
     (self.encoder, self.latent, self.decoder) = (encoder(), latent(), decoder())
   }
 
@@ -46,6 +50,7 @@ public struct Autoencoder: Sendable {
     if let activation = planner.layers.last?.activation, let refusal = likelihood.refusal(of: activation) {
       throw ModelError(planner.name, refusal)
     }
+    try objective?.check(planner.layers, likelihood: likelihood)
     return (planner.layers, codeBoundary)
   }
 }
@@ -58,7 +63,7 @@ public enum LayerBuilder {
 
 extension Autoencoder: Codable {
   private enum CodingKeys: String, CodingKey, CaseIterable {
-    case name, input, likelihood, encoder, latent, decoder, penalty
+    case name, input, likelihood, encoder, latent, decoder, penalty, objective
   }
 
   public init(from decoder: any Decoder) throws {
@@ -79,6 +84,7 @@ extension Autoencoder: Codable {
       }
       return penalty
     }
+    objective = try fields.decodeIfPresent(Objective.self, forKey: .objective)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -90,5 +96,6 @@ extension Autoencoder: Codable {
     try fields.encode(CodableLayer(latent), forKey: .latent)
     try fields.encode(decoder.map(CodableLayer.init), forKey: .decoder)
     try fields.encodeIfPresent(penalty.map { CodableLayer($0) }, forKey: .penalty)
+    try fields.encodeIfPresent(objective, forKey: .objective)
   }
 }

@@ -16,6 +16,7 @@ public struct RandomStream: Sendable {
     case augmentation = 11
     case corruption = 12
     case importance = 16
+    case gibbs = 17
   }
 
   let address: hg_random_stream

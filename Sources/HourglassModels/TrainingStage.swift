@@ -18,14 +18,22 @@ extension Autoencoder {
   /// Otherwise each stage gets a mirror of its layer, which is dropped: with a Bernoulli likelihood where its input
   /// lies in [0, 1] (images, and what a sigmoid puts out), else with squared error. A penalty holds for each code.
   ///
-  /// Sources: Hinton & Salakhutdinov, Science 2006; Bengio et al., "Greedy layer-wise training of deep networks", NIPS
+  /// With an objective each stage is a restricted Boltzmann machine, all of them a deep belief network: dense layers
+  /// with sigmoid units, whose mirrors are tied to them. The visible biases are kept where the model's decoder is tied
+  /// too.
+  ///
+  /// Sources: Hinton, Osindero & Teh, "A fast learning algorithm for deep belief nets", Neural Computation 2006; Hinton
+  /// & Salakhutdinov, Science 2006; Bengio et al., "Greedy layer-wise training of deep networks", NIPS
   /// 2006; Vincent et al., "Stacked denoising autoencoders", JMLR 2010.
   ///
   /// Errors: a layer that cannot follow the one before, or that no mirror undoes.
-  public func pretrainingStages() throws(ModelError) -> [TrainingStage] {
+  ///
+  /// - Parameter objective: of each stage; nil for that of the model.
+  public func pretrainingStages(objective: Objective? = nil) throws(ModelError) -> [TrainingStage] {
     var planner = try Planner(name: "input", input: input)
     let blocks = try encoderBlocks(&planner)
-    let decoders = try decoderBlocks(&planner, leadingTo: blocks.map(\.input).reversed())
+    let objective = objective ?? self.objective
+    let decoders = try objective != nil ? nil : decoderBlocks(&planner, leadingTo: blocks.map(\.input).reversed())
     var stages: [TrainingStage] = []
     for (k, block) in blocks.enumerated() {
       var stage = self
@@ -34,7 +42,12 @@ extension Autoencoder {
       (stage.encoder, stage.latent) = (block.items.dropLast().map(\.layer), block.items[block.items.count - 1].layer)
       var layers = Self.names("encoder", block.items.dropLast())
       layers[Planner.latentName] = block.items.last?.name
-      if let own = decoders?[blocks.count - 1 - k] {
+      if let objective {
+        (stage.objective, stage.likelihood) = (objective, .squaredError)
+        stage.decoder = [TiedDense(to: Planner.latentName, activation: block.isUnit ? .sigmoid : .linear)]
+        let tied = decoder.firstIndex { ($0 as? TiedDense)?.to == layers[Planner.latentName] }
+        layers["decoder.0"] = tied.map { "decoder.\($0)" }
+      } else if let own = decoders?[blocks.count - 1 - k] {
         stage.decoder = own.map { Self.renaming($0.layer, layers) }
         stage.likelihood = k == 0 ? likelihood : .squaredError
         layers.merge(Self.names("decoder", own[...])) { first, _ in first }
@@ -69,8 +82,8 @@ extension Autoencoder {
     return TrainingStage(model: head, layers: layers)
   }
 
-  /// The same way from the image to the code, without a penalty, and behind the code a linear layer with a logit for
-  /// each class.
+  /// The same way from the image to the code, without a penalty or an objective, and behind the code a linear layer
+  /// with a logit for each class.
   public func classifier(classes: Int) -> Autoencoder { labelled(.categorical, outputs: classes) }
 
   /// The same way from the image to the code, and behind the code one number.
@@ -79,7 +92,8 @@ extension Autoencoder {
   private func labelled(_ likelihood: Likelihood, outputs: Int) -> Autoencoder {
     var model = self
     model.name = "\(name), \(likelihood.name)"
-    (model.likelihood, model.decoder, model.penalty) = (likelihood, [Dense(outputs)], nil)
+    (model.likelihood, model.decoder) = (likelihood, [Dense(outputs)])
+    (model.penalty, model.objective) = (nil, nil)
     return model
   }
 

@@ -5,8 +5,9 @@ import HourglassModels
 /// The state of a run after some step: parameters, moments, and everything needed to go on to the same bits.
 ///
 /// In a file: safetensors with the parameters under PyTorch's names and shapes, `optimizer.m.NAME` and
-/// `optimizer.v.NAME`, where a moving average is kept `ema.NAME`, and metadata. Layouts in the file: convolution OIHW,
-/// transposed convolution IOHW, dense OI with image axes in C, H, W order.
+/// `optimizer.v.NAME`, where a moving average is kept `ema.NAME`, where chains are persistent their visible units as
+/// `chains`, and metadata. Layouts in the file: convolution OIHW, transposed convolution IOHW, dense OI with image axes
+/// in C, H, W order; chains NHWC.
 public struct Checkpoint: Sendable {
   /// What a run knows beside its tensors.
   public struct Progress: Codable, Sendable, Equatable {
@@ -34,7 +35,7 @@ public struct Checkpoint: Sendable {
 
   /// Takes the state of a step.
   public init(_ training: TrainingStep, progress: Progress) {
-    self.init(training.plan, Self.vectors(training), progress)
+    self.init(training.plan, Self.vectors(training), chains: training.chains.map(Array.init), progress)
   }
 
   /// The state before the first step from these parameters, where their moving average begins too if one is kept.
@@ -43,14 +44,20 @@ public struct Checkpoint: Sendable {
     let zeros = FloatBuffer(count: plan.parameterCount)
     let average = hasAverage ? [(prefix: Self.averagePrefix, values: parameters)] : []
     let moments = optimizer.moments.map { (prefix: "optimizer.\($0).", values: zeros) }
-    self.init(plan, [("", parameters)] + moments + average, Progress())
+    let chains = plan.chainsShape.map { [Float](repeating: 0, count: $0.reduce(1, *)) }
+    self.init(plan, [("", parameters)] + moments + average, chains: chains, Progress())
   }
 
   /// - Parameter vectors: the parameters first.
-  private init(_ plan: ExecutionPlan, _ vectors: [(prefix: String, values: FloatBuffer)], _ progress: Progress) {
+  private init(
+    _ plan: ExecutionPlan, _ vectors: [(prefix: String, values: FloatBuffer)], chains: [Float]?, _ progress: Progress
+  ) {
     self.progress = progress
     weightsHash = WeightsHash.of(vectors[0].values, plan: plan)
     tensors = SafeTensors(tensors: vectors.flatMap { plan.tensors($0.values, prefix: $0.prefix) })
+    if let chains, let shape = plan.chainsShape {
+      tensors.tensors.append(SafeTensors.Tensor(name: Self.chainsName, shape: shape, values: chains))
+    }
   }
 
   /// Reads a file and checks that it is whole.
@@ -88,7 +95,8 @@ public struct Checkpoint: Sendable {
         ? SafeTensors.Tensor(
           name: String(tensor.name.dropFirst(averagePrefix.count)), shape: tensor.shape, values: tensor.values) : nil
     }
-    return averages.isEmpty ? tensors.filter { !$0.name.hasPrefix("optimizer.") } : averages
+    return averages.isEmpty
+      ? tensors.filter { !$0.name.hasPrefix("optimizer.") && $0.name != chainsName } : averages
   }
 
   /// All that a step goes on from, and what stands before the tensors' names.
@@ -98,12 +106,21 @@ public struct Checkpoint: Sendable {
   }
 
   static let averagePrefix = "ema."
+  private static let chainsName = "chains"
 
   /// Puts everything that a step goes on from in place.
   ///
   /// Errors: a tensor that the model wants is missing or has another shape; nothing is put in place then.
   public func restore(_ training: TrainingStep, path: String) throws(DataError) {
+    let chains = training.plan.chainsShape == nil ? nil : tensors[Self.chainsName]
+    guard chains?.shape == training.plan.chainsShape else {
+      throw DataError(
+        path: path,
+        reason: "the model wants a tensor \(Self.chainsName) of the shape \(training.plan.chainsShape ?? []), found "
+          + (chains.map { "\($0.shape)" } ?? "none"))
+    }
     try tensors.restore(Self.vectors(training), training.plan, path)
+    if let chains { _ = training.chains?.update(fromContentsOf: chains.values) }
   }
 
   /// Puts in place what stands for the trained model: the moving average of the parameters where the file has one, or
@@ -146,5 +163,13 @@ public struct Checkpoint: Sendable {
       Array("\(key) \(value)\n".utf8).withUnsafeBytes { hash.update($0) }
     }
     return hash.hexDigits()
+  }
+}
+
+extension ExecutionPlan {
+  /// N, H, W, C of persistent chains; nil without such chains.
+  fileprivate var chainsShape: [Int]? {
+    guard let contrastiveDivergence, contrastiveDivergence.isPersistent else { return nil }
+    return [batchSize, model.input.height, model.input.width, model.input.channels]
   }
 }

@@ -40,9 +40,17 @@ extension Recipe {
       number("beta", beta, "of at least 0") { $0 >= 0 },
       number("freeBits", freeBits, "greater than 0") { $0 > 0 },
       freeBits != nil && !model.isVariational ? "freeBits: wanted a Gaussian latent, found \(model.name)" : nil,
-      data.refusal.map { "data.\($0)" }, validation?.refusal.map { "validation.\($0)" },
+      objectiveRefusal, data.refusal.map { "data.\($0)" }, validation?.refusal.map { "validation.\($0)" },
     ]
     return refusals.compactMap(\.self).first
+  }
+
+  /// The same for what the model's objective does not go with: a chain belongs to a place in one minibatch, and the
+  /// image that a chain leaves is not another one than the image that the loss compares with.
+  private var objectiveRefusal: String? {
+    guard case .contrastiveDivergence(_, let isPersistent) = model.objective else { return nil }
+    if isPersistent, accumulate > 1 { return "accumulate: wanted 1 with persistent chains, found \(accumulate)" }
+    return corruption.map { "corruption: wanted none with contrastive divergence, found \($0.rawValue)" }
   }
 }
 

@@ -148,6 +148,7 @@ struct Replica: Sendable {
   ///
   /// The last segment goes forward and back chunk by chunk, while its images are in cache.
   func train(samples: Range<Int>, mode: Mode, gradients: FloatBuffer) {
+    if let divergence = plan.contrastiveDivergence { return contrast(divergence, samples: samples, mode: mode) }
     guard let last = plan.segments.last else { return }
     let start = samples.lowerBound
     forward(0..<last.lowerBound, samples: samples, mode: mode)
@@ -223,7 +224,7 @@ struct Replica: Sendable {
     }
   }
 
-  private func pass(layer i: Int, samples: Range<Int>, group: Int, mode: Mode) -> Pass {
+  func pass(layer i: Int, samples: Range<Int>, group: Int, mode: Mode) -> Pass {
     let first = samples.lowerBound
     let (before, after) = (plan.boundaries[i], plan.boundaries[i + 1])
     var pass = Pass(

@@ -34,8 +34,10 @@ public struct StagedRun: Sendable {
   /// of use in the first stage alone.
   ///
   /// Errors: a model that has no stages; a folder that exists.
-  public static func pretraining(_ path: String, recipe: Recipe) throws -> StagedRun {
-    let stages = try recipe.model.pretrainingStages()
+  ///
+  /// - Parameter objective: of each stage; nil for that of the model.
+  public static func pretraining(_ path: String, recipe: Recipe, objective: Objective? = nil) throws -> StagedRun {
+    let stages = try recipe.model.pretrainingStages(objective: objective)
     let root = RunFolder(absolute(path))
     var (whole, starts, recipes) = (recipe, recipe.start ?? [], [Recipe]())
     for (index, stage) in stages.enumerated() {

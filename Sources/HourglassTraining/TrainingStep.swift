@@ -110,6 +110,13 @@ public final class TrainingStep {
   public var moments: [(name: String, values: FloatBuffer)] { Array(zip(optimizer.moments, reducer.moments)) }
   /// The exponential moving average of the parameters, where one is kept.
   public var average: FloatBuffer? { reducer.average }
+  /// Visible units of the persistent chains, one for each sample of a minibatch, N H W C; nil without such chains.
+  public var chains: UnsafeMutableBufferPointer<Float>? {
+    guard let divergence = plan.contrastiveDivergence, divergence.isPersistent else { return nil }
+    return UnsafeMutableBufferPointer(
+      start: shared.batch.pointer + divergence.chains.offset * plan.batchSize,
+      count: plan.batchSize * divergence.chains.count)
+  }
   /// What stands for the trained model: the average where there is one, or else the parameters.
   public var evaluated: FloatBuffer { average ?? parameters }
   /// The gradient summed over the samples of the last step.

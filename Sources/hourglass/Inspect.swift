@@ -40,7 +40,8 @@ struct Inspect: ParsableCommand {
   /// The model layer by layer.
   static func write(_ plan: ExecutionPlan) {
     let model = plan.model
-    let kind = model.isVariational ? "variational autoencoder" : "autoencoder"
+    let objective = model.objective.map { "restricted Boltzmann machine trained by \($0.summary)" }
+    let kind = objective ?? (model.isVariational ? "variational autoencoder" : "autoencoder")
     StandardOutput.write("\(model.name): \(kind) for \(model.input), \(model.likelihood.name) likelihood\n")
     let summary = ModelSummary(plan)
     let header = ["layer", "kind", "output", "activation", "parameters", "flops"]

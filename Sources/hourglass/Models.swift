@@ -13,9 +13,9 @@ struct Models: ParsableCommand {
   func run() throws {
     let rows = try ModelCatalog.models.map { model in
       let plan = try ExecutionPlan(model, batchSize: 2)
-      let penalty = model.penalty.map { type(of: $0).kind }
+      let training = model.objective?.summary ?? model.penalty.map { type(of: $0).kind }
       return [
-        model.name, "\(model.input)", model.isVariational ? "variational" : penalty ?? "plain",
+        model.name, "\(model.input)", model.isVariational ? "variational" : training ?? "plain",
         "code \(plan.boundaries[plan.codeBoundary].shape)", model.likelihood.name,
         "\(grouped(ModelSummary(plan).parameters)) parameters",
       ]

@@ -1,6 +1,11 @@
 import ArgumentParser
 import HourglassData
+import HourglassModels
 import HourglassTraining
+
+extension Objective: ExpressibleByArgument {
+  public init?(argument: String) { self.init(describedBy: argument) }
+}
 
 struct Pretrain: ParsableCommand {
   static let configuration = CommandConfiguration(
@@ -17,10 +22,17 @@ struct Pretrain: ParsableCommand {
         hourglass pretrain --model 784-1000-1000-1000-10,sigmoid,categorical \\
           --data mnist --corrupt mask:0.25 --epochs 15 --run runs/stacked
         hourglass finetune --from runs/stacked --epochs 30 --run runs/digits
+        hourglass pretrain --model 784-500-500-10,sigmoid,categorical --objective cd:1 --run runs/belief
       """)
 
   @Option(help: ArgumentHelp("Settings under the names of recipe.json; flags win.", valueName: "file.json"))
   var config: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Trains each stage as a restricted Boltzmann machine, by K steps of contrastive divergence from the image, or "
+        + "with pcd:K of persistent chains.", valueName: "cd:K|pcd:K"))
+  var objective: Objective?
 
   @OptionGroup(title: "What decides the result") var flags: RecipeFlags
 
@@ -31,6 +43,9 @@ struct Pretrain: ParsableCommand {
   func validate() throws {
     if session.resume && config != nil {
       throw ValidationError("--config: wanted none with --resume, for a resumed run keeps its recipe, found a file")
+    }
+    if session.resume && objective != nil {
+      throw ValidationError("--objective: wanted none with --resume, for a resumed run keeps its recipe, found one")
     }
     if !session.resume && flags.model == nil && config == nil {
       throw ValidationError("--model: wanted a model's name or file, or a run with --resume, found none")
@@ -45,6 +60,6 @@ struct Pretrain: ParsableCommand {
     if session.resume { return try training.resume(flags) }
     let recipe = try flags.recipe(file)
     let path = try session.newPath(recipe.model.name)
-    try training.begin { try StagedRun.pretraining(path, recipe: recipe) }
+    try training.begin { try StagedRun.pretraining(path, recipe: recipe, objective: objective) }
   }
 }

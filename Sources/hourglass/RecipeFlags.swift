@@ -194,8 +194,11 @@ struct RecipeFlags: ParsableArguments {
     if monitor == .validation, recipe.validation == nil {
       throw ValidationError("--monitor: wanted images to evaluate with --validation or --holdout, found none")
     }
-    // Flags were checked one by one; what is left comes of the file.
-    if let refusal = recipe.refusal { throw DataError(path: file.path, reason: refusal) }
+    // Flags were checked one by one; what is left comes of the file, or of flags that the model does not go with.
+    if let refusal = recipe.refusal {
+      if file.path.isEmpty { throw ValidationError(refusal) }
+      throw DataError(path: file.path, reason: refusal)
+    }
     try recipe.fixTerms()
     return recipe
   }

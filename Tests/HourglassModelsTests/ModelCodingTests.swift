@@ -140,7 +140,8 @@ import Testing
     } catch {
       #expect(
         Self.describe(error)
-          == #"a model has no field "beta"; it has name, input, likelihood, encoder, latent, decoder, penalty"#)
+          == #"a model has no field "beta"; it has name, input, likelihood, encoder, latent, decoder, penalty, "#
+          + "objective")
     }
   }
 
@@ -163,6 +164,27 @@ import Testing
       let again = try JSONDecoder().decode(Autoencoder.self, from: Data(json(model).utf8))
       let (first, second) = (try json(model), try json(again))
       #expect(sentence == nil && model.penalty != nil && first == second && first.contains("weight"))
+    } catch { #expect(Self.describe(error) == sentence) }
+  }
+
+  @Test(arguments: [
+    (#"{"name": "contrastiveDivergence", "steps": 3, "persistent": true}"#, nil),
+    (#"{"name": "contrastiveDivergence"}"#, nil),
+    (
+      #"{"name": "contrastiveDivergence", "k": 3}"#,
+      #"objective: an objective has no field "k"; it has name, steps, persistent"#
+    ),
+    (#"{"name": "scoreMatching"}"#, "objective.name: wanted contrastiveDivergence, found scoreMatching"),
+  ]) func anObjectiveIsAFieldOfTheModel(_ written: String, _ sentence: String?) throws {
+    let text =
+      #"{"name": "m", "input": [1, 1, 4], "likelihood": "squaredError", "encoder": [], "objective": \#(written), "#
+      + #""latent": {"layer": "Dense", "units": 4, "activation": "sigmoid"}, "decoder": []}"#
+    do {
+      let model = try JSONDecoder().decode(Autoencoder.self, from: Data(text.utf8))
+      let again = try JSONDecoder().decode(Autoencoder.self, from: Data(json(model).utf8))
+      let isLong = written.contains("steps")
+      #expect(model.objective == .contrastiveDivergence(steps: isLong ? 3 : 1, persistent: isLong))
+      #expect(sentence == nil && again.objective == model.objective)
     } catch { #expect(Self.describe(error) == sentence) }
   }
 

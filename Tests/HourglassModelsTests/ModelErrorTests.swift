@@ -215,6 +215,45 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       $0.latent = Conv2D(2, kernel: 3)
       $0.penalty = ContractivePenalty(weight: 1)
     },
+    RefusedModel("objective: wanted 1 to 65536 steps of a chain, found 0") {
+      $0.objective = .contrastiveDivergence(steps: 0)
+    },
+    RefusedModel(
+      "encoder.0: contrastive divergence wants a latent Dense of sigmoid units on the image, found a Dropout of linear "
+        + "units"
+    ) {
+      $0.encoder = [Dropout(0.1)]
+      $0.objective = .contrastiveDivergence()
+    },
+    RefusedModel(
+      "latent: contrastive divergence wants a latent Dense of sigmoid units on the image, found a Dense of linear units"
+    ) { $0.objective = .contrastiveDivergence() },
+    RefusedModel(
+      "decoder.0: contrastive divergence wants a TiedDense of sigmoid or linear units behind the latent, found a Dense "
+        + "of sigmoid units"
+    ) {
+      $0.latent = Dense(3, activation: .sigmoid)
+      $0.objective = .contrastiveDivergence()
+    },
+    RefusedModel(
+      "penalty: contrastive divergence wants a TiedDense of sigmoid or linear units behind the latent, found a "
+        + "L1Penalty of linear units"
+    ) {
+      ($0.latent, $0.penalty) = (Dense(3, activation: .sigmoid), L1Penalty(weight: 1))
+      $0.objective = .contrastiveDivergence()
+    },
+    RefusedModel("decoder.1: contrastive divergence wants one layer behind the latent, found a GELU of linear units") {
+      $0.latent = Dense(3, activation: .sigmoid)
+      $0.decoder = [TiedDense(to: "latent"), GELU()]
+      $0.objective = .contrastiveDivergence()
+    },
+    RefusedModel(
+      "likelihood: contrastive divergence wants squaredError, which it reports, found absoluteError"
+    ) {
+      ($0.latent, $0.likelihood) = (Dense(3, activation: .sigmoid), .absoluteError)
+      $0.decoder = [TiedDense(to: "latent", activation: .sigmoid)]
+      $0.objective = .contrastiveDivergence()
+    },
   ]
 }
 

@@ -25,13 +25,15 @@ import Testing
     ("sparse-ae", 1_569_784, 7_840_000),
     ("contractive-ae", 785_784, 7_840_000),
     ("conv-wae-28", 1_680_073, 29_929_472),
+    // Each layer goes forward twice, and the weight's gradient has two terms.
+    ("rbm-500", 393_284, 4_704_000),
   ]
 
   @Test func theCatalogHasThePresets() {
     #expect(
       ModelCatalog.models.map(\.name) == [
         "conv-ae-28", "conv-dae-28", "conv-ae-unpool-28", "conv-vae-28", "conv-ae-32", "conv-vae-64", "deep-ae",
-        "conv-tied-ae-28", "sparse-ae", "contractive-ae", "conv-wae-28",
+        "conv-tied-ae-28", "sparse-ae", "contractive-ae", "conv-wae-28", "rbm-500",
       ])
     #expect(ModelCatalog.model("conv-ae-27") == nil)
   }
@@ -39,7 +41,10 @@ import Testing
   /// Each `// 14 x 14 x 32` behind a layer in Presets/ is what the summary prints for that layer.
   @Test func shapeCommentsAreTrue() throws {
     var compared = 0
-    for file in ["ConvAutoencoder", "ConvVAE", "TiedAutoencoder", "PenalizedAutoencoders"] {
+    let files = [
+      "ConvAutoencoder", "ConvVAE", "TiedAutoencoder", "PenalizedAutoencoders", "RestrictedBoltzmannMachine",
+    ]
+    for file in files {
       for (name, lines) in try Self.models(in: file) {
         let model = try #require(ModelCatalog.model(name))
         let items = model.encoder + [model.latent] + model.decoder

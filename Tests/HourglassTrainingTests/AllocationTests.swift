@@ -43,6 +43,12 @@ struct AllocationTests {
     }
   }
 
+  @Test func gibbsChainsAllocateNothing() async {
+    await #expect(processExitsWith: .success) {
+      for machine in BoltzmannTests.machines { try heapStaysTheSame(machine) }
+    }
+  }
+
   @Test func clippingAllocatesNothing() async {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.variational, clipNorm: 0.01) }
   }

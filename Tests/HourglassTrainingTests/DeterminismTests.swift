@@ -33,6 +33,10 @@ import Testing
       Run(model: $0, batchSize: 16, shards: 4, batchSizes: [16, 16, 5], clipNorm: 0.01)
     }
 
+    static let machines = BoltzmannTests.machines.map {
+      Run(model: $0, batchSize: 20, shards: 5, batchSizes: [20, 9, 20, 20])
+    }
+
     /// Throws where the weights or the last loss differ in some division or on some instruction set.
     func staysTheSame(_ divisions: [ParallelPlan]) throws {
       // Threads of a machine with fewer cores than threads would spin at each other's expense.
@@ -75,6 +79,12 @@ import Testing
   @Test func tinyModelsAreTheSameInEveryDivision() async {
     await #expect(processExitsWith: .success) {
       for run in Run.golden { try run.staysTheSame(DeterminismTests.all) }
+    }
+  }
+
+  @Test func boltzmannMachinesAreTheSameInEveryDivision() async {
+    await #expect(processExitsWith: .success) {
+      for run in Run.machines { try run.staysTheSame(DeterminismTests.all) }
     }
   }
 

@@ -34,7 +34,7 @@ import Testing
   }
 
   /// Rates times times are the flops that the summary of the model counts.
-  @Test(arguments: TinyModels.all + [TinyModels.wide], [1, 3])
+  @Test(arguments: TinyModels.all + [TinyModels.wide] + BoltzmannTests.machines, [1, 3])
   func rowsAddUpToAStepAndToItsFlops(_ model: Autoencoder, _ workers: Int) throws {
     let training = try trained(model, ParallelPlan(workers: workers, threads: 1))
     let profile = try #require(training.profile)

@@ -28,6 +28,9 @@ public struct ExecutionPlan: Sendable {
   public let states: [Place]
   public let preparedOffsets: [Int]
 
+  /// Nil where training goes back through the chain.
+  public let contrastiveDivergence: PlannedContrastiveDivergence?
+
   /// Length of the flat vector, and of its front part whose gradients are summed shard by shard.
   public let parameterCount: Int
   public let shardedCount: Int
@@ -71,6 +74,10 @@ public struct ExecutionPlan: Sendable {
     var memory = MemoryLayout3()
     boundaries = Self.placeBoundaries(layers, segments, codeBoundary: codeBoundary, &memory)
     states = layers.map { memory.place($0.stateMemory, $0.stateCount) }
+    let output = boundaries[layers.count].values
+    contrastiveDivergence = model.objective?.planned(layers) { isPersistent in
+      isPersistent ? memory.place(.batch, output.count) : output
+    }
     var prepared = 0
     preparedOffsets = layers.map { layer in
       defer { prepared += layer.preparedCount }

@@ -32,6 +32,13 @@ public enum Noise: Sendable, Equatable, BitwiseCopyable {
     return RandomStream(seed: seed, .layer, number: number, step: step, sample: sample)
   }
 
+  /// Where the numbers come from that draw units of a sample's Gibbs chain: hidden ones in even half-steps, visible
+  /// ones in odd ones.
+  func gibbs(_ halfStep: Int, sample: Int) -> RandomStream? {
+    guard case .training(let seed, let step) = self else { return nil }
+    return RandomStream(seed: seed, .gibbs, number: halfStep, step: step, sample: sample)
+  }
+
   /// Where the numbers that change a sample's image come from; nil where it is seen as it is.
   public func image(sample: Int) -> (augmentation: RandomStream, corruption: RandomStream)? {
     guard case .training(let seed, let step) = self else { return nil }

@@ -167,7 +167,9 @@ extension StepProfile {
     func flops(_ layer: Int, _ pass: WorkerClock.LayerPass) -> Double {
       // The gradient of a dense layer's weight has a term for each layer that is tied to it, which then has none.
       let product = pass == .gradient ? plan.products.first { $0.index == layer } : nil
-      return 2 * Double(plan.layers[layer].multiplyAdds * (product?.terms.count ?? 1)) * Double(load.samples)
+      let chains = pass == .forward ? plan.contrastiveDivergence?.forwardPasses(of: layer) : nil
+      let times = product?.terms.count ?? chains ?? 1
+      return 2 * Double(plan.layers[layer].multiplyAdds * times) * Double(load.samples)
     }
 
     func bytes(_ layer: any PlannedLayer, _ pass: WorkerClock.LayerPass) -> Double {
