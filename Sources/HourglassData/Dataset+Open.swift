@@ -3,7 +3,7 @@ import HourglassModels
 
 extension Dataset {
   /// Opens images in any form: an IDX, NPY or NPZ file, CIFAR-10 records or a PNG or JPEG image; or a folder of MNIST's
-  /// IDX files, of CIFAR-10 records, or of pictures at any depth.
+  /// IDX files, of CIFAR-10 records, or of pictures at any depth. Documents too, each as a vector (see `TermCounts`).
   ///
   /// A file is taken whole, whatever the split, but an NPZ file whose arrays are named after splits. Of folders:
   /// - IDX: `train-images-idx3-ubyte` for training and `t10k-images-idx3-ubyte` or `test-images-idx3-ubyte` for test,
@@ -13,6 +13,9 @@ extension Dataset {
   ///   their names; the classes' names in `classes.txt` or `batches.meta.txt`, a line each, or absent.
   /// - Pictures: in folders `train` (or `training`) and `test` (or `testing`), or all of one set. The folders below are
   ///   the classes, in alphabetical order; where a picture lies beside them there are none.
+  /// - Documents: `bow-train.txt` and `bow-test.txt`, counts of terms, or else `train.tsv` and `test.tsv`, texts; plain
+  ///   or `.gz`. As for single `.txt` and `.tsv` files the vocabulary lies beside them in `vocab.txt`; the classes'
+  ///   names in `categories.txt` or `classes.txt`, a line each, or absent. Terms are weighed by the training documents.
   ///
   /// Cost: all images are decoded here, on several threads, and stay in memory, a byte or a float for each element.
   /// Where that takes more than `memory`, uncompressed IDX, NPY and record files that need no preparation are mapped
@@ -31,9 +34,16 @@ extension Dataset {
     path: String, split: Split, preparation: Preparation = Preparation(), seed: UInt64 = 1,
     threads: Int = ProcessInfo.processInfo.activeProcessorCount, memory: Int = Dataset.memoryLimit
   ) throws(DataError) -> Dataset {
-    let stored = try StoredImages.find(path, split, preparation.layout, memory: memory)
+    var stored = try StoredImages.find(path, split, preparation, memory: memory)
     guard preparation.holdout == nil || !stored.hasSplits else {
       throw DataError(path: path, reason: "--holdout: wanted a set without a test split, found one that has its own")
+    }
+    if let documents = stored.images as? TermCounts, documents.statistics == nil {
+      var all = Preparation()
+      all.holdout = preparation.holdout
+      let training = try all.chosen(
+        count: documents.count, labels: nil, classes: nil, split: .train, seed: seed, path: path)
+      stored.images = documents.weighed(by: documents.statistics(of: training))
     }
     var data = try Dataset(
       stored, chosenFrom: stored.hasSplits ? nil : split, preparation, seed: seed, threads: threads, memory: memory,
@@ -41,20 +51,25 @@ extension Dataset {
     data.isSplit = stored.hasSplits || preparation.holdout != nil
     return data
   }
+
+  /// Whether documents, not images, lie at a path, as names tell.
+  public static func areDocuments(at path: String) -> Bool { TextSet.isAt(path) }
 }
 
 extension StoredImages {
   static func find(
-    _ path: String, _ split: Split, _ layout: Preparation.Layout?, memory: Int
+    _ path: String, _ split: Split, _ preparation: Preparation, memory: Int
   ) throws(DataError) -> StoredImages {
+    let layout = preparation.layout
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw DataError(path: path, reason: "wanted a file or folder of images, found nothing there")
     }
     let found =
       isFolder.boolValue
-      ? try ImageFolder(path).open(split, layout, memory: memory)
-      : try file(path, split, layout, memory: memory)
+      ? try ImageFolder(path).open(split, preparation, memory: memory)
+      : TextFile.form(path) != nil
+        ? try TextSet.open(file: path, preparation.terms) : try file(path, split, layout, memory: memory)
     guard layout == nil || [.npy, .npz, .idx].contains(found.form) else {
       throw DataError(
         path: path, reason: "--layout: wanted an array file, found \(found.form.rawValue), whose layout is known")

@@ -22,6 +22,8 @@ public struct Dataset: Sendable {
   public internal(set) var isSplit = false
   /// Where its numbers lie: pixels in [0, 1].
   public private(set) var range: ClosedRange<Float> = 0...1
+  /// Of documents, what their terms are weighed by.
+  public private(set) var terms: TermStatistics?
   /// What was left out because it is broken.
   public private(set) var refused: [DataError] = []
   private let pixels: Pixels
@@ -101,7 +103,7 @@ public struct Dataset: Sendable {
       }
       self.init(gathered, labels: stored.labels, source: stored.source)
     }
-    (form, classes) = (stored.form, stored.classes)
+    (form, classes, terms) = (stored.form, stored.classes, (stored.images as? TermCounts)?.statistics)
   }
 
   /// - Parameter all: the labels of the whole set.
@@ -138,6 +140,7 @@ public struct Dataset: Sendable {
       try all.fill(index * total / most, into: image)
     }
     (part.form, part.classes, part.isSplit, part.range) = (form, classes, isSplit, range)
+    part.terms = terms
     part.labels = labels.map { labels in (0..<most).map { labels[$0 * total / most] } }
     return part
   }

@@ -11,9 +11,11 @@ struct ImageFolder {
     for name in try Self.walk(path) {
       if let form = Self.form(name) { files[form, default: []].append(name) }
     }
+    // Counts are those of the texts beside them.
+    if files[.termCounts] != nil { files[.texts] = nil }
   }
 
-  func open(_ split: Split, _ layout: Preparation.Layout?, memory: Int) throws(DataError) -> StoredImages {
+  func open(_ split: Split, _ preparation: Preparation, memory: Int) throws(DataError) -> StoredImages {
     guard files.count <= 1 else {
       let list = files.sorted { $0.key.rawValue < $1.key.rawValue }
         .map { "\($0.key.rawValue) (\($0.value.count), first \($0.value[0]))" }
@@ -24,12 +26,15 @@ struct ImageFolder {
     }
     guard let (form, names) = files.first else {
       throw DataError(
-        path: path, reason: "wanted IDX files, CIFAR-10 records (.bin), or PNG or JPEG images at any depth, found none")
+        path: path,
+        reason: "wanted IDX files, CIFAR-10 records (.bin), PNG or JPEG images at any depth, or documents as "
+          + "bow-train.txt or train.tsv, found none")
     }
     switch form {
-    case .idx: return try openIDX(split, layout, memory)
+    case .idx: return try openIDX(split, preparation.layout, memory)
     case .records: return try openRecords(names, split, memory)
     case .pictures: return try openPictures(names, split)
+    case .termCounts, .texts: return try TextSet.open(folder: path, form, split, preparation.terms)
     default:
       throw DataError(
         path: path, reason: "wanted the name of a file, found a folder with \(names.joined(separator: ", "))")
@@ -37,6 +42,7 @@ struct ImageFolder {
   }
 
   private static func form(_ path: String) -> ImageForm? {
+    if let form = TextSet.form(ofFolderFile: path) { return form }
     let name = (path.split(separator: "/").last ?? "").lowercased()
     if PictureFiles.isPicture(name) { return .pictures }
     let bare = name.hasSuffix(".gz") ? String(name.dropLast(3)) : name

@@ -8,6 +8,8 @@ public enum ImageForm: String, Codable, Sendable {
   case npz = "NPZ"
   case records = "CIFAR-10 records"
   case pictures = "PNG and JPEG"
+  case termCounts = "term counts"
+  case texts = "TSV texts"
 }
 
 /// Images in files, read one at a time.

@@ -27,6 +27,8 @@ public struct Preparation: Codable, Sendable, Equatable {
   public var resize: Extent2D?
   /// Whether images that are broken are left out; otherwise they are an error.
   public var skipsBad: Bool?
+  /// The vocabulary and weights of documents; nil where the training documents at the path tell.
+  public var terms: TermStatistics?
 
   /// Pixels along an axis that images may be cut or scaled to.
   public static let pixelRange = 1...65_536

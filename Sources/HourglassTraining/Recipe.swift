@@ -98,6 +98,20 @@ public struct Recipe: Codable, Sendable {
     start = try fields.decodeIfPresent([Start].self, forKey: .start)
   }
 
+  /// Where documents are trained on, makes their vocabulary and weights part of the recipe, so that all texts that the
+  /// model ever sees have the same.
+  public mutating func fixTerms() throws(DataError) {
+    guard let terms = try data.terms(seed: seed) else { return }
+    var preparation = data.preparation ?? Preparation()
+    preparation.terms = terms
+    data.preparation = preparation
+    guard var other = validation, other.path != data.path else { return }
+    preparation = other.preparation ?? Preparation()
+    preparation.terms = terms
+    other.preparation = preparation
+    validation = other
+  }
+
   /// Samples of a minibatch where nobody says how many.
   public static let defaultBatchSize = 128
 
@@ -139,6 +153,16 @@ public struct DataSource: Codable, Sendable, Equatable {
 
   public init(path: String? = nil, split: Split = .train, preparation: Preparation? = nil, codes: String? = nil) {
     (self.path, self.split, self.preparation, self.codes) = (path, split, preparation, codes)
+  }
+
+  /// The vocabulary and the weights of documents trained on here; nil where there are none.
+  func terms(seed: UInt64) throws(DataError) -> TermStatistics? {
+    guard let path, Dataset.areDocuments(at: path) else { return nil }
+    if let terms = preparation?.terms { return terms }
+    var one = self
+    one.preparation = preparation ?? Preparation()
+    one.preparation?.limit = 1
+    return try one.open(seed: seed).terms
   }
 
   /// Opens the images, of whatever shape; the built-in ones are 28 x 28.

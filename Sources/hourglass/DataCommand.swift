@@ -91,11 +91,15 @@ struct DataDescription: ParsableCommand {
     }
   }
 
-  /// More classes than this are counted, not listed.
+  /// More classes or channels than this are summed up, not listed.
   private static let mostListed = 20
 
   private func write(_ summary: DatasetSummary) {
-    let channels = { (values: [Double]) in values.map { decimal($0) }.joined(separator: ", ") }
+    let channels = { (values: [Double]) in
+      values.count <= Self.mostListed
+        ? values.map { decimal($0) }.joined(separator: ", ")
+        : "\(decimal(values.min() ?? 0)) to \(decimal(values.max() ?? 0)) over \(values.count) elements"
+    }
     var rows = [
       ["form", summary.form.rawValue], ["source", summary.source], ["images", grouped(summary.count)],
       ["shape", "\(summary.shape)"],

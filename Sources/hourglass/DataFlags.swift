@@ -29,7 +29,7 @@ struct PixelSize: ExpressibleByArgument {
 struct DataFlags: ParsableArguments {
   static let forms = """
     An IDX, NPY, NPZ, CIFAR-10 (.bin), PNG or JPEG file, or a folder of IDX files, of CIFAR-10 records, or of pictures \
-    at any depth.
+    at any depth; or documents, as term counts (.txt) or texts (.tsv) beside a vocab.txt.
     """
 
   @Option(

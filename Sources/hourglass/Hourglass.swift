@@ -21,8 +21,8 @@ struct Hourglass: ParsableCommand {
     version: versionText,
     subcommands: [
       Train.self, Pretrain.self, Finetune.self, Evaluate.self, Report.self, Reconstruct.self, Encode.self, Decode.self,
-      Sample.self, PCA.self, Score.self, Search.self, Compress.self, Decompress.self, Denoise.self, Grid.self,
-      Interpolate.self, Export.self, Import.self, Inspect.self, Models.self, Verify.self, DataCommand.self,
+      Sample.self, PCA.self, Score.self, Search.self, ProbeCommand.self, Compress.self, Decompress.self, Denoise.self,
+      Grid.self, Interpolate.self, Export.self, Import.self, Inspect.self, Models.self, Verify.self, DataCommand.self,
       Doctor.self, Version.self,
     ])
 

@@ -72,8 +72,9 @@ struct PCA: ParsableCommand {
         "--components: wanted 1 to \(most), for \(set.count) images of \(set.shape), found \(components)")
     }
     let name = "\(centre ? "pca" : "lsa")-\(components)"
-    let recipe = Recipe(
+    var recipe = Recipe(
       model: PrincipalComponents.autoencoder(name, input: set.shape, components: components), data: source, seed: seed)
+    try recipe.fixTerms()
     let found = try PrincipalComponents(
       set, components: components, isCentred: centre, method: method, seed: seed)
     let parallel = ParallelPlan(shards: recipe.shards)

@@ -199,6 +199,7 @@ struct RecipeFlags: ParsableArguments {
       if file.path.isEmpty { throw ValidationError(refusal) }
       throw DataError(path: file.path, reason: refusal)
     }
+    try recipe.fixTerms()
     return recipe
   }
 

@@ -179,12 +179,15 @@ private enum JSONValue: Decodable {
     }
   }
 
+  /// Characters of a text that are shown: a vocabulary would fill pages.
+  private static let longest = 200
+
   private var text: String {
     switch self {
     case .object(let fields):
       fields.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.text)" }.joined(separator: ", ")
     case .list(let items): items.map(\.text).joined(separator: ", ")
-    case .text(let text): text
+    case .text(let text): text.count > Self.longest ? "\(text.prefix(Self.longest)) ..." : text
     case .nothing: "none"
     }
   }

@@ -1,0 +1,65 @@
+import Foundation
+import HourglassModels
+
+/// Documents as counts of terms, of which only those that occur are kept. As an image each is a vector of length 1 with
+/// a number for each term of the vocabulary, or zero where it has none of them:
+///
+///     x[j] = (1 + ln count[j]) (ln((1 + N) / (1 + df[j])) + 1), 0 where count[j] = 0; then x / |x|
+///
+/// with N documents counted for the statistics and df[j] of them with term j.
+///
+/// Sources: Salton & Buckley, "Term-weighting approaches in automatic text retrieval", 1988; scikit-learn's
+/// `TfidfVectorizer(sublinear_tf=True)`, with the same numbers.
+struct TermCounts: ImageSource {
+  let terms: [String]
+  /// Which of the terms occur in the documents, one document after the other, and how often.
+  private(set) var places: [Int32] = []
+  private(set) var counts: [Int32] = []
+  /// Where each document begins in these, and where the last one ends.
+  private(set) var starts = [0]
+  /// What the terms are weighed by.
+  private(set) var statistics: TermStatistics?
+  private var weights: [Double]
+
+  init(terms: [String]) {
+    (self.terms, weights) = (terms, Array(repeating: 1, count: terms.count))
+  }
+
+  var count: Int { starts.count - 1 }
+
+  /// A term that the last document, which is not ended yet, has so many times. Each term once.
+  mutating func append(place: Int, count: Int) {
+    places.append(Int32(place))
+    counts.append(Int32(count))
+  }
+
+  mutating func endDocument() { starts.append(places.count) }
+
+  /// In how many of some documents each term occurs.
+  func statistics(of documents: [Int]) -> TermStatistics {
+    var frequencies = [Int](repeating: 0, count: terms.count)
+    for document in documents { for place in range(document) { frequencies[Int(places[place])] += 1 } }
+    return TermStatistics(documents: documents.count, terms: terms, frequencies: frequencies)
+  }
+
+  /// The same documents, weighed by the statistics of a vocabulary that is theirs.
+  func weighed(by statistics: TermStatistics) -> TermCounts {
+    precondition(statistics.terms.count == terms.count, "\(statistics.terms.count) terms for \(terms.count)")
+    var weighed = self
+    (weighed.statistics, weighed.weights) = (statistics, statistics.weights)
+    return weighed
+  }
+
+  private func range(_ document: Int) -> Range<Int> { starts[document]..<starts[document + 1] }
+
+  func name(_ index: Int) -> String? { nil }
+
+  func image(_ index: Int) -> Image {
+    let range = range(index)
+    let values = range.map { (1 + log(Double(counts[$0]))) * weights[Int(places[$0])] }
+    let length = values.reduce(0) { $0 + $1 * $1 }.squareRoot()
+    var vector = [Float](repeating: 0, count: terms.count)
+    for (place, value) in zip(range, values) { vector[Int(places[place])] = Float(value / length) }
+    return Image(shape: ImageShape(vector: terms.count), elements: .floats(vector))
+  }
+}

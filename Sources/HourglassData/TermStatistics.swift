@@ -1,0 +1,56 @@
+import Foundation
+
+/// A vocabulary, and in how many documents of a training set each of its terms occurs: what decides how texts become
+/// vectors (see `TermCounts`), for all texts that a run ever sees. Part of its recipe.
+///
+/// In JSON one string: the number of documents, then `term:documents` for each term in its order, with blanks between.
+public struct TermStatistics: Sendable, Equatable {
+  /// The documents counted, N.
+  public let documents: Int
+  /// Distinct, none with a blank in it.
+  public let terms: [String]
+  /// Documents that have the term, df: 0 to N for each.
+  public let frequencies: [Int]
+
+  /// ln((1 + N) / (1 + df)) + 1 for each term, its inverse document frequency: of a term that is in all documents 1.
+  public var weights: [Double] {
+    frequencies.map { log(Double(1 + documents) / Double(1 + $0)) + 1 }
+  }
+
+  init(documents: Int, terms: [String], frequencies: [Int]) {
+    precondition(terms.count == frequencies.count, "\(frequencies.count) numbers of \(terms.count) terms")
+    (self.documents, self.terms, self.frequencies) = (documents, terms, frequencies)
+  }
+}
+
+extension TermStatistics: Codable {
+  public func encode(to encoder: any Encoder) throws {
+    var value = encoder.singleValueContainer()
+    let pairs = zip(terms, frequencies).map { "\($0):\($1)" }
+    try value.encode((["\(documents)"] + pairs).joined(separator: " "))
+  }
+
+  public init(from decoder: any Decoder) throws {
+    func refusal(_ found: some StringProtocol) -> DecodingError {
+      .dataCorrupted(
+        .init(
+          codingPath: decoder.codingPath,
+          debugDescription: "wanted a number of documents, then term:documents with blanks, found \(found.prefix(40))"))
+    }
+    let text = try decoder.singleValueContainer().decode(String.self)
+    let parts = text.split(separator: " ")
+    guard let first = parts.first, let documents = Int(first), documents > 0, parts.count > 1 else {
+      throw refusal(text)
+    }
+    var (terms, frequencies): ([String], [Int]) = ([], [])
+    for part in parts.dropFirst() {
+      guard let colon = part.lastIndex(of: ":"), colon > part.startIndex,
+        let frequency = Int(part[part.index(after: colon)...]), (0...documents).contains(frequency)
+      else { throw refusal(part) }
+      terms.append(String(part[..<colon]))
+      frequencies.append(frequency)
+    }
+    guard Set(terms).count == terms.count else { throw refusal("a term twice") }
+    self.init(documents: documents, terms: terms, frequencies: frequencies)
+  }
+}
