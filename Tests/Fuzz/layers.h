@@ -80,7 +80,8 @@ static void normalisation(bytes *b) {
       fail("normalisation", "takes what its checks refuse");
     return;
   }
-  if (g.epsilon < 0.5f || (double)g.samples * (double)g.positions * (double)g.channels > 1e5) return;
+  const double N = g.samples > 1 ? (double)g.samples : 1; /* weights have a size without samples, too */
+  if (g.epsilon < 0.5f || N * (double)g.positions * (double)g.channels > 1e5) return;
   const ptrdiff_t all = g.samples * g.positions * g.channels, groups = g.samples * g.groups;
   const double terms = (double)g.samples * (double)g.positions * (double)(g.channels / g.groups) + 16;
   const double bound = 64 * terms * 0x1p-24;
