@@ -23,17 +23,47 @@ void hg_reference_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const flo
   }
 }
 
-void hg_reference_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
-                                float *dy) {
+/* The sum over elements of a function of the difference to the target, which tells its slope too. */
+static void sum_of_distances(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                             float *dy, double (*distance)(double difference, double *slope)) {
   for (ptrdiff_t n = 0; n < samples; n++) {
-    double sum = 0;
+    double sum = 0, slope = 0;
     for (ptrdiff_t j = n * count; j < (n + 1) * count; j++) {
-      const double difference = (double)y[j] - targets[j];
-      sum += difference * difference;
-      if (dy) dy[j] = (float)(2 * difference);
+      sum += distance((double)y[j] - targets[j], &slope);
+      if (dy) dy[j] = (float)slope;
     }
     if (loss) loss[n] = (float)sum;
   }
+}
+
+static double squared_distance(double d, double *slope) {
+  *slope = 2 * d;
+  return d * d;
+}
+
+static double absolute_distance(double d, double *slope) {
+  *slope = d > 0 ? 1 : d < 0 ? -1 : d;
+  return fabs(d);
+}
+
+static double huber_distance(double d, double *slope) {
+  *slope = d > 1 ? 1 : d < -1 ? -1 : d;
+  return fabs(d) <= 1 ? d * d / 2 : fabs(d) - 0.5;
+}
+
+void hg_reference_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                                float *dy) {
+  sum_of_distances(samples, count, y, targets, loss, dy, squared_distance);
+}
+
+void hg_reference_absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                                 float *dy) {
+  sum_of_distances(samples, count, y, targets, loss, dy, absolute_distance);
+}
+
+void hg_reference_huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                              float *dy) {
+  sum_of_distances(samples, count, y, targets, loss, dy, huber_distance);
 }
 
 /* NaN stays NaN. */
@@ -44,32 +74,6 @@ static double clamped(double log_variance) {
 }
 
 static const double two_pi = 6.283185307179586;
-
-void hg_reference_absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
-                                 float *dy) {
-  for (ptrdiff_t n = 0; n < samples; n++) {
-    double sum = 0;
-    for (ptrdiff_t j = n * count; j < (n + 1) * count; j++) {
-      const double difference = (double)y[j] - targets[j];
-      sum += fabs(difference);
-      if (dy) dy[j] = (float)(difference > 0 ? 1 : difference < 0 ? -1 : difference);
-    }
-    if (loss) loss[n] = (float)sum;
-  }
-}
-
-void hg_reference_huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
-                              float *dy) {
-  for (ptrdiff_t n = 0; n < samples; n++) {
-    double sum = 0;
-    for (ptrdiff_t j = n * count; j < (n + 1) * count; j++) {
-      const double d = (double)y[j] - targets[j];
-      sum += fabs(d) <= 1 ? d * d / 2 : fabs(d) - 0.5;
-      if (dy) dy[j] = (float)(d > 1 ? 1 : d < -1 ? -1 : d);
-    }
-    if (loss) loss[n] = (float)sum;
-  }
-}
 
 void hg_reference_gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const float *y, const float *targets,
                            float *loss, float *dy) {

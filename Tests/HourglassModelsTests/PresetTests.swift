@@ -72,13 +72,18 @@ import Testing
     let path = URL(filePath: #filePath).deletingLastPathComponent()
       .appending(path: "../../Sources/HourglassModels/Presets/\(file).swift").standardized
     var models: [(name: String, layers: [String])] = []
+    var isInside = false
     for line in try String(contentsOf: path, encoding: .utf8).split(separator: "\n") {
       // The name stands in this line, or in the next with what else there is beside the layers.
-      if line.contains("= Autoencoder(") { models.append(("", [])) }
+      if line.contains("= Autoencoder(") {
+        models.append(("", []))
+        isInside = true
+      }
+      isInside = isInside && line != "}"
       if models.last?.name.isEmpty == true {
         let parts = line.split(separator: "\"")
         if parts.count > 1 { models[models.count - 1].name = String(parts[1]) }
-      } else if line.hasPrefix("  ") && !line.hasPrefix("  penalty:") {
+      } else if isInside && line.hasPrefix("  ") && !line.hasPrefix("  penalty:") {
         models[models.count - 1].layers.append(String(line))
       }
     }

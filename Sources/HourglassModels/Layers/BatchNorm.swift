@@ -26,8 +26,6 @@ struct PlannedBatchNorm: PlannedLayer {
   let shape: ImageShape
   var parameterOffset = 0
 
-  init(name: String, shape: ImageShape) { (self.name, self.shape) = (name, shape) }
-
   var kind: String { BatchNorm.kind }
   var input: ImageShape { shape }
   var output: ImageShape { shape }

@@ -45,10 +45,6 @@ struct PlannedConv2D: PlannedConvolution {
   /// from what that one has begun.
   var isShared = false
 
-  init(name: String, window: Window, activation: Activation) {
-    (self.name, self.window, self.activation) = (name, window, activation)
-  }
-
   var kind: String { Conv2D.kind }
   var hasFilter: Bool { true }
   var input: ImageShape { window.large }

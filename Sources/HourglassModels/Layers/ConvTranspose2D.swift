@@ -51,10 +51,6 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
   var parameterOffset = 0
   var tie: Tie?
 
-  init(name: String, window: Window, activation: Activation, tie: Tie? = nil) {
-    (self.name, self.window, self.activation, self.tie) = (name, window, activation, tie)
-  }
-
   var kind: String { tie == nil ? ConvTranspose2D.kind : TiedConvTranspose2D.kind }
   var hasFilter: Bool { tie == nil }
   private var filterOffset: Int { tie?.offset ?? parameterOffset }

@@ -26,8 +26,6 @@ struct PlannedDropout: PlannedNoise {
   let rate: Float
   var parameterOffset = 0
 
-  init(site: NoiseSite, rate: Float) { (self.site, self.rate) = (site, rate) }
-
   var kind: String { Dropout.kind }
   /// One bit for each value, which also holds the derivative of a ReLU before it.
   var stateCount: Int { hg_dropout_mask_count(site.shape.count) }

@@ -20,10 +20,6 @@ struct PlannedGELU: PlannedLayer {
   let granularity: Granularity
   var parameterOffset = 0
 
-  init(name: String, shape: ImageShape, granularity: Granularity) {
-    (self.name, self.shape, self.granularity) = (name, shape, granularity)
-  }
-
   var kind: String { GELU.kind }
   var input: ImageShape { shape }
   var output: ImageShape { shape }

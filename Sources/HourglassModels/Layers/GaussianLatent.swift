@@ -35,8 +35,6 @@ public struct PlannedGaussianLatent: PlannedLayer {
   public let units: Int
   public var parameterOffset = 0
 
-  init(name: String, units: Int) { (self.name, self.units) = (name, units) }
-
   public var kind: String { GaussianLatent.kind }
   public var input: ImageShape { ImageShape(vector: 2 * units) }
   public var output: ImageShape { ImageShape(vector: units) }

@@ -25,8 +25,6 @@ struct PlannedGaussianNoise: PlannedNoise {
   let deviation: Float
   var parameterOffset = 0
 
-  init(site: NoiseSite, deviation: Float) { (self.site, self.deviation) = (site, deviation) }
-
   var kind: String { GaussianNoise.kind }
   var backwardReadsInput: Bool { site.inputActivation != .linear }
 

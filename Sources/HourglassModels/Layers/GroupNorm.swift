@@ -31,10 +31,6 @@ struct PlannedGroupNorm: PlannedLayer {
   let groups: Int
   var parameterOffset = 0
 
-  init(name: String, shape: ImageShape, groups: Int) {
-    (self.name, self.shape, self.groups) = (name, shape, groups)
-  }
-
   var kind: String { GroupNorm.kind }
   var input: ImageShape { shape }
   var output: ImageShape { shape }

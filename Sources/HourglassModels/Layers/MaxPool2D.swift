@@ -37,8 +37,6 @@ struct PlannedMaxPool2D: PlannedLayer {
   let window: Window
   var parameterOffset = 0
 
-  init(name: String, window: Window) { (self.name, self.window) = (name, window) }
-
   var kind: String { MaxPool2D.kind }
   var input: ImageShape { window.large }
   var output: ImageShape { window.small }

@@ -44,11 +44,6 @@ struct PlannedMaxUnpool2D: PlannedLayer {
   let inputActivation: Activation
   var parameterOffset = 0
 
-  init(name: String, window: Window, partner: Int, pool: String, inputActivation: Activation) {
-    (self.name, self.window, self.partner, self.pool) = (name, window, partner, pool)
-    self.inputActivation = inputActivation
-  }
-
   var kind: String { MaxUnpool2D.kind }
   var input: ImageShape { window.small }
   var output: ImageShape { window.large }

@@ -31,10 +31,6 @@ struct PlannedUpsample2D: PlannedLayer {
   let inputActivation: Activation
   var parameterOffset = 0
 
-  init(name: String, window: Window, inputActivation: Activation) {
-    (self.name, self.window, self.inputActivation) = (name, window, inputActivation)
-  }
-
   var kind: String { Upsample2D.kind }
   var input: ImageShape { window.small }
   var output: ImageShape { window.large }

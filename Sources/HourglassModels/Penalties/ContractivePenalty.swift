@@ -1,5 +1,3 @@
-import Foundation
-
 /// Codes that change little with the image: weight times the squared Frobenius norm of the code's Jacobian, in closed
 /// form for a code that one dense layer makes of the image.
 ///
@@ -39,10 +37,6 @@ struct PlannedContractivePenalty: PlannedPenalty, TiedLayer {
   /// The dense layer whose weight it reads.
   var tie: Tie?
 
-  init(site: PenaltySite, inputs: Int, tie: Tie) {
-    (self.site, self.inputs, self.tie) = (site, inputs, tie)
-  }
-
   var kind: String { ContractivePenalty.kind }
   /// a'(s)^2, which the gradient of the weight sums over the minibatch.
   var stateCount: Int { units }
@@ -81,20 +75,20 @@ struct PlannedContractivePenalty: PlannedPenalty, TiedLayer {
     for n in shard {
       for j in 0..<units {
         let i = n * units + j
-        dx[i] += factor * pass.prepared[j] * site.activation.curvature(pass.x[i])
+        dx[i] += factor * pass.prepared[j] * site.activation.curvature(pass.x[i], squaredSlope: pass.state[i])
       }
     }
   }
 }
 
 extension Activation {
-  /// The second derivative in the sum, by the output.
-  fileprivate func curvature(_ y: Float) -> Float {
+  /// The second derivative in the sum, by the output and the square of the first.
+  fileprivate func curvature(_ y: Float, squaredSlope: Float) -> Float {
     switch self {
     case .linear, .relu, .leakyRelu: 0
     case .sigmoid: y * (1 - y) * (1 - 2 * y)
     case .tanh: -2 * y * (1 - y * y)
-    case .softplus: (1 - exp(-y)) * exp(-y)
+    case .softplus: squaredSlope.squareRoot() * (1 - squaredSlope.squareRoot())
     case .elu: y > 0 ? 0 : y + 1
     }
   }

@@ -23,8 +23,6 @@ struct PlannedMMDPenalty: PlannedPenalty {
   let site: PenaltySite
   var parameterOffset = 0
 
-  init(site: PenaltySite) { self.site = site }
-
   var kind: String { MMDPenalty.kind }
   var leastShard: Int? { 2 }
   /// The draw from the prior.

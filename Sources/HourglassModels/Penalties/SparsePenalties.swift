@@ -17,8 +17,6 @@ struct PlannedL1Penalty: PlannedPenalty {
   let site: PenaltySite
   var parameterOffset = 0
 
-  init(site: PenaltySite) { self.site = site }
-
   var kind: String { L1Penalty.kind }
 
   func evaluate(_ pass: Pass, shard: Range<Int>) {
@@ -68,8 +66,6 @@ struct PlannedActivityPenalty: PlannedPenalty {
   let target: Double
   var parameterOffset = 0
 
-  init(site: PenaltySite, target: Double) { (self.site, self.target) = (site, target) }
-
   var kind: String { ActivityPenalty.kind }
   private static let range = 1e-6...1 - 1e-6
 
@@ -110,8 +106,6 @@ public struct ZeroMeanPenalty: Penalty, Hashable {
 struct PlannedZeroMeanPenalty: PlannedPenalty {
   let site: PenaltySite
   var parameterOffset = 0
-
-  init(site: PenaltySite) { self.site = site }
 
   var kind: String { ZeroMeanPenalty.kind }
 

@@ -16,20 +16,11 @@ public let convAE28 = Autoencoder("conv-ae-28", input: ImageShape(28, 28, 1), li
 
 /// The same as a denoising autoencoder: noise in front while training, and the clean image as the target.
 /// Source: Vincent et al., "Stacked denoising autoencoders", JMLR 2010, whose Gaussian noise has deviations to 0.5.
-public let convDAE28 = Autoencoder("conv-dae-28", input: ImageShape(28, 28, 1), likelihood: .squaredError) {
-  GaussianNoise(0.3)  // 28 x 28 x 1
-  Conv2D(32, kernel: 3, activation: .relu)  // 28 x 28 x 32
-  MaxPool2D(2)  // 14 x 14 x 32
-  Conv2D(64, kernel: 3, activation: .relu)  // 14 x 14 x 64
-  MaxPool2D(2)  // 7 x 7 x 64
-} latent: {
-  Dense(64)  // 64
-} decoder: {
-  Dense(7 * 7 * 64, activation: .relu)
-  Reshape(7, 7, 64)  // 7 x 7 x 64
-  ConvTranspose2D(32, kernel: 4, stride: 2, activation: .relu)  // 14 x 14 x 32
-  ConvTranspose2D(1, kernel: 4, stride: 2, activation: .sigmoid)  // 28 x 28 x 1
-}
+public let convDAE28: Autoencoder = {
+  var model = convAE28
+  (model.name, model.encoder) = ("conv-dae-28", [GaussianNoise(0.3)] + convAE28.encoder)
+  return model
+}()
 
 /// The same with max-unpooling at the switches of the encoder's pools in place of transposed convolutions.
 /// Source: Zeiler & Fergus, "Visualizing and understanding convolutional networks", ECCV 2014; Badrinarayanan et al.,
