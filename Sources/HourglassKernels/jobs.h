@@ -193,8 +193,9 @@ typedef struct hg_ssim_job {
   double *scratch;
 } hg_ssim_job;
 
-/* A part's scratch: 4 products of each row that a window sees, their means over its rows, 3 slopes of a row of windows
- * with a margin on both sides, and 3 gradients of each row of windows that a row of the image sees. */
+/* A part's scratch: 4 products of each row that a window sees, their means over it (then the 3 sums of gradients), 3
+ * slopes of a row of windows with a margin on both sides, and 3 gradients of each row of windows that a row of the
+ * image sees. */
 static inline ptrdiff_t hg_ssim_doubles(ptrdiff_t width, ptrdiff_t channels) {
   const ptrdiff_t row = hg_round_up(width * channels), margin = (HG_SSIM_WINDOW - 1) * channels;
   return HG_SSIM_WINDOW * 4 * row + 4 * row + 16 + 3 * hg_round_up(row + margin) + HG_SSIM_WINDOW * 3 * row;

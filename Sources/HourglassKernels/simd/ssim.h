@@ -27,11 +27,14 @@ static const double ssim_window[2 * TAPS] = {
     0.2130055377112537,   0.26601172486179436,  0.2130055377112537,   0.10936068950970002, 0.03600077212843083,
     0.007598758135239185, 0.00102838008447911};
 
-/* sum over t of window[t] x[t stride], in the order of t, for 16 neighbouring x. */
-INLINE v16d ssim_filter(const double *window, const double *x, ptrdiff_t stride) {
-  v16d sum = v16d_load(x) * window[0];
-  for (ptrdiff_t t = 1; t < TAPS; t++) sum = v16d_load(x + t * stride) * window[t] + sum;
-  return sum;
+/* out[i] = sum over t of window[t] x[i + t stride], in the order of t. out may be x. In one place, for it is long. */
+static __attribute__((noinline)) void ssim_filter(const double *window, const double *x, ptrdiff_t stride,
+                                                  ptrdiff_t count, double *out) {
+  for (ptrdiff_t i = 0; i < count; i += 16) {
+    v16d sum = v16d_load(x + i) * window[0];
+    for (ptrdiff_t t = 1; t < TAPS; t++) sum = v16d_load(x + i + t * stride) * window[t] + sum;
+    v16d_store(out + i, sum);
+  }
 }
 
 /* t, y, t^2 + y^2 and t y of a row, each in `row` places. */
@@ -45,19 +48,17 @@ INLINE void ssim_products(const float *y, const float *targets, ptrdiff_t count,
   }
 }
 
-/* The row of windows whose means of the products along the columns are given: adds their similarities s to `sums` and
+/* The row of windows whose means of the products are given: adds their similarities s to `sums` and
  * stores half of ds/d(mean of y), of ds/d(mean of t y) and of 2 ds/d(mean of t^2 + y^2), each in `stride` places.
  *
  *   s = (2 mt my + C1) (2 (mty - mt my) + C2) / ((mt^2 + my^2 + C1) (msq - mt^2 - my^2 + C2)) = l c / (l' c') */
-INLINE v16d ssim_windows(const double *means, ptrdiff_t row, ptrdiff_t channels, ptrdiff_t windows, v16d sums,
-                         double *slopes, ptrdiff_t stride) {
+INLINE v16d ssim_windows(const double *means, ptrdiff_t row, ptrdiff_t windows, v16d sums, double *slopes,
+                         ptrdiff_t stride) {
   const double C1 = 0.01 * 0.01, C2 = 0.03 * 0.03;
   for (ptrdiff_t i = 0; i < windows; i += 16) {
     const ptrdiff_t n = hg_min(16, windows - i);
-    const v16d mt = ssim_filter(ssim_window, means + i, channels);
-    const v16d my = ssim_filter(ssim_window, means + row + i, channels);
-    const v16d squares = ssim_filter(ssim_window, means + 2 * row + i, channels);
-    const v16d products = ssim_filter(ssim_window, means + 3 * row + i, channels);
+    const v16d mt = v16d_load(means + i), my = v16d_load(means + row + i);
+    const v16d squares = v16d_load(means + 2 * row + i), products = v16d_load(means + 3 * row + i);
     const v16d both = mt * my, sum = mt * mt + my * my;
     const v16d luminance = 2 * both + C1, covariance = 2 * (products - both) + C2;
     const v16d luminance_scale = sum + C1, variance = squares - sum + C2;
@@ -93,22 +94,20 @@ INLINE void ssim_sample(const hg_ssim_job *job, const float *y, const float *tar
     if (p < 0) continue;
     double *slot = gradients + p % TAPS * 3 * row;
     if (h < H) {
-      for (ptrdiff_t i = 0; i < 4 * row; i += 16)
-        v16d_store(means + i, ssim_filter(ssim_window + TAPS - p % TAPS, products + i, 4 * row));
-      sums = ssim_windows(means, row, C, windows, sums, slopes + margin, stride);
+      ssim_filter(ssim_window + TAPS - p % TAPS, products, 4 * row, 4 * row, means);
+      for (ptrdiff_t k = 0; k < 4; k++) ssim_filter(ssim_window, means + k * row, C, windows, means + k * row);
+      sums = ssim_windows(means, row, windows, sums, slopes + margin, stride);
+      for (ptrdiff_t k = 0; k < 3; k++)
+        ssim_filter(ssim_window, slopes + k * stride, C, dy ? count : 0, slot + k * row);
     } else {
       ssim_clear(slot, 3 * row);
     }
     if (!dy) continue;
-    for (ptrdiff_t i = 0; h < H && i < count; i += 16)
-      for (ptrdiff_t k = 0; k < 3; k++)
-        v16d_store(slot + k * row + i, ssim_filter(ssim_window, slopes + k * stride + i, C));
+    ssim_filter(ssim_window + TAPS - 1 - p % TAPS, gradients, 3 * row, 3 * row, means);
     for (ptrdiff_t i = 0; i < count; i += 16) {
       const ptrdiff_t n = hg_min(16, count - i), at = p * count + i;
-      const double *window = ssim_window + TAPS - 1 - p % TAPS, *gradient = gradients + i;
-      const v16d mean = ssim_filter(window, gradient, 3 * row);
-      const v16d product = ssim_filter(window, gradient + row, 3 * row);
-      const v16d square = ssim_filter(window, gradient + 2 * row, 3 * row);
+      const v16d mean = v16d_load(means + i), product = v16d_load(means + row + i);
+      const v16d square = v16d_load(means + 2 * row + i);
       const v16d sum = (mean + v16d_from(targets + at, n) * product) + v16d_from(y + at, n) * square;
       v16_store_part(dy + at, __builtin_convertvector(2 * each * sum, v16), n);
     }
