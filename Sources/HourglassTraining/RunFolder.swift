@@ -112,8 +112,9 @@ public struct RunFolder: Sendable {
     try rename(next, to: last)
   }
 
-  /// Reads the newest whole checkpoint of the kind; a refusal of the last one names the one before it.
+  /// Reads a checkpoint; a refusal of the last one names the one before it.
   public func read(_ kept: Kept) throws(DataError) -> Checkpoint {
+    guard hasCheckpoint else { throw DataError(path: path, reason: "wanted a run with a checkpoint, found none yet") }
     do { return try Checkpoint(reading: checkpoint(kept)) } catch {
       let others = Kept.allCases.filter { $0 != kept }.map(checkpoint)
         .filter { (try? Checkpoint(reading: $0)) != nil }

@@ -25,9 +25,6 @@ struct Import: ParsableCommand {
   @Option(name: .customLong("run"), help: ArgumentHelp("The folder of the new run.", valueName: "dir"))
   var folder: String
 
-  @Option(help: ArgumentHelp("Settings as for train; flags win.", valueName: "file.json"))
-  var config: String?
-
   @OptionGroup(title: "What decides the result of further training") var flags: RecipeFlags
 
   @Flag(help: "Print one JSON object.")
@@ -47,7 +44,7 @@ struct Import: ParsableCommand {
   }
 
   func run() throws {
-    let recipe = try flags.recipe(try config.map { try Configuration(reading: $0) } ?? Configuration())
+    let recipe = try flags.recipe(try flags.configuration())
     if let refusal = RunFolder(folder).refusal { throw ValidationError("--run: \(refusal)") }
     let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
     let parameters = try WeightsFile.read(weights, plan: plan)
