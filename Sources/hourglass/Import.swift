@@ -50,18 +50,8 @@ struct Import: ParsableCommand {
     let parameters = try WeightsFile.read(weights, plan: plan)
     let checkpoint = Checkpoint(
       startingFrom: parameters, plan: plan, optimizer: recipe.optimizer, hasAverage: recipe.ema != nil)
-    do {
-      try writing {
-        let run = try RunFolder.create(folder, recipe: recipe)
-        try run.append(
-          RunEnvironment(
-            parallel: ParallelPlan(shards: recipe.shards), arguments: Array(CommandLine.arguments.dropFirst())))
-        try run.write(checkpoint, isBest: false)
-      }
-    } catch {
-      // It would stand in the way of a second attempt.
-      try? FileManager.default.removeItem(atPath: folder)
-      throw error
+    try RunFolder.begin(folder, recipe, ParallelPlan(shards: recipe.shards)) { run in
+      try writing { try run.write(checkpoint, isBest: false) }
     }
     if json {
       let imported = Imported(run: folder, model: recipe.model.name, weightsHash: checkpoint.weightsHash)

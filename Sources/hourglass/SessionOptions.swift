@@ -117,6 +117,30 @@ struct SessionOptions: ParsableArguments {
   }
 }
 
+extension RunFolder {
+  /// Makes the folder of a new run, notes the session, and takes the folder away again where what follows fails: it
+  /// would stand in the way of a second attempt.
+  static func begin<Result>(
+    _ path: String, _ recipe: Recipe, _ parallel: ParallelPlan, _ body: (RunFolder) throws -> Result
+  ) throws -> Result {
+    let run = try writing { try create(path, recipe: recipe) }
+    do {
+      try writing { try run.append(RunEnvironment(parallel)) }
+      return try body(run)
+    } catch {
+      try? FileManager.default.removeItem(atPath: path)
+      throw error
+    }
+  }
+}
+
+extension RunEnvironment {
+  /// Of this session of the program.
+  init(_ parallel: ParallelPlan) {
+    self.init(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst()))
+  }
+}
+
 /// Tells what was left out of the images, what of them stays in memory, and which weights did not start from the seed.
 func list(about trainer: Trainer, _ progress: Progress) {
   list(refused: trainer.data.refused)

@@ -54,7 +54,7 @@ struct StagedTraining {
       defer { progress.clear() }
       // What fails from here on fails while writing.
       return try writing {
-        try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
+        try run.append(RunEnvironment(parallel))
         return try trainer.run(
           checkpointEvery: session.checkpointEvery,
           shouldStop: { SignalHandling.stopIsWanted || deadline.map { ContinuousClock.now >= $0 } ?? false }

@@ -115,17 +115,7 @@ struct Train: ParsableCommand {
   private func newRun(_ file: Configuration) throws -> (trainer: Trainer, run: RunFolder) {
     let (recipe, path) = try recipeOfNewRun(file)
     let parallel = division.plan(shards: recipe.shards)
-    let run = try writing { try RunFolder.create(path, recipe: recipe) }
-    do {
-      try writing {
-        try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
-      }
-      return (try trainer(recipe, parallel, run), run)
-    } catch {
-      // Nothing was learned yet, and the folder would stand in the way of a second attempt.
-      try? FileManager.default.removeItem(atPath: path)
-      throw error
-    }
+    return try RunFolder.begin(path, recipe, parallel) { (try trainer(recipe, parallel, $0), $0) }
   }
 
   private func openRun() throws -> (trainer: Trainer, run: RunFolder) {
@@ -136,7 +126,7 @@ struct Train: ParsableCommand {
     try flags.checkExtension(from: recipe, to: extended, stepsPerEpoch: trainer.stepsPerEpoch, path: run.path)
     try writing {
       try run.save(extended)
-      try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
+      try run.append(RunEnvironment(parallel))
     }
     return (trainer, run)
   }
