@@ -45,8 +45,7 @@ public struct StagedRun: Sendable {
     var (whole, starts, recipes) = (recipe, recipe.start ?? [], [Recipe]())
     for (index, stage) in stages.enumerated() {
       var own = recipe
-      (own.model, own.start) = (stage.model, nil)
-      if !stage.model.isVariational { own.freeBits = nil }
+      own.train(stage.model)
       if index > 0 {
         own.readCodes(of: root.stage(index))
         own.augmentation = nil
@@ -71,10 +70,10 @@ public struct StagedRun: Sendable {
   ) throws -> StagedRun {
     let (from, head) = (absolute(from), try recipe.model.headStage())
     var (whole, own) = (recipe, recipe)
-    own.model = head.model
+    own.train(head.model)
     own.readCodes(of: from)
     (own.epochs, own.steps, own.patience, own.minDelta) = (headEpochs, nil, nil, nil)
-    (own.start, own.augmentation, own.corruption) = (nil, nil, nil)
+    (own.augmentation, own.corruption) = (nil, nil)
     whole.start = [Start(path: from), Start(path: RunFolder(absolute(path)).stage(1), layers: head.layers)]
     return try create(path, whole, [own])
   }
@@ -115,6 +114,12 @@ public struct StagedRun: Sendable {
 }
 
 extension Recipe {
+  /// Takes the model of a stage in place of the whole, from the seed, without what only a variational one has.
+  fileprivate mutating func train(_ model: Autoencoder) {
+    (self.model, start) = (model, nil)
+    if !model.isVariational { freeBits = nil }
+  }
+
   /// Takes the codes that a run makes of the images in their place.
   fileprivate mutating func readCodes(of run: String) {
     data.codes = run
