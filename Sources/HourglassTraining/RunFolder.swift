@@ -14,6 +14,7 @@ public struct RunFolder: Sendable {
 
   public init(_ path: String) { self.path = path }
 
+  /// The path of a file in the folder.
   public func file(_ name: String) -> String { "\(path)/\(name)" }
   public var report: String { file("report.html") }
   public var tensorBoard: String { file("tensorboard") }
@@ -89,8 +90,10 @@ public struct RunFolder: Sendable {
     return (run, recipe)
   }
 
+  /// Writes recipe.json.
   public func save(_ recipe: Recipe) throws(DataError) { try save(recipe, as: "recipe.json") }
 
+  /// Writes a value as JSON for people, with its names in alphabetical order.
   public func save(_ value: some Encodable, as name: String) throws(DataError) {
     do {
       let encoder = JSONEncoder()

@@ -21,6 +21,7 @@ public struct StagedRun: Sendable {
   /// otherwise it is pre-trained, and its stages are all.
   public var isFinetuning: Bool { stages.first.map { $0.recipe.data.codes != recipe.data.codes } ?? false }
 
+  /// A run before the whole one, which trains a part of the layers.
   public struct Stage: Sendable {
     public let run: RunFolder
     public let recipe: Recipe
