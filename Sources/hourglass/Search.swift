@@ -74,6 +74,11 @@ struct Search: ParsableCommand {
     guard most <= searched.count else {
       throw ValidationError("--k: wanted at most \(searched.count), the images to search, found \(most)")
     }
+    let hasLabels = searched.labels != nil && queries.labels != nil
+    guard hasLabels || (beside.isEmpty && !pixels) else {
+      throw DataError(
+        path: queries.source, reason: "--beside, --pixels: wanted labels to measure precision by, found none")
+    }
     let nearest = try nearest(loaded, searched, queries, most)
     if let output {
       let header = (["query"] + (1...most).map { "neighbour\($0)" }).joined(separator: ",")
@@ -81,7 +86,7 @@ struct Search: ParsableCommand {
       try writing { try AtomicFile.write(([header] + rows).map { $0 + "\n" }.joined(), to: output) }
     }
     try draw(nearest, searched, queries, to: picture ?? loaded.run.picture("search.png"))
-    guard json || (searched.labels != nil && queries.labels != nil) else { return }
+    guard json || hasLabels else { return }
     var reports = [report(loaded.model.name, loaded.inference.codeCount, nearest, searched, queries)]
     for path in beside {
       let other = try loaded.beside(path)

@@ -145,6 +145,8 @@ import Testing
       #expect(black?["psnrBefore"] as? Double ?? 0 > 3000)
       let unlabelled = try program.run("search --run plane --k 2 --json").objects.last
       #expect(unlabelled?["units"] as? Int == 2 && unlabelled?["precision"] == nil)
+      let pixels = try program.run("search --run plane --k 2 --pixels")
+      #expect(pixels.status == Status.badData.rawValue && pixels.errors.contains("wanted labels"), "\(pixels.errors)")
       for (arguments, sentence) in [
         ("grid --run run", "wanted a model of 2 latent units, found tiny of 3"),
         ("grid --run plane --side 0", "found 0"),
