@@ -49,6 +49,9 @@ typedef struct hg_kernels {
   void (*softmax_cross_entropy)(ptrdiff_t samples, ptrdiff_t classes, const float *logits, const int32_t *labels,
                                 float *loss, float *dlogits);
 
+  /* simd/ssim.h */
+  hg_part ssim;
+
   /* simd/random.h */
   void (*random_bits)(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out);
   void (*random_uniform)(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
