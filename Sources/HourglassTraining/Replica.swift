@@ -117,9 +117,10 @@ struct Replica: Sendable {
       let (item, input) = (Int(items.pointer[n]), values(0, first: n, group: samples.lowerBound))
       do {
         if let distortion, let streams = mode.noise.image(sample: mode.samplesBefore + n) {
-          try distortion.fill(item, from: data, sample: n - samples.lowerBound, streams, into: input)
+          try distortion.fill(
+            item, from: data, draw: mode.noise.imageDraw, sample: n - samples.lowerBound, streams, into: input)
         } else {
-          try data.fill(item, into: input)
+          try data.fill(item, draw: mode.noise.imageDraw, into: input)
         }
       } catch { return ReadFailure(sample: n, error: error) }
     }

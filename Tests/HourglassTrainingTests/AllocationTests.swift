@@ -66,6 +66,19 @@ struct AllocationTests {
     }
   }
 
+  @Test func binarizingAllocatesNothing() async {
+    await #expect(processExitsWith: .success) {
+      try withTemporaryFolder { folder in
+        let (path, shape) = (folder + "/images.npy", TinyModels.variational.input)
+        try NPYFile.write(TestImages.waves(step: 0, samples: 20, shape: shape), shape: [20, 8, 8], to: path)
+        var preparation = Preparation()
+        preparation.binarizes = true
+        try heapStaysTheSame(
+          TinyModels.variational, on: Dataset.open(path: path, split: .train, preparation: preparation))
+      }
+    }
+  }
+
   @Test func profilingAllocatesNothing() async {
     await #expect(processExitsWith: .success) {
       try heapStaysTheSame(TinyModels.variational, clipNorm: 0.01, profiles: true)

@@ -20,7 +20,7 @@ import Testing
     var preparation = Preparation()
     (preparation.layout, preparation.holdout, preparation.labels, preparation.limit) = (.nhw, 0.5, ["a"], 9)
     (preparation.color, preparation.crop, preparation.resize) = (.grey, Extent2D(9, 8), Extent2D(8, 8))
-    preparation.skipsBad = true
+    (preparation.skipsBad, preparation.binarizes) = (true, true)
     let source = DataSource(path: "/images", preparation: preparation)
     var recipe = Recipe(
       model: TinyModels.variational, data: source, validation: source, accumulate: 2, seed: .max,

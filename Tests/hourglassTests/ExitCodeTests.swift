@@ -59,6 +59,7 @@ import Testing
     Case("train --model tiny.json --resize 8x8", .wrongUsage, "--resize", "--data"),
     Case("train --model tiny.json --data images.npy --resize 8", .wrongUsage, "--resize", "8"),
     Case("train --model tiny.json --data images.npy --grey --rgb", .wrongUsage, "--grey", "--rgb"),
+    Case("train --model tiny.json --binarize", .wrongUsage, "--binarize", "--data", "found none"),
     Case("train --model tiny.json --data images.npy --holdout 1", .wrongUsage, "--holdout", "1"),
     Case("train --model tiny.json --data images.npy --limit 0", .wrongUsage, "--limit", "0"),
     Case("train --model tiny.json --corrupt mask:2", .wrongUsage, "--corrupt", "mask:2"),
