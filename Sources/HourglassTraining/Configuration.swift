@@ -69,6 +69,7 @@ public struct Configuration: Decodable, Sendable {
   public var ema: Float?
   public var beta: Float?
   public var freeBits: Float?
+  public var importanceSamples: Int?
   public var epochs: Int?
   public var steps: Int?
   public var patience: Int?
@@ -94,8 +95,8 @@ public struct Configuration: Decodable, Sendable {
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case model, data, validation, optimizer, augmentation, corruption, batchSize, accumulate, shards, seed
-    case clipNorm, ema, beta, freeBits, epochs, steps, patience, minDelta, monitor, overfitBatches, schedule, warmup,
-      betaWarmup, start
+    case clipNorm, ema, beta, freeBits, importanceSamples, epochs, steps, patience, minDelta, monitor, overfitBatches
+    case schedule, warmup, betaWarmup, start
     case run, workers, threads, bind, memoryLimit, checkpointEvery, maxTime, profile, tensorboard, json, quiet
   }
 

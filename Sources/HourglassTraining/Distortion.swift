@@ -31,6 +31,12 @@ struct Distortion: Sendable {
     targets.map { $0.pointer + sample * shape.count }
   }
 
+  /// Gives a sample of the group the target of the one before it.
+  func repeatTarget(_ sample: Int) {
+    guard let target = target(sample) else { return }
+    target.update(from: target - shape.count, count: shape.count)
+  }
+
   /// Puts an item of a data set at the network's input and, where that is another one, its target.
   ///
   /// - Parameters:

@@ -12,6 +12,9 @@ struct SharedMemory: Sendable {
   /// Reconstruction loss of each sample, and its divergence or penalty.
   let losses: FloatBuffer
   let divergences: FloatBuffer
+  /// Where training follows the importance-weighted bound, the bound of each image, and of each sample the weight.
+  let bounds: FloatBuffer
+  let importanceWeights: FloatBuffer?
 
   init(plan: ExecutionPlan, parameters: FloatBuffer) {
     self.parameters = parameters
@@ -19,6 +22,8 @@ struct SharedMemory: Sendable {
     labels = AlignedBuffer(count: plan.batchSize)
     losses = FloatBuffer(count: plan.batchSize)
     divergences = FloatBuffer(count: plan.batchSize)
+    bounds = FloatBuffer(count: plan.batchSize / plan.samplesPerImage)
+    importanceWeights = plan.importanceSamples.map { _ in FloatBuffer(count: plan.batchSize) }
   }
 
   /// Clears the rows of the batch memory that a worker will mostly write.
@@ -110,13 +115,18 @@ struct Replica: Sendable {
   }
 
   /// Puts items of a data set at the input, augmented and corrupted where that is wanted: item `items[n]` for the
-  /// sample n of the minibatch. Answers the first that cannot be read.
+  /// sample n of the minibatch, all samples of an image alike. Answers the first that cannot be read.
   func fill(_ samples: Range<Int>, from data: Dataset, items: AlignedBuffer<Int32>, mode: Mode) -> ReadFailure? {
     clock?.start()
     for n in samples {
       let (item, input) = (Int(items.pointer[n]), values(0, first: n, group: samples.lowerBound))
       do {
-        if let distortion, let streams = mode.noise.image(sample: mode.samplesBefore + n) {
+        if n > samples.lowerBound, n % plan.samplesPerImage != 0 {
+          input.update(from: input - plan.model.input.count, count: plan.model.input.count)
+          distortion?.repeatTarget(n - samples.lowerBound)
+        } else if let distortion,
+          let streams = mode.noise.image(sample: (mode.samplesBefore + n) / plan.samplesPerImage)
+        {
           try distortion.fill(
             item, from: data, draw: mode.noise.imageDraw, sample: n - samples.lowerBound, streams, into: input)
         } else {
@@ -175,6 +185,7 @@ struct Replica: Sendable {
     plan.model.likelihood.evaluate(
       samples: piece.count, count: count, channels: plan.model.input.channels, output: output, target: target,
       labels: shared.labels.pointer + piece.lowerBound, loss: shared.losses.pointer + piece.lowerBound, error: error)
+    if let error { weighByImportance(piece, count: count, error: error) }
     if let error {
       plan.boundaries[end].activation.backward(
         count: piece.count * count, y: output, dy: error, dx: error, threads: threads)
@@ -238,6 +249,7 @@ struct Replica: Sendable {
       divergence: shared.divergences.pointer + first,
       noise: mode.noise, beta: mode.beta, threads: threads)
     (pass.freeBits, pass.samplesPerShard) = (mode.freeBits, plan.samplesPerShard)
+    pass.importanceWeights = shared.importanceWeights.map { UnsafePointer($0.pointer + first) }
     pass.partnerState = plan.layers[i].partner.map { address(plan.states[$0], first, group) }
     return pass
   }

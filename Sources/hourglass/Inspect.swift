@@ -25,13 +25,12 @@ struct Inspect: ParsableCommand {
   var json = false
 
   func run() throws {
-    let (model, batchSize, shards, accumulate) = try resolve()
+    let (plan, accumulate) = try resolve()
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      return StandardOutput.write(String(decoding: try encoder.encode(model), as: UTF8.self))
+      return StandardOutput.write(String(decoding: try encoder.encode(plan.model), as: UTF8.self))
     }
-    let plan = try ExecutionPlan(model, batchSize: batchSize, shards: shards)
     Self.write(plan)
     let parallel = ParallelPlan(shards: plan.shards)
     Self.write(PlannedMemory(training: plan, parallel: parallel), plan, parallel, accumulate: accumulate)
@@ -68,14 +67,14 @@ struct Inspect: ParsableCommand {
       ], rightAligned: [1])
   }
 
-  private func resolve() throws -> (model: Autoencoder, batchSize: Int, shards: Int?, accumulate: Int) {
+  private func resolve() throws -> (plan: ExecutionPlan, accumulate: Int) {
     var isFolder: ObjCBool = false
     if ModelCatalog.model(subject) == nil, FileManager.default.fileExists(atPath: subject, isDirectory: &isFolder),
       isFolder.boolValue
     {
       let recipe = try RunFolder.open(subject).recipe
-      return (recipe.model, recipe.batchSize, recipe.shards, recipe.accumulate)
+      return (try recipe.plan(), recipe.accumulate)
     }
-    return (try resolveModel(subject, flag: "inspect"), 128, nil, 1)
+    return (try ExecutionPlan(resolveModel(subject, flag: "inspect"), batchSize: Recipe.defaultBatchSize), 1)
   }
 }

@@ -35,6 +35,13 @@ import Testing
     Case("train --model tiny.json --beta -1", .wrongUsage, "beta"),
     Case("train --model tiny.json --ema 1", .wrongUsage, "--ema", "between 0 and 1", "1.0"),
     Case("train --model tiny.json --free-bits 0", .wrongUsage, "--free-bits", "greater than 0", "0.0"),
+    Case("train --model tiny.json --importance-samples 0", .wrongUsage, "--importance-samples", "wanted 1 to", "0"),
+    Case(
+      "train --model conv-ae-28 --importance-samples 5", .wrongUsage, "importanceSamples", "variational", "conv-ae-28"),
+    Case("train --model tiny.json --importance-samples 5 --beta 2", .wrongUsage, "a beta of 1", "2.0"),
+    Case("train --model tiny.json --importance-samples 5 --free-bits 0.5", .wrongUsage, "no freeBits", "0.5"),
+    Case("train --model tiny.json --importance-samples 5 --beta-warmup 9", .wrongUsage, "no betaWarmup", "found 9"),
+    Case("train --model tiny.json --importance-samples 99999", .wrongUsage, "1 to 8192 with a batchSize of 128"),
     Case("train --model conv-ae-28 --free-bits 0.5", .wrongUsage, "--free-bits", "Gaussian latent", "conv-ae-28"),
     Case("train --model tiny.json --memory-limit 5", .wrongUsage, "--memory-limit", "5"),
     Case("train --model tiny.json --optimizer newton", .wrongUsage, "--optimizer", "newton", "adamw"),
