@@ -174,7 +174,7 @@ public struct Dataset: Sendable {
   ///
   /// Errors: those of the reader, and of files that can no longer be read; images in memory have none.
   ///
-  /// - Parameter draw: of images that are binarized, which of the draws: 0 but in training, where each step has its own.
+  /// - Parameter draw: of binarized images, which of the draws: 0 but in training, where each step has its own.
   public func fill(_ index: Int, draw: Int = 0, into image: UnsafeMutablePointer<Float>) throws(DataError) {
     precondition(index >= 0 && index < count, "image \(index) of \(count)")
     switch pixels {

@@ -3,8 +3,8 @@ import HourglassModels
 /// What is taken of the images at a path, and what is done to each: part of a recipe.
 ///
 /// Taken are, in this order, the split, those with one of the labels, and `limit` of what is left, spread evenly over
-/// it. Each image is brought to the wanted colour, then its middle is cut out, then it is resized. Last, its elements may
-/// be drawn as 0 or 1 whenever it is read.
+/// it. Each image is brought to the wanted colour, then its middle is cut out, then it is resized. Last, its elements
+/// may be drawn as 0 or 1 whenever it is read.
 public struct Preparation: Codable, Sendable, Equatable {
   /// Of the axes of an array file: N samples, H height, W width, C channels, D elements of a vector.
   public enum Layout: String, Codable, Sendable, CaseIterable {

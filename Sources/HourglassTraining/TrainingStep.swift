@@ -10,8 +10,8 @@ import HourglassModels
 /// Where gradients are clipped, phase 2 is two: sums, and once the norm over all slices is known, updates. A step of
 /// several minibatches takes phase 1 and the sums for each, and updates once.
 ///
-/// Where the plan has importance samples, the losses are those of the importance-weighted bound (see `ImportanceBound`),
-/// and each image of a minibatch is as many samples.
+/// Where the plan has importance samples, the losses are those of the importance-weighted bound, and each image of a
+/// minibatch is as many samples (see `ImportanceBound`).
 ///
 /// The numbers follow from the recipe: a minibatch is cut into a fixed number of shards, each shard is summed in the
 /// order of its samples, and the shards are added in order. Which worker takes a shard, how many shards it holds at a

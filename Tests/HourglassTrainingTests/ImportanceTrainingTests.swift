@@ -111,7 +111,7 @@ import Testing
     }
   }
 
-  /// Central differences of the bound with the noise as it is, as in `GradientTests`: along the gradient of each tensor.
+  /// Central differences of the bound with the noise as it is, as in `GradientTests`, along each tensor's gradient.
   @Test(arguments: [1, 2, 5]) func theGradientIsTheSlopeOfTheBound(_ draws: Int) throws {
     for model in Self.models {
       let step = try Self.step(model, draws, batchSize: 8, shards: 2, learningRate: 0)

@@ -13,8 +13,8 @@ import HourglassKernels
 /// leaves out units that diverge by less, in the mean over the samples of their shard.
 ///
 /// Sources: Kingma & Welling, "Auto-Encoding Variational Bayes", ICLR 2014; Kingma et al., "Improved variational
-/// inference with inverse autoregressive flow", NIPS 2016, equation 15; Burda, Grosse & Salakhutdinov, "Importance weighted
-/// autoencoders", ICLR 2016.
+/// inference with inverse autoregressive flow", NIPS 2016, equation 15; Burda, Grosse & Salakhutdinov, "Importance
+/// weighted autoencoders", ICLR 2016.
 public struct GaussianLatent: Layer, Hashable {
   public var units: Int
 
