@@ -70,6 +70,7 @@ public struct Configuration: Decodable, Sendable {
   public var ema: Float?
   public var beta: Float?
   public var freeBits: Float?
+  public var importanceSamples: Int?
   public var epochs: Int?
   public var steps: Int?
   public var patience: Int?
@@ -95,8 +96,8 @@ public struct Configuration: Decodable, Sendable {
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case model, data, validation, optimizer, objective, augmentation, corruption, batchSize, accumulate, shards, seed
-    case clipNorm, ema, beta, freeBits, epochs, steps, patience, minDelta, monitor, overfitBatches, schedule, warmup,
-      betaWarmup, start
+    case clipNorm, ema, beta, freeBits, importanceSamples, epochs, steps, patience, minDelta, monitor, overfitBatches
+    case schedule, warmup, betaWarmup, start
     case run, workers, threads, bind, memoryLimit, checkpointEvery, maxTime, profile, tensorboard, json, quiet
   }
 

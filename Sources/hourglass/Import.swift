@@ -45,7 +45,7 @@ struct Import: ParsableCommand {
   func run() throws {
     let recipe = try flags.recipe(try flags.configuration())
     if let refusal = RunFolder(folder).refusal { throw ValidationError("--run: \(refusal)") }
-    let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
+    let plan = try recipe.plan()
     let parameters = try WeightsFile.read(weights, plan: plan)
     let checkpoint = Checkpoint(
       startingFrom: parameters, plan: plan, optimizer: recipe.optimizer, hasAverage: recipe.ema != nil)

@@ -31,7 +31,7 @@ struct Inspect: ParsableCommand {
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
       return StandardOutput.write(String(decoding: try encoder.encode(recipe.model), as: UTF8.self))
     }
-    let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
+    let plan = try recipe.plan()
     Self.write(plan)
     let parallel = ParallelPlan(shards: plan.shards)
     let memory = PlannedMemory(training: plan, parallel: parallel, recipe: recipe)

@@ -111,6 +111,12 @@ struct RecipeFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Of a variational model train on the importance-weighted bound of log p(image), by so many samples of each code.",
+      valueName: "samples"))
+  var importanceSamples: Int?
+
+  @Option(
+    help: ArgumentHelp(
       "Raise that weight from 0 over so many steps, or as 5epochs, against posterior collapse.", valueName: "steps"))
   var betaWarmup: Span?
 
@@ -136,6 +142,7 @@ struct RecipeFlags: ParsableArguments {
     try requirePositive("--batch-size", batchSize, most: Recipe.batchSizeRange.upperBound)
     try requirePositive("--accumulate", accumulate, most: Recipe.accumulateRange.upperBound)
     try requirePositive("--shards", shards)
+    try requirePositive("--importance-samples", importanceSamples, most: Recipe.batchSizeRange.upperBound)
     if let learningRate, !(learningRate.isFinite && learningRate > 0) {
       throw ValidationError("--learning-rate: wanted a number greater than 0, found \(learningRate)")
     }
@@ -202,7 +209,8 @@ struct RecipeFlags: ParsableArguments {
       optimizer: updates.changing(try file.optimizer(kind: optimizer, learningRate: learningRate)),
       clipNorm: clipNorm ?? file.clipNorm,
       beta: beta ?? file.beta ?? 1, epochs: epochs ?? file.epochs ?? (steps == nil ? Self.defaultEpochs : nil),
-      steps: steps, augmentation: augment ?? file.augmentation, corruption: corrupt ?? file.corruption)
+      steps: steps, augmentation: augment ?? file.augmentation, corruption: corrupt ?? file.corruption,
+      importanceSamples: importanceSamples ?? file.importanceSamples)
     (recipe.patience, recipe.minDelta) = (patience, minDelta ?? file.minDelta)
     recipe.monitor = monitor ?? file.monitor
     (recipe.schedule, recipe.warmup) = (schedule ?? file.schedule, warmup ?? file.warmup)
@@ -292,6 +300,9 @@ struct RecipeFlags: ParsableArguments {
     try same("--beta", beta, recipe.beta)
     try same("--ema", ema.map(Optional.some), recipe.ema) { $0.map { "\($0)" } ?? "none" }
     try same("--free-bits", freeBits.map(Optional.some), recipe.freeBits) { $0.map { "\($0)" } ?? "none" }
+    try same("--importance-samples", importanceSamples.map(Optional.some), recipe.importanceSamples) {
+      $0.map { "\($0)" } ?? "none"
+    }
     try same("--seed", seed, recipe.seed)
     try same("--schedule", schedule, recipe.schedule ?? .constant) { $0.rawValue }
     try same("--warmup", warmup.map(Optional.some), recipe.warmup) { $0?.rawValue ?? "none" }

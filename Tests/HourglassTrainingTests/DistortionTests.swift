@@ -108,6 +108,36 @@ import Testing
     }
   }
 
+  /// Of images that are binarized: every division of `verify`, two of them stopped and resumed, and an image is drawn
+  /// anew in each step but not for each minibatch of it.
+  @Test func binarizingDependsOnNoDivision() async {
+    await #expect(processExitsWith: .success) {
+      try withTemporaryFolder { folder in
+        let (path, model) = (folder + "/images.npy", TinyModels.variational)
+        try NPYFile.write(TestImages.waves(step: 0, samples: 17, shape: model.input), shape: [17, 8, 8], to: path)
+        var preparation = Preparation()
+        preparation.binarizes = true
+        let source = DataSource(path: path, preparation: preparation)
+        let data = try source.open(seed: 1)
+        let recipe = Recipe(
+          model: model, data: source, batchSize: 10, shards: 4, epochs: nil, steps: 5,
+          augmentation: Augmentation(shift: 1))
+        let verification = try Verification(recipe, data: data, folder: folder + "/runs")
+        precondition(verification.difference == nil, verification.difference ?? "")
+        func losses(batchSize: Int, shards: Int) throws -> [Double] {
+          let step = try startedStep(
+            model, batchSize: batchSize, shards: shards, optimizer: Optimizer(.sgd, learningRate: 0), data: data)
+          // The output is the bias of the last layer alone, so nothing but images makes losses differ.
+          for i in 0..<step.parameters.count { step.parameters.pointer[i] = 0 }
+          step.parameters.pointer[step.plan.parameters.last?.offset ?? 0] = 1
+          return try (0..<2).map { try step.run(step: $0, items: ArraySlice(0..<16)).reconstruction }
+        }
+        let (whole, parts) = (try losses(batchSize: 16, shards: 4), try losses(batchSize: 8, shards: 2))
+        precondition(whole == parts && whole[0] != whole[1], "\(whole) \(parts)")
+      }
+    }
+  }
+
   @Test func recipesSayItInWordsAndThoseOfEarlierVersionsAreRead() throws {
     let recipe = Recipe(
       model: TinyModels.variational, data: DataSource(path: "a"), augmentation: Augmentation(flips: true),
