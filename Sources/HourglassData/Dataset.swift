@@ -26,6 +26,9 @@ public struct Dataset: Sendable {
   public private(set) var terms: TermStatistics?
   /// What was left out because it is broken.
   public private(set) var refused: [DataError] = []
+  /// The seed of what is drawn, where each element is 1 with its value as the probability and else 0; nil where
+  /// elements stay as they are.
+  private var binarization: UInt64?
   private let pixels: Pixels
 
   /// Bytes that images may take in memory where nobody says: half of what the machine has.
@@ -104,6 +107,7 @@ public struct Dataset: Sendable {
       self.init(gathered, labels: stored.labels, source: stored.source)
     }
     (form, classes, terms) = (stored.form, stored.classes, (stored.images as? TermCounts)?.statistics)
+    binarization = preparation.binarizes == true ? seed : nil
   }
 
   /// - Parameter all: the labels of the whole set.
@@ -169,7 +173,9 @@ public struct Dataset: Sendable {
   /// Writes image `index`, H x W x C: bytes divided by 255, floats as they are.
   ///
   /// Errors: those of the reader, and of files that can no longer be read; images in memory have none.
-  public func fill(_ index: Int, into image: UnsafeMutablePointer<Float>) throws(DataError) {
+  ///
+  /// - Parameter draw: of binarized images, which of the draws: 0 but in training, where each step has its own.
+  public func fill(_ index: Int, draw: Int = 0, into image: UnsafeMutablePointer<Float>) throws(DataError) {
     precondition(index >= 0 && index < count, "image \(index) of \(count)")
     switch pixels {
     case .stored(let elements): elements.fill(index * shape.count, shape.count, into: image)
@@ -177,6 +183,22 @@ public struct Dataset: Sendable {
     case .streamed(let images): try images.fill(index, into: image)
     case .mapped(let images, let chosen): images.fill(Int(chosen[index]), into: image)
     case .reader(let read): try read(index, image)
+    }
+    if let binarization {
+      binarize(image, RandomStream(seed: binarization, .binarization, step: draw, sample: index))
+    }
+  }
+
+  /// Replaces each element by 1 where its uniform number is below it, and else by 0.
+  private func binarize(_ image: UnsafeMutablePointer<Float>, _ stream: RandomStream) {
+    // No more than fit on the stack.
+    let most = 256
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: most) { draws in
+      for first in stride(from: 0, to: shape.count, by: most) {
+        let count = min(most, shape.count - first)
+        stream.fillUniform(draws.baseAddress, count, first: first)
+        for i in 0..<count { image[first + i] = draws[i] < image[first + i] ? 1 : 0 }
+      }
     }
   }
 

@@ -3,7 +3,8 @@ import HourglassModels
 /// What is taken of the images at a path, and what is done to each: part of a recipe.
 ///
 /// Taken are, in this order, the split, those with one of the labels, and `limit` of what is left, spread evenly over
-/// it. Each image is brought to the wanted colour, then its middle is cut out, then it is resized.
+/// it. Each image is brought to the wanted colour, then its middle is cut out, then it is resized. Last, its elements
+/// may be drawn as 0 or 1 whenever it is read.
 public struct Preparation: Codable, Sendable, Equatable {
   /// Of the axes of an array file: N samples, H height, W width, C channels, D elements of a vector.
   public enum Layout: String, Codable, Sendable, CaseIterable {
@@ -27,6 +28,9 @@ public struct Preparation: Codable, Sendable, Equatable {
   public var resize: Extent2D?
   /// Whether images that are broken are left out; otherwise they are an error.
   public var skipsBad: Bool?
+  /// Whether each element is drawn as 0 or 1, with its value as the probability of 1: anew in each step of training, in
+  /// all else once by the seed.
+  public var binarizes: Bool?
   /// The vocabulary and weights of documents; nil where the training documents at the path tell.
   public var terms: TermStatistics?
 

@@ -31,6 +31,10 @@ typedef struct hg_kernels {
                                   float *kl);
   void (*gaussian_latent_backward)(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
                                    const float *dz, float beta, float *dheads);
+  void (*gaussian_log_ratio)(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise, const float *z,
+                             float *ratio);
+  void (*gaussian_log_ratio_backward)(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                      const float *z, const float *weights, const float *dz, float *dheads);
   void (*gaussian_free_bits)(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
                              float *dheads);
 
@@ -48,6 +52,8 @@ typedef struct hg_kernels {
                          const float *targets, float *loss, float *dheads);
   void (*softmax_cross_entropy)(ptrdiff_t samples, ptrdiff_t classes, const float *logits, const int32_t *labels,
                                 float *loss, float *dlogits);
+  void (*importance_bound)(ptrdiff_t images, ptrdiff_t draws, ptrdiff_t count, const float *loss, const float *ratio,
+                           float *bound, float *weights, float *dy);
 
   /* simd/ssim.h */
   hg_part ssim;

@@ -160,6 +160,46 @@ void hg_reference_gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const f
   }
 }
 
+void hg_reference_gaussian_log_ratio(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                     const float *z, float *ratio) {
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    double sum = 0;
+    for (ptrdiff_t j = 0; j < units; j++) {
+      const double code = z[n * units + j], e = noise[n * units + j];
+      sum += code * code - e * e - clamped(heads[n * 2 * units + units + j]);
+    }
+    ratio[n] = (float)(sum / 2);
+  }
+}
+
+void hg_reference_gaussian_log_ratio_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads,
+                                              const float *noise, const float *z, const float *weights, const float *dz,
+                                              float *dheads) {
+  for (ptrdiff_t n = 0; n < samples; n++)
+    for (ptrdiff_t j = 0; j < units; j++) {
+      const double head = heads[n * 2 * units + units + j], lv = clamped(head), w = weights[n];
+      const double d = dz[n * units + j] + w * z[n * units + j];
+      dheads[n * 2 * units + j] = (float)d;
+      dheads[n * 2 * units + units + j] =
+          lv < head || lv > head ? 0 : (float)((d * noise[n * units + j] * exp(lv / 2) - w) / 2);
+    }
+}
+
+void hg_reference_importance_bound(ptrdiff_t images, ptrdiff_t draws, ptrdiff_t count, const float *loss,
+                                   const float *ratio, float *bound, float *weights, float *dy) {
+  for (ptrdiff_t i = 0; i < images; i++) {
+    double greatest = -INFINITY, sum = 0;
+    for (ptrdiff_t n = i * draws; n < (i + 1) * draws; n++) greatest = fmax(greatest, -((double)loss[n] + ratio[n]));
+    for (ptrdiff_t n = i * draws; n < (i + 1) * draws; n++) sum += exp(-((double)loss[n] + ratio[n]) - greatest);
+    bound[i] = (float)(greatest + log(sum / draws));
+    for (ptrdiff_t n = i * draws; n < (i + 1) * draws; n++) {
+      const double weight = exp(-((double)loss[n] + ratio[n]) - greatest) / sum;
+      weights[n] = (float)weight;
+      for (ptrdiff_t j = 0; dy && j < count; j++) dy[n * count + j] = (float)(weight * dy[n * count + j]);
+    }
+  }
+}
+
 /* Word i mod 4 of block i div 4 of the stream. */
 static uint32_t random_word(const hg_random_stream *stream, uint64_t i) {
   uint32_t counter[4] = {(uint32_t)(i / 4), stream->sample, stream->step, stream->stream};

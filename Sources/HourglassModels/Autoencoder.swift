@@ -29,6 +29,13 @@ public struct Autoencoder: Sendable {
   /// Whether codes are trained to be distributed as a standard normal prior, so that codes drawn from it make images.
   public var hasPrior: Bool { isVariational || penalty is MMDPenalty }
 
+  /// Why there is no importance-weighted bound of log p(image), if there is none.
+  public var importanceRefusal: String? {
+    guard !isVariational || !likelihood.isInNats else { return nil }
+    return "wanted a variational model with a likelihood in nats (bernoulli, gaussian, categorical), found \(name), "
+      + "\(isVariational ? "variational" : "plain") with the \(likelihood.name) likelihood"
+  }
+
   /// Plans the chain and checks that it leads to what the likelihood can read: back to the input's shape, or to labels.
   func planChain() throws(ModelError) -> (layers: [any PlannedLayer], codeBoundary: Int) {
     var planner = try Planner(name: "input", input: input)

@@ -17,6 +17,7 @@ public struct RandomStream: Sendable {
     case corruption = 12
     case importance = 16
     case gibbs = 17
+    case binarization = 18
   }
 
   let address: hg_random_stream

@@ -22,8 +22,10 @@ struct Distortion: Sendable {
   var arenas: [FloatBuffer] { [scratch] + (targets.map { [$0] } ?? []) }
 
   /// Floats that a replica needs for it.
-  static func floats(_ corruption: Corruption?, shape: ImageShape, groupSamples: Int) -> Int {
-    shape.count * (1 + (corruption == nil ? 0 : groupSamples))
+  static func floats(
+    _ augmentation: Augmentation?, _ corruption: Corruption?, shape: ImageShape, groupSamples: Int
+  ) -> Int {
+    shape.count * (corruption != nil ? 1 + groupSamples : augmentation != nil ? 1 : 0)
   }
 
   /// The image that a sample of the group is to be reconstructed as; nil where it is the network's input.
@@ -31,21 +33,28 @@ struct Distortion: Sendable {
     targets.map { $0.pointer + sample * shape.count }
   }
 
+  /// Gives a sample of the group the target of the one before it.
+  func repeatTarget(_ sample: Int) {
+    guard let target = target(sample) else { return }
+    target.update(from: target - shape.count, count: shape.count)
+  }
+
   /// Puts an item of a data set at the network's input and, where that is another one, its target.
   ///
   /// - Parameters:
+  ///   - draw: of binarized images.
   ///   - sample: counts within the group.
   ///   - streams: for the step and sample.
   func fill(
-    _ item: Int, from data: Dataset, sample: Int, _ streams: (augmentation: RandomStream, corruption: RandomStream),
-    into input: UnsafeMutablePointer<Float>
+    _ item: Int, from data: Dataset, draw: Int, sample: Int,
+    _ streams: (augmentation: RandomStream, corruption: RandomStream), into input: UnsafeMutablePointer<Float>
   ) throws(DataError) {
     let clean = target(sample) ?? input
     if let augmentation {
-      try data.fill(item, into: scratch.pointer)
+      try data.fill(item, draw: draw, into: scratch.pointer)
       augmentation.apply(scratch.pointer, shape: shape, streams.augmentation, into: clean)
     } else {
-      try data.fill(item, into: clean)
+      try data.fill(item, draw: draw, into: clean)
     }
     corruption?.apply(clean, shape: shape, streams.corruption, draws: scratch.pointer, into: input)
   }

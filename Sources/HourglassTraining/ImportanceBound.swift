@@ -28,7 +28,40 @@ struct ImportanceBound {
   var value: Double { greatest + log(sum / Double(draws)) }
 }
 
+extension SharedMemory {
+  /// Adds the losses of the `count` samples of a minibatch, in order. Where training follows the bound, an image's
+  /// reconstruction is the mean over its samples by their weights, and its divergence what else the bound lacks.
+  func addLosses(count: Int, plan: ExecutionPlan, to sums: inout (reconstruction: Double, divergence: Double)) {
+    guard let importanceWeights else {
+      for n in 0..<count {
+        sums.reconstruction += Double(losses.pointer[n])
+        sums.divergence += Double(divergences.pointer[n])
+      }
+      return
+    }
+    for image in 0..<count / plan.samplesPerImage {
+      var reconstruction = 0.0
+      for n in image * plan.samplesPerImage..<(image + 1) * plan.samplesPerImage {
+        reconstruction += Double(importanceWeights.pointer[n]) * Double(losses.pointer[n])
+      }
+      sums.reconstruction += reconstruction
+      sums.divergence -= Double(bounds.pointer[image]) + reconstruction
+    }
+  }
+}
+
 extension Replica {
+  /// Where training follows the bound: bounds of the images of some samples whose losses are in place, and the samples'
+  /// weights, by which the error of the output is multiplied, `count` values a sample.
+  func weighByImportance(_ piece: Range<Int>, count: Int, error: UnsafeMutablePointer<Float>) {
+    guard let weights = shared.importanceWeights, let draws = plan.importanceSamples else { return }
+    let first = piece.lowerBound
+    checked(
+      hg_importance_bound(
+        piece.count / draws, draws, count, shared.losses.pointer + first, shared.divergences.pointer + first,
+        shared.bounds.pointer + first / draws, weights.pointer + first, error))
+  }
+
   /// The bound of each image of a shard that is in place: encodes once, then decodes K draws of the codes one after the
   /// other, addressed by `noise`, sample and k.
   func importanceBounds(

@@ -40,9 +40,24 @@ extension Recipe {
       number("beta", beta, "of at least 0") { $0 >= 0 },
       number("freeBits", freeBits, "greater than 0") { $0 > 0 },
       freeBits != nil && !model.isVariational ? "freeBits: wanted a Gaussian latent, found \(model.name)" : nil,
+      importanceRefusal,
       objectiveRefusal, data.refusal.map { "data.\($0)" }, validation?.refusal.map { "validation.\($0)" },
     ]
     return refusals.compactMap(\.self).first
+  }
+
+  /// The same for the importance-weighted bound, which has its divergence by the samples and in full.
+  private var importanceRefusal: String? {
+    guard let importanceSamples else { return nil }
+    let most = Self.batchSizeRange.upperBound / max(1, batchSize)
+    let refusals = [
+      model.importanceRefusal, beta != 1 ? "wanted a beta of 1, found \(beta)" : nil,
+      betaWarmup.map { "wanted no betaWarmup, found \($0.rawValue)" },
+      freeBits.map { "wanted no freeBits, found \($0)" },
+      importanceSamples < 1 || importanceSamples > most
+        ? "wanted 1 to \(most) with a batchSize of \(batchSize), found \(importanceSamples)" : nil,
+    ]
+    return refusals.compactMap(\.self).first.map { "importanceSamples: \($0)" }
   }
 
   /// The same for what the model's objective does not go with: a chain belongs to a place in one minibatch, and the

@@ -28,6 +28,8 @@ public struct Recipe: Codable, Sendable {
   public var beta: Float
   /// Nats that each latent unit may diverge by at no cost, greater than 0; nil for none.
   public var freeBits: Float?
+  /// Samples of each image's code, where training follows the importance-weighted bound; nil where it does not.
+  public var importanceSamples: Int?
   /// The run ends after so many passes over the data, or earlier after so many steps; nil is no limit.
   public var epochs: Int?
   public var steps: Int?
@@ -59,11 +61,12 @@ public struct Recipe: Codable, Sendable {
     batchSize: Int = defaultBatchSize,
     accumulate: Int = 1, shards: Int? = nil, seed: UInt64 = 1, optimizer: Optimizer = Optimizer(),
     clipNorm: Float? = nil, beta: Float = 1, epochs: Int? = 5, steps: Int? = nil, augmentation: Augmentation? = nil,
-    corruption: Corruption? = nil
+    corruption: Corruption? = nil, importanceSamples: Int? = nil
   ) {
     (self.model, self.data, self.validation) = (model, data, validation)
     (self.batchSize, self.accumulate) = (batchSize, accumulate)
-    self.shards = shards ?? ExecutionPlan.defaultShards(batchSize: batchSize)
+    self.importanceSamples = importanceSamples
+    self.shards = shards ?? ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: importanceSamples)
     (self.seed, self.optimizer, self.clipNorm, self.beta) = (seed, optimizer, clipNorm, beta)
     (self.epochs, self.steps) = (epochs, steps)
     (self.augmentation, self.corruption) = (augmentation, corruption)
@@ -86,6 +89,7 @@ public struct Recipe: Codable, Sendable {
     ema = try fields.decodeIfPresent(Float.self, forKey: .ema)
     beta = try fields.decode(Float.self, forKey: .beta)
     freeBits = try fields.decodeIfPresent(Float.self, forKey: .freeBits)
+    importanceSamples = try fields.decodeIfPresent(Int.self, forKey: .importanceSamples)
     epochs = try fields.decodeIfPresent(Int.self, forKey: .epochs)
     steps = try fields.decodeIfPresent(Int.self, forKey: .steps)
     patience = try fields.decodeIfPresent(Int.self, forKey: .patience)
@@ -112,13 +116,18 @@ public struct Recipe: Codable, Sendable {
     validation = other
   }
 
+  /// All about a step.
+  public func plan() throws(ModelError) -> ExecutionPlan {
+    try ExecutionPlan(model, batchSize: batchSize, shards: shards, importanceSamples: importanceSamples)
+  }
+
   /// Samples of a minibatch where nobody says how many.
   public static let defaultBatchSize = 128
 
   /// Minibatches that a step may have.
   public static let accumulateRange = 1...1 << 20
 
-  /// Samples of a step; the last one of an epoch has what is left.
+  /// Images of a step; the last one of an epoch has what is left.
   public var samplesPerStep: Int { batchSize * accumulate }
 
   /// Whether gradients can be clipped to this norm.

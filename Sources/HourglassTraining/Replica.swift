@@ -12,6 +12,9 @@ struct SharedMemory: Sendable {
   /// Reconstruction loss of each sample, and its divergence or penalty.
   let losses: FloatBuffer
   let divergences: FloatBuffer
+  /// Where training follows the importance-weighted bound, the bound of each image, and of each sample the weight.
+  let bounds: FloatBuffer
+  let importanceWeights: FloatBuffer?
 
   init(plan: ExecutionPlan, parameters: FloatBuffer) {
     self.parameters = parameters
@@ -19,6 +22,8 @@ struct SharedMemory: Sendable {
     labels = AlignedBuffer(count: plan.batchSize)
     losses = FloatBuffer(count: plan.batchSize)
     divergences = FloatBuffer(count: plan.batchSize)
+    bounds = FloatBuffer(count: plan.batchSize / plan.samplesPerImage)
+    importanceWeights = plan.importanceSamples.map { _ in FloatBuffer(count: plan.batchSize) }
   }
 
   /// Clears the rows of the batch memory that a worker will mostly write.
@@ -110,16 +115,22 @@ struct Replica: Sendable {
   }
 
   /// Puts items of a data set at the input, augmented and corrupted where that is wanted: item `items[n]` for the
-  /// sample n of the minibatch. Answers the first that cannot be read.
+  /// sample n of the minibatch, all samples of an image alike. Answers the first that cannot be read.
   func fill(_ samples: Range<Int>, from data: Dataset, items: AlignedBuffer<Int32>, mode: Mode) -> ReadFailure? {
     clock?.start()
     for n in samples {
       let (item, input) = (Int(items.pointer[n]), values(0, first: n, group: samples.lowerBound))
       do {
-        if let distortion, let streams = mode.noise.image(sample: mode.samplesBefore + n) {
-          try distortion.fill(item, from: data, sample: n - samples.lowerBound, streams, into: input)
+        if n > samples.lowerBound, n % plan.samplesPerImage != 0 {
+          input.update(from: input - plan.model.input.count, count: plan.model.input.count)
+          distortion?.repeatTarget(n - samples.lowerBound)
+        } else if let distortion,
+          let streams = mode.noise.image(sample: (mode.samplesBefore + n) / plan.samplesPerImage)
+        {
+          try distortion.fill(
+            item, from: data, draw: mode.noise.imageDraw, sample: n - samples.lowerBound, streams, into: input)
         } else {
-          try data.fill(item, into: input)
+          try data.fill(item, draw: mode.noise.imageDraw, into: input)
         }
       } catch { return ReadFailure(sample: n, error: error) }
     }
@@ -175,6 +186,7 @@ struct Replica: Sendable {
       samples: piece.count, count: count, image: plan.model.input, output: output, target: target,
       labels: shared.labels.pointer + piece.lowerBound, loss: shared.losses.pointer + piece.lowerBound, error: error,
       scratch: scratch.pointer, threads: threads)
+    if let error { weighByImportance(piece, count: count, error: error) }
     if let error {
       plan.boundaries[end].activation.backward(
         count: piece.count * count, y: output, dy: error, dx: error, threads: threads)
@@ -238,6 +250,7 @@ struct Replica: Sendable {
       divergence: shared.divergences.pointer + first,
       noise: mode.noise, beta: mode.beta, threads: threads)
     (pass.freeBits, pass.samplesPerShard) = (mode.freeBits, plan.samplesPerShard)
+    pass.importanceWeights = shared.importanceWeights.map { UnsafePointer($0.pointer + first) }
     pass.partnerState = plan.layers[i].partner.map { address(plan.states[$0], first, group) }
     return pass
   }

@@ -33,6 +33,7 @@ public final class Trainer {
     case checkpoint(step: Int)
   }
 
+  /// Where the run stands after a step.
   public struct StepReport: Sendable {
     /// Steps done, and where the run will end.
     public var step: Int
@@ -65,7 +66,7 @@ public final class Trainer {
     _ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false, data: Dataset? = nil,
     validation: Dataset? = nil, memory: Int = GrantedMemory.forImages, profiles: Bool = false, tensorBoard: Bool = false
   ) throws {
-    let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
+    let plan = try recipe.plan()
     try PlannedMemory(training: plan, parallel: parallel, recipe: recipe).check(plan)
     let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
     try data.checkTargets(for: plan)
@@ -249,8 +250,8 @@ public final class Trainer {
     guard validation != nil || recipe.model.isVariational else { return }
     let evaluator = Evaluator(try inference(), beta: recipe.beta, seed: recipe.seed)
     if let validation {
-      let result = try evaluator.evaluate(validation)
-      (row.validationLoss, row.validationMSE) = (result.loss, result.mse)
+      let result = try evaluator.evaluate(validation, importanceSamples: recipe.importanceSamples)
+      (row.validationLoss, row.validationMSE) = (result.negativeLogLikelihood ?? result.loss, result.mse)
       (row.validationErrorRate, row.activeUnits) = (result.errorRate, result.activeUnits)
     } else {
       let variances = try evaluator.unitVariances(data, images: min(data.count, Self.imagesWithoutValidation))

@@ -10,6 +10,9 @@ import HourglassModels
 /// Where gradients are clipped, phase 2 is two: sums, and once the norm over all slices is known, updates. A step of
 /// several minibatches takes phase 1 and the sums for each, and updates once.
 ///
+/// Where the plan has importance samples, the losses are those of the importance-weighted bound, and each image of a
+/// minibatch is as many samples (see `ImportanceBound`).
+///
 /// The numbers follow from the recipe: a minibatch is cut into a fixed number of shards, each shard is summed in the
 /// order of its samples, and the shards are added in order. Which worker takes a shard, how many shards it holds at a
 /// time, and how many threads its kernels use change no bit.
@@ -129,6 +132,7 @@ public final class TrainingStep {
   /// - Parameters:
   ///   - clipNorm: greater than 0. The gradient g of the mean loss becomes g min(1, clipNorm / (|g| + 1e-6)), as
   ///     PyTorch's `clip_grad_norm_` defines it, at the cost of a third wait.
+  ///   - beta: 1 where the plan has importance samples, and then no free bits.
   ///   - freeBits: at least 0. See `GaussianLatent`; the losses of a step have the divergence itself.
   ///   - averageDecay: of the moving average of the parameters, greater than 0 and less than 1; nil for no average.
   ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample.
@@ -139,6 +143,7 @@ public final class TrainingStep {
     beta: Float, data: Dataset, profiles: Bool = false
   ) {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
+    precondition(plan.importanceSamples == nil || beta == 1 && freeBits == 0, "a bound of another divergence")
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
     let turn = Self.shardsPerTurn(plan: plan, workers: parallel.workers)
@@ -262,16 +267,17 @@ public final class TrainingStep {
     precondition(!items.isEmpty, "a step without samples")
     profiler?.begin()
     current.pointer[0].step = step
-    current.pointer[0].samples = items.count
+    let copies = plan.samplesPerImage
+    current.pointer[0].samples = items.count * copies
     current.pointer[0].learningRate = learningRate ?? optimizer.learningRate
     current.pointer[0].beta = beta ?? self.beta
     var sums = (reconstruction: 0.0, divergence: 0.0)
-    for first in stride(from: items.startIndex, to: items.endIndex, by: plan.batchSize) {
-      let minibatch = items[first..<min(first + plan.batchSize, items.endIndex)]
-      try computeGradients(minibatch, before: first - items.startIndex)
-      addLosses(count: minibatch.count, to: &sums)
+    for first in stride(from: items.startIndex, to: items.endIndex, by: plan.batchSize / copies) {
+      let minibatch = items[first..<min(first + plan.batchSize / copies, items.endIndex)]
+      try computeGradients(minibatch, before: (first - items.startIndex) * copies)
+      shared.addLosses(count: minibatch.count * copies, plan: plan, to: &sums)
       guard mean(sums, count: items.count).total.isFinite else {
-        throw .diverged(step: step, cause: firstNonfinite(count: minibatch.count))
+        throw .diverged(step: step, cause: firstNonfinite(count: minibatch.count * copies))
       }
       if minibatch.endIndex < items.endIndex { runSlices(phase: Phase.sums) }
     }
@@ -281,17 +287,18 @@ public final class TrainingStep {
       current.pointer[0].scale = 1 / Float(items.count)
       runSlices(phase: Phase.slices)
     }
-    profiler?.end(samples: items.count)
+    profiler?.end(samples: items.count * copies)
     return mean(sums, count: items.count)
   }
 
   /// Phase 1 for a minibatch with so many samples of the step before it.
   private func computeGradients(_ minibatch: ArraySlice<Int32>, before: Int) throws(TrainingError) {
-    current.pointer[0].count = minibatch.count
+    let count = minibatch.count * plan.samplesPerImage
+    current.pointer[0].count = count
     current.pointer[0].samplesBefore = before
-    for (i, item) in minibatch.enumerated() { indices.pointer[i] = item }
+    for n in 0..<count { indices.pointer[n] = minibatch[minibatch.startIndex + n / plan.samplesPerImage] }
     if plan.model.likelihood.target == .label {
-      for (i, item) in minibatch.enumerated() { shared.labels.pointer[i] = data.label(Int(item)) }
+      for n in 0..<count { shared.labels.pointer[n] = data.label(Int(indices.pointer[n])) }
     }
     counters[0].reset()
     let start = DispatchTime.now().uptimeNanoseconds
@@ -315,14 +322,6 @@ public final class TrainingStep {
     guard norm.isFinite else { throw .overflow(step: current.pointer[0].step, parameter: nonfiniteGradient()) }
     current.pointer[0].scale = Float(min(1, Double(clipNorm) / (norm + 1e-6)) / Double(count))
     runSlices(phase: Phase.updates)
-  }
-
-  /// Adds the losses of a minibatch, samples in order.
-  private func addLosses(count: Int, to sums: inout (reconstruction: Double, divergence: Double)) {
-    for i in 0..<count {
-      sums.reconstruction += Double(shared.losses.pointer[i])
-      sums.divergence += Double(shared.divergences.pointer[i])
-    }
   }
 
   private func mean(_ sums: (reconstruction: Double, divergence: Double), count: Int) -> Loss {

@@ -65,6 +65,10 @@ struct DataFlags: ParsableArguments {
   @Flag(help: "Leave broken images out and list them, instead of refusing the set.")
   var skipBad = false
 
+  @Flag(
+    help: "Draw each pixel as 0 or 1 by its value: anew in each step of training, in all else once by the seed.")
+  var binarize = false
+
   func validate() throws {
     try requirePositive("--limit", limit)
     if let holdout, !(holdout > 0 && holdout < 1) {
@@ -97,6 +101,7 @@ struct DataFlags: ParsableArguments {
     all.crop = crop?.extent ?? base.crop
     all.resize = resize?.extent ?? base.resize
     all.skipsBad = skipBad ? true : base.skipsBad
+    all.binarizes = binarize ? true : base.binarizes
     return all
   }
 
@@ -105,6 +110,7 @@ struct DataFlags: ParsableArguments {
     let given = [
       ("--layout", layout != nil), ("--holdout", holdout != nil), ("--label-filter", labelFilter != nil),
       ("--grey", grey), ("--rgb", rgb), ("--crop", crop != nil), ("--resize", resize != nil), ("--skip-bad", skipBad),
+      ("--binarize", binarize),
     ]
     guard path == nil, let flag = given.first(where: { $0.1 })?.0 else { return }
     throw ValidationError("\(flag): wanted images in files with --data, found none")

@@ -41,11 +41,8 @@ struct Evaluate: ParsableCommand {
 
   func run() throws {
     let loaded = try trained.load()
-    guard importanceSamples == nil || loaded.model.isVariational && loaded.model.likelihood.isInNats else {
-      throw ValidationError(
-        "--importance-samples: wanted a variational model with a likelihood in nats (bernoulli, gaussian, "
-          + "categorical), found \(loaded.model.name), \(loaded.model.isVariational ? "variational" : "plain") with "
-          + "the \(loaded.model.likelihood.name) likelihood")
+    if importanceSamples != nil, let refusal = loaded.model.importanceRefusal {
+      throw ValidationError("--importance-samples: \(refusal)")
     }
     let images = try loaded.images(at: data, split, self.images)
     let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)

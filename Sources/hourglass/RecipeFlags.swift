@@ -7,6 +7,12 @@ import HourglassTraining
 /// The flags that make a recipe. All are optional, so that a resumed run can tell what was given.
 struct RecipeFlags: ParsableArguments {
   @Option(
+    help: ArgumentHelp(
+      "Settings under the names of recipe.json, and of the flags that decide no result; flags win.",
+      valueName: "file.json"))
+  var config: String?
+
+  @Option(
     help: ArgumentHelp("What to train; see `hourglass models` and `hourglass inspect`.", valueName: "name|file.json"))
   var model: String?
 
@@ -105,6 +111,12 @@ struct RecipeFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Of a variational model train on the importance-weighted bound of log p(image), by so many samples of each code.",
+      valueName: "samples"))
+  var importanceSamples: Int?
+
+  @Option(
+    help: ArgumentHelp(
       "Raise that weight from 0 over so many steps, or as 5epochs, against posterior collapse.", valueName: "steps"))
   var betaWarmup: Span?
 
@@ -130,6 +142,7 @@ struct RecipeFlags: ParsableArguments {
     try requirePositive("--batch-size", batchSize, most: Recipe.batchSizeRange.upperBound)
     try requirePositive("--accumulate", accumulate, most: Recipe.accumulateRange.upperBound)
     try requirePositive("--shards", shards)
+    try requirePositive("--importance-samples", importanceSamples, most: Recipe.batchSizeRange.upperBound)
     if let learningRate, !(learningRate.isFinite && learningRate > 0) {
       throw ValidationError("--learning-rate: wanted a number greater than 0, found \(learningRate)")
     }
@@ -148,6 +161,27 @@ struct RecipeFlags: ParsableArguments {
     if let freeBits, !(freeBits.isFinite && freeBits > 0) {
       throw ValidationError("--free-bits: wanted a number greater than 0, found \(freeBits)")
     }
+  }
+
+  /// Refuses what a run that goes on has already, or a new one without a model.
+  func check(resuming: Bool) throws {
+    if resuming && config != nil {
+      throw ValidationError("--config: wanted none with --resume, for a resumed run keeps its recipe, found a file")
+    }
+    if !resuming && model == nil && config == nil {
+      throw ValidationError("--model: wanted a model's name or file, or a run with --resume, found none")
+    }
+  }
+
+  /// The settings of `--config`, empty without one.
+  func configuration(ofStages: Bool = false) throws -> Configuration {
+    guard let config else { return Configuration() }
+    let file = try Configuration(reading: config)
+    guard try ofStages || file.stageObjective() == nil else {
+      throw DataError(
+        path: config, reason: "objective: wanted none but for pretrain, found one; elsewhere it is the model's")
+    }
+    return file
   }
 
   /// The recipe of a new run: what the flags say, where they are silent the file, and else the defaults.
@@ -175,7 +209,8 @@ struct RecipeFlags: ParsableArguments {
       optimizer: updates.changing(try file.optimizer(kind: optimizer, learningRate: learningRate)),
       clipNorm: clipNorm ?? file.clipNorm,
       beta: beta ?? file.beta ?? 1, epochs: epochs ?? file.epochs ?? (steps == nil ? Self.defaultEpochs : nil),
-      steps: steps, augmentation: augment ?? file.augmentation, corruption: corrupt ?? file.corruption)
+      steps: steps, augmentation: augment ?? file.augmentation, corruption: corrupt ?? file.corruption,
+      importanceSamples: importanceSamples ?? file.importanceSamples)
     (recipe.patience, recipe.minDelta) = (patience, minDelta ?? file.minDelta)
     recipe.monitor = monitor ?? file.monitor
     (recipe.schedule, recipe.warmup) = (schedule ?? file.schedule, warmup ?? file.warmup)
@@ -265,6 +300,9 @@ struct RecipeFlags: ParsableArguments {
     try same("--beta", beta, recipe.beta)
     try same("--ema", ema.map(Optional.some), recipe.ema) { $0.map { "\($0)" } ?? "none" }
     try same("--free-bits", freeBits.map(Optional.some), recipe.freeBits) { $0.map { "\($0)" } ?? "none" }
+    try same("--importance-samples", importanceSamples.map(Optional.some), recipe.importanceSamples) {
+      $0.map { "\($0)" } ?? "none"
+    }
     try same("--seed", seed, recipe.seed)
     try same("--schedule", schedule, recipe.schedule ?? .constant) { $0.rawValue }
     try same("--warmup", warmup.map(Optional.some), recipe.warmup) { $0?.rawValue ?? "none" }

@@ -21,7 +21,7 @@ extension Train {
   /// `--dry-run`: opens the images and plans everything, as training would.
   func showPlan(_ file: Configuration) throws {
     let (recipe, path) = try resume ? resumed() : recipeOfNewRun(file)
-    let plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
+    let plan = try recipe.plan()
     let parallel = division.plan(shards: plan.shards)
     let memory = PlannedMemory(training: plan, parallel: parallel, recipe: recipe)
     try memory.check(plan)

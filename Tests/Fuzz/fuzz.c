@@ -298,6 +298,22 @@ static void pointwise(bytes *b) {
   accepted("free bits", hg_gaussian_free_bits(N, count, x, 0.25f, 2, got));
   hg_reference_gaussian_free_bits(N, count, x, 0.25f, 2, wanted);
   agree("free bits", 2 * all, got, wanted, 4096 * 0x1p-24);
+  accepted("log ratio", hg_gaussian_log_ratio(N, count, x, t, m, loss));
+  hg_reference_gaussian_log_ratio(N, count, x, t, m, loss2);
+  agree("log ratio", N, loss, loss2, bound);
+  accepted("log ratio backward", hg_gaussian_log_ratio_backward(N, count, x, t, m, loss, t, got));
+  hg_reference_gaussian_log_ratio_backward(N, count, x, t, m, loss, t, wanted);
+  agree("log ratio backward", 2 * all, got, wanted, 2048 * 0x1p-24 * (1 + 9 * (double)count));
+  /* A row of one error for each sample; the weights land in the second half of what it was copied to. */
+  if ((hg_importance_bound(N, count, 1, x, t, loss, got + all, m2) == NULL) != (count > 0))
+    fail("importance", "against what the header says");
+  if (count > 0) {
+    memcpy(got, m, (size_t)all * sizeof(float)), memcpy(wanted, m, (size_t)all * sizeof(float));
+    accepted("importance", hg_importance_bound(N, count, 1, x, t, loss, got + all, got));
+    hg_reference_importance_bound(N, count, 1, x, t, loss2, wanted + all, wanted);
+    agree("importance", N, loss, loss2, 0x1p-24 * (200 + (double)count / 16));
+    agree("importance weights", 2 * all, got, wanted, 0x1p-24 * (400 + (double)count / 16));
+  }
   const hg_random_stream stream = {sizeof stream, next(b) * 0x123456789abULL, next(b), next(b), next(b)};
   const ptrdiff_t first = 2 * (ptrdiff_t)next(b);
   accepted("bits", hg_random_bits(&stream, first, all, (uint32_t *)got));

@@ -188,6 +188,42 @@ import Testing
     }
   }
 
+  /// In memory, streamed and mapped.
+  @Test func binarizedImagesAreDrawnByTheirPixels() throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/a.npy"
+    // An image spans two of the blocks that are drawn at once.
+    let (shape, wanted) = (ImageShape(20, 15, 1), [Float(0), 0.125, 0.5, 1])
+    let pixels = (0..<3 * shape.count).map { wanted[$0 % 4] }
+    try NPYFile.write(pixels, shape: [3, 20, 15], to: path)
+    func draws(_ count: Int, seed: UInt64 = 5, skipsBad: Bool? = nil, memory: Int = 1 << 20) throws -> [[Float]] {
+      var preparation = Preparation()
+      (preparation.binarizes, preparation.skipsBad) = (true, skipsBad)
+      let data = try Dataset.open(path: path, split: .train, preparation: preparation, seed: seed, memory: memory)
+      #expect(data.isMapped == (memory == 1))
+      return try (0..<count).map { draw in
+        try (0..<3).flatMap { index in
+          var image = [Float](repeating: -1, count: shape.count)
+          try data.fill(index, draw: draw, into: &image)
+          if draw == 0 { #expect(try image == data.image(index)) }
+          return image
+        }
+      }
+    }
+    let found = try draws(50)
+    #expect(Set(found.joined()) == [0, 1] && Set(found).count == 50)
+    #expect(Set((0..<3).map { Array(found[0][$0 * shape.count..<($0 + 1) * shape.count]) }).count == 3)
+    for (place, probability) in wanted.enumerated() {
+      let drawn = found.flatMap { draw in stride(from: place, to: draw.count, by: 4).map { Double(draw[$0]) } }
+      // Five deviations of a mean.
+      let bound = 5 * (Double(probability * (1 - probability)) / Double(drawn.count)).squareRoot()
+      #expect(abs(drawn.reduce(0, +) / Double(drawn.count) - Double(probability)) <= bound)
+    }
+    #expect(try draws(3, skipsBad: true) == Array(found[..<3]))
+    #expect(try draws(3, memory: 1) == Array(found[..<3]))
+    #expect(try draws(1, seed: 6)[0] != found[0])
+  }
+
   @Test func whatIsExportedIsRead() throws {
     let folder = try TemporaryFolder()
     let out = folder.path + "/out.npy"

@@ -1,3 +1,4 @@
+import Foundation
 import HourglassModels
 import TestSupport
 import Testing
@@ -12,6 +13,7 @@ import Testing
     ("10-4,bernoulli", "10", "4 linear, 10 linear"),
     ("1x1x16-4,linear", "16", "4 linear, 16 linear"),
     ("16-5-2,elu,tied", "4 x 4 x 1", "5 elu, 2 linear, 5 elu, 4 x 4 x 1 sigmoid"),
+    ("16-5-2,tanh,variational", "4 x 4 x 1", "5 tanh, 4 linear, 2 linear, 5 tanh, 4 x 4 x 1 sigmoid"),
     ("2x3x2-20,sigmoid,bernoulli", "2 x 3 x 2", "20 linear, 2 x 3 x 2 linear"),
   ]) func sizesMakeAChain(_ text: String, _ input: String, _ chain: String) throws {
     let model = try #require(try Autoencoder.dense(describedBy: text))
@@ -40,7 +42,12 @@ import Testing
         + (Activation.allCases.map(\.rawValue)
         + ["bernoulli", "squaredError", "absoluteError", "huber", "ssim", "categorical", "labelSquaredError"])
         .joined(separator: ", ")
-        + ", tied, found gelatine"
+        + ", tied, variational, found gelatine"
+    ),
+    ("784-50,variational,tied", "wanted no tied beside variational, whose code is a distribution, found both"),
+    (
+      "784-200-50-10,variational,categorical",
+      "wanted no categorical beside variational, whose code is a distribution, found both"
     ),
   ]) func whatIsNotUnderstoodIsNamed(_ text: String, _ sentence: String) {
     #expect(throws: ModelError(text, sentence)) { try Autoencoder.dense(describedBy: text) }
@@ -60,6 +67,25 @@ import Testing
       _ = try ExecutionPlan(Autoencoder.dense(sizes), batchSize: 4)
       Issue.record("planned")
     } catch { #expect(error.description == sentence) }
+  }
+
+  @Test func aVariationalCodeTiesNoWeight() {
+    do {
+      _ = try ExecutionPlan(.dense([16, 4], isTied: true, isVariational: true), batchSize: 4)
+      Issue.record("planned")
+    } catch {
+      #expect(error.description == "decoder.0: tied to latent it wants the shape that latent puts out, 8, found 4")
+    }
+  }
+
+  /// Means and log-variances of 50 units, then one sample of them.
+  @Test func theVariationalPresetIsOneOfSizes() throws {
+    var described = try #require(try Autoencoder.dense(describedBy: "784-200-200-50,tanh,bernoulli,variational"))
+    described.name = denseVAE.name
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    #expect(try encoder.encode(described) == encoder.encode(denseVAE))
+    #expect(denseVAE.latent as? GaussianLatent == GaussianLatent(50) && denseVAE.likelihood == .bernoulli)
   }
 
   /// The input must have as many elements as the first size says.

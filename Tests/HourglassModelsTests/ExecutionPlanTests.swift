@@ -96,7 +96,39 @@ import Testing
 
   @Test func aShardForEightSamplesAndAtMostSixteen() {
     #expect(
-      [1, 8, 9, 16, 17, 120, 128, 129, 4096].map(ExecutionPlan.defaultShards) == [1, 1, 2, 2, 3, 15, 16, 16, 16])
+      [1, 8, 9, 16, 17, 120, 128, 129, 4096].map { ExecutionPlan.defaultShards(batchSize: $0) }
+        == [1, 1, 2, 2, 3, 15, 16, 16, 16])
+    // Samples of an image's code count, but stay together.
+    #expect(
+      [(1, 50), (3, 50), (20, 1), (20, 3), (100, 50)].map {
+        ExecutionPlan.defaultShards(batchSize: $0.0, importanceSamples: $0.1)
+      } == [1, 3, 3, 8, 16])
+  }
+
+  /// Whatever the division, the samples of an image's code lie in one chunk.
+  @Test func chunksHoldWholeImages() throws {
+    for (images, shards, samples) in [(1, 1, 1), (7, 2, 3), (20, 3, 50), (40, 2, 5), (100, 16, 2), (9, 4, 17)] {
+      let plan = try ExecutionPlan(convVAE28, batchSize: images, shards: shards, importanceSamples: samples)
+      #expect(plan.batchSize == images * samples && plan.samplesPerShard == (images + shards - 1) / shards * samples)
+      #expect(plan.samplesPerChunk % samples == 0 && plan.samplesPerChunk <= max(16, samples))
+      #expect(plan.samples(of: 0..<shards, in: plan.batchSize) == 0..<plan.batchSize)
+    }
+    #expect(throws: ModelError.self) { try ExecutionPlan(convVAE28, batchSize: 1 << 11, importanceSamples: 1 << 10) }
+    #expect(throws: ModelError.self) { try ExecutionPlan(convVAE28, batchSize: 2, importanceSamples: 0) }
+    let refusals: [(Autoencoder, String)] = [
+      (convAE28, "conv-ae-28, plain with the squaredError likelihood"),
+      (convVAE64, "conv-vae-64, variational with the squaredError likelihood"),
+    ]
+    for (model, found) in refusals {
+      do {
+        _ = try ExecutionPlan(model, batchSize: 4, importanceSamples: 2)
+        Issue.record("planned")
+      } catch {
+        #expect(
+          error.description == "latent: wanted a variational model with a likelihood in nats (bernoulli, gaussian, "
+            + "categorical), found \(found)")
+      }
+    }
   }
 
   @Test func bytesGrowWithWhatIsHeld() throws {

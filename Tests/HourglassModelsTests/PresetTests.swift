@@ -27,6 +27,7 @@ import Testing
     ("conv-wae-28", 1_680_073, 29_929_472),
     // Each layer goes forward twice, and the weight's gradient has two terms.
     ("rbm-500", 393_284, 4_704_000),
+    ("dense-vae", 425_284, 2_228_000),
   ]
 
   @Test func theCatalogHasThePresets() {
@@ -34,6 +35,7 @@ import Testing
       ModelCatalog.models.map(\.name) == [
         "conv-ae-28", "conv-dae-28", "conv-ae-unpool-28", "conv-vae-28", "conv-ae-32", "conv-vae-64", "deep-ae",
         "conv-tied-ae-28", "sparse-ae", "contractive-ae", "conv-wae-28", "rbm-500",
+        "dense-vae",
       ])
     #expect(ModelCatalog.model("conv-ae-27") == nil)
   }

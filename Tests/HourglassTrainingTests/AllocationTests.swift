@@ -66,6 +66,26 @@ struct AllocationTests {
     }
   }
 
+  @Test func importanceSamplesAllocateNothing() async {
+    await #expect(processExitsWith: .success) {
+      try heapStaysTheSame(TinyModels.variational, importanceSamples: 5)
+      try heapStaysTheSame(TinyModels.denoising, nil, .saltPepper(0.1), batchSize: 8, importanceSamples: 2)
+    }
+  }
+
+  @Test func binarizingAllocatesNothing() async {
+    await #expect(processExitsWith: .success) {
+      try withTemporaryFolder { folder in
+        let (path, shape) = (folder + "/images.npy", TinyModels.variational.input)
+        try NPYFile.write(TestImages.waves(step: 0, samples: 20, shape: shape), shape: [20, 8, 8], to: path)
+        var preparation = Preparation()
+        preparation.binarizes = true
+        try heapStaysTheSame(
+          TinyModels.variational, on: Dataset.open(path: path, split: .train, preparation: preparation))
+      }
+    }
+  }
+
   @Test func profilingAllocatesNothing() async {
     await #expect(processExitsWith: .success) {
       try heapStaysTheSame(TinyModels.variational, clipNorm: 0.01, profiles: true)
@@ -106,14 +126,14 @@ struct AllocationTests {
 private func heapStaysTheSame(
   _ model: Autoencoder, _ augmentation: Augmentation? = nil, _ corruption: Corruption? = nil, batchSize: Int = 20,
   clipNorm: Float? = nil, averageDecay: Float? = nil, freeBits: Float = 0, on images: Dataset? = nil,
-  profiles: Bool = false
+  profiles: Bool = false, importanceSamples: Int? = nil
 ) throws {
   struct HeapWasUsed: Error { let allocations, blocks: Int64 }
   let data = try images ?? TestImages.waves(batchSizes: [20], shape: model.input)
   let training = try startedStep(
     model, batchSize: batchSize, shards: 4, parallel: ParallelPlan(workers: 2, threads: 2), clipNorm: clipNorm,
     freeBits: freeBits, averageDecay: averageDecay, augmentation: augmentation, corruption: corruption, data: data,
-    profiles: profiles)
+    profiles: profiles, importanceSamples: importanceSamples)
   let items = (0..<Int32(20)).map { $0 }
   // In the first steps the runtimes look things up that they keep.
   for step in 0..<10 { _ = try training.run(step: step, items: items.prefix(20 - step)) }

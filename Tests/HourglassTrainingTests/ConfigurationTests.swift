@@ -20,7 +20,7 @@ import Testing
     var preparation = Preparation()
     (preparation.layout, preparation.holdout, preparation.labels, preparation.limit) = (.nhw, 0.5, ["a"], 9)
     (preparation.color, preparation.crop, preparation.resize) = (.grey, Extent2D(9, 8), Extent2D(8, 8))
-    preparation.skipsBad = true
+    (preparation.skipsBad, preparation.binarizes) = (true, true)
     let source = DataSource(path: "/images", preparation: preparation)
     var recipe = Recipe(
       model: TinyModels.variational, data: source, validation: source, accumulate: 2, seed: .max,
@@ -30,7 +30,7 @@ import Testing
     (recipe.minDelta, recipe.optimizer.weightL1) = (0.5, 0.125)
     (recipe.schedule, recipe.warmup, recipe.betaWarmup) = (.cosine, .steps(2), .epochs(1))
     recipe.start = [Start(path: "/run", layers: ["latent": "encoder.0"])]
-    (recipe.ema, recipe.freeBits) = (0.5, 0.25)
+    (recipe.ema, recipe.freeBits, recipe.importanceSamples) = (0.5, 0.25, 4)
     return recipe
   }
 
@@ -89,7 +89,11 @@ import Testing
 
   /// A recipe of a file, which may hold anything.
   @Test func aRecipeThatNobodyCanTrainByIsRefusedByName() throws {
-    let recipe = Self.recipe
+    var recipe = Self.recipe
+    #expect(recipe.refusal == "importanceSamples: wanted no betaWarmup, found 1epochs")
+    recipe.betaWarmup = nil
+    #expect(recipe.refusal == "importanceSamples: wanted no freeBits, found 0.25")
+    recipe.freeBits = nil
     #expect(recipe.refusal == nil)
     let changes: [(String, (inout Recipe) -> Void)] = [
       ("batchSize: wanted 1 to 1048576, found 0", { $0.batchSize = 0 }),
@@ -105,6 +109,9 @@ import Testing
       ("optimizer.beta2: wanted a number from 0 to below 1, found 1.0", { $0.optimizer.beta2 = 1 }),
       ("clipNorm: wanted a number greater than 0, found -1.0", { $0.clipNorm = -1 }),
       ("beta: wanted a number of at least 0, found -1.0", { $0.beta = -1 }),
+      ("importanceSamples: wanted a beta of 1, found 0.5", { $0.beta = 0.5 }),
+      ("importanceSamples: wanted 1 to 8192 with a batchSize of 128, found 0", { $0.importanceSamples = 0 }),
+      ("importanceSamples: wanted a variational model", { $0.model = TinyModels.autoencoder }),
       ("data.preparation.limit: wanted at least 1, found 0", { $0.data.preparation?.limit = 0 }),
       ("validation.preparation.holdout: wanted a part", { $0.validation?.preparation?.holdout = 1 }),
       ("data.preparation.resize: wanted 1 to 65536 pixels, found 0", { $0.data.preparation?.resize = 0 }),

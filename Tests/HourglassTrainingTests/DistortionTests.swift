@@ -1,9 +1,10 @@
 import Foundation
 import HourglassData
 import HourglassModels
-import HourglassTraining
 import TestSupport
 import Testing
+
+@testable import HourglassTraining
 
 /// Training on images that are augmented and corrupted as they are trained on.
 @Suite struct DistortionTests {
@@ -35,6 +36,20 @@ import Testing
     }
     #expect(try loss((Augmentation(shift: 2), nil)) != clean)
     #expect(try loss((Augmentation(shift: 2), .mask(0.5))) == loss((Augmentation(shift: 2), nil)))
+  }
+
+  @Test(arguments: distortions) func itsMemoryIsPlanned(_ distortion: (Augmentation?, Corruption?)) throws {
+    let model = TinyModels.autoencoder
+    let plan = try ExecutionPlan(model, batchSize: 10, shards: 4)
+    let recipe = Recipe(model: model, augmentation: distortion.0, corruption: distortion.1)
+    let samples = TrainingStep.shardsPerTurn(plan: plan, workers: 1) * plan.samplesPerShard
+    let taken = try #require(Distortion(distortion.0, distortion.1, shape: model.input, groupSamples: samples))
+    let (plain, more) = (
+      PlannedMemory(training: plan, parallel: Self.alone),
+      PlannedMemory(training: plan, parallel: Self.alone, recipe: recipe)
+    )
+    #expect(more.perReplica - plain.perReplica == 4 * taken.arenas.reduce(0) { $0 + $1.count })
+    #expect(more.shared == plain.shared)
   }
 
   @Test func theNetworkSeesTheDamageAndEachSeedAnother() throws {
@@ -90,6 +105,36 @@ import Testing
       let trainer = try Trainer(plain, parallel: ParallelPlan(workers: 1, threads: 1), data: data)
       _ = try trainer.run()
       precondition(trainer.weightsHash != verification.rows[0].weightsHash, "nothing was corrupted")
+    }
+  }
+
+  /// Of images that are binarized: every division of `verify`, two of them stopped and resumed, and an image is drawn
+  /// anew in each step but not for each minibatch of it.
+  @Test func binarizingDependsOnNoDivision() async {
+    await #expect(processExitsWith: .success) {
+      try withTemporaryFolder { folder in
+        let (path, model) = (folder + "/images.npy", TinyModels.variational)
+        try NPYFile.write(TestImages.waves(step: 0, samples: 17, shape: model.input), shape: [17, 8, 8], to: path)
+        var preparation = Preparation()
+        preparation.binarizes = true
+        let source = DataSource(path: path, preparation: preparation)
+        let data = try source.open(seed: 1)
+        let recipe = Recipe(
+          model: model, data: source, batchSize: 10, shards: 4, epochs: nil, steps: 5,
+          augmentation: Augmentation(shift: 1))
+        let verification = try Verification(recipe, data: data, folder: folder + "/runs")
+        precondition(verification.difference == nil, verification.difference ?? "")
+        func losses(batchSize: Int, shards: Int) throws -> [Double] {
+          let step = try startedStep(
+            model, batchSize: batchSize, shards: shards, optimizer: Optimizer(.sgd, learningRate: 0), data: data)
+          // The output is the bias of the last layer alone, so nothing but images makes losses differ.
+          for i in 0..<step.parameters.count { step.parameters.pointer[i] = 0 }
+          step.parameters.pointer[step.plan.parameters.last?.offset ?? 0] = 1
+          return try (0..<2).map { try step.run(step: $0, items: ArraySlice(0..<16)).reconstruction }
+        }
+        let (whole, parts) = (try losses(batchSize: 16, shards: 4), try losses(batchSize: 8, shards: 2))
+        precondition(whole == parts && whole[0] != whole[1], "\(whole) \(parts)")
+      }
     }
   }
 

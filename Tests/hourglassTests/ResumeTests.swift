@@ -76,7 +76,7 @@ import Testing
     ("--seed 2", "--seed"), ("--batch-size 8", "--batch-size"), ("--learning-rate 0.5", "--learning-rate"),
     ("--optimizer sgd", "--optimizer"), ("--beta 2", "--beta"), ("--shards 2", "--shards"),
     ("--clip-norm 1", "--clip-norm"), ("--accumulate 2", "--accumulate"),
-    ("--ema 0.5", "--ema"), ("--free-bits 0.5", "--free-bits"),
+    ("--ema 0.5", "--ema"), ("--free-bits 0.5", "--free-bits"), ("--importance-samples 2", "--importance-samples"),
     ("--data other.npy", "--data"), ("--validation images.npy", "--validation"), ("--split test", "--split"),
     ("--model conv-vae-28", "--model"), ("--model changed.json", "--model"), ("--steps 5", "--steps"),
   ])

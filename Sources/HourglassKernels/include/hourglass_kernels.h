@@ -432,6 +432,25 @@ const char *hg_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, cons
 const char *hg_gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
                                   float *dheads);
 
+/* What a sample z of the latent adds to -log w of its importance weight w = p(x | z) p(z) / q(z | x):
+ *   ratio[n] = log q(z[n] | x) - log p(z[n]) = 1/2 sum over j of z^2 - noise^2 - lv,  lv clamped as above
+ * heads: N 2Z; noise, z: N Z as hg_gaussian_latent_forward took and wrote them; ratio: N. */
+const char *hg_gaussian_log_ratio(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                  const float *z, float *ratio);
+
+/* The way back through sum over n of <z[n], dz[n]> + weights[n] ratio[n]:
+ *   dmean = dz + weights z;   dlv = ((dz + weights z) noise exp(lv / 2) - weights) / 2,  0 where lv was clamped
+ * heads, dheads: N 2Z; noise, z, dz: N Z; weights: N. */
+const char *hg_gaussian_log_ratio_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                           const float *z, const float *weights, const float *dz, float *dheads);
+
+/* Importance-weighted bound of log p(x) from K samples of each of I latents (Burda et al. 2016), in nats:
+ *   bound[i] = log(1/K sum over k of w[i,k]),   log w = -(loss + ratio);   weights[i,k] = w[i,k] / sum over k of w[i,k]
+ * and the errors dy of the loss become those of -bound, each row times its weight.
+ * loss, ratio, weights: I K; bound: I; dy: I K D or NULL. */
+const char *hg_importance_bound(ptrdiff_t images, ptrdiff_t draws, ptrdiff_t count, const float *loss,
+                                const float *ratio, float *bound, float *weights, float *dy);
+
 /* ---------------------------------------------------------------------------------------------- random numbers */
 
 /* Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC 2011). A stream is addressed, not

@@ -72,6 +72,13 @@ void hg_reference_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, co
                                           float *z, float *kl);
 void hg_reference_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
                                            const float *dz, float beta, float *dheads);
+void hg_reference_gaussian_log_ratio(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                     const float *z, float *ratio);
+void hg_reference_gaussian_log_ratio_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads,
+                                              const float *noise, const float *z, const float *weights, const float *dz,
+                                              float *dheads);
+void hg_reference_importance_bound(ptrdiff_t images, ptrdiff_t draws, ptrdiff_t count, const float *loss,
+                                   const float *ratio, float *bound, float *weights, float *dy);
 void hg_reference_gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits,
                                      float beta, float *dheads);
 void hg_reference_random_bits(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out);

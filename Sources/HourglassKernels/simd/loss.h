@@ -179,3 +179,36 @@ static void softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const fl
     dl[labels[sample]] -= 1.0f;
   }
 }
+
+/* e^(log w - greatest) in place of the weights, added to a sum in the first n lanes. */
+INLINE v16 importance_part(const float *loss, const float *ratio, float greatest, float *weights, v16 sum,
+                           ptrdiff_t n) {
+  const v16 w = v16_exp(-(v16_load_part(loss, n) + v16_load_part(ratio, n)) - greatest);
+  v16_store_part(weights, w, n);
+  return sum + v16_keep(w, n);
+}
+
+/* The greatest weight is divided by first, so that no exponential overflows and the sum is 1 at least. */
+static void importance_bound(ptrdiff_t images, ptrdiff_t draws, ptrdiff_t count, const float *loss, const float *ratio,
+                             float *bound, float *weights, float *dy) {
+  for (ptrdiff_t image = 0; image < images; image++) {
+    const float *l = loss + image * draws, *r = ratio + image * draws;
+    float *w = weights + image * draws;
+    float greatest = -(l[0] + r[0]);
+    for (ptrdiff_t k = 1; k < draws; k++) greatest = -(l[k] + r[k]) > greatest ? -(l[k] + r[k]) : greatest;
+    v16 sums = v16_splat(0);
+    ptrdiff_t k = 0;
+    for (; k + 16 <= draws; k += 16) sums = importance_part(l + k, r + k, greatest, w + k, sums, 16);
+    if (k < draws) sums = importance_part(l + k, r + k, greatest, w + k, sums, draws - k);
+    const float sum = v16_sum(sums);
+    /* The logarithm is for numbers. */
+    bound[image] = sum == sum ? greatest + v16_log(v16_splat(sum / (float)draws))[0] : sum;
+    for (k = 0; k < draws; k++) {
+      w[k] /= sum;
+      float *row = dy ? dy + (image * draws + k) * count : NULL;
+      ptrdiff_t i = 0;
+      for (; row && i + 16 <= count; i += 16) v16_store(row + i, v16_load(row + i) * w[k]);
+      if (row && i < count) v16_store_part(row + i, v16_load_part(row + i, count - i) * w[k], count - i);
+    }
+  }
+}

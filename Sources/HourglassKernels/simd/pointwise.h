@@ -209,6 +209,49 @@ static void gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const f
   }
 }
 
+/* Lanes beyond n hold zeros and add nothing. */
+INLINE v16 log_ratio_part(const float *log_variances, const float *noise, const float *z, v16 sum, ptrdiff_t n) {
+  const v16 lv = clamp_log_variance(v16_load_part(log_variances, n));
+  const v16 e = v16_load_part(noise, n), code = v16_load_part(z, n);
+  return sum + ((code * code - e * e) - lv);
+}
+
+static void gaussian_log_ratio(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                               const float *z, float *ratio) {
+  for (ptrdiff_t sample = 0; sample < samples; sample++) {
+    const float *lv = heads + sample * 2 * units + units, *e = noise + sample * units, *code = z + sample * units;
+    v16 sum = v16_splat(0);
+    ptrdiff_t i = 0;
+    for (; i + 16 <= units; i += 16) sum = log_ratio_part(lv + i, e + i, code + i, sum, 16);
+    if (i < units) sum = log_ratio_part(lv + i, e + i, code + i, sum, units - i);
+    ratio[sample] = 0.5f * v16_sum(sum);
+  }
+}
+
+INLINE void log_ratio_backward_part(const float *log_variances, const float *noise, const float *z, float weight,
+                                    const float *dz, float *dmeans, float *dlog_variances, ptrdiff_t n) {
+  const v16 head = v16_load_part(log_variances, n), deviation = v16_exp(0.5f * clamp_log_variance(head));
+  const v16 d = v16_load_part(z, n) * weight + v16_load_part(dz, n);
+  const v16 dlv = 0.5f * ((d * v16_load_part(noise, n)) * deviation - weight);
+  const v16i clamped = (head < v16_splat(HG_LOG_VARIANCE_MIN)) | (head > v16_splat(HG_LOG_VARIANCE_MAX));
+  v16_store_part(dmeans, d, n);
+  v16_store_part(dlog_variances, v16_select(clamped, v16_splat(0), dlv), n);
+}
+
+static void gaussian_log_ratio_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
+                                        const float *z, const float *weights, const float *dz, float *dheads) {
+  for (ptrdiff_t sample = 0; sample < samples; sample++) {
+    const float *lv = heads + sample * 2 * units + units, *e = noise + sample * units;
+    const float *code = z + sample * units, *d = dz + sample * units;
+    float *dmean = dheads + sample * 2 * units, *dlv = dmean + units;
+    ptrdiff_t i = 0;
+    for (; i + 16 <= units; i += 16)
+      log_ratio_backward_part(lv + i, e + i, code + i, weights[sample], d + i, dmean + i, dlv + i, 16);
+    if (i < units)
+      log_ratio_backward_part(lv + i, e + i, code + i, weights[sample], d + i, dmean + i, dlv + i, units - i);
+  }
+}
+
 /* 16 units, all samples: twice their divergences in the order of the samples, then the gradients. */
 INLINE void free_bits_part(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
                            float *dheads, ptrdiff_t n) {

@@ -5,11 +5,16 @@ import HourglassKernels
 ///
 ///     z = mean + exp(lv / 2) noise,   KL = 1/2 sum(mean^2 + exp(lv) - 1 - lv),   lv clamped to [-30, 20]
 ///
+/// Where training follows the importance-weighted bound, the divergence is its estimate by the sample:
+///
+///     log q(z | x) - log p(z) = 1/2 sum(z^2 - noise^2 - lv)
+///
 /// With free bits the divergence in the loss is sum over j of max(free bits, mean over a shard of KL_j): the way back
 /// leaves out units that diverge by less, in the mean over the samples of their shard.
 ///
 /// Sources: Kingma & Welling, "Auto-Encoding Variational Bayes", ICLR 2014; Kingma et al., "Improved variational
-/// inference with inverse autoregressive flow", NIPS 2016, equation 15.
+/// inference with inverse autoregressive flow", NIPS 2016, equation 15; Burda, Grosse & Salakhutdinov, "Importance
+/// weighted autoencoders", ICLR 2016.
 public struct GaussianLatent: Layer, Hashable {
   public var units: Int
 
@@ -45,11 +50,19 @@ public struct PlannedGaussianLatent: PlannedLayer {
   public var stateCount: Int { units }
 
   public func forward(_ pass: Pass) {
-    checked(hg_gaussian_latent_forward(pass.samples, units, pass.x, drawNoise(pass), pass.y, pass.divergence))
+    let noise = drawNoise(pass)
+    checked(hg_gaussian_latent_forward(pass.samples, units, pass.x, noise, pass.y, pass.divergence))
+    guard pass.importanceWeights != nil else { return }
+    checked(hg_gaussian_log_ratio(pass.samples, units, pass.x, noise, pass.y, pass.divergence))
   }
 
   public func backward(_ pass: Pass) {
     guard let dy = pass.dy, let dx = pass.dx else { return }
+    if let weights = pass.importanceWeights {
+      checked(
+        hg_gaussian_log_ratio_backward(pass.samples, units, pass.x, pass.state, pass.y, weights, dy, dx))
+      return
+    }
     let noise = pass.noise.latent(sample: pass.firstSample) == nil ? nil : pass.state
     let hasFreeBits = pass.freeBits > 0
     checked(

@@ -1,13 +1,20 @@
 /// Everything about a training step that can be known before it runs: layers with their geometry, the flat vector, the
 /// shards, and a place for every array. Made once; running it can neither fail nor allocate.
 ///
+/// A sample is an image, or where training follows the importance-weighted bound one of the K samples of an image's
+/// code. Those of an image lie next to each other, in one chunk.
+///
 ///     flat vector      [ sharded parameters (convolutions) | parameters of products (dense layers) ]
 ///     minibatch        [ shard 0 | shard 1 | ... ]      samples n of shard s: s m <= n < (s + 1) m
 ///     a shard          [ chunk | chunk | ... ]          what image layers take at once
 ///     a group          a run of shards that one replica holds at a time; speed only
 public struct ExecutionPlan: Sendable {
   public let model: Autoencoder
+  /// Samples of a minibatch.
   public let batchSize: Int
+  /// K, where training follows the importance-weighted bound, 1 or more; nil where it does not.
+  public let importanceSamples: Int?
+  public var samplesPerImage: Int { importanceSamples ?? 1 }
   public let shards: Int
   /// m above; a partial minibatch keeps it, so its last shards are short or empty.
   public let samplesPerShard: Int
@@ -44,17 +51,35 @@ public struct ExecutionPlan: Sendable {
   public let preparedFloats: Int
 
   /// Errors: `ModelError` that names the layer, what it wanted and what it found.
-  public init(_ model: Autoencoder, batchSize: Int, shards: Int? = nil) throws(ModelError) {
-    guard (1...1 << 20).contains(batchSize) else {
-      throw ModelError(model.name, "wanted a batch size of 1 to \(1 << 20), found \(batchSize)")
+  ///
+  /// - Parameters:
+  ///   - batchSize, shards: counted in images.
+  ///   - importanceSamples: of each image's code, of a model without an `importanceRefusal`; nil for training that does
+  ///     not follow the importance-weighted bound.
+  public init(
+    _ model: Autoencoder, batchSize: Int, shards: Int? = nil, importanceSamples: Int? = nil
+  ) throws(ModelError) {
+    let most = 1 << 20
+    guard (1...most).contains(batchSize) else {
+      throw ModelError(model.name, "wanted a batch size of 1 to \(most), found \(batchSize)")
     }
-    let shards = shards ?? Self.defaultShards(batchSize: batchSize)
+    let samplesPerImage = importanceSamples ?? 1
+    guard (1...most / batchSize).contains(samplesPerImage) else {
+      throw ModelError(
+        model.name,
+        "wanted 1 to \(most / batchSize) importance samples with a batch size of \(batchSize), found "
+          + "\(samplesPerImage)")
+    }
+    if importanceSamples != nil, let refusal = model.importanceRefusal { throw ModelError("latent", refusal) }
+    let shards = shards ?? Self.defaultShards(batchSize: batchSize, importanceSamples: importanceSamples)
     guard (1...batchSize).contains(shards) else {
       throw ModelError(model.name, "wanted 1 to \(batchSize) shards, not more than the batch size, found \(shards)")
     }
     self.model = model
-    (self.batchSize, self.shards) = (batchSize, shards)
-    samplesPerShard = (batchSize + shards - 1) / shards
+    (self.batchSize, self.shards) = (batchSize * samplesPerImage, shards)
+    self.importanceSamples = importanceSamples
+    let imagesPerShard = (batchSize + shards - 1) / shards
+    samplesPerShard = imagesPerShard * samplesPerImage
     var chain = try model.planChain()
     for layer in chain.layers {
       guard let least = layer.leastShard, samplesPerShard < least else { continue }
@@ -62,9 +87,9 @@ public struct ExecutionPlan: Sendable {
         layer.name, "wanted shards of at least \(least) samples, which it takes together, found \(samplesPerShard)")
     }
     takesWholeShards = chain.layers.contains { $0.leastShard != nil && !($0 is any PlannedPenalty) }
-    let most = takesWholeShards ? samplesPerShard : Self.mostSamplesPerChunk
-    let chunks = (samplesPerShard + most - 1) / most
-    samplesPerChunk = (samplesPerShard + chunks - 1) / chunks
+    let mostImages = takesWholeShards ? imagesPerShard : max(1, Self.mostSamplesPerChunk / samplesPerImage)
+    let chunks = (imagesPerShard + mostImages - 1) / mostImages
+    samplesPerChunk = (imagesPerShard + chunks - 1) / chunks * samplesPerImage
     (shardedCount, parameterCount) = Self.placeParameters(&chain.layers)
     layers = chain.layers
     codeBoundary = chain.codeBoundary
@@ -89,7 +114,10 @@ public struct ExecutionPlan: Sendable {
 
   /// A shard for every 8 samples, at most 16: enough to keep 16 workers busy. It follows from the batch size alone,
   /// because the number of shards orders sums.
-  public static func defaultShards(batchSize: Int) -> Int { min(16, (batchSize + 7) / 8) }
+  /// Samples of an image's code stay in one shard.
+  public static func defaultShards(batchSize: Int, importanceSamples: Int? = nil) -> Int {
+    min(16, batchSize, (batchSize * (importanceSamples ?? 1) + 7) / 8)
+  }
 
   /// More samples would push a chunk's images out of the second-level cache; fewer would leave tiles half empty.
   private static let mostSamplesPerChunk = 16

@@ -39,6 +39,9 @@ public enum Noise: Sendable, Equatable, BitwiseCopyable {
     return RandomStream(seed: seed, .gibbs, number: halfStep, step: step, sample: sample)
   }
 
+  /// Which draw of binarized images is seen: each step of training has its own, all else the first.
+  public var imageDraw: Int { if case .training(_, let step) = self { step + 1 } else { 0 } }
+
   /// Where the numbers that change a sample's image come from; nil where it is seen as it is.
   public func image(sample: Int) -> (augmentation: RandomStream, corruption: RandomStream)? {
     guard case .training(let seed, let step) = self else { return nil }

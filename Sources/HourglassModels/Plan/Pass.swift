@@ -31,6 +31,10 @@ public struct Pass {
   /// Of each sample: the Kullback-Leibler divergence in nats, written by a latent that has one, or the penalty.
   public var divergence: UnsafeMutablePointer<Float>
 
+  /// Where training follows the importance-weighted bound, the weight of each sample among those of its image, known on
+  /// the way back. The divergence is then its estimate by the sample, log q(z | x) - log p(z).
+  public var importanceWeights: UnsafePointer<Float>?
+
   public var noise: Noise
   /// Weight of divergence or penalty in the loss.
   public var beta: Float

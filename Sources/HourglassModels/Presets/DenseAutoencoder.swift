@@ -6,6 +6,14 @@
 /// units are logistic and layers trained in advance one by one; rectified units train from a random start.
 public let deepAE = Autoencoder.dense([784, 1000, 500, 250, 30], name: "deep-ae")
 
+/// Dense variational autoencoder for 28x28 grey images, a code of 50 numbers and hidden units of tanh.
+///
+///     784 - 200 - 200 - 50 - 200 - 200 - 784
+///
+/// Source: Burda, Grosse & Salakhutdinov, "Importance weighted autoencoders", ICLR 2016, one stochastic layer.
+public let denseVAE = Autoencoder.dense(
+  [784, 200, 200, 50], name: "dense-vae", activation: .tanh, likelihood: .bernoulli, isVariational: true)
+
 extension Autoencoder {
   /// A dense autoencoder from one list of sizes: from the input to the code, and back the same way.
   ///
@@ -19,22 +27,26 @@ extension Autoencoder {
   ///   - activation: of all units but those of the code and the output.
   ///   - code: the activation of the code.
   ///   - isTied: whether the decoder's weights are those of the encoder, transposed.
+  ///   - isVariational: whether the code is a Gaussian latent, which has no activation and ties no weight.
   public static func dense(
     _ sizes: [Int], name: String? = nil, input: ImageShape? = nil, activation: Activation = .relu,
-    code: Activation = .linear, likelihood: Likelihood = .squaredError, isTied: Bool = false
+    code: Activation = .linear, likelihood: Likelihood = .squaredError, isTied: Bool = false,
+    isVariational: Bool = false
   ) -> Autoencoder {
     let name = name ?? sizes.map(String.init).joined(separator: "-")
     let size = sizes.first ?? 0
     let input = input ?? squareImage(of: size) ?? ImageShape(vector: size)
     let output: Activation = likelihood == .bernoulli || activation == .linear ? .linear : .sigmoid
     let hidden = Array(sizes.dropFirst().dropLast())
-
     // Without a second size the code has no units, which planning refuses.
+    let units = sizes.dropFirst().last ?? 0
+
     var model = Autoencoder(name, input: input, likelihood: likelihood) {
     } latent: {
-      Dense(sizes.dropFirst().last ?? 0, activation: code)
+      Dense(units, activation: code)
     } decoder: {
     }
+    if isVariational { model.latent = GaussianLatent(units) }
     model.encoder = hidden.map { Dense($0, activation: activation) }
     if isTied {
       let names = ["latent"] + hidden.indices.reversed().map { "encoder.\($0)" }
@@ -48,7 +60,7 @@ extension Autoencoder {
   }
 
   /// The dense autoencoder that a text describes, nil where it is no list of sizes: `784-1000-500-250-30`, the first
-  /// also as a shape (`28x28x1-1000-30`), and behind commas the activation, the likelihood, `tied`:
+  /// also as a shape (`28x28x1-1000-30`), and behind commas the activation, the likelihood, `tied` or `variational`:
   /// `784-500-30,tanh,bernoulli,tied`. With a likelihood of labels the last size is that of the output, and the code
   /// has the activation too: `784-1000-1000-10,sigmoid,categorical`.
   ///
@@ -69,7 +81,7 @@ extension Autoencoder {
       sizes.append(size)
     }
     let likelihoods = Likelihood.withoutParameters.filter { $0 != .gaussian() }
-    var (activation, likelihood, isTied) = (Activation.relu, Likelihood.squaredError, false)
+    var (activation, likelihood, isTied, isVariational) = (Activation.relu, Likelihood.squaredError, false, false)
     for word in words.dropFirst() {
       if let named = Activation(rawValue: word) {
         activation = named
@@ -77,10 +89,17 @@ extension Autoencoder {
         likelihood = named
       } else if word == "tied" {
         isTied = true
+      } else if word == "variational" {
+        isVariational = true
       } else {
-        let known = Activation.allCases.map(\.rawValue) + likelihoods.map(\.name) + ["tied"]
+        let known = Activation.allCases.map(\.rawValue) + likelihoods.map(\.name) + ["tied", "variational"]
         throw ModelError(text, "wanted one of \(known.joined(separator: ", ")), found \(word)")
       }
+    }
+    guard !isVariational || !isTied && likelihood.target == .image else {
+      throw ModelError(
+        text,
+        "wanted no \(isTied ? "tied" : likelihood.name) beside variational, whose code is a distribution, found both")
     }
     if likelihood.target == .label {
       guard sizes.count > 2, !isTied else {
@@ -97,7 +116,7 @@ extension Autoencoder {
     }
     return dense(
       sizes, name: text, input: isShape ? ImageShape(extents[0], extents[1], extents[2]) : nil,
-      activation: activation, likelihood: likelihood, isTied: isTied)
+      activation: activation, likelihood: likelihood, isTied: isTied, isVariational: isVariational)
   }
 
   /// The square image of 1 or 3 channels that has so many elements.

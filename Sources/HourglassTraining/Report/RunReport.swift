@@ -27,7 +27,7 @@ public struct RunReport {
   /// Errors: a recipe whose model cannot be planned.
   public init(_ run: RunFolder, _ recipe: Recipe) throws(ModelError) {
     (self.run, self.recipe) = (run, recipe)
-    plan = try ExecutionPlan(recipe.model, batchSize: recipe.batchSize, shards: recipe.shards)
+    plan = try recipe.plan()
     (epochs, sessions) = (MetricsLog(run, upTo: .max).epochs, run.sessions)
   }
 
