@@ -43,6 +43,7 @@ public enum AtomicFile {
     try sync(folder: folder)
   }
 
+  /// The same for text, as UTF-8.
   public static func write(_ text: String, to path: String) throws(DataError) {
     try write(Data(text.utf8), to: path)
   }

@@ -25,6 +25,7 @@ public struct ImageGrid: Sendable {
     self.zoom = max(1, zoom ?? 128 / max(shape.height, shape.width))
   }
 
+  /// The picture.
   public func image() -> PNGImage {
     let (cellHeight, cellWidth) = (shape.height * zoom, shape.width * zoom)
     let columns = rows.map(\.count).max() ?? 0

@@ -59,6 +59,7 @@ public struct SVGPlot: Sendable {
   private static let (width, height) = (720.0, 420.0)
   private static let (left, right, bottom) = (76.0, 696.0, 364.0)
 
+  /// The picture, as the text of a file.
   public func svg() -> String {
     let legend = SVG.legend(
       series.enumerated().map { index, line in (line.name, { Self.symbol(line, line.color ?? index, $0, $1) }) },

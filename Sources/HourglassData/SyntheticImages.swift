@@ -46,6 +46,7 @@ public struct SyntheticImages: Sendable {
     public var slopeX, slopeY: Float
   }
 
+  /// What image `index` shows.
   public func factors(_ index: Int) -> Factors {
     let stream = RandomStream(seed: seed, .synthesis, step: split == .train ? 0 : 1, sample: index)
     let u = stream.uniform(24)

@@ -1,4 +1,3 @@
-import Foundation
 import HourglassModels
 
 /// Documents as counts of terms, of which only those that occur are kept. As an image each is a vector of length 1 with
@@ -56,7 +55,7 @@ struct TermCounts: ImageSource {
 
   func image(_ index: Int) -> Image {
     let range = range(index)
-    let values = range.map { (1 + log(Double(counts[$0]))) * weights[Int(places[$0])] }
+    let values = range.map { (1 + Double(counts[$0]).naturalLogarithm) * weights[Int(places[$0])] }
     let length = values.reduce(0) { $0 + $1 * $1 }.squareRoot()
     var vector = [Float](repeating: 0, count: terms.count)
     for (place, value) in zip(range, values) { vector[Int(places[place])] = Float(value / length) }

@@ -1,4 +1,4 @@
-import Foundation
+import HourglassModels
 
 /// A vocabulary, and in how many documents of a training set each of its terms occurs: what decides how texts become
 /// vectors (see `TermCounts`), for all texts that a run ever sees. Part of its recipe.
@@ -14,7 +14,7 @@ public struct TermStatistics: Sendable, Equatable {
 
   /// ln((1 + N) / (1 + df)) + 1 for each term, its inverse document frequency: of a term that is in all documents 1.
   public var weights: [Double] {
-    frequencies.map { log(Double(1 + documents) / Double(1 + $0)) + 1 }
+    frequencies.map { (Double(1 + documents) / Double(1 + $0)).naturalLogarithm + 1 }
   }
 
   init(documents: Int, terms: [String], frequencies: [Int]) {

@@ -55,6 +55,9 @@ typedef struct hg_kernels {
   void (*importance_bound)(ptrdiff_t images, ptrdiff_t draws, ptrdiff_t count, const float *loss, const float *ratio,
                            float *bound, float *weights, float *dy);
 
+  /* simd/ssim.h */
+  hg_part ssim;
+
   /* simd/random.h */
   void (*random_bits)(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out);
   void (*random_uniform)(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);

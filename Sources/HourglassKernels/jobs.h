@@ -185,6 +185,21 @@ typedef struct hg_group_norm_job {
   float *y, *to_mean, *to_variance, *dweight, *dbias;
 } hg_group_norm_job;
 
+/* scratch: hg_ssim_doubles for each part, aligned as these. */
+typedef struct hg_ssim_job {
+  ptrdiff_t samples, height, width, channels;
+  const float *y, *targets;
+  float *loss, *dy;
+  double *scratch;
+} hg_ssim_job;
+
+/* A part's scratch: 4 products of each row that a window sees, their means over its rows, 3 slopes of a row of windows
+ * with a margin on both sides, and 3 gradients of each row of windows that a row of the image sees. */
+static inline ptrdiff_t hg_ssim_doubles(ptrdiff_t width, ptrdiff_t channels) {
+  const ptrdiff_t row = hg_round_up(width * channels), margin = (HG_SSIM_WINDOW - 1) * channels;
+  return HG_SSIM_WINDOW * 4 * row + 4 * row + 16 + 3 * hg_round_up(row + margin) + HG_SSIM_WINDOW * 3 * row;
+}
+
 /* Values of a group of random blocks, and bits of a word of a dropout's mask. */
 enum { HG_RUN = 32 };
 

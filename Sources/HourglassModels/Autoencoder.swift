@@ -52,7 +52,9 @@ public struct Autoencoder: Sendable {
       planner.name = "decoder.\(i)"
       try layer.plan(&planner)
     }
-    if let refusal = likelihood.refusal { throw ModelError("likelihood", refusal) }
+    if let refusal = likelihood.refusal ?? likelihood.refusal(ofImages: input) {
+      throw ModelError("likelihood", refusal)
+    }
     if let refusal = likelihood.refusal(of: planner.shape, input: input) { throw ModelError("decoder", refusal) }
     if let activation = planner.layers.last?.activation, let refusal = likelihood.refusal(of: activation) {
       throw ModelError(planner.name, refusal)

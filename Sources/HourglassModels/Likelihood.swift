@@ -11,6 +11,8 @@ public enum Likelihood: Sendable, Hashable {
   case absoluteError
   /// Huber's loss with threshold 1: squared, halved, up to a difference of 1, linear beyond.
   case huber
+  /// 1 - structural similarity of images in [0, 1], times their elements, so that it weighs as much as a sum over them.
+  case ssim
   /// -log p under a Gaussian, in nats. With a variance, the decoder puts out the means; without, it puts out for each
   /// pixel the means of all channels, then their log-variances, clamped to [-30, 20].
   case gaussian(variance: Float? = nil)
@@ -27,7 +29,7 @@ public enum Likelihood: Sendable, Hashable {
 
   public var target: Target {
     switch self {
-    case .bernoulli, .squaredError, .absoluteError, .huber, .gaussian: .image
+    case .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian: .image
     case .categorical, .labelSquaredError: .label
     }
   }
@@ -35,19 +37,27 @@ public enum Likelihood: Sendable, Hashable {
   /// Losses of `samples` and, where wanted, the error of their outputs of `count` values.
   ///
   /// - Parameters:
-  ///   - target: the images with `channels`, where these are the target.
+  ///   - target: the images of the shape `image`, where these are the target.
   ///   - labels: where these are the target; of a categorical likelihood 0 to `count` - 1.
+  ///   - scratch: `scratchCount` floats.
   public func evaluate(
-    samples: Int, count: Int, channels: Int, output: UnsafePointer<Float>, target: UnsafePointer<Float>,
-    labels: UnsafePointer<Int32>, loss: UnsafeMutablePointer<Float>, error: UnsafeMutablePointer<Float>?
+    samples: Int, count: Int, image: ImageShape, output: UnsafePointer<Float>, target: UnsafePointer<Float>,
+    labels: UnsafePointer<Int32>, loss: UnsafeMutablePointer<Float>, error: UnsafeMutablePointer<Float>?,
+    scratch: UnsafeMutablePointer<Float>, threads: Int
   ) {
     switch self {
     case .bernoulli: checked(hg_bernoulli_logits(samples, count, output, target, loss, error))
     case .squaredError: checked(hg_squared_error(samples, count, output, target, loss, error))
     case .absoluteError: checked(hg_absolute_error(samples, count, output, target, loss, error))
     case .huber: checked(hg_huber_error(samples, count, output, target, loss, error))
+    case .ssim:
+      var parallel = Planner.parallel(threads: threads)
+      checked(
+        hg_ssim(
+          samples, image.height, image.width, image.channels, output, target, loss, error, scratch, &parallel))
     case .gaussian(let variance?): checked(hg_gaussian(samples, count, variance, output, target, loss, error))
     case .gaussian(nil):
+      let channels = image.channels
       checked(hg_gaussian_heads(samples, count / (2 * channels), channels, output, target, loss, error))
     case .categorical: checked(hg_softmax_cross_entropy(samples, count, output, labels, loss, error))
     case .labelSquaredError:
@@ -57,6 +67,13 @@ public enum Likelihood: Sendable, Hashable {
         error?[n] = 2 * difference
       }
     }
+  }
+
+  /// Floats that `evaluate` wants.
+  package func scratchCount(image: ImageShape, threads: Int) -> Int {
+    guard self == .ssim else { return 0 }
+    var parallel = Planner.parallel(threads: threads)
+    return hg_ssim_scratch(image.height, image.width, image.channels, &parallel)
   }
 
   /// The expected images of `samples` outputs of `count` values each, which is what a person looks at; where labels are
@@ -90,7 +107,7 @@ public enum Likelihood: Sendable, Hashable {
         ? nil
         : "wanted an output of \(ImageShape(input.height, input.width, 2 * input.channels)), means and log-variances "
           + "for the input \(input), found \(output)"
-    case .bernoulli, .squaredError, .absoluteError, .huber, .gaussian:
+    case .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian:
       output == input ? nil : "wanted an output of the input's shape \(input), found \(output)"
     case .categorical:
       output.isVector && output.count > 1
@@ -109,6 +126,13 @@ public enum Likelihood: Sendable, Hashable {
     return "the \(name) likelihood wants \(what), so a last layer with linear activation, found \(activation.rawValue)"
   }
 
+  /// Why images of a shape cannot be its target, if they cannot.
+  func refusal(ofImages image: ImageShape) -> String? {
+    let window = Int(HG_SSIM_WINDOW)
+    guard self == .ssim, min(image.height, image.width) < window else { return nil }
+    return "the ssim likelihood wants images of at least \(window) x \(window), the size of its window, found \(image)"
+  }
+
   /// Why a parameter is out of its range, if it is.
   var refusal: String? {
     guard case .gaussian(let variance?) = self, !(variance >= 0x1p-126 && variance <= 0x1p124) else { return nil }
@@ -119,13 +143,13 @@ public enum Likelihood: Sendable, Hashable {
   public var isInNats: Bool {
     switch self {
     case .bernoulli, .gaussian, .categorical: true
-    case .squaredError, .absoluteError, .huber, .labelSquaredError: false
+    case .squaredError, .absoluteError, .huber, .ssim, .labelSquaredError: false
     }
   }
 
   /// Why numbers in a range cannot be its target, if they cannot.
   public func refusal(ofTargets range: ClosedRange<Float>) -> String? {
-    guard self == .bernoulli, range.lowerBound < 0 || range.upperBound > 1 else { return nil }
+    guard self == .bernoulli || self == .ssim, range.lowerBound < 0 || range.upperBound > 1 else { return nil }
     return "the \(name) likelihood wants numbers in [0, 1], found \(range.lowerBound) to \(range.upperBound); take "
       + "squaredError, or sigmoid units"
   }
@@ -136,6 +160,7 @@ public enum Likelihood: Sendable, Hashable {
     case .bernoulli, .gaussian, .categorical: "nats per image"
     case .absoluteError: "absolute error per image"
     case .huber: "Huber loss per image"
+    case .ssim: "pixels times (1 - SSIM) per image"
     case .squaredError, .labelSquaredError: "squared error per image"
     }
   }
@@ -143,7 +168,7 @@ public enum Likelihood: Sendable, Hashable {
   /// What other programs call that which `mean` makes.
   var outputName: String {
     switch self {
-    case .bernoulli, .squaredError, .absoluteError, .huber, .gaussian: "reconstruction"
+    case .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian: "reconstruction"
     case .categorical: "logits"
     case .labelSquaredError: "prediction"
     }
@@ -156,6 +181,7 @@ public enum Likelihood: Sendable, Hashable {
     case .squaredError: "squaredError"
     case .absoluteError: "absoluteError"
     case .huber: "huber"
+    case .ssim: "ssim"
     case .gaussian: "gaussian"
     case .categorical: "categorical"
     case .labelSquaredError: "labelSquaredError"
@@ -164,7 +190,7 @@ public enum Likelihood: Sendable, Hashable {
 
   /// Those that files name by a word alone.
   public static let withoutParameters: [Likelihood] = [
-    .bernoulli, .squaredError, .absoluteError, .huber, .gaussian(), .categorical, .labelSquaredError,
+    .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian(), .categorical, .labelSquaredError,
   ]
 }
 

@@ -59,6 +59,7 @@ public struct Configuration: Decodable, Sendable {
   private var data: Named<Images>?
   private var validation: Named<Images>?
   private var optimizer: Named<Updates>?
+  private var objective: String?
   public var augmentation: Augmentation?
   public var corruption: Corruption?
   public var batchSize: Int?
@@ -94,7 +95,7 @@ public struct Configuration: Decodable, Sendable {
   public var quiet: Bool?
 
   private enum CodingKeys: String, CodingKey, CaseIterable {
-    case model, data, validation, optimizer, augmentation, corruption, batchSize, accumulate, shards, seed
+    case model, data, validation, optimizer, objective, augmentation, corruption, batchSize, accumulate, shards, seed
     case clipNorm, ema, beta, freeBits, importanceSamples, epochs, steps, patience, minDelta, monitor, overfitBatches
     case schedule, warmup, betaWarmup, start
     case run, workers, threads, bind, memoryLimit, checkpointEvery, maxTime, profile, tensorboard, json, quiet
@@ -144,6 +145,15 @@ public struct Configuration: Decodable, Sendable {
   public var validationImages: Images? { validation?.value(Self.images) }
 
   private static func images(at path: String) -> Images { Images(path: path) }
+
+  /// By what each stage of pretrain is trained, written as its `--objective`; nil where the file is silent.
+  public func stageObjective() throws(DataError) -> Objective? {
+    guard let objective else { return nil }
+    guard let found = Objective(describedBy: objective) else {
+      throw DataError(path: path, reason: "objective: wanted cd:K or pcd:K, found \(objective)")
+    }
+    return found
+  }
 
   /// The optimiser of the file, with what was given elsewhere in place of what the file says, and the defaults of its
   /// kind for what nobody says.

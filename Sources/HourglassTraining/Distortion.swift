@@ -22,8 +22,10 @@ struct Distortion: Sendable {
   var arenas: [FloatBuffer] { [scratch] + (targets.map { [$0] } ?? []) }
 
   /// Floats that a replica needs for it.
-  static func floats(_ corruption: Corruption?, shape: ImageShape, groupSamples: Int) -> Int {
-    shape.count * (1 + (corruption == nil ? 0 : groupSamples))
+  static func floats(
+    _ augmentation: Augmentation?, _ corruption: Corruption?, shape: ImageShape, groupSamples: Int
+  ) -> Int {
+    shape.count * (corruption != nil ? 1 + groupSamples : augmentation != nil ? 1 : 0)
   }
 
   /// The image that a sample of the group is to be reconstructed as; nil where it is the network's input.

@@ -5,7 +5,7 @@ extension EventFile {
   /// a few images.
   func append(_ row: EpochMetrics, learningRate: Float, picture: PNGImage? = nil) throws(DataError) {
     let scalars: [(name: String, value: Double?)] = [
-      ("loss", row.loss), ("reconstruction", row.reconstruction), ("kl", row.kl),
+      ("loss", row.loss), ("reconstruction", row.reconstruction), ("kl", row.kl), ("penalty", row.penalty),
       ("validationLoss", row.validationLoss), ("validationMSE", row.validationMSE),
       ("validationErrorRate", row.validationErrorRate),
       ("activeUnits", row.activeUnits.map(Double.init)), ("samplesPerSecond", row.samplesPerSecond),

@@ -9,7 +9,7 @@ public struct Evaluation: Codable, Sendable, Equatable {
   public var loss = 0.0
   /// Of a model that puts out images: mean squared error per pixel of the expected image.
   public var mse: Double?
-  /// 10 log10(1 / mse), in dB.
+  /// See `psnr(meanSquaredError:)`.
   public var psnr: Double?
   /// Structural similarity (Wang et al. 2004), mean over samples.
   public var ssim: Double?
@@ -44,6 +44,12 @@ public struct Evaluation: Codable, Sendable, Equatable {
 
   /// Variance over the data of each latent unit's mean.
   public static let activeVariance = 0.01
+
+  /// Peak signal-to-noise ratio of pixels in [0, 1], 10 log10(1 / mse) in dB: of equal images no infinity, which JSON
+  /// does not know, but about 3077, that of the smallest normal number.
+  public static func psnr(meanSquaredError: Double) -> Double {
+    -10 * log10(max(meanSquaredError, .leastNormalMagnitude))
+  }
 }
 
 /// One sample's row of an evaluation.
@@ -104,7 +110,7 @@ public struct Evaluator {
     result.loss = (reconstruction + Double(beta) * divergence) / n
     if isImage {
       result.mse = squaredError / n
-      result.psnr = -10 * log10(max(squaredError / n, .leastNormalMagnitude))
+      result.psnr = Evaluation.psnr(meanSquaredError: squaredError / n)
       result.ssim = similarity / n
     }
     (result.errorRate, result.confusion) = (confusion?.errorRate, confusion?.counts)

@@ -152,6 +152,7 @@ public final class Inference {
     public var prediction: Float?
   }
 
+  /// How near an expected image is to the image.
   public struct ImageMeasurement: Sendable {
     /// Mean over pixels of the squared difference to the expected image.
     public var squaredError: Float

@@ -43,6 +43,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
     ].joined(separator: ",")
   }
 
+  /// Any value as one line of JSON, its names in alphabetical order.
   public static func json(_ value: some Encodable) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

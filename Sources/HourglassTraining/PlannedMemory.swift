@@ -13,22 +13,15 @@ public struct PlannedMemory: Sendable, Equatable {
 
   /// Of a training step.
   ///
-  /// - Parameters:
-  ///   - corruption: needs a second copy of a group's images.
-  ///   - hasAverage: of the parameters, one more flat vector.
-  public init(
-    training plan: ExecutionPlan, parallel: ParallelPlan, corruption: Corruption? = nil, hasAverage: Bool = false
-  ) {
+  /// - Parameter recipe: whose moving average is one more flat vector, and whose augmentation and corruption need
+  ///   images beside those of the step; nil for none of it.
+  public init(training plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe? = nil) {
     let samples = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers) * plan.samplesPerShard
-    let images = Distortion.floats(corruption, shape: plan.model.input, groupSamples: samples)
+    let images = Distortion.floats(
+      recipe?.augmentation, recipe?.corruption, shape: plan.model.input, groupSamples: samples)
     self.init(
-      plan, groupSamples: samples, parallel, shared: hasAverage ? 4 * plan.parameterCount : 0,
-      perReplica: corruption == nil ? 0 : 4 * images)
-  }
-
-  /// Of the training steps of a recipe.
-  public init(training plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe) {
-    self.init(training: plan, parallel: parallel, corruption: recipe.corruption, hasAverage: recipe.ema != nil)
+      plan, groupSamples: samples, parallel, shared: recipe?.ema == nil ? 0 : 4 * plan.parameterCount,
+      perReplica: 4 * images)
   }
 
   /// Of inference, whose groups are single shards.

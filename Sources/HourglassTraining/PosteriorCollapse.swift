@@ -12,8 +12,9 @@ public enum PosteriorCollapse {
       epoch.step >= leastSteps + (recipe.betaWarmup?.steps(perEpoch: stepsPerEpoch) ?? 0)
     else { return nil }
     let warmup = recipe.betaWarmup == nil ? "--beta-warmup 5epochs, " : ""
+    let freeBits = recipe.freeBits == nil ? "--free-bits 0.5, " : ""
     return "posterior collapse: \(active) of \(units) latent units \(active == 1 ? "is" : "are") active after epoch "
-      + "\(epoch.epoch), so the decoder makes little use of the code; if it stays so, try \(warmup)a --beta below "
-      + "\(recipe.beta), or a smaller decoder"
+      + "\(epoch.epoch), so the decoder makes little use of the code; if it stays so, try \(warmup)\(freeBits)a "
+      + "--beta below \(recipe.beta), or a smaller decoder"
   }
 }

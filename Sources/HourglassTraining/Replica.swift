@@ -183,8 +183,9 @@ struct Replica: Sendable {
     let error = wantsError ? plan.boundaries[end].error.map { address($0, piece.lowerBound, group) } : nil
     let target = distortion?.target(piece.lowerBound - group) ?? values(0, first: piece.lowerBound, group: group)
     plan.model.likelihood.evaluate(
-      samples: piece.count, count: count, channels: plan.model.input.channels, output: output, target: target,
-      labels: shared.labels.pointer + piece.lowerBound, loss: shared.losses.pointer + piece.lowerBound, error: error)
+      samples: piece.count, count: count, image: plan.model.input, output: output, target: target,
+      labels: shared.labels.pointer + piece.lowerBound, loss: shared.losses.pointer + piece.lowerBound, error: error,
+      scratch: scratch.pointer, threads: threads)
     if let error { weighByImportance(piece, count: count, error: error) }
     if let error {
       plan.boundaries[end].activation.backward(

@@ -14,6 +14,7 @@ public struct RunFolder: Sendable {
 
   public init(_ path: String) { self.path = path }
 
+  /// The path of a file in the folder.
   public func file(_ name: String) -> String { "\(path)/\(name)" }
   public var report: String { file("report.html") }
   public var tensorBoard: String { file("tensorboard") }
@@ -89,8 +90,10 @@ public struct RunFolder: Sendable {
     return (run, recipe)
   }
 
+  /// Writes recipe.json.
   public func save(_ recipe: Recipe) throws(DataError) { try save(recipe, as: "recipe.json") }
 
+  /// Writes a value as JSON for people, with its names in alphabetical order.
   public func save(_ value: some Encodable, as name: String) throws(DataError) {
     do {
       let encoder = JSONEncoder()
@@ -112,8 +115,9 @@ public struct RunFolder: Sendable {
     try rename(next, to: last)
   }
 
-  /// Reads the newest whole checkpoint of the kind; a refusal of the last one names the one before it.
+  /// Reads a checkpoint; a refusal of the last one names the one before it.
   public func read(_ kept: Kept) throws(DataError) -> Checkpoint {
+    guard hasCheckpoint else { throw DataError(path: path, reason: "wanted a run with a checkpoint, found none yet") }
     do { return try Checkpoint(reading: checkpoint(kept)) } catch {
       let others = Kept.allCases.filter { $0 != kept }.map(checkpoint)
         .filter { (try? Checkpoint(reading: $0)) != nil }

@@ -30,6 +30,7 @@ public enum Span: RawRepresentable, Codable, Sendable, Equatable {
 
   private static let unit = "epochs"
 
+  /// The span in steps, of which an epoch has so many.
   public func steps(perEpoch: Int) -> Int {
     switch self {
     case .steps(let count): count

@@ -17,7 +17,11 @@ public struct StagedRun: Sendable {
   public let recipe: Recipe
   /// In the order in which they are to be trained.
   public let stages: [Stage]
+  /// Whether it learns labels behind codes that are there, and is trained as a whole once its stages are done;
+  /// otherwise it is pre-trained, and its stages are all.
+  public var isFinetuning: Bool { stages.first.map { $0.recipe.data.codes != recipe.data.codes } ?? false }
 
+  /// A run before the whole one, which trains a part of the layers.
   public struct Stage: Sendable {
     public let run: RunFolder
     public let recipe: Recipe
@@ -33,7 +37,7 @@ public struct StagedRun: Sendable {
   /// The recipe holds for every stage, from epochs to corruption, but for augmentation, which changes images and so is
   /// of use in the first stage alone.
   ///
-  /// Errors: a model that has no stages; a folder that exists.
+  /// Errors: a model that has no stages; a stage that nobody can train by the recipe; a folder that exists.
   ///
   /// - Parameter objective: of each stage; nil for that of the model.
   public static func pretraining(_ path: String, recipe: Recipe, objective: Objective? = nil) throws -> StagedRun {
@@ -42,7 +46,7 @@ public struct StagedRun: Sendable {
     var (whole, starts, recipes) = (recipe, recipe.start ?? [], [Recipe]())
     for (index, stage) in stages.enumerated() {
       var own = recipe
-      (own.model, own.start) = (stage.model, nil)
+      own.train(stage.model)
       if index > 0 {
         own.readCodes(of: root.stage(index))
         own.augmentation = nil
@@ -60,15 +64,17 @@ public struct StagedRun: Sendable {
   ///   - recipe: of all layers; its model puts out labels and has the encoder of the run.
   ///   - from: the folder of the run.
   ///   - headEpochs: passes over the codes.
+  ///
+  /// Errors: those of `pretraining`.
   public static func finetuning(
     _ path: String, recipe: Recipe, from: String, headEpochs: Int
   ) throws -> StagedRun {
     let (from, head) = (absolute(from), try recipe.model.headStage())
     var (whole, own) = (recipe, recipe)
-    own.model = head.model
+    own.train(head.model)
     own.readCodes(of: from)
-    (own.epochs, own.steps, own.patience) = (headEpochs, nil, nil)
-    (own.start, own.augmentation, own.corruption) = (nil, nil, nil)
+    (own.epochs, own.steps, own.patience, own.minDelta) = (headEpochs, nil, nil, nil)
+    (own.augmentation, own.corruption) = (nil, nil)
     whole.start = [Start(path: from), Start(path: RunFolder(absolute(path)).stage(1), layers: head.layers)]
     return try create(path, whole, [own])
   }
@@ -76,7 +82,10 @@ public struct StagedRun: Sendable {
   /// From the root, so that a run can go on from any folder.
   private static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
 
-  private static func create(_ path: String, _ recipe: Recipe, _ stages: [Recipe]) throws(DataError) -> StagedRun {
+  private static func create(_ path: String, _ recipe: Recipe, _ stages: [Recipe]) throws -> StagedRun {
+    for recipe in [recipe] + stages {
+      if let refusal = recipe.refusal { throw ModelError(recipe.model.name, refusal) }
+    }
     let run = try RunFolder.create(path, recipe: recipe)
     for (index, stage) in stages.enumerated() { _ = try RunFolder.create(run.stage(index + 1), recipe: stage) }
     return try open(path)
@@ -106,6 +115,12 @@ public struct StagedRun: Sendable {
 }
 
 extension Recipe {
+  /// Takes the model of a stage in place of the whole, from the seed, without what only a variational one has.
+  fileprivate mutating func train(_ model: Autoencoder) {
+    (self.model, start) = (model, nil)
+    if !model.isVariational { freeBits = nil }
+  }
+
   /// Takes the codes that a run makes of the images in their place.
   fileprivate mutating func readCodes(of run: String) {
     data.codes = run

@@ -61,11 +61,7 @@ public struct Start: Codable, Sendable, Equatable {
     guard isFolder.boolValue else {
       return Checkpoint.trained(try WeightsFile.tensors(path).tensors)
     }
-    let run = RunFolder(path)
-    guard run.hasCheckpoint else {
-      throw DataError(path: path, reason: "wanted a run with a checkpoint to start from, found none")
-    }
-    return try run.read(.last).parameters
+    return try RunFolder(path).read(.last).parameters
   }
 
   /// What a tensor is called here; nil for one of a layer that is not taken.

@@ -33,6 +33,7 @@ public final class Trainer {
     case checkpoint(step: Int)
   }
 
+  /// Where the run stands after a step.
   public struct StepReport: Sendable {
     /// Steps done, and where the run will end.
     public var step: Int

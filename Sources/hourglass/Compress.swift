@@ -67,12 +67,8 @@ struct Compress: ParsableCommand {
       if !json { StandardOutput.write("\(path): \(data.count) codes of \(report.units) units\n") }
       return write([report])
     }
-    let runs = try [loaded] + beside.map { try RunOptions.load($0) }
-    let reports = try runs.map { run in
-      guard run.model.input == data.shape else {
-        throw ValidationError("--beside: wanted a model of images of \(data.shape), found \(run.model.input)")
-      }
-      return try (1...7).map { try Self.compress(data, run, Self.quantizer(run, 1 << $0)).report }
+    let reports = try ([loaded] + beside.map(loaded.beside)).map { run in
+      try (1...7).map { try Self.compress(data, run, Self.quantizer(run, 1 << $0)).report }
     }
     let series = reports.map { line in
       SVGPlot.Series(
@@ -145,12 +141,9 @@ struct Decompress: ParsableCommand {
     guard let data = FileManager.default.contents(atPath: input) else {
       throw DataError(path: input, reason: "wanted a file of codes, found none that can be read")
     }
-    let units = loaded.inference.codeCount
-    let codes = try CompressedCodes(data, units: units, weightsHash: loaded.weightsHash, path: input).codes
-    let count = file.limit(codes.count / units, inPicture: 8 * Pictures.columns)
-    let images = loaded.inference.decode(Array(codes[..<(count * units)]))
-    try file.write(images, shape: loaded.model.input) {
-      Pictures.grid(images, shape: loaded.model.input, columns: Pictures.columns)
-    }
+    let codes = try CompressedCodes(
+      data, units: loaded.inference.codeCount, weightsHash: loaded.weightsHash, path: input
+    ).codes
+    try loaded.decode(codes, to: file)
   }
 }

@@ -36,10 +36,6 @@ struct Decode: ParsableCommand {
     if let place = codes.firstIndex(where: { !$0.isFinite }) {
       throw DataError(path: input, reason: "code \(place / size): wanted finite numbers, found \(codes[place])")
     }
-    let count = file.limit(array.shape[0], inPicture: 8 * Pictures.columns)
-    let images = loaded.inference.decode(Array(codes[..<(count * size)]))
-    try file.write(images, shape: loaded.model.input) {
-      Pictures.grid(images, shape: loaded.model.input, columns: Pictures.columns)
-    }
+    try loaded.decode(codes, to: file)
   }
 }

@@ -51,7 +51,7 @@ struct Denoise: ParsableCommand {
       data, corruption, with: loaded.inference, seed: seed ?? loaded.recipe.seed,
       keeping: file.limit(data.count, inPicture: 2 * Pictures.imagesPerBand))
     let shape = loaded.model.input
-    try file.write(found.repaired, shape: shape) {
+    try file.write(found.repaired, shape: shape, isQuiet: json) {
       Pictures.bands([found.clean, found.damaged, found.repaired], shape: shape)
     }
     let report = Report(

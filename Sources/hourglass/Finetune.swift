@@ -21,17 +21,14 @@ struct Finetune: ParsableCommand {
   @Option(help: ArgumentHelp("The run whose encoder is taken.", valueName: "dir"))
   var from: String?
 
-  @Option(help: "Passes over the codes in which the last layer learns alone.")
-  var headEpochs = 5
+  @Option(help: "Passes over the codes in which the last layer learns alone. (default: 5)")
+  var headEpochs: Int?
 
   @Option(help: "Classes to tell apart. (default: those of the labels)")
   var classes: Int?
 
   @Flag(help: "Learn labels as numbers, by their squared error.")
   var regression = false
-
-  @Option(help: ArgumentHelp("Settings under the names of recipe.json; flags win.", valueName: "file.json"))
-  var config: String?
 
   @OptionGroup(title: "What decides the result") var flags: RecipeFlags
 
@@ -44,6 +41,12 @@ struct Finetune: ParsableCommand {
     if session.resume == (from != nil) {
       throw ValidationError("wanted one of --from DIR and --resume, found \(session.resume ? "both" : "neither")")
     }
+    if session.resume, headEpochs != nil || classes != nil || regression {
+      throw ValidationError(
+        "--head-epochs, --classes, --regression: wanted none with --resume, for a resumed run keeps its recipe, "
+          + "found one")
+    }
+    if session.resume { try flags.check(resuming: true) }
     if flags.model != nil || flags.startFrom != nil {
       throw ValidationError("--model, --start-from: wanted none, for the model is that of the run --from, found one")
     }
@@ -52,10 +55,10 @@ struct Finetune: ParsableCommand {
   }
 
   mutating func run() throws {
-    var file = try config.map { try Configuration(reading: $0) } ?? Configuration()
+    var file = try flags.configuration()
     try division.adopt(file)
     try session.adopt(file)
-    let training = StagedTraining(session: session, division: division, command: "finetune", trainsWhole: true)
+    let training = StagedTraining(session: session, division: division)
     guard !session.resume, let from else { return try training.resume(flags) }
     let (source, trained) = try RunFolder.open(from)
     guard source.hasCheckpoint else {
@@ -67,11 +70,13 @@ struct Finetune: ParsableCommand {
     recipe.model = try withHead(recipe.model, for: data)
     try data.checkTargets(for: try ExecutionPlan(recipe.model, batchSize: 1))
     let path = try session.newPath(recipe.model.name)
-    let epochs = headEpochs
+    let epochs = headEpochs ?? Self.defaultHeadEpochs
     try training.begin { [recipe] in
       try StagedRun.finetuning(path, recipe: recipe, from: from, headEpochs: epochs)
     }
   }
+
+  private static let defaultHeadEpochs = 5
 
   /// The run's model where it puts out the labels that are wanted, else with a layer for them.
   private func withHead(_ model: Autoencoder, for data: Dataset) throws -> Autoencoder {

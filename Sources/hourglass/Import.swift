@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import HourglassData
 import HourglassModels
 import HourglassTraining
@@ -25,9 +24,6 @@ struct Import: ParsableCommand {
   @Option(name: .customLong("run"), help: ArgumentHelp("The folder of the new run.", valueName: "dir"))
   var folder: String
 
-  @Option(help: ArgumentHelp("Settings as for train; flags win.", valueName: "file.json"))
-  var config: String?
-
   @OptionGroup(title: "What decides the result of further training") var flags: RecipeFlags
 
   @Flag(help: "Print one JSON object.")
@@ -47,24 +43,14 @@ struct Import: ParsableCommand {
   }
 
   func run() throws {
-    let recipe = try flags.recipe(try config.map { try Configuration(reading: $0) } ?? Configuration())
+    let recipe = try flags.recipe(try flags.configuration())
     if let refusal = RunFolder(folder).refusal { throw ValidationError("--run: \(refusal)") }
     let plan = try recipe.plan()
     let parameters = try WeightsFile.read(weights, plan: plan)
     let checkpoint = Checkpoint(
       startingFrom: parameters, plan: plan, optimizer: recipe.optimizer, hasAverage: recipe.ema != nil)
-    do {
-      try writing {
-        let run = try RunFolder.create(folder, recipe: recipe)
-        try run.append(
-          RunEnvironment(
-            parallel: ParallelPlan(shards: recipe.shards), arguments: Array(CommandLine.arguments.dropFirst())))
-        try run.write(checkpoint, isBest: false)
-      }
-    } catch {
-      // It would stand in the way of a second attempt.
-      try? FileManager.default.removeItem(atPath: folder)
-      throw error
+    try RunFolder.begin(folder, recipe, ParallelPlan(shards: recipe.shards)) { run in
+      try writing { try run.write(checkpoint, isBest: false) }
     }
     if json {
       let imported = Imported(run: folder, model: recipe.model.name, weightsHash: checkpoint.weightsHash)

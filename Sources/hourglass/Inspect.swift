@@ -25,15 +25,17 @@ struct Inspect: ParsableCommand {
   var json = false
 
   func run() throws {
-    let (plan, accumulate) = try resolve()
+    let recipe = try resolve()
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      return StandardOutput.write(String(decoding: try encoder.encode(plan.model), as: UTF8.self))
+      return StandardOutput.write(String(decoding: try encoder.encode(recipe.model), as: UTF8.self))
     }
+    let plan = try recipe.plan()
     Self.write(plan)
     let parallel = ParallelPlan(shards: plan.shards)
-    Self.write(PlannedMemory(training: plan, parallel: parallel), plan, parallel, accumulate: accumulate)
+    let memory = PlannedMemory(training: plan, parallel: parallel, recipe: recipe)
+    Self.write(memory, plan, parallel, accumulate: recipe.accumulate)
   }
 
   /// The model layer by layer.
@@ -42,16 +44,7 @@ struct Inspect: ParsableCommand {
     let objective = model.objective.map { "restricted Boltzmann machine trained by \($0.summary)" }
     let kind = objective ?? (model.isVariational ? "variational autoencoder" : "autoencoder")
     StandardOutput.write("\(model.name): \(kind) for \(model.input), \(model.likelihood.name) likelihood\n")
-    let summary = ModelSummary(plan)
-    let header = ["layer", "kind", "output", "activation", "parameters", "flops"]
-    let rows = summary.rows.map { row in
-      [
-        row.name, row.kind, "\(row.output)", row.activation == .linear ? "" : row.activation.rawValue,
-        row.parameters == 0 ? "" : grouped(row.parameters), row.trainingFlops == 0 ? "" : grouped(row.trainingFlops),
-      ]
-    }
-    let total = ["total", "", "", "", grouped(summary.parameters), grouped(summary.trainingFlops)]
-    StandardOutput.write(table: [header] + rows + [total], rightAligned: [4, 5])
+    StandardOutput.write(table: ModelSummary(plan).table, rightAligned: [4, 5])
   }
 
   /// The bytes of a training step.
@@ -67,14 +60,14 @@ struct Inspect: ParsableCommand {
       ], rightAligned: [1])
   }
 
-  private func resolve() throws -> (plan: ExecutionPlan, accumulate: Int) {
+  /// That of a run, or the default one of a model.
+  private func resolve() throws -> Recipe {
     var isFolder: ObjCBool = false
     if ModelCatalog.model(subject) == nil, FileManager.default.fileExists(atPath: subject, isDirectory: &isFolder),
       isFolder.boolValue
     {
-      let recipe = try RunFolder.open(subject).recipe
-      return (try recipe.plan(), recipe.accumulate)
+      return try RunFolder.open(subject).recipe
     }
-    return (try ExecutionPlan(resolveModel(subject, flag: "inspect"), batchSize: Recipe.defaultBatchSize), 1)
+    return Recipe(model: try resolveModel(subject, flag: "inspect"))
   }
 }

@@ -59,6 +59,25 @@ struct LoadedRun {
     throw ValidationError("\(command): \(refusal); use reconstruct")
   }
 
+  /// Another run, whose codes of the same images are measured beside.
+  func beside(_ path: String) throws -> LoadedRun {
+    let other = try RunOptions.load(path)
+    guard other.model.input == model.input else {
+      throw ValidationError("--beside \(path): wanted a model of images of \(model.input), found \(other.model.input)")
+    }
+    return other
+  }
+
+  /// Writes the images that the first of some codes N x Z stand for.
+  func decode(_ codes: [Float], to file: OutputFile) throws {
+    let size = inference.codeCount
+    let count = file.limit(codes.count / size, inPicture: 8 * Pictures.columns)
+    let images = inference.decode(Array(codes[..<(count * size)]))
+    try file.write(images, shape: model.input) {
+      Pictures.grid(images, shape: model.input, columns: Pictures.columns)
+    }
+  }
+
   /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.
   ///
   /// - Parameter allClasses: also those that the run left out.
@@ -200,8 +219,8 @@ struct OutputFile {
     min(available, count ?? (isPicture ? inPicture : available))
   }
 
-  /// Writes images N x H x W x C as NPY, or as the picture that `draw` makes.
-  func write(_ images: [Float], shape: ImageShape, draw: () -> PNGImage) throws {
+  /// Writes images N x H x W x C as NPY, or as the picture that `draw` makes, and says so but where it is quiet.
+  func write(_ images: [Float], shape: ImageShape, isQuiet: Bool = false, draw: () -> PNGImage) throws {
     if isPicture, let refusal = Pictures.refusal(of: shape) {
       throw ValidationError("--output \(path): \(refusal); write a .npy file instead")
     }
@@ -213,7 +232,7 @@ struct OutputFile {
         try NPYFile.write(images, shape: [count, shape.height, shape.width, shape.channels], to: path)
       }
     }
-    StandardOutput.write("\(path): \(count) images of \(shape)")
+    if !isQuiet { StandardOutput.write("\(path): \(count) images of \(shape)") }
   }
 }
 

@@ -78,12 +78,12 @@ struct PCA: ParsableCommand {
     let found = try PrincipalComponents(
       set, components: components, isCentred: centre, method: method, seed: seed)
     let parallel = ParallelPlan(shards: recipe.shards)
-    let (run, trainer) = try writing {
-      let run = try RunFolder.create(folder, recipe: recipe)
-      try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
+    let (run, trainer) = try RunFolder.begin(folder, recipe, parallel) { run in
       let trainer = try Trainer(recipe, parallel: parallel, run: run, data: set)
-      try trainer.adopt(found)
-      try trainer.writePictures(to: run)
+      try writing {
+        try trainer.adopt(found)
+        try trainer.writePictures(to: run)
+      }
       return (run, trainer)
     }
     let report = Report(

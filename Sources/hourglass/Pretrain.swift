@@ -25,9 +25,6 @@ struct Pretrain: ParsableCommand {
         hourglass pretrain --model 784-500-500-10,sigmoid,categorical --objective cd:1 --run runs/belief
       """)
 
-  @Option(help: ArgumentHelp("Settings under the names of recipe.json; flags win.", valueName: "file.json"))
-  var config: String?
-
   @Option(
     help: ArgumentHelp(
       "Trains each stage as a restricted Boltzmann machine, by K steps of contrastive divergence from the image, or "
@@ -41,25 +38,21 @@ struct Pretrain: ParsableCommand {
   @OptionGroup(title: "The session") var session: SessionOptions
 
   func validate() throws {
-    if session.resume && config != nil {
-      throw ValidationError("--config: wanted none with --resume, for a resumed run keeps its recipe, found a file")
-    }
+    try flags.check(resuming: session.resume)
     if session.resume && objective != nil {
       throw ValidationError("--objective: wanted none with --resume, for a resumed run keeps its recipe, found one")
-    }
-    if !session.resume && flags.model == nil && config == nil {
-      throw ValidationError("--model: wanted a model's name or file, or a run with --resume, found none")
     }
   }
 
   mutating func run() throws {
-    let file = try config.map { try Configuration(reading: $0) } ?? Configuration()
+    let file = try flags.configuration(ofStages: true)
     try division.adopt(file)
     try session.adopt(file)
-    let training = StagedTraining(session: session, division: division, command: "pretrain", trainsWhole: false)
+    let training = StagedTraining(session: session, division: division)
     if session.resume { return try training.resume(flags) }
     let recipe = try flags.recipe(file)
     let path = try session.newPath(recipe.model.name)
+    let objective = try objective ?? file.stageObjective()
     try training.begin { try StagedRun.pretraining(path, recipe: recipe, objective: objective) }
   }
 }

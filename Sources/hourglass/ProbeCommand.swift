@@ -71,14 +71,7 @@ struct ProbeCommand: ParsableCommand {
       throw ValidationError("--k: wanted at most \(training.count), the training images, found \(most)")
     }
     var reports = [try report(loaded, training, test)]
-    for path in beside {
-      let other = try RunOptions.load(path)
-      guard other.model.input == loaded.model.input else {
-        throw ValidationError(
-          "--beside \(path): wanted a model of images of \(loaded.model.input), found \(other.model.input)")
-      }
-      reports.append(try report(other, training, test))
-    }
+    for path in beside { reports.append(try report(loaded.beside(path), training, test)) }
     if pixels { reports.append(try report("pixels", training, test)) }
     write(reports)
   }

@@ -7,6 +7,12 @@ import HourglassTraining
 /// The flags that make a recipe. All are optional, so that a resumed run can tell what was given.
 struct RecipeFlags: ParsableArguments {
   @Option(
+    help: ArgumentHelp(
+      "Settings under the names of recipe.json, and of the flags that decide no result; flags win.",
+      valueName: "file.json"))
+  var config: String?
+
+  @Option(
     help: ArgumentHelp("What to train; see `hourglass models` and `hourglass inspect`.", valueName: "name|file.json"))
   var model: String?
 
@@ -155,6 +161,27 @@ struct RecipeFlags: ParsableArguments {
     if let freeBits, !(freeBits.isFinite && freeBits > 0) {
       throw ValidationError("--free-bits: wanted a number greater than 0, found \(freeBits)")
     }
+  }
+
+  /// Refuses what a run that goes on has already, or a new one without a model.
+  func check(resuming: Bool) throws {
+    if resuming && config != nil {
+      throw ValidationError("--config: wanted none with --resume, for a resumed run keeps its recipe, found a file")
+    }
+    if !resuming && model == nil && config == nil {
+      throw ValidationError("--model: wanted a model's name or file, or a run with --resume, found none")
+    }
+  }
+
+  /// The settings of `--config`, empty without one.
+  func configuration(ofStages: Bool = false) throws -> Configuration {
+    guard let config else { return Configuration() }
+    let file = try Configuration(reading: config)
+    guard try ofStages || file.stageObjective() == nil else {
+      throw DataError(
+        path: config, reason: "objective: wanted none but for pretrain, found one; elsewhere it is the model's")
+    }
+    return file
   }
 
   /// The recipe of a new run: what the flags say, where they are silent the file, and else the defaults.

@@ -62,8 +62,8 @@ struct Search: ParsableCommand {
     /// Numbers of a code.
     var units: Int
     var metric: String
-    /// By k.
-    var precision: [String: Double]
+    /// By k; nil without labels.
+    var precision: [String: Double]?
   }
 
   func run() throws {
@@ -74,6 +74,11 @@ struct Search: ParsableCommand {
     guard most <= searched.count else {
       throw ValidationError("--k: wanted at most \(searched.count), the images to search, found \(most)")
     }
+    let hasLabels = searched.labels != nil && queries.labels != nil
+    guard hasLabels || (beside.isEmpty && !pixels) else {
+      throw DataError(
+        path: queries.source, reason: "--beside, --pixels: wanted labels to measure precision by, found none")
+    }
     let nearest = try nearest(loaded, searched, queries, most)
     if let output {
       let header = (["query"] + (1...most).map { "neighbour\($0)" }).joined(separator: ",")
@@ -81,14 +86,10 @@ struct Search: ParsableCommand {
       try writing { try AtomicFile.write(([header] + rows).map { $0 + "\n" }.joined(), to: output) }
     }
     try draw(nearest, searched, queries, to: picture ?? loaded.run.picture("search.png"))
-    guard searched.labels != nil, queries.labels != nil else { return }
+    guard json || hasLabels else { return }
     var reports = [report(loaded.model.name, loaded.inference.codeCount, nearest, searched, queries)]
     for path in beside {
-      let other = try RunOptions.load(path)
-      guard other.model.input == loaded.model.input else {
-        throw ValidationError(
-          "--beside \(path): wanted a model of images of \(loaded.model.input), found \(other.model.input)")
-      }
+      let other = try loaded.beside(path)
       let found = try self.nearest(other, searched, queries, most)
       reports.append(report(other.model.name, other.inference.codeCount, found, searched, queries))
     }
@@ -112,11 +113,12 @@ struct Search: ParsableCommand {
   private func report(
     _ codes: String, _ units: Int, _ nearest: [[Int]], _ searched: Dataset, _ queries: Dataset
   ) -> Report {
-    let labels = (points: searched.labels ?? [], queries: queries.labels ?? [])
-    let precision = k.values.map { ("\($0)", Neighbours.precision(nearest, at: $0, labels: labels)) }
-    return Report(
-      codes: codes, units: units, metric: metric.rawValue,
-      precision: Dictionary(precision, uniquingKeysWith: { first, _ in first }))
+    var report = Report(codes: codes, units: units, metric: metric.rawValue)
+    if let points = searched.labels, let wanted = queries.labels {
+      let precision = k.values.map { ("\($0)", Neighbours.precision(nearest, at: $0, labels: (points, wanted))) }
+      report.precision = Dictionary(precision, uniquingKeysWith: { first, _ in first })
+    }
+    return report
   }
 
   private func draw(_ nearest: [[Int]], _ searched: Dataset, _ queries: Dataset, to path: String) throws {
@@ -134,7 +136,7 @@ struct Search: ParsableCommand {
     if json { return reports.forEach { StandardOutput.write(EpochMetrics.json($0)) } }
     let header = ["codes", "units"] + k.values.map { "precision at \($0)" }
     let rows = reports.map { report in
-      [report.codes, "\(report.units)"] + k.values.map { decimal(report.precision["\($0)"] ?? 0) }
+      [report.codes, "\(report.units)"] + k.values.map { decimal(report.precision?["\($0)"] ?? 0) }
     }
     StandardOutput.write(table: [header] + rows, rightAligned: Set(1..<header.count))
   }

@@ -91,12 +91,8 @@ struct SessionOptions: ParsableArguments {
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), weightsHash: trainer.weightsHash,
       run: run.path)
     if json { return StandardOutput.write(EpochMetrics.json(report)) }
-    var rows = [
-      [
-        report.event,
-        "\(report.epochs) epochs, \(report.steps) steps, \(grouped(Int(report.samplesPerSecond))) samples/s",
-      ]
-    ]
+    let done = "\(report.epochs) epochs, \(report.steps) steps, \(grouped(Int(report.samplesPerSecond))) samples/s"
+    var rows = [[report.event, report.steps == 0 ? "stands before its first step" : done]]
     if let last = trainer.metrics.epochs.last {
       let validation = last.validationLoss.map { ", validation \(decimal($0))" } ?? ""
       rows.append(["loss", decimal(last.loss) + validation])
@@ -114,6 +110,30 @@ struct SessionOptions: ParsableArguments {
       rows += [["pictures", run.file("pictures")], ["report", run.report]]
     }
     StandardOutput.write(table: rows)
+  }
+}
+
+extension RunFolder {
+  /// Makes the folder of a new run, notes the session, and takes the folder away again where what follows fails: it
+  /// would stand in the way of a second attempt.
+  static func begin<Result>(
+    _ path: String, _ recipe: Recipe, _ parallel: ParallelPlan, _ body: (RunFolder) throws -> Result
+  ) throws -> Result {
+    let run = try writing { try create(path, recipe: recipe) }
+    do {
+      try writing { try run.append(RunEnvironment(parallel)) }
+      return try body(run)
+    } catch {
+      try? FileManager.default.removeItem(atPath: path)
+      throw error
+    }
+  }
+}
+
+extension RunEnvironment {
+  /// Of this session of the program.
+  init(_ parallel: ParallelPlan) {
+    self.init(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst()))
   }
 }
 

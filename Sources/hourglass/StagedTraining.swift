@@ -7,10 +7,6 @@ import HourglassTraining
 struct StagedTraining {
   var session: SessionOptions
   var division: DivisionOptions
-  /// The command, as its user writes it.
-  var command: String
-  /// Whether the whole model is trained too.
-  var trainsWhole: Bool
 
   /// A line of `--json`.
   private struct StageLine: Encodable {
@@ -58,7 +54,7 @@ struct StagedTraining {
       defer { progress.clear() }
       // What fails from here on fails while writing.
       return try writing {
-        try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
+        try run.append(RunEnvironment(parallel))
         return try trainer.run(
           checkpointEvery: session.checkpointEvery,
           shouldStop: { SignalHandling.stopIsWanted || deadline.map { ContinuousClock.now >= $0 } ?? false }
@@ -79,7 +75,7 @@ struct StagedTraining {
       if end == .interrupted { return try stop(trainer, stage.run, staged) }
     }
     let trainer = try staged.trainer(parallel: parallel, memory: session.memoryForImages)
-    guard trainsWhole else {
+    guard staged.isFinetuning else {
       list(about: trainer, progress)
       return session.report("pretrained", trainer, staged.run, goOn: "hourglass finetune --from \(staged.run.path)")
     }
@@ -93,7 +89,7 @@ struct StagedTraining {
     let isInterrupted = SignalHandling.stopIsWanted
     session.report(
       isInterrupted ? Trainer.End.interrupted.rawValue : "outOfTime", trainer, run,
-      goOn: "hourglass \(command) --run \(staged.run.path) --resume")
+      goOn: "hourglass \(staged.isFinetuning ? "finetune" : "pretrain") --run \(staged.run.path) --resume")
     if isInterrupted { throw ExitStatusError(status: .interrupted) }
   }
 }

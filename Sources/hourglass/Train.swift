@@ -1,5 +1,4 @@
 import ArgumentParser
-import Foundation
 import HourglassData
 import HourglassModels
 import HourglassTraining
@@ -25,12 +24,6 @@ struct Train: ParsableCommand {
         hourglass train --config runs/f/recipe.json --steps 100 --profile
       """)
 
-  @Option(
-    help: ArgumentHelp(
-      "Settings under the names of recipe.json, and of the flags that decide no result; flags win.",
-      valueName: "file.json"))
-  var config: String?
-
   @OptionGroup(title: "What decides the result") var flags: RecipeFlags
 
   @OptionGroup(title: "What decides the speed") var division: DivisionOptions
@@ -51,20 +44,13 @@ struct Train: ParsableCommand {
   var resume: Bool { session.resume }
   var json: Bool { session.json }
 
-  func validate() throws {
-    if resume && config != nil {
-      throw ValidationError("--config: wanted none with --resume, for a resumed run keeps its recipe, found a file")
-    }
-    if !resume && flags.model == nil && config == nil {
-      throw ValidationError("--model: wanted a model's name or file, or a run with --resume, found none")
-    }
-  }
+  func validate() throws { try flags.check(resuming: resume) }
 
   mutating func run() throws {
     let clock = ContinuousClock()
     let start = clock.now
     SignalHandling.install()
-    let file = try config.map { try Configuration(reading: $0) } ?? Configuration()
+    let file = try flags.configuration()
     try division.adopt(file)
     try session.adopt(file)
     profile = profile || file.profile == true
@@ -120,23 +106,15 @@ struct Train: ParsableCommand {
         "--resume: wanted a run whose stages are done, found \(run.path) in the midst of them; go on with hourglass "
           + "pretrain, or finetune, --run \(run.path) --resume")
     }
-    return (run, recipe, flags.extended(recipe))
+    let extended = flags.extended(recipe)
+    if let refusal = extended.refusal { throw ValidationError(refusal) }
+    return (run, recipe, extended)
   }
 
   private func newRun(_ file: Configuration) throws -> (trainer: Trainer, run: RunFolder) {
     let (recipe, path) = try recipeOfNewRun(file)
     let parallel = division.plan(shards: recipe.shards)
-    let run = try writing { try RunFolder.create(path, recipe: recipe) }
-    do {
-      try writing {
-        try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
-      }
-      return (try trainer(recipe, parallel, run), run)
-    } catch {
-      // Nothing was learned yet, and the folder would stand in the way of a second attempt.
-      try? FileManager.default.removeItem(atPath: path)
-      throw error
-    }
+    return try RunFolder.begin(path, recipe, parallel) { (try trainer(recipe, parallel, $0), $0) }
   }
 
   private func openRun() throws -> (trainer: Trainer, run: RunFolder) {
@@ -147,7 +125,7 @@ struct Train: ParsableCommand {
     try flags.checkExtension(from: recipe, to: extended, stepsPerEpoch: trainer.stepsPerEpoch, path: run.path)
     try writing {
       try run.save(extended)
-      try run.append(RunEnvironment(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst())))
+      try run.append(RunEnvironment(parallel))
     }
     return (trainer, run)
   }

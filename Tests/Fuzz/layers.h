@@ -109,3 +109,29 @@ static void normalisation(bytes *b) {
                      mean2, variance, variance2, dweight, dbias, dbias2, dweight2};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
 }
+
+/* Elements are whole numbers of at most 3, and a window's variances with C2 at least 9e-4, so that what the kernel's
+ * sums in double lose is far below the rounding of its results to float. */
+static void dissimilarity(bytes *b) {
+  const ptrdiff_t N = extent(b, 3) - (next(b) % 16 == 0), C = extent(b, 3);
+  ptrdiff_t H = extent(b, 10), W = extent(b, 10);
+  if (H > 0 && H < 11) H += 8;
+  if (W > 0 && W < 11) W += 8;
+  const hg_parallel p = parallel_of(b);
+  const bool refused = hg_ssim_check(N, H, W, C) || hg_parallel_check(&p);
+  if (refused) {
+    float none[1] = {0};
+    if (!hg_ssim(N, H, W, C, none, none, none, none, none, &p)) fail("ssim", "takes what its check refuses");
+    return;
+  }
+  if ((double)N * (double)H * (double)W * (double)C > 1e4) return;
+  const ptrdiff_t all = N * H * W * C;
+  float *y = whole(b, all), *t = whole(b, all), *got = whole(b, all), *wanted = whole(b, all);
+  float *loss = whole(b, N), *loss2 = whole(b, N), *scratch = whole(b, hg_ssim_scratch(H, W, C, &p));
+  accepted("ssim", hg_ssim(N, H, W, C, y, t, next(b) % 8 ? loss : NULL, got, scratch, &p));
+  accepted("ssim", hg_ssim(N, H, W, C, y, t, loss, NULL, scratch, &p));
+  hg_reference_ssim(N, H, W, C, y, t, loss2, wanted);
+  agree("ssim", N, loss, loss2, 0x1p-22), agree("ssim gradient", all, got, wanted, 0x1p-22);
+  float *arrays[] = {y, t, got, wanted, loss, loss2, scratch};
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
+}

@@ -40,7 +40,7 @@ import Testing
 
   /// The area mean by its definition: each pixel repeated `new` times along the axis, then the mean of each `old`.
   @Test(arguments: [(100, 32), (28, 5), (7, 6), (3, 2), (9, 9)])
-  func shrinkingIsTheMeanOverAreasAlsoWhereTheyCutPixels(old: Int, new: Int) {
+  func shrinkingIsTheMeanOverAreasAlsoWhereTheyCutPixels(old: Int, new: Int) throws {
     let values = (0..<old).map { Float(($0 * 97 + 13) % 101) / 100 }
     let wanted = (0..<new).map { i in
       (i * old..<(i + 1) * old).reduce(0.0) { $0 + Double(values[$1 / new]) } / Double(old)
@@ -48,19 +48,25 @@ import Testing
     let wide = Image(shape: ImageShape(1, old, 1), elements: .floats(values)).resized(to: Extent2D(1, new))
     let tall = Image(shape: ImageShape(old, 1, 1), elements: .floats(values)).resized(to: Extent2D(new, 1))
     #expect(wide.elements == tall.elements)
-    guard case .floats(let found) = wide.elements else { return }
+    let found = try #require(Self.floats(wide))
     // A sum of at most old / new + 2 products of values up to 1.
+    #expect(found.count == new)
     #expect(zip(found, wanted).allSatisfy { abs(Double($0) - $1) <= Double(old / new + 3) * 0x1p-24 })
   }
 
-  @Test func aConstantImageStaysSoAtAnySize() {
+  /// Nil of bytes.
+  private static func floats(_ image: Image) -> [Float]? {
+    if case .floats(let floats) = image.elements { floats } else { nil }
+  }
+
+  @Test func aConstantImageStaysSoAtAnySize() throws {
     for (value, size) in [(UInt8(255), Extent2D(7, 13)), (1, Extent2D(40, 3)), (200, Extent2D(1, 1))] {
       let image = Image(shape: ImageShape(9, 10, 1), elements: .bytes([UInt8](repeating: value, count: 90)))
       let wanted = Elements.bytes([UInt8](repeating: value, count: size.height * size.width))
       #expect(image.resized(to: size).elements == wanted)
     }
     let ones = Image(shape: ImageShape(9, 10, 1), elements: .floats([Float](repeating: 1, count: 90)))
-    guard case .floats(let values) = ones.resized(to: Extent2D(7, 13)).elements else { return }
+    let values = try #require(Self.floats(ones.resized(to: Extent2D(7, 13))))
     #expect(values.allSatisfy { $0 <= 1 && $0 > 1 - 0x1p-21 })
   }
 
@@ -73,8 +79,8 @@ import Testing
     #expect(try Self.pattern(12, 10).grey(path: "a") == Image(shape: ImageShape(10, 12, 1), elements: .bytes(wanted)))
     let floats = Image(shape: ImageShape(1, 1, 3), elements: .floats([1, 0.5, 0.25])).elements
     let grey = try Image(shape: ImageShape(1, 1, 3), elements: floats).grey(path: "a")
-    guard case .floats(let value) = grey.elements else { return }
-    #expect(abs(value[0] - 0.621) < 1e-6)
+    let value = try #require(Self.floats(grey))
+    #expect(value.count == 1 && abs(value[0] - 0.621) < 1e-6)
   }
 
   @Test func colourOfGreyIsThreeEqualChannelsAndNothingElseHasEither() throws {

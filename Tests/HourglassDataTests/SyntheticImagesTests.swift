@@ -135,4 +135,31 @@ import Testing
     #expect(abs(similarity.value(y, x) - wanted) < 1e-11)
     #expect(abs(similarity.value(x, x) - 1) < 1e-11)
   }
+
+  /// The loss of the same name is the elements of an image times 1 - this, and its gradient the slope of that: of a
+  /// function whose second and third derivatives are some 1 / C2 times the first, so that steps of 2^-12 leave 10^-3.
+  @Test func theLossAndItsGradientAreThoseOfTheMetric() {
+    let shape = ImageShape(17, 13, 2), count = shape.count
+    let noise = RandomStream(seed: 2, .sampling).uniform(2 * count)
+    let targets = Array(noise[..<count])
+    var y = (0..<count).map { 0.6 * targets[$0] + 0.4 * noise[count + $0] }
+    var loss: Float = 0
+    var gradient = [Float](repeating: .nan, count: count)
+    var scratch = [Float](repeating: .nan, count: Likelihood.ssim.scratchCount(image: shape, threads: 1))
+    Likelihood.ssim.evaluate(
+      samples: 1, count: count, image: shape, output: y, target: targets, labels: [], loss: &loss, error: &gradient,
+      scratch: &scratch, threads: 1)
+    var similarity = StructuralSimilarity(shape: shape)
+    let wanted = Double(count) * (1 - similarity.value(y, targets))
+    #expect(abs(Double(loss) - wanted) < 0x1p-23 * wanted)
+    for i in y.indices {
+      let (before, h) = (y[i], Float(0x1p-12))
+      y[i] = before + h
+      let (above, right) = (similarity.value(y, targets), Double(y[i]))
+      y[i] = before - h
+      let slope = -Double(count) * (above - similarity.value(y, targets)) / (right - Double(y[i]))
+      y[i] = before
+      #expect(abs(Double(gradient[i]) - slope) < 1e-3 * max(abs(slope), 1), "element \(i): \(gradient[i]), \(slope)")
+    }
+  }
 }

@@ -49,6 +49,18 @@ extension KernelTests {
     }
   }
 
+  @Test("Equal values have no slope, clamps let NaN through, and neither touches another sample")
+  static func extremesOfDifferences() {
+    withEachInstructionSet { isa in
+      let y: [Float] = [0.5, .nan, -.infinity, 7, -7], targets: [Float] = [0.5, 0, 0, 0, 0]
+      let absolute = run(hg_absolute_error, samples: 5, y, targets), huber = run(hg_huber_error, samples: 5, y, targets)
+      #expect(firstDifference(absolute.gradient, [0, .nan, -1, 1, -1]) == nil, "\(isa)")
+      #expect(firstDifference(absolute.loss, [0, .nan, .infinity, 7, 7]) == nil, "\(isa)")
+      #expect(firstDifference(huber.gradient, [0, .nan, -1, 1, -1]) == nil, "\(isa)")
+      #expect(firstDifference(huber.loss, [0, .nan, .infinity, 6.5, 6.5]) == nil, "\(isa)")
+    }
+  }
+
   private static func heads(
     _ samples: Int, _ pixels: Int, _ channels: Int, _ heads: [Float], _ targets: [Float], reference: Bool = false
   ) -> (loss: [Float], gradient: [Float]) {
@@ -100,7 +112,13 @@ extension KernelTests {
     withEachInstructionSet { isa in
       let got = heads(4, 1, 1, [1, -40, 1, 30, .nan, 0, 0.5, 0], [0, 0, 0, 0.5])
       #expect(got.gradient[1] == 0 && got.gradient[3] == 0, "\(isa)")
-      #expect(got.loss[2].isNaN && got.loss[0].isFinite && got.loss[1].isFinite, "\(isa)")
+      // (d^2 e^-lv + lv + ln 2 pi) / 2 at the ends of the range.
+      for (n, lv) in [-30.0, 20].enumerated() {
+        let wanted = (exp(-lv) + lv + log(2 * Double.pi)) / 2
+        #expect(abs(Double(got.loss[n]) - wanted) < 1e-6 * wanted, "\(isa)")
+        #expect(abs(Double(got.gradient[2 * n]) - exp(-lv)) < 1e-6 * exp(-lv), "\(isa)")
+      }
+      #expect(got.loss[2].isNaN, "\(isa)")
       #expect(got.gradient[6] == 0 && got.gradient[7] == 0.5, "\(isa)")
       #expect(abs(got.loss[3] - Float(log(2 * Double.pi) / 2)) < 1e-6, "\(isa)")
     }

@@ -40,7 +40,7 @@ import Testing
       "784-30,gelatine",
       "wanted one of "
         + (Activation.allCases.map(\.rawValue)
-        + ["bernoulli", "squaredError", "absoluteError", "huber", "categorical", "labelSquaredError"])
+        + ["bernoulli", "squaredError", "absoluteError", "huber", "ssim", "categorical", "labelSquaredError"])
         .joined(separator: ", ")
         + ", tied, variational, found gelatine"
     ),

@@ -123,6 +123,9 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       $0.likelihood = .gaussian()
       $0.decoder = [Dense(256, activation: .relu), Reshape(8, 8, 4)]
     },
+    RefusedModel(
+      "likelihood: the ssim likelihood wants images of at least 11 x 11, the size of its window, found 8 x 8 x 2"
+    ) { $0.likelihood = .ssim },
     RefusedModel("decoder: wanted one number, as Dense(1) makes, found 3") {
       ($0.likelihood, $0.decoder) = (.labelSquaredError, [])
     },

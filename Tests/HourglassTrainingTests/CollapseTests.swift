@@ -23,7 +23,10 @@ import Testing
     #expect((warning != nil) == warns)
     if let warning {
       #expect(warning.contains("of 20") && warning.contains("--beta") && warning.contains("epoch \(step / 4)"))
-      #expect(warning.contains("--beta-warmup") == (warmup == nil))
+      #expect(warning.contains("--beta-warmup") == (warmup == nil) && warning.contains("--free-bits"))
+      recipe.freeBits = 0.5
+      let again = PosteriorCollapse.warning(after: row, units: 20, recipe: recipe, stepsPerEpoch: 4)
+      #expect(again?.contains("--free-bits") == false)
     }
   }
 

@@ -1,9 +1,10 @@
 import Foundation
 import HourglassData
 import HourglassModels
-import HourglassTraining
 import TestSupport
 import Testing
+
+@testable import HourglassTraining
 
 /// Training on images that are augmented and corrupted as they are trained on.
 @Suite struct DistortionTests {
@@ -35,6 +36,20 @@ import Testing
     }
     #expect(try loss((Augmentation(shift: 2), nil)) != clean)
     #expect(try loss((Augmentation(shift: 2), .mask(0.5))) == loss((Augmentation(shift: 2), nil)))
+  }
+
+  @Test(arguments: distortions) func itsMemoryIsPlanned(_ distortion: (Augmentation?, Corruption?)) throws {
+    let model = TinyModels.autoencoder
+    let plan = try ExecutionPlan(model, batchSize: 10, shards: 4)
+    let recipe = Recipe(model: model, augmentation: distortion.0, corruption: distortion.1)
+    let samples = TrainingStep.shardsPerTurn(plan: plan, workers: 1) * plan.samplesPerShard
+    let taken = try #require(Distortion(distortion.0, distortion.1, shape: model.input, groupSamples: samples))
+    let (plain, more) = (
+      PlannedMemory(training: plan, parallel: Self.alone),
+      PlannedMemory(training: plan, parallel: Self.alone, recipe: recipe)
+    )
+    #expect(more.perReplica - plain.perReplica == 4 * taken.arenas.reduce(0) { $0 + $1.count })
+    #expect(more.shared == plain.shared)
   }
 
   @Test func theNetworkSeesTheDamageAndEachSeedAnother() throws {

@@ -68,7 +68,10 @@ import Testing
       let sound = try run.read(.last).weightsHash
       let trainer = try Trainer(recipe, parallel: ParallelPlan(workers: 2, threads: 1), run: run, resume: true)
       let error = #expect(throws: TrainingError.self) { try trainer.run() }
-      guard case .diverged(let step, let cause)? = error else { return }
+      guard case .diverged(let step, let cause)? = error else {
+        Issue.record("\(error.debugDescription)")
+        return
+      }
       #expect(step < 8, "within two epochs")
       #expect(cause.contains("parameter") || cause.contains("layer"), "\(cause)")
       #expect(try run.read(.last).weightsHash == sound, "the last good checkpoint is kept")

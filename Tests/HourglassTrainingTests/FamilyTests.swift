@@ -4,7 +4,7 @@ import HourglassTraining
 import TestSupport
 import Testing
 
-/// Tied weights and penalties against PyTorch's automatic differentiation, whose results lie in
+/// Tied weights, penalties and structural similarity against PyTorch's automatic differentiation, whose results lie in
 /// Golden/torch_family.json beside the script that made them.
 @Suite struct FamilyTests {
   struct Golden: Decodable {
@@ -18,7 +18,7 @@ import Testing
     let models: [String: Model]
   }
 
-  static let names = ["l1", "activity", "zero-mean", "mmd", "contractive", "tied-convolutions"]
+  static let names = ["l1", "activity", "zero-mean", "mmd", "contractive", "tied-convolutions", "ssim"]
 
   static func model(_ name: String) throws -> Autoencoder {
     func dense(_ penalty: some Penalty, code: Activation, hidden: [Int] = [12]) -> Autoencoder {
@@ -43,6 +43,16 @@ import Testing
         TiedDense(to: "latent", activation: .tanh)
         TiedConvTranspose2D(to: "encoder.1", activation: .tanh)
         TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid)
+      }
+    case "ssim":
+      return Autoencoder(name, input: ImageShape(14, 12, 2), likelihood: .ssim) {
+        Conv2D(3, kernel: 4, stride: 2, activation: .tanh)
+      } latent: {
+        Dense(4)
+      } decoder: {
+        Dense(7 * 6 * 3, activation: .tanh)
+        Reshape(7, 6, 3)
+        ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
       }
     default: throw ModelError(name, "no such model")
     }

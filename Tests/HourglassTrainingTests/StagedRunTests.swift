@@ -179,6 +179,26 @@ import Testing
     }
   }
 
+  /// What belongs to the whole model alone is no part of a stage's recipe, which would be refused with it.
+  @Test func stagesLeaveOutWhatTheyCannotUse() throws {
+    try withTemporaryFolder { folder in
+      var recipe = try Self.recipe(TinyModels.variational)
+      (recipe.corruption, recipe.freeBits) = (nil, 0.5)
+      (recipe.patience, recipe.minDelta) = (2, 0.1)
+      let pretrained = try StagedRun.pretraining(folder + "/run", recipe: recipe)
+      #expect(!pretrained.isFinetuning && pretrained.recipe.freeBits == 0.5)
+      for stage in pretrained.stages {
+        #expect(stage.recipe.freeBits == (stage.recipe.model.isVariational ? 0.5 : nil))
+        #expect(stage.recipe.patience == 2 && stage.recipe.minDelta == 0.1)
+      }
+      recipe.model = recipe.model.classifier(classes: 10)
+      let tuned = try StagedRun.finetuning(folder + "/tuned", recipe: recipe, from: pretrained.run.path, headEpochs: 3)
+      #expect(tuned.isFinetuning && tuned.recipe.minDelta == 0.1 && tuned.recipe.patience == 2)
+      #expect(tuned.stages.map(\.recipe.epochs) == [3] && tuned.stages[0].recipe.minDelta == nil)
+      #expect(tuned.recipe.freeBits == 0.5 && tuned.stages[0].recipe.freeBits == nil)
+    }
+  }
+
   @Test func whatDoesNotFitIsRefused() throws {
     try withTemporaryFolder { folder in
       func refusal(_ body: () throws -> Void) -> String {
@@ -190,7 +210,7 @@ import Testing
       let staged = try StagedRun.pretraining(folder + "/run", recipe: Self.recipe())
       #expect(
         refusal { _ = try staged.trainer(parallel: Self.one) }
-          == "\(folder)/run/stages/1: wanted a run with a checkpoint to start from, found none")
+          == "\(folder)/run/stages/1: wanted a run with a checkpoint, found none yet")
       try Self.train(staged)
       // Codes of 12 for a model of 9, and codes beyond what Bernoulli takes.
       var recipe = staged.stages[2].recipe
@@ -205,6 +225,16 @@ import Testing
       linear.data.codes = run.path
       let text = refusal { _ = try Trainer(linear, parallel: Self.one) }
       #expect(text.contains("the bernoulli likelihood wants numbers in [0, 1], found -"), "\(text)")
+      // A stage that nobody can train is refused before anything is written.
+      let machines = try Autoencoder.dense(describedBy: "8x8x1-12-9-10,sigmoid,categorical")
+      var corrupted = try Self.recipe(machines)
+      corrupted.corruption = .mask(0.25)
+      #expect(
+        refusal {
+          _ = try StagedRun.pretraining(
+            folder + "/machines", recipe: corrupted, objective: .contrastiveDivergence(steps: 1))
+        }.contains("stage 1: corruption: wanted none with contrastive divergence"))
+      #expect(!RunFolder(folder + "/machines").exists)
       linear.model.likelihood = .squaredError
       #expect(refusal { _ = try Trainer(linear, parallel: Self.one) } == "none")
       #expect(

@@ -26,6 +26,11 @@ import Testing
       #expect(program.contents("run/pictures/loss.svg") != nil)
       let more = try program.run("train --run run --resume --patience 3 --json")
       #expect(more.objects.last?["epochs"] as? Int == 4, "\(more.errors)")
+      // A recipe that could not be opened again is never saved.
+      _ = try program.train("--steps 2", run: "plain")
+      let refused = try program.run("train --run plain --resume --steps 3 --min-delta 0.1")
+      #expect(refused.status == Status.wrongUsage.rawValue && refused.errors.contains("wanted a patience too"))
+      #expect(try program.run("train --run plain --resume --steps 3 --json").steps == 3)
     }
   }
 

@@ -40,11 +40,35 @@ import Testing
       let stopped = try program.run(Self.pretrain + " --run run --max-time 0.000001s --json")
       #expect(stopped.status == Status.done.rawValue && stopped.objects.last?["event"] as? String == "outOfTime")
       #expect(stopped.steps == 0 && stopped.objects.last?["run"] as? String == "run/stages/1")
-      for refused in ["train --run run --resume", "pretrain --run run --resume --epochs 9"] {
+      for refused in [
+        "train --run run --resume", "pretrain --run run --resume --epochs 9",
+        "pretrain --run run --resume --config run/recipe.json", "finetune --run run --resume --head-epochs 2",
+        "finetune --run run --resume --config run/recipe.json",
+      ] {
         #expect(try program.run(refused).status == Status.wrongUsage.rawValue, "\(refused)")
       }
+      // What is done next follows from the run, whichever of the two commands is given.
+      let other = try program.run("finetune --run run --resume --max-time 0.000001s")
+      #expect(other.output.contains("hourglass pretrain --run run --resume"), "\(other.errors)")
       let result = try program.run("pretrain --run run --resume --workers 3 --json")
       #expect(result.weightsHash != nil && result.weightsHash == straight.weightsHash, "\(result.errors)")
+    }
+  }
+
+  @Test func aFileMayNameTheObjective() throws {
+    try Program.inTemporaryFolder { program in
+      let flags = "--model 8x8x1-12-6-10,sigmoid,categorical --limit 64 --batch-size 16 --epochs 1 --json"
+      try program.write(#"{"objective": "cd:2"}"#, to: "settings.json")
+      let file = try program.run("pretrain --config settings.json --run file \(flags)")
+      let flag = try program.run("pretrain --objective cd:2 --run flag \(flags)")
+      #expect(file.weightsHash != nil && file.weightsHash == flag.weightsHash, "\(file.errors)")
+      let won = try program.run("pretrain --config settings.json --objective cd:1 --run won \(flags)")
+      #expect(won.weightsHash != nil && won.weightsHash != file.weightsHash, "\(won.errors)")
+      let train = try program.run("train --config settings.json --run run \(flags)")
+      #expect(train.status == Status.badData.rawValue && train.errors.contains("settings.json: objective"))
+      try program.write(#"{"objective": "newton"}"#, to: "settings.json")
+      let unknown = try program.run("pretrain --config settings.json --run run \(flags)")
+      #expect(unknown.status == Status.badData.rawValue && unknown.errors.contains("cd:K"), "\(unknown.errors)")
     }
   }
 

@@ -135,8 +135,18 @@ import Testing
         #expect(try NPYFile.read(program.path("out.npy")).shape == shape)
         #expect(try program.run(command).status == Status.done.rawValue, "a picture in the run's folder")
       }
-      let report = try program.run("denoise --run run --corrupt mask:0.5 --json").objects.last
+      let repaired = try program.run("denoise --run run --corrupt mask:0.5 --json")
+      let report = repaired.objects.last
       #expect(report?["corruption"] as? String == "mask:0.5" && report?["samples"] as? Int == 20)
+      #expect(repaired.output.split(separator: "\n").count == 1, "nothing but one object")
+      // Black images, which a mask leaves as they are: no infinity, which would make an empty object.
+      try NPYFile.write([Float](repeating: 0, count: 128), shape: [2, 8, 8], to: program.path("black.npy"))
+      let black = try program.run("denoise --run run --corrupt mask:0.5 --input black.npy --json").objects.last
+      #expect(black?["psnrBefore"] as? Double ?? 0 > 3000)
+      let unlabelled = try program.run("search --run plane --k 2 --json").objects.last
+      #expect(unlabelled?["units"] as? Int == 2 && unlabelled?["precision"] == nil)
+      let pixels = try program.run("search --run plane --k 2 --pixels")
+      #expect(pixels.status == Status.badData.rawValue && pixels.errors.contains("wanted labels"), "\(pixels.errors)")
       for (arguments, sentence) in [
         ("grid --run run", "wanted a model of 2 latent units, found tiny of 3"),
         ("grid --run plane --side 0", "found 0"),

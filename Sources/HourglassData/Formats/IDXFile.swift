@@ -12,6 +12,7 @@ public struct IDXFile: Sendable, Equatable {
   public let shape: [Int]
   public let elements: Elements
 
+  /// Reads a file, plain or gzip.
   public static func read(_ path: String) throws(DataError) -> IDXFile {
     let file = try GzipFile(path)
     let (type, dimensions) = try readMagic(file, path)

@@ -12,6 +12,7 @@ import HourglassModels
 public enum JPEGFile {
   static let magic: [UInt8] = [0xff, 0xd8, 0xff]
 
+  /// Decodes the bytes of a file, turned upright; `path` names it in errors.
   public static func decode(_ bytes: [UInt8], path: String) throws(DataError) -> Image {
     guard let decoder = tjInitDecompress() else { preconditionFailure("libjpeg-turbo has no memory") }
     defer { tjDestroy(decoder) }

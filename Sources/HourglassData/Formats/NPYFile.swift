@@ -72,6 +72,7 @@ public enum NPYFile {
   /// NumPy itself writes headers of some hundred bytes and refuses to read more than 10,000.
   private static let largestHeader = 1 << 16
 
+  /// Reads a file, plain or gzip.
   public static func read(_ path: String) throws(DataError) -> NPYArray {
     let file = try GzipFile(path)
     let (type, shape, data) = try parts(

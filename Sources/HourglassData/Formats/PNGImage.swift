@@ -16,10 +16,12 @@ public struct PNGImage: Sendable, Equatable {
     (self.width, self.height, self.channels, self.pixels) = (width, height, channels, pixels)
   }
 
+  /// Writes a file, whole or not at all.
   public func write(to path: String) throws(DataError) {
     try AtomicFile.write(encoded(), to: path)
   }
 
+  /// The file's bytes.
   public func encoded() -> Data {
     guard let context = spng_ctx_new(Int32(SPNG_CTX_ENCODER.rawValue)) else {
       preconditionFailure("libspng has no memory")

@@ -33,10 +33,12 @@ public struct SafeTensors: Sendable, Equatable {
 
   // MARK: Writing
 
+  /// Writes a file, whole or not at all.
   public func write(to path: String) throws(DataError) {
     try AtomicFile.write(encoded(), to: path)
   }
 
+  /// The file's bytes.
   public func encoded() -> Data {
     var entries: [String] = []
     if !metadata.isEmpty {
@@ -76,6 +78,7 @@ public struct SafeTensors: Sendable, Equatable {
 
   // MARK: Reading
 
+  /// Reads a file. Errors: a header that is damaged, tensors that are no floats of 32 bits or do not fill the file.
   public static func read(_ path: String) throws(DataError) -> SafeTensors {
     try decode(try InputFile.contents(of: path), path: path)
   }

@@ -393,6 +393,26 @@ const char *hg_gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t cha
 const char *hg_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const float *logits, const int32_t *labels,
                                      float *loss, float *dlogits);
 
+/* Height and width of the windows of hg_ssim. */
+#define HG_SSIM_WINDOW 11
+
+/* NULL, or why hg_ssim refuses this geometry: samples below 0, height or width below HG_SSIM_WINDOW, channels below 1,
+ * 2^40 elements or more. */
+const char *hg_ssim_check(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels);
+
+/* Floats of scratch of hg_ssim; -1 for a geometry or parallel that is refused. */
+ptrdiff_t hg_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const hg_parallel *parallel);
+
+/* Structural dissimilarity of images in [0, 1] (Wang, Bovik, Sheikh & Simoncelli, "Image quality assessment: from error
+ * visibility to structural similarity", IEEE Transactions on Image Processing 13, 2004), summed over elements:
+ *   loss[n] = H W C (1 - mean over channels and windows of s)
+ *   s = (2 mt my + C1) (2 cty + C2) / ((mt^2 + my^2 + C1) (vt + vy + C2)),   C1 = 0.01^2, C2 = 0.03^2
+ * with the means mt, my, variances vt, vy and covariance cty of a window, weighed with a Gaussian of deviation 1.5; all
+ * windows within the image.  dy = its derivative.  Computed in double and rounded once; window i of a row, channels
+ * counted, in partial sum i mod 16.  y, targets, dy: N H W C; loss: N or NULL; dy may be NULL or equal to y. */
+const char *hg_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
+                    const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel);
+
 /* Reparametrised Gaussian latent (Kingma & Welling 2014). heads[n] holds Z means, then Z log-variances:
  *   z = mean + exp(lv / 2) noise;   kl[n] = 1/2 sum over j of mean^2 + exp(lv) - 1 - lv,  lv clamped as above
  * heads: N 2Z; noise: N Z, NULL for z = mean; z: N Z; kl: N or NULL. */

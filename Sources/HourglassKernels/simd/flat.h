@@ -43,8 +43,6 @@ static ptrdiff_t first_nonfinite(ptrdiff_t count, const float *x) {
   return i < count ? i : -1;
 }
 
-typedef double v16d __attribute__((vector_size(128)));
-
 /* The square of a float is exact in double, so the result does not depend on fusing. */
 INLINE v16d sum_of_squares_part(const float *x, v16d sum, ptrdiff_t n) {
   const v16d wide = __builtin_convertvector(v16_load_part(x, n), v16d);
@@ -56,9 +54,7 @@ static double sum_of_squares(ptrdiff_t count, const float *x) {
   ptrdiff_t i = 0;
   for (; i + 16 <= count; i += 16) sum = sum_of_squares_part(x + i, sum, 16);
   if (i < count) sum = sum_of_squares_part(x + i, sum, count - i);
-  for (int width = 8; width > 0; width /= 2)
-    for (int lane = 0; lane < width; lane++) sum[lane] += sum[lane + width];
-  return sum[0];
+  return v16d_sum(sum);
 }
 
 /* The two corrections become factors, step = learning_rate / correction1 and inverse2 = 1 / correction2, so that one

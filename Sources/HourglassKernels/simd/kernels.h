@@ -13,6 +13,7 @@
 #include "flat.h"
 #include "loss.h"
 #include "pointwise.h"
+#include "ssim.h"
 /* */
 #include "norm.h"
 #include "pool2d.h"
@@ -50,6 +51,7 @@ const hg_kernels HG_TABLE = {
     .gaussian = gaussian,
     .gaussian_heads = gaussian_heads,
     .softmax_cross_entropy = softmax_cross_entropy,
+    .ssim = ssim,
     .gaussian_latent_forward = gaussian_latent_forward,
     .gaussian_latent_backward = gaussian_latent_backward,
     .gaussian_free_bits = gaussian_free_bits,

@@ -35,27 +35,29 @@ INLINE void pool_maximum(const float *x, ptrdiff_t high, ptrdiff_t wide, ptrdiff
   }
 }
 
-/* Parts share the rows of the small images. */
+/* Parts share the rows of the small images. The job is copied, because stores of vectors and bytes might alias it. */
 static void max_pool_forward(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
-  const hg_max_pool_job *job = argument;
-  const hg_geometry2d *g = job->geometry;
-  const ptrdiff_t K = g->small_channels, row = g->large_width * K, S = g->filter_width;
-  const ptrdiff_t rows = g->samples * g->small_height, end = hg_share(rows, part + 1, parts);
-  for (ptrdiff_t i = hg_share(rows, part, parts); i < end; i++)
-    for (ptrdiff_t q = 0; q < g->small_width; q++) {
-      const pool_window w = pool_window_of(g, i % g->small_height, q);
+  const hg_max_pool_job job = *(const hg_max_pool_job *)argument;
+  const hg_geometry2d g = *job.geometry;
+  const ptrdiff_t K = g.small_channels, row = g.large_width * K, S = g.filter_width;
+  const ptrdiff_t rows = g.samples * g.small_height, end = hg_share(rows, part + 1, parts);
+  for (ptrdiff_t i = hg_share(rows, part, parts); i < end; i++) {
+    const ptrdiff_t n = i / g.small_height, p = i % g.small_height;
+    for (ptrdiff_t q = 0; q < g.small_width; q++) {
+      const pool_window w = pool_window_of(&g, p, q);
       const ptrdiff_t high = w.r1 - w.r0, wide = w.s1 - w.s0, first = w.r0 * S + w.s0;
-      const float *x = job->x + i / g->small_height * g->large_height * row + (w.h + w.r0) * row + (w.w + w.s0) * K;
-      const ptrdiff_t at = (i * g->small_width + q) * K;
+      const float *x = job.x + (n * g.large_height + w.h + w.r0) * row + (w.w + w.s0) * K;
+      const ptrdiff_t at = (i * g.small_width + q) * K;
       for (ptrdiff_t k = 0; k < K; k += 16) {
-        uint8_t *switches = job->switches ? job->switches + at + k : NULL;
-        const ptrdiff_t n = hg_min(16, K - k);
-        if (high == 2 && wide == 2 && n == 16)
-          pool_maximum(x + k, 2, 2, row, K, 16, first, S, job->y + at + k, switches);
+        uint8_t *switches = job.switches ? job.switches + at + k : NULL;
+        const ptrdiff_t real = hg_min(16, K - k);
+        if (high == 2 && wide == 2 && real == 16)
+          pool_maximum(x + k, 2, 2, row, K, 16, first, S, job.y + at + k, switches);
         else
-          pool_maximum(x + k, high, wide, row, K, n, first, S, job->y + at + k, switches);
+          pool_maximum(x + k, high, wide, row, K, real, first, S, job.y + at + k, switches);
       }
     }
+  }
 }
 
 /* 16 channels of one window, `n` of them real: v goes where the switch names. Windows that lie `apart` write their
@@ -78,32 +80,32 @@ INLINE void pool_scatter(v16 v, const uint8_t *switches, ptrdiff_t high, ptrdiff
 /* Parts share bands of rows of the large images: those from one row of windows to the next where windows lie apart,
  * else whole images. */
 static void max_pool_backward(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
-  const hg_max_unpool_job *job = argument;
-  const hg_geometry2d *g = job->geometry;
-  const ptrdiff_t K = g->small_channels, P = g->small_height, Q = g->small_width, S = g->filter_width;
-  const ptrdiff_t U = g->stride_vertical, V = g->stride_horizontal, row = g->large_width * K;
-  const bool apart = U >= g->filter_height && V >= S;
+  const hg_max_unpool_job job = *(const hg_max_unpool_job *)argument;
+  const hg_geometry2d g = *job.geometry;
+  const ptrdiff_t K = g.small_channels, P = g.small_height, Q = g.small_width, S = g.filter_width;
+  const ptrdiff_t U = g.stride_vertical, V = g.stride_horizontal, row = g.large_width * K;
+  const bool apart = U >= g.filter_height && V >= S;
   const bool tiled =
-      U == g->filter_height && V == S && P * U - g->pad_top >= g->large_height && Q * V - g->pad_left >= g->large_width;
-  const ptrdiff_t bands = apart ? P : 1, end = hg_share(g->samples * bands, part + 1, parts);
-  for (ptrdiff_t i = hg_share(g->samples * bands, part, parts); i < end; i++) {
+      U == g.filter_height && V == S && P * U - g.pad_top >= g.large_height && Q * V - g.pad_left >= g.large_width;
+  const ptrdiff_t bands = apart ? P : 1, end = hg_share(g.samples * bands, part + 1, parts);
+  for (ptrdiff_t i = hg_share(g.samples * bands, part, parts); i < end; i++) {
     const ptrdiff_t n = i / bands, band = i % bands;
-    const ptrdiff_t top = band ? band * U - g->pad_top : 0;
-    const ptrdiff_t bottom = band + 1 < bands ? (band + 1) * U - g->pad_top : g->large_height;
-    float *dx = job->dx + n * g->large_height * row;
+    const ptrdiff_t top = band ? band * U - g.pad_top : 0;
+    const ptrdiff_t bottom = band + 1 < bands ? (band + 1) * U - g.pad_top : g.large_height;
+    float *dx = job.dx + n * g.large_height * row;
     if (!tiled) __builtin_memset(dx + top * row, 0, (size_t)((bottom - top) * row) * sizeof(float));
     for (ptrdiff_t p = band; p < (apart ? band + 1 : P); p++)
       for (ptrdiff_t q = 0; q < Q; q++) {
-        const pool_window w = pool_window_of(g, p, q);
+        const pool_window w = pool_window_of(&g, p, q);
         const ptrdiff_t high = w.r1 - w.r0, wide = w.s1 - w.s0, first = w.r0 * S + w.s0;
         const ptrdiff_t at = ((n * P + p) * Q + q) * K;
         float *corner = dx + (w.h + w.r0) * row + (w.w + w.s0) * K;
         for (ptrdiff_t k = 0; k < K; k += 16) {
           const ptrdiff_t real = hg_min(16, K - k);
-          const uint8_t *switches = job->switches + at + k;
-          v16 v = v16_load_part(job->dy + at + k, real);
-          if (job->activation != HG_ACTIVATION_LINEAR)
-            v = v16_activate_backward(job->activation, v16_load_part(job->y + at + k, real), v);
+          const uint8_t *switches = job.switches + at + k;
+          v16 v = v16_load_part(job.dy + at + k, real);
+          if (job.activation != HG_ACTIVATION_LINEAR)
+            v = v16_activate_backward(job.activation, v16_load_part(job.y + at + k, real), v);
           if (apart && high == 2 && wide == 2 && real == 16)
             pool_scatter(v, switches, 2, 2, row, K, 16, first, S, true, corner + k);
           else if (apart)

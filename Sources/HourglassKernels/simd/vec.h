@@ -78,6 +78,16 @@ INLINE void v16_store_part(float *p, v16 v, ptrdiff_t n) {
   V16_PART(V16_COPY_OUT)
 }
 
+/* 16 doubles, for sums that float would round too much. */
+typedef double v16d __attribute__((vector_size(128)));
+
+/* Sum of the lanes as the balanced tree (0 + 8), (1 + 9) ...; then 4, 2 and 1 apart. */
+INLINE double v16d_sum(v16d x) {
+  for (int width = 8; width > 0; width /= 2)
+    for (int lane = 0; lane < width; lane++) x[lane] += x[lane + width];
+  return x[0];
+}
+
 /* mask (all ones or all zeros in each lane) ? a : b */
 INLINE v16 v16_select(v16i mask, v16 a, v16 b) { return (v16)(((v16i)a & mask) | ((v16i)b & ~mask)); }
 

@@ -1,5 +1,3 @@
-import Foundation
-
 /// Sparse codes: weight times the sum of absolute values, sum over j of |h[n,j]|.
 ///
 /// Sources: Ng, "Sparse autoencoder", CS294A lecture notes, 2011; Goodfellow et al., "Deep learning", 2016, chapter 14.
@@ -74,7 +72,8 @@ struct PlannedActivityPenalty: PlannedPenalty {
     for unit in 0..<units {
       let mean = pass.mean(unit, of: units, shard: shard)
       let activity = min(max(mean, Self.range.lowerBound), Self.range.upperBound)
-      sum += target * log(target / activity) + (1 - target) * log((1 - target) / (1 - activity))
+      sum += target * (target / activity).naturalLogarithm
+      sum += (1 - target) * ((1 - target) / (1 - activity)).naturalLogarithm
     }
     pass.note(Double(site.weight) * sum, shard: shard)
   }

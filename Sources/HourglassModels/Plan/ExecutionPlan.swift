@@ -166,16 +166,16 @@ public struct ExecutionPlan: Sendable {
     min(shards.lowerBound * samplesPerShard, count)..<min(shards.upperBound * samplesPerShard, count)
   }
 
-  /// Scratch of one replica: for its group, and for products over the whole minibatch.
+  /// Scratch of one replica: for its group, its likelihood, and for products over the whole minibatch.
   public func scratchFloats(groupSamples: Int, threads: Int) -> Int {
-    layers.map { layer in
+    layers.reduce(model.likelihood.scratchCount(image: model.input, threads: threads)) { most, layer in
       let samples =
         switch layer.granularity {
         case .chunk: min(samplesPerChunk, groupSamples)
         case .group: layer.gradient == .product ? batchSize : groupSamples
         }
-      return layer.scratchCount(samples: samples, threads: threads)
-    }.max() ?? 0
+      return max(most, layer.scratchCount(samples: samples, threads: threads))
+    }
   }
 
   /// Planned bytes: of everything the replicas share, and of one replica.

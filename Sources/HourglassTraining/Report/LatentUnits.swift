@@ -1,5 +1,6 @@
 import Foundation
 import HourglassData
+import HourglassKernels
 import HourglassModels
 
 /// What each unit of the code does over some images, in the units' order.
@@ -28,7 +29,8 @@ struct LatentUnits {
         for unit in 0..<units {
           let mean = Double(posterior[first + unit])
           // Clamped as the latent clamps it.
-          let logVariance = min(max(Double(posterior[first + units + unit]), -30), 20)
+          let logVariance = min(
+            max(Double(posterior[first + units + unit]), Double(HG_LOG_VARIANCE_MIN)), Double(HG_LOG_VARIANCE_MAX))
           sums[unit] += (mean * mean + exp(logVariance) - 1 - logVariance) / 2
         }
       }

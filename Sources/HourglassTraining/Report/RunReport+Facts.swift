@@ -75,17 +75,11 @@ extension RunReport {
   }
 
   var recipeParts: [String] {
-    let summary = ModelSummary(plan)
-    let layers = summary.rows.map { row in
-      [
-        row.name, row.kind, "\(row.output)", row.activation == .linear ? "" : row.activation.rawValue,
-        row.parameters == 0 ? "" : grouped(row.parameters), row.trainingFlops == 0 ? "" : grouped(row.trainingFlops),
-      ]
-    }
-    let total = ["all", "", "", "", grouped(summary.parameters), grouped(summary.trainingFlops)]
+    let layers = ModelSummary(plan).table
     return [
       HTML.table([], facts(of: recipe), style: .facts), HTML.heading("Layers"),
-      HTML.table(["layer", "kind", "output", "activation", "parameters", "flops a sample"], layers + [total]),
+      HTML.table(layers[0], Array(layers.dropFirst())),
+      HTML.paragraph("Flops are those of a training step for one sample."),
     ]
   }
 

@@ -173,6 +173,21 @@ extension RunReport {
 /// At most four digits.
 func significant(_ value: Double) -> String { String(format: "%.4g", value) }
 
+extension ModelSummary {
+  /// For people: titles, a row of cells for each layer, and the sums.
+  package var table: [[String]] {
+    func number(_ value: Int) -> String { value == 0 ? "" : grouped(value) }
+    let titles = ["layer", "kind", "output", "activation", "parameters", "flops"]
+    let layers = rows.map { row in
+      [
+        row.name, row.kind, "\(row.output)", row.activation == .linear ? "" : row.activation.rawValue,
+        number(row.parameters), number(row.trainingFlops),
+      ]
+    }
+    return [titles] + layers + [["total", "", "", "", grouped(parameters), grouped(trainingFlops)]]
+  }
+}
+
 /// 1234567 as 1,234,567.
 package func grouped(_ value: Int) -> String {
   let digits = String(value.magnitude)

@@ -4,7 +4,7 @@ import HourglassModels
 
 /// What a model makes of damaged images, beside the clean ones.
 public struct Denoising {
-  /// 10 log10(1 / mean squared difference to the clean images), in dB.
+  /// `Evaluation.psnr` of the mean squared difference to the clean images, in dB.
   public let psnrBefore: Double
   public let psnrAfter: Double
   /// The first images, N x H x W x C.
@@ -44,7 +44,8 @@ public struct Denoising {
       repaired += outputs[..<kept]
     }
     let pixels = Double(data.count * shape.count)
-    (psnrBefore, psnrAfter) = (-10 * log10(before / pixels), -10 * log10(after / pixels))
+    psnrBefore = Evaluation.psnr(meanSquaredError: before / pixels)
+    psnrAfter = Evaluation.psnr(meanSquaredError: after / pixels)
   }
 
   static func squares(_ x: [Float], _ y: [Float]) -> Double {
@@ -65,6 +66,6 @@ extension Inference {
       let images = decode(Array(codes[range.lowerBound * codeCount..<range.upperBound * codeCount]))
       sum += Denoising.squares(images, try data.images(range))
     }
-    return -10 * log10(sum / Double(data.count * data.shape.count))
+    return Evaluation.psnr(meanSquaredError: sum / Double(data.count * data.shape.count))
   }
 }

@@ -4,6 +4,7 @@ import HourglassModels
 /// Components as the best linear autoencoder of squared error: code z = V (x - m), image x' = V^T z + m, with the
 /// directions as the rows of V (Baldi & Hornik, "Neural networks and principal component analysis", 1989).
 extension PrincipalComponents {
+  /// The model of so many components, one dense layer each way.
   public static func autoencoder(_ name: String, input: ImageShape, components: Int) -> Autoencoder {
     var model = Autoencoder(name, input: input, likelihood: .squaredError) {
     } latent: {

@@ -168,11 +168,10 @@ struct SymmetricEigen {
         (s, c) = (e[i] / r, p / r)
         p = c * d[i] - s * g
         d[i + 1] = h + s * (c * g + s * d[i])
-        let (lower, upper) = (v.baseAddress! + i * n, v.baseAddress! + (i + 1) * n)
-        for k in 0..<n {
-          let (x, y) = (lower[k], upper[k])
-          upper[k] = s * x + c * y
-          lower[k] = c * x - s * y
+        for lower in i * n..<(i + 1) * n {
+          let (x, y) = (v[lower], v[lower + n])
+          v[lower + n] = s * x + c * y
+          v[lower] = c * x - s * y
         }
       }
       p = -s * s2 * c3 * beside * e[l] / second

@@ -1,4 +1,4 @@
-"""Loss, penalty and all gradients of tiny models with tied weights and penalties, by automatic differentiation in
+"""Loss, penalty and all gradients of tiny models with tied weights, penalties and structural similarity, by automatic differentiation in
 PyTorch float64. Nothing here knows a derivative: the Jacobian of the contractive penalty is PyTorch's as well.
 
   python torch_family.py            writes torch_family.json beside this file
@@ -102,17 +102,50 @@ def convolutions():
     return (7, 6, 2), shapes, run
 
 
+def dissimilarity(y, x):
+    """Elements times 1 - mean SSIM (Wang et al. 2004) of each image, in [0, 1], windows within it."""
+    line = torch.exp(-(torch.arange(11, dtype=torch.float64) - 5)**2 / (2 * 1.5**2))
+    window = (line[:, None] * line[None] / line.sum()**2).expand(x.shape[1], 1, 11, 11)
+
+    def mean(image):
+        return F.conv2d(image, window, groups=x.shape[1])
+    mx, my = mean(x), mean(y)
+    vx, vy, cxy = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
+    c1, c2 = 0.01**2, 0.03**2
+    s = (2 * mx * my + c1) * (2 * cxy + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
+    return x[0].numel() * (1 - s.mean((1, 2, 3)))
+
+
+def similar():
+    """Images of 14 x 12 x 2 to a code of 4 and back."""
+    shapes = [("encoder.0.weight", (3, 2, 4, 4), 32), ("encoder.0.bias", (3,), 32), ("latent.weight", (4, 126), 126),
+              ("latent.bias", (4,), 126), ("decoder.0.weight", (126, 4), 4), ("decoder.0.bias", (126,), 4),
+              ("decoder.2.weight", (3, 2, 4, 4), 32), ("decoder.2.bias", (2,), 32)]
+
+    def run(p, x):
+        h = torch.tanh(F.conv2d(x, p["encoder.0.weight"], p["encoder.0.bias"], stride=2, padding=1))
+        h = F.linear(h.flatten(1), p["latent.weight"], p["latent.bias"])
+        h = torch.tanh(F.linear(h, p["decoder.0.weight"], p["decoder.0.bias"])).reshape(-1, 3, 7, 6)
+        h = F.conv_transpose2d(h, p["decoder.2.weight"], p["decoder.2.bias"], stride=2, padding=1)
+        return torch.sigmoid(h), torch.zeros(len(x), dtype=torch.float64)
+    return (14, 12, 2), shapes, run, dissimilarity
+
+
 MODELS = {"l1": dense("sigmoid", l1), "activity": dense("sigmoid", activity), "zero-mean": dense("tanh", zero_mean),
           "mmd": dense("linear", mmd), "contractive": dense("sigmoid", contractive, encoder=()),
-          "tied-convolutions": convolutions()}
+          "tied-convolutions": convolutions(), "ssim": similar()}
 
 
-def measure(shape, shapes, run):
+def squared_error(y, x):
+    return ((y - x)**2).sum((1, 2, 3))
+
+
+def measure(shape, shapes, run, error=squared_error):
     p = {name: torch.from_numpy(starting_point.initial_parameter(SEED, j, of, fan_in)).double().requires_grad_()
          for j, (name, of, fan_in) in enumerate(shapes)}
     x = torch.from_numpy(starting_point.images(0, SAMPLES, *shape)).double()
     y, penalty = run(p, x)
-    loss = (((y - x)**2).sum((1, 2, 3)) + BETA * penalty).mean()
+    loss = (error(y, x) + BETA * penalty).mean()
     loss.backward()
     return dict(loss=loss.item(), penalty=penalty.mean().item(),
                 gradients={name: [float(f"{g:.9g}") for g in q.grad.flatten().tolist()] for name, q in p.items()})
