@@ -46,6 +46,7 @@ public struct PlannedGaussianLatent: PlannedLayer {
   public var activation: Activation { .linear }
   public var granularity: Granularity { .group }
   public var gradient: GradientKind { .none }
+  public var backwardReadsOutput: Bool { true }
   /// The noise.
   public var stateCount: Int { units }
 
