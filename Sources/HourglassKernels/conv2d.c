@@ -12,6 +12,12 @@
 static bool in_strips(const hg_geometry2d *g) {
   return g->large_channels < 16 && g->large_channels * (g->small_channels + 8) <= 18 * g->small_channels;
 }
+/* The gather and the filter form with few small channels take large channels as lanes (simd/dots.h), where the tile
+ * would multiply by four times as many vectors or more, most of each being zeros. */
+static bool in_dots(const hg_geometry2d *g) {
+  return g->large_channels >= 16 && 4 * g->small_channels * hg_ceil_div(g->large_channels, 16) <=
+                                        g->large_channels * hg_ceil_div(g->small_channels, 16);
+}
 /* The filter form with fewer channels than this takes all taps as rows, from a copy of x with zeros around. */
 enum { HALO_CHANNELS = 8 };
 /* Floats of both images of a run of samples of the filter form, which should stay in the second-level cache. */
@@ -81,7 +87,8 @@ static const char *check(const hg_geometry2d *g, hg_activation activation, bool 
 
 ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *g) {
   if (hg_conv2d_check(g)) return -1;
-  return g->filter_height * g->filter_width * g->large_channels * hg_round_up(g->small_channels);
+  const ptrdiff_t C = g->large_channels, K = g->small_channels;
+  return g->filter_height * g->filter_width * C * (in_dots(g) ? K : hg_round_up(K));
 }
 
 ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *g) {
@@ -109,6 +116,15 @@ static void prepare_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts
       memcpy(out, job->filter + i * K + k, (size_t)count * sizeof(float));
       memset(out + count, 0, (size_t)(width - count) * sizeof(float));
     }
+}
+
+/* (r, k, s, c); parts share the rows (r, s, c). */
+static void prepare_dots(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const prepare_job *job = argument;
+  const ptrdiff_t K = job->geometry->small_channels, line = job->geometry->filter_width * job->geometry->large_channels;
+  const ptrdiff_t end = hg_share(job->geometry->filter_height * line, part + 1, parts);
+  for (ptrdiff_t i = hg_share(job->geometry->filter_height * line, part, parts); i < end; i++)
+    for (ptrdiff_t k = 0; k < K; k++) job->prepared[(i / line * K + k) * line + i % line] = job->filter[i * K + k];
 }
 
 /* Panels over (r, s, c) of K x width, s up to taps block, zeros from S on; parts share the panels. */
@@ -154,7 +170,7 @@ const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float 
   HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, true, parallel));
   HG_CHECK(hg_check_arrays(filter && prepared));
   const prepare_job job = {geometry, filter, prepared};
-  hg_run(prepare_gather, &job, parallel);
+  hg_run(in_dots(geometry) ? prepare_dots : prepare_gather, &job, parallel);
   return NULL;
 }
 
@@ -184,8 +200,9 @@ ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_para
 static void gather(const hg_geometry2d *geometry, const float *in, const float *filter, hg_output output,
                    const hg_parallel *parallel) {
   if (geometry->samples == 0) return; /* else an image of any height would be walked for nothing */
+  const hg_kernels *kernels = hg_kernels_in_use();
   const hg_gather_job job = {geometry, false, in, filter, output};
-  hg_run(hg_kernels_in_use()->gather, &job, parallel);
+  hg_run(in_dots(geometry) ? kernels->dots_gather : kernels->gather, &job, parallel);
 }
 
 static void scatter(const hg_geometry2d *geometry, const float *in, const float *filter, hg_output output,
@@ -281,11 +298,13 @@ static ptrdiff_t halo_count(const hg_filter_job *job, ptrdiff_t samples) {
   return job->geometry->large_channels < HALO_CHANNELS ? hg_round_up((samples + 1) * halo_sample(job)) : 0;
 }
 
+static bool filter_wants_tail(const hg_geometry2d *g) { return g->small_channels % 16 && !in_dots(g); }
+
 static ptrdiff_t filter_scratch(const hg_geometry2d *g) {
   const hg_filter_job job = filter_shape(g);
   const ptrdiff_t samples = hg_ceil_div(g->samples, filter_runs(g));
   const ptrdiff_t rows = samples * g->small_height * g->small_width;
-  return halo_count(&job, samples) + (g->small_channels % 16 ? rows * 16 : 0);
+  return halo_count(&job, samples) + (filter_wants_tail(g) ? rows * 16 : 0);
 }
 
 ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
@@ -304,6 +323,7 @@ static void backward_filter(const hg_geometry2d *g, const float *x, const float 
                             float *dbias, float *scratch, const hg_parallel *parallel) {
   const ptrdiff_t large = g->large_height * g->large_width * g->large_channels;
   const ptrdiff_t positions = g->small_height * g->small_width, small = positions * g->small_channels;
+  const hg_kernels *kernels = hg_kernels_in_use();
   const ptrdiff_t runs = filter_runs(g), most = hg_ceil_div(g->samples, runs);
   hg_filter_job job = filter_shape(g);
   float *tail = scratch + halo_count(&job, most);
@@ -323,9 +343,9 @@ static void backward_filter(const hg_geometry2d *g, const float *x, const float 
     job.samples = hg_share(g->samples, run + 1, runs) - n;
     job.x = x + n * large;
     job.dy = dy + n * small;
-    if (job.halo) hg_run(hg_kernels_in_use()->filter_halo, &job, parallel);
-    if (g->small_channels % 16) hg_pack_tail(job.samples * positions, g->small_channels, job.dy, tail, parallel);
-    hg_run(hg_kernels_in_use()->filter, &job, parallel);
+    if (job.halo) hg_run(kernels->filter_halo, &job, parallel);
+    if (filter_wants_tail(g)) hg_pack_tail(job.samples * positions, g->small_channels, job.dy, tail, parallel);
+    hg_run(in_dots(g) ? kernels->dots_filter : kernels->filter, &job, parallel);
     job.output.accumulate = true;
   }
 }

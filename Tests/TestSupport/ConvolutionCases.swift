@@ -76,6 +76,8 @@ public let awkwardConvolutions: [ConvolutionCase] = [
   .init("odd channels 5, 17", samples: 2, large: (7, 5), small: (4, 17), filter: 3, stride: 2, padding: 1),
   .init("odd channels 17, 33", samples: 3, large: (6, 17), small: (3, 33), filter: 4, stride: 2, padding: 1),
   .init("odd channels 33, 1", samples: 2, large: (6, 33), small: (6, 1), filter: 3, padding: 1),
+  .init("few small channels", samples: 2, large: (19, 40), small: (19, 2), filter: 5, padding: 2),
+  .init("few small channels, strides", samples: 3, large: (29, 48), small: (10, 3), filter: 2, stride: 3, padding: 1),
   .init("few channels, long blocks", samples: 2, large: (6, 12), small: (3, 24), filter: 4, stride: 2, padding: 1),
   .init("channels 15, 16", samples: 2, large: (5, 15), small: (5, 16), filter: 3, padding: 1),
   .init("channels 80, 100", samples: 2, large: (4, 80), small: (4, 100), filter: 3, padding: 1),

@@ -21,13 +21,6 @@ INLINE v16 v16_sqrt(v16 x) {
   return x;
 }
 
-/* Sum of the lanes as the balanced tree (0 + 8), (1 + 9) ...; then 4, 2 and 1 apart. */
-INLINE float v16_sum(v16 x) {
-  for (int width = 8; width > 0; width /= 2)
-    for (int lane = 0; lane < width; lane++) x[lane] += x[lane + width];
-  return x[0];
-}
-
 /* x = n ln 2 + r, |r| <= ln 2 / 2;   e^r - 1 = r + r^2 p(r),   relative error of p 2^-28.3 */
 INLINE v16 v16_expm1_reduced(v16 x, v16i *n) {
   const float rounder = 12582912; /* 1.5 * 2^23: a sum with it is rounded to an integer, found in its low bits */

@@ -1,0 +1,160 @@
+/* The gather and the filter form with few small channels (hg_in_dots): lanes are large channels, of which there are
+ * enough, where columns of the tile would be mostly empty. */
+
+/* Small positions, and taps of a row, that are summed side by side: chains to hide latency, for which registers last.
+ */
+enum { DOT_POSITIONS = HG_LANES == 16 ? 8 : 4, DOT_TAPS = 4 };
+
+/* Where sums over taps read: lines of taps [first, end) of a small row, `count` floats of each from `in` + r `line` and
+ * from `filter` + r `lines`. Positions lie `step` apart. */
+typedef struct dots_taps {
+  ptrdiff_t first, end, count, line, lines, step;
+  const float *in, *filter;
+} dots_taps;
+
+/* Outputs `to`, to + apart, ... of channel k at `positions` positions: each in 16 lanes, summed at the end. The last 16
+ * of a line come without what came before. */
+INLINE void dots_sum(const dots_taps *d, const int positions, const hg_output *o, ptrdiff_t k, ptrdiff_t to,
+                     ptrdiff_t apart) {
+  const ptrdiff_t whole = d->count / 16 * 16;
+  const v16i lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const v16i rest = lane >= (v16i){0} + (int32_t)(16 - (d->count - whole));
+  v16 sum[DOT_POSITIONS];
+  UNROLL for (int i = 0; i < positions; i++) sum[i] = v16_splat(0);
+  for (ptrdiff_t r = d->first; r < d->end; r++) {
+    const float *x = d->in + r * d->line, *w = d->filter + r * d->lines;
+    for (ptrdiff_t j = 0; j < whole; j += 16) {
+      const v16 weight = v16_load(w + j);
+      UNROLL for (int i = 0; i < positions; i++) sum[i] += v16_load(x + i * d->step + j) * weight;
+    }
+    if (whole == d->count) continue;
+    const v16 weight = v16_select(rest, v16_load(w + d->count - 16), v16_splat(0));
+    UNROLL for (int i = 0; i < positions; i++) sum[i] +=
+        v16_select(rest, v16_load(x + i * d->step + d->count - 16), v16_splat(0)) * weight;
+  }
+  UNROLL for (int i = 0; i < positions; i++, to += apart) {
+    float y = v16_sum(sum[i]);
+    if (o->bias) y += o->bias[k];
+    if (o->relu) y = y < 0 ? 0 : y;
+    if (o->gate) y = o->gate[to] > 0 ? y : 0;
+    o->out[to] = y;
+  }
+}
+
+/* y[n, p, q, k] = sum over r and (s, c) of x[n, p U + r - pad, (q V + s - pad, c)] filter[r, k, (s, c)]; parts share
+ * the rows of the small images. A block that would pass the end of a run of positions begins earlier. */
+static void dots_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_gather_job *job = argument;
+  const hg_geometry2d g = *job->geometry;
+  const hg_output o = job->output;
+  const hg_axis vertical = {g.small_height, g.large_height, g.filter_height, g.stride_vertical, g.pad_top};
+  const hg_axis horizontal = {g.small_width, g.large_width, g.filter_width, g.stride_horizontal, g.pad_left};
+  const ptrdiff_t C = g.large_channels, K = g.small_channels, line = g.large_width * C, lines = K * g.filter_width * C;
+  const ptrdiff_t rows = g.samples * g.small_height, end = hg_share(rows, part + 1, parts);
+  for (ptrdiff_t q = 0; q < g.small_width;) {
+    const gather_run h = gather_run_from(&horizontal, q);
+    q += h.count;
+    for (ptrdiff_t i = hg_share(rows, part, parts); i < end; i++) {
+      const ptrdiff_t p = i % g.small_height;
+      const gather_run v = gather_taps(&vertical, p);
+      const ptrdiff_t top = i / g.small_height * g.large_height + p * g.stride_vertical - g.pad_top;
+      for (ptrdiff_t j = 0; j < h.count;) {
+        const ptrdiff_t positions = h.count < DOT_POSITIONS ? 1 : DOT_POSITIONS;
+        const ptrdiff_t first = h.first + hg_min(j, h.count - positions);
+        const ptrdiff_t left = first * g.stride_horizontal - g.pad_left + h.tap;
+        for (ptrdiff_t k = 0; k < K; k++) {
+          const dots_taps d = {.first = v.tap,
+                               .end = v.tap + v.taps,
+                               .count = h.taps * C,
+                               .line = line,
+                               .lines = lines,
+                               .step = g.stride_horizontal * C,
+                               .in = job->in + (top * line + left * C),
+                               .filter = job->filter + (k * g.filter_width + h.tap) * C};
+          const ptrdiff_t to = (i * g.small_width + first) * K + k;
+          if (positions == 1)
+            dots_sum(&d, 1, &o, k, to, K);
+          else
+            dots_sum(&d, DOT_POSITIONS, &o, k, to, K);
+        }
+        j += positions;
+      }
+    }
+  }
+}
+
+/* Channels c to c + 16, or the last 16, of `taps` taps (r, s), (r, s + 1), ...: for each small channel a sum over
+ * samples and small positions in order. */
+INLINE void dots_filter_taps(const hg_filter_job *job, ptrdiff_t r, ptrdiff_t s, ptrdiff_t c, const int taps) {
+  const hg_geometry2d g = *job->geometry;
+  const ptrdiff_t C = g.large_channels, K = g.small_channels, P = g.small_height, Q = g.small_width;
+  const ptrdiff_t from = hg_min(c, C - 16), done = c - from; /* lanes that belong to the block before */
+  const ptrdiff_t line = g.large_width * C, step = g.stride_horizontal * C;
+  const filter_span p = filter_span_of(P, g.large_height, g.stride_vertical, g.pad_top, r);
+  filter_span q[DOT_TAPS];
+  ptrdiff_t first = 0, end = Q; /* positions that all the taps have */
+  for (int t = 0; t < taps; t++) {
+    q[t] = filter_span_of(Q, g.large_width, g.stride_horizontal, g.pad_left, s + t);
+    first = hg_max(first, q[t].first);
+    end = hg_min(end, q[t].end);
+  }
+  end = hg_max(first, end);
+  for (ptrdiff_t k = 0; k < K; k++) {
+    float *out = job->output.out + ((r * g.filter_width + s) * C + from) * K + k;
+    v16 sum[DOT_TAPS];
+    for (int t = 0; t < taps; t++) {
+      float lanes[16] = {0};
+      if (job->output.accumulate)
+        for (ptrdiff_t j = done; j < 16; j++) lanes[j] = out[(t * C + j) * K];
+      sum[t] = v16_load(lanes);
+    }
+    for (ptrdiff_t i = 0; i < job->samples; i++)
+      for (ptrdiff_t row = p.first; row < p.end; row++) {
+        const ptrdiff_t top = i * g.large_height + row * g.stride_vertical + r - g.pad_top;
+        const ptrdiff_t at = top * line + (s - g.pad_left) * C + from;
+        const float *dy = job->dy + (i * P + row) * Q * K + k;
+        for (ptrdiff_t j = 0; j < Q; j++) {
+          if (j == first && first < end) {
+            for (; j < end; j++) {
+              const v16 error = v16_splat(dy[j * K]);
+              UNROLL for (int t = 0; t < taps; t++) sum[t] += v16_load(job->x + (at + j * step + t * C)) * error;
+            }
+            if (j == Q) break;
+          }
+          for (int t = 0; t < taps; t++)
+            if (j >= q[t].first && j < q[t].end)
+              sum[t] += v16_load(job->x + (at + j * step + t * C)) * v16_splat(dy[j * K]);
+        }
+      }
+    for (int t = 0; t < taps; t++) {
+      float lanes[16];
+      v16_store(lanes, sum[t]);
+      for (ptrdiff_t j = done; j < 16; j++) out[(t * C + j) * K] = lanes[j];
+    }
+  }
+}
+
+/* dw[r, s, c, k] = sum over n, p, q of x[n, p U + r - pad, q V + s - pad, c] dy[n, p, q, k]; parts share the blocks of
+ * taps and channels. */
+static void dots_filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_filter_job *job = argument;
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t channels = hg_ceil_div(g->large_channels, 16), across = hg_ceil_div(g->filter_width, DOT_TAPS);
+  const ptrdiff_t blocks = g->filter_height * across * channels, end = hg_share(blocks, part + 1, parts);
+  for (ptrdiff_t i = hg_share(blocks, part, parts); i < end; i++) {
+    const ptrdiff_t c = i % channels * 16, s = i / channels % across * DOT_TAPS, r = i / channels / across;
+    switch (hg_min(DOT_TAPS, g->filter_width - s)) {
+      case 1:
+        dots_filter_taps(job, r, s, c, 1);
+        break;
+      case 2:
+        dots_filter_taps(job, r, s, c, 2);
+        break;
+      case 3:
+        dots_filter_taps(job, r, s, c, 3);
+        break;
+      default:
+        dots_filter_taps(job, r, s, c, 4);
+    }
+  }
+}
