@@ -45,15 +45,7 @@ import Testing
         TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid)
       }
     case "ssim":
-      return Autoencoder(name, input: ImageShape(14, 12, 2), likelihood: .ssim) {
-        Conv2D(3, kernel: 4, stride: 2, activation: .tanh)
-      } latent: {
-        Dense(4)
-      } decoder: {
-        Dense(7 * 6 * 3, activation: .tanh)
-        Reshape(7, 6, 3)
-        ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
-      }
+      return LayerCases.similarModel
     default: throw ModelError(name, "no such model")
     }
   }

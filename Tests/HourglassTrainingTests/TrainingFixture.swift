@@ -146,3 +146,14 @@ enum TinyModels {
   /// Those of golden.py and of torch_layers.py.
   static let all = [autoencoder, variational, denoising, smooth, normalized, resized]
 }
+
+/// Every division of `verify`, two of them stopped and resumed, gives the recipe the same weights, and the recipe
+/// without its peculiarity other ones.
+func expectNoStopChangesABit(_ recipe: Recipe, unlike plain: Recipe) throws {
+  let data = try TestImages.waves(batchSizes: [10, 7], shape: recipe.model.input)
+  let verification = try withTemporaryFolder { try Verification(recipe, data: data, folder: $0 + "/runs") }
+  precondition(verification.difference == nil, verification.difference ?? "")
+  let trainer = try Trainer(plain, parallel: ParallelPlan(workers: 1, threads: 1), data: data)
+  _ = try trainer.run()
+  precondition(trainer.weightsHash != verification.rows[0].weightsHash, "what the recipe asks for changed nothing")
+}

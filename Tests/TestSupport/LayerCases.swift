@@ -135,19 +135,20 @@ public enum LayerCases {
     similar,
   ]
 
-  /// An image of more than one window, whose rows of 26 elements end within a register.
   private static let similar = LayerCase(
-    name: "ssim", layer: ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid), input: ImageShape(6, 7, 3),
-    output: ImageShape(12, 14, 2),
-    model: Autoencoder("ssim", input: ImageShape(12, 14, 2), likelihood: .ssim) {
-      Conv2D(3, kernel: 4, stride: 2, activation: .tanh)
-    } latent: {
-      Dense(5)
-    } decoder: {
-      Dense(6 * 7 * 3, activation: .tanh)
-      Reshape(6, 7, 3)
-      ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
-    })
+    name: "ssim", layer: ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid), input: ImageShape(7, 6, 3),
+    output: ImageShape(14, 12, 2), model: similarModel)
+
+  /// Of images of more than one window, whose rows of 24 elements end within a register.
+  public static let similarModel = Autoencoder("ssim", input: ImageShape(14, 12, 2), likelihood: .ssim) {
+    Conv2D(3, kernel: 4, stride: 2, activation: .tanh)
+  } latent: {
+    Dense(4)
+  } decoder: {
+    Dense(7 * 6 * 3, activation: .tanh)
+    Reshape(7, 6, 3)
+    ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
+  }
 
   /// Those that the loss of whose models has a divergence or a penalty.
   public static let diverging = all.filter { $0.model.isVariational || $0.model.penalty != nil }

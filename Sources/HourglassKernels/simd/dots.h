@@ -98,7 +98,6 @@ INLINE void dots_filter_taps(const hg_filter_job *job, ptrdiff_t r, ptrdiff_t s,
     first = hg_max(first, q[t].first);
     end = hg_min(end, q[t].end);
   }
-  end = hg_max(first, end);
   for (ptrdiff_t k = 0; k < K; k++) {
     float *out = job->output.out + ((r * g.filter_width + s) * C + from) * K + k;
     v16 sum[DOT_TAPS];
@@ -114,16 +113,11 @@ INLINE void dots_filter_taps(const hg_filter_job *job, ptrdiff_t r, ptrdiff_t s,
         const ptrdiff_t at = top * line + (s - g.pad_left) * C + from;
         const float *dy = job->dy + (i * P + row) * Q * K + k;
         for (ptrdiff_t j = 0; j < Q; j++) {
-          if (j == first && first < end) {
-            for (; j < end; j++) {
-              const v16 error = v16_splat(dy[j * K]);
-              UNROLL for (int t = 0; t < taps; t++) sum[t] += v16_load(job->x + (at + j * step + t * C)) * error;
-            }
-            if (j == Q) break;
-          }
+          const float *x = job->x + (at + j * step);
+          const v16 error = v16_splat(dy[j * K]);
+          const bool all = j >= first && j < end;
           for (int t = 0; t < taps; t++)
-            if (j >= q[t].first && j < q[t].end)
-              sum[t] += v16_load(job->x + (at + j * step + t * C)) * v16_splat(dy[j * K]);
+            if (all || (j >= q[t].first && j < q[t].end)) sum[t] += v16_load(x + t * C) * error;
         }
       }
     for (int t = 0; t < taps; t++) {

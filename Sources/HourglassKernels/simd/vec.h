@@ -83,13 +83,12 @@ typedef double v16d __attribute__((vector_size(128)));
 
 /* Sum of the lanes as the balanced tree (0 + 8), (1 + 9) ...; then 4, 2 and 1 apart. */
 INLINE float v16_sum(v16 x) {
-  typedef float v8 __attribute__((vector_size(32)));
-  typedef float v4 __attribute__((vector_size(16)));
-  const v8 eight = __builtin_shufflevector(x, x, 0, 1, 2, 3, 4, 5, 6, 7) +
-                   __builtin_shufflevector(x, x, 8, 9, 10, 11, 12, 13, 14, 15);
-  const v4 four = __builtin_shufflevector(eight, eight, 0, 1, 2, 3) + __builtin_shufflevector(eight, eight, 4, 5, 6, 7);
-  return (four[0] + four[2]) + (four[1] + four[3]);
+  for (int width = 8; width > 0; width /= 2)
+    for (int lane = 0; lane < width; lane++) x[lane] += x[lane + width];
+  return x[0];
 }
+
+/* The same of doubles. */
 INLINE double v16d_sum(v16d x) {
   for (int width = 8; width > 0; width /= 2)
     for (int lane = 0; lane < width; lane++) x[lane] += x[lane + width];
