@@ -15,6 +15,12 @@ INLINE pool_window pool_window_of(const hg_geometry2d *g, ptrdiff_t p, ptrdiff_t
                        hg_min(g->filter_width, g->large_width - w)};
 }
 
+/* Where the run of windows ends that see the same columns as window q, whose taps are w. */
+INLINE ptrdiff_t pool_run_end(const hg_geometry2d *g, ptrdiff_t q, const pool_window *w) {
+  if (w->s1 - w->s0 < g->filter_width) return q + 1;
+  return hg_min(g->small_width, (g->large_width + g->pad_left - g->filter_width) / g->stride_horizontal + 1);
+}
+
 /* 16 channels of one window, `n` of them real, at x (tap (r0, s0)); r and s count from there. S: taps of a full row. */
 INLINE void pool_maximum(const float *x, ptrdiff_t high, ptrdiff_t wide, ptrdiff_t row, ptrdiff_t channels, ptrdiff_t n,
                          ptrdiff_t first, ptrdiff_t S, float *y, uint8_t *switches) {
@@ -35,29 +41,36 @@ INLINE void pool_maximum(const float *x, ptrdiff_t high, ptrdiff_t wide, ptrdiff
   }
 }
 
+/* Windows [q0, q1) of row i of the small images, all with the taps of w, `high` x `wide`. */
+INLINE void pool_run_maxima(const hg_max_pool_job *job, const hg_geometry2d *g, ptrdiff_t i, ptrdiff_t q0, ptrdiff_t q1,
+                            const pool_window *w, ptrdiff_t high, ptrdiff_t wide) {
+  const ptrdiff_t K = g->small_channels, row = g->large_width * K, S = g->filter_width, first = w->r0 * S + w->s0;
+  const float *x = job->x + (i / g->small_height * g->large_height + w->h + w->r0) * row + (w->w + w->s0) * K;
+  for (ptrdiff_t q = q0; q < q1; q++, x += g->stride_horizontal * K) {
+    float *y = job->y + (i * g->small_width + q) * K;
+    uint8_t *switches = job->switches ? job->switches + (i * g->small_width + q) * K : NULL;
+    ptrdiff_t k = 0;
+    for (; k + 16 <= K; k += 16)
+      pool_maximum(x + k, high, wide, row, K, 16, first, S, y + k, switches ? switches + k : NULL);
+    if (k < K) pool_maximum(x + k, high, wide, row, K, K - k, first, S, y + k, switches ? switches + k : NULL);
+  }
+}
+
 /* Parts share the rows of the small images. The job is copied, because stores of vectors and bytes might alias it. */
 static void max_pool_forward(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_max_pool_job job = *(const hg_max_pool_job *)argument;
   const hg_geometry2d g = *job.geometry;
-  const ptrdiff_t K = g.small_channels, row = g.large_width * K, S = g.filter_width;
   const ptrdiff_t rows = g.samples * g.small_height, end = hg_share(rows, part + 1, parts);
-  for (ptrdiff_t i = hg_share(rows, part, parts); i < end; i++) {
-    const ptrdiff_t n = i / g.small_height, p = i % g.small_height;
-    for (ptrdiff_t q = 0; q < g.small_width; q++) {
-      const pool_window w = pool_window_of(&g, p, q);
-      const ptrdiff_t high = w.r1 - w.r0, wide = w.s1 - w.s0, first = w.r0 * S + w.s0;
-      const float *x = job.x + (n * g.large_height + w.h + w.r0) * row + (w.w + w.s0) * K;
-      const ptrdiff_t at = (i * g.small_width + q) * K;
-      for (ptrdiff_t k = 0; k < K; k += 16) {
-        uint8_t *switches = job.switches ? job.switches + at + k : NULL;
-        const ptrdiff_t real = hg_min(16, K - k);
-        if (high == 2 && wide == 2 && real == 16)
-          pool_maximum(x + k, 2, 2, row, K, 16, first, S, job.y + at + k, switches);
-        else
-          pool_maximum(x + k, high, wide, row, K, real, first, S, job.y + at + k, switches);
-      }
+  for (ptrdiff_t i = hg_share(rows, part, parts); i < end; i++)
+    for (ptrdiff_t q = 0, next; q < g.small_width; q = next) {
+      const pool_window w = pool_window_of(&g, i % g.small_height, q);
+      const ptrdiff_t high = w.r1 - w.r0, wide = w.s1 - w.s0;
+      next = pool_run_end(&g, q, &w);
+      if (high == 2 && wide == 2)
+        pool_run_maxima(&job, &g, i, q, next, &w, 2, 2);
+      else
+        pool_run_maxima(&job, &g, i, q, next, &w, high, wide);
     }
-  }
 }
 
 /* 16 channels of one window, `n` of them real: v goes where the switch names. Windows that lie `apart` write their
@@ -75,6 +88,26 @@ INLINE void pool_scatter(v16 v, const uint8_t *switches, ptrdiff_t high, ptrdiff
       const v16 part = v16_select(here, v, v16_splat(0));
       v16_store_part(place, apart ? part : v16_load_part(place, n) + part, n);
     }
+}
+
+/* Windows [q0, q1) of row i of the small images, all with the taps of w, `high` x `wide`. */
+INLINE void pool_run_errors(const hg_max_unpool_job *job, const hg_geometry2d *g, ptrdiff_t i, ptrdiff_t q0,
+                            ptrdiff_t q1, const pool_window *w, ptrdiff_t high, ptrdiff_t wide, const bool apart) {
+  const ptrdiff_t K = g->small_channels, row = g->large_width * K, S = g->filter_width, first = w->r0 * S + w->s0;
+  float *dx = job->dx + (i / g->small_height * g->large_height + w->h + w->r0) * row + (w->w + w->s0) * K;
+  for (ptrdiff_t q = q0; q < q1; q++, dx += g->stride_horizontal * K) {
+    const ptrdiff_t at = (i * g->small_width + q) * K;
+    for (ptrdiff_t k = 0; k < K; k += 16) {
+      const ptrdiff_t real = hg_min(16, K - k);
+      v16 v = v16_load_part(job->dy + at + k, real);
+      if (job->activation != HG_ACTIVATION_LINEAR)
+        v = v16_activate_backward(job->activation, v16_load_part(job->y + at + k, real), v);
+      if (real == 16)
+        pool_scatter(v, job->switches + at + k, high, wide, row, K, 16, first, S, apart, dx + k);
+      else
+        pool_scatter(v, job->switches + at + k, high, wide, row, K, real, first, S, apart, dx + k);
+    }
+  }
 }
 
 /* Parts share bands of rows of the large images: those from one row of windows to the next where windows lie apart,
@@ -95,24 +128,16 @@ static void max_pool_backward(const void *argument, ptrdiff_t part, ptrdiff_t pa
     float *dx = job.dx + n * g.large_height * row;
     if (!tiled) __builtin_memset(dx + top * row, 0, (size_t)((bottom - top) * row) * sizeof(float));
     for (ptrdiff_t p = band; p < (apart ? band + 1 : P); p++)
-      for (ptrdiff_t q = 0; q < Q; q++) {
+      for (ptrdiff_t q = 0, next; q < Q; q = next) {
         const pool_window w = pool_window_of(&g, p, q);
-        const ptrdiff_t high = w.r1 - w.r0, wide = w.s1 - w.s0, first = w.r0 * S + w.s0;
-        const ptrdiff_t at = ((n * P + p) * Q + q) * K;
-        float *corner = dx + (w.h + w.r0) * row + (w.w + w.s0) * K;
-        for (ptrdiff_t k = 0; k < K; k += 16) {
-          const ptrdiff_t real = hg_min(16, K - k);
-          const uint8_t *switches = job.switches + at + k;
-          v16 v = v16_load_part(job.dy + at + k, real);
-          if (job.activation != HG_ACTIVATION_LINEAR)
-            v = v16_activate_backward(job.activation, v16_load_part(job.y + at + k, real), v);
-          if (apart && high == 2 && wide == 2 && real == 16)
-            pool_scatter(v, switches, 2, 2, row, K, 16, first, S, true, corner + k);
-          else if (apart)
-            pool_scatter(v, switches, high, wide, row, K, real, first, S, true, corner + k);
-          else
-            pool_scatter(v, switches, high, wide, row, K, real, first, S, false, corner + k);
-        }
+        const ptrdiff_t high = w.r1 - w.r0, wide = w.s1 - w.s0;
+        next = pool_run_end(&g, q, &w);
+        if (apart && high == 2 && wide == 2)
+          pool_run_errors(&job, &g, n * P + p, q, next, &w, 2, 2, true);
+        else if (apart)
+          pool_run_errors(&job, &g, n * P + p, q, next, &w, high, wide, true);
+        else
+          pool_run_errors(&job, &g, n * P + p, q, next, &w, high, wide, false);
       }
   }
 }
