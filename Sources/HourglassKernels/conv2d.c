@@ -300,7 +300,8 @@ static ptrdiff_t halo_count(const hg_filter_job *job, ptrdiff_t samples) {
 
 static bool filter_wants_tail(const hg_geometry2d *g) { return g->small_channels % 16 && !in_dots(g); }
 
-static ptrdiff_t filter_scratch(const hg_geometry2d *g) {
+/* Of one part. */
+static ptrdiff_t filter_room(const hg_geometry2d *g) {
   const hg_filter_job job = filter_shape(g);
   const ptrdiff_t samples = hg_ceil_div(g->samples, filter_runs(g));
   const ptrdiff_t rows = samples * g->small_height * g->small_width;
@@ -308,7 +309,8 @@ static ptrdiff_t filter_scratch(const hg_geometry2d *g) {
 }
 
 ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
-  return hg_conv2d_check(geometry) || hg_parallel_check(parallel) ? -1 : filter_scratch(geometry);
+  if (hg_conv2d_check(geometry) || hg_parallel_check(parallel)) return -1;
+  return hg_parts(parallel) * filter_room(geometry);
 }
 
 /* Whether the bias is summed beside the filter: with a halo that holds all small positions, one chain for each bias. */
@@ -321,33 +323,26 @@ static bool filter_sums_bias(const hg_filter_job *job) {
 /* dbias, where not NULL, is the bias over small channels of a geometry that filter_sums_bias. */
 static void backward_filter(const hg_geometry2d *g, const float *x, const float *dy, bool accumulate, float *dfilter,
                             float *dbias, float *scratch, const hg_parallel *parallel) {
-  const ptrdiff_t large = g->large_height * g->large_width * g->large_channels;
-  const ptrdiff_t positions = g->small_height * g->small_width, small = positions * g->small_channels;
-  const hg_kernels *kernels = hg_kernels_in_use();
-  const ptrdiff_t runs = filter_runs(g), most = hg_ceil_div(g->samples, runs);
-  hg_filter_job job = filter_shape(g);
-  float *tail = scratch + halo_count(&job, most);
-  if (g->large_channels < HALO_CHANNELS) job.halo = scratch;
-  if (dbias) job.ones = scratch + most * halo_sample(&job);
-  job.tail = tail;
-  job.dbias = dbias;
-  job.output = (hg_output){.out = dfilter, .accumulate = accumulate};
   if (g->samples == 0) { /* an empty sum, which no tile below would write */
     if (!accumulate)
       memset(dfilter, 0,
              (size_t)(g->filter_height * g->filter_width * g->large_channels * g->small_channels) * sizeof(float));
     return;
   }
-  for (ptrdiff_t run = 0; run < runs; run++) {
-    const ptrdiff_t n = hg_share(g->samples, run, runs);
-    job.samples = hg_share(g->samples, run + 1, runs) - n;
-    job.x = x + n * large;
-    job.dy = dy + n * small;
-    if (job.halo) hg_run(kernels->filter_halo, &job, parallel);
-    if (filter_wants_tail(g)) hg_pack_tail(job.samples * positions, g->small_channels, job.dy, tail, parallel);
-    hg_run(in_dots(g) ? kernels->dots_filter : kernels->filter, &job, parallel);
-    job.output.accumulate = true;
-  }
+  hg_filter_job job = filter_shape(g);
+  job.samples = g->samples;
+  job.runs = filter_runs(g);
+  job.x = x;
+  job.dy = dy;
+  const ptrdiff_t most = hg_ceil_div(job.samples, job.runs);
+  if (g->large_channels < HALO_CHANNELS) job.halo = scratch;
+  if (dbias) job.ones = scratch + most * halo_sample(&job);
+  if (filter_wants_tail(g)) job.tail = scratch + halo_count(&job, most);
+  job.room = filter_room(g);
+  job.dbias = dbias;
+  job.output = (hg_output){.out = dfilter, .accumulate = accumulate};
+  const hg_kernels *kernels = hg_kernels_in_use();
+  hg_run(in_dots(g) ? kernels->dots_filter : kernels->filter, &job, parallel);
 }
 
 static void backward_bias(ptrdiff_t rows, ptrdiff_t columns, const float *in, bool accumulate, float *dbias,
@@ -359,7 +354,7 @@ static void backward_bias(ptrdiff_t rows, ptrdiff_t columns, const float *in, bo
 const char *hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
                                       float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel) {
   HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, (x || !dfilter) && dy, parallel));
-  HG_CHECK(hg_check_arrays(scratch || !dfilter || filter_scratch(geometry) == 0));
+  HG_CHECK(hg_check_arrays(scratch || !dfilter || filter_room(geometry) == 0));
   const ptrdiff_t rows = geometry->samples * geometry->small_height * geometry->small_width;
   const hg_filter_job job = filter_shape(geometry);
   const bool beside = dfilter && dbias && geometry->samples > 0 && filter_sums_bias(&job);
@@ -372,7 +367,7 @@ const char *hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, c
                                                 bool accumulate, float *dfilter, float *dbias, float *scratch,
                                                 const hg_parallel *parallel) {
   HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, (y || !dfilter) && dx, parallel));
-  HG_CHECK(hg_check_arrays(scratch || !dfilter || filter_scratch(geometry) == 0));
+  HG_CHECK(hg_check_arrays(scratch || !dfilter || filter_room(geometry) == 0));
   const ptrdiff_t rows = geometry->samples * geometry->large_height * geometry->large_width;
   if (dfilter) backward_filter(geometry, dx, y, accumulate, dfilter, NULL, scratch, parallel);
   if (dbias) backward_bias(rows, geometry->large_channels, dx, accumulate, dbias, parallel);

@@ -101,16 +101,18 @@ static inline ptrdiff_t hg_strips_scratch(const hg_geometry2d *g) {
   return s.ring * s.row + 16 + hg_round_up(s.run) + 16;
 }
 
-/* Filter gradient over a run of samples.
- *   halo   NULL, or x with zeros around, N x halo_height x halo_width x C, so that every tap of the small positions
- *          below halo_p, halo_q lies inside; then all taps are rows of one product
- *   ones   NULL, or as many ones as a sample of the halo has floats: a row of ones sums dbias beside the product
- *   tail   the last K mod 16 columns of dy, N P Q 16 with zeros (K mod 16 != 0) */
+/* Filter gradient, a run of samples after the other.
+ *   halo   NULL, or room for x with zeros around, N x halo_height x halo_width x C for the samples of a run, so that
+ *          every tap of the small positions below halo_p, halo_q lies inside; then all taps are rows of one product
+ *   ones   NULL, or room for as many ones as a sample of the halo has floats: a row of ones sums dbias beside the
+ * product tail   NULL, or room for the last K mod 16 columns of dy, N P Q 16 with zeros (K mod 16 != 0) room   floats
+ * from these of one part to those of the next: a part waits for no other between runs */
 typedef struct hg_filter_job {
   const hg_geometry2d *geometry;
-  ptrdiff_t samples;
-  const float *x, *dy, *tail;
-  float *halo, *ones;
+  ptrdiff_t samples, runs;
+  const float *x, *dy;
+  float *halo, *ones, *tail;
+  ptrdiff_t room;
   ptrdiff_t halo_height, halo_width, halo_p, halo_q;
   hg_output output;
   float *dbias;

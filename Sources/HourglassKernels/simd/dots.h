@@ -135,20 +135,23 @@ static void dots_filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_geometry2d *g = job->geometry;
   const ptrdiff_t channels = hg_ceil_div(g->large_channels, 16), across = hg_ceil_div(g->filter_width, DOT_TAPS);
   const ptrdiff_t blocks = g->filter_height * across * channels, end = hg_share(blocks, part + 1, parts);
-  for (ptrdiff_t i = hg_share(blocks, part, parts); i < end; i++) {
-    const ptrdiff_t c = i % channels * 16, s = i / channels % across * DOT_TAPS, r = i / channels / across;
-    switch (hg_min(DOT_TAPS, g->filter_width - s)) {
-      case 1:
-        dots_filter_taps(job, r, s, c, 1);
-        break;
-      case 2:
-        dots_filter_taps(job, r, s, c, 2);
-        break;
-      case 3:
-        dots_filter_taps(job, r, s, c, 3);
-        break;
-      default:
-        dots_filter_taps(job, r, s, c, 4);
+  for (ptrdiff_t run = 0; run < job->runs; run++) {
+    const hg_filter_job now = filter_run_of(job, run, part);
+    for (ptrdiff_t i = hg_share(blocks, part, parts); i < end; i++) {
+      const ptrdiff_t c = i % channels * 16, s = i / channels % across * DOT_TAPS, r = i / channels / across;
+      switch (hg_min(DOT_TAPS, g->filter_width - s)) {
+        case 1:
+          dots_filter_taps(&now, r, s, c, 1);
+          break;
+        case 2:
+          dots_filter_taps(&now, r, s, c, 2);
+          break;
+        case 3:
+          dots_filter_taps(&now, r, s, c, 3);
+          break;
+        default:
+          dots_filter_taps(&now, r, s, c, 4);
+      }
     }
   }
 }

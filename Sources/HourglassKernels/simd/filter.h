@@ -8,14 +8,12 @@ INLINE void filter_copy(float *out, const float *in, ptrdiff_t count) {
   }
 }
 
-/* Copies the samples of a filter job into its halo and fills the ones; parts share the rows of the halo. */
-static void filter_halo(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
-  const hg_filter_job *job = argument;
+/* Copies the samples of a run into its halo and fills the ones. */
+INLINE void filter_fill_halo(const hg_filter_job *job) {
   const hg_geometry2d *g = job->geometry;
   const ptrdiff_t C = g->large_channels, row = job->halo_width * C, from = g->pad_left * C;
   const ptrdiff_t count = hg_min(g->large_width, job->halo_width - g->pad_left) * C, rows = job->halo_height;
-  const ptrdiff_t end = hg_share(job->samples * rows, part + 1, parts);
-  for (ptrdiff_t i = hg_share(job->samples * rows, part, parts); i < end; i++) {
+  for (ptrdiff_t i = 0; i < job->samples * rows; i++) {
     const ptrdiff_t h = i % rows - g->pad_top;
     float *out = job->halo + i * row;
     filter_copy(out, NULL, row);
@@ -23,8 +21,22 @@ static void filter_halo(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
       filter_copy(out + from, job->x + (i / rows * g->large_height + h) * g->large_width * C, count);
   }
   if (job->ones)
-    for (ptrdiff_t i = hg_share(rows * row, part, parts); i < hg_share(rows * row, part + 1, parts); i++)
-      job->ones[i] = 1;
+    for (ptrdiff_t i = 0; i < rows * row; i++) job->ones[i] = 1;
+}
+
+/* A run of the samples of a job, in the room of a part. */
+INLINE hg_filter_job filter_run_of(const hg_filter_job *job, ptrdiff_t run, ptrdiff_t part) {
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t first = hg_share(job->samples, run, job->runs);
+  hg_filter_job r = *job;
+  r.samples = hg_share(job->samples, run + 1, job->runs) - first;
+  r.x += first * g->large_height * g->large_width * g->large_channels;
+  r.dy += first * g->small_height * g->small_width * g->small_channels;
+  if (r.halo) r.halo += part * r.room;
+  if (r.ones) r.ones += part * r.room;
+  if (r.tail) r.tail += part * r.room;
+  r.output.accumulate |= run > 0;
+  return r;
 }
 
 /* Small positions [first, end) of an axis whose tap `tap` lies inside the large image. */
@@ -140,28 +152,40 @@ INLINE tiling filter_tiling(ptrdiff_t rows, ptrdiff_t groups, ptrdiff_t products
   return (tiling){tiles, rows / tiles, rows % tiles};
 }
 
-/* Parts share the tiles of all products and column blocks. */
-static void filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
-  const hg_filter_job *job = argument;
-  const hg_geometry2d *g = job->geometry;
-  const ptrdiff_t K = g->small_channels, products = job->halo ? 1 : g->filter_height * g->filter_width;
-  const ptrdiff_t rows = filter_product_of(job, 0).rows;
+/* Tiles of all products and column blocks. */
+INLINE ptrdiff_t filter_tile_count(const hg_filter_job *job, ptrdiff_t rows, ptrdiff_t products, ptrdiff_t parts) {
   ptrdiff_t tiles = 0;
-  for (ptrdiff_t k = 0; k < K;) {
+  for (ptrdiff_t k = 0; k < job->geometry->small_channels;) {
     const filter_columns c = filter_columns_from(job, k);
     tiles += filter_tiling(rows, c.groups, products, parts).tiles;
     k += c.count;
   }
-  const ptrdiff_t first = hg_share(products * tiles, part, parts), end = hg_share(products * tiles, part + 1, parts);
-  for (ptrdiff_t product = first / tiles; product * tiles < end; product++) {
-    const filter_product f = filter_product_of(job, product);
-    ptrdiff_t before = product * tiles;
-    for (ptrdiff_t k = 0; k < K;) {
-      const filter_columns c = filter_columns_from(job, k);
-      const tiling t = filter_tiling(rows, c.groups, products, parts);
-      filter_tiles(job, &f, &c, t, hg_max(0, first - before), hg_min(t.tiles, end - before));
-      before += t.tiles;
-      k += c.count;
+  return products * tiles;
+}
+
+/* Parts share the tiles; each fills the halo and the tail that it reads, which costs little beside the products. */
+static void filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_filter_job *job = argument;
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t K = g->small_channels, products = job->halo ? 1 : g->filter_height * g->filter_width;
+  const ptrdiff_t rows = filter_product_of(job, 0).rows, tiles = filter_tile_count(job, rows, products, parts);
+  const ptrdiff_t first = hg_share(tiles, part, parts), end = hg_share(tiles, part + 1, parts);
+  if (first == end) return;
+  for (ptrdiff_t run = 0; run < job->runs; run++) {
+    const hg_filter_job r = filter_run_of(job, run, part);
+    if (r.halo) filter_fill_halo(&r);
+    if (r.tail) hg_pack_tail(r.samples * g->small_height * g->small_width, K, r.dy, r.tail, NULL);
+    const ptrdiff_t each = tiles / products;
+    for (ptrdiff_t product = first / each; product * each < end; product++) {
+      const filter_product f = filter_product_of(&r, product);
+      ptrdiff_t before = product * each;
+      for (ptrdiff_t k = 0; k < K;) {
+        const filter_columns c = filter_columns_from(&r, k);
+        const tiling t = filter_tiling(rows, c.groups, products, parts);
+        filter_tiles(&r, &f, &c, t, hg_max(0, first - before), hg_min(t.tiles, end - before));
+        before += t.tiles;
+        k += c.count;
+      }
     }
   }
 }

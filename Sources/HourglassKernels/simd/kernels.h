@@ -27,7 +27,6 @@ const hg_kernels HG_TABLE = {
     .fma = HG_HAS_FMA,
     .gather = gather,
     .strips = strips,
-    .filter_halo = filter_halo,
     .filter = filter,
     .dots_gather = dots_gather,
     .dots_filter = dots_filter,
