@@ -12,7 +12,8 @@ final class StepRun {
   /// - Parameter data: of `images`.
   init(_ plan: ExecutionPlan, _ parallel: ParallelPlan, _ data: Dataset) {
     let batchSize = plan.batchSize
-    training = TrainingStep(plan: plan, parallel: parallel, optimizer: Optimizer(), seed: 1, beta: 1, data: data)
+    training = TrainingStep(
+      plan: plan, parallel: parallel, optimizer: Optimizer(), seed: 1, beta: 1, data: data, keepsGradient: false)
     Initializer.fill(training.parameters, plan: plan, seed: 1)
     order = BatchOrder(count: data.count / batchSize * batchSize, batchSize: batchSize, seed: 1)
     items = order.permutation(epoch: 0)

@@ -27,8 +27,10 @@ struct GradientReducer: Sendable {
   let optimizer: Optimizer
   /// A gradient for each shard, over the front part of the flat vector.
   let shardGradients: FloatBuffer
-  /// The sum over the step's samples, over the whole flat vector.
-  let gradient: FloatBuffer
+  /// The sum over the step's samples, over the whole flat vector; nil where that of a slice is gone with its update.
+  let gradient: FloatBuffer?
+  /// Then each worker has room for one slice, which stays in cache.
+  let rooms: [FloatBuffer]
   let moments: [FloatBuffer]
   /// The exponential moving average of the parameters, and its decay, where one is kept.
   let average: FloatBuffer?
@@ -36,12 +38,16 @@ struct GradientReducer: Sendable {
   /// Of each slice of `gradient`, where gradients are clipped.
   private let squares: AlignedBuffer<Double>
 
-  init(plan: ExecutionPlan, shared: SharedMemory, optimizer: Optimizer, averageDecay: Float? = nil) {
+  init(
+    plan: ExecutionPlan, shared: SharedMemory, optimizer: Optimizer, averageDecay: Float? = nil, workers: Int,
+    keepsGradient: Bool
+  ) {
     (self.plan, self.shared, self.optimizer, self.averageDecay) = (plan, shared, optimizer, averageDecay)
     products = plan.products
     slices = Self.slices(plan, products.map(\.layer))
     shardGradients = FloatBuffer(unwritten: plan.shards * plan.shardedCount)
-    gradient = FloatBuffer(unwritten: plan.parameterCount)
+    gradient = keepsGradient ? FloatBuffer(unwritten: plan.parameterCount) : nil
+    rooms = keepsGradient ? [] : (0..<workers).map { _ in FloatBuffer(unwritten: Self.largestSlice(of: plan)) }
     moments = optimizer.moments.map { _ in FloatBuffer(unwritten: plan.parameterCount) }
     average = averageDecay.map { _ in FloatBuffer(unwritten: plan.parameterCount) }
     squares = AlignedBuffer(count: slices.count)
@@ -49,15 +55,23 @@ struct GradientReducer: Sendable {
 
   /// Clears a worker's share of all vectors, so that they are spread over the memory near the workers.
   func clear(shareOf worker: Int, workers: Int) {
-    for vector in [shardGradients, gradient, shared.parameters] + moments + [average].compactMap(\.self) {
+    for vector in [shardGradients, shared.parameters] + moments + [gradient, average].compactMap(\.self) {
       vector.clear((0..<vector.count).share(worker, of: workers))
     }
+    if !rooms.isEmpty { rooms[worker].clear() }
+  }
+
+  /// The flat vector of gradients as a worker sees it that has a slice; without `gradient` there is the slice alone.
+  private func gradient(of slice: Int, worker: Int) -> UnsafeMutablePointer<Float> {
+    gradient?.pointer ?? rooms[worker].pointer - range(of: slice).lowerBound
   }
 
   /// Sums one slice over a minibatch of `count` samples, with `accumulate` onto what is there.
   func sum(
-    _ slice: Int, count: Int, beta: Float, accumulate: Bool, scratch: UnsafeMutablePointer<Float>, threads: Int
+    _ slice: Int, count: Int, beta: Float, accumulate: Bool, worker: Int, scratch: UnsafeMutablePointer<Float>,
+    threads: Int
   ) {
+    let gradient = gradient(of: slice, worker: worker)
     switch slices[slice] {
     case .sharded(let parameters), .statistics(let parameters):
       let used = (count + plan.samplesPerShard - 1) / plan.samplesPerShard
@@ -68,16 +82,16 @@ struct GradientReducer: Sendable {
       for (number, term) in products[index].terms.enumerated() {
         products[index].layer.weightGradient(
           rows: rows, samples: count, x: batchMemory(term.x), dy: batchMemory(term.dy),
-          accumulate: accumulate || number > 0, gradient: gradient.pointer, scratch: scratch, threads: threads)
+          accumulate: accumulate || number > 0, gradient: gradient, scratch: scratch, threads: threads)
       }
       if let contraction = products[index].contraction {
         products[index].layer.addContraction(
           rows: rows, samples: count, squares: batchMemory(contraction.squares), factor: 2 * beta * contraction.weight,
-          parameters: shared.parameters.pointer, gradient: gradient.pointer, scratch: scratch)
+          parameters: shared.parameters.pointer, gradient: gradient, scratch: scratch)
       }
     case .bias(let index):
       products[index].layer.biasGradient(
-        samples: count, dy: error(of: index), accumulate: accumulate, gradient: gradient.pointer)
+        samples: count, dy: error(of: index), accumulate: accumulate, gradient: gradient)
     }
   }
 
@@ -97,6 +111,7 @@ struct GradientReducer: Sendable {
   /// Notes the sum of squares of a slice that was summed; statistics are no gradient.
   func square(_ slice: Int) {
     if case .statistics = slices[slice] { return }
+    guard let gradient else { preconditionFailure("a gradient that is clipped is kept") }
     let range = range(of: slice)
     squares.pointer[slice] = Kernels.sumOfSquares(gradient.pointer + range.lowerBound, range.count)
   }
@@ -106,8 +121,8 @@ struct GradientReducer: Sendable {
 
   /// Updates the weights of a slice with `scale` times its summed gradient, statistics with the mean over the step's
   /// `samples`, and the average of either while it is in cache.
-  func update(_ slice: Int, step: Int, scale: Float, learningRate: Float, samples: Int) {
-    let range = range(of: slice)
+  func update(_ slice: Int, step: Int, scale: Float, learningRate: Float, samples: Int, worker: Int) {
+    let (range, gradient) = (range(of: slice), gradient(of: slice, worker: worker))
     if case .statistics = slices[slice] {
       Kernels.average(gradient, divisor: samples, into: shared.parameters, range)
     } else {
@@ -152,6 +167,11 @@ struct GradientReducer: Sendable {
   /// are enough slices for any number of workers.
   private static let sliceFloats = 16384
 
+  /// Parameters of the largest slice.
+  static func largestSlice(of plan: ExecutionPlan) -> Int {
+    TrainingStep.slices(of: plan).reduce(0) { max($0, $1.parameters) }
+  }
+
   static func slices(_ plan: ExecutionPlan, _ products: [PlannedDense]) -> [Slice] {
     var slices: [Slice] = []
     for (index, layer) in products.enumerated() {
@@ -175,5 +195,19 @@ struct GradientReducer: Sendable {
     }
     addSharded(upTo: plan.shardedCount)
     return slices
+  }
+}
+
+extension TrainingStep {
+  /// What phase 2 hands out, in this order: how many parameters a slice has, and whether their gradient is a product.
+  package static func slices(of plan: ExecutionPlan) -> [(parameters: Int, isProduct: Bool)] {
+    let layers = plan.products.map(\.layer)
+    return GradientReducer.slices(plan, layers).map { slice in
+      switch slice {
+      case .sharded(let parameters), .statistics(let parameters): (parameters.count, false)
+      case .weight(let index, let rows): (layers[index].weightRange(rows: rows).count, true)
+      case .bias(let index): (layers[index].biasRange.count, false)
+      }
+    }
   }
 }

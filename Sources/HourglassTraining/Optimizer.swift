@@ -82,11 +82,11 @@ public struct Optimizer: Codable, Sendable, Equatable {
   /// place. `step` counts from 0. The step's learning rate
   /// need not be the optimiser's.
   func update(
-    _ slice: Range<Int>, step: Int, scale: Float, learningRate: Float, gradient: FloatBuffer, weights: FloatBuffer,
-    moments: [FloatBuffer]
+    _ slice: Range<Int>, step: Int, scale: Float, learningRate: Float, gradient: UnsafeMutablePointer<Float>,
+    weights: FloatBuffer, moments: [FloatBuffer]
   ) {
     let (at, gradients, weight) = (
-      slice.lowerBound, gradient.pointer + slice.lowerBound, weights.pointer + slice.lowerBound
+      slice.lowerBound, gradient + slice.lowerBound, weights.pointer + slice.lowerBound
     )
     var scale = scale
     // SGD adds its decay by itself.

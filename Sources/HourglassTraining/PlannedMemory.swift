@@ -13,15 +13,17 @@ public struct PlannedMemory: Sendable, Equatable {
 
   /// Of a training step.
   ///
-  /// - Parameter recipe: whose moving average is one more flat vector, and whose augmentation and corruption need
-  ///   images beside those of the step; nil for none of it.
+  /// - Parameter recipe: whose moving average is one more flat vector, whose augmentation and corruption need images
+  ///   beside those of the step, and whose step may keep no gradient; nil for none of it.
   public init(training plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe? = nil) {
     let samples = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers) * plan.samplesPerShard
     let images = Distortion.floats(
       recipe?.augmentation, recipe?.corruption, shape: plan.model.input, groupSamples: samples)
+    let keepsGradient = recipe?.keepsGradient ?? true
+    let vectors = (recipe?.ema == nil ? 0 : 1) - (keepsGradient ? 0 : 1)
     self.init(
-      plan, groupSamples: samples, parallel, shared: recipe?.ema == nil ? 0 : 4 * plan.parameterCount,
-      perReplica: 4 * images)
+      plan, groupSamples: samples, parallel, shared: 4 * plan.parameterCount * vectors,
+      perReplica: 4 * (images + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan))))
   }
 
   /// Of inference, whose groups are single shards.

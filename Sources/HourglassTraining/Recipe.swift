@@ -129,6 +129,8 @@ public struct Recipe: Codable, Sendable {
 
   /// Images of a step; the last one of an epoch has what is left.
   public var samplesPerStep: Int { batchSize * accumulate }
+  /// Whether a step needs the gradient of all parameters at once: to add up minibatches, or for its norm.
+  var keepsGradient: Bool { accumulate > 1 || clipNorm != nil }
 
   /// Whether gradients can be clipped to this norm.
   public static func isClipNorm(_ norm: Float) -> Bool { norm.isFinite && norm > 0 }

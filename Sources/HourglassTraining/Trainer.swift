@@ -73,7 +73,8 @@ public final class Trainer {
     training = TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
       freeBits: recipe.freeBits ?? 0, averageDecay: recipe.ema, augmentation: recipe.augmentation,
-      corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data, profiles: profiles)
+      corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data,
+      keepsGradient: recipe.keepsGradient, profiles: profiles)
     (self.recipe, self.data, self.run) = (recipe, data, run)
     order = recipe.order(count: data.count)
     let validation =

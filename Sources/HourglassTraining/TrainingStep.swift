@@ -122,8 +122,11 @@ public final class TrainingStep {
   }
   /// What stands for the trained model: the average where there is one, or else the parameters.
   public var evaluated: FloatBuffer { average ?? parameters }
-  /// The gradient summed over the samples of the last step.
-  public var gradient: FloatBuffer { reducer.gradient }
+  /// The gradient summed over the samples of the last step, of a step that keeps it.
+  public var gradient: FloatBuffer {
+    guard let gradient = reducer.gradient else { preconditionFailure("a step that keeps no gradient has none") }
+    return gradient
+  }
   /// Euclidean norm of the mean gradient of the last step before it was clipped; nil without clipping.
   public private(set) var gradientNorm: Double?
 
@@ -136,11 +139,14 @@ public final class TrainingStep {
   ///   - freeBits: at least 0. See `GaussianLatent`; the losses of a step have the divergence itself.
   ///   - averageDecay: of the moving average of the parameters, greater than 0 and less than 1; nil for no average.
   ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample.
+  ///   - keepsGradient: whether `gradient` can be read after a step, and a step may have several minibatches. Else, and
+  ///     unless gradients are clipped, each slice's is gone once it has moved its weights: a flat vector less in
+  ///     memory, and less traffic with it. No bit changes.
   ///   - profiles: whether to time each layer, for `profile`; no bit changes.
   public init(
     plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil, freeBits: Float = 0,
     averageDecay: Float? = nil, augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64,
-    beta: Float, data: Dataset, profiles: Bool = false
+    beta: Float, data: Dataset, keepsGradient: Bool = true, profiles: Bool = false
   ) {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
     precondition(plan.importanceSamples == nil || beta == 1 && freeBits == 0, "a bound of another divergence")
@@ -155,7 +161,9 @@ public final class TrainingStep {
         worker: worker, cores: cores, augmentation: augmentation, corruption: corruption,
         clock: profiler?.clocks[worker])
     }
-    let reducer = GradientReducer(plan: plan, shared: shared, optimizer: optimizer, averageDecay: averageDecay)
+    let reducer = GradientReducer(
+      plan: plan, shared: shared, optimizer: optimizer, averageDecay: averageDecay, workers: parallel.workers,
+      keepsGradient: keepsGradient || clipNorm != nil)
     let current = AlignedBuffer<Current>(count: 1)
     let indices = AlignedBuffer<Int32>(count: plan.batchSize)
     let clocks = AlignedBuffer<WorkerTimes>(count: parallel.workers)
@@ -212,8 +220,7 @@ public final class TrainingStep {
           if phase != Phase.updates {
             reducer.sum(
               slice, count: now.count, beta: now.beta, accumulate: now.samplesBefore > 0,
-              scratch: replica.scratch.pointer,
-              threads: parallel.threads)
+              worker: worker, scratch: replica.scratch.pointer, threads: parallel.threads)
             if clips { reducer.square(slice) }
             let end = DispatchTime.now().uptimeNanoseconds
             if reducer.isProduct(slice) { times.products += end - start } else { times.sums += end - start }
@@ -224,7 +231,8 @@ public final class TrainingStep {
           }
           if phase != Phase.sums {
             reducer.update(
-              slice, step: now.step, scale: now.scale, learningRate: now.learningRate, samples: now.samples)
+              slice, step: now.step, scale: now.scale, learningRate: now.learningRate, samples: now.samples,
+              worker: worker)
             let end = DispatchTime.now().uptimeNanoseconds
             times.updates += end - start
             start = end
@@ -265,6 +273,9 @@ public final class TrainingStep {
     step: Int, items: ArraySlice<Int32>, learningRate: Float? = nil, beta: Float? = nil
   ) throws(TrainingError) -> Loss {
     precondition(!items.isEmpty, "a step without samples")
+    precondition(
+      reducer.gradient != nil || items.count * plan.samplesPerImage <= plan.batchSize,
+      "a step of several minibatches keeps its gradient")
     profiler?.begin()
     current.pointer[0].step = step
     let copies = plan.samplesPerImage
@@ -334,18 +345,6 @@ public final class TrainingStep {
   /// Shards that a worker takes at a time: its share of all, but few enough that a group's images stay near the caches.
   package static func shardsPerTurn(plan: ExecutionPlan, workers: Int) -> Int {
     min((plan.shards + workers - 1) / workers, max(1, mostSamplesPerGroup / plan.samplesPerShard))
-  }
-
-  /// What phase 2 hands out, in this order: how many parameters a slice has, and whether their gradient is a product.
-  package static func slices(of plan: ExecutionPlan) -> [(parameters: Int, isProduct: Bool)] {
-    let layers = plan.products.map(\.layer)
-    return GradientReducer.slices(plan, layers).map { slice in
-      switch slice {
-      case .sharded(let parameters), .statistics(let parameters): (parameters.count, false)
-      case .weight(let index, let rows): (layers[index].weightRange(rows: rows).count, true)
-      case .bias(let index): (layers[index].biasRange.count, false)
-      }
-    }
   }
 
   /// Enough rows that a dense layer's matrix is read seldom.

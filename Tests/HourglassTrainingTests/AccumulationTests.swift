@@ -58,6 +58,20 @@ import Testing
     #expect(bytes[1] == 3 * bytes[0])
   }
 
+  /// One minibatch after the other needs no flat vector of gradients, but room for a slice for each worker.
+  @Test(arguments: [1, 3]) func onlySummedOrClippedGradientsAreKept(_ workers: Int) throws {
+    let plan = try ExecutionPlan(TinyModels.wide, batchSize: 6, shards: 3)
+    func memory(accumulate: Int = 1, clipNorm: Float? = nil) -> PlannedMemory {
+      let recipe = Recipe(model: plan.model, accumulate: accumulate, optimizer: Optimizer(), clipNorm: clipNorm)
+      return PlannedMemory(training: plan, parallel: ParallelPlan(workers: workers, threads: 1), recipe: recipe)
+    }
+    let (alone, kept) = (memory(), memory(accumulate: 2))
+    #expect(kept == memory(clipNorm: 1))
+    #expect(kept.shared - alone.shared == 4 * plan.parameterCount)
+    let largest = TrainingStep.slices(of: plan).map(\.parameters).max()
+    #expect(alone.perReplica - kept.perReplica == 4 * (try #require(largest)))
+  }
+
   /// The first minibatch is black, so that weights of 1e30 do not show before the second.
   @Test(arguments: [nil, Float(1)]) func aLossThatOverflowsInTheSecondMinibatchChangesNothing(_ clipNorm: Float?) throws
   {

@@ -45,7 +45,7 @@ import Testing
     let samples = TrainingStep.shardsPerTurn(plan: plan, workers: 1) * plan.samplesPerShard
     let taken = try #require(Distortion(distortion.0, distortion.1, shape: model.input, groupSamples: samples))
     let (plain, more) = (
-      PlannedMemory(training: plan, parallel: Self.alone),
+      PlannedMemory(training: plan, parallel: Self.alone, recipe: Recipe(model: model)),
       PlannedMemory(training: plan, parallel: Self.alone, recipe: recipe)
     )
     #expect(more.perReplica - plain.perReplica == 4 * taken.arenas.reduce(0) { $0 + $1.count })

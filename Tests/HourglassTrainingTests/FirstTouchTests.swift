@@ -21,18 +21,20 @@ struct FirstTouchTests {
       for model in LayerCases.all.map(\.model) + TinyModels.all {
         let plan = try ExecutionPlan(model, batchSize: 10, shards: 3)
         let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
-        let reducer = GradientReducer(plan: plan, shared: shared, optimizer: Optimizer())
+        let reducers = [true, false].map {
+          GradientReducer(plan: plan, shared: shared, optimizer: Optimizer(), workers: 3, keepsGradient: $0)
+        }
         for worker in 0..<3 {
           shared.clear(shareOf: worker, workers: 3, plan: plan)
-          reducer.clear(shareOf: worker, workers: 3)
+          for reducer in reducers { reducer.clear(shareOf: worker, workers: 3) }
         }
         let replica = Replica(
           plan: plan, shared: shared, groupSamples: 4, parallel: parallel, worker: 1, cores: WorkerCores(parallel))
         replica.start()
         let buffers =
-          replica.arenas + reducer.moments
+          replica.arenas
+          + reducers.flatMap { $0.moments + $0.rooms + [$0.gradient, $0.shardGradients].compactMap(\.self) }
           + [shared.parameters, shared.batch, shared.losses, shared.divergences]
-          + [reducer.gradient, reducer.shardGradients]
         let soiled = buffers.indices.filter { i in buffers[i].bits.contains { $0 != 0 } }
         #expect(soiled.isEmpty, "\(model.name) is not cleared")
       }
