@@ -14,6 +14,7 @@ typedef struct hg_kernels {
 
   /* simd/conv2d.h, simd/dense.h, simd/pool2d.h */
   hg_part gather, strips, filter, dots_gather, dots_filter, column_sums;
+  hg_part winograd_prepare, winograd_gather, winograd_filter_gradient;
   hg_part dense_forward, dense_backward_data, dense_backward_weight;
   hg_part max_pool_forward, max_pool_backward;
   void (*transpose)(ptrdiff_t rows, ptrdiff_t columns, const float *in, ptrdiff_t in_stride, float *out,

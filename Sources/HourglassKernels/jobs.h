@@ -118,6 +118,18 @@ typedef struct hg_filter_job {
   float *dbias;
 } hg_filter_job;
 
+/* Winograd's form, from the image or filter `in` to the output: tiles of 4 x 4 outputs, `block` of them at a time.
+ *   turned   taps in reverse, channels of the filter in the other order: the scatter form as a gather
+ *   scratch  for each part 36 block (C + K) floats, C and K in whole groups; of the filter form behind 36 C K */
+typedef struct hg_winograd_job {
+  bool turned;
+  ptrdiff_t in_height, in_width, in_channels, out_height, out_width, out_channels, pad_top, pad_left;
+  ptrdiff_t tiles, block;
+  const float *in, *dy, *filter;
+  hg_output output;
+  float *scratch;
+} hg_winograd_job;
+
 /* out[j] (+)= sum over i of in[i, j], rows in order; with `shared`, for fewer than 16 columns, element e of the flat
  * array goes to partial sum e mod 16 columns, and the 16 partial sums of a column are added as a balanced tree. */
 typedef struct hg_column_sums_job {

@@ -374,8 +374,8 @@ static void pointwise(bytes *b) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static void (*const families[])(bytes *) = {convolutions, convolutions, pooling,       dense,
-                                              pointwise,    upsampling,   normalisation, dissimilarity};
+  static void (*const families[])(bytes *) = {convolutions, winograd,   pooling,       dense,
+                                              pointwise,    upsampling, normalisation, dissimilarity};
   static const char *const sets[] = {"avx512", "avx2", "neon", "baseline"};
   bytes b = {data, size, 1};
   hg_isa_select(sets[next(&b) % 4]); /* stays as it was where this machine lacks it */

@@ -1,4 +1,4 @@
-/* Part of fuzz.c: geometries, upsampling, normalisation and the GELU. */
+/* Part of fuzz.c: geometries, Winograd's form, upsampling, normalisation and the GELU. */
 
 static hg_geometry2d window_of(bytes *b) {
   hg_geometry2d g = {.size = next(b) == 255 ? 8 : sizeof g};
@@ -29,6 +29,51 @@ static void gelu(ptrdiff_t count, const float *x, const float *dy, float *got, f
   accepted("gelu backward", hg_gelu_backward(count, x, dy, got, p));
   hg_reference_gelu_backward(count, x, dy, wanted);
   agree("gelu backward", count, got, wanted, 128 * 0x1p-24);
+}
+
+/* Whole numbers become thirds and more here: agreement is closeness, of sums that differ by whole numbers. */
+static void winograd(bytes *b) {
+  hg_geometry2d g = window_of(b);
+  const hg_parallel p = parallel_of(b);
+  const hg_activation a = HG_ACTIVATION_RELU;
+  const bool accumulate = next(b) % 2;
+  if (next(b) % 8) g.filter_height = g.filter_width = 3, g.stride_vertical = g.stride_horizontal = 1;
+  const bool refused = hg_winograd_check(&g), bad_parallel = hg_parallel_check(&p);
+  const ptrdiff_t gather_count = hg_winograd_prepared_gather_count(&g), scratch_count = hg_winograd_scratch(&g, &p);
+  const ptrdiff_t scatter_count = hg_winograd_prepared_scatter_count(&g);
+  if ((gather_count < 0) != refused || (scatter_count < 0) != refused ||
+      (scratch_count < 0) != (refused || bad_parallel))
+    fail("winograd", "sizes against the check");
+  if (refused || bad_parallel) {
+    float none[1] = {0};
+    if (!hg_winograd_forward(&g, none, none, none, a, none, none, &p) ||
+        !hg_winograd_backward_data(&g, none, none, a, none, none, none, &p) ||
+        !hg_winograd_backward_filter(&g, none, none, false, none, none, none, &p))
+      fail("winograd", "takes what its checks refuse");
+    return;
+  }
+  if (!small_enough(&g)) return;
+  const ptrdiff_t large = g.samples * g.large_height * g.large_width * g.large_channels;
+  const ptrdiff_t small = g.samples * g.small_height * g.small_width * g.small_channels;
+  const ptrdiff_t taps = 9 * g.large_channels * g.small_channels;
+  float *x = whole(b, large), *y = whole(b, small), *filter = whole(b, taps), *bias = whole(b, g.small_channels);
+  float *gather = whole(b, gather_count), *scatter = whole(b, scatter_count), *scratch = whole(b, scratch_count);
+  float *got = whole(b, large > small ? large : small), *wanted = whole(b, large > small ? large : small);
+  float *dfilter = whole(b, taps), *dfilter2 = whole(b, taps);
+  memcpy(dfilter2, dfilter, (size_t)taps * sizeof(float));
+  accepted("winograd prepare", hg_winograd_prepare_gather(&g, filter, gather, &p));
+  accepted("winograd prepare", hg_winograd_prepare_scatter(&g, filter, scatter, &p));
+  accepted("winograd forward", hg_winograd_forward(&g, x, gather, bias, a, got, scratch, &p));
+  hg_reference_conv2d_forward(&g, x, filter, bias, a, wanted);
+  agree("winograd forward", small, got, wanted, 0.01);
+  accepted("winograd data", hg_winograd_backward_data(&g, y, scatter, a, x, got, scratch, &p));
+  hg_reference_conv2d_backward_data(&g, y, filter, a, x, wanted);
+  agree("winograd data", large, got, wanted, 0.01);
+  accepted("winograd filter", hg_winograd_backward_filter(&g, x, y, accumulate, dfilter, NULL, scratch, &p));
+  hg_reference_conv2d_backward_filter(&g, x, y, accumulate, dfilter2, NULL);
+  agree("winograd filter", taps, dfilter, dfilter2, 0.01);
+  float *all[] = {x, y, filter, bias, gather, scatter, scratch, got, wanted, dfilter, dfilter2};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
 static void upsampling(bytes *b) {

@@ -19,6 +19,14 @@ struct ConvolutionInputs {
     smallGate = fill(geometry.smallCount, &generator)
   }
 
+  /// The same parameters over a run of the samples, whose images (isLarge) `cut` finds.
+  init(_ p: ConvolutionInputs, _ geometry: hg_geometry2d, cut: (_ images: Floats, _ isLarge: Bool) -> Floats) {
+    self.geometry = geometry
+    (filter, largeBias, smallBias) = (p.filter, p.largeBias, p.smallBias)
+    (large, small) = (cut(p.large, true), cut(p.small, false))
+    (largeGate, smallGate) = (cut(p.largeGate, true), cut(p.smallGate, false))
+  }
+
   init(magnitudesOf p: ConvolutionInputs) {
     geometry = p.geometry
     large = p.large.magnitudes

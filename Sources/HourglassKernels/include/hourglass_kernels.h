@@ -229,6 +229,43 @@ const char *hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, c
                                                 bool accumulate, float *dfilter, float *dbias, float *scratch,
                                                 const hg_parallel *parallel);
 
+/* ---------------------------------------------------------------------------------- convolution, Winograd's form */
+
+/* The first three passes of a convolution of 3 x 3 with strides of 1 by Winograd's F(4 x 4, 3 x 3): a quarter of the
+ * multiply-adds, for 10 to 20 times the rounding error. Arguments are those of hg_conv2d_*; prepared weights are not.
+ *
+ *   y = A^T [sum over c of (G w G^T) * (B^T x B)] A    for 4 x 4 outputs from 6 x 6 inputs, * point by point
+ *
+ * An element differs from its definition by at most (C + 40) 2^-24 (K + 40 for dx; terms + 40 for dfilter, with A dy
+ * A^T in the place of the filter) times the same form of the magnitudes of all matrices, which is 10 to 100 times the
+ * sum of the magnitudes of its products. Infinities and NaN reach all 16 outputs of a tile, in dfilter all 9 taps. Bits
+ * depend on neither threads nor instruction set; those of dfilter that accumulate are those of the sum of each call.
+ * Source: Lavin & Gray, "Fast algorithms for convolutional neural networks", CVPR 2016. */
+
+/* NULL, or why the calls below refuse this geometry: as hg_conv2d_check, filters of 3 x 3, strides of 1. */
+const char *hg_winograd_check(const hg_geometry2d *geometry);
+
+/* Floats of the weights prepared for forward and for backward_data; -1 for a geometry that is refused. */
+ptrdiff_t hg_winograd_prepared_gather_count(const hg_geometry2d *geometry);
+ptrdiff_t hg_winograd_prepared_scatter_count(const hg_geometry2d *geometry);
+const char *hg_winograd_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
+                                       const hg_parallel *parallel);
+const char *hg_winograd_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
+                                        const hg_parallel *parallel);
+
+/* Floats of scratch of each of the passes; -1 for a geometry or parallel that is refused. */
+ptrdiff_t hg_winograd_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
+
+/* As hg_conv2d_forward, hg_conv2d_backward_data and hg_conv2d_backward_filter. */
+const char *hg_winograd_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
+                                const float *bias, hg_activation activation, float *y, float *scratch,
+                                const hg_parallel *parallel);
+const char *hg_winograd_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
+                                      hg_activation gate_activation, const float *gate, float *dx, float *scratch,
+                                      const hg_parallel *parallel);
+const char *hg_winograd_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
+                                        float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel);
+
 /* ------------------------------------------------------------------------------------------------ max-pooling */
 
 /* NULL, or why the pooling calls refuse this geometry: as hg_conv2d_check, and channels must be equal (C = K), R S at

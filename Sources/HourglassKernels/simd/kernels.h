@@ -10,6 +10,8 @@
 /* */
 #include "conv2d.h"
 #include "dense.h"
+#include "winograd.h"
+/* */
 #include "flat.h"
 #include "loss.h"
 #include "pointwise.h"
@@ -31,6 +33,9 @@ const hg_kernels HG_TABLE = {
     .dots_gather = dots_gather,
     .dots_filter = dots_filter,
     .column_sums = column_sums,
+    .winograd_prepare = winograd_prepare,
+    .winograd_gather = winograd_gather,
+    .winograd_filter_gradient = winograd_filter_gradient,
     .dense_forward = dense_forward,
     .dense_backward_data = dense_backward_data,
     .dense_backward_weight = dense_backward_weight,
