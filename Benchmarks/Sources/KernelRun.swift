@@ -29,6 +29,16 @@ final class KernelRun {
           hg_dense_backward_weight_scratch(&geometry, &parallel)))
     } else if problem.operation == .pool {
       (prepared, scratch) = (FloatBuffer(count: 0), FloatBuffer(count: 0))
+    } else if problem.operation == .winograd {
+      var geometry = problem.geometry(samples: problem.samples)
+      scratch = FloatBuffer(count: hg_winograd_scratch(&geometry, &parallel))
+      if problem.pass == .forward {
+        prepared = FloatBuffer(count: hg_winograd_prepared_gather_count(&geometry))
+        hg_winograd_prepare_gather(&geometry, operands.filter.pointer, prepared.pointer, &parallel)
+      } else {
+        prepared = FloatBuffer(count: hg_winograd_prepared_scatter_count(&geometry))
+        hg_winograd_prepare_scatter(&geometry, operands.filter.pointer, prepared.pointer, &parallel)
+      }
     } else {
       var geometry = problem.geometry(samples: problem.samples)
       scratch = FloatBuffer(
@@ -60,6 +70,9 @@ final class KernelRun {
     case .conv, .convt:
       var geometry = problem.geometry(samples: problem.samples)
       if problem.operation == .conv { conv(&geometry, &parallel) } else { convt(&geometry, &parallel) }
+    case .winograd:
+      var geometry = problem.geometry(samples: problem.samples)
+      winograd(&geometry, &parallel)
     case .dense:
       var geometry = problem.dense(samples: problem.samples)
       dense(&geometry, &parallel)
@@ -88,6 +101,20 @@ final class KernelRun {
     default:
       hg_conv2d_backward_filter(
         &geometry, x, dy, false, main, results.bias.pointer, scratch.pointer, &parallel)
+    }
+  }
+
+  private func winograd(_ geometry: inout hg_geometry2d, _ parallel: inout hg_parallel) {
+    let (x, dy, main) = (operands.x.pointer, operands.dy.pointer, results.main.pointer)
+    switch operands.problem.pass {
+    case .forward:
+      hg_winograd_forward(
+        &geometry, x, prepared.pointer, operands.bias.pointer, HG_ACTIVATION_LINEAR, main, scratch.pointer, &parallel)
+    case .backwardData:
+      hg_winograd_backward_data(
+        &geometry, dy, prepared.pointer, HG_ACTIVATION_LINEAR, nil, main, scratch.pointer, &parallel)
+    default:
+      hg_winograd_backward_filter(&geometry, x, dy, false, main, results.bias.pointer, scratch.pointer, &parallel)
     }
   }
 

@@ -30,7 +30,7 @@ extension Problem {
       let input = ImageShape(vector: try sizes.take("i"))
       self.init(
         operation: operation, pass: pass, samples: samples, input: input, outputChannels: try sizes.take("o"))
-    case .conv, .convt, .pool:
+    case .conv, .convt, .pool, .winograd:
       let channels = try sizes.take("c")
       let input = ImageShape(try sizes.take("h"), try sizes.take("w"), channels)
       self.init(
@@ -71,7 +71,12 @@ extension Problem {
         || (input.height + 2 * padding.height >= kernel.height && input.width + 2 * padding.width >= kernel.width)
       guard isReached else { throw ProblemError(text, "the kernel is larger than the input with its padding") }
       var geometry = geometry(samples: samples)
-      refusal = operation == .pool ? hg_max_pool2d_check(&geometry) : hg_conv2d_check(&geometry)
+      refusal =
+        switch operation {
+        case .pool: hg_max_pool2d_check(&geometry)
+        case .winograd: hg_winograd_check(&geometry)
+        default: hg_conv2d_check(&geometry)
+        }
     }
     if let refusal { throw ProblemError(text, String(cString: refusal)) }
   }

@@ -9,11 +9,12 @@ import HourglassModels
 /// u x v its stride, pad its padding on both sides (pad1x0 where height and width differ).
 struct Problem: Hashable {
   enum Operation: String, CaseIterable {
-    case conv, convt, dense, pool
+    /// `winograd` is a convolution by that algorithm, beside which peers convolve as they like.
+    case conv, convt, dense, pool, winograd
 
     var passes: [Pass] {
       switch self {
-      case .conv, .convt: [.forward, .backwardData, .backwardFilter]
+      case .conv, .convt, .winograd: [.forward, .backwardData, .backwardFilter]
       case .dense: [.forward, .backwardData, .backwardWeight]
       case .pool: [.forward, .backward]
       }
@@ -41,7 +42,7 @@ struct Problem: Hashable {
   var output: ImageShape {
     switch operation {
     case .dense: ImageShape(vector: outputChannels)
-    case .conv, .pool:
+    case .conv, .pool, .winograd:
       ImageShape(
         (input.height + 2 * padding.height - kernel.height) / stride.height + 1,
         (input.width + 2 * padding.width - kernel.width) / stride.width + 1, outputChannels)
@@ -97,7 +98,7 @@ extension Problem: CustomStringConvertible {
     let window = "r\(kernel.height) s\(kernel.width) u\(stride.height) v\(stride.width) pad\(padding)"
     let image = "n\(samples) c\(input.channels) h\(input.height) w\(input.width)"
     switch operation {
-    case .conv, .convt: sizes = "\(image) k\(outputChannels) \(window)"
+    case .conv, .convt, .winograd: sizes = "\(image) k\(outputChannels) \(window)"
     case .pool: sizes = "\(image) \(window)"
     case .dense: sizes = "n\(samples) i\(input.count) o\(outputChannels)"
     }

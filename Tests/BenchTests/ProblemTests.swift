@@ -33,7 +33,10 @@ struct ProblemTests {
     "what cannot be is refused with what was wanted and found",
     arguments: [
       ("conv", "wanted sizes, an operation and a pass"),
-      ("n1 c1 h4 w4 k1 r3 s3 fold forward", "wanted one of conv, convt, dense, pool as the word before the last"),
+      (
+        "n1 c1 h4 w4 k1 r3 s3 fold forward",
+        "wanted one of conv, convt, dense, pool, winograd as the word before the last"
+      ),
       ("n1 c1 h4 w4 k1 r3 s3 conv backward", "wanted one of forward, backward-data, backward-filter as the last word"),
       ("n1 c1 h4 w4 k1 r3 conv forward", "the size s is missing"),
       ("n1 n2 c1 h4 w4 k1 r3 s3 conv forward", "the size n is given twice"),

@@ -73,10 +73,14 @@ import Testing
 
   /// What a person writes, and the value it means with all defaults in place.
   @Test(arguments: [
-    (#"{"layer": "Conv2D", "filters": 3, "kernel": 4}"#, "Conv2D(3, kernel: 4, stride: 1, same, linear)"),
+    (#"{"layer": "Conv2D", "filters": 3, "kernel": 4}"#, "Conv2D(3, kernel: 4, stride: 1, same, linear, direct)"),
     (
       #"{"layer": "Conv2D", "filters": 3, "kernel": [4,2], "stride": [2,1], "padding": [1,0], "activation": "relu"}"#,
-      "Conv2D(3, kernel: 4x2, stride: 2x1, 1x0, relu)"
+      "Conv2D(3, kernel: 4x2, stride: 2x1, 1x0, relu, direct)"
+    ),
+    (
+      #"{"layer": "Conv2D", "filters": 3, "kernel": 3, "algorithm": "winograd"}"#,
+      "Conv2D(3, kernel: 3, stride: 1, same, linear, winograd)"
     ),
     (
       #"{"layer": "ConvTranspose2D", "filters": 3, "kernel": 4}"#,
@@ -103,7 +107,7 @@ import Testing
   @Test(arguments: [
     (
       #"{"layer": "Conv2D", "filters": 3, "kernel": 4, "strides": 2}"#,
-      #"encoder.0: Conv2D has no field "strides"; it has filters, kernel, stride, padding, activation"#
+      #"encoder.0: Conv2D has no field "strides"; it has filters, kernel, stride, padding, activation, algorithm"#
     ),
     (
       #"{"layer": "Conv3D", "filters": 3}"#,
@@ -230,7 +234,8 @@ import Testing
     func text(_ extent: Extent2D?) -> String { extent.map { "\($0)" } ?? "nil" }
     return switch layer {
     case let l as Conv2D:
-      "Conv2D(\(l.filters), kernel: \(l.kernel), stride: \(l.stride), \(text(l.padding)), \(l.activation))"
+      "Conv2D(\(l.filters), kernel: \(l.kernel), stride: \(l.stride), \(text(l.padding)), \(l.activation), "
+        + "\(l.algorithm))"
     case let l as ConvTranspose2D:
       "ConvTranspose2D(\(l.filters), kernel: \(l.kernel), stride: \(l.stride), \(text(l.padding)), "
         + "to \(text(l.outputSize)), \(l.activation))"

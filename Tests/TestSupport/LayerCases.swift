@@ -30,6 +30,10 @@ public enum LayerCases {
       "conv 3x2 stride 1x2 padding 1x0",
       Conv2D(2, kernel: Extent2D(3, 2), stride: Extent2D(1, 2), padding: .amount(Extent2D(1, 0))),
       of: ImageShape(5, 7, 3), to: ImageShape(5, 3, 2)),
+    encoding(
+      "conv, winograd", after: [Conv2D(5, kernel: 3, activation: .sigmoid)],
+      Conv2D(18, kernel: 3, activation: .relu, algorithm: .winograd), of: ImageShape(7, 5, 2), to: ImageShape(7, 5, 18)
+    ),
     encoding("conv 1x1", Conv2D(4, kernel: 1), of: ImageShape(3, 4, 2), to: ImageShape(3, 4, 4)),
     encoding(
       "conv wider than the image", Conv2D(2, kernel: 5, activation: .relu), of: ImageShape(3, 2, 2),

@@ -9,13 +9,26 @@ public struct Conv2D: Layer, Hashable {
   public var stride: Extent2D
   public var padding: Padding
   public var activation: Activation
+  public var algorithm: Algorithm
+
+  /// How the sums are computed: part of a model, because it decides their rounding.
+  public enum Algorithm: String, Codable, Sendable {
+    /// Every product of the definition.
+    case direct
+    /// Kernels of 3 x 3 with stride 1 by Winograd's F(4 x 4, 3 x 3): about twice as fast where channels are many, with
+    /// 10 to 20 times the rounding error.
+    case winograd
+  }
 
   public init(
-    _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same, activation: Activation = .linear
+    _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same, activation: Activation = .linear,
+    algorithm: Algorithm = .direct
   ) {
     (self.filters, self.kernel, self.stride) = (filters, kernel, stride)
-    (self.padding, self.activation) = (padding, activation)
+    (self.padding, self.activation, self.algorithm) = (padding, activation, algorithm)
   }
+
+  private enum CodingKeys: String, CodingKey { case filters, kernel, stride, padding, activation, algorithm }
 
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
@@ -24,6 +37,17 @@ public struct Conv2D: Layer, Hashable {
     stride = try fields.decodeIfPresent(Extent2D.self, forKey: .stride) ?? 1
     padding = try fields.decodeIfPresent(Padding.self, forKey: .padding) ?? .same
     activation = try fields.decodeIfPresent(Activation.self, forKey: .activation) ?? .linear
+    algorithm = try fields.decodeIfPresent(Algorithm.self, forKey: .algorithm) ?? .direct
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(filters, forKey: .filters)
+    try fields.encode(kernel, forKey: .kernel)
+    try fields.encode(stride, forKey: .stride)
+    try fields.encode(padding, forKey: .padding)
+    try fields.encode(activation, forKey: .activation)
+    if algorithm != .direct { try fields.encode(algorithm, forKey: .algorithm) }
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
@@ -31,8 +55,21 @@ public struct Conv2D: Layer, Hashable {
     try planner.check(filters, "filter")
     let window = try Window.small(
       planner.shape, channels: filters, kernel: kernel, stride: stride, padding: padding, at: name)
-    try window.check(hg_conv2d_check, at: name)
-    try planner.append(PlannedConv2D(name: name, window: window, activation: activation))
+    switch algorithm {
+    case .direct:
+      try window.check(hg_conv2d_check, at: name)
+      try planner.append(PlannedConv2D(name: name, window: window, activation: activation))
+    case .winograd:
+      guard kernel == 3, stride == 1 else {
+        throw ModelError(
+          name,
+          "the winograd algorithm wants a kernel of 3 and a stride of 1, found a kernel of \(kernel) and a stride of "
+            + "\(stride)"
+        )
+      }
+      try window.check(hg_winograd_check, at: name)
+      try planner.append(PlannedWinogradConv2D(name: name, window: window, activation: activation))
+    }
   }
 }
 
@@ -91,8 +128,5 @@ struct PlannedConv2D: PlannedConvolution {
     }
   }
 
-  func addNodes(to graph: inout ONNXBuilder) {
-    let inputs = [graph.image(input)] + parameters.map { graph.tensor($0) }
-    graph.put(graph.node("Conv", inputs, window.attributes))
-  }
+  func addNodes(to graph: inout ONNXBuilder) { addConvolution(to: &graph) }
 }

@@ -23,6 +23,12 @@ extension PlannedConvolution {
     return hasFilter ? [filter(of: name, offset: parameterOffset), bias] : [bias]
   }
 
+  /// The operation of a convolution, however it is computed.
+  func addConvolution(to graph: inout ONNXBuilder) {
+    let inputs = [graph.image(input)] + parameters.map { graph.tensor($0) }
+    graph.put(graph.node("Conv", inputs, window.attributes))
+  }
+
   private var fanIn: Int { window.large.channels * window.kernel.height * window.kernel.width }
 
   /// The filter that begins at `offset` as a parameter of the layer called `name`: OIHW of a convolution, and the same
