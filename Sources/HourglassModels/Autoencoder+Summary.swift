@@ -28,7 +28,7 @@ public struct ModelSummary: Codable, Sendable {
       return Row(
         name: layer.name, kind: layer.kind, activation: layer.activation, output: layer.output,
         parameters: layer.parameters.reduce(0) { $0 + ($1.isStatistic ? 0 : $1.count) },
-        trainingFlops: 2 * layer.multiplyAdds * passes * (plan.linearized.contains(index) ? 2 : 1))
+        trainingFlops: 2 * layer.multiplyAdds * passes * (plan.linearized.indices.contains(index) ? 2 : 1))
     }
     parameters = rows.reduce(0) { $0 + $1.parameters }
     trainingFlops = rows.reduce(0) { $0 + $1.trainingFlops }

@@ -7,12 +7,12 @@ extension Replica {
   func forwardTangents(layer i: Int, _ pass: Pass, first: Int, group: Int) {
     guard let tangents = tangents(layer: i, pass, first: first, group: group) else { return }
     if i == 0 { pass.drawDirections(count: plan.model.input.count) }
-    plan.layers[i].forward(tangents: tangents, y: pass.y)
+    plan.linearized[i].forward(tangents: tangents, y: pass.y)
   }
 
   /// A layer's pass with tangents in the place of values.
   func tangents(layer i: Int, _ pass: Pass, first: Int, group: Int) -> Pass? {
-    guard plan.linearized.contains(i), let tangent = pass.tangent else { return nil }
+    guard plan.linearized.indices.contains(i), let tangent = pass.tangent else { return nil }
     let after = plan.tangents[i + 1]
     var tangents = pass
     (tangents.x, tangents.y) = (tangent, address(after.values, first, group))

@@ -207,7 +207,7 @@ struct Replica: Sendable {
       let tangents = tangents(layer: i, pass, first: piece.lowerBound, group: group)
       if plan.layers[i].gradient == .sharded {
         plan.layers[i].backwardParameters(pass)
-        if let tangents { plan.layers[i].backwardParameters(tangents: tangents) }
+        if let tangents { plan.linearized[i].addTangentGradient(tangents) }
         clock?.lap(.gradient, layer: i)
       }
       if pass.dx != nil {

@@ -103,7 +103,7 @@ public struct PlannedDense: TiedLayer, LinearizedLayer {
     forward(pass, bias: pass.parameters + parameterOffset + biasOffset, activation)
   }
 
-  func forwardTangent(_ pass: Pass) { forward(pass, bias: nil, .linear) }
+  public func forwardTangent(_ pass: Pass) { forward(pass, bias: nil, .linear) }
 
   private func forward(_ pass: Pass, bias: UnsafePointer<Float>?, _ activation: Activation) {
     var geometry = geometry(samples: pass.samples)

@@ -32,8 +32,9 @@ public struct ExecutionPlan: Sendable {
   /// The boundary of the code: the latent's output, the decoder's input.
   public let codeBoundary: Int
   /// Where a penalty is a function of the code's derivative, tangents and their errors at all boundaries up to the
-  /// code's (see `LinearizedLayer`); empty where none is.
+  /// code's, and the layers between; empty where none is.
   public let tangents: [Boundary]
+  public let linearized: [any LinearizedLayer]
   /// Where each layer's saved state and prepared weights lie.
   public let states: [Place]
   public let preparedOffsets: [Int]
@@ -101,6 +102,7 @@ public struct ExecutionPlan: Sendable {
     segments = Self.segments(of: layers)
     var memory = MemoryLayout3()
     let isLinearized = layers[codeBoundary...].first is PlannedContractiveEstimate
+    linearized = isLinearized ? layers[..<codeBoundary].compactMap { $0 as? any LinearizedLayer } : []
     boundaries = Self.placeBoundaries(
       layers, segments, codeBoundary: chain.codeBoundary, through: layers.count, &memory
     ) { [layers] b in
@@ -155,12 +157,9 @@ public struct ExecutionPlan: Sendable {
     }.first
   }
 
-  /// The layers that tangents go through.
-  public var linearized: Range<Int> { 0..<max(0, tangents.count - 1) }
-
   /// Input and error of the output of a dense layer, and the same of its tangents.
   private func terms(_ layer: Int) -> [Product.Term] {
-    let chains = linearized.contains(layer) ? [boundaries, tangents] : [boundaries]
+    let chains = linearized.indices.contains(layer) ? [boundaries, tangents] : [boundaries]
     return chains.map { boundaries in
       guard let dy = boundaries[layer + 1].error else {
         preconditionFailure("the output of a dense layer has an error")

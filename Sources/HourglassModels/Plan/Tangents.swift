@@ -13,33 +13,27 @@
 ///
 /// Sources: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 1994; Griewank & Walther,
 /// "Evaluating derivatives", 2008.
-protocol LinearizedLayer: PlannedLayer {
+public protocol LinearizedLayer: PlannedLayer {
   /// `pass.y = W pass.x`: the derivative of the layer at the image that went forward last, without its activation.
+  /// The pass has tangents in the place of values and their errors in that of errors.
   ///
   /// The transposed derivative is `backward`, behind a linear input.
   func forwardTangent(_ pass: Pass)
-  /// Adds the term of the tangents `pass.x` and their errors `pass.dy` to the gradients of sharded parameters.
+  /// Adds the term of the tangents `pass.x` and their errors `pass.dy` to the gradients of sharded parameters; before
+  /// `backward` and after the values' part.
   func addTangentGradient(_ pass: Pass)
 }
 
 extension LinearizedLayer {
-  func addTangentGradient(_ pass: Pass) {}
-}
+  public func addTangentGradient(_ pass: Pass) {}
 
-extension PlannedLayer {
   /// `tangents.y` from `tangents.x`, with the activation that made `y`.
-  ///
-  /// - Parameter tangents: here and below a pass with tangents in the place of values, their errors in that of errors.
   public func forward(tangents: Pass, y: UnsafePointer<Float>) {
-    guard let layer = self as? any LinearizedLayer else { return }
-    layer.forwardTangent(tangents)
+    forwardTangent(tangents)
     guard activation != .linear else { return }
     activation.backward(
       count: tangents.samples * output.count, y: y, dy: tangents.y, dx: tangents.y, threads: tangents.threads)
   }
-
-  /// The tangents' part of the gradients of sharded parameters; before `backward` and after the values' part.
-  public func backwardParameters(tangents: Pass) { (self as? any LinearizedLayer)?.addTangentGradient(tangents) }
 }
 
 extension Pass {

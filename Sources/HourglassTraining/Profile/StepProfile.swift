@@ -169,7 +169,7 @@ extension StepProfile {
       // which then has none.
       let product = pass == .gradient ? plan.products.first { $0.index == layer } : nil
       let chains = pass == .forward ? plan.contrastiveDivergence?.forwardPasses(of: layer) : nil
-      let times = product?.terms.count ?? chains ?? (plan.linearized.contains(layer) ? 2 : 1)
+      let times = product?.terms.count ?? chains ?? (plan.linearized.indices.contains(layer) ? 2 : 1)
       return 2 * Double(plan.layers[layer].multiplyAdds * times) * Double(load.samples)
     }
 
