@@ -7,7 +7,8 @@ public struct ModelSummary: Codable, Sendable {
     public let output: ImageShape
     public let parameters: Int
     /// Flops of a training step for one sample: 2 for each multiply-add, forward, filter gradient, and data gradient of
-    /// all layers but the first with parameters, or forward as often as contrastive divergence goes; padding counted.
+    /// all layers but the first with parameters, each twice where tangents go along, or forward as often as contrastive
+    /// divergence goes; padding counted.
     public let trainingFlops: Int
   }
 
@@ -27,7 +28,7 @@ public struct ModelSummary: Codable, Sendable {
       return Row(
         name: layer.name, kind: layer.kind, activation: layer.activation, output: layer.output,
         parameters: layer.parameters.reduce(0) { $0 + ($1.isStatistic ? 0 : $1.count) },
-        trainingFlops: 2 * layer.multiplyAdds * passes)
+        trainingFlops: 2 * layer.multiplyAdds * passes * (plan.linearized.indices.contains(index) ? 2 : 1))
     }
     parameters = rows.reduce(0) { $0 + $1.parameters }
     trainingFlops = rows.reduce(0) { $0 + $1.trainingFlops }

@@ -18,6 +18,7 @@ public struct RandomStream: Sendable {
     case importance = 16
     case gibbs = 17
     case binarization = 18
+    case direction = 19
   }
 
   let address: hg_random_stream

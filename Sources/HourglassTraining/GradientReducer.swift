@@ -3,10 +3,10 @@ import HourglassModels
 /// Phase 2 of a step: slices of the flat vector, each summed and updated by whoever is free.
 ///
 /// Sharded parameters: the shards' gradients are added in order. Dense weights: the gradient is one product over the
-/// whole minibatch, samples in order, or several where a layer is tied. Either goes on from the sum over the earlier
-/// minibatches of the step, and is divided by the number of samples inside the optimiser, which runs over the slice
-/// while it is in cache, or where gradients are clipped once the norm of all slices is known. Slices are cut from the
-/// plan alone.
+/// whole minibatch, samples in order, or several where a layer is tied or tangents go along. Either goes on from the
+/// sum over the earlier minibatches of the step, and is divided by the number of samples inside the optimiser, which
+/// runs over the slice while it is in cache, or where gradients are clipped once the norm of all slices is known.
+/// Slices are cut from the plan alone.
 struct GradientReducer: Sendable {
   /// A piece of work of phase 2.
   enum Slice: Sendable {

@@ -28,7 +28,7 @@ struct SharedMemory: Sendable {
 
   /// Clears the rows of the batch memory that a worker will mostly write.
   func clear(shareOf worker: Int, workers: Int, plan: ExecutionPlan) {
-    let places = plan.boundaries.flatMap { [$0.values, $0.error].compactMap(\.self) }
+    let places = (plan.boundaries + plan.tangents).flatMap { [$0.values, $0.error].compactMap(\.self) }
     let offsets = Set(places.filter { $0.memory == .batch }.map(\.offset)).union([0, plan.batchFloats]).sorted()
     for (start, end) in zip(offsets, offsets.dropFirst()) {
       batch.clear((start * plan.batchSize..<end * plan.batchSize).share(worker, of: workers))
@@ -149,7 +149,9 @@ struct Replica: Sendable {
 
   private func forward(_ layers: Range<Int>, _ piece: Range<Int>, group: Int, mode: Mode) {
     for i in layers {
-      plan.layers[i].forward(pass(layer: i, samples: piece, group: group, mode: mode))
+      let pass = pass(layer: i, samples: piece, group: group, mode: mode)
+      plan.layers[i].forward(pass)
+      forwardTangents(layer: i, pass, first: piece.lowerBound, group: group)
       clock?.lap(.forward, layer: i)
     }
   }
@@ -202,12 +204,16 @@ struct Replica: Sendable {
       var pass = pass(layer: i, samples: piece, group: group, mode: mode)
       pass.gradients = gradients.pointer + shard * plan.shardedCount
       pass.accumulate = piece.lowerBound > shard * plan.samplesPerShard
+      let tangents = tangents(layer: i, pass, first: piece.lowerBound, group: group)
       if plan.layers[i].gradient == .sharded {
         plan.layers[i].backwardParameters(pass)
+        if let tangents { plan.linearized[i].addTangentGradient(tangents) }
         clock?.lap(.gradient, layer: i)
       }
       if pass.dx != nil {
         plan.layers[i].backward(pass)
+        if let tangents { plan.layers[i].backward(tangents) }
+        pass.joinTangents(count: plan.boundaries[i].shape.count)
         clock?.lap(.backward, layer: i)
       }
     }
@@ -252,6 +258,10 @@ struct Replica: Sendable {
     (pass.freeBits, pass.samplesPerShard) = (mode.freeBits, plan.samplesPerShard)
     pass.importanceWeights = shared.importanceWeights.map { UnsafePointer($0.pointer + first) }
     pass.partnerState = plan.layers[i].partner.map { address(plan.states[$0], first, group) }
+    if plan.tangents.indices.contains(i), mode.noise.hasDirections {
+      pass.tangent = address(plan.tangents[i].values, first, group)
+      pass.tangentError = plan.tangents[i].error.map { address($0, first, group) }
+    }
     return pass
   }
 }

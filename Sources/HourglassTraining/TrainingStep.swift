@@ -387,6 +387,8 @@ public final class TrainingStep {
         return "\(place) puts out \(values[index]) for item \(item) of \(data.source)"
       }
     }
-    return "the \(plan.model.likelihood.name) likelihood overflows for item \(indices[bad]) of \(data.source)"
+    let beside = plan.model.penalty == nil ? "divergence" : "penalty"
+    let part = shared.losses[bad].isFinite ? beside : "\(plan.model.likelihood.name) likelihood"
+    return "the \(part) overflows for item \(indices[bad]) of \(data.source)"
   }
 }

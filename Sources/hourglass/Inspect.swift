@@ -45,6 +45,7 @@ struct Inspect: ParsableCommand {
     let kind = objective ?? (model.isVariational ? "variational autoencoder" : "autoencoder")
     StandardOutput.write("\(model.name): \(kind) for \(model.input), \(model.likelihood.name) likelihood\n")
     StandardOutput.write(table: ModelSummary(plan).table, rightAligned: [4, 5])
+    if let contraction = plan.contraction { StandardOutput.write("\npenalty: \(contraction)") }
   }
 
   /// The bytes of a training step.

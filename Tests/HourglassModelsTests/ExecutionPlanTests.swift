@@ -9,7 +9,8 @@ import Testing
 
   @Test(arguments: models.indices) func noTwoArraysOverlap(_ index: Int) throws {
     let plan = try ExecutionPlan(Self.models[index], batchSize: 24, shards: 2)
-    let all = plan.boundaries.map(\.values) + plan.boundaries.compactMap(\.error) + plan.states
+    let boundaries = plan.boundaries + plan.tangents
+    let all = boundaries.map(\.values) + boundaries.compactMap(\.error) + plan.states
     for (memory, floats) in [
       (Place.Memory.batch, plan.batchFloats), (.group, plan.groupFloats), (.chunk, plan.chunkFloats),
     ] {
@@ -25,12 +26,14 @@ import Testing
 
   @Test(arguments: models.indices) func errorsOnBothSidesOfALayerAreApart(_ index: Int) throws {
     let plan = try ExecutionPlan(Self.models[index], batchSize: 24, shards: 2)
-    for i in plan.layers.indices {
-      let isWanted = plan.layers[..<i].contains { $0.gradient != .none }
-      #expect((plan.boundaries[i].error != nil) == isWanted, "an error that no parameters want")
-      guard let dx = plan.boundaries[i].error, let dy = plan.boundaries[i + 1].error else { continue }
-      guard dx.memory == dy.memory else { continue }
-      #expect(dx.offset + dx.count <= dy.offset || dy.offset + dy.count <= dx.offset)
+    for boundaries in [plan.boundaries, plan.tangents] {
+      for i in boundaries.indices.dropLast() {
+        let isWanted = plan.layers[..<i].contains { $0.gradient != .none }
+        #expect((boundaries[i].error != nil) == isWanted, "an error that no parameters want")
+        guard let dx = boundaries[i].error, let dy = boundaries[i + 1].error else { continue }
+        guard dx.memory == dy.memory else { continue }
+        #expect(dx.offset + dx.count <= dy.offset || dy.offset + dy.count <= dx.offset)
+      }
     }
   }
 
@@ -43,6 +46,37 @@ import Testing
       #expect(product.terms.allSatisfy { $0.x.count == product.layer.input.count })
     }
     #expect(plan.products.count == plan.layers.count { $0.gradient == .product })
+  }
+
+  /// Of a convolution the sum over both boundaries' turns, and what the way back reads again: tangents at the input of
+  /// a layer with weights or behind a curved activation, and all that an activation other than the identity made.
+  @Test func tangentsTakeTurnsWhereNobodyReadsThemAgain() throws {
+    func plan(_ activation: Activation, _ penalty: (any Penalty)?) throws -> ExecutionPlan {
+      let model = Autoencoder("m", input: ImageShape(4, 4, 1), likelihood: .squaredError, penalty: penalty) {
+        Conv2D(2, kernel: 3, activation: activation)
+        MaxPool2D(2)
+      } latent: {
+        Dense(3, activation: .tanh)
+      } decoder: {
+        Dense(16)
+        Reshape(4, 4, 1)
+      }
+      return try ExecutionPlan(model, batchSize: 8)
+    }
+    let plain = try plan(.relu, L1Penalty(weight: 1))
+    #expect(plain.tangents.isEmpty && plain.linearized.isEmpty)
+    #expect(plain.boundaries[1].values.memory == .chunk)
+    let flat = try plan(.relu, ContractivePenalty(weight: 1))
+    #expect(flat.linearized.map(\.kind) == ["Conv2D", "MaxPool2D", "Dense"])
+    #expect(flat.boundaries[1].values.memory == .group)
+    #expect(flat.tangents.map(\.values.memory) == [.group, .chunk, .batch, .group])
+    #expect(flat.tangents.map(\.error?.memory) == [nil, .chunk, .group, .batch])
+    let curved = try plan(.tanh, ContractivePenalty(weight: 1))
+    #expect(curved.tangents[1].values.memory == .group)
+    // Two turns of 32, one for tangents and errors, and places of 16, 32, 8 and 3 floats in steps of 16.
+    #expect(flat.chunkFloats == plain.chunkFloats + 32)
+    #expect(curved.groupFloats == flat.groupFloats + 32)
+    #expect(flat.batchFloats == plain.batchFloats + 2 * 16)
   }
 
   @Test(arguments: models.indices) func segmentsCoverAllLayers(_ index: Int) throws {

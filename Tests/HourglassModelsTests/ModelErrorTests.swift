@@ -216,13 +216,15 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       $0.penalty = ActivityPenalty(target: 0.1, weight: 1)
     },
     RefusedModel(
-      "penalty: wanted a code that one Dense layer makes of the image, found encoder.1 (Conv2D) before it"
+      "penalty: wanted a code made by layers whose derivatives it can follow (Conv2D, Dense, Dropout, GaussianNoise, "
+        + "MaxPool2D, TiedDense), found encoder.2, a GELU"
     ) {
-      $0.encoder = [GaussianNoise(0.1), Conv2D(2, kernel: 3)]
+      $0.encoder = [GaussianNoise(0.1), Conv2D(2, kernel: 3), GELU()]
       $0.penalty = ContractivePenalty(weight: 1)
     },
-    RefusedModel("penalty: wanted a code that one Dense layer makes of the image, found a Conv2D") {
-      $0.latent = Conv2D(2, kernel: 3)
+    RefusedModel("penalty: wanted a latent without a divergence of its own, found a GaussianLatent") {
+      $0.encoder = [Conv2D(2, kernel: 3)]
+      $0.latent = GaussianLatent(3)
       $0.penalty = ContractivePenalty(weight: 1)
     },
     RefusedModel("objective: wanted 1 to 65536 steps of a chain, found 0") {

@@ -112,6 +112,10 @@ import Testing
     model.likelihood = .categorical
     model.decoder = [Dense(3)]
     #expect(try model.headStage().model.penalty == nil)
+    model = convAE28
+    model.penalty = ContractivePenalty(weight: 1)
+    let forms = try model.pretrainingStages().map { try ExecutionPlan($0.model, batchSize: 1).contraction?.prefix(2) }
+    #expect(forms == ["an", "an", "ex"])
   }
 
   @Test func whatDoesNotChainIsRefused() throws {

@@ -57,6 +57,19 @@ import Testing
       training.nonfiniteLayer(count: 6) == "the squaredError likelihood overflows for item 0 of waves")
   }
 
+  /// Codes of at most 10^24 whose decoder weighs them with 0, and the square of their derivative.
+  @Test func aPenaltyThatOverflowsIsNamed() throws {
+    let model = TangentTests.models[0]
+    let data = try TestImages.waves(batchSizes: [6], shape: model.input)
+    let training = try startedStep(model, batchSize: 6, data: data)
+    for parameter in training.plan.parameters {
+      let value: Float = ["encoder.0.weight", "latent.weight"].contains(parameter.name) ? 1e12 : 0
+      parameter.store([Float](repeating: value, count: parameter.count), in: training.parameters.pointer)
+    }
+    let error = #expect(throws: TrainingError.self) { try training.run(step: 0, items: [0, 1, 2, 3, 4, 5]) }
+    #expect(error == .diverged(step: 0, cause: "the penalty overflows for item 0 of waves"))
+  }
+
   @Test func anAbsurdLearningRateDiverges() throws {
     try withTemporaryFolder { folder in
       var recipe = try ResumeTests.recipe(folder, epochs: 50, steps: nil)

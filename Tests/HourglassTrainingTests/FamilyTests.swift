@@ -18,7 +18,9 @@ import Testing
     let models: [String: Model]
   }
 
-  static let names = ["l1", "activity", "zero-mean", "mmd", "contractive", "tied-convolutions", "ssim"]
+  static let names = [
+    "l1", "activity", "zero-mean", "mmd", "contractive", "contractive-convolutions", "tied-convolutions", "ssim",
+  ]
 
   static func model(_ name: String) throws -> Autoencoder {
     func dense(_ penalty: some Penalty, code: Activation, hidden: [Int] = [12]) -> Autoencoder {
@@ -33,6 +35,20 @@ import Testing
     case "zero-mean": return dense(ZeroMeanPenalty(weight: 3), code: .tanh)
     case "mmd": return dense(MMDPenalty(weight: 5), code: .linear)
     case "contractive": return dense(ContractivePenalty(weight: 0.4), code: .sigmoid, hidden: [])
+    case "contractive-convolutions":
+      return Autoencoder(
+        name, input: ImageShape(7, 6, 2), likelihood: .squaredError, penalty: ContractivePenalty(weight: 500)
+      ) {
+        Conv2D(3, kernel: 4, stride: 2, activation: .tanh)
+        Dropout(0.3)
+        Conv2D(4, kernel: 3, activation: .softplus)
+      } latent: {
+        Dense(6, activation: .sigmoid)
+      } decoder: {
+        TiedDense(to: "latent", activation: .tanh)
+        TiedConvTranspose2D(to: "encoder.2", activation: .tanh)
+        TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid)
+      }
     case "tied-convolutions":
       return Autoencoder(name, input: ImageShape(7, 6, 2), likelihood: .squaredError) {
         Conv2D(3, kernel: 4, stride: 2, activation: .tanh)

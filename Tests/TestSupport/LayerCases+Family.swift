@@ -37,6 +37,96 @@ extension LayerCases {
         }),
     ]
 
+  /// The contractive penalty where it is an estimate along a tangent: dense codes with each activation, and every layer
+  /// that a tangent goes through, in the place of the first and behind others.
+  static let contracted: [LayerCase] =
+    [Activation.sigmoid, .tanh, .softplus, .elu].map { activation in
+      contracted("deep, \(activation.rawValue)", ImageShape(4, 3, 2), code: ImageShape(vector: 6)) {
+        Dense(9, activation: activation)
+      } latent: {
+        Dense(6, activation: activation)
+      } decoder: {
+        Dense(24, activation: .sigmoid)
+        Reshape(4, 3, 2)
+      }
+    } + [
+      contracted("tied", ImageShape(4, 3, 2), code: ImageShape(vector: 5)) {
+        Dropout(0.2)
+        Dense(9, activation: .tanh)
+        Dense(7, activation: .softplus)
+      } latent: {
+        Dense(5, activation: .sigmoid)
+      } decoder: {
+        TiedDense(to: "latent", activation: .tanh)
+        TiedDense(to: "encoder.2", activation: .tanh)
+        TiedDense(to: "encoder.1", activation: .sigmoid)
+      },
+      contracted("tied within the encoder", ImageShape(vector: 8), code: ImageShape(vector: 5)) {
+        Dense(6, activation: .tanh)
+        TiedDense(to: "encoder.0", activation: .tanh)
+      } latent: {
+        Dense(5, activation: .sigmoid)
+      } decoder: {
+        Dense(8)
+      },
+      contracted("convolution, pool, dense", ImageShape(8, 6, 2), code: ImageShape(vector: 5)) {
+        Conv2D(4, kernel: 3, activation: .elu)
+        MaxPool2D(2)
+        Conv2D(3, kernel: 3, activation: .tanh)
+        Dense(8, activation: .softplus)
+      } latent: {
+        Dense(5, activation: .sigmoid)
+      } decoder: {
+        Dense(96, activation: .sigmoid)
+        Reshape(8, 6, 2)
+      },
+      contracted("dense, convolutions, dense", ImageShape(vector: 10), code: ImageShape(vector: 5)) {
+        Dense(24, activation: .tanh)
+        Reshape(4, 3, 2)
+        Conv2D(3, kernel: 3, activation: .leakyRelu)
+        MaxPool2D(2, stride: 1)
+        Conv2D(3, kernel: 2, activation: .tanh)
+      } latent: {
+        Dense(5, activation: .elu)
+      } decoder: {
+        Dense(10)
+      },
+      contracted("noise among convolutions", ImageShape(6, 6, 2), code: ImageShape(3, 3, 2)) {
+        GaussianNoise(0.2)
+        Dropout(0.3)
+        Conv2D(4, kernel: 3, stride: 2, activation: .sigmoid)
+        Dropout(0.3)
+        Conv2D(3, kernel: 3, activation: .softplus)
+        GaussianNoise(0.1)
+      } latent: {
+        Conv2D(2, kernel: 3, activation: .tanh)
+      } decoder: {
+        ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
+      },
+      contracted("tied convolutions", ImageShape(7, 6, 2), code: ImageShape(4, 3, 2)) {
+        Conv2D(3, kernel: 4, stride: 2, activation: .tanh)
+        Conv2D(4, kernel: 3, activation: .sigmoid)
+      } latent: {
+        Conv2D(2, kernel: 3)
+      } decoder: {
+        TiedConvTranspose2D(to: "latent", activation: .tanh)
+        TiedConvTranspose2D(to: "encoder.1", activation: .tanh)
+        TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid)
+      },
+    ]
+
+  private static func contracted(
+    _ name: String, _ input: ImageShape, code: ImageShape, @LayerBuilder encoder: () -> [any Layer],
+    latent: () -> any Layer, @LayerBuilder decoder: () -> [any Layer]
+  ) -> LayerCase {
+    let penalty = ContractivePenalty(weight: 10)
+    let model = Autoencoder(
+      "contractive, \(name)", input: input, likelihood: .squaredError, penalty: penalty, encoder: encoder,
+      latent: latent,
+      decoder: decoder)
+    return LayerCase(name: model.name, layer: penalty, input: code, output: code, model: model)
+  }
+
   private static func penalty(_ penalty: some Penalty, code: Activation) -> LayerCase {
     let name = "\(type(of: penalty).kind) of \(code.rawValue)"
     var model = Autoencoder(name, input: ImageShape(4, 4, 2), likelihood: .squaredError, penalty: penalty) {

@@ -146,6 +146,7 @@ import Testing
       let names = try program.run("models").output.split(separator: "\n").compactMap { $0.split(separator: " ").first }
       #expect(names.count >= 4)
       for name in names { #expect(try program.run("inspect \(name)").output.contains("decoder."), "\(name)") }
+      #expect(try program.run("inspect contractive-ae").output.contains("\npenalty: exact, in closed form\n"))
     }
   }
 }

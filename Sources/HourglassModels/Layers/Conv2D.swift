@@ -73,7 +73,7 @@ public struct Conv2D: Layer, Hashable {
   }
 }
 
-struct PlannedConv2D: PlannedConvolution {
+struct PlannedConv2D: PlannedConvolution, LinearizedLayer {
   let name: String
   let window: Window
   let activation: Activation
@@ -99,21 +99,32 @@ struct PlannedConv2D: PlannedConvolution {
   }
 
   func forward(_ pass: Pass) {
+    forward(pass, bias: pass.parameters + parameterOffset + biasOffset, activation)
+  }
+
+  func forwardTangent(_ pass: Pass) { forward(pass, bias: nil, .linear) }
+
+  private func forward(_ pass: Pass, bias: UnsafePointer<Float>?, _ activation: Activation) {
     var geometry = window.geometry(samples: pass.samples)
-    let bias = pass.parameters + parameterOffset + biasOffset
     pass.withParallel {
       checked(hg_conv2d_forward(&geometry, pass.x, pass.prepared, bias, activation.kernel, pass.y, $0))
     }
   }
 
   func backwardParameters(_ pass: Pass) {
+    guard let gradients = pass.gradients else { return }
+    backwardFilter(pass, accumulate: pass.accumulate || isShared, bias: gradients + parameterOffset + biasOffset)
+  }
+
+  func addTangentGradient(_ pass: Pass) { backwardFilter(pass, accumulate: true, bias: nil) }
+
+  private func backwardFilter(_ pass: Pass, accumulate: Bool, bias: UnsafeMutablePointer<Float>?) {
     guard let dy = pass.dy, let gradients = pass.gradients else { return }
     var geometry = window.geometry(samples: pass.samples)
-    let gradient = gradients + parameterOffset
     pass.withParallel {
       checked(
         hg_conv2d_backward_filter(
-          &geometry, pass.x, dy, pass.accumulate || isShared, gradient, gradient + biasOffset, pass.scratch, $0))
+          &geometry, pass.x, dy, accumulate, gradients + parameterOffset, bias, pass.scratch, $0))
     }
   }
 

@@ -29,7 +29,7 @@ public struct Dense: Layer, Hashable {
 ///
 /// Tied to another dense layer it reads that layer's weight transposed and has a bias alone; the gradient of the shared
 /// weight is then the sum of both uses.
-public struct PlannedDense: TiedLayer {
+public struct PlannedDense: TiedLayer, LinearizedLayer {
   public let name: String
   public let input: ImageShape
   /// A vector, or the image that a following `Reshape` made of it.
@@ -100,8 +100,13 @@ public struct PlannedDense: TiedLayer {
   }
 
   public func forward(_ pass: Pass) {
+    forward(pass, bias: pass.parameters + parameterOffset + biasOffset, activation)
+  }
+
+  public func forwardTangent(_ pass: Pass) { forward(pass, bias: nil, .linear) }
+
+  private func forward(_ pass: Pass, bias: UnsafePointer<Float>?, _ activation: Activation) {
     var geometry = geometry(samples: pass.samples)
-    let bias = pass.parameters + parameterOffset + biasOffset
     pass.withParallel {
       checked(
         hg_dense_forward(

@@ -32,7 +32,7 @@ public struct MaxPool2D: Layer, Hashable {
   }
 }
 
-struct PlannedMaxPool2D: PlannedLayer {
+struct PlannedMaxPool2D: LinearizedLayer {
   let name: String
   let window: Window
   var parameterOffset = 0
@@ -52,6 +52,12 @@ struct PlannedMaxPool2D: PlannedLayer {
   func forward(_ pass: Pass) {
     var geometry = window.geometry(samples: pass.samples)
     pass.withParallel { checked(hg_max_pool2d_forward(&geometry, pass.x, pass.y, switches(pass), $0)) }
+  }
+
+  /// What stands at the switches.
+  func forwardTangent(_ pass: Pass) {
+    var geometry = window.geometry(samples: pass.samples)
+    pass.withParallel { checked(hg_max_unpool2d_backward(&geometry, pass.x, switches(pass), pass.y, $0)) }
   }
 
   func backward(_ pass: Pass) {

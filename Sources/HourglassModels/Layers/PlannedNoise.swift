@@ -2,7 +2,7 @@ import HourglassKernels
 
 /// What layers have in common that draw random numbers while training, each from a stream of its own, and are the
 /// identity otherwise.
-protocol PlannedNoise: PlannedLayer {
+protocol PlannedNoise: LinearizedLayer {
   var site: NoiseSite { get }
 
   /// `pass.y` from `pass.x`, with random numbers from the stream of the pass's first sample and those that follow.
@@ -52,6 +52,13 @@ extension PlannedNoise {
     } else {
       passBackward(pass, dy: dy, dx: dx)
     }
+  }
+
+  /// Each value depends on itself alone, so that forward and back are the same.
+  func forwardTangent(_ pass: Pass) {
+    var pass = pass
+    (pass.dy, pass.dx) = (pass.x, pass.y)
+    backward(pass)
   }
 
   /// Nothing: without noise it is the identity.

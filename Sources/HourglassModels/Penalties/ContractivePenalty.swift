@@ -1,4 +1,4 @@
-/// Codes that change little with the image: weight times the squared Frobenius norm of the code's Jacobian, in closed
+/// Codes that change little with the image: weight times the squared Frobenius norm of the code's Jacobian J, in closed
 /// form for a code that one dense layer makes of the image.
 ///
 ///     weight sum over i, j of (dh[n,j] / dx[n,i])^2 = weight sum over j of a'(s[n,j])^2 c[j]
@@ -6,7 +6,14 @@
 ///
 /// Its derivatives are 2 weight c[j] a'(s[n,j]) a''(s[n,j]) in the sums s, and in the weight 2 weight w[i,j] sum over n
 /// of a'(s[n,j])^2. Layers that disturb the image may stand in front; the Jacobian is then that of the disturbed image.
-/// Source: Rifai et al., "Contractive auto-encoders", ICML 2011.
+///
+/// Of a deeper or convolutional code it is an estimate without bias, along one direction of +1 and -1 that is drawn for
+/// each sample of each step; value and gradient are exact for that direction (see `LinearizedLayer`):
+///
+///     weight sum over j of (J v)[n,j]^2,   whose mean over v is weight |J|^2
+///
+/// Sources: Rifai et al., "Contractive auto-encoders", ICML 2011; Hutchinson, Communications in Statistics 1989;
+/// Hoffman, Roberts & Yaida, "Robust learning with Jacobian regularization", arXiv:1908.02729.
 public struct ContractivePenalty: Penalty, Hashable {
   public var weight: Float
 
@@ -14,19 +21,55 @@ public struct ContractivePenalty: Penalty, Hashable {
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
     let site = try planner.penaltySite(self)
-    if let other = planner.layers.dropLast().first(where: { !($0 is any PlannedNoise) }) {
+    let index = planner.layers.count - 1
+    if let dense = planner.layers[index] as? PlannedDense,
+      planner.layers[..<index].allSatisfy({ $0 is any PlannedNoise })
+    {
+      return try planner.append(
+        PlannedContractivePenalty(site: site, inputs: dense.input.count, tie: Tie(partner: index, name: dense.name)))
+    }
+    if let other = planner.layers.first(where: { !($0 is any LinearizedLayer) }) {
       throw ModelError(
         site.name,
-        "wanted a code that one Dense layer makes of the image, found \(other.name) (\(other.kind)) before it")
+        "wanted a code made by layers whose derivatives it can follow (Conv2D, Dense, Dropout, GaussianNoise, "
+          + "MaxPool2D, TiedDense), found \(other.name), a \(other.kind)")
     }
-    let index = planner.layers.count - 1
-    guard let dense = planner.layers[index] as? PlannedDense else {
-      throw ModelError(
-        site.name, "wanted a code that one Dense layer makes of the image, found a \(planner.layers[index].kind)")
+    try planner.append(PlannedContractiveEstimate(site: site))
+  }
+}
+
+extension ExecutionPlan {
+  /// What a contractive penalty is; nil without one.
+  public var contraction: String? {
+    guard model.penalty is ContractivePenalty else { return nil }
+    return tangents.isEmpty
+      ? "exact, in closed form" : "an estimate without bias, along one direction drawn for each image and step"
+  }
+}
+
+/// The estimate along the tangent of the code.
+struct PlannedContractiveEstimate: PlannedPenalty {
+  let site: PenaltySite
+  var parameterOffset = 0
+
+  var kind: String { ContractivePenalty.kind }
+
+  /// 0 where nobody asks how codes change.
+  func evaluate(_ pass: Pass, shard: Range<Int>) {
+    for n in shard {
+      var sum = 0.0
+      if let tangent = pass.tangent {
+        for i in n * units..<(n + 1) * units { sum += Double(tangent[i]) * Double(tangent[i]) }
+      }
+      pass.divergence[n] = Float(Double(site.weight) * sum)
     }
-    try planner.append(
-      PlannedContractivePenalty(
-        site: site, inputs: dense.input.count, tie: Tie(partner: index, name: dense.name)))
+  }
+
+  /// All of it goes through the tangent.
+  func addDerivative(_ pass: Pass, shard: Range<Int>, to dx: UnsafeMutablePointer<Float>) {
+    guard let tangent = pass.tangent, let error = pass.tangentError else { return }
+    let factor = 2 * pass.beta * site.weight
+    for i in shard.lowerBound * units..<shard.upperBound * units { error[i] = factor * tangent[i] }
   }
 }
 

@@ -31,6 +31,10 @@ public struct ExecutionPlan: Sendable {
   public let segments: [Range<Int>]
   /// The boundary of the code: the latent's output, the decoder's input.
   public let codeBoundary: Int
+  /// Where a penalty is a function of the code's derivative, tangents and their errors at all boundaries up to the
+  /// code's, and the layers between; empty where none is.
+  public let tangents: [Boundary]
+  public let linearized: [any LinearizedLayer]
   /// Where each layer's saved state and prepared weights lie.
   public let states: [Place]
   public let preparedOffsets: [Int]
@@ -97,12 +101,25 @@ public struct ExecutionPlan: Sendable {
 
     segments = Self.segments(of: layers)
     var memory = MemoryLayout3()
-    boundaries = Self.placeBoundaries(layers, segments, codeBoundary: codeBoundary, &memory)
+    let isLinearized = layers[codeBoundary...].first is PlannedContractiveEstimate
+    linearized = isLinearized ? layers[..<codeBoundary].compactMap { $0 as? any LinearizedLayer } : []
+    boundaries = Self.placeBoundaries(
+      layers, segments, codeBoundary: chain.codeBoundary, through: layers.count, &memory
+    ) { [layers] b in
+      layers[b].backwardReadsInput || layers[b - 1].backwardReadsOutput
+        || isLinearized && b < chain.codeBoundary && layers[b - 1].activation != .linear
+    }
     states = layers.map { memory.place($0.stateMemory, $0.stateCount) }
     let output = boundaries[layers.count].values
     contrastiveDivergence = model.objective?.planned(layers) { isPersistent in
       isPersistent ? memory.place(.batch, output.count) : output
     }
+    tangents =
+      isLinearized
+      ? Self.placeBoundaries(
+        layers, segments, codeBoundary: chain.codeBoundary, through: chain.codeBoundary, &memory
+      ) { [layers] b in layers[b].gradient != .none || layers[b - 1].activation.isCurved }
+      : []
     var prepared = 0
     preparedOffsets = layers.map { layer in
       defer { prepared += layer.preparedCount }
@@ -128,7 +145,7 @@ public struct ExecutionPlan: Sendable {
       guard let layer = layer as? PlannedDense else { return nil }
       guard layer.tie == nil else { return Product(layer: layer, index: index, terms: [], contraction: nil) }
       let tied = layers.indices.filter { (layers[$0] as? PlannedDense)?.tie?.partner == index }
-      let terms = [term(index)] + tied.map(term).map { Product.Term(x: $0.dy, dy: $0.x) }
+      let terms = terms(index) + tied.flatMap(terms).map { Product.Term(x: $0.dy, dy: $0.x) }
       return Product(layer: layer, index: index, terms: terms, contraction: contraction(of: index))
     }
   }
@@ -140,10 +157,15 @@ public struct ExecutionPlan: Sendable {
     }.first
   }
 
-  /// Input and error of the output of a dense layer.
-  private func term(_ layer: Int) -> Product.Term {
-    guard let dy = boundaries[layer + 1].error else { preconditionFailure("the output of a dense layer has an error") }
-    return Product.Term(x: boundaries[layer].values, dy: dy)
+  /// Input and error of the output of a dense layer, and the same of its tangents.
+  private func terms(_ layer: Int) -> [Product.Term] {
+    let chains = linearized.indices.contains(layer) ? [boundaries, tangents] : [boundaries]
+    return chains.map { boundaries in
+      guard let dy = boundaries[layer + 1].error else {
+        preconditionFailure("the output of a dense layer has an error")
+      }
+      return Product.Term(x: boundaries[layer].values, dy: dy)
+    }
   }
 
   /// Why a code alone cannot be decoded, if it cannot.
@@ -168,7 +190,9 @@ public struct ExecutionPlan: Sendable {
 
   /// Scratch of one replica: for its group, its likelihood, and for products over the whole minibatch.
   public func scratchFloats(groupSamples: Int, threads: Int) -> Int {
-    layers.reduce(model.likelihood.scratchCount(image: model.input, threads: threads)) { most, layer in
+    let slopes = tangents.map(\.shape.count).max() ?? 0
+    let likelihood = model.likelihood.scratchCount(image: model.input, threads: threads)
+    return layers.reduce(max(slopes, likelihood)) { most, layer in
       let samples =
         switch layer.granularity {
         case .chunk: min(samplesPerChunk, groupSamples)
@@ -222,21 +246,26 @@ public struct ExecutionPlan: Sendable {
   /// segment, errors live in two places that take turns; so do activations that the way back does not read, and in the
   /// last segment, which goes forward and back chunk by chunk, activations live as long as their chunk. All others, and
   /// input, code and output, live as long as their group.
+  ///
+  /// - Parameters:
+  ///   - end: the last boundary.
+  ///   - isReadBack: whether the way back reads the values of a boundary between two layers.
   private static func placeBoundaries(
-    _ layers: [any PlannedLayer], _ segments: [Range<Int>], codeBoundary: Int, _ memory: inout MemoryLayout3
+    _ layers: [any PlannedLayer], _ segments: [Range<Int>], codeBoundary: Int, through end: Int,
+    _ memory: inout MemoryLayout3, isReadBack: (Int) -> Bool
   ) -> [Boundary] {
     var turns = [0, 0]
     var insideChunk = Set<Int>()
     for segment in segments where layers[segment.lowerBound].granularity == .chunk {
       let isLast = segment.upperBound == layers.count
-      for b in segment.lowerBound + 1..<segment.upperBound + (isLast ? 1 : 0) {
+      for b in segment.lowerBound + 1..<segment.upperBound + (isLast ? 1 : 0) where b <= end {
         insideChunk.insert(b)
         turns[b % 2] = max(turns[b % 2], layers[b - 1].output.count)
       }
     }
     let turnPlaces = turns.map { memory.chunk.place(.chunk, $0) }
     let firstWithParameters = layers.firstIndex { $0.gradient != .none } ?? layers.count
-    return (0...layers.count).map { b in
+    return (0...end).map { b in
       let shape = b == 0 ? layers[0].input : layers[b - 1].output
       let feedsProduct = b < layers.count && layers[b].gradient == .product
       let comesFromProduct = b > 0 && layers[b - 1].gradient == .product
@@ -245,7 +274,7 @@ public struct ExecutionPlan: Sendable {
       let values =
         if feedsProduct {
           memory.batch.place(.batch, shape.count)
-        } else if isInner && !layers[b].backwardReadsInput && !layers[b - 1].backwardReadsOutput {
+        } else if isInner && !isReadBack(b) {
           turn
         } else if isInner && segments.last?.contains(b) == true {
           memory.chunk.place(.chunk, shape.count)

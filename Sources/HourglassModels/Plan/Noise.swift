@@ -5,7 +5,7 @@
 public enum Noise: Sendable, Equatable, BitwiseCopyable {
   /// None: the latent is its mean, and layers that draw while training are the identity.
   case none
-  /// The latent alone, which an evaluation samples.
+  /// The latent alone, which an evaluation samples, or the directions of a penalty that is estimated.
   case evaluation(seed: UInt64, step: Int)
   /// The latent alone, which an evaluation samples many times: draw 0, 1, ..., below 2^24.
   case importance(seed: UInt64, step: Int, draw: Int)
@@ -31,6 +31,19 @@ public enum Noise: Sendable, Equatable, BitwiseCopyable {
     guard case .training(let seed, let step) = self else { return nil }
     return RandomStream(seed: seed, .layer, number: number, step: step, sample: sample)
   }
+
+  /// Where the direction in which a sample's code is differentiated comes from; nil where nobody asks how its code
+  /// changes.
+  func direction(sample: Int) -> RandomStream? {
+    switch self {
+    case .none, .importance: nil
+    case .evaluation(let seed, let step): RandomStream(seed: seed, .direction, number: 1, step: step, sample: sample)
+    case .training(let seed, let step): RandomStream(seed: seed, .direction, step: step, sample: sample)
+    }
+  }
+
+  /// Whether samples have a direction.
+  public var hasDirections: Bool { direction(sample: 0) != nil }
 
   /// Where the numbers come from that draw units of a sample's Gibbs chain: hidden ones in even half-steps, visible
   /// ones in odd ones.

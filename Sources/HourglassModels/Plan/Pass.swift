@@ -35,6 +35,10 @@ public struct Pass {
   /// the way back. The divergence is then its estimate by the sample, log q(z | x) - log p(z).
   public var importanceWeights: UnsafePointer<Float>?
 
+  /// Where a penalty is a function of it, the tangent of `x` and its error (see `LinearizedLayer`).
+  public var tangent: UnsafeMutablePointer<Float>?
+  public var tangentError: UnsafeMutablePointer<Float>?
+
   public var noise: Noise
   /// Weight of divergence or penalty in the loss.
   public var beta: Float

@@ -165,10 +165,11 @@ extension StepProfile {
     let load: StepProfiler.Load
 
     func flops(_ layer: Int, _ pass: WorkerClock.LayerPass) -> Double {
-      // The gradient of a dense layer's weight has a term for each layer that is tied to it, which then has none.
+      // The gradient of a dense layer's weight has a term for its tangents, and one for each layer that is tied to it,
+      // which then has none.
       let product = pass == .gradient ? plan.products.first { $0.index == layer } : nil
       let chains = pass == .forward ? plan.contrastiveDivergence?.forwardPasses(of: layer) : nil
-      let times = product?.terms.count ?? chains ?? 1
+      let times = product?.terms.count ?? chains ?? (plan.linearized.indices.contains(layer) ? 2 : 1)
       return 2 * Double(plan.layers[layer].multiplyAdds * times) * Double(load.samples)
     }
 

@@ -8,6 +8,7 @@ seed div 2^32) and the counter (b, sample, step, stream); value i of the stream 
 import numpy as np
 
 INITIALIZATION, SHUFFLE, LATENT, SYNTHESIS, SAMPLING, EVALUATION, LAYER = 1, 2, 3, 4, 5, 6, 7
+DIRECTION = 19
 
 MULTIPLIERS = (np.uint64(0xD2511F53), np.uint64(0xCD9E8D57))
 WEYL = (0x9E3779B9, 0xBB67AE85)

@@ -32,6 +32,13 @@ def latent_noise(seed, step, batch, units):
     return np.stack([philox.normal(units, seed, philox.LATENT, step, sample) for sample in range(batch)])
 
 
+def directions(seed, step, batch, height, width, channels):
+    """+1 or -1 in each element of an image, N C H W, as they count in memory, which is H, W, C."""
+    count = height * width * channels
+    flat = [philox.uniform(count, seed, philox.DIRECTION, step, sample) for sample in range(batch)]
+    return np.where(np.stack(flat) < 0.5, -1.0, 1.0).reshape(batch, height, width, channels).transpose(0, 3, 1, 2)
+
+
 def layer_stream(number):
     """The stream of a layer that draws while training; number is its place among the layers that run."""
     return philox.LAYER | number << 8

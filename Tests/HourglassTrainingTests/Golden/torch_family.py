@@ -1,11 +1,13 @@
 """Loss, penalty and all gradients of tiny models with tied weights, penalties and structural similarity, by automatic differentiation in
-PyTorch float64. Nothing here knows a derivative: the Jacobian of the contractive penalty is PyTorch's as well.
+PyTorch float64. Nothing here knows a derivative: the Jacobian of the contractive penalty is PyTorch's as well, and so
+is its product with a direction.
 
   python torch_family.py            writes torch_family.json beside this file
 """
 import json
 import pathlib
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 
@@ -102,6 +104,29 @@ def convolutions():
     return (7, 6, 2), shapes, run
 
 
+def contractive_convolutions():
+    """Images of 7 x 6 x 2 to 4 x 3 x 3, 4 x 3 x 4 and 6, decoder tied; dropout between the convolutions."""
+    shapes = [("encoder.0.weight", (3, 2, 4, 4), 32), ("encoder.0.bias", (3,), 32),
+              ("encoder.2.weight", (4, 3, 3, 3), 27), ("encoder.2.bias", (4,), 27),
+              ("latent.weight", (6, 48), 48), ("latent.bias", (6,), 48), ("decoder.0.bias", (48,), 6),
+              ("decoder.1.bias", (3,), 27), ("decoder.2.bias", (2,), 32)]
+    rate = float(np.float32(0.3))
+    kept = torch.from_numpy(starting_point.dropout_mask(0.3, SEED, 1, 0, SAMPLES, (3, 4, 3))).double() / (1 - rate)
+    v = torch.from_numpy(starting_point.directions(SEED, 0, SAMPLES, 7, 6, 2))
+
+    def run(p, x):
+        def encode(x):
+            h = torch.tanh(F.conv2d(F.pad(x, (1, 1, 1, 2)), p["encoder.0.weight"], p["encoder.0.bias"], stride=2))
+            h = F.softplus(F.conv2d(kept * h, p["encoder.2.weight"], p["encoder.2.bias"], padding=1))
+            return torch.sigmoid(F.linear(h.flatten(1), p["latent.weight"], p["latent.bias"]))
+        codes, change = torch.func.jvp(encode, (x,), (v,))
+        h = torch.tanh(F.linear(codes, p["latent.weight"].T, p["decoder.0.bias"])).reshape(-1, 4, 4, 3)
+        h = torch.tanh(F.conv_transpose2d(h, p["encoder.2.weight"], p["decoder.1.bias"], padding=1))
+        h = F.conv_transpose2d(h, p["encoder.0.weight"], p["decoder.2.bias"], stride=2)
+        return torch.sigmoid(h[:, :, 1:8, 1:7]), 500 * (change**2).sum(1)
+    return (7, 6, 2), shapes, run
+
+
 def dissimilarity(y, x):
     """Elements times 1 - mean SSIM (Wang et al. 2004) of each image, in [0, 1], windows within it."""
     line = torch.exp(-(torch.arange(11, dtype=torch.float64) - 5)**2 / (2 * 1.5**2))
@@ -133,7 +158,7 @@ def similar():
 
 MODELS = {"l1": dense("sigmoid", l1), "activity": dense("sigmoid", activity), "zero-mean": dense("tanh", zero_mean),
           "mmd": dense("linear", mmd), "contractive": dense("sigmoid", contractive, encoder=()),
-          "tied-convolutions": convolutions(), "ssim": similar()}
+          "contractive-convolutions": contractive_convolutions(), "tied-convolutions": convolutions(), "ssim": similar()}
 
 
 def squared_error(y, x):

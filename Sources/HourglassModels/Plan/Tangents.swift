@@ -1,0 +1,95 @@
+/// A layer along which the derivative of the chain in one direction of the image can be followed, and back.
+///
+/// The direction v is a tangent of the image; what the layers make of it is the tangent of their outputs, and that of
+/// the code is J v with J the code's Jacobian:
+///
+///     t[0] = v,   t[l+1] = a'(s[l]) (W[l] t[l])
+///
+/// A function f of J v has derivatives in all weights, which the way back collects. With q[l] that in t[l]:
+///
+///     u[l] = a'(s[l]) q[l+1],   dW[l] += t[l] u[l]^T,   q[l] = W[l]^T u[l],   ds[l] += a''(s[l]) (W[l] t[l]) q[l+1]
+///
+/// where the last is the one way by which f reaches the sums, and from there goes back with their other errors.
+///
+/// Sources: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 1994; Griewank & Walther,
+/// "Evaluating derivatives", 2008.
+public protocol LinearizedLayer: PlannedLayer {
+  /// `pass.y = W pass.x`: the derivative of the layer at the image that went forward last, without its activation.
+  /// The pass has tangents in the place of values and their errors in that of errors.
+  ///
+  /// The transposed derivative is `backward`, behind a linear input.
+  func forwardTangent(_ pass: Pass)
+  /// Adds the term of the tangents `pass.x` and their errors `pass.dy` to the gradients of sharded parameters; before
+  /// `backward` and after the values' part.
+  func addTangentGradient(_ pass: Pass)
+}
+
+extension LinearizedLayer {
+  public func addTangentGradient(_ pass: Pass) {}
+
+  /// `tangents.y` from `tangents.x`, with the activation that made `y`.
+  public func forward(tangents: Pass, y: UnsafePointer<Float>) {
+    forwardTangent(tangents)
+    guard activation != .linear else { return }
+    activation.backward(
+      count: tangents.samples * output.count, y: y, dy: tangents.y, dx: tangents.y, threads: tangents.threads)
+  }
+}
+
+extension Pass {
+  /// Draws the direction of each sample's image, +1 or -1 in each of `count` elements, so that the mean of |J v|^2 over
+  /// all directions is the squared Frobenius norm of J.
+  ///
+  /// Source: Hutchinson, "A stochastic estimator of the trace of the influence matrix for Laplacian smoothing
+  /// splines", Communications in Statistics 1989.
+  public func drawDirections(count: Int) {
+    guard let tangent else { return }
+    for sample in 0..<samples {
+      guard let stream = noise.direction(sample: firstSample + sample) else { return }
+      let direction = tangent + sample * count
+      stream.fillUniform(direction, count)
+      for i in 0..<count { direction[i] = direction[i] < 0.5 ? -1 : 1 }
+    }
+  }
+
+  /// Ends the way back through a layer, at whose input `dx` and the error of the tangent are in place: the one gets the
+  /// part of the other that goes through the slope of the activation, and the other its slope.
+  ///
+  ///     dx += a''(s) (W t) q,   q = a'(s) q,   with a''(s) (W t) = (a''(s) / a'(s)) tangent
+  ///
+  /// - Parameter count: of values a sample; as many floats of scratch hold the slopes.
+  public func joinTangents(count: Int) {
+    guard let dx, let tangent, let tangentError else { return }
+    guard inputActivation.isCurved else {
+      guard inputActivation != .linear else { return }
+      return inputActivation.backward(
+        count: samples * count, y: x, dy: tangentError, dx: tangentError, threads: threads)
+    }
+    for first in stride(from: 0, to: samples * count, by: count) {
+      scratch.update(repeating: 1, count: count)
+      inputActivation.backward(count: count, y: x + first, dy: scratch, dx: scratch, threads: threads)
+      for i in 0..<count {
+        let error = tangentError[first + i]
+        dx[first + i] += inputActivation.relativeCurvature(x[first + i], slope: scratch[i]) * tangent[first + i] * error
+        tangentError[first + i] = error * scratch[i]
+      }
+    }
+  }
+}
+
+extension Activation {
+  /// Whether the second derivative is other than 0 somewhere.
+  var isCurved: Bool { self != .linear && self != .relu && self != .leakyRelu }
+
+  /// a''(s) / a'(s), with y the activation's output and a' its slope.
+  @inline(__always)
+  fileprivate func relativeCurvature(_ y: Float, slope: Float) -> Float {
+    switch self {
+    case .linear, .relu, .leakyRelu: 0
+    case .sigmoid: 1 - 2 * y
+    case .tanh: -2 * y
+    case .softplus: 1 - slope
+    case .elu: y > 0 ? 0 : 1
+    }
+  }
+}
