@@ -33,12 +33,16 @@ struct Bench: ParsableCommand {
   }
 }
 
-/// A model by its name, or all of them.
+/// A model by its name, in a file, or all that have a name. Peers know models by name, so that one in a file which keeps
+/// its name is compared with the one that is called so.
 func models(named name: String) throws -> [Autoencoder] {
   if name == "all" { return ModelCatalog.models }
-  guard let model = ModelCatalog.model(name) else {
+  if let model = ModelCatalog.model(name) { return [model] }
+  guard name.hasSuffix(".json"), let data = FileManager.default.contents(atPath: name) else {
     let known = ModelCatalog.models.map(\.name).joined(separator: ", ")
-    throw ValidationError("--model: wanted all or one of \(known), found \(name)")
+    throw ValidationError("--model: wanted all, one of \(known), or a model file that can be read, found \(name)")
   }
-  return [model]
+  do { return [try JSONDecoder().decode(Autoencoder.self, from: data)] } catch {
+    throw ValidationError("--model: \(name) is not a model: \(error)")
+  }
 }

@@ -18,7 +18,7 @@ struct StepBenchmark: ParsableCommand {
       --peer the peer's samples per second in its better layout, with as many threads, and how many times that we reach.
       """)
 
-  @Option(help: "A model by its name, or all.") var model = "all"
+  @Option(help: "A model by its name, a model file, or all.") var model = "all"
   @Option(parsing: .upToNextOption, help: "Samples of a minibatch; several are measured one after the other.")
   var batchSize = [128]
   @Option(help: "Workers; by default what training would choose.") var workers: Int?
