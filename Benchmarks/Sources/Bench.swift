@@ -33,8 +33,8 @@ struct Bench: ParsableCommand {
   }
 }
 
-/// A model by its name, in a file, or all that have a name. Peers know models by name, so that one in a file which keeps
-/// its name is compared with the one that is called so.
+/// A model by its name, in a file, or all that have a name. Peers know models by name, so that one in a file which
+/// keeps its name is compared with the one that is called so.
 func models(named name: String) throws -> [Autoencoder] {
   if name == "all" { return ModelCatalog.models }
   if let model = ModelCatalog.model(name) { return [model] }
