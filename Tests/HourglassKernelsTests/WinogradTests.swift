@@ -257,6 +257,29 @@ extension KernelTests {
       }
     }
 
+    @Test(
+      "the root mean square error is 3 to 5 times that of the direct form, as the header says", arguments: [16, 32, 64])
+    func typicalError(_ channels: Int) {
+      let geometry = hg_geometry2d.make(
+        samples: 2, large: (14, 14, channels), small: (14, 14, channels), filter: (3, 3), padding: (1, 1))
+      let problem = ConvolutionInputs(geometry, Floats.uniform)
+      let wanted = convolutionReference(problem, HG_ACTIVATION_LINEAR, bias: true)
+      let direct = convolutionKernels(problem, HG_ACTIVATION_LINEAR, bias: true, Division.openMP[0])
+      let got = WinogradOutputs(problem, HG_ACTIVATION_LINEAR, Division.openMP[0])
+      func error(_ values: Floats, _ wanted: Floats) -> Double {
+        let squares = zip(values.array, wanted.array).map { (Double($0) - Double($1)) * (Double($0) - Double($1)) }
+        return (squares.reduce(0, +) / Double(squares.count)).squareRoot()
+      }
+      for (pass, winograd, plain, wanted) in [
+        ("forward", got.forward, direct.forward, wanted.forward),
+        ("backward data", got.backwardData, direct.backwardData, wanted.backwardData),
+        ("backward filter", got.backwardFilter, direct.backwardFilter, wanted.backwardFilter),
+      ] {
+        let ratio = error(winograd, wanted) / error(plain, wanted)
+        #expect((2.5..<5.5).contains(ratio), "\(pass): \(ratio)")
+      }
+    }
+
     @Test("calls over runs of samples: outputs keep their bits, gradients are the sums of the calls'")
     func splits() {
       let geometry = hg_geometry2d.make(

@@ -232,14 +232,15 @@ const char *hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, c
 /* ---------------------------------------------------------------------------------- convolution, Winograd's form */
 
 /* The first three passes of a convolution of 3 x 3 with strides of 1 by Winograd's F(4 x 4, 3 x 3): a quarter of the
- * multiply-adds, for 10 to 20 times the rounding error. Arguments are those of hg_conv2d_*; prepared weights are not.
+ * multiply-adds, for 3 to 5 times the rounding error in the root mean square. Arguments are those of hg_conv2d_*;
+ * prepared weights are not.
  *
  *   y = A^T [sum over c of (G w G^T) * (B^T x B)] A    for 4 x 4 outputs from 6 x 6 inputs, * point by point
  *
- * An element differs from its definition by at most (C + 40) 2^-24 (K + 40 for dx; terms + 40 for dfilter, with A dy
- * A^T in the place of the filter) times the same form of the magnitudes of all matrices, which is 10 to 100 times the
- * sum of the magnitudes of its products. Infinities and NaN reach all 16 outputs of a tile, in dfilter all 9 taps. Bits
- * depend on neither threads nor instruction set; those of dfilter that accumulate are those of the sum of each call.
+ * An element differs from its definition by at most (C + 40) 2^-24 (K + 40 for dx; tiles + 40 for dfilter, with
+ * A dy A^T in the place of the filter) times the same form of the magnitudes of all matrices, which is 25 to 300 times
+ * the sum of the magnitudes of its products. Infinities and NaN reach all 16 outputs of a tile, in dfilter all 9 taps.
+ * Bits depend on neither threads nor instruction set; with accumulate dfilter adds the sum of the call.
  * Source: Lavin & Gray, "Fast algorithms for convolutional neural networks", CVPR 2016. */
 
 /* NULL, or why the calls below refuse this geometry: as hg_conv2d_check, filters of 3 x 3, strides of 1. */

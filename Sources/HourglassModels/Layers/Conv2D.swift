@@ -16,7 +16,7 @@ public struct Conv2D: Layer, Hashable {
     /// Every product of the definition.
     case direct
     /// Kernels of 3 x 3 with stride 1 by Winograd's F(4 x 4, 3 x 3): about twice as fast where channels are many, with
-    /// 10 to 20 times the rounding error.
+    /// 3 to 5 times the rounding error.
     case winograd
   }
 
