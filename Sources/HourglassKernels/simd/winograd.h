@@ -58,16 +58,16 @@ INLINE void winograd_gradient(const v16 *m, v16 *o) {
 }
 
 /* out = the `to` x `to` tile T in T^T, of the `from` x `from` tile at `in`: rows first. */
-#define WINOGRAD_TILE(transform, from, to, in, out)                            \
-  do {                                                                         \
-    v16 half[from][to];                                                        \
-    UNROLL for (int i = 0; i < from; i++) transform((in) + i * from, half[i]); \
-    UNROLL for (int j = 0; j < to; j++) {                                      \
-      v16 column[from], turned[to];                                            \
-      UNROLL for (int i = 0; i < from; i++) column[i] = half[i][j];            \
-      transform(column, turned);                                               \
-      UNROLL for (int i = 0; i < to; i++)(out)[i * to + j] = turned[i];        \
-    }                                                                          \
+#define WINOGRAD_TILE(transform, from, to, in, out)                     \
+  do {                                                                  \
+    v16 half[from][to];                                                 \
+    for (int i = 0; i < from; i++) transform((in) + i * from, half[i]); \
+    for (int j = 0; j < to; j++) {                                      \
+      v16 column[from], turned[to];                                     \
+      for (int i = 0; i < from; i++) column[i] = half[i][j];            \
+      transform(column, turned);                                        \
+      for (int i = 0; i < to; i++) (out)[i * to + j] = turned[i];       \
+    }                                                                   \
   } while (0)
 
 /* Where tile `t` of all samples stands: its sample and its first output. */
