@@ -12,9 +12,9 @@ const char *hg_winograd_check(const hg_geometry2d *g) {
   HG_CHECK(hg_conv2d_check(g));
   if (g->filter_height != 3 || g->filter_width != 3) return "Winograd's form wants a filter of 3 x 3";
   if (g->stride_vertical != 1 || g->stride_horizontal != 1) return "Winograd's form wants strides of 1";
-  /* Points of a block and of the filter, in double, which cannot overflow. */
+  /* In double, which cannot overflow. */
   const double channels = (double)g->large_channels + (double)g->small_channels + 30;
-  if (36 * channels * channels >= HG_MOST_ELEMENTS / 65536) return "the filter's points are 2^24 or more";
+  if (36 * channels * channels >= HG_MOST_ELEMENTS) return "the filter's points are 2^40 or more";
   return NULL;
 }
 

@@ -309,6 +309,8 @@ extension KernelTests {
     func edges() {
       var five = hg_geometry2d.make(samples: 1, large: (9, 9, 4), small: (5, 5, 4), filter: (5, 5))
       #expect(text(hg_winograd_check(&five)) == "Winograd's form wants a filter of 3 x 3")
+      var wide = hg_geometry2d.make(samples: 1, large: (9, 9, 1024), small: (7, 7, 1024), filter: (3, 3))
+      #expect(text(hg_winograd_check(&wide)) == nil)
       var two = hg_geometry2d.make(samples: 1, large: (9, 9, 4), small: (4, 4, 4), filter: (3, 3), stride: (2, 1))
       #expect(text(hg_winograd_check(&two)) == "Winograd's form wants strides of 1")
       #expect(hg_winograd_prepared_gather_count(&two) == -1 && hg_winograd_prepared_scatter_count(&two) == -1)
