@@ -10,8 +10,7 @@ struct KernelBenchmark: ParsableCommand {
     commandName: "kernels", abstract: "Time single passes of layers, each verified against its definition first.",
     discussion: """
       A case is a pass of a layer of a model, such as conv-vae-28/encoder.1/backward-filter, or a problem in one line:
-      sizes, operation (conv, convt, dense, pool,
-      winograd), pass.
+      sizes, operation (conv, convt, winograd conv, winograd convt, dense, pool), pass.
 
       Examples:
         bench kernels --model conv-ae-32 --batch-size 32

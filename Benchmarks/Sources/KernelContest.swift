@@ -31,8 +31,7 @@ final class Opponent {
     var seconds: Double
 
     init(_ p: Problem, seconds: Double) {
-      let asked = p.operation == .winograd ? Problem.Operation.conv : p.operation
-      (operation, pass) = (asked.rawValue, p.pass.rawValue)
+      (operation, pass) = (p.operation.rawValue, p.pass.rawValue)
       (n, c, h, w, k) = (p.samples, p.input.channels, p.input.height, p.input.width, p.outputChannels)
       (r, s, u, v) = (p.kernel.height, p.kernel.width, p.stride.height, p.stride.width)
       (padHeight, padWidth) = (p.padding.height, p.padding.width)

@@ -29,28 +29,17 @@ final class KernelRun {
           hg_dense_backward_weight_scratch(&geometry, &parallel)))
     } else if problem.operation == .pool {
       (prepared, scratch) = (FloatBuffer(count: 0), FloatBuffer(count: 0))
-    } else if problem.operation == .winograd {
-      var geometry = problem.geometry(samples: problem.samples)
-      scratch = FloatBuffer(count: hg_winograd_scratch(&geometry, &parallel))
-      if problem.pass == .forward {
-        prepared = FloatBuffer(count: hg_winograd_prepared_gather_count(&geometry))
-        hg_winograd_prepare_gather(&geometry, operands.filter.pointer, prepared.pointer, &parallel)
-      } else {
-        prepared = FloatBuffer(count: hg_winograd_prepared_scatter_count(&geometry))
-        hg_winograd_prepare_scatter(&geometry, operands.filter.pointer, prepared.pointer, &parallel)
-      }
     } else {
       var geometry = problem.geometry(samples: problem.samples)
-      scratch = FloatBuffer(
-        count: max(
-          hg_conv2d_scatter_scratch(&geometry, &parallel), hg_conv2d_filter_scratch(&geometry, &parallel)))
+      let algorithm = problem.algorithm
+      scratch = FloatBuffer(count: algorithm.scratchCount(&geometry, &parallel))
       let isGather = (problem.operation == .conv) == (problem.pass == .forward)
       if isGather {
-        prepared = FloatBuffer(count: hg_conv2d_prepared_gather_count(&geometry))
-        hg_conv2d_prepare_gather(&geometry, operands.filter.pointer, prepared.pointer, &parallel)
+        prepared = FloatBuffer(count: algorithm.preparedGatherCount(&geometry))
+        algorithm.prepareGather(&geometry, operands.filter.pointer, prepared.pointer, &parallel)
       } else {
-        prepared = FloatBuffer(count: hg_conv2d_prepared_scatter_count(&geometry))
-        hg_conv2d_prepare_scatter(&geometry, operands.filter.pointer, prepared.pointer, &parallel)
+        prepared = FloatBuffer(count: algorithm.preparedScatterCount(&geometry))
+        algorithm.prepareScatter(&geometry, operands.filter.pointer, prepared.pointer, &parallel)
       }
     }
   }
@@ -70,9 +59,6 @@ final class KernelRun {
     case .conv, .convt:
       var geometry = problem.geometry(samples: problem.samples)
       if problem.operation == .conv { conv(&geometry, &parallel) } else { convt(&geometry, &parallel) }
-    case .winograd:
-      var geometry = problem.geometry(samples: problem.samples)
-      winograd(&geometry, &parallel)
     case .dense:
       var geometry = problem.dense(samples: problem.samples)
       dense(&geometry, &parallel)
@@ -91,45 +77,28 @@ final class KernelRun {
 
   private func conv(_ geometry: inout hg_geometry2d, _ parallel: inout hg_parallel) {
     let (x, dy, main) = (operands.x.pointer, operands.dy.pointer, results.main.pointer)
+    let (filter, linear, algorithm) = (prepared.pointer, HG_ACTIVATION_LINEAR, operands.problem.algorithm)
+    let (bias, scratch) = (operands.bias.pointer, scratch.pointer)
     switch operands.problem.pass {
-    case .forward:
-      hg_conv2d_forward(
-        &geometry, x, prepared.pointer, operands.bias.pointer, HG_ACTIVATION_LINEAR, main, &parallel)
-    case .backwardData:
-      hg_conv2d_backward_data(
-        &geometry, dy, prepared.pointer, HG_ACTIVATION_LINEAR, nil, main, scratch.pointer, &parallel)
+    case .forward: algorithm.forward(&geometry, x, filter, bias: bias, linear, main, scratch, &parallel)
+    case .backwardData: algorithm.backwardData(&geometry, dy, filter, linear, gate: nil, main, scratch, &parallel)
     default:
-      hg_conv2d_backward_filter(
-        &geometry, x, dy, false, main, results.bias.pointer, scratch.pointer, &parallel)
-    }
-  }
-
-  private func winograd(_ geometry: inout hg_geometry2d, _ parallel: inout hg_parallel) {
-    let (x, dy, main) = (operands.x.pointer, operands.dy.pointer, results.main.pointer)
-    switch operands.problem.pass {
-    case .forward:
-      hg_winograd_forward(
-        &geometry, x, prepared.pointer, operands.bias.pointer, HG_ACTIVATION_LINEAR, main, scratch.pointer, &parallel)
-    case .backwardData:
-      hg_winograd_backward_data(
-        &geometry, dy, prepared.pointer, HG_ACTIVATION_LINEAR, nil, main, scratch.pointer, &parallel)
-    default:
-      hg_winograd_backward_filter(&geometry, x, dy, false, main, results.bias.pointer, scratch.pointer, &parallel)
+      algorithm.backwardFilter(
+        &geometry, x, dy, accumulate: false, main, bias: results.bias.pointer, scratch, &parallel)
     }
   }
 
   private func convt(_ geometry: inout hg_geometry2d, _ parallel: inout hg_parallel) {
     let (x, dy, main) = (operands.x.pointer, operands.dy.pointer, results.main.pointer)
+    let (filter, linear, algorithm) = (prepared.pointer, HG_ACTIVATION_LINEAR, operands.problem.algorithm)
+    let (bias, scratch) = (operands.bias.pointer, scratch.pointer)
     switch operands.problem.pass {
-    case .forward:
-      hg_conv2d_transpose_forward(
-        &geometry, x, prepared.pointer, operands.bias.pointer, HG_ACTIVATION_LINEAR, main, scratch.pointer, &parallel)
+    case .forward: algorithm.transposeForward(&geometry, x, filter, bias: bias, linear, main, scratch, &parallel)
     case .backwardData:
-      hg_conv2d_transpose_backward_data(
-        &geometry, dy, prepared.pointer, HG_ACTIVATION_LINEAR, nil, main, &parallel)
+      algorithm.transposeBackwardData(&geometry, dy, filter, linear, gate: nil, main, scratch, &parallel)
     default:
-      hg_conv2d_transpose_backward_filter(
-        &geometry, x, dy, false, main, results.bias.pointer, scratch.pointer, &parallel)
+      algorithm.transposeBackwardFilter(
+        &geometry, x, dy, accumulate: false, main, bias: results.bias.pointer, scratch, &parallel)
     }
   }
 

@@ -54,9 +54,11 @@ extension Problem {
     }
     switch layer {
     case let layer as Conv2D:
-      self = try problem(
-        layer.algorithm == .winograd ? .winograd : .conv, layer.kernel, layer.stride, layer.padding)
-    case let layer as ConvTranspose2D: self = try problem(.convt, layer.kernel, layer.stride, layer.padding)
+      self = try problem(.conv, layer.kernel, layer.stride, layer.padding)
+      algorithm = layer.algorithm
+    case let layer as ConvTranspose2D:
+      self = try problem(.convt, layer.kernel, layer.stride, layer.padding)
+      algorithm = layer.algorithm
     case let layer as MaxPool2D: self = try problem(.pool, layer.kernel, layer.stride ?? layer.kernel, layer.padding)
     default:
       guard planned is PlannedDense else { return nil }

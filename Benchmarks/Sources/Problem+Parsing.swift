@@ -22,7 +22,8 @@ extension Problem {
       throw ProblemError(text, "wanted sizes, an operation and a pass, as in \(Self.example)")
     }
     let (operation, pass) = try Self.operation(words.suffix(2).map { $0 }, text)
-    var sizes = try Sizes(words.dropLast(2), text)
+    let isWinograd = words.dropLast(2).last == Conv2D.Algorithm.winograd.rawValue
+    var sizes = try Sizes(words.dropLast(isWinograd ? 3 : 2), text)
 
     let samples = try sizes.take("n")
     switch operation {
@@ -30,7 +31,7 @@ extension Problem {
       let input = ImageShape(vector: try sizes.take("i"))
       self.init(
         operation: operation, pass: pass, samples: samples, input: input, outputChannels: try sizes.take("o"))
-    case .conv, .convt, .pool, .winograd:
+    case .conv, .convt, .pool:
       let channels = try sizes.take("c")
       let input = ImageShape(try sizes.take("h"), try sizes.take("w"), channels)
       self.init(
@@ -39,6 +40,12 @@ extension Problem {
         kernel: Extent2D(try sizes.take("r"), try sizes.take("s")),
         stride: Extent2D(try sizes.take("u", default: 1), try sizes.take("v", default: 1)),
         padding: sizes.takePadding())
+    }
+    if isWinograd {
+      guard operation == .conv || operation == .convt else {
+        throw ProblemError(text, "winograd is an algorithm of conv and convt, found \(operation.rawValue)")
+      }
+      algorithm = .winograd
     }
     if let rest = sizes.values.keys.sorted().first {
       throw ProblemError(text, "\(operation.rawValue) has no size \(rest)")
@@ -74,8 +81,7 @@ extension Problem {
       refusal =
         switch operation {
         case .pool: hg_max_pool2d_check(&geometry)
-        case .winograd: hg_winograd_check(&geometry)
-        default: hg_conv2d_check(&geometry)
+        default: algorithm.check(&geometry)
         }
     }
     if let refusal { throw ProblemError(text, String(cString: refusal)) }

@@ -6,15 +6,15 @@ import HourglassModels
 ///     n32 c32 h14 w14 k64 r4 s4 u2 v2 pad1 conv backward-filter
 ///
 /// c, h, w are channels, height and width of the named operation's input, k its output channels, r x s its kernel,
-/// u x v its stride, pad its padding on both sides (pad1x0 where height and width differ).
+/// u x v its stride, pad its padding on both sides (pad1x0 where height and width differ). The word `winograd` before
+/// conv or convt chooses that algorithm, beside which peers convolve as they like.
 struct Problem: Hashable {
   enum Operation: String, CaseIterable {
-    /// `winograd` is a convolution by that algorithm, beside which peers convolve as they like.
-    case conv, convt, dense, pool, winograd
+    case conv, convt, dense, pool
 
     var passes: [Pass] {
       switch self {
-      case .conv, .convt, .winograd: [.forward, .backwardData, .backwardFilter]
+      case .conv, .convt: [.forward, .backwardData, .backwardFilter]
       case .dense: [.forward, .backwardData, .backwardWeight]
       case .pool: [.forward, .backward]
       }
@@ -37,12 +37,14 @@ struct Problem: Hashable {
   var kernel: Extent2D = 1
   var stride: Extent2D = 1
   var padding: Extent2D = 0
+  /// Of a convolution or its transpose.
+  var algorithm = Conv2D.Algorithm.direct
 
   /// Of one sample.
   var output: ImageShape {
     switch operation {
     case .dense: ImageShape(vector: outputChannels)
-    case .conv, .pool, .winograd:
+    case .conv, .pool:
       ImageShape(
         (input.height + 2 * padding.height - kernel.height) / stride.height + 1,
         (input.width + 2 * padding.width - kernel.width) / stride.width + 1, outputChannels)
@@ -98,10 +100,11 @@ extension Problem: CustomStringConvertible {
     let window = "r\(kernel.height) s\(kernel.width) u\(stride.height) v\(stride.width) pad\(padding)"
     let image = "n\(samples) c\(input.channels) h\(input.height) w\(input.width)"
     switch operation {
-    case .conv, .convt, .winograd: sizes = "\(image) k\(outputChannels) \(window)"
+    case .conv, .convt: sizes = "\(image) k\(outputChannels) \(window)"
     case .pool: sizes = "\(image) \(window)"
     case .dense: sizes = "n\(samples) i\(input.count) o\(outputChannels)"
     }
-    return "\(sizes) \(operation.rawValue) \(pass.rawValue)"
+    let algorithm = algorithm == .direct ? "" : " \(algorithm.rawValue)"
+    return "\(sizes)\(algorithm) \(operation.rawValue) \(pass.rawValue)"
   }
 }

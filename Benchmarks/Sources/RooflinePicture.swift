@@ -110,7 +110,7 @@ extension RooflinePicture.Dot {
     switch problem.operation {
     case .pool: kind = .pool
     case .dense: kind = .dense
-    case .conv, .convt, .winograd: kind = problem.isThin ? .thin : .wide
+    case .conv, .convt: kind = problem.isThin ? .thin : .wide
     }
   }
 }

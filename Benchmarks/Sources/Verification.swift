@@ -45,11 +45,9 @@ struct Operands {
     var window = problem.geometry(samples: samples.count)
     var dense = problem.dense(samples: samples.count)
     switch (problem.operation, problem.pass) {
-    case (.conv, .forward), (.winograd, .forward):
-      hg_reference_conv2d_forward(&window, x, w, bias.pointer, linear, main)
-    case (.conv, .backwardData), (.winograd, .backwardData):
-      hg_reference_conv2d_backward_data(&window, dy, w, linear, nil, main)
-    case (.conv, _), (.winograd, _): hg_reference_conv2d_backward_filter(&window, x, dy, false, main, parameters)
+    case (.conv, .forward): hg_reference_conv2d_forward(&window, x, w, bias.pointer, linear, main)
+    case (.conv, .backwardData): hg_reference_conv2d_backward_data(&window, dy, w, linear, nil, main)
+    case (.conv, _): hg_reference_conv2d_backward_filter(&window, x, dy, false, main, parameters)
     case (.convt, .forward): hg_reference_conv2d_transpose_forward(&window, x, w, bias.pointer, linear, main)
     case (.convt, .backwardData): hg_reference_conv2d_transpose_backward_data(&window, dy, w, linear, nil, main)
     case (.convt, _): hg_reference_conv2d_transpose_backward_filter(&window, x, dy, false, main, parameters)
@@ -124,7 +122,7 @@ extension KernelRun {
     for run in runs {
       let (wanted, bounds) = (operands.reference(run), magnitudes.reference(run))
       let first = run.lowerBound * wanted.main.count
-      let depth = problem.operation == .winograd ? 100 * depths.main : depths.main
+      let depth = problem.algorithm == .winograd ? 100 * depths.main : depths.main
       if let wrong = Self.difference(results.main.pointer + first, wanted.main, bounds.main, depth: depth) {
         return wrong
       }

@@ -119,16 +119,39 @@ typedef struct hg_filter_job {
 } hg_filter_job;
 
 /* Winograd's form, from the image or filter `in` to the output: tiles of 4 x 4 outputs, `block` of them at a time.
- *   turned   taps in reverse, channels of the filter in the other order: the scatter form as a gather
- *   scratch  for each part 36 block (C + K) floats, C and K in whole groups; of the filter form behind 36 C K */
+ *   from, to  channels of a block's inputs (of all phases of a gather) and outputs, in whole groups
+ *   dy        the errors of the filter form, whose `in` is x
+ *   scratch   hg_winograd_room for each part; of the filter form behind the points of its gradient, from x to */
 typedef struct hg_winograd_job {
-  bool turned;
-  ptrdiff_t in_height, in_width, in_channels, out_height, out_width, out_channels, pad_top, pad_left;
-  ptrdiff_t tiles, block;
+  const hg_geometry2d *geometry;
+  bool scatter;
+  ptrdiff_t from, to, block;
   const float *in, *dy, *filter;
   hg_output output;
   float *scratch;
 } hg_winograd_job;
+
+/* Taps of an axis of each of the phases, 2 or 3, and the points of a tile. */
+static inline ptrdiff_t hg_winograd_taps(const hg_geometry2d *g) { return g->filter_height / g->stride_vertical; }
+static inline ptrdiff_t hg_winograd_points(const hg_geometry2d *g) {
+  return (3 + hg_winograd_taps(g)) * (3 + hg_winograd_taps(g));
+}
+
+/* Blocks of so many tiles, of even size, the most being `block`. */
+static inline ptrdiff_t hg_winograd_blocks(const hg_winograd_job *job, ptrdiff_t tiles) {
+  const ptrdiff_t wanted = job->block * 2 / 3;
+  return hg_max(1, (tiles + wanted / 2) / wanted);
+}
+
+/* Floats from one point of a block to the next: two lines more than they are, because points that lie pages apart would
+ * push one another out of the cache. */
+static inline ptrdiff_t hg_winograd_apart(ptrdiff_t block, ptrdiff_t wide) { return block * wide + 32; }
+
+/* Floats of the points of a block, those of its inputs before those of its outputs. */
+static inline ptrdiff_t hg_winograd_room(const hg_winograd_job *job) {
+  return hg_winograd_points(job->geometry) *
+         (hg_winograd_apart(job->block, job->from) + hg_winograd_apart(job->block, job->to));
+}
 
 /* out[j] (+)= sum over i of in[i, j], rows in order; with `shared`, for fewer than 16 columns, element e of the flat
  * array goes to partial sum e mod 16 columns, and the 16 partial sums of a column are added as a balanced tree. */

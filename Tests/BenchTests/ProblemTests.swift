@@ -29,16 +29,27 @@ struct ProblemTests {
     #expect(problem.flops == 102_760_448)
   }
 
+  @Test("the algorithm stands before the operation, and the text says so again")
+  func algorithm() throws {
+    let text = "n2 c16 h8 w8 k32 r4 s4 u2 v2 pad1x1 winograd convt backward-filter"
+    let problem = try Problem(text)
+    #expect(problem.algorithm == .winograd && problem.operation == .convt)
+    #expect(try Problem("\(problem)") == problem)
+    #expect("\(problem)".hasSuffix("winograd convt backward-filter"))
+  }
+
   @Test(
     "what cannot be is refused with what was wanted and found",
     arguments: [
       ("conv", "wanted sizes, an operation and a pass"),
       (
         "n1 c1 h4 w4 k1 r3 s3 fold forward",
-        "wanted one of conv, convt, dense, pool, winograd as the word before the last"
+        "wanted one of conv, convt, dense, pool as the word before the last"
       ),
       ("n1 c1 h4 w4 k1 r3 s3 conv backward", "wanted one of forward, backward-data, backward-filter as the last word"),
       ("n1 c1 h4 w4 k1 r3 conv forward", "the size s is missing"),
+      ("n1 c1 h4 w4 r2 s2 winograd pool forward", "winograd is an algorithm of conv and convt, found pool"),
+      ("n1 c1 h9 w9 k1 r5 s5 winograd conv forward", "Winograd's form wants a filter of 3 x 3"),
       ("n1 n2 c1 h4 w4 k1 r3 s3 conv forward", "the size n is given twice"),
       ("n1 c1 h4 w4 k1 r3 s3 z9 conv forward", "conv has no size z"),
       ("n1 c1 h4 w4 k1 r3 s3 padx conv forward", "wanted a letter with a number"),

@@ -37,7 +37,10 @@ static void winograd(bytes *b) {
   const hg_parallel p = parallel_of(b);
   const hg_activation a = HG_ACTIVATION_RELU;
   const bool accumulate = next(b) % 2;
-  if (next(b) % 8) g.filter_height = g.filter_width = 3, g.stride_vertical = g.stride_horizontal = 1;
+  if (next(b) % 8) {
+    g.stride_vertical = g.stride_horizontal = 1 + next(b) % 2;
+    g.filter_height = g.filter_width = 2 + g.stride_vertical;
+  }
   const bool refused = hg_winograd_check(&g), bad_parallel = hg_parallel_check(&p);
   const ptrdiff_t gather_count = hg_winograd_prepared_gather_count(&g), scratch_count = hg_winograd_scratch(&g, &p);
   const ptrdiff_t scatter_count = hg_winograd_prepared_scatter_count(&g);
@@ -48,15 +51,19 @@ static void winograd(bytes *b) {
     float none[1] = {0};
     if (!hg_winograd_forward(&g, none, none, none, a, none, none, &p) ||
         !hg_winograd_backward_data(&g, none, none, a, none, none, none, &p) ||
-        !hg_winograd_backward_filter(&g, none, none, false, none, none, none, &p))
+        !hg_winograd_backward_filter(&g, none, none, false, none, none, none, &p) ||
+        !hg_winograd_transpose_forward(&g, none, none, none, a, none, none, &p) ||
+        !hg_winograd_transpose_backward_data(&g, none, none, a, none, none, none, &p) ||
+        !hg_winograd_transpose_backward_filter(&g, none, none, false, none, none, none, &p))
       fail("winograd", "takes what its checks refuse");
     return;
   }
   if (!small_enough(&g)) return;
   const ptrdiff_t large = g.samples * g.large_height * g.large_width * g.large_channels;
   const ptrdiff_t small = g.samples * g.small_height * g.small_width * g.small_channels;
-  const ptrdiff_t taps = 9 * g.large_channels * g.small_channels;
+  const ptrdiff_t taps = g.filter_height * g.filter_width * g.large_channels * g.small_channels;
   float *x = whole(b, large), *y = whole(b, small), *filter = whole(b, taps), *bias = whole(b, g.small_channels);
+  float *large_bias = whole(b, g.large_channels);
   float *gather = whole(b, gather_count), *scatter = whole(b, scatter_count), *scratch = whole(b, scratch_count);
   float *got = whole(b, large > small ? large : small), *wanted = whole(b, large > small ? large : small);
   float *dfilter = whole(b, taps), *dfilter2 = whole(b, taps);
@@ -72,7 +79,13 @@ static void winograd(bytes *b) {
   accepted("winograd filter", hg_winograd_backward_filter(&g, x, y, accumulate, dfilter, NULL, scratch, &p));
   hg_reference_conv2d_backward_filter(&g, x, y, accumulate, dfilter2, NULL);
   agree("winograd filter", taps, dfilter, dfilter2, 0.01);
-  float *all[] = {x, y, filter, bias, gather, scatter, scratch, got, wanted, dfilter, dfilter2};
+  accepted("winograd transpose", hg_winograd_transpose_forward(&g, y, scatter, large_bias, a, got, scratch, &p));
+  hg_reference_conv2d_transpose_forward(&g, y, filter, large_bias, a, wanted);
+  agree("winograd transpose", large, got, wanted, 0.01);
+  accepted("winograd transpose data", hg_winograd_transpose_backward_data(&g, x, gather, a, y, got, scratch, &p));
+  hg_reference_conv2d_transpose_backward_data(&g, x, filter, a, y, wanted);
+  agree("winograd transpose data", small, got, wanted, 0.01);
+  float *all[] = {x, y, filter, bias, large_bias, gather, scatter, scratch, got, wanted, dfilter, dfilter2};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 

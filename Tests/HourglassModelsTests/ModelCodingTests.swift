@@ -84,11 +84,15 @@ import Testing
     ),
     (
       #"{"layer": "ConvTranspose2D", "filters": 3, "kernel": 4}"#,
-      "ConvTranspose2D(3, kernel: 4, stride: 1, same, to nil, linear)"
+      "ConvTranspose2D(3, kernel: 4, stride: 1, same, to nil, linear, direct)"
     ),
     (
       #"{"layer": "ConvTranspose2D", "filters": 1, "kernel": 4, "stride": 2, "padding": 1, "outputSize": [7, 8]}"#,
-      "ConvTranspose2D(1, kernel: 4, stride: 2, 1, to 7x8, linear)"
+      "ConvTranspose2D(1, kernel: 4, stride: 2, 1, to 7x8, linear, direct)"
+    ),
+    (
+      #"{"layer": "ConvTranspose2D", "filters": 3, "kernel": 4, "stride": 2, "algorithm": "winograd"}"#,
+      "ConvTranspose2D(3, kernel: 4, stride: 2, same, to nil, linear, winograd)"
     ),
     (#"{"layer": "Dense", "units": 5}"#, "Dense(5, linear)"),
     (#"{"layer": "Dense", "units": 5, "activation": "sigmoid"}"#, "Dense(5, sigmoid)"),
@@ -238,7 +242,7 @@ import Testing
         + "\(l.algorithm))"
     case let l as ConvTranspose2D:
       "ConvTranspose2D(\(l.filters), kernel: \(l.kernel), stride: \(l.stride), \(text(l.padding)), "
-        + "to \(text(l.outputSize)), \(l.activation))"
+        + "to \(text(l.outputSize)), \(l.activation), \(l.algorithm))"
     case let l as Dense: "Dense(\(l.units), \(l.activation))"
     case let l as MaxPool2D: "MaxPool2D(\(l.kernel), stride: \(text(l.stride)), \(text(l.padding)))"
     case let l as Reshape: "Reshape(\(l.shape))"

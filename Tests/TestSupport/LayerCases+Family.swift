@@ -104,7 +104,7 @@ extension LayerCases {
         ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
       },
       contracted("tied convolutions", ImageShape(7, 6, 2), code: ImageShape(4, 3, 2)) {
-        Conv2D(3, kernel: 4, stride: 2, activation: .tanh)
+        Conv2D(3, kernel: 4, stride: 2, activation: .tanh, algorithm: .winograd)
         Conv2D(4, kernel: 3, activation: .sigmoid)
       } latent: {
         Conv2D(2, kernel: 3)

@@ -34,6 +34,10 @@ public enum LayerCases {
       "conv, winograd", after: [Conv2D(5, kernel: 3, activation: .sigmoid)],
       Conv2D(18, kernel: 3, activation: .relu, algorithm: .winograd), of: ImageShape(7, 5, 2), to: ImageShape(7, 5, 18)
     ),
+    encoding(
+      "conv 4x4 stride 2, winograd", after: [Conv2D(5, kernel: 3, activation: .softplus)],
+      Conv2D(18, kernel: 4, stride: 2, activation: .sigmoid, algorithm: .winograd), of: ImageShape(7, 5, 2),
+      to: ImageShape(4, 3, 18)),
     encoding("conv 1x1", Conv2D(4, kernel: 1), of: ImageShape(3, 4, 2), to: ImageShape(3, 4, 4)),
     encoding(
       "conv wider than the image", Conv2D(2, kernel: 5, activation: .relu), of: ImageShape(3, 2, 2),
@@ -89,6 +93,11 @@ public enum LayerCases {
     decoding(
       "transposed, softplus", after: [ConvTranspose2D(3, kernel: 4, stride: 2, activation: .leakyRelu)],
       ConvTranspose2D(2, kernel: 3, activation: .softplus), from: ImageShape(2, 2, 3), to: ImageShape(4, 4, 2)),
+    decoding(
+      "transposed, winograd",
+      after: [ConvTranspose2D(3, kernel: 4, stride: 2, activation: .tanh, algorithm: .winograd)],
+      ConvTranspose2D(17, kernel: 3, activation: .relu, algorithm: .winograd), from: ImageShape(3, 2, 3),
+      to: ImageShape(6, 4, 17)),
     decoding(
       "transposed 4x4 stride 2 padding 1", ConvTranspose2D(1, kernel: 4, stride: 2, padding: .amount(1)),
       from: ImageShape(3, 4, 2), to: ImageShape(6, 8, 1)),

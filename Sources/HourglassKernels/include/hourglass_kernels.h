@@ -231,22 +231,24 @@ const char *hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, c
 
 /* ---------------------------------------------------------------------------------- convolution, Winograd's form */
 
-/* The first three passes of a convolution of 3 x 3 with strides of 1 by Winograd's F(4 x 4, 3 x 3): a quarter of the
- * multiply-adds, for 3 to 5 times the rounding error in the root mean square. Arguments are those of hg_conv2d_*;
- * prepared weights are not.
+/* The six passes above by Winograd's F(4 x 4, 3 x 3) and F(4 x 4, 2 x 2): a filter of 3 x 3 with strides of 1 in a
+ * quarter of the multiply-adds, one of 4 x 4 with strides of 2, which is four phases of 2 x 2 taps, in 1 / 2.56 of
+ * them. Arguments are those of hg_conv2d_*; prepared weights are not, and every pass wants scratch.
  *
- *   y = A^T [sum over c of (G w G^T) * (B^T x B)] A    for 4 x 4 outputs from 6 x 6 inputs, * point by point
+ *   y = A^T [sum over c (and phases) of (G w G^T) * (B^T x B)] A    for 4 x 4 outputs, * point by point
  *
- * An element differs from its definition by at most (C + 40) 2^-24 (K + 40 for dx; tiles + 40 for dfilter, with
- * A dy A^T in the place of the filter) times the same form of the magnitudes of all matrices, which is 25 to 300 times
- * the sum of the magnitudes of its products. Infinities and NaN reach all 16 outputs of a tile, in dfilter all 9 taps.
- * Bits depend on neither threads nor instruction set; with accumulate dfilter adds the sum of the call.
- * Source: Lavin & Gray, "Fast algorithms for convolutional neural networks", CVPR 2016. */
+ * x is 6 x 6 or 5 x 5 inputs. With D the depth of the sums at a point, C or 4 C in forward and transpose_backward_data,
+ * K in backward_data and transpose_forward, tiles in dfilter (with A dy A^T in the place of the filter), an element
+ * differs from its definition by at most (D + 40) 2^-24 times the same form of the magnitudes of all matrices, which is
+ * 25 to 300 times the sum of the magnitudes of its products; in the root mean square by 1.5 to 5 times as much as the
+ * direct form. Infinities and NaN reach all 16 outputs of a tile, in dfilter all taps of a phase. Bits depend on
+ * neither threads nor instruction set; with accumulate dfilter adds the sum of the call. Source: Lavin & Gray, "Fast
+ * algorithms for convolutional neural networks", CVPR 2016. */
 
-/* NULL, or why the calls below refuse this geometry: as hg_conv2d_check, filters of 3 x 3, strides of 1. */
+/* NULL, or why the calls below refuse this geometry: as hg_conv2d_check, and other filters and strides. */
 const char *hg_winograd_check(const hg_geometry2d *geometry);
 
-/* Floats of the weights prepared for forward and for backward_data; -1 for a geometry that is refused. */
+/* Floats of the weights prepared for the gather and for the scatter form; -1 for a geometry that is refused. */
 ptrdiff_t hg_winograd_prepared_gather_count(const hg_geometry2d *geometry);
 ptrdiff_t hg_winograd_prepared_scatter_count(const hg_geometry2d *geometry);
 const char *hg_winograd_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
@@ -257,7 +259,7 @@ const char *hg_winograd_prepare_scatter(const hg_geometry2d *geometry, const flo
 /* Floats of scratch of each of the passes; -1 for a geometry or parallel that is refused. */
 ptrdiff_t hg_winograd_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 
-/* As hg_conv2d_forward, hg_conv2d_backward_data and hg_conv2d_backward_filter. */
+/* As hg_conv2d_forward, hg_conv2d_backward_data, hg_conv2d_backward_filter and their transposed counterparts. */
 const char *hg_winograd_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
                                 const float *bias, hg_activation activation, float *y, float *scratch,
                                 const hg_parallel *parallel);
@@ -266,6 +268,16 @@ const char *hg_winograd_backward_data(const hg_geometry2d *geometry, const float
                                       const hg_parallel *parallel);
 const char *hg_winograd_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
                                         float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel);
+const char *hg_winograd_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
+                                          const float *bias, hg_activation activation, float *x, float *scratch,
+                                          const hg_parallel *parallel);
+const char *hg_winograd_transpose_backward_data(const hg_geometry2d *geometry, const float *dx,
+                                                const float *gather_filter, hg_activation gate_activation,
+                                                const float *gate, float *dy, float *scratch,
+                                                const hg_parallel *parallel);
+const char *hg_winograd_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
+                                                  bool accumulate, float *dfilter, float *dbias, float *scratch,
+                                                  const hg_parallel *parallel);
 
 /* ------------------------------------------------------------------------------------------------ max-pooling */
 

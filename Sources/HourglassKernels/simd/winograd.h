@@ -1,126 +1,115 @@
-/* Winograd's form of convolutions with a 3 x 3 filter and stride 1, F(4 x 4, 3 x 3): of 4 x 4 outputs at a time,
+/* Winograd's form of convolutions, F(4 x 4, taps x taps): of 4 x 4 outputs at a time,
  *
- *   y = A^T [(G w G^T) * (B^T x B)] A          x: the 6 x 6 inputs that they meet, *: point by point, then summed over
- * c
+ *   y = A^T [sum over c of (G w G^T) * (B^T x B)] A     x: the (3 + taps)^2 inputs that they meet, *: point by point
  *
- * 36 points of the transformed tile are 36 matrix products over channels, in place of 9 taps for each of 16 outputs: a
- * quarter of the multiply-adds. Each of the functions below is one of the matrices times a vector; every sum of more
- * than two terms is written so that its order and its fused multiply-adds are given. */
+ * The points of the transformed tile are as many matrix products over channels: with 3 taps (a filter of 3 x 3 and
+ * stride 1) 36 in the place of 9 taps for each of 16 outputs, a quarter of the multiply-adds. A filter of 4 x 4 with
+ * stride 2 is four phases of 2 x 2 taps and stride 1: 25 points in the place of 64 products, 2.56 times fewer. `taps`
+ * is a constant where functions are inlined. */
+#include "winograd_matrices.h"
 
-/* o = B^T d */
-INLINE void winograd_input(const v16 *d, v16 *o) {
-  const v16 a = d[4] - d[2] * 4, b = d[3] - d[1] * 4, c = d[4] - d[2], e = d[3] - d[1];
-  o[0] = d[0] * 4 + (d[4] - d[2] * 5);
-  o[1] = a + b;
-  o[2] = a - b;
-  o[3] = e * 2 + c;
-  o[4] = e * -2 + c;
-  o[5] = d[1] * 4 + (d[5] - d[3] * 5);
+/* A gather with stride 1 from `phases` images that lie interleaved in one: the whole convolution as a gather, a phase
+ * of the outputs as a scatter. The window of tile (i, j) begins at large row 4 i step + top and column 4 j step + left,
+ * that of phase (a, b) a rows and b columns further; its elements lie `step` apart. */
+typedef struct winograd_pass {
+  ptrdiff_t in_height, in_width, in_channels, step, top, left;
+  ptrdiff_t out_height, out_width, out_channels, sample, row, column; /* the last three in floats */
+  ptrdiff_t tiles;
+  const float *in, *filter;
+  hg_output output;
+} winograd_pass;
+
+/* Of the scatter form, phase (a, b) of the outputs. */
+static winograd_pass winograd_pass_of(const hg_winograd_job *job, ptrdiff_t a, ptrdiff_t b) {
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t C = g->large_channels, K = g->small_channels, U = g->stride_vertical, last = hg_winograd_taps(g) - 1;
+  winograd_pass pass = {.in = job->in, .filter = job->filter, .output = job->output};
+  if (!job->scatter) {
+    pass.in_height = g->large_height, pass.in_width = g->large_width, pass.in_channels = C;
+    pass.step = U, pass.top = -g->pad_top, pass.left = -g->pad_left;
+    pass.out_height = g->small_height, pass.out_width = g->small_width, pass.out_channels = K;
+    pass.column = K;
+  } else {
+    pass.in_height = g->small_height, pass.in_width = g->small_width, pass.in_channels = K;
+    pass.step = 1, pass.top = (a + g->pad_top) / U - last, pass.left = (b + g->pad_left) / U - last;
+    pass.out_height = hg_ceil_div(g->large_height - a, U), pass.out_width = hg_ceil_div(g->large_width - b, U);
+    pass.out_channels = C, pass.column = U * C;
+    const ptrdiff_t place = (a * g->large_width + b) * C;
+    pass.output.out += place;
+    if (pass.output.gate) pass.output.gate += place;
+    pass.filter += (a * U + b) * hg_winograd_points(g) * K * hg_round_up(C);
+  }
+  pass.row = pass.column * (job->scatter ? g->large_width : g->small_width);
+  pass.sample = job->scatter ? g->large_height * g->large_width * C : g->small_height * pass.row;
+  pass.tiles = g->samples * hg_ceil_div(pass.out_height, 4) * hg_ceil_div(pass.out_width, 4);
+  return pass;
 }
-
-/* o = A^T m */
-INLINE void winograd_output(const v16 *m, v16 *o) {
-  const v16 a = m[1] + m[2], b = m[1] - m[2], c = m[3] + m[4], d = m[3] - m[4];
-  o[0] = m[0] + a + c;
-  o[1] = d * 2 + b;
-  o[2] = c * 4 + a;
-  o[3] = d * 8 + b + m[5];
-}
-
-/* o = A d */
-INLINE void winograd_error(const v16 *d, v16 *o) {
-  const v16 a = d[0] + d[2], b = d[1] + d[3], c = d[2] * 4 + d[0], e = d[3] * 4 + d[1];
-  o[0] = d[0];
-  o[1] = a + b;
-  o[2] = a - b;
-  o[3] = e * 2 + c;
-  o[4] = e * -2 + c;
-  o[5] = d[3];
-}
-
-/* o = G g, by divisions: taps that are multiples of 24 give whole numbers. */
-INLINE void winograd_filter(const v16 *g, v16 *o) {
-  const v16 a = g[0] + g[2], b = g[2] * 4 + g[0];
-  o[0] = g[0] / 4;
-  o[1] = (a + g[1]) / -6;
-  o[2] = (a - g[1]) / -6;
-  o[3] = (g[1] * 2 + b) / 24;
-  o[4] = (g[1] * -2 + b) / 24;
-  o[5] = g[2];
-}
-
-/* o = G^T m */
-INLINE void winograd_gradient(const v16 *m, v16 *o) {
-  const v16 a = m[1] + m[2], b = m[2] - m[1], c = m[3] + m[4], d = m[3] - m[4];
-  o[0] = m[0] * 0.25f + (a * (-1 / 6.f) + c * (1 / 24.f));
-  o[1] = b * (1 / 6.f) + d * (1 / 12.f);
-  o[2] = (c - a) * (1 / 6.f) + m[5];
-}
-
-/* out = the `to` x `to` tile T in T^T, of the `from` x `from` tile at `in`: rows first. */
-#define WINOGRAD_TILE(transform, from, to, in, out)                     \
-  do {                                                                  \
-    v16 half[from][to];                                                 \
-    for (int i = 0; i < from; i++) transform((in) + i * from, half[i]); \
-    for (int j = 0; j < to; j++) {                                      \
-      v16 column[from], turned[to];                                     \
-      for (int i = 0; i < from; i++) column[i] = half[i][j];            \
-      transform(column, turned);                                        \
-      for (int i = 0; i < to; i++) (out)[i * to + j] = turned[i];       \
-    }                                                                   \
-  } while (0)
 
 /* Where tile `t` of all samples stands: its sample and its first output. */
 typedef struct winograd_place {
   ptrdiff_t n, top, left;
 } winograd_place;
 
-INLINE winograd_place winograd_place_of(ptrdiff_t height, ptrdiff_t width, ptrdiff_t t) {
-  const ptrdiff_t across = hg_ceil_div(width, 4), each = hg_ceil_div(height, 4) * across;
+INLINE winograd_place winograd_place_of(const winograd_pass *pass, ptrdiff_t t) {
+  const ptrdiff_t across = hg_ceil_div(pass->out_width, 4), each = hg_ceil_div(pass->out_height, 4) * across;
   return (winograd_place){t / each, t % each / across * 4, t % across * 4};
 }
 
-/* The `size` x `size` window of an image from (top, left) on, zeros outside, channels c to c + n of it. */
+/* The `size` x `size` window of an image from (top, left) on, `step` apart, zeros outside, channels c to c + n of it.
+ */
 INLINE void winograd_load(const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, ptrdiff_t top,
-                          ptrdiff_t left, ptrdiff_t c, ptrdiff_t n, const int size, v16 *window) {
+                          ptrdiff_t left, ptrdiff_t step, ptrdiff_t c, ptrdiff_t n, const int size, v16 *window) {
   const float *in = image + (top * width + left) * channels + c;
-  const bool whole = top >= 0 && top + size <= height && left >= 0 && left + size <= width && n == 16;
+  const ptrdiff_t reach = (size - 1) * step;
+  const bool whole = top >= 0 && top + reach < height && left >= 0 && left + reach < width && n == 16;
   for (int i = 0; i < size; i++)
     for (int j = 0; j < size; j++) {
-      const bool inside = top + i >= 0 && top + i < height && left + j >= 0 && left + j < width;
-      const float *at = in + (i * width + j) * channels;
+      const ptrdiff_t y = top + i * step, x = left + j * step;
+      const bool inside = y >= 0 && y < height && x >= 0 && x < width;
+      const float *at = in + (i * width + j) * step * channels;
       window[i * size + j] = whole ? v16_load(at) : inside ? v16_load_part(at, n) : v16_splat(0);
     }
 }
 
-/* Point p of tile i of a block lies at (p `tiles` + i) `width` of `points`. */
-INLINE void winograd_spread(const v16 *tile, float *points, ptrdiff_t tiles, ptrdiff_t width) {
-  for (int p = 0; p < 36; p++) v16_store(points + p * tiles * width, tile[p]);
+/* Points of the tiles of a block: point p of tile i, `wide` floats, lies at `data` + p apart + i wide. */
+typedef struct winograd_points {
+  float *data;
+  ptrdiff_t wide, apart;
+} winograd_points;
+
+INLINE winograd_points winograd_points_at(float *data, ptrdiff_t block, ptrdiff_t wide) {
+  return (winograd_points){data, wide, hg_winograd_apart(block, wide)};
 }
 
-/* Channels from `channel` up to `last` of tiles [first, end) of the inputs, transformed, as tiles 0, 1, ... of
- * `points`. */
-static void winograd_inputs(const hg_winograd_job *job, ptrdiff_t channel, ptrdiff_t last, ptrdiff_t first,
-                            ptrdiff_t end, ptrdiff_t tiles, float *points) {
-  const ptrdiff_t C = job->in_channels, wide = hg_round_up(C);
+/* A tile to point after point, `apart` floats from one to the next. */
+INLINE void winograd_spread(const v16 *tile, const int count, float *at, ptrdiff_t apart) {
+  for (int p = 0; p < count; p++) v16_store(at + p * apart, tile[p]);
+}
+
+/* Channels from `channel` up to `last` of phase (a, b) of tiles [first, end) of the inputs, transformed. `column`:
+ * where those of the phase begin. */
+INLINE void winograd_inputs(const int taps, const winograd_pass *pass, ptrdiff_t a, ptrdiff_t b, ptrdiff_t channel,
+                            ptrdiff_t last, ptrdiff_t first, ptrdiff_t end, winograd_points to, ptrdiff_t column) {
+  const int n = 3 + taps;
+  const ptrdiff_t C = pass->in_channels;
   for (ptrdiff_t t = first; t < end; t++) {
-    const winograd_place at = winograd_place_of(job->out_height, job->out_width, t);
-    const float *image = job->in + at.n * job->in_height * job->in_width * C;
+    const winograd_place at = winograd_place_of(pass, t);
+    const float *image = pass->in + at.n * pass->in_height * pass->in_width * C;
     for (ptrdiff_t c = channel; c < last; c += 16) {
       v16 window[36], tile[36];
-      winograd_load(image, job->in_height, job->in_width, C, at.top - job->pad_top, at.left - job->pad_left, c,
-                    hg_min(16, C - c), 6, window);
-      WINOGRAD_TILE(winograd_input, 6, 6, window, tile);
-      winograd_spread(tile, points + (t - first) * wide + c, tiles, wide);
+      winograd_load(image, pass->in_height, pass->in_width, C, at.top * pass->step + pass->top + a,
+                    at.left * pass->step + pass->left + b, pass->step, c, hg_min(16, C - c), n, window);
+      WINOGRAD_TILE(winograd_input, taps, n, n, window, tile);
+      winograd_spread(tile, n * n, to.data + (t - first) * to.wide + column + c, to.apart);
     }
   }
 }
 
-/* The product of a point: rows of `a`, `a1` apart along the depth and `step` from one to the next, times b, into out,
- * `ldb` wide. */
-INLINE void winograd_product(ptrdiff_t rows, ptrdiff_t depth, const float *a, ptrdiff_t a1, ptrdiff_t step,
-                             const float *b, ptrdiff_t ldb, bool accumulate, float *out) {
-  const tile_depth d = {.turns = 1, .n3 = 1, .n2 = 1, .n1 = depth, .a1 = a1, .ldb = ldb};
+/* The product of a point: rows of `a`, `step` from one to the next, of `phases` times `depth` elements `a1` apart, the
+ * phases `a2` apart; times b, into out, `ldb` wide. */
+static void winograd_product(ptrdiff_t rows, ptrdiff_t phases, ptrdiff_t a2, ptrdiff_t depth, const float *a,
+                             ptrdiff_t a1, ptrdiff_t step, const float *b, ptrdiff_t ldb, bool accumulate, float *out) {
+  const tile_depth d = {.turns = 1, .n3 = 1, .n2 = phases, .a2 = a2, .n1 = depth, .a1 = a1, .ldb = ldb};
   for (ptrdiff_t k = 0; k < ldb;) {
     const ptrdiff_t groups = tile_groups(ldb - k);
     const tiling t = tiling_of(rows, groups);
@@ -140,117 +129,186 @@ INLINE void winograd_product(ptrdiff_t rows, ptrdiff_t depth, const float *a, pt
 }
 
 /* Outputs of tiles [first, end) from their points. */
-static void winograd_outputs(const hg_winograd_job *job, ptrdiff_t first, ptrdiff_t end, ptrdiff_t tiles,
-                             const float *points) {
-  const ptrdiff_t K = job->out_channels, wide = hg_round_up(K), H = job->out_height, W = job->out_width;
-  const hg_output o = job->output;
+INLINE void winograd_outputs(const int taps, const winograd_pass *pass, ptrdiff_t first, ptrdiff_t end,
+                             winograd_points from) {
+  const int n = 3 + taps;
+  const ptrdiff_t K = pass->out_channels;
+  const hg_output o = pass->output;
   for (ptrdiff_t t = first; t < end; t++) {
-    const winograd_place at = winograd_place_of(H, W, t);
+    const winograd_place at = winograd_place_of(pass, t);
     for (ptrdiff_t k = 0; k < K; k += 16) {
-      const ptrdiff_t n = hg_min(16, K - k);
-      const v16 bias = o.bias ? v16_load_part(o.bias + k, n) : v16_splat(0);
-      v16 tile[36], half[4][6];
-      for (int p = 0; p < 36; p++) tile[p] = v16_load(points + (p * tiles + t - first) * wide + k);
-      UNROLL for (int j = 0; j < 6; j++) {
-        v16 column[6], turned[4];
-        UNROLL for (int i = 0; i < 6; i++) column[i] = tile[i * 6 + j];
-        winograd_output(column, turned);
+      const ptrdiff_t lanes = hg_min(16, K - k);
+      const v16 bias = o.bias ? v16_load_part(o.bias + k, lanes) : v16_splat(0);
+      v16 tile[36], half[4][WINOGRAD_POINTS];
+      for (int p = 0; p < n * n; p++) tile[p] = v16_load(from.data + p * from.apart + (t - first) * from.wide + k);
+      UNROLL for (int j = 0; j < n; j++) {
+        v16 column[WINOGRAD_POINTS], turned[4];
+        UNROLL for (int i = 0; i < n; i++) column[i] = tile[i * n + j];
+        winograd_output(taps, column, turned);
         UNROLL for (int i = 0; i < 4; i++) half[i][j] = turned[i];
       }
-      for (ptrdiff_t i = 0; i < hg_min(4, H - at.top); i++) {
-        const ptrdiff_t to = ((at.n * H + at.top + i) * W + at.left) * K + k;
+      for (ptrdiff_t i = 0; i < hg_min(4, pass->out_height - at.top); i++) {
+        const ptrdiff_t to = at.n * pass->sample + (at.top + i) * pass->row + at.left * pass->column + k;
         v16 row[4];
-        winograd_output(half[i], row);
-        for (ptrdiff_t j = 0; j < hg_min(4, W - at.left); j++) {
+        winograd_output(taps, half[i], row);
+        for (ptrdiff_t j = 0; j < hg_min(4, pass->out_width - at.left); j++) {
+          const ptrdiff_t place = to + j * pass->column;
           v16 y = row[j] + bias;
-          if (o.gate) y = v16_select(v16_load_part(o.gate + to + j * K, n) > v16_splat(0), y, v16_splat(0));
+          if (o.gate) y = v16_select(v16_load_part(o.gate + place, lanes) > v16_splat(0), y, v16_splat(0));
           if (o.relu) y = v16_relu(y);
-          v16_store_part(o.out + to + j * K, y, n);
+          v16_store_part(o.out + place, y, lanes);
         }
       }
     }
   }
 }
 
-/* Parts share the blocks of tiles; a block's points stay in the second-level cache. */
-static void winograd_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
-  const hg_winograd_job *job = argument;
-  const ptrdiff_t C = job->in_channels, from = hg_round_up(C), to = hg_round_up(job->out_channels), most = job->block;
-  float *in = job->scratch + part * 36 * most * (from + to), *out = in + 36 * most * from;
-  const ptrdiff_t blocks = hg_ceil_div(job->tiles, most), end = hg_share(blocks, part + 1, parts);
-  for (ptrdiff_t block = hg_share(blocks, part, parts); block < end; block++) {
-    const ptrdiff_t first = block * most, last = hg_min(first + most, job->tiles);
-    winograd_inputs(job, 0, C, first, last, most, in);
-    for (int p = 0; p < 36; p++)
-      winograd_product(last - first, C, in + p * most * from, 1, from, job->filter + p * C * to, to, false,
-                       out + p * most * to);
-    winograd_outputs(job, first, last, most, out);
-  }
-}
-
-/* points = G w G^T of each pair of channels, C x K of each point with zeros up to whole groups; parts share C.
- * `turned`: channels change places and the filter is turned by half a turn, for the scatter form. */
-static void winograd_prepare(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
-  const hg_winograd_job *job = argument;
-  const ptrdiff_t C = job->in_channels, K = job->out_channels, wide = hg_round_up(K);
-  for (ptrdiff_t c = hg_share(C, part, parts); c < hg_share(C, part + 1, parts); c++)
-    for (ptrdiff_t k = 0; k < K; k += 16) {
-      v16 taps[9], tile[36];
-      for (int tap = 0; tap < 9; tap++) {
-        float lanes[16] = {0};
-        const float *w = job->in + (job->turned ? (8 - tap) * C * K + c : (tap * C + c) * K);
-        for (ptrdiff_t lane = 0; lane < hg_min(16, K - k); lane++)
-          lanes[lane] = w[job->turned ? (k + lane) * C : k + lane];
-        taps[tap] = v16_load(lanes);
-      }
-      WINOGRAD_TILE(winograd_filter, 3, 6, taps, tile);
-      winograd_spread(tile, job->output.out + c * wide + k, C, wide);
-    }
-}
-
 /* Points of the errors of tiles [first, end), for the filter form. */
-static void winograd_errors(const hg_winograd_job *job, ptrdiff_t first, ptrdiff_t end, ptrdiff_t tiles,
-                            float *points) {
-  const ptrdiff_t K = job->out_channels, wide = hg_round_up(K), H = job->out_height, W = job->out_width;
+INLINE void winograd_errors(const int taps, const winograd_pass *pass, const float *dy, ptrdiff_t first, ptrdiff_t end,
+                            winograd_points to) {
+  const int n = 3 + taps;
+  const ptrdiff_t K = pass->out_channels, H = pass->out_height, W = pass->out_width;
   for (ptrdiff_t t = first; t < end; t++) {
-    const winograd_place at = winograd_place_of(H, W, t);
+    const winograd_place at = winograd_place_of(pass, t);
     for (ptrdiff_t k = 0; k < K; k += 16) {
       v16 window[16], tile[36];
-      winograd_load(job->dy + at.n * H * W * K, H, W, K, at.top, at.left, k, hg_min(16, K - k), 4, window);
-      WINOGRAD_TILE(winograd_error, 4, 6, window, tile);
-      winograd_spread(tile, points + (t - first) * wide + k, tiles, wide);
+      winograd_load(dy + at.n * pass->sample, H, W, K, at.top, at.left, 1, k, hg_min(16, K - k), 4, window);
+      WINOGRAD_TILE(winograd_error, taps, 4, n, window, tile);
+      winograd_spread(tile, n * n, to.data + (t - first) * to.wide + k, to.apart);
     }
   }
+}
+
+/* points = G w G^T of each pair of channels, parts share those of the inputs: of each point (of each phase, as a
+ * scatter) a matrix of (phases,) in x out channels with zeros up to whole groups. As a scatter in reverse. */
+INLINE void winograd_prepare_form(const int taps, const hg_winograd_job *job, ptrdiff_t part, ptrdiff_t parts) {
+  const int n = 3 + taps;
+  const hg_geometry2d *g = job->geometry;
+  const bool scatter = job->scatter;
+  const ptrdiff_t C = g->large_channels, K = g->small_channels, U = g->stride_vertical, S = g->filter_width;
+  const ptrdiff_t from = scatter ? K : C, to = scatter ? C : K, wide = hg_round_up(to);
+  const ptrdiff_t rows = scatter ? from : U * U * from, phase = scatter ? n * n * from * wide : from * wide;
+  for (ptrdiff_t i = hg_share(from, part, parts); i < hg_share(from, part + 1, parts); i++)
+    for (ptrdiff_t a = 0; a < U; a++)
+      for (ptrdiff_t b = 0; b < U; b++)
+        for (ptrdiff_t o = 0; o < to; o += 16) {
+          v16 filter[9], tile[36];
+          for (int tap = 0; tap < taps * taps; tap++) {
+            const ptrdiff_t y = tap / taps, x = tap % taps;
+            const ptrdiff_t r = scatter ? (taps - 1 - y) * U + (a + g->pad_top) % U : y * U + a;
+            const ptrdiff_t s = scatter ? (taps - 1 - x) * U + (b + g->pad_left) % U : x * U + b;
+            float lanes[16] = {0};
+            const float *w = job->in + (r * S + s) * C * K + (scatter ? o * K + i : i * K + o);
+            for (ptrdiff_t lane = 0; lane < hg_min(16, to - o); lane++) lanes[lane] = w[lane * (scatter ? K : 1)];
+            filter[tap] = v16_load(lanes);
+          }
+          WINOGRAD_TILE(winograd_filter, taps, taps, n, filter, tile);
+          winograd_spread(tile, n * n, job->output.out + (a * U + b) * phase + i * wide + o, rows * wide);
+        }
+}
+
+/* Parts share the blocks of tiles. */
+INLINE void winograd_gather_form(const int taps, const hg_winograd_job *job, ptrdiff_t part, ptrdiff_t parts) {
+  const int n = 3 + taps;
+  const ptrdiff_t U = job->geometry->stride_vertical, outer = job->scatter ? U : 1, inner = job->scatter ? 1 : U;
+  for (ptrdiff_t phase = 0; phase < outer * outer; phase++) {
+    const winograd_pass pass = winograd_pass_of(job, phase / outer, phase % outer);
+    const ptrdiff_t C = pass.in_channels, each = hg_round_up(C), depth = inner * inner * C, most = job->block;
+    const ptrdiff_t wide = hg_round_up(pass.out_channels);
+    float *scratch = job->scratch + part * hg_winograd_room(job);
+    const winograd_points in = winograd_points_at(scratch, most, inner * inner * each);
+    const winograd_points out = winograd_points_at(scratch + n * n * in.apart, most, wide);
+    const ptrdiff_t blocks = hg_winograd_blocks(job, pass.tiles), end = hg_share(blocks, part + 1, parts);
+    for (ptrdiff_t block = hg_share(blocks, part, parts); block < end; block++) {
+      const ptrdiff_t first = hg_share(pass.tiles, block, blocks), last = hg_share(pass.tiles, block + 1, blocks);
+      for (ptrdiff_t a = 0; a < inner; a++)
+        for (ptrdiff_t b = 0; b < inner; b++)
+          winograd_inputs(taps, &pass, a, b, 0, C, first, last, in, (a * inner + b) * each);
+      for (int p = 0; p < n * n; p++)
+        winograd_product(last - first, inner * inner, each, C, in.data + p * in.apart, 1, in.wide,
+                         pass.filter + p * depth * wide, wide, false, out.data + p * out.apart);
+      winograd_outputs(taps, &pass, first, last, out);
+    }
+  }
+}
+
+/* Floats of the sums of a group of channels, which stay in the second-level cache. */
+enum { WINOGRAD_SUMS = 128 * 1024 };
+
+/* The gradient of `rows` channels from `channel` on of a phase, from the sums of their points, `apart` floats from one
+ * to the next. */
+INLINE void winograd_gradients(const int taps, const hg_winograd_job *job, ptrdiff_t phase, ptrdiff_t channel,
+                               ptrdiff_t rows, ptrdiff_t apart, ptrdiff_t wide, const float *sums) {
+  const int n = 3 + taps;
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t C = g->large_channels, K = g->small_channels, U = g->stride_vertical;
+  for (ptrdiff_t i = 0; i < rows; i++)
+    for (ptrdiff_t k = 0; k < K; k += 16) {
+      const ptrdiff_t lanes = hg_min(16, K - k);
+      v16 points[36], filter[9];
+      for (int p = 0; p < n * n; p++) points[p] = v16_load(sums + p * apart + i * wide + k);
+      WINOGRAD_TILE(winograd_gradient, taps, n, taps, points, filter);
+      for (int tap = 0; tap < taps * taps; tap++) {
+        const ptrdiff_t r = tap / taps * U + phase / U, s = tap % taps * U + phase % U;
+        float *out = job->output.out + ((r * g->filter_width + s) * C + channel + i) * K + k;
+        v16_store_part(out, job->output.accumulate ? v16_load_part(out, lanes) + filter[tap] : filter[tap], lanes);
+      }
+    }
 }
 
 /* A part of the points of the filter's gradient, sums over tiles in order, then of the gradient,
  *   dw = G^T [sum over tiles of (B^T x B) * (A dy A^T)] G.
- * Parts share the large channels in groups of 16, and each transforms the errors anew. */
-static void winograd_filter_gradient(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
-  const hg_winograd_job *job = argument;
-  const ptrdiff_t C = job->in_channels, K = job->out_channels, from = hg_round_up(C), to = hg_round_up(K);
-  const ptrdiff_t most = job->block, start = 16 * hg_share(from / 16, part, parts);
-  const ptrdiff_t stop = hg_min(C, 16 * hg_share(from / 16, part + 1, parts)), rows = stop - start;
-  float *in = job->scratch + 36 * C * to + part * 36 * most * (from + to), *errors = in + 36 * most * from;
-  float *sums = job->scratch + start * to;
-  if (rows <= 0) return;
-  for (ptrdiff_t first = 0; first < job->tiles; first += most) {
-    const ptrdiff_t last = hg_min(first + most, job->tiles);
-    winograd_inputs(job, start, stop, first, last, most, in);
-    winograd_errors(job, first, last, most, errors);
-    for (int p = 0; p < 36; p++)
-      winograd_product(rows, last - first, in + p * most * from + start, from, 1, errors + p * most * to, to, first > 0,
-                       sums + p * C * to);
-  }
-  for (ptrdiff_t c = 0; c < rows; c++)
-    for (ptrdiff_t k = 0; k < K; k += 16) {
-      const ptrdiff_t n = hg_min(16, K - k);
-      v16 points[36], taps[9];
-      for (int p = 0; p < 36; p++) points[p] = v16_load(sums + (p * C + c) * to + k);
-      WINOGRAD_TILE(winograd_gradient, 6, 3, points, taps);
-      for (int tap = 0; tap < 9; tap++) {
-        float *out = job->output.out + (tap * C + start + c) * K + k;
-        v16_store_part(out, job->output.accumulate ? v16_load_part(out, n) + taps[tap] : taps[tap], n);
+ * Parts share the large channels in whole vectors, and each transforms the errors anew. Where one block completes the
+ * sums of a group of channels, they take the place of the group before. */
+INLINE void winograd_filter_gradient_form(const int taps, const hg_winograd_job *job, ptrdiff_t part, ptrdiff_t parts) {
+  const int n = 3 + taps;
+  const winograd_pass pass = winograd_pass_of(job, 0, 0);
+  const ptrdiff_t U = pass.step, C = pass.in_channels, each = hg_round_up(C), wide = hg_round_up(pass.out_channels);
+  const ptrdiff_t start = 16 * hg_share(each / 16, part, parts);
+  const ptrdiff_t stop = hg_min(C, 16 * hg_share(each / 16, part + 1, parts));
+  float *scratch = job->scratch + n * n * job->from * wide + part * hg_winograd_room(job);
+  const winograd_points in = winograd_points_at(scratch, job->block, job->from);
+  const winograd_points errors = winograd_points_at(scratch + n * n * in.apart, job->block, wide);
+  if (start >= stop) return;
+  const ptrdiff_t group = 16 * hg_max(1, WINOGRAD_SUMS / (n * n * 16 * wide));
+  const ptrdiff_t blocks = hg_winograd_blocks(job, pass.tiles);
+  for (ptrdiff_t block = 0; block < blocks; block++) {
+    const ptrdiff_t first = hg_share(pass.tiles, block, blocks), last = hg_share(pass.tiles, block + 1, blocks);
+    winograd_errors(taps, &pass, job->dy, first, last, errors);
+    for (ptrdiff_t phase = 0; phase < U * U; phase++) {
+      winograd_inputs(taps, &pass, phase / U, phase % U, start, stop, first, last, in, phase * each);
+      for (ptrdiff_t c = start; c < stop; c += group) {
+        const ptrdiff_t rows = hg_min(group, stop - c), column = phase * each + c, apart = hg_round_up(rows) * wide;
+        float *sums = job->scratch + n * n * wide * (blocks > 1 ? column : start);
+        for (int p = 0; p < n * n; p++)
+          winograd_product(rows, 1, 0, last - first, in.data + p * in.apart + column, in.wide, 1,
+                           errors.data + p * errors.apart, wide, block > 0, sums + p * apart);
+        if (block == blocks - 1) winograd_gradients(taps, job, phase, c, rows, apart, wide, sums);
       }
     }
+  }
+}
+
+static void winograd_prepare(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_winograd_job *job = argument;
+  if (hg_winograd_taps(job->geometry) == 2)
+    winograd_prepare_form(2, job, part, parts);
+  else
+    winograd_prepare_form(3, job, part, parts);
+}
+
+static void winograd_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_winograd_job *job = argument;
+  if (hg_winograd_taps(job->geometry) == 2)
+    winograd_gather_form(2, job, part, parts);
+  else
+    winograd_gather_form(3, job, part, parts);
+}
+
+static void winograd_filter_gradient(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_winograd_job *job = argument;
+  if (hg_winograd_taps(job->geometry) == 2)
+    winograd_filter_gradient_form(2, job, part, parts);
+  else
+    winograd_filter_gradient_form(3, job, part, parts);
 }

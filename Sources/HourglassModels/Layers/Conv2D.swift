@@ -11,15 +11,6 @@ public struct Conv2D: Layer, Hashable {
   public var activation: Activation
   public var algorithm: Algorithm
 
-  /// How the sums are computed: part of a model, because it decides their rounding.
-  public enum Algorithm: String, Codable, Sendable {
-    /// Every product of the definition.
-    case direct
-    /// Kernels of 3 x 3 with stride 1 by Winograd's F(4 x 4, 3 x 3): about twice as fast where channels are many, with
-    /// 3 to 5 times the rounding error.
-    case winograd
-  }
-
   public init(
     _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same, activation: Activation = .linear,
     algorithm: Algorithm = .direct
@@ -55,34 +46,22 @@ public struct Conv2D: Layer, Hashable {
     try planner.check(filters, "filter")
     let window = try Window.small(
       planner.shape, channels: filters, kernel: kernel, stride: stride, padding: padding, at: name)
-    switch algorithm {
-    case .direct:
-      try window.check(hg_conv2d_check, at: name)
-      try planner.append(PlannedConv2D(name: name, window: window, activation: activation))
-    case .winograd:
-      guard kernel == 3, stride == 1 else {
-        throw ModelError(
-          name,
-          "the winograd algorithm wants a kernel of 3 and a stride of 1, found a kernel of \(kernel) and a stride of "
-            + "\(stride)"
-        )
-      }
-      try window.check(hg_winograd_check, at: name)
-      try planner.append(PlannedWinogradConv2D(name: name, window: window, activation: activation))
-    }
+    try window.check(algorithm, at: name)
+    try planner.append(PlannedConv2D(name: name, window: window, algorithm: algorithm, activation: activation))
   }
 }
 
 struct PlannedConv2D: PlannedConvolution, LinearizedLayer {
   let name: String
   let window: Window
+  let algorithm: Conv2D.Algorithm
   let activation: Activation
   var parameterOffset = 0
   /// Whether a transposed convolution behind it is tied to it, whose way back comes first: then both gradients go on
   /// from what that one has begun.
   var isShared = false
 
-  var kind: String { Conv2D.kind }
+  var kind: String { kind(of: Conv2D.self) }
   var hasFilter: Bool { true }
   var input: ImageShape { window.large }
   var output: ImageShape { window.small }
@@ -91,9 +70,9 @@ struct PlannedConv2D: PlannedConvolution, LinearizedLayer {
     var geometry = window.geometry(samples: 0)
     let filter = pass.parameters + parameterOffset
     pass.withParallel { parallel in
-      checked(hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel))
+      checked(algorithm.prepareGather(&geometry, filter, pass.prepared, parallel))
       if pass.dx != nil {
-        checked(hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel))
+        checked(algorithm.prepareScatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel))
       }
     }
   }
@@ -107,7 +86,9 @@ struct PlannedConv2D: PlannedConvolution, LinearizedLayer {
   private func forward(_ pass: Pass, bias: UnsafePointer<Float>?, _ activation: Activation) {
     var geometry = window.geometry(samples: pass.samples)
     pass.withParallel {
-      checked(hg_conv2d_forward(&geometry, pass.x, pass.prepared, bias, activation.kernel, pass.y, $0))
+      checked(
+        algorithm.forward(
+          &geometry, pass.x, pass.prepared, bias: bias, activation.kernel, pass.y, pass.scratch, $0))
     }
   }
 
@@ -123,8 +104,8 @@ struct PlannedConv2D: PlannedConvolution, LinearizedLayer {
     var geometry = window.geometry(samples: pass.samples)
     pass.withParallel {
       checked(
-        hg_conv2d_backward_filter(
-          &geometry, pass.x, dy, accumulate, gradients + parameterOffset, bias, pass.scratch, $0))
+        algorithm.backwardFilter(
+          &geometry, pass.x, dy, accumulate: accumulate, gradients + parameterOffset, bias: bias, pass.scratch, $0))
     }
   }
 
@@ -133,11 +114,14 @@ struct PlannedConv2D: PlannedConvolution, LinearizedLayer {
     var geometry = window.geometry(samples: pass.samples)
     pass.withParallel {
       checked(
-        hg_conv2d_backward_data(
-          &geometry, dy, pass.prepared + preparedGatherCount, pass.inputActivation.kernel, pass.x, dx, pass.scratch, $0
-        ))
+        algorithm.backwardData(
+          &geometry, dy, pass.prepared + preparedGatherCount, pass.inputActivation.kernel, gate: pass.x, dx,
+          pass.scratch, $0))
     }
   }
 
-  func addNodes(to graph: inout ONNXBuilder) { addConvolution(to: &graph) }
+  func addNodes(to graph: inout ONNXBuilder) {
+    let inputs = [graph.image(input)] + parameters.map { graph.tensor($0) }
+    graph.put(graph.node("Conv", inputs, window.attributes))
+  }
 }

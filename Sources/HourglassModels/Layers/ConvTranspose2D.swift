@@ -14,13 +14,18 @@ public struct ConvTranspose2D: Layer, Hashable {
   /// Height and width of the output where several would mirror the input; nil for PyTorch's with no output padding.
   public var outputSize: Extent2D?
   public var activation: Activation
+  public var algorithm: Conv2D.Algorithm
 
   public init(
     _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same, outputSize: Extent2D? = nil,
-    activation: Activation = .linear
+    activation: Activation = .linear, algorithm: Conv2D.Algorithm = .direct
   ) {
     (self.filters, self.kernel, self.stride) = (filters, kernel, stride)
-    (self.padding, self.outputSize, self.activation) = (padding, outputSize, activation)
+    (self.padding, self.outputSize, self.activation, self.algorithm) = (padding, outputSize, activation, algorithm)
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case filters, kernel, stride, padding, outputSize, activation, algorithm
   }
 
   public init(from decoder: any Decoder) throws {
@@ -31,6 +36,18 @@ public struct ConvTranspose2D: Layer, Hashable {
     padding = try fields.decodeIfPresent(Padding.self, forKey: .padding) ?? .same
     outputSize = try fields.decodeIfPresent(Extent2D.self, forKey: .outputSize)
     activation = try fields.decodeIfPresent(Activation.self, forKey: .activation) ?? .linear
+    algorithm = try fields.decodeIfPresent(Conv2D.Algorithm.self, forKey: .algorithm) ?? .direct
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(filters, forKey: .filters)
+    try fields.encode(kernel, forKey: .kernel)
+    try fields.encode(stride, forKey: .stride)
+    try fields.encode(padding, forKey: .padding)
+    try fields.encodeIfPresent(outputSize, forKey: .outputSize)
+    try fields.encode(activation, forKey: .activation)
+    if algorithm != .direct { try fields.encode(algorithm, forKey: .algorithm) }
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
@@ -39,19 +56,21 @@ public struct ConvTranspose2D: Layer, Hashable {
     let window = try Window.large(
       planner.shape, channels: filters, kernel: kernel, stride: stride, padding: padding, outputSize: outputSize,
       at: name)
-    try window.check(hg_conv2d_check, at: name)
-    try planner.append(PlannedConvTranspose2D(name: name, window: window, activation: activation))
+    try window.check(algorithm, at: name)
+    try planner.append(
+      PlannedConvTranspose2D(name: name, window: window, algorithm: algorithm, activation: activation))
   }
 }
 
 struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
   let name: String
   let window: Window
+  let algorithm: Conv2D.Algorithm
   let activation: Activation
   var parameterOffset = 0
   var tie: Tie?
 
-  var kind: String { tie == nil ? ConvTranspose2D.kind : TiedConvTranspose2D.kind }
+  var kind: String { tie == nil ? kind(of: ConvTranspose2D.self) : kind(of: TiedConvTranspose2D.self) }
   var hasFilter: Bool { tie == nil }
   private var filterOffset: Int { tie?.offset ?? parameterOffset }
   var input: ImageShape { window.small }
@@ -61,8 +80,8 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
     var geometry = window.geometry(samples: 0)
     let filter = pass.parameters + filterOffset
     pass.withParallel { parallel in
-      checked(hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel))
-      if pass.dx != nil { checked(hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel)) }
+      checked(algorithm.prepareScatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel))
+      if pass.dx != nil { checked(algorithm.prepareGather(&geometry, filter, pass.prepared, parallel)) }
     }
   }
 
@@ -71,9 +90,9 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
     let bias = pass.parameters + parameterOffset + biasOffset
     pass.withParallel {
       checked(
-        hg_conv2d_transpose_forward(
-          &geometry, pass.x, pass.prepared + preparedGatherCount, bias, activation.kernel, pass.y, pass.scratch, $0
-        ))
+        algorithm.transposeForward(
+          &geometry, pass.x, pass.prepared + preparedGatherCount, bias: bias, activation.kernel, pass.y, pass.scratch,
+          $0))
     }
   }
 
@@ -88,8 +107,8 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
     }
     pass.withParallel {
       checked(
-        hg_conv2d_transpose_backward_filter(
-          &geometry, pass.x, dy, pass.accumulate, filterGradient, biasGradient, pass.scratch, $0))
+        algorithm.transposeBackwardFilter(
+          &geometry, pass.x, dy, accumulate: pass.accumulate, filterGradient, bias: biasGradient, pass.scratch, $0))
     }
   }
 
@@ -98,8 +117,8 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
     var geometry = window.geometry(samples: pass.samples)
     pass.withParallel {
       checked(
-        hg_conv2d_transpose_backward_data(
-          &geometry, dy, pass.prepared, pass.inputActivation.kernel, pass.x, dx, $0))
+        algorithm.transposeBackwardData(
+          &geometry, dy, pass.prepared, pass.inputActivation.kernel, gate: pass.x, dx, pass.scratch, $0))
     }
   }
 

@@ -27,7 +27,7 @@ extension Planner {
     guard let index = layers.firstIndex(where: { $0.name == partner }) else {
       throw ModelError(name, "wanted a \(kind) before it to be tied to, found none called \(partner)")
     }
-    guard let layer = layers[index] as? Partner, layer.kind == kind else {
+    guard let layer = layers[index] as? Partner, (layer as? any TiedLayer)?.tie == nil else {
       throw ModelError(name, "wanted a \(kind) to be tied to, found \(partner), a \(layers[index].kind)")
     }
     func isTied(_ other: any PlannedLayer) -> Bool {
@@ -74,8 +74,8 @@ public struct TiedDense: Layer, Hashable {
   }
 }
 
-/// The mirror of a convolution, its transpose, with the same filter and a bias of its own. It has the geometry of the
-/// convolution it is tied to, and puts out the shape which that layer reads.
+/// The mirror of a convolution, its transpose, with the same filter and a bias of its own. It has the geometry and
+/// the algorithm of the convolution it is tied to, and puts out the shape which that layer reads.
 ///
 /// Source: Masci et al., "Stacked convolutional auto-encoders for hierarchical feature extraction", ICANN 2011.
 public struct TiedConvTranspose2D: Layer, Hashable {
@@ -97,6 +97,7 @@ public struct TiedConvTranspose2D: Layer, Hashable {
     planner.replace(index, with: convolution)
     try planner.append(
       PlannedConvTranspose2D(
-        name: planner.name, window: convolution.window, activation: activation, tie: Tie(partner: index, name: to)))
+        name: planner.name, window: convolution.window, algorithm: convolution.algorithm, activation: activation,
+        tie: Tie(partner: index, name: to)))
   }
 }
