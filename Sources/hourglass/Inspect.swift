@@ -14,6 +14,7 @@ struct Inspect: ParsableCommand {
         hourglass inspect conv-vae-28
         hourglass inspect 784-1000-500-250-30,tanh,tied
         hourglass inspect conv-vae-28 --json > my-model.json
+        hourglass inspect conv-ae-32 --algorithm winograd --json > faster.json
       """)
 
   @Argument(
@@ -24,8 +25,16 @@ struct Inspect: ParsableCommand {
   @Flag(help: "Print the model as JSON, as --model FILE.json reads it.")
   var json = false
 
+  @Option(
+    help: """
+      Show the model with this algorithm for each convolution that gains by it: winograd multiplies up to four times \
+      less, for 1.5 to 5 times the rounding error.
+      """)
+  var algorithm: Conv2D.Algorithm?
+
   func run() throws {
-    let recipe = try resolve()
+    var recipe = try resolve()
+    if let algorithm { recipe.model = try recipe.model.using(algorithm) }
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]

@@ -11,6 +11,7 @@ extension TimeLimit: ExpressibleByArgument {}
 extension MemoryLimit: ExpressibleByArgument {}
 extension Recipe.Monitor: ExpressibleByArgument {}
 extension Optimizer.Kind: ExpressibleByArgument {}
+extension Conv2D.Algorithm: ExpressibleByArgument {}
 extension RunFolder.Kept: ExpressibleByArgument {}
 extension CoreBinding: ExpressibleByArgument {}
 

@@ -141,6 +141,22 @@ import Testing
     }
   }
 
+  @Test func inspectChangesTheAlgorithmOfConvolutionsThatGain() throws {
+    try Program.inTemporaryFolder { program in
+      let json = try program.run("inspect conv-vae-64 --algorithm winograd --json").output
+      try program.write(json, to: "faster.json")
+      let table = try program.run("inspect faster.json").output
+      let changed = table.split(separator: "\n").filter { $0.contains(", winograd") }.compactMap {
+        $0.split(separator: " ").first
+      }
+      // Three channels are too few, and the filters of 128 to 256 channels too large.
+      #expect(changed == ["encoder.1", "encoder.2", "decoder.3", "decoder.4"])
+      let back = try program.run("inspect faster.json --algorithm direct --json").output
+      #expect(back == (try program.run("inspect conv-vae-64 --json").output))
+      #expect(try program.run("inspect conv-vae-64 --algorithm fast").status == Status.wrongUsage.rawValue)
+    }
+  }
+
   @Test func everyModelOfTheListCanBeInspected() throws {
     try Program.inTemporaryFolder { program in
       let names = try program.run("models").output.split(separator: "\n").compactMap { $0.split(separator: " ").first }

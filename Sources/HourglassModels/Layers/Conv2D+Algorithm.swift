@@ -2,7 +2,7 @@ import HourglassKernels
 
 extension Conv2D {
   /// How the sums of a convolution or its transpose are computed: part of a model, because it decides their rounding.
-  public enum Algorithm: String, Codable, Sendable {
+  public enum Algorithm: String, Codable, Sendable, CaseIterable {
     /// Every product of the definition.
     case direct
     /// Kernels of 3 x 3 with stride 1 and of 4 x 4 with stride 2 by Winograd's F(4 x 4, 3 x 3) and F(4 x 4, 2 x 2): a
@@ -108,5 +108,38 @@ extension Conv2D.Algorithm {
   ) -> Refusal? {
     (self == .direct ? hg_conv2d_transpose_backward_filter : hg_winograd_transpose_backward_filter)(
       geometry, y, dx, accumulate, filterGradient, bias, scratch, parallel)
+  }
+}
+
+extension Autoencoder {
+  /// The model with `algorithm` for each convolution and transposed convolution that gains by it: by Winograd's form
+  /// those that it takes, between 16 channels or more, while all points of the filter stay within 4 MB.
+  public func using(_ algorithm: Conv2D.Algorithm) throws(ModelError) -> Autoencoder {
+    var gains = Set<String>()
+    for case let layer as any PlannedConvolution in try planChain().layers {
+      var geometry = layer.window.geometry(samples: 1)
+      let channels = min(layer.window.large.channels, layer.window.small.channels)
+      let isSmall = algorithm.preparedGatherCount(&geometry) <= 1 << 20
+      if algorithm == .direct || (algorithm.check(&geometry) == nil && channels >= 16 && isSmall) {
+        gains.insert(layer.name)
+      }
+    }
+    func changed(_ layer: any Layer, _ name: String) -> any Layer {
+      guard gains.contains(name) else { return layer }
+      if var layer = layer as? Conv2D {
+        layer.algorithm = algorithm
+        return layer
+      }
+      if var layer = layer as? ConvTranspose2D {
+        layer.algorithm = algorithm
+        return layer
+      }
+      return layer
+    }
+    var model = self
+    model.encoder = encoder.enumerated().map { changed($1, "encoder.\($0)") }
+    model.latent = changed(latent, Planner.latentName)
+    model.decoder = decoder.enumerated().map { changed($1, "decoder.\($0)") }
+    return model
   }
 }
