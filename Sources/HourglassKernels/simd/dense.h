@@ -164,15 +164,16 @@ static void dense_backward_weight(const void *argument, ptrdiff_t part, ptrdiff_
   const ptrdiff_t whole = O / 16 * 16, count = job->last - job->first;
   const ptrdiff_t first = job->first + hg_share(count, part, parts),
                   last = job->first + hg_share(count, part + 1, parts);
-  for (ptrdiff_t block = first; block < last; block += DENSE_WEIGHT_BLOCK)
+  for (ptrdiff_t block = first; block < last; block += DENSE_WEIGHT_BLOCK) {
+    const ptrdiff_t end = hg_min(last, block + DENSE_WEIGHT_BLOCK);
     for (ptrdiff_t o = 0; o < O;) {
       const bool tail = o == whole;
       const ptrdiff_t groups = tile_groups(tail ? 1 : whole - o);
-      const tile_depth d = {.turns = 1, .n3 = 1, .n2 = 1, .n1 = N, .a1 = I, .ldb = tail ? 16 : O};
+      tile_depth d = {.n3 = 1, .n2 = 1, .n1 = N, .a1 = I, .ldb = tail ? 16 : O};
       const hg_output output = output_column(job->output, o);
-      const tiling t = tiling_of(hg_min(DENSE_WEIGHT_BLOCK, last - block), groups);
-      for (ptrdiff_t tile = 0; tile < t.tiles; tile++) {
-        const ptrdiff_t start = block + tiling_first(t, tile), rows = block + tiling_first(t, tile + 1) - start;
+      for (ptrdiff_t start = block; start < end; start += d.turns * d.row_turn) {
+        const ptrdiff_t rows = hg_min(tile_rows[groups], end - start);
+        d.turns = (end - start) / rows, d.row_turn = rows, d.out_turn = rows * O;
         const float *row[TILE_ROWS];
         ptrdiff_t offset[TILE_ROWS];
         for (ptrdiff_t a = 0; a < rows; a++) row[a] = job->x + start + a, offset[a] = (start + a) * O;
@@ -181,4 +182,5 @@ static void dense_backward_weight(const void *argument, ptrdiff_t part, ptrdiff_
       }
       o += 16 * groups;
     }
+  }
 }

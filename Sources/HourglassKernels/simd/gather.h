@@ -36,27 +36,28 @@ typedef struct gather_pass {
 /* Outputs of a line from which on shallow sums take a line at a time, and the floats of weights that are shallow. */
 enum { GATHER_LINE = 6, GATHER_SHALLOW = 4096 };
 
-/* A class whose lines are cut into tiles one by one, so that a tile repeats evenly down the lines of a sample. */
-static void gather_lines(const gather_pass *g, gather_run v, gather_run h, tile_depth d, const float *in,
-                         ptrdiff_t step_v, ptrdiff_t step_h, const float *b, const hg_output *output, ptrdiff_t groups,
-                         ptrdiff_t columns, ptrdiff_t part, ptrdiff_t parts) {
-  const ptrdiff_t in_sample = g->vertical.inputs * g->horizontal.inputs * g->channels;
-  const ptrdiff_t lines = g->samples * v.count, end = hg_share(lines, part + 1, parts);
-  const tiling t = tiling_of(h.count, groups);
+/* Positions in one direction: how many, and the floats from one to the next of the input and of the output. */
+typedef struct gather_walk {
+  ptrdiff_t count, in, out;
+} gather_walk;
+
+/* Lines [first, end) of positions `along`, cut into tiles one by one, so that a tile repeats evenly from line to line:
+ * these lie `across`, and `outer` so many of them. */
+static void gather_lines(gather_walk along, gather_walk across, gather_walk outer, ptrdiff_t first, ptrdiff_t end,
+                         tile_depth d, const float *in, const float *b, hg_output output, ptrdiff_t groups,
+                         ptrdiff_t columns) {
+  const tiling t = tiling_of(along.count, groups);
   ptrdiff_t offset[TILE_ROWS];
-  for (ptrdiff_t i = 0; i < TILE_ROWS; i++) offset[i] = i * g->column;
-  d.row_turn = step_v, d.out_turn = g->row;
-  for (ptrdiff_t line = hg_share(lines, part, parts); line < end; line += d.turns) {
-    const ptrdiff_t n = line / v.count, p = line % v.count;
-    d.turns = hg_min(v.count - p, end - line);
+  for (ptrdiff_t i = 0; i < TILE_ROWS; i++) offset[i] = i * along.out;
+  d.row_turn = across.in, d.out_turn = across.out;
+  for (ptrdiff_t line = first; line < end; line += d.turns) {
+    const ptrdiff_t n = line / across.count, p = line % across.count;
+    d.turns = hg_min(across.count - p, end - line);
     for (ptrdiff_t tile = 0; tile < t.tiles; tile++) {
       const ptrdiff_t start = tiling_first(t, tile), rows = tiling_first(t, tile + 1) - start;
-      const ptrdiff_t to = n * g->sample + (v.first + p) * g->row + (h.first + start) * g->column;
-      hg_output o = *output;
-      o.out += to;
-      if (o.gate) o.gate += to;
       const float *row[TILE_ROWS];
-      for (ptrdiff_t i = 0; i < rows; i++) row[i] = in + n * in_sample + p * step_v + (start + i) * step_h;
+      for (ptrdiff_t i = 0; i < rows; i++) row[i] = in + n * outer.in + p * across.in + (start + i) * along.in;
+      const hg_output o = output_at(output, n * outer.out + p * across.out + start * along.out);
       tile_run(rows, groups, row, &d, b, &o, offset, columns);
     }
   }
@@ -65,8 +66,7 @@ static void gather_lines(const gather_pass *g, gather_run v, gather_run h, tile_
 /* One class of positions, those in a vertical and in a horizontal run, by tiles over the part's share of them, the
  * samples' positions in order. b: first weight of the column block, `width` the width of its panel. */
 static void gather_class(const gather_pass *g, gather_run v, gather_run h, const float *b, ptrdiff_t width,
-                         const hg_output *output, ptrdiff_t groups, ptrdiff_t columns, ptrdiff_t part,
-                         ptrdiff_t parts) {
+                         hg_output output, ptrdiff_t groups, ptrdiff_t columns, ptrdiff_t part, ptrdiff_t parts) {
   const bool met = v.taps && h.taps;
   const ptrdiff_t in_row = g->horizontal.inputs * g->channels, in_sample = g->vertical.inputs * in_row;
   const tile_depth d = {.turns = 1,
@@ -78,41 +78,52 @@ static void gather_class(const gather_pass *g, gather_run v, gather_run h, const
                         .a1 = 1,
                         .ldb = width};
   /* Positions without taps read nothing; their rows only need to be pointers. */
-  const ptrdiff_t step_v = met ? g->vertical.stride * in_row : 0;
-  const ptrdiff_t step_h = met ? g->horizontal.stride * g->channels : 0;
+  const gather_walk samples = {g->samples, in_sample, g->sample};
+  const gather_walk down = {v.count, met ? g->vertical.stride * in_row : 0, g->row};
+  const gather_walk right = {h.count, met ? g->horizontal.stride * g->channels : 0, g->column};
   const float *in = g->in;
   if (met) {
     in += (v.first * g->vertical.stride - g->vertical.pad + v.tap) * in_row +
           (h.first * g->horizontal.stride - g->horizontal.pad + h.tap) * g->channels;
     b += (v.tap * g->horizontal.taps + h.tap) * g->channels * width;
   }
+  output = output_at(output, v.first * g->row + h.first * g->column);
 
   const bool shallow = d.n2 * d.n1 * width <= GATHER_SHALLOW;
   if ((shallow && h.count >= GATHER_LINE) || h.count % tile_rows[groups] == 0) {
-    gather_lines(g, v, h, d, in, step_v, step_h, b, output, groups, columns, part, parts);
+    const ptrdiff_t lines = g->samples * v.count;
+    const bool one = v.count == 1; /* line of each sample: a tile repeats from sample to sample */
+    gather_lines(right, one ? samples : down, one ? down : samples, hg_share(lines, part, parts),
+                 hg_share(lines, part + 1, parts), d, in, b, output, groups, columns);
+    return;
+  }
+  if (shallow && v.count >= GATHER_LINE * parts) { /* a border: lines run down, the parts share each */
+    const ptrdiff_t first = hg_share(v.count, part, parts), end = hg_share(v.count, part + 1, parts);
+    gather_lines((gather_walk){end - first, down.in, down.out}, samples, right, 0, h.count * g->samples, d,
+                 in + first * down.in, b, output_at(output, first * down.out), groups, columns);
     return;
   }
   const ptrdiff_t count = g->samples * v.count * h.count;
   const ptrdiff_t first = hg_share(count, part, parts);
   const tiling t = tiling_of(hg_share(count, part + 1, parts) - first, groups);
   ptrdiff_t n = first / (v.count * h.count), p = first / h.count % v.count, left = h.count - first % h.count;
-  const float *from = in + n * in_sample + p * step_v + (h.count - left) * step_h;
-  ptrdiff_t to = n * g->sample + (v.first + p) * g->row + (h.first + h.count - left) * g->column;
+  const float *from = in + n * samples.in + p * down.in + (h.count - left) * right.in;
+  ptrdiff_t to = n * samples.out + p * down.out + (h.count - left) * right.out;
   for (ptrdiff_t tile = 0; tile < t.tiles; tile++) {
     const ptrdiff_t rows = t.rows + (tile < t.extra);
     const float *row[TILE_ROWS];
     ptrdiff_t offset[TILE_ROWS];
     for (ptrdiff_t i = 0; i < rows; i++) {
       row[i] = from, offset[i] = to;
-      from += step_h, to += g->column;
+      from += right.in, to += right.out;
       if (--left == 0) {
         left = h.count;
         if (++p == v.count) p = 0, n++;
-        from = in + n * in_sample + p * step_v;
-        to = n * g->sample + (v.first + p) * g->row + h.first * g->column;
+        from = in + n * samples.in + p * down.in;
+        to = n * samples.out + p * down.out;
       }
     }
-    tile_run(rows, groups, row, &d, b, output, offset, columns);
+    tile_run(rows, groups, row, &d, b, &output, offset, columns);
   }
 }
 
@@ -128,7 +139,7 @@ static void gather_phase(const gather_pass *g, ptrdiff_t part, ptrdiff_t parts) 
         const gather_run v = gather_run_from(&g->vertical, p);
         for (ptrdiff_t q = 0; q < g->horizontal.outputs;) {
           const gather_run h = gather_run_from(&g->horizontal, q);
-          gather_class(g, v, h, b, width, &output, groups, columns, part, parts);
+          gather_class(g, v, h, b, width, output, groups, columns, part, parts);
           q += h.count;
         }
         p += v.count;
@@ -151,9 +162,7 @@ static void gather_samples(const hg_gather_job *job, ptrdiff_t n, ptrdiff_t samp
   const ptrdiff_t K = g->small_channels, C = g->large_channels;
   const ptrdiff_t small_row = g->small_width * K, small = g->small_height * small_row;
   const ptrdiff_t large_row = g->large_width * C, large = g->large_height * large_row;
-  hg_output output = job->output;
-  output.out += n * (job->scatter ? large : small);
-  if (output.gate) output.gate += n * (job->scatter ? large : small);
+  const hg_output output = output_at(job->output, n * (job->scatter ? large : small));
   gather_pass pass = {.samples = samples, .filter = job->filter, .output = output};
   if (!job->scatter) {
     pass.in = job->in + n * large;
@@ -176,10 +185,8 @@ static void gather_samples(const hg_gather_job *job, ptrdiff_t n, ptrdiff_t samp
       const bool met = pass.vertical.taps && pass.horizontal.taps;
       const ptrdiff_t before = hg_phase_taps_before((u + g->pad_top) % U, g->filter_height, U) * g->filter_width +
                                hg_phase_taps_before((v + g->pad_left) % V, g->filter_width, V) * pass.vertical.taps;
-      const ptrdiff_t place = u * large_row + v * C;
       pass.filter = met ? job->filter + before * tap : job->filter;
-      pass.output.out = output.out + place;
-      if (output.gate) pass.output.gate = output.gate + place;
+      pass.output = output_at(output, u * large_row + v * C);
       gather_phase(&pass, part, parts);
     }
 }
