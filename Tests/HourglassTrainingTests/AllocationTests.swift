@@ -20,6 +20,15 @@ struct AllocationTests {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.variational) }
   }
 
+  @Test func winogradsFormAllocatesNothing() async {
+    await #expect(processExitsWith: .success) {
+      var model = TinyModels.variational
+      model.encoder[0] = Conv2D(4, kernel: 4, stride: 2, activation: .relu, algorithm: .winograd)
+      model.decoder[3] = ConvTranspose2D(1, kernel: 4, stride: 2, algorithm: .winograd)
+      try heapStaysTheSame(model)
+    }
+  }
+
   @Test func aHundredStepsWithDropoutAndNoiseAllocateNothing() async {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.denoising) }
   }
