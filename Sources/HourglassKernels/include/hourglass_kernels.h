@@ -240,7 +240,7 @@ const char *hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, c
  * x is 6 x 6 or 5 x 5 inputs. With D the depth of the sums at a point, C or 4 C in forward and transpose_backward_data,
  * K in backward_data and transpose_forward, tiles in dfilter (with A dy A^T in the place of the filter), an element
  * differs from its definition by at most (D + 40) 2^-24 times the same form of the magnitudes of all matrices, which is
- * 25 to 300 times the sum of the magnitudes of its products; in the root mean square by 1.5 to 5 times as much as the
+ * 15 to 300 times the sum of the magnitudes of its products; in the root mean square by 1.5 to 5 times as much as the
  * direct form. Infinities and NaN reach all 16 outputs of a tile, in dfilter all taps of a phase. Bits depend on
  * neither threads nor instruction set; with accumulate dfilter adds the sum of the call. Source: Lavin & Gray, "Fast
  * algorithms for convolutional neural networks", CVPR 2016. */
