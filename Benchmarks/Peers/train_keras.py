@@ -109,6 +109,9 @@ def main():
     for line in sys.stdin:
         question = json.loads(line)
         model = question["model"], question["batchSize"]
+        if question["model"] not in MODELS:
+            print("{}", flush=True)  # no layout of such a model
+            continue
         if model != last:
             last, step = model, None  # the old model's memory goes before the new one's comes
             step = make_step(*model)

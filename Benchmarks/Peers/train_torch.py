@@ -72,6 +72,9 @@ def serve():
     for line in sys.stdin:
         question = json.loads(line)
         model = question["model"], question["batchSize"]
+        if question["model"] not in MODELS:
+            print("{}", flush=True)  # no layout of such a model
+            continue
         threads = question.get("threads", torch.get_num_threads())
         if model != last:
             steps = {}  # the old model's memory goes before the new one's comes
