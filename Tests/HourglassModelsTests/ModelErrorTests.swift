@@ -55,11 +55,11 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       "encoder.0: wanted a stride of 1 to 65536, found 9223372036854775807",
       encoder: MaxPool2D(2, stride: Extent2D(.max, .max))),
     RefusedModel(
-      "encoder.0: the winograd algorithm wants a kernel of 3 and a stride of 1, or a kernel of 4 and a stride of 2, "
+      "encoder.0: Winograd's form wants a filter of 3 x 3 and strides of 1, or of 4 x 4 and strides of 2, "
         + "found a kernel of 4 and a stride of 1",
       encoder: Conv2D(4, kernel: 4, algorithm: .winograd)),
     RefusedModel(
-      "encoder.0: the winograd algorithm wants a kernel of 3 and a stride of 1, or a kernel of 4 and a stride of 2, "
+      "encoder.0: Winograd's form wants a filter of 3 x 3 and strides of 1, or of 4 x 4 and strides of 2, "
         + "found a kernel of 3 and a stride of 1x2",
       encoder: ConvTranspose2D(4, kernel: 3, stride: Extent2D(1, 2), algorithm: .winograd)),
     RefusedModel("encoder.0: wanted 1 to \(most) filters, found 0", encoder: Conv2D(0, kernel: 3)),

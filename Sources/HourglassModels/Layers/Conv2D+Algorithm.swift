@@ -14,6 +14,13 @@ extension Conv2D {
   }
 }
 
+extension KeyedEncodingContainer {
+  /// What the encoding of layers calls: a file says nothing of the direct algorithm.
+  mutating func encode(_ algorithm: Conv2D.Algorithm, forKey key: Key) throws {
+    if algorithm != .direct { try encode(algorithm.rawValue, forKey: key) }
+  }
+}
+
 /// The calls of `hourglass_kernels.h`, `hg_conv2d_*` or `hg_winograd_*`, which differ in nothing but that Winograd's
 /// form always wants scratch. What is answered is nil or why the call was refused.
 extension Conv2D.Algorithm {
@@ -119,8 +126,10 @@ extension Autoencoder {
     for case let layer as any PlannedConvolution in try planChain().layers {
       var geometry = layer.window.geometry(samples: 1)
       let channels = min(layer.window.large.channels, layer.window.small.channels)
-      let isSmall = algorithm.preparedGatherCount(&geometry) <= 1 << 20
-      if algorithm == .direct || (algorithm.check(&geometry) == nil && channels >= 16 && isSmall) {
+      if algorithm == .direct
+        || (algorithm.check(&geometry) == nil && channels >= 16
+          && algorithm.preparedGatherCount(&geometry) <= 1 << 20)
+      {
         gains.insert(layer.name)
       }
     }

@@ -19,8 +19,6 @@ public struct Conv2D: Layer, Hashable {
     (self.padding, self.activation, self.algorithm) = (padding, activation, algorithm)
   }
 
-  private enum CodingKeys: String, CodingKey { case filters, kernel, stride, padding, activation, algorithm }
-
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     filters = try fields.decode(Int.self, forKey: .filters)
@@ -29,16 +27,6 @@ public struct Conv2D: Layer, Hashable {
     padding = try fields.decodeIfPresent(Padding.self, forKey: .padding) ?? .same
     activation = try fields.decodeIfPresent(Activation.self, forKey: .activation) ?? .linear
     algorithm = try fields.decodeIfPresent(Algorithm.self, forKey: .algorithm) ?? .direct
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var fields = encoder.container(keyedBy: CodingKeys.self)
-    try fields.encode(filters, forKey: .filters)
-    try fields.encode(kernel, forKey: .kernel)
-    try fields.encode(stride, forKey: .stride)
-    try fields.encode(padding, forKey: .padding)
-    try fields.encode(activation, forKey: .activation)
-    if algorithm != .direct { try fields.encode(algorithm, forKey: .algorithm) }
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

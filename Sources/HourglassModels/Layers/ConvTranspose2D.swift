@@ -24,10 +24,6 @@ public struct ConvTranspose2D: Layer, Hashable {
     (self.padding, self.outputSize, self.activation, self.algorithm) = (padding, outputSize, activation, algorithm)
   }
 
-  private enum CodingKeys: String, CodingKey {
-    case filters, kernel, stride, padding, outputSize, activation, algorithm
-  }
-
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     filters = try fields.decode(Int.self, forKey: .filters)
@@ -37,17 +33,6 @@ public struct ConvTranspose2D: Layer, Hashable {
     outputSize = try fields.decodeIfPresent(Extent2D.self, forKey: .outputSize)
     activation = try fields.decodeIfPresent(Activation.self, forKey: .activation) ?? .linear
     algorithm = try fields.decodeIfPresent(Conv2D.Algorithm.self, forKey: .algorithm) ?? .direct
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var fields = encoder.container(keyedBy: CodingKeys.self)
-    try fields.encode(filters, forKey: .filters)
-    try fields.encode(kernel, forKey: .kernel)
-    try fields.encode(stride, forKey: .stride)
-    try fields.encode(padding, forKey: .padding)
-    try fields.encodeIfPresent(outputSize, forKey: .outputSize)
-    try fields.encode(activation, forKey: .activation)
-    if algorithm != .direct { try fields.encode(algorithm, forKey: .algorithm) }
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

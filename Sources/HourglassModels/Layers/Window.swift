@@ -126,13 +126,11 @@ struct Window: Sendable {
 
   /// Refuses what the kernels of an algorithm refuse.
   func check(_ algorithm: Conv2D.Algorithm, at name: String) throws(ModelError) {
-    guard algorithm == .direct || (kernel == 3 && stride == 1) || (kernel == 4 && stride == 2) else {
-      throw ModelError(
-        name,
-        "the \(algorithm.rawValue) algorithm wants a kernel of 3 and a stride of 1, or a kernel of 4 and a stride of "
-          + "2, found a kernel of \(kernel) and a stride of \(stride)")
+    try check(hg_conv2d_check, at: name)
+    var geometry = geometry(samples: 1)
+    if let sentence = algorithm.check(&geometry) {
+      throw ModelError(name, "\(String(cString: sentence)), found a kernel of \(kernel) and a stride of \(stride)")
     }
-    try check(algorithm.check, at: name)
   }
 
   /// Elements of the filter, R S C K.
