@@ -64,7 +64,10 @@ struct Compress: ParsableCommand {
       let (file, report) = try Self.compress(data, loaded, quantizer)
       let path = output ?? loaded.run.file("codes.hgc")
       try writing { try AtomicFile.write(file, to: path) }
-      if !json { StandardOutput.write("\(path): \(data.count) codes of \(report.units) units\n") }
+      if !json {
+        StandardOutput.write("\(path): \(data.count) codes of \(report.units) units")
+        StandardOutput.write("")
+      }
       return write([report])
     }
     let reports = try ([loaded] + beside.map(loaded.beside)).map { run in

@@ -73,7 +73,8 @@ struct Evaluate: ParsableCommand {
     func row(_ name: String, _ value: Double?, _ unit: String) -> [[String]] {
       value.map { [[name, decimal($0), unit]] } ?? []
     }
-    StandardOutput.write("\(loaded.model.name), step \(loaded.step), on \(data.source)\n")
+    StandardOutput.write("\(loaded.model.name), step \(loaded.step), on \(data.source)")
+    StandardOutput.write("")
     var rows = [["samples", grouped(result.samples), ""]]
     rows += row("loss", result.loss, unit)
     rows += row("reconstruction", result.reconstruction, unit)
@@ -99,7 +100,8 @@ struct Evaluate: ParsableCommand {
     StandardOutput.write(table: rows, rightAligned: [1])
     guard let confusion = result.confusion else { return }
     let names = result.confusionNames(data.classes)
-    StandardOutput.write("\nlabel (rows) and likeliest class (columns)")
+    StandardOutput.write("")
+    StandardOutput.write("label (rows) and likeliest class (columns)")
     StandardOutput.write(
       table: [[""] + names] + zip(names, confusion).map { [$0] + $1.map(grouped) },
       rightAligned: Set(1...confusion.count))

@@ -79,7 +79,8 @@ struct Score: ParsableCommand {
       anomalies: threshold.map { threshold in found.scores.count { $0 > threshold } },
       rocAUC: truth.flatMap(found.rocAUC), prAUC: truth.flatMap(found.averagePrecision))
     if json { return StandardOutput.write(EpochMetrics.json(report)) }
-    StandardOutput.write("\(loaded.model.name), step \(loaded.step), on \(data.source)\n")
+    StandardOutput.write("\(loaded.model.name), step \(loaded.step), on \(data.source)")
+    StandardOutput.write("")
     var rows = [["images", grouped(report.samples)], ["mean score", decimal(report.mean)]]
     rows += report.threshold.map { [["threshold", decimal($0)]] } ?? []
     rows += report.anomalies.map { [["above it", grouped($0)]] } ?? []
