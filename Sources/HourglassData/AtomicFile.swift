@@ -14,7 +14,7 @@ public enum AtomicFile {
   /// The same for a file that is made piece by piece, so that it need not fit into memory.
   ///
   /// Errors: also those of `piece`.
-  static func write(
+  public static func write(
     pieces: Int, to path: String, _ piece: (Int) throws(DataError) -> Data
   ) throws(DataError) {
     let (folder, name) = split(path)

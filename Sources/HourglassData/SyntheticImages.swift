@@ -74,12 +74,15 @@ public struct SyntheticImages: Sendable {
   }
 
   /// Images 0 ..< count, N x H x W x C, and their classes.
-  public func make(count: Int) -> (pixels: [UInt8], labels: [UInt8]) {
+  public func make(count: Int) -> (pixels: [UInt8], labels: [UInt8]) { make(0..<count) }
+
+  private func make(_ range: Range<Int>) -> (pixels: [UInt8], labels: [UInt8]) {
+    let count = range.count
     var labels: [UInt8] = []
     let pixels = [UInt8](unsafeUninitializedCapacity: count * shape.count) { pixels, initialized in
       let canvas = FloatBuffer(count: shape.count)
       for index in 0..<count {
-        let factors = factors(index)
+        let factors = factors(range.lowerBound + index)
         labels.append(factors.object.kind.rawValue)
         draw(factors, canvas.pointer)
         for i in 0..<shape.count {
@@ -102,13 +105,12 @@ public struct SyntheticImages: Sendable {
         try FileManager.default.createDirectory(atPath: "\(folder)/\(kind)", withIntermediateDirectories: true)
       } catch { throw DataError(path: folder, reason: "cannot make the folder: \(error.localizedDescription)") }
     }
-    let (pixels, labels) = make(count: count)
     for index in 0..<count {
-      let kind = SyntheticClass.allCases[Int(labels[index])]
+      let (pixels, labels) = make(index..<index + 1)
+      let kind = SyntheticClass.allCases[Int(labels[0])]
       let number = String(repeating: "0", count: max(0, 8 - "\(index)".count)) + "\(index)"
       let image = PNGImage(
-        width: shape.width, height: shape.height, channels: shape.channels,
-        pixels: Array(pixels[index * shape.count..<(index + 1) * shape.count]))
+        width: shape.width, height: shape.height, channels: shape.channels, pixels: pixels)
       let path = "\(folder)/\(kind)/\(number).png"
       // Without syncing each, which would take most of the time.
       do { try image.encoded().write(to: URL(fileURLWithPath: path)) } catch {

@@ -42,6 +42,8 @@ struct DataDescription: ParsableCommand {
   @Option(help: ArgumentHelp("Also write the images, N,H,W,C, bytes or float32.", valueName: "file.npy"))
   var export: String?
 
+  @OptionGroup var replacing: ReplacementOptions
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -66,6 +68,8 @@ struct DataDescription: ParsableCommand {
   }
 
   func run() throws {
+    let file = export.map { OutputFile(flag: "--export", $0, or: $0) }
+    try replacing.check([file].compactMap(\.self), reading: [path])
     // All that are broken shall be named, not only the first.
     var preparation = images.adapting(Preparation())
     preparation.skipsBad = true
@@ -85,9 +89,9 @@ struct DataDescription: ParsableCommand {
       for error in data.refused { StandardError.write("hourglass: \(error)") }
       if !data.refused.isEmpty { throw ExitStatusError(status: .badData) }
     }
-    if let export {
-      try writing { try NPYFile.write(data, to: export) }
-      if !json { StandardOutput.write("\(export): \(data.count) images of \(data.shape)") }
+    if let file {
+      try writing { try NPYFile.write(data, to: file.path) }
+      if !json { StandardOutput.write("\(file.path): \(data.count) images of \(data.shape)") }
     }
   }
 
@@ -152,15 +156,40 @@ struct DataSynthesis: ParsableCommand {
   }
 
   func run() throws {
-    guard !FileManager.default.fileExists(atPath: output) else {
-      throw ValidationError("--output: wanted a folder that is not there yet, found \(output)")
+    guard !output.isEmpty, !FileManager.default.fileExists(atPath: output) else {
+      throw ValidationError(
+        "--output: wanted a folder that is not there yet, found \(output.isEmpty ? "an empty name" : output)")
     }
     let shape = ImageShape(size.extent.height, size.extent.width, grey ? 1 : 3)
+    // A canvas of floats, bytes, and those of the file.
+    try requireMemory("--size", "an image of \(shape)", 1, floats: 2 * shape.count)
+    let counts = [Split.train: count, .test: max(1, count / 8)]
+    try writing {
+      try Self.makeWhole(output) { (folder) throws(DataError) in
+        for (split, count) in counts {
+          try SyntheticImages(shape: shape, seed: seed, split: split).write(count: count, to: "\(folder)/\(split)")
+        }
+      }
+    }
     for split in Split.allCases {
-      let images = try SyntheticImages(shape: shape, seed: seed, split: split)
-      let count = split == .train ? count : max(1, count / 8)
-      try writing { try images.write(count: count, to: "\(output)/\(split.rawValue)") }
-      StandardOutput.write("\(output)/\(split.rawValue): \(count) images of \(shape)")
+      StandardOutput.write("\(output)/\(split.rawValue): \(counts[split] ?? 0) images of \(shape)")
+    }
+  }
+
+  /// Makes a folder beside, syncs it and renames it, so that nobody takes a part of it for the whole.
+  private static func makeWhole(_ path: String, _ make: (String) throws(DataError) -> Void) throws(DataError) {
+    let place = URL(fileURLWithPath: path)
+    let temporary = place.deletingLastPathComponent().appending(path: ".\(place.lastPathComponent).\(getpid()).tmp")
+      .path
+    do throws(DataError) {
+      try make(temporary)
+      sync()
+      guard rename(temporary, place.path) == 0 else {
+        throw DataError(path: path, reason: "cannot be made: \(String(cString: strerror(errno)))")
+      }
+    } catch {
+      try? FileManager.default.removeItem(atPath: temporary)
+      throw error
     }
   }
 }

@@ -2,50 +2,54 @@ import Foundation
 import HourglassData
 import HourglassModels
 
-/// What a model makes of damaged images, beside the clean ones.
+/// What a model makes of damaged images, beside the clean ones: some images at a time, so that they need not all fit
+/// into memory.
 public struct Denoising {
-  /// `Evaluation.psnr` of the mean squared difference to the clean images, in dB.
-  public let psnrBefore: Double
-  public let psnrAfter: Double
-  /// The first images, N x H x W x C.
-  public private(set) var clean: [Float] = []
-  public private(set) var damaged: [Float] = []
-  public private(set) var repaired: [Float] = []
+  /// Images, N x H x W x C each.
+  public struct Images {
+    public let clean: [Float]
+    public let damaged: [Float]
+    public let repaired: [Float]
+  }
 
-  /// Damages all of `data`, image n by the random numbers of (seed, corruption, step 0, sample n).
+  private let data: Dataset
+  private let corruption: Corruption
+  private let inference: Inference
+  private let seed: UInt64
+  private let draws: FloatBuffer
+  private var (before, after, pixels) = (0.0, 0.0, 0.0)
+
+  /// Damages image n of `data` by the random numbers of (seed, corruption, step 0, sample n).
+  public init(_ data: Dataset, _ corruption: Corruption, with inference: Inference, seed: UInt64) {
+    (self.data, self.corruption, self.inference, self.seed) = (data, corruption, inference, seed)
+    draws = FloatBuffer(count: data.shape.count)
+  }
+
+  /// `Evaluation.psnr` of the mean squared difference to the clean images, in dB, over the images repaired so far.
+  public var psnrBefore: Double { Evaluation.psnr(meanSquaredError: before / pixels) }
+  public var psnrAfter: Double { Evaluation.psnr(meanSquaredError: after / pixels) }
+
+  /// Damages and repairs some images.
   ///
-  /// - Parameter keeping: of how many images the pixels are kept.
-  public init(
-    _ data: Dataset, _ corruption: Corruption, with inference: Inference, seed: UInt64, keeping: Int
-  ) throws {
-    let shape = data.shape
-    let draws = FloatBuffer(count: shape.count)
-    var (before, after) = (0.0, 0.0)
-    for start in stride(from: 0, to: data.count, by: Inference.batchSize) {
-      let range = start..<min(start + Inference.batchSize, data.count)
-      let originals = try data.images(range)
-      var noisy = originals
-      noisy.withUnsafeMutableBufferPointer { noisy in
-        originals.withUnsafeBufferPointer { originals in
-          for (place, index) in range.enumerated() {
-            guard let image = originals.baseAddress, let out = noisy.baseAddress else { continue }
-            corruption.apply(
-              image + place * shape.count, shape: shape, RandomStream(seed: seed, .corruption, sample: index),
-              draws: draws.pointer, into: out + place * shape.count)
-          }
+  /// Errors: an image cannot be read.
+  public mutating func repair(_ range: Range<Int>) throws -> Images {
+    let (originals, shape, draws) = (try data.images(range), data.shape, draws)
+    var noisy = originals
+    noisy.withUnsafeMutableBufferPointer { noisy in
+      originals.withUnsafeBufferPointer { originals in
+        for (place, index) in range.enumerated() {
+          guard let image = originals.baseAddress, let out = noisy.baseAddress else { continue }
+          corruption.apply(
+            image + place * shape.count, shape: shape, RandomStream(seed: seed, .corruption, sample: index),
+            draws: draws.pointer, into: out + place * shape.count)
         }
       }
-      let outputs = inference.reconstruct(noisy)
-      before += Self.squares(noisy, originals)
-      after += Self.squares(outputs, originals)
-      let kept = max(0, min(keeping - start, range.count)) * shape.count
-      clean += originals[..<kept]
-      damaged += noisy[..<kept]
-      repaired += outputs[..<kept]
     }
-    let pixels = Double(data.count * shape.count)
-    psnrBefore = Evaluation.psnr(meanSquaredError: before / pixels)
-    psnrAfter = Evaluation.psnr(meanSquaredError: after / pixels)
+    let outputs = inference.reconstruct(noisy)
+    before += Self.squares(noisy, originals)
+    after += Self.squares(outputs, originals)
+    pixels += Double(originals.count)
+    return Images(clean: originals, damaged: noisy, repaired: outputs)
   }
 
   static func squares(_ x: [Float], _ y: [Float]) -> Double {
@@ -58,12 +62,12 @@ public struct Denoising {
 }
 
 extension Inference {
-  /// How well codes N x Z, decoded, show a data set's images: PSNR in dB over all their pixels.
-  public func psnr(ofDecoded codes: [Float], _ data: Dataset) throws -> Double {
+  /// How well codes, decoded, show a data set's images: PSNR in dB over all their pixels.
+  public func psnr(ofDecoded codes: CompressedCodes, _ data: Dataset) throws -> Double {
     var sum = 0.0
     for start in stride(from: 0, to: data.count, by: Self.batchSize) {
       let range = start..<min(start + Self.batchSize, data.count)
-      let images = decode(Array(codes[range.lowerBound * codeCount..<range.upperBound * codeCount]))
+      let images = decode(codes.codes(range))
       sum += Denoising.squares(images, try data.images(range))
     }
     return Evaluation.psnr(meanSquaredError: sum / Double(data.count * data.shape.count))
