@@ -153,6 +153,10 @@ import Testing
       for line in ["export --run run --format onnx --output images.npy/a", "data synthesize --output images.npy/a"] {
         #expect(try program.run(line).status == Status.failed.rawValue, "\(line)")
       }
+      let verify = "TMPDIR=\(program.path("missing")) exec \"$0\" verify --model tiny.json --data images.npy"
+      let refused = try program.start(["-c", verify, Program.executable], executable: "/bin/sh").finish()
+      #expect(refused.status == Status.failed.rawValue && refused.errors.contains("TMPDIR"), "\(refused.errors)")
+      #expect(!FileManager.default.fileExists(atPath: program.path("missing")))
       let limited = "trap '' XFSZ; ulimit -f 10; exec \"$0\" sample --run run --count 1000 --output a.npy"
       let full = try program.start(["-c", limited, Program.executable], executable: "/bin/sh").finish()
       #expect(full.status == Status.failed.rawValue && full.errors.contains("a.npy"), "\(full.errors)")
