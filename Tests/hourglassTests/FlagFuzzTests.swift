@@ -125,7 +125,7 @@ private struct Draws {
 
   private static let texts = [
     "", " ", "é", "\u{1b}[31mred\u{7}", "a\nhourglass: forged", "\r", "\u{202e}abc", "\u{85}", "\u{9b}31m", "\u{2028}",
-    String(repeating: "long", count: 2000), "%s%n%d", "--", "-", "~", "..", "/", "\\", "'", "\"", "{}", "[]", "null",
+    String(repeating: "long", count: 2000), "%s%n%d", "--", "-", "~", "\\", "'", "\"", "{}", "[]", "null",
   ]
 
   private static let forms = [
