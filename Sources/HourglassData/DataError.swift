@@ -7,9 +7,11 @@ public struct DataError: Error, Equatable, Sendable, CustomStringConvertible, Lo
   /// The file or folder, as the user named it.
   public let path: String
   public let reason: String
+  /// Whether something could not be written, which is the fault of a disk and not of the data.
+  public let isOutput: Bool
 
-  public init(path: String, reason: String) {
-    (self.path, self.reason) = (path, reason)
+  public init(path: String, reason: String, isOutput: Bool = false) {
+    (self.path, self.reason, self.isOutput) = (path, reason, isOutput)
   }
 
   public var description: String { "\(path): \(reason)" }
@@ -18,5 +20,10 @@ public struct DataError: Error, Equatable, Sendable, CustomStringConvertible, Lo
   /// The sentence for a failed system call: what was attempted and the text of `errno`.
   static func system(_ path: String, _ attempt: String, _ code: Int32 = errno) -> DataError {
     DataError(path: path, reason: "\(attempt): \(String(cString: strerror(code)))")
+  }
+
+  /// The sentence for a failed system call that was to write.
+  public static func unwritable(_ path: String, _ attempt: String, _ code: Int32 = errno) -> DataError {
+    DataError(path: path, reason: "\(attempt): \(String(cString: strerror(code)))", isOutput: true)
   }
 }
