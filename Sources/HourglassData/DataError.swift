@@ -7,9 +7,13 @@ public struct DataError: Error, Equatable, Sendable, CustomStringConvertible, Lo
   /// The file or folder, as the user named it.
   public let path: String
   public let reason: String
+  /// Whether nothing is wrong with the file but that its contents take more memory than is granted.
+  let lacksMemory: Bool
 
-  public init(path: String, reason: String) {
-    (self.path, self.reason) = (path, reason)
+  public init(path: String, reason: String) { self.init(path: path, reason: reason, lacksMemory: false) }
+
+  init(path: String, reason: String, lacksMemory: Bool) {
+    (self.path, self.reason, self.lacksMemory) = (path, reason, lacksMemory)
   }
 
   public var description: String { "\(path): \(reason)" }
