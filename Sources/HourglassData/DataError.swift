@@ -9,9 +9,15 @@ public struct DataError: Error, Equatable, Sendable, CustomStringConvertible, Lo
   public let reason: String
   /// Whether something could not be written, which is the fault of a disk and not of the data.
   public let isOutput: Bool
+  /// Whether nothing is wrong with the file but that its contents take more memory than is granted.
+  let lacksMemory: Bool
 
   public init(path: String, reason: String, isOutput: Bool = false) {
-    (self.path, self.reason, self.isOutput) = (path, reason, isOutput)
+    self.init(path: path, reason: reason, isOutput: isOutput, lacksMemory: false)
+  }
+
+  init(path: String, reason: String, isOutput: Bool = false, lacksMemory: Bool) {
+    (self.path, self.reason, self.isOutput, self.lacksMemory) = (path, reason, isOutput, lacksMemory)
   }
 
   public var description: String { "\(path): \(reason)" }
