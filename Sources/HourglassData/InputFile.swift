@@ -97,7 +97,12 @@ public final class InputFile: Sendable {
   }
 
   /// Whether a path names anything. Errors: the system cannot tell.
-  public static func isThere(_ path: String) throws(DataError) -> Bool { try mode(path) != nil }
+  ///
+  /// - Parameter orLink: whether a symbolic link that leads nowhere is something too.
+  public static func isThere(_ path: String, orLink: Bool = false) throws(DataError) -> Bool {
+    if orLink, (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil { return true }
+    return try mode(path) != nil
+  }
 
   /// Whether a path names a folder.
   static func isFolder(_ path: String) throws(DataError) -> Bool { try mode(path).map { $0 & S_IFMT } == S_IFDIR }

@@ -154,7 +154,6 @@ extension Trainer {
   /// autoencoder, which has no prior: interpolations.png; neither where codes cannot be decoded alone), loss.svg, and
   /// report.html.
   public func writePictures(to run: RunFolder) throws {
-    try run.makeFolders()
     try AtomicFile.write(
       Pictures.lossCurve(recipe.model, epochs: metrics.epochs, partial: partialEpoch), to: run.picture("loss.svg"))
     let inference = try inference()
