@@ -78,7 +78,7 @@ public struct SafeTensors: Sendable, Equatable {
 
   // MARK: Reading
 
-  /// Reads a file. Errors: a header that is damaged, tensors that are no floats of 32 bits or do not fill the file.
+  /// Reads a file. Errors: a header that is damaged or says a thing twice, tensors that are no floats of 32 bits or do not fill the file.
   public static func read(_ path: String) throws(DataError) -> SafeTensors {
     try decode(try InputFile.contents(of: path), path: path)
   }
@@ -96,6 +96,12 @@ public struct SafeTensors: Sendable, Equatable {
           + "file is cut short or no safetensors file")
     }
     let start = 8 + Int(length)
+    try GrantedMemory.require(
+      checkedSum(checkedProduct([headerCost, Int(length)]), bytes.count - start), for: path,
+      "hold its tensors and \(length) bytes of header")
+    if let repeated = JSONKeys.repeated(in: bytes[8..<start]) {
+      throw DataError(path: path, reason: "the safetensors header has two entries \(repeated), wanted one")
+    }
     let header: Header
     do {
       header = try JSONDecoder().decode(Header.self, from: Data(bytes[8..<start]))
@@ -116,6 +122,9 @@ public struct SafeTensors: Sendable, Equatable {
     }
     return SafeTensors(tensors: tensors, metadata: header.metadata)
   }
+
+  /// Bytes that a byte of JSON may take while it is decoded.
+  private static let headerCost = 64
 
   private struct Entry: Decodable {
     let dtype: String
