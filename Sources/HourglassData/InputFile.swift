@@ -75,13 +75,8 @@ public final class InputFile: Sendable {
   public static func contents(of path: String) throws(DataError) -> [UInt8] {
     let file = try InputFile(path)
     try GrantedMemory.require(file.size, for: path, "read the file")
-    var failure: DataError?
     // One byte more than there shall be, which tells of a file that grows.
-    let bytes = [UInt8](unsafeUninitializedCapacity: file.size + 1) { buffer, count in
-      let room = UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: file.size + 1)
-      do throws(DataError) { count = try file.read(into: room) } catch { failure = error }
-    }
-    if let failure { throw failure }
+    let bytes = try [UInt8](room: file.size + 1) { (room) throws(DataError) in try file.read(into: room) }
     guard bytes.count == file.size else {
       throw DataError(
         path: path,
@@ -102,6 +97,12 @@ public final class InputFile: Sendable {
   public static func isThere(_ path: String, orLink: Bool = false) throws(DataError) -> Bool {
     if orLink, (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil { return true }
     return try mode(path) != nil
+  }
+
+  /// The first of some names in a folder that is there, as a path.
+  static func first(of names: [String], in folder: String) throws(DataError) -> String? {
+    for name in names where try isThere("\(folder)/\(name)") { return "\(folder)/\(name)" }
+    return nil
   }
 
   /// Whether a path names a folder.

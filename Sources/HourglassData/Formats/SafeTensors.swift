@@ -114,7 +114,7 @@ public struct SafeTensors: Sendable, Equatable {
 
   /// Opens a file and reads what it says of its tensors, in the order of their bytes.
   ///
-  /// Errors: a header that is damaged, two tensors of one name, tensors that are no floats of 32 bits or do not fill the
+  /// Errors: a header that is damaged or says a thing twice, tensors that are no floats of 32 bits or do not fill the
   /// file.
   public static func open(_ path: String) throws(DataError) -> (tensors: [Source], metadata: [String: String]) {
     let file = try InputFile(path)
@@ -134,6 +134,10 @@ public struct SafeTensors: Sendable, Equatable {
     }
     let start = 8 + Int(length)
     let json = try file.bytes(8..<start)
+    try GrantedMemory.require(headerCost * Int(length), for: path, "read \(length) bytes of header")
+    if let repeated = JSONKeys.repeated(in: json[...]) {
+      throw DataError(path: path, reason: "the safetensors header has two entries \(repeated), wanted one")
+    }
     let header: Header
     do {
       header = try JSONDecoder().decode(Header.self, from: Data(json))
@@ -158,6 +162,8 @@ public struct SafeTensors: Sendable, Equatable {
 
   /// The format's own bound (safetensors, `MAX_HEADER_SIZE`).
   private static let mostHeaderBytes: UInt64 = 100_000_000
+  /// Bytes that a byte of JSON may take while it is decoded.
+  private static let headerCost = 64
 
   private struct Entry: Decodable {
     let dtype: String
