@@ -95,7 +95,7 @@ public struct Preparation: Codable, Sendable, Equatable {
   }
 
   private func heldOut(_ part: Double, of count: Int, seed: UInt64, path: String) throws(DataError) -> [Int] {
-    let size = Int((part * Double(count)).rounded())
+    let size = Int(clamping: (part * Double(count)).rounded())
     guard size > 0, size < count else {
       throw DataError(
         path: path, reason: "--holdout \(part): wanted images in both parts, found \(size) of \(count) held out")
