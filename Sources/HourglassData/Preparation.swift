@@ -129,7 +129,7 @@ public struct Preparation: Codable, Sendable, Equatable {
   }
 
   private func heldOut(_ part: Double, of count: Int, seed: UInt64, path: String) throws(DataError) -> [Int] {
-    let size = part > 0 && part < 1 ? Int((part * Double(count)).rounded()) : 0
+    let size = Int(clamping: (part * Double(count)).rounded())
     guard size > 0, size < count else {
       throw DataError(
         path: path, reason: "--holdout \(part): wanted images in both parts, found \(size) of \(count) held out")

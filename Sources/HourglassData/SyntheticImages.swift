@@ -214,12 +214,12 @@ public struct SyntheticImages: Sendable {
 
   /// The pixels within `reach` of `centre`.
   private static func span(_ centre: Float, _ reach: Float, _ extent: Int) -> Range<Int> {
-    let first = max(0, min(Int(centre - reach), extent))
-    return first..<max(first, min(extent, Int(centre + reach + 1)))
+    let first = max(0, min(Int(clamping: centre - reach), extent))
+    return first..<max(first, min(extent, Int(clamping: centre + reach + 1)))
   }
 
   private static func kind(_ u: Float, among kinds: [SyntheticClass]) -> SyntheticClass {
-    kinds[Int(u * Float(kinds.count))]
+    kinds[Int(clamping: u * Float(kinds.count))]
   }
 
   /// Hue, saturation and value as red, green and blue (Smith 1978); without colour, the value alone.
@@ -238,7 +238,7 @@ public struct SyntheticImages: Sendable {
 package enum Trigonometry {
   /// (cos, sin) of an angle in turns, 0 <= turns < 1, off by less than 1e-6.
   package static func unitVector(turns: Float) -> (cosine: Float, sine: Float) {
-    let quarter = Int(4 * turns)
+    let quarter = Int(clamping: 4 * turns)
     let angle = (4 * turns - Float(quarter)) * 1.5707964
     let square = angle * angle
     // Taylor's series; the first terms left out are below 6e-8 and 5e-7 at a quarter turn.

@@ -77,7 +77,7 @@ public final class Trainer {
     try PlannedMemory(training: plan, parallel: parallel, recipe: recipe).check(plan)
     let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
     try data.checkTargets(for: plan)
-    training = TrainingStep(
+    training = try TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
       freeBits: recipe.freeBits ?? 0, averageDecay: recipe.ema, augmentation: recipe.augmentation,
       corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data,
@@ -137,7 +137,7 @@ public final class Trainer {
     recipe.learningRate(step: epoch.step - 1, stepsPerEpoch: stepsPerEpoch)
   }
 
-  func inference() throws(ModelError) -> Inference {
+  func inference() throws -> Inference {
     if let madeInference { return madeInference }
     let made = try Inference(model: recipe.model, parallel: training.parallel, parameters: training.evaluated)
     madeInference = made

@@ -91,7 +91,8 @@ struct SessionOptions: ParsableArguments {
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), weightsHash: trainer.weightsHash,
       run: run.path)
     if json { return StandardOutput.write(EpochMetrics.json(report)) }
-    let done = "\(report.epochs) epochs, \(report.steps) steps, \(grouped(Int(report.samplesPerSecond))) samples/s"
+    let done =
+      "\(report.epochs) epochs, \(report.steps) steps, \(grouped(Int(clamping: report.samplesPerSecond))) samples/s"
     var rows = [[report.event, report.steps == 0 ? "stands before its first step" : done]]
     if let last = trainer.metrics.epochs.last {
       let validation = last.validationLoss.map { ", validation \(decimal($0))" } ?? ""
