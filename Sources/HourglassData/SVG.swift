@@ -35,9 +35,19 @@ package enum SVG {
     }
   }
 
+  /// Text as XML 1.0 takes it; a character that it forbids is replaced by the sign for what cannot be shown.
   package static func escaped(_ content: String) -> String {
-    content.replacingOccurrences(of: "&", with: "&amp;").replacingOccurrences(of: "<", with: "&lt;")
-      .replacingOccurrences(of: ">", with: "&gt;")
+    var text = ""
+    for scalar in content.unicodeScalars {
+      switch scalar {
+      case "&": text += "&amp;"
+      case "<": text += "&lt;"
+      case ">": text += "&gt;"
+      case "\t", "\n", "\r", "\u{20}"..."\u{fffd}", "\u{10000}"...: text.unicodeScalars.append(scalar)
+      default: text += "\u{fffd}"
+      }
+    }
+    return text
   }
 
   /// A coordinate to a tenth of a pixel.

@@ -43,11 +43,17 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
     ].joined(separator: ",")
   }
 
-  /// Any value as one line of JSON, its names in alphabetical order.
+  /// Any value as one line of JSON, its names in alphabetical order. JSON has no number for what is not finite: it
+  /// stands as the text nan, inf or -inf. Of a value that
+  /// cannot be encoded there is the error instead.
   public static func json(_ value: some Encodable) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    do { return String(decoding: try encoder.encode(value), as: UTF8.self) } catch {
+      return json(["error": "\(error)"])
+    }
   }
 }
 

@@ -25,7 +25,7 @@ enum ExitStatus: Int32 {
       switch Hourglass.exitCode(for: error) {
       case .success:
         // Help and version, which the parser throws.
-        StandardOutput.write(Hourglass.fullMessage(for: error))
+        StandardOutput.write(lines: Hourglass.fullMessage(for: error))
         self = .done
         return
       case .validationFailure: self = .wrongUsage

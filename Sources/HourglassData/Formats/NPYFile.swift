@@ -196,6 +196,18 @@ public enum NPYFile {
     try AtomicFile.write(encoded(floats, shape: shape), to: path)
   }
 
+  /// Writes floats that are made piece by piece, so that they need not fit into memory. The pieces fill the shape.
+  ///
+  /// Errors: also those of `piece`.
+  public static func write(
+    pieces: Int, shape: [Int], to path: String, _ piece: (Int) throws(DataError) -> [Float]
+  ) throws(DataError) {
+    let header = header(.float, shape)
+    try AtomicFile.write(pieces: 1 + pieces, to: path) { index throws(DataError) in
+      index == 0 ? header : try piece(index - 1).withUnsafeBytes { Data($0) }
+    }
+  }
+
   static func encoded(_ floats: [Float], shape: [Int]) -> Data {
     precondition(checkedProduct(shape) == floats.count, "\(floats.count) floats do not fill the shape \(shape)")
     var data = header(.float, shape)
