@@ -1,0 +1,98 @@
+import Foundation
+import Synchronization
+import TestSupport
+import Testing
+
+/// Every command that writes, killed before and hindered at its operations on files: nothing is lost, nothing is half
+/// there, nothing is wrong in silence.
+///
+/// A few dozen cases are drawn at random. HOURGLASS_FAULTS=all tries all of them (`make stress`). Words choose among
+/// them: HOURGLASS_FAULTS="train", "resume reads", "pca writes kill", "import writes EIO 17", "pca writes ENOSPC+ 3".
+@Suite(.serialized, .enabled(if: FaultShim.isSupported)) struct FaultInjectionTests {
+  private static let wanted: [String] =
+    (ProcessInfo.processInfo.environment["HOURGLASS_FAULTS"] ?? "").split(separator: " ").map(String.init)
+
+  /// What is tried at each operation of a kind.
+  private static let faults: [Fault] =
+    ["kill", "torn", "short", "EINTR", "EIO", "ENOSPC", "EACCES"].map { Fault(kind: .writes, what: $0) }
+    + ["ENOSPC", "EROFS"].map { Fault(kind: .writes, what: $0, isSticky: true) }
+    + ["short", "EINTR", "EIO", "ESTALE", "EACCES"].map { Fault(kind: .reads, what: $0) }
+
+  @Test func everyCommandSurvivesEveryFault() throws {
+    let words = Set(Self.wanted)
+    let named = FaultScenario.all.filter { words.contains($0.name) }
+    let kinds = Self.faults.filter { words.contains($0.kind.rawValue) }.map(\.kind)
+    let whats = Self.faults.map(\.name).filter(words.contains)
+    let places = Self.wanted.compactMap(Int.init)
+    try withTemporaryFolder { folder in
+      let runner = try FaultRunner(folder)
+      var total = Count()
+      for scenario in named.isEmpty ? FaultScenario.all : named {
+        let faults = Self.faults.filter {
+          (kinds.isEmpty || kinds.contains($0.kind)) && (whats.isEmpty || whats.contains($0.name))
+        }
+        var cases = try Self.cases(runner, scenario, faults)
+        if !places.isEmpty { cases = cases.filter { places.contains($0.at) } }
+        if Self.wanted.isEmpty { cases = (0..<2).compactMap { _ in cases.randomElement() } }
+        let count = try Self.attempt(runner, scenario, cases)
+        total.add(count)
+        if !Self.wanted.isEmpty { print("faults: \(scenario.name): \(count)") }
+      }
+      print("faults: in all: \(total)")
+    }
+  }
+
+  /// How often something was done, and how often it was not survived.
+  private struct Count: CustomStringConvertible {
+    var (kills, failures, faults) = (0, 0, 0)
+    var description: String { "\(kills) kills, \(failures) failures injected, \(faults) faults" }
+
+    mutating func add(_ other: Count) {
+      kills += other.kills
+      failures += other.failures
+      faults += other.faults
+    }
+  }
+
+  /// Each fault at each operation that it concerns.
+  private static func cases(_ runner: FaultRunner, _ scenario: FaultScenario, _ faults: [Fault]) throws -> [Fault] {
+    var cases: [Fault] = []
+    for kind in [Fault.Kind.writes, .reads] where faults.contains(where: { $0.kind == kind }) {
+      for operation in try runner.operations(kind, of: scenario) {
+        cases += faults.filter { $0.kind == kind && $0.concerns(operation) }.map {
+          var fault = $0
+          fault.at = operation.number
+          return fault
+        }
+      }
+    }
+    return cases
+  }
+
+  /// Tries the cases, two at a time.
+  private static func attempt(_ runner: FaultRunner, _ scenario: FaultScenario, _ cases: [Fault]) throws -> Count {
+    let expected = try runner.expected(scenario)
+    let state = Mutex((next: 0, count: Count()))
+    DispatchQueue.concurrentPerform(iterations: 2) { _ in
+      while let fault = state.withLock({ state -> Fault? in
+        guard state.next < cases.count else { return nil }
+        defer { state.next += 1 }
+        return cases[state.next]
+      }) {
+        var problems: [String]
+        do { problems = try runner.problems(of: scenario, fault, expected) } catch {
+          problems = ["\(scenario.name) \(fault): \(error)"]
+        }
+        state.withLock {
+          if fault.endsByKill { $0.count.kills += 1 } else { $0.count.failures += 1 }
+          if !problems.isEmpty { $0.count.faults += 1 }
+        }
+        for problem in problems {
+          print("faults: FAULT \(problem)")
+          Issue.record("\(problem)")
+        }
+      }
+    }
+    return state.withLock { $0.count }
+  }
+}
