@@ -7,12 +7,12 @@
  *                              torn   a write writes the first half, then SIGKILL; another operation goes as ever
  *                              short  a write or read moves the first half and says so, as POSIX allows
  *                              EIO, ENOSPC, EACCES, ESTALE, EROFS, EINTR   the operation fails so
- *     HOURGLASS_FAULT_STICKY   if set, all operations of the kind from the n-th on fail; with ENOSPC those that want room
+ *     HOURGLASS_FAULT_STICKY   if set, those from the n-th on fail too; with ENOSPC those of them that want room
  *     HOURGLASS_FAULT_LOG      file that gets a line for each operation that counts: n, reads or writes, call, path
  *
  * A seccomp filter turns each such system call into SIGSYS, whose handler counts it and then does it or not. So none is
- * missed, whoever makes it: the C library inside itself (fopen, opendir, realpath), Foundation, or a static library. The
- * handler calls nothing but system calls, through `fault_raw`, from where the filter lets all pass. */
+ * missed, whoever makes it: the C library inside itself (fopen, opendir, realpath), Foundation, or a static library.
+ * The handler calls nothing but system calls, through `fault_raw`, from where the filter lets all pass. */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -63,8 +63,8 @@ static void answer(ucontext_t *context, long result) { context->uc_mcontext.regs
 
 enum kind { READS = 1, WRITES = 2, BY_FLAGS = READS | WRITES };
 
-/* Where a call names its file: in the arguments `path` (relative to the folder open as `folder`), `other_path`, or open as
- * `file`; -1 for none. */
+/* Where a call names its file: in the arguments `path` (relative to the folder open as `folder`), `other_path`, or open
+ * as `file`; -1 for none. */
 struct operation {
   int number;
   const char *name;
@@ -73,11 +73,16 @@ struct operation {
   signed char folder, path, other_folder, other_path, file;
 };
 
-#define PATH(name, kind, room, path) {SYS_##name, #name, kind, room, -1, path, -1, -1, -1}
-#define AT(name, kind, room, folder) {SYS_##name, #name, kind, room, folder, (folder) + 1, -1, -1, -1}
-#define TWO(name, room) {SYS_##name, #name, WRITES, room, -1, 0, -1, 1, -1}
-#define TWO_AT(name, room) {SYS_##name, #name, WRITES, room, 0, 1, 2, 3, -1}
-#define OPEN_FILE(name, kind, room, file) {SYS_##name, #name, kind, room, -1, -1, -1, -1, file}
+#define PATH(name, kind, room, path) \
+  { SYS_##name, #name, kind, room, -1, path, -1, -1, -1 }
+#define AT(name, kind, room, folder) \
+  { SYS_##name, #name, kind, room, folder, (folder) + 1, -1, -1, -1 }
+#define TWO(name, room) \
+  { SYS_##name, #name, WRITES, room, -1, 0, -1, 1, -1 }
+#define TWO_AT(name, room) \
+  { SYS_##name, #name, WRITES, room, 0, 1, 2, 3, -1 }
+#define OPEN_FILE(name, kind, room, file) \
+  { SYS_##name, #name, kind, room, -1, -1, -1, -1, file }
 
 static const struct operation operations[] = {
     AT(openat, BY_FLAGS, 1, 0),

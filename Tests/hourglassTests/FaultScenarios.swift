@@ -32,11 +32,13 @@ struct FaultScenario: Sendable {
       makes: ["half"], goesOn: "train --run half --resume --epochs 3 --checkpoint-every 2 --json --quiet"),
     FaultScenario(
       "profile", uses: ["plain.json", "images.npy"],
-      "train --model plain.json --data images.npy --batch-size 20 --steps 2 --ema 0.5 --profile --json --quiet --run run",
+      "train --model plain.json --data images.npy --batch-size 20 --steps 2 --ema 0.5 --profile --json --quiet "
+        + "--run run",
       makes: ["run"], goesOn: "train --run run --resume --profile --json --quiet"),
     FaultScenario(
       "pretrain",
-      "pretrain --model 8x8x1-6-4-10,sigmoid,categorical --limit 32 --batch-size 16 --epochs 1 --json --quiet --run run",
+      "pretrain --model 8x8x1-6-4-10,sigmoid,categorical --limit 32 --batch-size 16 --epochs 1 --json "
+        + "--quiet --run run",
       makes: ["run"], goesOn: "pretrain --run run --resume --json --quiet"),
     FaultScenario(
       "finetune", uses: ["stacked"],
@@ -47,7 +49,8 @@ struct FaultScenario: Sendable {
       goesOn: "train --run run --resume --steps 2 --json --quiet"),
     FaultScenario(
       "import", uses: ["tiny.json", "images.npy", "weights.safetensors"],
-      "import --weights weights.safetensors --model tiny.json --data images.npy --batch-size 8 --steps 2 --json --run run",
+      "import --weights weights.safetensors --model tiny.json --data images.npy --batch-size 8 --steps 2 --json "
+        + "--run run",
       makes: ["run"], goesOn: "train --run run --resume --json --quiet"),
     FaultScenario("synthesize", "data synthesize --output shapes --size 8x8 --count 4", makes: ["shapes"]),
     FaultScenario("data", uses: ["images.npy"], "data images.npy --export out.npy", makes: ["out.npy"]),

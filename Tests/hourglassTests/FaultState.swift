@@ -83,12 +83,13 @@ struct FolderState: Equatable {
 
   private static let times = ["samplesPerSecond", "seconds", "inputPercent"]
 
-  /// Lines, those that are JSON objects without times and speeds.
+  /// Lines, those that are JSON objects without times and speeds, of which a profile is nothing but.
   static func withoutTimes(_ text: String) -> String {
     text.split(separator: "\n").map { line in
       guard var object = (try? JSONSerialization.jsonObject(with: Data(line.utf8))) as? [String: Any] else {
         return String(line)
       }
+      if object["event"] as? String == "profile" { object = [:] }
       for name in times { object[name] = nil }
       let data = (try? JSONSerialization.data(withJSONObject: object, options: .sortedKeys)) ?? Data()
       return String(decoding: data, as: UTF8.self)
