@@ -17,6 +17,7 @@ import Testing
     ["kill", "torn", "short", "EINTR", "EIO", "ENOSPC", "EACCES"].map { Fault(kind: .writes, what: $0) }
     + ["ENOSPC", "EROFS"].map { Fault(kind: .writes, what: $0, isSticky: true) }
     + ["short", "EINTR", "EIO", "ESTALE", "EACCES"].map { Fault(kind: .reads, what: $0) }
+    + ["EIO"].map { Fault(kind: .reads, what: $0, isSticky: true) }
 
   @Test func everyCommandSurvivesEveryFault() throws {
     let words = Set(Self.wanted)

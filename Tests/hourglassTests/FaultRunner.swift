@@ -64,7 +64,7 @@ struct FaultRunner: Sendable {
       }
       problems += after.damaged.map { "\($0) is not whole: \($1)" }
       problems += lost(before, after, expected).map { "\($0) afterwards" }
-      problems += try recover(scenario, site, before, expected)
+      problems += try recover(scenario, fault, site, before, expected)
       guard !problems.isEmpty else { return [] }
       let place = hit.map { "\($0.call) \(site.relative($0.path))" } ?? "no operation"
       return problems.map { "\(scenario.name) \(fault) (\(place)): \($0)" }
@@ -103,7 +103,7 @@ struct FaultRunner: Sendable {
 
   /// Goes on as the documentation says, and compares with what nothing happened to.
   private func recover(
-    _ scenario: FaultScenario, _ site: Site, _ before: FolderState, _ expected: Expected
+    _ scenario: FaultScenario, _ fault: Fault, _ site: Site, _ before: FolderState, _ expected: Expected
   ) throws -> [String] {
     let state = FolderState(site.program.folder)
     var problems: [String] = []
@@ -139,7 +139,9 @@ struct FaultRunner: Sendable {
     }
     let end = FolderState(site.program.folder)
     problems += end.damaged.map { "in the end \($0) is not whole: \($1)" }
-    problems += end.differences(from: expected.end).map { "in the end \($0)" }
+    // A process that is killed leaves what it has in the folder for temporary files to whoever clears that.
+    problems += end.differences(from: expected.end).filter { !fault.endsByKill || !$0.hasPrefix("tmp/") }
+      .map { "in the end \($0)" }
     for (path, count) in before.sessions where end.sessions[path] ?? 0 < count {
       problems.append("in the end \(path) has lost sessions")
     }
@@ -176,10 +178,7 @@ struct FaultRunner: Sendable {
     /// What a sentence may call a file: by its name, without what makes a name temporary, or by a folder around it.
     func names(of path: String) -> [String] {
       relative(path).split(separator: "/").map { name in
-        guard name.hasPrefix("."), let end = name.range(of: #"\.[0-9]+\.tmp$"#, options: .regularExpression) else {
-          return String(name)
-        }
-        return String(name[..<end.lowerBound].dropFirst())
+        name.hasPrefix(".") && name.hasSuffix(".tmp") ? String(name.dropFirst().dropLast(4)) : String(name)
       }
     }
   }

@@ -46,7 +46,7 @@ struct FaultScenario: Sendable {
       goesOn: "finetune --run run --resume --json --quiet"),
     FaultScenario(
       "pca", uses: ["images.npy"], "pca --components 2 --data images.npy --json --run run", makes: ["run"],
-      goesOn: "train --run run --resume --steps 2 --json --quiet"),
+      goesOn: "train --run run --resume --json --quiet"),
     FaultScenario(
       "import", uses: ["tiny.json", "images.npy", "weights.safetensors"],
       "import --weights weights.safetensors --model tiny.json --data images.npy --batch-size 8 --steps 2 --json "

@@ -27,7 +27,8 @@ struct FolderState: Equatable {
         continue
       }
       let data = FileManager.default.contents(atPath: "\(folder)/\(path)") ?? Data()
-      contents[Self.name(path)] = Self.content(path, data, of: folder)
+      // What a session measures of itself goes with it when it is killed.
+      if !path.hasSuffix("/profile.json") { contents[Self.name(path)] = Self.content(path, data, of: folder) }
       guard !Self.isTemporary(path) else { continue }
       if let reason = Self.damage(path, data, of: folder) { damaged[path] = reason }
       if path.hasSuffix("environment.json") {
@@ -61,7 +62,7 @@ struct FolderState: Equatable {
   private static func content(_ path: String, _ data: Data, of folder: String) -> Content {
     let name = path.split(separator: "/").last.map(String.init) ?? path
     switch name {
-    case "environment.json", "profile.json", "report.html", "lock", "previous.safetensors": return .anything
+    case "environment.json", "report.html", "lock", "previous.safetensors": return .anything
     case _ where name.contains("tfevents"): return .anything
     case "last.safetensors", "best.safetensors": return .bytes(tensors(data))
     case "metrics.jsonl": return .bytes(Data(withoutTimes(String(decoding: data, as: UTF8.self)).utf8))
