@@ -29,10 +29,10 @@ extension Dataset {
   /// - Parameters:
   ///   - seed: of what `holdout` draws.
   ///   - threads: for decoding.
-  ///   - memory: bytes that images may take; without it half of what the machine has.
+  ///   - memory: bytes that images may take; without it `GrantedMemory.forImages`.
   public static func open(
     path: String, split: Split, preparation: Preparation = Preparation(), seed: UInt64 = 1,
-    threads: Int = ProcessInfo.processInfo.activeProcessorCount, memory: Int = Dataset.memoryLimit
+    threads: Int = ProcessInfo.processInfo.activeProcessorCount, memory: Int = GrantedMemory.forImages
   ) throws(DataError) -> Dataset {
     var stored = try StoredImages.find(path, split, preparation, memory: memory)
     guard preparation.holdout == nil || !stored.hasSplits else {

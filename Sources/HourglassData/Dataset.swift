@@ -31,9 +31,6 @@ public struct Dataset: Sendable {
   private var binarization: UInt64?
   private let pixels: Pixels
 
-  /// Bytes that images may take in memory where nobody says: half of what the machine has.
-  public static let memoryLimit = Int(ProcessInfo.processInfo.physicalMemory / 2)
-
   /// Writes image `index`, H x W x C with values in [0, 1]; called by several threads at once.
   public typealias Reader = @Sendable (_ index: Int, _ image: UnsafeMutablePointer<Float>) throws(DataError) -> Void
 

@@ -1,5 +1,6 @@
 import CThreads
 import Foundation
+import HourglassData
 
 /// The cores that this process may really use.
 public enum GrantedCores {

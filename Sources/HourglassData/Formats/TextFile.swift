@@ -70,8 +70,8 @@ enum TextFile {
   }
 
   private static func contents(_ path: String) throws(DataError) -> [UInt8] {
-    let bytes = try GzipFile(path).read(Dataset.memoryLimit)
-    guard bytes.count < Dataset.memoryLimit else { throw Dataset.tooLarge(path) }
+    let bytes = try GzipFile(path).read(GrantedMemory.available)
+    guard bytes.count < GrantedMemory.available else { throw Dataset.tooLarge(path) }
     return bytes
   }
 
