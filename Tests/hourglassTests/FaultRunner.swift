@@ -17,19 +17,34 @@ struct FaultRunner: Sendable {
 
   /// What a command does and leaves when nothing happens to it.
   struct Expected: Sendable {
-    var operations: [FaultShim.Operation] = []
-    var output = ""
+    /// Those of each kind are numbered by themselves.
+    var operations: [FaultShim.Operation]
+    var output: String
     /// After the command, and after what goes on with its run.
     var after: FolderState
     var end: FolderState
     var weightsHash: String?
 
-    func operations(of kind: Fault.Kind) -> [FaultShim.Operation] { operations.filter { $0.kind == kind } }
+    /// Each of these faults at each operation that it concerns.
+    func cases(of faults: [Fault]) -> [Fault] {
+      operations.flatMap { operation in
+        faults.filter { $0.kind == operation.kind && $0.concerns(operation) }.map {
+          var fault = $0
+          fault.at = operation.number
+          return fault
+        }
+      }
+    }
   }
 
   func expected(_ scenario: FaultScenario) throws -> Expected {
     try inFolder(of: scenario) { site in
-      let made = try site.run(scenario.command, Fault(kind: .writes, what: "none"))
+      var made = try site.run(scenario.command, Fault(kind: .all, what: "none"))
+      var count: [Fault.Kind: Int] = [:]
+      for index in made.operations.indices {
+        count[made.operations[index].kind, default: 0] += 1
+        made.operations[index].number = count[made.operations[index].kind] ?? 0
+      }
       #expect(made.result.status == 0, "\(scenario.name): \(made.result.errors)")
       let after = FolderState(site.program.folder)
       #expect(after.damaged.isEmpty, "\(scenario.name): \(after.damaged)")
@@ -43,11 +58,6 @@ struct FaultRunner: Sendable {
         operations: made.operations, output: FolderState.withoutTimes(made.result.output), after: after, end: end,
         weightsHash: hash)
     }
-  }
-
-  /// The operations of a kind, of a command that runs without a fault.
-  func operations(_ kind: Fault.Kind, of scenario: FaultScenario) throws -> [FaultShim.Operation] {
-    try inFolder(of: scenario) { try $0.run(scenario.command, Fault(kind: kind, what: "none")).operations }
   }
 
   /// What is not as promised when this happens to a command; empty when all is well.
@@ -142,7 +152,7 @@ struct FaultRunner: Sendable {
     // A process that is killed leaves what it has in the folder for temporary files to whoever clears that.
     problems += end.differences(from: expected.end).filter { !fault.endsByKill || !$0.hasPrefix("tmp/") }
       .map { "in the end \($0)" }
-    for (path, count) in before.sessions where end.sessions[path] ?? 0 < count {
+    for (path, known) in before.sessions where !(end.sessions[path] ?? []).starts(with: known) {
       problems.append("in the end \(path) has lost sessions")
     }
     return problems

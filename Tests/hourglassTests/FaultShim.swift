@@ -3,7 +3,7 @@ import TestSupport
 
 /// An operation on files that fails, or before which the process is killed.
 struct Fault: Sendable, CustomStringConvertible {
-  enum Kind: String, Sendable { case reads, writes }
+  enum Kind: String, Sendable { case reads, writes, all }
 
   /// Among which operations it is counted.
   var kind: Kind

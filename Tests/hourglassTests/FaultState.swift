@@ -12,8 +12,8 @@ struct FolderState: Equatable {
   }
 
   private(set) var contents: [String: Content] = [:]
-  /// Sessions that each environment.json tells of.
-  private(set) var sessions: [String: Int] = [:]
+  /// The sessions that each environment.json tells of.
+  private(set) var sessions: [String: [Data]] = [:]
   /// What has its final name and is not whole, with the reason.
   private(set) var damaged: [String: String] = [:]
 
@@ -32,7 +32,10 @@ struct FolderState: Equatable {
       guard !Self.isTemporary(path) else { continue }
       if let reason = Self.damage(path, data, of: folder) { damaged[path] = reason }
       if path.hasSuffix("environment.json") {
-        sessions[path] = ((try? JSONSerialization.jsonObject(with: data)) as? [Any])?.count ?? 0
+        let sessions = (try? JSONSerialization.jsonObject(with: data)) as? [NSObject] ?? []
+        self.sessions[path] = sessions.map {
+          (try? JSONSerialization.data(withJSONObject: $0, options: .sortedKeys)) ?? Data()
+        }
       }
     }
   }
