@@ -156,11 +156,7 @@ struct DataSynthesis: ParsableCommand {
       throw ValidationError("--output: wanted a folder that is not there yet, found \(output)")
     }
     let shape = ImageShape(size.extent.height, size.extent.width, grey ? 1 : 3)
-    for split in Split.allCases {
-      let images = try SyntheticImages(shape: shape, seed: seed, split: split)
-      let count = split == .train ? count : max(1, count / 8)
-      try writing { try images.write(count: count, to: "\(output)/\(split.rawValue)") }
-      StandardOutput.write("\(output)/\(split.rawValue): \(count) images of \(shape)")
-    }
+    let parts = try writing { try SyntheticImages.write(shape: shape, count: count, seed: seed, to: output) }
+    for (split, count) in parts { StandardOutput.write("\(output)/\(split.rawValue): \(count) images of \(shape)") }
   }
 }

@@ -51,7 +51,7 @@ struct Report: ParsableCommand {
     let (run, recipe) = try RunFolder.open(trained.run)
     var report = try RunReport(run, recipe)
     var missing: String?
-    if run.hasCheckpoint {
+    if try run.hasCheckpoint() {
       let loaded = try trained.load()
       report.progress = loaded.progress
       missing = report.look(at: try chosen(loaded), with: loaded.inference)?.description
@@ -60,7 +60,9 @@ struct Report: ParsableCommand {
     }
     let path = output ?? run.report
     try writing { try AtomicFile.write(report.page, to: path) }
-    if let missing { StandardError.write("hourglass: left out: \(missing)") }
+    for sentence in report.damages + [missing].compactMap(\.self) {
+      StandardError.write("hourglass: left out: \(sentence)")
+    }
     if json {
       let written = Written(
         report: path, step: report.progress?.step, evaluation: report.evaluation, missing: missing)

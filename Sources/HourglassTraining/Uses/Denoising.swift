@@ -14,10 +14,14 @@ public struct Denoising {
 
   /// Damages all of `data`, image n by the random numbers of (seed, corruption, step 0, sample n).
   ///
+  /// Errors: images of another shape than the model's input, or that cannot be read; damage so large that a mean is not
+  /// finite.
+  ///
   /// - Parameter keeping: of how many images the pixels are kept.
   public init(
     _ data: Dataset, _ corruption: Corruption, with inference: Inference, seed: UInt64, keeping: Int
   ) throws {
+    try data.checkShape(for: inference.plan)
     let shape = data.shape
     let draws = FloatBuffer(count: shape.count)
     var (before, after) = (0.0, 0.0)
@@ -43,6 +47,13 @@ public struct Denoising {
       damaged += noisy[..<kept]
       repaired += outputs[..<kept]
     }
+    guard before.isFinite, after.isFinite else {
+      throw DataError(
+        path: data.source,
+        reason:
+          "damaged by \(corruption.rawValue) its images, or what the model makes of them, are beyond all numbers; "
+          + "take less damage")
+    }
     let pixels = Double(data.count * shape.count)
     psnrBefore = Evaluation.psnr(meanSquaredError: before / pixels)
     psnrAfter = Evaluation.psnr(meanSquaredError: after / pixels)
@@ -60,6 +71,8 @@ public struct Denoising {
 extension Inference {
   /// How well codes N x Z, decoded, show a data set's images: PSNR in dB over all their pixels.
   public func psnr(ofDecoded codes: [Float], _ data: Dataset) throws -> Double {
+    try data.checkShape(for: plan)
+    precondition(codes.count == data.count * codeCount, "\(codes.count) floats are not \(data.count) codes")
     var sum = 0.0
     for start in stride(from: 0, to: data.count, by: Self.batchSize) {
       let range = start..<min(start + Self.batchSize, data.count)
