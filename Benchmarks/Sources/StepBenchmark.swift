@@ -105,7 +105,7 @@ extension StepResult {
     throws
   {
     let batchSize = plan.batchSize
-    let run = StepRun(plan, parallel, try StepRun.images(for: plan.model, batchSize: batchSize))
+    let run = try StepRun(plan, parallel, StepRun.images(for: plan.model, batchSize: batchSize))
     let question = StepPeer.Question(
       model: plan.model.name, batchSize: batchSize, seconds: seconds / Double(Self.rounds))
     let meter = PeakMeter(isa: Limits.isaInUse, threads: parallel.workers * parallel.threads)

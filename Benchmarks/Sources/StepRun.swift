@@ -10,9 +10,9 @@ final class StepRun {
   private var next = 0
 
   /// - Parameter data: of `images`.
-  init(_ plan: ExecutionPlan, _ parallel: ParallelPlan, _ data: Dataset) {
+  init(_ plan: ExecutionPlan, _ parallel: ParallelPlan, _ data: Dataset) throws {
     let batchSize = plan.batchSize
-    training = TrainingStep(
+    training = try TrainingStep(
       plan: plan, parallel: parallel, optimizer: Optimizer(), seed: 1, beta: 1, data: data, keepsGradient: false)
     Initializer.fill(training.parameters, plan: plan, seed: 1)
     order = BatchOrder(count: data.count / batchSize * batchSize, batchSize: batchSize, seed: 1)

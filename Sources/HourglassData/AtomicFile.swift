@@ -4,58 +4,147 @@ import Foundation
 public enum AtomicFile {
   /// Replaces the file at `path`: writes a temporary file in its folder, syncs it, renames it and syncs the folder.
   ///
-  /// Errors: on failure (disk full, no permission, no such folder) the temporary file is removed, the old file stays,
-  /// and the error carries the system's reason. Only a process killed while writing leaves its temporary file, named
-  /// `.NAME.PID.tmp`.
+  /// A file that is replaced keeps its mode; where the path is a symbolic link, the file that it leads to is replaced.
+  /// A process that is killed while it writes leaves its temporary file, named `.NAME.tmp`, which the next one reuses.
+  ///
+  /// Errors: on failure (disk full, no permission, no such folder, another process writing the same file) the temporary
+  /// file is removed, the old file stays, and the error carries the system's reason. What is no regular file, such as a
+  /// device, is never replaced.
   public static func write(_ data: Data, to path: String) throws(DataError) {
     try write(pieces: 1, to: path) { _ in data }
   }
 
-  /// The same for a file that is made piece by piece, so that it need not fit into memory.
-  ///
-  /// Errors: also those of `piece`.
-  public static func write(
-    pieces: Int, to path: String, _ piece: (Int) throws(DataError) -> Data
-  ) throws(DataError) {
-    let (folder, name) = split(path)
-    let temporary = "\(folder)/.\(name).\(getpid()).tmp"
-    let descriptor = open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o666)
-    guard descriptor >= 0 else { throw .system(path, "cannot be written, no file can be made in its folder") }
-    var (failure, count): (Int32, Int) = (0, 0)
-    do {
-      for index in 0..<pieces where failure == 0 {
-        let data = try piece(index)
-        failure = writeAll(data, descriptor)
-        count += data.count
-      }
-    } catch {
-      close(descriptor)
-      unlink(temporary)
-      throw error
-    }
-    if failure == 0 && fsync(descriptor) != 0 { failure = errno }
-    if close(descriptor) != 0 && failure == 0 { failure = errno }
-    if failure == 0 && rename(temporary, path) != 0 { failure = errno }
-    guard failure == 0 else {
-      unlink(temporary)
-      throw .system(path, "cannot be written (\(count) bytes), what was there before is kept", failure)
-    }
-    try sync(folder: folder)
-  }
-
-  /// The same for text, as UTF-8.
+  /// Replaces a file by text, as UTF-8.
   public static func write(_ text: String, to path: String) throws(DataError) {
     try write(Data(text.utf8), to: path)
   }
 
-  private static func split(_ path: String) -> (folder: String, name: String) {
+  /// Replaces a file piece by piece, so that it need not fit into memory.
+  ///
+  /// Errors: also those of `piece`, and of `ready`.
+  ///
+  /// - Parameters:
+  ///   - piece: called once for each of so many pieces, in their order.
+  ///   - ready: called with the name of the temporary file once it is whole, before it is renamed.
+  public static func write(
+    pieces: Int, to path: String, ready: (String) throws(DataError) -> Void = { _ in },
+    _ piece: (Int) throws(DataError) -> Data
+  ) throws(DataError) {
+    let target = try destination(of: path)
+    let (folder, name) = split(target.path)
+    let temporary = "\(folder)/\(temporaryName(name))"
+    guard let descriptor = try FileLock.open(temporary, for: path) else {
+      throw DataError(path: path, reason: "wanted to be the only one who writes it, found another process writing it")
+    }
+    defer { close(descriptor) }
+    do throws(DataError) {
+      guard ftruncate(descriptor, 0) == 0 else { throw .unwritable(path, "cannot be written") }
+      var count = 0
+      for index in 0..<pieces {
+        let data = try piece(index)
+        try writeAll(data, descriptor, path, before: count)
+        count += data.count
+      }
+      if let mode = target.mode, fchmod(descriptor, mode) != 0 { throw .unwritable(path, "cannot keep its mode") }
+      guard fsync(descriptor) == 0 else { throw .unwritable(path, "cannot be written (\(count) bytes)\(kept)") }
+      try ready(temporary)
+      try rename(temporary, to: target.path)
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+    try sync(folder: folder)
+  }
+
+  /// Renames a file or folder, whose contents are synced, and syncs the folder that it lies in.
+  public static func move(_ source: String, to path: String) throws(DataError) {
+    try rename(source, to: path)
+    try sync(folder: split(path).folder)
+  }
+
+  /// Makes a folder, and those above it.
+  public static func makeFolder(_ path: String) throws(DataError) {
+    do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
+      throw .unwritable(path, "cannot make the folder", code(of: error))
+    }
+  }
+
+  /// Gives a file a second name, in place of what had that name; a copy where a file system has no hard links.
+  public static func link(_ source: String, as path: String) throws(DataError) {
+    let (folder, name) = split(path)
+    let temporary = "\(folder)/\(temporaryName(name))"
+    unlink(temporary)
+    guard Foundation.link(source, temporary) == 0 else {
+      guard [EPERM, EOPNOTSUPP, ENOSYS, EMLINK, EXDEV].contains(errno) else {
+        throw .unwritable(path, "cannot keep a second name of \(source)")
+      }
+      return try copy(source, to: path)
+    }
+    do throws(DataError) { try rename(temporary, to: path) } catch {
+      unlink(temporary)
+      throw error
+    }
+    // Two names of one file stay two names where the one is to replace the other.
+    unlink(temporary)
+  }
+
+  /// Removes the temporary files and folders of a folder that no process is writing any more.
+  public static func removeAbandoned(in folder: String) throws(DataError) {
+    let names: [String]
+    do { names = try FileManager.default.contentsOfDirectory(atPath: folder) } catch {
+      throw .unwritable(folder, "cannot be listed", code(of: error))
+    }
+    for name in names where name.hasPrefix(".") && name.hasSuffix(".tmp") {
+      let path = "\(folder)/\(name)"
+      var isFolder: ObjCBool = false
+      if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+        try? FileManager.default.removeItem(atPath: path)
+      } else if let descriptor = try? FileLock.open(path, for: path) {
+        unlink(path)
+        close(descriptor)
+      }
+    }
+  }
+
+  /// The name of the temporary file or folder from which one of this name is made.
+  public static func temporaryName(_ name: String) -> String {
+    ".\(String(decoding: name.utf8.prefix(200), as: UTF8.self)).tmp"
+  }
+
+  /// The folder of a path, and the name in it.
+  public static func split(_ path: String) -> (folder: String, name: String) {
     guard let slash = path.lastIndex(of: "/") else { return (".", path) }
     return (slash == path.startIndex ? "/" : String(path[..<slash]), String(path[path.index(after: slash)...]))
   }
 
-  /// 0, or the `errno` of the write that failed.
-  private static func writeAll(_ data: Data, _ descriptor: Int32) -> Int32 {
-    data.withUnsafeBytes { bytes in
+  private static let kept = ", what was there before is kept"
+
+  /// Where a path leads, and the mode of the file there, nil where there is none.
+  private static func destination(of path: String) throws(DataError) -> (path: String, mode: mode_t?) {
+    var (place, status) = (path, stat())
+    for _ in 0..<40 {
+      guard lstat(place, &status) == 0 else {
+        guard errno == ENOENT else { throw .unwritable(path, "cannot be written") }
+        return (place, nil)
+      }
+      guard status.st_mode & S_IFMT == S_IFLNK else { break }
+      let target: String
+      do { target = try FileManager.default.destinationOfSymbolicLink(atPath: place) } catch {
+        throw .unwritable(path, "cannot be followed", code(of: error))
+      }
+      place = target.hasPrefix("/") ? target : "\(split(place).folder)/\(target)"
+    }
+    guard status.st_mode & S_IFMT == S_IFREG else {
+      throw DataError(path: path, reason: "wanted the name of a file to write, found a folder, a device or a pipe")
+    }
+    guard access(place, W_OK) == 0 else { throw .unwritable(path, "cannot be written") }
+    return (place, status.st_mode & 0o7777)
+  }
+
+  private static func writeAll(
+    _ data: Data, _ descriptor: Int32, _ path: String, before: Int
+  ) throws(DataError) {
+    let failure: Int32 = data.withUnsafeBytes { bytes in
       var written = 0
       while written < bytes.count {
         let count = Foundation.write(descriptor, bytes.baseAddress! + written, bytes.count - written)
@@ -65,13 +154,36 @@ public enum AtomicFile {
       }
       return 0
     }
+    guard failure == 0 else {
+      throw .unwritable(path, "cannot be written (\(before + data.count) bytes)\(kept)", failure)
+    }
+  }
+
+  private static func rename(_ source: String, to path: String) throws(DataError) {
+    guard Foundation.rename(source, path) == 0 else { throw .unwritable(path, "cannot be replaced\(kept)") }
+  }
+
+  private static func copy(_ source: String, to path: String) throws(DataError) {
+    let file = try InputFile(source)
+    let piece = 1 << 20
+    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: piece, alignment: 64)
+    defer { buffer.deallocate() }
+    try write(pieces: (file.size + piece - 1) / piece, to: path) { _ throws(DataError) in
+      Data(buffer[..<(try file.read(into: buffer))])
+    }
   }
 
   /// Makes the renaming itself durable. File systems that cannot sync a folder (EINVAL) need not.
   private static func sync(folder: String) throws(DataError) {
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .system(folder, "cannot be opened to sync it") }
+    guard descriptor >= 0 else { throw .unwritable(folder, "cannot be opened to sync it") }
     defer { close(descriptor) }
-    guard fsync(descriptor) == 0 || errno == EINVAL else { throw .system(folder, "cannot be synced") }
+    guard fsync(descriptor) == 0 || errno == EINVAL else { throw .unwritable(folder, "cannot be synced") }
+  }
+
+  /// The `errno` behind an error of Foundation.
+  private static func code(of error: any Error) -> Int32 {
+    let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
+    return (cause?.domain == NSPOSIXErrorDomain ? cause?.code : nil).map { Int32($0) } ?? EIO
   }
 }

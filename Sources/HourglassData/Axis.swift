@@ -41,7 +41,7 @@ package struct Axis {
     let power = pow(10, floor(log10(least)))
     let low = power * ([5, 2].first { $0 * power <= least } ?? 1)
     let high = (values.max() ?? 10) * 1.25
-    let powers = Int(floor(log10(low)))...Int(ceil(log10(high)))
+    let powers = Int(clamping: floor(log10(low)))...Int(clamping: ceil(log10(high)))
     let ticks = powers.flatMap { power in [1.0, 2, 5].map { $0 * pow(10, Double(power)) } }
     self.init(ticks, low: low, high: high, start, end)
   }
@@ -84,6 +84,6 @@ package struct Axis {
     guard let step else { return String(format: "%g", tick) }
     let largest = max(abs(low), abs(high))
     if largest >= 1e7 || step < 1e-6 { return String(format: "%.2g", tick) }
-    return String(format: "%.\(max(0, Int((-log10(step) - 1e-9).rounded(.up))))f", tick == 0 ? 0 : tick)
+    return String(format: "%.\(max(0, Int(clamping: (-log10(step) - 1e-9).rounded(.up))))f", tick == 0 ? 0 : tick)
   }
 }

@@ -7,9 +7,17 @@ public struct DataError: Error, Equatable, Sendable, CustomStringConvertible, Lo
   /// The file or folder, as the user named it.
   public let path: String
   public let reason: String
+  /// Whether something could not be written, which is the fault of a disk and not of the data.
+  public let isOutput: Bool
+  /// Whether nothing is wrong with the file but that its contents take more memory than is granted.
+  let lacksMemory: Bool
 
-  public init(path: String, reason: String) {
-    (self.path, self.reason) = (path, reason)
+  public init(path: String, reason: String, isOutput: Bool = false) {
+    self.init(path: path, reason: reason, isOutput: isOutput, lacksMemory: false)
+  }
+
+  init(path: String, reason: String, isOutput: Bool = false, lacksMemory: Bool) {
+    (self.path, self.reason, self.isOutput, self.lacksMemory) = (path, reason, isOutput, lacksMemory)
   }
 
   public var description: String { "\(path): \(reason)" }
@@ -18,5 +26,10 @@ public struct DataError: Error, Equatable, Sendable, CustomStringConvertible, Lo
   /// The sentence for a failed system call: what was attempted and the text of `errno`.
   static func system(_ path: String, _ attempt: String, _ code: Int32 = errno) -> DataError {
     DataError(path: path, reason: "\(attempt): \(String(cString: strerror(code)))")
+  }
+
+  /// The sentence for a failed system call that was to write.
+  public static func unwritable(_ path: String, _ attempt: String, _ code: Int32 = errno) -> DataError {
+    DataError(path: path, reason: "\(attempt): \(String(cString: strerror(code)))", isOutput: true)
   }
 }

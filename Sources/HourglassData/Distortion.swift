@@ -53,7 +53,7 @@ public struct Augmentation: RawRepresentable, Codable, Sendable, Equatable {
 
   /// -shift ... shift, each equally likely but for 2^-24.
   private func place(_ draw: Float) -> Int {
-    shift == 0 ? 0 : min(Int(draw * Float(2 * shift + 1)), 2 * shift) - shift
+    shift == 0 ? 0 : min(Int(clamping: draw * Float(2 * shift + 1)), 2 * shift) - shift
   }
 }
 

@@ -1,30 +1,61 @@
 import Foundation
 
-/// A regular file that is open for reading, from its beginning.
-final class InputFile {
+/// A regular file that is open for reading.
+///
+/// Whatever else has a name, such as a pipe, a socket or a device, is refused without waiting for it.
+public final class InputFile: Sendable {
   let path: String
-  /// Bytes, as the file system says.
+  /// Bytes, as the file system said when it was opened.
   let size: Int
   private let descriptor: Int32
 
+  /// Errors: nothing there, no permission, no regular file.
   init(_ path: String) throws(DataError) {
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { throw .system(path, "cannot be opened for reading") }
+    // Without waiting for the other end of a pipe.
+    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    // Sockets cannot be opened.
+    guard descriptor >= 0 || errno == ENXIO else { throw .system(path, "cannot be opened for reading") }
     var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-      close(descriptor)
-      throw DataError(path: path, reason: "wanted a file, found a folder or a device")
+    guard descriptor >= 0, fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+      if descriptor >= 0 { close(descriptor) }
+      throw DataError(path: path, reason: "wanted a file, found \(Self.kind(status.st_mode))")
     }
     (self.path, self.descriptor, size) = (path, descriptor, Int(status.st_size))
   }
 
   deinit { close(descriptor) }
 
+  /// What has a name and is no regular file.
+  private static func kind(_ mode: mode_t) -> String {
+    switch mode & S_IFMT {
+    case S_IFDIR: "a folder"
+    case S_IFIFO: "a pipe; write what comes out of it to a file"
+    case S_IFBLK, S_IFCHR: "a device"
+    default: "a socket"
+    }
+  }
+
   /// Reads the next bytes and returns their number, less than asked only at the end of the file.
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(DataError) -> Int {
+    try fill(buffer) { Foundation.read(descriptor, $0, $1) }
+  }
+
+  /// Reads bytes from a place on, for several threads at once; less than asked only at the end of the file.
+  func read(at offset: Int, into buffer: UnsafeMutableRawBufferPointer) throws(DataError) -> Int {
+    var place = offset
+    return try fill(buffer) {
+      let count = pread(descriptor, $0, $1, place)
+      place += max(0, count)
+      return count
+    }
+  }
+
+  private func fill(
+    _ buffer: UnsafeMutableRawBufferPointer, _ next: (UnsafeMutableRawPointer, Int) -> Int
+  ) throws(DataError) -> Int {
     var filled = 0
-    while filled < buffer.count {
-      let count = Foundation.read(descriptor, buffer.baseAddress! + filled, buffer.count - filled)
+    while filled < buffer.count, let base = buffer.baseAddress {
+      let count = next(base + filled, buffer.count - filled)
       if count < 0 && errno == EINTR { continue }
       guard count >= 0 else { throw .system(path, "cannot be read") }
       if count == 0 { break }
@@ -33,12 +64,54 @@ final class InputFile {
     return filled
   }
 
+  /// Tells the system that some bytes will be wanted soon.
+  func announce(_ range: Range<Int>) {
+    posix_fadvise(descriptor, range.lowerBound, range.count, POSIX_FADV_WILLNEED)
+  }
+
   /// The whole file.
-  static func contents(of path: String) throws(DataError) -> [UInt8] {
+  ///
+  /// Errors: those of opening it; more than memory is granted for; a file that is written meanwhile.
+  public static func contents(of path: String) throws(DataError) -> [UInt8] {
     let file = try InputFile(path)
-    let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: file.size, alignment: 16)
-    defer { buffer.deallocate() }
-    let count = try file.read(into: buffer)
-    return [UInt8](buffer[..<count])
+    try GrantedMemory.require(file.size, for: path, "read the file")
+    // One byte more than there shall be, which tells of a file that grows.
+    let bytes = try [UInt8](room: file.size + 1) { (room) throws(DataError) in try file.read(into: room) }
+    guard bytes.count == file.size else {
+      throw DataError(
+        path: path,
+        reason: "wanted the \(file.size) bytes that it had when it was opened, found "
+          + (bytes.count < file.size ? "\(bytes.count)" : "more") + "; it is being written, read it when it is whole")
+    }
+    return bytes
+  }
+
+  /// The same of a file that need not be there: nil where it is not. All other reasons why it cannot be read are errors.
+  public static func contents(ifThere path: String) throws(DataError) -> [UInt8]? {
+    try isThere(path) ? try contents(of: path) : nil
+  }
+
+  /// Whether a path names anything. Errors: the system cannot tell.
+  ///
+  /// - Parameter orLink: whether a symbolic link that leads nowhere is something too.
+  public static func isThere(_ path: String, orLink: Bool = false) throws(DataError) -> Bool {
+    if orLink, (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil { return true }
+    return try mode(path) != nil
+  }
+
+  /// The first of some names in a folder that is there, as a path.
+  static func first(of names: [String], in folder: String) throws(DataError) -> String? {
+    for name in names where try isThere("\(folder)/\(name)") { return "\(folder)/\(name)" }
+    return nil
+  }
+
+  /// Whether a path names a folder.
+  static func isFolder(_ path: String) throws(DataError) -> Bool { try mode(path).map { $0 & S_IFMT } == S_IFDIR }
+
+  private static func mode(_ path: String) throws(DataError) -> mode_t? {
+    var status = stat()
+    if stat(path, &status) == 0 { return status.st_mode }
+    guard errno == ENOENT || errno == ENOTDIR else { throw .system(path, "cannot be looked up") }
+    return nil
   }
 }

@@ -82,7 +82,7 @@ extension Image {
 
     private static func linear(_ i: Int, _ old: Int, _ new: Int) -> (Int, [Float]) {
       let place = min(max((Double(i) + 0.5) * Double(old) / Double(new) - 0.5, 0), Double(old - 1))
-      let first = min(Int(place), max(0, old - 2))
+      let first = min(Int(clamping: place), max(0, old - 2))
       let part = Float(place - Double(first))
       return old == 1 ? (0, [1]) : (first, [1 - part, part])
     }

@@ -82,9 +82,9 @@ package enum SVG {
   /// Colours follow the reader's light or dark mode, and are those of Okabe & Ito, "Color universal design" (2008),
   /// which people with any colour vision tell apart, darkened or lightened until they stand out from the page.
   package static func opening(width: Double, height: Double) -> String {
-    let size = "width=\"\(Int(width))\" height=\"\(Int(height))\""
+    let size = "width=\"\(Int(clamping: width))\" height=\"\(Int(clamping: height))\""
     return """
-      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Int(width)) \(Int(height))" \(size) role="img">
+      <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(Int(clamping: width)) \(Int(clamping: height))" \(size) role="img">
       <style>
       text { font: 12px system-ui, sans-serif; fill: #3d444d; }
       .title { font-size: 15px; font-weight: 600; }
@@ -102,7 +102,7 @@ package enum SVG {
       \(palette(dark))
       }
       </style>
-      <rect class="page" width="\(Int(width))" height="\(Int(height))"/>
+      <rect class="page" width="\(Int(clamping: width))" height="\(Int(clamping: height))"/>
       """
   }
 

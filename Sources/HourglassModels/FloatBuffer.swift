@@ -24,7 +24,9 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
   /// With arbitrary contents, and where the memory is fresh from the system untouched: a page then lies near the core
   /// that writes it first. Whoever is to use the memory must clear it.
   public init(unwritten count: Int) {
-    precondition(count >= 0, "a buffer cannot hold \(count) elements")
+    precondition(
+      (0...(Int.max - hugePage) / MemoryLayout<Element>.stride).contains(count),
+      "a buffer cannot hold \(count) elements")
     self.count = count
     let bytes = max(64, (count * MemoryLayout<Element>.stride + 63) & ~63)
     let isLarge = bytes >= hugePage

@@ -12,8 +12,8 @@ public struct ImageShape: Hashable, Sendable, Codable, CustomStringConvertible {
 
   public init(vector length: Int) { self.init(1, 1, length) }
 
-  /// Elements of one image.
-  public var count: Int { height * width * channels }
+  /// Elements of one image; the largest integer of extents that no plan takes.
+  public var count: Int { height.timesClamping(width).timesClamping(channels) }
   public var isVector: Bool { height == 1 && width == 1 }
   public var description: String { isVector ? "\(channels)" : "\(height) x \(width) x \(channels)" }
 

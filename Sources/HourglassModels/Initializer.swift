@@ -5,6 +5,7 @@
 /// normalisations start from constants instead, and count all the same.
 public enum Initializer {
   public static func fill(_ flat: FloatBuffer, plan: ExecutionPlan, seed: UInt64) {
+    precondition(flat.count == plan.parameterCount, "\(flat.count) floats are not \(plan.parameterCount) parameters")
     for (j, parameter) in plan.parameters.enumerated() {
       if let start = parameter.start {
         parameter.store([Float](repeating: start, count: parameter.count), in: flat.pointer)

@@ -23,12 +23,9 @@ extension DataSource {
           path: path,
           reason: "wanted codes of \(model.input) for the model \(model.name), found \(shape) of \(recipe.model.name)")
       }
-      guard images.count <= Dataset.memoryLimit / (4 * shape.count) else {
-        throw DataError(
-          path: path,
-          reason: "wanted codes that fit into half of this machine's memory, found \(images.count) of \(shape); take "
-            + "fewer images with --limit")
-      }
+      try GrantedMemory.require(
+        4 * images.count * shape.count, for: path, "hold \(images.count) codes of \(shape)",
+        advice: "take fewer images with --limit")
       try run.read(.last).restore(parameters: inference.parameters, plan: inference.plan, path: run.checkpoint(.last))
       return try Dataset(
         try inference.codes(of: images), shape: shape, of: images, source: "codes by \(path) of \(images.source)")

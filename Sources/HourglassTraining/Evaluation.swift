@@ -133,7 +133,11 @@ public struct Evaluator {
   }
 
   /// Variance over the first images of the data of each latent unit's mean, in the units' order.
+  ///
+  /// Errors: images of another shape than the model's input, or that cannot be read.
   public func unitVariances(_ data: Dataset, images: Int) throws -> [Double] {
+    try data.checkShape(for: inference.plan)
+    let images = min(images, data.count)
     var units = UnitStatistics(count: inference.codeCount)
     for start in stride(from: 0, to: images, by: Inference.batchSize) {
       units.add(inference.encode(try data.images(start..<min(start + Inference.batchSize, images))))
@@ -153,7 +157,7 @@ private struct ConfusionMatrix {
     counts = Array(repeating: Array(repeating: 0, count: classes), count: classes)
   }
 
-  mutating func add(_ label: Int, _ prediction: Float) { counts[label][Int(prediction)] += 1 }
+  mutating func add(_ label: Int, _ prediction: Float) { counts[label][Int(clamping: prediction)] += 1 }
 
   var errorRate: Double {
     let right = counts.indices.reduce(0) { $0 + counts[$1][$1] }

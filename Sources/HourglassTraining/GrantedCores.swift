@@ -1,5 +1,6 @@
 import CThreads
 import Foundation
+import HourglassData
 
 /// The cores that this process may really use.
 public enum GrantedCores {
@@ -19,6 +20,6 @@ public enum GrantedCores {
 
   /// Cores by CPU time that the process's control groups allow, rounded up; nil where there is no limit.
   static func quota(_ group: ControlGroup = ControlGroup()) -> Int? {
-    group.cores.map { max(1, Int($0.rounded(.up))) }
+    group.cores.map { max(1, Int(clamping: $0.rounded(.up))) }
   }
 }

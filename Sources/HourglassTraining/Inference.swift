@@ -37,10 +37,15 @@ public final class Inference {
     var wantsMean = false
   }
 
-  /// - Parameter parameters: the flat vector, shared with whoever trains it.
-  public init(model: Autoencoder, parallel: ParallelPlan, parameters: FloatBuffer? = nil) throws(ModelError) {
+  /// Errors: a `ModelError` where the model cannot be planned or memory does not suffice, a `ThreadError` where the
+  /// system does not make as many threads.
+  ///
+  /// - Parameter parameters: the flat vector of the model's plan, shared with whoever trains it.
+  public init(model: Autoencoder, parallel: ParallelPlan, parameters: FloatBuffer? = nil) throws {
     let plan = try ExecutionPlan(model, batchSize: Self.batchSize)
+    try parallel.check()
     try PlannedMemory(inference: plan, parallel: parallel).check(plan)
+    plan.require(parameters)
     let shared = SharedMemory(plan: plan, parameters: parameters ?? FloatBuffer(count: plan.parameterCount))
     let cores = WorkerCores(parallel)
     let replicas = (0..<parallel.workers).map { worker in
@@ -48,9 +53,7 @@ public final class Inference {
         plan: plan, shared: shared, groupSamples: plan.samplesPerShard, parallel: parallel, worker: worker,
         cores: cores)
     }
-    // A latent that is a distribution is twice as long as its code.
-    let ends = [plan.boundaries[0], plan.boundaries[plan.layers.count]].map(\.shape.count)
-    let widest = max(ends[0], ends[1], 2 * plan.boundaries[plan.codeBoundary].shape.count)
+    let widest = Self.widest(plan)
     let inputs = FloatBuffer(count: plan.batchSize * widest)
     let outputs = FloatBuffer(count: plan.batchSize * widest)
     let similarities = FloatBuffer(count: plan.batchSize)
@@ -61,7 +64,7 @@ public final class Inference {
     (self.current, self.bounds) = (current, bounds)
 
     let counter = counter
-    team = WorkerTeam(workers: parallel.workers) { worker, phase in
+    team = try WorkerTeam(parallel) { worker, phase in
       let request = current.pointer[0]
       let replica = replicas[worker]
       if phase == Phase.start {
@@ -103,6 +106,13 @@ public final class Inference {
       }
     }
     team.run(phase: Phase.start)
+  }
+
+  /// Floats that a sample needs at most at the input and at the output.
+  static func widest(_ plan: ExecutionPlan) -> Int {
+    // A latent that is a distribution is twice as long as its code.
+    let ends = [plan.boundaries[0], plan.boundaries[plan.layers.count]].map(\.shape.count)
+    return max(ends[0], ends[1], 2 * plan.boundaries[plan.codeBoundary].shape.count)
   }
 
   private enum Phase {
@@ -159,13 +169,12 @@ public final class Inference {
     public var similarity: Float
   }
 
-  /// Measures at most `batchSize` images with the given noise.
+  /// Measures at most `batchSize` images, N x H x W x C, with the given noise.
   ///
-  /// - Parameter labels: of the images, where the model puts out labels.
+  /// - Parameter labels: of the images, where the model puts out labels; of a categorical likelihood classes that it
+  ///   has, see `Dataset.checkLabels`.
   public func measure(_ images: [Float], labels: ArraySlice<Int>? = nil, noise: Noise) -> [Measurement] {
-    let (count, end) = (images.count / imageCount, plan.layers.count)
-    inputs.pointer.update(from: images, count: images.count)
-    for (n, label) in (labels ?? []).enumerated() { shared.labels.pointer[n] = Int32(label) }
+    let (count, end) = (take(images, labels), plan.layers.count)
     perform(Request(count: count, first: 0, last: end, noise: noise, measures: true, wantsMean: true))
     let (width, isImage) = (plan.boundaries[end].shape.count, plan.model.likelihood.target == .image)
     return (0..<count).map { n in
@@ -188,12 +197,27 @@ public final class Inference {
     _ images: [Float], labels: ArraySlice<Int>? = nil, draws: Int, seed: UInt64, step: Int
   ) -> [Double] {
     precondition(plan.model.isVariational, "\(plan.model.name) has codes without a distribution")
-    let count = images.count / imageCount
-    inputs.pointer.update(from: images, count: images.count)
-    for (n, label) in (labels ?? []).enumerated() { shared.labels.pointer[n] = Int32(label) }
+    precondition((1...1 << 24).contains(draws), "\(draws) draws of a code")
+    let count = take(images, labels)
     let noise = Noise.importance(seed: seed, step: step, draw: 0)
     perform(Request(count: count, first: 0, last: plan.layers.count, noise: noise, draws: draws))
     return Array(bounds.elements[..<count])
+  }
+
+  /// Puts images and their labels at the input, and answers how many.
+  private func take(_ images: [Float], _ labels: ArraySlice<Int>?) -> Int {
+    let count = images.count / imageCount
+    precondition(
+      count * imageCount == images.count && count <= Self.batchSize,
+      "\(images.count) floats are not 0 to \(Self.batchSize) images of \(imageCount)")
+    inputs.pointer.update(from: images, count: images.count)
+    guard plan.model.likelihood.target == .label else { return count }
+    precondition(labels?.count == count, "\(labels?.count ?? 0) labels of \(count) images")
+    for (n, label) in (labels ?? []).enumerated() {
+      precondition(plan.labels.contains(label), "the label \(label) of a model of \(plan.labels)")
+      shared.labels.pointer[n] = Int32(label)
+    }
+    return count
   }
 
   private func squaredError(_ n: Int) -> Float {

@@ -2,10 +2,25 @@ import HourglassData
 import HourglassModels
 
 extension Dataset {
-  /// Refuses a set with what a model cannot learn to put out: see `checkLabels`, and numbers beyond its likelihood.
+  /// Refuses a set that a model cannot be trained on or measured with: see `checkShape` and `checkLabels`, and numbers
+  /// beyond its likelihood.
   public func checkTargets(for plan: ExecutionPlan) throws(DataError) {
+    try checkShape(for: plan)
     try checkLabels(for: plan)
     if let refusal = plan.model.likelihood.refusal(ofTargets: range) { throw DataError(path: source, reason: refusal) }
+  }
+
+  /// Refuses a set whose images a model does not read.
+  ///
+  /// Errors: images of another shape than the model's input; no image, or more than steps can number.
+  public func checkShape(for plan: ExecutionPlan) throws(DataError) {
+    guard shape == plan.model.input else {
+      throw DataError(
+        path: source, reason: "wanted images of \(plan.model.input) for the model \(plan.model.name), found \(shape)")
+    }
+    guard (1...Int(Int32.max)).contains(count) else {
+      throw DataError(path: source, reason: "wanted 1 to \(Int32.max) images, found \(count)")
+    }
   }
 
   /// Refuses a set whose labels a model that learns labels cannot put out.
@@ -21,14 +36,27 @@ extension Dataset {
           + "likelihood is to learn, found none; take pictures in a folder for each class, IDX files with their "
           + "labels beside them, an NPZ file with labels, or CIFAR-10 records")
     }
-    let classes = plan.boundaries[plan.layers.count].shape.count
-    let wanted = model.likelihood == .categorical ? 0..<classes : -(1 << 24)..<1 << 24
+    let wanted = plan.labels
     guard let place = labels.firstIndex(where: { !wanted.contains($0) }) else { return }
     throw DataError(
       path: source,
       reason: "image \(place): wanted a label of \(wanted.lowerBound) to \(wanted.upperBound - 1) for the model "
         + "\(model.name), found \(labels[place])"
         + (model.likelihood == .categorical
-          ? "; its last layer puts out \(classes) logits, and the labels go up to \(labels.max() ?? 0)" : ""))
+          ? "; its last layer puts out \(wanted.count) logits, and the labels go up to \(labels.max() ?? 0)" : ""))
+  }
+}
+
+extension ExecutionPlan {
+  /// The labels that a model which puts out labels can learn: its classes, or numbers that a float holds exactly.
+  var labels: Range<Int> {
+    model.likelihood == .categorical ? 0..<boundaries[layers.count].shape.count : -(1 << 24)..<1 << 24
+  }
+
+  /// Stops whoever hands over another vector than one of this plan's parameters.
+  func require(_ parameters: FloatBuffer?) {
+    guard let parameters else { return }
+    precondition(
+      parameters.count == parameterCount, "\(parameters.count) floats are not the \(parameterCount) parameters")
   }
 }

@@ -61,22 +61,22 @@ public struct ModelExport {
       let graphs = try parts.map { part in
         (path: "\(folder)/\(Self.name(part))", graph: try plan.onnxGraph(part, parameters: parameters))
       }
-      try RunFolder.makeFolder(folder)
+      try AtomicFile.makeFolder(folder)
       return try graphs.map { path, graph in
         try ONNXFile.write(graph, version: RunEnvironment.programVersion, metadata: metadata, to: path)
         return File(path: path, inputs: graph.inputs.map(File.Port.init), outputs: graph.outputs.map(File.Port.init))
       }
     case .safetensors:
       let path = "\(folder)/\(names(format)[0])"
-      try RunFolder.makeFolder(folder)
+      try AtomicFile.makeFolder(folder)
       // The format that some readers ask for names the framework.
       let metadata = self.metadata.merging(["format": "pt"]) { $1 }
-      try SafeTensors(tensors: plan.tensors(parameters), metadata: metadata).write(to: path)
+      try SafeTensors.write(plan.tensors(parameters), metadata: metadata, to: path)
       return [File(path: path, inputs: nil, outputs: nil)]
     case .npy:
       let path = "\(folder)/\(names(format)[0])"
-      try RunFolder.makeFolder(folder)
-      try NPZFile.write(plan.tensors(parameters), to: path)
+      try AtomicFile.makeFolder(folder)
+      try NPZFile.write(plan.tensors(parameters).map { try $0.tensor() }, to: path)
       return [File(path: path, inputs: nil, outputs: nil)]
     }
   }

@@ -11,6 +11,8 @@ public struct ParallelPlan: Sendable, Codable, Equatable {
 
   /// More workers or threads than any machine has cores; the system refuses to start them much beyond.
   public static let most = 1024
+  /// The same of all threads of all workers.
+  static let mostInAll = 4096
 
   /// Both at least 1.
   public init(workers: Int, threads: Int, binding: CoreBinding = .none) {
@@ -24,7 +26,7 @@ public struct ParallelPlan: Sendable, Codable, Equatable {
     workers: Int? = nil, threads: Int? = nil, shards: Int, cores: Int = GrantedCores.count,
     environment: OpenMPEnvironment = OpenMPEnvironment()
   ) {
-    let cores = min(cores, environment.threadLimit ?? cores)
+    let cores = min(cores, environment.threadLimit ?? cores, Self.mostInAll)
     switch (workers, threads ?? environment.threads) {
     case (let workers?, let threads?): self.init(workers: workers, threads: threads)
     case (let workers?, nil): self.init(workers: workers, threads: max(1, cores / workers))
@@ -32,6 +34,17 @@ public struct ParallelPlan: Sendable, Codable, Equatable {
     case (nil, nil):
       let plans = (1...max(1, cores)).map { Self(workers: max(1, min(shards, cores / $0)), threads: $0) }
       self = plans.min { $0.duration(shards: shards) < $1.duration(shards: shards) } ?? plans[0]
+    }
+  }
+
+  /// Refuses what no machine runs, which a file may hold and a caller may have set.
+  func check() throws(ThreadError) {
+    let possible = 1...Self.most
+    guard possible.contains(workers), possible.contains(threads), workers * threads <= Self.mostInAll else {
+      throw ThreadError(
+        reason:
+          "wanted 1 to \(Self.most) workers of 1 to \(Self.most) threads, at most \(Self.mostInAll) in all, found "
+          + "\(workers) x \(threads)")
     }
   }
 

@@ -58,6 +58,7 @@ public struct Pictures {
 
   /// The first images of a data set, and what the model makes of them.
   public func reconstructions(_ data: Dataset, count: Int = 4 * imagesPerBand) throws -> PNGImage {
+    try data.checkShape(for: inference.plan)
     let originals = try data.images(0..<min(count, data.count))
     return bands(originals)
   }
@@ -96,6 +97,7 @@ public struct Pictures {
 
   /// A row for each pair of images: their codes, and what lies on the straight line between them.
   public func interpolations(_ data: Dataset, most: Int = 10) throws -> PNGImage {
+    try data.checkShape(for: inference.plan)
     let pairs = max(1, min(most, data.count / 2))
     let width = inference.codeCount
     let ends = Self.pieces(inference.encode(try data.images(0..<min(2 * pairs, data.count))), width)
@@ -141,7 +143,7 @@ public struct Pictures {
 extension Inference {
   /// Codes drawn from the standard normal prior, from number `first` on; code n depends on the seed and n alone.
   public func standardNormalCodes(_ count: Int, from first: Int = 0, seed: UInt64) -> [Float] {
-    let codes = FloatBuffer(count: count * codeCount)
+    let codes = FloatBuffer(count: count.timesClamping(codeCount))
     for n in 0..<count {
       RandomStream(seed: seed, .sampling, sample: first + n).fillNormal(codes.pointer + n * codeCount, codeCount)
     }
@@ -154,7 +156,6 @@ extension Trainer {
   /// autoencoder, which has no prior: interpolations.png; neither where codes cannot be decoded alone), loss.svg, and
   /// report.html.
   public func writePictures(to run: RunFolder) throws {
-    try run.makeFolders()
     try AtomicFile.write(
       Pictures.lossCurve(recipe.model, epochs: metrics.epochs, partial: partialEpoch), to: run.picture("loss.svg"))
     let inference = try inference()

@@ -9,26 +9,34 @@ public struct PlannedMemory: Sendable, Equatable {
   public let perReplica: Int
   public let replicas: Int
 
-  public var total: Int { shared + replicas * perReplica }
+  public var total: Int { shared.plusClamping(replicas.timesClamping(perReplica)) }
 
   /// Of a training step.
   ///
   /// - Parameter recipe: whose moving average is one more flat vector, whose augmentation and corruption need images
   ///   beside those of the step, and whose step may keep no gradient; nil for none of it.
   public init(training plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe? = nil) {
+    self.init(
+      step: plan, parallel: parallel, augmentation: recipe?.augmentation, corruption: recipe?.corruption,
+      hasAverage: recipe?.ema != nil, keepsGradient: recipe?.keepsGradient ?? true)
+  }
+
+  init(
+    step plan: ExecutionPlan, parallel: ParallelPlan, augmentation: Augmentation?, corruption: Corruption?,
+    hasAverage: Bool, keepsGradient: Bool
+  ) {
     let samples = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers) * plan.samplesPerShard
-    let images = Distortion.floats(
-      recipe?.augmentation, recipe?.corruption, shape: plan.model.input, groupSamples: samples)
-    let keepsGradient = recipe?.keepsGradient ?? true
-    let vectors = (recipe?.ema == nil ? 0 : 1) - (keepsGradient ? 0 : 1)
+    let images = Distortion.floats(augmentation, corruption, shape: plan.model.input, groupSamples: samples)
+    let vectors = (hasAverage ? 1 : 0) - (keepsGradient ? 0 : 1)
     self.init(
       plan, groupSamples: samples, parallel, shared: 4 * plan.parameterCount * vectors,
       perReplica: 4 * (images + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan))))
   }
 
-  /// Of inference, whose groups are single shards.
+  /// Of inference, whose groups are single shards, and which holds inputs and outputs of a batch.
   init(inference plan: ExecutionPlan, parallel: ParallelPlan) {
-    self.init(plan, groupSamples: plan.samplesPerShard, parallel)
+    self.init(
+      plan, groupSamples: plan.samplesPerShard, parallel, shared: 8 * plan.batchSize * Inference.widest(plan))
   }
 
   private init(

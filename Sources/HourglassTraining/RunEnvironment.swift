@@ -50,14 +50,28 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
 }
 
 extension RunFolder {
-  /// Adds a session to environment.json, which lists all sessions of the run, the newest last.
+  /// Adds a session to environment.json, which lists all sessions of the run, the newest last. A file that cannot be
+  /// understood is kept aside.
   public func append(_ environment: RunEnvironment) throws(DataError) {
-    try save(sessions + [environment], as: "environment.json")
+    var earlier: [RunEnvironment] = []
+    do { earlier = try sessions() } catch let error {
+      guard let damaged = try InputFile.contents(ifThere: file(Self.environmentName)) else { throw error }
+      try keepAside(Data(damaged), of: Self.environmentName, found: error.reason)
+    }
+    try save(earlier + [environment], as: Self.environmentName)
   }
 
-  /// All sessions of the run that environment.json tells of.
-  public var sessions: [RunEnvironment] {
-    let data = FileManager.default.contents(atPath: file("environment.json"))
-    return data.flatMap { try? JSONDecoder().decode([RunEnvironment].self, from: $0) } ?? []
+  /// All sessions of the run that environment.json tells of; none where it is not there.
+  ///
+  /// Errors: it cannot be read, or is damaged.
+  public func sessions() throws(DataError) -> [RunEnvironment] {
+    guard let bytes = try InputFile.contents(ifThere: file(Self.environmentName)) else { return [] }
+    do { return try JSONDecoder().decode([RunEnvironment].self, from: Data(bytes)) } catch {
+      throw DataError(
+        path: file(Self.environmentName),
+        reason: "wanted a list of sessions, found \(Self.describe(error, in: Data(bytes)))")
+    }
   }
+
+  private static let environmentName = "environment.json"
 }

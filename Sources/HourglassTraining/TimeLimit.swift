@@ -3,7 +3,7 @@ public struct TimeLimit: RawRepresentable, Codable, Sendable, Equatable {
   public let rawValue: String
   public let seconds: Double
 
-  /// Refused is what has another form, no time at all, and more than a hundred years, which no clock counts up to.
+  /// Refused is what has another form, no time at all, and more than 2^32 seconds, which is 136 years.
   public init?(rawValue: String) {
     let units: [Character: Double] = ["d": 86_400, "h": 3_600, "m": 60, "s": 1]
     var (seconds, number) = (0.0, "")
@@ -17,7 +17,7 @@ public struct TimeLimit: RawRepresentable, Codable, Sendable, Equatable {
         return nil
       }
     }
-    guard number.isEmpty, seconds > 0, seconds <= 36_500 * 86_400 else { return nil }
+    guard number.isEmpty, seconds > 0, seconds <= 0x1p32 else { return nil }
     (self.rawValue, self.seconds) = (rawValue, seconds)
   }
 }

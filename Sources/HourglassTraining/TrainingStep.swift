@@ -143,13 +143,22 @@ public final class TrainingStep {
   ///     unless gradients are clipped, each slice's is gone once it has moved its weights: a flat vector less in
   ///     memory, and less traffic with it. No bit changes.
   ///   - profiles: whether to time each layer, for `profile`; no bit changes.
+  ///
+  /// Errors: a `DataError` where the data does not fit the plan (`Dataset.checkTargets`), a `ModelError` where memory
+  /// does not suffice, a `ThreadError` where the system does not make as many threads.
   public init(
     plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil, freeBits: Float = 0,
     averageDecay: Float? = nil, augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64,
     beta: Float, data: Dataset, keepsGradient: Bool = true, profiles: Bool = false
-  ) {
+  ) throws {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
     precondition(plan.importanceSamples == nil || beta == 1 && freeBits == 0, "a bound of another divergence")
+    try data.checkTargets(for: plan)
+    try parallel.check()
+    try PlannedMemory(
+      step: plan, parallel: parallel, augmentation: augmentation, corruption: corruption,
+      hasAverage: averageDecay != nil, keepsGradient: keepsGradient || clipNorm != nil
+    ).check(plan)
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
     let turn = Self.shardsPerTurn(plan: plan, workers: parallel.workers)
@@ -175,7 +184,7 @@ public final class TrainingStep {
     let (counters, failures) = (counters, failures)
     let clips = clipNorm != nil
     let smallestTurn = min(turn, max(1, Self.leastSamplesPerGroup / plan.samplesPerShard))
-    team = WorkerTeam(workers: parallel.workers) { worker, phase in
+    team = try WorkerTeam(parallel) { worker, phase in
       let replica = replicas[worker]
       let now = current.pointer[0]
       switch phase {
@@ -272,7 +281,8 @@ public final class TrainingStep {
   public func run(
     step: Int, items: ArraySlice<Int32>, learningRate: Float? = nil, beta: Float? = nil
   ) throws(TrainingError) -> Loss {
-    precondition(!items.isEmpty, "a step without samples")
+    precondition(!items.isEmpty && step >= 0, "step \(step) with \(items.count) samples")
+    precondition(items.allSatisfy { 0 <= $0 && $0 < data.count }, "an item beyond the \(data.count) of the data")
     precondition(
       reducer.gradient != nil || items.count * plan.samplesPerImage <= plan.batchSize,
       "a step of several minibatches keeps its gradient")

@@ -6,6 +6,7 @@ import HourglassModels
 public enum WeightsHash {
   /// That of a flat vector.
   public static func of(_ parameters: FloatBuffer, plan: ExecutionPlan) -> String {
+    plan.require(parameters)
     var hash = SHA256()
     for parameter in plan.parameters {
       parameter.tensor(in: parameters.pointer).withUnsafeBytes { hash.update($0) }

@@ -1,6 +1,6 @@
 import CThreads
 import Dispatch
-import Foundation
+import HourglassModels
 import Synchronization
 
 /// Long-lived threads that run one fixed body together, phase by phase.
@@ -10,22 +10,32 @@ import Synchronization
 /// costs two semaphore operations for each other worker, takes no lock and allocates nothing.
 final class WorkerTeam {
   private let shared: Shared
+  private let threads: [SystemThread]
 
+  /// Starts the threads, and makes sure that the system has as many more as the workers' OpenMP teams will want.
+  ///
   /// - Parameter body: called as body(worker, phase) on every worker, at the same time.
-  init(workers: Int, body: @escaping @Sendable (_ worker: Int, _ phase: Int) -> Void) {
-    shared = Shared(workers: workers, body: body)
-    for worker in 1..<max(1, workers) {
-      let thread = Thread { [shared] in
-        // Foundation's `name` does not reach the system.
+  init(_ parallel: ParallelPlan, body: @escaping @Sendable (_ worker: Int, _ phase: Int) -> Void) throws(ThreadError) {
+    try parallel.check()
+    try SystemThread.check(parallel.workers * (RunEnvironment.hasOpenMP ? parallel.threads : 1) - 1)
+    let shared = Shared(workers: parallel.workers, body: body)
+    self.shared = shared
+    threads = (1..<parallel.workers).compactMap { worker in
+      SystemThread {
         thread_name("hourglass-\(worker)")
         shared.serve(worker)
       }
-      thread.stackSize = 8 << 20
-      thread.start()
+    }
+    // Those that did start end with the team.
+    guard threads.count == parallel.workers - 1 else {
+      throw SystemThread.refusal(wanted: parallel.workers - 1, found: threads.count)
     }
   }
 
-  deinit { shared.start(phase: Shared.end) }
+  deinit {
+    shared.start(phase: Shared.end)
+    for thread in threads { thread.join() }
+  }
 
   /// Runs a phase on all workers; returns when all have finished.
   func run(phase: Int) {

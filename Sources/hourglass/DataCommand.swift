@@ -161,35 +161,7 @@ struct DataSynthesis: ParsableCommand {
         "--output: wanted a folder that is not there yet, found \(output.isEmpty ? "an empty name" : output)")
     }
     let shape = ImageShape(size.extent.height, size.extent.width, grey ? 1 : 3)
-    // A canvas of floats, bytes, and those of the file.
-    try requireMemory("--size", "an image of \(shape)", 1, floats: 2 * shape.count)
-    let counts = [Split.train: count, .test: max(1, count / 8)]
-    try writing {
-      try Self.makeWhole(output) { (folder) throws(DataError) in
-        for (split, count) in counts {
-          try SyntheticImages(shape: shape, seed: seed, split: split).write(count: count, to: "\(folder)/\(split)")
-        }
-      }
-    }
-    for split in Split.allCases {
-      StandardOutput.write("\(output)/\(split.rawValue): \(counts[split] ?? 0) images of \(shape)")
-    }
-  }
-
-  /// Makes a folder beside, syncs it and renames it, so that nobody takes a part of it for the whole.
-  private static func makeWhole(_ path: String, _ make: (String) throws(DataError) -> Void) throws(DataError) {
-    let place = URL(fileURLWithPath: path)
-    let temporary = place.deletingLastPathComponent().appending(path: ".\(place.lastPathComponent).\(getpid()).tmp")
-      .path
-    do throws(DataError) {
-      try make(temporary)
-      sync()
-      guard rename(temporary, place.path) == 0 else {
-        throw DataError(path: path, reason: "cannot be made: \(String(cString: strerror(errno)))")
-      }
-    } catch {
-      try? FileManager.default.removeItem(atPath: temporary)
-      throw error
-    }
+    let parts = try writing { try SyntheticImages.write(shape: shape, count: count, seed: seed, to: output) }
+    for (split, count) in parts { StandardOutput.write("\(output)/\(split.rawValue): \(count) images of \(shape)") }
   }
 }

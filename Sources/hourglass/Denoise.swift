@@ -49,7 +49,7 @@ struct Denoise: ParsableCommand {
     let data = try images.open(loaded)
     let shape = loaded.model.input
     let shown = output.limit(file, data.count, inPicture: 2 * Pictures.imagesPerBand)
-    var denoising = Denoising(data, corruption, with: loaded.inference, seed: seed ?? loaded.recipe.seed)
+    var denoising = try Denoising(data, corruption, with: loaded.inference, seed: seed ?? loaded.recipe.seed)
     var (clean, damaged): ([Float], [Float]) = ([], [])
     try file.write(shown, images: shape, isQuiet: json) { range in
       let images = try denoising.repair(range)

@@ -35,8 +35,11 @@ struct Hourglass: ParsableCommand {
     do {
       var command = try parseAsRoot()
       // The doctor lists it among its own.
-      if !(command is Doctor), let warning = Diagnosis.instructionSetWarning() {
-        StandardError.write("hourglass: warning: \(warning)")
+      if !(command is Doctor) {
+        for warning in [Diagnosis.instructionSetWarning(), OpenMPEnvironment.clean()].compactMap(\.self) {
+          StandardError.write("hourglass: warning: \(warning)")
+        }
+        try ThreadError.checkSystem()
       }
       try command.run()
     } catch { status = ExitStatus(reporting: error) }

@@ -145,13 +145,7 @@ struct DivisionOptions: ParsableArguments {
 
   /// The division for so many shards, with a warning where it can hardly be meant.
   func plan(shards: Int) -> ParallelPlan {
-    let environment = OpenMPEnvironment()
-    if let warning = environment.warning {
-      StandardError.write("hourglass: warning: \(warning)")
-      // Or the OpenMP runtime would say the same once more.
-      for name in environment.ignored { unsetenv(name) }
-    }
-    var plan = ParallelPlan(workers: workers, threads: threads, shards: shards, environment: environment)
+    var plan = ParallelPlan(workers: workers, threads: threads, shards: shards)
     plan.binding = bind ?? .none
     if plan.workers * plan.threads > GrantedCores.count {
       StandardError.write(

@@ -55,7 +55,7 @@ final class Progress {
     let left = seconds / Double(max(1, report.step - start.step)) * Double(report.lastStep - report.step)
     let epoch = "epoch \(report.epoch + 1)" + (epochs.map { "/\($0)" } ?? "")
     let loss = "loss \(String(format: "%.5g", report.loss.total))"
-    let figures = "\(grouped(Int(rate))) samples/s  \(loss)  \(Self.duration(left)) left"
+    let figures = "\(grouped(Int(clamping: rate))) samples/s  \(loss)  \(Self.duration(left)) left"
     if isTerminal {
       draw(epoch, Double(report.step) / Double(report.lastStep), figures)
     } else {
@@ -64,11 +64,11 @@ final class Progress {
   }
 
   private func draw(_ epoch: String, _ part: Double, _ figures: String) {
-    let percent = String(format: "%3d %%", Int(100 * part))
+    let percent = String(format: "%3d %%", Int(clamping: 100 * part))
     let text = "\(epoch)  \(percent)  \(figures)"
     let room = min(40, Self.terminalWidth() - text.count - 3)
     guard room >= 8 else { return redraw(String(text.prefix(max(1, Self.terminalWidth() - 1)))) }
-    let full = Int(Double(room) * part)
+    let full = Int(clamping: Double(room) * part)
     let (done, rest) = (String(repeating: "━", count: full), String(repeating: "─", count: room - full))
     let bar = usesColor ? "\u{1B}[36m\(done)\u{1B}[2m\(rest)\u{1B}[0m" : done + rest
     redraw("\(epoch)  \(bar)  \(percent)  \(figures)")
@@ -93,14 +93,14 @@ final class Progress {
     }
     if let loss = metrics.validationLoss { line += "  validation \(decimal(loss))" }
     if let rate = metrics.validationErrorRate { line += "  error \(decimal(100 * rate, 2)) %" }
-    line += "  \(grouped(Int(metrics.samplesPerSecond))) samples/s"
+    line += "  \(grouped(Int(clamping: metrics.samplesPerSecond))) samples/s"
     return line + (metrics.inputPercent.map { "  input \(decimal($0, 2)) %" } ?? "")
   }
 
   /// 3:07, or 1:02:03.
   private static func duration(_ seconds: Double) -> String {
     guard seconds < 360_000 else { return "days" }
-    let whole = Int(seconds.rounded(.up))
+    let whole = Int(clamping: seconds.rounded(.up))
     let (hours, minutes) = (whole / 3600, whole / 60 % 60)
     return hours > 0
       ? String(format: "%d:%02d:%02d", hours, minutes, whole % 60) : String(format: "%d:%02d", minutes, whole % 60)

@@ -55,15 +55,17 @@ struct Report: ParsableCommand {
     try replacing.check([file], reading: [recipe.data.path, recipe.validation?.path, data])
     var report = try RunReport(run, recipe)
     var missing: String?
-    if run.hasCheckpoint {
+    if try run.hasCheckpoint() {
       let loaded = try trained.load()
       report.progress = loaded.progress
       missing = report.look(at: try chosen(loaded), with: loaded.inference)?.description
     } else {
       missing = "\(run.path) has no checkpoint yet"
     }
-    try writing { try AtomicFile.write(report.page, to: file.path) }
-    if let missing { StandardError.write("hourglass: left out: \(missing)") }
+    try AtomicFile.write(report.page, to: file.path)
+    for sentence in report.damages + [missing].compactMap(\.self) {
+      StandardError.write("hourglass: left out: \(sentence)")
+    }
     if json {
       let written = Written(
         report: file.path, step: report.progress?.step, evaluation: report.evaluation, missing: missing)

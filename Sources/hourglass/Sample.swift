@@ -1,4 +1,5 @@
 import ArgumentParser
+import HourglassData
 import HourglassTraining
 
 struct Sample: ParsableCommand {

@@ -132,7 +132,7 @@ private func study(_ design: ScalingDesign, peers: [ScalingPeer] = []) throws ->
   func hash() throws {
     let design = try design(most: 2)
     let plan = design.points[0].plan
-    let run = StepRun(
+    let run = try StepRun(
       plan, ParallelPlan(workers: 3, threads: 1), try StepRun.images(for: tiny, batchSize: plan.batchSize))
     for _ in 0..<ScalingMeasurement.warmUp { try run.step() }
     let wanted = WeightsHash.of(run.training.parameters, plan: plan)

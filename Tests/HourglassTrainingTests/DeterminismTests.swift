@@ -49,7 +49,7 @@ import Testing
       var first: (bits: [UInt32], loss: TrainingStep.Loss, norm: Double?)?
       for name in ["avx512", "avx2", "neon"] where hg_isa_select(name) == nil && hg_isa_has_fma() {
         for (number, parallel) in divisions.enumerated() {
-          let step = TrainingStep(
+          let step = try TrainingStep(
             plan: plan, parallel: parallel, optimizer: Optimizer(), clipNorm: clipNorm, seed: 3, beta: 1, data: data,
             keepsGradient: number % 2 == 0)
           step.parameters.pointer.update(from: start.pointer, count: start.count)

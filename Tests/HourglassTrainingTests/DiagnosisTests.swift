@@ -1,4 +1,5 @@
 import Foundation
+import HourglassData
 import HourglassModels
 import TestSupport
 import Testing

@@ -17,7 +17,7 @@ import Testing
     _ model: Autoencoder, _ distortion: (Augmentation?, Corruption?), _ parallel: ParallelPlan, seed: UInt64 = 3
   ) throws -> TrainingStep {
     let plan = try ExecutionPlan(model, batchSize: 10, shards: 4)
-    return TrainingStep(
+    return try TrainingStep(
       plan: plan, parallel: parallel, optimizer: Optimizer(), augmentation: distortion.0, corruption: distortion.1,
       seed: seed, beta: 1, data: try TestImages.waves(batchSizes: [10, 10, 7], shape: model.input))
   }

@@ -15,7 +15,7 @@ import Testing
     _ parallel: ParallelPlan = ParallelPlan(workers: 1, threads: 1)
   ) throws -> TrainingStep {
     let plan = try ExecutionPlan(model, batchSize: batchSize, shards: shards)
-    let step = TrainingStep(
+    let step = try TrainingStep(
       plan: plan, parallel: parallel, optimizer: Optimizer(), freeBits: freeBits, seed: 3, beta: beta,
       data: try TestImages.waves(batchSizes: [10, 10, 7], shape: model.input))
     Initializer.fill(step.parameters, plan: plan, seed: 1)

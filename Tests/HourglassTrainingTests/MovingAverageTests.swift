@@ -12,7 +12,7 @@ import Testing
 
   private static func step(_ model: Autoencoder, _ parallel: ParallelPlan, ema: Float? = decay) throws -> TrainingStep {
     let plan = try ExecutionPlan(model, batchSize: 10, shards: 4)
-    let step = TrainingStep(
+    let step = try TrainingStep(
       plan: plan, parallel: parallel, optimizer: Optimizer(), clipNorm: 1, averageDecay: ema, seed: 3, beta: 1,
       data: try TestImages.waves(batchSizes: Array(repeating: 10, count: 40), shape: model.input))
     Initializer.fill(step.parameters, plan: plan, seed: 1)

@@ -1,4 +1,5 @@
 import Foundation
+import HourglassData
 import HourglassModels
 import TestSupport
 import Testing
@@ -86,16 +87,59 @@ import Testing
 
   @Test(arguments: ["KMP_BLOCKTIME", "OMP_WAIT_POLICY"]) func theEnvironmentMaySayHowThreadsWait(_ variable: String) {
     #expect(OpenMPEnvironment(["OMP_NUM_THREADS": "2"]).leavesWaiting)
-    #expect(!OpenMPEnvironment([variable: ""]).leavesWaiting)
+    #expect(OpenMPEnvironment([variable: ""]).leavesWaiting)
+    #expect(!OpenMPEnvironment([variable: variable == "KMP_BLOCKTIME" ? "0" : "passive"]).leavesWaiting)
   }
 
   @Test func nonsenseInTheEnvironmentIsIgnoredWithOneSentence() {
-    #expect(OpenMPEnvironment(["OMP_NUM_THREADS": "4,x", "OMP_THREAD_LIMIT": "8"]).warning == nil)
+    #expect(OpenMPEnvironment(["OMP_NUM_THREADS": "4,2", "OMP_THREAD_LIMIT": "8"]).warning == nil)
     #expect(OpenMPEnvironment(["OMP_NUM_THREADS": "", "OMP_THREAD_LIMIT": ""]).warning == nil)
     #expect(
       OpenMPEnvironment(["OMP_NUM_THREADS": "two", "OMP_THREAD_LIMIT": "0"]).warning
         == "OMP_NUM_THREADS: wanted 1 to 1024 threads, found two; "
         + "OMP_THREAD_LIMIT: wanted 1 to 1024 threads, found 0; ignored")
+  }
+
+  /// What the runtime would end or crash the process over, or complain about, does not reach it; what it understands
+  /// does.
+  @Test(
+    arguments: [
+      "OMP_NUM_THREADS=", "OMP_NUM_THREADS=4,", "OMP_STACKSIZE=0", "OMP_STACKSIZE=x", "OMP_STACKSIZE=64G",
+      "KMP_STACKSIZE=1", "KMP_STACKSIZE=99999999999", "GOMP_STACKSIZE=0", "OMP_STACKSIZE=-8M", "KMP_FORKJOIN_BARRIER=",
+      "KMP_CPUINFO_FILE=/nonexistent", "KMP_GTID_MODE=", "KMP_STACKOFFSET=99999999999", "KMP_FORCE_REDUCTION=x",
+      "KMP_AFFINITY=zzz", "OMP_PLACES={}", "OMP_PLACES={99999999999999999999}", "KMP_HW_SUBSET=0c", "KMP_BLOCKTIME=-7",
+      "OMP_PROC_BIND=perhaps", "OMP_DYNAMIC=x", "GOMP_CPU_AFFINITY=99999", "KMP_ALL_THREADS=0", "OMP_WAIT_POLICY=\n",
+      "OMP_THREAD_LIMIT=1\n", "KMP_NOBODY_KNOWS=1",
+    ])
+  func nonsenseDoesNotReachTheRuntime(_ setting: String) {
+    let words = setting.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    let found = OpenMPEnvironment([words[0]: words[1], "OMPI_COMM_WORLD_SIZE": "1", "PATH": ""])
+    #expect(found.ignored == [words[0]] && (found.warning == nil) == words[1].isEmpty)
+    #expect(found.warning?.contains("\(words[0]): wanted ") ?? true)
+  }
+
+  @Test(
+    arguments: [
+      "OMP_NUM_THREADS=4, 2", "OMP_STACKSIZE=8M", "OMP_STACKSIZE=16384", "KMP_STACKSIZE=8388608", "OMP_PROC_BIND=TRUE",
+      "OMP_PROC_BIND=close,spread", "OMP_PLACES=cores(2)", "OMP_PLACES={0,1},{2:2:1}:4:2", "KMP_BLOCKTIME=infinite",
+      "KMP_AFFINITY=granularity=fine,compact,1,0", "GOMP_CPU_AFFINITY=0-3 5", "KMP_DUPLICATE_LIB_OK=TRUE",
+      "OMP_WAIT_POLICY=PASSIVE", "OMP_SCHEDULE=dynamic,4", "KMP_HW_SUBSET=1s,4c,1t", "OMP_DISPLAY_ENV=verbose",
+      "OMP_TOOL_LIBRARIES=/usr/lib/libarcher.so", "OMP_MAX_ACTIVE_LEVELS=1", "OMP_THREAD_LIMIT=64",
+    ])
+  func whatTheRuntimeUnderstandsReachesIt(_ setting: String) {
+    let words = setting.split(separator: "=", maxSplits: 1).map(String.init)
+    let found = OpenMPEnvironment([words[0]: words[1]])
+    #expect(found.ignored.isEmpty && found.warning == nil)
+  }
+
+  /// What a file may hold and a caller may have set.
+  @Test(arguments: [(0, 1), (1, 0), (-1, 1), (1, .min), (.max, .max), (1025, 1), (1024, 1024), (5, 1000)])
+  func aDivisionThatNoMachineRunsIsRefused(_ workers: Int, _ threads: Int) throws {
+    var parallel = ParallelPlan(workers: 1, threads: 1)
+    (parallel.workers, parallel.threads) = (workers, threads)
+    #expect(throws: ThreadError.self) { try parallel.check() }
+    #expect(throws: ThreadError.self) { try Inference(model: TinyModels.autoencoder, parallel: parallel) }
+    #expect(PlannedMemory(training: try ExecutionPlan(convAE28, batchSize: 8), parallel: parallel).total <= .max)
   }
 
   @Test func thereIsACore() { #expect((1...ProcessInfo.processInfo.processorCount).contains(GrantedCores.count)) }

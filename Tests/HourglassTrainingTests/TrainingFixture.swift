@@ -12,7 +12,7 @@ func startedStep(
   profiles: Bool = false, importanceSamples: Int? = nil
 ) throws -> TrainingStep {
   let plan = try ExecutionPlan(model, batchSize: batchSize, shards: shards, importanceSamples: importanceSamples)
-  let step = TrainingStep(
+  let step = try TrainingStep(
     plan: plan, parallel: parallel, optimizer: optimizer, clipNorm: clipNorm, freeBits: freeBits,
     averageDecay: averageDecay, augmentation: augmentation, corruption: corruption, seed: seed, beta: beta, data: data,
     profiles: profiles)

@@ -20,7 +20,7 @@ struct ResidentMemory: ParsableCommand {
   func run() throws {
     guard let model = try models(named: model).first else { return }
     let plan = try ExecutionPlan(model, batchSize: batchSize, shards: shards)
-    let run = StepRun(
+    let run = try StepRun(
       plan, ParallelPlan(workers: workers, threads: threads), try StepRun.images(for: model, batchSize: batchSize))
     for _ in 0..<2 { try run.step() }
     guard let bytes = Self.ownPeak() else { throw BenchError("/proc/self/status: wanted VmHWM, found none") }

@@ -79,7 +79,7 @@ struct ScalingMeasurement {
 
   /// One slice of steps, from the start.
   private func measure(_ point: ScalingDesign.Point, into record: inout Record) throws {
-    let run = StepRun(point.plan, point.parallel, data)
+    let run = try StepRun(point.plan, point.parallel, data)
     for _ in 0..<Self.warmUp { try run.step() }
     let hash = WeightsHash.of(run.training.parameters, plan: point.plan)
     if !record.hashes.contains(hash) { record.hashes.append(hash) }

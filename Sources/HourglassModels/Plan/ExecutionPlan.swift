@@ -133,7 +133,9 @@ public struct ExecutionPlan: Sendable {
   /// because the number of shards orders sums.
   /// Samples of an image's code stay in one shard.
   public static func defaultShards(batchSize: Int, importanceSamples: Int? = nil) -> Int {
-    min(16, batchSize, (batchSize * (importanceSamples ?? 1) + 7) / 8)
+    // Beyond 128 of either there are 16 anyway, and no product of nonsense overflows.
+    let (images, samples) = (min(max(batchSize, 0), 128), min(max(importanceSamples ?? 1, 0), 128))
+    return min(16, batchSize, (images * samples + 7) / 8)
   }
 
   /// More samples would push a chunk's images out of the second-level cache; fewer would leave tiles half empty.
@@ -202,7 +204,7 @@ public struct ExecutionPlan: Sendable {
     }
   }
 
-  /// Planned bytes: of everything the replicas share, and of one replica.
+  /// Planned bytes, which a plan's bounds keep below 2^60: of everything the replicas share, and of one replica.
   public func bytes(groupSamples: Int, threads: Int) -> (shared: Int, perReplica: Int) {
     let optimizerMoments = 2
     let shared = parameterCount * (2 + optimizerMoments) + shards * shardedCount + batchSize * batchFloats

@@ -10,6 +10,7 @@ public struct Planner {
   /// That of the layer before.
   var activation: Activation { layers.last?.activation ?? .linear }
   private var parameterCount = 0
+  private var outputCount = 0
 
   init(name: String, input: ImageShape) throws(ModelError) {
     (self.name, shape) = (name, input)
@@ -22,6 +23,12 @@ public struct Planner {
   mutating func append(_ layer: some PlannedLayer) throws(ModelError) {
     guard layer.output.count <= Self.mostElements else {
       throw ModelError(name, "wanted at most \(Self.mostElements) outputs a sample, found \(layer.output.count)")
+    }
+    outputCount += layer.output.count
+    guard outputCount <= Self.mostElements else {
+      throw ModelError(
+        name, "wanted at most \(Self.mostElements) outputs a sample of all layers, found \(outputCount) with this layer"
+      )
     }
     parameterCount += layer.parameterCount
     guard parameterCount <= Self.mostElements else {

@@ -123,7 +123,7 @@ extension Autoencoder {
   private static func squareImage(of elements: Int) -> ImageShape? {
     guard (2...Planner.mostExtent * Planner.mostExtent).contains(elements) else { return nil }
     return [1, 3].lazy.compactMap { channels in
-      let side = Int((Double(elements) / Double(channels)).squareRoot().rounded())
+      let side = Int(clamping: (Double(elements) / Double(channels)).squareRoot().rounded())
       return side * side * channels == elements ? ImageShape(side, side, channels) : nil
     }.first
   }

@@ -1,5 +1,6 @@
 import CLimits
 import Dispatch
+import HourglassData
 import HourglassModels
 
 /// The clocks of all workers, and how much work they timed.

@@ -11,12 +11,12 @@ struct Histogram {
   init(_ values: [Double]) {
     let finite = values.filter(\.isFinite)
     let (low, high) = (finite.min() ?? 0, finite.max() ?? 0)
-    let wanted = min(40, max(5, Int(Double(finite.count).squareRoot())))
+    let wanted = min(40, max(5, Int(clamping: Double(finite.count).squareRoot())))
     let width = high > low ? Axis.roundStep((high - low) / Double(wanted)) : max(abs(low) / 8, .leastNormalMagnitude)
     let first = (low / width).rounded(.down)
     (start, self.width) = (first * width, width)
-    counts = [Int](repeating: 0, count: Int((high / width).rounded(.down) - first) + 1)
-    for value in finite { counts[Int((value / width).rounded(.down) - first)] += 1 }
+    counts = [Int](repeating: 0, count: Int(clamping: (high / width).rounded(.down) - first) + 1)
+    for value in finite { counts[Int(clamping: (value / width).rounded(.down) - first)] += 1 }
     if finite.isEmpty { counts = [] }
   }
 

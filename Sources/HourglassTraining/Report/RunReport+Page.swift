@@ -29,7 +29,7 @@ extension RunReport {
     var sentences: [String] = []
     if let progress {
       let of = recipe.epochs.map { " of \($0)" } ?? ""
-      let rate = Int(Double(progress.samples) / max(progress.seconds, 1e-9))
+      let rate = Int(clamping: Double(progress.samples) / max(progress.seconds, 1e-9))
       sentences.append(
         "Done are \(grouped(progress.step)) steps and \(grouped(epochsDone(progress)))\(of) epochs, at "
           + "\(grouped(rate)) samples/s.")
@@ -93,7 +93,7 @@ extension RunReport {
     }
     let rows = [("first", first), ("best", best), ("last", last)].map { name, row in
       [name, "\(row.epoch)", grouped(row.step)] + known.map { $0.value(row).map(significant) ?? "" }
-        + [grouped(Int(row.samplesPerSecond))]
+        + [grouped(Int(clamping: row.samplesPerSecond))]
     }
     let titles = ["", "epoch", "steps"] + known.map(\.title) + ["samples/s"]
     return [HTML.figures(figures), HTML.table(titles, rows)]
@@ -142,7 +142,7 @@ extension RunReport {
           style: .bars(width: histogram.width))
       ])
     let percentiles = [("median", 0.5), ("95th percentile", 0.95), ("greatest", 1)].map { name, part in
-      "\(name) \(sorted.isEmpty ? "unknown" : significant(sorted[Int(part * Double(sorted.count - 1))]))"
+      "\(name) \(sorted.isEmpty ? "unknown" : significant(sorted[Int(clamping: part * Double(sorted.count - 1))]))"
     }
     let lost = findings.errors.count - sorted.count
     return HTML.figure(

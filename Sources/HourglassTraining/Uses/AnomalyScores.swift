@@ -22,7 +22,7 @@ public struct AnomalyScores: Sendable {
     precondition(Self.isContamination(contamination) && !scores.isEmpty, "a contamination of \(contamination)")
     let sorted = scores.sorted()
     let place = (1 - contamination) * Double(sorted.count - 1)
-    let below = Int(place)
+    let below = Int(clamping: place)
     let above = min(below + 1, sorted.count - 1)
     return sorted[below] + (place - Double(below)) * (sorted[above] - sorted[below])
   }

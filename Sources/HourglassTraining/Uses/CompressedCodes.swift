@@ -36,7 +36,7 @@ public struct CompressedCodes: Sendable {
     /// The nearest level; the outermost for what lies outside.
     func level(_ value: Float, unit: Int) -> Int {
       guard step[unit] > 0 else { return 0 }
-      return Int(min(max(((value - low[unit]) / step[unit]).rounded(), 0), Float(levels - 1)))
+      return Int(clamping: min(max(((value - low[unit]) / step[unit]).rounded(), 0), Float(levels - 1)))
     }
 
     func value(_ level: Int, unit: Int) -> Float { low[unit] + Float(level) * step[unit] }

@@ -20,7 +20,12 @@ public struct Denoising {
   private var (before, after, pixels) = (0.0, 0.0, 0.0)
 
   /// Damages image n of `data` by the random numbers of (seed, corruption, step 0, sample n).
-  public init(_ data: Dataset, _ corruption: Corruption, with inference: Inference, seed: UInt64) {
+  ///
+  /// Errors: images of another shape than the model's input.
+  public init(
+    _ data: Dataset, _ corruption: Corruption, with inference: Inference, seed: UInt64
+  ) throws(DataError) {
+    try data.checkShape(for: inference.plan)
     (self.data, self.corruption, self.inference, self.seed) = (data, corruption, inference, seed)
     draws = FloatBuffer(count: data.shape.count)
   }
@@ -31,7 +36,7 @@ public struct Denoising {
 
   /// Damages and repairs some images.
   ///
-  /// Errors: an image cannot be read.
+  /// Errors: an image cannot be read; damage so large that a mean is not finite.
   public mutating func repair(_ range: Range<Int>) throws -> Images {
     let (originals, shape, draws) = (try data.images(range), data.shape, draws)
     var noisy = originals
@@ -49,6 +54,12 @@ public struct Denoising {
     before += Self.squares(noisy, originals)
     after += Self.squares(outputs, originals)
     pixels += Double(originals.count)
+    guard before.isFinite, after.isFinite else {
+      throw DataError(
+        path: data.source,
+        reason: "damaged by \(corruption.rawValue) its images, or what the model makes of them, are beyond all numbers; "
+          + "take less damage")
+    }
     return Images(clean: originals, damaged: noisy, repaired: outputs)
   }
 
@@ -63,7 +74,10 @@ public struct Denoising {
 
 extension Inference {
   /// How well codes, decoded, show a data set's images: PSNR in dB over all their pixels.
+  ///
+  /// Errors: images of another shape than the model's input, or that cannot be read.
   public func psnr(ofDecoded codes: CompressedCodes, _ data: Dataset) throws -> Double {
+    try data.checkShape(for: plan)
     var sum = 0.0
     for start in stride(from: 0, to: data.count, by: Self.batchSize) {
       let range = start..<min(start + Self.batchSize, data.count)

@@ -4,8 +4,9 @@ import HourglassModels
 extension Inference {
   /// The codes of a data set's images, read a batch at a time.
   ///
-  /// Errors: an image cannot be read.
+  /// Errors: images of another shape than the model's input, or that cannot be read.
   public func codes(of data: Dataset) throws -> [Float] {
+    try data.checkShape(for: plan)
     var codes: [Float] = []
     codes.reserveCapacity(data.count * codeCount)
     for start in stride(from: 0, to: data.count, by: Self.batchSize) {

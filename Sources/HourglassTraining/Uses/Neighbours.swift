@@ -20,8 +20,11 @@ public struct Neighbours: Sendable {
   /// -|y|^2 / 2 for each point, so that x . y - |y|^2 / 2 falls as |x - y| grows.
   private let bias: [Float]
 
-  /// - Parameter points: N x D.
+  /// - Parameters:
+  ///   - points: N x D.
+  ///   - length: D, at least 1.
   public init(_ points: [Float], length: Int, metric: Metric) {
+    Self.requireRows(points, length)
     (self.length, self.metric, count) = (length, metric, points.count / length)
     let count = count
     var sums = [Double](repeating: 0, count: length)
@@ -48,6 +51,7 @@ public struct Neighbours: Sendable {
   /// Of each query, M x D, the places of the nearest points, nearest first.
   public func nearest(to queries: [Float], count wanted: Int) -> [[Int]] {
     precondition(wanted >= 1 && wanted <= count, "\(wanted) neighbours of \(count)")
+    Self.requireRows(queries, length)
     var result: [[Int]] = []
     for start in stride(from: 0, to: queries.count, by: Self.queriesAtOnce * length) {
       let some = Array(queries[start..<min(start + Self.queriesAtOnce * length, queries.count)])
@@ -62,6 +66,11 @@ public struct Neighbours: Sendable {
       }
     }
     return result
+  }
+
+  private static func requireRows(_ points: [Float], _ length: Int) {
+    precondition(
+      length >= 1 && points.count % length == 0, "\(points.count) floats are no whole number of points of \(length)")
   }
 
   private static func prepare(_ points: [Float], _ length: Int, _ metric: Metric, _ mean: [Float]) -> [Float] {

@@ -34,10 +34,14 @@ public struct PrincipalComponents: Sendable {
 
   /// - Parameters:
   ///   - points: N x D.
-  ///   - components: how many directions.
+  ///   - length: D, at least 1.
+  ///   - components: how many directions, 0 to D.
   public init(
     _ points: [Float], length: Int, components: Int, isCentred: Bool = true, method: Method? = nil, seed: UInt64 = 0
   ) {
+    precondition(
+      length >= 1 && points.count % length == 0, "\(points.count) floats are no whole number of points of \(length)")
+    precondition((0...length).contains(components), "\(components) components of \(length) numbers")
     let rows = PointRows(count: points.count / length, length: length) { range in
       Array(points[range.lowerBound * length..<range.upperBound * length])
     }
@@ -47,11 +51,26 @@ public struct PrincipalComponents: Sendable {
 
   /// The components of a data set's images, each H x W x C numbers.
   ///
-  /// Errors: an image cannot be read.
+  /// Errors: an image cannot be read; more components than an image has numbers; a matrix that memory does not hold.
   public init(
     _ data: Dataset, components: Int, isCentred: Bool = true, method: Method? = nil, seed: UInt64 = 0
   ) throws {
-    let rows = PointRows(count: data.count, length: data.shape.count) { try data.images($0) }
+    let length = data.shape.count
+    guard (0...length).contains(components) else {
+      throw DataError(
+        path: data.source, reason: "wanted 0 to \(length) components of \(data.shape), found \(components)")
+    }
+    let isExact = method == .exact || method == nil && length <= Self.largestExact
+    // Doubles: the matrix and its eigenvectors, or bases with what is made of them.
+    let numbers = length.timesClamping(isExact ? 4 * length : 4 * (components + Self.oversampling))
+    guard UInt64(numbers.timesClamping(8)) <= GrantedMemory.bytes else {
+      throw DataError(
+        path: data.source,
+        reason:
+          "wanted components whose computation fits into the granted \(GrantedMemory.bytes >> 20) MiB, found a need "
+          + "of \(numbers >> 17) MiB; take \(isExact ? "the randomised method" : "fewer components or smaller images")")
+    }
+    let rows = PointRows(count: data.count, length: length) { try data.images($0) }
     self = try Self(rows, components, isCentred, method, seed)
   }
 

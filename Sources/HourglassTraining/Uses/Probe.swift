@@ -20,20 +20,34 @@ public struct Probe: Sendable {
   /// A small set takes more epochs.
   static let leastSteps = 4000
   static let learningRate: Float = 0.01
+  /// More would be another kind of labels than classes.
+  static let mostClasses = 1 << 16
 
   /// - Parameters:
   ///   - training, test: features N x D with labels from 0; the test set may have no class beyond the training set's.
-  ///   - k: numbers of neighbours, each at most the training samples.
+  ///   - k: numbers of neighbours, each 1 to the training samples.
   ///   - seed: of the start and the order of the regression.
   ///
-  /// Errors: no labels, fewer than two classes, a sample that cannot be read.
+  /// Errors: no labels, fewer than two classes or more than 2^16; features of two shapes; a k out of its range; a sample
+  /// that cannot be read.
   public init(
     training: Dataset, test: Dataset, k: [Int], metric: Neighbours.Metric = .euclidean, seed: UInt64 = 1
   ) throws {
     guard let labels = training.labels, let largest = labels.max(), largest > 0 else {
       throw DataError(path: training.source, reason: "wanted labels of two or more classes, found fewer")
     }
+    guard largest < Self.mostClasses else {
+      throw DataError(path: training.source, reason: "wanted labels below \(Self.mostClasses), found \(largest)")
+    }
     guard let wanted = test.labels else { throw DataError(path: test.source, reason: "wanted labels, found none") }
+    guard test.shape == training.shape else {
+      throw DataError(
+        path: test.source, reason: "wanted features of \(training.shape) as in \(training.source), found \(test.shape)")
+    }
+    if let k = k.first(where: { !(1...training.count).contains($0) }) {
+      throw DataError(
+        path: training.source, reason: "wanted 1 to \(training.count) neighbours of as many samples, found \(k)")
+    }
     let length = training.shape.count
     let features = (
       training: try training.images(0..<training.count), test: try test.images(0..<test.count)

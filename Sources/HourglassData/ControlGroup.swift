@@ -3,12 +3,12 @@ import Foundation
 /// What the control group of this process, and those above it, allow it to use (Linux `cgroups(7)`).
 ///
 /// Of version 1 a file lies below the folder of its controller, of version 2 below the root.
-struct ControlGroup {
+public struct ControlGroup {
   private let root: String
   /// The lines of the process's membership: controllers, none in version 2, and the path of the group.
   private let groups: [(controllers: [Substring], path: String)]
 
-  init(root: String = "/sys/fs/cgroup", membership: String = "/proc/self/cgroup") {
+  public init(root: String = "/sys/fs/cgroup", membership: String = "/proc/self/cgroup") {
     self.root = root
     let lines = ((try? String(contentsOfFile: membership, encoding: .utf8)) ?? "").split(separator: "\n")
     groups = lines.compactMap { line in
@@ -18,7 +18,7 @@ struct ControlGroup {
   }
 
   /// CPU time in cores: the smallest limit (`cpu.max`; of version 1 `cpu.cfs_quota_us`), nil where there is none.
-  var cores: Double? {
+  public var cores: Double? {
     folders("cpu").compactMap { folder, isUnified in
       let words = isUnified ? words(folder, "cpu.max") : words(folder, "cpu.cfs_quota_us", "cpu.cfs_period_us")
       guard words.count == 2, let quota = Double(words[0]), let period = Double(words[1]), quota > 0, period > 0
@@ -28,7 +28,7 @@ struct ControlGroup {
   }
 
   /// Bytes: the smallest limit (`memory.max`; of version 1 `memory.limit_in_bytes`), nil where there is none.
-  var memory: UInt64? {
+  public var memory: UInt64? {
     folders("memory").compactMap { folder, isUnified in
       let limit = words(folder, isUnified ? "memory.max" : "memory.limit_in_bytes").first.flatMap { UInt64($0) }
       // Version 1 says the largest whole number of pages where there is no limit.

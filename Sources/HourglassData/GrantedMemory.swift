@@ -1,0 +1,100 @@
+import Foundation
+
+/// The memory that this process may really use.
+public enum GrantedMemory {
+  /// The smallest of the machine's memory, the control group's limit and the limit of the address space.
+  public static var bytes: UInt64 { [physical, group, addressSpace].compactMap(\.self).min() ?? physical }
+
+  /// Bytes that this process may still take.
+  ///
+  /// Of the machine's memory and the control group's limit that is what pages in memory leave, of the limit of the
+  /// address space what all that was asked for leaves; a sixteenth of it is kept for what libraries take unasked.
+  public static var available: Int { rest.bytes }
+
+  /// Bytes that the decoded images of one set may take where nobody says: a third of what is available, for there may
+  /// be a second set to validate with.
+  public static var forImages: Int { available / 3 }
+
+  /// Refuses what is not available, before anything is allocated.
+  ///
+  /// Less than a mebibyte is not compared, for every library takes as much unasked.
+  ///
+  /// - Parameters:
+  ///   - need: bytes; nil where they are more than an `Int` holds.
+  ///   - path: what the error is about.
+  ///   - purpose: what they are for, after "memory to".
+  ///   - advice: what helps, a clause without an end.
+  public static func require(
+    _ need: Int?, for path: String, _ purpose: String, advice: String? = nil
+  ) throws(DataError) {
+    if let need, need < 1 << 20 { return }
+    let rest = rest
+    guard let need, need <= rest.bytes else {
+      let found = need.map { "\($0 >> 20) MiB" } ?? "more than 2^63 bytes"
+      throw DataError(
+        path: path,
+        reason: "wanted memory to \(purpose) within the \(rest.bytes >> 20) MiB that \(rest.limit) still grants, found "
+          + "a need of \(found)" + (advice.map { "; \($0)" } ?? ""),
+        lacksMemory: true)
+    }
+  }
+
+  /// The same around what takes the memory. Threads that each want much wait for each other, so that no two count on
+  /// one rest.
+  static func require<R>(
+    _ need: Int?, for path: String, _ purpose: String, advice: String? = nil, while body: () throws(DataError) -> R
+  ) throws(DataError) -> R {
+    let isLarge = need.map { $0 > available / (8 * ProcessInfo.processInfo.activeProcessorCount) } ?? true
+    if isLarge { turn.lock() }
+    defer { if isLarge { turn.unlock() } }
+    try require(need, for: path, purpose, advice: advice)
+    return try body()
+  }
+
+  private static let turn = NSRecursiveLock()
+
+  public static var physical: UInt64 { ProcessInfo.processInfo.physicalMemory }
+
+  /// Of the control group, nil without a limit.
+  public static var group: UInt64? { ControlGroup().memory }
+
+  /// What `ulimit -v` says, nil without a limit.
+  public static var addressSpace: UInt64? {
+    // RLIM_INFINITY, which Swift cannot import, is the largest number.
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit) == 0, limit.rlim_cur != .max else { return nil }
+    return UInt64(limit.rlim_cur)
+  }
+
+  /// Looking these up opens a dozen files, which is too slow for each image that is decoded.
+  private static let resident =
+    group.map { $0 < physical ? ($0, "the control group") : (physical, "this machine") }
+    ?? (physical, "this machine")
+
+  private static var rest: (bytes: Int, limit: String) {
+    let used = used
+    func rest(_ limit: UInt64, _ used: UInt64) -> Int {
+      let rest = Int(clamping: limit > used ? limit - used : 0)
+      return rest - rest / 16
+    }
+    let memory = (rest(resident.0, used.resident), resident.1)
+    guard let addressSpace else { return memory }
+    let addresses = (rest(addressSpace, used.addresses), "ulimit -v")
+    return addresses.0 < memory.0 ? addresses : memory
+  }
+
+  /// Bytes in memory, and bytes of the address space (`proc(5)`, statm); nothing where the system does not tell.
+  private static var used: (resident: UInt64, addresses: UInt64) {
+    let descriptor = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return (0, 0) }
+    defer { close(descriptor) }
+    return withUnsafeTemporaryAllocation(byteCount: 128, alignment: 1) { text in
+      let count = read(descriptor, text.baseAddress, text.count)
+      // Pages: all, in memory, and others.
+      let numbers = text[..<max(0, count)].split(separator: UInt8(ascii: " "), maxSplits: 2).prefix(2).map { digits in
+        digits.reduce(UInt64(0)) { 10 * $0 + UInt64($1 & 15) } * UInt64(getpagesize())
+      }
+      return numbers.count == 2 ? (numbers[1], numbers[0]) : (0, 0)
+    }
+  }
+}
