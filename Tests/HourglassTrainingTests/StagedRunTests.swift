@@ -125,7 +125,7 @@ import Testing
       func all(_ name: String, _ stops: Int?) throws -> String {
         var left = stops
         // Opened anew each time, for one at a time has the lock of a run.
-        func session(_ path: String, _ parallel: ParallelPlan = one, whole: Bool) throws -> Trainer? {
+        func session(_ path: String, _ parallel: ParallelPlan = Self.one, whole: Bool) throws -> Trainer? {
           let staged = try StagedRun.open(path)
           let steps = staged.stages.count * 10 + (whole ? 15 : 0)
           let stop = left.flatMap { $0 <= steps ? $0 : nil }

@@ -216,13 +216,13 @@ import Testing
     let model = PrincipalComponents.autoencoder("identity", input: shape, components: 12)
     let inference = try Inference(model: model, parallel: ParallelPlan(workers: 1, threads: 1))
     components.store(in: inference.parameters, plan: inference.plan)
-    var repair = Denoising(data, .gaussian(0.2), with: inference, seed: 5)
+    var repair = try Denoising(data, .gaussian(0.2), with: inference, seed: 5)
     #expect(try repair.repair(0..<270).clean == (try data.images(0..<270)))
     #expect(try repair.repair(270..<300).damaged.count == 30 * 12)
     // The mean of 3600 squares of deviation 0.2 within 5 standard deviations.
     #expect(abs(pow(10, -repair.psnrBefore / 10) - 0.04) < 5 * 0.04 * (2.0 / 3600).squareRoot())
     #expect(abs(repair.psnrAfter - repair.psnrBefore) < 1e-2)
-    var masking = Denoising(data, .mask(0.5), with: inference, seed: 5)
+    var masking = try Denoising(data, .mask(0.5), with: inference, seed: 5)
     let masked = try masking.repair(0..<300)
     let squares = zip(masked.damaged, masked.clean).reduce(0.0) { $0 + pow(Double($1.0 - $1.1), 2) }
     #expect(abs(masking.psnrBefore + 10 * log10(squares / 3600)) < 1e-9)
