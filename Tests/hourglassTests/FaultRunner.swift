@@ -187,9 +187,12 @@ struct FaultRunner: Sendable {
 
     /// What a sentence may call a file: by its name, without what makes a name temporary, or by a folder around it.
     func names(of path: String) -> [String] {
-      relative(path).split(separator: "/").map { name in
-        name.hasPrefix(".") && name.hasSuffix(".tmp") ? String(name.dropFirst().dropLast(4)) : String(name)
-      }
+      // The folder of the case itself is where its commands run.
+      path == program.folder
+        ? ["hourglass: .:"]
+        : relative(path).split(separator: "/").map { name in
+          name.hasPrefix(".") && name.hasSuffix(".tmp") ? String(name.dropFirst().dropLast(4)) : String(name)
+        }
     }
   }
 
