@@ -88,6 +88,13 @@ public enum AtomicFile {
     unlink(temporary)
   }
 
+  /// Removes a file, or a folder with all that is in it.
+  public static func remove(_ path: String) throws(DataError) {
+    do { try FileManager.default.removeItem(atPath: path) } catch {
+      throw .unwritable(path, "cannot be removed", code(of: error))
+    }
+  }
+
   /// Removes the temporary files and folders of a folder that no process is writing any more.
   public static func removeAbandoned(in folder: String) throws(DataError) {
     let names: [String]
@@ -182,7 +189,7 @@ public enum AtomicFile {
   }
 
   /// The `errno` behind an error of Foundation.
-  private static func code(of error: any Error) -> Int32 {
+  static func code(of error: any Error) -> Int32 {
     let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
     return (cause?.domain == NSPOSIXErrorDomain ? cause?.code : nil).map { Int32($0) } ?? EIO
   }
