@@ -85,8 +85,9 @@ fuzz: setup ## kernels on arbitrary arguments (SECONDS=600), readers on altered 
 	Scripts/fuzz-readers $$(( ($(or $(SECONDS),600) + 19) / 20 ))
 	Scripts/fuzz-flags $$(( 9 * $(or $(SECONDS),600) ))
 
-stress: setup ## kill or hinder all commands at each operation on files; kill runs at random moments, ROUNDS=20 times
-	HOURGLASS_FAULTS=all HOURGLASS_STRESS=$(ROUNDS) swift test --no-parallel --filter '(Stress|Fault\w+)Tests'
+stress: build ## kill or hinder all commands at each operation on files; kill runs at random moments, ROUNDS=20 times
+	HOURGLASS_PROGRAM='$(abspath $(PROGRAM))' HOURGLASS_FAULTS=all HOURGLASS_STRESS=$(ROUNDS) \
+	  swift test --no-parallel --filter '(Stress|Fault\w+)Tests'
 
 library: ## the kernels as a C library, in .build/library; CC=clang, OPENMP=0; needs no Swift
 	$(LIBRARY) library

@@ -206,8 +206,8 @@ extension RunFolder {
 
   /// Of the last session that was profiled.
   public var profile: StepProfile? {
-    FileManager.default.contents(atPath: file(Self.profileName)).flatMap {
-      try? JSONDecoder().decode(StepProfile.self, from: $0)
+    (try? InputFile.contents(ifThere: file(Self.profileName))).flatMap {
+      try? JSONDecoder().decode(StepProfile.self, from: Data($0))
     }
   }
 
