@@ -118,7 +118,7 @@ public struct SyntheticImages: Sendable {
       guard rename(temporary, folder) == 0 else { throw .system(folder, "cannot be made") }
     } catch {
       try? files.removeItem(atPath: temporary)
-      throw DataError(path: folder, reason: error.reason)
+      throw DataError(path: folder, reason: error.reason, lacksMemory: error.lacksMemory)
     }
     return parts
   }

@@ -52,7 +52,7 @@ struct Denoise: ParsableCommand {
       keeping: file.limit(data.count, inPicture: 2 * Pictures.imagesPerBand))
     let shape = loaded.model.input
     try file.write(found.repaired, shape: shape, isQuiet: json) {
-      Pictures.bands([found.clean, found.damaged, found.repaired], shape: shape)
+      try Pictures.bands([found.clean, found.damaged, found.repaired], shape: shape)
     }
     let report = Report(
       samples: data.count, corruption: corruption.rawValue, psnrBefore: found.psnrBefore, psnrAfter: found.psnrAfter)

@@ -42,7 +42,7 @@ struct Grid: ParsableCommand {
     let images = loaded.inference.decode(codes)
     let shape = loaded.model.input
     try OutputFile(path: output ?? loaded.run.picture("grid.png"), count: nil).write(images, shape: shape) {
-      Pictures.grid(images, shape: shape, columns: side)
+      try Pictures.grid(images, shape: shape, columns: side)
     }
   }
 }

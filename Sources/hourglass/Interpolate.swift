@@ -49,7 +49,7 @@ struct Interpolate: ParsableCommand {
     let decoded = loaded.inference.decode(codes)
     let shape = loaded.model.input
     try OutputFile(path: output ?? loaded.run.picture("interpolate.png"), count: nil).write(decoded, shape: shape) {
-      Pictures.grid(decoded, shape: shape, columns: stops)
+      try Pictures.grid(decoded, shape: shape, columns: stops)
     }
   }
 }

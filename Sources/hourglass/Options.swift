@@ -75,7 +75,7 @@ struct LoadedRun {
     let count = file.limit(codes.count / size, inPicture: 8 * Pictures.columns)
     let images = inference.decode(Array(codes[..<(count * size)]))
     try file.write(images, shape: model.input) {
-      Pictures.grid(images, shape: model.input, columns: Pictures.columns)
+      try Pictures.grid(images, shape: model.input, columns: Pictures.columns)
     }
   }
 
@@ -221,7 +221,7 @@ struct OutputFile {
   }
 
   /// Writes images N x H x W x C as NPY, or as the picture that `draw` makes, and says so but where it is quiet.
-  func write(_ images: [Float], shape: ImageShape, isQuiet: Bool = false, draw: () -> PNGImage) throws {
+  func write(_ images: [Float], shape: ImageShape, isQuiet: Bool = false, draw: () throws -> PNGImage) throws {
     if isPicture, let refusal = Pictures.refusal(of: shape) {
       throw ValidationError("--output \(path): \(refusal); write a .npy file instead")
     }

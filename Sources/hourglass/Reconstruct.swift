@@ -23,7 +23,7 @@ struct Reconstruct: ParsableCommand {
     let originals = try data.images(0..<file.limit(data.count, inPicture: 4 * Pictures.imagesPerBand))
     let reconstructions = loaded.inference.reconstruct(originals)
     try file.write(reconstructions, shape: loaded.model.input) {
-      Pictures.bands(originals: originals, reconstructions: reconstructions, shape: loaded.model.input)
+      try Pictures.bands(originals: originals, reconstructions: reconstructions, shape: loaded.model.input)
     }
   }
 }

@@ -39,6 +39,6 @@ struct Sample: ParsableCommand {
     }
     let codes = loaded.inference.standardNormalCodes(count, seed: seed ?? loaded.recipe.seed)
     let images = loaded.inference.decode(codes)
-    try file.write(images, shape: shape) { Pictures.grid(images, shape: shape, columns: Pictures.columns) }
+    try file.write(images, shape: shape) { try Pictures.grid(images, shape: shape, columns: Pictures.columns) }
   }
 }

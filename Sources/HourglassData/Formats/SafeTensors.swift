@@ -78,7 +78,8 @@ public struct SafeTensors: Sendable, Equatable {
 
   // MARK: Reading
 
-  /// Reads a file. Errors: a header that is damaged or says a thing twice, tensors that are no floats of 32 bits or do not fill the file.
+  /// Reads a file. Errors: a header that is damaged or says a thing twice, tensors that are no floats of 32 bits or do
+  /// not fill the file.
   public static func read(_ path: String) throws(DataError) -> SafeTensors {
     try decode(try InputFile.contents(of: path), path: path)
   }

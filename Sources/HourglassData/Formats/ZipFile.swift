@@ -3,8 +3,8 @@ import Foundation
 
 /// A zip archive in memory, of stored or deflated members.
 ///
-/// Nothing is allocated beyond what deflate can make of a member's bytes and memory is granted for. Not taken are encrypted members and zip64,
-/// which archives need only beyond 4 GiB or 65,535 members.
+/// Nothing is allocated beyond what deflate can make of a member's bytes and memory is granted for. Not taken are
+/// encrypted members and zip64, which archives need only beyond 4 GiB or 65,535 members.
 ///
 /// Source: PKWARE, ".ZIP File Format Specification" (APPNOTE), sections 4.3 and 4.4.
 struct ZipFile {
