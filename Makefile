@@ -80,9 +80,9 @@ bench-compare: build ## show which kernels got slower than saved for this proces
 sanitize: setup ## all tests under the thread, address and undefined-behaviour sanitizers; FILTER=Name for some
 	Scripts/sanitize $(if $(FILTER),--filter '$(FILTER)')
 
-fuzz: setup ## kernels on arbitrary arguments (SECONDS=600) and readers on altered files (a twentieth, each), under sanitizers
+fuzz: setup ## kernels on arbitrary arguments (SECONDS=600), readers on altered files (CASES=10000 for each), under sanitizers
 	Scripts/fuzz $(or $(SECONDS),600)
-	Scripts/fuzz-readers $$(( ($(or $(SECONDS),600) + 19) / 20 ))
+	Scripts/fuzz-readers $(or $(CASES),10000)
 
 stress: setup ## kill a run twenty times at random moments and resume it with other divisions, ROUNDS=20 times
 	HOURGLASS_STRESS=$(ROUNDS) swift test --filter StressTests

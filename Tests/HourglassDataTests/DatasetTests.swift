@@ -164,7 +164,7 @@ import Testing
     }
     var pixel: Float = 0
     expectRefusal("a", "wanted one of 3 images, from 0 on, found 3") { try data.fill(3, into: &pixel) }
-    expectRefusal("b", "wanted numbers of 3 images of 1 x 1 x 2, found 1") {
+    expectRefusal("b", "wanted numbers of 3 images of 2, found 1") {
       try Dataset([1], shape: ImageShape(1, 1, 2), of: data, source: "b")
     }
   }

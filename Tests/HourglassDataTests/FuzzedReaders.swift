@@ -40,7 +40,17 @@ struct FuzzedReader: Sendable {
     }
   }
 
-  static let all: [FuzzedReader] = pictures + arrays + archives + documents + folders
+  static let all: [FuzzedReader] = pictures + arrays + archives + documents + folders + real
+
+  /// Files of other programs, where they are at hand.
+  private static let real: [FuzzedReader] = [
+    "awkward-files/jpeg/made_progressive_420.jpg", "awkward-files/jpeg/made_exif_rotated.jpg",
+    "awkward-files/jpeg/made_cmyk_adobe.jpg", "pngsuite/basi3p08.png", "pngsuite/ct1n0g04.png", "pngsuite/cm9n0g04.png",
+  ].compactMap { (name: String) -> FuzzedReader? in
+    guard let realData, let content = try? InputFile.contents(of: "\(realData)/\(name)") else { return nil }
+    return name.hasSuffix("png")
+      ? set(name, "a.png", content, repaired: withPNGChecksums) : set(name, "a.jpg", content)
+  }
 
   private static let pictures = [
     set("PNG, grey", "a.png", png(1), repaired: withPNGChecksums),
