@@ -112,7 +112,7 @@ struct FuzzedReader: Sendable {
     set("texts, gzip", "a.tsv.gz", gzip(texts), ["vocab.txt": vocabulary], repaired: withGzipChecksum),
     set("vocabulary", "vocab.txt", vocabulary, ["bow-train.txt": counts, "categories.txt": names], folder: true),
     set(
-      "classes of documents", "categories.txt", names, ["bow-train.txt": counts, "vocab.txt": vocabulary], folder: true),
+      "names of classes", "categories.txt", names, ["bow-train.txt": counts, "vocab.txt": vocabulary], folder: true),
     FuzzedReader(name: "statistics of terms", file: "a.json", original: Array("[\"4 data:2 graph:0\"]".utf8)) {
       path, _ in
       let text = Data(try InputFile.contents(of: path))

@@ -193,7 +193,7 @@ import Testing
         expectRefusal("built-in images", "wanted memory to draw", "smaller or fewer") { try images.make(count: count) }
       }
       let set = folder.path + "/set"
-      expectRefusal(set, "wanted memory to draw") {
+      expectRefusal(set, "wanted memory to draw and write an image") {
         try SyntheticImages.write(shape: ImageShape(65_536, 65_536, 3), count: 8, seed: 1, to: set)
       }
       #expect(!folder.names.contains { $0.contains("set") })
