@@ -80,9 +80,9 @@ bench-compare: build ## show which kernels got slower than saved for this proces
 sanitize: setup ## all tests under the thread, address and undefined-behaviour sanitizers; FILTER=Name for some
 	Scripts/sanitize $(if $(FILTER),--filter '$(FILTER)')
 
-fuzz: setup ## kernels on arbitrary arguments (SECONDS=600), readers on altered files (a twentieth, each), command lines (9 a second)
+fuzz: setup ## kernels on arbitrary arguments (SECONDS=600), readers on altered files (CASES=10000 for each), command lines (9 a second)
 	Scripts/fuzz $(or $(SECONDS),600)
-	Scripts/fuzz-readers $$(( ($(or $(SECONDS),600) + 19) / 20 ))
+	Scripts/fuzz-readers $(or $(CASES),10000)
 	Scripts/fuzz-flags $$(( 9 * $(or $(SECONDS),600) ))
 
 stress: build ## kill or hinder all commands at each operation on files; kill runs at random moments, ROUNDS=20 times

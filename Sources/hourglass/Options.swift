@@ -74,7 +74,7 @@ struct LoadedRun {
     try file.write(count, images: model.input) {
       inference.decode(try codes($0))
     } draw: {
-      Pictures.grid($0, shape: model.input, columns: Pictures.columns)
+      try Pictures.grid($0, shape: model.input, columns: Pictures.columns)
     }
   }
 
