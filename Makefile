@@ -53,7 +53,8 @@ check: setup ## the laws of the design, layout of the sources, warnings of gcc a
 	Scripts/fuzz
 	swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
 	@clang-format --dry-run -Werror $(C_SOURCES)
-	swift test --scratch-path .build/check -c release -Xswiftc -enable-testing --filter AllocationTests
+	swift test --scratch-path .build/check -c release -Xswiftc -enable-testing \
+	  -Xswiftc -Werror -Xswiftc DeprecatedDeclaration --filter AllocationTests
 
 format: setup ## lay the sources out as `check` wants them
 	@Scripts/setup format
@@ -80,9 +81,10 @@ bench-compare: build ## show which kernels got slower than saved for this proces
 sanitize: setup ## all tests under the thread, address and undefined-behaviour sanitizers; FILTER=Name for some
 	Scripts/sanitize $(if $(FILTER),--filter '$(FILTER)')
 
-fuzz: setup ## kernels on arbitrary arguments (SECONDS=600) and readers on altered files (a twentieth, each), under sanitizers
+fuzz: setup ## kernels on arbitrary arguments (SECONDS=600), readers on altered files (a twentieth, each), JSON (50 a second)
 	Scripts/fuzz $(or $(SECONDS),600)
 	Scripts/fuzz-readers $$(( ($(or $(SECONDS),600) + 19) / 20 ))
+	Scripts/fuzz-json $$(( $(or $(SECONDS),600) * 50 ))
 
 stress: setup ## kill a run twenty times at random moments and resume it with other divisions, ROUNDS=20 times
 	HOURGLASS_STRESS=$(ROUNDS) swift test --filter StressTests

@@ -72,9 +72,11 @@ public struct Checkpoint: Sendable {
         path: path,
         reason: "wanted a checkpoint of format \(Self.format), found \(metadata["format"] ?? "none in the metadata")")
     }
-    guard let json = metadata["progress"], let hash = metadata["weightsHash"],
-      let progress = try? JSONDecoder().decode(Progress.self, from: Data(json.utf8))
-    else { throw DataError(path: path, reason: "wanted metadata with progress and weightsHash, found no such") }
+    guard let json = metadata["progress"], let hash = metadata["weightsHash"] else {
+      throw DataError(path: path, reason: "wanted metadata with progress and weightsHash, found no such")
+    }
+    let progress = try JSONFile.decode(Progress.self, from: json.utf8, path: path, what: "no progress of a run")
+    if let refusal = progress.refusal { throw DataError(path: path, reason: "progress: \(refusal)") }
     (self.progress, weightsHash) = (progress, hash)
     let found = Self.contentHash(tensors)
     guard found == metadata[Self.hashKey] else {

@@ -62,7 +62,7 @@ public struct MetricsLog: Sendable {
     let text = run.flatMap { try? String(contentsOfFile: $0.file("metrics.jsonl"), encoding: .utf8) } ?? ""
     epochs = text.split(separator: "\n")
       .compactMap { try? JSONDecoder().decode(EpochMetrics.self, from: Data($0.utf8)) }
-      .filter { $0.step <= step }
+      .filter { $0.step <= step && $0.refusal == nil }
   }
 
   mutating func append(_ metrics: EpochMetrics) throws(DataError) {

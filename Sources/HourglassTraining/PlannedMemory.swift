@@ -25,6 +25,7 @@ public struct PlannedMemory: Sendable, Equatable {
     step plan: ExecutionPlan, parallel: ParallelPlan, augmentation: Augmentation?, corruption: Corruption?,
     hasAverage: Bool, keepsGradient: Bool
   ) {
+    let parallel = parallel.possible
     let samples = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers) * plan.samplesPerShard
     let images = Distortion.floats(augmentation, corruption, shape: plan.model.input, groupSamples: samples)
     let vectors = (hasAverage ? 1 : 0) - (keepsGradient ? 0 : 1)
@@ -42,6 +43,7 @@ public struct PlannedMemory: Sendable, Equatable {
   private init(
     _ plan: ExecutionPlan, groupSamples: Int, _ parallel: ParallelPlan, shared more: Int = 0, perReplica: Int = 0
   ) {
+    let parallel = parallel.possible
     let bytes = plan.bytes(groupSamples: groupSamples, threads: parallel.threads)
     (shared, self.perReplica) = (bytes.shared + more, bytes.perReplica + perReplica)
     replicas = parallel.workers

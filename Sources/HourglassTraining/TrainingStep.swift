@@ -183,8 +183,9 @@ public final class TrainingStep {
 
     let (counters, failures) = (counters, failures)
     let clips = clipNorm != nil
+    // The other team looks at the weights while this one waits: validation, pictures.
     let smallestTurn = min(turn, max(1, Self.leastSamplesPerGroup / plan.samplesPerShard))
-    team = try WorkerTeam(parallel) { worker, phase in
+    team = try WorkerTeam(parallel, teams: 2) { worker, phase in
       let replica = replicas[worker]
       let now = current.pointer[0]
       switch phase {

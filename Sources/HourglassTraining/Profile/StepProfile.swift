@@ -206,9 +206,7 @@ extension RunFolder {
 
   /// Of the last session that was profiled.
   public var profile: StepProfile? {
-    FileManager.default.contents(atPath: file(Self.profileName)).flatMap {
-      try? JSONDecoder().decode(StepProfile.self, from: $0)
-    }
+    try? JSONFile.read(StepProfile.self, from: file(Self.profileName), what: "no profile")
   }
 
   public func save(_ profile: StepProfile) throws(DataError) { try save(profile, as: Self.profileName) }
