@@ -61,3 +61,13 @@ public struct PlannedMemory: Sendable, Equatable {
     }
   }
 }
+
+extension TrainingStep {
+  /// Shards that a worker takes at a time: its share of all, but few enough that a group's images stay near the caches.
+  package static func shardsPerTurn(plan: ExecutionPlan, workers: Int) -> Int {
+    min((plan.shards + workers - 1) / workers, max(1, mostSamplesPerGroup / plan.samplesPerShard))
+  }
+
+  /// Enough rows that a dense layer's matrix is read seldom.
+  private static let mostSamplesPerGroup = 64
+}
