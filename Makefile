@@ -86,8 +86,8 @@ fuzz: setup ## kernels on arbitrary arguments (SECONDS=600), readers on altered 
 	Scripts/fuzz-readers $$(( ($(or $(SECONDS),600) + 19) / 20 ))
 	Scripts/fuzz-json $$(( $(or $(SECONDS),600) * 50 ))
 
-stress: setup ## kill a run twenty times at random moments and resume it with other divisions, ROUNDS=20 times
-	HOURGLASS_STRESS=$(ROUNDS) swift test --filter StressTests
+stress: setup ## kill or hinder all commands at each operation on files; kill runs at random moments, ROUNDS=20 times
+	HOURGLASS_FAULTS=all HOURGLASS_STRESS=$(ROUNDS) swift test --no-parallel --filter '(Stress|Fault\w+)Tests'
 
 library: ## the kernels as a C library, in .build/library; CC=clang, OPENMP=0; needs no Swift
 	$(LIBRARY) library

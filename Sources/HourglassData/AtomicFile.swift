@@ -88,13 +88,28 @@ public enum AtomicFile {
     unlink(temporary)
   }
 
+  /// Removes the temporary files and folders of a folder that no process is writing any more.
+  public static func removeAbandoned(in folder: String) throws(DataError) {
+    let names: [String]
+    do { names = try FileManager.default.contentsOfDirectory(atPath: folder) } catch {
+      throw .unwritable(folder, "cannot be listed", code(of: error))
+    }
+    for name in names where name.hasPrefix(".") && name.hasSuffix(".tmp") {
+      let path = "\(folder)/\(name)"
+      var isFolder: ObjCBool = false
+      if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
+        try? FileManager.default.removeItem(atPath: path)
+      } else if let descriptor = try? FileLock.open(path, for: path) {
+        unlink(path)
+        close(descriptor)
+      }
+    }
+  }
+
   /// The name of the temporary file or folder from which one of this name is made.
   public static func temporaryName(_ name: String) -> String {
     ".\(String(decoding: name.utf8.prefix(200), as: UTF8.self)).tmp"
   }
-
-  /// Whether a name is that of a temporary file or folder.
-  public static func isTemporary(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(".tmp") }
 
   /// The folder of a path, and the name in it.
   public static func split(_ path: String) -> (folder: String, name: String) {

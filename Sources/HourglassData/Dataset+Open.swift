@@ -18,13 +18,13 @@ extension Dataset {
   ///   names in `categories.txt` or `classes.txt`, a line each, or absent. Terms are weighed by the training documents.
   ///
   /// Cost: all images are decoded here, on several threads, and stay in memory, a byte or a float for each element.
-  /// Where that takes more than `memory`, uncompressed IDX, NPY and record files that need no preparation are mapped
-  /// instead: an image is then read from disk whenever it is trained on, unless the system still has it. Of all others
-  /// the first seven eighths of `memory` stay, and the rest are decoded again whenever they are wanted; where they are
+  /// Where that takes more than `memory`, images of uncompressed IDX, NPY and record files that need no preparation stay
+  /// on disk: each is then read whenever it is trained on, unless the system still has it. Of all others the first
+  /// seven eighths of `memory` stay, and the rest are decoded again whenever they are wanted; where they are
   /// announced, ahead of time.
   ///
   /// Errors: nothing there, several forms in one folder, a broken file, labels that do not match, pixels outside
-  /// [0, 1], images of different shapes, a file that is larger than memory and cannot be mapped.
+  /// [0, 1], images of different shapes, a file that is larger than memory and cannot stay on disk.
   ///
   /// - Parameters:
   ///   - seed: of what `holdout` draws.
@@ -61,12 +61,11 @@ extension StoredImages {
     _ path: String, _ split: Split, _ preparation: Preparation, memory: Int
   ) throws(DataError) -> StoredImages {
     let layout = preparation.layout
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+    guard try InputFile.isThere(path) else {
       throw DataError(path: path, reason: "wanted a file or folder of images, found nothing there")
     }
     let found =
-      isFolder.boolValue
+      try InputFile.isFolder(path)
       ? try ImageFolder(path).open(split, preparation, memory: memory)
       : TextFile.form(path) != nil
         ? try TextSet.open(file: path, preparation.terms) : try file(path, split, layout, memory: memory)
@@ -99,9 +98,9 @@ extension StoredImages {
     }
     if start == NPYHeader.magic {
       if try isTooLarge([path], for: memory) {
-        return StoredImages(form: .npy, source: path, images: try NPYFile.map(path, layout))
+        return StoredImages(form: .npy, source: path, images: try NPYFile.onDisk(path, layout))
       }
-      return try array(.npy, NPYFile.read(path), layout, path)
+      return try array(.npy, NPYFile.read(path, most: memory), layout, path)
     }
     // Records have no magic number; what begins like IDX is no record in all likelihood.
     if RecordFile.isRecord(path), !IDXFile.begins(start) { return try records([path], classes: nil, memory: memory) }
@@ -116,15 +115,13 @@ extension StoredImages {
       form: form, source: path, images: StackedImages([array.elements], shape: shape, isPlanar: isPlanar))
   }
 
-  /// Whether files are larger than memory may be; those that are compressed cannot be mapped.
+  /// Whether files are larger than memory may be; those that are compressed cannot stay on disk.
   private static func isTooLarge(_ paths: [String], for memory: Int) throws(DataError) -> Bool {
     var total = 0
     for path in paths { total += try InputFile(path).size }
     guard total > memory else { return false }
     for path in paths where try GzipFile(path).isCompressed {
-      throw DataError(
-        path: path, reason: "wanted at most \(memory >> 20) MiB, or files that are not compressed; unpack them (gunzip)"
-      )
+      throw Dataset.tooLarge(path, total, for: memory, isCompressed: true, staysOnDisk: true)
     }
     return true
   }
@@ -133,9 +130,9 @@ extension StoredImages {
     _ path: String, _ layout: Preparation.Layout?, memory: Int
   ) throws(DataError) -> StoredImages {
     if try isTooLarge([path], for: memory) {
-      return StoredImages(form: .idx, source: path, images: try IDXFile.map(path, layout))
+      return StoredImages(form: .idx, source: path, images: try IDXFile.onDisk(path, layout, most: memory))
     }
-    let file = try IDXFile.read(path)
+    let file = try IDXFile.read(path, most: memory)
     guard file.shape.count > 1 else {
       throw DataError(
         path: path, reason: "wanted images, 3 or 4 dimensions, found labels, 1 dimension of \(file.shape[0])")
@@ -147,10 +144,10 @@ extension StoredImages {
   static func records(_ paths: [String], classes: [String]?, memory: Int) throws(DataError) -> StoredImages {
     let source = paths.count == 1 ? paths[0] : "\(paths[0]) and \(paths.count - 1) more"
     if try isTooLarge(paths, for: memory) {
-      let images = try MappedImages(
+      let images = try DiskImages(
         paths, header: 1, gap: 1, shape: RecordFile.shape, isPlanar: true, areFloats: false)
       return StoredImages(
-        form: .records, source: source, images: images, labels: images.labels(), classes: classes)
+        form: .records, source: source, images: images, labels: try images.labels(), classes: classes)
     }
     var pieces: [[UInt8]] = []
     for path in paths { pieces.append(try RecordFile.read(path)) }

@@ -49,6 +49,7 @@ public struct Dataset: Sendable {
         path: source, reason: "wanted at least one image of \(shape), found \(elements.count) elements")
     }
     count = elements.count / shape.count
+    try Self.check(labels, source)
     (pixels, self.shape, self.labels, self.source) = (.stored(elements), shape, labels, source)
     if let labels, labels.count != count {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
@@ -60,13 +61,47 @@ public struct Dataset: Sendable {
     }
   }
 
+  private static func check(_ labels: [Int]?, _ source: String) throws(DataError) {
+    guard let place = labels?.firstIndex(where: { Int32(exactly: $0) == nil }), let label = labels?[place] else {
+      return
+    }
+    throw DataError(path: source, reason: "image \(place): wanted a label of 32 bits, found \(label)")
+  }
+
+  /// How many classes the labels number, from 0 on: the names of classes, where there are any, else one more than the
+  /// largest label; nil without labels.
+  ///
+  /// Models that tell classes and tables about them grow with this number, not with the set.
+  ///
+  /// Errors: a label below 0; labels without names of which more than a thousand, and nine in ten, do not occur.
+  public func classCount() throws(DataError) -> Int? {
+    guard let labels, let largest = labels.max() else { return nil }
+    if let least = labels.min(), least < 0 {
+      throw DataError(path: source, reason: "wanted labels from 0 on, one for each class, found \(least)")
+    }
+    let count = classes?.count ?? largest + 1
+    let used = Set(labels).count
+    guard classes != nil || count <= max(1000, 10 * used) else {
+      throw DataError(
+        path: source,
+        reason: "wanted labels that number classes from 0 on without large gaps, found \(used) of them up to "
+          + "\(largest); number the classes anew")
+    }
+    try GrantedMemory.require(
+      checkedProduct([8, count, count]), for: source, "hold a table of \(count) x \(count) classes")
+    return count
+  }
+
   /// Numbers made of the images of a set, such as their codes, in its order and with its labels.
   ///
   /// Errors: a number that is not finite.
   ///
   /// - Parameter values: N x H x W x C, not only in [0, 1].
   public init(_ values: [Float], shape: ImageShape, of images: Dataset, source: String) throws(DataError) {
-    precondition(values.count == images.count * shape.count, "\(values.count) values of \(images.count) x \(shape)")
+    guard values.count == checkedProduct([images.count, shape.height, shape.width, shape.channels]) else {
+      throw DataError(
+        path: source, reason: "wanted numbers of \(images.count) images of \(shape), found \(values.count)")
+    }
     if let place = values.firstIndex(where: { !$0.isFinite }) {
       throw DataError(
         path: source, reason: "image \(place / shape.count): wanted finite numbers, found \(values[place])")
@@ -89,11 +124,11 @@ public struct Dataset: Sendable {
       let stacked = stored.images as? StackedImages, let elements = stacked.asStored
     {
       try self.init(elements, shape: stacked.shape, labels: stored.labels, source: stored.source)
-    } else if preparation.keepsImages, let mapped = stored.images as? MappedImages,
-      chosen.count > memory / (mapped.shape.count * (mapped.areFloats ? 4 : 1))
+    } else if preparation.keepsImages, let images = stored.images as? DiskImages,
+      chosen.count > memory / (images.shape.count * (images.areFloats ? 4 : 1))
     {
-      self.init(mapped, chosen, labels: stored.labels, source: stored.source)
-      try check(mapped, chosen, path)
+      self.init(images, chosen, labels: stored.labels, source: stored.source)
+      try check(images, chosen, path)
     } else {
       let gathered = try Gathering(stored.images, chosen, preparation, threads: threads, memory: memory, path: path)
       if let first = gathered.refused.first, preparation.skipsBad != true {
@@ -114,24 +149,24 @@ public struct Dataset: Sendable {
     self.source = source
   }
 
-  private init(_ mapped: MappedImages, _ chosen: [Int], labels all: [Int]?, source: String) {
-    (shape, pixels, count) = (mapped.shape, .mapped(mapped, chosen.map { Int32($0) }), chosen.count)
+  private init(_ images: DiskImages, _ chosen: [Int], labels all: [Int]?, source: String) {
+    (shape, pixels, count) = (images.shape, .onDisk(images, chosen.map { Int32($0) }), chosen.count)
     labels = all.map { all in chosen.map { all[$0] } }
     self.source = source
   }
 
   /// Cost: reads all floats once.
-  private func check(_ mapped: MappedImages, _ chosen: [Int], _ path: String) throws(DataError) {
-    guard mapped.areFloats else { return }
+  private func check(_ images: DiskImages, _ chosen: [Int], _ path: String) throws(DataError) {
+    guard images.areFloats else { return }
     for index in chosen {
-      if let fault = Gathering.fault(try mapped.image(index).elements) {
+      if let fault = Gathering.fault(try images.image(index).elements) {
         throw DataError(path: path, reason: "image \(index): \(fault)")
       }
     }
   }
 
   /// Whether images stay in their file because memory cannot hold them.
-  public var isMapped: Bool { if case .mapped = pixels { true } else { false } }
+  public var isOnDisk: Bool { if case .onDisk = pixels { true } else { false } }
 
   /// At most so many of the images, spread evenly over the set, for those that belong together often lie together.
   public func spread(_ most: Int) -> Dataset {
@@ -146,25 +181,31 @@ public struct Dataset: Sendable {
     return part
   }
 
-  /// Says which images will be wanted soon, so that they are read meanwhile: by the system where they are mapped, on a
-  /// queue of their own where they are streamed. Where images are in memory this does nothing.
+  /// Says which images will be wanted soon, so that they are read meanwhile: by the system where they stay on disk, on
+  /// a queue of their own where they are streamed. Where images are in memory this does nothing.
   public func announce(_ indices: some Sequence<Int32>) {
     switch pixels {
-    case .mapped(let images, let chosen): for index in indices { images.announce(Int(chosen[Int(index)])) }
+    case .onDisk(let images, let chosen): for index in indices { images.announce(Int(chosen[Int(index)])) }
     case .streamed(let images): images.announce(indices.lazy.map { Int($0) })
     case .stored, .kept, .reader: break
     }
   }
 
-  /// Images that stay decoded in memory; nil where all do, or none because they are mapped.
+  /// Images that stay decoded in memory; nil where all do, or none because they stay on disk.
   public var keptCount: Int? { if case .streamed(let images) = pixels { images.keptCount } else { nil } }
 
-  static func tooLarge(_ path: String) -> DataError {
-    DataError(
-      path: path,
-      reason:
-        "wanted a file that fits into memory, or one of bytes that is not compressed, which is read from disk as "
-        + "needed, found neither; make an NPY file of bytes of it")
+  /// What is said of an array that memory cannot hold.
+  ///
+  /// - Parameter staysOnDisk: whether images of its kind are read from disk as needed, if they are not compressed.
+  static func tooLarge(
+    _ path: String, _ bytes: Int, for memory: Int, isCompressed: Bool, staysOnDisk: Bool
+  ) -> DataError {
+    let wanted = "wanted images of at most \(memory >> 20) MiB, which memory may hold, found \(bytes >> 20) MiB; "
+    let advice =
+      staysOnDisk && isCompressed
+      ? "files that are not compressed are read from disk as needed, unpack this one (gunzip)"
+      : "NPY files of bytes or 32-bit floats are read from disk as needed, make one of it"
+    return DataError(path: path, reason: wanted + advice, lacksMemory: true)
   }
 
   /// Writes image `index`, H x W x C: bytes divided by 255, floats as they are.
@@ -173,12 +214,14 @@ public struct Dataset: Sendable {
   ///
   /// - Parameter draw: of binarized images, which of the draws: 0 but in training, where each step has its own.
   public func fill(_ index: Int, draw: Int = 0, into image: UnsafeMutablePointer<Float>) throws(DataError) {
-    precondition(index >= 0 && index < count, "image \(index) of \(count)")
+    guard index >= 0, index < count else {
+      throw DataError(path: source, reason: "wanted one of \(count) images, from 0 on, found \(index)")
+    }
     switch pixels {
     case .stored(let elements): elements.fill(index * shape.count, shape.count, into: image)
     case .kept(let images): images.fill(index, into: image)
     case .streamed(let images): try images.fill(index, into: image)
-    case .mapped(let images, let chosen): images.fill(Int(chosen[index]), into: image)
+    case .onDisk(let images, let chosen): try images.fill(Int(chosen[index]), into: image)
     case .reader(let read): try read(index, image)
     }
     if let binarization {
@@ -212,12 +255,13 @@ public struct Dataset: Sendable {
     case .stored(.floats), .reader: false
     case .kept(let images): images.areBytes
     case .streamed(let images): images.kept.areBytes
-    case .mapped(let images, _): !images.areFloats
+    case .onDisk(let images, _): !images.areFloats
     }
   }
 
   /// Image `index`, H x W x C, as bytes or little-endian floats.
   func stored(_ index: Int) throws(DataError) -> Data {
+    try GrantedMemory.require(8 * shape.count, for: source, "hold an image of \(shape)")
     var image = [Float](repeating: 0, count: shape.count)
     try fill(index, into: &image)
     // Exact, for a byte divided by 255 is nearest to itself.
@@ -227,9 +271,15 @@ public struct Dataset: Sendable {
   /// Image `index`, H x W x C.
   public func image(_ index: Int) throws -> [Float] { try images(index..<index + 1) }
 
-  /// Some images one after the other, N x H x W x C.
+  /// Some images one after the other, N x H x W x C. Errors: no such images, more than memory is granted for.
   public func images(_ range: Range<Int>) throws -> [Float] {
-    try [Float](unsafeUninitializedCapacity: range.count * shape.count) { buffer, initialized in
+    guard range.lowerBound >= 0, range.upperBound <= count else {
+      throw DataError(path: source, reason: "wanted some of \(count) images, from 0 on, found \(range)")
+    }
+    try GrantedMemory.require(
+      checkedProduct([4, range.count, shape.count]), for: source, "hold \(range.count) images of \(shape)",
+      advice: "take fewer")
+    return try [Float](unsafeUninitializedCapacity: range.count * shape.count) { buffer, initialized in
       for (n, index) in range.enumerated() where buffer.baseAddress != nil {
         try fill(index, into: buffer.baseAddress! + n * shape.count)
       }
@@ -244,7 +294,7 @@ public struct Dataset: Sendable {
   {
     let images = try SyntheticImages(shape: shape, seed: seed, split: split)
     let count = count ?? (split == .train ? 16_384 : 2_048)
-    let (bytes, labels) = images.make(count: count)
+    let (bytes, labels) = try images.make(count: count)
     var data = try Dataset(
       .bytes(bytes), shape: shape, labels: labels.map(Int.init),
       source: "built-in images \(shape), seed \(seed), \(split.rawValue)")

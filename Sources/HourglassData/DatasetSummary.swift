@@ -24,6 +24,9 @@ public struct DatasetSummary: Encodable, Sendable {
   /// Cost: reads all images once.
   public init(_ data: Dataset) throws(DataError) {
     (form, source, count, shape) = (data.form, data.source, data.count, data.shape)
+    // The image, and sums of each channel, of which a vector has as many as elements.
+    try GrantedMemory.require(
+      4 * shape.count + 48 * shape.channels, for: data.source, "hold an image of \(shape) and sums over its channels")
     let image = FloatBuffer(count: shape.count)
     let (channels, pixels) = (shape.channels, shape.height * shape.width)
     var (low, high) = (Float.infinity, -Float.infinity)
@@ -44,13 +47,13 @@ public struct DatasetSummary: Encodable, Sendable {
         squares[c] += square
       }
     }
-    let n = Double(data.count * pixels)
+    let n = Double(data.count) * Double(pixels)
     mean = sums.map { $0 / n }
     standardDeviation = zip(squares, mean).map { max(0, $0 / n - $1 * $1).squareRoot() }
     (minimum, maximum) = (low, high)
     classes = data.labels.map { labels in
-      let counts = Dictionary(grouping: labels) { $0 }.mapValues(\.count)
-      return counts.keys.sorted().map { Class(label: $0, name: data.classes?[$0], count: counts[$0] ?? 0) }
+      let counts = labels.reduce(into: [Int: Int]()) { $0[$1, default: 0] += 1 }
+      return counts.sorted { $0.key < $1.key }.map { Class(label: $0, name: data.classes?[$0], count: $1) }
     }
   }
 }

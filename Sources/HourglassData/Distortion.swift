@@ -72,10 +72,11 @@ public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
   /// Each pixel is 0 or 1, in all its channels, each with half this probability; of a vector each element.
   case saltPepper(Float)
 
-  /// Refused are a deviation that is not greater than 0, and a part that is not between 0 and 1.
+  /// Refused are a deviation that is not greater than 0 and at most a million, where pixels are at most 1, and a part
+  /// that is not between 0 and 1.
   public init?(rawValue: String) {
     let words = rawValue.split(separator: ":", omittingEmptySubsequences: false)
-    guard words.count == 2, let amount = Float(words[1]), amount > 0, amount.isFinite else { return nil }
+    guard words.count == 2, let amount = Float(words[1]), amount > 0, amount <= 1_000_000 else { return nil }
     switch words[0] {
     case "gaussian": self = .gaussian(amount)
     case "multiplicative": self = .multiplicative(amount)

@@ -10,7 +10,7 @@ enum Pixels: Sendable {
   /// The same, as far as memory holds them.
   case streamed(StreamedImages)
   /// Left on disk, and which of them.
-  case mapped(MappedImages, [Int32])
+  case onDisk(DiskImages, [Int32])
   /// Read by the caller's own code.
   case reader(Dataset.Reader)
 }
@@ -45,6 +45,11 @@ struct Gathering {
     }
     shape = first.image.shape
     let room = Self.room(for: chosen.count, like: first.image, memory: memory)
+    try GrantedMemory.require(
+      checkedProduct([room.kept + room.ahead, ImageStore.bytes(of: first.image)]), for: path,
+      "hold \(room.kept + room.ahead) images of \(shape)",
+      advice: room.kept > 0
+        ? "with a lower --memory-limit fewer stay in memory, and the rest is decoded when wanted" : nil)
     let store = ImageStore(room.kept, like: first.image)
     var team = Team(reader: reader, chosen: chosen, threads: threads, failures: failures)
     try team.gather(from: first, into: store)
@@ -121,18 +126,25 @@ struct Gathering {
       let found = Mutex<(failures: [Int: DataError], misfit: (place: Int, shape: ImageShape)?)>((failures, nil))
       let (reader, chosen, start) = (reader, chosen, first.place)
       // Small pieces, so that the threads end together.
-      let piece = max(1, min(32, (chosen.count - start) / (4 * threads)))
+      let piece = max(1, min(32, (chosen.count - start) / (4 * max(1, min(threads, 1 << 20)))))
+      @Sendable func gather(_ place: Int) {
+        do throws(DataError) {
+          let image = try reader.image(chosen[place])
+          if !store.takes(image) {
+            found.withLock { if place < $0.misfit?.place ?? .max { $0.misfit = (place, image.shape) } }
+          } else if place < store.places {
+            store.put(image, at: place)
+          }
+        } catch { found.withLock { $0.failures[place] = error } }
+      }
       DispatchQueue.concurrentPerform(iterations: (chosen.count - start + piece - 1) / piece) { number in
-        for place in start + number * piece..<min(start + (number + 1) * piece, chosen.count) {
-          do throws(DataError) {
-            let image = try reader.image(chosen[place])
-            if !store.takes(image) {
-              found.withLock { if place < $0.misfit?.place ?? .max { $0.misfit = (place, image.shape) } }
-            } else if place < store.places {
-              store.put(image, at: place)
-            }
-          } catch { found.withLock { $0.failures[place] = error } }
-        }
+        for place in start + number * piece..<min(start + (number + 1) * piece, chosen.count) { gather(place) }
+      }
+      // Whether memory suffices must not depend on what other threads held.
+      let again = found.withLock { $0.failures.filter { $0.key > start && $0.value.lacksMemory }.keys.sorted() }
+      for place in again {
+        found.withLock { $0.failures[place] = nil }
+        gather(place)
       }
       failures = found.withLock { $0.failures }
       if let misfit = found.withLock({ $0.misfit }) {

@@ -64,7 +64,9 @@ struct ImageFolder {
       for name in names where !name.hasPrefix(".") {
         let place = folder + name
         var status = stat()
-        guard lstat("\(root)/\(place)", &status) == 0 else { continue }
+        guard lstat("\(root)/\(place)", &status) == 0 else {
+          throw .system("\(root)/\(place)", "cannot be looked up")
+        }
         if status.st_mode & S_IFMT == S_IFDIR { folders.append(place + "/") } else { files.append(place) }
       }
     }
@@ -76,7 +78,7 @@ struct ImageFolder {
   private func openIDX(
     _ split: Split, _ layout: Preparation.Layout?, _ memory: Int
   ) throws(DataError) -> StoredImages {
-    guard let imagesPath = findIDX("images", "idx3", split) else {
+    guard let imagesPath = try findIDX("images", "idx3", split) else {
       throw DataError(
         path: path,
         reason:
@@ -84,8 +86,8 @@ struct ImageFolder {
           + "\(Self.names("images", "idx3", split).joined(separator: ", ")), found none of them")
     }
     var set = try StoredImages.idx(imagesPath, layout, memory: memory)
-    set.hasSplits = Split.allCases.allSatisfy { findIDX("images", "idx3", $0) != nil }
-    guard let labelsPath = findIDX("labels", "idx1", split) else { return set }
+    set.hasSplits = ![try findIDX("images", "idx3", .train), try findIDX("images", "idx3", .test)].contains(nil)
+    guard let labelsPath = try findIDX("labels", "idx1", split) else { return set }
     let file = try IDXFile.read(labelsPath)
     guard case .bytes(let labels) = file.elements, file.shape.count == 1 else {
       throw DataError(
@@ -101,8 +103,8 @@ struct ImageFolder {
     return set
   }
 
-  private func findIDX(_ kind: String, _ format: String, _ split: Split) -> String? {
-    Self.names(kind, format, split).map { "\(path)/\($0)" }.first { FileManager.default.fileExists(atPath: $0) }
+  private func findIDX(_ kind: String, _ format: String, _ split: Split) throws(DataError) -> String? {
+    try InputFile.first(of: Self.names(kind, format, split), in: path)
   }
 
   private static func names(_ kind: String, _ format: String, _ split: Split) -> [String] {
@@ -129,17 +131,11 @@ struct ImageFolder {
         reason: "wanted the \(split.rawValue) records as \(patterns), plain or .gz, found "
           + names.prefix(8).joined(separator: ", "))
     }
-    var set = try StoredImages.records(wanted.map { "\(path)/\($0)" }, classes: try classes(), memory: memory)
+    var set = try StoredImages.records(
+      wanted.map { "\(path)/\($0)" }, classes: try TextFile.classes(in: path, ["classes.txt", "batches.meta.txt"]),
+      memory: memory)
     set.hasSplits = Split.allCases.allSatisfy { !files(of: $0).isEmpty }
     return set
-  }
-
-  private func classes() throws(DataError) -> [String]? {
-    for name in ["classes.txt", "batches.meta.txt"] where FileManager.default.fileExists(atPath: "\(path)/\(name)") {
-      let text = String(decoding: try InputFile.contents(of: "\(path)/\(name)"), as: UTF8.self)
-      return text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
-    }
-    return nil
   }
 
   // MARK: Pictures

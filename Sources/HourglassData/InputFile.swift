@@ -75,13 +75,8 @@ public final class InputFile: Sendable {
   public static func contents(of path: String) throws(DataError) -> [UInt8] {
     let file = try InputFile(path)
     try GrantedMemory.require(file.size, for: path, "read the file")
-    var failure: DataError?
     // One byte more than there shall be, which tells of a file that grows.
-    let bytes = [UInt8](unsafeUninitializedCapacity: file.size + 1) { buffer, count in
-      let room = UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: file.size + 1)
-      do throws(DataError) { count = try file.read(into: room) } catch { failure = error }
-    }
-    if let failure { throw failure }
+    let bytes = try [UInt8](room: file.size + 1) { (room) throws(DataError) in try file.read(into: room) }
     guard bytes.count == file.size else {
       throw DataError(
         path: path,
@@ -97,7 +92,18 @@ public final class InputFile: Sendable {
   }
 
   /// Whether a path names anything. Errors: the system cannot tell.
-  public static func isThere(_ path: String) throws(DataError) -> Bool { try mode(path) != nil }
+  ///
+  /// - Parameter orLink: whether a symbolic link that leads nowhere is something too.
+  public static func isThere(_ path: String, orLink: Bool = false) throws(DataError) -> Bool {
+    if orLink, (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil { return true }
+    return try mode(path) != nil
+  }
+
+  /// The first of some names in a folder that is there, as a path.
+  static func first(of names: [String], in folder: String) throws(DataError) -> String? {
+    for name in names where try isThere("\(folder)/\(name)") { return "\(folder)/\(name)" }
+    return nil
+  }
 
   /// Whether a path names a folder.
   static func isFolder(_ path: String) throws(DataError) -> Bool { try mode(path).map { $0 & S_IFMT } == S_IFDIR }

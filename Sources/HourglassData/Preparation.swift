@@ -50,16 +50,42 @@ public struct Preparation: Codable, Sendable, Equatable {
   var keepsImages: Bool { color == nil && crop == nil && resize == nil }
 
   /// Does to an image what is wanted of each; `path` names it in errors.
+  ///
+  /// Errors: an image that cannot be prepared, or takes more memory meanwhile than is granted.
   func prepared(_ image: Image, path: String) throws(DataError) -> Image {
-    var image = image
-    switch color {
-    case .grey: image = try image.grey(path: path)
-    case .rgb: image = try image.rgb(path: path)
-    case nil: break
+    if keepsImages { return image }
+    for (flag, size) in [("--crop", crop), ("--resize", resize)] {
+      guard let size, !Self.pixelRange.contains(size.height) || !Self.pixelRange.contains(size.width) else { continue }
+      throw DataError(
+        path: path,
+        reason: "\(flag): wanted a width and a height of \(Self.pixelRange.lowerBound) to "
+          + "\(Self.pixelRange.upperBound), found \(size.width)x\(size.height)")
     }
-    if let crop { image = try image.cropped(to: crop, path: path) }
-    if let resize { image = image.resized(to: resize) }
-    return image
+    return try GrantedMemory.require(bytes(for: image.shape), for: path, "prepare an image of \(image.shape)") {
+      () throws(DataError) in
+      var image = image
+      switch color {
+      case .grey: image = try image.grey(path: path)
+      case .rgb: image = try image.rgb(path: path)
+      case nil: break
+      }
+      if let crop { image = try image.cropped(to: crop, path: path) }
+      if let resize { image = image.resized(to: resize) }
+      return image
+    }
+  }
+
+  /// What an image of some shape takes while it is prepared, at most; nil where that is more than an `Int` holds.
+  ///
+  /// Each step but the resizing makes floats at most; the resizing makes floats of what it is given, of what is
+  /// narrowed, and of its result twice.
+  private func bytes(for shape: ImageShape) -> Int? {
+    let channels = color == .rgb ? max(3, shape.channels) : shape.channels
+    let wanted = resize ?? Extent2D(0, 0)
+    return checkedSum(
+      checkedProduct([8, shape.height, shape.width, channels]),
+      checkedProduct([4, shape.height, wanted.width, channels]),
+      checkedProduct([8, wanted.height, wanted.width, channels]))
   }
 
   /// What of a set is taken: the numbers of the images, ascending.
@@ -70,6 +96,11 @@ public struct Preparation: Codable, Sendable, Equatable {
   func chosen(
     count: Int, labels found: [Int]?, classes: [String]?, split: Split?, seed: UInt64, path: String
   ) throws(DataError) -> [Int] {
+    guard count <= Int(Int32.max) else {
+      throw DataError(path: path, reason: "wanted at most \(Int32.max) images, found \(count)")
+    }
+    // Where the held out are drawn, a number, a place and a member of a set for each.
+    try GrantedMemory.require((holdout == nil ? 16 : 80) * count, for: path, "choose among \(count) images")
     var chosen = Array(0..<count)
     if let split, let holdout {
       let held = Set(try heldOut(holdout, of: count, seed: seed, path: path))
@@ -90,6 +121,9 @@ public struct Preparation: Codable, Sendable, Equatable {
       chosen.removeAll { !wanted.contains(found[$0]) }
     }
     guard !chosen.isEmpty else { throw DataError(path: path, reason: "no image is left of \(count)") }
+    if let limit, limit < 1 {
+      throw DataError(path: path, reason: "--limit: wanted at least 1 image, found \(limit)")
+    }
     if let limit, limit < chosen.count { chosen = (0..<limit).map { chosen[$0 * chosen.count / limit] } }
     return chosen
   }

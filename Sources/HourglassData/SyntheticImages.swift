@@ -73,48 +73,100 @@ public struct SyntheticImages: Sendable {
       object: object, companion: companion, ground: ground, slopeX: 0.08 * (u[21] - 0.5), slopeY: 0.08 * (u[22] - 0.5))
   }
 
-  /// Images 0 ..< count, N x H x W x C, and their classes.
-  public func make(count: Int) -> (pixels: [UInt8], labels: [UInt8]) {
+  /// Images 0 ..< count, N x H x W x C, and their classes. Errors: more than memory is granted for.
+  public func make(count: Int) throws(DataError) -> (pixels: [UInt8], labels: [UInt8]) {
+    try requireMemory(images: count)
     var labels: [UInt8] = []
     let pixels = [UInt8](unsafeUninitializedCapacity: count * shape.count) { pixels, initialized in
       let canvas = FloatBuffer(count: shape.count)
       for index in 0..<count {
-        let factors = factors(index)
-        labels.append(factors.object.kind.rawValue)
-        draw(factors, canvas.pointer)
-        for i in 0..<shape.count {
-          // Above 2^23 a float is an integer, so this sum rounds, and its last bits are the byte.
-          let rounded = max(0, min(canvas.pointer[i], 1)) * 255 + 8_388_608
-          pixels[index * shape.count + i] = UInt8(truncatingIfNeeded: rounded.bitPattern)
-        }
+        labels.append(
+          draw(index, on: canvas, into: UnsafeMutableBufferPointer(rebasing: pixels[(index * shape.count)...])))
       }
       initialized = count * shape.count
     }
     return (pixels, labels)
   }
 
-  /// Writes images 0 ..< count as PNG files in folders named after their classes.
+  /// Writes the built-in images as PNG files in the folders `train` and `test` of a new one, in folders named after
+  /// their classes: `count` for training, and for test an eighth of them.
   ///
-  /// Errors: what keeps a folder or file from being written.
-  public func write(count: Int, to folder: String) throws(DataError) {
+  /// The folder is made beside its place under another name, `.NAME.PID.tmp`, and renamed when it is whole.
+  ///
+  /// Errors: an image that memory is not granted for; what keeps a folder or file from being written, after which
+  /// nothing is left of it.
+  ///
+  /// - Returns: how many images there are of each part.
+  public static func write(
+    shape: ImageShape, count: Int, seed: UInt64, to folder: String
+  ) throws(DataError) -> [(split: Split, count: Int)] {
+    let parts = [(split: Split.train, count: count), (split: Split.test, count: max(1, count / 8))]
+    let path = URL(fileURLWithPath: folder)
+    let temporary = path.deletingLastPathComponent().appending(path: ".\(path.lastPathComponent).\(getpid()).tmp").path
+    let files = FileManager.default
+    do {
+      try files.createDirectory(at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
+      // Fails where there is one already, so that what is removed below was made here.
+      try files.createDirectory(atPath: temporary, withIntermediateDirectories: false)
+    } catch {
+      throw DataError(path: folder, reason: "cannot be made: \(error.localizedDescription)")
+    }
+    do throws(DataError) {
+      for (split, count) in parts {
+        try SyntheticImages(shape: shape, seed: seed, split: split).write(count: count, to: "\(temporary)/\(split)")
+      }
+      guard rename(temporary, folder) == 0 else { throw .system(folder, "cannot be made") }
+    } catch {
+      try? files.removeItem(atPath: temporary)
+      throw DataError(path: folder, reason: error.reason)
+    }
+    return parts
+  }
+
+  private func write(count: Int, to folder: String) throws(DataError) {
     for kind in SyntheticClass.allCases {
       do {
         try FileManager.default.createDirectory(atPath: "\(folder)/\(kind)", withIntermediateDirectories: true)
       } catch { throw DataError(path: folder, reason: "cannot make the folder: \(error.localizedDescription)") }
     }
-    let (pixels, labels) = make(count: count)
+    // Its pixels, as they are and in the file.
+    try requireMemory(images: 3)
+    let canvas = FloatBuffer(count: shape.count)
     for index in 0..<count {
-      let kind = SyntheticClass.allCases[Int(labels[index])]
+      var kind: UInt8 = 0
+      let pixels = [UInt8](unsafeUninitializedCapacity: shape.count) { pixels, initialized in
+        kind = draw(index, on: canvas, into: pixels)
+        initialized = shape.count
+      }
       let number = String(repeating: "0", count: max(0, 8 - "\(index)".count)) + "\(index)"
-      let image = PNGImage(
-        width: shape.width, height: shape.height, channels: shape.channels,
-        pixels: Array(pixels[index * shape.count..<(index + 1) * shape.count]))
-      let path = "\(folder)/\(kind)/\(number).png"
+      let image = PNGImage(width: shape.width, height: shape.height, channels: shape.channels, pixels: pixels)
+      let path = "\(folder)/\(SyntheticClass.allCases[Int(kind)])/\(number).png"
       // Without syncing each, which would take most of the time.
       do { try image.encoded().write(to: URL(fileURLWithPath: path)) } catch {
         throw DataError(path: path, reason: "cannot be written: \(error.localizedDescription)")
       }
     }
+  }
+
+  /// For the bytes of so many images, and the floats of one.
+  private func requireMemory(images count: Int) throws(DataError) {
+    let need = checkedSum(
+      checkedProduct([count, shape.height, shape.width, shape.channels]),
+      checkedProduct([4, shape.height, shape.width, shape.channels]))
+    try GrantedMemory.require(
+      need, for: "built-in images", "draw \(count) images of \(shape)", advice: "take smaller or fewer images")
+  }
+
+  /// Draws an image as bytes and answers its class.
+  private func draw(_ index: Int, on canvas: FloatBuffer, into pixels: UnsafeMutableBufferPointer<UInt8>) -> UInt8 {
+    let factors = factors(index)
+    draw(factors, canvas.pointer)
+    for i in 0..<shape.count {
+      // Above 2^23 a float is an integer, so this sum rounds, and its last bits are the byte.
+      let rounded = max(0, min(canvas.pointer[i], 1)) * 255 + 8_388_608
+      pixels[i] = UInt8(truncatingIfNeeded: rounded.bitPattern)
+    }
+    return factors.object.kind.rawValue
   }
 
   private func draw(_ factors: Factors, _ canvas: UnsafeMutablePointer<Float>) {

@@ -20,8 +20,12 @@ struct TermCounts: ImageSource {
   private(set) var statistics: TermStatistics?
   private var weights: [Double]
 
-  init(terms: [String]) {
+  /// - Parameters documents, occurrences: for how many of them there is to be room.
+  init(terms: [String], documents: Int, occurrences: Int) {
     (self.terms, weights) = (terms, Array(repeating: 1, count: terms.count))
+    places.reserveCapacity(occurrences)
+    counts.reserveCapacity(occurrences)
+    starts.reserveCapacity(documents + 1)
   }
 
   var count: Int { starts.count - 1 }

@@ -39,7 +39,8 @@ extension TermStatistics: Codable {
     }
     let text = try decoder.singleValueContainer().decode(String.self)
     let parts = text.split(separator: " ")
-    guard let first = parts.first, let documents = Int(first), documents > 0, parts.count > 1 else {
+    guard let first = parts.first, let documents = Int(first), (1...Int(Int32.max)).contains(documents), parts.count > 1
+    else {
       throw refusal(text)
     }
     var (terms, frequencies): ([String], [Int]) = ([], [])

@@ -33,7 +33,8 @@ struct TextSet {
     let form = TextFile.form(path) ?? .texts
     let (documents, labels) = try read(path, form, folder: folder, statistics)
     return StoredImages(
-      form: form, source: path, images: documents, labels: labels, classes: try classes(folder: folder))
+      form: form, source: path, images: documents, labels: labels, classes: try TextFile.classes(in: folder, classFiles)
+    )
   }
 
   /// The documents of a split in a folder, weighed by the statistics that are given or else by those of the training
@@ -41,30 +42,31 @@ struct TextSet {
   static func open(
     folder: String, _ form: ImageForm, _ split: Split, _ statistics: TermStatistics?
   ) throws(DataError) -> StoredImages {
-    func file(_ split: Split) -> String? {
-      names(form, split).map { "\(folder)/\($0)" }.first { FileManager.default.fileExists(atPath: $0) }
+    func file(_ split: Split) throws(DataError) -> String? {
+      try InputFile.first(of: names(form, split), in: folder)
     }
-    guard let path = file(split) else {
+    guard let path = try file(split) else {
       throw DataError(
         path: folder,
         reason: "wanted the \(split.rawValue) documents as \(names(form, split).joined(separator: " or ")), found none")
     }
     var statistics = statistics
-    if split == .test, statistics == nil, let training = file(.train) {
+    if split == .test, statistics == nil, let training = try file(.train) {
       let documents = try read(training, form, folder: folder, nil).documents
       statistics = documents.statistics(of: Array(0..<documents.count))
     }
     let (documents, labels) = try read(path, form, folder: folder, statistics)
     return StoredImages(
-      form: form, source: path, images: documents, labels: labels, classes: try classes(folder: folder),
-      hasSplits: Split.allCases.allSatisfy { file($0) != nil })
+      form: form, source: path, images: documents, labels: labels,
+      classes: try TextFile.classes(in: folder, classFiles),
+      hasSplits: ![try file(.train), try file(.test)].contains(nil))
   }
 
   private static func read(
     _ path: String, _ form: ImageForm, folder: String, _ statistics: TermStatistics?
   ) throws(DataError) -> (documents: TermCounts, labels: [Int]) {
     let place = "\(folder)/\(vocabulary)"
-    let isThere = FileManager.default.fileExists(atPath: place)
+    let isThere = try InputFile.isThere(place)
     guard isThere || statistics != nil else {
       throw DataError(
         path: path, reason: "wanted a vocabulary, one term a line, beside it as \(vocabulary), found none")
@@ -81,10 +83,4 @@ struct TextSet {
     return (statistics.map { found.documents.weighed(by: $0) } ?? found.documents, found.labels)
   }
 
-  private static func classes(folder: String) throws(DataError) -> [String]? {
-    let paths = classFiles.map { "\(folder)/\($0)" }
-    guard let path = paths.first(where: { FileManager.default.fileExists(atPath: $0) }) else { return nil }
-    let text = String(decoding: try InputFile.contents(of: path), as: UTF8.self)
-    return text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
-  }
 }

@@ -31,11 +31,13 @@ public struct Checkpoint: Sendable {
 
   public var progress: Progress
   public var weightsHash: String
-  private var tensors: SafeTensors
+  /// What it was trained by and on; nil in files of earlier versions.
+  public let origin: Origin?
+  private let tensors: [SafeTensors.Source]
 
-  /// Takes the state of a step.
-  public init(_ training: TrainingStep, progress: Progress) {
-    self.init(training.plan, Self.vectors(training), chains: training.chains.map(Array.init), progress)
+  /// The state of a step, as it is until the next one.
+  public init(_ training: TrainingStep, progress: Progress, origin: Origin? = nil) {
+    self.init(training.plan, Self.vectors(training), chains: training.chains.map(Array.init), progress, origin)
   }
 
   /// The state before the first step from these parameters, where their moving average begins too if one is kept.
@@ -45,28 +47,32 @@ public struct Checkpoint: Sendable {
     let average = hasAverage ? [(prefix: Self.averagePrefix, values: parameters)] : []
     let moments = optimizer.moments.map { (prefix: "optimizer.\($0).", values: zeros) }
     let chains = plan.chainsShape.map { [Float](repeating: 0, count: $0.reduce(1, *)) }
-    self.init(plan, [("", parameters)] + moments + average, chains: chains, Progress())
+    self.init(plan, [("", parameters)] + moments + average, chains: chains, Progress(), nil)
   }
 
   /// - Parameter vectors: the parameters first.
   private init(
-    _ plan: ExecutionPlan, _ vectors: [(prefix: String, values: FloatBuffer)], chains: [Float]?, _ progress: Progress
+    _ plan: ExecutionPlan, _ vectors: [(prefix: String, values: FloatBuffer)], chains: [Float]?, _ progress: Progress,
+    _ origin: Origin?
   ) {
-    self.progress = progress
+    (self.progress, self.origin) = (progress, origin)
     weightsHash = WeightsHash.of(vectors[0].values, plan: plan)
-    tensors = SafeTensors(tensors: vectors.flatMap { plan.tensors($0.values, prefix: $0.prefix) })
+    var tensors = vectors.flatMap { plan.tensors($0.values, prefix: $0.prefix) }
     if let chains, let shape = plan.chainsShape {
-      tensors.tensors.append(SafeTensors.Tensor(name: Self.chainsName, shape: shape, values: chains))
+      tensors.append(SafeTensors.Source(name: Self.chainsName, shape: shape) { chains })
     }
+    self.tensors = tensors
   }
 
-  /// Reads a file and checks that it is whole.
+  /// Opens a file and checks that it is whole. Values are read again when they are wanted, a tensor at a time.
+  ///
+  /// Cost: reads the file once.
   ///
   /// Errors: what `SafeTensors` refuses; metadata of another program or version; contents that do not have the hash
-  /// that was written with them.
+  /// that was written with them; progress that no run makes.
   public init(reading path: String) throws(DataError) {
-    tensors = try SafeTensors.read(path)
-    let metadata = tensors.metadata
+    let (tensors, metadata) = try SafeTensors.open(path)
+    self.tensors = tensors
     guard metadata["format"] == Self.format else {
       throw DataError(
         path: path,
@@ -76,9 +82,12 @@ public struct Checkpoint: Sendable {
       throw DataError(path: path, reason: "wanted metadata with progress and weightsHash, found no such")
     }
     let progress = try JSONFile.decode(Progress.self, from: json.utf8, path: path, what: "no progress of a run")
-    if let refusal = progress.refusal { throw DataError(path: path, reason: "progress: \(refusal)") }
     (self.progress, weightsHash) = (progress, hash)
-    let found = Self.contentHash(tensors)
+    if let refusal = progress.refusal { throw DataError(path: path, reason: "progress.\(refusal)") }
+    origin = try metadata[Self.originKey].map { (json) throws(DataError) in
+      try JSONFile.decode(Origin.self, from: json.utf8, path: path, what: "not the recipe that it was trained by")
+    }
+    let found = try Self.contentHash(tensors, metadata)
     guard found == metadata[Self.hashKey] else {
       throw DataError(
         path: path,
@@ -87,14 +96,14 @@ public struct Checkpoint: Sendable {
   }
 
   /// What stands for the trained model, by name.
-  var parameters: [SafeTensors.Tensor] { Self.trained(tensors.tensors) }
+  var parameters: [SafeTensors.Source] { Self.trained(tensors) }
 
-  /// Of the tensors of a checkpoint those that stand for the trained model: moving averages where there are any, or
-  /// else the parameters.
-  static func trained(_ tensors: [SafeTensors.Tensor]) -> [SafeTensors.Tensor] {
+  /// The tensors of a checkpoint that stand for the trained model: moving averages where there are any, or else the
+  /// parameters.
+  static func trained(_ tensors: [SafeTensors.Source]) -> [SafeTensors.Source] {
     let averages = tensors.compactMap { tensor in
       tensor.name.hasPrefix(averagePrefix)
-        ? SafeTensors.Tensor(
+        ? SafeTensors.Source(
           name: String(tensor.name.dropFirst(averagePrefix.count)), shape: tensor.shape, values: tensor.values) : nil
     }
     return averages.isEmpty
@@ -112,9 +121,10 @@ public struct Checkpoint: Sendable {
 
   /// Puts everything that a step goes on from in place.
   ///
-  /// Errors: a tensor that the model wants is missing or has another shape; nothing is put in place then.
+  /// Errors: a tensor that the model wants is missing or has another shape, and nothing is put in place then; the file
+  /// can no longer be read.
   public func restore(_ training: TrainingStep, path: String) throws(DataError) {
-    let chains = training.plan.chainsShape == nil ? nil : tensors[Self.chainsName]
+    let chains = training.plan.chainsShape == nil ? nil : tensors.first { $0.name == Self.chainsName }
     guard chains?.shape == training.plan.chainsShape else {
       throw DataError(
         path: path,
@@ -122,46 +132,52 @@ public struct Checkpoint: Sendable {
           + (chains.map { "\($0.shape)" } ?? "none"))
     }
     try tensors.restore(Self.vectors(training), training.plan, path)
-    if let chains { _ = training.chains?.update(fromContentsOf: chains.values) }
+    if let chains { _ = training.chains?.update(fromContentsOf: try chains.values()) }
   }
 
   /// Puts in place what stands for the trained model: the moving average of the parameters where the file has one, or
   /// else the parameters. Errors as above.
   public func restore(parameters: FloatBuffer, plan: ExecutionPlan, path: String) throws(DataError) {
-    let hasAverage = tensors.tensors.contains { $0.name.hasPrefix(Self.averagePrefix) }
+    let hasAverage = tensors.contains { $0.name.hasPrefix(Self.averagePrefix) }
     try tensors.restore([(prefix: hasAverage ? Self.averagePrefix : "", values: parameters)], plan, path)
   }
 
-  /// Writes the file under a temporary name, syncs, renames.
-  public func write(to path: String) throws(DataError) {
-    var file = tensors
-    file.metadata = [
+  /// Writes the file, whole or not at all, with the values of one tensor in memory at a time.
+  ///
+  /// - Parameter ready: see `AtomicFile.write`.
+  public func write(to path: String, ready: (String) throws(DataError) -> Void = { _ in }) throws(DataError) {
+    var metadata = [
       "format": Self.format, "progress": Self.json(progress), "weightsHash": weightsHash,
       "layout": "PyTorch: convolution OIHW, transposed convolution IOHW, dense OI, image axes C, H, W",
     ]
-    file.metadata[Self.hashKey] = Self.contentHash(file)
-    try file.write(to: path)
+    metadata[Self.originKey] = origin.map(Self.json)
+    metadata[Self.hashKey] = try Self.contentHash(tensors, metadata)
+    try SafeTensors.write(tensors, metadata: metadata, to: path, ready: ready)
   }
 
   private static let format = "hourglass-checkpoint-1"
 
-  private static func json(_ progress: Progress) -> String {
+  private static func json(_ value: some Encodable) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
-    // A struct of numbers always encodes; a NaN loss never reaches a checkpoint.
-    return (try? encoder.encode(progress)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    // Numbers always encode; a NaN loss never reaches a checkpoint.
+    return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
   }
 
   private static let hashKey = "contentHash"
+  private static let originKey = "origin"
 
   /// SHA-256 over all tensors and all metadata but the hash itself.
-  private static func contentHash(_ file: SafeTensors) -> String {
+  private static func contentHash(
+    _ tensors: [SafeTensors.Source], _ metadata: [String: String]
+  ) throws(DataError) -> String {
     var hash = SHA256()
-    for tensor in file.tensors.sorted(by: { $0.name < $1.name }) {
+    for tensor in tensors.sorted(by: { $0.name < $1.name }) {
       Array("\(tensor.name) \(tensor.shape)\n".utf8).withUnsafeBytes { hash.update($0) }
-      tensor.values.withUnsafeBytes { hash.update($0) }
+      let values = try tensor.values()
+      values.withUnsafeBytes { hash.update($0) }
     }
-    for (key, value) in file.metadata.sorted(by: { $0.key < $1.key }) where key != hashKey {
+    for (key, value) in metadata.sorted(by: { $0.key < $1.key }) where key != hashKey {
       Array("\(key) \(value)\n".utf8).withUnsafeBytes { hash.update($0) }
     }
     return hash.hexDigits()

@@ -43,11 +43,17 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
     ].joined(separator: ",")
   }
 
-  /// Any value as one line of JSON, its names in alphabetical order.
+  /// Any value as one line of JSON, its names in alphabetical order. JSON has no number for what is not finite: it
+  /// stands as the text nan, inf or -inf. Of a value that
+  /// cannot be encoded there is the error instead.
   public static func json(_ value: some Encodable) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    do { return String(decoding: try encoder.encode(value), as: UTF8.self) } catch {
+      return json(["error": "\(error)"])
+    }
   }
 }
 
@@ -55,14 +61,31 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
 public struct MetricsLog: Sendable {
   public private(set) var epochs: [EpochMetrics]
   private let run: RunFolder?
+  /// Lines that cannot be read, until they are kept aside.
+  private var damaged: [Data] = []
 
   /// Reads what an earlier session wrote and cuts it back to the checkpoint at `step`.
-  public init(_ run: RunFolder?, upTo step: Int) {
-    self.run = run
-    let text = run.flatMap { try? String(contentsOfFile: $0.file("metrics.jsonl"), encoding: .utf8) } ?? ""
-    epochs = text.split(separator: "\n")
-      .compactMap { try? JSONDecoder().decode(EpochMetrics.self, from: Data($0.utf8)) }
-      .filter { $0.step <= step && $0.refusal == nil }
+  ///
+  /// Errors: a file that is there and cannot be read.
+  public init(_ run: RunFolder?, upTo step: Int) throws(DataError) {
+    (self.run, epochs) = (run, [])
+    let bytes =
+      try run.flatMap { (run) throws(DataError) in try InputFile.contents(ifThere: run.file(Self.name)) } ?? []
+    for line in bytes.split(separator: UInt8(ascii: "\n")) {
+      if let row = try? JSONFile.decode(EpochMetrics.self, from: line, path: Self.name, what: "no epoch"),
+        row.refusal == nil
+      {
+        if row.step <= step { epochs.append(row) }
+      } else {
+        damaged.append(Data(line))
+      }
+    }
+  }
+
+  /// Lines that cannot be read, in a sentence; nil where all can.
+  public var damage: String? {
+    damaged.isEmpty
+      ? nil : "wanted one JSON object of an epoch in each line, found \(damaged.count) that cannot be read"
   }
 
   mutating func append(_ metrics: EpochMetrics) throws(DataError) {
@@ -70,11 +93,16 @@ public struct MetricsLog: Sendable {
     try write()
   }
 
-  func write() throws(DataError) {
+  mutating func write() throws(DataError) {
     guard let run else { return }
-    try AtomicFile.write(
-      epochs.map { EpochMetrics.json($0) + "\n" }.joined(), to: run.file("metrics.jsonl"))
+    if let damage {
+      try run.keepAside(Data(damaged.flatMap { $0 + Data("\n".utf8) }), of: Self.name, found: damage)
+      damaged = []
+    }
+    try AtomicFile.write(epochs.map { EpochMetrics.json($0) + "\n" }.joined(), to: run.file(Self.name))
     let rows = [EpochMetrics.columns.joined(separator: ",")] + epochs.map(\.row)
     try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: run.file("metrics.csv"))
   }
+
+  static let name = "metrics.jsonl"
 }

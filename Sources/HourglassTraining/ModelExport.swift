@@ -38,6 +38,19 @@ public struct ModelExport {
     metadata = ["model": plan.model.name, "weightsHash": weightsHash]
   }
 
+  /// The names of the files of a format.
+  public func names(_ format: Format) -> [String] {
+    switch format {
+    case .onnx: parts.map(Self.name)
+    case .safetensors: ["weights.safetensors"]
+    case .npy: ["weights.npz"]
+    }
+  }
+
+  /// Codes cannot be decoded alone where the decoder wants more.
+  private var parts: [ModelPart] { ModelPart.allCases.filter { $0 != .decoder || plan.decodingRefusal == nil } }
+  private static func name(_ part: ModelPart) -> String { "\(part.rawValue).onnx" }
+
   /// Writes the files into a folder, which is made where there is none.
   ///
   /// - Throws: `ModelError` where a layer has no form in ONNX, before anything is written; `DataError` where a file
@@ -45,26 +58,25 @@ public struct ModelExport {
   public func write(_ format: Format, to folder: String) throws -> [File] {
     switch format {
     case .onnx:
-      let parts = ModelPart.allCases.filter { $0 != .decoder || plan.decodingRefusal == nil }
       let graphs = try parts.map { part in
-        (path: "\(folder)/\(part.rawValue).onnx", graph: try plan.onnxGraph(part, parameters: parameters))
+        (path: "\(folder)/\(Self.name(part))", graph: try plan.onnxGraph(part, parameters: parameters))
       }
-      try RunFolder.makeFolder(folder)
+      try AtomicFile.makeFolder(folder)
       return try graphs.map { path, graph in
         try ONNXFile.write(graph, version: RunEnvironment.programVersion, metadata: metadata, to: path)
         return File(path: path, inputs: graph.inputs.map(File.Port.init), outputs: graph.outputs.map(File.Port.init))
       }
     case .safetensors:
-      let path = "\(folder)/weights.safetensors"
-      try RunFolder.makeFolder(folder)
+      let path = "\(folder)/\(names(format)[0])"
+      try AtomicFile.makeFolder(folder)
       // The format that some readers ask for names the framework.
       let metadata = self.metadata.merging(["format": "pt"]) { $1 }
-      try SafeTensors(tensors: plan.tensors(parameters), metadata: metadata).write(to: path)
+      try SafeTensors.write(plan.tensors(parameters), metadata: metadata, to: path)
       return [File(path: path, inputs: nil, outputs: nil)]
     case .npy:
-      let path = "\(folder)/weights.npz"
-      try RunFolder.makeFolder(folder)
-      try NPZFile.write(plan.tensors(parameters), to: path)
+      let path = "\(folder)/\(names(format)[0])"
+      try AtomicFile.makeFolder(folder)
+      try NPZFile.write(plan.tensors(parameters).map { try $0.tensor() }, to: path)
       return [File(path: path, inputs: nil, outputs: nil)]
     }
   }

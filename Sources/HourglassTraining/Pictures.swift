@@ -141,11 +141,11 @@ public struct Pictures {
 }
 
 extension Inference {
-  /// Codes drawn from the standard normal prior; code n depends on the seed and n alone.
-  public func standardNormalCodes(_ count: Int, seed: UInt64) -> [Float] {
+  /// Codes drawn from the standard normal prior, from number `first` on; code n depends on the seed and n alone.
+  public func standardNormalCodes(_ count: Int, from first: Int = 0, seed: UInt64) -> [Float] {
     let codes = FloatBuffer(count: count.timesClamping(codeCount))
     for n in 0..<count {
-      RandomStream(seed: seed, .sampling, sample: n).fillNormal(codes.pointer + n * codeCount, codeCount)
+      RandomStream(seed: seed, .sampling, sample: first + n).fillNormal(codes.pointer + n * codeCount, codeCount)
     }
     return codes.array
   }
@@ -156,7 +156,6 @@ extension Trainer {
   /// autoencoder, which has no prior: interpolations.png; neither where codes cannot be decoded alone), loss.svg, and
   /// report.html.
   public func writePictures(to run: RunFolder) throws {
-    try run.makeFolders()
     try AtomicFile.write(
       Pictures.lossCurve(recipe.model, epochs: metrics.epochs, partial: partialEpoch), to: run.picture("loss.svg"))
     let inference = try inference()

@@ -50,14 +50,25 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
 }
 
 extension RunFolder {
-  /// Adds a session to environment.json, which lists all sessions of the run, the newest last.
+  /// Adds a session to environment.json, which lists all sessions of the run, the newest last. A file that cannot be
+  /// understood is kept aside.
   public func append(_ environment: RunEnvironment) throws(DataError) {
-    try save(sessions + [environment], as: "environment.json")
+    var earlier: [RunEnvironment] = []
+    do { earlier = try sessions() } catch let error {
+      guard let damaged = try InputFile.contents(ifThere: file(Self.environmentName)) else { throw error }
+      try keepAside(Data(damaged), of: Self.environmentName, found: error.reason)
+    }
+    try save(earlier + [environment], as: Self.environmentName)
   }
 
-  /// All sessions of the run that environment.json tells of.
-  public var sessions: [RunEnvironment] {
-    let data = FileManager.default.contents(atPath: file("environment.json"))
-    return data.flatMap { try? JSONDecoder().decode([RunEnvironment].self, from: $0) } ?? []
+  /// All sessions of the run that environment.json tells of; none where it is not there.
+  ///
+  /// Errors: it cannot be read, or is damaged.
+  public func sessions() throws(DataError) -> [RunEnvironment] {
+    guard let bytes = try InputFile.contents(ifThere: file(Self.environmentName)) else { return [] }
+    return try JSONFile.decode(
+      [RunEnvironment].self, from: bytes, path: file(Self.environmentName), what: "no list of sessions")
   }
+
+  private static let environmentName = "environment.json"
 }

@@ -1,6 +1,7 @@
 import Foundation
 import HourglassData
 import HourglassModels
+import Synchronization
 
 /// The folder of a run: everything it was made from and everything it made.
 ///
@@ -9,10 +10,24 @@ import HourglassModels
 ///     checkpoints/       last, previous, best .safetensors   report.html      all of it on one page
 ///     profile.json       time of each layer, where wanted    tensorboard/     events, where wanted
 ///     stages/1, 2, ...   runs of their own that were trained before (pretrain, finetune)
+///     lock               held by the process that trains; it names that process
+///
+/// Writes come in an order in which every prefix of them is a run that goes on to the same bits. The folder appears
+/// whole, under its name; `checkpoints` appears with the first checkpoint in it, so that a run which never had one can
+/// be told from one whose checkpoints are gone.
 public struct RunFolder: Sendable {
   public let path: String
+  private let session: Session
 
-  public init(_ path: String) { self.path = path }
+  /// What all copies of a value share.
+  private final class Session: Sendable {
+    let lock = Mutex<FileLock?>(nil)
+    let notes = Mutex<[String]>([])
+  }
+
+  public init(_ path: String) { self.init(path, Session()) }
+
+  private init(_ path: String, _ session: Session) { (self.path, self.session) = (path, session) }
 
   /// The path of a file in the folder.
   public func file(_ name: String) -> String { "\(path)/\(name)" }
@@ -22,70 +37,129 @@ public struct RunFolder: Sendable {
 
   /// The folder of a stage, counted from 1.
   public func stage(_ number: Int) -> String { file("stages/\(number)") }
-  public var hasStages: Bool { RunFolder(stage(1)).exists }
 
-  /// Which of the kept checkpoints.
-  public enum Kept: String, CaseIterable, Sendable { case last, best, previous }
+  /// Errors: the system cannot tell.
+  public func hasStages() throws(DataError) -> Bool { try InputFile.isThere(stage(1)) }
 
-  public func checkpoint(_ kept: Kept) -> String { file("checkpoints/\(kept.rawValue).safetensors") }
-
-  public var exists: Bool { FileManager.default.fileExists(atPath: path) }
-  public var hasCheckpoint: Bool {
-    Kept.allCases.contains { FileManager.default.fileExists(atPath: checkpoint($0)) }
-  }
-
-  /// Why no new run may begin here, if none may. Temporary files of a process that was killed do not count.
-  public var refusal: DataError? {
-    let contents = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
-    guard contents.contains(where: { !Self.isTemporary($0) }) else { return nil }
+  /// Why no new run may begin here, if none may.
+  public func refusal() throws(DataError) -> DataError? {
+    guard try InputFile.isThere(path) else { return nil }
+    guard try !Self.names(path).isEmpty else { return nil }
     return DataError(
       path: path, reason: "the run folder exists already; choose another --run, go on with --resume, or remove it")
   }
 
-  private static func isTemporary(_ name: String) -> Bool { name.hasPrefix(".") && name.hasSuffix(".tmp") }
+  // MARK: Making and locking
 
-  /// Makes the folder for a new run and saves its recipe.
+  /// Makes the folder for a new run, locked.
   ///
-  /// Errors: the folder exists and is not empty.
-  public static func create(_ path: String, recipe: Recipe) throws(DataError) -> RunFolder {
+  /// Errors: those of the other form.
+  public static func create(_ path: String, recipe: Recipe) throws -> RunFolder {
     let run = RunFolder(path)
-    if let refusal = run.refusal { throw refusal }
-    // The recipe first: a folder with anything else in it can be resumed.
-    try makeFolder(path)
-    try run.save(recipe)
-    try run.makeFolders()
+    try run.create(recipe) { _ in }
     return run
   }
 
-  /// Makes what is missing of the folder's folders, and removes what a killed process left half written.
-  public func makeFolders() throws(DataError) {
-    for folder in ["checkpoints", "pictures"] {
-      try Self.makeFolder(file(folder))
-      let names = (try? FileManager.default.contentsOfDirectory(atPath: file(folder))) ?? []
-      for name in names where Self.isTemporary(name) {
-        try? FileManager.default.removeItem(atPath: file("\(folder)/\(name)"))
+  /// Makes the folder for a new run and locks it: first beside its place, where a process that is killed leaves nothing
+  /// under the run's name, and renames it once it is whole.
+  ///
+  /// Errors: the folder exists and is not empty; another process is making it; it cannot be written; those of `fill`.
+  /// Nothing stays then.
+  ///
+  /// - Parameter fill: puts what the run shall have from its beginning into the folder that it is given.
+  public func create<Result>(
+    _ recipe: Recipe, session environment: RunEnvironment? = nil, fill: (RunFolder) throws -> Result
+  ) throws -> Result {
+    if let refusal = try refusal() { throw refusal }
+    // A link to an empty folder stays one.
+    let target = try InputFile.isThere(path) ? URL(fileURLWithPath: path).resolvingSymlinksInPath().path : plainPath
+    let (parent, name) = AtomicFile.split(target)
+    let temporary = RunFolder("\(parent)/\(AtomicFile.temporaryName(name))", session)
+    try AtomicFile.makeFolder(temporary.path)
+    try temporary.lock()
+    do {
+      for name in try Self.names(temporary.path) where name != Self.lockName {
+        try Self.remove(temporary.file(name))
       }
+      try temporary.begin(recipe)
+      if let environment { try temporary.append(environment) }
+      let result = try fill(temporary)
+      if let refusal = try refusal() { throw refusal }
+      try AtomicFile.move(temporary.path, to: target)
+      return result
+    } catch {
+      try? Self.remove(temporary.path)
+      session.lock.withLock { $0 = nil }
+      throw error
     }
   }
 
-  static func makeFolder(_ path: String) throws(DataError) {
-    do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
-      throw DataError(path: path, reason: "cannot make the folder: \(error.localizedDescription)")
+  /// Writes what the folder of a run has from its beginning.
+  func begin(_ recipe: Recipe) throws(DataError) {
+    try AtomicFile.makeFolder(file("pictures"))
+    try save(recipe)
+  }
+
+  /// Takes away a run that this process made and locked.
+  public func discard() throws(DataError) {
+    let (parent, name) = AtomicFile.split(plainPath)
+    let temporary = "\(parent)/\(AtomicFile.temporaryName(name))"
+    try AtomicFile.move(plainPath, to: temporary)
+    try Self.remove(temporary)
+  }
+
+  /// Makes this process the only one that may write the run, and removes what a killed process left half written. Where
+  /// it is so already, nothing happens.
+  ///
+  /// Errors: another process has the lock, named with its host.
+  public func lock() throws(DataError) {
+    let isNew = try session.lock.withLock { (lock) throws(DataError) in
+      guard lock == nil else { return false }
+      lock = try FileLock(file(Self.lockName), use: "a run")
+      return true
+    }
+    guard isNew else { return }
+    for folder in [path, file("checkpoints"), file("pictures"), tensorBoard] where try InputFile.isThere(folder) {
+      try AtomicFile.removeAbandoned(in: folder)
     }
   }
+
+  private static let lockName = "lock"
+
+  /// Without slashes at the end.
+  private var plainPath: String {
+    let end = path.lastIndex { $0 != "/" }
+    return end.map { String(path[...$0]) } ?? path
+  }
+
+  private static func names(_ folder: String) throws(DataError) -> [String] {
+    do { return try FileManager.default.contentsOfDirectory(atPath: folder) } catch {
+      throw DataError(path: folder, reason: "cannot be listed: \(error.localizedDescription)")
+    }
+  }
+
+  private static func remove(_ path: String) throws(DataError) {
+    do { try FileManager.default.removeItem(atPath: path) } catch {
+      throw DataError(path: path, reason: "cannot be removed: \(error.localizedDescription)", isOutput: true)
+    }
+  }
+
+  // MARK: Reading
 
   /// Opens the folder of an earlier run.
-  public static func open(_ path: String) throws(DataError) -> (run: RunFolder, recipe: Recipe) {
+  ///
+  /// - Parameter locked: whether to lock it, before anything is read, because it shall go on.
+  public static func open(_ path: String, locked: Bool = false) throws(DataError) -> (run: RunFolder, recipe: Recipe) {
     let run = RunFolder(path)
     let file = run.file("recipe.json")
-    guard run.exists else { throw DataError(path: path, reason: "wanted the folder of a run, found nothing there") }
-    guard let data = FileManager.default.contents(atPath: file) else {
-      throw DataError(path: file, reason: "wanted the recipe of a run, found no readable file")
+    guard try InputFile.isThere(path) else {
+      throw DataError(path: path, reason: "wanted the folder of a run, found nothing there")
     }
-    let recipe: Recipe
-    do { recipe = try JSONDecoder().decode(Recipe.self, from: data) } catch {
-      throw DataError(path: file, reason: "not a recipe: \(describe(error, in: data))")
+    guard try InputFile.isThere(file) else {
+      throw DataError(path: file, reason: "wanted the recipe of a run, found none; is a disk not mounted?")
     }
+    if locked { try run.lock() }
+    let recipe = try JSONFile.read(Recipe.self, from: file, what: "not a recipe")
     if let refusal = recipe.refusal { throw DataError(path: file, reason: refusal) }
     return (run, recipe)
   }
@@ -104,66 +178,13 @@ public struct RunFolder: Sendable {
     }
   }
 
-  /// Writes a checkpoint. The one before stays as `previous`; at no moment is there no whole checkpoint. With `isBest`
-  /// it is kept as `best` too.
-  public func write(_ checkpoint: Checkpoint, isBest: Bool) throws(DataError) {
-    let last = self.checkpoint(.last)
-    let next = last + ".next"
-    try checkpoint.write(to: next)
-    if FileManager.default.fileExists(atPath: last) { try link(last, as: self.checkpoint(.previous)) }
-    if isBest { try link(next, as: self.checkpoint(.best)) }
-    try rename(next, to: last)
-  }
+  /// What was found damaged and kept aside, a sentence each.
+  public var notes: [String] { session.notes.withLock { $0 } }
 
-  /// Reads a checkpoint; a refusal of the last one names the one before it.
-  public func read(_ kept: Kept) throws(DataError) -> Checkpoint {
-    guard hasCheckpoint else { throw DataError(path: path, reason: "wanted a run with a checkpoint, found none yet") }
-    do { return try Checkpoint(reading: checkpoint(kept)) } catch {
-      let others = Kept.allCases.filter { $0 != kept }.map(checkpoint)
-        .filter { (try? Checkpoint(reading: $0)) != nil }
-      let advice =
-        kept == .last && others.contains(checkpoint(.previous))
-        ? "the one before it is whole: copy \(checkpoint(.previous)) over it to go on from there"
-        : others.isEmpty ? "no other checkpoint of this run is whole" : "whole are: \(others.joined(separator: ", "))"
-      throw DataError(path: error.path, reason: "\(error.reason); \(advice)")
-    }
-  }
-
-  /// A second name for a file, taking the place of what had that name.
-  private func link(_ source: String, as target: String) throws(DataError) {
-    let temporary = target + ".link"
-    try? FileManager.default.removeItem(atPath: temporary)
-    do { try FileManager.default.linkItem(atPath: source, toPath: temporary) } catch {
-      // A file system without hard links: copy.
-      do { try FileManager.default.copyItem(atPath: source, toPath: temporary) } catch {
-        throw DataError(path: target, reason: "cannot keep a copy: \(error.localizedDescription)")
-      }
-    }
-    try rename(temporary, to: target)
-  }
-
-  private func rename(_ source: String, to target: String) throws(DataError) {
-    guard Foundation.rename(source, target) == 0 else {
-      throw DataError(path: target, reason: "cannot rename \(source) to it: \(String(cString: strerror(errno)))")
-    }
-  }
-
-  /// What a decoder of JSON complained about, with the place in the file.
-  public static func describe(_ error: any Error, in data: Data) -> String {
-    guard let error = error as? DecodingError else { return "\(error)" }
-    // The decoder does not say where the syntax is broken; the parser does.
-    do { _ = try JSONSerialization.jsonObject(with: data) } catch {
-      return "no valid JSON: \((error as NSError).userInfo["NSDebugDescription"] ?? error)"
-    }
-    func place(_ context: DecodingError.Context) -> String {
-      let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
-      return path.isEmpty ? "" : "\(path): "
-    }
-    switch error {
-    case .keyNotFound(let key, let context): return "\(place(context))wanted a field \"\(key.stringValue)\", found none"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-      return place(context) + context.debugDescription
-    @unknown default: return "\(error)"
-    }
+  /// Adds what cannot be read of a file to another one beside it, so that writing the file anew loses nothing.
+  func keepAside(_ damaged: Data, of name: String, found: String) throws(DataError) {
+    let place = file("\(name).damaged")
+    try AtomicFile.write(Data(try InputFile.contents(ifThere: place) ?? []) + damaged, to: place)
+    session.notes.withLock { $0.append("\(file(name)): \(found); kept in \(place)") }
   }
 }

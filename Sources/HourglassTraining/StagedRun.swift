@@ -86,23 +86,31 @@ public struct StagedRun: Sendable {
     for recipe in [recipe] + stages {
       if let refusal = recipe.refusal { throw ModelError(recipe.model.name, refusal) }
     }
-    let run = try RunFolder.create(path, recipe: recipe)
-    for (index, stage) in stages.enumerated() { _ = try RunFolder.create(run.stage(index + 1), recipe: stage) }
-    return try open(path)
+    let run = RunFolder(path)
+    try run.create(recipe) { whole in
+      for (index, stage) in stages.enumerated() { try RunFolder(whole.stage(index + 1)).begin(stage) }
+    }
+    return try StagedRun(run, recipe)
   }
 
-  /// Opens what was begun earlier.
+  /// Opens what was begun earlier, to go on with it.
+  ///
+  /// Errors: no such run; another process has its lock.
   public static func open(_ path: String) throws(DataError) -> StagedRun {
-    let (run, recipe) = try RunFolder.open(path)
-    guard run.hasStages else {
-      throw DataError(path: path, reason: "wanted a run that pretrain or finetune began, found one without stages")
+    let (run, recipe) = try RunFolder.open(path, locked: true)
+    return try StagedRun(run, recipe)
+  }
+
+  private init(_ run: RunFolder, _ recipe: Recipe) throws(DataError) {
+    guard try run.hasStages() else {
+      throw DataError(path: run.path, reason: "wanted a run that pretrain or finetune began, found one without stages")
     }
     var stages: [Stage] = []
-    while RunFolder(run.stage(stages.count + 1)).exists {
+    while try InputFile.isThere(run.stage(stages.count + 1)) {
       let stage = try RunFolder.open(run.stage(stages.count + 1))
       stages.append(Stage(run: stage.run, recipe: stage.recipe))
     }
-    return StagedRun(run: run, recipe: recipe, stages: stages)
+    (self.run, self.recipe, self.stages) = (run, recipe, stages)
   }
 
   /// The trainer of the whole model once all stages are done: at its last checkpoint, or at its start, of which it

@@ -34,7 +34,7 @@ public struct Start: Codable, Sendable, Equatable {
         result.left.append("\(tensor.name) \(tensor.shape)\(here)")
         continue
       }
-      parameter.store(tensor.values, in: flat.pointer)
+      parameter.store(try tensor.values(), in: flat.pointer)
       result.taken.append(name)
     }
     guard !result.taken.isEmpty, layers == nil || result.left.isEmpty else {
@@ -52,20 +52,20 @@ public struct Start: Codable, Sendable, Equatable {
       ? "none" : names.prefix(4).joined(separator: "; ") + (names.count > 4 ? " and \(names.count - 4) more" : "")
   }
 
-  private func read() throws(DataError) -> [SafeTensors.Tensor] {
+  private func read() throws(DataError) -> [SafeTensors.Source] {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
       throw DataError(
         path: path, reason: "wanted the folder of a run, a safetensors or an NPZ file, found nothing there")
     }
     guard isFolder.boolValue else {
-      return Checkpoint.trained(try WeightsFile.tensors(path).tensors)
+      return Checkpoint.trained(try WeightsFile.tensors(path))
     }
     return try RunFolder(path).read(.last).parameters
   }
 
   /// What a tensor is called here; nil for one of a layer that is not taken.
-  private func name(of tensor: SafeTensors.Tensor) -> String? {
+  private func name(of tensor: SafeTensors.Source) -> String? {
     guard let layers else { return tensor.name }
     guard let (there, here) = layers.first(where: { tensor.name.hasPrefix($0.key + ".") }) else { return nil }
     return here + tensor.name.dropFirst(there.count)

@@ -18,6 +18,8 @@ public final class Trainer {
   /// The forward half with the weights that stand for the trained model, once it was needed.
   private var madeInference: Inference?
   private var events: EventFile?
+  private let writesEvents: Bool
+  private let origin: Origin
   /// Where the run stood when its newest checkpoint was written.
   private var saved: Checkpoint.Progress?
   /// The orders of the epoch at hand and of the one before or after it.
@@ -55,9 +57,14 @@ public final class Trainer {
 
   /// Opens the data, plans all memory, and starts from the recipe's seed or from the run's last checkpoint.
   ///
-  /// A run that was stopped before its first checkpoint resumes at step 0.
+  /// A run that was stopped before its first checkpoint resumes at step 0. A run that resumes is locked and its metrics
+  /// are cut back to its checkpoint; nothing else is written before `run`.
+  ///
+  /// Errors: a recipe or data that cannot be planned or read; checkpoints that are gone or damaged; another recipe or
+  /// other data than the run was trained by and on.
   ///
   /// - Parameters:
+  ///   - run: where it writes; of a run that does not resume the folder need not be there before `run`.
   ///   - data, validation: those of the recipe, where the caller has opened them already.
   ///   - memory: bytes that the decoded images of each of the two may take.
   ///   - profiles: whether to time each layer.
@@ -75,7 +82,7 @@ public final class Trainer {
       freeBits: recipe.freeBits ?? 0, averageDecay: recipe.ema, augmentation: recipe.augmentation,
       corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data,
       keepsGradient: recipe.keepsGradient, profiles: profiles)
-    (self.recipe, self.data, self.run) = (recipe, data, run)
+    (self.recipe, self.data, self.run, writesEvents) = (recipe, data, run, tensorBoard)
     order = recipe.order(count: data.count)
     let validation =
       try validation
@@ -83,8 +90,11 @@ public final class Trainer {
     try validation?.checkTargets(for: plan)
     self.validation = validation
     progress = Checkpoint.Progress()
-    if resume, let run, run.hasCheckpoint {
+    origin = Origin(recipe, data: data, validation: validation)
+    if resume { try run?.lock() }
+    if resume, let run, try run.hasCheckpoint() {
       let checkpoint = try run.read(.last)
+      try checkpoint.origin?.check(against: origin, run: run)
       try checkpoint.restore(training, path: run.checkpoint(.last))
       progress = checkpoint.progress
       saved = progress
@@ -93,18 +103,33 @@ public final class Trainer {
       for start in recipe.start ?? [] { starts.append(try start.apply(to: training.parameters, plan: plan)) }
       training.startAverage()
     }
-    metrics = MetricsLog(run, upTo: progress.step)
+    metrics = try MetricsLog(run, upTo: resume ? progress.step : -1)
+    if resume, let run, progress.step == 0 { try Self.checkBeginning(run) }
     // A checkpoint of an earlier version does not know the epoch: patience counts from here.
     if progress.best != nil, progress.bestEpoch == nil { progress.bestEpoch = epochsDone }
     if progress.plateau == nil { (progress.plateau, progress.plateauEpoch) = (progress.best, progress.bestEpoch) }
-    try metrics.write()
+    if resume { try metrics.write() }
     if validation != nil { _ = try inference() }
-    if tensorBoard, let run {
-      let file = try EventFile(in: run.tensorBoard, from: progress.step + 1)
-      events = file
-      // An earlier session without events may have done epochs.
-      for row in file.isFirst ? metrics.epochs : [] { try file.append(row, learningRate: learningRate(after: row)) }
-    }
+  }
+
+  /// Refuses to begin again what had come far. The row of the first epoch is written before the first checkpoint, so
+  /// one row may be there without.
+  private static func checkBeginning(_ run: RunFolder) throws(DataError) {
+    let rows = try MetricsLog(run, upTo: .max).epochs
+    guard let last = rows.last, rows.count > 1 else { return }
+    throw DataError(
+      path: run.path,
+      reason: "wanted the checkpoints of a run that has done \(last.epoch) epochs, as its metrics.jsonl tells, found "
+        + "none; bring them back, or begin a new run")
+  }
+
+  /// The file of this session's events, where they are wanted.
+  private func openEvents() throws(DataError) {
+    guard writesEvents, events == nil, let run else { return }
+    let file = try EventFile(in: run.tensorBoard, from: progress.step + 1)
+    events = file
+    // An earlier session without events may have done epochs.
+    for row in file.isFirst ? metrics.epochs : [] { try file.append(row, learningRate: learningRate(after: row)) }
   }
 
   /// The learning rate of the last step of an epoch.
@@ -149,6 +174,9 @@ public final class Trainer {
   private func loop(
     _ checkpointEvery: Int?, _ shouldStop: () -> Bool, _ observe: (Event) -> Void
   ) throws -> End {
+    try run?.lock()
+    try metrics.write()
+    try openEvents()
     // The checkpoint may be of a run that ended in the validation of an epoch.
     if epochIsComplete { try finishEpoch(epochsDone - 1, observe) }
     while progress.step < lastStep && !isStalled {
@@ -274,7 +302,7 @@ public final class Trainer {
     if let bad = training.nonfiniteParameter() {
       throw TrainingError.diverged(step: progress.step - 1, cause: "after its update \(bad)")
     }
-    try run.write(Checkpoint(training, progress: progress), isBest: isBest)
+    try run.write(Checkpoint(training, progress: progress, origin: origin), isBest: isBest)
     saved = progress
     observe(.checkpoint(step: progress.step))
   }

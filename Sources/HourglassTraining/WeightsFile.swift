@@ -15,28 +15,30 @@ public enum WeightsFile {
     return parameters
   }
 
-  /// Reads all tensors.
-  static func tensors(_ path: String) throws(DataError) -> SafeTensors {
-    let file: SafeTensors
+  /// Opens a file, all of whose numbers are finite.
+  static func tensors(_ path: String) throws(DataError) -> [SafeTensors.Source] {
+    let file: [SafeTensors.Source]
     if path.lowercased().hasSuffix(".safetensors") {
-      file = try SafeTensors.read(path)
+      file = try SafeTensors.open(path).tensors
     } else if path.lowercased().hasSuffix(".npz") {
-      file = SafeTensors(tensors: try NPZFile.tensors(path))
+      file = try NPZFile.tensors(path).map { SafeTensors.Source($0) }
     } else {
       throw DataError(
         path: path,
         reason: "wanted a name that ends in .safetensors or .npz; save a state_dict with safetensors.torch.save_file")
     }
-    for tensor in file.tensors {
-      guard let place = tensor.values.firstIndex(where: { !$0.isFinite }) else { continue }
-      throw DataError(
-        path: path, reason: "\(tensor.name): wanted finite numbers, found \(tensor.values[place]) at \(place)")
+    for tensor in file {
+      let values = try tensor.values()
+      guard let place = values.firstIndex(where: { !$0.isFinite }) else { continue }
+      throw DataError(path: path, reason: "\(tensor.name): wanted finite numbers, found \(values[place]) at \(place)")
     }
     return file
   }
 
-  private static func checkNames(_ file: SafeTensors, _ plan: ExecutionPlan, _ path: String) throws(DataError) {
-    let (wanted, found) = (plan.parameters.map(\.name), file.tensors.map(\.name))
+  private static func checkNames(
+    _ file: [SafeTensors.Source], _ plan: ExecutionPlan, _ path: String
+  ) throws(DataError) {
+    let (wanted, found) = (plan.parameters.map(\.name), file.map(\.name))
     let missing = wanted.filter { !found.contains($0) }
     let others = found.filter { !wanted.contains($0) }
     guard !missing.isEmpty || !others.isEmpty else { return }
@@ -67,10 +69,10 @@ public enum WeightsFile {
 }
 
 extension ExecutionPlan {
-  /// The tensors of a flat vector as files hold them.
-  func tensors(_ flat: FloatBuffer, prefix: String = "") -> [SafeTensors.Tensor] {
-    parameters(under: prefix).map {
-      SafeTensors.Tensor(name: prefix + $0.name, shape: $0.shape, values: $0.tensor(in: flat.pointer))
+  /// The tensors of a flat vector as files hold them, with the values that it has whenever they are wanted.
+  func tensors(_ flat: FloatBuffer, prefix: String = "") -> [SafeTensors.Source] {
+    parameters(under: prefix).map { parameter in
+      SafeTensors.Source(name: prefix + parameter.name, shape: parameter.shape) { parameter.tensor(in: flat.pointer) }
     }
   }
 
@@ -80,15 +82,15 @@ extension ExecutionPlan {
   }
 }
 
-extension SafeTensors {
+extension [SafeTensors.Source] {
   /// Puts the tensors whose names begin with a prefix into flat vectors.
   ///
-  /// Errors: a tensor is missing or has another shape; nothing is put in place then.
+  /// Errors: a tensor is missing or has another shape, and nothing is put in place then; the file can no longer be read.
   func restore(
     _ vectors: [(prefix: String, values: FloatBuffer)], _ plan: ExecutionPlan, _ path: String
   ) throws(DataError) {
-    let byName = Dictionary(tensors.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
-    var found: [(parameter: Parameter, values: [Float], flat: FloatBuffer)] = []
+    let byName = Dictionary(map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+    var found: [(parameter: Parameter, tensor: SafeTensors.Source, flat: FloatBuffer)] = []
     for (prefix, flat) in vectors {
       for parameter in plan.parameters(under: prefix) {
         guard let tensor = byName[prefix + parameter.name] else {
@@ -98,9 +100,9 @@ extension SafeTensors {
           throw DataError(
             path: path, reason: "\(tensor.name): the model wants the shape \(parameter.shape), found \(tensor.shape)")
         }
-        found.append((parameter, tensor.values, flat))
+        found.append((parameter, tensor, flat))
       }
     }
-    for (parameter, values, flat) in found { parameter.store(values, in: flat.pointer) }
+    for (parameter, tensor, flat) in found { parameter.store(try tensor.values(), in: flat.pointer) }
   }
 }

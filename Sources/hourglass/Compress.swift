@@ -32,6 +32,8 @@ struct Compress: ParsableCommand {
   @Option(help: ArgumentHelp("With --curve: another run to draw; may be repeated.", valueName: "dir"))
   var beside: [String] = []
 
+  @OptionGroup var replacing: ReplacementOptions
+
   @Flag(help: "Print one JSON object for each file.")
   var json = false
 
@@ -42,6 +44,9 @@ struct Compress: ParsableCommand {
     }
     if let curve, !curve.lowercased().hasSuffix(".svg") {
       throw ValidationError("--curve: wanted a name that ends in .svg, found \(curve)")
+    }
+    if curve != nil, let output {
+      throw ValidationError("--output: wanted none with --curve, which writes no codes, found \(output)")
     }
     if curve == nil, !beside.isEmpty { throw ValidationError("--beside: wanted --curve too, found none") }
   }
@@ -58,13 +63,18 @@ struct Compress: ParsableCommand {
 
   func run() throws {
     let loaded = try trained.load()
+    let file =
+      curve.map { OutputFile(flag: "--curve", $0, or: $0) } ?? OutputFile(output, or: loaded.run.file("codes.hgc"))
+    try replacing.check([file], reading: loaded.inputs + [images.path])
     let data = try images.open(loaded)
-    guard let curve else {
+    guard curve != nil else {
       let quantizer = try Self.quantizer(loaded, levels)
-      let (file, report) = try Self.compress(data, loaded, quantizer)
-      let path = output ?? loaded.run.file("codes.hgc")
-      try writing { try AtomicFile.write(file, to: path) }
-      if !json { StandardOutput.write("\(path): \(data.count) codes of \(report.units) units\n") }
+      let (bytes, report) = try Self.compress(data, loaded, quantizer)
+      try writing { try AtomicFile.write(bytes, to: file.path) }
+      if !json {
+        StandardOutput.write("\(file.path): \(data.count) codes of \(report.units) units")
+        StandardOutput.write("")
+      }
       return write([report])
     }
     let reports = try ([loaded] + beside.map(loaded.beside)).map { run in
@@ -77,26 +87,32 @@ struct Compress: ParsableCommand {
     let plot = SVGPlot(
       title: "Rate and distortion on \(data.count) images", xLabel: "bits per pixel", yLabel: "PSNR in dB",
       series: series)
-    try writing { try AtomicFile.write(plot.svg(), to: curve) }
+    try writing { try AtomicFile.write(plot.svg(), to: file.path) }
     write(reports.flatMap(\.self))
   }
 
   private static func quantizer(_ loaded: LoadedRun, _ levels: Int) throws -> CompressedCodes.Quantizer {
     try loaded.requireImages("compress")
     try loaded.requireDecoding("compress")
-    let codes = try loaded.inference.codes(of: loaded.trainedOn())
-    guard codes.allSatisfy(\.isFinite) else {
+    let codes = try loaded.codes(of: loaded.trainedOn())
+    let quantizer = CompressedCodes.Quantizer(codes, units: loaded.inference.codeCount, levels: levels)
+    guard codes.allSatisfy(\.isFinite), quantizer.step.allSatisfy(\.isFinite) else {
       throw ExitStatusError(status: .diverged, description: "\(loaded.run.path): the codes are not finite")
     }
-    return CompressedCodes.Quantizer(codes, units: loaded.inference.codeCount, levels: levels)
+    return quantizer
   }
 
   private static func compress(
     _ data: Dataset, _ loaded: LoadedRun, _ quantizer: CompressedCodes.Quantizer
   ) throws -> (file: Data, report: Report) {
-    let codes = CompressedCodes(try loaded.inference.codes(of: data), quantizer)
+    let exact = try loaded.codes(of: data)
+    let codes = CompressedCodes(exact, quantizer)
     let file = try codes.data(model: loaded.model.name, weightsHash: loaded.weightsHash)
-    let psnr = try loaded.inference.psnr(ofDecoded: codes.codes, data)
+    let psnr = try loaded.inference.psnr(ofDecoded: codes, data)
+    guard exact.allSatisfy(\.isFinite), psnr.isFinite else {
+      throw ExitStatusError(
+        status: .diverged, description: "\(data.source): codes or images of them are not finite; nothing is written")
+    }
     let report = Report(
       model: loaded.model.name, units: loaded.inference.codeCount, levels: quantizer.levels, images: data.count,
       bytes: file.count, bitsPerPixel: 8 * Double(file.count) / Double(data.count * data.shape.count), psnr: psnr)
@@ -137,13 +153,13 @@ struct Decompress: ParsableCommand {
     let loaded = try trained.load()
     try loaded.requireImages("decompress")
     try loaded.requireDecoding("decompress")
-    let file = try output.file(or: loaded.run.picture("decompress.png"))
+    let file = try output.file(or: loaded.run.picture("decompress.png"), for: loaded, reading: input)
     guard let data = FileManager.default.contents(atPath: input) else {
       throw DataError(path: input, reason: "wanted a file of codes, found none that can be read")
     }
     let codes = try CompressedCodes(
-      data, units: loaded.inference.codeCount, weightsHash: loaded.weightsHash, path: input
-    ).codes
-    try loaded.decode(codes, to: file)
+      data, units: loaded.inference.codeCount, weightsHash: loaded.weightsHash, path: input)
+    let count = output.limit(file, codes.count, inPicture: 8 * Pictures.columns)
+    try loaded.decode(count, to: file) { codes.codes($0) }
   }
 }

@@ -42,6 +42,8 @@ struct DataDescription: ParsableCommand {
   @Option(help: ArgumentHelp("Also write the images, N,H,W,C, bytes or float32.", valueName: "file.npy"))
   var export: String?
 
+  @OptionGroup var replacing: ReplacementOptions
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -66,6 +68,8 @@ struct DataDescription: ParsableCommand {
   }
 
   func run() throws {
+    let file = export.map { OutputFile(flag: "--export", $0, or: $0) }
+    try replacing.check([file].compactMap(\.self), reading: [path])
     // All that are broken shall be named, not only the first.
     var preparation = images.adapting(Preparation())
     preparation.skipsBad = true
@@ -85,9 +89,9 @@ struct DataDescription: ParsableCommand {
       for error in data.refused { StandardError.write("hourglass: \(error)") }
       if !data.refused.isEmpty { throw ExitStatusError(status: .badData) }
     }
-    if let export {
-      try writing { try NPYFile.write(data, to: export) }
-      if !json { StandardOutput.write("\(export): \(data.count) images of \(data.shape)") }
+    if let file {
+      try writing { try NPYFile.write(data, to: file.path) }
+      if !json { StandardOutput.write("\(file.path): \(data.count) images of \(data.shape)") }
     }
   }
 
@@ -152,15 +156,12 @@ struct DataSynthesis: ParsableCommand {
   }
 
   func run() throws {
-    guard !FileManager.default.fileExists(atPath: output) else {
-      throw ValidationError("--output: wanted a folder that is not there yet, found \(output)")
+    guard !output.isEmpty, !FileManager.default.fileExists(atPath: output) else {
+      throw ValidationError(
+        "--output: wanted a folder that is not there yet, found \(output.isEmpty ? "an empty name" : output)")
     }
     let shape = ImageShape(size.extent.height, size.extent.width, grey ? 1 : 3)
-    for split in Split.allCases {
-      let images = try SyntheticImages(shape: shape, seed: seed, split: split)
-      let count = split == .train ? count : max(1, count / 8)
-      try writing { try images.write(count: count, to: "\(output)/\(split.rawValue)") }
-      StandardOutput.write("\(output)/\(split.rawValue): \(count) images of \(shape)")
-    }
+    let parts = try writing { try SyntheticImages.write(shape: shape, count: count, seed: seed, to: output) }
+    for (split, count) in parts { StandardOutput.write("\(output)/\(split.rawValue): \(count) images of \(shape)") }
   }
 }

@@ -23,7 +23,7 @@ struct Decode: ParsableCommand {
     let loaded = try trained.load()
     try loaded.requireImages("decode")
     try loaded.requireDecoding("decode")
-    let file = try output.file(or: loaded.run.picture("decode.png"))
+    let file = try output.file(or: loaded.run.picture("decode.png"), for: loaded, reading: input)
     let size = loaded.inference.codeCount
     let array = try NPYFile.read(input)
     guard array.shape.count == 2, array.shape[1] == size, array.shape[0] > 0 else {
@@ -36,6 +36,7 @@ struct Decode: ParsableCommand {
     if let place = codes.firstIndex(where: { !$0.isFinite }) {
       throw DataError(path: input, reason: "code \(place / size): wanted finite numbers, found \(codes[place])")
     }
-    try loaded.decode(codes, to: file)
+    let count = output.limit(file, array.shape[0], inPicture: 8 * Pictures.columns)
+    try loaded.decode(count, to: file) { Array(codes[$0.lowerBound * size..<$0.upperBound * size]) }
   }
 }

@@ -45,17 +45,29 @@ struct Denoise: ParsableCommand {
       throw ValidationError(
         "--corrupt: wanted the damage to repair, for the run \(loaded.run.path) was trained without, found none")
     }
-    let file = try output.file(or: loaded.run.picture("denoise.png"))
+    let file = try output.file(or: loaded.run.picture("denoise.png"), for: loaded, reading: images.path)
     let data = try images.open(loaded)
-    let found = try Denoising(
-      data, corruption, with: loaded.inference, seed: seed ?? loaded.recipe.seed,
-      keeping: file.limit(data.count, inPicture: 2 * Pictures.imagesPerBand))
     let shape = loaded.model.input
-    try file.write(found.repaired, shape: shape, isQuiet: json) {
-      Pictures.bands([found.clean, found.damaged, found.repaired], shape: shape)
+    let shown = output.limit(file, data.count, inPicture: 2 * Pictures.imagesPerBand)
+    var denoising = try Denoising(data, corruption, with: loaded.inference, seed: seed ?? loaded.recipe.seed)
+    var (clean, damaged): ([Float], [Float]) = ([], [])
+    try file.write(shown, images: shape, isQuiet: json) { range in
+      let images = try denoising.repair(range)
+      if file.isPicture { (clean, damaged) = (images.clean, images.damaged) }
+      return images.repaired
+    } draw: {
+      Pictures.bands([clean, damaged, $0], shape: shape)
+    }
+    for start in stride(from: shown, to: data.count, by: Inference.batchSize) {
+      _ = try denoising.repair(start..<min(start + Inference.batchSize, data.count))
     }
     let report = Report(
-      samples: data.count, corruption: corruption.rawValue, psnrBefore: found.psnrBefore, psnrAfter: found.psnrAfter)
+      samples: data.count, corruption: corruption.rawValue, psnrBefore: denoising.psnrBefore,
+      psnrAfter: denoising.psnrAfter)
+    guard report.psnrBefore.isFinite, report.psnrAfter.isFinite else {
+      throw ExitStatusError(
+        status: .diverged, description: "\(data.source): the repaired images are not finite; the model is of no use")
+    }
     if json { return StandardOutput.write(EpochMetrics.json(report)) }
     StandardOutput.write(table: [
       ["images", grouped(report.samples)], ["damage", report.corruption],

@@ -24,12 +24,10 @@ struct Encode: ParsableCommand {
 
   func run() throws {
     let loaded = try trained.load()
+    let file = try output.file(or: loaded.run.file("codes.npy"), for: loaded, reading: images.path)
     let data = try images.open(loaded)
-    let file = try output.file(or: loaded.run.file("codes.npy"))
-    let count = file.limit(data.count, inPicture: 0)
-    let codes = loaded.inference.encode(try data.images(0..<count))
-    let size = loaded.inference.codeCount
-    try writing { try NPYFile.write(codes, shape: [count, size], to: file.path) }
+    let (count, size) = (output.limit(file, data.count, inPicture: 0), loaded.inference.codeCount)
+    try file.write(count, of: [size]) { loaded.inference.encode(try data.images($0)) }
     StandardOutput.write("\(file.path): \(count) codes of \(size)")
   }
 }

@@ -34,6 +34,8 @@ struct Evaluate: ParsableCommand {
   @Option(help: ArgumentHelp("Also write a row for each image.", valueName: "file.csv"))
   var perSample: String?
 
+  @OptionGroup var replacing: ReplacementOptions
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -44,7 +46,11 @@ struct Evaluate: ParsableCommand {
     if importanceSamples != nil, let refusal = loaded.model.importanceRefusal {
       throw ValidationError("--importance-samples: \(refusal)")
     }
+    let file = perSample.map { OutputFile(flag: "--per-sample", $0, or: $0) }
+    try replacing.check([file].compactMap(\.self), reading: loaded.inputs + [data])
     let images = try loaded.images(at: data, split, self.images)
+    // A row is about a hundred letters.
+    if file != nil { try requireMemory("--per-sample", "a row", images.count, floats: 32) }
     let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)
     let label = images.labels == nil ? "" : "label,"
     let divergence = loaded.model.penalty == nil ? "kl" : "penalty"
@@ -52,7 +58,7 @@ struct Evaluate: ParsableCommand {
     let columns = isImage ? "reconstruction,\(divergence),mse,ssim" : "loss,\(divergence),prediction"
     var rows = ["index,\(label)\(columns)"]
     let result = try evaluator.evaluate(images, importanceSamples: importanceSamples) { sample in
-      guard perSample != nil else { return }
+      guard file != nil else { return }
       let label = images.labels.map { "\($0[sample.index])," } ?? ""
       let its = sample.measurement
       let values = [
@@ -60,11 +66,11 @@ struct Evaluate: ParsableCommand {
       ]
       rows.append("\(sample.index),\(label)" + values.compactMap { $0.map { "\($0)" } }.joined(separator: ","))
     }
-    if let perSample { try writing { try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: perSample) } }
     guard result.loss.isFinite else {
       throw ExitStatusError(
         status: .diverged, description: "\(images.source): the loss is \(result.loss); the model is of no use")
     }
+    if let file { try writing { try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: file.path) } }
     if json { StandardOutput.write(EpochMetrics.json(result)) } else { write(result, loaded, images) }
   }
 
@@ -73,7 +79,8 @@ struct Evaluate: ParsableCommand {
     func row(_ name: String, _ value: Double?, _ unit: String) -> [[String]] {
       value.map { [[name, decimal($0), unit]] } ?? []
     }
-    StandardOutput.write("\(loaded.model.name), step \(loaded.step), on \(data.source)\n")
+    StandardOutput.write("\(loaded.model.name), step \(loaded.step), on \(data.source)")
+    StandardOutput.write("")
     var rows = [["samples", grouped(result.samples), ""]]
     rows += row("loss", result.loss, unit)
     rows += row("reconstruction", result.reconstruction, unit)
@@ -99,7 +106,8 @@ struct Evaluate: ParsableCommand {
     StandardOutput.write(table: rows, rightAligned: [1])
     guard let confusion = result.confusion else { return }
     let names = result.confusionNames(data.classes)
-    StandardOutput.write("\nlabel (rows) and likeliest class (columns)")
+    StandardOutput.write("")
+    StandardOutput.write("label (rows) and likeliest class (columns)")
     StandardOutput.write(
       table: [[""] + names] + zip(names, confusion).map { [$0] + $1.map(grouped) },
       rightAligned: Set(1...confusion.count))

@@ -18,13 +18,14 @@ enum ExitStatus: Int32 {
   init(reporting error: any Error) {
     switch error {
     case let error as ExitStatusError: self = error.status
-    case is DataError, is ModelError, TrainingError.unreadable: self = .badData
+    case let error as DataError: self = error.isOutput ? .failed : .badData
+    case is ModelError, TrainingError.unreadable: self = .badData
     case is TrainingError: self = .diverged
     default:
       switch Hourglass.exitCode(for: error) {
       case .success:
         // Help and version, which the parser throws.
-        StandardOutput.write(Hourglass.fullMessage(for: error))
+        StandardOutput.write(lines: Hourglass.fullMessage(for: error))
         self = .done
         return
       case .validationFailure: self = .wrongUsage

@@ -26,6 +26,8 @@ struct Export: ParsableCommand {
   @Option(help: ArgumentHelp("Where to write. (default: export in the run's folder)", valueName: "folder"))
   var output: String?
 
+  @OptionGroup var replacing: ReplacementOptions
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -41,7 +43,13 @@ struct Export: ParsableCommand {
   func run() throws {
     let loaded = try trained.load()
     let export = ModelExport(loaded.inference.plan, parameters: loaded.inference.parameters)
-    let files = try writing { try export.write(format, to: output ?? loaded.run.file("export")) }
+    let folder = output ?? loaded.run.file("export")
+    guard !folder.isEmpty else { throw ValidationError("--output: wanted a folder, found an empty name") }
+    try replacing.check(
+      export.names(format).map { name in
+        OutputFile(output.map { "\($0)/\(name)" }, or: loaded.run.file("export/\(name)"), makesFolder: true)
+      }, reading: loaded.inputs)
+    let files = try writing { try export.write(format, to: folder) }
     if json {
       let written = Written(
         format: format.rawValue, model: loaded.model.name, step: loaded.step, weightsHash: export.weightsHash,

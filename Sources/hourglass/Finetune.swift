@@ -61,7 +61,7 @@ struct Finetune: ParsableCommand {
     let training = StagedTraining(session: session, division: division)
     guard !session.resume, let from else { return try training.resume(flags) }
     let (source, trained) = try RunFolder.open(from)
-    guard source.hasCheckpoint else {
+    guard try source.hasCheckpoint() else {
       throw DataError(path: from, reason: "wanted a run with a checkpoint to take the encoder of, found none")
     }
     file = file.following(trained)

@@ -23,6 +23,8 @@ struct Grid: ParsableCommand {
   @Option(help: "The file to write: .npy or .png. (default: pictures/grid.png in the run's folder)")
   var output: String?
 
+  @OptionGroup var replacing: ReplacementOptions
+
   func validate() throws {
     try requirePositive("--side", side, most: 100)
     try OutputOptions.check(output)
@@ -36,13 +38,16 @@ struct Grid: ParsableCommand {
     guard units == 2 else {
       throw ValidationError("grid: wanted a model of 2 latent units, found \(loaded.model.name) of \(units)")
     }
+    let file = OutputFile(output, or: loaded.run.picture("grid.png"))
+    try replacing.check([file], reading: loaded.inputs)
     let codes =
       loaded.model.isVariational
-      ? LatentPlane.quantiles(side) : LatentPlane.steps(side, over: try loaded.inference.codes(of: loaded.trainedOn()))
-    let images = loaded.inference.decode(codes)
+      ? LatentPlane.quantiles(side) : LatentPlane.steps(side, over: try loaded.codes(of: loaded.trainedOn()))
     let shape = loaded.model.input
-    try OutputFile(path: output ?? loaded.run.picture("grid.png"), count: nil).write(images, shape: shape) {
-      Pictures.grid(images, shape: shape, columns: side)
+    try file.write(side * side, images: shape) {
+      loaded.inference.decode(Array(codes[$0.lowerBound * units..<$0.upperBound * units]))
+    } draw: {
+      Pictures.grid($0, shape: shape, columns: side)
     }
   }
 }

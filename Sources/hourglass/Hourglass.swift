@@ -27,6 +27,9 @@ struct Hourglass: ParsableCommand {
     ])
 
   static func main() {
+    // A file that is opened must not take the place of a stream that the caller closed.
+    for stream in STDIN_FILENO...STDERR_FILENO where fcntl(stream, F_GETFD) < 0 { _ = open("/dev/null", O_RDONLY) }
+    var status = ExitStatus.done
     do {
       var command = try parseAsRoot()
       // The doctor lists it among its own.
@@ -37,6 +40,11 @@ struct Hourglass: ParsableCommand {
         try ThreadError.checkSystem()
       }
       try command.run()
-    } catch { Foundation.exit(ExitStatus(reporting: error).rawValue) }
+    } catch { status = ExitStatus(reporting: error) }
+    if let refusal = StandardOutput.refusal {
+      StandardError.write("hourglass: \(refusal)")
+      if status == .done { status = .failed }
+    }
+    Foundation.exit(status.rawValue)
   }
 }

@@ -44,14 +44,13 @@ struct Import: ParsableCommand {
 
   func run() throws {
     let recipe = try flags.recipe(try flags.configuration())
-    if let refusal = RunFolder(folder).refusal { throw ValidationError("--run: \(refusal)") }
+    if let refusal = try RunFolder(folder).refusal() { throw ValidationError("--run: \(refusal)") }
     let plan = try recipe.plan()
     let parameters = try WeightsFile.read(weights, plan: plan)
     let checkpoint = Checkpoint(
       startingFrom: parameters, plan: plan, optimizer: recipe.optimizer, hasAverage: recipe.ema != nil)
-    try RunFolder.begin(folder, recipe, ParallelPlan(shards: recipe.shards)) { run in
-      try writing { try run.write(checkpoint, isBest: false) }
-    }
+    let session = RunEnvironment(ParallelPlan(shards: recipe.shards))
+    try RunFolder(folder).create(recipe, session: session) { try $0.write(checkpoint, isBest: false) }
     if json {
       let imported = Imported(run: folder, model: recipe.model.name, weightsHash: checkpoint.weightsHash)
       return StandardOutput.write(EpochMetrics.json(imported))

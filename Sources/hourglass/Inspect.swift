@@ -38,7 +38,7 @@ struct Inspect: ParsableCommand {
     if json {
       let encoder = JSONEncoder()
       encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      return StandardOutput.write(String(decoding: try encoder.encode(recipe.model), as: UTF8.self))
+      return StandardOutput.write(lines: String(decoding: try encoder.encode(recipe.model), as: UTF8.self))
     }
     let plan = try recipe.plan()
     Self.write(plan)
@@ -52,15 +52,20 @@ struct Inspect: ParsableCommand {
     let model = plan.model
     let objective = model.objective.map { "restricted Boltzmann machine trained by \($0.summary)" }
     let kind = objective ?? (model.isVariational ? "variational autoencoder" : "autoencoder")
-    StandardOutput.write("\(model.name): \(kind) for \(model.input), \(model.likelihood.name) likelihood\n")
+    StandardOutput.write("\(model.name): \(kind) for \(model.input), \(model.likelihood.name) likelihood")
+    StandardOutput.write("")
     StandardOutput.write(table: ModelSummary(plan).table, rightAligned: [4, 5])
-    if let contraction = plan.contraction { StandardOutput.write("\npenalty: \(contraction)") }
+    if let contraction = plan.contraction {
+      StandardOutput.write("")
+      StandardOutput.write("penalty: \(contraction)")
+    }
   }
 
   /// The bytes of a training step.
   static func write(_ memory: PlannedMemory, _ plan: ExecutionPlan, _ parallel: ParallelPlan, accumulate: Int) {
+    StandardOutput.write("")
     StandardOutput.write(
-      "\nbytes planned for batches of \(plan.batchSize) in \(plan.shards) shards, "
+      "bytes planned for batches of \(plan.batchSize) in \(plan.shards) shards, "
         + (accumulate > 1 ? "\(accumulate) batches a step, " : "")
         + "\(parallel.workers) workers x \(parallel.threads) threads")
     StandardOutput.write(

@@ -31,6 +31,8 @@ struct Interpolate: ParsableCommand {
   @Option(help: "The file to write: .npy or .png. (default: pictures/interpolate.png in the run's folder)")
   var output: String?
 
+  @OptionGroup var replacing: ReplacementOptions
+
   func validate() throws {
     guard (2...1000).contains(stops) else { throw ValidationError("--stops: wanted 2 to 1000, found \(stops)") }
     try OutputOptions.check(output)
@@ -40,16 +42,19 @@ struct Interpolate: ParsableCommand {
     let loaded = try trained.load()
     try loaded.requireImages("interpolate")
     try loaded.requireDecoding("interpolate")
+    let file = OutputFile(output, or: loaded.run.picture("interpolate.png"))
+    try replacing.check([file], reading: loaded.inputs + [images.path])
     let data = try images.open(loaded)
     for (flag, place) in [("--first", first), ("--second", second)] where !(0..<data.count).contains(place) {
       throw ValidationError("\(flag): wanted 0 to \(data.count - 1), found \(place)")
     }
     let ends = try [first, second].map { loaded.inference.encode(try data.image($0)) }
     let codes = LatentPath.codes(from: ends[0], to: ends[1], stops: stops, isSpherical: spherical)
-    let decoded = loaded.inference.decode(codes)
-    let shape = loaded.model.input
-    try OutputFile(path: output ?? loaded.run.picture("interpolate.png"), count: nil).write(decoded, shape: shape) {
-      Pictures.grid(decoded, shape: shape, columns: stops)
+    let (shape, size) = (loaded.model.input, loaded.inference.codeCount)
+    try file.write(stops, images: shape) {
+      loaded.inference.decode(Array(codes[$0.lowerBound * size..<$0.upperBound * size]))
+    } draw: {
+      Pictures.grid($0, shape: shape, columns: stops)
     }
   }
 }

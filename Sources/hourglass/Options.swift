@@ -69,14 +69,20 @@ struct LoadedRun {
     return other
   }
 
-  /// Writes the images that the first of some codes N x Z stand for.
-  func decode(_ codes: [Float], to file: OutputFile) throws {
-    let size = inference.codeCount
-    let count = file.limit(codes.count / size, inPicture: 8 * Pictures.columns)
-    let images = inference.decode(Array(codes[..<(count * size)]))
-    try file.write(images, shape: model.input) {
-      Pictures.grid(images, shape: model.input, columns: Pictures.columns)
+  /// Writes the images that so many codes stand for; `codes` makes N x Z of them.
+  func decode(_ count: Int, to file: OutputFile, _ codes: (Range<Int>) throws -> [Float]) throws {
+    try file.write(count, images: model.input) {
+      inference.decode(try codes($0))
+    } draw: {
+      Pictures.grid($0, shape: model.input, columns: Pictures.columns)
     }
+  }
+
+  /// The codes of all images, which are kept in memory.
+  func codes(of data: Dataset) throws -> [Float] {
+    // Beside the codes themselves what is made of them.
+    try requireMemory("--limit", "the code of an image", data.count, floats: 3 * inference.codeCount)
+    return try inference.codes(of: data)
   }
 
   /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.
@@ -99,6 +105,9 @@ struct LoadedRun {
 
 extension LoadedRun {
   var weightsHash: String { WeightsHash.of(inference.parameters, plan: inference.plan) }
+
+  /// The images of the run, which no output may replace.
+  var inputs: [String?] { [recipe.data.path, recipe.validation?.path] }
 
   /// The images that the run was trained on.
   func trainedOn() throws -> Dataset { try recipe.data.open(for: model, seed: recipe.seed) }
@@ -160,8 +169,11 @@ struct ImageOptions: ParsableArguments {
     }
   }
 
+  /// Where they are, if not in the run's data.
+  var path: String? { input ?? data }
+
   func open(_ loaded: LoadedRun, allClasses: Bool = false) throws -> Dataset {
-    try loaded.images(at: input ?? data, split, images, allClasses: allClasses)
+    try loaded.images(at: path, split, images, allClasses: allClasses)
   }
 }
 
@@ -170,86 +182,20 @@ func list(refused: [DataError]) {
   for error in refused { StandardError.write("hourglass: left out: \(error)") }
 }
 
-/// Where a command puts what it makes.
-struct OutputOptions: ParsableArguments {
-  @Option(help: "The file to write: .npy for numbers, .png for a picture. (default: in the run's folder)")
-  var output: String?
-
-  @Option(help: "At most so many; a picture without it shows a few dozen.")
-  var count: Int?
-
-  func validate() throws {
-    try Self.check(output)
-    try requirePositive("--count", count)
-  }
-
-  static func check(_ output: String?) throws {
-    guard let output, !OutputFile.isPicture(output), !output.lowercased().hasSuffix(".npy") else { return }
-    throw ValidationError("--output: wanted a name that ends in .npy or .png, found \(output)")
-  }
-
-  /// The file that was named, or else the one that the command writes by itself.
-  func file(or standard: String) throws -> OutputFile {
-    let file = OutputFile(path: output ?? standard, count: count)
-    if file.isPicture, let count, count > OutputFile.mostInPicture {
-      throw ValidationError("--count: wanted at most \(OutputFile.mostInPicture) images in a picture, found \(count)")
-    }
-    return file
-  }
-}
-
-/// A file of results, and how many of them at most.
-struct OutputFile {
-  let path: String
-  let count: Int?
-
-  /// More would make a picture that no viewer opens.
-  static let mostInPicture = 2000
-
-  static func isPicture(_ path: String) -> Bool { path.lowercased().hasSuffix(".png") }
-  var isPicture: Bool { Self.isPicture(path) }
-
-  /// How many of those that are there.
-  func limit(_ available: Int, inPicture: Int) -> Int {
-    min(available, count ?? (isPicture ? inPicture : available))
-  }
-
-  /// Writes images N x H x W x C as NPY, or as the picture that `draw` makes, and says so but where it is quiet.
-  func write(_ images: [Float], shape: ImageShape, isQuiet: Bool = false, draw: () -> PNGImage) throws {
-    if isPicture, let refusal = Pictures.refusal(of: shape) {
-      throw ValidationError("--output \(path): \(refusal); write a .npy file instead")
-    }
-    let count = images.count / shape.count
-    try writing {
-      if isPicture {
-        try draw().write(to: path)
-      } else {
-        try NPYFile.write(images, shape: [count, shape.height, shape.width, shape.channels], to: path)
-      }
-    }
-    if !isQuiet { StandardOutput.write("\(path): \(count) images of \(shape)") }
-  }
-}
-
 /// A model as the command line names it: by name, as the sizes of a dense autoencoder, or as a file.
 func resolveModel(_ name: String, flag: String) throws -> Autoencoder {
   if let model = ModelCatalog.model(name) { return model }
   if let model = try denseModel(name, flag: flag) { return model }
-  guard let data = FileManager.default.contents(atPath: name) else {
-    guard name.hasSuffix(".json") else {
-      let names = ModelCatalog.models.map(\.name).joined(separator: ", ")
-      throw ValidationError(
-        "\(flag): wanted one of \(names), sizes such as 784-1000-30, or a model file, found \(name)")
-    }
-    throw DataError(path: name, reason: "wanted a model file, found none that can be read")
+  guard try InputFile.isThere(name) || name.hasSuffix(".json") else {
+    let names = ModelCatalog.models.map(\.name).joined(separator: ", ")
+    throw ValidationError(
+      "\(flag): wanted one of \(names), sizes such as 784-1000-30, or a model file, found \(name)")
   }
-  do {
-    let model = try JSONDecoder().decode(Autoencoder.self, from: data)
-    _ = try ExecutionPlan(model, batchSize: 2)
-    return model
-  } catch let error as ModelError { throw DataError(path: name, reason: error.description) } catch {
-    throw DataError(path: name, reason: "not a model: \(RunFolder.describe(error, in: data))")
+  let model = try JSONFile.read(Autoencoder.self, from: name, what: "not a model")
+  do { _ = try ExecutionPlan(model, batchSize: 2) } catch {
+    throw DataError(path: name, reason: error.description)
   }
+  return model
 }
 
 /// Whole numbers with commas, as 1,10,100.

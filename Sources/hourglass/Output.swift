@@ -1,14 +1,31 @@
 import Foundation
+import Synchronization
 
 /// Results. A reader sees each line at once, also through a pipe.
 enum StandardOutput {
-  static func write(_ line: String) {
-    // Nobody is left to tell when standard output is gone.
-    try? FileHandle.standardOutput.write(contentsOf: Data((line + "\n").utf8))
+  /// The `errno` of the last write that failed; 0 as long as none has.
+  private static let failure = Atomic<Int32>(0)
+
+  /// Why results are missing, if they are.
+  static var refusal: String? {
+    let code = failure.load(ordering: .relaxed)
+    return code == 0 ? nil : "standard output: results could not be written: \(String(cString: strerror(code)))"
   }
+
+  /// One line, `escaped`.
+  static func write(_ line: String) {
+    let code = write(raw: escaped(line) + "\n", to: STDOUT_FILENO)
+    if code != 0 { failure.store(code, ordering: .relaxed) }
+  }
+
+  /// Text of several lines, each of which is `escaped`.
+  static func write(lines text: String) { text.split(separator: "\n", omittingEmptySubsequences: false).forEach(write) }
+
+  private static func write(_ line: Substring) { write(String(line)) }
 
   /// Rows of cells in columns; numbers, like all that `rightAligned` names, end under each other.
   static func write(table rows: [[String]], rightAligned: Set<Int> = []) {
+    let rows = rows.map { $0.map(escaped) }
     let columns = rows.map(\.count).max() ?? 0
     let widths = (0..<columns).map { column in rows.map { $0.count > column ? $0[column].count : 0 }.max() ?? 0 }
     for row in rows {
@@ -19,15 +36,51 @@ enum StandardOutput {
       write(cells.joined(separator: "  ").replacing(/\s+$/, with: ""))
     }
   }
+
+  /// 0, or the `errno` of the write that failed.
+  fileprivate static func write(raw text: String, to stream: Int32) -> Int32 {
+    var text = text
+    return text.withUTF8 { bytes in
+      var rest = UnsafeRawBufferPointer(bytes)[...]
+      while !rest.isEmpty {
+        let count = Foundation.write(stream, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+        if count >= 0 {
+          rest = rest.dropFirst(count)
+        } else if errno == EAGAIN {
+          // The caller gave a pipe that does not wait.
+          var room = pollfd(fd: stream, events: Int16(POLLOUT), revents: 0)
+          poll(&room, 1, -1)
+        } else if errno != EINTR {
+          return errno
+        }
+      }
+      return 0
+    }
+  }
 }
 
-/// Progress, warnings and errors.
+/// Progress, warnings and errors. Nobody is left to tell when they cannot be written.
 enum StandardError {
   static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb" }
 
-  static func write(_ text: String, terminator: String = "\n") {
-    try? FileHandle.standardError.write(contentsOf: Data((text + terminator).utf8))
+  /// One line, `escaped`.
+  static func write(_ line: String) { draw(escaped(line) + "\n") }
+
+  /// What the program itself tells a terminal to show, as it is.
+  static func draw(_ text: String) { _ = StandardOutput.write(raw: text, to: STDERR_FILENO) }
+}
+
+/// Text that may come from outside, such as the name of a file or a model, as it may stand in a line: control
+/// characters, ends of lines and marks of writing direction stand as \u001b, which JSON reads as the same text.
+func escaped(_ text: String) -> String {
+  func isSafe(_ scalar: Unicode.Scalar) -> Bool {
+    if scalar.isASCII { return scalar.value >= 0x20 && scalar.value != 0x7f }
+    let properties = scalar.properties
+    return ![.control, .lineSeparator, .paragraphSeparator].contains(properties.generalCategory)
+      && !properties.isBidiControl
   }
+  guard !text.unicodeScalars.allSatisfy(isSafe) else { return text }
+  return text.unicodeScalars.map { isSafe($0) ? String($0) : String(format: "\\u%04x", $0.value) }.joined()
 }
 
 /// A number with as many decimals as people read.

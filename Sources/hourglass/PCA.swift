@@ -62,7 +62,7 @@ struct PCA: ParsableCommand {
 
   func run() throws {
     try images.requireFiles(data)
-    if let refusal = RunFolder(folder).refusal { throw ValidationError("--run: \(refusal)") }
+    if let refusal = try RunFolder(folder).refusal() { throw ValidationError("--run: \(refusal)") }
     let source = DataSource(path: RecipeFlags.file(data), split: split, preparation: images.preparation)
     let set = try source.open(seed: seed)
     list(refused: set.refused)
@@ -78,14 +78,13 @@ struct PCA: ParsableCommand {
     let found = try PrincipalComponents(
       set, components: components, isCentred: centre, method: method, seed: seed)
     let parallel = ParallelPlan(shards: recipe.shards)
-    let (run, trainer) = try RunFolder.begin(folder, recipe, parallel) { run in
-      let trainer = try Trainer(recipe, parallel: parallel, run: run, data: set)
-      try writing {
-        try trainer.adopt(found)
-        try trainer.writePictures(to: run)
-      }
-      return (run, trainer)
+    let run = RunFolder(folder)
+    let trainer = try run.create(recipe, session: RunEnvironment(parallel)) { whole in
+      let trainer = try Trainer(recipe, parallel: parallel, run: whole, data: set)
+      try trainer.adopt(found)
+      return trainer
     }
+    try trainer.writePictures(to: run)
     let report = Report(
       components: components, samples: set.count, explained: found.shares.reduce(0, +),
       weightsHash: trainer.weightsHash, run: run.path)

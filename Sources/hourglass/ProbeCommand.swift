@@ -79,7 +79,7 @@ struct ProbeCommand: ParsableCommand {
   private func report(_ loaded: LoadedRun, _ training: Dataset, _ test: Dataset) throws -> Report {
     func codes(_ data: Dataset) throws -> Dataset {
       try Dataset(
-        try loaded.inference.codes(of: data), shape: ImageShape(vector: loaded.inference.codeCount), of: data,
+        try loaded.codes(of: data), shape: ImageShape(vector: loaded.inference.codeCount), of: data,
         source: data.source)
     }
     return try report(loaded.model.name, try codes(training), try codes(test))

@@ -38,7 +38,7 @@ final class Progress {
 
   /// Takes the bar away.
   func clear() {
-    if barIsShown { StandardError.write("\r\u{1B}[K", terminator: "") }
+    if barIsShown { StandardError.draw("\r\u{1B}[K") }
     barIsShown = false
   }
 
@@ -75,7 +75,7 @@ final class Progress {
   }
 
   private func redraw(_ line: String) {
-    StandardError.write("\r\u{1B}[K" + line, terminator: "")
+    StandardError.draw("\r\u{1B}[K" + line)
     barIsShown = true
   }
 

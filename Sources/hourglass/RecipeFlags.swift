@@ -329,11 +329,6 @@ struct RecipeFlags: ParsableArguments {
   func checkExtension(from old: Recipe, to new: Recipe, stepsPerEpoch: Int, path: String) throws {
     let (wanted, found) = (old.lastStep(stepsPerEpoch: stepsPerEpoch), new.lastStep(stepsPerEpoch: stepsPerEpoch))
     let flags = [epochs.map { "--epochs \($0)" }, steps.map { "--steps \($0)" }].compactMap(\.self)
-    if old.schedule == .cosine, found != wanted {
-      throw ValidationError(
-        "\(flags.joined(separator: " ")): wanted the end at step \(wanted), to which the cosine of the run \(path) "
-          + "leads, found step \(found); begin a new run")
-    }
     guard found < wanted else { return }
     throw ValidationError(
       "\(flags.joined(separator: " ")): wanted an end at step \(wanted) or later, which the run \(path) was to reach, "

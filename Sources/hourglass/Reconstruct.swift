@@ -18,12 +18,14 @@ struct Reconstruct: ParsableCommand {
   func run() throws {
     let loaded = try trained.load()
     try loaded.requireImages("reconstruct")
-    let file = try output.file(or: loaded.run.picture("reconstruct.png"))
+    let file = try output.file(or: loaded.run.picture("reconstruct.png"), for: loaded, reading: images.path)
     let data = try images.open(loaded)
-    let originals = try data.images(0..<file.limit(data.count, inPicture: 4 * Pictures.imagesPerBand))
-    let reconstructions = loaded.inference.reconstruct(originals)
-    try file.write(reconstructions, shape: loaded.model.input) {
-      Pictures.bands(originals: originals, reconstructions: reconstructions, shape: loaded.model.input)
+    let shape = loaded.model.input
+    let count = output.limit(file, data.count, inPicture: 4 * Pictures.imagesPerBand)
+    try file.write(count, images: shape) {
+      loaded.inference.reconstruct(try data.images($0))
+    } draw: {
+      Pictures.bands(originals: try data.images(0..<count), reconstructions: $0, shape: shape)
     }
   }
 }

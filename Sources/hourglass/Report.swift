@@ -29,6 +29,8 @@ struct Report: ParsableCommand {
   @Option(help: ArgumentHelp("The page to write. (default: report.html in the run's folder)", valueName: "file.html"))
   var output: String?
 
+  @OptionGroup var replacing: ReplacementOptions
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -49,24 +51,27 @@ struct Report: ParsableCommand {
 
   func run() throws {
     let (run, recipe) = try RunFolder.open(trained.run)
+    let file = OutputFile(output, or: run.report)
+    try replacing.check([file], reading: [recipe.data.path, recipe.validation?.path, data])
     var report = try RunReport(run, recipe)
     var missing: String?
-    if run.hasCheckpoint {
+    if try run.hasCheckpoint() {
       let loaded = try trained.load()
       report.progress = loaded.progress
       missing = report.look(at: try chosen(loaded), with: loaded.inference)?.description
     } else {
       missing = "\(run.path) has no checkpoint yet"
     }
-    let path = output ?? run.report
-    try writing { try AtomicFile.write(report.page, to: path) }
-    if let missing { StandardError.write("hourglass: left out: \(missing)") }
+    try AtomicFile.write(report.page, to: file.path)
+    for sentence in report.damages + [missing].compactMap(\.self) {
+      StandardError.write("hourglass: left out: \(sentence)")
+    }
     if json {
       let written = Written(
-        report: path, step: report.progress?.step, evaluation: report.evaluation, missing: missing)
+        report: file.path, step: report.progress?.step, evaluation: report.evaluation, missing: missing)
       StandardOutput.write(EpochMetrics.json(written))
     } else {
-      StandardOutput.write(path)
+      StandardOutput.write(file.path)
     }
   }
 

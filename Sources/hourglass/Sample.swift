@@ -27,18 +27,10 @@ struct Sample: ParsableCommand {
         "sample: wanted a variational model or one with an MMDPenalty, found \(loaded.model.name), a plain "
           + "autoencoder, which has no prior to draw from; use decode with codes of your own")
     }
-    let file = try output.file(or: loaded.run.picture("sample.png"))
-    let count = file.count ?? 8 * Pictures.columns
-    let shape = loaded.model.input
-    // Codes, and images twice: as decoded and in the file's bytes.
-    let bytes = UInt64(4 * (loaded.inference.codeCount + 2 * shape.count)).multipliedReportingOverflow(
-      by: UInt64(count))
-    let memory = GrantedMemory.bytes
-    guard !bytes.overflow, bytes.partialValue <= memory else {
-      throw ValidationError("--count: \(count) images of \(shape) do not fit the granted \(memory >> 20) MiB")
+    let file = try output.file(or: loaded.run.picture("sample.png"), for: loaded)
+    let seed = seed ?? loaded.recipe.seed
+    try loaded.decode(output.count ?? 8 * Pictures.columns, to: file) {
+      loaded.inference.standardNormalCodes($0.count, from: $0.lowerBound, seed: seed)
     }
-    let codes = loaded.inference.standardNormalCodes(count, seed: seed ?? loaded.recipe.seed)
-    let images = loaded.inference.decode(codes)
-    try file.write(images, shape: shape) { Pictures.grid(images, shape: shape, columns: Pictures.columns) }
   }
 }

@@ -37,6 +37,8 @@ struct Score: ParsableCommand {
   @Option(help: ArgumentHelp("The file of scores.", valueName: "file.csv|file.npy"))
   var output: String?
 
+  @OptionGroup var replacing: ReplacementOptions
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -61,6 +63,8 @@ struct Score: ParsableCommand {
   func run() throws {
     let loaded = try trained.load()
     try loaded.requireImages("score")
+    let file = output.map { OutputFile($0, or: $0) }
+    try replacing.check([file].compactMap(\.self), reading: loaded.inputs + [images.path])
     let data = try images.open(loaded, allClasses: normalClass != nil)
     let truth = try normalClass.map { try isAnomaly(data, normal: $0) }
     let seed = loaded.recipe.seed
@@ -73,13 +77,14 @@ struct Score: ParsableCommand {
       throw ExitStatusError(
         status: .diverged, description: "\(data.source): the score of image \(place) is \(found.scores[place])")
     }
-    if let output { try writing { try write(found.scores, data.labels, threshold, to: output) } }
+    if let file { try writing { try write(found.scores, data.labels, threshold, to: file.path) } }
     let report = Report(
       samples: data.count, mean: found.scores.reduce(0, +) / Double(data.count), threshold: threshold,
       anomalies: threshold.map { threshold in found.scores.count { $0 > threshold } },
       rocAUC: truth.flatMap(found.rocAUC), prAUC: truth.flatMap(found.averagePrecision))
     if json { return StandardOutput.write(EpochMetrics.json(report)) }
-    StandardOutput.write("\(loaded.model.name), step \(loaded.step), on \(data.source)\n")
+    StandardOutput.write("\(loaded.model.name), step \(loaded.step), on \(data.source)")
+    StandardOutput.write("")
     var rows = [["images", grouped(report.samples)], ["mean score", decimal(report.mean)]]
     rows += report.threshold.map { [["threshold", decimal($0)]] } ?? []
     rows += report.anomalies.map { [["above it", grouped($0)]] } ?? []

@@ -44,6 +44,8 @@ struct Search: ParsableCommand {
   @Option(help: ArgumentHelp("The file of neighbours.", valueName: "file.csv"))
   var output: String?
 
+  @OptionGroup var replacing: ReplacementOptions
+
   @Flag(help: "Print one JSON object for each kind of codes.")
   var json = false
 
@@ -68,6 +70,9 @@ struct Search: ParsableCommand {
 
   func run() throws {
     let loaded = try trained.load()
+    let picture = OutputFile(flag: "--picture", picture, or: loaded.run.picture("search.png"))
+    let table = output.map { OutputFile($0, or: $0) }
+    try replacing.check([picture] + [table].compactMap(\.self), reading: loaded.inputs + [images.path, database])
     let searched = try database.map { try loaded.images(at: $0, .train, images.images) } ?? loaded.trainedOn()
     let queries = try images.open(loaded)
     let most = k.values.max() ?? 1
@@ -80,12 +85,12 @@ struct Search: ParsableCommand {
         path: queries.source, reason: "--beside, --pixels: wanted labels to measure precision by, found none")
     }
     let nearest = try nearest(loaded, searched, queries, most)
-    if let output {
+    if let table {
       let header = (["query"] + (1...most).map { "neighbour\($0)" }).joined(separator: ",")
       let rows = nearest.enumerated().map { "\($0)," + $1.map(String.init).joined(separator: ",") }
-      try writing { try AtomicFile.write(([header] + rows).map { $0 + "\n" }.joined(), to: output) }
+      try writing { try AtomicFile.write(([header] + rows).map { $0 + "\n" }.joined(), to: table.path) }
     }
-    try draw(nearest, searched, queries, to: picture ?? loaded.run.picture("search.png"))
+    try draw(nearest, searched, queries, to: picture.path)
     guard json || hasLabels else { return }
     var reports = [report(loaded.model.name, loaded.inference.codeCount, nearest, searched, queries)]
     for path in beside {
@@ -94,6 +99,9 @@ struct Search: ParsableCommand {
       reports.append(report(other.model.name, other.inference.codeCount, found, searched, queries))
     }
     if pixels {
+      let numbers = searched.shape.count
+      try requireMemory(
+        "--pixels", "an image of \(searched.shape)", searched.count + queries.count, floats: 3 * numbers)
       let points = try searched.images(0..<searched.count)
       let found = Neighbours(points, length: searched.shape.count, metric: metric)
         .nearest(to: try queries.images(0..<queries.count), count: most)
@@ -105,9 +113,9 @@ struct Search: ParsableCommand {
   private func nearest(
     _ loaded: LoadedRun, _ searched: Dataset, _ queries: Dataset, _ count: Int
   ) throws -> [[Int]] {
-    let codes = try loaded.inference.codes(of: searched)
+    let codes = try loaded.codes(of: searched)
     return Neighbours(codes, length: loaded.inference.codeCount, metric: metric)
-      .nearest(to: try loaded.inference.codes(of: queries), count: count)
+      .nearest(to: try loaded.codes(of: queries), count: count)
   }
 
   private func report(

@@ -57,7 +57,7 @@ struct SessionOptions: ParsableArguments {
   /// Where a new run of a model may begin.
   func newPath(_ model: String) throws -> String {
     let path = folder ?? Self.defaultPath(model)
-    if let refusal = RunFolder(path).refusal { throw ValidationError("--run: \(refusal)") }
+    if let refusal = try RunFolder(path).refusal() { throw ValidationError("--run: \(refusal)") }
     return path
   }
 
@@ -114,23 +114,6 @@ struct SessionOptions: ParsableArguments {
   }
 }
 
-extension RunFolder {
-  /// Makes the folder of a new run, notes the session, and takes the folder away again where what follows fails: it
-  /// would stand in the way of a second attempt.
-  static func begin<Result>(
-    _ path: String, _ recipe: Recipe, _ parallel: ParallelPlan, _ body: (RunFolder) throws -> Result
-  ) throws -> Result {
-    let run = try writing { try create(path, recipe: recipe) }
-    do {
-      try writing { try run.append(RunEnvironment(parallel)) }
-      return try body(run)
-    } catch {
-      try? FileManager.default.removeItem(atPath: path)
-      throw error
-    }
-  }
-}
-
 extension RunEnvironment {
   /// Of this session of the program.
   init(_ parallel: ParallelPlan) {
@@ -138,8 +121,10 @@ extension RunEnvironment {
   }
 }
 
-/// Tells what was left out of the images, what of them stays in memory, and which weights did not start from the seed.
-func list(about trainer: Trainer, _ progress: Progress) {
+/// Tells what of the run was found damaged, what was left out of the images, what of them stays in memory, and which
+/// weights did not start from the seed.
+func list(about trainer: Trainer, _ run: RunFolder, _ progress: Progress) {
+  for note in run.notes { StandardError.write("hourglass: warning: \(note)") }
   list(refused: trainer.data.refused)
   if let kept = trainer.data.keptCount {
     progress.note("\(kept) images stay decoded in memory (--memory-limit), the others are decoded in every epoch")

@@ -1,24 +1,34 @@
 import Foundation
 import Synchronization
 
-/// SIGINT and SIGTERM: the first asks the training loop to stop after its step, the second ends the process at once.
+/// Signals that ask the training loop to stop after its step: SIGINT, SIGTERM and, of a terminal that closes, SIGHUP,
+/// of which a second ends the process at once; and SIGPIPE, which comes again with every line that nobody reads.
 enum SignalHandling {
   private static let received = Atomic<Int>(0)
+  private static let pipeIsClosed = Atomic<Bool>(false)
 
-  static var stopIsWanted: Bool { received.load(ordering: .relaxed) > 0 }
+  static var stopIsWanted: Bool { received.load(ordering: .relaxed) > 0 || pipeIsClosed.load(ordering: .relaxed) }
 
   static func install() {
-    // Touches the counter before a handler does, for the first access of a static is no safe thing in a handler.
+    // Touches the state before a handler does, for the first access of a static is no safe thing in a handler.
     received.store(0, ordering: .relaxed)
+    pipeIsClosed.store(false, ordering: .relaxed)
     // A parent may have had them blocked in the thread that started this process, and a child inherits that.
-    var both = sigset_t()
-    sigemptyset(&both)
-    for number in [SIGINT, SIGTERM] {
-      sigaddset(&both, number)
-      signal(number) { _ in
+    var all = sigset_t()
+    sigemptyset(&all)
+    for number in [SIGINT, SIGTERM, SIGHUP, SIGPIPE] { sigaddset(&all, number) }
+    for number in [SIGINT, SIGTERM, SIGHUP] {
+      let before = signal(number) { _ in
         if SignalHandling.received.add(1, ordering: .relaxed).oldValue > 0 { _exit(ExitStatus.interrupted.rawValue) }
       }
+      // Under nohup a terminal may close.
+      if number == SIGHUP, isIgnoring(before) { signal(SIGHUP, SIG_IGN) }
     }
-    pthread_sigmask(SIG_UNBLOCK, &both, nil)
+    signal(SIGPIPE) { _ in SignalHandling.pipeIsClosed.store(true, ordering: .relaxed) }
+    pthread_sigmask(SIG_UNBLOCK, &all, nil)
+  }
+
+  private static func isIgnoring(_ handler: sighandler_t?) -> Bool {
+    unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
   }
 }

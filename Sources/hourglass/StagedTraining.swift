@@ -22,9 +22,7 @@ struct StagedTraining {
   func begin(_ make: () throws -> StagedRun) throws {
     let staged = try writing(make)
     do { try train(staged) } catch {
-      if staged.stages.allSatisfy({ $0.run.sessions.isEmpty }) {
-        try? FileManager.default.removeItem(atPath: staged.run.path)
-      }
+      if try staged.stages.allSatisfy({ try $0.run.sessions().isEmpty }) { try staged.run.discard() }
       throw error
     }
   }
@@ -38,7 +36,6 @@ struct StagedTraining {
         "--epochs, --steps, --patience: wanted none with --resume, for stages keep their recipes, found one; once the "
           + "stages are done, hourglass train --run \(staged.run.path) --resume goes on with more of them")
     }
-    for run in [staged.run] + staged.stages.map(\.run) { try writing { try run.makeFolders() } }
     try train(staged)
   }
 
@@ -50,11 +47,11 @@ struct StagedTraining {
     /// Trains one of the runs to its end, or until somebody wants it to stop.
     func run(_ trainer: Trainer, in run: RunFolder, told line: String) throws -> Trainer.End {
       progress.note("\(line): \(trainer.recipe.model.name) on \(trainer.data.count) of \(trainer.data.source)")
-      list(about: trainer, progress)
+      try run.append(RunEnvironment(parallel))
+      list(about: trainer, run, progress)
       defer { progress.clear() }
       // What fails from here on fails while writing.
       return try writing {
-        try run.append(RunEnvironment(parallel))
         return try trainer.run(
           checkpointEvery: session.checkpointEvery,
           shouldStop: { SignalHandling.stopIsWanted || deadline.map { ContinuousClock.now >= $0 } ?? false }
@@ -76,7 +73,7 @@ struct StagedTraining {
     }
     let trainer = try staged.trainer(parallel: parallel, memory: session.memoryForImages)
     guard staged.isFinetuning else {
-      list(about: trainer, progress)
+      list(about: trainer, staged.run, progress)
       return session.report("pretrained", trainer, staged.run, goOn: "hourglass finetune --from \(staged.run.path)")
     }
     let end = try run(trainer, in: staged.run, told: "all layers")

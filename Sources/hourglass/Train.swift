@@ -64,7 +64,7 @@ struct Train: ParsableCommand {
     progress.note(
       "\(trainer.recipe.model.name) on \(trainer.data.count) of \(trainer.data.source); \(run.path) \(verb)")
 
-    list(about: trainer, progress)
+    list(about: trainer, run, progress)
 
     var hasWarned = false
     // What fails from here on fails while writing.
@@ -99,14 +99,19 @@ struct Train: ParsableCommand {
 
   /// The run that is to go on: its recipe, and that with the end that was asked for.
   func recipesOfRun() throws -> (run: RunFolder, recipe: Recipe, extended: Recipe) {
-    let (run, recipe) = try RunFolder.open(session.folder ?? "")
+    let (run, recipe) = try RunFolder.open(session.folder ?? "", locked: !dryRun)
     try flags.check(against: recipe, path: run.path)
-    if run.hasStages, !run.hasCheckpoint {
+    if try run.hasStages(), try !run.hasCheckpoint() {
       throw ValidationError(
         "--resume: wanted a run whose stages are done, found \(run.path) in the midst of them; go on with hourglass "
           + "pretrain, or finetune, --run \(run.path) --resume")
     }
     let extended = flags.extended(recipe)
+    if recipe.schedule == .cosine, (extended.epochs, extended.steps) != (recipe.epochs, recipe.steps) {
+      throw ValidationError(
+        "--epochs, --steps: wanted the end to which the cosine of the run \(run.path) leads, found another; begin a new "
+          + "run")
+    }
     if let refusal = extended.refusal { throw ValidationError(refusal) }
     return (run, recipe, extended)
   }
@@ -114,13 +119,14 @@ struct Train: ParsableCommand {
   private func newRun(_ file: Configuration) throws -> (trainer: Trainer, run: RunFolder) {
     let (recipe, path) = try recipeOfNewRun(file)
     let parallel = division.plan(shards: recipe.shards)
-    return try RunFolder.begin(path, recipe, parallel) { (try trainer(recipe, parallel, $0), $0) }
+    let run = RunFolder(path)
+    // What cannot begin leaves no folder behind.
+    return try run.create(recipe, session: RunEnvironment(parallel)) { _ in (try trainer(recipe, parallel, run), run) }
   }
 
   private func openRun() throws -> (trainer: Trainer, run: RunFolder) {
     let (run, recipe, extended) = try recipesOfRun()
     let parallel = division.plan(shards: recipe.shards)
-    try writing { try run.makeFolders() }
     let trainer = try trainer(extended, parallel, run, resume: true)
     try flags.checkExtension(from: recipe, to: extended, stepsPerEpoch: trainer.stepsPerEpoch, path: run.path)
     try writing {

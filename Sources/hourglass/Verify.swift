@@ -92,7 +92,8 @@ struct Verify: ParsableCommand {
       return
     }
     let samples = accumulate > 1 ? "\(accumulate) x \(batchSize)" : "\(batchSize)"
-    StandardOutput.write("\(verification.model), \(steps) steps of \(samples) on \(images.source)\n")
+    StandardOutput.write("\(verification.model), \(steps) steps of \(samples) on \(images.source)")
+    StandardOutput.write("")
     let rows = verification.rows.map { row in
       [
         "\(row.division)", row.instructionSet, row.weightsHash, verification.isEqual(row) ? "equal" : "DIFFERENT",

@@ -14,7 +14,7 @@ import Testing
   }
 
   /// A process that may write no more bytes stands for a full disk.
-  @Test func onAFullDiskTheOldFileStays() async {
+  @Test func onAFullDiskTheOldFileStays() async throws {
     await #expect(processExitsWith: .success) {
       let folder = try TemporaryFolder()
       let path = try folder.file("a.txt", Array("old".utf8))
@@ -24,7 +24,7 @@ import Testing
       do {
         try AtomicFile.write(String(repeating: "new", count: 1000), to: path)
         preconditionFailure("written beyond the limit")
-      } catch {
+      } catch let error as DataError {
         precondition(error.path == path && error.isOutput, "\(error)")
         precondition(error.reason == "cannot be written (3000 bytes), what was there before is kept: File too large")
       }

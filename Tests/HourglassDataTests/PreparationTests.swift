@@ -200,7 +200,7 @@ import Testing
       var preparation = Preparation()
       (preparation.binarizes, preparation.skipsBad) = (true, skipsBad)
       let data = try Dataset.open(path: path, split: .train, preparation: preparation, seed: seed, memory: memory)
-      #expect(data.isMapped == (memory == 1))
+      #expect(data.isOnDisk == (memory == 1))
       return try (0..<count).map { draw in
         try (0..<3).flatMap { index in
           var image = [Float](repeating: -1, count: shape.count)

@@ -25,7 +25,7 @@ import Testing
     let folder = try Self.folder()
     let all = try Dataset.open(path: folder.path, split: .train)
     let part = try Dataset.open(path: folder.path, split: .train, memory: memory)
-    #expect(part.keptCount == kept && part.areBytes && part.shape == all.shape && !part.isMapped)
+    #expect(part.keptCount == kept && part.areBytes && part.shape == all.shape && !part.isOnDisk)
     #expect(part.labels == all.labels && part.count == 30)
     for announced in [[], Array(0..<30), [29, 3, 17]] as [[Int32]] {
       part.announce(announced)

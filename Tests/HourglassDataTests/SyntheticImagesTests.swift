@@ -7,9 +7,9 @@ import Testing
   @Test func imagesAreAFunctionOfSeedSplitAndIndex() throws {
     for shape in [ImageShape(28, 28, 1), ImageShape(8, 12, 3)] {
       let images = try SyntheticImages(shape: shape, seed: 3, split: .train)
-      let (pixels, labels) = images.make(count: 20)
+      let (pixels, labels) = try images.make(count: 20)
       #expect(pixels.count == 20 * shape.count && labels.count == 20)
-      #expect(images.make(count: 5).pixels == Array(pixels[..<(5 * shape.count)]))
+      #expect(try images.make(count: 5).pixels == Array(pixels[..<(5 * shape.count)]))
       #expect(try SyntheticImages(shape: shape, seed: 4, split: .train).make(count: 20).pixels != pixels)
       #expect(try SyntheticImages(shape: shape, seed: 3, split: .test).make(count: 20).pixels != pixels)
       let data = try Dataset.synthetic(shape: shape, count: 20, seed: 3, split: .train)
@@ -24,7 +24,7 @@ import Testing
   @Test func imagesAreDistinctAndClassesEvenlySpread() throws {
     let shape = ImageShape(16, 16, 1)
     let images = try SyntheticImages(shape: shape, seed: 1, split: .train)
-    let pixels = images.make(count: 300).pixels
+    let pixels = try images.make(count: 300).pixels
     let distinct = Set((0..<300).map { Array(pixels[($0 * shape.count)..<(($0 + 1) * shape.count)]) })
     #expect(distinct.count == 300)
     var counts = [Int](repeating: 0, count: 10)
@@ -42,7 +42,7 @@ import Testing
   @Test func picturesShowTheirFactors() throws {
     let shape = ImageShape(32, 32, 3)
     let images = try SyntheticImages(shape: shape, seed: 2, split: .test)
-    let pixels = images.make(count: 80).pixels
+    let pixels = try images.make(count: 80).pixels
     var discs = 0
     for index in 0..<80 {
       let factors = images.factors(index)

@@ -102,14 +102,14 @@ struct AllocationTests {
     }
   }
 
-  @Test func readingFromAMappedFileAllocatesNothing() async {
+  @Test func readingFromAFileAllocatesNothing() async {
     await #expect(processExitsWith: .success) {
       try withTemporaryFolder { folder in
         let (path, shape) = (folder + "/images.npy", TinyModels.autoencoder.input)
         let waves = TestImages.waves(step: 0, samples: 20, shape: shape)
         try NPYFile.write(waves, shape: [20, shape.height, shape.width, shape.channels], to: path)
         let data = try Dataset.open(path: path, split: .train, memory: 1)
-        precondition(data.isMapped)
+        precondition(data.isOnDisk)
         try heapStaysTheSame(TinyModels.autoencoder, on: data)
       }
     }

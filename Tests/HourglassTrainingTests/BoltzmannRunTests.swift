@@ -67,7 +67,7 @@ import Testing
       let step = try startedStep(model, batchSize: 20, data: data)
       for t in 0..<5 { _ = try step.run(step: t, items: (0..<20).map { $0 }[...]) }
       let path = folder + "/weights.safetensors"
-      try SafeTensors(tensors: step.plan.tensors(step.parameters)).write(to: path)
+      try SafeTensors.write(step.plan.tensors(step.parameters), metadata: [:], to: path)
       let tied = Autoencoder.dense(
         [40, 23], input: model.input, activation: .sigmoid, code: .sigmoid, isTied: true)
       let plan = try ExecutionPlan(tied, batchSize: 4)
@@ -105,9 +105,9 @@ import Testing
       }
       let whole = try staged.trainer(parallel: parallel)
       #expect(whole.starts.allSatisfy { $0.left.isEmpty && $0.taken.count == 3 })
-      let found = try staged.run.read(.last).parameters
+      let found = try staged.run.read(.last).parameters.map { try $0.tensor() }
       for (index, names) in [("encoder.0", "decoder.1"), ("latent", "decoder.0")].enumerated() {
-        let machine = try staged.stages[index].run.read(.last).parameters
+        let machine = try staged.stages[index].run.read(.last).parameters.map { try $0.tensor() }
         #expect(machine.map(\.name) == ["latent.weight", "latent.bias", "decoder.0.bias"])
         let places = ["\(names.0).weight", "\(names.0).bias", "\(names.1).bias"]
         for (tensor, place) in zip(machine, places) {

@@ -87,7 +87,7 @@ import Testing
     try withTemporaryFolder { folder in
       let (plan, parameters) = (try Self.plan.get(), try Self.parameters())
       for (change, fragments) in cases {
-        var tensors = plan.tensors(parameters)
+        var tensors = try plan.tensors(parameters).map { try $0.tensor() }
         change(&tensors)
         try SafeTensors(tensors: tensors).write(to: folder + "/w.safetensors")
         try NPZFile.write(tensors, to: folder + "/w.npz")

@@ -35,8 +35,15 @@ import Testing
     ),
     ("Inference.codes", { data in _ = try inference().codes(of: data) }),
     ("Inference.scores", { data in _ = try inference().scores(of: data, by: .error, seed: 1) }),
-    ("Inference.psnr", { data in _ = try inference().psnr(ofDecoded: [Float](repeating: 0, count: 24), data) }),
-    ("Denoising", { data in _ = try Denoising(data, .mask(0.5), with: inference(), seed: 1, keeping: 2) }),
+    (
+      "Inference.psnr",
+      { data in
+        let zeros = [Float](repeating: 0, count: 24)
+        let quantizer = CompressedCodes.Quantizer(zeros, units: 3, levels: 4)
+        _ = try inference().psnr(ofDecoded: CompressedCodes(zeros, quantizer), data)
+      }
+    ),
+    ("Denoising", { data in _ = try Denoising(data, .mask(0.5), with: inference(), seed: 1) }),
     ("Pictures.reconstructions", { data in _ = try Pictures(inference(), seed: 1).reconstructions(data) }),
     ("Pictures.traversals", { data in _ = try Pictures(inference(), seed: 1).traversals(data) }),
     ("Pictures.interpolations", { data in _ = try Pictures(inference(), seed: 1).interpolations(data) }),
@@ -47,19 +54,19 @@ import Testing
   @Test(arguments: readers.indices) func imagesOfAnotherShapeAreRefused(_ index: Int) throws {
     for shape in [ImageShape(7, 8, 1), ImageShape(150, 150, 1), ImageShape(vector: 64), ImageShape(8, 8, 3)] {
       #expect(throws: DataError.self, "\(Self.readers[index].0) of \(shape)") {
-        try Self.readers[index].1(try Self.images(shape))
+        try Self.readers[index].1(Self.images(shape))
       }
     }
     for count in [0, -1, Int.min, .max] {
-      let data = Dataset(count: count, shape: Self.model.input, source: "nothing") { _, _ throws(DataError) in }
+      let data = Dataset(count: count, shape: Self.model.input, source: "nothing") { _, _ in }
       #expect(throws: DataError.self, "\(Self.readers[index].0) of \(count)") { try Self.readers[index].1(data) }
     }
   }
 
   @Test func labelsThatNoClassHasAreRefused() throws {
-    let images = try TestImages.waves(step: 0, samples: 4, shape: ImageShape(8, 8, 1))
+    let images = TestImages.waves(step: 0, samples: 4, shape: ImageShape(8, 8, 1))
     let plan = try ExecutionPlan(ObjectiveTests.model(.categorical), batchSize: 4)
-    for label in [-1, 1_000_000, Int.max, .min] {
+    for label in [-1, 1_000_000, Int(Int32.max), Int(Int32.min)] {
       let data = try Dataset(
         .floats(images), shape: ImageShape(8, 8, 1), labels: [0, 1, 0, label], source: "labelled")
       #expect(throws: DataError.self) { try data.checkLabels(for: plan) }
@@ -77,13 +84,6 @@ import Testing
   @Test(arguments: [-1, 65, Int.max, .min]) func componentsThatImagesDoNotHaveAreRefused(_ components: Int) throws {
     let data = try Self.images(ImageShape(8, 8, 1))
     #expect(throws: DataError.self) { try PrincipalComponents(data, components: components) }
-  }
-
-  @Test func damageBeyondAllNumbersIsRefused() throws {
-    let data = try Self.images(Self.model.input)
-    #expect(throws: DataError.self) {
-      try Denoising(data, .gaussian(3e38), with: Self.inference(), seed: 1, keeping: 0)
-    }
   }
 
   /// Numbers that no layer can have, and those at the end of integers.
@@ -176,7 +176,7 @@ import Testing
     ("ragged queries", { _ = Neighbours([1, 2], length: 2, metric: .euclidean).nearest(to: [1, 2, 3], count: 1) }),
     ("too many neighbours", { _ = Neighbours([1, 2], length: 2, metric: .cosine).nearest(to: [1, 2], count: 2) }),
     ("components of ragged points", { _ = PrincipalComponents([1, 2, 3], length: 2, components: 1) }),
-    ("too many components", { _ = PrincipalComponents([1, 2], length: 2, components: 3) }),
+    ("fewer components than none", { _ = PrincipalComponents([1, 2], length: 2, components: -1) }),
     ("other labels than scores", { _ = AnomalyScores([1, 2]).rocAUC([true]) }),
     ("no scores", { _ = AnomalyScores([]).threshold(contamination: 0.1) }),
     ("a huge buffer", { _ = FloatBuffer(count: .max) }),

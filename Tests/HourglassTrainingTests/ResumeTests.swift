@@ -73,7 +73,9 @@ import Testing
       let straight = try Self.straight(folder, epochs: 3, steps: nil)
       #expect(straight.progress.step == 12 && straight.rows.map(\.epoch) == [1, 2, 3])
       let recipe = try Self.recipe(folder, epochs: 3, steps: nil)
-      let run = try RunFolder.create(folder + "/run", recipe: recipe)
+      // Made and left, so that the process below may lock it.
+      _ = try RunFolder.create(folder + "/run", recipe: recipe)
+      let run = RunFolder(folder + "/run")
       await #expect(processExitsWith: .signal(SIGKILL)) { [folder = folder as String] in
         let trainer = try Trainer(
           ResumeTests.recipe(folder, epochs: 3, steps: nil), parallel: ParallelPlan(workers: 2, threads: 1),
@@ -84,7 +86,7 @@ import Testing
       }
       #expect(try run.read(.last).progress.step == 6)
       // As if the kill had come between the metrics of an epoch and its checkpoint.
-      var late = MetricsLog(run, upTo: 6)
+      var late = try MetricsLog(run, upTo: 6)
       var row = try #require(late.epochs.first)
       (row.epoch, row.step) = (2, 8)
       try late.append(row)

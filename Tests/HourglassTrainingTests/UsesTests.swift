@@ -106,24 +106,76 @@ import Testing
     let quantizer = CompressedCodes.Quantizer(codes, units: units, levels: 9)
     let compressed = CompressedCodes(codes, quantizer)
     let file = try compressed.data(model: "m", weightsHash: "abc")
-    let found = try CompressedCodes(file, units: units, weightsHash: "abc", path: "f").codes
-    #expect(found == compressed.codes && found.count == codes.count)
+    let found = try CompressedCodes(file, units: units, weightsHash: "abc", path: "f").codes(0..<count)
+    #expect(found == compressed.codes(0..<count) && found.count == codes.count)
     for (i, value) in codes.enumerated() {
       #expect(abs(found[i] - value) <= quantizer.step[i % units] / 2 * 1.0001, "code \(i)")
     }
-    let outside = CompressedCodes([100, -100, 7], quantizer).codes
+    let outside = CompressedCodes([100, -100, 7], quantizer).codes(0..<1)
     #expect(outside[1] == quantizer.low[1] && abs(outside[0] - (quantizer.low[0] + 8 * quantizer.step[0])) < 1e-5)
 
-    var damaged = file
-    damaged[damaged.count - 1] ^= 1
     for (data, hash, sentence) in [
-      (damaged, "abc", "altered"), (file.dropLast(), "abc", "altered"), (file, "abd", "abd"),
-      (file.prefix(20), "abc", "header"), (Data("HGCODES".utf8), "abc", "hourglass compress"),
+      (file.dropLast(), "abc", "altered"), (file, "abd", "abd"), (file.prefix(20), "abc", "altered"),
+      (Data("HGCODES".utf8), "abc", "hourglass compress"), (file + [0], "abc", "altered"),
     ] {
       let error = #expect(throws: DataError.self) {
         _ = try CompressedCodes(Data(data), units: units, weightsHash: hash, path: "f")
       }
       #expect(error?.reason.contains(sentence) == true, "\(error?.reason ?? "")")
+    }
+  }
+
+  /// A file of two units with few codes, such as compress writes.
+  private static func smallFile() throws -> Data {
+    let codes = RandomStream(seed: 3, .sampling).normal(40)
+    return try CompressedCodes(codes, CompressedCodes.Quantizer(codes, units: 2, levels: 4))
+      .data(model: "m", weightsHash: "abc")
+  }
+
+  /// Header, levels and digest: no bit of them may be another one.
+  @Test func noBitOfCompressedCodesMayBeAnother() throws {
+    let file = try Self.smallFile()
+    #expect(throws: Never.self) { try CompressedCodes(file, units: 2, weightsHash: "abc", path: "f") }
+    for bit in 0..<8 * file.count {
+      var damaged = file
+      damaged[bit / 8] ^= 1 << UInt8(bit % 8)
+      #expect(throws: DataError.self, "bit \(bit)") {
+        _ = try CompressedCodes(damaged, units: 2, weightsHash: "abc", path: "f")
+      }
+    }
+  }
+
+  /// Somebody who means harm writes a digest that fits: an error, or other codes, but no trap, and no more codes than
+  /// the bytes can hold. Files of earlier versions, whose header had no digest, are read.
+  @Test func compressedCodesWithAnotherHeaderNeverTrap() throws {
+    let file = try Self.smallFile()
+    let start = 12 + Int(file[8]) + Int(file[9]) << 8
+    let (header, content) = (String(decoding: file[12..<start], as: UTF8.self), file[start..<file.count - 64])
+    func made(_ magic: String, _ header: String, _ content: Data) -> Data {
+      let bytes =
+        Data(magic.utf8) + [UInt8(header.utf8.count & 255), UInt8(header.utf8.count >> 8), 0, 0]
+        + Data(header.utf8) + content
+      return magic == "HGCODES1" ? bytes : bytes + Data(bytes.withUnsafeBytes { SHA256.hexDigits(of: $0) }.utf8)
+    }
+    func read(_ file: Data) throws -> CompressedCodes {
+      try CompressedCodes(file, units: 2, weightsHash: "abc", path: "f")
+    }
+    let hash = content.withUnsafeBytes { SHA256.hexDigits(of: $0) }
+    let earlier = header.replacing("{\"count\"", with: "{\"contentHash\":\"\(hash)\",\"count\"")
+    #expect(try read(made("HGCODES1", earlier, content)).codes(0..<20) == read(file).codes(0..<20))
+    for (old, new) in [
+      ("\"count\":20", "\"count\":40000000"), ("\"count\":20", "\"count\":-1"), ("\"count\":20", "\"count\":0"),
+      ("\"count\":20", "\"count\":9223372036854775807"), ("\"levels\":4", "\"levels\":257"),
+      ("\"low\":[", "\"low\":[1,"), ("\"count\":20", "\"count\":20.5"),
+    ] {
+      let altered = header.replacing(old, with: new)
+      #expect(altered != header)
+      #expect(throws: DataError.self, "\(new)") { try read(made("HGCODES2", altered, content)) }
+    }
+    for place in content.indices {
+      var altered = content
+      altered[place] = ~altered[place]
+      if let found = try? read(made("HGCODES2", header, altered)) { #expect(found.count == 20) }
     }
   }
 
@@ -164,13 +216,15 @@ import Testing
     let model = PrincipalComponents.autoencoder("identity", input: shape, components: 12)
     let inference = try Inference(model: model, parallel: ParallelPlan(workers: 1, threads: 1))
     components.store(in: inference.parameters, plan: inference.plan)
-    let found = try Denoising(data, .gaussian(0.2), with: inference, seed: 5, keeping: 270)
-    #expect(found.clean == (try data.images(0..<270)) && found.damaged.count == 270 * 12)
+    var repair = try Denoising(data, .gaussian(0.2), with: inference, seed: 5)
+    #expect(try repair.repair(0..<270).clean == (try data.images(0..<270)))
+    #expect(try repair.repair(270..<300).damaged.count == 30 * 12)
     // The mean of 3600 squares of deviation 0.2 within 5 standard deviations.
-    #expect(abs(pow(10, -found.psnrBefore / 10) - 0.04) < 5 * 0.04 * (2.0 / 3600).squareRoot())
-    #expect(abs(found.psnrAfter - found.psnrBefore) < 1e-2)
-    let masked = try Denoising(data, .mask(0.5), with: inference, seed: 5, keeping: 300)
+    #expect(abs(pow(10, -repair.psnrBefore / 10) - 0.04) < 5 * 0.04 * (2.0 / 3600).squareRoot())
+    #expect(abs(repair.psnrAfter - repair.psnrBefore) < 1e-2)
+    var masking = try Denoising(data, .mask(0.5), with: inference, seed: 5)
+    let masked = try masking.repair(0..<300)
     let squares = zip(masked.damaged, masked.clean).reduce(0.0) { $0 + pow(Double($1.0 - $1.1), 2) }
-    #expect(abs(masked.psnrBefore + 10 * log10(squares / 3600)) < 1e-9)
+    #expect(abs(masking.psnrBefore + 10 * log10(squares / 3600)) < 1e-9)
   }
 }

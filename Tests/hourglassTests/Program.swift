@@ -20,22 +20,30 @@ enum Status: Int32 {
 ///     images.npy    20 images
 struct Program {
   let folder: String
+  /// Where files stand that hold what processes print; nil for the folder itself.
+  var streams: String?
 
   static func inTemporaryFolder<R>(_ body: (Program) throws -> R) throws -> R {
     try withTemporaryFolder { folder in
       let program = Program(folder: folder)
-      try program.write(tinyModel, to: "tiny.json")
-      try program.write(plainModel, to: "plain.json")
-      let shape = ImageShape(8, 8, 1)
-      try NPYFile.write(
-        TestImages.waves(step: 0, samples: 20, shape: shape), shape: [20, 8, 8], to: program.path("images.npy"))
+      try program.writeFixtures()
       return try body(program)
     }
   }
 
+  /// Writes the models and the images.
+  func writeFixtures() throws {
+    try write(Self.tinyModel, to: "tiny.json")
+    try write(Self.plainModel, to: "plain.json")
+    let shape = ImageShape(8, 8, 1)
+    try NPYFile.write(TestImages.waves(step: 0, samples: 20, shape: shape), shape: [20, 8, 8], to: path("images.npy"))
+  }
+
   /// What a process left behind.
   struct Result {
+    /// What it told its caller, or the number of the signal that ended it.
     var status: Int32
+    var isSignalled = false
     var output: String
     var errors: String
 
@@ -71,8 +79,8 @@ struct Program {
       if process.isRunning { send(SIGKILL) }
       process.waitUntilExit()
       return Result(
-        status: process.terminationStatus, output: try String(contentsOfFile: outputFile, encoding: .utf8),
-        errors: errors)
+        status: process.terminationStatus, isSignalled: process.terminationReason == .uncaughtSignal,
+        output: try String(contentsOfFile: outputFile, encoding: .utf8), errors: errors)
     }
   }
 
@@ -94,11 +102,17 @@ struct Program {
     try PNGImage.decode(try Data(contentsOf: URL(fileURLWithPath: path(name))), path: name)
   }
 
-  func start(_ arguments: [String], executable: String = Program.executable) throws -> Running {
+  /// - Parameter environment: what the process finds in its environment beside what the tests have there.
+  func start(
+    _ arguments: [String], executable: String = Program.executable, environment: [String: String] = [:]
+  ) throws -> Running {
     let process = Process()
-    let name = UUID().uuidString
-    for stream in ["out", "err"] { try write("", to: "\(name).\(stream)") }
-    let running = Running(process: process, outputFile: path("\(name).out"), errorFile: path("\(name).err"))
+    let name = "\(streams ?? folder)/\(UUID().uuidString)"
+    let running = Running(process: process, outputFile: "\(name).out", errorFile: "\(name).err")
+    for file in [running.outputFile, running.errorFile] { try Data().write(to: URL(fileURLWithPath: file)) }
+    if !environment.isEmpty {
+      process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+    }
     process.executableURL = URL(fileURLWithPath: executable)
     process.arguments = arguments
     process.currentDirectoryURL = URL(fileURLWithPath: folder)
@@ -109,7 +123,9 @@ struct Program {
     return running
   }
 
-  func run(_ arguments: [String]) throws -> Result { try start(arguments).finish() }
+  func run(_ arguments: [String], environment: [String: String] = [:]) throws -> Result {
+    try start(arguments, environment: environment).finish()
+  }
 
   func run(_ arguments: String) throws -> Result { try run(arguments.split(separator: " ").map(String.init)) }
 

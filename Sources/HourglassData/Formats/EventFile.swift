@@ -26,12 +26,16 @@ public struct EventFile: Sendable {
   /// - Parameter step: the first of the session.
   /// - Throws: the folder or the file cannot be made.
   public init(in folder: String, from step: Int) throws(DataError) {
-    do { try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true) } catch {
+    let names: [String]
+    do {
+      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+      names = try FileManager.default.contentsOfDirectory(atPath: folder)
+    } catch {
       throw DataError(path: folder, reason: "cannot make the folder: \(error.localizedDescription)")
     }
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
-    // TensorBoard reads files in the order of their names.
-    let last = names.compactMap { $0.hasPrefix(Self.prefix) ? Int($0.dropFirst(Self.prefix.count)) : nil }.max()
+    // TensorBoard reads files in the order of their names; others than ours may have any number.
+    let last = names.compactMap { $0.hasPrefix(Self.prefix) ? Int($0.dropFirst(Self.prefix.count)) : nil }
+      .filter { (1..<999_999).contains($0) }.max()
     isFirst = last == nil
     path = "\(folder)/\(Self.prefix)\(String(format: "%06d", (last ?? 0) + 1))"
     try AtomicFile.write(Data(), to: path)

@@ -4,14 +4,17 @@ import Foundation
 /// The bytes of a file in order, inflated if the file is gzip (RFC 1952), which its first two bytes decide, 1f 8b, and
 /// not its name. Several gzip members joined are one stream.
 ///
-/// Nothing is allocated beyond what the caller asks for and the file really delivers.
+/// Nothing is allocated beyond what the caller asks for, the file can deliver and memory is granted for.
 ///
-/// Errors: no such file, damaged gzip data, a wrong checksum, data cut short, bytes after the gzip data.
+/// Errors: no such file, damaged gzip data, a wrong checksum, data cut short, bytes after the gzip data, too little
+/// memory.
 public final class GzipFile {
   private static let chunkSize = 1 << 18
 
   public private(set) var isCompressed = false
   private let file: InputFile
+  /// Bytes, as they are stored.
+  var size: Int { file.size }
   private let input = UnsafeMutableRawBufferPointer.allocate(byteCount: chunkSize, alignment: 64)
   private let output = UnsafeMutableRawBufferPointer.allocate(byteCount: chunkSize, alignment: 64)
   private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
@@ -24,7 +27,7 @@ public final class GzipFile {
     stream.initialize(to: z_stream())
     // 15 + 16: the largest window, gzip wrapper with its checksum.
     let status = inflateInit2_(stream, 31, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
-    precondition(status == Z_OK, "zlib cannot start")
+    guard status == Z_OK else { throw DataError(path: path, reason: "zlib has no memory to read it") }
     pending = 0..<(try file.read(into: input))
     isCompressed = pending.count >= 2 && input[0] == 0x1f && input[1] == 0x8b
   }
@@ -38,58 +41,77 @@ public final class GzipFile {
 
   /// The next bytes, fewer than `count` only at the end.
   public func read(_ count: Int) throws(DataError) -> [UInt8] {
+    // Deflate packs at most 1032 to 1 (zlib's technical note).
+    let (inflated, overflow) = file.size.multipliedReportingOverflow(by: isCompressed ? 1032 : 1)
+    let room = min(count, overflow ? .max : inflated)
+    try GrantedMemory.require(room, for: file.path, "hold \(room) bytes of it")
+    return try [UInt8](room: room) { (room) throws(DataError) in try fill(room) }
+  }
+
+  /// All bytes that follow.
+  public func readAll() throws(DataError) -> [UInt8] {
+    if !isCompressed { return try read(file.size) }
     var bytes: [UInt8] = []
-    bytes.reserveCapacity(min(count, file.size))
-    while bytes.count < count {
-      let filled = try fill(min(Self.chunkSize, count - bytes.count))
-      if filled == 0 { break }
+    while true {
+      let filled = try fill(output)
+      if filled == 0 { return bytes }
+      if bytes.capacity < bytes.count + filled {
+        let room = 2 * bytes.capacity + filled
+        try GrantedMemory.require(room, for: file.path, "hold \(room) bytes of it and more")
+        bytes.reserveCapacity(room)
+      }
       bytes.append(contentsOf: output[..<filled])
     }
-    return bytes
   }
 
   /// How many bytes follow, counted up to `limit`. Reaching the end also checks the last checksum.
   public func countRemaining(upTo limit: Int) throws(DataError) -> Int {
     var total = 0
     while total <= limit {
-      let filled = try fill(Self.chunkSize)
+      let filled = try fill(output)
       if filled == 0 { break }
       total += filled
     }
     return min(total, limit)
   }
 
-  /// Puts up to `count` next bytes at the start of `output`; 0 only at the end.
-  private func fill(_ count: Int) throws(DataError) -> Int {
+  /// Puts the next bytes into `room`, fewer than it holds only at the end, and returns their number.
+  private func fill(_ room: UnsafeMutableRawBufferPointer) throws(DataError) -> Int {
     var filled = 0
-    while filled < count {
-      if pending.isEmpty { pending = 0..<(try file.read(into: input)) }
+    while filled < room.count {
+      let rest = UnsafeMutableRawBufferPointer(rebasing: room[filled...])
+      if pending.isEmpty {
+        // What need not be inflated need not be copied either.
+        if !isCompressed && rest.count >= Self.chunkSize { return filled + (try file.read(into: rest)) }
+        pending = 0..<(try file.read(into: input))
+      }
       if pending.isEmpty { break }
-      filled += isCompressed ? try inflateStep(from: filled, to: count) : copyStep(from: filled, to: count)
+      filled += isCompressed ? try inflateStep(into: rest) : copyStep(into: rest)
     }
-    if isCompressed && pending.isEmpty && filled < count && insideMember {
+    if isCompressed && pending.isEmpty && filled < room.count && insideMember {
       throw DataError(
         path: file.path, reason: "the gzip data is cut short after \(file.size) bytes; copy or download the file again")
     }
     return filled
   }
 
-  private func copyStep(from start: Int, to end: Int) -> Int {
-    let count = min(end - start, pending.count)
-    output.baseAddress!.advanced(by: start)
-      .copyMemory(from: input.baseAddress! + pending.lowerBound, byteCount: count)
+  private func copyStep(into room: UnsafeMutableRawBufferPointer) -> Int {
+    let count = min(room.count, pending.count)
+    room.copyMemory(from: UnsafeRawBufferPointer(rebasing: input[pending.lowerBound..<pending.lowerBound + count]))
     pending = (pending.lowerBound + count)..<pending.upperBound
     return count
   }
 
-  private func inflateStep(from start: Int, to end: Int) throws(DataError) -> Int {
+  private func inflateStep(into room: UnsafeMutableRawBufferPointer) throws(DataError) -> Int {
     let betweenMembers = !insideMember
     if betweenMembers { inflateReset(stream) }
     insideMember = true
+    // zlib counts in 32 bits.
+    let count = min(room.count, 1 << 30)
     stream.pointee.next_in = input.baseAddress!.advanced(by: pending.lowerBound).assumingMemoryBound(to: UInt8.self)
     stream.pointee.avail_in = UInt32(pending.count)
-    stream.pointee.next_out = output.baseAddress!.advanced(by: start).assumingMemoryBound(to: UInt8.self)
-    stream.pointee.avail_out = UInt32(end - start)
+    stream.pointee.next_out = room.baseAddress!.assumingMemoryBound(to: UInt8.self)
+    stream.pointee.avail_out = UInt32(count)
     let status = inflate(stream, Z_NO_FLUSH)
     pending = (pending.upperBound - Int(stream.pointee.avail_in))..<pending.upperBound
     switch status {
@@ -97,7 +119,7 @@ public final class GzipFile {
     case Z_STREAM_END: insideMember = false
     default: throw DataError(path: file.path, reason: damage(betweenMembers))
     }
-    return end - start - Int(stream.pointee.avail_out)
+    return count - Int(stream.pointee.avail_out)
   }
 
   private func damage(_ betweenMembers: Bool) -> String {

@@ -13,7 +13,9 @@ public struct IDXFile: Sendable, Equatable {
   public let elements: Elements
 
   /// Reads a file, plain or gzip.
-  public static func read(_ path: String) throws(DataError) -> IDXFile {
+  ///
+  /// - Parameter most: bytes that are taken.
+  public static func read(_ path: String, most: Int = .max) throws(DataError) -> IDXFile {
     let file = try GzipFile(path)
     let (type, dimensions) = try readMagic(file, path)
     let shape = try readShape(file, path, dimensions)
@@ -21,6 +23,10 @@ public struct IDXFile: Sendable, Equatable {
     let claim = checkedProduct(shape + [width])
     let stated = "the header says \(extents(shape)) \(type == byteType ? "bytes" : "32-bit floats")"
     guard let claim else { throw DataError(path: path, reason: "\(stated), over 2^63 bytes; the header is wrong") }
+    if claim > most {
+      throw Dataset.tooLarge(
+        path, claim, for: most, isCompressed: file.isCompressed, staysOnDisk: type == byteType && dimensions > 1)
+    }
     let data = try file.read(claim)
     guard data.count == claim else {
       throw DataError(
@@ -36,17 +42,23 @@ public struct IDXFile: Sendable, Equatable {
         reason: "\(stated), wanted \(claim) bytes of data, found \(number) more after them; if the header is right, "
           + "keep only the first \(headerSize(dimensions) + claim) bytes (head -c)")
     }
-    return IDXFile(shape: shape, elements: type == byteType ? .bytes(data) : .floats(bigEndianFloats(data)))
+    if type == byteType { return IDXFile(shape: shape, elements: .bytes(data)) }
+    try GrantedMemory.require(claim, for: path, "hold \(claim / 4) floats")
+    return IDXFile(shape: shape, elements: .floats(bigEndianFloats(data)))
   }
 
-  /// The images of a file of bytes that is not compressed, mapped into memory.
-  static func map(_ path: String, _ layout: Preparation.Layout?) throws(DataError) -> MappedImages {
+  /// The images of a file of bytes that is not compressed, which stay there.
+  static func onDisk(
+    _ path: String, _ layout: Preparation.Layout?, most: Int
+  ) throws(DataError) -> DiskImages {
     let file = try GzipFile(path)
     let (type, dimensions) = try readMagic(file, path)
     let shape = try readShape(file, path, dimensions)
-    guard type == byteType, shape.count > 1 else { throw Dataset.tooLarge(path) }
+    guard type == byteType, shape.count > 1 else {
+      throw Dataset.tooLarge(path, file.size, for: most, isCompressed: false, staysOnDisk: false)
+    }
     let (count, image, isPlanar) = try NPYArray.samples(shape, layout ?? naturalLayout(shape), path)
-    return try MappedImages(
+    return try DiskImages(
       [path], header: headerSize(dimensions), shape: image, isPlanar: isPlanar, areFloats: false, count: count)
   }
 

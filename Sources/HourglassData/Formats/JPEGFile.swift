@@ -8,13 +8,15 @@ import HourglassModels
 /// ignored.
 ///
 /// Errors: whatever libjpeg-turbo refuses or only warns of, such as data cut short; a header that claims more pixels
-/// than the file can hold.
+/// than the file can hold or memory is granted for.
 public enum JPEGFile {
   static let magic: [UInt8] = [0xff, 0xd8, 0xff]
 
   /// Decodes the bytes of a file, turned upright; `path` names it in errors.
   public static func decode(_ bytes: [UInt8], path: String) throws(DataError) -> Image {
-    guard let decoder = tjInitDecompress() else { preconditionFailure("libjpeg-turbo has no memory") }
+    guard let decoder = tjInitDecompress() else {
+      throw DataError(path: path, reason: "libjpeg-turbo has no memory to read it")
+    }
     defer { tjDestroy(decoder) }
     func check(_ status: Int32) throws(DataError) {
       guard status == 0 else {
@@ -37,15 +39,21 @@ public enum JPEGFile {
       case TJCS_CMYK, TJCS_YCCK: (TJPF_CMYK, 4)
       default: (TJPF_RGB, 3)
       }
-    var pixels = [UInt8](repeating: 0, count: rows * columns * channels)
-    try check(
-      tjDecompress2(
-        decoder, bytes, UInt(bytes.count), &pixels, width, 0, height, format.rawValue,
-        TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS))
-    let markers = JPEGMarkers(bytes)
-    if channels == 4 { pixels = multipliedOut(pixels, isInverted: markers.isAdobe) }
-    let image = Image(shape: ImageShape(rows, columns, min(3, channels)), elements: .bytes(pixels))
-    return image.turned(markers.orientation)
+    // A byte for each element, two for its coefficient while a progressive image comes together, one for its place
+    // upright or without ink.
+    return try GrantedMemory.require(
+      4 * channels * rows * columns, for: path, "decode \(columns) x \(rows) pixels"
+    ) { () throws(DataError) in
+      var pixels = [UInt8](repeating: 0, count: rows * columns * channels)
+      try check(
+        tjDecompress2(
+          decoder, bytes, UInt(bytes.count), &pixels, width, 0, height, format.rawValue,
+          TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS))
+      let markers = JPEGMarkers(bytes)
+      if channels == 4 { pixels = multipliedOut(pixels, isInverted: markers.isAdobe) }
+      let image = Image(shape: ImageShape(rows, columns, min(3, channels)), elements: .bytes(pixels))
+      return image.turned(markers.orientation)
+    }
   }
 
   /// Ink to light: R = (255 - C)(255 - K) / 255 and so on; Adobe's programs store 255 - C.

@@ -37,7 +37,10 @@ public struct NPYArray: Sendable, Equatable {
     _ shape: [Int], _ layout: Preparation.Layout?, _ path: String
   ) throws(DataError) -> (count: Int, shape: ImageShape, isPlanar: Bool) {
     let found = "found the shape \(extents(shape))"
-    guard checkedProduct(shape) != 0 else { throw DataError(path: path, reason: "holds no images: \(found)") }
+    guard let elements = checkedProduct(shape + [4]) else {
+      throw DataError(path: path, reason: "\(found), over 2^63 bytes; the header is wrong")
+    }
+    guard elements > 0 else { throw DataError(path: path, reason: "holds no images: \(found)") }
     let axes = if let layout { layout } else { try likelyLayout(shape, path) }
     switch (axes, shape.count) {
     case (.nd, 2): return (shape[0], ImageShape(vector: shape[1]), false)
@@ -73,32 +76,41 @@ public enum NPYFile {
   private static let largestHeader = 1 << 16
 
   /// Reads a file, plain or gzip.
-  public static func read(_ path: String) throws(DataError) -> NPYArray {
+  ///
+  /// - Parameter most: bytes that are taken.
+  public static func read(_ path: String, most: Int = .max) throws(DataError) -> NPYArray {
     let file = try GzipFile(path)
-    let (type, shape, data) = try parts(
-      path, NPYHeader.pixels, next: { (count) throws(DataError) in try file.read(count) },
+    return try array(
+      path, NPYHeader.pixels,
+      next: { (count) throws(DataError) in
+        guard count <= most else {
+          throw Dataset.tooLarge(path, count, for: most, isCompressed: file.isCompressed, staysOnDisk: true)
+        }
+        return try file.read(count)
+      },
       excess: { () throws(DataError) in try file.countRemaining(upTo: 1 << 20) })
-    return NPYArray(shape: shape, elements: type.elements(data))
   }
 
   /// Reads the bytes of a file; `path` names it in errors.
   static func decode(_ bytes: [UInt8], path: String) throws(DataError) -> NPYArray {
-    let (type, shape, data) = try parts(bytes, path, NPYHeader.pixels)
-    return NPYArray(shape: shape, elements: type.elements(data))
+    try array(bytes, path, NPYHeader.pixels)
   }
 
   /// Reads weights: floats of 32 bits and nothing else.
   static func decodeFloats(_ bytes: [UInt8], path: String) throws(DataError) -> NPYArray {
-    let (type, shape, data) = try parts(bytes, path, NPYHeader.weights)
-    return NPYArray(shape: shape, elements: type.elements(data))
+    try array(bytes, path, NPYHeader.weights)
   }
 
   /// Reads labels: integers of one axis, or of N x 1.
   static func decodeIntegers(_ bytes: [UInt8], path: String) throws(DataError) -> [Int] {
-    let (type, shape, data) = try parts(bytes, path, NPYHeader.integers)
+    var place = 0
+    let (type, shape, data) = try parts(
+      path, NPYHeader.integers, next: { (count) throws(DataError) in try take(count, of: bytes, from: &place, path) },
+      excess: { bytes.count - place })
     guard shape.count == 1 || (shape.count == 2 && shape[1] == 1) else {
       throw DataError(path: path, reason: "wanted labels of one axis, found the shape \(extents(shape))")
     }
+    try GrantedMemory.require(8 * (data.count / type.width), for: path, "hold the labels")
     let labels = type.integers(data)
     guard let bad = labels.first(where: { !(0..<1 << 20).contains($0) }) else { return labels }
     throw DataError(path: path, reason: "wanted labels from 0 on, found \(bad)")
@@ -107,12 +119,12 @@ public enum NPYFile {
   /// What the header says, without the data.
   static func shape(of bytes: [UInt8], path: String) throws(DataError) -> [Int] {
     var place = 0
-    let header = try readHeader(path) { take($0, of: bytes, from: &place) }
+    let header = try readHeader(path) { (count) throws(DataError) in try take(count, of: bytes, from: &place, path) }
     return try NPYHeader.parse(header, path, NPYHeader.ElementType.allCases).1
   }
 
-  /// The images of a file that is not compressed, mapped into memory.
-  static func map(_ path: String, _ layout: Preparation.Layout?) throws(DataError) -> MappedImages {
+  /// The images of a file that is not compressed, which stay there.
+  static func onDisk(_ path: String, _ layout: Preparation.Layout?) throws(DataError) -> DiskImages {
     let file = try GzipFile(path)
     var length = 0
     let header = try readHeader(path) { (count) throws(DataError) in
@@ -122,23 +134,37 @@ public enum NPYFile {
     }
     let (type, shape) = try NPYHeader.parse(header, path, [.byte, .float])
     let (count, image, isPlanar) = try NPYArray.samples(shape, layout, path)
-    return try MappedImages(
+    return try DiskImages(
       [path], header: length, shape: image, isPlanar: isPlanar, areFloats: type == .float, count: count)
   }
 
-  private static func take(_ count: Int, of bytes: [UInt8], from place: inout Int) -> [UInt8] {
+  private static func take(
+    _ count: Int, of bytes: [UInt8], from place: inout Int, _ path: String
+  ) throws(DataError) -> [UInt8] {
     let end = min(bytes.count, place + min(count, bytes.count))
     defer { place = end }
+    try GrantedMemory.require(end - place, for: path, "hold the array")
     return Array(bytes[place..<end])
   }
 
   private typealias Parts = (NPYHeader.ElementType, [Int], [UInt8])
 
-  private static func parts(
+  private static func array(
     _ bytes: [UInt8], _ path: String, _ wanted: [NPYHeader.ElementType]
-  ) throws(DataError) -> Parts {
+  ) throws(DataError) -> NPYArray {
     var place = 0
-    return try parts(path, wanted, next: { take($0, of: bytes, from: &place) }, excess: { bytes.count - place })
+    return try array(
+      path, wanted, next: { (count) throws(DataError) in try take(count, of: bytes, from: &place, path) },
+      excess: { bytes.count - place })
+  }
+
+  private static func array(
+    _ path: String, _ wanted: [NPYHeader.ElementType], next: (Int) throws(DataError) -> [UInt8],
+    excess: () throws(DataError) -> Int
+  ) throws(DataError) -> NPYArray {
+    let (type, shape, data) = try parts(path, wanted, next: next, excess: excess)
+    if type != .byte { try GrantedMemory.require(4 * (data.count / type.width), for: path, "hold the array as floats") }
+    return NPYArray(shape: shape, elements: type.elements(data))
   }
 
   /// - Parameters:
@@ -168,6 +194,18 @@ public enum NPYFile {
   /// Writes floats in C order as `<f4`, whole or not at all.
   public static func write(_ floats: [Float], shape: [Int], to path: String) throws(DataError) {
     try AtomicFile.write(encoded(floats, shape: shape), to: path)
+  }
+
+  /// Writes floats that are made piece by piece, so that they need not fit into memory. The pieces fill the shape.
+  ///
+  /// Errors: also those of `piece`.
+  public static func write(
+    pieces: Int, shape: [Int], to path: String, _ piece: (Int) throws(DataError) -> [Float]
+  ) throws(DataError) {
+    let header = header(.float, shape)
+    try AtomicFile.write(pieces: 1 + pieces, to: path) { index throws(DataError) in
+      index == 0 ? header : try piece(index - 1).withUnsafeBytes { Data($0) }
+    }
   }
 
   static func encoded(_ floats: [Float], shape: [Int]) -> Data {

@@ -44,12 +44,13 @@ public enum NPZFile {
   public static func tensors(_ path: String) throws(DataError) -> [SafeTensors.Tensor] {
     let zip = try ZipFile(path)
     var tensors: [SafeTensors.Tensor] = []
+    var names: Set<String> = []
     for member in zip.members {
       guard member.name.hasSuffix(".npy") else {
         throw DataError(path: path, reason: "wanted arrays alone, as np.savez writes them, found \(member.name)")
       }
       let name = String(member.name.dropLast(4))
-      guard !tensors.contains(where: { $0.name == name }) else {
+      guard names.insert(name).inserted else {
         throw DataError(path: path, reason: "two arrays have the name \(name)")
       }
       let array = try NPYFile.decodeFloats(try zip.contents(member), path: place(path, member))

@@ -49,6 +49,7 @@ public struct PNGImage: Sendable, Equatable {
   public static func decode(_ bytes: some Collection<UInt8>, path: String) throws(DataError) -> PNGImage {
     let picture = try decodeRGBA(Array(bytes), path: path)
     let (count, channels) = (picture.width * picture.height, picture.isGrey ? 1 : 3)
+    try GrantedMemory.require(count * channels, for: path, "hold its pixels")
     let pixels: [UInt8] = Image.make(count * channels, picture.pixels) { x, y in
       for i in 0..<count {
         for c in 0..<channels { y[i * channels + c] = x[4 * i + c] }
@@ -64,11 +65,12 @@ public struct PNGImage: Sendable, Equatable {
 
   /// Reads a PNG of any kind as R, G, B, A of 8 bits, not multiplied by A.
   ///
-  /// Errors: what libspng refuses, to the end of the file; a header that claims more pixels than the file can hold.
+  /// Errors: what libspng refuses, to the end of the file; a header that claims more pixels than the file can hold or
+  /// memory is granted for.
   static func decodeRGBA(
     _ bytes: [UInt8], path: String
   ) throws(DataError) -> (width: Int, height: Int, isGrey: Bool, pixels: [UInt8]) {
-    guard let context = spng_ctx_new(0) else { preconditionFailure("libspng has no memory") }
+    guard let context = spng_ctx_new(0) else { throw DataError(path: path, reason: "libspng has no memory to read it") }
     defer { spng_ctx_free(context) }
     func check(_ status: Int32) throws(DataError) {
       guard status == 0 else {
@@ -76,6 +78,7 @@ public struct PNGImage: Sendable, Equatable {
           path: path, reason: "wanted a PNG image, but libspng says: \(String(cString: spng_strerror(status)))")
       }
     }
+    try GrantedMemory.require(bytes.count, for: path, "decode \(bytes.count) bytes")
     // libspng keeps the pointer from call to call.
     let holder = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
     defer { holder.deallocate() }
@@ -87,16 +90,20 @@ public struct PNGImage: Sendable, Equatable {
     // Deflate packs at most 1032 to 1 (zlib's technical note).
     let (width, height) = (Int(header.width), Int(header.height))
     let bits = Int(header.bit_depth) * [1, 0, 3, 1, 2, 0, 4][Int(min(header.color_type, 6))]
-    guard (width * bits + 7) / 8 * height <= 1032 * bytes.count else {
+    guard let packed = checkedProduct([(width * bits + 7) / 8, height]), packed <= 1032 * bytes.count,
+      let count = checkedProduct([width, height, 4])
+    else {
       throw DataError(
         path: path, reason: "the header says \(width) x \(height) pixels, found only \(bytes.count) bytes")
     }
     let format = Int32(SPNG_FMT_RGBA8.rawValue)
-    var size = 0
-    try check(spng_decoded_image_size(context, format, &size))
-    var pixels = [UInt8](repeating: 0, count: size)
-    try check(spng_decode_image(context, &pixels, size, format, Int32(SPNG_DECODE_TRNS.rawValue)))
-    try check(spng_decode_chunks(context))
+    let pixels = try GrantedMemory.require(count, for: path, "decode \(width) x \(height) pixels") {
+      () throws(DataError) in
+      var pixels = [UInt8](repeating: 0, count: count)
+      try check(spng_decode_image(context, &pixels, count, format, Int32(SPNG_DECODE_TRNS.rawValue)))
+      try check(spng_decode_chunks(context))
+      return pixels
+    }
     let grey = [SPNG_COLOR_TYPE_GRAYSCALE, SPNG_COLOR_TYPE_GRAYSCALE_ALPHA].map { UInt8($0.rawValue) }
     return (width, height, grey.contains(header.color_type), pixels)
   }

@@ -16,9 +16,7 @@ enum RecordFile {
 
   /// All records, label bytes included. Errors: no whole number of records, at least one.
   static func read(_ path: String) throws(DataError) -> [UInt8] {
-    let file = try GzipFile(path)
-    let data = try file.read(GrantedMemory.available)
-    guard data.count < GrantedMemory.available else { throw Dataset.tooLarge(path) }
+    let data = try GzipFile(path).readAll()
     guard !data.isEmpty, data.count % length == 0 else {
       throw DataError(
         path: path,

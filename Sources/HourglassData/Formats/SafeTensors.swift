@@ -31,15 +31,45 @@ public struct SafeTensors: Sendable, Equatable {
   /// The tensor of that name. Cost: a search through all.
   public subscript(name: String) -> Tensor? { tensors.first { $0.name == name } }
 
+  /// A tensor whose values are made, or read from its file, whenever they are wanted.
+  public struct Source: Sendable {
+    public var name: String
+    public let shape: [Int]
+    /// All values in C order. Errors: the file can no longer be read.
+    public let values: @Sendable () throws(DataError) -> [Float]
+
+    public init(name: String, shape: [Int], values: @escaping @Sendable () throws(DataError) -> [Float]) {
+      (self.name, self.shape, self.values) = (name, shape, values)
+    }
+
+    public init(_ tensor: Tensor) { self.init(name: tensor.name, shape: tensor.shape) { tensor.values } }
+
+    /// The tensor with its values.
+    public func tensor() throws(DataError) -> Tensor { Tensor(name: name, shape: shape, values: try values()) }
+  }
+
   // MARK: Writing
 
   /// Writes a file, whole or not at all.
   public func write(to path: String) throws(DataError) {
-    try AtomicFile.write(encoded(), to: path)
+    try Self.write(tensors.map { Source($0) }, metadata: metadata, to: path)
   }
 
-  /// The file's bytes.
-  public func encoded() -> Data {
+  /// Writes a file, whole or not at all, with the values of one tensor in memory at a time.
+  ///
+  /// - Parameter ready: see `AtomicFile.write`.
+  public static func write(
+    _ tensors: [Source], metadata: [String: String], to path: String,
+    ready: (String) throws(DataError) -> Void = { _ in }
+  ) throws(DataError) {
+    let header = header(tensors, metadata)
+    try AtomicFile.write(pieces: 1 + tensors.count, to: path, ready: ready) { piece throws(DataError) in
+      piece == 0 ? header : try tensors[piece - 1].values().withUnsafeBytes { Data($0) }
+    }
+  }
+
+  /// What stands before the values: the length of the header, and the header.
+  private static func header(_ tensors: [Source], _ metadata: [String: String]) -> Data {
     var entries: [String] = []
     if !metadata.isEmpty {
       let pairs = metadata.sorted { $0.key < $1.key }.map { "\(quoted($0.key)):\(quoted($0.value))" }
@@ -47,7 +77,7 @@ public struct SafeTensors: Sendable, Equatable {
     }
     var offset = 0
     for tensor in tensors {
-      let end = offset + 4 * tensor.values.count
+      let end = offset + 4 * tensor.shape.reduce(1, *)
       let shape = tensor.shape.map(String.init).joined(separator: ",")
       entries.append(
         "\(quoted(tensor.name)):{\"dtype\":\"F32\",\"shape\":[\(shape)],\"data_offsets\":[\(offset),\(end)]}")
@@ -55,14 +85,10 @@ public struct SafeTensors: Sendable, Equatable {
     }
     var header = Array("{\(entries.joined(separator: ","))}".utf8)
     header += [UInt8](repeating: 0x20, count: (8 - header.count % 8) % 8)
-    var data = Data(capacity: 8 + header.count + offset)
-    withUnsafeBytes(of: UInt64(header.count).littleEndian) { data.append(contentsOf: $0) }
-    data.append(contentsOf: header)
-    for tensor in tensors { tensor.values.withUnsafeBytes { data.append(contentsOf: $0) } }
-    return data
+    return withUnsafeBytes(of: UInt64(header.count).littleEndian) { Data($0) } + header
   }
 
-  private func quoted(_ text: String) -> String {
+  private static func quoted(_ text: String) -> String {
     var out = "\""
     for scalar in text.unicodeScalars {
       switch scalar {
@@ -78,44 +104,59 @@ public struct SafeTensors: Sendable, Equatable {
 
   // MARK: Reading
 
-  /// Reads a file. Errors: a header that is damaged, tensors that are no floats of 32 bits or do not fill the file.
+  /// Reads a file with all values. Errors: those of `open`.
   public static func read(_ path: String) throws(DataError) -> SafeTensors {
-    try decode(try InputFile.contents(of: path), path: path)
+    let file = try open(path)
+    var tensors: [Tensor] = []
+    for source in file.tensors { tensors.append(try source.tensor()) }
+    return SafeTensors(tensors: tensors, metadata: file.metadata)
   }
 
-  /// Reads the bytes of a file; `path` names it in errors.
-  public static func decode(_ bytes: [UInt8], path: String) throws(DataError) -> SafeTensors {
-    guard bytes.count >= 8 else {
-      throw DataError(path: path, reason: "wanted a safetensors file of at least 8 bytes, found \(bytes.count)")
+  /// Opens a file and reads what it says of its tensors, in the order of their bytes.
+  ///
+  /// Errors: a header that is damaged or says a thing twice, tensors that are no floats of 32 bits or do not fill the
+  /// file.
+  public static func open(_ path: String) throws(DataError) -> (tensors: [Source], metadata: [String: String]) {
+    let file = try InputFile(path)
+    guard file.size >= 8 else {
+      throw DataError(path: path, reason: "wanted a safetensors file of at least 8 bytes, found \(file.size)")
     }
-    let length = bytes[..<8].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-    guard length <= UInt64(bytes.count - 8) else {
+    let length = try file.bytes(0..<8).reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+    guard length <= UInt64(file.size - 8) else {
       throw DataError(
         path: path,
-        reason: "the first 8 bytes say a header of \(length) bytes, found \(bytes.count - 8) bytes after them; the "
+        reason: "the first 8 bytes say a header of \(length) bytes, found \(file.size - 8) bytes after them; the "
           + "file is cut short or no safetensors file")
     }
-    let start = 8 + Int(length)
-    let header: Header
-    do {
-      header = try JSONDecoder().decode(Header.self, from: Data(bytes[8..<start]))
-    } catch {
-      throw DataError(path: path, reason: "the safetensors header is not as it must be: \(sentence(error))")
+    guard length <= mostHeaderBytes else {
+      throw DataError(
+        path: path, reason: "wanted a header of at most \(mostHeaderBytes) bytes, found \(length); no safetensors file")
     }
-    var tensors: [Tensor] = []
+    let start = 8 + Int(length)
+    let json = try file.bytes(8..<start)
+    try GrantedMemory.require(headerCost * Int(length), for: path, "read \(length) bytes of header")
+    let header = try JSONFile.decode(
+      Header.self, from: json, path: path, what: "the safetensors header is not as it must be")
+    var tensors: [Source] = []
     var offset = 0
     for (name, entry) in header.tensors {
-      try check(name, entry, offset: offset, available: bytes.count - start, path)
+      try check(name, entry, offset: offset, available: file.size - start, path)
       let range = start + entry.data_offsets[0]..<start + entry.data_offsets[1]
-      tensors.append(Tensor(name: name, shape: entry.shape, values: floats(bytes, range)))
+      tensors.append(
+        Source(name: name, shape: entry.shape) { () throws(DataError) in try file.floats(range, "read \(name)") })
       offset = entry.data_offsets[1]
     }
-    guard offset == bytes.count - start else {
+    guard offset == file.size - start else {
       throw DataError(
-        path: path, reason: "the header describes \(offset) bytes of data, found \(bytes.count - start)")
+        path: path, reason: "the header describes \(offset) bytes of data, found \(file.size - start)")
     }
-    return SafeTensors(tensors: tensors, metadata: header.metadata)
+    return (tensors, header.metadata)
   }
+
+  /// The format's own bound (safetensors, `MAX_HEADER_SIZE`).
+  private static let mostHeaderBytes: UInt64 = 100_000_000
+  /// Bytes that a byte of JSON may take while it is decoded.
+  private static let headerCost = 64
 
   private struct Entry: Decodable {
     let dtype: String
@@ -178,24 +219,36 @@ public struct SafeTensors: Sendable, Equatable {
           + "\(entry.data_offsets[1] - entry.data_offsets[0]) bytes")
     }
   }
+}
 
-  private static func floats(_ bytes: [UInt8], _ range: Range<Int>) -> [Float] {
-    [Float](unsafeUninitializedCapacity: range.count / 4) { out, count in
-      bytes.withUnsafeBytes {
-        UnsafeMutableRawBufferPointer(out).copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[range]))
-      }
-      count = range.count / 4
-    }
+extension InputFile {
+  /// Some bytes. Errors: the file has become shorter; more than memory is granted for.
+  fileprivate func bytes(_ range: Range<Int>) throws(DataError) -> [UInt8] {
+    try elements(range, "read its header")
   }
 
-  private static func sentence(_ error: any Error) -> String {
-    switch error as? DecodingError {
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-      let place = context.codingPath.map(\.stringValue).joined(separator: ".")
-      return (place.isEmpty ? "" : "\(place): ") + context.debugDescription
-    case .keyNotFound(let key, let context):
-      return "\(context.codingPath.map(\.stringValue).joined(separator: ".")): \(key.stringValue) is missing"
-    default: return "\(error)"
+  /// Little-endian floats.
+  fileprivate func floats(_ range: Range<Int>, _ purpose: String) throws(DataError) -> [Float] {
+    try elements(range, purpose)
+  }
+
+  private func elements<T: BitwiseCopyable>(_ range: Range<Int>, _ purpose: String) throws(DataError) -> [T] {
+    try GrantedMemory.require(range.count, for: path, purpose)
+    var failure: DataError?
+    let count = range.count / MemoryLayout<T>.stride
+    let elements = [T](unsafeUninitializedCapacity: count) { buffer, initialized in
+      do throws(DataError) {
+        let found = try read(
+          at: range.lowerBound,
+          into: UnsafeMutableRawBufferPointer(rebasing: UnsafeMutableRawBufferPointer(buffer)[..<range.count]))
+        if found < range.count {
+          failure = DataError(path: path, reason: "wanted \(size) bytes as when it was opened; the file was cut short")
+        } else {
+          initialized = count
+        }
+      } catch { failure = error }
     }
+    if let failure { throw failure }
+    return elements
   }
 }

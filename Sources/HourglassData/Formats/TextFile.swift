@@ -21,29 +21,32 @@ enum TextFile {
 
   /// Errors: an empty file, a line that is not as it must be, more than memory can hold.
   static func read(_ path: String, terms: [String]) throws(DataError) -> (documents: TermCounts, labels: [Int]) {
-    let bytes = try contents(path)
+    let bytes = try GzipFile(path).readAll()
     let isTable = form(path) == .texts
     let numbers = isTable ? Dictionary(uniqueKeysWithValues: zip(terms, terms.indices)) : [:]
-    var documents = TermCounts(terms: terms)
+    let room = Room(bytes, isTable: isTable)
+    // The longest word of a table may be all of it, twice while it grows.
+    let need = 8 * (room.terms + 2 * room.lines) + (isTable ? 4 * bytes.count : 0)
+    try GrantedMemory.require(need, for: path, "count the terms of \(room.lines) documents")
+    var documents = TermCounts(terms: terms, documents: room.lines, occurrences: room.terms)
     var (labels, columns): ([Int], Int?) = ([], nil)
-    for (place, line) in lines(bytes).enumerated() {
+    labels.reserveCapacity(room.lines)
+    try forEachLine(bytes) { (place, line) throws(DataError) in
       func refused(_ reason: String) -> DataError {
         DataError(path: path, reason: "line \(place + 1): \(reason)")
       }
       if isTable {
-        let cells = line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
-        guard cells.count > 1, cells.count == columns ?? cells.count else {
-          throw refused(
-            "wanted \(columns.map(String.init) ?? "2 or more") columns with tabs between, found \(cells.count)")
+        let found = line.count { $0 == tab } + 1
+        guard found > 1, found == columns ?? found else {
+          throw refused("wanted \(columns.map(String.init) ?? "2 or more") columns with tabs between, found \(found)")
         }
-        columns = cells.count
-        labels.append(try label(cells[0], refused))
-        let texts = cells.suffix(cells.count > 2 ? 2 : 1)
-        count(texts, numbers, into: &documents)
+        columns = found
+        labels.append(try label(line.prefix { $0 != tab }, refused))
+        count(line.suffix(from: startOfTexts(line, columns: found)), numbers, into: &documents)
       } else {
-        let words = line.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
-        labels.append(try label(words.first ?? [], refused))
-        try count(words.dropFirst(), into: &documents, refused)
+        var rest = line
+        labels.append(try label(nextWord(&rest) ?? [], refused))
+        try count(rest, into: &documents, refused)
       }
       documents.endDocument()
     }
@@ -51,35 +54,78 @@ enum TextFile {
     return (documents, labels)
   }
 
+  /// At most so many documents and terms in them.
+  private struct Room {
+    let lines: Int
+    let terms: Int
+
+    init(_ bytes: [UInt8], isTable: Bool) {
+      lines = bytes.count { $0 == UInt8(ascii: "\n") } + 1
+      // A word has two letters and something behind.
+      terms = isTable ? (bytes.count + 1) / 3 : bytes.count { $0 == UInt8(ascii: ":") }
+    }
+  }
+
+  private static let tab = UInt8(ascii: "\t")
+
+  /// The last two cells, or the last of two.
+  private static func startOfTexts(_ line: ArraySlice<UInt8>, columns: Int) -> Int {
+    let last = line.lastIndex(of: tab) ?? line.startIndex
+    return columns == 2 ? last : line[..<last].lastIndex(of: tab) ?? last
+  }
+
   /// Errors: no term, a line that is empty or has a blank in it, a term twice.
   static func vocabulary(_ path: String) throws(DataError) -> [String] {
+    let bytes = try GzipFile(path).readAll()
+    let count = bytes.count { $0 == UInt8(ascii: "\n") } + 1
+    // A string, its place in a set of at most three quarters, and its letters where they are many.
+    try GrantedMemory.require(64 * count + 2 * bytes.count, for: path, "hold a vocabulary of \(count) terms")
     var terms: [String] = []
-    for line in lines(try contents(path)) {
+    var seen: Set<String> = []
+    try forEachLine(bytes) { (place, line) throws(DataError) in
       let term = String(decoding: line, as: UTF8.self)
       guard !term.isEmpty, !term.contains(where: \.isWhitespace) else {
-        throw DataError(path: path, reason: "line \(terms.count + 1): wanted one term, found \"\(term.prefix(40))\"")
+        throw DataError(path: path, reason: "line \(place + 1): wanted one term, found \"\(term.prefix(40))\"")
+      }
+      guard seen.insert(term).inserted else {
+        throw DataError(
+          path: path, reason: "line \(place + 1): wanted each term once, found \(term.prefix(40)) again")
       }
       terms.append(term)
     }
     guard !terms.isEmpty else { throw DataError(path: path, reason: "wanted a term a line, found none") }
-    var seen: Set<String> = []
-    for (place, term) in terms.enumerated() where !seen.insert(term).inserted {
-      throw DataError(path: path, reason: "line \(place + 1): wanted each term once, found \(term) again")
-    }
     return terms
   }
 
-  private static func contents(_ path: String) throws(DataError) -> [UInt8] {
-    let bytes = try GzipFile(path).read(GrantedMemory.available)
-    guard bytes.count < GrantedMemory.available else { throw Dataset.tooLarge(path) }
-    return bytes
+  /// The names of classes, a line each, in the first of some files that lies in a folder; nil where none does.
+  static func classes(in folder: String, _ names: [String]) throws(DataError) -> [String]? {
+    guard let path = try InputFile.first(of: names, in: folder) else { return nil }
+    let bytes = try InputFile.contents(of: path)
+    try GrantedMemory.require(
+      18 * bytes.count, for: path, "hold the names of classes", advice: "wanted is a name a line")
+    return String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
+      .map { $0.trimmingCharacters(in: .whitespaces) }
   }
 
   /// Lines without their ends, which may be those of Windows; after the last end comes no line.
-  private static func lines(_ bytes: [UInt8]) -> [ArraySlice<UInt8>] {
-    var lines = bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
-    if lines.last?.isEmpty == true { lines.removeLast() }
-    return lines.map { $0.last == UInt8(ascii: "\r") ? $0.dropLast() : $0 }
+  private static func forEachLine(
+    _ bytes: [UInt8], _ body: (_ place: Int, ArraySlice<UInt8>) throws(DataError) -> Void
+  ) throws(DataError) {
+    var (rest, place) = (bytes[...], 0)
+    while !rest.isEmpty {
+      let line = rest[..<(rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.endIndex)]
+      rest = rest[line.endIndex...].dropFirst()
+      try body(place, line.last == UInt8(ascii: "\r") ? line.dropLast() : line)
+      place += 1
+    }
+  }
+
+  /// Takes the next run of bytes that are no blanks.
+  private static func nextWord(_ rest: inout ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+    func isBlank(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == tab }
+    let word = rest.drop(while: isBlank).prefix { !isBlank($0) }
+    rest = rest[word.endIndex...]
+    return word.isEmpty ? nil : word
   }
 
   private static func label(
@@ -93,10 +139,10 @@ enum TextFile {
 
   /// Counts of the form j:count.
   private static func count(
-    _ pairs: ArraySlice<ArraySlice<UInt8>>, into documents: inout TermCounts, _ refused: (String) -> DataError
+    _ pairs: ArraySlice<UInt8>, into documents: inout TermCounts, _ refused: (String) -> DataError
   ) throws(DataError) {
-    var last = -1
-    for pair in pairs {
+    var (rest, last) = (pairs, -1)
+    while let pair = nextWord(&rest) {
       guard let colon = pair.firstIndex(of: UInt8(ascii: ":")), let place = number(pair[..<colon]),
         let count = number(pair[(colon + 1)...]), count > 0
       else {
@@ -113,13 +159,11 @@ enum TextFile {
 
   /// Words of the vocabulary in some cells.
   private static func count(
-    _ cells: ArraySlice<ArraySlice<UInt8>>, _ numbers: [String: Int], into documents: inout TermCounts
+    _ cells: ArraySlice<UInt8>, _ numbers: [String: Int], into documents: inout TermCounts
   ) {
     var counts: [Int: Int] = [:]
-    for cell in cells {
-      forEachWord(cell) { word in
-        if let place = numbers[word] { counts[place, default: 0] += 1 }
-      }
+    forEachWord(cells) { word in
+      if let place = numbers[word] { counts[place, default: 0] += 1 }
     }
     for (place, count) in counts.sorted(by: { $0.key < $1.key }) { documents.append(place: place, count: count) }
   }
@@ -127,18 +171,21 @@ enum TextFile {
   private static func forEachWord(_ text: ArraySlice<UInt8>, _ body: (String) -> Void) {
     var word: [UInt8] = []
     var isCommand = false
-    // A byte that is no letter ends the last word too.
-    for byte in text + [0] {
+    func end() {
+      if word.count > 1 { body(String(decoding: word, as: UTF8.self)) }
+      word.removeAll(keepingCapacity: true)
+    }
+    for byte in text {
       let small = byte | 0x20
       let isLetter = (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(small)
       if isLetter {
         if !isCommand { word.append(small) }
         continue
       }
-      if word.count > 1 { body(String(decoding: word, as: UTF8.self)) }
-      word.removeAll(keepingCapacity: true)
+      end()
       isCommand = byte == UInt8(ascii: "\\")
     }
+    end()
   }
 
   /// A number of digits alone, below 2^31.

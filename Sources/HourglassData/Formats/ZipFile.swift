@@ -3,7 +3,7 @@ import Foundation
 
 /// A zip archive in memory, of stored or deflated members.
 ///
-/// Nothing is allocated beyond what deflate can make of a member's bytes. Not taken are encrypted members and zip64,
+/// Nothing is allocated beyond what deflate can make of a member's bytes and memory is granted for. Not taken are encrypted members and zip64,
 /// which archives need only beyond 4 GiB or 65,535 members.
 ///
 /// Source: PKWARE, ".ZIP File Format Specification" (APPNOTE), sections 4.3 and 4.4.
@@ -60,7 +60,7 @@ struct ZipFile {
     self.members = members
   }
 
-  /// The bytes of a member. Errors: damaged data, a wrong checksum, an unknown method.
+  /// The bytes of a member. Errors: damaged data, a wrong checksum, an unknown method, too little memory.
   func contents(_ member: Member) throws(DataError) -> [UInt8] {
     let reader = Reader(bytes)
     guard member.header + 30 <= bytes.count, reader.number(member.header, 4) == 0x0403_4b50 else {
@@ -68,15 +68,16 @@ struct ZipFile {
     }
     let start = member.header + 30 + reader.number(member.header + 26, 2) + reader.number(member.header + 28, 2)
     guard start + member.packed <= bytes.count else { throw Self.damaged(path, member.name) }
-    let packed = bytes[start..<start + member.packed]
+    let range = start..<start + member.packed
     let data: [UInt8]
     switch member.method {
-    case 0 where member.packed == member.size: data = Array(packed)
+    case 0 where member.packed == member.size:
+      try GrantedMemory.require(member.size, for: path, "hold \(member.name)")
+      data = Array(bytes[range])
     // Deflate packs at most 1032 to 1 (zlib's technical note).
     case 8 where member.size <= 1032 * member.packed:
-      guard let inflated = Self.inflated(Array(packed), size: member.size) else {
-        throw Self.damaged(path, member.name)
-      }
+      try GrantedMemory.require(member.size, for: path, "hold \(member.name)")
+      guard let inflated = inflated(range, size: member.size) else { throw Self.damaged(path, member.name) }
       data = inflated
     case 0, 8:
       throw DataError(
@@ -93,17 +94,17 @@ struct ZipFile {
   }
 
   /// Exactly `size` bytes of a raw deflate stream, or nil.
-  private static func inflated(_ packed: [UInt8], size: Int) -> [UInt8]? {
+  private func inflated(_ range: Range<Int>, size: Int) -> [UInt8]? {
     var stream = z_stream()
     // A negative window: no wrapper around the data.
     guard inflateInit2_(&stream, -15, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else { return nil }
     defer { inflateEnd(&stream) }
-    var packed = packed
     var isWhole = false
     let data = [UInt8](unsafeUninitializedCapacity: max(1, size)) { out, initialized in
-      packed.withUnsafeMutableBufferPointer { input in
-        // Sizes are below 4 GiB, see zip64.
-        (stream.next_in, stream.avail_in) = (input.baseAddress, UInt32(input.count))
+      bytes.withUnsafeBufferPointer { input in
+        // Sizes are below 4 GiB, see zip64. zlib does not write to its input.
+        stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress.map { $0 + range.lowerBound })
+        stream.avail_in = UInt32(range.count)
         (stream.next_out, stream.avail_out) = (out.baseAddress, UInt32(size))
         let status = inflate(&stream, Z_FINISH)
         isWhole = status == Z_STREAM_END && stream.avail_out == 0

@@ -1,5 +1,5 @@
 /// A value of JSON as a text has it; numbers keep their digits.
-package indirect enum JSONValue: Sendable {
+package enum JSONValue: Sendable {
   case null
   case bool(Bool)
   case number(String)

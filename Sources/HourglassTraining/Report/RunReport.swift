@@ -11,6 +11,8 @@ public struct RunReport {
   let plan: ExecutionPlan
   let epochs: [EpochMetrics]
   let sessions: [RunEnvironment]
+  /// What of the run's files is damaged and so not shown, a sentence each.
+  public private(set) var damages: [String] = []
   /// Where the run stood when the checkpoint was written that is looked at; nil where there is none yet.
   public var progress: Checkpoint.Progress?
   /// Of the last step, where the run has just ended.
@@ -24,11 +26,17 @@ public struct RunReport {
 
   /// Reads what the run's folder tells without its checkpoints.
   ///
-  /// Errors: a recipe whose model cannot be planned.
-  public init(_ run: RunFolder, _ recipe: Recipe) throws(ModelError) {
+  /// Errors: a recipe whose model cannot be planned; metrics that are there and cannot be read.
+  public init(_ run: RunFolder, _ recipe: Recipe) throws {
     (self.run, self.recipe) = (run, recipe)
     plan = try recipe.plan()
-    (epochs, sessions) = (MetricsLog(run, upTo: .max).epochs, run.sessions)
+    let metrics = try MetricsLog(run, upTo: .max)
+    epochs = metrics.epochs
+    if let damage = metrics.damage { damages.append("\(run.file(MetricsLog.name)): \(damage)") }
+    do { sessions = try run.sessions() } catch {
+      sessions = []
+      damages.append("\(error)")
+    }
   }
 
   /// How the model does on the images, once it has looked at them.

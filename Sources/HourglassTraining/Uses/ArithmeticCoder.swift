@@ -105,6 +105,9 @@ struct ArithmeticDecoder {
     for _ in 0..<32 { value = 2 * value + nextBit() }
   }
 
+  /// Bytes that the encoder wrote for the symbols so far, if they were all: two bits end them, 32 are read ahead.
+  var bytesRead: Int { (bits - 32 + 2 + 7) / 8 }
+
   mutating func decode(_ counts: inout AdaptiveCounts) -> Int {
     let place = ((value - interval.low + 1) * UInt64(counts.total) - 1) / interval.width
     var (symbol, above) = (0, UInt64(counts.counts[0]))

@@ -4,7 +4,7 @@ import HourglassModels
 import Testing
 
 /// Sets that memory cannot hold are left in their files and are the same sets.
-@Suite struct MappedImagesTests {
+@Suite struct DiskImagesTests {
   private static let pixels: [UInt8] = (0..<360).map { (i: Int) -> UInt8 in UInt8((i * 89 + 7) % 251) }
 
   private static func npy(_ type: String, _ shape: String, _ data: [UInt8]) -> [UInt8] {
@@ -23,7 +23,7 @@ import Testing
     ]
   }()
 
-  @Test func mappedSetsHoldWhatReadOnesHold() throws {
+  @Test func setsOnDiskHoldWhatReadOnesHold() throws {
     let folder = try TemporaryFolder()
     for (name, content) in Self.files {
       let path = try folder.file(name, content)
@@ -31,25 +31,25 @@ import Testing
         var preparation = Preparation()
         preparation.limit = limit
         let read = try Dataset.open(path: path, split: .train, preparation: preparation)
-        let mapped = try Dataset.open(path: path, split: .train, preparation: preparation, memory: 100)
-        #expect(mapped.isMapped && !read.isMapped && mapped.areBytes == read.areBytes, "\(name)")
-        #expect(mapped.count == limit ?? 6 && mapped.shape == read.shape && mapped.labels == read.labels)
-        #expect(try (0..<mapped.count).allSatisfy { try mapped.image($0) == read.image($0) }, "\(name)")
-        mapped.announce([0, 1, 2, 3])
-        try NPYFile.write(mapped, to: folder.path + "/out.npy")
+        let onDisk = try Dataset.open(path: path, split: .train, preparation: preparation, memory: 100)
+        #expect(onDisk.isOnDisk && !read.isOnDisk && onDisk.areBytes == read.areBytes, "\(name)")
+        #expect(onDisk.count == limit ?? 6 && onDisk.shape == read.shape && onDisk.labels == read.labels)
+        #expect(try (0..<onDisk.count).allSatisfy { try onDisk.image($0) == read.image($0) }, "\(name)")
+        onDisk.announce([0, 1, 2, 3])
+        try NPYFile.write(onDisk, to: folder.path + "/out.npy")
         let exported = try Dataset.open(path: folder.path + "/out.npy", split: .train)
-        #expect(try (0..<mapped.count).allSatisfy { try exported.image($0) == read.image($0) }, "\(name)")
+        #expect(try (0..<onDisk.count).allSatisfy { try exported.image($0) == read.image($0) }, "\(name)")
       }
       // What is made of them may fit.
       var preparation = Preparation()
       preparation.resize = Extent2D(2, 2)
       let small = try Dataset.open(path: path, split: .train, preparation: preparation, memory: 300)
       let read = try Dataset.open(path: path, split: .train, preparation: preparation)
-      #expect(try !small.isMapped && (0..<6).allSatisfy { try small.image($0) == read.image($0) })
+      #expect(try !small.isOnDisk && (0..<6).allSatisfy { try small.image($0) == read.image($0) })
     }
   }
 
-  @Test func whatCannotBeMappedIsRefused() throws {
+  @Test func whatCannotStayOnDiskIsRefused() throws {
     let folder = try TemporaryFolder()
     func refusal(_ name: String, _ content: [UInt8], _ fragments: String...) throws {
       let path = try folder.file(name, content)
