@@ -149,7 +149,7 @@ import Testing
       let numbers = words.compactMap(Double.init)
       let folder = words[0].hasSuffix("png") ? "png" : "jpeg"
       let image = try PictureFiles.decode("\(realData!)/awkward-files/\(folder)/\(words[0])")
-      let shape = ImageShape(Int(numbers[1]), Int(numbers[0]), Int(numbers[2]))
+      let shape = ImageShape(Int(clamping: numbers[1]), Int(clamping: numbers[0]), Int(clamping: numbers[2]))
       guard case .bytes(let pixels) = image.elements, image.shape == shape else {
         Issue.record("\(words[0]): \(image.shape)")
         continue

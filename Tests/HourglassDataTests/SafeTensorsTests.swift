@@ -63,7 +63,7 @@ import Testing
       (made("{}", length: 3), ["header of 3 bytes, found 2"]),
       (made("{\"a\""), ["header"]),
       (made("[]"), ["header"]),
-      (made("{\"a\":{\"dtype\":\"F32\"}}"), ["a: ", "missing"]),
+      (made("{\"a\":{\"dtype\":\"F32\"}}"), ["a: ", "wanted a field"]),
       (made("{\"__metadata__\":{\"a\":1}}"), ["header"]),
       (made("{\"a\":\(entry(0, 8, type: "I64"))}", data: 8), ["tensor a", "wanted the type F32, found I64"]),
       (made("{\"a\":\(entry(0, 8))}", data: 4), ["within 4 bytes", "[0, 8]", "cut short"]),

@@ -72,7 +72,7 @@ import Testing
       let factors = images.factors(index)
       guard factors.object.kind == .disc else { continue }
       discs += 1
-      let (x, y) = (Int(16 + 16 * factors.object.x), Int(16 + 16 * factors.object.y))
+      let (x, y) = (Int(clamping: 16 + 16 * factors.object.x), Int(clamping: 16 + 16 * factors.object.y))
       let place = index * shape.count + (y * 32 + x) * 3
       let color = factors.object.color
       for (channel, value) in [color.red, color.green, color.blue].enumerated() {
