@@ -81,7 +81,7 @@ public struct EventFile: Sendable {
       try file.write(contentsOf: Data(Self.record(event.bytes)))
       try file.close()
     } catch {
-      throw DataError(path: path, reason: "events cannot be written: \(error.localizedDescription)")
+      throw DataError(path: path, reason: "events cannot be written: \(error.localizedDescription)", isOutput: true)
     }
   }
 
