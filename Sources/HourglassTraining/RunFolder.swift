@@ -79,7 +79,7 @@ public struct RunFolder: Sendable {
     try temporary.lock()
     do {
       for name in try Self.names(temporary.path) where name != Self.lockName {
-        try Self.remove(temporary.file(name))
+        try AtomicFile.remove(temporary.file(name))
       }
       try temporary.begin(recipe)
       if let environment { try temporary.append(environment) }
@@ -88,7 +88,7 @@ public struct RunFolder: Sendable {
       try AtomicFile.move(temporary.path, to: target)
       return result
     } catch {
-      try? Self.remove(temporary.path)
+      try? AtomicFile.remove(temporary.path)
       session.lock.withLock { $0 = nil }
       throw error
     }
@@ -105,7 +105,7 @@ public struct RunFolder: Sendable {
     let (parent, name) = AtomicFile.split(plainPath)
     let temporary = "\(parent)/\(AtomicFile.temporaryName(name))"
     try AtomicFile.move(plainPath, to: temporary)
-    try Self.remove(temporary)
+    try AtomicFile.remove(temporary)
   }
 
   /// Makes this process the only one that may write the run, and removes what a killed process left half written. Where
@@ -138,12 +138,6 @@ public struct RunFolder: Sendable {
     }
   }
 
-  private static func remove(_ path: String) throws(DataError) {
-    do { try FileManager.default.removeItem(atPath: path) } catch {
-      throw DataError(path: path, reason: "cannot be removed: \(error.localizedDescription)", isOutput: true)
-    }
-  }
-
   // MARK: Reading
 
   /// Opens the folder of an earlier run.
@@ -159,11 +153,7 @@ public struct RunFolder: Sendable {
       throw DataError(path: file, reason: "wanted the recipe of a run, found none; is a disk not mounted?")
     }
     if locked { try run.lock() }
-    let data = Data(try InputFile.contents(of: file))
-    let recipe: Recipe
-    do { recipe = try JSONDecoder().decode(Recipe.self, from: data) } catch {
-      throw DataError(path: file, reason: "not a recipe: \(describe(error, in: data))")
-    }
+    let recipe = try JSONFile.read(Recipe.self, from: file, what: "not a recipe")
     if let refusal = recipe.refusal { throw DataError(path: file, reason: refusal) }
     return (run, recipe)
   }
@@ -190,24 +180,5 @@ public struct RunFolder: Sendable {
     let place = file("\(name).damaged")
     try AtomicFile.write(Data(try InputFile.contents(ifThere: place) ?? []) + damaged, to: place)
     session.notes.withLock { $0.append("\(file(name)): \(found); kept in \(place)") }
-  }
-
-  /// What a decoder of JSON complained about, with the place in the file.
-  public static func describe(_ error: any Error, in data: Data) -> String {
-    guard let error = error as? DecodingError else { return "\(error)" }
-    // The decoder does not say where the syntax is broken; the parser does.
-    do { _ = try JSONSerialization.jsonObject(with: data) } catch {
-      return "no valid JSON: \((error as NSError).userInfo["NSDebugDescription"] ?? error)"
-    }
-    func place(_ context: DecodingError.Context) -> String {
-      let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
-      return path.isEmpty ? "" : "\(path): "
-    }
-    switch error {
-    case .keyNotFound(let key, let context): return "\(place(context))wanted a field \"\(key.stringValue)\", found none"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-      return place(context) + context.debugDescription
-    @unknown default: return "\(error)"
-    }
   }
 }

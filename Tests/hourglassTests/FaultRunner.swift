@@ -68,7 +68,7 @@ struct FaultRunner: Sendable {
       let hit = operations.first(where: \.isFault)
       let after = FolderState(site.program.folder)
       var problems: [String] = []
-      if let hit, hit.isFault { problems += judge(result, fault, hit, expected, site) }
+      if let hit { problems += judge(result, fault, hit, expected, site) }
       if result.status == 0, !result.isSignalled {
         problems += after.differences(from: expected.after).map { "exit 0, but \($0)" }
       }

@@ -54,7 +54,7 @@ struct Findings {
     let pictures = Pictures(inference, seed: seed, isBare: true)
     bands = try Self.ranks(errors).map { title, chosen in
       let originals = try chosen.flatMap { try data.image($0) }
-      return Band(title: title, picture: pictures.bands(originals), errors: chosen.map { errors[$0] })
+      return Band(title: title, picture: try pictures.bands(originals), errors: chosen.map { errors[$0] })
     }
     guard inference.plan.decodingRefusal == nil else { return }
     walks =

@@ -114,7 +114,7 @@ public struct CompressedCodes: Sendable {
     guard bytes.count >= 12 else { throw damaged("the header is cut short") }
     let length = (0..<4).reduce(0) { $0 | Int(bytes[8 + $1]) << (8 * $1) }
     guard length <= bytes.count - 12,
-      let header = try? JSONDecoder().decode(Header.self, from: Data(bytes[12..<12 + length]))
+      let header = try? JSONFile.decode(Header.self, from: bytes[12..<12 + length], path: path, what: "no header")
     else { throw damaged("the header is damaged") }
     let (content, found) = (bytes[(12 + length)...], header.quantizer)
     guard !isEarlier || Self.digest(content) == header.contentHash else {

@@ -57,8 +57,9 @@ public struct Denoising {
     guard before.isFinite, after.isFinite else {
       throw DataError(
         path: data.source,
-        reason: "damaged by \(corruption.rawValue) its images, or what the model makes of them, are beyond all "
-          + "numbers; take less damage")
+        reason:
+          "damaged by \(corruption.rawValue) its images, or what the model makes of them, are beyond all numbers; "
+          + "take less damage")
     }
     return Images(clean: originals, damaged: noisy, repaired: outputs)
   }
