@@ -64,10 +64,6 @@ struct Denoise: ParsableCommand {
     let report = Report(
       samples: data.count, corruption: corruption.rawValue, psnrBefore: denoising.psnrBefore,
       psnrAfter: denoising.psnrAfter)
-    guard report.psnrBefore.isFinite, report.psnrAfter.isFinite else {
-      throw ExitStatusError(
-        status: .diverged, description: "\(data.source): the repaired images are not finite; the model is of no use")
-    }
     if json { return StandardOutput.write(EpochMetrics.json(report)) }
     StandardOutput.write(table: [
       ["images", grouped(report.samples)], ["damage", report.corruption],
