@@ -78,7 +78,7 @@ struct Limits: Codable {
     let caches = Machine.current.caches
     let levels = caches.enumerated().map { index, size in
       let isShared = index >= 2
-      let slice = Int((Double(size) * Double(caches[max(0, index - 1)])).squareRoot())
+      let slice = Int(clamping: (Double(size) * Double(caches[max(0, index - 1)])).squareRoot())
       return (
         name: "L\(index + 1)", capacity: Optional(isShared ? size / threads : size),
         bytes: isShared ? min(slice, size / 2 / threads) : size / 2

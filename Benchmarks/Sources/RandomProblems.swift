@@ -40,13 +40,13 @@ private struct Draw {
   }
 
   mutating func integer(_ range: ClosedRange<Int>) -> Int {
-    min(range.upperBound, range.lowerBound + Int(uniform() * Double(range.count)))
+    min(range.upperBound, range.lowerBound + Int(clamping: uniform() * Double(range.count)))
   }
 
   /// Each factor of two is as likely as any other.
   mutating func magnitude(_ range: ClosedRange<Int>) -> Int {
     let (low, high) = (log(Double(range.lowerBound)), log(Double(range.upperBound) + 1))
-    return min(range.upperBound, Int(exp(low + uniform() * (high - low))))
+    return min(range.upperBound, Int(clamping: exp(low + uniform() * (high - low))))
   }
 
   mutating func one<Element>(of elements: [Element]) -> Element { elements[integer(0...elements.count - 1)] }

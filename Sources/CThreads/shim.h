@@ -44,6 +44,13 @@ static inline void affinity_move(ptrdiff_t core) {
 /* Names the calling thread, 15 bytes at most, for ps, top and debuggers; threads that it starts inherit the name. */
 static inline void thread_name(const char *name) { prctl(PR_SET_NAME, name); }
 
+/* The most threads that an OpenMP team of the calling thread has had, itself among them, as CoreBinding.swift notes,
+ * which alone may call this: every object file has a note of its own. */
+static inline ptrdiff_t *thread_team(void) {
+  static _Thread_local ptrdiff_t threads = 1;
+  return &threads;
+}
+
 /* LLVM's OpenMP runtime alone has this call. */
 extern void kmp_set_blocktime(int milliseconds) __attribute__((weak));
 

@@ -131,10 +131,13 @@ public struct Dataset: Sendable {
       try check(images, chosen, path)
     } else {
       let gathered = try Gathering(stored.images, chosen, preparation, threads: threads, memory: memory, path: path)
-      if let first = gathered.refused.first, preparation.skipsBad != true {
-        let others = gathered.refused.count - 1
+      // What is whole but too large is no broken image: on another machine it would not be left out.
+      let refused = gathered.refused.filter { preparation.skipsBad != true || $0.lacksMemory }
+      if let first = refused.first {
+        let others = refused.count - 1
         let more = others == 0 ? "" : "; \(others) more \(others == 1 ? "is" : "are") refused too"
-        throw DataError(path: first.path, reason: "\(first.reason)\(more); --skip-bad leaves broken images out")
+        let advice = first.lacksMemory ? "" : "; --skip-bad leaves broken images out"
+        throw DataError(path: first.path, reason: first.reason + more + advice, lacksMemory: first.lacksMemory)
       }
       self.init(gathered, labels: stored.labels, source: stored.source)
     }

@@ -75,7 +75,7 @@ public struct SyntheticImages: Sendable {
 
   /// Images 0 ..< count, N x H x W x C, and their classes. Errors: more than memory is granted for.
   public func make(count: Int) throws(DataError) -> (pixels: [UInt8], labels: [UInt8]) {
-    try requireMemory(images: count)
+    try requireMemory(images: count, "draw \(count) images of \(shape)")
     var labels: [UInt8] = []
     let pixels = [UInt8](unsafeUninitializedCapacity: count * shape.count) { pixels, initialized in
       let canvas = FloatBuffer(count: shape.count)
@@ -125,7 +125,7 @@ public struct SyntheticImages: Sendable {
   private func write(count: Int, to folder: String) throws(DataError) {
     for kind in SyntheticClass.allCases { try AtomicFile.makeFolder("\(folder)/\(kind)") }
     // Its pixels, as they are and in the file.
-    try requireMemory(images: 3)
+    try requireMemory(images: 3, "draw and write an image of \(shape)")
     let canvas = FloatBuffer(count: shape.count)
     for index in 0..<count {
       var kind: UInt8 = 0
@@ -144,12 +144,12 @@ public struct SyntheticImages: Sendable {
   }
 
   /// For the bytes of so many images, and the floats of one.
-  private func requireMemory(images count: Int) throws(DataError) {
+  private func requireMemory(images count: Int, _ purpose: String) throws(DataError) {
     let need = checkedSum(
       checkedProduct([count, shape.height, shape.width, shape.channels]),
       checkedProduct([4, shape.height, shape.width, shape.channels]))
     try GrantedMemory.require(
-      need, for: "built-in images", "draw \(count) images of \(shape)", advice: "take smaller or fewer images")
+      need, for: "built-in images", purpose, advice: "take smaller or fewer images")
   }
 
   /// Draws an image as bytes and answers its class.

@@ -78,14 +78,15 @@ public struct Checkpoint: Sendable {
         path: path,
         reason: "wanted a checkpoint of format \(Self.format), found \(metadata["format"] ?? "none in the metadata")")
     }
-    guard let json = metadata["progress"], let hash = metadata["weightsHash"],
-      let progress = try? JSONDecoder().decode(Progress.self, from: Data(json.utf8))
-    else { throw DataError(path: path, reason: "wanted metadata with progress and weightsHash, found no such") }
+    guard let json = metadata["progress"], let hash = metadata["weightsHash"] else {
+      throw DataError(path: path, reason: "wanted metadata with progress and weightsHash, found no such")
+    }
+    let progress = try JSONFile.decode(Progress.self, from: json.utf8, path: path, what: "no progress of a run")
     (self.progress, weightsHash) = (progress, hash)
     if let refusal = progress.refusal { throw DataError(path: path, reason: "progress.\(refusal)") }
-    do {
-      origin = try metadata[Self.originKey].map { try JSONDecoder().decode(Origin.self, from: Data($0.utf8)) }
-    } catch { throw DataError(path: path, reason: "wanted the recipe that it was trained by, found \(error)") }
+    origin = try metadata[Self.originKey].map { (json) throws(DataError) in
+      try JSONFile.decode(Origin.self, from: json.utf8, path: path, what: "not the recipe that it was trained by")
+    }
     let found = try Self.contentHash(tensors, metadata)
     guard found == metadata[Self.hashKey] else {
       throw DataError(
@@ -180,21 +181,6 @@ public struct Checkpoint: Sendable {
       Array("\(key) \(value)\n".utf8).withUnsafeBytes { hash.update($0) }
     }
     return hash.hexDigits()
-  }
-}
-
-extension Checkpoint.Progress {
-  /// Why no run comes to this, by a name of the file; nil where nothing speaks against it.
-  fileprivate var refusal: String? {
-    let counts = [("step", step), ("epochSamples", epochSamples), ("samples", samples)]
-    if let (name, found) = counts.first(where: { !(0...1 << 53).contains($0.1) }) {
-      return "\(name): wanted 0 to 2^53, found \(found)"
-    }
-    let epochs = [("bestEpoch", bestEpoch), ("plateauEpoch", plateauEpoch)]
-    if let (name, found) = epochs.first(where: { !(0...1 << 53).contains($0.1 ?? 0) }) {
-      return "\(name): wanted 0 to 2^53, found \(found ?? 0)"
-    }
-    return seconds >= 0 && seconds < 0x1p53 ? nil : "seconds: wanted 0 to 2^53, found \(seconds)"
   }
 }
 

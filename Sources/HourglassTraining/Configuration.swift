@@ -124,17 +124,11 @@ public struct Configuration: Decodable, Sendable {
   ///
   /// Errors: no JSON object; a name that nobody reads, with the nearest known one; a value of the wrong kind.
   public init(reading path: String) throws(DataError) {
-    guard let contents = FileManager.default.contents(atPath: path) else {
-      throw DataError(path: path, reason: "wanted a file of settings, found none that can be read")
-    }
-    if let object = try? JSONSerialization.jsonObject(with: contents),
-      let refusal = Self.unknownName(in: object, below: "")
-    {
+    let contents = try InputFile.contents(of: path)
+    if let value = try? JSONParser.parse(contents), let refusal = Self.unknownName(in: value, below: "") {
       throw DataError(path: path, reason: refusal)
     }
-    do { self = try JSONDecoder().decode(Self.self, from: contents) } catch {
-      throw DataError(path: path, reason: "no settings: \(RunFolder.describe(error, in: contents))")
-    }
+    self = try JSONFile.decode(Self.self, from: contents, path: path, what: "no settings")
     self.path = path
   }
 
@@ -193,10 +187,10 @@ extension Configuration {
       + Updates.CodingKeys.allCases.map { "optimizer.\($0.rawValue)" }
   }()
 
-  /// A sentence about the first name that nobody reads, in alphabetical order.
-  private static func unknownName(in object: Any, below prefix: String) -> String? {
-    guard let fields = object as? [String: Any] else { return nil }
-    for (key, value) in fields.sorted(by: { $0.key < $1.key }) {
+  /// A sentence about the first name that nobody reads.
+  private static func unknownName(in value: JSONValue, below prefix: String) -> String? {
+    guard case .object(let fields) = value else { return nil }
+    for (key, value) in fields {
       let name = prefix + key
       guard names.contains(name) else { return "no setting is called \(name); the nearest is \(nearest(to: key))" }
       // Layers know their own fields.

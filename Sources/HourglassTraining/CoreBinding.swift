@@ -21,6 +21,9 @@ public enum CoreBinding: String, Codable, Sendable, CaseIterable {
 }
 
 extension ParallelPlan {
+  /// Threads that the calling thread has already for OpenMP teams, itself among them: they stay with it until it ends.
+  static var threadsOfCaller: Int { thread_team().pointee }
+
   /// Lets the calling worker found its OpenMP team, which allocates, and binds the team's threads.
   ///
   /// The runtime gives a thread back all cores of the process when it first enters a parallel region, and leaves it
@@ -28,6 +31,7 @@ extension ParallelPlan {
   func foundTeam(worker: Int) {
     // Idle threads would spin for 200 ms; between two layers microseconds pass, between two batches perhaps seconds.
     if threads > 1 && OpenMPEnvironment().leavesWaiting { thread_set_blocktime(1) }
+    thread_team().pointee = max(thread_team().pointee, threads)
     var parallel = hg_parallel(
       size: MemoryLayout<hg_parallel>.size, threads: threads, parallel_for: nil, context: nil)
     guard binding != .none else { return checked(hg_on_each_thread(&parallel, { _, _ in }, nil)) }

@@ -72,7 +72,9 @@ public struct MetricsLog: Sendable {
     let bytes =
       try run.flatMap { (run) throws(DataError) in try InputFile.contents(ifThere: run.file(Self.name)) } ?? []
     for line in bytes.split(separator: UInt8(ascii: "\n")) {
-      if let row = try? JSONDecoder().decode(EpochMetrics.self, from: Data(line)) {
+      if let row = try? JSONFile.decode(EpochMetrics.self, from: line, path: Self.name, what: "no epoch"),
+        row.refusal == nil
+      {
         if row.step <= step { epochs.append(row) }
       } else {
         damaged.append(Data(line))

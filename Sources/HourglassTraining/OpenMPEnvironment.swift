@@ -122,8 +122,8 @@ public struct OpenMPEnvironment: Sendable, Equatable {
     Int(list.prefix { $0 != "," }.trimmingCharacters(in: .whitespaces))
   }
 
-  /// A size with a unit, where it has none of 1024 bytes, or for KMP_STACKSIZE of one; nil where no thread can have such
-  /// a stack.
+  /// A size with a unit, where it has none of 1024 bytes, or for KMP_STACKSIZE of one; nil where no thread can have
+  /// such a stack.
   private static func bytes(_ size: String, of name: String) -> Int? {
     let units: [Character: Int] = ["b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40]
     let words = size.lowercased().filter { $0 != " " }

@@ -42,7 +42,8 @@ public struct Origin: Codable, Sendable, Equatable {
           + "\(found.count) of \(found.shape); bring them back, or begin a new run with --start-from \(run.path)")
     }
     // Both as this version of the program writes recipes.
-    guard let before = try? JSONDecoder().decode(Recipe.self, from: Data(recipe.utf8)) else { return }
+    guard let before = try? JSONFile.decode(Recipe.self, from: recipe.utf8, path: run.path, what: "not a recipe")
+    else { return }
     let (wanted, found) = (Self.fields(Self.json(before)), Self.fields(now.recipe))
     let names = Set(wanted.keys).union(found.keys).sorted()
     guard let name = names.first(where: { wanted[$0] != found[$0] }) else { return }

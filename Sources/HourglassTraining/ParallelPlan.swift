@@ -48,6 +48,11 @@ public struct ParallelPlan: Sendable, Codable, Equatable {
     }
   }
 
+  /// The nearest division that `check` may let pass, for estimates.
+  var possible: ParallelPlan {
+    ParallelPlan(workers: min(max(workers, 1), Self.most), threads: min(max(threads, 1), Self.most), binding: binding)
+  }
+
   /// Estimated duration of phase 1, in shards on one thread: workers take shards in rounds, and of a shard's work a
   /// part gains nothing from threads (Amdahl 1967).
   ///

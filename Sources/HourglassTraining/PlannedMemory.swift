@@ -25,6 +25,7 @@ public struct PlannedMemory: Sendable, Equatable {
     step plan: ExecutionPlan, parallel: ParallelPlan, augmentation: Augmentation?, corruption: Corruption?,
     hasAverage: Bool, keepsGradient: Bool
   ) {
+    let parallel = parallel.possible
     let samples = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers) * plan.samplesPerShard
     let images = Distortion.floats(augmentation, corruption, shape: plan.model.input, groupSamples: samples)
     let vectors = (hasAverage ? 1 : 0) - (keepsGradient ? 0 : 1)
@@ -42,6 +43,7 @@ public struct PlannedMemory: Sendable, Equatable {
   private init(
     _ plan: ExecutionPlan, groupSamples: Int, _ parallel: ParallelPlan, shared more: Int = 0, perReplica: Int = 0
   ) {
+    let parallel = parallel.possible
     let bytes = plan.bytes(groupSamples: groupSamples, threads: parallel.threads)
     (shared, self.perReplica) = (bytes.shared + more, bytes.perReplica + perReplica)
     replicas = parallel.workers
@@ -58,4 +60,14 @@ public struct PlannedMemory: Sendable, Equatable {
           + "workers")
     }
   }
+}
+
+extension TrainingStep {
+  /// Shards that a worker takes at a time: its share of all, but few enough that a group's images stay near the caches.
+  package static func shardsPerTurn(plan: ExecutionPlan, workers: Int) -> Int {
+    min((plan.shards + workers - 1) / workers, max(1, mostSamplesPerGroup / plan.samplesPerShard))
+  }
+
+  /// Enough rows that a dense layer's matrix is read seldom.
+  private static let mostSamplesPerGroup = 64
 }

@@ -66,11 +66,8 @@ extension RunFolder {
   /// Errors: it cannot be read, or is damaged.
   public func sessions() throws(DataError) -> [RunEnvironment] {
     guard let bytes = try InputFile.contents(ifThere: file(Self.environmentName)) else { return [] }
-    do { return try JSONDecoder().decode([RunEnvironment].self, from: Data(bytes)) } catch {
-      throw DataError(
-        path: file(Self.environmentName),
-        reason: "wanted a list of sessions, found \(Self.describe(error, in: Data(bytes)))")
-    }
+    return try JSONFile.decode(
+      [RunEnvironment].self, from: bytes, path: file(Self.environmentName), what: "no list of sessions")
   }
 
   private static let environmentName = "environment.json"

@@ -153,11 +153,7 @@ public struct RunFolder: Sendable {
       throw DataError(path: file, reason: "wanted the recipe of a run, found none; is a disk not mounted?")
     }
     if locked { try run.lock() }
-    let data = Data(try InputFile.contents(of: file))
-    let recipe: Recipe
-    do { recipe = try JSONDecoder().decode(Recipe.self, from: data) } catch {
-      throw DataError(path: file, reason: "not a recipe: \(describe(error, in: data))")
-    }
+    let recipe = try JSONFile.read(Recipe.self, from: file, what: "not a recipe")
     if let refusal = recipe.refusal { throw DataError(path: file, reason: refusal) }
     return (run, recipe)
   }
@@ -184,24 +180,5 @@ public struct RunFolder: Sendable {
     let place = file("\(name).damaged")
     try AtomicFile.write(Data(try InputFile.contents(ifThere: place) ?? []) + damaged, to: place)
     session.notes.withLock { $0.append("\(file(name)): \(found); kept in \(place)") }
-  }
-
-  /// What a decoder of JSON complained about, with the place in the file.
-  public static func describe(_ error: any Error, in data: Data) -> String {
-    guard let error = error as? DecodingError else { return "\(error)" }
-    // The decoder does not say where the syntax is broken; the parser does.
-    do { _ = try JSONSerialization.jsonObject(with: data) } catch {
-      return "no valid JSON: \((error as NSError).userInfo["NSDebugDescription"] ?? error)"
-    }
-    func place(_ context: DecodingError.Context) -> String {
-      let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
-      return path.isEmpty ? "" : "\(path): "
-    }
-    switch error {
-    case .keyNotFound(let key, let context): return "\(place(context))wanted a field \"\(key.stringValue)\", found none"
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-      return place(context) + context.debugDescription
-    @unknown default: return "\(error)"
-    }
   }
 }

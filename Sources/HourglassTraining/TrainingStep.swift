@@ -183,8 +183,9 @@ public final class TrainingStep {
 
     let (counters, failures) = (counters, failures)
     let clips = clipNorm != nil
+    // The other team looks at the weights while this one waits: validation, pictures.
     let smallestTurn = min(turn, max(1, Self.leastSamplesPerGroup / plan.samplesPerShard))
-    team = try WorkerTeam(parallel) { worker, phase in
+    team = try WorkerTeam(parallel, teams: 2) { worker, phase in
       let replica = replicas[worker]
       let now = current.pointer[0]
       switch phase {
@@ -352,13 +353,6 @@ public final class TrainingStep {
       total: reconstruction + Double(current.pointer[0].beta) * divergence)
   }
 
-  /// Shards that a worker takes at a time: its share of all, but few enough that a group's images stay near the caches.
-  package static func shardsPerTurn(plan: ExecutionPlan, workers: Int) -> Int {
-    min((plan.shards + workers - 1) / workers, max(1, mostSamplesPerGroup / plan.samplesPerShard))
-  }
-
-  /// Enough rows that a dense layer's matrix is read seldom.
-  private static let mostSamplesPerGroup = 64
   /// With fewer rows reading a dense layer's matrix takes as long as computing with it.
   private static let leastSamplesPerGroup = 16
 

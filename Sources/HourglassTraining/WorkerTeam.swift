@@ -14,21 +14,27 @@ final class WorkerTeam {
 
   /// Starts the threads, and makes sure that the system has as many more as the workers' OpenMP teams will want.
   ///
-  /// - Parameter body: called as body(worker, phase) on every worker, at the same time.
-  init(_ parallel: ParallelPlan, body: @escaping @Sendable (_ worker: Int, _ phase: Int) -> Void) throws(ThreadError) {
+  /// - Parameters:
+  ///   - teams: how many such teams the caller will have at once; the first worker, which is the caller, is the same
+  ///     of all.
+  ///   - body: called as body(worker, phase) on every worker, at the same time.
+  init(
+    _ parallel: ParallelPlan, teams: Int = 1, body: @escaping @Sendable (_ worker: Int, _ phase: Int) -> Void
+  ) throws(ThreadError) {
     try parallel.check()
-    try SystemThread.check(parallel.workers * (RunEnvironment.hasOpenMP ? parallel.threads : 1) - 1)
+    let threads = RunEnvironment.hasOpenMP ? parallel.threads : 1
+    try SystemThread.check(teams * (parallel.workers - 1) * threads + max(0, threads - ParallelPlan.threadsOfCaller))
     let shared = Shared(workers: parallel.workers, body: body)
     self.shared = shared
-    threads = (1..<parallel.workers).compactMap { worker in
+    self.threads = (1..<parallel.workers).compactMap { worker in
       SystemThread {
         thread_name("hourglass-\(worker)")
         shared.serve(worker)
       }
     }
     // Those that did start end with the team.
-    guard threads.count == parallel.workers - 1 else {
-      throw SystemThread.refusal(wanted: parallel.workers - 1, found: threads.count)
+    guard self.threads.count == parallel.workers - 1 else {
+      throw SystemThread.refusal(wanted: parallel.workers - 1, found: self.threads.count)
     }
   }
 

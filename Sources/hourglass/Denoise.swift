@@ -56,7 +56,7 @@ struct Denoise: ParsableCommand {
       if file.isPicture { (clean, damaged) = (images.clean, images.damaged) }
       return images.repaired
     } draw: {
-      Pictures.bands([clean, damaged, $0], shape: shape)
+      try Pictures.bands([clean, damaged, $0], shape: shape)
     }
     for start in stride(from: shown, to: data.count, by: Inference.batchSize) {
       _ = try denoising.repair(start..<min(start + Inference.batchSize, data.count))

@@ -74,7 +74,7 @@ struct LoadedRun {
     try file.write(count, images: model.input) {
       inference.decode(try codes($0))
     } draw: {
-      Pictures.grid($0, shape: model.input, columns: Pictures.columns)
+      try Pictures.grid($0, shape: model.input, columns: Pictures.columns)
     }
   }
 
@@ -83,7 +83,9 @@ struct LoadedRun {
   /// Errors: codes that memory does not hold, or that are not finite.
   func codes(of data: Dataset) throws -> [Float] {
     // Beside the codes themselves what is made of them.
-    try requireMemory("--limit", "the code of an image", data.count, floats: 3 * inference.codeCount)
+    try GrantedMemory.require(
+      data.count.timesClamping(12 * inference.codeCount), for: data.source,
+      "hold \(data.count) codes of \(inference.codeCount) units", advice: "take fewer images with --limit")
     let codes = try inference.codes(of: data)
     guard codes.allSatisfy(\.isFinite) else {
       throw ExitStatusError(status: .diverged, description: "\(run.path): the codes of \(data.source) are not finite")
@@ -192,21 +194,16 @@ func list(refused: [DataError]) {
 func resolveModel(_ name: String, flag: String) throws -> Autoencoder {
   if let model = ModelCatalog.model(name) { return model }
   if let model = try denseModel(name, flag: flag) { return model }
-  guard let data = FileManager.default.contents(atPath: name) else {
-    guard name.hasSuffix(".json") else {
-      let names = ModelCatalog.models.map(\.name).joined(separator: ", ")
-      throw ValidationError(
-        "\(flag): wanted one of \(names), sizes such as 784-1000-30, or a model file, found \(name)")
-    }
-    throw DataError(path: name, reason: "wanted a model file, found none that can be read")
+  guard try InputFile.isThere(name) || name.hasSuffix(".json") else {
+    let names = ModelCatalog.models.map(\.name).joined(separator: ", ")
+    throw ValidationError(
+      "\(flag): wanted one of \(names), sizes such as 784-1000-30, or a model file, found \(name)")
   }
-  do {
-    let model = try JSONDecoder().decode(Autoencoder.self, from: data)
-    _ = try ExecutionPlan(model, batchSize: 2)
-    return model
-  } catch let error as ModelError { throw DataError(path: name, reason: error.description) } catch {
-    throw DataError(path: name, reason: "not a model: \(RunFolder.describe(error, in: data))")
+  let model = try JSONFile.read(Autoencoder.self, from: name, what: "not a model")
+  do { _ = try ExecutionPlan(model, batchSize: 2) } catch {
+    throw DataError(path: name, reason: error.description)
   }
+  return model
 }
 
 /// Whole numbers with commas, as 1,10,100.

@@ -79,7 +79,9 @@ struct Search: ParsableCommand {
     guard most <= searched.count else {
       throw ValidationError("--k: wanted at most \(searched.count), the images to search, found \(most)")
     }
-    try requireMemory("--k", "\(most) neighbours", queries.count, floats: 4 * most)
+    try GrantedMemory.require(
+      queries.count.timesClamping(16 * most), for: queries.source, "hold \(most) neighbours of \(queries.count) images",
+      advice: "take a smaller --k or fewer images with --limit")
     let hasLabels = searched.labels != nil && queries.labels != nil
     guard hasLabels || (beside.isEmpty && !pixels) else {
       throw DataError(
@@ -100,9 +102,10 @@ struct Search: ParsableCommand {
       reports.append(report(other.model.name, other.inference.codeCount, found, searched, queries))
     }
     if pixels {
-      let numbers = searched.shape.count
-      try requireMemory(
-        "--pixels", "an image of \(searched.shape)", searched.count + queries.count, floats: 3 * numbers)
+      let images = searched.count + queries.count
+      try GrantedMemory.require(
+        images.timesClamping(12 * searched.shape.count), for: searched.source, "hold \(images) images as numbers",
+        advice: "take fewer with --limit, or leave --pixels out")
       let points = try searched.images(0..<searched.count)
       let found = Neighbours(points, length: searched.shape.count, metric: metric)
         .nearest(to: try queries.images(0..<queries.count), count: most)

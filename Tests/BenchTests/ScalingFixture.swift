@@ -72,7 +72,8 @@ enum ScalingFixture {
           let (all, factor) = (Double(p), mode == .weak ? p : 1)
           let time = slower * first * (1 + contention * (all - 1)) / all * Double(factor)
           return ScalingStudy.PeerPoint(
-            cores: p, batchSize: 128 * factor, seconds: repetitions(time, stream: 1000 + p + Int(100 * slower)))
+            cores: p, batchSize: 128 * factor,
+            seconds: repetitions(time, stream: 1000 + p + Int(clamping: 100 * slower)))
         })
     }
     return ScalingStudy(

@@ -20,7 +20,7 @@ import Testing
   private static let small = ImageShape(4, 6, 1)
 
   private static func values(_ data: Dataset) throws -> [Int] {
-    try (0..<data.count).map { try Int((255 * data.image($0)[0]).rounded()) }
+    try (0..<data.count).map { try Int(clamping: (255 * data.image($0)[0]).rounded()) }
   }
 
   @Test func foldersAreClassesAndPairsAreSplits() throws {

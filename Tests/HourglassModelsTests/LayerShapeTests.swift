@@ -47,7 +47,7 @@ import Testing
         for stride in 1...4 {
           let window = try small(large, kernel, stride, .same)
           let p = window.small.height
-          #expect(p == Int((Double(large) / Double(stride)).rounded(.up)))
+          #expect(p == Int(clamping: (Double(large) / Double(stride)).rounded(.up)))
           let total = max(0, (p - 1) * stride + kernel - large)
           #expect(window.padTop == total / 2 && total - window.padTop - window.padTop <= 1)
         }

@@ -135,7 +135,7 @@ import Testing
   private static func places(of parameter: Parameter, in plan: ExecutionPlan) throws -> [Int] {
     try #require(plan.parameterCount < 1 << 24, "floats count exactly only so far")
     let flat = FloatBuffer((0..<plan.parameterCount).map(Float.init))
-    return parameter.tensor(in: flat.pointer).map { Int($0) }
+    return parameter.tensor(in: flat.pointer).map { Int(clamping: $0) }
   }
 
   /// All indices of an array of that shape, row-major.

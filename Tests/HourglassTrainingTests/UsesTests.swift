@@ -86,7 +86,7 @@ import Testing
   @Test(arguments: [2, 5, 256]) func symbolsSurviveTheArithmeticCoder(_ symbols: Int) {
     // Symbol s with a probability near 2^-(s+1): two bits each. With so many levels the rare ones come once at least.
     let draws = RandomStream(seed: 6, .sampling).uniform(20_000)
-    let wanted = (0..<symbols) + draws.map { min(symbols - 1, Int(-log2($0))) }
+    let wanted = (0..<symbols) + draws.map { min(symbols - 1, Int(clamping: -log2($0))) }
     var counts = AdaptiveCounts(symbols: symbols)
     var encoder = ArithmeticEncoder()
     for symbol in wanted { encoder.encode(symbol, &counts) }

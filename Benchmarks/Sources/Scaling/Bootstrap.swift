@@ -45,7 +45,7 @@ struct Bootstrap {
       let draws = RandomStream(seed: seed, .sampling, step: resample).uniform(most)
       return series.map { values in
         let picked = draws.prefix(values.count).map {
-          values[min(values.count - 1, Int(Double($0) * Double(values.count)))]
+          values[min(values.count - 1, Int(clamping: Double($0) * Double(values.count)))]
         }
         return Samples(picked).median
       }
@@ -59,7 +59,7 @@ struct Bootstrap {
   func intervals(_ figures: ([Double]) -> [Double]) -> [Interval] {
     let values = figures(medians)
     let all = resampled.map(figures)
-    let tail = Int(0.025 * Double(all.count))
+    let tail = Int(clamping: 0.025 * Double(all.count))
     return values.indices.map { i in
       let sorted = all.map { $0[i] }.sorted()
       return Interval(value: values[i], low: sorted[tail], high: sorted[sorted.count - 1 - tail])

@@ -114,7 +114,8 @@ struct ProgressLine {
   func show(done: Int, of all: Int, next: String) {
     guard isShown else { return }
     let seconds = (clock.now - start) / .seconds(1) / Double(max(1, done)) * Double(all - done)
-    let left = done == 0 ? "" : String(format: ", %d:%02d left", Int(seconds) / 60, Int(seconds) % 60)
+    let left =
+      done == 0 ? "" : String(format: ", %d:%02d left", Int(clamping: seconds) / 60, Int(clamping: seconds) % 60)
     write("\(percent(Double(done) / Double(all))), \(next)\(left)")
   }
 

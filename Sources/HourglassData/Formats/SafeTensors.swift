@@ -135,15 +135,8 @@ public struct SafeTensors: Sendable, Equatable {
     let start = 8 + Int(length)
     let json = try file.bytes(8..<start)
     try GrantedMemory.require(headerCost * Int(length), for: path, "read \(length) bytes of header")
-    if let repeated = JSONKeys.repeated(in: json[...]) {
-      throw DataError(path: path, reason: "the safetensors header has two entries \(repeated), wanted one")
-    }
-    let header: Header
-    do {
-      header = try JSONDecoder().decode(Header.self, from: Data(json))
-    } catch {
-      throw DataError(path: path, reason: "the safetensors header is not as it must be: \(sentence(error))")
-    }
+    let header = try JSONFile.decode(
+      Header.self, from: json, path: path, what: "the safetensors header is not as it must be")
     var tensors: [Source] = []
     var offset = 0
     for (name, entry) in header.tensors {
@@ -224,17 +217,6 @@ public struct SafeTensors: Sendable, Equatable {
         path: path,
         reason: "tensor \(name): the shape \(entry.shape) of F32 does not fill its "
           + "\(entry.data_offsets[1] - entry.data_offsets[0]) bytes")
-    }
-  }
-
-  private static func sentence(_ error: any Error) -> String {
-    switch error as? DecodingError {
-    case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-      let place = context.codingPath.map(\.stringValue).joined(separator: ".")
-      return (place.isEmpty ? "" : "\(place): ") + context.debugDescription
-    case .keyNotFound(let key, let context):
-      return "\(context.codingPath.map(\.stringValue).joined(separator: ".")): \(key.stringValue) is missing"
-    default: return "\(error)"
     }
   }
 }

@@ -206,9 +206,7 @@ extension RunFolder {
 
   /// Of the last session that was profiled.
   public var profile: StepProfile? {
-    (try? InputFile.contents(ifThere: file(Self.profileName))).flatMap {
-      try? JSONDecoder().decode(StepProfile.self, from: Data($0))
-    }
+    try? JSONFile.read(StepProfile.self, from: file(Self.profileName), what: "no profile")
   }
 
   public func save(_ profile: StepProfile) throws(DataError) { try save(profile, as: Self.profileName) }

@@ -85,11 +85,16 @@ extension RunReport {
 
   /// All fields of a recipe but the model, as JSON names them, so that none is forgotten.
   private func facts(of recipe: Recipe) -> [[String]] {
-    guard case .object(var fields)? = try? JSONDecoder().decode(JSONValue.self, from: JSONEncoder().encode(recipe))
-    else { return [] }
-    fields["model"] = .text("\(recipe.model.name), \(recipe.model.likelihood.name) likelihood")
-    if recipe.data.path == nil { fields["data"] = .text("built-in images, \(recipe.data.split.rawValue)") }
-    return JSONValue.object(fields).rows()
+    guard case .object(let fields)? = try? JSONParser.parse(Array(JSONEncoder().encode(recipe))) else { return [] }
+    return JSONValue.object(
+      fields.map { name, value in
+        switch name {
+        case "model": (name, .text("\(recipe.model.name), \(recipe.model.likelihood.name) likelihood"))
+        case "data" where recipe.data.path == nil: (name, .text("built-in images, \(recipe.data.split.rawValue)"))
+        default: (name, value)
+        }
+      }
+    ).rows()
   }
 
   var machine: [String] {
@@ -145,51 +150,26 @@ extension RunReport {
   }
 }
 
-/// Any JSON.
-private enum JSONValue: Decodable {
-  case object([String: JSONValue])
-  case list([JSONValue])
-  case text(String)
-  case nothing
-
-  init(from decoder: any Decoder) throws {
-    let value = try decoder.singleValueContainer()
-    if let fields = try? value.decode([String: JSONValue].self) {
-      self = .object(fields)
-    } else if let items = try? value.decode([JSONValue].self) {
-      self = .list(items)
-    } else if let flag = try? value.decode(Bool.self) {
-      self = .text(flag ? "yes" : "no")
-    } else if let number = try? value.decode(Int.self) {
-      self = .text("\(number)")
-    } else if let number = try? value.decode(UInt64.self) {
-      self = .text("\(number)")
-    } else if let number = try? value.decode(Double.self) {
-      self = .text("\(number)")
-    } else if let text = try? value.decode(String.self) {
-      self = .text(text)
-    } else {
-      self = .nothing
-    }
-  }
-
+extension JSONValue {
   /// Characters of a text that are shown: a vocabulary would fill pages.
   private static let longest = 200
 
   private var text: String {
     switch self {
     case .object(let fields):
-      fields.sorted { $0.key < $1.key }.map { "\($0.key) \($0.value.text)" }.joined(separator: ", ")
+      fields.sorted { $0.name < $1.name }.map { "\($0.name) \($0.value.text)" }.joined(separator: ", ")
     case .list(let items): items.map(\.text).joined(separator: ", ")
     case .text(let text): text.count > Self.longest ? "\(text.prefix(Self.longest)) ..." : text
-    case .nothing: "none"
+    case .number(let digits): digits
+    case .bool(let flag): flag ? "yes" : "no"
+    case .null: "none"
     }
   }
 
   /// A row for each field, those of inner objects behind the name of the object.
-  func rows(_ prefix: String = "") -> [[String]] {
+  fileprivate func rows(_ prefix: String = "") -> [[String]] {
     guard case .object(let fields) = self else { return [[prefix, text]] }
-    return fields.sorted { $0.key < $1.key }.flatMap { name, value in
+    return fields.sorted { $0.name < $1.name }.flatMap { name, value in
       // learningRate as learning rate.
       let words = name.replacing(/[A-Z]/) { " " + $0.output.lowercased() }
       return value.rows(prefix.isEmpty ? words : "\(prefix), \(words)")

@@ -114,7 +114,7 @@ public struct CompressedCodes: Sendable {
     guard bytes.count >= 12 else { throw damaged("the header is cut short") }
     let length = (0..<4).reduce(0) { $0 | Int(bytes[8 + $1]) << (8 * $1) }
     guard length <= bytes.count - 12,
-      let header = try? JSONDecoder().decode(Header.self, from: Data(bytes[12..<12 + length]))
+      let header = try? JSONFile.decode(Header.self, from: bytes[12..<12 + length], path: path, what: "no header")
     else { throw damaged("the header is damaged") }
     let (content, found) = (bytes[(12 + length)...], header.quantizer)
     guard !isEarlier || Self.digest(content) == header.contentHash else {
@@ -128,12 +128,7 @@ public struct CompressedCodes: Sendable {
     guard found.low.count == units, found.step.count == units, Quantizer.levelRange.contains(found.levels),
       header.count > 0, header.count <= (content.count * 8 << Self.mostSymbolsOfABit) / units
     else { throw DataError(path: path, reason: "wanted codes of \(units) units, found another header") }
-    guard UInt64(header.count * units) <= GrantedMemory.bytes / 2 else {
-      throw DataError(
-        path: path,
-        reason: "wanted codes that fit into half of the granted \(GrantedMemory.bytes >> 20) MiB, found "
-          + "\(header.count) of \(units) units")
-    }
+    try GrantedMemory.require(header.count * units, for: path, "hold \(header.count) codes of \(units) units")
     quantizer = found
     var counts = Array(repeating: AdaptiveCounts(symbols: found.levels), count: units)
     var decoder = ArithmeticDecoder(Array(content))

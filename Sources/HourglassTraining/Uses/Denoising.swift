@@ -57,7 +57,8 @@ public struct Denoising {
     guard before.isFinite, after.isFinite else {
       throw DataError(
         path: data.source,
-        reason: "damaged by \(corruption.rawValue) its images, or what the model makes of them, are beyond all numbers; "
+        reason:
+          "damaged by \(corruption.rawValue) its images, or what the model makes of them, are beyond all numbers; "
           + "take less damage")
     }
     return Images(clean: originals, damaged: noisy, repaired: outputs)

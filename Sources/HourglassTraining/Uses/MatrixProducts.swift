@@ -2,8 +2,8 @@ import HourglassKernels
 import HourglassModels
 
 /// Products of matrices, row after row in memory, by the kernels of dense layers on as many threads as a single worker
-/// has, or on one where the system does not make as many. Each element is one chain of multiply-adds in the order of its
-/// depth, so the number of threads changes no bit.
+/// has, or on one where the system does not make as many. Each element is one chain of multiply-adds in the order of
+/// its depth, so the number of threads changes no bit.
 enum MatrixProducts {
   private static let threads: Int = {
     let wanted = min(ParallelPlan(workers: 1, shards: 1).threads, ParallelPlan.most)

@@ -35,13 +35,13 @@ public struct PrincipalComponents: Sendable {
   /// - Parameters:
   ///   - points: N x D.
   ///   - length: D, at least 1.
-  ///   - components: how many directions, 0 to D.
+  ///   - components: how many directions, at least 0; those beyond D are zero.
   public init(
     _ points: [Float], length: Int, components: Int, isCentred: Bool = true, method: Method? = nil, seed: UInt64 = 0
   ) {
     precondition(
       length >= 1 && points.count % length == 0, "\(points.count) floats are no whole number of points of \(length)")
-    precondition((0...length).contains(components), "\(components) components of \(length) numbers")
+    precondition(components >= 0, "\(components) components")
     let rows = PointRows(count: points.count / length, length: length) { range in
       Array(points[range.lowerBound * length..<range.upperBound * length])
     }

@@ -28,12 +28,12 @@ public struct Probe: Sendable {
   ///   - k: numbers of neighbours, each 1 to the training samples.
   ///   - seed: of the start and the order of the regression.
   ///
-  /// Errors: no labels, fewer than two classes or more than 2^16; features of two shapes; a k out of its range; a sample
-  /// that cannot be read.
+  /// Errors: no labels, fewer than two classes or more than 2^16; features of two shapes; a k out of its range; a
+  /// sample that cannot be read.
   public init(
     training: Dataset, test: Dataset, k: [Int], metric: Neighbours.Metric = .euclidean, seed: UInt64 = 1
   ) throws {
-    guard let labels = training.labels, let largest = labels.max(), largest > 0 else {
+    guard try training.classCount() != nil, let labels = training.labels, let largest = labels.max(), largest > 0 else {
       throw DataError(path: training.source, reason: "wanted labels of two or more classes, found fewer")
     }
     guard largest < Self.mostClasses else {
