@@ -69,7 +69,7 @@ struct FaultRunner: Sendable {
       let hit = operations.first(where: \.isFault)
       let after = FolderState(site.program.folder, whole: expected.after)
       var problems: [String] = []
-      if let hit { problems += judge(result, fault, hit, expected, site) }
+      if let hit { problems += judge(result, fault, hit, expected, site, scenario.makes) }
       if result.status == 0, !result.isSignalled {
         problems += after.differences(from: expected.after).map { "exit 0, but \($0)" }
       }
@@ -85,7 +85,8 @@ struct FaultRunner: Sendable {
 
   /// How a command ended that met a fault.
   private func judge(
-    _ result: Program.Result, _ fault: Fault, _ hit: FaultShim.Operation, _ expected: Expected, _ site: Site
+    _ result: Program.Result, _ fault: Fault, _ hit: FaultShim.Operation, _ expected: Expected, _ site: Site,
+    _ makes: [String]
   ) -> [String] {
     if fault.endsByKill {
       return result.isSignalled && result.status == SIGKILL ? [] : ["ended with \(result.status), was not killed"]
@@ -102,7 +103,9 @@ struct FaultRunner: Sendable {
     let sentences = result.errors.split(separator: "\n").filter { $0.hasPrefix("hourglass: ") }
     let failures = sentences.filter { !$0.contains("warning: ") && !$0.contains("left out: ") }
     guard failures.count == 1 else { return ["\(failures.count) sentences: \(result.errors)"] }
-    return site.names(of: hit.path).contains(where: failures[0].contains)
+    // The folder of the case itself is where its commands run.
+    let names = hit.path == site.program.folder ? makes + ["hourglass: .:"] : site.names(of: hit.path)
+    return names.contains(where: failures[0].contains)
       ? [] : ["the sentence does not name \(site.relative(hit.path)): \(failures[0])"]
   }
 
@@ -191,12 +194,9 @@ struct FaultRunner: Sendable {
 
     /// What a sentence may call a file: by its name, without what makes a name temporary, or by a folder around it.
     func names(of path: String) -> [String] {
-      // The folder of the case itself is where its commands run.
-      path == program.folder
-        ? ["hourglass: .:"]
-        : relative(path).split(separator: "/").map { name in
-          name.hasPrefix(".") && name.hasSuffix(".tmp") ? String(name.dropFirst().dropLast(4)) : String(name)
-        }
+      relative(path).split(separator: "/").map { name in
+        name.hasPrefix(".") && name.hasSuffix(".tmp") ? String(name.dropFirst().dropLast(4)) : String(name)
+      }
     }
   }
 
