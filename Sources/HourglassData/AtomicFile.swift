@@ -34,7 +34,8 @@ public enum AtomicFile {
     let (folder, name) = split(target.path)
     let temporary = "\(folder)/\(temporaryName(name))"
     guard let descriptor = try FileLock.open(temporary, for: path) else {
-      throw DataError(path: path, reason: "wanted to be the only one who writes it, found another process writing it")
+      throw DataError(
+        path: path, reason: "wanted to be the only one who writes it, found another process writing it", isOutput: true)
     }
     defer { close(descriptor) }
     do throws(DataError) {
@@ -142,7 +143,8 @@ public enum AtomicFile {
       place = target.hasPrefix("/") ? target : "\(split(place).folder)/\(target)"
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
-      throw DataError(path: path, reason: "wanted the name of a file to write, found a folder, a device or a pipe")
+      throw DataError(
+        path: path, reason: "wanted the name of a file to write, found a folder, a device or a pipe", isOutput: true)
     }
     guard access(place, W_OK) == 0 else { throw .unwritable(path, "cannot be written") }
     return (place, status.st_mode & 0o7777)

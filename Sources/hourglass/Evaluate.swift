@@ -74,7 +74,7 @@ struct Evaluate: ParsableCommand {
       throw ExitStatusError(
         status: .diverged, description: "\(images.source): the loss is \(result.loss); the model is of no use")
     }
-    if let file { try writing { try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: file.path) } }
+    if let file { try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: file.path) }
     if json { StandardOutput.write(EpochMetrics.json(result)) } else { write(result, loaded, images) }
   }
 

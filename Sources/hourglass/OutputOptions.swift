@@ -131,7 +131,7 @@ struct OutputFile {
         count.timesClamping(4 * floats), for: path, "draw \(count) images of \(shape)",
         advice: "take fewer, or write a .npy file")
       let picture = try draw(finite(make(0..<count), from: 0..<count))
-      try writing { try picture.write(to: path) }
+      try picture.write(to: path)
     } else {
       try write(count, of: [shape.height, shape.width, shape.channels], make)
     }

@@ -91,7 +91,7 @@ struct Search: ParsableCommand {
     if let table {
       let header = (["query"] + (1...most).map { "neighbour\($0)" }).joined(separator: ",")
       let rows = nearest.enumerated().map { "\($0)," + $1.map(String.init).joined(separator: ",") }
-      try writing { try AtomicFile.write(([header] + rows).map { $0 + "\n" }.joined(), to: table.path) }
+      try AtomicFile.write(([header] + rows).map { $0 + "\n" }.joined(), to: table.path)
     }
     try draw(nearest, searched, queries, to: picture.path)
     guard json || hasLabels else { return }
@@ -140,7 +140,7 @@ struct Search: ParsableCommand {
     }
     let zoom = max(1, 48 / max(queries.shape.height, queries.shape.width))
     let grid = ImageGrid(shape: queries.shape, rows: rows, zoom: zoom)
-    try writing { try grid.image().write(to: path) }
+    try grid.image().write(to: path)
     if !json { StandardOutput.write("\(path): \(rows.count) queries, each followed by its neighbours") }
   }
 

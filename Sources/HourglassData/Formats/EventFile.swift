@@ -31,7 +31,7 @@ public struct EventFile: Sendable {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       names = try FileManager.default.contentsOfDirectory(atPath: folder)
     } catch {
-      throw DataError(path: folder, reason: "cannot make the folder: \(error.localizedDescription)")
+      throw DataError(path: folder, reason: "cannot make the folder: \(error.localizedDescription)", isOutput: true)
     }
     // TensorBoard reads files in the order of their names; others than ours may have any number.
     let last = names.compactMap { $0.hasPrefix(Self.prefix) ? Int($0.dropFirst(Self.prefix.count)) : nil }
@@ -81,7 +81,7 @@ public struct EventFile: Sendable {
       try file.write(contentsOf: Data(Self.record(event.bytes)))
       try file.close()
     } catch {
-      throw DataError(path: path, reason: "events cannot be written: \(error.localizedDescription)")
+      throw DataError(path: path, reason: "events cannot be written: \(error.localizedDescription)", isOutput: true)
     }
   }
 
