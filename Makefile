@@ -81,13 +81,15 @@ bench-compare: build ## show which kernels got slower than saved for this proces
 sanitize: setup ## all tests under the thread, address and undefined-behaviour sanitizers; FILTER=Name for some
 	Scripts/sanitize $(if $(FILTER),--filter '$(FILTER)')
 
-fuzz: setup ## kernels on arbitrary arguments (SECONDS=600), readers on altered files (a twentieth, each), JSON (50 a second)
+fuzz: setup ## kernels (SECONDS=600), readers (a twentieth, each), command lines (9 a second), JSON (50 a second)
 	Scripts/fuzz $(or $(SECONDS),600)
 	Scripts/fuzz-readers $$(( ($(or $(SECONDS),600) + 19) / 20 ))
-	Scripts/fuzz-json $$(( $(or $(SECONDS),600) * 50 ))
+	Scripts/fuzz-flags $$(( 9 * $(or $(SECONDS),600) ))
+	Scripts/fuzz-json $$(( 50 * $(or $(SECONDS),600) ))
 
-stress: setup ## kill or hinder all commands at each operation on files; kill runs at random moments, ROUNDS=20 times
-	HOURGLASS_FAULTS=all HOURGLASS_STRESS=$(ROUNDS) swift test --no-parallel --filter '(Stress|Fault\w+)Tests'
+stress: build ## kill or hinder all commands at each operation on files; kill runs at random moments, ROUNDS=20 times
+	HOURGLASS_PROGRAM='$(abspath $(PROGRAM))' HOURGLASS_FAULTS=all HOURGLASS_STRESS=$(ROUNDS) \
+	  swift test --no-parallel --filter '(Stress|Fault\w+)Tests'
 
 library: ## the kernels as a C library, in .build/library; CC=clang, OPENMP=0; needs no Swift
 	$(LIBRARY) library

@@ -16,7 +16,7 @@ public final class FileLock: Sendable {
       throw DataError(
         path: path,
         reason: "wanted \(use) that no other process works on, found it in use by "
-          + "\(holder.split(separator: "\n").first ?? "another process"); wait for its end, or stop it")
+          + "\(holder.split(separator: "\n").first ?? "another process"); wait for its end, or stop it", isOutput: true)
     }
     self.descriptor = descriptor
     let holder = Array("process \(getpid()) on \(ProcessInfo.processInfo.hostName)\n".utf8)

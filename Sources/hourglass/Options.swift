@@ -79,10 +79,16 @@ struct LoadedRun {
   }
 
   /// The codes of all images, which are kept in memory.
+  ///
+  /// Errors: codes that memory does not hold, or that are not finite.
   func codes(of data: Dataset) throws -> [Float] {
     // Beside the codes themselves what is made of them.
     try requireMemory("--limit", "the code of an image", data.count, floats: 3 * inference.codeCount)
-    return try inference.codes(of: data)
+    let codes = try inference.codes(of: data)
+    guard codes.allSatisfy(\.isFinite) else {
+      throw ExitStatusError(status: .diverged, description: "\(run.path): the codes of \(data.source) are not finite")
+    }
+    return codes
   }
 
   /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.

@@ -70,6 +70,7 @@ struct ProbeCommand: ParsableCommand {
     guard most <= training.count else {
       throw ValidationError("--k: wanted at most \(training.count), the training images, found \(most)")
     }
+    try requireMemory("--k", "\(most) neighbours", test.count, floats: 4 * most)
     var reports = [try report(loaded, training, test)]
     for path in beside { reports.append(try report(loaded.beside(path), training, test)) }
     if pixels { reports.append(try report("pixels", training, test)) }

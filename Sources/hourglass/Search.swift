@@ -79,6 +79,7 @@ struct Search: ParsableCommand {
     guard most <= searched.count else {
       throw ValidationError("--k: wanted at most \(searched.count), the images to search, found \(most)")
     }
+    try requireMemory("--k", "\(most) neighbours", queries.count, floats: 4 * most)
     let hasLabels = searched.labels != nil && queries.labels != nil
     guard hasLabels || (beside.isEmpty && !pixels) else {
       throw DataError(

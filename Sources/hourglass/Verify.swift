@@ -49,6 +49,11 @@ struct Verify: ParsableCommand {
 
   func run() throws {
     try images.requireFiles(data)
+    let temporary = FileManager.default.temporaryDirectory.path
+    guard access(temporary, W_OK | X_OK) == 0 else {
+      throw ExitStatusError(
+        status: .failed, description: "\(temporary): cannot be written; name a folder that can with TMPDIR")
+    }
     let models = try model == Self.all ? ModelCatalog.models : [resolveModel(model, flag: "--model")]
     var difference: String?
     for model in models {
@@ -57,10 +62,12 @@ struct Verify: ParsableCommand {
         accumulate: accumulate, epochs: nil, steps: steps)
       let images = try recipe.data.open(for: model, seed: recipe.seed)
       let name = "hourglass-verify-\(UUID().uuidString)"
-      let folder = FileManager.default.temporaryDirectory.appending(path: name).path
-      defer { try? FileManager.default.removeItem(atPath: folder) }
-      // What fails from here on fails while writing checkpoints.
-      let verification = try writing { try Verification(recipe, data: images, folder: folder) }
+      let folder = "\(temporary)/\(name)"
+      // What fails here fails while writing checkpoints, which are gone before a reader of the output can be.
+      let verification = try writing {
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        return try Verification(recipe, data: images, folder: folder)
+      }
       write(verification, images)
       difference = difference ?? verification.difference
     }

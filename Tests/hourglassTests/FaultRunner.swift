@@ -72,12 +72,13 @@ struct FaultRunner: Sendable {
       if result.status == 0, !result.isSignalled {
         problems += after.differences(from: expected.after).map { "exit 0, but \($0)" }
       }
-      problems += after.damaged.map { "\($0) is not whole: \($1)" }
-      problems += lost(before, after, expected).map { "\($0) afterwards" }
+      problems += after.damaged.filter { before.damaged[$0.key] == nil }.map { "\($0) is not whole: \($1)" }
+      problems += lost(scenario, before, after, expected).map { "\($0) is neither as before nor new" }
       problems += try recover(scenario, fault, site, before, expected)
       guard !problems.isEmpty else { return [] }
       let place = hit.map { "\($0.call) \(site.relative($0.path))" } ?? "no operation"
-      return problems.map { "\(scenario.name) \(fault) (\(place)): \($0)" }
+      let more = problems.count > 4 ? ["and \(problems.count - 3) more"] : []
+      return (problems.prefix(more.isEmpty ? 4 : 3) + more).map { "\(scenario.name) \(fault) (\(place)): \($0)" }
     }
   }
 
@@ -104,11 +105,16 @@ struct FaultRunner: Sendable {
       ? [] : ["the sentence does not name \(site.relative(hit.path)): \(failures[0])"]
   }
 
-  /// What was whole before and no longer is, of all that the command leaves as it is.
-  private func lost(_ before: FolderState, _ now: FolderState, _ expected: Expected) -> [String] {
-    before.contents.filter { expected.end.contents[$0] == $1 && now.contents[$0] != $1 }.keys.sorted().map {
-      "\($0) has changed"
-    }
+  /// Files that were there before and are neither as they were nor as the command makes them. Those of a run that goes
+  /// on change on the way.
+  private func lost(
+    _ scenario: FaultScenario, _ before: FolderState, _ now: FolderState, _ expected: Expected
+  ) -> [String] {
+    before.contents.filter { path, old in
+      let isReplaced = expected.end.contents[path] != old
+      guard now.contents[path] != old else { return false }
+      return isReplaced ? scenario.goesOn == nil && now.contents[path] != expected.end.contents[path] : true
+    }.keys.sorted()
   }
 
   /// Goes on as the documentation says, and compares with what nothing happened to.
@@ -129,10 +135,9 @@ struct FaultRunner: Sendable {
       }
     }
     if last.status != 0 {
-      for path in scenario.makes where scenario.goesOn == nil && state.contents[path] != nil {
-        if before.contents[path] == nil {
-          problems += state.differences(from: expected.after).filter { $0.hasPrefix(path) }.map { "half there: \($0)" }
-        }
+      let made = scenario.goesOn == nil ? scenario.makes : []
+      for path in made where before.contents[path] == nil && state.contents[path] != nil {
+        problems += state.differences(from: expected.after).filter { $0.hasPrefix(path) }.map { "half there: \($0)" }
         try FileManager.default.removeItem(atPath: site.program.path(path))
       }
       let refusal = last.errors
@@ -187,9 +192,12 @@ struct FaultRunner: Sendable {
 
     /// What a sentence may call a file: by its name, without what makes a name temporary, or by a folder around it.
     func names(of path: String) -> [String] {
-      relative(path).split(separator: "/").map { name in
-        name.hasPrefix(".") && name.hasSuffix(".tmp") ? String(name.dropFirst().dropLast(4)) : String(name)
-      }
+      // The folder of the case itself is where its commands run.
+      path == program.folder
+        ? ["hourglass: .:"]
+        : relative(path).split(separator: "/").map { name in
+          name.hasPrefix(".") && name.hasSuffix(".tmp") ? String(name.dropFirst().dropLast(4)) : String(name)
+        }
     }
   }
 

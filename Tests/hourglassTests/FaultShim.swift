@@ -49,7 +49,8 @@ enum FaultShim {
   static let library: String = {
     let source = URL(fileURLWithPath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
       .appending(path: "FaultShim/fault_shim.c").path
-    let library = URL(fileURLWithPath: Program.executable).deletingLastPathComponent().appending(path: "fault_shim.so")
+    let tests = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
+    let library = tests.deletingLastPathComponent().appending(path: "fault_shim.so")
     let new = library.path + ".\(getpid())"
     let compiler = Process()
     compiler.executableURL = URL(fileURLWithPath: "/usr/bin/env")

@@ -84,8 +84,9 @@ struct Program {
     }
   }
 
-  /// The program lies beside the tests' own executable.
+  /// The program lies beside the tests' own executable, or is what HOURGLASS_PROGRAM names.
   static var executable: String {
+    if let named = ProcessInfo.processInfo.environment["HOURGLASS_PROGRAM"] { return named }
     let tests = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
     return tests.deletingLastPathComponent().appending(path: "hourglass").path
   }

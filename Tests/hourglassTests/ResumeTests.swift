@@ -103,7 +103,7 @@ import Testing
     }
   }
 
-  @Test(arguments: [SIGINT, SIGTERM])
+  @Test(arguments: [SIGINT, SIGTERM, SIGHUP, SIGPIPE])
   func aSignalStopsWithACheckpointToGoOnFrom(_ signal: Int32) throws {
     try Program.inTemporaryFolder { program in
       let running = try program.start(Self.endless)

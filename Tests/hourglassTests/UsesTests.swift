@@ -130,7 +130,7 @@ import Testing
         ("interpolate --run run --stops 3 --spherical", [3, 8, 8, 1]),
         ("denoise --run run --corrupt multiplicative:0.2", [20, 8, 8, 1]),
       ] {
-        let result = try program.run("\(command) --output out.npy")
+        let result = try program.run("\(command) --output out.npy --force")
         #expect(result.status == Status.done.rawValue, "\(command): \(result.errors)")
         #expect(try NPYFile.read(program.path("out.npy")).shape == shape)
         #expect(try program.run(command).status == Status.done.rawValue, "a picture in the run's folder")

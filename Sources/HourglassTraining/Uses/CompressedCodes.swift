@@ -5,8 +5,9 @@ import HourglassModels
 /// Codes in few bytes: each unit rounded to equally spaced levels, the levels entropy-coded with counts of each unit.
 ///
 /// In a file: `HGCODES2`, the header's length in bytes (32 bits, little-endian), the header in JSON, the coded levels,
-/// image after image, and the SHA-256 of all bytes before it in 64 digits. The header names the weights, without which codes mean
-/// nothing. Files of earlier versions are read too: `HGCODES1`, and the digest of the levels alone in the header.
+/// image after image, and the SHA-256 of all bytes before it in 64 digits. The header names the weights, without which
+/// codes mean nothing. Files of earlier versions are read too: `HGCODES1`, and the digest of the levels alone in the
+/// header.
 public struct CompressedCodes: Sendable {
   /// Equally spaced levels of each unit: level i stands for low + i step.
   public struct Quantizer: Codable, Sendable, Equatable {
