@@ -65,9 +65,15 @@ public enum AtomicFile {
 
   /// Makes a folder, and those above it.
   public static func makeFolder(_ path: String) throws(DataError) {
-    do { try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true) } catch {
-      throw .unwritable(path, "cannot make the folder", code(of: error))
+    func isFolder(_ path: String) -> Bool {
+      var status = stat()
+      return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
+    let parent = split(path).folder
+    guard !isFolder(path) else { return }
+    if parent != path, !isFolder(parent) { try makeFolder(parent) }
+    guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw .unwritable(path, "cannot make the folder") }
+    guard isFolder(path) else { throw .unwritable(path, "cannot make the folder", ENOTDIR) }
   }
 
   /// Gives a file a second name, in place of what had that name; a copy where a file system has no hard links.

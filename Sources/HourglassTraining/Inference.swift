@@ -44,7 +44,7 @@ public final class Inference {
   public init(model: Autoencoder, parallel: ParallelPlan, parameters: FloatBuffer? = nil) throws {
     let plan = try ExecutionPlan(model, batchSize: Self.batchSize)
     try parallel.check()
-    try PlannedMemory(inference: plan, parallel: parallel).check(plan)
+    try PlannedMemory(inference: plan, parallel: parallel, hasParameters: parameters == nil).check(plan)
     plan.require(parameters)
     let shared = SharedMemory(plan: plan, parameters: parameters ?? FloatBuffer(count: plan.parameterCount))
     let cores = WorkerCores(parallel)

@@ -27,6 +27,8 @@ public struct ModelExport {
   }
 
   public let weightsHash: String
+  /// The name under which files carry it.
+  static let hashKey = "weightsHash"
   private let plan: ExecutionPlan
   private let parameters: FloatBuffer
   private let metadata: [String: String]
@@ -35,7 +37,7 @@ public struct ModelExport {
   public init(_ plan: ExecutionPlan, parameters: FloatBuffer) {
     (self.plan, self.parameters) = (plan, parameters)
     weightsHash = WeightsHash.of(parameters, plan: plan)
-    metadata = ["model": plan.model.name, "weightsHash": weightsHash]
+    metadata = ["model": plan.model.name, Self.hashKey: weightsHash]
   }
 
   /// The names of the files of a format.

@@ -9,7 +9,10 @@ public struct PlannedMemory: Sendable, Equatable {
   public let perReplica: Int
   public let replicas: Int
 
-  public var total: Int { shared.plusClamping(replicas.timesClamping(perReplica)) }
+  /// What a process that trains takes at most beside its step; 0 where that is not counted.
+  public let others: Int
+
+  public var total: Int { shared.plusClamping(replicas.timesClamping(perReplica)).plusClamping(others) }
 
   /// Of a training step.
   ///
@@ -19,6 +22,29 @@ public struct PlannedMemory: Sendable, Equatable {
     self.init(
       step: plan, parallel: parallel, augmentation: recipe?.augmentation, corruption: recipe?.corruption,
       hasAverage: recipe?.ema != nil, keepsGradient: recipe?.keepsGradient ?? true)
+  }
+
+  /// Of all that a process takes that trains, beside what it had when it began and its data.
+  ///
+  /// The others are an upper bound of what was measured: of validation, pictures and the report the plan of inference
+  /// and six batches of its images, of starting and of checkpoints three copies of the largest tensor, and of threads,
+  /// OpenMP and the libraries 24 MiB and 1 MiB a thread.
+  ///
+  /// Errors: a batch of inference that cannot be planned.
+  public init(process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe) throws(ModelError) {
+    let step = Self(training: plan, parallel: parallel, recipe: recipe)
+    let inference = try ExecutionPlan(plan.model, batchSize: Inference.batchSize)
+    let images = 4 * Inference.batchSize * Inference.widest(inference)
+    let tensor = 4 * (plan.parameters.map(\.count).max() ?? 0)
+    let threads = parallel.possible.workers * parallel.possible.threads
+    let others = [6 * images, 3 * tensor, 24 << 20, threads << 20]
+    self.init(
+      shared: step.shared, perReplica: step.perReplica, replicas: step.replicas,
+      others: others.reduce(Self(inference: inference, parallel: parallel).total) { $0.plusClamping($1) })
+  }
+
+  private init(shared: Int, perReplica: Int, replicas: Int, others: Int) {
+    (self.shared, self.perReplica, self.replicas, self.others) = (shared, perReplica, replicas, others)
   }
 
   init(
@@ -34,10 +60,14 @@ public struct PlannedMemory: Sendable, Equatable {
       perReplica: 4 * (images + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan))))
   }
 
-  /// Of inference, whose groups are single shards, and which holds inputs and outputs of a batch.
-  init(inference plan: ExecutionPlan, parallel: ParallelPlan) {
+  /// Of inference, whose groups are single shards, and which holds inputs and outputs of a batch; the parameters are
+  /// counted where it has its own.
+  init(inference plan: ExecutionPlan, parallel: ParallelPlan, hasParameters: Bool = false) {
+    let step = 4 * (4 * plan.parameterCount + plan.shards * plan.shardedCount)
+    let own = hasParameters ? 4 * plan.parameterCount : 0
     self.init(
-      plan, groupSamples: plan.samplesPerShard, parallel, shared: 8 * plan.batchSize * Inference.widest(plan))
+      plan, groupSamples: plan.samplesPerShard, parallel,
+      shared: 8 * plan.batchSize * Inference.widest(plan) + own - step)
   }
 
   private init(
@@ -45,19 +75,19 @@ public struct PlannedMemory: Sendable, Equatable {
   ) {
     let parallel = parallel.possible
     let bytes = plan.bytes(groupSamples: groupSamples, threads: parallel.threads)
-    (shared, self.perReplica) = (bytes.shared + more, bytes.perReplica + perReplica)
-    replicas = parallel.workers
+    self.init(
+      shared: bytes.shared + more, perReplica: bytes.perReplica + perReplica, replicas: parallel.workers, others: 0)
   }
 
-  /// Refuses what the machine does not grant; the system would otherwise end the process in the middle of its work.
+  /// Refuses what the machine does not grant any more; the system would otherwise end the process in the middle of its
+  /// work.
   public func check(_ plan: ExecutionPlan) throws(ModelError) {
-    let available = GrantedMemory.bytes
-    guard UInt64(total) <= available else {
+    let available = GrantedMemory.available
+    guard total <= available else {
       throw ModelError(
         plan.model.name,
-        "wanted memory for \(plan.batchSize) samples and \(replicas) replicas within the granted "
-          + "\(available >> 20) MiB, found a need of \(total >> 20) MiB; take smaller layers, a smaller batch or fewer "
-          + "workers")
+        "wanted memory for \(plan.batchSize) samples and \(replicas) replicas within the \(available >> 20) MiB that "
+          + "are still granted, found a need of \(total >> 20) MiB; take smaller layers, a smaller batch or fewer workers")
     }
   }
 }

@@ -74,7 +74,10 @@ public final class Trainer {
     validation: Dataset? = nil, memory: Int = GrantedMemory.forImages, profiles: Bool = false, tensorBoard: Bool = false
   ) throws {
     let plan = try recipe.plan()
-    try PlannedMemory(training: plan, parallel: parallel, recipe: recipe).check(plan)
+    let planned = try PlannedMemory(process: plan, parallel: parallel, recipe: recipe)
+    try planned.check(plan)
+    // Images may take what the plan leaves, half of it each of the two.
+    let memory = min(memory, (GrantedMemory.available - planned.total) / 2)
     let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
     try data.checkTargets(for: plan)
     training = try TrainingStep(

@@ -6,22 +6,33 @@ public enum WeightsFile {
   /// Reads the flat vector of parameters.
   ///
   /// Errors: what the formats refuse, also elements of another type than 32-bit floats; tensors that are missing or not
-  /// of the model; other shapes; infinities and NaN.
+  /// of the model; other shapes; infinities and NaN; in a file that `ModelExport` wrote, other weights than it wrote.
   public static func read(_ path: String, plan: ExecutionPlan) throws(DataError) -> FloatBuffer {
-    let file = try tensors(path)
+    let (file, hash) = try open(path)
     try checkNames(file, plan, path)
     let parameters = FloatBuffer(count: plan.parameterCount)
     try file.restore([(prefix: "", values: parameters)], plan, path)
+    if let hash {
+      let found = WeightsHash.of(parameters, plan: plan)
+      guard found == hash else {
+        throw DataError(
+          path: path, reason: "the weights were altered: wanted the hash \(hash) that the file names, found \(found)")
+      }
+    }
     return parameters
   }
 
   /// Opens a file, all of whose numbers are finite.
-  static func tensors(_ path: String) throws(DataError) -> [SafeTensors.Source] {
-    let file: [SafeTensors.Source]
+  static func tensors(_ path: String) throws(DataError) -> [SafeTensors.Source] { try open(path).tensors }
+
+  /// The tensors of a file, and the hash of its weights where it names one.
+  private static func open(_ path: String) throws(DataError) -> (tensors: [SafeTensors.Source], hash: String?) {
+    let (file, hash): ([SafeTensors.Source], String?)
     if path.lowercased().hasSuffix(".safetensors") {
-      file = try SafeTensors.open(path).tensors
+      let (tensors, metadata) = try SafeTensors.open(path)
+      (file, hash) = (tensors, metadata[ModelExport.hashKey])
     } else if path.lowercased().hasSuffix(".npz") {
-      file = try NPZFile.tensors(path).map { SafeTensors.Source($0) }
+      (file, hash) = (try NPZFile.tensors(path).map { SafeTensors.Source($0) }, nil)
     } else {
       throw DataError(
         path: path,
@@ -32,7 +43,7 @@ public enum WeightsFile {
       guard let place = values.firstIndex(where: { !$0.isFinite }) else { continue }
       throw DataError(path: path, reason: "\(tensor.name): wanted finite numbers, found \(values[place]) at \(place)")
     }
-    return file
+    return (file, hash)
   }
 
   private static func checkNames(
@@ -85,7 +96,8 @@ extension ExecutionPlan {
 extension [SafeTensors.Source] {
   /// Puts the tensors whose names begin with a prefix into flat vectors.
   ///
-  /// Errors: a tensor is missing or has another shape, and nothing is put in place then; the file can no longer be read.
+  /// Errors: a tensor is missing or has another shape, and nothing is put in place then; the file can no longer be
+  /// read.
   func restore(
     _ vectors: [(prefix: String, values: FloatBuffer)], _ plan: ExecutionPlan, _ path: String
   ) throws(DataError) {

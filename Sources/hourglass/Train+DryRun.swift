@@ -24,7 +24,8 @@ extension Train {
     let plan = try recipe.plan()
     let parallel = division.plan(shards: plan.shards)
     let memory = PlannedMemory(training: plan, parallel: parallel, recipe: recipe)
-    try memory.check(plan)
+    let process = try PlannedMemory(process: plan, parallel: parallel, recipe: recipe)
+    try process.check(plan)
     let data = try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages)
     let validation = try recipe.validation?.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages)
     try data.checkTargets(for: plan)
@@ -36,7 +37,7 @@ extension Train {
       let line = Plan(
         model: recipe.model.name, parameters: parameters, samples: order.visited, validationSamples: validation?.count,
         stepsPerEpoch: order.stepsPerEpoch, lastStep: lastStep, workers: parallel.workers, threads: parallel.threads,
-        plannedBytes: memory.total, run: path)
+        plannedBytes: process.total, run: path)
       return StandardOutput.write(EpochMetrics.json(line))
     }
     Inspect.write(plan)

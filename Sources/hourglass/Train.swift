@@ -12,9 +12,10 @@ struct Train: ParsableCommand {
       threads and what concerns output may be given. --config FILE.json may hold all of it, such as \
       {"model": "conv-vae-28", "data": "photos", "optimizer": {"learningRate": 0.002}, "workers": 4}; the recipe.json \
       of a run is such a file. Neither workers nor threads change a result. OMP_NUM_THREADS and OMP_THREAD_LIMIT are \
-      respected where no flag says otherwise. SIGINT and SIGTERM write a checkpoint and stop; a second one stops at \
-      once. --max-time ends a session in the same way, but with exit code 0; it counts from the session's start and is \
-      looked at between steps. --patience ends a run that no longer improves; --resume with more of it goes on.
+      respected where no flag says otherwise. SIGINT, SIGTERM, SIGHUP and a closed standard output write a checkpoint \
+      and stop; a second signal stops at once. --max-time ends a session in the same way, but with exit code 0; it \
+      counts from the session's start and is looked at between steps. --patience ends a run that no longer improves; \
+      --resume with more of it goes on.
 
       Examples:
         hourglass train --model conv-vae-28 --data fashion-mnist --run runs/f
@@ -106,8 +107,8 @@ struct Train: ParsableCommand {
     let extended = flags.extended(recipe)
     if recipe.schedule == .cosine, (extended.epochs, extended.steps) != (recipe.epochs, recipe.steps) {
       throw ValidationError(
-        "--epochs, --steps: wanted the end to which the cosine of the run \(run.path) leads, found another; begin a new "
-          + "run")
+        "--epochs, --steps: wanted the end to which the cosine of the run \(run.path) leads, found another; begin a "
+          + "new run")
     }
     if let refusal = extended.refusal { throw ValidationError(refusal) }
     return (run, recipe, extended)
