@@ -81,7 +81,7 @@ public struct Evaluator {
     let (isVariational, hasPenalty) = (plan.model.isVariational, plan.model.penalty != nil)
     let isImage = plan.model.likelihood.target == .image
     try data.checkTargets(for: plan)
-    var confusion = ConfusionMatrix(plan)
+    var confusion = try ConfusionMatrix(plan)
     var (reconstruction, divergence, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
     var bound = 0.0
     var units = UnitStatistics(count: inference.codeCount)
@@ -150,10 +150,13 @@ public struct Evaluator {
 private struct ConfusionMatrix {
   private(set) var counts: [[Int]]
 
-  /// Nil for a model that does not put out classes.
-  init?(_ plan: ExecutionPlan) {
+  /// Nil for a model that does not put out classes. Errors: more than memory is granted for.
+  init?(_ plan: ExecutionPlan) throws(DataError) {
     guard plan.model.likelihood == .categorical else { return nil }
     let classes = plan.boundaries[plan.layers.count].shape.count
+    try GrantedMemory.require(
+      MemoryLayout<Int>.stride.timesClamping(classes.timesClamping(classes)), for: plan.model.name,
+      "count the samples of \(classes) classes by label and likeliest class")
     counts = Array(repeating: Array(repeating: 0, count: classes), count: classes)
   }
 

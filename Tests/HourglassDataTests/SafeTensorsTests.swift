@@ -99,23 +99,3 @@ import Testing
     }
   }
 }
-
-@Suite struct JSONKeysTests {
-  @Test(
-    arguments: [
-      ("{}", nil), ("", nil), ("[]", nil), ("{\"a\":1,\"b\":{\"a\":2},\"c\":[{\"a\":3},{\"a\":4}]}", nil),
-      ("{\"a\":1, \"a\" : 2}", "a"), ("{\"b\":[{\"a\":1,\"c\":2,\"a\":3}]}", "a"),
-      ("{\"a\":\"a\",\"b\":\"{\\\"a\\\":1,\"}", nil), ("{\"a\\\"\":1,\"a\\\"\":1}", "a\""),
-      ("{\"a\\\\\":1,\"a\":1}", nil),
-      ("{\"\\u0061\":1,\"a\":1}", "a"), ("{\"x\":{\"a\":1},\"y\":{\"a\":1},\"x\":0}", "x"), ("}]{\"a\":1]\"a\":1", nil),
-      ("{\"a\":1,\"a", nil), (":::\"\\", nil),
-    ] as [(String, String?)]) func aKeyThatOccursTwiceInOneObjectIsFound(_ json: String, _ key: String?)
-  {
-    #expect(JSONKeys.repeated(in: Array(json.utf8)) == key)
-  }
-
-  @Test func whatIsNestedTooDeepIsLeftToTheDecoder() {
-    let deep = [UInt8](repeating: UInt8(ascii: "["), count: 1 << 20)
-    #expect(JSONKeys.repeated(in: deep) == nil)
-  }
-}
