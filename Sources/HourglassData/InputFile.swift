@@ -100,6 +100,23 @@ public final class InputFile: Sendable {
     return try mode(path) != nil
   }
 
+  /// The names in a folder, in no order. Foundation keeps silent where a folder can be read only in part.
+  ///
+  /// Errors: the system's reason.
+  public static func names(in folder: String) throws(DataError) -> [String] {
+    guard let stream = opendir(folder) else { throw .system(folder, "cannot be listed") }
+    defer { closedir(stream) }
+    var names: [String] = []
+    errno = 0
+    while let entry = readdir(stream) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      if name != ".", name != ".." { names.append(name) }
+      errno = 0
+    }
+    guard errno == 0 else { throw .system(folder, "cannot be listed") }
+    return names
+  }
+
   /// The first of some names in a folder that is there, as a path.
   static func first(of names: [String], in folder: String) throws(DataError) -> String? {
     for name in names where try isThere("\(folder)/\(name)") { return "\(folder)/\(name)" }
