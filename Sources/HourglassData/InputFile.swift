@@ -16,7 +16,11 @@ public final class InputFile: Sendable {
     // Sockets cannot be opened.
     guard descriptor >= 0 || errno == ENXIO else { throw .system(path, "cannot be opened for reading") }
     var status = stat()
-    guard descriptor >= 0, fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+    if descriptor >= 0, fstat(descriptor, &status) != 0 {
+      defer { close(descriptor) }
+      throw .system(path, "cannot be looked up")
+    }
+    guard descriptor >= 0, status.st_mode & S_IFMT == S_IFREG else {
       if descriptor >= 0 { close(descriptor) }
       throw DataError(path: path, reason: "wanted a file, found \(Self.kind(status.st_mode))")
     }

@@ -102,7 +102,9 @@ struct FaultRunner: Sendable {
     }
     let sentences = result.errors.split(separator: "\n").filter { $0.hasPrefix("hourglass: ") }
     let failures = sentences.filter { !$0.contains("warning: ") && !$0.contains("left out: ") }
-    guard failures.count == 1 else { return ["\(failures.count) sentences: \(result.errors)"] }
+    guard failures.count == 1 || fault.isSticky && !failures.isEmpty else {
+      return ["\(failures.count) sentences: \(result.errors)"]
+    }
     // Where several operations fail it names one of them, or what it was about to make.
     return (hits.flatMap { site.names(of: $0.path) } + makes).contains(where: failures[0].contains)
       ? [] : ["the sentence does not name \(hits.map { site.relative($0.path) }): \(failures[0])"]
@@ -189,13 +191,16 @@ struct FaultRunner: Sendable {
     /// `verify` trains in the folder for temporary files.
     private var temporary: [String: String] { ["TMPDIR": program.path("tmp")] }
 
-    func relative(_ path: String) -> String { "\(path)/".replacingOccurrences(of: program.folder + "/", with: "") }
+    /// Without the folder of the case; empty for that itself.
+    func relative(_ path: String) -> String {
+      path == program.folder ? "" : path.replacingOccurrences(of: program.folder + "/", with: "")
+    }
 
     /// What a sentence may call a file: by its name, without what makes a name temporary, or by a folder around it.
     func names(of path: String) -> [String] {
       let parts = relative(path).split(separator: "/").filter { $0 != "." }
       // The folder of the case is where its commands run.
-      guard !parts.isEmpty else { return ["hourglass: .:"] }
+      guard !parts.isEmpty else { return ["hourglass: .:", program.folder] }
       return parts.map { $0.hasPrefix(".") && $0.hasSuffix(".tmp") ? String($0.dropFirst().dropLast(4)) : String($0) }
     }
   }
