@@ -104,11 +104,7 @@ public enum AtomicFile {
 
   /// Removes the temporary files and folders of a folder that no process is writing any more.
   public static func removeAbandoned(in folder: String) throws(DataError) {
-    let names: [String]
-    do { names = try FileManager.default.contentsOfDirectory(atPath: folder) } catch {
-      throw .unwritable(folder, "cannot be listed", code(of: error))
-    }
-    for name in names where name.hasPrefix(".") && name.hasSuffix(".tmp") {
+    for name in try InputFile.names(in: folder) where name.hasPrefix(".") && name.hasSuffix(".tmp") {
       let path = "\(folder)/\(name)"
       var isFolder: ObjCBool = false
       if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {

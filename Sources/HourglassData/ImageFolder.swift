@@ -57,11 +57,7 @@ struct ImageFolder {
     var files: [String] = []
     var folders = [""]
     while let folder = folders.popLast() {
-      let names: [String]
-      do { names = try FileManager.default.contentsOfDirectory(atPath: "\(root)/\(folder)") } catch {
-        throw DataError(path: "\(root)/\(folder)", reason: "cannot be listed: \(error.localizedDescription)")
-      }
-      for name in names where !name.hasPrefix(".") {
+      for name in try InputFile.names(in: "\(root)/\(folder)") where !name.hasPrefix(".") {
         let place = folder + name
         var status = stat()
         guard lstat("\(root)/\(place)", &status) == 0 else {

@@ -16,7 +16,11 @@ public final class InputFile: Sendable {
     // Sockets cannot be opened.
     guard descriptor >= 0 || errno == ENXIO else { throw .system(path, "cannot be opened for reading") }
     var status = stat()
-    guard descriptor >= 0, fstat(descriptor, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
+    if descriptor >= 0, fstat(descriptor, &status) != 0 {
+      defer { close(descriptor) }
+      throw .system(path, "cannot be looked up")
+    }
+    guard descriptor >= 0, status.st_mode & S_IFMT == S_IFREG else {
       if descriptor >= 0 { close(descriptor) }
       throw DataError(path: path, reason: "wanted a file, found \(Self.kind(status.st_mode))")
     }
@@ -98,6 +102,23 @@ public final class InputFile: Sendable {
   public static func isThere(_ path: String, orLink: Bool = false) throws(DataError) -> Bool {
     if orLink, (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil { return true }
     return try mode(path) != nil
+  }
+
+  /// The names in a folder, in no order. Foundation keeps silent where a folder can be read only in part.
+  ///
+  /// Errors: the system's reason.
+  public static func names(in folder: String) throws(DataError) -> [String] {
+    guard let stream = opendir(folder) else { throw .system(folder, "cannot be listed") }
+    defer { closedir(stream) }
+    var names: [String] = []
+    errno = 0
+    while let entry = readdir(stream) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      if name != ".", name != ".." { names.append(name) }
+      errno = 0
+    }
+    guard errno == 0 else { throw .system(folder, "cannot be listed") }
+    return names
   }
 
   /// The first of some names in a folder that is there, as a path.

@@ -23,7 +23,7 @@ struct TextSet {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return false }
     guard isFolder.boolValue else { return TextFile.form(path) != nil }
-    let names = (try? FileManager.default.contentsOfDirectory(atPath: path)) ?? []
+    let names = (try? InputFile.names(in: path)) ?? []
     return names.contains { form(ofFolderFile: $0) != nil }
   }
 

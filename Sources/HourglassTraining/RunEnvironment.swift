@@ -53,10 +53,10 @@ extension RunFolder {
   /// Adds a session to environment.json, which lists all sessions of the run, the newest last. A file that cannot be
   /// understood is kept aside.
   public func append(_ environment: RunEnvironment) throws(DataError) {
+    let bytes = try InputFile.contents(ifThere: file(Self.environmentName))
     var earlier: [RunEnvironment] = []
-    do { earlier = try sessions() } catch let error {
-      guard let damaged = try InputFile.contents(ifThere: file(Self.environmentName)) else { throw error }
-      try keepAside(Data(damaged), of: Self.environmentName, found: error.reason)
+    do { earlier = try sessions(in: bytes) } catch let error {
+      try keepAside(Data(bytes ?? []), of: Self.environmentName, found: error.reason)
     }
     try save(earlier + [environment], as: Self.environmentName)
   }
@@ -65,7 +65,11 @@ extension RunFolder {
   ///
   /// Errors: it cannot be read, or is damaged.
   public func sessions() throws(DataError) -> [RunEnvironment] {
-    guard let bytes = try InputFile.contents(ifThere: file(Self.environmentName)) else { return [] }
+    try sessions(in: try InputFile.contents(ifThere: file(Self.environmentName)))
+  }
+
+  private func sessions(in bytes: [UInt8]?) throws(DataError) -> [RunEnvironment] {
+    guard let bytes else { return [] }
     return try JSONFile.decode(
       [RunEnvironment].self, from: bytes, path: file(Self.environmentName), what: "no list of sessions")
   }

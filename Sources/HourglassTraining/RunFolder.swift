@@ -44,7 +44,7 @@ public struct RunFolder: Sendable {
   /// Why no new run may begin here, if none may.
   public func refusal() throws(DataError) -> DataError? {
     guard try InputFile.isThere(path) else { return nil }
-    guard try !Self.names(path).isEmpty else { return nil }
+    guard try !InputFile.names(in: path).isEmpty else { return nil }
     return DataError(
       path: path, reason: "the run folder exists already; choose another --run, go on with --resume, or remove it")
   }
@@ -78,7 +78,7 @@ public struct RunFolder: Sendable {
     try AtomicFile.makeFolder(temporary.path)
     try temporary.lock()
     do {
-      for name in try Self.names(temporary.path) where name != Self.lockName {
+      for name in try InputFile.names(in: temporary.path) where name != Self.lockName {
         try AtomicFile.remove(temporary.file(name))
       }
       try temporary.begin(recipe)
@@ -130,12 +130,6 @@ public struct RunFolder: Sendable {
   private var plainPath: String {
     let end = path.lastIndex { $0 != "/" }
     return end.map { String(path[...$0]) } ?? path
-  }
-
-  private static func names(_ folder: String) throws(DataError) -> [String] {
-    do { return try FileManager.default.contentsOfDirectory(atPath: folder) } catch {
-      throw DataError(path: folder, reason: "cannot be listed: \(error.localizedDescription)")
-    }
   }
 
   // MARK: Reading

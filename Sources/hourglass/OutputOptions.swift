@@ -188,15 +188,17 @@ extension OutputFile {
   /// Refuses what is no file, and a place where none can be made.
   fileprivate func checkPlace() throws {
     guard !path.isEmpty else { throw ValidationError("\(flag): wanted the name of a file, found an empty one") }
-    if let status = Self.identity(path) {
+    let status = Self.identity(path)
+    let reason = errno
+    if let status {
       guard status.st_mode & S_IFMT == S_IFREG else {
         throw ValidationError("\(flag): wanted the name of a file, found \(path), a folder, a device or a pipe")
       }
+    } else if ![ENOENT, ENOTDIR].contains(reason) {
+      throw ExitStatusError(
+        status: .failed, description: "\(path): cannot be written: \(String(cString: strerror(reason)))")
     } else if exists {
       throw ValidationError("\(flag): wanted the name of a file, found \(path), a link that leads nowhere")
-    } else if ![ENOENT, ENOTDIR].contains(errno) {
-      throw ExitStatusError(
-        status: .failed, description: "\(path): cannot be written: \(String(cString: strerror(errno)))")
     }
     if makesFolder, Self.identity(folder) == nil { return }
     guard access(folder, W_OK | X_OK) == 0, Self.identity(folder).map({ $0.st_mode & S_IFMT == S_IFDIR }) == true else {

@@ -66,10 +66,10 @@ struct FaultRunner: Sendable {
   func problems(of scenario: FaultScenario, _ fault: Fault, _ expected: Expected) throws -> [String] {
     try inFolder(of: scenario) { site in
       let (result, operations) = try site.run(scenario.command, fault)
-      let hit = operations.first(where: \.isFault)
+      let hits = operations.filter(\.isFault)
       let after = FolderState(site.program.folder, whole: expected.after)
       var problems: [String] = []
-      if let hit { problems += judge(result, fault, hit, expected, site, scenario.makes) }
+      if !hits.isEmpty { problems += judge(result, fault, hits, expected, site, scenario.makes) }
       if result.status == 0, !result.isSignalled {
         problems += after.differences(from: expected.after).map { "exit 0, but \($0)" }
       }
@@ -77,7 +77,7 @@ struct FaultRunner: Sendable {
       problems += lost(scenario, after, expected).map { "\($0) is neither as before nor new" }
       problems += try recover(scenario, fault, site, after, expected)
       guard !problems.isEmpty else { return [] }
-      let place = hit.map { "\($0.call) \(site.relative($0.path))" } ?? "no operation"
+      let place = hits.first.map { "\($0.call) \(site.relative($0.path))" } ?? "no operation"
       let more = problems.count > 4 ? ["and \(problems.count - 3) more"] : []
       return (problems.prefix(more.isEmpty ? 4 : 3) + more).map { "\(scenario.name) \(fault) (\(place)): \($0)" }
     }
@@ -85,7 +85,7 @@ struct FaultRunner: Sendable {
 
   /// How a command ended that met a fault.
   private func judge(
-    _ result: Program.Result, _ fault: Fault, _ hit: FaultShim.Operation, _ expected: Expected, _ site: Site,
+    _ result: Program.Result, _ fault: Fault, _ hits: [FaultShim.Operation], _ expected: Expected, _ site: Site,
     _ makes: [String]
   ) -> [String] {
     if fault.endsByKill {
@@ -102,11 +102,12 @@ struct FaultRunner: Sendable {
     }
     let sentences = result.errors.split(separator: "\n").filter { $0.hasPrefix("hourglass: ") }
     let failures = sentences.filter { !$0.contains("warning: ") && !$0.contains("left out: ") }
-    guard failures.count == 1 else { return ["\(failures.count) sentences: \(result.errors)"] }
-    // The folder of the case itself is where its commands run.
-    let names = hit.path == site.program.folder ? makes + ["hourglass: .:"] : site.names(of: hit.path)
-    return names.contains(where: failures[0].contains)
-      ? [] : ["the sentence does not name \(site.relative(hit.path)): \(failures[0])"]
+    guard failures.count == 1 || fault.isSticky && !failures.isEmpty else {
+      return ["\(failures.count) sentences: \(result.errors)"]
+    }
+    // Where several operations fail it names one of them, or what it was about to make.
+    return (hits.flatMap { site.names(of: $0.path) } + makes).contains(where: failures[0].contains)
+      ? [] : ["the sentence does not name \(hits.map { site.relative($0.path) }): \(failures[0])"]
   }
 
   /// Files that were there before and are neither as they were nor as the command makes them. Those of a run that goes
@@ -190,13 +191,17 @@ struct FaultRunner: Sendable {
     /// `verify` trains in the folder for temporary files.
     private var temporary: [String: String] { ["TMPDIR": program.path("tmp")] }
 
-    func relative(_ path: String) -> String { path.replacingOccurrences(of: program.folder + "/", with: "") }
+    /// Without the folder of the case; empty for that itself.
+    func relative(_ path: String) -> String {
+      path == program.folder ? "" : path.replacingOccurrences(of: program.folder + "/", with: "")
+    }
 
     /// What a sentence may call a file: by its name, without what makes a name temporary, or by a folder around it.
     func names(of path: String) -> [String] {
-      relative(path).split(separator: "/").map { name in
-        name.hasPrefix(".") && name.hasSuffix(".tmp") ? String(name.dropFirst().dropLast(4)) : String(name)
-      }
+      let parts = relative(path).split(separator: "/").filter { $0 != "." }
+      // The folder of the case is where its commands run.
+      guard !parts.isEmpty else { return ["hourglass: .:", program.folder] }
+      return parts.map { $0.hasPrefix(".") && $0.hasSuffix(".tmp") ? String($0.dropFirst().dropLast(4)) : String($0) }
     }
   }
 

@@ -26,13 +26,8 @@ public struct EventFile: Sendable {
   /// - Parameter step: the first of the session.
   /// - Throws: the folder or the file cannot be made.
   public init(in folder: String, from step: Int) throws(DataError) {
-    let names: [String]
-    do {
-      try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-      names = try FileManager.default.contentsOfDirectory(atPath: folder)
-    } catch {
-      throw DataError(path: folder, reason: "cannot make the folder: \(error.localizedDescription)", isOutput: true)
-    }
+    try AtomicFile.makeFolder(folder)
+    let names = try InputFile.names(in: folder)
     // TensorBoard reads files in the order of their names; others than ours may have any number.
     let last = names.compactMap { $0.hasPrefix(Self.prefix) ? Int($0.dropFirst(Self.prefix.count)) : nil }
       .filter { (1..<999_999).contains($0) }.max()
