@@ -86,8 +86,8 @@ public struct PlannedMemory: Sendable, Equatable {
     guard total <= available else {
       throw ModelError(
         plan.model.name,
-        "wanted memory for \(plan.batchSize) samples and \(replicas) replicas within the \(available >> 20) MiB that are "
-          + "still granted, found a need of \(total >> 20) MiB; take smaller layers, a smaller batch or fewer workers")
+        "wanted memory for \(plan.batchSize) samples and \(replicas) replicas within the \(available >> 20) MiB that "
+          + "are still granted, found a need of \(total >> 20) MiB; take smaller layers, a smaller batch or fewer workers")
     }
   }
 }

@@ -7,8 +7,8 @@ import Testing
 @testable import HourglassTraining
 
 /// Every public entry that takes shapes, counts, indices or labels, called with wrong ones: what data may bring about
-/// is a typed error, what breaks a documented contract stops at a precondition; nothing is read or written beyond memory,
-/// which the address sanitizer watches (Scripts/sanitize).
+/// is a typed error, what breaks a documented contract stops at a precondition; nothing is read or written beyond
+/// memory, which the address sanitizer watches (Scripts/sanitize).
 @Suite struct PublicEntryTests {
   private static let model = TinyModels.variational
   private static let alone = ParallelPlan(workers: 1, threads: 1)
