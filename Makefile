@@ -10,6 +10,8 @@ export HOURGLASS_DATA
 DEMO ?= --epochs 8 --batch-size 64 --learning-rate 0.002 --beta 0.5
 # Only the tests whose name matches, in `test` and `sanitize`: make test FILTER=Conv2D
 FILTER ?=
+# How many altered files `fuzz` tries on each reader.
+CASES ?= 10000
 # How often `stress` is repeated, each time with another seed.
 ROUNDS ?= 20
 # Arguments of one measurement instead of all of them: make bench BENCH="kernels --help"
@@ -81,11 +83,11 @@ bench-compare: build ## show which kernels got slower than saved for this proces
 sanitize: setup ## all tests under the thread, address and undefined-behaviour sanitizers; FILTER=Name for some
 	Scripts/sanitize $(if $(FILTER),--filter '$(FILTER)')
 
-fuzz: setup ## kernels (SECONDS=600), readers (a twentieth, each), command lines (9 a second), JSON (50 a second)
+fuzz: setup ## kernels on arbitrary arguments (SECONDS=600); each reader on altered files (CASES=10000), JSON, command lines
 	Scripts/fuzz $(or $(SECONDS),600)
-	Scripts/fuzz-readers $$(( ($(or $(SECONDS),600) + 19) / 20 ))
-	Scripts/fuzz-flags $$(( 9 * $(or $(SECONDS),600) ))
-	Scripts/fuzz-json $$(( 50 * $(or $(SECONDS),600) ))
+	Scripts/fuzz-readers $(CASES)
+	Scripts/fuzz-json $$(( 3 * $(CASES) ))
+	Scripts/fuzz-flags $$(( $(CASES) / 2 ))
 
 stress: build ## kill or hinder all commands at each operation on files; kill runs at random moments, ROUNDS=20 times
 	HOURGLASS_PROGRAM='$(abspath $(PROGRAM))' HOURGLASS_FAULTS=all HOURGLASS_STRESS=$(ROUNDS) \

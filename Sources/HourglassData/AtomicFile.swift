@@ -34,7 +34,8 @@ public enum AtomicFile {
     let (folder, name) = split(target.path)
     let temporary = "\(folder)/\(temporaryName(name))"
     guard let descriptor = try FileLock.open(temporary, for: path) else {
-      throw DataError(path: path, reason: "wanted to be the only one who writes it, found another process writing it")
+      throw DataError(
+        path: path, reason: "wanted to be the only one who writes it, found another process writing it", isOutput: true)
     }
     defer { close(descriptor) }
     do throws(DataError) {
@@ -88,6 +89,13 @@ public enum AtomicFile {
     unlink(temporary)
   }
 
+  /// Removes a file, or a folder with all that is in it.
+  public static func remove(_ path: String) throws(DataError) {
+    do { try FileManager.default.removeItem(atPath: path) } catch {
+      throw .unwritable(path, "cannot be removed", code(of: error))
+    }
+  }
+
   /// Removes the temporary files and folders of a folder that no process is writing any more.
   public static func removeAbandoned(in folder: String) throws(DataError) {
     let names: [String]
@@ -135,7 +143,8 @@ public enum AtomicFile {
       place = target.hasPrefix("/") ? target : "\(split(place).folder)/\(target)"
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
-      throw DataError(path: path, reason: "wanted the name of a file to write, found a folder, a device or a pipe")
+      throw DataError(
+        path: path, reason: "wanted the name of a file to write, found a folder, a device or a pipe", isOutput: true)
     }
     guard access(place, W_OK) == 0 else { throw .unwritable(path, "cannot be written") }
     return (place, status.st_mode & 0o7777)
@@ -182,7 +191,7 @@ public enum AtomicFile {
   }
 
   /// The `errno` behind an error of Foundation.
-  private static func code(of error: any Error) -> Int32 {
+  static func code(of error: any Error) -> Int32 {
     let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
     return (cause?.domain == NSPOSIXErrorDomain ? cause?.code : nil).map { Int32($0) } ?? EIO
   }

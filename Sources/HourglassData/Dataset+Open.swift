@@ -18,9 +18,9 @@ extension Dataset {
   ///   names in `categories.txt` or `classes.txt`, a line each, or absent. Terms are weighed by the training documents.
   ///
   /// Cost: all images are decoded here, on several threads, and stay in memory, a byte or a float for each element.
-  /// Where that takes more than `memory`, images of uncompressed IDX, NPY and record files that need no preparation stay
-  /// on disk: each is then read whenever it is trained on, unless the system still has it. Of all others the first
-  /// seven eighths of `memory` stay, and the rest are decoded again whenever they are wanted; where they are
+  /// Where that takes more than `memory`, images of uncompressed IDX, NPY and record files that need no preparation
+  /// stay on disk: each is then read whenever it is trained on, unless the system still has it. Of all others the
+  /// first seven eighths of `memory` stay, and the rest are decoded again whenever they are wanted; where they are
   /// announced, ahead of time.
   ///
   /// Errors: nothing there, several forms in one folder, a broken file, labels that do not match, pixels outside

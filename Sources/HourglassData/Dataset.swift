@@ -49,7 +49,6 @@ public struct Dataset: Sendable {
         path: source, reason: "wanted at least one image of \(shape), found \(elements.count) elements")
     }
     count = elements.count / shape.count
-    try Self.check(labels, source)
     (pixels, self.shape, self.labels, self.source) = (.stored(elements), shape, labels, source)
     if let labels, labels.count != count {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
@@ -61,13 +60,6 @@ public struct Dataset: Sendable {
     }
   }
 
-  private static func check(_ labels: [Int]?, _ source: String) throws(DataError) {
-    guard let place = labels?.firstIndex(where: { Int32(exactly: $0) == nil }), let label = labels?[place] else {
-      return
-    }
-    throw DataError(path: source, reason: "image \(place): wanted a label of 32 bits, found \(label)")
-  }
-
   /// How many classes the labels number, from 0 on: the names of classes, where there are any, else one more than the
   /// largest label; nil without labels.
   ///
@@ -76,8 +68,8 @@ public struct Dataset: Sendable {
   /// Errors: a label below 0; labels without names of which more than a thousand, and nine in ten, do not occur.
   public func classCount() throws(DataError) -> Int? {
     guard let labels, let largest = labels.max() else { return nil }
-    if let least = labels.min(), least < 0 {
-      throw DataError(path: source, reason: "wanted labels from 0 on, one for each class, found \(least)")
+    if let label = labels.first(where: { !(0..<Int(Int32.max)).contains($0) }) {
+      throw DataError(path: source, reason: "wanted labels from 0 on, one for each class, found \(label)")
     }
     let count = classes?.count ?? largest + 1
     let used = Set(labels).count
@@ -131,10 +123,13 @@ public struct Dataset: Sendable {
       try check(images, chosen, path)
     } else {
       let gathered = try Gathering(stored.images, chosen, preparation, threads: threads, memory: memory, path: path)
-      if let first = gathered.refused.first, preparation.skipsBad != true {
-        let others = gathered.refused.count - 1
+      // What is whole but too large is no broken image: on another machine it would not be left out.
+      let refused = gathered.refused.filter { preparation.skipsBad != true || $0.lacksMemory }
+      if let first = refused.first {
+        let others = refused.count - 1
         let more = others == 0 ? "" : "; \(others) more \(others == 1 ? "is" : "are") refused too"
-        throw DataError(path: first.path, reason: "\(first.reason)\(more); --skip-bad leaves broken images out")
+        let advice = first.lacksMemory ? "" : "; --skip-bad leaves broken images out"
+        throw DataError(path: first.path, reason: first.reason + more + advice, lacksMemory: first.lacksMemory)
       }
       self.init(gathered, labels: stored.labels, source: stored.source)
     }
@@ -242,10 +237,10 @@ public struct Dataset: Sendable {
     }
   }
 
-  /// The label of image `index` of a set that has labels.
+  /// The label of image `index` of a set that has labels; what 32 bits do not hold becomes the nearest that they do.
   public func label(_ index: Int) -> Int32 {
     guard let labels else { preconditionFailure("\(source) has no labels") }
-    return Int32(labels[index])
+    return Int32(clamping: labels[index])
   }
 
   /// Whether pixels are stored as bytes, 0 to 255.

@@ -72,11 +72,12 @@ public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
   /// Each pixel is 0 or 1, in all its channels, each with half this probability; of a vector each element.
   case saltPepper(Float)
 
-  /// Refused are a deviation that is not greater than 0 and at most a million, where pixels are at most 1, and a part
-  /// that is not between 0 and 1.
+  /// Refused are a deviation that is not greater than 0 and at most `mostDeviation`, and a part that is not between 0
+  /// and 1.
   public init?(rawValue: String) {
     let words = rawValue.split(separator: ":", omittingEmptySubsequences: false)
-    guard words.count == 2, let amount = Float(words[1]), amount > 0, amount <= 1_000_000 else { return nil }
+    guard words.count == 2, let amount = Float(words[1]), amount > 0, amount <= Self.mostDeviation
+    else { return nil }
     switch words[0] {
     case "gaussian": self = .gaussian(amount)
     case "multiplicative": self = .multiplicative(amount)
@@ -85,6 +86,9 @@ public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
     default: return nil
     }
   }
+
+  /// Beyond it nothing is left of pixels in [0, 1], and squares of sums soon leave the range of floats.
+  public static let mostDeviation: Float = 1000
 
   public var rawValue: String {
     switch self {

@@ -41,7 +41,9 @@ struct Gathering {
     }
     guard let first else {
       let more = failures.count > 1 ? "; the \(failures.count - 1) others are refused too" : ""
-      throw DataError(path: failures[0]?.path ?? path, reason: (failures[0]?.reason ?? "no image") + more)
+      throw DataError(
+        path: failures[0]?.path ?? path, reason: (failures[0]?.reason ?? "no image") + more,
+        lacksMemory: failures[0]?.lacksMemory ?? false)
     }
     shape = first.image.shape
     let room = Self.room(for: chosen.count, like: first.image, memory: memory)

@@ -27,7 +27,7 @@ public enum GrantedMemory {
   public static func require(
     _ need: Int?, for path: String, _ purpose: String, advice: String? = nil
   ) throws(DataError) {
-    if let need, need < 1 << 20 { return }
+    if let need, need < smallest { return }
     let rest = rest
     guard let need, need <= rest.bytes else {
       let found = need.map { "\($0 >> 20) MiB" } ?? "more than 2^63 bytes"
@@ -44,12 +44,16 @@ public enum GrantedMemory {
   static func require<R>(
     _ need: Int?, for path: String, _ purpose: String, advice: String? = nil, while body: () throws(DataError) -> R
   ) throws(DataError) -> R {
+    if let need, need < smallest { return try body() }
     let isLarge = need.map { $0 > available / (8 * ProcessInfo.processInfo.activeProcessorCount) } ?? true
     if isLarge { turn.lock() }
     defer { if isLarge { turn.unlock() } }
     try require(need, for: path, purpose, advice: advice)
     return try body()
   }
+
+  /// Bytes that are compared.
+  private static let smallest = 1 << 20
 
   private static let turn = NSRecursiveLock()
 

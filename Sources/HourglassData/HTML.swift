@@ -81,9 +81,9 @@ package enum HTML {
 
   /// A picture inside the page, shown at half its size where there is room, so that it is sharp on fine screens and on
   /// paper too.
-  package static func figure(png: PNGImage, description: String, caption: String) -> String {
+  package static func figure(png: PNGImage, description: String, caption: String) throws(DataError) -> String {
     let (width, height) = ((png.width + 1) / 2, (png.height + 1) / 2)
-    let source = "data:image/png;base64,\(png.encoded().base64EncodedString())"
+    let source = "data:image/png;base64,\(try png.encoded().base64EncodedString())"
     let alternative = SVG.escaped(description).replacingOccurrences(of: "\"", with: "&quot;")
     return """
       <figure>

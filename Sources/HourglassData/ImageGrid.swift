@@ -25,13 +25,16 @@ public struct ImageGrid: Sendable {
     self.zoom = max(1, zoom ?? 128 / max(shape.height, shape.width))
   }
 
-  /// The picture.
-  public func image() -> PNGImage {
+  /// The picture. Errors: memory is not granted for it.
+  public func image() throws(DataError) -> PNGImage {
     let (cellHeight, cellWidth) = (shape.height * zoom, shape.width * zoom)
     let columns = rows.map(\.count).max() ?? 0
     let width = 2 * margin + max(1, columns * (cellWidth + Self.gap) - Self.gap)
     let height = rows.isEmpty ? 2 * margin + 1 : top(rows.count - 1) + cellHeight + margin
     let channels = shape.channels + (isBare ? 1 : 0)
+    try GrantedMemory.require(
+      checkedProduct([width, height, channels]), for: "a picture of \(width) x \(height) pixels", "draw it",
+      advice: "show fewer images")
     var pixels = [UInt8](repeating: isBare ? 0 : 255, count: width * height * channels)
     for (r, row) in rows.enumerated() {
       for (c, image) in row.enumerated() {

@@ -75,7 +75,7 @@ public struct SyntheticImages: Sendable {
 
   /// Images 0 ..< count, N x H x W x C, and their classes. Errors: more than memory is granted for.
   public func make(count: Int) throws(DataError) -> (pixels: [UInt8], labels: [UInt8]) {
-    try requireMemory(images: count)
+    try requireMemory(images: count, "draw \(count) images of \(shape)")
     var labels: [UInt8] = []
     let pixels = [UInt8](unsafeUninitializedCapacity: count * shape.count) { pixels, initialized in
       let canvas = FloatBuffer(count: shape.count)
@@ -91,46 +91,41 @@ public struct SyntheticImages: Sendable {
   /// Writes the built-in images as PNG files in the folders `train` and `test` of a new one, in folders named after
   /// their classes: `count` for training, and for test an eighth of them.
   ///
-  /// The folder is made beside its place under another name, `.NAME.PID.tmp`, and renamed when it is whole.
+  /// The folder is made beside its place under another name and renamed when it is whole. What a killed process left of
+  /// it is taken over.
   ///
   /// Errors: an image that memory is not granted for; what keeps a folder or file from being written, after which
-  /// nothing is left of it.
+  /// nothing is left of it; another process that writes the same folder.
   ///
   /// - Returns: how many images there are of each part.
   public static func write(
     shape: ImageShape, count: Int, seed: UInt64, to folder: String
   ) throws(DataError) -> [(split: Split, count: Int)] {
     let parts = [(split: Split.train, count: count), (split: Split.test, count: max(1, count / 8))]
-    let path = URL(fileURLWithPath: folder)
-    let temporary = path.deletingLastPathComponent().appending(path: ".\(path.lastPathComponent).\(getpid()).tmp").path
-    let files = FileManager.default
-    do {
-      try files.createDirectory(at: path.deletingLastPathComponent(), withIntermediateDirectories: true)
-      // Fails where there is one already, so that what is removed below was made here.
-      try files.createDirectory(atPath: temporary, withIntermediateDirectories: false)
-    } catch {
-      throw DataError(path: folder, reason: "cannot be made: \(error.localizedDescription)")
-    }
+    let (parent, name) = AtomicFile.split(URL(fileURLWithPath: folder).path)
+    let temporary = "\(parent)/\(AtomicFile.temporaryName(name))"
+    try AtomicFile.makeFolder(temporary)
+    let lock = try FileLock("\(temporary)/lock", use: "a set of images")
+    defer { withExtendedLifetime(lock) {} }
     do throws(DataError) {
       for (split, count) in parts {
-        try SyntheticImages(shape: shape, seed: seed, split: split).write(count: count, to: "\(temporary)/\(split)")
+        let part = "\(temporary)/\(split)"
+        if try InputFile.isThere(part) { try AtomicFile.remove(part) }
+        try SyntheticImages(shape: shape, seed: seed, split: split).write(count: count, to: part)
       }
-      guard rename(temporary, folder) == 0 else { throw .system(folder, "cannot be made") }
+      try AtomicFile.remove("\(temporary)/lock")
+      try AtomicFile.move(temporary, to: folder)
     } catch {
-      try? files.removeItem(atPath: temporary)
-      throw DataError(path: folder, reason: error.reason)
+      try? AtomicFile.remove(temporary)
+      throw DataError(path: folder, reason: error.reason, isOutput: error.isOutput, lacksMemory: error.lacksMemory)
     }
     return parts
   }
 
   private func write(count: Int, to folder: String) throws(DataError) {
-    for kind in SyntheticClass.allCases {
-      do {
-        try FileManager.default.createDirectory(atPath: "\(folder)/\(kind)", withIntermediateDirectories: true)
-      } catch { throw DataError(path: folder, reason: "cannot make the folder: \(error.localizedDescription)") }
-    }
+    for kind in SyntheticClass.allCases { try AtomicFile.makeFolder("\(folder)/\(kind)") }
     // Its pixels, as they are and in the file.
-    try requireMemory(images: 3)
+    try requireMemory(images: 3, "draw and write an image of \(shape)")
     let canvas = FloatBuffer(count: shape.count)
     for index in 0..<count {
       var kind: UInt8 = 0
@@ -143,18 +138,18 @@ public struct SyntheticImages: Sendable {
       let path = "\(folder)/\(SyntheticClass.allCases[Int(kind)])/\(number).png"
       // Without syncing each, which would take most of the time.
       do { try image.encoded().write(to: URL(fileURLWithPath: path)) } catch {
-        throw DataError(path: path, reason: "cannot be written: \(error.localizedDescription)")
+        throw .unwritable(path, "cannot be written", AtomicFile.code(of: error))
       }
     }
   }
 
   /// For the bytes of so many images, and the floats of one.
-  private func requireMemory(images count: Int) throws(DataError) {
+  private func requireMemory(images count: Int, _ purpose: String) throws(DataError) {
     let need = checkedSum(
       checkedProduct([count, shape.height, shape.width, shape.channels]),
       checkedProduct([4, shape.height, shape.width, shape.channels]))
     try GrantedMemory.require(
-      need, for: "built-in images", "draw \(count) images of \(shape)", advice: "take smaller or fewer images")
+      need, for: "built-in images", purpose, advice: "take smaller or fewer images")
   }
 
   /// Draws an image as bytes and answers its class.

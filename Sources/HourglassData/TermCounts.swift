@@ -32,8 +32,8 @@ struct TermCounts: ImageSource {
 
   /// A term that the last document, which is not ended yet, has so many times. Each term once.
   mutating func append(place: Int, count: Int) {
-    places.append(Int32(place))
-    counts.append(Int32(count))
+    places.append(Int32(clamping: place))
+    counts.append(Int32(clamping: count))
   }
 
   mutating func endDocument() { starts.append(places.count) }

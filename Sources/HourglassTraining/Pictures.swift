@@ -30,26 +30,26 @@ public struct Pictures {
   /// Images side by side. images: N x H x W x C.
   public static func grid(
     _ images: [Float], shape: ImageShape, columns: Int, isBare: Bool = false
-  ) -> PNGImage {
+  ) throws(DataError) -> PNGImage {
     var grid = ImageGrid(shape: shape, rows: pieces(pieces(images, shape.count), columns))
     grid.isBare = isBare
-    return grid.image()
+    return try grid.image()
   }
 
   /// Originals above reconstructions, ten to a band. Both: N x H x W x C.
   public static func bands(
     originals: [Float], reconstructions: [Float], shape: ImageShape, isBare: Bool = false
-  ) -> PNGImage {
-    bands([originals, reconstructions], shape: shape, isBare: isBare)
+  ) throws(DataError) -> PNGImage {
+    try bands([originals, reconstructions], shape: shape, isBare: isBare)
   }
 
   /// Kinds of the same images one above the other, ten images to a band. Each kind: N x H x W x C.
-  public static func bands(_ kinds: [[Float]], shape: ImageShape, isBare: Bool = false) -> PNGImage {
+  public static func bands(_ kinds: [[Float]], shape: ImageShape, isBare: Bool = false) throws(DataError) -> PNGImage {
     let rows = kinds.map { pieces(pieces($0, shape.count), imagesPerBand) }
     let bands = (0..<(rows.first?.count ?? 0)).flatMap { band in rows.map { $0[band] } }
     var grid = ImageGrid(shape: shape, rows: bands, rowsPerGroup: kinds.count)
     grid.isBare = isBare
-    return grid.image()
+    return try grid.image()
   }
 
   public static let imagesPerBand = 10
@@ -60,22 +60,22 @@ public struct Pictures {
   public func reconstructions(_ data: Dataset, count: Int = 4 * imagesPerBand) throws -> PNGImage {
     try data.checkShape(for: inference.plan)
     let originals = try data.images(0..<min(count, data.count))
-    return bands(originals)
+    return try bands(originals)
   }
 
   /// Images N x H x W x C above what the model makes of them.
-  func bands(_ originals: [Float]) -> PNGImage {
-    Self.bands(
+  func bands(_ originals: [Float]) throws(DataError) -> PNGImage {
+    try Self.bands(
       originals: originals, reconstructions: inference.reconstruct(originals), shape: shape, isBare: isBare)
   }
 
   /// Decoded draws from the prior.
-  public func samples(count: Int = 8 * columns, columns: Int = columns) -> PNGImage {
-    grid(inference.decode(inference.standardNormalCodes(count, seed: seed)), columns: columns)
+  public func samples(count: Int = 8 * columns, columns: Int = columns) throws(DataError) -> PNGImage {
+    try grid(inference.decode(inference.standardNormalCodes(count, seed: seed)), columns: columns)
   }
 
-  private func grid(_ images: [Float], columns: Int) -> PNGImage {
-    Self.grid(images, shape: shape, columns: columns, isBare: isBare)
+  private func grid(_ images: [Float], columns: Int) throws(DataError) -> PNGImage {
+    try Self.grid(images, shape: shape, columns: columns, isBare: isBare)
   }
 
   /// A row for each of the most active latent units: the code of the first image with that unit going from -3 to 3.
@@ -92,7 +92,7 @@ public struct Pictures {
         return code
       }
     }
-    return grid(inference.decode(codes), columns: Self.stops)
+    return try grid(inference.decode(codes), columns: Self.stops)
   }
 
   /// A row for each pair of images: their codes, and what lies on the straight line between them.
@@ -108,7 +108,7 @@ public struct Pictures {
         return zip(from, to).map { $0 + weight * ($1 - $0) }
       }
     }
-    return grid(inference.decode(codes), columns: Self.stops)
+    return try grid(inference.decode(codes), columns: Self.stops)
   }
 
   /// Odd, so that the middle of a traversal is zero.

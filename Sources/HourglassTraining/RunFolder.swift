@@ -79,7 +79,7 @@ public struct RunFolder: Sendable {
     try temporary.lock()
     do {
       for name in try Self.names(temporary.path) where name != Self.lockName {
-        try Self.remove(temporary.file(name))
+        try AtomicFile.remove(temporary.file(name))
       }
       try temporary.begin(recipe)
       if let environment { try temporary.append(environment) }
@@ -88,7 +88,7 @@ public struct RunFolder: Sendable {
       try AtomicFile.move(temporary.path, to: target)
       return result
     } catch {
-      try? Self.remove(temporary.path)
+      try? AtomicFile.remove(temporary.path)
       session.lock.withLock { $0 = nil }
       throw error
     }
@@ -105,7 +105,7 @@ public struct RunFolder: Sendable {
     let (parent, name) = AtomicFile.split(plainPath)
     let temporary = "\(parent)/\(AtomicFile.temporaryName(name))"
     try AtomicFile.move(plainPath, to: temporary)
-    try Self.remove(temporary)
+    try AtomicFile.remove(temporary)
   }
 
   /// Makes this process the only one that may write the run, and removes what a killed process left half written. Where
@@ -135,12 +135,6 @@ public struct RunFolder: Sendable {
   private static func names(_ folder: String) throws(DataError) -> [String] {
     do { return try FileManager.default.contentsOfDirectory(atPath: folder) } catch {
       throw DataError(path: folder, reason: "cannot be listed: \(error.localizedDescription)")
-    }
-  }
-
-  private static func remove(_ path: String) throws(DataError) {
-    do { try FileManager.default.removeItem(atPath: path) } catch {
-      throw DataError(path: path, reason: "cannot be removed: \(error.localizedDescription)", isOutput: true)
     }
   }
 

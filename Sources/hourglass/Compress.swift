@@ -70,7 +70,7 @@ struct Compress: ParsableCommand {
     guard curve != nil else {
       let quantizer = try Self.quantizer(loaded, levels)
       let (bytes, report) = try Self.compress(data, loaded, quantizer)
-      try writing { try AtomicFile.write(bytes, to: file.path) }
+      try AtomicFile.write(bytes, to: file.path)
       if !json {
         StandardOutput.write("\(file.path): \(data.count) codes of \(report.units) units")
         StandardOutput.write("")
@@ -87,7 +87,7 @@ struct Compress: ParsableCommand {
     let plot = SVGPlot(
       title: "Rate and distortion on \(data.count) images", xLabel: "bits per pixel", yLabel: "PSNR in dB",
       series: series)
-    try writing { try AtomicFile.write(plot.svg(), to: file.path) }
+    try AtomicFile.write(plot.svg(), to: file.path)
     write(reports.flatMap(\.self))
   }
 

@@ -90,7 +90,7 @@ struct DataDescription: ParsableCommand {
       if !data.refused.isEmpty { throw ExitStatusError(status: .badData) }
     }
     if let file {
-      try writing { try NPYFile.write(data, to: file.path) }
+      try NPYFile.write(data, to: file.path)
       if !json { StandardOutput.write("\(file.path): \(data.count) images of \(data.shape)") }
     }
   }
@@ -161,7 +161,7 @@ struct DataSynthesis: ParsableCommand {
         "--output: wanted a folder that is not there yet, found \(output.isEmpty ? "an empty name" : output)")
     }
     let shape = ImageShape(size.extent.height, size.extent.width, grey ? 1 : 3)
-    let parts = try writing { try SyntheticImages.write(shape: shape, count: count, seed: seed, to: output) }
+    let parts = try SyntheticImages.write(shape: shape, count: count, seed: seed, to: output)
     for (split, count) in parts { StandardOutput.write("\(output)/\(split.rawValue): \(count) images of \(shape)") }
   }
 }

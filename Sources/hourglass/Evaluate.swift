@@ -50,7 +50,11 @@ struct Evaluate: ParsableCommand {
     try replacing.check([file].compactMap(\.self), reading: loaded.inputs + [data])
     let images = try loaded.images(at: data, split, self.images)
     // A row is about a hundred letters.
-    if file != nil { try requireMemory("--per-sample", "a row", images.count, floats: 32) }
+    if file != nil {
+      try GrantedMemory.require(
+        images.count.timesClamping(128), for: images.source, "hold \(images.count) rows",
+        advice: "take fewer images with --limit")
+    }
     let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)
     let label = images.labels == nil ? "" : "label,"
     let divergence = loaded.model.penalty == nil ? "kl" : "penalty"
@@ -70,7 +74,7 @@ struct Evaluate: ParsableCommand {
       throw ExitStatusError(
         status: .diverged, description: "\(images.source): the loss is \(result.loss); the model is of no use")
     }
-    if let file { try writing { try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: file.path) } }
+    if let file { try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: file.path) }
     if json { StandardOutput.write(EpochMetrics.json(result)) } else { write(result, loaded, images) }
   }
 

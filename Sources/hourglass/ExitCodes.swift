@@ -44,10 +44,3 @@ struct ExitStatusError: Error, CustomStringConvertible {
   var status: ExitStatus
   var description = ""
 }
-
-/// Runs what only writes: an error there is no fault of the data.
-func writing<T>(_ body: () throws -> T) throws -> T {
-  do { return try body() } catch let error as DataError {
-    throw ExitStatusError(status: .failed, description: error.description)
-  }
-}

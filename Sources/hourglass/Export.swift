@@ -49,7 +49,7 @@ struct Export: ParsableCommand {
       export.names(format).map { name in
         OutputFile(output.map { "\($0)/\(name)" }, or: loaded.run.file("export/\(name)"), makesFolder: true)
       }, reading: loaded.inputs)
-    let files = try writing { try export.write(format, to: folder) }
+    let files = try export.write(format, to: folder)
     if json {
       let written = Written(
         format: format.rawValue, model: loaded.model.name, step: loaded.step, weightsHash: export.weightsHash,

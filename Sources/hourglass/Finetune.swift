@@ -83,6 +83,6 @@ struct Finetune: ParsableCommand {
     if regression { return model.likelihood == .labelSquaredError ? model : model.regressor() }
     if model.likelihood.target == .label, classes == nil { return model }
     // Images without labels are refused by the caller, whatever the number.
-    return model.classifier(classes: classes ?? max(2, data.classes?.count ?? (data.labels?.max() ?? 0) + 1))
+    return model.classifier(classes: try classes ?? max(2, data.classCount() ?? 0))
   }
 }

@@ -47,7 +47,7 @@ struct Grid: ParsableCommand {
     try file.write(side * side, images: shape) {
       loaded.inference.decode(Array(codes[$0.lowerBound * units..<$0.upperBound * units]))
     } draw: {
-      Pictures.grid($0, shape: shape, columns: side)
+      try Pictures.grid($0, shape: shape, columns: side)
     }
   }
 }

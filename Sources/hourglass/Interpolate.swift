@@ -54,7 +54,7 @@ struct Interpolate: ParsableCommand {
     try file.write(stops, images: shape) {
       loaded.inference.decode(Array(codes[$0.lowerBound * size..<$0.upperBound * size]))
     } draw: {
-      Pictures.grid($0, shape: shape, columns: stops)
+      try Pictures.grid($0, shape: shape, columns: stops)
     }
   }
 }

@@ -74,7 +74,7 @@ struct LoadedRun {
     try file.write(count, images: model.input) {
       inference.decode(try codes($0))
     } draw: {
-      Pictures.grid($0, shape: model.input, columns: Pictures.columns)
+      try Pictures.grid($0, shape: model.input, columns: Pictures.columns)
     }
   }
 
@@ -83,7 +83,9 @@ struct LoadedRun {
   /// Errors: codes that memory does not hold, or that are not finite.
   func codes(of data: Dataset) throws -> [Float] {
     // Beside the codes themselves what is made of them.
-    try requireMemory("--limit", "the code of an image", data.count, floats: 3 * inference.codeCount)
+    try GrantedMemory.require(
+      data.count.timesClamping(12 * inference.codeCount), for: data.source,
+      "hold \(data.count) codes of \(inference.codeCount) units", advice: "take fewer images with --limit")
     let codes = try inference.codes(of: data)
     guard codes.allSatisfy(\.isFinite) else {
       throw ExitStatusError(status: .diverged, description: "\(run.path): the codes of \(data.source) are not finite")

@@ -127,9 +127,11 @@ struct OutputFile {
       }
       // Images beside those that they are compared with, cut into pieces; enlarged to 128 pixels, and in the file.
       let floats = 6 * shape.count + max(shape.count, 128 * 128 * shape.channels) / 2
-      try requireMemory(flag, "an image of \(shape) in a picture, which a .npy file avoids", count, floats: floats)
+      try GrantedMemory.require(
+        count.timesClamping(4 * floats), for: path, "draw \(count) images of \(shape)",
+        advice: "take fewer, or write a .npy file")
       let picture = try draw(finite(make(0..<count), from: 0..<count))
-      try writing { try picture.write(to: path) }
+      try picture.write(to: path)
     } else {
       try write(count, of: [shape.height, shape.width, shape.channels], make)
     }
@@ -241,13 +243,4 @@ extension RunFolder {
     parts.count == 1
       ? ["report.html", "codes.npy", "codes.hgc"].contains(parts[0]) : ["pictures", "export"].contains(parts[0])
   }
-}
-
-/// Refuses what is kept in memory whole and does not fit into it.
-func requireMemory(_ flag: String, _ what: String, _ count: Int, floats: Int) throws {
-  let (bytes, overflow) = UInt64(count).multipliedReportingOverflow(by: UInt64(floats) * 4)
-  let granted = GrantedMemory.bytes
-  guard overflow || bytes > granted else { return }
-  throw ValidationError(
-    "\(flag): wanted less than fills the granted \(granted >> 20) MiB of memory, found \(count) x \(what)")
 }

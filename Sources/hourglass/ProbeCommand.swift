@@ -70,7 +70,9 @@ struct ProbeCommand: ParsableCommand {
     guard most <= training.count else {
       throw ValidationError("--k: wanted at most \(training.count), the training images, found \(most)")
     }
-    try requireMemory("--k", "\(most) neighbours", test.count, floats: 4 * most)
+    try GrantedMemory.require(
+      test.count.timesClamping(16 * most), for: test.source, "hold \(most) neighbours of \(test.count) images",
+      advice: "take a smaller --k or fewer images with --limit")
     var reports = [try report(loaded, training, test)]
     for path in beside { reports.append(try report(loaded.beside(path), training, test)) }
     if pixels { reports.append(try report("pixels", training, test)) }

@@ -25,7 +25,7 @@ struct Reconstruct: ParsableCommand {
     try file.write(count, images: shape) {
       loaded.inference.reconstruct(try data.images($0))
     } draw: {
-      Pictures.bands(originals: try data.images(0..<count), reconstructions: $0, shape: shape)
+      try Pictures.bands(originals: try data.images(0..<count), reconstructions: $0, shape: shape)
     }
   }
 }

@@ -77,7 +77,7 @@ struct Score: ParsableCommand {
       throw ExitStatusError(
         status: .diverged, description: "\(data.source): the score of image \(place) is \(found.scores[place])")
     }
-    if let file { try writing { try write(found.scores, data.labels, threshold, to: file.path) } }
+    if let file { try write(found.scores, data.labels, threshold, to: file.path) }
     let report = Report(
       samples: data.count, mean: found.scores.reduce(0, +) / Double(data.count), threshold: threshold,
       anomalies: threshold.map { threshold in found.scores.count { $0 > threshold } },

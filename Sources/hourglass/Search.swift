@@ -79,7 +79,9 @@ struct Search: ParsableCommand {
     guard most <= searched.count else {
       throw ValidationError("--k: wanted at most \(searched.count), the images to search, found \(most)")
     }
-    try requireMemory("--k", "\(most) neighbours", queries.count, floats: 4 * most)
+    try GrantedMemory.require(
+      queries.count.timesClamping(16 * most), for: queries.source, "hold \(most) neighbours of \(queries.count) images",
+      advice: "take a smaller --k or fewer images with --limit")
     let hasLabels = searched.labels != nil && queries.labels != nil
     guard hasLabels || (beside.isEmpty && !pixels) else {
       throw DataError(
@@ -89,7 +91,7 @@ struct Search: ParsableCommand {
     if let table {
       let header = (["query"] + (1...most).map { "neighbour\($0)" }).joined(separator: ",")
       let rows = nearest.enumerated().map { "\($0)," + $1.map(String.init).joined(separator: ",") }
-      try writing { try AtomicFile.write(([header] + rows).map { $0 + "\n" }.joined(), to: table.path) }
+      try AtomicFile.write(([header] + rows).map { $0 + "\n" }.joined(), to: table.path)
     }
     try draw(nearest, searched, queries, to: picture.path)
     guard json || hasLabels else { return }
@@ -100,9 +102,10 @@ struct Search: ParsableCommand {
       reports.append(report(other.model.name, other.inference.codeCount, found, searched, queries))
     }
     if pixels {
-      let numbers = searched.shape.count
-      try requireMemory(
-        "--pixels", "an image of \(searched.shape)", searched.count + queries.count, floats: 3 * numbers)
+      let images = searched.count + queries.count
+      try GrantedMemory.require(
+        images.timesClamping(12 * searched.shape.count), for: searched.source, "hold \(images) images as numbers",
+        advice: "take fewer with --limit, or leave --pixels out")
       let points = try searched.images(0..<searched.count)
       let found = Neighbours(points, length: searched.shape.count, metric: metric)
         .nearest(to: try queries.images(0..<queries.count), count: most)
@@ -137,7 +140,7 @@ struct Search: ParsableCommand {
     }
     let zoom = max(1, 48 / max(queries.shape.height, queries.shape.width))
     let grid = ImageGrid(shape: queries.shape, rows: rows, zoom: zoom)
-    try writing { try grid.image().write(to: path) }
+    try grid.image().write(to: path)
     if !json { StandardOutput.write("\(path): \(rows.count) queries, each followed by its neighbours") }
   }
 

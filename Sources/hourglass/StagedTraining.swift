@@ -20,7 +20,7 @@ struct StagedTraining {
 
   /// Begins a run, which is removed again where not even its first stage can begin.
   func begin(_ make: () throws -> StagedRun) throws {
-    let staged = try writing(make)
+    let staged = try make()
     do { try train(staged) } catch {
       if try staged.stages.allSatisfy({ try $0.run.sessions().isEmpty }) { try staged.run.discard() }
       throw error
@@ -50,15 +50,12 @@ struct StagedTraining {
       try run.append(RunEnvironment(parallel))
       list(about: trainer, run, progress)
       defer { progress.clear() }
-      // What fails from here on fails while writing.
-      return try writing {
-        return try trainer.run(
-          checkpointEvery: session.checkpointEvery,
-          shouldStop: { SignalHandling.stopIsWanted || deadline.map { ContinuousClock.now >= $0 } ?? false }
-        ) { event in
-          progress.show(event, epochs: trainer.recipe.epochs)
-          if session.json, case .epoch(let metrics) = event { StandardOutput.write(EpochMetrics.json(metrics)) }
-        }
+      return try trainer.run(
+        checkpointEvery: session.checkpointEvery,
+        shouldStop: { SignalHandling.stopIsWanted || deadline.map { ContinuousClock.now >= $0 } ?? false }
+      ) { event in
+        progress.show(event, epochs: trainer.recipe.epochs)
+        if session.json, case .epoch(let metrics) = event { StandardOutput.write(EpochMetrics.json(metrics)) }
       }
     }
 
@@ -78,7 +75,7 @@ struct StagedTraining {
     }
     let end = try run(trainer, in: staged.run, told: "all layers")
     if end == .interrupted { return try stop(trainer, staged.run, staged) }
-    try writing { try trainer.writePictures(to: staged.run) }
+    try trainer.writePictures(to: staged.run)
     session.report(end.rawValue, trainer, staged.run, goOn: nil)
   }
 

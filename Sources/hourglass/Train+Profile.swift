@@ -3,7 +3,7 @@ import HourglassTraining
 extension Train {
   /// `--profile`: into the folder, and a table or a line of `--json`.
   func show(_ profile: StepProfile, in run: RunFolder) throws {
-    try writing { try run.save(profile) }
+    try run.save(profile)
     if json { return StandardOutput.write(EpochMetrics.json(profile)) }
     StandardOutput.write(profile.summary)
     StandardOutput.write(table: profile.table, rightAligned: Set(2..<8))

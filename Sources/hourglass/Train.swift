@@ -67,24 +67,21 @@ struct Train: ParsableCommand {
     list(about: trainer, run, progress)
 
     var hasWarned = false
-    // What fails from here on fails while writing.
-    let end = try writing {
-      try trainer.run(
-        checkpointEvery: session.checkpointEvery, shouldStop: { SignalHandling.stopIsWanted || isOver() }
-      ) { event in
-        progress.show(event, epochs: trainer.recipe.epochs)
-        if !hasWarned, case .epoch(let metrics) = event, let warning = trainer.collapseWarning(after: metrics) {
-          hasWarned = true
-          progress.clear()
-          StandardError.write("hourglass: warning: \(warning)")
-        }
-        if json, case .epoch(let metrics) = event { StandardOutput.write(EpochMetrics.json(metrics)) }
+    let end = try trainer.run(
+      checkpointEvery: session.checkpointEvery, shouldStop: { SignalHandling.stopIsWanted || isOver() }
+    ) { event in
+      progress.show(event, epochs: trainer.recipe.epochs)
+      if !hasWarned, case .epoch(let metrics) = event, let warning = trainer.collapseWarning(after: metrics) {
+        hasWarned = true
+        progress.clear()
+        StandardError.write("hourglass: warning: \(warning)")
       }
+      if json, case .epoch(let metrics) = event { StandardOutput.write(EpochMetrics.json(metrics)) }
     }
     progress.clear()
     if let profile = trainer.training.profile { try show(profile, in: run) }
     let isInterrupted = end == .interrupted && SignalHandling.stopIsWanted
-    if end != .interrupted { try writing { try trainer.writePictures(to: run) } }
+    if end != .interrupted { try trainer.writePictures(to: run) }
     session.report(
       end == .interrupted && !isInterrupted ? "outOfTime" : end.rawValue, trainer, run,
       goOn: end == .interrupted ? "hourglass train --run \(run.path) --resume" : nil)
@@ -129,10 +126,8 @@ struct Train: ParsableCommand {
     let parallel = division.plan(shards: recipe.shards)
     let trainer = try trainer(extended, parallel, run, resume: true)
     try flags.checkExtension(from: recipe, to: extended, stepsPerEpoch: trainer.stepsPerEpoch, path: run.path)
-    try writing {
-      try run.save(extended)
-      try run.append(RunEnvironment(parallel))
-    }
+    try run.save(extended)
+    try run.append(RunEnvironment(parallel))
     return (trainer, run)
   }
 

@@ -63,11 +63,11 @@ struct Verify: ParsableCommand {
       let images = try recipe.data.open(for: model, seed: recipe.seed)
       let name = "hourglass-verify-\(UUID().uuidString)"
       let folder = "\(temporary)/\(name)"
-      // What fails here fails while writing checkpoints, which are gone before a reader of the output can be.
-      let verification = try writing {
+      // Checkpoints are gone before a reader of the output can be.
+      let verification = try {
         defer { try? FileManager.default.removeItem(atPath: folder) }
         return try Verification(recipe, data: images, folder: folder)
-      }
+      }()
       write(verification, images)
       difference = difference ?? verification.difference
     }

@@ -140,4 +140,32 @@ import Testing
     let statistic = counts.values.reduce(0.0) { $0 + Double(($1 - 100) * ($1 - 100)) / 100 }
     #expect(counts.count == 24 && statistic < 60)
   }
+
+  @Test func classesAreCountedWhereTheLabelsJustifyThem() throws {
+    let shape = ImageShape(1, 1, 1)
+    func count(_ labels: [Int]) throws -> Int? {
+      try Dataset(
+        .bytes([UInt8](repeating: 0, count: labels.count)), shape: shape, labels: labels, source: "a"
+      ).classCount()
+    }
+    #expect(try count([0, 1, 1]) == 2 && count([7]) == 8 && count([0, 999]) == 1000)
+    #expect(try count(Array(0..<300).map { 10 * $0 }) == 2991)
+    #expect(try Dataset(.bytes([0]), shape: shape, source: "a").classCount() == nil)
+    expectRefusal("a", "without large gaps", "found 2 of them up to 1000000") { try count([0, 1_000_000]) }
+    for label in [-1, Int.min, Int(Int32.max), Int.max] {
+      expectRefusal("a", "labels from 0 on", "found \(label)") { try count([0, label]) }
+    }
+  }
+
+  @Test func imagesThatAreNotThereAreRefused() throws {
+    let data = try Dataset(.bytes([1, 2, 3]), shape: ImageShape(1, 1, 1), source: "a")
+    for range in [3..<4, -1..<1, 0..<Int.max] {
+      expectRefusal("a", "wanted some of 3 images") { try data.images(range) }
+    }
+    var pixel: Float = 0
+    expectRefusal("a", "wanted one of 3 images, from 0 on, found 3") { try data.fill(3, into: &pixel) }
+    expectRefusal("b", "wanted numbers of 3 images of 2, found 1") {
+      try Dataset([1], shape: ImageShape(1, 1, 2), of: data, source: "b")
+    }
+  }
 }

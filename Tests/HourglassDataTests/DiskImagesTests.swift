@@ -7,7 +7,7 @@ import Testing
 @Suite struct DiskImagesTests {
   private static let pixels: [UInt8] = (0..<360).map { (i: Int) -> UInt8 in UInt8((i * 89 + 7) % 251) }
 
-  private static func npy(_ type: String, _ shape: String, _ data: [UInt8]) -> [UInt8] {
+  static func npy(_ type: String, _ shape: String, _ data: [UInt8]) -> [UInt8] {
     let header = "{'descr': '\(type)', 'fortran_order': False, 'shape': (\(shape)), }\n"
     var bytes = Array(NPYFileTests.floatArray[..<8])
     bytes += [UInt8(header.utf8.count), 0]
@@ -66,12 +66,41 @@ import Testing
     try refusal("double.npy", Self.npy("<f8", "1, 4, 4", [UInt8](repeating: 0, count: 128)), "|u1, <f4, found '<f8'")
   }
 
-  @Test func alteredFilesNeverTrap() throws {
+  /// Neither a trap (SIGBUS, were it mapped) nor pixels of something else.
+  @Test func aFileThatIsCutShortWhileItIsUsedIsNamed() throws {
+    let folder = try TemporaryFolder()
     for (name, content) in Self.files {
-      try expectNoTrap(content, count: 100, name: name) { path in
-        let data = try Dataset.open(path: path, split: .train, memory: 100)
-        for index in [0, data.count - 1] { _ = try data.image(index) }
+      let path = try folder.file(name, content)
+      let data = try Dataset.open(path: path, split: .train, memory: 100)
+      let last = try data.image(5)
+      try #require(truncate(path, off_t(content.count - 1)) == 0)
+      data.announce([0, 5])
+      #expect(throws: Never.self) { try data.image(0) }
+      for _ in 0..<2 {
+        expectRefusal(path, "image 5: wanted \(content.count) bytes", "cut short") { try data.image(5) }
       }
+      // Whole again, as if it had been copied anew.
+      let file = try #require(fopen(path, "r+"))
+      fwrite(content, 1, content.count, file)
+      fclose(file)
+      #expect(try data.image(5) == last)
+    }
+  }
+
+  /// Planes larger than what is read at a time, of which none begins where a part does.
+  @Test(arguments: ["|u1", "<f4"]) func planesOfAnySizeAreInterleaved(_ type: String) throws {
+    let (height, width, channels) = (67, 71, 3)
+    let count = height * width * channels
+    let bytes = (0..<2 * count).map { UInt8($0 * 31 % 251) }
+    let content = type == "|u1" ? bytes : bytes.flatMap { littleEndian((Float($0) / 255).bitPattern) }
+    let folder = try TemporaryFolder()
+    let path = try folder.file("a.npy", Self.npy(type, "2, \(channels), \(height), \(width)", content))
+    let data = try Dataset.open(path: path, split: .train, memory: 1000)
+    #expect(data.isOnDisk)
+    for n in 0..<2 {
+      let image = try data.image(n)
+      let wanted = (0..<count).map { Float(bytes[n * count + $0 % channels * height * width + $0 / channels]) / 255 }
+      #expect(image == wanted)
     }
   }
 }

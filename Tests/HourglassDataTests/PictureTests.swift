@@ -17,7 +17,7 @@ import Testing
   }
 
   @Test func brokenFilesAreRefused() throws {
-    let good = PNGImage(width: 40, height: 40, channels: 1, pixels: (0..<1600).map { UInt8($0 % 251) }).encoded()
+    let good = try PNGImage(width: 40, height: 40, channels: 1, pixels: (0..<1600).map { UInt8($0 % 251) }).encoded()
     for length in [0, 7, 20, good.count / 2] {
       expectRefusal("a", "wanted a PNG image") { try PNGImage.decode(good.prefix(length), path: "a") }
     }
@@ -35,12 +35,12 @@ import Testing
 }
 
 @Suite struct ImageGridTests {
-  @Test func imagesLieWhereTheyShould() {
+  @Test func imagesLieWhereTheyShould() throws {
     let shape = ImageShape(2, 3, 1)
     let first: [Float] = [0, 0.2, 0.4, 0.6, 0.8, 1]
     let second: [Float] = [-1, 2, .nan, .infinity, -.infinity, 0.5]
     let grid = ImageGrid(shape: shape, rows: [[first, second], [second]], rowsPerGroup: 2, zoom: 3)
-    let image = grid.image()
+    let image = try grid.image()
     #expect(image.width == 2 * 12 + 2 * 9 + 2 && image.height == 2 * 12 + 2 * 6 + 2)
     // Counted from the definition: margin 12, cells of 9 x 6, gaps of 2; all else white.
     var wanted = [UInt8](repeating: 255, count: image.pixels.count)
@@ -55,12 +55,12 @@ import Testing
     #expect(image.pixels == wanted)
   }
 
-  @Test func groupsOfRowsStandApart() {
+  @Test func groupsOfRowsStandApart() throws {
     let row = [[Float](repeating: 0, count: 3)]
     let shape = ImageShape(1, 1, 3)
     let grid = ImageGrid(shape: shape, rows: [row, row, row, row], rowsPerGroup: 2, zoom: 1)
-    #expect(grid.image().height == 24 + 4 + 2 + 10 + 2)
-    #expect(ImageGrid(shape: shape, rows: []).image().width == 25)
+    #expect(try grid.image().height == 24 + 4 + 2 + 10 + 2)
+    #expect(try ImageGrid(shape: shape, rows: []).image().width == 25)
     #expect(ImageGrid(shape: ImageShape(28, 28, 1), rows: []).zoom == 4)
     #expect(ImageGrid(shape: ImageShape(200, 100, 1), rows: []).zoom == 1)
   }

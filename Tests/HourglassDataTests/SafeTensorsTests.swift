@@ -74,6 +74,14 @@ import Testing
       (made("{\"a\":\(entry(0, 8, shape: "[3]"))}", data: 8), ["shape [3]", "8 bytes"]),
       (made("{\"a\":\(entry(0, 8, shape: "[-1,-2]"))}", data: 8), ["shape [-1, -2]"]),
       (made("{\"a\":\(entry(0, 8, shape: "[4611686018427387904,4]"))}", data: 8), ["does not fill"]),
+      (made("{\"a\":\(entry(0, 8)),\"a\":\(entry(0, 8))}", data: 8), ["two entries a, wanted one"]),
+      (made("{\"a\":\(entry(0, 8)),\"\\u0061\":\(entry(8, 16))}", data: 16), ["two entries a, wanted one"]),
+      (made("{\"\u{e9}\":\(entry(0, 8)),\"e\u{301}\":\(entry(8, 16))}", data: 16), ["two entries"]),
+      (made("{\"__metadata__\":{\"b\":\"1\",\"b\":\"2\"}}"), ["two entries b, wanted one"]),
+      (
+        made("{\"a\":{\"dtype\":\"I64\",\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", data: 8),
+        ["two entries dtype"]
+      ),
       (made("{\"a\":\(entry(0, 8))}", data: 12), ["describes 8 bytes of data, found 12"]),
     ]
     let folder = try TemporaryFolder()
@@ -90,8 +98,24 @@ import Testing
       #expect(throws: DataError.self) { try SafeTensors.read(path) }
     }
   }
+}
 
-  @Test func alteredFilesNeverTrap() throws {
-    try expectNoTrap(Self.python) { _ = try SafeTensors.read($0) }
+@Suite struct JSONKeysTests {
+  @Test(
+    arguments: [
+      ("{}", nil), ("", nil), ("[]", nil), ("{\"a\":1,\"b\":{\"a\":2},\"c\":[{\"a\":3},{\"a\":4}]}", nil),
+      ("{\"a\":1, \"a\" : 2}", "a"), ("{\"b\":[{\"a\":1,\"c\":2,\"a\":3}]}", "a"),
+      ("{\"a\":\"a\",\"b\":\"{\\\"a\\\":1,\"}", nil), ("{\"a\\\"\":1,\"a\\\"\":1}", "a\""),
+      ("{\"a\\\\\":1,\"a\":1}", nil),
+      ("{\"\\u0061\":1,\"a\":1}", "a"), ("{\"x\":{\"a\":1},\"y\":{\"a\":1},\"x\":0}", "x"), ("}]{\"a\":1]\"a\":1", nil),
+      ("{\"a\":1,\"a", nil), (":::\"\\", nil),
+    ] as [(String, String?)]) func aKeyThatOccursTwiceInOneObjectIsFound(_ json: String, _ key: String?)
+  {
+    #expect(JSONKeys.repeated(in: Array(json.utf8)) == key)
+  }
+
+  @Test func whatIsNestedTooDeepIsLeftToTheDecoder() {
+    let deep = [UInt8](repeating: UInt8(ascii: "["), count: 1 << 20)
+    #expect(JSONKeys.repeated(in: deep) == nil)
   }
 }

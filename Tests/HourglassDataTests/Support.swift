@@ -1,22 +1,33 @@
+import CZlib
 import Foundation
 import HourglassData
+import TestSupport
 import Testing
 
 /// A folder of its own for one test, removed at the end.
 final class TemporaryFolder {
   let path: String
 
+  private let isOwn: Bool
+
   init() throws {
-    path = NSTemporaryDirectory() + "hourglass-data-" + UUID().uuidString
+    (path, isOwn) = (NSTemporaryDirectory() + "hourglass-data-" + UUID().uuidString, true)
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
-  deinit { try? FileManager.default.removeItem(atPath: path) }
+  /// That of another process, which is left to it.
+  init(at path: String) { (self.path, isOwn) = (path, false) }
+
+  deinit { if isOwn { try? FileManager.default.removeItem(atPath: path) } }
 
   /// Writes a file without the code under test and returns its path. A new file each time, by the C library: otherwise
   /// it would be synced, which is slow for hundreds of files.
   func file(_ name: String, _ bytes: [UInt8]) throws -> String {
     let path = "\(path)/\(name)"
+    if name.contains("/") {
+      try FileManager.default.createDirectory(
+        atPath: String(path[..<path.lastIndex(of: "/")!]), withIntermediateDirectories: true)
+    }
     unlink(path)
     let file = try #require(fopen(path, "w"))
     defer { fclose(file) }
@@ -25,6 +36,16 @@ final class TemporaryFolder {
   }
 
   var names: [String] { (try? FileManager.default.contentsOfDirectory(atPath: path).sorted()) ?? [] }
+}
+
+/// Lets this process take so many bytes of addresses more, and no more. Sanitizers, which take terabytes, go without.
+func limitAddressSpace(toFurther bytes: UInt64) throws {
+  if isSanitized { return }
+  let pages = try String(contentsOfFile: "/proc/self/statm", encoding: .utf8).prefix { $0 != " " }
+  let most = try #require(UInt64(pages)) * UInt64(getpagesize()) + bytes
+  var limit = rlimit(rlim_cur: rlim_t(most), rlim_max: rlim_t(most))
+  let status = setrlimit(__rlimit_resource_t(RLIMIT_AS.rawValue), &limit)
+  try #require(status == 0)
 }
 
 /// The folder of real data, or nil where there is none.
@@ -51,50 +72,6 @@ func expectRefusal<T>(
   } catch {
     Issue.record("wanted a DataError, found \(error)", sourceLocation: location)
   }
-}
-
-/// Numbers for altering files (Numerical Recipes' linear congruential generator), the same in every run.
-struct Chance {
-  var state: UInt64
-
-  mutating func below(_ bound: Int) -> Int {
-    state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
-    return Int((state >> 33) % UInt64(bound))
-  }
-
-  /// One to three bytes changed, and in a third of all cases the end cut off or some bytes added.
-  mutating func altered(_ original: [UInt8]) -> [UInt8] {
-    var bytes = original
-    for _ in 0...below(3) { bytes[below(bytes.count)] = [0, 1, 0x7f, 0x80, 0xff, UInt8(below(256))][below(6)] }
-    switch below(6) {
-    case 0: bytes.removeLast(below(bytes.count))
-    case 1: bytes += [UInt8](repeating: UInt8(below(256)), count: 1 + below(40))
-    default: break
-    }
-    return bytes
-  }
-}
-
-/// Seconds that each reader is tried for instead of a fixed number of files; Scripts/fuzz-readers sets it.
-let fuzzSeconds = ProcessInfo.processInfo.environment["HOURGLASS_FUZZ_SECONDS"].flatMap(Double.init)
-
-/// Reads `count` altered versions of a file; each must be read or be refused by a `DataError`, never trap.
-func expectNoTrap(
-  _ original: [UInt8], count: Int = 300, name: String = "altered", _ read: (String) throws -> Void
-) throws {
-  let folder = try TemporaryFolder()
-  var chance = Chance(state: 20)
-  var (tried, refused) = (0, 0)
-  let start = ContinuousClock.now
-  while fuzzSeconds.map({ ContinuousClock.now - start < .seconds($0) }) ?? (tried < count) {
-    let path = try folder.file(name, chance.altered(original))
-    do { try read(path) } catch let error as DataError {
-      #expect(error.path == path && !error.reason.isEmpty)
-      refused += 1
-    }
-    tried += 1
-  }
-  #expect(refused > 0 && refused < tried, "\(refused) of \(tried) altered files were refused")
 }
 
 /// IDX by its definition.
@@ -142,4 +119,48 @@ func zip(_ members: [(name: String, data: [UInt8])]) -> [UInt8] {
   let count = [UInt8(members.count), 0]
   let end = [0x50, 0x4b, 5, 6, 0, 0, 0, 0] + count + count + littleEndian(UInt32(directory.count))
   return archive + directory + end + littleEndian(UInt32(archive.count)) + [0, 0]
+}
+
+/// One gzip member of so many zeros.
+func gzipOfZeros(_ count: Int) -> [UInt8] { deflated(count, windowBits: 31, period: 1) { _ in 0 } }
+
+/// A square, grey PNG of one bit a pixel, all white.
+func whitePNG(_ size: Int) -> [UInt8] {
+  let row = 1 + (size + 7) / 8
+  let pixels = deflated(row * size, windowBits: 15, period: row) { $0 % row == 0 ? 0 : 0xff }
+  func chunk(_ name: String, _ data: [UInt8]) -> [UInt8] {
+    let content = Array(name.utf8) + data
+    let sum = UInt32(crc32_z(0, content, content.count))
+    return bigEndian(UInt32(data.count)) + content + bigEndian(sum)
+  }
+  let header = bigEndian(UInt32(size)) + bigEndian(UInt32(size)) + [1, 0, 0, 0, 0]
+  return [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a] + chunk("IHDR", header) + chunk("IDAT", pixels)
+    + chunk("IEND", [])
+}
+
+/// What zlib makes of `count` bytes, of which those of a period repeat.
+private func deflated(_ count: Int, windowBits: Int32, period: Int, _ byte: (Int) -> UInt8) -> [UInt8] {
+  var stream = z_stream()
+  deflateInit2_(
+    &stream, 1, Z_DEFLATED, windowBits, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
+  defer { deflateEnd(&stream) }
+  var (packed, room) = ([UInt8](), [UInt8](repeating: 0, count: 1 << 16))
+  var part = (0..<min(count, 65_536 / period * period)).map(byte)
+  var left = count
+  var status = Z_OK
+  while status != Z_STREAM_END {
+    let length = min(left, part.count)
+    left -= length
+    part.withUnsafeMutableBufferPointer { input in
+      (stream.next_in, stream.avail_in) = (input.baseAddress, UInt32(length))
+      repeat {
+        room.withUnsafeMutableBufferPointer { output in
+          (stream.next_out, stream.avail_out) = (output.baseAddress, UInt32(output.count))
+          status = deflate(&stream, left == 0 ? Z_FINISH : Z_NO_FLUSH)
+        }
+        packed += room[..<(room.count - Int(stream.avail_out))]
+      } while stream.avail_out == 0
+    }
+  }
+  return packed
 }

@@ -38,6 +38,30 @@ import Testing
     #expect(counts.allSatisfy { abs($0 - 500) < 107 } && abs(companions - 1250) < 154)
   }
 
+  /// A killed process leaves nothing under the name, a failed one nothing at all.
+  @Test(.timeLimit(.minutes(1))) func aSetIsWrittenWholeOrNotAtAll() async throws {
+    let folder = try TemporaryFolder()
+    let path = folder.path + "/new/set"
+    let shape = ImageShape(8, 8, 1)
+    await #expect(processExitsWith: .signal(SIGKILL)) { [path = path as String] in
+      let folder = URL(fileURLWithPath: path).deletingLastPathComponent().path
+      Thread.detachNewThread {
+        while !FileManager.default.fileExists(atPath: "\(folder)/.set.\(getpid()).tmp/train/ring") { usleep(1000) }
+        kill(getpid(), SIGKILL)
+      }
+      _ = try SyntheticImages.write(shape: ImageShape(8, 8, 1), count: 20_000, seed: 1, to: path)
+    }
+    expectRefusal(path, "found nothing there") { try Dataset.open(path: path, split: .train) }
+    #expect(try SyntheticImages.write(shape: shape, count: 16, seed: 1, to: path).map(\.count) == [16, 2])
+    let data = try Dataset.open(path: path, split: .train)
+    #expect(data.count == 16 && data.isSplit)
+    // What is there stays, and the unfinished set beside it is removed.
+    expectRefusal(path, "cannot be made") { try SyntheticImages.write(shape: shape, count: 16, seed: 2, to: path) }
+    #expect(try Dataset.open(path: path, split: .train).count == 16)
+    let left = try FileManager.default.contentsOfDirectory(atPath: folder.path + "/new")
+    #expect(left.filter { $0.contains("\(getpid())") }.isEmpty)
+  }
+
   /// The object is drawn last, so a disc shows its own colour at its centre, and a far corner shows the ground.
   @Test func picturesShowTheirFactors() throws {
     let shape = ImageShape(32, 32, 3)

@@ -139,16 +139,6 @@ import Testing
     }
   }
 
-  @Test(arguments: ["a.txt", "a.tsv"]) func alteredFilesNeverTrap(_ name: String) throws {
-    var preparation = Preparation()
-    let folder = try Self.folder(Self.counts)
-    preparation.terms = try Dataset.open(path: folder.path, split: .train).terms
-    let text = name == "a.txt" ? Self.trainingCounts : Self.trainingTexts
-    try expectNoTrap(Array(text.utf8), name: name) {
-      _ = try Dataset.open(path: $0, split: .train, preparation: preparation)
-    }
-  }
-
   /// Two programs made counts of the same texts.
   @Test(.enabled(if: realData != nil, withoutRealData)) func abstractsAreCountedAsTheirCountsSay() throws {
     let path = try #require(realData) + "/arxiv-abstracts"

@@ -20,7 +20,8 @@ struct FaultRunner: Sendable {
     /// Those of each kind are numbered by themselves.
     var operations: [FaultShim.Operation]
     var output: String
-    /// After the command, and after what goes on with its run.
+    /// Before the command, after it, and after what goes on with its run.
+    var before: FolderState
     var after: FolderState
     var end: FolderState
     var weightsHash: String?
@@ -39,6 +40,7 @@ struct FaultRunner: Sendable {
 
   func expected(_ scenario: FaultScenario) throws -> Expected {
     try inFolder(of: scenario) { site in
+      let before = FolderState(site.program.folder)
       var made = try site.run(scenario.command, Fault(kind: .all, what: "none"))
       var count: [Fault.Kind: Int] = [:]
       for index in made.operations.indices {
@@ -55,26 +57,25 @@ struct FaultRunner: Sendable {
         (end, hash) = (FolderState(site.program.folder), ended.weightsHash)
       }
       return Expected(
-        operations: made.operations, output: FolderState.withoutTimes(made.result.output), after: after, end: end,
-        weightsHash: hash)
+        operations: made.operations, output: FolderState.withoutTimes(made.result.output), before: before, after: after,
+        end: end, weightsHash: hash)
     }
   }
 
   /// What is not as promised when this happens to a command; empty when all is well.
   func problems(of scenario: FaultScenario, _ fault: Fault, _ expected: Expected) throws -> [String] {
     try inFolder(of: scenario) { site in
-      let before = FolderState(site.program.folder)
       let (result, operations) = try site.run(scenario.command, fault)
       let hit = operations.first(where: \.isFault)
-      let after = FolderState(site.program.folder)
+      let after = FolderState(site.program.folder, whole: expected.after)
       var problems: [String] = []
-      if let hit, hit.isFault { problems += judge(result, fault, hit, expected, site) }
+      if let hit { problems += judge(result, fault, hit, expected, site, scenario.makes) }
       if result.status == 0, !result.isSignalled {
         problems += after.differences(from: expected.after).map { "exit 0, but \($0)" }
       }
-      problems += after.damaged.filter { before.damaged[$0.key] == nil }.map { "\($0) is not whole: \($1)" }
-      problems += lost(scenario, before, after, expected).map { "\($0) is neither as before nor new" }
-      problems += try recover(scenario, fault, site, before, expected)
+      problems += after.damaged.filter { expected.before.damaged[$0.key] == nil }.map { "\($0) is not whole: \($1)" }
+      problems += lost(scenario, after, expected).map { "\($0) is neither as before nor new" }
+      problems += try recover(scenario, fault, site, after, expected)
       guard !problems.isEmpty else { return [] }
       let place = hit.map { "\($0.call) \(site.relative($0.path))" } ?? "no operation"
       let more = problems.count > 4 ? ["and \(problems.count - 3) more"] : []
@@ -84,7 +85,8 @@ struct FaultRunner: Sendable {
 
   /// How a command ended that met a fault.
   private func judge(
-    _ result: Program.Result, _ fault: Fault, _ hit: FaultShim.Operation, _ expected: Expected, _ site: Site
+    _ result: Program.Result, _ fault: Fault, _ hit: FaultShim.Operation, _ expected: Expected, _ site: Site,
+    _ makes: [String]
   ) -> [String] {
     if fault.endsByKill {
       return result.isSignalled && result.status == SIGKILL ? [] : ["ended with \(result.status), was not killed"]
@@ -101,16 +103,16 @@ struct FaultRunner: Sendable {
     let sentences = result.errors.split(separator: "\n").filter { $0.hasPrefix("hourglass: ") }
     let failures = sentences.filter { !$0.contains("warning: ") && !$0.contains("left out: ") }
     guard failures.count == 1 else { return ["\(failures.count) sentences: \(result.errors)"] }
-    return site.names(of: hit.path).contains(where: failures[0].contains)
+    // The folder of the case itself is where its commands run.
+    let names = hit.path == site.program.folder ? makes + ["hourglass: .:"] : site.names(of: hit.path)
+    return names.contains(where: failures[0].contains)
       ? [] : ["the sentence does not name \(site.relative(hit.path)): \(failures[0])"]
   }
 
   /// Files that were there before and are neither as they were nor as the command makes them. Those of a run that goes
   /// on change on the way.
-  private func lost(
-    _ scenario: FaultScenario, _ before: FolderState, _ now: FolderState, _ expected: Expected
-  ) -> [String] {
-    before.contents.filter { path, old in
+  private func lost(_ scenario: FaultScenario, _ now: FolderState, _ expected: Expected) -> [String] {
+    expected.before.contents.filter { path, old in
       let isReplaced = expected.end.contents[path] != old
       guard now.contents[path] != old else { return false }
       return isReplaced ? scenario.goesOn == nil && now.contents[path] != expected.end.contents[path] : true
@@ -119,9 +121,9 @@ struct FaultRunner: Sendable {
 
   /// Goes on as the documentation says, and compares with what nothing happened to.
   private func recover(
-    _ scenario: FaultScenario, _ fault: Fault, _ site: Site, _ before: FolderState, _ expected: Expected
+    _ scenario: FaultScenario, _ fault: Fault, _ site: Site, _ state: FolderState, _ expected: Expected
   ) throws -> [String] {
-    let state = FolderState(site.program.folder)
+    let before = expected.before
     var problems: [String] = []
     var last = Program.Result(status: -1, output: "", errors: "")
     let isThere = scenario.makes.first.map { state.contents[$0] != nil } ?? false
@@ -152,7 +154,7 @@ struct FaultRunner: Sendable {
     if last.weightsHash != expected.weightsHash {
       problems.append("ends with \(last.weightsHash ?? "no weights"), wanted \(expected.weightsHash ?? "none")")
     }
-    let end = FolderState(site.program.folder)
+    let end = FolderState(site.program.folder, whole: expected.end)
     problems += end.damaged.map { "in the end \($0) is not whole: \($1)" }
     // A process that is killed leaves what it has in the folder for temporary files to whoever clears that.
     problems += end.differences(from: expected.end).filter { !fault.endsByKill || !$0.hasPrefix("tmp/") }
@@ -192,12 +194,9 @@ struct FaultRunner: Sendable {
 
     /// What a sentence may call a file: by its name, without what makes a name temporary, or by a folder around it.
     func names(of path: String) -> [String] {
-      // The folder of the case itself is where its commands run.
-      path == program.folder
-        ? ["hourglass: .:"]
-        : relative(path).split(separator: "/").map { name in
-          name.hasPrefix(".") && name.hasSuffix(".tmp") ? String(name.dropFirst().dropLast(4)) : String(name)
-        }
+      relative(path).split(separator: "/").map { name in
+        name.hasPrefix(".") && name.hasSuffix(".tmp") ? String(name.dropFirst().dropLast(4)) : String(name)
+      }
     }
   }
 

@@ -78,6 +78,15 @@ struct FaultScenario: Sendable {
       makes: ["out/weights.safetensors"]),
     FaultScenario("npz", uses: ["run"], "export --run run --format npy --output out", makes: ["out/weights.npz"]),
     FaultScenario(
+      "encode-force", uses: ["run", "images.npy", "out.npy"], "encode --run run --output out.npy --force",
+      makes: ["out.npy"]),
+    FaultScenario(
+      "evaluate-force", uses: ["run", "images.npy", "out.csv"],
+      "evaluate --run run --per-sample out.csv --json --force", makes: ["out.csv"]),
+    FaultScenario(
+      "weights-force", uses: ["run", "weights"], "export --run run --format safetensors --output weights --force",
+      makes: ["weights/weights.safetensors"]),
+    FaultScenario(
       "grid", uses: ["plane", "images.npy"], "grid --run plane --side 3", makes: ["plane/pictures/grid.png"]),
     FaultScenario(
       "interpolate", uses: ["run", "images.npy"], "interpolate --run run --output out.png", makes: ["out.png"]),

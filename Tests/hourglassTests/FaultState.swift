@@ -19,7 +19,8 @@ struct FolderState: Equatable {
 
   static func == (a: FolderState, b: FolderState) -> Bool { a.contents == b.contents }
 
-  init(_ folder: String) {
+  /// - Parameter whole: a state whose files are whole; what is equal to one of them is not looked into.
+  init(_ folder: String, whole: FolderState? = nil) {
     for path in FileManager.default.enumerator(atPath: folder)?.compactMap({ $0 as? String }) ?? [] {
       var isFolder: ObjCBool = false
       if FileManager.default.fileExists(atPath: "\(folder)/\(path)", isDirectory: &isFolder), isFolder.boolValue {
@@ -28,9 +29,12 @@ struct FolderState: Equatable {
       }
       let data = FileManager.default.contents(atPath: "\(folder)/\(path)") ?? Data()
       // What a session measures of itself goes with it when it is killed.
-      if !path.hasSuffix("/profile.json") { contents[Self.name(path)] = Self.content(path, data, of: folder) }
+      let content = Self.content(path, data, of: folder)
+      if !path.hasSuffix("/profile.json") { contents[Self.name(path)] = content }
       guard !Self.isTemporary(path) else { continue }
-      if let reason = Self.damage(path, data, of: folder) { damaged[path] = reason }
+      if content == .anything || content != whole?.contents[path], let reason = Self.damage(path, data, of: folder) {
+        damaged[path] = reason
+      }
       if path.hasSuffix("environment.json") {
         let sessions = (try? JSONSerialization.jsonObject(with: data)) as? [NSObject] ?? []
         self.sessions[path] = sessions.map {

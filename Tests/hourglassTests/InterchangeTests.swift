@@ -39,7 +39,7 @@ import Testing
           + "--json")
       #expect(imported.objects.last?["weightsHash"] as? String == trained.weightsHash, "\(imported.errors)")
 
-      for command in ["evaluate --json --data images.npy", "encode --data images.npy --output codes.npy"] {
+      for command in ["evaluate --json --data images.npy", "encode --data images.npy --output codes.npy --force"] {
         let results = try ["run", "again"].map { try program.run("\(command) --run \($0)") }
         #expect(results.allSatisfy { $0.status == Status.done.rawValue }, "\(results.map(\.errors))")
         if let first = results[0].objects.last as NSDictionary? {

@@ -23,7 +23,7 @@ import Testing
       let evaluation = try program.run("evaluate --run tuned --split train --limit 64 --json")
       #expect(evaluation.objects.last?["errorRate"] != nil, "\(evaluation.errors)")
       for stage in ["run/stages/2", "tuned/stages/1"] {
-        for command in ["evaluate --json", "report --json", "encode --output codes.npy"] {
+        for command in ["evaluate --json", "report --json", "encode --output codes.npy --force"] {
           let used = try program.run("\(command) --run \(stage)")
           #expect(used.status == Status.done.rawValue, "\(command) \(stage): \(used.errors)")
         }

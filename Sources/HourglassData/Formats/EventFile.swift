@@ -31,7 +31,7 @@ public struct EventFile: Sendable {
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       names = try FileManager.default.contentsOfDirectory(atPath: folder)
     } catch {
-      throw DataError(path: folder, reason: "cannot make the folder: \(error.localizedDescription)")
+      throw DataError(path: folder, reason: "cannot make the folder: \(error.localizedDescription)", isOutput: true)
     }
     // TensorBoard reads files in the order of their names; others than ours may have any number.
     let last = names.compactMap { $0.hasPrefix(Self.prefix) ? Int($0.dropFirst(Self.prefix.count)) : nil }
@@ -47,14 +47,15 @@ public struct EventFile: Sendable {
 
   /// Adds values of a step under their names.
   public func append(step: Int, _ values: [(name: String, value: Value)]) throws(DataError) {
-    try append(step: step) { event in
-      event.message(EventField.summary) { summary in
+    try append(step: step) { (event) throws(DataError) in
+      try event.message(EventField.summary) { (summary) throws(DataError) in
         for (name, value) in values {
-          summary.message(1) { field in
+          try summary.message(1) { (field) throws(DataError) in
             field.string(1, name)
             switch value {
             case .scalar(let number): field.float(2, number)
-            case .image(let picture): field.message(4) { Self.write(picture, to: &$0) }
+            case .image(let picture):
+              try field.message(4) { (image) throws(DataError) in try Self.write(picture, to: &image) }
             }
           }
         }
@@ -62,25 +63,25 @@ public struct EventFile: Sendable {
     }
   }
 
-  private static func write(_ picture: PNGImage, to image: inout ProtobufWriter) {
+  private static func write(_ picture: PNGImage, to image: inout ProtobufWriter) throws(DataError) {
     image.integer(1, picture.height)
     image.integer(2, picture.width)
     image.integer(3, picture.channels)
-    image.bytes(4, picture.encoded())
+    image.bytes(4, try picture.encoded())
   }
 
-  private func append(step: Int, _ write: (inout ProtobufWriter) -> Void) throws(DataError) {
+  private func append(step: Int, _ write: (inout ProtobufWriter) throws(DataError) -> Void) throws(DataError) {
     var event = ProtobufWriter()
     event.double(EventField.time, Date().timeIntervalSince1970)
     event.integer(EventField.step, step)
-    write(&event)
+    try write(&event)
     do {
       let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
       try file.seekToEnd()
       try file.write(contentsOf: Data(Self.record(event.bytes)))
       try file.close()
     } catch {
-      throw DataError(path: path, reason: "events cannot be written: \(error.localizedDescription)")
+      throw DataError(path: path, reason: "events cannot be written: \(error.localizedDescription)", isOutput: true)
     }
   }
 

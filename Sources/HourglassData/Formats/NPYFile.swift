@@ -193,7 +193,12 @@ public enum NPYFile {
 
   /// Writes floats in C order as `<f4`, whole or not at all.
   public static func write(_ floats: [Float], shape: [Int], to path: String) throws(DataError) {
-    try AtomicFile.write(encoded(floats, shape: shape), to: path)
+    precondition(checkedProduct(shape) == floats.count, "\(floats.count) floats do not fill the shape \(shape)")
+    let (header, most) = (header(.float, shape), 1 << 18)
+    try AtomicFile.write(pieces: 1 + (floats.count + most - 1) / most, to: path) { index in
+      if index == 0 { return header }
+      return floats[(index - 1) * most..<min(index * most, floats.count)].withUnsafeBytes { Data($0) }
+    }
   }
 
   /// Writes floats that are made piece by piece, so that they need not fit into memory. The pieces fill the shape.

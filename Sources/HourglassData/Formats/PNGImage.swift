@@ -12,7 +12,9 @@ public struct PNGImage: Sendable, Equatable {
 
   public init(width: Int, height: Int, channels: Int, pixels: [UInt8]) {
     precondition((1...4).contains(channels), "a PNG image has 1 to 4 channels, not \(channels)")
-    precondition(width > 0 && height > 0 && pixels.count == width * height * channels, "pixels do not fill the image")
+    precondition(
+      width > 0 && height > 0 && pixels.count == checkedProduct([width, height, channels]),
+      "pixels do not fill the image")
     (self.width, self.height, self.channels, self.pixels) = (width, height, channels, pixels)
   }
 
@@ -21,14 +23,17 @@ public struct PNGImage: Sendable, Equatable {
     try AtomicFile.write(encoded(), to: path)
   }
 
-  /// The file's bytes.
-  public func encoded() -> Data {
-    guard let context = spng_ctx_new(Int32(SPNG_CTX_ENCODER.rawValue)) else {
-      preconditionFailure("libspng has no memory")
-    }
+  /// The file's bytes. Errors: memory is not granted for them; a size that PNG files do not have.
+  public func encoded() throws(DataError) -> Data {
+    let name = "a picture of \(width) x \(height) pixels"
+    // Deflate adds little to what it cannot pack.
+    try GrantedMemory.require(checkedSum(pixels.count, pixels.count / 1000), for: name, "write it as PNG")
+    guard let context = spng_ctx_new(Int32(SPNG_CTX_ENCODER.rawValue)), let columns = UInt32(exactly: width),
+      let rows = UInt32(exactly: height)
+    else { throw DataError(path: name, reason: "cannot be written as PNG; take a smaller one") }
     defer { spng_ctx_free(context) }
     var header = spng_ihdr()
-    (header.width, header.height, header.bit_depth) = (UInt32(width), UInt32(height), 8)
+    (header.width, header.height, header.bit_depth) = (columns, rows, 8)
     header.color_type = UInt8(Self.colorType(channels))
     var status = spng_set_option(context, SPNG_ENCODE_TO_BUFFER, 1)
     if status == 0 { status = spng_set_ihdr(context, &header) }
@@ -38,8 +43,8 @@ public struct PNGImage: Sendable, Equatable {
     }
     var length = 0
     guard status == 0, let buffer = spng_get_png_buffer(context, &length, &status) else {
-      preconditionFailure(
-        "libspng refuses a \(width) x \(height) x \(channels) image: \(String(cString: spng_strerror(status)))")
+      let sentence = String(cString: spng_strerror(status))
+      throw DataError(path: name, reason: "cannot be written as PNG, libspng says: \(sentence); take a smaller one")
     }
     return Data(bytesNoCopy: buffer, count: length, deallocator: .free)
   }

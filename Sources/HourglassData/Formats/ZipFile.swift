@@ -3,8 +3,8 @@ import Foundation
 
 /// A zip archive in memory, of stored or deflated members.
 ///
-/// Nothing is allocated beyond what deflate can make of a member's bytes and memory is granted for. Not taken are encrypted members and zip64,
-/// which archives need only beyond 4 GiB or 65,535 members.
+/// Nothing is allocated beyond what deflate can make of a member's bytes and memory is granted for. Not taken are
+/// encrypted members and zip64, which archives need only beyond 4 GiB or 65,535 members.
 ///
 /// Source: PKWARE, ".ZIP File Format Specification" (APPNOTE), sections 4.3 and 4.4.
 struct ZipFile {
@@ -145,7 +145,7 @@ struct ZipFile {
 extension ZipFile {
   /// An archive of stored members. It bears no date, so that equal contents give equal bytes.
   ///
-  /// - Throws: where only zip64 could hold them.
+  /// - Throws: where only zip64 could hold them, or memory is not granted for it.
   static func archive(_ members: [(name: String, contents: Data)], path: String) throws(DataError) -> Data {
     let size = members.reduce(0) { $0 + $1.contents.count + 2 * $1.name.utf8.count + 76 }
     guard size < 0xffff_ffff, members.count < 0xffff else {
@@ -153,6 +153,9 @@ extension ZipFile {
         path: path,
         reason: "wanted less than 4 GiB in fewer than 65,535 arrays, found \(size) bytes in \(members.count)")
     }
+    // The archive, and the same with its directory, twice.
+    try GrantedMemory.require(
+      3 * size, for: path, "make an archive of \(size) bytes", advice: "safetensors files need less")
     func numbers(_ fields: [(Int, Int)]) -> [UInt8] {
       fields.flatMap { value, width in (0..<width).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
     }

@@ -5,24 +5,26 @@ import HourglassModels
 extension RunReport {
   /// One HTML page without scripts and without other files, for screen, dark screen and paper.
   public var page: String {
-    let name = URL(fileURLWithPath: run.path).lastPathComponent
-    let model = recipe.model
-    let kind = model.isVariational ? "A variational autoencoder" : "An autoencoder"
-    return HTML.page(
-      title: "\(name): \(model.name)",
-      facts: "\(kind) for images of \(model.input) with a code of "
-        + "\(plan.boundaries[plan.codeBoundary].shape), \(grouped(ModelSummary(plan).parameters)) parameters",
-      summary: summary.joined(separator: " "),
-      sections: [
-        HTML.section("Learning", learning),
-        model.likelihood.target == .label
-          ? HTML.section("Labels", labels)
-          : HTML.section("Reconstructions", reconstructions)
-            + HTML.section(model.isVariational ? "Samples and latent traversals" : "Between codes", generation),
-        HTML.section("Codes", codes), HTML.section("Recipe", recipeParts), HTML.section("Machine", machine),
-        HTML.section("Per-layer time", layerTimes),
-        HTML.section("Memory", memory),
-      ])
+    get throws(DataError) {
+      let name = URL(fileURLWithPath: run.path).lastPathComponent
+      let model = recipe.model
+      let kind = model.isVariational ? "A variational autoencoder" : "An autoencoder"
+      return try HTML.page(
+        title: "\(name): \(model.name)",
+        facts: "\(kind) for images of \(model.input) with a code of "
+          + "\(plan.boundaries[plan.codeBoundary].shape), \(grouped(ModelSummary(plan).parameters)) parameters",
+        summary: summary.joined(separator: " "),
+        sections: [
+          HTML.section("Learning", learning),
+          model.likelihood.target == .label
+            ? HTML.section("Labels", labels)
+            : HTML.section("Reconstructions", reconstructions)
+              + HTML.section(model.isVariational ? "Samples and latent traversals" : "Between codes", generation),
+          HTML.section("Codes", codes), HTML.section("Recipe", recipeParts), HTML.section("Machine", machine),
+          HTML.section("Per-layer time", layerTimes),
+          HTML.section("Memory", memory),
+        ])
+    }
   }
 
   private var summary: [String] {
@@ -114,21 +116,23 @@ extension RunReport {
   }
 
   private var reconstructions: [String] {
-    guard let findings else { return [HTML.paragraph(missing)] }
-    var figures = findings.bands.map { band in
-      let (low, high) = (band.errors.min() ?? 0, band.errors.max() ?? 0)
-      return HTML.figure(
-        png: band.picture, description: "\(band.title) reconstructions",
-        caption: "The \(band.title): originals above reconstructions, errors \(significant(low)) to "
-          + "\(significant(high)).")
+    get throws(DataError) {
+      guard let findings else { return [HTML.paragraph(missing)] }
+      var figures = try findings.bands.map { (band) throws(DataError) in
+        let (low, high) = (band.errors.min() ?? 0, band.errors.max() ?? 0)
+        return try HTML.figure(
+          png: band.picture, description: "\(band.title) reconstructions",
+          caption: "The \(band.title): originals above reconstructions, errors \(significant(low)) to "
+            + "\(significant(high)).")
+      }
+      figures.append(histogram(findings))
+      return [
+        Pictures.refusal(of: recipe.model).map { HTML.paragraph("No pictures: \($0).") } ?? "",
+        HTML.paragraph(
+          "Of \(grouped(findings.errors.count)) \(findings.name) (\(findings.source)), by the mean squared error per "
+            + "pixel that hourglass evaluate measures."), HTML.figures(figures),
+      ]
     }
-    figures.append(histogram(findings))
-    return [
-      Pictures.refusal(of: recipe.model).map { HTML.paragraph("No pictures: \($0).") } ?? "",
-      HTML.paragraph(
-        "Of \(grouped(findings.errors.count)) \(findings.name) (\(findings.source)), by the mean squared error per "
-          + "pixel that hourglass evaluate measures."), HTML.figures(figures),
-    ]
   }
 
   private func histogram(_ findings: Findings) -> String {
@@ -151,22 +155,24 @@ extension RunReport {
   }
 
   private var generation: [String] {
-    if let refusal = Pictures.refusal(of: recipe.model) { return [HTML.paragraph("No pictures: \(refusal).")] }
-    if let refusal = plan.decodingRefusal { return [HTML.paragraph("No pictures: \(refusal).")] }
-    var figures: [String] = []
-    if let samples {
-      figures.append(
-        HTML.figure(
-          png: samples, description: "samples", caption: "What the decoder makes of codes drawn from the prior."))
+    get throws(DataError) {
+      if let refusal = Pictures.refusal(of: recipe.model) { return [HTML.paragraph("No pictures: \(refusal).")] }
+      if let refusal = plan.decodingRefusal { return [HTML.paragraph("No pictures: \(refusal).")] }
+      var figures: [String] = []
+      if let samples {
+        figures.append(
+          try HTML.figure(
+            png: samples, description: "samples", caption: "What the decoder makes of codes drawn from the prior."))
+      }
+      if let walks = findings?.walks {
+        let caption =
+          recipe.model.isVariational
+          ? "A row for each of the most active units: the code of one image with that unit going from -3 to 3."
+          : "A row for each pair of images: codes on the straight line from that of one to that of the other."
+        figures.append(try HTML.figure(png: walks, description: "decoded codes", caption: caption))
+      }
+      return (figures.isEmpty ? [] : [HTML.figures(figures)]) + (findings == nil ? [HTML.paragraph(missing)] : [])
     }
-    if let walks = findings?.walks {
-      let caption =
-        recipe.model.isVariational
-        ? "A row for each of the most active units: the code of one image with that unit going from -3 to 3."
-        : "A row for each pair of images: codes on the straight line from that of one to that of the other."
-      figures.append(HTML.figure(png: walks, description: "decoded codes", caption: caption))
-    }
-    return (figures.isEmpty ? [] : [HTML.figures(figures)]) + (findings == nil ? [HTML.paragraph(missing)] : [])
   }
 }
 

@@ -48,11 +48,11 @@ public struct RunReport {
   @discardableResult
   public mutating func look(at images: Result<ReportImages, DataError>, with inference: Inference) -> DataError? {
     let model = recipe.model
-    if model.hasPrior, Pictures.refusal(of: model) == nil, plan.decodingRefusal == nil {
-      let pictures = Pictures(inference, seed: recipe.seed, isBare: true)
-      samples = pictures.samples(count: 10 * pictures.rows(6), columns: 10)
-    }
     do {
+      if model.hasPrior, Pictures.refusal(of: model) == nil, plan.decodingRefusal == nil {
+        let pictures = Pictures(inference, seed: recipe.seed, isBare: true)
+        samples = try pictures.samples(count: 10 * pictures.rows(6), columns: 10)
+      }
       findings = try Findings(images.get(), inference, beta: recipe.beta, seed: recipe.seed)
       return nil
     } catch {

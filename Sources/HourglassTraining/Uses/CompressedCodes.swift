@@ -128,12 +128,7 @@ public struct CompressedCodes: Sendable {
     guard found.low.count == units, found.step.count == units, Quantizer.levelRange.contains(found.levels),
       header.count > 0, header.count <= (content.count * 8 << Self.mostSymbolsOfABit) / units
     else { throw DataError(path: path, reason: "wanted codes of \(units) units, found another header") }
-    guard UInt64(header.count * units) <= GrantedMemory.bytes / 2 else {
-      throw DataError(
-        path: path,
-        reason: "wanted codes that fit into half of the granted \(GrantedMemory.bytes >> 20) MiB, found "
-          + "\(header.count) of \(units) units")
-    }
+    try GrantedMemory.require(header.count * units, for: path, "hold \(header.count) codes of \(units) units")
     quantizer = found
     var counts = Array(repeating: AdaptiveCounts(symbols: found.levels), count: units)
     var decoder = ArithmeticDecoder(Array(content))

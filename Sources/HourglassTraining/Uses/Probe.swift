@@ -33,7 +33,7 @@ public struct Probe: Sendable {
   public init(
     training: Dataset, test: Dataset, k: [Int], metric: Neighbours.Metric = .euclidean, seed: UInt64 = 1
   ) throws {
-    guard let labels = training.labels, let largest = labels.max(), largest > 0 else {
+    guard try training.classCount() != nil, let labels = training.labels, let largest = labels.max(), largest > 0 else {
       throw DataError(path: training.source, reason: "wanted labels of two or more classes, found fewer")
     }
     guard largest < Self.mostClasses else {
