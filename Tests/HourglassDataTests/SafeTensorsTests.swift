@@ -100,22 +100,23 @@ import Testing
   }
 }
 
-@Suite struct JSONKeysTests {
+/// A name that is twice in one object is named with its place; all else that is no JSON is refused by line and column.
+@Suite struct JSONParserTests {
   @Test(
     arguments: [
-      ("{}", nil), ("", nil), ("[]", nil), ("{\"a\":1,\"b\":{\"a\":2},\"c\":[{\"a\":3},{\"a\":4}]}", nil),
-      ("{\"a\":1, \"a\" : 2}", "a"), ("{\"b\":[{\"a\":1,\"c\":2,\"a\":3}]}", "a"),
-      ("{\"a\":\"a\",\"b\":\"{\\\"a\\\":1,\"}", nil), ("{\"a\\\"\":1,\"a\\\"\":1}", "a\""),
-      ("{\"a\\\\\":1,\"a\":1}", nil),
-      ("{\"\\u0061\":1,\"a\":1}", "a"), ("{\"x\":{\"a\":1},\"y\":{\"a\":1},\"x\":0}", "x"), ("}]{\"a\":1]\"a\":1", nil),
-      ("{\"a\":1,\"a", nil), (":::\"\\", nil),
-    ] as [(String, String?)]) func aKeyThatOccursTwiceInOneObjectIsFound(_ json: String, _ key: String?)
+      ("{}", nil), ("", "no valid JSON: line 1"), ("[]", nil),
+      ("{\"a\":1,\"b\":{\"a\":2},\"c\":[{\"a\":3},{\"a\":4}]}", nil), ("{\"a\":1, \"a\" : 2}", "found two"),
+      ("{\"b\":[{\"a\":1,\"c\":2,\"a\":3}]}", "found two"), ("{\"a\":\"a\",\"b\":\"{\\\"a\\\":1,\"}", nil),
+      ("{\"a\\\"\":1,\"a\\\"\":1}", "found two"), ("{\"a\\\\\":1,\"a\":1}", nil),
+      ("{\"\\u0061\":1,\"a\":1}", "found two"), ("{\"x\":{\"a\":1},\"y\":{\"a\":1},\"x\":0}", "found two"),
+      ("}]{\"a\":1]\"a\":1", "wanted a value"), ("{\"a\":1,\"a", "the end of a text"),
+      ("[1\n,01]", "without zeros"), ("[1\n, x]", "line 2, column 3"),
+      (String(repeating: "[", count: 1 << 20), "at most 64 deep"),
+    ] as [(String, String?)]) func whatIsNoJSONIsRefused(_ json: String, _ sentence: String?)
   {
-    #expect(JSONKeys.repeated(in: Array(json.utf8)) == key)
-  }
-
-  @Test func whatIsNestedTooDeepIsLeftToTheDecoder() {
-    let deep = [UInt8](repeating: UInt8(ascii: "["), count: 1 << 20)
-    #expect(JSONKeys.repeated(in: deep) == nil)
+    do {
+      _ = try JSONParser.parse(Array(json.utf8))
+      #expect(sentence == nil)
+    } catch { #expect(sentence.map("\(error)".contains) ?? false, "\(error)") }
   }
 }
