@@ -87,8 +87,8 @@ public struct PlannedMemory: Sendable, Equatable {
       throw ModelError(
         plan.model.name,
         "wanted memory for \(plan.batchSize) samples and \(replicas) replicas within the \(available >> 20) MiB that "
-          + "are still granted, found a need of \(total >> 20) MiB; take smaller layers, a smaller batch or fewer workers"
-      )
+          + "are still granted, found a need of \(total >> 20) MiB; take smaller layers, a smaller batch or fewer "
+          + "workers")
     }
   }
 }

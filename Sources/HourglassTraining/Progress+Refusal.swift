@@ -1,12 +1,12 @@
 extension Checkpoint.Progress {
   /// Steps and samples that no run comes to: sums and products of them stay far from the end of integers.
-  static let most = 1 << 50
+  static let most = 1 << 53
 
   /// Why no run can stand here, which a file may say; nil where nothing speaks against it. Names are those of the file.
   var refusal: String? {
     let counts = [("step", step), ("epochSamples", epochSamples), ("samples", samples)]
     if let (name, count) = counts.first(where: { !(0...Self.most).contains($0.1) }) {
-      return "\(name): wanted 0 to \(Self.most), found \(count)"
+      return "\(name): wanted 0 to 2^53, found \(count)"
     }
     // An epoch has at least one step.
     let epochs = [("bestEpoch", bestEpoch ?? 0), ("plateauEpoch", plateauEpoch ?? 0)]
@@ -21,7 +21,7 @@ extension Checkpoint.Progress {
       return "\(name): wanted a finite number, found \(number)"
     }
     guard seconds >= 0, seconds <= Double(Self.most) else {
-      return "seconds: wanted 0 to \(Self.most), found \(seconds)"
+      return "seconds: wanted 0 to 2^53, found \(seconds)"
     }
     return nil
   }
@@ -32,7 +32,7 @@ extension EpochMetrics {
   var refusal: String? {
     let counts = [("epoch", epoch), ("step", step), ("activeUnits", activeUnits ?? 0)]
     return counts.first { !(0...Checkpoint.Progress.most).contains($0.1) }.map { name, count in
-      "\(name): wanted 0 to \(Checkpoint.Progress.most), found \(count)"
+      "\(name): wanted 0 to 2^53, found \(count)"
     }
   }
 }

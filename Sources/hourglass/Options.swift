@@ -194,7 +194,8 @@ func list(refused: [DataError]) {
 func resolveModel(_ name: String, flag: String) throws -> Autoencoder {
   if let model = ModelCatalog.model(name) { return model }
   if let model = try denseModel(name, flag: flag) { return model }
-  guard try InputFile.isThere(name) || name.hasSuffix(".json") else {
+  guard try InputFile.isThere(name) else {
+    if name.hasSuffix(".json") { throw DataError(path: name, reason: "wanted a model file, found nothing there") }
     let names = ModelCatalog.models.map(\.name).joined(separator: ", ")
     throw ValidationError(
       "\(flag): wanted one of \(names), sizes such as 784-1000-30, or a model file, found \(name)")

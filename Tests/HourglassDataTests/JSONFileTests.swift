@@ -36,6 +36,17 @@ import Testing
     }
   }
 
+  /// What is no JSON is refused by line and column.
+  @Test(
+    arguments: [
+      ("", "no valid JSON: line 1"), ("}]{", "wanted a value"), ("{\"a\":1,\"a", "the end of a text"),
+      ("[1\n,01]", "without zeros"), ("[1\n, x]", "line 2, column 3"),
+      (String(repeating: "[", count: 1 << 20), "at most 64 deep"),
+    ])
+  func whatIsNoJSONIsRefusedByItsPlace(_ json: String, _ sentence: String) {
+    #expect(refusal(Array(json.utf8))?.contains(sentence) == true)
+  }
+
   /// A name that stands twice in one object, also where it is written in two ways.
   @Test(
     arguments: [

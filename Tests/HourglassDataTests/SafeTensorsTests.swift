@@ -74,13 +74,13 @@ import Testing
       (made("{\"a\":\(entry(0, 8, shape: "[3]"))}", data: 8), ["shape [3]", "8 bytes"]),
       (made("{\"a\":\(entry(0, 8, shape: "[-1,-2]"))}", data: 8), ["shape [-1, -2]"]),
       (made("{\"a\":\(entry(0, 8, shape: "[4611686018427387904,4]"))}", data: 8), ["does not fill"]),
-      (made("{\"a\":\(entry(0, 8)),\"a\":\(entry(0, 8))}", data: 8), ["two entries a, wanted one"]),
-      (made("{\"a\":\(entry(0, 8)),\"\\u0061\":\(entry(8, 16))}", data: 16), ["two entries a, wanted one"]),
-      (made("{\"\u{e9}\":\(entry(0, 8)),\"e\u{301}\":\(entry(8, 16))}", data: 16), ["two entries"]),
-      (made("{\"__metadata__\":{\"b\":\"1\",\"b\":\"2\"}}"), ["two entries b, wanted one"]),
+      (made("{\"a\":\(entry(0, 8)),\"a\":\(entry(0, 8))}", data: 8), ["found two"]),
+      (made("{\"a\":\(entry(0, 8)),\"\\u0061\":\(entry(8, 16))}", data: 16), ["found two"]),
+      (made("{\"\u{e9}\":\(entry(0, 8)),\"e\u{301}\":\(entry(8, 16))}", data: 16), ["found two"]),
+      (made("{\"__metadata__\":{\"b\":\"1\",\"b\":\"2\"}}"), ["found two"]),
       (
         made("{\"a\":{\"dtype\":\"I64\",\"dtype\":\"F32\",\"shape\":[2],\"data_offsets\":[0,8]}}", data: 8),
-        ["two entries dtype"]
+        ["a.dtype: wanted one value"]
       ),
       (made("{\"a\":\(entry(0, 8))}", data: 12), ["describes 8 bytes of data, found 12"]),
     ]

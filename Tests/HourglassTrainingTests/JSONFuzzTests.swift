@@ -204,8 +204,7 @@ import Testing
         try Self.expectNoTrap(original, share: 4, salt: 20 + UInt64(salt)) { text in
           try text.write(toFile: run.file(name), atomically: false, encoding: .utf8)
           let report = try RunReport(run, recipe)
-          let page = try report.page
-          #expect(!page.isEmpty && !Pictures.lossCurve(recipe.model, epochs: report.epochs).isEmpty)
+          #expect(try !report.page.isEmpty && !Pictures.lossCurve(recipe.model, epochs: report.epochs).isEmpty)
           do { _ = try JSONParser.parse(Array(text.utf8)) } catch { throw DataError(path: name, reason: "\(error)") }
         }
         try original.write(toFile: run.file(name), atomically: false, encoding: .utf8)
