@@ -38,7 +38,13 @@ import Testing
         let expected = try runner.expected(scenario)
         var cases = expected.cases(of: faults)
         if !places.isEmpty { cases = cases.filter { places.contains($0.at) } }
-        if isSample { cases = Array(cases.shuffled().prefix(4)) }
+        if isSample {
+          // A kill, and three others.
+          let drawn = faults.prefix(1) + faults.dropFirst().shuffled().prefix(3)
+          cases = drawn.compactMap { fault in
+            cases.filter { $0.kind == fault.kind && $0.name == fault.name }.randomElement()
+          }
+        }
         var count = Self.attempt(runner, scenario, cases, expected)
         count.operations = expected.operations.count
         total.add(count)
