@@ -239,9 +239,8 @@ static void note(long n, int kind, const char *name, const char *path, const cha
 }
 
 static _Bool can_be_interrupted(int number) {
-  return number == SYS_openat || number == SYS_read || number == SYS_write || number == SYS_pread64 ||
-         number == SYS_pwrite64 || number == SYS_flock || number == SYS_fsync || number == SYS_ftruncate ||
-         number == SYS_fallocate || number == SYS_close;
+  return number == SYS_read || number == SYS_write || number == SYS_pread64 || number == SYS_pwrite64 ||
+         number == SYS_flock || number == SYS_fsync || number == SYS_ftruncate || number == SYS_fallocate;
 }
 
 static long fault(const struct operation *operation, long *arguments) {

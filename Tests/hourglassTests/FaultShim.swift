@@ -35,7 +35,8 @@ struct Fault: Sendable, CustomStringConvertible {
     let movesBytes = ["write", "pwrite64", "read", "pread64"].contains(operation.call)
     switch what {
     case "torn", "short": return movesBytes
-    case "EINTR": return movesBytes || ["openat", "flock", "fsync"].contains(operation.call)
+    // Opening is started again by the system where handlers are installed with SA_RESTART, as ours are.
+    case "EINTR": return movesBytes || ["flock", "fsync"].contains(operation.call)
     default: return true
     }
   }
