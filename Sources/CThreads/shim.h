@@ -1,5 +1,6 @@
 /* What Linux offers for the calling thread and Swift does not see: variadic calls, and those that glibc declares only
  * for who defines _GNU_SOURCE. */
+#include <malloc.h>
 #include <stddef.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -49,6 +50,13 @@ static inline void thread_name(const char *name) { prctl(PR_SET_NAME, name); }
 static inline ptrdiff_t *thread_team(void) {
   static _Thread_local ptrdiff_t threads = 1;
   return &threads;
+}
+
+/* Lets all threads take memory from one arena: glibc reserves 64 MiB of addresses for each arena. */
+static inline void thread_share_arena(void) {
+#ifdef M_ARENA_MAX
+  mallopt(M_ARENA_MAX, 1);
+#endif
 }
 
 /* LLVM's OpenMP runtime alone has this call. */

@@ -28,7 +28,8 @@ public struct PlannedMemory: Sendable, Equatable {
   ///
   /// The others are an upper bound of what was measured: of validation, pictures and the report the plan of inference
   /// and six batches of its images, of starting and of checkpoints three copies of the largest tensor, and of threads,
-  /// OpenMP and the libraries 24 MiB and 1 MiB a thread.
+  /// OpenMP and the libraries 24 MiB and 1 MiB a thread. Where addresses are limited, the stacks of those threads and
+  /// of one for each core count whole.
   ///
   /// Errors: a batch of inference that cannot be planned.
   public init(process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe) throws(ModelError) {
@@ -37,7 +38,8 @@ public struct PlannedMemory: Sendable, Equatable {
     let images = 4 * Inference.batchSize * Inference.widest(inference)
     let tensor = 4 * (plan.parameters.map(\.count).max() ?? 0)
     let threads = parallel.possible.workers * parallel.possible.threads
-    let others = [6 * images, 3 * tensor, 24 << 20, threads << 20]
+    let stacks = GrantedMemory.addressSpace == nil ? 0 : (threads + GrantedCores.count) * SystemThread.stack
+    let others = [6 * images, 3 * tensor, 24 << 20, threads << 20, stacks]
     self.init(
       shared: step.shared, perReplica: step.perReplica, replicas: step.replicas,
       others: others.reduce(Self(inference: inference, parallel: parallel).total) { $0.plusClamping($1) })

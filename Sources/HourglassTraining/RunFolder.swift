@@ -46,7 +46,8 @@ public struct RunFolder: Sendable {
     guard try InputFile.isThere(path) else { return nil }
     guard try !InputFile.names(in: path).isEmpty else { return nil }
     return DataError(
-      path: path, reason: "the run folder exists already; choose another --run, go on with --resume, or remove it")
+      path: path, reason: "the run folder exists already; choose another --run, go on with --resume, or remove it",
+      isOutput: true)
   }
 
   // MARK: Making and locking

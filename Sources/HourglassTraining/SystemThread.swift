@@ -1,5 +1,7 @@
+import CThreads
 import Dispatch
 import Foundation
+import HourglassData
 
 /// Threads that the system does not make, or that nobody can want.
 public struct ThreadError: Error, Equatable, CustomStringConvertible {
@@ -76,4 +78,12 @@ extension ThreadError {
   /// Refuses to begin where the system makes hardly a thread: what decodes images and waits for signals needs one for
   /// each core and three more.
   public static func checkSystem() throws(ThreadError) { try SystemThread.check(GrantedCores.count + 3) }
+}
+
+extension GrantedMemory {
+  /// Lets all threads of a process take memory from one place where `ulimit -v` bounds its addresses. To be called
+  /// before there are threads.
+  public static func spareAddresses() {
+    if addressSpace != nil { thread_share_arena() }
+  }
 }

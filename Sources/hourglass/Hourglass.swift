@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import HourglassData
 import HourglassTraining
 
 @main
@@ -29,6 +30,7 @@ struct Hourglass: ParsableCommand {
   static func main() {
     // A file that is opened must not take the place of a stream that the caller closed.
     for stream in STDIN_FILENO...STDERR_FILENO where fcntl(stream, F_GETFD) < 0 { _ = open("/dev/null", O_RDONLY) }
+    GrantedMemory.spareAddresses()
     // A file beyond `ulimit -f` is then an error like a full disk.
     signal(SIGXFSZ, SIG_IGN)
     var status = ExitStatus.done

@@ -121,8 +121,16 @@ import Testing
           try Dataset.open(path: path, split: .train)
         }
       }
-      let weights = try hole("a.safetensors")
-      expectRefusal(weights, "wanted memory to") { try SafeTensors.read(weights) }
+      // Headers of 0 bytes, of 100 MB and of more than the format allows; then tensors that are not as long as said.
+      for (length, reason) in [
+        (0, "no valid JSON"), (100_000_000, "wanted memory to"), (100_000_001, "at most 100000000"),
+      ] {
+        let weights = try hole("a.safetensors", (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) })
+        expectRefusal(weights, reason) { try SafeTensors.read(weights) }
+      }
+      let tensor = Array("{\"a\":{\"dtype\":\"F32\",\"shape\":[274877906922],\"data_offsets\":[0,1099511627688]}}   ".utf8)
+      let weights = try hole("a.safetensors", [80, 0, 0, 0, 0, 0, 0, 0] + tensor)
+      expectRefusal(weights, "wanted memory to read a") { try SafeTensors.read(weights) }
       for name in ["vocab.txt", "classes.txt"] {
         let set = try TemporaryFolder()
         for other in ["bow-train.txt", "vocab.txt", "classes.txt"] {

