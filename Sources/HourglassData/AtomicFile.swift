@@ -47,7 +47,7 @@ public enum AtomicFile {
         count += data.count
       }
       if let mode = target.mode, fchmod(descriptor, mode) != 0 { throw .unwritable(path, "cannot keep its mode") }
-      guard fsync(descriptor) == 0 else { throw .unwritable(path, "cannot be written (\(count) bytes)\(kept)") }
+      guard sync(descriptor) == 0 else { throw .unwritable(path, "cannot be written (\(count) bytes)\(kept)") }
       try ready(temporary)
       try rename(temporary, to: target.path)
     } catch {
@@ -152,9 +152,10 @@ public enum AtomicFile {
     return (place, status.st_mode & 0o7777)
   }
 
-  private static func writeAll(
-    _ data: Data, _ descriptor: Int32, _ path: String, before: Int
-  ) throws(DataError) {
+  /// Writes to an open file, however many calls the system takes for it.
+  ///
+  /// - Parameter before: bytes that were written earlier, for the sentence.
+  static func writeAll(_ data: Data, _ descriptor: Int32, _ path: String, before: Int = 0) throws(DataError) {
     let failure: Int32 = data.withUnsafeBytes { bytes in
       var written = 0
       while written < bytes.count {
@@ -189,7 +190,15 @@ public enum AtomicFile {
     let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .unwritable(folder, "cannot be opened to sync it") }
     defer { close(descriptor) }
-    guard fsync(descriptor) == 0 || errno == EINVAL else { throw .unwritable(folder, "cannot be synced") }
+    guard sync(descriptor) == 0 || errno == EINVAL else { throw .unwritable(folder, "cannot be synced") }
+  }
+
+  /// `fsync`, again where a signal interrupts it.
+  private static func sync(_ descriptor: Int32) -> Int32 {
+    while true {
+      let result = fsync(descriptor)
+      guard result != 0, errno == EINTR else { return result }
+    }
   }
 
   /// The `errno` behind an error of Foundation.

@@ -18,12 +18,15 @@ public final class FileLock: Sendable {
         reason: "wanted \(use) that no other process works on, found it in use by "
           + "\(holder.split(separator: "\n").first ?? "another process"); wait for its end, or stop it", isOutput: true)
     }
-    self.descriptor = descriptor
-    let holder = Array("process \(getpid()) on \(ProcessInfo.processInfo.hostName)\n".utf8)
-    guard ftruncate(descriptor, 0) == 0, pwrite(descriptor, holder, holder.count, 0) == holder.count else {
+    do throws(DataError) {
+      guard ftruncate(descriptor, 0) == 0 else { throw .unwritable(path, "cannot be written") }
+      let holder = "process \(getpid()) on \(ProcessInfo.processInfo.hostName)\n"
+      try AtomicFile.writeAll(Data(holder.utf8), descriptor, path)
+    } catch {
       close(descriptor)
-      throw .unwritable(path, "cannot be written")
+      throw error
     }
+    self.descriptor = descriptor
   }
 
   deinit { close(descriptor) }
@@ -52,12 +55,11 @@ public final class FileLock: Sendable {
       }
       // Whoever had the lock until now may have renamed or removed the file.
       var (ours, found) = (stat(), stat())
-      if fstat(descriptor, &ours) == 0, lstat(path, &found) == 0, ours.st_ino == found.st_ino,
-        ours.st_dev == found.st_dev
-      {
-        return descriptor
-      }
+      let isKnown = fstat(descriptor, &ours) == 0 && lstat(path, &found) == 0
+      if isKnown, ours.st_ino == found.st_ino, ours.st_dev == found.st_dev { return descriptor }
+      let reason = errno
       close(descriptor)
+      if !isKnown, reason != ENOENT { throw .unwritable(named, "cannot be looked up", reason) }
     }
   }
 }
