@@ -202,7 +202,7 @@ public enum AtomicFile {
   }
 
   /// The `errno` behind an error of Foundation.
-  static func code(of error: any Error) -> Int32 {
+  private static func code(of error: any Error) -> Int32 {
     let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
     return (cause?.domain == NSPOSIXErrorDomain ? cause?.code : nil).map { Int32($0) } ?? EIO
   }

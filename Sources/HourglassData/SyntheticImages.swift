@@ -136,10 +136,7 @@ public struct SyntheticImages: Sendable {
       let number = String(repeating: "0", count: max(0, 8 - "\(index)".count)) + "\(index)"
       let image = PNGImage(width: shape.width, height: shape.height, channels: shape.channels, pixels: pixels)
       let path = "\(folder)/\(SyntheticClass.allCases[Int(kind)])/\(number).png"
-      // Without syncing each, which would take most of the time.
-      do { try image.encoded().write(to: URL(fileURLWithPath: path)) } catch {
-        throw .unwritable(path, "cannot be written", AtomicFile.code(of: error))
-      }
+      try image.write(to: path)
     }
   }
 
