@@ -52,9 +52,9 @@ public struct RunFolder: Sendable {
 
   // MARK: Making and locking
 
-  /// Makes the folder for a new run, locked.
+  /// Makes the folder for a new run, locked, with nothing but its recipe.
   ///
-  /// Errors: those of the other form.
+  /// Errors: the folder exists and is not empty; another process is making it; it cannot be written.
   public static func create(_ path: String, recipe: Recipe) throws -> RunFolder {
     let run = RunFolder(path)
     try run.create(recipe) { _ in }
