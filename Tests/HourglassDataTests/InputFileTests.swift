@@ -128,8 +128,8 @@ import Testing
         let weights = try hole("a.safetensors", (0..<8).map { UInt8(truncatingIfNeeded: length >> (8 * $0)) })
         expectRefusal(weights, reason) { try SafeTensors.read(weights) }
       }
-      let tensor = Array("{\"a\":{\"dtype\":\"F32\",\"shape\":[274877906922],\"data_offsets\":[0,1099511627688]}}   ".utf8)
-      let weights = try hole("a.safetensors", [80, 0, 0, 0, 0, 0, 0, 0] + tensor)
+      let header = #"{"a":{"dtype":"F32","shape":[274877906922],"data_offsets":[0,1099511627688]}}   "#
+      let weights = try hole("a.safetensors", [80, 0, 0, 0, 0, 0, 0, 0] + Array(header.utf8))
       expectRefusal(weights, "wanted memory to read a") { try SafeTensors.read(weights) }
       for name in ["vocab.txt", "classes.txt"] {
         let set = try TemporaryFolder()
