@@ -65,7 +65,11 @@ struct Verify: ParsableCommand {
       let folder = "\(temporary)/\(name)"
       // Checkpoints are gone before a reader of the output can be.
       let verification = try {
-        defer { try? FileManager.default.removeItem(atPath: folder) }
+        defer {
+          if FileManager.default.fileExists(atPath: folder) {
+            do { try AtomicFile.remove(folder) } catch { StandardError.write("hourglass: warning: \(error)") }
+          }
+        }
         return try Verification(recipe, data: images, folder: folder)
       }()
       write(verification, images)

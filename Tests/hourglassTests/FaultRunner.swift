@@ -71,7 +71,7 @@ struct FaultRunner: Sendable {
       var problems: [String] = []
       if !hits.isEmpty { problems += judge(result, fault, hits, expected, site, scenario.makes) }
       if result.status == 0, !result.isSignalled {
-        problems += after.differences(from: expected.after).map { "exit 0, but \($0)" }
+        problems += after.differences(from: expected.after).filter { !fault.leaves($0) }.map { "exit 0, but \($0)" }
       }
       problems += after.damaged.filter { expected.before.damaged[$0.key] == nil }.map { "\($0) is not whole: \($1)" }
       problems += lost(scenario, after, expected).map { "\($0) is neither as before nor new" }
@@ -157,9 +157,7 @@ struct FaultRunner: Sendable {
     }
     let end = FolderState(site.program.folder, whole: expected.end)
     problems += end.damaged.map { "in the end \($0) is not whole: \($1)" }
-    // A process that is killed leaves what it has in the folder for temporary files to whoever clears that.
-    problems += end.differences(from: expected.end).filter { !fault.endsByKill || !$0.hasPrefix("tmp/") }
-      .map { "in the end \($0)" }
+    problems += end.differences(from: expected.end).filter { !fault.leaves($0) }.map { "in the end \($0)" }
     for (path, known) in before.sessions where !(end.sessions[path] ?? []).starts(with: known) {
       problems.append("in the end \(path) has lost sessions")
     }
@@ -215,5 +213,13 @@ struct FaultRunner: Sendable {
       try FileManager.default.copyItem(atPath: "\(root)/base/\(name)", toPath: site.program.path(name))
     }
     return try body(site)
+  }
+}
+
+extension Fault {
+  /// Whether what is in the folder for temporary files is left to whoever clears that: by a process that is killed, or
+  /// on a disk that lets nothing be removed any more.
+  fileprivate func leaves(_ difference: String) -> Bool {
+    (endsByKill || isSticky) && difference.hasPrefix("tmp/")
   }
 }
