@@ -3,7 +3,7 @@ import HourglassModels
 /// Images that lie one after the other in uncompressed files and stay there, because they do not fit into memory: each
 /// is read whenever it is wanted, unless the system still has it.
 struct DiskImages: ImageSource {
-  /// Of little-endian floats, or else of bytes.
+  /// Whether the files hold little-endian floats; otherwise they hold bytes.
   let areFloats: Bool
   let shape: ImageShape
   /// Whether a channel is a plane of its own, C x H x W.

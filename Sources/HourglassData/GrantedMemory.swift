@@ -7,8 +7,8 @@ public enum GrantedMemory {
 
   /// Bytes that this process may still take.
   ///
-  /// Of the machine's memory and the control group's limit that is what pages in memory leave, of the limit of the
-  /// address space what all that was asked for leaves; a sixteenth of it is kept for what libraries take unasked.
+  /// Pages in memory count against the machine's memory and the control group's limit, all that was asked for counts
+  /// against the limit of the address space; a sixteenth of the rest is kept for what libraries take unasked.
   public static var available: Int { rest.bytes }
 
   /// Bytes that the decoded images of one set may take where nobody says: a third of what is available, for there may
@@ -39,8 +39,8 @@ public enum GrantedMemory {
     }
   }
 
-  /// The same around what takes the memory. Threads that each want much wait for each other, so that no two count on
-  /// one rest.
+  /// Refuses what is not available, and otherwise runs the body that takes the memory. Threads that each want much wait
+  /// for each other, so that no two count on one rest.
   static func require<R>(
     _ need: Int?, for path: String, _ purpose: String, advice: String? = nil, while body: () throws(DataError) -> R
   ) throws(DataError) -> R {
@@ -59,7 +59,7 @@ public enum GrantedMemory {
 
   public static var physical: UInt64 { ProcessInfo.processInfo.physicalMemory }
 
-  /// Of the control group, nil without a limit.
+  /// The limit of the control group in bytes, nil without one.
   public static var group: UInt64? { ControlGroup().memory }
 
   /// What `ulimit -v` says, nil without a limit.

@@ -90,7 +90,7 @@ public final class InputFile: Sendable {
     return bytes
   }
 
-  /// The same of a file that need not be there: nil where it is not. All other reasons why it cannot be read are
+  /// The whole of a file that need not be there: nil where it is not. All other reasons why it cannot be read are
   /// errors.
   public static func contents(ifThere path: String) throws(DataError) -> [UInt8]? {
     try isThere(path) ? try contents(of: path) : nil

@@ -18,7 +18,7 @@ extension Int {
     return overflows ? ((self < 0) == (other < 0) ? .max : .min) : product
   }
 
-  /// The sum, likewise.
+  /// The sum, or the nearest integer there is where that is beyond all integers.
   package func plusClamping(_ other: Int) -> Int {
     let (sum, overflows) = addingReportingOverflow(other)
     return overflows ? (other < 0 ? .min : .max) : sum

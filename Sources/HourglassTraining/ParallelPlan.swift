@@ -11,7 +11,7 @@ public struct ParallelPlan: Sendable, Codable, Equatable {
 
   /// More workers or threads than any machine has cores; the system refuses to start them much beyond.
   public static let most = 1024
-  /// The same of all threads of all workers.
+  /// Threads of all workers together, beyond which a plan is refused.
   static let mostInAll = 4096
 
   /// Both at least 1.

@@ -24,7 +24,7 @@ public struct PlannedMemory: Sendable, Equatable {
       hasAverage: recipe?.ema != nil, keepsGradient: recipe?.keepsGradient ?? true)
   }
 
-  /// Of all that a process takes that trains, beside what it had when it began and its data.
+  /// What a process that trains takes in all, beside what it had when it began and its data.
   ///
   /// The others are an upper bound of what was measured: of validation, pictures and the report the plan of inference
   /// and six batches of its images, of starting and of checkpoints three copies of the largest tensor, and of threads,
@@ -62,7 +62,7 @@ public struct PlannedMemory: Sendable, Equatable {
       perReplica: 4 * (images + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan))))
   }
 
-  /// Of inference, whose groups are single shards, and which holds inputs and outputs of a batch; the parameters are
+  /// What inference takes: its groups are single shards, and it holds inputs and outputs of a batch; the parameters are
   /// counted where it has its own.
   init(inference plan: ExecutionPlan, parallel: ParallelPlan, hasParameters: Bool = false) {
     let step = 4 * (4 * plan.parameterCount + plan.shards * plan.shardedCount)

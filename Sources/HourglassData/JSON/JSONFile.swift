@@ -13,7 +13,7 @@ public enum JSONFile {
     try decode(Value.self, from: try InputFile.contents(of: path), path: path, what: what)
   }
 
-  /// The same of bytes that come from a file.
+  /// Reads a value from bytes that come from the file at `path`. Errors: those of `read`.
   public static func decode<Value: Decodable>(
     _: Value.Type, from bytes: some Collection<UInt8>, path: String, what: String
   ) throws(DataError) -> Value {

@@ -189,7 +189,7 @@ package struct JSONParser {
     return Character(scalar)
   }
 
-  /// Of `uXXXX`.
+  /// The number behind `u`, four hexadecimal digits.
   private mutating func hexadecimal() throws -> UInt32 {
     let digits = bytes[place...].dropFirst().prefix(4)
     guard digits.count == 4, digits.allSatisfy({ Character(Unicode.Scalar($0)).isHexDigit }),
