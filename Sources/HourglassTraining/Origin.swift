@@ -31,10 +31,9 @@ public struct Origin: Codable, Sendable, Equatable {
   ///   - now: what would be trained by and on.
   ///   - run: whose recipe.json the error is about.
   func check(against now: Origin, run: RunFolder) throws(DataError) {
-    let sets =
-      [("data", data, now.data)]
-      + [validation].compactMap(\.self).map { ("validation", $0, now.validation ?? now.data) }
-    for (name, wanted, found) in sets where wanted != found {
+    for (name, wanted, found) in [("data", data, now.data), ("validation", validation, now.validation)] {
+      // A validation that came or went is a difference of the recipes.
+      guard let wanted, let found, wanted != found else { continue }
       throw DataError(
         path: run.path,
         reason:
@@ -42,8 +41,8 @@ public struct Origin: Codable, Sendable, Equatable {
           + "\(found.count) of \(found.shape); bring them back, or begin a new run with --start-from \(run.path)")
     }
     // Both as this version of the program writes recipes.
-    guard let before = try? JSONFile.decode(Recipe.self, from: recipe.utf8, path: run.path, what: "not a recipe")
-    else { return }
+    let before = try JSONFile.decode(
+      Recipe.self, from: recipe.utf8, path: run.path, what: "its checkpoint has a recipe of another version")
     let (wanted, found) = (Self.fields(Self.json(before)), Self.fields(now.recipe))
     let names = Set(wanted.keys).union(found.keys).sorted()
     guard let name = names.first(where: { wanted[$0] != found[$0] }) else { return }

@@ -32,7 +32,7 @@ final class WorkerTeam {
         shared.serve(worker)
       }
     }
-    // Those that did start end with the team.
+    // Threads that did start end with the team.
     guard self.threads.count == parallel.workers - 1 else {
       throw SystemThread.refusal(wanted: parallel.workers - 1, found: self.threads.count)
     }

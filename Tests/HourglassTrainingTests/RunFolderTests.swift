@@ -73,6 +73,7 @@ import Testing
           recipe["optimizer"] = optimizer
         }, "found 0.5"
       ),
+      ("validation.split", { $0["validation"] = nil }, "wanted train, by which the run was trained so far, found none"),
       ("epochs", { $0["epochs"] = 7 }, nil),
     ]
     for (name, change, found) in edits {
