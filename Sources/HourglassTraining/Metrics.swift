@@ -44,8 +44,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   }
 
   /// Any value as one line of JSON, its names in alphabetical order. JSON has no number for what is not finite: it
-  /// stands as the text nan, inf or -inf. Of a value that
-  /// cannot be encoded there is the error instead.
+  /// stands as the text nan, inf or -inf. A value that cannot be encoded gives an object with the error.
   public static func json(_ value: some Encodable) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

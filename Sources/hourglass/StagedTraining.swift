@@ -22,7 +22,9 @@ struct StagedTraining {
   func begin(_ make: () throws -> StagedRun) throws {
     let staged = try make()
     do { try train(staged) } catch {
-      if try staged.stages.allSatisfy({ try $0.run.sessions().isEmpty }) { try staged.run.discard() }
+      // What failed is told, not what came of taking the run away.
+      let hasBegun = try? !staged.stages.allSatisfy { try $0.run.sessions().isEmpty }
+      if hasBegun == false { try? staged.run.discard() }
       throw error
     }
   }
