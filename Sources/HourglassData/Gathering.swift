@@ -124,7 +124,7 @@ struct Gathering {
     func path(_ index: Int) -> String { source.names.path(index) ?? path }
 
     func image(_ index: Int) throws(DataError) -> Image {
-      let image = try source.image(index)
+      let image = try source.image(index, toward: preparation)
       if let fault = Gathering.fault(image.elements) {
         throw DataError(path: path(index), reason: "image \(index): \(fault)")
       }

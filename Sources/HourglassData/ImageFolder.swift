@@ -44,7 +44,7 @@ struct ImageFolder {
   private static func form(_ path: String) -> ImageForm? {
     if let form = TextSet.form(ofFolderFile: path) { return form }
     let name = (path.split(separator: "/").last ?? "").lowercased()
-    if PictureFiles.isPicture(name) { return .pictures }
+    if PictureKind.of(name: name) != nil { return .pictures }
     let bare = name.hasSuffix(".gz") ? String(name.dropLast(3)) : name
     if bare.hasSuffix(".bin") { return .records }
     if bare.hasSuffix(".npy") { return .npy }
@@ -158,10 +158,11 @@ struct ImageFolder {
     }
     let numbers = classes.map { Dictionary(uniqueKeysWithValues: zip($0, $0.indices)) }
     let depth = hasSplits ? 1 : 0
+    let pictures = PictureFiles(wanted.map { names[$0] }, in: path)
     return StoredImages(
-      form: .pictures, source: hasSplits ? "\(path), \(split.rawValue)" : path,
-      images: PictureFiles(wanted.map { names[$0] }, in: path),
-      labels: numbers.map { numbers in wanted.map { numbers[parts[$0][depth]] ?? 0 } }, classes: classes,
+      form: .pictures, source: hasSplits ? "\(path), \(split.rawValue)" : path, images: pictures,
+      labels: numbers.map { numbers in pictures.files.map { numbers[parts[wanted[$0]][depth]] ?? 0 } },
+      classes: classes,
       hasSplits: hasSplits)
   }
 }
