@@ -242,7 +242,8 @@ public struct Dataset: Sendable {
     }
   }
 
-  /// Images, or pictures that are cut into them, that stay decoded in memory; nil where all do, or none because they stay on disk.
+  /// Images, or pictures that are cut into them, that stay decoded in memory; nil where all do, or none because they
+  /// stay on disk.
   public var keptCount: Int? {
     switch pixels {
     case .streamed(let images): images.keptCount
