@@ -99,11 +99,13 @@ extension Dataset {
 
   /// Where an image has a defect, H x W in rows: the picture of its name among the masks, with or without `_mask`. Its
   /// pixels that are not black are cut and scaled as the image's are, and count where at least half of one is marked.
-  /// An image of a class `good`, `ok` or `normal` needs no mask. Nil where the set has no masks.
+  /// An image of a class `good`, `ok` or `normal` needs no mask. Nil where the set has no masks. The mask of a tile is
+  /// that of its whole picture.
   ///
   /// Cost: reads the mask, and where images are cut or scaled the image too. Errors: no mask, more than one, a broken
   /// one, or one of another size than the image.
   public func mask(_ index: Int) throws(DataError) -> [Bool]? {
-    try masks?.mask(number(index), className: className(index), shape: shape)
+    let shape = tiling.map { $0.pictures[$0.picture(of: index)].shape } ?? shape
+    return try masks?.mask(number(index), className: className(index), shape: shape)
   }
 }
