@@ -38,6 +38,10 @@ struct StoredImages: Sendable {
   var classes: [String]?
   /// Whether the form itself says what is for training and what for test, so that `images` are one of the two.
   var hasSplits = false
+  /// Images that are left out although they are whole, by their numbers; the inventory tells why.
+  var unfit: [Int] = []
+  /// A folder of masks that belongs to the set.
+  var masks: String?
   /// Files that lie there and are no images by rule, and what a person should know.
   var inventory = Inventory()
 }

@@ -26,6 +26,10 @@ public struct Preparation: Codable, Sendable, Equatable {
   public var color: Color?
   public var crop: Extent2D?
   public var resize: Extent2D?
+  /// The size of the tiles that pictures are cut into once they are prepared, see `Tiling`; nil for whole pictures.
+  public var tile: Extent2D?
+  /// From one tile to the next; nil for the size of a tile.
+  public var stride: Extent2D?
   /// How elements are kept in memory; nil for as they are stored, and the widest where kinds are mixed.
   public var elements: Elements.Kind?
   /// What transparent pictures are put on; nil where their hidden colours are taken.
@@ -35,6 +39,11 @@ public struct Preparation: Codable, Sendable, Equatable {
   /// Whether each element is drawn as 0 or 1, with its value as the probability of 1: anew in each step of training, in
   /// all else once by the seed.
   public var binarizes: Bool?
+  /// Folders below that of a part, whose names with slashes are the class of a picture; nil for one, or none where
+  /// pictures lie beside those folders.
+  public var classesAt: Int?
+  /// A folder of masks of the truth, from the root, for a set that has none; see `Dataset.mask`.
+  public var masks: String?
   /// The vocabulary and weights of documents; nil where the training documents at the path tell.
   public var terms: TermStatistics?
 
@@ -47,12 +56,20 @@ public struct Preparation: Codable, Sendable, Equatable {
   public var forOtherImages: Preparation {
     var other = self
     (other.layout, other.holdout, other.labels, other.limit) = (nil, nil, nil, nil)
+    other.masks = nil
     return other
+  }
+
+  /// What moves pixels, and nothing else.
+  var geometry: Preparation {
+    var geometry = Preparation()
+    (geometry.crop, geometry.resize) = (crop, resize)
+    return geometry
   }
 
   /// Whether images stay as they are stored, with elements of some kind.
   func keepsImages(of kind: Elements.Kind) -> Bool {
-    color == nil && crop == nil && resize == nil && elements ?? kind == kind
+    color == nil && crop == nil && resize == nil && tile == nil && elements ?? kind == kind
   }
 
   /// Does to an image what is wanted of each; `path` names it in errors.
@@ -94,6 +111,17 @@ public struct Preparation: Codable, Sendable, Equatable {
     return resize
   }
 
+  /// Why tiles cannot lie like this, if they cannot.
+  public var tilingRefusal: String? {
+    guard let stride else { return nil }
+    guard let tile else { return "stride: wanted a tile too, found none" }
+    let isWanted = (1...max(1, tile.height)).contains(stride.height) && (1...max(1, tile.width)).contains(stride.width)
+    return isWanted
+      ? nil
+      : "stride: wanted at most \(tile.width)x\(tile.height), the size of a tile, so that tiles cover a picture, found "
+        + "\(stride.width)x\(stride.height)"
+  }
+
   /// What an image of some shape takes while it is prepared, at most; nil where that is more than an `Int` holds.
   ///
   /// Each step but the resizing makes floats at most.
@@ -109,8 +137,10 @@ public struct Preparation: Codable, Sendable, Equatable {
   /// - Parameters:
   ///   - split: which part, where `holdout` makes parts; nil where the set has parts of its own.
   ///   - classes: names by label, where there are any.
+  ///   - unfit: what is left out for another reason.
   func chosen(
-    count: Int, labels found: [Int]?, classes: [String]?, split: Split?, seed: UInt64, path: String
+    count: Int, without unfit: Set<Int> = [], labels found: [Int]?, classes: [String]?, split: Split?, seed: UInt64,
+    path: String
   ) throws(DataError) -> [Int] {
     guard count <= Int(Int32.max) else {
       throw DataError(path: path, reason: "wanted at most \(Int32.max) images, found \(count)")
@@ -120,8 +150,9 @@ public struct Preparation: Codable, Sendable, Equatable {
     var chosen = Array(0..<count)
     if let split, let holdout {
       let held = Set(try heldOut(holdout, of: count, seed: seed, path: path))
-      chosen.removeAll { held.contains($0) != (split == .test) }
+      chosen.removeAll { held.contains($0) != (split != .train) }
     }
+    if !unfit.isEmpty { chosen.removeAll(where: unfit.contains) }
     if let labels {
       guard let found else { throw DataError(path: path, reason: "--label-filter: wanted labels, found none") }
       let known = Set(found)

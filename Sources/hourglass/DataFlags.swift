@@ -28,11 +28,22 @@ struct PixelSize: ExpressibleByArgument {
   var defaultValueDescription: String { "\(extent.width)x\(extent.height)" }
 }
 
+/// WIDTHxHEIGHT in pixels, or one number for both.
+struct PixelStride: ExpressibleByArgument {
+  var extent: Extent2D
+
+  init?(argument: String) {
+    guard let size = PixelSize(argument: argument) ?? PixelSize(argument: "\(argument)x\(argument)") else { return nil }
+    extent = size.extent
+  }
+}
+
 /// What is taken of a set of images, and what is done to each. All are optional, so that a run can tell what was given.
 struct DataFlags: ParsableArguments {
   static let forms = """
     An IDX, NPY, NPZ, HDF5 (file.h5:/path), CIFAR-10 (.bin) or picture file (PNG, JPEG, TIFF, WebP, BMP, PNM), or a \
-    folder of IDX files, of CIFAR-10 records, or of pictures at any depth; or documents, as term counts (.txt) or texts (.tsv) beside a vocab.txt.
+    folder of IDX files, of CIFAR-10 records, or of pictures at any depth; or documents, as term counts (.txt) or texts \
+    (.tsv) beside a vocab.txt.
     """
 
   @Option(
@@ -48,6 +59,12 @@ struct DataFlags: ParsableArguments {
 
   @Option(help: ArgumentHelp("Only images of these classes, by name or number, with commas.", valueName: "classes"))
   var labelFilter: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Folders whose names make a class, such as 2 for alphabet/character. (default: 1, and no classes where pictures "
+        + "lie beside the folders)", valueName: "depth"))
+  var classesAt: Int?
 
   @Option(help: "At most so many images, spread evenly over the set.")
   var limit: Int?
@@ -71,6 +88,15 @@ struct DataFlags: ParsableArguments {
       valueName: "colour"))
   var background: RGBColor?
 
+  @Option(
+    help: ArgumentHelp(
+      "Cut pictures, once they are resized, into tiles of so many pixels, each an image of its own.", valueName: "WxH"))
+  var tile: PixelSize?
+
+  @Option(
+    help: ArgumentHelp("Pixels from one tile to the next, as 128 or 128x96. (default: the tile's)", valueName: "WxH"))
+  var stride: PixelStride?
+
   @Flag(help: "Leave broken images out and list them, instead of refusing the set.")
   var skipBad = false
 
@@ -80,6 +106,7 @@ struct DataFlags: ParsableArguments {
 
   func validate() throws {
     try requirePositive("--limit", limit)
+    try requirePositive("--classes-at", classesAt)
     if let holdout, !(holdout > 0 && holdout < 1) {
       throw ValidationError("--holdout: wanted a part between 0 and 1, found \(holdout)")
     }
@@ -105,11 +132,13 @@ struct DataFlags: ParsableArguments {
     all.layout = layout ?? base.layout
     all.holdout = holdout ?? base.holdout
     all.labels = labelFilter.map(classes) ?? base.labels
+    all.classesAt = classesAt ?? base.classesAt
     all.limit = limit ?? base.limit
     all.color = grey ? .grey : rgb ? .rgb : base.color
     all.crop = crop?.extent ?? base.crop
     all.resize = resize?.extent ?? base.resize
     all.background = background ?? base.background
+    (all.tile, all.stride) = (tile?.extent ?? base.tile, stride?.extent ?? base.stride)
     all.skipsBad = skipBad ? true : base.skipsBad
     all.binarizes = binarize ? true : base.binarizes
     return all
@@ -119,7 +148,8 @@ struct DataFlags: ParsableArguments {
   func requireFiles(_ path: String?) throws {
     let given = [
       ("--layout", layout != nil), ("--holdout", holdout != nil), ("--label-filter", labelFilter != nil),
-      ("--grey", grey), ("--rgb", rgb), ("--crop", crop != nil), ("--resize", resize != nil),
+      ("--classes-at", classesAt != nil),
+      ("--grey", grey), ("--rgb", rgb), ("--crop", crop != nil), ("--resize", resize != nil), ("--tile", tile != nil),
       ("--background", background != nil), ("--skip-bad", skipBad),
       ("--binarize", binarize),
     ]

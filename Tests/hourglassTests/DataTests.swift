@@ -34,7 +34,8 @@ import Testing
       let refused = try program.run("data set")
       #expect(refused.status == Status.badData.rawValue && refused.output.contains("24"))
       let lines = refused.errors.split(separator: "\n")
-      #expect(lines.count == 2 && lines[0].contains("disc/bad.png: wanted a PNG") && lines[1].contains("ring/bad.jpg"))
+      #expect(
+        lines.count == 2 && lines[0].contains("disc/bad.png: wanted a picture") && lines[1].contains("ring/bad.jpg"))
       let skipped = try program.run("data set --skip-bad")
       #expect(skipped.status == Status.done.rawValue && skipped.errors.contains("left out: set/train/disc/bad.png"))
 

@@ -22,6 +22,8 @@ struct PNMFile: PictureReader {
   static func begins(_ bytes: [UInt8]) -> Bool {
     bytes.count > 2 && bytes[0] == UInt8(ascii: "P") && (UInt8(ascii: "1")...UInt8(ascii: "6")).contains(bytes[1])
       && (isSpace(bytes[2]) || bytes[2] == UInt8(ascii: "#"))
+      // A text may begin so too, but goes on with letters.
+      && bytes.dropFirst(2).first { !isSpace($0) }.map { $0 == UInt8(ascii: "#") || (48...57).contains($0) } ?? false
   }
 
   init(_ file: InputFile, page: UInt64?) throws(DataError) {

@@ -49,6 +49,14 @@ struct PictureFiles: ImageSource {
     #endif
   }
 
+  /// Whether a name ends as those of pictures do, also of kinds that are not read.
+  static func isPicture(_ name: String) -> Bool { PictureKind.of(name: name) != nil }
+
+  /// Whether a file begins as a picture of any kind does, whatever its name is.
+  static func beginsAsPicture(_ path: String) throws(DataError) -> Bool {
+    PictureKind.of(contents: try InputFile(path).bytes(at: 0, PictureKind.startLength)) != nil
+  }
+
   func image(_ index: Int) throws(DataError) -> Image { try image(index, toward: Preparation()) }
 
   func image(_ index: Int, toward preparation: Preparation) throws(DataError) -> Image {
@@ -76,7 +84,7 @@ struct PictureFiles: ImageSource {
   ) throws(DataError) -> Image {
     let (kind, reader) = try open(path, page: page)
     var image = try reader.image(toward: preparation, path: path)
-    if PictureKind.of(name: path)?.name != kind.name { image.remarks.insert(.misnamed) }
+    if let named = PictureKind.of(name: path), named.name != kind.name { image.remarks.insert(.misnamed) }
     return image
   }
 }
