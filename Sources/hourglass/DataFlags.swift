@@ -42,8 +42,8 @@ struct PixelStride: ExpressibleByArgument {
 struct DataFlags: ParsableArguments {
   static let forms = """
     An IDX, NPY, NPZ, HDF5 (file.h5:/path), CIFAR-10 (.bin) or picture file (PNG, JPEG, TIFF, WebP, BMP, PNM), or a \
-    folder of IDX files, of CIFAR-10 records, or of pictures at any depth; or documents, as term counts (.txt) or texts \
-    (.tsv) beside a vocab.txt.
+    folder of IDX files, of CIFAR-10 records, or of pictures at any depth; or documents, as term counts (.txt) or \
+    texts (.tsv) beside a vocab.txt.
     """
 
   @Option(
