@@ -40,7 +40,7 @@ struct FuzzedReader: Sendable {
     }
   }
 
-  static let all: [FuzzedReader] = pictures + otherPictures + arrays + archives + documents + folders + real
+  static let all: [FuzzedReader] = pictures + otherPictures + hdf5 + arrays + archives + documents + folders + real
 
   /// Files of other programs, where they are at hand.
   private static let real: [FuzzedReader] = [
@@ -86,6 +86,16 @@ struct FuzzedReader: Sendable {
     }
     return pictures + maps.map { set("map \($0.0.prefix(2))", "a.ppm", Array(($0.0 + $0.1).utf8)) }
   }()
+
+  #if HDF5
+    private static let hdf5 = ["images", "deep/words", "deep/floats"].map { name in
+      FuzzedReader(name: "HDF5, \(name)", file: "a.h5", original: PictureFixtures.file("hdf5")) { path, _ in
+        try open("\(path):/\(name)")
+      }
+    }
+  #else
+    private static let hdf5: [FuzzedReader] = []
+  #endif
 
   private static let floats = (0..<24).flatMap { littleEndian((Float($0) / 24).bitPattern) }
 
@@ -176,7 +186,7 @@ struct FuzzedReader: Sendable {
   }
 
   /// With an Exif header that says so.
-  private static func lying(_ jpeg: [UInt8]) -> [UInt8] {
+  static func lying(_ jpeg: [UInt8]) -> [UInt8] {
     let tiff: [UInt8] = [0x49, 0x49, 42, 0, 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0]
     let exif = Array("Exif\0\0".utf8) + tiff
     return Array(jpeg[..<2]) + [0xff, 0xe1, 0, UInt8(exif.count + 2)] + exif + jpeg[2...]
