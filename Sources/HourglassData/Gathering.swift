@@ -34,7 +34,7 @@ struct Gathering {
   init(
     _ source: any ImageSource, _ chosen: [Int], _ preparation: Preparation, threads: Int, memory: Int, path: String
   ) throws(DataError) {
-    let reader = PreparedImages(source: source, preparation: preparation, path: path)
+    let reader = PreparedImages(source: source, preparation: preparation, memory: memory, path: path)
     names = source.names
     var failures: [Int: DataError] = [:]
     var first: (place: Int, image: Image)?

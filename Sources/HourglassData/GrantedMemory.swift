@@ -39,6 +39,16 @@ public enum GrantedMemory {
     }
   }
 
+  /// Refuses what takes more than one image may, before anything is allocated; less than a mebibyte is not compared.
+  static func require(_ need: Int?, of memory: Int, for path: String, _ purpose: String) throws(DataError) {
+    if let need, need < smallest || need <= memory { return }
+    throw DataError(
+      path: path,
+      reason: "wanted memory to \(purpose) within the \(memory >> 20) MiB that images may take (--memory-limit), found "
+        + "a need of \(need.map { "\($0 >> 20) MiB" } ?? "more than 2^63 bytes")",
+      lacksMemory: true)
+  }
+
   /// Refuses what is not available, and otherwise runs the body that takes the memory. Threads that each want much wait
   /// for each other, so that no two count on one rest.
   static func require<R>(

@@ -20,11 +20,15 @@ protocol ImageSource: Sendable {
   /// Errors: the image is broken, by its file.
   func image(_ index: Int) throws(DataError) -> Image
   /// The image for what will be done to it: possibly in the wanted colour and size already.
-  func image(_ index: Int, toward preparation: Preparation) throws(DataError) -> Image
+  ///
+  /// - Parameter memory: bytes that decoding it may take.
+  func image(_ index: Int, toward preparation: Preparation, memory: Int) throws(DataError) -> Image
 }
 
 extension ImageSource {
-  func image(_ index: Int, toward preparation: Preparation) throws(DataError) -> Image { try image(index) }
+  func image(_ index: Int, toward preparation: Preparation, memory: Int) throws(DataError) -> Image {
+    try image(index)
+  }
 }
 
 /// All that was found at a path.

@@ -6,6 +6,8 @@ import Synchronization
 struct PreparedImages: Sendable {
   var source: any ImageSource
   var preparation: Preparation
+  /// Bytes that decoding one of them may take, see `GrantedMemory.require`.
+  var memory: Int
   /// Names in errors what has no file of its own.
   var path: String
 
@@ -13,7 +15,7 @@ struct PreparedImages: Sendable {
 
   /// Errors: an image that is broken, has no pixels in [0, 1] or cannot be prepared, by its file.
   func image(_ index: Int) throws(DataError) -> Image {
-    let image = try source.image(index, toward: preparation)
+    let image = try source.image(index, toward: preparation, memory: memory)
     if let fault = Self.fault(image.elements) {
       throw DataError(path: path(index), reason: "image \(index): \(fault)")
     }

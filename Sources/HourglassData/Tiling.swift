@@ -119,7 +119,7 @@ extension Gathering {
     memory: Int, path: String
   ) throws(DataError) {
     if let refusal = preparation.tilingRefusal { throw DataError(path: path, reason: refusal) }
-    let images = PreparedImages(source: source, preparation: preparation, path: path)
+    let images = PreparedImages(source: source, preparation: preparation, memory: memory, path: path)
     let collected = CollectedPictures(count: chosen.count, memory: memory - memory / 8)
     let failures = images.decode(chosen, threads: threads, collected.add)
     var tiling = Tiling(tile: tile, stride: preparation.stride ?? tile)

@@ -60,9 +60,12 @@ struct PNGFile: PictureReader {
   /// The first directory, which has the orientation, lies at the beginning.
   private static let largestExif = 1 << 16
 
-  /// R, G, B, A of 8 or 16 bits: of all pixels where they are interlaced, else of a band.
+  /// Samples of a pixel as libspng puts them out: of 8 bits without opacity what is wanted, else R, G, B, A.
+  private var samples: Int { header.kind == .uint8 && !header.hasOpacity ? header.shape.channels : 4 }
+
+  /// What libspng puts out: of all pixels where they are interlaced, else of a band.
   var scratch: Int? {
-    let pixel = 4 * header.kind.width
+    let pixel = samples * header.kind.width
     return checkedSum(
       file.size,
       isInterlaced
@@ -73,7 +76,9 @@ struct PNGFile: PictureReader {
   func read(_ take: (Image) throws(DataError) -> Void) throws(DataError) {
     switch header.kind {
     case .uint16: try read(as: UInt16.self, SPNG_FMT_RGBA16, { .words($0) }, take)
-    default: try read(as: UInt8.self, SPNG_FMT_RGBA8, { .bytes($0) }, take)
+    default:
+      let format = samples == 4 ? SPNG_FMT_RGBA8 : samples == 3 ? SPNG_FMT_RGB8 : SPNG_FMT_G8
+      try read(as: UInt8.self, format, { .bytes($0) }, take)
     }
   }
 
@@ -88,9 +93,13 @@ struct PNGFile: PictureReader {
       _ = try decoder.header()
       for rows in isInterlaced ? [0..<header.shape.height] : header.bands {
         let count = rows.count * width
-        let pixels = try [T](room: 4 * count) { (room) throws(DataError) in
+        let pixels = try [T](room: samples * count) { (room) throws(DataError) in
           if isInterlaced { try decoder.image(format, into: room) } else { try decoder.rows(rows, format, into: room) }
           return room.count
+        }
+        guard samples == 4 else {
+          try take(header.band(rows.count, elements(pixels)))
+          continue
         }
         let band: [T] = Image.make(count * channels, pixels) { x, y in
           for i in 0..<count {

@@ -57,10 +57,12 @@ struct PictureFiles: ImageSource {
     PictureKind.of(contents: try InputFile(path).bytes(at: 0, PictureKind.startLength)) != nil
   }
 
-  func image(_ index: Int) throws(DataError) -> Image { try image(index, toward: Preparation()) }
+  func image(_ index: Int) throws(DataError) -> Image {
+    try image(index, toward: Preparation(), memory: .max)
+  }
 
-  func image(_ index: Int, toward preparation: Preparation) throws(DataError) -> Image {
-    try Self.decode(paths[files[index]], page: pages[index], toward: preparation)
+  func image(_ index: Int, toward preparation: Preparation, memory: Int) throws(DataError) -> Image {
+    try Self.decode(paths[files[index]], page: pages[index], toward: preparation, memory: memory)
   }
 
   /// The shape of a picture as its header tells it, upright and before anything is done to it.
@@ -80,10 +82,10 @@ struct PictureFiles: ImageSource {
 
   /// Reads a picture of any kind, which its contents tell; see `PictureReader.image`.
   static func decode(
-    _ path: String, page: UInt64? = nil, toward preparation: Preparation = Preparation()
+    _ path: String, page: UInt64? = nil, toward preparation: Preparation = Preparation(), memory: Int = .max
   ) throws(DataError) -> Image {
     let (kind, reader) = try open(path, page: page)
-    var image = try reader.image(toward: preparation, path: path)
+    var image = try reader.image(toward: preparation, memory: memory, path: path)
     if let named = PictureKind.of(name: path), named.name != kind.name { image.remarks.insert(.misnamed) }
     return image
   }

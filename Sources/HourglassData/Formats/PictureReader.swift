@@ -61,7 +61,9 @@ extension PictureReader {
   /// it does so as long as four of its pixels or more make a new one along each axis.
   ///
   /// Errors: those of reading; more memory than is granted.
-  func image(toward preparation: Preparation, path: String) throws(DataError) -> Image {
+  ///
+  /// - Parameter memory: bytes that it may take.
+  func image(toward preparation: Preparation, memory: Int, path: String) throws(DataError) -> Image {
     var (reader, wanted) = (self, preparation.size(of: header.upright))
     if header.orientation >= 5 { wanted = wanted.map { Extent2D($0.width, $0.height) } }
     if let wanted { reader = shrunk(toAtLeast: Extent2D(4 * wanted.height, 4 * wanted.width)) }
@@ -78,9 +80,9 @@ extension PictureReader {
       ?? checkedProduct([
         header.orientation == 1 ? 1 : 2, shape.height, shape.width, shape.channels + 1, header.kind.width,
       ])
-    return try GrantedMemory.require(
-      checkedSum(pixels, reader.scratch), for: path, "decode \(shape.width) x \(shape.height) pixels"
-    ) { () throws(DataError) in
+    let (need, purpose) = (checkedSum(pixels, reader.scratch), "decode \(shape.width) x \(shape.height) pixels")
+    try GrantedMemory.require(need, of: memory, for: path, purpose)
+    return try GrantedMemory.require(need, for: path, purpose) { () throws(DataError) in
       var assembly = ImageAssembly(header, size: size)
       try reader.read { (band) throws(DataError) in
         var band = band

@@ -53,8 +53,8 @@
         path: path, reason: "wanted a WebP image, but libwebp says: \(reasons[status] ?? "error \(status.rawValue)")")
     }
 
-    /// The file, and as much again as the picture, from which the inner decoder predicts.
-    var scratch: Int? { checkedSum(file.size, checkedProduct([4, header.shape.height, header.shape.width])) }
+    /// The file, the picture with its opacity, and as much again, from which the inner decoder predicts.
+    var scratch: Int? { checkedSum(file.size, checkedProduct([8, header.shape.height, header.shape.width])) }
 
     func read(_ take: (Image) throws(DataError) -> Void) throws(DataError) {
       let (height, width, channels) = (header.shape.height, header.shape.width, header.storedChannels)
