@@ -52,6 +52,23 @@ public struct Pictures {
     return try grid.image()
   }
 
+  /// An image, what the model makes of it, and where they differ, side by side; `high` has the brightest colour.
+  ///
+  /// Errors: memory is not granted for it.
+  public static func triptych(_ item: AnomalyMaps.Item, shape: ImageShape, high: Float) throws(DataError) -> PNGImage {
+    let size = ImageShape(shape.height, shape.width, 3)
+    try GrantedMemory.require(
+      size.count.timesClamping(16), for: "a map of \(shape)", "draw it", advice: "take --map-format npy or png16"
+    )
+    func colored(_ image: ArraySlice<Float>) -> [Float] {
+      shape.channels == 3 ? Array(image) : image.flatMap { [$0, $0, $0] }
+    }
+    var grid = ImageGrid(
+      shape: size, rows: [[colored(item.image), colored(item.expected), HeatColors.image(of: item.map, high: high)]])
+    grid.isBare = true
+    return try grid.image()
+  }
+
   public static let imagesPerBand = 10
   /// A row of samples, and of other codes decoded.
   public static let columns = 16

@@ -9,7 +9,8 @@ struct Denoise: ParsableCommand {
       Without --corrupt the damage is that of the run's recipe. PSNR compares with the clean images, over all pixels \
       of all images; Gaussian noise is not clamped.
 
-      NPY output: the repaired images, N,H,W,C, float32. PNG output: clean above damaged above repaired images.
+      NPY output: the repaired images, N,H,W,C, float32. PNG output: clean above damaged above repaired images. A folder \
+      as output, which ends in a slash or in neither .npy nor .png: a PNG file for each repaired image, of its name.
 
       Example:
         hourglass denoise --run runs/first --corrupt gaussian:0.3 --output denoised.png
@@ -45,18 +46,25 @@ struct Denoise: ParsableCommand {
       throw ValidationError(
         "--corrupt: wanted the damage to repair, for the run \(loaded.run.path) was trained without, found none")
     }
-    let file = try output.file(or: loaded.run.picture("denoise.png"), for: loaded, reading: images.path)
+    let folder = try output.folder(for: loaded, reading: images.path)
+    let file =
+      try folder == nil
+      ? output.file(or: loaded.run.picture("denoise.png"), for: loaded, reading: images.path) : nil
     let data = try images.open(loaded)
     let shape = loaded.model.input
-    let shown = output.limit(file, data.count, inPicture: 2 * Pictures.imagesPerBand)
     var denoising = try Denoising(data, corruption, with: loaded.inference, seed: seed ?? loaded.recipe.seed)
-    var (clean, damaged): ([Float], [Float]) = ([], [])
-    try file.write(shown, images: shape, isQuiet: json) { range in
-      let images = try denoising.repair(range)
-      if file.isPicture { (clean, damaged) = (images.clean, images.damaged) }
-      return images.repaired
-    } draw: {
-      try Pictures.bands([clean, damaged, $0], shape: shape)
+    var shown = min(data.count, output.count ?? data.count)
+    if let folder { try folder.write(data, count: shown, isQuiet: json) { try denoising.repair($0).repaired } }
+    if let file {
+      shown = output.limit(file, data.count, inPicture: 2 * Pictures.imagesPerBand)
+      var (clean, damaged): ([Float], [Float]) = ([], [])
+      try file.write(shown, images: shape, isQuiet: json) { range in
+        let images = try denoising.repair(range)
+        if file.isPicture { (clean, damaged) = (images.clean, images.damaged) }
+        return images.repaired
+      } draw: {
+        try Pictures.bands([clean, damaged, $0], shape: shape)
+      }
     }
     for start in stride(from: shown, to: data.count, by: Inference.batchSize) {
       _ = try denoising.repair(start..<min(start + Inference.batchSize, data.count))

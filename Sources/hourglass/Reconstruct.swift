@@ -1,14 +1,17 @@
 import ArgumentParser
+import HourglassData
 import HourglassTraining
 
 struct Reconstruct: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Sends images through a trained model and back.",
     discussion: """
-      NPY output: the expected images, N,H,W,C, float32. PNG output: originals above reconstructions.
+      NPY output: the expected images, N,H,W,C, float32. PNG output: originals above reconstructions. A folder as \
+      output, which ends in a slash or in neither .npy nor .png: a PNG file for each image, of its name.
 
       Example:
         hourglass reconstruct --run runs/first --output reconstructions.png
+        hourglass reconstruct --run runs/first --output reconstructions/
       """)
 
   @OptionGroup var trained: RunOptions
@@ -18,6 +21,10 @@ struct Reconstruct: ParsableCommand {
   func run() throws {
     let loaded = try trained.load()
     try loaded.requireImages("reconstruct")
+    if let folder = try output.folder(for: loaded, reading: images.path) {
+      let data = try images.open(loaded)
+      return try folder.write(data, count: output.count) { loaded.inference.reconstruct(try data.images($0)) }
+    }
     let file = try output.file(or: loaded.run.picture("reconstruct.png"), for: loaded, reading: images.path)
     let data = try images.open(loaded)
     let shape = loaded.model.input

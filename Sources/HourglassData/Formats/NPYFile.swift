@@ -218,7 +218,8 @@ public enum NPYFile {
     }
   }
 
-  static func encoded(_ floats: [Float], shape: [Int]) -> Data {
+  /// The bytes of a file of floats in C order, `<f4`.
+  package static func encoded(_ floats: [Float], shape: [Int]) -> Data {
     precondition(checkedProduct(shape) == floats.count, "\(floats.count) floats do not fill the shape \(shape)")
     var data = header(.float, shape)
     floats.withUnsafeBytes { data.append(contentsOf: $0) }

@@ -34,7 +34,7 @@ public struct PNGImage: Sendable, Equatable {
     return try encoded(words, width: width, height: height, bits: 16, colorType: colorType(1))
   }
 
-  private static func encoded<Element>(
+  private static func encoded<Element: FixedWidthInteger>(
     _ pixels: [Element], width: Int, height: Int, bits: UInt8, colorType: UInt32
   ) throws(DataError) -> Data {
     let (name, bytes) = ("a picture of \(width) x \(height) pixels", pixels.count * MemoryLayout<Element>.stride)
@@ -50,8 +50,10 @@ public struct PNGImage: Sendable, Equatable {
     var status = spng_set_option(context, SPNG_ENCODE_TO_BUFFER, 1)
     if status == 0 { status = spng_set_ihdr(context, &header) }
     if status == 0 {
-      status = spng_encode_image(
-        context, pixels, bytes, Int32(SPNG_FMT_PNG.rawValue), Int32(SPNG_ENCODE_FINALIZE.rawValue))
+      status = pixels.withUnsafeBytes { pixels in
+        spng_encode_image(
+          context, pixels.baseAddress, bytes, Int32(SPNG_FMT_PNG.rawValue), Int32(SPNG_ENCODE_FINALIZE.rawValue))
+      }
     }
     var length = 0
     guard status == 0, let buffer = spng_get_png_buffer(context, &length, &status) else {

@@ -80,4 +80,30 @@ public struct AnomalyMaps: Sendable {
       }
     }
   }
+
+  /// How many numbers of some maps have the same first 16 bits as floats, for one scale of all of them.
+  public struct Scale: Sendable {
+    public private(set) var greatest: Float = 0
+    private var count = 0
+    private var counts = [Int](repeating: 0, count: 1 << 15)
+
+    public init() {}
+
+    /// Adds a map of finite numbers.
+    public mutating func add(_ map: [Float]) {
+      for value in map { counts[Int(max(value, 0).bitPattern >> 16)] += 1 }
+      count += map.count
+      greatest = max(greatest, map.max() ?? 0)
+    }
+
+    /// What at most a part of the numbers exceeds: the 99.9th percentile where the part is 0.001, or up to 1/128 more.
+    public func high(exceededBy part: Double) -> Float {
+      var above = Int(clamping: part * Double(count))
+      for place in counts.indices.reversed() where counts[place] > 0 {
+        above -= counts[place]
+        if above < 0 { return min(greatest, Float(bitPattern: UInt32(place + 1) << 16 - 1)) }
+      }
+      return greatest
+    }
+  }
 }

@@ -1,0 +1,151 @@
+import ArgumentParser
+import Foundation
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+extension AnomalyMaps.Kind: ExpressibleByArgument {}
+
+/// Maps of where images are unlike what the model expects, and how they are written.
+struct MapOptions: ParsableArguments {
+  @Option(help: ArgumentHelp("Write for each image where it differs, into a folder.", valueName: "dir"))
+  var maps: String?
+
+  @Option(help: "Of each pixel: squared error, mean over channels (error), or 1 - local structural similarity (ssim).")
+  var mapBy: AnomalyMaps.Kind?
+
+  @Option(
+    help: ArgumentHelp(
+      "Smooth maps by a Gaussian window with this standard deviation in pixels, mirrored at the border.",
+      valueName: "sigma"))
+  var smooth: Double?
+
+  @Option(
+    help: "A picture of original, reconstruction and map side by side (png), floats (npy), or grey of 16 bits (png16).")
+  var mapFormat: Format?
+
+  @Option(
+    help: ArgumentHelp(
+      "The number that has the brightest colour. (default: the 99.9th percentile over all maps; their maximum with png16)",
+      valueName: "number"))
+  var mapScale: Float?
+
+  enum Format: String, ExpressibleByArgument, CaseIterable { case png, npy, png16 }
+
+  func validate() throws {
+    if let maps, maps.isEmpty { throw ValidationError("--maps: wanted the name of a folder, found an empty one") }
+    if let smooth, !GaussianFilter.range.contains(smooth) {
+      let range = GaussianFilter.range
+      throw ValidationError("--smooth: wanted \(range.lowerBound) to \(range.upperBound) pixels, found \(smooth)")
+    }
+    if let mapScale, !(mapScale > 0 && mapScale.isFinite) {
+      throw ValidationError("--map-scale: wanted a number above 0, found \(mapScale)")
+    }
+    for (flag, isGiven) in [("--map-format", mapFormat != nil), ("--map-scale", mapScale != nil)]
+    where isGiven && maps == nil {
+      throw ValidationError("\(flag): wanted a folder of maps, found none; name it with --maps")
+    }
+    if mapScale != nil, mapFormat == .npy {
+      throw ValidationError("--map-scale: wanted maps that have a scale, found --map-format npy, which keeps numbers")
+    }
+  }
+
+  /// What maps.json says.
+  struct Legend: Encodable {
+    var by: AnomalyMaps.Kind
+    var unit: String
+    var smooth: Double?
+    var format: String
+    /// The number of the brightest colour, or of 65535; zero is the darkest. None where maps keep their numbers.
+    var scale: Float?
+    /// What was higher than the scale has the brightest colour too.
+    var greatest: Float?
+    var colors: String?
+    var files: [File]
+
+    struct File: Encodable {
+      var name: String
+      var file: String
+      var score: Double
+    }
+  }
+
+  /// A place for the maps of a set.
+  struct Target {
+    let folder: OutputFolder
+    let files: ResultFiles
+    let format: Format
+
+    static let names = ["maps.json", "legend.svg"]
+  }
+
+  /// Checks, before any map is made, that there is a place for all of them.
+  func target(for data: Dataset, _ folder: OutputFolder) throws -> Target {
+    let format = mapFormat ?? .png
+    if format == .png, let refusal = Pictures.refusal(of: data.shape) {
+      throw ValidationError("--maps: \(refusal); --map-format npy or png16 writes the maps alone")
+    }
+    let files = try ResultFiles(
+      (0..<data.count).map { data.name($0) }, ending: format == .npy ? "npy" : "png", beside: Target.names,
+      source: data.source)
+    return Target(folder: folder, files: files, format: format)
+  }
+
+  /// Maps of the images of a data set.
+  func maps(of data: Dataset) -> AnomalyMaps { AnomalyMaps(mapBy ?? .error, smooth: smooth, shape: data.shape) }
+
+  /// Writes the maps of all images, a legend, and last maps.json.
+  ///
+  /// Returns: the number of the brightest colour.
+  func write(
+    _ target: Target, _ data: Dataset, scores: [Double], with inference: Inference, scale: AnomalyMaps.Scale?
+  ) throws -> Float? {
+    var maps = maps(of: data)
+    let high =
+      switch target.format {
+      case .npy: Float?.none
+      case .png: mapScale ?? scale?.high(exceededBy: 0.001)
+      case .png16: mapScale ?? scale?.greatest
+      }
+    try maps.map(data, with: inference) { item in
+      try require(item.map, data, item.index)
+      try target.folder.write(
+        try bytes(of: item, target.format, data.shape, high ?? 1), to: target.files.paths[item.index])
+    }
+    if let high {
+      let svg = HeatLegend(
+        title: maps.kind.title + (smooth.map { ", smoothed by \($0) pixels" } ?? ""), high: Double(high),
+        isGrey: target.format == .png16
+      ).svg()
+      try target.folder.write(Data(svg.utf8), to: "legend.svg")
+    }
+    let files = target.files.paths.enumerated().map { index, path in
+      Legend.File(name: data.name(index), file: path, score: scores[index])
+    }
+    let legend = Legend(
+      by: maps.kind, unit: maps.kind.title, smooth: smooth, format: target.format.rawValue, scale: high,
+      greatest: scale?.greatest, colors: target.format == .png ? "inferno" : nil, files: files)
+    try target.folder.write(Data(EpochMetrics.json(legend).utf8) + Data("\n".utf8), to: "maps.json")
+    return high
+  }
+
+  /// Refuses a map that is not finite.
+  func require(_ map: [Float], _ data: Dataset, _ index: Int) throws {
+    guard let value = map.first(where: { !$0.isFinite }) else { return }
+    throw ExitStatusError(
+      status: .diverged, description: "\(data.source): the map of \(data.name(index)) holds \(value)")
+  }
+
+  private func bytes(
+    of item: AnomalyMaps.Item, _ format: Format, _ shape: ImageShape, _ high: Float
+  ) throws(DataError) -> Data {
+    switch format {
+    case .npy: return NPYFile.encoded(item.map, shape: [shape.height, shape.width])
+    case .png16:
+      // All maps of a set of equal images are zero.
+      let words = item.map.map { UInt16(max(0, min($0 / max(high, .leastNormalMagnitude), 1)) * 65_535 + 0.5) }
+      return try PNGImage.encoded(words, width: shape.width, height: shape.height)
+    case .png: return try Pictures.triptych(item, shape: shape, high: high).encoded()
+    }
+  }
+}

@@ -1,0 +1,164 @@
+import Foundation
+import HourglassData
+import TestSupport
+import Testing
+
+/// Thresholds, maps and folders of results, as a person asks for them.
+@Suite struct InspectionTests {
+  /// Pictures of two classes in a folder, and a run of them: `set/a/1.png` ... `set/b/5.png`, of which those of b have a
+  /// white square.
+  private static func prepared(_ body: (Program) throws -> Void) throws {
+    try Program.inTemporaryFolder { program in
+      for name in ["a", "b"] {
+        for n in 1...5 {
+          var pixels = (0..<256).map { UInt8(100 + ($0 * n) % 7) }
+          if name == "b" { for i in 0..<9 { pixels[(4 + i / 3) * 16 + 4 + n + i % 3] = 255 } }
+          let picture = PNGImage(width: 16, height: 16, channels: 1, pixels: pixels)
+          try program.write(String(decoding: [], as: UTF8.self), to: "set/\(name)/\(n).png")
+          try picture.write(to: program.path("set/\(name)/\(n).png"))
+        }
+      }
+      let made = try program.run("pca --components 2 --data set --label-filter a --run run")
+      #expect(made.status == Status.done.rawValue, "\(made.errors)")
+      try body(program)
+    }
+  }
+
+  private static func report(_ program: Program, _ arguments: String) throws -> [String: Any] {
+    let result = try program.run("score --run run \(arguments) --json")
+    return try #require(result.objects.last, "\(arguments): \(result.errors)")
+  }
+
+  @Test func aThresholdIsChosenInOneWayAndKept() throws {
+    try Self.prepared { program in
+      let best = try Self.report(program, "--normal-class a --best-f1")
+      #expect(best["precision"] as? Double == 1 && best["recall"] as? Double == 1 && best["f1"] as? Double == 1)
+      #expect(
+        best["confusion"] as? [String: Int]
+          == ["truePositives": 5, "falsePositives": 0, "falseNegatives": 0, "trueNegatives": 5])
+      #expect(try Self.report(program, "")["threshold"] == nil, "nothing is kept unasked")
+      let rate = try Self.report(program, "--normal-class a --false-positive-rate 0 --save-threshold --by error")
+      #expect(rate["confusion"] as? [String: Int] == best["confusion"] as? [String: Int])
+      let kept = try Self.report(program, "")
+      #expect(kept["by"] as? String == "error" && kept["anomalies"] as? Int == 0, "of the class of the run alone")
+      #expect(kept["threshold"] as? Double == rate["threshold"] as? Double)
+      let all = try Self.report(program, "--normal-class a --output scores.csv")
+      #expect(all["anomalies"] as? Int == 5 && all["threshold"] as? Double == rate["threshold"] as? Double)
+      let rows = String(decoding: try #require(program.contents("scores.csv")), as: UTF8.self).split(separator: "\n")
+      #expect(rows[0] == "index,name,class,score,anomaly" && rows.count == 11)
+      #expect(rows[1].hasPrefix("0,a/1.png,a,") && rows[10].hasPrefix("9,b/5.png,b,") && rows[10].hasSuffix(",1"))
+      let given = try Self.report(program, "--threshold 1e9 --by likelihood")
+      #expect(given["threshold"] as? Double == 1e9 && given["anomalies"] as? Int == 0)
+      let part = try Self.report(program, "--contamination 0.3 --by likelihood")
+      #expect(part["anomalies"] as? Int == 2)
+
+      for (arguments, status, words) in [
+        ("--by likelihood", Status.wrongUsage, "--by error"), ("--threshold 1 --best-f1", .wrongUsage, "--best-f1"),
+        ("--save-threshold", .wrongUsage, "--contamination"), ("--best-f1", .wrongUsage, "--normal-class"),
+        ("--best-f1 --normal-class a --label-filter a", .wrongUsage, "only normal"),
+        ("--normal-class c", .badData, "one of a, b"), ("--threshold inf", .wrongUsage, "finite"),
+        ("--false-positive-rate 1", .wrongUsage, "below 1"), ("--samples 3 --threshold 1", .wrongUsage, "variational"),
+        ("--samples 3 --by error", .wrongUsage, "--by likelihood"),
+      ] {
+        let refused = try program.run("score --run run \(arguments)")
+        #expect(refused.status == status.rawValue && refused.errors.contains(words), "\(arguments): \(refused.errors)")
+      }
+      let other = try program.run("pca --components 1 --data set --label-filter a --run other")
+      #expect(other.status == Status.done.rawValue)
+      try Data(try #require(program.contents("run/threshold.json")))
+        .write(to: URL(fileURLWithPath: program.path("other/threshold.json")))
+      let foreign = try program.run("score --run other")
+      #expect(foreign.status == Status.badData.rawValue && foreign.errors.contains("--save-threshold"))
+      #expect(try program.run("score --run other --contamination 0.1").status == Status.done.rawValue)
+    }
+  }
+
+  /// Each map in three forms: the raw one is the smoothed squared error of what reconstruct writes, the others follow
+  /// from it by the scale that maps.json tells.
+  @Test func mapsAreCalledAsTheirImagesAndOneScaleHolds() throws {
+    try Self.prepared { program in
+      let flags = "--data set --smooth 1.5"
+      _ = try Self.report(program, "\(flags) --maps raw/ --map-format npy")
+      _ = try Self.report(program, "\(flags) --maps grey --map-format png16")
+      let report = try Self.report(program, "\(flags) --maps colour")
+      let high = try #require(report["mapScale"] as? Double)
+      #expect(try program.run("reconstruct --run run --data set --output expected.npy").status == Status.done.rawValue)
+      let expected = try NPYFile.read(program.path("expected.npy")).floats
+      #expect(try program.run("data set --export set.npy").status == Status.done.rawValue)
+      let images = try NPYFile.read(program.path("set.npy")).floats
+      let filter = GaussianFilter(sigma: 1.5)
+      var all: [Float] = []
+      for (index, name) in ["a", "b"].flatMap({ name in (1...5).map { "\(name)/\($0)" } }).enumerated() {
+        let raw = try NPYFile.read(program.path("raw/\(name).npy"))
+        let errors = (index * 256..<(index + 1) * 256).map { (images[$0] - expected[$0]) * (images[$0] - expected[$0]) }
+        let wanted = filter.smoothed(errors, height: 16, width: 16)
+        #expect(raw.shape == [16, 16] && zip(raw.floats, wanted).allSatisfy { abs($0 - $1) <= 1e-6 }, "\(name)")
+        all += raw.floats
+        // Three images of 128 pixels and gaps of 2; the third has three channels of one colour each.
+        let picture = try program.picture("colour/\(name).png")
+        #expect(picture.width == 3 * 128 + 4 && picture.height == 128)
+      }
+      let greatest = try #require(all.max())
+      let legend = try Self.object(program, "grey/maps.json")
+      #expect(abs((legend["scale"] as? Double ?? 0) - Double(greatest)) < 1e-6 && legend["smooth"] as? Double == 1.5)
+      let words = try program.picture("grey/b/3.png").pixels
+      let raw = try NPYFile.read(program.path("raw/b/3.npy")).floats
+      for (word, value) in zip(words, raw) {
+        #expect(abs(Float(word) - (value / greatest * 65_535 / 256).rounded(.down)) <= 1)
+      }
+      // Of 2560 numbers at most two are above the 99.9th percentile.
+      #expect(all.count { Double($0) > high } <= 2 && all.count { Double($0) >= high * 0.98 } >= 2)
+      let files = try #require(try Self.object(program, "colour/maps.json")["files"] as? [[String: Any]])
+      #expect(files.count == 10 && files[9]["name"] as? String == "b/5.png")
+      for name in ["colour", "grey"] {
+        let svg = String(decoding: try #require(program.contents("\(name)/legend.svg")), as: UTF8.self)
+        #expect(svg.contains("squared error, mean over channels, smoothed by 1.5 pixels"))
+      }
+      #expect(program.contents("raw/legend.svg") == nil)
+      let fixed = try Self.report(program, "--data set --maps fixed --map-scale 0.5")
+      #expect(fixed["mapScale"] as? Double == 0.5)
+    }
+  }
+
+  private static func object(_ program: Program, _ name: String) throws -> [String: Any] {
+    let data = try #require(program.contents(name))
+    return try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+  }
+
+  @Test func aFolderOfResultsHoldsAFileOfEachName() throws {
+    try Self.prepared { program in
+      #expect(try program.run("reconstruct --run run --data set --output expected.npy").status == Status.done.rawValue)
+      let made = try program.run("reconstruct --run run --data set --output out/")
+      #expect(made.status == Status.done.rawValue && made.output.contains("10 images"), "\(made.errors)")
+      let expected = try NPYFile.read(program.path("expected.npy")).floats
+      let picture = try program.picture("out/b/2.png")
+      #expect(picture.pixels == expected[6 * 256..<7 * 256].map { UInt8(max(0, min($0, 1)) * 255 + 0.5) })
+      let repaired = try program.run(
+        "denoise --run run --data images.npy --resize 16x16 --corrupt mask:0.5 --output den")
+      #expect(repaired.status == Status.done.rawValue, "\(repaired.errors)")
+      #expect(try program.picture("den/images-19.png").width == 16)
+
+      for (arguments, words) in [
+        ("reconstruct --run run --data set --output out", "--force"),
+        ("reconstruct --run run --data set --output set/new/", "apart from what is read"),
+        ("reconstruct --run run --data set --output nope/../set/new", "apart from what is read"),
+        ("reconstruct --run run --data set --output .", "apart from what is read"),
+        ("reconstruct --run run --output run/new/", "no part of a run"),
+        ("reconstruct --run run --data set --output expected.npy/", "which is a file"),
+        ("score --run run --data set --maps out", "--force"), ("score --run run --maps set", "apart from"),
+        ("score --run run --maps run", "no part of a run"), ("score --run run --maps=", "empty"),
+        ("score --run run --map-format npy", "--maps"), ("score --run run --map-scale 1", "--maps"),
+        ("score --run run --maps new --map-scale 0", "above 0"), ("score --run run --smooth 0", "0.1 to 1000"),
+        ("score --run run --maps new --map-format npy --map-scale 1", "which keeps numbers"),
+        ("encode --run run --output new/", "ends in .npy"),
+      ] {
+        let refused = try program.run(arguments)
+        #expect(refused.status == Status.wrongUsage.rawValue, "\(arguments): \(refused.errors)")
+        #expect(refused.errors.contains(words), "\(arguments): \(refused.errors)")
+      }
+      #expect(program.contents("set/new") == nil && program.contents("new") == nil)
+      #expect(try program.run("reconstruct --run run --data set --output out --force").status == Status.done.rawValue)
+      #expect(try program.run("score --run run --data set --maps run/pictures/maps").status == Status.done.rawValue)
+    }
+  }
+}
