@@ -13,15 +13,15 @@ package enum HeatColors {
 
   package static let count = 256
 
-  /// The colour of a step, 0 to 255, as three bytes.
-  package static func color(_ step: Int) -> ArraySlice<UInt8> { table[3 * step..<3 * step + 3] }
+  /// The colour of a step, 0 to 255.
+  package static func color(_ step: Int) -> (red: UInt8, green: UInt8, blue: UInt8) {
+    (table[3 * step], table[3 * step + 1], table[3 * step + 2])
+  }
 
-  /// An image of H x W x 3 in [0, 1] of numbers H x W: 0 and less is the first colour, `high` and more the last.
-  package static func image(of values: [Float], high: Float) -> [Float] {
-    values.flatMap { value in
-      let share = high > 0 ? min(max(value / high, 0), 1) : 0
-      return color(min(Int(clamping: Double(share) * Double(count)), count - 1)).map { Float($0) / 255 }
-    }
+  /// The colour of a number: 0 and less is the first, `high` and more the last.
+  package static func color(of value: Float, high: Float) -> (UInt8, UInt8, UInt8) {
+    let share = high > 0 ? Double(value / high) : 0
+    return color(min(max(Int(clamping: share * Double(count)), 0), count - 1))
   }
 
   private static let steps = """

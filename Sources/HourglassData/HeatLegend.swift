@@ -16,8 +16,9 @@ package struct HeatLegend {
     var parts = [SVG.opening(width: 560, height: 108), SVG.text(title, x: Self.left, y: 28, style: "title")]
     let width = (Self.right - Self.left) / Double(HeatColors.count)
     for step in 0..<HeatColors.count {
-      let color = isGrey ? ArraySlice(repeating: UInt8(step), count: 3) : HeatColors.color(step)
-      let digits = color.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
+      let color = HeatColors.color(step)
+      let bytes = isGrey ? [UInt8](repeating: UInt8(step), count: 3) : [color.red, color.green, color.blue]
+      let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
       parts.append(
         "<rect x=\"\(SVG.number(Self.left + Double(step) * width))\" y=\"\(SVG.number(Self.top))\" "
           + "width=\"\(SVG.number(width + 0.5))\" height=\"\(SVG.number(Self.bottom - Self.top))\" fill=\"#\(digits)\"/>"

@@ -12,7 +12,7 @@ public struct ImageGrid: Sendable {
   /// Without the margin, and gaps are transparent: for a page of any colour.
   public var isBare = false
 
-  static let gap = 2
+  package static let gap = 2
   static let groupGap = 10
   private var margin: Int { isBare ? 0 : 12 }
 

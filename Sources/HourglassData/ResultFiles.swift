@@ -21,12 +21,12 @@ public struct ResultFiles: Sendable {
     var owners: [String: String] = [:]
     for name in others { owners[name] = name }
     for (path, name) in zip(paths, names) {
-      let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+      let parts = name.split(separator: "/", omittingEmptySubsequences: false)
       guard !parts.contains(where: { ["", ".", ".."].contains($0) }) else {
         throw DataError(
           path: source, reason: "wanted names of images that stay within a folder, found \(name); rename the image")
       }
-      if let long = parts.first(where: { $0.utf8.count > 255 }) {
+      if let long = path.split(separator: "/").first(where: { $0.utf8.count > 255 }) {
         throw DataError(
           path: source, reason: "wanted names of at most 255 bytes for files, found \(long); rename the image")
       }

@@ -52,21 +52,38 @@ public struct Pictures {
     return try grid.image()
   }
 
-  /// An image, what the model makes of it, and where they differ, side by side; `high` has the brightest colour.
+  /// A picture, what the model makes of it, and where they differ, side by side, enlarged as in `ImageGrid`; `high` has
+  /// the brightest colour.
   ///
   /// Errors: memory is not granted for it.
-  public static func triptych(_ item: AnomalyMaps.Item, shape: ImageShape, high: Float) throws(DataError) -> PNGImage {
-    let size = ImageShape(shape.height, shape.width, 3)
+  public static func triptych(
+    _ picture: ExpectedPicture, map: [Float], high: Float
+  ) throws(DataError) -> PNGImage {
+    let (shape, gap) = (picture.shape, ImageGrid.gap)
+    let zoom = max(1, 128 / max(shape.height, shape.width))
+    let (width, height) = (3 * zoom * shape.width + 2 * gap, zoom * shape.height)
     try GrantedMemory.require(
-      size.count.timesClamping(16), for: "a map of \(shape)", "draw it", advice: "take --map-format npy or png16"
-    )
-    func colored(_ image: ArraySlice<Float>) -> [Float] {
-      shape.channels == 3 ? Array(image) : image.flatMap { [$0, $0, $0] }
+      (6 * height).timesClamping(width), for: "a map of \(shape)", "draw it", advice: "take --map-format npy or png16")
+    var pixels = [UInt8](repeating: 255, count: 3 * width * height)
+    func draw(_ panel: Int, _ color: (Int) -> (UInt8, UInt8, UInt8)) {
+      for y in 0..<height {
+        var place = 3 * (y * width + panel * (zoom * shape.width + gap))
+        for x in 0..<zoom * shape.width {
+          (pixels[place], pixels[place + 1], pixels[place + 2]) = color(y / zoom * shape.width + x / zoom)
+          place += 3
+        }
+      }
     }
-    var grid = ImageGrid(
-      shape: size, rows: [[colored(item.image), colored(item.expected), HeatColors.image(of: item.map, high: high)]])
-    grid.isBare = true
-    return try grid.image()
+    for (panel, image) in [picture.image, picture.expected].enumerated() {
+      draw(panel) { pixel in
+        let (first, step) = (image.startIndex + pixel * shape.channels, shape.channels / 3)
+        return (
+          ImageGrid.byte(image[first]), ImageGrid.byte(image[first + step]), ImageGrid.byte(image[first + 2 * step])
+        )
+      }
+    }
+    draw(2) { HeatColors.color(of: map[$0], high: high) }
+    return PNGImage(width: width, height: height, channels: 3, pixels: pixels)
   }
 
   public static let imagesPerBand = 10

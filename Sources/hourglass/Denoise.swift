@@ -10,7 +10,7 @@ struct Denoise: ParsableCommand {
       of all images; Gaussian noise is not clamped.
 
       NPY output: the repaired images, N,H,W,C, float32. PNG output: clean above damaged above repaired images. A folder \
-      as output, which ends in a slash or in neither .npy nor .png: a PNG file for each repaired image, of its name.
+      as output, which ends in a slash or in neither .npy nor .png: a PNG file for each repaired image, of its name; tiles are joined.
 
       Example:
         hourglass denoise --run runs/first --corrupt gaussian:0.3 --output denoised.png
@@ -54,7 +54,16 @@ struct Denoise: ParsableCommand {
     let shape = loaded.model.input
     var denoising = try Denoising(data, corruption, with: loaded.inference, seed: seed ?? loaded.recipe.seed)
     var shown = min(data.count, output.count ?? data.count)
-    if let folder { try folder.write(data, count: shown, isQuiet: json) { try denoising.repair($0).repaired } }
+    if let folder {
+      let writer = try OutputFolder.Writer(folder, data, count: output.count)
+      try loaded.inference.eachPicture(of: data, count: output.count) { range, _ in
+        try denoising.repair(range).repaired
+      } _: {
+        try writer.write($0.expected, $0.shape, of: $0.index)
+      }
+      shown = data.images(ofPicture: min(data.pictureCount, output.count ?? .max) - 1).upperBound
+      if !json { writer.tell() }
+    }
     if let file {
       shown = output.limit(file, data.count, inPicture: 2 * Pictures.imagesPerBand)
       var (clean, damaged): ([Float], [Float]) = ([], [])

@@ -86,13 +86,13 @@ struct MapOptions: ParsableArguments {
       throw ValidationError("--maps: \(refusal); --map-format npy or png16 writes the maps alone")
     }
     let files = try ResultFiles(
-      (0..<data.count).map { data.name($0) }, ending: format == .npy ? "npy" : "png", beside: Target.names,
+      (0..<data.pictureCount).map { data.pictureName($0) }, ending: format == .npy ? "npy" : "png",
+      beside: Target.names,
       source: data.source)
     return Target(folder: folder, files: files, format: format)
   }
 
-  /// Maps of the images of a data set.
-  func maps(of data: Dataset) -> AnomalyMaps { AnomalyMaps(mapBy ?? .error, smooth: smooth, shape: data.shape) }
+  var maker: AnomalyMaps { AnomalyMaps(mapBy ?? .error, smooth: smooth) }
 
   /// Writes the maps of all images, a legend, and last maps.json.
   ///
@@ -100,52 +100,54 @@ struct MapOptions: ParsableArguments {
   func write(
     _ target: Target, _ data: Dataset, scores: [Double], with inference: Inference, scale: AnomalyMaps.Scale?
   ) throws -> Float? {
-    var maps = maps(of: data)
+    var maker = maker
     let high =
       switch target.format {
       case .npy: Float?.none
       case .png: mapScale ?? scale?.high(exceededBy: 0.001)
       case .png16: mapScale ?? scale?.greatest
       }
-    try maps.map(data, with: inference) { item in
-      try require(item.map, data, item.index)
+    try inference.eachPicture(of: data) { picture in
+      let map = try map(of: picture, data, by: &maker)
       try target.folder.write(
-        try bytes(of: item, target.format, data.shape, high ?? 1), to: target.files.paths[item.index])
+        try bytes(of: picture, map, target.format, high ?? 1), to: target.files.paths[picture.index])
     }
     if let high {
       let svg = HeatLegend(
-        title: maps.kind.title + (smooth.map { ", smoothed by \($0) pixels" } ?? ""), high: Double(high),
+        title: maker.kind.title + (smooth.map { ", smoothed by \($0) pixels" } ?? ""), high: Double(high),
         isGrey: target.format == .png16
       ).svg()
       try target.folder.write(Data(svg.utf8), to: "legend.svg")
     }
     let files = target.files.paths.enumerated().map { index, path in
-      Legend.File(name: data.name(index), file: path, score: scores[index])
+      Legend.File(name: data.pictureName(index), file: path, score: scores[index])
     }
     let legend = Legend(
-      by: maps.kind, unit: maps.kind.title, smooth: smooth, format: target.format.rawValue, scale: high,
+      by: maker.kind, unit: maker.kind.title, smooth: smooth, format: target.format.rawValue, scale: high,
       greatest: scale?.greatest, colors: target.format == .png ? "inferno" : nil, files: files)
     try target.folder.write(Data(EpochMetrics.json(legend).utf8) + Data("\n".utf8), to: "maps.json")
     return high
   }
 
-  /// Refuses a map that is not finite.
-  func require(_ map: [Float], _ data: Dataset, _ index: Int) throws {
-    guard let value = map.first(where: { !$0.isFinite }) else { return }
+  /// The map of a picture. Errors: one that is not finite.
+  func map(of picture: ExpectedPicture, _ data: Dataset, by maker: inout AnomalyMaps) throws -> [Float] {
+    let map = maker.map(picture)
+    guard let value = map.first(where: { !$0.isFinite }) else { return map }
     throw ExitStatusError(
-      status: .diverged, description: "\(data.source): the map of \(data.name(index)) holds \(value)")
+      status: .diverged, description: "\(data.source): the map of \(data.pictureName(picture.index)) holds \(value)")
   }
 
   private func bytes(
-    of item: AnomalyMaps.Item, _ format: Format, _ shape: ImageShape, _ high: Float
+    of picture: ExpectedPicture, _ map: [Float], _ format: Format, _ high: Float
   ) throws(DataError) -> Data {
+    let (height, width) = (picture.shape.height, picture.shape.width)
     switch format {
-    case .npy: return NPYFile.encoded(item.map, shape: [shape.height, shape.width])
+    case .npy: return NPYFile.encoded(map, shape: [height, width])
     case .png16:
       // All maps of a set of equal images are zero.
-      let words = item.map.map { UInt16(max(0, min($0 / max(high, .leastNormalMagnitude), 1)) * 65_535 + 0.5) }
-      return try PNGImage.encoded(words, width: shape.width, height: shape.height)
-    case .png: return try Pictures.triptych(item, shape: shape, high: high).encoded()
+      let words = map.map { UInt16(max(0, min($0 / max(high, .leastNormalMagnitude), 1)) * 65_535 + 0.5) }
+      return try PNGImage.encoded(words, width: width, height: height)
+    case .png: return try Pictures.triptych(picture, map: map, high: high).encoded()
     }
   }
 }

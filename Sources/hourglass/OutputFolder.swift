@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import HourglassData
+import HourglassModels
 import HourglassTraining
 
 /// A folder of results, into which a command writes a file for each image.
@@ -58,34 +59,38 @@ struct OutputFolder {
     try AtomicFile.write(data, to: file(name))
   }
 
-  /// Writes images that are made of those of a set, a batch at a time, each as a PNG file of the name of its image, and
-  /// says so but where it is quiet.
-  ///
-  /// Errors: those of `make`, and of names (see `ResultFiles`); images that cannot be shown, or are not finite.
-  func write(
-    _ data: Dataset, count: Int? = nil, isQuiet: Bool = false, _ make: (Range<Int>) throws -> [Float]
-  ) throws {
-    let (shape, count) = (data.shape, min(data.count, count ?? data.count))
-    if let refusal = Pictures.refusal(of: shape) {
-      throw ValidationError("\(flag) \(path): \(refusal); write a .npy file instead")
-    }
-    let files = try ResultFiles((0..<count).map { data.name($0) }, ending: "png", source: data.source)
-    for start in stride(from: 0, to: count, by: Inference.batchSize) {
-      let range = start..<min(start + Inference.batchSize, count)
-      let images = try make(range)
-      for (place, index) in range.enumerated() {
-        let image = Array(images[place * shape.count..<(place + 1) * shape.count])
-        if let value = image.first(where: { !$0.isFinite }) {
-          throw ExitStatusError(
-            status: .diverged,
-            description: "\(path): wanted finite numbers, found \(value) in what is made of \(data.name(index)); the "
-              + "weights, or what they were given, are too large")
-        }
-        let picture = PNGImage(
-          width: shape.width, height: shape.height, channels: shape.channels, pixels: image.map(ImageGrid.byte))
-        try write(try picture.encoded(), to: files.paths[index])
+  /// Writes pictures that are made of those of a set as PNG files of their names.
+  struct Writer {
+    let folder: OutputFolder
+    let data: Dataset
+    private let files: ResultFiles
+
+    /// Errors: pictures that cannot be shown; those of names, see `ResultFiles`.
+    ///
+    /// - Parameter count: of the first pictures; nil for all.
+    init(_ folder: OutputFolder, _ data: Dataset, count: Int?) throws {
+      (self.folder, self.data) = (folder, data)
+      if let refusal = Pictures.refusal(of: data.shape) {
+        throw ValidationError("\(folder.flag) \(folder.path): \(refusal); write a .npy file instead")
       }
+      files = try ResultFiles(
+        (0..<min(data.pictureCount, count ?? .max)).map { data.pictureName($0) }, ending: "png", source: data.source)
     }
-    if !isQuiet { StandardOutput.write("\(path): \(grouped(count)) images of \(shape)") }
+
+    /// image: H x W x C, clamped to [0, 1]. Errors: it is not finite.
+    func write(_ image: ArraySlice<Float>, _ shape: ImageShape, of picture: Int) throws {
+      if let value = image.first(where: { !$0.isFinite }) {
+        throw ExitStatusError(
+          status: .diverged,
+          description: "\(folder.path): wanted finite numbers, found \(value) in what is made of "
+            + "\(data.pictureName(picture)); the weights, or what they were given, are too large")
+      }
+      let png = PNGImage(
+        width: shape.width, height: shape.height, channels: shape.channels, pixels: image.map(ImageGrid.byte))
+      try folder.write(try png.encoded(), to: files.paths[picture])
+    }
+
+    /// Says what was written.
+    func tell() { StandardOutput.write("\(folder.path): \(grouped(files.paths.count)) pictures") }
   }
 }

@@ -7,7 +7,7 @@ struct Reconstruct: ParsableCommand {
     abstract: "Sends images through a trained model and back.",
     discussion: """
       NPY output: the expected images, N,H,W,C, float32. PNG output: originals above reconstructions. A folder as \
-      output, which ends in a slash or in neither .npy nor .png: a PNG file for each image, of its name.
+      output, which ends in a slash or in neither .npy nor .png: a PNG file for each picture, of its name; tiles are joined.
 
       Example:
         hourglass reconstruct --run runs/first --output reconstructions.png
@@ -23,7 +23,11 @@ struct Reconstruct: ParsableCommand {
     try loaded.requireImages("reconstruct")
     if let folder = try output.folder(for: loaded, reading: images.path) {
       let data = try images.open(loaded)
-      return try folder.write(data, count: output.count) { loaded.inference.reconstruct(try data.images($0)) }
+      let writer = try OutputFolder.Writer(folder, data, count: output.count)
+      try loaded.inference.eachPicture(of: data, count: output.count) {
+        try writer.write($0.expected, $0.shape, of: $0.index)
+      }
+      return writer.tell()
     }
     let file = try output.file(or: loaded.run.picture("reconstruct.png"), for: loaded, reading: images.path)
     let data = try images.open(loaded)

@@ -19,6 +19,9 @@ struct Score: ParsableCommand {
       precision) and, where there is a threshold, in precision, recall, F1 and the confusion table. Train with \
       --label-filter C for the one-class protocol; score then looks at all classes of the test images.
 
+      Of pictures that are cut into tiles (--tile) each has one score, the mean over its tiles by the part of its pixels \
+      that they stand for, and one map, of the tiles joined to the picture.
+
       --maps DIR writes for each image a file of its name, DIR/legend.svg and DIR/maps.json. One scale of colours \
       holds for all of them.
 
@@ -108,12 +111,13 @@ struct Score: ParsableCommand {
     let truth = try normalClass.map { try isAnomaly(data, normal: $0) }
 
     func scores(of data: Dataset) throws -> AnomalyScores {
-      try loaded.inference.scores(of: data, by: by, samples: draws, seed: loaded.recipe.seed)
+      try loaded.inference.scores(of: data, by: by, samples: draws, seed: loaded.recipe.seed).ofPictures(data)
     }
     let found = try scores(of: data)
     if let place = found.scores.firstIndex(where: { !$0.isFinite }) {
       throw ExitStatusError(
-        status: .diverged, description: "\(data.source): the score of \(data.name(place)) is \(found.scores[place])")
+        status: .diverged,
+        description: "\(data.source): the score of \(data.pictureName(place)) is \(found.scores[place])")
     }
     let chosen = try threshold.chosen(found, truth: truth) { try scores(of: try loaded.trainedOn()) }
     let value = chosen?.value ?? kept?.value
@@ -129,7 +133,8 @@ struct Score: ParsableCommand {
           value: chosen.value, by: by, samples: draws, chosen: chosen.chosen, weightsHash: loaded.weightsHash))
     }
     var report = Report(
-      samples: data.count, by: by, draws: draws, mean: found.scores.reduce(0, +) / Double(data.count), threshold: value,
+      samples: found.scores.count, by: by, draws: draws,
+      mean: found.scores.reduce(0, +) / Double(found.scores.count), threshold: value,
       thresholdChosen: chosen?.chosen ?? kept.map { "kept in the run: \($0.chosen)" },
       anomalies: value.map { value in found.scores.count { $0 > value } },
       rocAUC: truth.flatMap(found.rocAUC), prAUC: truth.flatMap(found.averagePrecision), maps: folder?.path,
@@ -166,26 +171,24 @@ struct Score: ParsableCommand {
     guard let labels = data.labels else {
       throw DataError(path: data.source, reason: "--normal-class: wanted labels, found none")
     }
+    let firsts = (0..<data.pictureCount).map { data.images(ofPicture: $0).lowerBound }
     // A name may look like the number of another class.
-    let named = labels.indices.map { data.className($0) == name }
+    let named = firsts.map { data.className($0) == name }
     if named.contains(true) { return named.map { !$0 } }
     guard let number = Int(name), labels.contains(number) else {
-      let known = Set(labels.indices.compactMap { data.className($0) }).sorted()
+      let known = Set(firsts.compactMap { data.className($0) }).sorted()
       throw DataError(
         path: data.source,
         reason: "--normal-class: wanted a class with images, one of \(known.prefix(12).joined(separator: ", "))"
           + "\(known.count > 12 ? " and \(known.count - 12) more" : ""), found \(name)")
     }
-    return labels.map { $0 != number }
+    return firsts.map { labels[$0] != number }
   }
 
   /// One scale for the maps of all images.
   private func wholeScale(_ data: Dataset, _ loaded: LoadedRun) throws -> AnomalyMaps.Scale {
-    var (maker, scale) = (maps.maps(of: data), AnomalyMaps.Scale())
-    try maker.map(data, with: loaded.inference) { item in
-      try maps.require(item.map, data, item.index)
-      scale.add(item.map)
-    }
+    var (maker, scale) = (maps.maker, AnomalyMaps.Scale())
+    try loaded.inference.eachPicture(of: data) { scale.add(try maps.map(of: $0, data, by: &maker)) }
     return scale
   }
 
@@ -195,8 +198,9 @@ struct Score: ParsableCommand {
     }
     let header = ["index", "name", data.labels.map { _ in "class" }, "score", threshold.map { _ in "anomaly" }]
     let rows = scores.enumerated().map { index, score in
+      let image = data.images(ofPicture: index).lowerBound
       let cells = [
-        "\(data.number(index))", csvCell(data.name(index)), data.className(index).map(csvCell), "\(score)",
+        "\(data.number(image))", csvCell(data.pictureName(index)), data.className(image).map(csvCell), "\(score)",
         threshold.map { score > $0 ? "1" : "0" },
       ]
       return cells.compactMap(\.self).joined(separator: ",")

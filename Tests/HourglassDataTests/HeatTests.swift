@@ -18,16 +18,18 @@ import Testing
 
   /// sha256 of matplotlib 3.11.2's colormaps["inferno"](np.arange(256), bytes=True)[:, :3].tobytes().
   @Test func coloursAreThoseOfMatplotlib() {
-    let bytes = (0..<HeatColors.count).flatMap { HeatColors.color($0) }
+    let bytes = (0..<HeatColors.count).flatMap { Self.bytes(HeatColors.color($0)) }
     let digest = bytes.withUnsafeBytes { SHA256.hexDigits(of: $0) }
     #expect(digest == "8092f65256023cefa85fe1136f4f398a2a9f35e9fdf414176b33cce639c44318")
   }
 
+  private static func bytes(_ color: (UInt8, UInt8, UInt8)) -> [UInt8] { [color.0, color.1, color.2] }
+
   @Test func numbersBecomeTheColourOfTheirShare() {
-    let image = HeatColors.image(of: [-1, 0, 1, 1.999, 2, 9], high: 2).map { UInt8($0 * 255 + 0.5) }
-    let wanted = [0, 0, 128, 255, 255, 255].flatMap { HeatColors.color($0) }
-    #expect(image == wanted)
-    #expect(HeatColors.image(of: [0, 5], high: 0) == HeatColors.image(of: [0, 0], high: 1))
+    for (value, step) in [(-1, 0), (0, 0), (1, 128), (1.999, 255), (2, 255), (9, 255)] as [(Float, Int)] {
+      #expect(HeatColors.color(of: value, high: 2) == HeatColors.color(step))
+    }
+    #expect(HeatColors.color(of: 5, high: 0) == HeatColors.color(0))
   }
 
   /// scipy.ndimage.gaussian_filter of SciPy 1.17.1 with its default mode "reflect", of 5 x 7 numbers in float32; four

@@ -102,21 +102,23 @@ import Testing
     let data = try TestImages.waves(batchSizes: [count], shape: shape)
     let scores = try inference.scores(of: data, by: .error, seed: 1).scores
     for kind in AnomalyMaps.Kind.allCases {
-      var (plain, smooth) = (AnomalyMaps(kind, shape: shape), AnomalyMaps(kind, smooth: 1.5, shape: shape))
+      var (plain, smooth) = (AnomalyMaps(kind), AnomalyMaps(kind, smooth: 1.5))
       let filter = GaussianFilter(sigma: 1.5)
-      var maps: [[Float]] = []
-      try plain.map(data, with: inference) { item in
-        let image = try data.image(item.index)
-        #expect(item.index == maps.count && Array(item.image) == image)
-        maps.append(item.map)
+      var seen = 0
+      try inference.eachPicture(of: data) { picture in
+        let image = try data.image(picture.index)
+        #expect(picture.index == seen && picture.shape == shape && Array(picture.image) == image)
+        #expect(Array(picture.expected) == inference.reconstruct(image))
+        seen += 1
+        let map = plain.map(picture)
+        #expect(smooth.map(picture) == filter.smoothed(map, height: 9, width: 7))
         guard kind == .error else { return }
-        let mean = item.map.reduce(0) { $0 + Double($1) } / 63
-        #expect(abs(mean - scores[item.index]) < 1e-5 * mean)
+        let mean = map.reduce(0) { $0 + Double($1) } / 63
+        #expect(abs(mean - scores[picture.index]) < 1e-5 * mean)
       }
-      #expect(maps.count == count)
-      try smooth.map(data, with: inference) {
-        #expect($0.map == filter.smoothed(maps[$0.index], height: 9, width: 7))
-      }
+      #expect(seen == count)
+      try inference.eachPicture(of: data, count: 2) { seen += $0.index }
+      #expect(seen == count + 1)
     }
   }
 }

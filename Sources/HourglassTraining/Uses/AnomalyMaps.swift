@@ -1,7 +1,7 @@
 import HourglassData
 import HourglassModels
 
-/// Where images are unlike what a model expects of them: a number for each pixel, the greater the more.
+/// Where pictures are unlike what a model expects of them: a number for each pixel, the greater the more.
 public struct AnomalyMaps: Sendable {
   /// What is taken of a pixel.
   public enum Kind: String, Sendable, CaseIterable, Codable {
@@ -20,65 +20,41 @@ public struct AnomalyMaps: Sendable {
   }
 
   public let kind: Kind
-  public let shape: ImageShape
   private let filter: GaussianFilter?
-  private var similarity: StructuralSimilarity
+  /// For the shape of the last picture.
+  private var similarity: StructuralSimilarity?
 
-  /// Maps of images of some shape, smoothed where a standard deviation is given.
-  public init(_ kind: Kind, smooth sigma: Double? = nil, shape: ImageShape) {
-    (self.kind, self.shape) = (kind, shape)
+  /// - Parameter sigma: standard deviation of the window by which maps are smoothed, nil for none.
+  public init(_ kind: Kind, smooth sigma: Double? = nil) {
+    self.kind = kind
     filter = sigma.map { GaussianFilter(sigma: $0) }
-    similarity = StructuralSimilarity(shape: shape)
   }
 
-  /// The map of one image, H x W. image, expected: H x W x C.
+  /// The map of a picture, H x W.
   ///
   /// Cost: a few operations a pixel for the error, see `StructuralSimilarity` and `GaussianFilter` for the rest.
-  public mutating func map(_ image: ArraySlice<Float>, expected: ArraySlice<Float>) -> [Float] {
+  public mutating func map(_ picture: ExpectedPicture) -> [Float] {
+    let (shape, channels) = (picture.shape, picture.shape.channels)
     precondition(
-      image.count == shape.count && expected.count == shape.count, "an image does not have \(shape) elements")
-    let channels = shape.channels
-    let map = image.withUnsafeBufferPointer { x in
-      expected.withUnsafeBufferPointer { y in
+      picture.image.count == shape.count && picture.expected.count == shape.count, "a picture does not have \(shape)")
+    let map = picture.image.withUnsafeBufferPointer { x in
+      picture.expected.withUnsafeBufferPointer { y in
         switch kind {
         case .error:
-          (0..<shape.height * shape.width).map { pixel in
+          return (0..<shape.height * shape.width).map { pixel in
             var sum: Float = 0
             for i in pixel * channels..<(pixel + 1) * channels { sum += (x[i] - y[i]) * (x[i] - y[i]) }
             return sum / Float(channels)
           }
-        case .ssim: similarity.differences(x.baseAddress!, y.baseAddress!)
+        case .ssim:
+          var similarity = similarity?.shape == shape ? similarity : nil
+          similarity = similarity ?? StructuralSimilarity(shape: shape)
+          defer { self.similarity = similarity }
+          return similarity?.differences(x.baseAddress!, y.baseAddress!) ?? []
         }
       }
     }
     return filter?.smoothed(map, height: shape.height, width: shape.width) ?? map
-  }
-
-  /// An image, what a model makes of it, and its map.
-  public struct Item {
-    public let index: Int
-    /// H x W x C each.
-    public let image: ArraySlice<Float>
-    public let expected: ArraySlice<Float>
-    /// H x W.
-    public let map: [Float]
-  }
-
-  /// The maps of a data set's images one after the other, of which a batch at a time is in memory.
-  ///
-  /// Errors: images of another shape, or that cannot be read; those of `each`.
-  public mutating func map(_ data: Dataset, with inference: Inference, each: (Item) throws -> Void) throws {
-    try data.checkShape(for: inference.plan)
-    for start in stride(from: 0, to: data.count, by: Inference.batchSize) {
-      let range = start..<min(start + Inference.batchSize, data.count)
-      let images = try data.images(range)
-      let expected = inference.reconstruct(images)
-      for (place, index) in range.enumerated() {
-        let part = place * shape.count..<(place + 1) * shape.count
-        let map = map(images[part], expected: expected[part])
-        try each(Item(index: index, image: images[part], expected: expected[part], map: map))
-      }
-    }
   }
 
   /// How many numbers of some maps have the same first 16 bits as floats, for one scale of all of them.

@@ -1,4 +1,5 @@
 import Foundation
+import HourglassData
 
 /// Scores of images, the greater the more unusual, and what follows from them.
 public struct AnomalyScores: Sendable {
@@ -12,6 +13,16 @@ public struct AnomalyScores: Sendable {
     case error
     /// The model's reconstruction loss plus, of a variational model, the divergence: a bound of -log p(x).
     case likelihood
+  }
+
+  /// Those of the pictures of a set whose tiles have these scores: the mean over the tiles of each, by the part of the
+  /// picture's pixels that a tile stands for. Those of other sets stay.
+  public func ofPictures(_ data: Dataset) -> AnomalyScores {
+    guard let tiling = data.tiling else { return self }
+    return AnomalyScores(
+      tiling.pictures.map { picture in
+        zip(scores[picture.tiles], TileBlend.shares(picture, of: tiling)).reduce(0) { $0 + $1.0 * $1.1 }
+      })
   }
 
   /// The parts of the training images that may be unusual.
