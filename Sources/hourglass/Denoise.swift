@@ -9,8 +9,9 @@ struct Denoise: ParsableCommand {
       Without --corrupt the damage is that of the run's recipe. PSNR compares with the clean images, over all pixels \
       of all images; Gaussian noise is not clamped.
 
-      NPY output: the repaired images, N,H,W,C, float32. PNG output: clean above damaged above repaired images. A folder \
-      as output, which ends in a slash or in neither .npy nor .png: a PNG file for each repaired image, of its name; tiles are joined.
+      NPY output: the repaired images, N,H,W,C, float32. PNG output: clean above damaged above repaired images. A \
+      folder as output, which ends in a slash or in neither .npy nor .png: a PNG file for each repaired picture, of its name; \
+      tiles are joined.
 
       Example:
         hourglass denoise --run runs/first --corrupt gaussian:0.3 --output denoised.png

@@ -26,7 +26,7 @@ struct MapOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The number that has the brightest colour. (default: the 99.9th percentile over all maps; their maximum with png16)",
+      "The number of the brightest colour. (default: the 99.9th percentile over all maps, of png16 their maximum)",
       valueName: "number"))
   var mapScale: Float?
 

@@ -9,8 +9,8 @@ struct Score: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Scores how unusual images are, by how badly a trained model explains them, and shows where.",
     discussion: """
-      A score follows from its image alone. Of a variational model it is that of the mean of the code; with --samples K \
-      the likelihood is the mean over K draws of the code, whose random numbers follow from the pixels of the image.
+      A score follows from its image alone. Of a variational model it is that of the mean of the code; with --samples \
+      K the likelihood is the mean over K draws of the code, whose random numbers follow from the pixels of the image.
 
       An image above the threshold counts as an anomaly. --contamination, --threshold, --best-f1 or \
       --false-positive-rate chooses the threshold; --save-threshold keeps it in the run, where later scores find it.
@@ -19,8 +19,8 @@ struct Score: ParsableCommand {
       precision) and, where there is a threshold, in precision, recall, F1 and the confusion table. Train with \
       --label-filter C for the one-class protocol; score then looks at all classes of the test images.
 
-      Of pictures that are cut into tiles (--tile) each has one score, the mean over its tiles by the part of its pixels \
-      that they stand for, and one map, of the tiles joined to the picture.
+      Of pictures that are cut into tiles (--tile) each has one score, the mean over its tiles by the part of its \
+      pixels that they stand for, and one map, of the tiles joined to the picture.
 
       --maps DIR writes for each image a file of its name, DIR/legend.svg and DIR/maps.json. One scale of colours \
       holds for all of them.

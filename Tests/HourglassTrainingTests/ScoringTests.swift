@@ -64,7 +64,7 @@ import Testing
     }
   }
 
-  /// The bound from its definition, in double, with the code put in by hand: its mean, and draws by a seed of the image.
+  /// The bound from its definition, in double, with the code put in by hand: its mean, and draws by the image's seed.
   @Test(arguments: [nil, 1, 2]) func theLikelihoodIsTheEvidenceBound(_ samples: Int?) throws {
     let inference = try Self.inference(TinyModels.variational)
     let data = try TestImages.waves(batchSizes: [3], shape: inference.plan.model.input)

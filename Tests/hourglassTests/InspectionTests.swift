@@ -5,8 +5,8 @@ import Testing
 
 /// Thresholds, maps and folders of results, as a person asks for them.
 @Suite struct InspectionTests {
-  /// Pictures of two classes in a folder, and a run of them: `set/a/1.png` ... `set/b/5.png`, of which those of b have a
-  /// white square.
+  /// Pictures of two classes in a folder, and a run of them: `set/a/1.png` ... `set/b/5.png`, those of b with a white
+  /// square.
   private static func prepared(_ body: (Program) throws -> Void) throws {
     try Program.inTemporaryFolder { program in
       for name in ["a", "b"] {
