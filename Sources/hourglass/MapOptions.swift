@@ -50,6 +50,15 @@ struct MapOptions: ParsableArguments {
     }
   }
 
+  /// Refuses what would have no effect.
+  func checkUse(hasMasks: Bool) throws {
+    for (flag, isGiven) in [("--map-by", mapBy != nil), ("--smooth", smooth != nil)]
+    where isGiven && maps == nil && !hasMasks {
+      throw ValidationError(
+        "\(flag): wanted maps to write with --maps, or masks to measure them against, found neither")
+    }
+  }
+
   /// What maps.json says.
   struct Legend: Encodable {
     var by: AnomalyMaps.Kind
@@ -149,5 +158,28 @@ struct MapOptions: ParsableArguments {
       return try PNGImage.encoded(words, width: width, height: height)
     case .png: return try Pictures.triptych(picture, map: map, high: high).encoded()
     }
+  }
+}
+
+/// What the maps of all pictures of a set have in common, found before any is written.
+struct MapSurvey {
+  private(set) var scale = AnomalyMaps.Scale()
+  /// Nil for a set without masks of the truth.
+  private(set) var pixels: PixelMetrics?
+  /// Whether each picture has a mark.
+  private(set) var isMarked: [Bool]?
+
+  /// Errors: a picture or mask cannot be read; a map that is not finite.
+  init(_ data: Dataset, _ inference: Inference, _ options: MapOptions) throws {
+    var (maker, scale, isMarked) = (options.maker, scale, [Bool]())
+    var metrics = data.hasMasks ? PixelMetrics() : nil
+    try inference.eachPicture(of: data) { picture in
+      let map = try options.map(of: picture, data, by: &maker)
+      scale.add(map)
+      guard let mask = try data.mask(data.images(ofPicture: picture.index).lowerBound) else { return }
+      metrics?.add(map, mask: mask, height: picture.shape.height, width: picture.shape.width)
+      isMarked.append(mask.contains(true))
+    }
+    (self.scale, pixels, self.isMarked) = (scale, metrics, data.hasMasks ? isMarked : nil)
   }
 }

@@ -95,14 +95,17 @@ struct LoadedRun {
 
   /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.
   ///
-  /// - Parameter allClasses: also those that the run left out.
+  /// - Parameters:
+  ///   - allClasses: also those that the run left out.
+  ///   - masks: a folder of masks of the truth.
   func images(
-    at path: String?, _ split: Split, _ flags: DataFlags, allClasses: Bool = false
+    at path: String?, _ split: Split, _ flags: DataFlags, allClasses: Bool = false, masks: String? = nil
   ) throws -> Dataset {
     try flags.requireFiles(path ?? recipe.data.path)
     var base = recipe.data.preparation ?? Preparation()
     if allClasses { base.labels = nil }
-    let preparation = flags.adapting(path == nil ? base : base.forOtherImages)
+    var preparation = flags.adapting(path == nil ? base : base.forOtherImages)
+    if let masks { preparation.masks = URL(fileURLWithPath: masks).path }
     let source = DataSource(
       path: path ?? recipe.data.path, split: split, preparation: preparation, codes: recipe.data.codes)
     let data = try source.open(for: model, seed: recipe.seed)
@@ -180,8 +183,8 @@ struct ImageOptions: ParsableArguments {
   /// Where they are, if not in the run's data.
   var path: String? { input ?? data }
 
-  func open(_ loaded: LoadedRun, allClasses: Bool = false) throws -> Dataset {
-    try loaded.images(at: path, split, images, allClasses: allClasses)
+  func open(_ loaded: LoadedRun, allClasses: Bool = false, masks: String? = nil) throws -> Dataset {
+    try loaded.images(at: path, split, images, allClasses: allClasses, masks: masks)
   }
 }
 

@@ -22,6 +22,10 @@ struct Score: ParsableCommand {
       Of pictures that are cut into tiles (--tile) each has one score, the mean over its tiles by the part of its \
       pixels that they stand for, and one map, of the tiles joined to the picture.
 
+      Where there are masks of the truth (ground_truth beside the parts of a set, or --masks DIR), the maps are \
+      measured against them: ROC-AUC and PR-AUC over pixels, and the overlap of regions (PRO) to a false positive rate \
+      of 0.3. Without --normal-class an image with a mark is then an anomaly.
+
       --maps DIR writes for each image a file of its name, DIR/legend.svg and DIR/maps.json. One scale of colours \
       holds for all of them.
 
@@ -56,6 +60,12 @@ struct Score: ParsableCommand {
   var normalClass: String?
 
   @OptionGroup var maps: MapOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Pictures of the defects, named as the images. (default: ground_truth beside the parts of a set)",
+      valueName: "dir"))
+  var masks: String?
 
   @Option(help: ArgumentHelp("The file of scores.", valueName: "file.csv|file.npy"))
   var output: String?
@@ -92,6 +102,13 @@ struct Score: ParsableCommand {
     var confusion: AnomalyScores.Detection?
     var maps: String?
     var mapScale: Float?
+    var pixels: Int?
+    var regions: Int?
+    var pixelROCAUC: Double?
+    var pixelPRAUC: Double?
+    var regionOverlap: Double?
+    /// Whether the scores of pixels were compared in full.
+    var pixelsAreExact: Bool?
   }
 
   func run() throws {
@@ -106,9 +123,10 @@ struct Score: ParsableCommand {
     try folder?.check(replacing, reading: loaded.inputs + [images.path])
     let kept = try threshold.kept(by: loaded)
     let (by, draws) = try scoring(kept, loaded)
-    let data = try images.open(loaded, allClasses: normalClass != nil)
+    let data = try images.open(loaded, allClasses: normalClass != nil, masks: masks)
     let target = try folder.map { try maps.target(for: data, $0) }
-    let truth = try normalClass.map { try isAnomaly(data, normal: $0) }
+    try maps.checkUse(hasMasks: data.hasMasks)
+    let classes = try normalClass.map { try isAnomaly(data, normal: $0) }
 
     func scores(of data: Dataset) throws -> AnomalyScores {
       try loaded.inference.scores(of: data, by: by, samples: draws, seed: loaded.recipe.seed).ofPictures(data)
@@ -119,12 +137,13 @@ struct Score: ParsableCommand {
         status: .diverged,
         description: "\(data.source): the score of \(data.pictureName(place)) is \(found.scores[place])")
     }
+    let wantsScale = target.map { $0.format != .npy && maps.mapScale == nil } ?? false
+    let survey = try wantsScale || data.hasMasks ? MapSurvey(data, loaded.inference, maps) : nil
+    let truth = classes ?? survey?.isMarked
     let chosen = try threshold.chosen(found, truth: truth) { try scores(of: try loaded.trainedOn()) }
     let value = chosen?.value ?? kept?.value
-    var scale: AnomalyMaps.Scale?
-    if let target, target.format != .npy, maps.mapScale == nil { scale = try wholeScale(data, loaded) }
     let high = try target.flatMap { target in
-      try maps.write(target, data, scores: found.scores, with: loaded.inference, scale: scale)
+      try maps.write(target, data, scores: found.scores, with: loaded.inference, scale: survey?.scale)
     }
     if let file { try write(found.scores, data, value, to: file.path) }
     if threshold.saveThreshold, let chosen {
@@ -143,6 +162,12 @@ struct Score: ParsableCommand {
       let detection = found.detection(above: value, truth)
       (report.precision, report.recall, report.f1) = (detection.precision, detection.recall, detection.f1)
       report.confusion = detection
+    }
+    if let pixels = survey?.pixels {
+      (report.pixels, report.regions, report.pixelsAreExact) = (pixels.count, pixels.regions, pixels.isExact)
+      let areas = pixels.areas()
+      (report.pixelROCAUC, report.pixelPRAUC) = (areas?.rocAUC, areas?.averagePrecision)
+      report.regionOverlap = areas?.regionOverlap
     }
     if json { return StandardOutput.write(EpochMetrics.json(report)) }
     StandardOutput.write("\(loaded.model.name), step \(loaded.step), on \(data.source)")
@@ -185,13 +210,6 @@ struct Score: ParsableCommand {
     return firsts.map { labels[$0] != number }
   }
 
-  /// One scale for the maps of all images.
-  private func wholeScale(_ data: Dataset, _ loaded: LoadedRun) throws -> AnomalyMaps.Scale {
-    var (maker, scale) = (maps.maker, AnomalyMaps.Scale())
-    try loaded.inference.eachPicture(of: data) { scale.add(try maps.map(of: $0, data, by: &maker)) }
-    return scale
-  }
-
   private func write(_ scores: [Double], _ data: Dataset, _ threshold: Double?, to path: String) throws {
     guard path.lowercased().hasSuffix(".csv") else {
       return try NPYFile.write(scores.map { Float($0) }, shape: [scores.count], to: path)
@@ -216,6 +234,12 @@ struct Score: ParsableCommand {
     rows += report.anomalies.map { [["above it", grouped($0)]] } ?? []
     rows += row("ROC-AUC", report.rocAUC) + row("PR-AUC", report.prAUC)
     rows += row("precision", report.precision) + row("recall", report.recall) + row("F1", report.f1)
+    if let pixels = report.pixels, let regions = report.regions {
+      rows += [["pixels", grouped(pixels), "\(grouped(regions)) regions marked"]]
+      rows += row("pixel ROC-AUC", report.pixelROCAUC) + row("pixel PR-AUC", report.pixelPRAUC)
+      let limit = "to a false positive rate of \(PixelMetrics.overlapLimit)"
+      rows += report.regionOverlap.map { [["region overlap", decimal($0), limit]] } ?? []
+    }
     rows += report.maps.map { [["maps", $0]] } ?? []
     rows += report.mapScale.map { [["brightest colour", decimal(Double($0), 6)]] } ?? []
     StandardOutput.write(table: rows)

@@ -58,7 +58,8 @@ struct ThresholdOptions: ParsableArguments {
       throw DataError(
         path: loaded.run.file("threshold.json"),
         reason: "wanted the threshold of the weights \(loaded.weightsHash), found that of \(kept.weightsHash), for the "
-          + "run was trained on or another checkpoint is read; choose a threshold anew, and keep it with --save-threshold"
+          + "run was trained on or another checkpoint is read; choose a threshold anew, with --save-threshold to keep "
+          + "it"
       )
     }
     return kept

@@ -190,4 +190,62 @@ import Testing
       }
     }
   }
+
+  /// MVTec's layout: the truth of images and pixels comes from the masks, and pixels are measured by the raw maps.
+  @Test(arguments: [true, false]) func masksTellTheTruth(_ isBeside: Bool) throws {
+    try Program.inTemporaryFolder { program in
+      func write(_ name: String, _ pixels: [UInt8]) throws {
+        let folder = program.path(String(name[..<(name.lastIndex(of: "/") ?? name.startIndex)]))
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+        try PNGImage(width: 16, height: 16, channels: 1, pixels: pixels).write(to: program.path(name))
+      }
+      let truth = isBeside ? "set/ground_truth" : "masks/test"
+      var masks: [String: [UInt8]] = [:]
+      for n in 1...8 {
+        let plain = (0..<256).map { UInt8(100 + ($0 * n) % 7) }
+        try write("set/train/good/\(n).png", plain)
+        guard n > 4 else { continue }
+        try write("set/test/good/\(n).png", plain)
+        let mask = (0..<256).map { UInt8(abs($0 / 16 - n) < 2 && abs($0 % 16 - 7) < 2 ? 255 : 0) }
+        try write("set/test/spot/\(n).png", zip(plain, mask).map { $1 > 0 ? $0 + 60 : $0 })
+        try write("\(truth)/spot/\(n)_mask.png", mask)
+        masks["test/spot/\(n).png"] = mask
+      }
+      if !isBeside { for n in 5...8 { try write("\(truth)/good/\(n).png", [UInt8](repeating: 0, count: 256)) } }
+      let made = try program.run("pca --components 2 --data set --run run")
+      #expect(made.status == Status.done.rawValue, "\(made.errors)")
+      let flags = "--best-f1 --smooth 1 --maps maps --map-format npy" + (isBeside ? "" : " --masks masks")
+      let report = try Self.report(program, flags)
+      #expect(report["rocAUC"] as? Double == 1 && report["f1"] as? Double == 1)
+      #expect(report["regions"] as? Int == 4 && report["pixels"] as? Int == 8 * 256)
+      #expect(report["pixelsAreExact"] as? Bool == true)
+      var (marked, others): ([Float], [Float]) = ([], [])
+      let files = try #require(try Self.object(program, "maps/maps.json")["files"] as? [[String: Any]])
+      for file in files {
+        let map = try NPYFile.read(program.path("maps/\(file["file"] ?? "")")).floats
+        for (pixel, value) in map.enumerated() {
+          if masks[file["name"] as? String ?? ""]?[pixel] ?? 0 > 0 {
+            marked.append(value)
+          } else {
+            others.append(value)
+          }
+        }
+      }
+      others.sort()
+      let area = marked.reduce(0.0) { sum, value in
+        let (below, above) = (others.count { $0 < value }, others.count { $0 > value })
+        return sum + (Double(below) + Double(others.count - above)) / 2
+      }
+      let wanted = area / Double(marked.count) / Double(others.count)
+      #expect(abs((report["pixelROCAUC"] as? Double ?? 0) - wanted) < 1e-9)
+      for name in ["pixelPRAUC", "regionOverlap"] { #expect((0.5...1).contains(report[name] as? Double ?? 0)) }
+      let text = try program.run("score --run run" + (isBeside ? "" : " --masks masks"))
+      #expect(text.output.contains("region overlap") && text.output.contains("to a false positive rate of 0.3"))
+      if !isBeside {
+        let refused = try program.run("score --run run --smooth 2")
+        #expect(refused.status == Status.wrongUsage.rawValue && refused.errors.contains("--maps, or masks"))
+        #expect(try program.run("score --run run --masks nowhere").status == Status.badData.rawValue)
+      }
+    }
+  }
 }

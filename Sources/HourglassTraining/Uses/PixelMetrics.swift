@@ -91,7 +91,8 @@ public struct PixelMetrics {
       seen += fresh
       found += gain
     }
-    return (roc / (normal * anomalous), precision / anomalous, overlap / Self.overlapLimit)
+    // Rounding must not lead beyond the whole.
+    return (roc / (normal * anomalous), min(1, precision / anomalous), min(1, overlap / Self.overlapLimit))
   }
 
   /// Greatest score first.
