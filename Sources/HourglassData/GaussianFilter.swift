@@ -4,7 +4,7 @@ import Foundation
 ///
 ///     y[i] = sum over |t| <= r of w[t] x[i + t],   w[t] = exp(-t^2 / (2 sigma^2)) / sum,   r = floor(4 sigma + 1/2)
 ///
-/// Beyond its border the image is mirrored with the border's pixel repeated (d c b a | a b c d | d c b a), which is what
+/// Beyond its border the image is mirrored with the border's pixel repeated (d c b a | a b c d | d c b a), as
 /// `scipy.ndimage.gaussian_filter` does with mode "reflect", its default. Sums are taken in double.
 ///
 /// Cost: 4 r H W multiplications.

@@ -1,5 +1,5 @@
-/// Colours from dark for nothing to bright for much, whose lightness grows evenly, so that people with any colour vision
-/// read them alike, also in print without colour.
+/// Colours from dark for nothing to bright for much, whose lightness grows evenly: people with any colour vision read
+/// them alike, also in print without colour.
 ///
 /// Source: the table "inferno" of Smith & van der Walt, published with matplotlib 1.5 (CC0).
 package enum HeatColors {

@@ -21,7 +21,8 @@ package struct HeatLegend {
       let digits = bytes.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined()
       parts.append(
         "<rect x=\"\(SVG.number(Self.left + Double(step) * width))\" y=\"\(SVG.number(Self.top))\" "
-          + "width=\"\(SVG.number(width + 0.5))\" height=\"\(SVG.number(Self.bottom - Self.top))\" fill=\"#\(digits)\"/>"
+          + "width=\"\(SVG.number(width + 0.5))\" height=\"\(SVG.number(Self.bottom - Self.top))\" "
+          + "fill=\"#\(digits)\"/>"
       )
     }
     for tick in axis.ticks {

@@ -42,8 +42,8 @@ public struct StructuralSimilarity: Sendable {
 
   /// 1 - SSIM around each pixel, H x W, mean over channels: 0 where the images are alike, at most 2.
   ///
-  /// It is that of the window whose middle is nearest to the pixel, which near the border is not the pixel itself. x, y:
-  /// H x W x C.
+  /// It is that of the window whose middle is nearest to the pixel, which near the border is not the pixel itself.
+  /// x, y: H x W x C.
   public mutating func differences(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>) -> [Float] {
     let (rows, columns, margin) = (rows, columns, window.count / 2)
     var sums = [Double](repeating: 0, count: rows * columns)

@@ -69,13 +69,3 @@ public struct TileBlend: Sendable {
     return down.flatMap { part in along.map { part * $0 } }
   }
 }
-
-/// What people look at: the images of a set or, where these are tiles, the pictures that they are cut from.
-extension Dataset {
-  public var pictureCount: Int { tiling?.pictures.count ?? count }
-
-  /// The images of a picture: itself, or its tiles.
-  public func images(ofPicture index: Int) -> Range<Int> { tiling?.pictures[index].tiles ?? index..<index + 1 }
-
-  public func pictureName(_ index: Int) -> String { tiling?.pictures[index].name ?? name(index) }
-}

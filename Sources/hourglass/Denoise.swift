@@ -10,8 +10,8 @@ struct Denoise: ParsableCommand {
       of all images; Gaussian noise is not clamped.
 
       NPY output: the repaired images, N,H,W,C, float32. PNG output: clean above damaged above repaired images. A \
-      folder as output, which ends in a slash or in neither .npy nor .png: a PNG file for each repaired picture, of its \
-      name; tiles are joined.
+      folder as output, which ends in a slash or in neither .npy nor .png: a PNG file for each repaired picture, of \
+      its name; tiles are joined.
 
       Example:
         hourglass denoise --run runs/first --corrupt gaussian:0.3 --output denoised.png

@@ -113,7 +113,7 @@ struct MapOptions: ParsableArguments {
     let high =
       switch target.format {
       case .npy: Float?.none
-      case .png: mapScale ?? scale?.high(exceededBy: 0.001)
+      case .png: mapScale ?? scale?.high(exceededBy: AnomalyMaps.Scale.exceeding)
       case .png16: mapScale ?? scale?.greatest
       }
     try inference.eachPicture(of: data) { picture in

@@ -126,7 +126,7 @@ struct Score: ParsableCommand {
     let data = try images.open(loaded, allClasses: normalClass != nil, masks: masks)
     let target = try folder.map { try maps.target(for: data, $0) }
     try maps.checkUse(hasMasks: data.hasMasks)
-    let classes = try normalClass.map { try isAnomaly(data, normal: $0) }
+    let classes = try normalClass.map { try data.isAnomaly(normalClass: $0) }
 
     func scores(of data: Dataset) throws -> AnomalyScores {
       try loaded.inference.scores(of: data, by: by, samples: draws, seed: loaded.recipe.seed).ofPictures(data)
@@ -149,7 +149,8 @@ struct Score: ParsableCommand {
     if threshold.saveThreshold, let chosen {
       try loaded.run.save(
         ScoreThreshold(
-          value: chosen.value, by: by, samples: draws, chosen: chosen.chosen, weightsHash: loaded.weightsHash))
+          value: chosen.value, by: by, samples: draws, chosen: chosen.chosen, normalClass: normalClass,
+          weightsHash: loaded.weightsHash))
     }
     var report = Report(
       samples: found.scores.count, by: by, draws: draws,
@@ -190,24 +191,6 @@ struct Score: ParsableCommand {
           + "choose a threshold anew, for example with --contamination 0.05")
     }
     return (kept.by, kept.samples)
-  }
-
-  private func isAnomaly(_ data: Dataset, normal name: String) throws -> [Bool] {
-    guard let labels = data.labels else {
-      throw DataError(path: data.source, reason: "--normal-class: wanted labels, found none")
-    }
-    let firsts = (0..<data.pictureCount).map { data.images(ofPicture: $0).lowerBound }
-    // A name may look like the number of another class.
-    let named = firsts.map { data.className($0) == name }
-    if named.contains(true) { return named.map { !$0 } }
-    guard let number = Int(name), labels.contains(number) else {
-      let known = Set(firsts.compactMap { data.className($0) }).sorted()
-      throw DataError(
-        path: data.source,
-        reason: "--normal-class: wanted a class with images, one of \(known.prefix(12).joined(separator: ", "))"
-          + "\(known.count > 12 ? " and \(known.count - 12) more" : ""), found \(name)")
-    }
-    return firsts.map { labels[$0] != number }
   }
 
   private func write(_ scores: [Double], _ data: Dataset, _ threshold: Double?, to path: String) throws {

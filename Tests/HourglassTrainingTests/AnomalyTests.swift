@@ -165,4 +165,50 @@ import Testing
     let none = AnomalyScores([1, 2]).detection(above: 3, [false, false])
     #expect(none.precision == nil && none.recall == nil && none.f1 == nil)
   }
+
+  /// Trapezoids below the one, steps below the other.
+  @Test(arguments: 1...5) func areasLieBelowTheCurves(_ seed: Int) throws {
+    let draws = Self.draws(60, seed: seed)
+    let scores = AnomalyScores(draws[..<30].map { Double($0 % 11) })
+    let isAnomaly = draws[30...].map { $0 % 3 == 0 }
+    let (roc, precision) = try #require(scores.curves(isAnomaly))
+    let trapezoids = zip(roc, roc.dropFirst()).map { ($1.x - $0.x) * ($0.y + $1.y) / 2 }
+    #expect(abs(trapezoids.reduce(0, +) - (scores.rocAUC(isAnomaly) ?? -1)) < 1e-12)
+    let steps = zip([(x: 0.0, y: 0.0)] + precision, precision).map { ($1.x - $0.x) * $1.y }
+    #expect(abs(steps.reduce(0, +) - (scores.averagePrecision(isAnomaly) ?? -1)) < 1e-12)
+    #expect(roc.last.map { $0 == (1, 1) } == true && scores.curves([Bool](repeating: true, count: 30)) == nil)
+  }
+
+  /// Squares of 3 x 3, at the ends what is left.
+  @Test func largePicturesAreShownSmaller() {
+    let shape = ImageShape(7, 5, 2)
+    let image = (0..<70).map { Float($0 * $0 % 23) }
+    let map = (0..<35).map { Float($0 * 7 % 13) }
+    let picture = ExpectedPicture(index: 4, shape: shape, image: image[...], expected: image.reversed()[...])
+    let (small, peaks) = picture.reduced(map, to: 3)
+    #expect(small.shape == ImageShape(3, 2, 2) && small.index == 4 && small.image.count == 12 && peaks.count == 6)
+    let (rows, columns) = ([0..<3, 3..<6, 6..<7], [0..<3, 3..<5])
+    for (y, row) in rows.enumerated() {
+      for (x, column) in columns.enumerated() {
+        let pixels = row.flatMap { y in column.map { y * 5 + $0 } }
+        #expect(peaks[2 * y + x] == pixels.map { map[$0] }.max())
+        for c in 0..<2 {
+          let mean = pixels.reduce(0) { $0 + image[2 * $1 + c] } / Float(pixels.count)
+          #expect(abs(small.image[2 * (2 * y + x) + c] - mean) < 1e-5)
+        }
+      }
+    }
+    let same = picture.reduced(map, to: 7)
+    #expect(same.picture.shape == shape && same.map == map)
+  }
+
+  /// The part of the numbers above the scale is as wanted, within the width of a bin.
+  @Test func theScaleIsAPercentile() {
+    var scale = AnomalyMaps.Scale()
+    for part in 0..<10 { scale.add((0..<1000).map { Float(part * 1000 + $0) / 10 }) }
+    #expect(scale.greatest == 999.9)
+    let high = scale.high(exceededBy: 0.1)
+    #expect(high >= 899.9 && high <= 899.9 * (1 + 1.0 / 128))
+    #expect(scale.high(exceededBy: 0) == 999.9 && AnomalyMaps.Scale().high(exceededBy: 0.5) == 0)
+  }
 }

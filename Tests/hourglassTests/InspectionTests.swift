@@ -71,6 +71,8 @@ import Testing
         .write(to: URL(fileURLWithPath: program.path("other/threshold.json")))
       let foreign = try program.run("score --run other")
       #expect(foreign.status == Status.badData.rawValue && foreign.errors.contains("--save-threshold"))
+      let page = try program.run("report --run other")
+      #expect(page.status == Status.done.rawValue && page.errors.contains("other weights"), "\(page.errors)")
       #expect(try program.run("score --run other --contamination 0.1").status == Status.done.rawValue)
     }
   }
@@ -214,7 +216,8 @@ import Testing
       if !isBeside { for n in 5...8 { try write("\(truth)/good/\(n).png", [UInt8](repeating: 0, count: 256)) } }
       let made = try program.run("pca --components 2 --data set --run run")
       #expect(made.status == Status.done.rawValue, "\(made.errors)")
-      let flags = "--best-f1 --smooth 1 --maps maps --map-format npy" + (isBeside ? "" : " --masks masks")
+      let flags =
+        "--best-f1 --save-threshold --smooth 1 --maps maps --map-format npy" + (isBeside ? "" : " --masks masks")
       let report = try Self.report(program, flags)
       #expect(report["rocAUC"] as? Double == 1 && report["f1"] as? Double == 1)
       #expect(report["regions"] as? Int == 4 && report["pixels"] as? Int == 8 * 256)
@@ -239,6 +242,18 @@ import Testing
       let wanted = area / Double(marked.count) / Double(others.count)
       #expect(abs((report["pixelROCAUC"] as? Double ?? 0) - wanted) < 1e-9)
       for name in ["pixelPRAUC", "regionOverlap"] { #expect((0.5...1).contains(report[name] as? Double ?? 0)) }
+      if isBeside {
+        let reported = try program.run("report --run run")
+        let page = String(decoding: try #require(program.contents("run/report.html")), as: UTF8.self)
+        #expect(
+          page.contains("<h2>Anomalies</h2>") && page.contains("Precision 1, recall 1, F1 1."), "\(reported.errors)")
+        #expect(page.components(separatedBy: "original, reconstruction and map").count == 9, "all eight are shown")
+        #expect(page.contains("ROC-AUC, is 1.") && page.contains("test/spot/5.png: "))
+        try program.write("{}", to: "run/threshold.json")
+        let damaged = try program.run("report --run run")
+        #expect(damaged.status == Status.done.rawValue && damaged.errors.contains("threshold.json"))
+        try FileManager.default.removeItem(atPath: program.path("run/threshold.json"))
+      }
       let text = try program.run("score --run run" + (isBeside ? "" : " --masks masks"))
       #expect(text.output.contains("region overlap") && text.output.contains("to a false positive rate of 0.3"))
       if !isBeside {

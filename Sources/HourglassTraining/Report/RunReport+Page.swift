@@ -20,7 +20,8 @@ extension RunReport {
             ? HTML.section("Labels", labels)
             : HTML.section("Reconstructions", reconstructions)
               + HTML.section(model.isVariational ? "Samples and latent traversals" : "Between codes", generation),
-          HTML.section("Codes", codes), HTML.section("Recipe", recipeParts), HTML.section("Machine", machine),
+          try anomalySection.joined(), HTML.section("Codes", codes), HTML.section("Recipe", recipeParts),
+          HTML.section("Machine", machine),
           HTML.section("Per-layer time", layerTimes),
           HTML.section("Memory", memory),
         ])

@@ -59,6 +59,9 @@ public struct AnomalyMaps: Sendable {
 
   /// How many numbers of some maps have the same first 16 bits as floats, for one scale of all of them.
   public struct Scale: Sendable {
+    /// The part of all numbers that has the brightest colour or more.
+    public static let exceeding = 0.001
+
     public private(set) var greatest: Float = 0
     private var count = 0
     private var counts = [Int](repeating: 0, count: 1 << 15)

@@ -129,6 +129,25 @@ public struct AnomalyScores: Sendable {
     return sum
   }
 
+  /// The points of both curves, from the highest threshold to the lowest; nil where one of the two kinds is missing.
+  public func curves(
+    _ isAnomaly: [Bool]
+  ) -> (roc: [(x: Double, y: Double)], precisionRecall: [(x: Double, y: Double)])? {
+    let groups = groups(isAnomaly)
+    let anomalies = groups.reduce(0) { $0 + $1.anomalies }
+    let others = scores.count - anomalies
+    guard anomalies > 0, others > 0 else { return nil }
+    var (roc, precision) = ([(x: 0.0, y: 0.0)], [(x: Double, y: Double)]())
+    var (found, wrong) = (0.0, 0.0)
+    for group in groups {
+      found += Double(group.anomalies)
+      wrong += Double(group.others)
+      roc.append((wrong / Double(others), found / Double(anomalies)))
+      precision.append((found / Double(anomalies), found / (found + wrong)))
+    }
+    return (roc, precision)
+  }
+
   /// How many of both kinds have the same score, the greatest score first.
   private func groups(_ isAnomaly: [Bool]) -> [(anomalies: Int, others: Int)] {
     precondition(isAnomaly.count == scores.count, "\(isAnomaly.count) labels for \(scores.count) scores")

@@ -9,12 +9,16 @@ public struct ScoreThreshold: Codable, Sendable, Equatable {
   public var samples: Int?
   /// How it was chosen, for people to read.
   public var chosen: String
+  /// The class that was normal then, where one was named.
+  public var normalClass: String?
   /// Of the weights whose scores it was chosen for.
   public var weightsHash: String
 
-  public init(value: Double, by: AnomalyScores.Kind, samples: Int?, chosen: String, weightsHash: String) {
+  public init(
+    value: Double, by: AnomalyScores.Kind, samples: Int?, chosen: String, normalClass: String?, weightsHash: String
+  ) {
     (self.value, self.by, self.samples) = (value, by, samples)
-    (self.chosen, self.weightsHash) = (chosen, weightsHash)
+    (self.chosen, self.normalClass, self.weightsHash) = (chosen, normalClass, weightsHash)
   }
 }
 
