@@ -13,7 +13,7 @@ struct ItemNames: Sendable {
 
   /// A file each, in a folder.
   init(files names: [String], in folder: String) {
-    (files, starts) = (names.map { ("\(folder)/\($0)", $0) }, nil)
+    (files, starts) = (names.map { ("\(folder)/\($0)", printablePath($0)) }, nil)
   }
 
   /// One image in a file of its own.
@@ -29,7 +29,7 @@ struct ItemNames: Sendable {
   /// One file of images.
   init(array path: String) { self.init(arrays: [path], starts: [0]) }
 
-  private static func last(_ path: String) -> String { String(path.split(separator: "/").last ?? "") }
+  private static func last(_ path: String) -> String { printablePath(AtomicFile.split(path).name) }
 
   private func file(_ index: Int) -> Int {
     guard let starts else { return index }

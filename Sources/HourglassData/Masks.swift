@@ -24,7 +24,7 @@ struct Masks: Sendable {
     }
     let pictures = try FolderContents(of: folder).files.filter(PictureFiles.isPicture)
     guard !pictures.isEmpty else { throw DataError(path: folder, reason: "wanted masks as pictures, found none") }
-    files = Dictionary(grouping: pictures, by: Self.stem)
+    files = Dictionary(grouping: pictures) { Self.stem(printablePath($0)) }
   }
 
   private static func stem(_ name: String) -> String {
