@@ -21,8 +21,8 @@ struct DataDescription: ParsableCommand {
     commandName: "describe",
     abstract: "Decodes every image and prints form, count, shape, classes, range, mean and standard deviation.",
     discussion: """
-      Pixels are shown in [0, 1]. Files that are no images of the set are counted, with the first names. Ends with 3 after \
-      naming every image that is refused, or lists them with --skip-bad.
+      Pixels are shown in [0, 1]. Files that are no images of the set are counted, with the first names. Ends with 3 \
+      after naming every image that is refused, or lists them with --skip-bad.
 
       Examples:
         hourglass data fashion-mnist --split test
