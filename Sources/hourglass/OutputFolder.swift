@@ -30,9 +30,9 @@ struct OutputFolder {
       throw ValidationError(
         "\(flag): wanted a folder apart from what is read, found \(path), while \(input) is read; choose another one")
     }
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) {
-      guard isFolder.boolValue else {
+    let isFolder = try InputFile.isFolder(path)
+    if try InputFile.isThere(path) {
+      guard isFolder else {
         throw ValidationError("\(flag): wanted the name of a folder, found \(path), which is a file")
       }
       let names = try InputFile.names(in: path).filter { !($0.hasPrefix(".") && $0.hasSuffix(".tmp")) }
@@ -42,7 +42,7 @@ struct OutputFolder {
             + "name, or replace files in it with --force")
       }
     }
-    try place.checkFolder(isThere: isFolder.boolValue)
+    try place.checkFolder(isThere: isFolder)
   }
 
   /// Whether one of two places is the other, or lies in it.

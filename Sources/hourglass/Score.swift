@@ -170,7 +170,7 @@ struct Score: ParsableCommand {
       (report.pixelROCAUC, report.pixelPRAUC) = (areas?.rocAUC, areas?.averagePrecision)
       report.regionOverlap = areas?.regionOverlap
     }
-    if json { return StandardOutput.write(EpochMetrics.json(report)) }
+    if json { return StandardOutput.write(json: report) }
     StandardOutput.write("\(loaded.model.name), step \(loaded.step), on \(data.source)")
     StandardOutput.write("")
     write(report)
@@ -201,7 +201,8 @@ struct Score: ParsableCommand {
     let rows = scores.enumerated().map { index, score in
       let image = data.images(ofPicture: index).lowerBound
       let cells = [
-        "\(data.number(image))", csvCell(data.pictureName(index)), data.className(image).map(csvCell), "\(score)",
+        "\(data.number(image))", csvCell(printablePath(data.pictureName(index))),
+        data.className(image).map { csvCell(printablePath($0)) }, "\(score)",
         threshold.map { score > $0 ? "1" : "0" },
       ]
       return cells.compactMap(\.self).joined(separator: ",")

@@ -27,7 +27,7 @@ extension RunReport {
       parts.append(
         HTML.figures(
           try anomalies.highest.map { (shown) throws(DataError) in
-            let caption = "\(shown.name): \(significant(shown.score))"
+            let caption = "\(printablePath(shown.name)): \(significant(shown.score))"
             guard let picture = shown.picture else { return HTML.paragraph(caption) }
             return try HTML.figure(png: picture, description: "original, reconstruction and map", caption: caption)
           }))
