@@ -80,7 +80,7 @@ struct Search: ParsableCommand {
       throw ValidationError("--k: wanted at most \(searched.count), the images to search, found \(most)")
     }
     try GrantedMemory.require(
-      queries.count.timesClamping(16 * most), for: queries.source, "hold \(most) neighbours of \(queries.count) images",
+      queries.count.timesClamping(32 * most), for: queries.source, "hold \(most) neighbours of \(queries.count) images",
       advice: "take a smaller --k or fewer images with --limit")
     let hasLabels = searched.labels != nil && queries.labels != nil
     guard hasLabels || (beside.isEmpty && !pixels) else {
@@ -90,7 +90,7 @@ struct Search: ParsableCommand {
     let nearest = try nearest(loaded, searched, queries, most)
     if let table {
       let header = (["query"] + (1...most).map { "neighbour\($0)" }).joined(separator: ",")
-      let rows = nearest.enumerated().map { "\($0)," + $1.map(String.init).joined(separator: ",") }
+      let rows = nearest.enumerated().map { "\($0)," + $1.map { "\($0.place)" }.joined(separator: ",") }
       try AtomicFile.write(([header] + rows).map { $0 + "\n" }.joined(), to: table.path)
     }
     try draw(nearest, searched, queries, to: picture.path)
@@ -116,14 +116,14 @@ struct Search: ParsableCommand {
 
   private func nearest(
     _ loaded: LoadedRun, _ searched: Dataset, _ queries: Dataset, _ count: Int
-  ) throws -> [[Int]] {
+  ) throws -> [[Neighbours.Neighbour]] {
     let codes = try loaded.codes(of: searched)
     return Neighbours(codes, length: loaded.inference.codeCount, metric: metric)
       .nearest(to: try loaded.codes(of: queries), count: count)
   }
 
   private func report(
-    _ codes: String, _ units: Int, _ nearest: [[Int]], _ searched: Dataset, _ queries: Dataset
+    _ codes: String, _ units: Int, _ nearest: [[Neighbours.Neighbour]], _ searched: Dataset, _ queries: Dataset
   ) -> Report {
     var report = Report(codes: codes, units: units, metric: metric.rawValue)
     if let points = searched.labels, let wanted = queries.labels {
@@ -133,10 +133,12 @@ struct Search: ParsableCommand {
     return report
   }
 
-  private func draw(_ nearest: [[Int]], _ searched: Dataset, _ queries: Dataset, to path: String) throws {
+  private func draw(
+    _ nearest: [[Neighbours.Neighbour]], _ searched: Dataset, _ queries: Dataset, to path: String
+  ) throws {
     guard Pictures.refusal(of: queries.shape) == nil else { return }
     let rows = try nearest.prefix(8).enumerated().map { query, places in
-      try [queries.image(query)] + places.prefix(10).map { try searched.image($0) }
+      try [queries.image(query)] + places.prefix(10).map { try searched.image($0.place) }
     }
     let zoom = max(1, 48 / max(queries.shape.height, queries.shape.width))
     let grid = ImageGrid(shape: queries.shape, rows: rows, zoom: zoom)

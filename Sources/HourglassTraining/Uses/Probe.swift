@@ -68,9 +68,11 @@ public struct Probe: Sendable {
   }
 
   /// Of each query's first k neighbours the commonest class.
-  private static func accuracy(_ nearest: [[Int]], _ k: Int, _ labels: [Int], _ wanted: [Int]) -> Double {
+  private static func accuracy(
+    _ nearest: [[Neighbours.Neighbour]], _ k: Int, _ labels: [Int], _ wanted: [Int]
+  ) -> Double {
     let right = zip(nearest, wanted).count { places, label in
-      let counts = Dictionary(grouping: places.prefix(k)) { labels[$0] }.mapValues(\.count)
+      let counts = Dictionary(grouping: places.prefix(k)) { labels[$0.place] }.mapValues(\.count)
       return counts.min { (-$0.value, $0.key) < (-$1.value, $1.key) }?.key == label
     }
     return Double(right) / Double(max(1, wanted.count))
