@@ -6,3 +6,13 @@ public func csvCell(_ text: String) -> String {
     && text.first != " " && text.last != " "
   return isPlain ? text : "\"" + text.replacing("\"", with: "\"\"") + "\""
 }
+
+extension Dataset {
+  /// What each row of a table of images begins with.
+  public var identityColumns: [String] { ["index", "name"] + (labels == nil ? [] : ["class"]) }
+
+  /// The same for one image: its place in the set as it is stored, its name and, where there are labels, its class.
+  public func identity(_ index: Int) -> [String] {
+    ["\(number(index))", csvCell(name(index))] + (className(index).map { [csvCell($0)] } ?? [])
+  }
+}

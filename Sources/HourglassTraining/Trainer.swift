@@ -75,7 +75,7 @@ public final class Trainer {
   ) throws {
     let plan = try recipe.plan()
     let memory = try Self.memoryForImages(recipe, plan, parallel: parallel, atMost: memory)
-    let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
+    let data = try data ?? recipe.open(recipe.data, memory: memory, parallel: parallel)
     try data.checkTargets(for: plan)
     training = try TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
@@ -86,8 +86,10 @@ public final class Trainer {
     order = recipe.order(count: data.count)
     let validation =
       try validation
-      ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
-    try validation?.checkTargets(for: plan)
+      ?? recipe.validation.map { (source) throws(DataError) in
+        try recipe.open(source, memory: memory, parallel: parallel)
+      }
+    try validation?.checkTargets(for: plan, isMeasured: true)
     self.validation = validation
     progress = Checkpoint.Progress()
     origin = Origin(recipe, data: data, validation: validation)
@@ -130,9 +132,9 @@ public final class Trainer {
     _ recipe: inout Recipe, parallel: ParallelPlan, memory: Int = GrantedMemory.forImages
   ) throws -> Dataset {
     let memory = try memoryForImages(recipe, recipe.plan(), parallel: parallel, atMost: memory)
-    let data = try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
+    let data = try recipe.open(recipe.data, memory: memory, parallel: parallel)
     recipe.settle(on: data)
-    return data
+    return recipe.matched(data)
   }
 
   /// Refuses to begin again what had come far. The row of the first epoch is written before the first checkpoint, so

@@ -17,10 +17,7 @@ struct OutputOptions: ParsableArguments {
   /// More in one file would be a slip of the hand.
   static let mostCounted = 1 << 24
 
-  func validate() throws {
-    try Self.check(output)
-    try requirePositive("--count", count, most: Self.mostCounted)
-  }
+  func validate() throws { try requirePositive("--count", count, most: Self.mostCounted) }
 
   static func check(_ output: String?) throws {
     guard let output, !OutputFile.isPicture(output), !output.lowercased().hasSuffix(".npy") else { return }
@@ -29,6 +26,7 @@ struct OutputOptions: ParsableArguments {
 
   /// The file that was named, or else the one that the command writes by itself, which may be replaced.
   func file(or standard: String, for loaded: LoadedRun, reading inputs: String?...) throws -> OutputFile {
+    try Self.check(output)
     let file = OutputFile(output, or: standard)
     if file.isPicture, let count, count > OutputFile.mostInPicture {
       throw ValidationError("--count: wanted at most \(OutputFile.mostInPicture) images in a picture, found \(count)")

@@ -73,6 +73,7 @@ struct ProbeCommand: ParsableCommand {
     try GrantedMemory.require(
       test.count.timesClamping(32 * most), for: test.source, "hold \(most) neighbours of \(test.count) images",
       advice: "take a smaller --k or fewer images with --limit")
+    noteUnknownClasses(of: test, try test.relabelled(as: training).unknownClasses, from: training)
     var reports = [try report(loaded, training, test)]
     for path in beside { reports.append(try report(loaded.beside(path), training, test)) }
     if pixels { reports.append(try report("pixels", training, test)) }

@@ -217,6 +217,8 @@ struct RecipeFlags: ParsableArguments {
     recipe.betaWarmup = betaWarmup ?? file.betaWarmup
     recipe.overfitBatches = overfitBatches ?? file.overfitBatches
     recipe.start = Self.file(startFrom).map { [Start(path: $0)] } ?? file.start
+    // Other images may be of other classes.
+    recipe.classes = data == nil ? file.classes : nil
     guard minDelta == nil || patience != nil else {
       throw ValidationError("--min-delta: wanted a --patience too, found none")
     }

@@ -57,6 +57,9 @@ struct FaultScenario: Sendable {
     FaultScenario("pictures", uses: ["pictures"], "data pictures --export out.npy", makes: ["out.npy"]),
     FaultScenario("encode", uses: ["run", "images.npy"], "encode --run run --output out.npy", makes: ["out.npy"]),
     FaultScenario(
+      "encode-names", uses: ["run", "pictures"], "encode --run run --data pictures --grey --output out.npz",
+      makes: ["out.npz"]),
+    FaultScenario(
       "decode", uses: ["run", "codes.npy"], "decode --run run --input codes.npy --output out.png", makes: ["out.png"]),
     FaultScenario(
       "compress", uses: ["plane", "images.npy"], "compress --run plane --output out.hgc --json", makes: ["out.hgc"]),

@@ -105,13 +105,13 @@ extension RunReport {
     guard let findings else { return [HTML.paragraph(missing)] }
     let introduction = "The model puts out labels, not images, so there are no reconstructions."
     guard let confusion = findings.evaluation.confusion else { return [HTML.paragraph(introduction)] }
-    let names = findings.evaluation.confusionNames(findings.classes)
-    let rows = confusion.enumerated().map { label, row in [names[label]] + row.map(grouped) }
+    let names = findings.evaluation.classes ?? []
+    let rows = zip(names, confusion).map { [$0] + $1.map(grouped) }
     return [
       HTML.paragraph(
         "\(introduction) Of \(grouped(findings.evaluation.samples)) \(findings.name) (\(findings.source)): a row for "
           + "each label, a column for the likeliest class."),
-      HTML.table(["label"] + names, rows),
+      HTML.table(["label"] + names.prefix(confusion[0].count), rows),
     ]
   }
 
