@@ -20,9 +20,9 @@ extension Dataset {
     let areNumbers = classes == nil && !found.allSatisfy { places["\($0)"] != nil }
     var (numbers, names) = ([Int: Int](), known)
     for label in found {
-      let place = areNumbers ? (known.indices.contains(label) ? label : nil) : places[name(ofClass: label)]
+      let place = areNumbers ? (known.indices.contains(label) ? label : nil) : places[nameOfClass(label)]
       numbers[label] = place ?? names.count
-      if place == nil { names.append(name(ofClass: label)) }
+      if place == nil { names.append(nameOfClass(label)) }
     }
     var set = self
     set.labels = labels.map { numbers[$0] ?? $0 }

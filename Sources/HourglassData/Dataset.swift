@@ -190,11 +190,11 @@ public struct Dataset: Sendable {
 
   /// The name of an image's class, or its label where classes have no names; nil without labels.
   public func className(_ index: Int) -> String? {
-    labels.map { name(ofClass: $0[index]) }
+    labels.map { nameOfClass($0[index]) }
   }
 
   /// The name of the class with this label, or the label where classes have no names.
-  public func name(ofClass label: Int) -> String {
+  public func nameOfClass(_ label: Int) -> String {
     classes.flatMap { $0.indices.contains(label) ? $0[label] : nil } ?? "\(label)"
   }
 

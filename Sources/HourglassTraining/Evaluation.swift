@@ -123,7 +123,7 @@ public struct Evaluator {
       result.ssim = similarity / n
     }
     (result.errorRate, result.confusion) = (confusion?.errorRate, confusion?.counts)
-    result.classes = confusion.map { $0.counts.indices.map(data.name(ofClass:)) }
+    result.classes = confusion.map { $0.counts.indices.map(data.nameOfClass) }
     result.unknownClasses = confusion == nil || data.unknownClasses.isEmpty ? nil : data.unknownClasses
     result.weightsHash = WeightsHash.of(inference.parameters, plan: inference.plan)
     if isVariational {

@@ -45,6 +45,6 @@ struct Encode: ParsableCommand {
       ("names", .texts((0..<count).map { data.name($0) })),
     ]
     if data.labels != nil { columns.append(("classes", .texts((0..<count).compactMap(data.className)))) }
-    try NPZFile.write(columns, to: path)
+    try NPZFile.write(columns: columns, to: path)
   }
 }

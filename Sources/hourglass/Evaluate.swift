@@ -67,7 +67,7 @@ struct Evaluate: ParsableCommand {
       let losses = [its.reconstruction, its.divergence].map { sample.isKnown ? "\($0)" : "" }
       let others = [its.image?.squaredError, its.image?.similarity].compactMap { $0.map { "\($0)" } }
       let prediction = its.prediction.map { value in
-        loaded.model.likelihood == .categorical ? csvCell(images.name(ofClass: Int(clamping: value))) : "\(value)"
+        loaded.model.likelihood == .categorical ? csvCell(images.nameOfClass(Int(clamping: value))) : "\(value)"
       }
       rows.append(
         (images.identity(sample.index) + losses + others + [prediction].compactMap(\.self))

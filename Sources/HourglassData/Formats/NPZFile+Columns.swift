@@ -34,7 +34,7 @@ extension NPZFile {
   }
 
   /// Writes columns as `np.savez` does, for `np.load`.
-  public static func write(_ columns: [(name: String, column: Column)], to path: String) throws(DataError) {
+  public static func write(columns: [(name: String, column: Column)], to path: String) throws(DataError) {
     var members: [(name: String, contents: Data)] = []
     for (name, column) in columns { members.append(("\(name).npy", try column.encoded(path))) }
     try AtomicFile.write(try ZipFile.archive(members, path: path), to: path)
