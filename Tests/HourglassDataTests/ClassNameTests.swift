@@ -49,7 +49,8 @@ struct ClassNameTests {
     let folder = try TemporaryFolder()
     let path = "\(folder.path)/a.npz"
     try NPZFile.write(
-      columns: [("a", .texts(["cat/ü", "x"])), ("b", .integers([3, -1])), ("c", .floats([1, 2, 3, 4], width: 2))], to: path)
+      columns: [("a", .texts(["cat/ü", "x"])), ("b", .integers([3, -1])), ("c", .floats([1, 2, 3, 4], width: 2))],
+      to: path)
     let zip = try ZipFile(path)
     #expect(zip.members.map(\.name) == ["a.npy", "b.npy", "c.npy"])
     let texts = try zip.contents(zip.members[0])
