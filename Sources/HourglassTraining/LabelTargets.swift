@@ -29,7 +29,7 @@ extension Dataset {
   ///
   /// Errors: no labels; a class beyond the outputs of the chain; a number that a float does not hold; no image of a class
   /// that the model knows.
-  func checkLabels(for plan: ExecutionPlan, isMeasured: Bool) throws(DataError) {
+  public func checkLabels(for plan: ExecutionPlan, isMeasured: Bool = false) throws(DataError) {
     let model = plan.model
     guard model.likelihood.target == .label else { return }
     guard let labels else {
