@@ -175,9 +175,13 @@ public struct Recipe: Codable, Sendable {
   public var monitored: Monitor { monitor ?? (validation == nil ? .training : .validation) }
 
   /// The step after which the run ends, for a data set that makes so many steps an epoch.
-  public func lastStep(stepsPerEpoch: Int) -> Int {
-    let (all, overflow) = (epochs ?? Int.max).multipliedReportingOverflow(by: stepsPerEpoch)
-    return min(steps ?? Int.max, overflow ? Int.max : all)
+  ///
+  /// - Parameters:
+  ///   - step: after which the data set came in place of another one.
+  ///   - epochs: done by then.
+  public func lastStep(stepsPerEpoch: Int, since step: Int = 0, epochs done: Int = 0) -> Int {
+    let all = epochs.map { step.plusClamping(max(0, $0 - done).timesClamping(stepsPerEpoch)) }
+    return min(steps ?? Int.max, all ?? Int.max)
   }
 }
 

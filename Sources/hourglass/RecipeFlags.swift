@@ -24,7 +24,10 @@ struct RecipeFlags: ParsableArguments {
 
   @OptionGroup var images: DataFlags
 
-  @Option(help: "Images to evaluate after every epoch; of a folder the test split. (default: what --holdout holds out)")
+  @Option(
+    help:
+      "Images to evaluate after every epoch, the validation split or else test. (default: what --holdout holds out)"
+  )
   var validation: String?
 
   @Option(
@@ -204,7 +207,7 @@ struct RecipeFlags: ParsableArguments {
       throw ValidationError("--patience: wanted the most --epochs or --steps too, found neither")
     }
     var recipe = Recipe(
-      model: model, data: source, validation: validation(for: source, file.validationImages), batchSize: batchSize,
+      model: model, data: source, validation: try validation(for: source, file.validationImages), batchSize: batchSize,
       accumulate: accumulate ?? file.accumulate ?? 1, shards: shards ?? file.shards, seed: seed ?? file.seed ?? 1,
       optimizer: updates.changing(try file.optimizer(kind: optimizer, learningRate: learningRate)),
       clipNorm: clipNorm ?? file.clipNorm,
@@ -242,7 +245,7 @@ struct RecipeFlags: ParsableArguments {
 
   /// The images named by --validation, prepared as those trained on but all of them; else those of the file; else what
   /// was held out.
-  private func validation(for data: DataSource, _ file: Configuration.Images?) -> DataSource? {
+  private func validation(for data: DataSource, _ file: Configuration.Images?) throws(DataError) -> DataSource? {
     let named = validation ?? file?.path
     if validation == nil, let file, file.split != nil || file.preparation != nil {
       return DataSource(
@@ -254,7 +257,8 @@ struct RecipeFlags: ParsableArguments {
     }
     let isSame = path == data.path
     return DataSource(
-      path: path, split: .test, preparation: isSame ? data.preparation : data.preparation?.forOtherImages,
+      path: path, split: try Dataset.parts(at: path).contains(.validation) ? .validation : .test,
+      preparation: isSame ? data.preparation : data.preparation?.forOtherImages,
       codes: data.codes)
   }
 
@@ -264,7 +268,9 @@ struct RecipeFlags: ParsableArguments {
   }
 
   /// Refuses flags that contradict the recipe of a run.
-  func check(against recipe: Recipe, path: String) throws {
+  ///
+  /// - Parameter mayMove: whether images may have another path, which their digests then have to prove.
+  func check(against recipe: Recipe, path: String, mayMove: Bool = false) throws {
     func same<T: Equatable>(_ flag: String, _ given: T?, _ wanted: T, _ name: (T) -> String = { "\($0)" }) throws {
       guard let given, given != wanted else { return }
       throw ValidationError(
@@ -279,8 +285,12 @@ struct RecipeFlags: ParsableArguments {
         throw ValidationError("--model: wanted the model of the run \(path), found another one of the same name")
       }
     }
-    try same("--data", Self.file(data).map(Optional.some), recipe.data.path) { $0 ?? "the built-in images" }
-    try same("--validation", Self.file(validation).map(Optional.some), recipe.validation?.path) { $0 ?? "none" }
+    if !mayMove || recipe.data.path == nil {
+      try same("--data", Self.file(data).map(Optional.some), recipe.data.path) { $0 ?? "the built-in images" }
+    }
+    if !mayMove || recipe.validation?.path == nil {
+      try same("--validation", Self.file(validation).map(Optional.some), recipe.validation?.path) { $0 ?? "none" }
+    }
     let preparation = recipe.data.preparation ?? Preparation()
     if images.adapting(preparation) != preparation {
       throw ValidationError(
@@ -317,9 +327,14 @@ struct RecipeFlags: ParsableArguments {
     try same("--start-from", Self.file(startFrom), recipe.start?.first?.path ?? "none")
   }
 
-  /// The recipe with the end that was asked for.
-  func extended(_ recipe: Recipe) -> Recipe {
-    var recipe = recipe
+  /// The recipe with the end that was asked for, and with images where they are said to be now.
+  func extended(_ old: Recipe) -> Recipe {
+    var recipe = old
+    if let path = Self.file(data) {
+      recipe.data.path = path
+      if old.validation?.path == old.data.path { recipe.validation?.path = path }
+    }
+    if let path = Self.file(validation) { recipe.validation?.path = path }
     recipe.patience = patience ?? recipe.patience
     recipe.minDelta = minDelta ?? recipe.minDelta
     guard epochs != nil || steps != nil else { return recipe }
@@ -328,8 +343,8 @@ struct RecipeFlags: ParsableArguments {
   }
 
   /// Refuses an end that comes before the one asked for earlier.
-  func checkExtension(from old: Recipe, to new: Recipe, stepsPerEpoch: Int, path: String) throws {
-    let (wanted, found) = (old.lastStep(stepsPerEpoch: stepsPerEpoch), new.lastStep(stepsPerEpoch: stepsPerEpoch))
+  func checkExtension(from old: Recipe, of trainer: Trainer, path: String) throws {
+    let (wanted, found) = (trainer.lastStep(by: old), trainer.lastStep)
     let flags = [epochs.map { "--epochs \($0)" }, steps.map { "--steps \($0)" }].compactMap(\.self)
     guard found < wanted else { return }
     throw ValidationError(

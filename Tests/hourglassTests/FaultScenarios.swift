@@ -31,6 +31,10 @@ struct FaultScenario: Sendable {
       "train --run half --resume --epochs 3 --checkpoint-every 2 --json --quiet",
       makes: ["half"], goesOn: "train --run half --resume --epochs 3 --checkpoint-every 2 --json --quiet"),
     FaultScenario(
+      "changed", uses: ["more.npy", "half"],
+      "train --run half --resume --data more.npy --accept-changed-data --epochs 2 --json --quiet", makes: ["half"],
+      goesOn: "train --run half --resume --data more.npy --accept-changed-data --epochs 2 --json --quiet"),
+    FaultScenario(
       "profile", uses: ["plain.json", "images.npy"],
       "train --model plain.json --data images.npy --batch-size 20 --steps 2 --ema 0.5 --profile --json --quiet "
         + "--run run",
@@ -124,6 +128,9 @@ struct FaultScenario: Sendable {
     }
     try FileManager.default.copyItem(
       atPath: program.path("weights/weights.safetensors"), toPath: program.path("weights.safetensors"))
+    let shape = ImageShape(8, 8, 1)
+    try NPYFile.write(
+      TestImages.waves(step: 1, samples: 24, shape: shape), shape: [24, 8, 8], to: program.path("more.npy"))
     for name in ["out.npy", "out.csv", "weights/weights.safetensors"] { try program.write("old\n", to: name) }
     try FileManager.default.moveItem(atPath: program.path("all/train"), toPath: program.path("pictures"))
   }

@@ -98,7 +98,12 @@ extension RunReport {
         + [grouped(Int(clamping: row.samplesPerSecond))]
     }
     let titles = ["", "epoch", "steps"] + known.map(\.title) + ["samples/s"]
-    return [HTML.figures(figures), HTML.table(titles, rows)]
+    let changes = zip(epochs, epochs.dropFirst()).filter { $0.dataChanges ?? 0 < $1.dataChanges ?? 0 }
+      .map { "before epoch \($1.epoch) (from \(grouped($0.images ?? 0)) images to \(grouped($1.images ?? 0)))" }
+    return [
+      HTML.figures(figures), HTML.table(titles, rows),
+      changes.isEmpty ? "" : HTML.paragraph("The data changed \(changes.joined(separator: ", "))."),
+    ]
   }
 
   private var labels: [String] {
