@@ -67,7 +67,7 @@ import Testing
       // From here on the new images are those of the run, for any number of workers.
       let third = try Self.trainer(recipe, run, workers: 3)
       #expect(third.dataChanges.isEmpty && third.progress.step == 7)
-      #expect(try third.run { if case .epoch(let row) = $0 { visited.append(row.images ?? 0) } } == .finished)
+      #expect(try third.run(observe: { if case .epoch(let row) = $0 { visited.append(row.images ?? 0) } }) == .finished)
       let rows = third.metrics.epochs
       #expect(rows.map(\.epoch) == [1, 2, 3, 4] && rows.map(\.step) == [4, 6 + steps, 6 + 2 * steps, 6 + 3 * steps])
       #expect(rows.map(\.images) == [20] + visited && visited == [2 * count, 2 * count, 2 * count])

@@ -1,4 +1,5 @@
 import Foundation
+import HourglassData
 import HourglassTraining
 import TestSupport
 import Testing
@@ -102,7 +103,6 @@ import Testing
     ("--optimizer sgd", "--optimizer"), ("--beta 2", "--beta"), ("--shards 2", "--shards"),
     ("--clip-norm 1", "--clip-norm"), ("--accumulate 2", "--accumulate"),
     ("--ema 0.5", "--ema"), ("--free-bits 0.5", "--free-bits"), ("--importance-samples 2", "--importance-samples"),
-    ("--data other.npy", "--data"), ("--validation images.npy", "--validation"), ("--split test", "--split"),
     ("--model conv-vae-28", "--model"), ("--model changed.json", "--model"), ("--steps 5", "--steps"),
   ])
   func aFlagThatContradictsTheRecipeIsWrongUsage(flag: String, named: String) throws {
