@@ -32,6 +32,8 @@ public struct Preparation: Codable, Sendable, Equatable {
   public var stride: Extent2D?
   /// How elements are kept in memory; nil for as they are stored, and the widest where kinds are mixed.
   public var elements: Elements.Kind?
+  /// What transparent pictures are put on; nil where their hidden colours are taken.
+  public var background: RGBColor?
   /// Whether images that are broken are left out; otherwise they are an error.
   public var skipsBad: Bool?
   /// Whether each element is drawn as 0 or 1, with its value as the probability of 1: anew in each step of training, in
@@ -84,16 +86,29 @@ public struct Preparation: Codable, Sendable, Equatable {
     }
     return try GrantedMemory.require(bytes(for: image.shape), for: path, "prepare an image of \(image.shape)") {
       () throws(DataError) in
-      var image = image
-      switch color {
-      case .grey: image = try image.grey(path: path)
-      case .rgb: image = try image.rgb(path: path)
-      case nil: break
-      }
+      var image = try colored(image, path: path)
       if let crop { image = try image.cropped(to: crop, path: path) }
       if let resize { image = image.resized(to: resize) }
       return elements.map(image.converted) ?? image
     }
+  }
+
+  /// An image, or some of its rows, in the wanted colour.
+  func colored(_ image: Image, path: String) throws(DataError) -> Image {
+    switch color {
+    case .grey: try image.grey(path: path)
+    case .rgb: try image.rgb(path: path)
+    case nil: image
+    }
+  }
+
+  /// The size at which an image of some shape is wanted, where nothing but its colour matters before it is resized.
+  func size(of shape: ImageShape) -> Extent2D? {
+    guard crop == nil, let resize, Self.pixelRange.contains(resize.height), Self.pixelRange.contains(resize.width)
+    else {
+      return nil
+    }
+    return resize
   }
 
   /// Why tiles cannot lie like this, if they cannot.
@@ -109,15 +124,12 @@ public struct Preparation: Codable, Sendable, Equatable {
 
   /// What an image of some shape takes while it is prepared, at most; nil where that is more than an `Int` holds.
   ///
-  /// Each step but the resizing makes floats at most; the resizing makes floats of what it is given, of what is
-  /// narrowed, and of its result twice.
+  /// Each step but the resizing makes floats at most.
   private func bytes(for shape: ImageShape) -> Int? {
     let channels = color == .rgb ? max(3, shape.channels) : shape.channels
-    let wanted = resize ?? Extent2D(0, 0)
     return checkedSum(
       checkedProduct([8, shape.height, shape.width, channels]),
-      checkedProduct([4, shape.height, wanted.width, channels]),
-      checkedProduct([8, wanted.height, wanted.width, channels]))
+      resize.map { ImageResizer.bytes(from: ImageShape(shape.height, shape.width, channels), to: $0) } ?? 0)
   }
 
   /// What of a set is taken: the numbers of the images, ascending.

@@ -5,6 +5,9 @@ import HourglassModels
 import HourglassTraining
 
 extension Preparation.Layout: ExpressibleByArgument {}
+extension RGBColor: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
 extension Augmentation: ExpressibleByArgument {}
 extension Corruption: ExpressibleByArgument {}
 
@@ -38,8 +41,9 @@ struct PixelStride: ExpressibleByArgument {
 /// What is taken of a set of images, and what is done to each. All are optional, so that a run can tell what was given.
 struct DataFlags: ParsableArguments {
   static let forms = """
-    An IDX, NPY, NPZ, CIFAR-10 (.bin), PNG or JPEG file, or a folder of IDX files, of CIFAR-10 records, or of pictures \
-    at any depth; or documents, as term counts (.txt) or texts (.tsv) beside a vocab.txt.
+    An IDX, NPY, NPZ, HDF5 (file.h5:/path), CIFAR-10 (.bin) or picture file (PNG, JPEG, TIFF, WebP, BMP, PNM), or a \
+    folder of IDX files, of CIFAR-10 records, or of pictures at any depth; or documents, as term counts (.txt) or \
+    texts (.tsv) beside a vocab.txt.
     """
 
   @Option(
@@ -77,6 +81,12 @@ struct DataFlags: ParsableArguments {
   @Option(
     help: ArgumentHelp("Scale to so many pixels: the mean over areas, linear where it grows.", valueName: "WxH"))
   var resize: PixelSize?
+
+  @Option(
+    help: ArgumentHelp(
+      "Put transparent pictures on a colour: white, black or #rrggbb. (default: their hidden colours are taken)",
+      valueName: "colour"))
+  var background: RGBColor?
 
   @Option(
     help: ArgumentHelp(
@@ -127,6 +137,7 @@ struct DataFlags: ParsableArguments {
     all.color = grey ? .grey : rgb ? .rgb : base.color
     all.crop = crop?.extent ?? base.crop
     all.resize = resize?.extent ?? base.resize
+    all.background = background ?? base.background
     (all.tile, all.stride) = (tile?.extent ?? base.tile, stride?.extent ?? base.stride)
     all.skipsBad = skipBad ? true : base.skipsBad
     all.binarizes = binarize ? true : base.binarizes
@@ -139,7 +150,7 @@ struct DataFlags: ParsableArguments {
       ("--layout", layout != nil), ("--holdout", holdout != nil), ("--label-filter", labelFilter != nil),
       ("--classes-at", classesAt != nil),
       ("--grey", grey), ("--rgb", rgb), ("--crop", crop != nil), ("--resize", resize != nil), ("--tile", tile != nil),
-      ("--skip-bad", skipBad),
+      ("--background", background != nil), ("--skip-bad", skipBad),
       ("--binarize", binarize),
     ]
     guard path == nil, let flag = given.first(where: { $0.1 })?.0 else { return }
