@@ -99,6 +99,7 @@ import Testing
   }
 
   @Test(arguments: [
+    ("--validation images.npy", "--validation"), ("--split test", "--split"),
     ("--seed 2", "--seed"), ("--batch-size 8", "--batch-size"), ("--learning-rate 0.5", "--learning-rate"),
     ("--optimizer sgd", "--optimizer"), ("--beta 2", "--beta"), ("--shards 2", "--shards"),
     ("--clip-norm 1", "--clip-norm"), ("--accumulate 2", "--accumulate"),
