@@ -141,7 +141,9 @@ public struct Recipe: Codable, Sendable {
   /// A set whose labels number the classes that the model puts out, see `Dataset.relabelled`; the set itself where the
   /// model puts out none, or does not know their names.
   public func matched(_ data: Dataset) -> Dataset {
-    guard model.likelihood == .categorical, let classes, let outputs = try? plan().labels.count else { return data }
+    guard model.likelihood == .categorical, let classes, let outputs = try? plan().labels.count,
+      classes.count <= outputs
+    else { return data }
     return data.relabelled(by: (0..<outputs).map { $0 < classes.count ? classes[$0] : "\($0)" })
   }
 

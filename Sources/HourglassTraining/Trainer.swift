@@ -14,7 +14,7 @@ public final class Trainer {
 
   private let order: BatchOrder
   private let run: RunFolder?
-  let validation: Dataset?
+  public let validation: Dataset?
   /// The forward half with the weights that stand for the trained model, once it was needed.
   private var madeInference: Inference?
   private var events: EventFile?

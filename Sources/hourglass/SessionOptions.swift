@@ -139,6 +139,7 @@ func list(about trainer: Trainer, _ run: RunFolder, _ progress: Progress) {
     StandardError.write("hourglass: note: goes on with changed data from step \(trainer.progress.step) on: \(change)")
   }
   list(about: trainer.data)
+  if let validation = trainer.validation, validation.inventory != trainer.data.inventory { list(about: validation) }
   if let kept = trainer.data.keptCount {
     progress.note("\(kept) images stay decoded in memory (--memory-limit), the others are decoded in every epoch")
   }
