@@ -78,7 +78,7 @@ struct Train: ParsableCommand {
         progress.clear()
         StandardError.write("hourglass: warning: \(warning)")
       }
-      if json, case .epoch(let metrics) = event { StandardOutput.write(EpochMetrics.json(metrics)) }
+      if json, case .epoch(let metrics) = event { StandardOutput.write(json: metrics) }
     }
     progress.clear()
     if let profile = trainer.training.profile { try show(profile, in: run) }
