@@ -218,6 +218,8 @@ extension Trainer {
   private var partialEpoch: (epoch: Double, loss: Double)? {
     guard progress.epochSamples > 0 else { return nil }
     let sum = progress.epochReconstruction + Double(recipe.beta) * progress.epochDivergence
-    return (Double(progress.step) / Double(stepsPerEpoch), sum / Double(progress.epochSamples))
+    let epochs =
+      Double(progress.dataEpoch ?? 0) + Double(progress.step - (progress.dataStep ?? 0)) / Double(stepsPerEpoch)
+    return (epochs, sum / Double(progress.epochSamples))
   }
 }

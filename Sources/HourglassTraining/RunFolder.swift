@@ -6,6 +6,7 @@ import Synchronization
 /// The folder of a run: everything it was made from and everything it made.
 ///
 ///     recipe.json        what decides the result        metrics.csv, metrics.jsonl   one row an epoch
+///     data.csv           the images trained on          validation.csv               those evaluated
 ///     environment.json   where and how it ran           pictures/                    to look at
 ///     checkpoints/       last, previous, best .safetensors   report.html      all of it on one page
 ///     profile.json       time of each layer, where wanted    tensorboard/     events, where wanted

@@ -108,7 +108,7 @@ struct LoadedRun {
     if let masks { preparation.masks = URL(fileURLWithPath: masks).path }
     let source = DataSource(
       path: path ?? recipe.data.path, split: split, preparation: preparation, codes: recipe.data.codes)
-    let data = try source.open(for: model, seed: recipe.seed)
+    let data = try recipe.open(source)
     list(about: data)
     return data
   }
@@ -121,7 +121,7 @@ extension LoadedRun {
   var inputs: [String?] { [recipe.data.path, recipe.validation?.path] }
 
   /// The images that the run was trained on.
-  func trainedOn() throws -> Dataset { try recipe.data.open(for: model, seed: recipe.seed) }
+  func trainedOn() throws -> Dataset { try recipe.open(recipe.data) }
 }
 
 /// How the work of a step is divided.
@@ -192,6 +192,14 @@ struct ImageOptions: ParsableArguments {
 func list(about data: Dataset) {
   for error in data.refused { StandardError.write("hourglass: left out: \(error)") }
   if !data.inventory.isPlain { StandardError.write("hourglass: \(data.source): \(data.inventory.line)") }
+}
+
+/// Tells which classes of a set are none of another one, which tables do not show.
+func noteUnknownClasses(of data: Dataset, _ names: [String], from other: Dataset) {
+  guard !names.isEmpty else { return }
+  let list = names.prefix(6).joined(separator: ", ") + (names.count > 6 ? " and \(names.count - 6) more" : "")
+  StandardError.write(
+    "hourglass: \(data.source): note: no image of \(other.source) is of the class \(list), which is never found")
 }
 
 /// A model as the command line names it: by name, as the sizes of a dense autoencoder, or as a file.

@@ -70,7 +70,7 @@ import Testing
         #expect(precision.count == 2 && precision.values.allSatisfy { (0...1).contains($0) })
       }
       let rows = String(decoding: try #require(program.contents("near.csv")), as: UTF8.self).split(separator: "\n")
-      #expect(rows[0] == "query,neighbour1,neighbour2,neighbour3,neighbour4,neighbour5" && rows.count == 11)
+      #expect(rows[0] == "query,query_name,rank,index,name,class,distance" && rows.count == 51)
       // Margins of 12, six images of 48 and gaps of 2.
       #expect(try program.picture("near.png").width == 24 + 6 * 50 - 2)
       for arguments in ["--k 21", "--k 0", "--k 1,x", "--output a.png", "--picture a.csv"] {

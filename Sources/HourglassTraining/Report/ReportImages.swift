@@ -18,7 +18,7 @@ public struct ReportImages {
   /// - Throws: where none can be opened.
   public init(_ recipe: Recipe, training: Dataset? = nil, validation: Dataset? = nil) throws(DataError) {
     func open(_ source: DataSource) throws(DataError) -> Dataset {
-      try source.open(for: recipe.model, seed: recipe.seed)
+      try recipe.open(source)
     }
     areChosen = false
     var test = recipe.data
