@@ -7,9 +7,11 @@ public struct Dataset: Sendable {
   /// Images.
   public let count: Int
   /// The class of each image.
-  public private(set) var labels: [Int]?
+  public internal(set) var labels: [Int]?
   /// Names by label, where there are any.
-  public private(set) var classes: [String]?
+  public internal(set) var classes: [String]?
+  /// Of a relabelled set how many classes its labels are given by; those of other names are numbered behind them.
+  public internal(set) var knownClasses: Int?
   /// Where the images come from, for people to read.
   public let source: String
   public private(set) var form = ImageForm.builtIn
@@ -22,7 +24,7 @@ public struct Dataset: Sendable {
   /// What was left out because it is broken.
   public private(set) var refused: [DataError] = []
   /// What became of everything that lies where the set was opened.
-  public private(set) var inventory = Inventory()
+  public internal(set) var inventory = Inventory()
   /// Where images have defects, where that is known.
   private(set) var masks: Masks?
   private var names: ItemNames
@@ -104,6 +106,7 @@ public struct Dataset: Sendable {
     (self.shape, count, labels, self.source) = (shape, images.count, images.labels, source)
     (pixels, form, classes, isSplit) = (.stored(.floats(values)), images.form, images.classes, images.isSplit)
     (names, numbers, inventory, masks) = (images.names, images.numbers, images.inventory, images.masks)
+    knownClasses = images.knownClasses
     range = (values.min() ?? 0)...(values.max() ?? 0)
   }
 
@@ -194,8 +197,12 @@ public struct Dataset: Sendable {
 
   /// The name of an image's class, or its label where classes have no names; nil without labels.
   public func className(_ index: Int) -> String? {
-    labels.map { labels in classes.flatMap { labels[index] < $0.count ? $0[labels[index]] : nil } ?? "\(labels[index])"
-    }
+    labels.map { nameOfClass($0[index]) }
+  }
+
+  /// The name of the class with this label, or the label where classes have no names.
+  public func nameOfClass(_ label: Int) -> String {
+    classes.flatMap { $0.indices.contains(label) ? $0[label] : nil } ?? "\(label)"
   }
 
   /// The files that the images are stored in, each once, in the order of the images; empty for images in no file.
@@ -227,7 +234,7 @@ public struct Dataset: Sendable {
       try all.fill(index * total / most, into: image)
     }
     (part.form, part.classes, part.isSplit, part.range) = (form, classes, isSplit, range)
-    part.terms = terms
+    (part.terms, part.knownClasses) = (terms, knownClasses)
     part.labels = labels.map { labels in (0..<most).map { labels[$0 * total / most] } }
     (part.names, part.masks) = (names, masks)
     part.numbers = (0..<most).map { Int32(all.number($0 * total / most)) }

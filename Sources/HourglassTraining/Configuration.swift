@@ -81,6 +81,7 @@ public struct Configuration: Decodable, Sendable {
   public var warmup: Span?
   public var betaWarmup: Span?
   public var start: [Start]?
+  public var classes: [String]?
   // What decides no result: how one session runs.
   public var run: String?
   public var workers: Int?
@@ -97,7 +98,7 @@ public struct Configuration: Decodable, Sendable {
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case model, data, validation, optimizer, objective, augmentation, corruption, batchSize, accumulate, shards, seed
     case clipNorm, ema, beta, freeBits, importanceSamples, epochs, steps, patience, minDelta, monitor, overfitBatches
-    case schedule, warmup, betaWarmup, start
+    case schedule, warmup, betaWarmup, start, classes
     case run, workers, threads, bind, memoryLimit, checkpointEvery, maxTime, profile, tensorboard, json, quiet
   }
 

@@ -21,6 +21,7 @@ public final class Inference {
   private let outputs: FloatBuffer
   private let similarities: FloatBuffer
   private let bounds: AlignedBuffer<Double>
+  private let seeds: AlignedBuffer<UInt64>
   private let current: AlignedBuffer<Request>
   private let counter = WorkCounter()
   private let team: WorkerTeam
@@ -31,7 +32,7 @@ public final class Inference {
     var last = 0
     var noise = Noise.none
     var measures = false
-    /// Draws of each code, where p(image) is bounded by them.
+    /// Draws of each code, where p(image) is bounded by them; without noise by what `seeds` say of each image.
     var draws = 0
     /// Of what comes after the last layer the expected image, not the values themselves.
     var wantsMean = false
@@ -58,10 +59,11 @@ public final class Inference {
     let outputs = FloatBuffer(count: plan.batchSize * widest)
     let similarities = FloatBuffer(count: plan.batchSize)
     let bounds = AlignedBuffer<Double>(count: plan.batchSize)
+    let seeds = AlignedBuffer<UInt64>(count: plan.batchSize)
     let current = AlignedBuffer<Request>(count: 1)
     (self.plan, self.shared, self.parameters) = (plan, shared, shared.parameters)
     (self.inputs, self.outputs, self.similarities) = (inputs, outputs, similarities)
-    (self.current, self.bounds) = (current, bounds)
+    (self.current, self.bounds, self.seeds) = (current, bounds, seeds)
 
     let counter = counter
     team = try WorkerTeam(parallel) { worker, phase in
@@ -82,8 +84,13 @@ public final class Inference {
         replica.values(request.first, first: start, group: start)
           .update(from: inputs.pointer + start * from, count: samples.count * from)
         guard request.draws == 0 else {
-          replica.importanceBounds(
-            samples, draws: request.draws, noise: request.noise, into: bounds.pointer + samples.lowerBound)
+          if request.noise == .none {
+            replica.evidenceBounds(
+              samples, draws: request.draws, seeds: seeds.pointer + start, into: bounds.pointer + start)
+          } else {
+            replica.importanceBounds(
+              samples, draws: request.draws, noise: request.noise, into: bounds.pointer + start)
+          }
           continue
         }
         replica.forward(
@@ -201,6 +208,28 @@ public final class Inference {
     let count = take(images, labels)
     let noise = Noise.importance(seed: seed, step: step, draw: 0)
     perform(Request(count: count, first: 0, last: plan.layers.count, noise: noise, draws: draws))
+    return Array(bounds.elements[..<count])
+  }
+
+  /// Evidence lower bounds of log p(image) in nats, mean over K draws of the code, of at most `batchSize` images.
+  ///
+  /// The draws of an image follow from the seed and from its pixels alone, not from its place among others: from the
+  /// first 8 bytes of SHA-256 over both.
+  ///
+  /// - Parameter draws: K, 1 to 2^24.
+  public func evidenceBounds(
+    _ images: [Float], labels: ArraySlice<Int>? = nil, draws: Int, seed: UInt64
+  ) -> [Double] {
+    precondition(plan.model.isVariational, "\(plan.model.name) has codes without a distribution")
+    precondition((1...1 << 24).contains(draws), "\(draws) draws of a code")
+    let count = take(images, labels)
+    for n in 0..<count {
+      var hash = SHA256()
+      withUnsafeBytes(of: seed.littleEndian) { hash.update($0) }
+      hash.update(UnsafeRawBufferPointer(start: inputs.pointer + n * imageCount, count: 4 * imageCount))
+      seeds.pointer[n] = UInt64(hash.hexDigits().prefix(16), radix: 16) ?? 0
+    }
+    perform(Request(count: count, first: 0, last: plan.layers.count, draws: draws))
     return Array(bounds.elements[..<count])
   }
 

@@ -51,6 +51,10 @@ public struct Recipe: Codable, Sendable {
   /// Where weights come from that do not start from the seed, one after the other; nil for none.
   public var start: [Start]?
 
+  /// What the classes are called that the model puts out, in the order of its outputs; nil where labels go by their
+  /// numbers, as in recipes of earlier versions.
+  public var classes: [String]?
+
   /// The loss that early stopping and the best checkpoint go by.
   public enum Monitor: String, Codable, Sendable, CaseIterable {
     case validation, training
@@ -100,6 +104,7 @@ public struct Recipe: Codable, Sendable {
     betaWarmup = try fields.decodeIfPresent(Span.self, forKey: .betaWarmup)
     overfitBatches = try fields.decodeIfPresent(Int.self, forKey: .overfitBatches)
     start = try fields.decodeIfPresent([Start].self, forKey: .start)
+    classes = try fields.decodeIfPresent([String].self, forKey: .classes)
   }
 
   /// Where documents are trained on, makes their vocabulary and weights part of the recipe, so that all texts that the
@@ -116,13 +121,30 @@ public struct Recipe: Codable, Sendable {
     validation = other
   }
 
-  /// Makes what follows from the images trained on a part of the recipe, where it does not say so itself: how elements
-  /// of images in files are kept.
+  /// Makes what follows from the images trained on a part of the recipe, where it does not say so itself: the names of
+  /// classes that the model is to put out, and how elements of images in files are kept.
   public mutating func settle(on data: Dataset) {
+    if model.likelihood == .categorical, classes == nil { classes = (try? data.classNames()) ?? nil }
     guard self.data.path != nil, self.data.codes == nil, data.form != .termCounts, data.form != .texts else { return }
     var preparation = self.data.preparation ?? Preparation()
     preparation.elements = preparation.elements ?? data.elements
     self.data.preparation = preparation
+  }
+
+  /// Opens images for the model, see `DataSource.open`, with the labels that `matched` gives them.
+  public func open(
+    _ source: DataSource, memory: Int = GrantedMemory.forImages, parallel: ParallelPlan? = nil
+  ) throws(DataError) -> Dataset {
+    matched(try source.open(for: model, seed: seed, memory: memory, parallel: parallel))
+  }
+
+  /// A set whose labels number the classes that the model puts out, see `Dataset.relabelled`; the set itself where the
+  /// model puts out none, or does not know their names.
+  public func matched(_ data: Dataset) -> Dataset {
+    guard model.likelihood == .categorical, let classes, let outputs = try? plan().labels.count,
+      classes.count <= outputs
+    else { return data }
+    return data.relabelled(by: (0..<outputs).map { $0 < classes.count ? classes[$0] : "\($0)" })
   }
 
   /// All about a step.
@@ -155,9 +177,13 @@ public struct Recipe: Codable, Sendable {
   public var monitored: Monitor { monitor ?? (validation == nil ? .training : .validation) }
 
   /// The step after which the run ends, for a data set that makes so many steps an epoch.
-  public func lastStep(stepsPerEpoch: Int) -> Int {
-    let (all, overflow) = (epochs ?? Int.max).multipliedReportingOverflow(by: stepsPerEpoch)
-    return min(steps ?? Int.max, overflow ? Int.max : all)
+  ///
+  /// - Parameters:
+  ///   - step: after which the data set came in place of another one.
+  ///   - epochs: done by then.
+  public func lastStep(stepsPerEpoch: Int, since step: Int = 0, epochs done: Int = 0) -> Int {
+    let all = epochs.map { step.plusClamping(max(0, $0 - done).timesClamping(stepsPerEpoch)) }
+    return min(steps ?? Int.max, all ?? Int.max)
   }
 }
 

@@ -147,7 +147,8 @@ struct Replica: Sendable {
     }
   }
 
-  private func forward(_ layers: Range<Int>, _ piece: Range<Int>, group: Int, mode: Mode) {
+  /// Forward through some layers with a piece of the group that begins at sample `group`.
+  func forward(_ layers: Range<Int>, _ piece: Range<Int>, group: Int, mode: Mode) {
     for i in layers {
       let pass = pass(layer: i, samples: piece, group: group, mode: mode)
       plan.layers[i].forward(pass)

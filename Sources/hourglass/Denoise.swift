@@ -9,7 +9,9 @@ struct Denoise: ParsableCommand {
       Without --corrupt the damage is that of the run's recipe. PSNR compares with the clean images, over all pixels \
       of all images; Gaussian noise is not clamped.
 
-      NPY output: the repaired images, N,H,W,C, float32. PNG output: clean above damaged above repaired images.
+      NPY output: the repaired images, N,H,W,C, float32. PNG output: clean above damaged above repaired images. A \
+      folder as output, which ends in a slash or in neither .npy nor .png: a PNG file for each repaired picture, of \
+      its name; tiles are joined.
 
       Example:
         hourglass denoise --run runs/first --corrupt gaussian:0.3 --output denoised.png
@@ -45,18 +47,34 @@ struct Denoise: ParsableCommand {
       throw ValidationError(
         "--corrupt: wanted the damage to repair, for the run \(loaded.run.path) was trained without, found none")
     }
-    let file = try output.file(or: loaded.run.picture("denoise.png"), for: loaded, reading: images.path)
+    let folder = try output.folder(for: loaded, reading: images.path)
+    let file =
+      try folder == nil
+      ? output.file(or: loaded.run.picture("denoise.png"), for: loaded, reading: images.path) : nil
     let data = try images.open(loaded)
     let shape = loaded.model.input
-    let shown = output.limit(file, data.count, inPicture: 2 * Pictures.imagesPerBand)
     var denoising = try Denoising(data, corruption, with: loaded.inference, seed: seed ?? loaded.recipe.seed)
-    var (clean, damaged): ([Float], [Float]) = ([], [])
-    try file.write(shown, images: shape, isQuiet: json) { range in
-      let images = try denoising.repair(range)
-      if file.isPicture { (clean, damaged) = (images.clean, images.damaged) }
-      return images.repaired
-    } draw: {
-      try Pictures.bands([clean, damaged, $0], shape: shape)
+    var shown = min(data.count, output.count ?? data.count)
+    if let folder {
+      let writer = try OutputFolder.Writer(folder, data, count: output.count)
+      try loaded.inference.eachPicture(of: data, count: output.count) { range, _ in
+        try denoising.repair(range).repaired
+      } _: {
+        try writer.write($0.expected, $0.shape, of: $0.index)
+      }
+      shown = data.images(ofPicture: min(data.pictureCount, output.count ?? .max) - 1).upperBound
+      if !json { writer.tell() }
+    }
+    if let file {
+      shown = output.limit(file, data.count, inPicture: 2 * Pictures.imagesPerBand)
+      var (clean, damaged): ([Float], [Float]) = ([], [])
+      try file.write(shown, images: shape, isQuiet: json) { range in
+        let images = try denoising.repair(range)
+        if file.isPicture { (clean, damaged) = (images.clean, images.damaged) }
+        return images.repaired
+      } draw: {
+        try Pictures.bands([clean, damaged, $0], shape: shape)
+      }
     }
     for start in stride(from: shown, to: data.count, by: Inference.batchSize) {
       _ = try denoising.repair(start..<min(start + Inference.batchSize, data.count))
@@ -64,7 +82,7 @@ struct Denoise: ParsableCommand {
     let report = Report(
       samples: data.count, corruption: corruption.rawValue, psnrBefore: denoising.psnrBefore,
       psnrAfter: denoising.psnrAfter)
-    if json { return StandardOutput.write(EpochMetrics.json(report)) }
+    if json { return StandardOutput.write(json: report) }
     StandardOutput.write(table: [
       ["images", grouped(report.samples)], ["damage", report.corruption],
       ["PSNR before", "\(decimal(report.psnrBefore, 2)) dB"], ["PSNR after", "\(decimal(report.psnrAfter, 2)) dB"],

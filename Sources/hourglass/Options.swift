@@ -95,17 +95,20 @@ struct LoadedRun {
 
   /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.
   ///
-  /// - Parameter allClasses: also those that the run left out.
+  /// - Parameters:
+  ///   - allClasses: also those that the run left out.
+  ///   - masks: a folder of masks of the truth.
   func images(
-    at path: String?, _ split: Split, _ flags: DataFlags, allClasses: Bool = false
+    at path: String?, _ split: Split, _ flags: DataFlags, allClasses: Bool = false, masks: String? = nil
   ) throws -> Dataset {
     try flags.requireFiles(path ?? recipe.data.path)
     var base = recipe.data.preparation ?? Preparation()
     if allClasses { base.labels = nil }
-    let preparation = flags.adapting(path == nil ? base : base.forOtherImages)
+    var preparation = flags.adapting(path == nil ? base : base.forOtherImages)
+    if let masks { preparation.masks = URL(fileURLWithPath: masks).path }
     let source = DataSource(
       path: path ?? recipe.data.path, split: split, preparation: preparation, codes: recipe.data.codes)
-    let data = try source.open(for: model, seed: recipe.seed)
+    let data = try recipe.open(source)
     list(about: data)
     return data
   }
@@ -118,7 +121,7 @@ extension LoadedRun {
   var inputs: [String?] { [recipe.data.path, recipe.validation?.path] }
 
   /// The images that the run was trained on.
-  func trainedOn() throws -> Dataset { try recipe.data.open(for: model, seed: recipe.seed) }
+  func trainedOn() throws -> Dataset { try recipe.open(recipe.data) }
 }
 
 /// How the work of a step is divided.
@@ -180,8 +183,8 @@ struct ImageOptions: ParsableArguments {
   /// Where they are, if not in the run's data.
   var path: String? { input ?? data }
 
-  func open(_ loaded: LoadedRun, allClasses: Bool = false) throws -> Dataset {
-    try loaded.images(at: path, split, images, allClasses: allClasses)
+  func open(_ loaded: LoadedRun, allClasses: Bool = false, masks: String? = nil) throws -> Dataset {
+    try loaded.images(at: path, split, images, allClasses: allClasses, masks: masks)
   }
 }
 
@@ -189,6 +192,14 @@ struct ImageOptions: ParsableArguments {
 func list(about data: Dataset) {
   for error in data.refused { StandardError.write("hourglass: left out: \(error)") }
   if !data.inventory.isPlain { StandardError.write("hourglass: \(data.source): \(data.inventory.line)") }
+}
+
+/// Tells which classes of a set are none of another one, which tables do not show.
+func noteUnknownClasses(of data: Dataset, _ names: [String], from other: Dataset) {
+  guard !names.isEmpty else { return }
+  let list = names.prefix(6).joined(separator: ", ") + (names.count > 6 ? " and \(names.count - 6) more" : "")
+  StandardError.write(
+    "hourglass: \(data.source): note: no image of \(other.source) is of the class \(list), which is never found")
 }
 
 /// A model as the command line names it: by name, as the sizes of a dense autoencoder, or as a file.

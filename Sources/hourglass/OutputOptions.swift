@@ -17,18 +17,27 @@ struct OutputOptions: ParsableArguments {
   /// More in one file would be a slip of the hand.
   static let mostCounted = 1 << 24
 
-  func validate() throws {
-    try Self.check(output)
-    try requirePositive("--count", count, most: Self.mostCounted)
-  }
+  func validate() throws { try requirePositive("--count", count, most: Self.mostCounted) }
 
   static func check(_ output: String?) throws {
     guard let output, !OutputFile.isPicture(output), !output.lowercased().hasSuffix(".npy") else { return }
     throw ValidationError("--output: wanted a name that ends in .npy or .png, found \(output)")
   }
 
+  /// The folder that was named, if it was one: what ends in a slash, is one, or does not end as a file would.
+  func folder(for loaded: LoadedRun, reading inputs: String?...) throws -> OutputFolder? {
+    guard let output else { return nil }
+    guard try InputFile.isFolder(output) || output.hasSuffix("/") || (try? Self.check(output)) == nil else {
+      return nil
+    }
+    let folder = OutputFolder(output)
+    try folder.check(replacing, reading: loaded.inputs + inputs)
+    return folder
+  }
+
   /// The file that was named, or else the one that the command writes by itself, which may be replaced.
   func file(or standard: String, for loaded: LoadedRun, reading inputs: String?...) throws -> OutputFile {
+    try Self.check(output)
     let file = OutputFile(output, or: standard)
     if file.isPicture, let count, count > OutputFile.mostInPicture {
       throw ValidationError("--count: wanted at most \(OutputFile.mostInPicture) images in a picture, found \(count)")
@@ -154,7 +163,7 @@ extension OutputFile {
   /// The number of the file on its device, through links; nil where there is none.
   private static func identity(_ path: String) -> stat? {
     var status = stat()
-    return stat(path, &status) == 0 ? status : nil
+    return stat(systemPath(path), &status) == 0 ? status : nil
   }
 
   private static func areSame(_ one: stat, _ other: stat) -> Bool {
@@ -164,7 +173,7 @@ extension OutputFile {
   /// Also a link that leads nowhere.
   var exists: Bool {
     var status = stat()
-    return lstat(path, &status) == 0
+    return lstat(systemPath(path), &status) == 0
   }
 
   private var folder: String {
@@ -173,14 +182,14 @@ extension OutputFile {
   }
 
   /// The path from the root without links.
-  private var resolved: String {
+  var resolved: String {
     let whole = path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
     let parts = whole.split(separator: "/").map(String.init)
     // What is not there yet has no links.
     for count in parts.indices.reversed().map({ $0 + 1 }) {
-      guard let found = realpath("/" + parts[..<count].joined(separator: "/"), nil) else { continue }
+      guard let found = realpath(systemPath("/" + parts[..<count].joined(separator: "/")), nil) else { continue }
       defer { free(found) }
-      return ([String(cString: found)] + parts[count...]).joined(separator: "/")
+      return parts[count...].reduce(pathText(found)) { $1 == ".." ? AtomicFile.split($0).folder : "\($0)/\($1)" }
     }
     return whole
   }
@@ -200,8 +209,15 @@ extension OutputFile {
     } else if exists {
       throw ValidationError("\(flag): wanted the name of a file, found \(path), a link that leads nowhere")
     }
-    if makesFolder, Self.identity(folder) == nil { return }
-    guard access(folder, W_OK | X_OK) == 0, Self.identity(folder).map({ $0.st_mode & S_IFMT == S_IFDIR }) == true else {
+    try checkFolder(isThere: !makesFolder || Self.identity(folder) != nil)
+  }
+
+  /// Refuses a folder in which no file can be made; one that is not there is made.
+  func checkFolder(isThere: Bool) throws {
+    guard isThere else { return }
+    guard access(systemPath(folder), W_OK | X_OK) == 0,
+      Self.identity(folder).map({ $0.st_mode & S_IFMT == S_IFDIR }) == true
+    else {
       throw ExitStatusError(
         status: .failed, description: "\(path): cannot be written, wanted a folder \(folder) in which files can be made"
       )
@@ -214,7 +230,7 @@ extension OutputFile {
     if Self.areSame(file, status) { return true }
     // Numbers in a folder are no images of its set.
     guard status.st_mode & S_IFMT == S_IFDIR, isNamed || isPicture else { return false }
-    return FileManager.default.enumerator(atPath: input)?.contains { name in
+    return (try? FolderContents(of: input))?.files.contains { name in
       Self.identity("\(input)/\(name)").map { Self.areSame(file, $0) } ?? false
     } ?? false
   }
@@ -225,7 +241,7 @@ extension OutputFile {
   }
 
   /// The run whose part the file is, or would be: all below its folder but what commands write there by themselves.
-  fileprivate var runItBelongsTo: String? {
+  var runItBelongsTo: String? {
     let parts = resolved.split(separator: "/").map(String.init)
     let folders = parts.indices.reversed().lazy.map { ("/" + parts[..<$0].joined(separator: "/"), Array(parts[$0...])) }
     guard let (folder, rest) = folders.first(where: { RunFolder($0.0).isRun }) else { return nil }
@@ -236,8 +252,8 @@ extension OutputFile {
 extension RunFolder {
   /// Whether the folder holds a run, not only a recipe that somebody copied there.
   fileprivate var isRun: Bool {
-    FileManager.default.fileExists(atPath: file("recipe.json"))
-      && ["environment.json", "checkpoints", "stages"].contains { FileManager.default.fileExists(atPath: file($0)) }
+    func has(_ name: String) -> Bool { (try? InputFile.isThere(file(name))) == true }
+    return has("recipe.json") && ["environment.json", "checkpoints", "stages"].contains(where: has)
   }
 
   /// Whether a path from the folder of a run is of something that commands write there by themselves.

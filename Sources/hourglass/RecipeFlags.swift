@@ -220,6 +220,8 @@ struct RecipeFlags: ParsableArguments {
     recipe.betaWarmup = betaWarmup ?? file.betaWarmup
     recipe.overfitBatches = overfitBatches ?? file.overfitBatches
     recipe.start = Self.file(startFrom).map { [Start(path: $0)] } ?? file.start
+    // Other images may be of other classes.
+    recipe.classes = data == nil ? file.classes : nil
     guard minDelta == nil || patience != nil else {
       throw ValidationError("--min-delta: wanted a --patience too, found none")
     }
@@ -266,7 +268,9 @@ struct RecipeFlags: ParsableArguments {
   }
 
   /// Refuses flags that contradict the recipe of a run.
-  func check(against recipe: Recipe, path: String) throws {
+  ///
+  /// - Parameter mayMove: whether images may have another path, which their digests then have to prove.
+  func check(against recipe: Recipe, path: String, mayMove: Bool = false) throws {
     func same<T: Equatable>(_ flag: String, _ given: T?, _ wanted: T, _ name: (T) -> String = { "\($0)" }) throws {
       guard let given, given != wanted else { return }
       throw ValidationError(
@@ -281,8 +285,12 @@ struct RecipeFlags: ParsableArguments {
         throw ValidationError("--model: wanted the model of the run \(path), found another one of the same name")
       }
     }
-    try same("--data", Self.file(data).map(Optional.some), recipe.data.path) { $0 ?? "the built-in images" }
-    try same("--validation", Self.file(validation).map(Optional.some), recipe.validation?.path) { $0 ?? "none" }
+    if !mayMove || recipe.data.path == nil {
+      try same("--data", Self.file(data).map(Optional.some), recipe.data.path) { $0 ?? "the built-in images" }
+    }
+    if !mayMove || recipe.validation?.path == nil {
+      try same("--validation", Self.file(validation).map(Optional.some), recipe.validation?.path) { $0 ?? "none" }
+    }
     let preparation = recipe.data.preparation ?? Preparation()
     if images.adapting(preparation) != preparation {
       throw ValidationError(
@@ -319,9 +327,14 @@ struct RecipeFlags: ParsableArguments {
     try same("--start-from", Self.file(startFrom), recipe.start?.first?.path ?? "none")
   }
 
-  /// The recipe with the end that was asked for.
-  func extended(_ recipe: Recipe) -> Recipe {
-    var recipe = recipe
+  /// The recipe with the end that was asked for, and with images where they are said to be now.
+  func extended(_ old: Recipe) -> Recipe {
+    var recipe = old
+    if let path = Self.file(data) {
+      recipe.data.path = path
+      if old.validation?.path == old.data.path { recipe.validation?.path = path }
+    }
+    if let path = Self.file(validation) { recipe.validation?.path = path }
     recipe.patience = patience ?? recipe.patience
     recipe.minDelta = minDelta ?? recipe.minDelta
     guard epochs != nil || steps != nil else { return recipe }
@@ -330,8 +343,8 @@ struct RecipeFlags: ParsableArguments {
   }
 
   /// Refuses an end that comes before the one asked for earlier.
-  func checkExtension(from old: Recipe, to new: Recipe, stepsPerEpoch: Int, path: String) throws {
-    let (wanted, found) = (old.lastStep(stepsPerEpoch: stepsPerEpoch), new.lastStep(stepsPerEpoch: stepsPerEpoch))
+  func checkExtension(from old: Recipe, of trainer: Trainer, path: String) throws {
+    let (wanted, found) = (trainer.lastStep(by: old), trainer.lastStep)
     let flags = [epochs.map { "--epochs \($0)" }, steps.map { "--steps \($0)" }].compactMap(\.self)
     guard found < wanted else { return }
     throw ValidationError(

@@ -20,16 +20,17 @@ extension Train {
 
   /// `--dry-run`: opens the images and plans everything, as training would.
   func showPlan(_ file: Configuration) throws {
-    let (recipe, path) = try resume ? resumed() : recipeOfNewRun(file)
+    var (recipe, path) = try resume ? resumed() : recipeOfNewRun(file)
     let plan = try recipe.plan()
     let parallel = division.plan(shards: plan.shards)
     let memory = PlannedMemory(training: plan, parallel: parallel, recipe: recipe)
     let process = try PlannedMemory(process: plan, parallel: parallel, recipe: recipe)
     try process.check(plan)
-    let data = try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages)
-    let validation = try recipe.validation?.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages)
+    let data = try recipe.open(recipe.data, memory: session.memoryForImages)
+    if !resume { recipe.settle(on: data) }
+    let validation = try recipe.validation.map { try recipe.open($0, memory: session.memoryForImages) }
     try data.checkTargets(for: plan)
-    try validation?.checkTargets(for: plan)
+    try validation?.checkTargets(for: plan, isMeasured: true)
     let order = recipe.order(count: data.count)
     let lastStep = recipe.lastStep(stepsPerEpoch: order.stepsPerEpoch)
     if json {
@@ -38,7 +39,7 @@ extension Train {
         model: recipe.model.name, parameters: parameters, samples: order.visited, validationSamples: validation?.count,
         stepsPerEpoch: order.stepsPerEpoch, lastStep: lastStep, workers: parallel.workers, threads: parallel.threads,
         plannedBytes: process.total, run: path)
-      return StandardOutput.write(EpochMetrics.json(line))
+      return StandardOutput.write(json: line)
     }
     Inspect.write(plan)
     Inspect.write(memory, plan, parallel, accumulate: recipe.accumulate)
