@@ -27,6 +27,8 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   /// Part of the steps' time, in the mean over the workers, that went into their input: reading images, augmenting,
   /// corrupting and shuffling them. Of the steps of the session that ended the epoch.
   public var inputPercent: Double?
+  /// What a person should know of the epoch, a sentence each, once in a session; nil for nothing.
+  public var warnings: [String]?
 
   static let columns = [
     "epoch", "step", "loss", "reconstruction", "kl", "reconstructionPerPixel", "validationLoss", "validationMSE",

@@ -81,16 +81,39 @@ public struct PlannedMemory: Sendable, Equatable {
       shared: bytes.shared + more, perReplica: bytes.perReplica + perReplica, replicas: parallel.workers, others: 0)
   }
 
+  /// Refuses to train what the machine does not grant any more, with the largest power of two of samples in a minibatch
+  /// that would fit.
+  public static func check(process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe) throws(ModelError)
+    -> Self
+  {
+    let planned = try Self(process: plan, parallel: parallel, recipe: recipe)
+    func fits(_ batchSize: Int) -> Bool {
+      var smaller = recipe
+      smaller.batchSize = batchSize
+      smaller.shards = ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: recipe.importanceSamples)
+      guard let plan = try? smaller.plan(),
+        let planned = try? Self(process: plan, parallel: parallel, recipe: smaller)
+      else { return false }
+      return planned.total <= GrantedMemory.available
+    }
+    if planned.total <= GrantedMemory.available { return planned }
+    let sizes = sequence(first: 1 << 20) { $0 > 1 ? $0 / 2 : nil }
+    let size = sizes.first { $0 < recipe.batchSize && fits($0) }
+    try planned.check(plan, advice: size.map { "--batch-size \($0) fits" } ?? "take smaller layers or fewer workers")
+    return planned
+  }
+
   /// Refuses what the machine does not grant any more; the system would otherwise end the process in the middle of its
   /// work.
-  public func check(_ plan: ExecutionPlan) throws(ModelError) {
+  public func check(
+    _ plan: ExecutionPlan, advice: String = "take smaller layers, a smaller batch or fewer workers"
+  ) throws(ModelError) {
     let available = GrantedMemory.available
     guard total <= available else {
       throw ModelError(
         plan.model.name,
         "wanted memory for \(plan.batchSize) samples and \(replicas) replicas within the \(available >> 20) MiB that "
-          + "are still granted, found a need of \(total >> 20) MiB; take smaller layers, a smaller batch or fewer "
-          + "workers")
+          + "are still granted, found a need of \(total >> 20) MiB; \(advice)")
     }
   }
 }

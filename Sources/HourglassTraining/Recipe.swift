@@ -202,25 +202,77 @@ public struct DataSource: Codable, Sendable, Equatable {
     }
     let data = try open(seed: seed, memory: memory)
     guard data.shape == model.input else {
-      let advice = Self.advice(from: data.shape, to: model.input)
+      let advice = advice(for: data, to: model)
       throw DataError(
         path: path, reason: "wanted images of \(model.input) for the model \(model.name), found \(data.shape)\(advice)")
     }
     return data
   }
 
-  /// The flags that would bring images of one shape to another, if any do.
-  private static func advice(from found: ImageShape, to wanted: ImageShape) -> String {
-    var flags: [String] = []
+  /// What would bring images of one shape to a model of another, as far as trying it on the first image shows.
+  private func advice(for data: Dataset, to model: Autoencoder) -> String {
+    let (found, wanted) = (data.shape, model.input)
+    var ways: [String] = []
+    if [.npy, .npz].contains(data.form), let shape = Self.reshaping(from: found, to: wanted) {
+      ways.append("np.save of a.reshape(\(shape)) makes them fit")
+    }
+    if let flags = Self.flags(from: found, to: wanted) {
+      var one = self
+      one.preparation = flags.changing(preparation ?? Preparation())
+      one.preparation?.limit = 1
+      if let shape = try? one.open(seed: 1).shape, shape == wanted { ways.append("\(flags.text) makes them fit") }
+    }
+    let family = Autoencoder.sizedPresets.first { name in
+      model.name.hasPrefix(name) && model.name.dropFirst(name.count).allSatisfy { "-@x0123456789".contains($0) }
+    }
+    if let family {
+      let sized = "\(family)@\(found.height)x\(found.width)x\(found.channels)"
+      if let model = try? Autoencoder.preset(sizedBy: sized), (try? ExecutionPlan(model, batchSize: 2)) != nil {
+        ways.append("--model \(sized) takes them as they are")
+      }
+    }
+    return ways.isEmpty ? "" : "; " + ways.joined(separator: ", ")
+  }
+
+  /// The axes of an array that holds the same numbers as images of another shape, where only axes of one element differ
+  /// or one of the two is a vector.
+  private static func reshaping(from found: ImageShape, to wanted: ImageShape) -> String? {
+    func extents(_ shape: ImageShape) -> [Int] { [shape.height, shape.width, shape.channels].filter { $0 > 1 } }
+    guard found.count == wanted.count, found.isVector || wanted.isVector || extents(found) == extents(wanted) else {
+      return nil
+    }
+    switch wanted.channels {
+    case _ where wanted.isVector: return "len(a), -1"
+    case 1: return "-1, \(wanted.height), \(wanted.width)"
+    case 3: return "-1, \(wanted.height), \(wanted.width), 3"
+    default: return nil
+    }
+  }
+
+  /// Nil where images would lose what they show: a vector or a row of one pixel is no small image, and one axis must not
+  /// be scaled much more than the other.
+  private static func flags(
+    from found: ImageShape, to wanted: ImageShape
+  ) -> (text: String, changing: (Preparation) -> Preparation)? {
+    var (text, size, color): ([String], Extent2D?, Preparation.Color?) = ([], nil, nil)
     if (found.height, found.width) != (wanted.height, wanted.width) {
-      flags.append("--resize \(wanted.width)x\(wanted.height)")
+      guard min(found.height, found.width, wanted.height, wanted.width) > 1 else { return nil }
+      size = Extent2D(wanted.height, wanted.width)
+      text.append("--resize \(wanted.width)x\(wanted.height)")
     }
     switch (found.channels, wanted.channels) {
-    case (3, 1): flags.append("--grey")
-    case (1, 3): flags.append("--rgb")
-    case (let found, let wanted) where found != wanted: return ""
+    case (3, 1): (color, text) = (.grey, text + ["--grey"])
+    case (1, 3): (color, text) = (.rgb, text + ["--rgb"])
+    case (let found, let wanted) where found != wanted: return nil
     default: break
     }
-    return found.isVector || wanted.isVector ? "" : "; \(flags.joined(separator: " ")) makes them fit"
+    return (
+      text.joined(separator: " "),
+      { base in
+        var changed = base
+        (changed.resize, changed.color) = (size ?? base.resize, color ?? base.color)
+        return changed
+      }
+    )
   }
 }

@@ -190,15 +190,16 @@ func list(refused: [DataError]) {
   for error in refused { StandardError.write("hourglass: left out: \(error)") }
 }
 
-/// A model as the command line names it: by name, as the sizes of a dense autoencoder, or as a file.
+/// A model as the command line names it: by name, by name and size, as the sizes of a dense autoencoder, or as a file.
 func resolveModel(_ name: String, flag: String) throws -> Autoencoder {
   if let model = ModelCatalog.model(name) { return model }
-  if let model = try denseModel(name, flag: flag) { return model }
+  if let model = try describedModel(name, flag: flag) { return model }
   guard try InputFile.isThere(name) else {
     if name.hasSuffix(".json") { throw DataError(path: name, reason: "wanted a model file, found nothing there") }
     let names = ModelCatalog.models.map(\.name).joined(separator: ", ")
     throw ValidationError(
-      "\(flag): wanted one of \(names), sizes such as 784-1000-30, or a model file, found \(name)")
+      "\(flag): wanted one of \(names), a size such as conv-vae@128x96x3 or 784-1000-30, or a model file, found \(name)"
+    )
   }
   let model = try JSONFile.read(Autoencoder.self, from: name, what: "not a model")
   do { _ = try ExecutionPlan(model, batchSize: 2) } catch {
@@ -222,11 +223,11 @@ struct IntegerList: ExpressibleByArgument {
   var defaultValueDescription: String { values.map(String.init).joined(separator: ",") }
 }
 
-/// The dense autoencoder of so many sizes; nil where the name is none, or that of a file.
-private func denseModel(_ name: String, flag: String) throws -> Autoencoder? {
+/// The preset of a size, or the dense autoencoder of so many sizes; nil where the name is none, or that of a file.
+private func describedModel(_ name: String, flag: String) throws -> Autoencoder? {
   guard !FileManager.default.fileExists(atPath: name) else { return nil }
   do {
-    guard let model = try Autoencoder.dense(describedBy: name) else { return nil }
+    guard let model = try Autoencoder.preset(sizedBy: name) ?? .dense(describedBy: name) else { return nil }
     _ = try ExecutionPlan(model, batchSize: 2)
     return model
   } catch { throw ValidationError("\(flag): \(error)") }

@@ -98,7 +98,8 @@ extension RunReport {
         + [grouped(Int(clamping: row.samplesPerSecond))]
     }
     let titles = ["", "epoch", "steps"] + known.map(\.title) + ["samples/s"]
-    return [HTML.figures(figures), HTML.table(titles, rows)]
+    let warnings = epochs.flatMap { row in (row.warnings ?? []).map { HTML.paragraph("Epoch \(row.epoch): \($0).") } }
+    return [HTML.figures(figures), HTML.table(titles, rows)] + warnings
   }
 
   private var labels: [String] {
