@@ -83,7 +83,7 @@ extension StoredImages {
     _ path: String, _ split: Split, _ layout: Preparation.Layout?, memory: Int
   ) throws(DataError) -> StoredImages {
     if PictureFiles.isPicture(path) {
-      return StoredImages(form: .pictures, source: path, images: PictureFiles(paths: [path]))
+      return StoredImages(form: .pictures, source: path, images: PictureFiles(path))
     }
     let start = try GzipFile(path).read(NPYHeader.magic.count)
     if start.starts(with: ZipFile.magic) {
@@ -113,7 +113,8 @@ extension StoredImages {
   ) throws(DataError) -> StoredImages {
     let (_, shape, isPlanar) = try array.samples(layout, path: path)
     return StoredImages(
-      form: form, source: path, images: StackedImages([array.elements], shape: shape, isPlanar: isPlanar))
+      form: form, source: path, images: StackedImages([array.elements], shape: shape, isPlanar: isPlanar, paths: [path])
+    )
   }
 
   /// Whether files are larger than memory may be; those that are compressed cannot stay on disk.
@@ -155,7 +156,8 @@ extension StoredImages {
     let labels = pieces.flatMap { piece in
       stride(from: 0, to: piece.count, by: RecordFile.length).map { Int(piece[$0]) }
     }
-    let images = StackedImages(pieces.map { .bytes($0) }, shape: RecordFile.shape, isPlanar: true, labelBytes: 1)
+    let images = StackedImages(
+      pieces.map { .bytes($0) }, shape: RecordFile.shape, isPlanar: true, labelBytes: 1, paths: paths)
     return StoredImages(
       form: .records, source: source, images: images, labels: labels, classes: classes)
   }

@@ -26,6 +26,11 @@ public struct Dataset: Sendable {
   public private(set) var terms: TermStatistics?
   /// What was left out because it is broken.
   public private(set) var refused: [DataError] = []
+  /// What became of everything that lies where the set was opened.
+  public private(set) var inventory = Inventory()
+  private var names: ItemNames
+  /// The place of each image in the set as it is stored; nil where they are all of it in its order.
+  private var numbers: [Int32]?
   /// The seed of what is drawn, where each element is 1 with its value as the probability and else 0; nil where
   /// elements stay as they are.
   private var binarization: UInt64?
@@ -36,11 +41,11 @@ public struct Dataset: Sendable {
 
   /// Images that are read when they are wanted, which may fail at any time.
   public init(count: Int, shape: ImageShape, source: String, reader: @escaping Reader) {
-    (self.count, self.shape, labels, self.source) = (count, shape, nil, source)
+    (self.count, self.shape, labels, self.source, names) = (count, shape, nil, source, ItemNames(source))
     pixels = .reader(reader)
   }
 
-  /// Elements: N x H x W x C, bytes 0 to 255 or floats in [0, 1].
+  /// Elements: N x H x W x C, bytes 0 to 255, 16-bit numbers 0 to 65535 or floats in [0, 1].
   ///
   /// Errors: elements or labels that do not fit the shape; a float that is not finite or lies outside [0, 1], by image.
   public init(_ elements: Elements, shape: ImageShape, labels: [Int]? = nil, source: String) throws(DataError) {
@@ -50,6 +55,7 @@ public struct Dataset: Sendable {
     }
     count = elements.count / shape.count
     (pixels, self.shape, self.labels, self.source) = (.stored(elements), shape, labels, source)
+    names = ItemNames(source)
     if let labels, labels.count != count {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
     }
@@ -100,6 +106,7 @@ public struct Dataset: Sendable {
     }
     (self.shape, count, labels, self.source) = (shape, images.count, images.labels, source)
     (pixels, form, classes, isSplit) = (.stored(.floats(values)), images.form, images.classes, images.isSplit)
+    (names, numbers, inventory) = (images.names, images.numbers, images.inventory)
     range = (values.min() ?? 0)...(values.max() ?? 0)
   }
 
@@ -112,11 +119,12 @@ public struct Dataset: Sendable {
   ) throws(DataError) {
     let chosen = try preparation.chosen(
       count: stored.images.count, labels: stored.labels, classes: stored.classes, split: split, seed: seed, path: path)
-    if preparation.keepsImages, preparation.skipsBad != true, chosen.count == stored.images.count,
-      let stacked = stored.images as? StackedImages, let elements = stacked.asStored
+    if preparation.skipsBad != true, chosen.count == stored.images.count,
+      let stacked = stored.images as? StackedImages, let elements = stacked.asStored,
+      preparation.keepsImages(of: elements.kind)
     {
       try self.init(elements, shape: stacked.shape, labels: stored.labels, source: stored.source)
-    } else if preparation.keepsImages, let images = stored.images as? DiskImages,
+    } else if let images = stored.images as? DiskImages, preparation.keepsImages(of: images.kind),
       chosen.count > memory / (images.shape.count * (images.areFloats ? 4 : 1))
     {
       self.init(images, chosen, labels: stored.labels, source: stored.source)
@@ -134,6 +142,14 @@ public struct Dataset: Sendable {
       self.init(gathered, labels: stored.labels, source: stored.source)
     }
     (form, classes, terms) = (stored.form, stored.classes, (stored.images as? TermCounts)?.statistics)
+    names = stored.images.names
+    inventory.skipped = stored.inventory.skipped
+    inventory.notes += stored.inventory.notes
+    inventory.read = count
+    if !refused.isEmpty {
+      inventory.leftOut.append(
+        Inventory.Entry(reason: "broken or unreadable", count: refused.count, names: refused.map(\.path)))
+    }
     binarization = preparation.binarizes == true ? seed : nil
   }
 
@@ -142,12 +158,45 @@ public struct Dataset: Sendable {
     (shape, pixels, count, refused) = (gathered.shape, gathered.pixels, gathered.kept.count, gathered.refused)
     labels = all.map { all in gathered.kept.map { all[$0] } }
     self.source = source
+    names = ItemNames(source)
+    numbers = gathered.kept.map { Int32($0) }
+    for (remark, reason) in Image.Remarks.sentences {
+      let images = gathered.remarks.filter { $0.value.contains(remark) }.keys.sorted()
+      guard !images.isEmpty else { continue }
+      inventory.notes.append(
+        Inventory.Entry(
+          reason: reason, count: images.count, names: images.prefix(Inventory.mostNamed).map(gathered.name)))
+    }
   }
 
   private init(_ images: DiskImages, _ chosen: [Int], labels all: [Int]?, source: String) {
     (shape, pixels, count) = (images.shape, .onDisk(images, chosen.map { Int32($0) }), chosen.count)
     labels = all.map { all in chosen.map { all[$0] } }
     self.source = source
+    (names, numbers) = (images.names, chosen.map { Int32($0) })
+  }
+
+  // MARK: Names
+
+  /// What an image is called: the path of its file below the folder of the set, or the file of the array and the place
+  /// there, as `array.npy[17]`.
+  public func name(_ index: Int) -> String { names.name(number(index)) }
+
+  /// The place of an image in the set as it is stored, which does not depend on what else was chosen or left out.
+  public func number(_ index: Int) -> Int { numbers.map { Int($0[index]) } ?? index }
+
+  /// The name of an image's class, or its label where classes have no names; nil without labels.
+  public func className(_ index: Int) -> String? {
+    labels.map { labels in classes.flatMap { labels[index] < $0.count ? $0[labels[index]] : nil } ?? "\(labels[index])"
+    }
+  }
+
+  /// The files that the images are stored in, each once, in the order of the images; empty for images in no file.
+  ///
+  /// Cost: reads every byte of them, on several threads. Errors: a file that cannot be read.
+  public func storedFiles() throws(DataError) -> [StoredFile] {
+    let files = names.files(of: (0..<count).lazy.map(number))
+    return try StoredFile.digests(of: files)
   }
 
   /// Cost: reads all floats once.
@@ -173,6 +222,8 @@ public struct Dataset: Sendable {
     (part.form, part.classes, part.isSplit, part.range) = (form, classes, isSplit, range)
     part.terms = terms
     part.labels = labels.map { labels in (0..<most).map { labels[$0 * total / most] } }
+    part.names = names
+    part.numbers = (0..<most).map { Int32(all.number($0 * total / most)) }
     return part
   }
 
@@ -203,7 +254,7 @@ public struct Dataset: Sendable {
     return DataError(path: path, reason: wanted + advice, lacksMemory: true)
   }
 
-  /// Writes image `index`, H x W x C: bytes divided by 255, floats as they are.
+  /// Writes image `index`, H x W x C: bytes divided by 255, 16-bit numbers by 65535, floats as they are.
   ///
   /// Errors: those of the reader, and of files that can no longer be read; images in memory have none.
   ///
@@ -243,24 +294,28 @@ public struct Dataset: Sendable {
     return Int32(clamping: labels[index])
   }
 
-  /// Whether pixels are stored as bytes, 0 to 255.
-  public var areBytes: Bool {
+  /// How elements are stored.
+  public var elements: Elements.Kind {
     switch pixels {
-    case .stored(.bytes): true
-    case .stored(.floats), .reader: false
-    case .kept(let images): images.areBytes
-    case .streamed(let images): images.kept.areBytes
-    case .onDisk(let images, _): !images.areFloats
+    case .stored(let elements): elements.kind
+    case .reader: .float32
+    case .kept(let images): images.kind
+    case .streamed(let images): images.kept.kind
+    case .onDisk(let images, _): images.kind
     }
   }
 
-  /// Image `index`, H x W x C, as bytes or little-endian floats.
+  /// Image `index`, H x W x C, as bytes, or as little-endian 16-bit numbers or floats.
   func stored(_ index: Int) throws(DataError) -> Data {
     try GrantedMemory.require(8 * shape.count, for: source, "hold an image of \(shape)")
     var image = [Float](repeating: 0, count: shape.count)
     try fill(index, into: &image)
-    // Exact, for a byte divided by 255 is nearest to itself.
-    return areBytes ? Data(image.map { UInt8($0 * 255 + 0.5) }) : image.withUnsafeBytes { Data($0) }
+    // Exact, for a byte divided by 255 is nearest to itself, and a 16-bit number divided by 65535 too.
+    switch elements {
+    case .uint8: return Data(image.map { UInt8($0 * 255 + 0.5) })
+    case .uint16: return image.map { UInt16($0 * 65_535 + 0.5) }.withUnsafeBytes { Data($0) }
+    case .float32: return image.withUnsafeBytes { Data($0) }
+    }
   }
 
   /// Image `index`, H x W x C.

@@ -5,10 +5,12 @@ import HourglassModels
 struct DiskImages: ImageSource {
   /// Whether the files hold little-endian floats; otherwise they hold bytes.
   let areFloats: Bool
+  var kind: Elements.Kind { areFloats ? .float32 : .uint8 }
   let shape: ImageShape
   /// Whether a channel is a plane of its own, C x H x W.
   let isPlanar: Bool
   let count: Int
+  let names: ItemNames
   private let pieces: [Piece]
   /// Bytes before the first image of each file.
   private let header: Int
@@ -51,9 +53,8 @@ struct DiskImages: ImageSource {
       total += images
     }
     (self.pieces, self.count) = (pieces, total)
+    names = ItemNames(arrays: paths, starts: pieces.map(\.first))
   }
-
-  func name(_ index: Int) -> String? { nil }
 
   /// Errors: those of reading, and a file that was cut short since it was opened.
   func image(_ index: Int) throws(DataError) -> Image {
@@ -70,7 +71,8 @@ struct DiskImages: ImageSource {
       try read(index, from: 0, into: room)
       return length
     }
-    return try StackedImages([.bytes(stored)], shape: shape, isPlanar: isPlanar).image(0)
+    return try StackedImages([.bytes(stored)], shape: shape, isPlanar: isPlanar, paths: [piece(of: index).file.path])
+      .image(0)
   }
 
   /// Writes image `index`, H x W x C: bytes divided by 255, floats as they are. Nothing is allocated.

@@ -1,12 +1,50 @@
-/// The elements of an array in a file, as they are stored there: unsigned bytes or floats.
+/// The elements of an array in a file, as they are stored there: unsigned bytes, unsigned 16-bit
+/// numbers or floats.
 public enum Elements: Sendable, Equatable {
   case bytes([UInt8])
+  case words([UInt16])
   case floats([Float])
 
   public var count: Int {
     switch self {
     case .bytes(let bytes): bytes.count
+    case .words(let words): words.count
     case .floats(let floats): floats.count
+    }
+  }
+
+  /// How an element is stored, from the narrowest on.
+  public enum Kind: String, Codable, Sendable, CaseIterable, Comparable {
+    case uint8, uint16, float32
+
+    public static func < (one: Kind, other: Kind) -> Bool { one.width < other.width }
+
+    /// Bytes of an element.
+    public var width: Int {
+      switch self {
+      case .uint8: 1
+      case .uint16: 2
+      case .float32: 4
+      }
+    }
+  }
+
+  public var kind: Kind {
+    switch self {
+    case .bytes: .uint8
+    case .words: .uint16
+    case .floats: .float32
+    }
+  }
+
+  /// The elements in a wider kind, which takes all their values: a byte v as 257 v, so that 255 becomes 65535, and any
+  /// as the float that it stands for.
+  func widened(to kind: Kind) -> Elements {
+    switch (self, kind) {
+    case (.bytes(let bytes), .uint16): .words(bytes.map { UInt16($0) * 257 })
+    case (.bytes(let bytes), .float32): .floats(bytes.map { Float($0) / 255 })
+    case (.words(let words), .float32): .floats(words.map { Float($0) / 65_535 })
+    default: self
     }
   }
 }

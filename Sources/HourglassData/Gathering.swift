@@ -22,6 +22,9 @@ struct Gathering {
   /// The numbers of the images in the set, and what was left out.
   let kept: [Int]
   let refused: [DataError]
+  /// What is to be said of images, by their numbers.
+  let remarks: [Int: Image.Remarks]
+  private let names: ItemNames
 
   /// All images are decoded, so that all are known to be whole; where they take more than `memory`, the first ones
   /// stay.
@@ -31,6 +34,7 @@ struct Gathering {
     _ source: any ImageSource, _ chosen: [Int], _ preparation: Preparation, threads: Int, memory: Int, path: String
   ) throws(DataError) {
     let reader = Reader(source: source, preparation: preparation, path: path)
+    names = source.names
     var failures: [Int: DataError] = [:]
     var first: (place: Int, image: Image)?
     for place in chosen.indices {
@@ -46,17 +50,26 @@ struct Gathering {
         lacksMemory: failures[0]?.lacksMemory ?? false)
     }
     shape = first.image.shape
-    let room = Self.room(for: chosen.count, like: first.image, memory: memory)
-    try GrantedMemory.require(
-      checkedProduct([room.kept + room.ahead, ImageStore.bytes(of: first.image)]), for: path,
-      "hold \(room.kept + room.ahead) images of \(shape)",
-      advice: room.kept > 0
-        ? "with a lower --memory-limit fewer stay in memory, and the rest is decoded when wanted" : nil)
-    let store = ImageStore(room.kept, like: first.image)
-    var team = Team(reader: reader, chosen: chosen, threads: threads, failures: failures)
-    try team.gather(from: first, into: store)
+    var kind = first.image.elements.kind
+    var gathered: (store: ImageStore, team: Team, room: (kept: Int, ahead: Int))
+    // Where a later image is of a wider kind, all are.
+    repeat {
+      let room = Self.room(for: chosen.count, bytes: shape.count * kind.width, memory: memory)
+      try GrantedMemory.require(
+        checkedProduct([room.kept + room.ahead, shape.count * kind.width]), for: path,
+        "hold \(room.kept + room.ahead) images of \(shape)",
+        advice: room.kept > 0
+          ? "with a lower --memory-limit fewer stay in memory, and the rest is decoded when wanted" : nil)
+      gathered = (
+        ImageStore(room.kept, shape, kind), Team(reader: reader, chosen: chosen, threads: threads, failures: failures),
+        room
+      )
+      kind = try gathered.team.gather(from: first, into: gathered.store)
+    } while kind != gathered.store.kind
+    let (store, team, room) = gathered
     let kept = chosen.indices.filter { team.failures[$0] == nil }
     (self.kept, refused) = (kept.map { chosen[$0] }, team.failures.sorted { $0.key < $1.key }.map(\.value))
+    remarks = team.remarks
     let inStore = kept.prefix { $0 < store.places }
     for (place, found) in inStore.enumerated() where place < found { store.move(from: found, to: place) }
     guard room.ahead > 0 else {
@@ -65,22 +78,27 @@ struct Gathering {
     }
     let numbers = self.kept
     pixels = .streamed(
-      StreamedImages(kept: store, keptCount: inStore.count, places: room.ahead, example: first.image) {
-        index throws(DataError) in
+      StreamedImages(kept: store, keptCount: inStore.count, places: room.ahead) { index throws(DataError) in
         let image = try reader.image(numbers[index])
-        guard store.takes(image) else {
+        guard image.shape == store.shape, image.elements.kind <= store.kind else {
           throw DataError(
-            path: reader.name(numbers[index]),
-            reason: "wanted \(store.shape) as when the set was opened, found \(image.shape); the file was altered")
+            path: reader.path(numbers[index]),
+            reason: "wanted \(store.shape) of \(store.kind.rawValue) as when the set was opened, found \(image.shape) "
+              + "of \(image.elements.kind.rawValue); the file was altered")
         }
-        return image
+        return image.converted(to: store.kind)
       })
   }
 
+  /// What an image is called, by its number.
+  func name(_ number: Int) -> String { names.name(number) }
+
   /// How many images stay in memory and, where not all can, how many are decoded ahead: an eighth of the memory, but no
   /// more than anybody asks for.
-  private static func room(for count: Int, like image: Image, memory: Int) -> (kept: Int, ahead: Int) {
-    let images = memory / ImageStore.bytes(of: image)
+  ///
+  /// - Parameter bytes: of an image.
+  private static func room(for count: Int, bytes: Int, memory: Int) -> (kept: Int, ahead: Int) {
+    let images = memory / bytes
     guard images < count else { return (count, 0) }
     let ahead = min(count, mostAhead, max(1, images / 8))
     return (max(0, images - ahead), ahead)
@@ -103,14 +121,16 @@ struct Gathering {
     var preparation: Preparation
     var path: String
 
-    func name(_ index: Int) -> String { source.name(index) ?? path }
+    func path(_ index: Int) -> String { source.names.path(index) ?? path }
 
     func image(_ index: Int) throws(DataError) -> Image {
       let image = try source.image(index)
       if let fault = Gathering.fault(image.elements) {
-        throw DataError(path: name(index), reason: "image \(index): \(fault)")
+        throw DataError(path: path(index), reason: "image \(index): \(fault)")
       }
-      return try preparation.prepared(image, path: name(index))
+      var prepared = try preparation.prepared(image, path: path(index))
+      prepared.remarks = image.remarks
+      return prepared
     }
   }
 
@@ -120,22 +140,38 @@ struct Gathering {
     var threads: Int
     /// By place among the chosen.
     var failures: [Int: DataError]
+    /// By number.
+    var remarks: [Int: Image.Remarks] = [:]
+
+    private struct Found {
+      var failures: [Int: DataError]
+      var remarks: [Int: Image.Remarks] = [:]
+      var misfit: (place: Int, shape: ImageShape)?
+      /// The widest kind of elements of all images.
+      var kind: Elements.Kind
+    }
 
     /// Decodes the images from the place of the first one on, and puts those for which there is room into `store`.
+    ///
+    /// - Returns: the widest kind of elements that was found; where `store` has a narrower one, its contents are of no
+    ///   use.
     mutating func gather(
       from first: (place: Int, image: Image), into store: ImageStore
-    ) throws(DataError) {
-      let found = Mutex<(failures: [Int: DataError], misfit: (place: Int, shape: ImageShape)?)>((failures, nil))
+    ) throws(DataError) -> Elements.Kind {
+      let found = Mutex(Found(failures: failures, kind: store.kind))
       let (reader, chosen, start) = (reader, chosen, first.place)
       // Small pieces, so that the threads end together.
       let piece = max(1, min(32, (chosen.count - start) / (4 * max(1, min(threads, 1 << 20)))))
       @Sendable func gather(_ place: Int) {
         do throws(DataError) {
           let image = try reader.image(chosen[place])
-          if !store.takes(image) {
+          if !image.remarks.isEmpty { found.withLock { $0.remarks[chosen[place]] = image.remarks } }
+          if image.shape != store.shape {
             found.withLock { if place < $0.misfit?.place ?? .max { $0.misfit = (place, image.shape) } }
+          } else if image.elements.kind > store.kind {
+            found.withLock { $0.kind = max($0.kind, image.elements.kind) }
           } else if place < store.places {
-            store.put(image, at: place)
+            store.put(image.converted(to: store.kind), at: place)
           }
         } catch { found.withLock { $0.failures[place] = error } }
       }
@@ -148,14 +184,17 @@ struct Gathering {
         found.withLock { $0.failures[place] = nil }
         gather(place)
       }
-      failures = found.withLock { $0.failures }
+      (failures, remarks) = found.withLock { ($0.failures, $0.remarks) }
       if let misfit = found.withLock({ $0.misfit }) {
         throw unlike(misfit.shape, at: misfit.place, first: first.place, first.image.shape)
       }
+      return found.withLock { $0.kind }
     }
 
     private func unlike(_ other: ImageShape, at place: Int, first: Int, _ shape: ImageShape) -> DataError {
-      func name(_ place: Int) -> String { reader.source.name(chosen[place]) ?? "image \(chosen[place])" }
+      func name(_ place: Int) -> String {
+        reader.source.names.path(chosen[place]) ?? reader.source.names.name(chosen[place])
+      }
       let advice =
         other.channels == shape.channels ? "--resize WxH or --crop WxH makes" : "--rgb or --grey makes"
       return DataError(

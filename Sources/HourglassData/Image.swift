@@ -4,6 +4,23 @@ import HourglassModels
 public struct Image: Sendable, Equatable {
   public var shape: ImageShape
   public var elements: Elements
+  /// What a person should know of the file it comes from.
+  var remarks: Remarks = []
+
+  /// See `Inventory.notes`.
+  struct Remarks: OptionSet, Sendable, Hashable {
+    let rawValue: Int
+    /// The file is of another kind than its name says.
+    static let misnamed = Remarks(rawValue: 1)
+    /// Pixels are transparent, and their hidden colours were taken.
+    static let transparent = Remarks(rawValue: 2)
+
+    /// Each with the clause that follows a number of files.
+    static let sentences: [(remark: Remarks, reason: String)] = [
+      (.misnamed, "of another kind than their names say"),
+      (.transparent, "with transparent pixels, whose hidden colours are taken; --background composes"),
+    ]
+  }
 
   public init(shape: ImageShape, elements: Elements) {
     precondition(elements.count == shape.count, "\(elements.count) elements do not fill \(shape)")
@@ -12,7 +29,7 @@ public struct Image: Sendable, Equatable {
 
   /// The luma of ITU-R BT.601, Y = 0.299 R + 0.587 G + 0.114 B of the values as they are stored; grey stays.
   ///
-  /// Bytes are rounded. Errors: neither 1 nor 3 channels.
+  /// Bytes and 16-bit numbers are rounded. Errors: neither 1 nor 3 channels.
   func grey(path: String) throws(DataError) -> Image {
     try require(channels: [1, 3], for: "grey", path)
     guard shape.channels == 3 else { return self }
@@ -26,6 +43,14 @@ public struct Image: Sendable, Equatable {
               // In units of 2^-16, as the sum of the three is 2^16.
               let luma = 19_595 * UInt32(x[3 * i]) + 38_470 * UInt32(x[3 * i + 1]) + 7_471 * UInt32(x[3 * i + 2])
               y[i] = UInt8(truncatingIfNeeded: (luma + 32_768) >> 16)
+            }
+          })
+      case .words(let words):
+        .words(
+          Self.make(count, words) { x, y in
+            for i in 0..<count {
+              let (red, green, blue) = (UInt64(x[3 * i]), UInt64(x[3 * i + 1]), UInt64(x[3 * i + 2]))
+              y[i] = UInt16(truncatingIfNeeded: (19_595 * red + 38_470 * green + 7_471 * blue + 32_768) >> 16)
             }
           })
       case .floats(let floats):
@@ -50,9 +75,35 @@ public struct Image: Sendable, Equatable {
     let elements: Elements =
       switch elements {
       case .bytes(let bytes): .bytes(tripled(bytes))
+      case .words(let words): .words(tripled(words))
       case .floats(let floats): .floats(tripled(floats))
       }
     return Image(shape: ImageShape(shape.height, shape.width, 3), elements: elements)
+  }
+
+  /// The image with another kind of elements: wider ones take all values, narrower ones the nearest, see
+  /// `Elements.widened`.
+  func converted(to kind: Elements.Kind) -> Image {
+    guard kind != elements.kind else { return self }
+    var image = self
+    switch (kind, elements) {
+    case (.uint8, .words(let words)):
+      image.elements = .bytes(
+        Self.make(words.count, words) { x, y in
+          for i in 0..<words.count { y[i] = UInt8((UInt32(x[i]) * 255 + 32_767) / 65_535) }
+        })
+    case (.uint8, .floats(let floats)): image.elements = .bytes(Self.rounded(floats, to: 255))
+    case (.uint16, .floats(let floats)): image.elements = .words(Self.rounded(floats, to: 65_535))
+    default: image.elements = elements.widened(to: kind)
+    }
+    return image
+  }
+
+  /// Floats in [0, 1] as whole numbers from 0 to `most`; what lies outside becomes the nearer end, NaN 0.
+  private static func rounded<T: FixedWidthInteger>(_ floats: [Float], to most: Float) -> [T] {
+    make(floats.count, floats) { x, y in
+      for i in 0..<floats.count { y[i] = x[i] > 0 ? T(min(x[i], 1) * most + 0.5) : 0 }
+    }
   }
 
   private func require(channels: [Int], for flag: String, _ path: String) throws(DataError) {
@@ -93,6 +144,7 @@ public struct Image: Sendable, Equatable {
     let elements: Elements =
       switch elements {
       case .bytes(let bytes): .bytes(gather(bytes))
+      case .words(let words): .words(gather(words))
       case .floats(let floats): .floats(gather(floats))
       }
     return Image(shape: shape, elements: elements)

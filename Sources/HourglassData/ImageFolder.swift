@@ -160,7 +160,7 @@ struct ImageFolder {
     let depth = hasSplits ? 1 : 0
     return StoredImages(
       form: .pictures, source: hasSplits ? "\(path), \(split.rawValue)" : path,
-      images: PictureFiles(paths: wanted.map { "\(path)/\(names[$0])" }),
+      images: PictureFiles(wanted.map { names[$0] }, in: path),
       labels: numbers.map { numbers in wanted.map { numbers[parts[$0][depth]] ?? 0 } }, classes: classes,
       hasSplits: hasSplits)
   }

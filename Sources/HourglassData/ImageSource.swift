@@ -15,8 +15,7 @@ public enum ImageForm: String, Codable, Sendable {
 /// Images in files, read one at a time.
 protocol ImageSource: Sendable {
   var count: Int { get }
-  /// The file of an image that has one of its own.
-  func name(_ index: Int) -> String?
+  var names: ItemNames { get }
   /// Errors: the image is broken, by its file.
   func image(_ index: Int) throws(DataError) -> Image
 }
@@ -32,14 +31,25 @@ struct StoredImages: Sendable {
   var classes: [String]?
   /// Whether the form itself says what is for training and what for test, so that `images` are one of the two.
   var hasSplits = false
+  /// Files that lie there and are no images by rule, and what a person should know.
+  var inventory = Inventory()
 }
 
 /// Pictures in files of their own.
 struct PictureFiles: ImageSource {
-  var paths: [String]
-  var count: Int { paths.count }
+  let names: ItemNames
+  let count: Int
+  private let paths: [String]
 
-  func name(_ index: Int) -> String? { paths[index] }
+  /// - Parameter files: paths from the folder.
+  init(_ files: [String], in folder: String) {
+    (names, count) = (ItemNames(files: files, in: folder), files.count)
+    paths = files.map { "\(folder)/\($0)" }
+  }
+
+  /// One picture.
+  init(_ path: String) { (names, count, paths) = (ItemNames(file: path), 1, [path]) }
+
   func image(_ index: Int) throws(DataError) -> Image { try Self.decode(paths[index]) }
 
   /// A kind of file: its name and what it begins with.
@@ -90,8 +100,10 @@ struct StackedImages: ImageSource {
   /// Images up to the beginning of each piece.
   private let starts: [Int]
   let count: Int
+  let names: ItemNames
 
-  init(_ pieces: [Elements], shape: ImageShape, isPlanar: Bool = false, labelBytes: Int = 0) {
+  /// - Parameter paths: the file of each piece.
+  init(_ pieces: [Elements], shape: ImageShape, isPlanar: Bool = false, labelBytes: Int = 0, paths: [String]) {
     (self.pieces, self.shape, self.isPlanar) = (pieces, shape, isPlanar)
     (stride, offset) = (shape.count + labelBytes, labelBytes)
     var total = 0
@@ -101,6 +113,7 @@ struct StackedImages: ImageSource {
       total += piece.count / stride
     }
     (self.starts, count) = (starts, total)
+    names = ItemNames(arrays: paths, starts: starts)
   }
 
   /// All elements, where they are already what a data set keeps: H x W x C one after the other, in one piece.
@@ -108,8 +121,6 @@ struct StackedImages: ImageSource {
     let isPlain = pieces.count == 1 && offset == 0 && (!isPlanar || shape.channels == 1)
     return isPlain ? pieces[0] : nil
   }
-
-  func name(_ index: Int) -> String? { nil }
 
   func image(_ index: Int) throws(DataError) -> Image {
     let piece = starts.lastIndex { $0 <= index } ?? 0
@@ -126,6 +137,7 @@ struct StackedImages: ImageSource {
     }
     switch pieces[piece] {
     case .bytes(let bytes): return Image(shape: shape, elements: .bytes(cut(bytes)))
+    case .words(let words): return Image(shape: shape, elements: .words(cut(words)))
     case .floats(let floats): return Image(shape: shape, elements: .floats(cut(floats)))
     }
   }

@@ -26,6 +26,8 @@ public struct Preparation: Codable, Sendable, Equatable {
   public var color: Color?
   public var crop: Extent2D?
   public var resize: Extent2D?
+  /// How elements are kept in memory; nil for as they are stored, and the widest where kinds are mixed.
+  public var elements: Elements.Kind?
   /// Whether images that are broken are left out; otherwise they are an error.
   public var skipsBad: Bool?
   /// Whether each element is drawn as 0 or 1, with its value as the probability of 1: anew in each step of training, in
@@ -46,14 +48,16 @@ public struct Preparation: Codable, Sendable, Equatable {
     return other
   }
 
-  /// Whether images stay as they are stored.
-  var keepsImages: Bool { color == nil && crop == nil && resize == nil }
+  /// Whether images stay as they are stored, with elements of some kind.
+  func keepsImages(of kind: Elements.Kind) -> Bool {
+    color == nil && crop == nil && resize == nil && elements ?? kind == kind
+  }
 
   /// Does to an image what is wanted of each; `path` names it in errors.
   ///
   /// Errors: an image that cannot be prepared, or takes more memory meanwhile than is granted.
   func prepared(_ image: Image, path: String) throws(DataError) -> Image {
-    if keepsImages { return image }
+    if keepsImages(of: image.elements.kind) { return image }
     for (flag, size) in [("--crop", crop), ("--resize", resize)] {
       guard let size, !Self.pixelRange.contains(size.height) || !Self.pixelRange.contains(size.width) else { continue }
       throw DataError(
@@ -71,7 +75,7 @@ public struct Preparation: Codable, Sendable, Equatable {
       }
       if let crop { image = try image.cropped(to: crop, path: path) }
       if let resize { image = image.resized(to: resize) }
-      return image
+      return elements.map(image.converted) ?? image
     }
   }
 

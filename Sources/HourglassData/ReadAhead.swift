@@ -106,13 +106,12 @@ struct StreamedImages: Sendable {
 
   /// - Parameters:
   ///   - places: for images that are decoded ahead.
-  ///   - example: an image of the set.
   init(
-    kept: ImageStore, keptCount: Int, places: Int, example: Image,
+    kept: ImageStore, keptCount: Int, places: Int,
     decode: @escaping @Sendable (_ index: Int) throws(DataError) -> Image
   ) {
     (self.kept, self.keptCount, self.decode) = (kept, keptCount, decode)
-    ahead = ReadAhead(into: ImageStore(places, like: example), decode: decode)
+    ahead = ReadAhead(into: ImageStore(places, kept.shape, kept.kind), decode: decode)
   }
 
   func announce(_ indices: some Sequence<Int>) { ahead.announce(indices.lazy.filter { $0 >= keptCount }) }

@@ -7,22 +7,21 @@ extension Image {
   /// Both filters are separable, sum to 1 and are free of aliasing as far as a box is. Along a shrinking axis new pixel
   /// i covers [i s, (i + 1) s) of the old ones, s = old / new, and weights each by the part of it that it covers; along
   /// a growing one it lies at (i + 1/2) s - 1/2 between two old ones, the outermost ones going on beyond the edge.
-  /// The proportions are those asked for. Bytes are rounded once, at the end.
+  /// The proportions are those asked for. Bytes and 16-bit numbers are rounded once, at the end.
   func resized(to size: Extent2D) -> Image {
     guard size.height != shape.height || size.width != shape.width else { return self }
     let wanted = ImageShape(size.height, size.width, shape.channels)
-    switch elements {
-    case .bytes(let bytes):
-      let floats = Self.make(bytes.count, bytes) { x, y in
+    func rounded<T: FixedWidthInteger & UnsignedInteger>(_ numbers: [T]) -> [T] {
+      let floats: [Float] = Self.make(numbers.count, numbers) { x, y in
         for i in 0..<shape.count { y[i] = Float(x[i]) }
       }
-      let resized = resample(floats, to: wanted)
-      return Image(
-        shape: wanted,
-        elements: .bytes(
-          Self.make(wanted.count, resized) { x, y in
-            for i in 0..<wanted.count { y[i] = UInt8(min(max(x[i], 0), 255) + 0.5) }
-          }))
+      return Self.make(wanted.count, resample(floats, to: wanted)) { x, y in
+        for i in 0..<wanted.count { y[i] = T(min(max(x[i], 0), Float(T.max)) + 0.5) }
+      }
+    }
+    switch elements {
+    case .bytes(let bytes): return Image(shape: wanted, elements: .bytes(rounded(bytes)))
+    case .words(let words): return Image(shape: wanted, elements: .words(rounded(words)))
     case .floats(let floats):
       let resized = resample(floats, to: wanted)
       // The weights sum to 1 but for rounding, which must not leave [0, 1].

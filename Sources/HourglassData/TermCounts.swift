@@ -11,6 +11,7 @@ import HourglassModels
 /// `TfidfVectorizer(sublinear_tf=True)`, with the same numbers.
 struct TermCounts: ImageSource {
   let terms: [String]
+  let names: ItemNames
   /// Which of the terms occur in the documents, one document after the other, and how often.
   private(set) var places: [Int32] = []
   private(set) var counts: [Int32] = []
@@ -20,9 +21,11 @@ struct TermCounts: ImageSource {
   private(set) var statistics: TermStatistics?
   private var weights: [Double]
 
+  /// - Parameter path: the file of the documents.
   /// - Parameters documents, occurrences: for how many of them there is to be room.
-  init(terms: [String], documents: Int, occurrences: Int) {
+  init(terms: [String], path: String, documents: Int, occurrences: Int) {
     (self.terms, weights) = (terms, Array(repeating: 1, count: terms.count))
+    names = ItemNames(array: path)
     places.reserveCapacity(occurrences)
     counts.reserveCapacity(occurrences)
     starts.reserveCapacity(documents + 1)
@@ -54,8 +57,6 @@ struct TermCounts: ImageSource {
   }
 
   private func range(_ document: Int) -> Range<Int> { starts[document]..<starts[document + 1] }
-
-  func name(_ index: Int) -> String? { nil }
 
   func image(_ index: Int) -> Image {
     let range = range(index)

@@ -116,6 +116,15 @@ public struct Recipe: Codable, Sendable {
     validation = other
   }
 
+  /// Makes what follows from the images trained on a part of the recipe, where it does not say so itself: how elements
+  /// of images in files are kept.
+  public mutating func settle(on data: Dataset) {
+    guard self.data.path != nil, self.data.codes == nil, data.form != .termCounts, data.form != .texts else { return }
+    var preparation = self.data.preparation ?? Preparation()
+    preparation.elements = preparation.elements ?? data.elements
+    self.data.preparation = preparation
+  }
+
   /// All about a step.
   public func plan() throws(ModelError) -> ExecutionPlan {
     try ExecutionPlan(model, batchSize: batchSize, shards: shards, importanceSamples: importanceSamples)

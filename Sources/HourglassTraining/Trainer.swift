@@ -78,9 +78,7 @@ public final class Trainer {
     validation: Dataset? = nil, memory: Int = GrantedMemory.forImages, profiles: Bool = false, tensorBoard: Bool = false
   ) throws {
     let plan = try recipe.plan()
-    let planned = try PlannedMemory.check(process: plan, parallel: parallel, recipe: recipe)
-    // Images may take what the plan leaves, half of it each of the two.
-    let memory = min(memory, (GrantedMemory.available - planned.total) / 2)
+    let memory = try Self.memoryForImages(recipe, plan, parallel: parallel, atMost: memory)
     let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
     try data.checkTargets(for: plan)
     training = try TrainingStep(
@@ -116,6 +114,28 @@ public final class Trainer {
     if progress.plateau == nil { (progress.plateau, progress.plateauEpoch) = (progress.best, progress.bestEpoch) }
     if resume { try metrics.write() }
     if validation != nil { _ = try inference() }
+  }
+
+  /// Bytes that the images of each set may take: half of what the plan leaves.
+  ///
+  /// Errors: memory that does not suffice for training.
+  private static func memoryForImages(
+    _ recipe: Recipe, _ plan: ExecutionPlan, parallel: ParallelPlan, atMost memory: Int
+  ) throws -> Int {
+    let planned = try PlannedMemory.check(process: plan, parallel: parallel, recipe: recipe)
+    return min(memory, (GrantedMemory.available - planned.total) / 2)
+  }
+
+  /// Opens the images of a new run, and makes what follows from them a part of its recipe.
+  ///
+  /// Errors: see `init`.
+  public static func open(
+    _ recipe: inout Recipe, parallel: ParallelPlan, memory: Int = GrantedMemory.forImages
+  ) throws -> Dataset {
+    let memory = try memoryForImages(recipe, recipe.plan(), parallel: parallel, atMost: memory)
+    let data = try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
+    recipe.settle(on: data)
+    return data
   }
 
   /// Refuses to begin again what had come far. The row of the first epoch is written before the first checkpoint, so

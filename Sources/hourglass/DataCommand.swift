@@ -56,15 +56,17 @@ struct DataDescription: ParsableCommand {
   /// What `--json` prints.
   private struct Report: Encodable {
     var summary: DatasetSummary
+    var inventory: Inventory
     var refused: [[String: String]]
 
     func encode(to encoder: any Encoder) throws {
       try summary.encode(to: encoder)
       var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(inventory, forKey: .inventory)
       try container.encode(refused, forKey: .refused)
     }
 
-    private enum CodingKeys: CodingKey { case refused }
+    private enum CodingKeys: CodingKey { case inventory, refused }
   }
 
   func run() throws {
@@ -79,12 +81,12 @@ struct DataDescription: ParsableCommand {
     let summary = try DatasetSummary(data)
     if json {
       let refused = data.refused.map { ["path": $0.path, "reason": $0.reason] }
-      StandardOutput.write(EpochMetrics.json(Report(summary: summary, refused: refused)))
+      StandardOutput.write(EpochMetrics.json(Report(summary: summary, inventory: data.inventory, refused: refused)))
     } else {
       write(summary)
     }
     if images.skipBad {
-      list(refused: data.refused)
+      list(about: data)
     } else {
       for error in data.refused { StandardError.write("hourglass: \(error)") }
       if !data.refused.isEmpty { throw ExitStatusError(status: .badData) }

@@ -106,7 +106,7 @@ struct LoadedRun {
     let source = DataSource(
       path: path ?? recipe.data.path, split: split, preparation: preparation, codes: recipe.data.codes)
     let data = try source.open(for: model, seed: recipe.seed)
-    list(refused: data.refused)
+    list(about: data)
     return data
   }
 }
@@ -185,9 +185,10 @@ struct ImageOptions: ParsableArguments {
   }
 }
 
-/// Tells which images were left out.
-func list(refused: [DataError]) {
-  for error in refused { StandardError.write("hourglass: left out: \(error)") }
+/// Tells what of a set was passed over or left out, and what a person should know of it, where there is anything.
+func list(about data: Dataset) {
+  for error in data.refused { StandardError.write("hourglass: left out: \(error)") }
+  if !data.inventory.isPlain { StandardError.write("hourglass: \(data.source): \(data.inventory.line)") }
 }
 
 /// A model as the command line names it: by name, by name and size, as the sizes of a dense autoencoder, or as a file.

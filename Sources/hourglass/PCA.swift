@@ -65,7 +65,7 @@ struct PCA: ParsableCommand {
     if let refusal = try RunFolder(folder).refusal() { throw ValidationError("--run: \(refusal)") }
     let source = DataSource(path: RecipeFlags.file(data), split: split, preparation: images.preparation)
     let set = try source.open(seed: seed)
-    list(refused: set.refused)
+    list(about: set)
     let most = min(set.count, set.shape.count)
     guard components <= most else {
       throw ValidationError(

@@ -125,7 +125,7 @@ extension RunEnvironment {
 /// weights did not start from the seed.
 func list(about trainer: Trainer, _ run: RunFolder, _ progress: Progress) {
   for note in run.notes { StandardError.write("hourglass: warning: \(note)") }
-  list(refused: trainer.data.refused)
+  list(about: trainer.data)
   if let kept = trainer.data.keptCount {
     progress.note("\(kept) images stay decoded in memory (--memory-limit), the others are decoded in every epoch")
   }

@@ -109,11 +109,14 @@ struct Train: ParsableCommand {
   }
 
   private func newRun(_ file: Configuration) throws -> (trainer: Trainer, run: RunFolder) {
-    let (recipe, path) = try recipeOfNewRun(file)
+    var (recipe, path) = try recipeOfNewRun(file)
     let parallel = division.plan(shards: recipe.shards)
+    let data = try Trainer.open(&recipe, parallel: parallel, memory: session.memoryForImages)
     let run = RunFolder(path)
     // What cannot begin leaves no folder behind.
-    return try run.create(recipe, session: RunEnvironment(parallel)) { _ in (try trainer(recipe, parallel, run), run) }
+    return try run.create(recipe, session: RunEnvironment(parallel)) { _ in
+      (try trainer(recipe, parallel, run, data: data), run)
+    }
   }
 
   private func openRun() throws -> (trainer: Trainer, run: RunFolder) {
@@ -127,10 +130,11 @@ struct Train: ParsableCommand {
   }
 
   private func trainer(
-    _ recipe: Recipe, _ parallel: ParallelPlan, _ run: RunFolder, resume: Bool = false
+    _ recipe: Recipe, _ parallel: ParallelPlan, _ run: RunFolder, resume: Bool = false, data: Dataset? = nil
   ) throws -> Trainer {
     try Trainer(
-      recipe, parallel: parallel, run: run, resume: resume, memory: session.memoryForImages, profiles: profile,
+      recipe, parallel: parallel, run: run, resume: resume, data: data, memory: session.memoryForImages,
+      profiles: profile,
       tensorBoard: tensorBoard)
   }
 }

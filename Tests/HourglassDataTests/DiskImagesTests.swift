@@ -32,7 +32,7 @@ import Testing
         preparation.limit = limit
         let read = try Dataset.open(path: path, split: .train, preparation: preparation)
         let onDisk = try Dataset.open(path: path, split: .train, preparation: preparation, memory: 100)
-        #expect(onDisk.isOnDisk && !read.isOnDisk && onDisk.areBytes == read.areBytes, "\(name)")
+        #expect(onDisk.isOnDisk && !read.isOnDisk && onDisk.elements == read.elements, "\(name)")
         #expect(onDisk.count == limit ?? 6 && onDisk.shape == read.shape && onDisk.labels == read.labels)
         #expect(try (0..<onDisk.count).allSatisfy { try onDisk.image($0) == read.image($0) }, "\(name)")
         onDisk.announce([0, 1, 2, 3])

@@ -87,7 +87,7 @@ import Testing
     preparation.crop = Extent2D(4, 5)
     preparation.resize = Extent2D(3, 2)
     let all = try Dataset.open(path: folder.path, split: .train, preparation: preparation, threads: 3)
-    #expect(try all.shape == ImageShape(3, 2, 1) && Self.values(all) == [10, 20, 30, 40] && all.areBytes)
+    #expect(try all.shape == ImageShape(3, 2, 1) && Self.values(all) == [10, 20, 30, 40] && all.elements == .uint8)
   }
 
   @Test func brokenPicturesAreRefusedOrLeftOutAndListed() throws {

@@ -25,7 +25,7 @@ import Testing
     let folder = try Self.folder()
     let all = try Dataset.open(path: folder.path, split: .train)
     let part = try Dataset.open(path: folder.path, split: .train, memory: memory)
-    #expect(part.keptCount == kept && part.areBytes && part.shape == all.shape && !part.isOnDisk)
+    #expect(part.keptCount == kept && part.elements == .uint8 && part.shape == all.shape && !part.isOnDisk)
     #expect(part.labels == all.labels && part.count == 30)
     for announced in [[], Array(0..<30), [29, 3, 17]] as [[Int32]] {
       part.announce(announced)
@@ -77,7 +77,7 @@ import Testing
   }
 
   private static func ahead(_ decoder: Decoder, places: Int) -> ReadAhead {
-    let store = ImageStore(places, like: Image(shape: ImageShape(vector: 2), elements: .bytes([0, 0])))
+    let store = ImageStore(places, ImageShape(vector: 2), .uint8)
     return ReadAhead(into: store) { decoder.image($0) }
   }
 

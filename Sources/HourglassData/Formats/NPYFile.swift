@@ -3,7 +3,8 @@ import HourglassModels
 
 /// An array in NumPy's NPY format: versions 1 to 3, plain or gzip, in C order.
 ///
-/// Element types: `|u1` (bytes), `<f4`, and `<f8`, which is rounded to float. Written is `<f4`, version 1.
+/// Element types: `|u1` (bytes), `<u2` (16-bit numbers), `<f4`, and `<f8`, which is rounded to float. Written is `<f4`,
+/// version 1.
 ///
 /// Source: NumPy Enhancement Proposal 1, "A simple file format for NumPy arrays".
 public struct NPYArray: Sendable, Equatable {
@@ -15,10 +16,11 @@ public struct NPYArray: Sendable, Equatable {
     (self.shape, self.elements) = (shape, elements)
   }
 
-  /// The elements as floats: bytes divided by 255, floats as they are.
+  /// The elements as floats: bytes divided by 255, 16-bit numbers by 65535, floats as they are.
   public var floats: [Float] {
     switch elements {
     case .bytes(let bytes): bytes.map { Float($0) / 255 }
+    case .words(let words): words.map { Float($0) / 65_535 }
     case .floats(let floats): floats
     }
   }
@@ -163,7 +165,10 @@ public enum NPYFile {
     excess: () throws(DataError) -> Int
   ) throws(DataError) -> NPYArray {
     let (type, shape, data) = try parts(path, wanted, next: next, excess: excess)
-    if type != .byte { try GrantedMemory.require(4 * (data.count / type.width), for: path, "hold the array as floats") }
+    if type == .word { try GrantedMemory.require(data.count, for: path, "hold the array as 16-bit numbers") }
+    if ![.byte, .word].contains(type) {
+      try GrantedMemory.require(4 * (data.count / type.width), for: path, "hold the array as floats")
+    }
     return NPYArray(shape: shape, elements: type.elements(data))
   }
 
@@ -220,11 +225,16 @@ public enum NPYFile {
     return data
   }
 
-  /// Writes all images of a data set, N,H,W,C, as `|u1` where they are stored as bytes and else as `<f4`.
+  /// Writes all images of a data set, N,H,W,C, as `|u1`, `<u2` or `<f4` as they are stored.
   public static func write(_ images: Dataset, to path: String) throws(DataError) {
     let shape = images.shape
-    let header = header(
-      images.areBytes ? .byte : .float, [images.count, shape.height, shape.width, shape.channels])
+    let type: NPYHeader.ElementType =
+      switch images.elements {
+      case .uint8: .byte
+      case .uint16: .word
+      case .float32: .float
+      }
+    let header = header(type, [images.count, shape.height, shape.width, shape.channels])
     try AtomicFile.write(pieces: 1 + images.count, to: path) { index throws(DataError) in
       index == 0 ? header : try images.stored(index - 1)
     }
@@ -269,6 +279,7 @@ enum NPYHeader {
 
   enum ElementType: String, CaseIterable {
     case byte = "|u1"
+    case word = "<u2"
     case float = "<f4"
     case double = "<f8"
     case int32 = "<i4"
@@ -277,6 +288,7 @@ enum NPYHeader {
     var width: Int {
       switch self {
       case .byte: 1
+      case .word: 2
       case .float, .int32: 4
       case .double, .int64: 8
       }
@@ -285,6 +297,7 @@ enum NPYHeader {
     func integers(_ data: [UInt8]) -> [Int] {
       stride(from: 0, to: data.count, by: width).map { first in
         let bits = data[first..<first + width].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        if self == .word { return Int(bits) }
         return self == .int32 ? Int(Int32(truncatingIfNeeded: bits)) : Int(Int64(bitPattern: bits))
       }
     }
@@ -293,6 +306,11 @@ enum NPYHeader {
       data.withUnsafeBytes { bytes in
         switch self {
         case .byte: .bytes(data)
+        case .word:
+          .words(
+            (0..<bytes.count / 2).map {
+              UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self))
+            })
         case .int32, .int64: .floats(integers(data).map { Float($0) })
         case .float:
           .floats(
@@ -312,9 +330,9 @@ enum NPYHeader {
   }
 
   /// Of images and codes, of weights, and of labels.
-  static let pixels: [ElementType] = [.byte, .float, .double]
+  static let pixels: [ElementType] = [.byte, .word, .float, .double]
   static let weights: [ElementType] = [.float]
-  static let integers: [ElementType] = [.byte, .int32, .int64]
+  static let integers: [ElementType] = [.byte, .word, .int32, .int64]
 
   static func parse(
     _ header: String, _ path: String, _ wanted: [ElementType]

@@ -28,7 +28,7 @@ enum TextFile {
     // The longest word of a table may be all of it, twice while it grows.
     let need = 8 * (room.terms + 2 * room.lines) + (isTable ? 4 * bytes.count : 0)
     try GrantedMemory.require(need, for: path, "count the terms of \(room.lines) documents")
-    var documents = TermCounts(terms: terms, documents: room.lines, occurrences: room.terms)
+    var documents = TermCounts(terms: terms, path: path, documents: room.lines, occurrences: room.terms)
     var (labels, columns): ([Int], Int?) = ([], nil)
     labels.reserveCapacity(room.lines)
     try forEachLine(bytes) { (place, line) throws(DataError) in

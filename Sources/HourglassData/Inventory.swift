@@ -1,0 +1,44 @@
+/// What became of everything that lies where a set of images was opened.
+public struct Inventory: Codable, Sendable, Equatable {
+  /// Files, or images, with one fate for one reason.
+  public struct Entry: Codable, Sendable, Equatable {
+    public var reason: String
+    public var count: Int
+    /// The first of them.
+    public var names: [String]
+
+    public init(reason: String, count: Int, names: [String]) {
+      (self.reason, self.count, self.names) = (reason, count, Array(names.prefix(Inventory.mostNamed)))
+    }
+  }
+
+  /// Images of the set.
+  public var read = 0
+  /// Files that are no images by rule, such as hidden ones.
+  public var skipped: [Entry] = []
+  /// Images that could not be read and were left out because somebody allowed it.
+  public var leftOut: [Entry] = []
+  /// What a person should know of images that were read.
+  public var notes: [Entry] = []
+
+  /// Names that stand for all with one fate.
+  public static let mostNamed = 3
+
+  /// Whether there is anything to tell beside the number of images.
+  public var isPlain: Bool { skipped.isEmpty && leftOut.isEmpty && notes.isEmpty }
+
+  /// All of it in one line.
+  public var line: String {
+    func list(_ entries: [Entry]) -> String {
+      entries.map { entry in
+        let more = entry.count > entry.names.count ? ", ..." : ""
+        return "\(entry.count) \(entry.reason) (\(entry.names.joined(separator: ", "))\(more))"
+      }.joined(separator: ", ")
+    }
+    let parts = [
+      "\(read) read", skipped.isEmpty ? nil : "skipped: " + list(skipped),
+      leftOut.isEmpty ? nil : "left out: " + list(leftOut), notes.isEmpty ? nil : "note: " + list(notes),
+    ]
+    return parts.compactMap(\.self).joined(separator: "; ")
+  }
+}
