@@ -108,7 +108,9 @@ import Testing
     }
   }
 
-  private static let numPy = /np\.(save\(|stack\(|abs\(|unique\().*\)|a\.(astype|reshape)\(.*?\)/
+  private static var numPy: Regex<(Substring, Substring?, Substring?)> {
+    /np\.(save\(|stack\(|abs\(|unique\().*\)|a\.(astype|reshape)\(.*?\)/
+  }
 
   /// Texts that are no numbers get no recipe for numbers.
   @Test(arguments: ["hello world", "{\"a\": 1}", "a,b\nc,d\n", "1\n2\n"])
