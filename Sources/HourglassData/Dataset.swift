@@ -60,7 +60,7 @@ public struct Dataset: Sendable {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
     }
     if case .floats(let floats) = elements, let place = floats.firstIndex(where: { !($0 >= 0 && $0 <= 1) }),
-      let fault = Gathering.fault(.floats([floats[place]]))
+      let fault = PreparedImages.fault(.floats([floats[place]]))
     {
       throw DataError(path: source, reason: "image \(place / shape.count): \(fault)")
     }
@@ -130,7 +130,8 @@ public struct Dataset: Sendable {
       self.init(images, chosen, labels: stored.labels, source: stored.source)
       try check(images, chosen, path)
     } else {
-      let gathered = try Gathering(stored.images, chosen, preparation, threads: threads, memory: memory, path: path)
+      let gathered = try Gathering.gather(
+        stored.images, chosen, preparation, threads: threads, memory: memory, path: path)
       // What is whole but too large is no broken image: on another machine it would not be left out.
       let refused = gathered.refused.filter { preparation.skipsBad != true || $0.lacksMemory }
       if let first = refused.first {
@@ -145,7 +146,7 @@ public struct Dataset: Sendable {
     names = stored.images.names
     inventory.skipped = stored.inventory.skipped
     inventory.notes += stored.inventory.notes
-    inventory.read = count
+    inventory.read = tiling?.pictures.count ?? count
     if !refused.isEmpty {
       inventory.leftOut.append(
         Inventory.Entry(reason: "broken or unreadable", count: refused.count, names: refused.map(\.path)))
@@ -179,10 +180,14 @@ public struct Dataset: Sendable {
   // MARK: Names
 
   /// What an image is called: the path of its file below the folder of the set, or the file of the array and the place
-  /// there, as `array.npy[17]`.
-  public func name(_ index: Int) -> String { names.name(number(index)) }
+  /// there, as `array.npy[17]`; of a tile followed by its first row and column, as `photo.png[0,128]`.
+  public func name(_ index: Int) -> String {
+    let name = names.name(number(index))
+    return tiling.map { $0.origin(of: index) }.map { "\(name)[\($0.top),\($0.left)]" } ?? name
+  }
 
-  /// The place of an image in the set as it is stored, which does not depend on what else was chosen or left out.
+  /// The place of an image, of a tile that of its picture, in the set as it is stored, which does not depend on what
+  /// else was chosen or left out.
   public func number(_ index: Int) -> Int { numbers.map { Int($0[index]) } ?? index }
 
   /// The name of an image's class, or its label where classes have no names; nil without labels.
@@ -203,7 +208,7 @@ public struct Dataset: Sendable {
   private func check(_ images: DiskImages, _ chosen: [Int], _ path: String) throws(DataError) {
     guard images.areFloats else { return }
     for index in chosen {
-      if let fault = Gathering.fault(try images.image(index).elements) {
+      if let fault = PreparedImages.fault(try images.image(index).elements) {
         throw DataError(path: path, reason: "image \(index): \(fault)")
       }
     }
@@ -233,12 +238,36 @@ public struct Dataset: Sendable {
     switch pixels {
     case .onDisk(let images, let chosen): for index in indices { images.announce(Int(chosen[Int(index)])) }
     case .streamed(let images): images.announce(indices.lazy.map { Int($0) })
-    case .stored, .kept, .reader: break
+    case .stored, .kept, .tiles, .reader: break
     }
   }
 
-  /// Images that stay decoded in memory; nil where all do, or none because they stay on disk.
-  public var keptCount: Int? { if case .streamed(let images) = pixels { images.keptCount } else { nil } }
+  /// Images, or pictures that are cut into them, that stay decoded in memory; nil where all do, or none because they
+  /// stay on disk.
+  public var keptCount: Int? {
+    switch pixels {
+    case .streamed(let images): images.keptCount
+    case .tiles(let images): images.keptCount
+    default: nil
+    }
+  }
+
+  /// How pictures are cut into the images of the set; nil where each is an image.
+  public var tiling: Tiling? { if case .tiles(let images) = pixels { images.tiling } else { nil } }
+
+  /// A whole picture of a set of tiles, prepared: its values, H x W x C, and its shape.
+  ///
+  /// Errors: no such picture; it can no longer be read.
+  public func picture(_ index: Int) throws(DataError) -> (values: [Float], shape: ImageShape) {
+    guard case .tiles(let images) = pixels, images.tiling.pictures.indices.contains(index) else {
+      throw DataError(path: source, reason: "wanted a picture that is cut into tiles, found no number \(index)")
+    }
+    let image = try images.picture(index)
+    try GrantedMemory.require(checkedProduct([4, image.shape.count]), for: source, "hold a picture of \(image.shape)")
+    var values = [Float](repeating: 0, count: image.shape.count)
+    image.elements.fill(0, image.shape.count, into: &values)
+    return (values, image.shape)
+  }
 
   /// What is said of an array that memory cannot hold.
   ///
@@ -267,6 +296,7 @@ public struct Dataset: Sendable {
     case .stored(let elements): elements.fill(index * shape.count, shape.count, into: image)
     case .kept(let images): images.fill(index, into: image)
     case .streamed(let images): try images.fill(index, into: image)
+    case .tiles(let images): try images.fill(index, into: image)
     case .onDisk(let images, let chosen): try images.fill(Int(chosen[index]), into: image)
     case .reader(let read): try read(index, image)
     }
@@ -301,6 +331,7 @@ public struct Dataset: Sendable {
     case .reader: .float32
     case .kept(let images): images.kind
     case .streamed(let images): images.kept.kind
+    case .tiles(let images): images.elements
     case .onDisk(let images, _): images.kind
     }
   }

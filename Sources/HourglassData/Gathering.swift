@@ -1,4 +1,3 @@
-import Dispatch
 import HourglassModels
 import Synchronization
 
@@ -9,6 +8,8 @@ enum Pixels: Sendable {
   case kept(ImageStore)
   /// The same, as far as memory holds them.
   case streamed(StreamedImages)
+  /// Parts of pictures.
+  case tiles(TiledImages)
   /// Left on disk, and which of them.
   case onDisk(DiskImages, [Int32])
   /// Read by the caller's own code.
@@ -33,7 +34,7 @@ struct Gathering {
   init(
     _ source: any ImageSource, _ chosen: [Int], _ preparation: Preparation, threads: Int, memory: Int, path: String
   ) throws(DataError) {
-    let reader = Reader(source: source, preparation: preparation, path: path)
+    let reader = PreparedImages(source: source, preparation: preparation, path: path)
     names = source.names
     var failures: [Int: DataError] = [:]
     var first: (place: Int, image: Image)?
@@ -43,12 +44,7 @@ struct Gathering {
         break
       } catch { failures[place] = error }
     }
-    guard let first else {
-      let more = failures.count > 1 ? "; the \(failures.count - 1) others are refused too" : ""
-      throw DataError(
-        path: failures[0]?.path ?? path, reason: (failures[0]?.reason ?? "no image") + more,
-        lacksMemory: failures[0]?.lacksMemory ?? false)
-    }
+    guard let first else { throw Self.nothingWhole(failures, path: path) }
     shape = first.image.shape
     var kind = first.image.elements.kind
     var gathered: (store: ImageStore, team: Team, room: (kept: Int, ahead: Int))
@@ -90,6 +86,35 @@ struct Gathering {
       })
   }
 
+  /// The chosen images of a set, or the tiles of its pictures.
+  static func gather(
+    _ source: any ImageSource, _ chosen: [Int], _ preparation: Preparation, threads: Int, memory: Int, path: String
+  ) throws(DataError) -> Gathering {
+    guard let tile = preparation.tile else {
+      return try Gathering(source, chosen, preparation, threads: threads, memory: memory, path: path)
+    }
+    return try Gathering(
+      tilesOf: source, chosen, preparation, tile: tile, threads: threads, memory: memory, path: path)
+  }
+
+  init(
+    shape: ImageShape, pixels: Pixels, kept: [Int], refused: [DataError], remarks: [Int: Image.Remarks],
+    names: ItemNames
+  ) {
+    (self.shape, self.pixels, self.kept, self.refused) = (shape, pixels, kept, refused)
+    (self.remarks, self.names) = (remarks, names)
+  }
+
+  /// What is said where no image could be decoded.
+  ///
+  /// - Parameter failures: by place, from 0 on.
+  static func nothingWhole(_ failures: [Int: DataError], path: String) -> DataError {
+    let more = failures.count > 1 ? "; the \(failures.count - 1) others are refused too" : ""
+    return DataError(
+      path: failures[0]?.path ?? path, reason: (failures[0]?.reason ?? "no image") + more,
+      lacksMemory: failures[0]?.lacksMemory ?? false)
+  }
+
   /// What an image is called, by its number.
   func name(_ number: Int) -> String { names.name(number) }
 
@@ -107,35 +132,8 @@ struct Gathering {
   /// Two steps of a thousand.
   private static let mostAhead = 2048
 
-  /// What keeps elements from being pixels, if anything.
-  static func fault(_ elements: Elements) -> String? {
-    guard case .floats(let floats) = elements, let bad = floats.first(where: { !($0 >= 0 && $0 <= 1) }) else {
-      return nil
-    }
-    let advice = bad.isFinite ? "scale the pixels, for example by 1/255" : "remove or repair that image"
-    return "wanted pixels in [0, 1], found \(bad); \(advice)"
-  }
-
-  private struct Reader: Sendable {
-    var source: any ImageSource
-    var preparation: Preparation
-    var path: String
-
-    func path(_ index: Int) -> String { source.names.path(index) ?? path }
-
-    func image(_ index: Int) throws(DataError) -> Image {
-      let image = try source.image(index)
-      if let fault = Gathering.fault(image.elements) {
-        throw DataError(path: path(index), reason: "image \(index): \(fault)")
-      }
-      var prepared = try preparation.prepared(image, path: path(index))
-      prepared.remarks = image.remarks
-      return prepared
-    }
-  }
-
   private struct Team {
-    var reader: Reader
+    var reader: PreparedImages
     var chosen: [Int]
     var threads: Int
     /// By place among the chosen.
@@ -144,7 +142,6 @@ struct Gathering {
     var remarks: [Int: Image.Remarks] = [:]
 
     private struct Found {
-      var failures: [Int: DataError]
       var remarks: [Int: Image.Remarks] = [:]
       var misfit: (place: Int, shape: ImageShape)?
       /// The widest kind of elements of all images.
@@ -158,33 +155,20 @@ struct Gathering {
     mutating func gather(
       from first: (place: Int, image: Image), into store: ImageStore
     ) throws(DataError) -> Elements.Kind {
-      let found = Mutex(Found(failures: failures, kind: store.kind))
-      let (reader, chosen, start) = (reader, chosen, first.place)
-      // Small pieces, so that the threads end together.
-      let piece = max(1, min(32, (chosen.count - start) / (4 * max(1, min(threads, 1 << 20)))))
-      @Sendable func gather(_ place: Int) {
-        do throws(DataError) {
-          let image = try reader.image(chosen[place])
-          if !image.remarks.isEmpty { found.withLock { $0.remarks[chosen[place]] = image.remarks } }
-          if image.shape != store.shape {
-            found.withLock { if place < $0.misfit?.place ?? .max { $0.misfit = (place, image.shape) } }
-          } else if image.elements.kind > store.kind {
-            found.withLock { $0.kind = max($0.kind, image.elements.kind) }
-          } else if place < store.places {
-            store.put(image.converted(to: store.kind), at: place)
-          }
-        } catch { found.withLock { $0.failures[place] = error } }
+      let found = Mutex(Found(kind: store.kind))
+      let chosen = chosen
+      let failed = reader.decode(chosen, from: first.place, threads: threads) { place, image in
+        if !image.remarks.isEmpty { found.withLock { $0.remarks[chosen[place]] = image.remarks } }
+        if image.shape != store.shape {
+          found.withLock { if place < $0.misfit?.place ?? .max { $0.misfit = (place, image.shape) } }
+        } else if image.elements.kind > store.kind {
+          found.withLock { $0.kind = max($0.kind, image.elements.kind) }
+        } else if place < store.places {
+          store.put(image.converted(to: store.kind), at: place)
+        }
       }
-      DispatchQueue.concurrentPerform(iterations: (chosen.count - start + piece - 1) / piece) { number in
-        for place in start + number * piece..<min(start + (number + 1) * piece, chosen.count) { gather(place) }
-      }
-      // Whether memory suffices must not depend on what other threads held.
-      let again = found.withLock { $0.failures.filter { $0.key > start && $0.value.lacksMemory }.keys.sorted() }
-      for place in again {
-        found.withLock { $0.failures[place] = nil }
-        gather(place)
-      }
-      (failures, remarks) = found.withLock { ($0.failures, $0.remarks) }
+      failures.merge(failed) { $1 }
+      remarks = found.withLock { $0.remarks }
       if let misfit = found.withLock({ $0.misfit }) {
         throw unlike(misfit.shape, at: misfit.place, first: first.place, first.image.shape)
       }

@@ -26,6 +26,10 @@ public struct Preparation: Codable, Sendable, Equatable {
   public var color: Color?
   public var crop: Extent2D?
   public var resize: Extent2D?
+  /// The size of the tiles that pictures are cut into once they are prepared, see `Tiling`; nil for whole pictures.
+  public var tile: Extent2D?
+  /// From one tile to the next; nil for the size of a tile.
+  public var stride: Extent2D?
   /// How elements are kept in memory; nil for as they are stored, and the widest where kinds are mixed.
   public var elements: Elements.Kind?
   /// Whether images that are broken are left out; otherwise they are an error.
@@ -50,7 +54,7 @@ public struct Preparation: Codable, Sendable, Equatable {
 
   /// Whether images stay as they are stored, with elements of some kind.
   func keepsImages(of kind: Elements.Kind) -> Bool {
-    color == nil && crop == nil && resize == nil && elements ?? kind == kind
+    color == nil && crop == nil && resize == nil && tile == nil && elements ?? kind == kind
   }
 
   /// Does to an image what is wanted of each; `path` names it in errors.
@@ -77,6 +81,17 @@ public struct Preparation: Codable, Sendable, Equatable {
       if let resize { image = image.resized(to: resize) }
       return elements.map(image.converted) ?? image
     }
+  }
+
+  /// Why tiles cannot lie like this, if they cannot.
+  public var tilingRefusal: String? {
+    guard let stride else { return nil }
+    guard let tile else { return "stride: wanted a tile too, found none" }
+    let isWanted = (1...max(1, tile.height)).contains(stride.height) && (1...max(1, tile.width)).contains(stride.width)
+    return isWanted
+      ? nil
+      : "stride: wanted at most \(tile.width)x\(tile.height), the size of a tile, so that tiles cover a picture, found "
+        + "\(stride.width)x\(stride.height)"
   }
 
   /// What an image of some shape takes while it is prepared, at most; nil where that is more than an `Int` holds.

@@ -77,11 +77,15 @@ extension DataSource {
     if let part = preparation.holdout, !(part > 0 && part < 1) {
       return "preparation.holdout: wanted a part between 0 and 1, found \(part)"
     }
-    for (name, extent) in [("crop", preparation.crop), ("resize", preparation.resize)] {
+    for (name, extent) in [
+      ("crop", preparation.crop), ("resize", preparation.resize), ("tile", preparation.tile),
+      ("stride", preparation.stride),
+    ] {
       let pixels = Preparation.pixelRange
       guard let extent, !(pixels.contains(extent.height) && pixels.contains(extent.width)) else { continue }
       return "preparation.\(name): wanted 1 to \(pixels.upperBound) pixels, found \(extent)"
     }
+    if let refusal = preparation.tilingRefusal { return "preparation.\(refusal)" }
     var withoutLimit = preparation
     withoutLimit.limit = nil
     if path == nil, withoutLimit != Preparation() {

@@ -25,6 +25,16 @@ struct PixelSize: ExpressibleByArgument {
   var defaultValueDescription: String { "\(extent.width)x\(extent.height)" }
 }
 
+/// WIDTHxHEIGHT in pixels, or one number for both.
+struct PixelStride: ExpressibleByArgument {
+  var extent: Extent2D
+
+  init?(argument: String) {
+    guard let size = PixelSize(argument: argument) ?? PixelSize(argument: "\(argument)x\(argument)") else { return nil }
+    extent = size.extent
+  }
+}
+
 /// What is taken of a set of images, and what is done to each. All are optional, so that a run can tell what was given.
 struct DataFlags: ParsableArguments {
   static let forms = """
@@ -61,6 +71,15 @@ struct DataFlags: ParsableArguments {
   @Option(
     help: ArgumentHelp("Scale to so many pixels: the mean over areas, linear where it grows.", valueName: "WxH"))
   var resize: PixelSize?
+
+  @Option(
+    help: ArgumentHelp(
+      "Cut pictures, once they are resized, into tiles of so many pixels, each an image of its own.", valueName: "WxH"))
+  var tile: PixelSize?
+
+  @Option(
+    help: ArgumentHelp("Pixels from one tile to the next, as 128 or 128x96. (default: the tile's)", valueName: "WxH"))
+  var stride: PixelStride?
 
   @Flag(help: "Leave broken images out and list them, instead of refusing the set.")
   var skipBad = false
@@ -100,6 +119,7 @@ struct DataFlags: ParsableArguments {
     all.color = grey ? .grey : rgb ? .rgb : base.color
     all.crop = crop?.extent ?? base.crop
     all.resize = resize?.extent ?? base.resize
+    (all.tile, all.stride) = (tile?.extent ?? base.tile, stride?.extent ?? base.stride)
     all.skipsBad = skipBad ? true : base.skipsBad
     all.binarizes = binarize ? true : base.binarizes
     return all
@@ -109,7 +129,8 @@ struct DataFlags: ParsableArguments {
   func requireFiles(_ path: String?) throws {
     let given = [
       ("--layout", layout != nil), ("--holdout", holdout != nil), ("--label-filter", labelFilter != nil),
-      ("--grey", grey), ("--rgb", rgb), ("--crop", crop != nil), ("--resize", resize != nil), ("--skip-bad", skipBad),
+      ("--grey", grey), ("--rgb", rgb), ("--crop", crop != nil), ("--resize", resize != nil), ("--tile", tile != nil),
+      ("--skip-bad", skipBad),
       ("--binarize", binarize),
     ]
     guard path == nil, let flag = given.first(where: { $0.1 })?.0 else { return }

@@ -50,9 +50,10 @@ struct Pretrain: ParsableCommand {
     try session.adopt(file)
     let training = StagedTraining(session: session, division: division)
     if session.resume { return try training.resume(flags) }
-    let recipe = try flags.recipe(file)
+    var recipe = try flags.recipe(file)
     let path = try session.newPath(recipe.model.name)
     let objective = try objective ?? file.stageObjective()
-    try training.begin { try StagedRun.pretraining(path, recipe: recipe, objective: objective) }
+    recipe.settle(on: try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages))
+    try training.begin { [recipe] in try StagedRun.pretraining(path, recipe: recipe, objective: objective) }
   }
 }

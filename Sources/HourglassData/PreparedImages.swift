@@ -1,0 +1,59 @@
+import Dispatch
+import HourglassModels
+import Synchronization
+
+/// The images of a source, prepared one at a time.
+struct PreparedImages: Sendable {
+  var source: any ImageSource
+  var preparation: Preparation
+  /// Names in errors what has no file of its own.
+  var path: String
+
+  func path(_ index: Int) -> String { source.names.path(index) ?? path }
+
+  /// Errors: an image that is broken, has no pixels in [0, 1] or cannot be prepared, by its file.
+  func image(_ index: Int) throws(DataError) -> Image {
+    let image = try source.image(index)
+    if let fault = Self.fault(image.elements) {
+      throw DataError(path: path(index), reason: "image \(index): \(fault)")
+    }
+    var prepared = try preparation.prepared(image, path: path(index))
+    prepared.remarks = image.remarks
+    return prepared
+  }
+
+  /// What keeps elements from being pixels, if anything.
+  static func fault(_ elements: Elements) -> String? {
+    guard case .floats(let floats) = elements, let bad = floats.first(where: { !($0 >= 0 && $0 <= 1) }) else {
+      return nil
+    }
+    let advice = bad.isFinite ? "scale the pixels, for example by 1/255" : "remove or repair that image"
+    return "wanted pixels in [0, 1], found \(bad); \(advice)"
+  }
+
+  /// Decodes chosen images on several threads, from one of them on.
+  ///
+  /// - Parameter body: called by several threads with an image and its place among the chosen, more than once for none.
+  /// - Returns: why images could not be decoded, by place.
+  func decode(
+    _ chosen: [Int], from start: Int = 0, threads: Int, _ body: @escaping @Sendable (_ place: Int, Image) -> Void
+  ) -> [Int: DataError] {
+    let failures = Mutex<[Int: DataError]>([:])
+    // Small pieces, so that the threads end together.
+    let piece = max(1, min(32, (chosen.count - start) / (4 * max(1, min(threads, 1 << 20)))))
+    @Sendable func decode(_ place: Int) {
+      do throws(DataError) { body(place, try image(chosen[place])) } catch {
+        failures.withLock { $0[place] = error }
+      }
+    }
+    DispatchQueue.concurrentPerform(iterations: (chosen.count - start + piece - 1) / piece) { number in
+      for place in start + number * piece..<min(start + (number + 1) * piece, chosen.count) { decode(place) }
+    }
+    // Whether memory suffices must not depend on what other threads held.
+    for place in failures.withLock({ $0.filter { $0.value.lacksMemory }.keys.sorted() }) {
+      failures.withLock { $0[place] = nil }
+      decode(place)
+    }
+    return failures.withLock { $0 }
+  }
+}
