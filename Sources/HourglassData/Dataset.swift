@@ -20,8 +20,12 @@ public struct Dataset: Sendable {
   public private(set) var form = ImageForm.builtIn
   /// Whether this is one of two parts, for training and for test, that have no image in common.
   public internal(set) var isSplit = false
-  /// Where its numbers lie: pixels in [0, 1].
+  /// Where its numbers lie: those of bytes and 16-bit numbers in [0, 1].
   public private(set) var range: ClosedRange<Float> = 0...1
+  /// What was done to images in files.
+  private var preparation: Preparation?
+  /// What a network sees in place of the images; nil for the images themselves.
+  var partners: PairedImages?
   /// Of documents, what their terms are weighed by.
   public private(set) var terms: TermStatistics?
   /// What was left out because it is broken.
@@ -45,9 +49,9 @@ public struct Dataset: Sendable {
     pixels = .reader(reader)
   }
 
-  /// Elements: N x H x W x C, bytes 0 to 255, 16-bit numbers 0 to 65535 or floats in [0, 1].
+  /// Elements: N x H x W x C, bytes 0 to 255, 16-bit numbers 0 to 65535 or floats.
   ///
-  /// Errors: elements or labels that do not fit the shape; a float that is not finite or lies outside [0, 1], by image.
+  /// Errors: elements or labels that do not fit the shape; a float that is not finite, by image.
   public init(_ elements: Elements, shape: ImageShape, labels: [Int]? = nil, source: String) throws(DataError) {
     guard shape.count > 0, elements.count > 0, elements.count % shape.count == 0 else {
       throw DataError(
@@ -59,7 +63,10 @@ public struct Dataset: Sendable {
     if let labels, labels.count != count {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
     }
-    if case .floats(let floats) = elements, let place = floats.firstIndex(where: { !($0 >= 0 && $0 <= 1) }),
+    let values = ValueMeter()
+    values.add(elements)
+    range = values.range
+    if case .floats(let floats) = elements, let place = floats.firstIndex(where: { !$0.isFinite }),
       let fault = PreparedImages.fault(.floats([floats[place]]))
     {
       throw DataError(path: source, reason: "image \(place / shape.count): \(fault)")
@@ -144,6 +151,7 @@ public struct Dataset: Sendable {
     }
     (form, classes, terms) = (stored.form, stored.classes, (stored.images as? TermCounts)?.statistics)
     names = stored.images.names
+    self.preparation = preparation
     inventory.skipped = stored.inventory.skipped
     inventory.notes += stored.inventory.notes
     inventory.read = tiling?.pictures.count ?? count
@@ -159,7 +167,7 @@ public struct Dataset: Sendable {
     (shape, pixels, count, refused) = (gathered.shape, gathered.pixels, gathered.kept.count, gathered.refused)
     labels = all.map { all in gathered.kept.map { all[$0] } }
     self.source = source
-    names = ItemNames(source)
+    (names, range) = (ItemNames(source), gathered.range)
     numbers = gathered.kept.map { Int32($0) }
     for (remark, reason) in Image.Remarks.sentences {
       let images = gathered.remarks.filter { $0.value.contains(remark) }.keys.sorted()
@@ -202,16 +210,30 @@ public struct Dataset: Sendable {
   public func storedFiles() throws(DataError) -> [StoredFile] {
     let files = names.files(of: (0..<count).lazy.map(number))
     return try StoredFile.digests(of: files)
+      + (partners.map { (pairs) throws(DataError) in
+        try pairs.data.storedFiles()
+      } ?? [])
   }
 
   /// Cost: reads all floats once.
-  private func check(_ images: DiskImages, _ chosen: [Int], _ path: String) throws(DataError) {
+  private mutating func check(_ images: DiskImages, _ chosen: [Int], _ path: String) throws(DataError) {
     guard images.areFloats else { return }
+    let values = ValueMeter()
     for index in chosen {
-      if let fault = PreparedImages.fault(try images.image(index).elements) {
-        throw DataError(path: path, reason: "image \(index): \(fault)")
-      }
+      let elements = try images.image(index).elements
+      if let fault = PreparedImages.fault(elements) { throw DataError(path: path, reason: "image \(index): \(fault)") }
+      values.add(elements)
     }
+    range = values.range
+  }
+
+  /// What would bring its numbers to [0, 1], where they do not lie there and come from files.
+  public var rangeAdvice: String? {
+    guard let preparation, terms == nil, range.lowerBound < 0 || range.upperBound > 1 else { return nil }
+    if preparation.range != nil { return "widen --range" }
+    let (least, most) = (range.lowerBound, range.upperBound)
+    let found = preparation.inverts == true ? (1 - most, 1 - least) : (least, most)
+    return ValueRange.holding(found.0, found.1).map { "--range \($0.rawValue) brings them there" }
   }
 
   /// Whether images stay in their file because memory cannot hold them.
@@ -229,12 +251,15 @@ public struct Dataset: Sendable {
     part.labels = labels.map { labels in (0..<most).map { labels[$0 * total / most] } }
     part.names = names
     part.numbers = (0..<most).map { Int32(all.number($0 * total / most)) }
+    part.partners = partners.map { pairs in PairedImages(pairs.data, (0..<most).map { pairs.places[$0 * total / most] })
+    }
     return part
   }
 
   /// Says which images will be wanted soon, so that they are read meanwhile: by the system where they stay on disk, on
   /// a queue of their own where they are streamed. Where images are in memory this does nothing.
   public func announce(_ indices: some Sequence<Int32>) {
+    if let partners { partners.data.announce(indices.lazy.map { partners.places[Int($0)] }) }
     switch pixels {
     case .onDisk(let images, let chosen): for index in indices { images.announce(Int(chosen[Int(index)])) }
     case .streamed(let images): images.announce(indices.lazy.map { Int($0) })

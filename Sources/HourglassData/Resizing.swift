@@ -24,12 +24,13 @@ extension Image {
     case .words(let words): return Image(shape: wanted, elements: .words(rounded(words)))
     case .floats(let floats):
       let resized = resample(floats, to: wanted)
-      // The weights sum to 1 but for rounding, which must not leave [0, 1].
+      // The weights sum to 1 but for rounding, which must not leave [0, 1], nor a range beyond it.
+      let (least, most) = (min(0, floats.min() ?? 0), max(1, floats.max() ?? 1))
       return Image(
         shape: wanted,
         elements: .floats(
           Self.make(wanted.count, resized) { x, y in
-            for i in 0..<wanted.count { y[i] = min(max(x[i], 0), 1) }
+            for i in 0..<wanted.count { y[i] = min(max(x[i], least), most) }
           }))
     }
   }

@@ -34,8 +34,9 @@ public struct Configuration: Decodable, Sendable {
     public var split: Split?
     public var preparation: Preparation?
     public var codes: String?
+    public var inputs: String?
 
-    enum CodingKeys: String, CodingKey, CaseIterable { case path, split, preparation, codes }
+    enum CodingKeys: String, CodingKey, CaseIterable { case path, split, preparation, codes, inputs }
   }
 
   /// An optimiser of which any part may be left open.
@@ -109,7 +110,10 @@ public struct Configuration: Decodable, Sendable {
   /// With the images and the seed of a run that this one goes on from, where the file is silent, and with its model.
   public func following(_ recipe: Recipe) -> Configuration {
     func images(_ source: DataSource) -> Named<Images> {
-      .object(Images(path: source.path, split: source.split, preparation: source.preparation, codes: source.codes))
+      .object(
+        Images(
+          path: source.path, split: source.split, preparation: source.preparation, codes: source.codes,
+          inputs: source.inputs))
     }
     var file = self
     file.model = .object(recipe.model)

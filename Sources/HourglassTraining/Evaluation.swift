@@ -81,17 +81,22 @@ public struct Evaluator {
     let (isVariational, hasPenalty) = (plan.model.isVariational, plan.model.penalty != nil)
     let isImage = plan.model.likelihood.target == .image
     try data.checkTargets(for: plan)
+    guard importanceSamples == nil || !data.hasInputs else {
+      throw DataError(
+        path: data.source, reason: "importance samples: wanted images that the model sees itself, found pairs")
+    }
     var confusion = try ConfusionMatrix(plan)
     var (reconstruction, divergence, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
     var bound = 0.0
     var units = UnitStatistics(count: inference.codeCount)
     for (batch, start) in stride(from: 0, to: data.count, by: Inference.batchSize).enumerated() {
       let range = start..<min(start + Inference.batchSize, data.count)
-      let images = try data.images(range)
+      let images = try data.inputs(range)
+      let wanted = data.hasInputs && isImage ? try data.images(range) : nil
       data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
       let noise: Noise = isVariational || hasPenalty ? .evaluation(seed: seed, step: batch) : .none
       let labels = isImage ? nil : data.labels?[range]
-      for (index, measurement) in zip(range, inference.measure(images, labels: labels, noise: noise)) {
+      for (index, measurement) in zip(range, inference.measure(images, wanted: wanted, labels: labels, noise: noise)) {
         reconstruction += Double(measurement.reconstruction)
         divergence += Double(measurement.divergence)
         squaredError += Double(measurement.image?.squaredError ?? 0)

@@ -21,7 +21,8 @@ public struct PlannedMemory: Sendable, Equatable {
   public init(training plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe? = nil) {
     self.init(
       step: plan, parallel: parallel, augmentation: recipe?.augmentation, corruption: recipe?.corruption,
-      hasAverage: recipe?.ema != nil, keepsGradient: recipe?.keepsGradient ?? true)
+      hasPairs: recipe?.data.inputs != nil, hasAverage: recipe?.ema != nil, keepsGradient: recipe?.keepsGradient ?? true
+    )
   }
 
   /// What a process that trains takes in all, beside what it had when it began and its data.
@@ -42,7 +43,9 @@ public struct PlannedMemory: Sendable, Equatable {
     let others = [6 * images, 3 * tensor, 24 << 20, threads << 20, stacks]
     self.init(
       shared: step.shared, perReplica: step.perReplica, replicas: step.replicas,
-      others: others.reduce(Self(inference: inference, parallel: parallel).total) { $0.plusClamping($1) })
+      others: others.reduce(
+        Self(inference: inference, parallel: parallel, hasPairs: recipe.data.inputs != nil).total
+      ) { $0.plusClamping($1) })
   }
 
   private init(shared: Int, perReplica: Int, replicas: Int, others: Int) {
@@ -51,11 +54,12 @@ public struct PlannedMemory: Sendable, Equatable {
 
   init(
     step plan: ExecutionPlan, parallel: ParallelPlan, augmentation: Augmentation?, corruption: Corruption?,
-    hasAverage: Bool, keepsGradient: Bool
+    hasPairs: Bool, hasAverage: Bool, keepsGradient: Bool
   ) {
     let parallel = parallel.possible
     let samples = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers) * plan.samplesPerShard
-    let images = Distortion.floats(augmentation, corruption, shape: plan.model.input, groupSamples: samples)
+    let images = Distortion.floats(
+      augmentation, corruption, hasPairs: hasPairs, shape: plan.model.input, groupSamples: samples)
     let vectors = (hasAverage ? 1 : 0) - (keepsGradient ? 0 : 1)
     self.init(
       plan, groupSamples: samples, parallel, shared: 4 * plan.parameterCount * vectors,
@@ -64,12 +68,12 @@ public struct PlannedMemory: Sendable, Equatable {
 
   /// What inference takes: its groups are single shards, and it holds inputs and outputs of a batch; the parameters are
   /// counted where it has its own.
-  init(inference plan: ExecutionPlan, parallel: ParallelPlan, hasParameters: Bool = false) {
+  init(inference plan: ExecutionPlan, parallel: ParallelPlan, hasParameters: Bool = false, hasPairs: Bool = false) {
     let step = 4 * (4 * plan.parameterCount + plan.shards * plan.shardedCount)
     let own = hasParameters ? 4 * plan.parameterCount : 0
     self.init(
       plan, groupSamples: plan.samplesPerShard, parallel,
-      shared: 8 * plan.batchSize * Inference.widest(plan) + own - step)
+      shared: 8 * plan.batchSize * (Inference.widest(plan) + (hasPairs ? plan.model.input.count : 0)) + own - step)
   }
 
   private init(

@@ -5,12 +5,15 @@ public enum PosteriorCollapse {
   public static let leastActive = 0.1
   /// Steps with the divergence in its full weight before which a model is too young to tell, unless its run is over.
   public static let leastSteps = 100
+  /// Steps of a run so short that it shows nothing.
+  static let fewestSteps = 10
 
   /// A sentence where an epoch ended with a collapsed posterior, after enough steps or at the end of a shorter run.
   public static func warning(after epoch: EpochMetrics, units: Int, recipe: Recipe, stepsPerEpoch: Int) -> String? {
     let warmup = recipe.betaWarmup?.steps(perEpoch: stepsPerEpoch) ?? 0
     let ready = warmup + min(leastSteps, max(1, recipe.lastStep(stepsPerEpoch: stepsPerEpoch) - warmup))
-    guard let active = epoch.activeUnits, Double(active) < leastActive * Double(units), epoch.step >= ready
+    guard let active = epoch.activeUnits, Double(active) < leastActive * Double(units),
+      epoch.step >= max(ready, fewestSteps)
     else { return nil }
     let advice = recipe.betaWarmup == nil ? "--beta-warmup 5epochs, " : ""
     let freeBits = recipe.freeBits == nil ? "--free-bits 0.5, " : ""

@@ -116,9 +116,17 @@ public struct Recipe: Codable, Sendable {
     validation = other
   }
 
+  /// By what images are standardised for the model; nil where it sees them as they are, or codes in their place.
+  public var standardization: Standardization? { data.codes == nil ? data.preparation?.standardization : nil }
+
   /// Makes what follows from the images trained on a part of the recipe, where it does not say so itself: how elements
-  /// of images in files are kept.
-  public mutating func settle(on data: Dataset) {
+  /// of images in files are kept, and by what images are standardised.
+  ///
+  /// Cost: where images are standardised, reads all of them once. Errors: one cannot be read.
+  public mutating func settle(on data: Dataset) throws(DataError) {
+    if self.data.codes == nil, self.data.preparation?.standardizes == true, standardization == nil {
+      self.data.preparation?.standardization = try Standardization(of: data)
+    }
     guard self.data.path != nil, self.data.codes == nil, data.form != .termCounts, data.form != .texts else { return }
     var preparation = self.data.preparation ?? Preparation()
     preparation.elements = preparation.elements ?? data.elements
@@ -170,9 +178,16 @@ public struct DataSource: Codable, Sendable, Equatable {
   public var preparation: Preparation?
   /// The folder of a run whose codes of the images are taken in their place; nil for the images themselves.
   public var codes: String?
+  /// A file or a folder of what the network sees in place of the images at `path`, which it is to put out; nil for the
+  /// images themselves. Both are matched by name.
+  public var inputs: String?
 
-  public init(path: String? = nil, split: Split = .train, preparation: Preparation? = nil, codes: String? = nil) {
+  public init(
+    path: String? = nil, split: Split = .train, preparation: Preparation? = nil, codes: String? = nil,
+    inputs: String? = nil
+  ) {
     (self.path, self.split, self.preparation, self.codes) = (path, split, preparation, codes)
+    self.inputs = inputs
   }
 
   /// The vocabulary and the weights of documents trained on here; nil where there are none.
@@ -191,9 +206,16 @@ public struct DataSource: Codable, Sendable, Equatable {
       return try Dataset.synthetic(
         shape: ImageShape(28, 28, 1), count: preparation?.limit, seed: seed, split: split)
     }
-    return try Dataset.open(
-      path: path, split: split, preparation: preparation ?? Preparation(), seed: seed, threads: GrantedCores.count,
-      memory: memory)
+    let preparation = preparation ?? Preparation()
+    func open(_ path: String, _ preparation: Preparation, memory: Int) throws(DataError) -> Dataset {
+      try Dataset.open(
+        path: path, split: split, preparation: preparation, seed: seed, threads: GrantedCores.count, memory: memory)
+    }
+    guard let inputs else { return try open(path, preparation, memory: memory) }
+    var all = preparation
+    (all.holdout, all.labels, all.limit) = (nil, nil, nil)
+    let partners = try open(inputs, all, memory: memory / 2)
+    return try open(path, preparation, memory: memory / 2).paired(with: partners, isWhole: all == preparation)
   }
 
   /// Opens the images and checks that they have the model's shape.

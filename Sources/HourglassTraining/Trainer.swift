@@ -84,7 +84,8 @@ public final class Trainer {
     training = try TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
       freeBits: recipe.freeBits ?? 0, averageDecay: recipe.ema, augmentation: recipe.augmentation,
-      corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data,
+      corruption: recipe.corruption, standardization: recipe.standardization, seed: recipe.seed, beta: recipe.beta,
+      data: data,
       keepsGradient: recipe.keepsGradient, profiles: profiles)
     (self.recipe, self.data, self.run, writesEvents) = (recipe, data, run, tensorBoard)
     order = recipe.order(count: data.count)
@@ -134,7 +135,7 @@ public final class Trainer {
   ) throws -> Dataset {
     let memory = try memoryForImages(recipe, recipe.plan(), parallel: parallel, atMost: memory)
     let data = try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
-    recipe.settle(on: data)
+    try recipe.settle(on: data)
     return data
   }
 
@@ -165,7 +166,7 @@ public final class Trainer {
 
   func inference() throws -> Inference {
     if let madeInference { return madeInference }
-    let made = try Inference(model: recipe.model, parallel: training.parallel, parameters: training.evaluated)
+    let made = try Inference(recipe, parallel: training.parallel, parameters: training.evaluated)
     madeInference = made
     return made
   }

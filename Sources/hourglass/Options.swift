@@ -29,7 +29,7 @@ struct RunOptions: ParsableArguments {
     let (run, recipe) = try RunFolder.open(run)
     let checkpoint = try run.read(from)
     let parallel = ParallelPlan(shards: ExecutionPlan.defaultShards(batchSize: Inference.batchSize))
-    let inference = try Inference(model: recipe.model, parallel: parallel)
+    let inference = try Inference(recipe, parallel: parallel)
     try checkpoint.restore(parameters: inference.parameters, plan: inference.plan, path: run.checkpoint(from))
     return LoadedRun(run: run, recipe: recipe, progress: checkpoint.progress, inference: inference)
   }
@@ -95,16 +95,19 @@ struct LoadedRun {
 
   /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.
   ///
-  /// - Parameter allClasses: also those that the run left out.
+  /// - Parameters:
+  ///   - allClasses: also those that the run left out.
+  ///   - inputs: what the model sees in place of the images at a path; without a path what it is in the run.
   func images(
-    at path: String?, _ split: Split, _ flags: DataFlags, allClasses: Bool = false
+    at path: String?, _ split: Split, _ flags: DataFlags, allClasses: Bool = false, pairedWith inputs: String? = nil
   ) throws -> Dataset {
     try flags.requireFiles(path ?? recipe.data.path)
     var base = recipe.data.preparation ?? Preparation()
     if allClasses { base.labels = nil }
     let preparation = flags.adapting(path == nil ? base : base.forOtherImages)
     let source = DataSource(
-      path: path ?? recipe.data.path, split: split, preparation: preparation, codes: recipe.data.codes)
+      path: path ?? recipe.data.path, split: split, preparation: preparation, codes: recipe.data.codes,
+      inputs: path == nil ? recipe.data.inputs : inputs)
     let data = try source.open(for: model, seed: recipe.seed)
     list(about: data)
     return data
@@ -115,7 +118,7 @@ extension LoadedRun {
   var weightsHash: String { WeightsHash.of(inference.parameters, plan: inference.plan) }
 
   /// The images of the run, which no output may replace.
-  var inputs: [String?] { [recipe.data.path, recipe.validation?.path] }
+  var inputs: [String?] { [recipe.data.path, recipe.data.inputs, recipe.validation?.path] }
 
   /// The images that the run was trained on.
   func trainedOn() throws -> Dataset { try recipe.data.open(for: model, seed: recipe.seed) }

@@ -4,6 +4,9 @@
 /// odd extent is rounded up. Filters are 32, 64, 128 and from there on 256, the code has as many units as the last
 /// stage has filters but at most 128. At 28x28x1 `conv-ae` is so `conv-ae-28`, at 32x32x3 `conv-ae-32`, and `conv-vae`
 /// at 64x64x3 `conv-vae-64`. Dense ones keep their hidden layers and code.
+///
+/// Behind commas `linear` makes the output linear, for images beyond [0, 1], and a likelihood takes the place of the
+/// preset's: `conv-ae@128x128x3,ssim`.
 extension Autoencoder {
   /// What may stand before the `@`.
   public static let sizedPresets = ["conv-ae", "conv-dae", "conv-tied-ae", "conv-vae"] + denseModels.map(\.name)
@@ -14,7 +17,8 @@ extension Autoencoder {
   ///
   /// Errors: `ModelError` that says which part is not understood.
   public static func preset(sizedBy text: String) throws(ModelError) -> Autoencoder? {
-    let parts = text.split(separator: "@", omittingEmptySubsequences: false).map(String.init)
+    let words = text.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    let parts = words[0].split(separator: "@", omittingEmptySubsequences: false).map(String.init)
     guard parts.count == 2 else { return nil }
     let extents = parts[1].split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
     guard sizedPresets.contains(parts[0]) else {
@@ -45,7 +49,35 @@ extension Autoencoder {
       model = convolutional(parts[0], input)
     }
     model?.name = text
+    for word in words.dropFirst() { try model?.change(to: word) }
     return model
+  }
+
+  private mutating func change(to word: String) throws(ModelError) {
+    let likelihoods = Likelihood.withoutParameters.filter { $0.target == .image && $0 != .gaussian() }
+    if let named = likelihoods.first(where: { $0.name == word }) {
+      likelihood = named
+    } else if word != "linear" {
+      let known = ["linear"] + likelihoods.map(\.name)
+      throw ModelError(name, "wanted one of \(known.joined(separator: ", ")) behind the size, found \(word)")
+    }
+    guard word == "linear" || word == Likelihood.bernoulli.name else { return }
+    guard let place = decoder.lastIndex(where: { !($0 is Reshape) }) else { return }
+    switch decoder[place] {
+    case var last as Dense:
+      last.activation = .linear
+      decoder[place] = last
+    case var last as TiedDense:
+      last.activation = .linear
+      decoder[place] = last
+    case var last as ConvTranspose2D:
+      last.activation = .linear
+      decoder[place] = last
+    case var last as TiedConvTranspose2D:
+      last.activation = .linear
+      decoder[place] = last
+    default: break
+    }
   }
 
   private static func convolutional(_ name: String, _ input: ImageShape) -> Autoencoder {

@@ -1,0 +1,141 @@
+import HourglassModels
+import Synchronization
+
+/// What of the numbers in a file becomes 0 and what 1: x as (x - low) / (high - low). Bytes count from 0 to 255, 16-bit
+/// numbers from 0 to 65535.
+///
+/// In JSON and on the command line: `LOW:HIGH`.
+public struct ValueRange: RawRepresentable, Codable, Sendable, Equatable {
+  public let low: Double
+  public let high: Double
+
+  /// Refused are ends that are not finite, and a low one that is not below the high one.
+  public init?(rawValue: String) {
+    let ends = rawValue.split(separator: ":", omittingEmptySubsequences: false).map { Double($0) }
+    guard ends.count == 2, let low = ends[0], let high = ends[1], low < high, (high - low).isFinite else { return nil }
+    (self.low, self.high) = (low, high)
+  }
+
+  public var rawValue: String { "\(Self.text(low)):\(Self.text(high))" }
+
+  private static func text(_ end: Double) -> String {
+    end == end.rounded() && abs(end) < 1e15 ? "\(Int(clamping: end))" : "\(end)"
+  }
+
+  /// The range that takes numbers from `least` to `most` to [0, 1]: one of those in which numbers are usually kept,
+  /// where they fill a quarter of it, or else their own.
+  static func holding(_ least: Float, _ most: Float) -> ValueRange? {
+    let usual = ["-1:1", "0:255", "0:1023", "0:4095", "0:65535"].compactMap { ValueRange(rawValue: $0) }
+    func fits(_ range: ValueRange) -> Bool {
+      Double(least) >= range.low && Double(most) <= range.high
+        && Double(most) - Double(least) >= (range.high - range.low) / 4
+    }
+    return usual.first(where: fits) ?? ValueRange(rawValue: "\(least):\(most)")
+  }
+
+  /// What elements of a kind stand for without a range.
+  private static func full(_ kind: Elements.Kind) -> Double? {
+    switch kind {
+    case .uint8: 255
+    case .uint16: 65_535
+    case .float32: 1
+    }
+  }
+
+  /// Whether elements of a kind are mapped so without one.
+  func isNatural(of kind: Elements.Kind) -> Bool { low == 0 && high == Self.full(kind) }
+
+  fileprivate func map(_ x: Double) -> Float { Float((x - low) / (high - low)) }
+}
+
+extension Image {
+  /// The image whose numbers are mapped; floats unless nothing changes.
+  func mapped(by range: ValueRange) -> Image {
+    guard !range.isNatural(of: elements.kind) else { return self }
+    func floats<T>(_ values: [T], _ number: (T) -> Double) -> Elements {
+      .floats(Self.make(values.count, values) { x, y in for i in 0..<values.count { y[i] = range.map(number(x[i])) } })
+    }
+    var image = self
+    image.elements =
+      switch elements {
+      case .bytes(let bytes): floats(bytes) { Double($0) }
+      case .words(let words): floats(words) { Double($0) }
+      case .floats(let values): floats(values) { Double($0) }
+      }
+    return image
+  }
+
+  /// 1 - x, of bytes 255 - x, of 16-bit numbers 65535 - x.
+  func inverted() -> Image {
+    func inverse<T>(_ values: [T], _ inverse: (T) -> T) -> [T] {
+      Self.make(values.count, values) { x, y in for i in 0..<values.count { y[i] = inverse(x[i]) } }
+    }
+    var image = self
+    image.elements =
+      switch elements {
+      case .bytes(let bytes): .bytes(inverse(bytes) { 255 - $0 })
+      case .words(let words): .words(inverse(words) { 65_535 - $0 })
+      case .floats(let floats): .floats(inverse(floats) { 1 - $0 })
+      }
+    return image
+  }
+
+  /// The image scaled to fit inside a size with its proportions kept, in the middle of zeros.
+  func fitted(into size: Extent2D) -> Image {
+    let scale = min(Double(size.height) / Double(shape.height), Double(size.width) / Double(shape.width))
+    func scaled(_ old: Int, _ most: Int) -> Int { min(most, max(1, Int(clamping: (Double(old) * scale).rounded()))) }
+    let small = resized(to: Extent2D(scaled(shape.height, size.height), scaled(shape.width, size.width)))
+    return small.padded(to: size)
+  }
+
+  /// The larger part of an odd margin lies at the bottom and right.
+  private func padded(to size: Extent2D) -> Image {
+    guard size.height != shape.height || size.width != shape.width else { return self }
+    let wanted = ImageShape(size.height, size.width, shape.channels)
+    let row = shape.width * shape.channels
+    let first = ((size.height - shape.height) / 2 * size.width + (size.width - shape.width) / 2) * shape.channels
+    func pad<T>(_ values: [T], _ zero: T) -> [T] {
+      Self.make(wanted.count, values) { x, y in
+        y.update(repeating: zero, count: wanted.count)
+        for h in 0..<shape.height {
+          (y + first + h * size.width * shape.channels).update(from: x + h * row, count: row)
+        }
+      }
+    }
+    let elements: Elements =
+      switch elements {
+      case .bytes(let bytes): .bytes(pad(bytes, 0))
+      case .words(let words): .words(pad(words, 0))
+      case .floats(let floats): .floats(pad(floats, 0))
+      }
+    return Image(shape: wanted, elements: elements)
+  }
+}
+
+/// Where the numbers of images lie, which several threads read.
+final class ValueMeter: Sendable {
+  private let ends = Mutex<(least: Float, most: Float)?>(nil)
+
+  /// Bytes and 16-bit numbers count as what they can be.
+  func add(_ elements: Elements) {
+    guard case .floats(let floats) = elements, let found = Self.ends(floats) else { return add(0, 1) }
+    add(found.least, found.most)
+  }
+
+  private func add(_ least: Float, _ most: Float) {
+    ends.withLock { $0 = $0.map { (min($0.least, least), max($0.most, most)) } ?? (least, most) }
+  }
+
+  var range: ClosedRange<Float> { ends.withLock { $0.map { $0.least...$0.most } } ?? 0...1 }
+
+  private static func ends(_ floats: [Float]) -> (least: Float, most: Float)? {
+    floats.withUnsafeBufferPointer { floats in
+      guard var least = floats.first, var most = floats.first else { return nil }
+      for value in floats {
+        if value < least { least = value }
+        if value > most { most = value }
+      }
+      return (least, most)
+    }
+  }
+}
