@@ -5,14 +5,17 @@ extension Dataset {
   /// Opens images in any form: an IDX, NPY or NPZ file, CIFAR-10 records or a PNG or JPEG image; or a folder of MNIST's
   /// IDX files, of CIFAR-10 records, or of pictures at any depth. Documents too, each as a vector (see `TermCounts`).
   ///
-  /// A file is taken whole, whatever the split, but an NPZ file whose arrays are named after splits. Of folders:
-  /// - IDX: `train-images-idx3-ubyte` for training and `t10k-images-idx3-ubyte` or `test-images-idx3-ubyte` for test,
-  ///   with or without `.gz` and also with a dot before `idx3`; labels lie beside them in `...-labels-idx1-ubyte` or
-  ///   are absent.
+  /// A file is taken whole, whatever the split, but an NPZ file whose arrays are named after splits. Where a test part
+  /// is wanted and only a validation part is there, that is taken, and the source says so. Of folders:
+  /// - IDX: `train-images-idx3-ubyte` for training, `val-images-idx3-ubyte` for validation and `t10k-images-idx3-ubyte`
+  ///   or `test-images-idx3-ubyte` for test, with or without `.gz` and also with a dot before `idx3`; labels lie beside
+  ///   them in `...-labels-idx1-ubyte` or are absent.
   /// - Records: `train*.bin` or `data_batch*.bin`, and `test*.bin`, plain or `.gz`, in the order of the numbers in
   ///   their names; the classes' names in `classes.txt` or `batches.meta.txt`, a line each, or absent.
-  /// - Pictures: in folders `train` (or `training`) and `test` (or `testing`), or all of one set. The folders below are
-  ///   the classes, in alphabetical order; where a picture lies beside them there are none.
+  /// - Pictures: in folders `train` (or `training`), `validation` (`valid`, `val`, `dev`) and `test` (or `testing`), or
+  ///   all of one set. The folders below are the classes, in alphabetical order but with numbers in theirs; where a
+  ///   picture lies beside them there are none. A folder `ground_truth` beside the parts holds masks, as in MVTec's
+  ///   sets. Links are followed.
   /// - Documents: `bow-train.txt` and `bow-test.txt`, counts of terms, or else `train.tsv` and `test.tsv`, texts; plain
   ///   or `.gz`. As for single `.txt` and `.tsv` files the vocabulary lies beside them in `vocab.txt`; the classes'
   ///   names in `categories.txt` or `classes.txt`, a line each, or absent. Terms are weighed by the training documents.
@@ -50,6 +53,14 @@ extension Dataset {
       path: path)
     data.isSplit = stored.hasSplits || preparation.holdout != nil
     return data
+  }
+
+  /// The parts that a set at a path is divided into by its names; none where it is one, or nothing is there.
+  public static func parts(at path: String) throws(DataError) -> [Split] {
+    guard try InputFile.isThere(path) else { return [] }
+    if try InputFile.isFolder(path) { return try ImageFolder(path).parts() }
+    guard !PictureFiles.isPicture(path), try GzipFile(path).read(4).starts(with: ZipFile.magic) else { return [] }
+    return NPZFile.parts(of: try ZipFile(path))
   }
 
   /// Whether documents, not images, lie at a path, as names tell.

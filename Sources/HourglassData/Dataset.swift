@@ -1,11 +1,6 @@
 import Foundation
 import HourglassModels
 
-/// Which part of a data set.
-public enum Split: String, Sendable, CaseIterable, Codable {
-  case train, test
-}
-
 /// Images of one shape, held in memory or read one by one, with labels where there are any.
 public struct Dataset: Sendable {
   public let shape: ImageShape
@@ -32,6 +27,8 @@ public struct Dataset: Sendable {
   public private(set) var refused: [DataError] = []
   /// What became of everything that lies where the set was opened.
   public private(set) var inventory = Inventory()
+  /// Where images have defects, where that is known.
+  private(set) var masks: Masks?
   private var names: ItemNames
   /// The place of each image in the set as it is stored; nil where they are all of it in its order.
   private var numbers: [Int32]?
@@ -113,7 +110,7 @@ public struct Dataset: Sendable {
     }
     (self.shape, count, labels, self.source) = (shape, images.count, images.labels, source)
     (pixels, form, classes, isSplit) = (.stored(.floats(values)), images.form, images.classes, images.isSplit)
-    (names, numbers, inventory) = (images.names, images.numbers, images.inventory)
+    (names, numbers, inventory, masks) = (images.names, images.numbers, images.inventory, images.masks)
     range = (values.min() ?? 0)...(values.max() ?? 0)
   }
 
@@ -125,7 +122,8 @@ public struct Dataset: Sendable {
     memory: Int, path: String
   ) throws(DataError) {
     let chosen = try preparation.chosen(
-      count: stored.images.count, labels: stored.labels, classes: stored.classes, split: split, seed: seed, path: path)
+      count: stored.images.count, without: Set(stored.unfit), labels: stored.labels, classes: stored.classes,
+      split: split, seed: seed, path: path)
     if preparation.skipsBad != true, chosen.count == stored.images.count,
       let stacked = stored.images as? StackedImages, let elements = stacked.asStored,
       preparation.keepsImages(of: elements.kind)
@@ -152,8 +150,12 @@ public struct Dataset: Sendable {
     (form, classes, terms) = (stored.form, stored.classes, (stored.images as? TermCounts)?.statistics)
     names = stored.images.names
     self.preparation = preparation
-    inventory.skipped = stored.inventory.skipped
-    inventory.notes += stored.inventory.notes
+    (inventory.skipped, inventory.parts) = (stored.inventory.skipped, stored.inventory.parts)
+    (inventory.leftOut, inventory.notes) = (stored.inventory.leftOut, inventory.notes + stored.inventory.notes)
+    masks =
+      if let folder = preparation.masks ?? stored.masks {
+        try Masks(in: folder, of: stored.images, preparation)
+      } else { nil }
     inventory.read = tiling?.pictures.count ?? count
     if !refused.isEmpty {
       inventory.leftOut.append(
@@ -249,7 +251,7 @@ public struct Dataset: Sendable {
     (part.form, part.classes, part.isSplit, part.range) = (form, classes, isSplit, range)
     part.terms = terms
     part.labels = labels.map { labels in (0..<most).map { labels[$0 * total / most] } }
-    part.names = names
+    (part.names, part.masks) = (names, masks)
     part.numbers = (0..<most).map { Int32(all.number($0 * total / most)) }
     part.partners = partners.map { pairs in PairedImages(pairs.data, (0..<most).map { pairs.places[$0 * total / most] })
     }

@@ -1,18 +1,55 @@
-import Foundation
-
 /// What lies in a folder: files of one form in which images are stored.
 struct ImageFolder {
   let path: String
   /// Paths from the folder, in alphabetical order, by form.
   private var files: [ImageForm: [String]] = [:]
+  /// What is no image.
+  private var others: [String] = []
+  private let contents: FolderContents
 
   init(_ path: String) throws(DataError) {
     self.path = path
-    for name in try Self.walk(path) {
-      if let form = Self.form(name) { files[form, default: []].append(name) }
+    contents = try FolderContents(of: path)
+    // What is no file is refused by whoever reads files of its name.
+    for name in (contents.files + contents.others + contents.unreachable).sorted() {
+      if let form = Self.form(name) { files[form, default: []].append(name) } else { others.append(name) }
     }
     // Counts are those of the texts beside them.
     if files[.termCounts] != nil { files[.texts] = nil }
+    if files.isEmpty || files.keys.elementsEqual([.pictures]) { sniff() }
+  }
+
+  /// Finds pictures among the files without a name that tells, and what cannot be read and may be one.
+  private mutating func sniff() {
+    let strange = Set(contents.others)
+    var (rest, found): ([String], [String]) = ([], [])
+    for name in others {
+      let isPicture = try? PictureFiles.beginsAsPicture("\(path)/\(name)")
+      if isPicture == true || strange.contains(name) || (isPicture == nil && !AtomicFile.split(name).name.contains("."))
+      {
+        found.append(name)
+      } else {
+        rest.append(name)
+      }
+    }
+    guard !found.isEmpty else { return }
+    others = rest
+    files[.pictures] = (files[.pictures, default: []] + found).sorted()
+  }
+
+  /// The parts that the set is divided into; none where it is one.
+  func parts() throws(DataError) -> [Split] {
+    guard files.count == 1, let (form, names) = files.first else { return [] }
+    switch form {
+    case .idx:
+      var parts: [Split] = []
+      for split in Split.allCases where try findIDX("images", "idx3", split) != nil { parts.append(split) }
+      return parts
+    case .records: return Split.allCases.filter { !Self.records(names, of: $0).isEmpty }
+    case .pictures: return PictureTree(names).parts
+    case .termCounts, .texts: return try TextSet.parts(of: path, form)
+    default: return []
+    }
   }
 
   func open(_ split: Split, _ preparation: Preparation, memory: Int) throws(DataError) -> StoredImages {
@@ -28,18 +65,34 @@ struct ImageFolder {
       throw DataError(
         path: path,
         reason: "wanted IDX files, CIFAR-10 records (.bin), PNG or JPEG images at any depth, or documents as "
-          + "bow-train.txt or train.tsv, found none")
+          + "bow-train.txt or train.tsv, found "
+          + (others.isEmpty ? "none" : "\(others.count) other files, such as \(others[0])"))
     }
+    var set: StoredImages
     switch form {
-    case .idx: return try openIDX(split, preparation.layout, memory)
-    case .records: return try openRecords(names, split, memory)
-    case .pictures: return try openPictures(names, split)
-    case .termCounts, .texts: return try TextSet.open(folder: path, form, split, preparation.terms)
+    case .idx: set = try openIDX(split, preparation.layout, memory)
+    case .records: set = try openRecords(names, split, memory)
+    case .pictures: set = try openPictures(names, split, preparation)
+    case .termCounts, .texts: set = try TextSet.open(folder: path, form, split, preparation.terms)
     default:
       throw DataError(
         path: path, reason: "wanted the name of a file, found a folder with \(names.joined(separator: ", "))")
     }
+    let belongs = others.filter { Self.beside[form, default: []].contains($0) || Self.isLabels($0) }
+    set.inventory.skipped += [
+      ("hidden", contents.hidden), ("of the system", contents.system),
+      ("no images", others.filter { !belongs.contains($0) }),
+    ].compactMap { Inventory.Entry(reason: $0, $1) }
+    return set
   }
+
+  /// Files that belong to a set and are no images.
+  private static let beside: [ImageForm: [String]] = [
+    .records: classFiles, .termCounts: TextSet.beside, .texts: TextSet.beside,
+  ]
+  private static let classFiles = ["classes.txt", "batches.meta.txt"]
+
+  private static func isLabels(_ name: String) -> Bool { name.contains("idx1-ubyte") }
 
   private static func form(_ path: String) -> ImageForm? {
     if let form = TextSet.form(ofFolderFile: path) { return form }
@@ -52,37 +105,21 @@ struct ImageFolder {
     return bare.hasSuffix("idx3-ubyte") || bare.hasSuffix("idx4-ubyte") ? .idx : nil
   }
 
-  /// All files at any depth, in the order of their paths; nothing hidden, no folders that are links.
-  private static func walk(_ root: String) throws(DataError) -> [String] {
-    var files: [String] = []
-    var folders = [""]
-    while let folder = folders.popLast() {
-      for name in try InputFile.names(in: "\(root)/\(folder)") where !name.hasPrefix(".") {
-        let place = folder + name
-        var status = stat()
-        guard lstat("\(root)/\(place)", &status) == 0 else {
-          throw .system("\(root)/\(place)", "cannot be looked up")
-        }
-        if status.st_mode & S_IFMT == S_IFDIR { folders.append(place + "/") } else { files.append(place) }
-      }
-    }
-    return files.sorted()
-  }
-
   // MARK: IDX
 
   private func openIDX(
-    _ split: Split, _ layout: Preparation.Layout?, _ memory: Int
+    _ asked: Split, _ layout: Preparation.Layout?, _ memory: Int
   ) throws(DataError) -> StoredImages {
-    guard let imagesPath = try findIDX("images", "idx3", split) else {
+    let parts = try parts()
+    guard let split = asked.taken(from: parts), let imagesPath = try findIDX("images", "idx3", split) else {
       throw DataError(
         path: path,
         reason:
-          "wanted the \(split.rawValue) images as one of "
-          + "\(Self.names("images", "idx3", split).joined(separator: ", ")), found none of them")
+          "wanted the \(asked.rawValue) images as one of "
+          + "\(Self.names("images", "idx3", asked).joined(separator: ", ")), found none of them")
     }
     var set = try StoredImages.idx(imagesPath, layout, memory: memory)
-    set.hasSplits = ![try findIDX("images", "idx3", .train), try findIDX("images", "idx3", .test)].contains(nil)
+    set.hasSplits = parts.count > 1
     guard let labelsPath = try findIDX("labels", "idx1", split) else { return set }
     let file = try IDXFile.read(labelsPath)
     guard case .bytes(let labels) = file.elements, file.shape.count == 1 else {
@@ -104,7 +141,7 @@ struct ImageFolder {
   }
 
   private static func names(_ kind: String, _ format: String, _ split: Split) -> [String] {
-    (split == .train ? ["train"] : ["t10k", "test"]).flatMap { prefix in
+    ((split == .test ? ["t10k"] : []) + split.names).flatMap { prefix in
       ["-", "."].flatMap { separator in
         ["", ".gz"].map { "\(prefix)-\(kind)\(separator)\(format)-ubyte\($0)" }
       }
@@ -113,55 +150,78 @@ struct ImageFolder {
 
   // MARK: Records
 
-  private func openRecords(_ names: [String], _ split: Split, _ memory: Int) throws(DataError) -> StoredImages {
-    func files(of split: Split) -> [String] {
-      let prefixes = split == .train ? ["train", "data_batch"] : ["test"]
-      return names.filter { name in prefixes.contains { name.lowercased().hasPrefix($0) } }
-        .sorted { $0.compare($1, options: .numeric) == .orderedAscending }
-    }
-    let wanted = files(of: split)
-    guard !wanted.isEmpty else {
-      let patterns = split == .train ? "train*.bin or data_batch*.bin" : "test*.bin"
+  private static func records(_ names: [String], of split: Split) -> [String] {
+    let prefixes = split == .train ? ["train", "data_batch"] : split.names
+    return names.filter { name in prefixes.contains { name.lowercased().hasPrefix($0) } }.sorted(by: isNaturallyBefore)
+  }
+
+  private func openRecords(_ names: [String], _ asked: Split, _ memory: Int) throws(DataError) -> StoredImages {
+    let parts = try parts()
+    guard let split = asked.taken(from: parts) else {
+      let patterns = asked == .train ? "train*.bin or data_batch*.bin" : "\(asked.rawValue)*.bin"
       throw DataError(
         path: path,
-        reason: "wanted the \(split.rawValue) records as \(patterns), plain or .gz, found "
+        reason: "wanted the \(asked.rawValue) records as \(patterns), plain or .gz, found "
           + names.prefix(8).joined(separator: ", "))
     }
     var set = try StoredImages.records(
-      wanted.map { "\(path)/\($0)" }, classes: try TextFile.classes(in: path, ["classes.txt", "batches.meta.txt"]),
+      Self.records(names, of: split).map { "\(path)/\($0)" }, classes: try TextFile.classes(in: path, Self.classFiles),
       memory: memory)
-    set.hasSplits = Split.allCases.allSatisfy { !files(of: $0).isEmpty }
+    set.hasSplits = parts.count > 1
     return set
   }
 
   // MARK: Pictures
 
-  private static let folders: [Split: [String]] = [.train: ["train", "training"], .test: ["test", "testing"]]
-
-  private func openPictures(_ names: [String], _ split: Split) throws(DataError) -> StoredImages {
-    let parts = names.map { $0.split(separator: "/").map(String.init) }
-    let tops = Set(parts.map { $0[0].lowercased() })
-    let hasSplits = Self.folders.values.contains { !tops.isDisjoint(with: $0) }
-    // The folders of classes of both splits, so that a class has one number in both.
-    let below = hasSplits ? parts.filter { $0.count > 1 }.map { Array($0.dropFirst()) } : parts
-    let areClasses = below.allSatisfy { $0.count > 1 }
-    let classes = areClasses ? Set(below.map { $0[0] }).sorted() : nil
-    let wanted = names.indices.filter {
-      !hasSplits || Self.folders[split, default: []].contains(parts[$0][0].lowercased())
-    }
-    guard !wanted.isEmpty else {
+  private func openPictures(
+    _ names: [String], _ asked: Split, _ preparation: Preparation
+  ) throws(DataError) -> StoredImages {
+    let tree = PictureTree(names)
+    guard tree.parts.isEmpty || asked.taken(from: tree.parts) != nil else {
       throw DataError(
         path: path,
-        reason: "wanted the \(split.rawValue) images in a folder "
-          + "\(Self.folders[split, default: []].joined(separator: " or ")), found "
-          + tops.sorted().joined(separator: ", "))
+        reason: "wanted the \(asked.rawValue) images in a folder \(asked.folders.joined(separator: " or ")), found "
+          + tree.folders.joined(separator: ", "))
     }
-    let numbers = classes.map { Dictionary(uniqueKeysWithValues: zip($0, $0.indices)) }
-    let depth = hasSplits ? 1 : 0
-    return StoredImages(
-      form: .pictures, source: hasSplits ? "\(path), \(split.rawValue)" : path,
-      images: PictureFiles(wanted.map { names[$0] }, in: path),
-      labels: numbers.map { numbers in wanted.map { numbers[parts[$0][depth]] ?? 0 } }, classes: classes,
-      hasSplits: hasSplits)
+    let split = tree.parts.isEmpty ? nil : asked.taken(from: tree.parts)
+    let wanted = names.indices.filter { tree.part[$0] == split && !tree.isBeside($0) }
+    var set = StoredImages(
+      form: .pictures, source: split.map { "\(path), \(asked.described(taken: $0))" } ?? path,
+      images: PictureFiles(wanted.map { names[$0] }, in: path), hasSplits: split != nil)
+    set.masks = tree.masks.map { "\(path)/\($0)" }
+    set.inventory = tree.inventory(but: split)
+    try setClasses(of: &set, tree, wanted, at: preparation.classesAt, skipsBad: preparation.skipsBad == true)
+    return set
+  }
+
+  /// The classes are those of all parts, so that a class has one number in all.
+  private func setClasses(
+    of set: inout StoredImages, _ tree: PictureTree, _ wanted: [Int], at depth: Int?, skipsBad: Bool
+  ) throws(DataError) {
+    let all = tree.names.indices.filter { !tree.isBeside($0) }
+    let shallow = all.filter { tree.folders(of: $0).count < depth ?? 1 }
+    if depth == nil, !shallow.isEmpty {
+      guard shallow.count < all.count else { return }
+      let reason = "beside folders, so that the set has no classes (--classes-at 1 --skip-bad leaves them out)"
+      set.inventory.notes += [Inventory.Entry(reason: reason, shallow.map { tree.names[$0] })].compactMap(\.self)
+      return
+    }
+    let depth = depth ?? 1
+    let unfit = wanted.indices.filter { tree.folders(of: wanted[$0]).count < depth }
+    if let first = unfit.first, !skipsBad {
+      throw DataError(
+        path: "\(path)/\(tree.names[wanted[first]])",
+        reason: "--classes-at \(depth): wanted each picture in \(depth) folders "
+          + "\(set.hasSplits ? "below that of its part" : "of the set"), found \(unfit.count) in fewer, this first; "
+          + "--skip-bad leaves them out")
+    }
+    set.unfit = unfit
+    let reason = "not in \(depth) folders"
+    set.inventory.leftOut += [Inventory.Entry(reason: reason, unfit.map { tree.names[wanted[$0]] })].compactMap(\.self)
+    func name(_ index: Int) -> String { tree.folders(of: index).prefix(depth).joined(separator: "/") }
+    let classes = Set(all.filter { tree.folders(of: $0).count >= depth }.map(name)).sorted(by: isNaturallyBefore)
+    let numbers = Dictionary(uniqueKeysWithValues: zip(classes, classes.indices))
+    set.labels = wanted.map { numbers[name($0)] ?? 0 }
+    set.classes = classes
   }
 }

@@ -31,6 +31,10 @@ struct StoredImages: Sendable {
   var classes: [String]?
   /// Whether the form itself says what is for training and what for test, so that `images` are one of the two.
   var hasSplits = false
+  /// Images that are left out although they are whole, by their numbers; the inventory tells why.
+  var unfit: [Int] = []
+  /// A folder of masks that belongs to the set.
+  var masks: String?
   /// Files that lie there and are no images by rule, and what a person should know.
   var inventory = Inventory()
 }
@@ -61,6 +65,13 @@ struct PictureFiles: ImageSource {
 
   static func isPicture(_ name: String) -> Bool { endings.contains(ending(name)) }
 
+  /// Whether a file without a known ending begins as a picture does.
+  static func beginsAsPicture(_ path: String) throws(DataError) -> Bool {
+    let file = try InputFile(path)
+    let start = try [UInt8](room: 16) { (room) throws(DataError) in try file.read(into: room) }
+    return kinds.contains { start.starts(with: $0.magic) }
+  }
+
   private static func ending(_ name: String) -> String {
     name.lastIndex(of: ".").map { name[name.index(after: $0)...].lowercased() } ?? ""
   }
@@ -76,7 +87,7 @@ struct PictureFiles: ImageSource {
         reason: "wanted a PNG or JPEG image, which begins with 89 50 4e 47 0d 0a 1a 0a or ff d8 ff, found "
           + "\(start); convert it")
     }
-    guard kind.endings.contains(ending(path)) else {
+    guard !isPicture(path) || kind.endings.contains(ending(path)) else {
       throw DataError(
         path: path, reason: "wanted what the name says, found a \(kind.name) image; rename the file if that is right")
     }

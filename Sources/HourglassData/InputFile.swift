@@ -101,7 +101,7 @@ public final class InputFile: Sendable {
   /// - Parameter orLink: whether a symbolic link that leads nowhere is something too.
   public static func isThere(_ path: String, orLink: Bool = false) throws(DataError) -> Bool {
     if orLink, (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil { return true }
-    return try mode(path) != nil
+    return try status(path) != nil
   }
 
   /// The names in a folder, in no order. Foundation keeps silent where a folder can be read only in part.
@@ -128,11 +128,14 @@ public final class InputFile: Sendable {
   }
 
   /// Whether a path names a folder.
-  static func isFolder(_ path: String) throws(DataError) -> Bool { try mode(path).map { $0 & S_IFMT } == S_IFDIR }
+  static func isFolder(_ path: String) throws(DataError) -> Bool {
+    try status(path).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
+  }
 
-  private static func mode(_ path: String) throws(DataError) -> mode_t? {
+  /// What a path names, links followed; nil for nothing.
+  static func status(_ path: String) throws(DataError) -> stat? {
     var status = stat()
-    if stat(path, &status) == 0 { return status.st_mode }
+    if stat(path, &status) == 0 { return status }
     guard errno == ENOENT || errno == ENOTDIR else { throw .system(path, "cannot be looked up") }
     return nil
   }

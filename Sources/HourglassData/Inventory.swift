@@ -10,11 +10,19 @@ public struct Inventory: Codable, Sendable, Equatable {
     public init(reason: String, count: Int, names: [String]) {
       (self.reason, self.count, self.names) = (reason, count, Array(names.prefix(Inventory.mostNamed)))
     }
+
+    /// All of some files; nil for none.
+    init?(reason: String, _ all: [String]) {
+      guard !all.isEmpty else { return nil }
+      self.init(reason: reason, count: all.count, names: all)
+    }
   }
 
   /// Images of the set.
   public var read = 0
-  /// Files that are no images by rule, such as hidden ones.
+  /// Images of the set's other parts.
+  public var parts: [Entry] = []
+  /// Files that are no images by rule, such as hidden ones, or lie beside the folders of the set's parts.
   public var skipped: [Entry] = []
   /// Images that could not be read and were left out because somebody allowed it.
   public var leftOut: [Entry] = []
@@ -24,7 +32,7 @@ public struct Inventory: Codable, Sendable, Equatable {
   /// Names that stand for all with one fate.
   public static let mostNamed = 3
 
-  /// Whether there is anything to tell beside the number of images.
+  /// Whether there is anything to tell beside the numbers of images.
   public var isPlain: Bool { skipped.isEmpty && leftOut.isEmpty && notes.isEmpty }
 
   /// All of it in one line.
@@ -36,7 +44,8 @@ public struct Inventory: Codable, Sendable, Equatable {
       }.joined(separator: ", ")
     }
     let parts = [
-      "\(read) read", skipped.isEmpty ? nil : "skipped: " + list(skipped),
+      "\(read) read", parts.isEmpty ? nil : "elsewhere: " + list(parts),
+      skipped.isEmpty ? nil : "skipped: " + list(skipped),
       leftOut.isEmpty ? nil : "left out: " + list(leftOut), notes.isEmpty ? nil : "note: " + list(notes),
     ]
     return parts.compactMap(\.self).joined(separator: "; ")

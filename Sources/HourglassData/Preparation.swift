@@ -47,6 +47,11 @@ public struct Preparation: Codable, Sendable, Equatable {
   /// Whether a model sees each channel less its mean and over its deviation, and by what, once training has found it.
   public var standardizes: Bool?
   public var standardization: Standardization?
+  /// Folders below that of a part, whose names with slashes are the class of a picture; nil for one, or none where
+  /// pictures lie beside those folders.
+  public var classesAt: Int?
+  /// A folder of masks of the truth, from the root, for a set that has none; see `Dataset.mask`.
+  public var masks: String?
   /// The vocabulary and weights of documents; nil where the training documents at the path tell.
   public var terms: TermStatistics?
 
@@ -59,7 +64,15 @@ public struct Preparation: Codable, Sendable, Equatable {
   public var forOtherImages: Preparation {
     var other = self
     (other.layout, other.holdout, other.labels, other.limit) = (nil, nil, nil, nil)
+    other.masks = nil
     return other
+  }
+
+  /// What moves pixels, and nothing else.
+  var geometry: Preparation {
+    var geometry = Preparation()
+    (geometry.crop, geometry.resize, geometry.fit) = (crop, resize, fit)
+    return geometry
   }
 
   /// Whether images stay as they are stored, with elements of some kind.
@@ -125,8 +138,10 @@ public struct Preparation: Codable, Sendable, Equatable {
   /// - Parameters:
   ///   - split: which part, where `holdout` makes parts; nil where the set has parts of its own.
   ///   - classes: names by label, where there are any.
+  ///   - unfit: what is left out for another reason.
   func chosen(
-    count: Int, labels found: [Int]?, classes: [String]?, split: Split?, seed: UInt64, path: String
+    count: Int, without unfit: Set<Int> = [], labels found: [Int]?, classes: [String]?, split: Split?, seed: UInt64,
+    path: String
   ) throws(DataError) -> [Int] {
     guard count <= Int(Int32.max) else {
       throw DataError(path: path, reason: "wanted at most \(Int32.max) images, found \(count)")
@@ -136,8 +151,9 @@ public struct Preparation: Codable, Sendable, Equatable {
     var chosen = Array(0..<count)
     if let split, let holdout {
       let held = Set(try heldOut(holdout, of: count, seed: seed, path: path))
-      chosen.removeAll { held.contains($0) != (split == .test) }
+      chosen.removeAll { held.contains($0) != (split != .train) }
     }
+    if !unfit.isEmpty { chosen.removeAll(where: unfit.contains) }
     if let labels {
       guard let found else { throw DataError(path: path, reason: "--label-filter: wanted labels, found none") }
       let known = Set(found)

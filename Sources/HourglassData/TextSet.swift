@@ -5,10 +5,12 @@ import Foundation
 struct TextSet {
   static let vocabulary = "vocab.txt"
   private static let classFiles = ["categories.txt", "classes.txt"]
+  /// What belongs to the documents of a folder.
+  static let beside = [vocabulary] + classFiles
   private static let endings = ["", ".gz"]
 
   private static func names(_ form: ImageForm, _ split: Split) -> [String] {
-    endings.map { form == .texts ? "\(split.rawValue).tsv\($0)" : "bow-\(split.rawValue).txt\($0)" }
+    split.names.flatMap { part in endings.map { form == .texts ? "\(part).tsv\($0)" : "bow-\(part).txt\($0)" } }
   }
 
   /// The form of a file that lies in a folder itself and is named as one of a set.
@@ -37,21 +39,31 @@ struct TextSet {
     )
   }
 
+  /// The parts for which a folder has documents.
+  static func parts(of folder: String, _ form: ImageForm) throws(DataError) -> [Split] {
+    var parts: [Split] = []
+    for split in Split.allCases where try InputFile.first(of: names(form, split), in: folder) != nil {
+      parts.append(split)
+    }
+    return parts
+  }
+
   /// The documents of a split in a folder, weighed by the statistics that are given or else by those of the training
   /// part.
   static func open(
-    folder: String, _ form: ImageForm, _ split: Split, _ statistics: TermStatistics?
+    folder: String, _ form: ImageForm, _ asked: Split, _ statistics: TermStatistics?
   ) throws(DataError) -> StoredImages {
     func file(_ split: Split) throws(DataError) -> String? {
       try InputFile.first(of: names(form, split), in: folder)
     }
-    guard let path = try file(split) else {
+    let parts = try parts(of: folder, form)
+    guard let split = asked.taken(from: parts), let path = try file(split) else {
       throw DataError(
         path: folder,
-        reason: "wanted the \(split.rawValue) documents as \(names(form, split).joined(separator: " or ")), found none")
+        reason: "wanted the \(asked.rawValue) documents as \(names(form, asked).joined(separator: " or ")), found none")
     }
     var statistics = statistics
-    if split == .test, statistics == nil, let training = try file(.train) {
+    if split != .train, statistics == nil, let training = try file(.train) {
       let documents = try read(training, form, folder: folder, nil).documents
       statistics = documents.statistics(of: Array(0..<documents.count))
     }
@@ -59,7 +71,7 @@ struct TextSet {
     return StoredImages(
       form: form, source: path, images: documents, labels: labels,
       classes: try TextFile.classes(in: folder, classFiles),
-      hasSplits: ![try file(.train), try file(.test)].contains(nil))
+      hasSplits: parts.count > 1)
   }
 
   private static func read(

@@ -81,6 +81,10 @@ public struct Evaluator {
     let (isVariational, hasPenalty) = (plan.model.isVariational, plan.model.penalty != nil)
     let isImage = plan.model.likelihood.target == .image
     try data.checkTargets(for: plan)
+    guard !data.hasInputs || !isImage || inference.hasPairs else {
+      throw DataError(
+        path: data.source, reason: "wanted images for a model that was trained on single ones, found pairs")
+    }
     guard importanceSamples == nil || !data.hasInputs else {
       throw DataError(
         path: data.source, reason: "importance samples: wanted images that the model sees itself, found pairs")

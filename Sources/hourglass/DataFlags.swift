@@ -57,6 +57,12 @@ struct DataFlags: ParsableArguments {
   @Option(help: ArgumentHelp("Only images of these classes, by name or number, with commas.", valueName: "classes"))
   var labelFilter: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Folders whose names make a class, such as 2 for alphabet/character. (default: 1, and no classes where pictures "
+        + "lie beside the folders)", valueName: "depth"))
+  var classesAt: Int?
+
   @Option(help: "At most so many images, spread evenly over the set.")
   var limit: Int?
 
@@ -107,6 +113,7 @@ struct DataFlags: ParsableArguments {
 
   func validate() throws {
     try requirePositive("--limit", limit)
+    try requirePositive("--classes-at", classesAt)
     if let holdout, !(holdout > 0 && holdout < 1) {
       throw ValidationError("--holdout: wanted a part between 0 and 1, found \(holdout)")
     }
@@ -133,6 +140,7 @@ struct DataFlags: ParsableArguments {
     all.layout = layout ?? base.layout
     all.holdout = holdout ?? base.holdout
     all.labels = labelFilter.map(classes) ?? base.labels
+    all.classesAt = classesAt ?? base.classesAt
     all.limit = limit ?? base.limit
     all.color = grey ? .grey : rgb ? .rgb : base.color
     all.crop = crop?.extent ?? base.crop
@@ -151,6 +159,7 @@ struct DataFlags: ParsableArguments {
   func requireFiles(_ path: String?) throws {
     let given = [
       ("--layout", layout != nil), ("--holdout", holdout != nil), ("--label-filter", labelFilter != nil),
+      ("--classes-at", classesAt != nil),
       ("--grey", grey), ("--rgb", rgb), ("--crop", crop != nil), ("--resize", resize != nil), ("--tile", tile != nil),
       ("--skip-bad", skipBad),
       ("--binarize", binarize), ("--range", range != nil), ("--fit", fit != nil), ("--invert", invert),

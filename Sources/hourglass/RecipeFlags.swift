@@ -40,7 +40,10 @@ struct RecipeFlags: ParsableArguments {
       """)
   var standardize = false
 
-  @Option(help: "Images to evaluate after every epoch; of a folder the test split. (default: what --holdout holds out)")
+  @Option(
+    help:
+      "Images to evaluate after every epoch, the validation split or else test. (default: what --holdout holds out)"
+  )
   var validation: String?
 
   @Option(
@@ -228,7 +231,7 @@ struct RecipeFlags: ParsableArguments {
       throw ValidationError("--patience: wanted the most --epochs or --steps too, found neither")
     }
     var recipe = Recipe(
-      model: model, data: source, validation: validation(for: source, file.validationImages), batchSize: batchSize,
+      model: model, data: source, validation: try validation(for: source, file.validationImages), batchSize: batchSize,
       accumulate: accumulate ?? file.accumulate ?? 1, shards: shards ?? file.shards, seed: seed ?? file.seed ?? 1,
       optimizer: updates.changing(try file.optimizer(kind: optimizer, learningRate: learningRate)),
       clipNorm: clipNorm ?? file.clipNorm,
@@ -264,7 +267,7 @@ struct RecipeFlags: ParsableArguments {
 
   /// The images named by --validation, prepared as those trained on but all of them; else those of the file; else what
   /// was held out.
-  private func validation(for data: DataSource, _ file: Configuration.Images?) -> DataSource? {
+  private func validation(for data: DataSource, _ file: Configuration.Images?) throws(DataError) -> DataSource? {
     let named = validation ?? file?.path
     if validation == nil, let file, file.split != nil || file.preparation != nil {
       return DataSource(
@@ -278,7 +281,8 @@ struct RecipeFlags: ParsableArguments {
     }
     let isSame = path == data.path
     return DataSource(
-      path: path, split: .test, preparation: isSame ? data.preparation : data.preparation?.forOtherImages,
+      path: path, split: try Dataset.parts(at: path).contains(.validation) ? .validation : .test,
+      preparation: isSame ? data.preparation : data.preparation?.forOtherImages,
       codes: data.codes, inputs: isSame ? data.inputs : nil)
   }
 

@@ -61,7 +61,7 @@ import Testing
     let data = try Dataset.open(path: array, split: .test)
     #expect(try data.shape == ImageShape(2, 3, 1) && data.image(1)[5] == Float(11) / 255)
     let negative = try folder.file("b.npy", NPYFileTests.floatArray)
-    expectRefusal(negative, "image 1:", "found -2.0") { try Dataset.open(path: negative, split: .train) }
+    #expect(try Dataset.open(path: negative, split: .train).range.lowerBound == -2)
     let labels = try folder.file("labels", idx([2], [3, 9]))
     expectRefusal(labels, "wanted images", "found labels") { try Dataset.open(path: labels, split: .train) }
     expectRefusal(folder.path + "/none", "found nothing there") {

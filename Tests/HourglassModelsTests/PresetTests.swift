@@ -103,6 +103,23 @@ import Testing
     }
   }
 
+  /// What stands behind the size takes the place of the preset's output and likelihood.
+  @Test func aSizedPresetTakesAnOutputAndALikelihood() throws {
+    for name in Autoencoder.sizedPresets where name != "rbm-500" {
+      for (words, likelihood, output) in [
+        ("linear", nil, Activation.linear), ("bernoulli", .bernoulli, .linear),
+        ("ssim", .ssim, .sigmoid), ("huber,linear", .huber, .linear),
+      ] as [(String, Likelihood?, Activation)] {
+        let base = try #require(try Autoencoder.preset(sizedBy: "\(name)@16x12x3"))
+        guard base.likelihood != .bernoulli || output == .linear else { continue }
+        let model = try #require(try Autoencoder.preset(sizedBy: "\(name)@16x12x3,\(words)"))
+        let plan = try ExecutionPlan(model, batchSize: 2)
+        #expect(plan.boundaries[plan.layers.count].activation == output, "\(model.name)")
+        #expect(model.likelihood == likelihood ?? base.likelihood)
+      }
+    }
+  }
+
   @Test(arguments: [
     ("conv-vae@128x96", "height x width x channels"), ("conv-vae@0x96x3", "0x96x3"), ("conv-vae@axbxc", "axbxc"),
     ("conv-xyz@8x8x1", "conv-ae, conv-dae"), ("conv-ae@1x1x256", "256-64-16"), ("conv-vae-28@64x64x1", "conv-vae,"),
