@@ -17,7 +17,10 @@ let package = Package(
   ],
   traits: [
     .trait(name: "OpenMP", description: "Threads inside a worker, by the OpenMP runtime of the system."),
-    .default(enabledTraits: ["OpenMP"]),
+    .trait(name: "TIFF", description: "TIFF pictures, by libtiff."),
+    .trait(name: "WebP", description: "WebP pictures, by libwebp."),
+    .trait(name: "HDF5", description: "Data sets in HDF5 files, by libhdf5."),
+    .default(enabledTraits: ["OpenMP", "TIFF", "WebP", "HDF5"]),
   ],
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
@@ -26,6 +29,9 @@ let package = Package(
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
     .systemLibrary(name: "CSpng", pkgConfig: "spng", providers: [.apt(["libspng-dev"])]),
     .systemLibrary(name: "CTurboJPEG", pkgConfig: "libturbojpeg", providers: [.apt(["libturbojpeg0-dev"])]),
+    .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4", providers: [.apt(["libtiff-dev"])]),
+    .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
+    .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CThreads"),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(
@@ -40,7 +46,14 @@ let package = Package(
         .linkedLibrary(openMPLibrary, .when(platforms: [.linux], traits: ["OpenMP"])),
       ]),
     .target(name: "HourglassModels", dependencies: ["HourglassKernels"]),
-    .target(name: "HourglassData", dependencies: ["HourglassModels", "CZlib", "CSpng", "CTurboJPEG", "CCrypto"]),
+    .target(
+      name: "HourglassData",
+      dependencies: [
+        "HourglassModels", "CZlib", "CSpng", "CTurboJPEG", "CCrypto",
+        .target(name: "CTIFF", condition: .when(traits: ["TIFF"])),
+        .target(name: "CWebP", condition: .when(traits: ["WebP"])),
+        .target(name: "CHDF5", condition: .when(traits: ["HDF5"])),
+      ]),
     .target(
       name: "CLimits",
       cSettings: [

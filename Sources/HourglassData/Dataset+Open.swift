@@ -72,15 +72,22 @@ extension StoredImages {
     _ path: String, _ split: Split, _ preparation: Preparation, memory: Int
   ) throws(DataError) -> StoredImages {
     let layout = preparation.layout
-    guard try InputFile.isThere(path) else {
+    let array = try HDF5File.place(path)
+    let isThere = try InputFile.isThere(path)
+    guard array != nil || isThere else {
       throw DataError(path: path, reason: "wanted a file or folder of images, found nothing there")
     }
-    let found =
-      try InputFile.isFolder(path)
-      ? try ImageFolder(path).open(split, preparation, memory: memory)
-      : TextFile.form(path) != nil
-        ? try TextSet.open(file: path, preparation.terms) : try file(path, split, layout, memory: memory)
-    guard layout == nil || [.npy, .npz, .idx].contains(found.form) else {
+    let found: StoredImages
+    if let array {
+      found = try HDF5File.open(array, layout, memory: memory)
+    } else if try InputFile.isFolder(path) {
+      found = try ImageFolder(path).open(split, preparation, memory: memory)
+    } else if TextFile.form(path) != nil {
+      found = try TextSet.open(file: path, preparation.terms)
+    } else {
+      found = try file(path, split, layout, memory: memory)
+    }
+    guard layout == nil || [.npy, .npz, .idx, .hdf5].contains(found.form) else {
       throw DataError(
         path: path, reason: "--layout: wanted an array file, found \(found.form.rawValue), whose layout is known")
     }
@@ -93,7 +100,8 @@ extension StoredImages {
   private static func file(
     _ path: String, _ split: Split, _ layout: Preparation.Layout?, memory: Int
   ) throws(DataError) -> StoredImages {
-    if PictureFiles.isPicture(path) {
+    let first = try InputFile(path).bytes(at: 0, PictureKind.startLength)
+    if PictureFiles.isPicture(path) || PictureKind.of(contents: first) != nil {
       return StoredImages(form: .pictures, source: path, images: PictureFiles(path))
     }
     let start = try GzipFile(path).read(NPYHeader.magic.count)

@@ -7,6 +7,11 @@ final class PairedImages: Sendable {
   let places: [Int32]
 
   init(_ data: Dataset, _ places: [Int32]) { (self.data, self.places) = (data, places) }
+
+  /// See `Dataset.spread`.
+  func spread(_ most: Int, of total: Int) -> PairedImages {
+    PairedImages(data, (0..<most).map { places[$0 * total / most] })
+  }
 }
 
 extension Dataset {

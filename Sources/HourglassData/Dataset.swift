@@ -18,7 +18,7 @@ public struct Dataset: Sendable {
   /// Where its numbers lie: those of bytes and 16-bit numbers in [0, 1].
   public private(set) var range: ClosedRange<Float> = 0...1
   /// What was done to images in files.
-  private var preparation: Preparation?
+  private(set) var preparation: Preparation?
   /// What a network sees in place of the images; nil for the images themselves.
   var partners: PairedImages?
   /// Of documents, what their terms are weighed by.
@@ -60,14 +60,14 @@ public struct Dataset: Sendable {
     if let labels, labels.count != count {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
     }
-    let values = ValueMeter()
-    values.add(elements)
-    range = values.range
     if case .floats(let floats) = elements, let place = floats.firstIndex(where: { !$0.isFinite }),
       let fault = PreparedImages.fault(.floats([floats[place]]))
     {
       throw DataError(path: source, reason: "image \(place / shape.count): \(fault)")
     }
+    let values = ValueMeter()
+    values.add(elements)
+    range = values.range
   }
 
   /// How many classes the labels number, from 0 on: the names of classes, where there are any, else one more than the
@@ -211,10 +211,7 @@ public struct Dataset: Sendable {
   /// Cost: reads every byte of them, on several threads. Errors: a file that cannot be read.
   public func storedFiles() throws(DataError) -> [StoredFile] {
     let files = names.files(of: (0..<count).lazy.map(number))
-    return try StoredFile.digests(of: files)
-      + (partners.map { (pairs) throws(DataError) in
-        try pairs.data.storedFiles()
-      } ?? [])
+    return try StoredFile.digests(of: files) + (partners?.data.storedFiles() ?? [])
   }
 
   /// Cost: reads all floats once.
@@ -227,15 +224,6 @@ public struct Dataset: Sendable {
       values.add(elements)
     }
     range = values.range
-  }
-
-  /// What would bring its numbers to [0, 1], where they do not lie there and come from files.
-  public var rangeAdvice: String? {
-    guard let preparation, terms == nil, range.lowerBound < 0 || range.upperBound > 1 else { return nil }
-    if preparation.range != nil { return "widen --range" }
-    let (least, most) = (range.lowerBound, range.upperBound)
-    let found = preparation.inverts == true ? (1 - most, 1 - least) : (least, most)
-    return ValueRange.holding(found.0, found.1).map { "--range \($0.rawValue) brings them there" }
   }
 
   /// Whether images stay in their file because memory cannot hold them.
@@ -253,8 +241,7 @@ public struct Dataset: Sendable {
     part.labels = labels.map { labels in (0..<most).map { labels[$0 * total / most] } }
     (part.names, part.masks) = (names, masks)
     part.numbers = (0..<most).map { Int32(all.number($0 * total / most)) }
-    part.partners = partners.map { pairs in PairedImages(pairs.data, (0..<most).map { pairs.places[$0 * total / most] })
-    }
+    part.partners = partners?.spread(most, of: total)
     return part
   }
 

@@ -106,6 +106,31 @@ public struct Image: Sendable, Equatable {
     }
   }
 
+  /// Adds rows below, of one width, of as many channels and with the same kind of elements.
+  ///
+  /// - Parameter height: all rows that there will be.
+  mutating func append(_ band: Image, of height: Int) {
+    func joined<T>(_ values: inout [T], _ more: [T]) {
+      values.reserveCapacity(height * shape.width * shape.channels)
+      values += more
+    }
+    let old = elements
+    elements = .bytes([])
+    switch (old, band.elements) {
+    case (.bytes(var bytes), .bytes(let more)):
+      joined(&bytes, more)
+      elements = .bytes(bytes)
+    case (.words(var words), .words(let more)):
+      joined(&words, more)
+      elements = .words(words)
+    case (.floats(var floats), .floats(let more)):
+      joined(&floats, more)
+      elements = .floats(floats)
+    default: preconditionFailure("rows of other elements")
+    }
+    shape = ImageShape(shape.height + band.shape.height, shape.width, shape.channels)
+  }
+
   private func require(channels: [Int], for flag: String, _ path: String) throws(DataError) {
     guard channels.contains(shape.channels) else {
       throw DataError(path: path, reason: "--\(flag): wanted images of 1 or 3 channels, found \(shape)")

@@ -185,12 +185,15 @@ struct ImageFolder {
     }
     let split = tree.parts.isEmpty ? nil : asked.taken(from: tree.parts)
     let wanted = names.indices.filter { tree.part[$0] == split && !tree.isBeside($0) }
+    let pictures = PictureFiles(wanted.map { names[$0] }, in: path)
     var set = StoredImages(
-      form: .pictures, source: split.map { "\(path), \(asked.described(taken: $0))" } ?? path,
-      images: PictureFiles(wanted.map { names[$0] }, in: path), hasSplits: split != nil)
+      form: .pictures, source: split.map { "\(path), \(asked.described(taken: $0))" } ?? path, images: pictures,
+      hasSplits: split != nil)
     set.masks = tree.masks.map { "\(path)/\($0)" }
     set.inventory = tree.inventory(but: split)
-    try setClasses(of: &set, tree, wanted, at: preparation.classesAt, skipsBad: preparation.skipsBad == true)
+    // The files of pictures, of which one may have several.
+    let files = pictures.files.map { wanted[$0] }
+    try setClasses(of: &set, tree, files, at: preparation.classesAt, skipsBad: preparation.skipsBad == true)
     return set
   }
 

@@ -7,7 +7,8 @@ public enum ImageForm: String, Codable, Sendable {
   case npy = "NPY"
   case npz = "NPZ"
   case records = "CIFAR-10 records"
-  case pictures = "PNG and JPEG"
+  case hdf5 = "HDF5"
+  case pictures
   case termCounts = "term counts"
   case texts = "TSV texts"
 }
@@ -18,6 +19,12 @@ protocol ImageSource: Sendable {
   var names: ItemNames { get }
   /// Errors: the image is broken, by its file.
   func image(_ index: Int) throws(DataError) -> Image
+  /// The image for what will be done to it: possibly in the wanted colour and size already.
+  func image(_ index: Int, toward preparation: Preparation) throws(DataError) -> Image
+}
+
+extension ImageSource {
+  func image(_ index: Int, toward preparation: Preparation) throws(DataError) -> Image { try image(index) }
 }
 
 /// All that was found at a path.
@@ -39,65 +46,6 @@ struct StoredImages: Sendable {
   var inventory = Inventory()
 }
 
-/// Pictures in files of their own.
-struct PictureFiles: ImageSource {
-  let names: ItemNames
-  let count: Int
-  private let paths: [String]
-
-  /// - Parameter files: paths from the folder.
-  init(_ files: [String], in folder: String) {
-    (names, count) = (ItemNames(files: files, in: folder), files.count)
-    paths = files.map { "\(folder)/\($0)" }
-  }
-
-  /// One picture.
-  init(_ path: String) { (names, count, paths) = (ItemNames(file: path), 1, [path]) }
-
-  func image(_ index: Int) throws(DataError) -> Image { try Self.decode(paths[index]) }
-
-  /// A kind of file: its name and what it begins with.
-  private static let kinds: [(name: String, endings: [String], magic: [UInt8])] = [
-    ("PNG", ["png"], PNGImage.magic), ("JPEG", ["jpg", "jpeg"], JPEGFile.magic),
-  ]
-  /// What pictures' names end in. Kinds that cannot be read belong to them, so that none is passed over in silence.
-  private static let endings = ["png", "jpg", "jpeg", "gif", "webp", "bmp", "tif", "tiff", "heic", "avif"]
-
-  static func isPicture(_ name: String) -> Bool { endings.contains(ending(name)) }
-
-  /// Whether a file without a known ending begins as a picture does.
-  static func beginsAsPicture(_ path: String) throws(DataError) -> Bool {
-    let file = try InputFile(path)
-    let start = try [UInt8](room: 16) { (room) throws(DataError) in try file.read(into: room) }
-    return kinds.contains { start.starts(with: $0.magic) }
-  }
-
-  private static func ending(_ name: String) -> String {
-    name.lastIndex(of: ".").map { name[name.index(after: $0)...].lowercased() } ?? ""
-  }
-
-  /// Reads a PNG or JPEG file that is what its name says.
-  static func decode(_ path: String) throws(DataError) -> Image {
-    let bytes = try InputFile.contents(of: path)
-    guard !bytes.isEmpty else { throw DataError(path: path, reason: "wanted a PNG or JPEG image, found an empty file") }
-    guard let kind = kinds.first(where: { bytes.starts(with: $0.magic) }) else {
-      let start = bytes.prefix(8).map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined(separator: " ")
-      throw DataError(
-        path: path,
-        reason: "wanted a PNG or JPEG image, which begins with 89 50 4e 47 0d 0a 1a 0a or ff d8 ff, found "
-          + "\(start); convert it")
-    }
-    guard !isPicture(path) || kind.endings.contains(ending(path)) else {
-      throw DataError(
-        path: path, reason: "wanted what the name says, found a \(kind.name) image; rename the file if that is right")
-    }
-    if kind.name == "JPEG" { return try JPEGFile.decode(bytes, path: path) }
-    let picture = try PNGImage.decode(bytes, path: path)
-    return Image(
-      shape: ImageShape(picture.height, picture.width, picture.channels), elements: .bytes(picture.pixels))
-  }
-}
-
 /// Images that lie one after the other in arrays, each of equal length.
 struct StackedImages: ImageSource {
   /// Each holds whole images.
@@ -113,8 +61,13 @@ struct StackedImages: ImageSource {
   let count: Int
   let names: ItemNames
 
-  /// - Parameter paths: the file of each piece.
-  init(_ pieces: [Elements], shape: ImageShape, isPlanar: Bool = false, labelBytes: Int = 0, paths: [String]) {
+  /// - Parameters:
+  ///   - paths: the file of each piece.
+  ///   - names: what images are called, where the files do not tell.
+  init(
+    _ pieces: [Elements], shape: ImageShape, isPlanar: Bool = false, labelBytes: Int = 0, paths: [String] = [],
+    names: ItemNames? = nil
+  ) {
     (self.pieces, self.shape, self.isPlanar) = (pieces, shape, isPlanar)
     (stride, offset) = (shape.count + labelBytes, labelBytes)
     var total = 0
@@ -124,7 +77,7 @@ struct StackedImages: ImageSource {
       total += piece.count / stride
     }
     (self.starts, count) = (starts, total)
-    names = ItemNames(arrays: paths, starts: starts)
+    self.names = names ?? ItemNames(arrays: paths, starts: starts)
   }
 
   /// All elements, where they are already what a data set keeps: H x W x C one after the other, in one piece.

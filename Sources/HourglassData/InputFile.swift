@@ -54,6 +54,11 @@ public final class InputFile: Sendable {
     }
   }
 
+  /// The bytes from a place on; fewer than asked only at the end of the file.
+  func bytes(at offset: Int, _ count: Int) throws(DataError) -> [UInt8] {
+    try [UInt8](room: count) { (room) throws(DataError) in try read(at: offset, into: room) }
+  }
+
   private func fill(
     _ buffer: UnsafeMutableRawBufferPointer, _ next: (UnsafeMutableRawPointer, Int) -> Int
   ) throws(DataError) -> Int {
@@ -76,16 +81,18 @@ public final class InputFile: Sendable {
   /// The whole file.
   ///
   /// Errors: those of opening it; more than memory is granted for; a file that is written meanwhile.
-  public static func contents(of path: String) throws(DataError) -> [UInt8] {
-    let file = try InputFile(path)
-    try GrantedMemory.require(file.size, for: path, "read the file")
+  public static func contents(of path: String) throws(DataError) -> [UInt8] { try InputFile(path).contents() }
+
+  /// The whole file. Errors: as above, but those of opening it.
+  func contents() throws(DataError) -> [UInt8] {
+    try GrantedMemory.require(size, for: path, "read the file")
     // One byte more than there shall be, which tells of a file that grows.
-    let bytes = try [UInt8](room: file.size + 1) { (room) throws(DataError) in try file.read(into: room) }
-    guard bytes.count == file.size else {
+    let bytes = try bytes(at: 0, size + 1)
+    guard bytes.count == size else {
       throw DataError(
         path: path,
-        reason: "wanted the \(file.size) bytes that it had when it was opened, found "
-          + (bytes.count < file.size ? "\(bytes.count)" : "more") + "; it is being written, read it when it is whole")
+        reason: "wanted the \(size) bytes that it had when it was opened, found "
+          + (bytes.count < size ? "\(bytes.count)" : "more") + "; it is being written, read it when it is whole")
     }
     return bytes
   }

@@ -7,17 +7,28 @@ struct ItemNames: Sendable {
   private var files: [(path: String?, name: String)]
   /// The first image of each file; nil where each file is one image.
   private var starts: [Int]?
+  /// Images of all files, where a file's only one is called as the file is.
+  private var count: Int?
 
   /// Images that are in no file.
   init(_ name: String) { (files, starts) = ([(nil, name)], [0]) }
 
-  /// A file each, in a folder.
-  init(files names: [String], in folder: String) {
-    (files, starts) = (names.map { ("\(folder)/\($0)", $0) }, nil)
+  /// Pictures in the files of a folder.
+  ///
+  /// - Parameter numbers: of the file of each picture, ascending; each file has at least one.
+  init(files names: [String], in folder: String, of numbers: [Int]) {
+    self.init(names.map { ("\(folder)/\($0)", $0) }, of: numbers)
   }
 
-  /// One image in a file of its own.
-  init(file path: String) { (files, starts) = ([(path, Self.last(path))], nil) }
+  /// The pictures of one file.
+  init(file path: String, of numbers: [Int]) { self.init([(path, Self.last(path))], of: numbers) }
+
+  private init(_ files: [(String?, String)], of numbers: [Int]) {
+    self.files = files
+    guard numbers.count > files.count else { return }
+    starts = numbers.indices.filter { $0 == 0 || numbers[$0] != numbers[$0 - 1] }
+    count = numbers.count
+  }
 
   /// Files with several images each.
   ///
@@ -25,6 +36,9 @@ struct ItemNames: Sendable {
   init(arrays paths: [String], starts: [Int]) {
     (files, self.starts) = (paths.map { ($0, Self.last($0)) }, starts)
   }
+
+  /// One of several arrays in a file, by its path there, which begins with a slash.
+  init(file path: String, array: String) { (files, starts) = ([(path, "\(Self.last(path)):\(array)")], [0]) }
 
   /// One file of images.
   init(array path: String) { self.init(arrays: [path], starts: [0]) }
@@ -44,7 +58,9 @@ struct ItemNames: Sendable {
 
   func name(_ index: Int) -> String {
     let file = file(index)
-    return starts.map { "\(files[file].name)[\(index - $0[file])]" } ?? files[file].name
+    guard let starts else { return files[file].name }
+    if let count, (file + 1 < starts.count ? starts[file + 1] : count) == starts[file] + 1 { return files[file].name }
+    return "\(files[file].name)[\(index - starts[file])]"
   }
 
   /// The file of an image, as it can be opened; nil for one in no file.

@@ -39,6 +39,8 @@ public struct Preparation: Codable, Sendable, Equatable {
   public var stride: Extent2D?
   /// How elements are kept in memory; nil for as they are stored, and the widest where kinds are mixed.
   public var elements: Elements.Kind?
+  /// What transparent pictures are put on; nil where their hidden colours are taken.
+  public var background: RGBColor?
   /// Whether images that are broken are left out; otherwise they are an error.
   public var skipsBad: Bool?
   /// Whether each element is drawn as 0 or 1, with its value as the probability of 1: anew in each step of training, in
@@ -95,18 +97,30 @@ public struct Preparation: Codable, Sendable, Equatable {
     }
     return try GrantedMemory.require(bytes(for: image.shape), for: path, "prepare an image of \(image.shape)") {
       () throws(DataError) in
-      var image = range.map(image.mapped) ?? image
-      switch color {
-      case .grey: image = try image.grey(path: path)
-      case .rgb: image = try image.rgb(path: path)
-      case nil: break
-      }
+      var image = try colored(range.map(image.mapped) ?? image, path: path)
       if let crop { image = try image.cropped(to: crop, path: path) }
       if let resize { image = image.resized(to: resize) }
-      if let fit { image = image.fitted(into: fit) }
+      if let fit { image = image.fitted(into: fit, over: background) }
       if inverts == true { image = image.inverted() }
       return elements.map(image.converted) ?? image
     }
+  }
+
+  /// An image, or some of its rows, in the wanted colour.
+  func colored(_ image: Image, path: String) throws(DataError) -> Image {
+    switch color {
+    case .grey: try image.grey(path: path)
+    case .rgb: try image.rgb(path: path)
+    case nil: image
+    }
+  }
+
+  /// The size at which an image of some shape is wanted, where nothing but its colour matters before it is resized.
+  func size(of shape: ImageShape) -> Extent2D? {
+    guard crop == nil, range == nil, let size = resize ?? fit, Self.pixelRange.contains(size.height),
+      Self.pixelRange.contains(size.width)
+    else { return nil }
+    return resize ?? shape.fitted(into: size)
   }
 
   /// Why tiles cannot lie like this, if they cannot.
@@ -122,15 +136,13 @@ public struct Preparation: Codable, Sendable, Equatable {
 
   /// What an image of some shape takes while it is prepared, at most; nil where that is more than an `Int` holds.
   ///
-  /// Each step but the resizing makes floats at most; the resizing makes floats of what it is given, of what is
-  /// narrowed, and of its result twice, and the fitting of its result once more.
+  /// Each step but the resizing makes floats at most, and the fitting those of its result once more.
   private func bytes(for shape: ImageShape) -> Int? {
     let channels = color == .rgb ? max(3, shape.channels) : shape.channels
-    let wanted = resize ?? fit ?? Extent2D(0, 0)
     return checkedSum(
       checkedProduct([8, shape.height, shape.width, channels]),
-      checkedProduct([4, shape.height, wanted.width, channels]),
-      checkedProduct([fit == nil ? 8 : 12, wanted.height, wanted.width, channels]))
+      fit.map { checkedProduct([4, $0.height, $0.width, channels]) } ?? 0,
+      (resize ?? fit).map { ImageResizer.bytes(from: ImageShape(shape.height, shape.width, channels), to: $0) } ?? 0)
   }
 
   /// What of a set is taken: the numbers of the images, ascending.

@@ -15,7 +15,7 @@ struct PreparedImages: Sendable {
 
   /// Errors: an image that is broken, has numbers that are not finite or cannot be prepared, by its file.
   func image(_ index: Int) throws(DataError) -> Image {
-    let image = try source.image(index)
+    let image = try source.image(index, toward: preparation)
     if let fault = Self.fault(image.elements) {
       throw DataError(path: path(index), reason: "image \(index): \(fault)")
     }

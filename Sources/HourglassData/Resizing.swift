@@ -10,81 +10,165 @@ extension Image {
   /// The proportions are those asked for. Bytes and 16-bit numbers are rounded once, at the end.
   func resized(to size: Extent2D) -> Image {
     guard size.height != shape.height || size.width != shape.width else { return self }
-    let wanted = ImageShape(size.height, size.width, shape.channels)
-    func rounded<T: FixedWidthInteger & UnsignedInteger>(_ numbers: [T]) -> [T] {
-      let floats: [Float] = Self.make(numbers.count, numbers) { x, y in
-        for i in 0..<shape.count { y[i] = Float(x[i]) }
-      }
-      return Self.make(wanted.count, resample(floats, to: wanted)) { x, y in
-        for i in 0..<wanted.count { y[i] = T(min(max(x[i], 0), Float(T.max)) + 0.5) }
-      }
-    }
-    switch elements {
-    case .bytes(let bytes): return Image(shape: wanted, elements: .bytes(rounded(bytes)))
-    case .words(let words): return Image(shape: wanted, elements: .words(rounded(words)))
-    case .floats(let floats):
-      let resized = resample(floats, to: wanted)
-      // The weights sum to 1 but for rounding, which must not leave [0, 1], nor a range beyond it.
-      let (least, most) = (min(0, floats.min() ?? 0), max(1, floats.max() ?? 1))
-      return Image(
-        shape: wanted,
-        elements: .floats(
-          Self.make(wanted.count, resized) { x, y in
-            for i in 0..<wanted.count { y[i] = min(max(x[i], least), most) }
-          }))
-    }
+    var resizer = ImageResizer(from: shape, to: size)
+    resizer.add(self)
+    return resizer.image(elements.kind)
+  }
+}
+
+/// Resizes an image whose rows come one band after the other, from the top; see `Image.resized`.
+struct ImageResizer {
+  private let shape: ImageShape
+  private let wanted: ImageShape
+  private let across: ResizingFilter
+  private let down: ResizingFilter
+  /// A row as it comes, and narrowed or widened.
+  private let row: FloatBuffer
+  private let resizedRow: FloatBuffer
+  /// What has come of each new element up to now: each is a sum over rows, in their order.
+  private let sums: FloatBuffer
+  private var next = 0
+  /// Where floats lie.
+  private var (least, most): (Float, Float) = (0, 1)
+  /// The first new row that further rows belong to.
+  private var open = 0
+
+  /// Bytes that it takes and makes; nil where an `Int` does not hold them.
+  static func bytes(from shape: ImageShape, to size: Extent2D) -> Int? {
+    checkedSum(
+      checkedProduct([4, shape.width + size.width, shape.channels]),
+      checkedProduct([8, size.height, size.width, shape.channels]),
+      // A weight for each old pixel and two for each new one, and a range of them.
+      checkedSum(shape.height, shape.width, size.height, size.width).flatMap { checkedProduct([32, $0]) })
   }
 
-  private func resample(_ values: [Float], to wanted: ImageShape) -> [Float] {
-    let channels = shape.channels
-    let narrow = Self.along(
-      values, outer: shape.height, old: shape.width, inner: channels, Filter(old: shape.width, new: wanted.width))
-    return Self.along(
-      narrow, outer: 1, old: shape.height, inner: wanted.width * channels,
-      Filter(old: shape.height, new: wanted.height))
+  /// - Parameter shape: of all rows together.
+  init(from shape: ImageShape, to size: Extent2D) {
+    (self.shape, wanted) = (shape, ImageShape(size.height, size.width, shape.channels))
+    across = ResizingFilter(old: shape.width, new: size.width)
+    down = ResizingFilter(old: shape.height, new: size.height)
+    row = FloatBuffer(unwritten: shape.width * shape.channels)
+    resizedRow = FloatBuffer(unwritten: size.width * shape.channels)
+    sums = FloatBuffer(count: wanted.count)
   }
 
-  /// outer x old x inner -> outer x new x inner.
-  private static func along(_ values: [Float], outer: Int, old: Int, inner: Int, _ filter: Filter) -> [Float] {
-    make(outer * filter.taps.count * inner, values) { x, y in
-      var to = y
-      for block in 0..<outer {
-        for taps in filter.taps {
-          let from = x + (block * old + taps.first) * inner
-          for i in 0..<inner {
-            var sum: Float = 0
-            for k in 0..<taps.weights.count { sum += taps.weights[k] * from[k * inner + i] }
-            to[i] = sum
+  mutating func add(_ band: Image) {
+    precondition(band.shape.width == shape.width && band.shape.channels == shape.channels, "a band of another image")
+    let count = row.count
+    for first in stride(from: 0, to: band.elements.count, by: count) {
+      switch band.elements {
+      case .bytes(let bytes):
+        bytes.withUnsafeBufferPointer { for i in 0..<count { row.pointer[i] = Float($0[first + i]) } }
+      case .words(let words):
+        words.withUnsafeBufferPointer { for i in 0..<count { row.pointer[i] = Float($0[first + i]) } }
+      case .floats(let floats):
+        floats.withUnsafeBufferPointer { floats in
+          for i in 0..<count {
+            row.pointer[i] = floats[first + i]
+            (least, most) = (min(least, floats[first + i]), max(most, floats[first + i]))
           }
-          to += inner
         }
       }
+      across.apply(row.pointer, inner: shape.channels, resizedRow.pointer)
+      addRow()
     }
   }
 
-  /// Which old pixels make each new one along an axis, and with what weights.
-  private struct Filter {
-    var taps: [(first: Int, weights: [Float])]
-
-    init(old: Int, new: Int) {
-      taps = (0..<new).map { old >= new ? Self.area($0, old, new) : Self.linear($0, old, new) }
-    }
-
-    /// In units of 1 / new of an old pixel all borders are integers: new pixel i covers [i old, (i + 1) old).
-    private static func area(_ i: Int, _ old: Int, _ new: Int) -> (Int, [Float]) {
-      let (from, to) = (i * old, (i + 1) * old)
-      let first = from / new
-      let weights = (first...(to - 1) / new).map { j in
-        Float(min(to, (j + 1) * new) - max(from, j * new)) / Float(old)
+  /// Adds a row to all new rows that it belongs to.
+  private mutating func addRow() {
+    let count = resizedRow.count
+    var new = open
+    while new < wanted.height, down.firsts[new] <= next {
+      let place = next - down.firsts[new]
+      if place < down.count(new) {
+        let (weight, sum) = (down.weight(new, place), sums.pointer + new * count)
+        for i in 0..<count { sum[i] += weight * resizedRow.pointer[i] }
+      } else if new == open {
+        open += 1
       }
-      return (first, weights)
+      new += 1
     }
+    next += 1
+  }
 
-    private static func linear(_ i: Int, _ old: Int, _ new: Int) -> (Int, [Float]) {
-      let place = min(max((Double(i) + 0.5) * Double(old) / Double(new) - 0.5, 0), Double(old - 1))
-      let first = min(Int(clamping: place), max(0, old - 2))
-      let part = Float(place - Double(first))
-      return old == 1 ? (0, [1]) : (first, [1 - part, part])
+  /// The image, once all rows were added.
+  ///
+  /// - Parameter kind: of the rows.
+  func image(_ kind: Elements.Kind) -> Image {
+    precondition(next == shape.height, "\(next) rows of \(shape)")
+    let count = wanted.count
+    func rounded<T: FixedWidthInteger & UnsignedInteger>(_ type: T.Type) -> [T] {
+      [T](unsafeUninitializedCapacity: count) { out, initialized in
+        for i in 0..<count { out[i] = T(min(max(sums.pointer[i], 0), Float(T.max)) + 0.5) }
+        initialized = count
+      }
+    }
+    let elements: Elements =
+      switch kind {
+      case .uint8: .bytes(rounded(UInt8.self))
+      case .uint16: .words(rounded(UInt16.self))
+      // The weights sum to 1 but for rounding, which must not leave [0, 1], nor a range beyond it.
+      case .float32: .floats((0..<count).map { min(max(sums.pointer[$0], least), most) })
+      }
+    return Image(shape: wanted, elements: elements)
+  }
+}
+
+/// Which old pixels make each new one along an axis, and with what weights.
+private struct ResizingFilter {
+  /// The first old pixel of each new one, ascending.
+  private(set) var firsts: [Int] = []
+  /// Where the weights of each new one begin, and where they end.
+  private var starts = [0]
+  private var weights: [Float] = []
+
+  init(old: Int, new: Int) {
+    for i in 0..<new { if old >= new { addArea(i, old, new) } else { addLinear(i, old, new) } }
+  }
+
+  func count(_ new: Int) -> Int { starts[new + 1] - starts[new] }
+  func weight(_ new: Int, _ place: Int) -> Float { weights[starts[new] + place] }
+
+  private mutating func add(_ first: Int, _ more: some Sequence<Float>) {
+    firsts.append(first)
+    weights += more
+    starts.append(weights.count)
+  }
+
+  /// In units of 1 / new of an old pixel all borders are integers: new pixel i covers [i old, (i + 1) old).
+  private mutating func addArea(_ i: Int, _ old: Int, _ new: Int) {
+    let (from, to) = (i * old, (i + 1) * old)
+    let first = from / new
+    add(
+      first,
+      (first...(to - 1) / new).lazy.map { j in Float(min(to, (j + 1) * new) - max(from, j * new)) / Float(old) })
+  }
+
+  private mutating func addLinear(_ i: Int, _ old: Int, _ new: Int) {
+    let place = min(max((Double(i) + 0.5) * Double(old) / Double(new) - 0.5, 0), Double(old - 1))
+    let first = min(Int(clamping: place), max(0, old - 2))
+    let part = Float(place - Double(first))
+    add(old == 1 ? 0 : first, old == 1 ? [1] : [1 - part, part])
+  }
+
+  /// old x inner -> new x inner.
+  func apply(_ values: UnsafePointer<Float>, inner: Int, _ out: UnsafeMutablePointer<Float>) {
+    weights.withUnsafeBufferPointer { weights in
+      var to = out
+      for new in firsts.indices {
+        let from = values + firsts[new] * inner
+        let range = starts[new]..<starts[new + 1]
+        for i in 0..<inner {
+          var sum: Float = 0
+          var place = i
+          for k in range {
+            sum += weights[k] * from[place]
+            place += inner
+          }
+          to[i] = sum
+        }
+        to += inner
+      }
     }
   }
 }

@@ -80,23 +80,22 @@ extension Image {
     return image
   }
 
-  /// The image scaled to fit inside a size with its proportions kept, in the middle of zeros.
-  func fitted(into size: Extent2D) -> Image {
-    let scale = min(Double(size.height) / Double(shape.height), Double(size.width) / Double(shape.width))
-    func scaled(_ old: Int, _ most: Int) -> Int { min(most, max(1, Int(clamping: (Double(old) * scale).rounded()))) }
-    let small = resized(to: Extent2D(scaled(shape.height, size.height), scaled(shape.width, size.width)))
-    return small.padded(to: size)
+  /// The image scaled to fit inside a size with its proportions kept, in the middle of zeros or of a colour.
+  func fitted(into size: Extent2D, over background: RGBColor?) -> Image {
+    resized(to: shape.fitted(into: size)).padded(to: size, background)
   }
 
   /// The larger part of an odd margin lies at the bottom and right.
-  private func padded(to size: Extent2D) -> Image {
+  private func padded(to size: Extent2D, _ background: RGBColor?) -> Image {
     guard size.height != shape.height || size.width != shape.width else { return self }
     let wanted = ImageShape(size.height, size.width, shape.channels)
     let row = shape.width * shape.channels
     let first = ((size.height - shape.height) / 2 * size.width + (size.width - shape.width) / 2) * shape.channels
-    func pad<T>(_ values: [T], _ zero: T) -> [T] {
-      Self.make(wanted.count, values) { x, y in
-        y.update(repeating: zero, count: wanted.count)
+    let margin = background?.bytes(channels: shape.channels) ?? Array(repeating: 0, count: shape.channels)
+    func pad<T>(_ values: [T], _ value: (UInt8) -> T) -> [T] {
+      let margin = margin.map(value)
+      return Self.make(wanted.count, values) { x, y in
+        for place in 0..<wanted.count { y[place] = margin[place % shape.channels] }
         for h in 0..<shape.height {
           (y + first + h * size.width * shape.channels).update(from: x + h * row, count: row)
         }
@@ -104,11 +103,30 @@ extension Image {
     }
     let elements: Elements =
       switch elements {
-      case .bytes(let bytes): .bytes(pad(bytes, 0))
-      case .words(let words): .words(pad(words, 0))
-      case .floats(let floats): .floats(pad(floats, 0))
+      case .bytes(let bytes): .bytes(pad(bytes) { $0 })
+      case .words(let words): .words(pad(words) { UInt16($0) * 257 })
+      case .floats(let floats): .floats(pad(floats) { Float($0) / 255 })
       }
     return Image(shape: wanted, elements: elements)
+  }
+}
+
+extension RGBColor {
+  /// As a pixel of so many channels: itself, its luma of ITU-R BT.601 where there is one, and 0 in channels that are no
+  /// colours.
+  fileprivate func bytes(channels: Int) -> [UInt8] {
+    let luma = UInt8(min(255, 0.299 * Double(red) + 0.587 * Double(green) + 0.114 * Double(blue) + 0.5))
+    return channels == 1
+      ? [luma] : channels == 3 ? [red, green, blue] : Array(repeating: isGrey ? red : 0, count: channels)
+  }
+}
+
+extension ImageShape {
+  /// The largest size of its proportions, but for rounding, that fits inside another.
+  func fitted(into size: Extent2D) -> Extent2D {
+    let scale = min(Double(size.height) / Double(height), Double(size.width) / Double(width))
+    func scaled(_ old: Int, _ most: Int) -> Int { min(most, max(1, Int(clamping: (Double(old) * scale).rounded()))) }
+    return Extent2D(scaled(height, size.height), scaled(width, size.width))
   }
 }
 
@@ -137,5 +155,16 @@ final class ValueMeter: Sendable {
       }
       return (least, most)
     }
+  }
+}
+
+extension Dataset {
+  /// What would bring its numbers to [0, 1], where they do not lie there and come from files.
+  public var rangeAdvice: String? {
+    guard let preparation, terms == nil, range.lowerBound < 0 || range.upperBound > 1 else { return nil }
+    if preparation.range != nil { return "widen --range" }
+    let (least, most) = (range.lowerBound, range.upperBound)
+    let found = preparation.inverts == true ? (1 - most, 1 - least) : (least, most)
+    return ValueRange.holding(found.0, found.1).map { "--range \($0.rawValue) brings them there" }
   }
 }

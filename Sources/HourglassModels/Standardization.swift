@@ -1,9 +1,10 @@
-/// What a model sees of an image: each channel less its mean and over its standard deviation over the images trained on.
+/// What a model sees of an image: each channel less its mean and over its standard deviation, both over the images
+/// trained on.
 ///
 ///     y[h,w,c] = (x[h,w,c] - mean[c]) / deviation[c]
 ///
-/// What the model puts out is brought back, so that all that is shown, written and compared is in the images' own units.
-/// Its loss is that of the standardised images.
+/// What the model puts out is brought back, so that all that is shown, written and compared is in the images' own
+/// units. Its loss is that of the standardised images.
 public struct Standardization: Codable, Sendable, Equatable {
   /// Of each channel, of a vector each element.
   public let mean: [Double]

@@ -197,8 +197,9 @@ extension Configuration {
     for (key, value) in fields {
       let name = prefix + key
       guard names.contains(name) else { return "no setting is called \(name); the nearest is \(nearest(to: key))" }
-      // Layers know their own fields.
-      if name != "model", let refusal = unknownName(in: value, below: name + ".") { return refusal }
+      // Values whose names are not listed, such as layers, know their own.
+      let isListed = names.contains { $0.hasPrefix(name + ".") }
+      if isListed, let refusal = unknownName(in: value, below: name + ".") { return refusal }
     }
     return nil
   }

@@ -89,8 +89,8 @@ extension Recipe {
     guard let plan = try? plan(), let demand = model.demandedTargets(plan.boundaries[plan.layers.count].activation)
     else { return nil }
     return "preparation.standardizes: wanted a likelihood such as gaussian or squaredError, and a linear output, found "
-      + "\(demand.reason), which wants numbers in [\(Int(clamping: demand.range.lowerBound)), 1]; --model NAME@HxWxC,linear "
-      + "has such an output"
+      + "\(demand.reason), which wants numbers in [\(Int(clamping: demand.range.lowerBound)), 1]; "
+      + "--model NAME@HxWxC,linear has such an output"
   }
 }
 

@@ -280,16 +280,18 @@ public struct DataSource: Codable, Sendable, Equatable {
     }
   }
 
-  /// Nil where images would lose what they show: a vector or a row of one pixel is no small image, and one axis must not
-  /// be scaled much more than the other.
+  /// Nil where images would lose what they show: a vector or a row of one pixel is no small image. Where proportions
+  /// differ much, they are kept.
   private static func flags(
     from found: ImageShape, to wanted: ImageShape
   ) -> (text: String, changing: (Preparation) -> Preparation)? {
     var (text, size, color): ([String], Extent2D?, Preparation.Color?) = ([], nil, nil)
+    let stretch = Double(found.height * wanted.width) / Double(found.width * wanted.height)
+    let keepsProportions = !(0.8...1.25).contains(stretch)
     if (found.height, found.width) != (wanted.height, wanted.width) {
       guard min(found.height, found.width, wanted.height, wanted.width) > 1 else { return nil }
       size = Extent2D(wanted.height, wanted.width)
-      text.append("--resize \(wanted.width)x\(wanted.height)")
+      text.append("\(keepsProportions ? "--fit" : "--resize") \(wanted.width)x\(wanted.height)")
     }
     switch (found.channels, wanted.channels) {
     case (3, 1): (color, text) = (.grey, text + ["--grey"])
@@ -301,7 +303,8 @@ public struct DataSource: Codable, Sendable, Equatable {
       text.joined(separator: " "),
       { base in
         var changed = base
-        (changed.resize, changed.color) = (size ?? base.resize, color ?? base.color)
+        changed.color = color ?? base.color
+        if let size { (changed.resize, changed.fit) = keepsProportions ? (nil, size) : (size, nil) }
         return changed
       }
     )

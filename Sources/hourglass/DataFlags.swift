@@ -5,6 +5,9 @@ import HourglassModels
 import HourglassTraining
 
 extension Preparation.Layout: ExpressibleByArgument {}
+extension RGBColor: ExpressibleByArgument {
+  public init?(argument: String) { self.init(argument) }
+}
 extension Augmentation: ExpressibleByArgument {}
 extension Corruption: ExpressibleByArgument {}
 extension ValueRange: ExpressibleByArgument {}
@@ -39,8 +42,9 @@ struct PixelStride: ExpressibleByArgument {
 /// What is taken of a set of images, and what is done to each. All are optional, so that a run can tell what was given.
 struct DataFlags: ParsableArguments {
   static let forms = """
-    An IDX, NPY, NPZ, CIFAR-10 (.bin), PNG or JPEG file, or a folder of IDX files, of CIFAR-10 records, or of pictures \
-    at any depth; or documents, as term counts (.txt) or texts (.tsv) beside a vocab.txt.
+    An IDX, NPY, NPZ, HDF5 (file.h5:/path), CIFAR-10 (.bin) or picture file (PNG, JPEG, TIFF, WebP, BMP, PNM), or a \
+    folder of IDX files, of CIFAR-10 records, or of pictures at any depth; or documents, as term counts (.txt) or \
+    texts (.tsv) beside a vocab.txt.
     """
 
   @Option(
@@ -89,6 +93,12 @@ struct DataFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Put transparent pictures on a colour: white, black or #rrggbb. (default: their hidden colours are taken)",
+      valueName: "colour"))
+  var background: RGBColor?
+
+  @Option(
+    help: ArgumentHelp(
       "Cut pictures, once they are resized, into tiles of so many pixels, each an image of its own.", valueName: "WxH"))
   var tile: PixelSize?
 
@@ -97,7 +107,9 @@ struct DataFlags: ParsableArguments {
   var stride: PixelStride?
 
   @Option(
-    help: ArgumentHelp("Scale to fit into so many pixels, with the rest black; in place of --resize.", valueName: "WxH")
+    help: ArgumentHelp(
+      "Scale to fit into so many pixels, with the rest black or as --background says; in place of --resize.",
+      valueName: "WxH")
   )
   var fit: PixelSize?
 
@@ -149,6 +161,7 @@ struct DataFlags: ParsableArguments {
     all.resize = fit == nil ? resize?.extent ?? base.resize : nil
     all.fit = resize == nil ? fit?.extent ?? base.fit : nil
     all.inverts = invert ? true : base.inverts
+    all.background = background ?? base.background
     (all.tile, all.stride) = (tile?.extent ?? base.tile, stride?.extent ?? base.stride)
     all.skipsBad = skipBad ? true : base.skipsBad
     all.binarizes = binarize ? true : base.binarizes
@@ -161,8 +174,8 @@ struct DataFlags: ParsableArguments {
       ("--layout", layout != nil), ("--holdout", holdout != nil), ("--label-filter", labelFilter != nil),
       ("--classes-at", classesAt != nil),
       ("--grey", grey), ("--rgb", rgb), ("--crop", crop != nil), ("--resize", resize != nil), ("--tile", tile != nil),
-      ("--skip-bad", skipBad),
-      ("--binarize", binarize), ("--range", range != nil), ("--fit", fit != nil), ("--invert", invert),
+      ("--background", background != nil), ("--skip-bad", skipBad), ("--binarize", binarize),
+      ("--range", range != nil), ("--fit", fit != nil), ("--invert", invert),
     ]
     guard path == nil, let flag = given.first(where: { $0.1 })?.0 else { return }
     throw ValidationError("\(flag): wanted images in files with --data, found none")

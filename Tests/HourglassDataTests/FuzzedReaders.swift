@@ -40,7 +40,7 @@ struct FuzzedReader: Sendable {
     }
   }
 
-  static let all: [FuzzedReader] = pictures + arrays + archives + documents + folders + real
+  static let all: [FuzzedReader] = pictures + otherPictures + arrays + archives + documents + folders + real
 
   /// Files of other programs, where they are at hand.
   private static let real: [FuzzedReader] = [
@@ -66,6 +66,26 @@ struct FuzzedReader: Sendable {
     set("JPEG, progressive", "a.jpg", jpeg(TJPF_RGB, TJSAMP_444, TJFLAG_PROGRESSIVE)),
     set("JPEG, CMYK", "a.jpg", jpeg(TJPF_CMYK, TJSAMP_444)),
   ]
+
+  private static let otherPictures: [FuzzedReader] = {
+    var names = ["bmp1", "bmp8-palette", "bmp24", "png16-grey", "png-lying"]
+    #if TIFF
+      names += [
+        "grey8", "white8", "rgb8-tiles", "rgb16-planes", "grey16-big-endian", "five16", "five8-planes-tiles", "float32",
+        "opacity16", "lying8", "bits", "palette8", "ink8", "jpeg8", "pages",
+      ]
+    #endif
+    #if WebP
+      names += ["webp", "webp-opacity", "webp-lying", "webp-lossy"]
+    #endif
+    let maps = [("P1 3 2\n1 0 1 0 1 1", ""), ("P5 # a\n3 2 200\n", "abcdef"), ("P6 1 2 65000\n", "abcdefabcdef")]
+    let pictures = names.map { name in
+      name.hasPrefix("png")
+        ? set("picture \(name)", "a.png", PictureFixtures.file(name), repaired: withPNGChecksums)
+        : set("picture \(name)", "a.tif", PictureFixtures.file(name))
+    }
+    return pictures + maps.map { set("map \($0.0.prefix(2))", "a.ppm", Array(($0.0 + $0.1).utf8)) }
+  }()
 
   private static let floats = (0..<24).flatMap { littleEndian((Float($0) / 24).bitPattern) }
 

@@ -115,7 +115,8 @@ import Testing
         return path
       }
       for name in ["a.png", "a.jpg", "a.npz", "a.txt", "a.tsv"] {
-        let path = try hole(name, name == "a.npz" ? ZipFile.magic : [])
+        let picture = FuzzedReader.all.first { $0.file == name }?.original ?? []
+        let path = try hole(name, name == "a.npz" ? ZipFile.magic : name.hasSuffix("g") ? picture : [])
         if name.hasPrefix("a.t") { _ = try folder.file("vocab.txt", Array("a\n".utf8)) }
         expectRefusal(path, "wanted memory to", "ulimit -v still grants") {
           try Dataset.open(path: path, split: .train)

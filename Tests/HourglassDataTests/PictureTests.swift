@@ -1,5 +1,5 @@
 import Foundation
-import HourglassData
+@testable import HourglassData
 import HourglassModels
 import Testing
 
@@ -9,28 +9,34 @@ import Testing
 
 @Suite struct PNGImageTests {
   @Test func pixelsComeBack() throws {
+    let folder = try TemporaryFolder()
     for (width, height, channels) in [(1, 1, 1), (5, 3, 1), (7, 4, 3), (300, 2, 3)] {
       let pixels = (0..<width * height * channels).map { UInt8(truncatingIfNeeded: $0 * 37 + $0 / 11) }
       let image = PNGImage(width: width, height: height, channels: channels, pixels: pixels)
-      #expect(try PNGImage.decode(image.encoded(), path: "a") == image)
+      let path = try folder.file("a.png", [UInt8](image.encoded()))
+      let wanted = Image(shape: ImageShape(height, width, channels), elements: .bytes(pixels))
+      #expect(try PictureFiles.decode(path) == wanted)
     }
   }
 
   @Test func brokenFilesAreRefused() throws {
+    let folder = try TemporaryFolder()
     let good = try PNGImage(width: 40, height: 40, channels: 1, pixels: (0..<1600).map { UInt8($0 % 251) }).encoded()
-    for length in [0, 7, 20, good.count / 2] {
-      expectRefusal("a", "wanted a PNG image") { try PNGImage.decode(good.prefix(length), path: "a") }
+    for length in [8, 20, good.count / 2] {
+      let path = try folder.file("a.png", [UInt8](good.prefix(length)))
+      expectRefusal(path, "wanted a PNG image") { try PictureFiles.decode(path) }
     }
     var altered = good
     altered[16] = 0x7f  // a width of two thousand millions
-    expectRefusal("a", "found only") { try PNGImage.decode(altered, path: "a") }
+    altered.replaceSubrange(29..<33, with: bigEndian(checksum(altered[12..<29])))
+    let path = try folder.file("a.png", [UInt8](altered))
+    expectRefusal(path, "found only") { try PictureFiles.decode(path) }
   }
 
   @Test(.enabled(if: realData != nil, withoutRealData))
   func aHeaderThatClaimsTooMuchIsRefused() throws {
     let path = realData! + "/awkward-files/png/bad_claims_100000x100000.png"
-    let data = try Data(contentsOf: URL(fileURLWithPath: path))
-    expectRefusal(path, "100000 x 100000", "found only 11207 bytes") { try PNGImage.decode(data, path: path) }
+    expectRefusal(path, "100000 x 100000", "found only 11207 bytes") { try PictureFiles.decode(path) }
   }
 }
 

@@ -60,7 +60,7 @@ import Testing
     _ = try folder.file("x.npy", [1])
     expectRefusal(
       folder.path, "one form", "CIFAR-10 records (1, first train_1.bin)", "NPY (1, first x.npy)",
-      "PNG and JPEG (1, first x/a.png)"
+      "pictures (1, first x/a.png)"
     ) { try Dataset.open(path: folder.path, split: .train) }
     let empty = try TemporaryFolder()
     expectRefusal(empty.path, "PNG or JPEG", "found none") { try Dataset.open(path: empty.path, split: .train) }
@@ -97,7 +97,7 @@ import Testing
     let broken = [names[0], names[17], names[38]].sorted()
     for name in broken { _ = try folder.file(name, Array("no picture".utf8)) }
     let first = "\(folder.path)/\(broken[0])"
-    expectRefusal(first, "wanted a PNG or JPEG", "2 more are refused", "--skip-bad") {
+    expectRefusal(first, "wanted a picture", "2 more are refused", "--skip-bad") {
       try Dataset.open(path: folder.path, split: .train)
     }
     var preparation = Preparation()

@@ -134,7 +134,7 @@ import Testing
       try Dataset.open(path: only.path, split: .train)
     }
     _ = try only.file("a.png", [0])
-    expectRefusal(only.path, "PNG and JPEG (1, first a.png), term counts (1") {
+    expectRefusal(only.path, "pictures (1, first a.png), term counts (1") {
       try Dataset.open(path: only.path, split: .test)
     }
   }

@@ -134,7 +134,9 @@ import Testing
         import sys, numpy as np, onnxruntime as o
         f = sys.argv[1]
         x = np.load(f + "/images.npy").transpose(0, 3, 1, 2)
-        run = lambda name, x: o.InferenceSession(f"{f}/{name}.onnx").run(None, {("code" if name == "decoder" else "image"): x})[0]
+        names = {"decoder": "code"}
+        session = lambda name: o.InferenceSession(f"{f}/{name}.onnx")
+        run = lambda name, x: session(name).run(None, {names.get(name, "image"): x})[0]
         y = [run("autoencoder", x), run("decoder", run("encoder", x))]
         for i, y in enumerate(y): np.save(f"{f}/{i}.npy", np.ascontiguousarray(y.transpose(0, 2, 3, 1)))
         """
@@ -184,7 +186,7 @@ import Testing
     }
   }
 
-  /// A linear model of one layer goes down the gradient of |W x + b - y|^2, y the image and x what is seen in its place.
+  /// A linear model goes down the gradient of |W x + b - y|^2, y the image and x what is seen in its place.
   @Test func theNetworkSeesOneImageAndPutsOutTheOther() throws {
     try withTemporaryFolder { folder in
       let shape = ImageShape(1, 3, 1)

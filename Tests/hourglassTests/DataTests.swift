@@ -12,7 +12,7 @@ import Testing
       let described = try program.run("data set --json --export all.npy")
       let summary = try #require(described.objects.last)
       #expect(summary["count"] as? Int == 40 && summary["shape"] as? [Int] == [8, 12, 1])
-      #expect(summary["form"] as? String == "PNG and JPEG" && (summary["refused"] as? [Any])?.isEmpty == true)
+      #expect(summary["form"] as? String == "pictures" && (summary["refused"] as? [Any])?.isEmpty == true)
       let classes = try #require(summary["classes"] as? [[String: Any]])
       #expect(classes.compactMap { $0["count"] as? Int }.reduce(0, +) == 40)
       #expect(classes.contains { $0["name"] as? String == "ring" })
@@ -34,7 +34,8 @@ import Testing
       let refused = try program.run("data set")
       #expect(refused.status == Status.badData.rawValue && refused.output.contains("24"))
       let lines = refused.errors.split(separator: "\n")
-      #expect(lines.count == 2 && lines[0].contains("disc/bad.png: wanted a PNG") && lines[1].contains("ring/bad.jpg"))
+      #expect(
+        lines.count == 2 && lines[0].contains("disc/bad.png: wanted a picture") && lines[1].contains("ring/bad.jpg"))
       let skipped = try program.run("data set --skip-bad")
       #expect(skipped.status == Status.done.rawValue && skipped.errors.contains("left out: set/train/disc/bad.png"))
 

@@ -1,5 +1,5 @@
 import Foundation
-import HourglassData
+@testable import HourglassData
 import HourglassTraining
 
 /// All files below a folder, each as the part of it that depends neither on time nor on how often a run was stopped.
@@ -127,7 +127,7 @@ struct FolderState: Equatable {
     case "html", "svg":
       let end = String(decoding: data.suffix(16), as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
       return end.hasSuffix("</html>") || end.hasSuffix("</svg>") ? nil : "the end is missing"
-    case "png": return fails { _ = try PNGImage.decode(data, path: path) }
+    case "png": return fails { _ = try PictureFiles.decode(file) }
     case "npy": return fails { _ = try NPYFile.read(file) }
     case "safetensors":
       return fails {

@@ -1,5 +1,5 @@
 import Foundation
-import HourglassData
+@testable import HourglassData
 import HourglassModels
 import TestSupport
 
@@ -100,7 +100,10 @@ struct Program {
   func contents(_ name: String) -> Data? { FileManager.default.contents(atPath: path(name)) }
 
   func picture(_ name: String) throws -> PNGImage {
-    try PNGImage.decode(try Data(contentsOf: URL(fileURLWithPath: path(name))), path: name)
+    let image = try PictureFiles.decode(path(name))
+    guard case .bytes(let pixels) = image.elements else { throw DataError(path: name, reason: "not of 8 bits") }
+    return PNGImage(
+      width: image.shape.width, height: image.shape.height, channels: image.shape.channels, pixels: pixels)
   }
 
   /// - Parameter environment: what the process finds in its environment beside what the tests have there.

@@ -5,81 +5,130 @@ import HourglassModels
 ///
 /// Baseline, progressive and arithmetic ones; grey, RGB, YCbCr, CMYK and YCCK, the latter two multiplied out to RGB
 /// without a colour profile. They are turned as their Exif orientation says. Bytes after the end of the image are
-/// ignored.
+/// ignored. Where much smaller pictures are wanted they are decoded to a smaller size, by M/8 along each axis.
 ///
 /// Errors: whatever libjpeg-turbo refuses or only warns of, such as data cut short; a header that claims more pixels
-/// than the file can hold or memory is granted for.
-public enum JPEGFile {
+/// than the file can hold.
+struct JPEGFile: PictureReader {
   static let magic: [UInt8] = [0xff, 0xd8, 0xff]
 
-  /// Decodes the bytes of a file, turned upright; `path` names it in errors.
-  public static func decode(_ bytes: [UInt8], path: String) throws(DataError) -> Image {
-    guard let decoder = tjInitDecompress() else {
-      throw DataError(path: path, reason: "libjpeg-turbo has no memory to read it")
+  private(set) var header: PictureHeader
+  private let file: InputFile
+  private let format: TJPF
+  private let (isAdobe, hasScans): (Bool, Bool)
+  /// Of the picture as it is stored.
+  private let extent: Extent2D
+
+  init(_ file: InputFile, page: UInt64?) throws(DataError) {
+    self.file = file
+    var start = try file.bytes(at: 0, 1 << 16)
+    var markers = JPEGMarkers(start)
+    if !markers.reachData, start.count < file.size {
+      start = try file.contents()
+      markers = JPEGMarkers(start)
     }
-    defer { tjDestroy(decoder) }
-    func check(_ status: Int32) throws(DataError) {
-      guard status == 0 else {
-        let sentence = tjGetErrorStr2(decoder).map { String(cString: $0) } ?? "unknown error"
-        throw DataError(path: path, reason: "wanted a JPEG image, but libjpeg-turbo says: \(sentence)")
-      }
-    }
-    var (width, height, subsampling, colorspace) = (Int32(0), Int32(0), Int32(0), Int32(0))
-    try check(
-      tjDecompressHeader3(decoder, bytes, UInt(bytes.count), &width, &height, &subsampling, &colorspace))
-    let (rows, columns) = (Int(height), Int(width))
+    let decoder = try JPEGDecoder(file.path)
+    let (width, height, colorspace) = try decoder.header(start)
     // A block of 8 x 8 pixels takes at least one bit.
-    guard (rows + 7) / 8 * ((columns + 7) / 8) <= 8 * bytes.count else {
+    guard (height + 7) / 8 * ((width + 7) / 8) <= 8 * file.size else {
       throw DataError(
-        path: path, reason: "the header says \(columns) x \(rows) pixels, found only \(bytes.count) bytes")
+        path: file.path, reason: "the header says \(width) x \(height) pixels, found only \(file.size) bytes")
     }
-    let (format, channels) =
-      switch TJCS(UInt32(colorspace)) {
+    let channels: Int
+    (format, channels) =
+      switch colorspace {
       case TJCS_GRAY: (TJPF_GRAY, 1)
-      case TJCS_CMYK, TJCS_YCCK: (TJPF_CMYK, 4)
+      case TJCS_CMYK, TJCS_YCCK: (TJPF_CMYK, 3)
       default: (TJPF_RGB, 3)
       }
-    // A byte for each element, two for its coefficient while a progressive image comes together, one for its place
-    // upright or without ink.
-    return try GrantedMemory.require(
-      4 * channels * rows * columns, for: path, "decode \(columns) x \(rows) pixels"
-    ) { () throws(DataError) in
-      var pixels = [UInt8](repeating: 0, count: rows * columns * channels)
-      try check(
-        tjDecompress2(
-          decoder, bytes, UInt(bytes.count), &pixels, width, 0, height, format.rawValue,
-          TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS))
-      let markers = JPEGMarkers(bytes)
-      if channels == 4 { pixels = multipliedOut(pixels, isInverted: markers.isAdobe) }
-      let image = Image(shape: ImageShape(rows, columns, min(3, channels)), elements: .bytes(pixels))
-      return image.turned(markers.orientation)
+    (isAdobe, hasScans, extent) = (markers.isAdobe, markers.hasScans, Extent2D(height, width))
+    header = PictureHeader(
+      shape: ImageShape(height, width, channels), orientation: markers.orientation, isSequential: false)
+  }
+
+  /// The file, ink before it is light, and two bytes for each coefficient while an image of several scans comes
+  /// together.
+  var scratch: Int? {
+    checkedSum(
+      file.size, format == TJPF_CMYK ? checkedProduct([4, header.shape.height, header.shape.width]) : 0,
+      hasScans ? checkedProduct([2, format == TJPF_CMYK ? 4 : header.shape.channels, extent.height, extent.width]) : 0)
+  }
+
+  func shrunk(toAtLeast least: Extent2D) -> JPEGFile {
+    var smaller = self
+    for eighths in 1..<8 {
+      let (height, width) = ((extent.height * eighths + 7) / 8, (extent.width * eighths + 7) / 8)
+      guard height >= least.height, width >= least.width else { continue }
+      smaller.header.shape = ImageShape(height, width, header.shape.channels)
+      break
+    }
+    return smaller
+  }
+
+  func read(_ take: (Image) throws(DataError) -> Void) throws(DataError) {
+    var pixels = try JPEGDecoder(file.path).pixels(try file.contents(), header.shape, format)
+    if format == TJPF_CMYK { pixels = Image.multipliedOut(pixels, isInverted: isAdobe) }
+    try take(header.band(header.shape.height, .bytes(pixels)))
+  }
+}
+
+/// A decoder of libjpeg-turbo; what it refuses is an error.
+private final class JPEGDecoder {
+  private let handle: tjhandle
+  private let path: String
+
+  init(_ path: String) throws(DataError) {
+    guard let handle = tjInitDecompress() else {
+      throw DataError(path: path, reason: "libjpeg-turbo has no memory to read it")
+    }
+    (self.handle, self.path) = (handle, path)
+  }
+
+  deinit { tjDestroy(handle) }
+
+  private func check(_ status: Int32) throws(DataError) {
+    guard status == 0 else {
+      let sentence = tjGetErrorStr2(handle).map { String(cString: $0) } ?? "unknown error"
+      throw DataError(path: path, reason: "wanted a JPEG image, but libjpeg-turbo says: \(sentence)")
     }
   }
 
-  /// Ink to light: R = (255 - C)(255 - K) / 255 and so on; Adobe's programs store 255 - C.
-  private static func multipliedOut(_ ink: [UInt8], isInverted: Bool) -> [UInt8] {
-    let count = ink.count / 4
-    let flip: UInt32 = isInverted ? 0 : 255
-    return Image.make(3 * count, ink) { x, y in
-      for i in 0..<count {
-        let black = flip ^ UInt32(x[4 * i + 3])
-        for c in 0..<3 { y[3 * i + c] = UInt8(((flip ^ UInt32(x[4 * i + c])) * black + 127) / 255) }
-      }
+  func header(_ bytes: [UInt8]) throws(DataError) -> (width: Int, height: Int, colorspace: TJCS) {
+    var (width, height, subsampling, colorspace) = (Int32(0), Int32(0), Int32(0), Int32(0))
+    try check(
+      tjDecompressHeader3(handle, bytes, UInt(bytes.count), &width, &height, &subsampling, &colorspace))
+    return (Int(width), Int(height), TJCS(UInt32(bitPattern: colorspace)))
+  }
+
+  /// The picture at its own size, or at one of those that libjpeg-turbo decodes to.
+  func pixels(_ bytes: [UInt8], _ shape: ImageShape, _ format: TJPF) throws(DataError) -> [UInt8] {
+    let count = shape.height * shape.width * (format == TJPF_CMYK ? 4 : shape.channels)
+    return try [UInt8](room: count) { (room) throws(DataError) in
+      try check(
+        tjDecompress2(
+          handle, bytes, UInt(bytes.count), room.baseAddress?.assumingMemoryBound(to: UInt8.self), Int32(shape.width),
+          0, Int32(shape.height), format.rawValue, TJFLAG_STOPONWARNING | TJFLAG_LIMITSCANS))
+      return count
     }
   }
 }
 
 /// What libjpeg-turbo's simple interface does not tell of a file's markers.
 ///
-/// Source: ITU-T T.81, annex B; TIFF 6.0 and Exif 2.3 for the orientation. What is broken here is as if absent.
+/// Source: ITU-T T.81, annex B. What is broken here is as if absent.
 struct JPEGMarkers {
   /// Whether Adobe's APP14 is there, which says that ink is stored inverted.
   private(set) var isAdobe = false
   /// 1 (upright) to 8.
   private(set) var orientation = 1
+  /// Whether the image may come in several scans, which all must be read before the first pixel is known.
+  private(set) var hasScans = true
+  /// Whether all markers before the image's data were found.
+  private(set) var reachData = false
 
   init(_ bytes: [UInt8]) {
     var place = 2
+    var (isProgressive, components): (Bool, UInt8) = (true, 0)
     while place + 4 <= bytes.count, bytes[place] == 0xff {
       let marker = bytes[place + 1]
       // Fill bytes before a marker.
@@ -89,52 +138,22 @@ struct JPEGMarkers {
       }
       let length = Int(bytes[place + 2]) << 8 | Int(bytes[place + 3])
       let end = place + 2 + length
-      // 0xda: the image's data begins.
-      guard marker != 0xda, length >= 2, end <= bytes.count else { return }
+      guard length >= 2, end <= bytes.count else { return }
       let content = bytes[place + 4..<end]
-      if marker == 0xee, content.starts(with: Array("Adobe".utf8)) { isAdobe = true }
-      if marker == 0xe1, content.starts(with: Array("Exif\0\0".utf8)) {
-        orientation = Self.orientation(Array(content.dropFirst(6))) ?? 1
+      switch marker {
+      case 0xc0, 0xc1, 0xc2, 0xc9, 0xca:
+        isProgressive = marker & 3 == 2
+        components = content.dropFirst(5).first ?? 0
+      case 0xda:
+        hasScans = isProgressive || content.first != components
+        reachData = true
+        return
+      case 0xee where content.starts(with: Array("Adobe".utf8)): isAdobe = true
+      case 0xe1 where content.starts(with: Array("Exif\0\0".utf8)):
+        orientation = Exif.orientation(content.dropFirst(6)) ?? 1
+      default: break
       }
       place = end
-    }
-  }
-
-  /// Tag 0x0112 of the first directory.
-  private static func orientation(_ tiff: [UInt8]) -> Int? {
-    guard tiff.count >= 8, tiff[0] == tiff[1], tiff[0] == 0x49 || tiff[0] == 0x4d else { return nil }
-    let isLittle = tiff[0] == 0x49
-    func number(_ place: Int, _ width: Int) -> Int? {
-      guard place >= 0, place + width <= tiff.count else { return nil }
-      let bytes = tiff[place..<place + width]
-      return (isLittle ? Array(bytes.reversed()) : Array(bytes)).reduce(0) { $0 << 8 | Int($1) }
-    }
-    guard let directory = number(4, 4), let entries = number(directory, 2) else { return nil }
-    for entry in 0..<entries {
-      let place = directory + 2 + 12 * entry
-      guard let tag = number(place, 2) else { return nil }
-      guard tag == 0x0112 else { continue }
-      return number(place + 8, 2).flatMap { (1...8).contains($0) ? $0 : nil }
-    }
-    return nil
-  }
-}
-
-extension Image {
-  /// The image upright, from one that is stored with an Exif orientation: 1 as it is, 3 upside down, 6 and 8 lying on
-  /// its left and right side, the others mirrored too.
-  func turned(_ orientation: Int) -> Image {
-    let (bottom, right) = (shape.height - 1, shape.width - 1)
-    let lying = ImageShape(shape.width, shape.height, shape.channels)
-    switch orientation {
-    case 2: return gathered(shape) { ($0, right - $1) }
-    case 3: return gathered(shape) { (bottom - $0, right - $1) }
-    case 4: return gathered(shape) { (bottom - $0, $1) }
-    case 5: return gathered(lying) { ($1, $0) }
-    case 6: return gathered(lying) { (bottom - $1, $0) }
-    case 7: return gathered(lying) { (bottom - $1, right - $0) }
-    case 8: return gathered(lying) { ($1, right - $0) }
-    default: return self
     }
   }
 }

@@ -348,7 +348,7 @@ enum NPYHeader {
       throw DataError(
         path: path,
         reason: "wanted elements of type \(names), found \(excerpt(descriptor)); "
-          + advice(descriptor, areLabels: wanted == integers))
+          + NumberTable.advice(descriptor, areLabels: wanted == integers))
     }
     guard order == "False" else {
       throw DataError(
@@ -359,21 +359,6 @@ enum NPYHeader {
       throw DataError(path: path, reason: "wanted a shape of 1 to 4 extents, found \(excerpt(extents))")
     }
     return (type, shape)
-  }
-
-  /// What makes numbers of an array `a` of other elements. Bytes and numbers can be converted; a name, an object and a
-  /// record cannot.
-  private static func advice(_ descriptor: String, areLabels: Bool) -> String {
-    let type = areLabels ? "<i4" : "<f4"
-    switch descriptor.trimmingCharacters(in: ["'", "\""]).drop(while: { "<>|=".contains($0) }).first {
-    case "O": return "rebuild it as one array of numbers, np.stack([np.asarray(x, '\(type)') for x in a])"
-    case "U", "S":
-      return areLabels
-        ? "number the names, np.unique(a, return_inverse=True)[1].astype('<i4')" : "save an array of numbers"
-    case "b", "i", "u", "f": return "convert with a.astype('\(type)')"
-    case "c": return "save an array of real numbers, such as np.abs(a).astype('<f4')"
-    default: return "save an array of numbers"
-    }
   }
 
   private static func excerpt(_ text: String) -> String {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// Text that was given where images were wanted, such as a CSV file: what it is, and how it becomes an array.
+/// What was given where an array of numbers was wanted, such as a CSV file: what it is, and how it becomes one.
 enum NumberTable {
   /// What is said of a file that is text; nil for one that is not.
   static func refusal(_ path: String) throws(DataError) -> DataError? {
@@ -17,6 +17,21 @@ enum NumberTable {
       path: path,
       reason: "\(wanted) with \(table.columns) numbers in a row; make an array of it, a vector of each row: "
         + "np.save('\(name).npy', np.loadtxt('\(name)', 'f4'\(options)\(skipped), ndmin=2))")
+  }
+
+  /// What makes numbers of an array `a` of other elements. Bytes and numbers can be converted; a name, an object and a
+  /// record cannot.
+  static func advice(_ descriptor: String, areLabels: Bool) -> String {
+    let type = areLabels ? "<i4" : "<f4"
+    switch descriptor.trimmingCharacters(in: ["'", "\""]).drop(while: { "<>|=".contains($0) }).first {
+    case "O": return "rebuild it as one array of numbers, np.stack([np.asarray(x, '\(type)') for x in a])"
+    case "U", "S":
+      return areLabels
+        ? "number the names, np.unique(a, return_inverse=True)[1].astype('<i4')" : "save an array of numbers"
+    case "b", "i", "u", "f": return "convert with a.astype('\(type)')"
+    case "c": return "save an array of real numbers, such as np.abs(a).astype('<f4')"
+    default: return "save an array of numbers"
+    }
   }
 
   private struct Table {

@@ -1,7 +1,7 @@
 /// Presets for images of any size, named `NAME@HxWxC`: `conv-vae@128x96x3`.
 ///
-/// Convolutional ones halve each axis while it has at least 8 pixels, so that the smallest image has 4 to 7 along it; an
-/// odd extent is rounded up. Filters are 32, 64, 128 and from there on 256, the code has as many units as the last
+/// Convolutional ones halve each axis while it has at least 8 pixels, so that the smallest image has 4 to 7 along it;
+/// an odd extent is rounded up. Filters are 32, 64, 128 and from there on 256, the code has as many units as the last
 /// stage has filters but at most 128. At 28x28x1 `conv-ae` is so `conv-ae-28`, at 32x32x3 `conv-ae-32`, and `conv-vae`
 /// at 64x64x3 `conv-vae-64`. Dense ones keep their hidden layers and code.
 ///

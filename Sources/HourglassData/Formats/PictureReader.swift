@@ -1,0 +1,124 @@
+import HourglassModels
+
+/// What the header of a picture says.
+struct PictureHeader: Sendable, Equatable {
+  /// As it is stored, without its opacity.
+  var shape: ImageShape
+  var kind = Elements.Kind.uint8
+  /// Whether its last channel says how opaque a pixel is, from 0 to the largest number.
+  var hasOpacity = false
+  /// Whether colours are multiplied by that already.
+  var isMultiplied = false
+  /// As Exif has it: 1 (upright) to 8.
+  var orientation = 1
+  /// Whether rows come one band after the other, so that the whole need not be in memory.
+  var isSequential = true
+
+  /// As a person sees it.
+  var upright: ImageShape {
+    orientation < 5 ? shape : ImageShape(shape.width, shape.height, shape.channels)
+  }
+
+  /// Opacity is a channel too.
+  var storedChannels: Int { shape.channels + (hasOpacity ? 1 : 0) }
+
+  /// Rows that are read together: what lies well in a cache, at least one.
+  var bands: [Range<Int>] {
+    let length = max(1, min(shape.height, (1 << 18) / max(1, shape.width * storedChannels * kind.width)))
+    return stride(from: 0, to: shape.height, by: length).map { $0..<min(shape.height, $0 + length) }
+  }
+
+  /// A band of its rows.
+  func band(_ rows: Int, _ elements: Elements) -> Image {
+    Image(shape: ImageShape(rows, shape.width, storedChannels), elements: elements)
+  }
+}
+
+/// A picture in a file that is open.
+protocol PictureReader: SendableMetatype {
+  /// Reads the header. Errors: it cannot be one, or says what is not read.
+  ///
+  /// - Parameter page: where one of several pictures in the file begins; nil for the first.
+  init(_ file: InputFile, page: UInt64?) throws(DataError)
+  var header: PictureHeader { get }
+  /// Bytes that reading takes, beside the picture itself; nil where an `Int` does not hold them.
+  var scratch: Int? { get }
+  /// The reader of the picture at a smaller size that costs less to decode, if any does and has at least so many
+  /// pixels.
+  func shrunk(toAtLeast least: Extent2D) -> Self
+  /// Reads the pixels: bands of rows from the top, with opacity as the last channel where there is any.
+  ///
+  /// Errors: the file is broken, to its end.
+  func read(_ take: (Image) throws(DataError) -> Void) throws(DataError)
+}
+
+extension PictureReader {
+  func shrunk(toAtLeast least: Extent2D) -> Self { self }
+
+  /// Reads the picture upright and, where that takes less memory, as large as it is wanted.
+  ///
+  /// Pictures are shrunk while their rows come, with the bits of `Image.resized`. Where a decoder itself can shrink,
+  /// it does so as long as four of its pixels or more make a new one along each axis.
+  ///
+  /// Errors: those of reading; more memory than is granted.
+  func image(toward preparation: Preparation, path: String) throws(DataError) -> Image {
+    var (reader, wanted) = (self, preparation.size(of: header.upright))
+    if header.orientation >= 5 { wanted = wanted.map { Extent2D($0.width, $0.height) } }
+    if let wanted { reader = shrunk(toAtLeast: Extent2D(4 * wanted.height, 4 * wanted.width)) }
+    let header = reader.header
+    let shape = header.shape
+    // Turning comes before resizing, and floats are looked at before both.
+    let size = wanted.flatMap { size in
+      header.isSequential && header.orientation == 1 && header.kind != .float32 && size.height <= shape.height
+        && size.width <= shape.width
+        ? size : nil
+    }
+    let pixels =
+      size.map { ImageResizer.bytes(from: ImageShape(shape.height, shape.width, max(3, shape.channels)), to: $0) }
+      ?? checkedProduct([
+        header.orientation == 1 ? 1 : 2, shape.height, shape.width, shape.channels + 1, header.kind.width,
+      ])
+    return try GrantedMemory.require(
+      checkedSum(pixels, reader.scratch), for: path, "decode \(shape.width) x \(shape.height) pixels"
+    ) { () throws(DataError) in
+      var assembly = ImageAssembly(header, size: size)
+      try reader.read { (band) throws(DataError) in
+        var band = band
+        if header.hasOpacity {
+          band = band.withoutOpacity(over: preparation.background, isMultiplied: header.isMultiplied)
+        }
+        if size != nil { band = try preparation.colored(band, path: path) }
+        assembly.add(band)
+      }
+      return assembly.image.turned(header.orientation)
+    }
+  }
+}
+
+/// An image that comes together from bands of rows, as they are or resized.
+private struct ImageAssembly {
+  private var (resizer, rows, remarks): (ImageResizer?, Image?, Image.Remarks) = (nil, nil, [])
+  private let header: PictureHeader
+  private let size: Extent2D?
+
+  init(_ header: PictureHeader, size: Extent2D?) { (self.header, self.size) = (header, size) }
+
+  mutating func add(_ band: Image) {
+    remarks.formUnion(band.remarks)
+    guard let size else {
+      if rows == nil { rows = band } else { rows?.append(band, of: header.shape.height) }
+      return
+    }
+    if resizer == nil {
+      let shape = ImageShape(header.shape.height, header.shape.width, band.shape.channels)
+      resizer = ImageResizer(from: shape, to: size)
+    }
+    resizer?.add(band)
+  }
+
+  var image: Image {
+    guard var image = resizer?.image(header.kind) ?? rows else { preconditionFailure("a picture without rows") }
+    image.remarks = remarks
+    return image
+  }
+}
