@@ -115,9 +115,11 @@ extension RGBColor {
   /// As a pixel of so many channels: itself, its luma of ITU-R BT.601 where there is one, and 0 in channels that are no
   /// colours.
   fileprivate func bytes(channels: Int) -> [UInt8] {
-    let luma = UInt8(min(255, 0.299 * Double(red) + 0.587 * Double(green) + 0.114 * Double(blue) + 0.5))
-    return channels == 1
-      ? [luma] : channels == 3 ? [red, green, blue] : Array(repeating: isGrey ? red : 0, count: channels)
+    if channels == 3 { return [red, green, blue] }
+    if channels > 1 { return Array(repeating: isGrey ? red : 0, count: channels) }
+    // As `Image.grey` has it, in units of 2^-16.
+    let luma = 19_595 * UInt32(red) + 38_470 * UInt32(green) + 7_471 * UInt32(blue)
+    return [UInt8(truncatingIfNeeded: (luma + 32_768) >> 16)]
   }
 }
 

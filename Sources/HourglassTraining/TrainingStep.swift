@@ -138,7 +138,7 @@ public final class TrainingStep {
   ///   - beta: 1 where the plan has importance samples, and then no free bits.
   ///   - freeBits: at least 0. See `GaussianLatent`; the losses of a step have the divergence itself.
   ///   - averageDecay: of the moving average of the parameters, greater than 0 and less than 1; nil for no average.
-  ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample; `standardization` is last.
+  ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample; then standardised.
   ///   - keepsGradient: whether `gradient` can be read after a step, and a step may have several minibatches. Else, and
   ///     unless gradients are clipped, each slice's is gone once it has moved its weights: a flat vector less in
   ///     memory, and less traffic with it. No bit changes.

@@ -6,8 +6,8 @@ struct Denoise: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Damages images, lets a trained model repair them, and measures both.",
     discussion: """
-      Without --corrupt the damage is that of the recipe; with --pairs that of the noisy images. PSNR compares with the clean images, over all pixels \
-      of all images; Gaussian noise is not clamped.
+      Without --corrupt the damage is that of the recipe; with --pairs that of the noisy images. PSNR compares with \
+      the clean images, over all pixels of all images; Gaussian noise is not clamped.
 
       NPY output: the repaired images, N,H,W,C, float32. PNG output: clean above damaged above repaired images.
 
