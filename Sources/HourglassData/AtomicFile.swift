@@ -51,7 +51,7 @@ public enum AtomicFile {
       try ready(temporary)
       try rename(temporary, to: target.path)
     } catch {
-      unlink(temporary)
+      unlink(systemPath(temporary))
       throw error
     }
     try sync(folder: folder)
@@ -67,12 +67,14 @@ public enum AtomicFile {
   public static func makeFolder(_ path: String) throws(DataError) {
     func isFolder(_ path: String) -> Bool {
       var status = stat()
-      return stat(path, &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
+      return stat(systemPath(path), &status) == 0 && status.st_mode & S_IFMT == S_IFDIR
     }
     let parent = split(path).folder
     guard !isFolder(path) else { return }
     if parent != path, !isFolder(parent) { try makeFolder(parent) }
-    guard mkdir(path, 0o777) == 0 || errno == EEXIST else { throw .unwritable(path, "cannot make the folder") }
+    guard mkdir(systemPath(path), 0o777) == 0 || errno == EEXIST else {
+      throw .unwritable(path, "cannot make the folder")
+    }
     guard isFolder(path) else { throw .unwritable(path, "cannot make the folder", ENOTDIR) }
   }
 
@@ -80,25 +82,29 @@ public enum AtomicFile {
   public static func link(_ source: String, as path: String) throws(DataError) {
     let (folder, name) = split(path)
     let temporary = "\(folder)/\(temporaryName(name))"
-    unlink(temporary)
-    guard Foundation.link(source, temporary) == 0 else {
+    unlink(systemPath(temporary))
+    guard Foundation.link(systemPath(source), systemPath(temporary)) == 0 else {
       guard [EPERM, EOPNOTSUPP, ENOSYS, EMLINK, EXDEV].contains(errno) else {
         throw .unwritable(path, "cannot keep a second name of \(source)")
       }
       return try copy(source, to: path)
     }
     do throws(DataError) { try rename(temporary, to: path) } catch {
-      unlink(temporary)
+      unlink(systemPath(temporary))
       throw error
     }
     // Two names of one file stay two names where the one is to replace the other.
-    unlink(temporary)
+    unlink(systemPath(temporary))
   }
 
   /// Removes a file, or a folder with all that is in it.
   public static func remove(_ path: String) throws(DataError) {
-    do { try FileManager.default.removeItem(atPath: path) } catch {
-      throw .unwritable(path, "cannot be removed", code(of: error))
+    var status = stat()
+    guard lstat(systemPath(path), &status) == 0 else { throw .unwritable(path, "cannot be removed") }
+    let isFolder = status.st_mode & S_IFMT == S_IFDIR
+    if isFolder { for name in try InputFile.names(in: path) { try remove("\(path)/\(name)") } }
+    guard (isFolder ? rmdir(systemPath(path)) : unlink(systemPath(path))) == 0 else {
+      throw .unwritable(path, "cannot be removed")
     }
   }
 
@@ -106,11 +112,10 @@ public enum AtomicFile {
   public static func removeAbandoned(in folder: String) throws(DataError) {
     for name in try InputFile.names(in: folder) where name.hasPrefix(".") && name.hasSuffix(".tmp") {
       let path = "\(folder)/\(name)"
-      var isFolder: ObjCBool = false
-      if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-        try? FileManager.default.removeItem(atPath: path)
+      if (try? InputFile.isFolder(path)) == true {
+        try? remove(path)
       } else if let descriptor = try? FileLock.open(path, for: path) {
-        unlink(path)
+        unlink(systemPath(path))
         close(descriptor)
       }
     }
@@ -133,22 +138,24 @@ public enum AtomicFile {
   private static func destination(of path: String) throws(DataError) -> (path: String, mode: mode_t?) {
     var (place, status) = (path, stat())
     for _ in 0..<40 {
-      guard lstat(place, &status) == 0 else {
+      guard lstat(systemPath(place), &status) == 0 else {
         guard errno == ENOENT else { throw .unwritable(path, "cannot be written") }
         return (place, nil)
       }
       guard status.st_mode & S_IFMT == S_IFLNK else { break }
-      let target: String
-      do { target = try FileManager.default.destinationOfSymbolicLink(atPath: place) } catch {
-        throw .unwritable(path, "cannot be followed", code(of: error))
+      let bytes = try [UInt8](room: Int(PATH_MAX)) { (room) throws(DataError) in
+        let count = room.baseAddress.map { readlink(systemPath(place), $0, room.count) } ?? -1
+        guard count >= 0 else { throw .unwritable(path, "cannot be followed") }
+        return count
       }
+      let target = pathText(bytes)
       place = target.hasPrefix("/") ? target : "\(split(place).folder)/\(target)"
     }
     guard status.st_mode & S_IFMT == S_IFREG else {
       throw DataError(
         path: path, reason: "wanted the name of a file to write, found a folder, a device or a pipe", isOutput: true)
     }
-    guard access(place, W_OK) == 0 else { throw .unwritable(path, "cannot be written") }
+    guard access(systemPath(place), W_OK) == 0 else { throw .unwritable(path, "cannot be written") }
     return (place, status.st_mode & 0o7777)
   }
 
@@ -172,7 +179,9 @@ public enum AtomicFile {
   }
 
   private static func rename(_ source: String, to path: String) throws(DataError) {
-    guard Foundation.rename(source, path) == 0 else { throw .unwritable(path, "cannot be replaced\(kept)") }
+    guard Foundation.rename(systemPath(source), systemPath(path)) == 0 else {
+      throw .unwritable(path, "cannot be replaced\(kept)")
+    }
   }
 
   private static func copy(_ source: String, to path: String) throws(DataError) {
@@ -187,7 +196,7 @@ public enum AtomicFile {
 
   /// Makes the renaming itself durable. File systems that cannot sync a folder (EINVAL) need not.
   private static func sync(folder: String) throws(DataError) {
-    let descriptor = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
+    let descriptor = open(systemPath(folder), O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard descriptor >= 0 else { throw .unwritable(folder, "cannot be opened to sync it") }
     defer { close(descriptor) }
     guard sync(descriptor) == 0 || errno == EINVAL else { throw .unwritable(folder, "cannot be synced") }
@@ -199,11 +208,5 @@ public enum AtomicFile {
       let result = fsync(descriptor)
       guard result != 0, errno == EINTR else { return result }
     }
-  }
-
-  /// The `errno` behind an error of Foundation.
-  private static func code(of error: any Error) -> Int32 {
-    let cause = (error as NSError).userInfo[NSUnderlyingErrorKey] as? NSError
-    return (cause?.domain == NSPOSIXErrorDomain ? cause?.code : nil).map { Int32($0) } ?? EIO
   }
 }

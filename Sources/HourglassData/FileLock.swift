@@ -36,7 +36,7 @@ public final class FileLock: Sendable {
   /// Errors, which name `named`: the file cannot be made, or is a link.
   static func open(_ path: String, for named: String) throws(DataError) -> Int32? {
     while true {
-      let descriptor = Foundation.open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o666)
+      let descriptor = Foundation.open(systemPath(path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o666)
       guard descriptor >= 0 else { throw .unwritable(named, "cannot be written, no file can be made in its folder") }
       if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
         switch errno {
@@ -55,7 +55,7 @@ public final class FileLock: Sendable {
       }
       // Whoever had the lock until now may have renamed or removed the file.
       var (ours, found) = (stat(), stat())
-      let isKnown = fstat(descriptor, &ours) == 0 && lstat(path, &found) == 0
+      let isKnown = fstat(descriptor, &ours) == 0 && lstat(systemPath(path), &found) == 0
       if isKnown, ours.st_ino == found.st_ino, ours.st_dev == found.st_dev { return descriptor }
       let reason = errno
       close(descriptor)

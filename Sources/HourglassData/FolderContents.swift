@@ -3,8 +3,8 @@ import Foundation
 /// What lies in a folder at any depth, by paths from the folder in alphabetical order.
 ///
 /// Links are followed. A folder to which two links lead is listed twice.
-struct FolderContents {
-  private(set) var files: [String] = []
+public struct FolderContents {
+  public private(set) var files: [String] = []
   /// Pipes, sockets and devices, which are not opened.
   private(set) var others: [String] = []
   /// What cannot be looked up, such as links that lead nowhere.
@@ -27,7 +27,7 @@ struct FolderContents {
   }
 
   /// Errors: a folder that cannot be listed; a link to a folder in which it lies.
-  init(of root: String) throws(DataError) {
+  public init(of root: String) throws(DataError) {
     let status = try InputFile.status(root)
     var folders = [Folder(path: "", lineage: status.map { [($0.st_dev, $0.st_ino)] } ?? [])]
     while let folder = folders.popLast() {

@@ -225,6 +225,6 @@ struct ImageFolder {
     let classes = Set(all.filter { tree.folders(of: $0).count >= depth }.map(name)).sorted(by: isNaturallyBefore)
     let numbers = Dictionary(uniqueKeysWithValues: zip(classes, classes.indices))
     set.labels = wanted.map { numbers[name($0)] ?? 0 }
-    set.classes = classes
+    set.classes = classes.map { printablePath($0) }
   }
 }

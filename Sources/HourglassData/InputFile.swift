@@ -12,7 +12,7 @@ public final class InputFile: Sendable {
   /// Errors: nothing there, no permission, no regular file.
   init(_ path: String) throws(DataError) {
     // Without waiting for the other end of a pipe.
-    let descriptor = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
+    let descriptor = open(systemPath(path), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     // Sockets cannot be opened.
     guard descriptor >= 0 || errno == ENXIO else { throw .system(path, "cannot be opened for reading") }
     var status = stat()
@@ -107,20 +107,21 @@ public final class InputFile: Sendable {
   ///
   /// - Parameter orLink: whether a symbolic link that leads nowhere is something too.
   public static func isThere(_ path: String, orLink: Bool = false) throws(DataError) -> Bool {
-    if orLink, (try? FileManager.default.destinationOfSymbolicLink(atPath: path)) != nil { return true }
-    return try status(path) != nil
+    var status = stat()
+    if orLink, lstat(systemPath(path), &status) == 0 { return true }
+    return try Self.status(path) != nil
   }
 
   /// The names in a folder, in no order. Foundation keeps silent where a folder can be read only in part.
   ///
   /// Errors: the system's reason.
   public static func names(in folder: String) throws(DataError) -> [String] {
-    guard let stream = opendir(folder) else { throw .system(folder, "cannot be listed") }
+    guard let stream = opendir(systemPath(folder)) else { throw .system(folder, "cannot be listed") }
     defer { closedir(stream) }
     var names: [String] = []
     errno = 0
     while let entry = readdir(stream) {
-      let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { pathText($0.prefix { $0 != 0 }) }
       if name != ".", name != ".." { names.append(name) }
       errno = 0
     }
@@ -135,14 +136,14 @@ public final class InputFile: Sendable {
   }
 
   /// Whether a path names a folder.
-  static func isFolder(_ path: String) throws(DataError) -> Bool {
+  public static func isFolder(_ path: String) throws(DataError) -> Bool {
     try status(path).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
   }
 
   /// What a path names, links followed; nil for nothing.
   static func status(_ path: String) throws(DataError) -> stat? {
     var status = stat()
-    if stat(path, &status) == 0 { return status }
+    if stat(systemPath(path), &status) == 0 { return status }
     guard errno == ENOENT || errno == ENOTDIR else { throw .system(path, "cannot be looked up") }
     return nil
   }

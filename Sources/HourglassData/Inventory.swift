@@ -8,7 +8,14 @@ public struct Inventory: Codable, Sendable, Equatable {
     public var names: [String]
 
     public init(reason: String, count: Int, names: [String]) {
-      (self.reason, self.count, self.names) = (reason, count, Array(names.prefix(Inventory.mostNamed)))
+      (self.reason, self.count, self.names) = (
+        reason, count, names.prefix(Inventory.mostNamed).map { printablePath($0) }
+      )
+    }
+
+    /// For people: `3 hidden (.a, .b, .c)`.
+    public var text: String {
+      "\(count) \(reason) (\(names.joined(separator: ", "))\(count > names.count ? ", ..." : ""))"
     }
 
     /// All of some files; nil for none.
@@ -35,19 +42,17 @@ public struct Inventory: Codable, Sendable, Equatable {
   /// Whether there is anything to tell beside the numbers of images.
   public var isPlain: Bool { skipped.isEmpty && leftOut.isEmpty && notes.isEmpty }
 
+  private var fates: [(name: String, entries: [Entry])] {
+    [("elsewhere", parts), ("skipped", skipped), ("left out", leftOut), ("note", notes)]
+  }
+
+  /// A row for each entry: what became of the files, and which they are.
+  public var rows: [[String]] { fates.flatMap { fate in fate.entries.map { [fate.name, $0.text] } } }
+
   /// All of it in one line.
   public var line: String {
-    func list(_ entries: [Entry]) -> String {
-      entries.map { entry in
-        let more = entry.count > entry.names.count ? ", ..." : ""
-        return "\(entry.count) \(entry.reason) (\(entry.names.joined(separator: ", "))\(more))"
-      }.joined(separator: ", ")
-    }
-    let parts = [
-      "\(read) read", parts.isEmpty ? nil : "elsewhere: " + list(parts),
-      skipped.isEmpty ? nil : "skipped: " + list(skipped),
-      leftOut.isEmpty ? nil : "left out: " + list(leftOut), notes.isEmpty ? nil : "note: " + list(notes),
-    ]
-    return parts.compactMap(\.self).joined(separator: "; ")
+    let parts = fates.filter { !$0.entries.isEmpty }
+      .map { "\($0.name): \($0.entries.map(\.text).joined(separator: ", "))" }
+    return (["\(read) read"] + parts).joined(separator: "; ")
   }
 }

@@ -17,7 +17,7 @@ struct ItemNames: Sendable {
   ///
   /// - Parameter numbers: of the file of each picture, ascending; each file has at least one.
   init(files names: [String], in folder: String, of numbers: [Int]) {
-    self.init(names.map { ("\(folder)/\($0)", $0) }, of: numbers)
+    self.init(names.map { ("\(folder)/\($0)", printablePath($0)) }, of: numbers)
   }
 
   /// The pictures of one file.
@@ -43,7 +43,7 @@ struct ItemNames: Sendable {
   /// One file of images.
   init(array path: String) { self.init(arrays: [path], starts: [0]) }
 
-  private static func last(_ path: String) -> String { String(path.split(separator: "/").last ?? "") }
+  private static func last(_ path: String) -> String { printablePath(AtomicFile.split(path).name) }
 
   private func file(_ index: Int) -> Int {
     guard let starts else { return index }

@@ -24,7 +24,7 @@ struct Masks: Sendable {
     }
     let pictures = try FolderContents(of: folder).files.filter(PictureFiles.isPicture)
     guard !pictures.isEmpty else { throw DataError(path: folder, reason: "wanted masks as pictures, found none") }
-    files = Dictionary(grouping: pictures, by: Self.stem)
+    files = Dictionary(grouping: pictures) { Self.stem(printablePath($0)) }
   }
 
   private static func stem(_ name: String) -> String {
@@ -59,7 +59,12 @@ struct Masks: Sendable {
   private func mask(at path: String, of number: Int, _ shape: ImageShape) throws(DataError) -> [Bool] {
     let marked = try Self.marked(path)
     // What is cut out of a mask of another size would lie elsewhere.
-    let stored = geometry == Preparation() ? shape : try images.image(number).shape
+    let stored =
+      if geometry == Preparation() {
+        shape
+      } else if let pictures = images as? PictureFiles {
+        try pictures.shape(number)
+      } else { try images.image(number).shape }
     guard (marked.shape.height, marked.shape.width) == (stored.height, stored.width) else {
       throw DataError(
         path: path,
@@ -74,7 +79,7 @@ struct Masks: Sendable {
   /// white.
   private static func marked(_ path: String) throws(DataError) -> Image {
     let picture = try PictureFiles.decode(path)
-    let isLossy = try InputFile.contents(of: path).starts(with: JPEGFile.magic)
+    let isLossy = try PictureKind.of(InputFile(path)).kind.name == "JPEG"
     let (channels, count) = (picture.shape.channels, picture.shape.height * picture.shape.width)
     func marks<T: Comparable & ExpressibleByIntegerLiteral>(_ values: [T], half: T) -> [Float] {
       Image.make(count, values) { x, y in
@@ -102,7 +107,7 @@ extension Dataset {
   /// An image of a class `good`, `ok` or `normal` needs no mask. Nil where the set has no masks. The mask of a tile is
   /// that of its whole picture.
   ///
-  /// Cost: reads the mask, and where images are cut or scaled the image too. Errors: no mask, more than one, a broken
+  /// Cost: reads the mask, and where images are cut or scaled the header of the image. Errors: no mask, more than one, a broken
   /// one, or one of another size than the image.
   public func mask(_ index: Int) throws(DataError) -> [Bool]? {
     let shape = tiling.map { $0.pictures[$0.picture(of: index)].shape } ?? shape

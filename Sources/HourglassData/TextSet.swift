@@ -22,9 +22,8 @@ struct TextSet {
 
   /// Whether documents lie at a path, as names tell.
   static func isAt(_ path: String) -> Bool {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else { return false }
-    guard isFolder.boolValue else { return TextFile.form(path) != nil }
+    guard (try? InputFile.isThere(path)) == true else { return false }
+    guard (try? InputFile.isFolder(path)) == true else { return TextFile.form(path) != nil }
     let names = (try? InputFile.names(in: path)) ?? []
     return names.contains { form(ofFolderFile: $0) != nil }
   }

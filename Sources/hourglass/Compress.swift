@@ -119,7 +119,7 @@ struct Compress: ParsableCommand {
   }
 
   private func write(_ reports: [Report]) {
-    if json { return reports.forEach { StandardOutput.write(EpochMetrics.json($0)) } }
+    if json { return reports.forEach { StandardOutput.write(json: $0) } }
     let rows = reports.map {
       [
         $0.model, "\($0.units)", "\($0.levels)", grouped($0.bytes),

@@ -21,10 +21,12 @@ struct DataDescription: ParsableCommand {
     commandName: "describe",
     abstract: "Decodes every image and prints form, count, shape, classes, range, mean and standard deviation.",
     discussion: """
-      Pixels are shown in [0, 1]. Ends with 3 after naming every image that is refused, or lists them with --skip-bad.
+      Pixels are shown in [0, 1]. Files that are no images of the set are counted, with the first names. Ends with 3 \
+      after naming every image that is refused, or lists them with --skip-bad.
 
       Examples:
         hourglass data fashion-mnist --split test
+        hourglass data photos --list > photos.csv
         hourglass data photos --resize 64x64 --rgb --export photos.npy
       """)
 
@@ -44,6 +46,10 @@ struct DataDescription: ParsableCommand {
 
   @OptionGroup var replacing: ReplacementOptions
 
+  @Flag(
+    help: "Print index, name and class of every image as CSV, and nothing else; with --json add them to the object.")
+  var list = false
+
   @Flag(help: "Print one JSON object.")
   var json = false
 
@@ -58,15 +64,27 @@ struct DataDescription: ParsableCommand {
     var summary: DatasetSummary
     var inventory: Inventory
     var refused: [[String: String]]
+    var images: [Item]?
 
     func encode(to encoder: any Encoder) throws {
       try summary.encode(to: encoder)
       var container = encoder.container(keyedBy: CodingKeys.self)
       try container.encode(inventory, forKey: .inventory)
       try container.encode(refused, forKey: .refused)
+      try container.encodeIfPresent(images, forKey: .images)
     }
 
-    private enum CodingKeys: CodingKey { case inventory, refused }
+    private enum CodingKeys: CodingKey { case inventory, refused, images }
+  }
+
+  private struct Item: Encodable {
+    var index: Int
+    var name: String
+    var `class`: String?
+
+    init(_ data: Dataset, _ index: Int) {
+      (self.index, name, self.class) = (data.number(index), data.name(index), data.className(index))
+    }
   }
 
   func run() throws {
@@ -78,29 +96,44 @@ struct DataDescription: ParsableCommand {
     let data = try Dataset.open(
       path: path, split: split, preparation: preparation, seed: seed, threads: GrantedCores.count,
       memory: GrantedMemory.forImages)
-    let summary = try DatasetSummary(data)
     if json {
       let refused = data.refused.map { ["path": $0.path, "reason": $0.reason] }
-      StandardOutput.write(EpochMetrics.json(Report(summary: summary, inventory: data.inventory, refused: refused)))
+      let items = list ? (0..<data.count).map { Item(data, $0) } : nil
+      StandardOutput.write(
+        json: Report(summary: try DatasetSummary(data), inventory: data.inventory, refused: refused, images: items))
+    } else if list {
+      write(itemsOf: data)
     } else {
-      write(summary)
+      write(try DatasetSummary(data), data.inventory)
     }
     if images.skipBad {
-      list(about: data)
+      hourglass.list(about: data)
     } else {
       for error in data.refused { StandardError.write("hourglass: \(error)") }
-      if !data.refused.isEmpty { throw ExitStatusError(status: .badData) }
+      if !data.inventory.leftOut.isEmpty {
+        if data.refused.isEmpty { StandardError.write("hourglass: \(data.source): \(data.inventory.line)") }
+        throw ExitStatusError(status: .badData)
+      }
     }
     if let file {
       try NPYFile.write(data, to: file.path)
-      if !json { StandardOutput.write("\(file.path): \(data.count) images of \(data.shape)") }
+      if !json && !list { StandardOutput.write("\(file.path): \(data.count) images of \(data.shape)") }
     }
   }
 
   /// More classes or channels than this are summed up, not listed.
   private static let mostListed = 20
 
-  private func write(_ summary: DatasetSummary) {
+  private func write(itemsOf data: Dataset) {
+    let hasClasses = data.labels != nil
+    StandardOutput.write("index,name" + (hasClasses ? ",class" : ""))
+    for index in 0..<data.count {
+      let item = Item(data, index)
+      StandardOutput.write("\(item.index),\(csvCell(item.name))" + (hasClasses ? ",\(csvCell(item.class ?? ""))" : ""))
+    }
+  }
+
+  private func write(_ summary: DatasetSummary, _ inventory: Inventory) {
     let channels = { (values: [Double]) in
       values.count <= Self.mostListed
         ? values.map { decimal($0) }.joined(separator: ", ")
@@ -112,6 +145,7 @@ struct DataDescription: ParsableCommand {
       ["range", "\(decimal(Double(summary.minimum))) to \(decimal(Double(summary.maximum)))"],
       ["mean", channels(summary.mean)], ["standard deviation", channels(summary.standardDeviation)],
     ]
+    if summary.classes == nil { rows.append(["classes", "none"]) }
     if let classes = summary.classes {
       let counts = classes.map(\.count)
       let most = counts.max() ?? 0, least = counts.min() ?? 0
@@ -121,7 +155,7 @@ struct DataDescription: ParsableCommand {
         rows += classes.map { ["  \($0.label)\($0.name.map { " \($0)" } ?? "")", grouped($0.count)] }
       }
     }
-    StandardOutput.write(table: rows)
+    StandardOutput.write(table: rows + inventory.rows)
   }
 }
 
@@ -158,7 +192,7 @@ struct DataSynthesis: ParsableCommand {
   }
 
   func run() throws {
-    guard !output.isEmpty, !FileManager.default.fileExists(atPath: output) else {
+    guard try !output.isEmpty && !InputFile.isThere(output, orLink: true) else {
       throw ValidationError(
         "--output: wanted a folder that is not there yet, found \(output.isEmpty ? "an empty name" : output)")
     }

@@ -85,7 +85,7 @@ struct Denoise: ParsableCommand {
     let report = Report(
       samples: data.count, corruption: corruption?.rawValue ?? "pairs", psnrBefore: denoising.psnrBefore,
       psnrAfter: denoising.psnrAfter)
-    if json { return StandardOutput.write(EpochMetrics.json(report)) }
+    if json { return StandardOutput.write(json: report) }
     StandardOutput.write(table: [
       ["images", grouped(report.samples)], ["damage", report.corruption],
       ["PSNR before", "\(decimal(report.psnrBefore, 2)) dB"], ["PSNR after", "\(decimal(report.psnrAfter, 2)) dB"],

@@ -18,7 +18,7 @@ struct Doctor: ParsableCommand {
 
   func run() throws {
     let found = try Diagnosis()
-    if json { return StandardOutput.write(EpochMetrics.json(found)) }
+    if json { return StandardOutput.write(json: found) }
     func mebibytes(_ bytes: UInt64?) -> String { bytes.map { "\(grouped(Int(clamping: $0 >> 20))) MiB" } ?? "no limit" }
     let cores = found.cores
     var rows = [

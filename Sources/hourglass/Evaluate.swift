@@ -75,7 +75,7 @@ struct Evaluate: ParsableCommand {
         status: .diverged, description: "\(images.source): the loss is \(result.loss); the model is of no use")
     }
     if let file { try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: file.path) }
-    if json { StandardOutput.write(EpochMetrics.json(result)) } else { write(result, loaded, images) }
+    if json { StandardOutput.write(json: result) } else { write(result, loaded, images) }
   }
 
   private func write(_ result: Evaluation, _ loaded: LoadedRun, _ data: Dataset) {

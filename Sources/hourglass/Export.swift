@@ -56,7 +56,7 @@ struct Export: ParsableCommand {
       let written = Written(
         format: format.rawValue, model: loaded.model.name, step: loaded.step, weightsHash: export.weightsHash,
         files: files)
-      return StandardOutput.write(EpochMetrics.json(written))
+      return StandardOutput.write(json: written)
     }
     StandardOutput.write(table: files.map { [$0.path, $0.ports] })
   }

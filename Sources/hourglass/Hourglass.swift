@@ -27,6 +27,11 @@ struct Hourglass: ParsableCommand {
       Doctor.self, Version.self,
     ])
 
+  /// What the program was called with; names of files need not be UTF-8.
+  private static var arguments: [String] {
+    (1..<max(1, Int(CommandLine.argc))).compactMap { CommandLine.unsafeArgv[$0].map { pathText($0) } }
+  }
+
   static func main() {
     // A file that is opened must not take the place of a stream that the caller closed.
     for stream in STDIN_FILENO...STDERR_FILENO where fcntl(stream, F_GETFD) < 0 { _ = open("/dev/null", O_RDONLY) }
@@ -35,7 +40,7 @@ struct Hourglass: ParsableCommand {
     signal(SIGXFSZ, SIG_IGN)
     var status = ExitStatus.done
     do {
-      var command = try parseAsRoot(joiningNegatives(CommandLine.arguments.dropFirst()))
+      var command = try parseAsRoot(joiningNegatives(arguments))
       // The doctor lists it among its own.
       if !(command is Doctor) {
         for warning in [Diagnosis.instructionSetWarning(), OpenMPEnvironment.clean()].compactMap(\.self) {

@@ -61,7 +61,7 @@ struct Import: ParsableCommand {
     try RunFolder(folder).create(recipe, session: session) { try $0.write(checkpoint, isBest: false) }
     if json {
       let imported = Imported(run: folder, model: recipe.model.name, weightsHash: checkpoint.weightsHash)
-      return StandardOutput.write(EpochMetrics.json(imported))
+      return StandardOutput.write(json: imported)
     }
     StandardOutput.write(table: [
       ["model", recipe.model.name], ["weights", checkpoint.weightsHash], ["run", folder],

@@ -1,4 +1,6 @@
 import Foundation
+import HourglassData
+import HourglassTraining
 import Synchronization
 
 /// Results. A reader sees each line at once, also through a pipe.
@@ -16,6 +18,11 @@ enum StandardOutput {
   static func write(_ line: String) {
     let code = write(raw: escaped(line) + "\n", to: STDOUT_FILENO)
     if code != 0 { failure.store(code, ordering: .relaxed) }
+  }
+
+  /// An object in one line of JSON; in its texts too, bytes that are not UTF-8 stand as \xE9.
+  static func write(json object: some Encodable) {
+    write(printablePath(EpochMetrics.json(object), mark: #"\\x"#))
   }
 
   /// Text of several lines, each of which is `escaped`.
@@ -71,7 +78,8 @@ enum StandardError {
 }
 
 /// Text that may come from outside, such as the name of a file or a model, as it may stand in a line: control
-/// characters, ends of lines and marks of writing direction stand as \u001b, which JSON reads as the same text.
+/// characters, ends of lines and marks of writing direction stand as \u001b, which JSON reads as the same text, and
+/// bytes that are not UTF-8 as \xE9.
 func escaped(_ text: String) -> String {
   func isSafe(_ scalar: Unicode.Scalar) -> Bool {
     if scalar.isASCII { return scalar.value >= 0x20 && scalar.value != 0x7f }
@@ -79,6 +87,7 @@ func escaped(_ text: String) -> String {
     return ![.control, .lineSeparator, .paragraphSeparator].contains(properties.generalCategory)
       && !properties.isBidiControl
   }
+  let text = printablePath(text)
   guard !text.unicodeScalars.allSatisfy(isSafe) else { return text }
   return text.unicodeScalars.map { isSafe($0) ? String($0) : String(format: "\\u%04x", $0.value) }.joined()
 }

@@ -154,7 +154,7 @@ extension OutputFile {
   /// The number of the file on its device, through links; nil where there is none.
   private static func identity(_ path: String) -> stat? {
     var status = stat()
-    return stat(path, &status) == 0 ? status : nil
+    return stat(systemPath(path), &status) == 0 ? status : nil
   }
 
   private static func areSame(_ one: stat, _ other: stat) -> Bool {
@@ -164,7 +164,7 @@ extension OutputFile {
   /// Also a link that leads nowhere.
   var exists: Bool {
     var status = stat()
-    return lstat(path, &status) == 0
+    return lstat(systemPath(path), &status) == 0
   }
 
   private var folder: String {
@@ -178,9 +178,9 @@ extension OutputFile {
     let parts = whole.split(separator: "/").map(String.init)
     // What is not there yet has no links.
     for count in parts.indices.reversed().map({ $0 + 1 }) {
-      guard let found = realpath("/" + parts[..<count].joined(separator: "/"), nil) else { continue }
+      guard let found = realpath(systemPath("/" + parts[..<count].joined(separator: "/")), nil) else { continue }
       defer { free(found) }
-      return ([String(cString: found)] + parts[count...]).joined(separator: "/")
+      return ([pathText(found)] + parts[count...]).joined(separator: "/")
     }
     return whole
   }
@@ -201,7 +201,9 @@ extension OutputFile {
       throw ValidationError("\(flag): wanted the name of a file, found \(path), a link that leads nowhere")
     }
     if makesFolder, Self.identity(folder) == nil { return }
-    guard access(folder, W_OK | X_OK) == 0, Self.identity(folder).map({ $0.st_mode & S_IFMT == S_IFDIR }) == true else {
+    guard access(systemPath(folder), W_OK | X_OK) == 0,
+      Self.identity(folder).map({ $0.st_mode & S_IFMT == S_IFDIR }) == true
+    else {
       throw ExitStatusError(
         status: .failed, description: "\(path): cannot be written, wanted a folder \(folder) in which files can be made"
       )
@@ -214,7 +216,7 @@ extension OutputFile {
     if Self.areSame(file, status) { return true }
     // Numbers in a folder are no images of its set.
     guard status.st_mode & S_IFMT == S_IFDIR, isNamed || isPicture else { return false }
-    return FileManager.default.enumerator(atPath: input)?.contains { name in
+    return (try? FolderContents(of: input))?.files.contains { name in
       Self.identity("\(input)/\(name)").map { Self.areSame(file, $0) } ?? false
     } ?? false
   }
@@ -236,8 +238,8 @@ extension OutputFile {
 extension RunFolder {
   /// Whether the folder holds a run, not only a recipe that somebody copied there.
   fileprivate var isRun: Bool {
-    FileManager.default.fileExists(atPath: file("recipe.json"))
-      && ["environment.json", "checkpoints", "stages"].contains { FileManager.default.fileExists(atPath: file($0)) }
+    func has(_ name: String) -> Bool { (try? InputFile.isThere(file(name))) == true }
+    return has("recipe.json") && ["environment.json", "checkpoints", "stages"].contains(where: has)
   }
 
   /// Whether a path from the folder of a run is of something that commands write there by themselves.

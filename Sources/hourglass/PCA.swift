@@ -89,7 +89,7 @@ struct PCA: ParsableCommand {
     let report = Report(
       components: components, samples: set.count, explained: found.shares.reduce(0, +),
       weightsHash: trainer.weightsHash, run: run.path)
-    if json { return StandardOutput.write(EpochMetrics.json(report)) }
+    if json { return StandardOutput.write(json: report) }
     StandardOutput.write(table: [
       ["\(name)", "of \(grouped(set.count)) images of \(set.shape)"],
       ["explained", "\(decimal(100 * report.explained, 2)) % of the variance"],

@@ -97,7 +97,7 @@ struct ProbeCommand: ParsableCommand {
   }
 
   private func write(_ reports: [Report]) {
-    if json { return reports.forEach { StandardOutput.write(EpochMetrics.json($0)) } }
+    if json { return reports.forEach { StandardOutput.write(json: $0) } }
     let header = ["features", "units", "linear"] + k.values.map { "\($0) nearest" }
     let rows = reports.map { report in
       [report.features, "\(report.units)", decimal(report.linear)]

@@ -69,7 +69,7 @@ struct Report: ParsableCommand {
     if json {
       let written = Written(
         report: file.path, step: report.progress?.step, evaluation: report.evaluation, missing: missing)
-      StandardOutput.write(EpochMetrics.json(written))
+      StandardOutput.write(json: written)
     } else {
       StandardOutput.write(file.path)
     }

@@ -82,7 +82,7 @@ struct Score: ParsableCommand {
       samples: data.count, mean: found.scores.reduce(0, +) / Double(data.count), threshold: threshold,
       anomalies: threshold.map { threshold in found.scores.count { $0 > threshold } },
       rocAUC: truth.flatMap(found.rocAUC), prAUC: truth.flatMap(found.averagePrecision))
-    if json { return StandardOutput.write(EpochMetrics.json(report)) }
+    if json { return StandardOutput.write(json: report) }
     StandardOutput.write("\(loaded.model.name), step \(loaded.step), on \(data.source)")
     StandardOutput.write("")
     var rows = [["images", grouped(report.samples)], ["mean score", decimal(report.mean)]]

@@ -145,7 +145,7 @@ struct Search: ParsableCommand {
   }
 
   private func write(_ reports: [Report]) {
-    if json { return reports.forEach { StandardOutput.write(EpochMetrics.json($0)) } }
+    if json { return reports.forEach { StandardOutput.write(json: $0) } }
     let header = ["codes", "units"] + k.values.map { "precision at \($0)" }
     let rows = reports.map { report in
       [report.codes, "\(report.units)"] + k.values.map { decimal(report.precision?["\($0)"] ?? 0) }

@@ -90,7 +90,7 @@ struct SessionOptions: ParsableArguments {
       event: end, epochs: trainer.epochsDone, steps: progress.step,
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), weightsHash: trainer.weightsHash,
       run: run.path)
-    if json { return StandardOutput.write(EpochMetrics.json(report)) }
+    if json { return StandardOutput.write(json: report) }
     let done =
       "\(report.epochs) epochs, \(report.steps) steps, \(grouped(Int(clamping: report.samplesPerSecond))) samples/s"
     var rows = [[report.event, report.steps == 0 ? "stands before its first step" : done]]

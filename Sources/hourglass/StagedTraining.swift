@@ -57,7 +57,7 @@ struct StagedTraining {
         shouldStop: { SignalHandling.stopIsWanted || deadline.map { ContinuousClock.now >= $0 } ?? false }
       ) { event in
         progress.show(event, epochs: trainer.recipe.epochs)
-        if session.json, case .epoch(let metrics) = event { StandardOutput.write(EpochMetrics.json(metrics)) }
+        if session.json, case .epoch(let metrics) = event { StandardOutput.write(json: metrics) }
       }
     }
 
@@ -66,7 +66,7 @@ struct StagedTraining {
       let line = StageLine(
         stage: index + 1, stages: staged.stages.count, model: stage.recipe.model.name, samples: trainer.data.count,
         run: stage.run.path)
-      if session.json { StandardOutput.write(EpochMetrics.json(line)) }
+      if session.json { StandardOutput.write(json: line) }
       let end = try run(trainer, in: stage.run, told: "stage \(line.stage) of \(line.stages)")
       if end == .interrupted { return try stop(trainer, stage.run, staged) }
     }

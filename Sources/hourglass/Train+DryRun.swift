@@ -37,7 +37,7 @@ extension Train {
         model: recipe.model.name, parameters: parameters, samples: order.visited, validationSamples: validation?.count,
         stepsPerEpoch: order.stepsPerEpoch, lastStep: lastStep, workers: parallel.workers, threads: parallel.threads,
         plannedBytes: process.total, run: path)
-      return StandardOutput.write(EpochMetrics.json(line))
+      return StandardOutput.write(json: line)
     }
     Inspect.write(plan)
     Inspect.write(memory, plan, parallel, accumulate: recipe.accumulate)

@@ -4,7 +4,7 @@ extension Train {
   /// `--profile`: into the folder, and a table or a line of `--json`.
   func show(_ profile: StepProfile, in run: RunFolder) throws {
     try run.save(profile)
-    if json { return StandardOutput.write(EpochMetrics.json(profile)) }
+    if json { return StandardOutput.write(json: profile) }
     StandardOutput.write(profile.summary)
     StandardOutput.write(table: profile.table, rightAligned: Set(2..<8))
     StandardOutput.write("")

@@ -71,7 +71,7 @@ struct Train: ParsableCommand {
       checkpointEvery: session.checkpointEvery, shouldStop: { SignalHandling.stopIsWanted || isOver() }
     ) { event in
       progress.show(event, epochs: trainer.recipe.epochs)
-      if json, case .epoch(let metrics) = event { StandardOutput.write(EpochMetrics.json(metrics)) }
+      if json, case .epoch(let metrics) = event { StandardOutput.write(json: metrics) }
     }
     progress.clear()
     if let profile = trainer.training.profile { try show(profile, in: run) }

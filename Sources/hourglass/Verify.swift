@@ -98,7 +98,7 @@ struct Verify: ParsableCommand {
           model: verification.model, instructionSet: row.instructionSet, workers: row.division.plan.workers,
           threads: row.division.plan.threads, resumed: row.division.resumed, weightsHash: row.weightsHash,
           equal: verification.isEqual(row))
-        StandardOutput.write(EpochMetrics.json(line))
+        StandardOutput.write(json: line)
       }
       return
     }

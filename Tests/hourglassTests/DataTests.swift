@@ -49,6 +49,63 @@ import Testing
     }
   }
 
+  @Test func everyImageIsListedByNameAndClass() throws {
+    try Program.inTemporaryFolder { program in
+      #expect(try program.run("data synthesize --output set --size 8x8 --grey --count 24").status == 0)
+      let before = try program.run("data set --list --label-filter disc").output.split(separator: "\n")[1]
+      let first = try #require(before.split(separator: ",").first.flatMap { Int($0) })
+      try program.write("no image", to: "set/train/disc/0.png")
+      try program.write("notes", to: "set/train/disc/read, me.txt")
+      let listed = try program.run("data set --list --skip-bad --label-filter disc")
+      let lines = listed.output.split(separator: "\n").map(String.init)
+      #expect(
+        lines[0] == "index,name,class" && lines[1].hasPrefix("\(first + 1),train/disc/") && lines[1].hasSuffix(",disc"))
+      let object = try #require(
+        try program.run("data set --list --skip-bad --label-filter disc --json").objects.last)
+      let images = try #require(object["images"] as? [[String: Any]])
+      #expect(images.count == lines.count - 1)
+      #expect(images.map { "\($0["index"]!),\($0["name"]!),\($0["class"]!)" } == Array(lines[1...]))
+      let table = try program.run("data set --skip-bad")
+      for row in ["skipped", "1 no images (train/disc/read, me.txt)", "1 broken or unreadable", "elsewhere"] {
+        #expect(table.output.contains(row), "\(table.output)")
+      }
+      #expect(try program.run("data images.npy --list").output.hasPrefix("index,name\n0,images.npy[0]\n"))
+      // What the run would refuse ends so here too, and all is named.
+      let deep = try program.run("data set --classes-at 2 --limit 3")
+      #expect(deep.status == Status.badData.rawValue, "\(deep.output) \(deep.errors)")
+    }
+  }
+
+  /// A folder and files whose names are Latin-1.
+  @Test func namesNeedNotBeUTF8() throws {
+    try Program.inTemporaryFolder { program in
+      #expect(try program.run("data synthesize --output set --size 8x8 --grey --count 24").status == 0)
+      for (old, new) in [("set/train/disc", "set/train/caf\u{f7e9}"), ("set", "\u{f7fc}ber")] {
+        #expect(rename(systemPath(program.path(old)), systemPath(program.path(new))) == 0)
+      }
+      func run(_ command: String) throws -> Program.Result {
+        let quoted = command.replacing("SET", with: #""$(printf '\374ber')""#)
+        return try program.start(
+          ["-c", "exec '\(Program.executable)' \(quoted)"], executable: "/bin/sh"
+        ).finish()
+      }
+      let described = try run("data SET --json --list")
+      let object = try #require(described.objects.last, "\(described.errors)")
+      #expect(object["source"] as? String == #"\xFCber, train"#)
+      let images = try #require(object["images"] as? [[String: Any]])
+      #expect(images.contains { $0["class"] as? String == #"caf\xE9"# && "\($0["name"]!)".contains(#"caf\xE9/"#) })
+      #expect(try run("data SET").output.contains(#"caf\xE9"#))
+      let trained = try run("train --model tiny.json --data SET --steps 2 --batch-size 4 --json --run run")
+      #expect(trained.status == 0 && trained.weightsHash != nil, "\(trained.errors)")
+      // The recipe keeps the bytes.
+      let resumed = try program.run("train --run run --resume --steps 4 --json")
+      #expect(resumed.status == 0 && resumed.steps == 4, "\(resumed.errors)")
+      // Results may have such names too.
+      #expect(try run("data SET --export SET.npy").status == 0)
+      #expect(try run("data SET.npy --json").objects.last?["count"] as? Int == 24)
+    }
+  }
+
   @Test func preparedImagesAreThoseOfAFileMadeBefore() throws {
     try Program.inTemporaryFolder { program in
       #expect(try program.run("data synthesize --output set --size 24x20 --count 48").status == 0)

@@ -86,7 +86,7 @@ enum HDF5File {
       _ = try InputFile(path)
       self.path = path
       let found = try HDF5.call(path) { (hdf5) throws(DataError) in
-        let file = try hdf5.check(H5Fopen(path, hg_h5_read_only(), hg_h5_default()))
+        let file = try hdf5.check(H5Fopen(systemPath(path), hg_h5_read_only(), hg_h5_default()))
         do throws(DataError) {
           let name = if let name { name } else { try hdf5.only(file) }
           let set = try hdf5.open(name, file)
