@@ -93,8 +93,11 @@ public struct Pictures {
   /// The first images of a data set, and what the model makes of them.
   public func reconstructions(_ data: Dataset, count: Int = 4 * imagesPerBand) throws -> PNGImage {
     try data.checkShape(for: inference.plan)
-    let originals = try data.images(0..<min(count, data.count))
-    return try bands(originals)
+    let range = 0..<min(count, data.count)
+    let originals = try data.images(range)
+    guard data.hasInputs else { return try bands(originals) }
+    let seen = try data.inputs(range)
+    return try Self.bands([originals, seen, inference.reconstruct(seen)], shape: shape, isBare: isBare)
   }
 
   /// Images N x H x W x C above what the model makes of them.

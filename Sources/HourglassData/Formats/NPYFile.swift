@@ -348,8 +348,8 @@ enum NPYHeader {
       let names = wanted.map(\.rawValue).joined(separator: ", ")
       throw DataError(
         path: path,
-        reason: "wanted elements of type \(names), found \(excerpt(descriptor)); convert with "
-          + "astype('\(wanted == integers ? "<i4" : "<f4")')")
+        reason: "wanted elements of type \(names), found \(excerpt(descriptor)); "
+          + NumberTable.advice(descriptor, areLabels: wanted == integers))
     }
     guard order == "False" else {
       throw DataError(
