@@ -120,12 +120,14 @@ import Testing
       ] {
         var preparation = Preparation()
         preparation.resize = extent(wanted.0, wanted.1)
+        let reader = try JPEGFile(InputFile(path), page: nil)
+        let least = Extent2D(4 * wanted.1, 4 * wanted.0)
+        #expect(reader.shrunk(toAtLeast: least).header.shape == ImageShape(decoded.1, decoded.0, 1))
         let image = try PictureFiles.decode(path, toward: preparation)
-        let stored = extent(decoded.0, decoded.1)
-        #expect(image.shape == ImageShape(stored.height, stored.width, 1))
         guard case .bytes(let small) = try preparation.prepared(image, path: path).elements,
           case .bytes(let full) = try preparation.prepared(try PictureFiles.decode(path), path: path).elements
         else { continue }
+        #expect(small.count == full.count)
         #expect(zip(small, full).allSatisfy { abs(Int($0) - Int($1)) <= 2 })
       }
     }
@@ -151,7 +153,9 @@ import Testing
       let folder = try TemporaryFolder()
       let path = try folder.file("a.png", whitePNG(6000))
       try limitAddressSpace(toFurther: 48 << 20)
-      expectRefusal(path, "wanted memory to decode 6000 x 6000 pixels within", "that images may take", "found a need of 6") {
+      expectRefusal(
+        path, "wanted memory to decode 6000 x 6000 pixels within", "that images may take", "found a need of 6"
+      ) {
         try Dataset.open(path: path, split: .train)
       }
       var preparation = Preparation()

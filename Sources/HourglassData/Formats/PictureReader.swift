@@ -92,7 +92,10 @@ extension PictureReader {
         if size != nil { band = try preparation.colored(band, path: path) }
         assembly.add(band)
       }
-      return assembly.image.turned(header.orientation)
+      let image = assembly.image.turned(header.orientation)
+      // The wanted size follows from the whole picture's proportions.
+      guard shape != self.header.shape, let wanted = preparation.size(of: self.header.upright) else { return image }
+      return try preparation.colored(image, path: path).resized(to: wanted)
     }
   }
 }
