@@ -1,7 +1,7 @@
 import HourglassData
 
-/// What a run knows of the images that it is trained on and evaluated with: the tables data.csv and validation.csv in its
-/// folder.
+/// What a run knows of the images that it is trained on and evaluated with: the tables data.csv and validation.csv in
+/// its folder.
 struct TrainingData {
   enum Name: String, CustomStringConvertible {
     case data, validation
