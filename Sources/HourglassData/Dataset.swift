@@ -17,8 +17,12 @@ public struct Dataset: Sendable {
   public private(set) var form = ImageForm.builtIn
   /// Whether this is one of two parts, for training and for test, that have no image in common.
   public internal(set) var isSplit = false
-  /// Where its numbers lie: pixels in [0, 1].
+  /// Where its numbers lie: those of bytes and 16-bit numbers in [0, 1].
   public private(set) var range: ClosedRange<Float> = 0...1
+  /// What was done to images in files.
+  private(set) var preparation: Preparation?
+  /// What a network sees in place of the images; nil for the images themselves.
+  var partners: PairedImages?
   /// Of documents, what their terms are weighed by.
   public private(set) var terms: TermStatistics?
   /// What was left out because it is broken.
@@ -46,9 +50,9 @@ public struct Dataset: Sendable {
     pixels = .reader(reader)
   }
 
-  /// Elements: N x H x W x C, bytes 0 to 255, 16-bit numbers 0 to 65535 or floats in [0, 1].
+  /// Elements: N x H x W x C, bytes 0 to 255, 16-bit numbers 0 to 65535 or floats.
   ///
-  /// Errors: elements or labels that do not fit the shape; a float that is not finite or lies outside [0, 1], by image.
+  /// Errors: elements or labels that do not fit the shape; a float that is not finite, by image.
   public init(_ elements: Elements, shape: ImageShape, labels: [Int]? = nil, source: String) throws(DataError) {
     guard shape.count > 0, elements.count > 0, elements.count % shape.count == 0 else {
       throw DataError(
@@ -60,11 +64,14 @@ public struct Dataset: Sendable {
     if let labels, labels.count != count {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
     }
-    if case .floats(let floats) = elements, let place = floats.firstIndex(where: { !($0 >= 0 && $0 <= 1) }),
+    if case .floats(let floats) = elements, let place = floats.firstIndex(where: { !$0.isFinite }),
       let fault = PreparedImages.fault(.floats([floats[place]]))
     {
       throw DataError(path: source, reason: "image \(place / shape.count): \(fault)")
     }
+    let values = ValueMeter()
+    values.add(elements)
+    range = values.range
   }
 
   /// Numbers made of the images of a set, such as their codes, in its order and with its labels.
@@ -143,6 +150,7 @@ public struct Dataset: Sendable {
     }
     (form, classes, terms) = (stored.form, stored.classes, (stored.images as? TermCounts)?.statistics)
     names = stored.images.names
+    self.preparation = preparation
     (inventory.skipped, inventory.parts) = (stored.inventory.skipped, stored.inventory.parts)
     (inventory.leftOut, inventory.notes) = (stored.inventory.leftOut, inventory.notes + stored.inventory.notes)
     masks =
@@ -162,7 +170,7 @@ public struct Dataset: Sendable {
     (shape, pixels, count, refused) = (gathered.shape, gathered.pixels, gathered.kept.count, gathered.refused)
     labels = all.map { all in gathered.kept.map { all[$0] } }
     self.source = source
-    names = ItemNames(source)
+    (names, range) = (ItemNames(source), gathered.range)
     numbers = gathered.kept.map { Int32($0) }
     for (remark, reason) in Image.Remarks.sentences {
       let images = gathered.remarks.filter { $0.value.contains(remark) }.keys.sorted()
@@ -199,17 +207,19 @@ public struct Dataset: Sendable {
   /// Cost: reads every byte of them, on several threads. Errors: a file that cannot be read.
   public func storedFiles() throws(DataError) -> [StoredFile] {
     let files = names.files(of: (0..<count).lazy.map(number))
-    return try StoredFile.digests(of: files)
+    return try StoredFile.digests(of: files) + (partners?.data.storedFiles() ?? [])
   }
 
   /// Cost: reads all floats once.
-  private func check(_ images: DiskImages, _ chosen: [Int], _ path: String) throws(DataError) {
+  private mutating func check(_ images: DiskImages, _ chosen: [Int], _ path: String) throws(DataError) {
     guard images.areFloats else { return }
+    let values = ValueMeter()
     for index in chosen {
-      if let fault = PreparedImages.fault(try images.image(index).elements) {
-        throw DataError(path: path, reason: "image \(index): \(fault)")
-      }
+      let elements = try images.image(index).elements
+      if let fault = PreparedImages.fault(elements) { throw DataError(path: path, reason: "image \(index): \(fault)") }
+      values.add(elements)
     }
+    range = values.range
   }
 
   /// Whether images stay in their file because memory cannot hold them.
@@ -228,12 +238,14 @@ public struct Dataset: Sendable {
     (part.names, part.masks) = (names, masks)
     part.listed = listed.map { listed in (0..<most).map { listed[$0 * total / most] } }
     part.numbers = (0..<most).map { Int32(all.number($0 * total / most)) }
+    part.partners = partners?.spread(most, of: total)
     return part
   }
 
   /// Says which images will be wanted soon, so that they are read meanwhile: by the system where they stay on disk, on
   /// a queue of their own where they are streamed. Where images are in memory this does nothing.
   public func announce(_ indices: some Sequence<Int32>) {
+    if let partners { partners.data.announce(indices.lazy.map { partners.places[Int($0)] }) }
     switch pixels {
     case .onDisk(let images, let chosen): for index in indices { images.announce(Int(chosen[Int(index)])) }
     case .streamed(let images): images.announce(indices.lazy.map { Int($0) })

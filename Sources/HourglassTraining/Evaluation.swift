@@ -81,6 +81,14 @@ public struct Evaluator {
     let (isVariational, hasPenalty) = (plan.model.isVariational, plan.model.penalty != nil)
     let isImage = plan.model.likelihood.target == .image
     try data.checkTargets(for: plan, isMeasured: true)
+    guard !data.hasInputs || !isImage || inference.hasPairs else {
+      throw DataError(
+        path: data.source, reason: "wanted images for a model that was trained on single ones, found pairs")
+    }
+    guard importanceSamples == nil || !data.hasInputs else {
+      throw DataError(
+        path: data.source, reason: "importance samples: wanted images that the model sees itself, found pairs")
+    }
     var confusion = try ConfusionMatrix(plan, data)
     var known = 0
     var (reconstruction, divergence, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
@@ -88,14 +96,17 @@ public struct Evaluator {
     var units = UnitStatistics(count: inference.codeCount)
     for (batch, start) in stride(from: 0, to: data.count, by: Inference.batchSize).enumerated() {
       let range = start..<min(start + Inference.batchSize, data.count)
-      let images = try data.images(range)
+      let images = try data.inputs(range)
+      let wanted = data.hasInputs && isImage ? try data.images(range) : nil
       data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
       let noise: Noise = isVariational || hasPenalty ? .evaluation(seed: seed, step: batch) : .none
       let labels = isImage ? nil : data.labels?[range]
       let isKnown = range.map { index in labels.map { plan.labels.contains($0[index]) } ?? true }
       // Any class stands for one that the model does not know.
       let targets = labels.map { labels in ArraySlice(labels.map { plan.labels.contains($0) ? $0 : 0 }) }
-      for (place, measurement) in inference.measure(images, labels: targets, noise: noise).enumerated() {
+      for (place, measurement) in inference.measure(images, wanted: wanted, labels: targets, noise: noise)
+        .enumerated()
+      {
         let index = range.lowerBound + place
         if isKnown[place] {
           known += 1

@@ -9,7 +9,14 @@ extension Dataset {
   public func checkTargets(for plan: ExecutionPlan, isMeasured: Bool = false) throws(DataError) {
     try checkShape(for: plan)
     try checkLabels(for: plan, isMeasured: isMeasured)
-    if let refusal = plan.model.likelihood.refusal(ofTargets: range) { throw DataError(path: source, reason: refusal) }
+    guard let demand = plan.model.demandedTargets(plan.boundaries[plan.layers.count].activation),
+      range.lowerBound < demand.range.lowerBound || range.upperBound > demand.range.upperBound
+    else { return }
+    throw DataError(
+      path: source,
+      reason: "\(demand.reason) wants numbers in [\(Int(clamping: demand.range.lowerBound)), 1], found "
+        + "\(range.lowerBound) to \(range.upperBound); "
+        + (rangeAdvice ?? "take squaredError with a linear output, or sigmoid units"))
   }
 
   /// Refuses a set whose images a model does not read.

@@ -30,6 +30,8 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   /// Images that the epoch visited, and how often the data had changed before it; nil in files of earlier versions.
   public var images: Int?
   public var dataChanges: Int?
+  /// What a person should know of the epoch, a sentence each, once in a session; nil for nothing.
+  public var warnings: [String]?
 
   static let columns = [
     "epoch", "step", "loss", "reconstruction", "kl", "reconstructionPerPixel", "validationLoss", "validationMSE",

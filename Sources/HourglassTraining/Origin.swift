@@ -76,8 +76,9 @@ public struct Origin: Codable, Sendable, Equatable {
     // A cosine leads to its end.
     if recipe.schedule != .cosine { (recipe.epochs, recipe.steps) = (nil, nil) }
     (recipe.patience, recipe.minDelta, recipe.start) = (nil, nil, nil)
-    (recipe.data.path, recipe.data.codes) = (nil, nil)
+    (recipe.data.path, recipe.data.codes, recipe.data.inputs) = (nil, nil, nil)
     recipe.validation?.path = nil
+    recipe.validation?.inputs = nil
     recipe.validation?.codes = nil
     return EpochMetrics.json(recipe)
   }

@@ -11,6 +11,7 @@ import Synchronization
 ///     checkpoints/       last, previous, best .safetensors   report.html      all of it on one page
 ///     training.safetensors   of the images trained on: scores, codes and their ranges, once training has ended
 ///     profile.json       time of each layer, where wanted    tensorboard/     events, where wanted
+///     threshold.json     of scores, where somebody kept one
 ///     stages/1, 2, ...   runs of their own that were trained before (pretrain, finetune)
 ///     lock               held by the process that trains; it names that process
 ///

@@ -9,8 +9,7 @@ extension Trainer {
   static func memoryForImages(
     _ recipe: Recipe, _ plan: ExecutionPlan, parallel: ParallelPlan, atMost memory: Int
   ) throws -> Int {
-    let planned = try PlannedMemory(process: plan, parallel: parallel, recipe: recipe)
-    try planned.check(plan)
+    let planned = try PlannedMemory.check(process: plan, parallel: parallel, recipe: recipe)
     return min(memory, (GrantedMemory.available - planned.total) / 2)
   }
 
@@ -22,7 +21,7 @@ extension Trainer {
   ) throws -> Dataset {
     let memory = try memoryForImages(recipe, recipe.plan(), parallel: parallel, atMost: memory)
     let data = try recipe.open(recipe.data, memory: memory, parallel: parallel)
-    recipe.settle(on: data)
+    try recipe.settle(on: data)
     return recipe.matched(data)
   }
 

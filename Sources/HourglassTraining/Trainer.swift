@@ -29,6 +29,10 @@ public final class Trainer {
   private var saved: Checkpoint.Progress?
   /// The orders of the epoch at hand and of the one before or after it.
   private var permutations: [(epoch: Int, items: [Int32])] = []
+  /// The loss of the run's first step, where this session has taken it.
+  private var firstLoss: Double?
+  /// What this session has warned of, so that it does so once.
+  private var warned: Set<Int> = []
   /// Seconds of the epoch's steps in this session: for their input, and in all.
   private var clock = (input: 0.0, all: 0.0)
 
@@ -88,7 +92,8 @@ public final class Trainer {
     training = try TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
       freeBits: recipe.freeBits ?? 0, averageDecay: recipe.ema, augmentation: recipe.augmentation,
-      corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data,
+      corruption: recipe.corruption, standardization: recipe.standardization, seed: recipe.seed, beta: recipe.beta,
+      data: data,
       keepsGradient: recipe.keepsGradient, profiles: profiles)
     (self.recipe, self.data, self.run, writesEvents) = (recipe, data, run, tensorBoard)
     order = recipe.order(count: data.count)
@@ -189,15 +194,9 @@ public final class Trainer {
 
   func inference() throws -> Inference {
     if let madeInference { return madeInference }
-    let made = try Inference(model: recipe.model, parallel: training.parallel, parameters: training.evaluated)
+    let made = try Inference(recipe, parallel: training.parallel, parameters: training.evaluated)
     madeInference = made
     return made
-  }
-
-  /// A sentence where the posterior has collapsed.
-  public func collapseWarning(after epoch: EpochMetrics) -> String? {
-    let units = training.plan.boundaries[training.plan.codeBoundary].shape.count
-    return PosteriorCollapse.warning(after: epoch, units: units, recipe: recipe, stepsPerEpoch: stepsPerEpoch)
   }
 
   public var lastStep: Int { lastStep(by: recipe) }
@@ -288,6 +287,7 @@ public final class Trainer {
       step: progress.step, items: items,
       learningRate: recipe.learningRate(step: progress.step, stepsPerEpoch: stepsPerEpoch),
       beta: recipe.beta(step: progress.step, stepsPerEpoch: stepsPerEpoch))
+    if progress.step == 0 { firstLoss = loss.total }
     progress.step += 1
     progress.epochSamples += items.count
     progress.epochReconstruction += loss.reconstruction * Double(items.count)
@@ -320,6 +320,7 @@ public final class Trainer {
     var picture: PNGImage?
     do {
       try evaluate(&row)
+      row.warnings = try warnings(after: row)
       if events != nil, Pictures.refusal(of: recipe.model) == nil {
         picture = try Pictures(inference(), seed: recipe.seed).reconstructions(validation ?? data)
       }
@@ -354,6 +355,35 @@ public final class Trainer {
 
   /// Enough to tell an active unit, few beside an epoch.
   private static let imagesWithoutValidation = 256
+
+  /// What a person should know of the epoch, a sentence each; nil where nothing is new.
+  private func warnings(after row: EpochMetrics) throws -> [String]? {
+    let rows = metrics.epochs + [row]
+    let units = training.plan.boundaries[training.plan.codeBoundary].shape.count
+    let all = [
+      PosteriorCollapse.warning(after: row, units: units, recipe: recipe, stepsPerEpoch: stepsPerEpoch),
+      LossTrend.explosion(rows, first: firstLoss, recipe: recipe),
+      try LossTrend.stall(rows, recipe: recipe, isConstant: putsOutOneImage),
+    ]
+    let new = all.enumerated().filter { $1 != nil && warned.insert($0).inserted }.compactMap(\.element)
+    return new.isEmpty ? nil : new
+  }
+
+  /// Whether what the model makes of a few images differs by next to nothing beside what they differ by.
+  private func putsOutOneImage() throws -> Bool {
+    guard recipe.model.likelihood.target == .image else { return false }
+    let images = try data.spread(16).images(0..<min(data.count, 16))
+    func spread(_ values: [Float]) -> Double {
+      let (count, size) = (values.count / data.shape.count, data.shape.count)
+      return (0..<size).reduce(0) { sum, i in
+        let pixel = (0..<count).map { Double(values[$0 * size + i]) }
+        let mean = pixel.reduce(0, +) / Double(count)
+        return pixel.reduce(sum) { $0 + ($1 - mean) * ($1 - mean) }
+      }
+    }
+    let (wanted, found) = (spread(images), spread(try inference().reconstruct(images)))
+    return wanted > 0 && found < 1e-4 * wanted
+  }
 
   /// Writes a checkpoint of the weights before the first step, where the run has none yet.
   public func saveStart() throws {

@@ -70,7 +70,7 @@ struct Finetune: ParsableCommand {
     recipe.model = try withHead(recipe.model, for: data)
     // A head that stays puts out the classes that it has learned.
     if EpochMetrics.json(recipe.model) == EpochMetrics.json(trained.model) { recipe.classes = trained.classes }
-    recipe.settle(on: data)
+    try recipe.settle(on: data)
     try recipe.matched(data).checkTargets(for: try ExecutionPlan(recipe.model, batchSize: 1))
     let path = try session.newPath(recipe.model.name)
     let epochs = headEpochs ?? Self.defaultHeadEpochs

@@ -25,6 +25,22 @@ struct RecipeFlags: ParsableArguments {
   @OptionGroup var images: DataFlags
 
   @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      """
+      Train on pairs in place of --data: what the network sees, and what it is to put out; matched by the names below \
+      the two folders.
+      """, valueName: "noisy clean"))
+  var pairs: [String] = []
+
+  @Flag(
+    help: """
+      Show the model each channel less its mean and over its deviation, of the images trained on; what it puts out is \
+      brought back, losses are of what it sees.
+      """)
+  var standardize = false
+
+  @Option(
     help:
       "Images to evaluate after every epoch, the validation split or else test. (default: what --holdout holds out)"
   )
@@ -138,6 +154,11 @@ struct RecipeFlags: ParsableArguments {
   private static let defaultEpochs = 5
 
   func validate() throws {
+    if !pairs.isEmpty && (pairs.count != 2 || data != nil) {
+      throw ValidationError(
+        "--pairs: wanted a folder of what the network sees and one of what it is to put out, without --data, found "
+          + pairs.joined(separator: " ") + (data.map { " and --data \($0)" } ?? ""))
+    }
     try requirePositive("--epochs", epochs)
     try requirePositive("--steps", steps)
     try requirePositive("--patience", patience)
@@ -190,17 +211,20 @@ struct RecipeFlags: ParsableArguments {
   /// The recipe of a new run: what the flags say, where they are silent the file, and else the defaults.
   func recipe(_ file: Configuration) throws -> Recipe {
     let images = file.trainingImages
-    try self.images.requireFiles(data ?? images.path)
+    let path = pairs.last ?? data ?? images.path
+    try self.images.requireFiles(path)
     let batchSize = batchSize ?? file.batchSize ?? Recipe.defaultBatchSize
     if Recipe.batchSizeRange.contains(batchSize) { try requirePositive("--shards", shards, most: batchSize) }
     let named = try model.map { try resolveModel($0, flag: "--model") }
     guard let model = try named ?? file.model(named: { try resolveModel($0, flag: "\(file.path): model") }) else {
       throw ValidationError("--model: wanted a model's name or file, in \(file.path) as well, found none")
     }
-    let preparation = self.images.adapting(images.preparation ?? Preparation())
+    var preparation = self.images.adapting(images.preparation ?? Preparation())
+    if standardize { preparation.standardizes = true }
     let source = DataSource(
-      path: Self.file(data ?? images.path), split: split ?? images.split ?? .train,
-      preparation: preparation == Preparation() ? nil : preparation, codes: images.codes)
+      path: Self.file(path), split: split ?? images.split ?? .train,
+      preparation: preparation == Preparation() ? nil : preparation, codes: images.codes,
+      inputs: Self.file(pairs.first ?? (data == nil ? images.inputs : nil)))
     let steps = steps ?? file.steps
     let patience = patience ?? file.patience
     guard patience == nil || epochs ?? file.epochs ?? steps != nil else {
@@ -249,17 +273,19 @@ struct RecipeFlags: ParsableArguments {
     let named = validation ?? file?.path
     if validation == nil, let file, file.split != nil || file.preparation != nil {
       return DataSource(
-        path: Self.file(file.path), split: file.split ?? .test, preparation: file.preparation, codes: data.codes)
+        path: Self.file(file.path), split: file.split ?? .test, preparation: file.preparation, codes: data.codes,
+        inputs: Self.file(file.inputs))
     }
     guard let path = Self.file(named) else {
       guard data.preparation?.holdout != nil, data.split == .train else { return nil }
-      return DataSource(path: data.path, split: .test, preparation: data.preparation, codes: data.codes)
+      return DataSource(
+        path: data.path, split: .test, preparation: data.preparation, codes: data.codes, inputs: data.inputs)
     }
     let isSame = path == data.path
     return DataSource(
       path: path, split: try Dataset.parts(at: path).contains(.validation) ? .validation : .test,
       preparation: isSame ? data.preparation : data.preparation?.forOtherImages,
-      codes: data.codes)
+      codes: data.codes, inputs: isSame ? data.inputs : nil)
   }
 
   /// The path from the root, so that a run can be resumed from any folder.
@@ -291,6 +317,10 @@ struct RecipeFlags: ParsableArguments {
     if !mayMove || recipe.validation?.path == nil {
       try same("--validation", Self.file(validation).map(Optional.some), recipe.validation?.path) { $0 ?? "none" }
     }
+    try same("--pairs", pairs.isEmpty ? nil : pairs.map(Self.file), [recipe.data.inputs, recipe.data.path]) {
+      $0.map { $0 ?? "none" }.joined(separator: " ")
+    }
+    try same("--standardize", standardize ? true : nil, recipe.data.preparation?.standardizes == true)
     let preparation = recipe.data.preparation ?? Preparation()
     if images.adapting(preparation) != preparation {
       throw ValidationError(

@@ -24,10 +24,9 @@ extension Train {
     let plan = try recipe.plan()
     let parallel = division.plan(shards: plan.shards)
     let memory = PlannedMemory(training: plan, parallel: parallel, recipe: recipe)
-    let process = try PlannedMemory(process: plan, parallel: parallel, recipe: recipe)
-    try process.check(plan)
+    let process = try PlannedMemory.check(process: plan, parallel: parallel, recipe: recipe)
     let data = try recipe.open(recipe.data, memory: session.memoryForImages)
-    if !resume { recipe.settle(on: data) }
+    if !resume { try recipe.settle(on: data) }
     let validation = try recipe.validation.map { try recipe.open($0, memory: session.memoryForImages) }
     try data.checkTargets(for: plan)
     try validation?.checkTargets(for: plan, isMeasured: true)

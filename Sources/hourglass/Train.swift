@@ -69,16 +69,10 @@ struct Train: ParsableCommand {
 
     list(about: trainer, run, progress)
 
-    var hasWarned = false
     let end = try trainer.run(
       checkpointEvery: session.checkpointEvery, shouldStop: { SignalHandling.stopIsWanted || isOver() }
     ) { event in
       progress.show(event, epochs: trainer.recipe.epochs)
-      if !hasWarned, case .epoch(let metrics) = event, let warning = trainer.collapseWarning(after: metrics) {
-        hasWarned = true
-        progress.clear()
-        StandardError.write("hourglass: warning: \(warning)")
-      }
       if json, case .epoch(let metrics) = event { StandardOutput.write(json: metrics) }
     }
     progress.clear()

@@ -105,6 +105,18 @@ struct FaultScenario: Sendable {
       "score", uses: ["run", "images.npy"], "score --run run --contamination 0.2 --output out.csv --json",
       makes: ["out.csv"]),
     FaultScenario(
+      "maps", uses: ["run", "images.npy"], "score --run run --limit 2 --maps maps --threshold 40 --json",
+      makes: ["maps/images-0.png", "maps/images-10.png", "maps/legend.svg", "maps/maps.json"]),
+    FaultScenario(
+      "threshold", uses: ["run", "images.npy"], "score --run run --contamination 0.2 --save-threshold --json",
+      makes: ["run/threshold.json"]),
+    FaultScenario(
+      "reconstruct-folder", uses: ["run", "images.npy"], "reconstruct --run run --limit 2 --output images/",
+      makes: ["images/images-0.png", "images/images-10.png"]),
+    FaultScenario(
+      "denoise-folder", uses: ["run", "images.npy"], "denoise --run run --limit 2 --corrupt mask:0.5 --output images/",
+      makes: ["images/images-0.png", "images/images-10.png"]),
+    FaultScenario(
       "search", uses: ["run", "images.npy"], "search --run run --k 2 --output out.csv --picture out.png --json",
       makes: ["out.csv", "out.png"]),
     FaultScenario(

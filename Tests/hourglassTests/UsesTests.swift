@@ -36,10 +36,10 @@ import Testing
       let threshold = try #require(report["threshold"] as? Double)
       let rows = String(decoding: try #require(program.contents("scores.csv")), as: UTF8.self).split(separator: "\n")
         .map { $0.split(separator: ",") }
-      #expect(rows[0] == ["index", "label", "score", "anomaly"] && rows.count == 11)
+      #expect(rows[0] == ["index", "name", "class", "score", "anomaly"] && rows.count == 11)
       for row in rows.dropFirst() {
-        let score = try #require(Double(row[2]))
-        #expect((score > threshold) == (row[3] == "1") && (row[1] == "0" || row[3] == "1"))
+        let score = try #require(Double(row[3]))
+        #expect((score > threshold) == (row[4] == "1") && (row[2] == "0" || row[4] == "1"))
       }
       #expect(try program.run("score --run run --by error --output scores.npy").status == Status.done.rawValue)
       #expect(try NPYFile.read(program.path("scores.npy")).shape == [5], "the class of the run alone")

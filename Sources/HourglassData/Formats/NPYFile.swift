@@ -218,7 +218,8 @@ public enum NPYFile {
     }
   }
 
-  static func encoded(_ floats: [Float], shape: [Int]) -> Data {
+  /// The bytes of a file of floats in C order, `<f4`.
+  package static func encoded(_ floats: [Float], shape: [Int]) -> Data {
     precondition(checkedProduct(shape) == floats.count, "\(floats.count) floats do not fill the shape \(shape)")
     var data = header(NPYHeader.ElementType.float.rawValue, shape)
     floats.withUnsafeBytes { data.append(contentsOf: $0) }
@@ -347,8 +348,8 @@ enum NPYHeader {
       let names = wanted.map(\.rawValue).joined(separator: ", ")
       throw DataError(
         path: path,
-        reason: "wanted elements of type \(names), found \(excerpt(descriptor)); convert with "
-          + "astype('\(wanted == integers ? "<i4" : "<f4")')")
+        reason: "wanted elements of type \(names), found \(excerpt(descriptor)); "
+          + NumberTable.advice(descriptor, areLabels: wanted == integers))
     }
     guard order == "False" else {
       throw DataError(

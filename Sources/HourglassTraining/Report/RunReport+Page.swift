@@ -20,7 +20,8 @@ extension RunReport {
             ? HTML.section("Labels", labels)
             : HTML.section("Reconstructions", reconstructions)
               + HTML.section(model.isVariational ? "Samples and latent traversals" : "Between codes", generation),
-          HTML.section("Codes", codes), HTML.section("Recipe", recipeParts), HTML.section("Machine", machine),
+          try anomalySection.joined(), HTML.section("Codes", codes), HTML.section("Recipe", recipeParts),
+          HTML.section("Machine", machine),
           HTML.section("Per-layer time", layerTimes),
           HTML.section("Memory", memory),
         ])
@@ -100,10 +101,11 @@ extension RunReport {
     let titles = ["", "epoch", "steps"] + known.map(\.title) + ["samples/s"]
     let changes = zip(epochs, epochs.dropFirst()).filter { $0.dataChanges ?? 0 < $1.dataChanges ?? 0 }
       .map { "before epoch \($1.epoch) (from \(grouped($0.images ?? 0)) images to \(grouped($1.images ?? 0)))" }
+    let warnings = epochs.flatMap { row in (row.warnings ?? []).map { HTML.paragraph("Epoch \(row.epoch): \($0).") } }
     return [
       HTML.figures(figures), HTML.table(titles, rows),
       changes.isEmpty ? "" : HTML.paragraph("The data changed \(changes.joined(separator: ", "))."),
-    ]
+    ] + warnings
   }
 
   private var labels: [String] {
