@@ -5,9 +5,10 @@ import HourglassModels
 /// What a run keeps of the images that it was trained on, once it has come to its end, so that thresholds, searches and
 /// levels of codes need them no more.
 ///
-/// In training.safetensors: for each of N images scores.reconstruction, of variational models scores.divergence, and of
-/// models that put out images scores.error, all at the mean of the code; codes, N x Z, unless they take more than 256
-/// MiB; codes.low and codes.high, the range of each unit. Names and classes are those of data.csv.
+/// In training.safetensors: scores.likelihood and, of models that put out images, scores.error, at the mean of the
+/// code: for each image, or picture that is cut into tiles, three floats whose sum is the score in double; codes,
+/// N x Z, unless they take more than 256 MiB; codes.low and codes.high, the range of each unit. Names and classes are those
+/// of data.csv.
 public struct KeptTraining: Sendable {
   /// Images.
   public let count: Int
@@ -19,12 +20,18 @@ public struct KeptTraining: Sendable {
 
   /// Scores as `Inference.scores` finds them at the mean of the code.
   public func scores(by kind: AnomalyScores.Kind) -> AnomalyScores {
-    if kind == .error, let errors = tensors["scores.error"] { return AnomalyScores(errors.map(Double.init)) }
-    let reconstruction = tensors["scores.reconstruction"] ?? []
-    guard let divergence = tensors["scores.divergence"] else {
-      return AnomalyScores(reconstruction.map(Double.init))
+    let parts = tensors["scores.\(kind.rawValue)"] ?? tensors["scores.likelihood"] ?? []
+    return AnomalyScores(
+      stride(from: 0, to: parts.count, by: 3).map { Double(parts[$0]) + Double(parts[$0 + 1]) + Double(parts[$0 + 2]) })
+  }
+
+  /// Three floats with the sum x, which holds a double to the bit.
+  private static func parts(_ scores: AnomalyScores) -> [Float] {
+    scores.scores.flatMap { score in
+      let high = Float(score)
+      let middle = Float(score - Double(high))
+      return [high, middle, Float(score - Double(high) - Double(middle))]
     }
-    return AnomalyScores(zip(reconstruction, divergence).map { Double($0) + Double($1) })
   }
 
   /// N x Z; nil where they were too many to be kept.
@@ -48,7 +55,8 @@ public struct KeptTraining: Sendable {
     }
     var tensors: [String: [Float]] = [:]
     for source in sources { tensors[source.name] = try source.values() }
-    (self.tensors, count, dataDigest) = (tensors, tensors["scores.reconstruction"]?.count ?? 0, metadata["data"])
+    (self.tensors, dataDigest) = (tensors, metadata["data"])
+    count = metadata["images"].flatMap { Int($0) } ?? 0
     self.table = table?.digest == dataDigest ? table : nil
   }
 
@@ -58,7 +66,7 @@ public struct KeptTraining: Sendable {
     let keepsCodes =
       data.count.timesClamping(4 * units) <= mostBytesOfCodes
       && (try? GrantedMemory.require(data.count.timesClamping(8 * units), for: "", "")) != nil
-    var (reconstruction, divergence, error, codes) = ([Float](), [Float](), [Float](), [Float]())
+    var (likelihood, error, codes) = ([Double](), [Double](), [Float]())
     var (low, high) = ([Float](repeating: .infinity, count: units), [Float](repeating: -.infinity, count: units))
     for start in stride(from: 0, to: data.count, by: Inference.batchSize) {
       let range = start..<min(start + Inference.batchSize, data.count)
@@ -66,9 +74,8 @@ public struct KeptTraining: Sendable {
       data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
       let labels = model.likelihood.target == .label ? data.labels?[range] : nil
       for its in inference.measure(images, labels: labels, noise: .none) {
-        reconstruction.append(its.reconstruction)
-        divergence.append(its.divergence)
-        if let image = its.image { error.append(image.squaredError) }
+        likelihood.append(Double(its.reconstruction) + (model.isVariational ? Double(its.divergence) : 0))
+        if let image = its.image { error.append(Double(image.squaredError)) }
       }
       let some = inference.encode(images)
       for (place, value) in some.enumerated() {
@@ -78,12 +85,16 @@ public struct KeptTraining: Sendable {
       guard some.allSatisfy(\.isFinite) else { return nil }
       if keepsCodes { codes += some }
     }
-    guard [reconstruction, divergence, error].joined().allSatisfy(\.isFinite) else { return nil }
+    func scores(_ kind: AnomalyScores.Kind, _ values: [Double]) -> (name: String, shape: [Int], values: [Float]) {
+      let values = values.isEmpty ? [] : parts(AnomalyScores(values).ofPictures(data))
+      return ("scores.\(kind.rawValue)", [values.count / 3, 3], values)
+    }
     let all: [(name: String, shape: [Int], values: [Float])] = [
-      ("scores.reconstruction", [data.count], reconstruction),
-      ("scores.divergence", [data.count], model.isVariational ? divergence : []), ("scores.error", [data.count], error),
-      ("codes.low", [units], low), ("codes.high", [units], high), ("codes", [data.count, units], codes),
+      scores(.likelihood, likelihood), scores(.error, error), ("codes.low", [units], low),
+      ("codes.high", [units], high),
+      ("codes", [data.count, units], codes),
     ]
+    guard all.allSatisfy({ $0.values.allSatisfy(\.isFinite) }) else { return nil }
     return all.filter { !$0.values.isEmpty }.map {
       SafeTensors.Tensor(name: $0.name, shape: $0.shape, values: $0.values)
     }
@@ -107,7 +118,8 @@ extension RunFolder {
     let hash = WeightsHash.of(inference.parameters, plan: inference.plan)
     if let kept = try? keptTraining(for: hash), kept.dataDigest == digest, kept.count == data.count { return }
     guard let tensors = try KeptTraining.tensors(data, inference) else { return }
-    var metadata = ["format": KeptTraining.format, "weightsHash": hash, "data": digest].compactMapValues(\.self)
+    var metadata = ["format": KeptTraining.format, "weightsHash": hash, "images": "\(data.count)"]
+    metadata["data"] = digest
     let sources = tensors.map { SafeTensors.Source($0) }
     metadata[Checkpoint.hashKey] = try Checkpoint.contentHash(sources, metadata)
     try SafeTensors.write(sources, metadata: metadata, to: training)

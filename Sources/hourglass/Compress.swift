@@ -94,11 +94,8 @@ struct Compress: ParsableCommand {
   private static func quantizer(_ loaded: LoadedRun, _ levels: Int) throws -> CompressedCodes.Quantizer {
     try loaded.requireImages("compress")
     try loaded.requireDecoding("compress")
-    let kept = try loaded.keptTraining()?.codeRange
-    let quantizer =
-      try kept.map { CompressedCodes.Quantizer(low: $0.low, high: $0.high, levels: levels) }
-      ?? CompressedCodes.Quantizer(
-        loaded.codes(of: loaded.trainedOn()), units: loaded.inference.codeCount, levels: levels)
+    let quantizer = CompressedCodes.Quantizer(
+      try loaded.trainingCodeRange(), units: loaded.inference.codeCount, levels: levels)
     guard quantizer.step.allSatisfy(\.isFinite) else {
       throw ExitStatusError(status: .diverged, description: "\(loaded.run.path): the codes lie too far apart")
     }

@@ -23,12 +23,10 @@ import Testing
 
   /// Batches of 6, and a validation of its own.
   private static func recipe(_ folder: String, epochs: Int, validation: String? = nil) -> Recipe {
-    var recipe = Recipe(
+    Recipe(
       model: TinyModels.denoising, data: DataSource(path: "\(folder)/set"),
       validation: validation.map { DataSource(path: "\(folder)/\($0)") }, batchSize: 6, shards: 3, seed: 5,
       epochs: epochs)
-    recipe.settle(on: try! recipe.open(recipe.data))
-    return recipe
   }
 
   private static func trainer(

@@ -55,6 +55,29 @@ import Testing
     }
   }
 
+  /// Tiles have codes, their pictures scores.
+  @Test func scoresAreThoseOfWholePictures() throws {
+    try withTemporaryFolder { folder in
+      let shape = ImageShape(16, 16, 1)
+      let path = folder + "/large.npy"
+      try NPYFile.write(TestImages.waves(step: 0, samples: 3, shape: shape), shape: [3, 16, 16, 1], to: path)
+      var preparation = Preparation()
+      preparation.tile = Extent2D(8, 8)
+      let recipe = Recipe(
+        model: Self.plain, data: DataSource(path: path, preparation: preparation), batchSize: 6, epochs: 1)
+      let run = try RunFolder.create(folder + "/run", recipe: recipe)
+      let trainer = try Trainer(recipe, parallel: ParallelPlan(workers: 1, threads: 1), run: run)
+      _ = try trainer.run()
+      try trainer.keepTraining(in: run)
+      let kept = try #require(try run.keptTraining(for: trainer.weightsHash))
+      #expect(kept.count == 12 && kept.codes?.count == 36)
+      for kind in AnomalyScores.Kind.allCases {
+        let found = try trainer.inference().scores(of: trainer.data, by: kind, seed: 1).ofPictures(trainer.data)
+        #expect(found.scores.count == 3 && kept.scores(by: kind).scores == found.scores)
+      }
+    }
+  }
+
   @Test func otherWeightsHaveNoneAndDamageIsSeen() throws {
     try withTemporaryFolder { folder in
       let (run, trainer) = try Self.trained(Self.plain, folder)

@@ -20,7 +20,9 @@ public struct CompressedCodes: Sendable {
 
     /// Levels from the smallest to the largest of each unit. codes: N x Z, finite.
     public init(_ codes: [Float], units: Int, levels: Int) {
-      var low = Array(codes[..<units])
+      precondition(Self.levelRange.contains(levels), "\(levels) levels")
+      self.levels = levels
+      low = Array(codes[..<units])
       var high = low
       for start in stride(from: 0, to: codes.count, by: units) {
         for unit in 0..<units {
@@ -28,13 +30,6 @@ public struct CompressedCodes: Sendable {
           high[unit] = max(high[unit], codes[start + unit])
         }
       }
-      self.init(low: low, high: high, levels: levels)
-    }
-
-    /// Levels between the given ends of each unit.
-    public init(low: [Float], high: [Float], levels: Int) {
-      precondition(Self.levelRange.contains(levels), "\(levels) levels")
-      (self.low, self.levels) = (low, levels)
       step = zip(low, high).map { ($1 - $0) / Float(levels - 1) }
     }
 
