@@ -6,9 +6,9 @@ import HourglassModels
 /// levels of codes need them no more.
 ///
 /// In training.safetensors: scores.likelihood and, of models that put out images, scores.error, at the mean of the
-/// code: for each image, or picture that is cut into tiles, three floats whose sum is the score in double; codes,
-/// N x Z, unless they take more than 256 MiB; codes.low and codes.high, the range of each unit. Names and classes are those
-/// of data.csv.
+/// code, for each image, or picture that is cut into tiles, three floats whose sum is the score in double; codes,
+/// N x Z, unless they take more than 256 MiB; codes.low and codes.high, the range of each unit. Names and classes are
+/// those of data.csv.
 public struct KeptTraining: Sendable {
   /// Images.
   public let count: Int
