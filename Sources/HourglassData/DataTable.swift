@@ -3,7 +3,8 @@ import HourglassModels
 /// What a run was trained on: a row for each image, and the digests of the files that images are stored in.
 ///
 /// In a file: the columns index, name, class, bytes, sha256. Where a file is one image, its size and digest stand in
-/// the image's row; a file of several has a row of its own, without an index, before all images.
+/// the image's row; a file of several has a row of its own, without an index, before all images, and so has one of what
+/// the network sees in place of an image.
 public struct DataTable: Sendable, Equatable {
   public struct Row: Sendable, Equatable {
     /// Nil for a file of several images.
@@ -33,7 +34,8 @@ public struct DataTable: Sendable, Equatable {
       return Row(index: data.number(index), name: name, className: data.className(index), file: byName[name])
     }
     let single = Set(images.compactMap(\.file?.name))
-    rows = files.filter { !single.contains($0.name) }.map { Row(name: $0.name, file: $0) } + images
+    let others = try data.inputFiles() + files.filter { !single.contains($0.name) }
+    rows = others.map { Row(name: $0.name, file: $0) } + images
   }
 
   /// Reads a file; nil where there is none, or one that is no such table.
