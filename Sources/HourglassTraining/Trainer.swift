@@ -119,18 +119,8 @@ public final class Trainer {
       saved = progress
       before = checkpoint.origin?.data
     } else {
-      // What was not trained on yet may change, but not unseen.
-      for name in [TrainingData.Name.data, .validation] {
-        guard resume, let run, try remembered.isOther(name, than: run) else { continue }
-        let changes = try remembered.changes(of: name, in: run) ?? ""
-        guard acceptsChangedData else {
-          throw DataError(
-            path: run.path,
-            reason:
-              "\(name): wanted the images that the run was begun with, found others: \(changes); bring them back, "
-              + "or go on with --accept-changed-data")
-        }
-        dataChanges.append("\(name): \(changes)")
+      if resume, let run {
+        dataChanges = try remembered.changes(sinceBeginningOf: run, areAccepted: acceptsChangedData)
       }
       Initializer.fill(training.parameters, plan: plan, seed: recipe.seed)
       for start in recipe.start ?? [] { starts.append(try start.apply(to: training.parameters, plan: plan)) }
@@ -183,6 +173,9 @@ public final class Trainer {
     // An earlier session without events may have done epochs.
     for row in file.isFirst ? metrics.epochs : [] { try file.append(row, learningRate: learningRate(after: row)) }
   }
+
+  /// That of the data's table; nil for images in no file.
+  var dataDigest: String? { remembered.images.digest }
 
   /// The learning rate of the last step of an epoch.
   private func learningRate(after epoch: EpochMetrics) -> Float {
