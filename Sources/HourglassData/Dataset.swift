@@ -23,6 +23,8 @@ public struct Dataset: Sendable {
   public private(set) var refused: [DataError] = []
   /// What became of everything that lies where the set was opened.
   public private(set) var inventory = Inventory()
+  /// The file of their labels alone, where there is one.
+  private var labelsFile: String?
   /// Where images have defects, where that is known.
   private(set) var masks: Masks?
   private var names: ItemNames
@@ -141,7 +143,7 @@ public struct Dataset: Sendable {
       self.init(gathered, labels: stored.labels, source: stored.source)
     }
     (form, classes, terms) = (stored.form, stored.classes, (stored.images as? TermCounts)?.statistics)
-    names = stored.images.names
+    (names, labelsFile) = (stored.images.names, stored.labelsFile)
     (inventory.skipped, inventory.parts) = (stored.inventory.skipped, stored.inventory.parts)
     (inventory.leftOut, inventory.notes) = (stored.inventory.leftOut, inventory.notes + stored.inventory.notes)
     masks =
@@ -198,11 +200,13 @@ public struct Dataset: Sendable {
     }
   }
 
-  /// The files that the images are stored in, each once, in the order of the images; empty for images in no file.
+  /// The files that the images are stored in, each once, in the order of the images, and that of their labels; empty for
+  /// images in no file.
   ///
   /// Cost: reads every byte of them, on several threads. Errors: a file that cannot be read.
   public func storedFiles() throws(DataError) -> [StoredFile] {
-    let files = names.files(of: (0..<count).lazy.map(number))
+    var files = names.files(of: (0..<count).lazy.map(number))
+    if let labelsFile { files.append((labelsFile, printablePath(AtomicFile.split(labelsFile).name))) }
     return try StoredFile.digests(of: files)
   }
 

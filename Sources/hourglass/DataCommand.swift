@@ -89,7 +89,7 @@ struct DataDescription: ParsableCommand {
 
   func run() throws {
     let file = export.map { OutputFile(flag: "--export", $0, or: $0) }
-    try replacing.check([file].compactMap(\.self), reading: [path])
+    try replacing.check([file].compactMap(\.self), reading: [path, images.labels])
     // All that are broken shall be named, not only the first.
     var preparation = images.adapting(Preparation())
     preparation.skipsBad = true
@@ -106,7 +106,7 @@ struct DataDescription: ParsableCommand {
     } else {
       write(try DatasetSummary(data), data.inventory)
     }
-    if images.skipBad {
+    if images.skipBad || (list && data.inventory.leftOut.isEmpty) {
       hourglass.list(about: data)
     } else {
       for error in data.refused { StandardError.write("hourglass: \(error)") }

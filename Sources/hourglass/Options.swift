@@ -115,7 +115,7 @@ extension LoadedRun {
   var weightsHash: String { WeightsHash.of(inference.parameters, plan: inference.plan) }
 
   /// The images of the run, which no output may replace.
-  var inputs: [String?] { [recipe.data.path, recipe.validation?.path] }
+  var inputs: [String?] { [recipe.data, recipe.validation].flatMap { [$0?.path, $0?.preparation?.labelsFile] } }
 
   /// The images that the run was trained on.
   func trainedOn() throws -> Dataset { try recipe.data.open(for: model, seed: recipe.seed) }
