@@ -126,6 +126,7 @@ extension StoredImages {
     }
     // Records have no magic number; what begins like IDX is no record in all likelihood.
     if RecordFile.isRecord(path), !IDXFile.begins(start) { return try records([path], classes: nil, memory: memory) }
+    if let refusal = try NumberTable.refusal(path) { throw refusal }
     return try idx(path, layout, memory: memory)
   }
 
@@ -142,7 +143,6 @@ extension StoredImages {
     } else {
       try LabelTable(path).apply(to: &self, skipsBad: preparation.skipsBad == true)
     }
-    labelsFile = path
   }
 
   /// Errors: not one for each image.

@@ -7,24 +7,28 @@ public struct Dataset: Sendable {
   /// Images.
   public let count: Int
   /// The class of each image.
-  public private(set) var labels: [Int]?
+  public internal(set) var labels: [Int]?
   /// Names by label, where there are any.
-  public private(set) var classes: [String]?
+  public internal(set) var classes: [String]?
+  /// Of a relabelled set how many classes its labels are given by; those of other names are numbered behind them.
+  public internal(set) var knownClasses: Int?
   /// Where the images come from, for people to read.
   public let source: String
   public private(set) var form = ImageForm.builtIn
   /// Whether this is one of two parts, for training and for test, that have no image in common.
   public internal(set) var isSplit = false
-  /// Where its numbers lie: pixels in [0, 1].
+  /// Where its numbers lie: those of bytes and 16-bit numbers in [0, 1].
   public private(set) var range: ClosedRange<Float> = 0...1
+  /// What was done to images in files.
+  private(set) var preparation: Preparation?
+  /// What a network sees in place of the images; nil for the images themselves.
+  var partners: PairedImages?
   /// Of documents, what their terms are weighed by.
   public private(set) var terms: TermStatistics?
   /// What was left out because it is broken.
   public private(set) var refused: [DataError] = []
   /// What became of everything that lies where the set was opened.
-  public private(set) var inventory = Inventory()
-  /// The file of their labels alone, where there is one.
-  private var labelsFile: String?
+  public internal(set) var inventory = Inventory()
   /// Where images have defects, where that is known.
   private(set) var masks: Masks?
   private var names: ItemNames
@@ -44,9 +48,9 @@ public struct Dataset: Sendable {
     pixels = .reader(reader)
   }
 
-  /// Elements: N x H x W x C, bytes 0 to 255, 16-bit numbers 0 to 65535 or floats in [0, 1].
+  /// Elements: N x H x W x C, bytes 0 to 255, 16-bit numbers 0 to 65535 or floats.
   ///
-  /// Errors: elements or labels that do not fit the shape; a float that is not finite or lies outside [0, 1], by image.
+  /// Errors: elements or labels that do not fit the shape; a float that is not finite, by image.
   public init(_ elements: Elements, shape: ImageShape, labels: [Int]? = nil, source: String) throws(DataError) {
     guard shape.count > 0, elements.count > 0, elements.count % shape.count == 0 else {
       throw DataError(
@@ -58,11 +62,14 @@ public struct Dataset: Sendable {
     if let labels, labels.count != count {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
     }
-    if case .floats(let floats) = elements, let place = floats.firstIndex(where: { !($0 >= 0 && $0 <= 1) }),
+    if case .floats(let floats) = elements, let place = floats.firstIndex(where: { !$0.isFinite }),
       let fault = PreparedImages.fault(.floats([floats[place]]))
     {
       throw DataError(path: source, reason: "image \(place / shape.count): \(fault)")
     }
+    let values = ValueMeter()
+    values.add(elements)
+    range = values.range
   }
 
   /// How many classes the labels number, from 0 on: the names of classes, where there are any, else one more than the
@@ -106,6 +113,7 @@ public struct Dataset: Sendable {
     (self.shape, count, labels, self.source) = (shape, images.count, images.labels, source)
     (pixels, form, classes, isSplit) = (.stored(.floats(values)), images.form, images.classes, images.isSplit)
     (names, numbers, inventory, masks) = (images.names, images.numbers, images.inventory, images.masks)
+    knownClasses = images.knownClasses
     range = (values.min() ?? 0)...(values.max() ?? 0)
   }
 
@@ -143,7 +151,8 @@ public struct Dataset: Sendable {
       self.init(gathered, labels: stored.labels, source: stored.source)
     }
     (form, classes, terms) = (stored.form, stored.classes, (stored.images as? TermCounts)?.statistics)
-    (names, labelsFile) = (stored.images.names, stored.labelsFile)
+    names = stored.images.names
+    self.preparation = preparation
     (inventory.skipped, inventory.parts) = (stored.inventory.skipped, stored.inventory.parts)
     (inventory.leftOut, inventory.notes) = (stored.inventory.leftOut, inventory.notes + stored.inventory.notes)
     masks =
@@ -163,7 +172,7 @@ public struct Dataset: Sendable {
     (shape, pixels, count, refused) = (gathered.shape, gathered.pixels, gathered.kept.count, gathered.refused)
     labels = all.map { all in gathered.kept.map { all[$0] } }
     self.source = source
-    names = ItemNames(source)
+    (names, range) = (ItemNames(source), gathered.range)
     numbers = gathered.kept.map { Int32($0) }
     for (remark, reason) in Image.Remarks.sentences {
       let images = gathered.remarks.filter { $0.value.contains(remark) }.keys.sorted()
@@ -196,28 +205,32 @@ public struct Dataset: Sendable {
 
   /// The name of an image's class, or its label where classes have no names; nil without labels.
   public func className(_ index: Int) -> String? {
-    labels.map { labels in classes.flatMap { labels[index] < $0.count ? $0[labels[index]] : nil } ?? "\(labels[index])"
-    }
+    labels.map { nameOfClass($0[index]) }
   }
 
-  /// The files that the images are stored in, each once, in the order of the images, and that of their labels; empty for
-  /// images in no file.
+  /// The name of the class with this label, or the label where classes have no names.
+  public func nameOfClass(_ label: Int) -> String {
+    classes.flatMap { $0.indices.contains(label) ? $0[label] : nil } ?? "\(label)"
+  }
+
+  /// The files that the images are stored in, each once, in the order of the images; empty for images in no file.
   ///
   /// Cost: reads every byte of them, on several threads. Errors: a file that cannot be read.
   public func storedFiles() throws(DataError) -> [StoredFile] {
-    var files = names.files(of: (0..<count).lazy.map(number))
-    if let labelsFile { files.append((labelsFile, printablePath(AtomicFile.split(labelsFile).name))) }
-    return try StoredFile.digests(of: files)
+    let files = names.files(of: (0..<count).lazy.map(number))
+    return try StoredFile.digests(of: files) + (partners?.data.storedFiles() ?? [])
   }
 
   /// Cost: reads all floats once.
-  private func check(_ images: DiskImages, _ chosen: [Int], _ path: String) throws(DataError) {
+  private mutating func check(_ images: DiskImages, _ chosen: [Int], _ path: String) throws(DataError) {
     guard images.areFloats else { return }
+    let values = ValueMeter()
     for index in chosen {
-      if let fault = PreparedImages.fault(try images.image(index).elements) {
-        throw DataError(path: path, reason: "image \(index): \(fault)")
-      }
+      let elements = try images.image(index).elements
+      if let fault = PreparedImages.fault(elements) { throw DataError(path: path, reason: "image \(index): \(fault)") }
+      values.add(elements)
     }
+    range = values.range
   }
 
   /// Whether images stay in their file because memory cannot hold them.
@@ -231,16 +244,18 @@ public struct Dataset: Sendable {
       try all.fill(index * total / most, into: image)
     }
     (part.form, part.classes, part.isSplit, part.range) = (form, classes, isSplit, range)
-    part.terms = terms
+    (part.terms, part.knownClasses) = (terms, knownClasses)
     part.labels = labels.map { labels in (0..<most).map { labels[$0 * total / most] } }
     (part.names, part.masks) = (names, masks)
     part.numbers = (0..<most).map { Int32(all.number($0 * total / most)) }
+    part.partners = partners?.spread(most, of: total)
     return part
   }
 
   /// Says which images will be wanted soon, so that they are read meanwhile: by the system where they stay on disk, on
   /// a queue of their own where they are streamed. Where images are in memory this does nothing.
   public func announce(_ indices: some Sequence<Int32>) {
+    if let partners { partners.data.announce(indices.lazy.map { partners.places[Int($0)] }) }
     switch pixels {
     case .onDisk(let images, let chosen): for index in indices { images.announce(Int(chosen[Int(index)])) }
     case .streamed(let images): images.announce(indices.lazy.map { Int($0) })

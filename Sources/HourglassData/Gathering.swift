@@ -25,6 +25,8 @@ struct Gathering {
   let refused: [DataError]
   /// What is to be said of images, by their numbers.
   let remarks: [Int: Image.Remarks]
+  /// Where their numbers lie.
+  let range: ClosedRange<Float>
   private let names: ItemNames
 
   /// All images are decoded, so that all are known to be whole; where they take more than `memory`, the first ones
@@ -65,7 +67,7 @@ struct Gathering {
     let (store, team, room) = gathered
     let kept = chosen.indices.filter { team.failures[$0] == nil }
     (self.kept, refused) = (kept.map { chosen[$0] }, team.failures.sorted { $0.key < $1.key }.map(\.value))
-    remarks = team.remarks
+    (remarks, range) = (team.remarks, reader.values.range)
     let inStore = kept.prefix { $0 < store.places }
     for (place, found) in inStore.enumerated() where place < found { store.move(from: found, to: place) }
     guard room.ahead > 0 else {
@@ -99,10 +101,10 @@ struct Gathering {
 
   init(
     shape: ImageShape, pixels: Pixels, kept: [Int], refused: [DataError], remarks: [Int: Image.Remarks],
-    names: ItemNames
+    range: ClosedRange<Float>, names: ItemNames
   ) {
     (self.shape, self.pixels, self.kept, self.refused) = (shape, pixels, kept, refused)
-    (self.remarks, self.names) = (remarks, names)
+    (self.remarks, self.range, self.names) = (remarks, range, names)
   }
 
   /// What is said where no image could be decoded.

@@ -122,7 +122,6 @@ struct ImageFolder {
     set.hasSplits = parts.count > 1
     guard let labelsPath = try findIDX("labels", "idx1", split) else { return set }
     try set.take(Labels(idx: labelsPath), from: labelsPath)
-    set.labelsFile = labelsPath
     return set
   }
 

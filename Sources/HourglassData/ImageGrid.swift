@@ -12,7 +12,7 @@ public struct ImageGrid: Sendable {
   /// Without the margin, and gaps are transparent: for a page of any colour.
   public var isBare = false
 
-  static let gap = 2
+  package static let gap = 2
   static let groupGap = 10
   private var margin: Int { isBare ? 0 : 12 }
 
@@ -65,7 +65,8 @@ public struct ImageGrid: Sendable {
     return margin + row * (shape.height * zoom + Self.gap) + groups * extra
   }
 
-  static func byte(_ value: Float) -> UInt8 {
+  /// A value in [0, 1] as a byte, rounded; what lies outside is clamped, NaN is 0.
+  package static func byte(_ value: Float) -> UInt8 {
     value > 0 ? UInt8(min(value, 1) * 255 + 0.5) : 0
   }
 }

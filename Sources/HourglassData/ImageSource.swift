@@ -40,8 +40,6 @@ struct StoredImages: Sendable {
   var hasSplits = false
   /// Images that are left out although they are whole, by their numbers; the inventory tells why.
   var unfit: [Int] = []
-  /// The file of labels alone, where there is one.
-  var labelsFile: String?
   /// A folder of masks that belongs to the set.
   var masks: String?
   /// Files that lie there and are no images by rule, and what a person should know.

@@ -4,12 +4,12 @@
 /// `Dataset.name`, or where it is unique the name of the file alone, with or without its ending.
 struct LabelTable {
   private let path: String
-  private let rows: [(line: Int, name: String, className: String)]
+  private let rows: [(number: Int, name: String, className: String)]
 
   private static let nameColumns = ["name", "file", "filename", "file_name", "path", "image", "image_id", "id"]
   private static let classColumns = ["class", "label", "category", "target"]
 
-  /// Errors: no text, no such columns, a quote that is not closed.
+  /// Errors: no text, no such columns.
   init(_ path: String) throws(DataError) {
     self.path = path
     let bytes = try GzipFile(path).readAll()
@@ -18,65 +18,28 @@ struct LabelTable {
         path: path, reason: "wanted labels as an IDX, NPY or NPZ file, or a CSV file of name,class, found none of them")
     }
     try GrantedMemory.require(checkedProduct([48, bytes.count]), for: path, "hold the labels")
-    let cells = try Self.cells(printablePath(pathText(bytes)), path)
-    let first = cells.first?.cells.map { $0.lowercased() } ?? []
-    let (named, classed) = (
-      first.firstIndex(where: Self.nameColumns.contains), first.firstIndex(where: Self.classColumns.contains)
-    )
-    let hasHeader = named != nil && classed != nil
-    guard hasHeader || first.count == 2 else {
+    var text = Substring(printablePath(pathText(bytes)))
+    if text.first == "\u{feff}" { text.removeFirst() }
+    let start = text.prefix { !$0.isNewline }
+    let separator: Unicode.Scalar = start.contains("\t") && !start.contains(",") ? "\t" : ","
+    let table = csvRows(String(text), separator: separator).filter { $0 != [""] }
+    let first = table.first?.map { $0.lowercased() } ?? []
+    let named = first.firstIndex(where: Self.nameColumns.contains)
+    let classed = first.firstIndex(where: Self.classColumns.contains)
+    let hasTitles = named != nil && classed != nil
+    guard hasTitles || first.count == 2 else {
       throw DataError(
         path: path,
         reason: "wanted rows of name,class, or a first row in which the columns name and class are called so, found "
           + "\(first.count) columns")
     }
-    let (name, className) = hasHeader ? (named ?? 0, classed ?? 1) : (0, 1)
-    rows = try cells.dropFirst(hasHeader ? 1 : 0).map { (row) throws(DataError) in
-      guard row.cells.count == first.count else {
-        throw DataError(
-          path: path, reason: "line \(row.line): wanted \(first.count) columns, found \(row.cells.count)")
+    let (name, className) = hasTitles ? (named ?? 0, classed ?? 1) : (0, 1)
+    rows = try table.enumerated().dropFirst(hasTitles ? 1 : 0).map { (number, row) throws(DataError) in
+      guard row.count == first.count else {
+        throw DataError(path: path, reason: "row \(number + 1): wanted \(first.count) columns, found \(row.count)")
       }
-      return (row.line, row.cells[name], row.cells[className])
+      return (number + 1, row[name], row[className])
     }
-  }
-
-  /// Rows with their lines, but for empty ones.
-  private static func cells(_ text: String, _ path: String) throws(DataError) -> [(line: Int, cells: [String])] {
-    var rows: [(line: Int, cells: [String])] = []
-    var (row, cell, line, first) = ([String](), String.UnicodeScalarView(), 1, 1)
-    var (isQuoted, wasQuoted) = (false, false)
-    let scalars = text.unicodeScalars.drop { $0 == "\u{feff}" }
-    let start = scalars.prefix { $0 != "\n" }
-    let separator: Unicode.Scalar = start.contains("\t") && !start.contains(",") ? "\t" : ","
-    func endCell() {
-      row.append(String(cell))
-      (cell, wasQuoted) = (String.UnicodeScalarView(), false)
-    }
-    func endRow() {
-      if cell.last == "\r" { cell.removeLast() }
-      if !row.isEmpty || !cell.isEmpty || wasQuoted {
-        endCell()
-        rows.append((first, row))
-      }
-      (row, first) = ([], line)
-    }
-    for scalar in scalars {
-      if scalar == "\n" { line += 1 }
-      switch scalar {
-      case "\"" where isQuoted: isQuoted = false
-      case "\"" where cell.isEmpty && !wasQuoted: (isQuoted, wasQuoted) = (true, true)
-      // The second of two quotes in a row is one of the text.
-      case "\"" where wasQuoted:
-        isQuoted = true
-        cell.append(scalar)
-      case separator where !isQuoted: endCell()
-      case "\n" where !isQuoted: endRow()
-      default: cell.append(scalar)
-      }
-    }
-    guard !isQuoted else { throw DataError(path: path, reason: "line \(first): a quote is not closed") }
-    endRow()
-    return rows
   }
 
   /// Gives the images of a set their classes. Those without a row are left out where that is allowed.
@@ -95,10 +58,10 @@ struct LabelTable {
       }
       guard let place = known else {
         throw DataError(
-          path: path, reason: "line \(row.line): wanted the name of one image, found \(row.name), which several have")
+          path: path, reason: "row \(row.number): wanted the name of one image, found \(row.name), which several have")
       }
       guard found[place] ?? row.className == row.className else {
-        throw DataError(path: path, reason: "line \(row.line): wanted one class for \(row.name), found another")
+        throw DataError(path: path, reason: "row \(row.number): wanted one class for \(row.name), found another")
       }
       found[place] = row.className
     }

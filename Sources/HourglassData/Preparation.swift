@@ -3,8 +3,9 @@ import HourglassModels
 /// What is taken of the images at a path, and what is done to each: part of a recipe.
 ///
 /// Taken are, in this order, the split, those with one of the labels, and `limit` of what is left, spread evenly over
-/// it. Each image is brought to the wanted colour, then its middle is cut out, then it is resized. Last, its elements
-/// may be drawn as 0 or 1 whenever it is read.
+/// it. The numbers of each image are mapped to the wanted range, then it is brought to the wanted colour, then its
+/// middle is cut out, then it is resized or fitted, and inverted. Last, its elements may be drawn as 0 or 1 whenever it
+/// is read. Who trains on standardised images does that by himself, so that images are here in their own units.
 public struct Preparation: Codable, Sendable, Equatable {
   /// Of the axes of an array file: N samples, H height, W width, C channels, D elements of a vector.
   public enum Layout: String, Codable, Sendable, CaseIterable {
@@ -23,9 +24,15 @@ public struct Preparation: Codable, Sendable, Equatable {
   public var labels: [String]?
   /// At most so many images.
   public var limit: Int?
+  /// What becomes 0 and 1; nil for the full range of bytes and 16-bit numbers, and for floats as they are.
+  public var range: ValueRange?
   public var color: Color?
   public var crop: Extent2D?
   public var resize: Extent2D?
+  /// The size that images are scaled to fit into, in the middle of zeros.
+  public var fit: Extent2D?
+  /// Whether dark becomes light.
+  public var inverts: Bool?
   /// The size of the tiles that pictures are cut into once they are prepared, see `Tiling`; nil for whole pictures.
   public var tile: Extent2D?
   /// From one tile to the next; nil for the size of a tile.
@@ -39,6 +46,9 @@ public struct Preparation: Codable, Sendable, Equatable {
   /// Whether each element is drawn as 0 or 1, with its value as the probability of 1: anew in each step of training, in
   /// all else once by the seed.
   public var binarizes: Bool?
+  /// Whether a model sees each channel less its mean and over its deviation, and by what, once training has found it.
+  public var standardizes: Bool?
+  public var standardization: Standardization?
   /// Folders below that of a part, whose names with slashes are the class of a picture; nil for one, or none where
   /// pictures lie beside those folders.
   public var classesAt: Int?
@@ -65,13 +75,14 @@ public struct Preparation: Codable, Sendable, Equatable {
   /// What moves pixels, and nothing else.
   var geometry: Preparation {
     var geometry = Preparation()
-    (geometry.crop, geometry.resize) = (crop, resize)
+    (geometry.crop, geometry.resize, geometry.fit) = (crop, resize, fit)
     return geometry
   }
 
   /// Whether images stay as they are stored, with elements of some kind.
   func keepsImages(of kind: Elements.Kind) -> Bool {
-    color == nil && crop == nil && resize == nil && tile == nil && elements ?? kind == kind
+    range?.isNatural(of: kind) ?? true && color == nil && crop == nil && resize == nil && fit == nil && inverts != true
+      && tile == nil && elements ?? kind == kind
   }
 
   /// Does to an image what is wanted of each; `path` names it in errors.
@@ -79,7 +90,7 @@ public struct Preparation: Codable, Sendable, Equatable {
   /// Errors: an image that cannot be prepared, or takes more memory meanwhile than is granted.
   func prepared(_ image: Image, path: String) throws(DataError) -> Image {
     if keepsImages(of: image.elements.kind) { return image }
-    for (flag, size) in [("--crop", crop), ("--resize", resize)] {
+    for (flag, size) in [("--crop", crop), ("--resize", resize), ("--fit", fit)] {
       guard let size, !Self.pixelRange.contains(size.height) || !Self.pixelRange.contains(size.width) else { continue }
       throw DataError(
         path: path,
@@ -88,9 +99,11 @@ public struct Preparation: Codable, Sendable, Equatable {
     }
     return try GrantedMemory.require(bytes(for: image.shape), for: path, "prepare an image of \(image.shape)") {
       () throws(DataError) in
-      var image = try colored(image, path: path)
+      var image = try colored(range.map(image.mapped) ?? image, path: path)
       if let crop { image = try image.cropped(to: crop, path: path) }
       if let resize { image = image.resized(to: resize) }
+      if let fit { image = image.fitted(into: fit, over: background) }
+      if inverts == true { image = image.inverted() }
       return elements.map(image.converted) ?? image
     }
   }
@@ -106,11 +119,10 @@ public struct Preparation: Codable, Sendable, Equatable {
 
   /// The size at which an image of some shape is wanted, where nothing but its colour matters before it is resized.
   func size(of shape: ImageShape) -> Extent2D? {
-    guard crop == nil, let resize, Self.pixelRange.contains(resize.height), Self.pixelRange.contains(resize.width)
-    else {
-      return nil
-    }
-    return resize
+    guard crop == nil, range == nil, let size = resize ?? fit, Self.pixelRange.contains(size.height),
+      Self.pixelRange.contains(size.width)
+    else { return nil }
+    return resize ?? shape.fitted(into: size)
   }
 
   /// Why tiles cannot lie like this, if they cannot.
@@ -126,12 +138,13 @@ public struct Preparation: Codable, Sendable, Equatable {
 
   /// What an image of some shape takes while it is prepared, at most; nil where that is more than an `Int` holds.
   ///
-  /// Each step but the resizing makes floats at most.
+  /// Each step but the resizing makes floats at most, and the fitting those of its result once more.
   private func bytes(for shape: ImageShape) -> Int? {
     let channels = color == .rgb ? max(3, shape.channels) : shape.channels
     return checkedSum(
       checkedProduct([8, shape.height, shape.width, channels]),
-      resize.map { ImageResizer.bytes(from: ImageShape(shape.height, shape.width, channels), to: $0) } ?? 0)
+      fit.map { checkedProduct([4, $0.height, $0.width, channels]) } ?? 0,
+      (resize ?? fit).map { ImageResizer.bytes(from: ImageShape(shape.height, shape.width, channels), to: $0) } ?? 0)
   }
 
   /// What of a set is taken: the numbers of the images, ascending.

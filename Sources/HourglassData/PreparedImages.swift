@@ -8,10 +8,12 @@ struct PreparedImages: Sendable {
   var preparation: Preparation
   /// Names in errors what has no file of its own.
   var path: String
+  /// Where the numbers of all images lie that were prepared so far.
+  let values = ValueMeter()
 
   func path(_ index: Int) -> String { source.names.path(index) ?? path }
 
-  /// Errors: an image that is broken, has no pixels in [0, 1] or cannot be prepared, by its file.
+  /// Errors: an image that is broken, has numbers that are not finite or cannot be prepared, by its file.
   func image(_ index: Int) throws(DataError) -> Image {
     let image = try source.image(index, toward: preparation)
     if let fault = Self.fault(image.elements) {
@@ -19,16 +21,14 @@ struct PreparedImages: Sendable {
     }
     var prepared = try preparation.prepared(image, path: path(index))
     prepared.remarks = image.remarks
+    values.add(prepared.elements)
     return prepared
   }
 
   /// What keeps elements from being pixels, if anything.
   static func fault(_ elements: Elements) -> String? {
-    guard case .floats(let floats) = elements, let bad = floats.first(where: { !($0 >= 0 && $0 <= 1) }) else {
-      return nil
-    }
-    let advice = bad.isFinite ? "scale the pixels, for example by 1/255" : "remove or repair that image"
-    return "wanted pixels in [0, 1], found \(bad); \(advice)"
+    guard case .floats(let floats) = elements, let bad = floats.first(where: { !$0.isFinite }) else { return nil }
+    return "wanted finite numbers, found \(bad); remove or repair that image"
   }
 
   /// Decodes chosen images on several threads, from one of them on.

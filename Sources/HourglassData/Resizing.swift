@@ -28,6 +28,8 @@ struct ImageResizer {
   /// What has come of each new element up to now: each is a sum over rows, in their order.
   private let sums: FloatBuffer
   private var next = 0
+  /// Where floats lie.
+  private var (least, most): (Float, Float) = (0, 1)
   /// The first new row that further rows belong to.
   private var open = 0
 
@@ -59,7 +61,13 @@ struct ImageResizer {
         bytes.withUnsafeBufferPointer { for i in 0..<count { row.pointer[i] = Float($0[first + i]) } }
       case .words(let words):
         words.withUnsafeBufferPointer { for i in 0..<count { row.pointer[i] = Float($0[first + i]) } }
-      case .floats(let floats): floats.withUnsafeBufferPointer { for i in 0..<count { row.pointer[i] = $0[first + i] } }
+      case .floats(let floats):
+        floats.withUnsafeBufferPointer { floats in
+          for i in 0..<count {
+            row.pointer[i] = floats[first + i]
+            (least, most) = (min(least, floats[first + i]), max(most, floats[first + i]))
+          }
+        }
       }
       across.apply(row.pointer, inner: shape.channels, resizedRow.pointer)
       addRow()
@@ -99,8 +107,8 @@ struct ImageResizer {
       switch kind {
       case .uint8: .bytes(rounded(UInt8.self))
       case .uint16: .words(rounded(UInt16.self))
-      // The weights sum to 1 but for rounding, which must not leave [0, 1].
-      case .float32: .floats((0..<count).map { min(max(sums.pointer[$0], 0), 1) })
+      // The weights sum to 1 but for rounding, which must not leave [0, 1], nor a range beyond it.
+      case .float32: .floats((0..<count).map { min(max(sums.pointer[$0], least), most) })
       }
     return Image(shape: wanted, elements: elements)
   }

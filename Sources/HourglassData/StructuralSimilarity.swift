@@ -30,14 +30,45 @@ public struct StructuralSimilarity: Sendable {
 
   /// x, y: H x W x C.
   public mutating func value(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>) -> Double {
-    let sum = (0..<shape.channels).reduce(0.0) { $0 + channelMean(x + $1, y + $1) }
+    let (rows, columns) = (rows, columns)
+    var sum = 0.0
+    for channel in 0..<shape.channels {
+      var channelSum = 0.0
+      eachRow(x + channel, y + channel) { _, moments in channelSum += Self.rowSum(moments, columns) }
+      sum += channelSum / Double(rows * columns)
+    }
     return sum / Double(shape.channels)
   }
 
-  private mutating func channelMean(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>) -> Double {
-    let (shape, window) = (shape, window)
-    return scratch.withUnsafeMutableBufferPointer { scratch in
-      let (rows, columns) = (shape.height - window.count + 1, shape.width - window.count + 1)
+  /// 1 - SSIM around each pixel, H x W, mean over channels: 0 where the images are alike, at most 2.
+  ///
+  /// It is that of the window whose middle is nearest to the pixel, which near the border is not the pixel itself.
+  /// x, y: H x W x C.
+  public mutating func differences(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>) -> [Float] {
+    let (rows, columns, margin) = (rows, columns, window.count / 2)
+    var sums = [Double](repeating: 0, count: rows * columns)
+    for channel in 0..<shape.channels {
+      eachRow(x + channel, y + channel) { row, moments in
+        for column in 0..<columns { sums[row * columns + column] += Self.similarity(moments, columns, column) }
+      }
+    }
+    return (0..<shape.height * shape.width).map { pixel in
+      let row = min(max(pixel / shape.width - margin, 0), rows - 1)
+      let column = min(max(pixel % shape.width - margin, 0), columns - 1)
+      return Float(1 - sums[row * columns + column] / Double(shape.channels))
+    }
+  }
+
+  /// Windows down the image, and along it.
+  private var rows: Int { shape.height - window.count + 1 }
+  private var columns: Int { shape.width - window.count + 1 }
+
+  /// The moments of each row of windows of one channel, 5 x columns.
+  private mutating func eachRow(
+    _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ body: (Int, UnsafePointer<Double>) -> Void
+  ) {
+    let (shape, window, rows, columns) = (shape, window, rows, columns)
+    scratch.withUnsafeMutableBufferPointer { scratch in
       let row = scratch.baseAddress!
       let moments = row + 5 * shape.width
       let filtered = moments + 5 * columns
@@ -47,12 +78,10 @@ public struct StructuralSimilarity: Sendable {
           Self.slide(window, row + quantity * shape.width, 1, filtered + (5 * h + quantity) * columns, columns)
         }
       }
-      var sum = 0.0
       for p in 0..<rows {
         Self.slide(window, filtered + 5 * p * columns, 5 * columns, moments, 5 * columns)
-        sum += Self.rowSum(moments, columns)
+        body(p, moments)
       }
-      return sum / Double(rows * columns)
     }
   }
 
@@ -85,15 +114,16 @@ public struct StructuralSimilarity: Sendable {
 
   /// The sum over one row of windows. moments: 5 x columns.
   private static func rowSum(_ moments: UnsafePointer<Double>, _ columns: Int) -> Double {
+    (0..<columns).reduce(0) { $0 + similarity(moments, columns, $1) }
+  }
+
+  /// That of one window of a row.
+  private static func similarity(_ moments: UnsafePointer<Double>, _ columns: Int, _ q: Int) -> Double {
     let (c1, c2) = (0.01 * 0.01, 0.03 * 0.03)
-    var sum = 0.0
-    for q in 0..<columns {
-      let (mx, my) = (moments[q], moments[columns + q])
-      let (sxx, syy) = (moments[2 * columns + q] - mx * mx, moments[3 * columns + q] - my * my)
-      let sxy = moments[4 * columns + q] - mx * my
-      sum += (2 * mx * my + c1) * (2 * sxy + c2) / ((mx * mx + my * my + c1) * (sxx + syy + c2))
-    }
-    return sum
+    let (mx, my) = (moments[q], moments[columns + q])
+    let (sxx, syy) = (moments[2 * columns + q] - mx * mx, moments[3 * columns + q] - my * my)
+    let sxy = moments[4 * columns + q] - mx * my
+    return (2 * mx * my + c1) * (2 * sxy + c2) / ((mx * mx + my * my + c1) * (sxx + syy + c2))
   }
 
   private static func gaussian(size: Int, sigma: Double) -> [Double] {

@@ -151,6 +151,6 @@ extension Gathering {
           tiling: tiling, elements: collected.kind, kept: pictures, images: images,
           cache: PictureCache(memory: memory / 8))),
       kept: numbers, refused: failures.sorted { $0.key < $1.key }.map(\.value),
-      remarks: collected.remarks(chosen), names: source.names)
+      remarks: collected.remarks(chosen), range: images.values.range, names: source.names)
   }
 }

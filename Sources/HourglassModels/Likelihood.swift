@@ -147,13 +147,6 @@ public enum Likelihood: Sendable, Hashable {
     }
   }
 
-  /// Why numbers in a range cannot be its target, if they cannot.
-  public func refusal(ofTargets range: ClosedRange<Float>) -> String? {
-    guard self == .bernoulli || self == .ssim, range.lowerBound < 0 || range.upperBound > 1 else { return nil }
-    return "the \(name) likelihood wants numbers in [0, 1], found \(range.lowerBound) to \(range.upperBound); take "
-      + "squaredError, or sigmoid units"
-  }
-
   /// What a loss is counted in, for people to read.
   public var unit: String {
     switch self {

@@ -27,6 +27,14 @@ public struct Checkpoint: Sendable {
     /// Samples trained on by all sessions of this run, and the seconds that took.
     public var samples = 0
     public var seconds = 0.0
+    /// Steps and epochs done when training went on with changed data, the last time; nil where it never did.
+    public var dataStep: Int?
+    public var dataEpoch: Int?
+    /// How often the data changed.
+    public var dataChanges: Int?
+
+    /// Epochs done, of so many steps each since the data last changed.
+    func epochs(stepsPerEpoch: Int) -> Int { (dataEpoch ?? 0) + (step - (dataStep ?? 0)) / stepsPerEpoch }
   }
 
   public var progress: Progress

@@ -16,7 +16,7 @@ extension DataSource {
     let images = try below.open(for: recipe.model, seed: seed, memory: memory, parallel: parallel)
     do {
       let parallel = parallel ?? ParallelPlan(shards: ExecutionPlan.defaultShards(batchSize: Inference.batchSize))
-      let inference = try Inference(model: recipe.model, parallel: parallel)
+      let inference = try Inference(recipe, parallel: parallel)
       let shape = inference.plan.boundaries[inference.plan.codeBoundary].shape
       guard shape == model.input else {
         throw DataError(

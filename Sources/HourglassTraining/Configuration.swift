@@ -34,8 +34,9 @@ public struct Configuration: Decodable, Sendable {
     public var split: Split?
     public var preparation: Preparation?
     public var codes: String?
+    public var inputs: String?
 
-    enum CodingKeys: String, CodingKey, CaseIterable { case path, split, preparation, codes }
+    enum CodingKeys: String, CodingKey, CaseIterable { case path, split, preparation, codes, inputs }
   }
 
   /// An optimiser of which any part may be left open.
@@ -81,6 +82,7 @@ public struct Configuration: Decodable, Sendable {
   public var warmup: Span?
   public var betaWarmup: Span?
   public var start: [Start]?
+  public var classes: [String]?
   // What decides no result: how one session runs.
   public var run: String?
   public var workers: Int?
@@ -97,7 +99,7 @@ public struct Configuration: Decodable, Sendable {
   private enum CodingKeys: String, CodingKey, CaseIterable {
     case model, data, validation, optimizer, objective, augmentation, corruption, batchSize, accumulate, shards, seed
     case clipNorm, ema, beta, freeBits, importanceSamples, epochs, steps, patience, minDelta, monitor, overfitBatches
-    case schedule, warmup, betaWarmup, start
+    case schedule, warmup, betaWarmup, start, classes
     case run, workers, threads, bind, memoryLimit, checkpointEvery, maxTime, profile, tensorboard, json, quiet
   }
 
@@ -109,7 +111,10 @@ public struct Configuration: Decodable, Sendable {
   /// With the images and the seed of a run that this one goes on from, where the file is silent, and with its model.
   public func following(_ recipe: Recipe) -> Configuration {
     func images(_ source: DataSource) -> Named<Images> {
-      .object(Images(path: source.path, split: source.split, preparation: source.preparation, codes: source.codes))
+      .object(
+        Images(
+          path: source.path, split: source.split, preparation: source.preparation, codes: source.codes,
+          inputs: source.inputs))
     }
     var file = self
     file.model = .object(recipe.model)
@@ -193,8 +198,9 @@ extension Configuration {
     for (key, value) in fields {
       let name = prefix + key
       guard names.contains(name) else { return "no setting is called \(name); the nearest is \(nearest(to: key))" }
-      // Layers know their own fields.
-      if name != "model", let refusal = unknownName(in: value, below: name + ".") { return refusal }
+      // Values whose names are not listed, such as layers, know their own.
+      let isListed = names.contains { $0.hasPrefix(name + ".") }
+      if isListed, let refusal = unknownName(in: value, below: name + ".") { return refusal }
     }
     return nil
   }

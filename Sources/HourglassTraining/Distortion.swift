@@ -6,26 +6,30 @@ struct Distortion: Sendable {
   let augmentation: Augmentation?
   let corruption: Corruption?
   private let shape: ImageShape
+  /// Whether the set knows by itself what the network sees in place of each image.
+  private let hasPairs: Bool
   /// An image before it is augmented; then the numbers drawn for its corruption.
   private let scratch: FloatBuffer
-  /// What a group's images are to be reconstructed as, where the network sees corrupted ones.
+  /// What a group's images are to be reconstructed as, where the network sees others.
   private let targets: FloatBuffer?
 
   /// Nil where images are trained on as they are stored.
-  init?(_ augmentation: Augmentation?, _ corruption: Corruption?, shape: ImageShape, groupSamples: Int) {
-    guard augmentation != nil || corruption != nil else { return nil }
-    (self.augmentation, self.corruption, self.shape) = (augmentation, corruption, shape)
+  init?(
+    _ augmentation: Augmentation?, _ corruption: Corruption?, hasPairs: Bool, shape: ImageShape, groupSamples: Int
+  ) {
+    guard augmentation != nil || corruption != nil || hasPairs else { return nil }
+    (self.augmentation, self.corruption, self.hasPairs, self.shape) = (augmentation, corruption, hasPairs, shape)
     scratch = FloatBuffer(unwritten: shape.count)
-    targets = corruption == nil ? nil : FloatBuffer(unwritten: shape.count * groupSamples)
+    targets = corruption == nil && !hasPairs ? nil : FloatBuffer(unwritten: shape.count * groupSamples)
   }
 
   var arenas: [FloatBuffer] { [scratch] + (targets.map { [$0] } ?? []) }
 
   /// Floats that a replica needs for it.
   static func floats(
-    _ augmentation: Augmentation?, _ corruption: Corruption?, shape: ImageShape, groupSamples: Int
+    _ augmentation: Augmentation?, _ corruption: Corruption?, hasPairs: Bool, shape: ImageShape, groupSamples: Int
   ) -> Int {
-    shape.count * (corruption != nil ? 1 + groupSamples : augmentation != nil ? 1 : 0)
+    shape.count * (corruption != nil || hasPairs ? 1 + groupSamples : augmentation != nil ? 1 : 0)
   }
 
   /// The image that a sample of the group is to be reconstructed as; nil where it is the network's input.
@@ -49,13 +53,18 @@ struct Distortion: Sendable {
     _ item: Int, from data: Dataset, draw: Int, sample: Int,
     _ streams: (augmentation: RandomStream, corruption: RandomStream), into input: UnsafeMutablePointer<Float>
   ) throws(DataError) {
-    let clean = target(sample) ?? input
-    if let augmentation {
-      try data.fill(item, draw: draw, into: scratch.pointer)
-      augmentation.apply(scratch.pointer, shape: shape, streams.augmentation, into: clean)
-    } else {
-      try data.fill(item, draw: draw, into: clean)
+    /// Both of a pair go the same way.
+    func place(
+      _ image: UnsafeMutablePointer<Float>,
+      _ read: (UnsafeMutablePointer<Float>) throws(DataError) -> Void
+    ) throws(DataError) {
+      guard let augmentation else { return try read(image) }
+      try read(scratch.pointer)
+      augmentation.apply(scratch.pointer, shape: shape, streams.augmentation, into: image)
     }
+    let clean = target(sample) ?? input
+    try place(clean) { (image) throws(DataError) in try data.fill(item, draw: draw, into: image) }
+    if hasPairs { try place(input) { (image) throws(DataError) in try data.fillInput(item, into: image) } }
     corruption?.apply(clean, shape: shape, streams.corruption, draws: scratch.pointer, into: input)
   }
 }

@@ -15,15 +15,13 @@ public struct Evaluation: Codable, Sendable, Equatable {
   public var ssim: Double?
   /// Of a model that puts out classes: the part of the samples whose likeliest class is not their label.
   public var errorRate: Double?
-  /// Samples by label (rows) and likeliest class (columns).
+  /// Samples by label (rows) and likeliest class (columns). Classes of the set that the model does not know have rows
+  /// behind those that it knows.
   public var confusion: [[Int]]?
-
-  /// What the rows and columns of the confusion matrix are called, by the names of the classes where there are any.
-  public func confusionNames(_ classes: [String]?) -> [String] {
-    (confusion ?? []).indices.map { index in
-      classes.flatMap { index < $0.count ? $0[index] : nil } ?? "\(index)"
-    }
-  }
+  /// What the rows are called: the names of the classes where there are any. The first of them are the columns.
+  public var classes: [String]?
+  /// Those that the model does not know. Their samples count as errors, and are no part of the means.
+  public var unknownClasses: [String]?
 
   /// SHA-256 of the parameters, first 16 digits.
   public var weightsHash = ""
@@ -56,6 +54,8 @@ public struct Evaluation: Codable, Sendable, Equatable {
 public struct SampleEvaluation: Sendable {
   public var index: Int
   public var measurement: Inference.Measurement
+  /// Whether the model knows its class; where it does not, the losses are those of another class.
+  public var isKnown = true
 }
 
 /// Runs a data set through a model and sums up.
@@ -80,32 +80,52 @@ public struct Evaluator {
     let plan = inference.plan
     let (isVariational, hasPenalty) = (plan.model.isVariational, plan.model.penalty != nil)
     let isImage = plan.model.likelihood.target == .image
-    try data.checkTargets(for: plan)
-    var confusion = try ConfusionMatrix(plan)
+    try data.checkTargets(for: plan, isMeasured: true)
+    guard !data.hasInputs || !isImage || inference.hasPairs else {
+      throw DataError(
+        path: data.source, reason: "wanted images for a model that was trained on single ones, found pairs")
+    }
+    guard importanceSamples == nil || !data.hasInputs else {
+      throw DataError(
+        path: data.source, reason: "importance samples: wanted images that the model sees itself, found pairs")
+    }
+    var confusion = try ConfusionMatrix(plan, data)
+    var known = 0
     var (reconstruction, divergence, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
     var bound = 0.0
     var units = UnitStatistics(count: inference.codeCount)
     for (batch, start) in stride(from: 0, to: data.count, by: Inference.batchSize).enumerated() {
       let range = start..<min(start + Inference.batchSize, data.count)
-      let images = try data.images(range)
+      let images = try data.inputs(range)
+      let wanted = data.hasInputs && isImage ? try data.images(range) : nil
       data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
       let noise: Noise = isVariational || hasPenalty ? .evaluation(seed: seed, step: batch) : .none
       let labels = isImage ? nil : data.labels?[range]
-      for (index, measurement) in zip(range, inference.measure(images, labels: labels, noise: noise)) {
-        reconstruction += Double(measurement.reconstruction)
-        divergence += Double(measurement.divergence)
+      let isKnown = range.map { index in labels.map { plan.labels.contains($0[index]) } ?? true }
+      // Any class stands for one that the model does not know.
+      let targets = labels.map { labels in ArraySlice(labels.map { plan.labels.contains($0) ? $0 : 0 }) }
+      for (place, measurement) in inference.measure(images, wanted: wanted, labels: targets, noise: noise)
+        .enumerated()
+      {
+        let index = range.lowerBound + place
+        if isKnown[place] {
+          known += 1
+          reconstruction += Double(measurement.reconstruction)
+          divergence += Double(measurement.divergence)
+        }
         squaredError += Double(measurement.image?.squaredError ?? 0)
         similarity += Double(measurement.image?.similarity ?? 0)
         if let label = labels?[index], let prediction = measurement.prediction { confusion?.add(label, prediction) }
-        try each(SampleEvaluation(index: index, measurement: measurement))
+        try each(SampleEvaluation(index: index, measurement: measurement, isKnown: isKnown[place]))
       }
       if isVariational || hasPenalty { units.add(inference.encode(images)) }
       if let importanceSamples {
-        bound += inference.importanceBounds(images, labels: labels, draws: importanceSamples, seed: seed, step: batch)
-          .reduce(0, +)
+        let bounds = inference.importanceBounds(
+          images, labels: targets, draws: importanceSamples, seed: seed, step: batch)
+        bound += zip(bounds, isKnown).reduce(0) { $0 + ($1.1 ? $1.0 : 0) }
       }
     }
-    let n = Double(data.count)
+    let n = Double(known)
     var result = Evaluation(samples: data.count)
     result.loss = (reconstruction + Double(beta) * divergence) / n
     if isImage {
@@ -114,6 +134,8 @@ public struct Evaluator {
       result.ssim = similarity / n
     }
     (result.errorRate, result.confusion) = (confusion?.errorRate, confusion?.counts)
+    result.classes = confusion.map { $0.counts.indices.map(data.nameOfClass) }
+    result.unknownClasses = confusion == nil || data.unknownClasses.isEmpty ? nil : data.unknownClasses
     result.weightsHash = WeightsHash.of(inference.parameters, plan: inference.plan)
     if isVariational {
       result.reconstruction = reconstruction / n
@@ -151,19 +173,19 @@ private struct ConfusionMatrix {
   private(set) var counts: [[Int]]
 
   /// Nil for a model that does not put out classes. Errors: more than memory is granted for.
-  init?(_ plan: ExecutionPlan) throws(DataError) {
+  init?(_ plan: ExecutionPlan, _ data: Dataset) throws(DataError) {
     guard plan.model.likelihood == .categorical else { return nil }
-    let classes = plan.boundaries[plan.layers.count].shape.count
+    let (classes, rows) = (plan.labels.count, plan.labels.count + data.unknownClasses.count)
     try GrantedMemory.require(
-      MemoryLayout<Int>.stride.timesClamping(classes.timesClamping(classes)), for: plan.model.name,
-      "count the samples of \(classes) classes by label and likeliest class")
-    counts = Array(repeating: Array(repeating: 0, count: classes), count: classes)
+      MemoryLayout<Int>.stride.timesClamping(classes.timesClamping(rows)), for: plan.model.name,
+      "count the samples of \(rows) classes by label and likeliest class")
+    counts = Array(repeating: Array(repeating: 0, count: classes), count: rows)
   }
 
   mutating func add(_ label: Int, _ prediction: Float) { counts[label][Int(clamping: prediction)] += 1 }
 
   var errorRate: Double {
-    let right = counts.indices.reduce(0) { $0 + counts[$1][$1] }
+    let right = zip(counts.indices, counts).reduce(0) { $0 + ($1.0 < $1.1.count ? $1.1[$1.0] : 0) }
     return 1 - Double(right) / Double(counts.joined().reduce(0, +))
   }
 }

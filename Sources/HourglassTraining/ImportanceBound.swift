@@ -87,6 +87,28 @@ extension Replica {
     for (n, bound) in found.enumerated() { bounds[n] = bound.value }
   }
 
+  /// The evidence lower bound of each image of a shard that is in place, mean over K draws of the codes; draw k of
+  /// sample n is addressed by a seed of its own and k, not by its place.
+  func evidenceBounds(
+    _ samples: Range<Int>, draws: Int, seeds: UnsafePointer<UInt64>, into bounds: UnsafeMutablePointer<Double>
+  ) {
+    let (latent, start) = (plan.codeBoundary - 1, samples.lowerBound)
+    forward(0..<latent, samples: samples, mode: Mode(noise: .none))
+    for n in samples { bounds[n - start] = 0 }
+    for draw in 0..<draws {
+      for n in samples {
+        let mode = Mode(noise: .importance(seed: seeds[n - start], step: 0, draw: draw), samplesBefore: -n)
+        forward(latent..<latent + 1, n..<n + 1, group: start, mode: mode)
+      }
+      forward(latent + 1..<plan.layers.count, samples: samples, mode: Mode(noise: .none))
+      likelihood(samples, group: start, wantsError: false)
+      for n in samples {
+        bounds[n - start] -= Double(shared.losses.pointer[n]) + Double(shared.divergences.pointer[n])
+      }
+    }
+    for n in samples { bounds[n - start] /= Double(draws) }
+  }
+
   /// log p(z) - log q(z | x), of which the constants cancel:  1/2 sum(noise^2 + lv - z^2).
   private static func logRatio(
     z: UnsafePointer<Float>, noise: UnsafePointer<Float>, logVariances: UnsafePointer<Float>, units: Int

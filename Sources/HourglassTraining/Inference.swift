@@ -19,8 +19,13 @@ public final class Inference {
   private let shared: SharedMemory
   private let inputs: FloatBuffer
   private let outputs: FloatBuffer
+  /// What the images are measured against where that is not what the model sees, and behind them the same as the model
+  /// puts it out.
+  private let targets: FloatBuffer?
   private let similarities: FloatBuffer
+  private let squaredErrors: FloatBuffer
   private let bounds: AlignedBuffer<Double>
+  private let seeds: AlignedBuffer<UInt64>
   private let current: AlignedBuffer<Request>
   private let counter = WorkCounter()
   private let team: WorkerTeam
@@ -31,20 +36,41 @@ public final class Inference {
     var last = 0
     var noise = Noise.none
     var measures = false
-    /// Draws of each code, where p(image) is bounded by them.
+    /// Whether it measures against `targets`.
+    var hasTargets = false
+    /// Draws of each code, where p(image) is bounded by them; without noise by what `seeds` say of each image.
     var draws = 0
     /// Of what comes after the last layer the expected image, not the values themselves.
     var wantsMean = false
   }
 
+  /// Of the model that a recipe trains, which sees images as in training.
+  ///
+  /// Errors: those of the other `init`.
+  public convenience init(_ recipe: Recipe, parallel: ParallelPlan, parameters: FloatBuffer? = nil) throws {
+    try self.init(
+      model: recipe.model, parallel: parallel, parameters: parameters, standardization: recipe.standardization,
+      hasPairs: recipe.data.inputs != nil)
+  }
+
   /// Errors: a `ModelError` where the model cannot be planned or memory does not suffice, a `ThreadError` where the
   /// system does not make as many threads.
   ///
-  /// - Parameter parameters: the flat vector of the model's plan, shared with whoever trains it.
-  public init(model: Autoencoder, parallel: ParallelPlan, parameters: FloatBuffer? = nil) throws {
+  /// - Parameters:
+  ///   - parameters: the flat vector of the model's plan, shared with whoever trains it.
+  ///   - standardization: of the images that the model sees, and puts out. All that goes in and comes out here is in
+  ///     their own units, but for the losses.
+  ///   - hasPairs: whether the images that are measured may be other ones than those that the model sees.
+  public init(
+    model: Autoencoder, parallel: ParallelPlan, parameters: FloatBuffer? = nil,
+    standardization: Standardization? = nil, hasPairs: Bool = false
+  ) throws {
     let plan = try ExecutionPlan(model, batchSize: Self.batchSize)
     try parallel.check()
-    try PlannedMemory(inference: plan, parallel: parallel, hasParameters: parameters == nil).check(plan)
+    if let refusal = standardization?.refusal(for: model) { throw ModelError("standardization", refusal) }
+    try PlannedMemory(
+      inference: plan, parallel: parallel, hasParameters: parameters == nil, hasPairs: hasPairs
+    ).check(plan)
     plan.require(parameters)
     let shared = SharedMemory(plan: plan, parameters: parameters ?? FloatBuffer(count: plan.parameterCount))
     let cores = WorkerCores(parallel)
@@ -56,12 +82,15 @@ public final class Inference {
     let widest = Self.widest(plan)
     let inputs = FloatBuffer(count: plan.batchSize * widest)
     let outputs = FloatBuffer(count: plan.batchSize * widest)
-    let similarities = FloatBuffer(count: plan.batchSize)
+    let targets = hasPairs ? FloatBuffer(count: 2 * plan.batchSize * model.input.count) : nil
+    let (similarities, squaredErrors) = (FloatBuffer(count: plan.batchSize), FloatBuffer(count: plan.batchSize))
     let bounds = AlignedBuffer<Double>(count: plan.batchSize)
+    let seeds = AlignedBuffer<UInt64>(count: plan.batchSize)
     let current = AlignedBuffer<Request>(count: 1)
     (self.plan, self.shared, self.parameters) = (plan, shared, shared.parameters)
-    (self.inputs, self.outputs, self.similarities) = (inputs, outputs, similarities)
-    (self.current, self.bounds) = (current, bounds)
+    (self.inputs, self.outputs, self.targets) = (inputs, outputs, targets)
+    (self.similarities, self.squaredErrors) = (similarities, squaredErrors)
+    (self.current, self.bounds, self.seeds) = (current, bounds, seeds)
 
     let counter = counter
     team = try WorkerTeam(parallel) { worker, phase in
@@ -79,11 +108,17 @@ public final class Inference {
         let samples = plan.samples(of: shard, in: request.count)
         if samples.isEmpty { continue }
         let start = samples.lowerBound
-        replica.values(request.first, first: start, group: start)
-          .update(from: inputs.pointer + start * from, count: samples.count * from)
+        let input = replica.values(request.first, first: start, group: start)
+        input.update(from: inputs.pointer + start * from, count: samples.count * from)
+        if request.first == 0 { standardization?.apply(input, count: samples.count * from) }
         guard request.draws == 0 else {
-          replica.importanceBounds(
-            samples, draws: request.draws, noise: request.noise, into: bounds.pointer + samples.lowerBound)
+          if request.noise == .none {
+            replica.evidenceBounds(
+              samples, draws: request.draws, seeds: seeds.pointer + start, into: bounds.pointer + start)
+          } else {
+            replica.importanceBounds(
+              samples, draws: request.draws, noise: request.noise, into: bounds.pointer + start)
+          }
           continue
         }
         replica.forward(
@@ -94,14 +129,28 @@ public final class Inference {
           results.update(from: output, count: samples.count * to)
           continue
         }
-        if request.measures { replica.likelihood(samples, group: start, wantsError: false) }
+        let size = model.input.count
+        var wanted = inputs.pointer
+        if request.measures {
+          var seen: UnsafeMutablePointer<Float>?
+          if request.hasTargets, let targets {
+            wanted = targets.pointer
+            let standardized = targets.pointer + (plan.batchSize + start) * size
+            standardized.update(from: wanted + start * size, count: samples.count * size)
+            standardization?.apply(standardized, count: samples.count * size)
+            seen = standardized
+          }
+          replica.likelihood(samples, group: start, target: seen, wantsError: false)
+        }
         model.likelihood.mean(
           of: output, samples: samples.count, count: to, channels: model.input.channels, into: results)
-        if request.measures, model.likelihood.target == .image {
-          for n in samples {
-            similarities.pointer[n] = Float(
-              similarity.value(outputs.pointer + n * model.input.count, inputs.pointer + n * model.input.count))
-          }
+        guard model.likelihood.target == .image else { continue }
+        standardization?.undo(results, count: samples.count * size)
+        guard request.measures else { continue }
+        for n in samples {
+          let (image, original) = (outputs.pointer + n * size, wanted + n * size)
+          similarities.pointer[n] = Float(similarity.value(image, original))
+          squaredErrors.pointer[n] = Self.squaredError(image, original, count: size)
         }
       }
     }
@@ -171,16 +220,26 @@ public final class Inference {
 
   /// Measures at most `batchSize` images, N x H x W x C, with the given noise.
   ///
-  /// - Parameter labels: of the images, where the model puts out labels; of a categorical likelihood classes that it
-  ///   has, see `Dataset.checkLabels`.
-  public func measure(_ images: [Float], labels: ArraySlice<Int>? = nil, noise: Noise) -> [Measurement] {
+  /// - Parameters:
+  ///   - wanted: what the model is to put out of each; nil for the images themselves. Only where the model `hasPairs`.
+  ///   - labels: of the images, where the model puts out labels; of a categorical likelihood classes that it has, see
+  ///     `Dataset.checkLabels`.
+  public func measure(
+    _ images: [Float], wanted: [Float]? = nil, labels: ArraySlice<Int>? = nil, noise: Noise
+  ) -> [Measurement] {
     let (count, end) = (take(images, labels), plan.layers.count)
-    perform(Request(count: count, first: 0, last: end, noise: noise, measures: true, wantsMean: true))
+    if let wanted {
+      guard let targets, wanted.count == images.count else { preconditionFailure("images to measure against") }
+      targets.pointer.update(from: wanted, count: wanted.count)
+    }
+    perform(
+      Request(
+        count: count, first: 0, last: end, noise: noise, measures: true, hasTargets: wanted != nil, wantsMean: true))
     let (width, isImage) = (plan.boundaries[end].shape.count, plan.model.likelihood.target == .image)
     return (0..<count).map { n in
       var result = Measurement(reconstruction: shared.losses.pointer[n], divergence: shared.divergences.pointer[n])
       if isImage {
-        result.image = ImageMeasurement(squaredError: squaredError(n), similarity: similarities.pointer[n])
+        result.image = ImageMeasurement(squaredError: squaredErrors.pointer[n], similarity: similarities.pointer[n])
       } else {
         result.prediction = plan.model.likelihood.prediction(of: outputs.pointer + n * width, count: width)
       }
@@ -204,6 +263,28 @@ public final class Inference {
     return Array(bounds.elements[..<count])
   }
 
+  /// Evidence lower bounds of log p(image) in nats, mean over K draws of the code, of at most `batchSize` images.
+  ///
+  /// The draws of an image follow from the seed and from its pixels alone, not from its place among others: from the
+  /// first 8 bytes of SHA-256 over both.
+  ///
+  /// - Parameter draws: K, 1 to 2^24.
+  public func evidenceBounds(
+    _ images: [Float], labels: ArraySlice<Int>? = nil, draws: Int, seed: UInt64
+  ) -> [Double] {
+    precondition(plan.model.isVariational, "\(plan.model.name) has codes without a distribution")
+    precondition((1...1 << 24).contains(draws), "\(draws) draws of a code")
+    let count = take(images, labels)
+    for n in 0..<count {
+      var hash = SHA256()
+      withUnsafeBytes(of: seed.littleEndian) { hash.update($0) }
+      hash.update(UnsafeRawBufferPointer(start: inputs.pointer + n * imageCount, count: 4 * imageCount))
+      seeds.pointer[n] = UInt64(hash.hexDigits().prefix(16), radix: 16) ?? 0
+    }
+    perform(Request(count: count, first: 0, last: plan.layers.count, draws: draws))
+    return Array(bounds.elements[..<count])
+  }
+
   /// Puts images and their labels at the input, and answers how many.
   private func take(_ images: [Float], _ labels: ArraySlice<Int>?) -> Int {
     let count = images.count / imageCount
@@ -220,13 +301,18 @@ public final class Inference {
     return count
   }
 
-  private func squaredError(_ n: Int) -> Float {
+  /// Whether images can be measured against other ones than those that the model sees.
+  public var hasPairs: Bool { targets != nil }
+
+  private static func squaredError(
+    _ image: UnsafePointer<Float>, _ wanted: UnsafePointer<Float>, count: Int
+  ) -> Float {
     var sum: Float = 0
-    for i in n * imageCount..<(n + 1) * imageCount {
-      let difference = outputs.pointer[i] - inputs.pointer[i]
+    for i in 0..<count {
+      let difference = image[i] - wanted[i]
       sum += difference * difference
     }
-    return sum / Float(imageCount)
+    return sum / Float(count)
   }
 
   private func run(_ values: [Float], from first: Int, to last: Int, wantsMean: Bool = false) -> [Float] {

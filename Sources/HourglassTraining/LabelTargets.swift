@@ -4,10 +4,19 @@ import HourglassModels
 extension Dataset {
   /// Refuses a set that a model cannot be trained on or measured with: see `checkShape` and `checkLabels`, and numbers
   /// beyond its likelihood.
-  public func checkTargets(for plan: ExecutionPlan) throws(DataError) {
+  ///
+  /// - Parameter isMeasured: whether classes that the model does not know may be there too, and count as errors.
+  public func checkTargets(for plan: ExecutionPlan, isMeasured: Bool = false) throws(DataError) {
     try checkShape(for: plan)
-    try checkLabels(for: plan)
-    if let refusal = plan.model.likelihood.refusal(ofTargets: range) { throw DataError(path: source, reason: refusal) }
+    try checkLabels(for: plan, isMeasured: isMeasured)
+    guard let demand = plan.model.demandedTargets(plan.boundaries[plan.layers.count].activation),
+      range.lowerBound < demand.range.lowerBound || range.upperBound > demand.range.upperBound
+    else { return }
+    throw DataError(
+      path: source,
+      reason: "\(demand.reason) wants numbers in [\(Int(clamping: demand.range.lowerBound)), 1], found "
+        + "\(range.lowerBound) to \(range.upperBound); "
+        + (rangeAdvice ?? "take squaredError with a linear output, or sigmoid units"))
   }
 
   /// Refuses a set whose images a model does not read.
@@ -25,8 +34,9 @@ extension Dataset {
 
   /// Refuses a set whose labels a model that learns labels cannot put out.
   ///
-  /// Errors: no labels; a class beyond the outputs of the chain; a number that a float does not hold.
-  public func checkLabels(for plan: ExecutionPlan) throws(DataError) {
+  /// Errors: no labels; a class beyond the outputs of the chain; a number that a float does not hold; no image of a class
+  /// that the model knows.
+  public func checkLabels(for plan: ExecutionPlan, isMeasured: Bool = false) throws(DataError) {
     let model = plan.model
     guard model.likelihood.target == .label else { return }
     guard let labels else {
@@ -38,6 +48,17 @@ extension Dataset {
     }
     let wanted = plan.labels
     guard let place = labels.firstIndex(where: { !wanted.contains($0) }) else { return }
+    if let classes, knownClasses == wanted.count {
+      guard !isMeasured || !labels.contains(where: wanted.contains) else { return }
+      func list(_ names: ArraySlice<String>) -> String {
+        names.prefix(6).joined(separator: ", ") + (names.count > 6 ? " and \(names.count - 6) more" : "")
+      }
+      throw DataError(
+        path: source,
+        reason: "wanted images of the classes that the model \(model.name) knows, \(list(classes[..<wanted.count])), "
+          + "found \(name(place)) of \(list(classes[wanted.count...]))"
+          + (isMeasured ? " and none of those; name classes alike" : "; take these images out, or begin a new run"))
+    }
     throw DataError(
       path: source,
       reason: "image \(place): wanted a label of \(wanted.lowerBound) to \(wanted.upperBound - 1) for the model "

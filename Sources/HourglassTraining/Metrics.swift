@@ -27,10 +27,16 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   /// Part of the steps' time, in the mean over the workers, that went into their input: reading images, augmenting,
   /// corrupting and shuffling them. Of the steps of the session that ended the epoch.
   public var inputPercent: Double?
+  /// Images that the epoch visited, and how often the data had changed before it; nil in files of earlier versions.
+  public var images: Int?
+  public var dataChanges: Int?
+  /// What a person should know of the epoch, a sentence each, once in a session; nil for nothing.
+  public var warnings: [String]?
 
   static let columns = [
     "epoch", "step", "loss", "reconstruction", "kl", "reconstructionPerPixel", "validationLoss", "validationMSE",
-    "samplesPerSecond", "seconds", "activeUnits", "validationErrorRate", "inputPercent", "penalty",
+    "samplesPerSecond", "seconds", "activeUnits", "validationErrorRate", "inputPercent", "penalty", "images",
+    "dataChanges",
   ]
 
   var row: String {
@@ -39,7 +45,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
       "\(epoch)", "\(step)", text(loss), text(reconstruction), text(kl), text(reconstructionPerPixel),
       text(validationLoss), text(validationMSE), text(samplesPerSecond), text(seconds),
       activeUnits.map { "\($0)" } ?? "", text(validationErrorRate), text(inputPercent),
-      text(penalty),
+      text(penalty), images.map { "\($0)" } ?? "", dataChanges.map { "\($0)" } ?? "",
     ].joined(separator: ",")
   }
 

@@ -32,12 +32,17 @@ public struct ModelExport {
   private let plan: ExecutionPlan
   private let parameters: FloatBuffer
   private let metadata: [String: String]
+  /// By what the model's images are standardised: part of the graphs, and beside weights.
+  private let standardization: Standardization?
+  static let standardizationKey = "standardization"
 
   /// - Parameter parameters: the flat vector.
-  public init(_ plan: ExecutionPlan, parameters: FloatBuffer) {
-    (self.plan, self.parameters) = (plan, parameters)
+  public init(_ plan: ExecutionPlan, parameters: FloatBuffer, standardization: Standardization? = nil) {
+    (self.plan, self.parameters, self.standardization) = (plan, parameters, standardization)
     weightsHash = WeightsHash.of(parameters, plan: plan)
-    metadata = ["model": plan.model.name, Self.hashKey: weightsHash]
+    var metadata = ["model": plan.model.name, Self.hashKey: weightsHash]
+    metadata[Self.standardizationKey] = standardization.map { EpochMetrics.json($0) }
+    self.metadata = metadata
   }
 
   /// The names of the files of a format.
@@ -61,7 +66,10 @@ public struct ModelExport {
     switch format {
     case .onnx:
       let graphs = try parts.map { part in
-        (path: "\(folder)/\(Self.name(part))", graph: try plan.onnxGraph(part, parameters: parameters))
+        (
+          path: "\(folder)/\(Self.name(part))",
+          graph: try plan.onnxGraph(part, parameters: parameters, standardization: standardization)
+        )
       }
       try AtomicFile.makeFolder(folder)
       return try graphs.map { path, graph in
@@ -78,7 +86,15 @@ public struct ModelExport {
     case .npy:
       let path = "\(folder)/\(names(format)[0])"
       try AtomicFile.makeFolder(folder)
-      try NPZFile.write(plan.tensors(parameters).map { try $0.tensor() }, to: path)
+      let beside = [("mean", standardization?.mean), ("deviation", standardization?.deviation)].compactMap {
+        name, values in
+        values.map { values in
+          SafeTensors.Source(name: "\(Self.standardizationKey).\(name)", shape: [values.count]) {
+            values.map { Float($0) }
+          }
+        }
+      }
+      try NPZFile.write((plan.tensors(parameters) + beside).map { try $0.tensor() }, to: path)
       return [File(path: path, inputs: nil, outputs: nil)]
     }
   }

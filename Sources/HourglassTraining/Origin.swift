@@ -11,41 +11,59 @@ public struct Origin: Codable, Sendable, Equatable {
   public struct Images: Codable, Sendable, Equatable {
     public var count: Int
     public var shape: ImageShape
+    /// That of its `DataTable`; nil for images in no file, and in files of earlier versions.
+    public var digest: String?
 
-    init(_ data: Dataset) { (count, shape) = (data.count, data.shape) }
+    init(_ data: Dataset, _ table: DataTable?) { (count, shape, digest) = (data.count, data.shape, table?.digest) }
+
+    fileprivate func isOther(than other: Images) -> Bool {
+      (count, shape) != (other.count, other.shape) || (digest != nil && other.digest != nil && digest != other.digest)
+    }
   }
 
   /// A recipe as JSON, without what may change between sessions.
   private let recipe: String
-  private let data: Images
+  let data: Images
   private let validation: Images?
 
-  init(_ recipe: Recipe, data: Dataset, validation: Dataset?) {
-    (self.recipe, self.data) = (Self.json(recipe), Images(data))
-    self.validation = validation.map { Images($0) }
+  init(_ recipe: Recipe, data: Images, validation: Images?) {
+    (self.recipe, self.data, self.validation) = (Self.json(recipe), data, validation)
   }
 
-  /// Refuses to go on with another recipe or other data.
+  /// Refuses to go on with another recipe or, unless it is wanted, other data.
+  ///
+  /// Returns: which data has changed.
   ///
   /// - Parameters:
   ///   - now: what would be trained by and on.
   ///   - run: whose recipe.json the error is about.
-  func check(against now: Origin, run: RunFolder) throws(DataError) {
-    for (name, wanted, found) in [("data", data, now.data), ("validation", validation, now.validation)] {
+  ///   - changes: what has changed in data of some name, for people to read.
+  func check(
+    against now: Origin, run: RunFolder, acceptsChangedData: Bool,
+    changes: (TrainingData.Name) throws(DataError) -> String?
+  ) throws(DataError) -> Set<TrainingData.Name> {
+    var changed: Set<TrainingData.Name> = []
+    for (name, wanted, found) in [
+      (TrainingData.Name.data, data, now.data), (.validation, validation, now.validation),
+    ] {
       // A validation that came or went is a difference of the recipes.
-      guard let wanted, let found, wanted != found else { continue }
+      guard let wanted, let found, wanted.isOther(than: found) else { continue }
+      changed.insert(name)
+      guard !acceptsChangedData || wanted.shape != found.shape else { continue }
+      let what = try changes(name).map { ": \($0)" } ?? ""
       throw DataError(
         path: run.path,
         reason:
           "\(name): wanted the \(wanted.count) images of \(wanted.shape) that the run was trained on so far, found "
-          + "\(found.count) of \(found.shape); bring them back, or begin a new run with --start-from \(run.path)")
+          + "\(found.count) of \(found.shape)\(what); bring them back, go on with --accept-changed-data, or begin a "
+          + "new run with --start-from \(run.path)")
     }
     // Both as this version of the program writes recipes.
     let before = try JSONFile.decode(
       Recipe.self, from: recipe.utf8, path: run.path, what: "its checkpoint has a recipe of another version")
     let (wanted, found) = (Self.fields(Self.json(before)), Self.fields(now.recipe))
     let names = Set(wanted.keys).union(found.keys).sorted()
-    guard let name = names.first(where: { wanted[$0] != found[$0] }) else { return }
+    guard let name = names.first(where: { wanted[$0] != found[$0] }) else { return changed }
     throw DataError(
       path: run.file("recipe.json"),
       reason: "\(name): wanted \(wanted[name] ?? "none"), by which the run was trained so far, found "
@@ -58,8 +76,9 @@ public struct Origin: Codable, Sendable, Equatable {
     // A cosine leads to its end.
     if recipe.schedule != .cosine { (recipe.epochs, recipe.steps) = (nil, nil) }
     (recipe.patience, recipe.minDelta, recipe.start) = (nil, nil, nil)
-    (recipe.data.path, recipe.data.codes) = (nil, nil)
+    (recipe.data.path, recipe.data.codes, recipe.data.inputs) = (nil, nil, nil)
     recipe.validation?.path = nil
+    recipe.validation?.inputs = nil
     recipe.validation?.codes = nil
     return EpochMetrics.json(recipe)
   }

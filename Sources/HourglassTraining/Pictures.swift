@@ -52,6 +52,40 @@ public struct Pictures {
     return try grid.image()
   }
 
+  /// A picture, what the model makes of it, and where they differ, side by side, enlarged as in `ImageGrid`; `high` has
+  /// the brightest colour.
+  ///
+  /// Errors: memory is not granted for it.
+  public static func triptych(
+    _ picture: ExpectedPicture, map: [Float], high: Float
+  ) throws(DataError) -> PNGImage {
+    let (shape, gap) = (picture.shape, ImageGrid.gap)
+    let zoom = max(1, 128 / max(shape.height, shape.width))
+    let (width, height) = (3 * zoom * shape.width + 2 * gap, zoom * shape.height)
+    try GrantedMemory.require(
+      (6 * height).timesClamping(width), for: "a map of \(shape)", "draw it", advice: "take --map-format npy or png16")
+    var pixels = [UInt8](repeating: 255, count: 3 * width * height)
+    func draw(_ panel: Int, _ color: (Int) -> (UInt8, UInt8, UInt8)) {
+      for y in 0..<height {
+        var place = 3 * (y * width + panel * (zoom * shape.width + gap))
+        for x in 0..<zoom * shape.width {
+          (pixels[place], pixels[place + 1], pixels[place + 2]) = color(y / zoom * shape.width + x / zoom)
+          place += 3
+        }
+      }
+    }
+    for (panel, image) in [picture.image, picture.expected].enumerated() {
+      draw(panel) { pixel in
+        let (first, step) = (image.startIndex + pixel * shape.channels, shape.channels / 3)
+        return (
+          ImageGrid.byte(image[first]), ImageGrid.byte(image[first + step]), ImageGrid.byte(image[first + 2 * step])
+        )
+      }
+    }
+    draw(2) { HeatColors.color(of: map[$0], high: high) }
+    return PNGImage(width: width, height: height, channels: 3, pixels: pixels)
+  }
+
   public static let imagesPerBand = 10
   /// A row of samples, and of other codes decoded.
   public static let columns = 16
@@ -59,8 +93,11 @@ public struct Pictures {
   /// The first images of a data set, and what the model makes of them.
   public func reconstructions(_ data: Dataset, count: Int = 4 * imagesPerBand) throws -> PNGImage {
     try data.checkShape(for: inference.plan)
-    let originals = try data.images(0..<min(count, data.count))
-    return try bands(originals)
+    let range = 0..<min(count, data.count)
+    let originals = try data.images(range)
+    guard data.hasInputs else { return try bands(originals) }
+    let seen = try data.inputs(range)
+    return try Self.bands([originals, seen, inference.reconstruct(seen)], shape: shape, isBare: isBare)
   }
 
   /// Images N x H x W x C above what the model makes of them.
@@ -184,6 +221,8 @@ extension Trainer {
   private var partialEpoch: (epoch: Double, loss: Double)? {
     guard progress.epochSamples > 0 else { return nil }
     let sum = progress.epochReconstruction + Double(recipe.beta) * progress.epochDivergence
-    return (Double(progress.step) / Double(stepsPerEpoch), sum / Double(progress.epochSamples))
+    let epochs =
+      Double(progress.dataEpoch ?? 0) + Double(progress.step - (progress.dataStep ?? 0)) / Double(stepsPerEpoch)
+    return (epochs, sum / Double(progress.epochSamples))
   }
 }

@@ -21,7 +21,8 @@ public struct PlannedMemory: Sendable, Equatable {
   public init(training plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe? = nil) {
     self.init(
       step: plan, parallel: parallel, augmentation: recipe?.augmentation, corruption: recipe?.corruption,
-      hasAverage: recipe?.ema != nil, keepsGradient: recipe?.keepsGradient ?? true)
+      hasPairs: recipe?.data.inputs != nil, hasAverage: recipe?.ema != nil, keepsGradient: recipe?.keepsGradient ?? true
+    )
   }
 
   /// What a process that trains takes in all, beside what it had when it began and its data.
@@ -42,7 +43,9 @@ public struct PlannedMemory: Sendable, Equatable {
     let others = [6 * images, 3 * tensor, 24 << 20, threads << 20, stacks]
     self.init(
       shared: step.shared, perReplica: step.perReplica, replicas: step.replicas,
-      others: others.reduce(Self(inference: inference, parallel: parallel).total) { $0.plusClamping($1) })
+      others: others.reduce(
+        Self(inference: inference, parallel: parallel, hasPairs: recipe.data.inputs != nil).total
+      ) { $0.plusClamping($1) })
   }
 
   private init(shared: Int, perReplica: Int, replicas: Int, others: Int) {
@@ -51,11 +54,12 @@ public struct PlannedMemory: Sendable, Equatable {
 
   init(
     step plan: ExecutionPlan, parallel: ParallelPlan, augmentation: Augmentation?, corruption: Corruption?,
-    hasAverage: Bool, keepsGradient: Bool
+    hasPairs: Bool, hasAverage: Bool, keepsGradient: Bool
   ) {
     let parallel = parallel.possible
     let samples = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers) * plan.samplesPerShard
-    let images = Distortion.floats(augmentation, corruption, shape: plan.model.input, groupSamples: samples)
+    let images = Distortion.floats(
+      augmentation, corruption, hasPairs: hasPairs, shape: plan.model.input, groupSamples: samples)
     let vectors = (hasAverage ? 1 : 0) - (keepsGradient ? 0 : 1)
     self.init(
       plan, groupSamples: samples, parallel, shared: 4 * plan.parameterCount * vectors,
@@ -64,12 +68,12 @@ public struct PlannedMemory: Sendable, Equatable {
 
   /// What inference takes: its groups are single shards, and it holds inputs and outputs of a batch; the parameters are
   /// counted where it has its own.
-  init(inference plan: ExecutionPlan, parallel: ParallelPlan, hasParameters: Bool = false) {
+  init(inference plan: ExecutionPlan, parallel: ParallelPlan, hasParameters: Bool = false, hasPairs: Bool = false) {
     let step = 4 * (4 * plan.parameterCount + plan.shards * plan.shardedCount)
     let own = hasParameters ? 4 * plan.parameterCount : 0
     self.init(
       plan, groupSamples: plan.samplesPerShard, parallel,
-      shared: 8 * plan.batchSize * Inference.widest(plan) + own - step)
+      shared: 8 * plan.batchSize * (Inference.widest(plan) + (hasPairs ? plan.model.input.count : 0)) + own - step)
   }
 
   private init(
@@ -81,16 +85,39 @@ public struct PlannedMemory: Sendable, Equatable {
       shared: bytes.shared + more, perReplica: bytes.perReplica + perReplica, replicas: parallel.workers, others: 0)
   }
 
+  /// Refuses to train what the machine does not grant any more, with the largest power of two of samples in a minibatch
+  /// that would fit.
+  public static func check(process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe) throws(ModelError)
+    -> Self
+  {
+    let planned = try Self(process: plan, parallel: parallel, recipe: recipe)
+    func fits(_ batchSize: Int) -> Bool {
+      var smaller = recipe
+      smaller.batchSize = batchSize
+      smaller.shards = ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: recipe.importanceSamples)
+      guard let plan = try? smaller.plan(),
+        let planned = try? Self(process: plan, parallel: parallel, recipe: smaller)
+      else { return false }
+      return planned.total <= GrantedMemory.available
+    }
+    if planned.total <= GrantedMemory.available { return planned }
+    let sizes = sequence(first: 1 << 20) { $0 > 1 ? $0 / 2 : nil }
+    let size = sizes.first { $0 < recipe.batchSize && fits($0) }
+    try planned.check(plan, advice: size.map { "--batch-size \($0) fits" } ?? "take smaller layers or fewer workers")
+    return planned
+  }
+
   /// Refuses what the machine does not grant any more; the system would otherwise end the process in the middle of its
   /// work.
-  public func check(_ plan: ExecutionPlan) throws(ModelError) {
+  public func check(
+    _ plan: ExecutionPlan, advice: String = "take smaller layers, a smaller batch or fewer workers"
+  ) throws(ModelError) {
     let available = GrantedMemory.available
     guard total <= available else {
       throw ModelError(
         plan.model.name,
         "wanted memory for \(plan.batchSize) samples and \(replicas) replicas within the \(available >> 20) MiB that "
-          + "are still granted, found a need of \(total >> 20) MiB; take smaller layers, a smaller batch or fewer "
-          + "workers")
+          + "are still granted, found a need of \(total >> 20) MiB; \(advice)")
     }
   }
 }

@@ -3,18 +3,22 @@
 public enum PosteriorCollapse {
   /// A smaller part of active units counts as collapsed.
   public static let leastActive = 0.1
-  /// Steps with the divergence in its full weight before which a model is too young to tell.
+  /// Steps with the divergence in its full weight before which a model is too young to tell, unless its run is over.
   public static let leastSteps = 100
+  /// Steps of a run so short that it shows nothing.
+  static let fewestSteps = 10
 
-  /// A sentence where an epoch ended with a collapsed posterior, after enough steps.
+  /// A sentence where an epoch ended with a collapsed posterior, after enough steps or at the end of a shorter run.
   public static func warning(after epoch: EpochMetrics, units: Int, recipe: Recipe, stepsPerEpoch: Int) -> String? {
+    let warmup = recipe.betaWarmup?.steps(perEpoch: stepsPerEpoch) ?? 0
+    let ready = warmup + min(leastSteps, max(1, recipe.lastStep(stepsPerEpoch: stepsPerEpoch) - warmup))
     guard let active = epoch.activeUnits, Double(active) < leastActive * Double(units),
-      epoch.step >= leastSteps + (recipe.betaWarmup?.steps(perEpoch: stepsPerEpoch) ?? 0)
+      epoch.step >= max(ready, fewestSteps)
     else { return nil }
-    let warmup = recipe.betaWarmup == nil ? "--beta-warmup 5epochs, " : ""
+    let advice = recipe.betaWarmup == nil ? "--beta-warmup 5epochs, " : ""
     let freeBits = recipe.freeBits == nil ? "--free-bits 0.5, " : ""
     return "posterior collapse: \(active) of \(units) latent units \(active == 1 ? "is" : "are") active after epoch "
-      + "\(epoch.epoch), so the decoder makes little use of the code; if it stays so, try \(warmup)\(freeBits)a "
+      + "\(epoch.epoch), so the decoder makes little use of the code; if it stays so, try \(advice)\(freeBits)a "
       + "--beta below \(recipe.beta), or a smaller decoder"
   }
 }

@@ -13,6 +13,13 @@ extension Checkpoint.Progress {
     if let (name, epoch) = epochs.first(where: { !(0...step).contains($0.1) }) {
       return "\(name): wanted 0 to the \(step) steps done, found \(epoch)"
     }
+    let changes = [("dataStep", dataStep ?? 0), ("dataEpoch", dataEpoch ?? 0)]
+    if let (name, count) = changes.first(where: { !(0...step).contains($0.1) }) {
+      return "\(name): wanted 0 to the \(step) steps done, found \(count)"
+    }
+    guard (0...Self.most).contains(dataChanges ?? 0) else {
+      return "dataChanges: wanted 0 to 2^53, found \(dataChanges ?? 0)"
+    }
     let numbers = [
       ("epochReconstruction", epochReconstruction), ("epochDivergence", epochDivergence), ("best", best ?? 0),
       ("plateau", plateau ?? 0),

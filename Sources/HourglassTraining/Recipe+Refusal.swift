@@ -40,7 +40,7 @@ extension Recipe {
       number("beta", beta, "of at least 0") { $0 >= 0 },
       number("freeBits", freeBits, "greater than 0") { $0 > 0 },
       freeBits != nil && !model.isVariational ? "freeBits: wanted a Gaussian latent, found \(model.name)" : nil,
-      importanceRefusal,
+      importanceRefusal, pairsRefusal, standardizationRefusal,
       objectiveRefusal, data.refusal.map { "data.\($0)" }, validation?.refusal.map { "validation.\($0)" },
     ]
     return refusals.compactMap(\.self).first
@@ -65,7 +65,32 @@ extension Recipe {
   private var objectiveRefusal: String? {
     guard case .contrastiveDivergence(_, let isPersistent) = model.objective else { return nil }
     if isPersistent, accumulate > 1 { return "accumulate: wanted 1 with persistent chains, found \(accumulate)" }
+    if data.inputs != nil { return "data.inputs: wanted none with contrastive divergence, found some" }
     return corruption.map { "corruption: wanted none with contrastive divergence, found \($0.rawValue)" }
+  }
+
+  /// The same for what pairs do not go with: what the network sees is given.
+  private var pairsRefusal: String? {
+    guard let inputs = data.inputs else { return nil }
+    if data.path == nil { return "data.inputs: wanted a path of what to put out too, found none" }
+    if data.codes != nil { return "data.inputs: wanted none beside codes, found \(inputs)" }
+    if importanceSamples != nil { return "importanceSamples: wanted none with pairs, found some" }
+    if validation != nil, validation?.inputs == nil {
+      return "validation.inputs: wanted pairs as the data has, found none; --holdout takes some of them"
+    }
+    return corruption.map { "corruption: wanted none with pairs, found \($0.rawValue)" }
+  }
+
+  /// The same for a model that cannot put out what is not in [0, 1].
+  private var standardizationRefusal: String? {
+    guard data.codes == nil, data.preparation?.standardizes == true || standardization != nil else { return nil }
+    if data.preparation?.binarizes == true { return "preparation.standardizes: wanted none with binarizes, found both" }
+    if let refusal = standardization?.refusal(for: model) { return "preparation.standardization: \(refusal)" }
+    guard let plan = try? plan(), let demand = model.demandedTargets(plan.boundaries[plan.layers.count].activation)
+    else { return nil }
+    return "preparation.standardizes: wanted a likelihood such as gaussian or squaredError, and a linear output, found "
+      + "\(demand.reason), which wants numbers in [\(Int(clamping: demand.range.lowerBound)), 1]; "
+      + "--model NAME@HxWxC,linear has such an output"
   }
 }
 
@@ -78,7 +103,7 @@ extension DataSource {
       return "preparation.holdout: wanted a part between 0 and 1, found \(part)"
     }
     for (name, extent) in [
-      ("crop", preparation.crop), ("resize", preparation.resize), ("tile", preparation.tile),
+      ("crop", preparation.crop), ("resize", preparation.resize), ("fit", preparation.fit), ("tile", preparation.tile),
       ("stride", preparation.stride),
     ] {
       let pixels = Preparation.pixelRange
@@ -86,9 +111,12 @@ extension DataSource {
       return "preparation.\(name): wanted 1 to \(pixels.upperBound) pixels, found \(extent)"
     }
     if let refusal = preparation.tilingRefusal { return "preparation.\(refusal)" }
-    var withoutLimit = preparation
-    withoutLimit.limit = nil
-    if path == nil, withoutLimit != Preparation() {
+    if preparation.fit != nil, preparation.resize != nil {
+      return "preparation.fit: wanted no resize beside it, found both"
+    }
+    var others = preparation
+    (others.limit, others.standardizes, others.standardization) = (nil, nil, nil)
+    if path == nil, others != Preparation() {
       return "preparation: wanted images in files with a path, found none"
     }
     return nil

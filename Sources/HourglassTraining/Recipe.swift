@@ -51,6 +51,10 @@ public struct Recipe: Codable, Sendable {
   /// Where weights come from that do not start from the seed, one after the other; nil for none.
   public var start: [Start]?
 
+  /// What the classes are called that the model puts out, in the order of its outputs; nil where labels go by their
+  /// numbers, as in recipes of earlier versions.
+  public var classes: [String]?
+
   /// The loss that early stopping and the best checkpoint go by.
   public enum Monitor: String, Codable, Sendable, CaseIterable {
     case validation, training
@@ -100,6 +104,7 @@ public struct Recipe: Codable, Sendable {
     betaWarmup = try fields.decodeIfPresent(Span.self, forKey: .betaWarmup)
     overfitBatches = try fields.decodeIfPresent(Int.self, forKey: .overfitBatches)
     start = try fields.decodeIfPresent([Start].self, forKey: .start)
+    classes = try fields.decodeIfPresent([String].self, forKey: .classes)
   }
 
   /// Where documents are trained on, makes their vocabulary and weights part of the recipe, so that all texts that the
@@ -116,13 +121,39 @@ public struct Recipe: Codable, Sendable {
     validation = other
   }
 
-  /// Makes what follows from the images trained on a part of the recipe, where it does not say so itself: how elements
-  /// of images in files are kept.
-  public mutating func settle(on data: Dataset) {
+  /// By what images are standardised for the model; nil where it sees them as they are, or codes in their place.
+  public var standardization: Standardization? { data.codes == nil ? data.preparation?.standardization : nil }
+
+  /// Makes what follows from the images trained on a part of the recipe, where it does not say so itself: the names of
+  /// classes that the model is to put out, how elements of images in files are kept, and by what images are
+  /// standardised.
+  ///
+  /// Cost: where images are standardised, reads all of them once. Errors: one cannot be read.
+  public mutating func settle(on data: Dataset) throws(DataError) {
+    if model.likelihood == .categorical, classes == nil { classes = (try? data.classNames()) ?? nil }
+    if self.data.codes == nil, self.data.preparation?.standardizes == true, standardization == nil {
+      self.data.preparation?.standardization = try Standardization(of: data)
+    }
     guard self.data.path != nil, self.data.codes == nil, data.form != .termCounts, data.form != .texts else { return }
     var preparation = self.data.preparation ?? Preparation()
     preparation.elements = preparation.elements ?? data.elements
     self.data.preparation = preparation
+  }
+
+  /// Opens images for the model, see `DataSource.open`, with the labels that `matched` gives them.
+  public func open(
+    _ source: DataSource, memory: Int = GrantedMemory.forImages, parallel: ParallelPlan? = nil
+  ) throws(DataError) -> Dataset {
+    matched(try source.open(for: model, seed: seed, memory: memory, parallel: parallel))
+  }
+
+  /// A set whose labels number the classes that the model puts out, see `Dataset.relabelled`; the set itself where the
+  /// model puts out none, or does not know their names.
+  public func matched(_ data: Dataset) -> Dataset {
+    guard model.likelihood == .categorical, let classes, let outputs = try? plan().labels.count,
+      classes.count <= outputs
+    else { return data }
+    return data.relabelled(by: (0..<outputs).map { $0 < classes.count ? classes[$0] : "\($0)" })
   }
 
   /// All about a step.
@@ -155,9 +186,13 @@ public struct Recipe: Codable, Sendable {
   public var monitored: Monitor { monitor ?? (validation == nil ? .training : .validation) }
 
   /// The step after which the run ends, for a data set that makes so many steps an epoch.
-  public func lastStep(stepsPerEpoch: Int) -> Int {
-    let (all, overflow) = (epochs ?? Int.max).multipliedReportingOverflow(by: stepsPerEpoch)
-    return min(steps ?? Int.max, overflow ? Int.max : all)
+  ///
+  /// - Parameters:
+  ///   - step: after which the data set came in place of another one.
+  ///   - epochs: done by then.
+  public func lastStep(stepsPerEpoch: Int, since step: Int = 0, epochs done: Int = 0) -> Int {
+    let all = epochs.map { step.plusClamping(max(0, $0 - done).timesClamping(stepsPerEpoch)) }
+    return min(steps ?? Int.max, all ?? Int.max)
   }
 }
 
@@ -170,9 +205,16 @@ public struct DataSource: Codable, Sendable, Equatable {
   public var preparation: Preparation?
   /// The folder of a run whose codes of the images are taken in their place; nil for the images themselves.
   public var codes: String?
+  /// A file or a folder of what the network sees in place of the images at `path`, which it is to put out; nil for the
+  /// images themselves. Both are matched by name.
+  public var inputs: String?
 
-  public init(path: String? = nil, split: Split = .train, preparation: Preparation? = nil, codes: String? = nil) {
+  public init(
+    path: String? = nil, split: Split = .train, preparation: Preparation? = nil, codes: String? = nil,
+    inputs: String? = nil
+  ) {
     (self.path, self.split, self.preparation, self.codes) = (path, split, preparation, codes)
+    self.inputs = inputs
   }
 
   /// The vocabulary and the weights of documents trained on here; nil where there are none.
@@ -191,9 +233,16 @@ public struct DataSource: Codable, Sendable, Equatable {
       return try Dataset.synthetic(
         shape: ImageShape(28, 28, 1), count: preparation?.limit, seed: seed, split: split)
     }
-    return try Dataset.open(
-      path: path, split: split, preparation: preparation ?? Preparation(), seed: seed, threads: GrantedCores.count,
-      memory: memory)
+    let preparation = preparation ?? Preparation()
+    func open(_ path: String, _ preparation: Preparation, memory: Int) throws(DataError) -> Dataset {
+      try Dataset.open(
+        path: path, split: split, preparation: preparation, seed: seed, threads: GrantedCores.count, memory: memory)
+    }
+    guard let inputs else { return try open(path, preparation, memory: memory) }
+    var all = preparation
+    (all.holdout, all.labels, all.limit) = (nil, nil, nil)
+    let partners = try open(inputs, all, memory: memory / 2)
+    return try open(path, preparation, memory: memory / 2).paired(with: partners, isWhole: all == preparation)
   }
 
   /// Opens the images and checks that they have the model's shape.
@@ -211,25 +260,80 @@ public struct DataSource: Codable, Sendable, Equatable {
     }
     let data = try open(seed: seed, memory: memory)
     guard data.shape == model.input else {
-      let advice = Self.advice(from: data.shape, to: model.input)
+      let advice = advice(for: data, to: model)
       throw DataError(
         path: path, reason: "wanted images of \(model.input) for the model \(model.name), found \(data.shape)\(advice)")
     }
     return data
   }
 
-  /// The flags that would bring images of one shape to another, if any do.
-  private static func advice(from found: ImageShape, to wanted: ImageShape) -> String {
-    var flags: [String] = []
+  /// What would bring images of one shape to a model of another, as far as trying it on the first image shows.
+  private func advice(for data: Dataset, to model: Autoencoder) -> String {
+    let (found, wanted) = (data.shape, model.input)
+    var ways: [String] = []
+    if [.npy, .npz].contains(data.form), let shape = Self.reshaping(from: found, to: wanted) {
+      ways.append("np.save of a.reshape(\(shape)) makes them fit")
+    }
+    if let flags = Self.flags(from: found, to: wanted) {
+      var one = self
+      one.preparation = flags.changing(preparation ?? Preparation())
+      one.preparation?.limit = 1
+      if let shape = try? one.open(seed: 1).shape, shape == wanted { ways.append("\(flags.text) makes them fit") }
+    }
+    let family = Autoencoder.sizedPresets.first { name in
+      model.name.hasPrefix(name) && model.name.dropFirst(name.count).allSatisfy { "-@x0123456789".contains($0) }
+    }
+    if let family {
+      let sized = "\(family)@\(found.height)x\(found.width)x\(found.channels)"
+      if let model = try? Autoencoder.preset(sizedBy: sized), (try? ExecutionPlan(model, batchSize: 2)) != nil {
+        ways.append("--model \(sized) takes them as they are")
+      }
+    }
+    return ways.isEmpty ? "" : "; " + ways.joined(separator: ", ")
+  }
+
+  /// The axes of an array that holds the same numbers as images of another shape, where only axes of one element differ
+  /// or one of the two is a vector.
+  private static func reshaping(from found: ImageShape, to wanted: ImageShape) -> String? {
+    func extents(_ shape: ImageShape) -> [Int] { [shape.height, shape.width, shape.channels].filter { $0 > 1 } }
+    guard found.count == wanted.count, found.isVector || wanted.isVector || extents(found) == extents(wanted) else {
+      return nil
+    }
+    switch wanted.channels {
+    case _ where wanted.isVector: return "len(a), -1"
+    case 1: return "-1, \(wanted.height), \(wanted.width)"
+    case 3: return "-1, \(wanted.height), \(wanted.width), 3"
+    default: return nil
+    }
+  }
+
+  /// Nil where images would lose what they show: a vector or a row of one pixel is no small image. Where proportions
+  /// differ much, they are kept.
+  private static func flags(
+    from found: ImageShape, to wanted: ImageShape
+  ) -> (text: String, changing: (Preparation) -> Preparation)? {
+    var (text, size, color): ([String], Extent2D?, Preparation.Color?) = ([], nil, nil)
+    let stretch = Double(found.height * wanted.width) / Double(found.width * wanted.height)
+    let keepsProportions = !(0.8...1.25).contains(stretch)
     if (found.height, found.width) != (wanted.height, wanted.width) {
-      flags.append("--resize \(wanted.width)x\(wanted.height)")
+      guard min(found.height, found.width, wanted.height, wanted.width) > 1 else { return nil }
+      size = Extent2D(wanted.height, wanted.width)
+      text.append("\(keepsProportions ? "--fit" : "--resize") \(wanted.width)x\(wanted.height)")
     }
     switch (found.channels, wanted.channels) {
-    case (3, 1): flags.append("--grey")
-    case (1, 3): flags.append("--rgb")
-    case (let found, let wanted) where found != wanted: return ""
+    case (3, 1): (color, text) = (.grey, text + ["--grey"])
+    case (1, 3): (color, text) = (.rgb, text + ["--rgb"])
+    case (let found, let wanted) where found != wanted: return nil
     default: break
     }
-    return found.isVector || wanted.isVector ? "" : "; \(flags.joined(separator: " ")) makes them fit"
+    return (
+      text.joined(separator: " "),
+      { base in
+        var changed = base
+        changed.color = color ?? base.color
+        if let size { (changed.resize, changed.fit) = keepsProportions ? (nil, size) : (size, nil) }
+        return changed
+      }
+    )
   }
 }

@@ -63,20 +63,24 @@ struct Replica: Sendable {
   let clock: WorkerClock?
   /// Nil where images are trained on as they are stored.
   private let distortion: Distortion?
+  /// Of the images that the network sees and puts out.
+  private let standardization: Standardization?
 
   init(
     plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, parallel: ParallelPlan, worker: Int,
     cores: WorkerCores,
-    augmentation: Augmentation? = nil, corruption: Corruption? = nil, clock: WorkerClock? = nil
+    augmentation: Augmentation? = nil, corruption: Corruption? = nil, hasPairs: Bool = false,
+    standardization: Standardization? = nil, clock: WorkerClock? = nil
   ) {
-    self.clock = clock
+    (self.clock, self.standardization) = (clock, standardization)
     (self.plan, self.shared, self.groupSamples, self.parallel) = (plan, shared, groupSamples, parallel)
     (self.worker, self.cores) = (worker, cores)
     group = FloatBuffer(unwritten: plan.groupFloats * groupSamples)
     chunk = FloatBuffer(unwritten: plan.chunkFloats * plan.samplesPerChunk)
     prepared = FloatBuffer(unwritten: plan.preparedFloats)
     scratch = FloatBuffer(unwritten: plan.scratchFloats(groupSamples: groupSamples, threads: parallel.threads))
-    distortion = Distortion(augmentation, corruption, shape: plan.model.input, groupSamples: groupSamples)
+    distortion = Distortion(
+      augmentation, corruption, hasPairs: hasPairs, shape: plan.model.input, groupSamples: groupSamples)
   }
 
   /// The settings of a step that the passes need.
@@ -114,8 +118,8 @@ struct Replica: Sendable {
     address(plan.boundaries[boundary].values, first, group)
   }
 
-  /// Puts items of a data set at the input, augmented and corrupted where that is wanted: item `items[n]` for the
-  /// sample n of the minibatch, all samples of an image alike. Answers the first that cannot be read.
+  /// Puts items of a data set at the input, augmented, corrupted and standardised where that is wanted: item `items[n]`
+  /// for the sample n of the minibatch, all samples of an image alike. Answers the first that cannot be read.
   func fill(_ samples: Range<Int>, from data: Dataset, items: AlignedBuffer<Int32>, mode: Mode) -> ReadFailure? {
     clock?.start()
     for n in samples {
@@ -129,13 +133,20 @@ struct Replica: Sendable {
         {
           try distortion.fill(
             item, from: data, draw: mode.noise.imageDraw, sample: n - samples.lowerBound, streams, into: input)
+          standardize(input)
+          if let target = distortion.target(n - samples.lowerBound) { standardize(target) }
         } else {
           try data.fill(item, draw: mode.noise.imageDraw, into: input)
+          standardize(input)
         }
       } catch { return ReadFailure(sample: n, error: error) }
     }
     clock?.lap(.input)
     return nil
+  }
+
+  private func standardize(_ image: UnsafeMutablePointer<Float>) {
+    standardization?.apply(image, count: plan.model.input.count)
   }
 
   /// Forward through some layers of the chain, a chunk or the group at a time.
@@ -147,7 +158,8 @@ struct Replica: Sendable {
     }
   }
 
-  private func forward(_ layers: Range<Int>, _ piece: Range<Int>, group: Int, mode: Mode) {
+  /// Forward through some layers with a piece of the group that begins at sample `group`.
+  func forward(_ layers: Range<Int>, _ piece: Range<Int>, group: Int, mode: Mode) {
     for i in layers {
       let pass = pass(layer: i, samples: piece, group: group, mode: mode)
       plan.layers[i].forward(pass)
@@ -178,12 +190,17 @@ struct Replica: Sendable {
   }
 
   /// Reconstruction losses of some samples whose output is in place and, where wanted, the error of the last layer.
-  func likelihood(_ piece: Range<Int>, group: Int, wantsError: Bool) {
+  ///
+  /// - Parameter target: what their outputs are compared with; nil for what `fill` has found.
+  func likelihood(
+    _ piece: Range<Int>, group: Int, target: UnsafeMutablePointer<Float>? = nil, wantsError: Bool
+  ) {
     let end = plan.layers.count
     let count = plan.boundaries[end].shape.count
     let output = values(end, first: piece.lowerBound, group: group)
     let error = wantsError ? plan.boundaries[end].error.map { address($0, piece.lowerBound, group) } : nil
-    let target = distortion?.target(piece.lowerBound - group) ?? values(0, first: piece.lowerBound, group: group)
+    let target =
+      target ?? distortion?.target(piece.lowerBound - group) ?? values(0, first: piece.lowerBound, group: group)
     plan.model.likelihood.evaluate(
       samples: piece.count, count: count, image: plan.model.input, output: output, target: target,
       labels: shared.labels.pointer + piece.lowerBound, loss: shared.losses.pointer + piece.lowerBound, error: error,

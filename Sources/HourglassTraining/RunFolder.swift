@@ -6,9 +6,11 @@ import Synchronization
 /// The folder of a run: everything it was made from and everything it made.
 ///
 ///     recipe.json        what decides the result        metrics.csv, metrics.jsonl   one row an epoch
+///     data.csv           the images trained on          validation.csv               those evaluated
 ///     environment.json   where and how it ran           pictures/                    to look at
 ///     checkpoints/       last, previous, best .safetensors   report.html      all of it on one page
 ///     profile.json       time of each layer, where wanted    tensorboard/     events, where wanted
+///     threshold.json     of scores, where somebody kept one
 ///     stages/1, 2, ...   runs of their own that were trained before (pretrain, finetune)
 ///     lock               held by the process that trains; it names that process
 ///

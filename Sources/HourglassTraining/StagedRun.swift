@@ -27,8 +27,11 @@ public struct StagedRun: Sendable {
     public let recipe: Recipe
 
     /// At its last checkpoint, or where it has none at its start. The stages before it must be done.
-    public func trainer(parallel: ParallelPlan, memory: Int = GrantedMemory.forImages) throws -> Trainer {
-      try Trainer(recipe, parallel: parallel, run: run, resume: true, memory: memory)
+    public func trainer(
+      parallel: ParallelPlan, acceptsChangedData: Bool = false, memory: Int = GrantedMemory.forImages
+    ) throws -> Trainer {
+      try Trainer(
+        recipe, parallel: parallel, run: run, resume: true, acceptsChangedData: acceptsChangedData, memory: memory)
     }
   }
 
@@ -115,8 +118,11 @@ public struct StagedRun: Sendable {
 
   /// The trainer of the whole model once all stages are done: at its last checkpoint, or at its start, of which it
   /// writes a checkpoint then.
-  public func trainer(parallel: ParallelPlan, memory: Int = GrantedMemory.forImages) throws -> Trainer {
-    let trainer = try Trainer(recipe, parallel: parallel, run: run, resume: true, memory: memory)
+  public func trainer(
+    parallel: ParallelPlan, acceptsChangedData: Bool = false, memory: Int = GrantedMemory.forImages
+  ) throws -> Trainer {
+    let trainer = try Trainer(
+      recipe, parallel: parallel, run: run, resume: true, acceptsChangedData: acceptsChangedData, memory: memory)
     try trainer.saveStart()
     return trainer
   }

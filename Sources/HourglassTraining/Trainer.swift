@@ -14,16 +14,25 @@ public final class Trainer {
 
   private let order: BatchOrder
   private let run: RunFolder?
-  let validation: Dataset?
+  public let validation: Dataset?
   /// The forward half with the weights that stand for the trained model, once it was needed.
   private var madeInference: Inference?
   private var events: EventFile?
   private let writesEvents: Bool
   private let origin: Origin
+  private var remembered: TrainingData
+  /// Whether the data is not that of the newest checkpoint any more.
+  private var dataHasChanged = false
+  /// What has changed of the data since the last session, a sentence each.
+  public private(set) var dataChanges: [String] = []
   /// Where the run stood when its newest checkpoint was written.
   private var saved: Checkpoint.Progress?
   /// The orders of the epoch at hand and of the one before or after it.
   private var permutations: [(epoch: Int, items: [Int32])] = []
+  /// The loss of the run's first step, where this session has taken it.
+  private var firstLoss: Double?
+  /// What this session has warned of, so that it does so once.
+  private var warned: Set<Int> = []
   /// Seconds of the epoch's steps in this session: for their input, and in all.
   private var clock = (input: 0.0, all: 0.0)
 
@@ -65,46 +74,71 @@ public final class Trainer {
   ///
   /// - Parameters:
   ///   - run: where it writes; of a run that does not resume the folder need not be there before `run`.
+  ///   - acceptsChangedData: whether to go on with other images than those trained on so far. Epochs count on; the one
+  ///     at hand begins again.
   ///   - data, validation: those of the recipe, where the caller has opened them already.
   ///   - memory: bytes that the decoded images of each of the two may take.
   ///   - profiles: whether to time each layer.
   ///   - tensorBoard: whether to write the epochs into the run's folder for TensorBoard too.
   public init(
-    _ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false, data: Dataset? = nil,
-    validation: Dataset? = nil, memory: Int = GrantedMemory.forImages, profiles: Bool = false, tensorBoard: Bool = false
+    _ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false,
+    acceptsChangedData: Bool = false, data: Dataset? = nil, validation: Dataset? = nil,
+    memory: Int = GrantedMemory.forImages, profiles: Bool = false, tensorBoard: Bool = false
   ) throws {
     let plan = try recipe.plan()
     let memory = try Self.memoryForImages(recipe, plan, parallel: parallel, atMost: memory)
-    let data = try data ?? recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
+    let data = try data ?? recipe.open(recipe.data, memory: memory, parallel: parallel)
     try data.checkTargets(for: plan)
     training = try TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
       freeBits: recipe.freeBits ?? 0, averageDecay: recipe.ema, augmentation: recipe.augmentation,
-      corruption: recipe.corruption, seed: recipe.seed, beta: recipe.beta, data: data,
+      corruption: recipe.corruption, standardization: recipe.standardization, seed: recipe.seed, beta: recipe.beta,
+      data: data,
       keepsGradient: recipe.keepsGradient, profiles: profiles)
     (self.recipe, self.data, self.run, writesEvents) = (recipe, data, run, tensorBoard)
     order = recipe.order(count: data.count)
     let validation =
       try validation
-      ?? recipe.validation?.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
-    try validation?.checkTargets(for: plan)
+      ?? recipe.validation.map { (source) throws(DataError) in
+        try recipe.open(source, memory: memory, parallel: parallel)
+      }
+    try validation?.checkTargets(for: plan, isMeasured: true)
     self.validation = validation
     progress = Checkpoint.Progress()
-    origin = Origin(recipe, data: data, validation: validation)
+    remembered = try TrainingData(data, validation: validation, isKept: run != nil)
+    origin = Origin(recipe, data: remembered.images, validation: remembered.validation)
     if resume { try run?.lock() }
+    var (changed, before): (Set<TrainingData.Name>?, Origin.Images?)
     if resume, let run, try run.hasCheckpoint() {
       let checkpoint = try run.read(.last)
-      try checkpoint.origin?.check(against: origin, run: run)
+      changed = try checkpoint.origin?.check(against: origin, run: run, acceptsChangedData: acceptsChangedData) {
+        [remembered] name throws(DataError) in try remembered.changes(of: name, in: run)
+      }
       try checkpoint.restore(training, path: run.checkpoint(.last))
       progress = checkpoint.progress
       saved = progress
+      before = checkpoint.origin?.data
     } else {
+      // What was not trained on yet may change, but not unseen.
+      for name in [TrainingData.Name.data, .validation] {
+        guard resume, let run, try remembered.isOther(name, than: run) else { continue }
+        let changes = try remembered.changes(of: name, in: run) ?? ""
+        guard acceptsChangedData else {
+          throw DataError(
+            path: run.path,
+            reason:
+              "\(name): wanted the images that the run was begun with, found others: \(changes); bring them back, "
+              + "or go on with --accept-changed-data")
+        }
+        dataChanges.append("\(name): \(changes)")
+      }
       Initializer.fill(training.parameters, plan: plan, seed: recipe.seed)
       for start in recipe.start ?? [] { starts.append(try start.apply(to: training.parameters, plan: plan)) }
       training.startAverage()
     }
     metrics = try MetricsLog(run, upTo: resume ? progress.step : -1)
     if resume, let run, progress.step == 0 { try Self.checkBeginning(run) }
+    if let run, let changed, let before { try goOn(with: changed, after: before, in: run) }
     // A checkpoint of an earlier version does not know the epoch: patience counts from here.
     if progress.best != nil, progress.bestEpoch == nil { progress.bestEpoch = epochsDone }
     if progress.plateau == nil { (progress.plateau, progress.plateauEpoch) = (progress.best, progress.bestEpoch) }
@@ -112,38 +146,33 @@ public final class Trainer {
     if validation != nil { _ = try inference() }
   }
 
-  /// Bytes that the images of each set may take: half of what the plan leaves.
-  ///
-  /// Errors: memory that does not suffice for training.
-  private static func memoryForImages(
-    _ recipe: Recipe, _ plan: ExecutionPlan, parallel: ParallelPlan, atMost memory: Int
-  ) throws -> Int {
-    let planned = try PlannedMemory(process: plan, parallel: parallel, recipe: recipe)
-    try planned.check(plan)
-    return min(memory, (GrantedMemory.available - planned.total) / 2)
-  }
-
-  /// Opens the images of a new run, and makes what follows from them a part of its recipe.
-  ///
-  /// Errors: see `init`.
-  public static func open(
-    _ recipe: inout Recipe, parallel: ParallelPlan, memory: Int = GrantedMemory.forImages
-  ) throws -> Dataset {
-    let memory = try memoryForImages(recipe, recipe.plan(), parallel: parallel, atMost: memory)
-    let data = try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: memory, parallel: parallel)
-    recipe.settle(on: data)
-    return data
-  }
-
-  /// Refuses to begin again what had come far. The row of the first epoch is written before the first checkpoint, so
-  /// one row may be there without.
-  private static func checkBeginning(_ run: RunFolder) throws(DataError) {
-    let rows = try MetricsLog(run, upTo: .max).epochs
-    guard let last = rows.last, rows.count > 1 else { return }
-    throw DataError(
-      path: run.path,
-      reason: "wanted the checkpoints of a run that has done \(last.epoch) epochs, as its metrics.jsonl tells, found "
-        + "none; bring them back, or begin a new run")
+  /// Goes on with data that has changed: epochs count on from here, and what was measured of other images counts no
+  /// more.
+  private func goOn(
+    with changed: Set<TrainingData.Name>, after before: Origin.Images, in run: RunFolder
+  ) throws(DataError) {
+    guard !changed.isEmpty else { return }
+    guard recipe.schedule != .cosine else {
+      throw DataError(
+        path: run.path,
+        reason:
+          "--accept-changed-data: wanted a constant learning rate, found a cosine, which leads to the last step of "
+          + "the former images; begin a new run with --start-from \(run.path)")
+    }
+    for name in changed.sorted(by: { $0.rawValue < $1.rawValue }) {
+      dataChanges.append("\(name): \(try remembered.changes(of: name, in: run) ?? "other images")")
+    }
+    dataHasChanged = true
+    progress.dataChanges = (progress.dataChanges ?? 0) + 1
+    if changed.contains(.data) {
+      let stepsPerEpoch = recipe.order(count: before.count).stepsPerEpoch
+      (progress.dataEpoch, progress.dataStep) = (progress.epochs(stepsPerEpoch: stepsPerEpoch), progress.step)
+      (progress.epochSamples, progress.epochReconstruction, progress.epochDivergence) = (0, 0, 0)
+    }
+    if changed.contains(recipe.monitored == .training ? .data : .validation) {
+      (progress.best, progress.bestEpoch, progress.plateau) = (nil, nil, nil)
+      progress.plateauEpoch = epochsDone
+    }
   }
 
   /// The file of this session's events, where they are wanted.
@@ -162,20 +191,19 @@ public final class Trainer {
 
   func inference() throws -> Inference {
     if let madeInference { return madeInference }
-    let made = try Inference(model: recipe.model, parallel: training.parallel, parameters: training.evaluated)
+    let made = try Inference(recipe, parallel: training.parallel, parameters: training.evaluated)
     madeInference = made
     return made
   }
 
-  /// A sentence where the posterior has collapsed.
-  public func collapseWarning(after epoch: EpochMetrics) -> String? {
-    let units = training.plan.boundaries[training.plan.codeBoundary].shape.count
-    return PosteriorCollapse.warning(after: epoch, units: units, recipe: recipe, stepsPerEpoch: stepsPerEpoch)
+  public var lastStep: Int { lastStep(by: recipe) }
+  /// The step after which this run would end by another recipe.
+  public func lastStep(by recipe: Recipe) -> Int {
+    recipe.lastStep(
+      stepsPerEpoch: order.stepsPerEpoch, since: progress.dataStep ?? 0, epochs: progress.dataEpoch ?? 0)
   }
-
-  public var lastStep: Int { recipe.lastStep(stepsPerEpoch: order.stepsPerEpoch) }
   public var stepsPerEpoch: Int { order.stepsPerEpoch }
-  public var epochsDone: Int { progress.step / order.stepsPerEpoch }
+  public var epochsDone: Int { progress.epochs(stepsPerEpoch: order.stepsPerEpoch) }
   public var weightsHash: String { WeightsHash.of(training.parameters, plan: training.plan) }
 
   /// Trains to the end of the recipe.
@@ -198,6 +226,8 @@ public final class Trainer {
     _ checkpointEvery: Int?, _ shouldStop: () -> Bool, _ observe: (Event) -> Void
   ) throws -> End {
     try run?.lock()
+    // A checkpoint that knows the data comes first: what tells of the data before is needed until then.
+    if dataHasChanged { try save(observe) } else if let run { try remembered.write(to: run) }
     try metrics.write()
     try openEvents()
     // The checkpoint may be of a run that ended in the validation of an epoch.
@@ -207,7 +237,7 @@ public final class Trainer {
         if saved != progress { try save(observe) }
         return .interrupted
       }
-      let epoch = order.batch(step: progress.step).epoch
+      let epoch = batch(of: progress.step).epoch
       try step(epoch: epoch, observe)
       if epochIsComplete {
         try finishEpoch(epoch, observe)
@@ -230,9 +260,15 @@ public final class Trainer {
 
   private var epochIsComplete: Bool { progress.epochSamples == order.visited }
 
+  /// The epoch of a step, counted from 0, and the places of its images in the epoch's order.
+  private func batch(of step: Int) -> (epoch: Int, range: Range<Int>) {
+    let (epoch, range) = order.batch(step: step - (progress.dataStep ?? 0))
+    return ((progress.dataEpoch ?? 0) + epoch, range)
+  }
+
   /// The images of a step.
   private func items(of step: Int) -> ArraySlice<Int32> {
-    let (epoch, range) = order.batch(step: step)
+    let (epoch, range) = batch(of: step)
     if let known = permutations.first(where: { $0.epoch == epoch }) { return known.items[range] }
     let items = order.permutation(epoch: epoch)
     permutations = permutations.suffix(1) + [(epoch, items)]
@@ -248,6 +284,7 @@ public final class Trainer {
       step: progress.step, items: items,
       learningRate: recipe.learningRate(step: progress.step, stepsPerEpoch: stepsPerEpoch),
       beta: recipe.beta(step: progress.step, stepsPerEpoch: stepsPerEpoch))
+    if progress.step == 0 { firstLoss = loss.total }
     progress.step += 1
     progress.epochSamples += items.count
     progress.epochReconstruction += loss.reconstruction * Double(items.count)
@@ -274,11 +311,13 @@ public final class Trainer {
         / Double(recipe.model.likelihood.target == .image ? recipe.model.input.count : 1),
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), seconds: progress.seconds)
     row.penalty = hasPenalty ? divergence : nil
+    (row.images, row.dataChanges) = (order.visited, progress.dataChanges ?? 0)
     row.inputPercent = clock.all > 0 ? 100 * clock.input / clock.all : nil
     clock = (0, 0)
     var picture: PNGImage?
     do {
       try evaluate(&row)
+      row.warnings = try warnings(after: row)
       if events != nil, Pictures.refusal(of: recipe.model) == nil {
         picture = try Pictures(inference(), seed: recipe.seed).reconstructions(validation ?? data)
       }
@@ -314,6 +353,35 @@ public final class Trainer {
   /// Enough to tell an active unit, few beside an epoch.
   private static let imagesWithoutValidation = 256
 
+  /// What a person should know of the epoch, a sentence each; nil where nothing is new.
+  private func warnings(after row: EpochMetrics) throws -> [String]? {
+    let rows = metrics.epochs + [row]
+    let units = training.plan.boundaries[training.plan.codeBoundary].shape.count
+    let all = [
+      PosteriorCollapse.warning(after: row, units: units, recipe: recipe, stepsPerEpoch: stepsPerEpoch),
+      LossTrend.explosion(rows, first: firstLoss, recipe: recipe),
+      try LossTrend.stall(rows, recipe: recipe, isConstant: putsOutOneImage),
+    ]
+    let new = all.enumerated().filter { $1 != nil && warned.insert($0).inserted }.compactMap(\.element)
+    return new.isEmpty ? nil : new
+  }
+
+  /// Whether what the model makes of a few images differs by next to nothing beside what they differ by.
+  private func putsOutOneImage() throws -> Bool {
+    guard recipe.model.likelihood.target == .image else { return false }
+    let images = try data.spread(16).images(0..<min(data.count, 16))
+    func spread(_ values: [Float]) -> Double {
+      let (count, size) = (values.count / data.shape.count, data.shape.count)
+      return (0..<size).reduce(0) { sum, i in
+        let pixel = (0..<count).map { Double(values[$0 * size + i]) }
+        let mean = pixel.reduce(0, +) / Double(count)
+        return pixel.reduce(sum) { $0 + ($1 - mean) * ($1 - mean) }
+      }
+    }
+    let (wanted, found) = (spread(images), spread(try inference().reconstruct(images)))
+    return wanted > 0 && found < 1e-4 * wanted
+  }
+
   /// Writes a checkpoint of the weights before the first step, where the run has none yet.
   public func saveStart() throws {
     if progress.step == 0 && saved == nil { try save { _ in } }
@@ -327,6 +395,7 @@ public final class Trainer {
     }
     try run.write(Checkpoint(training, progress: progress, origin: origin), isBest: isBest)
     saved = progress
+    try remembered.write(to: run)
     observe(.checkpoint(step: progress.step))
   }
 }

@@ -138,7 +138,7 @@ public final class TrainingStep {
   ///   - beta: 1 where the plan has importance samples, and then no free bits.
   ///   - freeBits: at least 0. See `GaussianLatent`; the losses of a step have the divergence itself.
   ///   - averageDecay: of the moving average of the parameters, greater than 0 and less than 1; nil for no average.
-  ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample.
+  ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample; then standardised.
   ///   - keepsGradient: whether `gradient` can be read after a step, and a step may have several minibatches. Else, and
   ///     unless gradients are clipped, each slice's is gone once it has moved its weights: a flat vector less in
   ///     memory, and less traffic with it. No bit changes.
@@ -148,15 +148,17 @@ public final class TrainingStep {
   /// does not suffice, a `ThreadError` where the system does not make as many threads.
   public init(
     plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil, freeBits: Float = 0,
-    averageDecay: Float? = nil, augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64,
-    beta: Float, data: Dataset, keepsGradient: Bool = true, profiles: Bool = false
+    averageDecay: Float? = nil, augmentation: Augmentation? = nil, corruption: Corruption? = nil,
+    standardization: Standardization? = nil, seed: UInt64, beta: Float, data: Dataset, keepsGradient: Bool = true,
+    profiles: Bool = false
   ) throws {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
     precondition(plan.importanceSamples == nil || beta == 1 && freeBits == 0, "a bound of another divergence")
     try data.checkTargets(for: plan)
+    if let refusal = standardization?.refusal(for: plan.model) { throw ModelError("standardization", refusal) }
     try parallel.check()
     try PlannedMemory(
-      step: plan, parallel: parallel, augmentation: augmentation, corruption: corruption,
+      step: plan, parallel: parallel, augmentation: augmentation, corruption: corruption, hasPairs: data.hasInputs,
       hasAverage: averageDecay != nil, keepsGradient: keepsGradient || clipNorm != nil
     ).check(plan)
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
@@ -168,7 +170,7 @@ public final class TrainingStep {
       Replica(
         plan: plan, shared: shared, groupSamples: turn * plan.samplesPerShard, parallel: parallel,
         worker: worker, cores: cores, augmentation: augmentation, corruption: corruption,
-        clock: profiler?.clocks[worker])
+        hasPairs: data.hasInputs, standardization: standardization, clock: profiler?.clocks[worker])
     }
     let reducer = GradientReducer(
       plan: plan, shared: shared, optimizer: optimizer, averageDecay: averageDecay, workers: parallel.workers,

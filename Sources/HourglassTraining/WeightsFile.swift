@@ -8,7 +8,7 @@ public enum WeightsFile {
   /// Errors: what the formats refuse, also elements of another type than 32-bit floats; tensors that are missing or not
   /// of the model; other shapes; infinities and NaN; in a file that `ModelExport` wrote, other weights than it wrote.
   public static func read(_ path: String, plan: ExecutionPlan) throws(DataError) -> FloatBuffer {
-    let (file, hash) = try open(path)
+    let (file, hash, _) = try open(path)
     try checkNames(file, plan, path)
     let parameters = FloatBuffer(count: plan.parameterCount)
     try file.restore([(prefix: "", values: parameters)], plan, path)
@@ -22,15 +22,27 @@ public enum WeightsFile {
     return parameters
   }
 
+  /// By what the images of the model in a file are standardised, where the file says so.
+  public static func standardization(_ path: String) throws(DataError) -> Standardization? {
+    try open(path).standardization
+  }
+
   /// Opens a file, all of whose numbers are finite.
   static func tensors(_ path: String) throws(DataError) -> [SafeTensors.Source] { try open(path).tensors }
 
-  /// The tensors of a file, and the hash of its weights where it names one.
-  private static func open(_ path: String) throws(DataError) -> (tensors: [SafeTensors.Source], hash: String?) {
+  /// The tensors of a file, and what it says beside them: the hash of its weights, and a standardisation.
+  private static func open(
+    _ path: String
+  ) throws(DataError) -> (tensors: [SafeTensors.Source], hash: String?, standardization: Standardization?) {
     let (file, hash): ([SafeTensors.Source], String?)
+    var standardization: Standardization?
     if path.lowercased().hasSuffix(".safetensors") {
       let (tensors, metadata) = try SafeTensors.open(path)
       (file, hash) = (tensors, metadata[ModelExport.hashKey])
+      if let json = metadata[ModelExport.standardizationKey] {
+        standardization = try JSONFile.decode(
+          Standardization.self, from: json.utf8, path: path, what: ModelExport.standardizationKey)
+      }
     } else if path.lowercased().hasSuffix(".npz") {
       (file, hash) = (try NPZFile.tensors(path).map { SafeTensors.Source($0) }, nil)
     } else {
@@ -43,7 +55,17 @@ public enum WeightsFile {
       guard let place = values.firstIndex(where: { !$0.isFinite }) else { continue }
       throw DataError(path: path, reason: "\(tensor.name): wanted finite numbers, found \(values[place]) at \(place)")
     }
-    return (file, hash)
+    let prefix = "\(ModelExport.standardizationKey)."
+    let beside = file.filter { $0.name == prefix + "mean" || $0.name == prefix + "deviation" }
+    guard beside.count == 2 else { return (file, hash, standardization) }
+    func values(_ name: String) throws(DataError) -> [Double] {
+      try beside.first { $0.name == prefix + name }?.values().map { Double($0) } ?? []
+    }
+    guard let found = Standardization(mean: try values("mean"), deviation: try values("deviation")) else {
+      throw DataError(
+        path: path, reason: "\(prefix)deviation: wanted as many means as deviations greater than 0, found others")
+    }
+    return (file.filter { !$0.name.hasPrefix(prefix) }, hash, found)
   }
 
   private static func checkNames(

@@ -125,12 +125,8 @@ struct DataDescription: ParsableCommand {
   private static let mostListed = 20
 
   private func write(itemsOf data: Dataset) {
-    let hasClasses = data.labels != nil
-    StandardOutput.write("index,name" + (hasClasses ? ",class" : ""))
-    for index in 0..<data.count {
-      let item = Item(data, index)
-      StandardOutput.write("\(item.index),\(csvCell(item.name))" + (hasClasses ? ",\(csvCell(item.class ?? ""))" : ""))
-    }
+    StandardOutput.write(data.identityColumns.joined(separator: ","))
+    for index in 0..<data.count { StandardOutput.write(data.identity(index).joined(separator: ",")) }
   }
 
   private func write(_ summary: DatasetSummary, _ inventory: Inventory) {

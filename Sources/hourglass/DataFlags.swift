@@ -10,6 +10,7 @@ extension RGBColor: ExpressibleByArgument {
 }
 extension Augmentation: ExpressibleByArgument {}
 extension Corruption: ExpressibleByArgument {}
+extension ValueRange: ExpressibleByArgument {}
 
 /// WIDTHxHEIGHT in pixels, at most 65,536 each.
 struct PixelSize: ExpressibleByArgument {
@@ -75,6 +76,14 @@ struct DataFlags: ParsableArguments {
   @Option(help: "At most so many images, spread evenly over the set.")
   var limit: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      What becomes 0 and 1, in the numbers of the files: 0:4095 for 12 bits in 16, -1:1. (default: the full range of 8 \
+      and 16 bits, floats as they are)
+      """, valueName: "low:high"))
+  var range: ValueRange?
+
   @Flag(help: "Make colour images grey, by the luma of ITU-R BT.601.")
   var grey = false
 
@@ -103,6 +112,16 @@ struct DataFlags: ParsableArguments {
     help: ArgumentHelp("Pixels from one tile to the next, as 128 or 128x96. (default: the tile's)", valueName: "WxH"))
   var stride: PixelStride?
 
+  @Option(
+    help: ArgumentHelp(
+      "Scale to fit into so many pixels, with the rest black or as --background says; in place of --resize.",
+      valueName: "WxH")
+  )
+  var fit: PixelSize?
+
+  @Flag(help: "Exchange dark and light.")
+  var invert = false
+
   @Flag(help: "Leave broken images out and list them, instead of refusing the set.")
   var skipBad = false
 
@@ -117,6 +136,7 @@ struct DataFlags: ParsableArguments {
       throw ValidationError("--holdout: wanted a part between 0 and 1, found \(holdout)")
     }
     if grey && rgb { throw ValidationError("wanted one of --grey and --rgb, found both") }
+    if fit != nil && resize != nil { throw ValidationError("wanted one of --fit and --resize, found both") }
     if let labelFilter, classes(labelFilter).isEmpty {
       throw ValidationError("--label-filter: wanted classes with commas, found none")
     }
@@ -143,7 +163,11 @@ struct DataFlags: ParsableArguments {
     all.limit = limit ?? base.limit
     all.color = grey ? .grey : rgb ? .rgb : base.color
     all.crop = crop?.extent ?? base.crop
-    all.resize = resize?.extent ?? base.resize
+    all.range = range ?? base.range
+    // Each takes the place of the other.
+    all.resize = fit == nil ? resize?.extent ?? base.resize : nil
+    all.fit = resize == nil ? fit?.extent ?? base.fit : nil
+    all.inverts = invert ? true : base.inverts
     all.background = background ?? base.background
     (all.tile, all.stride) = (tile?.extent ?? base.tile, stride?.extent ?? base.stride)
     all.skipsBad = skipBad ? true : base.skipsBad
@@ -157,8 +181,8 @@ struct DataFlags: ParsableArguments {
       ("--layout", layout != nil), ("--holdout", holdout != nil), ("--label-filter", labelFilter != nil),
       ("--labels", labels != nil), ("--classes-at", classesAt != nil),
       ("--grey", grey), ("--rgb", rgb), ("--crop", crop != nil), ("--resize", resize != nil), ("--tile", tile != nil),
-      ("--background", background != nil), ("--skip-bad", skipBad),
-      ("--binarize", binarize),
+      ("--background", background != nil), ("--skip-bad", skipBad), ("--binarize", binarize),
+      ("--range", range != nil), ("--fit", fit != nil), ("--invert", invert),
     ]
     guard path == nil, let flag = given.first(where: { $0.1 })?.0 else { return }
     throw ValidationError("\(flag): wanted images in files with --data, found none")

@@ -9,7 +9,8 @@ struct Evaluate: ParsableCommand {
     discussion: """
       Losses are means over images: in nats, or in squared error summed over pixels; of a variational model with one \
       sample of the code for each image. Of a model that puts out classes also the error rate and the confusion \
-      matrix, with a row for each label and a column for each likeliest class.
+      matrix, with a row for each label and a column for each likeliest class. Classes go by name; one that the model \
+      does not know has a row of its own, and its images count as errors.
 
       Example:
         hourglass evaluate --run runs/first --json
@@ -49,26 +50,28 @@ struct Evaluate: ParsableCommand {
     let file = perSample.map { OutputFile(flag: "--per-sample", $0, or: $0) }
     try replacing.check([file].compactMap(\.self), reading: loaded.inputs + [data])
     let images = try loaded.images(at: data, split, self.images)
-    // A row is about a hundred letters.
+    // A row is about a hundred letters, and the name.
     if file != nil {
       try GrantedMemory.require(
-        images.count.timesClamping(128), for: images.source, "hold \(images.count) rows",
+        images.count.timesClamping(256), for: images.source, "hold \(images.count) rows",
         advice: "take fewer images with --limit")
     }
     let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)
-    let label = images.labels == nil ? "" : "label,"
     let divergence = loaded.model.penalty == nil ? "kl" : "penalty"
     let isImage = loaded.model.likelihood.target == .image
-    let columns = isImage ? "reconstruction,\(divergence),mse,ssim" : "loss,\(divergence),prediction"
-    var rows = ["index,\(label)\(columns)"]
+    let columns = isImage ? ["reconstruction", divergence, "mse", "ssim"] : ["loss", divergence, "prediction"]
+    var rows = [(images.identityColumns + columns).joined(separator: ",")]
     let result = try evaluator.evaluate(images, importanceSamples: importanceSamples) { sample in
       guard file != nil else { return }
-      let label = images.labels.map { "\($0[sample.index])," } ?? ""
       let its = sample.measurement
-      let values = [
-        its.reconstruction, its.divergence, its.image?.squaredError, its.image?.similarity, its.prediction,
-      ]
-      rows.append("\(sample.index),\(label)" + values.compactMap { $0.map { "\($0)" } }.joined(separator: ","))
+      let losses = [its.reconstruction, its.divergence].map { sample.isKnown ? "\($0)" : "" }
+      let others = [its.image?.squaredError, its.image?.similarity].compactMap { $0.map { "\($0)" } }
+      let prediction = its.prediction.map { value in
+        loaded.model.likelihood == .categorical ? csvCell(images.nameOfClass(Int(clamping: value))) : "\(value)"
+      }
+      rows.append(
+        (images.identity(sample.index) + losses + others + [prediction].compactMap(\.self))
+          .joined(separator: ","))
     }
     guard result.loss.isFinite else {
       throw ExitStatusError(
@@ -109,11 +112,11 @@ struct Evaluate: ParsableCommand {
     rows += [["weights", result.weightsHash, ""]]
     StandardOutput.write(table: rows, rightAligned: [1])
     guard let confusion = result.confusion else { return }
-    let names = result.confusionNames(data.classes)
+    let names = result.classes ?? []
     StandardOutput.write("")
     StandardOutput.write("label (rows) and likeliest class (columns)")
     StandardOutput.write(
-      table: [[""] + names] + zip(names, confusion).map { [$0] + $1.map(grouped) },
-      rightAligned: Set(1...confusion.count))
+      table: [[""] + names.prefix(confusion[0].count)] + zip(names, confusion).map { [$0] + $1.map(grouped) },
+      rightAligned: Set(1...confusion[0].count))
   }
 }

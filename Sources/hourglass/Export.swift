@@ -10,7 +10,8 @@ struct Export: ParsableCommand {
     discussion: """
       onnx writes encoder.onnx (image to code; of a variational model to mean and log_variance), decoder.onnx (code to \
       reconstruction) and autoencoder.onnx (image to reconstruction), operator set \(ONNXGraph.operatorSet). \
-      Images are N,C,H,W with values in [0, 1]; a reconstruction is the expected image. safetensors writes \
+      Images are N,C,H,W as the model is trained on, bytes over 255; a reconstruction is the expected image. What \
+      --standardize does to them is part of the graphs, and stands beside weights. safetensors writes \
       weights.safetensors and npy weights.npz, both under PyTorch's names and shapes, which `hourglass import` reads.
 
       Example:
@@ -42,7 +43,8 @@ struct Export: ParsableCommand {
 
   func run() throws {
     let loaded = try trained.load()
-    let export = ModelExport(loaded.inference.plan, parameters: loaded.inference.parameters)
+    let export = ModelExport(
+      loaded.inference.plan, parameters: loaded.inference.parameters, standardization: loaded.recipe.standardization)
     let folder = output ?? loaded.run.file("export")
     guard !folder.isEmpty else { throw ValidationError("--output: wanted a folder, found an empty name") }
     try replacing.check(

@@ -68,8 +68,10 @@ struct Finetune: ParsableCommand {
     var recipe = try flags.recipe(file)
     let data = try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages)
     recipe.model = try withHead(recipe.model, for: data)
-    recipe.settle(on: data)
-    try data.checkTargets(for: try ExecutionPlan(recipe.model, batchSize: 1))
+    // A head that stays puts out the classes that it has learned.
+    if EpochMetrics.json(recipe.model) == EpochMetrics.json(trained.model) { recipe.classes = trained.classes }
+    try recipe.settle(on: data)
+    try recipe.matched(data).checkTargets(for: try ExecutionPlan(recipe.model, batchSize: 1))
     let path = try session.newPath(recipe.model.name)
     let epochs = headEpochs ?? Self.defaultHeadEpochs
     try training.begin { [recipe] in

@@ -40,7 +40,7 @@ struct Hourglass: ParsableCommand {
     signal(SIGXFSZ, SIG_IGN)
     var status = ExitStatus.done
     do {
-      var command = try parseAsRoot(arguments)
+      var command = try parseAsRoot(joiningNegatives(arguments))
       // The doctor lists it among its own.
       if !(command is Doctor) {
         for warning in [Diagnosis.instructionSetWarning(), OpenMPEnvironment.clean()].compactMap(\.self) {
@@ -55,5 +55,19 @@ struct Hourglass: ParsableCommand {
       if status == .done { status = .failed }
     }
     Foundation.exit(status.rawValue)
+  }
+
+  /// `--beta -1` as `--beta=-1`, for the parser takes -1 as a flag.
+  static func joiningNegatives(_ arguments: some Sequence<String>) -> [String] {
+    var joined: [String] = []
+    for argument in arguments {
+      let isNegative = argument.firstMatch(of: /^-(\.?[0-9]|inf|nan)/) != nil
+      if isNegative, let flag = joined.last, flag.hasPrefix("--"), flag.count > 2, !flag.contains("=") {
+        joined[joined.count - 1] = "\(flag)=\(argument)"
+      } else {
+        joined.append(argument)
+      }
+    }
+    return joined
   }
 }

@@ -43,10 +43,18 @@ struct Import: ParsableCommand {
   }
 
   func run() throws {
-    let recipe = try flags.recipe(try flags.configuration())
+    var recipe = try flags.recipe(try flags.configuration())
     if let refusal = try RunFolder(folder).refusal() { throw ValidationError("--run: \(refusal)") }
     let plan = try recipe.plan()
     let parameters = try WeightsFile.read(weights, plan: plan)
+    if let standardization = try WeightsFile.standardization(weights) {
+      var preparation = recipe.data.preparation ?? Preparation()
+      (preparation.standardizes, preparation.standardization) = (true, standardization)
+      recipe.data.preparation = preparation
+      if let refusal = recipe.refusal { throw DataError(path: weights, reason: refusal) }
+    } else if recipe.data.preparation?.standardizes == true {
+      try recipe.settle(on: try recipe.data.open(for: recipe.model, seed: recipe.seed))
+    }
     let checkpoint = Checkpoint(
       startingFrom: parameters, plan: plan, optimizer: recipe.optimizer, hasAverage: recipe.ema != nil)
     let session = RunEnvironment(ParallelPlan(shards: recipe.shards))

@@ -12,6 +12,7 @@ struct Inspect: ParsableCommand {
 
       Examples:
         hourglass inspect conv-vae-28
+        hourglass inspect conv-vae@128x96x3
         hourglass inspect 784-1000-500-250-30,tanh,tied
         hourglass inspect conv-vae-28 --json > my-model.json
         hourglass inspect conv-ae-32 --algorithm winograd --json > faster.json
@@ -19,7 +20,8 @@ struct Inspect: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "A model's name, sizes of a dense one, a model file, or the folder of a run.", valueName: "name|file|dir"))
+      "A model's name, also with a size, sizes of a dense one, a model file, or the folder of a run.",
+      valueName: "name|file|dir"))
   var subject: String
 
   @Flag(help: "Print the model as JSON, as --model FILE.json reads it.")

@@ -21,5 +21,9 @@ struct Models: ParsableCommand {
       ]
     }
     StandardOutput.write(table: rows, rightAligned: [5])
+    StandardOutput.write("")
+    StandardOutput.write(
+      "of any size, height x width x channels, as conv-vae@128x96x3: "
+        + Autoencoder.sizedPresets.map { "\($0)@HxWxC" }.joined(separator: ", "))
   }
 }

@@ -29,7 +29,7 @@ struct RunOptions: ParsableArguments {
     let (run, recipe) = try RunFolder.open(run)
     let checkpoint = try run.read(from)
     let parallel = ParallelPlan(shards: ExecutionPlan.defaultShards(batchSize: Inference.batchSize))
-    let inference = try Inference(model: recipe.model, parallel: parallel)
+    let inference = try Inference(recipe, parallel: parallel)
     try checkpoint.restore(parameters: inference.parameters, plan: inference.plan, path: run.checkpoint(from))
     return LoadedRun(run: run, recipe: recipe, progress: checkpoint.progress, inference: inference)
   }
@@ -95,17 +95,23 @@ struct LoadedRun {
 
   /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.
   ///
-  /// - Parameter allClasses: also those that the run left out.
+  /// - Parameters:
+  ///   - allClasses: also those that the run left out.
+  ///   - masks: a folder of masks of the truth.
+  ///   - inputs: what the model sees in place of the images at a path; without a path what it is in the run.
   func images(
-    at path: String?, _ split: Split, _ flags: DataFlags, allClasses: Bool = false
+    at path: String?, _ split: Split, _ flags: DataFlags, allClasses: Bool = false, masks: String? = nil,
+    pairedWith inputs: String? = nil
   ) throws -> Dataset {
     try flags.requireFiles(path ?? recipe.data.path)
     var base = recipe.data.preparation ?? Preparation()
     if allClasses { base.labels = nil }
-    let preparation = flags.adapting(path == nil ? base : base.forOtherImages)
+    var preparation = flags.adapting(path == nil ? base : base.forOtherImages)
+    if let masks { preparation.masks = URL(fileURLWithPath: masks).path }
     let source = DataSource(
-      path: path ?? recipe.data.path, split: split, preparation: preparation, codes: recipe.data.codes)
-    let data = try source.open(for: model, seed: recipe.seed)
+      path: path ?? recipe.data.path, split: split, preparation: preparation, codes: recipe.data.codes,
+      inputs: path == nil ? recipe.data.inputs : inputs)
+    let data = try recipe.open(source)
     list(about: data)
     return data
   }
@@ -115,10 +121,12 @@ extension LoadedRun {
   var weightsHash: String { WeightsHash.of(inference.parameters, plan: inference.plan) }
 
   /// The images of the run, which no output may replace.
-  var inputs: [String?] { [recipe.data, recipe.validation].flatMap { [$0?.path, $0?.preparation?.labelsFile] } }
+  var inputs: [String?] {
+    [recipe.data.inputs] + [recipe.data, recipe.validation].flatMap { [$0?.path, $0?.preparation?.labelsFile] }
+  }
 
   /// The images that the run was trained on.
-  func trainedOn() throws -> Dataset { try recipe.data.open(for: model, seed: recipe.seed) }
+  func trainedOn() throws -> Dataset { try recipe.open(recipe.data) }
 }
 
 /// How the work of a step is divided.
@@ -180,8 +188,8 @@ struct ImageOptions: ParsableArguments {
   /// Where they are, if not in the run's data.
   var path: String? { input ?? data }
 
-  func open(_ loaded: LoadedRun, allClasses: Bool = false) throws -> Dataset {
-    try loaded.images(at: path, split, images, allClasses: allClasses)
+  func open(_ loaded: LoadedRun, allClasses: Bool = false, masks: String? = nil) throws -> Dataset {
+    try loaded.images(at: path, split, images, allClasses: allClasses, masks: masks)
   }
 }
 
@@ -191,15 +199,24 @@ func list(about data: Dataset) {
   if !data.inventory.isPlain { StandardError.write("hourglass: \(data.source): \(data.inventory.line)") }
 }
 
-/// A model as the command line names it: by name, as the sizes of a dense autoencoder, or as a file.
+/// Tells which classes of a set are none of another one, which tables do not show.
+func noteUnknownClasses(of data: Dataset, _ names: [String], from other: Dataset) {
+  guard !names.isEmpty else { return }
+  let list = names.prefix(6).joined(separator: ", ") + (names.count > 6 ? " and \(names.count - 6) more" : "")
+  StandardError.write(
+    "hourglass: \(data.source): note: no image of \(other.source) is of the class \(list), which is never found")
+}
+
+/// A model as the command line names it: by name, by name and size, as the sizes of a dense autoencoder, or as a file.
 func resolveModel(_ name: String, flag: String) throws -> Autoencoder {
   if let model = ModelCatalog.model(name) { return model }
-  if let model = try denseModel(name, flag: flag) { return model }
+  if let model = try describedModel(name, flag: flag) { return model }
   guard try InputFile.isThere(name) else {
     if name.hasSuffix(".json") { throw DataError(path: name, reason: "wanted a model file, found nothing there") }
     let names = ModelCatalog.models.map(\.name).joined(separator: ", ")
     throw ValidationError(
-      "\(flag): wanted one of \(names), sizes such as 784-1000-30, or a model file, found \(name)")
+      "\(flag): wanted one of \(names), a size such as conv-vae@128x96x3 or 784-1000-30, or a model file, found \(name)"
+    )
   }
   let model = try JSONFile.read(Autoencoder.self, from: name, what: "not a model")
   do { _ = try ExecutionPlan(model, batchSize: 2) } catch {
@@ -223,11 +240,11 @@ struct IntegerList: ExpressibleByArgument {
   var defaultValueDescription: String { values.map(String.init).joined(separator: ",") }
 }
 
-/// The dense autoencoder of so many sizes; nil where the name is none, or that of a file.
-private func denseModel(_ name: String, flag: String) throws -> Autoencoder? {
+/// The preset of a size, or the dense autoencoder of so many sizes; nil where the name is none, or that of a file.
+private func describedModel(_ name: String, flag: String) throws -> Autoencoder? {
   guard !FileManager.default.fileExists(atPath: name) else { return nil }
   do {
-    guard let model = try Autoencoder.dense(describedBy: name) else { return nil }
+    guard let model = try Autoencoder.preset(sizedBy: name) ?? .dense(describedBy: name) else { return nil }
     _ = try ExecutionPlan(model, batchSize: 2)
     return model
   } catch { throw ValidationError("\(flag): \(error)") }

@@ -17,18 +17,27 @@ struct OutputOptions: ParsableArguments {
   /// More in one file would be a slip of the hand.
   static let mostCounted = 1 << 24
 
-  func validate() throws {
-    try Self.check(output)
-    try requirePositive("--count", count, most: Self.mostCounted)
-  }
+  func validate() throws { try requirePositive("--count", count, most: Self.mostCounted) }
 
   static func check(_ output: String?) throws {
     guard let output, !OutputFile.isPicture(output), !output.lowercased().hasSuffix(".npy") else { return }
     throw ValidationError("--output: wanted a name that ends in .npy or .png, found \(output)")
   }
 
+  /// The folder that was named, if it was one: what ends in a slash, is one, or does not end as a file would.
+  func folder(for loaded: LoadedRun, reading inputs: String?...) throws -> OutputFolder? {
+    guard let output else { return nil }
+    guard try InputFile.isFolder(output) || output.hasSuffix("/") || (try? Self.check(output)) == nil else {
+      return nil
+    }
+    let folder = OutputFolder(output)
+    try folder.check(replacing, reading: loaded.inputs + inputs)
+    return folder
+  }
+
   /// The file that was named, or else the one that the command writes by itself, which may be replaced.
   func file(or standard: String, for loaded: LoadedRun, reading inputs: String?...) throws -> OutputFile {
+    try Self.check(output)
     let file = OutputFile(output, or: standard)
     if file.isPicture, let count, count > OutputFile.mostInPicture {
       throw ValidationError("--count: wanted at most \(OutputFile.mostInPicture) images in a picture, found \(count)")
@@ -173,14 +182,14 @@ extension OutputFile {
   }
 
   /// The path from the root without links.
-  private var resolved: String {
+  var resolved: String {
     let whole = path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
     let parts = whole.split(separator: "/").map(String.init)
     // What is not there yet has no links.
     for count in parts.indices.reversed().map({ $0 + 1 }) {
       guard let found = realpath(systemPath("/" + parts[..<count].joined(separator: "/")), nil) else { continue }
       defer { free(found) }
-      return ([pathText(found)] + parts[count...]).joined(separator: "/")
+      return parts[count...].reduce(pathText(found)) { $1 == ".." ? AtomicFile.split($0).folder : "\($0)/\($1)" }
     }
     return whole
   }
@@ -200,7 +209,12 @@ extension OutputFile {
     } else if exists {
       throw ValidationError("\(flag): wanted the name of a file, found \(path), a link that leads nowhere")
     }
-    if makesFolder, Self.identity(folder) == nil { return }
+    try checkFolder(isThere: !makesFolder || Self.identity(folder) != nil)
+  }
+
+  /// Refuses a folder in which no file can be made; one that is not there is made.
+  func checkFolder(isThere: Bool) throws {
+    guard isThere else { return }
     guard access(systemPath(folder), W_OK | X_OK) == 0,
       Self.identity(folder).map({ $0.st_mode & S_IFMT == S_IFDIR }) == true
     else {
@@ -227,7 +241,7 @@ extension OutputFile {
   }
 
   /// The run whose part the file is, or would be: all below its folder but what commands write there by themselves.
-  fileprivate var runItBelongsTo: String? {
+  var runItBelongsTo: String? {
     let parts = resolved.split(separator: "/").map(String.init)
     let folders = parts.indices.reversed().lazy.map { ("/" + parts[..<$0].joined(separator: "/"), Array(parts[$0...])) }
     guard let (folder, rest) = folders.first(where: { RunFolder($0.0).isRun }) else { return nil }

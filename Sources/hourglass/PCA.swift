@@ -75,7 +75,7 @@ struct PCA: ParsableCommand {
     var recipe = Recipe(
       model: PrincipalComponents.autoencoder(name, input: set.shape, components: components), data: source, seed: seed)
     try recipe.fixTerms()
-    recipe.settle(on: set)
+    try recipe.settle(on: set)
     let found = try PrincipalComponents(
       set, components: components, isCentred: centre, method: method, seed: seed)
     let parallel = ParallelPlan(shards: recipe.shards)

@@ -53,7 +53,7 @@ struct Pretrain: ParsableCommand {
     var recipe = try flags.recipe(file)
     let path = try session.newPath(recipe.model.name)
     let objective = try objective ?? file.stageObjective()
-    recipe.settle(on: try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages))
+    try recipe.settle(on: try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages))
     try training.begin { [recipe] in try StagedRun.pretraining(path, recipe: recipe, objective: objective) }
   }
 }

@@ -71,8 +71,9 @@ struct ProbeCommand: ParsableCommand {
       throw ValidationError("--k: wanted at most \(training.count), the training images, found \(most)")
     }
     try GrantedMemory.require(
-      test.count.timesClamping(16 * most), for: test.source, "hold \(most) neighbours of \(test.count) images",
+      test.count.timesClamping(32 * most), for: test.source, "hold \(most) neighbours of \(test.count) images",
       advice: "take a smaller --k or fewer images with --limit")
+    noteUnknownClasses(of: test, try test.relabelled(as: training).unknownClasses, from: training)
     var reports = [try report(loaded, training, test)]
     for path in beside { reports.append(try report(loaded.beside(path), training, test)) }
     if pixels { reports.append(try report("pixels", training, test)) }

@@ -21,10 +21,12 @@ final class Progress {
   }
 
   func show(_ event: Trainer.Event, epochs: Int?) {
-    guard !isQuiet else { return }
     switch event {
-    case .step(let report): show(report, epochs: epochs)
-    case .epoch(let metrics): note(Self.line(metrics))
+    case .step(let report): if !isQuiet { show(report, epochs: epochs) }
+    case .epoch(let metrics):
+      note(Self.line(metrics))
+      clear()
+      for warning in metrics.warnings ?? [] { StandardError.write("hourglass: warning: \(warning)") }
     case .checkpoint: break
     }
   }

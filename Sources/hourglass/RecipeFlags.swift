@@ -25,6 +25,22 @@ struct RecipeFlags: ParsableArguments {
   @OptionGroup var images: DataFlags
 
   @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp(
+      """
+      Train on pairs in place of --data: what the network sees, and what it is to put out; matched by the names below \
+      the two folders.
+      """, valueName: "noisy clean"))
+  var pairs: [String] = []
+
+  @Flag(
+    help: """
+      Show the model each channel less its mean and over its deviation, of the images trained on; what it puts out is \
+      brought back, losses are of what it sees.
+      """)
+  var standardize = false
+
+  @Option(
     help:
       "Images to evaluate after every epoch, the validation split or else test. (default: what --holdout holds out)"
   )
@@ -138,6 +154,11 @@ struct RecipeFlags: ParsableArguments {
   private static let defaultEpochs = 5
 
   func validate() throws {
+    if !pairs.isEmpty && (pairs.count != 2 || data != nil) {
+      throw ValidationError(
+        "--pairs: wanted a folder of what the network sees and one of what it is to put out, without --data, found "
+          + pairs.joined(separator: " ") + (data.map { " and --data \($0)" } ?? ""))
+    }
     try requirePositive("--epochs", epochs)
     try requirePositive("--steps", steps)
     try requirePositive("--patience", patience)
@@ -190,17 +211,20 @@ struct RecipeFlags: ParsableArguments {
   /// The recipe of a new run: what the flags say, where they are silent the file, and else the defaults.
   func recipe(_ file: Configuration) throws -> Recipe {
     let images = file.trainingImages
-    try self.images.requireFiles(data ?? images.path)
+    let path = pairs.last ?? data ?? images.path
+    try self.images.requireFiles(path)
     let batchSize = batchSize ?? file.batchSize ?? Recipe.defaultBatchSize
     if Recipe.batchSizeRange.contains(batchSize) { try requirePositive("--shards", shards, most: batchSize) }
     let named = try model.map { try resolveModel($0, flag: "--model") }
     guard let model = try named ?? file.model(named: { try resolveModel($0, flag: "\(file.path): model") }) else {
       throw ValidationError("--model: wanted a model's name or file, in \(file.path) as well, found none")
     }
-    let preparation = self.images.adapting(images.preparation ?? Preparation())
+    var preparation = self.images.adapting(images.preparation ?? Preparation())
+    if standardize { preparation.standardizes = true }
     let source = DataSource(
-      path: Self.file(data ?? images.path), split: split ?? images.split ?? .train,
-      preparation: preparation == Preparation() ? nil : preparation, codes: images.codes)
+      path: Self.file(path), split: split ?? images.split ?? .train,
+      preparation: preparation == Preparation() ? nil : preparation, codes: images.codes,
+      inputs: Self.file(pairs.first ?? (data == nil ? images.inputs : nil)))
     let steps = steps ?? file.steps
     let patience = patience ?? file.patience
     guard patience == nil || epochs ?? file.epochs ?? steps != nil else {
@@ -220,6 +244,8 @@ struct RecipeFlags: ParsableArguments {
     recipe.betaWarmup = betaWarmup ?? file.betaWarmup
     recipe.overfitBatches = overfitBatches ?? file.overfitBatches
     recipe.start = Self.file(startFrom).map { [Start(path: $0)] } ?? file.start
+    // Other images may be of other classes.
+    recipe.classes = data == nil ? file.classes : nil
     guard minDelta == nil || patience != nil else {
       throw ValidationError("--min-delta: wanted a --patience too, found none")
     }
@@ -247,17 +273,19 @@ struct RecipeFlags: ParsableArguments {
     let named = validation ?? file?.path
     if validation == nil, let file, file.split != nil || file.preparation != nil {
       return DataSource(
-        path: Self.file(file.path), split: file.split ?? .test, preparation: file.preparation, codes: data.codes)
+        path: Self.file(file.path), split: file.split ?? .test, preparation: file.preparation, codes: data.codes,
+        inputs: Self.file(file.inputs))
     }
     guard let path = Self.file(named) else {
       guard data.preparation?.holdout != nil, data.split == .train else { return nil }
-      return DataSource(path: data.path, split: .test, preparation: data.preparation, codes: data.codes)
+      return DataSource(
+        path: data.path, split: .test, preparation: data.preparation, codes: data.codes, inputs: data.inputs)
     }
     let isSame = path == data.path
     return DataSource(
       path: path, split: try Dataset.parts(at: path).contains(.validation) ? .validation : .test,
       preparation: isSame ? data.preparation : data.preparation?.forOtherImages,
-      codes: data.codes)
+      codes: data.codes, inputs: isSame ? data.inputs : nil)
   }
 
   /// The path from the root, so that a run can be resumed from any folder.
@@ -266,7 +294,9 @@ struct RecipeFlags: ParsableArguments {
   }
 
   /// Refuses flags that contradict the recipe of a run.
-  func check(against recipe: Recipe, path: String) throws {
+  ///
+  /// - Parameter mayMove: whether images may have another path, which their digests then have to prove.
+  func check(against recipe: Recipe, path: String, mayMove: Bool = false) throws {
     func same<T: Equatable>(_ flag: String, _ given: T?, _ wanted: T, _ name: (T) -> String = { "\($0)" }) throws {
       guard let given, given != wanted else { return }
       throw ValidationError(
@@ -281,8 +311,16 @@ struct RecipeFlags: ParsableArguments {
         throw ValidationError("--model: wanted the model of the run \(path), found another one of the same name")
       }
     }
-    try same("--data", Self.file(data).map(Optional.some), recipe.data.path) { $0 ?? "the built-in images" }
-    try same("--validation", Self.file(validation).map(Optional.some), recipe.validation?.path) { $0 ?? "none" }
+    if !mayMove || recipe.data.path == nil {
+      try same("--data", Self.file(data).map(Optional.some), recipe.data.path) { $0 ?? "the built-in images" }
+    }
+    if !mayMove || recipe.validation?.path == nil {
+      try same("--validation", Self.file(validation).map(Optional.some), recipe.validation?.path) { $0 ?? "none" }
+    }
+    try same("--pairs", pairs.isEmpty ? nil : pairs.map(Self.file), [recipe.data.inputs, recipe.data.path]) {
+      $0.map { $0 ?? "none" }.joined(separator: " ")
+    }
+    try same("--standardize", standardize ? true : nil, recipe.data.preparation?.standardizes == true)
     let preparation = recipe.data.preparation ?? Preparation()
     if images.adapting(preparation) != preparation {
       throw ValidationError(
@@ -319,9 +357,14 @@ struct RecipeFlags: ParsableArguments {
     try same("--start-from", Self.file(startFrom), recipe.start?.first?.path ?? "none")
   }
 
-  /// The recipe with the end that was asked for.
-  func extended(_ recipe: Recipe) -> Recipe {
-    var recipe = recipe
+  /// The recipe with the end that was asked for, and with images where they are said to be now.
+  func extended(_ old: Recipe) -> Recipe {
+    var recipe = old
+    if let path = Self.file(data) {
+      recipe.data.path = path
+      if old.validation?.path == old.data.path { recipe.validation?.path = path }
+    }
+    if let path = Self.file(validation) { recipe.validation?.path = path }
     recipe.patience = patience ?? recipe.patience
     recipe.minDelta = minDelta ?? recipe.minDelta
     guard epochs != nil || steps != nil else { return recipe }
@@ -330,8 +373,8 @@ struct RecipeFlags: ParsableArguments {
   }
 
   /// Refuses an end that comes before the one asked for earlier.
-  func checkExtension(from old: Recipe, to new: Recipe, stepsPerEpoch: Int, path: String) throws {
-    let (wanted, found) = (old.lastStep(stepsPerEpoch: stepsPerEpoch), new.lastStep(stepsPerEpoch: stepsPerEpoch))
+  func checkExtension(from old: Recipe, of trainer: Trainer, path: String) throws {
+    let (wanted, found) = (trainer.lastStep(by: old), trainer.lastStep)
     let flags = [epochs.map { "--epochs \($0)" }, steps.map { "--steps \($0)" }].compactMap(\.self)
     guard found < wanted else { return }
     throw ValidationError(

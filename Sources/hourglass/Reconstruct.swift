@@ -1,14 +1,18 @@
 import ArgumentParser
+import HourglassData
 import HourglassTraining
 
 struct Reconstruct: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Sends images through a trained model and back.",
     discussion: """
-      NPY output: the expected images, N,H,W,C, float32. PNG output: originals above reconstructions.
+      NPY output: the expected images, N,H,W,C, float32. PNG output: originals above reconstructions. A folder as \
+      output, which ends in a slash or in neither .npy nor .png: a PNG file for each picture, of its name; tiles are \
+      joined.
 
       Example:
         hourglass reconstruct --run runs/first --output reconstructions.png
+        hourglass reconstruct --run runs/first --output reconstructions/
       """)
 
   @OptionGroup var trained: RunOptions
@@ -18,6 +22,14 @@ struct Reconstruct: ParsableCommand {
   func run() throws {
     let loaded = try trained.load()
     try loaded.requireImages("reconstruct")
+    if let folder = try output.folder(for: loaded, reading: images.path) {
+      let data = try images.open(loaded)
+      let writer = try OutputFolder.Writer(folder, data, count: output.count)
+      try loaded.inference.eachPicture(of: data, count: output.count) {
+        try writer.write($0.expected, $0.shape, of: $0.index)
+      }
+      return writer.tell()
+    }
     let file = try output.file(or: loaded.run.picture("reconstruct.png"), for: loaded, reading: images.path)
     let data = try images.open(loaded)
     let shape = loaded.model.input

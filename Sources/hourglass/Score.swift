@@ -7,32 +7,65 @@ extension AnomalyScores.Kind: ExpressibleByArgument {}
 
 struct Score: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Scores how unusual images are, by how badly a trained model explains them.",
+    abstract: "Scores how unusual images are, by how badly a trained model explains them, and shows where.",
     discussion: """
-      --contamination P takes as threshold the score that a part P of the images trained on exceeds, and marks the \
-      images above it. --normal-class C tells which class is normal: all others count as anomalies, in ROC-AUC and in \
-      PR-AUC (average precision). Train with --label-filter C for the one-class protocol; score then looks at all \
-      classes of the test images.
+      A score follows from its image alone. Of a variational model it is that of the mean of the code; with --samples \
+      K the likelihood is the mean over K draws of the code, whose random numbers follow from the pixels of the image.
 
-      CSV output: index, label where there are any, score, anomaly with --contamination. NPY output: the scores, N.
+      An image above the threshold counts as an anomaly. --contamination, --threshold, --best-f1 or \
+      --false-positive-rate chooses the threshold; --save-threshold keeps it in the run, where later scores find it.
+
+      --normal-class C tells which class is normal: all others count as anomalies, in ROC-AUC, in PR-AUC (average \
+      precision) and, where there is a threshold, in precision, recall, F1 and the confusion table. Train with \
+      --label-filter C for the one-class protocol; score then looks at all classes of the test images.
+
+      Of pictures that are cut into tiles (--tile) each has one score, the mean over its tiles by the part of its \
+      pixels that they stand for, and one map, of the tiles joined to the picture.
+
+      Where there are masks of the truth (ground_truth beside the parts of a set, or --masks DIR), the maps are \
+      measured against them: ROC-AUC and PR-AUC over pixels, and the overlap of regions (PRO) to a false positive rate \
+      of 0.3. Without --normal-class an image with a mark is then an anomaly.
+
+      --maps DIR writes for each image a file of its name, DIR/legend.svg and DIR/maps.json. One scale of colours \
+      holds for all of them.
+
+      CSV output: index, name, class where there are any, score, anomaly where there is a threshold. NPY output: the \
+      scores, N.
 
       Example:
         hourglass train --model conv-ae-28 --data mnist --label-filter 3 --run runs/three
         hourglass score --run runs/three --normal-class 3 --contamination 0.05 --output scores.csv
+        hourglass score --run runs/three --limit 100 --maps maps --smooth 1
       """)
 
   @OptionGroup var trained: RunOptions
   @OptionGroup var images: ImageOptions
 
   @Option(
-    help: "Squared error of the expected image (error), or the model's reconstruction loss plus divergence.")
-  var by: AnomalyScores.Kind = .likelihood
+    help: """
+      Squared error of the expected image of the mean of the code, per pixel (error), or the model's reconstruction \
+      loss plus, of a variational model, the divergence (likelihood). (default: that of the run's threshold; likelihood)
+      """)
+  var by: AnomalyScores.Kind?
 
-  @Option(help: "The part of the images trained on that is above the threshold: more than 0, at most 0.5.")
-  var contamination: Double?
+  @Option(
+    help: ArgumentHelp(
+      "Of a variational model the likelihood as the mean over so many draws of each code. (default: of its mean)",
+      valueName: "draws"))
+  var samples: Int?
+
+  @OptionGroup var threshold: ThresholdOptions
 
   @Option(help: "The class that is normal, by name or number.")
   var normalClass: String?
+
+  @OptionGroup var maps: MapOptions
+
+  @Option(
+    help: ArgumentHelp(
+      "Pictures of the defects, named as the images. (default: ground_truth beside the parts of a set)",
+      valueName: "dir"))
+  var masks: String?
 
   @Option(help: ArgumentHelp("The file of scores.", valueName: "file.csv|file.npy"))
   var output: String?
@@ -43,8 +76,10 @@ struct Score: ParsableCommand {
   var json = false
 
   func validate() throws {
-    if let contamination, !AnomalyScores.isContamination(contamination) {
-      throw ValidationError("--contamination: wanted a part above 0 and at most 0.5, found \(contamination)")
+    try requirePositive("--samples", samples, most: 1 << 24)
+    if samples != nil, by == .error {
+      throw ValidationError(
+        "--samples: wanted --by likelihood, found --by error, which is that of the mean of the code")
     }
     if let output, ![".csv", ".npy"].contains(where: output.lowercased().hasSuffix) {
       throw ValidationError("--output: wanted a name that ends in .csv or .npy, found \(output)")
@@ -53,71 +88,152 @@ struct Score: ParsableCommand {
 
   private struct Report: Encodable {
     var samples: Int
+    var by: AnomalyScores.Kind
+    var draws: Int?
     var mean: Double
     var threshold: Double?
+    var thresholdChosen: String?
     var anomalies: Int?
     var rocAUC: Double?
     var prAUC: Double?
+    var precision: Double?
+    var recall: Double?
+    var f1: Double?
+    var confusion: AnomalyScores.Detection?
+    var maps: String?
+    var mapScale: Float?
+    var pixels: Int?
+    var regions: Int?
+    var pixelROCAUC: Double?
+    var pixelPRAUC: Double?
+    var regionOverlap: Double?
+    /// Whether the scores of pixels were compared in full.
+    var pixelsAreExact: Bool?
   }
 
   func run() throws {
     let loaded = try trained.load()
     try loaded.requireImages("score")
+    if samples != nil, !loaded.model.isVariational {
+      throw ValidationError("--samples: wanted a variational model, found \(loaded.model.name), whose code is no draw")
+    }
     let file = output.map { OutputFile($0, or: $0) }
     try replacing.check([file].compactMap(\.self), reading: loaded.inputs + [images.path])
-    let data = try images.open(loaded, allClasses: normalClass != nil)
-    let truth = try normalClass.map { try isAnomaly(data, normal: $0) }
-    let seed = loaded.recipe.seed
-    let found = try loaded.inference.scores(of: data, by: by, seed: seed)
-    let threshold = try contamination.map { part in
-      let trainedOn = try loaded.trainedOn()
-      return try loaded.inference.scores(of: trainedOn, by: by, seed: seed).threshold(contamination: part)
+    let folder = maps.maps.map { OutputFolder(flag: "--maps", $0) }
+    try folder?.check(replacing, reading: loaded.inputs + [images.path])
+    let kept = try threshold.kept(by: loaded)
+    let (by, draws) = try scoring(kept, loaded)
+    let data = try images.open(loaded, allClasses: normalClass != nil, masks: masks)
+    let target = try folder.map { try maps.target(for: data, $0) }
+    try maps.checkUse(hasMasks: data.hasMasks)
+    let classes = try normalClass.map { try data.isAnomaly(normalClass: $0) }
+
+    func scores(of data: Dataset) throws -> AnomalyScores {
+      try loaded.inference.scores(of: data, by: by, samples: draws, seed: loaded.recipe.seed).ofPictures(data)
     }
+    let found = try scores(of: data)
     if let place = found.scores.firstIndex(where: { !$0.isFinite }) {
       throw ExitStatusError(
-        status: .diverged, description: "\(data.source): the score of image \(place) is \(found.scores[place])")
+        status: .diverged,
+        description: "\(data.source): the score of \(data.pictureName(place)) is \(found.scores[place])")
     }
-    if let file { try write(found.scores, data.labels, threshold, to: file.path) }
-    let report = Report(
-      samples: data.count, mean: found.scores.reduce(0, +) / Double(data.count), threshold: threshold,
-      anomalies: threshold.map { threshold in found.scores.count { $0 > threshold } },
-      rocAUC: truth.flatMap(found.rocAUC), prAUC: truth.flatMap(found.averagePrecision))
+    let wantsScale = target.map { $0.format != .npy && maps.mapScale == nil } ?? false
+    let survey = try wantsScale || data.hasMasks ? MapSurvey(data, loaded.inference, maps) : nil
+    let truth = classes ?? survey?.isMarked
+    let chosen = try threshold.chosen(found, truth: truth) { try scores(of: try loaded.trainedOn()) }
+    let value = chosen?.value ?? kept?.value
+    let high = try target.flatMap { target in
+      try maps.write(target, data, scores: found.scores, with: loaded.inference, scale: survey?.scale)
+    }
+    if let file { try write(found.scores, data, value, to: file.path) }
+    if threshold.saveThreshold, let chosen {
+      try loaded.run.save(
+        ScoreThreshold(
+          value: chosen.value, by: by, samples: draws, chosen: chosen.chosen, normalClass: normalClass,
+          weightsHash: loaded.weightsHash))
+    }
+    var report = Report(
+      samples: found.scores.count, by: by, draws: draws,
+      mean: found.scores.reduce(0, +) / Double(found.scores.count), threshold: value,
+      thresholdChosen: chosen?.chosen ?? kept.map { "kept in the run: \($0.chosen)" },
+      anomalies: value.map { value in found.scores.count { $0 > value } },
+      rocAUC: truth.flatMap(found.rocAUC), prAUC: truth.flatMap(found.averagePrecision), maps: folder?.path,
+      mapScale: high)
+    if let value, let truth {
+      let detection = found.detection(above: value, truth)
+      (report.precision, report.recall, report.f1) = (detection.precision, detection.recall, detection.f1)
+      report.confusion = detection
+    }
+    if let pixels = survey?.pixels {
+      (report.pixels, report.regions, report.pixelsAreExact) = (pixels.count, pixels.regions, pixels.isExact)
+      let areas = pixels.areas()
+      (report.pixelROCAUC, report.pixelPRAUC) = (areas?.rocAUC, areas?.averagePrecision)
+      report.regionOverlap = areas?.regionOverlap
+    }
     if json { return StandardOutput.write(json: report) }
     StandardOutput.write("\(loaded.model.name), step \(loaded.step), on \(data.source)")
     StandardOutput.write("")
-    var rows = [["images", grouped(report.samples)], ["mean score", decimal(report.mean)]]
-    rows += report.threshold.map { [["threshold", decimal($0)]] } ?? []
-    rows += report.anomalies.map { [["above it", grouped($0)]] } ?? []
-    rows += report.rocAUC.map { [["ROC-AUC", decimal($0)]] } ?? []
-    rows += report.prAUC.map { [["PR-AUC", decimal($0)]] } ?? []
-    StandardOutput.write(table: rows)
+    write(report)
   }
 
-  private func isAnomaly(_ data: Dataset, normal name: String) throws -> [Bool] {
-    guard let labels = data.labels else {
-      throw DataError(path: data.source, reason: "--normal-class: wanted labels, found none")
+  /// What the scores are: what was asked for, or else what the run's threshold is compared with.
+  private func scoring(
+    _ kept: ScoreThreshold?, _ loaded: LoadedRun
+  ) throws -> (by: AnomalyScores.Kind, draws: Int?) {
+    guard let kept else { return (by ?? .likelihood, samples) }
+    guard by ?? kept.by == kept.by, samples ?? kept.samples == kept.samples else {
+      func text(_ by: AnomalyScores.Kind, _ samples: Int?) -> String {
+        "--by \(by.rawValue)" + (samples.map { " --samples \($0)" } ?? "")
+      }
+      throw ValidationError(
+        "\(loaded.run.file("threshold.json")): wanted scores as the run's threshold is compared with, "
+          + "\(text(kept.by, kept.samples)), found \(text(by ?? kept.by, samples ?? kept.samples)); leave that out, or "
+          + "choose a threshold anew, for example with --contamination 0.05")
     }
-    guard let normal = data.classes?.firstIndex(of: name) ?? Int(name), labels.contains(normal) else {
-      throw DataError(path: data.source, reason: "--normal-class: wanted a class with images, found \(name)")
-    }
-    return labels.map { $0 != normal }
+    return (kept.by, kept.samples)
   }
 
-  private func write(_ scores: [Double], _ labels: [Int]?, _ threshold: Double?, to path: String) throws {
+  private func write(_ scores: [Double], _ data: Dataset, _ threshold: Double?, to path: String) throws {
     guard path.lowercased().hasSuffix(".csv") else {
       return try NPYFile.write(scores.map { Float($0) }, shape: [scores.count], to: path)
     }
-    var header = ["index"]
-    if labels != nil { header.append("label") }
-    header.append("score")
-    if threshold != nil { header.append("anomaly") }
+    let header = ["index", "name", data.labels.map { _ in "class" }, "score", threshold.map { _ in "anomaly" }]
     let rows = scores.enumerated().map { index, score in
-      var cells = ["\(index)"]
-      if let labels { cells.append("\(labels[index])") }
-      cells.append("\(score)")
-      if let threshold { cells.append(score > threshold ? "1" : "0") }
-      return cells.joined(separator: ",")
+      let image = data.images(ofPicture: index).lowerBound
+      let cells = [
+        "\(data.number(image))", csvCell(printablePath(data.pictureName(index))),
+        data.className(image).map { csvCell(printablePath($0)) }, "\(score)",
+        threshold.map { score > $0 ? "1" : "0" },
+      ]
+      return cells.compactMap(\.self).joined(separator: ",")
     }
-    try AtomicFile.write(([header.joined(separator: ",")] + rows).map { $0 + "\n" }.joined(), to: path)
+    let lines = [header.compactMap(\.self).joined(separator: ",")] + rows
+    try AtomicFile.write(lines.map { $0 + "\n" }.joined(), to: path)
+  }
+
+  private func write(_ report: Report) {
+    func row(_ name: String, _ value: Double?) -> [[String]] { value.map { [[name, decimal($0)]] } ?? [] }
+    var rows = [["images", grouped(report.samples)]] + row("mean score", report.mean)
+    rows += report.threshold.map { [["threshold", decimal($0), report.thresholdChosen ?? ""]] } ?? []
+    rows += report.anomalies.map { [["above it", grouped($0)]] } ?? []
+    rows += row("ROC-AUC", report.rocAUC) + row("PR-AUC", report.prAUC)
+    rows += row("precision", report.precision) + row("recall", report.recall) + row("F1", report.f1)
+    if let pixels = report.pixels, let regions = report.regions {
+      rows += [["pixels", grouped(pixels), "\(grouped(regions)) regions marked"]]
+      rows += row("pixel ROC-AUC", report.pixelROCAUC) + row("pixel PR-AUC", report.pixelPRAUC)
+      let limit = "to a false positive rate of \(PixelMetrics.overlapLimit)"
+      rows += report.regionOverlap.map { [["region overlap", decimal($0), limit]] } ?? []
+    }
+    rows += report.maps.map { [["maps", $0]] } ?? []
+    rows += report.mapScale.map { [["brightest colour", decimal(Double($0), 6)]] } ?? []
+    StandardOutput.write(table: rows)
+    guard let found = report.confusion else { return }
+    StandardOutput.write("")
+    StandardOutput.write(
+      table: [
+        ["", "above it", "below it"],
+        ["anomalies", grouped(found.truePositives), grouped(found.falseNegatives)],
+        ["normal images", grouped(found.falsePositives), grouped(found.trueNegatives)],
+      ], rightAligned: [1, 2])
   }
 }

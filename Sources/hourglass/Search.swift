@@ -1,4 +1,5 @@
 import ArgumentParser
+import Foundation
 import HourglassData
 import HourglassModels
 import HourglassTraining
@@ -13,7 +14,9 @@ struct Search: ParsableCommand {
       is the part of a query's first k neighbours that have its label, mean over queries. --beside another run, such \
       as one of hourglass pca, and --pixels show what other numbers find.
 
-      Picture: a row for each of the first queries, the query first. CSV output: query, then the neighbours' places.
+      Picture: a row for each of the first queries, the query first. CSV output: a row for each neighbour, the nearest \
+      of a query first, with query, query_name, rank, then index, name, class of the neighbour, and distance: |x - y|, \
+      or 1 less the cosine.
 
       Example:
         hourglass search --run runs/first --k 1,10 --pixels --beside runs/pca
@@ -74,13 +77,14 @@ struct Search: ParsableCommand {
     let table = output.map { OutputFile($0, or: $0) }
     try replacing.check([picture] + [table].compactMap(\.self), reading: loaded.inputs + [images.path, database])
     let searched = try database.map { try loaded.images(at: $0, .train, images.images) } ?? loaded.trainedOn()
-    let queries = try images.open(loaded)
+    let queries = try images.open(loaded).relabelled(as: searched)
+    noteUnknownClasses(of: queries, queries.unknownClasses, from: searched)
     let most = k.values.max() ?? 1
     guard most <= searched.count else {
       throw ValidationError("--k: wanted at most \(searched.count), the images to search, found \(most)")
     }
     try GrantedMemory.require(
-      queries.count.timesClamping(16 * most), for: queries.source, "hold \(most) neighbours of \(queries.count) images",
+      queries.count.timesClamping(32 * most), for: queries.source, "hold \(most) neighbours of \(queries.count) images",
       advice: "take a smaller --k or fewer images with --limit")
     let hasLabels = searched.labels != nil && queries.labels != nil
     guard hasLabels || (beside.isEmpty && !pixels) else {
@@ -88,11 +92,7 @@ struct Search: ParsableCommand {
         path: queries.source, reason: "--beside, --pixels: wanted labels to measure precision by, found none")
     }
     let nearest = try nearest(loaded, searched, queries, most)
-    if let table {
-      let header = (["query"] + (1...most).map { "neighbour\($0)" }).joined(separator: ",")
-      let rows = nearest.enumerated().map { "\($0)," + $1.map(String.init).joined(separator: ",") }
-      try AtomicFile.write(([header] + rows).map { $0 + "\n" }.joined(), to: table.path)
-    }
+    if let table { try write(nearest, searched, queries, to: table.path) }
     try draw(nearest, searched, queries, to: picture.path)
     guard json || hasLabels else { return }
     var reports = [report(loaded.model.name, loaded.inference.codeCount, nearest, searched, queries)]
@@ -116,14 +116,34 @@ struct Search: ParsableCommand {
 
   private func nearest(
     _ loaded: LoadedRun, _ searched: Dataset, _ queries: Dataset, _ count: Int
-  ) throws -> [[Int]] {
+  ) throws -> [[Neighbours.Neighbour]] {
     let codes = try loaded.codes(of: searched)
     return Neighbours(codes, length: loaded.inference.codeCount, metric: metric)
       .nearest(to: try loaded.codes(of: queries), count: count)
   }
 
+  /// A row for each neighbour of each query.
+  private func write(
+    _ nearest: [[Neighbours.Neighbour]], _ searched: Dataset, _ queries: Dataset, to path: String
+  ) throws {
+    let columns = ["query", "query_name", "rank"] + searched.identityColumns + ["distance"]
+    let queriesAtOnce = 256
+    let pieces = 1 + (nearest.count + queriesAtOnce - 1) / queriesAtOnce
+    try AtomicFile.write(pieces: pieces, to: path) { piece in
+      if piece == 0 { return Data((columns.joined(separator: ",") + "\n").utf8) }
+      let some = (piece - 1) * queriesAtOnce..<min(nearest.count, piece * queriesAtOnce)
+      let rows = some.flatMap { query in
+        nearest[query].enumerated().map { rank, neighbour in
+          (["\(queries.number(query))", csvCell(queries.name(query)), "\(rank + 1)"]
+            + searched.identity(neighbour.place) + ["\(neighbour.distance)\n"]).joined(separator: ",")
+        }
+      }
+      return Data(rows.joined().utf8)
+    }
+  }
+
   private func report(
-    _ codes: String, _ units: Int, _ nearest: [[Int]], _ searched: Dataset, _ queries: Dataset
+    _ codes: String, _ units: Int, _ nearest: [[Neighbours.Neighbour]], _ searched: Dataset, _ queries: Dataset
   ) -> Report {
     var report = Report(codes: codes, units: units, metric: metric.rawValue)
     if let points = searched.labels, let wanted = queries.labels {
@@ -133,10 +153,12 @@ struct Search: ParsableCommand {
     return report
   }
 
-  private func draw(_ nearest: [[Int]], _ searched: Dataset, _ queries: Dataset, to path: String) throws {
+  private func draw(
+    _ nearest: [[Neighbours.Neighbour]], _ searched: Dataset, _ queries: Dataset, to path: String
+  ) throws {
     guard Pictures.refusal(of: queries.shape) == nil else { return }
     let rows = try nearest.prefix(8).enumerated().map { query, places in
-      try [queries.image(query)] + places.prefix(10).map { try searched.image($0) }
+      try [queries.image(query)] + places.prefix(10).map { try searched.image($0.place) }
     }
     let zoom = max(1, 48 / max(queries.shape.height, queries.shape.width))
     let grid = ImageGrid(shape: queries.shape, rows: rows, zoom: zoom)

@@ -28,6 +28,13 @@ struct SessionOptions: ParsableArguments {
   @Flag(help: "Go on with the run from its last checkpoint.")
   var resume = false
 
+  @Flag(
+    help: """
+      With --resume: go on though the images are not those trained on so far. Epochs count on, the one at hand begins \
+      again, and the metrics tell which epochs saw which data.
+      """)
+  var acceptChangedData = false
+
   @Flag(help: "Print one JSON object for each epoch and one at the end.")
   var json = false
 
@@ -38,6 +45,9 @@ struct SessionOptions: ParsableArguments {
     try requirePositive("--checkpoint-every", checkpointEvery)
     if resume && folder == nil {
       throw ValidationError("--resume: wanted the run to go on with as --run DIR, found none")
+    }
+    if acceptChangedData && !resume {
+      throw ValidationError("--accept-changed-data: wanted a run to go on with by --resume, found none")
     }
   }
 
@@ -125,7 +135,11 @@ extension RunEnvironment {
 /// weights did not start from the seed.
 func list(about trainer: Trainer, _ run: RunFolder, _ progress: Progress) {
   for note in run.notes { StandardError.write("hourglass: warning: \(note)") }
+  for change in trainer.dataChanges {
+    StandardError.write("hourglass: note: goes on with changed data from step \(trainer.progress.step) on: \(change)")
+  }
   list(about: trainer.data)
+  if let validation = trainer.validation, validation.inventory != trainer.data.inventory { list(about: validation) }
   if let kept = trainer.data.keptCount {
     progress.note("\(kept) images stay decoded in memory (--memory-limit), the others are decoded in every epoch")
   }

@@ -62,7 +62,8 @@ struct StagedTraining {
     }
 
     for (index, stage) in staged.stages.enumerated() {
-      let trainer = try stage.trainer(parallel: parallel, memory: session.memoryForImages)
+      let trainer = try stage.trainer(
+        parallel: parallel, acceptsChangedData: session.acceptChangedData, memory: session.memoryForImages)
       let line = StageLine(
         stage: index + 1, stages: staged.stages.count, model: stage.recipe.model.name, samples: trainer.data.count,
         run: stage.run.path)
@@ -70,7 +71,8 @@ struct StagedTraining {
       let end = try run(trainer, in: stage.run, told: "stage \(line.stage) of \(line.stages)")
       if end == .interrupted { return try stop(trainer, stage.run, staged) }
     }
-    let trainer = try staged.trainer(parallel: parallel, memory: session.memoryForImages)
+    let trainer = try staged.trainer(
+      parallel: parallel, acceptsChangedData: session.acceptChangedData, memory: session.memoryForImages)
     guard staged.isFinetuning else {
       list(about: trainer, staged.run, progress)
       return session.report("pretrained", trainer, staged.run, goOn: "hourglass finetune --from \(staged.run.path)")

@@ -20,16 +20,16 @@ extension Train {
 
   /// `--dry-run`: opens the images and plans everything, as training would.
   func showPlan(_ file: Configuration) throws {
-    let (recipe, path) = try resume ? resumed() : recipeOfNewRun(file)
+    var (recipe, path) = try resume ? resumed() : recipeOfNewRun(file)
     let plan = try recipe.plan()
     let parallel = division.plan(shards: plan.shards)
     let memory = PlannedMemory(training: plan, parallel: parallel, recipe: recipe)
-    let process = try PlannedMemory(process: plan, parallel: parallel, recipe: recipe)
-    try process.check(plan)
-    let data = try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages)
-    let validation = try recipe.validation?.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages)
+    let process = try PlannedMemory.check(process: plan, parallel: parallel, recipe: recipe)
+    let data = try recipe.open(recipe.data, memory: session.memoryForImages)
+    if !resume { try recipe.settle(on: data) }
+    let validation = try recipe.validation.map { try recipe.open($0, memory: session.memoryForImages) }
     try data.checkTargets(for: plan)
-    try validation?.checkTargets(for: plan)
+    try validation?.checkTargets(for: plan, isMeasured: true)
     let order = recipe.order(count: data.count)
     let lastStep = recipe.lastStep(stepsPerEpoch: order.stepsPerEpoch)
     if json {

@@ -9,7 +9,8 @@ struct Train: ParsableCommand {
     discussion: """
       --epochs and --steps count from the beginning of the run; --steps alone sets no limit to the epochs. A run goes \
       on from its last checkpoint with --run DIR --resume: its recipe stays, and only more epochs or steps, workers, \
-      threads and what concerns output may be given. --config FILE.json may hold all of it, such as \
+      threads, the place of its images and what concerns output may be given. The images must be those trained on so \
+      far, by the digests of their files, but with --accept-changed-data. --config FILE.json may hold all of it, such as \
       {"model": "conv-vae-28", "data": "photos", "optimizer": {"learningRate": 0.002}, "workers": 4}; the recipe.json \
       of a run is such a file. Neither workers nor threads change a result. OMP_NUM_THREADS and OMP_THREAD_LIMIT are \
       respected where no flag says otherwise. SIGINT, SIGTERM, SIGHUP and a closed standard output write a checkpoint \
@@ -67,16 +68,10 @@ struct Train: ParsableCommand {
 
     list(about: trainer, run, progress)
 
-    var hasWarned = false
     let end = try trainer.run(
       checkpointEvery: session.checkpointEvery, shouldStop: { SignalHandling.stopIsWanted || isOver() }
     ) { event in
       progress.show(event, epochs: trainer.recipe.epochs)
-      if !hasWarned, case .epoch(let metrics) = event, let warning = trainer.collapseWarning(after: metrics) {
-        hasWarned = true
-        progress.clear()
-        StandardError.write("hourglass: warning: \(warning)")
-      }
       if json, case .epoch(let metrics) = event { StandardOutput.write(json: metrics) }
     }
     progress.clear()
@@ -98,7 +93,7 @@ struct Train: ParsableCommand {
   /// The run that is to go on: its recipe, and that with the end that was asked for.
   func recipesOfRun() throws -> (run: RunFolder, recipe: Recipe, extended: Recipe) {
     let (run, recipe) = try RunFolder.open(session.folder ?? "", locked: !dryRun)
-    try flags.check(against: recipe, path: run.path)
+    try flags.check(against: recipe, path: run.path, mayMove: true)
     if try run.hasStages(), try !run.hasCheckpoint() {
       throw ValidationError(
         "--resume: wanted a run whose stages are done, found \(run.path) in the midst of them; go on with hourglass "
@@ -111,6 +106,13 @@ struct Train: ParsableCommand {
           + "new run")
     }
     if let refusal = extended.refusal { throw ValidationError(refusal) }
+    for (flag, path) in [("--data", extended.data.path), ("--validation", extended.validation?.path)] {
+      guard let path, try !InputFile.isThere(path) else { continue }
+      throw DataError(
+        path: path,
+        reason:
+          "wanted the images of the run \(run.path), found nothing there; where they were moved, say so with \(flag)")
+    }
     return (run, recipe, extended)
   }
 
@@ -129,7 +131,7 @@ struct Train: ParsableCommand {
     let (run, recipe, extended) = try recipesOfRun()
     let parallel = division.plan(shards: recipe.shards)
     let trainer = try trainer(extended, parallel, run, resume: true)
-    try flags.checkExtension(from: recipe, to: extended, stepsPerEpoch: trainer.stepsPerEpoch, path: run.path)
+    try flags.checkExtension(from: recipe, of: trainer, path: run.path)
     try run.save(extended)
     try run.append(RunEnvironment(parallel))
     return (trainer, run)
@@ -139,8 +141,7 @@ struct Train: ParsableCommand {
     _ recipe: Recipe, _ parallel: ParallelPlan, _ run: RunFolder, resume: Bool = false, data: Dataset? = nil
   ) throws -> Trainer {
     try Trainer(
-      recipe, parallel: parallel, run: run, resume: resume, data: data, memory: session.memoryForImages,
-      profiles: profile,
-      tensorBoard: tensorBoard)
+      recipe, parallel: parallel, run: run, resume: resume, acceptsChangedData: session.acceptChangedData, data: data,
+      memory: session.memoryForImages, profiles: profile, tensorBoard: tensorBoard)
   }
 }

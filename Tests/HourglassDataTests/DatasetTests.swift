@@ -12,13 +12,15 @@ import Testing
     #expect(try floats.image(1) == [1, 0.7] && floats.labels == nil)
   }
 
-  @Test func pixelsThatNoLikelihoodTakesAreRefusedByImage() {
+  @Test func numbersThatNoLikelihoodTakesAreRefusedByImage() throws {
     let shape = ImageShape(1, 2, 1)
-    for (value, found) in [(Float.nan, "nan"), (.infinity, "inf"), (-0.5, "-0.5"), (1.5, "1.5")] {
-      expectRefusal("a", "image 1:", "wanted pixels in [0, 1], found \(found)") {
+    for (value, found) in [(Float.nan, "nan"), (.infinity, "inf")] {
+      expectRefusal("a", "image 1:", "wanted finite numbers, found \(found)") {
         try Dataset(.floats([0, 1, 0.5, value]), shape: shape, source: "a")
       }
     }
+    #expect(try Dataset(.floats([0, 1, 0.5, -7]), shape: shape, source: "a").range == -7...1)
+    #expect(try Dataset(.bytes([1, 2, 3, 4]), shape: shape, source: "a").range == 0...1)
     expectRefusal("a", "found 3 elements") { try Dataset(.bytes([1, 2, 3]), shape: shape, source: "a") }
     expectRefusal("a", "found 0 elements") { try Dataset(.bytes([]), shape: shape, source: "a") }
     expectRefusal("a", "2 labels for 2 images", "found 1") {
@@ -59,7 +61,7 @@ import Testing
     let data = try Dataset.open(path: array, split: .test)
     #expect(try data.shape == ImageShape(2, 3, 1) && data.image(1)[5] == Float(11) / 255)
     let negative = try folder.file("b.npy", NPYFileTests.floatArray)
-    expectRefusal(negative, "image 1:", "found -2.0") { try Dataset.open(path: negative, split: .train) }
+    #expect(try Dataset.open(path: negative, split: .train).range.lowerBound == -2)
     let labels = try folder.file("labels", idx([2], [3, 9]))
     expectRefusal(labels, "wanted images", "found labels") { try Dataset.open(path: labels, split: .train) }
     expectRefusal(folder.path + "/none", "found nothing there") {

@@ -62,7 +62,7 @@ import Testing
       try refusal(name + ".gz", gzip(content), "not compressed", "gunzip")
     }
     let bad = Self.npy("<f4", "2, 4, 4", [UInt8](repeating: 0, count: 124) + littleEndian(Float.nan.bitPattern))
-    try refusal("nan.npy", bad, "image 1: wanted pixels in [0, 1], found nan")
+    try refusal("nan.npy", bad, "image 1: wanted finite numbers, found nan")
     try refusal("double.npy", Self.npy("<f8", "1, 4, 4", [UInt8](repeating: 0, count: 128)), "|u1, <f4, found '<f8'")
   }
 

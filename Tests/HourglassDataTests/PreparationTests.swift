@@ -173,9 +173,9 @@ import Testing
     let folder = try TemporaryFolder()
     let path = folder.path + "/a.npy"
     var pixels = (0..<4 * 12).map { Float($0) / 48 }
-    pixels[13] = 2
+    pixels[13] = .infinity
     try NPYFile.write(pixels, shape: [4, 2, 2, 3], to: path)
-    expectRefusal(path, "image 1: wanted pixels in [0, 1], found 2.0") { try Dataset.open(path: path, split: .train) }
+    expectRefusal(path, "image 1: wanted finite numbers, found inf") { try Dataset.open(path: path, split: .train) }
     var preparation = Preparation()
     preparation.skipsBad = true
     let rest = try Dataset.open(path: path, split: .train, preparation: preparation)

@@ -69,6 +69,67 @@ import Testing
     #expect(compared > 25)
   }
 
+  /// At the sizes of the presets with a number, layers and all are theirs.
+  @Test(arguments: [
+    ("conv-ae@28x28x1", "conv-ae-28"), ("conv-ae@32x32x3", "conv-ae-32"), ("conv-dae@28x28x1", "conv-dae-28"),
+    ("conv-tied-ae@28x28x1", "conv-tied-ae-28"), ("conv-vae@64x64x3", "conv-vae-64"), ("deep-ae@28x28x1", "deep-ae"),
+    ("sparse-ae@28x28x1", "sparse-ae"), ("contractive-ae@28x28x1", "contractive-ae"), ("rbm-500@28x28x1", "rbm-500"),
+    ("dense-vae@28x28x1", "dense-vae"),
+  ])
+  func aSizedPresetIsThePresetOfThatSize(_ text: String, _ name: String) throws {
+    var model = try #require(try Autoencoder.preset(sizedBy: text))
+    #expect(model.name == text)
+    model.name = name
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    #expect(try encoder.encode(model) == encoder.encode(try #require(ModelCatalog.model(name))))
+  }
+
+  /// Every preset at sizes that halve evenly or not, of one axis alone, of any number of channels.
+  @Test(arguments: ["128x96x3", "100x75x1", "13x29x4", "7x5x1", "2x1x1", "256x1x1", "1x300x2", "9x64x3"])
+  func presetsTakeAnySizeAndHalveItUntilItIsSmall(_ size: String) throws {
+    for name in Autoencoder.sizedPresets {
+      let model = try #require(try Autoencoder.preset(sizedBy: "\(name)@\(size)"))
+      let plan = try ExecutionPlan(model, batchSize: 2)
+      let input = model.input
+      #expect("\(input.height)x\(input.width)x\(input.channels)" == size)
+      #expect(plan.boundaries.last?.shape.count == input.count)
+      guard name.hasPrefix("conv") else { continue }
+      let smallest = try #require(
+        plan.boundaries[..<plan.codeBoundary].last { !$0.shape.isVector || $0.shape == input })
+      for (small, large) in [(smallest.shape.height, input.height), (smallest.shape.width, input.width)] {
+        #expect(small < 8 && small >= min(4, (large + 1) / 2), "\(name)@\(size): \(smallest.shape)")
+      }
+    }
+  }
+
+  /// What stands behind the size takes the place of the preset's output and likelihood.
+  @Test func aSizedPresetTakesAnOutputAndALikelihood() throws {
+    for name in Autoencoder.sizedPresets where name != "rbm-500" {
+      for (words, likelihood, output) in [
+        ("linear", nil, Activation.linear), ("bernoulli", .bernoulli, .linear),
+        ("ssim", .ssim, .sigmoid), ("huber,linear", .huber, .linear),
+      ] as [(String, Likelihood?, Activation)] {
+        let base = try #require(try Autoencoder.preset(sizedBy: "\(name)@16x12x3"))
+        guard base.likelihood != .bernoulli || output == .linear else { continue }
+        let model = try #require(try Autoencoder.preset(sizedBy: "\(name)@16x12x3,\(words)"))
+        let plan = try ExecutionPlan(model, batchSize: 2)
+        #expect(plan.boundaries[plan.layers.count].activation == output, "\(model.name)")
+        #expect(model.likelihood == likelihood ?? base.likelihood)
+      }
+    }
+  }
+
+  @Test(arguments: [
+    ("conv-vae@128x96", "height x width x channels"), ("conv-vae@0x96x3", "0x96x3"), ("conv-vae@axbxc", "axbxc"),
+    ("conv-xyz@8x8x1", "conv-ae, conv-dae"), ("conv-ae@1x1x256", "256-64-16"), ("conv-vae-28@64x64x1", "conv-vae,"),
+  ])
+  func aSizeThatIsNoneIsRefused(_ text: String, _ mentions: String) throws {
+    let error = try #require(throws: ModelError.self) { _ = try Autoencoder.preset(sizedBy: text) }
+    #expect(error.description.contains(mentions), "\(error)")
+    #expect(try Autoencoder.preset(sizedBy: "conv-vae")?.name == nil)
+  }
+
   /// The lines with layers of each model in a file of Presets/.
   private static func models(in file: String) throws -> [(name: String, layers: [String])] {
     let path = URL(filePath: #filePath).deletingLastPathComponent()

@@ -52,6 +52,16 @@ struct AllocationTests {
     }
   }
 
+  @Test func standardizedPairsAllocateNothing() async {
+    await #expect(processExitsWith: .success) {
+      let model = TinyModels.autoencoder
+      let data = try TestImages.waves(batchSizes: [20], shape: model.input)
+      let standardization = Standardization(mean: [0.5, 0.4, 0.3], deviation: [2, 3, 4])
+      try heapStaysTheSame(
+        model, Augmentation(flips: true), on: data.paired(with: data, isWhole: true), standardization: standardization)
+    }
+  }
+
   @Test func gibbsChainsAllocateNothing() async {
     await #expect(processExitsWith: .success) {
       for machine in BoltzmannTests.machines { try heapStaysTheSame(machine) }
@@ -135,14 +145,14 @@ struct AllocationTests {
 private func heapStaysTheSame(
   _ model: Autoencoder, _ augmentation: Augmentation? = nil, _ corruption: Corruption? = nil, batchSize: Int = 20,
   clipNorm: Float? = nil, averageDecay: Float? = nil, freeBits: Float = 0, on images: Dataset? = nil,
-  profiles: Bool = false, importanceSamples: Int? = nil
+  profiles: Bool = false, importanceSamples: Int? = nil, standardization: Standardization? = nil
 ) throws {
   struct HeapWasUsed: Error { let allocations, blocks: Int64 }
   let data = try images ?? TestImages.waves(batchSizes: [20], shape: model.input)
   let training = try startedStep(
     model, batchSize: batchSize, shards: 4, parallel: ParallelPlan(workers: 2, threads: 2), clipNorm: clipNorm,
     freeBits: freeBits, averageDecay: averageDecay, augmentation: augmentation, corruption: corruption, data: data,
-    profiles: profiles, importanceSamples: importanceSamples)
+    profiles: profiles, importanceSamples: importanceSamples, standardization: standardization)
   let items = (0..<Int32(20)).map { $0 }
   // In the first steps the runtimes look things up that they keep.
   for step in 0..<10 { _ = try training.run(step: step, items: items.prefix(20 - step)) }

@@ -14,7 +14,7 @@ import Testing
       (0, 104, .epochs(2), false), (0, 108, .epochs(2), true),
     ] as [(Int?, Int, Span?, Bool)])
   func fewActiveUnitsAreWarnedOfOnceBetaHasRisen(_ active: Int?, _ step: Int, _ warmup: Span?, _ warns: Bool) {
-    var recipe = Recipe(model: TinyModels.variational)
+    var recipe = Recipe(model: TinyModels.variational, epochs: 1000)
     recipe.betaWarmup = warmup
     let row = EpochMetrics(
       epoch: step / 4, step: step, loss: 1, reconstruction: 1, kl: 0, reconstructionPerPixel: 1, activeUnits: active,
@@ -28,6 +28,20 @@ import Testing
       let again = PosteriorCollapse.warning(after: row, units: 20, recipe: recipe, stepsPerEpoch: 4)
       #expect(again?.contains("--free-bits") == false)
     }
+  }
+
+  /// A run of fewer steps than it otherwise takes to tell is judged at its end, if its warm-up is over by then.
+  @Test(
+    arguments: [(12, nil, true), (8, nil, false), (12, .epochs(2), true), (12, .epochs(3), false)]
+      as [(Int, Span?, Bool)])
+  func aShortRunIsWarnedOfAtItsEnd(_ step: Int, _ warmup: Span?, _ warns: Bool) {
+    var recipe = Recipe(model: TinyModels.variational, epochs: 3)
+    recipe.betaWarmup = warmup
+    let row = EpochMetrics(
+      epoch: step / 4, step: step, loss: 1, reconstruction: 1, kl: 0, reconstructionPerPixel: 1, activeUnits: 0,
+      samplesPerSecond: 1, seconds: 1)
+    let warning = PosteriorCollapse.warning(after: row, units: 20, recipe: recipe, stepsPerEpoch: 4)
+    #expect((warning != nil) == warns)
   }
 
   /// A weight of the divergence that leaves nothing else to learn, and none at all.
@@ -46,7 +60,8 @@ import Testing
         Inference(model: model, parallel: one, parameters: trainer.training.parameters), beta: beta, seed: recipe.seed
       ).evaluate(data)
       #expect(row.activeUnits == evaluation.activeUnits && (row.validationLoss != nil) == isValidated)
-      #expect((trainer.collapseWarning(after: row) != nil) == isCollapsed, "\(row)")
+      let warnings = trainer.metrics.epochs.compactMap(\.warnings).flatMap { $0 }
+      #expect(warnings.filter { $0.contains("posterior collapse") }.count == (isCollapsed ? 1 : 0), "\(warnings)")
     }
   }
 }

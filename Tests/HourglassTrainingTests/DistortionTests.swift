@@ -43,7 +43,8 @@ import Testing
     let plan = try ExecutionPlan(model, batchSize: 10, shards: 4)
     let recipe = Recipe(model: model, augmentation: distortion.0, corruption: distortion.1)
     let samples = TrainingStep.shardsPerTurn(plan: plan, workers: 1) * plan.samplesPerShard
-    let taken = try #require(Distortion(distortion.0, distortion.1, shape: model.input, groupSamples: samples))
+    let taken = try #require(
+      Distortion(distortion.0, distortion.1, hasPairs: false, shape: model.input, groupSamples: samples))
     let (plain, more) = (
       PlannedMemory(training: plan, parallel: Self.alone, recipe: Recipe(model: model)),
       PlannedMemory(training: plan, parallel: Self.alone, recipe: recipe)

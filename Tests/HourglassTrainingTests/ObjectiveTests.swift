@@ -170,7 +170,7 @@ import Testing
     let wanted = zip(counts, logits).reduce(0) { $0 + Double($1.0) * (normalizer - $1.1) } / 310
     #expect(abs(found.loss - wanted) < 1e-6)
     #expect(found.mse == nil && found.psnr == nil && found.ssim == nil)
-    #expect(found.confusionNames(["a", "b"]) == ["a", "b", "2", "3", "4"])
+    #expect(found.classes == ["0", "1", "2", "3", "4"] && found.unknownClasses == nil)
   }
 
   /// Linear regression on a label that is a linear function of the image learns it.

@@ -93,8 +93,7 @@ import Testing
     for set in [bare, one] { #expect(throws: DataError.self) { try Probe(training: set, test: set, k: [1]) } }
     let three = try Self.features(0..<3)
     let two = try Self.features(0..<2)
-    #expect(throws: DataError.self, "a class that was not learned") {
-      try Probe(training: two, test: three, k: [1])
-    }
+    let found = try Probe(training: two, test: three, k: [1])
+    #expect(found.linear < 0.7 && (found.neighbours[1] ?? 1) < 0.7, "a class that was not learned is never found")
   }
 }

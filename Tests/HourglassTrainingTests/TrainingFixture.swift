@@ -9,13 +9,13 @@ func startedStep(
   _ model: Autoencoder, batchSize: Int, shards: Int? = nil, parallel: ParallelPlan = .init(workers: 1, threads: 1),
   optimizer: Optimizer = Optimizer(), clipNorm: Float? = nil, freeBits: Float = 0, averageDecay: Float? = nil,
   augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64 = 3, beta: Float = 1, data: Dataset,
-  profiles: Bool = false, importanceSamples: Int? = nil
+  profiles: Bool = false, importanceSamples: Int? = nil, standardization: Standardization? = nil
 ) throws -> TrainingStep {
   let plan = try ExecutionPlan(model, batchSize: batchSize, shards: shards, importanceSamples: importanceSamples)
   let step = try TrainingStep(
     plan: plan, parallel: parallel, optimizer: optimizer, clipNorm: clipNorm, freeBits: freeBits,
-    averageDecay: averageDecay, augmentation: augmentation, corruption: corruption, seed: seed, beta: beta, data: data,
-    profiles: profiles)
+    averageDecay: averageDecay, augmentation: augmentation, corruption: corruption, standardization: standardization,
+    seed: seed, beta: beta, data: data, profiles: profiles)
   Initializer.fill(step.parameters, plan: plan, seed: seed)
   return step
 }

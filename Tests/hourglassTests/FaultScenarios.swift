@@ -31,6 +31,10 @@ struct FaultScenario: Sendable {
       "train --run half --resume --epochs 3 --checkpoint-every 2 --json --quiet",
       makes: ["half"], goesOn: "train --run half --resume --epochs 3 --checkpoint-every 2 --json --quiet"),
     FaultScenario(
+      "changed", uses: ["more.npy", "half"],
+      "train --run half --resume --data more.npy --accept-changed-data --epochs 2 --json --quiet", makes: ["half"],
+      goesOn: "train --run half --resume --data more.npy --accept-changed-data --epochs 2 --json --quiet"),
+    FaultScenario(
       "profile", uses: ["plain.json", "images.npy"],
       "train --model plain.json --data images.npy --batch-size 20 --steps 2 --ema 0.5 --profile --json --quiet "
         + "--run run",
@@ -58,6 +62,9 @@ struct FaultScenario: Sendable {
       makes: ["out.npy"]),
     FaultScenario("pictures", uses: ["pictures"], "data pictures --export out.npy", makes: ["out.npy"]),
     FaultScenario("encode", uses: ["run", "images.npy"], "encode --run run --output out.npy", makes: ["out.npy"]),
+    FaultScenario(
+      "encode-names", uses: ["run", "pictures"], "encode --run run --data pictures --grey --output out.npz",
+      makes: ["out.npz"]),
     FaultScenario(
       "decode", uses: ["run", "codes.npy"], "decode --run run --input codes.npy --output out.png", makes: ["out.png"]),
     FaultScenario(
@@ -100,6 +107,18 @@ struct FaultScenario: Sendable {
       "score", uses: ["run", "images.npy"], "score --run run --contamination 0.2 --output out.csv --json",
       makes: ["out.csv"]),
     FaultScenario(
+      "maps", uses: ["run", "images.npy"], "score --run run --limit 2 --maps maps --threshold 40 --json",
+      makes: ["maps/images-0.png", "maps/images-10.png", "maps/legend.svg", "maps/maps.json"]),
+    FaultScenario(
+      "threshold", uses: ["run", "images.npy"], "score --run run --contamination 0.2 --save-threshold --json",
+      makes: ["run/threshold.json"]),
+    FaultScenario(
+      "reconstruct-folder", uses: ["run", "images.npy"], "reconstruct --run run --limit 2 --output images/",
+      makes: ["images/images-0.png", "images/images-10.png"]),
+    FaultScenario(
+      "denoise-folder", uses: ["run", "images.npy"], "denoise --run run --limit 2 --corrupt mask:0.5 --output images/",
+      makes: ["images/images-0.png", "images/images-10.png"]),
+    FaultScenario(
       "search", uses: ["run", "images.npy"], "search --run run --k 2 --output out.csv --picture out.png --json",
       makes: ["out.csv", "out.png"]),
     FaultScenario("probe", uses: ["labelled"], "probe --run labelled --k 1 --json"),
@@ -124,6 +143,9 @@ struct FaultScenario: Sendable {
     try FileManager.default.copyItem(
       atPath: program.path("weights/weights.safetensors"), toPath: program.path("weights.safetensors"))
     try program.write((0..<20).map { "images.npy[\($0)],\($0 % 3)\n" }.joined(), to: "labels.csv")
+    let shape = ImageShape(8, 8, 1)
+    try NPYFile.write(
+      TestImages.waves(step: 1, samples: 24, shape: shape), shape: [24, 8, 8], to: program.path("more.npy"))
     for name in ["out.npy", "out.csv", "weights/weights.safetensors"] { try program.write("old\n", to: name) }
     try FileManager.default.moveItem(atPath: program.path("all/train"), toPath: program.path("pictures"))
   }

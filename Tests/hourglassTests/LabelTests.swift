@@ -20,16 +20,16 @@ import Testing
 
       let result = try program.run("evaluate --run run --split train --limit 256 --json --per-sample rows.csv")
       let evaluation = try #require(result.objects.last)
-      #expect(Set(evaluation.keys) == ["samples", "loss", "errorRate", "confusion", "weightsHash"])
+      #expect(Set(evaluation.keys) == ["samples", "loss", "errorRate", "confusion", "classes", "weightsHash"])
       let confusion = try #require(evaluation["confusion"] as? [[Int]])
       #expect(confusion.count == 10 && confusion.joined().reduce(0, +) == 256)
       let wrong = 256 - confusion.indices.reduce(0) { $0 + confusion[$1][$1] }
       #expect(abs((evaluation["errorRate"] as? Double ?? 9) - Double(wrong) / 256) < 1e-12)
       let rows = String(decoding: try #require(program.contents("rows.csv")), as: UTF8.self).split(separator: "\n")
-      #expect(rows.first == "index,label,loss,kl,prediction" && rows.count == 257)
+      #expect(rows.first == "index,name,class,loss,kl,prediction" && rows.count == 257)
       let different = rows.dropFirst().count { row in
-        let cells = row.split(separator: ",").compactMap { Double($0) }
-        return cells[1] != cells[4]
+        let cells = row.split(separator: ",").suffix(4)
+        return cells.first != cells.last
       }
       #expect(different == wrong)
       let table = try program.run("evaluate --run run --split train --limit 256").output

@@ -1,4 +1,5 @@
 import Foundation
+import HourglassData
 import HourglassTraining
 import TestSupport
 import Testing
@@ -21,6 +22,31 @@ import Testing
       let sessions = try JSONDecoder().decode(
         [RunEnvironment].self, from: try #require(program.contents("parts/environment.json")))
       #expect(sessions.count == 2 && sessions[1].workers == 3 && sessions[1].threads == 2)
+    }
+  }
+
+  /// A set that was moved is the same by its bytes; one that is another is refused, or taken where that is wanted.
+  @Test func aRunGoesOnWithItsImagesWhereverTheyAre() throws {
+    try Program.inTemporaryFolder { program in
+      #expect(try program.train("--steps 12 --validation images.npy", run: "whole").status == Status.done.rawValue)
+      let whole = try program.run("evaluate --run whole --json").objects.last?["weightsHash"] as? String
+      #expect(try program.train("--steps 7 --validation images.npy", run: "run").status == Status.done.rawValue)
+      try FileManager.default.moveItem(atPath: program.path("images.npy"), toPath: program.path("moved.npy"))
+      let lost = try program.run("train --run run --resume --steps 12")
+      #expect(lost.status == Status.badData.rawValue && lost.errors.contains("--data"), "\(lost.errors)")
+      let resumed = try program.run("train --run run --resume --data moved.npy --steps 12 --json")
+      #expect(whole != nil && resumed.weightsHash == whole, "\(resumed.errors)")
+      let recipe = String(decoding: try #require(program.contents("run/recipe.json")), as: UTF8.self)
+      #expect(!recipe.contains("images.npy") && recipe.contains("moved.npy"))
+      try NPYFile.write([Float](repeating: 0.5, count: 1280), shape: [20, 8, 8], to: program.path("moved.npy"))
+      let refused = try program.run("train --run run --resume --steps 14")
+      #expect(refused.status == Status.badData.rawValue && refused.errors.contains("1 with other bytes (moved.npy)"))
+      let taken = try program.run("train --run run --resume --accept-changed-data --epochs 3 --json")
+      #expect(taken.objects.compactMap { $0["epoch"] as? Int } == [3], "\(taken.errors)")
+      #expect(taken.objects.first?["dataChanges"] as? Int == 1 && taken.errors.contains("1 with other bytes"))
+      for arguments in ["--accept-changed-data --epochs 1 --run new", "--run run --resume --data none.npy"] {
+        #expect(try program.run("train \(arguments)").status != Status.done.rawValue)
+      }
     }
   }
 
@@ -73,11 +99,11 @@ import Testing
   }
 
   @Test(arguments: [
+    ("--validation images.npy", "--validation"), ("--split test", "--split"),
     ("--seed 2", "--seed"), ("--batch-size 8", "--batch-size"), ("--learning-rate 0.5", "--learning-rate"),
     ("--optimizer sgd", "--optimizer"), ("--beta 2", "--beta"), ("--shards 2", "--shards"),
     ("--clip-norm 1", "--clip-norm"), ("--accumulate 2", "--accumulate"),
     ("--ema 0.5", "--ema"), ("--free-bits 0.5", "--free-bits"), ("--importance-samples 2", "--importance-samples"),
-    ("--data other.npy", "--data"), ("--validation images.npy", "--validation"), ("--split test", "--split"),
     ("--model conv-vae-28", "--model"), ("--model changed.json", "--model"), ("--steps 5", "--steps"),
   ])
   func aFlagThatContradictsTheRecipeIsWrongUsage(flag: String, named: String) throws {

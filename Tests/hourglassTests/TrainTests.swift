@@ -159,7 +159,8 @@ import Testing
 
   @Test func everyModelOfTheListCanBeInspected() throws {
     try Program.inTemporaryFolder { program in
-      let names = try program.run("models").output.split(separator: "\n").compactMap { $0.split(separator: " ").first }
+      let table = try #require(try program.run("models").output.components(separatedBy: "\n\n").first)
+      let names = table.split(separator: "\n").compactMap { $0.split(separator: " ").first }
       #expect(names.count >= 4)
       for name in names { #expect(try program.run("inspect \(name)").output.contains("decoder."), "\(name)") }
       #expect(try program.run("inspect contractive-ae").output.contains("\npenalty: exact, in closed form\n"))

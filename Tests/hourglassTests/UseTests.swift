@@ -24,7 +24,7 @@ import Testing
       #expect(abs((evaluation["psnr"] as? Double ?? 0) + 10 * log10(mse)) < 1e-3)
 
       let rows = String(decoding: try #require(program.contents("rows.csv")), as: UTF8.self).split(separator: "\n")
-      #expect(rows.first == "index,reconstruction,kl,mse,ssim" && rows.count == 21)
+      #expect(rows.first == "index,name,reconstruction,kl,mse,ssim" && rows.count == 21)
       let first = try #require(rows[1].split(separator: ",").compactMap { Double($0) }[safely: 3])
       #expect(abs(first - squares[..<64].reduce(0, +) / 64) < 1e-5 * first)
     }
@@ -57,7 +57,10 @@ import Testing
       let result = try program.run("evaluate --run run --data set --per-sample rows.csv --json")
       #expect(result.objects.last?["samples"] as? Int == 2, "\(result.errors)")
       let rows = String(decoding: try #require(program.contents("rows.csv")), as: UTF8.self).split(separator: "\n")
-      #expect(rows.map { $0.split(separator: ",").prefix(2).joined(separator: ",") } == ["index,label", "0,7", "1,9"])
+      #expect(
+        rows.map { $0.split(separator: ",").prefix(3).joined(separator: ",") } == [
+          "index,name,class", "0,t10k-images-idx3-ubyte[0],7", "1,t10k-images-idx3-ubyte[1],9",
+        ])
     }
   }
 

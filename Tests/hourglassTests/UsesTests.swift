@@ -36,10 +36,10 @@ import Testing
       let threshold = try #require(report["threshold"] as? Double)
       let rows = String(decoding: try #require(program.contents("scores.csv")), as: UTF8.self).split(separator: "\n")
         .map { $0.split(separator: ",") }
-      #expect(rows[0] == ["index", "label", "score", "anomaly"] && rows.count == 11)
+      #expect(rows[0] == ["index", "name", "class", "score", "anomaly"] && rows.count == 11)
       for row in rows.dropFirst() {
-        let score = try #require(Double(row[2]))
-        #expect((score > threshold) == (row[3] == "1") && (row[1] == "0" || row[3] == "1"))
+        let score = try #require(Double(row[3]))
+        #expect((score > threshold) == (row[4] == "1") && (row[2] == "0" || row[4] == "1"))
       }
       #expect(try program.run("score --run run --by error --output scores.npy").status == Status.done.rawValue)
       #expect(try NPYFile.read(program.path("scores.npy")).shape == [5], "the class of the run alone")
@@ -70,7 +70,7 @@ import Testing
         #expect(precision.count == 2 && precision.values.allSatisfy { (0...1).contains($0) })
       }
       let rows = String(decoding: try #require(program.contents("near.csv")), as: UTF8.self).split(separator: "\n")
-      #expect(rows[0] == "query,neighbour1,neighbour2,neighbour3,neighbour4,neighbour5" && rows.count == 11)
+      #expect(rows[0] == "query,query_name,rank,index,name,class,distance" && rows.count == 51)
       // Margins of 12, six images of 48 and gaps of 2.
       #expect(try program.picture("near.png").width == 24 + 6 * 50 - 2)
       for arguments in ["--k 21", "--k 0", "--k 1,x", "--output a.png", "--picture a.csv"] {

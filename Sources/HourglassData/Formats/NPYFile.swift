@@ -187,7 +187,7 @@ public enum NPYFile {
   /// Writes floats in C order as `<f4`, whole or not at all.
   public static func write(_ floats: [Float], shape: [Int], to path: String) throws(DataError) {
     precondition(checkedProduct(shape) == floats.count, "\(floats.count) floats do not fill the shape \(shape)")
-    let (header, most) = (header(.float, shape), 1 << 18)
+    let (header, most) = (header(NPYHeader.ElementType.float.rawValue, shape), 1 << 18)
     try AtomicFile.write(pieces: 1 + (floats.count + most - 1) / most, to: path) { index in
       if index == 0 { return header }
       return floats[(index - 1) * most..<min(index * most, floats.count)].withUnsafeBytes { Data($0) }
@@ -200,15 +200,16 @@ public enum NPYFile {
   public static func write(
     pieces: Int, shape: [Int], to path: String, _ piece: (Int) throws(DataError) -> [Float]
   ) throws(DataError) {
-    let header = header(.float, shape)
+    let header = header(NPYHeader.ElementType.float.rawValue, shape)
     try AtomicFile.write(pieces: 1 + pieces, to: path) { index throws(DataError) in
       index == 0 ? header : try piece(index - 1).withUnsafeBytes { Data($0) }
     }
   }
 
-  static func encoded(_ floats: [Float], shape: [Int]) -> Data {
+  /// The bytes of a file of floats in C order, `<f4`.
+  package static func encoded(_ floats: [Float], shape: [Int]) -> Data {
     precondition(checkedProduct(shape) == floats.count, "\(floats.count) floats do not fill the shape \(shape)")
-    var data = header(.float, shape)
+    var data = header(NPYHeader.ElementType.float.rawValue, shape)
     floats.withUnsafeBytes { data.append(contentsOf: $0) }
     return data
   }
@@ -222,16 +223,16 @@ public enum NPYFile {
       case .uint16: .word
       case .float32: .float
       }
-    let header = header(type, [images.count, shape.height, shape.width, shape.channels])
+    let header = header(type.rawValue, [images.count, shape.height, shape.width, shape.channels])
     try AtomicFile.write(pieces: 1 + images.count, to: path) { index throws(DataError) in
       index == 0 ? header : try images.stored(index - 1)
     }
   }
 
   /// Magic, version 1, length and dictionary; the data begins at a multiple of 64.
-  private static func header(_ type: NPYHeader.ElementType, _ shape: [Int]) -> Data {
+  static func header(_ descriptor: String, _ shape: [Int]) -> Data {
     let extents = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
-    var header = "{'descr': '\(type.rawValue)', 'fortran_order': False, 'shape': (\(extents)), }"
+    var header = "{'descr': '\(descriptor)', 'fortran_order': False, 'shape': (\(extents)), }"
     let padding = (64 - (10 + header.utf8.count + 1) % 64) % 64
     header += String(repeating: " ", count: padding) + "\n"
     var data = Data(NPYHeader.magic + [1, 0])
@@ -318,7 +319,8 @@ enum NPYHeader {
       let names = wanted.map(\.rawValue).joined(separator: ", ")
       throw DataError(
         path: path,
-        reason: "wanted elements of type \(names), found \(excerpt(descriptor)); convert with astype('<f4')")
+        reason: "wanted elements of type \(names), found \(excerpt(descriptor)); "
+          + NumberTable.advice(descriptor))
     }
     return (type, shape)
   }

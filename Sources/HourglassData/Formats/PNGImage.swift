@@ -25,21 +25,35 @@ public struct PNGImage: Sendable, Equatable {
 
   /// The file's bytes. Errors: memory is not granted for them; a size that PNG files do not have.
   public func encoded() throws(DataError) -> Data {
-    let name = "a picture of \(width) x \(height) pixels"
+    try Self.encoded(pixels, width: width, height: height, bits: 8, colorType: Self.colorType(channels))
+  }
+
+  /// The bytes of a grey file of 16 bits a pixel, H x W. Errors: those of `encoded()`.
+  package static func encoded(_ words: [UInt16], width: Int, height: Int) throws(DataError) -> Data {
+    precondition(words.count == checkedProduct([width, height]), "\(words.count) words do not fill the image")
+    return try encoded(words, width: width, height: height, bits: 16, colorType: colorType(1))
+  }
+
+  private static func encoded<Element: FixedWidthInteger>(
+    _ pixels: [Element], width: Int, height: Int, bits: UInt8, colorType: UInt32
+  ) throws(DataError) -> Data {
+    let (name, bytes) = ("a picture of \(width) x \(height) pixels", pixels.count * MemoryLayout<Element>.stride)
     // Deflate adds little to what it cannot pack.
-    try GrantedMemory.require(checkedSum(pixels.count, pixels.count / 1000), for: name, "write it as PNG")
+    try GrantedMemory.require(checkedSum(bytes, bytes / 1000), for: name, "write it as PNG")
     guard let context = spng_ctx_new(Int32(SPNG_CTX_ENCODER.rawValue)), let columns = UInt32(exactly: width),
       let rows = UInt32(exactly: height)
     else { throw DataError(path: name, reason: "cannot be written as PNG; take a smaller one") }
     defer { spng_ctx_free(context) }
     var header = spng_ihdr()
-    (header.width, header.height, header.bit_depth) = (columns, rows, 8)
-    header.color_type = UInt8(Self.colorType(channels))
+    (header.width, header.height, header.bit_depth) = (columns, rows, bits)
+    header.color_type = UInt8(colorType)
     var status = spng_set_option(context, SPNG_ENCODE_TO_BUFFER, 1)
     if status == 0 { status = spng_set_ihdr(context, &header) }
     if status == 0 {
-      status = spng_encode_image(
-        context, pixels, pixels.count, Int32(SPNG_FMT_PNG.rawValue), Int32(SPNG_ENCODE_FINALIZE.rawValue))
+      status = pixels.withUnsafeBytes { pixels in
+        spng_encode_image(
+          context, pixels.baseAddress, bytes, Int32(SPNG_FMT_PNG.rawValue), Int32(SPNG_ENCODE_FINALIZE.rawValue))
+      }
     }
     var length = 0
     guard status == 0, let buffer = spng_get_png_buffer(context, &length, &status) else {

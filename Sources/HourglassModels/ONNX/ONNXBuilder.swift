@@ -100,6 +100,22 @@ public struct ONNXBuilder {
 
   // MARK: For the plan
 
+  /// Each channel less its mean and over its deviation, or back again.
+  mutating func apply(_ standardization: Standardization, isInverse: Bool, shape: ImageShape) {
+    layer = isInverse ? "unstandardized" : "standardized"
+    let extents = [shape.channels] + (shape.isVector ? [] : [1, 1])
+    let (mean, deviation) = (standardization.mean, standardization.deviation)
+    let constants = [("mean", mean), ("deviation", deviation)].map { name, values in
+      add(ONNXGraph.Tensor(name: "\(layer)/\(name)", shape: extents, elements: .floats(values.map { Float($0) })))
+    }
+    let input = form(shape)
+    if isInverse {
+      put(node("Add", [node("Mul", [input, constants[1]]), constants[0]]))
+    } else {
+      put(node("Div", [node("Sub", [input, constants[0]]), constants[1]]))
+    }
+  }
+
   mutating func append(_ layers: some Sequence<any PlannedLayer>) throws(ModelError) {
     for planned in layers {
       layer = planned.name
@@ -145,9 +161,13 @@ public enum ModelPart: String, Sendable, CaseIterable {
 extension ExecutionPlan {
   /// The forward half of a trained model without its noise.
   ///
-  /// - Parameter parameters: the flat vector.
+  /// - Parameters:
+  ///   - parameters: the flat vector.
+  ///   - standardization: of the images that the model sees and puts out, which the graph takes and gives as they are.
   /// - Throws: `ModelError` that names a layer with no form in ONNX.
-  public func onnxGraph(_ part: ModelPart, parameters: FloatBuffer) throws(ModelError) -> ONNXGraph {
+  public func onnxGraph(
+    _ part: ModelPart, parameters: FloatBuffer, standardization: Standardization? = nil
+  ) throws(ModelError) -> ONNXGraph {
     let code = boundaries[codeBoundary].shape
     let range =
       switch part {
@@ -158,6 +178,9 @@ extension ExecutionPlan {
     let input = part == .decoder ? ("code", code) : ("image", model.input)
     var builder = ONNXBuilder(
       name: "\(model.name) \(part.rawValue)", input: input.0, shape: input.1, parameters: parameters.pointer)
+    if let standardization, part != .decoder {
+      builder.apply(standardization, isInverse: false, shape: model.input)
+    }
     try builder.append(layers[range])
     guard part != .encoder else {
       return builder.finished(model.isVariational ? ["mean", "log_variance"] : ["code"], code)
@@ -169,6 +192,9 @@ extension ExecutionPlan {
       output = model.input
     }
     model.likelihood.meanActivation.addNodes(to: &builder)
+    if let standardization, model.likelihood.target == .image {
+      builder.apply(standardization, isInverse: true, shape: model.input)
+    }
     return builder.finished([model.likelihood.outputName], output)
   }
 }

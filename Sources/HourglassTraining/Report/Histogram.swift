@@ -16,8 +16,15 @@ struct Histogram {
     let first = (low / width).rounded(.down)
     (start, self.width) = (first * width, width)
     counts = [Int](repeating: 0, count: Int(clamping: (high / width).rounded(.down) - first) + 1)
-    for value in finite { counts[Int(clamping: (value / width).rounded(.down) - first)] += 1 }
-    if finite.isEmpty { counts = [] }
+    counts = finite.isEmpty ? [] : counts(of: finite)
+  }
+
+  /// How many of some of the values lie in each interval.
+  func counts(of some: [Double]) -> [Int] {
+    var result = [Int](repeating: 0, count: counts.count)
+    let first = (start / width).rounded()
+    for value in some where value.isFinite { result[Int(clamping: (value / width).rounded(.down) - first)] += 1 }
+    return result
   }
 
   var middles: [Double] { counts.indices.map { start + (Double($0) + 0.5) * width } }

@@ -5,9 +5,11 @@ public struct ReportImages {
   public let data: Dataset
   /// How a sentence names them.
   public let name: String
+  /// Whether a person chose them.
+  let areChosen: Bool
 
   /// Images of a person's choice.
-  public init(_ data: Dataset) { (self.data, name) = (data, "images of \(data.source)") }
+  public init(_ data: Dataset) { (self.data, name, areChosen) = (data, "images of \(data.source)", true) }
 
   /// Images that the model was not trained on, where there are any: the validation images, or those of the test split;
   /// else those that it was trained on.
@@ -16,8 +18,9 @@ public struct ReportImages {
   /// - Throws: where none can be opened.
   public init(_ recipe: Recipe, training: Dataset? = nil, validation: Dataset? = nil) throws(DataError) {
     func open(_ source: DataSource) throws(DataError) -> Dataset {
-      try source.open(for: recipe.model, seed: recipe.seed)
+      try recipe.open(source)
     }
+    areChosen = false
     var test = recipe.data
     test.split = .test
     if let validation {

@@ -20,7 +20,8 @@ extension RunReport {
             ? HTML.section("Labels", labels)
             : HTML.section("Reconstructions", reconstructions)
               + HTML.section(model.isVariational ? "Samples and latent traversals" : "Between codes", generation),
-          HTML.section("Codes", codes), HTML.section("Recipe", recipeParts), HTML.section("Machine", machine),
+          try anomalySection.joined(), HTML.section("Codes", codes), HTML.section("Recipe", recipeParts),
+          HTML.section("Machine", machine),
           HTML.section("Per-layer time", layerTimes),
           HTML.section("Memory", memory),
         ])
@@ -98,20 +99,26 @@ extension RunReport {
         + [grouped(Int(clamping: row.samplesPerSecond))]
     }
     let titles = ["", "epoch", "steps"] + known.map(\.title) + ["samples/s"]
-    return [HTML.figures(figures), HTML.table(titles, rows)]
+    let changes = zip(epochs, epochs.dropFirst()).filter { $0.dataChanges ?? 0 < $1.dataChanges ?? 0 }
+      .map { "before epoch \($1.epoch) (from \(grouped($0.images ?? 0)) images to \(grouped($1.images ?? 0)))" }
+    let warnings = epochs.flatMap { row in (row.warnings ?? []).map { HTML.paragraph("Epoch \(row.epoch): \($0).") } }
+    return [
+      HTML.figures(figures), HTML.table(titles, rows),
+      changes.isEmpty ? "" : HTML.paragraph("The data changed \(changes.joined(separator: ", "))."),
+    ] + warnings
   }
 
   private var labels: [String] {
     guard let findings else { return [HTML.paragraph(missing)] }
     let introduction = "The model puts out labels, not images, so there are no reconstructions."
     guard let confusion = findings.evaluation.confusion else { return [HTML.paragraph(introduction)] }
-    let names = findings.evaluation.confusionNames(findings.classes)
-    let rows = confusion.enumerated().map { label, row in [names[label]] + row.map(grouped) }
+    let names = findings.evaluation.classes ?? []
+    let rows = zip(names, confusion).map { [$0] + $1.map(grouped) }
     return [
       HTML.paragraph(
         "\(introduction) Of \(grouped(findings.evaluation.samples)) \(findings.name) (\(findings.source)): a row for "
           + "each label, a column for the likeliest class."),
-      HTML.table(["label"] + names, rows),
+      HTML.table(["label"] + names.prefix(confusion[0].count), rows),
     ]
   }
 

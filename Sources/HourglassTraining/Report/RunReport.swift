@@ -21,6 +21,8 @@ public struct RunReport {
   /// Draws from the prior, of a variational model.
   private(set) var samples: PNGImage?
   private(set) var findings: Findings?
+  /// Of a run that keeps a threshold of scores for the weights that are looked at.
+  private(set) var anomalies: AnomalyFindings?
   /// Why there are no findings, in a sentence.
   private(set) var missing = "The run has no checkpoint yet, so there is no model to look at."
 
@@ -54,11 +56,29 @@ public struct RunReport {
         samples = try pictures.samples(count: 10 * pictures.rows(6), columns: 10)
       }
       findings = try Findings(images.get(), inference, beta: recipe.beta, seed: recipe.seed)
+      try lookForAnomalies(images.get(), inference)
       return nil
     } catch {
       missing = "The images cannot be read: \(error)."
       return error as? DataError ?? DataError(path: run.path, reason: "\(error)")
     }
+  }
+
+  /// What scores above the threshold that the run keeps, where it keeps one.
+  private mutating func lookForAnomalies(_ images: ReportImages, _ inference: Inference) throws {
+    let kept: ScoreThreshold?
+    do { kept = try run.threshold() } catch {
+      damages.append("\(error)")
+      return
+    }
+    guard let kept else { return }
+    guard kept.weightsHash == WeightsHash.of(inference.parameters, plan: inference.plan) else {
+      damages.append(
+        "the threshold that \(run.path) keeps is of other weights than those looked at; choose it anew with hourglass "
+          + "score --save-threshold")
+      return
+    }
+    anomalies = try AnomalyFindings(kept, images, recipe, inference)
   }
 
   /// What the loss is counted in.

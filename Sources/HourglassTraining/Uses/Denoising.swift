@@ -13,17 +13,18 @@ public struct Denoising {
   }
 
   private let data: Dataset
-  private let corruption: Corruption
+  private let corruption: Corruption?
   private let inference: Inference
   private let seed: UInt64
   private let draws: FloatBuffer
   private var (before, after, pixels) = (0.0, 0.0, 0.0)
 
-  /// Damages image n of `data` by the random numbers of (seed, corruption, step 0, sample n).
+  /// Damages image n of `data` by the random numbers of (seed, corruption, step 0, sample n); nil for a set that knows
+  /// its damaged images by itself, see `Dataset.paired`.
   ///
   /// Errors: images of another shape than the model's input.
   public init(
-    _ data: Dataset, _ corruption: Corruption, with inference: Inference, seed: UInt64
+    _ data: Dataset, _ corruption: Corruption?, with inference: Inference, seed: UInt64
   ) throws(DataError) {
     try data.checkShape(for: inference.plan)
     (self.data, self.corruption, self.inference, self.seed) = (data, corruption, inference, seed)
@@ -39,11 +40,11 @@ public struct Denoising {
   /// Errors: an image cannot be read; damage so large that a mean is not finite.
   public mutating func repair(_ range: Range<Int>) throws -> Images {
     let (originals, shape, draws) = (try data.images(range), data.shape, draws)
-    var noisy = originals
+    var noisy = try corruption == nil ? data.inputs(range) : originals
     noisy.withUnsafeMutableBufferPointer { noisy in
       originals.withUnsafeBufferPointer { originals in
         for (place, index) in range.enumerated() {
-          guard let image = originals.baseAddress, let out = noisy.baseAddress else { continue }
+          guard let corruption, let image = originals.baseAddress, let out = noisy.baseAddress else { continue }
           corruption.apply(
             image + place * shape.count, shape: shape, RandomStream(seed: seed, .corruption, sample: index),
             draws: draws.pointer, into: out + place * shape.count)
@@ -58,8 +59,8 @@ public struct Denoising {
       throw DataError(
         path: data.source,
         reason:
-          "damaged by \(corruption.rawValue) its images, or what the model makes of them, are beyond all numbers; "
-          + "take less damage")
+          "damaged \(corruption.map { "by \($0.rawValue)" } ?? "already") its images, or what the model makes of them, "
+          + "are beyond all numbers; take less damage")
     }
     return Images(clean: originals, damaged: noisy, repaired: outputs)
   }

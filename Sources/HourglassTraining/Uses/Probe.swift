@@ -24,7 +24,8 @@ public struct Probe: Sendable {
   static let mostClasses = 1 << 16
 
   /// - Parameters:
-  ///   - training, test: features N x D with labels from 0; the test set may have no class beyond the training set's.
+  ///   - training, test: features N x D with labels from 0. Classes go by name where there are names; one that the
+  ///     training set lacks is never found.
   ///   - k: numbers of neighbours, each 1 to the training samples.
   ///   - seed: of the start and the order of the regression.
   ///
@@ -33,12 +34,14 @@ public struct Probe: Sendable {
   public init(
     training: Dataset, test: Dataset, k: [Int], metric: Neighbours.Metric = .euclidean, seed: UInt64 = 1
   ) throws {
-    guard try training.classCount() != nil, let labels = training.labels, let largest = labels.max(), largest > 0 else {
+    guard let names = try training.classNames(), let labels = training.labels, let largest = labels.max(), largest > 0
+    else {
       throw DataError(path: training.source, reason: "wanted labels of two or more classes, found fewer")
     }
     guard largest < Self.mostClasses else {
       throw DataError(path: training.source, reason: "wanted labels below \(Self.mostClasses), found \(largest)")
     }
+    let test = test.relabelled(by: Array(names[...largest]))
     guard let wanted = test.labels else { throw DataError(path: test.source, reason: "wanted labels, found none") }
     guard test.shape == training.shape else {
       throw DataError(
@@ -68,9 +71,11 @@ public struct Probe: Sendable {
   }
 
   /// Of each query's first k neighbours the commonest class.
-  private static func accuracy(_ nearest: [[Int]], _ k: Int, _ labels: [Int], _ wanted: [Int]) -> Double {
+  private static func accuracy(
+    _ nearest: [[Neighbours.Neighbour]], _ k: Int, _ labels: [Int], _ wanted: [Int]
+  ) -> Double {
     let right = zip(nearest, wanted).count { places, label in
-      let counts = Dictionary(grouping: places.prefix(k)) { labels[$0] }.mapValues(\.count)
+      let counts = Dictionary(grouping: places.prefix(k)) { labels[$0.place] }.mapValues(\.count)
       return counts.min { (-$0.value, $0.key) < (-$1.value, $1.key) }?.key == label
     }
     return Double(right) / Double(max(1, wanted.count))

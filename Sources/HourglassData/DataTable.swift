@@ -1,0 +1,88 @@
+import HourglassModels
+
+/// What a run was trained on: a row for each image, and the digests of the files that images are stored in.
+///
+/// In a file: the columns index, name, class, bytes, sha256. Where a file is one image, its size and digest stand in the
+/// image's row; a file of several has a row of its own, without an index, before all images.
+public struct DataTable: Sendable, Equatable {
+  public struct Row: Sendable, Equatable {
+    /// Nil for a file of several images.
+    public var index: Int?
+    public var name: String
+    /// Nil without labels.
+    public var className: String?
+    /// Nil for an image among others in its file.
+    public var file: StoredFile?
+  }
+
+  public let rows: [Row]
+
+  private static let columns = ["index", "name", "class", "bytes", "sha256"]
+
+  /// Of a set in files; nil for one in no file, which cannot change.
+  ///
+  /// Cost: reads every byte of the files. Errors: one of them cannot be read; more rows than memory is granted for.
+  public init?(_ data: Dataset) throws(DataError) {
+    let files = try data.storedFiles()
+    guard !files.isEmpty else { return nil }
+    try GrantedMemory.require(
+      (data.count + files.count).timesClamping(512), for: data.source, "list \(data.count) images")
+    let byName = Dictionary(files.map { ($0.name, $0) }) { first, _ in first }
+    let images = (0..<data.count).map { index in
+      let name = data.name(index)
+      return Row(index: data.number(index), name: name, className: data.className(index), file: byName[name])
+    }
+    let single = Set(images.compactMap(\.file?.name))
+    rows = files.filter { !single.contains($0.name) }.map { Row(name: $0.name, file: $0) } + images
+  }
+
+  /// Reads a file; nil where there is none, or one that is no such table.
+  public init?(ifThere path: String) throws(DataError) {
+    guard let bytes = try InputFile.contents(ifThere: path) else { return nil }
+    let lines = csvRows(String(decoding: bytes, as: UTF8.self))
+    guard lines.first == Self.columns, lines.allSatisfy({ $0.count == Self.columns.count }) else { return nil }
+    rows = lines.dropFirst().map { cells in
+      let file = Int(cells[3]).map { StoredFile(name: cells[1], bytes: $0, digest: cells[4]) }
+      return Row(index: Int(cells[0]), name: cells[1], className: cells[2].isEmpty ? nil : cells[2], file: file)
+    }
+  }
+
+  public var csv: String {
+    let lines = rows.map { row in
+      [
+        row.index.map { "\($0)" }, csvCell(row.name), row.className.map(csvCell), row.file.map { "\($0.bytes)" },
+        row.file?.digest,
+      ].map { $0 ?? "" }
+    }
+    return ([Self.columns] + lines).map { $0.joined(separator: ",") + "\n" }.joined()
+  }
+
+  /// SHA-256, in 64 digits, of what training depends on: the digests of the files, which images of them, and the
+  /// classes, in their order. Names are no part of it.
+  public var digest: String {
+    var hash = SHA256()
+    for row in rows {
+      let image = row.file?.digest ?? row.index.map { "[\($0)]" } ?? ""
+      Array("\(image) \(row.className ?? "")\n".utf8).withUnsafeBytes { hash.update($0) }
+    }
+    return hash.hexDigits()
+  }
+
+  /// What became of it, for people to read: how much is new, is gone, has other bytes or another class, with the first
+  /// names of each.
+  public func changes(to now: DataTable) -> String {
+    let before = Dictionary(rows.map { ($0.name, $0) }) { first, _ in first }
+    let after = Dictionary(now.rows.map { ($0.name, $0) }) { first, _ in first }
+    let common = now.rows.compactMap { row in before[row.name].map { (row, $0) } }
+    let kinds = [
+      ("new", now.rows.filter { before[$0.name] == nil }), ("gone", rows.filter { after[$0.name] == nil }),
+      ("with other bytes", common.filter { $0.file?.digest != $1.file?.digest }.map(\.0)),
+      ("of another class", common.filter { $0.className != $1.className }.map(\.0)),
+    ]
+    let parts = kinds.filter { !$0.1.isEmpty }.map { what, rows in
+      let names = rows.prefix(Inventory.mostNamed).map(\.name).joined(separator: ", ")
+      return "\(rows.count) \(what) (\(names)\(rows.count > Inventory.mostNamed ? ", ..." : ""))"
+    }
+    return parts.isEmpty ? "in another order" : parts.joined(separator: ", ")
+  }
+}

@@ -1,0 +1,52 @@
+extension Dataset {
+  /// What the classes are called, by label: their names, where there are any, or else the labels; nil without labels.
+  ///
+  /// Errors: see `classCount`.
+  public func classNames() throws(DataError) -> [String]? {
+    try classCount().map { count in (0..<count).map { classes?[$0] ?? "\($0)" } }
+  }
+
+  /// The set with labels that number some given classes. Classes go by their names: those of the set that are not among
+  /// the given ones are numbered behind them, in the set's order.
+  ///
+  /// Labels without names stand for the classes that are called so or, where one of them is not, for the classes of
+  /// these numbers.
+  ///
+  /// - Parameter known: names by label.
+  public func relabelled(by known: [String]) -> Dataset {
+    guard let labels else { return self }
+    let places = Dictionary(zip(known, known.indices)) { first, _ in first }
+    let found = Set(labels).sorted()
+    let areNumbers = classes == nil && !found.allSatisfy { places["\($0)"] != nil }
+    var (numbers, names) = ([Int: Int](), known)
+    for label in found {
+      let place = areNumbers ? (known.indices.contains(label) ? label : nil) : places[nameOfClass(label)]
+      numbers[label] = place ?? names.count
+      if place == nil { names.append(nameOfClass(label)) }
+    }
+    var set = self
+    set.labels = labels.map { numbers[$0] ?? $0 }
+    (set.classes, set.knownClasses) = (names, known.count)
+    let strangers = labels.indices.filter { numbers[labels[$0], default: 0] >= known.count }
+    if !strangers.isEmpty {
+      let list =
+        names[known.count...].prefix(6).joined(separator: ", ") + (names.count > known.count + 6 ? ", ..." : "")
+      set.inventory.notes.append(
+        Inventory.Entry(
+          reason: "of classes that the model does not know, \(list), and so counted as errors", count: strangers.count,
+          names: strangers.prefix(Inventory.mostNamed).map { name($0) }))
+    }
+    return set
+  }
+
+  /// The set with labels that number the classes of another set, where either has names for them.
+  ///
+  /// Errors: see `classCount`.
+  public func relabelled(as other: Dataset) throws(DataError) -> Dataset {
+    guard classes != nil || other.classes != nil, let names = try other.classNames() else { return self }
+    return relabelled(by: names)
+  }
+
+  /// Those classes of a relabelled set that are not among the given ones.
+  public var unknownClasses: [String] { knownClasses.map { Array((classes ?? [])[$0...]) } ?? [] }
+}

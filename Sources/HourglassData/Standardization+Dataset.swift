@@ -1,0 +1,42 @@
+import HourglassModels
+
+extension Standardization {
+  /// Of each channel over all images of a set, summed in double in the order of the images.
+  ///
+  /// Cost: reads all images once. Errors: an image cannot be read; numbers beyond what their squares hold.
+  public init(of data: Dataset) throws(DataError) {
+    let (channels, count) = (data.shape.channels, data.shape.count)
+    // The image, and three numbers of each channel, of which a vector has as many as elements.
+    try GrantedMemory.require(
+      checkedSum(4 * count, checkedProduct([48, channels])), for: data.source, "find the mean of each channel")
+    let image = FloatBuffer(count: count)
+    // Sums of what lies beside the first image's pixel, for squares of large numbers that differ little lose all.
+    var (base, sums, squares) = (
+      [Double](), [Double](repeating: 0, count: channels), [Double](repeating: 0, count: channels)
+    )
+    for index in 0..<data.count {
+      try data.fill(index, into: image.pointer)
+      if index == 0 { base = (0..<channels).map { Double(image.pointer[$0]) } }
+      for c in 0..<channels {
+        var (sum, square) = (0.0, 0.0)
+        for i in Swift.stride(from: c, to: count, by: channels) {
+          let value = Double(image.pointer[i]) - base[c]
+          sum += value
+          square += value * value
+        }
+        sums[c] += sum
+        squares[c] += square
+      }
+    }
+    let n = Double(data.count) * Double(data.shape.height * data.shape.width)
+    let mean = zip(base, sums).map { $0 + $1 / n }
+    let deviation = zip(sums, squares).map { sum, square in
+      let deviation = max(0, square / n - sum / n * (sum / n)).squareRoot()
+      return Float(deviation).isNormal && (1 / Float(deviation)).isFinite ? deviation : 1
+    }
+    guard let found = Standardization(mean: mean, deviation: deviation) else {
+      throw DataError(path: data.source, reason: "--standardize: wanted numbers whose mean is finite, found others")
+    }
+    self = found
+  }
+}

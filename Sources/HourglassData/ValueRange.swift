@@ -1,0 +1,172 @@
+import HourglassModels
+import Synchronization
+
+/// What of the numbers in a file becomes 0 and what 1: x as (x - low) / (high - low). Bytes count from 0 to 255, 16-bit
+/// numbers from 0 to 65535.
+///
+/// In JSON and on the command line: `LOW:HIGH`.
+public struct ValueRange: RawRepresentable, Codable, Sendable, Equatable {
+  public let low: Double
+  public let high: Double
+
+  /// Refused are ends that are not finite, and a low one that is not below the high one.
+  public init?(rawValue: String) {
+    let ends = rawValue.split(separator: ":", omittingEmptySubsequences: false).map { Double($0) }
+    guard ends.count == 2, let low = ends[0], let high = ends[1], low < high, (high - low).isFinite else { return nil }
+    (self.low, self.high) = (low, high)
+  }
+
+  public var rawValue: String { "\(Self.text(low)):\(Self.text(high))" }
+
+  private static func text(_ end: Double) -> String {
+    end == end.rounded() && abs(end) < 1e15 ? "\(Int(clamping: end))" : "\(end)"
+  }
+
+  /// The range that takes numbers from `least` to `most` to [0, 1]: one of those in which numbers are usually kept,
+  /// where they fill a quarter of it, or else their own.
+  static func holding(_ least: Float, _ most: Float) -> ValueRange? {
+    let usual = ["-1:1", "0:255", "0:1023", "0:4095", "0:65535"].compactMap { ValueRange(rawValue: $0) }
+    func fits(_ range: ValueRange) -> Bool {
+      Double(least) >= range.low && Double(most) <= range.high
+        && Double(most) - Double(least) >= (range.high - range.low) / 4
+    }
+    return usual.first(where: fits) ?? ValueRange(rawValue: "\(least):\(most)")
+  }
+
+  /// What elements of a kind stand for without a range.
+  private static func full(_ kind: Elements.Kind) -> Double? {
+    switch kind {
+    case .uint8: 255
+    case .uint16: 65_535
+    case .float32: 1
+    }
+  }
+
+  /// Whether elements of a kind are mapped so without one.
+  func isNatural(of kind: Elements.Kind) -> Bool { low == 0 && high == Self.full(kind) }
+
+  fileprivate func map(_ x: Double) -> Float { Float((x - low) / (high - low)) }
+}
+
+extension Image {
+  /// The image whose numbers are mapped; floats unless nothing changes.
+  func mapped(by range: ValueRange) -> Image {
+    guard !range.isNatural(of: elements.kind) else { return self }
+    func floats<T>(_ values: [T], _ number: (T) -> Double) -> Elements {
+      .floats(Self.make(values.count, values) { x, y in for i in 0..<values.count { y[i] = range.map(number(x[i])) } })
+    }
+    var image = self
+    image.elements =
+      switch elements {
+      case .bytes(let bytes): floats(bytes) { Double($0) }
+      case .words(let words): floats(words) { Double($0) }
+      case .floats(let values): floats(values) { Double($0) }
+      }
+    return image
+  }
+
+  /// 1 - x, of bytes 255 - x, of 16-bit numbers 65535 - x.
+  func inverted() -> Image {
+    func inverse<T>(_ values: [T], _ inverse: (T) -> T) -> [T] {
+      Self.make(values.count, values) { x, y in for i in 0..<values.count { y[i] = inverse(x[i]) } }
+    }
+    var image = self
+    image.elements =
+      switch elements {
+      case .bytes(let bytes): .bytes(inverse(bytes) { 255 - $0 })
+      case .words(let words): .words(inverse(words) { 65_535 - $0 })
+      case .floats(let floats): .floats(inverse(floats) { 1 - $0 })
+      }
+    return image
+  }
+
+  /// The image scaled to fit inside a size with its proportions kept, in the middle of zeros or of a colour.
+  func fitted(into size: Extent2D, over background: RGBColor?) -> Image {
+    resized(to: shape.fitted(into: size)).padded(to: size, background)
+  }
+
+  /// The larger part of an odd margin lies at the bottom and right.
+  private func padded(to size: Extent2D, _ background: RGBColor?) -> Image {
+    guard size.height != shape.height || size.width != shape.width else { return self }
+    let wanted = ImageShape(size.height, size.width, shape.channels)
+    let row = shape.width * shape.channels
+    let first = ((size.height - shape.height) / 2 * size.width + (size.width - shape.width) / 2) * shape.channels
+    let margin = background?.bytes(channels: shape.channels) ?? Array(repeating: 0, count: shape.channels)
+    func pad<T>(_ values: [T], _ value: (UInt8) -> T) -> [T] {
+      let margin = margin.map(value)
+      return Self.make(wanted.count, values) { x, y in
+        for place in 0..<wanted.count { y[place] = margin[place % shape.channels] }
+        for h in 0..<shape.height {
+          (y + first + h * size.width * shape.channels).update(from: x + h * row, count: row)
+        }
+      }
+    }
+    let elements: Elements =
+      switch elements {
+      case .bytes(let bytes): .bytes(pad(bytes) { $0 })
+      case .words(let words): .words(pad(words) { UInt16($0) * 257 })
+      case .floats(let floats): .floats(pad(floats) { Float($0) / 255 })
+      }
+    return Image(shape: wanted, elements: elements)
+  }
+}
+
+extension RGBColor {
+  /// As a pixel of so many channels: itself, its luma of ITU-R BT.601 where there is one, and 0 in channels that are no
+  /// colours.
+  fileprivate func bytes(channels: Int) -> [UInt8] {
+    if channels == 3 { return [red, green, blue] }
+    if channels > 1 { return Array(repeating: isGrey ? red : 0, count: channels) }
+    // As `Image.grey` has it, in units of 2^-16.
+    let luma = 19_595 * UInt32(red) + 38_470 * UInt32(green) + 7_471 * UInt32(blue)
+    return [UInt8(truncatingIfNeeded: (luma + 32_768) >> 16)]
+  }
+}
+
+extension ImageShape {
+  /// The largest size of its proportions, but for rounding, that fits inside another.
+  func fitted(into size: Extent2D) -> Extent2D {
+    let scale = min(Double(size.height) / Double(height), Double(size.width) / Double(width))
+    func scaled(_ old: Int, _ most: Int) -> Int { min(most, max(1, Int(clamping: (Double(old) * scale).rounded()))) }
+    return Extent2D(scaled(height, size.height), scaled(width, size.width))
+  }
+}
+
+/// Where the numbers of images lie, which several threads read.
+final class ValueMeter: Sendable {
+  private let ends = Mutex<(least: Float, most: Float)?>(nil)
+
+  /// Bytes and 16-bit numbers count as what they can be.
+  func add(_ elements: Elements) {
+    guard case .floats(let floats) = elements, let found = Self.ends(floats) else { return add(0, 1) }
+    add(found.least, found.most)
+  }
+
+  private func add(_ least: Float, _ most: Float) {
+    ends.withLock { $0 = $0.map { (min($0.least, least), max($0.most, most)) } ?? (least, most) }
+  }
+
+  var range: ClosedRange<Float> { ends.withLock { $0.map { $0.least...$0.most } } ?? 0...1 }
+
+  private static func ends(_ floats: [Float]) -> (least: Float, most: Float)? {
+    floats.withUnsafeBufferPointer { floats in
+      guard var least = floats.first, var most = floats.first else { return nil }
+      for value in floats {
+        if value < least { least = value }
+        if value > most { most = value }
+      }
+      return (least, most)
+    }
+  }
+}
+
+extension Dataset {
+  /// What would bring its numbers to [0, 1], where they do not lie there and come from files.
+  public var rangeAdvice: String? {
+    guard let preparation, terms == nil, range.lowerBound < 0 || range.upperBound > 1 else { return nil }
+    if preparation.range != nil { return "widen --range" }
+    let (least, most) = (range.lowerBound, range.upperBound)
+    let found = preparation.inverts == true ? (1 - most, 1 - least) : (least, most)
+    return ValueRange.holding(found.0, found.1).map { "--range \($0.rawValue) brings them there" }
+  }
+}

@@ -1,0 +1,38 @@
+import HourglassData
+import HourglassModels
+
+/// What is settled before a run begins.
+extension Trainer {
+  /// Bytes that the images of each set may take: half of what the plan leaves.
+  ///
+  /// Errors: memory that does not suffice for training.
+  static func memoryForImages(
+    _ recipe: Recipe, _ plan: ExecutionPlan, parallel: ParallelPlan, atMost memory: Int
+  ) throws -> Int {
+    let planned = try PlannedMemory.check(process: plan, parallel: parallel, recipe: recipe)
+    return min(memory, (GrantedMemory.available - planned.total) / 2)
+  }
+
+  /// Opens the images of a new run, and makes what follows from them a part of its recipe.
+  ///
+  /// Errors: see `init`.
+  public static func open(
+    _ recipe: inout Recipe, parallel: ParallelPlan, memory: Int = GrantedMemory.forImages
+  ) throws -> Dataset {
+    let memory = try memoryForImages(recipe, recipe.plan(), parallel: parallel, atMost: memory)
+    let data = try recipe.open(recipe.data, memory: memory, parallel: parallel)
+    try recipe.settle(on: data)
+    return recipe.matched(data)
+  }
+
+  /// Refuses to begin again what had come far. The row of the first epoch is written before the first checkpoint, so
+  /// one row may be there without.
+  static func checkBeginning(_ run: RunFolder) throws(DataError) {
+    let rows = try MetricsLog(run, upTo: .max).epochs
+    guard let last = rows.last, rows.count > 1 else { return }
+    throw DataError(
+      path: run.path,
+      reason: "wanted the checkpoints of a run that has done \(last.epoch) epochs, as its metrics.jsonl tells, found "
+        + "none; bring them back, or begin a new run")
+  }
+}

@@ -1,0 +1,54 @@
+import HourglassData
+
+/// What a run knows of the images that it is trained on and evaluated with: the tables data.csv and validation.csv in its
+/// folder.
+struct TrainingData {
+  enum Name: String, CustomStringConvertible {
+    case data, validation
+
+    var description: String { rawValue }
+  }
+
+  /// What each set is now; nil for one in no file.
+  private let tables: [Name: DataTable]
+  let images: Origin.Images
+  let validation: Origin.Images?
+  private var isWritten = false
+
+  /// - Parameter isKept: whether a run is to remember them; without it nothing is read.
+  init(_ data: Dataset, validation: Dataset?, isKept: Bool) throws(DataError) {
+    var tables: [Name: DataTable] = [:]
+    if isKept {
+      tables[.data] = try DataTable(data)
+      if let validation { tables[.validation] = try DataTable(validation) }
+    }
+    self.tables = tables
+    images = Origin.Images(data, tables[.data])
+    self.validation = validation.map { Origin.Images($0, tables[.validation]) }
+  }
+
+  /// What is other in a set than the run's folder tells; nil where it does not tell.
+  func changes(of name: Name, in run: RunFolder) throws(DataError) -> String? {
+    guard let now = tables[name], let before = try DataTable(ifThere: Self.file(name, run)) else { return nil }
+    return before.changes(to: now)
+  }
+
+  /// Whether the run's folder tells of another set, where it tells.
+  func isOther(_ name: Name, than run: RunFolder) throws(DataError) -> Bool {
+    guard let now = tables[name], let before = try DataTable(ifThere: Self.file(name, run)) else { return false }
+    return before.digest != now.digest
+  }
+
+  /// Writes what the run's folder does not tell yet.
+  mutating func write(to run: RunFolder) throws(DataError) {
+    guard !isWritten else { return }
+    for (name, table) in tables.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {
+      let csv = table.csv
+      guard try InputFile.contents(ifThere: Self.file(name, run)) != Array(csv.utf8) else { continue }
+      try AtomicFile.write(csv, to: Self.file(name, run))
+    }
+    isWritten = true
+  }
+
+  private static func file(_ name: Name, _ run: RunFolder) -> String { run.file("\(name).csv") }
+}
