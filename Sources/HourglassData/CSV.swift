@@ -9,7 +9,7 @@ public func csvCell(_ text: String) -> String {
 
 /// The cells of a CSV table, row by row (RFC 4180); what stands behind the last end of a line is a row too, unless it
 /// is empty.
-func csvRows(_ text: String) -> [[String]] {
+func csvRows(_ text: String, separator: Unicode.Scalar = ",") -> [[String]] {
   var (rows, row, cell) = ([[String]](), [String](), String.UnicodeScalarView())
   var (isQuoted, wasQuote) = (false, false)
   func end(_ cell: inout String.UnicodeScalarView) -> String {
@@ -25,7 +25,7 @@ func csvRows(_ text: String) -> [[String]] {
     }
     wasQuote = false
     switch scalar {
-    case "," where !isQuoted: row.append(end(&cell))
+    case separator where !isQuoted: row.append(end(&cell))
     case "\n" where !isQuoted:
       rows.append(row + [end(&cell)])
       row = []

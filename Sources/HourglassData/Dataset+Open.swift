@@ -20,6 +20,9 @@ extension Dataset {
   ///   or `.gz`. As for single `.txt` and `.tsv` files the vocabulary lies beside them in `vocab.txt`; the classes'
   ///   names in `categories.txt` or `classes.txt`, a line each, or absent. Terms are weighed by the training documents.
   ///
+  /// Labels in a file of their own (`Preparation.labelsFile`) are an IDX, NPY or NPZ file with one for each image, as
+  /// numbers from 0 on, names or one-hot rows, or a CSV file, see `LabelTable`.
+  ///
   /// Cost: all images are decoded here, on several threads, and stay in memory, a byte or a float for each element.
   /// Where that takes more than `memory`, images of uncompressed IDX, NPY and record files that need no preparation
   /// stay on disk: each is then read whenever it is trained on, unless the system still has it. Of all others the
@@ -77,7 +80,7 @@ extension StoredImages {
     guard array != nil || isThere else {
       throw DataError(path: path, reason: "wanted a file or folder of images, found nothing there")
     }
-    let found: StoredImages
+    var found: StoredImages
     if let array {
       found = try HDF5File.open(array, layout, memory: memory)
     } else if try InputFile.isFolder(path) {
@@ -85,12 +88,13 @@ extension StoredImages {
     } else if TextFile.form(path) != nil {
       found = try TextSet.open(file: path, preparation.terms)
     } else {
-      found = try file(path, split, layout, memory: memory)
+      found = try file(path, split, preparation, memory: memory)
     }
     guard layout == nil || [.npy, .npz, .idx, .hdf5].contains(found.form) else {
       throw DataError(
         path: path, reason: "--layout: wanted an array file, found \(found.form.rawValue), whose layout is known")
     }
+    if let file = preparation.labelsFile { try found.takeLabels(from: file, split, preparation) }
     if let classes = found.classes, let largest = found.labels?.max(), largest >= classes.count {
       throw DataError(path: path, reason: "wanted the names of \(largest + 1) classes, found \(classes.count)")
     }
@@ -98,21 +102,20 @@ extension StoredImages {
   }
 
   private static func file(
-    _ path: String, _ split: Split, _ layout: Preparation.Layout?, memory: Int
+    _ path: String, _ split: Split, _ preparation: Preparation, memory: Int
   ) throws(DataError) -> StoredImages {
+    let layout = preparation.layout
     let first = try InputFile(path).bytes(at: 0, PictureKind.startLength)
     if PictureFiles.isPicture(path) || PictureKind.of(contents: first) != nil {
       return StoredImages(form: .pictures, source: path, images: PictureFiles(path))
     }
     let start = try GzipFile(path).read(NPYHeader.magic.count)
     if start.starts(with: ZipFile.magic) {
-      let file = try NPZFile.read(path, split)
+      let file = try NPZFile.read(path, split, readsLabels: preparation.labelsFile == nil)
       var set = try array(.npz, file.images, layout, path)
-      (set.labels, set.hasSplits) = (file.labels, file.hasSplits)
-      guard file.labels == nil || file.labels?.count == set.images.count else {
-        throw DataError(
-          path: path, reason: "wanted \(set.images.count) labels for as many images, found \(file.labels?.count ?? 0)")
-      }
+      set.hasSplits = file.hasSplits
+      if let labels = file.labels { try set.take(labels, from: path) }
+      set.inventory.skipped += [Inventory.Entry(reason: "arrays of something else", file.unread)].compactMap(\.self)
       return set
     }
     if start == NPYHeader.magic {
@@ -125,6 +128,33 @@ extension StoredImages {
     if RecordFile.isRecord(path), !IDXFile.begins(start) { return try records([path], classes: nil, memory: memory) }
     if let refusal = try NumberTable.refusal(path) { throw refusal }
     return try idx(path, layout, memory: memory)
+  }
+
+  /// Labels of a file of their own take the place of those of the set.
+  private mutating func takeLabels(
+    from path: String, _ split: Split, _ preparation: Preparation
+  ) throws(DataError) {
+    guard try InputFile.isThere(path) else {
+      throw DataError(path: path, reason: "wanted a file of labels, found nothing there")
+    }
+    let start = try GzipFile(path).read(NPYHeader.magic.count)
+    if let labels = try Labels(path, startingWith: start, split) {
+      try take(labels, from: path)
+    } else {
+      try LabelTable(path).apply(to: &self, skipsBad: preparation.skipsBad == true)
+    }
+  }
+
+  /// Errors: not one for each image.
+  mutating func take(_ found: Labels, from path: String) throws(DataError) {
+    guard found.numbers.count == images.count else {
+      throw DataError(
+        path: path,
+        reason:
+          "wanted \(images.count) labels, one for each image of \(source), found \(found.numbers.count); they are "
+          + "of another set or part of it")
+    }
+    (labels, classes) = (found.numbers, found.classes)
   }
 
   private static func array(

@@ -121,18 +121,7 @@ struct ImageFolder {
     var set = try StoredImages.idx(imagesPath, layout, memory: memory)
     set.hasSplits = parts.count > 1
     guard let labelsPath = try findIDX("labels", "idx1", split) else { return set }
-    let file = try IDXFile.read(labelsPath)
-    guard case .bytes(let labels) = file.elements, file.shape.count == 1 else {
-      throw DataError(
-        path: labelsPath, reason: "wanted labels, one dimension of bytes, found the shape \(extents(file.shape))")
-    }
-    guard labels.count == set.images.count else {
-      throw DataError(
-        path: labelsPath,
-        reason: "wanted \(set.images.count) labels, one for each image of \(imagesPath), found \(labels.count); one of "
-          + "the two files is of another set")
-    }
-    set.labels = labels.map(Int.init)
+    try set.take(Labels(idx: labelsPath), from: labelsPath)
     return set
   }
 

@@ -52,6 +52,8 @@ public struct Preparation: Codable, Sendable, Equatable {
   /// Folders below that of a part, whose names with slashes are the class of a picture; nil for one, or none where
   /// pictures lie beside those folders.
   public var classesAt: Int?
+  /// A file of labels, from the root, that take the place of those of the set; see `Dataset.open`.
+  public var labelsFile: String?
   /// A folder of masks of the truth, from the root, for a set that has none; see `Dataset.mask`.
   public var masks: String?
   /// The vocabulary and weights of documents; nil where the training documents at the path tell.
@@ -66,7 +68,7 @@ public struct Preparation: Codable, Sendable, Equatable {
   public var forOtherImages: Preparation {
     var other = self
     (other.layout, other.holdout, other.labels, other.limit) = (nil, nil, nil, nil)
-    other.masks = nil
+    (other.labelsFile, other.masks) = (nil, nil)
     return other
   }
 

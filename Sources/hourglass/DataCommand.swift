@@ -89,7 +89,7 @@ struct DataDescription: ParsableCommand {
 
   func run() throws {
     let file = export.map { OutputFile(flag: "--export", $0, or: $0) }
-    try replacing.check([file].compactMap(\.self), reading: [path])
+    try replacing.check([file].compactMap(\.self), reading: [path, images.labels])
     // All that are broken shall be named, not only the first.
     var preparation = images.adapting(Preparation())
     preparation.skipsBad = true
@@ -106,7 +106,7 @@ struct DataDescription: ParsableCommand {
     } else {
       write(try DatasetSummary(data), data.inventory)
     }
-    if images.skipBad {
+    if images.skipBad || (list && data.inventory.leftOut.isEmpty) {
       hourglass.list(about: data)
     } else {
       for error in data.refused { StandardError.write("hourglass: \(error)") }
@@ -125,12 +125,8 @@ struct DataDescription: ParsableCommand {
   private static let mostListed = 20
 
   private func write(itemsOf data: Dataset) {
-    let hasClasses = data.labels != nil
-    StandardOutput.write("index,name" + (hasClasses ? ",class" : ""))
-    for index in 0..<data.count {
-      let item = Item(data, index)
-      StandardOutput.write("\(item.index),\(csvCell(item.name))" + (hasClasses ? ",\(csvCell(item.class ?? ""))" : ""))
-    }
+    StandardOutput.write(data.identityColumns.joined(separator: ","))
+    for index in 0..<data.count { StandardOutput.write(data.identity(index).joined(separator: ",")) }
   }
 
   private func write(_ summary: DatasetSummary, _ inventory: Inventory) {

@@ -63,6 +63,12 @@ struct DataFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Labels of the images in a file of their own: IDX, NPY or NPZ with one for each, or CSV with rows name,class.",
+      valueName: "file"))
+  var labels: String?
+
+  @Option(
+    help: ArgumentHelp(
       "Folders whose names make a class, such as 2 for alphabet/character. (default: 1, and no classes where pictures "
         + "lie beside the folders)", valueName: "depth"))
   var classesAt: Int?
@@ -151,6 +157,7 @@ struct DataFlags: ParsableArguments {
     var all = base
     all.layout = layout ?? base.layout
     all.holdout = holdout ?? base.holdout
+    all.labelsFile = RecipeFlags.file(labels) ?? base.labelsFile
     all.labels = labelFilter.map(classes) ?? base.labels
     all.classesAt = classesAt ?? base.classesAt
     all.limit = limit ?? base.limit
@@ -172,7 +179,7 @@ struct DataFlags: ParsableArguments {
   func requireFiles(_ path: String?) throws {
     let given = [
       ("--layout", layout != nil), ("--holdout", holdout != nil), ("--label-filter", labelFilter != nil),
-      ("--classes-at", classesAt != nil),
+      ("--labels", labels != nil), ("--classes-at", classesAt != nil),
       ("--grey", grey), ("--rgb", rgb), ("--crop", crop != nil), ("--resize", resize != nil), ("--tile", tile != nil),
       ("--background", background != nil), ("--skip-bad", skipBad), ("--binarize", binarize),
       ("--range", range != nil), ("--fit", fit != nil), ("--invert", invert),

@@ -10,7 +10,7 @@ struct Denoise: ParsableCommand {
       the clean images, over all pixels of all images; Gaussian noise is not clamped.
 
       NPY output: the repaired images, N,H,W,C, float32. PNG output: clean above damaged above repaired images. A \
-      folder as output, which ends in a slash or in neither .npy nor .png: a PNG file for each repaired picture, of \
+      folder as output, which ends in a slash or has no ending: a PNG file for each repaired picture, of \
       its name; tiles are joined.
 
       Example:

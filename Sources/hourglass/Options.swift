@@ -121,7 +121,9 @@ extension LoadedRun {
   var weightsHash: String { WeightsHash.of(inference.parameters, plan: inference.plan) }
 
   /// The images of the run, which no output may replace.
-  var inputs: [String?] { [recipe.data.path, recipe.data.inputs, recipe.validation?.path] }
+  var inputs: [String?] {
+    [recipe.data.inputs] + [recipe.data, recipe.validation].flatMap { [$0?.path, $0?.preparation?.labelsFile] }
+  }
 
   /// The images that the run was trained on.
   ///

@@ -24,12 +24,11 @@ struct OutputOptions: ParsableArguments {
     throw ValidationError("--output: wanted a name that ends in .npy or .png, found \(output)")
   }
 
-  /// The folder that was named, if it was one: what ends in a slash, is one, or does not end as a file would.
+  /// The folder that was named, if it was one: what is one, ends in a slash, or has no dot in its name.
   func folder(for loaded: LoadedRun, reading inputs: String?...) throws -> OutputFolder? {
     guard let output else { return nil }
-    guard try InputFile.isFolder(output) || output.hasSuffix("/") || (try? Self.check(output)) == nil else {
-      return nil
-    }
+    let hasEnding = AtomicFile.split(output).name.contains(".")
+    guard try output.hasSuffix("/") || !hasEnding || InputFile.isFolder(output) else { return nil }
     let folder = OutputFolder(output)
     try folder.check(replacing, reading: loaded.inputs + inputs)
     return folder

@@ -7,7 +7,7 @@ struct Reconstruct: ParsableCommand {
     abstract: "Sends images through a trained model and back.",
     discussion: """
       NPY output: the expected images, N,H,W,C, float32. PNG output: originals above reconstructions. A folder as \
-      output, which ends in a slash or in neither .npy nor .png: a PNG file for each picture, of its name; tiles are \
+      output, which ends in a slash or has no ending: a PNG file for each picture, of its name; tiles are \
       joined.
 
       Example:

@@ -40,7 +40,8 @@ struct FuzzedReader: Sendable {
     }
   }
 
-  static let all: [FuzzedReader] = pictures + otherPictures + hdf5 + arrays + archives + documents + folders + real
+  static let all: [FuzzedReader] =
+    pictures + otherPictures + hdf5 + arrays + archives + documents + folders + labels + real
 
   /// Files of other programs, where they are at hand.
   private static let real: [FuzzedReader] = [
@@ -162,6 +163,30 @@ struct FuzzedReader: Sendable {
       "folder of pictures", "train/b/2.png", png(1), ["train/a/1.png": png(1), "test/a/1.png": png(1)], folder: true,
       repaired: withPNGChecksums),
   ]
+
+  /// Labels of four images.
+  private static let labels = [
+    ("a.csv", Array("name,class\na.npy[0],\"b \"\"c\"\"\"\r\na.npy[1],d\na.npy[2],d\na.npy[3],e\n".utf8)),
+    ("a.tsv", Array("a.npy[0]\tb\na.npy[1]\td\na.npy[2]\td\na.npy[3]\te\n".utf8)),
+    ("b.npy", DiskImagesTests.npy("<U2", "4,", "a\0bbc\0a\0".unicodeScalars.flatMap { littleEndian($0.value) })),
+    ("b.npy", DiskImagesTests.npy("|S2", "4,", Array("a\0bbc\0a\0".utf8))),
+    (
+      "b.npy",
+      DiskImagesTests.npy("<f4", "4, 2", ([1, 0, 0, 1, 0, 1, 1, 0] as [Float]).flatMap { littleEndian($0.bitPattern) })
+    ),
+    ("b.npz", zip([("y_train.npy", DiskImagesTests.npy("|i1", "4, 1", [2, 0, 1, 2]))])),
+    ("b-idx1-ubyte", idx([4], [2, 0, 1, 2])),
+  ].map { (name: String, content: [UInt8]) in
+    FuzzedReader(
+      name: "labels, \(name)", file: name, original: content,
+      others: ["a.npy": DiskImagesTests.npy("|u1", "4, 3, 2", (0..<24).map { UInt8($0) })],
+      repaired: name == "b.npz" ? withZipChecksums : { $0 }
+    ) { path, folder in
+      var preparation = Preparation()
+      preparation.labelsFile = path
+      try open("\(folder)/a.npy", preparation)
+    }
+  }
 
   // MARK: Files
 

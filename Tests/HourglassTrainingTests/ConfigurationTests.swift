@@ -31,6 +31,7 @@ import Testing
     (recipe.schedule, recipe.warmup, recipe.betaWarmup) = (.cosine, .steps(2), .epochs(1))
     recipe.start = [Start(path: "/run", layers: ["latent": "encoder.0"])]
     (recipe.ema, recipe.freeBits, recipe.importanceSamples) = (0.5, 0.25, 4)
+    recipe.classes = ["cat", "dog"]
     return recipe
   }
 

@@ -57,7 +57,9 @@ struct FaultScenario: Sendable {
         + "--run run",
       makes: ["run"], goesOn: "train --run run --resume --json --quiet"),
     FaultScenario("synthesize", "data synthesize --output shapes --size 8x8 --count 4", makes: ["shapes"]),
-    FaultScenario("data", uses: ["images.npy"], "data images.npy --export out.npy", makes: ["out.npy"]),
+    FaultScenario(
+      "data", uses: ["images.npy", "labels.csv"], "data images.npy --labels labels.csv --list --export out.npy",
+      makes: ["out.npy"]),
     FaultScenario("pictures", uses: ["pictures"], "data pictures --export out.npy", makes: ["out.npy"]),
     FaultScenario("encode", uses: ["run", "images.npy"], "encode --run run --output out.npy", makes: ["out.npy"]),
     FaultScenario(
@@ -143,6 +145,7 @@ struct FaultScenario: Sendable {
     }
     try FileManager.default.copyItem(
       atPath: program.path("weights/weights.safetensors"), toPath: program.path("weights.safetensors"))
+    try program.write((0..<20).map { "images.npy[\($0)],\($0 % 3)\n" }.joined(), to: "labels.csv")
     let shape = ImageShape(8, 8, 1)
     try NPYFile.write(
       TestImages.waves(step: 1, samples: 24, shape: shape), shape: [24, 8, 8], to: program.path("more.npy"))

@@ -103,26 +103,14 @@ public enum NPYFile {
     try array(bytes, path, NPYHeader.weights)
   }
 
-  /// Reads labels: integers of one axis, or of N x 1.
-  static func decodeIntegers(_ bytes: [UInt8], path: String) throws(DataError) -> [Int] {
-    var place = 0
-    let (type, shape, data) = try parts(
-      path, NPYHeader.integers, next: { (count) throws(DataError) in try take(count, of: bytes, from: &place, path) },
-      excess: { bytes.count - place })
-    guard shape.count == 1 || (shape.count == 2 && shape[1] == 1) else {
-      throw DataError(path: path, reason: "wanted labels of one axis, found the shape \(extents(shape))")
-    }
-    try GrantedMemory.require(8 * (data.count / type.width), for: path, "hold the labels")
-    let labels = type.integers(data)
-    guard let bad = labels.first(where: { !(0..<1 << 20).contains($0) }) else { return labels }
-    throw DataError(path: path, reason: "wanted labels from 0 on, found \(bad)")
-  }
-
-  /// What the header says, without the data.
-  static func shape(of bytes: [UInt8], path: String) throws(DataError) -> [Int] {
+  /// An array of any type: how its elements are stored, their shape, and their bytes.
+  static func raw(
+    _ bytes: [UInt8], path: String
+  ) throws(DataError) -> (descriptor: String, shape: [Int], data: ArraySlice<UInt8>) {
     var place = 0
     let header = try readHeader(path) { (count) throws(DataError) in try take(count, of: bytes, from: &place, path) }
-    return try NPYHeader.parse(header, path, NPYHeader.ElementType.allCases).1
+    let (descriptor, shape) = try NPYHeader.fields(header, path)
+    return (NPYHeader.unquoted(descriptor), shape, bytes[place...])
   }
 
   /// The images of a file that is not compressed, which stay there.
@@ -283,23 +271,13 @@ enum NPYHeader {
     case word = "<u2"
     case float = "<f4"
     case double = "<f8"
-    case int32 = "<i4"
-    case int64 = "<i8"
 
     var width: Int {
       switch self {
       case .byte: 1
       case .word: 2
-      case .float, .int32: 4
-      case .double, .int64: 8
-      }
-    }
-
-    func integers(_ data: [UInt8]) -> [Int] {
-      stride(from: 0, to: data.count, by: width).map { first in
-        let bits = data[first..<first + width].reversed().reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-        if self == .word { return Int(bits) }
-        return self == .int32 ? Int(Int32(truncatingIfNeeded: bits)) : Int(Int64(bitPattern: bits))
+      case .float: 4
+      case .double: 8
       }
     }
 
@@ -312,7 +290,6 @@ enum NPYHeader {
             (0..<bytes.count / 2).map {
               UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self))
             })
-        case .int32, .int64: .floats(integers(data).map { Float($0) })
         case .float:
           .floats(
             (0..<bytes.count / 4).map {
@@ -330,26 +307,33 @@ enum NPYHeader {
     }
   }
 
-  /// Of images and codes, of weights, and of labels.
+  /// Of images and codes, and of weights.
   static let pixels: [ElementType] = [.byte, .word, .float, .double]
   static let weights: [ElementType] = [.float]
-  static let integers: [ElementType] = [.byte, .word, .int32, .int64]
 
   static func parse(
     _ header: String, _ path: String, _ wanted: [ElementType]
   ) throws(DataError) -> (ElementType, [Int]) {
+    let (descriptor, shape) = try fields(header, path)
+    guard let type = ElementType(rawValue: unquoted(descriptor)), wanted.contains(type) else {
+      let names = wanted.map(\.rawValue).joined(separator: ", ")
+      throw DataError(
+        path: path,
+        reason: "wanted elements of type \(names), found \(excerpt(descriptor)); "
+          + NumberTable.advice(descriptor))
+    }
+    return (type, shape)
+  }
+
+  static func unquoted(_ text: String) -> String { text.trimmingCharacters(in: ["'", "\""]) }
+
+  /// How elements are stored, as it is written, and their shape.
+  static func fields(_ header: String, _ path: String) throws(DataError) -> (descriptor: String, shape: [Int]) {
     guard let descriptor = entry("descr", header), let order = entry("fortran_order", header),
       let extents = entry("shape", header)
     else {
       throw DataError(
         path: path, reason: "wanted an NPY header with descr, fortran_order and shape, found \(excerpt(header))")
-    }
-    guard let type = ElementType(rawValue: descriptor.trimmingCharacters(in: ["'", "\""])), wanted.contains(type) else {
-      let names = wanted.map(\.rawValue).joined(separator: ", ")
-      throw DataError(
-        path: path,
-        reason: "wanted elements of type \(names), found \(excerpt(descriptor)); "
-          + NumberTable.advice(descriptor, areLabels: wanted == integers))
     }
     guard order == "False" else {
       throw DataError(
@@ -359,7 +343,7 @@ enum NPYHeader {
     guard let shape = tuple(extents), (1...4).contains(shape.count) else {
       throw DataError(path: path, reason: "wanted a shape of 1 to 4 extents, found \(excerpt(extents))")
     }
-    return (type, shape)
+    return (descriptor, shape)
   }
 
   private static func excerpt(_ text: String) -> String {

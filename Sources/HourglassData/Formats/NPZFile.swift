@@ -2,29 +2,35 @@
 ///
 /// Images and labels are told by the names that Keras, MedMNIST and others use: `x_train` with `y_train`,
 /// `train_images` with `train_labels`, likewise for validation (also `valid`, `val`, `dev`) and test; or `x`, `images`,
-/// `data` with `y`, `labels`, `targets` where there are no splits. A single array that is no vector needs no name.
+/// `data` with `y`, `labels`, `targets` where there are no splits. A single array that is no vector needs no name, nor
+/// do its labels in `np.savez(images, labels)`.
 public enum NPZFile {
-  private static let images = ["x", "images", "data"]
+  static let images = ["x", "images", "data"]
   private static let labels = ["y", "labels", "targets"]
 
-  static func read(_ path: String, _ asked: Split) throws(DataError) -> (
-    images: NPYArray, labels: [Int]?, hasSplits: Bool
-  ) {
+  /// What was found in an archive.
+  struct Contents {
+    var images: NPYArray
+    var labels: Labels?
+    var hasSplits: Bool
+    /// Arrays that are neither, of no part of the set.
+    var unread: [String]
+  }
+
+  /// - Parameter readsLabels: whether labels are wanted too.
+  static func read(_ path: String, _ asked: Split, readsLabels: Bool) throws(DataError) -> Contents {
     let zip = try ZipFile(path)
-    func find(_ kinds: [String], _ split: Split?) throws(DataError) -> ZipFile.Member? {
-      let found = members(zip, kinds, split)
-      guard found.count < 2 else {
-        throw DataError(path: path, reason: "wanted one array of \(kinds[0]), found \(list(found))")
-      }
-      return found.first
-    }
-    let parts = parts(of: zip)
+    let parts = parts(of: zip, images)
     let (hasSplits, split) = (!parts.isEmpty, asked.taken(from: parts))
-    var member =
-      hasSplits ? try split.flatMap { (split) throws(DataError) in try find(images, split) } : try find(images, nil)
+    var member: ZipFile.Member?
+    if !hasSplits || split != nil { member = try only(zip, images, split) }
+    var shapes: [String: [Int]] = [:]
+    for each in arrays(zip) {
+      shapes[each.name] = try? NPYFile.raw(try zip.contents(each), path: place(path, each)).shape
+    }
+    func axes(_ member: ZipFile.Member) -> Int { shapes[member.name, default: []].count { $0 != 1 } }
     if member == nil && !hasSplits {
-      var tables: [ZipFile.Member] = []
-      for each in arrays(zip) where try !isVector(zip, each) { tables.append(each) }
+      let tables = [3, 2].lazy.map { least in arrays(zip).filter { axes($0) >= least } }.first { !$0.isEmpty } ?? []
       if tables.count == 1 { member = tables[0] }
     }
     guard let member else {
@@ -32,15 +38,54 @@ public enum NPZFile {
       throw DataError(path: path, reason: "wanted images in an array \(wanted), found \(list(arrays(zip)))")
     }
     let array = try NPYFile.decode(try zip.contents(member), path: place(path, member))
-    guard let numbers = try find(labels, split) else { return (array, nil, hasSplits) }
-    return (
-      array, try NPYFile.decodeIntegers(try zip.contents(numbers), path: place(path, numbers)), hasSplits
-    )
+    var numbers = try only(zip, labels, split)
+    if numbers == nil, !hasSplits {
+      // What np.savez(images, labels) writes: of all others the one array with a row for each image.
+      let rows = arrays(zip).filter {
+        $0.name != member.name && axes($0) < 3 && shapes[$0.name]?.first == array.shape[0]
+      }
+      if rows.count == 1, rows[0].name.hasPrefix("arr_") { numbers = rows[0] }
+    }
+    let used = [member.name, numbers?.name]
+    let ofParts = Split.allCases.flatMap { members(zip, images + labels, $0) }.map(\.name)
+    let unread = arrays(zip).map(\.name).filter { !used.contains($0) && !ofParts.contains($0) }
+    return Contents(
+      images: array,
+      labels: readsLabels ? try numbers.map { (member) throws(DataError) in try decode(zip, member) } : nil,
+      hasSplits: hasSplits, unread: unread.map { String($0.dropLast(4)) })
+  }
+
+  /// Reads an archive of labels alone: of a part of a set, under a name of labels, or the only array.
+  static func labels(_ path: String, _ asked: Split) throws(DataError) -> Labels {
+    let zip = try ZipFile(path)
+    let parts = parts(of: zip, labels)
+    let split = asked.taken(from: parts)
+    let all = arrays(zip)
+    let found = parts.isEmpty || split != nil ? try only(zip, labels, split) : nil
+    guard let member = found ?? (all.count == 1 ? all[0] : nil) else {
+      throw DataError(path: path, reason: "wanted labels in an array y, labels or targets, found \(list(all))")
+    }
+    return try decode(zip, member)
+  }
+
+  private static func decode(_ zip: ZipFile, _ member: ZipFile.Member) throws(DataError) -> Labels {
+    try Labels(npy: try zip.contents(member), path: place(zip.path, member))
+  }
+
+  /// The array of one of some names, if there is one.
+  private static func only(
+    _ zip: ZipFile, _ kinds: [String], _ split: Split?
+  ) throws(DataError) -> ZipFile.Member? {
+    let found = members(zip, kinds, split)
+    guard found.count < 2 else {
+      throw DataError(path: zip.path, reason: "wanted one array of \(kinds[0]), found \(list(found))")
+    }
+    return found.first
   }
 
   /// The parts that the images of an archive are divided into; none where they are one set.
-  static func parts(of zip: ZipFile) -> [Split] {
-    let parts = Split.allCases.filter { !members(zip, images, $0).isEmpty }
+  static func parts(of zip: ZipFile, _ kinds: [String] = images) -> [Split] {
+    let parts = Split.allCases.filter { !members(zip, kinds, $0).isEmpty }
     // What is called so alone may be anything.
     return parts == [.validation] ? [] : parts
   }
@@ -79,11 +124,6 @@ public enum NPZFile {
   public static func write(_ tensors: [SafeTensors.Tensor], to path: String) throws(DataError) {
     let members = tensors.map { (name: "\($0.name).npy", contents: NPYFile.encoded($0.values, shape: $0.shape)) }
     try AtomicFile.write(try ZipFile.archive(members, path: path), to: path)
-  }
-
-  private static func isVector(_ zip: ZipFile, _ member: ZipFile.Member) throws(DataError) -> Bool {
-    let path = place(zip.path, member)
-    return try NPYFile.shape(of: try zip.contents(member), path: path).count < 2
   }
 
   private static func place(_ path: String, _ member: ZipFile.Member) -> String { "\(path)/\(member.name)" }

@@ -21,14 +21,10 @@ enum NumberTable {
 
   /// What makes numbers of an array `a` of other elements. Bytes and numbers can be converted; a name, an object and a
   /// record cannot.
-  static func advice(_ descriptor: String, areLabels: Bool) -> String {
-    let type = areLabels ? "<i4" : "<f4"
+  static func advice(_ descriptor: String) -> String {
     switch descriptor.trimmingCharacters(in: ["'", "\""]).drop(while: { "<>|=".contains($0) }).first {
-    case "O": return "rebuild it as one array of numbers, np.stack([np.asarray(x, '\(type)') for x in a])"
-    case "U", "S":
-      return areLabels
-        ? "number the names, np.unique(a, return_inverse=True)[1].astype('<i4')" : "save an array of numbers"
-    case "b", "i", "u", "f": return "convert with a.astype('\(type)')"
+    case "O": return "rebuild it as one array of numbers, np.stack([np.asarray(x, '<f4') for x in a])"
+    case "b", "i", "u", "f": return "convert with a.astype('<f4')"
     case "c": return "save an array of real numbers, such as np.abs(a).astype('<f4')"
     default: return "save an array of numbers"
     }
