@@ -78,8 +78,8 @@ extension Dataset {
   /// Whether a network sees other images than those that it is to put out.
   public var hasInputs: Bool { partners != nil }
 
-  /// The files of what a network sees in place of the images, in the order of the images, by their names below the folder
-  /// of both; none where it sees the images themselves.
+  /// The files of what a network sees in place of the images, in the order of the images, by their names below the
+  /// folder of both; none where it sees the images themselves.
   ///
   /// Cost and errors: see `storedFiles`.
   func inputFiles() throws(DataError) -> [StoredFile] {
