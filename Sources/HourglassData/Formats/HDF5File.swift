@@ -137,12 +137,15 @@ enum HDF5File {
   /// Calls of libhdf5, one at a time, for not every build of it knows threads; nothing is printed.
   private struct HDF5 {
     static let lock = Mutex(())
+    /// At the end of the process libhdf5 would close what is open, and print where broken files keep it from that.
+    private static let leavesExitAlone = H5dont_atexit() >= 0
     private let path: String
 
     static func call<R: Sendable>(
       _ path: String, _ body: (HDF5) throws(DataError) -> R
     ) throws(DataError) -> R {
       try lock.withLock { (_) throws(DataError) in
+        _ = leavesExitAlone
         let printer = hg_h5_silence()
         defer { hg_h5_restore(printer) }
         return try body(HDF5(path: path))

@@ -81,8 +81,8 @@ extension PictureReader {
         header.orientation == 1 ? 1 : 2, shape.height, shape.width, shape.channels + 1, header.kind.width,
       ])
     let (need, purpose) = (checkedSum(pixels, reader.scratch), "decode \(shape.width) x \(shape.height) pixels")
-    try GrantedMemory.require(need, of: memory, for: path, purpose)
     return try GrantedMemory.require(need, for: path, purpose) { () throws(DataError) in
+      try GrantedMemory.require(need, of: memory, for: path, purpose)
       var assembly = ImageAssembly(header, size: size)
       try reader.read { (band) throws(DataError) in
         var band = band
