@@ -22,12 +22,12 @@ import Testing
   }
 
   /// Batches of 6, and a validation of its own.
-  private static func recipe(_ folder: String, epochs: Int, validation: String? = nil) -> Recipe {
+  private static func recipe(_ folder: String, epochs: Int, validation: String? = nil) throws -> Recipe {
     var recipe = Recipe(
       model: TinyModels.denoising, data: DataSource(path: "\(folder)/set"),
       validation: validation.map { DataSource(path: "\(folder)/\($0)") }, batchSize: 6, shards: 3, seed: 5,
       epochs: epochs)
-    recipe.settle(on: try! recipe.open(recipe.data))
+    try recipe.settle(on: try recipe.open(recipe.data))
     return recipe
   }
 
@@ -46,7 +46,7 @@ import Testing
   func epochsCountOn(_ count: Int, _ steps: Int, _ change: String) throws {
     try withTemporaryFolder { folder in
       try Self.write(10, to: folder + "/set")
-      let recipe = Self.recipe(folder, epochs: 4)
+      let recipe = try Self.recipe(folder, epochs: 4)
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       let first = try Self.trainer(recipe, run)
       #expect(try first.run(shouldStop: { first.progress.step == 6 }) == .interrupted)
@@ -94,7 +94,7 @@ import Testing
   @Test func bytesTellWhatNamesDoNot() throws {
     try withTemporaryFolder { folder in
       try Self.write(10, to: folder + "/set")
-      var recipe = Self.recipe(folder, epochs: 1)
+      var recipe = try Self.recipe(folder, epochs: 1)
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       #expect(try Self.trainer(recipe, run).run() == .finished)
       try FileManager.default.moveItem(atPath: folder + "/set", toPath: folder + "/moved")
@@ -118,7 +118,7 @@ import Testing
     try withTemporaryFolder { folder in
       try Self.write(10, to: folder + "/set")
       try Self.write(3, to: folder + "/validation")
-      let recipe = Self.recipe(folder, epochs: 2, validation: "validation")
+      let recipe = try Self.recipe(folder, epochs: 2, validation: "validation")
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       let first = try Self.trainer(recipe, run)
       #expect(try first.run(shouldStop: { first.progress.step == 6 }) == .interrupted)
@@ -136,7 +136,7 @@ import Testing
   @Test func whatCannotGoOnSaysSo() throws {
     try withTemporaryFolder { folder in
       try Self.write(10, to: folder + "/set")
-      var recipe = Self.recipe(folder, epochs: 2)
+      var recipe = try Self.recipe(folder, epochs: 2)
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       let begun = try Self.trainer(recipe, run)
       _ = try begun.run(shouldStop: { true })

@@ -1,7 +1,8 @@
 import Foundation
-import HourglassData
 import TestSupport
 import Testing
+
+@testable import HourglassData
 
 /// Thresholds, maps and folders of results, as a person asks for them.
 @Suite struct InspectionTests {
@@ -94,7 +95,10 @@ import Testing
       var all: [Float] = []
       for (index, name) in ["a", "b"].flatMap({ name in (1...5).map { "\(name)/\($0)" } }).enumerated() {
         let raw = try NPYFile.read(program.path("raw/\(name).npy"))
-        let errors = (index * 256..<(index + 1) * 256).map { (images[$0] - expected[$0]) * (images[$0] - expected[$0]) }
+        let errors = (index * 256..<(index + 1) * 256).map { (place: Int) -> Float in
+          let difference = images[place] - expected[place]
+          return difference * difference
+        }
         let wanted = filter.smoothed(errors, height: 16, width: 16)
         #expect(raw.shape == [16, 16] && zip(raw.floats, wanted).allSatisfy { abs($0 - $1) <= 1e-6 }, "\(name)")
         all += raw.floats
