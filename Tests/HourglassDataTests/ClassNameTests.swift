@@ -61,7 +61,7 @@ struct ClassNameTests {
     #expect(characters == [99, 97, 116, 47, 252, 120, 0, 0, 0, 0])
     let integers = try zip.contents(zip.members[1])
     #expect(Array(integers[128...]) == [3, 0, 0, 0, 0, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0])
-    #expect(try NPYFile.decodeIntegers(integers, path: "") == [3, 258])
+    #expect(try Labels(npy: integers, path: "").numbers == [3, 258])
     #expect(try NPYFile.decodeFloats(zip.contents(zip.members[2]), path: "").shape == [2, 2])
   }
 }

@@ -164,23 +164,23 @@ struct FuzzedReader: Sendable {
       repaired: withPNGChecksums),
   ]
 
-  /// Labels of four images.
   private static let labels = [
-    ("a.csv", Array("name,class\na.npy[0],\"b \"\"c\"\"\"\r\na.npy[1],d\na.npy[2],d\na.npy[3],e\n".utf8)),
-    ("a.tsv", Array("a.npy[0]\tb\na.npy[1]\td\na.npy[2]\td\na.npy[3]\te\n".utf8)),
-    ("b.npy", DiskImagesTests.npy("<U2", "4,", "a\0bbc\0a\0".unicodeScalars.flatMap { littleEndian($0.value) })),
-    ("b.npy", DiskImagesTests.npy("|S2", "4,", Array("a\0bbc\0a\0".utf8))),
-    (
-      "b.npy",
-      DiskImagesTests.npy("<f4", "4, 2", ([1, 0, 0, 1, 0, 1, 1, 0] as [Float]).flatMap { littleEndian($0.bitPattern) })
-    ),
-    ("b.npz", zip([("y_train.npy", DiskImagesTests.npy("|i1", "4, 1", [2, 0, 1, 2]))])),
-    ("b-idx1-ubyte", idx([4], [2, 0, 1, 2])),
-  ].map { (name: String, content: [UInt8]) in
+    labels("a.csv", Array("name,class\na.npy[0],\"b \"\"c\"\"\"\r\na.npy[1],d\na.npy[2],d\na.npy[3],e\n".utf8)),
+    labels("a.tsv", Array("a.npy[0]\tb\na.npy[1]\td\na.npy[2]\td\na.npy[3]\te\n".utf8)),
+    labels("b.npy", DiskImagesTests.npy("<U2", "4,", "a\0bbc\0a\0".unicodeScalars.flatMap { littleEndian($0.value) })),
+    labels("b.npy", DiskImagesTests.npy("|S2", "4,", Array("a\0bbc\0a\0".utf8))),
+    labels("b.npy", DiskImagesTests.npy("<i2", "4, 2", [1, 0, 0, 0, 0, 0, 1, 0, 0, 0, 1, 0, 1, 0, 0, 0])),
+    labels("b.npz", zip([("y_train.npy", DiskImagesTests.npy("|i1", "4, 1", [2, 0, 1, 2]))]), withZipChecksums),
+    labels("b-idx1-ubyte", idx([4], [2, 0, 1, 2])),
+  ]
+
+  /// Labels of four images.
+  private static func labels(
+    _ name: String, _ content: [UInt8], _ repaired: @escaping @Sendable ([UInt8]) -> [UInt8] = { $0 }
+  ) -> FuzzedReader {
     FuzzedReader(
       name: "labels, \(name)", file: name, original: content,
-      others: ["a.npy": DiskImagesTests.npy("|u1", "4, 3, 2", (0..<24).map { UInt8($0) })],
-      repaired: name == "b.npz" ? withZipChecksums : { $0 }
+      others: ["a.npy": DiskImagesTests.npy("|u1", "4, 3, 2", (0..<24).map { UInt8($0) })], repaired: repaired
     ) { path, folder in
       var preparation = Preparation()
       preparation.labelsFile = path
