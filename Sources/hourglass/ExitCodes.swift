@@ -32,7 +32,11 @@ enum ExitStatus: Int32 {
       default: self = .failed
       }
     }
-    let text = self == .wrongUsage ? Hourglass.message(for: error) : "\(error)"
+    let text = (self == .wrongUsage ? Hourglass.message(for: error) : "\(error)")
+      // The parser does not say what is wanted of a seed.
+      .replacing(#/The value '(-[0-9]+)' is invalid for '(--seed) <.*>'/#) {
+        "\($0.output.2): wanted a whole number of at least 0, found \($0.output.1)"
+      }
     // The parser lists many possible values one a line.
     let sentence = text.replacing(#/:\n *- /#, with: ": ").replacing(#/\n *- /#, with: ", ")
     if !text.isEmpty { StandardError.write("hourglass: \(sentence)") }

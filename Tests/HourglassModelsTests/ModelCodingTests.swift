@@ -113,6 +113,7 @@ import Testing
       #"{"layer": "Conv2D", "filters": 3, "kernel": 4, "strides": 2}"#,
       #"encoder.0: Conv2D has no field "strides"; it has filters, kernel, stride, padding, activation, algorithm"#
     ),
+    (#"{"layer": "BatchNorm", "eps": 1}"#, #"encoder.0: BatchNorm has no field "eps"; it has none"#),
     (
       #"{"layer": "Conv3D", "filters": 3}"#,
       "encoder.0.layer: wanted one of ActivityPenalty, BatchNorm, ContractivePenalty, Conv2D, ConvTranspose2D, Dense, "

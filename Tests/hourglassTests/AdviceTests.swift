@@ -128,7 +128,8 @@ import Testing
     "train --model tiny.json --beta -1", "train --model tiny.json --beta=-1", "train --model tiny.json --steps -3",
     "train --model tiny.json --learning-rate -.5", "train --model tiny.json --clip-norm -inf",
     "train --model tiny.json --momentum -0.5", "train --model tiny.json --min-delta -1e-3",
-    "train --model tiny.json --weight-decay -1", "sample --run missing --output a.npy --count -2",
+    "train --model tiny.json --weight-decay -1", "train --model tiny.json --seed -7",
+    "sample --run missing --output a.npy --count -2",
   ])
   func aNumberBelowZeroIsRefusedAsWhatItIs(_ arguments: String) throws {
     try Program.inTemporaryFolder { program in
