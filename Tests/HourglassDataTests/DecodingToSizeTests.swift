@@ -154,7 +154,7 @@ import Testing
       let path = try folder.file("a.png", whitePNG(6000))
       try limitAddressSpace(toFurther: 48 << 20)
       expectRefusal(
-        path, "wanted memory to decode 6000 x 6000 pixels within", "that images may take", "found a need of 6"
+        path, "wanted memory to decode 6000 x 6000 pixels within", "found a need of 6"
       ) {
         try Dataset.open(path: path, split: .train)
       }
