@@ -7,7 +7,7 @@ public func csvCell(_ text: String) -> String {
   return isPlain ? text : "\"" + text.replacing("\"", with: "\"\"") + "\""
 }
 
-/// The cells of a CSV table, row by row (RFC 4180); what stands behind the last end of a line is a row too, but where it
+/// The cells of a CSV table, row by row (RFC 4180); what stands behind the last end of a line is a row too, unless it
 /// is empty.
 func csvRows(_ text: String, separator: Unicode.Scalar = ",") -> [[String]] {
   var (rows, row, cell) = ([[String]](), [String](), String.UnicodeScalarView())

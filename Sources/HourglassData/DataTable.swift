@@ -2,8 +2,9 @@ import HourglassModels
 
 /// What a run was trained on: a row for each image, and the digests of the files that images are stored in.
 ///
-/// In a file: the columns index, name, class, bytes, sha256. Where a file is one image, its size and digest stand in the
-/// image's row; a file of several has a row of its own, without an index, before all images.
+/// In a file: the columns index, name, class, bytes, sha256. Where a file is one image, its size and digest stand in
+/// the image's row; a file of several has a row of its own, without an index, before all images, and so has one of what
+/// the network sees in place of an image.
 public struct DataTable: Sendable, Equatable {
   public struct Row: Sendable, Equatable {
     /// Nil for a file of several images.
@@ -33,7 +34,8 @@ public struct DataTable: Sendable, Equatable {
       return Row(index: data.number(index), name: name, className: data.className(index), file: byName[name])
     }
     let single = Set(images.compactMap(\.file?.name))
-    rows = files.filter { !single.contains($0.name) }.map { Row(name: $0.name, file: $0) } + images
+    let others = try data.inputFiles() + files.filter { !single.contains($0.name) }
+    rows = others.map { Row(name: $0.name, file: $0) } + images
   }
 
   /// Reads a file; nil where there is none, or one that is no such table.
@@ -45,6 +47,24 @@ public struct DataTable: Sendable, Equatable {
       let file = Int(cells[3]).map { StoredFile(name: cells[1], bytes: $0, digest: cells[4]) }
       return Row(index: Int(cells[0]), name: cells[1], className: cells[2].isEmpty ? nil : cells[2], file: file)
     }
+  }
+
+  /// Those of images.
+  public var images: [Row] { rows.filter { $0.index != nil } }
+
+  /// The label of each image, and the names of classes by label, but where all names are numbers; nil without labels.
+  var classes: (names: [String]?, labels: [Int])? {
+    let found = images.map(\.className)
+    let known = found.compactMap(\.self)
+    guard known.count == found.count else { return nil }
+    let numbers = known.compactMap { name in Int(name).flatMap { "\($0)" == name ? $0 : nil } }
+    if numbers.count == known.count { return (nil, numbers) }
+    var (names, labels) = ([String](), [String: Int]())
+    for name in known where labels[name] == nil {
+      labels[name] = names.count
+      names.append(name)
+    }
+    return (names, known.map { labels[$0] ?? 0 })
   }
 
   public var csv: String {

@@ -1,4 +1,40 @@
+import HourglassModels
+
 extension Dataset {
+  /// How many classes the labels number, from 0 on: the names of classes, where there are any, else one more than the
+  /// largest label; nil without labels.
+  ///
+  /// Models that tell classes and tables about them grow with this number, not with the set.
+  ///
+  /// Errors: a label below 0; labels without names of which more than a thousand, and nine in ten, do not occur.
+  public func classCount() throws(DataError) -> Int? {
+    guard let labels, let largest = labels.max() else { return nil }
+    if let label = labels.first(where: { !(0..<Int(Int32.max)).contains($0) }) {
+      throw DataError(path: source, reason: "wanted labels from 0 on, one for each class, found \(label)")
+    }
+    let count = classes?.count ?? largest + 1
+    let used = Set(labels).count
+    guard classes != nil || count <= max(1000, 10 * used) else {
+      throw DataError(
+        path: source,
+        reason: "wanted labels that number classes from 0 on without large gaps, found \(used) of them up to "
+          + "\(largest); number the classes anew")
+    }
+    try GrantedMemory.require(
+      checkedProduct([8, count, count]), for: source, "hold a table of \(count) x \(count) classes")
+    return count
+  }
+
+  /// The name of an image's class, or its label where classes have no names; nil without labels.
+  public func className(_ index: Int) -> String? {
+    labels.map { nameOfClass($0[index]) }
+  }
+
+  /// The name of the class with this label, or the label where classes have no names.
+  public func nameOfClass(_ label: Int) -> String {
+    classes.flatMap { $0.indices.contains(label) ? $0[label] : nil } ?? "\(label)"
+  }
+
   /// What the classes are called, by label: their names, where there are any, or else the labels; nil without labels.
   ///
   /// Errors: see `classCount`.

@@ -78,6 +78,21 @@ extension Dataset {
   /// Whether a network sees other images than those that it is to put out.
   public var hasInputs: Bool { partners != nil }
 
+  /// The files of what a network sees in place of the images, in the order of the images, by their names below the
+  /// folder of both; none where it sees the images themselves.
+  ///
+  /// Cost and errors: see `storedFiles`.
+  func inputFiles() throws(DataError) -> [StoredFile] {
+    guard let partners else { return [] }
+    let files = try partners.data.storedFiles()
+    let byName = Dictionary(files.map { ($0.name, $0) }) { first, _ in first }
+    let single = partners.places.compactMap { byName[partners.data.name(Int($0))] }
+    let folder = partners.data.source.split(separator: "/").last ?? ""
+    return (single.isEmpty ? files : single).map {
+      StoredFile(name: "\(folder)/\($0.name)", bytes: $0.bytes, digest: $0.digest)
+    }
+  }
+
   /// Writes what a network sees in place of image `index`; see `fill`.
   public func fillInput(_ index: Int, into image: UnsafeMutablePointer<Float>) throws(DataError) {
     guard let partners, index >= 0, index < count else { return try fill(index, into: image) }

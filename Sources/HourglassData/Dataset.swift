@@ -32,6 +32,8 @@ public struct Dataset: Sendable {
   /// Where images have defects, where that is known.
   private(set) var masks: Masks?
   private var names: ItemNames
+  /// What each image is called, where nothing else is known of where it was stored.
+  private var listed: [String]?
   /// The place of each image in the set as it is stored; nil where they are all of it in its order.
   private var numbers: [Int32]?
   /// The seed of what is drawn, where each element is 1 with its value as the probability and else 0; nil where
@@ -72,30 +74,6 @@ public struct Dataset: Sendable {
     range = values.range
   }
 
-  /// How many classes the labels number, from 0 on: the names of classes, where there are any, else one more than the
-  /// largest label; nil without labels.
-  ///
-  /// Models that tell classes and tables about them grow with this number, not with the set.
-  ///
-  /// Errors: a label below 0; labels without names of which more than a thousand, and nine in ten, do not occur.
-  public func classCount() throws(DataError) -> Int? {
-    guard let labels, let largest = labels.max() else { return nil }
-    if let label = labels.first(where: { !(0..<Int(Int32.max)).contains($0) }) {
-      throw DataError(path: source, reason: "wanted labels from 0 on, one for each class, found \(label)")
-    }
-    let count = classes?.count ?? largest + 1
-    let used = Set(labels).count
-    guard classes != nil || count <= max(1000, 10 * used) else {
-      throw DataError(
-        path: source,
-        reason: "wanted labels that number classes from 0 on without large gaps, found \(used) of them up to "
-          + "\(largest); number the classes anew")
-    }
-    try GrantedMemory.require(
-      checkedProduct([8, count, count]), for: source, "hold a table of \(count) x \(count) classes")
-    return count
-  }
-
   /// Numbers made of the images of a set, such as their codes, in its order and with its labels.
   ///
   /// Errors: a number that is not finite.
@@ -115,6 +93,26 @@ public struct Dataset: Sendable {
     (names, numbers, inventory, masks) = (images.names, images.numbers, images.inventory, images.masks)
     knownClasses = images.knownClasses
     range = (values.min() ?? 0)...(values.max() ?? 0)
+  }
+
+  /// Numbers made of images that may be gone, such as their codes, with the names and classes that a table tells.
+  ///
+  /// Errors: other numbers than for each image of the table; a number that is not finite.
+  ///
+  /// - Parameter values: N x H x W x C, not only in [0, 1].
+  public init(_ values: [Float], shape: ImageShape, of table: DataTable, source: String) throws(DataError) {
+    let images = table.images
+    guard !images.isEmpty, values.count == checkedProduct([images.count, shape.count]),
+      values.allSatisfy(\.isFinite)
+    else {
+      throw DataError(
+        path: source, reason: "wanted finite numbers of \(images.count) images of \(shape), found \(values.count)")
+    }
+    (self.shape, count, self.source) = (shape, images.count, source)
+    (names, listed, numbers) = (ItemNames(source), images.map(\.name), images.map { Int32(clamping: $0.index ?? 0) })
+    (classes, labels) = (table.classes?.names, table.classes?.labels)
+    range = (values.min() ?? 0)...(values.max() ?? 0)
+    pixels = .stored(.floats(values))
   }
 
   /// The chosen images of a set, prepared.
@@ -195,6 +193,7 @@ public struct Dataset: Sendable {
   /// What an image is called: the path of its file below the folder of the set, or the file of the array and the place
   /// there, as `array.npy[17]`; of a tile followed by its first row and column, as `photo.png[0,128]`.
   public func name(_ index: Int) -> String {
+    if let listed { return listed[index] }
     let name = names.name(number(index))
     return tiling.map { $0.origin(of: index) }.map { "\(name)[\($0.top),\($0.left)]" } ?? name
   }
@@ -202,16 +201,6 @@ public struct Dataset: Sendable {
   /// The place of an image, of a tile that of its picture, in the set as it is stored, which does not depend on what
   /// else was chosen or left out.
   public func number(_ index: Int) -> Int { numbers.map { Int($0[index]) } ?? index }
-
-  /// The name of an image's class, or its label where classes have no names; nil without labels.
-  public func className(_ index: Int) -> String? {
-    labels.map { nameOfClass($0[index]) }
-  }
-
-  /// The name of the class with this label, or the label where classes have no names.
-  public func nameOfClass(_ label: Int) -> String {
-    classes.flatMap { $0.indices.contains(label) ? $0[label] : nil } ?? "\(label)"
-  }
 
   /// The files that the images are stored in, each once, in the order of the images; empty for images in no file.
   ///
@@ -247,6 +236,7 @@ public struct Dataset: Sendable {
     (part.terms, part.knownClasses) = (terms, knownClasses)
     part.labels = labels.map { labels in (0..<most).map { labels[$0 * total / most] } }
     (part.names, part.masks) = (names, masks)
+    part.listed = listed.map { listed in (0..<most).map { listed[$0 * total / most] } }
     part.numbers = (0..<most).map { Int32(all.number($0 * total / most)) }
     part.partners = partners?.spread(most, of: total)
     return part
@@ -387,20 +377,5 @@ public struct Dataset: Sendable {
       }
       initialized = range.count * shape.count
     }
-  }
-
-  /// The built-in images (see `SyntheticImages`), labelled with their class. Without `count`, 16,384 for training and
-  /// 2,048 for test.
-  public static func synthetic(shape: ImageShape, count: Int? = nil, seed: UInt64, split: Split) throws(DataError)
-    -> Dataset
-  {
-    let images = try SyntheticImages(shape: shape, seed: seed, split: split)
-    let count = count ?? (split == .train ? 16_384 : 2_048)
-    let (bytes, labels) = try images.make(count: count)
-    var data = try Dataset(
-      .bytes(bytes), shape: shape, labels: labels.map(Int.init),
-      source: "built-in images \(shape), seed \(seed), \(split.rawValue)")
-    data.isSplit = true
-    return data
   }
 }

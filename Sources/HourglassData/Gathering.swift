@@ -181,10 +181,20 @@ struct Gathering {
       func name(_ place: Int) -> String {
         reader.source.names.path(chosen[place]) ?? reader.source.names.name(chosen[place])
       }
-      let advice =
-        other.channels == shape.channels ? "--resize WxH or --crop WxH makes" : "--rgb or --grey makes"
       return DataError(
-        path: name(place), reason: "wanted \(shape) as \(name(first)) has, found \(other); \(advice) them alike")
+        path: name(place), reason: "wanted \(shape) as \(name(first)) has, found \(other)" + Self.advice(other, shape))
+    }
+
+    /// What makes an image like the first, if anything does: the same number of rows and columns, and colours.
+    private static func advice(_ other: ImageShape, _ shape: ImageShape) -> String {
+      guard other.channels == shape.channels || Set([other.channels, shape.channels]) == [1, 3] else { return "" }
+      var flags: [String] = []
+      if (other.height, other.width) != (shape.height, shape.width) {
+        let stretch = Double(other.height * shape.width) / Double(other.width * shape.height)
+        flags.append("\((0.8...1.25).contains(stretch) ? "--resize" : "--fit") \(shape.width)x\(shape.height)")
+      }
+      if other.channels != shape.channels { flags.append("--rgb") }
+      return "; \(flags.joined(separator: " ")) makes them alike"
     }
   }
 }

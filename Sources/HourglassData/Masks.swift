@@ -107,8 +107,9 @@ extension Dataset {
   /// An image of a class `good`, `ok` or `normal` needs no mask. Nil where the set has no masks. The mask of a tile is
   /// that of its whole picture.
   ///
-  /// Cost: reads the mask, and where images are cut or scaled the header of the image. Errors: no mask, more than one, a
-  /// broken one, or one of another size than the image.
+  /// Cost: reads the mask, and where images are cut or scaled the header of the image.
+  ///
+  /// Errors: no mask, more than one, a broken one, or one of another size than the image.
   public func mask(_ index: Int) throws(DataError) -> [Bool]? {
     let shape = tiling.map { $0.pictures[$0.picture(of: index)].shape } ?? shape
     return try masks?.mask(number(index), className: className(index), shape: shape)

@@ -244,3 +244,20 @@ package enum Trigonometry {
     }
   }
 }
+
+extension Dataset {
+  /// The built-in images (see `SyntheticImages`), labelled with their class. Without `count`, 16,384 for training and
+  /// 2,048 for test.
+  public static func synthetic(shape: ImageShape, count: Int? = nil, seed: UInt64, split: Split) throws(DataError)
+    -> Dataset
+  {
+    let images = try SyntheticImages(shape: shape, seed: seed, split: split)
+    let count = count ?? (split == .train ? 16_384 : 2_048)
+    let (bytes, labels) = try images.make(count: count)
+    var data = try Dataset(
+      .bytes(bytes), shape: shape, labels: labels.map(Int.init),
+      source: "built-in images \(shape), seed \(seed), \(split.rawValue)")
+    data.isSplit = true
+    return data
+  }
+}

@@ -172,11 +172,11 @@ public struct Checkpoint: Sendable {
     return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
   }
 
-  private static let hashKey = "contentHash"
+  static let hashKey = "contentHash"
   private static let originKey = "origin"
 
   /// SHA-256 over all tensors and all metadata but the hash itself.
-  private static func contentHash(
+  static func contentHash(
     _ tensors: [SafeTensors.Source], _ metadata: [String: String]
   ) throws(DataError) -> String {
     var hash = SHA256()

@@ -70,7 +70,7 @@ public final class Inference {
     if let refusal = standardization?.refusal(for: model) { throw ModelError("standardization", refusal) }
     try PlannedMemory(
       inference: plan, parallel: parallel, hasParameters: parameters == nil, hasPairs: hasPairs
-    ).check(plan)
+    ).check(plan, advice: "take a smaller model")
     plan.require(parameters)
     let shared = SharedMemory(plan: plan, parameters: parameters ?? FloatBuffer(count: plan.parameterCount))
     let cores = WorkerCores(parallel)

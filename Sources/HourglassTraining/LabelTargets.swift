@@ -34,8 +34,8 @@ extension Dataset {
 
   /// Refuses a set whose labels a model that learns labels cannot put out.
   ///
-  /// Errors: no labels; a class beyond the outputs of the chain; a number that a float does not hold; no image of a class
-  /// that the model knows.
+  /// Errors: no labels; a class beyond the outputs of the chain; a number that a float does not hold; no image of a
+  /// class that the model knows.
   public func checkLabels(for plan: ExecutionPlan, isMeasured: Bool = false) throws(DataError) {
     let model = plan.model
     guard model.likelihood.target == .label else { return }

@@ -1,4 +1,6 @@
 import Foundation
+import HourglassData
+import HourglassModels
 
 /// Losses that are finite and yet say that a run goes wrong.
 enum LossTrend {
@@ -52,4 +54,35 @@ enum LossTrend {
   }
 
   private static func text(_ loss: Double) -> String { String(format: "%.5g", loss) }
+}
+
+extension Trainer {
+  /// What a person should know of the epoch, a sentence each; nil where nothing is new.
+  func warnings(after row: EpochMetrics) throws -> [String]? {
+    let rows = metrics.epochs + [row]
+    let units = training.plan.boundaries[training.plan.codeBoundary].shape.count
+    let all = [
+      PosteriorCollapse.warning(after: row, units: units, recipe: recipe, stepsPerEpoch: stepsPerEpoch),
+      LossTrend.explosion(rows, first: firstLoss, recipe: recipe),
+      try LossTrend.stall(rows, recipe: recipe, isConstant: putsOutOneImage),
+    ]
+    let new = all.enumerated().filter { $1 != nil && warned.insert($0).inserted }.compactMap(\.element)
+    return new.isEmpty ? nil : new
+  }
+
+  /// Whether what the model makes of a few images differs by next to nothing beside what they differ by.
+  private func putsOutOneImage() throws -> Bool {
+    guard recipe.model.likelihood.target == .image else { return false }
+    let images = try data.spread(16).images(0..<min(data.count, 16))
+    func spread(_ values: [Float]) -> Double {
+      let (count, size) = (values.count / data.shape.count, data.shape.count)
+      return (0..<size).reduce(0) { sum, i in
+        let pixel = (0..<count).map { Double(values[$0 * size + i]) }
+        let mean = pixel.reduce(0, +) / Double(count)
+        return pixel.reduce(sum) { $0 + ($1 - mean) * ($1 - mean) }
+      }
+    }
+    let (wanted, found) = (spread(images), spread(try inference().reconstruct(images)))
+    return wanted > 0 && found < 1e-4 * wanted
+  }
 }

@@ -9,6 +9,7 @@ import Synchronization
 ///     data.csv           the images trained on          validation.csv               those evaluated
 ///     environment.json   where and how it ran           pictures/                    to look at
 ///     checkpoints/       last, previous, best .safetensors   report.html      all of it on one page
+///     training.safetensors   of the images trained on: scores, codes and their ranges, once training has ended
 ///     profile.json       time of each layer, where wanted    tensorboard/     events, where wanted
 ///     threshold.json     of scores, where somebody kept one
 ///     stages/1, 2, ...   runs of their own that were trained before (pretrain, finetune)

@@ -30,9 +30,9 @@ public final class Trainer {
   /// The orders of the epoch at hand and of the one before or after it.
   private var permutations: [(epoch: Int, items: [Int32])] = []
   /// The loss of the run's first step, where this session has taken it.
-  private var firstLoss: Double?
+  private(set) var firstLoss: Double?
   /// What this session has warned of, so that it does so once.
-  private var warned: Set<Int> = []
+  var warned: Set<Int> = []
   /// Seconds of the epoch's steps in this session: for their input, and in all.
   private var clock = (input: 0.0, all: 0.0)
 
@@ -119,18 +119,8 @@ public final class Trainer {
       saved = progress
       before = checkpoint.origin?.data
     } else {
-      // What was not trained on yet may change, but not unseen.
-      for name in [TrainingData.Name.data, .validation] {
-        guard resume, let run, try remembered.isOther(name, than: run) else { continue }
-        let changes = try remembered.changes(of: name, in: run) ?? ""
-        guard acceptsChangedData else {
-          throw DataError(
-            path: run.path,
-            reason:
-              "\(name): wanted the images that the run was begun with, found others: \(changes); bring them back, "
-              + "or go on with --accept-changed-data")
-        }
-        dataChanges.append("\(name): \(changes)")
+      if resume, let run {
+        dataChanges = try remembered.changes(sinceBeginningOf: run, areAccepted: acceptsChangedData)
       }
       Initializer.fill(training.parameters, plan: plan, seed: recipe.seed)
       for start in recipe.start ?? [] { starts.append(try start.apply(to: training.parameters, plan: plan)) }
@@ -183,6 +173,9 @@ public final class Trainer {
     // An earlier session without events may have done epochs.
     for row in file.isFirst ? metrics.epochs : [] { try file.append(row, learningRate: learningRate(after: row)) }
   }
+
+  /// That of the data's table; nil for images in no file.
+  var dataDigest: String? { remembered.images.digest }
 
   /// The learning rate of the last step of an epoch.
   private func learningRate(after epoch: EpochMetrics) -> Float {
@@ -352,35 +345,6 @@ public final class Trainer {
 
   /// Enough to tell an active unit, few beside an epoch.
   private static let imagesWithoutValidation = 256
-
-  /// What a person should know of the epoch, a sentence each; nil where nothing is new.
-  private func warnings(after row: EpochMetrics) throws -> [String]? {
-    let rows = metrics.epochs + [row]
-    let units = training.plan.boundaries[training.plan.codeBoundary].shape.count
-    let all = [
-      PosteriorCollapse.warning(after: row, units: units, recipe: recipe, stepsPerEpoch: stepsPerEpoch),
-      LossTrend.explosion(rows, first: firstLoss, recipe: recipe),
-      try LossTrend.stall(rows, recipe: recipe, isConstant: putsOutOneImage),
-    ]
-    let new = all.enumerated().filter { $1 != nil && warned.insert($0).inserted }.compactMap(\.element)
-    return new.isEmpty ? nil : new
-  }
-
-  /// Whether what the model makes of a few images differs by next to nothing beside what they differ by.
-  private func putsOutOneImage() throws -> Bool {
-    guard recipe.model.likelihood.target == .image else { return false }
-    let images = try data.spread(16).images(0..<min(data.count, 16))
-    func spread(_ values: [Float]) -> Double {
-      let (count, size) = (values.count / data.shape.count, data.shape.count)
-      return (0..<size).reduce(0) { sum, i in
-        let pixel = (0..<count).map { Double(values[$0 * size + i]) }
-        let mean = pixel.reduce(0, +) / Double(count)
-        return pixel.reduce(sum) { $0 + ($1 - mean) * ($1 - mean) }
-      }
-    }
-    let (wanted, found) = (spread(images), spread(try inference().reconstruct(images)))
-    return wanted > 0 && found < 1e-4 * wanted
-  }
 
   /// Writes a checkpoint of the weights before the first step, where the run has none yet.
   public func saveStart() throws {

@@ -1,7 +1,7 @@
 import HourglassData
 
-/// What a run knows of the images that it is trained on and evaluated with: the tables data.csv and validation.csv in its
-/// folder.
+/// What a run knows of the images that it is trained on and evaluated with: the tables data.csv and validation.csv in
+/// its folder.
 struct TrainingData {
   enum Name: String, CustomStringConvertible {
     case data, validation
@@ -33,10 +33,24 @@ struct TrainingData {
     return before.changes(to: now)
   }
 
-  /// Whether the run's folder tells of another set, where it tells.
-  func isOther(_ name: Name, than run: RunFolder) throws(DataError) -> Bool {
-    guard let now = tables[name], let before = try DataTable(ifThere: Self.file(name, run)) else { return false }
-    return before.digest != now.digest
+  /// What is other than where the run began, which has not been trained on yet: it may change, but not unseen.
+  ///
+  /// Returns: a sentence for each set.
+  func changes(sinceBeginningOf run: RunFolder, areAccepted: Bool) throws(DataError) -> [String] {
+    var sentences: [String] = []
+    for name in [Name.data, .validation] {
+      guard let now = tables[name], let before = try DataTable(ifThere: Self.file(name, run)),
+        before.digest != now.digest
+      else { continue }
+      guard areAccepted else {
+        throw DataError(
+          path: run.path,
+          reason: "\(name): wanted the images that the run was begun with, found others: \(before.changes(to: now)); "
+            + "bring them back, or go on with --accept-changed-data")
+      }
+      sentences.append("\(name): \(before.changes(to: now))")
+    }
+    return sentences
   }
 
   /// Writes what the run's folder does not tell yet.

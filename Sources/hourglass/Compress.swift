@@ -94,8 +94,8 @@ struct Compress: ParsableCommand {
   private static func quantizer(_ loaded: LoadedRun, _ levels: Int) throws -> CompressedCodes.Quantizer {
     try loaded.requireImages("compress")
     try loaded.requireDecoding("compress")
-    let codes = try loaded.codes(of: loaded.trainedOn())
-    let quantizer = CompressedCodes.Quantizer(codes, units: loaded.inference.codeCount, levels: levels)
+    let quantizer = CompressedCodes.Quantizer(
+      try loaded.trainingCodeRange(), units: loaded.inference.codeCount, levels: levels)
     guard quantizer.step.allSatisfy(\.isFinite) else {
       throw ExitStatusError(status: .diverged, description: "\(loaded.run.path): the codes lie too far apart")
     }

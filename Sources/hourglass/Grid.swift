@@ -42,7 +42,7 @@ struct Grid: ParsableCommand {
     try replacing.check([file], reading: loaded.inputs)
     let codes =
       loaded.model.isVariational
-      ? LatentPlane.quantiles(side) : LatentPlane.steps(side, over: try loaded.codes(of: loaded.trainedOn()))
+      ? LatentPlane.quantiles(side) : LatentPlane.steps(side, over: try loaded.trainingCodeRange())
     let shape = loaded.model.input
     try file.write(side * side, images: shape) {
       loaded.inference.decode(Array(codes[$0.lowerBound * units..<$0.upperBound * units]))

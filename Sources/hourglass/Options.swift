@@ -126,7 +126,27 @@ extension LoadedRun {
   }
 
   /// The images that the run was trained on.
-  func trainedOn() throws -> Dataset { try recipe.open(recipe.data) }
+  ///
+  /// Errors: also where nothing is at their path, with what to do then.
+  func trainedOn() throws -> Dataset {
+    if let path = recipe.data.path, try !InputFile.isThere(path) {
+      throw DataError(
+        path: path,
+        reason: "wanted the images that the run \(run.path) was trained on, of which it does not keep what is needed, "
+          + "found nothing there; where they were moved, hourglass train --run \(run.path) --resume --data PATH tells "
+          + "it")
+    }
+    return try recipe.open(recipe.data)
+  }
+
+  /// What the run keeps of them for these weights, so that they need not be there.
+  func keptTraining() throws -> KeptTraining? { try run.keptTraining(for: weightsHash) }
+
+  /// Codes that reach as far in each unit as those of the images trained on.
+  func trainingCodeRange() throws -> [Float] {
+    guard let kept = try keptTraining()?.codeRange else { return try codes(of: trainedOn()) }
+    return kept.low + kept.high
+  }
 }
 
 /// How the work of a step is divided.

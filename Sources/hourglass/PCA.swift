@@ -85,6 +85,7 @@ struct PCA: ParsableCommand {
       try trainer.adopt(found)
       return trainer
     }
+    try trainer.keepTraining(in: run)
     try trainer.writePictures(to: run)
     let report = Report(
       components: components, samples: set.count, explained: found.shares.reduce(0, +),

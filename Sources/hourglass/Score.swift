@@ -140,7 +140,10 @@ struct Score: ParsableCommand {
     let wantsScale = target.map { $0.format != .npy && maps.mapScale == nil } ?? false
     let survey = try wantsScale || data.hasMasks ? MapSurvey(data, loaded.inference, maps) : nil
     let truth = classes ?? survey?.isMarked
-    let chosen = try threshold.chosen(found, truth: truth) { try scores(of: try loaded.trainedOn()) }
+    let chosen = try threshold.chosen(found, truth: truth) {
+      // What the run keeps are scores at the mean of the code.
+      try (draws == nil ? loaded.keptTraining() : nil)?.scores(by: by) ?? scores(of: try loaded.trainedOn())
+    }
     let value = chosen?.value ?? kept?.value
     let high = try target.flatMap { target in
       try maps.write(target, data, scores: found.scores, with: loaded.inference, scale: survey?.scale)

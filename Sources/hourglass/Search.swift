@@ -76,7 +76,9 @@ struct Search: ParsableCommand {
     let picture = OutputFile(flag: "--picture", picture, or: loaded.run.picture("search.png"))
     let table = output.map { OutputFile($0, or: $0) }
     try replacing.check([picture] + [table].compactMap(\.self), reading: loaded.inputs + [images.path, database])
-    let searched = try database.map { try loaded.images(at: $0, .train, images.images) } ?? loaded.trainedOn()
+    let kept = try keptCodes(loaded)
+    let searched =
+      try kept ?? database.map { try loaded.images(at: $0, .train, images.images) } ?? loaded.trainedOn()
     let queries = try images.open(loaded).relabelled(as: searched)
     noteUnknownClasses(of: queries, queries.unknownClasses, from: searched)
     let most = k.values.max() ?? 1
@@ -91,9 +93,11 @@ struct Search: ParsableCommand {
       throw DataError(
         path: queries.source, reason: "--beside, --pixels: wanted labels to measure precision by, found none")
     }
-    let nearest = try nearest(loaded, searched, queries, most)
+    let codes = try kept.map { try $0.images(0..<$0.count) } ?? loaded.codes(of: searched)
+    let nearest = Neighbours(codes, length: loaded.inference.codeCount, metric: metric)
+      .nearest(to: try loaded.codes(of: queries), count: most)
     if let table { try write(nearest, searched, queries, to: table.path) }
-    try draw(nearest, searched, queries, to: picture.path)
+    try draw(nearest, searched, kept == nil ? searched : try? loaded.trainedOn(), queries, to: picture.path)
     guard json || hasLabels else { return }
     var reports = [report(loaded.model.name, loaded.inference.codeCount, nearest, searched, queries)]
     for path in beside {
@@ -112,6 +116,17 @@ struct Search: ParsableCommand {
       reports.append(report("pixels", searched.shape.count, found, searched, queries))
     }
     write(reports)
+  }
+
+  /// The codes of the images trained on as the run keeps them, where these are searched and nothing else is wanted of
+  /// them; nil where they must be there.
+  private func keptCodes(_ loaded: LoadedRun) throws -> Dataset? {
+    guard database == nil, beside.isEmpty, !pixels, let kept = try loaded.keptTraining(), let codes = kept.codes,
+      let table = kept.table
+    else { return nil }
+    return try Dataset(
+      codes, shape: ImageShape(vector: loaded.inference.codeCount), of: table,
+      source: loaded.recipe.data.path ?? loaded.run.path)
   }
 
   private func nearest(
@@ -153,17 +168,34 @@ struct Search: ParsableCommand {
     return report
   }
 
+  /// Draws the first queries, each followed by its neighbours.
+  ///
+  /// - Parameter pictures: those of the images that were searched, as far as they are there.
   private func draw(
-    _ nearest: [[Neighbours.Neighbour]], _ searched: Dataset, _ queries: Dataset, to path: String
+    _ nearest: [[Neighbours.Neighbour]], _ searched: Dataset, _ pictures: Dataset?, _ queries: Dataset,
+    to path: String
   ) throws {
     guard Pictures.refusal(of: queries.shape) == nil else { return }
-    let rows = try nearest.prefix(8).enumerated().map { query, places in
-      try [queries.image(query)] + places.prefix(10).map { try searched.image($0.place) }
+    let places = (0..<(pictures?.count ?? 0)).map { (pictures?.name($0) ?? "", $0) }
+    let byName = Dictionary(places) { first, _ in first }
+    var missing: Set<String> = []
+    func picture(_ place: Int) throws -> [Float] {
+      let name = searched.name(place)
+      if let pictures, let found = byName[name] { return try pictures.image(found) }
+      missing.insert(name)
+      return [Float](repeating: 1, count: queries.shape.count)
+    }
+    let rows = try nearest.prefix(8).enumerated().map { query, neighbours in
+      try [queries.image(query)] + neighbours.prefix(10).map { try picture($0.place) }
     }
     let zoom = max(1, 48 / max(queries.shape.height, queries.shape.width))
     let grid = ImageGrid(shape: queries.shape, rows: rows, zoom: zoom)
     try grid.image().write(to: path)
     if !json { StandardOutput.write("\(path): \(rows.count) queries, each followed by its neighbours") }
+    guard !missing.isEmpty else { return }
+    StandardError.write(
+      "hourglass: \(path): note: \(missing.count) neighbours are white, for their pictures are not there any more: "
+        + missing.sorted().prefix(3).joined(separator: ", ") + (missing.count > 3 ? ", ..." : ""))
   }
 
   private func write(_ reports: [Report]) {

@@ -79,6 +79,7 @@ struct StagedTraining {
     }
     let end = try run(trainer, in: staged.run, told: "all layers")
     if end == .interrupted { return try stop(trainer, staged.run, staged) }
+    try trainer.keepTraining(in: staged.run)
     try trainer.writePictures(to: staged.run)
     session.report(end.rawValue, trainer, staged.run, goOn: nil)
   }

@@ -10,7 +10,8 @@ struct Train: ParsableCommand {
       --epochs and --steps count from the beginning of the run; --steps alone sets no limit to the epochs. A run goes \
       on from its last checkpoint with --run DIR --resume: its recipe stays, and only more epochs or steps, workers, \
       threads, the place of its images and what concerns output may be given. The images must be those trained on so \
-      far, by the digests of their files, but with --accept-changed-data. --config FILE.json may hold all of it, such as \
+      far, by the digests of their files, but with --accept-changed-data. --config FILE.json may hold all of it, such \
+      as \
       {"model": "conv-vae-28", "data": "photos", "optimizer": {"learningRate": 0.002}, "workers": 4}; the recipe.json \
       of a run is such a file. Neither workers nor threads change a result. OMP_NUM_THREADS and OMP_THREAD_LIMIT are \
       respected where no flag says otherwise. SIGINT, SIGTERM, SIGHUP and a closed standard output write a checkpoint \
@@ -77,7 +78,10 @@ struct Train: ParsableCommand {
     progress.clear()
     if let profile = trainer.training.profile { try show(profile, in: run) }
     let isInterrupted = end == .interrupted && SignalHandling.stopIsWanted
-    if end != .interrupted { try trainer.writePictures(to: run) }
+    if end != .interrupted {
+      try trainer.keepTraining(in: run)
+      try trainer.writePictures(to: run)
+    }
     session.report(
       end == .interrupted && !isInterrupted ? "outOfTime" : end.rawValue, trainer, run,
       goOn: end == .interrupted ? "hourglass train --run \(run.path) --resume" : nil)

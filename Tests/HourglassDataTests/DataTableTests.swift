@@ -61,6 +61,25 @@ struct DataTableTests {
     #expect(after.changes(to: after) == "in another order")
   }
 
+  @Test("What the network sees in place of the images belongs to them")
+  func pairs() throws {
+    let folder = try TemporaryFolder()
+    for (index, name) in ["1.png", "2.png"].enumerated() {
+      try Self.picture(UInt8(index), to: "\(folder.path)/clean/\(name)")
+      try Self.picture(UInt8(10 + index), to: "\(folder.path)/noisy/\(name)")
+    }
+    func table() throws -> DataTable {
+      let clean = try Dataset.open(path: "\(folder.path)/clean", split: .train)
+      let noisy = try Dataset.open(path: "\(folder.path)/noisy", split: .train)
+      return try #require(try DataTable(try clean.paired(with: noisy, isWhole: true)))
+    }
+    let before = try table()
+    #expect(before.rows.map(\.name) == ["noisy/1.png", "noisy/2.png", "1.png", "2.png"] && before.images.count == 2)
+    try Self.picture(20, to: "\(folder.path)/noisy/2.png")
+    let after = try table()
+    #expect(before.digest != after.digest && before.changes(to: after) == "1 with other bytes (noisy/2.png)")
+  }
+
   @Test("An array is one file, whose labels are known one by one")
   func arrays() throws {
     let folder = try TemporaryFolder()

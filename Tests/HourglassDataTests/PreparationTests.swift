@@ -72,7 +72,7 @@ import Testing
     let folder = try TemporaryFolder()
     try Self.write([("a.png", 10), ("c.png", 30)], Self.small, to: folder.path)
     try Self.write([("b.png", 20)], ImageShape(4, 6, 3), to: folder.path)
-    expectRefusal(folder.path + "/b.png", "wanted 4 x 6 x 1", "a.png", "found 4 x 6 x 3", "--rgb or --grey") {
+    expectRefusal(folder.path + "/b.png", "wanted 4 x 6 x 1", "a.png", "found 4 x 6 x 3; --rgb makes them alike") {
       try Dataset.open(path: folder.path, split: .train)
     }
     var preparation = Preparation()
@@ -80,9 +80,12 @@ import Testing
     let color = try Dataset.open(path: folder.path, split: .train, preparation: preparation)
     #expect(try color.shape == ImageShape(4, 6, 3) && Self.values(color) == [10, 20, 30])
     try Self.write([("d.png", 40)], ImageShape(8, 6, 1), to: folder.path)
-    expectRefusal(folder.path + "/d.png", "found 8 x 6 x 3", "--resize WxH or --crop WxH") {
+    expectRefusal(folder.path + "/d.png", "found 8 x 6 x 3; --fit 6x4 makes them alike") {
       try Dataset.open(path: folder.path, split: .train, preparation: preparation)
     }
+    var fitted = preparation
+    fitted.fit = Extent2D(4, 6)
+    #expect(try Dataset.open(path: folder.path, split: .train, preparation: fitted).count == 4)
     preparation.color = .grey
     preparation.crop = Extent2D(4, 5)
     preparation.resize = Extent2D(3, 2)

@@ -53,6 +53,22 @@ import Testing
     if let warning, let advice { #expect(warning.contains(advice), "\(warning)") }
   }
 
+  /// What was warned of is kept with the metrics, and stands in the report.
+  @Test func warningsStandInTheMetricsAndInTheReport() throws {
+    let model = try #require(try Autoencoder.dense(describedBy: "6x6x1-8,linear"))
+    try withTemporaryFolder { folder in
+      let recipe = Recipe(model: model, batchSize: 40, optimizer: Optimizer(.sgd, learningRate: 0.3), epochs: 3)
+      let run = RunFolder(folder + "/run")
+      try run.create(recipe) { run in
+        let data = try TestImages.waves(batchSizes: [40], shape: model.input)
+        _ = try Trainer(recipe, parallel: ParallelPlan(workers: 1, threads: 1), run: run, data: data).run()
+      }
+      let metrics = String(decoding: try InputFile.contents(of: folder + "/run/metrics.jsonl"), as: UTF8.self)
+      #expect(metrics.contains("\"warnings\":[\"exploded loss"), "\(metrics)")
+      #expect(try RunReport(run, recipe).page.contains("exploded loss"))
+    }
+  }
+
   /// Runs that stall and explode by themselves, and those that follow the advice.
   @Test func runsAreWarnedOfOnceAndTheAdviceHelps() throws {
     let model = try #require(try Autoencoder.dense(describedBy: "6x6x1-8,linear"))

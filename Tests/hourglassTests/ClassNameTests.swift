@@ -2,7 +2,7 @@ import Foundation
 import HourglassData
 import Testing
 
-/// Classes go by name from one set to another: folders of pictures in which cats are bright above, dogs below, ants left.
+/// Classes go by name from one set to another: pictures in which cats are bright above, dogs below, ants to the left.
 @Suite struct ClassNameTests {
   private static func write(_ classes: [String], each count: Int, seed: Int, to folder: String) throws {
     for name in classes {

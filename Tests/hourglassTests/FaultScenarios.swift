@@ -121,6 +121,9 @@ struct FaultScenario: Sendable {
     FaultScenario(
       "search", uses: ["run", "images.npy"], "search --run run --k 2 --output out.csv --picture out.png --json",
       makes: ["out.csv", "out.png"]),
+    FaultScenario(
+      "gone", uses: ["run", "more.npy"], "compress --run run --data more.npy --output out.hgc --json",
+      makes: ["out.hgc"]),
     FaultScenario("probe", uses: ["labelled"], "probe --run labelled --k 1 --json"),
     FaultScenario(
       "verify", uses: ["plain.json", "images.npy"],

@@ -34,6 +34,23 @@ import Testing
     }
   }
 
+  /// Standardised images are the first stage's and the whole model's; stages on codes see these as they are.
+  @Test func stagesOfStandardizedImagesGoOn() throws {
+    try Program.inTemporaryFolder { program in
+      let pretrain = "pretrain --model 8x8x1-12-6,linear --data images.npy --standardize --batch-size 4 --epochs 2"
+      let pretrained = try program.run(pretrain + " --run run --json")
+      #expect(pretrained.status == Status.done.rawValue, "\(pretrained.errors)")
+      let tuned = try program.run("finetune --from run --data labelled --run tuned")
+      #expect(tuned.status == Status.badData.rawValue)
+      for run in ["run", "run/stages/1"] {
+        let found = try program.run("evaluate --run \(run) --data images.npy --json")
+        #expect(found.status == Status.done.rawValue, "\(found.errors)")
+      }
+      let trained = try program.run("train --run run --resume --epochs 3")
+      #expect(trained.status == Status.done.rawValue, "\(trained.errors)")
+    }
+  }
+
   @Test func aSessionThatRunsOutOfTimeGoesOn() throws {
     try Program.inTemporaryFolder { program in
       let straight = try program.run(Self.pretrain + " --run straight --json")

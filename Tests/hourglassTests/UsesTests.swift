@@ -120,6 +120,51 @@ import Testing
     }
   }
 
+  /// What a run was trained on may move or go once it has ended.
+  @Test func aRunIsOfUseWithoutItsImages() throws {
+    try Program.inTemporaryFolder { program in
+      try Self.writeSet(program)
+      let trained = try program.run(
+        "train --model plain.json --data set --epochs 2 --batch-size 5 --json --run run")
+      #expect(trained.status == Status.done.rawValue, "\(trained.errors)")
+      try FileManager.default.copyItem(atPath: program.path("set"), toPath: program.path("queries"))
+      let commands = [
+        ("search", "search --run run --data queries --k 3 --output OUT.csv --json"),
+        ("compress", "compress --run run --data queries --output OUT.hgc --json"),
+      ]
+      func results(_ out: String) throws -> [String] {
+        try commands.map { name, command in
+          let result = try program.run(command.replacing("OUT", with: out))
+          #expect(result.status == Status.done.rawValue, "\(name): \(result.errors)")
+          #expect(result.errors.contains("are white") == (name == "search" && out == "without"), "\(result.errors)")
+          return result.output
+        }
+      }
+      let with = try results("with")
+      try FileManager.default.moveItem(atPath: program.path("set"), toPath: program.path("moved"))
+      #expect(try results("without") == with)
+      for ending in ["csv", "hgc"] {
+        let found = program.contents("with.\(ending)")
+        #expect(found != nil && found == program.contents("without.\(ending)"))
+      }
+      #expect(try program.run("report --run run --json").status == Status.done.rawValue)
+      let rows = String(decoding: program.contents("with.csv") ?? Data(), as: UTF8.self).split(separator: "\n")
+      #expect(rows.count == 31 && rows[1].contains(",train-images-idx3-ubyte["))
+
+      // What needs the images themselves says what to do, and that helps.
+      let pixels = try program.run("search --run run --data queries --k 3 --pixels")
+      #expect(pixels.status == Status.badData.rawValue)
+      #expect(pixels.errors.contains("hourglass train --run run --resume --data PATH tells it"), "\(pixels.errors)")
+      let told = try program.run("train --run run --resume --data moved --json")
+      #expect(told.status == Status.done.rawValue && told.weightsHash == trained.weightsHash, "\(told.errors)")
+      #expect(try program.run("search --run run --k 3 --pixels").status == Status.done.rawValue)
+      // Of other weights nothing is kept.
+      try FileManager.default.removeItem(atPath: program.path("moved"))
+      let best = try program.run("compress --run run --from previous --data queries --output other.hgc")
+      #expect(best.status == Status.badData.rawValue, "\(best.errors)")
+    }
+  }
+
   @Test func thePlaneThePathAndTheRepairAreDrawn() throws {
     try Program.inTemporaryFolder { program in
       #expect(try program.train("--steps 3", run: "run").status == Status.done.rawValue)

@@ -153,12 +153,16 @@ extension RunReport {
 extension JSONValue {
   /// Characters of a text that are shown: a vocabulary would fill pages.
   private static let longest = 200
+  /// Items of a list that are shown.
+  private static let mostItems = 32
 
   private var text: String {
     switch self {
     case .object(let fields):
       fields.sorted { $0.name < $1.name }.map { "\($0.name) \($0.value.text)" }.joined(separator: ", ")
-    case .list(let items): items.map(\.text).joined(separator: ", ")
+    case .list(let items):
+      items.prefix(Self.mostItems).map(\.text).joined(separator: ", ")
+        + (items.count > Self.mostItems ? ", ... (\(items.count))" : "")
     case .text(let text): text.count > Self.longest ? "\(text.prefix(Self.longest)) ..." : text
     case .number(let digits): digits
     case .bool(let flag): flag ? "yes" : "no"
