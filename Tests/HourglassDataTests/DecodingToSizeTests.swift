@@ -154,7 +154,7 @@ import Testing
       let path = try folder.file("a.png", whitePNG(6000))
       try limitAddressSpace(toFurther: 48 << 20)
       expectRefusal(
-        path, "wanted memory to decode 6000 x 6000 pixels within", "found a need of 6"
+        path, "wanted memory to decode 6000 x 6000 pixels within", "still grants", "found a need of 6"
       ) {
         try Dataset.open(path: path, split: .train)
       }
@@ -163,6 +163,18 @@ import Testing
       let data = try Dataset.open(path: path, split: .train, preparation: preparation, threads: 1)
       #expect(try data.image(0) == [Float](repeating: 1, count: 1024))
     }
+  }
+
+  @Test func aPictureTakesNoMoreThanImagesMay() throws {
+    let folder = try TemporaryFolder()
+    let path = try folder.file("a.png", whitePNG(2000))
+    var preparation = Preparation()
+    preparation.skipsBad = true
+    expectRefusal(path, "wanted memory to decode 2000 x 2000 pixels within the 4 MiB that images may take") {
+      try Dataset.open(path: path, split: .train, preparation: preparation, memory: 4 << 20)
+    }
+    preparation.resize = Extent2D(20, 20)
+    #expect(try Dataset.open(path: path, split: .train, preparation: preparation, memory: 4 << 20).count == 1)
   }
 
   @Test func transparentPicturesAreNamedUnlessTheyHaveABackground() throws {
