@@ -56,7 +56,10 @@ import Testing
       let fitted = try Self.prepared(image) { $0.fit = Extent2D(toHeight, toWidth) }
       #expect(fitted.shape == ImageShape(toHeight, toWidth, channels))
       let scale = min(Double(toHeight) / Double(height), Double(toWidth) / Double(width))
-      let (h, w) = (max(1, Int((Double(height) * scale).rounded())), max(1, Int((Double(width) * scale).rounded())))
+      let (h, w) = (
+        max(1, Int(clamping: (Double(height) * scale).rounded())),
+        max(1, Int(clamping: (Double(width) * scale).rounded()))
+      )
       #expect(h == toHeight || w == toWidth)
       let small = image.resized(to: Extent2D(h, w)).converted(to: .float32)
       guard case .floats(let inner) = small.elements, case .floats(let all) = fitted.converted(to: .float32).elements
@@ -209,7 +212,7 @@ import Testing
     // Paths in plain order: a/1, a/2, b/1, and here b/1 comes last too, with other endings.
     let noisy = try Self.folder(["a/2.PNG", "b/1.png", "a/1.png"], 20, in: folder, "noisy")
     let pairs = try clean.paired(with: noisy, isWhole: true)
-    func first(_ values: [Float]) -> Int { Int((values[0] * 255).rounded()) }
+    func first(_ values: [Float]) -> Int { Int(clamping: (values[0] * 255).rounded()) }
     #expect(try (0..<3).map { first(try pairs.image($0)) } == [10, 11, 12])
     #expect(try (0..<3).map { first(try pairs.inputs($0..<$0 + 1)) } == [22, 20, 21])
     #expect(try first(pairs.spread(2).inputs(1..<2)) == 20 && pairs.hasInputs && !clean.hasInputs)
