@@ -131,6 +131,7 @@ import Testing
       let commands = [
         ("search", "search --run run --data queries --k 3 --output OUT.csv --json"),
         ("compress", "compress --run run --data queries --output OUT.hgc --json"),
+        ("score", "score --run run --data queries --contamination 0.2 --json --output OUT-scores.csv"),
       ]
       func results(_ out: String) throws -> [String] {
         try commands.map { name, command in
@@ -143,9 +144,9 @@ import Testing
       let with = try results("with")
       try FileManager.default.moveItem(atPath: program.path("set"), toPath: program.path("moved"))
       #expect(try results("without") == with)
-      for ending in ["csv", "hgc"] {
-        let found = program.contents("with.\(ending)")
-        #expect(found != nil && found == program.contents("without.\(ending)"))
+      for ending in [".csv", ".hgc", "-scores.csv"] {
+        let found = program.contents("with\(ending)")
+        #expect(found != nil && found == program.contents("without\(ending)"))
       }
       #expect(try program.run("report --run run --json").status == Status.done.rawValue)
       let rows = String(decoding: program.contents("with.csv") ?? Data(), as: UTF8.self).split(separator: "\n")
