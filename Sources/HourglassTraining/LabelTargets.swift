@@ -16,7 +16,13 @@ extension Dataset {
       path: source,
       reason: "\(demand.reason) wants numbers in [\(Int(clamping: demand.range.lowerBound)), 1], found "
         + "\(range.lowerBound) to \(range.upperBound); "
-        + (rangeAdvice ?? "take squaredError with a linear output, or sigmoid units"))
+        + (rangeAdvice ?? "take a model with a linear output, such as --model \(linearModel)"))
+  }
+
+  /// The name of a model for images of this shape that may put out any number.
+  private var linearModel: String {
+    shape.isVector
+      ? "\(shape.count)-64-16,linear" : "conv-ae@\(shape.height)x\(shape.width)x\(shape.channels),linear"
   }
 
   /// Refuses a set whose images a model does not read.

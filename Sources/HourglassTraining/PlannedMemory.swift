@@ -85,8 +85,10 @@ public struct PlannedMemory: Sendable, Equatable {
       shared: bytes.shared + more, perReplica: bytes.perReplica + perReplica, replicas: parallel.workers, others: 0)
   }
 
-  /// Refuses to train what the machine does not grant any more, with the largest power of two of samples in a minibatch
-  /// that would fit.
+  /// Refuses to train what the machine does not grant any more, with a size of minibatches that would fit: where the
+  /// set has fewer images than a minibatch all of them, else the largest power of two.
+  ///
+  /// Cost: opens the images only to refuse.
   public static func check(process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe) throws(ModelError)
     -> Self
   {
@@ -101,6 +103,9 @@ public struct PlannedMemory: Sendable, Equatable {
       return planned.total <= GrantedMemory.available
     }
     if planned.total <= GrantedMemory.available { return planned }
+    if let images = (try? recipe.open(recipe.data))?.count, images < recipe.batchSize, fits(images) {
+      try planned.check(plan, advice: "the set has \(images) images, and --batch-size \(images) takes all of them")
+    }
     let sizes = sequence(first: 1 << 20) { $0 > 1 ? $0 / 2 : nil }
     let size = sizes.first { $0 < recipe.batchSize && fits($0) }
     try planned.check(plan, advice: size.map { "--batch-size \($0) fits" } ?? "take smaller layers or fewer workers")

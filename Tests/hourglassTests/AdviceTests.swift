@@ -21,7 +21,7 @@ import Testing
     Case("train --model 16x1x1-4 --data images.npy", helps: false),
     Case("train --model conv-ae-unpool-28 --data signal.npy", helps: false),
     Case("train --model conv-ae-28 --data flows.npy"), Case("train --model 8x8x1-4 --data flows.npy", helps: false),
-    Case("train --model conv-vae-28 --batch-size 1048576"),
+    Case("train --model conv-vae-28 --batch-size 1048576"), Case("train --model conv-ae-28 --data above.npy"),
   ]
 
   @Test func whatIsProposedSucceeds() throws {
@@ -32,6 +32,8 @@ import Testing
         try NPYFile.write(
           Array(repeating: 0.5, count: shape.reduce(1, *)), shape: shape, to: program.path("\(name).npy"))
       }
+      try NPYFile.write(
+        Array(repeating: Float(1).nextUp, count: 2 * 784), shape: [2, 28, 28], to: program.path("above.npy"))
       for wrong in Self.cases {
         let layout = wrong.arguments.contains("flows") ? " --layout nhwc" : ""
         let arguments = (wrong.arguments + layout + " --dry-run").split(separator: " ").map(String.init)
@@ -50,7 +52,7 @@ import Testing
   private static func ways(in errors: String) -> [[String]] {
     guard let advice = errors.split(separator: "; ").dropFirst().last else { return [] }
     return advice.split(separator: ", ").map { way in
-      way.matches(of: /--[a-z-]+( [0-9a-z@x-]+)?/).flatMap { match in
+      way.matches(of: /--[a-z-]+( [0-9a-z@x,-]+)?/).flatMap { match in
         match.output.0.split(separator: " ").map(String.init).filter { !["makes", "takes", "fits"].contains($0) }
       }
     }.filter { !$0.isEmpty }
