@@ -40,7 +40,7 @@ extension Dataset {
   /// What each row of a table of images begins with.
   public var identityColumns: [String] { ["index", "name"] + (labels == nil ? [] : ["class"]) }
 
-  /// The same for one image: its place in the set as it is stored, its name and, where there are labels, its class.
+  /// The cells for one image: its place in the set as it is stored, its name and, where there are labels, its class.
   public func identity(_ index: Int) -> [String] {
     ["\(number(index))", csvCell(name(index))] + (className(index).map { [csvCell($0)] } ?? [])
   }

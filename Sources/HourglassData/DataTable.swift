@@ -20,7 +20,7 @@ public struct DataTable: Sendable, Equatable {
 
   private static let columns = ["index", "name", "class", "bytes", "sha256"]
 
-  /// Of a set in files; nil for one in no file, which cannot change.
+  /// The table of a set in files; nil for a set in no file, which cannot change.
   ///
   /// Cost: reads every byte of the files. Errors: one of them cannot be read; more rows than memory is granted for.
   public init?(_ data: Dataset) throws(DataError) {
@@ -49,7 +49,7 @@ public struct DataTable: Sendable, Equatable {
     }
   }
 
-  /// Those of images.
+  /// The rows that are images.
   public var images: [Row] { rows.filter { $0.index != nil } }
 
   /// The label of each image, and the names of classes by label, but where all names are numbers; nil without labels.

@@ -83,6 +83,6 @@ extension Dataset {
     return relabelled(by: names)
   }
 
-  /// Those classes of a relabelled set that are not among the given ones.
+  /// The classes of a relabelled set that are not among the given ones.
   public var unknownClasses: [String] { knownClasses.map { Array((classes ?? [])[$0...]) } ?? [] }
 }

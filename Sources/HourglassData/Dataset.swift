@@ -10,7 +10,7 @@ public struct Dataset: Sendable {
   public internal(set) var labels: [Int]?
   /// Names by label, where there are any.
   public internal(set) var classes: [String]?
-  /// Of a relabelled set how many classes its labels are given by; those of other names are numbered behind them.
+  /// How many classes a relabelled set has its labels by; classes of other names are numbered behind them.
   public internal(set) var knownClasses: Int?
   /// Where the images come from, for people to read.
   public let source: String
