@@ -44,7 +44,7 @@ public enum GrantedMemory {
     if let need, need < smallest || need <= memory { return }
     throw DataError(
       path: path,
-      reason: "wanted memory to \(purpose) within the \(memory >> 20) MiB that images may take (--memory-limit), found "
+      reason: "wanted memory to \(purpose) within the \(memory >> 20) MiB that images may take, found "
         + "a need of \(need.map { "\($0 >> 20) MiB" } ?? "more than 2^63 bytes")",
       lacksMemory: true)
   }

@@ -5,7 +5,7 @@
 struct PictureTree {
   /// Paths from the folder.
   let names: [String]
-  /// Those that are there; none where the set is not divided.
+  /// The parts that are there; none where the set is not divided.
   let parts: [Split]
   /// The part of each picture; nil for one outside.
   let part: [Split?]

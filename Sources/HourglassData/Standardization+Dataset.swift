@@ -1,7 +1,7 @@
 import HourglassModels
 
 extension Standardization {
-  /// Of each channel over all images of a set, summed in double in the order of the images.
+  /// Mean and deviation of each channel over all images of a set, summed in double in the order of the images.
   ///
   /// Cost: reads all images once. Errors: an image cannot be read; numbers beyond what their squares hold.
   public init(of data: Dataset) throws(DataError) {

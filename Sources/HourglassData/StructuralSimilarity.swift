@@ -117,7 +117,7 @@ public struct StructuralSimilarity: Sendable {
     (0..<columns).reduce(0) { $0 + similarity(moments, columns, $1) }
   }
 
-  /// That of one window of a row.
+  /// The similarity of one window of a row.
   private static func similarity(_ moments: UnsafePointer<Double>, _ columns: Int, _ q: Int) -> Double {
     let (c1, c2) = (0.01 * 0.01, 0.03 * 0.03)
     let (mx, my) = (moments[q], moments[columns + q])

@@ -6,7 +6,7 @@
 /// What the model puts out is brought back, so that all that is shown, written and compared is in the images' own
 /// units. Its loss is that of the standardised images.
 public struct Standardization: Codable, Sendable, Equatable {
-  /// Of each channel, of a vector each element.
+  /// A number for each channel, of a vector for each element.
   public let mean: [Double]
   /// Greater than 0: 1 of a channel that is constant.
   public let deviation: [Double]

@@ -20,7 +20,7 @@ public struct Evaluation: Codable, Sendable, Equatable {
   public var confusion: [[Int]]?
   /// What the rows are called: the names of the classes where there are any. The first of them are the columns.
   public var classes: [String]?
-  /// Those that the model does not know. Their samples count as errors, and are no part of the means.
+  /// The classes that the model does not know. Their samples count as errors, and are no part of the means.
   public var unknownClasses: [String]?
 
   /// SHA-256 of the parameters, first 16 digits.

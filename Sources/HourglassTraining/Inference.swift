@@ -44,7 +44,7 @@ public final class Inference {
     var wantsMean = false
   }
 
-  /// Of the model that a recipe trains, which sees images as in training.
+  /// The forward half of the model that a recipe trains, which sees images as in training.
   ///
   /// Errors: those of the other `init`.
   public convenience init(_ recipe: Recipe, parallel: ParallelPlan, parameters: FloatBuffer? = nil) throws {

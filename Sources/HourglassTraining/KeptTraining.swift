@@ -15,7 +15,7 @@ public struct KeptTraining: Sendable {
   /// The images by name; nil for those in no file, or where data.csv is of others.
   public let table: DataTable?
   private let tensors: [String: [Float]]
-  /// Of the data that it was made of.
+  /// The digest of the data that it was made of.
   let dataDigest: String?
 
   /// Scores as `Inference.scores` finds them at the mean of the code.
@@ -74,8 +74,8 @@ public struct KeptTraining: Sendable {
       data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
       let labels = model.likelihood.target == .label ? data.labels?[range] : nil
       for its in inference.measure(images, labels: labels, noise: .none) {
-        likelihood.append(Double(its.reconstruction) + (model.isVariational ? Double(its.divergence) : 0))
-        if let image = its.image { error.append(Double(image.squaredError)) }
+        likelihood.append(inference.score(its, by: .likelihood))
+        if its.image != nil { error.append(inference.score(its, by: .error)) }
       }
       let some = inference.encode(images)
       for (place, value) in some.enumerated() {

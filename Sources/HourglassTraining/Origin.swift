@@ -11,7 +11,7 @@ public struct Origin: Codable, Sendable, Equatable {
   public struct Images: Codable, Sendable, Equatable {
     public var count: Int
     public var shape: ImageShape
-    /// That of its `DataTable`; nil for images in no file, and in files of earlier versions.
+    /// The digest of its `DataTable`; nil for images in no file, and in files of earlier versions.
     public var digest: String?
 
     init(_ data: Dataset, _ table: DataTable?) { (count, shape, digest) = (data.count, data.shape, table?.digest) }

@@ -69,7 +69,7 @@ extension Recipe {
     return corruption.map { "corruption: wanted none with contrastive divergence, found \($0.rawValue)" }
   }
 
-  /// The same for what pairs do not go with: what the network sees is given.
+  /// Why pairs cannot be trained on with the rest of the recipe: what the network sees is given.
   private var pairsRefusal: String? {
     guard let inputs = data.inputs else { return nil }
     if data.path == nil { return "data.inputs: wanted a path of what to put out too, found none" }
@@ -81,7 +81,7 @@ extension Recipe {
     return corruption.map { "corruption: wanted none with pairs, found \($0.rawValue)" }
   }
 
-  /// The same for a model that cannot put out what is not in [0, 1].
+  /// Why images cannot be standardised for a model that puts out nothing beyond [0, 1].
   private var standardizationRefusal: String? {
     guard data.codes == nil, data.preparation?.standardizes == true || standardization != nil else { return nil }
     if data.preparation?.binarizes == true { return "preparation.standardizes: wanted none with binarizes, found both" }

@@ -63,7 +63,7 @@ struct Replica: Sendable {
   let clock: WorkerClock?
   /// Nil where images are trained on as they are stored.
   private let distortion: Distortion?
-  /// Of the images that the network sees and puts out.
+  /// What standardises the images that the network sees and puts out.
   private let standardization: Standardization?
 
   init(

@@ -174,7 +174,7 @@ public final class Trainer {
     for row in file.isFirst ? metrics.epochs : [] { try file.append(row, learningRate: learningRate(after: row)) }
   }
 
-  /// That of the data's table; nil for images in no file.
+  /// The digest of the data's table; nil for images in no file.
   var dataDigest: String? { remembered.images.digest }
 
   /// The learning rate of the last step of an epoch.

@@ -21,7 +21,7 @@ struct BMPFile: PictureReader {
   private let rowLength: Int
   /// Blue, green and red of each colour.
   private let palette: [UInt8]
-  /// Of red, green, blue and opacity in a pixel of 16 or 32 bits.
+  /// The bits of red, green, blue and opacity in a pixel of 16 or 32 bits.
   private let masks: [UInt32]
 
   init(_ file: InputFile, page: UInt64?) throws(DataError) {

@@ -16,7 +16,7 @@ struct JPEGFile: PictureReader {
   private let file: InputFile
   private let format: TJPF
   private let (isAdobe, hasScans): (Bool, Bool)
-  /// Of the picture as it is stored.
+  /// Width and height of the picture as it is stored, before it is turned.
   private let extent: Extent2D
 
   init(_ file: InputFile, page: UInt64?) throws(DataError) {

@@ -307,7 +307,7 @@ enum NPYHeader {
     }
   }
 
-  /// Of images and codes, and of weights.
+  /// Element types of images and codes, and of weights.
   static let pixels: [ElementType] = [.byte, .word, .float, .double]
   static let weights: [ElementType] = [.float]
 

@@ -5,7 +5,7 @@ import HourglassModels
 struct AnomalyFindings {
   let threshold: ScoreThreshold
   let source: String
-  /// Of the pictures looked at.
+  /// The scores of the pictures looked at.
   let scores: AnomalyScores
   /// Whether each is an anomaly, where masks or the normal class tell.
   let truth: [Bool]?
@@ -23,7 +23,7 @@ struct AnomalyFindings {
 
   /// Pictures that are shown.
   private static let most = 12
-  /// Of more images than this an even choice is looked at.
+  /// From more images than this an even choice is looked at.
   private static let mostImages = 4096
   /// Pixels along the longer side of a picture that is shown.
   private static let side = 256

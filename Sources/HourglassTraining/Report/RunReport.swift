@@ -21,7 +21,7 @@ public struct RunReport {
   /// Draws from the prior, of a variational model.
   private(set) var samples: PNGImage?
   private(set) var findings: Findings?
-  /// Of a run that keeps a threshold of scores for the weights that are looked at.
+  /// What the scores say, where the run keeps a threshold for the weights that are looked at.
   private(set) var anomalies: AnomalyFindings?
   /// Why there are no findings, in a sentence.
   private(set) var missing = "The run has no checkpoint yet, so there is no model to look at."

@@ -15,7 +15,7 @@ public struct AnomalyScores: Sendable {
     case likelihood
   }
 
-  /// Those of the pictures of a set whose tiles have these scores: the mean over the tiles of each, by the part of the
+  /// Scores of the pictures of a set whose tiles have these scores: the mean over the tiles of each, by the part of the
   /// picture's pixels that a tile stands for. Those of other sets stay.
   public func ofPictures(_ data: Dataset) -> AnomalyScores {
     guard let tiling = data.tiling else { return self }

@@ -40,11 +40,14 @@ extension Inference {
         scores += evidenceBounds(images, labels: labels, draws: samples, seed: seed).map { -$0 }
         continue
       }
-      scores += measure(images, labels: labels, noise: .none).map { its in
-        if kind == .error, let image = its.image { return Double(image.squaredError) }
-        return Double(its.reconstruction) + (plan.model.isVariational ? Double(its.divergence) : 0)
-      }
+      scores += measure(images, labels: labels, noise: .none).map { score($0, by: kind) }
     }
     return AnomalyScores(scores)
+  }
+
+  /// The score of an image that was measured at the mean of its code.
+  func score(_ its: Measurement, by kind: AnomalyScores.Kind) -> Double {
+    if kind == .error, let image = its.image { return Double(image.squaredError) }
+    return Double(its.reconstruction) + (plan.model.isVariational ? Double(its.divergence) : 0)
   }
 }

@@ -27,7 +27,7 @@ public struct Neighbours: Sendable {
   private let metric: Metric
   /// N x D.
   private let points: [Float]
-  /// The same in float, D x N: less their mean, of cosine divided by their length.
+  /// The points in float, D x N: less their mean, of cosine divided by their length.
   private let columns: [Float]
   /// Taken from points and queries, which changes no distance and keeps sums small; zeros for cosine.
   private let mean: [Float]
@@ -63,7 +63,7 @@ public struct Neighbours: Sendable {
   /// Queries at a time, so that their scores of all points stay small.
   private static let queriesAtOnce = 64
 
-  /// Of each query, M x D, the nearest points, nearest first.
+  /// The nearest points of each query, M x D, nearest first.
   public func nearest(to queries: [Float], count wanted: Int) -> [[Neighbour]] {
     precondition(wanted >= 1 && wanted <= count, "\(wanted) neighbours of \(count)")
     Self.requireRows(queries, length)
@@ -93,13 +93,13 @@ public struct Neighbours: Sendable {
   ///   - norm: |x|.
   private func candidates(_ scores: UnsafeBufferPointer<Float>, _ norm: Double, _ wanted: Int) -> [Int] {
     let depth = Double(length + 8)
-    // Of the product in float, with what underflows, and of the ranking in double.
+    // Rounding of the product in float, with what underflows, and of the ranking in double.
     let (float, double) = (depth * 0x1p-24 / max(0, 1 - depth * 0x1p-24), depth * 0x1p-52)
     func bounds(_ place: Int) -> (lower: Double, upper: Double) {
       let (score, other) = (Double(scores[place]), norms[place])
       let both = norm + other
       let error = float * other * both + double * both * both + depth * 0x1p-126
-      // Of scores beyond all numbers nothing is known.
+      // Nothing is known of scores beyond all numbers.
       return score.isFinite && error.isFinite ? (score - error, score + error) : (-.infinity, .infinity)
     }
     var greatest = (0..<wanted).map { bounds($0).lower }.sorted(by: >)

@@ -19,7 +19,7 @@ public struct PixelMetrics {
   public private(set) var isExact = true
   /// One over the pixels of each region.
   private var shares: [Double] = []
-  /// Of each pixel its score, ordered like whole numbers, and below it 1 + its region, or 0 outside of regions.
+  /// Each pixel's score, ordered like whole numbers, and below it 1 + its region, or 0 outside of regions.
   private var pixels: [UInt64] = []
   /// By the first 16 bits of the score, where it is not exact.
   private var groups: [Group] = []
@@ -113,7 +113,7 @@ public struct PixelMetrics {
     return UInt64(bits >> 31 == 0 ? bits | 1 << 31 : ~bits)
   }
 
-  /// Of each pixel of a mask the number of its 8-connected region, from 1 on, or 0; and the pixels of each region.
+  /// For each pixel of a mask the number of its 8-connected region, from 1 on, or 0; and the pixels of each region.
   static func regions(_ mask: [Bool], height: Int, width: Int) -> (numbers: [Int], sizes: [Int]) {
     var numbers = [Int](repeating: 0, count: mask.count)
     var sizes: [Int] = []

@@ -11,7 +11,7 @@ public struct ScoreThreshold: Codable, Sendable, Equatable {
   public var chosen: String
   /// The class that was normal then, where one was named.
   public var normalClass: String?
-  /// Of the weights whose scores it was chosen for.
+  /// The hash of the weights whose scores it was chosen for.
   public var weightsHash: String
 
   public init(
