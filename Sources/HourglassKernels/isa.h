@@ -28,6 +28,12 @@ typedef struct hg_kernels {
   void (*activation_backward)(hg_activation activation, ptrdiff_t count, const float *y, const float *dy, float *dx);
   void (*gelu_forward)(ptrdiff_t count, const float *x, float *y);
   void (*gelu_backward)(ptrdiff_t count, const float *x, const float *dy, float *dx);
+
+  /* simd/branch.h */
+  void (*fork_backward)(hg_activation activation, ptrdiff_t count, const float *x, const float *first,
+                        const float *second, float *dx);
+  void (*join_forward)(hg_activation activation, ptrdiff_t count, const float *x, const float *skip, float *y);
+
   void (*gaussian_latent_forward)(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise, float *z,
                                   float *kl);
   void (*gaussian_latent_backward)(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,

@@ -22,6 +22,7 @@
 #include "random.h"
 #include "upsample2d.h"
 /* */
+#include "branch.h"
 #include "noise.h"
 
 const hg_kernels HG_TABLE = {
@@ -48,6 +49,8 @@ const hg_kernels HG_TABLE = {
     .group_norm_backward = group_norm_backward,
     .activation_forward = activation_forward,
     .activation_backward = activation_backward,
+    .fork_backward = fork_backward,
+    .join_forward = join_forward,
     .gelu_forward = gelu_forward,
     .gelu_backward = gelu_backward,
     .bernoulli_logits = bernoulli_logits,

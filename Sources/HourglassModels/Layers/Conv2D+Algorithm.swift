@@ -123,7 +123,7 @@ extension Autoencoder {
   /// those that it takes, between 16 channels or more, while all points of the filter stay within 4 MB.
   public func using(_ algorithm: Conv2D.Algorithm) throws(ModelError) -> Autoencoder {
     var gains = Set<String>()
-    for case let layer as any PlannedConvolution in try planChain().layers {
+    for case let layer as any PlannedConvolution in try planned().uses.map(\.layer) {
       var geometry = layer.window.geometry(samples: 1)
       let channels = min(layer.window.large.channels, layer.window.small.channels)
       if algorithm == .direct

@@ -47,23 +47,26 @@ public struct ConvTranspose2D: Layer, Hashable {
   }
 }
 
-struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
+struct PlannedConvTranspose2D: PlannedConvolution {
   let name: String
   let window: Window
   let algorithm: Conv2D.Algorithm
   let activation: Activation
-  var parameterOffset = 0
-  var tie: Tie?
+  /// The convolution that lends its filter; nil where the filter is the layer's own.
+  var lender: Lender?
 
-  var kind: String { tie == nil ? kind(of: ConvTranspose2D.self) : kind(of: TiedConvTranspose2D.self) }
-  var hasFilter: Bool { tie == nil }
-  private var filterOffset: Int { tie?.offset ?? parameterOffset }
+  var kind: String { lender == nil ? kind(of: ConvTranspose2D.self) : kind(of: TiedConvTranspose2D.self) }
+  var hasFilter: Bool { lender == nil }
   var input: ImageShape { window.small }
   var output: ImageShape { window.large }
 
+  func reads(_ use: Use) -> [Read] {
+    use.standardReads + (lender.map { [Read(.weight($0.value), [.forward, .backward])] } ?? [])
+  }
+
   func prepare(_ pass: Pass) {
     var geometry = window.geometry(samples: 0)
-    let filter = pass.parameters + filterOffset
+    let filter = pass.lentParameters ?? pass.parameters
     pass.withParallel { parallel in
       checked(algorithm.prepareScatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel))
       if pass.dx != nil { checked(algorithm.prepareGather(&geometry, filter, pass.prepared, parallel)) }
@@ -72,7 +75,7 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
 
   func forward(_ pass: Pass) {
     var geometry = window.geometry(samples: pass.samples)
-    let bias = pass.parameters + parameterOffset + biasOffset
+    let bias = pass.parameters + biasOffset
     pass.withParallel {
       checked(
         algorithm.transposeForward(
@@ -84,16 +87,15 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
   func backwardParameters(_ pass: Pass) {
     guard let dy = pass.dy, let gradients = pass.gradients else { return }
     var geometry = window.geometry(samples: pass.samples)
-    let (filterGradient, biasGradient) = (gradients + filterOffset, gradients + parameterOffset + biasOffset)
-    if tie != nil && !pass.accumulate {
+    if let lent = pass.lentGradients, !pass.accumulate {
       // The convolution goes on from here with its own bias, too, which lies behind the filter.
-      let bias = filterGradient + Planner.aligned(window.filterCount)
-      bias.update(repeating: 0, count: window.small.channels)
+      (lent + Planner.aligned(window.filterCount)).update(repeating: 0, count: window.small.channels)
     }
     pass.withParallel {
       checked(
         algorithm.transposeBackwardFilter(
-          &geometry, pass.x, dy, accumulate: pass.accumulate, filterGradient, bias: biasGradient, pass.scratch, $0))
+          &geometry, pass.x, dy, accumulate: pass.accumulate, pass.lentGradients ?? gradients,
+          bias: gradients + biasOffset, pass.scratch, $0))
     }
   }
 
@@ -108,8 +110,9 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
   }
 
   func addNodes(to graph: inout ONNXBuilder) {
-    let tensors = [filter(of: tie?.name ?? name, offset: filterOffset), parameters[parameters.count - 1]]
-    let inputs = [graph.image(input)] + tensors.map { graph.tensor($0) }
+    let filter = filter(of: lender?.name ?? name)
+    let tensors = [lender == nil ? graph.tensor(filter) : graph.lentTensor(filter), graph.tensor(parameters.last!)]
+    let inputs = [graph.image(input)] + tensors
     graph.put(graph.node("ConvTranspose", inputs, window.transposedAttributes))
   }
 }

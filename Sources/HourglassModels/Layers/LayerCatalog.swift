@@ -1,9 +1,10 @@
 /// All layers that a model file may name.
 public enum LayerCatalog {
   public static let layers: [any Layer.Type] = [
-    ActivityPenalty.self, BatchNorm.self, ContractivePenalty.self, Conv2D.self, ConvTranspose2D.self, Dense.self,
+    ActivityPenalty.self, BatchNorm.self, Concat.self, ContractivePenalty.self, Conv2D.self, ConvTranspose2D.self, Dense.self,
     Dropout.self, GaussianLatent.self, GaussianNoise.self, GELU.self, GroupNorm.self, L1Penalty.self, MMDPenalty.self,
-    MaxPool2D.self, MaxUnpool2D.self, Reshape.self, TiedConvTranspose2D.self, TiedDense.self, Upsample2D.self,
+    MaxPool2D.self, MaxUnpool2D.self, Reshape.self, Residual.self,
+    Skip.self, TiedConvTranspose2D.self, TiedDense.self, Upsample2D.self,
     ZeroMeanPenalty.self,
   ]
 

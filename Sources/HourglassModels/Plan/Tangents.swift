@@ -1,32 +1,18 @@
-/// A layer along which the derivative of the chain in one direction of the image can be followed, and back.
-///
-/// The direction v is a tangent of the image; what the layers make of it is the tangent of their outputs, and that of
-/// the code is J v with J the code's Jacobian:
+/// The derivative of a code in one direction v of the image: v is the image's tangent, what the layers make of it is the
+/// tangent of their outputs, and that of the code is J v with J the code's Jacobian:
 ///
 ///     t[0] = v,   t[l+1] = a'(s[l]) (W[l] t[l])
 ///
-/// A function f of J v has derivatives in all weights, which the way back collects. With q[l] that in t[l]:
+/// A function f of J v has derivatives in all weights, which the way back collects. With q[l] the derivative in t[l]:
 ///
 ///     u[l] = a'(s[l]) q[l+1],   dW[l] += t[l] u[l]^T,   q[l] = W[l]^T u[l],   ds[l] += a''(s[l]) (W[l] t[l]) q[l+1]
 ///
-/// where the last is the one way by which f reaches the sums, and from there goes back with their other errors.
+/// where the last is the one way by which f reaches the sums, and from there goes back with their other errors. Where
+/// branches meet or part, tangents and their errors are added as values and errors are.
 ///
 /// Sources: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 1994; Griewank & Walther,
 /// "Evaluating derivatives", 2008.
-public protocol LinearizedLayer: PlannedLayer {
-  /// `pass.y = W pass.x`: the derivative of the layer at the image that went forward last, without its activation.
-  /// The pass has tangents in the place of values and their errors in that of errors.
-  ///
-  /// The transposed derivative is `backward`, behind a linear input.
-  func forwardTangent(_ pass: Pass)
-  /// Adds the term of the tangents `pass.x` and their errors `pass.dy` to the gradients of sharded parameters; before
-  /// `backward` and after the values' part.
-  func addTangentGradient(_ pass: Pass)
-}
-
-extension LinearizedLayer {
-  public func addTangentGradient(_ pass: Pass) {}
-
+extension PlannedLayer {
   /// `tangents.y` from `tangents.x`, with the activation that made `y`.
   public func forward(tangents: Pass, y: UnsafePointer<Float>) {
     forwardTangent(tangents)
