@@ -1,4 +1,5 @@
 import Foundation
+import HourglassBase
 import HourglassTraining
 
 /// How far training is, on standard error: a bar on a terminal, elsewhere a line at intervals and after each epoch.
