@@ -153,8 +153,8 @@ struct StepModel: Encodable {
 
     init(_ plan: ExecutionPlan) {
       var (dense, all, bytes) = (0.0, 0.0, 0.0)
-      for (index, layer) in plan.layers.enumerated() {
-        let isDense = layer.gradient == .product
+      for (index, use) in plan.uses.enumerated() {
+        let (layer, isDense) = (use.layer, use.layer.parameterCount > 0 && !use.isSharded)
         // Forward, data gradients behind the first layer, filter gradients, which for dense layers belong to phase 2.
         let passes = 1 + (index == 0 ? 0 : 1) + (isDense ? 0 : 1)
         all += Double(passes * layer.multiplyAdds)

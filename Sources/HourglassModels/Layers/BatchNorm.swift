@@ -58,7 +58,8 @@ struct PlannedBatchNorm: PlannedLayer {
         weight_decay: 1, nesterov: false)
       checked(hg_sgd(&options, count, sum, statistics, nil))
     }
-    return [.shardSum(0..<2 * step), .own(2 * step..<3 * step, follow: follow), .own(3 * step..<4 * step, follow: follow)]
+    return [.shardSum(0..<2 * step)]
+      + [2 * step, 3 * step].map { .own($0..<$0 + shape.channels, follow: follow) }
   }
 
   /// All samples are positions of one sample, and every channel is a group.

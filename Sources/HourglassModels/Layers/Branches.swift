@@ -1,5 +1,44 @@
 import HourglassKernels
 
+/// A layer that holds others.
+protocol Block: Layer {
+  /// The block called `name` with another layer in the place of each that it holds, by that one's name.
+  func mapped(_ name: String, _ change: (_ layer: any Layer, _ name: String) -> any Layer) -> Self
+}
+
+extension Autoencoder {
+  /// The model with another layer in the place of each, by the name that a plan gives it: `encoder.0`, `latent`,
+  /// `decoder.3.1` for the second layer of a block.
+  public func mapped(_ change: (_ layer: any Layer, _ name: String) -> any Layer) -> Autoencoder {
+    var model = self
+    model.encoder = encoder.mapped(within: "encoder", change)
+    model.latent = (latent as? any Block)?.mapped(Planner.latentName, change) ?? change(latent, Planner.latentName)
+    model.decoder = decoder.mapped(within: "decoder", change)
+    return model
+  }
+
+  /// The layer that a plan calls so; nil for none.
+  public func layer(named name: String) -> (any Layer)? {
+    var found: (any Layer)?
+    _ = mapped { layer, place in
+      if place == name { found = layer }
+      return layer
+    }
+    return found
+  }
+}
+
+extension [any Layer] {
+  /// The list inside `block` with other layers, those of blocks inside one by one.
+  func mapped(within block: String, _ change: (any Layer, String) -> any Layer) -> Self {
+    enumerated().map { i, layer in
+      let name = "\(block).\(i)"
+      guard let inner = layer as? any Block else { return change(layer, name) }
+      return inner.mapped(name, change)
+    }
+  }
+}
+
 /// A residual block: the layers of a list, and what goes in added to what they put out.
 ///
 ///     y = a(f(x) + g(x)),   f the layers, g the shortcut, which is the identity where it is empty
@@ -8,7 +47,7 @@ import HourglassKernels
 /// `encoder.1.shortcut.0` the first of its shortcut.
 ///
 /// Source: He et al., "Deep residual learning for image recognition", CVPR 2016.
-public struct Residual: Layer {
+public struct Residual: Block {
   public var layers: [any Layer]
   /// Brings the input to the shape that the layers put out, where that is another one: usually a 1 x 1 convolution.
   public var shortcut: [any Layer]
@@ -47,6 +86,13 @@ public struct Residual: Layer {
       PlannedJoin(join: try planner.meeting(end) { shape, skip in shape == skip ? shape : nil }, result: activation),
       and: end)
   }
+
+  func mapped(_ name: String, _ change: (any Layer, String) -> any Layer) -> Self {
+    var block = self
+    block.layers = layers.mapped(within: name, change)
+    block.shortcut = shortcut.mapped(within: "\(name).shortcut", change)
+    return block
+  }
 }
 
 /// A skip connection around the layers of a list: what goes in is concatenated with what they put out, along the
@@ -55,7 +101,7 @@ public struct Residual: Layer {
 ///     y = [f(x) | x],   H x W x (C of f(x) + C of x)
 ///
 /// Source: Ronneberger et al., "U-Net", MICCAI 2015.
-public struct Skip: Layer {
+public struct Skip: Block {
   public var layers: [any Layer]
 
   public init(@LayerBuilder layers: () -> [any Layer]) { self.layers = layers() }
@@ -75,6 +121,12 @@ public struct Skip: Layer {
   public func plan(_ planner: inout Planner) throws(ModelError) {
     let skip = try planner.append(block: layers)
     try planner.concatenate(skip)
+  }
+
+  func mapped(_ name: String, _ change: (any Layer, String) -> any Layer) -> Self {
+    var block = self
+    block.layers = layers.mapped(within: name, change)
+    return block
   }
 }
 
@@ -121,7 +173,7 @@ extension Planner {
   /// What a layer knows of the value at hand and another one that meet in it.
   ///
   /// - Parameter output: the shape of what both make; nil where they do not fit.
-  private func meeting(
+  fileprivate func meeting(
     _ skip: Int, output: (ImageShape, ImageShape) -> ImageShape?
   ) throws(ModelError) -> Meeting {
     let other = values[skip]

@@ -31,7 +31,8 @@ public struct MaxUnpool2D: Layer, Hashable {
     }
     try planner.append(
       PlannedMaxUnpool2D(
-        name: name, window: pool.window, pool: Lender(name: of, value: use.output), inputActivation: planner.activation))
+        name: name, window: pool.window, pool: Lender(name: of, value: use.output), inputActivation: planner.activation)
+    )
   }
 }
 

@@ -91,7 +91,6 @@ public struct TiedConvTranspose2D: Layer, Hashable {
     let (lender, convolution) = try planner.lender(to, as: PlannedConv2D.self, kind: Conv2D.kind)
     try planner.append(
       PlannedConvTranspose2D(
-        name: planner.name, window: convolution.window, algorithm: convolution.algorithm, activation: activation,
-        lender: lender))
+        name: planner.name, window: convolution.window, activation: activation, lender: lender))
   }
 }

@@ -22,7 +22,7 @@ extension ExecutionPlan {
     var sharded = 0
     for isProduct in [false, true] {
       for i in uses.indices where uses[i].layer.parameterCount > 0 && uses[i].hasProducts == isProduct {
-        uses[i].parameterOffset = next
+        (uses[i].parameterOffset, uses[i].isSharded) = (next, !isProduct)
         next += Planner.aligned(uses[i].layer.parameterCount)
       }
       if !isProduct { sharded = next }
@@ -61,9 +61,10 @@ extension ExecutionPlan {
     }
     for i in products.indices {
       let terms = products[i].terms.flatMap { term in
-        [term] + [term.ofTangents].compactMap(\.self).filter { tangents in
-          tangents.sources.allSatisfy { $0.value.map(tangible.contains) ?? false }
-        }
+        [term]
+          + [term.ofTangents].compactMap(\.self).filter { tangents in
+            tangents.sources.allSatisfy { $0.value.map(tangible.contains) ?? false }
+          }
       }
       products[i].terms = terms.filter { !$0.isScaled } + terms.filter(\.isScaled)
     }

@@ -39,6 +39,10 @@ public struct ExecutionPlan: Sendable {
   /// The uses that make the code of an image; the decoder follows.
   public let encoder: Range<Int>
   public var decoder: Range<Int> { encoder.upperBound..<uses.count }
+  /// The value that the last layer of the encoder reads: mean and log-variance of a Gaussian latent's code.
+  public var posterior: Int { uses[encoder.upperBound - 1].input }
+  public var codeShape: ImageShape { values[code].shape }
+  public var outputShape: ImageShape { values[output].shape }
   /// Where a penalty is a function of the code's derivative, the uses whose tangents it follows; empty where none is.
   public let tangents: Range<Int>
 
@@ -186,7 +190,7 @@ public struct ExecutionPlan: Sendable {
     let slopes = tangents.reduce(0) { max($0, uses[$1].layer.output.count) }
     let likelihood = model.likelihood.scratchCount(image: model.input, threads: threads)
     return uses.reduce(max(slopes, likelihood)) { most, use in
-      let isProduct = use.layer.parameterCount > 0 && !isSharded(use)
+      let isProduct = use.layer.parameterCount > 0 && !use.isSharded
       let samples =
         switch use.layer.granularity {
         case .chunk: min(samplesPerChunk, groupSamples)
@@ -195,9 +199,6 @@ public struct ExecutionPlan: Sendable {
       return max(most, use.layer.scratchCount(samples: samples, threads: threads))
     }
   }
-
-  /// Whether the gradients of a layer are summed shard by shard.
-  public func isSharded(_ use: Use) -> Bool { use.layer.parameterCount > 0 && use.parameterOffset < shardedCount }
 
   /// Planned bytes, which a plan's bounds keep below 2^60: of everything the replicas share, and of one replica.
   public func bytes(groupSamples: Int, threads: Int) -> (shared: Int, perReplica: Int) {

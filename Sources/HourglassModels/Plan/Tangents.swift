@@ -38,26 +38,32 @@ extension Pass {
     }
   }
 
-  /// Ends the way back through a layer, at whose input `dx` and the error of the tangent are in place: the one gets the
-  /// part of the other that goes through the slope of the activation, and the other its slope.
+  /// Ends the way back through a layer, when the errors of a value that it reads and of the value's tangent are in place:
+  /// the one gets the part of the other that goes through the slope of the activation, and the other its slope.
   ///
-  ///     dx += a''(s) (W t) q,   q = a'(s) q,   with a''(s) (W t) = (a''(s) / a'(s)) tangent
+  ///     dx += a''(s) (W t) q,   q = a'(s) q,   with a''(s) (W t) = (a''(s) / a'(s)) t
   ///
-  /// - Parameter count: of values a sample; as many floats of scratch hold the slopes.
-  public func joinTangents(count: Int) {
-    guard let dx, let tangent, let tangentError else { return }
-    guard inputActivation.isCurved else {
-      guard inputActivation != .linear else { return }
-      return inputActivation.backward(
-        count: samples * count, y: x, dy: tangentError, dx: tangentError, threads: threads)
+  /// - Parameters:
+  ///   - x, dx: the value, N x count, and its error.
+  ///   - activation: the one that made the value.
+  ///   - t, q: the tangent and its error, of the same size.
+  ///   - count: floats of one sample; as many floats of scratch hold the slopes.
+  public func joinTangents(
+    _ x: UnsafePointer<Float>, _ activation: Activation, _ dx: UnsafeMutablePointer<Float>?, _ t: UnsafePointer<Float>?,
+    _ q: UnsafeMutablePointer<Float>?, count: Int
+  ) {
+    guard let dx, let t, let q else { return }
+    guard activation.isCurved else {
+      guard activation != .linear else { return }
+      return activation.backward(count: samples * count, y: x, dy: q, dx: q, threads: threads)
     }
     for first in stride(from: 0, to: samples * count, by: count) {
       scratch.update(repeating: 1, count: count)
-      inputActivation.backward(count: count, y: x + first, dy: scratch, dx: scratch, threads: threads)
+      activation.backward(count: count, y: x + first, dy: scratch, dx: scratch, threads: threads)
       for i in 0..<count {
-        let error = tangentError[first + i]
-        dx[first + i] += inputActivation.relativeCurvature(x[first + i], slope: scratch[i]) * tangent[first + i] * error
-        tangentError[first + i] = error * scratch[i]
+        let error = q[first + i]
+        dx[first + i] += activation.relativeCurvature(x[first + i], slope: scratch[i]) * t[first + i] * error
+        q[first + i] = error * scratch[i]
       }
     }
   }

@@ -37,6 +37,8 @@ public struct Use: Sendable {
   public internal(set) var lender: Int?
   /// Whether another layer adds to the gradient of the weight on the way back, and before this one.
   public internal(set) var isWeightLent = false
+  /// Whether the gradients of the parameters are summed shard by shard.
+  public internal(set) var isSharded = false
 
   /// What most layers read: the input both ways, and the error of the output on the way back.
   var standardReads: [Read] { [Read(.values(input), [.forward, .backward]), Read(.error(output), [.backward])] }

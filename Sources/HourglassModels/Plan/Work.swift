@@ -14,9 +14,10 @@ public enum Work: Sendable {
   case lent([Product.Term])
 
   /// Moves `count` parameters by the sum over `samples` samples of what the shards noted in place of gradients.
-  public typealias Follow = @Sendable (
-    _ parameters: UnsafeMutablePointer<Float>, _ sum: UnsafePointer<Float>, _ count: Int, _ samples: Int
-  ) -> Void
+  public typealias Follow =
+    @Sendable (
+      _ parameters: UnsafeMutablePointer<Float>, _ sum: UnsafePointer<Float>, _ count: Int, _ samples: Int
+    ) -> Void
 }
 
 /// The gradient of a matrix of parameters w[i,o], R rows of C columns, as a sum over the samples n of a minibatch: term

@@ -1,0 +1,88 @@
+import Foundation
+import HourglassData
+import HourglassModels
+
+/// Losses that are finite and yet say that a run goes wrong.
+enum LossTrend {
+  /// A loss that lies further above the best one than so many times that one's size has exploded.
+  static let explosion = 1000.0
+  /// A loss that changes by less than this part of itself, from the least to the largest of so many epochs and the one
+  /// before them, does not move.
+  static let leastChange = 1e-4
+  static let epochs = 10
+  /// Beside the first epoch's loss, a loss nearer than this part of it is still where it began.
+  private static let nearFirst = 0.01
+
+  /// A sentence where the loss of the last epoch has exploded, and grows or was never small in an epoch.
+  ///
+  /// - Parameter first: the loss of the first step, where this session has taken it.
+  static func explosion(_ epochs: [EpochMetrics], first: Double?, recipe: Recipe) -> String? {
+    let earlier = epochs.dropLast().map(\.loss)
+    guard let last = epochs.last, let best = (earlier + [first].compactMap(\.self)).min(),
+      last.loss - best > explosion * max(abs(best), .leastNormalMagnitude), last.loss >= earlier.last ?? best
+    else { return nil }
+    let rate = "--learning-rate \(text(Double(recipe.optimizer.learningRate) / 10))"
+    let norm = "--clip-norm \(text(recipe.clipNorm.map { Double($0) / 10 } ?? 1))"
+    return
+      "exploded loss: epoch \(last.epoch) has a loss of \(text(last.loss)) after one of \(text(best)); begin a new "
+      + "run with \(rate), or with \(norm)"
+  }
+
+  /// Whether the loss of each of the last epochs is the same but for little.
+  static func isFlat(_ epochs: [EpochMetrics]) -> Bool {
+    let recent = epochs.suffix(Self.epochs + 1).map(\.loss)
+    guard recent.count > Self.epochs, let least = recent.min(), let most = recent.max() else { return false }
+    return most - least <= leastChange * max(abs(least), abs(most))
+  }
+
+  /// A sentence where the loss does not move although nothing was learned.
+  ///
+  /// - Parameter isConstant: asked where the loss has left its first value: whether the model puts out one and the same
+  ///   whatever it reads.
+  static func stall(
+    _ epochs: [EpochMetrics], recipe: Recipe, isConstant: () throws -> Bool
+  ) rethrows -> String? {
+    guard isFlat(epochs), let first = epochs.first, let last = epochs.last else { return nil }
+    let isNear = abs(last.loss - first.loss) <= nearFirst * abs(first.loss)
+    guard try isNear || isConstant() else { return nil }
+    let usual = Optimizer.defaultLearningRate(recipe.optimizer.kind)
+    let rate = recipe.optimizer.learningRate
+    let other = rate < usual / 10 ? min(rate * 100, usual) : rate / 10
+    return "stalled loss: it has been \(text(last.loss)) for \(Self.epochs) epochs, "
+      + (isNear ? "near the \(text(first.loss)) of the first" : "and the model puts out the same for every image")
+      + "; begin a new run with --learning-rate \(text(Double(other))), or with another --seed"
+  }
+
+  private static func text(_ loss: Double) -> String { String(format: "%.5g", loss) }
+}
+
+extension Trainer {
+  /// What a person should know of the epoch, a sentence each; nil where nothing is new.
+  func warnings(after row: EpochMetrics) throws -> [String]? {
+    let rows = metrics.epochs + [row]
+    let units = training.plan.codeShape.count
+    let all = [
+      PosteriorCollapse.warning(after: row, units: units, recipe: recipe, stepsPerEpoch: stepsPerEpoch),
+      LossTrend.explosion(rows, first: firstLoss, recipe: recipe),
+      try LossTrend.stall(rows, recipe: recipe, isConstant: putsOutOneImage),
+    ]
+    let new = all.enumerated().filter { $1 != nil && warned.insert($0).inserted }.compactMap(\.element)
+    return new.isEmpty ? nil : new
+  }
+
+  /// Whether what the model makes of a few images differs by next to nothing beside what they differ by.
+  private func putsOutOneImage() throws -> Bool {
+    guard recipe.model.likelihood.target == .image else { return false }
+    let images = try data.spread(16).images(0..<min(data.count, 16))
+    func spread(_ values: [Float]) -> Double {
+      let (count, size) = (values.count / data.shape.count, data.shape.count)
+      return (0..<size).reduce(0) { sum, i in
+        let pixel = (0..<count).map { Double(values[$0 * size + i]) }
+        let mean = pixel.reduce(0, +) / Double(count)
+        return pixel.reduce(sum) { $0 + ($1 - mean) * ($1 - mean) }
+      }
+    }
+    let (wanted, found) = (spread(images), spread(try inference().reconstruct(images)))
+    return wanted > 0 && found < 1e-4 * wanted
+  }
+}

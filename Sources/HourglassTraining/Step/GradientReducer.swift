@@ -1,0 +1,179 @@
+import HourglassModels
+
+/// Phase 2 of a step: slices of the flat vector, each summed and updated by whoever is free.
+///
+/// What is summed the layers have listed (`Work`): the shards' gradients in order, or products over the whole
+/// minibatch, samples in order. Either goes on from the sum over the earlier minibatches of the step, and is divided by
+/// the number of samples inside the optimiser, which runs over the slice while it is in cache, or where gradients are
+/// clipped once the norm of all slices is known. Slices are cut from the plan alone.
+struct GradientReducer: Sendable {
+  /// A piece of work of phase 2: a run of the flat vector, and how it is summed.
+  struct Slice: Sendable {
+    enum Sum: Sendable {
+      case shards
+      /// The shards' notes in place of gradients, which the parameters follow by a rule of their layer.
+      case owned(Work.Follow)
+      /// Rows of a product of the plan.
+      case product(Int, rows: Range<Int>)
+    }
+    let range: Range<Int>
+    let sum: Sum
+  }
+
+  let plan: ExecutionPlan
+  let slices: [Slice]
+  let shared: SharedMemory
+  let optimizer: Optimizer
+  /// A gradient for each shard, over the front part of the flat vector.
+  let shardGradients: FloatBuffer
+  /// The sum over the step's samples, over the whole flat vector; nil where that of a slice is gone with its update.
+  let gradient: FloatBuffer?
+  /// Then each worker has room for one slice, which stays in cache.
+  let rooms: [FloatBuffer]
+  let moments: [FloatBuffer]
+  /// The exponential moving average of the parameters, and its decay, where one is kept.
+  let average: FloatBuffer?
+  private let averageDecay: Float?
+  /// The sum of squares of each slice of `gradient`, where gradients are clipped.
+  private let squares: AlignedBuffer<Double>
+
+  init(
+    plan: ExecutionPlan, shared: SharedMemory, optimizer: Optimizer, averageDecay: Float? = nil, workers: Int,
+    keepsGradient: Bool
+  ) {
+    (self.plan, self.shared, self.optimizer, self.averageDecay) = (plan, shared, optimizer, averageDecay)
+    slices = Self.slices(plan)
+    shardGradients = FloatBuffer(unwritten: plan.shards * plan.shardedCount)
+    gradient = keepsGradient ? FloatBuffer(unwritten: plan.parameterCount) : nil
+    rooms = keepsGradient ? [] : (0..<workers).map { _ in FloatBuffer(unwritten: Self.largestSlice(of: plan)) }
+    moments = optimizer.moments.map { _ in FloatBuffer(unwritten: plan.parameterCount) }
+    average = averageDecay.map { _ in FloatBuffer(unwritten: plan.parameterCount) }
+    squares = AlignedBuffer(count: slices.count)
+  }
+
+  /// Clears a worker's share of all vectors, so that they are spread over the memory near the workers.
+  func clear(shareOf worker: Int, workers: Int) {
+    for vector in [shardGradients, shared.parameters] + moments + [gradient, average].compactMap(\.self) {
+      vector.clear((0..<vector.count).share(worker, of: workers))
+    }
+    if !rooms.isEmpty { rooms[worker].clear() }
+  }
+
+  /// The gradient of a slice alone, as the worker sees it that has the slice.
+  private func gradient(of slice: Int, worker: Int) -> UnsafeMutablePointer<Float> {
+    gradient.map { $0.pointer + slices[slice].range.lowerBound } ?? rooms[worker].pointer
+  }
+
+  /// Sums one slice over a minibatch of `count` samples, with `accumulate` onto what is there.
+  func sum(
+    _ slice: Int, count: Int, beta: Float, accumulate: Bool, worker: Int, scratch: UnsafeMutablePointer<Float>,
+    threads: Int
+  ) {
+    let (range, gradient) = (slices[slice].range, gradient(of: slice, worker: worker))
+    switch slices[slice].sum {
+    case .shards, .owned:
+      Kernels.sumShards(
+        shardGradients, shards: (count + plan.samplesPerShard - 1) / plan.samplesPerShard, stride: plan.shardedCount,
+        parameters: range, accumulate: accumulate, into: gradient)
+    case .product(let product, let rows):
+      plan.products[product].sum(
+        rows: rows, samples: count, beta: beta, accumulate: accumulate, parameters: shared.parameters.pointer,
+        gradient: gradient, scratch: scratch, threads: threads
+      ) { batchMemory(plan.place(of: $0)) }
+    }
+  }
+
+  /// True for the gradient of a matrix: a product over the minibatch.
+  func isProduct(_ slice: Int) -> Bool {
+    if case .product(let product, _) = slices[slice].sum { plan.products[product].rows > 1 } else { false }
+  }
+
+  /// The use whose gradient alone a slice is; nil for a run of sharded parameters.
+  func use(of slice: Int) -> Int? {
+    if case .product(let product, _) = slices[slice].sum { plan.products[product].use } else { nil }
+  }
+
+  /// Notes the sum of squares of a slice that was summed; what follows a rule of its layer is no gradient.
+  func square(_ slice: Int) {
+    if case .owned = slices[slice].sum { return }
+    guard let gradient else { preconditionFailure("a gradient that is clipped is kept") }
+    let range = slices[slice].range
+    squares.pointer[slice] = Kernels.sumOfSquares(gradient.pointer + range.lowerBound, range.count)
+  }
+
+  /// Euclidean norm of the summed gradient: the squares of all slices, added in the order of the slices.
+  func norm() -> Double { squares.elements.reduce(0, +).squareRoot() }
+
+  /// Updates the weights of a slice with `scale` times its summed gradient, or by the rule of their layer with the sum
+  /// over the step's `samples`, and the average of either while it is in cache.
+  func update(_ slice: Int, step: Int, scale: Float, learningRate: Float, samples: Int, worker: Int) {
+    let (range, gradient) = (slices[slice].range, gradient(of: slice, worker: worker))
+    let weights = shared.parameters.pointer + range.lowerBound
+    if case .owned(let follow) = slices[slice].sum {
+      follow(weights, gradient, range.count, samples)
+    } else {
+      optimizer.update(
+        range, step: step, scale: scale, learningRate: learningRate, gradient: gradient, weights: shared.parameters,
+        moments: moments)
+    }
+    guard let average, let averageDecay else { return }
+    Kernels.movingAverage(
+      of: weights, range.count, decay: Self.decay(averageDecay, afterStep: step),
+      into: average.pointer + range.lowerBound)
+  }
+
+  /// min(decay, (1 + t) / (10 + t)) for step t, which counts from 0, so that a short run forgets its start too.
+  ///
+  /// Source: TensorFlow's ExponentialMovingAverage with `num_updates`.
+  static func decay(_ decay: Float, afterStep step: Int) -> Float {
+    min(decay, Float(Double(1 + step) / Double(10 + step)))
+  }
+
+  private func batchMemory(_ place: Place) -> UnsafePointer<Float> {
+    precondition(place.memory == .batch, "products read memory of the whole minibatch")
+    return UnsafePointer(shared.batch.pointer + place.offset * plan.batchSize)
+  }
+
+  /// Floats of a slice: its gradient, weights and moments (16 bytes for each) stay in the second-level cache, and there
+  /// are enough slices for any number of workers.
+  private static let sliceFloats = 16384
+
+  /// Parameters of the largest slice.
+  static func largestSlice(of plan: ExecutionPlan) -> Int {
+    TrainingStep.slices(of: plan).reduce(0) { max($0, $1.parameters) }
+  }
+
+  static func slices(_ plan: ExecutionPlan) -> [Slice] {
+    var slices: [Slice] = []
+    for (index, product) in plan.products.enumerated() {
+      // A multiple of 24 rows divides evenly into tiles of 6, 8 and 12.
+      let rows = max(24, sliceFloats / product.columns / 24 * 24)
+      for first in stride(from: 0, to: product.rows, by: rows) {
+        let rows = first..<min(first + rows, product.rows)
+        slices.append(Slice(range: product.range(rows: rows), sum: .product(index, rows: rows)))
+      }
+    }
+    var next = 0
+    func addSharded(upTo end: Int) {
+      for first in stride(from: next, to: end, by: sliceFloats) {
+        slices.append(Slice(range: first..<min(first + sliceFloats, end), sum: .shards))
+      }
+    }
+    for (range, follow) in plan.owned {
+      addSharded(upTo: range.lowerBound)
+      slices.append(Slice(range: range, sum: .owned(follow)))
+      next = range.upperBound
+    }
+    addSharded(upTo: plan.shardedCount)
+    return slices
+  }
+}
+
+extension TrainingStep {
+  /// What phase 2 hands out, in this order: how many parameters a slice has, and whether their gradient is a product.
+  package static func slices(of plan: ExecutionPlan) -> [(parameters: Int, isProduct: Bool)] {
+    GradientReducer.slices(plan).map { slice in
+      if case .product = slice.sum { (slice.range.count, true) } else { (slice.range.count, false) }
+    }
+  }
+}

@@ -1,0 +1,346 @@
+import HourglassData
+import HourglassModels
+
+extension ExecutionPlan {
+  /// Floats of what the likelihood makes of one output: an image, or where labels are the target the output itself.
+  fileprivate var meanCount: Int {
+    model.likelihood.target == .image ? model.input.count : outputShape.count
+  }
+}
+
+/// The forward half of a model on all workers: encode, decode, reconstruct and measure, a batch at a time.
+///
+/// The same chain, kernels and random streams as in training; the numbers depend on neither workers nor threads.
+public final class Inference {
+  public let plan: ExecutionPlan
+  /// The flat vector of parameters.
+  public let parameters: FloatBuffer
+
+  private let shared: SharedMemory
+  private let inputs: FloatBuffer
+  private let outputs: FloatBuffer
+  /// What the images are measured against where that is not what the model sees, and behind them the same as the model
+  /// puts it out.
+  private let targets: FloatBuffer?
+  private let similarities: FloatBuffer
+  private let squaredErrors: FloatBuffer
+  private let bounds: AlignedBuffer<Double>
+  private let seeds: AlignedBuffer<UInt64>
+  private let current: AlignedBuffer<Request>
+  private let counter = WorkCounter()
+  private let team: WorkerTeam
+
+  private struct Request {
+    var count = 0
+    /// The uses that run, and the numbers of the values that they begin with and lead to.
+    var firstUse = 0
+    var endUse = 0
+    var input = 0
+    var output = 0
+    var noise = Noise.none
+    var measures = false
+    /// Whether it measures against `targets`.
+    var hasTargets = false
+    /// Draws of each code, where p(image) is bounded by them; without noise by what `seeds` say of each image.
+    var draws = 0
+    /// Of what comes after the last layer the expected image, not the values themselves.
+    var wantsMean = false
+  }
+
+  /// The forward half of the model that a recipe trains, which sees images as in training.
+  ///
+  /// Errors: those of the other `init`.
+  public convenience init(_ recipe: Recipe, parallel: ParallelPlan, parameters: FloatBuffer? = nil) throws {
+    try self.init(
+      model: recipe.model, parallel: parallel, parameters: parameters, standardization: recipe.standardization,
+      hasPairs: recipe.data.inputs != nil)
+  }
+
+  /// Errors: a `ModelError` where the model cannot be planned or memory does not suffice, a `ThreadError` where the
+  /// system does not make as many threads.
+  ///
+  /// - Parameters:
+  ///   - parameters: the flat vector of the model's plan, shared with whoever trains it.
+  ///   - standardization: of the images that the model sees, and puts out. All that goes in and comes out here is in
+  ///     their own units, but for the losses.
+  ///   - hasPairs: whether the images that are measured may be other ones than those that the model sees.
+  public init(
+    model: Autoencoder, parallel: ParallelPlan, parameters: FloatBuffer? = nil,
+    standardization: Standardization? = nil, hasPairs: Bool = false
+  ) throws {
+    let plan = try ExecutionPlan(model, batchSize: Self.batchSize, isTraining: false)
+    try parallel.check()
+    if let refusal = standardization?.refusal(for: model) { throw ModelError("standardization", refusal) }
+    try PlannedMemory(
+      inference: plan, parallel: parallel, hasParameters: parameters == nil, hasPairs: hasPairs
+    ).check(plan, advice: "take a smaller model")
+    plan.require(parameters)
+    let shared = SharedMemory(plan: plan, parameters: parameters ?? FloatBuffer(count: plan.parameterCount))
+    let cores = WorkerCores(parallel)
+    let replicas = (0..<parallel.workers).map { worker in
+      Replica(
+        plan: plan, shared: shared, groupSamples: plan.samplesPerShard, parallel: parallel, worker: worker,
+        cores: cores)
+    }
+    let widest = Self.widest(plan)
+    let inputs = FloatBuffer(count: plan.batchSize * widest)
+    let outputs = FloatBuffer(count: plan.batchSize * widest)
+    let targets = hasPairs ? FloatBuffer(count: 2 * plan.batchSize * model.input.count) : nil
+    let (similarities, squaredErrors) = (FloatBuffer(count: plan.batchSize), FloatBuffer(count: plan.batchSize))
+    let bounds = AlignedBuffer<Double>(count: plan.batchSize)
+    let seeds = AlignedBuffer<UInt64>(count: plan.batchSize)
+    let current = AlignedBuffer<Request>(count: 1)
+    (self.plan, self.shared, self.parameters) = (plan, shared, shared.parameters)
+    (self.inputs, self.outputs, self.targets) = (inputs, outputs, targets)
+    (self.similarities, self.squaredErrors) = (similarities, squaredErrors)
+    (self.current, self.bounds, self.seeds) = (current, bounds, seeds)
+
+    let counter = counter
+    team = try WorkerTeam(parallel) { worker, phase in
+      let request = current.pointer[0]
+      let replica = replicas[worker]
+      if phase == Phase.start {
+        replica.start()
+        shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
+        return
+      }
+      let (from, to) = (plan.values[request.input].shape.count, plan.values[request.output].shape.count)
+      var similarity = StructuralSimilarity(shape: model.input)
+      replica.prepare(backward: false)
+      while let shard = counter.take(below: plan.shards) {
+        let samples = plan.samples(of: shard, in: request.count)
+        if samples.isEmpty { continue }
+        let start = samples.lowerBound
+        let input = replica.values(request.input, first: start, group: start)
+        input.update(from: inputs.pointer + start * from, count: samples.count * from)
+        if request.input == 0 { standardization?.apply(input, count: samples.count * from) }
+        guard request.draws == 0 else {
+          if request.noise == .none {
+            replica.evidenceBounds(
+              samples, draws: request.draws, seeds: seeds.pointer + start, into: bounds.pointer + start)
+          } else {
+            replica.importanceBounds(
+              samples, draws: request.draws, noise: request.noise, into: bounds.pointer + start)
+          }
+          continue
+        }
+        replica.forward(request.firstUse..<request.endUse, samples: samples, mode: Replica.Mode(noise: request.noise))
+        let output = replica.values(request.output, first: start, group: start)
+        let results = outputs.pointer + start * (request.wantsMean ? plan.meanCount : to)
+        guard request.wantsMean else {
+          results.update(from: output, count: samples.count * to)
+          continue
+        }
+        let size = model.input.count
+        var wanted = inputs.pointer
+        if request.measures {
+          var seen: UnsafeMutablePointer<Float>?
+          if request.hasTargets, let targets {
+            wanted = targets.pointer
+            let standardized = targets.pointer + (plan.batchSize + start) * size
+            standardized.update(from: wanted + start * size, count: samples.count * size)
+            standardization?.apply(standardized, count: samples.count * size)
+            seen = standardized
+          }
+          replica.likelihood(samples, group: start, target: seen, wantsError: false)
+        }
+        model.likelihood.mean(
+          of: output, samples: samples.count, count: to, channels: model.input.channels, into: results)
+        guard model.likelihood.target == .image else { continue }
+        standardization?.undo(results, count: samples.count * size)
+        guard request.measures else { continue }
+        for n in samples {
+          let (image, original) = (outputs.pointer + n * size, wanted + n * size)
+          similarities.pointer[n] = Float(similarity.value(image, original))
+          squaredErrors.pointer[n] = Self.squaredError(image, original, count: size)
+        }
+      }
+    }
+    team.run(phase: Phase.start)
+  }
+
+  /// Floats that a sample needs at most at the input and at the output.
+  static func widest(_ plan: ExecutionPlan) -> Int {
+    // A latent that is a distribution is twice as long as its code.
+    return max(plan.model.input.count, plan.outputShape.count, 2 * plan.codeShape.count)
+  }
+
+  private enum Phase {
+    /// Once: each worker is the first to write the memory it will use.
+    static let start = 0
+    static let shards = 1
+  }
+
+  /// Enough to keep 16 workers busy with shards of 16.
+  public static let batchSize = 256
+
+  /// The codes of images, the mean where the latent is a distribution: `codeCount` floats for each image.
+  public func encode(_ images: [Float]) -> [Float] {
+    run(images, plan.encoder, from: 0, to: plan.code)
+  }
+
+  /// Of a variational model the distribution of each image's code: `codeCount` means, then as many log-variances.
+  public func posterior(_ images: [Float]) -> [Float] {
+    precondition(plan.model.isVariational, "\(plan.model.name) has codes without a distribution")
+    return run(images, plan.encoder.dropLast(), from: 0, to: plan.posterior)
+  }
+
+  /// The expected images of codes, of a model whose plan has no `decodingRefusal`.
+  public func decode(_ codes: [Float]) -> [Float] {
+    precondition(plan.decodingRefusal == nil, plan.decodingRefusal ?? "")
+    return run(codes, plan.decoder, from: plan.code, to: plan.output, wantsMean: true)
+  }
+
+  /// The expected images of the images' codes.
+  public func reconstruct(_ images: [Float]) -> [Float] {
+    run(images, plan.uses.indices, from: 0, to: plan.output, wantsMean: true)
+  }
+
+  /// Floats of one code, and of one image.
+  public var codeCount: Int { plan.codeShape.count }
+  public var imageCount: Int { plan.model.input.count }
+
+  /// How well images are reconstructed, one entry for each.
+  public struct Measurement: Sendable {
+    /// In nats, or squared error summed over pixels.
+    public var reconstruction: Float
+    /// Divergence of the latent in nats.
+    public var divergence: Float
+    /// Of a model that puts out images.
+    public var image: ImageMeasurement?
+    /// Of a model that puts out labels: the likeliest class, or the number.
+    public var prediction: Float?
+  }
+
+  /// How near an expected image is to the image.
+  public struct ImageMeasurement: Sendable {
+    /// Mean over pixels of the squared difference to the expected image.
+    public var squaredError: Float
+    public var similarity: Float
+  }
+
+  /// Measures at most `batchSize` images, N x H x W x C, with the given noise.
+  ///
+  /// - Parameters:
+  ///   - wanted: what the model is to put out of each; nil for the images themselves. Only where the model `hasPairs`.
+  ///   - labels: of the images, where the model puts out labels; of a categorical likelihood classes that it has, see
+  ///     `Dataset.checkLabels`.
+  public func measure(
+    _ images: [Float], wanted: [Float]? = nil, labels: ArraySlice<Int>? = nil, noise: Noise
+  ) -> [Measurement] {
+    let count = take(images, labels)
+    if let wanted {
+      guard let targets, wanted.count == images.count else { preconditionFailure("images to measure against") }
+      targets.pointer.update(from: wanted, count: wanted.count)
+    }
+    perform(
+      Request(
+        count: count, endUse: plan.uses.count, output: plan.output, noise: noise, measures: true,
+        hasTargets: wanted != nil, wantsMean: true))
+    let (width, isImage) = (plan.outputShape.count, plan.model.likelihood.target == .image)
+    return (0..<count).map { n in
+      var result = Measurement(reconstruction: shared.losses.pointer[n], divergence: shared.secondTerms.pointer[n])
+      if isImage {
+        result.image = ImageMeasurement(squaredError: squaredErrors.pointer[n], similarity: similarities.pointer[n])
+      } else {
+        result.prediction = plan.model.likelihood.prediction(of: outputs.pointer + n * width, count: width)
+      }
+      return result
+    }
+  }
+
+  /// Importance-weighted bounds of log p(image) in nats, of at most `batchSize` images (see `ImportanceBound`).
+  ///
+  /// - Parameters:
+  ///   - draws: K, 1 to 2^24.
+  ///   - step: part of the address of the draws' random numbers.
+  public func importanceBounds(
+    _ images: [Float], labels: ArraySlice<Int>? = nil, draws: Int, seed: UInt64, step: Int
+  ) -> [Double] {
+    precondition(plan.model.isVariational, "\(plan.model.name) has codes without a distribution")
+    precondition((1...1 << 24).contains(draws), "\(draws) draws of a code")
+    let count = take(images, labels)
+    let noise = Noise.importance(seed: seed, step: step, draw: 0)
+    perform(Request(count: count, output: plan.output, noise: noise, draws: draws))
+    return Array(bounds.elements[..<count])
+  }
+
+  /// Evidence lower bounds of log p(image) in nats, mean over K draws of the code, of at most `batchSize` images.
+  ///
+  /// The draws of an image follow from the seed and from its pixels alone, not from its place among others: from the
+  /// first 8 bytes of SHA-256 over both.
+  ///
+  /// - Parameter draws: K, 1 to 2^24.
+  public func evidenceBounds(
+    _ images: [Float], labels: ArraySlice<Int>? = nil, draws: Int, seed: UInt64
+  ) -> [Double] {
+    precondition(plan.model.isVariational, "\(plan.model.name) has codes without a distribution")
+    precondition((1...1 << 24).contains(draws), "\(draws) draws of a code")
+    let count = take(images, labels)
+    for n in 0..<count {
+      var hash = SHA256()
+      withUnsafeBytes(of: seed.littleEndian) { hash.update($0) }
+      hash.update(UnsafeRawBufferPointer(start: inputs.pointer + n * imageCount, count: 4 * imageCount))
+      seeds.pointer[n] = UInt64(hash.hexDigits().prefix(16), radix: 16) ?? 0
+    }
+    perform(Request(count: count, output: plan.output, draws: draws))
+    return Array(bounds.elements[..<count])
+  }
+
+  /// Puts images and their labels at the input, and answers how many.
+  private func take(_ images: [Float], _ labels: ArraySlice<Int>?) -> Int {
+    let count = images.count / imageCount
+    precondition(
+      count * imageCount == images.count && count <= Self.batchSize,
+      "\(images.count) floats are not 0 to \(Self.batchSize) images of \(imageCount)")
+    inputs.pointer.update(from: images, count: images.count)
+    guard plan.model.likelihood.target == .label else { return count }
+    precondition(labels?.count == count, "\(labels?.count ?? 0) labels of \(count) images")
+    for (n, label) in (labels ?? []).enumerated() {
+      precondition(plan.labels.contains(label), "the label \(label) of a model of \(plan.labels)")
+      shared.labels.pointer[n] = Int32(label)
+    }
+    return count
+  }
+
+  /// Whether images can be measured against other ones than those that the model sees.
+  public var hasPairs: Bool { targets != nil }
+
+  private static func squaredError(
+    _ image: UnsafePointer<Float>, _ wanted: UnsafePointer<Float>, count: Int
+  ) -> Float {
+    var sum: Float = 0
+    for i in 0..<count {
+      let difference = image[i] - wanted[i]
+      sum += difference * difference
+    }
+    return sum / Float(count)
+  }
+
+  private func run(
+    _ values: [Float], _ uses: Range<Int>, from input: Int, to output: Int, wantsMean: Bool = false
+  ) -> [Float] {
+    let width = plan.values[input].shape.count
+    let resultWidth = wantsMean ? plan.meanCount : plan.values[output].shape.count
+    precondition(values.count % width == 0, "\(values.count) floats are no whole number of samples of \(width)")
+    var results: [Float] = []
+    results.reserveCapacity(values.count / width * resultWidth)
+    for start in stride(from: 0, to: values.count, by: Self.batchSize * width) {
+      let part = values[start..<min(start + Self.batchSize * width, values.count)]
+      _ = inputs.elements.update(fromContentsOf: part)
+      let count = part.count / width
+      perform(
+        Request(
+          count: count, firstUse: uses.lowerBound, endUse: uses.upperBound, input: input, output: output,
+          wantsMean: wantsMean))
+      results.append(contentsOf: outputs.elements[..<(count * resultWidth)])
+    }
+    return results
+  }
+
+  private func perform(_ request: Request) {
+    current.pointer[0] = request
+    counter.reset()
+    team.run(phase: Phase.shards)
+  }
+}

@@ -1,0 +1,137 @@
+import Foundation
+import HourglassData
+import HourglassModels
+
+/// The bytes that a plan will take, all fixed before the first step.
+public struct PlannedMemory: Sendable, Equatable {
+  /// Parameters, gradients, moments and what the whole minibatch shares.
+  public let shared: Int
+  public let perReplica: Int
+  public let replicas: Int
+
+  /// What a process that trains takes at most beside its step; 0 where that is not counted.
+  public let others: Int
+
+  public var total: Int { shared.plusClamping(replicas.timesClamping(perReplica)).plusClamping(others) }
+
+  /// Of a training step.
+  ///
+  /// - Parameter recipe: whose moving average is one more flat vector, whose augmentation and corruption need images
+  ///   beside those of the step, and whose step may keep no gradient; nil for none of it.
+  public init(training plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe? = nil) {
+    self.init(
+      step: plan, parallel: parallel, augmentation: recipe?.augmentation, corruption: recipe?.corruption,
+      hasPairs: recipe?.data.inputs != nil, hasAverage: recipe?.ema != nil, keepsGradient: recipe?.keepsGradient ?? true
+    )
+  }
+
+  /// What a process that trains takes in all, beside what it had when it began and its data.
+  ///
+  /// The others are an upper bound of what was measured: of validation, pictures and the report the plan of inference
+  /// and six batches of its images, of starting and of checkpoints three copies of the largest tensor, and of threads,
+  /// OpenMP and the libraries 24 MiB and 1 MiB a thread. Where addresses are limited, the stacks of those threads and
+  /// of one for each core count whole.
+  ///
+  /// Errors: a batch of inference that cannot be planned.
+  public init(process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe) throws(ModelError) {
+    let step = Self(training: plan, parallel: parallel, recipe: recipe)
+    let inference = try ExecutionPlan(plan.model, batchSize: Inference.batchSize, isTraining: false)
+    let images = 4 * Inference.batchSize * Inference.widest(inference)
+    let tensor = 4 * (plan.parameters.map(\.count).max() ?? 0)
+    let threads = parallel.possible.workers * parallel.possible.threads
+    let stacks = GrantedMemory.addressSpace == nil ? 0 : (threads + GrantedCores.count) * SystemThread.stack
+    let others = [6 * images, 3 * tensor, 24 << 20, threads << 20, stacks]
+    self.init(
+      shared: step.shared, perReplica: step.perReplica, replicas: step.replicas,
+      others: others.reduce(
+        Self(inference: inference, parallel: parallel, hasPairs: recipe.data.inputs != nil).total
+      ) { $0.plusClamping($1) })
+  }
+
+  private init(shared: Int, perReplica: Int, replicas: Int, others: Int) {
+    (self.shared, self.perReplica, self.replicas, self.others) = (shared, perReplica, replicas, others)
+  }
+
+  init(
+    step plan: ExecutionPlan, parallel: ParallelPlan, augmentation: Augmentation?, corruption: Corruption?,
+    hasPairs: Bool, hasAverage: Bool, keepsGradient: Bool
+  ) {
+    let parallel = parallel.possible
+    let samples = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers) * plan.samplesPerShard
+    let images = Distortion.floats(
+      augmentation, corruption, hasPairs: hasPairs, shape: plan.model.input, groupSamples: samples)
+    let vectors = (hasAverage ? 1 : 0) - (keepsGradient ? 0 : 1)
+    self.init(
+      plan, groupSamples: samples, parallel, shared: 4 * plan.parameterCount * vectors,
+      perReplica: 4 * (images + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan))))
+  }
+
+  /// What inference takes: its groups are single shards, and it holds inputs and outputs of a batch; the parameters are
+  /// counted where it has its own.
+  init(inference plan: ExecutionPlan, parallel: ParallelPlan, hasParameters: Bool = false, hasPairs: Bool = false) {
+    let own = hasParameters ? 4 * plan.parameterCount : 0
+    self.init(
+      plan, groupSamples: plan.samplesPerShard, parallel,
+      shared: 8 * plan.batchSize * (Inference.widest(plan) + (hasPairs ? plan.model.input.count : 0)) + own)
+  }
+
+  private init(
+    _ plan: ExecutionPlan, groupSamples: Int, _ parallel: ParallelPlan, shared more: Int = 0, perReplica: Int = 0
+  ) {
+    let parallel = parallel.possible
+    let bytes = plan.bytes(groupSamples: groupSamples, threads: parallel.threads)
+    self.init(
+      shared: bytes.shared + more, perReplica: bytes.perReplica + perReplica, replicas: parallel.workers, others: 0)
+  }
+
+  /// Refuses to train what the machine does not grant any more, with a size of minibatches that would fit: where the
+  /// set has fewer images than a minibatch all of them, else the largest power of two.
+  ///
+  /// Cost: opens the images only to refuse.
+  public static func check(process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe) throws(ModelError)
+    -> Self
+  {
+    let planned = try Self(process: plan, parallel: parallel, recipe: recipe)
+    func fits(_ batchSize: Int) -> Bool {
+      var smaller = recipe
+      smaller.batchSize = batchSize
+      smaller.shards = ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: recipe.importanceSamples)
+      guard let plan = try? smaller.plan(),
+        let planned = try? Self(process: plan, parallel: parallel, recipe: smaller)
+      else { return false }
+      return planned.total <= GrantedMemory.available
+    }
+    if planned.total <= GrantedMemory.available { return planned }
+    if let images = (try? recipe.open(recipe.data))?.count, images < recipe.batchSize, fits(images) {
+      try planned.check(plan, advice: "the set has \(images) images, and --batch-size \(images) takes all of them")
+    }
+    let sizes = sequence(first: 1 << 20) { $0 > 1 ? $0 / 2 : nil }
+    let size = sizes.first { $0 < recipe.batchSize && fits($0) }
+    try planned.check(plan, advice: size.map { "--batch-size \($0) fits" } ?? "take smaller layers or fewer workers")
+    return planned
+  }
+
+  /// Refuses what the machine does not grant any more; the system would otherwise end the process in the middle of its
+  /// work.
+  public func check(
+    _ plan: ExecutionPlan, advice: String = "take smaller layers, a smaller batch or fewer workers"
+  ) throws(ModelError) {
+    let available = GrantedMemory.available
+    guard total <= available else {
+      throw ModelError(
+        plan.model.name,
+        "wanted memory for \(plan.batchSize) samples and \(replicas) replicas within the \(available >> 20) MiB that "
+          + "are still granted, found a need of \(total >> 20) MiB; \(advice)")
+    }
+  }
+}
+
+extension TrainingStep {
+  /// Shards that a worker takes at a time: its share of all, but few enough that a group's images stay near the caches.
+  package static func shardsPerTurn(plan: ExecutionPlan, workers: Int) -> Int {
+    min((plan.shards + workers - 1) / workers, max(1, mostSamplesPerGroup / plan.samplesPerShard))
+  }
+
+  /// Enough rows that a dense layer's matrix is read seldom.
+  private static let mostSamplesPerGroup = 64
+}

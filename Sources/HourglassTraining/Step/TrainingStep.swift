@@ -1,0 +1,181 @@
+import Dispatch
+import HourglassData
+import HourglassModels
+
+/// One training step, the heart of Hourglass. Read this first.
+///
+///     phase 1  replicas in parallel, each takes shards: fill, forward, likelihood, backward -> gradients[shard]
+///     phase 2  slices of the flat vector in parallel: ordered sum over shards, times 1/N, optimiser on the same slice
+///
+/// Where gradients are clipped, phase 2 is two: sums, and once the norm over all slices is known, updates. A step of
+/// several minibatches takes phase 1 and the sums for each, and updates once.
+///
+/// Where the plan has importance samples, the losses are those of the importance-weighted bound, and each image of a
+/// minibatch is as many samples (see `ImportanceBound`).
+///
+/// The numbers follow from the recipe: a minibatch is cut into a fixed number of shards, each shard is summed in the
+/// order of its samples, and the shards are added in order. Which worker takes a shard, how many shards it holds at a
+/// time, and how many threads its kernels use change no bit.
+public final class TrainingStep {
+  public let plan: ExecutionPlan
+  public let parallel: ParallelPlan
+  public let optimizer: Optimizer
+  /// Largest norm of the mean gradient that is not scaled down; nil is no limit.
+  public let clipNorm: Float?
+  /// Weight of the second term of the loss: the KL divergence of the latent, or the penalty.
+  public let beta: Float
+  /// Nats that each latent unit may diverge by at no cost, in the mean over a shard; 0 for none.
+  public let freeBits: Float
+
+  let work: StepWork
+  private let team: WorkerTeam
+  private(set) var profiler: StepProfiler?
+  /// Steps still to be taken in ever smaller turns, since workers last finished far apart.
+  var guidedSteps = 0
+  /// Euclidean norm of the mean gradient of the last step before it was clipped; nil without clipping.
+  public private(set) var gradientNorm: Double?
+
+  /// Plans all memory; nothing is allocated afterwards.
+  ///
+  /// - Parameters:
+  ///   - clipNorm: greater than 0. The gradient g of the mean loss becomes g min(1, clipNorm / (|g| + 1e-6)), as
+  ///     PyTorch's `clip_grad_norm_` defines it, at the cost of a third wait.
+  ///   - beta: 1 where the plan has importance samples, and then no free bits.
+  ///   - freeBits: at least 0. See `GaussianLatent`; the losses of a step have the divergence itself.
+  ///   - averageDecay: of the moving average of the parameters, greater than 0 and less than 1; nil for no average.
+  ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample; then standardised.
+  ///   - keepsGradient: whether `gradient` can be read after a step, and a step may have several minibatches. Else, and
+  ///     unless gradients are clipped, each slice's is gone once it has moved its weights: a flat vector less in
+  ///     memory, and less traffic with it. No bit changes.
+  ///   - profiles: whether to time each layer, for `profile`; no bit changes.
+  ///
+  /// Errors: a `DataError` where the data does not fit the plan (`Dataset.checkTargets`), a `ModelError` where memory
+  /// does not suffice, a `ThreadError` where the system does not make as many threads.
+  public init(
+    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil, freeBits: Float = 0,
+    averageDecay: Float? = nil, augmentation: Augmentation? = nil, corruption: Corruption? = nil,
+    standardization: Standardization? = nil, seed: UInt64, beta: Float, data: Dataset, keepsGradient: Bool = true,
+    profiles: Bool = false
+  ) throws {
+    precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
+    precondition(plan.importanceSamples == nil || beta == 1 && freeBits == 0, "a bound of another divergence")
+    try data.checkTargets(for: plan)
+    if let refusal = standardization?.refusal(for: plan.model) { throw ModelError("standardization", refusal) }
+    try parallel.check()
+    try PlannedMemory(
+      step: plan, parallel: parallel, augmentation: augmentation, corruption: corruption, hasPairs: data.hasInputs,
+      hasAverage: averageDecay != nil, keepsGradient: keepsGradient || clipNorm != nil
+    ).check(plan)
+    (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
+    (self.beta, self.freeBits) = (beta, freeBits)
+    let work = StepWork(
+      plan: plan, parallel: parallel, optimizer: optimizer, clips: clipNorm != nil, averageDecay: averageDecay,
+      augmentation: augmentation, corruption: corruption, standardization: standardization, data: data,
+      keepsGradient: keepsGradient || clipNorm != nil, profiles: profiles)
+    work.current[0] = StepWork.Current(seed: seed, beta: beta, freeBits: freeBits)
+    (self.work, profiler) = (work, work.profiler)
+    // The other team looks at the weights while this one waits: validation, pictures.
+    team = try WorkerTeam(parallel, teams: 2) { worker, phase in
+      guard let phase = StepWork.Phase(rawValue: phase) else { return }
+      work.perform(phase, worker: worker)
+    }
+    run(.start)
+    if profiles { run(.peak) }
+  }
+
+  /// Trains on the given items of the data set, in this order, with one update.
+  ///
+  /// More than the plan's batch size are taken as several minibatches, whose gradients are summed up: the bits are
+  /// those of one large minibatch whose shards have as many samples, where the minibatches consist of whole shards.
+  ///
+  /// - Parameters:
+  ///   - step: counts from 0; part of the address of every random number.
+  ///   - learningRate, beta: of this step; nil for those of the optimiser and of all steps.
+  /// - Throws: `TrainingError.diverged` when the loss is not finite, `TrainingError.overflow` when a gradient to be
+  ///   clipped is not, `TrainingError.unreadable` with the error of the first item that cannot be read; the parameters
+  ///   are then as before the step.
+  public func run(
+    step: Int, items: ArraySlice<Int32>, learningRate: Float? = nil, beta: Float? = nil
+  ) throws(TrainingError) -> Loss {
+    precondition(!items.isEmpty && step >= 0, "step \(step) with \(items.count) samples")
+    precondition(
+      items.allSatisfy { 0 <= $0 && $0 < work.data.count }, "an item beyond the \(work.data.count) of the data")
+    precondition(
+      work.reducer.gradient != nil || items.count * plan.samplesPerImage <= plan.batchSize,
+      "a step of several minibatches keeps its gradient")
+    profiler?.begin()
+    work.current.pointer[0].step = step
+    let copies = plan.samplesPerImage
+    work.current.pointer[0].samples = items.count * copies
+    work.current.pointer[0].learningRate = learningRate ?? optimizer.learningRate
+    work.current.pointer[0].beta = beta ?? self.beta
+    var sums = (reconstruction: 0.0, divergence: 0.0)
+    for first in stride(from: items.startIndex, to: items.endIndex, by: plan.batchSize / copies) {
+      let minibatch = items[first..<min(first + plan.batchSize / copies, items.endIndex)]
+      try computeGradients(minibatch, before: (first - items.startIndex) * copies)
+      work.shared.addLosses(count: minibatch.count * copies, plan: plan, to: &sums)
+      guard mean(sums, count: items.count).total.isFinite else {
+        throw .diverged(step: step, cause: firstNonfinite(count: minibatch.count * copies))
+      }
+      if minibatch.endIndex < items.endIndex { run(.sums) }
+    }
+    if let clipNorm {
+      try clip(to: clipNorm, count: items.count)
+    } else {
+      work.current.pointer[0].scale = 1 / Float(items.count)
+      run(.slices)
+    }
+    profiler?.end(samples: items.count * copies)
+    return mean(sums, count: items.count)
+  }
+
+  /// Phase 1 for a minibatch with so many samples of the step before it.
+  private func computeGradients(_ minibatch: ArraySlice<Int32>, before: Int) throws(TrainingError) {
+    let count = minibatch.count * plan.samplesPerImage
+    work.current.pointer[0].count = count
+    work.current.pointer[0].samplesBefore = before
+    for n in 0..<count { work.indices.pointer[n] = minibatch[minibatch.startIndex + n / plan.samplesPerImage] }
+    if plan.model.likelihood.target == .label {
+      for n in 0..<count { work.shared.labels.pointer[n] = work.data.label(Int(work.indices.pointer[n])) }
+    }
+    let start = DispatchTime.now().uptimeNanoseconds
+    run(.shards)
+    if work.clocks.elements.contains(where: { $0.hasFailed }), let failure = work.failures.take() {
+      throw .unreadable(step: work.current.pointer[0].step, failure.error)
+    }
+    chooseTurn(since: start)
+  }
+
+  private func run(_ phase: StepWork.Phase) {
+    work.reset()
+    team.run(phase: phase.rawValue)
+  }
+
+  /// Phase 2 with clipping: no slice can be updated before all are summed.
+  private func clip(to clipNorm: Float, count: Int) throws(TrainingError) {
+    run(.sums)
+    let norm = work.reducer.norm() / Double(count)
+    gradientNorm = norm
+    guard norm.isFinite else { throw .overflow(step: work.current.pointer[0].step, parameter: nonfiniteGradient()) }
+    work.current.pointer[0].scale = Float(min(1, Double(clipNorm) / (norm + 1e-6)) / Double(count))
+    run(.updates)
+  }
+
+  private func mean(_ sums: (reconstruction: Double, divergence: Double), count: Int) -> Loss {
+    let (reconstruction, divergence) = (sums.reconstruction / Double(count), sums.divergence / Double(count))
+    return Loss(
+      reconstruction: reconstruction, divergence: divergence,
+      total: reconstruction + Double(work.current.pointer[0].beta) * divergence)
+  }
+
+  /// One turn a step reads dense matrices least; smaller turns let the others take over what a worker with a busy
+  /// neighbour leaves. So turns become smaller for a while when workers finish far apart.
+  private func chooseTurn(since start: UInt64) {
+    let times = work.clocks.elements.lazy.map { $0.finished }
+    if let first = times.min(), let last = times.max(), (last - first) * 3 > last - start {
+      guidedSteps = 16
+    }
+    guidedSteps = max(0, guidedSteps - 1)
+    work.current.pointer[0].isGuided = guidedSteps > 0
+  }
+}
