@@ -1,7 +1,13 @@
 import Foundation
 
-/// At most four digits.
-package func significant(_ value: Double) -> String { String(format: "%.4g", value) }
+/// A number with so many significant digits at most.
+package func significant(_ value: Double, _ digits: Int = 4) -> String { String(format: "%.\(digits)g", value) }
+
+/// A number with so many digits behind the point.
+package func decimal(_ value: Double, _ digits: Int = 4) -> String { String(format: "%.\(digits)f", value) }
+
+/// A part of a whole in percent: with a digit behind the point below 10 %.
+package func percent(_ part: Double) -> String { decimal(100 * part, part < 0.0995 ? 1 : 0) + " %" }
 
 /// 1234567 as 1,234,567.
 package func grouped(_ value: Int) -> String {

@@ -39,7 +39,7 @@ public struct ModelExport {
     (self.plan, self.parameters, self.standardization) = (plan, parameters, standardization)
     weightsHash = WeightsHash.of(parameters, plan: plan)
     var metadata = ["model": plan.model.name, WeightsFile.hashKey: weightsHash]
-    metadata[WeightsFile.standardizationKey] = standardization.map { EpochMetrics.json($0) }
+    metadata[WeightsFile.standardizationKey] = standardization.map { JSONText.line($0) }
     self.metadata = metadata
   }
 

@@ -37,7 +37,7 @@ extension RunReport {
   }
 
   private func table(_ found: AnomalyScores.Detection) -> String {
-    func text(_ value: Double?) -> String { value.map(significant) ?? "unknown" }
+    func text(_ value: Double?) -> String { value.map { significant($0) } ?? "unknown" }
     return HTML.table(
       ["", "above the threshold", "below it"],
       [

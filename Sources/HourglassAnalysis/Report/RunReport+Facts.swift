@@ -29,7 +29,7 @@ extension RunReport {
           style: .dots)
       }
     }
-    let shares = components.shares.map { String(format: "%.1f %%", 100 * $0) }
+    let shares = components.shares.map { decimal(100 * $0, 1) + " %" }
     let plot = SVGPlot(
       title: "Codes of \(grouped(x.count)) images", xLabel: "first principal component, \(shares[0]) of the variance",
       yLabel: "second, \(shares[1])", series: series)
@@ -86,7 +86,7 @@ extension RunReport {
 
   /// All fields of a recipe but the model, as JSON names them, so that none is forgotten.
   private func facts(of recipe: Recipe) -> [[String]] {
-    guard case .object(let fields)? = try? JSONParser.parse(Array(JSONEncoder().encode(recipe))) else { return [] }
+    guard case .object(let fields)? = try? JSONParser.parse(Array(JSONText.header(recipe).utf8)) else { return [] }
     return JSONValue.object(
       fields.map { name, value in
         switch name {
@@ -123,7 +123,7 @@ extension RunReport {
     let rows = workerTimes.enumerated().map { worker, times in
       ["worker \(worker)"]
         + [times.shards, times.input, times.products, times.sums, times.updates].map {
-          String(format: "%.2f ms", Double($0) / 1e6)
+          decimal(Double($0) / 1e6, 2) + " ms"
         }
     }
     return [
@@ -135,7 +135,7 @@ extension RunReport {
   var memory: [String] {
     let parallel = parallel
     let memory = PlannedMemory(training: plan, parallel: parallel, recipe: recipe)
-    func megabytes(_ bytes: Int) -> String { String(format: "%.1f MB", Double(bytes) / 1e6) }
+    func megabytes(_ bytes: Int) -> String { decimal(Double(bytes) / 1e6, 1) + " MB" }
     return [
       HTML.paragraph(
         "All memory of a training step is planned before the first: batches of \(recipe.batchSize) in "

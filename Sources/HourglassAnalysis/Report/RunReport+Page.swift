@@ -47,10 +47,10 @@ extension RunReport {
     let what = "On \(grouped(found.samples)) \(findings.name)"
     if let mse = found.mse, let psnr = found.psnr, let ssim = found.ssim {
       sentences.append(
-        "\(what) the mean squared error per pixel is \(significant(mse)) (PSNR \(String(format: "%.1f", psnr)) dB), "
+        "\(what) the mean squared error per pixel is \(significant(mse)) (PSNR \(decimal(psnr, 1)) dB), "
           + "the structural similarity \(significant(ssim)).")
     } else if let errorRate = found.errorRate {
-      sentences.append("\(what) the likeliest class is wrong for \(String(format: "%.2f", 100 * errorRate)) %.")
+      sentences.append("\(what) the likeliest class is wrong for \(decimal(100 * errorRate, 2)) %.")
     } else {
       sentences.append("\(what) the loss is \(significant(found.loss)) \(unit).")
     }
@@ -96,7 +96,7 @@ extension RunReport {
       column.title == "KL" ? recipe.model.isVariational : epochs.contains { column.value($0) != nil }
     }
     let rows = [("first", first), ("best", best), ("last", last)].map { name, row in
-      [name, "\(row.epoch)", grouped(row.step)] + known.map { $0.value(row).map(significant) ?? "" }
+      [name, "\(row.epoch)", grouped(row.step)] + known.map { $0.value(row).map { significant($0) } ?? "" }
         + [grouped(Int(clamping: row.samplesPerSecond))]
     }
     let titles = ["", "epoch", "steps"] + known.map(\.title) + ["samples/s"]

@@ -48,7 +48,7 @@ struct ProfilePicture {
       let share = gigaflops / max(milliseconds * profile.peakGigaflopsPerSecond, .leastNormalMagnitude)
       return Bar(
         name: "\(layer.name) \(layer.kind)", parts: layer.rows.map { ($0.milliseconds, Self.color($0.pass)) },
-        note: Self.text(milliseconds) + (gigaflops > 0 ? ", \(StepProfile.percent(share)) of peak" : ""))
+        note: Self.text(milliseconds) + (gigaflops > 0 ? ", \(percent(share)) of peak" : ""))
     }
     let others = profile.rows.filter { $0.layer == nil }.map { row in
       Bar(
@@ -90,7 +90,7 @@ struct ProfilePicture {
       + "height=\"\(SVG.number(height))\"/>"
   }
 
-  private static func text(_ milliseconds: Double) -> String { String(format: "%.3g ms", milliseconds) }
+  private static func text(_ milliseconds: Double) -> String { significant(milliseconds, 3) + " ms" }
 
   private static func color(_ pass: String) -> Int {
     switch pass {

@@ -86,10 +86,9 @@ public struct CompressedCodes: Sendable {
     var counts = Array(repeating: AdaptiveCounts(symbols: quantizer.levels), count: units)
     var encoder = ArithmeticEncoder()
     for (place, level) in levels.enumerated() { encoder.encode(Int(level), &counts[place % units]) }
-    let json = JSONEncoder()
-    json.outputFormatting = .sortedKeys
-    let header = try json.encode(
-      Header(model: model, weightsHash: weightsHash, count: count, quantizer: quantizer))
+    let header = try JSONText.header(
+      Header(model: model, weightsHash: weightsHash, count: count, quantizer: quantizer)
+    ).utf8
     let length = (0..<4).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) }
     let bytes = Self.magic + length + header + encoder.finish()
     return Data(bytes + Self.digest(bytes[...]).utf8)
