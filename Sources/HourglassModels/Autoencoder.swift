@@ -26,6 +26,10 @@ public struct Autoencoder: Sendable {
 
   /// Whether a code is a distribution, whose divergence from the prior is part of the loss.
   public var isVariational: Bool { latent is GaussianLatent }
+  /// What the loss has beside the reconstruction; nil for nothing.
+  public var secondTerm: SecondTerm? {
+    isVariational ? .kl : penalty.map { .penalty(type(of: $0).term) }
+  }
   /// Whether codes are trained to be distributed as a standard normal prior, so that codes drawn from it make images.
   public var hasPrior: Bool { isVariational || penalty is MMDPenalty }
 
@@ -61,6 +65,22 @@ public struct Autoencoder: Sendable {
     }
     try objective?.check(planner.layers, likelihood: likelihood)
     return (planner.layers, codeBoundary)
+  }
+}
+
+/// What a loss has beside the reconstruction; its weight is beta.
+public enum SecondTerm: Hashable, Sendable {
+  /// The Kullback-Leibler divergence of a code's distribution from the prior, in nats.
+  case kl
+  /// A penalty on the codes, under its name.
+  case penalty(String)
+
+  /// What messages, tables and the report call it: "KL divergence", "contractive penalty".
+  public var name: String {
+    switch self {
+    case .kl: "KL divergence"
+    case .penalty(let name): name
+    }
   }
 }
 

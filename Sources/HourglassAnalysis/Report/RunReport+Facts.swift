@@ -59,7 +59,7 @@ extension RunReport {
       ]
     }
     var plot = SVGPlot(
-      title: isVariational ? "KL of each latent unit" : "Variance of each unit of the code",
+      title: isVariational ? "KL divergence of each latent unit" : "Variance of each unit of the code",
       xLabel: "rank of the unit", yLabel: isVariational ? "nats per image" : "variance",
       series: isVariational
         ? series("active", color: 0) { isActive[$0] } + series("inactive", color: 5) { !isActive[$0] }
@@ -69,8 +69,9 @@ extension RunReport {
     let caption =
       isVariational
       ? "\(active) of \(values.count) units are active: their mean varies over images with a variance above "
-        + "\(Evaluation.activeVariance). All units together have a KL of \(significant(values.reduce(0, +))) nats per "
-        + "image." + (active == 0 ? " The posterior has collapsed: the decoder ignores the code." : "")
+        + "\(Evaluation.activeVariance). All units together have a KL divergence of "
+        + "\(significant(values.reduce(0, +))) nats per image."
+        + (active == 0 ? " The posterior has collapsed: the decoder ignores the code." : "")
       : "Over \(grouped(findings.coordinates[0].count)) images, the greatest first."
     return HTML.figure(svg: plot.svg(), caption: caption)
   }

@@ -80,21 +80,22 @@ extension RunReport {
         title: "\(recipe.model.name): parts of the loss", xLabel: "epoch", yLabel: "per image",
         series: [
           .init(name: "reconstruction", x: x, y: epochs.map(\.reconstruction)),
-          .init(name: "KL in nats", x: x, y: epochs.map(\.kl)),
+          .init(name: "KL divergence in nats", x: x, y: epochs.map(\.kl)),
         ])
       plot.leastXStep = 1
       figures.append(
-        HTML.figure(svg: plot.svg(), caption: "The loss is the reconstruction and \(recipe.beta) times the KL."))
+        HTML.figure(
+          svg: plot.svg(), caption: "The loss is the reconstruction and \(recipe.beta) times the KL divergence."))
     }
     let best = epochs.min { ($0.validationLoss ?? $0.loss) < ($1.validationLoss ?? $1.loss) } ?? last
+    let secondTerm = recipe.model.secondTerm
     let columns: [(title: String, value: (EpochMetrics) -> Double?)] = [
-      ("loss", { $0.loss }), ("reconstruction", { $0.reconstruction }), ("KL", { $0.kl }), ("penalty", { $0.penalty }),
+      ("loss", { $0.loss }), ("reconstruction", { $0.reconstruction }),
+      (secondTerm?.name ?? "", { secondTerm == nil ? nil : $0.penalty ?? $0.kl }),
       ("validation loss", { $0.validationLoss }), ("validation MSE", { $0.validationMSE }),
       ("validation error rate", { $0.validationErrorRate }),
     ]
-    let known = columns.filter { column in
-      column.title == "KL" ? recipe.model.isVariational : epochs.contains { column.value($0) != nil }
-    }
+    let known = columns.filter { column in epochs.contains { column.value($0) != nil } }
     let rows = [("first", first), ("best", best), ("last", last)].map { name, row in
       [name, "\(row.epoch)", grouped(row.step)] + known.map { $0.value(row).map { significant($0) } ?? "" }
         + [grouped(Int(clamping: row.samplesPerSecond))]
