@@ -19,7 +19,7 @@ public enum JSONText {
       decoding: try encoder([.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]).encode(value), as: UTF8.self)
   }
 
-  /// A value in one line of the header of a binary file, where slashes are escaped. Errors: a number that is not finite.
+  /// A value in one line of the header of a binary file, with slashes escaped. Errors: a number that is not finite.
   package static func header(_ value: some Encodable) throws -> String {
     String(decoding: try encoder(.sortedKeys).encode(value), as: UTF8.self)
   }
