@@ -3,9 +3,9 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// The sections on codes, and on what the run was made from.
+/// The sections of the report on codes, and on what the run was made from.
 extension RunReport {
-  /// Classes that can be told apart in one plot.
+  /// So many classes can be told apart in one plot.
   private static let mostClasses = 24
 
   var codes: [String] {
@@ -153,9 +153,9 @@ extension RunReport {
 }
 
 extension JSONValue {
-  /// Characters of a text that are shown: a vocabulary would fill pages.
+  /// The characters of a text that are shown: a vocabulary would fill pages.
   private static let longest = 200
-  /// Items of a list that are shown.
+  /// The items of a list that are shown.
   private static let mostItems = 32
 
   private var text: String {
@@ -172,7 +172,8 @@ extension JSONValue {
     }
   }
 
-  /// A row for each field, those of inner objects behind the name of the object.
+  /// A row for each field: its name and its value. Names of fields of an inner object stand behind the name of the
+  /// object.
   fileprivate func rows(_ prefix: String = "") -> [[String]] {
     guard case .object(let fields) = self else { return [[prefix, text]] }
     return fields.sorted { $0.name < $1.name }.flatMap { name, value in

@@ -186,7 +186,7 @@ extension RunReport {
 }
 
 extension ModelSummary {
-  /// For people: titles, a row of cells for each layer, and the sums.
+  /// The summary for people to read: titles, a row of cells for each layer, and a row with the sums.
   package var table: [[String]] {
     func number(_ value: Int) -> String { value == 0 ? "" : grouped(value) }
     let titles = ["layer", "kind", "output", "activation", "parameters", "flops"]

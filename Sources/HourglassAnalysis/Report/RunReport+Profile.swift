@@ -2,7 +2,7 @@ import Foundation
 import HourglassData
 import HourglassTraining
 
-/// The section on the time of each layer.
+/// The section of the report on the time of each layer.
 extension RunReport {
   var layerTimes: [String] {
     guard let profile = run.profile else {
@@ -25,7 +25,8 @@ extension RunReport {
   }
 }
 
-/// A bar for each layer and for what belongs to no layer: time of its passes, and their share of the peak.
+/// A bar for each layer, and one for what belongs to no layer: the time of its passes, and their share of the
+/// processor's peak.
 struct ProfilePicture {
   let profile: StepProfile
 
