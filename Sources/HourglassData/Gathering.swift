@@ -1,25 +1,10 @@
 import HourglassBase
 import Synchronization
 
-/// Pixels of all images of a data set, one image after the other.
-enum Pixels: Sendable {
-  case stored(Elements)
-  /// Decoded and prepared.
-  case kept(ImageStore)
-  /// The same, as far as memory holds them.
-  case streamed(StreamedImages)
-  /// Parts of pictures.
-  case tiles(TiledImages)
-  /// Left on disk, and which of them.
-  case onDisk(DiskImages, [Int32])
-  /// Read by the caller's own code.
-  case reader(Dataset.Reader)
-}
-
 /// The chosen images of a set, decoded and prepared on several threads.
 struct Gathering {
   let shape: ImageShape
-  let pixels: Pixels
+  let pixels: any PixelStore
   /// The numbers of the images in the set, and what was left out.
   let kept: [Int]
   let refused: [DataError]
@@ -71,21 +56,20 @@ struct Gathering {
     let inStore = kept.prefix { $0 < store.places }
     for (place, found) in inStore.enumerated() where place < found { store.move(from: found, to: place) }
     guard room.ahead > 0 else {
-      pixels = .kept(store)
+      pixels = store
       return
     }
     let numbers = self.kept
-    pixels = .streamed(
-      StreamedImages(kept: store, keptCount: inStore.count, places: room.ahead) { index throws(DataError) in
-        let image = try reader.image(numbers[index])
-        guard image.shape == store.shape, image.elements.kind <= store.kind else {
-          throw DataError(
-            path: reader.path(numbers[index]),
-            reason: "wanted \(store.shape) of \(store.kind.rawValue) as when the set was opened, found \(image.shape) "
-              + "of \(image.elements.kind.rawValue); the file was altered")
-        }
-        return image.converted(to: store.kind)
-      })
+    pixels = StreamedImages(kept: store, count: inStore.count, places: room.ahead) { index throws(DataError) in
+      let image = try reader.image(numbers[index])
+      guard image.shape == store.shape, image.elements.kind <= store.kind else {
+        throw DataError(
+          path: reader.path(numbers[index]),
+          reason: "wanted \(store.shape) of \(store.kind.rawValue) as when the set was opened, found \(image.shape) "
+            + "of \(image.elements.kind.rawValue); the file was altered")
+      }
+      return image.converted(to: store.kind)
+    }
   }
 
   /// The chosen images of a set, or the tiles of its pictures.
@@ -100,7 +84,7 @@ struct Gathering {
   }
 
   init(
-    shape: ImageShape, pixels: Pixels, kept: [Int], refused: [DataError], remarks: [Int: Image.Remarks],
+    shape: ImageShape, pixels: any PixelStore, kept: [Int], refused: [DataError], remarks: [Int: Image.Remarks],
     range: ClosedRange<Float>, names: ItemNames
   ) {
     (self.shape, self.pixels, self.kept, self.refused) = (shape, pixels, kept, refused)

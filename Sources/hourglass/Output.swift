@@ -22,7 +22,7 @@ enum StandardOutput {
 
   /// An object in one line of JSON; in its texts too, bytes that are not UTF-8 stand as \xE9.
   static func write(json object: some Encodable) {
-    write(printablePath(EpochMetrics.json(object), mark: #"\\x"#))
+    write(printablePath(JSONText.line(object), mark: #"\\x"#))
   }
 
   /// Text of several lines, each of which is `escaped`.
@@ -91,6 +91,3 @@ func escaped(_ text: String) -> String {
   guard !text.unicodeScalars.allSatisfy(isSafe) else { return text }
   return text.unicodeScalars.map { isSafe($0) ? String($0) : String(format: "\\u%04x", $0.value) }.joined()
 }
-
-/// A number with as many decimals as people read.
-func decimal(_ value: Double, _ digits: Int = 4) -> String { String(format: "%.\(digits)f", value) }
