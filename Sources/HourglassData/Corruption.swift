@@ -1,22 +1,23 @@
 import HourglassModels
 
-/// Damage to what the network sees, while it is to put out the undamaged image (Vincent et al., "Stacked denoising
-/// autoencoders", JMLR 2010).
+/// Damage to the image that the network sees; it is trained to put out the undamaged image (Vincent et al., "Stacked
+/// denoising autoencoders", JMLR 2010).
 ///
-/// In JSON and on the command line: `gaussian:DEVIATION`, `multiplicative:DEVIATION`, `mask:PART` or
+/// JSON and the command line write it as `gaussian:DEVIATION`, `multiplicative:DEVIATION`, `mask:PART` or
 /// `salt-pepper:PART`.
 public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
-  /// Each element plus a normal number of this standard deviation; the sum may leave [0, 1].
+  /// A normal number of this standard deviation is added to each element; the sum may leave [0, 1].
   case gaussian(Float)
-  /// Each element times a normal number of mean 1 and this standard deviation; the product may leave [0, 1].
+  /// Each element is multiplied by a normal number of mean 1 and this standard deviation; the product may leave [0, 1].
   case multiplicative(Float)
-  /// Each pixel is 0, in all its channels, with this probability; of a vector each element.
+  /// Each pixel becomes 0, in all its channels, with this probability; in a vector each element does so by itself.
   case mask(Float)
-  /// Each pixel is 0 or 1, in all its channels, each with half this probability; of a vector each element.
+  /// Each pixel becomes 0 or 1, in all its channels, each with half this probability; in a vector each element does so
+  /// by itself.
   case saltPepper(Float)
 
-  /// Refused are a deviation that is not greater than 0 and at most `mostDeviation`, and a part that is not between 0
-  /// and 1.
+  /// Reads the text above; nil where the deviation is not greater than 0 and at most `mostDeviation`, or the part not
+  /// between 0 and 1.
   public init?(rawValue: String) {
     let words = rawValue.split(separator: ":", omittingEmptySubsequences: false)
     guard words.count == 2, let amount = Float(words[1]), amount > 0, amount <= Self.mostDeviation
@@ -30,7 +31,8 @@ public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
     }
   }
 
-  /// Beyond it nothing is left of pixels in [0, 1], and squares of sums soon leave the range of floats.
+  /// The greatest deviation: beyond it nothing is left of pixels in [0, 1], and squares of sums soon leave the range of
+  /// floats.
   public static let mostDeviation: Float = 1000
 
   public var rawValue: String {
@@ -42,7 +44,9 @@ public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
     }
   }
 
-  /// Writes a corrupted image, H x W x C. `draws` has room for as many numbers as the image has elements.
+  /// Writes the corrupted image, H x W x C.
+  ///
+  /// - Parameter draws: room for H x W x C numbers, which are drawn into it.
   public func apply(
     _ image: UnsafePointer<Float>, shape: ImageShape, _ stream: RandomStream, draws: UnsafeMutablePointer<Float>,
     into out: UnsafeMutablePointer<Float>

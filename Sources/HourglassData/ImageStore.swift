@@ -2,7 +2,7 @@ import HourglassModels
 
 /// Decoded images of one shape in memory of a fixed size, a byte, two bytes or a float for each element.
 ///
-/// Whoever writes a place must be the only one to touch it meanwhile.
+/// A thread that writes a place must be the only one to touch it meanwhile.
 struct ImageStore: Sendable {
   let shape: ImageShape
   let places: Int
@@ -14,7 +14,7 @@ struct ImageStore: Sendable {
     case floats(AlignedBuffer<Float>)
   }
 
-  /// Room for so many images of a shape.
+  /// Room for `places` images of a shape.
   init(_ places: Int, _ shape: ImageShape, _ kind: Elements.Kind) {
     (self.shape, self.places) = (shape, places)
     switch kind {
@@ -67,17 +67,17 @@ struct ImageStore: Sendable {
 }
 
 extension Elements {
-  /// Bytes divided by 255.
+  /// Writes `count` bytes divided by 255.
   static func scale(_ bytes: UnsafePointer<UInt8>, _ count: Int, into image: UnsafeMutablePointer<Float>) {
     for i in 0..<count { image[i] = Float(bytes[i]) / 255 }
   }
 
-  /// 16-bit numbers divided by 65535.
+  /// Writes `count` 16-bit numbers divided by 65535.
   static func scale(_ words: UnsafePointer<UInt16>, _ count: Int, into image: UnsafeMutablePointer<Float>) {
     for i in 0..<count { image[i] = Float(words[i]) / 65_535 }
   }
 
-  /// Writes some elements: bytes divided by 255, 16-bit numbers by 65535, floats as they are.
+  /// Writes `count` elements from `first` on: bytes divided by 255, 16-bit numbers by 65535, floats as they are.
   func fill(_ first: Int, _ count: Int, into image: UnsafeMutablePointer<Float>) {
     switch self {
     case .bytes(let bytes): bytes.withUnsafeBufferPointer { Self.scale($0.baseAddress! + first, count, into: image) }
