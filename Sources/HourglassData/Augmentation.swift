@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// A change of an image that leaves what it shows, drawn anew whenever the image is trained on.
 ///

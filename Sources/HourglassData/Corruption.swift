@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Damage to the image that the network sees; it is trained to put out the undamaged image (Vincent et al., "Stacked
 /// denoising autoencoders", JMLR 2010).

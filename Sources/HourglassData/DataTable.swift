@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// The images that a run was trained on: a row for each, and the digests of the files that they are stored in.
 ///

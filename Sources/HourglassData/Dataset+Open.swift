@@ -1,5 +1,5 @@
 import Foundation
-import HourglassModels
+import HourglassBase
 
 extension Dataset {
   /// Opens images in any form: an IDX, NPY, NPZ or HDF5 file, CIFAR-10 records or a picture; or a folder of MNIST's IDX

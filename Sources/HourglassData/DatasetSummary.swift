@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// The count, shape, classes and statistics of a data set, for people to read.
 public struct DatasetSummary: Encodable, Sendable {

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// One image in memory.
 public struct Image: Sendable, Equatable {

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Masks of the truth: pictures named after the images, in which every pixel that is not black marks a defect.
 struct Masks: Sendable {

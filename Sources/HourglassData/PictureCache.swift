@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 import Synchronization
 
 /// The pictures that were wanted last: as many as some memory holds, but at least one.

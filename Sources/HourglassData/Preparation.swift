@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// The choice of images at a path, and what is done to each of them: part of a recipe.
 ///

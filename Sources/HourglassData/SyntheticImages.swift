@@ -1,5 +1,5 @@
 import Foundation
-import HourglassModels
+import HourglassBase
 
 /// Images made from a seed. Each shows one of ten shapes or strokes on a softly shaded ground (its class is the label),
 /// and one in four a small second object, all anti-aliased.

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Documents as counts of the terms that occur in them. As an image a document is a vector of length 1 with a number
 /// for each term of the vocabulary, or the zero vector where it has none of the terms:

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// A vocabulary, and the number of documents of a training set in which each of its terms occurs. It decides how all
 /// texts that a run sees become vectors (see `TermCounts`), and is part of the run's recipe.

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// A picture joined from the tiles that a model has put out.
 ///

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// A division of pictures of any size into tiles of one size, which are the images of a set.
 ///

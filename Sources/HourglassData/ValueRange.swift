@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 import Synchronization
 
 /// The two numbers of a file that become 0 and 1: x becomes (x - low) / (high - low). Bytes count from 0 to 255, 16-bit

@@ -104,15 +104,7 @@ extension Autoencoder: Codable {
     encoder = try fields.decode([CodableLayer].self, forKey: .encoder).map(\.layer)
     latent = try fields.decode(CodableLayer.self, forKey: .latent).layer
     self.decoder = try fields.decode([CodableLayer].self, forKey: .decoder).map(\.layer)
-    penalty = try fields.decodeIfPresent(CodableLayer.self, forKey: .penalty).map { written in
-      guard let penalty = written.layer as? any Penalty else {
-        let known = LayerCatalog.layers.filter { $0 is any Penalty.Type }.map { $0.kind }.joined(separator: ", ")
-        throw DecodingError.dataCorruptedError(
-          forKey: .penalty, in: fields,
-          debugDescription: "wanted one of \(known), found \(type(of: written.layer).kind)")
-      }
-      return penalty
-    }
+    penalty = try fields.decodeIfPresent(CodablePenalty.self, forKey: .penalty)?.penalty
     objective = try fields.decodeIfPresent(Objective.self, forKey: .objective)
   }
 
@@ -124,7 +116,7 @@ extension Autoencoder: Codable {
     try fields.encode(self.encoder.map(CodableLayer.init), forKey: .encoder)
     try fields.encode(CodableLayer(latent), forKey: .latent)
     try fields.encode(decoder.map(CodableLayer.init), forKey: .decoder)
-    try fields.encodeIfPresent(penalty.map { CodableLayer($0) }, forKey: .penalty)
+    try fields.encodeIfPresent(penalty.map { CodablePenalty($0) }, forKey: .penalty)
     try fields.encodeIfPresent(objective, forKey: .objective)
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import HourglassBase
 import HourglassModels
 import HourglassTraining
 

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// The data that cameras store beside a picture; only the orientation is read.
 ///

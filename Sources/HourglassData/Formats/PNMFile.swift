@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// A reader of portable bitmaps, greymaps and pixmaps, P1 to P6.
 ///

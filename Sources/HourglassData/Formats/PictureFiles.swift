@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Pictures in files, one in each, or several in a TIFF file.
 struct PictureFiles: ImageSource {

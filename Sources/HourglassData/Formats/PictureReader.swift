@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// The facts in the header of a picture.
 struct PictureHeader: Sendable, Equatable {
