@@ -43,9 +43,9 @@ struct PixelStride: ExpressibleByArgument {
 /// were given.
 struct DataFlags: ParsableArguments {
   static let forms = """
-    An IDX, NPY, NPZ, HDF5 (file.h5:/path), CIFAR-10 (.bin) or picture file (PNG, JPEG, TIFF, WebP, BMP, PNM), or a \
-    folder of IDX files, of CIFAR-10 records, or of pictures at any depth; or documents, as term counts (.txt) or \
-    texts (.tsv) beside a vocab.txt.
+    Take the images from this IDX, NPY, NPZ, HDF5 (file.h5:/path), CIFAR-10 (.bin) or picture file (PNG, JPEG, TIFF, \
+    WebP, BMP, PNM), or from this folder of IDX files, of CIFAR-10 records, or of pictures at any depth; or take \
+    documents, as term counts (.txt) or texts (.tsv) beside a vocab.txt.
     """
 
   @Option(
