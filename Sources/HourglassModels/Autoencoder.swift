@@ -88,10 +88,12 @@ public enum SecondTerm: Hashable, Sendable {
   }
 }
 
-/// Lists layers one under the other.
+/// Lists layers one under the other, and lists of layers.
 @resultBuilder
 public enum LayerBuilder {
-  public static func buildBlock(_ layers: any Layer...) -> [any Layer] { layers }
+  public static func buildExpression(_ layer: any Layer) -> [any Layer] { [layer] }
+  public static func buildExpression(_ layers: [any Layer]) -> [any Layer] { layers }
+  public static func buildBlock(_ layers: [any Layer]...) -> [any Layer] { layers.flatMap(\.self) }
 }
 
 extension Autoencoder: Codable {

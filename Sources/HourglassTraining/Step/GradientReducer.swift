@@ -173,7 +173,8 @@ extension TrainingStep {
   /// What phase 2 hands out, in this order: how many parameters a slice has, and whether their gradient is a product.
   package static func slices(of plan: ExecutionPlan) -> [(parameters: Int, isProduct: Bool)] {
     GradientReducer.slices(plan).map { slice in
-      if case .product = slice.sum { (slice.range.count, true) } else { (slice.range.count, false) }
+      guard case .product(let product, _) = slice.sum else { return (slice.range.count, false) }
+      return (slice.range.count, plan.products[product].rows > 1)
     }
   }
 }
