@@ -36,7 +36,7 @@ let package = Package(
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(
       name: "HourglassKernels",
-      exclude: ["library"],
+      exclude: ["library", "ops.def"],
       cSettings: [
         .unsafeFlags(kernelFlags),
         .unsafeFlags(["-fopenmp"], .when(traits: ["OpenMP"])),

@@ -1,3 +1,4 @@
+/* Reductions of the flat vector. */
 #include "check.h"
 #include "isa.h"
 

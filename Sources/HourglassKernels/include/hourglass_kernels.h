@@ -87,6 +87,10 @@ const char *hg_version(void);
  * the environment variable HOURGLASS_ISA named another when the first kernel was called. */
 const char *hg_isa_name(void);
 
+/* Name of an instruction set that this build and this machine have: the widest for index 0, then the others, NULL
+ * behind the last. "baseline", which every machine has, is the last. */
+const char *hg_isa_names(ptrdiff_t index);
+
 /* Chooses the instruction set for all later calls, "" or NULL for the widest. Answers NULL, or a sentence when this
  * machine or this build lacks it (the choice then stays as it was). Not to be called while other calls run. */
 const char *hg_isa_select(const char *name);

@@ -112,4 +112,10 @@ INLINE void v16_sin_cos_turns(v16 u, v16 *sine, v16 *cosine) {
   *cosine = v16_flip(v16_select(odd, s, c), ((q + 1) & 2) << 30);
 }
 
+/* A log-variance within the range of its use; NaN stays NaN. */
+INLINE v16 clamp_log_variance(v16 lv) {
+  lv = v16_select(lv < v16_splat(HG_LOG_VARIANCE_MIN), v16_splat(HG_LOG_VARIANCE_MIN), lv);
+  return v16_select(lv > v16_splat(HG_LOG_VARIANCE_MAX), v16_splat(HG_LOG_VARIANCE_MAX), lv);
+}
+
 #endif
