@@ -79,7 +79,8 @@ let package = Package(
       path: "Benchmarks/Sources"),
     .target(name: "TestSupport", dependencies: ["HourglassTraining"], path: "Tests/TestSupport"),
     .target(name: "HeapProbe", path: "Tests/HeapProbe"),
-    .testTarget(name: "HourglassKernelsTests", dependencies: ["HourglassKernels", "TestSupport"]),
+    .testTarget(
+      name: "HourglassKernelsTests", dependencies: ["HourglassKernels", "HourglassTraining", "TestSupport"]),
     .testTarget(name: "HourglassModelsTests", dependencies: ["HourglassModels", "TestSupport"]),
     .testTarget(name: "HourglassDataTests", dependencies: ["HourglassData", "TestSupport"], exclude: ["Reference"]),
     .testTarget(

@@ -2,7 +2,7 @@
 #include "check.h"
 #include "isa.h"
 
-/* Outputs with as many targets. */
+/* A likelihood that compares each output with its target. */
 static const char *compared(void (*kernel)(ptrdiff_t, ptrdiff_t, const float *, const float *, float *, float *),
                             ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                             float *dy) {

@@ -6,7 +6,7 @@ const char *hg_ssim_check(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, 
   if (samples < 0) return "the number of samples is negative";
   if (height < HG_SSIM_WINDOW || width < HG_SSIM_WINDOW) return "the image is smaller than the window of 11 x 11";
   if (channels < 1) return "channels are below 1";
-  /* In double, which cannot overflow. */
+  /* Doubles cannot overflow here. */
   const double elements = (double)(samples ? samples : 1) * (double)height * (double)width * (double)channels;
   return elements < HG_MOST_ELEMENTS ? NULL : "there are 2^40 elements or more";
 }

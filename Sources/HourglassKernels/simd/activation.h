@@ -7,14 +7,14 @@
 /* 1 / (1 + exp(-x)): 0 where exp(-x) overflows, 1 where it vanishes. */
 INLINE v16 v16_sigmoid(v16 x) { return 1.0f / (1.0f + v16_exp(-x)); }
 
-/* Within 3 ulp (2.50): the sign of x on (1 - t) / (1 + t) with t = exp(-2 |x|), 1 - t being found without rounding t.
- */
+/* tanh within 3 ulp (2.50): the sign of x on (1 - t) / (1 + t) with t = exp(-2 |x|); 1 - t is found without rounding
+ * t. */
 INLINE v16 v16_tanh(v16 x) {
   const v16 e = v16_expm1_negative(-2.0f * v16_abs(x));
   return v16_flip(v16_abs(e / (e + 2.0f)), (v16i)x & INT32_MIN);
 }
 
-/* Within 2 ulp (1.78): max(x, 0) + ln(1 + exp(-|x|)). */
+/* Softplus within 2 ulp (1.78): max(x, 0) + ln(1 + exp(-|x|)). */
 INLINE v16 v16_softplus(v16 x) { return v16_relu(x) + v16_log1p_unit(v16_exp(-v16_abs(x))); }
 
 INLINE v16 v16_activate(hg_activation activation, v16 s) {
@@ -114,7 +114,8 @@ static void activation_backward(hg_activation activation, ptrdiff_t count, const
   }
 }
 
-/* The standard normal distribution up to x, from e = exp(-x^2 / 2): of t = |x| the tail is e q(t), Mills' ratio, with
+/* The standard normal distribution up to x, from e = exp(-x^2 / 2). The tail beyond t = |x| is e q(t), with Mills'
+ * ratio
  *
  *   q(t) = w p(w), w = 1 / (1 + 0.3 t), relative error 2^-27.8 for t <= 14, where e vanishes,
  *

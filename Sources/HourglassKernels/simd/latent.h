@@ -144,7 +144,7 @@ static void importance_bound(ptrdiff_t images, ptrdiff_t draws, ptrdiff_t count,
     for (; k + 16 <= draws; k += 16) sums = importance_part(l + k, r + k, greatest, w + k, sums, 16);
     if (k < draws) sums = importance_part(l + k, r + k, greatest, w + k, sums, draws - k);
     const float sum = v16_sum(sums);
-    /* The logarithm is for numbers. */
+    /* v16_log takes numbers only; a sum that is NaN stays NaN. */
     bound[image] = sum == sum ? greatest + v16_log(v16_splat(sum / (float)draws))[0] : sum;
     for (k = 0; k < draws; k++) {
       w[k] /= sum;

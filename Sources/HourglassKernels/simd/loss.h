@@ -159,7 +159,7 @@ static void softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const fl
     for (; j + 16 <= classes; j += 16) sums = softmax_part(l + j, greatest, dl ? dl + j : NULL, sums, 16);
     if (j < classes) sums = softmax_part(l + j, greatest, dl ? dl + j : NULL, sums, classes - j);
     const float sum = v16_sum(sums);
-    /* The logarithm is for numbers. */
+    /* v16_log takes numbers only; a sum that is NaN stays NaN. */
     if (loss) loss[sample] = sum == sum ? v16_log(v16_splat(sum))[0] - below : sum;
     if (!dl) continue;
     for (j = 0; j + 16 <= classes; j += 16) v16_store(dl + j, v16_load(dl + j) / sum);

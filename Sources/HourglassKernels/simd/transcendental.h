@@ -91,8 +91,7 @@ INLINE v16 v16_log1p_unit(v16 t) {
 /* sin and cos of 2 pi u within 2 ulp (1.69), for u a multiple of 2^-24 in [0, 1]: then u = q / 4 + r, |r| <= 1/8, is
  * exact.
  *
- *   sin(2 pi r) = r s(r^2), relative error 2^-28.2;   cos(2 pi r) = 1 + r^2 c(r^2), relative error 2^-33.9
- */
+ *   sin(2 pi r) = r s(r^2), relative error 2^-28.2;   cos(2 pi r) = 1 + r^2 c(r^2), relative error 2^-33.9 */
 INLINE void v16_sin_cos_turns(v16 u, v16 *sine, v16 *cosine) {
   const v16i q = __builtin_convertvector(u * 4.0f + 0.5f, v16i);
   const v16 r = __builtin_convertvector(q, v16) * -0.25f + u;

@@ -88,7 +88,7 @@ INLINE float v16_sum(v16 x) {
   return x[0];
 }
 
-/* The same of doubles. */
+/* Sum of the lanes of doubles as the same balanced tree. */
 INLINE double v16d_sum(v16d x) {
   for (int width = 8; width > 0; width /= 2)
     for (int lane = 0; lane < width; lane++) x[lane] += x[lane + width];
