@@ -81,6 +81,7 @@ let package = Package(
     .target(name: "HeapProbe", path: "Tests/HeapProbe"),
     .testTarget(
       name: "HourglassKernelsTests", dependencies: ["HourglassKernels", "HourglassTraining", "TestSupport"]),
+    .testTarget(name: "HourglassBaseTests", dependencies: ["HourglassBase"]),
     .testTarget(name: "HourglassModelsTests", dependencies: ["HourglassModels", "TestSupport"]),
     .testTarget(name: "HourglassDataTests", dependencies: ["HourglassData", "TestSupport"], exclude: ["Reference"]),
     .testTarget(
