@@ -1,3 +1,4 @@
+/* Where branches of a network part and meet. */
 #include <string.h>
 
 #include "check.h"

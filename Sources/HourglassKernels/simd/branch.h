@@ -1,4 +1,4 @@
-/* Where branches of a network part and meet: sums with an activation. Loop bodies are those of pointwise.h. */
+/* Where branches of a network part and meet: sums with an activation. Loop bodies are as those of activation.h. */
 
 INLINE void fork_part(hg_activation activation, const float *x, const float *first, const float *second, float *dx,
                       ptrdiff_t n) {
