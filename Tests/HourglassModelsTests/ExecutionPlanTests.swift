@@ -9,7 +9,8 @@ import Testing
 
   @Test(arguments: models.indices) func productsFindTheWholeMinibatch(_ index: Int) throws {
     let plan = try ExecutionPlan(Self.models[index], batchSize: 24)
-    for source in plan.products.flatMap(\.terms).flatMap(\.sources) { #expect(plan.place(of: source).memory == .batch) }
+    let operands = plan.products.flatMap(\.terms).flatMap(\.operands)
+    #expect(operands.allSatisfy { $0.memory == .batch && $0.count > 0 })
     let offsets = plan.uses.filter { $0.layer.parameterCount > 0 && !$0.isSharded }.map(\.parameterOffset)
     #expect(offsets.allSatisfy { $0 >= plan.shardedCount })
     #expect(Set(plan.products.map(\.use)).count == offsets.count)

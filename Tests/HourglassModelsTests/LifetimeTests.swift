@@ -36,7 +36,8 @@ import Testing
     if isTraining {
       walk.write(.values(0), 5..<10)
       walk.train(5..<10)
-      for source in plan.products.flatMap(\.terms).flatMap(\.sources) { walk.read(source, 0..<10) }
+      let sources = ExecutionPlan.products(of: plan.uses, tangible: ExecutionPlan.tangible(plan.uses))
+      for source in sources.flatMap(\.terms).flatMap(\.operands) { walk.read(source, 0..<10) }
     }
     #expect(walk.faults.isEmpty, "\(walk.faults.prefix(3))")
   }

@@ -38,7 +38,7 @@ extension LayerCases {
         }
         ConvTranspose2D(4, kernel: 4, stride: 2, activation: .sigmoid)
       }, to: 8),
-    denseResidual, unet, skippedCode,
+    denseResidual, parametersInTheShortcut, unet, skippedCode,
     contracted("residual blocks", ImageShape(4, 4, 1), code: ImageShape(vector: 5)) {
       Residual(activation: .tanh, shortcut: [Conv2D(3, kernel: 1, activation: .sigmoid)]) {
         Conv2D(3, kernel: 3, activation: .softplus)
@@ -93,6 +93,20 @@ extension LayerCases {
     }
     return LayerCase(
       name: model.name, layer: layer, input: ImageShape(vector: 9), output: ImageShape(vector: 9), model: model)
+  }()
+
+  /// Nobody wants the error of one of the branches that meet.
+  private static let parametersInTheShortcut: LayerCase = {
+    let layer = Residual(activation: .tanh, shortcut: [Conv2D(2, kernel: 3, activation: .sigmoid)]) { GELU() }
+    let model = Autoencoder("parameters in the shortcut", input: ImageShape(4, 4, 2), likelihood: .squaredError) {
+      layer
+    } latent: {
+      Conv2D(3, kernel: 4, stride: 2)
+    } decoder: {
+      ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
+    }
+    return LayerCase(
+      name: model.name, layer: layer, input: ImageShape(4, 4, 2), output: ImageShape(4, 4, 2), model: model)
   }()
 
   /// Skips from the encoder to the decoder, two of them from one layer.

@@ -41,8 +41,8 @@ extension ExecutionPlan {
 
   /// The products in the order of the uses, each with the terms of its own layer, then those of layers that borrow its
   /// weight, then scaled ones.
-  static func products(of uses: [Use], tangible: Set<Int>) -> [Product] {
-    var products: [Product] = []
+  static func products(of uses: [Use], tangible: Set<Int>) -> [Product<Read.Source>] {
+    var products: [Product<Read.Source>] = []
     var first: [Int: Int] = [:]
     for (i, use) in uses.enumerated() {
       for work in use.layer.work(use) {
@@ -63,7 +63,7 @@ extension ExecutionPlan {
       let terms = products[i].terms.flatMap { term in
         [term]
           + [term.ofTangents].compactMap(\.self).filter { tangents in
-            tangents.sources.allSatisfy { $0.value.map(tangible.contains) ?? false }
+            tangents.operands.allSatisfy { $0.value.map(tangible.contains) ?? false }
           }
       }
       products[i].terms = terms.filter { !$0.isScaled } + terms.filter(\.isScaled)
@@ -90,7 +90,8 @@ extension ExecutionPlan {
   ///
   /// - Parameter code: the value, and the use that writes it.
   static func lifetimes(
-    _ uses: [Use], _ values: [Value], _ segments: [Range<Int>], _ products: [Product], code: (value: Int, use: Int),
+    _ uses: [Use], _ values: [Value], _ segments: [Range<Int>], _ products: [Product<Read.Source>],
+    code: (value: Int, use: Int),
     tangible: Set<Int>, objective: Objective?, isTraining: Bool
   ) -> Lifetimes {
     var lifetimes = Lifetimes(
@@ -156,7 +157,7 @@ extension ExecutionPlan {
     note(.values(0), at: lifetimes.likelihood)
     note(.values(uses[last].output), at: lifetimes.likelihood)
     note(.error(uses[last].output), at: lifetimes.likelihood)
-    for source in products.flatMap(\.terms).flatMap(\.sources) where isTraining { note(source, at: lifetimes.sums) }
+    for source in products.flatMap(\.terms).flatMap(\.operands) where isTraining { note(source, at: lifetimes.sums) }
     switch objective {
     case .contrastiveDivergence(_, let isPersistent) where isTraining:
       // Chains run where the output lies until all is through, or in a place of their own that outlives the step.
@@ -196,6 +197,6 @@ extension Read.Source {
   }
 }
 
-extension Product.Term {
+extension Product<Read.Source>.Term {
   fileprivate var isScaled: Bool { if case .scaled = self { true } else { false } }
 }

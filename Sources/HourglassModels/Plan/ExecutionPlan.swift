@@ -55,7 +55,7 @@ public struct ExecutionPlan: Sendable {
   /// All tensors in the order of the model.
   public let parameters: [Parameter]
   /// Matrices of parameters whose gradients are products over the whole minibatch.
-  public let products: [Product]
+  public let products: [Product<Place>]
   /// Runs of the front part that follow a rule of their layer in place of the optimiser, in order.
   public let owned: [(range: Range<Int>, follow: Work.Follow)]
 
@@ -116,11 +116,13 @@ public struct ExecutionPlan: Sendable {
     tangents = 0..<(uses.firstIndex { $0.layer.wantsTangents } ?? 0)
     segments = Self.segments(of: uses)
     (shardedCount, parameterCount) = Self.placeParameters(&uses)
-    (products, owned) = (Self.products(of: uses, tangible: tangible), Self.owned(of: uses))
+    let products = Self.products(of: uses, tangible: tangible)
+    owned = Self.owned(of: uses)
 
     let lifetimes = Self.lifetimes(
       uses, values, segments, products, code: (graph.code, graph.encoder.upperBound - 1), tangible: tangible,
       objective: model.objective, isTraining: isTraining)
+    self.products = products.map { $0.map { lifetimes.place(of: $0) ?? .none } }
     for v in values.indices {
       values[v].values = lifetimes.place(of: .values(v)) ?? .none
       values[v].error = lifetimes.place(of: .error(v))
@@ -174,12 +176,6 @@ public struct ExecutionPlan: Sendable {
     return nil
   }
 
-  /// Where an array lies that phase 2 reads.
-  public func place(of source: Read.Source) -> Place {
-    guard let place = lifetimes.place(of: source) else { preconditionFailure("\(source) is an array of the plan") }
-    return place
-  }
-
   /// The samples of a minibatch of `count` that belong to a run of shards.
   public func samples(of shards: Range<Int>, in count: Int) -> Range<Int> {
     min(shards.lowerBound * samplesPerShard, count)..<min(shards.upperBound * samplesPerShard, count)
@@ -198,6 +194,12 @@ public struct ExecutionPlan: Sendable {
         }
       return max(most, use.layer.scratchCount(samples: samples, threads: threads))
     }
+  }
+
+  /// Whether a use has anything to do on the way back beside gradients that are found apart: nobody wants the error of
+  /// what lies before the first layer with parameters.
+  public func hasBackwardPass(_ use: Use) -> Bool {
+    use.inputs.contains { values[$0].error != nil } || use.layer.parameterCount > 0 && !use.hasGradientPass
   }
 
   /// Planned bytes, which a plan's bounds keep below 2^60: of everything the replicas share, and of one replica.

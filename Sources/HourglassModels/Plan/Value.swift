@@ -49,6 +49,8 @@ public struct Use: Sendable {
       Read(.error(output), [.backward]),
     ]
   }
+  /// Whether the gradients of the parameters are found apart from the error of the input.
+  public var hasGradientPass: Bool { layer.parameterCount > 0 && layer.multiplyAdds > 0 }
   var inputs: [Int] { [input, skip].compactMap(\.self) }
   var outputs: [Int] { [output, branch].compactMap(\.self) }
   /// The layer's parameters as a range of the flat vector.

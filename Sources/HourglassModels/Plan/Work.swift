@@ -9,9 +9,9 @@ public enum Work: Sendable {
   /// The sum of the shards' gradients in their order, then a rule of the layer in place of the optimiser.
   case own(Range<Int>, follow: Follow)
   /// A sum over the samples of the minibatch in their order, then the optimiser.
-  case product(Product)
+  case product(Product<Read.Source>)
   /// Terms that the layer adds to the first product of the layer that lends its weight.
-  case lent([Product.Term])
+  case lent([Product<Read.Source>.Term])
 
   /// Moves `count` parameters by the sum over `samples` samples of what the shards noted in place of gradients.
   public typealias Follow =
@@ -21,17 +21,17 @@ public enum Work: Sendable {
 }
 
 /// The gradient of a matrix of parameters w[i,o], R rows of C columns, as a sum over the samples n of a minibatch: term
-/// after term, each in the order of the samples.
-public struct Product: Sendable {
+/// after term, each in the order of the samples. Layers say which arrays the operands are, a plan says where they lie.
+public struct Product<Operand: Sendable & Hashable>: Sendable {
   public enum Term: Sendable, Hashable {
     /// dw[i,o] += sum over n of x[n,i] dy[n,o]
-    case outer(x: Read.Source, dy: Read.Source)
+    case outer(x: Operand, dy: Operand)
     /// dw[0,o] += sum over n of dy[n,o], the gradient of a bias: a matrix of one row.
-    case bias(dy: Read.Source)
+    case bias(dy: Operand)
     /// dw[i,o] += beta factor w[i,o] sum over n of s[n,o]. Such terms come last.
-    case scaled(by: Read.Source, factor: Float)
+    case scaled(by: Operand, factor: Float)
 
-    var sources: [Read.Source] {
+    var operands: [Operand] {
       switch self {
       case .outer(let x, let dy): [x, dy]
       case .bias(let dy): [dy]
@@ -39,10 +39,12 @@ public struct Product: Sendable {
       }
     }
 
-    /// What the tangents add where there are some: they take the place of the values, and their errors that of errors.
-    var ofTangents: Term? {
-      guard case .outer(let x, let dy) = self, let t = x.ofTangents, let dt = dy.ofTangents else { return nil }
-      return .outer(x: t, dy: dt)
+    func map<Other>(_ transform: (Operand) -> Other) -> Product<Other>.Term {
+      switch self {
+      case .outer(let x, let dy): .outer(x: transform(x), dy: transform(dy))
+      case .bias(let dy): .bias(dy: transform(dy))
+      case .scaled(let s, let factor): .scaled(by: transform(s), factor: factor)
+      }
     }
   }
 
@@ -63,10 +65,27 @@ public struct Product: Sendable {
     offset + rows.lowerBound * columns..<offset + rows.upperBound * columns
   }
 
+  /// The product with other operands in the place of these.
+  func map<Other>(_ transform: (Operand) -> Other) -> Product<Other> {
+    var product = Product<Other>(rows: rows, columns: columns, offset: offset, terms: terms.map { $0.map(transform) })
+    product.use = use
+    return product
+  }
+}
+
+extension Product<Read.Source>.Term {
+  /// What the tangents add where there are some: they take the place of the values, and their errors that of errors.
+  var ofTangents: Self? {
+    guard case .outer(let x, let dy) = self, let t = x.ofTangents, let dt = dy.ofTangents else { return nil }
+    return .outer(x: t, dy: dt)
+  }
+}
+
+extension Product<Place> {
   /// Sums some rows over a minibatch.
   ///
   /// - Parameters:
-  ///   - place: the array of a source in the memory of the minibatch.
+  ///   - memory: the memory of the minibatch, of `capacity` samples.
   ///   - accumulate: whether the sum goes on from what is there.
   ///   - parameters: the flat vector.
   ///   - gradient: of these rows alone.
@@ -74,8 +93,9 @@ public struct Product: Sendable {
   public func sum(
     rows: Range<Int>, samples: Int, beta: Float, accumulate: Bool, parameters: UnsafePointer<Float>,
     gradient: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>, threads: Int,
-    place: (Read.Source) -> UnsafePointer<Float>
+    memory: UnsafePointer<Float>, capacity: Int
   ) {
+    func place(_ operand: Place) -> UnsafePointer<Float> { memory + operand.offset * capacity }
     var geometry = hg_dense(size: MemoryLayout<hg_dense>.size, samples: samples, inputs: self.rows, outputs: columns)
     var parallel = Planner.parallel(threads: threads)
     for (number, term) in terms.enumerated() {

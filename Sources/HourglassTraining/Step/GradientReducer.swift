@@ -78,8 +78,7 @@ struct GradientReducer: Sendable {
     case .product(let product, let rows):
       plan.products[product].sum(
         rows: rows, samples: count, beta: beta, accumulate: accumulate, parameters: shared.parameters.pointer,
-        gradient: gradient, scratch: scratch, threads: threads
-      ) { batchMemory(plan.place(of: $0)) }
+        gradient: gradient, scratch: scratch, threads: threads, memory: shared.batch.pointer, capacity: plan.batchSize)
     }
   }
 
@@ -127,11 +126,6 @@ struct GradientReducer: Sendable {
   /// Source: TensorFlow's ExponentialMovingAverage with `num_updates`.
   static func decay(_ decay: Float, afterStep step: Int) -> Float {
     min(decay, Float(Double(1 + step) / Double(10 + step)))
-  }
-
-  private func batchMemory(_ place: Place) -> UnsafePointer<Float> {
-    precondition(place.memory == .batch, "products read memory of the whole minibatch")
-    return UnsafePointer(shared.batch.pointer + place.offset * plan.batchSize)
   }
 
   /// Floats of a slice: its gradient, weights and moments (16 bytes for each) stay in the second-level cache, and there

@@ -228,8 +228,9 @@ struct Replica: Sendable {
       if use.isSharded {
         use.layer.backwardParameters(pass)
         if let tangents { use.layer.addTangentGradient(tangents) }
-        clock?.lap(.gradient, layer: i)
+        if use.hasGradientPass { clock?.lap(.gradient, layer: i) }
       }
+      guard plan.hasBackwardPass(use) else { continue }
       use.layer.backward(pass)
       joinTangents(use: i, pass, tangents)
       clock?.lap(.backward, layer: i)

@@ -102,9 +102,7 @@ extension StepProfile {
     for (i, use) in plan.uses.enumerated() {
       let layer = use.layer
       for pass in WorkerClock.LayerPass.allCases {
-        // Nobody wants the error of what lies before the first layer with parameters.
-        let isDone = pass != .backward || plan.values[use.input].error != nil || Self.hasOneWayBack(layer)
-        guard isDone, let name = Self.name(pass, of: use) else { continue }
+        guard pass != .backward || plan.hasBackwardPass(use), let name = Self.name(pass, of: use) else { continue }
         rows += table.row(
           name, layer, flops: counts.flops(i, pass), bytes: counts.bytes(use, pass)
         ) { $0.time(pass, layer: i) }
@@ -118,17 +116,11 @@ extension StepProfile {
 
   /// Nil for what the layer never does.
   private static func name(_ pass: WorkerClock.LayerPass, of use: Use) -> String? {
-    let isWhole = use.layer.parameterCount == 0 || hasOneWayBack(use.layer)
-    return switch pass {
+    switch pass {
     case .forward: "forward"
-    case .backward: isWhole ? "backward" : "backward-data"
-    case .gradient: isWhole ? nil : use.isSharded ? "backward-filter" : "backward-weight"
+    case .backward: use.hasGradientPass ? "backward-data" : "backward"
+    case .gradient: !use.hasGradientPass ? nil : use.isSharded ? "backward-filter" : "backward-weight"
     }
-  }
-
-  /// Whether a layer finds the gradients of its parameters together with the error of its input: a normalisation.
-  private static func hasOneWayBack(_ layer: any PlannedLayer) -> Bool {
-    layer.parameterCount > 0 && layer.multiplyAdds == 0
   }
 
   private static func name(_ work: WorkerClock.Work) -> String { work == .updates ? "optimizer" : "\(work)" }
@@ -169,9 +161,14 @@ extension StepProfile {
     func flops(_ layer: Int, _ pass: WorkerClock.LayerPass) -> Double {
       // The gradient of a dense layer's weight has a term for its tangents, and one for each layer that is tied to it,
       // which then has none.
-      let product = pass == .gradient ? plan.products.first { $0.use == layer && $0.rows > 1 } : nil
-      let chains = pass == .forward ? plan.contrastiveDivergence?.forwardPasses(of: layer) : nil
-      let times = product?.terms.count ?? chains ?? (plan.tangents.contains(layer) ? 2 : 1)
+      let use = plan.uses[layer]
+      let times =
+        switch pass {
+        case .gradient where !use.isSharded: plan.products.first { $0.use == layer && $0.rows > 1 }?.terms.count ?? 0
+        case .forward where plan.contrastiveDivergence != nil:
+          plan.contrastiveDivergence?.forwardPasses(of: layer) ?? 0
+        default: plan.tangents.contains(layer) ? 2 : 1
+        }
       return 2 * Double(plan.uses[layer].layer.multiplyAdds * times) * Double(load.samples)
     }
 
