@@ -3,108 +3,92 @@ import HourglassData
 import HourglassModels
 
 /// Everything that decides the result of a run, saved with it. What decides only its speed is a `ParallelPlan`.
+@dynamicMemberLookup
 public struct Recipe: Codable, Sendable {
   public var model: Autoencoder
   public var data: DataSource
   /// What is evaluated after every epoch, if anything.
   public var validation: DataSource?
-  /// What is done at random to the images trained on; nil where they stay as they are.
-  public var augmentation: Augmentation?
-  public var corruption: Corruption?
-  /// Samples of a minibatch, over all workers.
-  public var batchSize: Int
-  /// Minibatches of a step, whose gradients are summed up for one update.
-  public var accumulate: Int
-  /// Pieces into which a minibatch is cut for summing gradients.
-  public var shards: Int
-  public var seed: UInt64
-  public var optimizer: Optimizer
-  /// Largest norm of the mean gradient, greater than 0: a longer one is scaled down to it; nil is no limit.
-  public var clipNorm: Float?
-  /// Decay of the exponential moving average of the weights that stands for the trained model, between 0 and 1; nil
-  /// where the weights themselves do.
-  public var ema: Float?
-  /// Weight of the latent's divergence.
-  public var beta: Float
-  /// Nats that each latent unit may diverge by at no cost, greater than 0; nil for none.
-  public var freeBits: Float?
-  /// Samples of each image's code, where training follows the importance-weighted bound; nil where it does not.
-  public var importanceSamples: Int?
-  /// The run ends after so many passes over the data, or earlier after so many steps; nil is no limit.
-  public var epochs: Int?
-  public var steps: Int?
-  /// The run ends earlier when the monitored loss has not fallen for so many epochs; nil is no such end.
-  public var patience: Int?
-  /// A fall of the monitored loss by no more than this counts as none for patience; nil for 0.
-  public var minDelta: Double?
-  /// Nil for the validation where there is one and the training else, as in recipes of earlier versions.
-  public var monitor: Monitor?
-  /// Trains on the first so many minibatches alone, as a check that a model can learn them by heart; nil for all.
-  public var overfitBatches: Int?
-  /// How the learning rate goes on after its warm-up; nil for constant, as in recipes of earlier versions.
-  public var schedule: Schedule?
-  /// Over which the learning rate rises from nearly nothing to its full height.
-  public var warmup: Span?
-  /// Over which the weight of the divergence rises from 0 to beta.
-  public var betaWarmup: Span?
-
-  /// Where weights come from that do not start from the seed, one after the other; nil for none.
-  public var start: [Start]?
-
-  /// What the classes are called that the model puts out, in the order of its outputs; nil where labels go by their
-  /// numbers, as in recipes of earlier versions.
-  public var classes: [String]?
+  public var settings: Settings
 
   /// The loss that early stopping and the best checkpoint go by.
   public enum Monitor: String, Codable, Sendable, CaseIterable {
     case validation, training
   }
 
+  /// A recipe that says in full what holds by default: sizes of minibatches, the seed, the optimiser, beta.
+  public init(model: Autoencoder, data: DataSource, validation: DataSource?, settings: Settings) {
+    (self.model, self.data, self.validation, self.settings) = (model, data, validation, settings)
+    (self.batchSize, self.accumulate, self.shards) = (batchSize, accumulate, shards)
+    (self.seed, self.beta, self.optimizer) = (seed, beta, optimizer)
+  }
+
   public init(
     model: Autoencoder, data: DataSource = DataSource(), validation: DataSource? = nil,
     batchSize: Int = defaultBatchSize,
     accumulate: Int = 1, shards: Int? = nil, seed: UInt64 = 1, optimizer: Optimizer = Optimizer(),
-    clipNorm: Float? = nil, beta: Float = 1, epochs: Int? = 5, steps: Int? = nil, augmentation: Augmentation? = nil,
-    corruption: Corruption? = nil, importanceSamples: Int? = nil
+    clipNorm: Float? = nil, beta: Float = 1, epochs: Int? = defaultEpochs, steps: Int? = nil,
+    augmentation: Augmentation? = nil, corruption: Corruption? = nil, importanceSamples: Int? = nil
   ) {
-    (self.model, self.data, self.validation) = (model, data, validation)
-    (self.batchSize, self.accumulate) = (batchSize, accumulate)
-    self.importanceSamples = importanceSamples
-    self.shards = shards ?? ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: importanceSamples)
-    (self.seed, self.optimizer, self.clipNorm, self.beta) = (seed, optimizer, clipNorm, beta)
-    (self.epochs, self.steps) = (epochs, steps)
-    (self.augmentation, self.corruption) = (augmentation, corruption)
+    var settings = Settings()
+    (settings.batchSize, settings.accumulate, settings.shards) = (batchSize, accumulate, shards)
+    (settings.seed, settings.updates, settings.clipNorm, settings.beta) = (seed, optimizer.parts, clipNorm, beta)
+    (settings.epochs, settings.steps, settings.importanceSamples) = (epochs, steps, importanceSamples)
+    (settings.augmentation, settings.corruption) = (augmentation, corruption)
+    self.init(model: model, data: data, validation: validation, settings: settings)
   }
 
-  /// A recipe that does not say how many minibatches make a step means one.
+  public subscript<Value>(dynamicMember path: WritableKeyPath<Settings, Value>) -> Value {
+    get { settings[keyPath: path] }
+    set { settings[keyPath: path] = newValue }
+  }
+
+  public var batchSize: Int {
+    get { settings.batchSize ?? Self.defaultBatchSize }
+    set { settings.batchSize = newValue }
+  }
+  public var accumulate: Int {
+    get { settings.accumulate ?? 1 }
+    set { settings.accumulate = newValue }
+  }
+  public var shards: Int {
+    get {
+      settings.shards
+        ?? ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: settings.importanceSamples)
+    }
+    set { settings.shards = newValue }
+  }
+  public var seed: UInt64 {
+    get { settings.seed ?? 1 }
+    set { settings.seed = newValue }
+  }
+  public var beta: Float {
+    get { settings.beta ?? 1 }
+    set { settings.beta = newValue }
+  }
+  public var optimizer: Optimizer {
+    get { Optimizer(settings.updates) }
+    set { settings.updates = newValue.parts }
+  }
+
+  private enum CodingKeys: String, CodingKey { case model, data, validation }
+
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
-    model = try fields.decode(Autoencoder.self, forKey: .model)
-    data = try fields.decode(DataSource.self, forKey: .data)
-    validation = try fields.decodeIfPresent(DataSource.self, forKey: .validation)
-    augmentation = try fields.decodeIfPresent(Augmentation.self, forKey: .augmentation)
-    corruption = try fields.decodeIfPresent(Corruption.self, forKey: .corruption)
-    batchSize = try fields.decode(Int.self, forKey: .batchSize)
-    accumulate = try fields.decodeIfPresent(Int.self, forKey: .accumulate) ?? 1
-    shards = try fields.decode(Int.self, forKey: .shards)
-    seed = try fields.decode(UInt64.self, forKey: .seed)
-    optimizer = try fields.decode(Optimizer.self, forKey: .optimizer)
-    clipNorm = try fields.decodeIfPresent(Float.self, forKey: .clipNorm)
-    ema = try fields.decodeIfPresent(Float.self, forKey: .ema)
-    beta = try fields.decode(Float.self, forKey: .beta)
-    freeBits = try fields.decodeIfPresent(Float.self, forKey: .freeBits)
-    importanceSamples = try fields.decodeIfPresent(Int.self, forKey: .importanceSamples)
-    epochs = try fields.decodeIfPresent(Int.self, forKey: .epochs)
-    steps = try fields.decodeIfPresent(Int.self, forKey: .steps)
-    patience = try fields.decodeIfPresent(Int.self, forKey: .patience)
-    minDelta = try fields.decodeIfPresent(Double.self, forKey: .minDelta)
-    monitor = try fields.decodeIfPresent(Monitor.self, forKey: .monitor)
-    schedule = try fields.decodeIfPresent(Schedule.self, forKey: .schedule)
-    warmup = try fields.decodeIfPresent(Span.self, forKey: .warmup)
-    betaWarmup = try fields.decodeIfPresent(Span.self, forKey: .betaWarmup)
-    overfitBatches = try fields.decodeIfPresent(Int.self, forKey: .overfitBatches)
-    start = try fields.decodeIfPresent([Start].self, forKey: .start)
-    classes = try fields.decodeIfPresent([String].self, forKey: .classes)
+    self.init(
+      model: try fields.decode(Autoencoder.self, forKey: .model),
+      data: try fields.decode(DataSource.self, forKey: .data),
+      validation: try fields.decodeIfPresent(DataSource.self, forKey: .validation),
+      settings: try Settings(from: decoder))
+  }
+
+  /// The settings stand beside model and data, in one object.
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(model, forKey: .model)
+    try fields.encode(data, forKey: .data)
+    try fields.encodeIfPresent(validation, forKey: .validation)
+    try settings.encode(to: encoder)
   }
 
   /// Where documents are trained on, makes their vocabulary and weights part of the recipe, so that all texts that the
@@ -130,7 +114,7 @@ public struct Recipe: Codable, Sendable {
   ///
   /// Cost: where images are standardised, reads all of them once. Errors: one cannot be read.
   public mutating func settle(on data: Dataset) throws(DataError) {
-    if model.likelihood == .categorical, classes == nil { classes = (try? data.classNames()) ?? nil }
+    if model.likelihood == .categorical, settings.classes == nil { settings.classes = (try? data.classNames()) ?? nil }
     if self.data.codes == nil, self.data.preparation?.standardizes == true, standardization == nil {
       self.data.preparation?.standardization = try Standardization(of: data)
     }
@@ -150,7 +134,7 @@ public struct Recipe: Codable, Sendable {
   /// A set whose labels number the classes that the model puts out, see `Dataset.relabelled`; the set itself where the
   /// model puts out none, or does not know their names.
   public func matched(_ data: Dataset) -> Dataset {
-    guard model.likelihood == .categorical, let classes, let outputs = try? plan().labels.count,
+    guard model.likelihood == .categorical, let classes = settings.classes, let outputs = try? plan().labels.count,
       classes.count <= outputs
     else { return data }
     return data.relabelled(by: (0..<outputs).map { $0 < classes.count ? classes[$0] : "\($0)" })
@@ -158,11 +142,17 @@ public struct Recipe: Codable, Sendable {
 
   /// All about a step.
   public func plan() throws(ModelError) -> ExecutionPlan {
-    try ExecutionPlan(model, batchSize: batchSize, shards: shards, importanceSamples: importanceSamples)
+    try ExecutionPlan(model, batchSize: batchSize, shards: shards, importanceSamples: settings.importanceSamples)
   }
 
   /// Samples of a minibatch where nobody says how many.
   public static let defaultBatchSize = 128
+
+  /// Passes over the data where neither epochs nor steps are said.
+  public static let defaultEpochs = 5
+
+  /// Samples that a minibatch may have.
+  public static let batchSizeRange = 1...1 << 20
 
   /// Minibatches that a step may have.
   public static let accumulateRange = 1...1 << 20
@@ -170,20 +160,20 @@ public struct Recipe: Codable, Sendable {
   /// Images of a step; the last one of an epoch has what is left.
   public var samplesPerStep: Int { batchSize * accumulate }
   /// Whether a step needs the gradient of all parameters at once: to add up minibatches, or for its norm.
-  var keepsGradient: Bool { accumulate > 1 || clipNorm != nil }
+  var keepsGradient: Bool { accumulate > 1 || settings.clipNorm != nil }
 
   /// Whether gradients can be clipped to this norm.
   public static func isClipNorm(_ norm: Float) -> Bool { norm.isFinite && norm > 0 }
 
   /// The order in which a set of so many images is trained on.
   public func order(count: Int) -> BatchOrder {
-    let first = overfitBatches?.multipliedReportingOverflow(by: batchSize)
+    let first = settings.overfitBatches?.multipliedReportingOverflow(by: batchSize)
     return BatchOrder(
       count: count, batchSize: samplesPerStep, seed: seed, first: first.map { $0.overflow ? count : $0.partialValue })
   }
 
   /// The loss that is monitored.
-  public var monitored: Monitor { monitor ?? (validation == nil ? .training : .validation) }
+  public var monitored: Monitor { settings.monitor ?? (validation == nil ? .training : .validation) }
 
   /// The step after which the run ends, for a data set that makes so many steps an epoch.
   ///
@@ -191,8 +181,8 @@ public struct Recipe: Codable, Sendable {
   ///   - step: after which the data set came in place of another one.
   ///   - epochs: done by then.
   public func lastStep(stepsPerEpoch: Int, since step: Int = 0, epochs done: Int = 0) -> Int {
-    let all = epochs.map { step.plusClamping(max(0, $0 - done).timesClamping(stepsPerEpoch)) }
-    return min(steps ?? Int.max, all ?? Int.max)
+    let all = settings.epochs.map { step.plusClamping(max(0, $0 - done).timesClamping(stepsPerEpoch)) }
+    return min(settings.steps ?? Int.max, all ?? Int.max)
   }
 }
 

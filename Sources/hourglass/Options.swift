@@ -169,6 +169,7 @@ struct DivisionOptions: ParsableArguments {
 
   /// With what a file says where the flags are silent.
   mutating func adopt(_ file: Configuration) throws {
+    let file = file.session
     (workers, threads, bind) = (workers ?? file.workers, threads ?? file.threads, bind ?? file.bind)
     try validate()
   }

@@ -53,6 +53,7 @@ struct SessionOptions: ParsableArguments {
 
   /// What the file says of this session where the flags are silent.
   mutating func adopt(_ file: Configuration) throws {
+    let file = file.session
     memoryLimit = memoryLimit ?? file.memoryLimit
     checkpointEvery = checkpointEvery ?? file.checkpointEvery
     maxTime = maxTime ?? file.maxTime
