@@ -6,7 +6,7 @@ HOURGLASS_DATA ?= ../shared/data
 override HOURGLASS_DATA := $(shell realpath -m -- '$(HOURGLASS_DATA)')
 export HOURGLASS_DATA
 
-# What the demo trains: half a minute on 2 cores. Small batches and half the divergence show sharp images early.
+# What the demo trains: half a minute on 2 cores. Small batches and half the weight of the KL divergence show sharp images early.
 DEMO ?= --epochs 8 --batch-size 64 --learning-rate 0.002 --beta 0.5
 # Only the tests whose name matches, in `test` and `sanitize`: make test FILTER=Conv2D
 FILTER ?=

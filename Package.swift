@@ -13,7 +13,9 @@ let package = Package(
   products: [
     .executable(name: "hourglass", targets: ["hourglass"]),
     .library(name: "HourglassKernels", targets: ["HourglassKernels"]),
-    .library(name: "Hourglass", targets: ["HourglassModels", "HourglassData", "HourglassTraining"]),
+    .library(
+      name: "Hourglass",
+      targets: ["HourglassBase", "HourglassModels", "HourglassData", "HourglassTraining", "HourglassAnalysis"]),
   ],
   traits: [
     .trait(name: "OpenMP", description: "Threads inside a worker, by the OpenMP runtime of the system."),
@@ -45,11 +47,12 @@ let package = Package(
         .linkedLibrary("m"),
         .linkedLibrary(openMPLibrary, .when(platforms: [.linux], traits: ["OpenMP"])),
       ]),
-    .target(name: "HourglassModels", dependencies: ["HourglassKernels"]),
+    .target(name: "HourglassBase", dependencies: ["HourglassKernels"]),
+    .target(name: "HourglassModels", dependencies: ["HourglassBase"]),
     .target(
       name: "HourglassData",
       dependencies: [
-        "HourglassModels", "CZlib", "CSpng", "CTurboJPEG", "CCrypto",
+        "HourglassBase", "CZlib", "CSpng", "CTurboJPEG", "CCrypto",
         .target(name: "CTIFF", condition: .when(traits: ["TIFF"])),
         .target(name: "CWebP", condition: .when(traits: ["WebP"])),
         .target(name: "CHDF5", condition: .when(traits: ["HDF5"])),
@@ -60,11 +63,13 @@ let package = Package(
         .unsafeFlags(kernelFlags),
         .unsafeFlags(["-fopenmp"], .when(traits: ["OpenMP"])),
       ]),
-    .target(name: "HourglassTraining", dependencies: ["HourglassData", "CThreads", "CLimits"]),
+    .target(
+      name: "HourglassTraining", dependencies: ["HourglassModels", "HourglassData", "CThreads", "CLimits"]),
+    .target(name: "HourglassAnalysis", dependencies: ["HourglassTraining"]),
     .executableTarget(
       name: "hourglass",
       dependencies: [
-        "HourglassTraining", .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        "HourglassAnalysis", .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     .executableTarget(
       name: "bench",
@@ -78,7 +83,7 @@ let package = Package(
     .testTarget(name: "HourglassModelsTests", dependencies: ["HourglassModels", "TestSupport"]),
     .testTarget(name: "HourglassDataTests", dependencies: ["HourglassData", "TestSupport"], exclude: ["Reference"]),
     .testTarget(
-      name: "HourglassTrainingTests", dependencies: ["HourglassTraining", "TestSupport", "HeapProbe"],
+      name: "HourglassTrainingTests", dependencies: ["HourglassAnalysis", "TestSupport", "HeapProbe"],
       exclude: ["Golden"]),
     .testTarget(name: "hourglassTests", dependencies: ["hourglass", "TestSupport"]),
     .testTarget(name: "benchTests", dependencies: ["bench", "TestSupport"], path: "Tests/BenchTests"),

@@ -31,15 +31,17 @@ final class KernelRun {
       (prepared, scratch) = (FloatBuffer(count: 0), FloatBuffer(count: 0))
     } else {
       var geometry = problem.geometry(samples: problem.samples)
-      let algorithm = problem.algorithm
-      scratch = FloatBuffer(count: algorithm.scratchCount(&geometry, &parallel))
+      scratch = FloatBuffer(
+        count: max(
+          hg_conv2d_gather_scratch(&geometry, &parallel), hg_conv2d_scatter_scratch(&geometry, &parallel),
+          hg_conv2d_filter_scratch(&geometry, &parallel)))
       let isGather = (problem.operation == .conv) == (problem.pass == .forward)
       if isGather {
-        prepared = FloatBuffer(count: algorithm.preparedGatherCount(&geometry))
-        algorithm.prepareGather(&geometry, operands.filter.pointer, prepared.pointer, &parallel)
+        prepared = FloatBuffer(count: hg_conv2d_prepared_gather_count(&geometry))
+        hg_conv2d_prepare_gather(&geometry, operands.filter.pointer, prepared.pointer, &parallel)
       } else {
-        prepared = FloatBuffer(count: algorithm.preparedScatterCount(&geometry))
-        algorithm.prepareScatter(&geometry, operands.filter.pointer, prepared.pointer, &parallel)
+        prepared = FloatBuffer(count: hg_conv2d_prepared_scatter_count(&geometry))
+        hg_conv2d_prepare_scatter(&geometry, operands.filter.pointer, prepared.pointer, &parallel)
       }
     }
   }
@@ -77,28 +79,25 @@ final class KernelRun {
 
   private func conv(_ geometry: inout hg_geometry2d, _ parallel: inout hg_parallel) {
     let (x, dy, main) = (operands.x.pointer, operands.dy.pointer, results.main.pointer)
-    let (filter, linear, algorithm) = (prepared.pointer, HG_ACTIVATION_LINEAR, operands.problem.algorithm)
+    let (filter, linear) = (prepared.pointer, HG_ACTIVATION_LINEAR)
     let (bias, scratch) = (operands.bias.pointer, scratch.pointer)
     switch operands.problem.pass {
-    case .forward: algorithm.forward(&geometry, x, filter, bias: bias, linear, main, scratch, &parallel)
-    case .backwardData: algorithm.backwardData(&geometry, dy, filter, linear, gate: nil, main, scratch, &parallel)
-    default:
-      algorithm.backwardFilter(
-        &geometry, x, dy, accumulate: false, main, bias: results.bias.pointer, scratch, &parallel)
+    case .forward: hg_conv2d_forward_with_scratch(&geometry, x, filter, bias, linear, main, scratch, &parallel)
+    case .backwardData: hg_conv2d_backward_data(&geometry, dy, filter, linear, nil, main, scratch, &parallel)
+    default: hg_conv2d_backward_filter(&geometry, x, dy, false, main, results.bias.pointer, scratch, &parallel)
     }
   }
 
   private func convt(_ geometry: inout hg_geometry2d, _ parallel: inout hg_parallel) {
     let (x, dy, main) = (operands.x.pointer, operands.dy.pointer, results.main.pointer)
-    let (filter, linear, algorithm) = (prepared.pointer, HG_ACTIVATION_LINEAR, operands.problem.algorithm)
+    let (filter, linear) = (prepared.pointer, HG_ACTIVATION_LINEAR)
     let (bias, scratch) = (operands.bias.pointer, scratch.pointer)
     switch operands.problem.pass {
-    case .forward: algorithm.transposeForward(&geometry, x, filter, bias: bias, linear, main, scratch, &parallel)
+    case .forward: hg_conv2d_transpose_forward(&geometry, x, filter, bias, linear, main, scratch, &parallel)
     case .backwardData:
-      algorithm.transposeBackwardData(&geometry, dy, filter, linear, gate: nil, main, scratch, &parallel)
+      hg_conv2d_transpose_backward_data_with_scratch(&geometry, dy, filter, linear, nil, main, scratch, &parallel)
     default:
-      algorithm.transposeBackwardFilter(
-        &geometry, x, dy, accumulate: false, main, bias: results.bias.pointer, scratch, &parallel)
+      hg_conv2d_transpose_backward_filter(&geometry, x, dy, false, main, results.bias.pointer, scratch, &parallel)
     }
   }
 

@@ -81,7 +81,7 @@ extension Problem {
       refusal =
         switch operation {
         case .pool: hg_max_pool2d_check(&geometry)
-        default: algorithm.check(&geometry)
+        default: hg_conv2d_check(&geometry)
         }
     }
     if let refusal { throw ProblemError(text, String(cString: refusal)) }

@@ -85,7 +85,8 @@ struct Problem: Hashable {
       large_channels: large.channels, small_height: small.height, small_width: small.width,
       small_channels: small.channels, filter_height: kernel.height, filter_width: kernel.width,
       stride_vertical: stride.height, stride_horizontal: stride.width, pad_top: padding.height,
-      pad_left: padding.width)
+      pad_left: padding.width, algorithm: algorithm.kernel, precision: 0, dilation_vertical: 0, dilation_horizontal: 0,
+      groups: 0)
   }
 
   func dense(samples: Int) -> hg_dense {

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Which images make the batch of a step: every epoch visits all images once, in an order of its own.
 ///

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// What a run was trained on: a row for each image, and the digests of the files that images are stored in.
 ///

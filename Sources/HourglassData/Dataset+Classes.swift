@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 extension Dataset {
   /// How many classes the labels number, from 0 on: the names of classes, where there are any, else one more than the

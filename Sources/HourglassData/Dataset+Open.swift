@@ -1,5 +1,5 @@
 import Foundation
-import HourglassModels
+import HourglassBase
 
 extension Dataset {
   /// Opens images in any form: an IDX, NPY or NPZ file, CIFAR-10 records or a PNG or JPEG image; or a folder of MNIST's

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// What a network sees in place of the images of a set.
 final class PairedImages: Sendable {

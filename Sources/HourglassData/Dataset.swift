@@ -1,5 +1,5 @@
 import Foundation
-import HourglassModels
+import HourglassBase
 
 /// Images of one shape, held in memory or read one by one, with labels where there are any.
 public struct Dataset: Sendable {

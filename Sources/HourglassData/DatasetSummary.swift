@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// What a person wants to know of a data set.
 public struct DatasetSummary: Encodable, Sendable {

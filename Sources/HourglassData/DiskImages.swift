@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Images that lie one after the other in uncompressed files and stay there, because they do not fit into memory: each
 /// is read whenever it is wanted, unless the system still has it.

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Images that differ from those stored although they show the same: drawn anew whenever an image is trained on.
 ///

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 import Synchronization
 
 /// Pixels of all images of a data set, one image after the other.

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// One image in memory, H x W x C.
 public struct Image: Sendable, Equatable {

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Images in rows and columns on white, enlarged by an integer factor without smoothing.
 ///

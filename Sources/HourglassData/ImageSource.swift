@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// The form in which a set of images is stored.
 public enum ImageForm: String, Codable, Sendable {

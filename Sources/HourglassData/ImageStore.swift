@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Decoded images of one shape in memory of a fixed size, a byte, two bytes or a float for each element.
 ///

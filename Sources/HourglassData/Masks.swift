@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Masks of the truth: pictures in which all that is not black is marked as a defect, named after the images.
 struct Masks: Sendable {

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// A colour of 8 bits a channel, written `white`, `black` or `#rrggbb`.
 public struct RGBColor: Codable, Sendable, Equatable {

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 import Synchronization
 
 /// The pictures that were wanted last, within some memory but at least one.

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// What is taken of the images at a path, and what is done to each: part of a recipe.
 ///

@@ -1,5 +1,5 @@
 import Dispatch
-import HourglassModels
+import HourglassBase
 import Synchronization
 
 /// The images of a source, prepared one at a time.

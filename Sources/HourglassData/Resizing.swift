@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 extension Image {
   /// The image at another size: the mean over the area of each new pixel along an axis that shrinks, linear

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 extension Standardization {
   /// Mean and deviation of each channel over all images of a set, summed in double in the order of the images.

@@ -1,5 +1,5 @@
 import Foundation
-import HourglassModels
+import HourglassBase
 
 /// Structural similarity of two images in [0, 1], 1 for equal images.
 ///

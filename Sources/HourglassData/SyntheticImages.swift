@@ -1,5 +1,5 @@
 import Foundation
-import HourglassModels
+import HourglassBase
 
 /// Images made from a seed: on a softly shaded ground one of ten shapes or strokes (its class is the label), in one of
 /// four images a small second object, all anti-aliased.

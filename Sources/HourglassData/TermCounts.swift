@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Documents as counts of terms, of which only those that occur are kept. As an image each is a vector of length 1 with
 /// a number for each term of the vocabulary, or zero where it has none of them:

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// A vocabulary, and in how many documents of a training set each of its terms occurs: what decides how texts become
 /// vectors (see `TermCounts`), for all texts that a run ever sees. Part of its recipe.

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// What a model makes of the tiles of a picture, joined to the picture.
 ///

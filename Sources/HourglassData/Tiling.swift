@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// How pictures of any size are cut into tiles of one size, which are the images of a set.
 ///

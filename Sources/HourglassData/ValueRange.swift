@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 import Synchronization
 
 /// What of the numbers in a file becomes 0 and what 1: x as (x - low) / (high - low). Bytes count from 0 to 255, 16-bit

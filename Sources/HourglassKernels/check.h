@@ -14,6 +14,13 @@
 /* Elements of any array, and so also of scratch: byte counts of all that a call needs stay within 2^63. */
 #define HG_MOST_ELEMENTS 0x1p40
 
+/* Size of the hg_geometry2d of version 1.0, which ended before `algorithm`: what follows counts as 0. */
+#define HG_GEOMETRY2D_SIZE_1_0 offsetof(hg_geometry2d, algorithm)
+
+static inline bool hg_is_winograd(const hg_geometry2d *g) {
+  return g->size != HG_GEOMETRY2D_SIZE_1_0 && g->algorithm == HG_ALGORITHM_WINOGRAD;
+}
+
 /* `arrays`: whether all that the call needs are there. */
 static inline const char *hg_check_arrays(bool arrays) {
   return arrays ? NULL : "an input, output or scratch that the call needs is NULL";

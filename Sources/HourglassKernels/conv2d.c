@@ -25,7 +25,7 @@ enum { FILTER_RUN = 256 * 1024 };
 
 const char *hg_conv2d_check(const hg_geometry2d *g) {
   if (!g) return "the geometry is NULL";
-  if (g->size != sizeof *g) return "geometry.size is not sizeof(hg_geometry2d)";
+  if (g->size != sizeof *g && g->size != HG_GEOMETRY2D_SIZE_1_0) return "geometry.size is not sizeof(hg_geometry2d)";
   if (g->samples < 0) return "the number of samples is negative";
   if ((double)g->samples >= HG_MOST_ELEMENTS) return "there are 2^40 samples or more";
   const ptrdiff_t extents[] = {
@@ -72,7 +72,12 @@ const char *hg_conv2d_check(const hg_geometry2d *g) {
       return "the products of the small image with all taps are 2^40 or more";
     if (products * (K + 15) >= HG_MOST_ELEMENTS) return "the filter has 2^40 elements or more";
   }
-  return NULL;
+  if (g->size == HG_GEOMETRY2D_SIZE_1_0) return NULL;
+  if ((unsigned)g->algorithm > HG_ALGORITHM_WINOGRAD) return "there is no such algorithm";
+  if (g->precision != 0) return "there is no such precision: it must be 0, for float";
+  if (g->dilation_vertical != 0 || g->dilation_horizontal != 0) return "there is no dilation: it must be 0";
+  if (g->groups != 0) return "there are no groups of channels: their number must be 0";
+  return hg_is_winograd(g) ? hg_winograd_refusal(g) : NULL;
 }
 
 /* What every call asks. `arrays`: whether those are there that it needs as soon as there are samples. */
@@ -87,12 +92,14 @@ static const char *check(const hg_geometry2d *g, hg_activation activation, bool 
 
 ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *g) {
   if (hg_conv2d_check(g)) return -1;
+  if (hg_is_winograd(g)) return hg_winograd_prepared_count(g, false);
   const ptrdiff_t C = g->large_channels, K = g->small_channels;
   return g->filter_height * g->filter_width * C * (in_dots(g) ? K : hg_round_up(K));
 }
 
 ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *g) {
   if (hg_conv2d_check(g)) return -1;
+  if (hg_is_winograd(g)) return hg_winograd_prepared_count(g, true);
   return in_strips(g) ? g->small_channels * hg_strips_shape_of(g).columns
                       : g->filter_height * g->filter_width * g->small_channels * hg_round_up(g->large_channels);
 }
@@ -170,7 +177,10 @@ const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float 
   HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, true, parallel));
   HG_CHECK(hg_check_arrays(filter && prepared));
   const prepare_job job = {geometry, filter, prepared};
-  hg_run(in_dots(geometry) ? prepare_dots : prepare_gather, &job, parallel);
+  if (hg_is_winograd(geometry))
+    hg_winograd_prepare(geometry, false, filter, prepared, parallel);
+  else
+    hg_run(in_dots(geometry) ? prepare_dots : prepare_gather, &job, parallel);
   return NULL;
 }
 
@@ -179,7 +189,10 @@ const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float
   HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, true, parallel));
   HG_CHECK(hg_check_arrays(filter && prepared));
   const prepare_job job = {geometry, filter, prepared};
-  hg_run(in_strips(geometry) ? prepare_strips : prepare_phases, &job, parallel);
+  if (hg_is_winograd(geometry))
+    hg_winograd_prepare(geometry, true, filter, prepared, parallel);
+  else
+    hg_run(in_strips(geometry) ? prepare_strips : prepare_phases, &job, parallel);
   return NULL;
 }
 
@@ -192,74 +205,73 @@ static ptrdiff_t small_count(const hg_geometry2d *g) {
   return g->samples * g->small_height * g->small_width * g->small_channels;
 }
 
+static ptrdiff_t gather_room(const hg_geometry2d *g, const hg_parallel *parallel) {
+  return hg_is_winograd(g) ? hg_winograd_image_scratch(g, false, parallel) : 0;
+}
+static ptrdiff_t scatter_room(const hg_geometry2d *g, const hg_parallel *parallel) {
+  if (hg_is_winograd(g)) return hg_winograd_image_scratch(g, true, parallel);
+  return in_strips(g) ? hg_parts(parallel) * hg_strips_scratch(g) : 0;
+}
+
+ptrdiff_t hg_conv2d_gather_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
+  return hg_conv2d_check(geometry) || hg_parallel_check(parallel) ? -1 : gather_room(geometry, parallel);
+}
+
 ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
-  if (hg_conv2d_check(geometry) || hg_parallel_check(parallel)) return -1;
-  return in_strips(geometry) ? hg_parts(parallel) * hg_strips_scratch(geometry) : 0;
+  return hg_conv2d_check(geometry) || hg_parallel_check(parallel) ? -1 : scatter_room(geometry, parallel);
 }
 
-static void gather(const hg_geometry2d *geometry, const float *in, const float *filter, hg_output output,
-                   const hg_parallel *parallel) {
-  if (geometry->samples == 0) return; /* else an image of any height would be walked for nothing */
+/* A pass from the large image to the small one, or back as a scatter: with bias and activation, or, backward, gated by
+ * the activation's output. */
+static const char *pass(const hg_geometry2d *g, bool scatter, const float *in, const float *filter, const float *bias,
+                        hg_activation activation, bool backward, const float *gate, float *out, float *scratch,
+                        const hg_parallel *parallel) {
+  const bool gated = backward && activation != HG_ACTIVATION_LINEAR;
+  HG_CHECK(check(g, activation, in && filter && out && (gate || !gated), parallel));
+  if (g->samples == 0) return NULL; /* else an image of any height would be walked for nothing */
+  HG_CHECK(hg_check_arrays(scratch || (scatter ? scatter_room(g, parallel) : gather_room(g, parallel)) == 0));
+  const bool relu = activation == HG_ACTIVATION_RELU;
+  const hg_output output = {
+      .out = out, .bias = bias, .gate = relu && backward ? gate : NULL, .relu = relu && !backward};
   const hg_kernels *kernels = hg_kernels_in_use();
-  const hg_gather_job job = {geometry, false, in, filter, output};
-  hg_run(in_dots(geometry) ? kernels->dots_gather : kernels->gather, &job, parallel);
-}
-
-static void scatter(const hg_geometry2d *geometry, const float *in, const float *filter, hg_output output,
-                    float *scratch, const hg_parallel *parallel) {
-  if (geometry->samples == 0) return;
-  if (in_strips(geometry)) {
-    const hg_strips_job job = {geometry, in, filter, output, scratch};
-    hg_run(hg_kernels_in_use()->strips, &job, parallel);
+  if (hg_is_winograd(g)) {
+    hg_winograd_image(g, scatter, in, filter, output, scratch, parallel);
+  } else if (scatter && in_strips(g)) {
+    const hg_strips_job job = {g, in, filter, output, scratch};
+    hg_run(kernels->strips, &job, parallel);
   } else {
-    const hg_gather_job job = {geometry, true, in, filter, output};
-    hg_run(hg_kernels_in_use()->gather, &job, parallel);
+    const hg_gather_job job = {g, scatter, in, filter, output};
+    hg_run(!scatter && in_dots(g) ? kernels->dots_gather : kernels->gather, &job, parallel);
   }
+  if (hg_is_fused(activation)) return NULL;
+  const ptrdiff_t count = scatter ? large_count(g) : small_count(g);
+  return backward ? hg_activation_backward(activation, count, gate, out, out, parallel)
+                  : hg_activation_forward(activation, count, out, out, parallel);
 }
 
-const char *hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
-                              const float *bias, hg_activation activation, float *y, const hg_parallel *parallel) {
-  HG_CHECK(check(geometry, activation, x && gather_filter && y, parallel));
-  const hg_output output = {.out = y, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
-  gather(geometry, x, gather_filter, output, parallel);
-  if (!hg_is_fused(activation)) hg_activation_forward(activation, small_count(geometry), y, y, parallel);
-  return NULL;
+const char *hg_conv2d_forward_with_scratch(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
+                                           const float *bias, hg_activation activation, float *y, float *scratch,
+                                           const hg_parallel *parallel) {
+  return pass(geometry, false, x, gather_filter, bias, activation, false, NULL, y, scratch, parallel);
 }
 
 const char *hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
                                     hg_activation gate_activation, const float *gate, float *dx, float *scratch,
                                     const hg_parallel *parallel) {
-  HG_CHECK(check(geometry, gate_activation,
-                 dy && scatter_filter && dx && (gate || gate_activation == HG_ACTIVATION_LINEAR), parallel));
-  HG_CHECK(hg_check_arrays(scratch || !in_strips(geometry)));
-  const hg_output output = {.out = dx, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
-  scatter(geometry, dy, scatter_filter, output, scratch, parallel);
-  if (!hg_is_fused(gate_activation))
-    hg_activation_backward(gate_activation, large_count(geometry), gate, dx, dx, parallel);
-  return NULL;
+  return pass(geometry, true, dy, scatter_filter, NULL, gate_activation, true, gate, dx, scratch, parallel);
 }
 
 const char *hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
                                         const float *bias, hg_activation activation, float *x, float *scratch,
                                         const hg_parallel *parallel) {
-  HG_CHECK(check(geometry, activation, y && scatter_filter && x, parallel));
-  HG_CHECK(hg_check_arrays(scratch || !in_strips(geometry)));
-  const hg_output output = {.out = x, .bias = bias, .relu = activation == HG_ACTIVATION_RELU};
-  scatter(geometry, y, scatter_filter, output, scratch, parallel);
-  if (!hg_is_fused(activation)) hg_activation_forward(activation, large_count(geometry), x, x, parallel);
-  return NULL;
+  return pass(geometry, true, y, scatter_filter, bias, activation, false, NULL, x, scratch, parallel);
 }
 
-const char *hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx,
-                                              const float *gather_filter, hg_activation gate_activation,
-                                              const float *gate, float *dy, const hg_parallel *parallel) {
-  HG_CHECK(check(geometry, gate_activation,
-                 dx && gather_filter && dy && (gate || gate_activation == HG_ACTIVATION_LINEAR), parallel));
-  const hg_output output = {.out = dy, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
-  gather(geometry, dx, gather_filter, output, parallel);
-  if (!hg_is_fused(gate_activation))
-    hg_activation_backward(gate_activation, small_count(geometry), gate, dy, dy, parallel);
-  return NULL;
+const char *hg_conv2d_transpose_backward_data_with_scratch(const hg_geometry2d *geometry, const float *dx,
+                                                           const float *gather_filter, hg_activation gate_activation,
+                                                           const float *gate, float *dy, float *scratch,
+                                                           const hg_parallel *parallel) {
+  return pass(geometry, false, dx, gather_filter, NULL, gate_activation, true, gate, dy, scratch, parallel);
 }
 
 /* ------------------------------------------------------------------------------------------ gradients */
@@ -310,14 +322,15 @@ static ptrdiff_t filter_room(const hg_geometry2d *g) {
 
 ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
   if (hg_conv2d_check(geometry) || hg_parallel_check(parallel)) return -1;
-  return hg_parts(parallel) * filter_room(geometry);
+  return hg_is_winograd(geometry) ? hg_winograd_filter_scratch(geometry, parallel)
+                                  : hg_parts(parallel) * filter_room(geometry);
 }
 
 /* Whether the bias is summed beside the filter: with a halo that holds all small positions, one chain for each bias. */
 static bool filter_sums_bias(const hg_filter_job *job) {
   const hg_geometry2d *g = job->geometry;
-  return g->large_channels < HALO_CHANNELS && g->small_channels >= 16 && job->halo_p == g->small_height &&
-         job->halo_q == g->small_width;
+  return !hg_is_winograd(g) && g->large_channels < HALO_CHANNELS && g->small_channels >= 16 &&
+         job->halo_p == g->small_height && job->halo_q == g->small_width;
 }
 
 /* dbias, where not NULL, is the bias over small channels of a geometry that filter_sums_bias. */
@@ -327,6 +340,10 @@ static void backward_filter(const hg_geometry2d *g, const float *x, const float 
     if (!accumulate)
       memset(dfilter, 0,
              (size_t)(g->filter_height * g->filter_width * g->large_channels * g->small_channels) * sizeof(float));
+    return;
+  }
+  if (hg_is_winograd(g)) {
+    hg_winograd_filter(g, x, dy, accumulate, dfilter, scratch, parallel);
     return;
   }
   hg_filter_job job = filter_shape(g);
@@ -351,10 +368,16 @@ static void backward_bias(ptrdiff_t rows, ptrdiff_t columns, const float *in, bo
   hg_run(hg_kernels_in_use()->column_sums, &job, parallel);
 }
 
+/* What both gradients ask; the filter's alone needs the operation's input and scratch. */
+static const char *check_filter(const hg_geometry2d *g, const float *input, const float *errors, const float *dfilter,
+                                const float *scratch, const hg_parallel *parallel) {
+  HG_CHECK(check(g, HG_ACTIVATION_LINEAR, (input || !dfilter) && errors, parallel));
+  return hg_check_arrays(scratch || !dfilter || g->samples == 0 || hg_conv2d_filter_scratch(g, parallel) == 0);
+}
+
 const char *hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
                                       float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel) {
-  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, (x || !dfilter) && dy, parallel));
-  HG_CHECK(hg_check_arrays(scratch || !dfilter || filter_room(geometry) == 0));
+  HG_CHECK(check_filter(geometry, x, dy, dfilter, scratch, parallel));
   const ptrdiff_t rows = geometry->samples * geometry->small_height * geometry->small_width;
   const hg_filter_job job = filter_shape(geometry);
   const bool beside = dfilter && dbias && geometry->samples > 0 && filter_sums_bias(&job);
@@ -366,8 +389,7 @@ const char *hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float
 const char *hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
                                                 bool accumulate, float *dfilter, float *dbias, float *scratch,
                                                 const hg_parallel *parallel) {
-  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, (y || !dfilter) && dx, parallel));
-  HG_CHECK(hg_check_arrays(scratch || !dfilter || filter_room(geometry) == 0));
+  HG_CHECK(check_filter(geometry, y, dx, dfilter, scratch, parallel));
   const ptrdiff_t rows = geometry->samples * geometry->large_height * geometry->large_width;
   if (dfilter) backward_filter(geometry, dx, y, accumulate, dfilter, NULL, scratch, parallel);
   if (dbias) backward_bias(rows, geometry->large_channels, dx, accumulate, dbias, parallel);

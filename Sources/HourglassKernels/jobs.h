@@ -153,6 +153,19 @@ static inline ptrdiff_t hg_winograd_room(const hg_winograd_job *job) {
          (hg_winograd_apart(job->block, job->from) + hg_winograd_apart(job->block, job->to));
 }
 
+/* Winograd's form of a geometry that hg_conv2d_check takes, or why it cannot have it. Arguments are those of
+ * hg_conv2d_*; `scatter` tells the scatter form from the gather form. */
+const char *hg_winograd_refusal(const hg_geometry2d *g);
+ptrdiff_t hg_winograd_prepared_count(const hg_geometry2d *g, bool scatter);
+ptrdiff_t hg_winograd_image_scratch(const hg_geometry2d *g, bool scatter, const hg_parallel *parallel);
+ptrdiff_t hg_winograd_filter_scratch(const hg_geometry2d *g, const hg_parallel *parallel);
+void hg_winograd_prepare(const hg_geometry2d *g, bool scatter, const float *filter, float *prepared,
+                         const hg_parallel *parallel);
+void hg_winograd_image(const hg_geometry2d *g, bool scatter, const float *in, const float *filter, hg_output output,
+                       float *scratch, const hg_parallel *parallel);
+void hg_winograd_filter(const hg_geometry2d *g, const float *x, const float *dy, bool accumulate, float *dfilter,
+                        float *scratch, const hg_parallel *parallel);
+
 /* out[j] (+)= sum over i of in[i, j], rows in order; with `shared`, for fewer than 16 columns, element e of the flat
  * array goes to partial sum e mod 16 columns, and the 16 partial sums of a column are added as a balanced tree. */
 typedef struct hg_column_sums_job {

@@ -3,8 +3,8 @@
 #include "isa.h"
 
 const char *hg_max_pool2d_check(const hg_geometry2d *g) {
-  const char *why = hg_conv2d_check(g);
-  if (why) return why;
+  HG_CHECK(hg_conv2d_check(g));
+  if (hg_is_winograd(g)) return "pooling has no other algorithm";
   if (g->large_channels != g->small_channels) return "pooling needs as many small channels as large channels";
   if (g->filter_height > 255 || g->filter_width > 255 || g->filter_height * g->filter_width > 255)
     return "a pooling window has more than 255 elements";

@@ -26,6 +26,10 @@ public struct Autoencoder: Sendable {
 
   /// Whether a code is a distribution, whose divergence from the prior is part of the loss.
   public var isVariational: Bool { latent is GaussianLatent }
+  /// What the loss has beside the reconstruction; nil for nothing.
+  public var secondTerm: SecondTerm? {
+    isVariational ? .kl : penalty.map { .penalty(type(of: $0).term) }
+  }
   /// Whether codes are trained to be distributed as a standard normal prior, so that codes drawn from it make images.
   public var hasPrior: Bool { isVariational || penalty is MMDPenalty }
 
@@ -64,6 +68,22 @@ public struct Autoencoder: Sendable {
   }
 }
 
+/// What a loss has beside the reconstruction; its weight is beta.
+public enum SecondTerm: Hashable, Sendable {
+  /// The Kullback-Leibler divergence of a code's distribution from the prior, in nats.
+  case kl
+  /// A penalty on the codes, under its name.
+  case penalty(String)
+
+  /// What messages, tables and the report call it: "KL divergence", "contractive penalty".
+  public var name: String {
+    switch self {
+    case .kl: "KL divergence"
+    case .penalty(let name): name
+    }
+  }
+}
+
 /// Lists layers one under the other.
 @resultBuilder
 public enum LayerBuilder {
@@ -84,15 +104,7 @@ extension Autoencoder: Codable {
     encoder = try fields.decode([CodableLayer].self, forKey: .encoder).map(\.layer)
     latent = try fields.decode(CodableLayer.self, forKey: .latent).layer
     self.decoder = try fields.decode([CodableLayer].self, forKey: .decoder).map(\.layer)
-    penalty = try fields.decodeIfPresent(CodableLayer.self, forKey: .penalty).map { written in
-      guard let penalty = written.layer as? any Penalty else {
-        let known = LayerCatalog.layers.filter { $0 is any Penalty.Type }.map { $0.kind }.joined(separator: ", ")
-        throw DecodingError.dataCorruptedError(
-          forKey: .penalty, in: fields,
-          debugDescription: "wanted one of \(known), found \(type(of: written.layer).kind)")
-      }
-      return penalty
-    }
+    penalty = try fields.decodeIfPresent(CodablePenalty.self, forKey: .penalty)?.penalty
     objective = try fields.decodeIfPresent(Objective.self, forKey: .objective)
   }
 
@@ -104,7 +116,7 @@ extension Autoencoder: Codable {
     try fields.encode(self.encoder.map(CodableLayer.init), forKey: .encoder)
     try fields.encode(CodableLayer(latent), forKey: .latent)
     try fields.encode(decoder.map(CodableLayer.init), forKey: .decoder)
-    try fields.encodeIfPresent(penalty.map { CodableLayer($0) }, forKey: .penalty)
+    try fields.encodeIfPresent(penalty.map { CodablePenalty($0) }, forKey: .penalty)
     try fields.encodeIfPresent(objective, forKey: .objective)
   }
 }

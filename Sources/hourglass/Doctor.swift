@@ -1,4 +1,6 @@
 import ArgumentParser
+import HourglassBase
+import HourglassAnalysis
 import HourglassTraining
 
 struct Doctor: ParsableCommand {

@@ -57,9 +57,9 @@ struct Evaluate: ParsableCommand {
         advice: "take fewer images with --limit")
     }
     let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)
-    let divergence = loaded.model.penalty == nil ? "kl" : "penalty"
+    let secondTerm = loaded.model.penalty == nil ? "kl" : "penalty"
     let isImage = loaded.model.likelihood.target == .image
-    let columns = isImage ? ["reconstruction", divergence, "mse", "ssim"] : ["loss", divergence, "prediction"]
+    let columns = isImage ? ["reconstruction", secondTerm, "mse", "ssim"] : ["loss", secondTerm, "prediction"]
     var rows = [(images.identityColumns + columns).joined(separator: ",")]
     let result = try evaluator.evaluate(images, importanceSamples: importanceSamples) { sample in
       guard file != nil else { return }
@@ -91,11 +91,11 @@ struct Evaluate: ParsableCommand {
     var rows = [["samples", grouped(result.samples), ""]]
     rows += row("loss", result.loss, unit)
     rows += row("reconstruction", result.reconstruction, unit)
-    rows += row("KL", result.kl, "nats per image")
+    rows += row("KL divergence", result.kl, "nats per image")
     rows += row("negative ELBO", result.negativeELBO, unit)
     rows += row("negative log-likelihood", result.negativeLogLikelihood, unit)
     rows += result.importanceSamples.map { [["importance samples", grouped($0), "per image"]] } ?? []
-    rows += row("penalty", result.penalty, "")
+    rows += row(loaded.model.secondTerm?.name ?? "penalty", result.penalty, "")
     if let sparsity = result.sparsity {
       let threshold = "beyond \(Sparsity.threshold)"
       rows += [["active fraction of units", decimal(sparsity.activeFraction, 4), threshold]]

@@ -1,4 +1,5 @@
 import ArgumentParser
+import HourglassAnalysis
 import HourglassModels
 import HourglassTraining
 

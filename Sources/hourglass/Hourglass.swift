@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import HourglassAnalysis
 import HourglassData
 import HourglassTraining
 

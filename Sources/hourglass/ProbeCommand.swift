@@ -1,4 +1,5 @@
 import ArgumentParser
+import HourglassAnalysis
 import HourglassData
 import HourglassModels
 import HourglassTraining

@@ -1,4 +1,6 @@
 import Foundation
+import HourglassBase
+import HourglassModels
 import HourglassTraining
 
 /// How far training is, on standard error: a bar on a terminal, elsewhere a line at intervals and after each epoch.
@@ -20,11 +22,11 @@ final class Progress {
     shown = clock.now
   }
 
-  func show(_ event: Trainer.Event, epochs: Int?) {
+  func show(_ event: Trainer.Event, of recipe: Recipe) {
     switch event {
-    case .step(let report): if !isQuiet { show(report, epochs: epochs) }
+    case .step(let report): if !isQuiet { show(report, epochs: recipe.epochs) }
     case .epoch(let metrics):
-      note(Self.line(metrics))
+      note(Self.line(metrics, secondTerm: recipe.model.secondTerm))
       clear()
       for warning in metrics.warnings ?? [] { StandardError.write("hourglass: warning: \(warning)") }
     case .checkpoint: break
@@ -87,11 +89,11 @@ final class Progress {
     return Int(size.ws_col)
   }
 
-  private static func line(_ metrics: EpochMetrics) -> String {
+  private static func line(_ metrics: EpochMetrics, secondTerm: SecondTerm?) -> String {
     var line = "epoch \(metrics.epoch)  loss \(decimal(metrics.loss))"
-    if metrics.kl != 0 { line += "  reconstruction \(decimal(metrics.reconstruction))  KL \(decimal(metrics.kl))" }
-    if let penalty = metrics.penalty {
-      line += "  reconstruction \(decimal(metrics.reconstruction))  penalty \(decimal(penalty))"
+    if let secondTerm {
+      let value = metrics.penalty ?? metrics.kl
+      line += "  reconstruction \(decimal(metrics.reconstruction))  \(secondTerm.name) \(decimal(value))"
     }
     if let loss = metrics.validationLoss { line += "  validation \(decimal(loss))" }
     if let rate = metrics.validationErrorRate { line += "  error \(decimal(100 * rate, 2)) %" }

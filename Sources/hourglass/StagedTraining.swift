@@ -56,7 +56,7 @@ struct StagedTraining {
         checkpointEvery: session.checkpointEvery,
         shouldStop: { SignalHandling.stopIsWanted || deadline.map { ContinuousClock.now >= $0 } ?? false }
       ) { event in
-        progress.show(event, epochs: trainer.recipe.epochs)
+        progress.show(event, of: trainer.recipe)
         if session.json, case .epoch(let metrics) = event { StandardOutput.write(json: metrics) }
       }
     }

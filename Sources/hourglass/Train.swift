@@ -72,7 +72,7 @@ struct Train: ParsableCommand {
     let end = try trainer.run(
       checkpointEvery: session.checkpointEvery, shouldStop: { SignalHandling.stopIsWanted || isOver() }
     ) { event in
-      progress.show(event, epochs: trainer.recipe.epochs)
+      progress.show(event, of: trainer.recipe)
       if json, case .epoch(let metrics) = event { StandardOutput.write(json: metrics) }
     }
     progress.clear()

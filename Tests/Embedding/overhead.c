@@ -7,7 +7,18 @@
 enum { CALLS = 10000, RUNS = 200 };
 
 static float x[64], y[64], prepared[64], scratch[64];
-static hg_geometry2d window = {sizeof window, 1, 1, 1, 1, 1, 1, 16, 1, 1, 1, 1, 0, 0};
+static hg_geometry2d window = {.size = sizeof window,
+                               .samples = 1,
+                               .large_height = 1,
+                               .large_width = 1,
+                               .large_channels = 1,
+                               .small_height = 1,
+                               .small_width = 1,
+                               .small_channels = 16,
+                               .filter_height = 1,
+                               .filter_width = 1,
+                               .stride_vertical = 1,
+                               .stride_horizontal = 1};
 static hg_dense layer = {sizeof layer, 1, 1, 16};
 static hg_parallel one = {sizeof one, 1, NULL, NULL};
 

@@ -11,7 +11,20 @@
 
 enum { SIDE = 16, C = 8, K = 24, TAPS = 9, CALLERS = 6, CALLS = 50 };
 
-static hg_geometry2d window = {sizeof window, 2, SIDE, SIDE, C, SIDE, SIDE, K, 3, 3, 1, 1, 1, 1};
+static hg_geometry2d window = {.size = sizeof window,
+                               .samples = 2,
+                               .large_height = SIDE,
+                               .large_width = SIDE,
+                               .large_channels = C,
+                               .small_height = SIDE,
+                               .small_width = SIDE,
+                               .small_channels = K,
+                               .filter_height = 3,
+                               .filter_width = 3,
+                               .stride_vertical = 1,
+                               .stride_horizontal = 1,
+                               .pad_top = 1,
+                               .pad_left = 1};
 static float x[2 * SIDE * SIDE * C], filter[TAPS * C * K], prepared[TAPS * C * 32], expected[2 * SIDE * SIDE * K];
 
 typedef struct share {

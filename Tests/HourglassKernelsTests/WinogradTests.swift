@@ -2,37 +2,13 @@ import HourglassKernels
 import TestSupport
 import Testing
 
-/// Runs the six passes in Winograd's form, as `convolutionKernels` those of the direct one, with biases.
+/// Runs the six passes in Winograd's form, with biases.
 private func winogradKernels(
   _ p: ConvolutionInputs, _ activation: hg_activation, accumulate: Bool = false, _ division: Division
 ) -> ConvolutionOutputs {
-  let out = ConvolutionOutputs(p.geometry, accumulatingInto: accumulate ? p : nil)
-  var parallel = division.parallel
-  withUnsafePointer(to: p.geometry) { g in
-    let gather = Floats(count: hg_winograd_prepared_gather_count(g))
-    let scatter = Floats(count: hg_winograd_prepared_scatter_count(g))
-    let scratch = Floats(count: hg_winograd_scratch(g, &parallel))
-    let (x, y, room) = (p.large.pointer, p.small.pointer, scratch.pointer)
-    let answers = [
-      hg_winograd_prepare_gather(g, p.filter.pointer, gather.pointer, &parallel),
-      hg_winograd_prepare_scatter(g, p.filter.pointer, scatter.pointer, &parallel),
-      hg_winograd_forward(
-        g, x, gather.pointer, p.smallBias.pointer, activation, out.forward.pointer, room, &parallel),
-      hg_winograd_backward_data(
-        g, y, scatter.pointer, activation, p.largeGate.pointer, out.backwardData.pointer, room, &parallel),
-      hg_winograd_backward_filter(
-        g, x, y, accumulate, out.backwardFilter.pointer, out.backwardBias.pointer, room, &parallel),
-      hg_winograd_transpose_forward(
-        g, y, scatter.pointer, p.largeBias.pointer, activation, out.transposeForward.pointer, room, &parallel),
-      hg_winograd_transpose_backward_data(
-        g, x, gather.pointer, activation, p.smallGate.pointer, out.transposeData.pointer, room, &parallel),
-      hg_winograd_transpose_backward_filter(
-        g, y, x, accumulate, out.transposeFilter.pointer, out.transposeBias.pointer, room, &parallel),
-    ]
-    #expect(answers.allSatisfy { $0 == nil })
-    #expect(([gather, scatter, scratch] + out.all.map(\.1)).allSatisfy { $0.isIntact })
-  }
-  return out
+  var p = p
+  p.geometry.algorithm = HG_ALGORITHM_WINOGRAD
+  return convolutionKernels(p, activation, bias: true, accumulate: accumulate, division)
 }
 
 extension KernelTests {
@@ -40,7 +16,9 @@ extension KernelTests {
     /// All of the tables that the form takes, and geometries drawn at random.
     private static let cases: [ConvolutionCase] =
       (flagshipConvolutions + awkwardConvolutions).filter { testCase in
-        withUnsafePointer(to: testCase.geometry) { hg_winograd_check($0) == nil }
+        var geometry = testCase.geometry
+        geometry.algorithm = HG_ALGORITHM_WINOGRAD
+        return hg_conv2d_check(&geometry) == nil
       } + random(seed: 20_261, count: 48)
 
     private static func random(seed: UInt64, count: Int) -> [ConvolutionCase] {
@@ -195,22 +173,31 @@ extension KernelTests {
     @Test("other filters and strides are refused, no samples are an empty sum")
     func edges() {
       let sentence = "Winograd's form wants a filter of 3 x 3 and strides of 1, or of 4 x 4 and strides of 2"
-      var five = hg_geometry2d.make(samples: 1, large: (9, 9, 4), small: (5, 5, 4), filter: (5, 5))
-      #expect(text(hg_winograd_check(&five)) == sentence)
-      var wide = hg_geometry2d.make(samples: 1, large: (9, 9, 1024), small: (7, 7, 1024), filter: (3, 3))
-      #expect(text(hg_winograd_check(&wide)) == nil)
-      var four = hg_geometry2d.make(samples: 1, large: (9, 9, 4), small: (9, 9, 4), filter: (4, 4), padding: (1, 1))
-      #expect(text(hg_winograd_check(&four)) == sentence)
-      var oblong = hg_geometry2d.make(samples: 1, large: (9, 9, 4), small: (4, 4, 4), filter: (4, 3), stride: (2, 1))
-      #expect(text(hg_winograd_check(&oblong)) == sentence)
-      var two = hg_geometry2d.make(samples: 1, large: (9, 9, 4), small: (4, 4, 4), filter: (3, 3), stride: (2, 1))
-      #expect(text(hg_winograd_check(&two)) == sentence)
-      #expect(hg_winograd_prepared_gather_count(&two) == -1 && hg_winograd_prepared_scatter_count(&two) == -1)
-      #expect(hg_winograd_scratch(&two, nil) == -1)
+      func window(_ extent: Int, _ small: Int, _ channels: Int, filter: (Int, Int), stride: (Int, Int)) -> hg_geometry2d
+      {
+        .make(
+          samples: 1, large: (extent, extent, channels), small: (small, small, channels), filter: filter,
+          stride: stride, algorithm: HG_ALGORITHM_WINOGRAD)
+      }
+      var taken = window(9, 7, 1024, filter: (3, 3), stride: (1, 1))
+      #expect(text(hg_conv2d_check(&taken)) == nil)
       let a = Floats([1, 2, 3, 4])
       #expect(
-        text(hg_winograd_forward(&two, a.pointer, a.pointer, nil, HG_ACTIVATION_LINEAR, a.pointer, a.pointer, nil))
-          == sentence)
+        text(hg_conv2d_forward(&taken, a.pointer, a.pointer, nil, HG_ACTIVATION_LINEAR, a.pointer, nil))
+          == "an input, output or scratch that the call needs is NULL")
+      for var refused in [
+        window(9, 5, 4, filter: (5, 5), stride: (1, 1)), window(9, 6, 4, filter: (4, 4), stride: (1, 1)),
+        window(9, 4, 4, filter: (4, 3), stride: (2, 1)), window(9, 4, 4, filter: (3, 3), stride: (2, 1)),
+      ] {
+        #expect(text(hg_conv2d_check(&refused)) == sentence)
+        #expect(hg_conv2d_prepared_gather_count(&refused) == -1 && hg_conv2d_prepared_scatter_count(&refused) == -1)
+        #expect(hg_conv2d_gather_scratch(&refused, nil) == -1 && hg_conv2d_scatter_scratch(&refused, nil) == -1)
+        #expect(hg_conv2d_filter_scratch(&refused, nil) == -1)
+        #expect(
+          text(
+            hg_conv2d_forward_with_scratch(
+              &refused, a.pointer, a.pointer, nil, HG_ACTIVATION_LINEAR, a.pointer, a.pointer, nil)) == sentence)
+      }
       let none = ConvolutionInputs(
         .make(
           samples: 0, large: (4, 4, 2), small: (2, 2, 3), filter: (4, 4), stride: (2, 2), padding: (1, 1)),

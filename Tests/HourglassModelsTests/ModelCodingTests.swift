@@ -66,9 +66,13 @@ import Testing
     } throws: { "\($0)".contains("wanted one of bernoulli, squaredError, ") && "\($0)".contains("found poisson") }
   }
 
+  private static let layers =
+    "BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout, GaussianLatent, GaussianNoise, GELU, GroupNorm, MaxPool2D, "
+    + "MaxUnpool2D, Reshape, TiedConvTranspose2D, TiedDense, Upsample2D"
+
   @Test func everyLayerOfTheCatalogHasARow() {
     let tested = Set(LayerCases.all.map { type(of: $0.layer).kind })
-    #expect(tested == Set(LayerCatalog.layers.map { $0.kind }))
+    #expect(tested == Set((LayerCatalog.layers + PenaltyCatalog.penalties).map { $0.kind }))
   }
 
   /// What a person writes, and the value it means with all defaults in place.
@@ -116,9 +120,12 @@ import Testing
     (#"{"layer": "BatchNorm", "eps": 1}"#, #"encoder.0: BatchNorm has no field "eps"; it has none"#),
     (
       #"{"layer": "Conv3D", "filters": 3}"#,
-      "encoder.0.layer: wanted one of ActivityPenalty, BatchNorm, ContractivePenalty, Conv2D, ConvTranspose2D, Dense, "
-        + "Dropout, GaussianLatent, GaussianNoise, GELU, GroupNorm, L1Penalty, MMDPenalty, MaxPool2D, MaxUnpool2D, "
-        + #"Reshape, TiedConvTranspose2D, TiedDense, Upsample2D, ZeroMeanPenalty, found "Conv3D""#
+      "encoder.0.layer: wanted one of \(layers), found \"Conv3D\""
+    ),
+    (
+      #"{"layer": "L1Penalty", "weight": 1}"#,
+      "encoder.0.layer: wanted one of \(layers), found \"L1Penalty\", which is a penalty and belongs under the model's "
+        + "key \"penalty\""
     ),
     (#"{"layer": "Conv2D", "filters": 3}"#, #"encoder.0: wanted a field "kernel", found none"#),
     (#"{"units": 3}"#, #"encoder.0: wanted a field "layer", found none"#),
@@ -161,8 +168,13 @@ import Testing
     (#"{"layer": "L1Penalty", "weight": 1, "target": 2}"#, #"penalty: L1Penalty has no field "target"; it has weight"#),
     (
       #"{"layer": "Dropout", "rate": 0.5}"#,
-      "penalty: wanted one of ActivityPenalty, ContractivePenalty, L1Penalty, MMDPenalty, ZeroMeanPenalty, "
-        + "found Dropout"
+      "penalty.layer: wanted one of ActivityPenalty, ContractivePenalty, L1Penalty, MMDPenalty, ZeroMeanPenalty, "
+        + #"found "Dropout", which is a layer and belongs in the encoder, the latent or the decoder"#
+    ),
+    (
+      #"{"layer": "L2Penalty", "weight": 1}"#,
+      "penalty.layer: wanted one of ActivityPenalty, ContractivePenalty, L1Penalty, MMDPenalty, ZeroMeanPenalty, "
+        + #"found "L2Penalty""#
     ),
   ]) func aPenaltyIsAFieldOfTheModel(_ written: String, _ sentence: String?) throws {
     let text =

@@ -30,6 +30,14 @@ import Testing
     ("dense-vae", 425_284, 2_228_000),
   ]
 
+  @Test(arguments: [
+    ("conv-ae-28", nil), ("rbm-500", nil), ("conv-vae-28", "KL divergence"), ("sparse-ae", "activity penalty"),
+    ("contractive-ae", "contractive penalty"), ("conv-wae-28", "MMD penalty"),
+  ])
+  func aModelNamesTheSecondTermOfItsLoss(_ name: String, _ term: String?) throws {
+    #expect(try #require(ModelCatalog.model(name)).secondTerm?.name == term)
+  }
+
   @Test func theCatalogHasThePresets() {
     #expect(
       ModelCatalog.models.map(\.name) == [

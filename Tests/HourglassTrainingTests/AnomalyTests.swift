@@ -1,9 +1,10 @@
 import Foundation
 import HourglassData
 import HourglassModels
-import TestSupport
 import Testing
+import TestSupport
 
+@testable import HourglassAnalysis
 @testable import HourglassTraining
 
 /// Scores that follow from the image alone, thresholds, maps, and how well maps find what masks mark.

@@ -1,9 +1,10 @@
 import Foundation
 import HourglassData
 import HourglassModels
-import TestSupport
 import Testing
+import TestSupport
 
+@testable import HourglassAnalysis
 @testable import HourglassTraining
 
 /// Training on images that are augmented and corrupted as they are trained on.

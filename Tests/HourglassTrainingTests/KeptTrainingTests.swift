@@ -1,9 +1,10 @@
 import Foundation
 import HourglassData
 import HourglassModels
-import TestSupport
 import Testing
+import TestSupport
 
+@testable import HourglassAnalysis
 @testable import HourglassTraining
 
 /// What a run keeps of the images that it was trained on is what they would give.

@@ -1,8 +1,9 @@
 import HourglassData
 import HourglassModels
-import TestSupport
 import Testing
+import TestSupport
 
+@testable import HourglassAnalysis
 @testable import HourglassTraining
 
 /// What is said of losses that are finite and yet say that a run goes wrong.

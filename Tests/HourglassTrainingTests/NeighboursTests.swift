@@ -3,6 +3,7 @@ import HourglassData
 import HourglassModels
 import Testing
 
+@testable import HourglassAnalysis
 @testable import HourglassTraining
 
 /// Search among all points, against the ranking of plain loops in double.

@@ -2,9 +2,10 @@ import Foundation
 import FoundationXML
 import HourglassData
 import HourglassModels
-import TestSupport
 import Testing
+import TestSupport
 
+@testable import HourglassAnalysis
 @testable import HourglassTraining
 
 @Suite struct ReportTests {

@@ -1,9 +1,10 @@
 import Foundation
 import HourglassData
 import HourglassModels
-import TestSupport
 import Testing
+import TestSupport
 
+@testable import HourglassAnalysis
 @testable import HourglassTraining
 
 /// Scores and maps follow from the image alone, whatever stands beside it.

@@ -1,9 +1,10 @@
 import Foundation
 import HourglassData
 import HourglassModels
-import TestSupport
 import Testing
+import TestSupport
 
+@testable import HourglassAnalysis
 @testable import HourglassTraining
 
 /// Documents as what is trained on, and codes as features, against NumPy's and scikit-learn's numbers.

@@ -1,8 +1,9 @@
+import HourglassAnalysis
 import HourglassData
 import HourglassModels
 import HourglassTraining
-import TestSupport
 import Testing
+import TestSupport
 
 /// A step of a model on waves, started from a seed.
 func startedStep(

@@ -34,14 +34,15 @@ extension hg_geometry2d {
   /// Pairs are vertical, horizontal; triples height, width, channels; padding is top, left.
   public static func make(
     samples: Int, large: (Int, Int, Int), small: (Int, Int, Int), filter: (Int, Int), stride: (Int, Int) = (1, 1),
-    padding: (Int, Int) = (0, 0)
+    padding: (Int, Int) = (0, 0), algorithm: hg_algorithm = HG_ALGORITHM_DIRECT
   ) -> hg_geometry2d {
     hg_geometry2d(
       size: MemoryLayout<hg_geometry2d>.size, samples: samples,
       large_height: large.0, large_width: large.1, large_channels: large.2,
       small_height: small.0, small_width: small.1, small_channels: small.2,
       filter_height: filter.0, filter_width: filter.1,
-      stride_vertical: stride.0, stride_horizontal: stride.1, pad_top: padding.0, pad_left: padding.1)
+      stride_vertical: stride.0, stride_horizontal: stride.1, pad_top: padding.0, pad_left: padding.1,
+      algorithm: algorithm, precision: 0, dilation_vertical: 0, dilation_horizontal: 0, groups: 0)
   }
 
   public var largeCount: Int { samples * large_height * large_width * large_channels }

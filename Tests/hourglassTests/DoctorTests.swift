@@ -1,4 +1,5 @@
 import Foundation
+import HourglassAnalysis
 import HourglassTraining
 import Testing
 

@@ -25,7 +25,7 @@ import Testing
       let planned = try #require(plan.objects.last?["plannedBytes"] as? Int, "\(plan.errors)")
       let parts = Self.isWhole ? [0.4, 0.7, 0.9, 1.0, 1.05, 1.2, 1.5, 2, 3, 4] : [0.7, 1.2]
       for (number, part) in parts.enumerated() {
-        let bytes = Int(Double(planned) * part)
+        let bytes = Int(clamping: Double(planned) * part)
         for limit in MemoryLimit.all(bytes) {
           let run = "run-\(number)-\(limit.name)"
           let used = try limit.run(program, "\(train) --json --run \(run)")

@@ -1,3 +1,4 @@
+import HourglassAnalysis
 import HourglassTraining
 import Testing
 

@@ -30,7 +30,20 @@ typedef struct layer {
 
 static layer convolution(int kind, ptrdiff_t large, ptrdiff_t C, ptrdiff_t K, hg_activation activation) {
   layer l = {.kind = kind, .activation = activation};
-  l.window = (hg_geometry2d){sizeof l.window, BATCH, large, large, C, large / 2, large / 2, K, 4, 4, 2, 2, 1, 1};
+  l.window = (hg_geometry2d){.size = sizeof l.window,
+                             .samples = BATCH,
+                             .large_height = large,
+                             .large_width = large,
+                             .large_channels = C,
+                             .small_height = large / 2,
+                             .small_width = large / 2,
+                             .small_channels = K,
+                             .filter_height = 4,
+                             .filter_width = 4,
+                             .stride_vertical = 2,
+                             .stride_horizontal = 2,
+                             .pad_top = 1,
+                             .pad_left = 1};
   done(hg_conv2d_check(&l.window));
   const ptrdiff_t sides[2] = {large * large * C, large * large / 4 * K};
   l.inputs = sides[kind == TRANSPOSED], l.outputs = sides[kind == CONV];

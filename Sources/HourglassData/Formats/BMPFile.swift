@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Reading of Windows bitmaps: palettes of 1, 4 and 8 bits; 16, 24 and 32 bits, with masks or without; rows from the
 /// bottom or from the top.

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Data of cameras beside a picture, of which only the orientation is read.
 ///

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Data sets in HDF5 files as images: `file.h5:/path`, or the file alone where it has only one.
 ///

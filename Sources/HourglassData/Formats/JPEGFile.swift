@@ -1,5 +1,5 @@
 import CTurboJPEG
-import HourglassModels
+import HourglassBase
 
 /// Reading of JPEG photographs of 8 bits a channel, by libjpeg-turbo.
 ///

@@ -1,5 +1,5 @@
 import Foundation
-import HourglassModels
+import HourglassBase
 
 /// An array in NumPy's NPY format: versions 1 to 3, plain or gzip, in C order.
 ///

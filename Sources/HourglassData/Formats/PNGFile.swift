@@ -1,5 +1,5 @@
 import CSpng
-import HourglassModels
+import HourglassBase
 
 /// Reading of PNG pictures of any kind, by libspng: grey where they are stored grey, else RGB; of 16 bits where they
 /// have more than 8.

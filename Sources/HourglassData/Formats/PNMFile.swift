@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Reading of portable bitmaps, greymaps and pixmaps, P1 to P6.
 ///

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Pictures in files: each its own, or of TIFF files with several each of them.
 struct PictureFiles: ImageSource {

@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// What the header of a picture says.
 struct PictureHeader: Sendable, Equatable {

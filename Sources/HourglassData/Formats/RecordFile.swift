@@ -1,4 +1,4 @@
-import HourglassModels
+import HourglassBase
 
 /// Records of the binary version of CIFAR-10, plain or gzip.
 ///

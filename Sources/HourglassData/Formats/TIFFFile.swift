@@ -1,6 +1,6 @@
 #if TIFF
   import CTIFF
-  import HourglassModels
+  import HourglassBase
 
   /// Reading of TIFF pictures by libtiff, in strips or tiles, with channels together or in planes, packed in any way
   /// that libtiff knows.

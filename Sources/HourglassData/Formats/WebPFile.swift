@@ -1,6 +1,6 @@
 #if WebP
   import CWebP
-  import HourglassModels
+  import HourglassBase
 
   /// Reading of WebP pictures as RGB, by libwebp, turned as their Exif orientation says.
   ///

@@ -45,7 +45,7 @@
 #include <stdint.h>
 
 #define HG_VERSION_MAJOR 1
-#define HG_VERSION_MINOR 0
+#define HG_VERSION_MINOR 1
 #define HG_VERSION_PATCH 0
 
 #ifdef __GNUC__
@@ -134,6 +134,12 @@ const char *hg_gelu_backward(ptrdiff_t count, const float *x, const float *dy, f
 
 /* -------------------------------------------------------------------------------- convolution, both directions */
 
+/* How the sums of a convolution are computed. Scratch, prepared weights and rounding differ, the calls do not. */
+typedef enum hg_algorithm {
+  HG_ALGORITHM_DIRECT = 0,   /* every product of the definition */
+  HG_ALGORITHM_WINOGRAD = 1, /* Winograd's form: fewer multiply-adds for some filters and strides, see below */
+} hg_algorithm;
+
 /* Geometry of a convolution, a transposed convolution or a pooling between a large and a small image:
  *
  *   small position (p, q) and tap (r, s) meet large position (h, w) = (p U + r - pad_top, q V + s - pad_left).
@@ -148,11 +154,17 @@ typedef struct hg_geometry2d {
   ptrdiff_t filter_height, filter_width;               /* R, S */
   ptrdiff_t stride_vertical, stride_horizontal;        /* U, V */
   ptrdiff_t pad_top, pad_left;
+  /* Since 1.1; in the smaller struct of 1.0 all are 0. */
+  hg_algorithm algorithm;                           /* of convolutions */
+  int32_t precision;                                /* 0: float. Reserved: other values are refused */
+  ptrdiff_t dilation_vertical, dilation_horizontal; /* 0: taps are neighbours. Reserved: other values are refused */
+  ptrdiff_t groups;                                 /* 0: every channel meets every other. Reserved likewise */
 } hg_geometry2d;
 
 /* NULL, or why the convolution calls refuse this geometry. Extents, filter and strides must be at least 1, padding at
  * least 0 and below the filter's extent, samples at least 0; nothing above 2^31, and below 2^40 elements all images,
- * the filter, a large image with its padding, and (few large channels) the products of a small image with all taps. */
+ * the filter, a large image with its padding, and (few large channels) the products of a small image with all taps.
+ * Winograd's form takes filters of 3 x 3 with strides of 1, and filters of 4 x 4 with strides of 2. */
 const char *hg_conv2d_check(const hg_geometry2d *geometry);
 
 /* The convolution is one bilinear form,
@@ -162,14 +174,27 @@ const char *hg_conv2d_check(const hg_geometry2d *geometry);
  * and its partial evaluations are the six passes below. Weights are brought into the order a pass reads by one of two
  * preparations, once per change of the weights; samples do not matter to them.
  *
- *   pass                               form      needs
- *   hg_conv2d_forward                  gather    hg_conv2d_prepare_gather
- *   hg_conv2d_backward_data            scatter   hg_conv2d_prepare_scatter
- *   hg_conv2d_backward_filter          filter    -
- *   hg_conv2d_transpose_forward        scatter   hg_conv2d_prepare_scatter
- *   hg_conv2d_transpose_backward_data  gather    hg_conv2d_prepare_gather
- *   hg_conv2d_transpose_backward_filter filter   -
- */
+ *   pass                                             form     needs
+ *   hg_conv2d_forward_with_scratch                   gather   hg_conv2d_prepare_gather
+ *   hg_conv2d_backward_data                          scatter  hg_conv2d_prepare_scatter
+ *   hg_conv2d_backward_filter                        filter   -
+ *   hg_conv2d_transpose_forward                      scatter  hg_conv2d_prepare_scatter
+ *   hg_conv2d_transpose_backward_data_with_scratch   gather   hg_conv2d_prepare_gather
+ *   hg_conv2d_transpose_backward_filter              filter   -
+ *
+ * HG_ALGORITHM_WINOGRAD computes them by F(4 x 4, 3 x 3) and F(4 x 4, 2 x 2): a filter of 3 x 3 with strides of 1 in a
+ * quarter of the multiply-adds, one of 4 x 4 with strides of 2, which is four phases of 2 x 2 taps, in 1 / 2.56 of
+ * them:
+ *
+ *   y = A^T [sum over c (and phases) of (G w G^T) * (B^T x B)] A    for 4 x 4 outputs, * point by point
+ *
+ * where x is 6 x 6 or 5 x 5 inputs. With D the depth of the sums at a point, which is C or 4 C in the gather form, K in
+ * the scatter form and the number of tiles in dfilter (with A dy A^T in the place of the filter), an element differs
+ * from its definition by at most (D + 40) 2^-24 times the same form of the magnitudes of all matrices, which is 15 to
+ * 300 times the sum of the magnitudes of its products; in the root mean square by 1.5 to 5 times as much as the direct
+ * form. Infinities and NaN reach all 16 outputs of a tile, in dfilter all taps of a phase. Bits depend on neither
+ * threads nor instruction set; with accumulate dfilter adds the sum of the call. Source: Lavin & Gray, "Fast algorithms
+ * for convolutional neural networks", CVPR 2016. */
 
 /* Floats of the weights prepared for the gather and for the scatter form; -1 for a geometry that is refused. */
 ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *geometry);
@@ -183,14 +208,20 @@ const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float 
 const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
                                       const hg_parallel *parallel);
 
-/* Floats of scratch of hg_conv2d_transpose_forward and hg_conv2d_backward_data, and of the two filter gradients; -1 for
- * a geometry or parallel that is refused. */
+/* Floats of scratch of the two passes in the gather form (0 by the direct algorithm), of the two in the scatter form
+ * and of the two filter gradients; -1 for a geometry or parallel that is refused. */
+ptrdiff_t hg_conv2d_gather_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 
 /* y[n,p,q,k] = a(bias[k] + sum over r, s, c of x[n, pU+r-pad_top, qV+s-pad_left, c] w[r,s,c,k])
  * x: N H W C; gather_filter: prepared; bias: K or NULL; y: N P Q K.
- * Cost: 2 N P Q K R S C flops less those on padding. */
+ * Cost by the direct algorithm: 2 N P Q K R S C flops less those on padding. */
+const char *hg_conv2d_forward_with_scratch(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
+                                           const float *bias, hg_activation activation, float *y, float *scratch,
+                                           const hg_parallel *parallel);
+
+/* hg_conv2d_forward_with_scratch with NULL for scratch: for algorithms that want none there. */
 const char *hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
                               const float *bias, hg_activation activation, float *y, const hg_parallel *parallel);
 
@@ -218,6 +249,12 @@ const char *hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const flo
 
 /* dy[n,p,q,k] = a'(gate[n,p,q,k]) * sum over r, s, c of dx[n, pU+r-pad_top, qV+s-pad_left, c] w[r,s,c,k]
  * dx: N H W C; gather_filter: prepared; gate: N P Q K; dy: N P Q K. */
+const char *hg_conv2d_transpose_backward_data_with_scratch(const hg_geometry2d *geometry, const float *dx,
+                                                           const float *gather_filter, hg_activation gate_activation,
+                                                           const float *gate, float *dy, float *scratch,
+                                                           const hg_parallel *parallel);
+
+/* hg_conv2d_transpose_backward_data_with_scratch with NULL for scratch: for algorithms that want none there. */
 const char *hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx,
                                               const float *gather_filter, hg_activation gate_activation,
                                               const float *gate, float *dy, const hg_parallel *parallel);
@@ -229,60 +266,10 @@ const char *hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, c
                                                 bool accumulate, float *dfilter, float *dbias, float *scratch,
                                                 const hg_parallel *parallel);
 
-/* ---------------------------------------------------------------------------------- convolution, Winograd's form */
-
-/* The six passes above by Winograd's F(4 x 4, 3 x 3) and F(4 x 4, 2 x 2): a filter of 3 x 3 with strides of 1 in a
- * quarter of the multiply-adds, one of 4 x 4 with strides of 2, which is four phases of 2 x 2 taps, in 1 / 2.56 of
- * them. Arguments are those of hg_conv2d_*; prepared weights are not, and every pass wants scratch.
- *
- *   y = A^T [sum over c (and phases) of (G w G^T) * (B^T x B)] A    for 4 x 4 outputs, * point by point
- *
- * x is 6 x 6 or 5 x 5 inputs. With D the depth of the sums at a point, C or 4 C in forward and transpose_backward_data,
- * K in backward_data and transpose_forward, tiles in dfilter (with A dy A^T in the place of the filter), an element
- * differs from its definition by at most (D + 40) 2^-24 times the same form of the magnitudes of all matrices, which is
- * 15 to 300 times the sum of the magnitudes of its products; in the root mean square by 1.5 to 5 times as much as the
- * direct form. Infinities and NaN reach all 16 outputs of a tile, in dfilter all taps of a phase. Bits depend on
- * neither threads nor instruction set; with accumulate dfilter adds the sum of the call. Source: Lavin & Gray, "Fast
- * algorithms for convolutional neural networks", CVPR 2016. */
-
-/* NULL, or why the calls below refuse this geometry: as hg_conv2d_check, and other filters and strides. */
-const char *hg_winograd_check(const hg_geometry2d *geometry);
-
-/* Floats of the weights prepared for the gather and for the scatter form; -1 for a geometry that is refused. */
-ptrdiff_t hg_winograd_prepared_gather_count(const hg_geometry2d *geometry);
-ptrdiff_t hg_winograd_prepared_scatter_count(const hg_geometry2d *geometry);
-const char *hg_winograd_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
-                                       const hg_parallel *parallel);
-const char *hg_winograd_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
-                                        const hg_parallel *parallel);
-
-/* Floats of scratch of each of the passes; -1 for a geometry or parallel that is refused. */
-ptrdiff_t hg_winograd_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
-
-/* As hg_conv2d_forward, hg_conv2d_backward_data, hg_conv2d_backward_filter and their transposed counterparts. */
-const char *hg_winograd_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
-                                const float *bias, hg_activation activation, float *y, float *scratch,
-                                const hg_parallel *parallel);
-const char *hg_winograd_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
-                                      hg_activation gate_activation, const float *gate, float *dx, float *scratch,
-                                      const hg_parallel *parallel);
-const char *hg_winograd_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
-                                        float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel);
-const char *hg_winograd_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
-                                          const float *bias, hg_activation activation, float *x, float *scratch,
-                                          const hg_parallel *parallel);
-const char *hg_winograd_transpose_backward_data(const hg_geometry2d *geometry, const float *dx,
-                                                const float *gather_filter, hg_activation gate_activation,
-                                                const float *gate, float *dy, float *scratch,
-                                                const hg_parallel *parallel);
-const char *hg_winograd_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
-                                                  bool accumulate, float *dfilter, float *dbias, float *scratch,
-                                                  const hg_parallel *parallel);
-
 /* ------------------------------------------------------------------------------------------------ max-pooling */
 
 /* NULL, or why the pooling calls refuse this geometry: as hg_conv2d_check, and channels must be equal (C = K), R S at
- * most 255, and every window must hold at least one element of the large image. */
+ * most 255, every window must hold at least one element of the large image, and the algorithm is the direct one. */
 const char *hg_max_pool2d_check(const hg_geometry2d *geometry);
 
 /* y[n,p,q,k] = max over r, s of x[n, pU+r-pad_top, qV+s-pad_left, k];  switches[n,p,q,k] = r S + s of the first maximum
@@ -622,6 +609,37 @@ const char *hg_adadelta(const hg_adadelta_options *options, ptrdiff_t count, con
 /* The gradient of a loss with penalties on its weights, l2 |w|^2 / 2 + l1 |w|:
  * gradient = scale gradient + l2 w + l1 sign(w), with 0 for the sign of 0. */
 const char *hg_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
+
+/* --------------------------------------------------------------------------------------- calls that 1.0 had */
+
+/* Kept for all of 1.x: hg_winograd_NAME is hg_conv2d_NAME of the same geometry with HG_ALGORITHM_WINOGRAD, where that
+ * wants scratch hg_conv2d_NAME_with_scratch. hg_winograd_scratch is the most that any of the passes wants. */
+const char *hg_winograd_check(const hg_geometry2d *geometry);
+ptrdiff_t hg_winograd_prepared_gather_count(const hg_geometry2d *geometry);
+ptrdiff_t hg_winograd_prepared_scatter_count(const hg_geometry2d *geometry);
+const char *hg_winograd_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
+                                       const hg_parallel *parallel);
+const char *hg_winograd_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
+                                        const hg_parallel *parallel);
+ptrdiff_t hg_winograd_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
+const char *hg_winograd_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
+                                const float *bias, hg_activation activation, float *y, float *scratch,
+                                const hg_parallel *parallel);
+const char *hg_winograd_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
+                                      hg_activation gate_activation, const float *gate, float *dx, float *scratch,
+                                      const hg_parallel *parallel);
+const char *hg_winograd_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
+                                        float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel);
+const char *hg_winograd_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
+                                          const float *bias, hg_activation activation, float *x, float *scratch,
+                                          const hg_parallel *parallel);
+const char *hg_winograd_transpose_backward_data(const hg_geometry2d *geometry, const float *dx,
+                                                const float *gather_filter, hg_activation gate_activation,
+                                                const float *gate, float *dy, float *scratch,
+                                                const hg_parallel *parallel);
+const char *hg_winograd_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
+                                                  bool accumulate, float *dfilter, float *dbias, float *scratch,
+                                                  const hg_parallel *parallel);
 
 #ifdef __cplusplus
 }

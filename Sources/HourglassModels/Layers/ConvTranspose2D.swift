@@ -40,17 +40,15 @@ public struct ConvTranspose2D: Layer, Hashable {
     try planner.check(filters, "filter")
     let window = try Window.large(
       planner.shape, channels: filters, kernel: kernel, stride: stride, padding: padding, outputSize: outputSize,
-      at: name)
-    try window.check(algorithm, at: name)
-    try planner.append(
-      PlannedConvTranspose2D(name: name, window: window, algorithm: algorithm, activation: activation))
+      at: name
+    ).convolved(by: algorithm, at: name)
+    try planner.append(PlannedConvTranspose2D(name: name, window: window, activation: activation))
   }
 }
 
 struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
   let name: String
   let window: Window
-  let algorithm: Conv2D.Algorithm
   let activation: Activation
   var parameterOffset = 0
   var tie: Tie?
@@ -65,8 +63,8 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
     var geometry = window.geometry(samples: 0)
     let filter = pass.parameters + filterOffset
     pass.withParallel { parallel in
-      checked(algorithm.prepareScatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel))
-      if pass.dx != nil { checked(algorithm.prepareGather(&geometry, filter, pass.prepared, parallel)) }
+      checked(hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel))
+      if pass.dx != nil { checked(hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel)) }
     }
   }
 
@@ -75,9 +73,8 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
     let bias = pass.parameters + parameterOffset + biasOffset
     pass.withParallel {
       checked(
-        algorithm.transposeForward(
-          &geometry, pass.x, pass.prepared + preparedGatherCount, bias: bias, activation.kernel, pass.y, pass.scratch,
-          $0))
+        hg_conv2d_transpose_forward(
+          &geometry, pass.x, pass.prepared + preparedGatherCount, bias, activation.kernel, pass.y, pass.scratch, $0))
     }
   }
 
@@ -92,8 +89,8 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
     }
     pass.withParallel {
       checked(
-        algorithm.transposeBackwardFilter(
-          &geometry, pass.x, dy, accumulate: pass.accumulate, filterGradient, bias: biasGradient, pass.scratch, $0))
+        hg_conv2d_transpose_backward_filter(
+          &geometry, pass.x, dy, pass.accumulate, filterGradient, biasGradient, pass.scratch, $0))
     }
   }
 
@@ -102,8 +99,8 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
     var geometry = window.geometry(samples: pass.samples)
     pass.withParallel {
       checked(
-        algorithm.transposeBackwardData(
-          &geometry, dy, pass.prepared, pass.inputActivation.kernel, gate: pass.x, dx, pass.scratch, $0))
+        hg_conv2d_transpose_backward_data_with_scratch(
+          &geometry, dy, pass.prepared, pass.inputActivation.kernel, pass.x, dx, pass.scratch, $0))
     }
   }
 

@@ -1,44 +1,74 @@
 /// All layers that a model file may name.
 public enum LayerCatalog {
   public static let layers: [any Layer.Type] = [
-    ActivityPenalty.self, BatchNorm.self, ContractivePenalty.self, Conv2D.self, ConvTranspose2D.self, Dense.self,
-    Dropout.self, GaussianLatent.self, GaussianNoise.self, GELU.self, GroupNorm.self, L1Penalty.self, MMDPenalty.self,
-    MaxPool2D.self, MaxUnpool2D.self, Reshape.self, TiedConvTranspose2D.self, TiedDense.self, Upsample2D.self,
-    ZeroMeanPenalty.self,
+    BatchNorm.self, Conv2D.self, ConvTranspose2D.self, Dense.self, Dropout.self, GaussianLatent.self,
+    GaussianNoise.self, GELU.self, GroupNorm.self, MaxPool2D.self, MaxUnpool2D.self, Reshape.self,
+    TiedConvTranspose2D.self, TiedDense.self, Upsample2D.self,
   ]
-
-  static func layer(_ kind: String) -> (any Layer.Type)? { layers.first { $0.kind == kind } }
 }
 
 /// A layer in a file: its kind under the key `layer`, its own fields beside it.
 struct CodableLayer: Codable {
   let layer: any Layer
 
-  private enum Key: String, CodingKey { case layer }
-
   init(_ layer: any Layer) { self.layer = layer }
 
   init(from decoder: any Decoder) throws {
-    let fields = try decoder.container(keyedBy: Key.self)
-    let kind = try fields.decode(String.self, forKey: .layer)
-    guard let type = LayerCatalog.layer(kind) else {
-      let known = LayerCatalog.layers.map { $0.kind }.joined(separator: ", ")
-      throw DecodingError.dataCorruptedError(
-        forKey: .layer, in: fields, debugDescription: "wanted one of \(known), found \"\(kind)\"")
-    }
-    layer = try type.init(from: decoder)
-    let known = Mirror(reflecting: layer).children.compactMap(\.label)
-    try decoder.refuseFields(otherThan: known, besides: Key.layer.stringValue, of: kind)
+    let place = try decoder.place(
+      in: LayerCatalog.layers, not: PenaltyCatalog.penalties,
+      which: "a penalty and belongs under the model's key \"penalty\"")
+    layer = try LayerCatalog.layers[place].init(from: decoder)
+    try decoder.refuseFields(otherThanOf: layer)
   }
 
   func encode(to encoder: any Encoder) throws {
-    var fields = encoder.container(keyedBy: Key.self)
+    var fields = encoder.container(keyedBy: KindKey.self)
     try fields.encode(type(of: layer).kind, forKey: .layer)
     try layer.encode(to: encoder)
   }
 }
 
+/// A penalty in a file, written as a layer is.
+struct CodablePenalty: Codable {
+  let penalty: any Penalty
+
+  init(_ penalty: any Penalty) { self.penalty = penalty }
+
+  init(from decoder: any Decoder) throws {
+    let place = try decoder.place(
+      in: PenaltyCatalog.penalties, not: LayerCatalog.layers,
+      which: "a layer and belongs in the encoder, the latent or the decoder")
+    penalty = try PenaltyCatalog.penalties[place].init(from: decoder)
+    try decoder.refuseFields(otherThanOf: penalty)
+  }
+
+  func encode(to encoder: any Encoder) throws { try CodableLayer(penalty).encode(to: encoder) }
+}
+
+private enum KindKey: String, CodingKey { case layer }
+
 extension Decoder {
+  /// The place in a catalog of the kind that a file names.
+  ///
+  /// Errors: no kind of the catalog; where it is one of the other kinds, the sentence says what those are.
+  fileprivate func place(
+    in catalog: [any Layer.Type], not others: [any Layer.Type], which are: String
+  ) throws -> Int {
+    let fields = try container(keyedBy: KindKey.self)
+    let kind = try fields.decode(String.self, forKey: .layer)
+    if let place = catalog.firstIndex(where: { $0.kind == kind }) { return place }
+    let known = catalog.map { $0.kind }.joined(separator: ", ")
+    let advice = others.contains { $0.kind == kind } ? ", which is \(are)" : ""
+    throw DecodingError.dataCorruptedError(
+      forKey: .layer, in: fields, debugDescription: "wanted one of \(known), found \"\(kind)\"\(advice)")
+  }
+
+  /// Refuses a field that a layer does not have.
+  fileprivate func refuseFields(otherThanOf layer: any Layer) throws {
+    let known = Mirror(reflecting: layer).children.compactMap(\.label)
+    try refuseFields(otherThan: known, besides: KindKey.layer.stringValue, of: type(of: layer).kind)
+  }
+
   /// Refuses a field that nobody reads: a misspelt one would otherwise be silently replaced by its default.
   func refuseFields(otherThan known: [String], besides tag: String? = nil, of what: String) throws {
     let fields = (known.isEmpty ? ["none"] : known).joined(separator: ", ")

@@ -4,7 +4,6 @@ import HourglassKernels
 /// filter R S C K followed by a bias, both prepared for the gather and for the scatter form.
 protocol PlannedConvolution: PlannedLayer {
   var window: Window { get }
-  var algorithm: Conv2D.Algorithm { get }
   /// Whether the filter is its own, not that of a convolution it is tied to.
   var hasFilter: Bool { get }
 }
@@ -26,7 +25,7 @@ extension PlannedConvolution {
 
   /// The kind of a layer with its algorithm where that is not the direct one.
   func kind(of layer: (some Layer).Type) -> String {
-    algorithm == .direct ? layer.kind : "\(layer.kind), \(algorithm.rawValue)"
+    window.algorithm == .direct ? layer.kind : "\(layer.kind), \(window.algorithm.rawValue)"
   }
 
   private var fanIn: Int { window.large.channels * window.kernel.height * window.kernel.width }
@@ -45,17 +44,19 @@ extension PlannedConvolution {
   /// The weights for the gather form lie in front, those for the scatter form behind.
   var preparedGatherCount: Int {
     var geometry = window.geometry(samples: 0)
-    return Planner.aligned(algorithm.preparedGatherCount(&geometry))
+    return Planner.aligned(hg_conv2d_prepared_gather_count(&geometry))
   }
 
   var preparedCount: Int {
     var geometry = window.geometry(samples: 0)
-    return preparedGatherCount + Planner.aligned(algorithm.preparedScatterCount(&geometry))
+    return preparedGatherCount + Planner.aligned(hg_conv2d_prepared_scatter_count(&geometry))
   }
 
   func scratchCount(samples: Int, threads: Int) -> Int {
     var geometry = window.geometry(samples: samples)
     var parallel = Planner.parallel(threads: threads)
-    return algorithm.scratchCount(&geometry, &parallel)
+    return max(
+      hg_conv2d_gather_scratch(&geometry, &parallel), hg_conv2d_scatter_scratch(&geometry, &parallel),
+      hg_conv2d_filter_scratch(&geometry, &parallel))
   }
 }

@@ -97,7 +97,7 @@ public struct TiedConvTranspose2D: Layer, Hashable {
     planner.replace(index, with: convolution)
     try planner.append(
       PlannedConvTranspose2D(
-        name: planner.name, window: convolution.window, algorithm: convolution.algorithm, activation: activation,
+        name: planner.name, window: convolution.window, activation: activation,
         tie: Tie(partner: index, name: to)))
   }
 }

@@ -9,6 +9,8 @@ struct Window: Sendable {
   let stride: Extent2D
   let padTop: Int
   let padLeft: Int
+  /// How a convolution of this geometry is computed.
+  var algorithm = Conv2D.Algorithm.direct
 
   /// The small image that a convolution or a pooling makes of a large one.
   static func small(
@@ -113,7 +115,8 @@ struct Window: Sendable {
       size: MemoryLayout<hg_geometry2d>.size, samples: samples, large_height: large.height, large_width: large.width,
       large_channels: large.channels, small_height: small.height, small_width: small.width,
       small_channels: small.channels, filter_height: kernel.height, filter_width: kernel.width,
-      stride_vertical: stride.height, stride_horizontal: stride.width, pad_top: padTop, pad_left: padLeft)
+      stride_vertical: stride.height, stride_horizontal: stride.width, pad_top: padTop, pad_left: padLeft,
+      algorithm: algorithm.kernel, precision: 0, dilation_vertical: 0, dilation_horizontal: 0, groups: 0)
   }
 
   /// Refuses what the kernels refuse, with their sentence.
@@ -124,13 +127,16 @@ struct Window: Sendable {
     if let sentence = check(&geometry) { throw ModelError(name, String(cString: sentence)) }
   }
 
-  /// Refuses what the kernels of an algorithm refuse.
-  func check(_ algorithm: Conv2D.Algorithm, at name: String) throws(ModelError) {
+  /// The window of a convolution that is computed by `algorithm`; throws where the kernels refuse it.
+  func convolved(by algorithm: Conv2D.Algorithm, at name: String) throws(ModelError) -> Window {
     try check(hg_conv2d_check, at: name)
-    var geometry = geometry(samples: 1)
-    if let sentence = algorithm.check(&geometry) {
+    var window = self
+    window.algorithm = algorithm
+    var geometry = window.geometry(samples: 1)
+    if let sentence = hg_conv2d_check(&geometry) {
       throw ModelError(name, "\(String(cString: sentence)), found a kernel of \(kernel) and a stride of \(stride)")
     }
+    return window
   }
 
   /// Elements of the filter, R S C K.

@@ -15,6 +15,8 @@
 /// Sources: Rifai et al., "Contractive auto-encoders", ICML 2011; Hutchinson, Communications in Statistics 1989;
 /// Hoffman, Roberts & Yaida, "Robust learning with Jacobian regularization", arXiv:1908.02729.
 public struct ContractivePenalty: Penalty, Hashable {
+  public static let term = "contractive penalty"
+
   public var weight: Float
 
   public init(weight: Float) { self.weight = weight }

@@ -10,6 +10,8 @@
 /// Sources: Tolstikhin et al., "Wasserstein auto-encoders", ICLR 2018, algorithm 2, kernel and scales of its code;
 /// Zaremba et al., "B-test", NIPS 2013, for blocks.
 public struct MMDPenalty: Penalty, Hashable {
+  public static let term = "MMD penalty"
+
   public var weight: Float
 
   public init(weight: Float) { self.weight = weight }

@@ -4,6 +4,8 @@
 /// The mean over samples, times beta, joins the loss as the divergence of a Gaussian latent does. A penalty that sees
 /// several samples at once takes them shard by shard: shards belong to the recipe, so bits do not depend on workers.
 public protocol Penalty: Layer {
+  /// What messages, tables and the report call it: "contractive penalty".
+  static var term: String { get }
   /// At least 0.
   var weight: Float { get }
 }

@@ -2,6 +2,8 @@
 ///
 /// Sources: Ng, "Sparse autoencoder", CS294A lecture notes, 2011; Goodfellow et al., "Deep learning", 2016, chapter 14.
 public struct L1Penalty: Penalty, Hashable {
+  public static let term = "L1 penalty"
+
   public var weight: Float
 
   public init(weight: Float) { self.weight = weight }
@@ -40,6 +42,8 @@ struct PlannedL1Penalty: PlannedPenalty {
 ///
 /// r is held within 10^-6 of 0 and 1; beyond the slope is 0. Source: Ng, "Sparse autoencoder", CS294A notes, 2011.
 public struct ActivityPenalty: Penalty, Hashable {
+  public static let term = "activity penalty"
+
   /// Between 0 and 1.
   public var target: Float
   public var weight: Float
@@ -93,6 +97,8 @@ struct PlannedActivityPenalty: PlannedPenalty {
 ///
 ///     weight sum over j of m[j]^2,   m[j] = mean over the shard of h[n,j]
 public struct ZeroMeanPenalty: Penalty, Hashable {
+  public static let term = "zero-mean penalty"
+
   public var weight: Float
 
   public init(weight: Float) { self.weight = weight }

@@ -1,0 +1,139 @@
+import Foundation
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+/// What a run keeps of the images that it was trained on, once it has come to its end, so that thresholds, searches and
+/// levels of codes need them no more.
+///
+/// In training.safetensors: scores.likelihood and, of models that put out images, scores.error, at the mean of the
+/// code, for each image, or picture that is cut into tiles, three floats whose sum is the score in double; codes,
+/// N x Z, unless they take more than 256 MiB; codes.low and codes.high, the range of each unit. Names and classes are
+/// those of data.csv.
+public struct KeptTraining: Sendable {
+  /// Images.
+  public let count: Int
+  /// The images by name; nil for those in no file, or where data.csv is of others.
+  public let table: DataTable?
+  private let tensors: [String: [Float]]
+  /// The digest of the data that it was made of.
+  let dataDigest: String?
+
+  /// Scores as `Inference.scores` finds them at the mean of the code.
+  public func scores(by kind: AnomalyScores.Kind) -> AnomalyScores {
+    let parts = tensors["scores.\(kind.rawValue)"] ?? tensors["scores.likelihood"] ?? []
+    return AnomalyScores(
+      stride(from: 0, to: parts.count, by: 3).map { Double(parts[$0]) + Double(parts[$0 + 1]) + Double(parts[$0 + 2]) })
+  }
+
+  /// Three floats with the sum x, which holds a double to the bit.
+  private static func parts(_ scores: AnomalyScores) -> [Float] {
+    scores.scores.flatMap { score in
+      let high = Float(score)
+      let middle = Float(score - Double(high))
+      return [high, middle, Float(score - Double(high) - Double(middle))]
+    }
+  }
+
+  /// N x Z; nil where they were too many to be kept.
+  public var codes: [Float]? { tensors["codes"] }
+
+  /// The least and the greatest value of each unit of the code.
+  public var codeRange: (low: [Float], high: [Float]) { (tensors["codes.low"] ?? [], tensors["codes.high"] ?? []) }
+
+  /// Codes beyond so many bytes are not kept.
+  static let mostBytesOfCodes = 256 << 20
+  fileprivate static let format = "hourglass-training-1"
+
+  fileprivate init?(reading path: String, weightsHash: String, table: DataTable?) throws(DataError) {
+    let (sources, metadata) = try SafeTensors.open(path)
+    guard metadata["format"] == Self.format, metadata["weightsHash"] == weightsHash else { return nil }
+    guard try Checkpoint.contentHash(sources, metadata) == metadata[Checkpoint.hashKey] else {
+      throw DataError(
+        path: path,
+        reason: "the contents were altered; remove the file, and hourglass train --resume makes it anew from the images"
+      )
+    }
+    var tensors: [String: [Float]] = [:]
+    for source in sources { tensors[source.name] = try source.values() }
+    (self.tensors, dataDigest) = (tensors, metadata["data"])
+    count = metadata["images"].flatMap { Int($0) } ?? 0
+    self.table = table?.digest == dataDigest ? table : nil
+  }
+
+  /// Reads each image once. Nil where a number is not finite.
+  fileprivate static func tensors(_ data: Dataset, _ inference: Inference) throws -> [SafeTensors.Tensor]? {
+    let (units, model) = (inference.codeCount, inference.plan.model)
+    let keepsCodes =
+      data.count.timesClamping(4 * units) <= mostBytesOfCodes
+      && (try? GrantedMemory.require(data.count.timesClamping(8 * units), for: "", "")) != nil
+    var (likelihood, error, codes) = ([Double](), [Double](), [Float]())
+    var (low, high) = ([Float](repeating: .infinity, count: units), [Float](repeating: -.infinity, count: units))
+    for start in stride(from: 0, to: data.count, by: Inference.batchSize) {
+      let range = start..<min(start + Inference.batchSize, data.count)
+      let images = try data.images(range)
+      data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
+      let labels = model.likelihood.target == .label ? data.labels?[range] : nil
+      for its in inference.measure(images, labels: labels, noise: .none) {
+        likelihood.append(inference.score(its, by: .likelihood))
+        if its.image != nil { error.append(inference.score(its, by: .error)) }
+      }
+      let some = inference.encode(images)
+      for (place, value) in some.enumerated() {
+        low[place % units] = min(low[place % units], value)
+        high[place % units] = max(high[place % units], value)
+      }
+      guard some.allSatisfy(\.isFinite) else { return nil }
+      if keepsCodes { codes += some }
+    }
+    func scores(_ kind: AnomalyScores.Kind, _ values: [Double]) -> (name: String, shape: [Int], values: [Float]) {
+      let values = values.isEmpty ? [] : parts(AnomalyScores(values).ofPictures(data))
+      return ("scores.\(kind.rawValue)", [values.count / 3, 3], values)
+    }
+    let all: [(name: String, shape: [Int], values: [Float])] = [
+      scores(.likelihood, likelihood), scores(.error, error), ("codes.low", [units], low),
+      ("codes.high", [units], high),
+      ("codes", [data.count, units], codes),
+    ]
+    guard all.allSatisfy({ $0.values.allSatisfy(\.isFinite) }) else { return nil }
+    return all.filter { !$0.values.isEmpty }.map {
+      SafeTensors.Tensor(name: $0.name, shape: $0.shape, values: $0.values)
+    }
+  }
+}
+
+extension RunFolder {
+  private var training: String { file("training.safetensors") }
+
+  /// What was kept of the images trained on; nil where nothing is, or what was kept is of other weights.
+  ///
+  /// Errors: the file cannot be read, or is damaged.
+  public func keptTraining(for weightsHash: String) throws(DataError) -> KeptTraining? {
+    guard try InputFile.isThere(training) else { return nil }
+    return try KeptTraining(
+      reading: training, weightsHash: weightsHash, table: try DataTable(ifThere: file("data.csv")))
+  }
+
+  /// Keeps it, unless it is kept already.
+  fileprivate func keepTraining(_ data: Dataset, digest: String?, by inference: Inference) throws {
+    let hash = WeightsHash.of(inference.parameters, plan: inference.plan)
+    if let kept = try? keptTraining(for: hash), kept.dataDigest == digest, kept.count == data.count { return }
+    guard let tensors = try KeptTraining.tensors(data, inference) else { return }
+    var metadata = ["format": KeptTraining.format, "weightsHash": hash, "images": "\(data.count)"]
+    metadata["data"] = digest
+    let sources = tensors.map { SafeTensors.Source($0) }
+    metadata[Checkpoint.hashKey] = try Checkpoint.contentHash(sources, metadata)
+    try SafeTensors.write(sources, metadata: metadata, to: training)
+  }
+}
+
+extension Trainer {
+  /// Keeps in the run's folder what others need of the images trained on, see `KeptTraining`, of the weights that are
+  /// evaluated. Of a run on codes nothing is kept.
+  ///
+  /// Cost: reads and encodes each image once, unless it is kept already.
+  public func keepTraining(in run: RunFolder) throws {
+    guard recipe.data.codes == nil else { return }
+    try run.keepTraining(data, digest: dataDigest, by: try inference())
+  }
+}

@@ -1,0 +1,83 @@
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+/// What a trained model makes of some images.
+struct Findings {
+  let name: String
+  let source: String
+  let evaluation: Evaluation
+  /// Mean squared error per pixel of each image, as the evaluator measures it; none of a model that puts out labels.
+  let errors: [Double]
+  /// Originals above reconstructions, where images of this shape can be shown.
+  private(set) var bands: [Band] = []
+  /// A variational model: what the most active units do. Another: what lies between codes.
+  private(set) var walks: PNGImage?
+  let units: LatentUnits
+  let components: PrincipalComponents
+  /// Of the codes along them.
+  let coordinates: [[Double]]
+  /// Of the images whose codes are in `coordinates`.
+  let labels: [Int]?
+  let classes: [String]?
+
+  struct Band {
+    let title: String
+    let picture: PNGImage
+    /// Their errors, from left to right.
+    let errors: [Double]
+  }
+
+  /// Of more images than this an even choice is looked at.
+  private static let mostImages = 4096
+  /// Floats of the codes that are compared with each other.
+  private static let mostCodeFloats = 1 << 21
+
+  /// Errors: an image cannot be read.
+  init(_ images: ReportImages, _ inference: Inference, beta: Float, seed: UInt64) throws {
+    let data = images.data.spread(Self.mostImages)
+    (name, source) = (images.name, data.source)
+    var errors: [Double] = []
+    evaluation = try Evaluator(inference, beta: beta, seed: seed).evaluate(data) { sample in
+      if let image = sample.measurement.image { errors.append(Double(image.squaredError)) }
+    }
+    self.errors = errors
+    let some = data.spread(min(2048, max(64, Self.mostCodeFloats / inference.codeCount)))
+    units = try LatentUnits(some, inference, seed: seed)
+    var codes = inference.encode(try some.images(0..<some.count))
+    // A plane has two axes: codes of one unit lie on the first.
+    if inference.codeCount == 1 { codes = codes.flatMap { [$0, Float(0)] } }
+    components = PrincipalComponents(codes, length: max(2, inference.codeCount), components: 2)
+    coordinates = components.coordinates(of: codes)
+    (labels, classes) = (some.labels, some.classes)
+
+    guard Pictures.refusal(of: inference.plan.model) == nil else { return }
+    let pictures = Pictures(inference, seed: seed, isBare: true)
+    bands = try Self.ranks(errors).map { title, chosen in
+      let originals = try chosen.flatMap { try data.image($0) }
+      return Band(title: title, picture: try pictures.bands(originals), errors: chosen.map { errors[$0] })
+    }
+    guard inference.plan.decodingRefusal == nil else { return }
+    walks =
+      try inference.plan.model.isVariational
+      ? pictures.traversals(data, most: pictures.rows(10)) : pictures.interpolations(data, most: pictures.rows(5))
+  }
+
+  /// The images with the least errors, around the median, and with the greatest, the extreme first; what is not a
+  /// number is the worst.
+  static func ranks(_ errors: [Double]) -> [(title: String, images: [Int])] {
+    let keys = errors.map { $0.isNaN ? .infinity : $0 }
+    let order = keys.indices.sorted { (keys[$0], $0) < (keys[$1], $1) }
+    let count = min(Pictures.imagesPerBand, order.count)
+    let middle = (order.count - count) / 2
+    return [
+      ("best", Array(order.prefix(count))), ("typical", Array(order[middle..<middle + count])),
+      ("worst", order.suffix(count).reversed()),
+    ]
+  }
+}
+
+extension Pictures {
+  /// At most so many rows of images, fewer where images are so large that a page with them would be slow to open.
+  func rows(_ most: Int) -> Int { min(most, max(1, (1 << 22) / (Self.stops * shape.count))) }
+}

@@ -1,0 +1,96 @@
+import Foundation
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+/// A run as one page to look at: what it was made from, how it went, and what the model makes of images.
+///
+/// What is missing is named in a sentence where it would stand; all else is shown.
+public struct RunReport {
+  let run: RunFolder
+  let recipe: Recipe
+  let plan: ExecutionPlan
+  let epochs: [EpochMetrics]
+  let sessions: [RunEnvironment]
+  /// What of the run's files is damaged and so not shown, a sentence each.
+  public private(set) var damages: [String] = []
+  /// Where the run stood when the checkpoint was written that is looked at; nil where there is none yet.
+  public var progress: Checkpoint.Progress?
+  /// Of the last step, where the run has just ended.
+  public var workerTimes: [TrainingStep.WorkerTimes] = []
+
+  /// Draws from the prior, of a variational model.
+  private(set) var samples: PNGImage?
+  private(set) var findings: Findings?
+  /// What the scores say, where the run keeps a threshold for the weights that are looked at.
+  private(set) var anomalies: AnomalyFindings?
+  /// Why there are no findings, in a sentence.
+  private(set) var missing = "The run has no checkpoint yet, so there is no model to look at."
+
+  /// Reads what the run's folder tells without its checkpoints.
+  ///
+  /// Errors: a recipe whose model cannot be planned; metrics that are there and cannot be read.
+  public init(_ run: RunFolder, _ recipe: Recipe) throws {
+    (self.run, self.recipe) = (run, recipe)
+    plan = try recipe.plan()
+    let metrics = try MetricsLog(run, upTo: .max)
+    epochs = metrics.epochs
+    if let damage = metrics.damage { damages.append("\(run.file(MetricsLog.name)): \(damage)") }
+    do { sessions = try run.sessions() } catch {
+      sessions = []
+      damages.append("\(error)")
+    }
+  }
+
+  /// How the model does on the images, once it has looked at them.
+  public var evaluation: Evaluation? { findings?.evaluation }
+
+  /// Looks at what the model makes of images, or says why they are not there.
+  ///
+  /// Returns: why nothing was found, if so.
+  @discardableResult
+  public mutating func look(at images: Result<ReportImages, DataError>, with inference: Inference) -> DataError? {
+    let model = recipe.model
+    do {
+      if model.hasPrior, Pictures.refusal(of: model) == nil, plan.decodingRefusal == nil {
+        let pictures = Pictures(inference, seed: recipe.seed, isBare: true)
+        samples = try pictures.samples(count: 10 * pictures.rows(6), columns: 10)
+      }
+      findings = try Findings(images.get(), inference, beta: recipe.beta, seed: recipe.seed)
+      try lookForAnomalies(images.get(), inference)
+      return nil
+    } catch {
+      missing = "The images cannot be read: \(error)."
+      return error as? DataError ?? DataError(path: run.path, reason: "\(error)")
+    }
+  }
+
+  /// What scores above the threshold that the run keeps, where it keeps one.
+  private mutating func lookForAnomalies(_ images: ReportImages, _ inference: Inference) throws {
+    let kept: ScoreThreshold?
+    do { kept = try run.threshold() } catch {
+      damages.append("\(error)")
+      return
+    }
+    guard let kept else { return }
+    guard kept.weightsHash == WeightsHash.of(inference.parameters, plan: inference.plan) else {
+      damages.append(
+        "the threshold that \(run.path) keeps is of other weights than those looked at; choose it anew with hourglass "
+          + "score --save-threshold")
+      return
+    }
+    anomalies = try AnomalyFindings(kept, images, recipe, inference)
+  }
+
+  /// What the loss is counted in.
+  var unit: String { recipe.model.likelihood.unit }
+
+  /// The division of the last session, or that of this machine.
+  var parallel: ParallelPlan {
+    let most = 1...ParallelPlan.most
+    guard let last = sessions.last, most.contains(last.workers), most.contains(last.threads) else {
+      return ParallelPlan(shards: recipe.shards)
+    }
+    return ParallelPlan(workers: last.workers, threads: last.threads)
+  }
+}

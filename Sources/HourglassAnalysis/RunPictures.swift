@@ -1,0 +1,156 @@
+import Foundation
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+extension Pictures {
+  /// A picture, what the model makes of it, and where they differ, side by side, enlarged as in `ImageGrid`; `high` has
+  /// the brightest colour.
+  ///
+  /// Errors: memory is not granted for it.
+  public static func triptych(
+    _ picture: ExpectedPicture, map: [Float], high: Float
+  ) throws(DataError) -> PNGImage {
+    let (shape, gap) = (picture.shape, ImageGrid.gap)
+    let zoom = max(1, 128 / max(shape.height, shape.width))
+    let (width, height) = (3 * zoom * shape.width + 2 * gap, zoom * shape.height)
+    try GrantedMemory.require(
+      (6 * height).timesClamping(width), for: "a map of \(shape)", "draw it", advice: "take --map-format npy or png16")
+    var pixels = [UInt8](repeating: 255, count: 3 * width * height)
+    func draw(_ panel: Int, _ color: (Int) -> (UInt8, UInt8, UInt8)) {
+      for y in 0..<height {
+        var place = 3 * (y * width + panel * (zoom * shape.width + gap))
+        for x in 0..<zoom * shape.width {
+          (pixels[place], pixels[place + 1], pixels[place + 2]) = color(y / zoom * shape.width + x / zoom)
+          place += 3
+        }
+      }
+    }
+    for (panel, image) in [picture.image, picture.expected].enumerated() {
+      draw(panel) { pixel in
+        let (first, step) = (image.startIndex + pixel * shape.channels, shape.channels / 3)
+        return (
+          ImageGrid.byte(image[first]), ImageGrid.byte(image[first + step]), ImageGrid.byte(image[first + 2 * step])
+        )
+      }
+    }
+    draw(2) { HeatColors.color(of: map[$0], high: high) }
+    return PNGImage(width: width, height: height, channels: 3, pixels: pixels)
+  }
+
+  /// Decoded draws from the prior.
+  public func samples(count: Int = 8 * columns, columns: Int = columns) throws(DataError) -> PNGImage {
+    try grid(inference.decode(inference.standardNormalCodes(count, seed: seed)), columns: columns)
+  }
+
+  private func grid(_ images: [Float], columns: Int) throws(DataError) -> PNGImage {
+    try Self.grid(images, shape: shape, columns: columns, isBare: isBare)
+  }
+
+  /// A row for each of the most active latent units: the code of the first image with that unit going from -3 to 3.
+  public func traversals(_ data: Dataset, most: Int = 10) throws -> PNGImage {
+    let images = min(Self.mostImagesForVariance, data.count)
+    let variances = try Evaluator(inference, beta: 1, seed: seed).unitVariances(data, images: images)
+    let ranked = variances.indices.sorted { (-variances[$0], $0) < (-variances[$1], $1) }
+    let active = variances.count { $0 > Evaluation.activeVariance }
+    let base = inference.encode(try data.images(0..<1))
+    let codes = ranked.prefix(min(most, max(1, active))).flatMap { unit in
+      (0..<Self.stops).flatMap { stop in
+        var code = base
+        code[unit] = 6 * Float(stop) / Float(Self.stops - 1) - 3
+        return code
+      }
+    }
+    return try grid(inference.decode(codes), columns: Self.stops)
+  }
+
+  /// A row for each pair of images: their codes, and what lies on the straight line between them.
+  public func interpolations(_ data: Dataset, most: Int = 10) throws -> PNGImage {
+    try data.checkShape(for: inference.plan)
+    let pairs = max(1, min(most, data.count / 2))
+    let width = inference.codeCount
+    let ends = Self.pieces(inference.encode(try data.images(0..<min(2 * pairs, data.count))), width)
+    let codes = (0..<pairs).flatMap { pair in
+      let (from, to) = (ends[2 * pair % ends.count], ends[(2 * pair + 1) % ends.count])
+      return (0..<Self.stops).flatMap { stop in
+        let weight = Float(stop) / Float(Self.stops - 1)
+        return zip(from, to).map { $0 + weight * ($1 - $0) }
+      }
+    }
+    return try grid(inference.decode(codes), columns: Self.stops)
+  }
+
+  /// Odd, so that the middle of a traversal is zero.
+  static let stops = 11
+  /// Enough to rank units by variance.
+  private static let mostImagesForVariance = 2048
+
+  /// The loss against the epochs done, as SVG. `partial` is the epoch at hand, where there is one.
+  public static func lossCurve(
+    _ model: Autoencoder, epochs: [EpochMetrics], partial: (epoch: Double, loss: Double)? = nil
+  ) -> String {
+    let x = epochs.map { Double($0.epoch) }
+    var series = [
+      SVGPlot.Series(
+        name: "training", x: x + (partial.map { [$0.epoch] } ?? []),
+        y: epochs.map(\.loss) + (partial.map { [$0.loss] } ?? []))
+    ]
+    if epochs.contains(where: { $0.validationLoss != nil }) {
+      series.append(SVGPlot.Series(name: "validation", x: x, y: epochs.map { $0.validationLoss ?? .nan }))
+    }
+    var plot = SVGPlot(
+      title: "\(model.name): loss", xLabel: "epoch", yLabel: model.likelihood.unit, series: series)
+    plot.leastXStep = 1
+    return plot.svg()
+  }
+}
+
+extension Inference {
+  /// Codes drawn from the standard normal prior, from number `first` on; code n depends on the seed and n alone.
+  public func standardNormalCodes(_ count: Int, from first: Int = 0, seed: UInt64) -> [Float] {
+    let codes = FloatBuffer(count: count.timesClamping(codeCount))
+    for n in 0..<count {
+      RandomStream(seed: seed, .sampling, sample: first + n).fillNormal(codes.pointer + n * codeCount, codeCount)
+    }
+    return codes.array
+  }
+}
+
+extension Trainer {
+  /// Writes what shows the model as it is now: reconstructions.png, samples.png and traversals.png (a plain
+  /// autoencoder, which has no prior: interpolations.png; neither where codes cannot be decoded alone), loss.svg, and
+  /// report.html.
+  public func writePictures(to run: RunFolder) throws {
+    try AtomicFile.write(
+      Pictures.lossCurve(recipe.model, epochs: metrics.epochs, partial: partialEpoch), to: run.picture("loss.svg"))
+    let inference = try inference()
+    let shown = try ReportImages(recipe, training: data, validation: validation)
+    if Pictures.refusal(of: recipe.model) == nil {
+      let pictures = Pictures(inference, seed: recipe.seed)
+      try pictures.reconstructions(shown.data).write(to: run.picture("reconstructions.png"))
+      if inference.plan.decodingRefusal == nil, recipe.model.hasPrior {
+        try pictures.samples().write(to: run.picture("samples.png"))
+      }
+      if inference.plan.decodingRefusal != nil {
+        // Codes cannot be decoded alone.
+      } else if recipe.model.isVariational {
+        try pictures.traversals(shown.data).write(to: run.picture("traversals.png"))
+      } else {
+        try pictures.interpolations(shown.data).write(to: run.picture("interpolations.png"))
+      }
+    }
+    var report = try RunReport(run, recipe)
+    report.progress = progress
+    report.workerTimes = training.times
+    report.look(at: .success(shown), with: inference)
+    try AtomicFile.write(report.page, to: run.report)
+  }
+
+  private var partialEpoch: (epoch: Double, loss: Double)? {
+    guard progress.epochSamples > 0 else { return nil }
+    let sum = progress.epochReconstruction + Double(recipe.beta) * progress.epochDivergence
+    let epochs =
+      Double(progress.dataEpoch ?? 0) + Double(progress.step - (progress.dataStep ?? 0)) / Double(stepsPerEpoch)
+    return (epochs, sum / Double(progress.epochSamples))
+  }
+}

@@ -1,0 +1,92 @@
+import Foundation
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+/// What a model makes of damaged images, beside the clean ones: some images at a time, so that they need not all fit
+/// into memory.
+public struct Denoising {
+  /// Images, N x H x W x C each.
+  public struct Images {
+    public let clean: [Float]
+    public let damaged: [Float]
+    public let repaired: [Float]
+  }
+
+  private let data: Dataset
+  private let corruption: Corruption?
+  private let inference: Inference
+  private let seed: UInt64
+  private let draws: FloatBuffer
+  private var (before, after, pixels) = (0.0, 0.0, 0.0)
+
+  /// Damages image n of `data` by the random numbers of (seed, corruption, step 0, sample n); nil for a set that knows
+  /// its damaged images by itself, see `Dataset.paired`.
+  ///
+  /// Errors: images of another shape than the model's input.
+  public init(
+    _ data: Dataset, _ corruption: Corruption?, with inference: Inference, seed: UInt64
+  ) throws(DataError) {
+    try data.checkShape(for: inference.plan)
+    (self.data, self.corruption, self.inference, self.seed) = (data, corruption, inference, seed)
+    draws = FloatBuffer(count: data.shape.count)
+  }
+
+  /// `Evaluation.psnr` of the mean squared difference to the clean images, in dB, over the images repaired so far.
+  public var psnrBefore: Double { Evaluation.psnr(meanSquaredError: before / pixels) }
+  public var psnrAfter: Double { Evaluation.psnr(meanSquaredError: after / pixels) }
+
+  /// Damages and repairs some images.
+  ///
+  /// Errors: an image cannot be read; damage so large that a mean is not finite.
+  public mutating func repair(_ range: Range<Int>) throws -> Images {
+    let (originals, shape, draws) = (try data.images(range), data.shape, draws)
+    var noisy = try corruption == nil ? data.inputs(range) : originals
+    noisy.withUnsafeMutableBufferPointer { noisy in
+      originals.withUnsafeBufferPointer { originals in
+        for (place, index) in range.enumerated() {
+          guard let corruption, let image = originals.baseAddress, let out = noisy.baseAddress else { continue }
+          corruption.apply(
+            image + place * shape.count, shape: shape, RandomStream(seed: seed, .corruption, sample: index),
+            draws: draws.pointer, into: out + place * shape.count)
+        }
+      }
+    }
+    let outputs = inference.reconstruct(noisy)
+    before += Self.squares(noisy, originals)
+    after += Self.squares(outputs, originals)
+    pixels += Double(originals.count)
+    guard before.isFinite, after.isFinite else {
+      throw DataError(
+        path: data.source,
+        reason:
+          "damaged \(corruption.map { "by \($0.rawValue)" } ?? "already") its images, or what the model makes of them, "
+          + "are beyond all numbers; take less damage")
+    }
+    return Images(clean: originals, damaged: noisy, repaired: outputs)
+  }
+
+  static func squares(_ x: [Float], _ y: [Float]) -> Double {
+    x.withUnsafeBufferPointer { x in
+      y.withUnsafeBufferPointer { y in
+        x.indices.reduce(0) { $0 + Double(x[$1] - y[$1]) * Double(x[$1] - y[$1]) }
+      }
+    }
+  }
+}
+
+extension Inference {
+  /// How well codes, decoded, show a data set's images: PSNR in dB over all their pixels.
+  ///
+  /// Errors: images of another shape than the model's input, or that cannot be read.
+  public func psnr(ofDecoded codes: CompressedCodes, _ data: Dataset) throws -> Double {
+    try data.checkShape(for: plan)
+    var sum = 0.0
+    for start in stride(from: 0, to: data.count, by: Self.batchSize) {
+      let range = start..<min(start + Self.batchSize, data.count)
+      let images = decode(codes.codes(range))
+      sum += Denoising.squares(images, try data.images(range))
+    }
+    return Evaluation.psnr(meanSquaredError: sum / Double(data.count * data.shape.count))
+  }
+}

@@ -1,0 +1,41 @@
+import HourglassData
+import HourglassModels
+import HourglassTraining
+
+extension Inference {
+  /// The score of each image, see `AnomalyScores`; of a model that puts out labels always the likelihood.
+  ///
+  /// A score follows from the image alone: it is that of the mean of the code or, with `samples`, the mean over so many
+  /// draws of it, see `evidenceBounds`. A penalty is no part of it, for some weigh images against their neighbours.
+  ///
+  /// Errors: images or labels that the model does not take, or that cannot be read.
+  ///
+  /// - Parameters:
+  ///   - samples: draws of the code of a variational model, for the likelihood; nil for its mean.
+  ///   - seed: of the draws.
+  public func scores(
+    of data: Dataset, by kind: AnomalyScores.Kind, samples: Int? = nil, seed: UInt64
+  ) throws -> AnomalyScores {
+    try data.checkTargets(for: plan)
+    let wantsLabels = plan.model.likelihood.target == .label
+    var scores: [Double] = []
+    for start in stride(from: 0, to: data.count, by: Self.batchSize) {
+      let range = start..<min(start + Self.batchSize, data.count)
+      let images = try data.images(range)
+      data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
+      let labels = wantsLabels ? data.labels?[range] : nil
+      if let samples, kind == .likelihood, plan.model.isVariational {
+        scores += evidenceBounds(images, labels: labels, draws: samples, seed: seed).map { -$0 }
+        continue
+      }
+      scores += measure(images, labels: labels, noise: .none).map { score($0, by: kind) }
+    }
+    return AnomalyScores(scores)
+  }
+
+  /// The score of an image that was measured at the mean of its code.
+  func score(_ its: Measurement, by kind: AnomalyScores.Kind) -> Double {
+    if kind == .error, let image = its.image { return Double(image.squaredError) }
+    return Double(its.reconstruction) + (plan.model.isVariational ? Double(its.divergence) : 0)
+  }
+}

@@ -1,0 +1,32 @@
+/// A height and a width: of a kernel, a stride or an output. In JSON one number when both are equal, else `[height,
+/// width]`.
+public struct Extent2D: Hashable, Sendable, Codable, ExpressibleByIntegerLiteral, CustomStringConvertible {
+  public var height: Int
+  public var width: Int
+
+  public init(_ height: Int, _ width: Int) { (self.height, self.width) = (height, width) }
+  public init(integerLiteral value: Int) { self.init(value, value) }
+
+  public var description: String { height == width ? "\(height)" : "\(height)x\(width)" }
+
+  public init(from decoder: any Decoder) throws {
+    if let both = try? decoder.singleValueContainer().decode(Int.self) {
+      self.init(both, both)
+    } else {
+      var list = try decoder.unkeyedContainer()
+      self.init(try list.decode(Int.self), try list.decode(Int.self))
+      try list.refuseMore(than: 2, wanted: "a number or [height, width]")
+    }
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    if height == width {
+      var value = encoder.singleValueContainer()
+      try value.encode(height)
+    } else {
+      var list = encoder.unkeyedContainer()
+      try list.encode(height)
+      try list.encode(width)
+    }
+  }
+}

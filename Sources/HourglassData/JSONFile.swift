@@ -1,0 +1,43 @@
+import HourglassBase
+
+/// The one way in which Hourglass reads JSON: files of a run and of a person, lines and headers of other formats.
+///
+/// Foundation's reader takes the first of two values under one name, and says of a number that its type does not hold
+/// neither where it stands nor what was wanted.
+public enum JSONFile {
+  /// Reads a value.
+  ///
+  /// Errors: those of reading the file; no JSON, with line and column; a name twice in one object; a value that is
+  /// missing or another one than wanted, with its place such as `encoder.0.filters`.
+  ///
+  /// - Parameter what: what the file is to hold, as in "no settings".
+  public static func read<Value: Decodable>(_: Value.Type, from path: String, what: String) throws(DataError) -> Value {
+    try decode(Value.self, from: try InputFile.contents(of: path), path: path, what: what)
+  }
+
+  /// Reads a value from bytes that come from the file at `path`. Errors: those of `read`.
+  public static func decode<Value: Decodable>(
+    _: Value.Type, from bytes: some Collection<UInt8>, path: String, what: String
+  ) throws(DataError) -> Value {
+    do { return try JSONParser.decode(Value.self, from: Array(bytes)) } catch {
+      throw DataError(path: path, reason: "\(what): \(sentence(error))")
+    }
+  }
+
+  /// What is wrong, with its place in front.
+  private static func sentence(_ error: any Error) -> String {
+    switch error {
+    case DecodingError.keyNotFound(let key, let context):
+      place(context) + "wanted a field \"\(key.stringValue)\", found none"
+    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
+      DecodingError.dataCorrupted(let context):
+      place(context) + context.debugDescription
+    default: "\(error)"
+    }
+  }
+
+  private static func place(_ context: DecodingError.Context) -> String {
+    let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
+    return path.isEmpty ? "" : "\(path): "
+  }
+}

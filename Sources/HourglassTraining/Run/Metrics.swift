@@ -1,0 +1,113 @@
+import Foundation
+import HourglassData
+
+/// One epoch of a run: a line of metrics.jsonl, a row of metrics.csv, an object of `train --json`.
+public struct EpochMetrics: Codable, Sendable, Equatable {
+  public var event = "epoch"
+  /// Epochs done, and steps done.
+  public var epoch: Int
+  public var step: Int
+  /// Means over the epoch's samples, as the step that trained on each saw it.
+  public var loss: Double
+  public var reconstruction: Double
+  public var kl: Double
+  /// Reconstruction divided by the pixels of an image; of a model that puts out labels as it is.
+  public var reconstructionPerPixel: Double
+  public var validationLoss: Double?
+  public var validationMSE: Double?
+  /// Of a model that puts out classes.
+  public var validationErrorRate: Double?
+  /// Latent units that are active, as `Evaluation` counts them, on the validation or, without one, on the first images
+  /// of the training data.
+  public var activeUnits: Int?
+  /// Of a model with a penalty: its mean, before it is weighed with beta.
+  public var penalty: Double?
+  public var samplesPerSecond: Double
+  public var seconds: Double
+  /// Part of the steps' time, in the mean over the workers, that went into their input: reading images, augmenting,
+  /// corrupting and shuffling them. Of the steps of the session that ended the epoch.
+  public var inputPercent: Double?
+  /// Images that the epoch visited, and how often the data had changed before it; nil in files of earlier versions.
+  public var images: Int?
+  public var dataChanges: Int?
+  /// What a person should know of the epoch, a sentence each, once in a session; nil for nothing.
+  public var warnings: [String]?
+
+  static let columns = [
+    "epoch", "step", "loss", "reconstruction", "kl", "reconstructionPerPixel", "validationLoss", "validationMSE",
+    "samplesPerSecond", "seconds", "activeUnits", "validationErrorRate", "inputPercent", "penalty", "images",
+    "dataChanges",
+  ]
+
+  var row: String {
+    func text(_ value: Double?) -> String { value.map { "\($0)" } ?? "" }
+    return [
+      "\(epoch)", "\(step)", text(loss), text(reconstruction), text(kl), text(reconstructionPerPixel),
+      text(validationLoss), text(validationMSE), text(samplesPerSecond), text(seconds),
+      activeUnits.map { "\($0)" } ?? "", text(validationErrorRate), text(inputPercent),
+      text(penalty), images.map { "\($0)" } ?? "", dataChanges.map { "\($0)" } ?? "",
+    ].joined(separator: ",")
+  }
+
+  /// Any value as one line of JSON, its names in alphabetical order. JSON has no number for what is not finite: it
+  /// stands as the text nan, inf or -inf. A value that cannot be encoded gives an object with the error.
+  public static func json(_ value: some Encodable) -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    do { return String(decoding: try encoder.encode(value), as: UTF8.self) } catch {
+      return json(["error": "\(error)"])
+    }
+  }
+}
+
+/// The metrics files of a run. They are small, so every change writes them anew under a temporary name.
+public struct MetricsLog: Sendable {
+  public private(set) var epochs: [EpochMetrics]
+  private let run: RunFolder?
+  /// Lines that cannot be read, until they are kept aside.
+  private var damaged: [Data] = []
+
+  /// Reads what an earlier session wrote and cuts it back to the checkpoint at `step`.
+  ///
+  /// Errors: a file that is there and cannot be read.
+  public init(_ run: RunFolder?, upTo step: Int) throws(DataError) {
+    (self.run, epochs) = (run, [])
+    let bytes =
+      try run.flatMap { (run) throws(DataError) in try InputFile.contents(ifThere: run.file(Self.name)) } ?? []
+    for line in bytes.split(separator: UInt8(ascii: "\n")) {
+      if let row = try? JSONFile.decode(EpochMetrics.self, from: line, path: Self.name, what: "no epoch"),
+        row.refusal == nil
+      {
+        if row.step <= step { epochs.append(row) }
+      } else {
+        damaged.append(Data(line))
+      }
+    }
+  }
+
+  /// Lines that cannot be read, in a sentence; nil where all can.
+  public var damage: String? {
+    damaged.isEmpty
+      ? nil : "wanted one JSON object of an epoch in each line, found \(damaged.count) that cannot be read"
+  }
+
+  mutating func append(_ metrics: EpochMetrics) throws(DataError) {
+    epochs.append(metrics)
+    try write()
+  }
+
+  mutating func write() throws(DataError) {
+    guard let run else { return }
+    if let damage {
+      try run.keepAside(Data(damaged.flatMap { $0 + Data("\n".utf8) }), of: Self.name, found: damage)
+      damaged = []
+    }
+    try AtomicFile.write(epochs.map { EpochMetrics.json($0) + "\n" }.joined(), to: run.file(Self.name))
+    let rows = [EpochMetrics.columns.joined(separator: ",")] + epochs.map(\.row)
+    try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: run.file("metrics.csv"))
+  }
+
+  package static let name = "metrics.jsonl"
+}

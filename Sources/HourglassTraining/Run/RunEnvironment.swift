@@ -1,0 +1,78 @@
+import Foundation
+import HourglassData
+import HourglassKernels
+
+/// Where and how one session of a run ran: nothing that decides its result.
+public struct RunEnvironment: Codable, Sendable, Equatable {
+  /// The program's version, and the Swift it was built with.
+  public var version: String
+  public var swift: String
+  /// The processor as the system names it, where it does.
+  public var processor: String?
+  public var grantedCores: Int
+  public var instructionSet: String
+  public var openMP: Bool
+  public var workers: Int
+  public var threads: Int
+  /// When the session began, in UTC.
+  public var date: String
+  public var arguments: [String]
+
+  /// - Parameter arguments: of the command line, without the program's own path.
+  public init(parallel: ParallelPlan, arguments: [String]) {
+    (version, swift) = (Self.programVersion, Self.swiftVersion)
+    (processor, grantedCores) = (Self.processorName(), GrantedCores.count)
+    (instructionSet, openMP) = (Self.instructionSetName, Self.hasOpenMP)
+    (workers, threads) = (parallel.workers, parallel.threads)
+    date = Date().formatted(.iso8601)
+    self.arguments = arguments
+  }
+
+  public static var programVersion: String { String(cString: hg_version()) }
+  public static var instructionSetName: String { String(cString: hg_isa_name()) }
+  public static var hasOpenMP: Bool { hg_has_openmp() }
+
+  public static var swiftVersion: String {
+    #if compiler(>=6.4)
+      "6.4 or later"
+    #elseif compiler(>=6.3)
+      "6.3"
+    #else
+      "6.2"
+    #endif
+  }
+
+  package static func processorName() -> String? {
+    let lines = ((try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? "").split(separator: "\n")
+    let name = lines.first { $0.hasPrefix("model name") }?.split(separator: ":", maxSplits: 1).last
+    return name?.trimmingCharacters(in: .whitespaces)
+  }
+}
+
+extension RunFolder {
+  /// Adds a session to environment.json, which lists all sessions of the run, the newest last. A file that cannot be
+  /// understood is kept aside.
+  public func append(_ environment: RunEnvironment) throws(DataError) {
+    let bytes = try InputFile.contents(ifThere: file(Self.environmentName))
+    var earlier: [RunEnvironment] = []
+    do { earlier = try sessions(in: bytes) } catch let error {
+      try keepAside(Data(bytes ?? []), of: Self.environmentName, found: error.reason)
+    }
+    try save(earlier + [environment], as: Self.environmentName)
+  }
+
+  /// All sessions of the run that environment.json tells of; none where it is not there.
+  ///
+  /// Errors: it cannot be read, or is damaged.
+  public func sessions() throws(DataError) -> [RunEnvironment] {
+    try sessions(in: try InputFile.contents(ifThere: file(Self.environmentName)))
+  }
+
+  private func sessions(in bytes: [UInt8]?) throws(DataError) -> [RunEnvironment] {
+    guard let bytes else { return [] }
+    return try JSONFile.decode(
+      [RunEnvironment].self, from: bytes, path: file(Self.environmentName), what: "no list of sessions")
+  }
+
+  private static let environmentName = "environment.json"
+}

@@ -1,0 +1,365 @@
+import Foundation
+import HourglassData
+import HourglassModels
+
+/// The loop around the step: epochs, checkpoints, validation, and a clean end at any moment.
+public final class Trainer {
+  public let recipe: Recipe
+  public let training: TrainingStep
+  public let data: Dataset
+  public private(set) var progress: Checkpoint.Progress
+  public private(set) var metrics: MetricsLog
+  /// What did not start from the seed, in a session that began at step 0.
+  public private(set) var starts: [Start.Result] = []
+
+  private let order: BatchOrder
+  private let run: RunFolder?
+  public let validation: Dataset?
+  /// The forward half with the weights that stand for the trained model, once it was needed.
+  private var madeInference: Inference?
+  private var events: EventFile?
+  private let writesEvents: Bool
+  private let origin: Origin
+  private var remembered: TrainingData
+  /// Whether the data is not that of the newest checkpoint any more.
+  private var dataHasChanged = false
+  /// What has changed of the data since the last session, a sentence each.
+  public private(set) var dataChanges: [String] = []
+  /// Where the run stood when its newest checkpoint was written.
+  private var saved: Checkpoint.Progress?
+  /// The orders of the epoch at hand and of the one before or after it.
+  private var permutations: [(epoch: Int, items: [Int32])] = []
+  /// The loss of the run's first step, where this session has taken it.
+  private(set) var firstLoss: Double?
+  /// What this session has warned of, so that it does so once.
+  var warned: Set<Int> = []
+  /// Seconds of the epoch's steps in this session: for their input, and in all.
+  private var clock = (input: 0.0, all: 0.0)
+
+  /// What happens while training, for whoever shows it.
+  public enum Event: Sendable {
+    case step(StepReport)
+    case epoch(EpochMetrics)
+    /// A checkpoint was written after so many steps.
+    case checkpoint(step: Int)
+  }
+
+  /// Where the run stands after a step.
+  public struct StepReport: Sendable {
+    /// Steps done, and where the run will end.
+    public var step: Int
+    public var lastStep: Int
+    public var epoch: Int
+    public var samples: Int
+    public var loss: TrainingStep.Loss
+  }
+
+  /// Why the loop ended.
+  public enum End: String, Sendable {
+    /// All steps are done.
+    case finished
+    /// The monitored loss has not fallen for as many epochs as the recipe's patience.
+    case stoppedEarly
+    /// Because the caller wanted it.
+    case interrupted
+  }
+
+  /// Opens the data, plans all memory, and starts from the recipe's seed or from the run's last checkpoint.
+  ///
+  /// A run that was stopped before its first checkpoint resumes at step 0. A run that resumes is locked and its metrics
+  /// are cut back to its checkpoint; nothing else is written before `run`.
+  ///
+  /// Errors: a recipe or data that cannot be planned or read; checkpoints that are gone or damaged; another recipe or
+  /// other data than the run was trained by and on.
+  ///
+  /// - Parameters:
+  ///   - run: where it writes; of a run that does not resume the folder need not be there before `run`.
+  ///   - acceptsChangedData: whether to go on with other images than those trained on so far. Epochs count on; the one
+  ///     at hand begins again.
+  ///   - data, validation: those of the recipe, where the caller has opened them already.
+  ///   - memory: bytes that the decoded images of each of the two may take.
+  ///   - profiles: whether to time each layer.
+  ///   - tensorBoard: whether to write the epochs into the run's folder for TensorBoard too.
+  public init(
+    _ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false,
+    acceptsChangedData: Bool = false, data: Dataset? = nil, validation: Dataset? = nil,
+    memory: Int = GrantedMemory.forImages, profiles: Bool = false, tensorBoard: Bool = false
+  ) throws {
+    let plan = try recipe.plan()
+    let memory = try Self.memoryForImages(recipe, plan, parallel: parallel, atMost: memory)
+    let data = try data ?? recipe.open(recipe.data, memory: memory, parallel: parallel)
+    try data.checkTargets(for: plan)
+    training = try TrainingStep(
+      plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
+      freeBits: recipe.freeBits ?? 0, averageDecay: recipe.ema, augmentation: recipe.augmentation,
+      corruption: recipe.corruption, standardization: recipe.standardization, seed: recipe.seed, beta: recipe.beta,
+      data: data,
+      keepsGradient: recipe.keepsGradient, profiles: profiles)
+    (self.recipe, self.data, self.run, writesEvents) = (recipe, data, run, tensorBoard)
+    order = recipe.order(count: data.count)
+    let validation =
+      try validation
+      ?? recipe.validation.map { (source) throws(DataError) in
+        try recipe.open(source, memory: memory, parallel: parallel)
+      }
+    try validation?.checkTargets(for: plan, isMeasured: true)
+    self.validation = validation
+    progress = Checkpoint.Progress()
+    remembered = try TrainingData(data, validation: validation, isKept: run != nil)
+    origin = Origin(recipe, data: remembered.images, validation: remembered.validation)
+    if resume { try run?.lock() }
+    var (changed, before): (Set<TrainingData.Name>?, Origin.Images?)
+    if resume, let run, try run.hasCheckpoint() {
+      let checkpoint = try run.read(.last)
+      changed = try checkpoint.origin?.check(against: origin, run: run, acceptsChangedData: acceptsChangedData) {
+        [remembered] name throws(DataError) in try remembered.changes(of: name, in: run)
+      }
+      try checkpoint.restore(training, path: run.checkpoint(.last))
+      progress = checkpoint.progress
+      saved = progress
+      before = checkpoint.origin?.data
+    } else {
+      if resume, let run {
+        dataChanges = try remembered.changes(sinceBeginningOf: run, areAccepted: acceptsChangedData)
+      }
+      Initializer.fill(training.parameters, plan: plan, seed: recipe.seed)
+      for start in recipe.start ?? [] { starts.append(try start.apply(to: training.parameters, plan: plan)) }
+      training.startAverage()
+    }
+    metrics = try MetricsLog(run, upTo: resume ? progress.step : -1)
+    if resume, let run, progress.step == 0 { try Self.checkBeginning(run) }
+    if let run, let changed, let before { try goOn(with: changed, after: before, in: run) }
+    // A checkpoint of an earlier version does not know the epoch: patience counts from here.
+    if progress.best != nil, progress.bestEpoch == nil { progress.bestEpoch = epochsDone }
+    if progress.plateau == nil { (progress.plateau, progress.plateauEpoch) = (progress.best, progress.bestEpoch) }
+    if resume { try metrics.write() }
+    if validation != nil { _ = try inference() }
+  }
+
+  /// Goes on with data that has changed: epochs count on from here, and what was measured of other images counts no
+  /// more.
+  private func goOn(
+    with changed: Set<TrainingData.Name>, after before: Origin.Images, in run: RunFolder
+  ) throws(DataError) {
+    guard !changed.isEmpty else { return }
+    guard recipe.schedule != .cosine else {
+      throw DataError(
+        path: run.path,
+        reason:
+          "--accept-changed-data: wanted a constant learning rate, found a cosine, which leads to the last step of "
+          + "the former images; begin a new run with --start-from \(run.path)")
+    }
+    for name in changed.sorted(by: { $0.rawValue < $1.rawValue }) {
+      dataChanges.append("\(name): \(try remembered.changes(of: name, in: run) ?? "other images")")
+    }
+    dataHasChanged = true
+    progress.dataChanges = (progress.dataChanges ?? 0) + 1
+    if changed.contains(.data) {
+      let stepsPerEpoch = recipe.order(count: before.count).stepsPerEpoch
+      (progress.dataEpoch, progress.dataStep) = (progress.epochs(stepsPerEpoch: stepsPerEpoch), progress.step)
+      (progress.epochSamples, progress.epochReconstruction, progress.epochDivergence) = (0, 0, 0)
+    }
+    if changed.contains(recipe.monitored == .training ? .data : .validation) {
+      (progress.best, progress.bestEpoch, progress.plateau) = (nil, nil, nil)
+      progress.plateauEpoch = epochsDone
+    }
+  }
+
+  /// The file of this session's events, where they are wanted.
+  private func openEvents() throws(DataError) {
+    guard writesEvents, events == nil, let run else { return }
+    let file = try EventFile(in: run.tensorBoard, from: progress.step + 1)
+    events = file
+    // An earlier session without events may have done epochs.
+    for row in file.isFirst ? metrics.epochs : [] { try file.append(row, learningRate: learningRate(after: row)) }
+  }
+
+  /// The digest of the data's table; nil for images in no file.
+  package var dataDigest: String? { remembered.images.digest }
+
+  /// The learning rate of the last step of an epoch.
+  private func learningRate(after epoch: EpochMetrics) -> Float {
+    recipe.learningRate(step: epoch.step - 1, stepsPerEpoch: stepsPerEpoch)
+  }
+
+  package func inference() throws -> Inference {
+    if let madeInference { return madeInference }
+    let made = try Inference(recipe, parallel: training.parallel, parameters: training.evaluated)
+    madeInference = made
+    return made
+  }
+
+  public var lastStep: Int { lastStep(by: recipe) }
+  /// The step after which this run would end by another recipe.
+  public func lastStep(by recipe: Recipe) -> Int {
+    recipe.lastStep(
+      stepsPerEpoch: order.stepsPerEpoch, since: progress.dataStep ?? 0, epochs: progress.dataEpoch ?? 0)
+  }
+  public var stepsPerEpoch: Int { order.stepsPerEpoch }
+  public var epochsDone: Int { progress.epochs(stepsPerEpoch: order.stepsPerEpoch) }
+  public var weightsHash: String { WeightsHash.of(training.parameters, plan: training.plan) }
+
+  /// Trains to the end of the recipe.
+  ///
+  /// - Parameters:
+  ///   - checkpointEvery: steps between checkpoints, beside those after each epoch and at the end.
+  ///   - shouldStop: asked before every step; true ends the run with a checkpoint.
+  /// - Throws: `TrainingError`, with the last checkpoint left as it is, or where only the data cannot be read with one
+  ///   of all steps done; `DataError` when a file cannot be written, with what was written before left whole.
+  public func run(
+    checkpointEvery: Int? = nil, shouldStop: () -> Bool = { false }, observe: (Event) -> Void = { _ in }
+  ) throws -> End {
+    do { return try loop(checkpointEvery, shouldStop, observe) } catch TrainingError.unreadable(let step, let error) {
+      if saved != progress { try save(observe) }
+      throw TrainingError.unreadable(step: step, error)
+    }
+  }
+
+  private func loop(
+    _ checkpointEvery: Int?, _ shouldStop: () -> Bool, _ observe: (Event) -> Void
+  ) throws -> End {
+    try run?.lock()
+    // A checkpoint that knows the data comes first: what tells of the data before is needed until then.
+    if dataHasChanged { try save(observe) } else if let run { try remembered.write(to: run) }
+    try metrics.write()
+    try openEvents()
+    // The checkpoint may be of a run that ended in the validation of an epoch.
+    if epochIsComplete { try finishEpoch(epochsDone - 1, observe) }
+    while progress.step < lastStep && !isStalled {
+      if shouldStop() {
+        if saved != progress { try save(observe) }
+        return .interrupted
+      }
+      let epoch = batch(of: progress.step).epoch
+      try step(epoch: epoch, observe)
+      if epochIsComplete {
+        try finishEpoch(epoch, observe)
+      } else if let every = checkpointEvery, progress.step % every == 0 {
+        try save(observe)
+      }
+    }
+    if saved != progress { try save(observe) }
+    return progress.step < lastStep ? .stoppedEarly : .finished
+  }
+
+  /// Whether the monitored loss has not fallen for too long.
+  private var isStalled: Bool { recipe.patience.map { epochsDone - lastGoodEpoch >= $0 } ?? false }
+
+  /// What patience counts from: the last epoch better by enough, or the one in which beta reached its full weight.
+  private var lastGoodEpoch: Int {
+    let warmup = recipe.betaWarmup.map { ($0.steps(perEpoch: stepsPerEpoch) + stepsPerEpoch - 1) / stepsPerEpoch }
+    return max(progress.plateauEpoch ?? 0, warmup ?? 0)
+  }
+
+  private var epochIsComplete: Bool { progress.epochSamples == order.visited }
+
+  /// The epoch of a step, counted from 0, and the places of its images in the epoch's order.
+  private func batch(of step: Int) -> (epoch: Int, range: Range<Int>) {
+    let (epoch, range) = order.batch(step: step - (progress.dataStep ?? 0))
+    return ((progress.dataEpoch ?? 0) + epoch, range)
+  }
+
+  /// The images of a step.
+  private func items(of step: Int) -> ArraySlice<Int32> {
+    let (epoch, range) = batch(of: step)
+    if let known = permutations.first(where: { $0.epoch == epoch }) { return known.items[range] }
+    let items = order.permutation(epoch: epoch)
+    permutations = permutations.suffix(1) + [(epoch, items)]
+    return items[range]
+  }
+
+  private func step(epoch: Int, _ observe: (Event) -> Void) throws {
+    let start = ContinuousClock.now
+    let items = items(of: progress.step)
+    if progress.step + 1 < lastStep { data.announce(self.items(of: progress.step + 1)) }
+    let announced = ContinuousClock.now
+    let loss = try training.run(
+      step: progress.step, items: items,
+      learningRate: recipe.learningRate(step: progress.step, stepsPerEpoch: stepsPerEpoch),
+      beta: recipe.beta(step: progress.step, stepsPerEpoch: stepsPerEpoch))
+    if progress.step == 0 { firstLoss = loss.total }
+    progress.step += 1
+    progress.epochSamples += items.count
+    progress.epochReconstruction += loss.reconstruction * Double(items.count)
+    progress.epochDivergence += loss.divergence * Double(items.count)
+    progress.samples += items.count
+    let seconds = (ContinuousClock.now - start) / .seconds(1)
+    progress.seconds += seconds
+    clock.input += (announced - start) / .seconds(1) + training.inputSeconds
+    clock.all += seconds
+    observe(
+      .step(
+        StepReport(
+          step: progress.step, lastStep: lastStep, epoch: epoch, samples: progress.samples, loss: loss)))
+  }
+
+  private func finishEpoch(_ epoch: Int, _ observe: (Event) -> Void) throws {
+    let n = Double(progress.epochSamples)
+    let (reconstruction, divergence) = (progress.epochReconstruction / n, progress.epochDivergence / n)
+    let hasPenalty = recipe.model.penalty != nil
+    var row = EpochMetrics(
+      epoch: epoch + 1, step: progress.step, loss: reconstruction + Double(recipe.beta) * divergence,
+      reconstruction: reconstruction, kl: hasPenalty ? 0 : divergence,
+      reconstructionPerPixel: reconstruction
+        / Double(recipe.model.likelihood.target == .image ? recipe.model.input.count : 1),
+      samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), seconds: progress.seconds)
+    row.penalty = hasPenalty ? divergence : nil
+    (row.images, row.dataChanges) = (order.visited, progress.dataChanges ?? 0)
+    row.inputPercent = clock.all > 0 ? 100 * clock.input / clock.all : nil
+    clock = (0, 0)
+    var picture: PNGImage?
+    do {
+      try evaluate(&row)
+      row.warnings = try warnings(after: row)
+      if events != nil, Pictures.refusal(of: recipe.model) == nil {
+        picture = try Pictures(inference(), seed: recipe.seed).reconstructions(validation ?? data)
+      }
+    } catch let error as DataError { throw TrainingError.unreadable(step: progress.step, error) }
+    let judged = recipe.monitored == .training ? row.loss : row.validationLoss ?? row.loss
+    let isBest = judged < progress.best ?? .infinity
+    if isBest { (progress.best, progress.bestEpoch) = (judged, epoch + 1) }
+    if judged < (progress.plateau ?? .infinity) - (recipe.minDelta ?? 0) {
+      (progress.plateau, progress.plateauEpoch) = (judged, epoch + 1)
+    }
+    (progress.epochSamples, progress.epochReconstruction, progress.epochDivergence) = (0, 0, 0)
+    try metrics.append(row)
+    try events?.append(row, learningRate: learningRate(after: row), picture: picture)
+    observe(.epoch(row))
+    try save(isBest: isBest, observe)
+  }
+
+  /// Adds to an epoch's metrics what its weights make of the validation or, without one, how many latent units are
+  /// active on a few of the images trained on.
+  private func evaluate(_ row: inout EpochMetrics) throws {
+    guard validation != nil || recipe.model.isVariational else { return }
+    let evaluator = Evaluator(try inference(), beta: recipe.beta, seed: recipe.seed)
+    if let validation {
+      let result = try evaluator.evaluate(validation, importanceSamples: recipe.importanceSamples)
+      (row.validationLoss, row.validationMSE) = (result.negativeLogLikelihood ?? result.loss, result.mse)
+      (row.validationErrorRate, row.activeUnits) = (result.errorRate, result.activeUnits)
+    } else {
+      let variances = try evaluator.unitVariances(data, images: min(data.count, Self.imagesWithoutValidation))
+      row.activeUnits = variances.count { $0 > Evaluation.activeVariance }
+    }
+  }
+
+  /// Enough to tell an active unit, few beside an epoch.
+  private static let imagesWithoutValidation = 256
+
+  /// Writes a checkpoint of the weights before the first step, where the run has none yet.
+  public func saveStart() throws {
+    if progress.step == 0 && saved == nil { try save { _ in } }
+  }
+
+  package func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
+    guard let run else { return }
+    // The loss was finite before the update; the update itself may have overflowed.
+    if let bad = training.nonfiniteParameter() {
+      throw TrainingError.diverged(step: progress.step - 1, cause: "after its update \(bad)")
+    }
+    try run.write(Checkpoint(training, progress: progress, origin: origin), isBest: isBest)
+    saved = progress
+    try remembered.write(to: run)
+    observe(.checkpoint(step: progress.step))
+  }
+}

@@ -1,0 +1,215 @@
+import Foundation
+import HourglassData
+import HourglassModels
+
+/// Where the time of training steps went, layer by layer: profile.json of a run, a line of `train --profile --json`.
+public struct StepProfile: Codable, Sendable, Equatable {
+  /// One kind of work.
+  public struct Row: Codable, Sendable, Equatable {
+    /// The layer's name and kind; nil for what belongs to no layer.
+    public var layer: String?
+    public var kind: String?
+    /// Of a layer: forward, backward-data and backward-filter (dense: backward-weight), or backward where there are no
+    /// parameters. Else input, preparation, likelihood, sums, optimizer, waiting.
+    public var pass: String
+    /// Of a step, the mean over the workers; rows add up to a whole step.
+    public var milliseconds: Double
+    public var shareOfStep: Double
+    /// Of all workers together while they do it: multiply-adds count 2, padding counts; bytes that have to be read and
+    /// written at least once count. Nil where there are none.
+    public var gigaflopsPerSecond: Double?
+    public var gigabytesPerSecond: Double?
+    /// Of the multiply-adds that the workers reach in registers.
+    public var shareOfPeak: Double?
+    /// The longest time of a worker over the mean.
+    public var imbalance: Double
+  }
+
+  public var event = "profile"
+  /// Steps that were timed: those of the session but the first.
+  public var steps: Int
+  public var samplesPerStep: Double
+  public var workers: Int
+  public var threads: Int
+  public var instructionSet: String
+  public var millisecondsPerStep: Double
+  /// What all workers together reached just before the first step: multiply-adds in registers, and reading two arrays
+  /// in memory and writing a third.
+  public var peakGigaflopsPerSecond: Double
+  public var memoryGigabytesPerSecond: Double
+  /// Milliseconds of a step in which each worker worked.
+  public var busyMilliseconds: [Double]
+  public var rows: [Row]
+
+  /// Layers in the order of the model, each with its passes.
+  public var layers: [(name: String, kind: String, rows: [Row])] {
+    var result: [(name: String, kind: String, rows: [Row])] = []
+    for row in rows {
+      guard let layer = row.layer, let kind = row.kind else { continue }
+      if let last = result.last, last.name == layer, last.kind == kind {
+        result[result.count - 1].rows.append(row)
+      } else {
+        result.append((layer, kind, [row]))
+      }
+    }
+    return result
+  }
+
+  /// What was measured, in a sentence.
+  public var summary: String {
+    let (least, most) = (busyMilliseconds.min() ?? 0, busyMilliseconds.max() ?? 0)
+    return
+      "\(grouped(steps)) steps of \(significant(samplesPerStep)) samples by \(workers) workers x \(threads) threads "
+      + "on \(instructionSet)"
+      + String(
+        format: ": %.2f ms a step, of which workers are busy %.2f to %.2f; peak %.1f GFLOP/s, memory %.1f GB/s",
+        millisecondsPerStep, least, most, peakGigaflopsPerSecond, memoryGigabytesPerSecond)
+  }
+
+  /// For people: titles, and a row of cells for each of `rows`.
+  public var table: [[String]] {
+    let titles = ["layer", "pass", "ms a step", "share", "GFLOP/s", "GB/s", "of peak", "imbalance"]
+    return [titles]
+      + rows.map { row in
+        [
+          row.layer ?? "", row.pass, String(format: "%.3f", row.milliseconds), Self.percent(row.shareOfStep),
+          row.gigaflopsPerSecond.map { String(format: "%.1f", $0) } ?? "",
+          row.gigabytesPerSecond.map { String(format: "%.1f", $0) } ?? "", row.shareOfPeak.map(Self.percent) ?? "",
+          String(format: "%.2f", row.imbalance),
+        ]
+      }
+  }
+
+  package static func percent(_ share: Double) -> String {
+    String(format: "%.\(share < 0.0995 ? 1 : 0)f %%", 100 * share)
+  }
+}
+
+extension StepProfile {
+  /// Nil where no step was timed.
+  init?(_ profiler: StepProfiler, plan: ExecutionPlan, parallel: ParallelPlan, moments: Int) {
+    let load = profiler.load
+    guard load.steps > 0 else { return nil }
+    steps = load.steps
+    samplesPerStep = Double(load.samples) / Double(load.steps)
+    (workers, threads) = (parallel.workers, parallel.threads)
+    instructionSet = RunEnvironment.instructionSetName
+    let perStep = 1e-6 / Double(load.steps)
+    millisecondsPerStep = Double(load.nanoseconds) * perStep
+    peakGigaflopsPerSecond = profiler.peaks.elements.reduce(0) { $0 + $1.multiplyAdd }
+    memoryGigabytesPerSecond = profiler.peaks.elements.reduce(0) { $0 + $1.triad }
+    busyMilliseconds = profiler.clocks.map { Double($0.total) * perStep }
+    rows = []
+    let table = Table(
+      clocks: profiler.clocks, load: load, millisecondsPerStep: millisecondsPerStep, peak: peakGigaflopsPerSecond)
+    let counts = Counts(plan: plan, load: load)
+    for (i, layer) in plan.layers.enumerated() {
+      for pass in WorkerClock.LayerPass.allCases {
+        // Nobody wants the error of what lies before the first layer with parameters.
+        let isDone = pass != .backward || plan.boundaries[i].error != nil
+        guard isDone, let name = Self.name(pass, of: layer) else { continue }
+        rows += table.row(
+          name, layer, flops: counts.flops(i, pass), bytes: counts.bytes(layer, pass)
+        ) { $0.time(pass, layer: i) }
+      }
+    }
+    for work in WorkerClock.Work.allCases {
+      rows += table.row(Self.name(work), bytes: counts.bytes(work, moments: moments)) { $0.time(work) }
+    }
+    rows += table.row("waiting") { load.nanoseconds - min(load.nanoseconds, $0.total) }
+  }
+
+  /// Nil for what the layer never does.
+  private static func name(_ pass: WorkerClock.LayerPass, of layer: any PlannedLayer) -> String? {
+    switch (pass, layer.gradient) {
+    case (.forward, _): "forward"
+    case (.backward, .none): "backward"
+    case (.backward, _): "backward-data"
+    case (.gradient, .none): nil
+    case (.gradient, .sharded): "backward-filter"
+    case (.gradient, .product): "backward-weight"
+    }
+  }
+
+  private static func name(_ work: WorkerClock.Work) -> String { work == .updates ? "optimizer" : "\(work)" }
+
+  /// Makes rows of the clocks.
+  private struct Table {
+    let clocks: [WorkerClock]
+    let load: StepProfiler.Load
+    let millisecondsPerStep: Double
+    let peak: Double
+
+    /// None where nobody spent time on it.
+    func row(
+      _ pass: String, _ layer: (any PlannedLayer)? = nil, flops: Double = 0, bytes: Double = 0,
+      time: (WorkerClock) -> UInt64
+    ) -> [Row] {
+      let times = clocks.map { Double(time($0)) }
+      let mean = times.reduce(0, +) / Double(times.count)
+      guard mean > 0 else { return [] }
+      let milliseconds = mean * 1e-6 / Double(load.steps)
+      // A flop in a nanosecond is a gigaflop in a second.
+      let rate = flops > 0 ? flops / mean : nil
+      return [
+        Row(
+          layer: layer?.name, kind: layer?.kind, pass: pass, milliseconds: milliseconds,
+          shareOfStep: milliseconds / max(millisecondsPerStep, .leastNormalMagnitude), gigaflopsPerSecond: rate,
+          gigabytesPerSecond: bytes > 0 ? bytes / mean : nil,
+          shareOfPeak: rate.map { $0 / max(peak, .leastNormalMagnitude) }, imbalance: (times.max() ?? mean) / mean)
+      ]
+    }
+  }
+
+  /// Flops, and bytes that have to be read and written at least once, of all timed steps.
+  private struct Counts {
+    let plan: ExecutionPlan
+    let load: StepProfiler.Load
+
+    func flops(_ layer: Int, _ pass: WorkerClock.LayerPass) -> Double {
+      // The gradient of a dense layer's weight has a term for its tangents, and one for each layer that is tied to it,
+      // which then has none.
+      let product = pass == .gradient ? plan.products.first { $0.index == layer } : nil
+      let chains = pass == .forward ? plan.contrastiveDivergence?.forwardPasses(of: layer) : nil
+      let times = product?.terms.count ?? chains ?? (plan.linearized.indices.contains(layer) ? 2 : 1)
+      return 2 * Double(plan.layers[layer].multiplyAdds * times) * Double(load.samples)
+    }
+
+    func bytes(_ layer: any PlannedLayer, _ pass: WorkerClock.LayerPass) -> Double {
+      let kept = pass == .gradient ? 0 : layer.stateCount
+      // A tied layer reads the weight of another.
+      let parameters = max(layer.parameterCount, layer.gradient == .product ? layer.preparedCount : 0)
+      // A gradient for each shard, weights once for each minibatch.
+      let times = pass == .gradient && layer.gradient == .sharded ? load.shards : load.minibatches
+      return 4
+        * (Double(layer.input.count + layer.output.count + kept) * Double(load.samples)
+          + Double(parameters) * Double(times))
+    }
+
+    func bytes(_ work: WorkerClock.Work, moments: Int) -> Double {
+      let (input, output) = (plan.model.input.count, plan.boundaries[plan.layers.count].shape.count)
+      let target = plan.model.likelihood.target == .image ? input : 1
+      return switch work {
+      case .input: 4 * Double(input * load.samples)
+      case .preparation: 0
+      // The output, the target and the error.
+      case .likelihood: 4 * Double((2 * output + target) * load.samples)
+      // A gradient of each shard, and their sum.
+      case .sums: 4 * Double(plan.shardedCount) * Double(load.shards + load.minibatches)
+      // The gradient is read; weights and moments are read and written.
+      case .updates: 4 * Double(plan.parameterCount) * Double(1 + 2 * (1 + moments)) * Double(load.steps)
+      }
+    }
+  }
+}
+
+extension RunFolder {
+  private static let profileName = "profile.json"
+
+  /// Of the last session that was profiled.
+  public var profile: StepProfile? {
+    try? JSONFile.read(StepProfile.self, from: file(Self.profileName), what: "no profile")
+  }
+
+  public func save(_ profile: StepProfile) throws(DataError) { try save(profile, as: Self.profileName) }
+}
