@@ -198,15 +198,17 @@ struct RecipeFlags: ParsableArguments {
 
   /// The recipe with the end that was asked for, and with images where they are said to be now.
   func extended(_ old: Recipe) throws -> Recipe {
-    let given = try settings.given()
     var recipe = old
     if let path = Self.file(data) {
       recipe.data.path = path
       if old.validation?.path == old.data.path { recipe.validation?.path = path }
     }
     if let path = Self.file(validation) { recipe.validation?.path = path }
-    if given.epochs != nil || given.steps != nil { (recipe.epochs, recipe.steps) = (nil, nil) }
-    for setting in Setting.all where setting.isEnd { setting.copy(given, &recipe.settings) }
+    if settings.epochs != nil || settings.steps != nil { (recipe.epochs, recipe.steps) = (nil, nil) }
+    let given = try settings.given()
+    for setting in Setting.all where setting.isEnd && setting.text(given) != nil {
+      setting.set(given, &recipe.settings)
+    }
     return recipe
   }
 

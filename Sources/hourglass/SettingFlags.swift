@@ -62,7 +62,8 @@ struct SettingFlags: ParsableArguments, Encodable {
       "Raise the learning rate to its height over so many steps, or as 2epochs.", valueName: "steps"))
   var warmup: Span?
 
-  @Option(help: "How the learning rate goes on: constant, or down to zero at the last step (cosine). (default: constant)")
+  @Option(
+    help: "How the learning rate goes on: constant, or down to zero at the last step (cosine). (default: constant)")
   var schedule: Schedule?
 
   @Option(
@@ -112,13 +113,11 @@ struct SettingFlags: ParsableArguments, Encodable {
 
   /// What was given, read as a file of settings is.
   func given() throws -> Settings {
-    let (encoder, decoder) = (JSONEncoder(), JSONDecoder())
+    let decoder = JSONDecoder()
     // The range of a setting refuses what is not finite.
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return try decoder.decode(Settings.self, from: try encoder.encode(self))
+    return try decoder.decode(Settings.self, from: Data(EpochMetrics.json(self).utf8))
   }
 }
 

@@ -10,38 +10,36 @@ public struct Setting: Sendable {
   public let isEnd: Bool
   /// Whether a model can be trained with it.
   let fits: @Sendable (Autoencoder) -> Bool
-  /// Copies the value from the first settings where they have one.
-  public let copy: @Sendable (Settings, inout Settings) -> Void
-  let clear: @Sendable (inout Settings) -> Void
   /// The value as a person reads it; nil where the settings are silent.
   public let text: @Sendable (Settings) -> String?
+  /// Gives the second settings what the first say, be it nothing.
+  public let set: @Sendable (Settings, inout Settings) -> Void
   /// Why the value is out of its range, as "wanted X, found Y"; nil where it is not.
   public let rangeRefusal: @Sendable (Settings) -> String?
-  /// Why the value is nothing for the recipe that has it; `call` names other settings.
   private let needRefusal: @Sendable (Recipe, _ call: (String) -> String) -> String?
 
   /// - Parameters:
   ///   - wanted: the values it may have; nil for all that can be read.
   ///   - flag: where it is not the last part of the name, with hyphens.
   ///   - model: of what kind a model must be to be trained with it.
-  ///   - need: why the value is nothing for a recipe.
+  ///   - need: why the value is nothing for a recipe; `call` names other settings.
   private init<Value: Sendable>(
     _ name: String, _ path: WritableKeyPath<Settings, Value?> & Sendable, _ wanted: Wanted<Value>? = nil,
-    flag: String? = nil, isEnd: Bool = false, model: (words: String, is: @Sendable (Autoencoder) -> Bool)? = nil,
-    need: @escaping @Sendable (Recipe, (String) -> String) -> String? = { _, _ in nil }
+    flag: String? = nil, isEnd: Bool = false, model: Wanted<Autoencoder>? = nil,
+    need: @escaping @Sendable (Recipe, _ call: (String) -> String) -> String? = { _, _ in nil }
   ) {
     (self.name, self.isEnd, self.flag) = (name, isEnd, flag ?? Self.flag(name))
-    fits = { model?.is($0) ?? true }
-    copy = { if let value = $0[keyPath: path] { $1[keyPath: path] = value } }
-    clear = { $0[keyPath: path] = nil }
-    text = { $0[keyPath: path].map(Self.text) }
+    fits = { model?.holds($0) ?? true }
+    let text: @Sendable (Value) -> String = { ($0 as? any RawRepresentable).map { "\($0.rawValue)" } ?? "\($0)" }
+    self.text = { $0[keyPath: path].map(text) }
+    set = { $1[keyPath: path] = $0[keyPath: path] }
     rangeRefusal = { settings in
       guard let value = settings[keyPath: path], let wanted, !wanted.holds(value) else { return nil }
-      return "wanted \(wanted.words), found \(Self.text(value))"
+      return "wanted \(wanted.words), found \(text(value))"
     }
     needRefusal = { recipe, call in
       guard recipe.settings[keyPath: path] != nil else { return nil }
-      if let model, !model.is(recipe.model) { return "wanted a model with \(model.words), found \(recipe.model.name)" }
+      if let model, !model.holds(recipe.model) { return "wanted \(model.words), found \(recipe.model.name)" }
       return need(recipe, call)
     }
   }
@@ -55,12 +53,7 @@ public struct Setting: Sendable {
 
   /// The flag of a field: `--free-bits` of `freeBits`, `--momentum` of `optimizer.momentum`.
   public static func flag(_ name: String) -> String {
-    let last = name.split(separator: ".").last.map(String.init) ?? name
-    return "--" + last.replacing(/[A-Z]/) { "-" + $0.output.lowercased() }
-  }
-
-  private static func text<Value>(_ value: Value) -> String {
-    (value as? any RawRepresentable).map { "\($0.rawValue)" } ?? "\(value)"
+    "--" + name.replacing(/^.*\./, with: "").replacing(/[A-Z]/) { "-" + $0.output.lowercased() }
   }
 }
 
@@ -131,7 +124,7 @@ extension Setting {
     Setting("ema", \.ema, .properFraction),
     Setting("beta", \.beta, .notNegative),
     Setting("betaWarmup", \.betaWarmup),
-    Setting("freeBits", \.freeBits, .positive, model: ("a Gaussian latent", { $0.isVariational })),
+    Setting("freeBits", \.freeBits, .positive, model: Wanted("a model with a Gaussian latent") { $0.isVariational }),
     Setting("importanceSamples", \.importanceSamples) { recipe, _ in
       let range = 1...max(1, Recipe.batchSizeRange.upperBound / max(1, recipe.batchSize))
       return recipe.importanceSamples.flatMap { range.contains($0) ? nil : $0 }.map {

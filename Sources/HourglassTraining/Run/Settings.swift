@@ -54,13 +54,7 @@ public struct Settings: Codable, Sendable {
 
   /// What is said of the optimiser.
   public var updates: Optimizer.Parts {
-    get {
-      switch optimizer {
-      case .word(let kind): Optimizer.Parts(kind: kind)
-      case .object(let parts): parts
-      case nil: Optimizer.Parts()
-      }
-    }
+    get { optimizer?.value { Optimizer.Parts(kind: $0) } ?? Optimizer.Parts() }
     set { optimizer = .object(newValue) }
   }
 
@@ -69,7 +63,7 @@ public struct Settings: Codable, Sendable {
     var all = other
     // Another kind of optimiser has other defaults, so what was said of the one before is of no use to it.
     if let kind = updates.kind, kind != other.updates.kind ?? .adam { all.optimizer = nil }
-    for setting in Setting.all { setting.copy(self, &all) }
+    for setting in Setting.all where setting.text(self) != nil { setting.set(self, &all) }
     return all
   }
 }
@@ -80,11 +74,9 @@ public enum Named<Word: Decodable & Sendable, Value: Decodable & Sendable>: Deco
   case object(Value)
 
   public init(from decoder: any Decoder) throws {
-    if (try? decoder.singleValueContainer().decode(String.self)) != nil {
-      self = .word(try Word(from: decoder))
-    } else {
-      self = .object(try Value(from: decoder))
-    }
+    let one = try decoder.singleValueContainer()
+    let isWord = (try? one.decode(String.self)) != nil
+    self = isWord ? .word(try one.decode(Word.self)) : .object(try one.decode(Value.self))
   }
 
   public func value(_ meaning: (Word) throws -> Value) rethrows -> Value {
