@@ -99,20 +99,21 @@ struct RecipeFlags: ParsableArguments {
       preparation: preparation == Preparation() ? nil : preparation, codes: images.codes,
       inputs: Self.file(pairs.first ?? (data == nil ? images.inputs : nil)))
     var settings = given.over(file.settings)
-    guard settings.patience == nil || settings.epochs ?? settings.steps != nil else {
+    let ends = settings.values
+    guard ends.patience == nil || ends.epochs ?? ends.steps != nil else {
       throw ValidationError("--patience: wanted the most --epochs or --steps too, found neither")
     }
-    if settings.steps == nil { settings.epochs = settings.epochs ?? Recipe.defaultEpochs }
-    if let path = Self.file(startFrom) { settings.start = [Start(path: path)] }
+    if ends.steps == nil { settings.values.epochs = ends.epochs ?? Recipe.defaultEpochs }
+    if let path = Self.file(startFrom) { settings.values.start = [Start(path: path)] }
     // Other images may be of other classes.
-    if data != nil { settings.classes = nil }
+    if data != nil { settings.values.classes = nil }
     var recipe = Recipe(
       model: model, data: source, validation: try validation(for: source, file.validationImages), settings: settings)
     let kind = recipe.optimizer.kind
-    if given.updates.momentum != nil, kind != .sgd, kind != .rmsprop {
+    if given.says("optimizer.momentum"), kind != .sgd, kind != .rmsprop {
       throw ValidationError("--momentum: wanted the optimizer sgd or rmsprop, found \(kind.rawValue)")
     }
-    if let setting = recipe.refusedSetting, setting.text(given) != nil,
+    if let setting = recipe.refusedSetting, given.says(setting.name),
       let refusal = setting.refusal(in: recipe, call: Setting.flag)
     {
       throw ValidationError("\(setting.flag): \(refusal)")
@@ -190,8 +191,8 @@ struct RecipeFlags: ParsableArguments {
     var settings = recipe.settings
     (settings.schedule, settings.monitor) = (settings.schedule ?? .constant, recipe.monitored)
     let given = try self.settings.given()
-    for setting in Setting.all where !setting.isEnd {
-      try same(setting.flag, setting.text(given), setting.text(settings) ?? "none")
+    for setting in Setting.all where given.says(setting.name) && !setting.isEnd {
+      try same(setting.flag, setting.text(given.values), setting.text(settings) ?? "none")
     }
     try same("--start-from", Self.file(startFrom), recipe.start?.first?.path ?? "none")
   }
@@ -206,8 +207,8 @@ struct RecipeFlags: ParsableArguments {
     if let path = Self.file(validation) { recipe.validation?.path = path }
     if settings.epochs != nil || settings.steps != nil { (recipe.epochs, recipe.steps) = (nil, nil) }
     let given = try settings.given()
-    for setting in Setting.all where setting.isEnd && setting.text(given) != nil {
-      setting.set(given, &recipe.settings)
+    for setting in Setting.all where given.says(setting.name) && setting.isEnd {
+      setting.copy(given.values, &recipe.settings)
     }
     return recipe
   }

@@ -107,17 +107,17 @@ struct SettingFlags: ParsableArguments, Encodable {
   func validate() throws {
     let given = try given()
     for setting in Setting.all {
-      if let refusal = setting.rangeRefusal(given) { throw ValidationError("\(setting.flag): \(refusal)") }
+      if let refusal = setting.rangeRefusal(given.values) { throw ValidationError("\(setting.flag): \(refusal)") }
     }
   }
 
   /// What was given, read as a file of settings is.
-  func given() throws -> Settings {
+  func given() throws -> Overlay {
     let decoder = JSONDecoder()
     // The range of a setting refuses what is not finite.
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return try decoder.decode(Settings.self, from: Data(EpochMetrics.json(self).utf8))
+    return try decoder.decode(Overlay.self, from: Data(EpochMetrics.json(self).utf8))
   }
 }
 

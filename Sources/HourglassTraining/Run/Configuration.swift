@@ -18,6 +18,27 @@ public struct Configuration: Decodable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable { case path, split, preparation, codes, inputs }
   }
 
+  /// An object, or a word that stands for it.
+  private enum Named<Value: Decodable & Sendable>: Decodable, Sendable {
+    case word(String)
+    case object(Value)
+
+    init(from decoder: any Decoder) throws {
+      if let word = try? decoder.singleValueContainer().decode(String.self) {
+        self = .word(word)
+      } else {
+        self = .object(try Value(from: decoder))
+      }
+    }
+
+    func value(_ meaning: (String) throws -> Value) rethrows -> Value {
+      switch self {
+      case .word(let word): try meaning(word)
+      case .object(let value): value
+      }
+    }
+  }
+
   /// How one session runs, which decides no result.
   public struct Session: Decodable, Sendable {
     public var run: String?
@@ -39,16 +60,16 @@ public struct Configuration: Decodable, Sendable {
 
   /// What is trained, and on what.
   private struct Subject: Decodable, Sendable {
-    var model: Named<String, Autoencoder>?
-    var data: Named<String, Images>?
-    var validation: Named<String, Images>?
+    var model: Named<Autoencoder>?
+    var data: Named<Images>?
+    var validation: Named<Images>?
     var objective: String?
 
     enum CodingKeys: String, CodingKey, CaseIterable { case model, data, validation, objective }
   }
 
   private var subject = Subject()
-  public var settings = Settings()
+  public var settings = Overlay()
   public private(set) var session = Session()
   /// The file; empty for a configuration that says nothing.
   public private(set) var path = ""
@@ -56,13 +77,13 @@ public struct Configuration: Decodable, Sendable {
   public init() {}
 
   public init(from decoder: any Decoder) throws {
-    (subject, settings) = (try Subject(from: decoder), try Settings(from: decoder))
+    (subject, settings) = (try Subject(from: decoder), try Overlay(from: decoder))
     session = try Session(from: decoder)
   }
 
   /// With the images and the seed of a run that this one goes on from, where the file is silent, and with its model.
   public func following(_ recipe: Recipe) -> Configuration {
-    func images(_ source: DataSource) -> Named<String, Images> {
+    func images(_ source: DataSource) -> Named<Images> {
       .object(
         Images(
           path: source.path, split: source.split, preparation: source.preparation, codes: source.codes,
@@ -74,7 +95,7 @@ public struct Configuration: Decodable, Sendable {
       file.subject.data = images(recipe.data)
       file.subject.validation = subject.validation ?? recipe.validation.map(images)
     }
-    file.settings.seed = settings.seed ?? recipe.seed
+    if !settings.says("seed") { file.settings.values.seed = recipe.seed }
     return file
   }
 

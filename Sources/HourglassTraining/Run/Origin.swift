@@ -74,7 +74,7 @@ public struct Origin: Codable, Sendable, Equatable {
   private static func json(_ recipe: Recipe) -> String {
     let end = (recipe.epochs, recipe.steps)
     var recipe = recipe
-    for setting in Setting.all where setting.isEnd { setting.set(Settings(), &recipe.settings) }
+    for setting in Setting.all where setting.isEnd { setting.copy(Settings(), &recipe.settings) }
     // A cosine leads to its end.
     if recipe.schedule == .cosine { (recipe.epochs, recipe.steps) = end }
     recipe.start = nil

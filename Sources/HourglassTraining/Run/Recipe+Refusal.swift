@@ -29,7 +29,9 @@ extension Recipe {
   /// that a chain leaves is not another one than the image that the loss compares with.
   private var objectiveRefusal: String? {
     guard case .contrastiveDivergence(_, let isPersistent) = model.objective else { return nil }
-    if isPersistent, accumulate > 1 { return "accumulate: wanted 1 with persistent chains, found \(accumulate)" }
+    if isPersistent, settings.accumulate > 1 {
+      return "accumulate: wanted 1 with persistent chains, found \(settings.accumulate)"
+    }
     if data.inputs != nil { return "data.inputs: wanted none with contrastive divergence, found some" }
     return settings.corruption.map { "corruption: wanted none with contrastive divergence, found \($0.rawValue)" }
   }

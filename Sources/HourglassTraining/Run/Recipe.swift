@@ -16,11 +16,10 @@ public struct Recipe: Codable, Sendable {
     case validation, training
   }
 
-  /// A recipe that says in full what holds by default: sizes of minibatches, the seed, the optimiser, beta.
-  public init(model: Autoencoder, data: DataSource, validation: DataSource?, settings: Settings) {
-    (self.model, self.data, self.validation, self.settings) = (model, data, validation, settings)
-    (self.batchSize, self.accumulate, self.shards) = (batchSize, accumulate, shards)
-    (self.seed, self.beta, self.optimizer) = (seed, beta, optimizer)
+  public init(model: Autoencoder, data: DataSource, validation: DataSource?, settings: Overlay) {
+    (self.model, self.data, self.validation, self.settings) = (model, data, validation, settings.values)
+    guard !settings.says("shards") else { return }
+    self.shards = ExecutionPlan.defaultShards(batchSize: self.batchSize, importanceSamples: self.importanceSamples)
   }
 
   public init(
@@ -30,12 +29,13 @@ public struct Recipe: Codable, Sendable {
     clipNorm: Float? = nil, beta: Float = 1, epochs: Int? = defaultEpochs, steps: Int? = nil,
     augmentation: Augmentation? = nil, corruption: Corruption? = nil, importanceSamples: Int? = nil
   ) {
-    var settings = Settings()
-    (settings.batchSize, settings.accumulate, settings.shards) = (batchSize, accumulate, shards)
-    (settings.seed, settings.updates, settings.clipNorm, settings.beta) = (seed, optimizer.parts, clipNorm, beta)
-    (settings.epochs, settings.steps, settings.importanceSamples) = (epochs, steps, importanceSamples)
-    (settings.augmentation, settings.corruption) = (augmentation, corruption)
-    self.init(model: model, data: data, validation: validation, settings: settings)
+    (self.model, self.data, self.validation, settings) = (model, data, validation, Settings())
+    (self.batchSize, self.accumulate) = (batchSize, accumulate)
+    self.importanceSamples = importanceSamples
+    self.shards = shards ?? ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: importanceSamples)
+    (self.seed, self.optimizer, self.clipNorm, self.beta) = (seed, optimizer, clipNorm, beta)
+    (self.epochs, self.steps) = (epochs, steps)
+    (self.augmentation, self.corruption) = (augmentation, corruption)
   }
 
   public subscript<Value>(dynamicMember path: WritableKeyPath<Settings, Value>) -> Value {
@@ -43,32 +43,10 @@ public struct Recipe: Codable, Sendable {
     set { settings[keyPath: path] = newValue }
   }
 
-  public var batchSize: Int {
-    get { settings.batchSize ?? Self.defaultBatchSize }
-    set { settings.batchSize = newValue }
-  }
-  public var accumulate: Int {
-    get { settings.accumulate ?? 1 }
-    set { settings.accumulate = newValue }
-  }
-  public var shards: Int {
-    get {
-      settings.shards
-        ?? ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: settings.importanceSamples)
-    }
-    set { settings.shards = newValue }
-  }
-  public var seed: UInt64 {
-    get { settings.seed ?? 1 }
-    set { settings.seed = newValue }
-  }
+  /// As no other member, it has a method of its name.
   public var beta: Float {
-    get { settings.beta ?? 1 }
+    get { settings.beta }
     set { settings.beta = newValue }
-  }
-  public var optimizer: Optimizer {
-    get { Optimizer(settings.updates) }
-    set { settings.updates = newValue.parts }
   }
 
   private enum CodingKeys: String, CodingKey { case model, data, validation }
@@ -79,7 +57,7 @@ public struct Recipe: Codable, Sendable {
       model: try fields.decode(Autoencoder.self, forKey: .model),
       data: try fields.decode(DataSource.self, forKey: .data),
       validation: try fields.decodeIfPresent(DataSource.self, forKey: .validation),
-      settings: try Settings(from: decoder))
+      settings: try Overlay(from: decoder))
   }
 
   /// The settings stand beside model and data, in one object.
@@ -94,7 +72,7 @@ public struct Recipe: Codable, Sendable {
   /// Where documents are trained on, makes their vocabulary and weights part of the recipe, so that all texts that the
   /// model ever sees have the same.
   public mutating func fixTerms() throws(DataError) {
-    guard let terms = try data.terms(seed: seed) else { return }
+    guard let terms = try data.terms(seed: settings.seed) else { return }
     var preparation = data.preparation ?? Preparation()
     preparation.terms = terms
     data.preparation = preparation
@@ -128,7 +106,7 @@ public struct Recipe: Codable, Sendable {
   public func open(
     _ source: DataSource, memory: Int = GrantedMemory.forImages, parallel: ParallelPlan? = nil
   ) throws(DataError) -> Dataset {
-    matched(try source.open(for: model, seed: seed, memory: memory, parallel: parallel))
+    matched(try source.open(for: model, seed: settings.seed, memory: memory, parallel: parallel))
   }
 
   /// A set whose labels number the classes that the model puts out, see `Dataset.relabelled`; the set itself where the
@@ -142,7 +120,8 @@ public struct Recipe: Codable, Sendable {
 
   /// All about a step.
   public func plan() throws(ModelError) -> ExecutionPlan {
-    try ExecutionPlan(model, batchSize: batchSize, shards: shards, importanceSamples: settings.importanceSamples)
+    try ExecutionPlan(
+      model, batchSize: settings.batchSize, shards: settings.shards, importanceSamples: settings.importanceSamples)
   }
 
   /// Samples of a minibatch where nobody says how many.
@@ -158,18 +137,19 @@ public struct Recipe: Codable, Sendable {
   public static let accumulateRange = 1...1 << 20
 
   /// Images of a step; the last one of an epoch has what is left.
-  public var samplesPerStep: Int { batchSize * accumulate }
+  public var samplesPerStep: Int { settings.batchSize * settings.accumulate }
   /// Whether a step needs the gradient of all parameters at once: to add up minibatches, or for its norm.
-  var keepsGradient: Bool { accumulate > 1 || settings.clipNorm != nil }
+  var keepsGradient: Bool { settings.accumulate > 1 || settings.clipNorm != nil }
 
   /// Whether gradients can be clipped to this norm.
   public static func isClipNorm(_ norm: Float) -> Bool { norm.isFinite && norm > 0 }
 
   /// The order in which a set of so many images is trained on.
   public func order(count: Int) -> BatchOrder {
-    let first = settings.overfitBatches?.multipliedReportingOverflow(by: batchSize)
+    let first = settings.overfitBatches?.multipliedReportingOverflow(by: settings.batchSize)
     return BatchOrder(
-      count: count, batchSize: samplesPerStep, seed: seed, first: first.map { $0.overflow ? count : $0.partialValue })
+      count: count, batchSize: samplesPerStep, seed: settings.seed,
+      first: first.map { $0.overflow ? count : $0.partialValue })
   }
 
   /// The loss that is monitored.

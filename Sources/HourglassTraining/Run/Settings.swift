@@ -1,28 +1,28 @@
 import HourglassData
 import HourglassModels
 
-/// What decides the result of a run beside its model and its images. A recipe, a file of settings and the flags of a
-/// command all say some of it; a field is nil where they are silent. `Setting.all` has a line for each field.
-public struct Settings: Codable, Sendable {
+/// What decides the result of a run beside its model and its images, with its defaults. `Setting.all` has a line for
+/// each field.
+public struct Settings: Encodable, Sendable {
   /// What is done at random to the images trained on; nil where they stay as they are.
   public var augmentation: Augmentation?
   /// What is done at random to what the network sees, not to what it is to put out; nil for nothing.
   public var corruption: Corruption?
   /// Samples of a minibatch, over all workers.
-  public var batchSize: Int?
+  public var batchSize = 128
   /// Minibatches of a step, whose gradients are summed up for one update.
-  public var accumulate: Int?
+  public var accumulate = 1
   /// Pieces into which a minibatch is cut for summing gradients.
-  public var shards: Int?
-  public var seed: UInt64?
-  public var optimizer: Named<Optimizer.Kind, Optimizer.Parts>?
+  public var shards = ExecutionPlan.defaultShards(batchSize: 128)
+  public var seed: UInt64 = 1
+  public var optimizer = Optimizer()
   /// Largest norm of the mean gradient, greater than 0: a longer one is scaled down to it; nil is no limit.
   public var clipNorm: Float?
   /// Decay of the exponential moving average of the weights that stands for the trained model, between 0 and 1; nil
   /// where the weights themselves do.
   public var ema: Float?
   /// Weight of the latent's divergence.
-  public var beta: Float?
+  public var beta: Float = 1
   /// Nats that each latent unit may diverge by at no cost, greater than 0; nil for none.
   public var freeBits: Float?
   /// Samples of each image's code, where training follows the importance-weighted bound; nil where it does not.
@@ -52,46 +52,33 @@ public struct Settings: Codable, Sendable {
 
   public init() {}
 
-  /// What is said of the optimiser.
-  public var updates: Optimizer.Parts {
-    get { optimizer?.value { Optimizer.Parts(kind: $0) } ?? Optimizer.Parts() }
-    set { optimizer = .object(newValue) }
-  }
-
-  /// These settings, and where they are silent those of another source.
-  public func over(_ other: Settings) -> Settings {
-    var all = other
-    // Another kind of optimiser has other defaults, so what was said of the one before is of no use to it.
-    if let kind = updates.kind, kind != other.updates.kind ?? .adam { all.optimizer = nil }
-    for setting in Setting.all where setting.text(self) != nil { setting.set(self, &all) }
-    return all
+  /// The kind of the optimiser; another one comes with its own defaults.
+  var optimizerKind: Optimizer.Kind {
+    get { optimizer.kind }
+    set { if newValue != optimizer.kind { optimizer = Optimizer(newValue) } }
   }
 }
 
-/// An object, or in a file that a person writes a word that stands for it.
-public enum Named<Word: Decodable & Sendable, Value: Decodable & Sendable>: Decodable, Sendable {
-  case word(Word)
-  case object(Value)
+/// What a file or the flags of a command say of the settings: some are said, the others are silent.
+public struct Overlay: Decodable, Sendable {
+  /// Those that are silent have their defaults.
+  public var values = Settings()
+  private var said: Set<String> = []
+
+  public init() {}
 
   public init(from decoder: any Decoder) throws {
-    let one = try decoder.singleValueContainer()
-    let isWord = (try? one.decode(String.self)) != nil
-    self = isWord ? .word(try one.decode(Word.self)) : .object(try one.decode(Value.self))
+    for setting in Setting.all where try setting.read(decoder, &values) { said.insert(setting.name) }
   }
 
-  public func value(_ meaning: (Word) throws -> Value) rethrows -> Value {
-    switch self {
-    case .word(let word): try meaning(word)
-    case .object(let value): value
-    }
-  }
-}
+  /// Whether a setting of this name is said.
+  public func says(_ name: String) -> Bool { said.contains(name) }
 
-extension Named: Encodable where Word: Encodable, Value: Encodable {
-  public func encode(to encoder: any Encoder) throws {
-    switch self {
-    case .word(let word): try word.encode(to: encoder)
-    case .object(let value): try value.encode(to: encoder)
-    }
+  /// What this overlay says, and where it is silent what another one does.
+  public func over(_ other: Overlay) -> Overlay {
+    var all = other
+    for setting in Setting.all where says(setting.name) { setting.copy(values, &all.values) }
+    all.said.formUnion(said)
+    return all
   }
 }

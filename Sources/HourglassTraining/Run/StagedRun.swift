@@ -132,7 +132,7 @@ extension Recipe {
   /// Takes the model of a stage in place of the whole, from the seed, without settings that such a model cannot have.
   fileprivate mutating func train(_ model: Autoencoder) {
     (self.model, settings.start) = (model, nil)
-    for setting in Setting.all where !setting.fits(model) { setting.set(Settings(), &settings) }
+    for setting in Setting.all where !setting.fits(model) { setting.copy(Settings(), &settings) }
   }
 
   /// Takes the codes that a run makes of the images in their place.

@@ -2,7 +2,7 @@ import HourglassKernels
 import HourglassModels
 
 /// How weights follow gradients. All are elementwise, so that any slice of the flat vector can be updated by itself.
-public struct Optimizer: Sendable, Equatable {
+public struct Optimizer: Encodable, Sendable, Equatable {
   public enum Kind: String, Codable, Sendable, CaseIterable {
     /// Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015.
     case adam
@@ -115,33 +115,6 @@ public struct Optimizer: Sendable, Equatable {
 }
 
 extension Optimizer {
-  /// An optimiser of which any part may be left open, as in files.
-  public struct Parts: Codable, Sendable {
-    public var kind: Kind?
-    public var learningRate: Float?
-    public var beta1: Float?
-    public var beta2: Float?
-    public var epsilon: Float?
-    public var momentum: Float?
-    public var nesterov: Bool?
-    public var weightDecay: Float?
-    public var weightL1: Float?
-  }
-
-  /// The optimiser of these parts, with the defaults of its kind for what they leave open.
-  public init(_ parts: Parts) {
-    self.init(parts.kind ?? .adam, learningRate: parts.learningRate, weightDecay: parts.weightDecay)
-    (beta1, beta2, epsilon) = (parts.beta1 ?? beta1, parts.beta2 ?? beta2, parts.epsilon ?? epsilon)
-    (momentum, nesterov) = (parts.momentum ?? momentum, parts.nesterov ?? nesterov)
-    weightL1 = parts.weightL1 ?? weightL1
-  }
-
-  public var parts: Parts {
-    Parts(
-      kind: kind, learningRate: learningRate, beta1: beta1, beta2: beta2, epsilon: epsilon, momentum: momentum,
-      nesterov: nesterov, weightDecay: weightDecay, weightL1: weightL1)
-  }
-
   /// 1 - beta^t by repeated squaring in double: the same bits on every machine, unlike a library's `pow`.
   static func correction(_ beta: Float, _ t: Int) -> Float {
     var (power, base, exponent) = (1.0, Double(beta), t)
