@@ -98,17 +98,17 @@ struct RecipeFlags: ParsableArguments {
       path: Self.file(path), split: split ?? images.split ?? .train,
       preparation: preparation == Preparation() ? nil : preparation, codes: images.codes,
       inputs: Self.file(pairs.first ?? (data == nil ? images.inputs : nil)))
-    var settings = given.over(file.settings)
-    let ends = settings.values
-    guard ends.patience == nil || ends.epochs ?? ends.steps != nil else {
+    func says(_ name: String) -> Bool { given.says(name) || file.settings.says(name) }
+    guard !says("patience") || says("epochs") || says("steps") else {
       throw ValidationError("--patience: wanted the most --epochs or --steps too, found neither")
     }
-    if ends.steps == nil { settings.values.epochs = ends.epochs ?? Recipe.defaultEpochs }
-    if let path = Self.file(startFrom) { settings.values.start = [Start(path: path)] }
-    // Other images may be of other classes.
-    if data != nil { settings.values.classes = nil }
     var recipe = Recipe(
-      model: model, data: source, validation: try validation(for: source, file.validationImages), settings: settings)
+      model: model, data: source, validation: try validation(for: source, file.validationImages),
+      settings: [file.settings, given])
+    if !says("epochs") && !says("steps") { recipe.epochs = Recipe.defaultEpochs }
+    if let path = Self.file(startFrom) { recipe.start = [Start(path: path)] }
+    // Other images may be of other classes.
+    if data != nil { recipe.classes = nil }
     let kind = recipe.optimizer.kind
     if given.says("optimizer.momentum"), kind != .sgd, kind != .rmsprop {
       throw ValidationError("--momentum: wanted the optimizer sgd or rmsprop, found \(kind.rawValue)")
@@ -188,11 +188,11 @@ struct RecipeFlags: ParsableArguments {
           + "recipe, so leave them out or begin a new run")
     }
     try same("--split", split, recipe.data.split) { $0.rawValue }
-    var settings = recipe.settings
-    (settings.schedule, settings.monitor) = (settings.schedule ?? .constant, recipe.monitored)
-    let given = try self.settings.given()
-    for setting in Setting.all where given.says(setting.name) && !setting.isEnd {
-      try same(setting.flag, setting.text(given.values), setting.text(settings) ?? "none")
+    var made = recipe
+    (made.schedule, made.monitor) = (recipe.schedule ?? .constant, recipe.monitored)
+    let given = try settings.given()
+    for setting in Setting.all where !setting.isEnd {
+      try same(setting.flag, given[setting]?.text, setting.value(made)?.text ?? "none")
     }
     try same("--start-from", Self.file(startFrom), recipe.start?.first?.path ?? "none")
   }
@@ -207,9 +207,7 @@ struct RecipeFlags: ParsableArguments {
     if let path = Self.file(validation) { recipe.validation?.path = path }
     if settings.epochs != nil || settings.steps != nil { (recipe.epochs, recipe.steps) = (nil, nil) }
     let given = try settings.given()
-    for setting in Setting.all where given.says(setting.name) && setting.isEnd {
-      setting.copy(given.values, &recipe.settings)
-    }
+    for setting in Setting.all where setting.isEnd { given[setting]?.apply(&recipe) }
     return recipe
   }
 

@@ -3,7 +3,7 @@ import Foundation
 import HourglassData
 import HourglassTraining
 
-/// The flags that are fields of `Settings`, as properties of the same names. All are optional, so that a resumed run can
+/// The flags that are settings of a recipe, as properties of the same names. All are optional, so that a resumed run can
 /// tell what was given.
 struct SettingFlags: ParsableArguments, Encodable {
   @Option(
@@ -107,7 +107,7 @@ struct SettingFlags: ParsableArguments, Encodable {
   func validate() throws {
     let given = try given()
     for setting in Setting.all {
-      if let refusal = setting.rangeRefusal(given.values) { throw ValidationError("\(setting.flag): \(refusal)") }
+      if let refusal = given[setting]?.refusal { throw ValidationError("\(setting.flag): \(refusal)") }
     }
   }
 

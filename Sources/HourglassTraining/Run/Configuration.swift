@@ -95,7 +95,7 @@ public struct Configuration: Decodable, Sendable {
       file.subject.data = images(recipe.data)
       file.subject.validation = subject.validation ?? recipe.validation.map(images)
     }
-    if !settings.says("seed") { file.settings.values.seed = recipe.seed }
+    file.settings.fill("seed", by: recipe)
     return file
   }
 

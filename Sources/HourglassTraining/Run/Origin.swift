@@ -72,12 +72,10 @@ public struct Origin: Codable, Sendable, Equatable {
 
   /// A recipe without its end, which may be put off, and without paths, for data may be moved.
   private static func json(_ recipe: Recipe) -> String {
-    let end = (recipe.epochs, recipe.steps)
     var recipe = recipe
-    for setting in Setting.all where setting.isEnd { setting.copy(Settings(), &recipe.settings) }
     // A cosine leads to its end.
-    if recipe.schedule == .cosine { (recipe.epochs, recipe.steps) = end }
-    recipe.start = nil
+    if recipe.schedule != .cosine { (recipe.epochs, recipe.steps) = (nil, nil) }
+    (recipe.patience, recipe.minDelta, recipe.start) = (nil, nil, nil)
     (recipe.data.path, recipe.data.codes, recipe.data.inputs) = (nil, nil, nil)
     recipe.validation?.path = nil
     recipe.validation?.inputs = nil

@@ -16,11 +16,11 @@ extension Recipe {
   /// Why the importance-weighted bound, which has its divergence by the samples and in full, does not go with the rest
   /// of the recipe.
   private var importanceRefusal: String? {
-    guard settings.importanceSamples != nil else { return nil }
+    guard importanceSamples != nil else { return nil }
     let refusals = [
       model.importanceRefusal, beta != 1 ? "wanted a beta of 1, found \(beta)" : nil,
-      settings.betaWarmup.map { "wanted no betaWarmup, found \($0.rawValue)" },
-      settings.freeBits.map { "wanted no freeBits, found \($0)" },
+      betaWarmup.map { "wanted no betaWarmup, found \($0.rawValue)" },
+      freeBits.map { "wanted no freeBits, found \($0)" },
     ]
     return refusals.compactMap(\.self).first.map { "importanceSamples: \($0)" }
   }
@@ -29,11 +29,9 @@ extension Recipe {
   /// that a chain leaves is not another one than the image that the loss compares with.
   private var objectiveRefusal: String? {
     guard case .contrastiveDivergence(_, let isPersistent) = model.objective else { return nil }
-    if isPersistent, settings.accumulate > 1 {
-      return "accumulate: wanted 1 with persistent chains, found \(settings.accumulate)"
-    }
+    if isPersistent, accumulate > 1 { return "accumulate: wanted 1 with persistent chains, found \(accumulate)" }
     if data.inputs != nil { return "data.inputs: wanted none with contrastive divergence, found some" }
-    return settings.corruption.map { "corruption: wanted none with contrastive divergence, found \($0.rawValue)" }
+    return corruption.map { "corruption: wanted none with contrastive divergence, found \($0.rawValue)" }
   }
 
   /// Why pairs cannot be trained on with the rest of the recipe: what the network sees is given.
@@ -41,11 +39,11 @@ extension Recipe {
     guard let inputs = data.inputs else { return nil }
     if data.path == nil { return "data.inputs: wanted a path of what to put out too, found none" }
     if data.codes != nil { return "data.inputs: wanted none beside codes, found \(inputs)" }
-    if settings.importanceSamples != nil { return "importanceSamples: wanted none with pairs, found some" }
+    if importanceSamples != nil { return "importanceSamples: wanted none with pairs, found some" }
     if validation != nil, validation?.inputs == nil {
       return "validation.inputs: wanted pairs as the data has, found none; --holdout takes some of them"
     }
-    return settings.corruption.map { "corruption: wanted none with pairs, found \($0.rawValue)" }
+    return corruption.map { "corruption: wanted none with pairs, found \($0.rawValue)" }
   }
 
   /// Why images cannot be standardised for a model that puts out nothing beyond [0, 1].

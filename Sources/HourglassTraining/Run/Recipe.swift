@@ -3,23 +3,61 @@ import HourglassData
 import HourglassModels
 
 /// Everything that decides the result of a run, saved with it. What decides only its speed is a `ParallelPlan`.
-@dynamicMemberLookup
 public struct Recipe: Codable, Sendable {
   public var model: Autoencoder
   public var data: DataSource
   /// What is evaluated after every epoch, if anything.
   public var validation: DataSource?
-  public var settings: Settings
+  /// What is done at random to the images trained on; nil where they stay as they are.
+  public var augmentation: Augmentation?
+  public var corruption: Corruption?
+  /// Samples of a minibatch, over all workers.
+  public var batchSize: Int
+  /// Minibatches of a step, whose gradients are summed up for one update.
+  public var accumulate: Int
+  /// Pieces into which a minibatch is cut for summing gradients.
+  public var shards: Int
+  public var seed: UInt64
+  public var optimizer: Optimizer
+  /// Largest norm of the mean gradient, greater than 0: a longer one is scaled down to it; nil is no limit.
+  public var clipNorm: Float?
+  /// Decay of the exponential moving average of the weights that stands for the trained model, between 0 and 1; nil
+  /// where the weights themselves do.
+  public var ema: Float?
+  /// Weight of the latent's divergence.
+  public var beta: Float
+  /// Nats that each latent unit may diverge by at no cost, greater than 0; nil for none.
+  public var freeBits: Float?
+  /// Samples of each image's code, where training follows the importance-weighted bound; nil where it does not.
+  public var importanceSamples: Int?
+  /// The run ends after so many passes over the data, or earlier after so many steps; nil is no limit.
+  public var epochs: Int?
+  public var steps: Int?
+  /// The run ends earlier when the monitored loss has not fallen for so many epochs; nil is no such end.
+  public var patience: Int?
+  /// A fall of the monitored loss by no more than this counts as none for patience; nil for 0.
+  public var minDelta: Double?
+  /// Nil for the validation where there is one and the training else, as in recipes of earlier versions.
+  public var monitor: Monitor?
+  /// Trains on the first so many minibatches alone, as a check that a model can learn them by heart; nil for all.
+  public var overfitBatches: Int?
+  /// How the learning rate goes on after its warm-up; nil for constant, as in recipes of earlier versions.
+  public var schedule: Schedule?
+  /// Over which the learning rate rises from nearly nothing to its full height.
+  public var warmup: Span?
+  /// Over which the weight of the divergence rises from 0 to beta.
+  public var betaWarmup: Span?
+
+  /// Where weights come from that do not start from the seed, one after the other; nil for none.
+  public var start: [Start]?
+
+  /// What the classes are called that the model puts out, in the order of its outputs; nil where labels go by their
+  /// numbers, as in recipes of earlier versions.
+  public var classes: [String]?
 
   /// The loss that early stopping and the best checkpoint go by.
   public enum Monitor: String, Codable, Sendable, CaseIterable {
     case validation, training
-  }
-
-  public init(model: Autoencoder, data: DataSource, validation: DataSource?, settings: Overlay) {
-    (self.model, self.data, self.validation, self.settings) = (model, data, validation, settings.values)
-    guard !settings.says("shards") else { return }
-    self.shards = ExecutionPlan.defaultShards(batchSize: self.batchSize, importanceSamples: self.importanceSamples)
   }
 
   public init(
@@ -27,9 +65,10 @@ public struct Recipe: Codable, Sendable {
     batchSize: Int = defaultBatchSize,
     accumulate: Int = 1, shards: Int? = nil, seed: UInt64 = 1, optimizer: Optimizer = Optimizer(),
     clipNorm: Float? = nil, beta: Float = 1, epochs: Int? = defaultEpochs, steps: Int? = nil,
-    augmentation: Augmentation? = nil, corruption: Corruption? = nil, importanceSamples: Int? = nil
+    augmentation: Augmentation? = nil,
+    corruption: Corruption? = nil, importanceSamples: Int? = nil
   ) {
-    (self.model, self.data, self.validation, settings) = (model, data, validation, Settings())
+    (self.model, self.data, self.validation) = (model, data, validation)
     (self.batchSize, self.accumulate) = (batchSize, accumulate)
     self.importanceSamples = importanceSamples
     self.shards = shards ?? ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: importanceSamples)
@@ -38,41 +77,27 @@ public struct Recipe: Codable, Sendable {
     (self.augmentation, self.corruption) = (augmentation, corruption)
   }
 
-  public subscript<Value>(dynamicMember path: WritableKeyPath<Settings, Value>) -> Value {
-    get { settings[keyPath: path] }
-    set { settings[keyPath: path] = newValue }
-  }
-
-  /// As no other member, it has a method of its name.
-  public var beta: Float {
-    get { settings.beta }
-    set { settings.beta = newValue }
-  }
-
-  private enum CodingKeys: String, CodingKey { case model, data, validation }
-
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     self.init(
       model: try fields.decode(Autoencoder.self, forKey: .model),
       data: try fields.decode(DataSource.self, forKey: .data),
       validation: try fields.decodeIfPresent(DataSource.self, forKey: .validation),
-      settings: try Overlay(from: decoder))
+      settings: [try Overlay(from: decoder)])
   }
 
-  /// The settings stand beside model and data, in one object.
-  public func encode(to encoder: any Encoder) throws {
-    var fields = encoder.container(keyedBy: CodingKeys.self)
-    try fields.encode(model, forKey: .model)
-    try fields.encode(data, forKey: .data)
-    try fields.encodeIfPresent(validation, forKey: .validation)
-    try settings.encode(to: encoder)
+  /// A recipe with the defaults of all settings that no overlay says; a later one wins.
+  public init(model: Autoencoder, data: DataSource, validation: DataSource?, settings: [Overlay]) {
+    self.init(model: model, data: data, validation: validation, epochs: nil)
+    for overlay in settings { overlay.apply(to: &self) }
+    if settings.contains(where: { $0.says("shards") }) { return }
+    shards = ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: importanceSamples)
   }
 
   /// Where documents are trained on, makes their vocabulary and weights part of the recipe, so that all texts that the
   /// model ever sees have the same.
   public mutating func fixTerms() throws(DataError) {
-    guard let terms = try data.terms(seed: settings.seed) else { return }
+    guard let terms = try data.terms(seed: seed) else { return }
     var preparation = data.preparation ?? Preparation()
     preparation.terms = terms
     data.preparation = preparation
@@ -92,7 +117,7 @@ public struct Recipe: Codable, Sendable {
   ///
   /// Cost: where images are standardised, reads all of them once. Errors: one cannot be read.
   public mutating func settle(on data: Dataset) throws(DataError) {
-    if model.likelihood == .categorical, settings.classes == nil { settings.classes = (try? data.classNames()) ?? nil }
+    if model.likelihood == .categorical, classes == nil { classes = (try? data.classNames()) ?? nil }
     if self.data.codes == nil, self.data.preparation?.standardizes == true, standardization == nil {
       self.data.preparation?.standardization = try Standardization(of: data)
     }
@@ -106,13 +131,13 @@ public struct Recipe: Codable, Sendable {
   public func open(
     _ source: DataSource, memory: Int = GrantedMemory.forImages, parallel: ParallelPlan? = nil
   ) throws(DataError) -> Dataset {
-    matched(try source.open(for: model, seed: settings.seed, memory: memory, parallel: parallel))
+    matched(try source.open(for: model, seed: seed, memory: memory, parallel: parallel))
   }
 
   /// A set whose labels number the classes that the model puts out, see `Dataset.relabelled`; the set itself where the
   /// model puts out none, or does not know their names.
   public func matched(_ data: Dataset) -> Dataset {
-    guard model.likelihood == .categorical, let classes = settings.classes, let outputs = try? plan().labels.count,
+    guard model.likelihood == .categorical, let classes, let outputs = try? plan().labels.count,
       classes.count <= outputs
     else { return data }
     return data.relabelled(by: (0..<outputs).map { $0 < classes.count ? classes[$0] : "\($0)" })
@@ -120,8 +145,7 @@ public struct Recipe: Codable, Sendable {
 
   /// All about a step.
   public func plan() throws(ModelError) -> ExecutionPlan {
-    try ExecutionPlan(
-      model, batchSize: settings.batchSize, shards: settings.shards, importanceSamples: settings.importanceSamples)
+    try ExecutionPlan(model, batchSize: batchSize, shards: shards, importanceSamples: importanceSamples)
   }
 
   /// Samples of a minibatch where nobody says how many.
@@ -137,23 +161,22 @@ public struct Recipe: Codable, Sendable {
   public static let accumulateRange = 1...1 << 20
 
   /// Images of a step; the last one of an epoch has what is left.
-  public var samplesPerStep: Int { settings.batchSize * settings.accumulate }
+  public var samplesPerStep: Int { batchSize * accumulate }
   /// Whether a step needs the gradient of all parameters at once: to add up minibatches, or for its norm.
-  var keepsGradient: Bool { settings.accumulate > 1 || settings.clipNorm != nil }
+  var keepsGradient: Bool { accumulate > 1 || clipNorm != nil }
 
   /// Whether gradients can be clipped to this norm.
   public static func isClipNorm(_ norm: Float) -> Bool { norm.isFinite && norm > 0 }
 
   /// The order in which a set of so many images is trained on.
   public func order(count: Int) -> BatchOrder {
-    let first = settings.overfitBatches?.multipliedReportingOverflow(by: settings.batchSize)
+    let first = overfitBatches?.multipliedReportingOverflow(by: batchSize)
     return BatchOrder(
-      count: count, batchSize: samplesPerStep, seed: settings.seed,
-      first: first.map { $0.overflow ? count : $0.partialValue })
+      count: count, batchSize: samplesPerStep, seed: seed, first: first.map { $0.overflow ? count : $0.partialValue })
   }
 
   /// The loss that is monitored.
-  public var monitored: Monitor { settings.monitor ?? (validation == nil ? .training : .validation) }
+  public var monitored: Monitor { monitor ?? (validation == nil ? .training : .validation) }
 
   /// The step after which the run ends, for a data set that makes so many steps an epoch.
   ///
@@ -161,8 +184,8 @@ public struct Recipe: Codable, Sendable {
   ///   - step: after which the data set came in place of another one.
   ///   - epochs: done by then.
   public func lastStep(stepsPerEpoch: Int, since step: Int = 0, epochs done: Int = 0) -> Int {
-    let all = settings.epochs.map { step.plusClamping(max(0, $0 - done).timesClamping(stepsPerEpoch)) }
-    return min(settings.steps ?? Int.max, all ?? Int.max)
+    let all = epochs.map { step.plusClamping(max(0, $0 - done).timesClamping(stepsPerEpoch)) }
+    return min(steps ?? Int.max, all ?? Int.max)
   }
 }
 

@@ -47,17 +47,17 @@ extension Recipe {
   ///     t < W    rate (t + 1) / W
   ///     t >= W   rate, with a cosine rate (1 + cos(pi (t - W) / (T - W))) / 2, T being the steps in all
   public func learningRate(step: Int, stepsPerEpoch: Int) -> Float {
-    let rate = Double(settings.optimizer.learningRate)
-    let warm = settings.warmup?.steps(perEpoch: stepsPerEpoch) ?? 0
+    let rate = Double(optimizer.learningRate)
+    let warm = warmup?.steps(perEpoch: stepsPerEpoch) ?? 0
     if step < warm { return Float(rate * Double(step + 1) / Double(warm)) }
-    guard settings.schedule == .cosine else { return settings.optimizer.learningRate }
+    guard schedule == .cosine else { return optimizer.learningRate }
     let last = lastStep(stepsPerEpoch: stepsPerEpoch)
     return Float(rate * Self.halfCosine(Double(step - warm) / Double(max(1, last - warm))))
   }
 
   /// The weight of the divergence in step t: beta min(1, t / W).
   public func beta(step: Int, stepsPerEpoch: Int) -> Float {
-    guard let warm = settings.betaWarmup?.steps(perEpoch: stepsPerEpoch), step < warm else { return beta }
+    guard let warm = betaWarmup?.steps(perEpoch: stepsPerEpoch), step < warm else { return beta }
     return Float(Double(beta) * Double(step) / Double(warm))
   }
 

@@ -131,8 +131,9 @@ public struct StagedRun: Sendable {
 extension Recipe {
   /// Takes the model of a stage in place of the whole, from the seed, without settings that such a model cannot have.
   fileprivate mutating func train(_ model: Autoencoder) {
-    (self.model, settings.start) = (model, nil)
-    for setting in Setting.all where !setting.fits(model) { setting.copy(Settings(), &settings) }
+    (self.model, start) = (model, nil)
+    let plain = Recipe(model: model)
+    for setting in Setting.all where !setting.fits(model) { setting.copy(plain, &self) }
   }
 
   /// Takes the codes that a run makes of the images in their place.
