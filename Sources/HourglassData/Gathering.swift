@@ -1,38 +1,22 @@
 import HourglassBase
 import Synchronization
 
-/// Pixels of all images of a data set, one image after the other.
-enum Pixels: Sendable {
-  case stored(Elements)
-  /// Decoded and prepared.
-  case kept(ImageStore)
-  /// The same, as far as memory holds them.
-  case streamed(StreamedImages)
-  /// Parts of pictures.
-  case tiles(TiledImages)
-  /// Left on disk, and which of them.
-  case onDisk(DiskImages, [Int32])
-  /// Read by the caller's own code.
-  case reader(Dataset.Reader)
-}
-
 /// The chosen images of a set, decoded and prepared on several threads.
 struct Gathering {
   let shape: ImageShape
-  let pixels: Pixels
-  /// The numbers of the images in the set, and what was left out.
+  let pixels: any PixelStore
+  /// The numbers of the gathered images in the set, and the errors of those left out.
   let kept: [Int]
   let refused: [DataError]
-  /// What is to be said of images, by their numbers.
+  /// The remarks on images, by their numbers.
   let remarks: [Int: Image.Remarks]
-  /// Where their numbers lie.
+  /// The range of the images' values.
   let range: ClosedRange<Float>
   private let names: ItemNames
 
-  /// All images are decoded, so that all are known to be whole; where they take more than `memory`, the first ones
-  /// stay.
+  /// Decodes all images, so that all are known to be whole; where they take more than `memory`, the first ones stay.
   ///
-  /// Errors: no image is whole; two of different shapes.
+  /// Errors: no image is whole; two have different shapes.
   init(
     _ source: any ImageSource, _ chosen: [Int], _ preparation: Preparation, threads: Int, memory: Int, path: String
   ) throws(DataError) {
@@ -50,7 +34,7 @@ struct Gathering {
     shape = first.image.shape
     var kind = first.image.elements.kind
     var gathered: (store: ImageStore, team: Team, room: (kept: Int, ahead: Int))
-    // Where a later image is of a wider kind, all are.
+    // Where a later image has wider elements, all images are decoded anew with those.
     repeat {
       let room = Self.room(for: chosen.count, bytes: shape.count * kind.width, memory: memory)
       try GrantedMemory.require(
@@ -71,21 +55,20 @@ struct Gathering {
     let inStore = kept.prefix { $0 < store.places }
     for (place, found) in inStore.enumerated() where place < found { store.move(from: found, to: place) }
     guard room.ahead > 0 else {
-      pixels = .kept(store)
+      pixels = store
       return
     }
     let numbers = self.kept
-    pixels = .streamed(
-      StreamedImages(kept: store, keptCount: inStore.count, places: room.ahead) { index throws(DataError) in
-        let image = try reader.image(numbers[index])
-        guard image.shape == store.shape, image.elements.kind <= store.kind else {
-          throw DataError(
-            path: reader.path(numbers[index]),
-            reason: "wanted \(store.shape) of \(store.kind.rawValue) as when the set was opened, found \(image.shape) "
-              + "of \(image.elements.kind.rawValue); the file was altered")
-        }
-        return image.converted(to: store.kind)
-      })
+    pixels = StreamedImages(kept: store, count: inStore.count, places: room.ahead) { index throws(DataError) in
+      let image = try reader.image(numbers[index])
+      guard image.shape == store.shape, image.elements.kind <= store.kind else {
+        throw DataError(
+          path: reader.path(numbers[index]),
+          reason: "wanted \(store.shape) of \(store.kind.rawValue) as when the set was opened, found \(image.shape) "
+            + "of \(image.elements.kind.rawValue); the file was altered")
+      }
+      return image.converted(to: store.kind)
+    }
   }
 
   /// The chosen images of a set, or the tiles of its pictures.
@@ -100,16 +83,16 @@ struct Gathering {
   }
 
   init(
-    shape: ImageShape, pixels: Pixels, kept: [Int], refused: [DataError], remarks: [Int: Image.Remarks],
+    shape: ImageShape, pixels: any PixelStore, kept: [Int], refused: [DataError], remarks: [Int: Image.Remarks],
     range: ClosedRange<Float>, names: ItemNames
   ) {
     (self.shape, self.pixels, self.kept, self.refused) = (shape, pixels, kept, refused)
     (self.remarks, self.range, self.names) = (remarks, range, names)
   }
 
-  /// What is said where no image could be decoded.
+  /// The error where no image could be decoded.
   ///
-  /// - Parameter failures: by place, from 0 on.
+  /// - Parameter failures: the reasons by place, from 0 on.
   static func nothingWhole(_ failures: [Int: DataError], path: String) -> DataError {
     let more = failures.count > 1 ? "; the \(failures.count - 1) others are refused too" : ""
     return DataError(
@@ -117,13 +100,13 @@ struct Gathering {
       lacksMemory: failures[0]?.lacksMemory ?? false)
   }
 
-  /// What an image is called, by its number.
+  /// The name of an image, by its number.
   func name(_ number: Int) -> String { names.name(number) }
 
-  /// How many images stay in memory and, where not all can, how many are decoded ahead: an eighth of the memory, but no
-  /// more than anybody asks for.
+  /// How many images stay in memory and, where not all can, how many are decoded ahead: as many as an eighth of the
+  /// memory holds, but no more than anybody asks for.
   ///
-  /// - Parameter bytes: of an image.
+  /// - Parameter bytes: the bytes of an image.
   private static func room(for count: Int, bytes: Int, memory: Int) -> (kept: Int, ahead: Int) {
     let images = memory / bytes
     guard images < count else { return (count, 0) }
@@ -131,16 +114,16 @@ struct Gathering {
     return (max(0, images - ahead), ahead)
   }
 
-  /// Two steps of a thousand.
+  /// The most images that are decoded ahead: two steps of a thousand.
   private static let mostAhead = 2048
 
   private struct Team {
     var reader: PreparedImages
     var chosen: [Int]
     var threads: Int
-    /// By place among the chosen.
+    /// The reasons why images could not be decoded, by place among the chosen.
     var failures: [Int: DataError]
-    /// By number.
+    /// The remarks on images, by number.
     var remarks: [Int: Image.Remarks] = [:]
 
     private struct Found {
@@ -185,7 +168,7 @@ struct Gathering {
         path: name(place), reason: "wanted \(shape) as \(name(first)) has, found \(other)" + Self.advice(other, shape))
     }
 
-    /// What makes an image like the first, if anything does: the same number of rows and columns, and colours.
+    /// The flags that give an image the rows, columns and colours of the first, as advice in an error.
     private static func advice(_ other: ImageShape, _ shape: ImageShape) -> String {
       guard other.channels == shape.channels || Set([other.channels, shape.channels]) == [1, 3] else { return "" }
       var flags: [String] = []

@@ -2,31 +2,31 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// What scores as unusual by the threshold that a run keeps.
+/// The pictures that score as unusual by the threshold that a run keeps.
 struct AnomalyFindings {
   let threshold: ScoreThreshold
   let source: String
   /// The scores of the pictures looked at.
   let scores: AnomalyScores
-  /// Whether each is an anomaly, where masks or the normal class tell.
+  /// Whether each picture is an anomaly, where masks or the normal class tell.
   let truth: [Bool]?
-  /// The highest first.
+  /// The pictures with the highest scores, the highest first.
   let highest: [Shown]
-  /// The number of the brightest colour.
+  /// The number that has the brightest colour in all maps.
   let scale: Float
 
   struct Shown {
     let name: String
     let score: Double
-    /// Nil where pictures of this shape cannot be shown.
+    /// The picture, what is expected of it, and the map; nil where pictures of this shape cannot be shown.
     let picture: PNGImage?
   }
 
-  /// Pictures that are shown.
+  /// The number of pictures that are shown.
   private static let most = 12
-  /// From more images than this an even choice is looked at.
+  /// A set of more images than this is looked at by an even choice of so many.
   private static let mostImages = 4096
-  /// Pixels along the longer side of a picture that is shown.
+  /// The pixels along the longer side of a picture that is shown.
   private static let side = 256
 
   /// Errors: an image cannot be read.
@@ -58,8 +58,8 @@ struct AnomalyFindings {
     (self.threshold, source, scores, self.scale) = (threshold, data.source, found, high)
   }
 
-  /// The images of a person's choice; else those of the test split, also of classes that were not trained on; else
-  /// those that all else is shown of.
+  /// The images that are scored: those of a person's choice; else the test split, with classes that were not trained
+  /// on; else the images that the rest of the report shows.
   private static func data(
     _ threshold: ScoreThreshold, _ images: ReportImages, _ recipe: Recipe
   ) throws(DataError) -> Dataset {
@@ -73,7 +73,8 @@ struct AnomalyFindings {
 }
 
 extension ExpectedPicture {
-  /// A smaller one, of at most so many pixels along its longer side: means over squares, of its map the greatest.
+  /// The picture with at most so many pixels along its longer side, each the mean over a square of pixels, and its map,
+  /// of which the greatest number of each square is taken.
   func reduced(_ map: [Float], to most: Int) -> (picture: ExpectedPicture, map: [Float]) {
     let factor = (max(shape.height, shape.width) + most - 1) / most
     guard factor > 1 else { return (self, map) }

@@ -1,14 +1,15 @@
 import HourglassData
 import HourglassTraining
 
-/// How many values lie in each of some intervals of one round width that lie side by side.
+/// Intervals of one round width that lie side by side, and how many values lie in each.
 struct Histogram {
   /// The lower end of the first interval.
   let start: Double
   let width: Double
   private(set) var counts: [Int]
 
-  /// Of finite values: about 40 intervals, fewer where there are few values, from the least to the greatest.
+  /// Chooses the intervals for finite values, from the least to the greatest: about 40, fewer where there are few
+  /// values.
   init(_ values: [Double]) {
     let finite = values.filter(\.isFinite)
     let (low, high) = (finite.min() ?? 0, finite.max() ?? 0)

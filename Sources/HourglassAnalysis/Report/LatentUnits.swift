@@ -6,12 +6,12 @@ import HourglassTraining
 
 /// What each unit of the code does over some images, in the units' order.
 struct LatentUnits {
-  /// Variance over the images of the unit's value; of a variational model of its mean.
+  /// The variance of each unit over the images; for a variational model, the variance of its mean.
   let variances: [Double]
-  /// Mean over the images of the divergence from the prior that is the unit's share, in nats; nil without a prior.
+  /// The mean over the images of each unit's share of the KL divergence from the prior, in nats; nil without a prior.
   let divergences: [Double]?
 
-  /// Active as Burda et al. 2015 define it.
+  /// Whether each unit is active: its variance is above 0.01 (Burda et al. 2015).
   var isActive: [Bool] { variances.map { $0 > Evaluation.activeVariance } }
 
   /// Errors: an image cannot be read.

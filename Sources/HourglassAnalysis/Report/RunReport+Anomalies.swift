@@ -1,7 +1,7 @@
 import HourglassData
 import HourglassTraining
 
-/// The section on what scores as unusual.
+/// The section of the report on images that score as unusual.
 extension RunReport {
   var anomalySection: [String] {
     get throws(DataError) {
@@ -37,7 +37,7 @@ extension RunReport {
   }
 
   private func table(_ found: AnomalyScores.Detection) -> String {
-    func text(_ value: Double?) -> String { value.map(significant) ?? "unknown" }
+    func text(_ value: Double?) -> String { value.map { significant($0) } ?? "unknown" }
     return HTML.table(
       ["", "above the threshold", "below it"],
       [
@@ -94,7 +94,7 @@ extension RunReport {
 }
 
 extension ScoreThreshold {
-  /// What is compared with it.
+  /// The name of the score that the threshold is compared with.
   var scoreName: String {
     switch by {
     case .error: "squared error of the expected image, per pixel"

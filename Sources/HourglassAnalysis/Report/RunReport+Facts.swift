@@ -3,9 +3,9 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// The sections on codes, and on what the run was made from.
+/// The sections of the report on codes, and on what the run was made from.
 extension RunReport {
-  /// Classes that can be told apart in one plot.
+  /// So many classes can be told apart in one plot.
   private static let mostClasses = 24
 
   var codes: [String] {
@@ -29,7 +29,7 @@ extension RunReport {
           style: .dots)
       }
     }
-    let shares = components.shares.map { String(format: "%.1f %%", 100 * $0) }
+    let shares = components.shares.map { decimal(100 * $0, 1) + " %" }
     let plot = SVGPlot(
       title: "Codes of \(grouped(x.count)) images", xLabel: "first principal component, \(shares[0]) of the variance",
       yLabel: "second, \(shares[1])", series: series)
@@ -87,7 +87,7 @@ extension RunReport {
 
   /// All fields of a recipe but the model, as JSON names them, so that none is forgotten.
   private func facts(of recipe: Recipe) -> [[String]] {
-    guard case .object(let fields)? = try? JSONParser.parse(Array(JSONEncoder().encode(recipe))) else { return [] }
+    guard case .object(let fields)? = try? JSONParser.parse(Array(JSONText.header(recipe).utf8)) else { return [] }
     return JSONValue.object(
       fields.map { name, value in
         switch name {
@@ -124,7 +124,7 @@ extension RunReport {
     let rows = workerTimes.enumerated().map { worker, times in
       ["worker \(worker)"]
         + [times.shards, times.input, times.products, times.sums, times.updates].map {
-          String(format: "%.2f ms", Double($0) / 1e6)
+          decimal(Double($0) / 1e6, 2) + " ms"
         }
     }
     return [
@@ -136,7 +136,7 @@ extension RunReport {
   var memory: [String] {
     let parallel = parallel
     let memory = PlannedMemory(training: plan, parallel: parallel, recipe: recipe)
-    func megabytes(_ bytes: Int) -> String { String(format: "%.1f MB", Double(bytes) / 1e6) }
+    func megabytes(_ bytes: Int) -> String { decimal(Double(bytes) / 1e6, 1) + " MB" }
     return [
       HTML.paragraph(
         "All memory of a training step is planned before the first: batches of \(recipe.batchSize) in "
@@ -153,9 +153,9 @@ extension RunReport {
 }
 
 extension JSONValue {
-  /// Characters of a text that are shown: a vocabulary would fill pages.
+  /// The characters of a text that are shown: a vocabulary would fill pages.
   private static let longest = 200
-  /// Items of a list that are shown.
+  /// The items of a list that are shown.
   private static let mostItems = 32
 
   private var text: String {
@@ -172,7 +172,8 @@ extension JSONValue {
     }
   }
 
-  /// A row for each field, those of inner objects behind the name of the object.
+  /// A row for each field: its name and its value. Names of fields of an inner object stand behind the name of the
+  /// object.
   fileprivate func rows(_ prefix: String = "") -> [[String]] {
     guard case .object(let fields) = self else { return [[prefix, text]] }
     return fields.sorted { $0.name < $1.name }.flatMap { name, value in

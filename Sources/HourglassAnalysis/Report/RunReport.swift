@@ -3,26 +3,25 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// A run as one page to look at: what it was made from, how it went, and what the model makes of images.
-///
-/// What is missing is named in a sentence where it would stand; all else is shown.
+/// A run as one page to look at: what it was made from, how it went, and what the model makes of images. What is
+/// missing is named in a sentence where it would stand.
 public struct RunReport {
   let run: RunFolder
   let recipe: Recipe
   let plan: ExecutionPlan
   let epochs: [EpochMetrics]
   let sessions: [RunEnvironment]
-  /// What of the run's files is damaged and so not shown, a sentence each.
+  /// What is not shown because files of the run are damaged, a sentence each.
   public private(set) var damages: [String] = []
-  /// Where the run stood when the checkpoint was written that is looked at; nil where there is none yet.
+  /// Where the run stood when the checkpoint that is looked at was written; nil where there is none yet.
   public var progress: Checkpoint.Progress?
-  /// Of the last step, where the run has just ended.
+  /// What each worker did in the last step; empty unless the run has just ended.
   public var workerTimes: [TrainingStep.WorkerTimes] = []
 
-  /// Draws from the prior, of a variational model.
+  /// Decoded draws from the prior of a variational model.
   private(set) var samples: PNGImage?
   private(set) var findings: Findings?
-  /// What the scores say, where the run keeps a threshold for the weights that are looked at.
+  /// What the scores say; nil unless the run keeps a threshold for the weights that are looked at.
   private(set) var anomalies: AnomalyFindings?
   /// Why there are no findings, in a sentence.
   private(set) var missing = "The run has no checkpoint yet, so there is no model to look at."
@@ -42,12 +41,15 @@ public struct RunReport {
     }
   }
 
-  /// How the model does on the images, once it has looked at them.
+  /// How well the model does on the images; nil until it has looked at them.
   public var evaluation: Evaluation? { findings?.evaluation }
 
-  /// Looks at what the model makes of images, or says why they are not there.
+  /// Looks at what the model makes of images. Where they cannot be read, the page says so.
   ///
-  /// Returns: why nothing was found, if so.
+  /// - Parameters:
+  ///   - images: the images, or why there are none.
+  ///   - inference: the model with the weights that are looked at.
+  /// - Returns: why nothing was found; nil where all went well.
   @discardableResult
   public mutating func look(at images: Result<ReportImages, DataError>, with inference: Inference) -> DataError? {
     let model = recipe.model
@@ -65,7 +67,7 @@ public struct RunReport {
     }
   }
 
-  /// What scores above the threshold that the run keeps, where it keeps one.
+  /// Looks for pictures that score above the threshold that the run keeps, where it keeps one.
   private mutating func lookForAnomalies(_ images: ReportImages, _ inference: Inference) throws {
     let kept: ScoreThreshold?
     do { kept = try run.threshold() } catch {
@@ -82,10 +84,10 @@ public struct RunReport {
     anomalies = try AnomalyFindings(kept, images, recipe, inference)
   }
 
-  /// What the loss is counted in.
+  /// The unit of the loss.
   var unit: String { recipe.model.likelihood.unit }
 
-  /// The division of the last session, or that of this machine.
+  /// The division of the last session; where that is unknown, the division that this machine would take.
   var parallel: ParallelPlan {
     let most = 1...ParallelPlan.most
     guard let last = sessions.last, most.contains(last.workers), most.contains(last.threads) else {

@@ -3,23 +3,31 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// Codes in few bytes: each unit rounded to equally spaced levels, the levels entropy-coded with counts of each unit.
+/// Codes in few bytes: each unit is rounded to equally spaced levels, and the levels are entropy-coded with counts of
+/// each unit.
 ///
-/// In a file: `HGCODES2`, the header's length in bytes (32 bits, little-endian), the header in JSON, the coded levels,
-/// image after image, and the SHA-256 of all bytes before it in 64 digits. The header names the weights, without which
-/// codes mean nothing. Files of earlier versions are read too: `HGCODES1`, and the digest of the levels alone in the
-/// header.
+/// The file holds `HGCODES2`, the header's length in bytes (32 bits, little-endian), the header in JSON, the coded
+/// levels, image after image, and the SHA-256 of all bytes before it in 64 digits. The header names the weights,
+/// without which codes mean nothing. Files of earlier versions are read too: they begin with `HGCODES1`, and their
+/// header has the digest of the levels alone.
 public struct CompressedCodes: Sendable {
-  /// Equally spaced levels of each unit: level i stands for low + i step.
+  /// Equally spaced levels of each unit: level i of unit j stands for low[j] + i step[j].
   public struct Quantizer: Codable, Sendable, Equatable {
+    /// The number of levels of each unit.
     public var levels: Int
+    /// What level 0 stands for, Z numbers.
     public var low: [Float]
+    /// How far levels lie apart, Z numbers.
     public var step: [Float]
 
-    /// Levels that each unit may have.
+    /// The numbers of levels that a unit may have.
     public static let levelRange = 2...256
 
-    /// Levels from the smallest to the largest of each unit. codes: N x Z, finite.
+    /// Levels from the smallest to the largest value of each unit.
+    ///
+    /// - Parameters:
+    ///   - codes: N x Z, finite.
+    ///   - units: Z.
     public init(_ codes: [Float], units: Int, levels: Int) {
       precondition(Self.levelRange.contains(levels), "\(levels) levels")
       self.levels = levels
@@ -34,7 +42,7 @@ public struct CompressedCodes: Sendable {
       step = zip(low, high).map { ($1 - $0) / Float(levels - 1) }
     }
 
-    /// The nearest level; the outermost for what lies outside.
+    /// The level nearest to a value: the outermost for a value outside.
     func level(_ value: Float, unit: Int) -> Int {
       guard step[unit] > 0 else { return 0 }
       return Int(clamping: min(max(((value - low[unit]) / step[unit]).rounded(), 0), Float(levels - 1)))
@@ -48,18 +56,21 @@ public struct CompressedCodes: Sendable {
     var weightsHash: String
     var count: Int
     var quantizer: Quantizer
-    /// SHA-256 of what follows the header, in files of earlier versions.
+    /// The SHA-256 of what follows the header, which files of earlier versions have.
     var contentHash: String?
   }
 
-  /// Two to this number: counts add up to 2^16 at most, so no symbol takes less than 2^-16 of a bit.
+  /// A bit of a file holds at most two to the power of this number of symbols: counts add up to at most 2^16, so no
+  /// symbol takes less than 2^-16 of a bit.
   private static let mostSymbolsOfABit = 16
   private static let (magic, earlierMagic) = (Array("HGCODES2".utf8), Array("HGCODES1".utf8))
   private static let digestLength = 64
-  /// Level of each unit of each code, N x Z.
+  /// The level of each unit of each code, N x Z.
   private let levels: [UInt8]
   private let quantizer: Quantizer
 
+  /// Rounds codes to levels.
+  ///
   /// - Parameter codes: N x Z.
   public init(_ codes: [Float], _ quantizer: Quantizer) {
     let units = quantizer.low.count
@@ -67,10 +78,10 @@ public struct CompressedCodes: Sendable {
     levels = codes.enumerated().map { UInt8(quantizer.level($1, unit: $0 % units)) }
   }
 
-  /// Codes.
+  /// The number of codes.
   public var count: Int { levels.count / quantizer.low.count }
 
-  /// Some of the codes after rounding, N x Z.
+  /// The codes of a range of images after rounding, N x Z.
   public func codes(_ range: Range<Int>) -> [Float] {
     let units = quantizer.low.count
     return (range.lowerBound * units..<range.upperBound * units).map {
@@ -78,26 +89,34 @@ public struct CompressedCodes: Sendable {
     }
   }
 
-  /// The file's bytes.
+  /// The bytes of the file.
   ///
   /// Errors: levels that are not finite.
+  ///
+  /// - Parameters:
+  ///   - model: the name of the model.
+  ///   - weightsHash: the hash of the weights that made the codes.
   public func data(model: String, weightsHash: String) throws -> Data {
     let units = quantizer.low.count
     var counts = Array(repeating: AdaptiveCounts(symbols: quantizer.levels), count: units)
     var encoder = ArithmeticEncoder()
     for (place, level) in levels.enumerated() { encoder.encode(Int(level), &counts[place % units]) }
-    let json = JSONEncoder()
-    json.outputFormatting = .sortedKeys
-    let header = try json.encode(
-      Header(model: model, weightsHash: weightsHash, count: count, quantizer: quantizer))
+    let header = try JSONText.header(
+      Header(model: model, weightsHash: weightsHash, count: count, quantizer: quantizer)
+    ).utf8
     let length = (0..<4).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) }
     let bytes = Self.magic + length + header + encoder.finish()
     return Data(bytes + Self.digest(bytes[...]).utf8)
   }
 
-  /// Reads a file's bytes.
+  /// Reads the bytes of a file.
   ///
   /// Errors: another format, a damaged file, codes of other weights, more codes than memory holds.
+  ///
+  /// - Parameters:
+  ///   - units: Z of the model.
+  ///   - weightsHash: the hash of the weights that are to decode them.
+  ///   - path: the file, for errors.
   public init(_ data: Data, units: Int, weightsHash: String, path: String) throws(DataError) {
     func damaged(_ what: String) -> DataError { DataError(path: path, reason: "\(what); copy the file again") }
     var bytes = [UInt8](data)[...]

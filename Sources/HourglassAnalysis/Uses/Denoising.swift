@@ -3,13 +3,15 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// What a model makes of damaged images, beside the clean ones: some images at a time, so that they need not all fit
-/// into memory.
+/// Damages images and lets a model repair them, some at a time, so that they need not all fit into memory.
 public struct Denoising {
-  /// Images, N x H x W x C each.
+  /// Some images before damage, after damage, and repaired.
   public struct Images {
+    /// The images as they are, N x H x W x C.
     public let clean: [Float]
+    /// What the model sees of them, N x H x W x C.
     public let damaged: [Float]
+    /// What the model makes of that, N x H x W x C.
     public let repaired: [Float]
   }
 
@@ -20,10 +22,13 @@ public struct Denoising {
   private let draws: FloatBuffer
   private var (before, after, pixels) = (0.0, 0.0, 0.0)
 
-  /// Damages image n of `data` by the random numbers of (seed, corruption, step 0, sample n); nil for a set that knows
-  /// its damaged images by itself, see `Dataset.paired`.
+  /// Prepares to repair the images of a set.
+  ///
+  /// Image n is damaged by the random numbers of (seed, corruption, step 0, sample n).
   ///
   /// Errors: images of another shape than the model's input.
+  ///
+  /// - Parameter corruption: how images are damaged; nil for a set that has its damaged images, see `Dataset.paired`.
   public init(
     _ data: Dataset, _ corruption: Corruption?, with inference: Inference, seed: UInt64
   ) throws(DataError) {
@@ -32,11 +37,12 @@ public struct Denoising {
     draws = FloatBuffer(count: data.shape.count)
   }
 
-  /// `Evaluation.psnr` of the mean squared difference to the clean images, in dB, over the images repaired so far.
+  /// The PSNR of the damaged images in dB, see `Evaluation.psnr`, over those that were repaired so far.
   public var psnrBefore: Double { Evaluation.psnr(meanSquaredError: before / pixels) }
+  /// The PSNR of the repaired images in dB.
   public var psnrAfter: Double { Evaluation.psnr(meanSquaredError: after / pixels) }
 
-  /// Damages and repairs some images.
+  /// Damages and repairs a range of the images.
   ///
   /// Errors: an image cannot be read; damage so large that a mean is not finite.
   public mutating func repair(_ range: Range<Int>) throws -> Images {
@@ -76,7 +82,7 @@ public struct Denoising {
 }
 
 extension Inference {
-  /// How well codes, decoded, show a data set's images: PSNR in dB over all their pixels.
+  /// How well decoded codes show the images of a set: the PSNR in dB over all their pixels.
   ///
   /// Errors: images of another shape than the model's input, or that cannot be read.
   public func psnr(ofDecoded codes: CompressedCodes, _ data: Dataset) throws -> Double {

@@ -2,25 +2,29 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// A picture of a set, beside what a model expects it to be.
+/// A picture of a set beside what a model expects it to be.
 public struct ExpectedPicture {
-  /// Its place among the pictures of the set, see `Dataset.pictureCount`.
+  /// The place of the picture among the pictures of the set, see `Dataset.pictureCount`.
   public let index: Int
+  /// H x W x C of both.
   public let shape: ImageShape
-  /// H x W x C each.
+  /// The picture, H x W x C.
   public let image: ArraySlice<Float>
+  /// What the model expects, H x W x C.
   public let expected: ArraySlice<Float>
 }
 
 extension Inference {
-  /// The pictures of a data set beside the expected images of their codes, one after the other; those of tiles are
-  /// joined, see `TileBlend`. In memory are a batch of images and, where they are tiles, one picture.
+  /// Hands over the pictures of a data set beside the expected images of their codes, one after the other. Pictures
+  /// that are cut into tiles are joined, see `TileBlend`. Memory holds a batch of images and, where they are tiles, one
+  /// picture.
   ///
   /// Errors: images of another shape than the model's input, or that cannot be read; those of `make` and of `body`.
   ///
   /// - Parameters:
-  ///   - count: of the first pictures; nil for all.
-  ///   - make: what is expected of some images, N x H x W x C, instead.
+  ///   - count: how many pictures from the first on; nil for all.
+  ///   - make: what is expected of a range of images, N x H x W x C, where it is not what the model reconstructs.
+  ///   - body: called with each picture.
   public func eachPicture(
     of data: Dataset, count: Int? = nil, expected make: ((Range<Int>, [Float]) throws -> [Float])? = nil,
     _ body: (ExpectedPicture) throws -> Void

@@ -1,17 +1,18 @@
 import HourglassModels
 import HourglassTraining
 
-/// The nearest of many points, by looking at all of them: exact, and the same for any number of cores. Of equally near
-/// points the first comes first.
+/// The nearest of many points, found by looking at all of them. The result is exact and equal for any number of cores.
+/// Among equally near points the first comes first.
 ///
-/// Points are ranked by the sum of (x - y)^2 in double. Which of them are worth it is told by a product of matrices in
-/// float, whose rounding is bounded: with the points less their mean, D numbers each, and u = 2^-24, the computed
-/// x . y - |y|^2 / 2 is off by at most (D + 8) u |y| (|x| + |y|), to first order (Higham, "Accuracy and Stability of
+/// Points are ranked by the sum of (x - y)^2 in double. A product of matrices in float tells which of them are worth
+/// it, and its rounding is bounded: with the points less their mean, D numbers each, and u = 2^-24, the computed x . y
+/// - |y|^2 / 2 is off by at most (D + 8) u |y| (|x| + |y|), to first order (Higham, "Accuracy and Stability of
 /// Numerical Algorithms", 2002, section 3.1). At least k points reach the k-th of all lower bounds, so a point whose
 /// upper bound lies below it is none of the k nearest; all others are ranked.
 public struct Neighbours: Sendable {
+  /// How far two points x and y lie apart.
   public enum Metric: String, Sendable, CaseIterable {
-    /// 1 - x . y / (|x| |y|), half of |x / |x| - y / |y||^2; points of length 0 are like none, and 1 from all.
+    /// 1 - x . y / (|x| |y|), which is half of |x / |x| - y / |y||^2. A point of length 0 has the distance 1 from all.
     case cosine
     /// |x - y|
     case euclidean
@@ -19,24 +20,29 @@ public struct Neighbours: Sendable {
 
   /// A point that is near.
   public struct Neighbour: Sendable, Equatable {
+    /// The place of the point among the points.
     public var place: Int
+    /// How far it is from the query.
     public var distance: Double
   }
 
+  /// The number of points, N.
   public let count: Int
   private let length: Int
   private let metric: Metric
-  /// N x D.
+  /// The points, N x D.
   private let points: [Float]
-  /// The points in float, D x N: less their mean, of cosine divided by their length.
+  /// The points in float, D x N: less their mean; for cosine, divided by their length.
   private let columns: [Float]
-  /// Taken from points and queries, which changes no distance and keeps sums small; zeros for cosine.
+  /// What is taken from points and queries, which changes no distance and keeps sums small; zeros for cosine.
   private let mean: [Float]
   /// -|y|^2 / 2 for each point, so that x . y - |y|^2 / 2 falls as |x - y| grows; zeros for cosine.
   private let bias: [Float]
-  /// |y| as above, and that of the points as they are.
+  /// The length |y| of each point in `columns`, and the length of each point as it is.
   private let (norms, lengths): ([Double], [Double])
 
+  /// Prepares to search among points.
+  ///
   /// - Parameters:
   ///   - points: N x D.
   ///   - length: D, at least 1.
@@ -61,10 +67,14 @@ public struct Neighbours: Sendable {
     }
   }
 
-  /// Queries at a time, so that their scores of all points stay small.
+  /// So many queries are taken at a time, so that their scores of all points stay small.
   private static let queriesAtOnce = 64
 
-  /// The nearest points of each query, M x D, nearest first.
+  /// The nearest points of each query, nearest first: M lists of at most `wanted` points.
+  ///
+  /// Cost: 2 M N D flops.
+  ///
+  /// - Parameter queries: M x D.
   public func nearest(to queries: [Float], count wanted: Int) -> [[Neighbour]] {
     precondition(wanted >= 1 && wanted <= count, "\(wanted) neighbours of \(count)")
     Self.requireRows(queries, length)
@@ -91,7 +101,7 @@ public struct Neighbours: Sendable {
   ///
   /// - Parameters:
   ///   - scores: x . y - |y|^2 / 2 of all points in float.
-  ///   - norm: |x|.
+  ///   - norm: |x|, the length of the query.
   private func candidates(_ scores: UnsafeBufferPointer<Float>, _ norm: Double, _ wanted: Int) -> [Int] {
     let depth = Double(length + 8)
     // Rounding of the product in float, with what underflows, and of the ranking in double.
@@ -138,7 +148,7 @@ public struct Neighbours: Sendable {
     }
   }
 
-  /// The sum of (x - y)^2, of cosine between the points divided by their lengths.
+  /// The sum of (x - y)^2; for cosine, of points divided by their lengths.
   private func squares(
     _ x: UnsafeBufferPointer<Float>, _ y: UnsafeBufferPointer<Float>, _ xLength: Double, _ yLength: Double
   ) -> Double {
@@ -186,9 +196,12 @@ public struct Neighbours: Sendable {
     return points
   }
 
-  /// Of each query's first k neighbours the part that has its label, mean over queries.
+  /// The precision of a search: the part of a query's first k neighbours that has the label of the query, mean over
+  /// queries.
   ///
-  /// - Parameter labels: of the points, of the queries.
+  /// - Parameters:
+  ///   - nearest: the neighbours of each query, nearest first.
+  ///   - labels: the labels of the points and those of the queries.
   public static func precision(
     _ nearest: [[Neighbour]], at k: Int, labels: (points: [Int], queries: [Int])
   ) -> Double {

@@ -13,34 +13,41 @@ import HourglassTraining
 /// Cost: 8 bytes a pixel and a sort; beyond `most` 2 MiB.
 /// Source: Bergmann et al., "The MVTec anomaly detection dataset", IJCV 2021.
 public struct PixelMetrics {
-  /// Pixels.
+  /// The number of pixels added.
   public private(set) var count = 0
+  /// The number of 8-connected regions of the masks added.
   public private(set) var regions = 0
-  /// Whether scores are compared in full.
+  /// Whether scores are compared in full, which they are up to `most` pixels.
   public private(set) var isExact = true
-  /// One over the pixels of each region.
+  /// One over the number of pixels of each region.
   private var shares: [Double] = []
   /// Each pixel's score, ordered like whole numbers, and below it 1 + its region, or 0 outside of regions.
   private var pixels: [UInt64] = []
-  /// By the first 16 bits of the score, where it is not exact.
+  /// The pixels by the first 16 bits of their scores, where the numbers are not exact.
   private var groups: [Group] = []
   private let most: Int
 
-  /// False positive rate up to which regions' overlap is integrated.
+  /// The false positive rate up to which the overlap of regions is integrated.
   public static let overlapLimit = 0.3
 
-  /// Pixels of one score.
+  /// The pixels of one score.
   private struct Group {
     var normal = 0
     var anomalous = 0
-    /// Sum over the anomalous ones of one over the pixels of their region.
+    /// The sum over the anomalous pixels of one over the number of pixels of their region.
     var overlap = 0.0
   }
 
-  /// - Parameter most: pixels whose scores are kept.
+  /// Begins without an image.
+  ///
+  /// - Parameter most: the number of pixels whose scores are kept in full.
   public init(most: Int = 1 << 25) { self.most = min(most, GrantedMemory.available / 16) }
 
-  /// Adds an image. map, mask: H x W, the map finite.
+  /// Adds an image.
+  ///
+  /// - Parameters:
+  ///   - map: the scores, H x W, finite.
+  ///   - mask: whether each pixel is anomalous, H x W.
   public mutating func add(_ map: [Float], mask: [Bool], height: Int, width: Int) {
     precondition(map.count == height * width && mask.count == map.count, "a map or mask is not \(height) x \(width)")
     let (numbers, sizes) = Self.regions(mask, height: height, width: width)
@@ -66,7 +73,8 @@ public struct PixelMetrics {
     }
   }
 
-  /// The areas; nil where one of the two kinds of pixels is missing.
+  /// The area under the ROC curve, the average precision, and the integrated overlap of regions, each in [0, 1]. Nil
+  /// where there is no pixel of one of the two kinds.
   public func areas() -> (rocAUC: Double, averagePrecision: Double, regionOverlap: Double)? {
     let groups = isExact ? exactGroups() : groups.reversed()
     let all = groups.reduce(into: Group()) { sum, group in
@@ -96,7 +104,7 @@ public struct PixelMetrics {
     return (roc / (normal * anomalous), min(1, precision / anomalous), min(1, overlap / Self.overlapLimit))
   }
 
-  /// Greatest score first.
+  /// The pixels by score, the greatest score first.
   private func exactGroups() -> [Group] {
     var result: [Group] = []
     var last: UInt64?
@@ -108,13 +116,14 @@ public struct PixelMetrics {
     return result
   }
 
-  /// A float's bits, ordered like its value; zero has one form.
+  /// The bits of a float, ordered like its value. Zero has one form.
   private static func ordered(_ value: Float) -> UInt64 {
     let bits = (value + 0).bitPattern
     return UInt64(bits >> 31 == 0 ? bits | 1 << 31 : ~bits)
   }
 
-  /// For each pixel of a mask the number of its 8-connected region, from 1 on, or 0; and the pixels of each region.
+  /// The number of the 8-connected region of each pixel of a mask, from 1 on, or 0 outside of regions, H x W; and the
+  /// number of pixels of each region.
   static func regions(_ mask: [Bool], height: Int, width: Int) -> (numbers: [Int], sizes: [Int]) {
     var numbers = [Int](repeating: 0, count: mask.count)
     var sizes: [Int] = []

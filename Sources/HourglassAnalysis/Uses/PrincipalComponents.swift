@@ -3,36 +3,41 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// The directions in which points vary most: the leading eigenvectors of sum over n of (x_n - m)(x_n - m)^T, with m the
-/// mean of the points (principal component analysis) or zero (latent semantic analysis: a truncated SVD of the points).
+/// The directions in which points vary most: the leading eigenvectors of the sum over n of (x_n - m)(x_n - m)^T, where
+/// m is the mean of the points (principal component analysis) or zero (latent semantic analysis, which is a truncated
+/// SVD of the points).
 ///
-/// Products are summed in float over 256 points at a time and these sums in double, in the points' order, so the same
-/// points give the same bits for any number of cores.
+/// Products are summed in float over 256 points at a time and these sums in double, in the points' order, so equal
+/// points give equal bits for any number of cores.
 public struct PrincipalComponents: Sendable {
+  /// How the eigenvectors are found.
   public enum Method: String, Sendable, CaseIterable {
-    /// All eigenvectors of the D x D matrix: 2 N D^2 + 6 D^3 flops.
+    /// All eigenvectors of the D x D matrix are computed: 2 N D^2 + 6 D^3 flops.
     case exact
     /// Subspace iteration from random directions, ten more than are wanted, with Rayleigh-Ritz projection (Halko,
-    /// Martinsson & Tropp, "Finding structure with randomness", 2011, algorithm 4.4): 4 N D flops a direction and turn.
+    /// Martinsson & Tropp, "Finding structure with randomness", 2011, algorithm 4.4): 4 N D flops for each direction
+    /// and turn.
     case randomised
   }
 
-  /// D numbers; zero where it was not removed.
+  /// The mean of the points, D numbers; zeros where it was not removed.
   public private(set) var mean: [Double]
-  /// D numbers each, of length 1 and at right angles, the direction of most variance first; zero where the points do
-  /// not vary.
+  /// The directions, D numbers each, of length 1 and at right angles, the direction of most variance first. A direction
+  /// in which the points do not vary is zero.
   public private(set) var directions: [[Double]]
   /// The mean square of the points' coordinates along each direction.
   public private(set) var variances: [Double]
-  /// The mean square of the points' distance to the mean: what all D variances add up to.
+  /// The mean square of the points' distance to the mean, which all D variances add up to.
   public private(set) var variance: Double
 
   /// The part of the variance along each direction; 0 where nothing varies.
   public var shares: [Double] { variances.map { variance > 0 ? $0 / variance : 0 } }
 
-  /// Points of more numbers are analysed by the randomised method where nobody says which.
+  /// Points of more numbers than this are analysed by the randomised method where nobody says which.
   public static let largestExact = 1024
 
+  /// The components of points in memory.
+  ///
   /// - Parameters:
   ///   - points: N x D.
   ///   - length: D, at least 1.
@@ -101,7 +106,7 @@ public struct PrincipalComponents: Sendable {
     variance = total / Double(points.count)
   }
 
-  /// Coordinates of points N x D along each direction: N numbers for each.
+  /// The coordinates of points, N x D, along each direction: N numbers for each.
   func coordinates(of points: [Float]) -> [[Double]] {
     let length = mean.count
     return directions.map { direction in
@@ -113,10 +118,11 @@ public struct PrincipalComponents: Sendable {
     }
   }
 
-  /// Directions iterated beside those that are wanted: convergence depends on what lies behind them.
+  /// The number of directions that are iterated beside the wanted ones: convergence depends on what lies behind them.
   private static let oversampling = 10
   private static let mostTurns = 40
-  /// Relative, of the wanted eigenvalues' sum: what sums in float can settle to.
+  /// How little the sum of the wanted eigenvalues may change, relative to itself, for the iteration to end: what sums
+  /// in float can settle to.
   private static let settled = 1e-7
 
   private static func iterate(
@@ -178,7 +184,7 @@ public struct PrincipalComponents: Sendable {
     }
   }
 
-  /// The one of a direction and its opposite whose largest element is positive.
+  /// A direction or its opposite: the one whose element of greatest size is positive.
   private static func signed(_ direction: [Double]) -> [Double] {
     let largest = direction.max { abs($0) < abs($1) } ?? 0
     return largest < 0 ? direction.map { -$0 } : direction
@@ -189,7 +195,7 @@ public struct PrincipalComponents: Sendable {
 private struct PointRows {
   let count: Int
   let length: Int
-  /// Taken from every point.
+  /// What is taken from every point, D numbers.
   var mean: [Double]
   private let read: (Range<Int>) throws -> [Float]
 
@@ -198,10 +204,10 @@ private struct PointRows {
     mean = Array(repeating: 0, count: length)
   }
 
-  /// Rounding of a sum in float grows with the points in it.
+  /// So many points are summed in float, for rounding grows with the points in a sum.
   private static let pointsOfASum = 256
 
-  /// Points less their mean, at most 256 at a time.
+  /// Hands over the points less their mean, at most 256 at a time.
   private func forEach(_ body: (_ points: inout [Float], _ count: Int) throws -> Void) throws {
     for start in stride(from: 0, to: count, by: Self.pointsOfASum) {
       let range = start..<min(start + Self.pointsOfASum, count)
@@ -236,7 +242,7 @@ private struct PointRows {
     return sum
   }
 
-  /// X^T X: D x D.
+  /// X^T X, D x D, where the rows of X are the points.
   func products() throws -> [Double] {
     var sum = [Double](repeating: 0, count: length * length)
     try forEach { points, count in
@@ -246,7 +252,7 @@ private struct PointRows {
     return sum
   }
 
-  /// X^T X v for each of some vectors v.
+  /// X^T X v for each of some vectors v of D numbers.
   func products(times vectors: [[Double]]) throws -> [[Double]] {
     let width = vectors.count
     let matrix = (0..<length).flatMap { d in vectors.map { Float($0[d]) } }

@@ -11,27 +11,29 @@ import HourglassTraining
 ///
 /// Source: Alain & Bengio, "Understanding intermediate layers using linear classifier probes", 2016.
 public struct Probe: Sendable {
-  /// The part of the test samples whose class is found.
+  /// The part of the test samples whose class the logistic regression finds.
   public let linear: Double
-  /// The same by neighbours, for each k.
+  /// The part of the test samples whose class the neighbours find, by k.
   public let neighbours: [Int: Double]
 
   static let batchSize = 256
   static let epochs = 50
-  /// A small set takes more epochs.
+  /// The steps of the regression on a small set, which takes more epochs.
   static let leastSteps = 4000
   static let learningRate: Float = 0.01
-  /// More would be another kind of labels than classes.
+  /// A greater number of labels is taken for another kind of labels than classes.
   static let mostClasses = 1 << 16
 
-  /// - Parameters:
-  ///   - training, test: features N x D with labels from 0. Classes go by name where there are names; one that the
-  ///     training set lacks is never found.
-  ///   - k: numbers of neighbours, each 1 to the training samples.
-  ///   - seed: of the start and the order of the regression.
+  /// Fits on the training set and measures on the test set.
   ///
-  /// Errors: no labels, fewer than two classes or more than 2^16; features of two shapes; a k out of its range; a
+  /// Errors: no labels; fewer than two classes or more than 2^16; features of two shapes; a k out of its range; a
   /// sample that cannot be read.
+  ///
+  /// - Parameters:
+  ///   - training, test: features N x D with labels from 0. Classes go by name where there are names. A class that the
+  ///     training set lacks is never found.
+  ///   - k: numbers of neighbours, each from 1 to the number of training samples.
+  ///   - seed: the seed of the start and the order of the regression.
   public init(
     training: Dataset, test: Dataset, k: [Int], metric: Neighbours.Metric = .euclidean, seed: UInt64 = 1
   ) throws {
@@ -71,7 +73,7 @@ public struct Probe: Sendable {
     ).accuracy
   }
 
-  /// Of each query's first k neighbours the commonest class.
+  /// The part of the queries whose class is the commonest among their first k neighbours.
   private static func accuracy(
     _ nearest: [[Neighbours.Neighbour]], _ k: Int, _ labels: [Int], _ wanted: [Int]
   ) -> Double {
@@ -82,9 +84,11 @@ public struct Probe: Sendable {
     return Double(right) / Double(max(1, wanted.count))
   }
 
-  /// Trains one dense layer on the scaled features. Errors: a label beyond the classes.
+  /// Trains one dense layer on the scaled features.
   ///
-  /// - Returns: mean negative log-likelihood over the training set in nats, and the accuracy on the test set.
+  /// Errors: a label beyond the classes.
+  ///
+  /// - Returns: the mean negative log-likelihood over the training set in nats, and the accuracy on the test set.
   static func regression(
     _ training: Dataset, _ test: Dataset, classes: Int, seed: UInt64
   ) throws -> (loss: Double, accuracy: Double) {
@@ -105,7 +109,7 @@ public struct Probe: Sendable {
     return (try evaluator.evaluate(training).loss, 1 - (try evaluator.evaluate(test).errorRate ?? 1))
   }
 
-  /// Takes a mean from each feature and divides it by its standard deviation; a constant becomes 0.
+  /// Takes its mean from each feature and divides it by its standard deviation. A constant becomes 0.
   struct Scaling {
     private var means: [Double]
     private var factors: [Double]

@@ -2,9 +2,9 @@
 /// QL (Bowdler, Martin, Reinsch & Wilkinson, "The QR and QL algorithms for symmetric matrices", 1968; the procedures
 /// tred2 and tql2 of EISPACK). About 6 n^3 flops, in double and in one order.
 struct SymmetricEigen {
-  /// The largest first.
+  /// The eigenvalues, the largest first.
   let values: [Double]
-  /// vectors[i] belongs to values[i]; of length 1, at right angles.
+  /// The eigenvectors, of length 1 and at right angles: vectors[i] belongs to values[i].
   let vectors: [[Double]]
 
   var pairs: (values: [Double], vectors: [[Double]]) { (values, vectors) }
@@ -21,11 +21,12 @@ struct SymmetricEigen {
     vectors = order.map { Array(v[$0 * n..<($0 + 1) * n]) }
   }
 
-  /// v holds columns one after the other, so that the inner loops run through memory.
+  /// Matrix and diagonals while they are reduced. v holds columns one after the other, so that the inner loops run
+  /// through memory.
   private struct Work {
     let n: Int
     var v: [Double]
-    /// The diagonal, and what lies beside it.
+    /// The diagonal, and the numbers beside it.
     var d: [Double]
     var e: [Double]
 
@@ -101,7 +102,7 @@ struct SymmetricEigen {
       d[i] = h
     }
 
-    /// Multiplies the reflections; v becomes the orthogonal matrix, d the diagonal.
+    /// Multiplies the reflections: v becomes the orthogonal matrix, d the diagonal.
     private static func accumulate(_ n: Int, _ v: Values, _ d: Values) {
       for i in 0..<n - 1 {
         v[i * n + n - 1] = v[i * n + i]
@@ -148,7 +149,9 @@ struct SymmetricEigen {
       }
     }
 
-    /// One implicit QL step on rows l ... m; the shift that it took from the diagonal.
+    /// Takes one implicit QL step on rows l ... m.
+    ///
+    /// - Returns: the shift that it took from the diagonal.
     private static func turn(_ l: Int, _ m: Int, _ n: Int, _ v: Values, _ d: Values, _ e: Values) -> Double {
       let first = d[l]
       var p = (d[l + 1] - first) / (2 * e[l])
