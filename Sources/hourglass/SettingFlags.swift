@@ -117,7 +117,7 @@ struct SettingFlags: ParsableArguments, Encodable {
     // The range of a setting refuses what is not finite.
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return try decoder.decode(Overlay.self, from: Data(EpochMetrics.json(self).utf8))
+    return try decoder.decode(Overlay.self, from: Data(JSONText.line(self).utf8))
   }
 }
 

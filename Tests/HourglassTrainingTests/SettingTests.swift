@@ -37,7 +37,7 @@ import Testing
 
   /// The part of a recipe's JSON that stands under a name such as `optimizer.momentum`, alone in its objects.
   private static func part(_ name: String, of recipe: Recipe) throws -> String {
-    guard case .object(let fields) = try JSONParser.parse(Array(EpochMetrics.json(recipe).utf8)) else { return "" }
+    guard case .object(let fields) = try JSONParser.parse(Array(JSONText.line(recipe).utf8)) else { return "" }
     let parts = name.split(separator: ".").map(String.init)
     func only(_ fields: [(name: String, value: JSONValue)], _ parts: ArraySlice<String>) throws -> String {
       let value = try #require(fields.first { $0.name == parts.first }?.value)
@@ -54,10 +54,10 @@ import Testing
     case .null: "null"
     case .bool(let flag): "\(flag)"
     case .number(let digits): digits
-    case .text(let text): EpochMetrics.json(text)
+    case .text(let text): JSONText.line(text)
     case .list(let items): "[" + items.map(text).joined(separator: ",") + "]"
     case .object(let fields):
-      "{" + fields.map { "\(EpochMetrics.json($0.name)):\(text($0.value))" }.joined(separator: ",") + "}"
+      "{" + fields.map { "\(JSONText.line($0.name)):\(text($0.value))" }.joined(separator: ",") + "}"
     }
   }
 
@@ -73,7 +73,7 @@ import Testing
 
   /// What is written and not read again would be lost when a run goes on.
   @Test func everyFieldOfARecipeIsInTheTable() throws {
-    guard case .object(let fields) = try JSONParser.parse(Array(EpochMetrics.json(Self.all).utf8)) else {
+    guard case .object(let fields) = try JSONParser.parse(Array(JSONText.line(Self.all).utf8)) else {
       Issue.record("a recipe is an object")
       return
     }
@@ -89,8 +89,8 @@ import Testing
   }
 
   @Test func aRecipeComesBackFromItsFile() throws {
-    let json = EpochMetrics.json(Self.all)
-    #expect(EpochMetrics.json(try Self.decoded(json)) == json)
+    let json = JSONText.line(Self.all)
+    #expect(JSONText.line(try Self.decoded(json)) == json)
   }
 
   @Test(arguments: Setting.all.map(\.name)) func oneSettingOfAFileIsSaidAndNoOther(_ name: String) throws {
@@ -104,7 +104,7 @@ import Testing
     var texts = Self.texts(wanted)
     texts[name] = Self.texts(Self.all)[name]
     #expect(Self.texts(read) == texts)
-    let again = try Self.decoded(EpochMetrics.json(read))
+    let again = try Self.decoded(JSONText.line(read))
     #expect(Self.texts(again) == texts)
   }
 
