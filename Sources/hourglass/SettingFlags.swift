@@ -3,8 +3,8 @@ import Foundation
 import HourglassData
 import HourglassTraining
 
-/// The flags that are settings of a recipe, as properties of the same names. All are optional, so that a resumed run can
-/// tell what was given.
+/// The flags that are settings of a recipe, as properties of the same names. All are optional, so that a resumed run
+/// can tell what was given.
 struct SettingFlags: ParsableArguments, Encodable {
   @Option(
     name: .customLong("corrupt"),
