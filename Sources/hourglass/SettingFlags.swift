@@ -10,48 +10,48 @@ struct SettingFlags: ParsableArguments, Encodable {
     name: .customLong("corrupt"),
     help: ArgumentHelp(
       """
-      Damage what the network sees, not what it is to put out: gaussian:0.3, multiplicative:0.3, mask:0.25 or \
-      salt-pepper:0.1.
-      """,
-      valueName: "kind:amount"))
+      Damage the images that the network sees, not those that it is to put out: gaussian:0.3, multiplicative:0.3, \
+      mask:0.25 or salt-pepper:0.1.
+      """, valueName: "kind:amount"))
   var corruption: Corruption?
 
   @Option(
     name: .customLong("augment"),
-    help: "Change images whenever they are trained on: flip, shift:2 or both with a comma.")
+    help: "Change images anew whenever they are trained on: flip, shift:2, or both with a comma.")
   var augmentation: Augmentation?
 
-  @Option(help: "Passes over the data. (default: 5, none with --steps)")
+  @Option(help: "How many passes over the data to train for. (default: 5, none with --steps)")
   var epochs: Int?
 
-  @Option(help: "Updates of the weights, each after as many minibatches as --accumulate says.")
+  @Option(help: "How many updates of the weights to train for, each after as many minibatches as --accumulate says.")
   var steps: Int?
 
   @Option(
     help: ArgumentHelp(
-      "End earlier, when the monitored loss has not fallen for so many epochs. The best checkpoint is kept.",
+      "End earlier, when the monitored loss has not fallen for this many epochs. The best checkpoint is kept.",
       valueName: "epochs"))
   var patience: Int?
 
   @Option(
     help: ArgumentHelp(
-      "For --patience a loss must fall by more than this, in the loss's own unit. (default: 0)", valueName: "loss"))
+      "By how much, in the loss's own unit, a loss must fall to count for --patience. (default: 0)", valueName: "loss"))
   var minDelta: Double?
 
-  @Option(help: "The loss that --patience and the best checkpoint go by. (default: validation where there is one)")
+  @Option(help: "The loss by which --patience and the best checkpoint go. (default: validation where there is one)")
   var monitor: Recipe.Monitor?
 
   @Option(
     help: ArgumentHelp(
-      "Train on the first so many minibatches alone: a sound model learns them by heart.", valueName: "minibatches"))
+      "Train on only this many minibatches, the first ones: a sound model learns them by heart.",
+      valueName: "minibatches"))
   var overfitBatches: Int?
 
-  @Option(help: "Samples of a minibatch. (default: 128)")
+  @Option(help: "How many samples a minibatch has. (default: 128)")
   var batchSize: Int?
 
   @Option(
     help: ArgumentHelp(
-      "Minibatches whose gradients are summed up for one update: large steps in little memory. (default: 1)",
+      "How many minibatches are added up for one update: large steps in little memory. (default: 1)",
       valueName: "minibatches"))
   var accumulate: Int?
 
@@ -59,49 +59,70 @@ struct SettingFlags: ParsableArguments, Encodable {
 
   @Option(
     help: ArgumentHelp(
-      "Raise the learning rate to its height over so many steps, or as 2epochs.", valueName: "steps"))
+      "Raise the learning rate from 0 to its height over this many steps, or over epochs, as 2epochs.",
+      valueName: "steps"))
   var warmup: Span?
 
   @Option(
-    help: "How the learning rate goes on: constant, or down to zero at the last step (cosine). (default: constant)")
+    help: """
+      The course of the learning rate after the warm-up: constant, or down to zero at the last step (cosine). \
+      (default: constant)
+      """)
   var schedule: Schedule?
 
   @Option(
     help: ArgumentHelp(
-      "Scale gradients of a larger norm down to this one, greater than 0. (default: no limit)", valueName: "norm"))
+      "Scale gradients of a larger norm down to this norm, greater than 0. (default: no limit)", valueName: "norm"))
   var clipNorm: Float?
 
   @Option(
     help: ArgumentHelp(
-      "Keep an exponential moving average of the weights with this decay, such as 0.999; it is what is evaluated.",
-      valueName: "decay"))
+      """
+      Keep an exponential moving average of the weights with this decay, such as 0.999, and take it as the trained \
+      model.
+      """, valueName: "decay"))
   var ema: Float?
 
-  @Option(help: "Weight of the latent's KL divergence, at least 0. (default: 1)")
+  @Option(help: "The weight of the KL divergence or penalty in the loss, at least 0. (default: 1)")
   var beta: Float?
 
   @Option(
     help: ArgumentHelp(
-      "Let each latent unit diverge by so many nats at no cost, in the mean over a shard, against posterior collapse.",
-      valueName: "nats"))
+      """
+      Take no KL divergence below this many nats from each latent unit, in the mean over a shard, against \
+      posterior collapse.
+      """, valueName: "nats"))
   var freeBits: Float?
 
   @Option(
     help: ArgumentHelp(
-      "Train a variational model on the importance-weighted bound of log p(image), by so many samples of each code.",
-      valueName: "samples"))
+      """
+      Learn labels as 1 - e for the class of an image plus e / K for each of K classes, this number being e; \
+      losses of --validation and of evaluate are those of plain labels. (default: 0)
+      """, valueName: "e"))
+  var labelSmoothing: Float?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Train a variational model on the importance-weighted bound of log p(image), from this many samples of each \
+      code.
+      """, valueName: "samples"))
   var importanceSamples: Int?
 
   @Option(
     help: ArgumentHelp(
-      "Raise the weight --beta from 0 over so many steps, or as 5epochs, against posterior collapse.",
-      valueName: "steps"))
+      """
+      Raise the weight of the KL divergence or penalty from 0 to --beta over this many steps, or over epochs, as \
+      5epochs, against posterior collapse.
+      """, valueName: "steps"))
   var betaWarmup: Span?
 
   @Option(help: "The seed of all random numbers. (default: 1)")
   var seed: UInt64?
 
-  @Option(help: "Pieces of a minibatch whose gradients are summed apart. (default: one for 8 samples, at most 16)")
+  @Option(
+    help: "How many pieces a minibatch has whose gradients are summed apart. (default: one for 8 samples, at most 16)")
   var shards: Int?
 
   func validate() throws {
@@ -123,28 +144,30 @@ struct SettingFlags: ParsableArguments, Encodable {
 
 /// The flags of an optimiser.
 struct OptimizerFlags: ParsableArguments, Encodable {
-  @Option(name: .customLong("optimizer"), help: "How weights follow gradients. (default: adam)")
+  @Option(name: .customLong("optimizer"), help: "The rule by which weights follow gradients. (default: adam)")
   var kind: Optimizer.Kind?
 
-  @Option(help: "Size of a step, greater than 0. (default: 0.001; sgd, rmsprop, adagrad: 0.01; adadelta: 1)")
+  @Option(help: "The learning rate, greater than 0. (default: 0.001; sgd, rmsprop, adagrad: 0.01; adadelta: 1)")
   var learningRate: Float?
 
-  @Option(help: "Momentum of sgd and rmsprop, from 0 to below 1. (default: 0.9; rmsprop: 0)")
+  @Option(help: "The momentum of sgd and rmsprop, from 0 to below 1. (default: 0.9; rmsprop: 0)")
   var momentum: Float?
 
-  @Flag(help: "Let sgd take Nesterov's momentum.")
+  @Flag(help: "Use Nesterov's momentum, with sgd.")
   var nesterov = false
 
   @Option(
     help: ArgumentHelp(
-      "L2 penalty: adds so much of a weight to its gradient; adamw takes it off the weight. (default: 0, adamw 0.01)",
-      valueName: "weight"))
+      """
+      Add this much of each weight to its gradient, an L2 penalty; adamw takes it off the weight instead. \
+      (default: 0, adamw 0.01)
+      """, valueName: "weight"))
   var weightDecay: Float?
 
   @Option(
     name: .customLong("weight-l1"),
     help: ArgumentHelp(
-      "L1 penalty: adds so much with the sign of each weight to its gradient. (default: 0)", valueName: "weight"))
+      "Add this much with the sign of each weight to its gradient, an L1 penalty. (default: 0)", valueName: "weight"))
   var weightL1: Float?
 }
 

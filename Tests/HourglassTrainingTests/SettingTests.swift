@@ -20,6 +20,7 @@ import Testing
     (all.optimizer.beta1, all.optimizer.beta2, all.optimizer.epsilon) = (0.1, 0.2, 1e-3)
     (all.optimizer.momentum, all.optimizer.nesterov, all.optimizer.weightL1) = (0.7, true, 0.125)
     (all.clipNorm, all.ema, all.beta, all.freeBits, all.importanceSamples) = (1.1, 0.9, 0.5, 0.25, 4)
+    all.labelSmoothing = 0.2
     (all.epochs, all.steps, all.patience, all.minDelta) = (8, 7, 3, 0.1)
     (all.monitor, all.overfitBatches) = (.training, 2)
     (all.schedule, all.warmup, all.betaWarmup) = (.cosine, .steps(2), .epochs(1))
@@ -114,7 +115,8 @@ import Testing
     ("epochs", "1", "0"), ("steps", "1", "-1"), ("patience", "1", "0"), ("overfitBatches", "1", "0"),
     ("minDelta", "0", "-1e-30"), ("clipNorm", "1e-30", "0"), ("ema", "0.9999999", "1"), ("ema", "1e-30", "0"),
     ("beta", "0", "-1e-30"), ("freeBits", "1e-30", "0"), ("optimizer.learningRate", "1e-30", "0"),
-    ("optimizer.beta1", "0", "1"), ("optimizer.beta2", "0.9999999", "1"), ("optimizer.momentum", "0", "-1e-30"),
+    ("labelSmoothing", "0", "-1e-30"), ("labelSmoothing", "0.9999999", "1"), ("optimizer.beta1", "0", "1"),
+    ("optimizer.beta2", "0.9999999", "1"), ("optimizer.momentum", "0", "-1e-30"),
     ("optimizer.epsilon", "1e-30", "0"), ("optimizer.weightDecay", "0", "-1e-30"),
     ("optimizer.weightL1", "0", "-1e-30"),
   ])

@@ -28,6 +28,8 @@ public struct Recipe: Codable, Sendable {
   public var beta: Float
   /// Nats that each latent unit may diverge by at no cost, greater than 0; nil for none.
   public var freeBits: Float?
+  /// Part of each label's probability that training spreads evenly over all classes, from 0 to below 1; nil for none.
+  public var labelSmoothing: Float?
   /// Samples of each image's code, where training follows the importance-weighted bound; nil where it does not.
   public var importanceSamples: Int?
   /// The run ends after so many passes over the data, or earlier after so many steps; nil is no limit.

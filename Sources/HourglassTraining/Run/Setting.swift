@@ -149,6 +149,9 @@ extension Setting {
     Setting("corruption", \.corruption, flag: "--corrupt"),
     Setting("batchSize", \.batchSize, .within(Recipe.batchSizeRange)),
     Setting("accumulate", \.accumulate, .within(Recipe.accumulateRange)),
+    Setting(
+      "labelSmoothing", \.labelSmoothing, .fraction,
+      of: ("a model with a categorical likelihood", { $0.likelihood == .categorical })),
     Setting("importanceSamples", \.importanceSamples) { recipe, _ in
       let range = 1...max(1, Recipe.batchSizeRange.upperBound / max(1, recipe.batchSize))
       return recipe.importanceSamples.flatMap { range.contains($0) ? nil : $0 }.map {
