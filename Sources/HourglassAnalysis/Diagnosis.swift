@@ -4,10 +4,10 @@ import HourglassKernels
 import HourglassModels
 import HourglassTraining
 
-/// What this process finds on its machine, and what follows from it for training.
+/// The facts that this process finds on its machine, and their consequences for training.
 public struct Diagnosis: Codable, Sendable, Equatable {
   public struct Cores: Codable, Sendable, Equatable {
-    /// Cores of the machine, those of the affinity mask, and the quota of CPU time in cores, nil where there is none.
+    /// The cores of the machine, the cores of the affinity mask, and the quota of CPU time in cores, nil without one.
     public var online: Int
     public var affinity: Int
     public var quota: Double?
@@ -15,14 +15,14 @@ public struct Diagnosis: Codable, Sendable, Equatable {
   }
 
   public struct Memory: Codable, Sendable, Equatable {
-    /// In bytes: of the machine, the control group's limit, and that of the address space; nil where there is none.
+    /// The bytes of the machine, of the control group's limit, and of the address space's limit; nil without a limit.
     public var physical: UInt64
     public var group: UInt64?
     public var addressSpace: UInt64?
     public var granted: UInt64
   }
 
-  /// How a model would be trained by default.
+  /// The division by which a model would be trained by default.
   public struct Default: Codable, Sendable, Equatable {
     public var model: String
     public var batchSize: Int
@@ -47,12 +47,13 @@ public struct Diagnosis: Codable, Sendable, Equatable {
   /// The environment's variables that the program or the OpenMP runtime reads.
   public var variables: [String: String]
   public var defaults: [Default]
-  /// Sentences about what makes training slower, or its results not those of other machines.
+  /// Sentences about facts that make training slower, or its results differ from those of other machines.
   public var warnings: [String]
 
-  /// Of this process.
+  /// Diagnoses this process.
   ///
-  /// - Parameters environment, libraries: of the process, or of another one in tests.
+  /// - Parameters environment, libraries: the environment and OpenMP libraries of the process, or of another one in
+  ///   tests.
   public init(
     environment: [String: String] = ProcessInfo.processInfo.environment,
     libraries: [String] = OpenMPRuntime.libraries, batchSize: Int = Recipe.defaultBatchSize

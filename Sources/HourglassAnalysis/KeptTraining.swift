@@ -3,23 +3,23 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// What a run keeps of the images that it was trained on, once it has come to its end, so that thresholds, searches and
-/// levels of codes need them no more.
+/// The scores and codes of the images trained on that a run keeps once it has come to its end, so that thresholds,
+/// searches and levels of codes need the images no more.
 ///
-/// In training.safetensors: scores.likelihood and, of models that put out images, scores.error, at the mean of the
-/// code, for each image, or picture that is cut into tiles, three floats whose sum is the score in double; codes,
-/// N x Z, unless they take more than 256 MiB; codes.low and codes.high, the range of each unit. Names and classes are
-/// those of data.csv.
+/// They lie in training.safetensors: scores.likelihood and, for models that put out images, scores.error, at the mean
+/// of the code, for each image, or picture that is cut into tiles, three floats whose sum is the score in double;
+/// codes, N x Z, unless they take more than 256 MiB; codes.low and codes.high, the range of each unit. data.csv has the
+/// names and classes.
 public struct KeptTraining: Sendable {
-  /// Images.
+  /// The number of images.
   public let count: Int
-  /// The images by name; nil for those in no file, or where data.csv is of others.
+  /// The images by name; nil for images in no file, or where data.csv is of other images.
   public let table: DataTable?
   private let tensors: [String: [Float]]
-  /// The digest of the data that it was made of.
+  /// The digest of the data that the scores and codes were made of.
   let dataDigest: String?
 
-  /// Scores as `Inference.scores` finds them at the mean of the code.
+  /// The scores as `Inference.scores` finds them at the mean of the code.
   public func scores(by kind: AnomalyScores.Kind) -> AnomalyScores {
     let parts = tensors["scores.\(kind.rawValue)"] ?? tensors["scores.likelihood"] ?? []
     return AnomalyScores(
@@ -35,13 +35,13 @@ public struct KeptTraining: Sendable {
     }
   }
 
-  /// N x Z; nil where they were too many to be kept.
+  /// The codes, N x Z; nil where they were too many to be kept.
   public var codes: [Float]? { tensors["codes"] }
 
-  /// The least and the greatest value of each unit of the code.
+  /// The least and the greatest value of each unit of the code, Z each.
   public var codeRange: (low: [Float], high: [Float]) { (tensors["codes.low"] ?? [], tensors["codes.high"] ?? []) }
 
-  /// Codes beyond so many bytes are not kept.
+  /// The most bytes of codes that are kept.
   static let mostBytesOfCodes = 256 << 20
   fileprivate static let format = "hourglass-training-1"
 
@@ -61,7 +61,7 @@ public struct KeptTraining: Sendable {
     self.table = table?.digest == dataDigest ? table : nil
   }
 
-  /// Reads each image once. Nil where a number is not finite.
+  /// The tensors to keep, for which each image is read once; nil where a number is not finite.
   fileprivate static func tensors(_ data: Dataset, _ inference: Inference) throws -> [SafeTensors.Tensor]? {
     let (units, model) = (inference.codeCount, inference.plan.model)
     let keepsCodes =
@@ -105,7 +105,7 @@ public struct KeptTraining: Sendable {
 extension RunFolder {
   private var training: String { file("training.safetensors") }
 
-  /// What was kept of the images trained on; nil where nothing is, or what was kept is of other weights.
+  /// The scores and codes that the run keeps; nil where it keeps none, or they are of other weights.
   ///
   /// Errors: the file cannot be read, or is damaged.
   public func keptTraining(for weightsHash: String) throws(DataError) -> KeptTraining? {
@@ -114,7 +114,7 @@ extension RunFolder {
       reading: training, weightsHash: weightsHash, table: try DataTable(ifThere: file("data.csv")))
   }
 
-  /// Keeps it, unless it is kept already.
+  /// Keeps scores and codes, unless they are kept already.
   fileprivate func keepTraining(_ data: Dataset, digest: String?, by inference: Inference) throws {
     let hash = WeightsHash.of(inference.parameters, plan: inference.plan)
     if let kept = try? keptTraining(for: hash), kept.dataDigest == digest, kept.count == data.count { return }
@@ -128,10 +128,10 @@ extension RunFolder {
 }
 
 extension Trainer {
-  /// Keeps in the run's folder what others need of the images trained on, see `KeptTraining`, of the weights that are
-  /// evaluated. Of a run on codes nothing is kept.
+  /// Keeps in the run's folder the scores and codes of the images trained on (see `KeptTraining`) by the weights that
+  /// are evaluated. A run on codes keeps nothing.
   ///
-  /// Cost: reads and encodes each image once, unless it is kept already.
+  /// Cost: reads and encodes each image once, unless all is kept already.
   public func keepTraining(in run: RunFolder) throws {
     guard recipe.data.codes == nil else { return }
     try run.keepTraining(data, digest: dataDigest, by: try inference())

@@ -4,8 +4,8 @@ import HourglassModels
 import HourglassTraining
 
 extension Pictures {
-  /// A picture, what the model makes of it, and where they differ, side by side, enlarged as in `ImageGrid`; `high` has
-  /// the brightest colour.
+  /// A picture, its expected image and their map of differences side by side, enlarged as in `ImageGrid`; the value
+  /// `high` has the brightest colour.
   ///
   /// Errors: memory is not granted for it.
   public static func triptych(
@@ -38,7 +38,7 @@ extension Pictures {
     return PNGImage(width: width, height: height, channels: 3, pixels: pixels)
   }
 
-  /// Decoded draws from the prior.
+  /// A picture of decoded draws from the prior.
   public func samples(count: Int = 8 * columns, columns: Int = columns) throws(DataError) -> PNGImage {
     try grid(inference.decode(inference.standardNormalCodes(count, seed: seed)), columns: columns)
   }
@@ -47,7 +47,8 @@ extension Pictures {
     try Self.grid(images, shape: shape, columns: columns, isBare: isBare)
   }
 
-  /// A row for each of the most active latent units: the code of the first image with that unit going from -3 to 3.
+  /// A picture with a row for each of the most active latent units: the code of the first image with that unit going
+  /// from -3 to 3.
   public func traversals(_ data: Dataset, most: Int = 10) throws -> PNGImage {
     let images = min(Self.mostImagesForVariance, data.count)
     let variances = try Evaluator(inference, beta: 1, seed: seed).unitVariances(data, images: images)
@@ -64,7 +65,7 @@ extension Pictures {
     return try grid(inference.decode(codes), columns: Self.stops)
   }
 
-  /// A row for each pair of images: their codes, and what lies on the straight line between them.
+  /// A picture with a row for each pair of images: their codes, and codes on the straight line between them, decoded.
   public func interpolations(_ data: Dataset, most: Int = 10) throws -> PNGImage {
     try data.checkShape(for: inference.plan)
     let pairs = max(1, min(most, data.count / 2))
@@ -80,12 +81,12 @@ extension Pictures {
     return try grid(inference.decode(codes), columns: Self.stops)
   }
 
-  /// Odd, so that the middle of a traversal is zero.
+  /// The number of images in a row, odd so that the middle of a traversal is zero.
   static let stops = 11
-  /// Enough to rank units by variance.
+  /// The number of images that are enough to rank units by variance.
   private static let mostImagesForVariance = 2048
 
-  /// The loss against the epochs done, as SVG. `partial` is the epoch at hand, where there is one.
+  /// The curve of the loss over the epochs done, as SVG. `partial` is the epoch at hand, where there is one.
   public static func lossCurve(
     _ model: Autoencoder, epochs: [EpochMetrics], partial: (epoch: Double, loss: Double)? = nil
   ) -> String {
@@ -117,9 +118,9 @@ extension Inference {
 }
 
 extension Trainer {
-  /// Writes what shows the model as it is now: reconstructions.png, samples.png and traversals.png (a plain
-  /// autoencoder, which has no prior: interpolations.png; neither where codes cannot be decoded alone), loss.svg, and
-  /// report.html.
+  /// Writes the pictures of the model as it is now: reconstructions.png, samples.png and traversals.png
+  /// (interpolations.png for a plain autoencoder, which has no prior; none of them where codes cannot be decoded
+  /// alone), loss.svg, and report.html.
   public func writePictures(to run: RunFolder) throws {
     try AtomicFile.write(
       Pictures.lossCurve(recipe.model, epochs: metrics.epochs, partial: partialEpoch), to: run.picture("loss.svg"))

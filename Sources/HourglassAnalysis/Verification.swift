@@ -3,9 +3,9 @@ import HourglassData
 import HourglassKernels
 import HourglassTraining
 
-/// Trains one recipe again and again, divided differently each time, and compares the weights.
+/// A test that trains one recipe again and again, divided differently each time, and compares the weights.
 public struct Verification: Sendable {
-  /// How the work of one run is divided: by one plan, or by two where the run is stopped halfway and goes on with the
+  /// The division of the work of one run: by one plan, or by two where the run is stopped halfway and goes on with the
   /// second from its checkpoint.
   public struct Division: Sendable, Codable, Equatable, CustomStringConvertible {
     public var plan: ParallelPlan
@@ -13,14 +13,14 @@ public struct Verification: Sendable {
 
     public init(_ plan: ParallelPlan, resumed: ParallelPlan? = nil) { (self.plan, self.resumed) = (plan, resumed) }
 
-    /// 3 x 2 for 3 workers of 2 threads.
+    /// The division as a text, `3 x 2` for 3 workers of 2 threads.
     public var description: String {
       let parts = [plan, resumed].compactMap(\.self).map { "\($0.workers) x \($0.threads)" }
       return parts.joined(separator: ", resumed ")
     }
 
-    /// Fewer, as many and more workers than a small machine has cores, numbers that divide no minibatch, threads that
-    /// split small images unevenly, and stops.
+    /// Divisions with fewer, as many and more workers than a small machine has cores, with numbers that divide no
+    /// minibatch, with threads that split small images unevenly, and with stops.
     public static let all =
       [(1, 1), (2, 1), (3, 1), (5, 1), (8, 1), (1, 2), (1, 3), (2, 2), (3, 2)].map { Division(plan($0, $1)) }
       + [Division(plan(2, 1), resumed: plan(3, 2)), Division(plan(1, 3), resumed: plan(5, 1))]
@@ -30,7 +30,7 @@ public struct Verification: Sendable {
     }
   }
 
-  /// What one run ended with.
+  /// The end of one run.
   public struct Row: Sendable, Equatable {
     public var instructionSet: String
     public var division: Division
@@ -47,10 +47,10 @@ public struct Verification: Sendable {
 
   public init(model: String, rows: [Row]) { (self.model, self.rows) = (model, rows) }
 
-  /// True when the row's weights are those of the first.
+  /// Whether the row's weights equal those of the first row.
   public func isEqual(_ row: Row) -> Bool { row.weightsHash == rows.first?.weightsHash }
 
-  /// A sentence about the first row whose weights are not those of the first; nil when all are the same.
+  /// A sentence about the first row whose weights differ from those of the first; nil where all are equal.
   public var difference: String? {
     guard let first = rows.first, let other = rows.first(where: { !isEqual($0) }) else { return nil }
     return "\(model): wanted the weights \(first.weightsHash) of \(first.division) on \(first.instructionSet) in every "
@@ -59,13 +59,12 @@ public struct Verification: Sendable {
 
   /// Trains in every division on every instruction set with FMA, or without one on the set in use.
   ///
-  /// The instruction set is a property of the process: nothing else may compute meanwhile. Afterwards it is what it
-  /// was.
+  /// The instruction set is a property of the process: nothing else may compute meanwhile. It is restored afterwards.
   ///
   /// - Parameters:
-  ///   - recipe: ends after `steps`.
+  ///   - recipe: a recipe that ends after `steps`.
   ///   - data: the recipe's data.
-  ///   - folder: where checkpoints of the runs that are resumed may lie.
+  ///   - folder: a folder for the checkpoints of the runs that are resumed.
   public init(_ recipe: Recipe, data: Dataset, folder: String) throws {
     let inUse = RunEnvironment.instructionSetName
     defer { _ = hg_isa_select(inUse) }

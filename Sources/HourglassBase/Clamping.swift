@@ -1,5 +1,5 @@
 extension Int {
-  /// The whole part of a number: the nearest integer there is where that is beyond all integers, 0 of NaN.
+  /// The whole part of a number; the nearest integer there is where that is beyond all integers, and 0 for NaN.
   package init(clamping value: some BinaryFloatingPoint) {
     self = Int(exactly: value.rounded(.towardZero)) ?? (value.isNaN ? 0 : value < 0 ? .min : .max)
   }

@@ -1,5 +1,5 @@
-/// A height and a width: of a kernel, a stride or an output. In JSON one number when both are equal, else `[height,
-/// width]`.
+/// The height and width of a kernel, a stride or an output. JSON writes one number where both are equal, else
+/// `[height, width]`.
 public struct Extent2D: Hashable, Sendable, Codable, ExpressibleByIntegerLiteral, CustomStringConvertible {
   public var height: Int
   public var width: Int

@@ -3,26 +3,27 @@ import Glibc
 /// Floats at a 64-byte boundary.
 public typealias FloatBuffer = AlignedBuffer<Float>
 
-/// Bytes of a huge page. Large buffers begin at one and ask for them, because matrices whose rows lie pages apart
-/// otherwise wait for address translation; where the system has none to give, nothing changes.
+/// The bytes of a huge page. Large buffers begin at a huge page and ask for more of them, because matrices whose rows
+/// lie pages apart otherwise wait for address translation; where the system has none to give, nothing changes.
 private let hugePage = 1 << 21
 
 /// Plain values at a 64-byte boundary, of a length fixed at birth.
 ///
-/// The one type of Hourglass that threads share without the compiler's supervision: whoever hands out pointers into it
-/// must see to it that no two threads touch the same element, as the two phases of a training step do by construction.
+/// This is the one type of Hourglass that threads share without the compiler's supervision: code that hands out
+/// pointers into it must see to it that no two threads touch one element, as the two phases of a training step do by
+/// construction.
 public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable {
   public let count: Int
   public let pointer: UnsafeMutablePointer<Element>
 
-  /// All bytes zero.
+  /// A buffer with all bytes zero.
   public convenience init(count: Int) {
     self.init(unwritten: count)
     clear()
   }
 
-  /// With arbitrary contents, and where the memory is fresh from the system untouched: a page then lies near the core
-  /// that writes it first. Whoever is to use the memory must clear it.
+  /// A buffer with arbitrary contents. Memory that is fresh from the system stays untouched, so that a page lies near
+  /// the core that writes it first; its user must clear it.
   public init(unwritten count: Int) {
     precondition(
       (0...(Int.max - hugePage) / MemoryLayout<Element>.stride).contains(count),
@@ -40,7 +41,7 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
     _ = UnsafeMutableBufferPointer(start: pointer, count: count).update(fromContentsOf: elements)
   }
 
-  /// Sets all bytes of some elements to zero.
+  /// Sets all bytes of the elements in a range to zero.
   public func clear(_ range: Range<Int>) {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "\(range) outside a buffer of \(count) elements")
     memset(pointer + range.lowerBound, 0, range.count * MemoryLayout<Element>.stride)

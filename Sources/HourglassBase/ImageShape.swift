@@ -1,6 +1,6 @@
-/// Height, width and channels of one image, in the order of memory (NHWC). A plain vector is 1 x 1 x length.
+/// The height, width and channels of one image, in the order of memory (NHWC). A plain vector is 1 x 1 x length.
 ///
-/// In JSON: `[height, width, channels]`.
+/// JSON writes it as `[height, width, channels]`.
 public struct ImageShape: Hashable, Sendable, Codable, CustomStringConvertible {
   public var height: Int
   public var width: Int
@@ -12,7 +12,7 @@ public struct ImageShape: Hashable, Sendable, Codable, CustomStringConvertible {
 
   public init(vector length: Int) { self.init(1, 1, length) }
 
-  /// Elements of one image; the largest integer of extents that no plan takes.
+  /// The number of elements of one image, H W C; the largest integer where the product is beyond all integers.
   public var count: Int { height.timesClamping(width).timesClamping(channels) }
   public var isVector: Bool { height == 1 && width == 1 }
   public var description: String { isVector ? "\(channels)" : "\(height) x \(width) x \(channels)" }

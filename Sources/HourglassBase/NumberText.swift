@@ -1,9 +1,9 @@
 import Foundation
 
-/// At most four digits.
+/// A number with at most four significant digits.
 package func significant(_ value: Double) -> String { String(format: "%.4g", value) }
 
-/// 1234567 as 1,234,567.
+/// A whole number with its digits in groups, 1234567 as 1,234,567.
 package func grouped(_ value: Int) -> String {
   let digits = String(value.magnitude)
   let pieces = stride(from: digits.count, to: 0, by: -3).map { end in

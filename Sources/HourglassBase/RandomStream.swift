@@ -1,7 +1,7 @@
 import HourglassKernels
 
-/// Random numbers that are a function of (seed, purpose, number, step, sample) and of nothing else: Philox4x32-10
-/// addressed by those five, so that no division of the work and no resume changes them.
+/// Random numbers that are a function of (seed, purpose, number, step, sample) alone: Philox4x32-10 addressed by these
+/// five, so that no division of the work and no resume changes them.
 public struct RandomStream: Sendable {
   /// What the numbers are for. A purpose is a stream of its own; the numbers are part of the file format of runs.
   public enum Purpose: UInt32, Sendable, BitwiseCopyable {
@@ -23,7 +23,7 @@ public struct RandomStream: Sendable {
 
   package let address: hg_random_stream
 
-  /// - Parameter number: below 2^24, for purposes that have several streams: which of them.
+  /// - Parameter number: the number of the stream, below 2^24, for purposes that have several.
   public init(seed: UInt64, _ purpose: Purpose, number: Int = 0, step: Int = 0, sample: Int = 0) {
     address = hg_random_stream(
       size: MemoryLayout<hg_random_stream>.size, seed: seed,
@@ -55,7 +55,7 @@ public struct RandomStream: Sendable {
     withUnsafePointer(to: address) { checked(hg_random_normal($0, 0, count, out)) }
   }
 
-  /// 32 random bits each.
+  /// Numbers of 32 random bits each.
   public func bits(_ count: Int, first: Int = 0) -> [UInt32] {
     [UInt32](unsafeUninitializedCapacity: count) { buffer, initialized in
       withUnsafePointer(to: address) { checked(hg_random_bits($0, first, count, buffer.baseAddress)) }

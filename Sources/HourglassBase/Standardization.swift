@@ -1,17 +1,17 @@
-/// What a model sees of an image: each channel less its mean and over its standard deviation, both over the images
-/// trained on.
+/// The scaling of images that a model sees: each channel less its mean and over its standard deviation, both over the
+/// images trained on.
 ///
 ///     y[h,w,c] = (x[h,w,c] - mean[c]) / deviation[c]
 ///
-/// What the model puts out is brought back, so that all that is shown, written and compared is in the images' own
-/// units. Its loss is that of the standardised images.
+/// The model's output is brought back, so that all that is shown, written and compared is in the images' own units. Its
+/// loss is taken over the standardised images.
 public struct Standardization: Codable, Sendable, Equatable {
-  /// A number for each channel, of a vector for each element.
+  /// The mean of each channel, C; a vector has one for each element.
   public let mean: [Double]
-  /// Greater than 0: 1 of a channel that is constant.
+  /// The standard deviation of each channel, C, greater than 0; 1 for a constant channel.
   public let deviation: [Double]
 
-  /// Nil where there are not as many of both, one is not finite or a deviation is not greater than 0.
+  /// Nil where the counts of both differ, a number is not finite or a deviation is not greater than 0.
   public init?(mean: [Double], deviation: [Double]) {
     guard !mean.isEmpty, mean.count == deviation.count, mean.allSatisfy({ Float($0).isFinite }),
       deviation.allSatisfy({ Float($0).isNormal && $0 > 0 && (1 / Float($0)).isFinite })
@@ -34,16 +34,16 @@ public struct Standardization: Codable, Sendable, Equatable {
     self = found
   }
 
-  /// What makes standardised images of images, in place.
+  /// Standardises images in place.
   ///
-  /// - Parameter count: elements of all images together.
+  /// - Parameter count: the elements of all images together, N H W C.
   public func apply(_ images: UnsafeMutablePointer<Float>, count: Int) {
     forEachChannel { c, mean, deviation, channels in
       for i in stride(from: c, to: count, by: channels) { images[i] = (images[i] - mean) / deviation }
     }
   }
 
-  /// What brings standardised images back, in place.
+  /// Brings standardised images back, in place.
   public func undo(_ images: UnsafeMutablePointer<Float>, count: Int) {
     forEachChannel { c, mean, deviation, channels in
       for i in stride(from: c, to: count, by: channels) { images[i] = images[i] * deviation + mean }

@@ -103,7 +103,7 @@ import TestSupport
     }
   }
 
-  /// Of images that are binarized: every division of `verify`, two of them stopped and resumed, and an image is drawn
+  /// Binarized images go through every division of `verify`, two of them stopped and resumed, and an image is drawn
   /// anew in each step but not for each minibatch of it.
   @Test func binarizingDependsOnNoDivision() async {
     await #expect(processExitsWith: .success) {

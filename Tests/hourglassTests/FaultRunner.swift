@@ -17,7 +17,7 @@ struct FaultRunner: Sendable {
 
   /// What a command does and leaves when nothing happens to it.
   struct Expected: Sendable {
-    /// Those of each kind are numbered by themselves.
+    /// Operations of each kind are numbered by themselves.
     var operations: [FaultShim.Operation]
     var output: String
     /// Before the command, after it, and after what goes on with its run.

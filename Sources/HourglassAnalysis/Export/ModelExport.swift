@@ -6,15 +6,15 @@ import HourglassTraining
 /// A trained model in files for other programs.
 public struct ModelExport {
   public enum Format: String, CaseIterable, Sendable {
-    /// `encoder.onnx`, `decoder.onnx`, where codes can be decoded alone, and `autoencoder.onnx`: graphs with weights.
+    /// Graphs with weights: `encoder.onnx`, `decoder.onnx` where codes can be decoded alone, and `autoencoder.onnx`.
     case onnx
-    /// `weights.safetensors`: the parameters under PyTorch's names and shapes.
+    /// The parameters under PyTorch's names and shapes, in `weights.safetensors`.
     case safetensors
-    /// `weights.npz`: the same for NumPy.
+    /// The parameters under PyTorch's names and shapes for NumPy, in `weights.npz`.
     case npy
   }
 
-  /// A file that was written, and what a graph in it takes and gives.
+  /// A file that was written, and the inputs and outputs of a graph in it.
   public struct File: Sendable, Equatable, Encodable {
     public struct Port: Sendable, Equatable, Encodable {
       public let name: String
@@ -31,7 +31,7 @@ public struct ModelExport {
   private let plan: ExecutionPlan
   private let parameters: FloatBuffer
   private let metadata: [String: String]
-  /// By what the model's images are standardised: part of the graphs, and beside weights.
+  /// The standardisation of the model's images, which is part of the graphs and stands beside weights.
   private let standardization: Standardization?
 
   /// - Parameter parameters: the flat vector.
@@ -52,7 +52,7 @@ public struct ModelExport {
     }
   }
 
-  /// Codes cannot be decoded alone where the decoder wants more.
+  /// The parts that are written; the decoder is none of them where codes cannot be decoded alone.
   private var parts: [ModelPart] { ModelPart.allCases.filter { $0 != .decoder || plan.decodingRefusal == nil } }
   private static func name(_ part: ModelPart) -> String { "\(part.rawValue).onnx" }
 
@@ -77,7 +77,7 @@ public struct ModelExport {
     case .safetensors:
       let path = "\(folder)/\(names(format)[0])"
       try AtomicFile.makeFolder(folder)
-      // The format that some readers ask for names the framework.
+      // Some readers ask for a format that names the framework.
       let metadata = self.metadata.merging(["format": "pt"]) { $1 }
       try SafeTensors.write(plan.tensors(parameters), metadata: metadata, to: path)
       return [File(path: path, inputs: nil, outputs: nil)]

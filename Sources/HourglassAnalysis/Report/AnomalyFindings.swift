@@ -2,31 +2,31 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// What scores as unusual by the threshold that a run keeps.
+/// The pictures that score as unusual by the threshold that a run keeps.
 struct AnomalyFindings {
   let threshold: ScoreThreshold
   let source: String
   /// The scores of the pictures looked at.
   let scores: AnomalyScores
-  /// Whether each is an anomaly, where masks or the normal class tell.
+  /// Whether each picture is an anomaly; nil where neither masks nor the normal class tell.
   let truth: [Bool]?
-  /// The highest first.
+  /// The pictures with the highest scores, the highest first.
   let highest: [Shown]
-  /// The number of the brightest colour.
+  /// The value that the brightest colour of the maps stands for.
   let scale: Float
 
   struct Shown {
     let name: String
     let score: Double
-    /// Nil where pictures of this shape cannot be shown.
+    /// The picture beside its map; nil where pictures of this shape cannot be shown.
     let picture: PNGImage?
   }
 
-  /// Pictures that are shown.
+  /// The most pictures that are shown.
   private static let most = 12
-  /// From more images than this an even choice is looked at.
+  /// The most images that are looked at; an even choice is taken from more.
   private static let mostImages = 4096
-  /// Pixels along the longer side of a picture that is shown.
+  /// The most pixels along the longer side of a picture that is shown.
   private static let side = 256
 
   /// Errors: an image cannot be read.
@@ -58,8 +58,8 @@ struct AnomalyFindings {
     (self.threshold, source, scores, self.scale) = (threshold, data.source, found, high)
   }
 
-  /// The images of a person's choice; else those of the test split, also of classes that were not trained on; else
-  /// those that all else is shown of.
+  /// The images that are looked at: a person's choice; else the test split, with classes that were not trained on; else
+  /// the images of the other sections.
   private static func data(
     _ threshold: ScoreThreshold, _ images: ReportImages, _ recipe: Recipe
   ) throws(DataError) -> Dataset {
@@ -73,7 +73,8 @@ struct AnomalyFindings {
 }
 
 extension ExpectedPicture {
-  /// A smaller one, of at most so many pixels along its longer side: means over squares, of its map the greatest.
+  /// The picture and its map reduced to at most `most` pixels along the longer side: by the mean over squares, in the
+  /// map by their greatest value.
   func reduced(_ map: [Float], to most: Int) -> (picture: ExpectedPicture, map: [Float]) {
     let factor = (max(shape.height, shape.width) + most - 1) / most
     guard factor > 1 else { return (self, map) }

@@ -2,35 +2,36 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// What a trained model makes of some images.
+/// The findings about a trained model on some images.
 struct Findings {
   let name: String
   let source: String
   let evaluation: Evaluation
-  /// Mean squared error per pixel of each image, as the evaluator measures it; none of a model that puts out labels.
+  /// The mean squared error per pixel of each image, as the evaluator measures it; none for a model that puts out
+  /// labels.
   let errors: [Double]
   /// Originals above reconstructions, where images of this shape can be shown.
   private(set) var bands: [Band] = []
-  /// A variational model: what the most active units do. Another: what lies between codes.
+  /// A picture of the most active units of a variational model, or of codes between codes of another one.
   private(set) var walks: PNGImage?
   let units: LatentUnits
   let components: PrincipalComponents
-  /// Of the codes along them.
+  /// The coordinates of the codes along the components.
   let coordinates: [[Double]]
-  /// Of the images whose codes are in `coordinates`.
+  /// The labels of the images whose codes are in `coordinates`; nil without labels.
   let labels: [Int]?
   let classes: [String]?
 
   struct Band {
     let title: String
     let picture: PNGImage
-    /// Their errors, from left to right.
+    /// The errors of its images, from left to right.
     let errors: [Double]
   }
 
-  /// Of more images than this an even choice is looked at.
+  /// The most images that are looked at; an even choice is taken from more.
   private static let mostImages = 4096
-  /// Floats of the codes that are compared with each other.
+  /// The most floats of codes that are compared with each other.
   private static let mostCodeFloats = 1 << 21
 
   /// Errors: an image cannot be read.
@@ -63,8 +64,8 @@ struct Findings {
       ? pictures.traversals(data, most: pictures.rows(10)) : pictures.interpolations(data, most: pictures.rows(5))
   }
 
-  /// The images with the least errors, around the median, and with the greatest, the extreme first; what is not a
-  /// number is the worst.
+  /// The images with the least errors, with errors around the median, and with the greatest, the extreme first; an
+  /// error that is not a number is the worst.
   static func ranks(_ errors: [Double]) -> [(title: String, images: [Int])] {
     let keys = errors.map { $0.isNaN ? .infinity : $0 }
     let order = keys.indices.sorted { (keys[$0], $0) < (keys[$1], $1) }
@@ -78,6 +79,7 @@ struct Findings {
 }
 
 extension Pictures {
-  /// At most so many rows of images, fewer where images are so large that a page with them would be slow to open.
+  /// The number of rows of images: `most`, or fewer where images are so large that a page with them would be slow to
+  /// open.
   func rows(_ most: Int) -> Int { min(most, max(1, (1 << 22) / (Self.stops * shape.count))) }
 }

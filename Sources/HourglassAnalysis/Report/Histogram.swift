@@ -1,14 +1,14 @@
 import HourglassData
 import HourglassTraining
 
-/// How many values lie in each of some intervals of one round width that lie side by side.
+/// The counts of values in intervals of one round width that lie side by side.
 struct Histogram {
   /// The lower end of the first interval.
   let start: Double
   let width: Double
   private(set) var counts: [Int]
 
-  /// Of finite values: about 40 intervals, fewer where there are few values, from the least to the greatest.
+  /// Chooses intervals for finite values: about 40, fewer where there are few values, from the least to the greatest.
   init(_ values: [Double]) {
     let finite = values.filter(\.isFinite)
     let (low, high) = (finite.min() ?? 0, finite.max() ?? 0)
@@ -20,7 +20,7 @@ struct Histogram {
     counts = finite.isEmpty ? [] : counts(of: finite)
   }
 
-  /// How many of some of the values lie in each interval.
+  /// The number of some values in each interval.
   func counts(of some: [Double]) -> [Int] {
     var result = [Int](repeating: 0, count: counts.count)
     let first = (start / width).rounded()

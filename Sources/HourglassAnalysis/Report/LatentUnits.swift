@@ -4,14 +4,14 @@ import HourglassKernels
 import HourglassModels
 import HourglassTraining
 
-/// What each unit of the code does over some images, in the units' order.
+/// The behaviour of each unit of the code over some images, in the units' order.
 struct LatentUnits {
-  /// Variance over the images of the unit's value; of a variational model of its mean.
+  /// The variance over the images of each unit's value, or of its mean in a variational model.
   let variances: [Double]
-  /// Mean over the images of the divergence from the prior that is the unit's share, in nats; nil without a prior.
+  /// The mean over the images of each unit's share of the KL divergence, in nats; nil without a prior.
   let divergences: [Double]?
 
-  /// Active as Burda et al. 2015 define it.
+  /// Whether each unit is active as Burda et al. 2015 define it.
   var isActive: [Bool] { variances.map { $0 > Evaluation.activeVariance } }
 
   /// Errors: an image cannot be read.
@@ -29,7 +29,7 @@ struct LatentUnits {
       for first in stride(from: 0, to: posterior.count, by: 2 * units) {
         for unit in 0..<units {
           let mean = Double(posterior[first + unit])
-          // Clamped as the latent clamps it.
+          // The latent clamps the log-variance like this.
           let logVariance = min(
             max(Double(posterior[first + units + unit]), Double(HG_LOG_VARIANCE_MIN)), Double(HG_LOG_VARIANCE_MAX))
           sums[unit] += (mean * mean + exp(logVariance) - 1 - logVariance) / 2

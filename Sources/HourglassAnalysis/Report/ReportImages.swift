@@ -4,19 +4,19 @@ import HourglassTraining
 /// The images that show what a model learned.
 public struct ReportImages {
   public let data: Dataset
-  /// How a sentence names them.
+  /// The words by which a sentence names the images.
   public let name: String
-  /// Whether a person chose them.
+  /// Whether a person chose the images.
   let areChosen: Bool
 
-  /// Images of a person's choice.
+  /// The images of a person's choice.
   public init(_ data: Dataset) { (self.data, name, areChosen) = (data, "images of \(data.source)", true) }
 
-  /// Images that the model was not trained on, where there are any: the validation images, or those of the test split;
-  /// else those that it was trained on.
+  /// Images that the model was not trained on, where there are any: the validation images, or else the test split; else
+  /// the images that it was trained on.
   ///
-  /// - Parameters training, validation: those of the recipe, where they are open already.
-  /// - Throws: where none can be opened.
+  /// - Parameters training, validation: the recipe's images, where they are open already.
+  /// - Throws: no images can be opened.
   public init(_ recipe: Recipe, training: Dataset? = nil, validation: Dataset? = nil) throws(DataError) {
     func open(_ source: DataSource) throws(DataError) -> Dataset {
       try recipe.open(source)

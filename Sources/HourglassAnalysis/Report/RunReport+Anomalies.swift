@@ -1,7 +1,7 @@
 import HourglassData
 import HourglassTraining
 
-/// The section on what scores as unusual.
+/// The section on pictures that score as unusual.
 extension RunReport {
   var anomalySection: [String] {
     get throws(DataError) {
@@ -57,7 +57,7 @@ extension RunReport {
         y: histogram.counts.map(Double.init), style: style, color: anomalies.truth == nil ? 0 : 1)
     ]
     if let truth = anomalies.truth {
-      // In front of all, so that anomalies stand above them.
+      // Normal images are drawn in front of all images, so that anomalies stand above them.
       let normal = histogram.counts(of: zip(scores, truth).filter { !$1 }.map(\.0))
       series.append(
         SVGPlot.Series(
@@ -94,7 +94,7 @@ extension RunReport {
 }
 
 extension ScoreThreshold {
-  /// What is compared with it.
+  /// The name of the score that is compared with the threshold.
   var scoreName: String {
     switch by {
     case .error: "squared error of the expected image, per pixel"

@@ -3,9 +3,9 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// The sections on codes, and on what the run was made from.
+/// The sections on codes, and on the recipe and machine of the run.
 extension RunReport {
-  /// Classes that can be told apart in one plot.
+  /// The most classes that can be told apart in one plot.
   private static let mostClasses = 24
 
   var codes: [String] {
@@ -118,7 +118,7 @@ extension RunReport {
     ] + shares
   }
 
-  /// What each worker did in the last step.
+  /// The table of each worker's time in the last step.
   private var shares: [String] {
     guard !workerTimes.isEmpty else { return [] }
     let rows = workerTimes.enumerated().map { worker, times in
@@ -153,9 +153,9 @@ extension RunReport {
 }
 
 extension JSONValue {
-  /// Characters of a text that are shown: a vocabulary would fill pages.
+  /// The most characters of a text that are shown, because a vocabulary would fill pages.
   private static let longest = 200
-  /// Items of a list that are shown.
+  /// The most items of a list that are shown.
   private static let mostItems = 32
 
   private var text: String {
@@ -172,11 +172,11 @@ extension JSONValue {
     }
   }
 
-  /// A row for each field, those of inner objects behind the name of the object.
+  /// A row for each field; fields of inner objects stand behind the name of the object.
   fileprivate func rows(_ prefix: String = "") -> [[String]] {
     guard case .object(let fields) = self else { return [[prefix, text]] }
     return fields.sorted { $0.name < $1.name }.flatMap { name, value in
-      // learningRate as learning rate.
+      // A name such as learningRate becomes "learning rate".
       let words = name.replacing(/[A-Z]/) { " " + $0.output.lowercased() }
       return value.rows(prefix.isEmpty ? words : "\(prefix), \(words)")
     }

@@ -4,7 +4,7 @@ import HourglassModels
 import HourglassTraining
 
 extension RunReport {
-  /// One HTML page without scripts and without other files, for screen, dark screen and paper.
+  /// The report as one HTML page without scripts or other files, for screen, dark screen and paper.
   public var page: String {
     get throws(DataError) {
       let name = URL(fileURLWithPath: run.path).lastPathComponent
@@ -186,7 +186,7 @@ extension RunReport {
 }
 
 extension ModelSummary {
-  /// For people: titles, a row of cells for each layer, and the sums.
+  /// The summary as a table for people: titles, a row of cells for each layer, and the sums.
   package var table: [[String]] {
     func number(_ value: Int) -> String { value == 0 ? "" : grouped(value) }
     let titles = ["layer", "kind", "output", "activation", "parameters", "flops"]

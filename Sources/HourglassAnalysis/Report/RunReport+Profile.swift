@@ -25,13 +25,14 @@ extension RunReport {
   }
 }
 
-/// A bar for each layer and for what belongs to no layer: time of its passes, and their share of the peak.
+/// A picture with a bar for each layer and for the work of no layer: the time of its passes, and their share of the
+/// peak.
 struct ProfilePicture {
   let profile: StepProfile
 
   private struct Bar {
     var name: String
-    /// Milliseconds, and the colour of what took them.
+    /// The milliseconds of each part, and its colour.
     var parts: [(milliseconds: Double, color: Int)]
     var note: String
   }

@@ -3,33 +3,33 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// A run as one page to look at: what it was made from, how it went, and what the model makes of images.
+/// A run as one page to look at: its recipe, its course, and what the model makes of images.
 ///
-/// What is missing is named in a sentence where it would stand; all else is shown.
+/// A part that is missing is named in a sentence at its place; all else is shown.
 public struct RunReport {
   let run: RunFolder
   let recipe: Recipe
   let plan: ExecutionPlan
   let epochs: [EpochMetrics]
   let sessions: [RunEnvironment]
-  /// What of the run's files is damaged and so not shown, a sentence each.
+  /// Sentences about files of the run that are damaged and so not shown.
   public private(set) var damages: [String] = []
-  /// Where the run stood when the checkpoint was written that is looked at; nil where there is none yet.
+  /// The progress of the run at the checkpoint that is looked at; nil where there is none yet.
   public var progress: Checkpoint.Progress?
-  /// Of the last step, where the run has just ended.
+  /// The workers' times in the last step, where the run has just ended.
   public var workerTimes: [TrainingStep.WorkerTimes] = []
 
-  /// Draws from the prior, of a variational model.
+  /// A picture of draws from the prior of a variational model.
   private(set) var samples: PNGImage?
   private(set) var findings: Findings?
-  /// What the scores say, where the run keeps a threshold for the weights that are looked at.
+  /// The findings about scores, where the run keeps a threshold for the weights that are looked at.
   private(set) var anomalies: AnomalyFindings?
-  /// Why there are no findings, in a sentence.
+  /// A sentence that says why there are no findings.
   private(set) var missing = "The run has no checkpoint yet, so there is no model to look at."
 
-  /// Reads what the run's folder tells without its checkpoints.
+  /// Reads the files of the run's folder but for its checkpoints.
   ///
-  /// Errors: a recipe whose model cannot be planned; metrics that are there and cannot be read.
+  /// Errors: the recipe's model cannot be planned; metrics are there and cannot be read.
   public init(_ run: RunFolder, _ recipe: Recipe) throws {
     (self.run, self.recipe) = (run, recipe)
     plan = try recipe.plan()
@@ -42,12 +42,12 @@ public struct RunReport {
     }
   }
 
-  /// How the model does on the images, once it has looked at them.
+  /// The evaluation of the model on the images, once they were looked at.
   public var evaluation: Evaluation? { findings?.evaluation }
 
-  /// Looks at what the model makes of images, or says why they are not there.
+  /// Looks at images with the model, or notes why they are not there.
   ///
-  /// Returns: why nothing was found, if so.
+  /// Returns: the reason why nothing was found; nil where all was.
   @discardableResult
   public mutating func look(at images: Result<ReportImages, DataError>, with inference: Inference) -> DataError? {
     let model = recipe.model
@@ -65,7 +65,7 @@ public struct RunReport {
     }
   }
 
-  /// What scores above the threshold that the run keeps, where it keeps one.
+  /// Looks for pictures that score above the threshold that the run keeps, where it keeps one.
   private mutating func lookForAnomalies(_ images: ReportImages, _ inference: Inference) throws {
     let kept: ScoreThreshold?
     do { kept = try run.threshold() } catch {
@@ -82,10 +82,10 @@ public struct RunReport {
     anomalies = try AnomalyFindings(kept, images, recipe, inference)
   }
 
-  /// What the loss is counted in.
+  /// The unit of the loss.
   var unit: String { recipe.model.likelihood.unit }
 
-  /// The division of the last session, or that of this machine.
+  /// The division of the last session, or the default one of this machine.
   var parallel: ParallelPlan {
     let most = 1...ParallelPlan.most
     guard let last = sessions.last, most.contains(last.workers), most.contains(last.threads) else {

@@ -2,16 +2,17 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// Where pictures are unlike what a model expects of them: a number for each pixel, the greater the more.
+/// A maker of maps that show where pictures are unlike what a model expects: a number for each pixel, greater where
+/// they differ more.
 public struct AnomalyMaps: Sendable {
-  /// What is taken of a pixel.
+  /// The number that is taken for a pixel.
   public enum Kind: String, Sendable, CaseIterable, Codable {
-    /// Squared difference to the expected image, mean over channels.
+    /// The squared difference to the expected image, mean over channels.
     case error
-    /// 1 - the structural similarity around the pixel, mean over channels.
+    /// The value 1 - the structural similarity around the pixel, mean over channels.
     case ssim
 
-    /// What its numbers are, for a legend.
+    /// The words for its numbers in a legend.
     public var title: String {
       switch self {
       case .error: "squared error, mean over channels"
@@ -22,10 +23,11 @@ public struct AnomalyMaps: Sendable {
 
   public let kind: Kind
   private let filter: GaussianFilter?
-  /// For the shape of the last picture.
+  /// The measure of similarity for the shape of the last picture.
   private var similarity: StructuralSimilarity?
 
-  /// - Parameter sigma: standard deviation of the window by which maps are smoothed, nil for none.
+  /// - Parameter sigma: the standard deviation in pixels of the window by which maps are smoothed; nil for no
+  ///   smoothing.
   public init(_ kind: Kind, smooth sigma: Double? = nil) {
     self.kind = kind
     filter = sigma.map { GaussianFilter(sigma: $0) }
@@ -58,7 +60,8 @@ public struct AnomalyMaps: Sendable {
     return filter?.smoothed(map, height: shape.height, width: shape.width) ?? map
   }
 
-  /// How many numbers of some maps have the same first 16 bits as floats, for one scale of all of them.
+  /// The counts of the numbers in some maps by their first 16 bits as floats, from which one scale for all maps
+  /// follows.
   public struct Scale: Sendable {
     /// The part of all numbers that has the brightest colour or more.
     public static let exceeding = 0.001
@@ -76,7 +79,8 @@ public struct AnomalyMaps: Sendable {
       greatest = max(greatest, map.max() ?? 0)
     }
 
-    /// What at most a part of the numbers exceeds: the 99.9th percentile where the part is 0.001, or up to 1/128 more.
+    /// The number that at most a part of the numbers exceeds: the 99.9th percentile where the part is 0.001, or up to
+    /// 1/128 more.
     public func high(exceededBy part: Double) -> Float {
       var above = Int(clamping: part * Double(count))
       for place in counts.indices.reversed() where counts[place] > 0 {

@@ -2,22 +2,22 @@ import Foundation
 import HourglassData
 import HourglassTraining
 
-/// Scores of images, the greater the more unusual, and what follows from them.
+/// The scores of images, greater for more unusual ones, and the thresholds and measures that follow from them.
 public struct AnomalyScores: Sendable {
   public let scores: [Double]
 
   public init(_ scores: [Double]) { self.scores = scores }
 
-  /// What is taken as a score.
+  /// The number that is taken as a score.
   public enum Kind: String, Sendable, CaseIterable, Codable {
-    /// Mean over pixels of the squared difference to the expected image of the mean of the code.
+    /// The mean over pixels of the squared difference to the expected image of the mean of the code.
     case error
-    /// The model's reconstruction loss plus, of a variational model, the divergence: a bound of -log p(x).
+    /// The model's reconstruction loss plus, in a variational model, the KL divergence: a bound of -log p(x).
     case likelihood
   }
 
-  /// Scores of the pictures of a set whose tiles have these scores: the mean over the tiles of each, by the part of the
-  /// picture's pixels that a tile stands for. Those of other sets stay.
+  /// The scores of the pictures of a set whose tiles have these scores: the mean over the tiles of each, weighed by the
+  /// part of the picture's pixels that a tile stands for. Scores of a set without tiles stay.
   public func ofPictures(_ data: Dataset) -> AnomalyScores {
     guard let tiling = data.tiling else { return self }
     return AnomalyScores(
@@ -26,7 +26,7 @@ public struct AnomalyScores: Sendable {
       })
   }
 
-  /// The parts of the training images that may be unusual.
+  /// Whether a part may be that of unusual training images: above 0, at most 0.5.
   public static func isContamination(_ part: Double) -> Bool { part > 0 && part <= 0.5 }
 
   /// The score that a part of the images exceeds: the quantile at 1 - contamination, linear between scores.
@@ -42,16 +42,16 @@ public struct AnomalyScores: Sendable {
   /// The least score that at most a part of the images exceeds, of images that are normal.
   public func threshold(falsePositiveRate: Double) -> Double {
     precondition(Self.isRate(falsePositiveRate) && !scores.isEmpty, "a false positive rate of \(falsePositiveRate)")
-    // A whole number of images must not be missed by rounding.
+    // The addend keeps rounding from missing a whole number of images.
     let above = Int(clamping: falsePositiveRate * Double(scores.count) + 1e-9)
     return scores.sorted()[scores.count - 1 - above]
   }
 
-  /// The parts of the normal images that may exceed a threshold.
+  /// Whether a part of the normal images may exceed a threshold: at least 0, below 1.
   public static func isRate(_ part: Double) -> Bool { part >= 0 && part < 1 }
 
-  /// The threshold whose images above have the greatest F1, half-way between the scores that it parts; of several the
-  /// greatest. Nil where no image is unusual.
+  /// The threshold with the greatest F1, half-way between the scores that it parts; the greatest of several. Nil where
+  /// no image is unusual.
   public func bestThreshold(_ isAnomaly: [Bool]) -> Double? {
     let (groups, levels) = (groups(isAnomaly), Set(scores).sorted(by: >))
     let anomalies = groups.reduce(0) { $0 + $1.anomalies }
@@ -68,7 +68,7 @@ public struct AnomalyScores: Sendable {
     return middle < levels[place] ? middle : levels[place + 1]
   }
 
-  /// What lies above a threshold and what below, beside the truth.
+  /// The numbers of images above and below a threshold, beside the truth.
   public func detection(above threshold: Double, _ isAnomaly: [Bool]) -> Detection {
     precondition(isAnomaly.count == scores.count, "\(isAnomaly.count) labels for \(scores.count) scores")
     var result = Detection()
@@ -83,16 +83,16 @@ public struct AnomalyScores: Sendable {
     return result
   }
 
-  /// Images by what they are and by what they were taken for.
+  /// The numbers of images by what they are and by what they were taken for.
   public struct Detection: Encodable, Sendable, Equatable {
     public var (truePositives, falsePositives) = (0, 0)
     public var (falseNegatives, trueNegatives) = (0, 0)
 
-    /// The part of what was found that is unusual; nil where nothing was found.
+    /// The part of the images above the threshold that is unusual; nil where none is above.
     public var precision: Double? { Self.part(truePositives, falsePositives) }
-    /// The part of what is unusual that was found; nil where nothing is.
+    /// The part of the unusual images that is above the threshold; nil where none is unusual.
     public var recall: Double? { Self.part(truePositives, falseNegatives) }
-    /// The harmonic mean of both, 2 TP / (2 TP + FP + FN); nil where nothing is unusual and nothing was found.
+    /// The harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN); nil where no image is unusual or above.
     public var f1: Double? { Self.part(2 * truePositives, falsePositives + falseNegatives) }
 
     private static func part(_ some: Int, _ others: Int) -> Double? {
@@ -115,8 +115,8 @@ public struct AnomalyScores: Sendable {
     return sum / (Double(anomalies) * Double(others))
   }
 
-  /// Average precision: sum over thresholds of (recall - recall before) precision, the area under the steps of
-  /// precision against recall. Nil where no image is unusual.
+  /// The average precision: the sum over thresholds of (recall - recall before) precision, which is the area under the
+  /// steps of precision against recall. Nil where no image is unusual.
   public func averagePrecision(_ isAnomaly: [Bool]) -> Double? {
     let groups = groups(isAnomaly)
     let anomalies = groups.reduce(0) { $0 + $1.anomalies }
@@ -149,7 +149,7 @@ public struct AnomalyScores: Sendable {
     return (roc, precision)
   }
 
-  /// How many of both kinds have the same score, the greatest score first.
+  /// The numbers of images of both kinds with one score, the greatest score first.
   private func groups(_ isAnomaly: [Bool]) -> [(anomalies: Int, others: Int)] {
     precondition(isAnomaly.count == scores.count, "\(isAnomaly.count) labels for \(scores.count) scores")
     var result: [(anomalies: Int, others: Int)] = []

@@ -16,7 +16,7 @@ struct AdaptiveCounts {
     counts[symbol] += 32
     total += 32
     guard total > Self.most else { return }
-    // Older symbols count less.
+    // Halving makes older symbols count less.
     for i in counts.indices { counts[i] = (counts[i] + 1) / 2 }
     total = counts.reduce(0, +)
   }
@@ -41,7 +41,7 @@ private struct Interval {
 
   enum Widening { case lower, upper, middle }
 
-  /// Doubles the interval where it lies in one half or in the middle, and says where it lay.
+  /// Doubles the interval where it lies in one half or in the middle, and answers where it lay.
   mutating func widen() -> Widening? {
     let (place, base): (Widening, UInt64)
     if high < Self.half {
@@ -61,7 +61,7 @@ private struct Interval {
 
 struct ArithmeticEncoder {
   private var interval = Interval()
-  /// Bits whose value follows from the next one that is known: its opposite.
+  /// The number of bits that will be the opposite of the next one that is known.
   private var pending = 0
   private var bytes: [UInt8] = []
   private var bits = 0
@@ -74,7 +74,7 @@ struct ArithmeticEncoder {
     }
   }
 
-  /// All bytes, once nothing follows.
+  /// All bytes of the code, once no symbol follows.
   mutating func finish() -> [UInt8] {
     pending += 1
     emit(interval.low >= Interval.quarter)
@@ -105,7 +105,7 @@ struct ArithmeticDecoder {
     for _ in 0..<32 { value = 2 * value + nextBit() }
   }
 
-  /// Bytes that the encoder wrote for the symbols so far, if they were all: two bits end them, 32 are read ahead.
+  /// The bytes that the encoder wrote for the symbols so far, if they were all: two bits end them, 32 are read ahead.
   var bytesRead: Int { (bits - 32 + 2 + 7) / 8 }
 
   mutating func decode(_ counts: inout AdaptiveCounts) -> Int {
@@ -124,7 +124,7 @@ struct ArithmeticDecoder {
     return symbol
   }
 
-  /// Zeros after the end.
+  /// The next bit; 0 after the end.
   private mutating func nextBit() -> UInt64 {
     defer { bits += 1 }
     return bits / 8 < bytes.count ? UInt64(bytes[bits / 8] >> UInt8(7 - bits % 8) & 1) : 0

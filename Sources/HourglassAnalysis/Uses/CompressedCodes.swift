@@ -3,23 +3,23 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// Codes in few bytes: each unit rounded to equally spaced levels, the levels entropy-coded with counts of each unit.
+/// Codes in few bytes: each unit is rounded to equally spaced levels, which are entropy-coded with counts of each unit.
 ///
-/// In a file: `HGCODES2`, the header's length in bytes (32 bits, little-endian), the header in JSON, the coded levels,
+/// A file is `HGCODES2`, the header's length in bytes (32 bits, little-endian), the header in JSON, the coded levels,
 /// image after image, and the SHA-256 of all bytes before it in 64 digits. The header names the weights, without which
-/// codes mean nothing. Files of earlier versions are read too: `HGCODES1`, and the digest of the levels alone in the
+/// codes mean nothing. Files of earlier versions are read too: `HGCODES1`, with the digest of the levels alone in the
 /// header.
 public struct CompressedCodes: Sendable {
-  /// Equally spaced levels of each unit: level i stands for low + i step.
+  /// The equally spaced levels of each unit: level i stands for low + i step.
   public struct Quantizer: Codable, Sendable, Equatable {
     public var levels: Int
     public var low: [Float]
     public var step: [Float]
 
-    /// Levels that each unit may have.
+    /// The numbers of levels that a unit may have.
     public static let levelRange = 2...256
 
-    /// Levels from the smallest to the largest of each unit. codes: N x Z, finite.
+    /// Levels from the smallest to the largest value of each unit of some codes, N x Z, finite.
     public init(_ codes: [Float], units: Int, levels: Int) {
       precondition(Self.levelRange.contains(levels), "\(levels) levels")
       self.levels = levels
@@ -34,7 +34,7 @@ public struct CompressedCodes: Sendable {
       step = zip(low, high).map { ($1 - $0) / Float(levels - 1) }
     }
 
-    /// The nearest level; the outermost for what lies outside.
+    /// The nearest level to a value; the outermost for a value outside.
     func level(_ value: Float, unit: Int) -> Int {
       guard step[unit] > 0 else { return 0 }
       return Int(clamping: min(max(((value - low[unit]) / step[unit]).rounded(), 0), Float(levels - 1)))
@@ -48,15 +48,16 @@ public struct CompressedCodes: Sendable {
     var weightsHash: String
     var count: Int
     var quantizer: Quantizer
-    /// SHA-256 of what follows the header, in files of earlier versions.
+    /// The SHA-256 of the bytes behind the header, in files of earlier versions.
     var contentHash: String?
   }
 
-  /// Two to this number: counts add up to 2^16 at most, so no symbol takes less than 2^-16 of a bit.
+  /// The binary logarithm of the most symbols in a bit: counts add up to 2^16 at most, so no symbol takes less than
+  /// 2^-16 of a bit.
   private static let mostSymbolsOfABit = 16
   private static let (magic, earlierMagic) = (Array("HGCODES2".utf8), Array("HGCODES1".utf8))
   private static let digestLength = 64
-  /// Level of each unit of each code, N x Z.
+  /// The level of each unit of each code, N x Z.
   private let levels: [UInt8]
   private let quantizer: Quantizer
 
@@ -67,10 +68,10 @@ public struct CompressedCodes: Sendable {
     levels = codes.enumerated().map { UInt8(quantizer.level($1, unit: $0 % units)) }
   }
 
-  /// Codes.
+  /// The number of codes.
   public var count: Int { levels.count / quantizer.low.count }
 
-  /// Some of the codes after rounding, N x Z.
+  /// The codes of a range after rounding, N x Z.
   public func codes(_ range: Range<Int>) -> [Float] {
     let units = quantizer.low.count
     return (range.lowerBound * units..<range.upperBound * units).map {
@@ -78,9 +79,9 @@ public struct CompressedCodes: Sendable {
     }
   }
 
-  /// The file's bytes.
+  /// The bytes of the file.
   ///
-  /// Errors: levels that are not finite.
+  /// Errors: a level is not finite.
   public func data(model: String, weightsHash: String) throws -> Data {
     let units = quantizer.low.count
     var counts = Array(repeating: AdaptiveCounts(symbols: quantizer.levels), count: units)
@@ -95,9 +96,9 @@ public struct CompressedCodes: Sendable {
     return Data(bytes + Self.digest(bytes[...]).utf8)
   }
 
-  /// Reads a file's bytes.
+  /// Reads the bytes of a file.
   ///
-  /// Errors: another format, a damaged file, codes of other weights, more codes than memory holds.
+  /// Errors: the file has another format, is damaged, or has codes of other weights or more than memory holds.
   public init(_ data: Data, units: Int, weightsHash: String, path: String) throws(DataError) {
     func damaged(_ what: String) -> DataError { DataError(path: path, reason: "\(what); copy the file again") }
     var bytes = [UInt8](data)[...]

@@ -3,10 +3,10 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// What a model makes of damaged images, beside the clean ones: some images at a time, so that they need not all fit
-/// into memory.
+/// A model's repair of damaged images, beside the clean ones: some images at a time, so that they need not all fit into
+/// memory.
 public struct Denoising {
-  /// Images, N x H x W x C each.
+  /// The clean, the damaged and the repaired images, N x H x W x C each.
   public struct Images {
     public let clean: [Float]
     public let damaged: [Float]
@@ -20,10 +20,10 @@ public struct Denoising {
   private let draws: FloatBuffer
   private var (before, after, pixels) = (0.0, 0.0, 0.0)
 
-  /// Damages image n of `data` by the random numbers of (seed, corruption, step 0, sample n); nil for a set that knows
-  /// its damaged images by itself, see `Dataset.paired`.
+  /// Begins. Image n of `data` is damaged by the random numbers of (seed, corruption, step 0, sample n); the corruption
+  /// is nil for a set that has damaged images itself, see `Dataset.paired`.
   ///
-  /// Errors: images of another shape than the model's input.
+  /// Errors: the images have another shape than the model's input.
   public init(
     _ data: Dataset, _ corruption: Corruption?, with inference: Inference, seed: UInt64
   ) throws(DataError) {
@@ -32,13 +32,13 @@ public struct Denoising {
     draws = FloatBuffer(count: data.shape.count)
   }
 
-  /// `Evaluation.psnr` of the mean squared difference to the clean images, in dB, over the images repaired so far.
+  /// The PSNR in dB of the damaged and of the repaired images, over the images repaired so far; see `Evaluation.psnr`.
   public var psnrBefore: Double { Evaluation.psnr(meanSquaredError: before / pixels) }
   public var psnrAfter: Double { Evaluation.psnr(meanSquaredError: after / pixels) }
 
   /// Damages and repairs some images.
   ///
-  /// Errors: an image cannot be read; damage so large that a mean is not finite.
+  /// Errors: an image cannot be read; the damage is so large that a mean is not finite.
   public mutating func repair(_ range: Range<Int>) throws -> Images {
     let (originals, shape, draws) = (try data.images(range), data.shape, draws)
     var noisy = try corruption == nil ? data.inputs(range) : originals
@@ -76,9 +76,9 @@ public struct Denoising {
 }
 
 extension Inference {
-  /// How well codes, decoded, show a data set's images: PSNR in dB over all their pixels.
+  /// The PSNR in dB of decoded codes against a data set's images, over all their pixels.
   ///
-  /// Errors: images of another shape than the model's input, or that cannot be read.
+  /// Errors: the images have another shape than the model's input, or cannot be read.
   public func psnr(ofDecoded codes: CompressedCodes, _ data: Dataset) throws -> Double {
     try data.checkShape(for: plan)
     var sum = 0.0

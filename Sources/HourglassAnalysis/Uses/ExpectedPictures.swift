@@ -4,23 +4,23 @@ import HourglassTraining
 
 /// A picture of a set, beside what a model expects it to be.
 public struct ExpectedPicture {
-  /// Its place among the pictures of the set, see `Dataset.pictureCount`.
+  /// The number of the picture in the set, see `Dataset.pictureCount`.
   public let index: Int
   public let shape: ImageShape
-  /// H x W x C each.
+  /// The picture and its expected image, H x W x C each.
   public let image: ArraySlice<Float>
   public let expected: ArraySlice<Float>
 }
 
 extension Inference {
-  /// The pictures of a data set beside the expected images of their codes, one after the other; those of tiles are
-  /// joined, see `TileBlend`. In memory are a batch of images and, where they are tiles, one picture.
+  /// Calls a body with the pictures of a data set beside the expected images of their codes, one after the other; tiles
+  /// are joined, see `TileBlend`. Memory holds a batch of images and, where they are tiles, one picture.
   ///
-  /// Errors: images of another shape than the model's input, or that cannot be read; those of `make` and of `body`.
+  /// Errors: the images have another shape than the model's input, or cannot be read; `make` or `body` throws.
   ///
   /// - Parameters:
-  ///   - count: of the first pictures; nil for all.
-  ///   - make: what is expected of some images, N x H x W x C, instead.
+  ///   - count: how many of the first pictures are taken; nil for all.
+  ///   - make: makes other expected images of some images, N x H x W x C each.
   public func eachPicture(
     of data: Dataset, count: Int? = nil, expected make: ((Range<Int>, [Float]) throws -> [Float])? = nil,
     _ body: (ExpectedPicture) throws -> Void
@@ -41,7 +41,7 @@ extension Inference {
           continue
         }
         var joined = try blend ?? TileBlend(tiling.pictures[picture], of: tiling)
-        // No second copy while tiles are added.
+        // This keeps the tiles from being copied while they are added.
         blend = nil
         joined.add(expected[part], of: index)
         guard index + 1 == joined.picture.tiles.upperBound else {

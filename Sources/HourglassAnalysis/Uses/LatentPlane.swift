@@ -4,13 +4,13 @@ import HourglassTraining
 /// Codes at equally spaced points of a plane of two latent units, side x side x 2: the first unit grows along a row,
 /// the second from the last row to the first.
 public enum LatentPlane {
-  /// At the quantiles (i + 1/2) / side of the standard normal distribution.
+  /// Codes at the quantiles (i + 1/2) / side of the standard normal distribution.
   public static func quantiles(_ side: Int) -> [Float] {
     let stops = (0..<side).map { Float(quantile((Double($0) + 0.5) / Double(side))) }
     return plane(stops, stops)
   }
 
-  /// From the smallest to the largest of each unit. codes: N x 2.
+  /// Codes in equal steps from the smallest to the largest value of each unit of some codes, N x 2.
   public static func steps(_ side: Int, over codes: [Float]) -> [Float] {
     let axes = (0..<2).map { unit in
       let values = stride(from: unit, to: codes.count, by: 2).map { codes[$0] }
@@ -37,8 +37,9 @@ public enum LatentPlane {
 
 /// Codes between two codes.
 public enum LatentPath {
-  /// a + t (b - a), or on the arc: a sin((1 - t) w) / sin w + b sin(t w) / sin w with w the angle between a and b
-  /// (Shoemake 1985), for t = 0 ... 1 in equal steps. Codes on one line have no arc between them: the straight line.
+  /// The codes a + t (b - a), or on the arc a sin((1 - t) w) / sin w + b sin(t w) / sin w with w the angle between a
+  /// and b (Shoemake 1985), for t = 0 ... 1 in equal steps. Codes on one line through 0 have no arc and take the
+  /// straight line.
   public static func codes(from a: [Float], to b: [Float], stops: Int, isSpherical: Bool) -> [Float] {
     let (x, y) = (a.map(Double.init), b.map(Double.init))
     func dot(_ x: [Double], _ y: [Double]) -> Double { zip(x, y).reduce(0) { $0 + $1.0 * $1.1 } }

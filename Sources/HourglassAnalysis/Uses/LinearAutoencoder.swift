@@ -5,7 +5,7 @@ import HourglassTraining
 /// Components as the best linear autoencoder of squared error: code z = V (x - m), image x' = V^T z + m, with the
 /// directions as the rows of V (Baldi & Hornik, "Neural networks and principal component analysis", 1989).
 extension PrincipalComponents {
-  /// The model of so many components, one dense layer each way.
+  /// The model of a number of components, one dense layer each way.
   public static func autoencoder(_ name: String, input: ImageShape, components: Int) -> Autoencoder {
     var model = Autoencoder(name, input: input, likelihood: .squaredError) {
     } latent: {
@@ -17,7 +17,7 @@ extension PrincipalComponents {
     return model
   }
 
-  /// Makes them the weights of their autoencoder. The bias of the code is -V m, of the image m.
+  /// Stores the components as the weights of their autoencoder. The bias of the code is -V m, the bias of the image m.
   func store(in parameters: FloatBuffer, plan: ExecutionPlan) {
     let order = plan.model.input.channelsFirstOrder
     let width = directions.count
@@ -37,8 +37,8 @@ extension PrincipalComponents {
 }
 
 extension Trainer {
-  /// Takes components as the weights of the linear autoencoder it was made for, and writes them as the run's checkpoint
-  /// of step 0: training may go on from there.
+  /// Takes components as the weights of the linear autoencoder that this trainer was made for, and writes them as the
+  /// run's checkpoint of step 0, from which training may go on.
   public func adopt(_ components: PrincipalComponents) throws {
     components.store(in: training.parameters, plan: training.plan)
     try save(isBest: true) { _ in }

@@ -11,7 +11,7 @@ enum MatrixProducts {
     return (try? SystemThread.check(wanted - 1)) == nil ? 1 : wanted
   }()
 
-  /// X W + b: rows x inputs times inputs x outputs.
+  /// The product X W + b: rows x inputs times inputs x outputs.
   static func product(
     _ x: UnsafePointer<Float>, rows: Int, _ w: UnsafePointer<Float>, bias: UnsafePointer<Float>? = nil, inputs: Int,
     outputs: Int
@@ -26,7 +26,7 @@ enum MatrixProducts {
     }
   }
 
-  /// X^T Y: the sum over rows of the products of x, rows x inputs, and y, rows x outputs.
+  /// The product X^T Y: the sum over rows of the products of x, rows x inputs, and y, rows x outputs.
   static func crossProduct(
     _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, rows: Int, inputs: Int, outputs: Int
   ) -> [Float] {

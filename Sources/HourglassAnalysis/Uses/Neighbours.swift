@@ -1,19 +1,19 @@
 import HourglassModels
 import HourglassTraining
 
-/// The nearest of many points, by looking at all of them: exact, and the same for any number of cores. Of equally near
-/// points the first comes first.
+/// A search for the nearest of many points that looks at all of them: exact, and equal for any number of cores. The
+/// first of equally near points comes first.
 ///
-/// Points are ranked by the sum of (x - y)^2 in double. Which of them are worth it is told by a product of matrices in
-/// float, whose rounding is bounded: with the points less their mean, D numbers each, and u = 2^-24, the computed
+/// Points are ranked by the sum of (x - y)^2 in double. A product of matrices in float tells which points are worth it;
+/// its rounding is bounded: with the points less their mean, D numbers each, and u = 2^-24, the computed
 /// x . y - |y|^2 / 2 is off by at most (D + 8) u |y| (|x| + |y|), to first order (Higham, "Accuracy and Stability of
 /// Numerical Algorithms", 2002, section 3.1). At least k points reach the k-th of all lower bounds, so a point whose
 /// upper bound lies below it is none of the k nearest; all others are ranked.
 public struct Neighbours: Sendable {
   public enum Metric: String, Sendable, CaseIterable {
-    /// 1 - x . y / (|x| |y|), half of |x / |x| - y / |y||^2; points of length 0 are like none, and 1 from all.
+    /// The distance 1 - x . y / (|x| |y|), half of |x / |x| - y / |y||^2; points of length 0 have distance 1 to all.
     case cosine
-    /// |x - y|
+    /// The distance |x - y|.
     case euclidean
   }
 
@@ -26,20 +26,20 @@ public struct Neighbours: Sendable {
   public let count: Int
   private let length: Int
   private let metric: Metric
-  /// N x D.
+  /// The points, N x D.
   private let points: [Float]
-  /// The points in float, D x N: less their mean, of cosine divided by their length.
+  /// The points in float, D x N: less their mean, or for cosine divided by their length.
   private let columns: [Float]
-  /// Taken from points and queries, which changes no distance and keeps sums small; zeros for cosine.
+  /// The mean taken from points and queries, which changes no distance and keeps sums small; zeros for cosine.
   private let mean: [Float]
-  /// -|y|^2 / 2 for each point, so that x . y - |y|^2 / 2 falls as |x - y| grows; zeros for cosine.
+  /// The bias -|y|^2 / 2 of each point, so that x . y - |y|^2 / 2 falls as |x - y| grows; zeros for cosine.
   private let bias: [Float]
-  /// |y| as above, and that of the points as they are.
+  /// The length of each point as in `columns`, and of each point as it is.
   private let (norms, lengths): ([Double], [Double])
 
   /// - Parameters:
-  ///   - points: N x D.
-  ///   - length: D, at least 1.
+  ///   - points: the points, N x D.
+  ///   - length: the numbers of a point, D, at least 1.
   public init(_ points: [Float], length: Int, metric: Metric) {
     Self.requireRows(points, length)
     (self.points, self.length, self.metric, count) = (points, length, metric, points.count / length)
@@ -61,7 +61,7 @@ public struct Neighbours: Sendable {
     }
   }
 
-  /// Queries at a time, so that their scores of all points stay small.
+  /// The number of queries at a time, so that their scores of all points stay small.
   private static let queriesAtOnce = 64
 
   /// The nearest points of each query, M x D, nearest first.
@@ -90,17 +90,17 @@ public struct Neighbours: Sendable {
   /// The points that may be among the nearest of a query.
   ///
   /// - Parameters:
-  ///   - scores: x . y - |y|^2 / 2 of all points in float.
-  ///   - norm: |x|.
+  ///   - scores: the scores x . y - |y|^2 / 2 of all points in float.
+  ///   - norm: the length |x| of the query.
   private func candidates(_ scores: UnsafeBufferPointer<Float>, _ norm: Double, _ wanted: Int) -> [Int] {
     let depth = Double(length + 8)
-    // Rounding of the product in float, with what underflows, and of the ranking in double.
+    // These bound the rounding of the product in float, underflow included, and of the ranking in double.
     let (float, double) = (depth * 0x1p-24 / max(0, 1 - depth * 0x1p-24), depth * 0x1p-52)
     func bounds(_ place: Int) -> (lower: Double, upper: Double) {
       let (score, other) = (Double(scores[place]), norms[place])
       let both = norm + other
       let error = float * other * both + double * both * both + depth * 0x1p-126
-      // Nothing is known of scores beyond all numbers.
+      // A score that is not finite bounds nothing.
       return score.isFinite && error.isFinite ? (score - error, score + error) : (-.infinity, .infinity)
     }
     var greatest = (0..<wanted).map { bounds($0).lower }.sorted(by: >)
@@ -117,6 +117,8 @@ public struct Neighbours: Sendable {
     return (0..<count).filter { bounds($0).upper >= greatest[wanted - 1] }
   }
 
+  /// The nearest points of one query.
+  ///
   /// - Parameter norm: the query's length.
   private func nearest(
     _ wanted: Int, of candidates: [Int], to query: ArraySlice<Float>, _ norm: Double
@@ -138,7 +140,7 @@ public struct Neighbours: Sendable {
     }
   }
 
-  /// The sum of (x - y)^2, of cosine between the points divided by their lengths.
+  /// The sum of (x - y)^2, for cosine between the points divided by their lengths.
   private func squares(
     _ x: UnsafeBufferPointer<Float>, _ y: UnsafeBufferPointer<Float>, _ xLength: Double, _ yLength: Double
   ) -> Double {
@@ -169,7 +171,7 @@ public struct Neighbours: Sendable {
     }
   }
 
-  /// Points as the product takes them.
+  /// The points as the product takes them.
   private static func prepare(
     _ points: [Float], _ length: Int, _ metric: Metric, _ mean: [Float], _ lengths: [Double]
   ) -> [Float] {
@@ -186,9 +188,9 @@ public struct Neighbours: Sendable {
     return points
   }
 
-  /// Of each query's first k neighbours the part that has its label, mean over queries.
+  /// The precision at k: the part of each query's first k neighbours that has its label, mean over queries.
   ///
-  /// - Parameter labels: of the points, of the queries.
+  /// - Parameter labels: the labels of the points, and of the queries.
   public static func precision(
     _ nearest: [[Neighbour]], at k: Int, labels: (points: [Int], queries: [Int])
   ) -> Double {

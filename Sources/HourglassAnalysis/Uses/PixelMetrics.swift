@@ -1,7 +1,7 @@
 import HourglassData
 import HourglassTraining
 
-/// How well maps of scores find the pixels that masks mark as anomalous.
+/// Measures of how well maps of scores find the pixels that masks mark as anomalous.
 ///
 /// ROC-AUC and average precision are taken over the pixels of all images together. The overlap of regions is the mean,
 /// over all 8-connected regions of the masks, of the part of a region whose score is at least a threshold; as a curve
@@ -13,34 +13,34 @@ import HourglassTraining
 /// Cost: 8 bytes a pixel and a sort; beyond `most` 2 MiB.
 /// Source: Bergmann et al., "The MVTec anomaly detection dataset", IJCV 2021.
 public struct PixelMetrics {
-  /// Pixels.
+  /// The number of pixels.
   public private(set) var count = 0
   public private(set) var regions = 0
   /// Whether scores are compared in full.
   public private(set) var isExact = true
-  /// One over the pixels of each region.
+  /// The value 1 / pixels of each region.
   private var shares: [Double] = []
   /// Each pixel's score, ordered like whole numbers, and below it 1 + its region, or 0 outside of regions.
   private var pixels: [UInt64] = []
-  /// By the first 16 bits of the score, where it is not exact.
+  /// The groups of pixels by the first 16 bits of their score, where the measures are not exact.
   private var groups: [Group] = []
   private let most: Int
 
-  /// False positive rate up to which regions' overlap is integrated.
+  /// The false positive rate up to which the overlap of regions is integrated.
   public static let overlapLimit = 0.3
 
-  /// Pixels of one score.
+  /// The pixels of one score.
   private struct Group {
     var normal = 0
     var anomalous = 0
-    /// Sum over the anomalous ones of one over the pixels of their region.
+    /// The sum over the anomalous pixels of 1 / pixels of their region.
     var overlap = 0.0
   }
 
-  /// - Parameter most: pixels whose scores are kept.
+  /// - Parameter most: the most pixels whose scores are kept in full.
   public init(most: Int = 1 << 25) { self.most = min(most, GrantedMemory.available / 16) }
 
-  /// Adds an image. map, mask: H x W, the map finite.
+  /// Adds an image by its map and mask, H x W each, the map finite.
   public mutating func add(_ map: [Float], mask: [Bool], height: Int, width: Int) {
     precondition(map.count == height * width && mask.count == map.count, "a map or mask is not \(height) x \(width)")
     let (numbers, sizes) = Self.regions(mask, height: height, width: width)
@@ -92,11 +92,11 @@ public struct PixelMetrics {
       seen += fresh
       found += gain
     }
-    // Rounding must not lead beyond the whole.
+    // The minimum keeps rounding from exceeding 1.
     return (roc / (normal * anomalous), min(1, precision / anomalous), min(1, overlap / Self.overlapLimit))
   }
 
-  /// Greatest score first.
+  /// The groups of pixels with equal scores, the greatest score first.
   private func exactGroups() -> [Group] {
     var result: [Group] = []
     var last: UInt64?
@@ -114,7 +114,7 @@ public struct PixelMetrics {
     return UInt64(bits >> 31 == 0 ? bits | 1 << 31 : ~bits)
   }
 
-  /// For each pixel of a mask the number of its 8-connected region, from 1 on, or 0; and the pixels of each region.
+  /// The number of the 8-connected region of each pixel of a mask, from 1 on, or 0; and the pixels of each region.
   static func regions(_ mask: [Bool], height: Int, width: Int) -> (numbers: [Int], sizes: [Int]) {
     var numbers = [Int](repeating: 0, count: mask.count)
     var sizes: [Int] = []

@@ -6,37 +6,37 @@ import HourglassTraining
 /// The directions in which points vary most: the leading eigenvectors of sum over n of (x_n - m)(x_n - m)^T, with m the
 /// mean of the points (principal component analysis) or zero (latent semantic analysis: a truncated SVD of the points).
 ///
-/// Products are summed in float over 256 points at a time and these sums in double, in the points' order, so the same
-/// points give the same bits for any number of cores.
+/// Products are summed in float over 256 points at a time and these sums in double, in the points' order, so points
+/// give equal bits for any number of cores.
 public struct PrincipalComponents: Sendable {
   public enum Method: String, Sendable, CaseIterable {
-    /// All eigenvectors of the D x D matrix: 2 N D^2 + 6 D^3 flops.
+    /// All eigenvectors of the D x D matrix are found: 2 N D^2 + 6 D^3 flops.
     case exact
-    /// Subspace iteration from random directions, ten more than are wanted, with Rayleigh-Ritz projection (Halko,
+    /// Subspace iteration goes from random directions, ten more than are wanted, with Rayleigh-Ritz projection (Halko,
     /// Martinsson & Tropp, "Finding structure with randomness", 2011, algorithm 4.4): 4 N D flops a direction and turn.
     case randomised
   }
 
-  /// D numbers; zero where it was not removed.
+  /// The mean of the points, D; zero where it was not removed.
   public private(set) var mean: [Double]
-  /// D numbers each, of length 1 and at right angles, the direction of most variance first; zero where the points do
-  /// not vary.
+  /// The directions, D numbers each, of length 1 and at right angles, the one of most variance first; zero where the
+  /// points do not vary.
   public private(set) var directions: [[Double]]
   /// The mean square of the points' coordinates along each direction.
   public private(set) var variances: [Double]
-  /// The mean square of the points' distance to the mean: what all D variances add up to.
+  /// The mean square of the points' distance to the mean, to which all D variances add up.
   public private(set) var variance: Double
 
   /// The part of the variance along each direction; 0 where nothing varies.
   public var shares: [Double] { variances.map { variance > 0 ? $0 / variance : 0 } }
 
-  /// Points of more numbers are analysed by the randomised method where nobody says which.
+  /// The most numbers of a point that the exact method takes by default; points of more are analysed by the randomised.
   public static let largestExact = 1024
 
   /// - Parameters:
-  ///   - points: N x D.
-  ///   - length: D, at least 1.
-  ///   - components: how many directions, at least 0; those beyond D are zero.
+  ///   - points: the points, N x D.
+  ///   - length: the numbers of a point, D, at least 1.
+  ///   - components: the number of directions, at least 0; directions beyond D are zero.
   public init(
     _ points: [Float], length: Int, components: Int, isCentred: Bool = true, method: Method? = nil, seed: UInt64 = 0
   ) {
@@ -52,7 +52,8 @@ public struct PrincipalComponents: Sendable {
 
   /// The components of a data set's images, each H x W x C numbers.
   ///
-  /// Errors: an image cannot be read; more components than an image has numbers; a matrix that memory does not hold.
+  /// Errors: an image cannot be read; there are more components than an image has numbers; memory does not hold the
+  /// matrix.
   public init(
     _ data: Dataset, components: Int, isCentred: Bool = true, method: Method? = nil, seed: UInt64 = 0
   ) throws {
@@ -62,7 +63,7 @@ public struct PrincipalComponents: Sendable {
         path: data.source, reason: "wanted 0 to \(length) components of \(data.shape), found \(components)")
     }
     let isExact = method == .exact || method == nil && length <= Self.largestExact
-    // Doubles: the matrix and its eigenvectors, or bases with what is made of them.
+    // The doubles are the matrix and its eigenvectors, or bases and their products.
     let numbers = length.timesClamping(isExact ? 4 * length : 4 * (components + Self.oversampling))
     guard UInt64(numbers.timesClamping(8)) <= GrantedMemory.bytes else {
       throw DataError(
@@ -101,7 +102,7 @@ public struct PrincipalComponents: Sendable {
     variance = total / Double(points.count)
   }
 
-  /// Coordinates of points N x D along each direction: N numbers for each.
+  /// The coordinates of points, N x D, along each direction: N numbers for each.
   func coordinates(of points: [Float]) -> [[Double]] {
     let length = mean.count
     return directions.map { direction in
@@ -113,10 +114,10 @@ public struct PrincipalComponents: Sendable {
     }
   }
 
-  /// Directions iterated beside those that are wanted: convergence depends on what lies behind them.
+  /// The number of directions iterated beside those that are wanted: convergence depends on the eigenvalue behind them.
   private static let oversampling = 10
   private static let mostTurns = 40
-  /// Relative, of the wanted eigenvalues' sum: what sums in float can settle to.
+  /// The relative change of the wanted eigenvalues' sum to which sums in float can settle.
   private static let settled = 1e-7
 
   private static func iterate(
@@ -147,7 +148,7 @@ public struct PrincipalComponents: Sendable {
     }
   }
 
-  /// target + weight source
+  /// Adds weight times source to target.
   private static func add(_ weight: Double, _ source: [Double], to target: inout [Double]) {
     source.withUnsafeBufferPointer { source in
       target.withUnsafeMutableBufferPointer { target in
@@ -156,7 +157,8 @@ public struct PrincipalComponents: Sendable {
     }
   }
 
-  /// Gram-Schmidt, twice for each vector; one that depends on those before it becomes zero.
+  /// Makes a basis orthonormal by Gram-Schmidt, twice for each vector; a vector that depends on those before it becomes
+  /// zero.
   private static func orthonormalize(_ basis: inout [[Double]]) {
     for i in basis.indices {
       let length = dot(basis[i], basis[i]).squareRoot()
@@ -178,7 +180,7 @@ public struct PrincipalComponents: Sendable {
     }
   }
 
-  /// The one of a direction and its opposite whose largest element is positive.
+  /// A direction or its opposite, the one whose largest element is positive.
   private static func signed(_ direction: [Double]) -> [Double] {
     let largest = direction.max { abs($0) < abs($1) } ?? 0
     return largest < 0 ? direction.map { -$0 } : direction
@@ -189,7 +191,7 @@ public struct PrincipalComponents: Sendable {
 private struct PointRows {
   let count: Int
   let length: Int
-  /// Taken from every point.
+  /// The mean that is taken from every point, D.
   var mean: [Double]
   private let read: (Range<Int>) throws -> [Float]
 
@@ -198,10 +200,10 @@ private struct PointRows {
     mean = Array(repeating: 0, count: length)
   }
 
-  /// Rounding of a sum in float grows with the points in it.
+  /// The number of points in a sum in float, whose rounding grows with it.
   private static let pointsOfASum = 256
 
-  /// Points less their mean, at most 256 at a time.
+  /// Calls a body with points less their mean, at most 256 at a time.
   private func forEach(_ body: (_ points: inout [Float], _ count: Int) throws -> Void) throws {
     for start in stride(from: 0, to: count, by: Self.pointsOfASum) {
       let range = start..<min(start + Self.pointsOfASum, count)
@@ -236,7 +238,7 @@ private struct PointRows {
     return sum
   }
 
-  /// X^T X: D x D.
+  /// The product X^T X, D x D.
   func products() throws -> [Double] {
     var sum = [Double](repeating: 0, count: length * length)
     try forEach { points, count in
@@ -246,7 +248,7 @@ private struct PointRows {
     return sum
   }
 
-  /// X^T X v for each of some vectors v.
+  /// The product X^T X v for each of some vectors v.
   func products(times vectors: [[Double]]) throws -> [[Double]] {
     let width = vectors.count
     let matrix = (0..<length).flatMap { d in vectors.map { Float($0[d]) } }

@@ -2,36 +2,37 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// How well features tell the classes of what they are features of: fitted on a training set, measured on a test set.
+/// A measure of how well features tell the classes of their images. It is fitted on a training set and taken on a test
+/// set.
 ///
 /// - Linear: multinomial logistic regression without a penalty, p(class) = softmax(W z + b), of the features less their
 ///   mean and divided by their standard deviation, both over the training set. It is an ordinary run of a model of one
 ///   dense layer.
-/// - Neighbours: the class of most of the k nearest training samples, of equally frequent ones the first.
+/// - Neighbours: the commonest class of the k nearest training samples, the first of equally frequent ones.
 ///
 /// Source: Alain & Bengio, "Understanding intermediate layers using linear classifier probes", 2016.
 public struct Probe: Sendable {
-  /// The part of the test samples whose class is found.
+  /// The part of the test samples whose class the linear classifier finds.
   public let linear: Double
-  /// The same by neighbours, for each k.
+  /// The part of the test samples whose class the nearest neighbours find, for each k.
   public let neighbours: [Int: Double]
 
   static let batchSize = 256
   static let epochs = 50
-  /// A small set takes more epochs.
+  /// The least steps of the regression; a small set takes more epochs for them.
   static let leastSteps = 4000
   static let learningRate: Float = 0.01
-  /// More would be another kind of labels than classes.
+  /// The most classes; labels of more would be no classes.
   static let mostClasses = 1 << 16
 
   /// - Parameters:
-  ///   - training, test: features N x D with labels from 0. Classes go by name where there are names; one that the
+  ///   - training, test: features, N x D, with labels from 0. Classes go by name where there are names; a class that the
   ///     training set lacks is never found.
-  ///   - k: numbers of neighbours, each 1 to the training samples.
-  ///   - seed: of the start and the order of the regression.
+  ///   - k: the numbers of neighbours, each from 1 to the number of training samples.
+  ///   - seed: the seed of the start and the order of the regression.
   ///
-  /// Errors: no labels, fewer than two classes or more than 2^16; features of two shapes; a k out of its range; a
-  /// sample that cannot be read.
+  /// Errors: there are no labels, fewer than two classes or more than 2^16; the features have two shapes; a k is out of
+  /// its range; a sample cannot be read.
   public init(
     training: Dataset, test: Dataset, k: [Int], metric: Neighbours.Metric = .euclidean, seed: UInt64 = 1
   ) throws {
@@ -71,7 +72,7 @@ public struct Probe: Sendable {
     ).accuracy
   }
 
-  /// Of each query's first k neighbours the commonest class.
+  /// The part of the queries whose class is the commonest among their first k neighbours.
   private static func accuracy(
     _ nearest: [[Neighbours.Neighbour]], _ k: Int, _ labels: [Int], _ wanted: [Int]
   ) -> Double {
@@ -82,9 +83,9 @@ public struct Probe: Sendable {
     return Double(right) / Double(max(1, wanted.count))
   }
 
-  /// Trains one dense layer on the scaled features. Errors: a label beyond the classes.
+  /// Trains one dense layer on the scaled features. Errors: a label is beyond the classes.
   ///
-  /// - Returns: mean negative log-likelihood over the training set in nats, and the accuracy on the test set.
+  /// - Returns: the mean negative log-likelihood over the training set in nats, and the accuracy on the test set.
   static func regression(
     _ training: Dataset, _ test: Dataset, classes: Int, seed: UInt64
   ) throws -> (loss: Double, accuracy: Double) {
@@ -105,7 +106,7 @@ public struct Probe: Sendable {
     return (try evaluator.evaluate(training).loss, 1 - (try evaluator.evaluate(test).errorRate ?? 1))
   }
 
-  /// Takes a mean from each feature and divides it by its standard deviation; a constant becomes 0.
+  /// The scaling of features: each less its mean and over its standard deviation; a constant feature becomes 0.
   struct Scaling {
     private var means: [Double]
     private var factors: [Double]

@@ -4,15 +4,15 @@ import HourglassTraining
 /// The score above which an image counts as an anomaly, as a run keeps it in threshold.json.
 public struct ScoreThreshold: Codable, Sendable, Equatable {
   public var value: Double
-  /// What scores it is compared with.
+  /// The kind of scores that the threshold is compared with.
   public var by: AnomalyScores.Kind
-  /// Draws of the code for each score; nil where it is that of its mean.
+  /// The draws of the code for each score; nil for scores at its mean.
   public var samples: Int?
-  /// How it was chosen, for people to read.
+  /// The words for how the threshold was chosen.
   public var chosen: String
   /// The class that was normal then, where one was named.
   public var normalClass: String?
-  /// The hash of the weights whose scores it was chosen for.
+  /// The hash of the weights for whose scores the threshold was chosen.
   public var weightsHash: String
 
   public init(

@@ -1,15 +1,15 @@
-/// Eigenvalues and eigenvectors of a symmetric matrix: Householder's reduction to a tridiagonal matrix, then implicit
-/// QL (Bowdler, Martin, Reinsch & Wilkinson, "The QR and QL algorithms for symmetric matrices", 1968; the procedures
-/// tred2 and tql2 of EISPACK). About 6 n^3 flops, in double and in one order.
+/// The eigenvalues and eigenvectors of a symmetric matrix, by Householder's reduction to a tridiagonal matrix and
+/// implicit QL (Bowdler, Martin, Reinsch & Wilkinson, "The QR and QL algorithms for symmetric matrices", 1968; the
+/// procedures tred2 and tql2 of EISPACK). It takes about 6 n^3 flops, in double and in one order.
 struct SymmetricEigen {
-  /// The largest first.
+  /// The eigenvalues, the largest first.
   let values: [Double]
-  /// vectors[i] belongs to values[i]; of length 1, at right angles.
+  /// The eigenvectors, of length 1 and at right angles; vectors[i] belongs to values[i].
   let vectors: [[Double]]
 
   var pairs: (values: [Double], vectors: [[Double]]) { (values, vectors) }
 
-  /// - Parameter matrix: n x n, finite.
+  /// - Parameter matrix: the symmetric matrix, n x n, finite.
   init(_ matrix: [Double], size n: Int) {
     precondition(matrix.count == n * n, "\(matrix.count) elements make no square of \(n)")
     var work = Work(n: n, v: matrix)
@@ -21,11 +21,11 @@ struct SymmetricEigen {
     vectors = order.map { Array(v[$0 * n..<($0 + 1) * n]) }
   }
 
-  /// v holds columns one after the other, so that the inner loops run through memory.
+  /// The matrices at work; v holds columns one after the other, so that the inner loops run through memory.
   private struct Work {
     let n: Int
     var v: [Double]
-    /// The diagonal, and what lies beside it.
+    /// The diagonal, and the elements beside it.
     var d: [Double]
     var e: [Double]
 
@@ -52,7 +52,7 @@ struct SymmetricEigen {
 
     private typealias Values = UnsafeMutableBufferPointer<Double>
 
-    /// Row i becomes tridiagonal by one reflection.
+    /// Makes row i tridiagonal by one reflection.
     private static func reflect(_ i: Int, _ n: Int, _ v: Values, _ d: Values, _ e: Values) {
       var (scale, h) = (0.0, 0.0)
       for k in 0..<i { scale += abs(d[k]) }
@@ -129,12 +129,12 @@ struct SymmetricEigen {
           e.withUnsafeMutableBufferPointer { e in
             for i in 1..<max(1, n) { e[i - 1] = e[i] }
             e[n - 1] = 0
-            // Of the whole matrix: what lies far below it is rounding, whose squares may vanish.
+            // The bound is of the whole matrix: elements far below it are rounding, whose squares may vanish.
             let bound = 0x1p-52 * (0..<n).reduce(0) { max($0, abs(d[$1]) + abs(e[$1])) }
             var shift = 0.0
             for l in 0..<n {
               let m = (l..<n).first { abs(e[$0]) <= bound } ?? n - 1
-              // Convergence is cubic; three turns are usual.
+              // Convergence is cubic, so three turns are usual.
               var turns = 0
               while m > l, abs(e[l]) > bound, turns < 100 {
                 shift += Self.turn(l, m, n, v, d, e)
@@ -148,7 +148,7 @@ struct SymmetricEigen {
       }
     }
 
-    /// One implicit QL step on rows l ... m; the shift that it took from the diagonal.
+    /// Makes one implicit QL step on rows l ... m, and returns the shift that it took from the diagonal.
     private static func turn(_ l: Int, _ m: Int, _ n: Int, _ v: Values, _ d: Values, _ e: Values) -> Double {
       let first = d[l]
       var p = (d[l + 1] - first) / (2 * e[l])

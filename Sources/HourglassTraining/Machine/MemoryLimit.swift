@@ -3,7 +3,7 @@ public struct MemoryLimit: RawRepresentable, Codable, Sendable, Equatable {
   public let rawValue: String
   public let bytes: Int
 
-  /// Refused is what has another form, and less than a byte.
+  /// Reads a text; nil where it has another form, or means less than a byte.
   public init?(rawValue: String) {
     let shifts: [Character: Double] = ["K": 0x1p10, "M": 0x1p20, "G": 0x1p30, "T": 0x1p40]
     guard let unit = rawValue.last.flatMap({ shifts[Character($0.uppercased())] }),

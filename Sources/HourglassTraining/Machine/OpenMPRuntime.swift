@@ -2,9 +2,9 @@ import Foundation
 
 /// The OpenMP runtime libraries of a process.
 public enum OpenMPRuntime {
-  /// Those among the files that a process has mapped, each once, in the order of their addresses.
+  /// The OpenMP runtimes among the files that a process has mapped, each once, in the order of their addresses.
   ///
-  /// - Parameter maps: as `/proc/self/maps` lists them.
+  /// - Parameter maps: the contents of `/proc/self/maps`.
   public static func libraries(maps: String) -> [String] {
     var found: [String] = []
     for line in maps.split(separator: "\n") {
@@ -15,9 +15,9 @@ public enum OpenMPRuntime {
     return found
   }
 
-  /// Those of this process.
+  /// The OpenMP runtimes of this process.
   public static var libraries: [String] {
-    // Read to its end: the file says that it is empty.
+    // The file says that it is empty, so it is read to its end.
     let maps = try? FileHandle(forReadingAtPath: "/proc/self/maps")?.readToEnd()
     return libraries(maps: String(decoding: maps ?? Data(), as: UTF8.self))
   }

@@ -15,8 +15,7 @@ final class WorkerTeam {
   /// Starts the threads, and makes sure that the system has as many more as the workers' OpenMP teams will want.
   ///
   /// - Parameters:
-  ///   - teams: how many such teams the caller will have at once; the first worker, which is the caller, is the same
-  ///     of all.
+  ///   - teams: how many such teams the caller will have at once; all share the caller as their first worker.
   ///   - body: called as body(worker, phase) on every worker, at the same time.
   init(
     _ parallel: ParallelPlan, teams: Int = 1, body: @escaping @Sendable (_ worker: Int, _ phase: Int) -> Void
@@ -54,7 +53,7 @@ final class WorkerTeam {
     static let end = -1
 
     let body: @Sendable (Int, Int) -> Void
-    /// Of each worker; the caller needs none.
+    /// The semaphore of each worker but the caller, which needs none.
     let wake: [DispatchSemaphore]
     let finished = DispatchSemaphore(value: 0)
     let phase = Atomic<Int>(0)
@@ -81,7 +80,7 @@ final class WorkerTeam {
   }
 }
 
-/// Hands out the numbers 0, 1, 2, ... to whoever asks, each once.
+/// Hands out the numbers 0, 1, 2, ... to the workers that ask, each once.
 final class WorkCounter: Sendable {
   private let next = Atomic<Int>(0)
 
@@ -93,8 +92,8 @@ final class WorkCounter: Sendable {
     return first < limit ? first..<min(first + count, limit) : nil
   }
 
-  /// One of so many parts of what is left, of a size within the given sizes, or nil when all below `limit` are taken:
-  /// whoever is slow has taken little when the others find nothing more (Polychronopoulos & Kuck, "Guided
+  /// One of `parts` parts of the numbers that are left, of a size within the given sizes, or nil when all below `limit`
+  /// are taken: a slow worker has taken few when the others find no more (Polychronopoulos & Kuck, "Guided
   /// self-scheduling", 1987).
   func take(partOf parts: Int, sizes: ClosedRange<Int>, below limit: Int) -> Range<Int>? {
     var first = next.load(ordering: .relaxed)

@@ -4,42 +4,43 @@ import HourglassModels
 
 /// The state of a run after some step: parameters, moments, and everything needed to go on to the same bits.
 ///
-/// In a file: safetensors with the parameters under PyTorch's names and shapes, `optimizer.m.NAME` and
+/// Its file is safetensors with the parameters under PyTorch's names and shapes, `optimizer.m.NAME` and
 /// `optimizer.v.NAME`, where a moving average is kept `ema.NAME`, where chains are persistent their visible units as
-/// `chains`, and metadata. Layouts in the file: convolution OIHW, transposed convolution IOHW, dense OI with image axes
-/// in C, H, W order; chains NHWC.
+/// `chains`, and metadata. Its layouts are OIHW for convolutions, IOHW for transposed convolutions, OI for dense layers
+/// with image axes in C, H, W order, and NHWC for chains.
 public struct Checkpoint: Sendable {
-  /// What a run knows beside its tensors.
+  /// The numbers that a run knows beside its tensors.
   public struct Progress: Codable, Sendable, Equatable {
-    /// Steps done.
+    /// The steps done.
     public var step = 0
-    /// Sums over the epoch at hand: samples, reconstruction, divergence.
+    /// The samples of the epoch at hand, and the sums over them of the reconstruction and of the second term of the
+    /// loss.
     public var epochSamples = 0
     public var epochReconstruction = 0.0
     public var epochDivergence = 0.0
     /// The smallest monitored loss of an epoch so far.
     public var best: Double?
-    /// The epoch that ended with it, counted from 1.
+    /// The epoch that ended with the smallest monitored loss, counted from 1.
     public var bestEpoch: Int?
     /// The monitored loss, and its epoch, from which it has not fallen by more than the recipe's least difference.
     public var plateau: Double?
     public var plateauEpoch: Int?
-    /// Samples trained on by all sessions of this run, and the seconds that took.
+    /// The samples trained on by all sessions of this run, and the seconds that this took.
     public var samples = 0
     public var seconds = 0.0
-    /// Steps and epochs done when training went on with changed data, the last time; nil where it never did.
+    /// The steps and epochs done when training last went on with changed data; nil where it never did.
     public var dataStep: Int?
     public var dataEpoch: Int?
     /// How often the data changed.
     public var dataChanges: Int?
 
-    /// Epochs done, of so many steps each since the data last changed.
+    /// The epochs done, at `stepsPerEpoch` steps each since the data last changed.
     func epochs(stepsPerEpoch: Int) -> Int { (dataEpoch ?? 0) + (step - (dataStep ?? 0)) / stepsPerEpoch }
   }
 
   public var progress: Progress
   public var weightsHash: String
-  /// What it was trained by and on; nil in files of earlier versions.
+  /// The recipe and data of the training; nil in files of earlier versions.
   public let origin: Origin?
   private let tensors: [SafeTensors.Source]
 
@@ -48,7 +49,7 @@ public struct Checkpoint: Sendable {
     self.init(training.plan, Self.vectors(training), chains: training.chains.map(Array.init), progress, origin)
   }
 
-  /// The state before the first step from these parameters, where their moving average begins too if one is kept.
+  /// The state before the first step from these parameters, with which their moving average begins if one is kept.
   public init(startingFrom parameters: FloatBuffer, plan: ExecutionPlan, optimizer: Optimizer, hasAverage: Bool = false)
   {
     let zeros = FloatBuffer(count: plan.parameterCount)
@@ -76,8 +77,8 @@ public struct Checkpoint: Sendable {
   ///
   /// Cost: reads the file once.
   ///
-  /// Errors: what `SafeTensors` refuses; metadata of another program or version; contents that do not have the hash
-  /// that was written with them; progress that no run makes.
+  /// Errors: `SafeTensors` refuses the file; its metadata is of another program or version; its contents do not have
+  /// the hash that was written with them; its progress is none that a run makes.
   public init(reading path: String) throws(DataError) {
     let (tensors, metadata) = try SafeTensors.open(path)
     self.tensors = tensors
@@ -103,7 +104,7 @@ public struct Checkpoint: Sendable {
     }
   }
 
-  /// What stands for the trained model, by name.
+  /// The tensors that stand for the trained model, by name.
   var parameters: [SafeTensors.Source] { Self.trained(tensors) }
 
   /// The tensors of a checkpoint that stand for the trained model: moving averages where there are any, or else the
@@ -118,7 +119,7 @@ public struct Checkpoint: Sendable {
       ? tensors.filter { !$0.name.hasPrefix("optimizer.") && $0.name != chainsName } : averages
   }
 
-  /// All that a step goes on from, and what stands before the tensors' names.
+  /// The vectors that a step goes on from, with the prefix of their tensors' names.
   private static func vectors(_ training: TrainingStep) -> [(prefix: String, values: FloatBuffer)] {
     let moments = training.moments.map { (prefix: "optimizer.\($0.name).", values: $0.values) }
     return [("", training.parameters)] + moments + (training.average.map { [(averagePrefix, $0)] } ?? [])
@@ -127,7 +128,7 @@ public struct Checkpoint: Sendable {
   static let averagePrefix = "ema."
   private static let chainsName = "chains"
 
-  /// Puts everything that a step goes on from in place.
+  /// Puts all vectors that a step goes on from in place.
   ///
   /// Errors: a tensor that the model wants is missing or has another shape, and nothing is put in place then; the file
   /// can no longer be read.
@@ -143,8 +144,10 @@ public struct Checkpoint: Sendable {
     if let chains { _ = training.chains?.update(fromContentsOf: try chains.values()) }
   }
 
-  /// Puts in place what stands for the trained model: the moving average of the parameters where the file has one, or
-  /// else the parameters. Errors as above.
+  /// Puts the trained model in place: the moving average of the parameters where the file has one, or else the
+  /// parameters.
+  ///
+  /// Errors: see `restore(_:path:)`.
   public func restore(parameters: FloatBuffer, plan: ExecutionPlan, path: String) throws(DataError) {
     let hasAverage = tensors.contains { $0.name.hasPrefix(Self.averagePrefix) }
     try tensors.restore([(prefix: hasAverage ? Self.averagePrefix : "", values: parameters)], plan, path)
@@ -152,7 +155,7 @@ public struct Checkpoint: Sendable {
 
   /// Writes the file, whole or not at all, with the values of one tensor in memory at a time.
   ///
-  /// - Parameter ready: see `AtomicFile.write`.
+  /// - Parameter ready: called with the temporary file's name, see `AtomicFile.write`.
   public func write(to path: String, ready: (String) throws(DataError) -> Void = { _ in }) throws(DataError) {
     var metadata = [
       "format": Self.format, "progress": Self.json(progress), "weightsHash": weightsHash,
@@ -175,7 +178,7 @@ public struct Checkpoint: Sendable {
   package static let hashKey = "contentHash"
   private static let originKey = "origin"
 
-  /// SHA-256 over all tensors and all metadata but the hash itself.
+  /// The SHA-256 over all tensors and all metadata but the hash itself.
   package static func contentHash(
     _ tensors: [SafeTensors.Source], _ metadata: [String: String]
   ) throws(DataError) -> String {
@@ -193,7 +196,7 @@ public struct Checkpoint: Sendable {
 }
 
 extension ExecutionPlan {
-  /// N, H, W, C of persistent chains; nil without such chains.
+  /// The shape N, H, W, C of persistent chains; nil without such chains.
   fileprivate var chainsShape: [Int]? {
     guard let contrastiveDivergence, contrastiveDivergence.isPersistent else { return nil }
     return [batchSize, model.input.height, model.input.width, model.input.channels]

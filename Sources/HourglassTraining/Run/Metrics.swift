@@ -4,33 +4,35 @@ import HourglassData
 /// One epoch of a run: a line of metrics.jsonl, a row of metrics.csv, an object of `train --json`.
 public struct EpochMetrics: Codable, Sendable, Equatable {
   public var event = "epoch"
-  /// Epochs done, and steps done.
+  /// The epochs done, and the steps done.
   public var epoch: Int
   public var step: Int
-  /// Means over the epoch's samples, as the step that trained on each saw it.
+  /// The loss, its reconstruction and its KL divergence (0 for a model without one): means over the epoch's samples, as
+  /// the step that trained on each saw it.
   public var loss: Double
   public var reconstruction: Double
   public var kl: Double
-  /// Reconstruction divided by the pixels of an image; of a model that puts out labels as it is.
+  /// The reconstruction divided by the pixels of an image; undivided for a model that puts out labels.
   public var reconstructionPerPixel: Double
   public var validationLoss: Double?
   public var validationMSE: Double?
-  /// Of a model that puts out classes.
+  /// The error rate on the validation of a model that puts out classes; else nil.
   public var validationErrorRate: Double?
-  /// Latent units that are active, as `Evaluation` counts them, on the validation or, without one, on the first images
-  /// of the training data.
+  /// The number of active latent units, as `Evaluation` counts them, on the validation or, without one, on the first
+  /// images of the training data.
   public var activeUnits: Int?
-  /// Of a model with a penalty: its mean, before it is weighed with beta.
+  /// The mean penalty, before it is weighed with beta; nil for a model without one.
   public var penalty: Double?
   public var samplesPerSecond: Double
   public var seconds: Double
-  /// Part of the steps' time, in the mean over the workers, that went into their input: reading images, augmenting,
-  /// corrupting and shuffling them. Of the steps of the session that ended the epoch.
+  /// The percentage of the steps' time, in the mean over the workers, that went into their input: reading images,
+  /// augmenting, corrupting and shuffling them. It counts the steps of the session that ended the epoch.
   public var inputPercent: Double?
-  /// Images that the epoch visited, and how often the data had changed before it; nil in files of earlier versions.
+  /// The number of images that the epoch visited, and how often the data had changed before it; nil in files of earlier
+  /// versions.
   public var images: Int?
   public var dataChanges: Int?
-  /// What a person should know of the epoch, a sentence each, once in a session; nil for nothing.
+  /// Sentences about the epoch that a person should know, each once in a session; nil for none.
   public var warnings: [String]?
 
   static let columns = [
@@ -49,8 +51,8 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
     ].joined(separator: ",")
   }
 
-  /// Any value as one line of JSON, its names in alphabetical order. JSON has no number for what is not finite: it
-  /// stands as the text nan, inf or -inf. A value that cannot be encoded gives an object with the error.
+  /// A value as one line of JSON, its names in alphabetical order. A number that is not finite, which JSON does not
+  /// have, stands as the text nan, inf or -inf. A value that cannot be encoded gives an object with the error.
   public static func json(_ value: some Encodable) -> String {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
@@ -66,12 +68,12 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
 public struct MetricsLog: Sendable {
   public private(set) var epochs: [EpochMetrics]
   private let run: RunFolder?
-  /// Lines that cannot be read, until they are kept aside.
+  /// The lines that cannot be read, until they are kept aside.
   private var damaged: [Data] = []
 
-  /// Reads what an earlier session wrote and cuts it back to the checkpoint at `step`.
+  /// Reads the metrics of earlier sessions and cuts them back to the checkpoint at `step`.
   ///
-  /// Errors: a file that is there and cannot be read.
+  /// Errors: the file is there and cannot be read.
   public init(_ run: RunFolder?, upTo step: Int) throws(DataError) {
     (self.run, epochs) = (run, [])
     let bytes =
@@ -87,7 +89,7 @@ public struct MetricsLog: Sendable {
     }
   }
 
-  /// Lines that cannot be read, in a sentence; nil where all can.
+  /// A sentence about the lines that cannot be read; nil where all can.
   public var damage: String? {
     damaged.isEmpty
       ? nil : "wanted one JSON object of an epoch in each line, found \(damaged.count) that cannot be read"

@@ -2,12 +2,12 @@ import Foundation
 import HourglassData
 import HourglassModels
 
-/// What the weights of a checkpoint come from: the recipe they were trained by, and what there was of its data.
+/// The origin of a checkpoint's weights: the recipe they were trained by, and the data as it was.
 ///
 /// A run that goes on must be the run that it was: another seed, batch size or set of images would give weights that no
 /// recipe gives.
 public struct Origin: Codable, Sendable, Equatable {
-  /// A set of images, as far as it is remembered.
+  /// The facts about a set of images that are remembered.
   public struct Images: Codable, Sendable, Equatable {
     public var count: Int
     public var shape: ImageShape
@@ -21,7 +21,7 @@ public struct Origin: Codable, Sendable, Equatable {
     }
   }
 
-  /// A recipe as JSON, without what may change between sessions.
+  /// The recipe as JSON, without the fields that may change between sessions.
   private let recipe: String
   let data: Images
   private let validation: Images?
@@ -35,9 +35,9 @@ public struct Origin: Codable, Sendable, Equatable {
   /// Returns: which data has changed.
   ///
   /// - Parameters:
-  ///   - now: what would be trained by and on.
-  ///   - run: whose recipe.json the error is about.
-  ///   - changes: what has changed in data of some name, for people to read.
+  ///   - now: the recipe and data that would be trained by and on.
+  ///   - run: the run whose recipe.json the error is about.
+  ///   - changes: tells what has changed in a set, for people to read.
   func check(
     against now: Origin, run: RunFolder, acceptsChangedData: Bool,
     changes: (TrainingData.Name) throws(DataError) -> String?
@@ -58,7 +58,7 @@ public struct Origin: Codable, Sendable, Equatable {
           + "\(found.count) of \(found.shape)\(what); bring them back, go on with --accept-changed-data, or begin a "
           + "new run with --start-from \(run.path)")
     }
-    // Both as this version of the program writes recipes.
+    // Both recipes are compared as this version of the program writes them.
     let before = try JSONFile.decode(
       Recipe.self, from: recipe.utf8, path: run.path, what: "its checkpoint has a recipe of another version")
     let (wanted, found) = (Self.fields(Self.json(before)), Self.fields(now.recipe))
@@ -70,10 +70,10 @@ public struct Origin: Codable, Sendable, Equatable {
         + "\(found[name] ?? "none"); put it back, or begin a new run with --config and --start-from \(run.path)")
   }
 
-  /// A recipe without its end, which may be put off, and without paths, for data may be moved.
+  /// A recipe without its end, which may be put off, and without paths, because data may be moved.
   private static func json(_ recipe: Recipe) -> String {
     var recipe = recipe
-    // A cosine leads to its end.
+    // A cosine schedule depends on its end, so that stays.
     if recipe.schedule != .cosine { (recipe.epochs, recipe.steps) = (nil, nil) }
     (recipe.patience, recipe.minDelta, recipe.start) = (nil, nil, nil)
     (recipe.data.path, recipe.data.codes, recipe.data.inputs) = (nil, nil, nil)

@@ -2,7 +2,7 @@ import Foundation
 import HourglassData
 import HourglassModels
 
-/// The pictures of a run: what a person looks at to see whether the model learned.
+/// The pictures of a run, at which a person looks to see whether the model learned.
 public struct Pictures {
   package let inference: Inference
   package let seed: UInt64
@@ -10,24 +10,24 @@ public struct Pictures {
   package var shape: ImageShape { inference.plan.model.input }
 
   /// - Parameters:
-  ///   - seed: of the codes drawn from the prior.
-  ///   - isBare: without margins and with transparent gaps.
+  ///   - seed: the seed of the codes drawn from the prior.
+  ///   - isBare: whether pictures have no margins and transparent gaps.
   public init(_ inference: Inference, seed: UInt64, isBare: Bool = false) {
     (self.inference, self.seed, self.isBare) = (inference, seed, isBare)
   }
 
-  /// Why a model's images cannot be shown, if they cannot.
+  /// Why a model's images cannot be shown; nil where they can.
   public static func refusal(of model: Autoencoder) -> String? {
     model.likelihood.target == .image ? refusal(of: model.input) : "the model puts out labels, not images"
   }
 
-  /// Why images of a shape cannot be shown, if they cannot.
+  /// Why images of a shape cannot be shown; nil where they can.
   public static func refusal(of shape: ImageShape) -> String? {
     shape.channels == 1 || shape.channels == 3
       ? nil : "a picture wants images of 1 or 3 channels, found \(shape.channels)"
   }
 
-  /// Images side by side. images: N x H x W x C.
+  /// A picture of images, N x H x W x C, side by side.
   public static func grid(
     _ images: [Float], shape: ImageShape, columns: Int, isBare: Bool = false
   ) throws(DataError) -> PNGImage {
@@ -36,14 +36,14 @@ public struct Pictures {
     return try grid.image()
   }
 
-  /// Originals above reconstructions, ten to a band. Both: N x H x W x C.
+  /// A picture of originals above reconstructions, N x H x W x C each, ten to a band.
   public static func bands(
     originals: [Float], reconstructions: [Float], shape: ImageShape, isBare: Bool = false
   ) throws(DataError) -> PNGImage {
     try bands([originals, reconstructions], shape: shape, isBare: isBare)
   }
 
-  /// Kinds of the same images one above the other, ten images to a band. Each kind: N x H x W x C.
+  /// A picture of several kinds of the images one above the other, N x H x W x C each, ten images to a band.
   public static func bands(_ kinds: [[Float]], shape: ImageShape, isBare: Bool = false) throws(DataError) -> PNGImage {
     let rows = kinds.map { pieces(pieces($0, shape.count), imagesPerBand) }
     let bands = (0..<(rows.first?.count ?? 0)).flatMap { band in rows.map { $0[band] } }
@@ -53,10 +53,10 @@ public struct Pictures {
   }
 
   public static let imagesPerBand = 10
-  /// A row of samples, and of other codes decoded.
+  /// The number of images in a row of samples, and of other decoded codes.
   public static let columns = 16
 
-  /// The first images of a data set, and what the model makes of them.
+  /// A picture of the first images of a data set above their reconstructions.
   public func reconstructions(_ data: Dataset, count: Int = 4 * imagesPerBand) throws -> PNGImage {
     try data.checkShape(for: inference.plan)
     let range = 0..<min(count, data.count)
@@ -66,7 +66,7 @@ public struct Pictures {
     return try Self.bands([originals, seen, inference.reconstruct(seen)], shape: shape, isBare: isBare)
   }
 
-  /// Images N x H x W x C above what the model makes of them.
+  /// A picture of images, N x H x W x C, above their reconstructions.
   package func bands(_ originals: [Float]) throws(DataError) -> PNGImage {
     try Self.bands(
       originals: originals, reconstructions: inference.reconstruct(originals), shape: shape, isBare: isBare)

@@ -1,11 +1,12 @@
 /// A variational model whose decoder ignores the code: posterior equals prior in nearly all latent units (Bowman et
 /// al., "Generating sentences from a continuous space", CoNLL 2016).
 public enum PosteriorCollapse {
-  /// A smaller part of active units counts as collapsed.
+  /// The least part of active units; a smaller one counts as collapsed.
   public static let leastActive = 0.1
-  /// Steps with the divergence in its full weight before which a model is too young to tell, unless its run is over.
+  /// The steps with the KL divergence in its full weight before which a model is too young to tell, unless its run is
+  /// over.
   public static let leastSteps = 100
-  /// Steps of a run so short that it shows nothing.
+  /// The fewest steps of a run that shows anything.
   static let fewestSteps = 10
 
   /// A sentence where an epoch ended with a collapsed posterior, after enough steps or at the end of a shorter run.

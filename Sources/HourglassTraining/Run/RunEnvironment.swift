@@ -2,9 +2,9 @@ import Foundation
 import HourglassData
 import HourglassKernels
 
-/// Where and how one session of a run ran: nothing that decides its result.
+/// The environment in which one session of a run ran; nothing of it decides the result.
 public struct RunEnvironment: Codable, Sendable, Equatable {
-  /// The program's version, and the Swift it was built with.
+  /// The program's version, and the version of Swift it was built with.
   public var version: String
   public var swift: String
   /// The processor as the system names it, where it does.
@@ -14,11 +14,11 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
   public var openMP: Bool
   public var workers: Int
   public var threads: Int
-  /// When the session began, in UTC.
+  /// The time in UTC at which the session began.
   public var date: String
   public var arguments: [String]
 
-  /// - Parameter arguments: of the command line, without the program's own path.
+  /// - Parameter arguments: the arguments of the command line, without the program's own path.
   public init(parallel: ParallelPlan, arguments: [String]) {
     (version, swift) = (Self.programVersion, Self.swiftVersion)
     (processor, grantedCores) = (Self.processorName(), GrantedCores.count)

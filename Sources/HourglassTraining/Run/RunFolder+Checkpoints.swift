@@ -2,7 +2,7 @@ import Foundation
 import HourglassData
 
 extension RunFolder {
-  /// Which of the kept checkpoints.
+  /// The checkpoints that a run keeps.
   public enum Kept: String, CaseIterable, Sendable { case last, best, previous }
 
   public func checkpoint(_ kept: Kept) -> String { "\(checkpoints)/\(kept.rawValue).safetensors" }
@@ -20,15 +20,15 @@ extension RunFolder {
       reason: "wanted the checkpoints that the run had, found none; mount the disk that holds them, or begin a new run")
   }
 
-  /// Writes a checkpoint. The one before stays as `previous`; at no moment is there no whole checkpoint. With `isBest`
-  /// it is kept as `best` too.
+  /// Writes a checkpoint. The one before stays as `previous`, so that there is a whole checkpoint at any moment. With
+  /// `isBest` the new one is kept as `best` too.
   public func write(_ checkpoint: Checkpoint, isBest: Bool) throws(DataError) {
     guard try !InputFile.isThere(checkpoints, orLink: true) else {
       return try checkpoint.write(to: self.checkpoint(.last)) { (whole) throws(DataError) in
         if try InputFile.isThere(self.checkpoint(.last)) {
           try AtomicFile.link(self.checkpoint(.last), as: self.checkpoint(.previous))
         }
-        // Where the process ends here, training comes to the same best checkpoint once more.
+        // Where the process ends here, training comes to this best checkpoint once more.
         if isBest { try AtomicFile.link(whole, as: self.checkpoint(.best)) }
       }
     }

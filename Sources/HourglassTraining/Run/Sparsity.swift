@@ -1,17 +1,16 @@
-/// How sparse the codes of images are. A unit is active for an image where its value is further from 0 than
-/// `threshold`.
+/// The sparsity of images' codes. A unit is active for an image where its value is further from 0 than `threshold`.
 public struct Sparsity: Codable, Sendable, Equatable {
-  /// Part of the images for which each unit is active, in the units' order.
+  /// The part of the images for which each unit is active, in the units' order.
   public var frequencies: [Double]
-  /// Mean of the values' magnitudes over images and units.
+  /// The mean of the values' magnitudes over images and units.
   public var meanActivity: Double
 
-  /// Mean part of the units that are active for an image.
+  /// The mean part of the units that are active for an image.
   public var activeFraction: Double { frequencies.reduce(0, +) / Double(max(1, frequencies.count)) }
-  /// Units that are active for no image.
+  /// The number of units that are active for no image.
   public var deadUnits: Int { frequencies.count { $0 == 0 } }
 
-  /// A magnitude that a unit at rest stays below.
+  /// The magnitude that a unit at rest does not exceed.
   public static let threshold: Float = 0.1
 
   public init(frequencies: [Double], meanActivity: Double) {
@@ -35,7 +34,7 @@ public struct Sparsity: Codable, Sendable, Equatable {
   }
 }
 
-/// Running variance of each unit of the code (Welford 1962), and how often it is active.
+/// The running variance of each unit of the code (Welford 1962), and how often it is active.
 struct UnitStatistics {
   private var samples = 0
   private var mean: [Double]

@@ -9,7 +9,7 @@ public final class Trainer {
   public let data: Dataset
   public private(set) var progress: Checkpoint.Progress
   public private(set) var metrics: MetricsLog
-  /// What did not start from the seed, in a session that began at step 0.
+  /// The starts from other weights than the seed's, in a session that began at step 0.
   public private(set) var starts: [Start.Result] = []
 
   private let order: BatchOrder
@@ -21,32 +21,32 @@ public final class Trainer {
   private let writesEvents: Bool
   private let origin: Origin
   private var remembered: TrainingData
-  /// Whether the data is not that of the newest checkpoint any more.
+  /// Whether the data differs from that of the newest checkpoint.
   private var dataHasChanged = false
-  /// What has changed of the data since the last session, a sentence each.
+  /// Sentences about the changes of the data since the last session.
   public private(set) var dataChanges: [String] = []
-  /// Where the run stood when its newest checkpoint was written.
+  /// The progress of the run when its newest checkpoint was written.
   private var saved: Checkpoint.Progress?
   /// The orders of the epoch at hand and of the one before or after it.
   private var permutations: [(epoch: Int, items: [Int32])] = []
   /// The loss of the run's first step, where this session has taken it.
   private(set) var firstLoss: Double?
-  /// What this session has warned of, so that it does so once.
+  /// The kinds of warnings that this session has given, so that it gives each once.
   var warned: Set<Int> = []
-  /// Seconds of the epoch's steps in this session: for their input, and in all.
+  /// The seconds of the epoch's steps in this session: for their input, and in all.
   private var clock = (input: 0.0, all: 0.0)
 
-  /// What happens while training, for whoever shows it.
+  /// An event of training, for a caller that shows it.
   public enum Event: Sendable {
     case step(StepReport)
     case epoch(EpochMetrics)
-    /// A checkpoint was written after so many steps.
+    /// A checkpoint was written after this step.
     case checkpoint(step: Int)
   }
 
-  /// Where the run stands after a step.
+  /// The progress of the run after a step.
   public struct StepReport: Sendable {
-    /// Steps done, and where the run will end.
+    /// The steps done, and the step with which the run will end.
     public var step: Int
     public var lastStep: Int
     public var epoch: Int
@@ -54,13 +54,13 @@ public final class Trainer {
     public var loss: TrainingStep.Loss
   }
 
-  /// Why the loop ended.
+  /// The reason why the loop ended.
   public enum End: String, Sendable {
     /// All steps are done.
     case finished
     /// The monitored loss has not fallen for as many epochs as the recipe's patience.
     case stoppedEarly
-    /// Because the caller wanted it.
+    /// The caller wanted the loop to end.
     case interrupted
   }
 
@@ -69,15 +69,15 @@ public final class Trainer {
   /// A run that was stopped before its first checkpoint resumes at step 0. A run that resumes is locked and its metrics
   /// are cut back to its checkpoint; nothing else is written before `run`.
   ///
-  /// Errors: a recipe or data that cannot be planned or read; checkpoints that are gone or damaged; another recipe or
-  /// other data than the run was trained by and on.
+  /// Errors: the recipe cannot be planned or the data not read; checkpoints are gone or damaged; the run was trained by
+  /// another recipe or on other data.
   ///
   /// - Parameters:
-  ///   - run: where it writes; of a run that does not resume the folder need not be there before `run`.
+  ///   - run: the folder to write into; it need not be there before `run` where the run does not resume.
   ///   - acceptsChangedData: whether to go on with other images than those trained on so far. Epochs count on; the one
   ///     at hand begins again.
-  ///   - data, validation: those of the recipe, where the caller has opened them already.
-  ///   - memory: bytes that the decoded images of each of the two may take.
+  ///   - data, validation: the recipe's data, where the caller has opened them already.
+  ///   - memory: the bytes that the decoded images of each of the two may take.
   ///   - profiles: whether to time each layer.
   ///   - tensorBoard: whether to write the epochs into the run's folder for TensorBoard too.
   public init(
@@ -136,8 +136,7 @@ public final class Trainer {
     if validation != nil { _ = try inference() }
   }
 
-  /// Goes on with data that has changed: epochs count on from here, and what was measured of other images counts no
-  /// more.
+  /// Goes on with data that has changed: epochs count on from here, and measures of the earlier images count no more.
   private func goOn(
     with changed: Set<TrainingData.Name>, after before: Origin.Images, in run: RunFolder
   ) throws(DataError) {
@@ -219,7 +218,7 @@ public final class Trainer {
     _ checkpointEvery: Int?, _ shouldStop: () -> Bool, _ observe: (Event) -> Void
   ) throws -> End {
     try run?.lock()
-    // A checkpoint that knows the data comes first: what tells of the data before is needed until then.
+    // A checkpoint that knows the data comes first: the tables of the earlier data are needed until then.
     if dataHasChanged { try save(observe) } else if let run { try remembered.write(to: run) }
     try metrics.write()
     try openEvents()
@@ -245,7 +244,8 @@ public final class Trainer {
   /// Whether the monitored loss has not fallen for too long.
   private var isStalled: Bool { recipe.patience.map { epochsDone - lastGoodEpoch >= $0 } ?? false }
 
-  /// What patience counts from: the last epoch better by enough, or the one in which beta reached its full weight.
+  /// The epoch from which patience counts: the last one better by enough, or the one in which beta reached its full
+  /// weight.
   private var lastGoodEpoch: Int {
     let warmup = recipe.betaWarmup.map { ($0.steps(perEpoch: stepsPerEpoch) + stepsPerEpoch - 1) / stepsPerEpoch }
     return max(progress.plateauEpoch ?? 0, warmup ?? 0)
@@ -328,8 +328,8 @@ public final class Trainer {
     try save(isBest: isBest, observe)
   }
 
-  /// Adds to an epoch's metrics what its weights make of the validation or, without one, how many latent units are
-  /// active on a few of the images trained on.
+  /// Adds to an epoch's metrics the measures of its weights on the validation or, without one, the number of latent
+  /// units that are active on a few of the images trained on.
   private func evaluate(_ row: inout EpochMetrics) throws {
     guard validation != nil || recipe.model.isVariational else { return }
     let evaluator = Evaluator(try inference(), beta: recipe.beta, seed: recipe.seed)
@@ -343,7 +343,7 @@ public final class Trainer {
     }
   }
 
-  /// Enough to tell an active unit, few beside an epoch.
+  /// The number of images that are enough to tell an active unit, and few beside an epoch.
   private static let imagesWithoutValidation = 256
 
   /// Writes a checkpoint of the weights before the first step, where the run has none yet.
