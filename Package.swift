@@ -80,6 +80,7 @@ let package = Package(
     .target(name: "TestSupport", dependencies: ["HourglassTraining"], path: "Tests/TestSupport"),
     .target(name: "HeapProbe", path: "Tests/HeapProbe"),
     .testTarget(name: "HourglassKernelsTests", dependencies: ["HourglassKernels", "TestSupport"]),
+    .testTarget(name: "HourglassBaseTests", dependencies: ["HourglassBase"]),
     .testTarget(name: "HourglassModelsTests", dependencies: ["HourglassModels", "TestSupport"]),
     .testTarget(name: "HourglassDataTests", dependencies: ["HourglassData", "TestSupport"], exclude: ["Reference"]),
     .testTarget(

@@ -4,56 +4,76 @@ import HourglassKernels
 import HourglassModels
 import HourglassTraining
 
-/// The facts that this process finds on its machine, and their consequences for training.
+/// What this process finds on its machine, and what follows from it for training.
 public struct Diagnosis: Codable, Sendable, Equatable {
+  /// The cores that this process may use.
   public struct Cores: Codable, Sendable, Equatable {
-    /// The cores of the machine, the cores of the affinity mask, and the quota of CPU time in cores, nil without one.
+    /// The cores of the machine.
     public var online: Int
+    /// The cores in the affinity mask of the process.
     public var affinity: Int
+    /// The CPU time that the control group grants, in cores; nil without a limit.
     public var quota: Double?
+    /// The cores that training uses by default: the smaller of the affinity mask and the quota rounded up, at least 1.
     public var granted: Int
   }
 
+  /// The memory that this process may use, in bytes.
   public struct Memory: Codable, Sendable, Equatable {
-    /// The bytes of the machine, of the control group's limit, and of the address space's limit; nil without a limit.
+    /// The memory of the machine.
     public var physical: UInt64
+    /// The limit of the control group; nil without one.
     public var group: UInt64?
+    /// The limit of the address space (`ulimit -v`); nil without one.
     public var addressSpace: UInt64?
+    /// The least of the three.
     public var granted: UInt64
   }
 
-  /// The division by which a model would be trained by default.
+  /// How a model would be trained by default.
   public struct Default: Codable, Sendable, Equatable {
     public var model: String
     public var batchSize: Int
     public var shards: Int
     public var workers: Int
     public var threads: Int
-    /// All bytes planned for training, images not among them.
+    /// All bytes planned for training; the images are not among them.
     public var plannedBytes: Int
+    /// Why the work would be divided like this, for people to read.
     public var reason: String
   }
 
+  /// The version of Hourglass.
   public var version: String
+  /// The version of the compiler that built it.
   public var swift: String
+  /// The name of the processor, where the system tells.
   public var processor: String?
   public var cores: Cores
+  /// The instruction set that the kernels use.
   public var instructionSet: String
+  /// Why they use it, for people to read.
   public var instructionSetReason: String
-  /// Whether the kernels were built with OpenMP, and the paths of the runtimes that are loaded.
+  /// Whether the kernels were built with OpenMP.
   public var openMP: Bool
+  /// The paths of the OpenMP runtimes that are loaded.
   public var openMPLibraries: [String]
   public var memory: Memory
-  /// The environment's variables that the program or the OpenMP runtime reads.
+  /// The environment variables that the program or the OpenMP runtime reads, by name.
   public var variables: [String: String]
+  /// How each preset would be trained by default.
   public var defaults: [Default]
-  /// Sentences about facts that make training slower, or its results differ from those of other machines.
+  /// Sentences about what makes training slower, or lets its results differ from those of other machines.
   public var warnings: [String]
 
-  /// Diagnoses this process.
+  /// Looks at this process and its machine.
   ///
-  /// - Parameters environment, libraries: the environment and OpenMP libraries of the process, or of another one in
-  ///   tests.
+  /// Errors: a preset that cannot be planned with this batch size.
+  ///
+  /// - Parameters:
+  ///   - environment: the variables of this process, or of another one in tests.
+  ///   - libraries: the paths of the loaded OpenMP runtimes.
+  ///   - batchSize: the samples of a minibatch for which the defaults are given.
   public init(
     environment: [String: String] = ProcessInfo.processInfo.environment,
     libraries: [String] = OpenMPRuntime.libraries, batchSize: Int = Recipe.defaultBatchSize
@@ -119,7 +139,7 @@ public struct Diagnosis: Codable, Sendable, Equatable {
 
   private static let isaVariable = "HOURGLASS_ISA"
 
-  /// A sentence where the environment asks for an instruction set that this machine, or this build, lacks.
+  /// A sentence where the environment asks for an instruction set that this machine or this build lacks; else nil.
   public static func instructionSetWarning(
     _ environment: [String: String] = ProcessInfo.processInfo.environment
   ) -> String? {
@@ -128,7 +148,7 @@ public struct Diagnosis: Codable, Sendable, Equatable {
     return "\(isaVariable): wanted an instruction set that is here, found \(wanted); \(used) is used"
   }
 
-  /// Why the work would be divided like this.
+  /// Why a plan divides the work as it does.
   static func reason(_ plan: ParallelPlan, shards: Int, cores: Int, _ environment: OpenMPEnvironment) -> String {
     let rounds = (shards + plan.workers - 1) / plan.workers
     let work = "\(shards) shards in \(rounds) round\(rounds == 1 ? "" : "s")"

@@ -3,23 +3,28 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// The scores and codes of the images trained on that a run keeps once it has come to its end, so that thresholds,
-/// searches and levels of codes need the images no more.
+/// What a run keeps of the images that it was trained on once it has come to its end, so that thresholds, searches and
+/// levels of codes need the images no more.
 ///
-/// They lie in training.safetensors: scores.likelihood and, for models that put out images, scores.error, at the mean
-/// of the code, for each image, or picture that is cut into tiles, three floats whose sum is the score in double;
-/// codes, N x Z, unless they take more than 256 MiB; codes.low and codes.high, the range of each unit. data.csv has the
-/// names and classes.
+/// The file training.safetensors holds, with N images (or pictures, where they were cut into tiles) and codes of Z
+/// units:
+///
+/// - scores.likelihood, N x 3, and scores.error, N x 3, where the model puts out images: scores at the mean of the
+///   code, each as three floats whose sum is the score in double;
+/// - codes, N x Z, unless they take more than 256 MiB;
+/// - codes.low and codes.high, Z numbers each: the range of each unit.
+///
+/// Names and classes of the images are in data.csv.
 public struct KeptTraining: Sendable {
-  /// The number of images.
+  /// The number of images, tiles counted each.
   public let count: Int
   /// The images by name; nil for images in no file, or where data.csv is of other images.
   public let table: DataTable?
   private let tensors: [String: [Float]]
-  /// The digest of the data that the scores and codes were made of.
+  /// The digest of the table of the images that it was made of.
   let dataDigest: String?
 
-  /// The scores as `Inference.scores` finds them at the mean of the code.
+  /// The scores of the images, as `Inference.scores` finds them at the mean of the code.
   public func scores(by kind: AnomalyScores.Kind) -> AnomalyScores {
     let parts = tensors["scores.\(kind.rawValue)"] ?? tensors["scores.likelihood"] ?? []
     return AnomalyScores(
@@ -38,10 +43,10 @@ public struct KeptTraining: Sendable {
   /// The codes, N x Z; nil where they were too many to be kept.
   public var codes: [Float]? { tensors["codes"] }
 
-  /// The least and the greatest value of each unit of the code, Z each.
+  /// The least and the greatest value of each unit of the code, Z numbers each.
   public var codeRange: (low: [Float], high: [Float]) { (tensors["codes.low"] ?? [], tensors["codes.high"] ?? []) }
 
-  /// The most bytes of codes that are kept.
+  /// Codes that take more bytes than this are not kept.
   static let mostBytesOfCodes = 256 << 20
   fileprivate static let format = "hourglass-training-1"
 
@@ -61,7 +66,7 @@ public struct KeptTraining: Sendable {
     self.table = table?.digest == dataDigest ? table : nil
   }
 
-  /// The tensors to keep, for which each image is read once; nil where a number is not finite.
+  /// Makes the tensors, reading each image once. Answers nil where a number is not finite.
   fileprivate static func tensors(_ data: Dataset, _ inference: Inference) throws -> [SafeTensors.Tensor]? {
     let (units, model) = (inference.codeCount, inference.plan.model)
     let keepsCodes =
@@ -105,16 +110,18 @@ public struct KeptTraining: Sendable {
 extension RunFolder {
   private var training: String { file("training.safetensors") }
 
-  /// The scores and codes that the run keeps; nil where it keeps none, or they are of other weights.
+  /// What was kept of the images trained on; nil where nothing is, or where it belongs to other weights.
   ///
   /// Errors: the file cannot be read, or is damaged.
+  ///
+  /// - Parameter weightsHash: the hash of the weights for which it is wanted, see `WeightsHash`.
   public func keptTraining(for weightsHash: String) throws(DataError) -> KeptTraining? {
     guard try InputFile.isThere(training) else { return nil }
     return try KeptTraining(
       reading: training, weightsHash: weightsHash, table: try DataTable(ifThere: file("data.csv")))
   }
 
-  /// Keeps scores and codes, unless they are kept already.
+  /// Writes what is kept of the images trained on, unless it is there already.
   fileprivate func keepTraining(_ data: Dataset, digest: String?, by inference: Inference) throws {
     let hash = WeightsHash.of(inference.parameters, plan: inference.plan)
     if let kept = try? keptTraining(for: hash), kept.dataDigest == digest, kept.count == data.count { return }
@@ -128,10 +135,12 @@ extension RunFolder {
 }
 
 extension Trainer {
-  /// Keeps in the run's folder the scores and codes of the images trained on (see `KeptTraining`) by the weights that
-  /// are evaluated. A run on codes keeps nothing.
+  /// Writes into the run's folder what is kept of the images trained on, see `KeptTraining`, by the weights that are
+  /// evaluated. A run on codes keeps nothing.
   ///
-  /// Cost: reads and encodes each image once, unless all is kept already.
+  /// Cost: reads and encodes each image once, unless they are kept already.
+  ///
+  /// Errors: an image cannot be read; the file cannot be written.
   public func keepTraining(in run: RunFolder) throws {
     guard recipe.data.codes == nil else { return }
     try run.keepTraining(data, digest: dataDigest, by: try inference())

@@ -4,10 +4,14 @@ import HourglassModels
 import HourglassTraining
 
 extension Pictures {
-  /// A picture, its expected image and their map of differences side by side, enlarged as in `ImageGrid`; the value
-  /// `high` has the brightest colour.
+  /// Three panels side by side, enlarged as in `ImageGrid`: a picture, what the model makes of it, and a map of where
+  /// they differ.
   ///
   /// Errors: memory is not granted for it.
+  ///
+  /// - Parameters:
+  ///   - map: a number for each pixel of the picture, H x W.
+  ///   - high: the number that has the brightest colour.
   public static func triptych(
     _ picture: ExpectedPicture, map: [Float], high: Float
   ) throws(DataError) -> PNGImage {
@@ -38,7 +42,9 @@ extension Pictures {
     return PNGImage(width: width, height: height, channels: 3, pixels: pixels)
   }
 
-  /// A picture of decoded draws from the prior.
+  /// A grid of decoded draws from the prior.
+  ///
+  /// Errors: memory is not granted for it.
   public func samples(count: Int = 8 * columns, columns: Int = columns) throws(DataError) -> PNGImage {
     try grid(inference.decode(inference.standardNormalCodes(count, seed: seed)), columns: columns)
   }
@@ -47,8 +53,10 @@ extension Pictures {
     try Self.grid(images, shape: shape, columns: columns, isBare: isBare)
   }
 
-  /// A picture with a row for each of the most active latent units: the code of the first image with that unit going
-  /// from -3 to 3.
+  /// A row for each of the most active latent units: the code of the first image, decoded, while that unit goes from -3
+  /// to 3.
+  ///
+  /// Errors: images of another shape than the model's input, or that cannot be read.
   public func traversals(_ data: Dataset, most: Int = 10) throws -> PNGImage {
     let images = min(Self.mostImagesForVariance, data.count)
     let variances = try Evaluator(inference, beta: 1, seed: seed).unitVariances(data, images: images)
@@ -65,7 +73,9 @@ extension Pictures {
     return try grid(inference.decode(codes), columns: Self.stops)
   }
 
-  /// A picture with a row for each pair of images: their codes, and codes on the straight line between them, decoded.
+  /// A row for each pair of images: their codes, decoded, and codes at equal steps on the straight line between them.
+  ///
+  /// Errors: images of another shape than the model's input, or that cannot be read.
   public func interpolations(_ data: Dataset, most: Int = 10) throws -> PNGImage {
     try data.checkShape(for: inference.plan)
     let pairs = max(1, min(most, data.count / 2))
@@ -81,12 +91,16 @@ extension Pictures {
     return try grid(inference.decode(codes), columns: Self.stops)
   }
 
-  /// The number of images in a row, odd so that the middle of a traversal is zero.
+  /// The images of a row: an odd number, so that the middle of a traversal is zero.
   static let stops = 11
-  /// The number of images that are enough to rank units by variance.
+  /// So many images are enough to rank units by variance.
   private static let mostImagesForVariance = 2048
 
-  /// The curve of the loss over the epochs done, as SVG. `partial` is the epoch at hand, where there is one.
+  /// The loss against the epochs done, as SVG.
+  ///
+  /// - Parameters:
+  ///   - epochs: the rows of the metrics.
+  ///   - partial: how far the epoch at hand is and its loss so far, where there is one.
   public static func lossCurve(
     _ model: Autoencoder, epochs: [EpochMetrics], partial: (epoch: Double, loss: Double)? = nil
   ) -> String {
@@ -107,7 +121,7 @@ extension Pictures {
 }
 
 extension Inference {
-  /// Codes drawn from the standard normal prior, from number `first` on; code n depends on the seed and n alone.
+  /// Codes drawn from the standard normal prior, N x Z, from number `first` on. Code n depends on the seed and n alone.
   public func standardNormalCodes(_ count: Int, from first: Int = 0, seed: UInt64) -> [Float] {
     let codes = FloatBuffer(count: count.timesClamping(codeCount))
     for n in 0..<count {
@@ -118,9 +132,11 @@ extension Inference {
 }
 
 extension Trainer {
-  /// Writes the pictures of the model as it is now: reconstructions.png, samples.png and traversals.png
-  /// (interpolations.png for a plain autoencoder, which has no prior; none of them where codes cannot be decoded
-  /// alone), loss.svg, and report.html.
+  /// Writes what shows the model as it is now: loss.svg, report.html and, where images can be shown,
+  /// reconstructions.png. Where codes can be decoded alone there are also samples.png, for a latent with a prior, and
+  /// traversals.png for a variational model, interpolations.png for another.
+  ///
+  /// Errors: an image cannot be read; a file cannot be written.
   public func writePictures(to run: RunFolder) throws {
     try AtomicFile.write(
       Pictures.lossCurve(recipe.model, epochs: metrics.epochs, partial: partialEpoch), to: run.picture("loss.svg"))

@@ -3,24 +3,26 @@ import HourglassData
 import HourglassKernels
 import HourglassTraining
 
-/// A test that trains one recipe again and again, divided differently each time, and compares the weights.
+/// Trains one recipe again and again, divided differently each time, and compares the weights by their hashes.
 public struct Verification: Sendable {
-  /// The division of the work of one run: by one plan, or by two where the run is stopped halfway and goes on with the
-  /// second from its checkpoint.
+  /// How the work of one run is divided: by one plan, or by two where the run is stopped halfway and goes on with the
+  /// second plan from its checkpoint.
   public struct Division: Sendable, Codable, Equatable, CustomStringConvertible {
+    /// The workers and threads that the run begins with.
     public var plan: ParallelPlan
+    /// The workers and threads that it goes on with; nil for a run that is not stopped.
     public var resumed: ParallelPlan?
 
     public init(_ plan: ParallelPlan, resumed: ParallelPlan? = nil) { (self.plan, self.resumed) = (plan, resumed) }
 
-    /// The division as a text, `3 x 2` for 3 workers of 2 threads.
+    /// `3 x 2` for 3 workers with 2 threads each.
     public var description: String {
       let parts = [plan, resumed].compactMap(\.self).map { "\($0.workers) x \($0.threads)" }
       return parts.joined(separator: ", resumed ")
     }
 
-    /// Divisions with fewer, as many and more workers than a small machine has cores, with numbers that divide no
-    /// minibatch, with threads that split small images unevenly, and with stops.
+    /// Divisions of all kinds: fewer, as many and more workers than a small machine has cores, numbers that divide no
+    /// minibatch, threads that split small images unevenly, and stops.
     public static let all =
       [(1, 1), (2, 1), (3, 1), (5, 1), (8, 1), (1, 2), (1, 3), (2, 2), (3, 2)].map { Division(plan($0, $1)) }
       + [Division(plan(2, 1), resumed: plan(3, 2)), Division(plan(1, 3), resumed: plan(5, 1))]
@@ -30,7 +32,7 @@ public struct Verification: Sendable {
     }
   }
 
-  /// The end of one run.
+  /// The instruction set and the division of one run, and the weights that it ended with.
   public struct Row: Sendable, Equatable {
     public var instructionSet: String
     public var division: Division
@@ -41,30 +43,34 @@ public struct Verification: Sendable {
     }
   }
 
-  /// The model's name.
+  /// The name of the model.
   public let model: String
+  /// A row for each run, in the order in which they ran.
   public let rows: [Row]
 
   public init(model: String, rows: [Row]) { (self.model, self.rows) = (model, rows) }
 
-  /// Whether the row's weights equal those of the first row.
+  /// Whether the weights of a row are those of the first row.
   public func isEqual(_ row: Row) -> Bool { row.weightsHash == rows.first?.weightsHash }
 
-  /// A sentence about the first row whose weights differ from those of the first; nil where all are equal.
+  /// A sentence about the first row whose weights are not those of the first; nil when all are the same.
   public var difference: String? {
     guard let first = rows.first, let other = rows.first(where: { !isEqual($0) }) else { return nil }
     return "\(model): wanted the weights \(first.weightsHash) of \(first.division) on \(first.instructionSet) in every "
       + "division, found \(other.weightsHash) in \(other.division) on \(other.instructionSet)"
   }
 
-  /// Trains in every division on every instruction set with FMA, or without one on the set in use.
+  /// Trains in every division on every instruction set with FMA, or on the set in use where there is none with FMA.
   ///
-  /// The instruction set is a property of the process: nothing else may compute meanwhile. It is restored afterwards.
+  /// The instruction set is a property of the process, so nothing else may compute meanwhile. Afterwards it is what it
+  /// was.
+  ///
+  /// Errors: those of training.
   ///
   /// - Parameters:
   ///   - recipe: a recipe that ends after `steps`.
   ///   - data: the recipe's data.
-  ///   - folder: a folder for the checkpoints of the runs that are resumed.
+  ///   - folder: where checkpoints of the runs that are resumed may lie.
   public init(_ recipe: Recipe, data: Dataset, folder: String) throws {
     let inUse = RunEnvironment.instructionSetName
     defer { _ = hg_isa_select(inUse) }

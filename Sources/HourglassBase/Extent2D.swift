@@ -1,12 +1,15 @@
-/// The height and width of a kernel, a stride or an output. JSON writes one number where both are equal, else
-/// `[height, width]`.
+/// A height and a width: the size of a kernel, a stride or an output.
+///
+/// JSON has one number where both are equal, else `[height, width]`.
 public struct Extent2D: Hashable, Sendable, Codable, ExpressibleByIntegerLiteral, CustomStringConvertible {
   public var height: Int
   public var width: Int
 
   public init(_ height: Int, _ width: Int) { (self.height, self.width) = (height, width) }
+  /// An integer n stands for n x n.
   public init(integerLiteral value: Int) { self.init(value, value) }
 
+  /// `3` for 3 x 3, `3x5` for a height of 3 and a width of 5.
   public var description: String { height == width ? "\(height)" : "\(height)x\(width)" }
 
   public init(from decoder: any Decoder) throws {

@@ -1,29 +1,31 @@
 import Glibc
 
-/// Floats at a 64-byte boundary.
+/// A vector of floats at a 64-byte boundary.
 public typealias FloatBuffer = AlignedBuffer<Float>
 
-/// The bytes of a huge page. Large buffers begin at a huge page and ask for more of them, because matrices whose rows
-/// lie pages apart otherwise wait for address translation; where the system has none to give, nothing changes.
+/// The bytes of a huge page. Large buffers begin at a huge page and ask the system for them, because matrices whose
+/// rows lie pages apart otherwise wait for address translation. Where the system has none to give, nothing changes.
 private let hugePage = 1 << 21
 
-/// Plain values at a 64-byte boundary, of a length fixed at birth.
+/// Plain values at a 64-byte boundary, as many as the buffer was made for.
 ///
-/// This is the one type of Hourglass that threads share without the compiler's supervision: code that hands out
-/// pointers into it must see to it that no two threads touch one element, as the two phases of a training step do by
+/// This is the one type of Hourglass that threads share without the compiler's supervision: whoever hands out pointers
+/// into a buffer must see to it that no two threads touch the same element, as the two phases of a training step do by
 /// construction.
 public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable {
+  /// The number of elements.
   public let count: Int
+  /// The address of the first element, a multiple of 64.
   public let pointer: UnsafeMutablePointer<Element>
 
-  /// A buffer with all bytes zero.
+  /// Makes a buffer whose bytes are all zero.
   public convenience init(count: Int) {
     self.init(unwritten: count)
     clear()
   }
 
-  /// A buffer with arbitrary contents. Memory that is fresh from the system stays untouched, so that a page lies near
-  /// the core that writes it first; its user must clear it.
+  /// Makes a buffer with arbitrary contents, which whoever uses it must write first. Memory that is fresh from the
+  /// system stays untouched, so that each page comes to lie near the core that writes it first.
   public init(unwritten count: Int) {
     precondition(
       (0...(Int.max - hugePage) / MemoryLayout<Element>.stride).contains(count),
@@ -36,17 +38,19 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
     pointer = memory.assumingMemoryBound(to: Element.self)
   }
 
+  /// Makes a buffer that holds a copy of some elements.
   public convenience init(_ elements: some Collection<Element>) {
     self.init(count: elements.count)
     _ = UnsafeMutableBufferPointer(start: pointer, count: count).update(fromContentsOf: elements)
   }
 
-  /// Sets all bytes of the elements in a range to zero.
+  /// Sets all bytes of a range of elements to zero.
   public func clear(_ range: Range<Int>) {
     precondition(range.lowerBound >= 0 && range.upperBound <= count, "\(range) outside a buffer of \(count) elements")
     memset(pointer + range.lowerBound, 0, range.count * MemoryLayout<Element>.stride)
   }
 
+  /// Sets all bytes to zero.
   public func clear() { clear(0..<count) }
 
   deinit { UnsafeMutableRawPointer(pointer).deallocate() }
@@ -62,6 +66,8 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
     }
   }
 
+  /// The elements in place, without a copy.
   public var elements: UnsafeMutableBufferPointer<Element> { UnsafeMutableBufferPointer(start: pointer, count: count) }
+  /// A copy of the elements.
   public var array: [Element] { Array(elements) }
 }

@@ -1,6 +1,6 @@
 extension Double {
-  /// The natural logarithm of a finite number above 0, within 2 units in the last place, by operations that IEEE 754
-  /// rounds correctly: the same bits on every machine, unlike a library's.
+  /// The natural logarithm of a finite number above 0, within 2 units in the last place. It is made of operations that
+  /// IEEE 754 rounds correctly, so it has the same bits on every machine, which a library's logarithm has not.
   ///
   ///     x = 2^e m, m between the roots of 1/2 and 2;   ln x = e ln 2 + 2 (z + z^3 / 3 + ... + z^21 / 21 + ...),
   ///     z = (m - 1) / (m + 1), |z| < 0.172, so that what is left out is below 10^-18 of the sum

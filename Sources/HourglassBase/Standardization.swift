@@ -1,17 +1,17 @@
-/// The scaling of images that a model sees: each channel less its mean and over its standard deviation, both over the
+/// How a model sees an image: each channel less its mean and divided by its standard deviation, both taken over the
 /// images trained on.
 ///
 ///     y[h,w,c] = (x[h,w,c] - mean[c]) / deviation[c]
 ///
-/// The model's output is brought back, so that all that is shown, written and compared is in the images' own units. Its
-/// loss is taken over the standardised images.
+/// What the model puts out is brought back, so all that is shown, written and compared is in the images' own units. Its
+/// loss is that of the standardised images.
 public struct Standardization: Codable, Sendable, Equatable {
-  /// The mean of each channel, C; a vector has one for each element.
+  /// The mean of each channel, C numbers; for a set of vectors, of each element.
   public let mean: [Double]
-  /// The standard deviation of each channel, C, greater than 0; 1 for a constant channel.
+  /// The standard deviation of each channel, C numbers greater than 0; 1 for a channel that is constant.
   public let deviation: [Double]
 
-  /// Nil where the counts of both differ, a number is not finite or a deviation is not greater than 0.
+  /// Answers nil where the two have different lengths, a number is not finite or a deviation is not greater than 0.
   public init?(mean: [Double], deviation: [Double]) {
     guard !mean.isEmpty, mean.count == deviation.count, mean.allSatisfy({ Float($0).isFinite }),
       deviation.allSatisfy({ Float($0).isNormal && $0 > 0 && (1 / Float($0)).isFinite })
@@ -34,7 +34,7 @@ public struct Standardization: Codable, Sendable, Equatable {
     self = found
   }
 
-  /// Standardises images in place.
+  /// Replaces images, N x H x W x C, by standardised ones, in place.
   ///
   /// - Parameter count: the elements of all images together, N H W C.
   public func apply(_ images: UnsafeMutablePointer<Float>, count: Int) {
@@ -43,7 +43,9 @@ public struct Standardization: Codable, Sendable, Equatable {
     }
   }
 
-  /// Brings standardised images back, in place.
+  /// Replaces standardised images, N x H x W x C, by images in their own units, in place.
+  ///
+  /// - Parameter count: the elements of all images together, N H W C.
   public func undo(_ images: UnsafeMutablePointer<Float>, count: Int) {
     forEachChannel { c, mean, deviation, channels in
       for i in stride(from: c, to: count, by: channels) { images[i] = images[i] * deviation + mean }

@@ -1,4 +1,5 @@
 import Foundation
+import HourglassBase
 
 /// One axis: a range of values on a range of pixels, with round ticks.
 package struct Axis {
@@ -81,9 +82,9 @@ package struct Axis {
 
   /// The text at a tick, with as many decimals as the step has, or as a power of ten where that would be long.
   package func label(_ tick: Double) -> String {
-    guard let step else { return String(format: "%g", tick) }
+    guard let step else { return significant(tick, 6) }
     let largest = max(abs(low), abs(high))
-    if largest >= 1e7 || step < 1e-6 { return String(format: "%.2g", tick) }
-    return String(format: "%.\(max(0, Int(clamping: (-log10(step) - 1e-9).rounded(.up))))f", tick == 0 ? 0 : tick)
+    if largest >= 1e7 || step < 1e-6 { return significant(tick, 2) }
+    return decimal(tick == 0 ? 0 : tick, max(0, Int(clamping: (-log10(step) - 1e-9).rounded(.up))))
   }
 }

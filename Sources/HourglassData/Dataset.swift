@@ -41,7 +41,7 @@ public struct Dataset: Sendable {
   /// The seed by which each element is drawn as 1, with its value as the probability, or 0; nil where elements stay as
   /// they are.
   private var binarization: UInt64?
-  private let pixels: Pixels
+  private let pixels: any PixelStore
 
   /// Writes image `index`, H x W x C with values in [0, 1]; called by several threads at once.
   public typealias Reader = @Sendable (_ index: Int, _ image: UnsafeMutablePointer<Float>) throws(DataError) -> Void
@@ -49,7 +49,7 @@ public struct Dataset: Sendable {
   /// A set of images that the reader makes whenever they are wanted, which may fail at any time.
   public init(count: Int, shape: ImageShape, source: String, reader: @escaping Reader) {
     (self.count, self.shape, labels, self.source, names) = (count, shape, nil, source, ItemNames(source))
-    pixels = .reader(reader)
+    pixels = ReadPixels(read: reader)
   }
 
   /// A set of images in memory.
@@ -65,7 +65,8 @@ public struct Dataset: Sendable {
         path: source, reason: "wanted at least one image of \(shape), found \(elements.count) elements")
     }
     count = elements.count / shape.count
-    (pixels, self.shape, self.labels, self.source) = (.stored(elements), shape, labels, source)
+    pixels = StackedPixels(elements: elements, length: shape.count)
+    (self.shape, self.labels, self.source) = (shape, labels, source)
     names = ItemNames(source)
     if let labels, labels.count != count {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
@@ -95,7 +96,8 @@ public struct Dataset: Sendable {
         path: source, reason: "image \(place / shape.count): wanted finite numbers, found \(values[place])")
     }
     (self.shape, count, labels, self.source) = (shape, images.count, images.labels, source)
-    (pixels, form, classes, isSplit) = (.stored(.floats(values)), images.form, images.classes, images.isSplit)
+    pixels = StackedPixels(elements: .floats(values), length: shape.count)
+    (form, classes, isSplit) = (images.form, images.classes, images.isSplit)
     (names, numbers, inventory, masks) = (images.names, images.numbers, images.inventory, images.masks)
     knownClasses = images.knownClasses
     range = (values.min() ?? 0)...(values.max() ?? 0)
@@ -118,7 +120,7 @@ public struct Dataset: Sendable {
     (names, listed, numbers) = (ItemNames(source), images.map(\.name), images.map { Int32(clamping: $0.index ?? 0) })
     (classes, labels) = (table.classes?.names, table.classes?.labels)
     range = (values.min() ?? 0)...(values.max() ?? 0)
-    pixels = .stored(.floats(values))
+    pixels = StackedPixels(elements: .floats(values), length: shape.count)
   }
 
   /// The chosen images of a set, prepared.
@@ -188,10 +190,11 @@ public struct Dataset: Sendable {
   }
 
   private init(_ images: DiskImages, _ chosen: [Int], labels all: [Int]?, source: String) {
-    (shape, pixels, count) = (images.shape, .onDisk(images, chosen.map { Int32($0) }), chosen.count)
+    numbers = chosen.map { Int32($0) }
+    (shape, pixels, count) = (images.shape, DiskPixels(images: images, chosen: numbers ?? []), chosen.count)
     labels = all.map { all in chosen.map { all[$0] } }
     self.source = source
-    (names, numbers) = (images.names, chosen.map { Int32($0) })
+    names = images.names
   }
 
   // MARK: Names
@@ -229,7 +232,7 @@ public struct Dataset: Sendable {
   }
 
   /// Whether images stay in their file because memory cannot hold them.
-  public var isOnDisk: Bool { if case .onDisk = pixels { true } else { false } }
+  public var isOnDisk: Bool { pixels is DiskPixels }
 
   /// At most `most` of the images, spread evenly over the set, because images that belong together often lie together.
   public func spread(_ most: Int) -> Dataset {
@@ -252,31 +255,21 @@ public struct Dataset: Sendable {
   /// on a queue where they are streamed. Nothing happens where images are in memory.
   public func announce(_ indices: some Sequence<Int32>) {
     if let partners { partners.data.announce(indices.lazy.map { partners.places[Int($0)] }) }
-    switch pixels {
-    case .onDisk(let images, let chosen): for index in indices { images.announce(Int(chosen[Int(index)])) }
-    case .streamed(let images): images.announce(indices.lazy.map { Int($0) })
-    case .stored, .kept, .tiles, .reader: break
-    }
+    pixels.announce(indices.lazy.map { Int($0) })
   }
 
   /// How many images, or pictures that are cut into tiles, stay decoded in memory; nil where all do, or where they stay
   /// on disk.
-  public var keptCount: Int? {
-    switch pixels {
-    case .streamed(let images): images.keptCount
-    case .tiles(let images): images.keptCount
-    default: nil
-    }
-  }
+  public var keptCount: Int? { pixels.keptCount }
 
   /// How pictures are cut into the images of the set; nil where each is an image.
-  public var tiling: Tiling? { if case .tiles(let images) = pixels { images.tiling } else { nil } }
+  public var tiling: Tiling? { (pixels as? TiledImages)?.tiling }
 
   /// A whole picture of a set of tiles, prepared: its values, H x W x C, and its shape.
   ///
   /// Errors: no such picture; it can no longer be read.
   public func picture(_ index: Int) throws(DataError) -> (values: [Float], shape: ImageShape) {
-    guard case .tiles(let images) = pixels, images.tiling.pictures.indices.contains(index) else {
+    guard let images = pixels as? TiledImages, images.tiling.pictures.indices.contains(index) else {
       throw DataError(path: source, reason: "wanted a picture that is cut into tiles, found no number \(index)")
     }
     let image = try images.picture(index)
@@ -309,14 +302,7 @@ public struct Dataset: Sendable {
     guard index >= 0, index < count else {
       throw DataError(path: source, reason: "wanted one of \(count) images, from 0 on, found \(index)")
     }
-    switch pixels {
-    case .stored(let elements): elements.fill(index * shape.count, shape.count, into: image)
-    case .kept(let images): images.fill(index, into: image)
-    case .streamed(let images): try images.fill(index, into: image)
-    case .tiles(let images): try images.fill(index, into: image)
-    case .onDisk(let images, let chosen): try images.fill(Int(chosen[index]), into: image)
-    case .reader(let read): try read(index, image)
-    }
+    try pixels.fill(index, into: image)
     if let binarization {
       binarize(image, RandomStream(seed: binarization, .binarization, step: draw, sample: index))
     }
@@ -342,16 +328,7 @@ public struct Dataset: Sendable {
   }
 
   /// The kind of elements in which the images are kept.
-  public var elements: Elements.Kind {
-    switch pixels {
-    case .stored(let elements): elements.kind
-    case .reader: .float32
-    case .kept(let images): images.kind
-    case .streamed(let images): images.kept.kind
-    case .tiles(let images): images.elements
-    case .onDisk(let images, _): images.kind
-    }
-  }
+  public var elements: Elements.Kind { pixels.kind }
 
   /// Image `index`, H x W x C, as bytes, or as little-endian 16-bit numbers or floats.
   func stored(_ index: Int) throws(DataError) -> Data {

@@ -1,25 +1,10 @@
 import HourglassBase
 import Synchronization
 
-/// The pixels of all images of a data set, one image after the other.
-enum Pixels: Sendable {
-  case stored(Elements)
-  /// All images decoded and prepared in memory.
-  case kept(ImageStore)
-  /// Images decoded and prepared as far as memory holds them, the others whenever they are wanted.
-  case streamed(StreamedImages)
-  /// Tiles, read out of decoded pictures.
-  case tiles(TiledImages)
-  /// Images that stay on disk, and the numbers of those that were chosen.
-  case onDisk(DiskImages, [Int32])
-  /// Images that the caller's own code makes.
-  case reader(Dataset.Reader)
-}
-
 /// The chosen images of a set, decoded and prepared on several threads.
 struct Gathering {
   let shape: ImageShape
-  let pixels: Pixels
+  let pixels: any PixelStore
   /// The numbers of the gathered images in the set, and the errors of those left out.
   let kept: [Int]
   let refused: [DataError]
@@ -70,21 +55,20 @@ struct Gathering {
     let inStore = kept.prefix { $0 < store.places }
     for (place, found) in inStore.enumerated() where place < found { store.move(from: found, to: place) }
     guard room.ahead > 0 else {
-      pixels = .kept(store)
+      pixels = store
       return
     }
     let numbers = self.kept
-    pixels = .streamed(
-      StreamedImages(kept: store, keptCount: inStore.count, places: room.ahead) { index throws(DataError) in
-        let image = try reader.image(numbers[index])
-        guard image.shape == store.shape, image.elements.kind <= store.kind else {
-          throw DataError(
-            path: reader.path(numbers[index]),
-            reason: "wanted \(store.shape) of \(store.kind.rawValue) as when the set was opened, found \(image.shape) "
-              + "of \(image.elements.kind.rawValue); the file was altered")
-        }
-        return image.converted(to: store.kind)
-      })
+    pixels = StreamedImages(kept: store, count: inStore.count, places: room.ahead) { index throws(DataError) in
+      let image = try reader.image(numbers[index])
+      guard image.shape == store.shape, image.elements.kind <= store.kind else {
+        throw DataError(
+          path: reader.path(numbers[index]),
+          reason: "wanted \(store.shape) of \(store.kind.rawValue) as when the set was opened, found \(image.shape) "
+            + "of \(image.elements.kind.rawValue); the file was altered")
+      }
+      return image.converted(to: store.kind)
+    }
   }
 
   /// The chosen images of a set, or the tiles of its pictures.
@@ -99,7 +83,7 @@ struct Gathering {
   }
 
   init(
-    shape: ImageShape, pixels: Pixels, kept: [Int], refused: [DataError], remarks: [Int: Image.Remarks],
+    shape: ImageShape, pixels: any PixelStore, kept: [Int], refused: [DataError], remarks: [Int: Image.Remarks],
     range: ClosedRange<Float>, names: ItemNames
   ) {
     (self.shape, self.pixels, self.kept, self.refused) = (shape, pixels, kept, refused)

@@ -1,67 +1,41 @@
 import HourglassBase
 
-/// Decoded images of one shape in memory of a fixed size, a byte, two bytes or a float for each element.
+/// Decoded images of one shape and kind of elements in memory of a fixed size.
 ///
 /// A thread that writes a place must be the only one to touch it meanwhile.
-struct ImageStore: Sendable {
+struct ImageStore: PixelStore {
   let shape: ImageShape
+  let kind: Elements.Kind
   let places: Int
-  private let values: Values
-
-  private enum Values: Sendable {
-    case bytes(AlignedBuffer<UInt8>)
-    case words(AlignedBuffer<UInt16>)
-    case floats(AlignedBuffer<Float>)
-  }
+  private let memory: AlignedBuffer<UInt8>
+  /// Bytes of an image.
+  private var length: Int { shape.count * kind.width }
 
   /// Room for `places` images of a shape.
   init(_ places: Int, _ shape: ImageShape, _ kind: Elements.Kind) {
-    (self.shape, self.places) = (shape, places)
-    switch kind {
-    case .uint8: values = .bytes(AlignedBuffer(count: places * shape.count))
-    case .uint16: values = .words(AlignedBuffer(count: places * shape.count))
-    case .float32: values = .floats(AlignedBuffer(count: places * shape.count))
-    }
+    (self.shape, self.kind, self.places) = (shape, kind, places)
+    memory = AlignedBuffer(count: places * shape.count * kind.width)
   }
 
-  var kind: Elements.Kind {
-    switch values {
-    case .bytes: .uint8
-    case .words: .uint16
-    case .floats: .float32
-    }
-  }
+  private func bytes(_ place: Int) -> UnsafeMutablePointer<UInt8> { memory.pointer + place * length }
 
   /// Keeps an image of the shape and the kind of elements that are kept here.
   func put(_ image: Image, at place: Int) {
-    let count = shape.count
-    switch (values, image.elements) {
-    case (.bytes(let out), .bytes(let bytes)):
-      bytes.withUnsafeBufferPointer { (out.pointer + place * count).update(from: $0.baseAddress!, count: count) }
-    case (.words(let out), .words(let words)):
-      words.withUnsafeBufferPointer { (out.pointer + place * count).update(from: $0.baseAddress!, count: count) }
-    case (.floats(let out), .floats(let floats)):
-      floats.withUnsafeBufferPointer { (out.pointer + place * count).update(from: $0.baseAddress!, count: count) }
-    default: preconditionFailure("an image of other elements")
+    precondition(image.elements.kind == kind && image.shape == shape, "an image of other elements")
+    image.elements.withUnsafeBytes {
+      UnsafeMutableRawBufferPointer(start: bytes(place), count: length).copyMemory(from: $0)
     }
   }
 
-  func move(from source: Int, to place: Int) {
-    let count = shape.count
-    switch values {
-    case .bytes(let all): (all.pointer + place * count).update(from: all.pointer + source * count, count: count)
-    case .words(let all): (all.pointer + place * count).update(from: all.pointer + source * count, count: count)
-    case .floats(let all): (all.pointer + place * count).update(from: all.pointer + source * count, count: count)
-    }
-  }
+  func move(from source: Int, to place: Int) { bytes(place).update(from: bytes(source), count: length) }
 
-  /// Writes the image at a place, H x W x C with values in [0, 1].
   func fill(_ place: Int, into image: UnsafeMutablePointer<Float>) {
     let count = shape.count
-    switch values {
-    case .bytes(let all): Elements.scale(all.pointer + place * count, count, into: image)
-    case .words(let all): Elements.scale(all.pointer + place * count, count, into: image)
-    case .floats(let all): image.update(from: all.pointer + place * count, count: count)
+    switch kind {
+    case .uint8: Elements.scale(bytes(place), count, into: image)
+    case .uint16:
+      bytes(place).withMemoryRebound(to: UInt16.self, capacity: count) { Elements.scale($0, count, into: image) }
+    case .float32: UnsafeMutableRawPointer(image).copyMemory(from: bytes(place), byteCount: length)
     }
   }
 }
@@ -77,7 +51,16 @@ extension Elements {
     for i in 0..<count { image[i] = Float(words[i]) / 65_535 }
   }
 
-  /// Writes `count` elements from `first` on: bytes divided by 255, 16-bit numbers by 65535, floats as they are.
+  /// The elements as they lie in memory.
+  func withUnsafeBytes(_ body: (UnsafeRawBufferPointer) -> Void) {
+    switch self {
+    case .bytes(let bytes): bytes.withUnsafeBytes(body)
+    case .words(let words): words.withUnsafeBytes(body)
+    case .floats(let floats): floats.withUnsafeBytes(body)
+    }
+  }
+
+  /// Writes some elements: bytes divided by 255, 16-bit numbers by 65535, floats as they are.
   func fill(_ first: Int, _ count: Int, into image: UnsafeMutablePointer<Float>) {
     switch self {
     case .bytes(let bytes): bytes.withUnsafeBufferPointer { Self.scale($0.baseAddress! + first, count, into: image) }

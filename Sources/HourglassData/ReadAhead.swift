@@ -97,28 +97,30 @@ extension ReadAhead.State {
 }
 
 /// A set that memory does not hold: its first images stay decoded, the others are decoded whenever they are wanted.
-struct StreamedImages: Sendable {
-  let kept: ImageStore
+struct StreamedImages: PixelStore {
+  private let kept: ImageStore
   /// How many images stay decoded.
-  let keptCount: Int
+  private let count: Int
   private let decode: @Sendable (_ index: Int) throws(DataError) -> Image
   private let ahead: ReadAhead
 
   /// - Parameters:
   ///   - places: how many images are decoded ahead.
   init(
-    kept: ImageStore, keptCount: Int, places: Int,
+    kept: ImageStore, count: Int, places: Int,
     decode: @escaping @Sendable (_ index: Int) throws(DataError) -> Image
   ) {
-    (self.kept, self.keptCount, self.decode) = (kept, keptCount, decode)
+    (self.kept, self.count, self.decode) = (kept, count, decode)
     ahead = ReadAhead(into: ImageStore(places, kept.shape, kept.kind), decode: decode)
   }
 
-  func announce(_ indices: some Sequence<Int>) { ahead.announce(indices.lazy.filter { $0 >= keptCount }) }
+  var kind: Elements.Kind { kept.kind }
+  var keptCount: Int? { count }
 
-  /// Writes image `index`, H x W x C with values in [0, 1]. Errors: it can no longer be read, or has changed.
+  func announce(_ indices: some Sequence<Int>) { ahead.announce(indices.lazy.filter { $0 >= count }) }
+
   func fill(_ index: Int, into image: UnsafeMutablePointer<Float>) throws(DataError) {
-    if index < keptCount {
+    if index < count {
       kept.fill(index, into: image)
     } else if !ahead.take(index, into: image) {
       try decode(index).elements.fill(0, kept.shape.count, into: image)

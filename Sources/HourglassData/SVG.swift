@@ -1,4 +1,5 @@
 import Foundation
+import HourglassBase
 
 /// The parts that every SVG picture is made of.
 package enum SVG {
@@ -51,7 +52,7 @@ package enum SVG {
   }
 
   /// A coordinate to a tenth of a pixel.
-  package static func number(_ value: Double) -> String { String(format: "%.1f", value) }
+  package static func number(_ value: Double) -> String { decimal(value, 1) }
 
   /// The pixels that a text of the style sheet's size takes, or a little fewer.
   package static func width(_ text: String) -> Double { 6.7 * Double(text.count) }

@@ -73,12 +73,12 @@ public struct Tiling: Sendable {
   }
 }
 
-/// Pictures whose tiles are the images of a set. As many as memory holds stay decoded; the others are decoded again
-/// when one of their tiles is wanted.
-struct TiledImages: Sendable {
+/// Pictures whose tiles are the images of a set: as many of them as memory holds, the others decoded again when one of
+/// their tiles is wanted.
+struct TiledImages: PixelStore {
   let tiling: Tiling
   /// The widest kind of elements of the pictures.
-  let elements: Elements.Kind
+  let kind: Elements.Kind
   /// The decoded pictures; nil for one that memory does not hold.
   fileprivate let kept: [Image?]
   fileprivate let images: PreparedImages
@@ -151,10 +151,9 @@ extension Gathering {
     guard let channels else { throw Self.nothingWhole(failures, path: path) }
     self.init(
       shape: ImageShape(tile.height, tile.width, channels),
-      pixels: .tiles(
-        TiledImages(
-          tiling: tiling, elements: collected.kind, kept: pictures, images: images,
-          cache: PictureCache(memory: memory / 8))),
+      pixels: TiledImages(
+        tiling: tiling, kind: collected.kind, kept: pictures, images: images,
+        cache: PictureCache(memory: memory / 8)),
       kept: numbers, refused: failures.sorted { $0.key < $1.key }.map(\.value),
       remarks: collected.remarks(chosen), range: images.values.range, names: source.names)
   }

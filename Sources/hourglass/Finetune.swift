@@ -69,7 +69,7 @@ struct Finetune: ParsableCommand {
     let data = try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages)
     recipe.model = try withHead(recipe.model, for: data)
     // A head that stays puts out the classes that it has learned.
-    if EpochMetrics.json(recipe.model) == EpochMetrics.json(trained.model) { recipe.classes = trained.classes }
+    if JSONText.line(recipe.model) == JSONText.line(trained.model) { recipe.classes = trained.classes }
     try recipe.settle(on: data)
     try recipe.matched(data).checkTargets(for: try ExecutionPlan(recipe.model, batchSize: 1))
     let path = try session.newPath(recipe.model.name)

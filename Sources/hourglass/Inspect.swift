@@ -39,9 +39,7 @@ struct Inspect: ParsableCommand {
     var recipe = try resolve()
     if let algorithm { recipe.model = try recipe.model.using(algorithm) }
     if json {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      return StandardOutput.write(lines: String(decoding: try encoder.encode(recipe.model), as: UTF8.self))
+      return StandardOutput.write(lines: try JSONText.indented(recipe.model))
     }
     let plan = try recipe.plan()
     Self.write(plan)

@@ -147,7 +147,7 @@ struct MapOptions: ParsableArguments {
       by: maker.kind, unit: maker.kind.title, smooth: smooth, format: target.format.rawValue, scale: high,
       greatest: scale?.greatest, colors: target.format == .png ? "inferno" : nil, files: files)
     try target.folder.write(
-      Data(printablePath(EpochMetrics.json(legend), mark: #"\\x"#).utf8) + Data("\n".utf8), to: "maps.json")
+      Data(printablePath(JSONText.line(legend), mark: #"\\x"#).utf8) + Data("\n".utf8), to: "maps.json")
     return high
   }
 

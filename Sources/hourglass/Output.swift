@@ -22,7 +22,7 @@ enum StandardOutput {
 
   /// Writes an object as one line of JSON; bytes in its texts that are not UTF-8 stand as \xE9.
   static func write(json object: some Encodable) {
-    write(printablePath(EpochMetrics.json(object), mark: #"\\x"#))
+    write(printablePath(JSONText.line(object), mark: #"\\x"#))
   }
 
   /// Writes several lines, each `escaped`.
@@ -91,6 +91,3 @@ func escaped(_ text: String) -> String {
   guard !text.unicodeScalars.allSatisfy(isSafe) else { return text }
   return text.unicodeScalars.map { isSafe($0) ? String($0) : String(format: "\\u%04x", $0.value) }.joined()
 }
-
-/// A number with a fixed count of decimals.
-func decimal(_ value: Double, _ digits: Int = 4) -> String { String(format: "%.\(digits)f", value) }

@@ -58,7 +58,7 @@ final class Progress {
     let rate = Double(report.samples - start.samples) / seconds
     let left = seconds / Double(max(1, report.step - start.step)) * Double(report.lastStep - report.step)
     let epoch = "epoch \(report.epoch + 1)" + (epochs.map { "/\($0)" } ?? "")
-    let loss = "loss \(String(format: "%.5g", report.loss.total))"
+    let loss = "loss \(significant(report.loss.total, 5))"
     let figures = "\(grouped(Int(clamping: rate))) samples/s  \(loss)  \(Self.duration(left)) left"
     if isTerminal {
       draw(epoch, Double(report.step) / Double(report.lastStep), figures)

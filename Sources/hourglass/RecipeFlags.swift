@@ -305,7 +305,7 @@ struct RecipeFlags: ParsableArguments {
     }
     if let model {
       let given = try resolveModel(model, flag: "--model")
-      let isSame = EpochMetrics.json(given) == EpochMetrics.json(recipe.model)
+      let isSame = JSONText.line(given) == JSONText.line(recipe.model)
       try same("--model", isSame ? recipe.model.name : model, recipe.model.name)
       if !isSame {
         throw ValidationError("--model: wanted the model of the run \(path), found another one of the same name")

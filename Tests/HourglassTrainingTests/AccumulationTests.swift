@@ -136,10 +136,10 @@ import Testing
     let encoded = try JSONEncoder().encode(recipe)
     var fields = try #require(JSONSerialization.jsonObject(with: encoded) as? [String: Any])
     let again = try JSONDecoder().decode(Recipe.self, from: encoded)
-    #expect(EpochMetrics.json(again) == EpochMetrics.json(recipe))
+    #expect(JSONText.line(again) == JSONText.line(recipe))
     #expect(fields.removeValue(forKey: "accumulate") as? Int == 3)
     let old = try JSONDecoder().decode(Recipe.self, from: JSONSerialization.data(withJSONObject: fields))
     recipe.accumulate = 1
-    #expect(EpochMetrics.json(old) == EpochMetrics.json(recipe))
+    #expect(JSONText.line(old) == JSONText.line(recipe))
   }
 }

@@ -37,7 +37,7 @@ import Testing
 
   /// A name that a recipe has and the reader does not know would be refused here.
   @Test func aRecipeIsAFileOfSettings() throws {
-    let json = EpochMetrics.json(Self.recipe)
+    let json = JSONText.line(Self.recipe)
     let file = try Self.read(json)
     #expect(file.model { _ in TinyModels.autoencoder }?.name == "tiny-vae")
     #expect(try file.optimizer(kind: nil, learningRate: nil) == Self.recipe.optimizer)

@@ -121,7 +121,7 @@ import Testing
   }
 
   @Test func anEarlierVersionsRecipeHasNoneOfThem() throws {
-    let json = EpochMetrics.json(Recipe(model: TinyModels.variational))
+    let json = JSONText.line(Recipe(model: TinyModels.variational))
     for name in ["patience", "monitor", "overfitBatches", "schedule", "warmup", "betaWarmup"] {
       #expect(!json.contains("\"\(name)\""))
     }

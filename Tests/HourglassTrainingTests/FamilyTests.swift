@@ -120,7 +120,7 @@ import Testing
     let reconstruction = try #require(result.reconstruction)
     #expect(abs(result.loss - (reconstruction + 0.5 * penalty)) < 1e-9)
     #expect(result.kl == nil && result.activeUnits == nil)
-    let again = try JSONDecoder().decode(Evaluation.self, from: Data(EpochMetrics.json(result).utf8))
+    let again = try JSONDecoder().decode(Evaluation.self, from: Data(JSONText.line(result).utf8))
     #expect(again == result)
   }
 

@@ -52,12 +52,12 @@ import TestSupport
     case .null: return "null"
     case .bool(let flag): return "\(flag)"
     case .number(let digits): return digits
-    case .text(let text): return EpochMetrics.json(text)
+    case .text(let text): return JSONText.line(text)
     case .list(let items):
       return "[" + items.map { Self.text($0, mutation, &values, &fields) }.joined(separator: ",") + "]"
     case .object(let members):
       let parts = members.flatMap { name, value in
-        let part = EpochMetrics.json(name) + ":" + Self.text(value, mutation, &values, &fields)
+        let part = JSONText.line(name) + ":" + Self.text(value, mutation, &values, &fields)
         defer { fields += 1 }
         return fields == mutation.left ? [] : fields == mutation.twice ? [part, part] : [part]
       }
@@ -140,7 +140,7 @@ import TestSupport
 
   @Test func alteredRecipesNeverTrap() throws {
     try withTemporaryFolder { folder in
-      try Self.expectNoTrap(EpochMetrics.json(Self.recipe), share: 25, salt: 0) { text in
+      try Self.expectNoTrap(JSONText.line(Self.recipe), share: 25, salt: 0) { text in
         try Self.exercise(
           JSONFile.decode(Recipe.self, from: text.utf8, path: folder + "/recipe.json", what: "no recipe"))
       }
@@ -148,7 +148,7 @@ import TestSupport
   }
 
   @Test(arguments: TinyModels.all.indices) func alteredModelsNeverTrap(_ index: Int) throws {
-    try Self.expectNoTrap(EpochMetrics.json(TinyModels.all[index]), share: 5, salt: 1 + UInt64(index)) { text in
+    try Self.expectNoTrap(JSONText.line(TinyModels.all[index]), share: 5, salt: 1 + UInt64(index)) { text in
       try Self.exercise(JSONFile.decode(Autoencoder.self, from: text.utf8, path: "model.json", what: "no model"))
     }
   }
@@ -159,7 +159,7 @@ import TestSupport
       "maxTime": "1h", "profile": true, "tensorboard": false, "json": true, "quiet": true
       """
     try withTemporaryFolder { folder in
-      let original = EpochMetrics.json(Self.recipe).dropLast() + "," + settings + "}"
+      let original = JSONText.line(Self.recipe).dropLast() + "," + settings + "}"
       try Self.expectNoTrap(String(original), share: 20, salt: 10) { text in
         let path = folder + "/settings.json"
         try text.write(toFile: path, atomically: false, encoding: .utf8)
@@ -197,7 +197,7 @@ import TestSupport
       _ = try trainer.run()
       try run.save(try #require(trainer.training.profile))
       let originals = [
-        ("metrics.jsonl", EpochMetrics.json(metrics)),
+        ("metrics.jsonl", JSONText.line(metrics)),
         ("environment.json", try String(contentsOfFile: run.file("environment.json"), encoding: .utf8)),
         ("profile.json", try String(contentsOfFile: run.file("profile.json"), encoding: .utf8)),
       ]
@@ -224,7 +224,7 @@ import TestSupport
       _ = try trainer.run()
       var checkpoint = try run.read(.last)
       let training = try startedStep(recipe.model, batchSize: 8, data: data)
-      try Self.expectNoTrap(EpochMetrics.json(checkpoint.progress), share: 10, salt: 30) { text in
+      try Self.expectNoTrap(JSONText.line(checkpoint.progress), share: 10, salt: 30) { text in
         checkpoint.progress = try JSONFile.decode(
           Checkpoint.Progress.self, from: text.utf8, path: run.path, what: "no progress")
         try checkpoint.write(to: folder + "/altered.safetensors")

@@ -69,7 +69,7 @@ import Testing
     let others = profile.rows.filter { $0.layer == nil }.map(\.pass)
     #expect(others == ["input", "preparation", "likelihood", "sums", "optimizer", "waiting"])
     #expect(profile.peakGigaflopsPerSecond > 0 && profile.memoryGigabytesPerSecond > 0)
-    let decoded = try JSONDecoder().decode(StepProfile.self, from: Data(EpochMetrics.json(profile).utf8))
+    let decoded = try JSONDecoder().decode(StepProfile.self, from: Data(JSONText.line(profile).utf8))
     #expect(decoded.rows.map(\.pass) == profile.rows.map(\.pass) && decoded.steps == profile.steps)
   }
 

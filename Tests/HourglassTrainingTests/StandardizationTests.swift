@@ -90,7 +90,7 @@ import TestSupport
   /// Read back from a recipe of JSON; a run that goes on keeps it.
   @Test func theStatisticsArePartOfTheRecipe() throws {
     let (_, _, by) = try Self.sets()
-    let json = EpochMetrics.json(Self.recipe(by))
+    let json = JSONText.line(Self.recipe(by))
     let read = try JSONFile.decode(Recipe.self, from: json.utf8, path: "a", what: "b")
     #expect(read.standardization == by && json.contains(#""standardization":{"deviation":["#))
     #expect(read.refusal == nil)

@@ -3,47 +3,57 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// A trained model in files for other programs.
+/// A trained model, and how it is written into files for other programs.
 public struct ModelExport {
+  /// A form that other programs read.
   public enum Format: String, CaseIterable, Sendable {
-    /// Graphs with weights: `encoder.onnx`, `decoder.onnx` where codes can be decoded alone, and `autoencoder.onnx`.
+    /// The files `encoder.onnx`, `autoencoder.onnx` and, where codes can be decoded alone, `decoder.onnx`: graphs with
+    /// their weights.
     case onnx
-    /// The parameters under PyTorch's names and shapes, in `weights.safetensors`.
+    /// The file `weights.safetensors`: the parameters under PyTorch's names and shapes.
     case safetensors
-    /// The parameters under PyTorch's names and shapes for NumPy, in `weights.npz`.
+    /// The file `weights.npz`: the parameters under PyTorch's names and shapes as NumPy arrays.
     case npy
   }
 
-  /// A file that was written, and the inputs and outputs of a graph in it.
+  /// A file that was written.
   public struct File: Sendable, Equatable, Encodable {
+    /// What a graph takes or gives under one name.
     public struct Port: Sendable, Equatable, Encodable {
       public let name: String
-      /// The extents of one sample, channels first; the axis of the samples comes before them.
+      /// The extents of one sample, channels first (C, H, W). The axis of the samples comes before them in the file.
       public let shape: [Int]
     }
 
     public let path: String
+    /// What the graph in the file takes; nil for a file of weights.
     public let inputs: [Port]?
+    /// What the graph in the file gives; nil for a file of weights.
     public let outputs: [Port]?
   }
 
+  /// The hash of the parameters, which the files carry.
   public let weightsHash: String
   private let plan: ExecutionPlan
   private let parameters: FloatBuffer
   private let metadata: [String: String]
-  /// The standardisation of the model's images, which is part of the graphs and stands beside weights.
+  /// How the model's images are standardised: a part of the graphs, and stored beside weights.
   private let standardization: Standardization?
 
-  /// - Parameter parameters: the flat vector.
+  /// The parts of a model that are written.
+  ///
+  /// - Parameters:
+  ///   - parameters: the flat vector of `plan`.
+  ///   - standardization: what the model's images went through, nil where they are taken as they are.
   public init(_ plan: ExecutionPlan, parameters: FloatBuffer, standardization: Standardization? = nil) {
     (self.plan, self.parameters, self.standardization) = (plan, parameters, standardization)
     weightsHash = WeightsHash.of(parameters, plan: plan)
     var metadata = ["model": plan.model.name, WeightsFile.hashKey: weightsHash]
-    metadata[WeightsFile.standardizationKey] = standardization.map { EpochMetrics.json($0) }
+    metadata[WeightsFile.standardizationKey] = standardization.map { JSONText.line($0) }
     self.metadata = metadata
   }
 
-  /// The names of the files of a format.
+  /// The names of the files that a format has.
   public func names(_ format: Format) -> [String] {
     switch format {
     case .onnx: parts.map(Self.name)
@@ -52,11 +62,11 @@ public struct ModelExport {
     }
   }
 
-  /// The parts that are written; the decoder is none of them where codes cannot be decoded alone.
+  /// The parts of the model that have a graph. Where the decoder wants more than the codes there is none for it.
   private var parts: [ModelPart] { ModelPart.allCases.filter { $0 != .decoder || plan.decodingRefusal == nil } }
   private static func name(_ part: ModelPart) -> String { "\(part.rawValue).onnx" }
 
-  /// Writes the files into a folder, which is made where there is none.
+  /// Writes the files of a format into a folder, which is made where there is none.
   ///
   /// - Throws: `ModelError` where a layer has no form in ONNX, before anything is written; `DataError` where a file
   ///   cannot be written.
@@ -77,7 +87,7 @@ public struct ModelExport {
     case .safetensors:
       let path = "\(folder)/\(names(format)[0])"
       try AtomicFile.makeFolder(folder)
-      // Some readers ask for a format that names the framework.
+      // The format that some readers ask for names the framework.
       let metadata = self.metadata.merging(["format": "pt"]) { $1 }
       try SafeTensors.write(plan.tensors(parameters), metadata: metadata, to: path)
       return [File(path: path, inputs: nil, outputs: nil)]

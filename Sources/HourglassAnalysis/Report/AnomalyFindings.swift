@@ -8,25 +8,25 @@ struct AnomalyFindings {
   let source: String
   /// The scores of the pictures looked at.
   let scores: AnomalyScores
-  /// Whether each picture is an anomaly; nil where neither masks nor the normal class tell.
+  /// Whether each picture is an anomaly, where masks or the normal class tell.
   let truth: [Bool]?
   /// The pictures with the highest scores, the highest first.
   let highest: [Shown]
-  /// The value that the brightest colour of the maps stands for.
+  /// The number that has the brightest colour in all maps.
   let scale: Float
 
   struct Shown {
     let name: String
     let score: Double
-    /// The picture beside its map; nil where pictures of this shape cannot be shown.
+    /// The picture, what is expected of it, and the map; nil where pictures of this shape cannot be shown.
     let picture: PNGImage?
   }
 
-  /// The most pictures that are shown.
+  /// The number of pictures that are shown.
   private static let most = 12
-  /// The most images that are looked at; an even choice is taken from more.
+  /// A set of more images than this is looked at by an even choice of so many.
   private static let mostImages = 4096
-  /// The most pixels along the longer side of a picture that is shown.
+  /// The pixels along the longer side of a picture that is shown.
   private static let side = 256
 
   /// Errors: an image cannot be read.
@@ -58,8 +58,8 @@ struct AnomalyFindings {
     (self.threshold, source, scores, self.scale) = (threshold, data.source, found, high)
   }
 
-  /// The images that are looked at: a person's choice; else the test split, with classes that were not trained on; else
-  /// the images of the other sections.
+  /// The images that are scored: those of a person's choice; else the test split, with classes that were not trained
+  /// on; else the images that the rest of the report shows.
   private static func data(
     _ threshold: ScoreThreshold, _ images: ReportImages, _ recipe: Recipe
   ) throws(DataError) -> Dataset {
@@ -73,8 +73,8 @@ struct AnomalyFindings {
 }
 
 extension ExpectedPicture {
-  /// The picture and its map reduced to at most `most` pixels along the longer side: by the mean over squares, in the
-  /// map by their greatest value.
+  /// The picture with at most so many pixels along its longer side, each the mean over a square of pixels, and its map,
+  /// of which the greatest number of each square is taken.
   func reduced(_ map: [Float], to most: Int) -> (picture: ExpectedPicture, map: [Float]) {
     let factor = (max(shape.height, shape.width) + most - 1) / most
     guard factor > 1 else { return (self, map) }

@@ -2,36 +2,36 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// The findings about a trained model on some images.
+/// What a trained model makes of some images.
 struct Findings {
   let name: String
   let source: String
   let evaluation: Evaluation
-  /// The mean squared error per pixel of each image, as the evaluator measures it; none for a model that puts out
+  /// The mean squared error per pixel of each image, as the evaluator measures it; empty for a model that puts out
   /// labels.
   let errors: [Double]
-  /// Originals above reconstructions, where images of this shape can be shown.
+  /// Bands of originals above their reconstructions; empty where images of this shape cannot be shown.
   private(set) var bands: [Band] = []
-  /// A picture of the most active units of a variational model, or of codes between codes of another one.
+  /// What the most active units of a variational model do; for another model, images between codes.
   private(set) var walks: PNGImage?
   let units: LatentUnits
   let components: PrincipalComponents
-  /// The coordinates of the codes along the components.
+  /// The coordinates of the codes along the two components.
   let coordinates: [[Double]]
-  /// The labels of the images whose codes are in `coordinates`; nil without labels.
+  /// The labels of the images whose codes are in `coordinates`.
   let labels: [Int]?
   let classes: [String]?
 
   struct Band {
     let title: String
     let picture: PNGImage
-    /// The errors of its images, from left to right.
+    /// The errors of the images, from left to right.
     let errors: [Double]
   }
 
-  /// The most images that are looked at; an even choice is taken from more.
+  /// A set of more images than this is looked at by an even choice of so many.
   private static let mostImages = 4096
-  /// The most floats of codes that are compared with each other.
+  /// The codes that are compared with each other have at most so many floats.
   private static let mostCodeFloats = 1 << 21
 
   /// Errors: an image cannot be read.
@@ -64,7 +64,7 @@ struct Findings {
       ? pictures.traversals(data, most: pictures.rows(10)) : pictures.interpolations(data, most: pictures.rows(5))
   }
 
-  /// The images with the least errors, with errors around the median, and with the greatest, the extreme first; an
+  /// The images with the least errors, with errors around the median, and with the greatest, the extreme first. An
   /// error that is not a number is the worst.
   static func ranks(_ errors: [Double]) -> [(title: String, images: [Int])] {
     let keys = errors.map { $0.isNaN ? .infinity : $0 }
@@ -79,7 +79,6 @@ struct Findings {
 }
 
 extension Pictures {
-  /// The number of rows of images: `most`, or fewer where images are so large that a page with them would be slow to
-  /// open.
+  /// The rows of images on the page: `most`, or fewer where images are so large that the page would be slow to open.
   func rows(_ most: Int) -> Int { min(most, max(1, (1 << 22) / (Self.stops * shape.count))) }
 }

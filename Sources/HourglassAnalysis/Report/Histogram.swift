@@ -1,14 +1,15 @@
 import HourglassData
 import HourglassTraining
 
-/// The counts of values in intervals of one round width that lie side by side.
+/// Intervals of one round width that lie side by side, and how many values lie in each.
 struct Histogram {
   /// The lower end of the first interval.
   let start: Double
   let width: Double
   private(set) var counts: [Int]
 
-  /// Chooses intervals for finite values: about 40, fewer where there are few values, from the least to the greatest.
+  /// Chooses the intervals for finite values, from the least to the greatest: about 40, fewer where there are few
+  /// values.
   init(_ values: [Double]) {
     let finite = values.filter(\.isFinite)
     let (low, high) = (finite.min() ?? 0, finite.max() ?? 0)
@@ -20,7 +21,7 @@ struct Histogram {
     counts = finite.isEmpty ? [] : counts(of: finite)
   }
 
-  /// The number of some values in each interval.
+  /// How many of some of the values lie in each interval.
   func counts(of some: [Double]) -> [Int] {
     var result = [Int](repeating: 0, count: counts.count)
     let first = (start / width).rounded()

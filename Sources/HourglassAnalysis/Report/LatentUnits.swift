@@ -4,14 +4,14 @@ import HourglassKernels
 import HourglassModels
 import HourglassTraining
 
-/// The behaviour of each unit of the code over some images, in the units' order.
+/// What each unit of the code does over some images, in the units' order.
 struct LatentUnits {
-  /// The variance over the images of each unit's value, or of its mean in a variational model.
+  /// The variance of each unit over the images; for a variational model, the variance of its mean.
   let variances: [Double]
-  /// The mean over the images of each unit's share of the KL divergence, in nats; nil without a prior.
+  /// The mean over the images of each unit's share of the KL divergence from the prior, in nats; nil without a prior.
   let divergences: [Double]?
 
-  /// Whether each unit is active as Burda et al. 2015 define it.
+  /// Whether each unit is active: its variance is above 0.01 (Burda et al. 2015).
   var isActive: [Bool] { variances.map { $0 > Evaluation.activeVariance } }
 
   /// Errors: an image cannot be read.
@@ -29,7 +29,7 @@ struct LatentUnits {
       for first in stride(from: 0, to: posterior.count, by: 2 * units) {
         for unit in 0..<units {
           let mean = Double(posterior[first + unit])
-          // The latent clamps the log-variance like this.
+          // Clamped as the latent clamps it.
           let logVariance = min(
             max(Double(posterior[first + units + unit]), Double(HG_LOG_VARIANCE_MIN)), Double(HG_LOG_VARIANCE_MAX))
           sums[unit] += (mean * mean + exp(logVariance) - 1 - logVariance) / 2

@@ -3,20 +3,22 @@ import HourglassTraining
 
 /// The images that show what a model learned.
 public struct ReportImages {
+  /// The images.
   public let data: Dataset
-  /// The words by which a sentence names the images.
+  /// What a sentence calls them, as `validation images`.
   public let name: String
-  /// Whether a person chose the images.
+  /// Whether a person chose them.
   let areChosen: Bool
 
-  /// The images of a person's choice.
+  /// The images that a person chose.
   public init(_ data: Dataset) { (self.data, name, areChosen) = (data, "images of \(data.source)", true) }
 
-  /// Images that the model was not trained on, where there are any: the validation images, or else the test split; else
-  /// the images that it was trained on.
+  /// The images that a report shows where nobody chose: those that the model was not trained on, which are the
+  /// validation images or the test split, where there are any; else those that it was trained on.
   ///
-  /// - Parameters training, validation: the recipe's images, where they are open already.
-  /// - Throws: no images can be opened.
+  /// - Parameters:
+  ///   - training, validation: the sets of the recipe, where they are open already.
+  /// - Throws: no such set can be opened.
   public init(_ recipe: Recipe, training: Dataset? = nil, validation: Dataset? = nil) throws(DataError) {
     func open(_ source: DataSource) throws(DataError) -> Dataset {
       try recipe.open(source)

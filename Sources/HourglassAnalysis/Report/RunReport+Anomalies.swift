@@ -1,7 +1,7 @@
 import HourglassData
 import HourglassTraining
 
-/// The section on pictures that score as unusual.
+/// The section of the report on images that score as unusual.
 extension RunReport {
   var anomalySection: [String] {
     get throws(DataError) {
@@ -37,7 +37,7 @@ extension RunReport {
   }
 
   private func table(_ found: AnomalyScores.Detection) -> String {
-    func text(_ value: Double?) -> String { value.map(significant) ?? "unknown" }
+    func text(_ value: Double?) -> String { value.map { significant($0) } ?? "unknown" }
     return HTML.table(
       ["", "above the threshold", "below it"],
       [
@@ -57,7 +57,7 @@ extension RunReport {
         y: histogram.counts.map(Double.init), style: style, color: anomalies.truth == nil ? 0 : 1)
     ]
     if let truth = anomalies.truth {
-      // Normal images are drawn in front of all images, so that anomalies stand above them.
+      // In front of all, so that anomalies stand above them.
       let normal = histogram.counts(of: zip(scores, truth).filter { !$1 }.map(\.0))
       series.append(
         SVGPlot.Series(
@@ -94,7 +94,7 @@ extension RunReport {
 }
 
 extension ScoreThreshold {
-  /// The name of the score that is compared with the threshold.
+  /// The name of the score that the threshold is compared with.
   var scoreName: String {
     switch by {
     case .error: "squared error of the expected image, per pixel"

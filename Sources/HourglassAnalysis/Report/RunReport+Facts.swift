@@ -3,9 +3,9 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// The sections on codes, and on the recipe and machine of the run.
+/// The sections of the report on codes, and on what the run was made from.
 extension RunReport {
-  /// The most classes that can be told apart in one plot.
+  /// So many classes can be told apart in one plot.
   private static let mostClasses = 24
 
   var codes: [String] {
@@ -29,7 +29,7 @@ extension RunReport {
           style: .dots)
       }
     }
-    let shares = components.shares.map { String(format: "%.1f %%", 100 * $0) }
+    let shares = components.shares.map { decimal(100 * $0, 1) + " %" }
     let plot = SVGPlot(
       title: "Codes of \(grouped(x.count)) images", xLabel: "first principal component, \(shares[0]) of the variance",
       yLabel: "second, \(shares[1])", series: series)
@@ -87,7 +87,7 @@ extension RunReport {
 
   /// All fields of a recipe but the model, as JSON names them, so that none is forgotten.
   private func facts(of recipe: Recipe) -> [[String]] {
-    guard case .object(let fields)? = try? JSONParser.parse(Array(JSONEncoder().encode(recipe))) else { return [] }
+    guard case .object(let fields)? = try? JSONParser.parse(Array(JSONText.header(recipe).utf8)) else { return [] }
     return JSONValue.object(
       fields.map { name, value in
         switch name {
@@ -118,13 +118,13 @@ extension RunReport {
     ] + shares
   }
 
-  /// The table of each worker's time in the last step.
+  /// What each worker did in the last step.
   private var shares: [String] {
     guard !workerTimes.isEmpty else { return [] }
     let rows = workerTimes.enumerated().map { worker, times in
       ["worker \(worker)"]
         + [times.shards, times.input, times.products, times.sums, times.updates].map {
-          String(format: "%.2f ms", Double($0) / 1e6)
+          decimal(Double($0) / 1e6, 2) + " ms"
         }
     }
     return [
@@ -136,7 +136,7 @@ extension RunReport {
   var memory: [String] {
     let parallel = parallel
     let memory = PlannedMemory(training: plan, parallel: parallel, recipe: recipe)
-    func megabytes(_ bytes: Int) -> String { String(format: "%.1f MB", Double(bytes) / 1e6) }
+    func megabytes(_ bytes: Int) -> String { decimal(Double(bytes) / 1e6, 1) + " MB" }
     return [
       HTML.paragraph(
         "All memory of a training step is planned before the first: batches of \(recipe.batchSize) in "
@@ -153,9 +153,9 @@ extension RunReport {
 }
 
 extension JSONValue {
-  /// The most characters of a text that are shown, because a vocabulary would fill pages.
+  /// The characters of a text that are shown: a vocabulary would fill pages.
   private static let longest = 200
-  /// The most items of a list that are shown.
+  /// The items of a list that are shown.
   private static let mostItems = 32
 
   private var text: String {
@@ -172,11 +172,12 @@ extension JSONValue {
     }
   }
 
-  /// A row for each field; fields of inner objects stand behind the name of the object.
+  /// A row for each field: its name and its value. Names of fields of an inner object stand behind the name of the
+  /// object.
   fileprivate func rows(_ prefix: String = "") -> [[String]] {
     guard case .object(let fields) = self else { return [[prefix, text]] }
     return fields.sorted { $0.name < $1.name }.flatMap { name, value in
-      // A name such as learningRate becomes "learning rate".
+      // learningRate as learning rate.
       let words = name.replacing(/[A-Z]/) { " " + $0.output.lowercased() }
       return value.rows(prefix.isEmpty ? words : "\(prefix), \(words)")
     }

@@ -4,7 +4,7 @@ import HourglassModels
 import HourglassTraining
 
 extension RunReport {
-  /// The report as one HTML page without scripts or other files, for screen, dark screen and paper.
+  /// One HTML page without scripts and without other files, for screen, dark screen and paper.
   public var page: String {
     get throws(DataError) {
       let name = URL(fileURLWithPath: run.path).lastPathComponent
@@ -47,10 +47,10 @@ extension RunReport {
     let what = "On \(grouped(found.samples)) \(findings.name)"
     if let mse = found.mse, let psnr = found.psnr, let ssim = found.ssim {
       sentences.append(
-        "\(what) the mean squared error per pixel is \(significant(mse)) (PSNR \(String(format: "%.1f", psnr)) dB), "
+        "\(what) the mean squared error per pixel is \(significant(mse)) (PSNR \(decimal(psnr, 1)) dB), "
           + "the structural similarity \(significant(ssim)).")
     } else if let errorRate = found.errorRate {
-      sentences.append("\(what) the likeliest class is wrong for \(String(format: "%.2f", 100 * errorRate)) %.")
+      sentences.append("\(what) the likeliest class is wrong for \(decimal(100 * errorRate, 2)) %.")
     } else {
       sentences.append("\(what) the loss is \(significant(found.loss)) \(unit).")
     }
@@ -97,7 +97,7 @@ extension RunReport {
     ]
     let known = columns.filter { column in epochs.contains { column.value($0) != nil } }
     let rows = [("first", first), ("best", best), ("last", last)].map { name, row in
-      [name, "\(row.epoch)", grouped(row.step)] + known.map { $0.value(row).map(significant) ?? "" }
+      [name, "\(row.epoch)", grouped(row.step)] + known.map { $0.value(row).map { significant($0) } ?? "" }
         + [grouped(Int(clamping: row.samplesPerSecond))]
     }
     let titles = ["", "epoch", "steps"] + known.map(\.title) + ["samples/s"]
@@ -186,7 +186,7 @@ extension RunReport {
 }
 
 extension ModelSummary {
-  /// The summary as a table for people: titles, a row of cells for each layer, and the sums.
+  /// The summary for people to read: titles, a row of cells for each layer, and a row with the sums.
   package var table: [[String]] {
     func number(_ value: Int) -> String { value == 0 ? "" : grouped(value) }
     let titles = ["layer", "kind", "output", "activation", "parameters", "flops"]

@@ -2,7 +2,7 @@ import Foundation
 import HourglassData
 import HourglassTraining
 
-/// The section on the time of each layer.
+/// The section of the report on the time of each layer.
 extension RunReport {
   var layerTimes: [String] {
     guard let profile = run.profile else {
@@ -25,14 +25,14 @@ extension RunReport {
   }
 }
 
-/// A picture with a bar for each layer and for the work of no layer: the time of its passes, and their share of the
-/// peak.
+/// A bar for each layer, and one for what belongs to no layer: the time of its passes, and their share of the
+/// processor's peak.
 struct ProfilePicture {
   let profile: StepProfile
 
   private struct Bar {
     var name: String
-    /// The milliseconds of each part, and its colour.
+    /// Milliseconds, and the colour of what took them.
     var parts: [(milliseconds: Double, color: Int)]
     var note: String
   }
@@ -49,7 +49,7 @@ struct ProfilePicture {
       let share = gigaflops / max(milliseconds * profile.peakGigaflopsPerSecond, .leastNormalMagnitude)
       return Bar(
         name: "\(layer.name) \(layer.kind)", parts: layer.rows.map { ($0.milliseconds, Self.color($0.pass)) },
-        note: Self.text(milliseconds) + (gigaflops > 0 ? ", \(StepProfile.percent(share)) of peak" : ""))
+        note: Self.text(milliseconds) + (gigaflops > 0 ? ", \(percent(share)) of peak" : ""))
     }
     let others = profile.rows.filter { $0.layer == nil }.map { row in
       Bar(
@@ -91,7 +91,7 @@ struct ProfilePicture {
       + "height=\"\(SVG.number(height))\"/>"
   }
 
-  private static func text(_ milliseconds: Double) -> String { String(format: "%.3g ms", milliseconds) }
+  private static func text(_ milliseconds: Double) -> String { significant(milliseconds, 3) + " ms" }
 
   private static func color(_ pass: String) -> Int {
     switch pass {

@@ -3,33 +3,32 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// A run as one page to look at: its recipe, its course, and what the model makes of images.
-///
-/// A part that is missing is named in a sentence at its place; all else is shown.
+/// A run as one page to look at: what it was made from, how it went, and what the model makes of images. What is
+/// missing is named in a sentence where it would stand.
 public struct RunReport {
   let run: RunFolder
   let recipe: Recipe
   let plan: ExecutionPlan
   let epochs: [EpochMetrics]
   let sessions: [RunEnvironment]
-  /// Sentences about files of the run that are damaged and so not shown.
+  /// What is not shown because files of the run are damaged, a sentence each.
   public private(set) var damages: [String] = []
-  /// The progress of the run at the checkpoint that is looked at; nil where there is none yet.
+  /// Where the run stood when the checkpoint that is looked at was written; nil where there is none yet.
   public var progress: Checkpoint.Progress?
-  /// The workers' times in the last step, where the run has just ended.
+  /// What each worker did in the last step; empty unless the run has just ended.
   public var workerTimes: [TrainingStep.WorkerTimes] = []
 
-  /// A picture of draws from the prior of a variational model.
+  /// Decoded draws from the prior of a variational model.
   private(set) var samples: PNGImage?
   private(set) var findings: Findings?
-  /// The findings about scores, where the run keeps a threshold for the weights that are looked at.
+  /// What the scores say; nil unless the run keeps a threshold for the weights that are looked at.
   private(set) var anomalies: AnomalyFindings?
-  /// A sentence that says why there are no findings.
+  /// Why there are no findings, in a sentence.
   private(set) var missing = "The run has no checkpoint yet, so there is no model to look at."
 
-  /// Reads the files of the run's folder but for its checkpoints.
+  /// Reads what the run's folder tells without its checkpoints.
   ///
-  /// Errors: the recipe's model cannot be planned; metrics are there and cannot be read.
+  /// Errors: a recipe whose model cannot be planned; metrics that are there and cannot be read.
   public init(_ run: RunFolder, _ recipe: Recipe) throws {
     (self.run, self.recipe) = (run, recipe)
     plan = try recipe.plan()
@@ -42,12 +41,15 @@ public struct RunReport {
     }
   }
 
-  /// The evaluation of the model on the images, once they were looked at.
+  /// How well the model does on the images; nil until it has looked at them.
   public var evaluation: Evaluation? { findings?.evaluation }
 
-  /// Looks at images with the model, or notes why they are not there.
+  /// Looks at what the model makes of images. Where they cannot be read, the page says so.
   ///
-  /// Returns: the reason why nothing was found; nil where all was.
+  /// - Parameters:
+  ///   - images: the images, or why there are none.
+  ///   - inference: the model with the weights that are looked at.
+  /// - Returns: why nothing was found; nil where all went well.
   @discardableResult
   public mutating func look(at images: Result<ReportImages, DataError>, with inference: Inference) -> DataError? {
     let model = recipe.model
@@ -85,7 +87,7 @@ public struct RunReport {
   /// The unit of the loss.
   var unit: String { recipe.model.likelihood.unit }
 
-  /// The division of the last session, or the default one of this machine.
+  /// The division of the last session; where that is unknown, the division that this machine would take.
   var parallel: ParallelPlan {
     let most = 1...ParallelPlan.most
     guard let last = sessions.last, most.contains(last.workers), most.contains(last.threads) else {

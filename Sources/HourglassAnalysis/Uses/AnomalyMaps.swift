@@ -2,17 +2,16 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// A maker of maps that show where pictures are unlike what a model expects: a number for each pixel, greater where
-/// they differ more.
+/// Maps of where pictures are unlike what a model expects: a number for each pixel, the greater the more unlike.
 public struct AnomalyMaps: Sendable {
-  /// The number that is taken for a pixel.
+  /// How a pixel is compared.
   public enum Kind: String, Sendable, CaseIterable, Codable {
     /// The squared difference to the expected image, mean over channels.
     case error
-    /// The value 1 - the structural similarity around the pixel, mean over channels.
+    /// 1 less the structural similarity around the pixel, mean over channels.
     case ssim
 
-    /// The words for its numbers in a legend.
+    /// What the numbers of a map are, for a legend.
     public var title: String {
       switch self {
       case .error: "squared error, mean over channels"
@@ -21,13 +20,17 @@ public struct AnomalyMaps: Sendable {
     }
   }
 
+  /// How pixels are compared.
   public let kind: Kind
   private let filter: GaussianFilter?
-  /// The measure of similarity for the shape of the last picture.
+  /// What computes the similarity for pictures of the shape of the last one.
   private var similarity: StructuralSimilarity?
 
-  /// - Parameter sigma: the standard deviation in pixels of the window by which maps are smoothed; nil for no
-  ///   smoothing.
+  /// Maps of one kind.
+  ///
+  /// - Parameters:
+  ///   - kind: how pixels are compared.
+  ///   - sigma: the standard deviation in pixels of the Gaussian by which maps are smoothed; nil for none.
   public init(_ kind: Kind, smooth sigma: Double? = nil) {
     self.kind = kind
     filter = sigma.map { GaussianFilter(sigma: $0) }
@@ -60,27 +63,29 @@ public struct AnomalyMaps: Sendable {
     return filter?.smoothed(map, height: shape.height, width: shape.width) ?? map
   }
 
-  /// The counts of the numbers in some maps by their first 16 bits as floats, from which one scale for all maps
-  /// follows.
+  /// One scale for the colours of many maps. It counts numbers by their first 16 bits as floats, so it is exact to
+  /// 1/128 of a number.
   public struct Scale: Sendable {
-    /// The part of all numbers that has the brightest colour or more.
+    /// The part of all numbers that reach the brightest colour, where nobody says.
     public static let exceeding = 0.001
 
+    /// The greatest number of all maps so far.
     public private(set) var greatest: Float = 0
     private var count = 0
     private var counts = [Int](repeating: 0, count: 1 << 15)
 
+    /// A scale without maps.
     public init() {}
 
-    /// Adds a map of finite numbers.
+    /// Adds the numbers of a map, H x W, all finite.
     public mutating func add(_ map: [Float]) {
       for value in map { counts[Int(max(value, 0).bitPattern >> 16)] += 1 }
       count += map.count
       greatest = max(greatest, map.max() ?? 0)
     }
 
-    /// The number that at most a part of the numbers exceeds: the 99.9th percentile where the part is 0.001, or up to
-    /// 1/128 more.
+    /// The number that has the brightest colour: at most `part` of all numbers exceed it. It is the 99.9th percentile
+    /// for a part of 0.001, or up to 1/128 more.
     public func high(exceededBy part: Double) -> Float {
       var above = Int(clamping: part * Double(count))
       for place in counts.indices.reversed() where counts[place] > 0 {

@@ -2,22 +2,25 @@ import Foundation
 import HourglassData
 import HourglassTraining
 
-/// The scores of images, greater for more unusual ones, and the thresholds and measures that follow from them.
+/// The scores of images, the greater the more unusual, and what follows from them.
 public struct AnomalyScores: Sendable {
+  /// A score for each image, N numbers.
   public let scores: [Double]
 
+  /// Takes a score for each image, N numbers.
   public init(_ scores: [Double]) { self.scores = scores }
 
-  /// The number that is taken as a score.
+  /// What is taken as a score.
   public enum Kind: String, Sendable, CaseIterable, Codable {
-    /// The mean over pixels of the squared difference to the expected image of the mean of the code.
+    /// The squared difference to the expected image of the mean of the code, mean over pixels.
     case error
-    /// The model's reconstruction loss plus, in a variational model, the KL divergence: a bound of -log p(x).
+    /// The reconstruction loss and, for a variational model, the KL divergence: their sum is a bound of -log p(x).
     case likelihood
   }
 
-  /// The scores of the pictures of a set whose tiles have these scores: the mean over the tiles of each, weighed by the
-  /// part of the picture's pixels that a tile stands for. Scores of a set without tiles stay.
+  /// The scores of the pictures of a set whose tiles have these scores: the mean over the tiles of a picture, each
+  /// weighed by the part of the picture's pixels that it stands for. In a set without tiles the scores stay as they
+  /// are.
   public func ofPictures(_ data: Dataset) -> AnomalyScores {
     guard let tiling = data.tiling else { return self }
     return AnomalyScores(
@@ -26,7 +29,7 @@ public struct AnomalyScores: Sendable {
       })
   }
 
-  /// Whether a part may be that of unusual training images: above 0, at most 0.5.
+  /// Whether a number may be the part of the training images that are unusual: above 0 and at most 1/2.
   public static func isContamination(_ part: Double) -> Bool { part > 0 && part <= 0.5 }
 
   /// The score that a part of the images exceeds: the quantile at 1 - contamination, linear between scores.
@@ -39,19 +42,21 @@ public struct AnomalyScores: Sendable {
     return sorted[below] + (place - Double(below)) * (sorted[above] - sorted[below])
   }
 
-  /// The least score that at most a part of the images exceeds, of images that are normal.
+  /// The least of the scores that at most a part of the images exceeds. The images are to be normal ones.
   public func threshold(falsePositiveRate: Double) -> Double {
     precondition(Self.isRate(falsePositiveRate) && !scores.isEmpty, "a false positive rate of \(falsePositiveRate)")
-    // The addend keeps rounding from missing a whole number of images.
+    // A whole number of images must not be missed by rounding.
     let above = Int(clamping: falsePositiveRate * Double(scores.count) + 1e-9)
     return scores.sorted()[scores.count - 1 - above]
   }
 
-  /// Whether a part of the normal images may exceed a threshold: at least 0, below 1.
+  /// Whether a number may be the part of normal images above a threshold: at least 0 and below 1.
   public static func isRate(_ part: Double) -> Bool { part >= 0 && part < 1 }
 
-  /// The threshold with the greatest F1, half-way between the scores that it parts; the greatest of several. Nil where
-  /// no image is unusual.
+  /// The threshold with the greatest F1, half-way between the two scores that it parts; the greatest such threshold
+  /// where there are several. Nil where no image is unusual.
+  ///
+  /// - Parameter isAnomaly: whether each image is unusual, N values.
   public func bestThreshold(_ isAnomaly: [Bool]) -> Double? {
     let (groups, levels) = (groups(isAnomaly), Set(scores).sorted(by: >))
     let anomalies = groups.reduce(0) { $0 + $1.anomalies }
@@ -68,7 +73,9 @@ public struct AnomalyScores: Sendable {
     return middle < levels[place] ? middle : levels[place + 1]
   }
 
-  /// The numbers of images above and below a threshold, beside the truth.
+  /// Counts images above and below a threshold by what they are.
+  ///
+  /// - Parameter isAnomaly: whether each image is unusual, N values.
   public func detection(above threshold: Double, _ isAnomaly: [Bool]) -> Detection {
     precondition(isAnomaly.count == scores.count, "\(isAnomaly.count) labels for \(scores.count) scores")
     var result = Detection()
@@ -83,16 +90,19 @@ public struct AnomalyScores: Sendable {
     return result
   }
 
-  /// The numbers of images by what they are and by what they were taken for.
+  /// The numbers of images by what they are and by what they were taken for; unusual is positive.
   public struct Detection: Encodable, Sendable, Equatable {
+    /// Images above the threshold: unusual ones, and usual ones.
     public var (truePositives, falsePositives) = (0, 0)
+    /// Images below the threshold: unusual ones, and usual ones.
     public var (falseNegatives, trueNegatives) = (0, 0)
 
-    /// The part of the images above the threshold that is unusual; nil where none is above.
+    /// The part of the images above the threshold that is unusual, TP / (TP + FP); nil where none is above.
     public var precision: Double? { Self.part(truePositives, falsePositives) }
-    /// The part of the unusual images that is above the threshold; nil where none is unusual.
+    /// The part of the unusual images that is above the threshold, TP / (TP + FN); nil where no image is unusual.
     public var recall: Double? { Self.part(truePositives, falseNegatives) }
-    /// The harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN); nil where no image is unusual or above.
+    /// The harmonic mean of precision and recall, 2 TP / (2 TP + FP + FN); nil where no image is unusual and none is
+    /// above the threshold.
     public var f1: Double? { Self.part(2 * truePositives, falsePositives + falseNegatives) }
 
     private static func part(_ some: Int, _ others: Int) -> Double? {
@@ -100,8 +110,11 @@ public struct AnomalyScores: Sendable {
     }
   }
 
-  /// The probability that an unusual image has a greater score than a usual one, ties counting half: the area under the
-  /// curve of the true positive rate against the false positive rate. Nil where one of the two kinds is missing.
+  /// The probability that an unusual image has a greater score than a usual one, ties counting half. It is the area
+  /// under the curve of the true positive rate against the false positive rate. Nil where there is no image of one of
+  /// the two kinds.
+  ///
+  /// - Parameter isAnomaly: whether each image is unusual, N values.
   public func rocAUC(_ isAnomaly: [Bool]) -> Double? {
     let groups = groups(isAnomaly)
     let anomalies = groups.reduce(0) { $0 + $1.anomalies }
@@ -115,8 +128,10 @@ public struct AnomalyScores: Sendable {
     return sum / (Double(anomalies) * Double(others))
   }
 
-  /// The average precision: the sum over thresholds of (recall - recall before) precision, which is the area under the
-  /// steps of precision against recall. Nil where no image is unusual.
+  /// Average precision: the sum over thresholds of (recall - recall at the threshold above) precision, which is the
+  /// area under the steps of precision against recall. Nil where no image is unusual.
+  ///
+  /// - Parameter isAnomaly: whether each image is unusual, N values.
   public func averagePrecision(_ isAnomaly: [Bool]) -> Double? {
     let groups = groups(isAnomaly)
     let anomalies = groups.reduce(0) { $0 + $1.anomalies }
@@ -130,7 +145,10 @@ public struct AnomalyScores: Sendable {
     return sum
   }
 
-  /// The points of both curves, from the highest threshold to the lowest; nil where one of the two kinds is missing.
+  /// The points of two curves, from the highest threshold to the lowest: the true positive rate against the false
+  /// positive rate (ROC), and precision against recall. Nil where there is no image of one of the two kinds.
+  ///
+  /// - Parameter isAnomaly: whether each image is unusual, N values.
   public func curves(
     _ isAnomaly: [Bool]
   ) -> (roc: [(x: Double, y: Double)], precisionRecall: [(x: Double, y: Double)])? {
@@ -149,7 +167,7 @@ public struct AnomalyScores: Sendable {
     return (roc, precision)
   }
 
-  /// The numbers of images of both kinds with one score, the greatest score first.
+  /// How many unusual and how many usual images have each score, the greatest score first.
   private func groups(_ isAnomaly: [Bool]) -> [(anomalies: Int, others: Int)] {
     precondition(isAnomaly.count == scores.count, "\(isAnomaly.count) labels for \(scores.count) scores")
     var result: [(anomalies: Int, others: Int)] = []

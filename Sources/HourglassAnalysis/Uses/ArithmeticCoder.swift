@@ -1,10 +1,11 @@
-/// Arithmetic coding of symbols under counts that adapt as they are seen (Witten, Neal & Cleary, "Arithmetic coding for
-/// data compression", 1987): close to the symbols' entropy in bits, without a table in the file.
+/// How often each symbol was seen, which is how likely an arithmetic coder takes it to be (Witten, Neal & Cleary,
+/// "Arithmetic coding for data compression", 1987). Coded so, symbols take close to their entropy in bits, without a
+/// table in the file.
 struct AdaptiveCounts {
   private(set) var counts: [UInt32]
   private(set) var total: UInt32
 
-  /// All symbols are equally likely at first.
+  /// Counts by which all symbols are equally likely.
   init(symbols: Int) {
     counts = Array(repeating: 1, count: symbols)
     total = UInt32(symbols)
@@ -16,7 +17,7 @@ struct AdaptiveCounts {
     counts[symbol] += 32
     total += 32
     guard total > Self.most else { return }
-    // Halving makes older symbols count less.
+    // Older symbols count less.
     for i in counts.indices { counts[i] = (counts[i] + 1) / 2 }
     total = counts.reduce(0, +)
   }
@@ -24,7 +25,7 @@ struct AdaptiveCounts {
   private static let most: UInt32 = 1 << 16
 }
 
-/// The interval that coder and decoder narrow, as 32 bits of a binary fraction.
+/// The interval that coder and decoder narrow with each symbol, as 32 bits of a binary fraction.
 private struct Interval {
   var low: UInt64 = 0
   var high: UInt64 = 0xffff_ffff
@@ -41,7 +42,7 @@ private struct Interval {
 
   enum Widening { case lower, upper, middle }
 
-  /// Doubles the interval where it lies in one half or in the middle, and answers where it lay.
+  /// Doubles the interval where it lies in one half or in the middle, and says where it lay.
   mutating func widen() -> Widening? {
     let (place, base): (Widening, UInt64)
     if high < Self.half {
@@ -61,7 +62,7 @@ private struct Interval {
 
 struct ArithmeticEncoder {
   private var interval = Interval()
-  /// The number of bits that will be the opposite of the next one that is known.
+  /// The number of bits that are the opposite of the next one that is known.
   private var pending = 0
   private var bytes: [UInt8] = []
   private var bits = 0
@@ -74,7 +75,7 @@ struct ArithmeticEncoder {
     }
   }
 
-  /// All bytes of the code, once no symbol follows.
+  /// All bytes of the symbols encoded. Nothing can be encoded afterwards.
   mutating func finish() -> [UInt8] {
     pending += 1
     emit(interval.low >= Interval.quarter)
@@ -105,7 +106,8 @@ struct ArithmeticDecoder {
     for _ in 0..<32 { value = 2 * value + nextBit() }
   }
 
-  /// The bytes that the encoder wrote for the symbols so far, if they were all: two bits end them, 32 are read ahead.
+  /// The bytes that the encoder would have written for the symbols so far, if they were all: two bits end them, and 32
+  /// are read ahead.
   var bytesRead: Int { (bits - 32 + 2 + 7) / 8 }
 
   mutating func decode(_ counts: inout AdaptiveCounts) -> Int {
@@ -124,7 +126,7 @@ struct ArithmeticDecoder {
     return symbol
   }
 
-  /// The next bit; 0 after the end.
+  /// The next bit; zeros follow the end.
   private mutating func nextBit() -> UInt64 {
     defer { bits += 1 }
     return bits / 8 < bytes.count ? UInt64(bytes[bits / 8] >> UInt8(7 - bits % 8) & 1) : 0

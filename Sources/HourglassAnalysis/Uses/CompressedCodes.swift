@@ -3,23 +3,31 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// Codes in few bytes: each unit is rounded to equally spaced levels, which are entropy-coded with counts of each unit.
+/// Codes in few bytes: each unit is rounded to equally spaced levels, and the levels are entropy-coded with counts of
+/// each unit.
 ///
-/// A file is `HGCODES2`, the header's length in bytes (32 bits, little-endian), the header in JSON, the coded levels,
-/// image after image, and the SHA-256 of all bytes before it in 64 digits. The header names the weights, without which
-/// codes mean nothing. Files of earlier versions are read too: `HGCODES1`, with the digest of the levels alone in the
-/// header.
+/// The file holds `HGCODES2`, the header's length in bytes (32 bits, little-endian), the header in JSON, the coded
+/// levels, image after image, and the SHA-256 of all bytes before it in 64 digits. The header names the weights,
+/// without which codes mean nothing. Files of earlier versions are read too: they begin with `HGCODES1`, and their
+/// header has the digest of the levels alone.
 public struct CompressedCodes: Sendable {
-  /// The equally spaced levels of each unit: level i stands for low + i step.
+  /// Equally spaced levels of each unit: level i of unit j stands for low[j] + i step[j].
   public struct Quantizer: Codable, Sendable, Equatable {
+    /// The number of levels of each unit.
     public var levels: Int
+    /// What level 0 stands for, Z numbers.
     public var low: [Float]
+    /// How far levels lie apart, Z numbers.
     public var step: [Float]
 
     /// The numbers of levels that a unit may have.
     public static let levelRange = 2...256
 
-    /// Levels from the smallest to the largest value of each unit of some codes, N x Z, finite.
+    /// Levels from the smallest to the largest value of each unit.
+    ///
+    /// - Parameters:
+    ///   - codes: N x Z, finite.
+    ///   - units: Z.
     public init(_ codes: [Float], units: Int, levels: Int) {
       precondition(Self.levelRange.contains(levels), "\(levels) levels")
       self.levels = levels
@@ -34,7 +42,7 @@ public struct CompressedCodes: Sendable {
       step = zip(low, high).map { ($1 - $0) / Float(levels - 1) }
     }
 
-    /// The nearest level to a value; the outermost for a value outside.
+    /// The level nearest to a value: the outermost for a value outside.
     func level(_ value: Float, unit: Int) -> Int {
       guard step[unit] > 0 else { return 0 }
       return Int(clamping: min(max(((value - low[unit]) / step[unit]).rounded(), 0), Float(levels - 1)))
@@ -48,12 +56,12 @@ public struct CompressedCodes: Sendable {
     var weightsHash: String
     var count: Int
     var quantizer: Quantizer
-    /// The SHA-256 of the bytes behind the header, in files of earlier versions.
+    /// The SHA-256 of what follows the header, which files of earlier versions have.
     var contentHash: String?
   }
 
-  /// The binary logarithm of the most symbols in a bit: counts add up to 2^16 at most, so no symbol takes less than
-  /// 2^-16 of a bit.
+  /// A bit of a file holds at most two to the power of this number of symbols: counts add up to at most 2^16, so no
+  /// symbol takes less than 2^-16 of a bit.
   private static let mostSymbolsOfABit = 16
   private static let (magic, earlierMagic) = (Array("HGCODES2".utf8), Array("HGCODES1".utf8))
   private static let digestLength = 64
@@ -61,6 +69,8 @@ public struct CompressedCodes: Sendable {
   private let levels: [UInt8]
   private let quantizer: Quantizer
 
+  /// Rounds codes to levels.
+  ///
   /// - Parameter codes: N x Z.
   public init(_ codes: [Float], _ quantizer: Quantizer) {
     let units = quantizer.low.count
@@ -71,7 +81,7 @@ public struct CompressedCodes: Sendable {
   /// The number of codes.
   public var count: Int { levels.count / quantizer.low.count }
 
-  /// The codes of a range after rounding, N x Z.
+  /// The codes of a range of images after rounding, N x Z.
   public func codes(_ range: Range<Int>) -> [Float] {
     let units = quantizer.low.count
     return (range.lowerBound * units..<range.upperBound * units).map {
@@ -81,16 +91,19 @@ public struct CompressedCodes: Sendable {
 
   /// The bytes of the file.
   ///
-  /// Errors: a level is not finite.
+  /// Errors: levels that are not finite.
+  ///
+  /// - Parameters:
+  ///   - model: the name of the model.
+  ///   - weightsHash: the hash of the weights that made the codes.
   public func data(model: String, weightsHash: String) throws -> Data {
     let units = quantizer.low.count
     var counts = Array(repeating: AdaptiveCounts(symbols: quantizer.levels), count: units)
     var encoder = ArithmeticEncoder()
     for (place, level) in levels.enumerated() { encoder.encode(Int(level), &counts[place % units]) }
-    let json = JSONEncoder()
-    json.outputFormatting = .sortedKeys
-    let header = try json.encode(
-      Header(model: model, weightsHash: weightsHash, count: count, quantizer: quantizer))
+    let header = try JSONText.header(
+      Header(model: model, weightsHash: weightsHash, count: count, quantizer: quantizer)
+    ).utf8
     let length = (0..<4).map { UInt8(truncatingIfNeeded: header.count >> (8 * $0)) }
     let bytes = Self.magic + length + header + encoder.finish()
     return Data(bytes + Self.digest(bytes[...]).utf8)
@@ -98,7 +111,12 @@ public struct CompressedCodes: Sendable {
 
   /// Reads the bytes of a file.
   ///
-  /// Errors: the file has another format, is damaged, or has codes of other weights or more than memory holds.
+  /// Errors: another format, a damaged file, codes of other weights, more codes than memory holds.
+  ///
+  /// - Parameters:
+  ///   - units: Z of the model.
+  ///   - weightsHash: the hash of the weights that are to decode them.
+  ///   - path: the file, for errors.
   public init(_ data: Data, units: Int, weightsHash: String, path: String) throws(DataError) {
     func damaged(_ what: String) -> DataError { DataError(path: path, reason: "\(what); copy the file again") }
     var bytes = [UInt8](data)[...]

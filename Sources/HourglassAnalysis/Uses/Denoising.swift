@@ -3,13 +3,15 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// A model's repair of damaged images, beside the clean ones: some images at a time, so that they need not all fit into
-/// memory.
+/// Damages images and lets a model repair them, some at a time, so that they need not all fit into memory.
 public struct Denoising {
-  /// The clean, the damaged and the repaired images, N x H x W x C each.
+  /// Some images before damage, after damage, and repaired.
   public struct Images {
+    /// The images as they are, N x H x W x C.
     public let clean: [Float]
+    /// What the model sees of them, N x H x W x C.
     public let damaged: [Float]
+    /// What the model makes of that, N x H x W x C.
     public let repaired: [Float]
   }
 
@@ -20,10 +22,13 @@ public struct Denoising {
   private let draws: FloatBuffer
   private var (before, after, pixels) = (0.0, 0.0, 0.0)
 
-  /// Begins. Image n of `data` is damaged by the random numbers of (seed, corruption, step 0, sample n); the corruption
-  /// is nil for a set that has damaged images itself, see `Dataset.paired`.
+  /// Prepares to repair the images of a set.
   ///
-  /// Errors: the images have another shape than the model's input.
+  /// Image n is damaged by the random numbers of (seed, corruption, step 0, sample n).
+  ///
+  /// Errors: images of another shape than the model's input.
+  ///
+  /// - Parameter corruption: how images are damaged; nil for a set that has its damaged images, see `Dataset.paired`.
   public init(
     _ data: Dataset, _ corruption: Corruption?, with inference: Inference, seed: UInt64
   ) throws(DataError) {
@@ -32,13 +37,14 @@ public struct Denoising {
     draws = FloatBuffer(count: data.shape.count)
   }
 
-  /// The PSNR in dB of the damaged and of the repaired images, over the images repaired so far; see `Evaluation.psnr`.
+  /// The PSNR of the damaged images in dB, see `Evaluation.psnr`, over those that were repaired so far.
   public var psnrBefore: Double { Evaluation.psnr(meanSquaredError: before / pixels) }
+  /// The PSNR of the repaired images in dB.
   public var psnrAfter: Double { Evaluation.psnr(meanSquaredError: after / pixels) }
 
-  /// Damages and repairs some images.
+  /// Damages and repairs a range of the images.
   ///
-  /// Errors: an image cannot be read; the damage is so large that a mean is not finite.
+  /// Errors: an image cannot be read; damage so large that a mean is not finite.
   public mutating func repair(_ range: Range<Int>) throws -> Images {
     let (originals, shape, draws) = (try data.images(range), data.shape, draws)
     var noisy = try corruption == nil ? data.inputs(range) : originals
@@ -76,9 +82,9 @@ public struct Denoising {
 }
 
 extension Inference {
-  /// The PSNR in dB of decoded codes against a data set's images, over all their pixels.
+  /// How well decoded codes show the images of a set: the PSNR in dB over all their pixels.
   ///
-  /// Errors: the images have another shape than the model's input, or cannot be read.
+  /// Errors: images of another shape than the model's input, or that cannot be read.
   public func psnr(ofDecoded codes: CompressedCodes, _ data: Dataset) throws -> Double {
     try data.checkShape(for: plan)
     var sum = 0.0

@@ -2,25 +2,29 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// A picture of a set, beside what a model expects it to be.
+/// A picture of a set beside what a model expects it to be.
 public struct ExpectedPicture {
-  /// The number of the picture in the set, see `Dataset.pictureCount`.
+  /// The place of the picture among the pictures of the set, see `Dataset.pictureCount`.
   public let index: Int
+  /// H x W x C of both.
   public let shape: ImageShape
-  /// The picture and its expected image, H x W x C each.
+  /// The picture, H x W x C.
   public let image: ArraySlice<Float>
+  /// What the model expects, H x W x C.
   public let expected: ArraySlice<Float>
 }
 
 extension Inference {
-  /// Calls a body with the pictures of a data set beside the expected images of their codes, one after the other; tiles
-  /// are joined, see `TileBlend`. Memory holds a batch of images and, where they are tiles, one picture.
+  /// Hands over the pictures of a data set beside the expected images of their codes, one after the other. Pictures
+  /// that are cut into tiles are joined, see `TileBlend`. Memory holds a batch of images and, where they are tiles, one
+  /// picture.
   ///
-  /// Errors: the images have another shape than the model's input, or cannot be read; `make` or `body` throws.
+  /// Errors: images of another shape than the model's input, or that cannot be read; those of `make` and of `body`.
   ///
   /// - Parameters:
-  ///   - count: how many of the first pictures are taken; nil for all.
-  ///   - make: makes other expected images of some images, N x H x W x C each.
+  ///   - count: how many pictures from the first on; nil for all.
+  ///   - make: what is expected of a range of images, N x H x W x C, where it is not what the model reconstructs.
+  ///   - body: called with each picture.
   public func eachPicture(
     of data: Dataset, count: Int? = nil, expected make: ((Range<Int>, [Float]) throws -> [Float])? = nil,
     _ body: (ExpectedPicture) throws -> Void
@@ -41,7 +45,7 @@ extension Inference {
           continue
         }
         var joined = try blend ?? TileBlend(tiling.pictures[picture], of: tiling)
-        // This keeps the tiles from being copied while they are added.
+        // No second copy while tiles are added.
         blend = nil
         joined.add(expected[part], of: index)
         guard index + 1 == joined.picture.tiles.upperBound else {

@@ -3,16 +3,16 @@ import HourglassModels
 import HourglassTraining
 
 extension Inference {
-  /// The score of each image, see `AnomalyScores`; a model that puts out labels always gives the likelihood.
+  /// The score of each image, see `AnomalyScores`. For a model that puts out labels it is always the likelihood.
   ///
-  /// A score follows from the image alone: it is taken at the mean of the code or, with `samples`, as the mean over
-  /// that many draws of it, see `evidenceBounds`. A penalty is no part of it, because some weigh images against their
-  /// neighbours.
+  /// A score follows from the image alone: it is taken at the mean of the code or, with `samples`, it is the mean over
+  /// so many draws of the code, see `evidenceBounds`. A penalty is no part of it, for some penalties weigh images
+  /// against their neighbours.
   ///
-  /// Errors: the model does not take the images or labels, or they cannot be read.
+  /// Errors: images or labels that the model does not take, or that cannot be read.
   ///
   /// - Parameters:
-  ///   - samples: the draws of the code of a variational model, for the likelihood; nil for its mean.
+  ///   - samples: how many codes of a variational model are drawn for the likelihood; nil for the mean of the code.
   ///   - seed: the seed of the draws.
   public func scores(
     of data: Dataset, by kind: AnomalyScores.Kind, samples: Int? = nil, seed: UInt64

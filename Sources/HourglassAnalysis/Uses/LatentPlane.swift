@@ -1,16 +1,18 @@
 import Foundation
 import HourglassTraining
 
-/// Codes at equally spaced points of a plane of two latent units, side x side x 2: the first unit grows along a row,
+/// Codes at equally spaced points of a plane of two latent units, side x side x 2. The first unit grows along a row,
 /// the second from the last row to the first.
 public enum LatentPlane {
-  /// Codes at the quantiles (i + 1/2) / side of the standard normal distribution.
+  /// Codes at the quantiles (i + 1/2) / side of the standard normal distribution, side x side x 2.
   public static func quantiles(_ side: Int) -> [Float] {
     let stops = (0..<side).map { Float(quantile((Double($0) + 0.5) / Double(side))) }
     return plane(stops, stops)
   }
 
-  /// Codes in equal steps from the smallest to the largest value of each unit of some codes, N x 2.
+  /// Codes at equal steps from the smallest to the largest value of each unit, side x side x 2.
+  ///
+  /// - Parameter codes: N x 2.
   public static func steps(_ side: Int, over codes: [Float]) -> [Float] {
     let axes = (0..<2).map { unit in
       let values = stride(from: unit, to: codes.count, by: 2).map { codes[$0] }
@@ -35,11 +37,15 @@ public enum LatentPlane {
   }
 }
 
-/// Codes between two codes.
+/// Codes on the way from one code to another.
 public enum LatentPath {
-  /// The codes a + t (b - a), or on the arc a sin((1 - t) w) / sin w + b sin(t w) / sin w with w the angle between a
-  /// and b (Shoemake 1985), for t = 0 ... 1 in equal steps. Codes on one line through 0 have no arc and take the
-  /// straight line.
+  /// So many codes in equal steps t = 0 ... 1 from a to b, stops x Z, on the straight line or on the arc between them
+  /// (Shoemake 1985):
+  ///
+  ///     line  a + t (b - a)
+  ///     arc   a sin((1 - t) w) / sin w + b sin(t w) / sin w,   w the angle between a and b
+  ///
+  /// Two codes on one line through the origin have no arc between them: the straight line is taken.
   public static func codes(from a: [Float], to b: [Float], stops: Int, isSpherical: Bool) -> [Float] {
     let (x, y) = (a.map(Double.init), b.map(Double.init))
     func dot(_ x: [Double], _ y: [Double]) -> Double { zip(x, y).reduce(0) { $0 + $1.0 * $1.1 } }

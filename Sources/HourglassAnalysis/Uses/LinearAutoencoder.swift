@@ -2,10 +2,10 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// Components as the best linear autoencoder of squared error: code z = V (x - m), image x' = V^T z + m, with the
-/// directions as the rows of V (Baldi & Hornik, "Neural networks and principal component analysis", 1989).
+/// Principal components as the best linear autoencoder of squared error: code z = V (x - m), image x' = V^T z + m,
+/// where the rows of V are the directions (Baldi & Hornik, "Neural networks and principal component analysis", 1989).
 extension PrincipalComponents {
-  /// The model of a number of components, one dense layer each way.
+  /// The model of so many components: one dense layer each way, H x W x C to Z and back.
   public static func autoencoder(_ name: String, input: ImageShape, components: Int) -> Autoencoder {
     var model = Autoencoder(name, input: input, likelihood: .squaredError) {
     } latent: {
@@ -17,7 +17,7 @@ extension PrincipalComponents {
     return model
   }
 
-  /// Stores the components as the weights of their autoencoder. The bias of the code is -V m, the bias of the image m.
+  /// Makes the components the weights of their autoencoder. The bias of the code is -V m, the bias of the image is m.
   func store(in parameters: FloatBuffer, plan: ExecutionPlan) {
     let order = plan.model.input.channelsFirstOrder
     let width = directions.count
@@ -37,8 +37,10 @@ extension PrincipalComponents {
 }
 
 extension Trainer {
-  /// Takes components as the weights of the linear autoencoder that this trainer was made for, and writes them as the
-  /// run's checkpoint of step 0, from which training may go on.
+  /// Takes components as the weights of the linear autoencoder that was made for them, and writes them as the run's
+  /// checkpoint of step 0. Training may go on from there.
+  ///
+  /// Errors: the checkpoint cannot be written.
   public func adopt(_ components: PrincipalComponents) throws {
     components.store(in: training.parameters, plan: training.plan)
     try save(isBest: true) { _ in }
@@ -46,7 +48,7 @@ extension Trainer {
 }
 
 extension ImageShape {
-  /// The places in memory (H, W, C) of the elements in a file's order (C, H, W).
+  /// The places in memory (H, W, C) of the elements in the order of files (C, H, W).
   fileprivate var channelsFirstOrder: [Int] {
     (0..<channels).flatMap { c in (0..<height * width).map { $0 * channels + c } }
   }

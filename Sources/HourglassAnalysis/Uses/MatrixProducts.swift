@@ -2,16 +2,16 @@ import HourglassKernels
 import HourglassModels
 import HourglassTraining
 
-/// Products of matrices, row after row in memory, by the kernels of dense layers on as many threads as a single worker
-/// has, or on one where the system does not make as many. Each element is one chain of multiply-adds in the order of
-/// its depth, so the number of threads changes no bit.
+/// Products of matrices that lie in memory row after row. The kernels of dense layers compute them on as many threads
+/// as a single worker has, or on one where the system does not make as many. Each element is one chain of multiply-adds
+/// in the order of its depth, so the number of threads changes no bit.
 enum MatrixProducts {
   private static let threads: Int = {
     let wanted = min(ParallelPlan(workers: 1, shards: 1).threads, ParallelPlan.most)
     return (try? SystemThread.check(wanted - 1)) == nil ? 1 : wanted
   }()
 
-  /// The product X W + b: rows x inputs times inputs x outputs.
+  /// X W + b, rows x outputs, where x is rows x inputs and w inputs x outputs.
   static func product(
     _ x: UnsafePointer<Float>, rows: Int, _ w: UnsafePointer<Float>, bias: UnsafePointer<Float>? = nil, inputs: Int,
     outputs: Int
@@ -26,7 +26,7 @@ enum MatrixProducts {
     }
   }
 
-  /// The product X^T Y: the sum over rows of the products of x, rows x inputs, and y, rows x outputs.
+  /// X^T Y, inputs x outputs: the sum over rows of the products of x, rows x inputs, and y, rows x outputs.
   static func crossProduct(
     _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, rows: Int, inputs: Int, outputs: Int
   ) -> [Float] {

@@ -1,45 +1,51 @@
 import HourglassModels
 import HourglassTraining
 
-/// A search for the nearest of many points that looks at all of them: exact, and equal for any number of cores. The
-/// first of equally near points comes first.
+/// The nearest of many points, found by looking at all of them. The result is exact and equal for any number of cores.
+/// Among equally near points the first comes first.
 ///
-/// Points are ranked by the sum of (x - y)^2 in double. A product of matrices in float tells which points are worth it;
-/// its rounding is bounded: with the points less their mean, D numbers each, and u = 2^-24, the computed
-/// x . y - |y|^2 / 2 is off by at most (D + 8) u |y| (|x| + |y|), to first order (Higham, "Accuracy and Stability of
+/// Points are ranked by the sum of (x - y)^2 in double. A product of matrices in float tells which of them are worth
+/// it, and its rounding is bounded: with the points less their mean, D numbers each, and u = 2^-24, the computed x . y
+/// - |y|^2 / 2 is off by at most (D + 8) u |y| (|x| + |y|), to first order (Higham, "Accuracy and Stability of
 /// Numerical Algorithms", 2002, section 3.1). At least k points reach the k-th of all lower bounds, so a point whose
 /// upper bound lies below it is none of the k nearest; all others are ranked.
 public struct Neighbours: Sendable {
+  /// How far two points x and y lie apart.
   public enum Metric: String, Sendable, CaseIterable {
-    /// The distance 1 - x . y / (|x| |y|), half of |x / |x| - y / |y||^2; points of length 0 have distance 1 to all.
+    /// 1 - x . y / (|x| |y|), which is half of |x / |x| - y / |y||^2. A point of length 0 has the distance 1 from all.
     case cosine
-    /// The distance |x - y|.
+    /// |x - y|
     case euclidean
   }
 
   /// A point that is near.
   public struct Neighbour: Sendable, Equatable {
+    /// The place of the point among the points.
     public var place: Int
+    /// How far it is from the query.
     public var distance: Double
   }
 
+  /// The number of points, N.
   public let count: Int
   private let length: Int
   private let metric: Metric
   /// The points, N x D.
   private let points: [Float]
-  /// The points in float, D x N: less their mean, or for cosine divided by their length.
+  /// The points in float, D x N: less their mean; for cosine, divided by their length.
   private let columns: [Float]
-  /// The mean taken from points and queries, which changes no distance and keeps sums small; zeros for cosine.
+  /// What is taken from points and queries, which changes no distance and keeps sums small; zeros for cosine.
   private let mean: [Float]
-  /// The bias -|y|^2 / 2 of each point, so that x . y - |y|^2 / 2 falls as |x - y| grows; zeros for cosine.
+  /// -|y|^2 / 2 for each point, so that x . y - |y|^2 / 2 falls as |x - y| grows; zeros for cosine.
   private let bias: [Float]
-  /// The length of each point as in `columns`, and of each point as it is.
+  /// The length |y| of each point in `columns`, and the length of each point as it is.
   private let (norms, lengths): ([Double], [Double])
 
+  /// Prepares to search among points.
+  ///
   /// - Parameters:
-  ///   - points: the points, N x D.
-  ///   - length: the numbers of a point, D, at least 1.
+  ///   - points: N x D.
+  ///   - length: D, at least 1.
   public init(_ points: [Float], length: Int, metric: Metric) {
     Self.requireRows(points, length)
     (self.points, self.length, self.metric, count) = (points, length, metric, points.count / length)
@@ -61,10 +67,14 @@ public struct Neighbours: Sendable {
     }
   }
 
-  /// The number of queries at a time, so that their scores of all points stay small.
+  /// So many queries are taken at a time, so that their scores of all points stay small.
   private static let queriesAtOnce = 64
 
-  /// The nearest points of each query, M x D, nearest first.
+  /// The nearest points of each query, nearest first: M lists of at most `wanted` points.
+  ///
+  /// Cost: 2 M N D flops.
+  ///
+  /// - Parameter queries: M x D.
   public func nearest(to queries: [Float], count wanted: Int) -> [[Neighbour]] {
     precondition(wanted >= 1 && wanted <= count, "\(wanted) neighbours of \(count)")
     Self.requireRows(queries, length)
@@ -90,17 +100,17 @@ public struct Neighbours: Sendable {
   /// The points that may be among the nearest of a query.
   ///
   /// - Parameters:
-  ///   - scores: the scores x . y - |y|^2 / 2 of all points in float.
-  ///   - norm: the length |x| of the query.
+  ///   - scores: x . y - |y|^2 / 2 of all points in float.
+  ///   - norm: |x|, the length of the query.
   private func candidates(_ scores: UnsafeBufferPointer<Float>, _ norm: Double, _ wanted: Int) -> [Int] {
     let depth = Double(length + 8)
-    // These bound the rounding of the product in float, underflow included, and of the ranking in double.
+    // Rounding of the product in float, with what underflows, and of the ranking in double.
     let (float, double) = (depth * 0x1p-24 / max(0, 1 - depth * 0x1p-24), depth * 0x1p-52)
     func bounds(_ place: Int) -> (lower: Double, upper: Double) {
       let (score, other) = (Double(scores[place]), norms[place])
       let both = norm + other
       let error = float * other * both + double * both * both + depth * 0x1p-126
-      // A score that is not finite bounds nothing.
+      // Nothing is known of scores beyond all numbers.
       return score.isFinite && error.isFinite ? (score - error, score + error) : (-.infinity, .infinity)
     }
     var greatest = (0..<wanted).map { bounds($0).lower }.sorted(by: >)
@@ -117,8 +127,6 @@ public struct Neighbours: Sendable {
     return (0..<count).filter { bounds($0).upper >= greatest[wanted - 1] }
   }
 
-  /// The nearest points of one query.
-  ///
   /// - Parameter norm: the query's length.
   private func nearest(
     _ wanted: Int, of candidates: [Int], to query: ArraySlice<Float>, _ norm: Double
@@ -140,7 +148,7 @@ public struct Neighbours: Sendable {
     }
   }
 
-  /// The sum of (x - y)^2, for cosine between the points divided by their lengths.
+  /// The sum of (x - y)^2; for cosine, of points divided by their lengths.
   private func squares(
     _ x: UnsafeBufferPointer<Float>, _ y: UnsafeBufferPointer<Float>, _ xLength: Double, _ yLength: Double
   ) -> Double {
@@ -171,7 +179,7 @@ public struct Neighbours: Sendable {
     }
   }
 
-  /// The points as the product takes them.
+  /// Points as the product takes them.
   private static func prepare(
     _ points: [Float], _ length: Int, _ metric: Metric, _ mean: [Float], _ lengths: [Double]
   ) -> [Float] {
@@ -188,9 +196,12 @@ public struct Neighbours: Sendable {
     return points
   }
 
-  /// The precision at k: the part of each query's first k neighbours that has its label, mean over queries.
+  /// The precision of a search: the part of a query's first k neighbours that has the label of the query, mean over
+  /// queries.
   ///
-  /// - Parameter labels: the labels of the points, and of the queries.
+  /// - Parameters:
+  ///   - nearest: the neighbours of each query, nearest first.
+  ///   - labels: the labels of the points and those of the queries.
   public static func precision(
     _ nearest: [[Neighbour]], at k: Int, labels: (points: [Int], queries: [Int])
   ) -> Double {

@@ -1,7 +1,7 @@
 import HourglassData
 import HourglassTraining
 
-/// Measures of how well maps of scores find the pixels that masks mark as anomalous.
+/// How well maps of scores find the pixels that masks mark as anomalous.
 ///
 /// ROC-AUC and average precision are taken over the pixels of all images together. The overlap of regions is the mean,
 /// over all 8-connected regions of the masks, of the part of a region whose score is at least a threshold; as a curve
@@ -13,16 +13,17 @@ import HourglassTraining
 /// Cost: 8 bytes a pixel and a sort; beyond `most` 2 MiB.
 /// Source: Bergmann et al., "The MVTec anomaly detection dataset", IJCV 2021.
 public struct PixelMetrics {
-  /// The number of pixels.
+  /// The number of pixels added.
   public private(set) var count = 0
+  /// The number of 8-connected regions of the masks added.
   public private(set) var regions = 0
-  /// Whether scores are compared in full.
+  /// Whether scores are compared in full, which they are up to `most` pixels.
   public private(set) var isExact = true
-  /// The value 1 / pixels of each region.
+  /// One over the number of pixels of each region.
   private var shares: [Double] = []
   /// Each pixel's score, ordered like whole numbers, and below it 1 + its region, or 0 outside of regions.
   private var pixels: [UInt64] = []
-  /// The groups of pixels by the first 16 bits of their score, where the measures are not exact.
+  /// The pixels by the first 16 bits of their scores, where the numbers are not exact.
   private var groups: [Group] = []
   private let most: Int
 
@@ -33,14 +34,20 @@ public struct PixelMetrics {
   private struct Group {
     var normal = 0
     var anomalous = 0
-    /// The sum over the anomalous pixels of 1 / pixels of their region.
+    /// The sum over the anomalous pixels of one over the number of pixels of their region.
     var overlap = 0.0
   }
 
-  /// - Parameter most: the most pixels whose scores are kept in full.
+  /// Begins without an image.
+  ///
+  /// - Parameter most: the number of pixels whose scores are kept in full.
   public init(most: Int = 1 << 25) { self.most = min(most, GrantedMemory.available / 16) }
 
-  /// Adds an image by its map and mask, H x W each, the map finite.
+  /// Adds an image.
+  ///
+  /// - Parameters:
+  ///   - map: the scores, H x W, finite.
+  ///   - mask: whether each pixel is anomalous, H x W.
   public mutating func add(_ map: [Float], mask: [Bool], height: Int, width: Int) {
     precondition(map.count == height * width && mask.count == map.count, "a map or mask is not \(height) x \(width)")
     let (numbers, sizes) = Self.regions(mask, height: height, width: width)
@@ -66,7 +73,8 @@ public struct PixelMetrics {
     }
   }
 
-  /// The areas; nil where one of the two kinds of pixels is missing.
+  /// The area under the ROC curve, the average precision, and the integrated overlap of regions, each in [0, 1]. Nil
+  /// where there is no pixel of one of the two kinds.
   public func areas() -> (rocAUC: Double, averagePrecision: Double, regionOverlap: Double)? {
     let groups = isExact ? exactGroups() : groups.reversed()
     let all = groups.reduce(into: Group()) { sum, group in
@@ -92,11 +100,11 @@ public struct PixelMetrics {
       seen += fresh
       found += gain
     }
-    // The minimum keeps rounding from exceeding 1.
+    // Rounding must not lead beyond the whole.
     return (roc / (normal * anomalous), min(1, precision / anomalous), min(1, overlap / Self.overlapLimit))
   }
 
-  /// The groups of pixels with equal scores, the greatest score first.
+  /// The pixels by score, the greatest score first.
   private func exactGroups() -> [Group] {
     var result: [Group] = []
     var last: UInt64?
@@ -108,13 +116,14 @@ public struct PixelMetrics {
     return result
   }
 
-  /// A float's bits, ordered like its value; zero has one form.
+  /// The bits of a float, ordered like its value. Zero has one form.
   private static func ordered(_ value: Float) -> UInt64 {
     let bits = (value + 0).bitPattern
     return UInt64(bits >> 31 == 0 ? bits | 1 << 31 : ~bits)
   }
 
-  /// The number of the 8-connected region of each pixel of a mask, from 1 on, or 0; and the pixels of each region.
+  /// The number of the 8-connected region of each pixel of a mask, from 1 on, or 0 outside of regions, H x W; and the
+  /// number of pixels of each region.
   static func regions(_ mask: [Bool], height: Int, width: Int) -> (numbers: [Int], sizes: [Int]) {
     var numbers = [Int](repeating: 0, count: mask.count)
     var sizes: [Int] = []

@@ -3,40 +3,45 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// The directions in which points vary most: the leading eigenvectors of sum over n of (x_n - m)(x_n - m)^T, with m the
-/// mean of the points (principal component analysis) or zero (latent semantic analysis: a truncated SVD of the points).
+/// The directions in which points vary most: the leading eigenvectors of the sum over n of (x_n - m)(x_n - m)^T, where
+/// m is the mean of the points (principal component analysis) or zero (latent semantic analysis, which is a truncated
+/// SVD of the points).
 ///
-/// Products are summed in float over 256 points at a time and these sums in double, in the points' order, so points
-/// give equal bits for any number of cores.
+/// Products are summed in float over 256 points at a time and these sums in double, in the points' order, so equal
+/// points give equal bits for any number of cores.
 public struct PrincipalComponents: Sendable {
+  /// How the eigenvectors are found.
   public enum Method: String, Sendable, CaseIterable {
-    /// All eigenvectors of the D x D matrix are found: 2 N D^2 + 6 D^3 flops.
+    /// All eigenvectors of the D x D matrix are computed: 2 N D^2 + 6 D^3 flops.
     case exact
-    /// Subspace iteration goes from random directions, ten more than are wanted, with Rayleigh-Ritz projection (Halko,
-    /// Martinsson & Tropp, "Finding structure with randomness", 2011, algorithm 4.4): 4 N D flops a direction and turn.
+    /// Subspace iteration from random directions, ten more than are wanted, with Rayleigh-Ritz projection (Halko,
+    /// Martinsson & Tropp, "Finding structure with randomness", 2011, algorithm 4.4): 4 N D flops for each direction
+    /// and turn.
     case randomised
   }
 
-  /// The mean of the points, D; zero where it was not removed.
+  /// The mean of the points, D numbers; zeros where it was not removed.
   public private(set) var mean: [Double]
-  /// The directions, D numbers each, of length 1 and at right angles, the one of most variance first; zero where the
-  /// points do not vary.
+  /// The directions, D numbers each, of length 1 and at right angles, the direction of most variance first. A direction
+  /// in which the points do not vary is zero.
   public private(set) var directions: [[Double]]
   /// The mean square of the points' coordinates along each direction.
   public private(set) var variances: [Double]
-  /// The mean square of the points' distance to the mean, to which all D variances add up.
+  /// The mean square of the points' distance to the mean, which all D variances add up to.
   public private(set) var variance: Double
 
   /// The part of the variance along each direction; 0 where nothing varies.
   public var shares: [Double] { variances.map { variance > 0 ? $0 / variance : 0 } }
 
-  /// The most numbers of a point that the exact method takes by default; points of more are analysed by the randomised.
+  /// Points of more numbers than this are analysed by the randomised method where nobody says which.
   public static let largestExact = 1024
 
+  /// The components of points in memory.
+  ///
   /// - Parameters:
-  ///   - points: the points, N x D.
-  ///   - length: the numbers of a point, D, at least 1.
-  ///   - components: the number of directions, at least 0; directions beyond D are zero.
+  ///   - points: N x D.
+  ///   - length: D, at least 1.
+  ///   - components: how many directions, at least 0; those beyond D are zero.
   public init(
     _ points: [Float], length: Int, components: Int, isCentred: Bool = true, method: Method? = nil, seed: UInt64 = 0
   ) {
@@ -52,8 +57,7 @@ public struct PrincipalComponents: Sendable {
 
   /// The components of a data set's images, each H x W x C numbers.
   ///
-  /// Errors: an image cannot be read; there are more components than an image has numbers; memory does not hold the
-  /// matrix.
+  /// Errors: an image cannot be read; more components than an image has numbers; a matrix that memory does not hold.
   public init(
     _ data: Dataset, components: Int, isCentred: Bool = true, method: Method? = nil, seed: UInt64 = 0
   ) throws {
@@ -63,7 +67,7 @@ public struct PrincipalComponents: Sendable {
         path: data.source, reason: "wanted 0 to \(length) components of \(data.shape), found \(components)")
     }
     let isExact = method == .exact || method == nil && length <= Self.largestExact
-    // The doubles are the matrix and its eigenvectors, or bases and their products.
+    // Doubles: the matrix and its eigenvectors, or bases with what is made of them.
     let numbers = length.timesClamping(isExact ? 4 * length : 4 * (components + Self.oversampling))
     guard UInt64(numbers.timesClamping(8)) <= GrantedMemory.bytes else {
       throw DataError(
@@ -114,10 +118,11 @@ public struct PrincipalComponents: Sendable {
     }
   }
 
-  /// The number of directions iterated beside those that are wanted: convergence depends on the eigenvalue behind them.
+  /// The number of directions that are iterated beside the wanted ones: convergence depends on what lies behind them.
   private static let oversampling = 10
   private static let mostTurns = 40
-  /// The relative change of the wanted eigenvalues' sum to which sums in float can settle.
+  /// How little the sum of the wanted eigenvalues may change, relative to itself, for the iteration to end: what sums
+  /// in float can settle to.
   private static let settled = 1e-7
 
   private static func iterate(
@@ -148,7 +153,7 @@ public struct PrincipalComponents: Sendable {
     }
   }
 
-  /// Adds weight times source to target.
+  /// target + weight source
   private static func add(_ weight: Double, _ source: [Double], to target: inout [Double]) {
     source.withUnsafeBufferPointer { source in
       target.withUnsafeMutableBufferPointer { target in
@@ -157,8 +162,7 @@ public struct PrincipalComponents: Sendable {
     }
   }
 
-  /// Makes a basis orthonormal by Gram-Schmidt, twice for each vector; a vector that depends on those before it becomes
-  /// zero.
+  /// Gram-Schmidt, twice for each vector; one that depends on those before it becomes zero.
   private static func orthonormalize(_ basis: inout [[Double]]) {
     for i in basis.indices {
       let length = dot(basis[i], basis[i]).squareRoot()
@@ -180,7 +184,7 @@ public struct PrincipalComponents: Sendable {
     }
   }
 
-  /// A direction or its opposite, the one whose largest element is positive.
+  /// A direction or its opposite: the one whose element of greatest size is positive.
   private static func signed(_ direction: [Double]) -> [Double] {
     let largest = direction.max { abs($0) < abs($1) } ?? 0
     return largest < 0 ? direction.map { -$0 } : direction
@@ -191,7 +195,7 @@ public struct PrincipalComponents: Sendable {
 private struct PointRows {
   let count: Int
   let length: Int
-  /// The mean that is taken from every point, D.
+  /// What is taken from every point, D numbers.
   var mean: [Double]
   private let read: (Range<Int>) throws -> [Float]
 
@@ -200,10 +204,10 @@ private struct PointRows {
     mean = Array(repeating: 0, count: length)
   }
 
-  /// The number of points in a sum in float, whose rounding grows with it.
+  /// So many points are summed in float, for rounding grows with the points in a sum.
   private static let pointsOfASum = 256
 
-  /// Calls a body with points less their mean, at most 256 at a time.
+  /// Hands over the points less their mean, at most 256 at a time.
   private func forEach(_ body: (_ points: inout [Float], _ count: Int) throws -> Void) throws {
     for start in stride(from: 0, to: count, by: Self.pointsOfASum) {
       let range = start..<min(start + Self.pointsOfASum, count)
@@ -238,7 +242,7 @@ private struct PointRows {
     return sum
   }
 
-  /// The product X^T X, D x D.
+  /// X^T X, D x D, where the rows of X are the points.
   func products() throws -> [Double] {
     var sum = [Double](repeating: 0, count: length * length)
     try forEach { points, count in
@@ -248,7 +252,7 @@ private struct PointRows {
     return sum
   }
 
-  /// The product X^T X v for each of some vectors v.
+  /// X^T X v for each of some vectors v of D numbers.
   func products(times vectors: [[Double]]) throws -> [[Double]] {
     let width = vectors.count
     let matrix = (0..<length).flatMap { d in vectors.map { Float($0[d]) } }

@@ -2,37 +2,38 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// A measure of how well features tell the classes of their images. It is fitted on a training set and taken on a test
-/// set.
+/// How well features tell the classes of what they are features of: fitted on a training set, measured on a test set.
 ///
 /// - Linear: multinomial logistic regression without a penalty, p(class) = softmax(W z + b), of the features less their
 ///   mean and divided by their standard deviation, both over the training set. It is an ordinary run of a model of one
 ///   dense layer.
-/// - Neighbours: the commonest class of the k nearest training samples, the first of equally frequent ones.
+/// - Neighbours: the class of most of the k nearest training samples, of equally frequent ones the first.
 ///
 /// Source: Alain & Bengio, "Understanding intermediate layers using linear classifier probes", 2016.
 public struct Probe: Sendable {
-  /// The part of the test samples whose class the linear classifier finds.
+  /// The part of the test samples whose class the logistic regression finds.
   public let linear: Double
-  /// The part of the test samples whose class the nearest neighbours find, for each k.
+  /// The part of the test samples whose class the neighbours find, by k.
   public let neighbours: [Int: Double]
 
   static let batchSize = 256
   static let epochs = 50
-  /// The least steps of the regression; a small set takes more epochs for them.
+  /// The steps of the regression on a small set, which takes more epochs.
   static let leastSteps = 4000
   static let learningRate: Float = 0.01
-  /// The most classes; labels of more would be no classes.
+  /// A greater number of labels is taken for another kind of labels than classes.
   static let mostClasses = 1 << 16
 
-  /// - Parameters:
-  ///   - training, test: features, N x D, with labels from 0. Classes go by name where there are names; a class that the
-  ///     training set lacks is never found.
-  ///   - k: the numbers of neighbours, each from 1 to the number of training samples.
-  ///   - seed: the seed of the start and the order of the regression.
+  /// Fits on the training set and measures on the test set.
   ///
-  /// Errors: there are no labels, fewer than two classes or more than 2^16; the features have two shapes; a k is out of
-  /// its range; a sample cannot be read.
+  /// Errors: no labels; fewer than two classes or more than 2^16; features of two shapes; a k out of its range; a
+  /// sample that cannot be read.
+  ///
+  /// - Parameters:
+  ///   - training, test: features N x D with labels from 0. Classes go by name where there are names. A class that the
+  ///     training set lacks is never found.
+  ///   - k: numbers of neighbours, each from 1 to the number of training samples.
+  ///   - seed: the seed of the start and the order of the regression.
   public init(
     training: Dataset, test: Dataset, k: [Int], metric: Neighbours.Metric = .euclidean, seed: UInt64 = 1
   ) throws {
@@ -83,7 +84,9 @@ public struct Probe: Sendable {
     return Double(right) / Double(max(1, wanted.count))
   }
 
-  /// Trains one dense layer on the scaled features. Errors: a label is beyond the classes.
+  /// Trains one dense layer on the scaled features.
+  ///
+  /// Errors: a label beyond the classes.
   ///
   /// - Returns: the mean negative log-likelihood over the training set in nats, and the accuracy on the test set.
   static func regression(
@@ -106,7 +109,7 @@ public struct Probe: Sendable {
     return (try evaluator.evaluate(training).loss, 1 - (try evaluator.evaluate(test).errorRate ?? 1))
   }
 
-  /// The scaling of features: each less its mean and over its standard deviation; a constant feature becomes 0.
+  /// Takes its mean from each feature and divides it by its standard deviation. A constant becomes 0.
   struct Scaling {
     private var means: [Double]
     private var factors: [Double]

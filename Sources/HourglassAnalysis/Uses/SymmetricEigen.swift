@@ -1,15 +1,15 @@
-/// The eigenvalues and eigenvectors of a symmetric matrix, by Householder's reduction to a tridiagonal matrix and
-/// implicit QL (Bowdler, Martin, Reinsch & Wilkinson, "The QR and QL algorithms for symmetric matrices", 1968; the
-/// procedures tred2 and tql2 of EISPACK). It takes about 6 n^3 flops, in double and in one order.
+/// Eigenvalues and eigenvectors of a symmetric matrix: Householder's reduction to a tridiagonal matrix, then implicit
+/// QL (Bowdler, Martin, Reinsch & Wilkinson, "The QR and QL algorithms for symmetric matrices", 1968; the procedures
+/// tred2 and tql2 of EISPACK). About 6 n^3 flops, in double and in one order.
 struct SymmetricEigen {
   /// The eigenvalues, the largest first.
   let values: [Double]
-  /// The eigenvectors, of length 1 and at right angles; vectors[i] belongs to values[i].
+  /// The eigenvectors, of length 1 and at right angles: vectors[i] belongs to values[i].
   let vectors: [[Double]]
 
   var pairs: (values: [Double], vectors: [[Double]]) { (values, vectors) }
 
-  /// - Parameter matrix: the symmetric matrix, n x n, finite.
+  /// - Parameter matrix: n x n, finite.
   init(_ matrix: [Double], size n: Int) {
     precondition(matrix.count == n * n, "\(matrix.count) elements make no square of \(n)")
     var work = Work(n: n, v: matrix)
@@ -21,11 +21,12 @@ struct SymmetricEigen {
     vectors = order.map { Array(v[$0 * n..<($0 + 1) * n]) }
   }
 
-  /// The matrices at work; v holds columns one after the other, so that the inner loops run through memory.
+  /// Matrix and diagonals while they are reduced. v holds columns one after the other, so that the inner loops run
+  /// through memory.
   private struct Work {
     let n: Int
     var v: [Double]
-    /// The diagonal, and the elements beside it.
+    /// The diagonal, and the numbers beside it.
     var d: [Double]
     var e: [Double]
 
@@ -52,7 +53,7 @@ struct SymmetricEigen {
 
     private typealias Values = UnsafeMutableBufferPointer<Double>
 
-    /// Makes row i tridiagonal by one reflection.
+    /// Row i becomes tridiagonal by one reflection.
     private static func reflect(_ i: Int, _ n: Int, _ v: Values, _ d: Values, _ e: Values) {
       var (scale, h) = (0.0, 0.0)
       for k in 0..<i { scale += abs(d[k]) }
@@ -101,7 +102,7 @@ struct SymmetricEigen {
       d[i] = h
     }
 
-    /// Multiplies the reflections; v becomes the orthogonal matrix, d the diagonal.
+    /// Multiplies the reflections: v becomes the orthogonal matrix, d the diagonal.
     private static func accumulate(_ n: Int, _ v: Values, _ d: Values) {
       for i in 0..<n - 1 {
         v[i * n + n - 1] = v[i * n + i]
@@ -134,7 +135,7 @@ struct SymmetricEigen {
             var shift = 0.0
             for l in 0..<n {
               let m = (l..<n).first { abs(e[$0]) <= bound } ?? n - 1
-              // Convergence is cubic, so three turns are usual.
+              // Convergence is cubic; three turns are usual.
               var turns = 0
               while m > l, abs(e[l]) > bound, turns < 100 {
                 shift += Self.turn(l, m, n, v, d, e)
@@ -148,7 +149,9 @@ struct SymmetricEigen {
       }
     }
 
-    /// Makes one implicit QL step on rows l ... m, and returns the shift that it took from the diagonal.
+    /// Takes one implicit QL step on rows l ... m.
+    ///
+    /// - Returns: the shift that it took from the diagonal.
     private static func turn(_ l: Int, _ m: Int, _ n: Int, _ v: Values, _ d: Values, _ e: Values) -> Double {
       let first = d[l]
       var p = (d[l + 1] - first) / (2 * e[l])

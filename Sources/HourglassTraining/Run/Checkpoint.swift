@@ -168,12 +168,8 @@ public struct Checkpoint: Sendable {
 
   private static let format = "hourglass-checkpoint-1"
 
-  private static func json(_ value: some Encodable) -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    // Numbers always encode; a NaN loss never reaches a checkpoint.
-    return (try? encoder.encode(value)).map { String(decoding: $0, as: UTF8.self) } ?? "{}"
-  }
+  /// Numbers always encode; a NaN loss never reaches a checkpoint.
+  private static func json(_ value: some Encodable) -> String { (try? JSONText.header(value)) ?? "{}" }
 
   package static let hashKey = "contentHash"
   private static let originKey = "origin"

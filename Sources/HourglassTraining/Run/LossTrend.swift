@@ -52,7 +52,7 @@ enum LossTrend {
       + "; begin a new run with --learning-rate \(text(Double(other))), or with another --seed"
   }
 
-  private static func text(_ loss: Double) -> String { String(format: "%.5g", loss) }
+  private static func text(_ loss: Double) -> String { significant(loss, 5) }
 }
 
 extension Trainer {

@@ -50,18 +50,6 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
       text(penalty), images.map { "\($0)" } ?? "", dataChanges.map { "\($0)" } ?? "",
     ].joined(separator: ",")
   }
-
-  /// A value as one line of JSON, its names in alphabetical order. A number that is not finite, which JSON does not
-  /// have, stands as the text nan, inf or -inf. A value that cannot be encoded gives an object with the error.
-  public static func json(_ value: some Encodable) -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    do { return String(decoding: try encoder.encode(value), as: UTF8.self) } catch {
-      return json(["error": "\(error)"])
-    }
-  }
 }
 
 /// The metrics files of a run. They are small, so every change writes them anew under a temporary name.
@@ -106,7 +94,7 @@ public struct MetricsLog: Sendable {
       try run.keepAside(Data(damaged.flatMap { $0 + Data("\n".utf8) }), of: Self.name, found: damage)
       damaged = []
     }
-    try AtomicFile.write(epochs.map { EpochMetrics.json($0) + "\n" }.joined(), to: run.file(Self.name))
+    try AtomicFile.write(epochs.map { JSONText.line($0) + "\n" }.joined(), to: run.file(Self.name))
     let rows = [EpochMetrics.columns.joined(separator: ",")] + epochs.map(\.row)
     try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: run.file("metrics.csv"))
   }

@@ -80,7 +80,7 @@ public struct Origin: Codable, Sendable, Equatable {
     recipe.validation?.path = nil
     recipe.validation?.inputs = nil
     recipe.validation?.codes = nil
-    return EpochMetrics.json(recipe)
+    return JSONText.line(recipe)
   }
 
   /// All values of a JSON text as they would be printed, by the names that lead to them.

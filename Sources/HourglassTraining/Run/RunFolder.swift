@@ -162,9 +162,7 @@ public struct RunFolder: Sendable {
   /// Writes a value as JSON for people, with its names in alphabetical order.
   public func save(_ value: some Encodable, as name: String) throws(DataError) {
     do {
-      let encoder = JSONEncoder()
-      encoder.outputFormatting = [.prettyPrinted, .sortedKeys, .withoutEscapingSlashes]
-      try AtomicFile.write(try encoder.encode(value) + Data("\n".utf8), to: file(name))
+      try AtomicFile.write(try JSONText.indented(value) + "\n", to: file(name))
     } catch let error as DataError { throw error } catch {
       throw DataError(path: file(name), reason: "\(error)")
     }

@@ -72,16 +72,12 @@ public struct StepProfile: Codable, Sendable, Equatable {
     return [titles]
       + rows.map { row in
         [
-          row.layer ?? "", row.pass, String(format: "%.3f", row.milliseconds), Self.percent(row.shareOfStep),
-          row.gigaflopsPerSecond.map { String(format: "%.1f", $0) } ?? "",
-          row.gigabytesPerSecond.map { String(format: "%.1f", $0) } ?? "", row.shareOfPeak.map(Self.percent) ?? "",
-          String(format: "%.2f", row.imbalance),
+          row.layer ?? "", row.pass, decimal(row.milliseconds, 3), percent(row.shareOfStep),
+          row.gigaflopsPerSecond.map { decimal($0, 1) } ?? "",
+          row.gigabytesPerSecond.map { decimal($0, 1) } ?? "", row.shareOfPeak.map(percent) ?? "",
+          decimal(row.imbalance, 2),
         ]
       }
-  }
-
-  package static func percent(_ share: Double) -> String {
-    String(format: "%.\(share < 0.0995 ? 1 : 0)f %%", 100 * share)
   }
 }
 

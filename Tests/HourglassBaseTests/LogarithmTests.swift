@@ -1,7 +1,6 @@
 import Foundation
+import HourglassBase
 import Testing
-
-@testable import HourglassModels
 
 @Suite struct LogarithmTests {
   /// The library's is within 1 unit in the last place.
