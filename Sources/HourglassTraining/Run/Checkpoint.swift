@@ -38,7 +38,9 @@ public struct Checkpoint: Sendable {
     func epochs(stepsPerEpoch: Int) -> Int { (dataEpoch ?? 0) + (step - (dataStep ?? 0)) / stepsPerEpoch }
   }
 
+  /// The progress of the run.
   public var progress: Progress
+  /// The hash of the weights, see `WeightsHash`.
   public var weightsHash: String
   /// The recipe and data of the training; nil in files of earlier versions.
   public let origin: Origin?

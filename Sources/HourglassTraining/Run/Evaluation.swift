@@ -4,6 +4,7 @@ import HourglassModels
 
 /// The measures of a model on a data set, as one object of JSON.
 public struct Evaluation: Codable, Sendable, Equatable {
+  /// The number of images that were evaluated.
   public var samples = 0
   /// The loss: reconstruction + beta times KL divergence or penalty, mean over samples.
   public var loss = 0.0
@@ -38,6 +39,7 @@ public struct Evaluation: Codable, Sendable, Equatable {
   /// The penalty of a model that has one, before it is weighed with beta; a penalty that takes several samples together
   /// takes a shard of `Inference`.
   public var penalty: Double?
+  /// The sparsity of the codes, for a model with a penalty.
   public var sparsity: Sparsity?
 
   /// The variance over the data of a latent unit's mean above which the unit is active.
@@ -52,7 +54,9 @@ public struct Evaluation: Codable, Sendable, Equatable {
 
 /// One sample's row of an evaluation.
 public struct SampleEvaluation: Sendable {
+  /// The number of the image in the set.
   public var index: Int
+  /// The losses of the image.
   public var measurement: Inference.Measurement
   /// Whether the model knows the sample's class; where it does not, the losses are those of another class.
   public var isKnown = true

@@ -14,7 +14,9 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var kl: Double
   /// The reconstruction divided by the pixels of an image; undivided for a model that puts out labels.
   public var reconstructionPerPixel: Double
+  /// The loss on the validation, or the importance-weighted bound where it is trained on; nil without a validation.
   public var validationLoss: Double?
+  /// The mean squared error per pixel on the validation; nil without one.
   public var validationMSE: Double?
   /// The error rate on the validation of a model that puts out classes; else nil.
   public var validationErrorRate: Double?
@@ -23,6 +25,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var activeUnits: Int?
   /// The mean penalty, before it is weighed with beta; nil for a model without one.
   public var penalty: Double?
+  /// The samples per second and the seconds of all steps of the run so far.
   public var samplesPerSecond: Double
   public var seconds: Double
   /// The percentage of the steps' time, in the mean over the workers, that went into their input: reading images,
@@ -54,6 +57,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
 
 /// The metrics files of a run. They are small, so every change writes them anew under a temporary name.
 public struct MetricsLog: Sendable {
+  /// The epochs that were done, in their order.
   public private(set) var epochs: [EpochMetrics]
   private let run: RunFolder?
   /// The lines that cannot be read, until they are kept aside.

@@ -52,6 +52,7 @@ public struct Pictures {
     return try grid.image()
   }
 
+  /// The number of images in a band.
   public static let imagesPerBand = 10
   /// The number of images in a row of samples, and of other decoded codes.
   public static let columns = 16

@@ -9,13 +9,18 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
   public var swift: String
   /// The processor as the system names it, where it does.
   public var processor: String?
+  /// The cores that the process might use.
   public var grantedCores: Int
+  /// The instruction set in use.
   public var instructionSet: String
+  /// Whether the kernels were built with OpenMP.
   public var openMP: Bool
+  /// The division of the work.
   public var workers: Int
   public var threads: Int
   /// The time in UTC at which the session began.
   public var date: String
+  /// The arguments of the command line.
   public var arguments: [String]
 
   /// - Parameter arguments: the arguments of the command line, without the program's own path.
@@ -28,10 +33,14 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
     self.arguments = arguments
   }
 
+  /// The version of this program.
   public static var programVersion: String { String(cString: hg_version()) }
+  /// The name of the instruction set in use.
   public static var instructionSetName: String { String(cString: hg_isa_name()) }
+  /// Whether the kernels were built with OpenMP.
   public static var hasOpenMP: Bool { hg_has_openmp() }
 
+  /// The version of Swift that built this program.
   public static var swiftVersion: String {
     #if compiler(>=6.4)
       "6.4 or later"

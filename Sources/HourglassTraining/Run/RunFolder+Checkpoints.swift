@@ -5,6 +5,7 @@ extension RunFolder {
   /// The checkpoints that a run keeps.
   public enum Kept: String, CaseIterable, Sendable { case last, best, previous }
 
+  /// The path of a checkpoint.
   public func checkpoint(_ kept: Kept) -> String { "\(checkpoints)/\(kept.rawValue).safetensors" }
 
   private var checkpoints: String { file("checkpoints") }

@@ -19,6 +19,7 @@ import Synchronization
 /// whole, under its name; `checkpoints` appears with the first checkpoint in it, so that a run which never had one can
 /// be told from one whose checkpoints are gone.
 public struct RunFolder: Sendable {
+  /// The folder's path as it was named.
   public let path: String
   private let session: Session
 
@@ -28,14 +29,18 @@ public struct RunFolder: Sendable {
     let notes = Mutex<[String]>([])
   }
 
+  /// The folder at a path, whatever is there.
   public init(_ path: String) { self.init(path, Session()) }
 
   private init(_ path: String, _ session: Session) { (self.path, self.session) = (path, session) }
 
   /// The path of a file in the folder.
   public func file(_ name: String) -> String { "\(path)/\(name)" }
+  /// The path of the report.
   public var report: String { file("report.html") }
+  /// The folder of the events for TensorBoard.
   public var tensorBoard: String { file("tensorboard") }
+  /// The path of a picture.
   public func picture(_ name: String) -> String { file("pictures/\(name)") }
 
   /// The folder of a stage, counted from 1.

@@ -13,7 +13,9 @@ import HourglassModels
 ///     for stage in staged.stages { _ = try stage.trainer(parallel: parallel).run() }
 ///     _ = try staged.trainer(parallel: parallel).run()
 public struct StagedRun: Sendable {
+  /// The folder of the whole run.
   public let run: RunFolder
+  /// The recipe of the whole model.
   public let recipe: Recipe
   /// The stages in the order in which they are trained.
   public let stages: [Stage]

@@ -4,16 +4,22 @@ import HourglassModels
 
 /// The loop around the step: epochs, checkpoints, validation, and a clean end at any moment.
 public final class Trainer {
+  /// The recipe with all that follows from its images.
   public let recipe: Recipe
+  /// The step, which holds the parameters.
   public let training: TrainingStep
+  /// The images that are trained on.
   public let data: Dataset
+  /// The progress of the run.
   public private(set) var progress: Checkpoint.Progress
+  /// The metrics of all epochs.
   public private(set) var metrics: MetricsLog
   /// The starts from other weights than the seed's, in a session that began at step 0.
   public private(set) var starts: [Start.Result] = []
 
   private let order: BatchOrder
   private let run: RunFolder?
+  /// The images that every epoch is evaluated with; nil without any.
   public let validation: Dataset?
   /// The forward half with the weights that stand for the trained model, once it was needed.
   private var madeInference: Inference?
@@ -188,14 +194,18 @@ public final class Trainer {
     return made
   }
 
+  /// The step with which the run ends by its recipe.
   public var lastStep: Int { lastStep(by: recipe) }
   /// The step after which this run would end by another recipe.
   public func lastStep(by recipe: Recipe) -> Int {
     recipe.lastStep(
       stepsPerEpoch: order.stepsPerEpoch, since: progress.dataStep ?? 0, epochs: progress.dataEpoch ?? 0)
   }
+  /// The steps of an epoch.
   public var stepsPerEpoch: Int { order.stepsPerEpoch }
+  /// The epochs done.
   public var epochsDone: Int { progress.epochs(stepsPerEpoch: order.stepsPerEpoch) }
+  /// The hash of the weights at hand, see `WeightsHash`.
   public var weightsHash: String { WeightsHash.of(training.parameters, plan: training.plan) }
 
   /// Trains to the end of the recipe.
