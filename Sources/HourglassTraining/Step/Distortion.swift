@@ -1,16 +1,16 @@
 import HourglassData
 import HourglassModels
 
-/// What a replica needs to train on images that are not as they are stored.
+/// The means of a replica to train on images that are augmented, corrupted or paired.
 struct Distortion: Sendable {
   let augmentation: Augmentation?
   let corruption: Corruption?
   private let shape: ImageShape
-  /// Whether the set knows by itself what the network sees in place of each image.
+  /// Whether the set has images that the network sees in place of its own.
   private let hasPairs: Bool
-  /// An image before it is augmented; then the numbers drawn for its corruption.
+  /// Memory for an image before it is augmented, H x W x C, and then for the numbers drawn for its corruption.
   private let scratch: FloatBuffer
-  /// What a group's images are to be reconstructed as, where the network sees others.
+  /// The images that a group's samples are to be reconstructed as, N x H x W x C; nil where the network sees them.
   private let targets: FloatBuffer?
 
   /// Nil where images are trained on as they are stored.
@@ -25,7 +25,7 @@ struct Distortion: Sendable {
 
   var arenas: [FloatBuffer] { [scratch] + (targets.map { [$0] } ?? []) }
 
-  /// Floats that a replica needs for it.
+  /// The floats that a replica needs for distortion.
   static func floats(
     _ augmentation: Augmentation?, _ corruption: Corruption?, hasPairs: Bool, shape: ImageShape, groupSamples: Int
   ) -> Int {
@@ -46,14 +46,14 @@ struct Distortion: Sendable {
   /// Puts an item of a data set at the network's input and, where that is another one, its target.
   ///
   /// - Parameters:
-  ///   - draw: of binarized images.
-  ///   - sample: counts within the group.
-  ///   - streams: for the step and sample.
+  ///   - draw: the number of the draw of binarized images.
+  ///   - sample: the sample's place within the group.
+  ///   - streams: the random numbers of the step and sample.
   func fill(
     _ item: Int, from data: Dataset, draw: Int, sample: Int,
     _ streams: (augmentation: RandomStream, corruption: RandomStream), into input: UnsafeMutablePointer<Float>
   ) throws(DataError) {
-    /// Both of a pair go the same way.
+    /// Puts an image in its place; both images of a pair are augmented alike.
     func place(
       _ image: UnsafeMutablePointer<Float>,
       _ read: (UnsafeMutablePointer<Float>) throws(DataError) -> Void

@@ -1,8 +1,10 @@
 import HourglassKernels
 import HourglassModels
 
-/// How weights follow gradients. All are elementwise, so that any slice of the flat vector can be updated by itself.
+/// The rule by which weights follow gradients. Every rule is elementwise, so that any slice of the flat vector can be
+/// updated by itself.
 public struct Optimizer: Codable, Sendable, Equatable {
+  /// The rules that there are; `init` has their defaults.
   public enum Kind: String, Codable, Sendable, CaseIterable {
     /// Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015.
     case adam
@@ -21,19 +23,19 @@ public struct Optimizer: Codable, Sendable, Equatable {
   public var kind: Kind
   public var learningRate: Float
   public var beta1: Float = 0.9
-  /// Of the running mean of squared gradients; RMSprop calls it alpha, AdaDelta rho.
+  /// The decay of the running mean of squared gradients; RMSprop calls it alpha, AdaDelta rho.
   public var beta2: Float
   public var epsilon: Float
-  /// Of SGD and RMSprop.
+  /// The momentum of SGD and RMSprop, from 0 to below 1.
   public var momentum: Float
-  /// Of SGD: w -= rate (g + momentum m) in place of rate m (Sutskever et al., ICML 2013).
+  /// Whether SGD takes Nesterov's step, w -= rate (g + momentum m) in place of rate m (Sutskever et al., ICML 2013).
   public var nesterov = false
-  /// Adds weightDecay w to the gradient (L2); AdamW takes rate weightDecay w off the weight instead.
+  /// The L2 penalty: weightDecay w is added to the gradient; AdamW takes rate weightDecay w off the weight instead.
   public var weightDecay: Float
-  /// Adds weightL1 sign(w) to the gradient.
+  /// The L1 penalty: weightL1 sign(w) is added to the gradient.
   public var weightL1: Float = 0
 
-  /// What it takes where nobody says.
+  /// The learning rate of a rule where none is given.
   public static func defaultLearningRate(_ kind: Kind) -> Float {
     switch kind {
     case .adam, .adamw: 1e-3
@@ -42,7 +44,8 @@ public struct Optimizer: Codable, Sendable, Equatable {
     }
   }
 
-  /// PyTorch's defaults, but for SGD a momentum of 0.9: weight decay 0.01 for AdamW, none otherwise.
+  /// An optimiser with PyTorch's defaults, weight decay 0.01 for AdamW and none otherwise, but a momentum of 0.9 for
+  /// SGD.
   public init(_ kind: Kind = .adam, learningRate: Float? = nil, weightDecay: Float? = nil) {
     self.kind = kind
     self.learningRate = learningRate ?? Self.defaultLearningRate(kind)
@@ -52,7 +55,7 @@ public struct Optimizer: Codable, Sendable, Equatable {
     momentum = kind == .rmsprop ? 0 : 0.9
   }
 
-  /// What is missing, in recipes of earlier versions, is off.
+  /// Reads an optimiser; fields that recipes of earlier versions lack are off.
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     kind = try fields.decode(Kind.self, forKey: .kind)
@@ -66,8 +69,8 @@ public struct Optimizer: Codable, Sendable, Equatable {
     weightL1 = try fields.decodeIfPresent(Float.self, forKey: .weightL1) ?? 0
   }
 
-  /// Names of the moments it keeps, as in checkpoints: m a mean of gradients or steps, v of squared gradients (AdaGrad:
-  /// their sum), u of squared steps.
+  /// The names of the kept moments, as in checkpoints: m is a mean of gradients or steps, v one of squared gradients
+  /// (their sum in AdaGrad), u one of squared steps.
   public var moments: [String] {
     switch kind {
     case .adam, .adamw: ["m", "v"]
@@ -129,7 +132,8 @@ public struct Optimizer: Codable, Sendable, Equatable {
 }
 
 extension Optimizer {
-  /// 1 - beta^t by repeated squaring in double: the same bits on every machine, unlike a library's `pow`.
+  /// The correction 1 - beta^t by repeated squaring in double, with equal bits on every machine, unlike a library's
+  /// `pow`.
   static func correction(_ beta: Float, _ t: Int) -> Float {
     var (power, base, exponent) = (1.0, Double(beta), t)
     while exponent > 0 {
