@@ -38,7 +38,7 @@ let package = Package(
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(
       name: "HourglassKernels",
-      exclude: ["library"],
+      exclude: ["library", "ops.def"],
       cSettings: [
         .unsafeFlags(kernelFlags),
         .unsafeFlags(["-fopenmp"], .when(traits: ["OpenMP"])),
@@ -79,7 +79,8 @@ let package = Package(
       path: "Benchmarks/Sources"),
     .target(name: "TestSupport", dependencies: ["HourglassTraining"], path: "Tests/TestSupport"),
     .target(name: "HeapProbe", path: "Tests/HeapProbe"),
-    .testTarget(name: "HourglassKernelsTests", dependencies: ["HourglassKernels", "TestSupport"]),
+    .testTarget(
+      name: "HourglassKernelsTests", dependencies: ["HourglassKernels", "HourglassTraining", "TestSupport"]),
     .testTarget(name: "HourglassBaseTests", dependencies: ["HourglassBase"]),
     .testTarget(name: "HourglassModelsTests", dependencies: ["HourglassModels", "TestSupport"]),
     .testTarget(name: "HourglassDataTests", dependencies: ["HourglassData", "TestSupport"], exclude: ["Reference"]),

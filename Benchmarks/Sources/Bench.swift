@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import HourglassModels
+import HourglassTraining
 
 /// Times Hourglass on the machine at hand.
 @main
@@ -15,7 +16,8 @@ struct Bench: ParsableCommand {
         bench step --model conv-vae-28 --batch-size 128 --workers 2 --json
         bench scaling --model conv-vae-28 --output scaling
 
-      HOURGLASS_ISA chooses the instruction set (avx512, avx2, neon, baseline), HOURGLASS_PYTHON the Python of peers.
+      HOURGLASS_ISA chooses the instruction set (\(RunEnvironment.instructionSetNames.joined(separator: ", "))), \
+      HOURGLASS_PYTHON the Python of peers.
       """,
     subcommands: [
       LimitsBenchmark.self, KernelBenchmark.self, StepBenchmark.self, ScalingBenchmark.self, ResidentMemory.self,

@@ -74,7 +74,7 @@ public struct Verification: Sendable {
   public init(_ recipe: Recipe, data: Dataset, folder: String) throws {
     let inUse = RunEnvironment.instructionSetName
     defer { _ = hg_isa_select(inUse) }
-    let fused = Self.instructionSets.filter { hg_isa_select($0) == nil && hg_isa_has_fma() }
+    let fused = RunEnvironment.instructionSetNames.filter { hg_isa_select($0) == nil && hg_isa_has_fma() }
     var rows: [Row] = []
     for name in fused.isEmpty ? [inUse] : fused {
       _ = hg_isa_select(name)
@@ -85,8 +85,6 @@ public struct Verification: Sendable {
     }
     self.init(model: recipe.model.name, rows: rows)
   }
-
-  private static let instructionSets = ["avx512", "avx2", "neon"]
 
   private static func train(
     _ recipe: Recipe, _ division: Division, _ data: Dataset, folder: String

@@ -1,3 +1,4 @@
+/* Activations that are a pass of their own. */
 #include "check.h"
 #include "isa.h"
 

@@ -33,7 +33,7 @@ static inline const char *hg_check_activation(hg_activation activation) {
 /* An array of samples x count elements. */
 static inline const char *hg_check_count(ptrdiff_t samples, ptrdiff_t count) {
   if (samples < 0 || count < 0) return "a count is negative";
-  /* In double, which cannot overflow. */
+  /* Doubles cannot overflow here. */
   return (double)samples * (double)count < HG_MOST_ELEMENTS ? NULL : "there are 2^40 elements or more";
 }
 

@@ -312,7 +312,7 @@ static ptrdiff_t halo_count(const hg_filter_job *job, ptrdiff_t samples) {
 
 static bool filter_wants_tail(const hg_geometry2d *g) { return g->small_channels % 16 && !in_dots(g); }
 
-/* Of one part. */
+/* Floats of scratch of one part. */
 static ptrdiff_t filter_room(const hg_geometry2d *g) {
   const hg_filter_job job = filter_shape(g);
   const ptrdiff_t samples = hg_ceil_div(g->samples, filter_runs(g));

@@ -10,7 +10,7 @@ const char *hg_dense_check(const hg_dense *g) {
   if (g->outputs < 1) return "the dense layer has no outputs";
   const ptrdiff_t most = (ptrdiff_t)1 << 31;
   if (g->inputs > most || g->outputs > most) return "the inputs or outputs of the dense layer exceed 2^31";
-  /* Rounded up to what packing needs; in double, which cannot overflow. */
+  /* Extents are rounded up to what packing needs; doubles cannot overflow here. */
   const double N = (double)g->samples + 15, I = (double)g->inputs, O = (double)g->outputs + 15;
   if (I * O >= HG_MOST_ELEMENTS) return "the weight has 2^40 elements or more";
   if (N * I >= HG_MOST_ELEMENTS || N * O >= HG_MOST_ELEMENTS)

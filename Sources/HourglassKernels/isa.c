@@ -56,6 +56,12 @@ const char *hg_isa_select(const char *name) {
   return NULL;
 }
 
+const char *hg_isa_names(ptrdiff_t index) {
+  for (int i = 0; i < CANDIDATES; i++)
+    if (candidates[i].present() && index-- == 0) return candidates[i].table->name;
+  return NULL;
+}
+
 const char *hg_isa_name(void) { return hg_kernels_in_use()->name; }
 bool hg_isa_has_fma(void) { return hg_kernels_in_use()->fma; }
 

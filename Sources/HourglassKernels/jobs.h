@@ -1,4 +1,4 @@
-/* Jobs: what a driver (conv2d.c, dense.c, pool2d.c) tells the parts of a kernel (simd/). */
+/* Jobs: what a driver (conv2d.c, dense.c, pool2d.c and so on) tells the parts of a kernel (simd/). */
 #ifndef HG_JOBS_H
 #define HG_JOBS_H
 
@@ -16,8 +16,7 @@ static inline ptrdiff_t hg_round_up(ptrdiff_t count) { return (count + 15) / 16 
 /* Width of the panel that starts when `remaining` columns are left. */
 static inline ptrdiff_t hg_panel_width(ptrdiff_t remaining) { return hg_min(HG_PANEL, hg_round_up(remaining)); }
 
-/* Activations that tiles apply, or whose derivative they apply, to the sums they hold; others are a pass of their own.
- */
+/* Whether tiles apply the activation, or its derivative, to the sums they hold; others are a pass of their own. */
 static inline bool hg_is_fused(hg_activation activation) {
   return activation == HG_ACTIVATION_LINEAR || activation == HG_ACTIVATION_RELU;
 }
@@ -75,7 +74,7 @@ typedef struct hg_strips_job {
 typedef struct hg_strips_shape {
   ptrdiff_t block, taps, run;
   ptrdiff_t columns; /* floats of the products of a position: R taps run, in whole groups */
-  ptrdiff_t blocks;  /* that meet a small column */
+  ptrdiff_t blocks;  /* blocks that meet a small column */
   ptrdiff_t row;     /* floats of the products of a small row, taps - 1 positions of zeros on either side */
   ptrdiff_t ring; /* small rows in the ring, row p in place p & ring_mask: those that a large row meets and the next */
   ptrdiff_t ring_mask;
@@ -105,8 +104,9 @@ static inline ptrdiff_t hg_strips_scratch(const hg_geometry2d *g) {
  *   halo   NULL, or room for x with zeros around, N x halo_height x halo_width x C for the samples of a run, so that
  *          every tap of the small positions below halo_p, halo_q lies inside; then all taps are rows of one product
  *   ones   NULL, or room for as many ones as a sample of the halo has floats: a row of ones sums dbias beside the
- * product tail   NULL, or room for the last K mod 16 columns of dy, N P Q 16 with zeros (K mod 16 != 0) room   floats
- * from these of one part to those of the next: a part waits for no other between runs */
+ *          product
+ *   tail   NULL, or room for the last K mod 16 columns of dy, N P Q 16 with zeros (K mod 16 != 0)
+ *   room   floats from a part's halo, ones and tail to the next part's: a part waits for no other between runs */
 typedef struct hg_filter_job {
   const hg_geometry2d *geometry;
   ptrdiff_t samples, runs;
@@ -121,7 +121,8 @@ typedef struct hg_filter_job {
 /* Winograd's form, from the image or filter `in` to the output: tiles of 4 x 4 outputs, `block` of them at a time.
  *   from, to  channels of a block's inputs (of all phases of a gather) and outputs, in whole groups
  *   dy        the errors of the filter form, whose `in` is x
- *   scratch   hg_winograd_room for each part; of the filter form behind the points of its gradient, from x to */
+ *   scratch   hg_winograd_room for each part; the filter form has it behind the points of its gradient, which are as
+ *             many as those of the filter, `from` x `to` floats each */
 typedef struct hg_winograd_job {
   const hg_geometry2d *geometry;
   bool scatter;
@@ -175,8 +176,8 @@ typedef struct hg_column_sums_job {
   float *out;
 } hg_column_sums_job;
 
-/* tail[i, j] = in[i, whole + j], zero for j beyond the columns, where `whole` is columns rounded down to 16; rows x 16.
- */
+/* tail[i, j] = in[i, whole + j], zero for j beyond the columns, where `whole` is columns rounded down to 16.
+ * tail: rows x 16. */
 void hg_pack_tail(ptrdiff_t rows, ptrdiff_t columns, const float *in, float *tail, const hg_parallel *parallel);
 
 /* y = x weight. tail: the last O mod 16 columns of weight, I 16 with zeros. */

@@ -1,3 +1,4 @@
+/* The Gaussian latent. */
 #include "check.h"
 #include "isa.h"
 

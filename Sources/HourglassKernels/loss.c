@@ -1,7 +1,8 @@
+/* Likelihoods: outputs compared with targets. */
 #include "check.h"
 #include "isa.h"
 
-/* Outputs with as many targets. */
+/* A likelihood that compares each output with its target. */
 static const char *compared(void (*kernel)(ptrdiff_t, ptrdiff_t, const float *, const float *, float *, float *),
                             ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                             float *dy) {
@@ -64,31 +65,5 @@ const char *hg_gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t cha
   const uint64_t mode = hg_flush_begin();
   hg_kernels_in_use()->gaussian_heads(samples, pixels, channels, heads, targets, loss, dheads);
   hg_flush_end(mode);
-  return NULL;
-}
-
-const char *hg_ssim_check(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels) {
-  if (samples < 0) return "the number of samples is negative";
-  if (height < HG_SSIM_WINDOW || width < HG_SSIM_WINDOW) return "the image is smaller than the window of 11 x 11";
-  if (channels < 1) return "channels are below 1";
-  /* In double, which cannot overflow. */
-  const double elements = (double)(samples ? samples : 1) * (double)height * (double)width * (double)channels;
-  return elements < HG_MOST_ELEMENTS ? NULL : "there are 2^40 elements or more";
-}
-
-/* One double more, to begin at a multiple of its size. */
-ptrdiff_t hg_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const hg_parallel *parallel) {
-  if (hg_ssim_check(0, height, width, channels) || hg_parallel_check(parallel)) return -1;
-  return 2 * (hg_parts(parallel) * hg_ssim_doubles(width, channels) + 1);
-}
-
-const char *hg_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
-                    const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel) {
-  HG_CHECK(hg_ssim_check(samples, height, width, channels));
-  HG_CHECK(hg_check_arrays((y && targets && scratch) || samples == 0));
-  HG_CHECK(hg_parallel_check(parallel));
-  double *aligned = (double *)(((uintptr_t)scratch + sizeof(double) - 1) & ~(uintptr_t)(sizeof(double) - 1));
-  const hg_ssim_job job = {samples, height, width, channels, y, targets, loss, dy, aligned};
-  hg_run(hg_kernels_in_use()->ssim, &job, parallel);
   return NULL;
 }

@@ -4,7 +4,7 @@
 
 ptrdiff_t hg_dropout_mask_count(ptrdiff_t count) { return count < 0 ? -1 : hg_ceil_div(count, HG_RUN); }
 
-/* Both in double: 1 - rate would round twice, and rate 2^32 + 1/2 is no float. */
+/* Both are computed in double: 1 - rate would round twice, and rate 2^32 + 1/2 is no float. */
 static float dropout_scale(float rate) { return (float)(1 / (1 - (double)rate)); }
 static uint32_t dropout_threshold(float rate) { return (uint32_t)((double)rate * 0x1p32 + 0.5); }
 

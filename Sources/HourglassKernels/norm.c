@@ -9,7 +9,7 @@ const char *hg_group_norm_check(const hg_group_norm *g) {
   if (g->positions < 1 || g->channels < 1 || g->groups < 1) return "positions, channels or groups are below 1";
   if (g->channels % g->groups) return "the groups do not divide the channels";
   if (!(g->epsilon >= 0)) return "epsilon is negative or no number";
-  /* In double, which cannot overflow. */
+  /* Doubles cannot overflow here. */
   const double samples = g->samples ? (double)g->samples : 1;
   return samples * (double)g->positions * (double)g->channels < HG_MOST_ELEMENTS ? NULL
                                                                                  : "there are 2^40 elements or more";

@@ -1,3 +1,4 @@
+/* Updates of the flat vector. */
 #include "check.h"
 #include "isa.h"
 

@@ -1,3 +1,4 @@
+/* The last columns of a matrix, filled up to whole groups. */
 #include "isa.h"
 
 #include <string.h>

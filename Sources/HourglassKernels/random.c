@@ -1,3 +1,4 @@
+/* Random numbers. */
 #include "check.h"
 #include "isa.h"
 

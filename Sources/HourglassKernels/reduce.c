@@ -1,3 +1,4 @@
+/* Reductions of the flat vector. */
 #include "check.h"
 #include "isa.h"
 
@@ -14,7 +15,7 @@ const char *hg_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, c
   return NULL;
 }
 
-/* Compares bits only. */
+/* Bits are compared, so the floating-point mode does not matter. */
 ptrdiff_t hg_first_nonfinite(ptrdiff_t count, const float *x) { return hg_kernels_in_use()->first_nonfinite(count, x); }
 
 double hg_sum_of_squares(ptrdiff_t count, const float *x) {

@@ -1,4 +1,4 @@
-/* What the definitions have in common: activations in double. */
+/* What the definitions have in common. */
 #ifndef HG_REFERENCE_H
 #define HG_REFERENCE_H
 
@@ -45,5 +45,36 @@ static inline double hg_reference_gated(hg_activation activation, const float *y
       return error;
   }
 }
+
+#define HG_FOR(index, extent) for (ptrdiff_t index = 0; index < (extent); index++)
+
+/* Indices of x[n, h, w, c] and y[n, p, q, k]. */
+static inline ptrdiff_t hg_reference_large(const hg_geometry2d *g, ptrdiff_t n, ptrdiff_t h, ptrdiff_t w, ptrdiff_t c) {
+  return ((n * g->large_height + h) * g->large_width + w) * g->large_channels + c;
+}
+static inline ptrdiff_t hg_reference_small(const hg_geometry2d *g, ptrdiff_t n, ptrdiff_t p, ptrdiff_t q, ptrdiff_t k) {
+  return ((n * g->small_height + p) * g->small_width + q) * g->small_channels + k;
+}
+
+/* bias[j] += sum over i of error[i, j]. */
+static inline void hg_reference_bias_sums(ptrdiff_t rows, ptrdiff_t columns, const float *error, bool accumulate,
+                                          float *bias) {
+  HG_FOR(j, columns) {
+    double sum = accumulate ? bias[j] : 0;
+    HG_FOR(i, rows) sum += error[i * columns + j];
+    bias[j] = (float)sum;
+  }
+}
+
+/* A log-variance within the range of its use; NaN stays NaN. */
+static inline double hg_reference_clamped(double log_variance) {
+  if (log_variance < HG_LOG_VARIANCE_MIN) return HG_LOG_VARIANCE_MIN;
+  if (log_variance > HG_LOG_VARIANCE_MAX) return HG_LOG_VARIANCE_MAX;
+  return log_variance;
+}
+
+/* Word i of a stream, and its normal value i. */
+uint32_t hg_reference_random_word(const hg_random_stream *stream, uint64_t i);
+double hg_reference_normal(const hg_random_stream *stream, uint64_t i);
 
 #endif

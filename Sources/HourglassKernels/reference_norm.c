@@ -1,17 +1,5 @@
-/* The definitions of the normalisations and of the GELU: loops in the order of the formula, in double. */
+/* The definitions of the normalisations: loops in the order of the formula, in double. */
 #include "reference.h"
-
-void hg_reference_gelu_forward(ptrdiff_t count, const float *x, float *y) {
-  for (ptrdiff_t i = 0; i < count; i++) y[i] = (float)(x[i] * (erfc(-x[i] / sqrt(2)) / 2));
-}
-
-void hg_reference_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx) {
-  const double root = 2.5066282746310002; /* of 2 pi */
-  for (ptrdiff_t i = 0; i < count; i++) {
-    const double s = x[i];
-    dx[i] = (float)(dy[i] * (erfc(-s / sqrt(2)) / 2 + s * exp(-s * s / 2) / root));
-  }
-}
 
 /* Element c of position p of sample n, and the statistics of its group. */
 static ptrdiff_t place(const hg_group_norm *g, ptrdiff_t n, ptrdiff_t p, ptrdiff_t c) {

@@ -21,7 +21,7 @@ typedef struct moments {
   double mt, my, vt, vy, cty;
 } moments;
 
-/* Of the window whose first elements y and t point to. */
+/* The moments of the window whose first elements y and t point to. */
 static moments moments_of(double weights[SIZE][SIZE], const float *y, const float *t, ptrdiff_t width,
                           ptrdiff_t channels) {
   moments m = {0};
@@ -46,7 +46,7 @@ static double similarity(moments m) {
   return (2 * m.mt * m.my + C1) * (2 * m.cty + C2) / ((m.mt * m.mt + m.my * m.my + C1) * (m.vt + m.vy + C2));
 }
 
-/* Its derivative by the element of y with a weight. */
+/* The derivative of the similarity by the element of y that has this weight in the window. */
 static double slope(moments m, double weight, double y, double t) {
   const double luminance = 2 * m.mt * m.my + C1, luminances = m.mt * m.mt + m.my * m.my + C1;
   const double covariance = 2 * m.cty + C2, variances = m.vt + m.vy + C2;

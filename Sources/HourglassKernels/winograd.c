@@ -10,7 +10,7 @@ const char *hg_winograd_refusal(const hg_geometry2d *g) {
   if (g->filter_width != size || g->stride_horizontal != stride ||
       !((size == 3 && stride == 1) || (size == 4 && stride == 2)))
     return "Winograd's form wants a filter of 3 x 3 and strides of 1, or of 4 x 4 and strides of 2";
-  /* In double, which cannot overflow. */
+  /* Doubles cannot overflow here. */
   const double channels = (double)g->large_channels + (double)g->small_channels + 30;
   return 100 * channels * channels < HG_MOST_ELEMENTS ? NULL : "the filter's points are 2^40 or more";
 }

@@ -1,13 +1,20 @@
-/* Part of fuzz.c: geometries, Winograd's form, upsampling, normalisation and the GELU. */
+/* Part of fuzz.c: layers. */
 
 static hg_geometry2d window_of(bytes *b) {
-  hg_geometry2d g = {.size = next(b) == 255 ? 8 : sizeof g};
+  const unsigned byte = next(b);
+  hg_geometry2d g = {.size = byte == 255 ? 8 : byte % 4 ? sizeof g : offsetof(hg_geometry2d, algorithm)};
   g.samples = extent(b, 5) - (next(b) % 16 == 0);
   g.large_height = extent(b, 13), g.large_width = extent(b, 13), g.large_channels = extent(b, 40);
   g.small_height = extent(b, 9), g.small_width = extent(b, 9), g.small_channels = extent(b, 80);
   g.filter_height = extent(b, 6), g.filter_width = extent(b, 6);
   g.stride_vertical = extent(b, 4), g.stride_horizontal = extent(b, 4);
   g.pad_top = extent(b, 5) - 1, g.pad_left = extent(b, 5) - 1;
+  const unsigned odd = next(b);
+  if (odd == 255) g.algorithm = (hg_algorithm)2;
+  if (odd == 254) g.precision = 1;
+  if (odd == 253) g.dilation_vertical = extent(b, 3);
+  if (odd == 252) g.dilation_horizontal = extent(b, 3);
+  if (odd == 251) g.groups = extent(b, 3);
   return g;
 }
 
@@ -23,69 +30,179 @@ static bool small_enough(const hg_geometry2d *g) {
 /* Of at most 3, where e^(-x^2/2) costs 9 / 2 roundoffs more. */
 static void gelu(ptrdiff_t count, const float *x, const float *dy, float *got, float *wanted, const hg_parallel *p) {
   if (hg_parallel_check(p)) return;
-  accepted("gelu", hg_gelu_forward(count, x, got, p));
+  MADE(gelu_forward, (count, x, got, p));
   hg_reference_gelu_forward(count, x, wanted);
   agree("gelu", count, got, wanted, 32 * 0x1p-24);
-  accepted("gelu backward", hg_gelu_backward(count, x, dy, got, p));
+  MADE(gelu_backward, (count, x, dy, got, p));
   hg_reference_gelu_backward(count, x, dy, wanted);
   agree("gelu backward", count, got, wanted, 128 * 0x1p-24);
 }
 
-/* Whole numbers become thirds and more here: agreement is closeness, of sums that differ by whole numbers. */
-static void winograd(bytes *b) {
+static void convolutions(bytes *b) {
   hg_geometry2d g = window_of(b);
   const hg_parallel p = parallel_of(b);
-  const hg_activation a = HG_ACTIVATION_RELU;
-  const bool accumulate = next(b) % 2;
-  if (next(b) % 8) {
-    g.stride_vertical = g.stride_horizontal = 1 + next(b) % 2;
-    g.filter_height = g.filter_width = 2 + g.stride_vertical;
+  const hg_activation a = activation_of(b);
+  const bool winograd = g.size == sizeof g && next(b) % 2;
+  if (winograd) {
+    g.algorithm = HG_ALGORITHM_WINOGRAD;
+    if (next(b) % 8) {
+      g.stride_vertical = g.stride_horizontal = 1 + next(b) % 2;
+      g.filter_height = g.filter_width = 2 + g.stride_vertical;
+    }
+    if (!hg_winograd_check(&g) != !hg_conv2d_check(&g)) fail("hg_winograd_check", "is not hg_conv2d_check");
   }
-  const bool refused = hg_winograd_check(&g), bad_parallel = hg_parallel_check(&p);
-  const ptrdiff_t gather_count = hg_winograd_prepared_gather_count(&g), scratch_count = hg_winograd_scratch(&g, &p);
-  const ptrdiff_t scatter_count = hg_winograd_prepared_scatter_count(&g);
-  if ((gather_count < 0) != refused || (scatter_count < 0) != refused ||
-      (scratch_count < 0) != (refused || bad_parallel))
-    fail("winograd", "sizes against the check");
-  if (refused || bad_parallel) {
+  const bool refused = hg_conv2d_check(&g), bad_parallel = hg_parallel_check(&p), known = a <= HG_ACTIVATION_LEAKY_RELU;
+  const bool transposed = next(b) % 2, accumulate = next(b) % 2, only_bias = next(b) % 8 == 0;
+  const ptrdiff_t gather_count = hg_conv2d_prepared_gather_count(&g);
+  const ptrdiff_t scatter_count = hg_conv2d_prepared_scatter_count(&g);
+  const ptrdiff_t scratches[] = {hg_conv2d_gather_scratch(&g, &p), hg_conv2d_scatter_scratch(&g, &p),
+                                 hg_conv2d_filter_scratch(&g, &p)};
+  ptrdiff_t most = 0;
+  for (int i = 0; i < 3; i++) {
+    if ((scratches[i] < 0) != (refused || bad_parallel)) fail("scratch", "against the check");
+    most = scratches[i] > most ? scratches[i] : most;
+  }
+  if ((gather_count < 0) != refused || (scatter_count < 0) != refused) fail("prepared counts", "against the check");
+  if (!refused && !small_enough(&g)) return;
+  if (refused || bad_parallel || !known) {
     float none[1] = {0};
-    if (!hg_winograd_forward(&g, none, none, none, a, none, none, &p) ||
-        !hg_winograd_backward_data(&g, none, none, a, none, none, none, &p) ||
-        !hg_winograd_backward_filter(&g, none, none, false, none, none, none, &p) ||
-        !hg_winograd_transpose_forward(&g, none, none, none, a, none, none, &p) ||
-        !hg_winograd_transpose_backward_data(&g, none, none, a, none, none, none, &p) ||
-        !hg_winograd_transpose_backward_filter(&g, none, none, false, none, none, none, &p))
-      fail("winograd", "takes what its checks refuse");
+    if (!hg_conv2d_forward_with_scratch(&g, none, none, none, a, none, none, &p) ||
+        !hg_conv2d_backward_data(&g, none, none, a, none, none, none, &p) ||
+        !hg_conv2d_transpose_forward(&g, none, none, none, a, none, none, &p) ||
+        !hg_conv2d_transpose_backward_data_with_scratch(&g, none, none, a, none, none, none, &p))
+      fail("convolution", "takes what its checks refuse");
     return;
   }
-  if (!small_enough(&g)) return;
+  const ptrdiff_t C = g.large_channels, K = g.small_channels, filter_count = g.filter_height * g.filter_width * C * K;
+  const ptrdiff_t large = g.samples * g.large_height * g.large_width * C;
+  const ptrdiff_t small = g.samples * g.small_height * g.small_width * K;
+  float *x = whole(b, large), *y = whole(b, small), *filter = whole(b, filter_count), *bias = whole(b, C > K ? C : K);
+  as_output(a, large, x), as_output(a, small, y);
+  float *gather = whole(b, gather_count), *scatter = whole(b, scatter_count);
+  float *scratch = whole(b, most);
+  /* Winograd's form makes thirds and more of whole numbers: agreement is closeness, of sums that differ by those. */
+  const double bound = winograd ? 0.01 : bound_of(a), filter_bound = winograd ? 0.01 : 0;
+  ACCEPTED(conv2d_prepare_gather, (&g, filter, gather, &p));
+  ACCEPTED(conv2d_prepare_scatter, (&g, filter, scatter, &p));
+  float *got = whole(b, large > small ? large : small), *wanted = whole(b, large > small ? large : small);
+  float *dfilter = only_bias ? NULL : whole(b, filter_count), *dfilter2 = whole(b, filter_count);
+  float *dbias = whole(b, C > K ? C : K), *dbias2 = whole(b, C > K ? C : K);
+  if (dfilter) memcpy(dfilter2, dfilter, (size_t)filter_count * sizeof(float));
+  memcpy(dbias2, dbias, (size_t)(C > K ? C : K) * sizeof(float));
+  if (transposed) {
+    MADE(conv2d_transpose_forward, (&g, y, scatter, bias, a, got, scratch, &p));
+    hg_reference_conv2d_transpose_forward(&g, y, filter, bias, a, wanted);
+    agree("transpose forward", large, got, wanted, bound);
+    if (winograd)
+      ACCEPTED(conv2d_transpose_backward_data_with_scratch, (&g, x, gather, a, y, got, scratch, &p));
+    else
+      MADE(conv2d_transpose_backward_data, (&g, x, gather, a, y, got, &p));
+    hg_reference_conv2d_transpose_backward_data(&g, x, filter, a, y, wanted);
+    agree("transpose data", small, got, wanted, bound);
+    MADE(conv2d_transpose_backward_filter, (&g, y, x, accumulate, dfilter, dbias, scratch, &p));
+    hg_reference_conv2d_transpose_backward_filter(&g, y, x, accumulate, dfilter ? dfilter2 : NULL, dbias2);
+  } else {
+    if (winograd)
+      ACCEPTED(conv2d_forward_with_scratch, (&g, x, gather, bias, a, got, scratch, &p));
+    else
+      MADE(conv2d_forward, (&g, x, gather, bias, a, got, &p));
+    hg_reference_conv2d_forward(&g, x, filter, bias, a, wanted);
+    agree("forward", small, got, wanted, bound);
+    MADE(conv2d_backward_data, (&g, y, scatter, a, x, got, scratch, &p));
+    hg_reference_conv2d_backward_data(&g, y, filter, a, x, wanted);
+    agree("data", large, got, wanted, bound);
+    MADE(conv2d_backward_filter, (&g, x, y, accumulate, dfilter, dbias, scratch, &p));
+    hg_reference_conv2d_backward_filter(&g, x, y, accumulate, dfilter ? dfilter2 : NULL, dbias2);
+  }
+  if (dfilter) agree("filter", filter_count, dfilter, dfilter2, filter_bound);
+  agree("bias", transposed ? C : K, dbias, dbias2, 0);
+  float *all[] = {x, y, filter, bias, gather, scatter, scratch, got, wanted, dfilter, dfilter2, dbias, dbias2};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+}
+
+static void pooling(bytes *b) {
+  hg_geometry2d g = window_of(b);
+  const hg_parallel p = parallel_of(b);
+  const hg_activation a = activation_of(b);
+  if (next(b) % 8) g.small_channels = g.large_channels;
+  const bool refused = hg_max_pool2d_check(&g) || hg_parallel_check(&p) || a > HG_ACTIVATION_LEAKY_RELU;
+  if (!hg_max_pool2d_check(&g) && !small_enough(&g)) return;
+  if (refused) {
+    float none[1] = {0};
+    uint8_t switches[1] = {0};
+    if (!hg_max_pool2d_backward(&g, none, switches, a, none, none, &p)) fail("pooling", "takes what its checks refuse");
+    return;
+  }
   const ptrdiff_t large = g.samples * g.large_height * g.large_width * g.large_channels;
   const ptrdiff_t small = g.samples * g.small_height * g.small_width * g.small_channels;
-  const ptrdiff_t taps = g.filter_height * g.filter_width * g.large_channels * g.small_channels;
-  float *x = whole(b, large), *y = whole(b, small), *filter = whole(b, taps), *bias = whole(b, g.small_channels);
-  float *large_bias = whole(b, g.large_channels);
-  float *gather = whole(b, gather_count), *scatter = whole(b, scatter_count), *scratch = whole(b, scratch_count);
-  float *got = whole(b, large > small ? large : small), *wanted = whole(b, large > small ? large : small);
-  float *dfilter = whole(b, taps), *dfilter2 = whole(b, taps);
-  memcpy(dfilter2, dfilter, (size_t)taps * sizeof(float));
-  accepted("winograd prepare", hg_winograd_prepare_gather(&g, filter, gather, &p));
-  accepted("winograd prepare", hg_winograd_prepare_scatter(&g, filter, scatter, &p));
-  accepted("winograd forward", hg_winograd_forward(&g, x, gather, bias, a, got, scratch, &p));
-  hg_reference_conv2d_forward(&g, x, filter, bias, a, wanted);
-  agree("winograd forward", small, got, wanted, 0.01);
-  accepted("winograd data", hg_winograd_backward_data(&g, y, scatter, a, x, got, scratch, &p));
-  hg_reference_conv2d_backward_data(&g, y, filter, a, x, wanted);
-  agree("winograd data", large, got, wanted, 0.01);
-  accepted("winograd filter", hg_winograd_backward_filter(&g, x, y, accumulate, dfilter, NULL, scratch, &p));
-  hg_reference_conv2d_backward_filter(&g, x, y, accumulate, dfilter2, NULL);
-  agree("winograd filter", taps, dfilter, dfilter2, 0.01);
-  accepted("winograd transpose", hg_winograd_transpose_forward(&g, y, scatter, large_bias, a, got, scratch, &p));
-  hg_reference_conv2d_transpose_forward(&g, y, filter, large_bias, a, wanted);
-  agree("winograd transpose", large, got, wanted, 0.01);
-  accepted("winograd transpose data", hg_winograd_transpose_backward_data(&g, x, gather, a, y, got, scratch, &p));
-  hg_reference_conv2d_transpose_backward_data(&g, x, filter, a, y, wanted);
-  agree("winograd transpose data", small, got, wanted, 0.01);
-  float *all[] = {x, y, filter, bias, large_bias, gather, scatter, scratch, got, wanted, dfilter, dfilter2};
+  float *x = whole(b, large), *y = whole(b, small), *dy = whole(b, small), *dx = whole(b, large);
+  float *y2 = whole(b, small), *dx2 = whole(b, large);
+  uint8_t *switches = malloc((size_t)small + 1), *switches2 = malloc((size_t)small + 1);
+  if (!switches || !switches2) abort();
+  MADE(max_pool2d_forward, (&g, x, y, switches, &p));
+  hg_reference_max_pool2d_forward(&g, x, y2, switches2);
+  agree("pool", small, y, y2, 0);
+  if (memcmp(switches, switches2, (size_t)small)) fail("pool", "other switches");
+  if (next(b) % 2)
+    for (ptrdiff_t i = 0; i < small; i++) switches[i] = (uint8_t)(i * 37 + (ptrdiff_t)next(b)); /* of no pooling */
+  as_output(a, small, y);
+  MADE(max_pool2d_backward, (&g, dy, switches, a, y, dx, &p));
+  hg_reference_max_pool2d_backward(&g, dy, switches, a, y, dx2);
+  agree("pool backward", large, dx, dx2, 4 * bound_of(a));
+  MADE(max_unpool2d_forward, (&g, dy, switches, dx, &p));
+  hg_reference_max_unpool2d_forward(&g, dy, switches, dx2);
+  agree("unpool", large, dx, dx2, 0);
+  MADE(max_unpool2d_backward, (&g, x, switches, y, &p));
+  hg_reference_max_unpool2d_backward(&g, x, switches, y2);
+  agree("unpool backward", small, y, y2, 0);
+  float *all[] = {x, y, dy, dx, y2, dx2};
+  for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
+  free(switches), free(switches2);
+}
+
+static void dense(bytes *b) {
+  hg_dense g = {.size = next(b) == 255 ? 8 : sizeof g};
+  g.samples = extent(b, 20) - (next(b) % 16 == 0), g.inputs = extent(b, 100), g.outputs = extent(b, 100);
+  const hg_parallel p = parallel_of(b);
+  const hg_activation a = activation_of(b);
+  const ptrdiff_t first = (ptrdiff_t)next(b) % 60 - 2, last = first + (ptrdiff_t)next(b) % 60 - 2;
+  const bool refused = hg_dense_check(&g) || hg_parallel_check(&p);
+  const ptrdiff_t scratches[] = {hg_dense_forward_scratch(&g, &p), hg_dense_backward_data_scratch(&g, &p),
+                                 hg_dense_backward_weight_scratch(&g, &p)};
+  ptrdiff_t most = 0;
+  for (int i = 0; i < 3; i++) {
+    if ((scratches[i] < 0) != refused) fail("dense scratch", "against the check");
+    most = scratches[i] > most ? scratches[i] : most;
+  }
+  if (refused || a > HG_ACTIVATION_LEAKY_RELU) {
+    float none[1] = {0};
+    if (!hg_dense_forward(&g, none, none, NULL, a, none, none, &p)) fail("dense", "takes what its check refuses");
+    return;
+  }
+  if ((double)g.inputs * (double)g.outputs > 1e5 || (double)g.samples * (double)(g.inputs + g.outputs) > 1e5) return;
+  const ptrdiff_t in = g.samples * g.inputs, out = g.samples * g.outputs, weights = g.inputs * g.outputs;
+  float *x = whole(b, in), *y = whole(b, out), *weight = whole(b, weights), *bias = whole(b, g.outputs);
+  as_output(a, in, x);
+  float *scratch = whole(b, most), *got = whole(b, in > out ? in : out), *wanted = whole(b, in > out ? in : out);
+  float *dweight = whole(b, weights), *dweight2 = whole(b, weights), *dbias2 = whole(b, g.outputs);
+  MADE(dense_forward, (&g, x, weight, bias, a, got, scratch, &p));
+  hg_reference_dense_forward(&g, x, weight, bias, a, wanted);
+  agree("dense forward", out, got, wanted, bound_of(a));
+  ACCEPTED(transpose, (g.inputs, g.outputs, weight, dweight, &p));
+  for (ptrdiff_t i = 0; i < weights; i++)
+    if (dweight[i % g.outputs * g.inputs + i / g.outputs] != weight[i]) fail("transpose", "another matrix");
+  MADE(dense_backward_data, (&g, y, weight, a, x, got, scratch, &p));
+  hg_reference_dense_backward_data(&g, y, weight, a, x, wanted);
+  agree("dense data", in, got, wanted, bound_of(a));
+  made[MADE_dense_backward_weight] = true;
+  const char *answer = hg_dense_backward_weight(&g, first, last, x, y, false, dweight, scratch, &p);
+  if ((answer == NULL) != (first >= 0 && first <= last && last <= g.inputs)) fail("dense weight", "wrong about rows");
+  hg_reference_dense_backward_weight(&g, x, y, false, dweight2, dbias2);
+  if (!answer)
+    agree("dense weight", (last - first) * g.outputs, dweight + first * g.outputs, dweight2 + first * g.outputs, 0);
+  ACCEPTED(dense_backward_bias, (&g, y, false, bias));
+  agree("dense bias", g.outputs, bias, dbias2, 0);
+  float *all[] = {x, y, weight, bias, scratch, got, wanted, dweight, dweight2, dbias2};
   for (size_t i = 0; i < sizeof all / sizeof *all; i++) free(all[i]);
 }
 
@@ -110,10 +227,10 @@ static void upsampling(bytes *b) {
   const ptrdiff_t large = g.samples * g.large_height * g.large_width * g.large_channels;
   const ptrdiff_t small = g.samples * g.small_height * g.small_width * g.small_channels;
   float *x = whole(b, large), *y = whole(b, small), *x2 = whole(b, large), *y2 = whole(b, small);
-  accepted("upsample", hg_upsample2d_forward(&g, y, x, &p));
+  MADE(upsample2d_forward, (&g, y, x, &p));
   hg_reference_upsample2d_forward(&g, y, x2);
   agree("upsample", large, x, x2, 0);
-  accepted("upsample backward", hg_upsample2d_backward(&g, x, y, &p));
+  MADE(upsample2d_backward, (&g, x, y, &p));
   hg_reference_upsample2d_backward(&g, x, y2);
   agree("upsample backward", small, y, y2, 0);
   float *all[] = {x, y, x2, y2};
@@ -146,22 +263,22 @@ static void normalisation(bytes *b) {
   float *x = whole(b, all), *dy = whole(b, all), *weight = whole(b, g.channels), *bias = whole(b, g.channels);
   float *got = whole(b, all), *wanted = whole(b, all), *mean = whole(b, groups), *mean2 = whole(b, groups);
   float *variance = whole(b, groups), *variance2 = whole(b, groups);
-  accepted("norm", hg_group_norm_forward(&g, x, weight, bias, got, mean, variance, &p));
+  MADE(group_norm_forward, (&g, x, weight, bias, got, mean, variance, &p));
   hg_reference_group_norm_forward(&g, x, weight, bias, wanted, mean2, variance2);
   agree("mean", groups, mean, mean2, bound), agree("variance", groups, variance, variance2, bound);
   agree("norm", all, got, wanted, bound);
-  accepted("norm apply", hg_group_norm_apply(&g, x, mean, variance, weight, NULL, got, &p));
+  MADE(group_norm_apply, (&g, x, mean, variance, weight, NULL, got, &p));
   hg_reference_group_norm_apply(&g, x, mean, variance, weight, NULL, wanted);
   agree("norm apply", all, got, wanted, 64 * 0x1p-24);
   float *dweight = whole(b, g.channels), *dbias = whole(b, g.channels), *dbias2 = whole(b, g.channels);
   float *dweight2 = whole(b, g.channels);
   memcpy(dweight2, dweight, (size_t)g.channels * sizeof(float)),
       memcpy(dbias2, dbias, (size_t)g.channels * sizeof(float));
-  accepted("norm backward", hg_group_norm_backward(&g, x, dy, mean, variance, weight, accumulate,
-                                                   next(b) % 8 ? got : NULL, dweight, dbias, &p));
+  MADE(group_norm_backward,
+       (&g, x, dy, mean, variance, weight, accumulate, next(b) % 8 ? got : NULL, dweight, dbias, &p));
   hg_reference_group_norm_backward(&g, x, dy, mean, variance, weight, accumulate, wanted, dweight2, dbias2);
   agree("norm weight", g.channels, dweight, dweight2, bound), agree("norm bias", g.channels, dbias, dbias2, 0);
-  accepted("norm backward", hg_group_norm_backward(&g, x, dy, mean, variance, weight, false, got, NULL, NULL, &p));
+  MADE(group_norm_backward, (&g, x, dy, mean, variance, weight, false, got, NULL, NULL, &p));
   agree("norm backward", all, got, wanted, bound);
   float *arrays[] = {x,     dy,       weight,    bias,    got,   wanted, mean,
                      mean2, variance, variance2, dweight, dbias, dbias2, dweight2};
@@ -187,8 +304,8 @@ static void dissimilarity(bytes *b) {
   const ptrdiff_t all = N * H * W * C;
   float *y = whole(b, all), *t = whole(b, all), *got = whole(b, all), *wanted = whole(b, all);
   float *loss = whole(b, N), *loss2 = whole(b, N), *scratch = whole(b, hg_ssim_scratch(H, W, C, &p));
-  accepted("ssim", hg_ssim(N, H, W, C, y, t, next(b) % 8 ? loss : NULL, got, scratch, &p));
-  accepted("ssim", hg_ssim(N, H, W, C, y, t, loss, NULL, scratch, &p));
+  MADE(ssim, (N, H, W, C, y, t, next(b) % 8 ? loss : NULL, got, scratch, &p));
+  MADE(ssim, (N, H, W, C, y, t, loss, NULL, scratch, &p));
   hg_reference_ssim(N, H, W, C, y, t, loss2, wanted);
   agree("ssim", N, loss, loss2, 0x1p-22), agree("ssim gradient", all, got, wanted, 0x1p-22);
   float *arrays[] = {y, t, got, wanted, loss, loss2, scratch};

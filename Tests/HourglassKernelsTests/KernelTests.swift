@@ -1,22 +1,35 @@
 import Foundation
 import HourglassKernels
+import HourglassTraining
 import TestSupport
 import Testing
 
 /// All tests of the kernels. The choice of the instruction set is global, so they run one after the other.
 @Suite(.serialized) enum KernelTests {}
 
+/// The instruction set that HOURGLASS_ISA names, if any.
+private let namedInstructionSet = ProcessInfo.processInfo.environment["HOURGLASS_ISA"]
+
 /// The instruction sets with FMA that this machine has; or the one that HOURGLASS_ISA names.
 ///
 /// Tests of other suites run at the same time and meet whichever is chosen here. With FMA that changes no bit of
 /// theirs, so `baseline`, which has none, is tested in a process of its own.
-let instructionSets: [String] = {
-  if let name = ProcessInfo.processInfo.environment["HOURGLASS_ISA"] { return [name] }
-  let before = String(cString: hg_isa_name())
-  defer { _ = hg_isa_select(before) }
-  let withFMA: [String] = ["avx512", "avx2", "neon"].filter { hg_isa_select($0) == nil }
-  return withFMA.isEmpty ? [before] : withFMA
-}()
+let instructionSets = namedInstructionSet.map { [$0] } ?? fusedInstructionSets
+
+extension KernelTests {
+  @Test("the library lists the instruction sets that can be chosen, and at least one with FMA is tested")
+  static func instructionSetsAreListed() {
+    let before = String(cString: hg_isa_name())
+    defer { _ = hg_isa_select(before) }
+    let names = RunEnvironment.instructionSetNames
+    #expect(names.last == "baseline" && Set(names).count == names.count)
+    #expect(Set(instructionSets).isSubset(of: names))
+    for name in instructionSets { #expect(hg_isa_select(name) == nil && String(cString: hg_isa_name()) == name) }
+    #expect(hg_isa_names(-1) == nil && hg_isa_names(names.count) == nil)
+    #expect(text(hg_isa_select("sse")) == "this machine, or this build, has no such instruction set")
+    #expect(namedInstructionSet != nil || !instructionSets.isEmpty, "this machine has no instruction set with FMA")
+  }
+}
 
 /// Runs `body` with each instruction set in use in turn, then returns to the one before.
 func withEachInstructionSet(onlyFMA: Bool = false, _ body: (String) throws -> Void) rethrows {

@@ -87,6 +87,10 @@ const char *hg_version(void);
  * the environment variable HOURGLASS_ISA named another when the first kernel was called. */
 const char *hg_isa_name(void);
 
+/* Name of an instruction set that this build and this machine have: the widest for index 0, then the others, NULL
+ * behind the last. "baseline", which every machine has, is the last. */
+const char *hg_isa_names(ptrdiff_t index);
+
 /* Chooses the instruction set for all later calls, "" or NULL for the widest. Answers NULL, or a sentence when this
  * machine or this build lacks it (the choice then stays as it was). Not to be called while other calls run. */
 const char *hg_isa_select(const char *name);
@@ -123,13 +127,15 @@ const char *hg_activation_forward(hg_activation activation, ptrdiff_t count, con
 const char *hg_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
                                    float *dx, const hg_parallel *parallel);
 
-/* Gaussian error linear unit in its exact form (Hendrycks & Gimpel, arXiv:1606.08415):  y[i] = x[i] F(x[i]) with F the
- * distribution of a standard normal value, within 16 + x^2 roundoffs of |y| while F(x) is a normal float. y may be x.
- */
+/* Gaussian error linear unit in its exact form (Hendrycks & Gimpel, arXiv:1606.08415):
+ *   y[i] = x[i] F(x[i])
+ * with F the distribution of a standard normal value, within 16 + x^2 roundoffs of |y| while F(x) is a normal float.
+ * y may be x. */
 const char *hg_gelu_forward(ptrdiff_t count, const float *x, float *y, const hg_parallel *parallel);
 
-/* dx[i] = dy[i] (F(x[i]) + x[i] f(x[i])) with f the density, from the input, because y has every value above its
- * minimum twice. dx may be dy. */
+/* The way back through the GELU:
+ *   dx[i] = dy[i] (F(x[i]) + x[i] f(x[i]))
+ * with f the density. It takes the input x, because y has every value above its minimum twice. dx may be dy. */
 const char *hg_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx, const hg_parallel *parallel);
 
 /* -------------------------------------------------------------------------------- convolution, both directions */
@@ -204,7 +210,7 @@ ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *geometry);
 const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
                                      const hg_parallel *parallel);
 
-/* prepared = filter (R S C K), transposed for the scatter form. Cost as above. */
+/* prepared = filter (R S C K), transposed for the scatter form. Cost: one read and one write of the filter. */
 const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
                                       const hg_parallel *parallel);
 
@@ -272,14 +278,15 @@ const char *hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, c
  * most 255, every window must hold at least one element of the large image, and the algorithm is the direct one. */
 const char *hg_max_pool2d_check(const hg_geometry2d *geometry);
 
-/* y[n,p,q,k] = max over r, s of x[n, pU+r-pad_top, qV+s-pad_left, k];  switches[n,p,q,k] = r S + s of the first maximum
- * in the order of r, s; NaN counts as larger than any number. x: N H W C; y: N P Q K; switches: N P Q K or NULL. */
+/* y[n,p,q,k] = max over r, s of x[n, pU+r-pad_top, qV+s-pad_left, k]
+ * switches[n,p,q,k] = r S + s of the first maximum in the order of r, s; NaN counts as larger than any number.
+ * x: N H W C; y: N P Q K; switches: N P Q K or NULL. */
 const char *hg_max_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y, uint8_t *switches,
                                   const hg_parallel *parallel);
 
-/* dx = a'(y) * dy put at the switches, zero elsewhere; windows that overlap add at the shared place in the order of p,
- * q. The element of x at a switch equals y, so that a'(y) is the derivative of the activation that made x, and x need
- * not be read. dy, switches, y (ignored when that activation is linear): N P Q K; dx: N H W C. */
+/* dx = a'(y) * dy put at the switches, zero elsewhere; windows that overlap add at the shared place in the order of
+ * p, q. The element of x at a switch equals y, so that a'(y) is the derivative of the activation that made x, and x
+ * need not be read. dy, switches, y (ignored when that activation is linear): N P Q K; dx: N H W C. */
 const char *hg_max_pool2d_backward(const hg_geometry2d *geometry, const float *dy, const uint8_t *switches,
                                    hg_activation gate_activation, const float *y, float *dx,
                                    const hg_parallel *parallel);
@@ -325,22 +332,25 @@ typedef struct hg_group_norm {
  * least 0, and there must be fewer than 2^40 elements. */
 const char *hg_group_norm_check(const hg_group_norm *geometry);
 
-/* mean[n,g] = 1/M sum of x over the group;  variance[n,g] = 1/M sum of (x - mean)^2;
- * y[n,p,c] = (x[n,p,c] - mean) / sqrt(variance + epsilon) weight[c] + bias[c]
+/* mean[n,g]     = 1/M sum of x over the group
+ * variance[n,g] = 1/M sum of (x - mean)^2 over the group
+ * y[n,p,c]      = (x[n,p,c] - mean) / sqrt(variance + epsilon) weight[c] + bias[c]
  * x, y: N P C; weight: C; bias: C or NULL; mean, variance: N G. A sum over positions is four chains, position p in
  * chain p mod 4; the channels of a group are then added in order, or in 16 partial sums where there are 16 or more. */
 const char *hg_group_norm_forward(const hg_group_norm *geometry, const float *x, const float *weight, const float *bias,
                                   float *y, float *mean, float *variance, const hg_parallel *parallel);
 
-/* The same y from mean and variance that are given. Batch normalisation uses running ones so after training. */
+/* y as hg_group_norm_forward makes it, from mean and variance that are given. Batch normalisation uses running ones so
+ * after training. */
 const char *hg_group_norm_apply(const hg_group_norm *geometry, const float *x, const float *mean, const float *variance,
                                 const float *weight, const float *bias, float *y, const hg_parallel *parallel);
 
-/* With z = (x - mean) / sqrt(variance + epsilon) and averages over the group's elements:
- * dx = (weight dy - average of weight dy - z average of weight dy z) / sqrt(variance + epsilon)
- * dweight[c] (+)= sum over n, p of dy z;   dbias[c] (+)= sum over n, p of dy, of each sample in two chains, position p
- * in chain p mod 2; samples in order.  x, dy: N P C; mean, variance: N G, from the forward pass; dx: N P C or NULL;
- * dweight, dbias: C or NULL. */
+/* The way back, with z = (x - mean) / sqrt(variance + epsilon) and averages over the group's elements:
+ *   dx             = (weight dy - average of weight dy - z average of weight dy z) / sqrt(variance + epsilon)
+ *   dweight[c] (+)= sum over n, p of dy z
+ *   dbias[c]   (+)= sum over n, p of dy
+ * Sums over positions are two chains for each sample, position p in chain p mod 2; samples come in order.
+ * x, dy: N P C; mean, variance: N G, from the forward pass; dx: N P C or NULL; dweight, dbias: C or NULL. */
 const char *hg_group_norm_backward(const hg_group_norm *geometry, const float *x, const float *dy, const float *mean,
                                    const float *variance, const float *weight, bool accumulate, float *dx,
                                    float *dweight, float *dbias, const hg_parallel *parallel);
@@ -394,22 +404,27 @@ const char *hg_transpose(ptrdiff_t rows, ptrdiff_t columns, const float *in, flo
 const char *hg_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets,
                                 float *loss, float *dlogits);
 
-/* Squared error:  loss[n] = sum over j of (y - t)^2;   dy = 2 (y - t).  Shapes and aliasing as above. */
+/* Squared error:
+ *   loss[n] = sum over j of (y - t)^2;   dy = 2 (y - t)
+ * Shapes and aliasing as hg_bernoulli_logits has them. */
 const char *hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                              float *dy);
 
-/* Absolute error:  loss[n] = sum over j of |y - t|;   dy = the sign of y - t, 0 where they are equal.  As above. */
+/* Absolute error:
+ *   loss[n] = sum over j of |y - t|;   dy = the sign of y - t, 0 where they are equal
+ * Shapes and aliasing as hg_bernoulli_logits has them. */
 const char *hg_absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                               float *dy);
 
 /* Huber's loss (1964) with threshold 1, d = y - t:
- *   loss[n] = sum over j of d^2 / 2 where |d| <= 1, else |d| - 1/2;   dy = d clamped to [-1, 1].  As above. */
+ *   loss[n] = sum over j of d^2 / 2 where |d| <= 1, else |d| - 1/2;   dy = d clamped to [-1, 1]
+ * Shapes and aliasing as hg_bernoulli_logits has them. */
 const char *hg_huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                            float *dy);
 
 /* Gaussian likelihood of a given variance v, in nats:
  *   loss[n] = sum over j of (y - t)^2 / (2 v) + log(2 pi v) / 2;   dy = (y - t) / v
- * variance: normal and finite, with 2 pi v. Shapes and aliasing as above. */
+ * variance: v and 2 pi v must be normal and finite. Shapes and aliasing as hg_bernoulli_logits has them. */
 const char *hg_gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const float *y, const float *targets,
                         float *loss, float *dy);
 
@@ -418,9 +433,10 @@ const char *hg_gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, cons
 #define HG_LOG_VARIANCE_MAX (20.0f)
 
 /* Gaussian likelihood whose variances are put out too, in nats; each pixel of heads holds C means m, then C
- * log-variances lv: loss[n] = sum of ((m - t)^2 exp(-lv) + lv + log(2 pi)) / 2 dm = (m - t) exp(-lv);   dlv = (1 - (m -
- * t)^2 exp(-lv)) / 2,  0 where lv was clamped heads, dheads: N P 2C; targets: N P C; loss: N or NULL; dheads may be
- * NULL or equal to heads. */
+ * log-variances lv:
+ *   loss[n] = sum of ((m - t)^2 exp(-lv) + lv + log(2 pi)) / 2
+ *   dm = (m - t) exp(-lv);   dlv = (1 - (m - t)^2 exp(-lv)) / 2,  0 where lv was clamped
+ * heads, dheads: N P 2C; targets: N P C; loss: N or NULL; dheads may be NULL or equal to heads. */
 const char *hg_gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
                               const float *targets, float *loss, float *dheads);
 
@@ -515,13 +531,15 @@ const char *hg_random_normal(const hg_random_stream *stream, ptrdiff_t first, pt
  * -1 for a count below 0. */
 ptrdiff_t hg_dropout_mask_count(ptrdiff_t count);
 
-/* Inverted dropout (Srivastava et al., JMLR 2014):  y[n,j] = x[n,j] / (1 - rate) where the value is kept, else 0, 0 <=
- * rate < 1. Sample n draws from the stream of sample stream->sample + n, and value j is kept where its 32 random bits,
- * read as a number, are at least rate 2^32 rounded. x, y: N x count; mask: N x hg_dropout_mask_count(count).
+/* Inverted dropout (Srivastava et al., JMLR 2014):
+ *   y[n,j] = x[n,j] / (1 - rate) where the value is kept, else 0
+ * with 0 <= rate < 1. Sample n draws from the stream of sample stream->sample + n, and value j is kept where its 32
+ * random bits, read as a number, are at least rate 2^32 rounded.
+ * x, y: N x count; mask: N x hg_dropout_mask_count(count).
  *
  * input_activation made x. A bit of the mask is set where the value is kept and, below a ReLU, x > 0: then the way
- * back needs neither the random numbers again, which take four times its own work, nor x, which is 32 times as large.
- */
+ * back needs neither the random numbers again, which take four times its own work, nor x, which is 32 times as
+ * large. */
 const char *hg_dropout_forward(const hg_random_stream *stream, float rate, ptrdiff_t samples, ptrdiff_t count,
                                hg_activation input_activation, const float *x, float *y, uint32_t *mask,
                                const hg_parallel *parallel);
@@ -538,8 +556,9 @@ const char *hg_gaussian_noise(const hg_random_stream *stream, float deviation, p
 
 /* ------------------------------------------------------------------------------ loops over the flat vector */
 
-/* sum[i] = ((shards[0][i] + shards[1][i]) + shards[2][i]) + ... where shards[s] = gradients + s * stride, at least one;
- * with accumulate ((sum[i] + shards[0][i]) + shards[1][i]) + ... Without it sum may be one of the shards. */
+/* sum[i] = ((shards[0][i] + shards[1][i]) + shards[2][i]) + ...
+ * or, with accumulate, ((sum[i] + shards[0][i]) + shards[1][i]) + ..., where shards[s] = gradients + s * stride; there
+ * is at least one. Without accumulate sum may be one of the shards. */
 const char *hg_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, bool accumulate,
                           float *sum);
 
@@ -560,8 +579,9 @@ typedef struct hg_adam_options {
   float correction1, correction2; /* 1 - beta1^t and 1 - beta2^t at update t = 1, 2, ... */
 } hg_adam_options;
 
-/* Adam (Kingma & Ba 2015):  m = beta1 m + (1 - beta1) g;  v = beta2 v + (1 - beta2) g^2;
- * w -= learning_rate (m / correction1) / (sqrt(v / correction2) + epsilon).
+/* Adam (Kingma & Ba 2015):
+ *   m = beta1 m + (1 - beta1) g;   v = beta2 v + (1 - beta2) g^2
+ *   w -= learning_rate (m / correction1) / (sqrt(v / correction2) + epsilon)
  * Elementwise over [0, count): weights, moments m and v are updated in place. */
 const char *hg_adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
                     float *v);
@@ -572,9 +592,10 @@ typedef struct hg_sgd_options {
   bool nesterov;
 } hg_sgd_options;
 
-/* Stochastic gradient descent:  g += weight_decay w;  m = momentum m + g;  w -= learning_rate m, with nesterov
- * w -= learning_rate (g + momentum m) (Sutskever et al., ICML 2013, as PyTorch writes it).  Without momentum m may be
- * NULL and w -= learning_rate g. */
+/* Stochastic gradient descent:
+ *   g += weight_decay w;   m = momentum m + g;   w -= learning_rate m
+ * With nesterov w -= learning_rate (g + momentum m) (Sutskever et al., ICML 2013, as PyTorch writes it). Without
+ * momentum m may be NULL and w -= learning_rate g. */
 const char *hg_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
 
 typedef struct hg_rmsprop_options {
@@ -582,8 +603,9 @@ typedef struct hg_rmsprop_options {
   float gradient_scale, learning_rate, alpha, epsilon, momentum;
 } hg_rmsprop_options;
 
-/* RMSprop (Tieleman & Hinton 2012):  v = alpha v + (1 - alpha) g^2;  m = momentum m + g / (sqrt(v) + epsilon);
- * w -= learning_rate m.  Without momentum m may be NULL. */
+/* RMSprop (Tieleman & Hinton 2012):
+ *   v = alpha v + (1 - alpha) g^2;   m = momentum m + g / (sqrt(v) + epsilon);   w -= learning_rate m
+ * Without momentum m may be NULL. */
 const char *hg_rmsprop(const hg_rmsprop_options *options, ptrdiff_t count, const float *gradient, float *weights,
                        float *v, float *m);
 
@@ -601,13 +623,15 @@ typedef struct hg_adadelta_options {
   float gradient_scale, learning_rate, rho, epsilon;
 } hg_adadelta_options;
 
-/* AdaDelta (Zeiler 2012):  v = rho v + (1 - rho) g^2;  d = g sqrt(u + epsilon) / sqrt(v + epsilon);
- * u = rho u + (1 - rho) d^2;  w -= learning_rate d. */
+/* AdaDelta (Zeiler 2012):
+ *   v = rho v + (1 - rho) g^2;   d = g sqrt(u + epsilon) / sqrt(v + epsilon)
+ *   u = rho u + (1 - rho) d^2;   w -= learning_rate d */
 const char *hg_adadelta(const hg_adadelta_options *options, ptrdiff_t count, const float *gradient, float *weights,
                         float *v, float *u);
 
 /* The gradient of a loss with penalties on its weights, l2 |w|^2 / 2 + l1 |w|:
- * gradient = scale gradient + l2 w + l1 sign(w), with 0 for the sign of 0. */
+ *   gradient = scale gradient + l2 w + l1 sign(w)
+ * with 0 for the sign of 0. */
 const char *hg_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
 
 /* --------------------------------------------------------------------------------------- calls that 1.0 had */

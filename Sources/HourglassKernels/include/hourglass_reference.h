@@ -82,6 +82,7 @@ void hg_reference_importance_bound(ptrdiff_t images, ptrdiff_t draws, ptrdiff_t 
 void hg_reference_gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits,
                                      float beta, float *dheads);
 void hg_reference_random_bits(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, uint32_t *out);
+void hg_reference_random_uniform(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
 void hg_reference_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out);
 void hg_reference_dropout_forward(const hg_random_stream *stream, float rate, ptrdiff_t samples, ptrdiff_t count,
                                   hg_activation input_activation, const float *x, float *y, uint32_t *mask);
@@ -89,6 +90,10 @@ void hg_reference_dropout_backward(float rate, ptrdiff_t samples, ptrdiff_t coun
                                    const uint32_t *mask, hg_activation input_activation, const float *x, float *dx);
 void hg_reference_gaussian_noise(const hg_random_stream *stream, float deviation, ptrdiff_t samples, ptrdiff_t count,
                                  const float *x, float *y);
+void hg_reference_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients,
+                             bool accumulate, float *sum);
+ptrdiff_t hg_reference_first_nonfinite(ptrdiff_t count, const float *x);
+double hg_reference_sum_of_squares(ptrdiff_t count, const float *x);
 void hg_reference_adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
                        float *v);
 void hg_reference_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);

@@ -1,8 +1,8 @@
 /* The gather and the filter form with few small channels (hg_in_dots): lanes are large channels, of which there are
  * enough, where columns of the tile would be mostly empty. */
 
-/* Small positions, and taps of a row, that are summed side by side: chains to hide latency, for which registers last.
- */
+/* Small positions, and taps of a row, that are summed side by side: as many chains as registers last for, to hide
+ * latency. */
 enum { DOT_POSITIONS = HG_LANES == 16 ? 8 : 4, DOT_TAPS = 4 };
 
 /* Where sums over taps read: lines of taps [first, end) of a small row, `count` floats of each from `in` + r `line` and

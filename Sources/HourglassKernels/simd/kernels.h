@@ -8,76 +8,26 @@
 /* */
 #include "tile.h"
 /* */
+#include "activation.h"
 #include "conv2d.h"
 #include "dense.h"
-#include "winograd.h"
-/* */
-#include "flat.h"
+#include "latent.h"
 #include "loss.h"
-#include "pointwise.h"
-#include "ssim.h"
-/* */
 #include "norm.h"
+#include "optimizer.h"
 #include "pool2d.h"
 #include "random.h"
+#include "reduce.h"
+#include "ssim.h"
 #include "upsample2d.h"
+#include "winograd.h"
 /* */
 #include "noise.h"
 
 const hg_kernels HG_TABLE = {
-    .name = HG_NAME,
-    .fma = HG_HAS_FMA,
-    .gather = gather,
-    .strips = strips,
-    .filter = filter,
-    .dots_gather = dots_gather,
-    .dots_filter = dots_filter,
-    .column_sums = column_sums,
-    .winograd_prepare = winograd_prepare,
-    .winograd_gather = winograd_gather,
-    .winograd_filter_gradient = winograd_filter_gradient,
-    .dense_forward = dense_forward,
-    .dense_backward_data = dense_backward_data,
-    .dense_backward_weight = dense_backward_weight,
-    .max_pool_forward = max_pool_forward,
-    .max_pool_backward = max_pool_backward,
-    .transpose = transpose,
-    .upsample_forward = upsample_forward,
-    .upsample_backward = upsample_backward,
-    .group_norm_forward = group_norm_forward,
-    .group_norm_backward = group_norm_backward,
-    .activation_forward = activation_forward,
-    .activation_backward = activation_backward,
-    .gelu_forward = gelu_forward,
-    .gelu_backward = gelu_backward,
-    .bernoulli_logits = bernoulli_logits,
-    .squared_error = squared_error,
-    .absolute_error = absolute_error,
-    .huber_error = huber_error,
-    .gaussian = gaussian,
-    .gaussian_heads = gaussian_heads,
-    .softmax_cross_entropy = softmax_cross_entropy,
-    .ssim = ssim,
-    .gaussian_latent_forward = gaussian_latent_forward,
-    .gaussian_latent_backward = gaussian_latent_backward,
-    .gaussian_free_bits = gaussian_free_bits,
-    .gaussian_log_ratio = gaussian_log_ratio,
-    .gaussian_log_ratio_backward = gaussian_log_ratio_backward,
-    .importance_bound = importance_bound,
-    .random_bits = random_bits,
-    .random_uniform = random_uniform,
-    .random_normal = random_normal,
-    .dropout_forward = dropout_forward,
-    .dropout_backward = dropout_backward,
-    .gaussian_noise = gaussian_noise,
-    .sum_shards = sum_shards,
-    .first_nonfinite = first_nonfinite,
-    .sum_of_squares = sum_of_squares,
-    .adam = adam,
-    .sgd = sgd,
-    .rmsprop = rmsprop,
-    .adagrad = adagrad,
-    .adadelta = adadelta,
-    .penalize = penalize,
-    .moving_average = moving_average,
+    HG_NAME,
+    HG_HAS_FMA,
+#define HG_PART(name) name,
+#define HG_LOOP(result, name, ...) name,
+#include "../ops.def"
 };

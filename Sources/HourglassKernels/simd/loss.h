@@ -1,12 +1,6 @@
-/* Likelihoods: the loss of each sample and the error of the output it was computed from. Loop bodies as in pointwise.h:
- * n <= 16 elements, element j of a sample in partial sum j mod 16. */
+/* Likelihoods: the loss of each sample and the error of the output it was computed from. A loop body takes
+ * n <= 16 elements, as in activation.h; element j of a sample belongs to partial sum j mod 16. */
 #include "transcendental.h"
-
-/* x in the first n lanes, zero in the others. */
-INLINE v16 v16_keep(v16 x, ptrdiff_t n) {
-  const v16i lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-  return v16_select(lanes < (int32_t)n, x, v16_splat(0));
-}
 
 /* The loop over the samples of a likelihood that compares y with targets element by element. */
 INLINE void compare_all(v16 (*part)(const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n),
@@ -105,12 +99,6 @@ static void gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const f
   }
 }
 
-/* NaN stays NaN. */
-INLINE v16 clamp_log_variance(v16 lv) {
-  lv = v16_select(lv < v16_splat(HG_LOG_VARIANCE_MIN), v16_splat(HG_LOG_VARIANCE_MIN), lv);
-  return v16_select(lv > v16_splat(HG_LOG_VARIANCE_MAX), v16_splat(HG_LOG_VARIANCE_MAX), lv);
-}
-
 /* Elements i to i + n of a sample. Channel c of pixel p is its element p C + c and lies at 2 p C + c of the heads, its
  * log-variance C behind; lanes beyond n hold zeros and add nothing. */
 INLINE v16 gaussian_heads_part(ptrdiff_t channels, ptrdiff_t i, const float *heads, const float *targets, float *dheads,
@@ -171,44 +159,11 @@ static void softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const fl
     for (; j + 16 <= classes; j += 16) sums = softmax_part(l + j, greatest, dl ? dl + j : NULL, sums, 16);
     if (j < classes) sums = softmax_part(l + j, greatest, dl ? dl + j : NULL, sums, classes - j);
     const float sum = v16_sum(sums);
-    /* The logarithm is for numbers. */
+    /* v16_log takes numbers only; a sum that is NaN stays NaN. */
     if (loss) loss[sample] = sum == sum ? v16_log(v16_splat(sum))[0] - below : sum;
     if (!dl) continue;
     for (j = 0; j + 16 <= classes; j += 16) v16_store(dl + j, v16_load(dl + j) / sum);
     if (j < classes) v16_store_part(dl + j, v16_load_part(dl + j, classes - j) / sum, classes - j);
     dl[labels[sample]] -= 1.0f;
-  }
-}
-
-/* e^(log w - greatest) in place of the weights, added to a sum in the first n lanes. */
-INLINE v16 importance_part(const float *loss, const float *ratio, float greatest, float *weights, v16 sum,
-                           ptrdiff_t n) {
-  const v16 w = v16_exp(-(v16_load_part(loss, n) + v16_load_part(ratio, n)) - greatest);
-  v16_store_part(weights, w, n);
-  return sum + v16_keep(w, n);
-}
-
-/* The greatest weight is divided by first, so that no exponential overflows and the sum is 1 at least. */
-static void importance_bound(ptrdiff_t images, ptrdiff_t draws, ptrdiff_t count, const float *loss, const float *ratio,
-                             float *bound, float *weights, float *dy) {
-  for (ptrdiff_t image = 0; image < images; image++) {
-    const float *l = loss + image * draws, *r = ratio + image * draws;
-    float *w = weights + image * draws;
-    float greatest = -(l[0] + r[0]);
-    for (ptrdiff_t k = 1; k < draws; k++) greatest = -(l[k] + r[k]) > greatest ? -(l[k] + r[k]) : greatest;
-    v16 sums = v16_splat(0);
-    ptrdiff_t k = 0;
-    for (; k + 16 <= draws; k += 16) sums = importance_part(l + k, r + k, greatest, w + k, sums, 16);
-    if (k < draws) sums = importance_part(l + k, r + k, greatest, w + k, sums, draws - k);
-    const float sum = v16_sum(sums);
-    /* The logarithm is for numbers. */
-    bound[image] = sum == sum ? greatest + v16_log(v16_splat(sum / (float)draws))[0] : sum;
-    for (k = 0; k < draws; k++) {
-      w[k] /= sum;
-      float *row = dy ? dy + (image * draws + k) * count : NULL;
-      ptrdiff_t i = 0;
-      for (; row && i + 16 <= count; i += 16) v16_store(row + i, v16_load(row + i) * w[k]);
-      if (row && i < count) v16_store_part(row + i, v16_load_part(row + i, count - i) * w[k], count - i);
-    }
   }
 }

@@ -5,8 +5,8 @@
 /* Run `run` of a sample: n values, HG_RUN but for the last. */
 typedef struct noise_run {
   ptrdiff_t sample, run, n;
-  ptrdiff_t first; /* of its values among those of all samples */
-  ptrdiff_t word;  /* of the mask, likewise */
+  ptrdiff_t first; /* its first value among those of all samples */
+  ptrdiff_t word;  /* its word among those of the mask of all samples */
 } noise_run;
 
 INLINE void for_each_noise_run(const hg_noise_job *job, ptrdiff_t part, ptrdiff_t parts,

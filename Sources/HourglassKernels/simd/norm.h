@@ -4,9 +4,9 @@
 
 typedef struct norm_bundle {
   ptrdiff_t sample, first_group, groups, first_channel, channels;
-  ptrdiff_t lanes;    /* of a group: 16 where it has as many channels or more */
-  ptrdiff_t elements; /* of a group */
-  ptrdiff_t start;    /* of the bundle's channels at the first position */
+  ptrdiff_t lanes;    /* lanes of a group: 16 where it has as many channels or more */
+  ptrdiff_t elements; /* elements of a group */
+  ptrdiff_t start;    /* first of the bundle's channels at the first position */
 } norm_bundle;
 
 INLINE ptrdiff_t norm_groups_in_bundle(const hg_group_norm *g) { return hg_max(1, 16 / (g->channels / g->groups)); }
@@ -37,7 +37,7 @@ INLINE v16 norm_means(const norm_bundle *b, v16 sums) {
   return means;
 }
 
-/* Between an array with an element for each sample and group, and lanes. */
+/* Lanes from an array with an element for each sample and group, and back. */
 INLINE v16 norm_load(const hg_group_norm *g, const norm_bundle *b, const float *statistics) {
   v16 lanes = v16_splat(0);
   for (ptrdiff_t lane = 0; lane < b->lanes * b->groups; lane++)

@@ -134,7 +134,7 @@ typedef void (*tile_function)(TILE_PARAMETERS);
 #define TILE_SIZES(X) TILE_3(X, 1)
 #endif
 
-/* Of gcc's tunings one that keeps no pointers in vector registers, where they would queue behind multiply-adds. */
+/* This tuning of gcc keeps no pointers in vector registers, where they would queue behind multiply-adds. */
 #if HG_TILE_GROUPS == 4 && !defined __clang__
 #define TILE_FUNCTION static __attribute__((noinline, target("tune=bdver4"))) void
 #else

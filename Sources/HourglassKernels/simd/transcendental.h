@@ -91,8 +91,7 @@ INLINE v16 v16_log1p_unit(v16 t) {
 /* sin and cos of 2 pi u within 2 ulp (1.69), for u a multiple of 2^-24 in [0, 1]: then u = q / 4 + r, |r| <= 1/8, is
  * exact.
  *
- *   sin(2 pi r) = r s(r^2), relative error 2^-28.2;   cos(2 pi r) = 1 + r^2 c(r^2), relative error 2^-33.9
- */
+ *   sin(2 pi r) = r s(r^2), relative error 2^-28.2;   cos(2 pi r) = 1 + r^2 c(r^2), relative error 2^-33.9 */
 INLINE void v16_sin_cos_turns(v16 u, v16 *sine, v16 *cosine) {
   const v16i q = __builtin_convertvector(u * 4.0f + 0.5f, v16i);
   const v16 r = __builtin_convertvector(q, v16) * -0.25f + u;
@@ -110,6 +109,12 @@ INLINE void v16_sin_cos_turns(v16 u, v16 *sine, v16 *cosine) {
   const v16i odd = (q & 1) != 0;
   *sine = v16_flip(v16_select(odd, c, s), (q & 2) << 30);
   *cosine = v16_flip(v16_select(odd, s, c), ((q + 1) & 2) << 30);
+}
+
+/* A log-variance within the range of its use; NaN stays NaN. */
+INLINE v16 clamp_log_variance(v16 lv) {
+  lv = v16_select(lv < v16_splat(HG_LOG_VARIANCE_MIN), v16_splat(HG_LOG_VARIANCE_MIN), lv);
+  return v16_select(lv > v16_splat(HG_LOG_VARIANCE_MAX), v16_splat(HG_LOG_VARIANCE_MAX), lv);
 }
 
 #endif

@@ -88,7 +88,7 @@ INLINE float v16_sum(v16 x) {
   return x[0];
 }
 
-/* The same of doubles. */
+/* Sum of the lanes of doubles as the same balanced tree. */
 INLINE double v16d_sum(v16d x) {
   for (int width = 8; width > 0; width /= 2)
     for (int lane = 0; lane < width; lane++) x[lane] += x[lane + width];
@@ -100,3 +100,9 @@ INLINE v16 v16_select(v16i mask, v16 a, v16 b) { return (v16)(((v16i)a & mask) |
 
 /* max(x, 0) of a sum, as vec_relu. */
 INLINE v16 v16_relu(v16 x) { return (v16)((v16i)x & ~(x < v16_splat(0))); }
+
+/* x in the first n lanes, zero in the others. */
+INLINE v16 v16_keep(v16 x, ptrdiff_t n) {
+  const v16i lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  return v16_select(lanes < (int32_t)n, x, v16_splat(0));
+}

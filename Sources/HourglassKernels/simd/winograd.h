@@ -13,13 +13,13 @@
  * that of phase (a, b) a rows and b columns further; its elements lie `step` apart. */
 typedef struct winograd_pass {
   ptrdiff_t in_height, in_width, in_channels, step, top, left;
-  ptrdiff_t out_height, out_width, out_channels, sample, row, column; /* the last three in floats */
+  ptrdiff_t out_height, out_width, out_channels, sample, row, column; /* the last three: floats from one to the next */
   ptrdiff_t tiles;
   const float *in, *filter;
   hg_output output;
 } winograd_pass;
 
-/* Of the scatter form, phase (a, b) of the outputs. */
+/* The pass of a job; the scatter form has one for each phase (a, b) of the outputs. */
 static winograd_pass winograd_pass_of(const hg_winograd_job *job, ptrdiff_t a, ptrdiff_t b) {
   const hg_geometry2d *g = job->geometry;
   const ptrdiff_t C = g->large_channels, K = g->small_channels, U = g->stride_vertical, last = hg_winograd_taps(g) - 1;
@@ -45,7 +45,7 @@ static winograd_pass winograd_pass_of(const hg_winograd_job *job, ptrdiff_t a, p
   return pass;
 }
 
-/* Where tile `t` of all samples stands: its sample and its first output. */
+/* The place of tile `t` of all samples: its sample and its first output. */
 typedef struct winograd_place {
   ptrdiff_t n, top, left;
 } winograd_place;
@@ -55,8 +55,7 @@ INLINE winograd_place winograd_place_of(const winograd_pass *pass, ptrdiff_t t) 
   return (winograd_place){t / each, t % each / across * 4, t % across * 4};
 }
 
-/* The `size` x `size` window of an image from (top, left) on, `step` apart, zeros outside, channels c to c + n of it.
- */
+/* The `size` x `size` window of an image from (top, left) on, `step` apart, zeros outside: n channels from c on. */
 INLINE void winograd_load(const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, ptrdiff_t top,
                           ptrdiff_t left, ptrdiff_t step, ptrdiff_t c, ptrdiff_t n, const int size, v16 *window) {
   const float *in = image + (top * width + left) * channels + c;
@@ -179,8 +178,9 @@ INLINE void winograd_errors(const int taps, const winograd_pass *pass, const flo
   }
 }
 
-/* points = G w G^T of each pair of channels, parts share those of the inputs: of each point (of each phase, as a
- * scatter) a matrix of (phases,) in x out channels with zeros up to whole groups. As a scatter in reverse. */
+/* points = G w G^T of each pair of channels; parts share the channels of the inputs. Each point is a matrix of
+ * (phases,) in x out channels with zeros up to whole groups; the scatter form has one for each phase, with the taps in
+ * reverse. */
 INLINE void winograd_prepare_form(const int taps, const hg_winograd_job *job, ptrdiff_t part, ptrdiff_t parts) {
   const int n = 3 + taps;
   const hg_geometry2d *g = job->geometry;
@@ -256,8 +256,8 @@ INLINE void winograd_gradients(const int taps, const hg_winograd_job *job, ptrdi
     }
 }
 
-/* A part of the points of the filter's gradient, sums over tiles in order, then of the gradient,
- *   dw = G^T [sum over tiles of (B^T x B) * (A dy A^T)] G.
+/* The filter's gradient, whose points are sums over tiles in order:
+ *   dw = G^T [sum over tiles of (B^T x B) * (A dy A^T)] G
  * Parts share the large channels in whole vectors, and each transforms the errors anew. Where one block completes the
  * sums of a group of channels, they take the place of the group before. */
 INLINE void winograd_filter_gradient_form(const int taps, const hg_winograd_job *job, ptrdiff_t part, ptrdiff_t parts) {

@@ -1,6 +1,6 @@
 /* The matrices of Winograd's form, each as a function that multiplies a vector by it; every sum of more than two terms
- * is written so that its order and its fused multiply-adds are given. Of the points 0, 1, -1, 2 and infinity for 2
- * taps; of -2 as well for 3. `taps` is a constant where they are inlined. */
+ * is written so that its order and its fused multiply-adds are given. The points
+ * are 0, 1, -1, 2 and infinity for 2 taps, and -2 as well for 3. `taps` is a constant where they are inlined. */
 
 enum { WINOGRAD_POINTS = 6 };
 

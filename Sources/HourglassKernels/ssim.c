@@ -1,0 +1,29 @@
+/* Structural dissimilarity. */
+#include "check.h"
+#include "isa.h"
+
+const char *hg_ssim_check(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels) {
+  if (samples < 0) return "the number of samples is negative";
+  if (height < HG_SSIM_WINDOW || width < HG_SSIM_WINDOW) return "the image is smaller than the window of 11 x 11";
+  if (channels < 1) return "channels are below 1";
+  /* Doubles cannot overflow here. */
+  const double elements = (double)(samples ? samples : 1) * (double)height * (double)width * (double)channels;
+  return elements < HG_MOST_ELEMENTS ? NULL : "there are 2^40 elements or more";
+}
+
+/* One double more, to begin at a multiple of its size. */
+ptrdiff_t hg_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const hg_parallel *parallel) {
+  if (hg_ssim_check(0, height, width, channels) || hg_parallel_check(parallel)) return -1;
+  return 2 * (hg_parts(parallel) * hg_ssim_doubles(width, channels) + 1);
+}
+
+const char *hg_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
+                    const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel) {
+  HG_CHECK(hg_ssim_check(samples, height, width, channels));
+  HG_CHECK(hg_check_arrays((y && targets && scratch) || samples == 0));
+  HG_CHECK(hg_parallel_check(parallel));
+  double *aligned = (double *)(((uintptr_t)scratch + sizeof(double) - 1) & ~(uintptr_t)(sizeof(double) - 1));
+  const hg_ssim_job job = {samples, height, width, channels, y, targets, loss, dy, aligned};
+  hg_run(hg_kernels_in_use()->ssim, &job, parallel);
+  return NULL;
+}
