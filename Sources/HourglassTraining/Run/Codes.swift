@@ -2,7 +2,7 @@ import HourglassData
 import HourglassModels
 
 extension DataSource {
-  /// The codes that a run's model makes of the images; these may be codes of a run below in turn.
+  /// The codes that a run's model makes of the images. The images may be codes of a run below in turn.
   ///
   /// The codes of all images are held in memory, a float for each unit.
   ///
@@ -36,7 +36,7 @@ extension DataSource {
 }
 
 extension Inference {
-  /// The codes of a data set's images, read a batch at a time.
+  /// The codes of a data set's images, N x Z, read a batch at a time.
   ///
   /// Errors: images of another shape than the model's input, or that cannot be read.
   public func codes(of data: Dataset) throws -> [Float] {

@@ -4,13 +4,13 @@ import HourglassModels
 
 /// Losses that are finite and yet say that a run goes wrong.
 enum LossTrend {
-  /// A loss that lies further above the best one than so many times that one's size has exploded.
+  /// A loss has exploded that lies further above the best one than so many times the size of that one.
   static let explosion = 1000.0
-  /// A loss that changes by less than this part of itself, from the least to the largest of so many epochs and the one
-  /// before them, does not move.
+  /// A loss stands still that changes by less than this part of itself, from the least to the largest of so many epochs
+  /// and the one before them.
   static let leastChange = 1e-4
   static let epochs = 10
-  /// Beside the first epoch's loss, a loss nearer than this part of it is still where it began.
+  /// A loss is still where it began that is nearer to the first epoch's than this part of that.
   private static let nearFirst = 0.01
 
   /// A sentence where the loss of the last epoch has exploded, and grows or was never small in an epoch.
@@ -37,8 +37,8 @@ enum LossTrend {
 
   /// A sentence where the loss does not move although nothing was learned.
   ///
-  /// - Parameter isConstant: asked where the loss has left its first value: whether the model puts out one and the same
-  ///   whatever it reads.
+  /// - Parameter isConstant: whether the model puts out one and the same whatever it reads. It is asked where the loss
+  ///   has left its first value.
   static func stall(
     _ epochs: [EpochMetrics], recipe: Recipe, isConstant: () throws -> Bool
   ) rethrows -> String? {

@@ -11,7 +11,7 @@ public struct Origin: Codable, Sendable, Equatable {
   public struct Images: Codable, Sendable, Equatable {
     public var count: Int
     public var shape: ImageShape
-    /// The digest of its `DataTable`; nil for images in no file, and in files of earlier versions.
+    /// The digest of the set's `DataTable`; nil for images in no file, and in files of earlier versions.
     public var digest: String?
 
     init(_ data: Dataset, _ table: DataTable?) { (count, shape, digest) = (data.count, data.shape, table?.digest) }
@@ -21,7 +21,7 @@ public struct Origin: Codable, Sendable, Equatable {
     }
   }
 
-  /// A recipe as JSON, without what may change between sessions.
+  /// The recipe as JSON, without what may change between sessions.
   private let recipe: String
   let data: Images
   private let validation: Images?
@@ -32,12 +32,11 @@ public struct Origin: Codable, Sendable, Equatable {
 
   /// Refuses to go on with another recipe or, unless it is wanted, other data.
   ///
-  /// Returns: which data has changed.
-  ///
   /// - Parameters:
   ///   - now: what would be trained by and on.
-  ///   - run: whose recipe.json the error is about.
-  ///   - changes: what has changed in data of some name, for people to read.
+  ///   - run: the run whose recipe.json the error is about.
+  ///   - changes: what has changed in the data of a name, for people to read.
+  /// - Returns: which data has changed.
   func check(
     against now: Origin, run: RunFolder, acceptsChangedData: Bool,
     changes: (TrainingData.Name) throws(DataError) -> String?

@@ -4,21 +4,25 @@ import HourglassKernels
 
 /// Where and how one session of a run ran: nothing that decides its result.
 public struct RunEnvironment: Codable, Sendable, Equatable {
-  /// The program's version, and the Swift it was built with.
+  /// The version of Hourglass.
   public var version: String
+  /// The version of the compiler that built it.
   public var swift: String
-  /// The processor as the system names it, where it does.
+  /// The name of the processor, where the system tells.
   public var processor: String?
   public var grantedCores: Int
   public var instructionSet: String
   public var openMP: Bool
   public var workers: Int
   public var threads: Int
-  /// When the session began, in UTC.
+  /// When the session began, in UTC, as ISO 8601 writes it.
   public var date: String
+  /// The arguments of the command line, without the program's own path.
   public var arguments: [String]
 
-  /// - Parameter arguments: of the command line, without the program's own path.
+  /// The session that begins now.
+  ///
+  /// - Parameter arguments: the arguments of the command line, without the program's own path.
   public init(parallel: ParallelPlan, arguments: [String]) {
     (version, swift) = (Self.programVersion, Self.swiftVersion)
     (processor, grantedCores) = (Self.processorName(), GrantedCores.count)
@@ -28,10 +32,14 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
     self.arguments = arguments
   }
 
+  /// The version of Hourglass.
   public static var programVersion: String { String(cString: hg_version()) }
+  /// The instruction set that the kernels use.
   public static var instructionSetName: String { String(cString: hg_isa_name()) }
+  /// Whether the kernels were built with OpenMP.
   public static var hasOpenMP: Bool { hg_has_openmp() }
 
+  /// The version of the compiler that built the program.
   public static var swiftVersion: String {
     #if compiler(>=6.4)
       "6.4 or later"
@@ -42,6 +50,7 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
     #endif
   }
 
+  /// The name of the processor, where the system tells.
   package static func processorName() -> String? {
     let lines = ((try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? "").split(separator: "\n")
     let name = lines.first { $0.hasPrefix("model name") }?.split(separator: ":", maxSplits: 1).last
@@ -52,6 +61,8 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
 extension RunFolder {
   /// Adds a session to environment.json, which lists all sessions of the run, the newest last. A file that cannot be
   /// understood is kept aside.
+  ///
+  /// Errors: the file cannot be written.
   public func append(_ environment: RunEnvironment) throws(DataError) {
     let bytes = try InputFile.contents(ifThere: file(Self.environmentName))
     var earlier: [RunEnvironment] = []
@@ -63,7 +74,7 @@ extension RunFolder {
 
   /// All sessions of the run that environment.json tells of; none where it is not there.
   ///
-  /// Errors: it cannot be read, or is damaged.
+  /// Errors: the file cannot be read, or is damaged.
   public func sessions() throws(DataError) -> [RunEnvironment] {
     try sessions(in: try InputFile.contents(ifThere: file(Self.environmentName)))
   }

@@ -15,10 +15,10 @@ import HourglassModels
 public struct StagedRun: Sendable {
   public let run: RunFolder
   public let recipe: Recipe
-  /// In the order in which they are to be trained.
+  /// The stages, in the order in which they are to be trained.
   public let stages: [Stage]
-  /// Whether it learns labels behind codes that are there, and is trained as a whole once its stages are done;
-  /// otherwise it is pre-trained, and its stages are all.
+  /// Whether the run learns labels behind codes that are there, and is trained as a whole once its stages are done.
+  /// Otherwise it is pre-trained, and its stages are all there is.
   public var isFinetuning: Bool { stages.first.map { $0.recipe.data.codes != recipe.data.codes } ?? false }
 
   /// A run before the whole one, which trains a part of the layers.
@@ -26,7 +26,8 @@ public struct StagedRun: Sendable {
     public let run: RunFolder
     public let recipe: Recipe
 
-    /// At its last checkpoint, or where it has none at its start. The stages before it must be done.
+    /// The trainer of the stage, at its last checkpoint or, where it has none, at its start. The stages before it must
+    /// be done.
     public func trainer(
       parallel: ParallelPlan, acceptsChangedData: Bool = false, memory: Int = GrantedMemory.forImages
     ) throws -> Trainer {
@@ -42,7 +43,7 @@ public struct StagedRun: Sendable {
   ///
   /// Errors: a model that has no stages; a stage that nobody can train by the recipe; a folder that exists.
   ///
-  /// - Parameter objective: of each stage; nil for that of the model.
+  /// - Parameter objective: the objective of each stage; nil for that of the model.
   public static func pretraining(_ path: String, recipe: Recipe, objective: Objective? = nil) throws -> StagedRun {
     let stages = try recipe.model.pretrainingStages(objective: objective)
     let root = RunFolder(absolute(path))
@@ -61,14 +62,16 @@ public struct StagedRun: Sendable {
     return try create(path, whole, recipes)
   }
 
-  /// Begins supervised training: first of the layers behind the code alone, on the codes of a run, then of all layers.
+  /// Begins supervised training: first the layers behind the code alone are trained, on the codes of a run, then all
+  /// layers.
+  ///
+  /// Errors: a model without a layer behind the code; a stage that nobody can train by the recipe; a folder that
+  /// exists.
   ///
   /// - Parameters:
-  ///   - recipe: of all layers; its model puts out labels and has the encoder of the run.
+  ///   - recipe: the recipe of all layers. Its model puts out labels and has the encoder of the run.
   ///   - from: the folder of the run.
   ///   - headEpochs: passes over the codes.
-  ///
-  /// Errors: those of `pretraining`.
   public static func finetuning(
     _ path: String, recipe: Recipe, from: String, headEpochs: Int
   ) throws -> StagedRun {
@@ -82,7 +85,7 @@ public struct StagedRun: Sendable {
     return try create(path, whole, [own])
   }
 
-  /// From the root, so that a run can go on from any folder.
+  /// The path from the root, so that a run can go on from any folder.
   private static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
 
   private static func create(_ path: String, _ recipe: Recipe, _ stages: [Recipe]) throws -> StagedRun {
@@ -116,7 +119,7 @@ public struct StagedRun: Sendable {
     (self.run, self.recipe, self.stages) = (run, recipe, stages)
   }
 
-  /// The trainer of the whole model once all stages are done: at its last checkpoint, or at its start, of which it
+  /// The trainer of the whole model once all stages are done: at its last checkpoint or at its start, of which it
   /// writes a checkpoint then.
   public func trainer(
     parallel: ParallelPlan, acceptsChangedData: Bool = false, memory: Int = GrantedMemory.forImages
@@ -135,7 +138,7 @@ extension Recipe {
     if !model.isVariational { freeBits = nil }
   }
 
-  /// Takes the codes that a run makes of the images in their place.
+  /// Takes the codes that a run makes of the images in place of the images.
   fileprivate mutating func readCodes(of run: String) {
     data.codes = run
     validation?.codes = run

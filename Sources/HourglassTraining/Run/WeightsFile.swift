@@ -10,8 +10,9 @@ public enum WeightsFile {
 
   /// Reads the flat vector of parameters.
   ///
-  /// Errors: what the formats refuse, also elements of another type than 32-bit floats; tensors that are missing or not
-  /// of the model; other shapes; infinities and NaN; in a file that `ModelExport` wrote, other weights than it wrote.
+  /// Errors: a file that is no safetensors or NPZ file, or is damaged; elements of another type than 32-bit floats;
+  /// tensors that are missing, or of no layer of the model; other shapes; infinities and NaN; in a file that names the
+  /// hash of its weights, other weights.
   public static func read(_ path: String, plan: ExecutionPlan) throws(DataError) -> FloatBuffer {
     let (file, hash, _) = try open(path)
     try checkNames(file, plan, path)
@@ -27,12 +28,12 @@ public enum WeightsFile {
     return parameters
   }
 
-  /// By what the images of the model in a file are standardised, where the file says so.
+  /// How the images of the model in a file are standardised; nil where the file does not say.
   public static func standardization(_ path: String) throws(DataError) -> Standardization? {
     try open(path).standardization
   }
 
-  /// Opens a file, all of whose numbers are finite.
+  /// The tensors of a file, all of whose numbers are finite.
   static func tensors(_ path: String) throws(DataError) -> [SafeTensors.Source] { try open(path).tensors }
 
   /// The tensors of a file, and what it says beside them: the hash of its weights, and a standardisation.
@@ -114,7 +115,7 @@ extension ExecutionPlan {
     }
   }
 
-  /// Those that a file holds with a prefix: running statistics have no moments.
+  /// The parameters that a file holds with a prefix: running statistics have no moments.
   fileprivate func parameters(under prefix: String) -> [Parameter] {
     prefix.hasPrefix("optimizer.") ? parameters.filter { !$0.isStatistic } : parameters
   }
