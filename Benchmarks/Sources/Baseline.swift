@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a processor reached once, kept in the repository to notice what gets slower.
+/// The times that a processor once reached, kept in the repository to notice what gets slower.
 struct Baseline: Codable {
   struct Entry: Codable {
     var name, problem: String
@@ -8,7 +8,7 @@ struct Baseline: Codable {
     /// GFLOP/s of multiply-adds from registers, measured in turn with the case.
     var peak: Double
 
-    /// GFLOP that the machine could have done meanwhile: what time costs where its clock changes.
+    /// The GFLOP that the machine could have done in the case's time, a cost that stays when its clock changes.
     var cost: Double { seconds * peak }
   }
 
@@ -22,7 +22,7 @@ struct Baseline: Codable {
     cases = results.map { Entry(name: $0.name, problem: $0.problem, seconds: $0.seconds.median, peak: $0.peak) }
   }
 
-  /// One file for each processor, instruction set and number of threads.
+  /// The file of a baseline; each processor, instruction set and number of threads has one.
   static func path(_ limits: Limits, in folder: String) -> String {
     "\(folder)/\(Machine.slug("\(limits.processor) \(limits.isa) \(limits.threads)")).json"
   }
@@ -42,7 +42,8 @@ struct Baseline: Codable {
     self = try JSONDecoder().decode(Baseline.self, from: data)
   }
 
-  /// A case may cost a tenth more before it counts as slower: what neighbours on a shared machine do to a median.
+  /// How many times its cost a case may take before it counts as slower: neighbours on a shared machine move a median
+  /// by a tenth.
   static let tolerance = 1.1
 
   /// The cases that cost more than tolerated, by how many times, the worst first.

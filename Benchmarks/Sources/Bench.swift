@@ -22,7 +22,7 @@ struct Bench: ParsableCommand {
     ])
 
   static func main() {
-    // An idle OpenMP thread spins for 200 ms unless told otherwise, which would slow whoever is measured next.
+    // An idle OpenMP thread spins for 200 ms unless told otherwise, which would slow the next measurement.
     setenv("KMP_BLOCKTIME", "1", 0)
     // A peer that ended is an error to report, not the end of this program.
     signal(SIGPIPE, SIG_IGN)
@@ -33,8 +33,8 @@ struct Bench: ParsableCommand {
   }
 }
 
-/// A model by its name, in a file, or all that have a name. Peers know models by name, so that one in a file which
-/// keeps its name is compared with the one that is called so.
+/// The model of a name or a file, or all that have a name. Peers know models by name: a model file that keeps a name is
+/// compared with the peer's model of that name.
 func models(named name: String) throws -> [Autoencoder] {
   if name == "all" { return ModelCatalog.models }
   if let model = ModelCatalog.model(name) { return [model] }

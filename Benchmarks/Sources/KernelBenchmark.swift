@@ -26,19 +26,20 @@ struct KernelBenchmark: ParsableCommand {
       --peer the peer's time in its better layout, and how many times longer that is.
       """)
 
-  @Argument(help: "Parts of cases' names, or problems.") var cases: [String] = []
-  @Option(help: "A model by its name, or all.") var model = "all"
-  @Option(help: "Samples of a model's cases.") var batchSize = 32
-  @Option(help: "So many convolutions of random geometry, in the place of a model's.") var random: Int?
-  @Option(help: "From which random geometries follow.") var seed: UInt64 = 1
-  @Option(help: "OpenMP threads.") var threads = 1
-  @Option(help: "Seconds of measuring for each case and side.") var seconds = 0.2
+  @Argument(help: "The cases to measure: parts of their names, or problems.") var cases: [String] = []
+  @Option(help: "The model whose cases are measured: a name, a model file, or all.") var model = "all"
+  @Option(help: "How many samples a model's cases have.") var batchSize = 32
+  @Option(help: "Measure this many convolutions of random geometry in place of a model's cases.") var random: Int?
+  @Option(help: "The seed of the random geometries.") var seed: UInt64 = 1
+  @Option(help: "How many OpenMP threads compute.") var threads = 1
+  @Option(help: "How many seconds each case and side is measured.") var seconds = 0.2
   @Option(help: "Measure in turn with torch, onednn, ourselves on one thread (one-thread) or with AVX2 (avx2).")
   var peer: Peer?
-  @Option(help: "Draw the roofline with the cases below it, as SVG.") var roofline: String?
-  @Option(help: "A folder in which to save what this processor reached.") var save: String?
-  @Option(help: "A folder with what was saved: exit with 1 where a case got slower by a tenth.") var compare: String?
-  @Flag(help: "One JSON object a case, then one of the comparison.") var json = false
+  @Option(help: "Draw the roofline with the cases below it into this SVG file.") var roofline: String?
+  @Option(help: "Save the times of this processor in this folder.") var save: String?
+  @Option(help: "Compare with the times saved in this folder; exit with 1 where a case is slower by a tenth.")
+  var compare: String?
+  @Flag(help: "Print one JSON object for each case, then one for the comparison.") var json = false
 
   func validate() throws {
     try checkThreads(threads)
@@ -94,8 +95,8 @@ struct KernelBenchmark: ParsableCommand {
   }
 }
 
-/// Cases that cost more than they did.
+/// The error for cases that cost more than their baseline.
 struct Slower: Error, CustomStringConvertible { let description: String }
 
-/// A kernel that does not agree with its definition.
+/// The error for a kernel that does not agree with its definition.
 struct WrongResult: Error, CustomStringConvertible { let description: String }

@@ -7,7 +7,7 @@ final class Opponent {
   let peer: Peer
   let title: String
   private let process: PeerProcess?
-  /// What the opponent computes with, where it is ourselves.
+  /// How many threads the opponent computes with, where it is Hourglass itself.
   let threads: Int
   let isa: String
   let meter: PeakMeter
@@ -39,8 +39,8 @@ final class Opponent {
     }
   }
 
-  /// What takes the opponent's time: seconds of a call for each layout, measured for so many seconds each; none where
-  /// it has no such operation.
+  /// The function that times the opponent: from the seconds to measure to the seconds of a call, for each layout; no
+  /// layout where the opponent has no such operation.
   func stopwatch(for problem: Problem) throws -> (Double) throws -> [String: [Double]] {
     if let process {
       return { try process.ask(Question(problem, seconds: $0), [String: [Double]].self) }
@@ -53,14 +53,14 @@ final class Opponent {
   }
 }
 
-/// What a contest over one problem gave.
+/// The result of a contest over one problem.
 struct KernelResult: Encodable {
   struct Comparison: Encodable {
     var peer: String
-    /// The layout that counts: the fastest.
+    /// The fastest layout, which counts.
     var layout: String
     var seconds: Spread
-    /// Their time over ours; for an instruction set, its share of its own peak over ours of ours.
+    /// Their time over ours; against another instruction set, its share of its peak over our share of our peak.
     var ratio: Double
   }
 
@@ -69,14 +69,14 @@ struct KernelResult: Encodable {
   var isa: String
   var threads: Int
   var seconds: Spread
-  /// Padding counted; nil where there is nothing to multiply.
+  /// The GFLOP/s, padding counted; nil where there is nothing to multiply.
   var gflops: Double?
   /// GFLOP/s of multiply-adds from registers, measured in turn with the calls, and our share of it.
   var peak: Double
   var peakShare: Double?
-  /// GB/s of what has to be read and written at least once.
+  /// The GB/s of bytes that have to be read and written at least once.
   var gigabytesPerSecond: Double
-  /// Of what multiply-adds and memory together allow: `Limits.bound`.
+  /// The share of the limit that multiply-adds and memory together set, see `Limits.bound`.
   var limitShare: Double
   var comparison: Comparison?
 }

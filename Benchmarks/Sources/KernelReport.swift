@@ -1,10 +1,10 @@
 import Foundation
 
-/// Results as they come, for people or machines, and what they amount to.
+/// A report of results as they come, for people or machines, and of their summary.
 final class KernelReport {
   private let limits: Limits
   private let opponent: Opponent?
-  /// nil for machines.
+  /// The table for people; nil where JSON is printed.
   private let table: Table?
   private var results: [(problem: Problem, result: KernelResult)] = []
 
@@ -75,19 +75,20 @@ struct Summary: Encodable {
   var peer: String
   var cases: Int
   var geometricMean: Double?
-  /// Of layers with one or three channels on a side.
+  /// The geometric mean over layers with one or three channels on a side.
   var geometricMeanThin: Double?
   var minimum: Double?
-  /// What the peer's ratios should reach, and how many do not.
+  /// The ratio that is wanted against the peer, and how many cases are below it.
   var wanted: Double
   var below: Int
-  /// The worst ten, and all that are below, the worst first.
+  /// The worst ten cases, and all that are below the wanted ratio, the worst first.
   var worst: [Entry]
 
-  /// Passes that threads cannot speed up much; see `init`.
+  /// The seconds of a pass below which threads cannot speed it up much; see `init`.
   static let shortest = 300e-6
 
-  /// The gain of threads counts where one thread takes over 300 us; shares of the peak where something is multiplied.
+  /// Summarises results. The gain of threads counts where one thread takes over 300 us, the share of the peak where
+  /// something is multiplied.
   init(_ results: [(problem: Problem, result: KernelResult)], _ peer: Peer, threads: Int) {
     let compared = results.compactMap { problem, result -> (problem: Problem, entry: Entry)? in
       guard let comparison = result.comparison, peer != .avx2 || result.gflops != nil,

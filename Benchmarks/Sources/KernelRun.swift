@@ -3,8 +3,8 @@ import HourglassModels
 
 /// One pass as the training step calls it: operands in memory, weights prepared, ready to be called again and again.
 ///
-/// Bias, but no activation: peers have it in a call of its own. Preparing the weights is not part of the call, because
-/// a step does it once for all its samples.
+/// The pass has a bias but no activation, which peers have in a call of its own. Preparing the weights is not part of
+/// the call, because a step does it once for all its samples.
 final class KernelRun {
   let operands: Operands
   let results: Results
@@ -13,7 +13,7 @@ final class KernelRun {
   private let scratch: FloatBuffer
   private let prepared: FloatBuffer
 
-  /// With the instruction set in use.
+  /// A run with the instruction set in use.
   init(_ problem: Problem, threads: Int) {
     self.threads = threads
     isa = Limits.isaInUse
@@ -46,7 +46,7 @@ final class KernelRun {
     }
   }
 
-  /// Seconds of a call, measured for so many seconds.
+  /// The times of calls in seconds, measured for `seconds`.
   func samples(seconds: Double) -> [Double] {
     let before = Limits.isaInUse
     _ = hg_isa_select(isa)

@@ -4,33 +4,33 @@ import HourglassKernels
 import HourglassModels
 import HourglassTraining
 
-/// What the machine reaches at most with the instruction set in use, measured on the spot.
+/// The most that the machine reaches with the instruction set in use, measured on the spot.
 struct Limits: Codable {
-  /// A level of memory: a cache, nearest first, or what lies behind all of them.
+  /// A level of memory: a cache, nearest first, or the main memory behind all of them.
   struct Level: Codable {
     var name: String
-    /// What the level holds for one thread; nil for memory.
+    /// The bytes that the level holds for one thread; nil for main memory.
     var capacity: Int?
-    /// What each thread read in the measurement.
+    /// The bytes that each thread read in the measurement.
     var bytes: Int
-    /// GB/s of all threads together; the triad counts two reads and a write.
+    /// The GB/s of all threads together; the triad counts two reads and a write.
     var read, triad: Spread
 
-    /// The most that any mix of reading and writing reached.
+    /// The most bytes a second that any mix of reading and writing reached.
     var bandwidth: Double { max(read.median, triad.median) * 1e9 }
   }
 
   var processor: String
   var isa: String
   var threads: Int
-  /// GFLOP/s of multiply-adds that never leave the registers, of all threads together.
+  /// The GFLOP/s of multiply-adds that never leave the registers, on all threads together.
   var multiplyAdd: Spread
-  /// GFLOP/s of the library's own register tile on one thread, with its operands in the first-level cache.
+  /// The GFLOP/s of the library's own register tile on one thread, with its operands in the first-level cache.
   var tile: Spread
   var levels: [Level]
 
-  /// Seconds for moving so many bytes once, when every level holds as much of them as it can: below it and below
-  /// flops / peak no computation can stay (Williams, Waterman & Patterson, "Roofline", 2009).
+  /// The seconds for moving bytes once, when every level holds as many of them as it can. No computation can take less
+  /// than this, nor less than flops / peak (Williams, Waterman & Patterson, "Roofline", 2009).
   func seconds(moving bytes: Double) -> Double {
     var (rest, seconds) = (bytes, 0.0)
     for level in levels {
@@ -43,7 +43,7 @@ struct Limits: Codable {
 
   static var isaInUse: String { String(cString: hg_isa_name()) }
 
-  /// Measures; about two seconds.
+  /// Measures the limits, which takes about two seconds.
   init(threads: Int) {
     processor = Machine.current.processor
     let isa = Self.isaInUse
@@ -55,10 +55,11 @@ struct Limits: Codable {
     levels = Self.sizes(threads: threads).map { Self.level($0, isa: isa, threads: threads, memory) }
   }
 
-  /// Beyond any cache, without asking too much of a small machine.
+  /// The bytes that are read to measure main memory: beyond any cache, without asking too much of a small machine.
   private static var bytesOfMemory: Int { min(max(256 << 20, 3 * (Machine.current.caches.last ?? 0)), 1 << 30) }
 
-  /// A dense layer whose weights (16 KiB) stay in the first-level cache, and of whose rows a tile's pass through it.
+  /// Measures the tile by a dense layer whose weights (16 KiB) stay in the first-level cache, while the rows of a tile
+  /// pass through it.
   private static func tile() -> Spread {
     var geometry = hg_dense(size: MemoryLayout<hg_dense>.size, samples: 48, inputs: 128, outputs: 32)
     let (x, weight, y) = (FloatBuffer(count: 48 * 128), FloatBuffer(count: 128 * 32), FloatBuffer(count: 48 * 32))
@@ -72,8 +73,8 @@ struct Limits: Codable {
     }
   }
 
-  /// Name, capacity and bytes to read of each level: half of the first two caches; of the last, which threads and
-  /// neighbours share, a slice well outside the one before it.
+  /// The name, capacity and bytes to read of each level: half of the first two caches, and a slice of the last, which
+  /// threads and neighbours share, well larger than the cache before it.
   private static func sizes(threads: Int) -> [(name: String, capacity: Int?, bytes: Int)] {
     let caches = Machine.current.caches
     let levels = caches.enumerated().map { index, size in
@@ -97,8 +98,8 @@ struct Limits: Codable {
       triad: spread { limits_triad(isa, threads, floats, $0, memory.pointer) })
   }
 
-  /// Work per second in units of 10^9, where `body` does a piece of work so many times and answers how much that was:
-  /// samples of a millisecond for 50, at least nine where a piece takes longer.
+  /// The work per second in units of 10^9, from samples of a millisecond for 50 ms, at least nine of them where a piece
+  /// takes longer. `body` does a piece of work so many times and answers how much work that was.
   private static func spread(_ body: (Int) -> Double) -> Spread {
     let repeats = PeakMeter.repeats(filling: 1e-3, body)
     let clock = ContinuousClock()

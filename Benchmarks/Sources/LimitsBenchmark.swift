@@ -11,8 +11,8 @@ struct LimitsBenchmark: ParsableCommand {
         HOURGLASS_ISA=avx2 bench limits --json
       """)
 
-  @Option(help: "Threads that compute at once.") var threads = 1
-  @Flag(help: "One JSON object.") var json = false
+  @Option(help: "How many threads compute at once.") var threads = 1
+  @Flag(help: "Print one JSON object.") var json = false
 
   func validate() throws { try checkThreads(threads) }
 
@@ -22,7 +22,7 @@ struct LimitsBenchmark: ParsableCommand {
   }
 }
 
-/// OpenMP would obey any number.
+/// Refuses numbers of threads that OpenMP would obey and the machine would not bear.
 func checkThreads(_ threads: Int) throws {
   guard (1...1024).contains(threads) else {
     throw ValidationError("--threads: wanted 1 to 1024, found \(threads)")
@@ -30,7 +30,7 @@ func checkThreads(_ threads: Int) throws {
 }
 
 extension Limits {
-  /// A table for people.
+  /// The limits as a table for people.
   var text: String {
     func row(_ what: String, _ unit: String, _ spread: Spread) -> String {
       let name = what.padding(toLength: 47, withPad: " ", startingAt: 0)

@@ -2,9 +2,9 @@ import Foundation
 
 /// The machine at hand, as the kernel of Linux describes it.
 struct Machine {
-  /// Bytes of the caches that hold data, nearest first, as a core sees them.
+  /// The bytes of the caches that hold data, nearest first, as a core sees them.
   let caches: [Int]
-  /// As the maker spells it; clouds hide it behind a general name, so family and model follow.
+  /// The processor's name as the maker spells it, with family and model, because clouds hide it behind a general name.
   let processor: String
 
   static let current = Machine()
@@ -23,7 +23,7 @@ struct Machine {
       }
       return Self.bytes(size)
     }
-    // What most processors of the last ten years have at least.
+    // Most processors of the last ten years have at least these.
     caches = found.count >= 2 ? found : [32 << 10, 512 << 10, 8 << 20]
 
     let lines = (read("/proc/cpuinfo") ?? "").split(separator: "\n").map(String.init)
@@ -35,7 +35,7 @@ struct Machine {
     processor = ([field("model name") ?? "processor"] + numbers).joined(separator: " ")
   }
 
-  /// The processor as a file's name.
+  /// The processor's name as the name of a file.
   var slug: String { Self.slug(processor) }
 
   static func slug(_ name: String) -> String {
@@ -43,7 +43,7 @@ struct Machine {
     return plain.split { !$0.isASCII || !($0.isLetter || $0.isNumber) }.joined(separator: "-")
   }
 
-  /// `48K` or `105M` as bytes.
+  /// The bytes of a text such as `48K` or `105M`; nil for any other text.
   static func bytes(_ size: String) -> Int? {
     let units: [Character: Int] = ["K": 1 << 10, "M": 1 << 20, "G": 1 << 30]
     guard let last = size.last, let unit = units[last] else { return Int(size) }

@@ -6,7 +6,8 @@ struct KernelCase {
   var name: String
   var problem: Problem
 
-  /// A case for each pass that a training step of the model runs; the first with parameters needs no data gradient.
+  /// A case for each pass that a training step of the model runs; the first layer with parameters needs no data
+  /// gradient.
   static func cases(of model: Autoencoder, samples: Int) throws -> [KernelCase] {
     let plan = try ExecutionPlan(model, batchSize: samples)
     return try plan.layers.enumerated().flatMap { index, layer -> [KernelCase] in
@@ -70,7 +71,7 @@ extension Problem {
 }
 
 extension [KernelCase] {
-  /// Without problems that stood earlier in the list, under another name.
+  /// The cases without those whose problem stands earlier in the list under another name.
   var distinct: [KernelCase] {
     var seen = Set<Problem>()
     return filter { seen.insert($0.problem).inserted }

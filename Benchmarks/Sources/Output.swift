@@ -21,13 +21,13 @@ struct Table {
   }
 }
 
-/// A line of standard output, at once: a measurement takes long enough.
+/// Writes a line of standard output at once, because a measurement takes long enough.
 func say(_ line: String) {
   print(line)
   fflush(nil)
 }
 
-/// A number with so many digits behind the point.
+/// A number with a fixed count of digits behind the point.
 func fixed(_ value: Double, _ digits: Int) -> String { String(format: "%.\(digits)f", value) }
 
 /// A positive number with three significant digits, more where it has more before the point.
@@ -39,7 +39,7 @@ func significant(_ value: Double) -> String {
 /// A share as percent.
 func percent(_ share: Double?) -> String { share.map { "\(fixed($0 * 100, 0)) %" } ?? "-" }
 
-/// One object of JSON on a line.
+/// An object of JSON on one line.
 func json(_ value: some Encodable) throws -> String {
   let encoder = JSONEncoder()
   encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]

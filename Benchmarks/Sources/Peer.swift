@@ -1,15 +1,15 @@
 import ArgumentParser
 import Foundation
 
-/// Whom we are measured against, in turn.
+/// A peer that Hourglass is measured against, in turn.
 enum Peer: String, CaseIterable, ExpressibleByArgument {
   case torch, onednn
-  /// Ourselves on one thread: the ratio is the gain of the threads.
+  /// Hourglass itself on one thread: the ratio is the gain of the threads.
   case oneThread = "one-thread"
-  /// Ourselves with AVX2: the ratio is its share of its peak over our share of ours.
+  /// Hourglass itself with AVX2: the ratio is its share of its peak over the share in use of its own.
   case avx2
 
-  /// Ratios below are listed.
+  /// The wanted ratio; cases below it are listed.
   func wanted(threads: Int) -> Double {
     switch self {
     case .torch, .onednn: 0.95
@@ -19,7 +19,7 @@ enum Peer: String, CaseIterable, ExpressibleByArgument {
   }
 }
 
-/// Why something cannot be measured: no such peer, no such baseline.
+/// The reason why something cannot be measured, such as a missing peer or baseline.
 struct BenchError: Error, CustomStringConvertible {
   let description: String
   init(_ description: String) { self.description = description }
@@ -27,10 +27,10 @@ struct BenchError: Error, CustomStringConvertible {
 
 /// A program that answers each line of its standard input by a line of JSON; it lives as long as this value.
 final class PeerProcess {
-  /// The first line it writes: what it is.
+  /// The first line that the program writes, which says what it is.
   struct Greeting: Codable {
     var framework: String
-    /// Who hands out memory in that process: with glibc large arrays are mapped afresh at every call.
+    /// The allocator of that process; glibc maps large arrays afresh at every call.
     var allocator: String?
 
     var title: String { framework + (allocator.map { " with the allocator of \($0)" } ?? "") }
@@ -57,7 +57,9 @@ final class PeerProcess {
 
   private struct Refusal: Decodable { var error: String? }
 
-  /// Errors: `BenchError` when the process ended, or with what it complains about.
+  /// Asks a question and reads the answer.
+  ///
+  /// Errors: `BenchError` when the process ended, or with its complaint.
   func ask<Answer: Decodable>(_ question: some Encodable, _ answer: Answer.Type) throws -> Answer {
     try input.fileHandleForWriting.write(contentsOf: Data((try json(question) + "\n").utf8))
     guard let line = Self.line(output, &buffer) else { throw BenchError("\(greeting.framework) ended") }
@@ -67,7 +69,7 @@ final class PeerProcess {
     return try JSONDecoder().decode(Answer.self, from: line)
   }
 
-  /// The next line, nil at the end.
+  /// The next line; nil at the end.
   private static func line(_ pipe: Pipe, _ buffer: inout Data) -> Data? {
     while true {
       if let end = buffer.firstIndex(of: UInt8(ascii: "\n")) {
@@ -82,7 +84,8 @@ final class PeerProcess {
 
   private static let scripts = "Benchmarks/Peers"
 
-  /// A script of ours in the Python that HOURGLASS_PYTHON names, with tcmalloc preloaded where it is found.
+  /// Starts a script of Benchmarks/Peers in the Python that HOURGLASS_PYTHON names, with tcmalloc preloaded where it is
+  /// found.
   static func python(_ script: String, _ arguments: [String]) throws -> PeerProcess {
     let python = ProcessInfo.processInfo.environment["HOURGLASS_PYTHON"] ?? "python3"
     let path = "\(scripts)/\(script)"
@@ -96,7 +99,7 @@ final class PeerProcess {
     }
   }
 
-  /// Ours around oneDNN's kernels.
+  /// Starts the program of Benchmarks/Peers that runs oneDNN's kernels.
   static func onednn(threads: Int) throws -> PeerProcess {
     let program = ".build/kernels_onednn"
     guard FileManager.default.isExecutableFile(atPath: program) else {
@@ -105,7 +108,7 @@ final class PeerProcess {
     return try PeerProcess([program, "\(threads)"])
   }
 
-  /// The better allocator for PyTorch, unless the user chose one.
+  /// The environment that preloads the better allocator for PyTorch, unless the user chose one.
   private static var preload: [String: String] {
     if ProcessInfo.processInfo.environment["LD_PRELOAD"] != nil { return [:] }
     let folders = [

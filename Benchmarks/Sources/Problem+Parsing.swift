@@ -1,7 +1,7 @@
 import HourglassKernels
 import HourglassModels
 
-/// What is wrong with the text of a problem.
+/// The fault in the text of a problem.
 struct ProblemError: Error, Hashable, CustomStringConvertible {
   let text: String
   let description: String
@@ -15,7 +15,7 @@ struct ProblemError: Error, Hashable, CustomStringConvertible {
 extension Problem {
   static let example = "n32 c32 h14 w14 k64 r4 s4 u2 v2 pad1 conv backward-filter"
 
-  /// Strides are 1 and padding is 0 where not given; the order of the sizes does not matter.
+  /// Reads a text. Strides are 1 and padding is 0 where not given; the order of the sizes does not matter.
   init(_ text: String) throws(ProblemError) {
     let words = text.split(separator: " ").map(String.init)
     guard words.count > 2 else {
@@ -65,7 +65,7 @@ extension Problem {
     return (operation, pass)
   }
 
-  /// Refuses what the kernels refuse, with their sentence.
+  /// Refuses a geometry that the kernels refuse, with their sentence.
   private func check(_ text: String) throws(ProblemError) {
     let refusal: UnsafePointer<CChar>?
     if operation == .dense {
@@ -88,7 +88,7 @@ extension Problem {
   }
 }
 
-/// The sizes of a problem's text that are not taken yet.
+/// The sizes in a problem's text that are not taken yet.
 private struct Sizes {
   let text: String
   var values: [String: Extent2D] = [:]
@@ -100,7 +100,7 @@ private struct Sizes {
       let numbers = word.dropFirst(letters.count).split(separator: "x", omittingEmptySubsequences: false).map {
         Int($0)
       }
-      // A third of the bits, so that no product of three sizes overflows.
+      // Sizes have a third of an integer's bits, so that no product of three overflows.
       guard let height = numbers[0], let width = numbers[numbers.count - 1], (0...1 << 20).contains(height),
         (0...1 << 20).contains(width), numbers.count == 1 || (letters == "pad" && numbers.count == 2)
       else { throw ProblemError(text, "wanted a letter with a number of 0 to \(1 << 20), as in n32, found \(word)") }

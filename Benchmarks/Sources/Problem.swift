@@ -1,13 +1,13 @@
 import HourglassKernels
 import HourglassModels
 
-/// One pass of one operation with its geometry: what is timed.
+/// One pass of one operation with its geometry, which is timed.
 ///
 ///     n32 c32 h14 w14 k64 r4 s4 u2 v2 pad1 conv backward-filter
 ///
 /// c, h, w are channels, height and width of the named operation's input, k its output channels, r x s its kernel,
 /// u x v its stride, pad its padding on both sides (pad1x0 where height and width differ). The word `winograd` before
-/// conv or convt chooses that algorithm, beside which peers convolve as they like.
+/// conv or convt chooses that algorithm; peers convolve as they like.
 struct Problem: Hashable {
   enum Operation: String, CaseIterable {
     case conv, convt, dense, pool
@@ -31,16 +31,16 @@ struct Problem: Hashable {
   var operation: Operation
   var pass: Pass
   var samples: Int
-  /// Of one sample; a dense layer reads a vector.
+  /// The input's shape of one sample, H x W x C; a dense layer reads a vector.
   var input: ImageShape
   var outputChannels: Int
   var kernel: Extent2D = 1
   var stride: Extent2D = 1
   var padding: Extent2D = 0
-  /// Of a convolution or its transpose.
+  /// The algorithm of a convolution or its transpose.
   var algorithm = Conv2D.Algorithm.direct
 
-  /// Of one sample.
+  /// The output's shape of one sample, H x W x C.
   var output: ImageShape {
     switch operation {
     case .dense: ImageShape(vector: outputChannels)
@@ -55,18 +55,18 @@ struct Problem: Hashable {
     }
   }
 
-  /// Elements of the filter or of the weight.
+  /// The number of elements of the filter or of the weight.
   var filterCount: Int {
     operation == .pool ? 0 : kernel.height * kernel.width * input.channels * outputChannels
   }
 
-  /// 2 for each multiply-add, padding counted.
+  /// The flops of the pass, 2 for each multiply-add, padding counted.
   var flops: Double {
     let small = operation == .convt ? input : output
     return 2 * Double(samples) * Double(small.height * small.width) * Double(filterCount)
   }
 
-  /// Bytes that have to be read and written at least once.
+  /// The bytes that have to be read and written at least once.
   var bytes: Double {
     let images = samples * (input.count + output.count)
     let switches = operation == .pool ? samples * output.count : 0
@@ -74,10 +74,10 @@ struct Problem: Hashable {
     return Double(4 * (images + filterCount + bias) + switches)
   }
 
-  /// One or three channels on a side: too few to fill a vector.
+  /// Whether the layer has one to three channels on a side, too few to fill a vector.
   var isThin: Bool { (operation == .conv || operation == .convt) && min(input.channels, outputChannels) <= 3 }
 
-  /// What the kernels take; a transposed convolution has its input in the place of the small image.
+  /// The geometry for the kernels; a transposed convolution has its input in the place of the small image.
   func geometry(samples: Int) -> hg_geometry2d {
     let (large, small) = operation == .convt ? (output, input) : (input, output)
     return hg_geometry2d(

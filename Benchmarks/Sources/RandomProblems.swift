@@ -2,12 +2,12 @@ import Foundation
 import HourglassModels
 
 extension Problem {
-  /// A sensible convolution drawn from a seed: the same for each number on every machine.
+  /// A sensible convolution drawn from a seed, equal for each number on every machine.
   ///
-  /// Kernels of 1 to 11, a quarter of them not square; strides of 1 to 4, no larger than the kernel; every padding
-  /// below the kernel; 1 to 1024 channels and 1 to 32 samples, small numbers as likely as large ones, even as odd;
-  /// images of 4 to 160 pixels a side. Drawn again until the pass is between 0.02 and 2 GFLOP and touches at most
-  /// 256 MiB.
+  /// It has a kernel of 1 to 11, in a quarter of the cases not square; a stride of 1 to 4, no larger than the kernel; a
+  /// padding below the kernel; 1 to 1024 channels and 1 to 32 samples, small numbers as likely as large ones, even as
+  /// odd; images of 4 to 160 pixels a side. It is drawn again until the pass is between 0.02 and 2 GFLOP and touches at
+  /// most 256 MiB.
   static func random(seed: UInt64, number: Int) -> Problem {
     for attempt in 0..<1000 {
       let uniforms = RandomStream(seed: seed, .synthesis, step: number, sample: attempt).uniform(16)
@@ -43,7 +43,7 @@ private struct Draw {
     min(range.upperBound, range.lowerBound + Int(clamping: uniform() * Double(range.count)))
   }
 
-  /// Each factor of two is as likely as any other.
+  /// A number of a range, each factor of two as likely as any other.
   mutating func magnitude(_ range: ClosedRange<Int>) -> Int {
     let (low, high) = (log(Double(range.lowerBound)), log(Double(range.upperBound) + 1))
     return min(range.upperBound, Int(clamping: exp(low + uniform() * (high - low))))
@@ -51,7 +51,7 @@ private struct Draw {
 
   mutating func one<Element>(of elements: [Element]) -> Element { elements[integer(0...elements.count - 1)] }
 
-  /// Square in three of four cases.
+  /// An extent, in three of four cases square.
   mutating func extent(_ side: (inout Draw) -> Int) -> Extent2D {
     let height = side(&self)
     let width = side(&self)

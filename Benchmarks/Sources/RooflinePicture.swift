@@ -13,7 +13,7 @@ struct RooflinePicture {
   struct Dot {
     var kind: Kind
     var name: String
-    /// Operations per byte, and 10^9 operations per second.
+    /// The operations per byte, and the 10^9 operations per second.
     var intensity, rate: Double
   }
 
@@ -24,7 +24,7 @@ struct RooflinePicture {
   }
 
   var limits: Limits
-  /// GFLOP/s of multiply-adds while the kernels ran.
+  /// The GFLOP/s of multiply-adds while the kernels ran.
   var peak: Double
   var dots: [Dot]
 

@@ -18,15 +18,18 @@ struct StepBenchmark: ParsableCommand {
       --peer the peer's samples per second in its better layout, with as many threads, and how many times that we reach.
       """)
 
-  @Option(help: "A model by its name, a model file, or all.") var model = "all"
-  @Option(parsing: .upToNextOption, help: "Samples of a minibatch; several are measured one after the other.")
+  @Option(help: "The model to train: a name, a model file, or all.") var model = "all"
+  @Option(
+    parsing: .upToNextOption,
+    help: "How many samples a minibatch has; several numbers are measured one after the other.")
   var batchSize = [128]
-  @Option(help: "Workers; by default what training would choose.") var workers: Int?
-  @Option(help: "OpenMP threads in each worker.") var threads: Int?
-  @Option(help: "Bind threads to cores.") var bind = CoreBinding.none
-  @Option(help: "Seconds of measuring for each model and side.") var seconds = 5.0
+  @Option(help: "How many workers train at once. (default: as training would choose)") var workers: Int?
+  @Option(help: "How many OpenMP threads each worker has.") var threads: Int?
+  @Option(help: "Bind threads to cores: not, to neighbours (close), or evenly spaced (spread).")
+  var bind = CoreBinding.none
+  @Option(help: "How many seconds each model and side is measured.") var seconds = 5.0
   @Option(help: "Measure in turn with torch (PyTorch) or keras (Keras 3 on TensorFlow).") var peer: StepPeer?
-  @Flag(help: "One JSON object a model and batch size.") var json = false
+  @Flag(help: "Print one JSON object for each model and batch size.") var json = false
 
   func run() throws {
     var opponent: PeerProcess?
@@ -51,7 +54,7 @@ struct StepBenchmark: ParsableCommand {
 
 extension CoreBinding: ExpressibleByArgument {}
 
-/// Who trains the same models.
+/// A peer that trains the same models.
 enum StepPeer: String, CaseIterable, ExpressibleByArgument {
   case torch, keras
 
@@ -66,20 +69,20 @@ enum StepPeer: String, CaseIterable, ExpressibleByArgument {
     var model: String
     var batchSize: Int
     var seconds: Double
-    /// Where the process may change them.
+    /// The number of threads, where the process may change it.
     var threads: Int?
     var processes: Int?
   }
 }
 
-/// What the steps of one model gave.
+/// The result of the steps of one model.
 struct StepResult: Encodable {
   struct Comparison: Encodable {
     var peer: String
-    /// The one that counts: the fastest.
+    /// The fastest layout, which counts.
     var layout: String
     var samplesPerSecond, samplesPerSecondP10, samplesPerSecondP90: Double
-    /// Ours over theirs, of the medians.
+    /// Our median samples a second over theirs.
     var ratio: Double
   }
 
@@ -88,17 +91,17 @@ struct StepResult: Encodable {
   var workers: Int
   var threads: Int
   var isa: String
-  /// From the median step, and from those at the 90th and the 10th percentile of time.
+  /// The samples a second of the median step, and of the steps at the 90th and the 10th percentile of time.
   var samplesPerSecond, samplesPerSecondP10, samplesPerSecondP90: Double
-  /// Padding counted.
+  /// The GFLOP/s, padding counted.
   var gflops: Double
-  /// Of the multiply-adds from registers on workers x threads cores, in this run.
+  /// The share of the multiply-adds from registers on workers x threads cores, in this run.
   var peakShare: Double
   var comparison: Comparison?
 }
 
 extension StepResult {
-  /// A large minibatch takes seconds.
+  /// The number of turns; there are few, because a large minibatch takes seconds.
   private static let rounds = 5
 
   init(_ plan: ExecutionPlan, _ parallel: ParallelPlan, _ peer: StepPeer?, _ opponent: PeerProcess?, seconds: Double)

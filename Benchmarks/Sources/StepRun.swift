@@ -9,7 +9,7 @@ final class StepRun {
   private let items: [Int32]
   private var next = 0
 
-  /// - Parameter data: of `images`.
+  /// - Parameter data: images made by `images(for:batchSize:)`.
   init(_ plan: ExecutionPlan, _ parallel: ParallelPlan, _ data: Dataset) throws {
     let batchSize = plan.batchSize
     training = try TrainingStep(
@@ -19,7 +19,7 @@ final class StepRun {
     items = order.permutation(epoch: 0)
   }
 
-  /// At least as many as a minibatch has.
+  /// Built-in images for a model, at least as many as a minibatch has.
   static func images(for model: Autoencoder, batchSize: Int) throws -> Dataset {
     try Dataset.synthetic(shape: model.input, count: max(1024, batchSize), seed: 1, split: .train)
   }

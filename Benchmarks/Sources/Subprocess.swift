@@ -3,7 +3,7 @@ import Foundation
 /// A program that ran to its end.
 struct Subprocess {
   let status: Int32
-  /// What it printed, without blanks around it.
+  /// The text that the program printed, without blanks around it.
   let text: String
 
   /// - Parameter command: the program, by path or found on the PATH, and its arguments.

@@ -1,17 +1,17 @@
 import Foundation
 
-/// Measured values of one thing, at least one, in ascending order.
+/// At least one measured value of one thing, in ascending order.
 struct Samples {
   let sorted: [Double]
 
   init(_ values: [Double]) { sorted = values.sorted() }
 
-  /// Of an even number of values the mean of the two in the middle.
+  /// The median; from an even number of values the mean of the two in the middle.
   var median: Double { (sorted[(sorted.count - 1) / 2] + sorted[sorted.count / 2]) / 2 }
   func quantile(_ q: Double) -> Double { sorted[min(sorted.count - 1, Int(q * Double(sorted.count)))] }
 }
 
-/// A measured value as it is reported: the median, and between which values eight of ten lie.
+/// A measured value as it is reported: the median, and the values between which eight of ten lie.
 struct Spread: Codable, Equatable {
   var median, p10, p90: Double
 
@@ -21,7 +21,7 @@ struct Spread: Codable, Equatable {
 }
 
 enum Timing {
-  /// Seconds of a call, again and again for so many seconds; calls shorter than a millisecond are averaged over one.
+  /// The times of calls in seconds, again and again for `seconds`; shorter calls are averaged over a millisecond.
   static func samples(seconds: Double, _ body: () throws -> Void) rethrows -> [Double] {
     let shortest = 1e-3
     let clock = ContinuousClock()
@@ -42,32 +42,33 @@ enum Timing {
   }
 }
 
-/// Ours, theirs, ours, theirs: noise of the machine meets both alike.
+/// Times taken in turn, ours and theirs, so that noise of the machine meets both alike.
 struct Turns {
-  /// Seconds of a call, theirs for each layout.
+  /// The seconds of a call; theirs are given for each layout.
   var ours: [Double] = []
   var theirs: [String: [Double]] = [:]
 
-  /// `ours` answers its times and measures the peak beside them; `theirs` is nil where there is nobody to compare with.
+  /// Takes turns. `ours` answers its times and measures the peak beside them; `theirs` is nil where there is nobody to
+  /// compare with.
   init(
     rounds: Int, threads: Int, ours: () throws -> [Double], theirs: (() throws -> [String: [Double]])?
   ) throws {
     for _ in 0..<rounds {
       self.ours += try ours()
       guard let theirs else { continue }
-      // Until our idle threads sleep: KMP_BLOCKTIME is a millisecond.
+      // Idle threads of Hourglass sleep after KMP_BLOCKTIME, a millisecond.
       if threads > 1 { usleep(3_000) }
       self.theirs.merge(try theirs()) { $0 + $1 }
     }
   }
 
-  /// Their layout that counts: the fastest.
+  /// Their fastest layout, which counts, and its times.
   var best: (layout: String, time: Samples)? {
     theirs.map { (layout: $0.key, time: Samples($0.value)) }.min { $0.time.median < $1.time.median }
   }
 }
 
 extension Collection<Double> {
-  /// (product of all)^(1/count); NaN of none.
+  /// The geometric mean, (product of all)^(1/count); NaN for none.
   var geometricMean: Double { exp(map { log($0) }.reduce(0, +) / Double(count)) }
 }

@@ -1,11 +1,11 @@
 import HourglassKernels
 import HourglassModels
 
-/// What a pass may read: the operation's input, its output's error, its parameters; values in [-1, 1).
+/// The operands of a pass: the operation's input, its output's error and its parameters, with values in [-1, 1).
 struct Operands {
   let problem: Problem
   let x, dy, filter, bias: FloatBuffer
-  /// Of a pooling: where the maxima of `x` are.
+  /// The places of the maxima of `x`, for a pooling.
   let switches: AlignedBuffer<UInt8>
 
   init(_ problem: Problem) {
@@ -35,7 +35,7 @@ struct Operands {
 
   var magnitudes: Operands { Operands(magnitudesOf: self) }
 
-  /// The pass by its definition, over a run of samples.
+  /// The results of the pass by its definition, over a run of samples.
   func reference(_ samples: Range<Int>) -> Results {
     let results = Results(problem, samples: samples.count)
     let x = x.pointer + samples.lowerBound * problem.input.count
@@ -63,13 +63,13 @@ struct Operands {
   }
 }
 
-/// What a pass writes.
+/// The results of a pass.
 struct Results {
-  /// Output, error of the input, or gradient of the filter.
+  /// The output, the error of the input, or the gradient of the filter.
   let main: FloatBuffer
-  /// The gradient of the bias, beside that of the filter.
+  /// The gradient of the bias, which comes with the filter's.
   let bias: FloatBuffer
-  /// Of a pooling's forward pass.
+  /// The switches of a pooling's forward pass.
   let switches: AlignedBuffer<UInt8>
 
   init(_ problem: Problem, samples: Int) {
@@ -87,10 +87,10 @@ struct Results {
 }
 
 extension Problem {
-  /// Whether the pass sums over samples: the gradients of parameters.
+  /// Whether the pass sums over samples, as gradients of parameters do.
   var hasGradient: Bool { pass == .backwardFilter || pass == .backwardWeight }
 
-  /// Terms of the sum behind an element of the main result, and of the bias gradient.
+  /// The number of terms in the sum behind an element of the main result, and of the bias gradient.
   var depths: (main: Int, bias: Int) {
     let taps = kernel.height * kernel.width
     let outputs = samples * output.height * output.width
@@ -105,11 +105,11 @@ extension Problem {
 }
 
 extension KernelRun {
-  /// Calls once and compares with the definition; nil, or what is wrong.
+  /// Calls the pass once and compares it with its definition; nil where it agrees, else a sentence.
   ///
   /// An element that sums d products may differ by (d + 2) 2^-24 times the sum of the products' magnitudes (Higham,
-  /// "Accuracy and stability of numerical algorithms", 2002, section 3.1), by Winograd's form 100 times that. Where
-  /// samples do not meet in a sum the first and the last are compared, so that it stays a matter of seconds.
+  /// "Accuracy and stability of numerical algorithms", 2002, section 3.1), and by 100 times that in Winograd's form.
+  /// Where samples do not meet in a sum only the first and the last are compared, which takes seconds.
   func verify() -> String? {
     let problem = operands.problem
     results.main.elements.update(repeating: .nan)
@@ -142,7 +142,7 @@ extension KernelRun {
     for i in 0..<wanted.count {
       let bound = Float(depth + 2) * 0x1p-24 * magnitudes.pointer[i].magnitude
       let error = (got[i] - wanted.pointer[i]).magnitude
-      // Written so that a value that is not a number is wrong.
+      // The comparison is negated so that a value that is not a number is wrong.
       if !(error <= bound) {
         return "element \(i): wanted \(wanted.pointer[i]) within \(bound), found \(got[i])"
       }

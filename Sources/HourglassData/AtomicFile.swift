@@ -21,10 +21,10 @@ public enum AtomicFile {
 
   /// Replaces a file piece by piece, so that it need not fit into memory.
   ///
-  /// Errors: also those of `piece`, and of `ready`.
+  /// Errors: see `write(_:to:)`; whatever `piece` or `ready` throws.
   ///
   /// - Parameters:
-  ///   - piece: called once for each of so many pieces, in their order.
+  ///   - piece: makes the bytes of a piece; called once for each, in their order.
   ///   - ready: called with the name of the temporary file once it is whole, before it is renamed.
   public static func write(
     pieces: Int, to path: String, ready: (String) throws(DataError) -> Void = { _ in },
@@ -121,7 +121,7 @@ public enum AtomicFile {
     }
   }
 
-  /// The name of the temporary file or folder from which one of this name is made.
+  /// The name of the temporary file or folder that becomes the one of this name.
   public static func temporaryName(_ name: String) -> String {
     ".\(String(decoding: name.utf8.prefix(200), as: UTF8.self)).tmp"
   }
@@ -202,7 +202,7 @@ public enum AtomicFile {
     guard sync(descriptor) == 0 || errno == EINVAL else { throw .unwritable(folder, "cannot be synced") }
   }
 
-  /// `fsync`, again where a signal interrupts it.
+  /// Calls `fsync`, again where a signal interrupts it.
   private static func sync(_ descriptor: Int32) -> Int32 {
     while true {
       let result = fsync(descriptor)

@@ -7,13 +7,13 @@ package struct Axis {
   /// The values at the ends.
   package let low, high: Double
   private let (start, end): (Double, Double)
-  /// Between ticks; nil on a logarithmic axis.
+  /// The distance between ticks; nil on a logarithmic axis.
   private let step: Double?
 
-  /// Ticks at multiples of 1, 2 or 5 times a power of ten. A widened axis reaches from tick to tick, the other from the
-  /// least to the greatest value.
+  /// A linear axis with ticks at multiples of 1, 2 or 5 times a power of ten. A widened axis reaches from tick to tick,
+  /// another one from the least to the greatest value.
   ///
-  /// - Parameter leastStep: between ticks; a power of ten.
+  /// - Parameter leastStep: the least distance between ticks; a power of ten.
   package init(
     _ values: [Double], from start: Double, to end: Double, ticks wanted: Int, leastStep: Double = 0, widened: Bool
   ) {
@@ -35,7 +35,7 @@ package struct Axis {
     ticks = stride(from: lowTick, through: highTick, by: 1).map { $0 * step }
   }
 
-  /// Positive values, every factor of ten equally long, ticks at 1, 2 and 5 times each power of ten: from the tick
+  /// A logarithmic axis of positive values with ticks at 1, 2 and 5 times each power of ten; it reaches from the tick
   /// below the least value to a quarter beyond the greatest.
   package init(decades values: [Double], from start: Double, to end: Double) {
     let least = values.min() ?? 1
@@ -47,8 +47,8 @@ package struct Axis {
     self.init(ticks, low: low, high: high, start, end)
   }
 
-  /// Positive values, every doubling equally long, ticks at the powers of two. A widened axis reaches from tick to
-  /// tick; values may lie beyond by a thirtieth of a doubling, so that 0.99 does not ask for a tick at 0.5.
+  /// A logarithmic axis of positive values with ticks at the powers of two. A widened axis reaches from tick to tick;
+  /// values may lie beyond by a thirtieth of a doubling, so that 0.99 does not ask for a tick at 0.5.
   package init(doublings values: [Double], from start: Double, to end: Double, widened: Bool) {
     let (least, greatest) = (log2(values.min() ?? 1), log2(values.max() ?? 2))
     let (first, last) = (floor(least + 1.0 / 30), ceil(greatest - 1.0 / 30))
@@ -77,10 +77,10 @@ package struct Axis {
     return start + share * (end - start)
   }
 
-  /// Finite, and positive where the axis is logarithmic.
+  /// Whether the axis has a place for a value: a finite one, and on a logarithmic axis a positive one.
   package func holds(_ value: Double) -> Bool { value.isFinite && (step != nil || value > 0) }
 
-  /// As many decimals as the step has; powers of ten where that would be long.
+  /// The text at a tick, with as many decimals as the step has, or as a power of ten where that would be long.
   package func label(_ tick: Double) -> String {
     guard let step else { return significant(tick, 6) }
     let largest = max(abs(low), abs(high))

@@ -2,17 +2,17 @@ import HourglassBase
 
 /// Which images make the batch of a step: every epoch visits all images once, in an order of its own.
 ///
-/// A function of the step alone, so that training can resume anywhere with the same batches. The last batch of an epoch
-/// holds what is left.
+/// The order is a function of the step alone, so that training can resume anywhere with the same batches. The last
+/// batch of an epoch holds what is left.
 public struct BatchOrder: Sendable, Equatable {
   /// Images in the set.
   public let count: Int
   public let batchSize: Int
   public let seed: UInt64
-  /// Images that an epoch visits: all, or only the first of epoch 0's order, again and again in that order.
+  /// How many images an epoch visits: all, or only the first ones of epoch 0's order, again and again in that order.
   public let visited: Int
 
-  /// - Parameter first: so many images are visited at most; nil for all.
+  /// - Parameter first: the most images that an epoch visits; nil for all.
   public init(count: Int, batchSize: Int, seed: UInt64, first: Int? = nil) {
     precondition(count > 0 && batchSize > 0, "batches of \(batchSize) from \(count) images")
     precondition(count <= Int32.max, "\(count) images are more than an order can number")
@@ -22,13 +22,13 @@ public struct BatchOrder: Sendable, Equatable {
 
   public var stepsPerEpoch: Int { (visited + batchSize - 1) / batchSize }
 
-  /// Step 0, 1, ... as an epoch and the places of its batch in `permutation(epoch:)`.
+  /// The epoch of a step, both counted from 0, and the places of its batch in `permutation(epoch:)`.
   public func batch(step: Int) -> (epoch: Int, range: Range<Int>) {
     let (epoch, place) = step.quotientAndRemainder(dividingBy: stepsPerEpoch)
     return (epoch, place * batchSize..<min(visited, (place + 1) * batchSize))
   }
 
-  /// The indices that are visited, in the order of the epoch: Fisher and Yates' shuffle (Durstenfeld 1964).
+  /// The indices of the images that an epoch visits, in its order, by Fisher and Yates' shuffle (Durstenfeld 1964).
   ///
   /// Place i is drawn as the upper word of 64 random bits times i + 1 (Lemire 2019), uneven by less than count / 2^64.
   public func permutation(epoch: Int) -> [Int32] {

@@ -1,5 +1,5 @@
-/// A cell of a CSV table: as it is, or between quotes where a comma, a quote, an end of a line or a space at an end
-/// would be misread (RFC 4180).
+/// A text as a cell of a CSV table (RFC 4180): as it is, or between quotes where a comma, a quote, an end of a line or
+/// a space at an end would be misread.
 public func csvCell(_ text: String) -> String {
   let isPlain =
     !text.unicodeScalars.contains { $0 == "," || $0 == "\"" || $0.value < 0x20 }
@@ -37,7 +37,7 @@ func csvRows(_ text: String, separator: Unicode.Scalar = ",") -> [[String]] {
 }
 
 extension Dataset {
-  /// What each row of a table of images begins with.
+  /// The names of the columns with which each row of a table of images begins.
   public var identityColumns: [String] { ["index", "name"] + (labels == nil ? [] : ["class"]) }
 
   /// The cells for one image: its place in the set as it is stored, its name and, where there are labels, its class.

@@ -2,7 +2,7 @@ import Foundation
 
 /// What the control group of this process, and those above it, allow it to use (Linux `cgroups(7)`).
 ///
-/// Of version 1 a file lies below the folder of its controller, of version 2 below the root.
+/// In version 1 of control groups a file lies below the folder of its controller, in version 2 below the root.
 public struct ControlGroup {
   private let root: String
   /// The lines of the process's membership: controllers, none in version 2, and the path of the group.
@@ -17,7 +17,7 @@ public struct ControlGroup {
     }
   }
 
-  /// CPU time in cores: the smallest limit (`cpu.max`; of version 1 `cpu.cfs_quota_us`), nil where there is none.
+  /// The smallest limit of CPU time, in cores (`cpu.max`; in version 1 `cpu.cfs_quota_us`); nil without a limit.
   public var cores: Double? {
     folders("cpu").compactMap { folder, isUnified in
       let words = isUnified ? words(folder, "cpu.max") : words(folder, "cpu.cfs_quota_us", "cpu.cfs_period_us")
@@ -27,7 +27,7 @@ public struct ControlGroup {
     }.min()
   }
 
-  /// Bytes: the smallest limit (`memory.max`; of version 1 `memory.limit_in_bytes`), nil where there is none.
+  /// The smallest limit of memory, in bytes (`memory.max`; in version 1 `memory.limit_in_bytes`); nil without a limit.
   public var memory: UInt64? {
     folders("memory").compactMap { folder, isUnified in
       let limit = words(folder, isUnified ? "memory.max" : "memory.limit_in_bytes").first.flatMap { UInt64($0) }

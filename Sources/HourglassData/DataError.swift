@@ -7,9 +7,9 @@ public struct DataError: Error, Equatable, Sendable, CustomStringConvertible, Lo
   /// The file or folder, as the user named it.
   public let path: String
   public let reason: String
-  /// Whether something could not be written, which is the fault of a disk and not of the data.
+  /// Whether a write failed, which is the fault of a disk and not of the data.
   public let isOutput: Bool
-  /// Whether nothing is wrong with the file but that its contents take more memory than is granted.
+  /// Whether the file is sound, and its contents only take more memory than is granted.
   let lacksMemory: Bool
 
   public init(path: String, reason: String, isOutput: Bool = false) {

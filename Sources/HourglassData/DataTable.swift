@@ -1,18 +1,18 @@
 import HourglassBase
 
-/// What a run was trained on: a row for each image, and the digests of the files that images are stored in.
+/// The images that a run was trained on: a row for each, and the digests of the files that they are stored in.
 ///
-/// In a file: the columns index, name, class, bytes, sha256. Where a file is one image, its size and digest stand in
-/// the image's row; a file of several has a row of its own, without an index, before all images, and so has one of what
-/// the network sees in place of an image.
+/// The table's file has the columns index, name, class, bytes, sha256. Where a file is one image, its size and digest
+/// stand in the image's row; a file of several images has a row of its own, without an index, before all images, and so
+/// has a file of what the network sees in place of an image.
 public struct DataTable: Sendable, Equatable {
   public struct Row: Sendable, Equatable {
-    /// Nil for a file of several images.
+    /// The number of the image in the set as it is stored; nil for a file of several images.
     public var index: Int?
     public var name: String
-    /// Nil without labels.
+    /// The name of the image's class; nil without labels.
     public var className: String?
-    /// Nil for an image among others in its file.
+    /// The image's file; nil for an image among others in its file.
     public var file: StoredFile?
   }
 
@@ -38,7 +38,7 @@ public struct DataTable: Sendable, Equatable {
     rows = others.map { Row(name: $0.name, file: $0) } + images
   }
 
-  /// Reads a file; nil where there is none, or one that is no such table.
+  /// Reads the table in a file; nil where there is no file, or it holds no such table.
   public init?(ifThere path: String) throws(DataError) {
     guard let bytes = try InputFile.contents(ifThere: path) else { return nil }
     let lines = csvRows(String(decoding: bytes, as: UTF8.self))
@@ -52,7 +52,7 @@ public struct DataTable: Sendable, Equatable {
   /// The rows that are images.
   public var images: [Row] { rows.filter { $0.index != nil } }
 
-  /// The label of each image, and the names of classes by label, but where all names are numbers; nil without labels.
+  /// The label of each image, and the names of classes by label, nil where all names are numbers; nil without labels.
   var classes: (names: [String]?, labels: [Int])? {
     let found = images.map(\.className)
     let known = found.compactMap(\.self)
@@ -77,8 +77,8 @@ public struct DataTable: Sendable, Equatable {
     return ([Self.columns] + lines).map { $0.joined(separator: ",") + "\n" }.joined()
   }
 
-  /// SHA-256, in 64 digits, of what training depends on: the digests of the files, which images of them, and the
-  /// classes, in their order. Names are no part of it.
+  /// The SHA-256, in 64 digits, of all that training depends on, in order: the digests of the files, the images taken
+  /// of each, and their classes. Names are no part of it.
   public var digest: String {
     var hash = SHA256()
     for row in rows {
@@ -88,8 +88,8 @@ public struct DataTable: Sendable, Equatable {
     return hash.hexDigits()
   }
 
-  /// What became of it, for people to read: how much is new, is gone, has other bytes or another class, with the first
-  /// names of each.
+  /// The changes from this table to another, for people to read: how many images are new, are gone, have other bytes or
+  /// another class, with the first names of each.
   public func changes(to now: DataTable) -> String {
     let before = Dictionary(rows.map { ($0.name, $0) }) { first, _ in first }
     let after = Dictionary(now.rows.map { ($0.name, $0) }) { first, _ in first }

@@ -4,9 +4,10 @@ extension Dataset {
   /// How many classes the labels number, from 0 on: the names of classes, where there are any, else one more than the
   /// largest label; nil without labels.
   ///
-  /// Models that tell classes and tables about them grow with this number, not with the set.
+  /// Models that tell classes, and tables about classes, grow with this number and not with the set.
   ///
-  /// Errors: a label below 0; labels without names of which more than a thousand, and nine in ten, do not occur.
+  /// Errors: a label is below 0; labels without names number more than a thousand classes of which nine in ten do not
+  /// occur.
   public func classCount() throws(DataError) -> Int? {
     guard let labels, let largest = labels.max() else { return nil }
     if let label = labels.first(where: { !(0..<Int(Int32.max)).contains($0) }) {
@@ -35,18 +36,18 @@ extension Dataset {
     classes.flatMap { $0.indices.contains(label) ? $0[label] : nil } ?? "\(label)"
   }
 
-  /// What the classes are called, by label: their names, where there are any, or else the labels; nil without labels.
+  /// The names of the classes by label, or the labels themselves where classes have no names; nil without labels.
   ///
   /// Errors: see `classCount`.
   public func classNames() throws(DataError) -> [String]? {
     try classCount().map { count in (0..<count).map { classes?[$0] ?? "\($0)" } }
   }
 
-  /// The set with labels that number some given classes. Classes go by their names: those of the set that are not among
-  /// the given ones are numbered behind them, in the set's order.
+  /// The set with labels that number the given classes. Classes go by their names: a class of the set that is not among
+  /// the given ones is numbered behind them, in the set's order.
   ///
-  /// Labels without names stand for the classes that are called so or, where one of them is not, for the classes of
-  /// these numbers.
+  /// Labels without names stand for the classes whose names are these numbers or, where one has no such class, for the
+  /// classes with these labels.
   ///
   /// - Parameter known: names by label.
   public func relabelled(by known: [String]) -> Dataset {

@@ -2,20 +2,22 @@ import Foundation
 import HourglassBase
 
 extension Dataset {
-  /// Opens images in any form: an IDX, NPY or NPZ file, CIFAR-10 records or a PNG or JPEG image; or a folder of MNIST's
-  /// IDX files, of CIFAR-10 records, or of pictures at any depth. Documents too, each as a vector (see `TermCounts`).
+  /// Opens images in any form: an IDX, NPY, NPZ or HDF5 file, CIFAR-10 records or a picture; or a folder of MNIST's IDX
+  /// files, of CIFAR-10 records, or of pictures at any depth. Documents are opened too, each as a vector (see
+  /// `TermCounts`). Values of images are in [0, 1], H x W x C each.
   ///
-  /// A file is taken whole, whatever the split, but an NPZ file whose arrays are named after splits. Where a test part
-  /// is wanted and only a validation part is there, that is taken, and the source says so. Of folders:
+  /// A file is taken whole, whatever the split, unless it is an NPZ file whose arrays are named after splits. Where a
+  /// test part is wanted and only a validation part is there, the validation part is taken, and the source says so.
+  /// Files in folders are found by name:
   /// - IDX: `train-images-idx3-ubyte` for training, `val-images-idx3-ubyte` for validation and `t10k-images-idx3-ubyte`
   ///   or `test-images-idx3-ubyte` for test, with or without `.gz` and also with a dot before `idx3`; labels lie beside
   ///   them in `...-labels-idx1-ubyte` or are absent.
   /// - Records: `train*.bin` or `data_batch*.bin`, and `test*.bin`, plain or `.gz`, in the order of the numbers in
   ///   their names; the classes' names in `classes.txt` or `batches.meta.txt`, a line each, or absent.
   /// - Pictures: in folders `train` (or `training`), `validation` (`valid`, `val`, `dev`) and `test` (or `testing`), or
-  ///   all of one set. The folders below are the classes, in alphabetical order but with numbers in theirs; where a
-  ///   picture lies beside them there are none. A folder `ground_truth` beside the parts holds masks, as in MVTec's
-  ///   sets. Links are followed.
+  ///   all of one set. The folders below are the classes, in alphabetical order but with 2 before 10; where a picture
+  ///   lies beside them there are no classes. A folder `ground_truth` beside the parts holds masks, as in MVTec's sets.
+  ///   Links are followed.
   /// - Documents: `bow-train.txt` and `bow-test.txt`, counts of terms, or else `train.tsv` and `test.tsv`, texts; plain
   ///   or `.gz`. As for single `.txt` and `.tsv` files the vocabulary lies beside them in `vocab.txt`; the classes'
   ///   names in `categories.txt` or `classes.txt`, a line each, or absent. Terms are weighed by the training documents.
@@ -25,17 +27,17 @@ extension Dataset {
   ///
   /// Cost: all images are decoded here, on several threads, and stay in memory, a byte or a float for each element.
   /// Where that takes more than `memory`, images of uncompressed IDX, NPY and record files that need no preparation
-  /// stay on disk: each is then read whenever it is trained on, unless the system still has it. Of all others the
-  /// first seven eighths of `memory` stay, and the rest are decoded again whenever they are wanted; where they are
-  /// announced, ahead of time.
+  /// stay on disk: each is then read whenever it is trained on, unless the system still has it. Other images stay in
+  /// memory as far as seven eighths of `memory` hold them, and the rest are decoded again whenever they are wanted,
+  /// ahead of time where they are announced.
   ///
-  /// Errors: nothing there, several forms in one folder, a broken file, labels that do not match, pixels outside
-  /// [0, 1], images of different shapes, a file that is larger than memory and cannot stay on disk.
+  /// Errors: nothing is there; several forms lie in one folder; a file is broken; labels do not match; pixels lie
+  /// outside [0, 1]; images have different shapes; a file is larger than memory and cannot stay on disk.
   ///
   /// - Parameters:
-  ///   - seed: of what `holdout` draws.
-  ///   - threads: for decoding.
-  ///   - memory: bytes that images may take; without it `GrantedMemory.forImages`.
+  ///   - seed: the seed by which `holdout` draws.
+  ///   - threads: how many threads decode.
+  ///   - memory: the most bytes that images may take; without it `GrantedMemory.forImages`.
   public static func open(
     path: String, split: Split, preparation: Preparation = Preparation(), seed: UInt64 = 1,
     threads: Int = ProcessInfo.processInfo.activeProcessorCount, memory: Int = GrantedMemory.forImages
@@ -58,7 +60,7 @@ extension Dataset {
     return data
   }
 
-  /// The parts that a set at a path is divided into by its names; none where it is one, or nothing is there.
+  /// The parts that a set at a path is divided into by its names; none where it is undivided, or nothing is there.
   public static func parts(at path: String) throws(DataError) -> [Split] {
     guard try InputFile.isThere(path) else { return [] }
     if try InputFile.isFolder(path) { return try ImageFolder(path).parts() }
@@ -124,13 +126,13 @@ extension StoredImages {
       }
       return try array(.npy, NPYFile.read(path, most: memory), layout, path)
     }
-    // Records have no magic number; what begins like IDX is no record in all likelihood.
+    // Records have no magic number; a file that begins like IDX is no record in all likelihood.
     if RecordFile.isRecord(path), !IDXFile.begins(start) { return try records([path], classes: nil, memory: memory) }
     if let refusal = try NumberTable.refusal(path) { throw refusal }
     return try idx(path, layout, memory: memory)
   }
 
-  /// Labels of a file of their own take the place of those of the set.
+  /// Reads labels from a file of their own in place of the set's labels.
   private mutating func takeLabels(
     from path: String, _ split: Split, _ preparation: Preparation
   ) throws(DataError) {
@@ -145,7 +147,9 @@ extension StoredImages {
     }
   }
 
-  /// Errors: not one for each image.
+  /// Takes labels in place of the set's own.
+  ///
+  /// Errors: there is not one for each image.
   mutating func take(_ found: Labels, from path: String) throws(DataError) {
     guard found.numbers.count == images.count else {
       throw DataError(
@@ -166,7 +170,7 @@ extension StoredImages {
     )
   }
 
-  /// Whether files are larger than memory may be; those that are compressed cannot stay on disk.
+  /// Whether files take more than some memory and may stay on disk, which compressed files may not.
   private static func isTooLarge(_ paths: [String], for memory: Int) throws(DataError) -> Bool {
     var total = 0
     for path in paths { total += try InputFile(path).size }

@@ -3,22 +3,22 @@ import HourglassBase
 /// What a network sees in place of the images of a set.
 final class PairedImages: Sendable {
   let data: Dataset
-  /// The place there of each image's partner.
+  /// The place of each image's partner in the other set.
   let places: [Int32]
 
   init(_ data: Dataset, _ places: [Int32]) { (self.data, self.places) = (data, places) }
 
-  /// See `Dataset.spread`.
+  /// The partners of the images that `Dataset.spread` takes.
   func spread(_ most: Int, of total: Int) -> PairedImages {
     PairedImages(data, (0..<most).map { places[$0 * total / most] })
   }
 }
 
 extension Dataset {
-  /// The set with what a network sees in place of its images, matched by name: the path below the folder of each set
-  /// without its ending, or the place in an array.
+  /// The set with other images that a network sees in place of its own, matched by name: by the path below the folder
+  /// of each set without its ending, or by the place in an array.
   ///
-  /// Errors: images without a partner, by the first few names; partners of another shape.
+  /// Errors: an image has no partner (the first few are named); partners have another shape.
   ///
   /// - Parameter isWhole: whether the set has all images that were stored, so that each of `inputs` has a partner too.
   public func paired(with inputs: Dataset, isWhole: Bool) throws(DataError) -> Dataset {
@@ -62,7 +62,7 @@ extension Dataset {
       + (names.count > Inventory.mostNamed ? " and \(names.count - Inventory.mostNamed) more" : "")
   }
 
-  /// What an image and its partner have in common.
+  /// The key that an image and its partner have in common.
   private func pairKey(_ index: Int) -> String {
     var (name, suffix) = (Substring(name(index)), "")
     if tiling != nil, let bracket = name.lastIndex(of: "[") {
@@ -78,8 +78,8 @@ extension Dataset {
   /// Whether a network sees other images than those that it is to put out.
   public var hasInputs: Bool { partners != nil }
 
-  /// The files of what a network sees in place of the images, in the order of the images, by their names below the
-  /// folder of both; none where it sees the images themselves.
+  /// The files of the images that a network sees in place of the set's own, in the order of the images, by their names
+  /// below the folder of both; none where it sees the images themselves.
   ///
   /// Cost and errors: see `storedFiles`.
   func inputFiles() throws(DataError) -> [StoredFile] {
@@ -93,7 +93,7 @@ extension Dataset {
     }
   }
 
-  /// Writes what a network sees in place of image `index`; see `fill`.
+  /// Writes what a network sees in place of image `index`, H x W x C; see `fill`.
   public func fillInput(_ index: Int, into image: UnsafeMutablePointer<Float>) throws(DataError) {
     guard let partners, index >= 0, index < count else { return try fill(index, into: image) }
     try partners.data.fill(Int(partners.places[index]), into: image)

@@ -1,15 +1,20 @@
-/// What people look at: the images of a set or, where these are tiles, the pictures that they are cut from.
+/// The pictures of a set, at which people look: its images or, where these are tiles, the pictures that they are cut
+/// from.
 extension Dataset {
+  /// How many pictures the set has.
   public var pictureCount: Int { tiling?.pictures.count ?? count }
 
-  /// The images of a picture: itself, or its tiles.
+  /// The numbers of the images that are a picture: its own, or those of its tiles.
   public func images(ofPicture index: Int) -> Range<Int> { tiling?.pictures[index].tiles ?? index..<index + 1 }
 
+  /// The name of a picture; see `name`.
   public func pictureName(_ index: Int) -> String { tiling?.pictures[index].name ?? name(index) }
 
-  /// Whether each picture is of another class than the normal one, which is named or numbered.
+  /// Whether each picture belongs to another class than the normal one.
   ///
-  /// Errors: no labels; no picture of that class.
+  /// Errors: the set has no labels, or no picture of that class.
+  ///
+  /// - Parameter name: the name or the number of the normal class.
   public func isAnomaly(normalClass name: String) throws(DataError) -> [Bool] {
     guard let labels else { throw DataError(path: source, reason: "--normal-class: wanted labels, found none") }
     let firsts = (0..<pictureCount).map { images(ofPicture: $0).lowerBound }

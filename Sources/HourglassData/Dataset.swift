@@ -3,56 +3,62 @@ import HourglassBase
 
 /// Images of one shape, held in memory or read one by one, with labels where there are any.
 public struct Dataset: Sendable {
+  /// The shape of every image, H x W x C.
   public let shape: ImageShape
-  /// Images.
+  /// How many images the set has.
   public let count: Int
-  /// The class of each image.
+  /// The label of each image, the number of its class; nil without labels.
   public internal(set) var labels: [Int]?
-  /// Names by label, where there are any.
+  /// The names of the classes by label; nil where classes have no names.
   public internal(set) var classes: [String]?
   /// How many classes a relabelled set has its labels by; classes of other names are numbered behind them.
   public internal(set) var knownClasses: Int?
-  /// Where the images come from, for people to read.
+  /// The place where the images come from, for people to read.
   public let source: String
+  /// The form in which the images are stored.
   public private(set) var form = ImageForm.builtIn
   /// Whether this is one of two parts, for training and for test, that have no image in common.
   public internal(set) var isSplit = false
-  /// Where its numbers lie: those of bytes and 16-bit numbers in [0, 1].
+  /// The range of the images' values; bytes and 16-bit numbers lie in [0, 1].
   public private(set) var range: ClosedRange<Float> = 0...1
   /// What was done to images in files.
   private(set) var preparation: Preparation?
   /// What a network sees in place of the images; nil for the images themselves.
   var partners: PairedImages?
-  /// Of documents, what their terms are weighed by.
+  /// The statistics that weigh the terms of documents; nil for images.
   public private(set) var terms: TermStatistics?
-  /// What was left out because it is broken.
+  /// The errors of broken images that were left out.
   public private(set) var refused: [DataError] = []
   /// What became of everything that lies where the set was opened.
   public internal(set) var inventory = Inventory()
-  /// Where images have defects, where that is known.
+  /// The masks of the images' defects; nil without any.
   private(set) var masks: Masks?
   private var names: ItemNames
-  /// What each image is called, where nothing else is known of where it was stored.
+  /// The name of each image, where nothing else is known of its file.
   private var listed: [String]?
-  /// The place of each image in the set as it is stored; nil where they are all of it in its order.
+  /// The place of each image in the set as it is stored; nil where the set is whole and in its order.
   private var numbers: [Int32]?
-  /// The seed of what is drawn, where each element is 1 with its value as the probability and else 0; nil where
-  /// elements stay as they are.
+  /// The seed by which each element is drawn as 1, with its value as the probability, or 0; nil where elements stay as
+  /// they are.
   private var binarization: UInt64?
   private let pixels: any PixelStore
 
   /// Writes image `index`, H x W x C with values in [0, 1]; called by several threads at once.
   public typealias Reader = @Sendable (_ index: Int, _ image: UnsafeMutablePointer<Float>) throws(DataError) -> Void
 
-  /// Images that are read when they are wanted, which may fail at any time.
+  /// A set of images that the reader makes whenever they are wanted, which may fail at any time.
   public init(count: Int, shape: ImageShape, source: String, reader: @escaping Reader) {
     (self.count, self.shape, labels, self.source, names) = (count, shape, nil, source, ItemNames(source))
     pixels = ReadPixels(read: reader)
   }
 
-  /// Elements: N x H x W x C, bytes 0 to 255, 16-bit numbers 0 to 65535 or floats.
+  /// A set of images in memory.
   ///
   /// Errors: elements or labels that do not fit the shape; a float that is not finite, by image.
+  ///
+  /// - Parameters:
+  ///   - elements: N x H x W x C, bytes 0 to 255, 16-bit numbers 0 to 65535 or floats.
+  ///   - labels: one for each image, from 0 on.
   public init(_ elements: Elements, shape: ImageShape, labels: [Int]? = nil, source: String) throws(DataError) {
     guard shape.count > 0, elements.count > 0, elements.count % shape.count == 0 else {
       throw DataError(
@@ -75,7 +81,7 @@ public struct Dataset: Sendable {
     range = values.range
   }
 
-  /// Numbers made of the images of a set, such as their codes, in its order and with its labels.
+  /// A set of numbers made of the images of another one, such as their codes, in its order and with its labels.
   ///
   /// Errors: a number that is not finite.
   ///
@@ -97,9 +103,9 @@ public struct Dataset: Sendable {
     range = (values.min() ?? 0)...(values.max() ?? 0)
   }
 
-  /// Numbers made of images that may be gone, such as their codes, with the names and classes that a table tells.
+  /// A set of numbers made of images that may be gone, such as their codes, with the names and classes of a table.
   ///
-  /// Errors: other numbers than for each image of the table; a number that is not finite.
+  /// Errors: the numbers are not as many as the images of the table; a number is not finite.
   ///
   /// - Parameter values: N x H x W x C, not only in [0, 1].
   public init(_ values: [Float], shape: ImageShape, of table: DataTable, source: String) throws(DataError) {
@@ -119,7 +125,7 @@ public struct Dataset: Sendable {
 
   /// The chosen images of a set, prepared.
   ///
-  /// - Parameter split: which part of a set that holdout divides.
+  /// - Parameter split: the part that is taken of a set that holdout divides.
   init(
     _ stored: StoredImages, chosenFrom split: Split?, _ preparation: Preparation, seed: UInt64, threads: Int,
     memory: Int, path: String
@@ -193,27 +199,27 @@ public struct Dataset: Sendable {
 
   // MARK: Names
 
-  /// What an image is called: the path of its file below the folder of the set, or the file of the array and the place
-  /// there, as `array.npy[17]`; of a tile followed by its first row and column, as `photo.png[0,128]`.
+  /// The name of an image: the path of its file below the folder of the set, or the file of the array and the place
+  /// there, as `array.npy[17]`; a tile's first row and column follow, as `photo.png[0,128]`.
   public func name(_ index: Int) -> String {
     if let listed { return listed[index] }
     let name = names.name(number(index))
     return tiling.map { $0.origin(of: index) }.map { "\(name)[\($0.top),\($0.left)]" } ?? name
   }
 
-  /// The place of an image, of a tile that of its picture, in the set as it is stored, which does not depend on what
-  /// else was chosen or left out.
+  /// The place of an image, or of a tile's picture, in the set as it is stored. The place does not depend on what else
+  /// was chosen or left out.
   public func number(_ index: Int) -> Int { numbers.map { Int($0[index]) } ?? index }
 
   /// The files that the images are stored in, each once, in the order of the images; empty for images in no file.
   ///
-  /// Cost: reads every byte of them, on several threads. Errors: a file that cannot be read.
+  /// Cost: reads every byte of the files, on several threads. Errors: a file cannot be read.
   public func storedFiles() throws(DataError) -> [StoredFile] {
     let files = names.files(of: (0..<count).lazy.map(number))
     return try StoredFile.digests(of: files) + (partners?.data.storedFiles() ?? [])
   }
 
-  /// Cost: reads all floats once.
+  /// Finds the range of floats on disk and refuses those that are not finite. Cost: reads all of them once.
   private mutating func check(_ images: DiskImages, _ chosen: [Int], _ path: String) throws(DataError) {
     guard images.areFloats else { return }
     let values = ValueMeter()
@@ -228,7 +234,7 @@ public struct Dataset: Sendable {
   /// Whether images stay in their file because memory cannot hold them.
   public var isOnDisk: Bool { pixels is DiskPixels }
 
-  /// At most so many of the images, spread evenly over the set, for those that belong together often lie together.
+  /// At most `most` of the images, spread evenly over the set, because images that belong together often lie together.
   public func spread(_ most: Int) -> Dataset {
     guard count > most else { return self }
     let (all, total) = (self, count)
@@ -245,15 +251,15 @@ public struct Dataset: Sendable {
     return part
   }
 
-  /// Says which images will be wanted soon, so that they are read meanwhile: by the system where they stay on disk, on
-  /// a queue of their own where they are streamed. Where images are in memory this does nothing.
+  /// Says which images will be wanted soon, so that they are read meanwhile: by the system where images stay on disk,
+  /// on a queue where they are streamed. Nothing happens where images are in memory.
   public func announce(_ indices: some Sequence<Int32>) {
     if let partners { partners.data.announce(indices.lazy.map { partners.places[Int($0)] }) }
     pixels.announce(indices.lazy.map { Int($0) })
   }
 
-  /// Images, or pictures that are cut into them, that stay decoded in memory; nil where all do, or none because they
-  /// stay on disk.
+  /// How many images, or pictures that are cut into tiles, stay decoded in memory; nil where all do, or where they stay
+  /// on disk.
   public var keptCount: Int? { pixels.keptCount }
 
   /// How pictures are cut into the images of the set; nil where each is an image.
@@ -273,7 +279,7 @@ public struct Dataset: Sendable {
     return (values, image.shape)
   }
 
-  /// What is said of an array that memory cannot hold.
+  /// The error for an array that memory cannot hold.
   ///
   /// - Parameter staysOnDisk: whether images of its kind are read from disk as needed, if they are not compressed.
   static func tooLarge(
@@ -289,9 +295,9 @@ public struct Dataset: Sendable {
 
   /// Writes image `index`, H x W x C: bytes divided by 255, 16-bit numbers by 65535, floats as they are.
   ///
-  /// Errors: those of the reader, and of files that can no longer be read; images in memory have none.
+  /// Errors: the reader throws, or a file can no longer be read; images in memory cause none.
   ///
-  /// - Parameter draw: of binarized images, which of the draws: 0 but in training, where each step has its own.
+  /// - Parameter draw: the number of the draw of binarized images: 0 outside of training, where each step has its own.
   public func fill(_ index: Int, draw: Int = 0, into image: UnsafeMutablePointer<Float>) throws(DataError) {
     guard index >= 0, index < count else {
       throw DataError(path: source, reason: "wanted one of \(count) images, from 0 on, found \(index)")
@@ -315,13 +321,13 @@ public struct Dataset: Sendable {
     }
   }
 
-  /// The label of image `index` of a set that has labels; what 32 bits do not hold becomes the nearest that they do.
+  /// The label of image `index` of a set that has labels; a label beyond 32 bits becomes the nearest that they hold.
   public func label(_ index: Int) -> Int32 {
     guard let labels else { preconditionFailure("\(source) has no labels") }
     return Int32(clamping: labels[index])
   }
 
-  /// How elements are stored.
+  /// The kind of elements in which the images are kept.
   public var elements: Elements.Kind { pixels.kind }
 
   /// Image `index`, H x W x C, as bytes, or as little-endian 16-bit numbers or floats.
@@ -329,7 +335,7 @@ public struct Dataset: Sendable {
     try GrantedMemory.require(8 * shape.count, for: source, "hold an image of \(shape)")
     var image = [Float](repeating: 0, count: shape.count)
     try fill(index, into: &image)
-    // Exact, for a byte divided by 255 is nearest to itself, and a 16-bit number divided by 65535 too.
+    // The way back is exact: a byte divided by 255 is nearest to itself, and a 16-bit number divided by 65535 too.
     switch elements {
     case .uint8: return Data(image.map { UInt8($0 * 255 + 0.5) })
     case .uint16: return image.map { UInt16($0 * 65_535 + 0.5) }.withUnsafeBytes { Data($0) }
@@ -337,10 +343,12 @@ public struct Dataset: Sendable {
     }
   }
 
-  /// Image `index`, H x W x C.
+  /// Image `index`, H x W x C, with the values of `fill`.
   public func image(_ index: Int) throws -> [Float] { try images(index..<index + 1) }
 
-  /// Some images one after the other, N x H x W x C. Errors: no such images, more than memory is granted for.
+  /// Images one after the other, N x H x W x C, with the values of `fill`.
+  ///
+  /// Errors: there are no such images; they take more memory than is granted.
   public func images(_ range: Range<Int>) throws -> [Float] {
     guard range.lowerBound >= 0, range.upperBound <= count else {
       throw DataError(path: source, reason: "wanted some of \(count) images, from 0 on, found \(range)")

@@ -1,6 +1,6 @@
 import HourglassBase
 
-/// What a person wants to know of a data set.
+/// The count, shape, classes and statistics of a data set, for people to read.
 public struct DatasetSummary: Encodable, Sendable {
   public struct Class: Encodable, Sendable, Equatable {
     public var label: Int
@@ -12,19 +12,19 @@ public struct DatasetSummary: Encodable, Sendable {
   public var source: String
   public var count: Int
   public var shape: ImageShape
-  /// Those that occur, by label; nil where there are no labels.
+  /// The classes that occur, by label; nil where there are no labels.
   public var classes: [Class]?
-  /// Over all pixels, which lie in [0, 1].
+  /// The least and the greatest value over all images, in units of `Dataset.fill`.
   public var minimum: Float
   public var maximum: Float
-  /// Of each channel.
+  /// The mean and standard deviation of each channel, C.
   public var mean: [Double]
   public var standardDeviation: [Double]
 
   /// Cost: reads all images once.
   public init(_ data: Dataset) throws(DataError) {
     (form, source, count, shape) = (data.form, data.source, data.count, data.shape)
-    // The image, and sums of each channel, of which a vector has as many as elements.
+    // An image, and three numbers for each channel; a vector has as many channels as elements.
     try GrantedMemory.require(
       4 * shape.count + 48 * shape.channels, for: data.source, "hold an image of \(shape) and sums over its channels")
     let image = FloatBuffer(count: shape.count)

@@ -14,13 +14,13 @@ struct DiskImages: ImageSource {
   private let pieces: [Piece]
   /// Bytes before the first image of each file.
   private let header: Int
-  /// Bytes of an image, and between the beginnings of images.
+  /// The bytes of an image, and the bytes from the beginning of one to the next.
   private let length: Int
   private let stride: Int
 
   private struct Piece: Sendable {
     var file: InputFile
-    /// Images before it.
+    /// The number of images in the files before this one.
     var first: Int
   }
 
@@ -56,7 +56,9 @@ struct DiskImages: ImageSource {
     names = ItemNames(arrays: paths, starts: pieces.map(\.first))
   }
 
-  /// Errors: those of reading, and a file that was cut short since it was opened.
+  /// Reads an image.
+  ///
+  /// Errors: it cannot be read, or the file was cut short since it was opened.
   func image(_ index: Int) throws(DataError) -> Image {
     let purpose = "hold image \(index)"
     try GrantedMemory.require(length, for: piece(of: index).file.path, purpose)
@@ -77,7 +79,7 @@ struct DiskImages: ImageSource {
 
   /// Writes image `index`, H x W x C: bytes divided by 255, floats as they are. Nothing is allocated.
   ///
-  /// Errors: those of reading, and a file that was cut short since it was opened.
+  /// Errors: the image cannot be read, or the file was cut short since it was opened.
   func fill(_ index: Int, into image: UnsafeMutablePointer<Float>) throws(DataError) {
     if isPlanar { return try interleave(index, into: image) }
     let room = UnsafeMutableRawBufferPointer(start: image, count: 4 * shape.count)
@@ -88,7 +90,7 @@ struct DiskImages: ImageSource {
     for i in 0..<shape.count { image[i] = Float(bytes[i]) / 255 }
   }
 
-  /// Planes come through a buffer that fits on the stack.
+  /// Writes an image that is stored plane by plane, through a buffer that fits on the stack.
   private func interleave(_ index: Int, into image: UnsafeMutablePointer<Float>) throws(DataError) {
     let (channels, pixels) = (shape.channels, shape.height * shape.width)
     var buffer = InlineArray<1024, UInt32>(repeating: 0)
@@ -116,7 +118,7 @@ struct DiskImages: ImageSource {
     piece(of: index).file.announce(start..<start + length)
   }
 
-  /// The byte before each image. Cost: reads the files once.
+  /// The labels, the byte before each image. Cost: reads the files once.
   func labels() throws(DataError) -> [Int] {
     try GrantedMemory.require(8 * count, for: pieces[0].file.path, "hold the labels of \(count) images")
     return try (0..<count).map { (index) throws(DataError) in
@@ -128,7 +130,7 @@ struct DiskImages: ImageSource {
     }
   }
 
-  /// Reads bytes of an image as it is stored, from one of them on.
+  /// Reads bytes of an image as it is stored, from a place within it on.
   private func read(
     _ index: Int, from place: Int, into room: UnsafeMutableRawBufferPointer
   ) throws(DataError) {

@@ -19,7 +19,7 @@ public enum Elements: Sendable, Equatable {
 
     public static func < (one: Kind, other: Kind) -> Bool { one.width < other.width }
 
-    /// Bytes of an element.
+    /// The bytes of an element: 1, 2 or 4.
     public var width: Int {
       switch self {
       case .uint8: 1
@@ -37,8 +37,8 @@ public enum Elements: Sendable, Equatable {
     }
   }
 
-  /// The elements in a wider kind, which takes all their values: a byte v as 257 v, so that 255 becomes 65535, and any
-  /// as the float that it stands for.
+  /// The elements in a wider kind, which holds all their values: as 16-bit numbers a byte v becomes 257 v, so that 255
+  /// becomes 65535; as floats an element becomes the number that it stands for.
   func widened(to kind: Kind) -> Elements {
     switch (self, kind) {
     case (.bytes(let bytes), .uint16): .words(bytes.map { UInt16($0) * 257 })
@@ -50,7 +50,7 @@ public enum Elements: Sendable, Equatable {
 }
 
 extension Array where Element: BitwiseCopyable {
-  /// Elements that `fill` writes: it answers how many bytes of the room for `count` elements it has filled.
+  /// Elements that `fill` writes into a room for `count` of them; it answers how many bytes it has filled.
   init<E: Error>(
     room count: Int, _ fill: (UnsafeMutableRawBufferPointer) throws(E) -> Int
   ) throws(E) {
@@ -64,7 +64,7 @@ extension Array where Element: BitwiseCopyable {
   }
 }
 
-/// A shape for people: `60000 x 28 x 28`.
+/// A shape as people read it: `60000 x 28 x 28`.
 func extents(_ shape: [Int]) -> String { shape.map(String.init).joined(separator: " x ") }
 
 /// The product of the extents, or nil where it does not fit an `Int` or an extent is negative.

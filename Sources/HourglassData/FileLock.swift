@@ -7,6 +7,8 @@ import Foundation
 public final class FileLock: Sendable {
   private let descriptor: Int32
 
+  /// Locks the file at a path.
+  ///
   /// Errors: another process, or another part of this one, holds the lock; the file cannot be made.
   ///
   /// - Parameter use: what the file stands for, for the sentence that refuses a second user.
@@ -46,14 +48,14 @@ public final class FileLock: Sendable {
         case EWOULDBLOCK:
           close(descriptor)
           return nil
-        // A file system without locks.
+        // The file system has no locks.
         case ENOLCK, ENOSYS, EOPNOTSUPP, EINVAL: break
         case let code:
           close(descriptor)
           throw .unwritable(named, "cannot be locked", code)
         }
       }
-      // Whoever had the lock until now may have renamed or removed the file.
+      // The last owner of the lock may have renamed or removed the file.
       var (ours, found) = (stat(), stat())
       let isKnown = fstat(descriptor, &ours) == 0 && lstat(systemPath(path), &found) == 0
       if isKnown, ours.st_ino == found.st_ino, ours.st_dev == found.st_dev { return descriptor }

@@ -1,17 +1,18 @@
 import Foundation
 
-/// What lies in a folder at any depth, by paths from the folder in alphabetical order.
+/// All that lies in a folder at any depth, by paths from the folder in alphabetical order.
 ///
 /// Links are followed. A folder to which two links lead is listed twice.
 public struct FolderContents {
+  /// The regular files.
   public private(set) var files: [String] = []
   /// Pipes, sockets and devices, which are not opened.
   private(set) var others: [String] = []
-  /// What cannot be looked up, such as links that lead nowhere.
+  /// Names that cannot be looked up, such as links that lead nowhere.
   private(set) var unreachable: [String] = []
   /// Names that begin with a dot, and what lies below.
   private(set) var hidden: [String] = []
-  /// What file managers and archivers leave behind.
+  /// Files that file managers and archivers leave behind.
   private(set) var system: [String] = []
 
   private static let systemNames = [
@@ -20,13 +21,15 @@ public struct FolderContents {
   ]
 
   private struct Folder {
-    /// Ends in a slash, but for the root, which is empty.
+    /// The path from the root, with a slash at its end; empty for the root.
     var path: String
-    /// Device and number of the folder and of all above it.
+    /// The device and number of the folder and of all folders above it.
     var lineage: [(dev_t, ino_t)]
   }
 
-  /// Errors: a folder that cannot be listed; a link to a folder in which it lies.
+  /// Lists a folder.
+  ///
+  /// Errors: a folder cannot be listed; a link leads to a folder in which it lies.
   public init(of root: String) throws(DataError) {
     let status = try InputFile.status(root)
     var folders = [Folder(path: "", lineage: status.map { [($0.st_dev, $0.st_ino)] } ?? [])]

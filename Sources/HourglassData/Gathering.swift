@@ -5,19 +5,18 @@ import Synchronization
 struct Gathering {
   let shape: ImageShape
   let pixels: any PixelStore
-  /// The numbers of the images in the set, and what was left out.
+  /// The numbers of the gathered images in the set, and the errors of those left out.
   let kept: [Int]
   let refused: [DataError]
-  /// What is to be said of images, by their numbers.
+  /// The remarks on images, by their numbers.
   let remarks: [Int: Image.Remarks]
-  /// Where their numbers lie.
+  /// The range of the images' values.
   let range: ClosedRange<Float>
   private let names: ItemNames
 
-  /// All images are decoded, so that all are known to be whole; where they take more than `memory`, the first ones
-  /// stay.
+  /// Decodes all images, so that all are known to be whole; where they take more than `memory`, the first ones stay.
   ///
-  /// Errors: no image is whole; two of different shapes.
+  /// Errors: no image is whole; two have different shapes.
   init(
     _ source: any ImageSource, _ chosen: [Int], _ preparation: Preparation, threads: Int, memory: Int, path: String
   ) throws(DataError) {
@@ -35,7 +34,7 @@ struct Gathering {
     shape = first.image.shape
     var kind = first.image.elements.kind
     var gathered: (store: ImageStore, team: Team, room: (kept: Int, ahead: Int))
-    // Where a later image is of a wider kind, all are.
+    // Where a later image has wider elements, all images are decoded anew with those.
     repeat {
       let room = Self.room(for: chosen.count, bytes: shape.count * kind.width, memory: memory)
       try GrantedMemory.require(
@@ -91,9 +90,9 @@ struct Gathering {
     (self.remarks, self.range, self.names) = (remarks, range, names)
   }
 
-  /// What is said where no image could be decoded.
+  /// The error where no image could be decoded.
   ///
-  /// - Parameter failures: by place, from 0 on.
+  /// - Parameter failures: the reasons by place, from 0 on.
   static func nothingWhole(_ failures: [Int: DataError], path: String) -> DataError {
     let more = failures.count > 1 ? "; the \(failures.count - 1) others are refused too" : ""
     return DataError(
@@ -101,13 +100,13 @@ struct Gathering {
       lacksMemory: failures[0]?.lacksMemory ?? false)
   }
 
-  /// What an image is called, by its number.
+  /// The name of an image, by its number.
   func name(_ number: Int) -> String { names.name(number) }
 
-  /// How many images stay in memory and, where not all can, how many are decoded ahead: an eighth of the memory, but no
-  /// more than anybody asks for.
+  /// How many images stay in memory and, where not all can, how many are decoded ahead: as many as an eighth of the
+  /// memory holds, but no more than anybody asks for.
   ///
-  /// - Parameter bytes: of an image.
+  /// - Parameter bytes: the bytes of an image.
   private static func room(for count: Int, bytes: Int, memory: Int) -> (kept: Int, ahead: Int) {
     let images = memory / bytes
     guard images < count else { return (count, 0) }
@@ -115,16 +114,16 @@ struct Gathering {
     return (max(0, images - ahead), ahead)
   }
 
-  /// Two steps of a thousand.
+  /// The most images that are decoded ahead: two steps of a thousand.
   private static let mostAhead = 2048
 
   private struct Team {
     var reader: PreparedImages
     var chosen: [Int]
     var threads: Int
-    /// By place among the chosen.
+    /// The reasons why images could not be decoded, by place among the chosen.
     var failures: [Int: DataError]
-    /// By number.
+    /// The remarks on images, by number.
     var remarks: [Int: Image.Remarks] = [:]
 
     private struct Found {
@@ -169,7 +168,7 @@ struct Gathering {
         path: name(place), reason: "wanted \(shape) as \(name(first)) has, found \(other)" + Self.advice(other, shape))
     }
 
-    /// What makes an image like the first, if anything does: the same number of rows and columns, and colours.
+    /// The flags that give an image the rows, columns and colours of the first, as advice in an error.
     private static func advice(_ other: ImageShape, _ shape: ImageShape) -> String {
       guard other.channels == shape.channels || Set([other.channels, shape.channels]) == [1, 3] else { return "" }
       var flags: [String] = []

@@ -9,12 +9,12 @@ import Foundation
 ///
 /// Cost: 4 r H W multiplications.
 public struct GaussianFilter: Sendable {
-  /// Standard deviation in pixels.
+  /// The standard deviation of the window in pixels.
   public let sigma: Double
   /// w[0], w[1], ..., w[r].
   private let weights: [Double]
 
-  /// Standard deviations that are taken.
+  /// The standard deviations that are taken, in pixels.
   public static let range = 0.1...1000.0
 
   public init(sigma: Double) {
@@ -26,14 +26,14 @@ public struct GaussianFilter: Sendable {
     self.weights = weights.map { $0 / sum }
   }
 
-  /// image: H x W.
+  /// The smoothed image, H x W, of an image H x W.
   public func smoothed(_ image: [Float], height: Int, width: Int) -> [Float] {
     precondition(image.count == height * width, "\(image.count) values are no image of \(height) x \(width)")
     let columns = filter(image, lines: width, apart: 1, length: height, stride: width)
     return filter(columns, lines: height, apart: width, length: width, stride: 1)
   }
 
-  /// Filters lines whose beginnings lie `apart`, and their values `stride`.
+  /// Filters lines whose beginnings lie `apart` elements apart, and their values `stride`.
   private func filter(_ image: [Float], lines: Int, apart: Int, length: Int, stride: Int) -> [Float] {
     let radius = weights.count - 1
     return withUnsafeTemporaryAllocation(of: Double.self, capacity: length + 2 * radius) { line in

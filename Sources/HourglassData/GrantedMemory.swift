@@ -2,16 +2,16 @@ import Foundation
 
 /// The memory that this process may really use.
 public enum GrantedMemory {
-  /// The smallest of the machine's memory, the control group's limit and the limit of the address space.
+  /// The smallest of the machine's memory, the control group's limit and the limit of the address space, in bytes.
   public static var bytes: UInt64 { [physical, group, addressSpace].compactMap(\.self).min() ?? physical }
 
-  /// Bytes that this process may still take.
+  /// The bytes that this process may still take.
   ///
   /// Pages in memory count against the machine's memory and the control group's limit, all that was asked for counts
   /// against the limit of the address space; a sixteenth of the rest is kept for what libraries take unasked.
   public static var available: Int { rest.bytes }
 
-  /// Bytes that the decoded images of one set may take where nobody says: a third of what is available, for there may
+  /// The bytes that the decoded images of one set may take by default: a third of what is available, because there may
   /// be a second set to validate with.
   public static var forImages: Int { available / 3 }
 
@@ -20,9 +20,9 @@ public enum GrantedMemory {
   /// Less than a mebibyte is not compared, for every library takes as much unasked.
   ///
   /// - Parameters:
-  ///   - need: bytes; nil where they are more than an `Int` holds.
-  ///   - path: what the error is about.
-  ///   - purpose: what they are for, after "memory to".
+  ///   - need: the bytes that are wanted; nil where they are more than an `Int` holds.
+  ///   - path: the file or set that the error is about.
+  ///   - purpose: what the bytes are for, after "memory to".
   ///   - advice: what helps, a clause without an end.
   public static func require(
     _ need: Int?, for path: String, _ purpose: String, advice: String? = nil
@@ -39,7 +39,7 @@ public enum GrantedMemory {
     }
   }
 
-  /// Refuses what takes more than one image may, before anything is allocated; less than a mebibyte is not compared.
+  /// Refuses bytes beyond what one image may take, before anything is allocated; less than a mebibyte is not compared.
   static func require(_ need: Int?, of memory: Int, for path: String, _ purpose: String) throws(DataError) {
     if let need, need < smallest || need <= memory { return }
     throw DataError(
@@ -62,17 +62,18 @@ public enum GrantedMemory {
     return try body()
   }
 
-  /// Bytes that are compared.
+  /// The least number of bytes that is compared.
   private static let smallest = 1 << 20
 
   private static let turn = NSRecursiveLock()
 
+  /// The bytes of memory in the machine.
   public static var physical: UInt64 { ProcessInfo.processInfo.physicalMemory }
 
   /// The limit of the control group in bytes, nil without one.
   public static var group: UInt64? { ControlGroup().memory }
 
-  /// What `ulimit -v` says, nil without a limit.
+  /// The limit of the address space in bytes (`ulimit -v`), nil without one.
   public static var addressSpace: UInt64? {
     // RLIM_INFINITY, which Swift cannot import, is the largest number.
     var limit = rlimit()
@@ -80,7 +81,7 @@ public enum GrantedMemory {
     return UInt64(limit.rlim_cur)
   }
 
-  /// Looking these up opens a dozen files, which is too slow for each image that is decoded.
+  /// The limit of pages in memory, kept because looking it up opens a dozen files, too slow for each decoded image.
   private static let resident =
     group.map { $0 < physical ? ($0, "the control group") : (physical, "this machine") }
     ?? (physical, "this machine")
@@ -97,7 +98,7 @@ public enum GrantedMemory {
     return addresses.0 < memory.0 ? addresses : memory
   }
 
-  /// Bytes in memory, and bytes of the address space (`proc(5)`, statm); nothing where the system does not tell.
+  /// The bytes in memory and the bytes of the address space (`proc(5)`, statm); 0 where the system does not tell.
   private static var used: (resident: UInt64, addresses: UInt64) {
     let descriptor = open("/proc/self/statm", O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { return (0, 0) }

@@ -3,7 +3,9 @@ import Foundation
 /// What every page is made of: HTML that is XML as well, without scripts and without other files, for screen, dark
 /// screen and paper.
 package enum HTML {
-  /// - Parameter facts: a line below the title.
+  /// A whole page.
+  ///
+  /// - Parameter facts: the line below the title.
   package static func page(title: String, facts: String, summary: String, sections: [String]) -> String {
     let text = """
       <!DOCTYPE html>
@@ -27,7 +29,7 @@ package enum HTML {
       </html>
 
       """
-    // No line begins with the sign.
+    // A non-breaking space keeps a line from beginning with the sign.
     return text.replacingOccurrences(of: " %", with: "\u{A0}%")
   }
 
@@ -45,16 +47,16 @@ package enum HTML {
 
   /// How the columns of a table stand behind the first, which is at the left.
   package enum TableStyle: String {
-    /// At the right.
+    /// Columns of numbers, aligned at the right.
     case numbers
-    /// At the left.
+    /// Columns of text, aligned at the left.
     case facts
-    /// At the right but for the last, which is text.
+    /// Columns of numbers and a last one of text.
     case remarks
   }
 
-  /// Rows under titles, where there are any. What stands in parentheses behind a figure goes to a line of its own where
-  /// the column is narrow.
+  /// A table of rows under optional titles. Text in parentheses behind a figure goes to a line of its own where the
+  /// column is narrow.
   package static func table(_ titles: [String] = [], _ rows: [[String]], style: TableStyle = .numbers) -> String {
     func row(_ cells: [String], _ tag: String) -> String {
       "<tr>\(cells.map { "<\(tag)>\(style == .facts ? SVG.escaped($0) : cell($0))</\(tag)>" }.joined())</tr>"

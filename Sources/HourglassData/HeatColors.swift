@@ -3,7 +3,7 @@
 ///
 /// Source: the table "inferno" of Smith & van der Walt, published with matplotlib 1.5 (CC0).
 package enum HeatColors {
-  /// Red, green and blue of 256 steps.
+  /// The red, green and blue of each of 256 steps.
   private static let table: [UInt8] = {
     let digits = Array(steps.utf8).filter { $0 != UInt8(ascii: " ") }.map { digit in
       digit - (digit < UInt8(ascii: "a") ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
@@ -18,7 +18,7 @@ package enum HeatColors {
     (table[3 * step], table[3 * step + 1], table[3 * step + 2])
   }
 
-  /// The colour of a number: 0 and less is the first, `high` and more the last.
+  /// The colour of a number: the first for 0 and less, the last for `high` and more.
   package static func color(of value: Float, high: Float) -> (UInt8, UInt8, UInt8) {
     let share = high > 0 ? Double(value / high) : 0
     return color(min(max(Int(clamping: share * Double(count)), 0), count - 1))

@@ -1,7 +1,7 @@
 /// A bar of the colours of maps, or of grey, over an axis of the numbers that they stand for, as SVG text.
 package struct HeatLegend {
   package var title: String
-  /// The number of the last colour; the first stands for 0.
+  /// The number that the last colour stands for; the first stands for 0.
   package var high: Double
   package var isGrey: Bool
 

@@ -1,13 +1,15 @@
 import HourglassBase
 
-/// One image in memory, H x W x C.
+/// One image in memory.
 public struct Image: Sendable, Equatable {
+  /// The shape, H x W x C.
   public var shape: ImageShape
+  /// The values, H x W x C, row by row from the top with the channels of a pixel together.
   public var elements: Elements
-  /// What a person should know of the file it comes from.
+  /// What a person should know about the file of the image.
   var remarks: Remarks = []
 
-  /// See `Inventory.notes`.
+  /// Facts about a file that a person should know; `Inventory.notes` counts them.
   struct Remarks: OptionSet, Sendable, Hashable {
     let rawValue: Int
     /// The file is of another kind than its name says.
@@ -15,7 +17,7 @@ public struct Image: Sendable, Equatable {
     /// Pixels are transparent, and their hidden colours were taken.
     static let transparent = Remarks(rawValue: 2)
 
-    /// Each with the clause that follows a number of files.
+    /// Each remark with the clause that follows a number of files.
     static let sentences: [(remark: Remarks, reason: String)] = [
       (.misnamed, "of another kind than their names say"),
       (.transparent, "with transparent pixels, whose hidden colours are taken; --background composes"),
@@ -27,9 +29,10 @@ public struct Image: Sendable, Equatable {
     (self.shape, self.elements) = (shape, elements)
   }
 
-  /// The luma of ITU-R BT.601, Y = 0.299 R + 0.587 G + 0.114 B of the values as they are stored; grey stays.
+  /// The image in grey, H x W x 1: the luma of ITU-R BT.601, Y = 0.299 R + 0.587 G + 0.114 B of the values as they are
+  /// stored, rounded in bytes and 16-bit numbers. A grey image stays as it is.
   ///
-  /// Bytes and 16-bit numbers are rounded. Errors: neither 1 nor 3 channels.
+  /// Errors: the image has neither 1 nor 3 channels.
   func grey(path: String) throws(DataError) -> Image {
     try require(channels: [1, 3], for: "grey", path)
     guard shape.channels == 3 else { return self }
@@ -40,7 +43,7 @@ public struct Image: Sendable, Equatable {
         .bytes(
           Self.make(count, bytes) { x, y in
             for i in 0..<count {
-              // In units of 2^-16, as the sum of the three is 2^16.
+              // The weights are in units of 2^-16; their sum is 2^16.
               let luma = 19_595 * UInt32(x[3 * i]) + 38_470 * UInt32(x[3 * i + 1]) + 7_471 * UInt32(x[3 * i + 2])
               y[i] = UInt8(truncatingIfNeeded: (luma + 32_768) >> 16)
             }
@@ -62,7 +65,9 @@ public struct Image: Sendable, Equatable {
     return Image(shape: ImageShape(shape.height, shape.width, 1), elements: elements)
   }
 
-  /// Three equal channels of grey; RGB stays. Errors: neither 1 nor 3 channels.
+  /// The image in RGB, H x W x 3: a grey image gets three equal channels, an RGB image stays as it is.
+  ///
+  /// Errors: the image has neither 1 nor 3 channels.
   func rgb(path: String) throws(DataError) -> Image {
     try require(channels: [1, 3], for: "rgb", path)
     guard shape.channels == 1 else { return self }
@@ -81,8 +86,8 @@ public struct Image: Sendable, Equatable {
     return Image(shape: ImageShape(shape.height, shape.width, 3), elements: elements)
   }
 
-  /// The image with another kind of elements: wider ones take all values, narrower ones the nearest, see
-  /// `Elements.widened`.
+  /// The image with another kind of elements: wider elements hold all values (see `Elements.widened`), narrower ones
+  /// the nearest value.
   func converted(to kind: Elements.Kind) -> Image {
     guard kind != elements.kind else { return self }
     var image = self
@@ -99,16 +104,16 @@ public struct Image: Sendable, Equatable {
     return image
   }
 
-  /// Floats in [0, 1] as whole numbers from 0 to `most`; what lies outside becomes the nearer end, NaN 0.
+  /// Floats in [0, 1] as whole numbers from 0 to `most`; a float outside becomes the nearer end, NaN becomes 0.
   private static func rounded<T: FixedWidthInteger>(_ floats: [Float], to most: Float) -> [T] {
     make(floats.count, floats) { x, y in
       for i in 0..<floats.count { y[i] = x[i] > 0 ? T(min(x[i], 1) * most + 0.5) : 0 }
     }
   }
 
-  /// Adds rows below, of one width, of as many channels and with the same kind of elements.
+  /// Adds rows below. They have the same width, channels and kind of elements.
   ///
-  /// - Parameter height: all rows that there will be.
+  /// - Parameter height: the rows that the image will have in the end.
   mutating func append(_ band: Image, of height: Int) {
     func joined<T>(_ values: inout [T], _ more: [T]) {
       values.reserveCapacity(height * shape.width * shape.channels)
@@ -137,9 +142,9 @@ public struct Image: Sendable, Equatable {
     }
   }
 
-  /// The middle; where the margin is odd, the larger part of it is cut off at the bottom and right.
+  /// The middle of the image; where the margin is odd, its larger part is cut off at the bottom and right.
   ///
-  /// Errors: the image is smaller.
+  /// Errors: the image is smaller than the size.
   func cropped(to size: Extent2D, path: String) throws(DataError) -> Image {
     guard size.height <= shape.height, size.width <= shape.width else {
       throw DataError(
@@ -175,7 +180,8 @@ public struct Image: Sendable, Equatable {
     return Image(shape: shape, elements: elements)
   }
 
-  /// `count` values that `fill` makes of all values of `source`. Pointers, because arrays are slow in debug builds.
+  /// `count` values that `fill` makes of all values of `source`. It takes pointers because arrays are slow in debug
+  /// builds.
   static func make<T, U>(_ count: Int, _ source: [T], _ fill: (UnsafePointer<T>, UnsafeMutablePointer<U>) -> Void)
     -> [U]
   {

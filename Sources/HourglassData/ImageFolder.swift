@@ -1,25 +1,25 @@
-/// What lies in a folder: files of one form in which images are stored.
+/// A folder as a set of images: files of one form, found by their names.
 struct ImageFolder {
   let path: String
-  /// Paths from the folder, in alphabetical order, by form.
+  /// The paths from the folder, in alphabetical order, by form.
   private var files: [ImageForm: [String]] = [:]
-  /// What is no image.
+  /// The paths that are no images.
   private var others: [String] = []
   private let contents: FolderContents
 
   init(_ path: String) throws(DataError) {
     self.path = path
     contents = try FolderContents(of: path)
-    // What is no file is refused by whoever reads files of its name.
+    // A name that is no regular file is refused when it is read.
     for name in (contents.files + contents.others + contents.unreachable).sorted() {
       if let form = Self.form(name) { files[form, default: []].append(name) } else { others.append(name) }
     }
-    // Counts are those of the texts beside them.
+    // Counts of terms stand for the texts beside them.
     if files[.termCounts] != nil { files[.texts] = nil }
     if files.isEmpty || files.keys.elementsEqual([.pictures]) { sniff() }
   }
 
-  /// Finds pictures among the files without a name that tells, and what cannot be read and may be one.
+  /// Finds pictures among files whose names do not tell, and files that cannot be read and may be pictures.
   private mutating func sniff() {
     let strange = Set(contents.others)
     var (rest, found): ([String], [String]) = ([], [])
@@ -37,7 +37,7 @@ struct ImageFolder {
     files[.pictures] = (files[.pictures, default: []] + found).sorted()
   }
 
-  /// The parts that the set is divided into; none where it is one.
+  /// The parts that the set is divided into; none where it is undivided.
   func parts() throws(DataError) -> [Split] {
     guard files.count == 1, let (form, names) = files.first else { return [] }
     switch form {
@@ -180,13 +180,13 @@ struct ImageFolder {
       hasSplits: split != nil)
     set.masks = tree.masks.map { "\(path)/\($0)" }
     set.inventory = tree.inventory(but: split)
-    // The files of pictures, of which one may have several.
+    // The number of each picture's file; a file may have several pictures.
     let files = pictures.files.map { wanted[$0] }
     try setClasses(of: &set, tree, files, at: preparation.classesAt, skipsBad: preparation.skipsBad == true)
     return set
   }
 
-  /// The classes are those of all parts, so that a class has one number in all.
+  /// Sets the classes of all parts, so that a class has one number in every part.
   private func setClasses(
     of set: inout StoredImages, _ tree: PictureTree, _ wanted: [Int], at depth: Int?, skipsBad: Bool
   ) throws(DataError) {

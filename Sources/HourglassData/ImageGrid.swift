@@ -2,21 +2,25 @@ import HourglassBase
 
 /// Images in rows and columns on white, enlarged by an integer factor without smoothing.
 ///
-/// Rows may differ in length. Gaps are 2 pixels; 10 after each group of rows, say originals above reconstructions.
+/// Rows may differ in length. Gaps are 2 pixels, and 10 after each group of rows, such as originals above
+/// reconstructions.
 public struct ImageGrid: Sendable {
+  /// The shape of every image, H x W x C.
   public let shape: ImageShape
-  /// rows[r][c] is one image, H x W x C, wanted in [0, 1]; what lies outside is clamped, NaN is black.
+  /// The images: rows[r][c] is one, H x W x C, wanted in [0, 1]; values outside are clamped, NaN is black.
   public var rows: [[[Float]]]
+  /// How many rows stand together before a wider gap.
   public var rowsPerGroup: Int
+  /// The factor by which each image is enlarged.
   public var zoom: Int
-  /// Without the margin, and gaps are transparent: for a page of any colour.
+  /// Whether the grid has no margin and transparent gaps, for a page of any colour.
   public var isBare = false
 
   package static let gap = 2
   static let groupGap = 10
   private var margin: Int { isBare ? 0 : 12 }
 
-  /// Without `zoom`, images are shown as near to 128 pixels as an integer factor comes without exceeding it.
+  /// A grid of images. Without `zoom` they are enlarged by the largest factor that keeps them within 128 pixels.
   public init(shape: ImageShape, rows: [[[Float]]], rowsPerGroup: Int = 1, zoom: Int? = nil) {
     precondition(shape.channels == 1 || shape.channels == 3, "a picture has 1 or 3 channels, not \(shape.channels)")
     precondition(
@@ -25,7 +29,7 @@ public struct ImageGrid: Sendable {
     self.zoom = max(1, zoom ?? 128 / max(shape.height, shape.width))
   }
 
-  /// The picture. Errors: memory is not granted for it.
+  /// The grid as one picture. Errors: memory is not granted for it.
   public func image() throws(DataError) -> PNGImage {
     let (cellHeight, cellWidth) = (shape.height * zoom, shape.width * zoom)
     let columns = rows.map(\.count).max() ?? 0
@@ -65,7 +69,7 @@ public struct ImageGrid: Sendable {
     return margin + row * (shape.height * zoom + Self.gap) + groups * extra
   }
 
-  /// A value in [0, 1] as a byte, rounded; what lies outside is clamped, NaN is 0.
+  /// A value in [0, 1] as a byte, rounded; a value outside is clamped, NaN becomes 0.
   package static func byte(_ value: Float) -> UInt8 {
     value > 0 ? UInt8(min(value, 1) * 255 + 0.5) : 0
   }

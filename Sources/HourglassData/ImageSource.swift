@@ -17,11 +17,13 @@ public enum ImageForm: String, Codable, Sendable {
 protocol ImageSource: Sendable {
   var count: Int { get }
   var names: ItemNames { get }
-  /// Errors: the image is broken, by its file.
-  func image(_ index: Int) throws(DataError) -> Image
-  /// The image for what will be done to it: possibly in the wanted colour and size already.
+  /// The image of a number in the set as it is stored, H x W x C.
   ///
-  /// - Parameter memory: bytes that decoding it may take.
+  /// Errors: the image is broken; the error names its file.
+  func image(_ index: Int) throws(DataError) -> Image
+  /// The image for a preparation, possibly in the wanted colour and size already.
+  ///
+  /// - Parameter memory: the bytes that decoding it may take.
   func image(_ index: Int, toward preparation: Preparation, memory: Int) throws(DataError) -> Image
 }
 
@@ -31,43 +33,43 @@ extension ImageSource {
   }
 }
 
-/// All that was found at a path.
+/// All images and facts that were found at a path.
 struct StoredImages: Sendable {
   var form: ImageForm
-  /// Where from, for people to read.
+  /// The place where the images come from, for people to read.
   var source: String
   var images: any ImageSource
   var labels: [Int]?
-  /// Names by label.
+  /// The names of the classes by label.
   var classes: [String]?
   /// Whether the form itself says what is for training and what for test, so that `images` are one of the two.
   var hasSplits = false
-  /// Images that are left out although they are whole, by their numbers; the inventory tells why.
+  /// The numbers of images that are left out although they are whole; the inventory tells why.
   var unfit: [Int] = []
   /// A folder of masks that belongs to the set.
   var masks: String?
-  /// Files that lie there and are no images by rule, and what a person should know.
+  /// The files at the path that are no images by rule, and what else a person should know.
   var inventory = Inventory()
 }
 
-/// Images that lie one after the other in arrays, each of equal length.
+/// Images of equal length that lie one after the other in arrays.
 struct StackedImages: ImageSource {
-  /// Each holds whole images.
+  /// The arrays; each holds whole images.
   var pieces: [Elements]
   var shape: ImageShape
   /// Whether a channel is a plane of its own, C x H x W.
   var isPlanar = false
-  /// Elements between the beginnings of images, and from there to the first pixel.
+  /// The elements from the beginning of an image to the next, and from there to the first pixel.
   var stride: Int
   var offset = 0
-  /// Images up to the beginning of each piece.
+  /// The number of images before each piece.
   private let starts: [Int]
   let count: Int
   let names: ItemNames
 
   /// - Parameters:
   ///   - paths: the file of each piece.
-  ///   - names: what images are called, where the files do not tell.
+  ///   - names: the names of the images, where the files do not tell.
   init(
     _ pieces: [Elements], shape: ImageShape, isPlanar: Bool = false, labelBytes: Int = 0, paths: [String] = [],
     names: ItemNames? = nil
@@ -84,7 +86,7 @@ struct StackedImages: ImageSource {
     self.names = names ?? ItemNames(arrays: paths, starts: starts)
   }
 
-  /// All elements, where they are already what a data set keeps: H x W x C one after the other, in one piece.
+  /// All elements where a data set can keep them as they are, images of H x W x C in one piece; else nil.
   var asStored: Elements? {
     let isPlain = pieces.count == 1 && offset == 0 && (!isPlanar || shape.channels == 1)
     return isPlain ? pieces[0] : nil

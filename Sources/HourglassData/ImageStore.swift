@@ -2,7 +2,7 @@ import HourglassBase
 
 /// Decoded images of one shape and kind of elements in memory of a fixed size.
 ///
-/// Whoever writes a place must be the only one to touch it meanwhile.
+/// A thread that writes a place must be the only one to touch it meanwhile.
 struct ImageStore: PixelStore {
   let shape: ImageShape
   let kind: Elements.Kind
@@ -11,7 +11,7 @@ struct ImageStore: PixelStore {
   /// Bytes of an image.
   private var length: Int { shape.count * kind.width }
 
-  /// Room for so many images of a shape.
+  /// Room for `places` images of a shape.
   init(_ places: Int, _ shape: ImageShape, _ kind: Elements.Kind) {
     (self.shape, self.kind, self.places) = (shape, kind, places)
     memory = AlignedBuffer(count: places * shape.count * kind.width)
@@ -41,12 +41,12 @@ struct ImageStore: PixelStore {
 }
 
 extension Elements {
-  /// Bytes divided by 255.
+  /// Writes `count` bytes divided by 255.
   static func scale(_ bytes: UnsafePointer<UInt8>, _ count: Int, into image: UnsafeMutablePointer<Float>) {
     for i in 0..<count { image[i] = Float(bytes[i]) / 255 }
   }
 
-  /// 16-bit numbers divided by 65535.
+  /// Writes `count` 16-bit numbers divided by 65535.
   static func scale(_ words: UnsafePointer<UInt16>, _ count: Int, into image: UnsafeMutablePointer<Float>) {
     for i in 0..<count { image[i] = Float(words[i]) / 65_535 }
   }

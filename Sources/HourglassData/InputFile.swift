@@ -2,16 +2,16 @@ import Foundation
 
 /// A regular file that is open for reading.
 ///
-/// Whatever else has a name, such as a pipe, a socket or a device, is refused without waiting for it.
+/// A pipe, a socket, a device or a folder is refused without waiting for it.
 public final class InputFile: Sendable {
   let path: String
-  /// Bytes, as the file system said when it was opened.
+  /// The bytes in the file when it was opened.
   let size: Int
   private let descriptor: Int32
 
-  /// Errors: nothing there, no permission, no regular file.
+  /// Opens a file. Errors: nothing is there, permission is missing, or it is no regular file.
   init(_ path: String) throws(DataError) {
-    // Without waiting for the other end of a pipe.
+    // O_NONBLOCK does not wait for the other end of a pipe.
     let descriptor = open(systemPath(path), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
     // Sockets cannot be opened.
     guard descriptor >= 0 || errno == ENXIO else { throw .system(path, "cannot be opened for reading") }
@@ -29,7 +29,7 @@ public final class InputFile: Sendable {
 
   deinit { close(descriptor) }
 
-  /// What has a name and is no regular file.
+  /// The word for a name that is no regular file.
   private static func kind(_ mode: mode_t) -> String {
     switch mode & S_IFMT {
     case S_IFDIR: "a folder"
@@ -78,15 +78,15 @@ public final class InputFile: Sendable {
     posix_fadvise(descriptor, range.lowerBound, range.count, POSIX_FADV_WILLNEED)
   }
 
-  /// The whole file.
+  /// The bytes of the whole file.
   ///
-  /// Errors: those of opening it; more than memory is granted for; a file that is written meanwhile.
+  /// Errors: it cannot be opened, takes more memory than is granted, or is written meanwhile.
   public static func contents(of path: String) throws(DataError) -> [UInt8] { try InputFile(path).contents() }
 
-  /// The whole file. Errors: as above, but those of opening it.
+  /// The bytes of the whole file. Errors: they take more memory than is granted, or the file is written meanwhile.
   func contents() throws(DataError) -> [UInt8] {
     try GrantedMemory.require(size, for: path, "read the file")
-    // One byte more than there shall be, which tells of a file that grows.
+    // One byte more than the size is read, to see whether the file grows.
     let bytes = try bytes(at: 0, size + 1)
     guard bytes.count == size else {
       throw DataError(
@@ -97,24 +97,24 @@ public final class InputFile: Sendable {
     return bytes
   }
 
-  /// The whole of a file that need not be there: nil where it is not. All other reasons why it cannot be read are
-  /// errors.
+  /// The bytes of a file that need not be there; nil where it is not. Any other reason why it cannot be read is an
+  /// error.
   public static func contents(ifThere path: String) throws(DataError) -> [UInt8]? {
     try isThere(path) ? try contents(of: path) : nil
   }
 
   /// Whether a path names anything. Errors: the system cannot tell.
   ///
-  /// - Parameter orLink: whether a symbolic link that leads nowhere is something too.
+  /// - Parameter orLink: whether a symbolic link that leads nowhere counts too.
   public static func isThere(_ path: String, orLink: Bool = false) throws(DataError) -> Bool {
     var status = stat()
     if orLink, lstat(systemPath(path), &status) == 0 { return true }
     return try Self.status(path) != nil
   }
 
-  /// The names in a folder, in no order. Foundation keeps silent where a folder can be read only in part.
+  /// The names in a folder, in no order. It exists because Foundation keeps silent where it reads only a part of them.
   ///
-  /// Errors: the system's reason.
+  /// Errors: the folder cannot be read, with the system's reason.
   public static func names(in folder: String) throws(DataError) -> [String] {
     guard let stream = opendir(systemPath(folder)) else { throw .system(folder, "cannot be listed") }
     defer { closedir(stream) }
@@ -129,7 +129,7 @@ public final class InputFile: Sendable {
     return names
   }
 
-  /// The first of some names in a folder that is there, as a path.
+  /// The path of the first of some names that a folder has; nil where it has none.
   static func first(of names: [String], in folder: String) throws(DataError) -> String? {
     for name in names where try isThere("\(folder)/\(name)") { return "\(folder)/\(name)" }
     return nil
@@ -140,7 +140,7 @@ public final class InputFile: Sendable {
     try status(path).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
   }
 
-  /// What a path names, links followed; nil for nothing.
+  /// The status of what a path names, links followed; nil for nothing.
   static func status(_ path: String) throws(DataError) -> stat? {
     var status = stat()
     if stat(systemPath(path), &status) == 0 { return status }

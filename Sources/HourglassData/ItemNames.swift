@@ -1,26 +1,26 @@
-/// What the images of a set are called, and the files that they are stored in.
+/// The names of the images of a set, and the files that they are stored in.
 ///
-/// A picture is called by its path below the set's folder, an image of an array by the array's file and its place
-/// there, as `array.npy[17]`.
+/// The name of a picture is its path below the set's folder; the name of an image of an array is the array's file and
+/// the place there, as `array.npy[17]`.
 struct ItemNames: Sendable {
-  /// Files in their order: their paths, and what they are called.
+  /// The files in their order: their paths and names.
   private var files: [(path: String?, name: String)]
   /// The first image of each file; nil where each file is one image.
   private var starts: [Int]?
-  /// Images of all files, where a file's only one is called as the file is.
+  /// The number of images in all files, where the only image of a file has the file's name.
   private var count: Int?
 
-  /// Images that are in no file.
+  /// Names for images that are in no file.
   init(_ name: String) { (files, starts) = ([(nil, name)], [0]) }
 
-  /// Pictures in the files of a folder.
+  /// Names for pictures in the files of a folder.
   ///
-  /// - Parameter numbers: of the file of each picture, ascending; each file has at least one.
+  /// - Parameter numbers: the number of each picture's file, ascending; each file has at least one picture.
   init(files names: [String], in folder: String, of numbers: [Int]) {
     self.init(names.map { ("\(folder)/\($0)", printablePath($0)) }, of: numbers)
   }
 
-  /// The pictures of one file.
+  /// Names for the pictures of one file.
   init(file path: String, of numbers: [Int]) { self.init([(path, Self.last(path))], of: numbers) }
 
   private init(_ files: [(String?, String)], of numbers: [Int]) {
@@ -30,24 +30,24 @@ struct ItemNames: Sendable {
     count = numbers.count
   }
 
-  /// Files with several images each.
+  /// Names for files with several images each.
   ///
   /// - Parameter starts: the number of each file's first image, ascending from 0.
   init(arrays paths: [String], starts: [Int]) {
     (files, self.starts) = (paths.map { ($0, Self.last($0)) }, starts)
   }
 
-  /// One of several arrays in a file, by its path there, which begins with a slash.
+  /// Names for the images of one array in a file of several, by its path there, which begins with a slash.
   init(file path: String, array: String) { (files, starts) = ([(path, "\(Self.last(path)):\(array)")], [0]) }
 
-  /// One file of images.
+  /// Names for the images of one file.
   init(array path: String) { self.init(arrays: [path], starts: [0]) }
 
   private static func last(_ path: String) -> String { printablePath(AtomicFile.split(path).name) }
 
   private func file(_ index: Int) -> Int {
     guard let starts else { return index }
-    // The last of those that begin at or before the image.
+    // The file is the last of those that begin at or before the image.
     var (low, high) = (0, starts.count)
     while high - low > 1 {
       let middle = (low + high) / 2

@@ -1,13 +1,13 @@
 import HourglassBase
 
-/// The one way in which Hourglass reads JSON: files of a run and of a person, lines and headers of other formats.
+/// The one way in which Hourglass reads JSON: files of a run or of a person, lines, and headers of other formats.
 ///
 /// Foundation's reader takes the first of two values under one name, and says of a number that its type does not hold
 /// neither where it stands nor what was wanted.
 public enum JSONFile {
   /// Reads a value.
   ///
-  /// Errors: those of reading the file; no JSON, with line and column; a name twice in one object; a value that is
+  /// Errors: the file cannot be read; it is no JSON, with line and column; an object has a name twice; a value is
   /// missing or another one than wanted, with its place such as `encoder.0.filters`.
   ///
   /// - Parameter what: what the file is to hold, as in "no settings".
@@ -15,7 +15,7 @@ public enum JSONFile {
     try decode(Value.self, from: try InputFile.contents(of: path), path: path, what: what)
   }
 
-  /// Reads a value from bytes that come from the file at `path`. Errors: those of `read`.
+  /// Reads a value from bytes that come from the file at `path`. Errors: see `read`.
   public static func decode<Value: Decodable>(
     _: Value.Type, from bytes: some Collection<UInt8>, path: String, what: String
   ) throws(DataError) -> Value {
@@ -24,7 +24,7 @@ public enum JSONFile {
     }
   }
 
-  /// What is wrong, with its place in front.
+  /// The sentence for an error, with its place in front.
   private static func sentence(_ error: any Error) -> String {
     switch error {
     case DecodingError.keyNotFound(let key, let context):

@@ -1,7 +1,7 @@
 /// Classes of images in a CSV file, by the images' names.
 ///
-/// Rows are `name,class` (RFC 4180, or with tabs), or a first row says which columns are so called. A name is that of
-/// `Dataset.name`, or where it is unique the name of the file alone, with or without its ending.
+/// Rows are `name,class` (RFC 4180, or with tabs), or a first row says which columns have these names. An image goes by
+/// `Dataset.name` or, where that is unique, by the name of its file alone, with or without its ending.
 struct LabelTable {
   private let path: String
   private let rows: [(number: Int, name: String, className: String)]
@@ -9,7 +9,7 @@ struct LabelTable {
   private static let nameColumns = ["name", "file", "filename", "file_name", "path", "image", "image_id", "id"]
   private static let classColumns = ["class", "label", "category", "target"]
 
-  /// Errors: no text, no such columns.
+  /// Reads a file. Errors: it is no text, or has no such columns.
   init(_ path: String) throws(DataError) {
     self.path = path
     let bytes = try GzipFile(path).readAll()
@@ -42,9 +42,9 @@ struct LabelTable {
     }
   }
 
-  /// Gives the images of a set their classes. Those without a row are left out where that is allowed.
+  /// Gives the images of a set their classes. Images without a row are left out where `skipsBad` allows it.
   ///
-  /// Errors: an image without a row, or with rows of two classes; a name that several images have.
+  /// Errors: an image has no row, or rows of two classes; several images have one name.
   func apply(to set: inout StoredImages, skipsBad: Bool) throws(DataError) {
     let names = (0..<set.images.count).map(set.images.names.name)
     let places = Self.places(names)
@@ -52,7 +52,7 @@ struct LabelTable {
     var unknown: [String] = []
     for (number, row) in rows.enumerated() {
       guard let known = places[row.name] else {
-        // Whatever a first row calls its columns.
+        // The first row may be titles.
         if number > 0 { unknown.append(row.name) }
         continue
       }

@@ -7,7 +7,7 @@ struct Labels: Sendable, Equatable {
 
   init(numbers: [Int]) { self.numbers = numbers }
 
-  /// Labels that are names: the classes are those that occur, in natural order.
+  /// Labels from names: the classes are the names that occur, in natural order.
   init(names: [String]) {
     let classes = Set(names).sorted(by: isNaturallyBefore)
     let places = Dictionary(uniqueKeysWithValues: zip(classes, classes.indices))
@@ -16,7 +16,7 @@ struct Labels: Sendable, Equatable {
 
   /// Reads a file of labels alone: an IDX file of bytes, or an array of NumPy in an NPY or NPZ file.
   ///
-  /// - Parameter start: first bytes of the file, inflated.
+  /// - Parameter start: the first bytes of the file, inflated.
   /// - Returns: nil for a file of another kind.
   init?(_ path: String, startingWith start: [UInt8], _ split: Split) throws(DataError) {
     if start.starts(with: ZipFile.magic) {
@@ -44,9 +44,10 @@ struct Labels: Sendable, Equatable {
 // MARK: Arrays of NumPy
 
 extension Labels {
-  /// Whole numbers from 0 on, names, or one-hot rows, N x K with a single 1 in each.
+  /// Labels from an array of whole numbers from 0 on, N, of names, N, or of one-hot rows, N x K with a single 1 in
+  /// each.
   ///
-  /// Errors: another type; a number that is none of a class; rows with several classes or none.
+  /// Errors: the array has another type; a number is no class; a row has several classes or none.
   init(npy bytes: [UInt8], path: String) throws(DataError) {
     let (descriptor, shape, data) = try NPYFile.raw(bytes, path: path)
     let advice =
@@ -87,7 +88,7 @@ extension Labels {
   /// How NumPy stores an element, such as `<i8`, `|b1` or `<U12`.
   private struct ElementType {
     let kind: Character
-    /// Bytes.
+    /// The bytes of an element.
     let width: Int
     private let isBigEndian: Bool
 
@@ -107,7 +108,7 @@ extension Labels {
         ? bytes.reduce(0) { $0 << 8 | UInt64($1) } : bytes.reversed().reduce(0) { $0 << 8 | UInt64($1) }
     }
 
-    /// Nil for what is no whole number.
+    /// The element as a whole number; nil where it is none.
     private func whole(_ data: [UInt8], _ place: Int) -> Int? {
       let bits = bits(data, from: place * width, width)
       switch kind {

@@ -1,22 +1,22 @@
 import HourglassBase
 
-/// Masks of the truth: pictures in which all that is not black is marked as a defect, named after the images.
+/// Masks of the truth: pictures named after the images, in which every pixel that is not black marks a defect.
 struct Masks: Sendable {
   let folder: String
   private let images: any ImageSource
-  /// What is done to each image as far as it moves pixels.
+  /// The part of the images' preparation that moves pixels.
   private let geometry: Preparation
-  /// Paths of masks from their folder, by what they are called without the ending of a picture.
+  /// The paths of masks from their folder, by their names without the ending of a picture.
   private let files: [String: [String]]
 
   /// Classes whose images have no defect, and need no mask.
   private static let soundClasses = ["good", "ok", "normal"]
 
   /// - Parameters:
-  ///   - folder: where the masks lie; hidden files and what is no picture are passed over.
-  ///   - images: as they are stored, for a mask has the size of its image.
+  ///   - folder: the folder of the masks; hidden files and files that are no pictures are passed over.
+  ///   - images: the images as they are stored, because a mask has the size of its image.
   ///
-  /// Errors: no picture there.
+  /// Errors: no picture is there.
   init(in folder: String, of images: any ImageSource, _ preparation: Preparation) throws(DataError) {
     (self.folder, self.images, geometry) = (folder, images, preparation.geometry)
     guard try InputFile.isFolder(folder) else {
@@ -34,12 +34,12 @@ struct Masks: Sendable {
   /// The mask of an image, H x W of the image as it is prepared.
   ///
   /// - Parameters:
-  ///   - number: of the image in the set as it is stored.
-  ///   - className: an image of a class without defects that has no mask is marked nowhere.
+  ///   - number: the number of the image in the set as it is stored.
+  ///   - className: the class of the image; in a class without defects an image without a mask is marked nowhere.
   func mask(_ number: Int, className: String?, shape: ImageShape) throws(DataError) -> [Bool] {
     let name = images.names.name(number)
     let stem = Self.stem(name)
-    // The folder of a part of the set, such as `test`, is none of the masks'.
+    // Masks do not lie in the folder of a part of the set, such as `test`.
     let stems = [stem, stem.split(separator: "/").dropFirst().joined(separator: "/")].flatMap { ["\($0)_mask", $0] }
     guard let found = stems.lazy.compactMap({ files[$0] }).first else {
       if let className, Self.soundClasses.contains(className.lowercased()) {
@@ -58,7 +58,7 @@ struct Masks: Sendable {
 
   private func mask(at path: String, of number: Int, _ shape: ImageShape) throws(DataError) -> [Bool] {
     let marked = try Self.marked(path)
-    // What is cut out of a mask of another size would lie elsewhere.
+    // A part cut out of a mask of another size would lie elsewhere.
     let stored =
       if geometry == Preparation() {
         shape
@@ -75,8 +75,8 @@ struct Masks: Sendable {
     return floats.map { $0 >= 0.5 }
   }
 
-  /// 1 where the picture is not black, else 0. What JPEG leaves around an edge is no mark: there it begins half-way to
-  /// white.
+  /// A picture as an image of 1 where it is not black, else 0. In JPEG files a mark begins half-way to white, because
+  /// their edges leave traces around them.
   private static func marked(_ path: String) throws(DataError) -> Image {
     let picture = try PictureFiles.decode(path)
     let isLossy = try PictureKind.of(InputFile(path)).kind.name == "JPEG"
@@ -102,14 +102,14 @@ extension Dataset {
   /// Whether the set has masks of the truth, see `mask`.
   public var hasMasks: Bool { masks != nil }
 
-  /// Where an image has a defect, H x W in rows: the picture of its name among the masks, with or without `_mask`. Its
-  /// pixels that are not black are cut and scaled as the image's are, and count where at least half of one is marked.
-  /// An image of a class `good`, `ok` or `normal` needs no mask. Nil where the set has no masks. The mask of a tile is
-  /// that of its whole picture.
+  /// The mask of an image, H x W in rows, true where it has a defect; nil where the set has no masks. The mask is the
+  /// picture of the image's name among the masks, with or without `_mask`; its pixels that are not black are cut and
+  /// scaled as the image's are, and count where at least half of a pixel is marked. An image of a class `good`, `ok` or
+  /// `normal` needs no mask. A tile gets the mask of its whole picture.
   ///
   /// Cost: reads the mask, and where images are cut or scaled the header of the image.
   ///
-  /// Errors: no mask, more than one, a broken one, or one of another size than the image.
+  /// Errors: the image has no mask, more than one, a broken one, or one of another size.
   public func mask(_ index: Int) throws(DataError) -> [Bool]? {
     let shape = tiling.map { $0.pictures[$0.picture(of: index)].shape } ?? shape
     return try masks?.mask(number(index), className: className(index), shape: shape)

@@ -1,10 +1,10 @@
 /// Whether a name comes before another where digits in a row count as the number that they are: 2 before 10.
 ///
-/// All else is compared by its Unicode scalars; names that differ in leading zeros alone are compared as texts.
+/// Other characters are compared as Unicode scalars; names that differ only in leading zeros are compared as texts.
 func isNaturallyBefore(_ one: String, _ other: String) -> Bool {
   let (a, b) = (Array(one.unicodeScalars), Array(other.unicodeScalars))
   var (i, j) = (0, 0)
-  /// The digits from a place on, without zeros in front; the place is then behind them.
+  /// The digits from a place on, without zeros in front; it moves the place behind them.
   func digits(_ scalars: [Unicode.Scalar], _ place: inout Int) -> [Unicode.Scalar] {
     let first = place
     while place < scalars.count, ("0"..."9").contains(scalars[place]) { place += 1 }

@@ -8,7 +8,7 @@ public struct RGBColor: Codable, Sendable, Equatable {
 
   private static let named = ["white": "#ffffff", "black": "#000000"]
 
-  /// Nil where the text is no colour.
+  /// Reads `white`, `black` or `#rrggbb`; nil for any other text.
   public init?(_ text: String) {
     let digits = Array((Self.named[text.lowercased()] ?? text).utf8)
     guard digits.count == 7, digits[0] == UInt8(ascii: "#") else { return nil }
@@ -42,12 +42,13 @@ extension RGBColor: CustomStringConvertible {
 }
 
 extension Image {
-  /// The colours of an image whose last channel is the opacity a in [0, 1]: over a background B, a C + (1 - a) B of the
-  /// values as they are stored, rounded once; without one C, hidden or not, and the remark that something is.
+  /// The colours C of an image whose last channel is the opacity a in [0, 1]. Over a background B they are a C + (1 -
+  /// a) B of the values as they are stored, rounded once. Without a background they are C, hidden or not, and a remark
+  /// says where something is hidden.
   ///
   /// Grey over a background of another colour becomes RGB.
   ///
-  /// - Parameter isMultiplied: whether a C is stored in place of C, which then stays.
+  /// - Parameter isMultiplied: whether a C is stored in place of C; it then stays.
   func withoutOpacity(over background: RGBColor?, isMultiplied: Bool) -> Image {
     let channels = shape.channels - 1
     let isTinted = background.map { channels == 1 && !$0.isGrey } ?? false
@@ -99,8 +100,8 @@ extension Image {
     return image
   }
 
-  /// Ink to light: R = (1 - C)(1 - K) and so on, in units of the largest number, rounded; Adobe's programs store 1 - C
-  /// in JPEG files.
+  /// Light from ink, RGB from CMYK: R = (1 - C)(1 - K) and so on, in units of the largest number, rounded. Adobe's
+  /// programs store 1 - C in JPEG files (`isInverted`).
   static func multipliedOut<T: FixedWidthInteger & UnsignedInteger>(_ ink: [T], isInverted: Bool) -> [T] {
     let count = ink.count / 4
     let most = UInt64(T.max)

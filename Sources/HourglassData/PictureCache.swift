@@ -1,16 +1,16 @@
 import HourglassBase
 import Synchronization
 
-/// The pictures that were wanted last, within some memory but at least one.
+/// The pictures that were wanted last: as many as some memory holds, but at least one.
 final class PictureCache: Sendable {
   private let memory: Int
-  /// The one wanted last is the last.
+  /// The pictures in the order in which they were wanted.
   private let pictures = Mutex<[(index: Int, image: Image)]>([])
 
-  /// - Parameter memory: bytes.
+  /// - Parameter memory: the bytes that pictures may take.
   init(memory: Int) { self.memory = memory }
 
-  /// A picture, decoded where it is not here. Errors: those of decoding it.
+  /// A picture, decoded where it is not kept. Errors: whatever `decode` throws.
   func image(_ index: Int, decode: () throws(DataError) -> Image) throws(DataError) -> Image {
     let found = pictures.withLock { pictures -> Image? in
       guard let place = pictures.firstIndex(where: { $0.index == index }) else { return nil }
@@ -28,7 +28,7 @@ final class PictureCache: Sendable {
   }
 }
 
-/// What several threads decode: the shape of each picture, and pictures as far as some memory goes.
+/// The results of decoding by several threads: the shape of each picture, and the pictures that some memory holds.
 final class CollectedPictures: Sendable {
   private struct State {
     var shapes: [ImageShape?]
@@ -41,7 +41,7 @@ final class CollectedPictures: Sendable {
   private let state: Mutex<State>
   private let memory: Int
 
-  /// - Parameter memory: bytes that pictures may take.
+  /// - Parameter memory: the bytes that pictures may take.
   init(count: Int, memory: Int) {
     self.memory = memory
     state = Mutex(State(shapes: Array(repeating: nil, count: count), images: Array(repeating: nil, count: count)))
@@ -60,18 +60,18 @@ final class CollectedPictures: Sendable {
     }
   }
 
-  /// What became of a picture; nil where it could not be decoded.
+  /// The shape of a picture, and the picture where memory holds it; nil where it could not be decoded.
   subscript(_ place: Int) -> (shape: ImageShape, image: Image?)? {
     state.withLock { state in state.shapes[place].map { ($0, state.images[place]) } }
   }
 
-  /// What is to be said of pictures, by their numbers.
+  /// The remarks on pictures, by their numbers.
   func remarks(_ chosen: [Int]) -> [Int: Image.Remarks] {
     state.withLock { $0.remarks.reduce(into: [:]) { $0[chosen[$1.key]] = $1.value } }
   }
 }
 
 extension Image {
-  /// Bytes of its elements.
+  /// The bytes of the image's elements.
   fileprivate var bytes: Int { shape.count * elements.kind.width }
 }

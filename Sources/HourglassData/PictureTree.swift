@@ -1,13 +1,13 @@
-/// How the pictures of a folder are arranged: in parts for training, validation and test, or as one set.
+/// The arrangement of the pictures of a folder: in parts for training, validation and test, or as one set.
 ///
 /// In MVTec's layout (Bergmann, Fauser, Sattlegger, Steger, "MVTec AD", CVPR 2019) a folder `ground_truth` beside the
 /// parts holds masks, which are no images of the set.
 struct PictureTree {
-  /// Paths from the folder.
+  /// The paths of the pictures from the folder.
   let names: [String]
-  /// The parts that are there; none where the set is not divided.
+  /// The parts that the folder has; none where the set is undivided.
   let parts: [Split]
-  /// The part of each picture; nil for one outside.
+  /// The part of each picture; nil for a picture outside the parts.
   let part: [Split?]
   /// The folder of masks.
   let masks: String?
@@ -16,7 +16,7 @@ struct PictureTree {
   init(_ names: [String]) {
     self.names = names
     paths = names.map { $0.split(separator: "/") }
-    // The folder in which a picture lies, if not in the root itself.
+    // The folder of the root in which each picture lies; empty for one in the root itself.
     let tops = paths.map { $0.count > 1 ? $0[0].lowercased() : "" }
     let found = Split.allCases.filter { !Set(tops).isDisjoint(with: $0.folders) }
     // A folder `val` or `dev` alone may be a class.
@@ -29,13 +29,13 @@ struct PictureTree {
   /// Whether a picture lies outside the folders of the parts.
   func isBeside(_ index: Int) -> Bool { !parts.isEmpty && part[index] == nil }
 
-  /// The folders in which a picture lies, without that of its part.
+  /// The folders in which a picture lies, without the folder of its part.
   func folders(of index: Int) -> ArraySlice<Substring> { paths[index].dropLast().dropFirst(part[index] == nil ? 0 : 1) }
 
-  /// Folders and files of the root.
+  /// The names of the folders and files in the root.
   var folders: [String] { Set(paths.map { String($0[0]) }).sorted() }
 
-  /// What is not taken with one of the parts.
+  /// The pictures that are passed over when a part is taken.
   func inventory(but taken: Split?) -> Inventory {
     func entry(_ reason: String, _ isOfIt: (Int) -> Bool) -> [Inventory.Entry] {
       [Inventory.Entry(reason: reason, names.indices.filter(isOfIt).map { names[$0] })].compactMap(\.self)

@@ -1,70 +1,74 @@
 import HourglassBase
 
-/// What is taken of the images at a path, and what is done to each: part of a recipe.
+/// The choice of images at a path, and what is done to each of them: part of a recipe.
 ///
-/// Taken are, in this order, the split, those with one of the labels, and `limit` of what is left, spread evenly over
-/// it. The numbers of each image are mapped to the wanted range, then it is brought to the wanted colour, then its
-/// middle is cut out, then it is resized or fitted, and inverted. Last, its elements may be drawn as 0 or 1 whenever it
-/// is read. Who trains on standardised images does that by himself, so that images are here in their own units.
+/// The choice takes, in this order, the split, the images with one of the labels, and `limit` of what is left, spread
+/// evenly over it. Then the numbers of each image are mapped to the wanted range, it is brought to the wanted colour,
+/// its middle is cut out, it is resized or fitted, and inverted. Last, its elements may be drawn as 0 or 1 whenever it
+/// is read. Standardisation is left to the model's input, so that images are here in their own units.
 public struct Preparation: Codable, Sendable, Equatable {
-  /// Of the axes of an array file: N samples, H height, W width, C channels, D elements of a vector.
+  /// The order of the axes of an array file: N samples, H height, W width, C channels, D elements of a vector.
   public enum Layout: String, Codable, Sendable, CaseIterable {
     case nd, nhw, nhwc, nchw
   }
 
+  /// The colour that every image is brought to.
   public enum Color: String, Codable, Sendable, CaseIterable {
     case grey, rgb
   }
 
-  /// Nil where the shape tells.
+  /// The axes of an array file; nil where its shape tells them.
   public var layout: Layout?
-  /// The part of a set without a test split that is its test split, in (0, 1), drawn by the seed.
+  /// The part of a set without a test split, in (0, 1), that the seed draws as its test split.
   public var holdout: Double?
-  /// Names or numbers of classes; nil for all images.
+  /// The names or numbers of the classes whose images are taken; nil for all images.
   public var labels: [String]?
-  /// At most so many images.
+  /// The most images that are taken; nil for all.
   public var limit: Int?
-  /// What becomes 0 and 1; nil for the full range of bytes and 16-bit numbers, and for floats as they are.
+  /// The numbers that become 0 and 1; nil for the full range of bytes and 16-bit numbers, and for floats as they are.
   public var range: ValueRange?
+  /// The colour that images are brought to; nil for the colour that they have.
   public var color: Color?
+  /// The pixels that are cut out of the middle of each image; nil for the whole image.
   public var crop: Extent2D?
+  /// The size that images are scaled to; nil for the size that they have.
   public var resize: Extent2D?
-  /// The size that images are scaled to fit into, in the middle of zeros.
+  /// The size that images are scaled to fit into, in the middle of zeros or of the background; nil for no fitting.
   public var fit: Extent2D?
   /// Whether dark becomes light.
   public var inverts: Bool?
   /// The size of the tiles that pictures are cut into once they are prepared, see `Tiling`; nil for whole pictures.
   public var tile: Extent2D?
-  /// From one tile to the next; nil for the size of a tile.
+  /// The pixels from one tile to the next; nil for the size of a tile.
   public var stride: Extent2D?
-  /// How elements are kept in memory; nil for as they are stored, and the widest where kinds are mixed.
+  /// The kind of elements kept in memory; nil for the stored kind, and the widest where kinds are mixed.
   public var elements: Elements.Kind?
-  /// What transparent pictures are put on; nil where their hidden colours are taken.
+  /// The colour that transparent pictures are put on; nil where their hidden colours are taken.
   public var background: RGBColor?
   /// Whether images that are broken are left out; otherwise they are an error.
   public var skipsBad: Bool?
-  /// Whether each element is drawn as 0 or 1, with its value as the probability of 1: anew in each step of training, in
-  /// all else once by the seed.
+  /// Whether each element is drawn as 0 or 1, with its value as the probability of 1: anew in each step of training,
+  /// and everywhere else once by the seed.
   public var binarizes: Bool?
-  /// Whether a model sees each channel less its mean and over its deviation, and by what, once training has found it.
+  /// Whether a model sees each channel less its mean and over its deviation, and both once training has found them.
   public var standardizes: Bool?
   public var standardization: Standardization?
-  /// Folders below that of a part, whose names with slashes are the class of a picture; nil for one, or none where
-  /// pictures lie beside those folders.
+  /// How many folders below a part make the class of a picture, their names joined by slashes; nil for one folder, or
+  /// for no classes where pictures lie beside the folders.
   public var classesAt: Int?
-  /// A file of labels, from the root, that take the place of those of the set; see `Dataset.open`.
+  /// The path from the root of a file of labels, which replace the set's own; see `Dataset.open`.
   public var labelsFile: String?
-  /// A folder of masks of the truth, from the root, for a set that has none; see `Dataset.mask`.
+  /// The path from the root of a folder of masks of the truth, for a set that has none; see `Dataset.mask`.
   public var masks: String?
-  /// The vocabulary and weights of documents; nil where the training documents at the path tell.
+  /// The vocabulary and weights of documents; nil where the training documents at the path tell them.
   public var terms: TermStatistics?
 
-  /// Pixels along an axis that images may be cut or scaled to.
+  /// The pixels along an axis that images may be cut or scaled to.
   public static let pixelRange = 1...65_536
 
   public init() {}
 
-  /// The same for another set: what is done to each image, without what chooses images.
+  /// The preparation for another set: it has what is done to each image, without what chooses images.
   public var forOtherImages: Preparation {
     var other = self
     (other.layout, other.holdout, other.labels, other.limit) = (nil, nil, nil, nil)
@@ -72,7 +76,7 @@ public struct Preparation: Codable, Sendable, Equatable {
     return other
   }
 
-  /// What moves pixels, and nothing else.
+  /// The part of the preparation that moves pixels.
   var geometry: Preparation {
     var geometry = Preparation()
     (geometry.crop, geometry.resize, geometry.fit) = (crop, resize, fit)
@@ -85,9 +89,9 @@ public struct Preparation: Codable, Sendable, Equatable {
       && tile == nil && elements ?? kind == kind
   }
 
-  /// Does to an image what is wanted of each; `path` names it in errors.
+  /// The prepared image; `path` names it in errors.
   ///
-  /// Errors: an image that cannot be prepared, or takes more memory meanwhile than is granted.
+  /// Errors: the image cannot be prepared, or takes more memory meanwhile than is granted.
   func prepared(_ image: Image, path: String) throws(DataError) -> Image {
     if keepsImages(of: image.elements.kind) { return image }
     for (flag, size) in [("--crop", crop), ("--resize", resize), ("--fit", fit)] {
@@ -117,7 +121,8 @@ public struct Preparation: Codable, Sendable, Equatable {
     }
   }
 
-  /// The size at which an image of some shape is wanted, where nothing but its colour matters before it is resized.
+  /// The size at which an image of some shape is wanted, where only its colour is changed before it is resized; else
+  /// nil.
   func size(of shape: ImageShape) -> Extent2D? {
     guard crop == nil, range == nil, let size = resize ?? fit, Self.pixelRange.contains(size.height),
       Self.pixelRange.contains(size.width)
@@ -125,7 +130,7 @@ public struct Preparation: Codable, Sendable, Equatable {
     return resize ?? shape.fitted(into: size)
   }
 
-  /// Why tiles cannot lie like this, if they cannot.
+  /// Why tiles of this size and stride cannot be; nil where they can.
   public var tilingRefusal: String? {
     guard let stride else { return nil }
     guard let tile else { return "stride: wanted a tile too, found none" }
@@ -136,9 +141,9 @@ public struct Preparation: Codable, Sendable, Equatable {
         + "\(stride.width)x\(stride.height)"
   }
 
-  /// What an image of some shape takes while it is prepared, at most; nil where that is more than an `Int` holds.
+  /// The most bytes that an image of some shape takes while it is prepared; nil where an `Int` does not hold them.
   ///
-  /// Each step but the resizing makes floats at most, and the fitting those of its result once more.
+  /// Each step but the resizing makes floats at most; the fitting makes the floats of its result once more.
   private func bytes(for shape: ImageShape) -> Int? {
     let channels = color == .rgb ? max(3, shape.channels) : shape.channels
     return checkedSum(
@@ -147,12 +152,12 @@ public struct Preparation: Codable, Sendable, Equatable {
       (resize ?? fit).map { ImageResizer.bytes(from: ImageShape(shape.height, shape.width, channels), to: $0) } ?? 0)
   }
 
-  /// What of a set is taken: the numbers of the images, ascending.
+  /// The numbers of the images that are taken of a set, ascending.
   ///
   /// - Parameters:
-  ///   - split: which part, where `holdout` makes parts; nil where the set has parts of its own.
-  ///   - classes: names by label, where there are any.
-  ///   - unfit: what is left out for another reason.
+  ///   - split: the part to take where `holdout` makes parts; nil where the set has parts of its own.
+  ///   - classes: the names of classes by label, where there are any.
+  ///   - unfit: the numbers of images that are left out for another reason.
   func chosen(
     count: Int, without unfit: Set<Int> = [], labels found: [Int]?, classes: [String]?, split: Split?, seed: UInt64,
     path: String
@@ -160,7 +165,7 @@ public struct Preparation: Codable, Sendable, Equatable {
     guard count <= Int(Int32.max) else {
       throw DataError(path: path, reason: "wanted at most \(Int32.max) images, found \(count)")
     }
-    // Where the held out are drawn, a number, a place and a member of a set for each.
+    // Drawing the images held out takes a number, a place and a member of a set for each.
     try GrantedMemory.require((holdout == nil ? 16 : 80) * count, for: path, "choose among \(count) images")
     var chosen = Array(0..<count)
     if let split, let holdout {
@@ -196,7 +201,7 @@ public struct Preparation: Codable, Sendable, Equatable {
       throw DataError(
         path: path, reason: "--holdout \(part): wanted images in both parts, found \(size) of \(count) held out")
     }
-    // Places of the smallest numbers; the place decides between equal ones.
+    // The images at the places of the smallest numbers are held out; between equal numbers the place decides.
     let draws = RandomStream(seed: seed, .holdout).bits(count)
     return (0..<count).sorted { (draws[$0], $0) < (draws[$1], $1) }.prefix(size).map(\.self)
   }

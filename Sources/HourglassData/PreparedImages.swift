@@ -6,16 +6,18 @@ import Synchronization
 struct PreparedImages: Sendable {
   var source: any ImageSource
   var preparation: Preparation
-  /// Bytes that decoding one of them may take, see `GrantedMemory.require`.
+  /// The bytes that decoding one image may take, see `GrantedMemory.require`.
   var memory: Int
-  /// Names in errors what has no file of its own.
+  /// The path that errors name for images without a file of their own.
   var path: String
-  /// Where the numbers of all images lie that were prepared so far.
+  /// The range of the values of all images that were prepared so far.
   let values = ValueMeter()
 
   func path(_ index: Int) -> String { source.names.path(index) ?? path }
 
-  /// Errors: an image that is broken, has numbers that are not finite or cannot be prepared, by its file.
+  /// A prepared image.
+  ///
+  /// Errors: the image is broken, has numbers that are not finite or cannot be prepared; the error names its file.
   func image(_ index: Int) throws(DataError) -> Image {
     let image = try source.image(index, toward: preparation, memory: memory)
     if let fault = Self.fault(image.elements) {
@@ -27,21 +29,21 @@ struct PreparedImages: Sendable {
     return prepared
   }
 
-  /// What keeps elements from being pixels, if anything.
+  /// The reason why elements cannot be pixels; nil where they can.
   static func fault(_ elements: Elements) -> String? {
     guard case .floats(let floats) = elements, let bad = floats.first(where: { !$0.isFinite }) else { return nil }
     return "wanted finite numbers, found \(bad); remove or repair that image"
   }
 
-  /// Decodes chosen images on several threads, from one of them on.
+  /// Decodes the chosen images from a place on, on several threads.
   ///
-  /// - Parameter body: called by several threads with an image and its place among the chosen, more than once for none.
-  /// - Returns: why images could not be decoded, by place.
+  /// - Parameter body: called by several threads with an image and its place among the chosen, at most once for each.
+  /// - Returns: the reasons why images could not be decoded, by place.
   func decode(
     _ chosen: [Int], from start: Int = 0, threads: Int, _ body: @escaping @Sendable (_ place: Int, Image) -> Void
   ) -> [Int: DataError] {
     let failures = Mutex<[Int: DataError]>([:])
-    // Small pieces, so that the threads end together.
+    // Pieces are small, so that the threads end together.
     let piece = max(1, min(32, (chosen.count - start) / (4 * max(1, min(threads, 1 << 20)))))
     @Sendable func decode(_ place: Int) {
       do throws(DataError) { body(place, try image(chosen[place])) } catch {

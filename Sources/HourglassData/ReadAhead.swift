@@ -3,9 +3,9 @@ import Synchronization
 
 /// Decodes announced images on a Dispatch queue of its own, into memory of a fixed size.
 ///
-/// Nobody ever waits for it: whoever wants an image that is not ready decodes it, and the queue then passes it over. So
-/// where cores are idle decoding costs nobody time, where all compute it costs what it costs, and the images are the
-/// same.
+/// Nobody ever waits for the queue: a thread that wants an image that is not ready decodes it, and the queue then
+/// passes it over. So decoding costs no time where cores are idle, costs its own time where all compute, and the images
+/// are equal in any case.
 final class ReadAhead: Sendable {
   private let store: ImageStore
   private let decode: @Sendable (_ index: Int) throws(DataError) -> Image
@@ -14,22 +14,22 @@ final class ReadAhead: Sendable {
 
   fileprivate enum Status {
     case waiting
-    /// Being decoded by the queue.
+    /// The queue is decoding the image.
     case inHand
     case ready(place: Int)
   }
 
   fileprivate struct State {
-    /// Of the announced images that nobody has taken.
+    /// The status of each announced image that nobody has taken.
     var status: [Int: Status] = [:]
-    /// Announced images in their order; some may be taken already. The queue has come to `next`.
+    /// The announced images in their order; some may be taken already. The queue has come to `next`.
     var waiting: [Int] = []
     var next = 0
     var freePlaces: [Int]
     var isRunning = false
   }
 
-  /// - Parameter store: what is ready; the places of at least two minibatches.
+  /// - Parameter store: the memory for decoded images, with places for at least two minibatches.
   init(into store: ImageStore, decode: @escaping @Sendable (_ index: Int) throws(DataError) -> Image) {
     (self.store, self.decode) = (store, decode)
     state = Mutex(State(freePlaces: Array(0..<store.places)))
@@ -60,7 +60,7 @@ final class ReadAhead: Sendable {
 
   private func work() {
     while let (index, place) = state.withLock({ $0.begin() }) {
-      // An image that cannot be read is left to whoever wants it, who tells of the step.
+      // An image that cannot be read is left to the worker that wants it, whose error names the step.
       let image = try? decode(index)
       if let image { store.put(image, at: place) }
       state.withLock { $0.end(index, place, isGood: image != nil) }
@@ -74,7 +74,7 @@ extension ReadAhead.State {
     return !isRunning
   }
 
-  /// The next image to decode, and where to; nil ends the work.
+  /// The next image to decode, and its place in the store; nil ends the work.
   mutating func begin() -> (index: Int, place: Int)? {
     while next < waiting.count, let place = freePlaces.last {
       let index = waiting[next]
@@ -88,7 +88,7 @@ extension ReadAhead.State {
     return nil
   }
 
-  /// Somebody may have taken the image meanwhile, and even announced it again.
+  /// Marks an image as ready, unless somebody has taken it meanwhile, and even announced it again.
   mutating func end(_ index: Int, _ place: Int, isGood: Bool) {
     guard case .inHand? = status[index] else { return freePlaces.append(place) }
     status[index] = isGood ? .ready(place: place) : nil
@@ -99,13 +99,13 @@ extension ReadAhead.State {
 /// A set that memory does not hold: its first images stay decoded, the others are decoded whenever they are wanted.
 struct StreamedImages: PixelStore {
   private let kept: ImageStore
-  /// Images in `kept`.
+  /// How many images stay decoded.
   private let count: Int
   private let decode: @Sendable (_ index: Int) throws(DataError) -> Image
   private let ahead: ReadAhead
 
   /// - Parameters:
-  ///   - places: for images that are decoded ahead.
+  ///   - places: how many images are decoded ahead.
   init(
     kept: ImageStore, count: Int, places: Int,
     decode: @escaping @Sendable (_ index: Int) throws(DataError) -> Image

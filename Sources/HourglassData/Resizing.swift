@@ -7,7 +7,7 @@ extension Image {
   /// Both filters are separable, sum to 1 and are free of aliasing as far as a box is. Along a shrinking axis new pixel
   /// i covers [i s, (i + 1) s) of the old ones, s = old / new, and weights each by the part of it that it covers; along
   /// a growing one it lies at (i + 1/2) s - 1/2 between two old ones, the outermost ones going on beyond the edge.
-  /// The proportions are those asked for. Bytes and 16-bit numbers are rounded once, at the end.
+  /// The size decides the proportions. Bytes and 16-bit numbers are rounded once, at the end.
   func resized(to size: Extent2D) -> Image {
     guard size.height != shape.height || size.width != shape.width else { return self }
     var resizer = ImageResizer(from: shape, to: size)
@@ -22,18 +22,18 @@ struct ImageResizer {
   private let wanted: ImageShape
   private let across: ResizingFilter
   private let down: ResizingFilter
-  /// A row as it comes, and narrowed or widened.
+  /// A row as it comes, and the same row at its new width.
   private let row: FloatBuffer
   private let resizedRow: FloatBuffer
-  /// What has come of each new element up to now: each is a sum over rows, in their order.
+  /// The sum for each new element so far, over old rows in their order.
   private let sums: FloatBuffer
   private var next = 0
-  /// Where floats lie.
+  /// The range of the floats, which the result must not leave.
   private var (least, most): (Float, Float) = (0, 1)
   /// The first new row that further rows belong to.
   private var open = 0
 
-  /// Bytes that it takes and makes; nil where an `Int` does not hold them.
+  /// The bytes that resizing takes, its result included; nil where an `Int` does not hold them.
   static func bytes(from shape: ImageShape, to size: Extent2D) -> Int? {
     checkedSum(
       checkedProduct([4, shape.width + size.width, shape.channels]),
@@ -42,7 +42,7 @@ struct ImageResizer {
       checkedSum(shape.height, shape.width, size.height, size.width).flatMap { checkedProduct([32, $0]) })
   }
 
-  /// - Parameter shape: of all rows together.
+  /// - Parameter shape: the shape of all rows together.
   init(from shape: ImageShape, to size: Extent2D) {
     (self.shape, wanted) = (shape, ImageShape(size.height, size.width, shape.channels))
     across = ResizingFilter(old: shape.width, new: size.width)
@@ -91,9 +91,9 @@ struct ImageResizer {
     next += 1
   }
 
-  /// The image, once all rows were added.
+  /// The resized image, once all rows were added.
   ///
-  /// - Parameter kind: of the rows.
+  /// - Parameter kind: the kind of elements of the rows.
   func image(_ kind: Elements.Kind) -> Image {
     precondition(next == shape.height, "\(next) rows of \(shape)")
     let count = wanted.count
@@ -114,11 +114,11 @@ struct ImageResizer {
   }
 }
 
-/// Which old pixels make each new one along an axis, and with what weights.
+/// The old pixels that make each new one along an axis, and their weights.
 private struct ResizingFilter {
   /// The first old pixel of each new one, ascending.
   private(set) var firsts: [Int] = []
-  /// Where the weights of each new one begin, and where they end.
+  /// The place where the weights of each new pixel begin, and the end of the last.
   private var starts = [0]
   private var weights: [Float] = []
 
@@ -135,7 +135,8 @@ private struct ResizingFilter {
     starts.append(weights.count)
   }
 
-  /// In units of 1 / new of an old pixel all borders are integers: new pixel i covers [i old, (i + 1) old).
+  /// Adds the weights of new pixel i along a shrinking axis. In units of 1 / new of an old pixel all borders are
+  /// integers: the pixel covers [i old, (i + 1) old).
   private mutating func addArea(_ i: Int, _ old: Int, _ new: Int) {
     let (from, to) = (i * old, (i + 1) * old)
     let first = from / new
@@ -151,7 +152,7 @@ private struct ResizingFilter {
     add(old == 1 ? 0 : first, old == 1 ? [1] : [1 - part, part])
   }
 
-  /// old x inner -> new x inner.
+  /// Applies the filter to an array old x inner, which makes one of new x inner.
   func apply(_ values: UnsafePointer<Float>, inner: Int, _ out: UnsafeMutablePointer<Float>) {
     weights.withUnsafeBufferPointer { weights in
       var to = out

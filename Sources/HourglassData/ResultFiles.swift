@@ -1,18 +1,18 @@
-/// Files that are made of the images of a set, one of each, below a folder and called as the images.
+/// The names of files that are made of the images of a set, one for each, below a folder and named after the images.
 public struct ResultFiles: Sendable {
-  /// Paths from the folder, by image.
+  /// The paths from the folder, by image.
   public let paths: [String]
 
-  /// A picture keeps its path below the set's folder and gets another ending, an image of an array becomes
-  /// `array-17.png`. Two pictures that differ in their endings alone keep these in front: `a.jpg.png`.
+  /// Chooses the files. A picture keeps its path below the set's folder and gets another ending; an image of an array
+  /// becomes `array-17.png`. Two pictures that differ only in their endings keep these in front: `a.jpg.png`.
   ///
-  /// Errors: a name that leads out of the folder; one that cannot be a file's; two images that would have one file, or
-  /// one a file where another wants a folder.
+  /// Errors: a name leads out of the folder or cannot be a file's; two images would have one file; an image would have
+  /// a file where another wants a folder.
   ///
   /// - Parameters:
-  ///   - names: what the images are called.
-  ///   - ending: without its dot.
-  ///   - others: what else is written into the folder.
+  ///   - names: the names of the images.
+  ///   - ending: the ending of the files, without its dot.
+  ///   - others: other files that are written into the folder.
   ///   - source: the set, for errors.
   public init(_ names: [String], ending: String, beside others: [String] = [], source: String) throws(DataError) {
     let stems = names.map(Self.stem)
@@ -47,7 +47,7 @@ public struct ResultFiles: Sendable {
       reason: "wanted a file for each image, found \(other) and \(one), which both ask for \(path); rename one")
   }
 
-  /// Without its ending; the place in an array behind a dash.
+  /// A name without its ending, with the place in an array behind a dash.
   private static func stem(_ name: String) -> String {
     guard name.hasSuffix("]"), let open = name.lastIndex(of: "["), open > name.startIndex,
       let place = Int(name[name.index(after: open)...].dropLast())

@@ -1,6 +1,6 @@
 import CCrypto
 
-/// SHA-256 of a stream of bytes (FIPS 180-4), by libcrypto.
+/// The SHA-256 of a stream of bytes (FIPS 180-4), by libcrypto.
 public struct SHA256: ~Copyable {
   private let context: OpaquePointer
 

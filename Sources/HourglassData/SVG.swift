@@ -1,9 +1,9 @@
 import Foundation
 import HourglassBase
 
-/// What every SVG picture is made of.
+/// The parts that every SVG picture is made of.
 package enum SVG {
-  /// Text at a point, in a class of the picture's style sheet.
+  /// A text at a point, in a class of the picture's style sheet.
   package static func text(_ content: String, x: Double, y: Double, style: String) -> String {
     "<text class=\"\(style)\" x=\"\(number(x))\" y=\"\(number(y))\">\(escaped(content))</text>"
   }
@@ -12,8 +12,8 @@ package enum SVG {
     "<line class=\"\(style)\" x1=\"\(number(x0))\" y1=\"\(number(y0))\" x2=\"\(number(x1))\" y2=\"\(number(y1))\"/>"
   }
 
-  /// One of six shapes that differ as well as their colours, for those who see colours alike. Small ones are for many
-  /// points.
+  /// One of six marks that differ in shape as well as in colour, for people who see colours alike. Small ones are for
+  /// many points.
   package static func mark(_ index: Int, x: Double, y: Double, isSmall: Bool = false) -> String {
     let (x0, y0) = (number(x), number(y))
     if isSmall {
@@ -36,7 +36,7 @@ package enum SVG {
     }
   }
 
-  /// Text as XML 1.0 takes it; a character that it forbids is replaced by the sign for what cannot be shown.
+  /// A text as XML 1.0 takes it; a character that XML forbids becomes U+FFFD.
   package static func escaped(_ content: String) -> String {
     var text = ""
     for scalar in content.unicodeScalars {
@@ -54,11 +54,11 @@ package enum SVG {
   /// A coordinate to a tenth of a pixel.
   package static func number(_ value: Double) -> String { decimal(value, 1) }
 
-  /// Pixels that a text of the style sheet's size takes, or a little less.
+  /// The pixels that a text of the style sheet's size takes, or a little fewer.
   package static func width(_ text: String) -> Double { 6.7 * Double(text.count) }
 
-  /// Entries side by side from `x`, in as many lines as they take before `right`: what stands before each at a point,
-  /// and its name behind it.
+  /// A legend of entries side by side from `x`, in as many lines as they take before `right`; each entry is a sign at a
+  /// point and a name behind it.
   package static func legend(
     _ entries: [(name: String, symbol: (_ x: Double, _ y: Double) -> String)], x start: Double, y top: Double,
     right: Double
@@ -77,8 +77,8 @@ package enum SVG {
   /// How many colours there are: classes s0, s1, ... for lines and f0, f1, ... for areas.
   package static let colors = light.count
 
-  /// Start of a picture: its size, its page and the style sheet that all pictures share, so that several of them can
-  /// stand in one HTML page.
+  /// The start of a picture: its size, its page and the style sheet that all pictures share, so that several of them
+  /// can stand in one HTML page.
   ///
   /// Colours follow the reader's light or dark mode, and are those of Okabe & Ito, "Color universal design" (2008),
   /// which people with any colour vision tell apart, darkened or lightened until they stand out from the page.

@@ -3,14 +3,16 @@ import Foundation
 /// A chart of lines and measured points as SVG text: axes with round ticks, intervals, a legend, colours that follow
 /// the reader's light or dark mode.
 public struct SVGPlot: Sendable {
+  /// A line, marks or bars under one name.
   public struct Series: Sendable {
+    /// How the points of a series are drawn.
     public enum Style: Sendable, Equatable {
       case line, dashed
       /// A shape at each point, and the interval in which it lies, where known.
       case marks
       /// A small shape at each of many points, and the series' name in their middle.
       case dots
-      /// A bar from zero to each point, so wide in x.
+      /// A bar from zero to each point, with a width in units of x.
       case bars(width: Double)
     }
 
@@ -18,12 +20,13 @@ public struct SVGPlot: Sendable {
     public var x: [Double]
     public var y: [Double]
     public var style: Style
-    /// Of y, one for each point; empty where unknown.
+    /// The interval of y at each point; empty where it is unknown.
     public var intervals: [ClosedRange<Double>]
-    /// Of the palette; the place among the series where nil.
+    /// The number of the colour in the palette; nil for the place among the series.
     public var color: Int?
 
-    /// Points (x[i], y[i]), in the order in which they are joined; a point that is not finite interrupts the line.
+    /// A series of points (x[i], y[i]), in the order in which they are joined; a point that is not finite interrupts
+    /// the line.
     public init(
       name: String, x: [Double], y: [Double], style: Style = .line, intervals: [ClosedRange<Double>] = [],
       color: Int? = nil
@@ -35,9 +38,10 @@ public struct SVGPlot: Sendable {
     }
   }
 
+  /// How values lie along an axis.
   public enum Scale: Sendable {
     case linear
-    /// Positive values, every doubling equally long.
+    /// A logarithmic axis of positive values with ticks at the powers of two.
     case doublings
   }
 
@@ -47,9 +51,9 @@ public struct SVGPlot: Sendable {
   public var series: [Series]
   public var xScale = Scale.linear
   public var yScale = Scale.linear
-  /// Between ticks of a linear horizontal axis at least; 1 for what is counted.
+  /// The least distance between ticks of a linear horizontal axis; 1 for counts.
   public var leastXStep = 0.0
-  /// Values that the vertical axis reaches in any case.
+  /// The values that the vertical axis reaches in any case.
   public var yReaches: [Double] = []
 
   public init(title: String, xLabel: String, yLabel: String, series: [Series]) {
@@ -125,7 +129,7 @@ public struct SVGPlot: Sendable {
     case .bars(let width):
       let bars = points.filter(holds).map { point in
         let (from, to) = (xAxis.place(point.x - width / 2), xAxis.place(point.x + width / 2))
-        // A tenth of the bar is gap.
+        // A tenth of the width is a gap between bars.
         return "M\(n(from + (to - from) / 20)) \(n(yAxis.place(0)))V\(n(yAxis.place(point.y)))"
           + "H\(n(to - (to - from) / 20))V\(n(yAxis.place(0)))z"
       }
@@ -147,7 +151,7 @@ public struct SVGPlot: Sendable {
     }
   }
 
-  /// The name of dots at the median of their places.
+  /// The name of a series of dots, at the median of their places.
   private func label(_ line: Series, _ xAxis: Axis, _ yAxis: Axis) -> [String] {
     guard line.style == .dots, series.count > 1, !line.x.isEmpty else { return [] }
     let (x, y) = (line.x.sorted()[line.x.count / 2], line.y.sorted()[line.y.count / 2])
@@ -155,7 +159,7 @@ public struct SVGPlot: Sendable {
     return [text(line.name, x: xAxis.place(x), y: yAxis.place(y) + 4, style: "label")]
   }
 
-  /// A vertical line with a short one across at both ends.
+  /// The bar of an interval: a vertical line with a short one across at both ends.
   private func errorBar(_ interval: ClosedRange<Double>, x: Double, color: Int, _ axis: Axis) -> [String] {
     let ends = [interval.lowerBound, interval.upperBound].map { axis.place(axis.holds($0) ? $0 : axis.low) }
     let style = "bar s\(color % SVG.colors)"

@@ -1,16 +1,16 @@
 import HourglassBase
 
 extension Standardization {
-  /// Mean and deviation of each channel over all images of a set, summed in double in the order of the images.
+  /// The mean and deviation of each channel, C, over all images of a set, summed in double in the order of the images.
   ///
-  /// Cost: reads all images once. Errors: an image cannot be read; numbers beyond what their squares hold.
+  /// Cost: reads all images once. Errors: an image cannot be read; numbers are so large that their squares overflow.
   public init(of data: Dataset) throws(DataError) {
     let (channels, count) = (data.shape.channels, data.shape.count)
-    // The image, and three numbers of each channel, of which a vector has as many as elements.
+    // An image, and three numbers for each channel; a vector has as many channels as elements.
     try GrantedMemory.require(
       checkedSum(4 * count, checkedProduct([48, channels])), for: data.source, "find the mean of each channel")
     let image = FloatBuffer(count: count)
-    // Sums of what lies beside the first image's pixel, for squares of large numbers that differ little lose all.
+    // Sums are of differences to the first image's pixel: squares of large numbers that differ little would lose all.
     var (base, sums, squares) = (
       [Double](), [Double](repeating: 0, count: channels), [Double](repeating: 0, count: channels)
     )

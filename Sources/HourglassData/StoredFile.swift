@@ -1,17 +1,20 @@
 import Dispatch
 import Synchronization
 
-/// A file that images are stored in: what it is called in its set, its size, and the SHA-256 of its bytes in 64 digits.
+/// A file that images are stored in.
 public struct StoredFile: Codable, Sendable, Equatable {
+  /// The name of the file in its set.
   public var name: String
+  /// The size of the file in bytes.
   public var bytes: Int
+  /// The SHA-256 of the file's bytes, in 64 hexadecimal digits.
   public var digest: String
 
   public init(name: String, bytes: Int, digest: String) {
     (self.name, self.bytes, self.digest) = (name, bytes, digest)
   }
 
-  /// Reads files, several at once. Errors: the first that cannot be read.
+  /// The sizes and digests of files, which are read several at once. Errors: the first file that cannot be read.
   static func digests(of files: [(path: String, name: String)]) throws(DataError) -> [StoredFile] {
     let results = Mutex([Result<StoredFile, DataError>?](repeating: nil, count: files.count))
     DispatchQueue.concurrentPerform(iterations: files.count) { index in

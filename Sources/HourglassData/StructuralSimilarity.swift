@@ -1,7 +1,7 @@
 import Foundation
 import HourglassBase
 
-/// Structural similarity of two images in [0, 1], 1 for equal images.
+/// The structural similarity of two images in [0, 1], 1 for equal images.
 ///
 ///     SSIM = mean over windows and channels of (2 mx my + C1) (2 sxy + C2) / ((mx^2 + my^2 + C1) (sx^2 + sy^2 + C2))
 ///
@@ -15,7 +15,7 @@ import HourglassBase
 public struct StructuralSimilarity: Sendable {
   public let shape: ImageShape
   private let window: [Double]
-  /// The five quantities x, y, x^2, y^2, x y: one row of the image; filtered along the rows; filtered along both.
+  /// Memory for the five quantities x, y, x^2, y^2, x y: of one row of the image, filtered along rows, and along both.
   private var scratch: [Double]
 
   public init(shape: ImageShape) {
@@ -28,7 +28,7 @@ public struct StructuralSimilarity: Sendable {
     scratch = [Double](repeating: 0, count: 5 * (shape.width + (shape.height + 1) * columns))
   }
 
-  /// x, y: H x W x C.
+  /// The similarity of two images x and y, H x W x C.
   public mutating func value(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>) -> Double {
     let (rows, columns) = (rows, columns)
     var sum = 0.0
@@ -42,8 +42,8 @@ public struct StructuralSimilarity: Sendable {
 
   /// 1 - SSIM around each pixel, H x W, mean over channels: 0 where the images are alike, at most 2.
   ///
-  /// It is that of the window whose middle is nearest to the pixel, which near the border is not the pixel itself.
-  /// x, y: H x W x C.
+  /// A pixel takes the window whose middle is nearest to it, which near the border is not the pixel itself. The images
+  /// x and y are H x W x C.
   public mutating func differences(_ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>) -> [Float] {
     let (rows, columns, margin) = (rows, columns, window.count / 2)
     var sums = [Double](repeating: 0, count: rows * columns)
@@ -59,11 +59,11 @@ public struct StructuralSimilarity: Sendable {
     }
   }
 
-  /// Windows down the image, and along it.
+  /// The number of windows down the image, and along it.
   private var rows: Int { shape.height - window.count + 1 }
   private var columns: Int { shape.width - window.count + 1 }
 
-  /// The moments of each row of windows of one channel, 5 x columns.
+  /// Calls a body with the moments of each row of windows of one channel, 5 x columns.
   private mutating func eachRow(
     _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ body: (Int, UnsafePointer<Double>) -> Void
   ) {
@@ -85,7 +85,7 @@ public struct StructuralSimilarity: Sendable {
     }
   }
 
-  /// out: x, y, x^2, y^2, x y of one image row and channel, 5 x W.
+  /// Writes x, y, x^2, y^2, x y of one image row and channel, 5 x W.
   private static func products(
     _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>, _ shape: ImageShape, _ out: UnsafeMutablePointer<Double>
   ) {
@@ -100,7 +100,8 @@ public struct StructuralSimilarity: Sendable {
     }
   }
 
-  /// out[i] = sum over t of window[t] values[i + t stride]. Columns are the inner loop, so that no sum is reordered.
+  /// Computes out[i] = sum over t of window[t] values[i + t stride]. Columns are the inner loop, so that no sum is
+  /// reordered.
   private static func slide(
     _ window: [Double], _ values: UnsafePointer<Double>, _ stride: Int, _ out: UnsafeMutablePointer<Double>,
     _ count: Int
@@ -112,7 +113,7 @@ public struct StructuralSimilarity: Sendable {
     }
   }
 
-  /// The sum over one row of windows. moments: 5 x columns.
+  /// The sum of the similarities over one row of windows, from its moments, 5 x columns.
   private static func rowSum(_ moments: UnsafePointer<Double>, _ columns: Int) -> Double {
     (0..<columns).reduce(0) { $0 + similarity(moments, columns, $1) }
   }

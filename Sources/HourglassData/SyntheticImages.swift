@@ -1,17 +1,19 @@
 import Foundation
 import HourglassBase
 
-/// Images made from a seed: on a softly shaded ground one of ten shapes or strokes (its class is the label), in one of
-/// four images a small second object, all anti-aliased.
+/// Images made from a seed. Each shows one of ten shapes or strokes on a softly shaded ground (its class is the label),
+/// and one in four a small second object, all anti-aliased.
 ///
 /// What image `index` shows is a function of (seed, split, index) and of the shape, and its bytes are equal on every
 /// machine: random numbers are counter-based and the arithmetic uses only operations that IEEE 754 rounds correctly.
 public struct SyntheticImages: Sendable {
+  /// The shape of every image, H x W x C.
   public let shape: ImageShape
   public let seed: UInt64
+  /// The part of the set; images of two parts differ.
   public let split: Split
 
-  /// Errors: an image smaller than 8 x 8, or neither 1 nor 3 channels.
+  /// Errors: the images are smaller than 8 x 8, or have neither 1 nor 3 channels.
   public init(shape: ImageShape, seed: UInt64, split: Split) throws(DataError) {
     guard shape.height >= 8, shape.width >= 8, shape.channels == 1 || shape.channels == 3 else {
       throw DataError(
@@ -29,7 +31,7 @@ public struct SyntheticImages: Sendable {
     public var radius: Float
     public var cosine, sine: Float
     public var thickness: Float
-    /// Red, green, blue in [0, 1]; three equal values in grey images.
+    /// The red, green and blue in [0, 1]; three equal values in grey images.
     public var color: RGB
   }
 
@@ -37,21 +39,21 @@ public struct SyntheticImages: Sendable {
     public var red, green, blue: Float
   }
 
-  /// Everything that the pixels of one image follow from.
+  /// The factors that decide all pixels of one image.
   public struct Factors: Sendable, Equatable {
     public var object: Object
     public var companion: Object?
-    /// The ground, and how its brightness grows to the right and downwards across the image.
+    /// The colour of the ground, and the growth of its brightness to the right and downwards across the image.
     public var ground: RGB
     public var slopeX, slopeY: Float
   }
 
-  /// What image `index` shows.
+  /// The factors of image `index`.
   public func factors(_ index: Int) -> Factors {
     let stream = RandomStream(seed: seed, .synthesis, step: split == .train ? 0 : 1, sample: index)
     let u = stream.uniform(24)
     let grey = shape.channels == 1
-    // Within a tenth of a turn of upright: a class has a look of its own, and rotation remains a factor.
+    // Rotations stay within a tenth of a turn of upright: a class keeps its look, and rotation remains a factor.
     let turn = Trigonometry.unitVector(turns: u[4] < 0.5 ? u[4] / 5 : 0.8 + u[4] / 5)
     let object = Object(
       kind: Self.kind(u[0], among: SyntheticClass.allCases), x: 0.56 * u[1] - 0.28, y: 0.56 * u[2] - 0.28,
@@ -73,7 +75,7 @@ public struct SyntheticImages: Sendable {
       object: object, companion: companion, ground: ground, slopeX: 0.08 * (u[21] - 0.5), slopeY: 0.08 * (u[22] - 0.5))
   }
 
-  /// Images 0 ..< count, N x H x W x C, and their classes. Errors: more than memory is granted for.
+  /// The images 0 ..< count, N x H x W x C, and their classes, N. Errors: they take more memory than is granted.
   public func make(count: Int) throws(DataError) -> (pixels: [UInt8], labels: [UInt8]) {
     try requireMemory(images: count, "draw \(count) images of \(shape)")
     var labels: [UInt8] = []
@@ -88,14 +90,14 @@ public struct SyntheticImages: Sendable {
     return (pixels, labels)
   }
 
-  /// Writes the built-in images as PNG files in the folders `train` and `test` of a new one, in folders named after
-  /// their classes: `count` for training, and for test an eighth of them.
+  /// Writes the built-in images as PNG files into the folders `train` and `test` of a new folder, in folders named
+  /// after their classes: `count` images for training, and an eighth as many for test.
   ///
-  /// The folder is made beside its place under another name and renamed when it is whole. What a killed process left of
-  /// it is taken over.
+  /// The folder is made beside its place under another name and renamed when it is whole. A folder that a killed
+  /// process left is taken over.
   ///
-  /// Errors: an image that memory is not granted for; what keeps a folder or file from being written, after which
-  /// nothing is left of it; another process that writes the same folder.
+  /// Errors: memory is not granted for an image; a folder or file cannot be written, after which nothing is left;
+  /// another process writes the same folder.
   ///
   /// - Returns: how many images there are of each part.
   public static func write(
@@ -124,7 +126,7 @@ public struct SyntheticImages: Sendable {
 
   private func write(count: Int, to folder: String) throws(DataError) {
     for kind in SyntheticClass.allCases { try AtomicFile.makeFolder("\(folder)/\(kind)") }
-    // Its pixels, as they are and in the file.
+    // An image takes its pixels, as they are and in the file.
     try requireMemory(images: 3, "draw and write an image of \(shape)")
     let canvas = FloatBuffer(count: shape.count)
     for index in 0..<count {
@@ -140,7 +142,7 @@ public struct SyntheticImages: Sendable {
     }
   }
 
-  /// For the bytes of so many images, and the floats of one.
+  /// Requires memory for the bytes of `count` images and the floats of one.
   private func requireMemory(images count: Int, _ purpose: String) throws(DataError) {
     let need = checkedSum(
       checkedProduct([count, shape.height, shape.width, shape.channels]),
@@ -183,7 +185,7 @@ public struct SyntheticImages: Sendable {
       Float(shape.width) / 2 + object.x * pixelsPerUnit, Float(shape.height) / 2 + object.y * pixelsPerUnit
     )
     let radius = object.radius * pixelsPerUnit
-    // One pixel more than the shape reaches, for its soft edge.
+    // The reach has one pixel more than the shape, for its soft edge.
     let reach = SignedDistance.reach * radius + 1
     let columns = Self.span(centreX, reach, shape.width)
     for h in Self.span(centreY, reach, shape.height) {
@@ -214,7 +216,7 @@ public struct SyntheticImages: Sendable {
     kinds[Int(clamping: u * Float(kinds.count))]
   }
 
-  /// Hue, saturation and value as red, green and blue (Smith 1978); without colour, the value alone.
+  /// A colour from hue, saturation and value (Smith 1978); in grey images from the value alone.
   private static func color(_ grey: Bool, hue: Float, saturation: Float, value: Float) -> RGB {
     if grey { return RGB(red: value, green: value, blue: value) }
     func component(_ offset: Float) -> Float {
@@ -233,7 +235,7 @@ package enum Trigonometry {
     let quarter = Int(clamping: 4 * turns)
     let angle = (4 * turns - Float(quarter)) * 1.5707964
     let square = angle * angle
-    // Taylor's series; the first terms left out are below 6e-8 and 5e-7 at a quarter turn.
+    // The first terms that Taylor's series leaves out are below 6e-8 and 5e-7 at a quarter turn.
     let sine = angle * (1 - square / 6 * (1 - square / 20 * (1 - square / 42 * (1 - square / 72 * (1 - square / 110)))))
     let cosine = 1 - square / 2 * (1 - square / 12 * (1 - square / 30 * (1 - square / 56 * (1 - square / 90))))
     switch quarter & 3 {
@@ -246,8 +248,8 @@ package enum Trigonometry {
 }
 
 extension Dataset {
-  /// The built-in images (see `SyntheticImages`), labelled with their class. Without `count`, 16,384 for training and
-  /// 2,048 for test.
+  /// The built-in images (see `SyntheticImages`), labelled with their class. Without `count` there are 16,384 for
+  /// training and 2,048 for test.
   public static func synthetic(shape: ImageShape, count: Int? = nil, seed: UInt64, split: Split) throws(DataError)
     -> Dataset
   {

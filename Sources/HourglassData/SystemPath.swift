@@ -1,10 +1,10 @@
 import Foundation
 
-/// Paths as text, whatever bytes the system knows them by.
+/// The scalars that stand in the text of a path for bytes that are no valid UTF-8.
 ///
-/// A name of a file is any bytes but 0 and a slash. As text each byte that is no part of valid UTF-8 is the scalar
-/// U+F700 + byte of the private use area, and so is each byte of a scalar from U+F780 to U+F7FF that a name has itself;
-/// so different names are different texts, and `systemPath` takes the text back to the bytes.
+/// A name of a file is any bytes but 0 and a slash. In its text each byte that is no part of valid UTF-8 becomes the
+/// scalar U+F700 + byte of the private use area, and so does each byte of a scalar from U+F780 to U+F7FF that a name
+/// has itself. So different names are different texts, and `systemPath` takes a text back to the bytes.
 private let escapes: ClosedRange<UInt32> = 0xf780...0xf7ff
 
 /// The text of a path that the system gave.
@@ -49,9 +49,9 @@ public func systemPath(_ text: String) -> [CChar] {
   return bytes + [0]
 }
 
-/// A path as people read it: bytes that are not UTF-8 as `\xE9`.
+/// A path as people read it, with bytes that are not UTF-8 written as `\xE9`.
 ///
-/// - Parameter mark: what stands before the digits.
+/// - Parameter mark: the characters before the digits.
 public func printablePath(_ text: String, mark: String = "\\x") -> String {
   guard hasEscapes(text) else { return text }
   return text.unicodeScalars.map { scalar in

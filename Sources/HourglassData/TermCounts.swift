@@ -1,7 +1,7 @@
 import HourglassBase
 
-/// Documents as counts of terms, of which only those that occur are kept. As an image each is a vector of length 1 with
-/// a number for each term of the vocabulary, or zero where it has none of them:
+/// Documents as counts of the terms that occur in them. As an image a document is a vector of length 1 with a number
+/// for each term of the vocabulary, or the zero vector where it has none of the terms:
 ///
 ///     x[j] = (1 + ln count[j]) (ln((1 + N) / (1 + df[j])) + 1), 0 where count[j] = 0; then x / |x|
 ///
@@ -12,17 +12,18 @@ import HourglassBase
 struct TermCounts: ImageSource {
   let terms: [String]
   let names: ItemNames
-  /// Which of the terms occur in the documents, one document after the other, and how often.
+  /// The terms that occur in the documents, one document after the other, and how often each does.
   private(set) var places: [Int32] = []
   private(set) var counts: [Int32] = []
-  /// Where each document begins in these, and where the last one ends.
+  /// The place in `places` where each document begins, and the end of the last.
   private(set) var starts = [0]
-  /// What the terms are weighed by.
+  /// The statistics that weigh the terms.
   private(set) var statistics: TermStatistics?
   private var weights: [Double]
 
   /// - Parameter path: the file of the documents.
-  /// - Parameters documents, occurrences: for how many of them there is to be room.
+  /// - Parameter documents: the number of documents to make room for.
+  /// - Parameter occurrences: the number of terms in all documents to make room for.
   init(terms: [String], path: String, documents: Int, occurrences: Int) {
     (self.terms, weights) = (terms, Array(repeating: 1, count: terms.count))
     names = ItemNames(array: path)
@@ -33,7 +34,7 @@ struct TermCounts: ImageSource {
 
   var count: Int { starts.count - 1 }
 
-  /// A term that the last document, which is not ended yet, has so many times. Each term once.
+  /// Adds a term that occurs `count` times in the last document, which is not ended yet. Each term is added once.
   mutating func append(place: Int, count: Int) {
     places.append(Int32(clamping: place))
     counts.append(Int32(clamping: count))
@@ -41,14 +42,14 @@ struct TermCounts: ImageSource {
 
   mutating func endDocument() { starts.append(places.count) }
 
-  /// In how many of some documents each term occurs.
+  /// The statistics over some documents: in how many of them each term occurs.
   func statistics(of documents: [Int]) -> TermStatistics {
     var frequencies = [Int](repeating: 0, count: terms.count)
     for document in documents { for place in range(document) { frequencies[Int(places[place])] += 1 } }
     return TermStatistics(documents: documents.count, terms: terms, frequencies: frequencies)
   }
 
-  /// The same documents, weighed by the statistics of a vocabulary that is theirs.
+  /// The documents weighed by the statistics of their vocabulary.
   func weighed(by statistics: TermStatistics) -> TermCounts {
     precondition(statistics.terms.count == terms.count, "\(statistics.terms.count) terms for \(terms.count)")
     var weighed = self

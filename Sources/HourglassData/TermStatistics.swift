@@ -1,18 +1,19 @@
 import HourglassBase
 
-/// A vocabulary, and in how many documents of a training set each of its terms occurs: what decides how texts become
-/// vectors (see `TermCounts`), for all texts that a run ever sees. Part of its recipe.
+/// A vocabulary, and the number of documents of a training set in which each of its terms occurs. It decides how all
+/// texts that a run sees become vectors (see `TermCounts`), and is part of the run's recipe.
 ///
-/// In JSON one string: the number of documents, then `term:documents` for each term in its order, with blanks between.
+/// JSON writes it as one string: the number of documents, then `term:documents` for each term in its order, with blanks
+/// between.
 public struct TermStatistics: Sendable, Equatable {
-  /// The documents counted, N.
+  /// The number of documents counted, N.
   public let documents: Int
-  /// Distinct, none with a blank in it.
+  /// The terms, distinct and without blanks.
   public let terms: [String]
-  /// Documents that have the term, df: 0 to N for each.
+  /// The number of documents that have each term, df: 0 to N.
   public let frequencies: [Int]
 
-  /// ln((1 + N) / (1 + df)) + 1 for each term, its inverse document frequency: of a term that is in all documents 1.
+  /// The inverse document frequency of each term, ln((1 + N) / (1 + df)) + 1: 1 for a term that all documents have.
   public var weights: [Double] {
     frequencies.map { (Double(1 + documents) / Double(1 + $0)).naturalLogarithm + 1 }
   }

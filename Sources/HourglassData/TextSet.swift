@@ -1,11 +1,11 @@
 import Foundation
 
-/// A set of documents: one file, or a folder's files for training and for test, which have names of their own, and the
-/// vocabulary and the names of the classes beside them.
+/// A set of documents: one file, or a folder's files for training and for test under fixed names, with the vocabulary
+/// and the names of the classes beside them.
 struct TextSet {
   static let vocabulary = "vocab.txt"
   private static let classFiles = ["categories.txt", "classes.txt"]
-  /// What belongs to the documents of a folder.
+  /// The names of the files that belong to the documents of a folder.
   static let beside = [vocabulary] + classFiles
   private static let endings = ["", ".gz"]
 
@@ -47,7 +47,7 @@ struct TextSet {
     return parts
   }
 
-  /// The documents of a split in a folder, weighed by the statistics that are given or else by those of the training
+  /// The documents of a split in a folder, weighed by the given statistics or else by the statistics of the training
   /// part.
   static func open(
     folder: String, _ form: ImageForm, _ asked: Split, _ statistics: TermStatistics?
@@ -82,7 +82,7 @@ struct TextSet {
       throw DataError(
         path: path, reason: "wanted a vocabulary, one term a line, beside it as \(vocabulary), found none")
     }
-    // Numbers mean the terms of the vocabulary beside them; words mean themselves.
+    // Numbers stand for the terms of the vocabulary beside them, so counts need it; words do not.
     let beside = isThere && (form == .termCounts || statistics == nil) ? try TextFile.vocabulary(place) : nil
     if let beside, let statistics, beside != statistics.terms {
       throw DataError(

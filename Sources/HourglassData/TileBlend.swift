@@ -1,20 +1,21 @@
 import HourglassBase
 
-/// What a model makes of the tiles of a picture, joined to the picture.
+/// A picture joined from the tiles that a model has put out.
 ///
 ///     y[p] = sum over tiles t that hold p of w[t, p] x[t, p],   sum over t of w[t, p] = 1
 ///
-/// Where tiles overlap, the weight of each falls linearly, along both axes, from its middle to its border; so no seam
-/// shows. Where one tile alone holds a pixel, its value stays as it is.
+/// Where tiles overlap, the weight of each falls linearly along both axes from its middle to its border, so that no
+/// seam shows. A pixel of one tile alone keeps its value.
 public struct TileBlend: Sendable {
   public let picture: Tiling.Picture
   private let tiling: Tiling
-  /// Weights of each row of tiles at each of its rows of pixels, and likewise of columns; a tile's are their products.
+  /// The weights of each row of tiles at each of its rows of pixels, and of each column likewise; the weights of a tile
+  /// are their products.
   private let rows, columns: [[Float]]
-  /// The picture, H x W x C, once all its tiles are there.
+  /// The values of the picture, H x W x C, once all its tiles were added.
   public private(set) var values: [Float]
 
-  /// Errors: memory is not granted for the picture.
+  /// Begins a picture without any tile. Errors: memory is not granted for the picture.
   public init(_ picture: Tiling.Picture, of tiling: Tiling) throws(DataError) {
     (self.picture, self.tiling) = (picture, tiling)
     (rows, columns) = Self.weights(picture, tiling)
@@ -39,7 +40,7 @@ public struct TileBlend: Sendable {
     return starts.map { start in (0..<tile).map { window[$0] / sums[start + $0] } }
   }
 
-  /// Adds what was made of an image of the set, H x W x C, which is a tile of the picture; each once.
+  /// Adds a tile, H x W x C, which was made of an image of the set; each tile is added once.
   public mutating func add(_ values: ArraySlice<Float>, of image: Int) {
     precondition(picture.tiles.contains(image), "image \(image) is no tile of \(picture.name)")
     let (tile, channels) = (tiling.tile, picture.shape.channels)

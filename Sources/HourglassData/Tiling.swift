@@ -1,32 +1,37 @@
 import HourglassBase
 
-/// How pictures of any size are cut into tiles of one size, which are the images of a set.
+/// A division of pictures of any size into tiles of one size, which are the images of a set.
 ///
-/// Along each axis tiles begin at 0, s, 2 s, ..., s being the stride, as long as they lie within the picture; one more
-/// ends at its end where a rest is left. So each pixel lies in a tile, and in several where tiles overlap.
+/// Along each axis tiles begin at 0, s, 2 s, ..., with s the stride, as long as they lie within the picture; where a
+/// rest is left, one more tile ends at the picture's end. So each pixel lies in a tile, and in several where tiles
+/// overlap.
 public struct Tiling: Sendable {
   /// A picture whose tiles are images of the set.
   public struct Picture: Sendable, Equatable {
-    /// What it is called, see `Dataset.name`.
+    /// The name of the picture, see `Dataset.name`.
     public let name: String
     /// The place of the picture in the set as it is stored.
     public let number: Int
+    /// The shape of the prepared picture, H x W x C.
     public let shape: ImageShape
     /// The images of the set that are its tiles, row by row.
     public let tiles: Range<Int>
   }
 
+  /// The size of a tile in pixels.
   public let tile: Extent2D
+  /// The pixels from the beginning of a tile to the next.
   public let stride: Extent2D
+  /// The pictures in the order of their tiles.
   public private(set) var pictures: [Picture] = []
 
-  /// The images of the set.
+  /// The number of tiles in all pictures, the images of the set.
   public var count: Int { pictures.last?.tiles.upperBound ?? 0 }
 
-  /// Tiles along an axis that is at least as long as one.
+  /// The number of tiles along an axis that is at least as long as one.
   static func count(_ length: Int, tile: Int, stride: Int) -> Int { (length - tile + stride - 1) / stride + 1 }
 
-  /// The picture of an image of the set.
+  /// The number of the picture that holds an image of the set.
   public func picture(of index: Int) -> Int {
     var (low, high) = (0, pictures.count)
     while high - low > 1 {
@@ -36,7 +41,7 @@ public struct Tiling: Sendable {
     return low
   }
 
-  /// The row and the column of the picture at which an image of the set begins.
+  /// The row and the column of its picture at which an image of the set begins.
   public func origin(of index: Int) -> (top: Int, left: Int) {
     let picture = pictures[picture(of: index)]
     let (height, width) = (picture.shape.height - tile.height, picture.shape.width - tile.width)
@@ -72,9 +77,9 @@ public struct Tiling: Sendable {
 /// their tiles is wanted.
 struct TiledImages: PixelStore {
   let tiling: Tiling
-  /// How the widest of them is stored.
+  /// The widest kind of elements of the pictures.
   let kind: Elements.Kind
-  /// Nil for one that memory does not hold.
+  /// The decoded pictures; nil for one that memory does not hold.
   fileprivate let kept: [Image?]
   fileprivate let images: PreparedImages
   fileprivate let cache: PictureCache
@@ -84,7 +89,7 @@ struct TiledImages: PixelStore {
     return count == kept.count ? nil : count
   }
 
-  /// A whole picture. Errors: it can no longer be read, or is another one.
+  /// A whole picture. Errors: it can no longer be read, or has changed.
   func picture(_ index: Int) throws(DataError) -> Image {
     if let image = kept[index] { return image }
     let picture = tiling.pictures[index]
@@ -111,7 +116,7 @@ struct TiledImages: PixelStore {
 }
 
 extension Gathering {
-  /// The tiles of the chosen pictures. All pictures are decoded, so that all are known to be whole.
+  /// Cuts the chosen pictures into tiles. All pictures are decoded, so that all are known to be whole.
   ///
   /// Errors: no picture is whole; one has other channels than the first, or is smaller than a tile.
   init(

@@ -1,15 +1,17 @@
 import HourglassBase
 import Synchronization
 
-/// What of the numbers in a file becomes 0 and what 1: x as (x - low) / (high - low). Bytes count from 0 to 255, 16-bit
+/// The two numbers of a file that become 0 and 1: x becomes (x - low) / (high - low). Bytes count from 0 to 255, 16-bit
 /// numbers from 0 to 65535.
 ///
-/// In JSON and on the command line: `LOW:HIGH`.
+/// JSON and the command line write it as `LOW:HIGH`.
 public struct ValueRange: RawRepresentable, Codable, Sendable, Equatable {
+  /// The number that becomes 0.
   public let low: Double
+  /// The number that becomes 1.
   public let high: Double
 
-  /// Refused are ends that are not finite, and a low one that is not below the high one.
+  /// Reads `LOW:HIGH`; nil where an end is not finite, or the low one not below the high one.
   public init?(rawValue: String) {
     let ends = rawValue.split(separator: ":", omittingEmptySubsequences: false).map { Double($0) }
     guard ends.count == 2, let low = ends[0], let high = ends[1], low < high, (high - low).isFinite else { return nil }
@@ -22,8 +24,8 @@ public struct ValueRange: RawRepresentable, Codable, Sendable, Equatable {
     end == end.rounded() && abs(end) < 1e15 ? "\(Int(clamping: end))" : "\(end)"
   }
 
-  /// The range that takes numbers from `least` to `most` to [0, 1]: one of those in which numbers are usually kept,
-  /// where they fill a quarter of it, or else their own.
+  /// A range that takes numbers from `least` to `most` to [0, 1]: one in which numbers are usually kept, where they
+  /// fill a quarter of it, or else their own.
   static func holding(_ least: Float, _ most: Float) -> ValueRange? {
     let usual = ["-1:1", "0:255", "0:1023", "0:4095", "0:65535"].compactMap { ValueRange(rawValue: $0) }
     func fits(_ range: ValueRange) -> Bool {
@@ -33,7 +35,7 @@ public struct ValueRange: RawRepresentable, Codable, Sendable, Equatable {
     return usual.first(where: fits) ?? ValueRange(rawValue: "\(least):\(most)")
   }
 
-  /// What elements of a kind stand for without a range.
+  /// The number that becomes 1 for a kind of elements without a range.
   private static func full(_ kind: Elements.Kind) -> Double? {
     switch kind {
     case .uint8: 255
@@ -42,14 +44,14 @@ public struct ValueRange: RawRepresentable, Codable, Sendable, Equatable {
     }
   }
 
-  /// Whether elements of a kind are mapped so without one.
+  /// Whether elements of a kind are mapped like this without a range.
   func isNatural(of kind: Elements.Kind) -> Bool { low == 0 && high == Self.full(kind) }
 
   fileprivate func map(_ x: Double) -> Float { Float((x - low) / (high - low)) }
 }
 
 extension Image {
-  /// The image whose numbers are mapped; floats unless nothing changes.
+  /// The image with its numbers mapped, as floats unless nothing changes.
   func mapped(by range: ValueRange) -> Image {
     guard !range.isNatural(of: elements.kind) else { return self }
     func floats<T>(_ values: [T], _ number: (T) -> Double) -> Elements {
@@ -65,7 +67,7 @@ extension Image {
     return image
   }
 
-  /// 1 - x, of bytes 255 - x, of 16-bit numbers 65535 - x.
+  /// The image with dark and light exchanged: floats x become 1 - x, bytes 255 - x, 16-bit numbers 65535 - x.
   func inverted() -> Image {
     func inverse<T>(_ values: [T], _ inverse: (T) -> T) -> [T] {
       Self.make(values.count, values) { x, y in for i in 0..<values.count { y[i] = inverse(x[i]) } }
@@ -85,7 +87,7 @@ extension Image {
     resized(to: shape.fitted(into: size)).padded(to: size, background)
   }
 
-  /// The larger part of an odd margin lies at the bottom and right.
+  /// The image in the middle of a larger one; the larger part of an odd margin lies at the bottom and right.
   private func padded(to size: Extent2D, _ background: RGBColor?) -> Image {
     guard size.height != shape.height || size.width != shape.width else { return self }
     let wanted = ImageShape(size.height, size.width, shape.channels)
@@ -112,19 +114,19 @@ extension Image {
 }
 
 extension RGBColor {
-  /// As a pixel of so many channels: itself, its luma of ITU-R BT.601 where there is one, and 0 in channels that are no
-  /// colours.
+  /// The colour as a pixel of `channels` channels: its luma of ITU-R BT.601 in one, itself in three; in any other
+  /// number a grey fills all channels and another colour is 0.
   fileprivate func bytes(channels: Int) -> [UInt8] {
     if channels == 3 { return [red, green, blue] }
     if channels > 1 { return Array(repeating: isGrey ? red : 0, count: channels) }
-    // As `Image.grey` has it, in units of 2^-16.
+    // The weights are those of `Image.grey`, in units of 2^-16.
     let luma = 19_595 * UInt32(red) + 38_470 * UInt32(green) + 7_471 * UInt32(blue)
     return [UInt8(truncatingIfNeeded: (luma + 32_768) >> 16)]
   }
 }
 
 extension ImageShape {
-  /// The largest size of its proportions, but for rounding, that fits inside another.
+  /// The largest size with these proportions, up to rounding, that fits inside another.
   func fitted(into size: Extent2D) -> Extent2D {
     let scale = min(Double(size.height) / Double(height), Double(size.width) / Double(width))
     func scaled(_ old: Int, _ most: Int) -> Int { min(most, max(1, Int(clamping: (Double(old) * scale).rounded()))) }
@@ -132,11 +134,11 @@ extension ImageShape {
   }
 }
 
-/// Where the numbers of images lie, which several threads read.
+/// A meter of the least and the greatest value of images that several threads read.
 final class ValueMeter: Sendable {
   private let ends = Mutex<(least: Float, most: Float)?>(nil)
 
-  /// Bytes and 16-bit numbers count as what they can be.
+  /// Takes the values of an image into account; bytes and 16-bit numbers count with all values that they can have.
   func add(_ elements: Elements) {
     guard case .floats(let floats) = elements, let found = Self.ends(floats) else { return add(0, 1) }
     add(found.least, found.most)
@@ -161,7 +163,7 @@ final class ValueMeter: Sendable {
 }
 
 extension Dataset {
-  /// What would bring its numbers to [0, 1], where they do not lie there and come from files.
+  /// The flag that would bring the set's numbers to [0, 1]; nil where they lie there or come from no file.
   public var rangeAdvice: String? {
     guard let preparation, terms == nil, range.lowerBound < 0 || range.upperBound > 1 else { return nil }
     if preparation.range != nil { return "widen --range" }

@@ -9,8 +9,8 @@ struct Compress: ParsableCommand {
     abstract: "Writes the codes of images in few bytes: rounded to levels and entropy-coded.",
     discussion: """
       Levels are equally spaced over each unit's range among the images trained on. --curve compresses with 2, 4, ... \
-      128 levels, without writing codes, and draws PSNR against bits per pixel, beside that of other runs. Bits count \
-      the whole file.
+      128 levels, without writing codes, and draws PSNR against bits per pixel, beside the curves of other runs \
+      (--beside). Bits count the whole file.
 
       Example:
         hourglass compress --run runs/first --levels 32 --output images.codes
@@ -21,21 +21,24 @@ struct Compress: ParsableCommand {
   @OptionGroup var trained: RunOptions
   @OptionGroup var images: ImageOptions
 
-  @Option(help: "Of each unit of the code, 2 to 256.")
+  @Option(help: "How many levels each unit of the code is rounded to, 2 to 256.")
   var levels = 16
 
-  @Option(help: ArgumentHelp("The file of codes. (default: codes.hgc in the run's folder)", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Write the codes into this file. (default: codes.hgc in the run's folder)", valueName: "file"))
   var output: String?
 
-  @Option(help: ArgumentHelp("Draw PSNR against bits per pixel instead.", valueName: "file.svg"))
+  @Option(
+    help: ArgumentHelp(
+      "Write no codes, and draw PSNR against bits per pixel into this file instead.", valueName: "file.svg"))
   var curve: String?
 
-  @Option(help: ArgumentHelp("With --curve: another run to draw; may be repeated.", valueName: "dir"))
+  @Option(help: ArgumentHelp("With --curve: draw the curve of this other run too; may be repeated.", valueName: "dir"))
   var beside: [String] = []
 
   @OptionGroup var replacing: ReplacementOptions
 
-  @Flag(help: "Print one JSON object for each file.")
+  @Flag(help: "Print one JSON object for the file, or for each number of levels of each run with --curve.")
   var json = false
 
   func validate() throws {
@@ -134,9 +137,9 @@ struct Compress: ParsableCommand {
 
 struct Decompress: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Makes images of what compress wrote.",
+    abstract: "Makes images of the codes that `hourglass compress` wrote.",
     discussion: """
-      NPY output: the expected images, N,H,W,C, float32. PNG output: the images in rows.
+      An NPY file holds the expected images, N,H,W,C, float32; a PNG file shows the images in rows.
 
       Example:
         hourglass decompress --run runs/first --input images.codes --output images.png
@@ -144,7 +147,7 @@ struct Decompress: ParsableCommand {
 
   @OptionGroup var trained: RunOptions
 
-  @Option(help: ArgumentHelp("What compress wrote.", valueName: "file"))
+  @Option(help: ArgumentHelp("Read the codes from this file, which `hourglass compress` wrote.", valueName: "file"))
   var input: String
 
   @OptionGroup var output: OutputOptions

@@ -21,8 +21,8 @@ struct DataDescription: ParsableCommand {
     commandName: "describe",
     abstract: "Decodes every image and prints form, count, shape, classes, range, mean and standard deviation.",
     discussion: """
-      Pixels are shown in [0, 1]. Files that are no images of the set are counted, with the first names. Ends with 3 \
-      after naming every image that is refused, or lists them with --skip-bad.
+      Values are given as pixels in [0, 1]. Files that are no images of the set are counted, and the first of them \
+      named. Where images are refused, the command names each and ends with exit code 3; with --skip-bad it lists them.
 
       Examples:
         hourglass data fashion-mnist --split test
@@ -33,24 +33,28 @@ struct DataDescription: ParsableCommand {
   @Argument(help: ArgumentHelp(DataFlags.forms, valueName: "path"))
   var path: String
 
-  @Option(help: "Which images of a set that has splits.")
+  @Option(help: "The part of the set that is looked at.")
   var split: Split = .train
 
   @OptionGroup var images: DataFlags
 
-  @Option(help: "Of what --holdout draws.")
+  @Option(help: "The seed by which --holdout draws.")
   var seed: UInt64 = 1
 
-  @Option(help: ArgumentHelp("Also write the images, N,H,W,C, bytes or float32.", valueName: "file.npy"))
+  @Option(
+    help: ArgumentHelp(
+      "Write the prepared images into this file too, N,H,W,C, as bytes or float32.", valueName: "file.npy"))
   var export: String?
 
   @OptionGroup var replacing: ReplacementOptions
 
   @Flag(
-    help: "Print index, name and class of every image as CSV, and nothing else; with --json add them to the object.")
+    help: """
+      Print index, name and class of every image as CSV, and nothing else; with --json the object holds them.
+      """)
   var list = false
 
-  @Flag(help: "Print one JSON object.")
+  @Flag(help: "Print the result as one JSON object.")
   var json = false
 
   func validate() throws {
@@ -90,7 +94,7 @@ struct DataDescription: ParsableCommand {
   func run() throws {
     let file = export.map { OutputFile(flag: "--export", $0, or: $0) }
     try replacing.check([file].compactMap(\.self), reading: [path, images.labels])
-    // All that are broken shall be named, not only the first.
+    // Every broken image is named, not only the first.
     var preparation = images.adapting(Preparation())
     preparation.skipsBad = true
     let data = try Dataset.open(
@@ -121,7 +125,7 @@ struct DataDescription: ParsableCommand {
     }
   }
 
-  /// More classes or channels than this are summed up, not listed.
+  /// The most classes or channels that are listed one by one; more of them are summed up.
   private static let mostListed = 20
 
   private func write(itemsOf data: Dataset) {
@@ -165,19 +169,19 @@ struct DataSynthesis: ParsableCommand {
         hourglass train --model conv-ae-32 --data shapes
       """)
 
-  @Option(help: ArgumentHelp("A folder that is not there yet.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Write the images into this folder, which must not be there yet.", valueName: "dir"))
   var output: String
 
-  @Option(help: ArgumentHelp("Width and height, at least 8.", valueName: "WxH"))
+  @Option(help: ArgumentHelp("The width and height of each image in pixels, at least 8.", valueName: "WxH"))
   var size = PixelSize(Extent2D(32, 32))
 
-  @Flag(help: "Grey images instead of colour.")
+  @Flag(help: "Make grey images instead of colour images.")
   var grey = false
 
-  @Option(help: "Images for training; for test an eighth of them.")
+  @Option(help: "How many images to make for training; an eighth as many are made for testing.")
   var count = 2048
 
-  @Option(help: "Of all random numbers.")
+  @Option(help: "The seed of the images.")
   var seed: UInt64 = 1
 
   func validate() throws {

@@ -39,94 +39,106 @@ struct PixelStride: ExpressibleByArgument {
   }
 }
 
-/// What is taken of a set of images, and what is done to each. All are optional, so that a run can tell what was given.
+/// What is taken of a set of images, and what is done to each. All flags are optional, so that a run can tell which
+/// were given.
 struct DataFlags: ParsableArguments {
   static let forms = """
-    An IDX, NPY, NPZ, HDF5 (file.h5:/path), CIFAR-10 (.bin) or picture file (PNG, JPEG, TIFF, WebP, BMP, PNM), or a \
-    folder of IDX files, of CIFAR-10 records, or of pictures at any depth; or documents, as term counts (.txt) or \
-    texts (.tsv) beside a vocab.txt.
+    Take the images from this IDX, NPY, NPZ, HDF5 (file.h5:/path), CIFAR-10 (.bin) or picture file (PNG, JPEG, TIFF, \
+    WebP, BMP, PNM), or from this folder of IDX files, of CIFAR-10 records, or of pictures at any depth; or take \
+    documents, as term counts (.txt) or texts (.tsv) beside a vocab.txt.
     """
 
   @Option(
     help: ArgumentHelp(
-      "Axes of an array file: nd, nhw, nhwc or nchw. (default: as its shape tells)", valueName: "axes"))
+      "The axes of an array file: nd, nhw, nhwc or nchw. (default: as the array's shape tells)", valueName: "axes"))
   var layout: Preparation.Layout?
 
   @Option(
     help: ArgumentHelp(
-      "Part of a set without a test split that becomes its test split, drawn by the seed, such as 0.1.",
+      "The part of the images, such as 0.1, that becomes the test split of a set without one; the seed draws it.",
       valueName: "part"))
   var holdout: Double?
 
-  @Option(help: ArgumentHelp("Only images of these classes, by name or number, with commas.", valueName: "classes"))
+  @Option(
+    help: ArgumentHelp(
+      "Take only images of these classes, given by name or number, with commas between them.", valueName: "classes"))
   var labelFilter: String?
 
   @Option(
     help: ArgumentHelp(
-      "Labels of the images in a file of their own: IDX, NPY or NPZ with one for each, or CSV with rows name,class.",
+      "Take the labels of the images from this file: IDX, NPY or NPZ with one label an image, or CSV rows name,class.",
       valueName: "file"))
   var labels: String?
 
   @Option(
     help: ArgumentHelp(
-      "Folders whose names make a class, such as 2 for alphabet/character. (default: 1, and no classes where pictures "
-        + "lie beside the folders)", valueName: "depth"))
+      "How many folders deep classes lie: 2 makes alphabet/character a class. (default: 1, and no classes where "
+        + "pictures lie beside the folders)", valueName: "depth"))
   var classesAt: Int?
 
-  @Option(help: "At most so many images, spread evenly over the set.")
+  @Option(help: "Take at most this many images, spread evenly over the set.")
   var limit: Int?
 
   @Option(
     help: ArgumentHelp(
       """
-      What becomes 0 and 1, in the numbers of the files: 0:4095 for 12 bits in 16, -1:1. (default: the full range of 8 \
-      and 16 bits, floats as they are)
+      The two numbers in the files that become 0 and 1, such as 0:4095 for 12 bits in 16, or -1:1. (default: the full \
+      range of 8 and 16 bits, floats as they are)
       """, valueName: "low:high"))
   var range: ValueRange?
 
-  @Flag(help: "Make colour images grey, by the luma of ITU-R BT.601.")
+  @Flag(help: "Turn colour images grey, by the luma of ITU-R BT.601.")
   var grey = false
 
-  @Flag(help: "Make grey images colour, with three equal channels.")
+  @Flag(help: "Give grey images three equal channels.")
   var rgb = false
 
-  @Option(help: ArgumentHelp("Cut out the middle, so many pixels, before resizing.", valueName: "WxH"))
+  @Option(
+    help: ArgumentHelp("Cut this many pixels out of the middle of each image, before resizing.", valueName: "WxH"))
   var crop: PixelSize?
 
   @Option(
-    help: ArgumentHelp("Scale to so many pixels: the mean over areas, linear where it grows.", valueName: "WxH"))
+    help: ArgumentHelp(
+      "Scale each image to this many pixels: by the mean over areas where it shrinks, linearly where it grows.",
+      valueName: "WxH"))
   var resize: PixelSize?
 
   @Option(
     help: ArgumentHelp(
-      "Put transparent pictures on a colour: white, black or #rrggbb. (default: their hidden colours are taken)",
+      "Put transparent pictures on a colour: white, black or #rrggbb. (default: the colours hidden in them are taken)",
       valueName: "colour"))
   var background: RGBColor?
 
   @Option(
     help: ArgumentHelp(
-      "Cut pictures, once they are resized, into tiles of so many pixels, each an image of its own.", valueName: "WxH"))
+      "Cut pictures, once they are resized, into tiles of this many pixels; each tile is an image of its own.",
+      valueName: "WxH"))
   var tile: PixelSize?
 
   @Option(
-    help: ArgumentHelp("Pixels from one tile to the next, as 128 or 128x96. (default: the tile's)", valueName: "WxH"))
+    help: ArgumentHelp(
+      "The pixels from one tile to the next, as 128 or 128x96. (default: the size of --tile)", valueName: "WxH"))
   var stride: PixelStride?
 
   @Option(
     help: ArgumentHelp(
-      "Scale to fit into so many pixels, with the rest black or as --background says; in place of --resize.",
+      "Scale each image to fit into this many pixels and fill the rest with black or --background, in place of "
+        + "--resize.",
       valueName: "WxH")
   )
   var fit: PixelSize?
 
-  @Flag(help: "Exchange dark and light.")
+  @Flag(help: "Exchange dark and light in each image.")
   var invert = false
 
   @Flag(help: "Leave broken images out and list them, instead of refusing the set.")
   var skipBad = false
 
   @Flag(
-    help: "Draw each pixel as 0 or 1 by its value: anew in each step of training, in all else once by the seed.")
+    help: """
+      Draw each pixel as 0 or 1, with its value as the probability of 1: anew in each step of training, everywhere \
+      else once by the seed.
+      """)
   var binarize = false
 
   func validate() throws {
@@ -152,7 +164,7 @@ struct DataFlags: ParsableArguments {
     return all == Preparation() ? nil : all
   }
 
-  /// A preparation with what was given in place of what it says.
+  /// A preparation in which the given flags replace what it says.
   func adapting(_ base: Preparation) -> Preparation {
     var all = base
     all.layout = layout ?? base.layout
@@ -164,7 +176,7 @@ struct DataFlags: ParsableArguments {
     all.color = grey ? .grey : rgb ? .rgb : base.color
     all.crop = crop?.extent ?? base.crop
     all.range = range ?? base.range
-    // Each takes the place of the other.
+    // Either flag replaces what the base says of both.
     all.resize = fit == nil ? resize?.extent ?? base.resize : nil
     all.fit = resize == nil ? fit?.extent ?? base.fit : nil
     all.inverts = invert ? true : base.inverts

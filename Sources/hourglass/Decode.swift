@@ -6,7 +6,7 @@ struct Decode: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Makes images of codes.",
     discussion: """
-      NPY output: the expected images, N,H,W,C, float32. PNG output: the images in rows.
+      An NPY file holds the expected images, N,H,W,C, float32; a PNG file shows the images in rows.
 
       Example:
         hourglass decode --run runs/first --input codes.npy --output images.png
@@ -14,7 +14,7 @@ struct Decode: ParsableCommand {
 
   @OptionGroup var trained: RunOptions
 
-  @Option(help: "Codes in an NPY file, N,Z.")
+  @Option(help: "Read the codes from this NPY file, N,Z.")
   var input: String
 
   @OptionGroup var output: OutputOptions

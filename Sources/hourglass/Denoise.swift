@@ -7,12 +7,12 @@ struct Denoise: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Damages images, lets a trained model repair them, and measures both.",
     discussion: """
-      Without --corrupt the damage is that of the recipe; with --pairs that of the noisy images. PSNR compares with \
-      the clean images, over all pixels of all images; Gaussian noise is not clamped.
+      Without --corrupt the recipe says which damage is done; with --pairs the noisy images are the damage. PSNR \
+      compares with the clean images, over all pixels of all images; Gaussian noise is not clamped.
 
-      NPY output: the repaired images, N,H,W,C, float32. PNG output: clean above damaged above repaired images. A \
-      folder as output, which ends in a slash or has no ending: a PNG file for each repaired picture, of \
-      its name; tiles are joined.
+      An NPY file holds the repaired images, N,H,W,C, float32; a PNG file shows clean above damaged above repaired \
+      images. A folder, a name that ends in a slash or has no ending, gets a PNG file for each repaired picture, named \
+      as the picture is; tiles are joined.
 
       Example:
         hourglass denoise --run runs/first --corrupt gaussian:0.3 --output denoised.png
@@ -25,21 +25,23 @@ struct Denoise: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "gaussian:0.3, multiplicative:0.3, mask:0.25 or salt-pepper:0.1. (default: the recipe's)",
+      "Damage the images in this way: gaussian:0.3, multiplicative:0.3, mask:0.25 or salt-pepper:0.1. (default: the "
+        + "recipe's)",
       valueName: "kind:amount"))
   var corrupt: Corruption?
 
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
-      "Damaged images, and the clean ones to compare with, matched by the names below the two folders.",
+      "Take damaged images from one folder and compare with the clean images of another, matched by their names below "
+        + "the two.",
       valueName: "noisy clean"))
   var pairs: [String] = []
 
-  @Option(help: "Of the damage; without it the run's.")
+  @Option(help: "The seed of the damage. (default: the run's)")
   var seed: UInt64?
 
-  @Flag(help: "Print one JSON object.")
+  @Flag(help: "Print the result as one JSON object.")
   var json = false
 
   func validate() throws {

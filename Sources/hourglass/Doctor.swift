@@ -7,15 +7,16 @@ struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows what the machine grants, and how training would use it by default.",
     discussion: """
-      Cores by affinity mask and control group, instruction set, OpenMP runtime, memory, and the workers and threads \
-      of each model that has a name, with reasons. Warnings end the list; the exit code is 0 all the same.
+      The list has the cores granted by affinity mask and control group, the instruction set, the OpenMP runtime, the \
+      memory, and the workers and threads of each model that has a name, with reasons. Warnings end the list; the exit \
+      code is 0 all the same.
 
       Examples:
         hourglass doctor
         taskset -c 0-3 hourglass doctor --json
       """)
 
-  @Flag(help: "Print one JSON object.")
+  @Flag(help: "Print the result as one JSON object.")
   var json = false
 
   func run() throws {

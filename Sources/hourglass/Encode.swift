@@ -4,10 +4,10 @@ import HourglassTraining
 
 struct Encode: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Writes the codes of images; of a variational model the means.",
+    abstract: "Writes the codes of images; a variational model gives the means.",
     discussion: """
-      NPY output: codes, N,Z, float32. NPZ output: codes beside the arrays index, names and, where there are labels, \
-      classes, which tell whose they are; np.load reads it without pickle.
+      An NPY file holds the codes, N,Z, float32. An NPZ file holds the array codes beside the arrays index, names and, \
+      where there are labels, classes, which tell to which image each code belongs; np.load reads it without pickle.
 
       Example:
         hourglass encode --run runs/first --data images.npy --output codes.npy

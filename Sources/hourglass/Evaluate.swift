@@ -7,10 +7,10 @@ struct Evaluate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Measures how well a trained model reconstructs a data set, or tells its labels.",
     discussion: """
-      Losses are means over images: in nats, or in squared error summed over pixels; of a variational model with one \
-      sample of the code for each image. Of a model that puts out classes also the error rate and the confusion \
-      matrix, with a row for each label and a column for each likeliest class. Classes go by name; one that the model \
-      does not know has a row of its own, and its images count as errors.
+      Losses are means over images, in nats or in squared error summed over pixels; a variational model takes one \
+      sample of the code for each image. A model that puts out classes is also measured by its error rate and its \
+      confusion matrix, with a row for each label and a column for each likeliest class. Classes go by name; a class \
+      that the model does not know has a row of its own, and its images count as errors.
 
       Example:
         hourglass evaluate --run runs/first --json
@@ -21,23 +21,24 @@ struct Evaluate: ParsableCommand {
   @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the run's data)", valueName: "path"))
   var data: String?
 
-  @Option(help: "Which images of a folder, or of the built-in images.")
+  @Option(help: "The part of the set whose images are measured.")
   var split: Split = .test
 
   @OptionGroup var images: DataFlags
 
   @Option(
     help: ArgumentHelp(
-      "Of a variational model also the importance-weighted bound of -log p(image) from so many draws of each code.",
+      "Measure also the importance-weighted bound of -log p(image) of a variational model, from this many draws of "
+        + "each code.",
       valueName: "draws"))
   var importanceSamples: Int?
 
-  @Option(help: ArgumentHelp("Also write a row for each image.", valueName: "file.csv"))
+  @Option(help: ArgumentHelp("Write also the losses of each image, a row each, into this file.", valueName: "file.csv"))
   var perSample: String?
 
   @OptionGroup var replacing: ReplacementOptions
 
-  @Flag(help: "Print one JSON object.")
+  @Flag(help: "Print the result as one JSON object.")
   var json = false
 
   func validate() throws { try requirePositive("--importance-samples", importanceSamples, most: 1 << 24) }
@@ -50,7 +51,7 @@ struct Evaluate: ParsableCommand {
     let file = perSample.map { OutputFile(flag: "--per-sample", $0, or: $0) }
     try replacing.check([file].compactMap(\.self), reading: loaded.inputs + [data])
     let images = try loaded.images(at: data, split, self.images)
-    // A row is about a hundred letters, and the name.
+    // A row takes about a hundred letters beside the name.
     if file != nil {
       try GrantedMemory.require(
         images.count.timesClamping(256), for: images.source, "hold \(images.count) rows",

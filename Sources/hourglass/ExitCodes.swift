@@ -11,7 +11,7 @@ enum ExitStatus: Int32 {
   case wrongUsage = 2
   case badData = 3
   case diverged = 4
-  /// By a signal, with a checkpoint: 128 + SIGINT, as shells report it.
+  /// A signal ended the session, with a checkpoint: 128 + SIGINT, as shells report it.
   case interrupted = 130
 
   /// The status of an error, after it was told in one sentence.
@@ -43,7 +43,7 @@ enum ExitStatus: Int32 {
   }
 }
 
-/// An end whose status does not follow from the error's type; without a sentence where all is said.
+/// An end whose status does not follow from the error's type; its sentence is empty where all is said.
 struct ExitStatusError: Error, CustomStringConvertible {
   var status: ExitStatus
   var description = ""

@@ -9,11 +9,12 @@ struct Export: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Writes a trained model for other programs: ONNX graphs, or its weights.",
     discussion: """
-      onnx writes encoder.onnx (image to code; of a variational model to mean and log_variance), decoder.onnx (code to \
-      reconstruction) and autoencoder.onnx (image to reconstruction), operator set \(ONNXGraph.operatorSet). \
-      Images are N,C,H,W as the model is trained on, bytes over 255; a reconstruction is the expected image. What \
-      --standardize does to them is part of the graphs, and stands beside weights. safetensors writes \
-      weights.safetensors and npy weights.npz, both under PyTorch's names and shapes, which `hourglass import` reads.
+      --format onnx writes encoder.onnx (image to code, in a variational model to mean and log_variance), decoder.onnx \
+      (code to reconstruction) and autoencoder.onnx (image to reconstruction), operator set \
+      \(ONNXGraph.operatorSet). Images are N,C,H,W with the values the model is trained on, bytes over 255; a \
+      reconstruction is the expected image. The mean and deviation of --standardize are part of the graphs, and stand \
+      beside the weights. --format safetensors writes weights.safetensors and --format npy weights.npz, both under \
+      PyTorch's names and shapes, which `hourglass import` reads.
 
       Example:
         hourglass export --run runs/first --format onnx
@@ -22,15 +23,16 @@ struct Export: ParsableCommand {
 
   @OptionGroup var trained: RunOptions
 
-  @Option(help: "What to write.")
+  @Option(help: "Write ONNX graphs (onnx), or the weights in a safetensors file or an NPZ file (npy).")
   var format: ModelExport.Format
 
-  @Option(help: ArgumentHelp("Where to write. (default: export in the run's folder)", valueName: "folder"))
+  @Option(
+    help: ArgumentHelp("Write the files into this folder. (default: export in the run's folder)", valueName: "folder"))
   var output: String?
 
   @OptionGroup var replacing: ReplacementOptions
 
-  @Flag(help: "Print one JSON object.")
+  @Flag(help: "Print the result as one JSON object.")
   var json = false
 
   /// What `--json` prints.

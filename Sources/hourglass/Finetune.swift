@@ -8,23 +8,23 @@ struct Finetune: ParsableCommand {
     abstract: "Teaches a trained encoder the labels of its images.",
     discussion: """
       Behind the code of a run's model comes a linear layer with a logit for each class, or with one number \
-      (--regression). It is trained alone first, on the codes, and then all layers together; --epochs and the other \
-      flags hold for the latter. A model that puts out labels by itself keeps its layers behind the code. Images and \
-      seed are those of the run where no flag says otherwise: --limit 1000 takes the labels of so many. \
-      evaluate shows error rate and confusion matrix.
+      (--regression). This layer is trained alone first, on the codes (--head-epochs), and then all layers together \
+      (--epochs and the other flags). A model that puts out labels by itself keeps its layers behind the code. Images \
+      and seed are the run's where no flag says otherwise: --limit 1000 takes 1000 of its images with their labels. \
+      `hourglass evaluate` shows error rate and confusion matrix.
 
       Examples:
         hourglass finetune --from runs/stacked --epochs 30 --run runs/digits
         hourglass finetune --from runs/stacked --limit 1000 --validation mnist --run runs/few
       """)
 
-  @Option(help: ArgumentHelp("The run whose encoder is taken.", valueName: "dir"))
+  @Option(help: ArgumentHelp("The folder of the run whose encoder is taken.", valueName: "dir"))
   var from: String?
 
-  @Option(help: "Passes over the codes in which the last layer learns alone. (default: 5)")
+  @Option(help: "How many passes over the codes the last layer learns alone. (default: 5)")
   var headEpochs: Int?
 
-  @Option(help: "Classes to tell apart. (default: those of the labels)")
+  @Option(help: "How many classes to tell apart. (default: as many as the labels have)")
   var classes: Int?
 
   @Flag(help: "Learn labels as numbers, by their squared error.")

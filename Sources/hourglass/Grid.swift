@@ -6,11 +6,11 @@ struct Grid: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows the plane of a model with two latent units: images at equally spaced points.",
     discussion: """
-      Of a variational model at equally spaced quantiles of the normal prior, so that each image stands for as much of \
-      it (Kingma & Welling 2014, figure 4); of another at equal steps over each unit's range among the images trained \
-      on. The first unit grows to the right, the second upwards.
+      The points of a variational model lie at equally spaced quantiles of the normal prior, so that each image stands \
+      for as much of it (Kingma & Welling 2014, figure 4); the points of another model divide each unit's range among \
+      the images trained on. The first unit grows to the right, the second upwards.
 
-      NPY output: the expected images, N,H,W,C, float32, row after row. PNG output: the plane.
+      An NPY file holds the expected images, N,H,W,C, float32, row after row; a PNG file shows the plane.
 
       Example:
         hourglass grid --run runs/plane --side 20 --output plane.png
@@ -18,10 +18,10 @@ struct Grid: ParsableCommand {
 
   @OptionGroup var trained: RunOptions
 
-  @Option(help: "Points along each unit.")
+  @Option(help: "How many points lie along each unit, at most 100.")
   var side = 15
 
-  @Option(help: "The file to write: .npy or .png. (default: pictures/grid.png in the run's folder)")
+  @Option(help: "Write the images into this file, .npy or .png. (default: pictures/grid.png in the run's folder)")
   var output: String?
 
   @OptionGroup var replacing: ReplacementOptions

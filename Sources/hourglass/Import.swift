@@ -9,8 +9,8 @@ struct Import: ParsableCommand {
     discussion: """
       The weights are those of the model under PyTorch's names and shapes, as `hourglass export` writes them: a \
       state_dict saved by safetensors.torch.save_file, or arrays saved by np.savez, all of 32-bit floats. The run \
-      stands before its first step: evaluate, encode and all others use it as any run, and train --resume fine-tunes \
-      it by the recipe that is given here with the flags of train.
+      stands before its first step: evaluate, encode and the other commands use it as any run, and `hourglass train \
+      --run DIR --resume` fine-tunes it by the recipe that the flags here give.
 
       Example:
         hourglass import --weights vae.safetensors --model conv-vae-28 --data fashion-mnist --run runs/imported
@@ -18,15 +18,15 @@ struct Import: ParsableCommand {
         hourglass train --run runs/imported --resume
       """)
 
-  @Option(help: ArgumentHelp("The tensors.", valueName: "file.safetensors|file.npz"))
+  @Option(help: ArgumentHelp("Read the weights from this file.", valueName: "file.safetensors|file.npz"))
   var weights: String
 
-  @Option(name: .customLong("run"), help: ArgumentHelp("The folder of the new run.", valueName: "dir"))
+  @Option(name: .customLong("run"), help: ArgumentHelp("The folder of the run to make.", valueName: "dir"))
   var folder: String
 
   @OptionGroup(title: "What decides the result of further training") var flags: RecipeFlags
 
-  @Flag(help: "Print one JSON object.")
+  @Flag(help: "Print the result as one JSON object.")
   var json = false
 
   /// What `--json` prints.

@@ -7,8 +7,8 @@ struct Inspect: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows a model layer by layer: shapes, parameters, flops, and the bytes a training step takes.",
     discussion: """
-      Flops are those of a training step for one sample, two for each multiply-add, padding counted. Bytes are planned \
-      for the run's batch size, or for 128, with the default workers and threads of this machine.
+      The flops are what a training step takes for one sample, two for each multiply-add, padding counted. The bytes \
+      are planned for the run's batch size, or for 128, with the default workers and threads of this machine.
 
       Examples:
         hourglass inspect conv-vae-28
@@ -20,11 +20,12 @@ struct Inspect: ParsableCommand {
 
   @Argument(
     help: ArgumentHelp(
-      "A model's name, also with a size, sizes of a dense one, a model file, or the folder of a run.",
+      "A model's name, alone or with a size (conv-vae@128x96x3), the sizes of a dense model (784-1000-30), a model "
+        + "file, or the folder of a run.",
       valueName: "name|file|dir"))
   var subject: String
 
-  @Flag(help: "Print the model as JSON, as --model FILE.json reads it.")
+  @Flag(help: "Print the model as JSON, which `hourglass train --model FILE.json` reads.")
   var json = false
 
   @Option(
@@ -75,7 +76,7 @@ struct Inspect: ParsableCommand {
       ], rightAligned: [1])
   }
 
-  /// That of a run, or the default one of a model.
+  /// The batch size of a run, or the default one for a model.
   private func resolve() throws -> Recipe {
     var isFolder: ObjCBool = false
     if ModelCatalog.model(subject) == nil, FileManager.default.fileExists(atPath: subject, isDirectory: &isFolder),

@@ -6,9 +6,10 @@ struct Interpolate: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Goes from one image to another through the codes between theirs.",
     discussion: """
-      On the straight line, or with --spherical on the arc, whose codes keep the lengths that a normal prior gives them.
+      The codes lie on the straight line between the two, or with --spherical on the arc, whose codes keep the lengths \
+      that a normal prior gives them.
 
-      NPY output: the expected images, N,H,W,C, float32. PNG output: one row.
+      An NPY file holds the expected images, N,H,W,C, float32; a PNG file shows them in one row.
 
       Example:
         hourglass interpolate --run runs/first --first 3 --second 8 --stops 9
@@ -17,19 +18,20 @@ struct Interpolate: ParsableCommand {
   @OptionGroup var trained: RunOptions
   @OptionGroup var images: ImageOptions
 
-  @Option(help: "Place of the image to begin with, from 0.")
+  @Option(help: "The number in the set, from 0, of the image to begin with.")
   var first = 0
 
-  @Option(help: "Place of the image to end with.")
+  @Option(help: "The number in the set, from 0, of the image to end with.")
   var second = 1
 
-  @Option(help: "Images in all, both ends included.")
+  @Option(help: "How many images to make, both ends included.")
   var stops = 11
 
-  @Flag(help: "Along the arc between the codes, not the straight line.")
+  @Flag(help: "Go along the arc between the two codes, not along the straight line.")
   var spherical = false
 
-  @Option(help: "The file to write: .npy or .png. (default: pictures/interpolate.png in the run's folder)")
+  @Option(
+    help: "Write the images into this file, .npy or .png. (default: pictures/interpolate.png in the run's folder)")
   var output: String?
 
   @OptionGroup var replacing: ReplacementOptions

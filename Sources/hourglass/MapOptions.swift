@@ -9,10 +9,17 @@ extension AnomalyMaps.Kind: ExpressibleByArgument {}
 
 /// Maps of where images are unlike what the model expects, and how they are written.
 struct MapOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("Write for each image where it differs, into a folder.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp(
+      "Write into this folder, for each image, a map of where it differs from what the model expects.",
+      valueName: "dir"))
   var maps: String?
 
-  @Option(help: "Of each pixel: squared error, mean over channels (error), or 1 - local structural similarity (ssim).")
+  @Option(
+    help: """
+      What a map shows in each pixel: the squared error, mean over channels (error), or 1 - local structural \
+      similarity (ssim).
+      """)
   var mapBy: AnomalyMaps.Kind?
 
   @Option(
@@ -22,12 +29,16 @@ struct MapOptions: ParsableArguments {
   var smooth: Double?
 
   @Option(
-    help: "A picture of original, reconstruction and map side by side (png), floats (npy), or grey of 16 bits (png16).")
+    help: """
+      The files of --maps: a picture of original, reconstruction and map side by side (png), floats (npy), or grey of \
+      16 bits (png16).
+      """)
   var mapFormat: Format?
 
   @Option(
     help: ArgumentHelp(
-      "The number of the brightest colour. (default: the 99.9th percentile over all maps, of png16 their maximum)",
+      "The value that the brightest colour of a map stands for. (default: the 99.9th percentile over all maps; with "
+        + "png16 their maximum)",
       valueName: "number"))
   var mapScale: Float?
 
@@ -51,7 +62,7 @@ struct MapOptions: ParsableArguments {
     }
   }
 
-  /// Refuses what would have no effect.
+  /// Refuses --map-by and --smooth where no map is made.
   func checkUse(hasMasks: Bool) throws {
     for (flag, isGiven) in [("--map-by", mapBy != nil), ("--smooth", smooth != nil)]
     where isGiven && maps == nil && !hasMasks {
@@ -66,9 +77,9 @@ struct MapOptions: ParsableArguments {
     var unit: String
     var smooth: Double?
     var format: String
-    /// The number of the brightest colour, or of 65535; zero is the darkest. None where maps keep their numbers.
+    /// The value that the brightest colour, or 65535, stands for; zero is the darkest. Nil where maps keep numbers.
     var scale: Float?
-    /// What was higher than the scale has the brightest colour too.
+    /// The greatest value of all maps; values above the scale have the brightest colour too.
     var greatest: Float?
     var colors: String?
     var files: [File]
@@ -106,7 +117,7 @@ struct MapOptions: ParsableArguments {
 
   /// Writes the maps of all images, a legend, and last maps.json.
   ///
-  /// Returns: the number of the brightest colour.
+  /// Returns: the value that the brightest colour stands for; nil where maps keep numbers.
   func write(
     _ target: Target, _ data: Dataset, scores: [Double], with inference: Inference, scale: AnomalyMaps.Scale?
   ) throws -> Float? {
@@ -140,7 +151,9 @@ struct MapOptions: ParsableArguments {
     return high
   }
 
-  /// The map of a picture. Errors: one that is not finite.
+  /// The map of a picture, H x W.
+  ///
+  /// Errors: a value is not finite.
   func map(of picture: ExpectedPicture, _ data: Dataset, by maker: inout AnomalyMaps) throws -> [Float] {
     let map = maker.map(picture)
     guard let value = map.first(where: { !$0.isFinite }) else { return map }
@@ -171,7 +184,9 @@ struct MapSurvey {
   /// Whether each picture has a mark.
   private(set) var isMarked: [Bool]?
 
-  /// Errors: a picture or mask cannot be read; a map that is not finite.
+  /// Makes every map once.
+  ///
+  /// Errors: a picture or mask cannot be read; a value of a map is not finite.
   init(_ data: Dataset, _ inference: Inference, _ options: MapOptions) throws {
     var (maker, scale, isMarked) = (options.maker, scale, [Bool]())
     var metrics = data.hasMasks ? PixelMetrics() : nil

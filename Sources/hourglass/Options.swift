@@ -43,7 +43,7 @@ struct LoadedRun {
   let progress: Checkpoint.Progress
   let inference: Inference
 
-  /// Steps it was trained for.
+  /// The steps of training that made the weights.
   var step: Int { progress.step }
   var model: Autoencoder { recipe.model }
 
@@ -94,12 +94,13 @@ struct LoadedRun {
     return codes
   }
 
-  /// The images at a path, prepared like those of the run, or without one those of the run; changed by what was given.
+  /// The images at a path, or without one the images of the run. They are prepared as the run's images are, with the
+  /// given flags in place of what the run's recipe says.
   ///
   /// - Parameters:
-  ///   - allClasses: also those that the run left out.
+  ///   - allClasses: whether classes that the run left out are taken too.
   ///   - masks: a folder of masks of the truth.
-  ///   - inputs: what the model sees in place of the images at a path; without a path what it is in the run.
+  ///   - inputs: what the model sees in place of the images at a path; without a path the recipe decides it.
   func images(
     at path: String?, _ split: Split, _ flags: DataFlags, allClasses: Bool = false, masks: String? = nil,
     pairedWith inputs: String? = nil
@@ -121,14 +122,14 @@ struct LoadedRun {
 extension LoadedRun {
   var weightsHash: String { WeightsHash.of(inference.parameters, plan: inference.plan) }
 
-  /// The images of the run, which no output may replace.
+  /// The paths of the run's images and label files, which no output may replace.
   var inputs: [String?] {
     [recipe.data.inputs] + [recipe.data, recipe.validation].flatMap { [$0?.path, $0?.preparation?.labelsFile] }
   }
 
   /// The images that the run was trained on.
   ///
-  /// Errors: also where nothing is at their path, with what to do then.
+  /// Errors: nothing is at their path, or they cannot be read; the sentence says what to do.
   func trainedOn() throws -> Dataset {
     if let path = recipe.data.path, try !InputFile.isThere(path) {
       throw DataError(
@@ -140,10 +141,11 @@ extension LoadedRun {
     return try recipe.open(recipe.data)
   }
 
-  /// What the run keeps of them for these weights, so that they need not be there.
+  /// What the run keeps of the images trained on for these weights, so that the images need not be there; nil where
+  /// nothing is kept.
   func keptTraining() throws -> KeptTraining? { try run.keptTraining(for: weightsHash) }
 
-  /// Codes that reach as far in each unit as those of the images trained on.
+  /// Codes whose range in each unit is the range over the images trained on, N x units.
   func trainingCodeRange() throws -> [Float] {
     guard let kept = try keptTraining()?.codeRange else { return try codes(of: trainedOn()) }
     return kept.low + kept.high
@@ -152,14 +154,25 @@ extension LoadedRun {
 
 /// How the work of a step is divided.
 struct DivisionOptions: ParsableArguments {
-  @Option(help: "Replicas that work at once. (default: so that all granted cores work, at most one for each shard)")
+  @Option(
+    help: """
+      How many workers train at once, each on shards of the minibatch. (default: as many as keep all granted cores \
+      busy, at most one for each shard)
+      """)
   var workers: Int?
 
-  @Option(help: "OpenMP threads inside each worker. (default: OMP_NUM_THREADS; 1, more where cores are left over)")
+  @Option(
+    help: """
+      How many OpenMP threads each worker has. (default: OMP_NUM_THREADS where it is set; else 1, more where cores are \
+      left over)
+      """)
   var threads: Int?
 
   @Option(
-    help: "Bind threads to cores: neighbours (close), or evenly spaced over the granted cores (spread). (default: none)"
+    help: """
+      Keep each thread on one core: threads of a worker on neighbouring cores (close), or all threads evenly spaced \
+      over the granted cores (spread). (default: none)
+      """
   )
   var bind: CoreBinding?
 
@@ -168,13 +181,13 @@ struct DivisionOptions: ParsableArguments {
     try requirePositive("--threads", threads, most: ParallelPlan.most)
   }
 
-  /// With what a file says where the flags are silent.
+  /// Takes what a configuration file says where the flags are silent.
   mutating func adopt(_ file: Configuration) throws {
     (workers, threads, bind) = (workers ?? file.workers, threads ?? file.threads, bind ?? file.bind)
     try validate()
   }
 
-  /// The division for so many shards, with a warning where it can hardly be meant.
+  /// The division for a number of shards. It warns of more threads than granted cores.
   func plan(shards: Int) -> ParallelPlan {
     var plan = ParallelPlan(workers: workers, threads: threads, shards: shards)
     plan.binding = bind ?? .none
@@ -189,13 +202,13 @@ struct DivisionOptions: ParsableArguments {
 
 /// Which images a command reads.
 struct ImageOptions: ParsableArguments {
-  @Option(help: "Images in a file, such as an NPY file N,H,W or N,H,W,C.")
+  @Option(help: "Read the images from this file, such as an NPY file of shape N,H,W or N,H,W,C.")
   var input: String?
 
   @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the run's data)", valueName: "path"))
   var data: String?
 
-  @Option(help: "Which images of a folder, or of the built-in images.")
+  @Option(help: "The part of the set whose images are read.")
   var split: Split = .test
 
   @OptionGroup var images: DataFlags
@@ -206,7 +219,7 @@ struct ImageOptions: ParsableArguments {
     }
   }
 
-  /// Where they are, if not in the run's data.
+  /// The path of the images; nil for the run's own.
   var path: String? { input ?? data }
 
   func open(_ loaded: LoadedRun, allClasses: Bool = false, masks: String? = nil) throws -> Dataset {
@@ -214,13 +227,13 @@ struct ImageOptions: ParsableArguments {
   }
 }
 
-/// Tells what of a set was passed over or left out, and what a person should know of it, where there is anything.
+/// Tells which files of a set were passed over or left out, and what else a person should know about the set.
 func list(about data: Dataset) {
   for error in data.refused { StandardError.write("hourglass: left out: \(error)") }
   if !data.inventory.isPlain { StandardError.write("hourglass: \(data.source): \(data.inventory.line)") }
 }
 
-/// Tells which classes of a set are none of another one, which tables do not show.
+/// Tells which classes of a set do not occur in another set, because tables do not show it.
 func noteUnknownClasses(of data: Dataset, _ names: [String], from other: Dataset) {
   guard !names.isEmpty else { return }
   let list = names.prefix(6).joined(separator: ", ") + (names.count > 6 ? " and \(names.count - 6) more" : "")
@@ -261,7 +274,7 @@ struct IntegerList: ExpressibleByArgument {
   var defaultValueDescription: String { values.map(String.init).joined(separator: ",") }
 }
 
-/// The preset of a size, or the dense autoencoder of so many sizes; nil where the name is none, or that of a file.
+/// The preset of a size, or the dense autoencoder of a list of sizes; nil for any other name, and for a file.
 private func describedModel(_ name: String, flag: String) throws -> Autoencoder? {
   guard !FileManager.default.fileExists(atPath: name) else { return nil }
   do {

@@ -3,7 +3,7 @@ import HourglassData
 import HourglassTraining
 import Synchronization
 
-/// Results. A reader sees each line at once, also through a pipe.
+/// The stream of results. A reader sees each line at once, also through a pipe.
 enum StandardOutput {
   /// The `errno` of the last write that failed; 0 as long as none has.
   private static let failure = Atomic<Int32>(0)
@@ -14,23 +14,23 @@ enum StandardOutput {
     return code == 0 ? nil : "standard output: results could not be written: \(String(cString: strerror(code)))"
   }
 
-  /// One line, `escaped`.
+  /// Writes one line, `escaped`.
   static func write(_ line: String) {
     let code = write(raw: escaped(line) + "\n", to: STDOUT_FILENO)
     if code != 0 { failure.store(code, ordering: .relaxed) }
   }
 
-  /// An object in one line of JSON; in its texts too, bytes that are not UTF-8 stand as \xE9.
+  /// Writes an object as one line of JSON; bytes in its texts that are not UTF-8 stand as \xE9.
   static func write(json object: some Encodable) {
     write(printablePath(JSONText.line(object), mark: #"\\x"#))
   }
 
-  /// Text of several lines, each of which is `escaped`.
+  /// Writes several lines, each `escaped`.
   static func write(lines text: String) { text.split(separator: "\n", omittingEmptySubsequences: false).forEach(write) }
 
   private static func write(_ line: Substring) { write(String(line)) }
 
-  /// Rows of cells in columns; numbers, like all that `rightAligned` names, end under each other.
+  /// Writes rows of cells in columns; the columns that `rightAligned` names end under each other.
   static func write(table rows: [[String]], rightAligned: Set<Int> = []) {
     let rows = rows.map { $0.map(escaped) }
     let columns = rows.map(\.count).max() ?? 0
@@ -44,7 +44,7 @@ enum StandardOutput {
     }
   }
 
-  /// 0, or the `errno` of the write that failed.
+  /// Writes text as it is, and returns 0 or the `errno` of the write that failed.
   fileprivate static func write(raw text: String, to stream: Int32) -> Int32 {
     var text = text
     return text.withUTF8 { bytes in
@@ -66,20 +66,20 @@ enum StandardOutput {
   }
 }
 
-/// Progress, warnings and errors. Nobody is left to tell when they cannot be written.
+/// The stream of progress, warnings and errors. A failure to write them is told to nobody.
 enum StandardError {
   static var isTerminal: Bool { isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb" }
 
-  /// One line, `escaped`.
+  /// Writes one line, `escaped`.
   static func write(_ line: String) { draw(escaped(line) + "\n") }
 
-  /// What the program itself tells a terminal to show, as it is.
+  /// Writes text as it is, with the codes that a terminal obeys.
   static func draw(_ text: String) { _ = StandardOutput.write(raw: text, to: STDERR_FILENO) }
 }
 
-/// Text that may come from outside, such as the name of a file or a model, as it may stand in a line: control
-/// characters, ends of lines and marks of writing direction stand as \u001b, which JSON reads as the same text, and
-/// bytes that are not UTF-8 as \xE9.
+/// A text from outside, such as the name of a file or a model, made safe to stand in a line: control characters, ends
+/// of lines and marks of writing direction become \u001b and the like, which JSON reads as the original characters,
+/// and bytes that are not UTF-8 become \xE9.
 func escaped(_ text: String) -> String {
   func isSafe(_ scalar: Unicode.Scalar) -> Bool {
     if scalar.isASCII { return scalar.value >= 0x20 && scalar.value != 0x7f }

@@ -59,15 +59,16 @@ struct OutputFolder {
     try AtomicFile.write(data, to: file(name))
   }
 
-  /// Writes pictures that are made of those of a set as PNG files of their names.
+  /// Writes a PNG file for each picture of a set, named as the picture is.
   struct Writer {
     let folder: OutputFolder
     let data: Dataset
     private let files: ResultFiles
 
-    /// Errors: pictures that cannot be shown; those of names, see `ResultFiles`.
+    /// Prepares one file for each picture.
     ///
-    /// - Parameter count: of the first pictures; nil for all.
+    /// - Parameter count: how many of the first pictures are written; nil for all.
+    /// - Throws: images of this shape cannot be shown, or two pictures want one file name (see `ResultFiles`).
     init(_ folder: OutputFolder, _ data: Dataset, count: Int?) throws {
       (self.folder, self.data) = (folder, data)
       if let refusal = Pictures.refusal(of: data.shape) {
@@ -77,7 +78,9 @@ struct OutputFolder {
         (0..<min(data.pictureCount, count ?? .max)).map { data.pictureName($0) }, ending: "png", source: data.source)
     }
 
-    /// image: H x W x C, clamped to [0, 1]. Errors: it is not finite.
+    /// Writes an image, H x W x C, clamped to [0, 1], as the file of a picture.
+    ///
+    /// Errors: a value is not finite.
     func write(_ image: ArraySlice<Float>, _ shape: ImageShape, of picture: Int) throws {
       if let value = image.first(where: { !$0.isFinite }) {
         throw ExitStatusError(

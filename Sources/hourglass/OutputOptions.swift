@@ -9,12 +9,12 @@ struct OutputOptions: ParsableArguments {
   @Option(help: "The file to write: .npy for numbers, .png for a picture. (default: in the run's folder)")
   var output: String?
 
-  @Option(help: "At most so many; a picture without it shows a few dozen.")
+  @Option(help: "Write at most this many images or codes. (default: all; a few dozen in a picture)")
   var count: Int?
 
   @OptionGroup var replacing: ReplacementOptions
 
-  /// More in one file would be a slip of the hand.
+  /// The greatest --count; a larger one would be a slip of the hand.
   static let mostCounted = 1 << 24
 
   func validate() throws { try requirePositive("--count", count, most: Self.mostCounted) }
@@ -24,7 +24,7 @@ struct OutputOptions: ParsableArguments {
     throw ValidationError("--output: wanted a name that ends in .npy or .png, found \(output)")
   }
 
-  /// The folder that was named, if it was one: what is one, ends in a slash, or has no dot in its name.
+  /// The folder named by --output, which is there, ends in a slash, or has no dot in its name; nil for a file.
   func folder(for loaded: LoadedRun, reading inputs: String?...) throws -> OutputFolder? {
     guard let output else { return nil }
     let hasEnding = AtomicFile.split(output).name.contains(".")
@@ -45,7 +45,7 @@ struct OutputOptions: ParsableArguments {
     return file
   }
 
-  /// How many of those that are there.
+  /// How many of the available items are written.
   func limit(_ file: OutputFile, _ available: Int, inPicture: Int) -> Int {
     min(available, count ?? (file.isPicture ? inPicture : available))
   }
@@ -86,10 +86,10 @@ struct ReplacementOptions: ParsableArguments {
 
 /// A file of results.
 struct OutputFile {
-  /// How it was named, or can be.
+  /// The flag that named the file, or could.
   let flag: String
   let path: String
-  /// Whether somebody named it; else it is one that the command writes by itself, in the folder of a run.
+  /// Whether a flag named the file; otherwise the command writes it by itself, in the folder of a run.
   let isNamed: Bool
   /// Whether the command makes the file's folder where there is none.
   let makesFolder: Bool
@@ -99,7 +99,7 @@ struct OutputFile {
     (self.flag, path, isNamed, self.makesFolder) = (flag, named ?? standard, named != nil, makesFolder)
   }
 
-  /// More would make a picture that no viewer opens.
+  /// The most images in one picture; a larger one opens in no viewer.
   static let mostInPicture = 2000
 
   static func isPicture(_ path: String) -> Bool { path.lowercased().hasSuffix(".png") }
@@ -169,7 +169,7 @@ extension OutputFile {
     one.st_dev == other.st_dev && one.st_ino == other.st_ino
   }
 
-  /// Also a link that leads nowhere.
+  /// Whether anything is at the path, even a link that leads nowhere.
   var exists: Bool {
     var status = stat()
     return lstat(systemPath(path), &status) == 0
@@ -239,7 +239,8 @@ extension OutputFile {
     return resolved == other.resolved
   }
 
-  /// The run whose part the file is, or would be: all below its folder but what commands write there by themselves.
+  /// The run to which the file belongs or would belong: a run owns all below its folder but what commands write there
+  /// by themselves. Nil for none.
   var runItBelongsTo: String? {
     let parts = resolved.split(separator: "/").map(String.init)
     let folders = parts.indices.reversed().lazy.map { ("/" + parts[..<$0].joined(separator: "/"), Array(parts[$0...])) }

@@ -11,43 +11,43 @@ struct PCA: ParsableCommand {
     commandName: "pca",
     abstract: "Fits the best linear autoencoder in closed form: principal component analysis.",
     discussion: """
-      Writes the folder of a run like train, so that evaluate, encode, decode, search, compress and report take it. \
-      With --no-centre the mean stays: a truncated singular value decomposition, of term counts latent semantic \
-      analysis. `train --run DIR --resume` goes on from there by gradients.
+      The command writes the folder of a run as train does, so that evaluate, encode, decode, search, compress and \
+      report take it. With --no-centre the mean stays, which is a truncated singular value decomposition, and on term \
+      counts latent semantic analysis. `hourglass train --run DIR --resume` goes on from there by gradients.
 
       Example:
         hourglass pca --components 30 --data mnist --run runs/pca
         hourglass evaluate --run runs/pca
       """)
 
-  @Option(help: "Units of the code.")
+  @Option(help: "How many principal components to keep: the units of the code.")
   var components: Int
 
   @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the built-in images of 28 x 28)", valueName: "path"))
   var data: String?
 
-  @Option(help: "Which images of a folder, or of the built-in images.")
+  @Option(help: "The part of the set whose images are fitted.")
   var split: Split = .train
 
   @OptionGroup var images: DataFlags
 
-  @Flag(inversion: .prefixedNo, help: "Remove the mean first.")
+  @Flag(inversion: .prefixedNo, help: "Remove the mean of the images first, or leave it.")
   var centre = true
 
   @Option(
     help: """
-      All eigenvectors (exact), or random directions iterated (randomised). (default: exact for images of at most \
-      \(PrincipalComponents.largestExact) elements)
+      How the components are found: from all eigenvectors (exact), or by iterating random directions (randomised). \
+      (default: exact for images of at most \(PrincipalComponents.largestExact) elements)
       """)
   var method: PrincipalComponents.Method?
 
-  @Option(help: "Of the random directions, the built-in images and --holdout.")
+  @Option(help: "The seed of the random directions, the built-in images and --holdout.")
   var seed: UInt64 = 1
 
-  @Option(name: .customLong("run"), help: ArgumentHelp("The folder of the run.", valueName: "dir"))
+  @Option(name: .customLong("run"), help: ArgumentHelp("The folder of the run to write.", valueName: "dir"))
   var folder: String
 
-  @Flag(help: "Print one JSON object.")
+  @Flag(help: "Print the result as one JSON object.")
   var json = false
 
   func validate() throws { try requirePositive("--components", components) }
@@ -55,7 +55,7 @@ struct PCA: ParsableCommand {
   private struct Report: Encodable {
     var components: Int
     var samples: Int
-    /// The part of the squared length of all images, less their mean where it was removed, that the code keeps.
+    /// The part that the code keeps of the squared length of all images, their mean removed with --centre.
     var explained: Double
     var weightsHash: String
     var run: String

@@ -27,8 +27,8 @@ struct Pretrain: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Trains each stage as a restricted Boltzmann machine, by K steps of contrastive divergence from the image, or "
-        + "with pcd:K of persistent chains.", valueName: "cd:K|pcd:K"))
+      "Train each stage as a restricted Boltzmann machine. cd:K: by K steps of contrastive divergence from the image. "
+        + "pcd:K: by K steps of persistent chains. Without a number: by one step.", valueName: "cd:K|pcd:K"))
   var objective: Objective?
 
   @OptionGroup(title: "What decides the result") var flags: RecipeFlags

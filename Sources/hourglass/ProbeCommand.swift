@@ -9,9 +9,9 @@ struct ProbeCommand: ParsableCommand {
     commandName: "probe",
     abstract: "Measures how well codes tell classes, by a linear classifier and by nearest neighbours.",
     discussion: """
-      Both learn from the codes of the training images and their labels, and are measured on the test images: the part \
-      whose class they find. The model itself learns nothing more. --beside another run, such as one of hourglass pca, \
-      and --pixels show what other features give.
+      Both learn from the codes of the training images and their labels, and are measured by the part of the test \
+      images whose class they find. The model itself learns nothing more. --beside DIR with another run, such as one \
+      of `hourglass pca`, and --pixels show what other features give.
 
       Example:
         hourglass probe --run runs/first --pixels --beside runs/pca
@@ -24,19 +24,19 @@ struct ProbeCommand: ParsableCommand {
 
   @OptionGroup var images: DataFlags
 
-  @Option(help: "Neighbours that vote; several numbers with commas for the accuracy of each.")
+  @Option(help: "How many nearest neighbours vote; several numbers with commas give an accuracy each.")
   var k = IntegerList([1, 5, 20])
 
-  @Option(help: "How codes are compared.")
+  @Option(help: "The distance between codes: euclidean, or 1 less the cosine of their angle.")
   var metric: Neighbours.Metric = .euclidean
 
-  @Option(help: "Of the linear classifier's start and order.")
+  @Option(help: "The seed of the linear classifier's start and of its order of images.")
   var seed: UInt64 = 1
 
-  @Option(help: ArgumentHelp("Measure the codes of another run too; may be repeated.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Measure the codes of this other run too; may be repeated.", valueName: "dir"))
   var beside: [String] = []
 
-  @Flag(help: "Measure the images themselves too.")
+  @Flag(help: "Measure the pixels of the images, without a model, too.")
   var pixels = false
 
   @Flag(help: "Print one JSON object for each kind of features.")
@@ -48,7 +48,7 @@ struct ProbeCommand: ParsableCommand {
 
   private struct Report: Encodable {
     var features: String
-    /// Numbers of a sample.
+    /// Numbers in the features of a sample.
     var units: Int
     /// Accuracy of the linear classifier.
     var linear: Double

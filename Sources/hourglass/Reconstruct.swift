@@ -6,9 +6,9 @@ struct Reconstruct: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Sends images through a trained model and back.",
     discussion: """
-      NPY output: the expected images, N,H,W,C, float32. PNG output: originals above reconstructions. A folder as \
-      output, which ends in a slash or has no ending: a PNG file for each picture, of its name; tiles are \
-      joined.
+      An NPY file holds the expected images, N,H,W,C, float32; a PNG file shows originals above reconstructions. A \
+      folder, a name that ends in a slash or has no ending, gets a PNG file for each picture, named as the picture is; \
+      tiles are joined.
 
       Example:
         hourglass reconstruct --run runs/first --output reconstructions.png

@@ -9,8 +9,8 @@ struct Report: ParsableCommand {
     abstract: "Puts a run on one HTML page: recipe, curves, reconstructions, samples, codes, errors, memory.",
     discussion: """
       The page is one file without scripts; open it in any browser, print it, send it. train writes it too, into the \
-      folder of the run. It shows the validation images, or else those of the test split, or else those trained on; \
-      of more than 4,096 an even choice. What is missing is named, all else is shown.
+      folder of the run. It shows the validation images, or else the test split, or else the images trained on; out of \
+      more than 4,096 it takes an even choice. What is missing is named, all else is shown.
 
       Example:
         hourglass report --run runs/first
@@ -22,17 +22,23 @@ struct Report: ParsableCommand {
   @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the run's data)", valueName: "path"))
   var data: String?
 
-  @Option(help: "Which images of a folder, or of the built-in images. (default: as above; test with --data)")
+  @Option(
+    help: """
+      The part of the set whose images are shown. (default: test with --data; else validation, test or train, the \
+      first that is there)
+      """)
   var split: Split?
 
   @OptionGroup var images: DataFlags
 
-  @Option(help: ArgumentHelp("The page to write. (default: report.html in the run's folder)", valueName: "file.html"))
+  @Option(
+    help: ArgumentHelp(
+      "Write the page into this file. (default: report.html in the run's folder)", valueName: "file.html"))
   var output: String?
 
   @OptionGroup var replacing: ReplacementOptions
 
-  @Flag(help: "Print one JSON object.")
+  @Flag(help: "Print the result as one JSON object.")
   var json = false
 
   func validate() throws {
@@ -76,7 +82,7 @@ struct Report: ParsableCommand {
     }
   }
 
-  /// The images that were named, which must be there, or those of the run, which may be gone.
+  /// The images that a flag names, which must be there, or else the run's images, which may be gone.
   private func chosen(_ loaded: LoadedRun) throws -> Result<ReportImages, DataError> {
     if data != nil || split != nil || images.preparation != nil {
       return .success(ReportImages(try loaded.images(at: data, split ?? .test, images)))

@@ -4,9 +4,10 @@ import HourglassTraining
 
 struct Sample: ParsableCommand {
   static let configuration = CommandConfiguration(
-    abstract: "Draws codes from the prior of a model, variational or a WAE, and makes images of them.",
+    abstract: "Draws codes from the prior of a model and makes images of them.",
     discussion: """
-      NPY output: the expected images, N,H,W,C, float32. PNG output: the images in rows. Without --count 128 images.
+      The model is a variational autoencoder, or one with an MMDPenalty (a Wasserstein autoencoder). An NPY file holds \
+      the expected images, N,H,W,C, float32; a PNG file shows the images in rows. Without --count there are 128 images.
 
       Example:
         hourglass sample --run runs/first --output samples.png --seed 7
@@ -15,7 +16,7 @@ struct Sample: ParsableCommand {
   @OptionGroup var trained: RunOptions
   @OptionGroup var output: OutputOptions
 
-  @Option(help: "Of the draws; without it the run's.")
+  @Option(help: "The seed of the draws. (default: the run's)")
   var seed: UInt64?
 
   func run() throws {

@@ -10,8 +10,8 @@ struct Score: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Scores how unusual images are, by how badly a trained model explains them, and shows where.",
     discussion: """
-      A score follows from its image alone. Of a variational model it is that of the mean of the code; with --samples \
-      K the likelihood is the mean over K draws of the code, whose random numbers follow from the pixels of the image.
+      A score follows from its image alone. A variational model is scored at the mean of the code; with --samples K \
+      the likelihood is the mean over K draws of the code, whose random numbers follow from the pixels of the image.
 
       An image above the threshold counts as an anomaly. --contamination, --threshold, --best-f1 or \
       --false-positive-rate chooses the threshold; --save-threshold keeps it in the run, where later scores find it.
@@ -20,8 +20,8 @@ struct Score: ParsableCommand {
       precision) and, where there is a threshold, in precision, recall, F1 and the confusion table. Train with \
       --label-filter C for the one-class protocol; score then looks at all classes of the test images.
 
-      Of pictures that are cut into tiles (--tile) each has one score, the mean over its tiles by the part of its \
-      pixels that they stand for, and one map, of the tiles joined to the picture.
+      A picture that is cut into tiles (--tile) has one score, the mean over its tiles weighed by the part of its \
+      pixels that each stands for, and one map, joined from the maps of its tiles.
 
       Where there are masks of the truth (ground_truth beside the parts of a set, or --masks DIR), the maps are \
       measured against them: ROC-AUC and PR-AUC over pixels, and the overlap of regions (PRO) to a false positive rate \
@@ -30,8 +30,8 @@ struct Score: ParsableCommand {
       --maps DIR writes for each image a file of its name, DIR/legend.svg and DIR/maps.json. One scale of colours \
       holds for all of them.
 
-      CSV output: index, name, class where there are any, score, anomaly where there is a threshold. NPY output: the \
-      scores, N.
+      A CSV file has the columns index, name, class where there are classes, score, and anomaly where there is a \
+      threshold. An NPY file holds the scores, N.
 
       Example:
         hourglass train --model conv-ae-28 --data mnist --label-filter 3 --run runs/three
@@ -44,14 +44,16 @@ struct Score: ParsableCommand {
 
   @Option(
     help: """
-      Squared error of the expected image of the mean of the code, per pixel (error), or the model's reconstruction \
-      loss plus, of a variational model, the divergence (likelihood). (default: that of the run's threshold; likelihood)
+      What the score is: the squared error per pixel between the image and the expected image of its mean code \
+      (error), or the reconstruction loss plus, in a variational model, the KL divergence (likelihood). (default: what \
+      the run's threshold is compared with, else likelihood)
       """)
   var by: AnomalyScores.Kind?
 
   @Option(
     help: ArgumentHelp(
-      "Of a variational model the likelihood as the mean over so many draws of each code. (default: of its mean)",
+      "Take the likelihood of a variational model as the mean over this many draws of each code. (default: the "
+        + "likelihood at the code's mean)",
       valueName: "draws"))
   var samples: Int?
 
@@ -64,16 +66,17 @@ struct Score: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Pictures of the defects, named as the images. (default: ground_truth beside the parts of a set)",
+      "The folder of masks, pictures of the defects that are named as the images are. (default: ground_truth beside "
+        + "the parts of a set)",
       valueName: "dir"))
   var masks: String?
 
-  @Option(help: ArgumentHelp("The file of scores.", valueName: "file.csv|file.npy"))
+  @Option(help: ArgumentHelp("Write the scores into this file.", valueName: "file.csv|file.npy"))
   var output: String?
 
   @OptionGroup var replacing: ReplacementOptions
 
-  @Flag(help: "Print one JSON object.")
+  @Flag(help: "Print the result as one JSON object.")
   var json = false
 
   func validate() throws {
@@ -180,7 +183,7 @@ struct Score: ParsableCommand {
     write(report)
   }
 
-  /// What the scores are: what was asked for, or else what the run's threshold is compared with.
+  /// The kind of score and its draws: what was asked for, or else what the run's threshold is compared with.
   private func scoring(
     _ kept: ScoreThreshold?, _ loaded: LoadedRun
   ) throws -> (by: AnomalyScores.Kind, draws: Int?) {

@@ -11,13 +11,13 @@ struct Search: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Finds the images whose codes are nearest to those of query images.",
     discussion: """
-      Queries are the test images, what is searched are the images trained on. Where both have labels, precision at k \
-      is the part of a query's first k neighbours that have its label, mean over queries. --beside another run, such \
-      as one of hourglass pca, and --pixels show what other numbers find.
+      Queries are the test images; they are searched among the images trained on. Where both have labels, precision at \
+      k is the part of a query's first k neighbours that have its label, mean over queries. --beside DIR with another \
+      run, such as one of `hourglass pca`, and --pixels show what other numbers find.
 
-      Picture: a row for each of the first queries, the query first. CSV output: a row for each neighbour, the nearest \
-      of a query first, with query, query_name, rank, then index, name, class of the neighbour, and distance: |x - y|, \
-      or 1 less the cosine.
+      The picture has a row for each of the first queries: the query, then its neighbours. The CSV file has a row for \
+      each neighbour, the nearest of a query first, with query, query_name, rank, then index, name and class of the \
+      neighbour, and distance: |x - y|, or 1 less the cosine.
 
       Example:
         hourglass search --run runs/first --k 1,10 --pixels --beside runs/pca
@@ -25,27 +25,32 @@ struct Search: ParsableCommand {
 
   @OptionGroup var trained: RunOptions
 
-  @Option(help: ArgumentHelp("Where to search. (default: the images that the run was trained on)", valueName: "path"))
+  @Option(
+    help: ArgumentHelp(
+      "Search among the images at this path. (default: the images that the run was trained on)", valueName: "path"))
   var database: String?
 
   @OptionGroup var images: ImageOptions
 
-  @Option(help: "Neighbours of each query; several numbers with commas for precision at each.")
+  @Option(help: "How many neighbours each query has; several numbers with commas give a precision each.")
   var k = IntegerList([10])
 
-  @Option(help: "How codes are compared.")
+  @Option(help: "The distance between codes: euclidean, or 1 less the cosine of their angle.")
   var metric: Neighbours.Metric = .euclidean
 
-  @Option(help: ArgumentHelp("Measure the codes of another run too; may be repeated.", valueName: "dir"))
+  @Option(help: ArgumentHelp("Measure the codes of this other run too; may be repeated.", valueName: "dir"))
   var beside: [String] = []
 
-  @Flag(help: "Measure the images themselves too.")
+  @Flag(help: "Measure the pixels of the images, without a model, too.")
   var pixels = false
 
-  @Option(help: ArgumentHelp("The picture. (default: pictures/search.png in the run's folder)", valueName: "file.png"))
+  @Option(
+    help: ArgumentHelp(
+      "Draw queries and neighbours into this file. (default: pictures/search.png in the run's folder)",
+      valueName: "file.png"))
   var picture: String?
 
-  @Option(help: ArgumentHelp("The file of neighbours.", valueName: "file.csv"))
+  @Option(help: ArgumentHelp("Write the neighbours of every query into this file.", valueName: "file.csv"))
   var output: String?
 
   @OptionGroup var replacing: ReplacementOptions
@@ -65,10 +70,10 @@ struct Search: ParsableCommand {
 
   private struct Report: Encodable {
     var codes: String
-    /// Numbers of a code.
+    /// Numbers in a code.
     var units: Int
     var metric: String
-    /// By k; nil without labels.
+    /// Precision by k; nil without labels.
     var precision: [String: Double]?
   }
 
@@ -119,8 +124,8 @@ struct Search: ParsableCommand {
     write(reports)
   }
 
-  /// The codes of the images trained on as the run keeps them, where these are searched and nothing else is wanted of
-  /// them; nil where they must be there.
+  /// The codes of the images trained on as the run keeps them; nil where the images themselves must be there, because
+  /// other images are searched or more than codes is wanted.
   private func keptCodes(_ loaded: LoadedRun) throws -> Dataset? {
     guard database == nil, beside.isEmpty, !pixels, let kept = try loaded.keptTraining(), let codes = kept.codes,
       let table = kept.table
@@ -171,7 +176,7 @@ struct Search: ParsableCommand {
 
   /// Draws the first queries, each followed by its neighbours.
   ///
-  /// - Parameter pictures: those of the images that were searched, as far as they are there.
+  /// - Parameter pictures: the images that were searched, as far as they are there.
   private func draw(
     _ nearest: [[Neighbours.Neighbour]], _ searched: Dataset, _ pictures: Dataset?, _ queries: Dataset,
     to path: String

@@ -7,31 +7,36 @@ import HourglassTraining
 struct SessionOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
-      "Keep so much of each set decoded, as 512M or 4G; read the rest in every epoch. (default: a third of memory)",
+      "The bytes of decoded images kept in memory for each set, as 512M or 4G; the other images are decoded in every "
+        + "epoch. (default: a third of memory)",
       valueName: "bytes"))
   var memoryLimit: MemoryLimit?
 
-  @Option(help: ArgumentHelp("Write a checkpoint every so many steps too, not only after epochs.", valueName: "steps"))
+  @Option(
+    help: ArgumentHelp(
+      "Write a checkpoint each time this many steps are done, beside those after each epoch.", valueName: "steps"))
   var checkpointEvery: Int?
 
   @Option(
     help: ArgumentHelp(
-      "Let this session train no longer, as 90s, 30m or 1h30m; it ends with a checkpoint to go on from.",
+      "End this session after this time, as 90s, 30m or 1h30m, with a checkpoint from which --resume goes on.",
       valueName: "time"))
   var maxTime: TimeLimit?
 
   @Option(
     name: .customLong("run"),
-    help: ArgumentHelp("The folder of the run. (default: runs/MODEL-DATE-TIME)", valueName: "dir"))
+    help: ArgumentHelp(
+      "The folder of the run, with recipe, checkpoints, metrics and report. (default: runs/MODEL-DATE-TIME)",
+      valueName: "dir"))
   var folder: String?
 
-  @Flag(help: "Go on with the run from its last checkpoint.")
+  @Flag(help: "Go on with the run in --run from its last checkpoint.")
   var resume = false
 
   @Flag(
     help: """
-      With --resume: go on though the images are not those trained on so far. Epochs count on, the one at hand begins \
-      again, and the metrics tell which epochs saw which data.
+      With --resume: go on although the images differ from those trained on so far. Epochs count on, the epoch that \
+      was interrupted begins again, and the metrics tell which epochs saw which data.
       """)
   var acceptChangedData = false
 
@@ -51,7 +56,7 @@ struct SessionOptions: ParsableArguments {
     }
   }
 
-  /// What the file says of this session where the flags are silent.
+  /// Takes what a configuration file says about this session where the flags are silent.
   mutating func adopt(_ file: Configuration) throws {
     memoryLimit = memoryLimit ?? file.memoryLimit
     checkpointEvery = checkpointEvery ?? file.checkpointEvery
@@ -125,14 +130,14 @@ struct SessionOptions: ParsableArguments {
 }
 
 extension RunEnvironment {
-  /// Of this session of the program.
+  /// The environment of this session, with the arguments of the program.
   init(_ parallel: ParallelPlan) {
     self.init(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst()))
   }
 }
 
-/// Tells what of the run was found damaged, what was left out of the images, what of them stays in memory, and which
-/// weights did not start from the seed.
+/// Tells which parts of the run were found damaged, which images were left out, how many images stay in memory, and
+/// which weights did not start from the seed.
 func list(about trainer: Trainer, _ run: RunFolder, _ progress: Progress) {
   for note in run.notes { StandardError.write("hourglass: warning: \(note)") }
   for change in trainer.dataChanges {

@@ -1,8 +1,9 @@
 import Foundation
 import Synchronization
 
-/// Signals that ask the training loop to stop after its step: SIGINT, SIGTERM and, of a terminal that closes, SIGHUP,
-/// of which a second ends the process at once; and SIGPIPE, which comes again with every line that nobody reads.
+/// The signals that ask the training loop to stop after its step: SIGINT, SIGTERM and SIGHUP, which a terminal sends
+/// when it closes; a second signal ends the process at once. SIGPIPE asks too, and comes again with every line that
+/// nobody reads.
 enum SignalHandling {
   private static let received = Atomic<Int>(0)
   private static let pipeIsClosed = Atomic<Bool>(false)
@@ -13,7 +14,7 @@ enum SignalHandling {
     // Touches the state before a handler does, for the first access of a static is no safe thing in a handler.
     received.store(0, ordering: .relaxed)
     pipeIsClosed.store(false, ordering: .relaxed)
-    // A parent may have had them blocked in the thread that started this process, and a child inherits that.
+    // A parent may have blocked these signals in the thread that started this process, and a child inherits that.
     var all = sigset_t()
     sigemptyset(&all)
     for number in [SIGINT, SIGTERM, SIGHUP, SIGPIPE] { sigaddset(&all, number) }

@@ -8,7 +8,7 @@ struct StagedTraining {
   var session: SessionOptions
   var division: DivisionOptions
 
-  /// A line of `--json`.
+  /// The line of `--json` that begins a stage.
   private struct StageLine: Encodable {
     var event = "stage"
     var stage: Int
@@ -22,14 +22,14 @@ struct StagedTraining {
   func begin(_ make: () throws -> StagedRun) throws {
     let staged = try make()
     do { try train(staged) } catch {
-      // What failed is told, not what came of taking the run away.
+      // The first failure is told, not a failure to take the run away.
       let hasBegun = try? !staged.stages.allSatisfy { try $0.run.sessions().isEmpty }
       if hasBegun == false { try? staged.run.discard() }
       throw error
     }
   }
 
-  /// Goes on with a run; what its recipe decides must not be asked for otherwise.
+  /// Goes on with a run. A flag must not contradict its recipe.
   func resume(_ flags: RecipeFlags) throws {
     let staged = try StagedRun.open(session.folder ?? "")
     try flags.check(against: staged.recipe, path: staged.run.path)

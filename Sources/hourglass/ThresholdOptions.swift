@@ -3,24 +3,28 @@ import HourglassAnalysis
 import HourglassData
 import HourglassTraining
 
-/// How the score above which an image counts as an anomaly is chosen: in one way at most.
+/// The flags that choose the threshold, the score above which an image counts as an anomaly; one of them at most.
 struct ThresholdOptions: ParsableArguments {
-  @Option(help: "The part of the images trained on that is above the threshold: more than 0, at most 0.5.")
+  @Option(help: "Set the threshold so that this part of the images trained on is above it: more than 0, at most 0.5.")
   var contamination: Double?
 
-  @Option(help: ArgumentHelp("The threshold itself.", valueName: "score"))
+  @Option(help: ArgumentHelp("Set the threshold to this score.", valueName: "score"))
   var threshold: Double?
 
-  @Flag(help: "The threshold with the greatest F1 over the images at hand, of which --normal-class tells the truth.")
+  @Flag(
+    help: """
+      Set the threshold to the score with the greatest F1 over the images at hand, for which --normal-class or masks \
+      tell the truth.
+      """)
   var bestF1 = false
 
   @Option(
     help: ArgumentHelp(
-      "The least threshold that at most this part of the normal images exceeds: those of --normal-class, or else the "
-        + "images trained on. At least 0, below 1.", valueName: "part"))
+      "Set the threshold to the least score that at most this part of the normal images exceeds: the images of "
+        + "--normal-class, or else the images trained on. At least 0, below 1.", valueName: "part"))
   var falsePositiveRate: Double?
 
-  @Flag(help: "Keep the threshold in the run, as threshold.json; later scores use it where no other is chosen.")
+  @Flag(help: "Keep the threshold in the run as threshold.json; later scores use it where no other is chosen.")
   var saveThreshold = false
 
   private var flags: [String] {

@@ -18,7 +18,7 @@ extension Train {
     var run: String
   }
 
-  /// `--dry-run`: opens the images and plans everything, as training would.
+  /// Does `--dry-run`: opens the images and plans everything as training would, and shows the plan.
   func showPlan(_ file: Configuration) throws {
     var (recipe, path) = try resume ? resumed() : recipeOfNewRun(file)
     let plan = try recipe.plan()

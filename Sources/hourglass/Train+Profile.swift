@@ -1,7 +1,7 @@
 import HourglassTraining
 
 extension Train {
-  /// `--profile`: into the folder, and a table or a line of `--json`.
+  /// Saves the profile in the folder of the run and prints it, as a table or as a line of `--json`.
   func show(_ profile: StepProfile, in run: RunFolder) throws {
     try run.save(profile)
     if json { return StandardOutput.write(json: profile) }

@@ -9,15 +9,17 @@ struct Train: ParsableCommand {
     discussion: """
       --epochs and --steps count from the beginning of the run; --steps alone sets no limit to the epochs. A run goes \
       on from its last checkpoint with --run DIR --resume: its recipe stays, and only more epochs or steps, workers, \
-      threads, the place of its images and what concerns output may be given. The images must be those trained on so \
-      far, by the digests of their files, but with --accept-changed-data. --config FILE.json may hold all of it, such \
-      as \
-      {"model": "conv-vae-28", "data": "photos", "optimizer": {"learningRate": 0.002}, "workers": 4}; the recipe.json \
-      of a run is such a file. Neither workers nor threads change a result. OMP_NUM_THREADS and OMP_THREAD_LIMIT are \
-      respected where no flag says otherwise. SIGINT, SIGTERM, SIGHUP and a closed standard output write a checkpoint \
-      and stop; a second signal stops at once. --max-time ends a session in the same way, but with exit code 0; it \
-      counts from the session's start and is looked at between steps. --patience ends a run that no longer improves; \
-      --resume with more of it goes on.
+      threads, the place of its images and flags of output may be given. The images must have the digests of the \
+      images trained on so far; with --accept-changed-data they may differ.
+
+      --config FILE.json may hold all settings, such as {"model": "conv-vae-28", "data": "photos", "optimizer": \
+      {"learningRate": 0.002}, "workers": 4}; the recipe.json of a run is such a file. Neither workers nor threads \
+      change a result. OMP_NUM_THREADS and OMP_THREAD_LIMIT are respected where no flag says otherwise.
+
+      SIGINT, SIGTERM, SIGHUP and a closed standard output write a checkpoint and stop; a second signal stops at once. \
+      --max-time ends a session in the same way, but with exit code 0; the time counts from the session's start and is \
+      looked at between steps. --patience ends a run that no longer improves; --resume with a greater --patience goes \
+      on.
 
       Examples:
         hourglass train --model conv-vae-28 --data fashion-mnist --run runs/f
@@ -33,15 +35,18 @@ struct Train: ParsableCommand {
 
   @OptionGroup(title: "The session") var session: SessionOptions
 
-  @Flag(help: "Show what would be trained, and train and write nothing.")
+  @Flag(help: "Show the model, images and division of the work; train and write nothing.")
   var dryRun = false
 
-  @Flag(help: "Time each layer of this session's steps: a table at the end, profile.json, bars in the report.")
+  @Flag(
+    help: """
+      Time each layer of this session's steps, and write a table at the end, profile.json, and bars in the report.
+      """)
   var profile = false
 
   @Flag(
     name: .customLong("tensorboard"),
-    help: "Write epochs and reconstructions for TensorBoard too, into the run's folder tensorboard.")
+    help: "Write metrics and reconstructions of each epoch for TensorBoard into the folder tensorboard of the run.")
   var tensorBoard = false
 
   var resume: Bool { session.resume }
@@ -88,13 +93,13 @@ struct Train: ParsableCommand {
     if isInterrupted { throw ExitStatusError(status: .interrupted) }
   }
 
-  /// A recipe, and the folder where its run may begin.
+  /// The recipe of a new run, and the folder where it may begin.
   func recipeOfNewRun(_ file: Configuration) throws -> (recipe: Recipe, path: String) {
     let recipe = try flags.recipe(file)
     return (recipe, try session.newPath(recipe.model.name))
   }
 
-  /// The run that is to go on: its recipe, and that with the end that was asked for.
+  /// The run that is to go on, with its recipe and the same recipe with the end that was asked for.
   func recipesOfRun() throws -> (run: RunFolder, recipe: Recipe, extended: Recipe) {
     let (run, recipe) = try RunFolder.open(session.folder ?? "", locked: !dryRun)
     try flags.check(against: recipe, path: run.path, mayMove: true)

@@ -9,15 +9,16 @@ struct Verify: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows that the division of the work changes no weight on this machine.",
     discussion: """
-      Trains a few steps with many mixes of workers and threads, also stopped and resumed with another mix, on every \
-      instruction set with FMA that the machine has, and compares the weights. Fails when any differ.
+      The command trains a few steps with many mixes of workers and threads, also stopped and resumed with another \
+      mix, on every instruction set with FMA that the machine has, and compares the weights. It fails when any differ.
 
       Examples:
         hourglass verify --model all
         hourglass verify --model conv-vae-28 --data fashion-mnist --steps 10
       """)
 
-  @Option(help: ArgumentHelp("What to train; all for every model that has a name.", valueName: "name|file.json|all"))
+  @Option(
+    help: ArgumentHelp("The model to train, or all for every model that has a name.", valueName: "name|file.json|all"))
   var model: String
 
   @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the built-in images)", valueName: "path"))
@@ -25,13 +26,13 @@ struct Verify: ParsableCommand {
 
   @OptionGroup var images: DataFlags
 
-  @Option(help: "Updates of the weights in each run.")
+  @Option(help: "How many updates of the weights each run makes.")
   var steps = 3
 
-  @Option(help: "Samples of a minibatch; 60 are 8 shards of which the last is short.")
+  @Option(help: "How many samples a minibatch has; 60 are 8 shards of which the last is short.")
   var batchSize = 60
 
-  @Option(help: ArgumentHelp("Minibatches for one update.", valueName: "minibatches"))
+  @Option(help: ArgumentHelp("How many minibatches are added up for one update.", valueName: "minibatches"))
   var accumulate = 1
 
   @Flag(help: "Print one JSON object for each run.")
@@ -86,7 +87,7 @@ struct Verify: ParsableCommand {
     var instructionSet: String
     var workers: Int
     var threads: Int
-    /// What the run went on with after its stop.
+    /// The division that the run went on with after its stop.
     var resumed: ParallelPlan?
     var weightsHash: String
     var equal: Bool

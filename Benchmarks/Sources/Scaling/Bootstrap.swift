@@ -5,7 +5,7 @@ import HourglassModels
 struct Interval: Equatable {
   var value, low, high: Double
 
-  /// Such as `6.91 (6.85 to 7.02)`.
+  /// The interval as a text such as `6.91 (6.85 to 7.02)`.
   func text(_ format: (Double) -> String) -> String {
     "\(format(value)) (\(format(low)) to \(high.isFinite ? format(high) : "no bound"))"
   }
@@ -14,7 +14,7 @@ struct Interval: Equatable {
 extension Interval: Encodable {
   private enum CodingKeys: CodingKey { case value, low, high }
 
-  /// What has no bound is null, so that all keys are there.
+  /// Writes the figure and its bounds; a bound that is missing is null, so that all keys are there.
   func encode(to encoder: any Encoder) throws {
     var container = encoder.container(keyedBy: CodingKeys.self)
     for (key, number) in [(CodingKeys.value, value), (.low, low), (.high, high)] {
@@ -23,16 +23,16 @@ extension Interval: Encodable {
   }
 }
 
-/// Percentile bootstrap (Efron & Tibshirani, "An introduction to the bootstrap", 1993, chapter 13) of anything that
-/// follows from the medians of several series of repetitions.
+/// The percentile bootstrap (Efron & Tibshirani, "An introduction to the bootstrap", 1993, chapter 13) of any figure
+/// that follows from the medians of several series of repetitions.
 ///
-/// A resample draws as many repetitions as there were, with replacement, and the same ones from every series: what is
-/// measured in the same repetition stays together, so that a slow minute of the machine cancels out of ratios. No
-/// acceleration as BCa has it, whose jackknife fails for medians.
+/// A resample draws as many repetitions as there were, with replacement, and draws equal ones from every series: values
+/// of one repetition stay together, so that a slow minute of the machine cancels out of ratios. There is no
+/// acceleration as in BCa, whose jackknife fails for medians.
 struct Bootstrap {
-  /// Of each series.
+  /// The median of each series.
   let medians: [Double]
-  /// Of each resample, of each series.
+  /// The median in each resample of each series.
   private let resampled: [[Double]]
 
   static let resamples = 2000
@@ -52,10 +52,10 @@ struct Bootstrap {
     }
   }
 
-  /// A figure from the medians of all series.
+  /// The interval of a figure that follows from the medians of all series.
   func interval(_ figure: ([Double]) -> Double) -> Interval { intervals { [figure($0)] }[0] }
 
-  /// Several figures that are calculated together.
+  /// The intervals of several figures that are calculated together.
   func intervals(_ figures: ([Double]) -> [Double]) -> [Interval] {
     let values = figures(medians)
     let all = resampled.map(figures)

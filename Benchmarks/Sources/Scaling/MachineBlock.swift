@@ -2,27 +2,27 @@ import CLimits
 import Foundation
 import HourglassTraining
 
-/// The machine and the program of a study, for whoever reads its figures elsewhere.
+/// The machine and the program of a study, for people who read its figures elsewhere.
 struct MachineBlock: Codable {
   var processor: String
-  /// Cores of the affinity mask, and of these what the cgroup's quota grants.
+  /// The cores of the affinity mask, and as many of these as the cgroup's quota grants.
   var cores: Int
   var grantedCores: Int
-  /// Bytes of the caches that hold data, nearest first, as a core sees them.
+  /// The bytes of the caches that hold data, nearest first, as a core sees them.
   var caches: [Int]
   var memoryBytes: Int
   var instructionSet: String
   var openMP: String
   var compilers: String
   var revision: String
-  /// Multiply-adds from registers on one core, in GFLOP/s.
+  /// The rate of multiply-adds from registers on one core, in GFLOP/s.
   var peakGflops: Double
-  /// Bytes a second from memory on one core and on all, by `bench limits`' triad, in GB/s.
+  /// The bandwidth of memory on one core and on all, by the triad of `bench limits`, in GB/s.
   var bandwidth: [Double]
 }
 
 extension MachineBlock {
-  /// Of the machine and the program at hand; about four seconds.
+  /// Measures the machine and the program at hand, which takes about four seconds.
   static func measured() -> MachineBlock {
     let granted = GrantedCores.count
     let limits = (granted > 1 ? [1, granted] : [1]).map(Limits.init(threads:))
@@ -37,12 +37,12 @@ extension MachineBlock {
   }
 
   private static func compilers() -> String {
-    // Without the repository that clang adds to its version.
+    // The repository that clang adds to its version is cut off.
     let c = String(cString: limits_compiler()).split(separator: " (")[0]
     return "Swift \(RunEnvironment.swiftVersion), \(c)"
   }
 
-  /// What git calls the sources in the working directory, "unknown" without git or a repository.
+  /// The revision of the sources in the working directory, "unknown" without git or a repository.
   private static func revision() -> String {
     let git = try? Subprocess(["git", "describe", "--always", "--dirty"], quiet: true)
     return git.flatMap { $0.status == 0 && !$0.text.isEmpty ? $0.text : nil } ?? "unknown"

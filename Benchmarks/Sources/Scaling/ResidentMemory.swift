@@ -3,7 +3,8 @@ import Foundation
 import HourglassModels
 import HourglassTraining
 
-/// Trains a few steps with one division and says how much memory that took: `bench scaling` starts it for each point.
+/// The command that trains a few steps with one division and says how much memory that took; `bench scaling` starts it
+/// for each point.
 struct ResidentMemory: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "resident", abstract: "Print the largest resident set of a few training steps, in bytes.",
@@ -27,14 +28,14 @@ struct ResidentMemory: ParsableCommand {
     say("\(bytes)")
   }
 
-  /// Largest resident set so far, in bytes. Of this program alone, where getrusage would start from what the process
-  /// held that started it.
+  /// The largest resident set of this program so far, in bytes; getrusage would begin with the memory of the process
+  /// that started it.
   static func ownPeak(_ status: String? = try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) -> Int? {
     let line = status?.split(separator: "\n").first { $0.hasPrefix("VmHWM:") }
     return line?.split(whereSeparator: \.isWhitespace).dropFirst().first.flatMap { Int($0) }.map { $0 << 10 }
   }
 
-  /// In a process of its own.
+  /// Measures the resident set of a point in a process of its own, in bytes.
   static func measure(_ point: ScalingDesign.Point) throws -> Int {
     try measure(point, program: Bundle.main.executablePath ?? "/proc/self/exe")
   }

@@ -4,7 +4,7 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// How training steps scale with cores.
+/// The command that studies how training steps scale with cores.
 struct ScalingBenchmark: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "scaling", abstract: "Study how training steps scale with cores.",
@@ -25,20 +25,21 @@ struct ScalingBenchmark: ParsableCommand {
       all of it as one page, index.html.
       """)
 
-  @Option(help: "A model by its name, or all.") var model: String
-  @Option(help: "The same minibatch for all (strong), or one that grows with the cores (weak).")
+  @Option(help: "The model to study: a name, or all.") var model: String
+  @Option(help: "Give all divisions one minibatch (strong), or one that grows with the cores (weak).")
   var mode = ScalingStudy.Mode.strong
-  @Option(help: "Most cores, as workers x threads; may be more than are granted. (default: the granted cores)")
+  @Option(
+    help: "The most cores, as workers x threads; they may be more than are granted. (default: the granted cores)")
   var maxWorkers: Int?
-  @Option(help: "Samples of a minibatch at one core.") var batchSize = 128
-  @Option(help: "Shards of that minibatch. (default: as training would cut it)") var shards: Int?
-  @Option(help: "Repetitions of each division.") var repetitions = 10
-  @Option(help: "Seconds of steps in each repetition.") var seconds = 1.0
-  @Option(help: "Decides the order of the measurements.") var seed: UInt64 = 1
+  @Option(help: "How many samples a minibatch has at one core.") var batchSize = 128
+  @Option(help: "How many shards the minibatch has at one core. (default: as training would cut it)") var shards: Int?
+  @Option(help: "How often each division is measured.") var repetitions = 10
+  @Option(help: "How many seconds of steps each repetition measures.") var seconds = 1.0
+  @Option(help: "The seed of the order of the measurements.") var seed: UInt64 = 1
   @Option(help: "Measure in turn with torch (PyTorch): its threads, and its processes over gloo.")
   var peer: ScalingPeers?
-  @Option(help: "A folder for studies; each goes into a folder MODEL-MODE of its own in it.") var output: String?
-  @Flag(help: "One JSON object a model.") var json = false
+  @Option(help: "Write each study into a folder MODEL-MODE of its own in this folder.") var output: String?
+  @Flag(help: "Print one JSON object for each model.") var json = false
 
   private static let mostCores = 1024
 
@@ -81,7 +82,7 @@ struct ScalingBenchmark: ParsableCommand {
     if let difference { throw BenchError(difference) }
   }
 
-  /// Made where it is missing.
+  /// The folder at a path, which is made where it is missing.
   static func folder(_ path: String) throws -> String {
     try? FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
     guard FileManager.default.isWritableFile(atPath: path), FileManager.default.isDirectory(path) else {
@@ -94,7 +95,7 @@ struct ScalingBenchmark: ParsableCommand {
 extension ScalingStudy.Mode: ExpressibleByArgument {}
 
 extension ScalingDesign {
-  /// Of the study's folder.
+  /// The name of the study's folder.
   fileprivate var name: String { "\(model.name)-\(mode.rawValue)" }
 }
 
@@ -105,7 +106,7 @@ extension FileManager {
   }
 }
 
-/// How far a study is: one line on standard error, nothing where that is no terminal.
+/// A line on standard error that tells how far a study is; nothing is written where that is no terminal.
 struct ProgressLine {
   private let isShown = isatty(STDERR_FILENO) == 1 && ProcessInfo.processInfo.environment["TERM"] != "dumb"
   private let clock = ContinuousClock()

@@ -2,7 +2,7 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// What a scaling study measures, how often, and in which order.
+/// The design of a scaling study: what it measures, how often, and in which order.
 struct ScalingDesign {
   /// A division of the step with the recipe that it trains.
   struct Point {
@@ -14,21 +14,21 @@ struct ScalingDesign {
 
   let model: Autoencoder
   let mode: ScalingStudy.Mode
-  /// Samples and shards at one core.
+  /// The samples and shards of a minibatch at one core.
   let batchSize: Int
   let shards: Int
   let repetitions: Int
-  /// Of steps measured in a row.
+  /// The seconds of steps that are measured in a row.
   let seconds: Double
   let seed: UInt64
-  /// Numbers of cores, ascending from 1.
+  /// The numbers of cores, ascending from 1.
   let cores: [Int]
-  /// Ordered by cores, then by threads.
+  /// The points, ordered by cores, then by threads.
   let points: [Point]
 
   /// - Parameters:
-  ///   - shards: as the batch size makes them by default.
-  ///   - most: cores, which may be more than `granted`.
+  ///   - shards: the shards at one core; by default the batch size decides.
+  ///   - most: the most cores, which may be more than `granted`.
   ///
   /// Errors: `ModelError` where the recipe cannot be, or needs more memory than the machine has.
   init(
@@ -49,16 +49,16 @@ struct ScalingDesign {
     (self.cores, self.points) = (cores, points)
   }
 
-  /// Samples of a minibatch for so many cores.
+  /// The samples of a minibatch for a number of cores.
   func batchSize(cores: Int) -> Int { mode == .weak ? cores * batchSize : batchSize }
 
-  /// 1, 2, 4, ... and `most`, with the granted cores where they are no more than that.
+  /// The numbers 1, 2, 4, ... and `most`, with the granted cores where they are no more than `most`.
   static func cores(upTo most: Int, granted: Int) -> [Int] {
     let powers = sequence(first: 1) { $0 * 2 }.prefix { $0 <= most }
     return Set(powers + [min(granted, most), most]).sorted()
   }
 
-  /// All workers x threads with both among `cores` and no more of them together than its last.
+  /// All workers x threads with both among `cores` and their product at most its last.
   static func divisions(of cores: [Int]) -> [ParallelPlan] {
     let most = cores.last ?? 1
     let all = cores.flatMap { workers in cores.map { ParallelPlan(workers: workers, threads: $0) } }
@@ -67,7 +67,7 @@ struct ScalingDesign {
     }
   }
 
-  /// 0, 1, ... in the order in which a repetition takes them.
+  /// The numbers 0, 1, ... in the order in which a repetition takes them.
   func order(of count: Int, repetition: Int) -> [Int] {
     BatchOrder(count: count, batchSize: count, seed: seed).permutation(epoch: repetition).map(Int.init)
   }

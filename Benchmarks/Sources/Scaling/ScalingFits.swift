@@ -1,6 +1,6 @@
 import Foundation
 
-/// Least squares of a line in two or three unknowns.
+/// Least squares in two or three unknowns.
 private enum LeastSquares {
   /// Minimises the sum over rows of (row . x - value)^2 by the normal equations; nil where they are singular.
   static func solve(_ rows: [[Double]], _ values: [Double]) -> [Double]? {
@@ -31,12 +31,12 @@ private enum LeastSquares {
 
 /// Amdahl's law (1967): t(p) = t1 (s + (1 - s) / p).
 struct Amdahl: Equatable {
-  /// Seconds on one core.
+  /// The seconds on one core.
   var first: Double
-  /// s, the share of the work on one core that more cores do not shorten.
+  /// The share s of the work on one core that more cores do not shorten.
   var serial: Double
 
-  /// Least squares in time over at least two points; 0 <= s <= 1.
+  /// Fits the law by least squares in time over at least two points; 0 <= s <= 1.
   init(workers: [Double], seconds: [Double]) {
     let fit = LeastSquares.solve(workers.map { [1, 1 / $0] }, seconds) ?? [seconds[0], 0]
     if fit[0] < 0 {
@@ -52,8 +52,8 @@ struct Amdahl: Equatable {
   static func speedup(_ workers: Double, serial: Double) -> Double { 1 / (serial + (1 - serial) / workers) }
 }
 
-/// The experimentally determined serial fraction of Karp & Flatt (1990), of a speed-up S on p cores:
-/// e = (1/S - 1/p) / (1 - 1/p). Constant in p where Amdahl's law holds; rising where overhead grows with p.
+/// The experimentally determined serial fraction of Karp & Flatt (1990) at a speed-up S on p cores,
+/// e = (1/S - 1/p) / (1 - 1/p). It is constant in p where Amdahl's law holds and rises where overhead grows with p.
 func karpFlatt(speedup: Double, workers: Double) -> Double { (1 / speedup - 1 / workers) / (1 - 1 / workers) }
 
 /// The scaled speed-up of Gustafson (1988): S(p) = p - s (p - 1), where the work grows with p.
@@ -67,19 +67,19 @@ func gustafson(workers: [Double], speedups: [Double]) -> Double {
 /// The Universal Scalability Law of Gunther (1993): throughput
 /// X(p) = X1 p / (1 + a (p - 1) + b p (p - 1)).
 struct UniversalScalability: Equatable {
-  /// X1, of one core.
+  /// The throughput X1 of one core.
   var first: Double
-  /// a >= 0: waiting for what only one can have at a time.
+  /// The contention a >= 0: waiting for what only one core can have at a time.
   var contention: Double
-  /// b >= 0: making data the same everywhere, each with each.
+  /// The coherency b >= 0: making data equal everywhere, each core with each.
   var coherency: Double
 
-  /// Points that determine all three unknowns.
+  /// The number of unknowns, and of points that determine them.
   static let unknowns = 3
 
-  /// Least squares in p / X = (1 + a (p - 1) + b p (p - 1)) / X1, which is linear in 1 / X1, a / X1 and b / X1, each
-  /// point weighted with X / p, so that relative errors count. Of two points, b = 0. The bounds on a and b are kept
-  /// by trying each combination of them being met.
+  /// Fits the law by least squares in p / X = (1 + a (p - 1) + b p (p - 1)) / X1, which is linear in 1 / X1, a / X1 and
+  /// b / X1, each point weighted with X / p, so that relative errors count. Two points give b = 0. The bounds on a and
+  /// b are kept by trying each combination of them being met.
   init(workers: [Double], throughput: [Double]) {
     let costs = zip(workers, throughput).map { $0 / $1 }
     let full = zip(workers, costs).map { p, cost in [1 / cost, (p - 1) / cost, p * (p - 1) / cost] }
@@ -106,7 +106,7 @@ struct UniversalScalability: Equatable {
     first * workers / (1 + contention * (workers - 1) + coherency * workers * (workers - 1))
   }
 
-  /// p* = sqrt((1 - a) / b), where throughput is highest: infinite without coherency, 1 where a >= 1.
+  /// The cores p* = sqrt((1 - a) / b) at which throughput is highest: infinite without coherency, 1 where a >= 1.
   var peak: Double {
     contention >= 1 ? 1 : coherency > 0 ? max(1, ((1 - contention) / coherency).squareRoot()) : .infinity
   }
@@ -120,14 +120,14 @@ struct ScalingFits: Encodable {
   }
 
   struct Scalability: Encodable {
-    /// Samples a second.
+    /// The samples a second of one core.
     var first: Interval
     var contention: Interval
-    /// nil where two points do not determine it, and 0 was taken for it.
+    /// The coherency; nil where two points do not determine it, and 0 was taken for it.
     var coherency: Interval?
-    /// Workers; without bound where throughput never falls. nil where coherency is.
+    /// The workers of the highest throughput, without bound where it never falls; nil where coherency is nil.
     var peak: Interval?
-    /// Root of the mean squared relative deviation of the points; nil where they determine the curve.
+    /// The root of the mean squared relative deviation of the points; nil where they determine the curve.
     var deviation: Double?
 
     var law: UniversalScalability {
@@ -135,21 +135,21 @@ struct ScalingFits: Encodable {
     }
   }
 
-  /// Serial fraction of Amdahl's law; of strong studies.
+  /// The serial fraction of Amdahl's law in strong studies.
   var amdahl: Interval?
-  /// Of strong studies.
+  /// The serial fraction of Karp and Flatt at each point of strong studies.
   var karpFlatt: [SerialFraction] = []
-  /// Serial fraction of the scaled work; of weak studies.
+  /// The serial fraction of the scaled work in weak studies.
   var gustafson: Interval?
   var scalability: Scalability?
-  /// What the points do not tell.
+  /// Sentences about what the points do not tell.
   var notes: [String] = []
 }
 
 extension ScalingFits {
   /// - Parameters:
-  ///   - points: of the study, with one thread in each worker, ascending from 1 worker.
-  ///   - place: of a point's repetitions in the bootstrap.
+  ///   - points: the study's points with one thread in each worker, ascending from 1 worker.
+  ///   - place: the series of each point in the bootstrap.
   init(_ points: [ScalingStudy.Point], mode: ScalingStudy.Mode, _ bootstrap: Bootstrap, place: [Int]) {
     let workers = points.map { Double($0.workers) }
     guard points.count > 1 else {

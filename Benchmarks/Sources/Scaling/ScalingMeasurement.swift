@@ -4,20 +4,20 @@ import HourglassTraining
 
 /// Takes the repetitions of a scaling study, all points and peers in turn.
 ///
-/// Every repetition of a point is a training of its own: memory is that of one point at a time, no thread of another
-/// point is left, and the luck of where memory lies is drawn anew instead of once for the whole study.
+/// Every repetition of a point is a training of its own: memory holds one point at a time, no thread of another point
+/// is left, and the luck of where memory lies is drawn anew instead of once for the whole study.
 struct ScalingMeasurement {
-  /// What the repetitions of a point gave.
+  /// The results of the repetitions of a point.
   private struct Record {
     var seconds: [Double] = []
     var parts = PartSums()
-    /// As met, each once.
+    /// The hashes of the weights as they were met, each once.
     var hashes: [String] = []
   }
 
-  /// Steps from the start that are not measured; the weights after them are compared.
+  /// The number of steps from the start that are not measured; the weights after them are compared.
   static let warmUp = 3
-  /// Of a slice, even where they take longer than it should.
+  /// The fewest steps of a slice, even where they take longer than it should.
   static let fewestSteps = 5
 
   private let design: ScalingDesign
@@ -25,7 +25,7 @@ struct ScalingMeasurement {
   private let peers: [ScalingPeer]
   private let resident: (ScalingDesign.Point) throws -> Int
 
-  /// - Parameter resident: bytes of a process that trains with a point alone.
+  /// - Parameter resident: measures the bytes of a process that trains with a point alone.
   init(
     _ design: ScalingDesign, peers: [ScalingPeer] = [],
     resident: @escaping (ScalingDesign.Point) throws -> Int = ResidentMemory.measure
@@ -35,7 +35,9 @@ struct ScalingMeasurement {
     data = try StepRun.images(for: design.model, batchSize: largest)
   }
 
-  /// - Parameter progress: told what is done, out of how many slices, and what comes next.
+  /// Measures all points.
+  ///
+  /// - Parameter progress: called with the slices done, the number of slices, and the name of the next.
   func study(
     on machine: MachineBlock, progress: (_ done: Int, _ of: Int, _ next: String) -> Void = { _, _, _ in }
   ) throws -> ScalingStudy {
@@ -77,7 +79,7 @@ struct ScalingMeasurement {
       })
   }
 
-  /// One slice of steps, from the start.
+  /// Measures one slice of steps, from the start.
   private func measure(_ point: ScalingDesign.Point, into record: inout Record) throws {
     let run = try StepRun(point.plan, point.parallel, data)
     for _ in 0..<Self.warmUp { try run.step() }
@@ -110,11 +112,11 @@ struct ScalingMeasurement {
 }
 
 extension ScalingDesign.Point {
-  /// Workers x threads.
+  /// The division as `workers x threads`.
   var title: String { "\(parallel.workers) x \(parallel.threads)" }
 }
 
-/// Sums over steps of what workers did, in seconds of the mean worker.
+/// The sums over steps of the times of the mean worker, in seconds.
 struct PartSums {
   private var steps = 0.0
   private var step = 0.0
@@ -137,7 +139,7 @@ struct PartSums {
     updates += mean(\.updates)
   }
 
-  /// Of at least one step.
+  /// The parts of the mean step, of at least one.
   var mean: ScalingStudy.Parts {
     ScalingStudy.Parts(
       forwardBackward: shards / steps, products: products / steps, reduction: sums / steps, update: updates / steps,

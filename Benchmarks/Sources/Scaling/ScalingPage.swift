@@ -1,7 +1,7 @@
 import Foundation
 import HourglassData
 
-/// The report as one HTML page without scripts and without other files, for screen, dark screen and paper.
+/// The report as one HTML page without scripts or other files, for screen, dark screen and paper.
 extension ScalingReport {
   var page: String {
     let pictures = pictures

@@ -1,10 +1,10 @@
 import ArgumentParser
 
-/// Who can be measured beside us in a scaling study.
+/// The peers of a scaling study.
 enum ScalingPeers: String, CaseIterable, ExpressibleByArgument {
   case torch
 
-  /// Starts one process for threads, and one for up to `most` processes of one thread.
+  /// Starts one process for threads, and one that has several processes of one thread.
   ///
   /// Errors: `BenchError` where Python, PyTorch or gloo is missing.
   func start(cores: [Int]) throws -> [ScalingPeer] {
@@ -19,7 +19,7 @@ enum ScalingPeers: String, CaseIterable, ExpressibleByArgument {
 final class ScalingPeer {
   enum Way {
     case threads
-    /// Each with one thread and its share of the minibatch; gradients are averaged over gloo.
+    /// Several processes, each with one thread and its share of the minibatch; gradients are averaged over gloo.
     case processes
   }
 
@@ -28,14 +28,14 @@ final class ScalingPeer {
 
   init(_ process: PeerProcess, _ way: Way) { (self.process, self.way) = (process, way) }
 
-  /// Such as "PyTorch 2.13.0, threads".
+  /// The name of the peer, such as "PyTorch 2.13.0, threads".
   var name: String {
     let version = process.greeting.framework.split(separator: "+")[0].replacing("torch-", with: "PyTorch ")
     return version + (way == .threads ? ", threads" : ", DDP with gloo")
   }
   var allocator: String? { process.greeting.allocator }
 
-  /// Those of the design; no process goes without a sample.
+  /// The numbers of cores of the design; each process must have a sample.
   func cores(_ design: ScalingDesign) -> [Int] {
     design.cores.filter { way == .threads || $0 <= design.batchSize(cores: $0) }
   }
@@ -49,17 +49,19 @@ final class ScalingPeer {
   }
 }
 
-/// A peer on so many cores.
+/// A peer on a number of cores.
 struct PeerTrial {
   let peer: ScalingPeer
   let cores: Int
 
   var title: String { "\(peer.name) on \(cores)" }
 
-  /// Seconds of the steps of a slice, for each memory layout.
+  /// The seconds of the steps of a slice, for each memory layout.
   func ask(_ design: ScalingDesign) throws -> [String: [Double]] { try peer.ask(design, cores: cores) }
 
-  /// - Parameter medians: of each layout, of each repetition; the faster layout counts.
+  /// The peer's point in the study.
+  ///
+  /// - Parameter medians: the medians of the repetitions for each layout; the faster layout counts.
   func point(_ design: ScalingDesign, _ medians: [String: [Double]]) -> ScalingStudy.PeerPoint {
     let best = medians.min { Samples($0.value).median < Samples($1.value).median }
     return ScalingStudy.PeerPoint(

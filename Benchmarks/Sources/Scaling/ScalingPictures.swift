@@ -4,7 +4,7 @@ import HourglassData
 /// Horizontal bars that show how a whole divides, as SVG.
 struct StackedBars {
   var title: String
-  /// Of the parts, in the order from left to right.
+  /// The names of the parts, from left to right.
   var names: [String]
   /// The parts of each bar as shares of its whole.
   var bars: [(name: String, shares: [Double])]
@@ -43,9 +43,9 @@ struct StackedBars {
   }
 }
 
-/// A picture of a study, with what it shows in a sentence or two.
+/// A picture of a study, with a sentence or two that say what it shows.
 struct ScalingPicture {
-  /// Of its file, without the ending.
+  /// The name of the picture's file, without the ending.
   var name: String
   var caption: String
   var svg: String
@@ -151,7 +151,7 @@ extension ScalingReport {
       svg: bars.svg())
   }
 
-  /// Ideal and fitted speed-ups, as `value` of cores and speed-up.
+  /// The series of ideal and fitted speed-ups; `value` makes y of cores and speed-up.
   private func curves(_ value: (_ cores: Double, _ speedup: Double) -> Double) -> [SVGPlot.Series] {
     let most = Double(max(2, points.map { $0.workers * $0.threads }.max() ?? 2))
     let cores = (0...64).map { pow(most, Double($0) / 64) }
@@ -174,7 +174,7 @@ extension ScalingReport {
     return all
   }
 
-  /// Workers with one thread and, in a grid, one worker with several threads.
+  /// The series of measured points: workers with one thread and, in a grid, one worker with several threads.
   private func measured(_ figure: (Row) -> Interval, isGrid: Bool = true) -> [SVGPlot.Series] {
     let threads = points.filter { $0.workers == 1 && $0.threads > 1 }
     return [marks("p workers x 1 thread", curve.map { (Double($0.workers), figure($0)) }, Color.workers)]
@@ -203,13 +203,13 @@ extension StepSimulation.Scenario {
 }
 
 extension ScalingStudy.Point {
-  /// Workers x threads.
+  /// The division as `workers x threads`.
   var title: String { "\(workers) x \(threads)" }
 }
 
 extension ScalingStudy.Parts {
   var step: Double { forwardBackward + products + reduction + update + waiting }
 
-  /// Of the step: forward and backward, products, reduction, update, waiting.
+  /// The shares of the step: forward and backward, products, reduction, update, waiting.
   var shares: [Double] { [forwardBackward, products, reduction, update, waiting].map { $0 / step } }
 }

@@ -1,7 +1,7 @@
 import Foundation
 import HourglassData
 
-/// Rows under a heading, for whatever shows them: the first column to the left, all others to the right.
+/// A table of rows under a heading, with the first column to the left and all others to the right.
 struct ReportTable {
   var titles: [String]
   var rows: [[String]]
@@ -21,7 +21,7 @@ struct ReportTable {
 }
 
 extension ScalingReport {
-  /// Speed of each point.
+  /// The speed of each point.
   var results: ReportTable {
     ReportTable(
       titles: ["workers x threads", "cores", "ms a step", "samples/s", "speed-up", "efficiency", "same bits"],
@@ -34,7 +34,7 @@ extension ScalingReport {
       })
   }
 
-  /// What the time of each point goes into, and its memory.
+  /// The shares of each point's time, and its memory.
   var shares: ReportTable {
     ReportTable(
       titles: [
@@ -48,7 +48,7 @@ extension ScalingReport {
       })
   }
 
-  /// Empty without peers.
+  /// The comparison with peers; empty without any.
   var comparison: ReportTable {
     ReportTable(
       titles: ["peer", "cores", "samples/s", "its speed-up", "Hourglass / peer"],
@@ -60,7 +60,7 @@ extension ScalingReport {
       })
   }
 
-  /// What was fitted; empty of one point.
+  /// The fitted laws; empty where there is one point.
   var laws: ReportTable {
     func row(_ law: String, _ meaning: String, _ value: Interval?, _ format: (Double) -> String) -> [[String]] {
       value.map { [[law, meaning, $0.text(format)]] } ?? []
@@ -78,7 +78,7 @@ extension ScalingReport {
         + row("Universal Scalability", "peak, cores", scalability?.peak) { $0.isFinite ? fixed($0, 0) : "none" })
   }
 
-  /// A simulated scenario.
+  /// The table of a simulated scenario.
   func table(of scenario: StepSimulation.Scenario) -> ReportTable {
     ReportTable(
       titles: ["cores", "ms a step", "samples/s", "speed-up", "efficiency", "limit"],
@@ -112,8 +112,8 @@ extension ScalingReport {
       .dropLast()
   }
 
-  /// A row for each of our points and then of the peers', whose other columns are empty; numbers in seconds, bytes and
-  /// shares of one.
+  /// The study as CSV: a row for each of our points and then of the peers', whose other columns are empty; numbers are
+  /// in seconds, bytes and shares of one.
   var csv: String {
     func columns(_ figure: Interval) -> [String] { [figure.value, figure.low, figure.high].map { "\($0)" } }
     let names = ["seconds", "samples_per_second", "speedup", "efficiency"].flatMap { [$0, "\($0)_low", "\($0)_high"] }
@@ -141,7 +141,7 @@ extension ScalingReport {
     return rows.joined(separator: "\n") + "\n"
   }
 
-  /// RFC 4180: a field with a comma or a quote stands in quotes.
+  /// A field of CSV (RFC 4180), in quotes where it has a comma or a quote.
   private static func field(_ text: String) -> String {
     text.contains { ",\"\n".contains($0) } ? "\"\(text.replacingOccurrences(of: "\"", with: "\"\""))\"" : text
   }

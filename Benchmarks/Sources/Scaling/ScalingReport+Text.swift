@@ -1,8 +1,8 @@
 import Foundation
 
-/// What a report says in words.
+/// The words of a report.
 extension ScalingReport {
-  /// What was found, in sentences for someone who reads nothing else.
+  /// The findings in sentences, for people who read nothing else.
   var summary: [String] {
     [speedSentence, peerSentence, bitsSentence, simulation.map { "Simulated: \($0.scenarios[0].bend)" }]
       .compactMap { $0 }
@@ -23,7 +23,7 @@ extension ScalingReport {
       + "\(percent(best.efficiency.value)) of what so many cores could do at most."
   }
 
-  /// Whether the division changed the numbers.
+  /// A sentence that says whether the division changed the numbers.
   var bitsSentence: String {
     if let difference = study.difference { return "The weights depend on the division: \(difference)." }
     let (hash, steps) = (study.points[0].weightsHash, "after the same steps")
@@ -42,7 +42,7 @@ extension ScalingReport {
       + "and measured in turn."
   }
 
-  /// `PyTorch 2.13.0, threads` inside a sentence.
+  /// The name of a peer, such as `PyTorch 2.13.0, threads`, inside a sentence.
   private static func named(_ peer: String) -> String {
     let parts = peer.split(separator: ", ", maxSplits: 1)
     return parts.count == 2 ? "\(parts[0]) (\(parts[1]))" : peer
@@ -72,7 +72,7 @@ extension ScalingReport {
       ])
   }
 
-  /// How the figures came about.
+  /// Sentences about how the figures came about.
   var method: [String] {
     [
       "A division is a number of workers, each with the same number of OpenMP threads. Every division"
@@ -92,7 +92,7 @@ extension ScalingReport {
     ]
   }
 
-  /// The laws as they were fitted.
+  /// Sentences about the fitted laws.
   var lawTexts: [String] {
     let fitted = "Fitted to the points with one thread in each worker"
     guard fits.scalability != nil else { return fits.notes }

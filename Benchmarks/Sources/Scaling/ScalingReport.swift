@@ -10,7 +10,7 @@ struct ScalingReport: Encodable {
     var threads: Int
     var seconds: Interval
     var samplesPerSecond: Interval
-    /// Of samples a second, over those of the first point.
+    /// The samples a second over those of the first point.
     var speedup: Interval
     /// Speed-up over cores.
     var efficiency: Interval
@@ -22,7 +22,7 @@ struct ScalingReport: Encodable {
     var cores: Int
     var seconds: Interval
     var samplesPerSecond: Interval
-    /// Over the peer's own first point.
+    /// The speed-up over the peer's own first point.
     var speedup: Interval
     /// Our samples a second with as many cores and one thread in each worker, over the peer's; nil where not measured.
     var ratio: Interval?
@@ -32,7 +32,7 @@ struct ScalingReport: Encodable {
   let points: [Row]
   let peers: [PeerRow]
   let fits: ScalingFits
-  /// nil where the study lacks the points 1 x 1 and 2 x 1.
+  /// The simulation of more cores; nil where the study lacks the points 1 x 1 and 2 x 1.
   let simulation: StepSimulation?
 
   /// - Parameter study: at least one point.
@@ -79,9 +79,9 @@ struct ScalingReport: Encodable {
     simulation = try StepSimulation(study, model: model)
   }
 
-  /// The rows with one thread in each worker, of which the curves are drawn.
+  /// The rows with one thread in each worker, from which the curves are drawn.
   var curve: [Row] { points.filter { $0.threads == 1 } }
-  /// The row of most samples a second.
+  /// The row with the most samples a second.
   var best: Row { points.max { $0.samplesPerSecond.value < $1.samplesPerSecond.value } ?? points[0] }
 
   /// Writes study.json, points.csv, study.md, index.html and the plots into a folder, which is made where it is
@@ -97,6 +97,6 @@ struct ScalingReport: Encodable {
 }
 
 extension ScalingStudy {
-  /// Whether each worker had a core; others tell nothing about more cores.
+  /// Whether each worker had a core; other points tell nothing about more cores.
   func isGranted(_ point: Point) -> Bool { point.cores <= max(1, machine.grantedCores) }
 }

@@ -1,71 +1,71 @@
-/// How a model's training step scales on a machine: what was measured, what was fitted to it, what follows for more
-/// cores.
+/// A study of how a model's training step scales on a machine: what was measured, on which machine, and with which
+/// seed.
 ///
 /// The first point has one worker with one thread; speed-ups and efficiencies refer to it.
 struct ScalingStudy: Codable {
   enum Mode: String, Codable, CaseIterable {
-    /// The same minibatch for all: speed-up is how many times shorter a step is.
+    /// All divisions have one minibatch; speed-up is how many times shorter a step is.
     case strong
-    /// As many samples for each core: speed-up is how many times more samples a second pass.
+    /// Each core has as many samples; speed-up is how many times more samples a second pass.
     case weak
   }
 
   var model: String
   var mode: Mode
-  /// Samples of a minibatch at one core; p times as many at p cores of a weak study.
+  /// The samples of a minibatch at one core; a weak study has p times as many at p cores.
   var batchSize: Int
   var repetitions: Int
-  /// Seed of the order in which the repetitions of all points were taken.
+  /// The seed of the order in which the repetitions of all points were taken.
   var seed: UInt64
   var machine: MachineBlock
-  /// Ordered by workers x threads, then by threads.
+  /// The points, ordered by workers x threads, then by threads.
   var points: [Point]
   var peers: [Peer]
 
-  /// A division of the step, and what was measured with it.
+  /// A division of the step with its measurements.
   struct Point: Codable {
     var workers: Int
     var threads: Int
     var batchSize: Int
     var shards: Int
-    /// Seconds of a step: of each repetition, the median over its steps.
+    /// The seconds of a step in each repetition, the median over its steps.
     var seconds: [Double]
-    /// Mean over all measured steps, of one worker.
+    /// The parts of a step, the mean over all measured steps and over the workers.
     var parts: Parts
     var memory: Memory
-    /// After the same number of steps everywhere: equal for all points with the same batch size and shards, so for all
-    /// of a strong study. Several with a slash between them where not even the repetitions agree.
+    /// The hash of the weights after a fixed number of steps: equal for all points with one batch size and number of
+    /// shards, so for all of a strong study. There are several, with a slash between them, where repetitions disagree.
     var weightsHash: String
 
     var cores: Int { workers * threads }
   }
 
-  /// Seconds of a step by what a worker does, averaged over workers and steps; their sum is the step.
+  /// The seconds of a step by what a worker does, averaged over workers and steps; their sum is the step.
   struct Parts: Codable {
     var forwardBackward: Double
-    /// Gradients of dense weights: products over the whole minibatch.
+    /// The gradients of dense weights, products over the whole minibatch.
     var products: Double
     /// Adding up the gradients of shards.
     var reduction: Double
     var update: Double
-    /// For other workers: at the ends of phases, and for being woken.
+    /// Waiting for other workers, at the ends of phases and for being woken.
     var waiting: Double
-    /// Time in forward and backward of the slowest worker over that of the mean worker, minus 1.
+    /// The slowest worker's time in forward and backward over the mean worker's, minus 1.
     var imbalance: Double
   }
 
   struct Memory: Codable {
     var plannedBytes: Int
-    /// Largest resident set of a process that trains with this point alone: with the program, its libraries, the stacks
-    /// of its threads and the images.
+    /// The largest resident set of a process that trains with this point alone, with the program, its libraries, the
+    /// stacks of its threads and the images.
     var residentBytes: Int
   }
 
-  /// What another framework reached on the same model, in turn with ours.
+  /// The measurements of another framework on the same model, in turn with ours.
   struct Peer: Codable {
-    /// Such as "PyTorch 2.13.0, threads".
+    /// The name of the peer, such as "PyTorch 2.13.0, threads".
     var name: String
-    /// Who hands out memory there, where it says so.
+    /// The peer's allocator, where it says so.
     var allocator: String? = nil
     var points: [PeerPoint]
   }
@@ -73,15 +73,15 @@ struct ScalingStudy: Codable {
   struct PeerPoint: Codable {
     var cores: Int
     var batchSize: Int
-    /// Seconds of a step: of each repetition, the median over its steps.
+    /// The seconds of a step in each repetition, the median over its steps.
     var seconds: [Double]
-    /// Of memory, the faster one of those that were measured.
+    /// The layout of memory, the fastest of those that were measured.
     var layout: String? = nil
   }
 }
 
 extension ScalingStudy {
-  /// True when the weights are those of the first point that trains the same recipe, in every repetition.
+  /// Whether the weights equal those of the first point that trains the same recipe, in every repetition.
   func isEqual(_ point: Point) -> Bool { point.weightsHash == reference(of: point).weightsHash && point.isSettled }
 
   /// A sentence about the first point whose weights are not as they should be; nil when all are.
@@ -99,6 +99,6 @@ extension ScalingStudy {
 }
 
 extension ScalingStudy.Point {
-  /// All repetitions ended with the same weights.
+  /// Whether all repetitions ended with equal weights.
   fileprivate var isSettled: Bool { !weightsHash.contains("/") }
 }

@@ -2,15 +2,15 @@ import Foundation
 import HourglassModels
 import HourglassTraining
 
-/// What the parts of a training step cost on a machine, and how long a step takes that hands them out to workers.
+/// A model of what the parts of a training step cost on a machine, and how long a step takes that hands them out.
 ///
 ///     serial part, then phase 1: the caller wakes the others one by one; each takes turns of shards from one counter
 ///                  and prepares weights before its first; all wait for the last
 ///                  then phase 2: the same with slices of the flat vector
 ///
-/// Every hand-out is followed in time, so that whatever does not divide evenly is seen.
+/// Every hand-out is followed in time, so that uneven divisions are seen.
 struct StepModel: Encodable {
-  /// Seconds of a core.
+  /// The costs of parts, in seconds of a core.
   struct Rates: Encodable {
     /// Forward and backward of one sample.
     var sample: Double
@@ -22,34 +22,34 @@ struct StepModel: Encodable {
     var update: Double
   }
 
-  /// Of the only core at work, and of one beside others.
+  /// The rates of the only core at work, and of a core beside others.
   var alone, together: Rates
-  /// Seconds of the caller alone, in each step.
+  /// The seconds of the caller alone, in each step.
   var serial: Double
-  /// Bytes that each worker moves to prepare its weights, a float read for a float written.
+  /// The bytes that each worker moves to prepare its weights, a float read for a float written.
   var preparedBytes: Double
-  /// Seconds from a worker's signal until it works, and of the caller for each signal.
+  /// The seconds from a worker's signal until it works, and the caller's seconds for each signal.
   var latency, signal: Double
-  /// Scale of the logistic distribution that relative differences between workers follow.
+  /// The scale of the logistic distribution that relative differences between workers follow.
   var spread: Double
-  /// Bytes a second of one core and of all.
+  /// The bandwidth of one core and of all, in bytes a second.
   var bandwidth, ceiling: Double
-  /// Bytes of the last cache, which serves every core at least as fast as memory serves one.
+  /// The bytes of the last cache, which serves every core at least as fast as memory serves one.
   var lastCache: Double
 
-  /// Seconds of the mean worker.
+  /// The parts of a simulated step, in seconds of the mean worker.
   struct Step: Encodable {
     var workers: Int
     var seconds: Double
     /// Work on samples and parameters, at the rates of a core alone.
     var work = 0.0
-    /// What the same takes longer because other cores are at work.
+    /// The extra time of this work because other cores are at work too.
     var crowding = 0.0
     /// Every worker's own copy of the filters, brought into order.
     var preparation = 0.0
     /// Reading the matrices of dense layers in each turn, as far as arithmetic does not hide it.
     var matrices = 0.0
-    /// What sums and updates take longer because memory cannot serve all cores.
+    /// The extra time of sums and updates because memory cannot serve all cores.
     var memory = 0.0
     var wakeUps = 0.0
     var lastShard = 0.0
@@ -57,7 +57,9 @@ struct StepModel: Encodable {
     var serial = 0.0
   }
 
-  /// - Parameter workers: with one thread each.
+  /// The simulated step of a plan.
+  ///
+  /// - Parameter workers: how many workers there are, with one thread each.
   func step(_ plan: ExecutionPlan, workers: Int) -> Step {
     var step = Step(workers: workers, seconds: serial)
     step.serial = serial
@@ -109,22 +111,23 @@ struct StepModel: Encodable {
     return step
   }
 
-  /// A gradient's float is read or written once; an update reads and writes a parameter and two moments.
+  /// The bytes of a float. A gradient's float is read or written once; an update reads and writes a parameter and two
+  /// moments.
   private static let floatBytes = 4.0
   static let updateBytes = 24.0
 
-  /// How much longer moving bytes takes when so many cores do it, each wanting so many a second.
+  /// How many times longer moving bytes takes when `cores` cores do it, each wanting `demand` bytes a second.
   private func stretch(_ demand: Double, _ cores: Int) -> Double {
     max(1, Double(cores) * min(demand, bandwidth) / ceiling)
   }
 
-  /// Place of one of several workers in the standard logistic distribution.
+  /// The place of one of several workers in the standard logistic distribution.
   static func quantile(_ worker: Int, of workers: Int) -> Double {
     let below = (Double(worker) + 0.5) / Double(workers)
     return log(below / (1 - below))
   }
 
-  /// One phase: pieces 0, 1, ... go to whoever is free first. Waking and waiting are those of the mean worker.
+  /// Simulates a phase: pieces 0, 1, ... go to the worker that is free first. Waking and waiting are the mean worker's.
   private func handOut(
     _ pieces: Int, to workers: Int, seconds: (_ piece: Int, _ worker: Int) -> Double
   ) -> (seconds: Double, waking: Double, waiting: Double) {
@@ -141,11 +144,11 @@ struct StepModel: Encodable {
     )
   }
 
-  /// What the dense layers of a model take in phase 1.
+  /// The work of a model's dense layers in phase 1.
   private struct DenseWork {
-    /// Of the flops of forward and backward.
+    /// Their share of the flops of forward and backward.
     let share: Double
-    /// Of their matrices, read once forward and once back in each turn.
+    /// The bytes of their matrices, read once forward and once back in each turn.
     let bytes: Double
 
     /// Whether all matrices stay in half of a cache from turn to turn.
@@ -155,7 +158,8 @@ struct StepModel: Encodable {
       var (dense, all, bytes) = (0.0, 0.0, 0.0)
       for (index, layer) in plan.layers.enumerated() {
         let isDense = layer.gradient == .product
-        // Forward, data gradients behind the first layer, filter gradients, which for dense layers belong to phase 2.
+        // The passes are forward, data gradients behind the first layer, and filter gradients but of dense layers,
+        // whose gradients belong to phase 2.
         let passes = 1 + (index == 0 ? 0 : 1) + (isDense ? 0 : 1)
         all += Double(passes * layer.multiplyAdds)
         if isDense {
@@ -171,9 +175,9 @@ struct StepModel: Encodable {
 extension StepModel {
   /// Calibrates with the points 1 x 1 and 2 x 1 of a study; nil where one of them is missing.
   ///
-  /// Parts are means over steps. Scaled to the median step, they are those of the time that is to be predicted.
-  /// With forward and backward F, waiting W and imbalance I: a sample takes (F - preparation) / samples; the caller
-  /// alone W(1); a wake-up half of W(2) - W(1) - I F(2), because a step has two of them.
+  /// Parts are means over steps, scaled to the median step, which is to be predicted. With forward and backward F,
+  /// waiting W and imbalance I, a sample takes (F - preparation) / samples, the caller alone W(1), and a wake-up half
+  /// of W(2) - W(1) - I F(2), because a step has two of them.
   init?(_ study: ScalingStudy, model: Autoencoder) throws {
     func point(_ workers: Int) -> ScalingStudy.Point? {
       study.points.first { $0.workers == workers && $0.threads == 1 && study.isGranted($0) }
@@ -208,9 +212,11 @@ extension StepModel {
     spread = both.imbalance / Self.quantile(1, of: 2)
   }
 
-  /// A system call that wakes a thread; the rest of a measured wake-up is the way to the other core.
+  /// The most seconds of a system call that wakes a thread; the rest of a measured wake-up is the way to the other
+  /// core.
   static let mostSignal = 3e-6
-  /// Bytes a second of a socket with eight channels of DDR4-3200, where the measured cores do not exhaust theirs.
+  /// The bandwidth of a socket with eight channels of DDR4-3200, in bytes a second, which is assumed where the measured
+  /// cores do not exhaust their memory.
   static let assumedCeiling = 200e9
 
   /// Whether all measured cores together get distinctly less than each of them alone.

@@ -2,14 +2,14 @@ import Foundation
 import HourglassModels
 import HourglassTraining
 
-/// What the calibrated model of a step says of more cores than were measured.
+/// The predictions of the calibrated model of a step for more cores than were measured.
 struct StepSimulation: Encodable {
   struct Scenario: Encodable {
-    /// Of one core; of more in a weak study, p times as many.
+    /// The samples of a minibatch on one core; a weak study has p times as many on p cores.
     var batchSize: Int
     var shards: Int
     var points: [Point]
-    /// A sentence.
+    /// A sentence about where the curve bends.
     var bend: String
   }
 
@@ -18,7 +18,7 @@ struct StepSimulation: Encodable {
     var batchSize: Int
     var shards: Int
     var samplesPerSecond: Double
-    /// Of samples a second, over those of the same scenario on one core.
+    /// The samples a second over those of the scenario on one core.
     var speedup: Double
     var efficiency: Double
     /// A clause about the largest loss.
@@ -40,14 +40,14 @@ struct StepSimulation: Encodable {
   var model: StepModel
   var assumptions: [String]
   var checks: [Check]
-  /// The measured recipe first.
+  /// The scenarios, the measured recipe first.
   var scenarios: [Scenario]
 
   static let workers = [1, 2, 4, 8, 16, 32, 64, 128]
 }
 
 extension StepSimulation {
-  /// nil where the study has no point to calibrate the model with.
+  /// Simulates; nil where the study has no point to calibrate the model with.
   init?(_ study: ScalingStudy, model: Autoencoder) throws {
     guard let costs = try StepModel(study, model: model) else { return nil }
     self.model = costs
@@ -121,7 +121,7 @@ extension StepSimulation.Scenario {
     bend = Self.bend(points)
   }
 
-  /// Where doubling the workers gives less than one and a half times as many samples a second.
+  /// The sentence about where doubling the workers gives less than one and a half times as many samples a second.
   private static func bend(_ points: [StepSimulation.Point]) -> String {
     func number(_ point: StepSimulation.Point) -> String { fixed(point.samplesPerSecond, 0) }
     let best = points.max { $0.samplesPerSecond < $1.samplesPerSecond } ?? points[0]

@@ -3,19 +3,19 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// Writing of ONNX models: one graph with its tensors in one file. Equal contents give equal bytes.
+/// The writer of ONNX models: one graph with its tensors in one file. Equal contents give equal bytes.
 ///
-/// Source: onnx/onnx, onnx.proto, from which the numbers of the fields are.
+/// Source: onnx/onnx, onnx.proto, which gives the numbers of the fields.
 public enum ONNXFile {
   /// The version of the format that came with operator set 17.
   private static let formatVersion = 8
-  /// Protocol Buffers allow no longer message.
+  /// The most bytes of a file; Protocol Buffers allow no longer message.
   private static let mostBytes = Int(Int32.max)
 
   /// - Parameters:
-  ///   - version: of Hourglass.
-  ///   - metadata: what else there is to say of the model.
-  /// - Throws: also where the tensors are larger than a file can be.
+  ///   - version: the version of Hourglass.
+  ///   - metadata: texts about the model, by name.
+  /// - Throws: the tensors are larger than a file can be, or it cannot be written.
   public static func write(
     _ graph: ONNXGraph, version: String, metadata: [String: String], to path: String
   ) throws(DataError) {

@@ -5,7 +5,7 @@ package enum JSONValue: Sendable {
   case number(String)
   case text(String)
   case list([JSONValue])
-  /// In the text's order, each name once.
+  /// The fields of an object in the text's order, each name once.
   case object([(name: String, value: JSONValue)])
 }
 
@@ -18,8 +18,8 @@ struct JSONKey: CodingKey {
   init(intValue: Int) { (stringValue, self.intValue) = ("\(intValue)", intValue) }
 }
 
-/// Reads the grammar of RFC 8259, in which each name of an object is there once, down to a depth that no file of ours
-/// has.
+/// A reader of the grammar of RFC 8259 that refuses an object with a name twice, and texts nested deeper than any file
+/// of Hourglass.
 package struct JSONParser {
   private let bytes: [UInt8]
   private var place = 0
@@ -28,7 +28,7 @@ package struct JSONParser {
   private static let mostDepth = 64
   private static let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
 
-  /// Errors: `DecodingError.dataCorrupted` with the path of the value and a sentence.
+  /// Parses a text. Errors: `DecodingError.dataCorrupted` with the path of the value and a sentence.
   package static func parse(_ bytes: [UInt8]) throws -> JSONValue {
     var parser = JSONParser(bytes: bytes)
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { parser.place = 3 }

@@ -1,4 +1,4 @@
-/// Makes Swift's values of JSON, with errors that say the place, what was wanted and what was found.
+/// A decoder of JSON into Swift's values, with errors that say the place, what was wanted and what was found.
 struct JSONTreeDecoder: Decoder {
   let value: JSONValue
   let codingPath: [any CodingKey]
@@ -71,7 +71,7 @@ extension JSONTreeDecoder: SingleValueDecodingContainer {
     return number
   }
 
-  /// Also of a fraction or a power of ten that is whole, such as 1e3.
+  /// A whole number, also where it is written as a fraction or a power of ten, such as 1e3.
   private func integer<T: FixedWidthInteger>(_ type: T.Type) throws -> T {
     guard case .number(let digits) = value, let number = T(digits) ?? Double(digits).flatMap({ T(exactly: $0) }) else {
       throw mismatch(type, "a whole number of \(T.min) to \(T.max)")

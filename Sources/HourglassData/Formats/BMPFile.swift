@@ -1,14 +1,14 @@
 import HourglassBase
 
-/// Reading of Windows bitmaps: palettes of 1, 4 and 8 bits; 16, 24 and 32 bits, with masks or without; rows from the
+/// A reader of Windows bitmaps: palettes of 1, 4 and 8 bits; 16, 24 and 32 bits, with masks or without; rows from the
 /// bottom or from the top.
 ///
-/// A palette of greys alone makes a grey picture. Opacity is what a mask says, else there is none.
+/// A palette of greys alone makes a grey picture. Only a picture with a mask for opacity has opacity.
 ///
-/// Source: Microsoft, "Bitmap Storage" (BITMAPCOREHEADER to BITMAPV5HEADER). Errors: packed rows (RLE, JPEG, PNG); a
-/// header that claims more than the file holds.
+/// Source: Microsoft, "Bitmap Storage" (BITMAPCOREHEADER to BITMAPV5HEADER). Errors: rows are packed (RLE, JPEG, PNG);
+/// the header claims more than the file holds.
 struct BMPFile: PictureReader {
-  /// Two letters alone would be too little: the four bytes behind the file's length are 0.
+  /// Whether bytes begin a bitmap: with its two letters, and with the four bytes of 0 behind the file's length.
   static func begins(_ bytes: [UInt8]) -> Bool {
     bytes.starts(with: Array("BM".utf8)) && bytes.count >= 16 && bytes[6..<10].allSatisfy { $0 == 0 }
   }
@@ -19,14 +19,14 @@ struct BMPFile: PictureReader {
   private let isTopDown: Bool
   private let start: Int
   private let rowLength: Int
-  /// Blue, green and red of each colour.
+  /// The blue, green and red of each colour.
   private let palette: [UInt8]
   /// The bits of red, green, blue and opacity in a pixel of 16 or 32 bits.
   private let masks: [UInt32]
 
   init(_ file: InputFile, page: UInt64?) throws(DataError) {
     self.file = file
-    // The longest header, and the largest palette.
+    // These bytes hold the longest header and the largest palette.
     let bytes = try file.bytes(at: 0, 14 + 124 + 12 + 4 * 256)
     func number(_ place: Int, _ width: Int) -> Int {
       place + width > bytes.count ? 0 : bytes[place..<place + width].reversed().reduce(0) { $0 << 8 | Int($1) }

@@ -1,34 +1,35 @@
 import Foundation
 
-/// Events for TensorBoard: one file of a folder for each session, to which epochs are added.
+/// A file of events for TensorBoard. A folder has one for each session, to which epochs are added.
 ///
 ///     record      length of the event (8 bytes), its masked CRC-32C (4), the event, its masked CRC-32C (4)
 ///     mask(c)     (c rotated right by 15 bits) + 0xa282ead8
 ///
 /// Numbers are little-endian.
 ///
-/// A session tells the step it begins with, so that TensorBoard forgets what an earlier one, which was killed, wrote
-/// beyond its last checkpoint.
+/// A session tells the step it begins with, so that TensorBoard forgets what an earlier session, which was killed,
+/// wrote beyond its last checkpoint.
 ///
 /// Source: TensorFlow, record_writer.h, event.proto and summary.proto.
 public struct EventFile: Sendable {
+  /// A value that TensorBoard shows.
   public enum Value: Sendable {
     case scalar(Float)
     case image(PNGImage)
   }
 
   public let path: String
-  /// Whether there was no other in the folder.
+  /// Whether the folder had no other file of events.
   public let isFirst: Bool
 
   /// Makes the next file of a folder, and the folder where there is none.
   ///
-  /// - Parameter step: the first of the session.
+  /// - Parameter step: the first step of the session.
   /// - Throws: the folder or the file cannot be made.
   public init(in folder: String, from step: Int) throws(DataError) {
     try AtomicFile.makeFolder(folder)
     let names = try InputFile.names(in: folder)
-    // TensorBoard reads files in the order of their names; others than ours may have any number.
+    // TensorBoard reads files in the order of their names; files of other programs may have any number.
     let last = names.compactMap { $0.hasPrefix(Self.prefix) ? Int($0.dropFirst(Self.prefix.count)) : nil }
       .filter { (1..<999_999).contains($0) }.max()
     isFirst = last == nil

@@ -1,12 +1,12 @@
 import HourglassBase
 
-/// Data of cameras beside a picture, of which only the orientation is read.
+/// The data that cameras store beside a picture; only the orientation is read.
 ///
-/// Source: TIFF 6.0 and Exif 2.3. What is broken here is as if absent.
+/// Source: TIFF 6.0 and Exif 2.3. Broken data counts as absent.
 enum Exif {
-  /// Tag 0x0112 of the first directory, from 1 (upright) to 8.
+  /// The orientation, tag 0x0112 of the first directory, from 1 (upright) to 8.
   ///
-  /// - Parameter tiff: from the byte order on.
+  /// - Parameter tiff: the data from the byte order on.
   static func orientation(_ tiff: some Collection<UInt8>) -> Int? {
     let tiff = Array(tiff)
     guard tiff.count >= 8, tiff[0] == tiff[1], tiff[0] == 0x49 || tiff[0] == 0x4d else { return nil }

@@ -1,31 +1,32 @@
 import CZlib
 import Foundation
 
-/// The bytes of a file in order, inflated if the file is gzip (RFC 1952), which its first two bytes decide, 1f 8b, and
-/// not its name. Several gzip members joined are one stream.
+/// The bytes of a file in order, inflated if the file is gzip (RFC 1952). Its first two bytes 1f 8b decide that, not
+/// its name. Several gzip members joined are one stream.
 ///
-/// Nothing is allocated beyond what the caller asks for, the file can deliver and memory is granted for.
+/// No more is allocated than the caller asks for, the file can deliver and memory is granted for.
 ///
-/// Errors: no such file, damaged gzip data, a wrong checksum, data cut short, bytes after the gzip data, too little
-/// memory.
+/// Errors: there is no such file; gzip data is damaged, cut short or followed by other bytes; a checksum is wrong;
+/// memory is not granted.
 public final class GzipFile {
   private static let chunkSize = 1 << 18
 
+  /// Whether the file is gzip.
   public private(set) var isCompressed = false
   private let file: InputFile
-  /// Bytes, as they are stored.
+  /// The bytes of the file as it is stored.
   var size: Int { file.size }
   private let input = UnsafeMutableRawBufferPointer.allocate(byteCount: chunkSize, alignment: 64)
   private let output = UnsafeMutableRawBufferPointer.allocate(byteCount: chunkSize, alignment: 64)
   private let stream = UnsafeMutablePointer<z_stream>.allocate(capacity: 1)
-  /// Bytes of `input` not yet consumed.
+  /// The bytes of `input` that are not yet consumed.
   private var pending = 0..<0
   private var insideMember = true
 
   public init(_ path: String) throws(DataError) {
     file = try InputFile(path)
     stream.initialize(to: z_stream())
-    // 15 + 16: the largest window, gzip wrapper with its checksum.
+    // 31 is 15 for the largest window and 16 for gzip's wrapper with its checksum.
     let status = inflateInit2_(stream, 31, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size))
     guard status == Z_OK else { throw DataError(path: path, reason: "zlib has no memory to read it") }
     pending = 0..<(try file.read(into: input))
@@ -48,7 +49,7 @@ public final class GzipFile {
     return try [UInt8](room: room) { (room) throws(DataError) in try fill(room) }
   }
 
-  /// All bytes that follow.
+  /// All bytes that are left.
   public func readAll() throws(DataError) -> [UInt8] {
     if !isCompressed { return try read(file.size) }
     var bytes: [UInt8] = []
@@ -64,7 +65,7 @@ public final class GzipFile {
     }
   }
 
-  /// How many bytes follow, counted up to `limit`. Reaching the end also checks the last checksum.
+  /// How many bytes are left, counted up to `limit`. Reaching the end also checks the last checksum.
   public func countRemaining(upTo limit: Int) throws(DataError) -> Int {
     var total = 0
     while total <= limit {
@@ -81,7 +82,7 @@ public final class GzipFile {
     while filled < room.count {
       let rest = UnsafeMutableRawBufferPointer(rebasing: room[filled...])
       if pending.isEmpty {
-        // What need not be inflated need not be copied either.
+        // Bytes that need not be inflated are read in place.
         if !isCompressed && rest.count >= Self.chunkSize { return filled + (try file.read(into: rest)) }
         pending = 0..<(try file.read(into: input))
       }

@@ -1,14 +1,15 @@
 import HourglassBase
 
-/// Data sets in HDF5 files as images: `file.h5:/path`, or the file alone where it has only one.
+/// Data sets in HDF5 files as images: `file.h5:/path`, or the file alone where it has only one data set.
 ///
-/// Elements: unsigned numbers of 8 or 16 bits, floats of 32 or 64 bits, the latter rounded; axes as those of NPY files.
+/// Elements are unsigned numbers of 8 or 16 bits, or floats of 32 or 64 bits, which are rounded to 32. The axes are
+/// those of NPY files.
 ///
 /// Source: The HDF Group, "HDF5 File Format Specification".
 enum HDF5File {
   private static let magic: [UInt8] = [0x89] + Array("HDF\r\n".utf8) + [0x1a, 0x0a]
 
-  /// The file and, where it is named, the data set that a path means; nil of other files and folders.
+  /// The file and, where it is named, the data set that a path means; nil for other files and folders.
   static func place(_ path: String) throws(DataError) -> (file: String, set: String?)? {
     if try isHDF5(path) { return (path, nil) }
     var rest = path[...]
@@ -25,9 +26,9 @@ enum HDF5File {
     return try InputFile(path).bytes(at: 0, magic.count) == magic
   }
 
-  /// All images, or where they take more than `memory` a source of single ones.
+  /// Opens a data set: all images, or where they take more than `memory` a source of single ones.
   ///
-  /// Errors: no such data set; elements and shapes that are not taken; whatever libhdf5 refuses.
+  /// Errors: there is no such data set; its elements or shape are not taken; libhdf5 refuses the file.
   static func open(
     _ place: (file: String, set: String?), _ layout: Preparation.Layout?, memory: Int
   ) throws(DataError) -> StoredImages {
@@ -74,14 +75,14 @@ enum HDF5File {
   /// An open data set.
   private final class HDF5DataSet: Sendable {
     let path: String
-    /// From the root, with a slash before it.
+    /// The path from the root, with a slash before it.
     let name: String
     let extents: [Int]
     let kind: Elements.Kind
     private let file: hid_t
     private let set: hid_t
 
-    /// Without a name the only data set of images in the file.
+    /// Opens a data set, without a name the only one of images in the file.
     init(_ path: String, _ name: String?) throws(DataError) {
       _ = try InputFile(path)
       self.path = path
@@ -106,7 +107,7 @@ enum HDF5File {
       }
     }
 
-    /// Some samples along the first axis, as they are stored.
+    /// Samples along the first axis, as they are stored.
     func elements(_ samples: Range<Int>) throws(DataError) -> Elements {
       func read<T: BitwiseCopyable>(_ type: hid_t, _ of: T.Type) throws(DataError) -> [T] {
         let counts = [samples.count] + extents.dropFirst()
@@ -134,7 +135,7 @@ enum HDF5File {
     }
   }
 
-  /// Calls of libhdf5, one at a time, for not every build of it knows threads; nothing is printed.
+  /// Calls of libhdf5, one at a time because not every build of it knows threads; nothing is printed.
   private struct HDF5 {
     static let lock = Mutex(())
     /// At the end of the process libhdf5 would close what is open, and print where broken files keep it from that.
@@ -152,7 +153,7 @@ enum HDF5File {
       }
     }
 
-    /// What a call returns, where it does not fail.
+    /// The result of a call; a negative one becomes an error.
     @discardableResult func check(_ result: hid_t) throws(DataError) -> hid_t {
       guard result < 0 else { return result }
       throw error("wanted an HDF5 file, but libhdf5 says: \(hg_h5_error().map { String(cString: $0) } ?? "it fails")")
@@ -223,7 +224,7 @@ enum HDF5File {
     /// The data set opened anew where it lies in chunks that are larger than those that libhdf5 keeps unpacked: with
     /// room for four of them.
     ///
-    /// Errors: data outside the file, which might be anything; chunks that memory is not granted for.
+    /// Errors: the data lies outside the file, where it might be anything; memory is not granted for the chunks.
     private func withCache(
       _ set: hid_t, _ name: String, _ file: hid_t, _ extents: [Int], _ kind: Elements.Kind
     ) throws(DataError) -> hid_t {

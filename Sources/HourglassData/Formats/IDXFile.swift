@@ -2,19 +2,19 @@
 ///
 ///     00 00, element type, dimensions D, D x 32-bit extent, elements in C order
 ///
-/// Taken are element types 0x08 (unsigned byte) and 0x0d (32-bit float), with 1 dimension (labels), 3 (images,
-/// N x H x W) or 4 (N x H x W x C, C = 1 or 3). The data must be as long as the header says: a file that is longer is
-/// refused like one that is shorter, because one of its two statements about itself is wrong. An array of nothing is
-/// refused.
+/// Element types 0x08 (unsigned byte) and 0x0d (32-bit float) are taken, with 1 dimension (labels), 3 (images, N x H x
+/// W) or 4 (N x H x W x C, C = 1 or 3). The data must be as long as the header says: a longer file is refused as a
+/// shorter one is, because one of its two statements about itself is wrong. An empty array is refused.
 ///
 /// Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", section "The IDX file format".
 public struct IDXFile: Sendable, Equatable {
+  /// The extents of the array, N x ....
   public let shape: [Int]
   public let elements: Elements
 
   /// Reads a file, plain or gzip.
   ///
-  /// - Parameter most: bytes that are taken.
+  /// - Parameter most: the most bytes of elements that are taken.
   public static func read(_ path: String, most: Int = .max) throws(DataError) -> IDXFile {
     let file = try GzipFile(path)
     let (type, dimensions) = try readMagic(file, path)
@@ -47,7 +47,7 @@ public struct IDXFile: Sendable, Equatable {
     return IDXFile(shape: shape, elements: .floats(bigEndianFloats(data)))
   }
 
-  /// The images of a file of bytes that is not compressed, which stay there.
+  /// The images of an uncompressed file of bytes, which stay on disk.
   static func onDisk(
     _ path: String, _ layout: Preparation.Layout?, most: Int
   ) throws(DataError) -> DiskImages {
@@ -64,7 +64,7 @@ public struct IDXFile: Sendable, Equatable {
 
   static func naturalLayout(_ shape: [Int]) -> Preparation.Layout { shape.count == 3 ? .nhw : .nhwc }
 
-  /// Whether the first bytes of a file are those of images that are taken.
+  /// Whether a file that begins with these bytes is taken as one of images.
   static func begins(_ bytes: [UInt8]) -> Bool {
     bytes.count >= 4 && bytes[0] == 0 && bytes[1] == 0 && [byteType, floatType].contains(bytes[2])
       && [1, 3, 4].contains(bytes[3])
@@ -75,7 +75,7 @@ public struct IDXFile: Sendable, Equatable {
   private static let otherTypes: [UInt8: String] = [
     0x09: "signed byte", 0x0b: "16-bit integer", 0x0c: "32-bit integer", 0x0e: "64-bit float",
   ]
-  /// Excess is counted no further than this, so that reading ends on any file.
+  /// The most bytes of excess that are counted, so that reading ends on any file.
   private static let countedExcess = 1 << 20
 
   private static func headerSize(_ dimensions: Int) -> Int { 4 + 4 * dimensions }

@@ -1,13 +1,14 @@
 import CTurboJPEG
 import HourglassBase
 
-/// Reading of JPEG photographs of 8 bits a channel, by libjpeg-turbo.
+/// A reader of JPEG photographs of 8 bits a channel, by libjpeg-turbo.
 ///
-/// Baseline, progressive and arithmetic ones; grey, RGB, YCbCr, CMYK and YCCK, the latter two multiplied out to RGB
-/// without a colour profile. They are turned as their Exif orientation says. Bytes after the end of the image are
-/// ignored. Where much smaller pictures are wanted they are decoded to a smaller size, by M/8 along each axis.
+/// It takes baseline, progressive and arithmetic files in grey, RGB, YCbCr, CMYK and YCCK; the last two are multiplied
+/// out to RGB without a colour profile. Pictures are turned as their Exif orientation says. Bytes after the end of the
+/// image are ignored. Where much smaller pictures are wanted they are decoded to a smaller size, by M/8 along each
+/// axis.
 ///
-/// Errors: whatever libjpeg-turbo refuses or only warns of, such as data cut short; a header that claims more pixels
+/// Errors: libjpeg-turbo refuses the file or only warns of it, such as data cut short; the header claims more pixels
 /// than the file can hold.
 struct JPEGFile: PictureReader {
   static let magic: [UInt8] = [0xff, 0xd8, 0xff]
@@ -46,8 +47,7 @@ struct JPEGFile: PictureReader {
       shape: ImageShape(height, width, channels), orientation: markers.orientation, isSequential: false)
   }
 
-  /// The file, ink before it is light, and two bytes for each coefficient while an image of several scans comes
-  /// together.
+  /// The bytes of the file, of ink before it becomes light, and two for each coefficient of an image of several scans.
   var scratch: Int? {
     checkedSum(
       file.size, format == TJPF_CMYK ? checkedProduct([4, header.shape.height, header.shape.width]) : 0,
@@ -72,7 +72,7 @@ struct JPEGFile: PictureReader {
   }
 }
 
-/// A decoder of libjpeg-turbo; what it refuses is an error.
+/// A decoder of libjpeg-turbo, whose refusals are errors.
 private final class JPEGDecoder {
   private let handle: tjhandle
   private let path: String
@@ -100,7 +100,7 @@ private final class JPEGDecoder {
     return (Int(width), Int(height), TJCS(UInt32(bitPattern: colorspace)))
   }
 
-  /// The picture at its own size, or at one of those that libjpeg-turbo decodes to.
+  /// The pixels of the picture at its own size, or at a size that libjpeg-turbo decodes to.
   func pixels(_ bytes: [UInt8], _ shape: ImageShape, _ format: TJPF) throws(DataError) -> [UInt8] {
     let count = shape.height * shape.width * (format == TJPF_CMYK ? 4 : shape.channels)
     return try [UInt8](room: count) { (room) throws(DataError) in
@@ -113,13 +113,13 @@ private final class JPEGDecoder {
   }
 }
 
-/// What libjpeg-turbo's simple interface does not tell of a file's markers.
+/// The markers of a file that libjpeg-turbo's simple interface does not tell.
 ///
-/// Source: ITU-T T.81, annex B. What is broken here is as if absent.
+/// Source: ITU-T T.81, annex B. A broken marker counts as absent.
 struct JPEGMarkers {
-  /// Whether Adobe's APP14 is there, which says that ink is stored inverted.
+  /// Whether the file has Adobe's marker APP14, which says that ink is stored inverted.
   private(set) var isAdobe = false
-  /// 1 (upright) to 8.
+  /// The Exif orientation, 1 (upright) to 8.
   private(set) var orientation = 1
   /// Whether the image may come in several scans, which all must be read before the first pixel is known.
   private(set) var hasScans = true
@@ -131,7 +131,7 @@ struct JPEGMarkers {
     var (isProgressive, components): (Bool, UInt8) = (true, 0)
     while place + 4 <= bytes.count, bytes[place] == 0xff {
       let marker = bytes[place + 1]
-      // Fill bytes before a marker.
+      // Fill bytes may stand before a marker.
       if marker == 0xff {
         place += 1
         continue

@@ -3,11 +3,12 @@ import HourglassBase
 
 /// An array in NumPy's NPY format: versions 1 to 3, plain or gzip, in C order.
 ///
-/// Element types: `|u1` (bytes), `<u2` (16-bit numbers), `<f4`, and `<f8`, which is rounded to float. Written is `<f4`,
-/// version 1.
+/// Elements of the types `|u1` (bytes), `<u2` (16-bit numbers), `<f4`, and `<f8`, which is rounded to float, are read.
+/// Files are written in version 1.
 ///
 /// Source: NumPy Enhancement Proposal 1, "A simple file format for NumPy arrays".
 public struct NPYArray: Sendable, Equatable {
+  /// The extents of the array.
   public let shape: [Int]
   public let elements: Elements
 
@@ -27,8 +28,8 @@ public struct NPYArray: Sendable, Equatable {
 
   /// Reads the array as samples: N x D (vectors), N x H x W, N x H x W x C or N x C x H x W.
   ///
-  /// Errors: a layout of another number of axes; four axes of which not exactly one of the second and the last has 1 or
-  /// 3 elements, without a layout.
+  /// Errors: the layout has another number of axes; without a layout, an array of four axes has 1 or 3 elements along
+  /// both or neither of the second and the last.
   public func samples(
     _ layout: Preparation.Layout? = nil, path: String
   ) throws(DataError) -> (count: Int, shape: ImageShape, isPlanar: Bool) {
@@ -72,14 +73,14 @@ public struct NPYArray: Sendable, Equatable {
   }
 }
 
-/// Reading and writing of NPY files.
+/// The reader and writer of NPY files.
 public enum NPYFile {
-  /// NumPy itself writes headers of some hundred bytes and refuses to read more than 10,000.
+  /// The longest header that is read; NumPy writes some hundred bytes and refuses to read more than 10,000.
   private static let largestHeader = 1 << 16
 
   /// Reads a file, plain or gzip.
   ///
-  /// - Parameter most: bytes that are taken.
+  /// - Parameter most: the most bytes of elements that are taken.
   public static func read(_ path: String, most: Int = .max) throws(DataError) -> NPYArray {
     let file = try GzipFile(path)
     return try array(
@@ -103,7 +104,7 @@ public enum NPYFile {
     try array(bytes, path, NPYHeader.weights)
   }
 
-  /// An array of any type: how its elements are stored, their shape, and their bytes.
+  /// An array of any type: the descriptor of its elements, its shape, and its bytes.
   static func raw(
     _ bytes: [UInt8], path: String
   ) throws(DataError) -> (descriptor: String, shape: [Int], data: ArraySlice<UInt8>) {
@@ -113,7 +114,7 @@ public enum NPYFile {
     return (NPYHeader.unquoted(descriptor), shape, bytes[place...])
   }
 
-  /// The images of a file that is not compressed, which stay there.
+  /// The images of an uncompressed file, which stay on disk.
   static func onDisk(_ path: String, _ layout: Preparation.Layout?) throws(DataError) -> DiskImages {
     let file = try GzipFile(path)
     var length = 0
@@ -160,9 +161,11 @@ public enum NPYFile {
     return NPYArray(shape: shape, elements: type.elements(data))
   }
 
+  /// Reads the header and checks the length.
+  ///
   /// - Parameters:
-  ///   - next: the next bytes of the file, fewer than asked only at its end.
-  ///   - excess: how many bytes are left.
+  ///   - next: reads the next bytes of the file, fewer than asked only at its end.
+  ///   - excess: counts the bytes that are left.
   private static func parts(
     _ path: String, _ wanted: [NPYHeader.ElementType], next: (Int) throws(DataError) -> [UInt8],
     excess: () throws(DataError) -> Int
@@ -196,7 +199,7 @@ public enum NPYFile {
 
   /// Writes floats that are made piece by piece, so that they need not fit into memory. The pieces fill the shape.
   ///
-  /// Errors: also those of `piece`.
+  /// Errors: the file cannot be written; `piece` throws.
   public static func write(
     pieces: Int, shape: [Int], to path: String, _ piece: (Int) throws(DataError) -> [Float]
   ) throws(DataError) {
@@ -229,7 +232,7 @@ public enum NPYFile {
     }
   }
 
-  /// Magic, version 1, length and dictionary; the data begins at a multiple of 64.
+  /// The header of a file: magic, version 1, length and dictionary; the data begins at a multiple of 64.
   static func header(_ descriptor: String, _ shape: [Int]) -> Data {
     let extents = shape.map(String.init).joined(separator: ", ") + (shape.count == 1 ? "," : "")
     var header = "{'descr': '\(descriptor)', 'fortran_order': False, 'shape': (\(extents)), }"
@@ -307,7 +310,7 @@ enum NPYHeader {
     }
   }
 
-  /// Element types of images and codes, and of weights.
+  /// The element types of images and codes, and of weights.
   static let pixels: [ElementType] = [.byte, .word, .float, .double]
   static let weights: [ElementType] = [.float]
 
@@ -327,7 +330,7 @@ enum NPYHeader {
 
   static func unquoted(_ text: String) -> String { text.trimmingCharacters(in: ["'", "\""]) }
 
-  /// How elements are stored, as it is written, and their shape.
+  /// The descriptor of the elements as it is written, and their shape.
   static func fields(_ header: String, _ path: String) throws(DataError) -> (descriptor: String, shape: [Int]) {
     guard let descriptor = entry("descr", header), let order = entry("fortran_order", header),
       let extents = entry("shape", header)

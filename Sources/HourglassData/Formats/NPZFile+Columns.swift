@@ -1,16 +1,16 @@
 import Foundation
 
 extension NPZFile {
-  /// An array with an entry for each of some things, as NumPy reads it without pickle.
+  /// An array with an entry for each of N things, which NumPy reads without pickle.
   public enum Column: Sendable {
-    /// N x width, `<f4`.
+    /// Floats, N x width, `<f4`.
     case floats([Float], width: Int)
-    /// N, `<i8`.
+    /// Whole numbers, N, `<i8`.
     case integers([Int])
-    /// N, `<U` of the length of the longest in Unicode scalars.
+    /// Texts, N, `<U` with the length of the longest in Unicode scalars.
     case texts([String])
 
-    /// Errors: texts that take more than memory is granted for.
+    /// The bytes of an NPY file. Errors: the texts take more memory than is granted.
     fileprivate func encoded(_ path: String) throws(DataError) -> Data {
       switch self {
       case .floats(let values, let width):

@@ -1,6 +1,6 @@
 /// Arrays of NumPy in a zip archive, as `np.savez` and `np.savez_compressed` write them.
 ///
-/// Images and labels are told by the names that Keras, MedMNIST and others use: `x_train` with `y_train`,
+/// Images and labels are known by the names that Keras, MedMNIST and others use: `x_train` with `y_train`,
 /// `train_images` with `train_labels`, likewise for validation (also `valid`, `val`, `dev`) and test; or `x`, `images`,
 /// `data` with `y`, `labels`, `targets` where there are no splits. A single array that is no vector needs no name, nor
 /// do its labels in `np.savez(images, labels)`.
@@ -8,15 +8,17 @@ public enum NPZFile {
   static let images = ["x", "images", "data"]
   private static let labels = ["y", "labels", "targets"]
 
-  /// What was found in an archive.
+  /// The arrays that were found in an archive.
   struct Contents {
     var images: NPYArray
     var labels: Labels?
     var hasSplits: Bool
-    /// Arrays that are neither, of no part of the set.
+    /// The names of arrays that are neither images nor labels of a part of the set.
     var unread: [String]
   }
 
+  /// Reads the images of a part of the set.
+  ///
   /// - Parameter readsLabels: whether labels are wanted too.
   static func read(_ path: String, _ asked: Split, readsLabels: Bool) throws(DataError) -> Contents {
     let zip = try ZipFile(path)
@@ -40,7 +42,7 @@ public enum NPZFile {
     let array = try NPYFile.decode(try zip.contents(member), path: place(path, member))
     var numbers = try only(zip, labels, split)
     if numbers == nil, !hasSplits {
-      // What np.savez(images, labels) writes: of all others the one array with a row for each image.
+      // np.savez(images, labels) writes labels as the one other array with a row for each image.
       let rows = arrays(zip).filter {
         $0.name != member.name && axes($0) < 3 && shapes[$0.name]?.first == array.shape[0]
       }
@@ -55,7 +57,7 @@ public enum NPZFile {
       hasSplits: hasSplits, unread: unread.map { String($0.dropLast(4)) })
   }
 
-  /// Reads an archive of labels alone: of a part of a set, under a name of labels, or the only array.
+  /// Reads an archive of labels alone: the labels of a part, an array with a name of labels, or the only array.
   static func labels(_ path: String, _ asked: Split) throws(DataError) -> Labels {
     let zip = try ZipFile(path)
     let parts = parts(of: zip, labels)
@@ -72,7 +74,7 @@ public enum NPZFile {
     try Labels(npy: try zip.contents(member), path: place(zip.path, member))
   }
 
-  /// The array of one of some names, if there is one.
+  /// The one array that has a name of a kind; nil where there is none.
   private static func only(
     _ zip: ZipFile, _ kinds: [String], _ split: Split?
   ) throws(DataError) -> ZipFile.Member? {
@@ -83,10 +85,10 @@ public enum NPZFile {
     return found.first
   }
 
-  /// The parts that the images of an archive are divided into; none where they are one set.
+  /// The parts that the images of an archive are divided into; none where they are undivided.
   static func parts(of zip: ZipFile, _ kinds: [String] = images) -> [Split] {
     let parts = Split.allCases.filter { !members(zip, kinds, $0).isEmpty }
-    // What is called so alone may be anything.
+    // Names of validation alone may mean anything.
     return parts == [.validation] ? [] : parts
   }
 
@@ -94,7 +96,7 @@ public enum NPZFile {
     zip.members.filter { $0.name.lowercased().hasSuffix(".npy") }
   }
 
-  /// Arrays of some names, for a part of the set.
+  /// The arrays with a name of some kinds, for a part of the set.
   private static func members(_ zip: ZipFile, _ kinds: [String], _ split: Split?) -> [ZipFile.Member] {
     let names = kinds.flatMap { kind in split.map { $0.names.flatMap { ["\(kind)_\($0)", "\($0)_\(kind)"] } } ?? [kind]
     }

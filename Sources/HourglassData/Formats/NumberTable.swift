@@ -1,8 +1,8 @@
 import Foundation
 
-/// What was given where an array of numbers was wanted, such as a CSV file: what it is, and how it becomes one.
+/// Advice about files that were given in place of an array of numbers, such as a CSV file: how they become one.
 enum NumberTable {
-  /// What is said of a file that is text; nil for one that is not.
+  /// The error for a file that is text; nil for one that is not.
   static func refusal(_ path: String) throws(DataError) -> DataError? {
     let start = try GzipFile(path).read(1 << 16)
     guard !start.isEmpty, start.allSatisfy({ $0 >= 0x20 && $0 != 0x7f || (0x09...0x0d).contains($0) }) else {
@@ -19,8 +19,8 @@ enum NumberTable {
         + "np.save('\(name).npy', np.loadtxt('\(name)', 'f4'\(options)\(skipped), ndmin=2))")
   }
 
-  /// What makes numbers of an array `a` of other elements. Bytes and numbers can be converted; a name, an object and a
-  /// record cannot.
+  /// The line of Python that makes floats of an array `a` of other elements. Bytes and numbers can be converted; texts,
+  /// objects and records cannot.
   static func advice(_ descriptor: String) -> String {
     switch descriptor.trimmingCharacters(in: ["'", "\""]).drop(while: { "<>|=".contains($0) }).first {
     case "O": return "rebuild it as one array of numbers, np.stack([np.asarray(x, '<f4') for x in a])"
@@ -31,12 +31,12 @@ enum NumberTable {
   }
 
   private struct Table {
-    /// Nil where white space separates the numbers.
+    /// The character between numbers; nil for white space.
     var delimiter: String?
     var columns: Int
     var hasTitles: Bool
 
-    /// Nil where neither the first nor the second row consists of numbers.
+    /// Looks at the start of a file; nil where neither the first nor the second row consists of numbers.
     init?(_ start: [UInt8]) {
       let lines = String(decoding: start, as: UTF8.self).split(whereSeparator: \.isNewline).prefix(3).map(String.init)
       let whole = lines.count > 1 ? Array(lines.prefix(2)) : lines

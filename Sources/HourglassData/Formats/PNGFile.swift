@@ -1,18 +1,18 @@
 import CSpng
 import HourglassBase
 
-/// Reading of PNG pictures of any kind, by libspng: grey where they are stored grey, else RGB; of 16 bits where they
+/// A reader of PNG pictures of any kind, by libspng: grey where they are stored grey, else RGB; in 16 bits where they
 /// have more than 8.
 ///
-/// They are turned as their Exif orientation says; neither gamma nor a background of the file is applied. Bytes after
-/// the end of the image are ignored.
+/// Pictures are turned as their Exif orientation says; neither gamma nor a background of the file is applied. Bytes
+/// after the end of the image are ignored.
 ///
-/// Errors: what libspng refuses, to the end of the file; a header that claims more pixels than the file can hold.
+/// Errors: libspng refuses the file anywhere up to its end; the header claims more pixels than the file can hold.
 struct PNGFile: PictureReader {
   static let magic: [UInt8] = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a]
-  /// Bytes up to the end of the header chunk.
+  /// The bytes up to the end of the header chunk.
   private static let headerLength = 33
-  /// More than this of one ancillary chunk, or of all, is refused.
+  /// The most bytes of one ancillary chunk, and of all of them.
   private static let largestChunk = 1 << 26
 
   let header: PictureHeader
@@ -44,26 +44,27 @@ struct PNGFile: PictureReader {
   /// The contents of the first chunk of a name, as far as chunks can be followed (ISO 15948, 5.3).
   private static func chunk(_ name: String, in file: InputFile) throws(DataError) -> [UInt8]? {
     var place = magic.count
-    // No more than a file has that is not made to be slow.
+    // No sound file has more chunks; a file that was made to be slow may.
     for _ in 0..<1 << 16 {
       let head = try file.bytes(at: place, 8)
       guard head.count == 8 else { return nil }
       let length = head[..<4].reduce(0) { $0 << 8 | Int($1) }
       if head[4...].elementsEqual(name.utf8) { return try file.bytes(at: place + 8, min(length, largestExif)) }
-      // What tells of transparency comes before the pixels.
+      // The chunk that tells of transparency comes before the pixels.
       if name == "tRNS", head[4...].elementsEqual("IDAT".utf8) { return nil }
       place += 12 + length
     }
     return nil
   }
 
-  /// The first directory, which has the orientation, lies at the beginning.
+  /// The most bytes of Exif data that are read; the directory with the orientation lies at their beginning.
   private static let largestExif = 1 << 16
 
-  /// Samples of a pixel as libspng puts them out: of 8 bits without opacity what is wanted, else R, G, B, A.
+  /// The samples of a pixel as libspng puts them out: the picture's channels in 8 bits without opacity, else R, G, B,
+  /// A.
   private var samples: Int { header.kind == .uint8 && !header.hasOpacity ? header.shape.channels : 4 }
 
-  /// What libspng puts out: of all pixels where they are interlaced, else of a band.
+  /// The bytes that libspng puts out: for all pixels where they are interlaced, else for a band.
   var scratch: Int? {
     let pixel = samples * header.kind.width
     return checkedSum(
@@ -113,7 +114,7 @@ struct PNGFile: PictureReader {
     }
   }
 
-  /// A decoder of libspng; what it refuses is an error. The bytes must outlive it.
+  /// A decoder of libspng, whose refusals are errors. The bytes must outlive it.
   private final class PNGDecoder {
     private let context: OpaquePointer
     private let path: String
@@ -148,7 +149,7 @@ struct PNGFile: PictureReader {
           context, room.baseAddress, room.count, Int32(format.rawValue), Int32(SPNG_DECODE_TRNS.rawValue)))
     }
 
-    /// The next rows of a picture that is not interlaced.
+    /// Decodes the next rows of a picture that is not interlaced.
     func rows(_ rows: Range<Int>, _ format: spng_format, into room: UnsafeMutableRawBufferPointer) throws(DataError) {
       if rows.lowerBound == 0 {
         let flags = Int32(SPNG_DECODE_TRNS.rawValue) | Int32(SPNG_DECODE_PROGRESSIVE.rawValue)
@@ -157,7 +158,7 @@ struct PNGFile: PictureReader {
       let length = room.count / rows.count
       for row in 0..<rows.count {
         let status = spng_decode_row(context, room.baseAddress.map { $0 + row * length }, length)
-        // The last row is told of.
+        // libspng answers SPNG_EOI for the last row.
         try check(status == Int32(SPNG_EOI.rawValue) ? 0 : status)
       }
     }

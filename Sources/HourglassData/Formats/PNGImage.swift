@@ -5,9 +5,9 @@ import Foundation
 public struct PNGImage: Sendable, Equatable {
   public let width: Int
   public let height: Int
-  /// 1 (grey) or 3 (RGB); 2 or 4 with opacity as the last.
+  /// The channels: 1 (grey) or 3 (RGB); 2 or 4 with opacity as the last.
   public let channels: Int
-  /// H x W x C, row by row from the top.
+  /// The bytes, H x W x C, row by row from the top.
   public let pixels: [UInt8]
 
   public init(width: Int, height: Int, channels: Int, pixels: [UInt8]) {
@@ -23,12 +23,12 @@ public struct PNGImage: Sendable, Equatable {
     try AtomicFile.write(encoded(), to: path)
   }
 
-  /// The file's bytes. Errors: memory is not granted for them; a size that PNG files do not have.
+  /// The bytes of a PNG file. Errors: memory is not granted for them; PNG files cannot have this size.
   public func encoded() throws(DataError) -> Data {
     try Self.encoded(pixels, width: width, height: height, bits: 8, colorType: Self.colorType(channels))
   }
 
-  /// The bytes of a grey file of 16 bits a pixel, H x W. Errors: those of `encoded()`.
+  /// The bytes of a grey PNG file of 16 bits a pixel, H x W. Errors: see `encoded()`.
   package static func encoded(_ words: [UInt16], width: Int, height: Int) throws(DataError) -> Data {
     precondition(words.count == checkedProduct([width, height]), "\(words.count) words do not fill the image")
     return try encoded(words, width: width, height: height, bits: 16, colorType: colorType(1))

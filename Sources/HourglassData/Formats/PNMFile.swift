@@ -1,28 +1,28 @@
 import HourglassBase
 
-/// Reading of portable bitmaps, greymaps and pixmaps, P1 to P6.
+/// A reader of portable bitmaps, greymaps and pixmaps, P1 to P6.
 ///
 /// Bits are black where they are 1. Values are scaled so that the largest, which the header says, is white: to 8 bits
-/// where it is at most 255, else to 16, rounded. What follows the first image is ignored.
+/// where it is at most 255, else to 16, rounded. Bytes after the first image are ignored.
 ///
-/// Source: the Netpbm manual, pages pbm, pgm and ppm. Errors: a header that claims more than the file holds; digits
-/// that are none, values above the largest.
+/// Source: the Netpbm manual, pages pbm, pgm and ppm. Errors: the header claims more than the file holds; a number is
+/// none, or above the largest.
 struct PNMFile: PictureReader {
   let header: PictureHeader
   private let file: InputFile
   /// The digit after P.
   private let variant: UInt8
   private let largest: Int
-  /// Where the pixels begin.
+  /// The byte at which the pixels begin.
   private let start: Int
 
-  /// Bytes that a header with its comments may have.
+  /// The most bytes of a header with its comments.
   private static let longestHeader = 1 << 16
 
   static func begins(_ bytes: [UInt8]) -> Bool {
     bytes.count > 2 && bytes[0] == UInt8(ascii: "P") && (UInt8(ascii: "1")...UInt8(ascii: "6")).contains(bytes[1])
       && (isSpace(bytes[2]) || bytes[2] == UInt8(ascii: "#"))
-      // A text may begin so too, but goes on with letters.
+      // A text may begin with P and a digit too, but goes on with letters.
       && bytes.dropFirst(2).first { !isSpace($0) }.map { $0 == UInt8(ascii: "#") || (48...57).contains($0) } ?? false
   }
 
@@ -37,7 +37,7 @@ struct PNMFile: PictureReader {
         path: file.path,
         reason: "wanted a width, a height and a value of white of 1 to 65535, found \(width), \(height) and \(largest)")
     }
-    // One white space, whatever it is.
+    // One white space of any kind stands before the pixels.
     start = text.place + 1
     let kind = largest > 255 ? Elements.Kind.uint16 : .uint8
     header = PictureHeader(shape: ImageShape(height, width, variant % 3 == 0 ? 3 : 1), kind: kind)
@@ -53,7 +53,7 @@ struct PNMFile: PictureReader {
     }
   }
 
-  /// Bytes of a row that is not plain text.
+  /// The bytes of a row that is not plain text.
   private var rowLength: Int {
     variant == 4
       ? (header.shape.width + 7) / 8 : header.shape.width * header.shape.channels * header.kind.width
@@ -72,7 +72,7 @@ struct PNMFile: PictureReader {
     }
   }
 
-  /// Rows that are no plain text.
+  /// The values of rows that are not plain text.
   private func stored(_ rows: Range<Int>, _ count: Int) throws(DataError) -> [UInt16] {
     let bytes = try file.bytes(at: start + rows.lowerBound * rowLength, rows.count * rowLength)
     guard bytes.count == rows.count * rowLength else {
@@ -113,7 +113,7 @@ struct PNMFile: PictureReader {
   fileprivate static func isSpace(_ byte: UInt8) -> Bool { byte == 32 || (9...13).contains(byte) }
 }
 
-/// Numbers in a portable map, with comments from # to the end of the line between them.
+/// A reader of the numbers in a portable map, which may have comments from # to the end of a line between them.
 private struct PNMText {
   let bytes: [UInt8]
   var place: Int

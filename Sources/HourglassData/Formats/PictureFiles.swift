@@ -1,17 +1,19 @@
 import HourglassBase
 
-/// Pictures in files: each its own, or of TIFF files with several each of them.
+/// Pictures in files, one in each, or several in a TIFF file.
 struct PictureFiles: ImageSource {
   let names: ItemNames
   /// The number of the file of each picture.
   let files: [Int]
   private let paths: [String]
-  /// Where in its file each picture begins; nil for the first of a file.
+  /// The place in its file where each picture begins; nil for the first of a file.
   private let pages: [UInt64?]
 
   var count: Int { files.count }
 
-  /// - Parameter files: paths from the folder.
+  /// The pictures of files in a folder.
+  ///
+  /// - Parameter files: the paths from the folder.
   init(_ files: [String], in folder: String) {
     paths = files.map { "\(folder)/\($0)" }
     let found = Self.pages(paths)
@@ -49,7 +51,7 @@ struct PictureFiles: ImageSource {
     #endif
   }
 
-  /// Whether a name ends as those of pictures do, also of kinds that are not read.
+  /// Whether a name ends as the names of pictures do, kinds that are not read included.
   static func isPicture(_ name: String) -> Bool { PictureKind.of(name: name) != nil }
 
   /// Whether a file begins as a picture of any kind does, whatever its name is.
@@ -67,7 +69,7 @@ struct PictureFiles: ImageSource {
 
   /// The shape of a picture as its header tells it, upright and before anything is done to it.
   ///
-  /// Errors: no header of a picture.
+  /// Errors: the file has no header of a picture.
   func shape(_ index: Int) throws(DataError) -> ImageShape {
     try Self.open(paths[files[index]], page: pages[index]).reader.header.upright
   }
@@ -80,7 +82,7 @@ struct PictureFiles: ImageSource {
     return (kind, try reader.init(file, page: page))
   }
 
-  /// Reads a picture of any kind, which its contents tell; see `PictureReader.image`.
+  /// Reads a picture of the kind that its contents tell; see `PictureReader.image`.
   static func decode(
     _ path: String, page: UInt64? = nil, toward preparation: Preparation = Preparation(), memory: Int = .max
   ) throws(DataError) -> Image {

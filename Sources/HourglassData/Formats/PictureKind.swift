@@ -1,16 +1,16 @@
 /// A kind of picture file.
 struct PictureKind: Sendable {
   let name: String
-  /// What names end in.
+  /// The endings of its files' names.
   let endings: [String]
   /// Whether the first bytes of a file are those of this kind.
   let begins: @Sendable ([UInt8]) -> Bool
-  /// What reads it; nil where nothing does.
+  /// The reader of the kind; nil where it is not read.
   let reader: (any PictureReader.Type)?
-  /// What to say where nothing reads it.
+  /// The advice in the error where it is not read.
   var advice = "convert it, for example to PNG"
 
-  /// First bytes that are enough for each.
+  /// The number of first bytes that tell every kind.
   static let startLength = 16
 
   static let all: [PictureKind] = readable + others
@@ -50,7 +50,7 @@ struct PictureKind: Sendable {
     private static let webP: (any PictureReader.Type)? = nil
   #endif
 
-  /// Kinds that are known so that none is passed over in silence.
+  /// The kinds that are known, and not read, so that no picture is passed over in silence.
   private static let others = [
     other("GIF", ["gif"], text("GIF8")), other("PAM", ["pam"], text("P7\n")),
     other("PFM", ["pfm"], text("PF\n"), text("Pf\n")),
@@ -69,7 +69,7 @@ struct PictureKind: Sendable {
     other("FITS", ["fits", "fit", "fts"], text("SIMPLE  =")), raw,
   ]
 
-  /// Photographs as sensors see them, many of which begin like TIFF and hold a small preview first.
+  /// Raw photographs, as sensors see them; many begin like TIFF and hold a small preview first.
   private static let raw = other(
     "raw photograph",
     ["dng", "cr2", "cr3", "nef", "nrw", "arw", "orf", "rw2", "raf", "pef", "srw", "3fr", "erf", "kdc", "mrw", "x3f"])
@@ -83,19 +83,19 @@ struct PictureKind: Sendable {
       name: name, endings: endings, begins: { bytes in starts.contains { bytes.starts(with: $0) } }, reader: nil)
   }
 
-  /// The kind that the first bytes of a file are those of.
+  /// The kind of a file with these first bytes.
   static func of(contents: [UInt8]) -> PictureKind? { all.first { $0.begins(contents) } }
 
-  /// The kind that the end of a name tells.
+  /// The kind of a file with this name, by its ending.
   static func of(name: String) -> PictureKind? {
     guard let dot = name.lastIndex(of: ".") else { return nil }
     let ending = name[name.index(after: dot)...].lowercased()
     return all.first { $0.endings.contains(ending) }
   }
 
-  /// The kind of a file by its contents, whatever it is called, but that raw photographs are not told by theirs.
+  /// The kind of a file by its contents, whatever its name; only raw photographs are known by their names.
   ///
-  /// Errors: none that is read.
+  /// Errors: no kind that is read.
   static func of(_ file: InputFile) throws(DataError) -> (kind: PictureKind, reader: any PictureReader.Type) {
     let start = try file.bytes(at: 0, startLength)
     let names = readable.map(\.name).joined(separator: ", ")

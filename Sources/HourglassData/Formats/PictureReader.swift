@@ -1,34 +1,34 @@
 import HourglassBase
 
-/// What the header of a picture says.
+/// The facts in the header of a picture.
 struct PictureHeader: Sendable, Equatable {
-  /// As it is stored, without its opacity.
+  /// The shape of the picture as it is stored, H x W x C without its opacity.
   var shape: ImageShape
   var kind = Elements.Kind.uint8
-  /// Whether its last channel says how opaque a pixel is, from 0 to the largest number.
+  /// Whether the last channel is the opacity of a pixel, from 0 to the largest number.
   var hasOpacity = false
-  /// Whether colours are multiplied by that already.
+  /// Whether colours are already multiplied by the opacity.
   var isMultiplied = false
-  /// As Exif has it: 1 (upright) to 8.
+  /// The orientation as Exif numbers it, 1 (upright) to 8.
   var orientation = 1
-  /// Whether rows come one band after the other, so that the whole need not be in memory.
+  /// Whether rows come one band after the other, so that the whole picture need not be in memory.
   var isSequential = true
 
-  /// As a person sees it.
+  /// The shape of the picture turned upright, H x W x C.
   var upright: ImageShape {
     orientation < 5 ? shape : ImageShape(shape.width, shape.height, shape.channels)
   }
 
-  /// Opacity is a channel too.
+  /// The channels that are stored, opacity included.
   var storedChannels: Int { shape.channels + (hasOpacity ? 1 : 0) }
 
-  /// Rows that are read together: what lies well in a cache, at least one.
+  /// The ranges of rows that are read together, which lie well in a cache; at least a row each.
   var bands: [Range<Int>] {
     let length = max(1, min(shape.height, (1 << 18) / max(1, shape.width * storedChannels * kind.width)))
     return stride(from: 0, to: shape.height, by: length).map { $0..<min(shape.height, $0 + length) }
   }
 
-  /// A band of its rows.
+  /// A band of rows as an image.
   func band(_ rows: Int, _ elements: Elements) -> Image {
     Image(shape: ImageShape(rows, shape.width, storedChannels), elements: elements)
   }
@@ -36,33 +36,33 @@ struct PictureHeader: Sendable, Equatable {
 
 /// A picture in a file that is open.
 protocol PictureReader: SendableMetatype {
-  /// Reads the header. Errors: it cannot be one, or says what is not read.
+  /// Reads the header. Errors: it is broken, or the picture is of a kind that is not read.
   ///
-  /// - Parameter page: where one of several pictures in the file begins; nil for the first.
+  /// - Parameter page: the place in the file where one of several pictures begins; nil for the first.
   init(_ file: InputFile, page: UInt64?) throws(DataError)
   var header: PictureHeader { get }
-  /// Bytes that reading takes, beside the picture itself; nil where an `Int` does not hold them.
+  /// The bytes that reading takes beside the picture itself; nil where an `Int` does not hold them.
   var scratch: Int? { get }
-  /// The reader of the picture at a smaller size that costs less to decode, if any does and has at least so many
-  /// pixels.
+  /// The reader of the picture at a smaller size that costs less to decode and has at least `least` pixels; this reader
+  /// where there is no such size.
   func shrunk(toAtLeast least: Extent2D) -> Self
-  /// Reads the pixels: bands of rows from the top, with opacity as the last channel where there is any.
+  /// Reads the pixels in bands of rows from the top, with opacity as the last channel where there is any.
   ///
-  /// Errors: the file is broken, to its end.
+  /// Errors: the file is broken anywhere up to its end.
   func read(_ take: (Image) throws(DataError) -> Void) throws(DataError)
 }
 
 extension PictureReader {
   func shrunk(toAtLeast least: Extent2D) -> Self { self }
 
-  /// Reads the picture upright and, where that takes less memory, as large as it is wanted.
+  /// Reads the picture upright and, where that takes less memory, at the size at which it is wanted.
   ///
   /// Pictures are shrunk while their rows come, with the bits of `Image.resized`. Where a decoder itself can shrink,
   /// it does so as long as four of its pixels or more make a new one along each axis.
   ///
-  /// Errors: those of reading; more memory than is granted.
+  /// Errors: the picture cannot be read, or takes more memory than is granted.
   ///
-  /// - Parameter memory: bytes that it may take.
+  /// - Parameter memory: the bytes that reading may take.
   func image(toward preparation: Preparation, memory: Int, path: String) throws(DataError) -> Image {
     var (reader, wanted) = (self, preparation.size(of: header.upright))
     if header.orientation >= 5 { wanted = wanted.map { Extent2D($0.width, $0.height) } }
@@ -100,7 +100,7 @@ extension PictureReader {
   }
 }
 
-/// An image that comes together from bands of rows, as they are or resized.
+/// An image that is assembled from bands of rows, as they are or resized.
 private struct ImageAssembly {
   private var (resizer, rows, remarks): (ImageResizer?, Image?, Image.Remarks) = (nil, nil, [])
   private let header: PictureHeader

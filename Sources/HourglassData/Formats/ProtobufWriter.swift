@@ -9,7 +9,8 @@ public struct ProtobufWriter: Sendable {
 
   public init() {}
 
-  /// `int32`, `int64`, `uint32`, `uint64`, `bool` and enumerations; a negative number takes ten bytes.
+  /// Writes a field of type `int32`, `int64`, `uint32`, `uint64`, `bool` or an enumeration; a negative number takes ten
+  /// bytes.
   public mutating func integer(_ field: Int, _ value: Int) {
     key(field, .varint)
     varint(UInt64(bitPattern: Int64(value)))
@@ -33,7 +34,7 @@ public struct ProtobufWriter: Sendable {
     bytes.append(contentsOf: value)
   }
 
-  /// A message within this one.
+  /// Writes a field that is a message itself.
   public mutating func message<E: Error>(_ field: Int, _ write: (inout ProtobufWriter) throws(E) -> Void) throws(E) {
     var inner = ProtobufWriter()
     try write(&inner)

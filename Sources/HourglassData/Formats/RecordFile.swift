@@ -1,6 +1,6 @@
 import HourglassBase
 
-/// Records of the binary version of CIFAR-10, plain or gzip.
+/// A reader of records of the binary version of CIFAR-10, plain or gzip.
 ///
 ///     a record: label byte, 1,024 red bytes, 1,024 green bytes, 1,024 blue bytes, each plane 32 rows of 32
 ///
@@ -14,7 +14,7 @@ enum RecordFile {
     return name.hasSuffix(".bin") || name.hasSuffix(".bin.gz")
   }
 
-  /// All records, label bytes included. Errors: no whole number of records, at least one.
+  /// All records, label bytes included. Errors: the file holds no whole number of records, or none.
   static func read(_ path: String) throws(DataError) -> [UInt8] {
     let data = try GzipFile(path).readAll()
     guard !data.isEmpty, data.count % length == 0 else {

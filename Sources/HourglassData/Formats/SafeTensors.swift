@@ -8,9 +8,11 @@ import Foundation
 ///
 /// Source: huggingface/safetensors, README, section "Format".
 public struct SafeTensors: Sendable, Equatable {
+  /// A named tensor.
   public struct Tensor: Sendable, Equatable {
     public var name: String
     public var shape: [Int]
+    /// The values in C order, as many as the product of the shape.
     public var values: [Float]
 
     public init(name: String, shape: [Int], values: [Float]) {
@@ -19,7 +21,7 @@ public struct SafeTensors: Sendable, Equatable {
     }
   }
 
-  /// In the order of their bytes in the file.
+  /// The tensors in the order of their bytes in the file.
   public var tensors: [Tensor]
   public var metadata: [String: String]
 
@@ -28,7 +30,7 @@ public struct SafeTensors: Sendable, Equatable {
     (self.tensors, self.metadata) = (tensors, metadata)
   }
 
-  /// The tensor of that name. Cost: a search through all.
+  /// The tensor of a name; nil where there is none. Cost: a search through all.
   public subscript(name: String) -> Tensor? { tensors.first { $0.name == name } }
 
   /// A tensor whose values are made, or read from its file, whenever they are wanted.
@@ -57,7 +59,7 @@ public struct SafeTensors: Sendable, Equatable {
 
   /// Writes a file, whole or not at all, with the values of one tensor in memory at a time.
   ///
-  /// - Parameter ready: see `AtomicFile.write`.
+  /// - Parameter ready: called with the temporary file's name, see `AtomicFile.write`.
   public static func write(
     _ tensors: [Source], metadata: [String: String], to path: String,
     ready: (String) throws(DataError) -> Void = { _ in }
@@ -68,7 +70,7 @@ public struct SafeTensors: Sendable, Equatable {
     }
   }
 
-  /// What stands before the values: the length of the header, and the header.
+  /// The bytes before the values: the length of the header, and the header.
   private static func header(_ tensors: [Source], _ metadata: [String: String]) -> Data {
     var entries: [String] = []
     if !metadata.isEmpty {
@@ -104,7 +106,7 @@ public struct SafeTensors: Sendable, Equatable {
 
   // MARK: Reading
 
-  /// Reads a file with all values. Errors: those of `open`.
+  /// Reads a file with all values. Errors: see `open`.
   public static func read(_ path: String) throws(DataError) -> SafeTensors {
     let file = try open(path)
     var tensors: [Tensor] = []
@@ -114,8 +116,7 @@ public struct SafeTensors: Sendable, Equatable {
 
   /// Opens a file and reads what it says of its tensors, in the order of their bytes.
   ///
-  /// Errors: a header that is damaged or says a thing twice, tensors that are no floats of 32 bits or do not fill the
-  /// file.
+  /// Errors: the header is damaged or says a thing twice; tensors are no floats of 32 bits or do not fill the file.
   public static func open(_ path: String) throws(DataError) -> (tensors: [Source], metadata: [String: String]) {
     let file = try InputFile(path)
     guard file.size >= 8 else {
@@ -153,9 +154,9 @@ public struct SafeTensors: Sendable, Equatable {
     return (tensors, header.metadata)
   }
 
-  /// The format's own bound (safetensors, `MAX_HEADER_SIZE`).
+  /// The most bytes of a header, the format's own bound (safetensors, `MAX_HEADER_SIZE`).
   private static let mostHeaderBytes: UInt64 = 100_000_000
-  /// Bytes that a byte of JSON may take while it is decoded.
+  /// The bytes of memory that a byte of JSON may take while it is decoded.
   private static let headerCost = 64
 
   private struct Entry: Decodable {
@@ -173,7 +174,7 @@ public struct SafeTensors: Sendable, Equatable {
 
   private struct Header: Decodable {
     var metadata: [String: String] = [:]
-    /// Sorted by place; tensors without elements before the one that begins at the same place.
+    /// The tensors sorted by place; tensors without elements stand before the one that begins at the same place.
     var tensors: [(name: String, entry: Entry)] = []
 
     init(from decoder: any Decoder) throws {
@@ -222,12 +223,12 @@ public struct SafeTensors: Sendable, Equatable {
 }
 
 extension InputFile {
-  /// Some bytes. Errors: the file has become shorter; more than memory is granted for.
+  /// The bytes of a range. Errors: the file has become shorter; they take more memory than is granted.
   fileprivate func bytes(_ range: Range<Int>) throws(DataError) -> [UInt8] {
     try elements(range, "read its header")
   }
 
-  /// Little-endian floats.
+  /// The little-endian floats in a range of bytes.
   fileprivate func floats(_ range: Range<Int>, _ purpose: String) throws(DataError) -> [Float] {
     try elements(range, purpose)
   }

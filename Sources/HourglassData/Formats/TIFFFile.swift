@@ -2,30 +2,30 @@
   import CTIFF
   import HourglassBase
 
-  /// Reading of TIFF pictures by libtiff, in strips or tiles, with channels together or in planes, packed in any way
+  /// A reader of TIFF pictures by libtiff, in strips or tiles, with channels together or in planes, packed in any way
   /// that libtiff knows.
   ///
-  /// Samples: whole numbers of 1, 2, 4 (one channel), 8 or 16 bits, floats of 32 or 64 bits. Colours: grey, also with
-  /// 0 as white, RGB, palettes (of which the upper 8 bits are taken), CMYK, YCbCr within JPEG; any number of channels.
-  /// One that is marked as opacity is that, where it is the only one beside grey or RGB. They are turned as their
-  /// orientation says.
+  /// Samples are whole numbers of 1, 2, 4 (one channel), 8 or 16 bits, or floats of 32 or 64 bits. Colours are grey,
+  /// also with 0 as white, RGB, palettes (whose upper 8 bits are taken), CMYK, or YCbCr within JPEG, with any number of
+  /// channels. A channel marked as opacity is taken as opacity where it is the only one beside grey or RGB. Pictures
+  /// are turned as their orientation says.
   ///
-  /// Source: TIFF 6.0. Errors: other samples and colours, whatever libtiff refuses.
+  /// Source: TIFF 6.0. Errors: the samples or colours are others; libtiff refuses the file.
   struct TIFFFile: PictureReader {
     let header: PictureHeader
     private let tiff: TIFFHandle
     private let colors: Colors
     private let bits: Int
-    /// Samples of a pixel in the file.
+    /// The samples of a pixel in the file.
     private let samples: Int
     private let isPlanar: Bool
-    /// Width and height of a tile; nil of strips.
+    /// The width and height of a tile; nil where the file has strips.
     private let tile: Extent2D?
     private let rowsInStrip: Int
 
     private enum Colors {
       case light
-      /// Grey whose 0 is white.
+      /// Grey with 0 as white.
       case dark
       case ink
       case palette([UInt8])
@@ -90,7 +90,7 @@
       else { throw tiff.error("wanted rows of \(planeRow(width)) bytes, found \(row); the header is wrong") }
     }
 
-    /// The places of the pictures in a file, but of smaller copies that lie beside them, in their order.
+    /// The places of the pictures in a file, in their order, without the smaller copies that lie beside them.
     static func pages(of file: InputFile) throws(DataError) -> [UInt64] {
       let tiff = try TIFFHandle(file)
       var (all, whole): ([UInt64], [UInt64]) = ([], [])
@@ -106,16 +106,16 @@
 
     private var planes: Int { isPlanar ? samples : 1 }
 
-    /// Bytes of a row of so many pixels in a plane.
+    /// The bytes of a row of `width` pixels in a plane.
     private func planeRow(_ width: Int) -> Int { (width * bits * (isPlanar ? 1 : samples) + 7) / 8 }
 
-    /// Rows that are decoded together.
+    /// The number of rows that are decoded together.
     private var bandHeight: Int {
       min(header.shape.height, tile?.height ?? (isPlanar ? rowsInStrip : header.bands[0].count))
     }
 
-    /// A band as it is stored, in bytes and as samples, the planes or tiles that it is made of, and the largest part of
-    /// the file that is decoded at once.
+    /// The bytes of a band as it is stored and as samples, of the planes or tiles that it is made of, and of the
+    /// largest part of the file that is decoded at once.
     var scratch: Int? {
       let part =
         tile.map { checkedProduct([planeRow($0.width), $0.height]) }
@@ -150,12 +150,12 @@
       }
     }
 
-    /// Puts a part of a plane where it belongs in a band, a byte or more for each sample.
+    /// Copies a part of a plane to its place in a band, a byte or more for each sample.
     private func place(
       _ bytes: [UInt8], _ rows: Int, _ width: Int, _ stride: Int, _ left: Int, _ plane: Int, _ band: inout [UInt8]
     ) {
       let (size, full) = (max(1, bits / 8), header.shape.width)
-      // Bytes of a plane's pixel, and of a pixel.
+      // The first is the bytes of a pixel in a plane, the second of a pixel with all samples.
       let (inner, pixel) = (size * (isPlanar ? 1 : samples), size * samples)
       band.withUnsafeMutableBufferPointer { band in
         for h in 0..<rows {

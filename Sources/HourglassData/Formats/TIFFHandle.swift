@@ -2,12 +2,12 @@
   import CTIFF
   import Foundation
 
-  /// A TIFF file that libtiff reads through an `InputFile`; what it refuses is an error, and nothing is printed.
+  /// A TIFF file that libtiff reads through an `InputFile`. Its refusals are errors, and nothing is printed.
   final class TIFFHandle {
     let pointer: OpaquePointer
     private let client: Client
 
-    /// What libtiff reads from.
+    /// The file from which libtiff reads.
     private final class Client {
       let file: InputFile
       var place = 0
@@ -79,14 +79,14 @@
       Int(hg_tiff_long(pointer, UInt32(tag), UInt32(clamping: otherwise)))
     }
 
-    /// What the samples beyond the colours are.
+    /// The meanings of the samples beyond the colours.
     var extraSamples: [UInt16] {
       var count: UInt16 = 0
       guard let kinds = hg_tiff_extra_samples(pointer, &count) else { return [] }
       return Array(UnsafeBufferPointer(start: kinds, count: Int(count)))
     }
 
-    /// Red, green and blue of so many colours. Some writers store 8 bits where 16 belong.
+    /// The red, green and blue of `count` colours. Some writers store 8 bits where 16 belong.
     func palette(_ count: Int) throws(DataError) -> [UInt8] {
       var parts: (UnsafeMutablePointer<UInt16>?, UnsafeMutablePointer<UInt16>?, UnsafeMutablePointer<UInt16>?)
       guard hg_tiff_palette(pointer, &parts.0, &parts.1, &parts.2) != 0, let red = parts.0, let green = parts.1,
@@ -97,7 +97,7 @@
       return all.map { UInt8(isWide ? $0 >> 8 : $0) }
     }
 
-    /// Bytes of the largest strip or tile as it lies in the file, which is no larger than the file.
+    /// The bytes of the largest strip or tile as it is stored, which is no larger than the file.
     var largestPart: Int {
       let count = TIFFIsTiled(pointer) != 0 ? TIFFNumberOfTiles(pointer) : TIFFNumberOfStrips(pointer)
       let largest = (0..<count).map { TIFFGetStrileByteCount(pointer, $0) }.max() ?? 0
@@ -106,7 +106,7 @@
 
     // MARK: Pixels
 
-    /// Rows with all samples of each pixel.
+    /// The bytes of rows with all samples of each pixel.
     func rows(_ first: Int, _ count: Int, _ length: Int) throws(DataError) -> [UInt8] {
       try [UInt8](room: count * length) { (room) throws(DataError) in
         for row in 0..<count {
@@ -116,7 +116,7 @@
       }
     }
 
-    /// The strip of a plane that begins with a row.
+    /// The bytes of the strip of a plane that begins with a row.
     func strip(_ row: Int, _ plane: Int, _ length: Int) throws(DataError) -> [UInt8] {
       let number = TIFFComputeStrip(pointer, UInt32(row), UInt16(plane))
       return try [UInt8](room: length) { (room) throws(DataError) in

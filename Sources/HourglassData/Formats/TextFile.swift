@@ -5,27 +5,27 @@ import Foundation
 ///     .txt    label j:count j:count ...      j: number of a term from 0, rising; count: from 1
 ///     .tsv    label <tab> ... <tab> title <tab> text
 ///
-/// Labels count from 0. Of a TSV file's columns the first is the label, and the last two (the last, where there are but
+/// Labels count from 0. The first column of a TSV file is the label, and the last two (the last, where there are but
 /// two) are text; columns between are ignored, and there is no header. In text LaTeX commands (a backslash and letters)
-/// are dropped and capitals made small; words are runs of two or more letters a to z, of which
-/// those of the vocabulary count.
+/// are dropped and capitals made small; words are runs of two or more letters a to z, and words of the vocabulary are
+/// counted.
 ///
 /// A vocabulary is a text file of one term a line; the line is the term's number.
 enum TextFile {
-  /// The form that the name of a file tells, if it is one of these.
+  /// The form of documents that the name of a file tells; nil for any other name.
   static func form(_ name: String) -> ImageForm? {
     let name = name.lowercased()
     let bare = name.hasSuffix(".gz") ? String(name.dropLast(3)) : name
     return bare.hasSuffix(".tsv") ? .texts : bare.hasSuffix(".txt") ? .termCounts : nil
   }
 
-  /// Errors: an empty file, a line that is not as it must be, more than memory can hold.
+  /// Reads a file. Errors: it is empty, has a line of another form, or takes more memory than is granted.
   static func read(_ path: String, terms: [String]) throws(DataError) -> (documents: TermCounts, labels: [Int]) {
     let bytes = try GzipFile(path).readAll()
     let isTable = form(path) == .texts
     let numbers = isTable ? Dictionary(uniqueKeysWithValues: zip(terms, terms.indices)) : [:]
     let room = Room(bytes, isTable: isTable)
-    // The longest word of a table may be all of it, twice while it grows.
+    // The longest word of a table may be the whole file, and is there twice while it grows.
     let need = 8 * (room.terms + 2 * room.lines) + (isTable ? 4 * bytes.count : 0)
     try GrantedMemory.require(need, for: path, "count the terms of \(room.lines) documents")
     var documents = TermCounts(terms: terms, path: path, documents: room.lines, occurrences: room.terms)
@@ -54,31 +54,31 @@ enum TextFile {
     return (documents, labels)
   }
 
-  /// At most so many documents and terms in them.
+  /// The most documents, and terms in them, that a file can hold.
   private struct Room {
     let lines: Int
     let terms: Int
 
     init(_ bytes: [UInt8], isTable: Bool) {
       lines = bytes.count { $0 == UInt8(ascii: "\n") } + 1
-      // A word has two letters and something behind.
+      // A word has two letters and a character behind them.
       terms = isTable ? (bytes.count + 1) / 3 : bytes.count { $0 == UInt8(ascii: ":") }
     }
   }
 
   private static let tab = UInt8(ascii: "\t")
 
-  /// The last two cells, or the last of two.
+  /// The place where the texts of a line begin: the last two cells, or the last of two.
   private static func startOfTexts(_ line: ArraySlice<UInt8>, columns: Int) -> Int {
     let last = line.lastIndex(of: tab) ?? line.startIndex
     return columns == 2 ? last : line[..<last].lastIndex(of: tab) ?? last
   }
 
-  /// Errors: no term, a line that is empty or has a blank in it, a term twice.
+  /// Reads a vocabulary. Errors: it has no term, a line that is empty or has a blank in it, or a term twice.
   static func vocabulary(_ path: String) throws(DataError) -> [String] {
     let bytes = try GzipFile(path).readAll()
     let count = bytes.count { $0 == UInt8(ascii: "\n") } + 1
-    // A string, its place in a set of at most three quarters, and its letters where they are many.
+    // A term takes a string, a place in a set that is at most three quarters full, and its letters where they are many.
     try GrantedMemory.require(64 * count + 2 * bytes.count, for: path, "hold a vocabulary of \(count) terms")
     var terms: [String] = []
     var seen: Set<String> = []
@@ -97,7 +97,7 @@ enum TextFile {
     return terms
   }
 
-  /// The names of classes, a line each, in the first of some files that lies in a folder; nil where none does.
+  /// The names of classes, a line each, in the first of some files that a folder has; nil where it has none.
   static func classes(in folder: String, _ names: [String]) throws(DataError) -> [String]? {
     guard let path = try InputFile.first(of: names, in: folder) else { return nil }
     let bytes = try InputFile.contents(of: path)
@@ -107,7 +107,7 @@ enum TextFile {
       .map { $0.trimmingCharacters(in: .whitespaces) }
   }
 
-  /// Lines without their ends, which may be those of Windows; after the last end comes no line.
+  /// Calls a body with each line without its end, which may be that of Windows; after the last end comes no line.
   private static func forEachLine(
     _ bytes: [UInt8], _ body: (_ place: Int, ArraySlice<UInt8>) throws(DataError) -> Void
   ) throws(DataError) {
@@ -137,7 +137,7 @@ enum TextFile {
     return label
   }
 
-  /// Counts of the form j:count.
+  /// Adds counts of the form j:count.
   private static func count(
     _ pairs: ArraySlice<UInt8>, into documents: inout TermCounts, _ refused: (String) -> DataError
   ) throws(DataError) {
@@ -157,7 +157,7 @@ enum TextFile {
     }
   }
 
-  /// Words of the vocabulary in some cells.
+  /// Counts the words of the vocabulary in texts.
   private static func count(
     _ cells: ArraySlice<UInt8>, _ numbers: [String: Int], into documents: inout TermCounts
   ) {
@@ -188,7 +188,7 @@ enum TextFile {
     end()
   }
 
-  /// A number of digits alone, below 2^31.
+  /// A number below 2^31 that consists of digits alone; else nil.
   private static func number(_ digits: ArraySlice<UInt8>) -> Int? {
     guard (1...10).contains(digits.count) else { return nil }
     var value = 0

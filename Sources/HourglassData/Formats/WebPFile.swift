@@ -2,9 +2,9 @@
   import CWebP
   import HourglassBase
 
-  /// Reading of WebP pictures as RGB, by libwebp, turned as their Exif orientation says.
+  /// A reader of WebP pictures as RGB, by libwebp, turned as their Exif orientation says.
   ///
-  /// Errors: what libwebp refuses; moving pictures.
+  /// Errors: libwebp refuses the file; the picture is animated.
   struct WebPFile: PictureReader {
     let header: PictureHeader
     private let file: InputFile
@@ -25,7 +25,7 @@
         orientation: try Self.orientation(file) ?? 1, isSequential: false)
     }
 
-    /// The chunk EXIF of the RIFF container, which may come after the pixels.
+    /// The orientation in the chunk EXIF of the RIFF container, which may come after the pixels.
     private static func orientation(_ file: InputFile) throws(DataError) -> Int? {
       var place = 12
       for _ in 0..<1 << 10 {
@@ -53,7 +53,7 @@
         path: path, reason: "wanted a WebP image, but libwebp says: \(reasons[status] ?? "error \(status.rawValue)")")
     }
 
-    /// The file, the picture with its opacity, and as much again, from which the inner decoder predicts.
+    /// The bytes of the file, of the picture with its opacity, and as many again, from which the decoder predicts.
     var scratch: Int? { checkedSum(file.size, checkedProduct([8, header.shape.height, header.shape.width])) }
 
     func read(_ take: (Image) throws(DataError) -> Void) throws(DataError) {

@@ -3,8 +3,8 @@ import Foundation
 
 /// A zip archive in memory, of stored or deflated members.
 ///
-/// Nothing is allocated beyond what deflate can make of a member's bytes and memory is granted for. Not taken are
-/// encrypted members and zip64, which archives need only beyond 4 GiB or 65,535 members.
+/// No more is allocated than deflate can make of a member's bytes and memory is granted for. Encrypted members and
+/// zip64, which archives need only beyond 4 GiB or 65,535 members, are refused.
 ///
 /// Source: PKWARE, ".ZIP File Format Specification" (APPNOTE), sections 4.3 and 4.4.
 struct ZipFile {
@@ -60,7 +60,8 @@ struct ZipFile {
     self.members = members
   }
 
-  /// The bytes of a member. Errors: damaged data, a wrong checksum, an unknown method, too little memory.
+  /// The bytes of a member. Errors: its data is damaged, its checksum wrong or its method unknown; memory is not
+  /// granted.
   func contents(_ member: Member) throws(DataError) -> [UInt8] {
     let reader = Reader(bytes)
     guard member.header + 30 <= bytes.count, reader.number(member.header, 4) == 0x0403_4b50 else {
@@ -96,13 +97,13 @@ struct ZipFile {
   /// Exactly `size` bytes of a raw deflate stream, or nil.
   private func inflated(_ range: Range<Int>, size: Int) -> [UInt8]? {
     var stream = z_stream()
-    // A negative window: no wrapper around the data.
+    // A negative window means data without a wrapper.
     guard inflateInit2_(&stream, -15, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK else { return nil }
     defer { inflateEnd(&stream) }
     var isWhole = false
     let data = [UInt8](unsafeUninitializedCapacity: max(1, size)) { out, initialized in
       bytes.withUnsafeBufferPointer { input in
-        // Sizes are below 4 GiB, see zip64. zlib does not write to its input.
+        // Sizes are below 4 GiB without zip64. zlib does not write to its input.
         stream.next_in = UnsafeMutablePointer(mutating: input.baseAddress.map { $0 + range.lowerBound })
         stream.avail_in = UInt32(range.count)
         (stream.next_out, stream.avail_out) = (out.baseAddress, UInt32(size))
@@ -114,7 +115,7 @@ struct ZipFile {
     return isWhole ? data : nil
   }
 
-  /// Where the record at the end begins: before a comment of at most 65,535 bytes.
+  /// The place where the record at the end begins, before a comment of at most 65,535 bytes.
   private static func endOfDirectory(_ bytes: [UInt8], _ path: String) throws(DataError) -> Int {
     let reader = Reader(bytes)
     var place = bytes.count - 22
@@ -130,7 +131,7 @@ struct ZipFile {
     DataError(path: path, reason: "the zip archive is damaged at \(what); copy or download the file again")
   }
 
-  /// Little-endian numbers; 0 beyond the end.
+  /// A reader of little-endian numbers, which are 0 beyond the end.
   private struct Reader {
     let bytes: [UInt8]
     init(_ bytes: [UInt8]) { self.bytes = bytes }
@@ -145,7 +146,7 @@ struct ZipFile {
 extension ZipFile {
   /// An archive of stored members. It bears no date, so that equal contents give equal bytes.
   ///
-  /// - Throws: where only zip64 could hold them, or memory is not granted for it.
+  /// - Throws: only zip64 could hold the members, or memory is not granted for the archive.
   static func archive(_ members: [(name: String, contents: Data)], path: String) throws(DataError) -> Data {
     let size = members.reduce(0) { $0 + $1.contents.count + 2 * $1.name.utf8.count + 76 }
     guard size < 0xffff_ffff, members.count < 0xffff else {
@@ -153,7 +154,7 @@ extension ZipFile {
         path: path,
         reason: "wanted less than 4 GiB in fewer than 65,535 arrays, found \(size) bytes in \(members.count)")
     }
-    // The archive, and the same with its directory, twice.
+    // Memory holds the archive, and twice the archive with its directory.
     try GrantedMemory.require(
       3 * size, for: path, "make an archive of \(size) bytes", advice: "safetensors files need less")
     func numbers(_ fields: [(Int, Int)]) -> [UInt8] {

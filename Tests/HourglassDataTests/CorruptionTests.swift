@@ -2,7 +2,7 @@ import HourglassData
 import HourglassModels
 import Testing
 
-@Suite struct DistortionTests {
+@Suite struct CorruptionTests {
   private static let shape = ImageShape(6, 7, 3)
   /// All elements differ and lie in (0, 1).
   private static let image = (0..<shape.count).map { Float($0 + 1) / Float(shape.count + 1) }

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// The flags that end a run, or only show it.
-@Suite struct ControlTests {
+@Suite struct RunEndFlagTests {
   @Test func aSessionThatIsOutOfTimeLeavesACheckpointToGoOnFrom() throws {
     try Program.inTemporaryFolder { program in
       let first = try program.train("--steps 100000000 --max-time 0.3s", run: "run")

@@ -5,7 +5,7 @@ import HourglassTraining
 import Testing
 
 /// From a run to files for other programs, and from files to a run.
-@Suite struct InterchangeTests {
+@Suite struct ExportImportTests {
   @Test func exportWritesIntoTheRunOrWhereItIsTold() throws {
     try Program.inTemporaryFolder { program in
       let trained = try program.train("--epochs 1", run: "run")

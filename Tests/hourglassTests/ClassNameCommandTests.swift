@@ -3,7 +3,7 @@ import HourglassData
 import Testing
 
 /// Classes go by name from one set to another: pictures in which cats are bright above, dogs below, ants to the left.
-@Suite struct ClassNameTests {
+@Suite struct ClassNameCommandTests {
   private static func write(_ classes: [String], each count: Int, seed: Int, to folder: String) throws {
     for name in classes {
       try FileManager.default.createDirectory(atPath: "\(folder)/\(name)", withIntermediateDirectories: true)

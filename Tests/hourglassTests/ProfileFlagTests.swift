@@ -3,7 +3,7 @@ import HourglassTraining
 import Testing
 
 /// What `train` shows and keeps beside the model.
-@Suite struct ProfileTests {
+@Suite struct ProfileFlagTests {
   @Test func aProfileIsPrintedAndKeptAndChangesNoWeight() throws {
     try Program.inTemporaryFolder { program in
       let plain = try program.train("--steps 6", run: "plain")

@@ -6,7 +6,7 @@ import TestSupport
 import Testing
 
 /// Values in any units, from a file to a run and back.
-@Suite struct ValueTests {
+@Suite struct ValueFlagTests {
   private static let shape = ImageShape(8, 8, 1)
 
   /// Floats around 500 in `heights.npy`.

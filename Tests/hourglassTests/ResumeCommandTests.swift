@@ -5,7 +5,7 @@ import TestSupport
 import Testing
 
 /// A run that was stopped, in whatever way, ends with the bits of one that never was.
-@Suite struct ResumeTests {
+@Suite struct ResumeCommandTests {
   @Test func aResumedRunEndsLikeOneNeverStopped() throws {
     try Program.inTemporaryFolder { program in
       let whole = try program.train("--steps 12", run: "whole")

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// A run on one page.
-@Suite struct ReportTests {
+@Suite struct ReportCommandTests {
   @Test func trainAndReportWriteAPage() throws {
     try Program.inTemporaryFolder { program in
       let trained = try program.train("--epochs 2", run: "run")

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 /// Models that put out labels: training, evaluating, and what is refused.
-@Suite struct LabelTests {
+@Suite struct ClassifierTests {
   private static let classifier = """
     {"name": "classifier", "input": [8, 8, 1], "likelihood": "categorical",
      "encoder": [{"layer": "Conv2D", "filters": 4, "kernel": 4, "stride": 2, "activation": "relu"}],

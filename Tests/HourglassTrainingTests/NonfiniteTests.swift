@@ -6,7 +6,7 @@ import Testing
 @testable import HourglassTraining
 
 /// A loss that is no number ends the run, says where it came from, and spoils nothing.
-@Suite struct DivergenceTests {
+@Suite struct NonfiniteTests {
   @Test(arguments: [Float.nan, .infinity]) func aBadParameterIsNamed(_ value: Float) throws {
     let training = try CheckpointTests.trained(TinyModels.autoencoder)
     let bias = try #require(training.plan.parameters.first { $0.name == "decoder.2.bias" })
