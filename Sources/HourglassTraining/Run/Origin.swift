@@ -9,7 +9,9 @@ import HourglassModels
 public struct Origin: Codable, Sendable, Equatable {
   /// A set of images, as far as it is remembered.
   public struct Images: Codable, Sendable, Equatable {
+    /// The number of images.
     public var count: Int
+    /// The shape of an image.
     public var shape: ImageShape
     /// The digest of the set's `DataTable`; nil for images in no file, and in files of earlier versions.
     public var digest: String?

@@ -10,10 +10,15 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
   public var swift: String
   /// The name of the processor, where the system tells.
   public var processor: String?
+  /// The cores that the session might use, see `GrantedCores`.
   public var grantedCores: Int
+  /// The instruction set that the kernels used.
   public var instructionSet: String
+  /// Whether the kernels were built with OpenMP.
   public var openMP: Bool
+  /// The workers of the session.
   public var workers: Int
+  /// The OpenMP threads of each worker.
   public var threads: Int
   /// When the session began, in UTC, as ISO 8601 writes it.
   public var date: String

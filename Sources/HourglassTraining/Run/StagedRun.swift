@@ -13,7 +13,9 @@ import HourglassModels
 ///     for stage in staged.stages { _ = try stage.trainer(parallel: parallel).run() }
 ///     _ = try staged.trainer(parallel: parallel).run()
 public struct StagedRun: Sendable {
+  /// The folder of the whole run.
   public let run: RunFolder
+  /// The recipe of the whole model.
   public let recipe: Recipe
   /// The stages, in the order in which they are to be trained.
   public let stages: [Stage]
@@ -23,7 +25,9 @@ public struct StagedRun: Sendable {
 
   /// A run before the whole one, which trains a part of the layers.
   public struct Stage: Sendable {
+    /// The folder of the stage.
     public let run: RunFolder
+    /// The recipe of the stage, whose model is a part of the whole one.
     public let recipe: Recipe
 
     /// The trainer of the stage, at its last checkpoint or, where it has none, at its start. The stages before it must

@@ -52,11 +52,15 @@ public final class Trainer {
 
   /// Where the run stands after a step.
   public struct StepReport: Sendable {
-    /// Steps done, and where the run will end.
+    /// The steps done.
     public var step: Int
+    /// The step after which the run will end.
     public var lastStep: Int
+    /// The epoch of the step, counted from 0.
     public var epoch: Int
+    /// The samples trained on so far, by all sessions of the run.
     public var samples: Int
+    /// The loss of the step's minibatch before its update.
     public var loss: TrainingStep.Loss
   }
 

@@ -20,6 +20,7 @@ public struct Optimizer: Codable, Sendable, Equatable {
     case adadelta
   }
 
+  /// The algorithm.
   public var kind: Kind
   /// The step size.
   public var learningRate: Float
