@@ -45,7 +45,7 @@ enum ScalingFixture {
       weightsHash: hash)
   }
 
-  /// The report on a study of 16 cores; each takes a second to make.
+  /// The reports on the studies of 16 cores. Each takes a second to make.
   static let strong = Result { try ScalingReport(study()) }
   static let weak = Result { try ScalingReport(study(.weak)) }
 

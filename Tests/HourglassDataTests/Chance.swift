@@ -47,7 +47,7 @@ struct Chance {
     }
   }
 
-  /// A number in digits, at the edges of what integers hold.
+  /// Replaces a number that is written in digits.
   private mutating func setDigits(_ bytes: inout [UInt8]) {
     let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
     guard let start = bytes[place(in: bytes)...].firstIndex(where: digits.contains) else { return }

@@ -146,7 +146,7 @@ import Testing
     }
   }
 
-  /// The range of values is known in memory, streamed and on disk.
+  /// Images in memory, streamed and on disk have one range.
   @Test func whereNumbersLieIsKnownHoweverImagesAreKept() throws {
     let folder = try TemporaryFolder()
     let path = folder.path + "/a.npy"

@@ -6,10 +6,10 @@ import HourglassModels
 public enum CoreBinding: String, Codable, Sendable, CaseIterable {
   /// The system moves threads as it likes.
   case none
-  /// Threads of a worker are neighbours: thread t of worker w runs on core w T + t of those that the process may use,
-  /// with T threads in a worker.
+  /// Threads sit side by side: thread t of worker w is bound to core w T + t of those that the process may use, with T
+  /// threads in a worker.
   case close
-  /// Threads are in the order of `close`, evenly spaced over the cores that the process may use.
+  /// Threads stand in the order of `close`, evenly spaced over the cores that the process may use.
   case spread
 
   /// The core of each of `count` threads, worker after worker; more threads than cores begin again with the first core.
@@ -22,13 +22,14 @@ public enum CoreBinding: String, Codable, Sendable, CaseIterable {
 }
 
 extension ParallelPlan {
-  /// The number of threads that the calling thread has for OpenMP teams, itself among them; they stay until it ends.
+  /// The number of threads that the calling thread has for OpenMP teams already, itself among them. They stay with it
+  /// until it ends.
   static var threadsOfCaller: Int { thread_team().pointee }
 
   /// Lets the calling worker found its OpenMP team, which allocates, and binds the team's threads.
   ///
   /// The runtime gives a thread back all cores of the process when it first enters a parallel region, and leaves it
-  /// alone afterwards: so each thread binds itself inside the first one.
+  /// alone afterwards. So each thread binds itself inside the first region.
   func foundTeam(worker: Int) {
     // Idle threads would spin for 200 ms; between two layers microseconds pass, between two batches perhaps seconds.
     if threads > 1 && OpenMPEnvironment().leavesWaiting { thread_set_blocktime(1) }

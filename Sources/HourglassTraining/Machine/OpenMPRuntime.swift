@@ -2,9 +2,10 @@ import Foundation
 
 /// The OpenMP runtime libraries of a process.
 public enum OpenMPRuntime {
-  /// The OpenMP runtimes among the files that a process has mapped, each once, in the order of their addresses.
+  /// The paths of the OpenMP runtimes among the files that a process has mapped, each once, in the order of their
+  /// addresses.
   ///
-  /// - Parameter maps: the contents of `/proc/self/maps`.
+  /// - Parameter maps: the mapped files as `/proc/self/maps` lists them.
   public static func libraries(maps: String) -> [String] {
     var found: [String] = []
     for line in maps.split(separator: "\n") {
@@ -15,7 +16,7 @@ public enum OpenMPRuntime {
     return found
   }
 
-  /// The OpenMP runtimes of this process.
+  /// The paths of the OpenMP runtimes that this process has loaded.
   public static var libraries: [String] {
     // The file says that it is empty, so it is read to its end.
     let maps = try? FileHandle(forReadingAtPath: "/proc/self/maps")?.readToEnd()

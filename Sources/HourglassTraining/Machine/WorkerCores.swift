@@ -13,7 +13,7 @@ final class WorkerCores: Sendable {
   }
 
   private let places: [Place]
-  /// The cores to choose from; none where the choice is left to the system.
+  /// The cores to choose from; empty where the choice is left to the system.
   private let cores: [Int]
 
   init(_ parallel: ParallelPlan) {
@@ -23,9 +23,10 @@ final class WorkerCores: Sendable {
     cores = isFree && parallel.workers <= GrantedCores.allowed.count ? GrantedCores.allowed : []
   }
 
-  /// Moves the calling worker to a core of its own. A worker calls it every millisecond or so, because the system moves
-  /// threads while they compute. Cost: a look at the places of the workers before it, and where it has to move, three
-  /// system calls.
+  /// Moves the calling worker to a core of its own where it finds itself on the core of a worker before it. A worker
+  /// calls this every millisecond or so, for the system moves threads while they compute.
+  ///
+  /// Cost: a look at the places of the workers before it, and three system calls where it has to move.
   func keepApart(_ worker: Int) {
     if cores.isEmpty { return }
     var core = Int(affinity_core())

@@ -2,7 +2,7 @@ import HourglassData
 import HourglassModels
 
 extension DataSource {
-  /// The codes that a run's model makes of the images; these may be codes of a run below in turn.
+  /// The codes that a run's model makes of the images. The images may be codes of a run below in turn.
   ///
   /// The codes of all images are held in memory, a float for each unit.
   ///

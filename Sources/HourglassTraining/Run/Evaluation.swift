@@ -4,81 +4,92 @@ import HourglassModels
 
 /// The measures of a model on a data set, as one object of JSON.
 public struct Evaluation: Codable, Sendable, Equatable {
-  /// The number of images that were evaluated.
+  /// The number of samples.
   public var samples = 0
-  /// The loss: reconstruction + beta times KL divergence or penalty, mean over samples.
+  /// The reconstruction loss plus beta times the KL divergence or the penalty, mean over samples.
   public var loss = 0.0
   /// The mean squared error per pixel of the expected image; nil for a model that puts out labels.
   public var mse: Double?
-  /// The peak signal-to-noise ratio in dB, see `psnr(meanSquaredError:)`.
+  /// The peak signal-to-noise ratio in dB, see `psnr(meanSquaredError:)`; nil for a model that puts out labels.
   public var psnr: Double?
-  /// The structural similarity (Wang et al. 2004), mean over samples.
+  /// The structural similarity (Wang et al. 2004), mean over samples; nil for a model that puts out labels.
   public var ssim: Double?
   /// The part of the samples whose likeliest class is not their label; nil for a model that does not put out classes.
   public var errorRate: Double?
-  /// The number of samples by label (rows) and likeliest class (columns). Classes of the set that the model does not
+  /// The numbers of samples by label (rows) and likeliest class (columns). Classes of the set that the model does not
   /// know have rows behind those that it knows.
   public var confusion: [[Int]]?
-  /// The names of the rows, the classes' names where there are any. The first of them are the columns.
+  /// What the rows are called, by the names of the classes where there are any. The first of them are the columns.
   public var classes: [String]?
-  /// The classes that the model does not know. Their samples count as errors, and are no part of the means.
+  /// The classes of the set that the model does not know. Their samples count as errors, and are no part of the means.
   public var unknownClasses: [String]?
 
-  /// The first 16 hexadecimal digits of the parameters' SHA-256.
+  /// The hash of the weights, see `WeightsHash`.
   public var weightsHash = ""
-  /// The reconstruction of a variational autoencoder, its KL divergence and their sum, in nats per image with one
-  /// sample of z (in squared error where that is the likelihood).
+  /// The reconstruction loss with one sample of z, mean over samples, in nats per image (in squared error where that is
+  /// the likelihood); nil for a model that has neither a KL divergence nor a penalty.
   public var reconstruction: Double?
+  /// The KL divergence, mean over samples, in nats per image; nil for a model that is not variational.
   public var kl: Double?
+  /// The sum of reconstruction loss and KL divergence, mean over samples; nil for a model that is not variational.
   public var negativeELBO: Double?
-  /// The importance-weighted bound of -log p(image), in nats per image, and its draws of each code (Burda et al. 2016).
+  /// The importance-weighted bound of -log p(image) (Burda et al. 2016), mean over samples, in nats per image; nil
+  /// where it was not asked for.
   public var negativeLogLikelihood: Double?
+  /// The draws of each code for that bound.
   public var importanceSamples: Int?
-  /// The number of latent units whose mean varies over the data with a variance above 0.01 (Burda et al. 2015).
+  /// The latent units whose mean varies over the data with a variance above 0.01 (Burda et al. 2015); nil for a model
+  /// that is not variational.
   public var activeUnits: Int?
-  /// The penalty of a model that has one, before it is weighed with beta; a penalty that takes several samples together
-  /// takes a shard of `Inference`.
+  /// The penalty before it is weighed with beta, mean over samples; nil for a model without one. A penalty that takes
+  /// several samples together takes those of a shard of `Inference`.
   public var penalty: Double?
-  /// The sparsity of the codes, for a model with a penalty.
+  /// How sparse the codes are; nil for a model without a penalty.
   public var sparsity: Sparsity?
 
-  /// The variance over the data of a latent unit's mean above which the unit is active.
+  /// A latent unit whose mean has a greater variance over the data is active.
   public static let activeVariance = 0.01
 
-  /// The peak signal-to-noise ratio of pixels in [0, 1], 10 log10(1 / mse) in dB. Equal images have about 3077, the
-  /// ratio of the smallest normal number, because JSON knows no infinity.
+  /// The peak signal-to-noise ratio of pixels in [0, 1], 10 log10(1 / mse) in dB. Equal images have no infinity, which
+  /// JSON does not know, but about 3077, the ratio of the smallest normal number.
   public static func psnr(meanSquaredError: Double) -> Double {
     -10 * log10(max(meanSquaredError, .leastNormalMagnitude))
   }
 }
 
-/// One sample's row of an evaluation.
+/// What is measured of one sample.
 public struct SampleEvaluation: Sendable {
-  /// The number of the image in the set.
+  /// The place of the sample in the data.
   public var index: Int
-  /// The losses of the image.
+  /// Its losses, and what the model puts out.
   public var measurement: Inference.Measurement
-  /// Whether the model knows the sample's class; where it does not, the losses are those of another class.
+  /// Whether the model knows the class of the sample. Where it does not, the losses are those of another class.
   public var isKnown = true
 }
 
-/// Runs a data set through a model and sums up.
+/// Runs a data set through a model and sums up how well the model does.
 public struct Evaluator {
   private let inference: Inference
   private let beta: Float
   private let seed: UInt64
 
-  /// - Parameter seed: the seed of the one sample of z for each image.
+  /// An evaluator of a model.
+  ///
+  /// - Parameters:
+  ///   - beta: the weight of the KL divergence or the penalty in the loss.
+  ///   - seed: the seed of the one sample of z for each image.
   public init(_ inference: Inference, beta: Float, seed: UInt64) {
     (self.inference, self.beta, self.seed) = (inference, beta, seed)
   }
 
-  /// Evaluates all of `data`; `each` sees every sample's row, in order.
+  /// Evaluates all samples of a set.
   ///
   /// Errors: the data or `each` throws; labels are none that the model can put out.
   ///
-  /// - Parameter importanceSamples: the draws of each code for the bound of a variational model with a likelihood in
-  ///   nats; nil for no bound.
+  /// - Parameters:
+  ///   - importanceSamples: draws of each code for the bound of a variational model with a likelihood in nats; nil for
+  ///     no bound.
+  ///   - each: called with what is measured of each sample, in order.
   public func evaluate(
     _ data: Dataset, importanceSamples: Int? = nil, each: (SampleEvaluation) throws -> Void = { _ in }
   ) throws -> Evaluation {
@@ -159,7 +170,7 @@ public struct Evaluator {
     return result
   }
 
-  /// The variance of each latent unit's mean over the first images of the data, in the units' order.
+  /// The variance of each latent unit's mean over the first images of the data, Z numbers.
   ///
   /// Errors: the images have another shape than the model's input, or cannot be read.
   public func unitVariances(_ data: Dataset, images: Int) throws -> [Double] {
@@ -177,7 +188,9 @@ public struct Evaluator {
 private struct ConfusionMatrix {
   private(set) var counts: [[Int]]
 
-  /// Nil for a model that does not put out classes. Errors: memory is not granted for the matrix.
+  /// An empty matrix; nil for a model that does not put out classes.
+  ///
+  /// Errors: more than memory is granted for.
   init?(_ plan: ExecutionPlan, _ data: Dataset) throws(DataError) {
     guard plan.model.likelihood == .categorical else { return nil }
     let (classes, rows) = (plan.labels.count, plan.labels.count + data.unknownClasses.count)

@@ -4,12 +4,13 @@ import HourglassModels
 
 /// The signs in finite losses that a run goes wrong.
 enum LossTrend {
-  /// A loss has exploded that lies above the best one by more than this many times the best one's size.
+  /// A loss has exploded that lies further above the best one than so many times the size of that one.
   static let explosion = 1000.0
-  /// A loss does not move where its least and its largest value over the last epochs differ by less than this part.
+  /// A loss stands still that changes by less than this part of itself, from the least to the largest of so many epochs
+  /// and the one before them.
   static let leastChange = 1e-4
   static let epochs = 10
-  /// A loss is still where it began where it differs from the first epoch's loss by less than this part.
+  /// A loss is still where it began that is nearer to the first epoch's than this part of that.
   private static let nearFirst = 0.01
 
   /// A sentence where the loss of the last epoch has exploded, and grows or was never small in an epoch.
@@ -36,8 +37,8 @@ enum LossTrend {
 
   /// A sentence where the loss does not move although nothing was learned.
   ///
-  /// - Parameter isConstant: answers whether the model puts out one image whatever it reads; asked where the loss has
-  ///   left its first value.
+  /// - Parameter isConstant: whether the model puts out one and the same whatever it reads. It is asked where the loss
+  ///   has left its first value.
   static func stall(
     _ epochs: [EpochMetrics], recipe: Recipe, isConstant: () throws -> Bool
   ) rethrows -> String? {

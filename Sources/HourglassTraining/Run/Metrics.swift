@@ -3,39 +3,45 @@ import HourglassData
 
 /// One epoch of a run: a line of metrics.jsonl, a row of metrics.csv, an object of `train --json`.
 public struct EpochMetrics: Codable, Sendable, Equatable {
+  /// The kind of the object in the lines of `train --json`.
   public var event = "epoch"
-  /// The epochs done, and the steps done.
+  /// The epochs done.
   public var epoch: Int
+  /// The steps done.
   public var step: Int
-  /// The loss, its reconstruction and its KL divergence (0 for a model without one): means over the epoch's samples, as
-  /// the step that trained on each saw it.
+  /// The loss, mean over the epoch's samples, as the step that trained on each saw it.
   public var loss: Double
+  /// The reconstruction loss, mean over the epoch's samples.
   public var reconstruction: Double
+  /// The KL divergence, mean over the epoch's samples; 0 for a model that is not variational.
   public var kl: Double
-  /// The reconstruction divided by the pixels of an image; undivided for a model that puts out labels.
+  /// The reconstruction loss divided by the numbers of an image, H W C; for a model that puts out labels, the
+  /// reconstruction loss itself.
   public var reconstructionPerPixel: Double
-  /// The loss on the validation, or the importance-weighted bound where it is trained on; nil without a validation.
+  /// The loss on the validation images, or their importance-weighted bound where that is trained; nil without them.
   public var validationLoss: Double?
-  /// The mean squared error per pixel on the validation; nil without one.
+  /// The mean squared error per pixel on the validation images; nil without them.
   public var validationMSE: Double?
-  /// The error rate on the validation of a model that puts out classes; else nil.
+  /// The part of the validation images whose class the model does not find; nil for a model that does not put out
+  /// classes.
   public var validationErrorRate: Double?
-  /// The number of active latent units, as `Evaluation` counts them, on the validation or, without one, on the first
-  /// images of the training data.
+  /// The latent units that are active, as `Evaluation` counts them, on the validation images or, without them, on the
+  /// first images of the training data; nil for a model that is not variational.
   public var activeUnits: Int?
-  /// The mean penalty, before it is weighed with beta; nil for a model without one.
+  /// The penalty before it is weighed with beta, mean over the epoch's samples; nil for a model without one.
   public var penalty: Double?
-  /// The samples per second and the seconds of all steps of the run so far.
+  /// The samples trained on in a second, over all sessions of the run.
   public var samplesPerSecond: Double
+  /// The seconds of the steps of all sessions of the run.
   public var seconds: Double
-  /// The percentage of the steps' time, in the mean over the workers, that went into their input: reading images,
-  /// augmenting, corrupting and shuffling them. It counts the steps of the session that ended the epoch.
+  /// The part of the steps' time that went into their input, in percent, mean over the workers: reading images,
+  /// augmenting, corrupting and shuffling them. It is taken over the steps of the session that ended the epoch.
   public var inputPercent: Double?
-  /// The number of images that the epoch visited, and how often the data had changed before it; nil in files of earlier
-  /// versions.
+  /// The images that the epoch visited; nil in files of earlier versions.
   public var images: Int?
+  /// How often the data had changed before the epoch; nil in files of earlier versions.
   public var dataChanges: Int?
-  /// Sentences about the epoch that a person should know, each once in a session; nil for none.
+  /// What a person should know of the epoch, a sentence each, once in a session; nil where there is nothing.
   public var warnings: [String]?
 
   static let columns = [
@@ -57,7 +63,7 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
 
 /// The metrics files of a run. They are small, so every change writes them anew under a temporary name.
 public struct MetricsLog: Sendable {
-  /// The epochs that were done, in their order.
+  /// A row for each epoch done.
   public private(set) var epochs: [EpochMetrics]
   private let run: RunFolder?
   /// The lines that cannot be read, until they are kept aside.
@@ -103,5 +109,6 @@ public struct MetricsLog: Sendable {
     try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: run.file("metrics.csv"))
   }
 
+  /// The name of the file in the run's folder.
   package static let name = "metrics.jsonl"
 }

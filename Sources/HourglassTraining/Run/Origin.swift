@@ -9,9 +9,11 @@ import HourglassModels
 public struct Origin: Codable, Sendable, Equatable {
   /// The facts about a set of images that are remembered.
   public struct Images: Codable, Sendable, Equatable {
+    /// The number of images.
     public var count: Int
+    /// The shape of an image.
     public var shape: ImageShape
-    /// The digest of its `DataTable`; nil for images in no file, and in files of earlier versions.
+    /// The digest of the set's `DataTable`; nil for images in no file, and in files of earlier versions.
     public var digest: String?
 
     init(_ data: Dataset, _ table: DataTable?) { (count, shape, digest) = (data.count, data.shape, table?.digest) }
@@ -21,7 +23,7 @@ public struct Origin: Codable, Sendable, Equatable {
     }
   }
 
-  /// The recipe as JSON, without the fields that may change between sessions.
+  /// The recipe as JSON, without what may change between sessions.
   private let recipe: String
   let data: Images
   private let validation: Images?
@@ -32,12 +34,11 @@ public struct Origin: Codable, Sendable, Equatable {
 
   /// Refuses to go on with another recipe or, unless it is wanted, other data.
   ///
-  /// Returns: which data has changed.
-  ///
   /// - Parameters:
-  ///   - now: the recipe and data that would be trained by and on.
+  ///   - now: what would be trained by and on.
   ///   - run: the run whose recipe.json the error is about.
-  ///   - changes: tells what has changed in a set, for people to read.
+  ///   - changes: what has changed in the data of a name, for people to read.
+  /// - Returns: which data has changed.
   func check(
     against now: Origin, run: RunFolder, acceptsChangedData: Bool,
     changes: (TrainingData.Name) throws(DataError) -> String?

@@ -2,7 +2,7 @@ import Foundation
 import HourglassData
 
 extension RunFolder {
-  /// The checkpoints that a run keeps.
+  /// The checkpoints that a run keeps: of its last step, of its best epoch, and the one before the last.
   public enum Kept: String, CaseIterable, Sendable { case last, best, previous }
 
   /// The path of a checkpoint.
@@ -21,8 +21,10 @@ extension RunFolder {
       reason: "wanted the checkpoints that the run had, found none; mount the disk that holds them, or begin a new run")
   }
 
-  /// Writes a checkpoint. The one before stays as `previous`, so that there is a whole checkpoint at any moment. With
-  /// `isBest` the new one is kept as `best` too.
+  /// Writes a checkpoint as the last one. The one before stays as `previous`, so at no moment is there no whole
+  /// checkpoint. With `isBest` it is kept as `best` too.
+  ///
+  /// Errors: a file cannot be written.
   public func write(_ checkpoint: Checkpoint, isBest: Bool) throws(DataError) {
     guard try !InputFile.isThere(checkpoints, orLink: true) else {
       return try checkpoint.write(to: self.checkpoint(.last)) { (whole) throws(DataError) in
@@ -46,7 +48,9 @@ extension RunFolder {
     }
   }
 
-  /// Reads a checkpoint; a refusal of the last one names the one before it.
+  /// Reads a checkpoint.
+  ///
+  /// Errors: those of `Checkpoint.init(reading:)`. A refusal of the last checkpoint names the one before it.
   public func read(_ kept: Kept) throws(DataError) -> Checkpoint {
     guard try hasCheckpoint() else {
       throw DataError(path: path, reason: "wanted a run with a checkpoint, found none yet")

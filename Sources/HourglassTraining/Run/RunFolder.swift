@@ -19,7 +19,7 @@ import Synchronization
 /// whole, under its name; `checkpoints` appears with the first checkpoint in it, so that a run which never had one can
 /// be told from one whose checkpoints are gone.
 public struct RunFolder: Sendable {
-  /// The folder's path as it was named.
+  /// The folder.
   public let path: String
   private let session: Session
 
@@ -29,7 +29,7 @@ public struct RunFolder: Sendable {
     let notes = Mutex<[String]>([])
   }
 
-  /// The folder at a path, whatever is there.
+  /// The run at a path, whether there is one or not.
   public init(_ path: String) { self.init(path, Session()) }
 
   private init(_ path: String, _ session: Session) { (self.path, self.session) = (path, session) }
@@ -38,18 +38,18 @@ public struct RunFolder: Sendable {
   public func file(_ name: String) -> String { "\(path)/\(name)" }
   /// The path of the report.
   public var report: String { file("report.html") }
-  /// The folder of the events for TensorBoard.
+  /// The path of the folder with events for TensorBoard.
   public var tensorBoard: String { file("tensorboard") }
   /// The path of a picture.
   public func picture(_ name: String) -> String { file("pictures/\(name)") }
 
-  /// The folder of a stage, counted from 1.
+  /// The path of a stage's folder. Stages are counted from 1.
   public func stage(_ number: Int) -> String { file("stages/\(number)") }
 
   /// Whether the run has stages. Errors: the system cannot tell.
   public func hasStages() throws(DataError) -> Bool { try InputFile.isThere(stage(1)) }
 
-  /// Why no new run may begin here; nil where one may.
+  /// Why no new run may begin here; nil where it may. Errors: the system cannot tell.
   public func refusal() throws(DataError) -> DataError? {
     guard try InputFile.isThere(path) else { return nil }
     guard try !InputFile.names(in: path).isEmpty else { return nil }
@@ -69,8 +69,8 @@ public struct RunFolder: Sendable {
     return run
   }
 
-  /// Makes the folder for a new run and locks it: first beside its place, where a process that is killed leaves nothing
-  /// under the run's name, and renames it once it is whole.
+  /// Makes the folder for a new run and locks it. The folder is made beside its place, where a process that is killed
+  /// leaves nothing under the run's name, and renamed once it is whole.
   ///
   /// Errors: the folder exists and is not empty; another process is making it; it cannot be written; `fill` throws.
   /// Nothing stays then.
@@ -109,7 +109,7 @@ public struct RunFolder: Sendable {
     try save(recipe)
   }
 
-  /// Takes away a run that this process made and locked.
+  /// Removes a run that this process made and locked. Errors: it cannot be removed.
   public func discard() throws(DataError) {
     let (parent, name) = AtomicFile.split(plainPath)
     let temporary = "\(parent)/\(AtomicFile.temporaryName(name))"
@@ -117,8 +117,8 @@ public struct RunFolder: Sendable {
     try AtomicFile.remove(temporary)
   }
 
-  /// Makes this process the only one that may write the run, and removes files that a killed process left half written.
-  /// Nothing happens where the process has the lock already.
+  /// Makes this process the only one that may write the run, and removes what a killed process left half written. Where
+  /// the process has the lock already, nothing happens.
   ///
   /// Errors: another process has the lock, named with its host.
   public func lock() throws(DataError) {
@@ -135,7 +135,7 @@ public struct RunFolder: Sendable {
 
   private static let lockName = "lock"
 
-  /// The path without slashes at its end.
+  /// The path without slashes at the end.
   private var plainPath: String {
     let end = path.lastIndex { $0 != "/" }
     return end.map { String(path[...$0]) } ?? path
@@ -161,10 +161,12 @@ public struct RunFolder: Sendable {
     return (run, recipe)
   }
 
-  /// Writes recipe.json.
+  /// Writes recipe.json. Errors: the file cannot be written.
   public func save(_ recipe: Recipe) throws(DataError) { try save(recipe, as: "recipe.json") }
 
   /// Writes a value as JSON for people, with its names in alphabetical order.
+  ///
+  /// Errors: a number that is not finite; the file cannot be written.
   public func save(_ value: some Encodable, as name: String) throws(DataError) {
     do {
       try AtomicFile.write(try JSONText.indented(value) + "\n", to: file(name))
@@ -176,7 +178,8 @@ public struct RunFolder: Sendable {
   /// Sentences about files that were found damaged and kept aside.
   public var notes: [String] { session.notes.withLock { $0 } }
 
-  /// Adds the parts of a file that cannot be read to another file beside it, so that writing it anew loses nothing.
+  /// Adds the part of a file that cannot be read to another file beside it, so that writing the file anew loses
+  /// nothing.
   func keepAside(_ damaged: Data, of name: String, found: String) throws(DataError) {
     let place = file("\(name).damaged")
     try AtomicFile.write(Data(try InputFile.contents(ifThere: place) ?? []) + damaged, to: place)

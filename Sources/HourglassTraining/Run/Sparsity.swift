@@ -1,16 +1,16 @@
 /// The sparsity of images' codes. A unit is active for an image where its value is further from 0 than `threshold`.
 public struct Sparsity: Codable, Sendable, Equatable {
-  /// The part of the images for which each unit is active, in the units' order.
+  /// The part of the images for which each unit is active, in the units' order, Z numbers.
   public var frequencies: [Double]
-  /// The mean of the values' magnitudes over images and units.
+  /// The mean magnitude of the codes over images and units.
   public var meanActivity: Double
 
-  /// The mean part of the units that are active for an image.
+  /// The part of the units that are active, mean over images.
   public var activeFraction: Double { frequencies.reduce(0, +) / Double(max(1, frequencies.count)) }
-  /// The number of units that are active for no image.
+  /// The units that are active for no image.
   public var deadUnits: Int { frequencies.count { $0 == 0 } }
 
-  /// The magnitude that a unit at rest does not exceed.
+  /// A unit at rest stays below this magnitude.
   public static let threshold: Float = 0.1
 
   public init(frequencies: [Double], meanActivity: Double) {

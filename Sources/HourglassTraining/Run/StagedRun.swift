@@ -17,19 +17,21 @@ public struct StagedRun: Sendable {
   public let run: RunFolder
   /// The recipe of the whole model.
   public let recipe: Recipe
-  /// The stages in the order in which they are trained.
+  /// The stages, in the order in which they are to be trained.
   public let stages: [Stage]
-  /// Whether the run learns labels behind codes that are there, and is trained as a whole once its stages are done;
-  /// otherwise it is pre-trained, and ends with its stages.
+  /// Whether the run learns labels behind codes that are there, and is trained as a whole once its stages are done.
+  /// Otherwise it is pre-trained, and its stages are all there is.
   public var isFinetuning: Bool { stages.first.map { $0.recipe.data.codes != recipe.data.codes } ?? false }
 
   /// A run before the whole one, which trains a part of the layers.
   public struct Stage: Sendable {
+    /// The folder of the stage.
     public let run: RunFolder
+    /// The recipe of the stage, whose model is a part of the whole one.
     public let recipe: Recipe
 
-    /// The trainer of the stage at its last checkpoint, or where it has none at its start. The stages before it must be
-    /// done.
+    /// The trainer of the stage, at its last checkpoint or, where it has none, at its start. The stages before it must
+    /// be done.
     public func trainer(
       parallel: ParallelPlan, acceptsChangedData: Bool = false, memory: Int = GrantedMemory.forImages
     ) throws -> Trainer {
@@ -45,7 +47,7 @@ public struct StagedRun: Sendable {
   ///
   /// Errors: the model has no stages; a stage cannot be trained by the recipe; the folder exists.
   ///
-  /// - Parameter objective: the objective of each stage; nil for the model's.
+  /// - Parameter objective: the objective of each stage; nil for that of the model.
   public static func pretraining(_ path: String, recipe: Recipe, objective: Objective? = nil) throws -> StagedRun {
     let stages = try recipe.model.pretrainingStages(objective: objective)
     let root = RunFolder(absolute(path))
@@ -64,14 +66,16 @@ public struct StagedRun: Sendable {
     return try create(path, whole, recipes)
   }
 
-  /// Begins supervised training: first of the layers behind the code alone, on the codes of a run, then of all layers.
+  /// Begins supervised training: first the layers behind the code alone are trained, on the codes of a run, then all
+  /// layers.
+  ///
+  /// Errors: a model without a layer behind the code; a stage that nobody can train by the recipe; a folder that
+  /// exists.
   ///
   /// - Parameters:
-  ///   - recipe: the recipe of all layers; its model puts out labels and has the encoder of the run.
+  ///   - recipe: the recipe of all layers. Its model puts out labels and has the encoder of the run.
   ///   - from: the folder of the run.
-  ///   - headEpochs: how many passes over the codes the layers behind the code learn alone.
-  ///
-  /// Errors: see `pretraining`.
+  ///   - headEpochs: passes over the codes.
   public static func finetuning(
     _ path: String, recipe: Recipe, from: String, headEpochs: Int
   ) throws -> StagedRun {
@@ -119,8 +123,8 @@ public struct StagedRun: Sendable {
     (self.run, self.recipe, self.stages) = (run, recipe, stages)
   }
 
-  /// The trainer of the whole model once all stages are done: at its last checkpoint, or at its start, which is then
-  /// written as a checkpoint.
+  /// The trainer of the whole model once all stages are done: at its last checkpoint or at its start, of which it
+  /// writes a checkpoint then.
   public func trainer(
     parallel: ParallelPlan, acceptsChangedData: Bool = false, memory: Int = GrantedMemory.forImages
   ) throws -> Trainer {

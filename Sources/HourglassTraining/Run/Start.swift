@@ -6,13 +6,15 @@ import HourglassModels
 public struct Start: Codable, Sendable, Equatable {
   /// The folder of a run, whose last checkpoint is read, or a safetensors or NPZ file.
   public var path: String
-  /// The layers that are taken, by their names there, with their names here; nil for all, under their own names.
+  /// The layers that are taken, by their names there, and what they are called here; nil for all, under their own
+  /// names.
   public var layers: [String: String]?
 
   public init(path: String, layers: [String: String]? = nil) { (self.path, self.layers) = (path, layers) }
 
-  /// The account of a start.
+  /// What was taken, and what was not.
   public struct Result: Sendable, Equatable {
+    /// The run or the file.
     public let path: String
     /// The parameters that were taken, by their names here.
     public var taken: [String] = []
@@ -22,7 +24,7 @@ public struct Start: Codable, Sendable, Equatable {
 
   /// Puts the tensors that fit into the flat vector.
   ///
-  /// Errors: there is no run or file that can be read; no tensor fits, or where layers are named, one does not.
+  /// Errors: no run or file that can be read; no tensor that fits; where layers are named, one that does not fit.
   func apply(to flat: FloatBuffer, plan: ExecutionPlan) throws(DataError) -> Result {
     let parameters = Dictionary(plan.parameters.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     var result = Result(path: path)

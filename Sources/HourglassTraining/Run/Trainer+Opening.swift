@@ -15,7 +15,7 @@ extension Trainer {
 
   /// Opens the images of a new run, and makes the facts that follow from them part of its recipe.
   ///
-  /// Errors: see `init`.
+  /// Errors: a recipe or data that cannot be planned or read.
   public static func open(
     _ recipe: inout Recipe, parallel: ParallelPlan, memory: Int = GrantedMemory.forImages
   ) throws -> Dataset {

@@ -4,22 +4,22 @@ import HourglassModels
 
 /// The loop around the step: epochs, checkpoints, validation, and a clean end at any moment.
 public final class Trainer {
-  /// The recipe with all that follows from its images.
+  /// The recipe.
   public let recipe: Recipe
-  /// The step, which holds the parameters.
+  /// The step, which holds parameters and moments.
   public let training: TrainingStep
-  /// The images that are trained on.
+  /// The images trained on.
   public let data: Dataset
-  /// The progress of the run.
+  /// Where the run stands.
   public private(set) var progress: Checkpoint.Progress
-  /// The metrics of all epochs.
+  /// A row for each epoch done.
   public private(set) var metrics: MetricsLog
-  /// The starts from other weights than the seed's, in a session that began at step 0.
+  /// What did not start from the seed, where this session began at step 0.
   public private(set) var starts: [Start.Result] = []
 
   private let order: BatchOrder
   private let run: RunFolder?
-  /// The images that every epoch is evaluated with; nil without any.
+  /// The images that each epoch is evaluated on; nil for none.
   public let validation: Dataset?
   /// The forward half with the weights that stand for the trained model, once it was needed.
   private var madeInference: Inference?
@@ -27,7 +27,7 @@ public final class Trainer {
   private let writesEvents: Bool
   private let origin: Origin
   private var remembered: TrainingData
-  /// Whether the data differs from that of the newest checkpoint.
+  /// Whether the data is other than that of the newest checkpoint.
   private var dataHasChanged = false
   /// Sentences about the changes of the data since the last session.
   public private(set) var dataChanges: [String] = []
@@ -52,11 +52,15 @@ public final class Trainer {
 
   /// The progress of the run after a step.
   public struct StepReport: Sendable {
-    /// The steps done, and the step with which the run will end.
+    /// The steps done.
     public var step: Int
+    /// The step after which the run will end.
     public var lastStep: Int
+    /// The epoch of the step, counted from 0.
     public var epoch: Int
+    /// The samples trained on so far, by all sessions of the run.
     public var samples: Int
+    /// The loss of the step's minibatch before its update.
     public var loss: TrainingStep.Loss
   }
 
@@ -66,7 +70,7 @@ public final class Trainer {
     case finished
     /// The monitored loss has not fallen for as many epochs as the recipe's patience.
     case stoppedEarly
-    /// The caller wanted the loop to end.
+    /// The caller wanted it.
     case interrupted
   }
 
@@ -79,11 +83,12 @@ public final class Trainer {
   /// another recipe or on other data.
   ///
   /// - Parameters:
-  ///   - run: the folder to write into; it need not be there before `run` where the run does not resume.
+  ///   - run: where the run writes. Its folder need not be there before `run` unless it resumes.
+  ///   - resume: whether to go on from the run's last checkpoint.
   ///   - acceptsChangedData: whether to go on with other images than those trained on so far. Epochs count on; the one
   ///     at hand begins again.
-  ///   - data, validation: the recipe's data, where the caller has opened them already.
-  ///   - memory: the bytes that the decoded images of each of the two may take.
+  ///   - data, validation: the sets of the recipe, where the caller has opened them already.
+  ///   - memory: bytes that the decoded images of each of the two may take.
   ///   - profiles: whether to time each layer.
   ///   - tensorBoard: whether to write the epochs into the run's folder for TensorBoard too.
   public init(
@@ -187,6 +192,7 @@ public final class Trainer {
     recipe.learningRate(step: epoch.step - 1, stepsPerEpoch: stepsPerEpoch)
   }
 
+  /// The forward half with the weights that stand for the trained model: their moving average where one is kept.
   package func inference() throws -> Inference {
     if let madeInference { return madeInference }
     let made = try Inference(recipe, parallel: training.parallel, parameters: training.evaluated)
@@ -194,7 +200,7 @@ public final class Trainer {
     return made
   }
 
-  /// The step with which the run ends by its recipe.
+  /// The step after which the run will end.
   public var lastStep: Int { lastStep(by: recipe) }
   /// The step after which this run would end by another recipe.
   public func lastStep(by recipe: Recipe) -> Int {
@@ -205,7 +211,7 @@ public final class Trainer {
   public var stepsPerEpoch: Int { order.stepsPerEpoch }
   /// The epochs done.
   public var epochsDone: Int { progress.epochs(stepsPerEpoch: order.stepsPerEpoch) }
-  /// The hash of the weights at hand, see `WeightsHash`.
+  /// The hash of the parameters, see `WeightsHash`.
   public var weightsHash: String { WeightsHash.of(training.parameters, plan: training.plan) }
 
   /// Trains to the end of the recipe.
@@ -213,8 +219,9 @@ public final class Trainer {
   /// - Parameters:
   ///   - checkpointEvery: steps between checkpoints, beside those after each epoch and at the end.
   ///   - shouldStop: asked before every step; true ends the run with a checkpoint.
-  /// - Throws: `TrainingError`, with the last checkpoint left as it is, or where only the data cannot be read with one
-  ///   of all steps done; `DataError` when a file cannot be written, with what was written before left whole.
+  ///   - observe: called with what happens.
+  /// - Throws: `TrainingError`, with the last checkpoint left as it is, or, where only the data cannot be read, with
+  ///   one of all steps done; `DataError` when a file cannot be written, with what was written before left whole.
   public func run(
     checkpointEvery: Int? = nil, shouldStop: () -> Bool = { false }, observe: (Event) -> Void = { _ in }
   ) throws -> End {
@@ -251,10 +258,10 @@ public final class Trainer {
     return progress.step < lastStep ? .stoppedEarly : .finished
   }
 
-  /// Whether the monitored loss has not fallen for too long.
+  /// Whether the monitored loss has not fallen for as long as the recipe's patience.
   private var isStalled: Bool { recipe.patience.map { epochsDone - lastGoodEpoch >= $0 } ?? false }
 
-  /// The epoch from which patience counts: the last one better by enough, or the one in which beta reached its full
+  /// The epoch that patience counts from: the last one better by enough, or the one in which beta reached its full
   /// weight.
   private var lastGoodEpoch: Int {
     let warmup = recipe.betaWarmup.map { ($0.steps(perEpoch: stepsPerEpoch) + stepsPerEpoch - 1) / stepsPerEpoch }
@@ -353,7 +360,7 @@ public final class Trainer {
     }
   }
 
-  /// The number of images that are enough to tell an active unit, and few beside an epoch.
+  /// So many images are enough to tell an active unit, and few beside an epoch.
   private static let imagesWithoutValidation = 256
 
   /// Writes a checkpoint of the weights before the first step, where the run has none yet.
@@ -361,6 +368,7 @@ public final class Trainer {
     if progress.step == 0 && saved == nil { try save { _ in } }
   }
 
+  /// Writes a checkpoint, unless the trainer has no run to write to.
   package func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
     guard let run else { return }
     // The loss was finite before the update; the update itself may have overflowed.

@@ -8,13 +8,15 @@ struct TrainingData {
     var description: String { rawValue }
   }
 
-  /// The table of each set as it is now; nil for one in no file.
+  /// The table of each set as it is now; nil for a set in no file.
   private let tables: [Name: DataTable]
   let images: Origin.Images
   let validation: Origin.Images?
   private var isWritten = false
 
-  /// - Parameter isKept: whether a run is to remember the sets; otherwise nothing is read.
+  /// Reads the tables of the sets.
+  ///
+  /// - Parameter isKept: whether a run is to remember them; without it nothing is read.
   init(_ data: Dataset, validation: Dataset?, isKept: Bool) throws(DataError) {
     var tables: [Name: DataTable] = [:]
     if isKept {
@@ -32,9 +34,10 @@ struct TrainingData {
     return before.changes(to: now)
   }
 
-  /// The changes of the sets since a run began that has not been trained yet: they may change, but not unseen.
+  /// What has changed in each set since the run began, where nothing has been trained on yet: the data may change then,
+  /// but not unseen.
   ///
-  /// Returns: a sentence for each set that has changed.
+  /// - Returns: a sentence for each set.
   func changes(sinceBeginningOf run: RunFolder, areAccepted: Bool) throws(DataError) -> [String] {
     var sentences: [String] = []
     for name in [Name.data, .validation] {

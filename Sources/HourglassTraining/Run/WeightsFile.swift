@@ -10,8 +10,9 @@ public enum WeightsFile {
 
   /// Reads the flat vector of parameters.
   ///
-  /// Errors: the format refuses the file, or elements are no 32-bit floats; tensors are missing, not of the model, or
-  /// have other shapes; numbers are infinite or NaN; a file that `ModelExport` wrote has other weights than it wrote.
+  /// Errors: a file that is no safetensors or NPZ file, or is damaged; elements of another type than 32-bit floats;
+  /// tensors that are missing, or of no layer of the model; other shapes; infinities and NaN; in a file that names the
+  /// hash of its weights, other weights.
   public static func read(_ path: String, plan: ExecutionPlan) throws(DataError) -> FloatBuffer {
     let (file, hash, _) = try open(path)
     try checkNames(file, plan, path)
@@ -27,12 +28,12 @@ public enum WeightsFile {
     return parameters
   }
 
-  /// The standardisation of the images of the model in a file; nil where the file has none.
+  /// How the images of the model in a file are standardised; nil where the file does not say.
   public static func standardization(_ path: String) throws(DataError) -> Standardization? {
     try open(path).standardization
   }
 
-  /// Opens a file, all of whose numbers are finite.
+  /// The tensors of a file, all of whose numbers are finite.
   static func tensors(_ path: String) throws(DataError) -> [SafeTensors.Source] { try open(path).tensors }
 
   /// The tensors of a file, with the hash of its weights and a standardisation where it has them.
@@ -114,7 +115,7 @@ extension ExecutionPlan {
     }
   }
 
-  /// The parameters that a file holds under a prefix: running statistics have no moments.
+  /// The parameters that a file holds with a prefix: running statistics have no moments.
   fileprivate func parameters(under prefix: String) -> [Parameter] {
     prefix.hasPrefix("optimizer.") ? parameters.filter { !$0.isStatistic } : parameters
   }

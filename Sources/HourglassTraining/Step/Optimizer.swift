@@ -1,10 +1,10 @@
 import HourglassKernels
 import HourglassModels
 
-/// The rule by which weights follow gradients. Every rule is elementwise, so that any slice of the flat vector can be
-/// updated by itself.
+/// How weights follow gradients. Every kind is elementwise, so that any slice of the flat vector can be updated by
+/// itself.
 public struct Optimizer: Codable, Sendable, Equatable {
-  /// The rules that there are; `init` has their defaults.
+  /// The algorithm.
   public enum Kind: String, Codable, Sendable, CaseIterable {
     /// Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015.
     case adam
@@ -20,22 +20,27 @@ public struct Optimizer: Codable, Sendable, Equatable {
     case adadelta
   }
 
+  /// The algorithm.
   public var kind: Kind
+  /// The step size.
   public var learningRate: Float
+  /// The decay of the running mean of gradients, for Adam and AdamW.
   public var beta1: Float = 0.9
   /// The decay of the running mean of squared gradients; RMSprop calls it alpha, AdaDelta rho.
   public var beta2: Float
+  /// What is added to the root of squared gradients, so that nothing is divided by zero.
   public var epsilon: Float
-  /// The momentum of SGD and RMSprop, from 0 to below 1.
+  /// The momentum of SGD and RMSprop.
   public var momentum: Float
-  /// Whether SGD takes Nesterov's step, w -= rate (g + momentum m) in place of rate m (Sutskever et al., ICML 2013).
+  /// Whether SGD takes Nesterov's momentum: w -= rate (g + momentum m) in place of rate m (Sutskever et al., ICML
+  /// 2013).
   public var nesterov = false
   /// The L2 penalty: weightDecay w is added to the gradient; AdamW takes rate weightDecay w off the weight instead.
   public var weightDecay: Float
   /// The L1 penalty: weightL1 sign(w) is added to the gradient.
   public var weightL1: Float = 0
 
-  /// The learning rate of a rule where none is given.
+  /// The learning rate of a kind where nobody says.
   public static func defaultLearningRate(_ kind: Kind) -> Float {
     switch kind {
     case .adam, .adamw: 1e-3
@@ -44,8 +49,8 @@ public struct Optimizer: Codable, Sendable, Equatable {
     }
   }
 
-  /// An optimiser with PyTorch's defaults, weight decay 0.01 for AdamW and none otherwise, but a momentum of 0.9 for
-  /// SGD.
+  /// An optimiser with PyTorch's defaults, but for a momentum of 0.9 for SGD: weight decay is 0.01 for AdamW and 0
+  /// otherwise.
   public init(_ kind: Kind = .adam, learningRate: Float? = nil, weightDecay: Float? = nil) {
     self.kind = kind
     self.learningRate = learningRate ?? Self.defaultLearningRate(kind)
@@ -55,7 +60,7 @@ public struct Optimizer: Codable, Sendable, Equatable {
     momentum = kind == .rmsprop ? 0 : 0.9
   }
 
-  /// Reads an optimiser; fields that recipes of earlier versions lack are off.
+  /// A field that is missing, as in recipes of earlier versions, is off.
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     kind = try fields.decode(Kind.self, forKey: .kind)
@@ -69,8 +74,8 @@ public struct Optimizer: Codable, Sendable, Equatable {
     weightL1 = try fields.decodeIfPresent(Float.self, forKey: .weightL1) ?? 0
   }
 
-  /// The names of the kept moments, as in checkpoints: m is a mean of gradients or steps, v one of squared gradients
-  /// (their sum in AdaGrad), u one of squared steps.
+  /// The names of the moments it keeps, as in checkpoints: m is a mean of gradients or steps, v of squared gradients
+  /// (for AdaGrad their sum), u of squared steps.
   public var moments: [String] {
     switch kind {
     case .adam, .adamw: ["m", "v"]
@@ -82,8 +87,7 @@ public struct Optimizer: Codable, Sendable, Equatable {
   }
 
   /// Updates a slice of the flat vector with `scale` times the gradient, to which penalties on the weights are added in
-  /// place. `step` counts from 0. The step's learning rate
-  /// need not be the optimiser's.
+  /// place. `step` counts from 0. The learning rate of the step need not be the optimiser's.
   func update(
     _ slice: Range<Int>, step: Int, scale: Float, learningRate: Float, gradient: UnsafeMutablePointer<Float>,
     weights: FloatBuffer, moments: [FloatBuffer]
@@ -132,8 +136,8 @@ public struct Optimizer: Codable, Sendable, Equatable {
 }
 
 extension Optimizer {
-  /// The correction 1 - beta^t by repeated squaring in double, with equal bits on every machine, unlike a library's
-  /// `pow`.
+  /// The number 1 - beta^t by repeated squaring in double. It has the same bits on every machine, which a library's
+  /// `pow` has not.
   static func correction(_ beta: Float, _ t: Int) -> Float {
     var (power, base, exponent) = (1.0, Double(beta), t)
     while exponent > 0 {
