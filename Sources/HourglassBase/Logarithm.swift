@@ -5,7 +5,7 @@ extension Double {
   ///     x = 2^e m, m between the roots of 1/2 and 2;   ln x = e ln 2 + 2 (z + z^3 / 3 + ... + z^21 / 21 + ...),
   ///     z = (m - 1) / (m + 1), |z| < 0.172, so that what is left out is below 10^-18 of the sum
   package var naturalLogarithm: Double {
-    // Of ln 2 the upper part has 33 bits, so that its product with an exponent is exact.
+    // The upper part of ln 2 has 33 bits, so that its product with an exponent is exact.
     let (upper, lower) = (0x1.62e42feep-1, 0x1.a39ef35793c76p-33)
     let isUpper = significand > 0x1.6a09e667f3bcdp0
     let (e, m) = (Double(exponent) + (isUpper ? 1 : 0), isUpper ? significand / 2 : significand)

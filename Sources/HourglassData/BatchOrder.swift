@@ -7,7 +7,9 @@ import HourglassBase
 public struct BatchOrder: Sendable, Equatable {
   /// Images in the set.
   public let count: Int
+  /// The images of a batch.
   public let batchSize: Int
+  /// The seed of the orders of all epochs.
   public let seed: UInt64
   /// How many images an epoch visits: all, or only the first ones of epoch 0's order, again and again in that order.
   public let visited: Int
@@ -20,6 +22,7 @@ public struct BatchOrder: Sendable, Equatable {
     visited = min(count, first ?? count)
   }
 
+  /// The batches of an epoch, a partial last one included.
   public var stepsPerEpoch: Int { (visited + batchSize - 1) / batchSize }
 
   /// The epoch of a step, both counted from 0, and the places of its batch in `permutation(epoch:)`.

@@ -8,6 +8,7 @@ public struct ControlGroup {
   /// The lines of the process's membership: controllers, none in version 2, and the path of the group.
   private let groups: [(controllers: [Substring], path: String)]
 
+  /// Reads the groups of this process; tests name other files than the system's.
   public init(root: String = "/sys/fs/cgroup", membership: String = "/proc/self/cgroup") {
     self.root = root
     let lines = ((try? String(contentsOfFile: membership, encoding: .utf8)) ?? "").split(separator: "\n")

@@ -6,6 +6,7 @@ import Foundation
 public struct DataError: Error, Equatable, Sendable, CustomStringConvertible, LocalizedError {
   /// The file or folder, as the user named it.
   public let path: String
+  /// The sentence without the file's name: what was wanted, what was found, what to do.
   public let reason: String
   /// Whether a write failed, which is the fault of a disk and not of the data.
   public let isOutput: Bool

@@ -6,6 +6,7 @@ import HourglassBase
 /// stand in the image's row; a file of several images has a row of its own, without an index, before all images, and so
 /// has a file of what the network sees in place of an image.
 public struct DataTable: Sendable, Equatable {
+  /// An image, or a file of several images.
   public struct Row: Sendable, Equatable {
     /// The number of the image in the set as it is stored; nil for a file of several images.
     public var index: Int?
@@ -16,6 +17,7 @@ public struct DataTable: Sendable, Equatable {
     public var file: StoredFile?
   }
 
+  /// The rows: files of several images first, then the images in their order.
   public let rows: [Row]
 
   private static let columns = ["index", "name", "class", "bytes", "sha256"]
@@ -67,6 +69,7 @@ public struct DataTable: Sendable, Equatable {
     return (names, known.map { labels[$0] ?? 0 })
   }
 
+  /// The table as the text of a CSV file.
   public var csv: String {
     let lines = rows.map { row in
       [

@@ -2,6 +2,7 @@ import HourglassBase
 
 /// The count, shape, classes and statistics of a data set, for people to read.
 public struct DatasetSummary: Encodable, Sendable {
+  /// A class and the number of its images.
   public struct Class: Encodable, Sendable, Equatable {
     public var label: Int
     public var name: String?

@@ -5,6 +5,7 @@ public enum Elements: Sendable, Equatable {
   case words([UInt16])
   case floats([Float])
 
+  /// The number of elements.
   public var count: Int {
     switch self {
     case .bytes(let bytes): bytes.count
@@ -29,6 +30,7 @@ public enum Elements: Sendable, Equatable {
     }
   }
 
+  /// The kind of the elements.
   public var kind: Kind {
     switch self {
     case .bytes: .uint8

@@ -17,6 +17,7 @@ public struct GaussianFilter: Sendable {
   /// The standard deviations that are taken, in pixels.
   public static let range = 0.1...1000.0
 
+  /// A filter whose window has the standard deviation `sigma` in pixels, a value of `range`.
   public init(sigma: Double) {
     precondition(Self.range.contains(sigma), "a window with a standard deviation of \(sigma)")
     self.sigma = sigma

@@ -66,6 +66,7 @@ public struct Preparation: Codable, Sendable, Equatable {
   /// The pixels along an axis that images may be cut or scaled to.
   public static let pixelRange = 1...65_536
 
+  /// A preparation that takes all images and changes nothing.
   public init() {}
 
   /// The preparation for another set: it has what is done to each image, without what chooses images.

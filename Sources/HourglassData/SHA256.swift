@@ -13,6 +13,7 @@ public struct SHA256: ~Copyable {
 
   deinit { EVP_MD_CTX_free(context) }
 
+  /// Adds bytes.
   public mutating func update(_ bytes: UnsafeRawBufferPointer) {
     let done = EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
     precondition(done == 1, "libcrypto cannot continue a SHA-256")
@@ -27,6 +28,7 @@ public struct SHA256: ~Copyable {
     return String(decoding: digest.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
   }
 
+  /// The digest of some bytes, as 64 lower-case hexadecimal digits.
   public static func hexDigits(of bytes: UnsafeRawBufferPointer) -> String {
     var hash = SHA256()
     hash.update(bytes)

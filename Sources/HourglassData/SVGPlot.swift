@@ -18,6 +18,7 @@ public struct SVGPlot: Sendable {
 
     public var name: String
     public var x: [Double]
+    /// The values, as many as x.
     public var y: [Double]
     public var style: Style
     /// The interval of y at each point; empty where it is unknown.
@@ -49,7 +50,9 @@ public struct SVGPlot: Sendable {
   public var xLabel: String
   public var yLabel: String
   public var series: [Series]
+  /// The scale of the horizontal axis.
   public var xScale = Scale.linear
+  /// The scale of the vertical axis.
   public var yScale = Scale.linear
   /// The least distance between ticks of a linear horizontal axis; 1 for counts.
   public var leastXStep = 0.0

@@ -13,6 +13,7 @@ import HourglassBase
 /// Source: Wang, Bovik, Sheikh, Simoncelli, "Image quality assessment: from error visibility to structural similarity",
 /// 2004.
 public struct StructuralSimilarity: Sendable {
+  /// The shape of both images, H x W x C.
   public let shape: ImageShape
   private let window: [Double]
   /// Memory for the five quantities x, y, x^2, y^2, x y: of one row of the image, filtered along rows, and along both.

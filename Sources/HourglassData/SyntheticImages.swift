@@ -9,6 +9,7 @@ import HourglassBase
 public struct SyntheticImages: Sendable {
   /// The shape of every image, H x W x C.
   public let shape: ImageShape
+  /// The seed of all images.
   public let seed: UInt64
   /// The part of the set; images of two parts differ.
   public let split: Split
@@ -27,14 +28,19 @@ public struct SyntheticImages: Sendable {
   /// One object: class, place and size in units in which the image's shorter side is 2, rotation as a unit vector.
   public struct Object: Sendable, Equatable {
     public var kind: SyntheticClass
+    /// The middle of the object; the image's middle is (0, 0).
     public var x, y: Float
+    /// The size of the object, where half the shorter side of the image is 1.
     public var radius: Float
+    /// The rotation of the object as a unit vector.
     public var cosine, sine: Float
+    /// The width of strokes, the depth of notches and the roundness of corners, in [0, 1].
     public var thickness: Float
     /// The red, green and blue in [0, 1]; three equal values in grey images.
     public var color: RGB
   }
 
+  /// A colour in [0, 1].
   public struct RGB: Sendable, Equatable {
     public var red, green, blue: Float
   }
@@ -42,6 +48,7 @@ public struct SyntheticImages: Sendable {
   /// The factors that decide all pixels of one image.
   public struct Factors: Sendable, Equatable {
     public var object: Object
+    /// The second object; nil in three of four images.
     public var companion: Object?
     /// The colour of the ground, and the growth of its brightness to the right and downwards across the image.
     public var ground: RGB

@@ -7,6 +7,7 @@ import HourglassBase
 /// Where tiles overlap, the weight of each falls linearly along both axes from its middle to its border, so that no
 /// seam shows. A pixel of one tile alone keeps its value.
 public struct TileBlend: Sendable {
+  /// The picture that is joined.
   public let picture: Tiling.Picture
   private let tiling: Tiling
   /// The weights of each row of tiles at each of its rows of pixels, and of each column likewise; the weights of a tile

@@ -101,7 +101,11 @@ struct Compress: ParsableCommand {
     let quantizer = CompressedCodes.Quantizer(
       try loaded.trainingCodeRange(), units: loaded.inference.codeCount, levels: levels)
     guard quantizer.step.allSatisfy(\.isFinite) else {
-      throw ExitStatusError(status: .diverged, description: "\(loaded.run.path): the codes lie too far apart")
+      throw ExitStatusError(
+        status: .diverged,
+        description:
+          "\(loaded.run.path): wanted codes whose levels are finite numbers, found codes too far apart for that; "
+          + "the weights are too large")
     }
     return quantizer
   }
@@ -114,7 +118,10 @@ struct Compress: ParsableCommand {
     let psnr = try loaded.inference.psnr(ofDecoded: codes, data)
     guard psnr.isFinite else {
       throw ExitStatusError(
-        status: .diverged, description: "\(data.source): the images of the codes are not finite; nothing is written")
+        status: .diverged,
+        description:
+          "\(data.source): wanted finite images of the codes, found others, so nothing is written; the weights "
+          + "are too large")
     }
     let report = Report(
       model: loaded.model.name, units: loaded.inference.codeCount, levels: quantizer.levels, images: data.count,

@@ -76,7 +76,8 @@ struct Evaluate: ParsableCommand {
     }
     guard result.loss.isFinite else {
       throw ExitStatusError(
-        status: .diverged, description: "\(images.source): the loss is \(result.loss); the model is of no use")
+        status: .diverged,
+        description: "\(images.source): wanted a finite loss, found \(result.loss); the model is of no use")
     }
     if let file { try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: file.path) }
     if json { StandardOutput.write(json: result) } else { write(result, loaded, images) }

@@ -158,7 +158,9 @@ struct MapOptions: ParsableArguments {
     let map = maker.map(picture)
     guard let value = map.first(where: { !$0.isFinite }) else { return map }
     throw ExitStatusError(
-      status: .diverged, description: "\(data.source): the map of \(data.pictureName(picture.index)) holds \(value)")
+      status: .diverged,
+      description: "\(data.source): wanted finite numbers in the map of \(data.pictureName(picture.index)), found "
+        + "\(value); the weights, or the images, are too large")
   }
 
   private func bytes(

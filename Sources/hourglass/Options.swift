@@ -89,7 +89,11 @@ struct LoadedRun {
       "hold \(data.count) codes of \(inference.codeCount) units", advice: "take fewer images with --limit")
     let codes = try inference.codes(of: data)
     guard codes.allSatisfy(\.isFinite) else {
-      throw ExitStatusError(status: .diverged, description: "\(run.path): the codes of \(data.source) are not finite")
+      throw ExitStatusError(
+        status: .diverged,
+        description:
+          "\(run.path): wanted finite codes of \(data.source), found others; the weights, or the images, are "
+          + "too large")
     }
     return codes
   }

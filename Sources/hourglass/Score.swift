@@ -83,7 +83,7 @@ struct Score: ParsableCommand {
     try requirePositive("--samples", samples, most: 1 << 24)
     if samples != nil, by == .error {
       throw ValidationError(
-        "--samples: wanted --by likelihood, found --by error, which is that of the mean of the code")
+        "--samples: wanted --by likelihood, found --by error, which is measured at the mean of the code")
     }
     if let output, ![".csv", ".npy"].contains(where: output.lowercased().hasSuffix) {
       throw ValidationError("--output: wanted a name that ends in .csv or .npy, found \(output)")
@@ -139,7 +139,9 @@ struct Score: ParsableCommand {
     if let place = found.scores.firstIndex(where: { !$0.isFinite }) {
       throw ExitStatusError(
         status: .diverged,
-        description: "\(data.source): the score of \(data.pictureName(place)) is \(found.scores[place])")
+        description:
+          "\(data.source): wanted a finite score of \(data.pictureName(place)), found \(found.scores[place]); "
+          + "the weights, or the images, are too large")
     }
     let wantsScale = target.map { $0.format != .npy && maps.mapScale == nil } ?? false
     let survey = try wantsScale || data.hasMasks ? MapSurvey(data, loaded.inference, maps) : nil

@@ -62,7 +62,8 @@ struct ThresholdOptions: ParsableArguments {
     guard kept.weightsHash == loaded.weightsHash else {
       throw DataError(
         path: loaded.run.file("threshold.json"),
-        reason: "wanted the threshold of the weights \(loaded.weightsHash), found that of \(kept.weightsHash), for the "
+        reason:
+          "wanted a threshold for the weights \(loaded.weightsHash), found one for \(kept.weightsHash), because the "
           + "run was trained on or another checkpoint is read; choose a threshold anew, with --save-threshold to keep "
           + "it"
       )

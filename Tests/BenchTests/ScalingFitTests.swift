@@ -5,7 +5,7 @@ import Testing
 @testable import bench
 
 @Suite struct BootstrapTests {
-  /// Of 11 values the median of a resample is at most the k-th when at least 6 of its draws are: Bin(11, k / 11).
+  /// The median of a resample of 11 values is at most the k-th when at least 6 of its draws are: Bin(11, k / 11).
   @Test("the interval of a median is that of the exact distribution of its resamples")
   func exact() {
     func atMost(_ k: Int) -> Double {

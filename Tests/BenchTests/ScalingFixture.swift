@@ -9,7 +9,7 @@ enum ScalingFixture {
   static let coherency = 0.0004
   static let first = 0.4
 
-  /// (1 + a (p - 1) + b p (p - 1)) / p.
+  /// The time of a step on p cores, (1 + a (p - 1) + b p (p - 1)) / p.
   static func time(_ cores: Double) -> Double {
     (1 + contention * (cores - 1) + coherency * cores * (cores - 1)) / cores
   }
@@ -45,7 +45,7 @@ enum ScalingFixture {
       weightsHash: hash)
   }
 
-  /// Of the studies of 16 cores; each takes a second to make.
+  /// The reports on the studies of 16 cores. Each takes a second to make.
   static let strong = Result { try ScalingReport(study()) }
   static let weak = Result { try ScalingReport(study(.weak)) }
 

@@ -6,7 +6,7 @@ import Testing
 @testable import bench
 
 @Suite struct StepModelTests {
-  /// Convolutions alone, or a plan with products.
+  /// The plan of a model, of convolutions alone or with products.
   private func plan(_ name: String = "conv-vae-28", batchSize: Int = 128, shards: Int = 16) throws -> ExecutionPlan {
     try ExecutionPlan(try #require(ModelCatalog.model(name)), batchSize: batchSize, shards: shards)
   }

@@ -220,7 +220,7 @@ import Testing
     #expect(test.count == 1_284 && test.shape == ImageShape(32, 32, 3))
     var preparation = Preparation()
     preparation.limit = 500
-    // Of 500 images spread evenly, whose means vary by less than the pixels do.
+    // 500 images spread evenly have means that vary by less than the pixels do.
     let summary = try DatasetSummary(Dataset.open(path: folder, split: .train, preparation: preparation))
     for (found, wanted) in zip(summary.mean, [183.588, 156.442, 130.859]) {
       #expect(abs(255 * found - wanted) < 4 * 94 / 500.0.squareRoot())

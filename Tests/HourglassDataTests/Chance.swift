@@ -47,7 +47,7 @@ struct Chance {
     }
   }
 
-  /// The same of a number that is written in digits.
+  /// Replaces a number that is written in digits.
   private mutating func setDigits(_ bytes: inout [UInt8]) {
     let digits = UInt8(ascii: "0")...UInt8(ascii: "9")
     guard let start = bytes[place(in: bytes)...].firstIndex(where: digits.contains) else { return }

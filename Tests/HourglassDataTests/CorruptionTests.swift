@@ -74,7 +74,7 @@ import Testing
     #expect(abs(sum / n) < 5 * 0.3 / n.squareRoot() && abs(squares / n - 0.09) < 5 * 0.09 * (2 / n).squareRoot())
   }
 
-  /// The same draws, in proportion to the element; a black one stays black.
+  /// Multiplicative noise takes the draws of Gaussian noise, in proportion to the element. A black element stays black.
   @Test func multiplicativeNoiseIsGaussianNoiseTimesTheElement() {
     let (added, multiplied) = (Self.corrupted(.gaussian(0.3)), Self.corrupted(.multiplicative(0.3)))
     #expect(added != multiplied)

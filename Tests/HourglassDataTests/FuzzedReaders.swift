@@ -233,7 +233,7 @@ struct FuzzedReader: Sendable {
     return bytes
   }
 
-  /// That of one member of stored blocks, as `gzip` makes it.
+  /// A gzip file of one member of stored blocks, with the checksum of what it holds.
   private static let withGzipChecksum: @Sendable ([UInt8]) -> [UInt8] = { packed in
     guard packed.count > 23, packed[10] == 1 else { return packed }
     let length = Int(packed[11]) | Int(packed[12]) << 8

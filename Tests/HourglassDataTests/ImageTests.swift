@@ -54,7 +54,7 @@ import Testing
     #expect(zip(found, wanted).allSatisfy { abs(Double($0) - $1) <= Double(old / new + 3) * 0x1p-24 })
   }
 
-  /// Nil of bytes.
+  /// The floats of the elements; nil for bytes.
   private static func floats(_ image: Image) -> [Float]? {
     if case .floats(let floats) = image.elements { floats } else { nil }
   }

@@ -15,7 +15,7 @@ enum PictureFixtures {
 
   static func file(_ name: String) -> [UInt8] { words[name].map { bytes(base64: $0) } ?? [] }
 
-  /// The same numbers as in the script.
+  /// The numbers of the pictures, as the script makes them.
   static func pattern(
     _ width: Int, _ height: Int, _ channels: Int, _ value: (Int, Int, Int) -> Int
   ) -> [Int] {

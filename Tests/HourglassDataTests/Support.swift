@@ -15,7 +15,7 @@ final class TemporaryFolder {
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true)
   }
 
-  /// That of another process, which is left to it.
+  /// The folder of another process, which is left to it.
   init(at path: String) { (self.path, isOwn) = (path, false) }
 
   deinit { if isOwn { try? FileManager.default.removeItem(atPath: path) } }

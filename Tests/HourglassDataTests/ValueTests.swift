@@ -4,7 +4,7 @@ import Testing
 
 @testable import HourglassData
 
-/// What becomes of the numbers of images: ranges, inversion, fitting, standardisation, and pairs.
+/// The numbers of images through ranges, inversion, fitting, standardisation, and pairs.
 @Suite struct ValueTests {
   private static func image(_ elements: Elements, _ height: Int = 1) -> Image {
     Image(shape: ImageShape(height, elements.count / height, 1), elements: elements)
@@ -146,7 +146,7 @@ import Testing
     }
   }
 
-  /// The same in memory, streamed and on disk.
+  /// Images in memory, streamed and on disk have one range.
   @Test func whereNumbersLieIsKnownHoweverImagesAreKept() throws {
     let folder = try TemporaryFolder()
     let path = folder.path + "/a.npy"

@@ -42,7 +42,7 @@ import Testing
       (0..<1 << count).map { bits in (0..<count).map { Double(bits >> $0 & 1) } }
     }
 
-    /// Of the parameters at hand, which in files are [hidden, visible], [hidden], [visible].
+    /// Takes the parameters at hand, which in files are [hidden, visible], [hidden], [visible].
     init(_ step: TrainingStep, isGaussian: Bool) {
       let tensors = step.plan.parameters.map { $0.tensor(in: step.parameters.pointer).map(Double.init) }
       self.isGaussian = isGaussian
@@ -57,8 +57,8 @@ import Testing
       c.indices.map { j in sigmoid(c[j] + dot(v, w.map { $0[j] })) }
     }
 
-    /// Of each state of the hidden units: its weight in Z with the visible units summed or integrated out, and the
-    /// mean of these. For Gaussian ones the integral of exp(-|v - b|^2 / 2 + a v) is exp(a b + |a|^2 / 2) (2 pi)^2.
+    /// Each state of the hidden units, its weight in Z with the visible units summed or integrated out, and the mean of
+    /// the visible units. For Gaussian ones the integral of exp(-|v - b|^2 / 2 + a v) is exp(a b + |a|^2 / 2) (2 pi)^2.
     var hiddenStates: [(h: [Double], weight: Double, mean: [Double])] {
       Self.states(3).map { h in
         let a = field(h)

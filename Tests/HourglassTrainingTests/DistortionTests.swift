@@ -103,8 +103,8 @@ import TestSupport
     }
   }
 
-  /// Of images that are binarized: every division of `verify`, two of them stopped and resumed, and an image is drawn
-  /// anew in each step but not for each minibatch of it.
+  /// Images are binarized in every division of `verify`, two of them stopped and resumed. An image is drawn anew in
+  /// each step but not for each minibatch of it.
   @Test func binarizingDependsOnNoDivision() async {
     await #expect(processExitsWith: .success) {
       try withTemporaryFolder { folder in

@@ -8,7 +8,7 @@ import Testing
 
 /// Search among all points, against the ranking of plain loops in double.
 @Suite struct NeighboursTests {
-  /// Of each query the places of all points, by the sum of (x - y)^2 in double and then by place.
+  /// The places of all points for each query, by the sum of (x - y)^2 in double and then by place.
   private static func ranking(
     _ points: [[Float]], _ queries: [[Float]], _ metric: Neighbours.Metric
   ) -> [[(place: Int, distance: Double)]] {

@@ -43,7 +43,7 @@ import Testing
     #expect(training.parameters.bits == before)
   }
 
-  /// The same when the replica that looks took no shard of the step, and so prepared no weights for it.
+  /// The replica that looks took no shard of the step, and so prepared no weights for it.
   @Test func theLayerIsFoundWithFreshWeights() throws {
     let data = try TestImages.waves(batchSizes: [6], shape: TinyModels.autoencoder.input)
     let training = try startedStep(TinyModels.autoencoder, batchSize: 6, data: data)

@@ -86,7 +86,7 @@ import Testing
     }
   }
 
-  /// Those of torch_objectives.py.
+  /// The optimisers of torch_objectives.py.
   static let optimizers: [String: Optimizer] = {
     func changed(_ optimizer: Optimizer, _ change: (inout Optimizer) -> Void) -> Optimizer {
       var optimizer = optimizer
@@ -131,7 +131,7 @@ import Testing
 
   @Test func allGoldenRunsAreThere() throws { #expect(try Golden.stored.get().runs.count == 21) }
 
-  /// The same bits however the work is divided, with labels from any place of the data set and several minibatches.
+  /// Every division of the work gives equal bits, with labels from any place of the data set and several minibatches.
   @Test(arguments: [Likelihood.categorical, .labelSquaredError])
   func labelsFollowTheirImagesThroughAnyDivision(_ likelihood: Likelihood) throws {
     let data = try Self.data([20, 17])

@@ -144,7 +144,7 @@ enum TinyModels {
     Reshape(16, 16, 1)
   }
 
-  /// Those of golden.py and of torch_layers.py.
+  /// The models of golden.py and of torch_layers.py.
   static let all = [autoencoder, variational, denoising, smooth, normalized, resized]
 }
 

@@ -159,7 +159,7 @@ import Testing
       let told = try program.run("train --run run --resume --data moved --json")
       #expect(told.status == Status.done.rawValue && told.weightsHash == trained.weightsHash, "\(told.errors)")
       #expect(try program.run("search --run run --k 3 --pixels").status == Status.done.rawValue)
-      // Of other weights nothing is kept.
+      // Nothing is kept that belongs to other weights.
       try FileManager.default.removeItem(atPath: program.path("moved"))
       let best = try program.run("compress --run run --from previous --data queries --output other.hgc")
       #expect(best.status == Status.badData.rawValue, "\(best.errors)")

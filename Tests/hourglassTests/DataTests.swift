@@ -17,7 +17,7 @@ import Testing
       #expect(classes.compactMap { $0["count"] as? Int }.reduce(0, +) == 40)
       #expect(classes.contains { $0["name"] as? String == "ring" })
       #expect(try program.run("data set --split test --json").objects.last?["count"] as? Int == 5)
-      // The same images as the library makes, by class.
+      // The images are those that the library makes, by class.
       let (pixels, labels) = try SyntheticImages(shape: ImageShape(8, 12, 1), seed: 3, split: .train).make(count: 40)
       let names = labels.map { "\(SyntheticClass.allCases[Int($0)])" }
       let order = names.indices.sorted { (names[$0], $0) < (names[$1], $1) }

@@ -109,9 +109,9 @@ import Testing
 
 /// Memory that a process may use.
 private enum MemoryLimit: CustomStringConvertible {
-  /// Of addresses, as `ulimit -v` sets it.
+  /// A limit of addresses, as `ulimit -v` sets it.
   case addresses(Int)
-  /// Of resident pages, in a control group below this folder.
+  /// A limit of resident pages, in a control group below this folder.
   case group(Int, folder: String)
 
   /// All kinds that the machine lets us set. What the program maps before it begins lies beyond a limit of addresses.

@@ -17,7 +17,7 @@ struct FaultRunner: Sendable {
 
   /// What a command does and leaves when nothing happens to it.
   struct Expected: Sendable {
-    /// Those of each kind are numbered by themselves.
+    /// The operations on files. Each kind is numbered by itself.
     var operations: [FaultShim.Operation]
     var output: String
     /// Before the command, after it, and after what goes on with its run.

@@ -115,7 +115,7 @@ import Testing
       for (word, value) in zip(words, raw) {
         #expect(abs(Float(word) - value / greatest * 65_535) <= 1)
       }
-      // Of 2560 numbers at most two are above the 99.9th percentile.
+      // At most two of 2560 numbers are above the 99.9th percentile.
       #expect(all.count { Double($0) > high } <= 2 && all.count { Double($0) >= high * 0.98 } >= 2)
       let files = try #require(try Self.object(program, "colour/maps.json")["files"] as? [[String: Any]])
       #expect(files.count == 10 && files[9]["name"] as? String == "b/5.png")

@@ -141,7 +141,7 @@ import Testing
     }
   }
 
-  /// Of two signals at once the second does not wait for the step; the checkpoint before it is whole.
+  /// The second of two signals at once does not wait for the step. The checkpoint before it is whole.
   @Test func aSecondSignalEndsTheRunAtOnce() throws {
     try Program.inTemporaryFolder { program in
       let running = try program.start(Self.endless)

@@ -50,7 +50,7 @@ import Testing
         #expect(text.output.contains(part), "\(part): \(text.output)")
       }
       #expect(Set(try names()) == before)
-      // Of a run that is there nothing changes either.
+      // A run that is there does not change either.
       #expect(try program.train("--steps 3", run: "run").status == Status.done.rawValue)
       let recipe = program.contents("run/recipe.json")
       let resumed = try program.run("train --run run --resume --steps 9 --dry-run --json")

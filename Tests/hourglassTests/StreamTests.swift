@@ -13,7 +13,7 @@ import Testing
     try program.start(["-c", shell, Program.executable], executable: "/bin/sh").finish()
   }
 
-  /// Of a standard output that is full, or closed, every command that prints tells, and fails.
+  /// Every command that prints tells of a standard output that is full, or closed, and fails.
   @Test func resultsThatAreLostAreTold() throws {
     try Program.inTemporaryFolder { program in
       #expect(try program.train("--steps 3", run: "run").status == Status.done.rawValue)

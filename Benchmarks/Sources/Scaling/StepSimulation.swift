@@ -28,12 +28,12 @@ struct StepSimulation: Encodable {
   /// A measured point, simulated.
   struct Check: Encodable {
     var workers: Int
-    /// Seconds of a step.
+    /// The measured and the predicted seconds of a step.
     var measured: Double
     var predicted: Double
-    /// predicted / measured - 1.
+    /// The relative error of the prediction, predicted / measured - 1.
     var error: Double
-    /// The model was calibrated with this point, so its error says little.
+    /// Whether the model was calibrated with this point, so that its error says little.
     var isCalibration: Bool
   }
 

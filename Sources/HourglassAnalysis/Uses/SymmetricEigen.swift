@@ -130,7 +130,7 @@ struct SymmetricEigen {
           e.withUnsafeMutableBufferPointer { e in
             for i in 1..<max(1, n) { e[i - 1] = e[i] }
             e[n - 1] = 0
-            // Of the whole matrix: what lies far below it is rounding, whose squares may vanish.
+            // The bound is that of the whole matrix: what lies far below it is rounding, whose squares may vanish.
             let bound = 0x1p-52 * (0..<n).reduce(0) { max($0, abs(d[$1]) + abs(e[$1])) }
             var shift = 0.0
             for l in 0..<n {

@@ -23,6 +23,7 @@ public final class GzipFile {
   private var pending = 0..<0
   private var insideMember = true
 
+  /// Opens a file and looks at its first two bytes.
   public init(_ path: String) throws(DataError) {
     file = try InputFile(path)
     stream.initialize(to: z_stream())

@@ -10,6 +10,7 @@
 public struct IDXFile: Sendable, Equatable {
   /// The extents of the array, N x ....
   public let shape: [Int]
+  /// The elements in C order, bytes or floats.
   public let elements: Elements
 
   /// Reads a file, plain or gzip.

@@ -10,6 +10,7 @@ import HourglassBase
 public struct NPYArray: Sendable, Equatable {
   /// The extents of the array.
   public let shape: [Int]
+  /// The elements in C order.
   public let elements: Elements
 
   public init(shape: [Int], elements: Elements) {

@@ -23,6 +23,7 @@ public struct SafeTensors: Sendable, Equatable {
 
   /// The tensors in the order of their bytes in the file.
   public var tensors: [Tensor]
+  /// The texts of the file by key.
   public var metadata: [String: String]
 
   public init(tensors: [Tensor], metadata: [String: String] = [:]) {

@@ -2,13 +2,14 @@ import CThreads
 import HourglassKernels
 import HourglassModels
 
-/// Which cores the threads of a step are bound to: it decides the speed of a run, never its numbers.
+/// The way in which the threads of a step are bound to cores. It decides the speed of a run, never its numbers.
 public enum CoreBinding: String, Codable, Sendable, CaseIterable {
   /// The system moves threads as it likes.
   case none
-  /// Neighbours: thread t of worker w on core w T + t of those that the process may use, T threads in a worker.
+  /// Threads sit side by side: thread t of worker w is bound to core w T + t of those that the process may use, with T
+  /// threads in a worker.
   case close
-  /// The same order, evenly spaced over those cores.
+  /// Threads stand in the order of `close`, evenly spaced over the cores that the process may use.
   case spread
 
   /// The core of each of `count` threads, worker after worker; more threads than cores begin again with the first core.
@@ -21,13 +22,14 @@ public enum CoreBinding: String, Codable, Sendable, CaseIterable {
 }
 
 extension ParallelPlan {
-  /// Threads that the calling thread has already for OpenMP teams, itself among them: they stay with it until it ends.
+  /// The number of threads that the calling thread has for OpenMP teams already, itself among them. They stay with it
+  /// until it ends.
   static var threadsOfCaller: Int { thread_team().pointee }
 
   /// Lets the calling worker found its OpenMP team, which allocates, and binds the team's threads.
   ///
   /// The runtime gives a thread back all cores of the process when it first enters a parallel region, and leaves it
-  /// alone afterwards: so each thread binds itself inside the first one.
+  /// alone afterwards. So each thread binds itself inside the first region.
   func foundTeam(worker: Int) {
     // Idle threads would spin for 200 ms; between two layers microseconds pass, between two batches perhaps seconds.
     if threads > 1 && OpenMPEnvironment().leavesWaiting { thread_set_blocktime(1) }
@@ -38,7 +40,7 @@ extension ParallelPlan {
     var places = binding.places(workers * threads, on: GrantedCores.allowed)
     places[(worker * threads)...].withUnsafeMutableBufferPointer { own in
       checked(hg_on_each_thread(&parallel, affinity_bind, own.baseAddress))
-      // Without OpenMP the calling thread went through the places of all.
+      // Without OpenMP the calling thread went through the places of all threads.
       affinity_bind(own.baseAddress, 0)
     }
   }

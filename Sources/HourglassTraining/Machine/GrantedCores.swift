@@ -4,13 +4,13 @@ import HourglassData
 
 /// The cores that this process may really use.
 public enum GrantedCores {
-  /// The smaller of the affinity mask and the cgroup's quota, at least 1.
+  /// The number of cores: the smaller of the affinity mask and the control group's quota, at least 1.
   public static var count: Int { max(1, min(affinity, quota() ?? affinity)) }
 
-  /// Cores of the affinity mask alone.
+  /// The number of cores in the affinity mask.
   public static var affinity: Int { allowed.count }
 
-  /// The cores of the affinity mask of whoever asks first, which is before any thread is bound.
+  /// The cores in the affinity mask of whoever asks first, which is before any thread is bound.
   static let allowed: [Int] = {
     let cores = [Int](unsafeUninitializedCapacity: Int(AFFINITY_WORDS * AFFINITY_WORD_BITS)) { buffer, count in
       count = affinity_cores(buffer.baseAddress, buffer.count)
@@ -18,7 +18,7 @@ public enum GrantedCores {
     return cores.isEmpty ? Array(0..<ProcessInfo.processInfo.activeProcessorCount) : cores
   }()
 
-  /// Cores by CPU time that the process's control groups allow, rounded up; nil where there is no limit.
+  /// The CPU time that the process's control groups allow, in cores, rounded up; nil where there is no limit.
   static func quota(_ group: ControlGroup = ControlGroup()) -> Int? {
     group.cores.map { max(1, Int(clamping: $0.rounded(.up))) }
   }

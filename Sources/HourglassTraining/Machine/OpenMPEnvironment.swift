@@ -1,23 +1,23 @@
 import Foundation
 import HourglassModels
 
-/// What OpenMP's environment variables ask for.
+/// The wishes of OpenMP's environment variables.
 ///
 /// The runtime ends or crashes the process over some values that it cannot read (an empty OMP_NUM_THREADS, a stack of 0
 /// bytes), so only variables that are known here, with values of their grammar, are left to it.
 public struct OpenMPEnvironment: Sendable, Equatable {
-  /// OMP_NUM_THREADS, of a list the first number: threads of a worker.
+  /// The threads of a worker, from OMP_NUM_THREADS: the first number of a list. Nil where it is not set.
   public let threads: Int?
-  /// OMP_THREAD_LIMIT: threads of all workers together.
+  /// The threads of all workers together, from OMP_THREAD_LIMIT. Nil where it is not set.
   public let threadLimit: Int?
-  /// Bytes of a thread's stack.
+  /// The bytes of a thread's stack. Nil where nothing is said.
   let stack: Int?
-  /// Variables whose values say nothing, or nothing sensible, and are ignored.
+  /// The names of variables whose values say nothing, or nothing sensible, and are ignored.
   public let ignored: [String]
-  /// A sentence about those of them that are not empty; nil where there are none.
+  /// A sentence about the ignored variables that are not empty; nil where there are none.
   public let warning: String?
 
-  /// True where nothing is said about how idle threads wait.
+  /// Whether nothing is said about how idle threads wait.
   public let leavesWaiting: Bool
 
   public init(_ environment: [String: String] = ProcessInfo.processInfo.environment) {
@@ -40,10 +40,12 @@ public struct OpenMPEnvironment: Sendable, Equatable {
     warning = found.isEmpty ? nil : found.joined(separator: "; ") + "; ignored"
   }
 
-  /// Takes what is ignored out of the environment of this process, before the OpenMP runtime looks at it, which it does
-  /// in the first parallel region; answers the sentence about it.
+  /// Takes the ignored variables out of the environment of this process, before the OpenMP runtime looks at it in the
+  /// first parallel region.
   ///
-  /// No other thread may read the environment meanwhile: to be called when a program begins.
+  /// No other thread may read the environment meanwhile, so this is to be called when a program begins.
+  ///
+  /// - Returns: the sentence about what was ignored, if any.
   public static func clean() -> String? {
     let found = OpenMPEnvironment()
     for name in found.ignored { unsetenv(name) }
@@ -54,7 +56,7 @@ public struct OpenMPEnvironment: Sendable, Equatable {
 
   private struct Variable: Sendable {
     var names: [String]
-    /// A regular expression that the whole value matches, in capitals or not.
+    /// A regular expression that the whole value has to match, in capitals or not.
     var grammar: String
     var wanted: String
     var isStack = false
@@ -122,8 +124,8 @@ public struct OpenMPEnvironment: Sendable, Equatable {
     Int(list.prefix { $0 != "," }.trimmingCharacters(in: .whitespaces))
   }
 
-  /// A size with a unit, where it has none of 1024 bytes, or for KMP_STACKSIZE of one; nil where no thread can have
-  /// such a stack.
+  /// The bytes of a size with a unit. A size without one counts units of 1024 bytes, for KMP_STACKSIZE bytes. Nil where
+  /// no thread can have such a stack.
   private static func bytes(_ size: String, of name: String) -> Int? {
     let units: [Character: Int] = ["b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30, "t": 1 << 40]
     let words = size.lowercased().filter { $0 != " " }

@@ -2,9 +2,10 @@ import Foundation
 
 /// The OpenMP runtime libraries of a process.
 public enum OpenMPRuntime {
-  /// Those among the files that a process has mapped, each once, in the order of their addresses.
+  /// The paths of the OpenMP runtimes among the files that a process has mapped, each once, in the order of their
+  /// addresses.
   ///
-  /// - Parameter maps: as `/proc/self/maps` lists them.
+  /// - Parameter maps: the mapped files as `/proc/self/maps` lists them.
   public static func libraries(maps: String) -> [String] {
     var found: [String] = []
     for line in maps.split(separator: "\n") {
@@ -15,9 +16,9 @@ public enum OpenMPRuntime {
     return found
   }
 
-  /// Those of this process.
+  /// The paths of the OpenMP runtimes that this process has loaded.
   public static var libraries: [String] {
-    // Read to its end: the file says that it is empty.
+    // The file says that it is empty, so it is read to its end.
     let maps = try? FileHandle(forReadingAtPath: "/proc/self/maps")?.readToEnd()
     return libraries(maps: String(decoding: maps ?? Data(), as: UTF8.self))
   }

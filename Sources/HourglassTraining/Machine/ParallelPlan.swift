@@ -1,27 +1,27 @@
 import Foundation
 
-/// How the work is divided: it decides the speed of a run, never its numbers.
+/// The division of the work. It decides the speed of a run, never its numbers.
 public struct ParallelPlan: Sendable, Codable, Equatable {
-  /// Replicas that run at once, each on a thread of its own.
+  /// The replicas that run at once, each on a thread of its own.
   public var workers: Int
-  /// OpenMP threads inside each worker.
+  /// The OpenMP threads inside each worker.
   public var threads: Int
-  /// The cores they run on. The caller of a bound step is its first worker and stays bound.
+  /// How threads are bound to cores. The caller of a bound step is its first worker and stays bound.
   public var binding: CoreBinding
 
-  /// More workers or threads than any machine has cores; the system refuses to start them much beyond.
+  /// More workers or threads than any machine has cores. Much beyond it the system refuses to start them.
   public static let most = 1024
-  /// Threads of all workers together, beyond which a plan is refused.
+  /// A plan with more threads than this, all workers together, is refused.
   static let mostInAll = 4096
 
-  /// Both at least 1.
+  /// A division in numbers of at least 1.
   public init(workers: Int, threads: Int, binding: CoreBinding = .none) {
     precondition(workers >= 1 && threads >= 1, "\(workers) workers x \(threads) threads can do no work")
     (self.workers, self.threads, self.binding) = (workers, threads, binding)
   }
 
-  /// Chooses what the caller left open, within the cores that are granted; the environment speaks where the caller does
-  /// not.
+  /// Chooses what the caller leaves open, within the cores that are granted. Where the caller says nothing, the
+  /// environment decides.
   public init(
     workers: Int? = nil, threads: Int? = nil, shards: Int, cores: Int = GrantedCores.count,
     environment: OpenMPEnvironment = OpenMPEnvironment()
@@ -37,7 +37,7 @@ public struct ParallelPlan: Sendable, Codable, Equatable {
     }
   }
 
-  /// Refuses what no machine runs, which a file may hold and a caller may have set.
+  /// Refuses a division that no machine runs, which a file may hold and a caller may have set.
   func check() throws(ThreadError) {
     let possible = 1...Self.most
     guard possible.contains(workers), possible.contains(threads), workers * threads <= Self.mostInAll else {
@@ -53,15 +53,16 @@ public struct ParallelPlan: Sendable, Codable, Equatable {
     ParallelPlan(workers: min(max(workers, 1), Self.most), threads: min(max(threads, 1), Self.most), binding: binding)
   }
 
-  /// Estimated duration of phase 1, in shards on one thread: workers take shards in rounds, and of a shard's work a
-  /// part gains nothing from threads (Amdahl 1967).
+  /// The estimated duration of phase 1, in units of a shard on one thread. Workers take shards in rounds, and a part of
+  /// a shard's work gains nothing from threads (Amdahl 1967).
   ///
-  /// Workers come first: they wait for each other twice a step and threads twice a layer.
+  /// Workers come first, because they wait for each other twice a step, and threads twice a layer.
   private func duration(shards: Int) -> Double {
     let rounds = (shards + workers - 1) / workers
     return Double(rounds) * (Self.serialPart + (1 - Self.serialPart) / Double(threads))
   }
 
-  /// Two threads do the work of 1.85, which most kernels reach (`bench kernels --threads 2 --peer one-thread`).
+  /// The part of a shard's work that gains nothing from threads. With it two threads do the work of 1.85, which most
+  /// kernels reach (`bench kernels --threads 2 --peer one-thread`).
   private static let serialPart = 0.08
 }

@@ -3,8 +3,9 @@ import Dispatch
 import Foundation
 import HourglassData
 
-/// Threads that the system does not make, or that nobody can want.
+/// Threads that the system does not make, or that no machine can want.
 public struct ThreadError: Error, Equatable, CustomStringConvertible {
+  /// A sentence with what was wanted, what was found and what to do.
   public let reason: String
 
   public var description: String { reason }
@@ -19,10 +20,10 @@ package struct SystemThread {
     init(_ run: @escaping @Sendable () -> Void) { self.run = run }
   }
 
-  /// Bytes of its stack.
+  /// The bytes of a thread's stack.
   static let stack = 8 << 20
 
-  /// Starts a thread; nil where the system makes none.
+  /// Starts a thread. Answers nil where the system makes none.
   init?(stack: Int = stack, _ body: @escaping @Sendable () -> Void) {
     var attributes = pthread_attr_t()
     guard pthread_attr_init(&attributes) == 0 else { return nil }
@@ -43,13 +44,15 @@ package struct SystemThread {
     self.thread = thread
   }
 
-  /// Waits for its end; once.
+  /// Waits for the end of the thread. It is to be called once.
   func join() { pthread_join(thread, nil) }
 
-  /// Refuses so many threads where the system does not make them: makes all of them at once, and lets them end.
+  /// Refuses so many threads where the system does not make them: it makes all of them at once, and lets them end.
   ///
-  /// An OpenMP runtime ends the process where it gets no thread, and Dispatch waits for ever, so they are asked for
-  /// here first. Cost: some 20 us for each.
+  /// An OpenMP runtime ends the process where it gets no thread, and Dispatch waits for ever, so threads are asked for
+  /// here first.
+  ///
+  /// Cost: some 20 us for each thread.
   package static func check(_ count: Int) throws(ThreadError) {
     guard count > 0 else { return }
     let stack = max(stack, OpenMPEnvironment().stack ?? 0)
@@ -75,14 +78,14 @@ package struct SystemThread {
 }
 
 extension ThreadError {
-  /// Refuses to begin where the system makes hardly a thread: what decodes images and waits for signals needs one for
-  /// each core and three more.
+  /// Refuses to begin where the system makes hardly a thread: decoding images and waiting for signals take one for each
+  /// core and three more.
   public static func checkSystem() throws(ThreadError) { try SystemThread.check(GrantedCores.count + 3) }
 }
 
 extension GrantedMemory {
-  /// Lets all threads of a process take memory from one place where `ulimit -v` bounds its addresses. To be called
-  /// before there are threads.
+  /// Lets all threads of a process take memory from one place where `ulimit -v` bounds its addresses. It is to be
+  /// called before there are threads.
   public static func spareAddresses() {
     if addressSpace != nil { thread_share_arena() }
   }

@@ -4,16 +4,16 @@ import Synchronization
 /// Keeps workers off each other's cores, without binding them.
 ///
 /// Where another process keeps a core busy, Linux lets two workers share another core and leaves it at that: each has
-/// half a core, and so has the process. So a worker that finds itself on the core of one before it moves to a core that
-/// has none; the system may move it on afterwards.
+/// half a core, and so has the process. So a worker that finds itself on the core of an earlier worker moves to a core
+/// without one; the system may move it on afterwards.
 final class WorkerCores: Sendable {
-  /// Where a worker last saw itself.
+  /// The core on which a worker last saw itself.
   private final class Place: Sendable {
     let core = Atomic<Int>(-1)
   }
 
   private let places: [Place]
-  /// Those to choose from; none where the choice is left to the system.
+  /// The cores to choose from; empty where the choice is left to the system.
   private let cores: [Int]
 
   init(_ parallel: ParallelPlan) {
@@ -23,8 +23,10 @@ final class WorkerCores: Sendable {
     cores = isFree && parallel.workers <= GrantedCores.allowed.count ? GrantedCores.allowed : []
   }
 
-  /// To be called by a worker every millisecond or so, for the system moves threads while they compute. Cost: a look at
-  /// the places of the workers before it, and where it has to move, three system calls.
+  /// Moves the calling worker to a core of its own where it finds itself on the core of a worker before it. A worker
+  /// calls this every millisecond or so, for the system moves threads while they compute.
+  ///
+  /// Cost: a look at the places of the workers before it, and three system calls where it has to move.
   func keepApart(_ worker: Int) {
     if cores.isEmpty { return }
     var core = Int(affinity_core())

@@ -15,8 +15,7 @@ final class WorkerTeam {
   /// Starts the threads, and makes sure that the system has as many more as the workers' OpenMP teams will want.
   ///
   /// - Parameters:
-  ///   - teams: how many such teams the caller will have at once; the first worker, which is the caller, is the same
-  ///     of all.
+  ///   - teams: how many such teams the caller will have at once; all share the caller as their first worker.
   ///   - body: called as body(worker, phase) on every worker, at the same time.
   init(
     _ parallel: ParallelPlan, teams: Int = 1, body: @escaping @Sendable (_ worker: Int, _ phase: Int) -> Void
@@ -43,7 +42,7 @@ final class WorkerTeam {
     for thread in threads { thread.join() }
   }
 
-  /// Runs a phase on all workers; returns when all have finished.
+  /// Runs a phase on all workers, and returns when all have finished.
   func run(phase: Int) {
     shared.start(phase: phase)
     shared.body(0, phase)
@@ -54,7 +53,7 @@ final class WorkerTeam {
     static let end = -1
 
     let body: @Sendable (Int, Int) -> Void
-    /// Of each worker; the caller needs none.
+    /// The semaphore that wakes each worker. The caller is awake and needs none.
     let wake: [DispatchSemaphore]
     let finished = DispatchSemaphore(value: 0)
     let phase = Atomic<Int>(0)
@@ -81,20 +80,20 @@ final class WorkerTeam {
   }
 }
 
-/// Hands out the numbers 0, 1, 2, ... to whoever asks, each once.
+/// A counter that hands out the numbers 0, 1, 2, ... to whoever asks, each once.
 final class WorkCounter: Sendable {
   private let next = Atomic<Int>(0)
 
   func reset() { next.store(0, ordering: .relaxed) }
 
-  /// The next `count` numbers, fewer at the end, or nil when all below `limit` are taken.
+  /// The next `count` numbers, fewer at the end; nil when all below `limit` are taken.
   func take(_ count: Int = 1, below limit: Int) -> Range<Int>? {
     let first = next.add(count, ordering: .relaxed).oldValue
     return first < limit ? first..<min(first + count, limit) : nil
   }
 
-  /// One of so many parts of what is left, of a size within the given sizes, or nil when all below `limit` are taken:
-  /// whoever is slow has taken little when the others find nothing more (Polychronopoulos & Kuck, "Guided
+  /// One of so many parts of the numbers that are left, of a size within the given sizes; nil when all below `limit`
+  /// are taken. Whoever is slow has taken little when the others find nothing more (Polychronopoulos & Kuck, "Guided
   /// self-scheduling", 1987).
   func take(partOf parts: Int, sizes: ClosedRange<Int>, below limit: Int) -> Range<Int>? {
     var first = next.load(ordering: .relaxed)

@@ -2,53 +2,61 @@ import Foundation
 import HourglassData
 import HourglassModels
 
-/// The state of a run after some step: parameters, moments, and everything needed to go on to the same bits.
+/// The state of a run after some step: parameters, moments, and everything else that is needed to go on to the same
+/// bits.
 ///
-/// In a file: safetensors with the parameters under PyTorch's names and shapes, `optimizer.m.NAME` and
-/// `optimizer.v.NAME`, where a moving average is kept `ema.NAME`, where chains are persistent their visible units as
-/// `chains`, and metadata. Layouts in the file: convolution OIHW, transposed convolution IOHW, dense OI with image axes
-/// in C, H, W order; chains NHWC.
+/// The file is safetensors. It has the parameters under PyTorch's names and shapes, the moments as `optimizer.m.NAME`
+/// and `optimizer.v.NAME`, a moving average, where one is kept, as `ema.NAME`, the visible units of persistent chains
+/// as `chains`, and metadata. Layouts: convolution OIHW, transposed convolution IOHW, dense OI with image axes in C, H,
+/// W order, chains NHWC.
 public struct Checkpoint: Sendable {
-  /// What a run knows beside its tensors.
+  /// The numbers that a run knows beside its tensors.
   public struct Progress: Codable, Sendable, Equatable {
-    /// Steps done.
+    /// The steps done.
     public var step = 0
-    /// Sums over the epoch at hand: samples, reconstruction, divergence.
+    /// The samples of the epoch at hand that were trained on so far.
     public var epochSamples = 0
+    /// The sum of the reconstruction loss over those samples.
     public var epochReconstruction = 0.0
+    /// The sum of the second term of the loss, KL divergence or penalty, over those samples.
     public var epochDivergence = 0.0
     /// The smallest monitored loss of an epoch so far.
     public var best: Double?
-    /// The epoch that ended with it, counted from 1.
+    /// The epoch that ended with that loss, counted from 1.
     public var bestEpoch: Int?
-    /// The monitored loss, and its epoch, from which it has not fallen by more than the recipe's least difference.
+    /// The monitored loss from which it has not fallen by more than the recipe's least difference.
     public var plateau: Double?
+    /// The epoch that ended with that loss, counted from 1.
     public var plateauEpoch: Int?
-    /// Samples trained on by all sessions of this run, and the seconds that took.
+    /// The samples trained on by all sessions of this run.
     public var samples = 0
+    /// The seconds that those samples took.
     public var seconds = 0.0
-    /// Steps and epochs done when training went on with changed data, the last time; nil where it never did.
+    /// The steps done when training last went on with changed data; nil where it never did.
     public var dataStep: Int?
+    /// The epochs done when training last went on with changed data; nil where it never did.
     public var dataEpoch: Int?
-    /// How often the data changed.
+    /// How often training went on with changed data.
     public var dataChanges: Int?
 
-    /// Epochs done, of so many steps each since the data last changed.
+    /// The epochs done, each of so many steps since the data last changed.
     func epochs(stepsPerEpoch: Int) -> Int { (dataEpoch ?? 0) + (step - (dataStep ?? 0)) / stepsPerEpoch }
   }
 
+  /// What the run knows beside its tensors.
   public var progress: Progress
+  /// The hash of the parameters, see `WeightsHash`.
   public var weightsHash: String
-  /// What it was trained by and on; nil in files of earlier versions.
+  /// What the weights were trained by and on; nil in files of earlier versions.
   public let origin: Origin?
   private let tensors: [SafeTensors.Source]
 
-  /// The state of a step, as it is until the next one.
+  /// The state of a step. Its tensors are those of the step and hold until it runs again.
   public init(_ training: TrainingStep, progress: Progress, origin: Origin? = nil) {
     self.init(training.plan, Self.vectors(training), chains: training.chains.map(Array.init), progress, origin)
   }
 
-  /// The state before the first step from these parameters, where their moving average begins too if one is kept.
+  /// The state before the first step from these parameters. Their moving average, if one is kept, begins there too.
   public init(startingFrom parameters: FloatBuffer, plan: ExecutionPlan, optimizer: Optimizer, hasAverage: Bool = false)
   {
     let zeros = FloatBuffer(count: plan.parameterCount)
@@ -58,7 +66,9 @@ public struct Checkpoint: Sendable {
     self.init(plan, [("", parameters)] + moments + average, chains: chains, Progress(), nil)
   }
 
-  /// - Parameter vectors: the parameters first.
+  /// The state made of vectors.
+  ///
+  /// - Parameter vectors: the parameters first, each with what stands before its names.
   private init(
     _ plan: ExecutionPlan, _ vectors: [(prefix: String, values: FloatBuffer)], chains: [Float]?, _ progress: Progress,
     _ origin: Origin?
@@ -76,8 +86,8 @@ public struct Checkpoint: Sendable {
   ///
   /// Cost: reads the file once.
   ///
-  /// Errors: what `SafeTensors` refuses; metadata of another program or version; contents that do not have the hash
-  /// that was written with them; progress that no run makes.
+  /// Errors: `SafeTensors` refuses the file; its metadata is of another program or version; its contents do not have
+  /// the hash that was written with them; its progress is none that a run makes.
   public init(reading path: String) throws(DataError) {
     let (tensors, metadata) = try SafeTensors.open(path)
     self.tensors = tensors
@@ -103,7 +113,7 @@ public struct Checkpoint: Sendable {
     }
   }
 
-  /// What stands for the trained model, by name.
+  /// The tensors that stand for the trained model, by name.
   var parameters: [SafeTensors.Source] { Self.trained(tensors) }
 
   /// The tensors of a checkpoint that stand for the trained model: moving averages where there are any, or else the
@@ -118,7 +128,7 @@ public struct Checkpoint: Sendable {
       ? tensors.filter { !$0.name.hasPrefix("optimizer.") && $0.name != chainsName } : averages
   }
 
-  /// All that a step goes on from, and what stands before the tensors' names.
+  /// All vectors that a step goes on from, each with what stands before its tensors' names.
   private static func vectors(_ training: TrainingStep) -> [(prefix: String, values: FloatBuffer)] {
     let moments = training.moments.map { (prefix: "optimizer.\($0.name).", values: $0.values) }
     return [("", training.parameters)] + moments + (training.average.map { [(averagePrefix, $0)] } ?? [])
@@ -127,7 +137,7 @@ public struct Checkpoint: Sendable {
   static let averagePrefix = "ema."
   private static let chainsName = "chains"
 
-  /// Puts everything that a step goes on from in place.
+  /// Puts all vectors that a step goes on from in place.
   ///
   /// Errors: a tensor that the model wants is missing or has another shape, and nothing is put in place then; the file
   /// can no longer be read.
@@ -143,8 +153,11 @@ public struct Checkpoint: Sendable {
     if let chains { _ = training.chains?.update(fromContentsOf: try chains.values()) }
   }
 
-  /// Puts in place what stands for the trained model: the moving average of the parameters where the file has one, or
-  /// else the parameters. Errors as above.
+  /// Puts in place what stands for the trained model: the moving average of the parameters where the file has one, else
+  /// the parameters.
+  ///
+  /// Errors: a tensor that the model wants is missing or has another shape, and nothing is put in place then; the file
+  /// can no longer be read.
   public func restore(parameters: FloatBuffer, plan: ExecutionPlan, path: String) throws(DataError) {
     let hasAverage = tensors.contains { $0.name.hasPrefix(Self.averagePrefix) }
     try tensors.restore([(prefix: hasAverage ? Self.averagePrefix : "", values: parameters)], plan, path)
@@ -152,7 +165,7 @@ public struct Checkpoint: Sendable {
 
   /// Writes the file, whole or not at all, with the values of one tensor in memory at a time.
   ///
-  /// - Parameter ready: see `AtomicFile.write`.
+  /// - Parameter ready: called with the temporary file's name, see `AtomicFile.write`.
   public func write(to path: String, ready: (String) throws(DataError) -> Void = { _ in }) throws(DataError) {
     var metadata = [
       "format": Self.format, "progress": Self.json(progress), "weightsHash": weightsHash,
@@ -165,13 +178,14 @@ public struct Checkpoint: Sendable {
 
   private static let format = "hourglass-checkpoint-1"
 
-  /// Numbers always encode; a NaN loss never reaches a checkpoint.
+  /// A value of the metadata. Numbers always encode, and a NaN loss never reaches a checkpoint.
   private static func json(_ value: some Encodable) -> String { (try? JSONText.header(value)) ?? "{}" }
 
+  /// The name of the hash of the contents in the metadata.
   package static let hashKey = "contentHash"
   private static let originKey = "origin"
 
-  /// SHA-256 over all tensors and all metadata but the hash itself.
+  /// The SHA-256 over all tensors and all metadata but the hash itself.
   package static func contentHash(
     _ tensors: [SafeTensors.Source], _ metadata: [String: String]
   ) throws(DataError) -> String {
@@ -189,7 +203,7 @@ public struct Checkpoint: Sendable {
 }
 
 extension ExecutionPlan {
-  /// N, H, W, C of persistent chains; nil without such chains.
+  /// The shape N x H x W x C of persistent chains; nil without such chains.
   fileprivate var chainsShape: [Int]? {
     guard let contrastiveDivergence, contrastiveDivergence.isPersistent else { return nil }
     return [batchSize, model.input.height, model.input.width, model.input.channels]

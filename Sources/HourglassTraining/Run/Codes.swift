@@ -2,11 +2,12 @@ import HourglassData
 import HourglassModels
 
 extension DataSource {
-  /// The codes that a run's model makes of the images; these may be codes of a run below in turn.
+  /// The codes that a run's model makes of the images. The images may be codes of a run below in turn.
   ///
   /// The codes of all images are held in memory, a float for each unit.
   ///
-  /// Errors: the run or the images cannot be read; codes of another shape than the model reads, or too many for memory.
+  /// Errors: the run or the images cannot be read; the codes have another shape than the model reads, or are too many
+  /// for memory.
   func openCodes(
     by path: String, for model: Autoencoder, seed: UInt64, memory: Int, parallel: ParallelPlan?
   ) throws(DataError) -> Dataset {
@@ -36,9 +37,9 @@ extension DataSource {
 }
 
 extension Inference {
-  /// The codes of a data set's images, read a batch at a time.
+  /// The codes of a data set's images, N x Z, read a batch at a time.
   ///
-  /// Errors: images of another shape than the model's input, or that cannot be read.
+  /// Errors: the images have another shape than the model's input, or cannot be read.
   public func codes(of data: Dataset) throws -> [Float] {
     try data.checkShape(for: plan)
     var codes: [Float] = []

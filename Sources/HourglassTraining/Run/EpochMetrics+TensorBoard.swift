@@ -1,8 +1,8 @@
 import HourglassData
 
 extension EventFile {
-  /// Adds an epoch under the names of the metrics, with the learning rate of its last step, and what the model makes of
-  /// a few images.
+  /// Adds an epoch under the names of the metrics, with the learning rate of its last step and a picture of
+  /// reconstructions.
   func append(_ row: EpochMetrics, learningRate: Float, picture: PNGImage? = nil) throws(DataError) {
     let scalars: [(name: String, value: Double?)] = [
       ("loss", row.loss), ("reconstruction", row.reconstruction), ("kl", row.kl), ("penalty", row.penalty),

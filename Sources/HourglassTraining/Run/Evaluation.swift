@@ -2,78 +2,94 @@ import Foundation
 import HourglassData
 import HourglassModels
 
-/// How well a model does on a data set, as one object of JSON.
+/// The measures of a model on a data set, as one object of JSON.
 public struct Evaluation: Codable, Sendable, Equatable {
+  /// The number of samples.
   public var samples = 0
-  /// Reconstruction + beta times KL or penalty, mean over samples.
+  /// The reconstruction loss plus beta times the KL divergence or the penalty, mean over samples.
   public var loss = 0.0
-  /// Of a model that puts out images: mean squared error per pixel of the expected image.
+  /// The mean squared error per pixel of the expected image; nil for a model that puts out labels.
   public var mse: Double?
-  /// See `psnr(meanSquaredError:)`.
+  /// The peak signal-to-noise ratio in dB, see `psnr(meanSquaredError:)`; nil for a model that puts out labels.
   public var psnr: Double?
-  /// Structural similarity (Wang et al. 2004), mean over samples.
+  /// The structural similarity (Wang et al. 2004), mean over samples; nil for a model that puts out labels.
   public var ssim: Double?
-  /// Of a model that puts out classes: the part of the samples whose likeliest class is not their label.
+  /// The part of the samples whose likeliest class is not their label; nil for a model that does not put out classes.
   public var errorRate: Double?
-  /// Samples by label (rows) and likeliest class (columns). Classes of the set that the model does not know have rows
-  /// behind those that it knows.
+  /// The numbers of samples by label (rows) and likeliest class (columns). Classes of the set that the model does not
+  /// know have rows behind those that it knows.
   public var confusion: [[Int]]?
-  /// What the rows are called: the names of the classes where there are any. The first of them are the columns.
+  /// What the rows are called, by the names of the classes where there are any. The first of them are the columns.
   public var classes: [String]?
-  /// The classes that the model does not know. Their samples count as errors, and are no part of the means.
+  /// The classes of the set that the model does not know. Their samples count as errors, and are no part of the means.
   public var unknownClasses: [String]?
 
-  /// SHA-256 of the parameters, first 16 digits.
+  /// The hash of the weights, see `WeightsHash`.
   public var weightsHash = ""
-  /// Of a variational autoencoder, in nats per image with one sample of z (in squared error where that is the
-  /// likelihood).
+  /// The reconstruction loss with one sample of z, mean over samples, in nats per image (in squared error where that is
+  /// the likelihood); nil for a model that has neither a KL divergence nor a penalty.
   public var reconstruction: Double?
+  /// The KL divergence, mean over samples, in nats per image; nil for a model that is not variational.
   public var kl: Double?
+  /// The sum of reconstruction loss and KL divergence, mean over samples; nil for a model that is not variational.
   public var negativeELBO: Double?
-  /// The importance-weighted bound of -log p(image), in nats per image, and its draws of each code (Burda et al. 2016).
+  /// The importance-weighted bound of -log p(image) (Burda et al. 2016), mean over samples, in nats per image; nil
+  /// where it was not asked for.
   public var negativeLogLikelihood: Double?
+  /// The draws of each code for that bound.
   public var importanceSamples: Int?
-  /// Latent units whose mean varies over the data with a variance above 0.01 (Burda et al. 2015).
+  /// The latent units whose mean varies over the data with a variance above 0.01 (Burda et al. 2015); nil for a model
+  /// that is not variational.
   public var activeUnits: Int?
-  /// Of a model with a penalty, before it is weighed with beta; where it takes several samples together, over those of
-  /// a shard of `Inference`.
+  /// The penalty before it is weighed with beta, mean over samples; nil for a model without one. A penalty that takes
+  /// several samples together takes those of a shard of `Inference`.
   public var penalty: Double?
+  /// How sparse the codes are; nil for a model without a penalty.
   public var sparsity: Sparsity?
 
-  /// Variance over the data of each latent unit's mean.
+  /// A latent unit whose mean has a greater variance over the data is active.
   public static let activeVariance = 0.01
 
-  /// Peak signal-to-noise ratio of pixels in [0, 1], 10 log10(1 / mse) in dB: of equal images no infinity, which JSON
-  /// does not know, but about 3077, that of the smallest normal number.
+  /// The peak signal-to-noise ratio of pixels in [0, 1], 10 log10(1 / mse) in dB. Equal images have no infinity, which
+  /// JSON does not know, but about 3077, the ratio of the smallest normal number.
   public static func psnr(meanSquaredError: Double) -> Double {
     -10 * log10(max(meanSquaredError, .leastNormalMagnitude))
   }
 }
 
-/// One sample's row of an evaluation.
+/// What is measured of one sample.
 public struct SampleEvaluation: Sendable {
+  /// The place of the sample in the data.
   public var index: Int
+  /// Its losses, and what the model puts out.
   public var measurement: Inference.Measurement
-  /// Whether the model knows its class; where it does not, the losses are those of another class.
+  /// Whether the model knows the class of the sample. Where it does not, the losses are those of another class.
   public var isKnown = true
 }
 
-/// Runs a data set through a model and sums up.
+/// Runs a data set through a model and sums up how well the model does.
 public struct Evaluator {
   private let inference: Inference
   private let beta: Float
   private let seed: UInt64
 
-  /// - Parameter seed: of the one sample of z for each image.
+  /// An evaluator of a model.
+  ///
+  /// - Parameters:
+  ///   - beta: the weight of the KL divergence or the penalty in the loss.
+  ///   - seed: the seed of the one sample of z for each image.
   public init(_ inference: Inference, beta: Float, seed: UInt64) {
     (self.inference, self.beta, self.seed) = (inference, beta, seed)
   }
 
-  /// Evaluates all of `data`; `each` sees every sample's row, in order.
+  /// Evaluates all samples of a set.
   ///
-  /// Errors: what the data and `each` throw; labels that the model cannot put out.
+  /// Errors: the data or `each` throws; labels are none that the model can put out.
   ///
-  /// - Parameter importanceSamples: draws of each code for the bound of a variational model with a likelihood in nats.
+  /// - Parameters:
+  ///   - importanceSamples: draws of each code for the bound of a variational model with a likelihood in nats; nil for
+  ///     no bound.
+  ///   - each: called with what is measured of each sample, in order.
   public func evaluate(
     _ data: Dataset, importanceSamples: Int? = nil, each: (SampleEvaluation) throws -> Void = { _ in }
   ) throws -> Evaluation {
@@ -102,7 +118,7 @@ public struct Evaluator {
       let noise: Noise = isVariational || hasPenalty ? .evaluation(seed: seed, step: batch) : .none
       let labels = isImage ? nil : data.labels?[range]
       let isKnown = range.map { index in labels.map { plan.labels.contains($0[index]) } ?? true }
-      // Any class stands for one that the model does not know.
+      // A class that the model does not know is measured as class 0.
       let targets = labels.map { labels in ArraySlice(labels.map { plan.labels.contains($0) ? $0 : 0 }) }
       for (place, measurement) in inference.measure(images, wanted: wanted, labels: targets, noise: noise)
         .enumerated()
@@ -154,9 +170,9 @@ public struct Evaluator {
     return result
   }
 
-  /// Variance over the first images of the data of each latent unit's mean, in the units' order.
+  /// The variance of each latent unit's mean over the first images of the data, Z numbers.
   ///
-  /// Errors: images of another shape than the model's input, or that cannot be read.
+  /// Errors: the images have another shape than the model's input, or cannot be read.
   public func unitVariances(_ data: Dataset, images: Int) throws -> [Double] {
     try data.checkShape(for: inference.plan)
     let images = min(images, data.count)
@@ -168,11 +184,13 @@ public struct Evaluator {
   }
 }
 
-/// Samples by label and likeliest class.
+/// The numbers of samples by label and likeliest class.
 private struct ConfusionMatrix {
   private(set) var counts: [[Int]]
 
-  /// Nil for a model that does not put out classes. Errors: more than memory is granted for.
+  /// An empty matrix; nil for a model that does not put out classes.
+  ///
+  /// Errors: more than memory is granted for.
   init?(_ plan: ExecutionPlan, _ data: Dataset) throws(DataError) {
     guard plan.model.likelihood == .categorical else { return nil }
     let (classes, rows) = (plan.labels.count, plan.labels.count + data.unknownClasses.count)

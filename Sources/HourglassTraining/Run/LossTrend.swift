@@ -2,15 +2,15 @@ import Foundation
 import HourglassData
 import HourglassModels
 
-/// Losses that are finite and yet say that a run goes wrong.
+/// The signs in finite losses that a run goes wrong.
 enum LossTrend {
-  /// A loss that lies further above the best one than so many times that one's size has exploded.
+  /// A loss has exploded that lies further above the best one than so many times the size of that one.
   static let explosion = 1000.0
-  /// A loss that changes by less than this part of itself, from the least to the largest of so many epochs and the one
-  /// before them, does not move.
+  /// A loss stands still that changes by less than this part of itself, from the least to the largest of so many epochs
+  /// and the one before them.
   static let leastChange = 1e-4
   static let epochs = 10
-  /// Beside the first epoch's loss, a loss nearer than this part of it is still where it began.
+  /// A loss is still where it began that is nearer to the first epoch's than this part of that.
   private static let nearFirst = 0.01
 
   /// A sentence where the loss of the last epoch has exploded, and grows or was never small in an epoch.
@@ -28,7 +28,7 @@ enum LossTrend {
       + "run with \(rate), or with \(norm)"
   }
 
-  /// Whether the loss of each of the last epochs is the same but for little.
+  /// Whether the losses of the last epochs hardly differ.
   static func isFlat(_ epochs: [EpochMetrics]) -> Bool {
     let recent = epochs.suffix(Self.epochs + 1).map(\.loss)
     guard recent.count > Self.epochs, let least = recent.min(), let most = recent.max() else { return false }
@@ -37,8 +37,8 @@ enum LossTrend {
 
   /// A sentence where the loss does not move although nothing was learned.
   ///
-  /// - Parameter isConstant: asked where the loss has left its first value: whether the model puts out one and the same
-  ///   whatever it reads.
+  /// - Parameter isConstant: whether the model puts out one and the same whatever it reads. It is asked where the loss
+  ///   has left its first value.
   static func stall(
     _ epochs: [EpochMetrics], recipe: Recipe, isConstant: () throws -> Bool
   ) rethrows -> String? {
@@ -57,7 +57,7 @@ enum LossTrend {
 }
 
 extension Trainer {
-  /// What a person should know of the epoch, a sentence each; nil where nothing is new.
+  /// Sentences about the epoch that a person should know; nil where nothing is new.
   func warnings(after row: EpochMetrics) throws -> [String]? {
     let rows = metrics.epochs + [row]
     let units = training.plan.codeShape.count
@@ -70,7 +70,7 @@ extension Trainer {
     return new.isEmpty ? nil : new
   }
 
-  /// Whether what the model makes of a few images differs by next to nothing beside what they differ by.
+  /// Whether the outputs for a few images differ by next to nothing beside the differences of these images.
   private func putsOutOneImage() throws -> Bool {
     guard recipe.model.likelihood.target == .image else { return false }
     let images = try data.spread(16).images(0..<min(data.count, 16))

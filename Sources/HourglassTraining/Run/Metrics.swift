@@ -3,34 +3,45 @@ import HourglassData
 
 /// One epoch of a run: a line of metrics.jsonl, a row of metrics.csv, an object of `train --json`.
 public struct EpochMetrics: Codable, Sendable, Equatable {
+  /// The kind of the object in the lines of `train --json`.
   public var event = "epoch"
-  /// Epochs done, and steps done.
+  /// The epochs done.
   public var epoch: Int
+  /// The steps done.
   public var step: Int
-  /// Means over the epoch's samples, as the step that trained on each saw it.
+  /// The loss, mean over the epoch's samples, as the step that trained on each saw it.
   public var loss: Double
+  /// The reconstruction loss, mean over the epoch's samples.
   public var reconstruction: Double
+  /// The KL divergence, mean over the epoch's samples; 0 for a model that is not variational.
   public var kl: Double
-  /// Reconstruction divided by the pixels of an image; of a model that puts out labels as it is.
+  /// The reconstruction loss divided by the numbers of an image, H W C; for a model that puts out labels, the
+  /// reconstruction loss itself.
   public var reconstructionPerPixel: Double
+  /// The loss on the validation images, or their importance-weighted bound where that is trained; nil without them.
   public var validationLoss: Double?
+  /// The mean squared error per pixel on the validation images; nil without them.
   public var validationMSE: Double?
-  /// Of a model that puts out classes.
+  /// The part of the validation images whose class the model does not find; nil for a model that does not put out
+  /// classes.
   public var validationErrorRate: Double?
-  /// Latent units that are active, as `Evaluation` counts them, on the validation or, without one, on the first images
-  /// of the training data.
+  /// The latent units that are active, as `Evaluation` counts them, on the validation images or, without them, on the
+  /// first images of the training data; nil for a model that is not variational.
   public var activeUnits: Int?
-  /// Of a model with a penalty: its mean, before it is weighed with beta.
+  /// The penalty before it is weighed with beta, mean over the epoch's samples; nil for a model without one.
   public var penalty: Double?
+  /// The samples trained on in a second, over all sessions of the run.
   public var samplesPerSecond: Double
+  /// The seconds of the steps of all sessions of the run.
   public var seconds: Double
-  /// Part of the steps' time, in the mean over the workers, that went into their input: reading images, augmenting,
-  /// corrupting and shuffling them. Of the steps of the session that ended the epoch.
+  /// The part of the steps' time that went into their input, in percent, mean over the workers: reading images,
+  /// augmenting, corrupting and shuffling them. It is taken over the steps of the session that ended the epoch.
   public var inputPercent: Double?
-  /// Images that the epoch visited, and how often the data had changed before it; nil in files of earlier versions.
+  /// The images that the epoch visited; nil in files of earlier versions.
   public var images: Int?
+  /// How often the data had changed before the epoch; nil in files of earlier versions.
   public var dataChanges: Int?
-  /// What a person should know of the epoch, a sentence each, once in a session; nil for nothing.
+  /// What a person should know of the epoch, a sentence each, once in a session; nil where there is nothing.
   public var warnings: [String]?
 
   static let columns = [
@@ -52,14 +63,15 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
 
 /// The metrics files of a run. They are small, so every change writes them anew under a temporary name.
 public struct MetricsLog: Sendable {
+  /// A row for each epoch done.
   public private(set) var epochs: [EpochMetrics]
   private let run: RunFolder?
-  /// Lines that cannot be read, until they are kept aside.
+  /// The lines that cannot be read, until they are kept aside.
   private var damaged: [Data] = []
 
-  /// Reads what an earlier session wrote and cuts it back to the checkpoint at `step`.
+  /// Reads the metrics of earlier sessions and cuts them back to the checkpoint at `step`.
   ///
-  /// Errors: a file that is there and cannot be read.
+  /// Errors: the file is there and cannot be read.
   public init(_ run: RunFolder?, upTo step: Int) throws(DataError) {
     (self.run, epochs) = (run, [])
     let bytes =
@@ -75,7 +87,7 @@ public struct MetricsLog: Sendable {
     }
   }
 
-  /// Lines that cannot be read, in a sentence; nil where all can.
+  /// A sentence about the lines that cannot be read; nil where all can.
   public var damage: String? {
     damaged.isEmpty
       ? nil : "wanted one JSON object of an epoch in each line, found \(damaged.count) that cannot be read"
@@ -97,5 +109,6 @@ public struct MetricsLog: Sendable {
     try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: run.file("metrics.csv"))
   }
 
+  /// The name of the file in the run's folder.
   package static let name = "metrics.jsonl"
 }

@@ -2,16 +2,18 @@ import Foundation
 import HourglassData
 import HourglassModels
 
-/// What the weights of a checkpoint come from: the recipe they were trained by, and what there was of its data.
+/// The origin of a checkpoint's weights: the recipe they were trained by, and the data as it was.
 ///
 /// A run that goes on must be the run that it was: another seed, batch size or set of images would give weights that no
 /// recipe gives.
 public struct Origin: Codable, Sendable, Equatable {
-  /// A set of images, as far as it is remembered.
+  /// The facts about a set of images that are remembered.
   public struct Images: Codable, Sendable, Equatable {
+    /// The number of images.
     public var count: Int
+    /// The shape of an image.
     public var shape: ImageShape
-    /// The digest of its `DataTable`; nil for images in no file, and in files of earlier versions.
+    /// The digest of the set's `DataTable`; nil for images in no file, and in files of earlier versions.
     public var digest: String?
 
     init(_ data: Dataset, _ table: DataTable?) { (count, shape, digest) = (data.count, data.shape, table?.digest) }
@@ -21,7 +23,7 @@ public struct Origin: Codable, Sendable, Equatable {
     }
   }
 
-  /// A recipe as JSON, without what may change between sessions.
+  /// The recipe as JSON, without what may change between sessions.
   private let recipe: String
   let data: Images
   private let validation: Images?
@@ -32,12 +34,11 @@ public struct Origin: Codable, Sendable, Equatable {
 
   /// Refuses to go on with another recipe or, unless it is wanted, other data.
   ///
-  /// Returns: which data has changed.
-  ///
   /// - Parameters:
   ///   - now: what would be trained by and on.
-  ///   - run: whose recipe.json the error is about.
-  ///   - changes: what has changed in data of some name, for people to read.
+  ///   - run: the run whose recipe.json the error is about.
+  ///   - changes: what has changed in the data of a name, for people to read.
+  /// - Returns: which data has changed.
   func check(
     against now: Origin, run: RunFolder, acceptsChangedData: Bool,
     changes: (TrainingData.Name) throws(DataError) -> String?
@@ -58,7 +59,7 @@ public struct Origin: Codable, Sendable, Equatable {
           + "\(found.count) of \(found.shape)\(what); bring them back, go on with --accept-changed-data, or begin a "
           + "new run with --start-from \(run.path)")
     }
-    // Both as this version of the program writes recipes.
+    // Both recipes are compared as this version of the program writes them.
     let before = try JSONFile.decode(
       Recipe.self, from: recipe.utf8, path: run.path, what: "its checkpoint has a recipe of another version")
     let (wanted, found) = (Self.fields(Self.json(before)), Self.fields(now.recipe))
@@ -70,10 +71,10 @@ public struct Origin: Codable, Sendable, Equatable {
         + "\(found[name] ?? "none"); put it back, or begin a new run with --config and --start-from \(run.path)")
   }
 
-  /// A recipe without its end, which may be put off, and without paths, for data may be moved.
+  /// A recipe without its end, which may be put off, and without paths, because data may be moved.
   private static func json(_ recipe: Recipe) -> String {
     var recipe = recipe
-    // A cosine leads to its end.
+    // A cosine schedule depends on its end, so that stays.
     if recipe.schedule != .cosine { (recipe.epochs, recipe.steps) = (nil, nil) }
     (recipe.patience, recipe.minDelta, recipe.start) = (nil, nil, nil)
     (recipe.data.path, recipe.data.codes, recipe.data.inputs) = (nil, nil, nil)

@@ -1,14 +1,17 @@
-/// A variational model whose decoder ignores the code: posterior equals prior in nearly all latent units (Bowman et
-/// al., "Generating sentences from a continuous space", CoNLL 2016).
+/// Tells a variational model whose decoder ignores the code: the posterior equals the prior in nearly all latent units
+/// (Bowman et al., "Generating sentences from a continuous space", CoNLL 2016).
 public enum PosteriorCollapse {
-  /// A smaller part of active units counts as collapsed.
+  /// A model with a smaller part of active units counts as collapsed.
   public static let leastActive = 0.1
-  /// Steps with the divergence in its full weight before which a model is too young to tell, unless its run is over.
+  /// A model is too young to tell before so many steps with the divergence in its full weight, unless its run is over.
   public static let leastSteps = 100
-  /// Steps of a run so short that it shows nothing.
+  /// A run of fewer steps shows nothing.
   static let fewestSteps = 10
 
-  /// A sentence where an epoch ended with a collapsed posterior, after enough steps or at the end of a shorter run.
+  /// A sentence where an epoch ended with a collapsed posterior, after enough steps or at the end of a shorter run;
+  /// else nil.
+  ///
+  /// - Parameter units: the latent units of the model.
   public static func warning(after epoch: EpochMetrics, units: Int, recipe: Recipe, stepsPerEpoch: Int) -> String? {
     let warmup = recipe.betaWarmup?.steps(perEpoch: stepsPerEpoch) ?? 0
     let ready = warmup + min(leastSteps, max(1, recipe.lastStep(stepsPerEpoch: stepsPerEpoch) - warmup))

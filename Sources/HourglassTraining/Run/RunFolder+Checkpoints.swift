@@ -2,9 +2,10 @@ import Foundation
 import HourglassData
 
 extension RunFolder {
-  /// Which of the kept checkpoints.
+  /// The checkpoints that a run keeps: of its last step, of its best epoch, and the one before the last.
   public enum Kept: String, CaseIterable, Sendable { case last, best, previous }
 
+  /// The path of a checkpoint.
   public func checkpoint(_ kept: Kept) -> String { "\(checkpoints)/\(kept.rawValue).safetensors" }
 
   private var checkpoints: String { file("checkpoints") }
@@ -20,15 +21,17 @@ extension RunFolder {
       reason: "wanted the checkpoints that the run had, found none; mount the disk that holds them, or begin a new run")
   }
 
-  /// Writes a checkpoint. The one before stays as `previous`; at no moment is there no whole checkpoint. With `isBest`
-  /// it is kept as `best` too.
+  /// Writes a checkpoint as the last one. The one before stays as `previous`, so at no moment is there no whole
+  /// checkpoint. With `isBest` it is kept as `best` too.
+  ///
+  /// Errors: a file cannot be written.
   public func write(_ checkpoint: Checkpoint, isBest: Bool) throws(DataError) {
     guard try !InputFile.isThere(checkpoints, orLink: true) else {
       return try checkpoint.write(to: self.checkpoint(.last)) { (whole) throws(DataError) in
         if try InputFile.isThere(self.checkpoint(.last)) {
           try AtomicFile.link(self.checkpoint(.last), as: self.checkpoint(.previous))
         }
-        // Where the process ends here, training comes to the same best checkpoint once more.
+        // Where the process ends here, training comes to this best checkpoint once more.
         if isBest { try AtomicFile.link(whole, as: self.checkpoint(.best)) }
       }
     }
@@ -45,7 +48,9 @@ extension RunFolder {
     }
   }
 
-  /// Reads a checkpoint; a refusal of the last one names the one before it.
+  /// Reads a checkpoint.
+  ///
+  /// Errors: those of `Checkpoint.init(reading:)`. A refusal of the last checkpoint names the one before it.
   public func read(_ kept: Kept) throws(DataError) -> Checkpoint {
     guard try hasCheckpoint() else {
       throw DataError(path: path, reason: "wanted a run with a checkpoint, found none yet")

@@ -3,7 +3,7 @@ import HourglassData
 import HourglassModels
 import Synchronization
 
-/// The folder of a run: everything it was made from and everything it made.
+/// The folder of a run, with everything that the run was made from and everything that it made.
 ///
 ///     recipe.json        what decides the result        metrics.csv, metrics.jsonl   one row an epoch
 ///     data.csv           the images trained on          validation.csv               those evaluated
@@ -19,32 +19,37 @@ import Synchronization
 /// whole, under its name; `checkpoints` appears with the first checkpoint in it, so that a run which never had one can
 /// be told from one whose checkpoints are gone.
 public struct RunFolder: Sendable {
+  /// The folder.
   public let path: String
   private let session: Session
 
-  /// What all copies of a value share.
+  /// The state that all copies of a value share.
   private final class Session: Sendable {
     let lock = Mutex<FileLock?>(nil)
     let notes = Mutex<[String]>([])
   }
 
+  /// The run at a path, whether there is one or not.
   public init(_ path: String) { self.init(path, Session()) }
 
   private init(_ path: String, _ session: Session) { (self.path, self.session) = (path, session) }
 
   /// The path of a file in the folder.
   public func file(_ name: String) -> String { "\(path)/\(name)" }
+  /// The path of the report.
   public var report: String { file("report.html") }
+  /// The path of the folder with events for TensorBoard.
   public var tensorBoard: String { file("tensorboard") }
+  /// The path of a picture.
   public func picture(_ name: String) -> String { file("pictures/\(name)") }
 
-  /// The folder of a stage, counted from 1.
+  /// The path of a stage's folder. Stages are counted from 1.
   public func stage(_ number: Int) -> String { file("stages/\(number)") }
 
-  /// Errors: the system cannot tell.
+  /// Whether the run has stages. Errors: the system cannot tell.
   public func hasStages() throws(DataError) -> Bool { try InputFile.isThere(stage(1)) }
 
-  /// Why no new run may begin here, if none may.
+  /// Why no new run may begin here; nil where it may. Errors: the system cannot tell.
   public func refusal() throws(DataError) -> DataError? {
     guard try InputFile.isThere(path) else { return nil }
     guard try !InputFile.names(in: path).isEmpty else { return nil }
@@ -64,18 +69,18 @@ public struct RunFolder: Sendable {
     return run
   }
 
-  /// Makes the folder for a new run and locks it: first beside its place, where a process that is killed leaves nothing
-  /// under the run's name, and renames it once it is whole.
+  /// Makes the folder for a new run and locks it. The folder is made beside its place, where a process that is killed
+  /// leaves nothing under the run's name, and renamed once it is whole.
   ///
-  /// Errors: the folder exists and is not empty; another process is making it; it cannot be written; those of `fill`.
+  /// Errors: the folder exists and is not empty; another process is making it; it cannot be written; `fill` throws.
   /// Nothing stays then.
   ///
-  /// - Parameter fill: puts what the run shall have from its beginning into the folder that it is given.
+  /// - Parameter fill: puts the files that the run has from its beginning into the folder that it is given.
   public func create<Result>(
     _ recipe: Recipe, session environment: RunEnvironment? = nil, fill: (RunFolder) throws -> Result
   ) throws -> Result {
     if let refusal = try refusal() { throw refusal }
-    // A link to an empty folder stays one.
+    // A link to an empty folder stays a link.
     let target = try InputFile.isThere(path) ? URL(fileURLWithPath: path).resolvingSymlinksInPath().path : plainPath
     let (parent, name) = AtomicFile.split(target)
     let temporary = RunFolder("\(parent)/\(AtomicFile.temporaryName(name))", session)
@@ -98,13 +103,13 @@ public struct RunFolder: Sendable {
     }
   }
 
-  /// Writes what the folder of a run has from its beginning.
+  /// Writes the files that the folder of a run has from its beginning.
   func begin(_ recipe: Recipe) throws(DataError) {
     try AtomicFile.makeFolder(file("pictures"))
     try save(recipe)
   }
 
-  /// Takes away a run that this process made and locked.
+  /// Removes a run that this process made and locked. Errors: it cannot be removed.
   public func discard() throws(DataError) {
     let (parent, name) = AtomicFile.split(plainPath)
     let temporary = "\(parent)/\(AtomicFile.temporaryName(name))"
@@ -113,7 +118,7 @@ public struct RunFolder: Sendable {
   }
 
   /// Makes this process the only one that may write the run, and removes what a killed process left half written. Where
-  /// it is so already, nothing happens.
+  /// the process has the lock already, nothing happens.
   ///
   /// Errors: another process has the lock, named with its host.
   public func lock() throws(DataError) {
@@ -130,7 +135,7 @@ public struct RunFolder: Sendable {
 
   private static let lockName = "lock"
 
-  /// Without slashes at the end.
+  /// The path without slashes at the end.
   private var plainPath: String {
     let end = path.lastIndex { $0 != "/" }
     return end.map { String(path[...$0]) } ?? path
@@ -140,7 +145,7 @@ public struct RunFolder: Sendable {
 
   /// Opens the folder of an earlier run.
   ///
-  /// - Parameter locked: whether to lock it, before anything is read, because it shall go on.
+  /// - Parameter locked: whether to lock the run before anything is read, because it will go on.
   public static func open(_ path: String, locked: Bool = false) throws(DataError) -> (run: RunFolder, recipe: Recipe) {
     let run = RunFolder(path)
     let file = run.file("recipe.json")
@@ -156,10 +161,12 @@ public struct RunFolder: Sendable {
     return (run, recipe)
   }
 
-  /// Writes recipe.json.
+  /// Writes recipe.json. Errors: the file cannot be written.
   public func save(_ recipe: Recipe) throws(DataError) { try save(recipe, as: "recipe.json") }
 
   /// Writes a value as JSON for people, with its names in alphabetical order.
+  ///
+  /// Errors: a number that is not finite; the file cannot be written.
   public func save(_ value: some Encodable, as name: String) throws(DataError) {
     do {
       try AtomicFile.write(try JSONText.indented(value) + "\n", to: file(name))
@@ -168,10 +175,11 @@ public struct RunFolder: Sendable {
     }
   }
 
-  /// What was found damaged and kept aside, a sentence each.
+  /// Sentences about files that were found damaged and kept aside.
   public var notes: [String] { session.notes.withLock { $0 } }
 
-  /// Adds what cannot be read of a file to another one beside it, so that writing the file anew loses nothing.
+  /// Adds the part of a file that cannot be read to another file beside it, so that writing the file anew loses
+  /// nothing.
   func keepAside(_ damaged: Data, of name: String, found: String) throws(DataError) {
     let place = file("\(name).damaged")
     try AtomicFile.write(Data(try InputFile.contents(ifThere: place) ?? []) + damaged, to: place)

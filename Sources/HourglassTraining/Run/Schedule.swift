@@ -1,18 +1,19 @@
-/// How the learning rate goes on after its warm-up.
+/// The course of the learning rate after its warm-up.
 public enum Schedule: String, Codable, Sendable, CaseIterable {
   case constant
-  /// Down to zero along half a cosine, at the last step (Loshchilov & Hutter, "SGDR", ICLR 2017, without restarts).
+  /// The rate falls to zero along half a cosine, which ends at the last step (Loshchilov & Hutter, "SGDR", ICLR 2017,
+  /// without restarts).
   case cosine
 }
 
 /// A number of steps, or of epochs.
 ///
-/// In JSON and on the command line: `500` for steps, `5epochs` for epochs.
+/// JSON and the command line write `500` for steps, `5epochs` for epochs.
 public enum Span: RawRepresentable, Codable, Sendable, Equatable {
   case steps(Int)
   case epochs(Int)
 
-  /// Refused is what is not 1 to 2^40 of them.
+  /// Answers nil for another form, and for a number that is not 1 to 2^40.
   public init?(rawValue: String) {
     let isEpochs = rawValue.hasSuffix(Self.unit)
     guard let count = Int(isEpochs ? String(rawValue.dropLast(Self.unit.count)) : rawValue),
@@ -21,6 +22,7 @@ public enum Span: RawRepresentable, Codable, Sendable, Equatable {
     self = isEpochs ? .epochs(count) : .steps(count)
   }
 
+  /// `500` for steps, `5epochs` for epochs.
   public var rawValue: String {
     switch self {
     case .steps(let count): "\(count)"
@@ -30,7 +32,7 @@ public enum Span: RawRepresentable, Codable, Sendable, Equatable {
 
   private static let unit = "epochs"
 
-  /// The span in steps, of which an epoch has so many.
+  /// The span in steps, where an epoch has so many.
   public func steps(perEpoch: Int) -> Int {
     switch self {
     case .steps(let count): count
@@ -41,8 +43,8 @@ public enum Span: RawRepresentable, Codable, Sendable, Equatable {
 }
 
 extension Recipe {
-  /// The learning rate of step t, which counts from 0: functions of the step alone, in double, so that a resumed run
-  /// has the same.
+  /// The learning rate of step t, counted from 0. It follows from the step alone, in double, so a resumed run has the
+  /// same rates.
   ///
   ///     t < W    rate (t + 1) / W
   ///     t >= W   rate, with a cosine rate (1 + cos(pi (t - W) / (T - W))) / 2, T being the steps in all
@@ -55,14 +57,14 @@ extension Recipe {
     return Float(rate * Self.halfCosine(Double(step - warm) / Double(max(1, last - warm))))
   }
 
-  /// The weight of the divergence in step t: beta min(1, t / W).
+  /// The weight of the KL divergence or the penalty in step t: beta min(1, t / W).
   public func beta(step: Int, stepsPerEpoch: Int) -> Float {
     guard let warm = betaWarmup?.steps(perEpoch: stepsPerEpoch), step < warm else { return beta }
     return Float(Double(beta) * Double(step) / Double(warm))
   }
 
-  /// (1 + cos(pi x)) / 2 for x from 0 to 1, by Taylor's series of the sine about the middle up to the 21st power:
-  /// off by less than 1e-15, and the same bits on every machine, unlike a library's cosine.
+  /// The number (1 + cos(pi x)) / 2 for x from 0 to 1, by Taylor's series of the sine about the middle up to the 21st
+  /// power. It is off by less than 1e-15, and has the same bits on every machine, which a library's cosine has not.
   static func halfCosine(_ x: Double) -> Double {
     let u = Double.pi * (min(max(x, 0), 1) - 0.5)
     var (term, sum) = (u, u)

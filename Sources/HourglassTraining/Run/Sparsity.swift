@@ -1,17 +1,16 @@
-/// How sparse the codes of images are. A unit is active for an image where its value is further from 0 than
-/// `threshold`.
+/// The sparsity of images' codes. A unit is active for an image where its value is further from 0 than `threshold`.
 public struct Sparsity: Codable, Sendable, Equatable {
-  /// Part of the images for which each unit is active, in the units' order.
+  /// The part of the images for which each unit is active, in the units' order, Z numbers.
   public var frequencies: [Double]
-  /// Mean of the values' magnitudes over images and units.
+  /// The mean magnitude of the codes over images and units.
   public var meanActivity: Double
 
-  /// Mean part of the units that are active for an image.
+  /// The part of the units that are active, mean over images.
   public var activeFraction: Double { frequencies.reduce(0, +) / Double(max(1, frequencies.count)) }
-  /// Units that are active for no image.
+  /// The units that are active for no image.
   public var deadUnits: Int { frequencies.count { $0 == 0 } }
 
-  /// A magnitude that a unit at rest stays below.
+  /// A unit at rest stays below this magnitude.
   public static let threshold: Float = 0.1
 
   public init(frequencies: [Double], meanActivity: Double) {
@@ -35,7 +34,7 @@ public struct Sparsity: Codable, Sendable, Equatable {
   }
 }
 
-/// Running variance of each unit of the code (Welford 1962), and how often it is active.
+/// The running variance of each unit of the code (Welford 1962), and how often it is active.
 struct UnitStatistics {
   private var samples = 0
   private var mean: [Double]

@@ -7,26 +7,31 @@ import HourglassModels
 ///     RUN/stages/1, 2, ...   each with recipe, metrics, checkpoints; its images are the codes of a run before it
 ///     RUN                    the whole model; its recipe says which weights it takes of which run
 ///
-/// A stage trains none but its own layers, so all others stay as they are to the bit. Each goes on from its checkpoint
-/// as any run does, so whoever was stopped opens the folder and does the same again:
+/// A stage trains only its own layers, so all others stay as they are to the bit. Each goes on from its checkpoint as
+/// any run does, so a program that was stopped opens the folder and does this again:
 ///
 ///     for stage in staged.stages { _ = try stage.trainer(parallel: parallel).run() }
 ///     _ = try staged.trainer(parallel: parallel).run()
 public struct StagedRun: Sendable {
+  /// The folder of the whole run.
   public let run: RunFolder
+  /// The recipe of the whole model.
   public let recipe: Recipe
-  /// In the order in which they are to be trained.
+  /// The stages, in the order in which they are to be trained.
   public let stages: [Stage]
-  /// Whether it learns labels behind codes that are there, and is trained as a whole once its stages are done;
-  /// otherwise it is pre-trained, and its stages are all.
+  /// Whether the run learns labels behind codes that are there, and is trained as a whole once its stages are done.
+  /// Otherwise it is pre-trained, and its stages are all there is.
   public var isFinetuning: Bool { stages.first.map { $0.recipe.data.codes != recipe.data.codes } ?? false }
 
   /// A run before the whole one, which trains a part of the layers.
   public struct Stage: Sendable {
+    /// The folder of the stage.
     public let run: RunFolder
+    /// The recipe of the stage, whose model is a part of the whole one.
     public let recipe: Recipe
 
-    /// At its last checkpoint, or where it has none at its start. The stages before it must be done.
+    /// The trainer of the stage, at its last checkpoint or, where it has none, at its start. The stages before it must
+    /// be done.
     public func trainer(
       parallel: ParallelPlan, acceptsChangedData: Bool = false, memory: Int = GrantedMemory.forImages
     ) throws -> Trainer {
@@ -37,12 +42,12 @@ public struct StagedRun: Sendable {
 
   /// Begins greedy layer-wise pre-training of the recipe's model, see `Autoencoder.pretrainingStages`.
   ///
-  /// The recipe holds for every stage, from epochs to corruption, but for augmentation, which changes images and so is
-  /// of use in the first stage alone.
+  /// The recipe holds for every stage, from epochs to corruption; only augmentation, which changes images, is of use in
+  /// the first stage alone.
   ///
-  /// Errors: a model that has no stages; a stage that nobody can train by the recipe; a folder that exists.
+  /// Errors: the model has no stages; a stage cannot be trained by the recipe; the folder exists.
   ///
-  /// - Parameter objective: of each stage; nil for that of the model.
+  /// - Parameter objective: the objective of each stage; nil for that of the model.
   public static func pretraining(_ path: String, recipe: Recipe, objective: Objective? = nil) throws -> StagedRun {
     let stages = try recipe.model.pretrainingStages(objective: objective)
     let root = RunFolder(absolute(path))
@@ -61,14 +66,16 @@ public struct StagedRun: Sendable {
     return try create(path, whole, recipes)
   }
 
-  /// Begins supervised training: first of the layers behind the code alone, on the codes of a run, then of all layers.
+  /// Begins supervised training: first the layers behind the code alone are trained, on the codes of a run, then all
+  /// layers.
+  ///
+  /// Errors: a model without a layer behind the code; a stage that nobody can train by the recipe; a folder that
+  /// exists.
   ///
   /// - Parameters:
-  ///   - recipe: of all layers; its model puts out labels and has the encoder of the run.
+  ///   - recipe: the recipe of all layers. Its model puts out labels and has the encoder of the run.
   ///   - from: the folder of the run.
   ///   - headEpochs: passes over the codes.
-  ///
-  /// Errors: those of `pretraining`.
   public static func finetuning(
     _ path: String, recipe: Recipe, from: String, headEpochs: Int
   ) throws -> StagedRun {
@@ -82,7 +89,7 @@ public struct StagedRun: Sendable {
     return try create(path, whole, [own])
   }
 
-  /// From the root, so that a run can go on from any folder.
+  /// The path from the root, so that a run can go on from any folder.
   private static func absolute(_ path: String) -> String { URL(fileURLWithPath: path).standardizedFileURL.path }
 
   private static func create(_ path: String, _ recipe: Recipe, _ stages: [Recipe]) throws -> StagedRun {
@@ -96,9 +103,9 @@ public struct StagedRun: Sendable {
     return try StagedRun(run, recipe)
   }
 
-  /// Opens what was begun earlier, to go on with it.
+  /// Opens a run that was begun earlier, to go on with it.
   ///
-  /// Errors: no such run; another process has its lock.
+  /// Errors: there is no such run; another process has its lock.
   public static func open(_ path: String) throws(DataError) -> StagedRun {
     let (run, recipe) = try RunFolder.open(path, locked: true)
     return try StagedRun(run, recipe)
@@ -116,7 +123,7 @@ public struct StagedRun: Sendable {
     (self.run, self.recipe, self.stages) = (run, recipe, stages)
   }
 
-  /// The trainer of the whole model once all stages are done: at its last checkpoint, or at its start, of which it
+  /// The trainer of the whole model once all stages are done: at its last checkpoint or at its start, of which it
   /// writes a checkpoint then.
   public func trainer(
     parallel: ParallelPlan, acceptsChangedData: Bool = false, memory: Int = GrantedMemory.forImages
@@ -136,7 +143,7 @@ extension Recipe {
     for setting in Setting.all where !setting.fits(model) { setting.copy(plain, &self) }
   }
 
-  /// Takes the codes that a run makes of the images in their place.
+  /// Takes the codes that a run makes of the images in place of the images.
   fileprivate mutating func readCodes(of run: String) {
     data.codes = run
     validation?.codes = run

@@ -6,23 +6,25 @@ import HourglassModels
 public struct Start: Codable, Sendable, Equatable {
   /// The folder of a run, whose last checkpoint is read, or a safetensors or NPZ file.
   public var path: String
-  /// Of the layers there those that are taken, and their names here; nil for all, under their own names.
+  /// The layers that are taken, by their names there, and what they are called here; nil for all, under their own
+  /// names.
   public var layers: [String: String]?
 
   public init(path: String, layers: [String: String]? = nil) { (self.path, self.layers) = (path, layers) }
 
-  /// What came of it.
+  /// What was taken, and what was not.
   public struct Result: Sendable, Equatable {
+    /// The run or the file.
     public let path: String
-    /// Parameters, by their names here.
+    /// The parameters that were taken, by their names here.
     public var taken: [String] = []
-    /// Tensors that nobody wants, with the reason.
+    /// The tensors that were not taken, each with the reason.
     public var left: [String] = []
   }
 
-  /// Puts what fits into the flat vector.
+  /// Puts the tensors that fit into the flat vector.
   ///
-  /// Errors: no run or file that can be read; no tensor that fits; where layers are named, one that does not.
+  /// Errors: no run or file that can be read; no tensor that fits; where layers are named, one that does not fit.
   func apply(to flat: FloatBuffer, plan: ExecutionPlan) throws(DataError) -> Result {
     let parameters = Dictionary(plan.parameters.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
     var result = Result(path: path)
@@ -64,7 +66,7 @@ public struct Start: Codable, Sendable, Equatable {
     return try RunFolder(path).read(.last).parameters
   }
 
-  /// What a tensor is called here; nil for one of a layer that is not taken.
+  /// The name of a tensor here; nil for one of a layer that is not taken.
   private func name(of tensor: SafeTensors.Source) -> String? {
     guard let layers else { return tensor.name }
     guard let (there, here) = layers.first(where: { tensor.name.hasPrefix($0.key + ".") }) else { return nil }

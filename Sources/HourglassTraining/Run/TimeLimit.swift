@@ -1,9 +1,11 @@
-/// How long a session may train: numbers with the units d, h, m and s, such as `90s`, `2h` or `1h30m`.
+/// The time that a session may train: numbers with the units d, h, m and s, such as `90s`, `2h` or `1h30m`.
 public struct TimeLimit: RawRepresentable, Codable, Sendable, Equatable {
+  /// The time as it was written.
   public let rawValue: String
+  /// The time in seconds, above 0.
   public let seconds: Double
 
-  /// Refused is what has another form, no time at all, and more than 2^32 seconds, which is 136 years.
+  /// Answers nil for another form, for no time at all, and for more than 2^32 seconds, which is 136 years.
   public init?(rawValue: String) {
     let units: [Character: Double] = ["d": 86_400, "h": 3_600, "m": 60, "s": 1]
     var (seconds, number) = (0.0, "")

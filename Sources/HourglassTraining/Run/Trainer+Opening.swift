@@ -1,11 +1,11 @@
 import HourglassData
 import HourglassModels
 
-/// What is settled before a run begins.
+/// The decisions that are made before a run begins.
 extension Trainer {
-  /// Bytes that the images of each set may take: half of what the plan leaves.
+  /// The bytes that the images of each set may take: half of the memory that the plan leaves.
   ///
-  /// Errors: memory that does not suffice for training.
+  /// Errors: memory does not suffice for training.
   static func memoryForImages(
     _ recipe: Recipe, _ plan: ExecutionPlan, parallel: ParallelPlan, atMost memory: Int
   ) throws -> Int {
@@ -13,9 +13,9 @@ extension Trainer {
     return min(memory, (GrantedMemory.available - planned.total) / 2)
   }
 
-  /// Opens the images of a new run, and makes what follows from them a part of its recipe.
+  /// Opens the images of a new run, and makes the facts that follow from them part of its recipe.
   ///
-  /// Errors: see `init`.
+  /// Errors: a recipe or data that cannot be planned or read.
   public static func open(
     _ recipe: inout Recipe, parallel: ParallelPlan, memory: Int = GrantedMemory.forImages
   ) throws -> Dataset {
@@ -25,8 +25,8 @@ extension Trainer {
     return recipe.matched(data)
   }
 
-  /// Refuses to begin again what had come far. The row of the first epoch is written before the first checkpoint, so
-  /// one row may be there without.
+  /// Refuses to begin a run again that had come far. The row of the first epoch is written before the first checkpoint,
+  /// so one row may be there without a checkpoint.
   static func checkBeginning(_ run: RunFolder) throws(DataError) {
     let rows = try MetricsLog(run, upTo: .max).epochs
     guard let last = rows.last, rows.count > 1 else { return }

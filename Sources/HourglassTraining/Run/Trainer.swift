@@ -4,16 +4,22 @@ import HourglassModels
 
 /// The loop around the step: epochs, checkpoints, validation, and a clean end at any moment.
 public final class Trainer {
+  /// The recipe.
   public let recipe: Recipe
+  /// The step, which holds parameters and moments.
   public let training: TrainingStep
+  /// The images trained on.
   public let data: Dataset
+  /// Where the run stands.
   public private(set) var progress: Checkpoint.Progress
+  /// A row for each epoch done.
   public private(set) var metrics: MetricsLog
-  /// What did not start from the seed, in a session that began at step 0.
+  /// What did not start from the seed, where this session began at step 0.
   public private(set) var starts: [Start.Result] = []
 
   private let order: BatchOrder
   private let run: RunFolder?
+  /// The images that each epoch is evaluated on; nil for none.
   public let validation: Dataset?
   /// The forward half with the weights that stand for the trained model, once it was needed.
   private var madeInference: Inference?
@@ -21,46 +27,50 @@ public final class Trainer {
   private let writesEvents: Bool
   private let origin: Origin
   private var remembered: TrainingData
-  /// Whether the data is not that of the newest checkpoint any more.
+  /// Whether the data is other than that of the newest checkpoint.
   private var dataHasChanged = false
-  /// What has changed of the data since the last session, a sentence each.
+  /// Sentences about the changes of the data since the last session.
   public private(set) var dataChanges: [String] = []
-  /// Where the run stood when its newest checkpoint was written.
+  /// The progress of the run when its newest checkpoint was written.
   private var saved: Checkpoint.Progress?
   /// The orders of the epoch at hand and of the one before or after it.
   private var permutations: [(epoch: Int, items: [Int32])] = []
   /// The loss of the run's first step, where this session has taken it.
   private(set) var firstLoss: Double?
-  /// What this session has warned of, so that it does so once.
+  /// The kinds of warnings that this session has given, so that it gives each once.
   var warned: Set<Int> = []
-  /// Seconds of the epoch's steps in this session: for their input, and in all.
+  /// The seconds of the epoch's steps in this session: for their input, and in all.
   private var clock = (input: 0.0, all: 0.0)
 
-  /// What happens while training, for whoever shows it.
+  /// An event of training, for a caller that shows it.
   public enum Event: Sendable {
     case step(StepReport)
     case epoch(EpochMetrics)
-    /// A checkpoint was written after so many steps.
+    /// A checkpoint was written after this step.
     case checkpoint(step: Int)
   }
 
-  /// Where the run stands after a step.
+  /// The progress of the run after a step.
   public struct StepReport: Sendable {
-    /// Steps done, and where the run will end.
+    /// The steps done.
     public var step: Int
+    /// The step after which the run will end.
     public var lastStep: Int
+    /// The epoch of the step, counted from 0.
     public var epoch: Int
+    /// The samples trained on so far, by all sessions of the run.
     public var samples: Int
+    /// The loss of the step's minibatch before its update.
     public var loss: TrainingStep.Loss
   }
 
-  /// Why the loop ended.
+  /// The reason why the loop ended.
   public enum End: String, Sendable {
     /// All steps are done.
     case finished
     /// The monitored loss has not fallen for as many epochs as the recipe's patience.
     case stoppedEarly
-    /// Because the caller wanted it.
+    /// The caller wanted it.
     case interrupted
   }
 
@@ -69,14 +79,15 @@ public final class Trainer {
   /// A run that was stopped before its first checkpoint resumes at step 0. A run that resumes is locked and its metrics
   /// are cut back to its checkpoint; nothing else is written before `run`.
   ///
-  /// Errors: a recipe or data that cannot be planned or read; checkpoints that are gone or damaged; another recipe or
-  /// other data than the run was trained by and on.
+  /// Errors: the recipe cannot be planned or the data not read; checkpoints are gone or damaged; the run was trained by
+  /// another recipe or on other data.
   ///
   /// - Parameters:
-  ///   - run: where it writes; of a run that does not resume the folder need not be there before `run`.
+  ///   - run: where the run writes. Its folder need not be there before `run` unless it resumes.
+  ///   - resume: whether to go on from the run's last checkpoint.
   ///   - acceptsChangedData: whether to go on with other images than those trained on so far. Epochs count on; the one
   ///     at hand begins again.
-  ///   - data, validation: those of the recipe, where the caller has opened them already.
+  ///   - data, validation: the sets of the recipe, where the caller has opened them already.
   ///   - memory: bytes that the decoded images of each of the two may take.
   ///   - profiles: whether to time each layer.
   ///   - tensorBoard: whether to write the epochs into the run's folder for TensorBoard too.
@@ -137,8 +148,7 @@ public final class Trainer {
     if validation != nil { _ = try inference() }
   }
 
-  /// Goes on with data that has changed: epochs count on from here, and what was measured of other images counts no
-  /// more.
+  /// Goes on with data that has changed: epochs count on from here, and measures of the earlier images count no more.
   private func goOn(
     with changed: Set<TrainingData.Name>, after before: Origin.Images, in run: RunFolder
   ) throws(DataError) {
@@ -183,6 +193,7 @@ public final class Trainer {
     recipe.learningRate(step: epoch.step - 1, stepsPerEpoch: stepsPerEpoch)
   }
 
+  /// The forward half with the weights that stand for the trained model: their moving average where one is kept.
   package func inference() throws -> Inference {
     if let madeInference { return madeInference }
     let made = try Inference(recipe, parallel: training.parallel, parameters: training.evaluated)
@@ -190,14 +201,18 @@ public final class Trainer {
     return made
   }
 
+  /// The step after which the run will end.
   public var lastStep: Int { lastStep(by: recipe) }
   /// The step after which this run would end by another recipe.
   public func lastStep(by recipe: Recipe) -> Int {
     recipe.lastStep(
       stepsPerEpoch: order.stepsPerEpoch, since: progress.dataStep ?? 0, epochs: progress.dataEpoch ?? 0)
   }
+  /// The steps of an epoch.
   public var stepsPerEpoch: Int { order.stepsPerEpoch }
+  /// The epochs done.
   public var epochsDone: Int { progress.epochs(stepsPerEpoch: order.stepsPerEpoch) }
+  /// The hash of the parameters, see `WeightsHash`.
   public var weightsHash: String { WeightsHash.of(training.parameters, plan: training.plan) }
 
   /// Trains to the end of the recipe.
@@ -205,8 +220,9 @@ public final class Trainer {
   /// - Parameters:
   ///   - checkpointEvery: steps between checkpoints, beside those after each epoch and at the end.
   ///   - shouldStop: asked before every step; true ends the run with a checkpoint.
-  /// - Throws: `TrainingError`, with the last checkpoint left as it is, or where only the data cannot be read with one
-  ///   of all steps done; `DataError` when a file cannot be written, with what was written before left whole.
+  ///   - observe: called with what happens.
+  /// - Throws: `TrainingError`, with the last checkpoint left as it is, or, where only the data cannot be read, with
+  ///   one of all steps done; `DataError` when a file cannot be written, with what was written before left whole.
   public func run(
     checkpointEvery: Int? = nil, shouldStop: () -> Bool = { false }, observe: (Event) -> Void = { _ in }
   ) throws -> End {
@@ -220,7 +236,7 @@ public final class Trainer {
     _ checkpointEvery: Int?, _ shouldStop: () -> Bool, _ observe: (Event) -> Void
   ) throws -> End {
     try run?.lock()
-    // A checkpoint that knows the data comes first: what tells of the data before is needed until then.
+    // A checkpoint that knows the data comes first: the tables of the earlier data are needed until then.
     if dataHasChanged { try save(observe) } else if let run { try remembered.write(to: run) }
     try metrics.write()
     try openEvents()
@@ -243,10 +259,11 @@ public final class Trainer {
     return progress.step < lastStep ? .stoppedEarly : .finished
   }
 
-  /// Whether the monitored loss has not fallen for too long.
+  /// Whether the monitored loss has not fallen for as long as the recipe's patience.
   private var isStalled: Bool { recipe.patience.map { epochsDone - lastGoodEpoch >= $0 } ?? false }
 
-  /// What patience counts from: the last epoch better by enough, or the one in which beta reached its full weight.
+  /// The epoch that patience counts from: the last one better by enough, or the one in which beta reached its full
+  /// weight.
   private var lastGoodEpoch: Int {
     let warmup = recipe.betaWarmup.map { ($0.steps(perEpoch: stepsPerEpoch) + stepsPerEpoch - 1) / stepsPerEpoch }
     return max(progress.plateauEpoch ?? 0, warmup ?? 0)
@@ -329,8 +346,8 @@ public final class Trainer {
     try save(isBest: isBest, observe)
   }
 
-  /// Adds to an epoch's metrics what its weights make of the validation or, without one, how many latent units are
-  /// active on a few of the images trained on.
+  /// Adds to an epoch's metrics the measures of its weights on the validation or, without one, the number of latent
+  /// units that are active on a few of the images trained on.
   private func evaluate(_ row: inout EpochMetrics) throws {
     guard validation != nil || recipe.model.isVariational else { return }
     let evaluator = Evaluator(try inference(), beta: recipe.beta, seed: recipe.seed)
@@ -344,7 +361,7 @@ public final class Trainer {
     }
   }
 
-  /// Enough to tell an active unit, few beside an epoch.
+  /// So many images are enough to tell an active unit, and few beside an epoch.
   private static let imagesWithoutValidation = 256
 
   /// Writes a checkpoint of the weights before the first step, where the run has none yet.
@@ -352,6 +369,7 @@ public final class Trainer {
     if progress.step == 0 && saved == nil { try save { _ in } }
   }
 
+  /// Writes a checkpoint, unless the trainer has no run to write to.
   package func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
     guard let run else { return }
     // The loss was finite before the update; the update itself may have overflowed.

@@ -1,7 +1,6 @@
 import HourglassData
 
-/// What a run knows of the images that it is trained on and evaluated with: the tables data.csv and validation.csv in
-/// its folder.
+/// The tables of the images that a run is trained on and evaluated with, data.csv and validation.csv in its folder.
 struct TrainingData {
   enum Name: String, CustomStringConvertible {
     case data, validation
@@ -9,12 +8,14 @@ struct TrainingData {
     var description: String { rawValue }
   }
 
-  /// What each set is now; nil for one in no file.
+  /// The table of each set as it is now; nil for a set in no file.
   private let tables: [Name: DataTable]
   let images: Origin.Images
   let validation: Origin.Images?
   private var isWritten = false
 
+  /// Reads the tables of the sets.
+  ///
   /// - Parameter isKept: whether a run is to remember them; without it nothing is read.
   init(_ data: Dataset, validation: Dataset?, isKept: Bool) throws(DataError) {
     var tables: [Name: DataTable] = [:]
@@ -27,15 +28,16 @@ struct TrainingData {
     self.validation = validation.map { Origin.Images($0, tables[.validation]) }
   }
 
-  /// What is other in a set than the run's folder tells; nil where it does not tell.
+  /// The changes of a set since the run's folder was written; nil where the folder does not tell.
   func changes(of name: Name, in run: RunFolder) throws(DataError) -> String? {
     guard let now = tables[name], let before = try DataTable(ifThere: Self.file(name, run)) else { return nil }
     return before.changes(to: now)
   }
 
-  /// What is other than where the run began, which has not been trained on yet: it may change, but not unseen.
+  /// What has changed in each set since the run began, where nothing has been trained on yet: the data may change then,
+  /// but not unseen.
   ///
-  /// Returns: a sentence for each set.
+  /// - Returns: a sentence for each set.
   func changes(sinceBeginningOf run: RunFolder, areAccepted: Bool) throws(DataError) -> [String] {
     var sentences: [String] = []
     for name in [Name.data, .validation] {
@@ -53,7 +55,7 @@ struct TrainingData {
     return sentences
   }
 
-  /// Writes what the run's folder does not tell yet.
+  /// Writes the tables that the run's folder does not have yet.
   mutating func write(to run: RunFolder) throws(DataError) {
     guard !isWritten else { return }
     for (name, table) in tables.sorted(by: { $0.key.rawValue < $1.key.rawValue }) {

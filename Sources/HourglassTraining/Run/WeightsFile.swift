@@ -10,8 +10,9 @@ public enum WeightsFile {
 
   /// Reads the flat vector of parameters.
   ///
-  /// Errors: what the formats refuse, also elements of another type than 32-bit floats; tensors that are missing or not
-  /// of the model; other shapes; infinities and NaN; in a file that `ModelExport` wrote, other weights than it wrote.
+  /// Errors: a file that is no safetensors or NPZ file, or is damaged; elements of another type than 32-bit floats;
+  /// tensors that are missing, or of no layer of the model; other shapes; infinities and NaN; in a file that names the
+  /// hash of its weights, other weights.
   public static func read(_ path: String, plan: ExecutionPlan) throws(DataError) -> FloatBuffer {
     let (file, hash, _) = try open(path)
     try checkNames(file, plan, path)
@@ -27,15 +28,15 @@ public enum WeightsFile {
     return parameters
   }
 
-  /// By what the images of the model in a file are standardised, where the file says so.
+  /// How the images of the model in a file are standardised; nil where the file does not say.
   public static func standardization(_ path: String) throws(DataError) -> Standardization? {
     try open(path).standardization
   }
 
-  /// Opens a file, all of whose numbers are finite.
+  /// The tensors of a file, all of whose numbers are finite.
   static func tensors(_ path: String) throws(DataError) -> [SafeTensors.Source] { try open(path).tensors }
 
-  /// The tensors of a file, and what it says beside them: the hash of its weights, and a standardisation.
+  /// The tensors of a file, with the hash of its weights and a standardisation where it has them.
   private static func open(
     _ path: String
   ) throws(DataError) -> (tensors: [SafeTensors.Source], hash: String?, standardization: Standardization?) {
@@ -93,7 +94,7 @@ public enum WeightsFile {
       path: path, reason: "wanted the tensors of the model \(plan.model.name), \(parts.joined(separator: "; "))")
   }
 
-  /// What stands before all the names that are wanted, as where a model was wrapped.
+  /// The prefix that all wanted names have in a file, as where a model was wrapped; nil for none.
   private static func prefix(of found: [String], _ wanted: [String]) -> String? {
     guard let first = wanted.first, let wrapped = found.first(where: { $0.hasSuffix(".\(first)") }) else { return nil }
     let prefix = wrapped.dropLast(first.count)
@@ -114,7 +115,7 @@ extension ExecutionPlan {
     }
   }
 
-  /// Those that a file holds with a prefix: running statistics have no moments.
+  /// The parameters that a file holds with a prefix: running statistics have no moments.
   fileprivate func parameters(under prefix: String) -> [Parameter] {
     prefix.hasPrefix("optimizer.") ? parameters.filter { !$0.isStatistic } : parameters
   }

@@ -4,7 +4,7 @@ import HourglassModels
 /// The identity of a set of parameters: the first 16 hex digits of SHA-256 over the tensors' bytes, in the order and
 /// shapes of files.
 public enum WeightsHash {
-  /// That of a flat vector.
+  /// The hash of a flat vector.
   public static func of(_ parameters: FloatBuffer, plan: ExecutionPlan) -> String {
     plan.require(parameters)
     var hash = SHA256()

@@ -1,19 +1,19 @@
 import HourglassData
 import HourglassModels
 
-/// What a replica needs to train on images that are not as they are stored.
+/// The means of a replica to train on images that are augmented, corrupted or paired.
 struct Distortion: Sendable {
   let augmentation: Augmentation?
   let corruption: Corruption?
   private let shape: ImageShape
-  /// Whether the set knows by itself what the network sees in place of each image.
+  /// Whether the set itself has what the network sees in place of each image.
   private let hasPairs: Bool
-  /// An image before it is augmented; then the numbers drawn for its corruption.
+  /// Room for an image before it is augmented, and then for the numbers drawn for its corruption.
   private let scratch: FloatBuffer
-  /// What a group's images are to be reconstructed as, where the network sees others.
+  /// The images that the network is to put out, for each sample of a group, where it sees others.
   private let targets: FloatBuffer?
 
-  /// Nil where images are trained on as they are stored.
+  /// Answers nil where images are trained on as they are stored.
   init?(
     _ augmentation: Augmentation?, _ corruption: Corruption?, hasPairs: Bool, shape: ImageShape, groupSamples: Int
   ) {
@@ -25,7 +25,7 @@ struct Distortion: Sendable {
 
   var arenas: [FloatBuffer] { [scratch] + (targets.map { [$0] } ?? []) }
 
-  /// Floats that a replica needs for it.
+  /// The floats that a replica needs for its distortion.
   static func floats(
     _ augmentation: Augmentation?, _ corruption: Corruption?, hasPairs: Bool, shape: ImageShape, groupSamples: Int
   ) -> Int {
@@ -43,17 +43,17 @@ struct Distortion: Sendable {
     target.update(from: target - shape.count, count: shape.count)
   }
 
-  /// Puts an item of a data set at the network's input and, where that is another one, its target.
+  /// Puts an item of a data set at the network's input and, where that is another image, its target.
   ///
   /// - Parameters:
-  ///   - draw: of binarized images.
-  ///   - sample: counts within the group.
-  ///   - streams: for the step and sample.
+  ///   - draw: which draw of a binarized image.
+  ///   - sample: the place of the sample in its group.
+  ///   - streams: the random numbers of the step and sample.
   func fill(
     _ item: Int, from data: Dataset, draw: Int, sample: Int,
     _ streams: (augmentation: RandomStream, corruption: RandomStream), into input: UnsafeMutablePointer<Float>
   ) throws(DataError) {
-    /// Both of a pair go the same way.
+    /// Reads an image of a pair and augments it as the other one.
     func place(
       _ image: UnsafeMutablePointer<Float>,
       _ read: (UnsafeMutablePointer<Float>) throws(DataError) -> Void

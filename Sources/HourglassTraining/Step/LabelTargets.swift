@@ -2,8 +2,9 @@ import HourglassData
 import HourglassModels
 
 extension Dataset {
-  /// Refuses a set that a model cannot be trained on or measured with: see `checkShape` and `checkLabels`, and numbers
-  /// beyond its likelihood.
+  /// Refuses a set that a model cannot be trained on or measured with.
+  ///
+  /// Errors: those of `checkShape` and `checkLabels`; numbers beyond the likelihood of the model.
   ///
   /// - Parameter isMeasured: whether classes that the model does not know may be there too, and count as errors.
   public func checkTargets(for plan: ExecutionPlan, isMeasured: Bool = false) throws(DataError) {

@@ -1,8 +1,10 @@
 import HourglassKernels
 import HourglassModels
 
-/// How weights follow gradients. All are elementwise, so that any slice of the flat vector can be updated by itself.
+/// How weights follow gradients. Every kind is elementwise, so that any slice of the flat vector can be updated by
+/// itself.
 public struct Optimizer: Encodable, Sendable, Equatable {
+  /// The algorithm.
   public enum Kind: String, Codable, Sendable, CaseIterable {
     /// Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015.
     case adam
@@ -18,22 +20,27 @@ public struct Optimizer: Encodable, Sendable, Equatable {
     case adadelta
   }
 
+  /// The algorithm.
   public var kind: Kind
+  /// The step size.
   public var learningRate: Float
+  /// The decay of the running mean of gradients, for Adam and AdamW.
   public var beta1: Float = 0.9
-  /// Of the running mean of squared gradients; RMSprop calls it alpha, AdaDelta rho.
+  /// The decay of the running mean of squared gradients; RMSprop calls it alpha, AdaDelta rho.
   public var beta2: Float
+  /// What is added to the root of squared gradients, so that nothing is divided by zero.
   public var epsilon: Float
-  /// Of SGD and RMSprop.
+  /// The momentum of SGD and RMSprop.
   public var momentum: Float
-  /// Of SGD: w -= rate (g + momentum m) in place of rate m (Sutskever et al., ICML 2013).
+  /// Whether SGD takes Nesterov's momentum: w -= rate (g + momentum m) in place of rate m (Sutskever et al., ICML
+  /// 2013).
   public var nesterov = false
-  /// Adds weightDecay w to the gradient (L2); AdamW takes rate weightDecay w off the weight instead.
+  /// The L2 penalty: weightDecay w is added to the gradient; AdamW takes rate weightDecay w off the weight instead.
   public var weightDecay: Float
-  /// Adds weightL1 sign(w) to the gradient.
+  /// The L1 penalty: weightL1 sign(w) is added to the gradient.
   public var weightL1: Float = 0
 
-  /// What it takes where nobody says.
+  /// The learning rate of a kind where nobody says.
   public static func defaultLearningRate(_ kind: Kind) -> Float {
     switch kind {
     case .adam, .adamw: 1e-3
@@ -42,7 +49,8 @@ public struct Optimizer: Encodable, Sendable, Equatable {
     }
   }
 
-  /// PyTorch's defaults, but for SGD a momentum of 0.9: weight decay 0.01 for AdamW, none otherwise.
+  /// An optimiser with PyTorch's defaults, but for a momentum of 0.9 for SGD: weight decay is 0.01 for AdamW and 0
+  /// otherwise.
   public init(_ kind: Kind = .adam, learningRate: Float? = nil, weightDecay: Float? = nil) {
     self.kind = kind
     self.learningRate = learningRate ?? Self.defaultLearningRate(kind)
@@ -52,8 +60,8 @@ public struct Optimizer: Encodable, Sendable, Equatable {
     momentum = kind == .rmsprop ? 0 : 0.9
   }
 
-  /// Names of the moments it keeps, as in checkpoints: m a mean of gradients or steps, v of squared gradients (AdaGrad:
-  /// their sum), u of squared steps.
+  /// The names of the moments it keeps, as in checkpoints: m is a mean of gradients or steps, v of squared gradients
+  /// (for AdaGrad their sum), u of squared steps.
   public var moments: [String] {
     switch kind {
     case .adam, .adamw: ["m", "v"]
@@ -68,8 +76,8 @@ public struct Optimizer: Encodable, Sendable, Equatable {
   /// added in place.
   ///
   /// - Parameters:
-  ///   - step: counts from 0.
-  ///   - learningRate: that of the step, which need not be the optimiser's.
+  ///   - step: the number of the step, from 0.
+  ///   - learningRate: the learning rate of the step, which need not be the optimiser's.
   func update(
     _ slice: Range<Int>, step: Int, scale: Float, learningRate: Float, gradient: UnsafeMutablePointer<Float>,
     weights: FloatBuffer, moments: [FloatBuffer]
@@ -116,7 +124,8 @@ public struct Optimizer: Encodable, Sendable, Equatable {
 }
 
 extension Optimizer {
-  /// 1 - beta^t by repeated squaring in double: the same bits on every machine, unlike a library's `pow`.
+  /// The number 1 - beta^t by repeated squaring in double. It has the same bits on every machine, which a library's
+  /// `pow` has not.
   static func correction(_ beta: Float, _ t: Int) -> Float {
     var (power, base, exponent) = (1.0, Double(beta), t)
     while exponent > 0 {

@@ -7,8 +7,8 @@ struct ReadFailure {
   var error: DataError
 }
 
-/// Of all workers' failures in a minibatch, that of the lowest sample: whoever meets one, it is always the same, since
-/// shards are handed out in order and a worker fills the shards it has taken in order.
+/// The failure of the lowest sample of a minibatch that any worker met. It is always the same one, whoever meets it,
+/// since shards are handed out in order and a worker fills the shards it has taken in order.
 final class FirstReadFailure: Sendable {
   private let first = Mutex<ReadFailure?>(nil)
 
