@@ -10,24 +10,18 @@ struct KernelCase {
   /// gradient.
   static func cases(of model: Autoencoder, samples: Int) throws -> [KernelCase] {
     let plan = try ExecutionPlan(model, batchSize: samples)
-    return try plan.layers.enumerated().flatMap { index, layer -> [KernelCase] in
-      guard let forward = try Problem(layer, model.layer(named: layer.name), samples: samples) else { return [] }
-      let passes = forward.operation.passes.filter { plan.boundaries[index].error != nil || $0 != .backwardData }
+    return try plan.uses.flatMap { use -> [KernelCase] in
+      let layer = use.layer
+      guard let written = model.layer(named: layer.name),
+        let forward = try Problem(layer, written, samples: samples)
+      else { return [] }
+      let passes = forward.operation.passes.filter { plan.values[use.input].error != nil || $0 != .backwardData }
       return passes.map { pass in
         var problem = forward
         problem.pass = pass
         return KernelCase(name: "\(model.name)/\(layer.name)/\(pass.rawValue)", problem: problem)
       }
     }
-  }
-}
-
-extension Autoencoder {
-  /// The layer that a plan calls `encoder.0`, `latent`, `decoder.3`.
-  fileprivate func layer(named name: String) -> any Layer {
-    let parts = name.split(separator: ".")
-    guard parts.count == 2, let index = Int(parts[1]) else { return latent }
-    return parts[0] == "encoder" ? encoder[index] : decoder[index]
   }
 }
 

@@ -6,7 +6,7 @@ extension Autoencoder {
   /// has the algorithm of the convolution that it is tied to. Throws where no convolution gains.
   public func using(_ algorithm: Conv2D.Algorithm) throws(ModelError) -> Autoencoder {
     var gains = Set<String>()
-    for case let layer as any PlannedConvolution in try planChain().layers {
+    for case let layer as any PlannedConvolution in try planned().uses.map(\.layer) {
       if layer.window.gains(by: algorithm) { gains.insert(layer.name) }
     }
     if gains.isEmpty && algorithm != .direct {
@@ -15,7 +15,7 @@ extension Autoencoder {
         "no convolution gains by \(algorithm.rawValue): wanted a kernel of 3 x 3 and a stride of 1, or 4 x 4 and 2, "
           + "between 16 channels or more, and a filter that takes no more than 4 MB in this form")
     }
-    func changed(_ layer: any Layer, _ name: String) -> any Layer {
+    return mapped { layer, name in
       guard gains.contains(name) else { return layer }
       if var layer = layer as? Conv2D {
         layer.algorithm = algorithm
@@ -27,11 +27,6 @@ extension Autoencoder {
       }
       return layer
     }
-    var model = self
-    model.encoder = encoder.enumerated().map { changed($1, "encoder.\($0)") }
-    model.latent = changed(latent, Planner.latentName)
-    model.decoder = decoder.enumerated().map { changed($1, "decoder.\($0)") }
-    return model
   }
 }
 

@@ -21,14 +21,15 @@ public struct ModelSummary: Codable, Sendable {
   public init(_ plan: ExecutionPlan) {
     model = plan.model.name
     input = plan.model.input
-    rows = plan.layers.enumerated().map { index, layer in
+    rows = plan.uses.enumerated().map { index, use in
+      let layer = use.layer
       let passes =
         plan.contrastiveDivergence.map { 1 + $0.forwardPasses(of: index) }
-        ?? (plan.boundaries[index].error == nil ? 2 : 3)
+        ?? (plan.values[use.input].error == nil ? 2 : 3)
       return Row(
         name: layer.name, kind: layer.kind, activation: layer.activation, output: layer.output,
         parameters: layer.parameters.reduce(0) { $0 + ($1.isStatistic ? 0 : $1.count) },
-        trainingFlops: 2 * layer.multiplyAdds * passes * (plan.linearized.indices.contains(index) ? 2 : 1))
+        trainingFlops: 2 * layer.multiplyAdds * passes * (plan.tangents.contains(index) ? 2 : 1))
     }
     parameters = rows.reduce(0) { $0 + $1.parameters }
     trainingFlops = rows.reduce(0) { $0 + $1.trainingFlops }

@@ -40,32 +40,36 @@ public struct Autoencoder: Sendable {
       + "\(isVariational ? "variational" : "plain") with the \(likelihood.name) likelihood"
   }
 
-  /// Plans the chain and checks that it leads to what the likelihood can read: back to the input's shape, or to labels.
-  func planChain() throws(ModelError) -> (layers: [any PlannedLayer], codeBoundary: Int) {
+  /// Plans all layers and checks that they lead to what the likelihood can read: back to the input's shape, or to labels.
+  func planned() throws(ModelError) -> PlannedGraph {
     var planner = try Planner(name: "input", input: input)
-    for (i, layer) in encoder.enumerated() {
-      planner.name = "encoder.\(i)"
-      try layer.plan(&planner)
-    }
+    try planner.append(encoder, within: "encoder")
     planner.name = Planner.latentName
     try latent.plan(&planner)
-    let codeBoundary = planner.layers.count
+    let code = planner.value
     planner.name = Planner.penaltyName
     try penalty?.plan(&planner)
-    for (i, layer) in decoder.enumerated() {
-      planner.name = "decoder.\(i)"
-      try layer.plan(&planner)
-    }
+    try planner.append(decoder, within: "decoder")
+    let last = decoder.isEmpty ? Planner.latentName : "decoder.\(decoder.count - 1)"
     if let refusal = likelihood.refusal ?? likelihood.refusal(ofImages: input) {
       throw ModelError("likelihood", refusal)
     }
     if let refusal = likelihood.refusal(of: planner.shape, input: input) { throw ModelError("decoder", refusal) }
-    if let activation = planner.layers.last?.activation, let refusal = likelihood.refusal(of: activation) {
-      throw ModelError(planner.name, refusal)
-    }
-    try objective?.check(planner.layers, likelihood: likelihood)
-    return (planner.layers, codeBoundary)
+    if let refusal = likelihood.refusal(of: planner.activation) { throw ModelError(last, refusal) }
+    try objective?.check(planner.uses.map(\.layer), likelihood: likelihood)
+    let maker = planner.writer(of: code) ?? 0
+    return PlannedGraph(uses: planner.uses, values: planner.values, code: code, encoder: 0..<maker + 1)
   }
+}
+
+/// The layers that run and the values between them, before they have places in memory.
+struct PlannedGraph {
+  let uses: [Use]
+  let values: [Value]
+  /// The number of the code.
+  let code: Int
+  /// The uses that make it of an image.
+  let encoder: Range<Int>
 }
 
 /// What a loss has beside the reconstruction; its weight is beta.
@@ -84,10 +88,12 @@ public enum SecondTerm: Hashable, Sendable {
   }
 }
 
-/// Lists layers one under the other.
+/// Lists layers one under the other, and lists of layers.
 @resultBuilder
 public enum LayerBuilder {
-  public static func buildBlock(_ layers: any Layer...) -> [any Layer] { layers }
+  public static func buildExpression(_ layer: any Layer) -> [any Layer] { [layer] }
+  public static func buildExpression(_ layers: [any Layer]) -> [any Layer] { layers }
+  public static func buildBlock(_ layers: [any Layer]...) -> [any Layer] { layers.flatMap(\.self) }
 }
 
 extension Autoencoder: Codable {

@@ -102,7 +102,7 @@ extension Objective {
     }
     guard let hidden = layers.first as? PlannedDense, hidden.name == Planner.latentName, hidden.activation == .sigmoid
     else { throw wanted("a latent Dense of sigmoid units on the image", 0) }
-    guard layers.count > 1, let visible = layers[1] as? PlannedDense, visible.tie != nil,
+    guard layers.count > 1, let visible = layers[1] as? PlannedDense, visible.lender != nil,
       [.sigmoid, .linear].contains(visible.activation)
     else { throw wanted("a TiedDense of sigmoid or linear units behind the latent", 1) }
     guard layers.count == 2 else { throw wanted("one layer behind the latent", 2) }
@@ -113,12 +113,12 @@ extension Objective {
   }
 
   /// What runs, of layers that were checked.
-  func planned(_ layers: [any PlannedLayer], chains: (_ isPersistent: Bool) -> Place) -> PlannedContrastiveDivergence? {
+  func planned(_ layers: [any PlannedLayer], chains: Place) -> PlannedContrastiveDivergence? {
     guard case .contrastiveDivergence(let steps, let isPersistent) = self, let hidden = layers[0] as? PlannedDense,
       let visible = layers[1] as? PlannedDense
     else { return nil }
     return PlannedContrastiveDivergence(
-      steps: steps, isPersistent: isPersistent, hidden: hidden, visible: visible, chains: chains(isPersistent))
+      steps: steps, isPersistent: isPersistent, hidden: hidden, visible: visible, chains: chains)
   }
 }
 

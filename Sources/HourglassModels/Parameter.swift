@@ -19,8 +19,8 @@ public struct Parameter: Sendable {
   public private(set) var start: Float?
   /// Whether it is a running statistic, which follows what training sees and no gradient.
   public internal(set) var isStatistic = false
-  /// Place of the first element in the flat vector.
-  public let offset: Int
+  /// Place of the first element: in the flat vector, or as a layer counts it from its first parameter.
+  public private(set) var offset: Int
   /// The file's elements in row-major order, outermost first; their counts multiply to `count`.
   let axes: [Axis]
 
@@ -39,6 +39,12 @@ public struct Parameter: Sendable {
 
   init(name: String, shape: [Int], fanIn: Int, offset: Int, axes: [Axis]) {
     (self.name, self.shape, self.fanIn, self.offset, self.axes) = (name, shape, fanIn, offset, axes)
+  }
+
+  func moved(by distance: Int) -> Self {
+    var moved = self
+    moved.offset += distance
+    return moved
   }
 
   /// The tensor as files hold it, taken from a flat vector.

@@ -55,7 +55,7 @@ extension Autoencoder {
         stage.decoder = block.mirror
         stage.likelihood = block.isUnit ? .bernoulli : .squaredError
       }
-      do { _ = try stage.planChain() } catch { throw ModelError("stage \(k + 1), \(error.place)", error.reason) }
+      do { _ = try stage.planned() } catch { throw ModelError("stage \(k + 1), \(error.place)", error.reason) }
       stages.append(TrainingStage(model: stage, layers: layers))
     }
     return stages
@@ -75,7 +75,7 @@ extension Autoencoder {
     let plan = try ExecutionPlan(self, batchSize: 1)
     var head = self
     head.name = "\(name), head"
-    head.input = plan.boundaries[plan.codeBoundary].shape
+    head.input = plan.values[plan.code].shape
     (head.encoder, head.latent, head.decoder, head.penalty) = ([], first, Array(decoder.dropFirst()), nil)
     var layers = [Planner.latentName: "decoder.0"]
     for i in head.decoder.indices { layers["decoder.\(i)"] = "decoder.\(i + 1)" }
@@ -151,10 +151,10 @@ extension Autoencoder {
     var isUnit = true
     let items = encoder.enumerated().map { Item(name: "encoder.\($0)", layer: $1) }
     for item in items + [Item(name: Planner.latentName, layer: latent)] {
-      let (before, count) = (planner.shape, planner.layers.count)
+      let (before, count) = (planner.shape, planner.uses.count)
       planner.name = item.name
       try item.layer.plan(&planner)
-      let planned = planner.layers[count...]
+      let planned = planner.uses[count...].map(\.layer)
       let multiplies = planned.contains { $0.multiplyAdds > 0 }
       if blocks[blocks.count - 1].multiplies, multiplies || planned.contains(where: { $0 is any PlannedNoise }) {
         blocks.append(Block(input: before, isUnit: isUnit))
@@ -188,10 +188,10 @@ extension Autoencoder {
         blocks.append([])
         multiplies = false
       }
-      let count = planner.layers.count
+      let count = planner.uses.count
       planner.name = "decoder.\(i)"
       try layer.plan(&planner)
-      multiplies = multiplies || planner.layers[count...].contains { $0.multiplyAdds > 0 }
+      multiplies = multiplies || planner.uses[count...].contains { $0.layer.multiplyAdds > 0 }
       blocks[blocks.count - 1].append(Item(name: planner.name, layer: layer))
     }
     return blocks.count == shapes.count && multiplies ? blocks : nil

@@ -16,7 +16,7 @@ struct Models: ParsableCommand {
       let training = model.objective?.summary ?? model.penalty.map { type(of: $0).kind }
       return [
         model.name, "\(model.input)", model.isVariational ? "variational" : training ?? "plain",
-        "code \(plan.boundaries[plan.codeBoundary].shape)", model.likelihood.name,
+        "code \(plan.codeShape)", model.likelihood.name,
         "\(grouped(ModelSummary(plan).parameters)) parameters",
       ]
     }

@@ -86,8 +86,8 @@ private func study(_ design: ScalingDesign, peers: [ScalingPeer] = []) throws ->
   @Test("parts are those of the mean worker, their sum is the mean step")
   func parts() {
     var sums = PartSums()
-    func times(_ ms: [UInt64]) -> TrainingStep.WorkerTimes {
-      var times = TrainingStep.WorkerTimes()
+    func times(_ ms: [UInt64]) -> WorkerTimes {
+      var times = WorkerTimes()
       (times.shards, times.products) = (ms[0] * 1_000_000, ms[1] * 1_000_000)
       (times.sums, times.updates) = (ms[2] * 1_000_000, ms[3] * 1_000_000)
       return times

@@ -106,7 +106,7 @@ import Testing
   @Test("each turn reads the matrices of dense layers, at the ceiling of memory where no cache holds them")
   func matrices() throws {
     let plan = try plan()
-    let bytes = 2 * 4 * Double(plan.products.reduce(0) { $0 + $1.layer.multiplyAdds })
+    let bytes = 2 * 4 * Double(plan.products.filter { $0.rows > 1 }.reduce(0) { $0 + $1.rows * $1.columns })
     for (cache, rate) in [(bytes, 10.0), (bytes / 2, 40.0 / 16)] {
       let reading = model {
         $0.alone.sample = 0
@@ -125,9 +125,9 @@ import Testing
     for model in ModelCatalog.models {
       let plan = try ExecutionPlan(model, batchSize: 16)
       let slices = TrainingStep.slices(of: plan)
-      let products = plan.products.filter { !$0.terms.isEmpty }.reduce(0) { $0 + $1.layer.multiplyAdds }
+      let products = plan.products.filter { $0.rows > 1 }.reduce(0) { $0 + $1.rows * $1.columns }
       #expect(slices.filter(\.isProduct).reduce(0) { $0 + $1.parameters } == products)
-      let sharded = plan.shardedCount + plan.products.reduce(0) { $0 + $1.layer.output.count }
+      let sharded = plan.shardedCount + plan.products.filter { $0.rows == 1 }.reduce(0) { $0 + $1.columns }
       #expect(slices.filter { !$0.isProduct }.reduce(0) { $0 + $1.parameters } == sharded)
     }
   }

@@ -124,6 +124,7 @@ static void pointwise(bytes *b) {
     hg_reference_activation_backward(a, all, x, t, wanted);
     agree("activation backward", all, got, wanted, bound_of(a));
   }
+  branches(b, a, N, count, x, t, got, wanted, &p);
   gelu(all, x, t, got, wanted, &p);
   const struct {
     int operation;

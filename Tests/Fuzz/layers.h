@@ -38,6 +38,22 @@ static void gelu(ptrdiff_t count, const float *x, const float *dy, float *got, f
   agree("gelu backward", count, got, wanted, 128 * 0x1p-24);
 }
 
+/* Sums of two elements of at most 3 carry one roundoff more than the activation. */
+static void branches(bytes *b, hg_activation a, ptrdiff_t N, ptrdiff_t count, const float *x, const float *t,
+                     float *got, float *wanted, const hg_parallel *p) {
+  if (hg_parallel_check(p) || a > HG_ACTIVATION_LEAKY_RELU) return;
+  const ptrdiff_t all = N * count, skip = count > 0 ? next(b) % count : 0;
+  MADE(fork_backward, (a, all, x, t, t, got, p));
+  hg_reference_fork_backward(a, all, x, t, t, wanted), agree("fork backward", all, got, wanted, 4 * bound_of(a));
+  MADE(join_forward, (a, all, t, t, got, p));
+  hg_reference_join_forward(a, all, t, t, wanted), agree("join", all, got, wanted, 4 * bound_of(a));
+  MADE(concat_forward, (N, count - skip, skip, x, t, got, p));
+  hg_reference_concat_forward(N, count - skip, skip, x, t, wanted), agree("concat", all, got, wanted, 0);
+  MADE(concat_backward, (N, count - skip, skip, t, got, got + N * (count - skip), p));
+  hg_reference_concat_backward(N, count - skip, skip, t, wanted, wanted + N * (count - skip));
+  agree("concat backward", all, got, wanted, 0);
+}
+
 static void convolutions(bytes *b) {
   hg_geometry2d g = window_of(b);
   const hg_parallel p = parallel_of(b);

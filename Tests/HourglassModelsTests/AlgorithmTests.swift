@@ -3,7 +3,7 @@ import Testing
 
 @Suite struct AlgorithmTests {
   private static func kinds(_ model: Autoencoder) throws -> [String] {
-    try ExecutionPlan(model, batchSize: 1).layers.map { "\($0.name) \($0.kind)" }
+    try ExecutionPlan(model, batchSize: 1).uses.map(\.layer).map { "\($0.name) \($0.kind)" }
   }
 
   @Test("winograd goes to the convolutions that gain, and from there to their mirrors")

@@ -5,54 +5,22 @@ import Testing
 
 /// Places, shards and segments of a plan.
 @Suite struct ExecutionPlanTests {
-  static let models = LayerCases.all.map(\.model) + ModelCatalog.models
-
-  @Test(arguments: models.indices) func noTwoArraysOverlap(_ index: Int) throws {
-    let plan = try ExecutionPlan(Self.models[index], batchSize: 24, shards: 2)
-    let boundaries = plan.boundaries + plan.tangents
-    let all = boundaries.map(\.values) + boundaries.compactMap(\.error) + plan.states
-    for (memory, floats) in [
-      (Place.Memory.batch, plan.batchFloats), (.group, plan.groupFloats), (.chunk, plan.chunkFloats),
-    ] {
-      let places = all.filter { $0.memory == memory && $0.count > 0 }.sorted { $0.offset < $1.offset }
-      for place in places {
-        #expect(place.offset % 16 == 0 && place.offset >= 0 && place.offset + place.count <= floats)
-      }
-      // Errors inside a chunked segment take turns on purpose; everything else has a place of its own.
-      guard memory != .chunk else { continue }
-      for (place, next) in zip(places, places.dropFirst()) { #expect(place.offset + place.count <= next.offset) }
-    }
-  }
-
-  @Test(arguments: models.indices) func errorsOnBothSidesOfALayerAreApart(_ index: Int) throws {
-    let plan = try ExecutionPlan(Self.models[index], batchSize: 24, shards: 2)
-    for boundaries in [plan.boundaries, plan.tangents] {
-      for i in boundaries.indices.dropLast() {
-        let isWanted = plan.layers[..<i].contains { $0.gradient != .none }
-        #expect((boundaries[i].error != nil) == isWanted, "an error that no parameters want")
-        guard let dx = boundaries[i].error, let dy = boundaries[i + 1].error else { continue }
-        guard dx.memory == dy.memory else { continue }
-        #expect(dx.offset + dx.count <= dy.offset || dy.offset + dy.count <= dx.offset)
-      }
-    }
-  }
+  static let models = LayerCases.all.map(\.model) + ModelCatalog.models + DrawnModels.all
 
   @Test(arguments: models.indices) func productsFindTheWholeMinibatch(_ index: Int) throws {
     let plan = try ExecutionPlan(Self.models[index], batchSize: 24)
-    for product in plan.products {
-      #expect(plan.boundaries[product.index].values.memory == .batch, "\(product.layer.name)")
-      #expect(plan.boundaries[product.index + 1].error?.memory == .batch, "\(product.layer.name)")
-      #expect(product.terms.allSatisfy { $0.x.memory == .batch && $0.dy.memory == .batch })
-      #expect(product.terms.allSatisfy { $0.x.count == product.layer.input.count })
-    }
-    #expect(plan.products.count == plan.layers.count { $0.gradient == .product })
+    let operands = plan.products.flatMap(\.terms).flatMap(\.operands)
+    #expect(operands.allSatisfy { $0.memory == .batch && $0.count > 0 })
+    let offsets = plan.uses.filter { $0.layer.parameterCount > 0 && !$0.isSharded }.map(\.parameterOffset)
+    #expect(offsets.allSatisfy { $0 >= plan.shardedCount })
+    #expect(Set(plan.products.map(\.use)).count == offsets.count)
   }
 
-  /// Of a convolution the sum over both boundaries' turns, and what the way back reads again: tangents at the input of
-  /// a layer with weights or behind a curved activation, and all that an activation other than the identity made.
-  @Test func tangentsTakeTurnsWhereNobodyReadsThemAgain() throws {
+  /// Errors and tangents exist where somebody wants them: behind parameters, and up to the code.
+  @Test func errorsBehindParametersAndTangentsUpToTheCode() throws {
     func plan(_ activation: Activation, _ penalty: (any Penalty)?) throws -> ExecutionPlan {
       let model = Autoencoder("m", input: ImageShape(4, 4, 1), likelihood: .squaredError, penalty: penalty) {
+        GaussianNoise(0.1)
         Conv2D(2, kernel: 3, activation: activation)
         MaxPool2D(2)
       } latent: {
@@ -64,45 +32,46 @@ import Testing
       return try ExecutionPlan(model, batchSize: 8)
     }
     let plain = try plan(.relu, L1Penalty(weight: 1))
-    #expect(plain.tangents.isEmpty && plain.linearized.isEmpty)
-    #expect(plain.boundaries[1].values.memory == .chunk)
+    #expect(plain.values.map { $0.error != nil } == [false, false, true, true, true, true, true])
+    #expect(plain.tangents.isEmpty && plain.values.allSatisfy { $0.tangent == nil && $0.tangentError == nil })
+    // A maximum tells the slope of the activation before the pool, so that the image before it is gone with its chunk.
+    #expect(plain.values[2].values.memory == .chunk)
     let flat = try plan(.relu, ContractivePenalty(weight: 1))
-    #expect(flat.linearized.map(\.kind) == ["Conv2D", "MaxPool2D", "Dense"])
-    #expect(flat.boundaries[1].values.memory == .group)
-    #expect(flat.tangents.map(\.values.memory) == [.group, .chunk, .batch, .group])
-    #expect(flat.tangents.map(\.error?.memory) == [nil, .chunk, .group, .batch])
-    let curved = try plan(.tanh, ContractivePenalty(weight: 1))
-    #expect(curved.tangents[1].values.memory == .group)
-    // Two turns of 32, one for tangents and errors, and places of 16, 32, 8 and 3 floats in steps of 16.
-    #expect(flat.chunkFloats == plain.chunkFloats + 32)
-    #expect(curved.groupFloats == flat.groupFloats + 32)
-    #expect(flat.batchFloats == plain.batchFloats + 2 * 16)
+    #expect(flat.tangents == 0..<4)
+    // Tangents pass through the slope on their way back as well, which reads the image.
+    #expect(flat.values[2].values.memory == .group)
+    #expect(flat.values.map { $0.tangent?.memory } == [.chunk, .group, .chunk, .batch, .group, nil, nil])
+    #expect(flat.values.map { $0.tangentError?.memory } == [nil, nil, .chunk, .group, .batch, nil, nil])
+    #expect(try plan(.tanh, ContractivePenalty(weight: 1)).values[2].tangent?.memory == .group)
   }
 
   @Test(arguments: models.indices) func segmentsCoverAllLayers(_ index: Int) throws {
     let plan = try ExecutionPlan(Self.models[index], batchSize: 24)
-    #expect(plan.segments.flatMap(Array.init) == Array(plan.layers.indices))
+    #expect(plan.segments.flatMap(Array.init) == Array(plan.uses.indices))
     for segment in plan.segments {
-      #expect(Set(segment.map { plan.layers[$0].granularity == .chunk }).count == 1)
+      #expect(Set(segment.map { plan.uses[$0].layer.granularity == .chunk }).count == 1)
     }
     for (segment, next) in zip(plan.segments, plan.segments.dropFirst()) {
-      #expect(plan.layers[segment.lowerBound].granularity != plan.layers[next.lowerBound].granularity)
+      #expect(plan.uses[segment.lowerBound].layer.granularity != plan.uses[next.lowerBound].layer.granularity)
     }
   }
 
-  @Test(arguments: models.indices) func shapesAndActivationsChain(_ index: Int) throws {
+  /// Each value has one writer before its one reader; only a fork has two outputs.
+  @Test(arguments: models.indices) func aValueHasOneWriterAndOneReader(_ index: Int) throws {
     let plan = try ExecutionPlan(Self.models[index], batchSize: 24)
-    #expect(plan.boundaries.count == plan.layers.count + 1)
-    for (i, layer) in plan.layers.enumerated() {
-      #expect(plan.boundaries[i].shape.count == layer.input.count)
-      #expect(plan.boundaries[i + 1].shape == layer.output)
-      #expect(plan.boundaries[i + 1].activation == layer.activation)
+    var (written, read) = (Set([0]), Set<Int>())
+    for use in plan.uses {
+      for value in use.inputs { #expect(written.contains(value) && read.insert(value).inserted, "\(use.layer.name)") }
+      for value in use.outputs { #expect(written.insert(value).inserted) }
+      #expect((use.branch != nil) == (use.layer.kind == "Fork"))
+      #expect(plan.values[use.input].shape.count == use.layer.input.count)
+      #expect(plan.values[use.output].shape == use.layer.output)
+      #expect(plan.values[use.output].activation == use.layer.activation)
     }
-    #expect(plan.boundaries[0].activation == .linear)
-    #expect(plan.layers[plan.codeBoundary - 1].name == "latent")
-    let penalties = plan.model.penalty == nil ? 0 : 1
-    #expect(plan.layers[plan.codeBoundary].name.hasPrefix(penalties == 0 ? "decoder." : "penalty"))
-    #expect(plan.layers[plan.codeBoundary + penalties].name.hasPrefix("decoder."))
+    #expect(written == Set(plan.values.indices) && written.subtracting(read) == [plan.output])
+    #expect(plan.values[0].activation == .linear)
+    #expect(plan.uses[plan.encoder].last?.layer.name == "latent" && plan.uses[plan.encoder].last?.output == plan.code)
+    #expect(plan.uses[plan.decoder].contains { $0.layer.name.hasPrefix("decoder.") })
   }
 
   /// Shards in order are the samples in order, each once, whatever part of the batch is there.

@@ -67,8 +67,8 @@ import Testing
   }
 
   private static let layers =
-    "BatchNorm, Conv2D, ConvTranspose2D, Dense, Dropout, GaussianLatent, GaussianNoise, GELU, GroupNorm, MaxPool2D, "
-    + "MaxUnpool2D, Reshape, TiedConvTranspose2D, TiedDense, Upsample2D"
+    "BatchNorm, Concat, Conv2D, ConvTranspose2D, Dense, Dropout, GaussianLatent, GaussianNoise, GELU, GroupNorm, "
+    + "MaxPool2D, MaxUnpool2D, Reshape, Residual, Skip, TiedConvTranspose2D, TiedDense, Upsample2D"
 
   @Test func everyLayerOfTheCatalogHasARow() {
     let tested = Set(LayerCases.all.map { type(of: $0.layer).kind })

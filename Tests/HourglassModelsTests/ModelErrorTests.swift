@@ -218,7 +218,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     },
     RefusedModel(
       "penalty: wanted a code made by layers whose derivatives it can follow (Conv2D, Dense, Dropout, GaussianNoise, "
-        + "MaxPool2D, TiedDense), found encoder.2, a GELU"
+        + "MaxPool2D, Residual, Skip, TiedDense), found encoder.2, a GELU"
     ) {
       $0.encoder = [GaussianNoise(0.1), Conv2D(2, kernel: 3), GELU()]
       $0.penalty = ContractivePenalty(weight: 1)

@@ -140,7 +140,6 @@ private struct Squaring: Layer {
 private struct PlannedSquaring: PlannedLayer {
   let name: String
   let input: ImageShape
-  var parameterOffset = 0
 
   init(name: String, input: ImageShape) { (self.name, self.input) = (name, input) }
 
@@ -148,7 +147,6 @@ private struct PlannedSquaring: PlannedLayer {
   var output: ImageShape { input }
   var activation: Activation { .linear }
   var granularity: Granularity { .chunk }
-  var gradient: GradientKind { .none }
   func forward(_ pass: Pass) {}
   func backward(_ pass: Pass) {}
 }

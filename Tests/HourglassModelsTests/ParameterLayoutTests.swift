@@ -26,13 +26,13 @@ import Testing
 
   @Test(arguments: LayerCases.all) func theFrontPartHoldsExactlyTheShardedParameters(_ row: LayerCase) throws {
     let plan = try ExecutionPlan(row.model, batchSize: 4)
-    for layer in plan.layers {
-      for parameter in layer.parameters {
+    for use in plan.uses {
+      for parameter in use.parameters {
         let places = try Self.places(of: parameter, in: plan)
-        #expect(places.allSatisfy { ($0 < plan.shardedCount) == (layer.gradient == .sharded) })
-        #expect(places.allSatisfy { layer.parameterOffset..<layer.parameterOffset + layer.parameterCount ~= $0 })
+        #expect(places.allSatisfy { ($0 < plan.shardedCount) == use.isSharded })
+        #expect(places.allSatisfy { use.parameterRange ~= $0 })
       }
-      #expect(layer.parameterOffset % 16 == 0, "on a 64-byte boundary")
+      #expect(use.parameterOffset % 16 == 0, "on a 64-byte boundary")
     }
     #expect(Set(plan.parameters.map(\.name)).count == plan.parameters.count)
   }

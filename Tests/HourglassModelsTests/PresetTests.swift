@@ -101,10 +101,10 @@ import Testing
       let plan = try ExecutionPlan(model, batchSize: 2)
       let input = model.input
       #expect("\(input.height)x\(input.width)x\(input.channels)" == size)
-      #expect(plan.boundaries.last?.shape.count == input.count)
+      #expect(plan.outputShape.count == input.count)
       guard name.hasPrefix("conv") else { continue }
       let smallest = try #require(
-        plan.boundaries[..<plan.codeBoundary].last { !$0.shape.isVector || $0.shape == input })
+        plan.values[..<plan.code].last { !$0.shape.isVector || $0.shape == input })
       for (small, large) in [(smallest.shape.height, input.height), (smallest.shape.width, input.width)] {
         #expect(small < 8 && small >= min(4, (large + 1) / 2), "\(name)@\(size): \(smallest.shape)")
       }
@@ -122,7 +122,7 @@ import Testing
         guard base.likelihood != .bernoulli || output == .linear else { continue }
         let model = try #require(try Autoencoder.preset(sizedBy: "\(name)@16x12x3,\(words)"))
         let plan = try ExecutionPlan(model, batchSize: 2)
-        #expect(plan.boundaries[plan.layers.count].activation == output, "\(model.name)")
+        #expect(plan.values[plan.output].activation == output, "\(model.name)")
         #expect(model.likelihood == likelihood ?? base.likelihood)
       }
     }

@@ -7,7 +7,9 @@ import Testing
   /// `input: layers that run; likelihood; name here = name in the whole model, ...`
   private static func describe(_ stage: TrainingStage) throws -> String {
     let plan = try ExecutionPlan(stage.model, batchSize: 2)
-    let layers = plan.layers.map { "\($0.kind) \($0.output)" + ($0.activation == .linear ? "" : " \($0.activation)") }
+    let layers = plan.uses.map(\.layer).map {
+      "\($0.kind) \($0.output)" + ($0.activation == .linear ? "" : " \($0.activation)")
+    }
     let names = stage.layers.sorted { $0.key < $1.key }.map { "\($0.key) = \($0.value)" }
     return "\(stage.model.input): \(layers.joined(separator: ", ")); \(stage.model.likelihood.name); "
       + names.joined(separator: ", ")
@@ -89,7 +91,7 @@ import Testing
     let names = try model.pretrainingStages().flatMap { $0.layers.values }
     #expect(Set(names).count == names.count)
     let plan = try ExecutionPlan(model, batchSize: 2)
-    for layer in plan.layers.prefix(plan.codeBoundary) where layer.parameterCount > 0 {
+    for layer in plan.uses[plan.encoder].map(\.layer) where layer.parameterCount > 0 {
       #expect(names.contains(layer.name), "\(layer.name)")
     }
   }

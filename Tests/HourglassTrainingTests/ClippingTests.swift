@@ -21,7 +21,7 @@ import Testing
     try step.run(batchSizes: [count])
     var mean = step.gradient.array.map { Double($0) / Double(count) }
     // Running statistics are in the place of gradients and are none.
-    for i in step.plan.statistics.joined() {
+    for i in step.plan.owned.map(\.range).joined() {
       #expect(abs(Double(step.parameters[i]) - (0.9 * Double(before[i]) + 0.1 * mean[i])) < 1e-6)
       mean[i] = 0
     }
@@ -30,7 +30,7 @@ import Testing
     let scale = min(1, Double(limit) / (norm + 1e-6))
     #expect(scale < 0.9, "the limit is far below the norm of \(norm)")
     var after = step.parameters.array
-    for i in step.plan.statistics.joined() { after[i] = before[i] }
+    for i in step.plan.owned.map(\.range).joined() { after[i] = before[i] }
     var moved = 0.0
     for i in mean.indices {
       let update = Double(rate) * scale * mean[i]

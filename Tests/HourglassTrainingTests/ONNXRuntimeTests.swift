@@ -87,7 +87,7 @@ import TestSupport
       for format in ModelExport.Format.allCases { _ = try export.write(format, to: "\(folder)/\(name)") }
       let images = TestImages.waves(step: 0, samples: samples, shape: model.input)
       try write(images, of: model.input, to: "\(folder)/\(name)/images.npy")
-      let code = plan.boundaries[plan.codeBoundary].shape
+      let code = plan.codeShape
       try write(inference.encode(images), of: code, to: "\(folder)/\(name)/codes.npy")
     }
     let script = GoldenTests.folder.appending(path: "interchange.py").path

@@ -115,7 +115,7 @@ extension LayerCases {
       },
     ]
 
-  private static func contracted(
+  static func contracted(
     _ name: String, _ input: ImageShape, code: ImageShape, @LayerBuilder encoder: () -> [any Layer],
     latent: () -> any Layer, @LayerBuilder decoder: () -> [any Layer]
   ) -> LayerCase {

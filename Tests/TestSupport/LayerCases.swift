@@ -16,7 +16,7 @@ public struct LayerCase: Sendable, CustomStringConvertible {
 
 public enum LayerCases {
   /// The rows of the table.
-  public static let all = plain + tied + penalized + contracted
+  public static let all = plain + tied + penalized + contracted + branched
 
   private static let plain: [LayerCase] = [
     encoding("conv 3x3", Conv2D(3, kernel: 3, activation: .relu), of: ImageShape(6, 5, 2), to: ImageShape(6, 5, 3)),
@@ -168,7 +168,7 @@ public enum LayerCases {
 
   /// Those whose loss is a mean over samples, not over shards.
   public static let bySample = all.filter {
-    !($0.layer is BatchNorm || $0.model.penalty is ActivityPenalty || $0.model.penalty is ZeroMeanPenalty
+    !($0.model.hasBatchNorm || $0.model.penalty is ActivityPenalty || $0.model.penalty is ZeroMeanPenalty
       || $0.model.penalty is MMDPenalty)
   }
 
@@ -292,4 +292,16 @@ public enum LayerCases {
     return LayerCase(
       name: model.name, layer: layer, input: ImageShape(vector: 10), output: ImageShape(vector: 8), model: model)
   }()
+}
+
+extension Autoencoder {
+  /// Whether samples of a shard meet in one of the layers.
+  fileprivate var hasBatchNorm: Bool {
+    var found = false
+    _ = mapped { layer, _ in
+      found = found || layer is BatchNorm
+      return layer
+    }
+    return found
+  }
 }

@@ -126,8 +126,8 @@ struct PartSums {
   private var sums = 0.0
   private var updates = 0.0
 
-  mutating func add(step seconds: Double, workers: [TrainingStep.WorkerTimes]) {
-    func mean(_ part: (TrainingStep.WorkerTimes) -> UInt64) -> Double {
+  mutating func add(step seconds: Double, workers: [WorkerTimes]) {
+    func mean(_ part: (WorkerTimes) -> UInt64) -> Double {
       Double(workers.reduce(0) { $0 + part($1) }) / Double(workers.count) / 1e9
     }
     steps += 1

@@ -156,8 +156,8 @@ struct StepModel: Encodable {
 
     init(_ plan: ExecutionPlan) {
       var (dense, all, bytes) = (0.0, 0.0, 0.0)
-      for (index, layer) in plan.layers.enumerated() {
-        let isDense = layer.gradient == .product
+      for (index, use) in plan.uses.enumerated() {
+        let (layer, isDense) = (use.layer, use.layer.parameterCount > 0 && !use.isSharded)
         // The passes are forward, data gradients behind the first layer, and filter gradients but of dense layers,
         // whose gradients belong to phase 2.
         let passes = 1 + (index == 0 ? 0 : 1) + (isDense ? 0 : 1)

@@ -13,7 +13,7 @@ extension RunReport {
       return try HTML.page(
         title: "\(name): \(model.name)",
         facts: "\(kind) for images of \(model.input) with a code of "
-          + "\(plan.boundaries[plan.codeBoundary].shape), \(grouped(ModelSummary(plan).parameters)) parameters",
+          + "\(plan.codeShape), \(grouped(ModelSummary(plan).parameters)) parameters",
         summary: summary.joined(separator: " "),
         sections: [
           HTML.section("Learning", learning),

@@ -16,7 +16,7 @@ public struct RunReport {
   /// Where the run stood when the checkpoint that is looked at was written; nil where there is none yet.
   public var progress: Checkpoint.Progress?
   /// What each worker did in the last step; empty unless the run has just ended.
-  public var workerTimes: [TrainingStep.WorkerTimes] = []
+  public var workerTimes: [WorkerTimes] = []
 
   /// Decoded draws from the prior of a variational model.
   private(set) var samples: PNGImage?

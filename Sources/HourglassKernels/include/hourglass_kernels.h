@@ -138,6 +138,26 @@ const char *hg_gelu_forward(ptrdiff_t count, const float *x, float *y, const hg_
  * with f the density. It takes the input x, because y has every value above its minimum twice. dx may be dy. */
 const char *hg_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx, const hg_parallel *parallel);
 
+/* ------------------------------------------------------------------------------------------------- branches */
+
+/* The way back where two read one value x[i] = a(s[i]): dx[i] = a'(s[i]) (first[i] + second[i]), the errors of the two
+ * readers, in this order. x is ignored where a is linear. dx may be first or second. */
+const char *hg_fork_backward(hg_activation activation, ptrdiff_t count, const float *x, const float *first,
+                             const float *second, float *dx, const hg_parallel *parallel);
+
+/* Where two branches meet in a sum: y[i] = a(x[i] + skip[i]). y may be x or skip. */
+const char *hg_join_forward(hg_activation activation, ptrdiff_t count, const float *x, const float *skip, float *y,
+                            const hg_parallel *parallel);
+
+/* Where two branches meet side by side, with M positions: y[m] = [x[m] | skip[m]].
+ * x: M channels; skip: M skip_channels; y: M (channels + skip_channels). */
+const char *hg_concat_forward(ptrdiff_t positions, ptrdiff_t channels, ptrdiff_t skip_channels, const float *x,
+                              const float *skip, float *y, const hg_parallel *parallel);
+
+/* The way back: [dx[m] | dskip[m]] = dy[m]. dx or dskip may be NULL where nobody wants it. */
+const char *hg_concat_backward(ptrdiff_t positions, ptrdiff_t channels, ptrdiff_t skip_channels, const float *dy,
+                               float *dx, float *dskip, const hg_parallel *parallel);
+
 /* -------------------------------------------------------------------------------- convolution, both directions */
 
 /* How the sums of a convolution are computed. Scratch, prepared weights and rounding differ, the calls do not. */

@@ -41,6 +41,13 @@ void hg_reference_group_norm_apply(const hg_group_norm *geometry, const float *x
 void hg_reference_group_norm_backward(const hg_group_norm *geometry, const float *x, const float *dy, const float *mean,
                                       const float *variance, const float *weight, bool accumulate, float *dx,
                                       float *dweight, float *dbias);
+void hg_reference_fork_backward(hg_activation activation, ptrdiff_t count, const float *x, const float *first,
+                                const float *second, float *dx);
+void hg_reference_join_forward(hg_activation activation, ptrdiff_t count, const float *x, const float *skip, float *y);
+void hg_reference_concat_forward(ptrdiff_t positions, ptrdiff_t channels, ptrdiff_t skip_channels, const float *x,
+                                 const float *skip, float *y);
+void hg_reference_concat_backward(ptrdiff_t positions, ptrdiff_t channels, ptrdiff_t skip_channels, const float *dy,
+                                  float *dx, float *dskip);
 void hg_reference_gelu_forward(ptrdiff_t count, const float *x, float *y);
 void hg_reference_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx);
 void hg_reference_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,

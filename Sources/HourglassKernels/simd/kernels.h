@@ -22,6 +22,7 @@
 #include "upsample2d.h"
 #include "winograd.h"
 /* */
+#include "branch.h"
 #include "noise.h"
 
 const hg_kernels HG_TABLE = {

@@ -24,14 +24,12 @@ public struct BatchNorm: Layer, Hashable {
 struct PlannedBatchNorm: PlannedLayer {
   let name: String
   let shape: ImageShape
-  var parameterOffset = 0
 
   var kind: String { BatchNorm.kind }
   var input: ImageShape { shape }
   var output: ImageShape { shape }
   var activation: Activation { .linear }
   var granularity: Granularity { .chunk }
-  var gradient: GradientKind { .sharded }
   /// A variance needs two values.
   var leastShard: Int? { positions == 1 ? 2 : 1 }
   /// Mean and variance of a shard's channels: those of the first sample's place count.
@@ -45,10 +43,23 @@ struct PlannedBatchNorm: PlannedLayer {
     let starts: [(String, Float)] = [("weight", 1), ("bias", 0), ("running_mean", 0), ("running_var", 1)]
     return starts.enumerated().map { i, entry in
       var parameter = Parameter(
-        scale: "\(name).\(entry.0)", count: shape.channels, start: entry.1, offset: parameterOffset + i * step)
+        scale: "\(name).\(entry.0)", count: shape.channels, start: entry.1, offset: i * step)
       parameter.isStatistic = i >= 2
       return parameter
     }
+  }
+
+  /// Weight and bias have gradients; running statistics follow the mean over the samples of a step by a tenth, which is
+  /// PyTorch's momentum, as a descent:  r -= 0.1 (r - sum / samples).
+  func work(_ use: Use) -> [Work] {
+    let follow: Work.Follow = { statistics, sum, count, samples in
+      var options = hg_sgd_options(
+        size: MemoryLayout<hg_sgd_options>.size, gradient_scale: -1 / Float(samples), learning_rate: 0.1, momentum: 0,
+        weight_decay: 1, nesterov: false)
+      checked(hg_sgd(&options, count, sum, statistics, nil))
+    }
+    return [.shardSum(0..<2 * step)]
+      + [2 * step, 3 * step].map { .own($0..<$0 + shape.channels, follow: follow) }
   }
 
   /// All samples are positions of one sample, and every channel is a group.
@@ -61,7 +72,7 @@ struct PlannedBatchNorm: PlannedLayer {
   func forward(_ pass: Pass) {
     guard pass.samples > 0 else { return }
     var geometry = geometry(pass)
-    let weight = pass.parameters + parameterOffset
+    let weight = pass.parameters
     let (mean, variance) = (pass.state, pass.state + shape.channels)
     pass.withParallel {
       if pass.noise.isTraining {
@@ -74,27 +85,26 @@ struct PlannedBatchNorm: PlannedLayer {
     }
   }
 
-  /// Both ways at once, because the error of the input takes the same sums as the gradients.
-  func backwardParameters(_ pass: Pass) {
+  /// All gradients at once, because they take the same sums.
+  func backward(_ pass: Pass) {
     guard let dy = pass.dy, let gradients = pass.gradients else { return }
     var geometry = geometry(pass)
-    let (parameters, gradient) = (pass.parameters + parameterOffset, gradients + parameterOffset)
+    let parameters = pass.parameters
     let (mean, variance) = (pass.state, pass.state + shape.channels)
     pass.withParallel {
       checked(
         hg_group_norm_backward(
-          &geometry, pass.x, dy, mean, variance, parameters, false, pass.dx, gradient, gradient + step, $0))
+          &geometry, pass.x, dy, mean, variance, parameters, false, pass.dx, gradients, gradients + step, $0))
     }
     pass.applyInputDerivative(count: shape.count)
     // In place of a gradient: statistics times samples, so that the sum over the step's samples is divided as gradients
     // are.
     let (samples, count) = (Float(pass.samples), Float(pass.samples * positions))
     for c in 0..<shape.channels {
-      gradient[2 * step + c] = samples * mean[c]
-      gradient[3 * step + c] = samples * (count > 1 ? variance[c] * (count / (count - 1)) : parameters[3 * step + c])
+      gradients[2 * step + c] = samples * mean[c]
+      gradients[3 * step + c] = samples * (count > 1 ? variance[c] * (count / (count - 1)) : parameters[3 * step + c])
     }
   }
-  func backward(_ pass: Pass) {}
 
   /// With the running statistics.
   func addNodes(to graph: inout ONNXBuilder) {

@@ -63,33 +63,29 @@ extension KeyedEncodingContainer {
   }
 }
 
-struct PlannedConv2D: PlannedConvolution, LinearizedLayer {
+struct PlannedConv2D: PlannedConvolution {
   let name: String
   let window: Window
   let activation: Activation
-  var parameterOffset = 0
-  /// Whether a transposed convolution behind it is tied to it, whose way back comes first: then both gradients go on
-  /// from what that one has begun.
-  var isShared = false
 
   var kind: String { kind(of: Conv2D.self) }
   var hasFilter: Bool { true }
+  var followsTangents: Bool { true }
   var input: ImageShape { window.large }
   var output: ImageShape { window.small }
 
   func prepare(_ pass: Pass) {
     var geometry = window.geometry(samples: 0)
-    let filter = pass.parameters + parameterOffset
     pass.withParallel { parallel in
-      checked(hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel))
+      checked(hg_conv2d_prepare_gather(&geometry, pass.parameters, pass.prepared, parallel))
       if pass.dx != nil {
-        checked(hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel))
+        checked(hg_conv2d_prepare_scatter(&geometry, pass.parameters, pass.prepared + preparedGatherCount, parallel))
       }
     }
   }
 
   func forward(_ pass: Pass) {
-    forward(pass, bias: pass.parameters + parameterOffset + biasOffset, activation)
+    forward(pass, bias: pass.parameters + biasOffset, activation)
   }
 
   func forwardTangent(_ pass: Pass) { forward(pass, bias: nil, .linear) }
@@ -105,7 +101,7 @@ struct PlannedConv2D: PlannedConvolution, LinearizedLayer {
 
   func backwardParameters(_ pass: Pass) {
     guard let gradients = pass.gradients else { return }
-    backwardFilter(pass, accumulate: pass.accumulate || isShared, bias: gradients + parameterOffset + biasOffset)
+    backwardFilter(pass, accumulate: pass.accumulate, bias: gradients + biasOffset)
   }
 
   func addTangentGradient(_ pass: Pass) { backwardFilter(pass, accumulate: true, bias: nil) }
@@ -116,7 +112,7 @@ struct PlannedConv2D: PlannedConvolution, LinearizedLayer {
     pass.withParallel {
       checked(
         hg_conv2d_backward_filter(
-          &geometry, pass.x, dy, accumulate, gradients + parameterOffset, bias, pass.scratch, $0))
+          &geometry, pass.x, dy, accumulate, gradients, bias, pass.scratch, $0))
     }
   }
 

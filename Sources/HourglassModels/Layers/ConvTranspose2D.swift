@@ -46,22 +46,25 @@ public struct ConvTranspose2D: Layer, Hashable {
   }
 }
 
-struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
+struct PlannedConvTranspose2D: PlannedConvolution {
   let name: String
   let window: Window
   let activation: Activation
-  var parameterOffset = 0
-  var tie: Tie?
+  /// The convolution that lends its filter; nil where the filter is the layer's own.
+  var lender: Lender?
 
-  var kind: String { tie == nil ? kind(of: ConvTranspose2D.self) : kind(of: TiedConvTranspose2D.self) }
-  var hasFilter: Bool { tie == nil }
-  private var filterOffset: Int { tie?.offset ?? parameterOffset }
+  var kind: String { lender == nil ? kind(of: ConvTranspose2D.self) : kind(of: TiedConvTranspose2D.self) }
+  var hasFilter: Bool { lender == nil }
   var input: ImageShape { window.small }
   var output: ImageShape { window.large }
 
+  func reads(_ use: Use) -> [Read] {
+    use.standardReads + (lender.map { [Read(.weight($0.value), [.forward, .backward])] } ?? [])
+  }
+
   func prepare(_ pass: Pass) {
     var geometry = window.geometry(samples: 0)
-    let filter = pass.parameters + filterOffset
+    let filter = pass.lentParameters ?? pass.parameters
     pass.withParallel { parallel in
       checked(hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel))
       if pass.dx != nil { checked(hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel)) }
@@ -70,7 +73,7 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
 
   func forward(_ pass: Pass) {
     var geometry = window.geometry(samples: pass.samples)
-    let bias = pass.parameters + parameterOffset + biasOffset
+    let bias = pass.parameters + biasOffset
     pass.withParallel {
       checked(
         hg_conv2d_transpose_forward(
@@ -81,16 +84,15 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
   func backwardParameters(_ pass: Pass) {
     guard let dy = pass.dy, let gradients = pass.gradients else { return }
     var geometry = window.geometry(samples: pass.samples)
-    let (filterGradient, biasGradient) = (gradients + filterOffset, gradients + parameterOffset + biasOffset)
-    if tie != nil && !pass.accumulate {
+    if let lent = pass.lentGradients, !pass.accumulate {
       // The convolution goes on from here with its own bias, too, which lies behind the filter.
-      let bias = filterGradient + Planner.aligned(window.filterCount)
-      bias.update(repeating: 0, count: window.small.channels)
+      (lent + Planner.aligned(window.filterCount)).update(repeating: 0, count: window.small.channels)
     }
     pass.withParallel {
       checked(
         hg_conv2d_transpose_backward_filter(
-          &geometry, pass.x, dy, pass.accumulate, filterGradient, biasGradient, pass.scratch, $0))
+          &geometry, pass.x, dy, pass.accumulate, pass.lentGradients ?? gradients, gradients + biasOffset, pass.scratch,
+          $0))
     }
   }
 
@@ -105,8 +107,9 @@ struct PlannedConvTranspose2D: PlannedConvolution, TiedLayer {
   }
 
   func addNodes(to graph: inout ONNXBuilder) {
-    let tensors = [filter(of: tie?.name ?? name, offset: filterOffset), parameters[parameters.count - 1]]
-    let inputs = [graph.image(input)] + tensors.map { graph.tensor($0) }
+    let filter = filter(of: lender?.name ?? name)
+    let tensors = [lender == nil ? graph.tensor(filter) : graph.lentTensor(filter), graph.tensor(parameters.last!)]
+    let inputs = [graph.image(input)] + tensors
     graph.put(graph.node("ConvTranspose", inputs, window.transposedAttributes))
   }
 }

@@ -29,7 +29,7 @@ public struct Dense: Layer, Hashable {
 ///
 /// Tied to another dense layer it reads that layer's weight transposed and has a bias alone; the gradient of the shared
 /// weight is then the sum of both uses.
-public struct PlannedDense: TiedLayer, LinearizedLayer {
+public struct PlannedDense: PlannedLayer {
   public let name: String
   public let input: ImageShape
   /// A vector, or the image that a following `Reshape` made of it.
@@ -37,26 +37,26 @@ public struct PlannedDense: TiedLayer, LinearizedLayer {
   public let activation: Activation
   /// Names of the parts of the output in files, of equal size; [""] for one.
   let heads: [String]
-  public var parameterOffset = 0
-  public var tie: Tie?
+  /// The dense layer that lends its weight; nil where the weight is the layer's own.
+  let lender: Lender?
 
   init(
     name: String, input: ImageShape, output: ImageShape, activation: Activation, heads: [String] = [""],
-    tie: Tie? = nil
+    lender: Lender? = nil
   ) {
     (self.name, self.input, self.output) = (name, input, output)
-    (self.activation, self.heads, self.tie) = (activation, heads, tie)
+    (self.activation, self.heads, self.lender) = (activation, heads, lender)
   }
 
-  public var kind: String { tie == nil ? Dense.kind : TiedDense.kind }
+  public var kind: String { lender == nil ? Dense.kind : TiedDense.kind }
   public var granularity: Granularity { .group }
-  public var gradient: GradientKind { .product }
+  public var followsTangents: Bool { true }
   public var parameterCount: Int { biasOffset + output.count }
   public var multiplyAdds: Int { input.count * output.count }
   /// Where the bias begins, counted from the layer's own parameters.
-  var biasOffset: Int { tie == nil ? Planner.aligned(input.count * output.count) : 0 }
+  var biasOffset: Int { lender == nil ? Planner.aligned(input.count * output.count) : 0 }
   /// The transposed weight of the layer that this one is tied to.
-  public var preparedCount: Int { tie == nil ? 0 : Planner.aligned(input.count * output.count) }
+  public var preparedCount: Int { lender == nil ? 0 : Planner.aligned(input.count * output.count) }
 
   public var parameters: [Parameter] {
     let (inputs, outputs) = (input.count, output.count)
@@ -66,10 +66,10 @@ public struct PlannedDense: TiedLayer, LinearizedLayer {
     return heads.enumerated().flatMap { index, head in
       let name = head.isEmpty ? name : "\(name).\(head)"
       let units = outputs / heads.count
-      let first = parameterOffset + index * units
+      let first = index * units
       let bias = Parameter(
         name: "\(name).bias", shape: [units], fanIn: inputs, offset: first + biasOffset, axes: outputAxes)
-      guard tie == nil else { return [bias] }
+      guard lender == nil else { return [bias] }
       let weight = Parameter(
         name: "\(name).weight", shape: [units, inputs], fanIn: inputs, offset: first, axes: outputAxes + inputAxes)
       return [weight, bias]
@@ -88,19 +88,30 @@ public struct PlannedDense: TiedLayer, LinearizedLayer {
       hg_dense_backward_weight_scratch(&geometry, &parallel), output.count)
   }
 
+  public func reads(_ use: Use) -> [Read] {
+    use.standardReads + (lender.map { [Read(.weight($0.value), [.forward])] } ?? [])
+  }
+
+  /// The gradients of weight and bias are sums over the minibatch:  dw = x^T dy,  db = sum of dy. A borrowed weight has
+  /// the other layer's shape, so that its gradient is dy^T x.
+  public func work(_ use: Use) -> [Work] {
+    let (x, dy) = (Read.Source.values(use.input), Read.Source.error(use.output))
+    let bias = Product(rows: 1, columns: output.count, offset: biasOffset, terms: [.bias(dy: dy)])
+    let weight = Product(rows: input.count, columns: output.count, offset: 0, terms: [.outer(x: x, dy: dy)])
+    return [lender == nil ? .product(weight) : .lent([.outer(x: dy, dy: x)]), .product(bias)]
+  }
+
   public func prepare(_ pass: Pass) {
-    guard let tie else { return }
-    pass.withParallel {
-      checked(hg_transpose(output.count, input.count, pass.parameters + tie.offset, pass.prepared, $0))
-    }
+    guard let weight = pass.lentParameters else { return }
+    pass.withParallel { checked(hg_transpose(output.count, input.count, weight, pass.prepared, $0)) }
   }
 
   private func weight(_ pass: Pass) -> UnsafeMutablePointer<Float> {
-    tie == nil ? pass.parameters + parameterOffset : pass.prepared
+    lender == nil ? pass.parameters : pass.prepared
   }
 
   public func forward(_ pass: Pass) {
-    forward(pass, bias: pass.parameters + parameterOffset + biasOffset, activation)
+    forward(pass, bias: pass.parameters + biasOffset, activation)
   }
 
   public func forwardTangent(_ pass: Pass) { forward(pass, bias: nil, .linear) }
@@ -126,8 +137,8 @@ public struct PlannedDense: TiedLayer, LinearizedLayer {
 
   public func addNodes(to graph: inout ONNXBuilder) {
     let (x, tensors) = (graph.vector(), parameters.map { graph.tensor($0) })
-    if let tie {
-      return graph.put(graph.node("Gemm", [x, graph.tensor(weight(of: tie)), tensors[0]]))
+    if let lender {
+      return graph.put(graph.node("Gemm", [x, graph.lentTensor(weight(of: lender)), tensors[0]]))
     }
     graph.put(
       heads.indices.map { head in
@@ -136,55 +147,9 @@ public struct PlannedDense: TiedLayer, LinearizedLayer {
   }
 
   /// The weight of the layer that this one is tied to, as that layer has it.
-  private func weight(of tie: Tie) -> Parameter {
+  private func weight(of lender: Lender) -> Parameter {
     Parameter(
-      name: "\(tie.name).weight", shape: [input.count, output.count], fanIn: output.count, offset: tie.offset,
+      name: "\(lender.name).weight", shape: [input.count, output.count], fanIn: output.count, offset: 0,
       axes: input.channelsFirstAxes(stride: 1) + output.channelsFirstAxes(stride: input.count))
   }
-
-  /// Rows of the weight gradient, summed over a whole minibatch in the order of its samples.
-  ///
-  /// - Parameters:
-  ///   - x, dy: input and error of the output of all `samples`.
-  ///   - accumulate: whether the sum goes on from what is there.
-  ///   - gradient: the flat vector of gradients.
-  public func weightGradient(
-    rows: Range<Int>, samples: Int, x: UnsafePointer<Float>, dy: UnsafePointer<Float>, accumulate: Bool,
-    gradient: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>, threads: Int
-  ) {
-    var geometry = geometry(samples: samples)
-    var parallel = Planner.parallel(threads: threads)
-    checked(
-      hg_dense_backward_weight(
-        &geometry, rows.lowerBound, rows.upperBound, x, dy, accumulate, gradient + parameterOffset, scratch, &parallel))
-  }
-
-  /// Adds factor w[i,o] sum over n of squares[n,o] to rows of the weight gradient.
-  public func addContraction(
-    rows: Range<Int>, samples: Int, squares: UnsafePointer<Float>, factor: Float,
-    parameters: UnsafePointer<Float>, gradient: UnsafeMutablePointer<Float>, scratch sums: UnsafeMutablePointer<Float>
-  ) {
-    var geometry = geometry(samples: samples)
-    checked(hg_dense_backward_bias(&geometry, squares, false, sums))
-    for row in rows {
-      let (w, dw) = (parameters + parameterOffset + row * output.count, gradient + parameterOffset + row * output.count)
-      for o in 0..<output.count { dw[o] += factor * sums[o] * w[o] }
-    }
-  }
-
-  /// The bias gradient, likewise.
-  public func biasGradient(
-    samples: Int, dy: UnsafePointer<Float>, accumulate: Bool, gradient: UnsafeMutablePointer<Float>
-  ) {
-    var geometry = geometry(samples: samples)
-    checked(hg_dense_backward_bias(&geometry, dy, accumulate, gradient + parameterOffset + biasOffset))
-  }
-
-  /// The rows of the weight as a range of the flat vector.
-  public func weightRange(rows: Range<Int>) -> Range<Int> {
-    parameterOffset + rows.lowerBound * output.count..<parameterOffset + rows.upperBound * output.count
-  }
-
-  /// The bias as a range of the flat vector.
-  public var biasRange: Range<Int> { parameterOffset + biasOffset..<parameterOffset + biasOffset + output.count }
 }

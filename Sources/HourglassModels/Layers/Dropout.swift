@@ -24,12 +24,11 @@ public struct Dropout: Layer, Hashable {
 struct PlannedDropout: PlannedNoise {
   let site: NoiseSite
   let rate: Float
-  var parameterOffset = 0
 
   var kind: String { Dropout.kind }
   /// One bit for each value, which also holds the derivative of a ReLU before it.
   var stateCount: Int { hg_dropout_mask_count(site.shape.count) }
-  var backwardReadsInput: Bool { site.inputActivation != .linear && site.inputActivation != .relu }
+  func reads(_ use: Use) -> [Read] { use.gatingReads(site.inputActivation == .relu ? .linear : site.inputActivation) }
 
   func disturb(_ pass: Pass, _ stream: hg_random_stream) {
     var stream = stream

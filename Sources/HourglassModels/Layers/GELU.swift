@@ -9,7 +9,7 @@ public struct GELU: Layer, Hashable {
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
     try planner.append(
-      PlannedGELU(name: planner.name, shape: planner.shape, granularity: planner.layers.last?.granularity ?? .chunk))
+      PlannedGELU(name: planner.name, shape: planner.shape, granularity: planner.granularity))
   }
 }
 
@@ -18,13 +18,11 @@ struct PlannedGELU: PlannedLayer {
   let shape: ImageShape
   /// That of the layer before, so that no segment of the chain is cut in two.
   let granularity: Granularity
-  var parameterOffset = 0
 
   var kind: String { GELU.kind }
   var input: ImageShape { shape }
   var output: ImageShape { shape }
   var activation: Activation { .linear }
-  var gradient: GradientKind { .none }
 
   func forward(_ pass: Pass) {
     pass.withParallel { checked(hg_gelu_forward(pass.samples * shape.count, pass.x, pass.y, $0)) }

@@ -38,23 +38,22 @@ public struct GaussianLatent: Layer, Hashable {
 public struct PlannedGaussianLatent: PlannedLayer {
   public let name: String
   public let units: Int
-  public var parameterOffset = 0
 
   public var kind: String { GaussianLatent.kind }
   public var input: ImageShape { ImageShape(vector: 2 * units) }
   public var output: ImageShape { ImageShape(vector: units) }
   public var activation: Activation { .linear }
   public var granularity: Granularity { .group }
-  public var gradient: GradientKind { .none }
-  public var backwardReadsOutput: Bool { true }
   /// The noise.
   public var stateCount: Int { units }
 
+  public func reads(_ use: Use) -> [Read] { use.standardReads + [Read(.values(use.output), [.backward])] }
+
   public func forward(_ pass: Pass) {
     let noise = drawNoise(pass)
-    checked(hg_gaussian_latent_forward(pass.samples, units, pass.x, noise, pass.y, pass.divergence))
+    checked(hg_gaussian_latent_forward(pass.samples, units, pass.x, noise, pass.y, pass.secondTerm))
     guard pass.importanceWeights != nil else { return }
-    checked(hg_gaussian_log_ratio(pass.samples, units, pass.x, noise, pass.y, pass.divergence))
+    checked(hg_gaussian_log_ratio(pass.samples, units, pass.x, noise, pass.y, pass.secondTerm))
   }
 
   public func backward(_ pass: Pass) {

@@ -23,10 +23,9 @@ public struct GaussianNoise: Layer, Hashable {
 struct PlannedGaussianNoise: PlannedNoise {
   let site: NoiseSite
   let deviation: Float
-  var parameterOffset = 0
 
   var kind: String { GaussianNoise.kind }
-  var backwardReadsInput: Bool { site.inputActivation != .linear }
+  func reads(_ use: Use) -> [Read] { use.gatingReads(site.inputActivation) }
 
   func disturb(_ pass: Pass, _ stream: hg_random_stream) {
     var stream = stream

@@ -29,7 +29,6 @@ struct PlannedGroupNorm: PlannedLayer {
   let name: String
   let shape: ImageShape
   let groups: Int
-  var parameterOffset = 0
 
   var kind: String { GroupNorm.kind }
   var input: ImageShape { shape }
@@ -37,7 +36,6 @@ struct PlannedGroupNorm: PlannedLayer {
   var activation: Activation { .linear }
   /// A group may hold several shards, whose gradients are sums of their own.
   var granularity: Granularity { .chunk }
-  var gradient: GradientKind { .sharded }
   /// A mean and a variance for each group.
   var stateCount: Int { 2 * groups }
 
@@ -46,8 +44,8 @@ struct PlannedGroupNorm: PlannedLayer {
   var parameterCount: Int { biasOffset + shape.channels }
   var parameters: [Parameter] {
     [
-      Parameter(scale: "\(name).weight", count: shape.channels, start: 1, offset: parameterOffset),
-      Parameter(scale: "\(name).bias", count: shape.channels, start: 0, offset: parameterOffset + biasOffset),
+      Parameter(scale: "\(name).weight", count: shape.channels, start: 1, offset: 0),
+      Parameter(scale: "\(name).bias", count: shape.channels, start: 0, offset: biasOffset),
     ]
   }
 
@@ -59,28 +57,26 @@ struct PlannedGroupNorm: PlannedLayer {
 
   func forward(_ pass: Pass) {
     var geometry = geometry(pass)
-    let weight = pass.parameters + parameterOffset
+    let weight = pass.parameters
     let (mean, variance) = (pass.state, pass.state + pass.samples * groups)
     pass.withParallel {
       checked(hg_group_norm_forward(&geometry, pass.x, weight, weight + biasOffset, pass.y, mean, variance, $0))
     }
   }
 
-  /// Both ways at once, because the error of the input takes the same sums as the gradients.
-  func backwardParameters(_ pass: Pass) {
+  /// All gradients at once, because they take the same sums.
+  func backward(_ pass: Pass) {
     guard let dy = pass.dy, let gradients = pass.gradients else { return }
     var geometry = geometry(pass)
-    let gradient = gradients + parameterOffset
     let (mean, variance) = (pass.state, pass.state + pass.samples * groups)
     pass.withParallel {
       checked(
         hg_group_norm_backward(
-          &geometry, pass.x, dy, mean, variance, pass.parameters + parameterOffset, pass.accumulate, pass.dx, gradient,
-          gradient + biasOffset, $0))
+          &geometry, pass.x, dy, mean, variance, pass.parameters, pass.accumulate, pass.dx, gradients,
+          gradients + biasOffset, $0))
     }
     pass.applyInputDerivative(count: shape.count)
   }
-  func backward(_ pass: Pass) {}
 
   /// The groups as channels, each brought to mean 0 and variance 1; then weight and bias of the true channels.
   func addNodes(to graph: inout ONNXBuilder) {

@@ -19,31 +19,29 @@ public protocol PlannedLayer: Sendable {
   var kind: String { get }
   var input: ImageShape { get }
   var output: ImageShape { get }
-  /// The activation that made `output`; its derivative is applied by whoever computes the error of `output`.
+  /// The activation that makes the output; whoever computes the error of the output applies its derivative.
   var activation: Activation { get }
 
   /// How samples reach the layer: a few at a time, so that they stay in cache, or as many as there are.
   var granularity: Granularity { get }
-  /// How the gradients of the parameters come about.
-  var gradient: GradientKind { get }
-  /// Floats of parameters, and where they begin in the flat vector; set by the planner.
+  /// Floats of parameters.
   var parameterCount: Int { get }
-  var parameterOffset: Int { get set }
-  /// The parameters under the names, shapes and order of PyTorch.
+  /// The parameters under the names, shapes and order of PyTorch, with their places counted from the layer's first.
   var parameters: [Parameter] { get }
   /// Multiply-adds of one forward pass of one sample, padding counted.
   var multiplyAdds: Int { get }
 
-  /// Floats that the layer keeps from forward to backward for each sample, beside its input and output, and where.
+  /// What the layer reads of values, errors and other layers, and when.
+  func reads(_ use: Use) -> [Read]
+  /// What the second phase of a step does for the layer's parameters.
+  func work(_ use: Use) -> [Work]
+  /// Arrays that the layer writes in the place of others, by what they are: the others are not needed any more.
+  func inPlace(_ use: Use) -> [Read.Source: Read.Source]
+
+  /// Floats that the layer keeps from forward to backward for each sample, beside its input and output.
   var stateCount: Int { get }
-  var stateMemory: Place.Memory { get }
-  /// The layer before it, by its place in the chain, whose state its passes see as well; nil for none.
-  var partner: Int? { get }
   /// Samples that a shard must have at least, of a layer that takes whole shards; nil where samples do not meet.
   var leastShard: Int? { get }
-  /// Whether `backward` reads `pass.x` and `pass.y`.
-  var backwardReadsInput: Bool { get }
-  var backwardReadsOutput: Bool { get }
   /// Floats of weights brought into the order the passes read, once per step.
   var preparedCount: Int { get }
   /// Floats of scratch that a pass over `samples` needs with `threads` threads.
@@ -53,10 +51,23 @@ public protocol PlannedLayer: Sendable {
   func prepare(_ pass: Pass)
   /// `pass.y` from `pass.x`.
   func forward(_ pass: Pass)
-  /// The gradients of sharded parameters from `pass.x` and `pass.dy`; before `backward`.
+  /// The gradients of parameters that are summed shard by shard from `pass.x` and `pass.dy`; before `backward`.
   func backwardParameters(_ pass: Pass)
-  /// `pass.dx` from `pass.dy`; called only where somebody wants it.
+  /// `pass.dx` from `pass.dy`, where somebody wants it; of a layer without `backwardParameters` the gradients as well.
   func backward(_ pass: Pass)
+
+  /// Whether the derivative of the layer in one direction can be followed: `forwardTangent` and `addTangentGradient`.
+  var followsTangents: Bool { get }
+  /// Whether the layer is a function of the tangent of its input.
+  var wantsTangents: Bool { get }
+  /// `pass.y = W pass.x`: the derivative of the layer at the values that went forward last, without its activation.
+  /// The pass has tangents in the place of values and their errors in that of errors.
+  ///
+  /// The transposed derivative is `backward`, behind a linear input.
+  func forwardTangent(_ pass: Pass)
+  /// Adds the term of the tangents `pass.x` and their errors `pass.dy` to the gradients that `backwardParameters` has
+  /// begun.
+  func addTangentGradient(_ pass: Pass)
 
   /// Appends what `forward` does without noise and activation to an ONNX graph, or says why that cannot be.
   func addNodes(to graph: inout ONNXBuilder) throws(ModelError)
@@ -64,18 +75,23 @@ public protocol PlannedLayer: Sendable {
 
 extension PlannedLayer {
   public var stateCount: Int { 0 }
-  public var stateMemory: Place.Memory { .group }
-  public var partner: Int? { nil }
   public var leastShard: Int? { nil }
-  public var backwardReadsInput: Bool { true }
-  public var backwardReadsOutput: Bool { false }
   public var preparedCount: Int { 0 }
   public var multiplyAdds: Int { 0 }
   public var parameterCount: Int { 0 }
   public var parameters: [Parameter] { [] }
+  public var followsTangents: Bool { false }
+  public var wantsTangents: Bool { false }
+
+  public func reads(_ use: Use) -> [Read] { use.standardReads }
+  /// All parameters shard by shard.
+  public func work(_ use: Use) -> [Work] { parameterCount == 0 ? [] : [.shardSum(0..<parameterCount)] }
+  public func inPlace(_ use: Use) -> [Read.Source: Read.Source] { [:] }
   public func scratchCount(samples: Int, threads: Int) -> Int { 0 }
   public func prepare(_ pass: Pass) {}
   public func backwardParameters(_ pass: Pass) {}
+  public func forwardTangent(_ pass: Pass) { preconditionFailure("\(kind) does not follow tangents") }
+  public func addTangentGradient(_ pass: Pass) {}
 
   public func addNodes(to graph: inout ONNXBuilder) throws(ModelError) {
     throw ModelError(name, "a \(kind) layer has no form in ONNX here; --format safetensors or npy writes its weights")
@@ -88,14 +104,4 @@ public enum Granularity: Sendable {
   case chunk
   /// All samples a replica holds, so that a large matrix is read seldom.
   case group
-}
-
-/// How the gradient of a layer's parameters is summed over the samples of a minibatch.
-public enum GradientKind: Sendable {
-  /// No parameters.
-  case none
-  /// One sum per shard during the backward pass, the shards added in order afterwards.
-  case sharded
-  /// One product over the whole minibatch after the backward pass (dense layers, which hold most parameters).
-  case product
 }

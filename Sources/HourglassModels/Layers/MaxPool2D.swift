@@ -32,22 +32,26 @@ public struct MaxPool2D: Layer, Hashable {
   }
 }
 
-struct PlannedMaxPool2D: LinearizedLayer {
+struct PlannedMaxPool2D: PlannedLayer {
   let name: String
   let window: Window
-  var parameterOffset = 0
 
   var kind: String { MaxPool2D.kind }
   var input: ImageShape { window.large }
   var output: ImageShape { window.small }
   var activation: Activation { .linear }
   var granularity: Granularity { .chunk }
-  var gradient: GradientKind { .none }
-  /// A maximum tells the derivative of the activation that made it, so that the image before it need not be kept.
-  var backwardReadsInput: Bool { false }
-  var backwardReadsOutput: Bool { true }
+  var followsTangents: Bool { true }
   /// One byte for each output.
   var stateCount: Int { (output.count + 3) / 4 }
+
+  /// A maximum tells the derivative of the activation that made it, so that the image before it need not be kept.
+  func reads(_ use: Use) -> [Read] {
+    [
+      Read(.values(use.input), [.forward]), Read(.values(use.output), [.backward]),
+      Read(.error(use.output), [.backward]),
+    ]
+  }
 
   func forward(_ pass: Pass) {
     var geometry = window.geometry(samples: pass.samples)

@@ -16,12 +16,12 @@ public struct MaxUnpool2D: Layer, Hashable {
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
     let name = planner.name
-    guard let partner = planner.layers.firstIndex(where: { $0.name == of }) else {
+    guard let use = planner.uses.first(where: { $0.layer.name == of }) else {
       throw ModelError(name, "wanted the name of a MaxPool2D before it, whose switches it takes, found \"\(of)\"")
     }
-    guard let pool = planner.layers[partner] as? PlannedMaxPool2D else {
+    guard let pool = use.layer as? PlannedMaxPool2D else {
       throw ModelError(
-        name, "wanted the switches of a MaxPool2D, found \(of), a \(planner.layers[partner].kind), which has none")
+        name, "wanted the switches of a MaxPool2D, found \(of), a \(use.layer.kind), which has none")
     }
     guard planner.shape == pool.output else {
       throw ModelError(
@@ -31,26 +31,27 @@ public struct MaxUnpool2D: Layer, Hashable {
     }
     try planner.append(
       PlannedMaxUnpool2D(
-        name: name, window: pool.window, partner: partner, pool: of, inputActivation: planner.activation))
+        name: name, window: pool.window, pool: Lender(name: of, value: use.output), inputActivation: planner.activation)
+    )
   }
 }
 
 struct PlannedMaxUnpool2D: PlannedLayer {
   let name: String
   let window: Window
-  let partner: Int?
-  /// The partner's name.
-  let pool: String
+  /// The pool that lends its switches.
+  let pool: Lender
   let inputActivation: Activation
-  var parameterOffset = 0
 
   var kind: String { MaxUnpool2D.kind }
   var input: ImageShape { window.small }
   var output: ImageShape { window.large }
   var activation: Activation { .linear }
   var granularity: Granularity { .chunk }
-  var gradient: GradientKind { .none }
-  var backwardReadsInput: Bool { inputActivation != .linear }
+
+  func reads(_ use: Use) -> [Read] {
+    use.gatingReads(inputActivation) + [Read(.state(pool.value), [.forward, .backward])]
+  }
 
   func forward(_ pass: Pass) {
     var geometry = window.geometry(samples: pass.samples)
@@ -65,7 +66,7 @@ struct PlannedMaxUnpool2D: PlannedLayer {
   }
 
   private func switches(_ pass: Pass) -> UnsafePointer<UInt8>? {
-    pass.partnerState.map { UnsafeRawPointer($0).assumingMemoryBound(to: UInt8.self) }
+    pass.lentState.map { UnsafeRawPointer($0).assumingMemoryBound(to: UInt8.self) }
   }
 
   /// ONNX does not say what windows that overlap put in a shared place.
@@ -76,8 +77,8 @@ struct PlannedMaxUnpool2D: PlannedLayer {
         "unpooling has a form in ONNX where the windows cover the image and do not overlap, found \(window.large) "
           + "pooled by \(window.kernel) with stride \(window.stride)")
     }
-    guard let switches = graph.switches(of: pool) else {
-      throw ModelError(name, "wanted \(pool), whose switches it takes, in the same graph, found none")
+    guard let switches = graph.switches(of: pool.name) else {
+      throw ModelError(name, "wanted \(pool.name), whose switches it takes, in the same graph, found none")
     }
     graph.put(graph.node("MaxUnpool", [graph.image(input), switches], window.attributes))
   }

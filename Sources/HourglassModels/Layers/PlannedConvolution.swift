@@ -10,7 +10,6 @@ protocol PlannedConvolution: PlannedLayer {
 
 extension PlannedConvolution {
   var granularity: Granularity { .chunk }
-  var gradient: GradientKind { .sharded }
   var multiplyAdds: Int { window.small.height * window.small.width * window.filterCount }
 
   /// Where the bias begins, counted from the layer's own parameters: on a 64-byte boundary.
@@ -18,9 +17,8 @@ extension PlannedConvolution {
   var parameterCount: Int { biasOffset + output.channels }
 
   var parameters: [Parameter] {
-    let bias = Parameter(
-      vector: "\(name).bias", count: output.channels, fanIn: fanIn, offset: parameterOffset + biasOffset)
-    return hasFilter ? [filter(of: name, offset: parameterOffset), bias] : [bias]
+    let bias = Parameter(vector: "\(name).bias", count: output.channels, fanIn: fanIn, offset: biasOffset)
+    return hasFilter ? [filter(of: name), bias] : [bias]
   }
 
   /// The kind of a layer with its algorithm where that is not the direct one.
@@ -30,15 +28,15 @@ extension PlannedConvolution {
 
   private var fanIn: Int { window.large.channels * window.kernel.height * window.kernel.width }
 
-  /// The filter that begins at `offset` as a parameter of the layer called `name`: OIHW of a convolution, and the same
-  /// order of axes, IOHW, of its transpose.
-  func filter(of name: String, offset: Int) -> Parameter {
+  /// The filter as a parameter of the layer called `name`: OIHW for a convolution, IOHW for its transpose, which is the
+  /// one order of axes.
+  func filter(of name: String) -> Parameter {
     let (c, k, r, s) = (window.large.channels, window.small.channels, window.kernel.height, window.kernel.width)
     let axes = [
       Parameter.Axis(k, stride: 1), Parameter.Axis(c, stride: k), Parameter.Axis(r, stride: s * c * k),
       Parameter.Axis(s, stride: c * k),
     ]
-    return Parameter(name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, offset: offset, axes: axes)
+    return Parameter(name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, offset: 0, axes: axes)
   }
 
   /// The weights for the gather form lie in front, those for the scatter form behind.

@@ -2,7 +2,7 @@ import HourglassKernels
 
 /// What layers have in common that draw random numbers while training, each from a stream of its own, and are the
 /// identity otherwise.
-protocol PlannedNoise: LinearizedLayer {
+protocol PlannedNoise: PlannedLayer {
   var site: NoiseSite { get }
 
   /// `pass.y` from `pass.x`, with random numbers from the stream of the pass's first sample and those that follow.
@@ -23,9 +23,8 @@ struct NoiseSite: Sendable {
   let granularity: Granularity
 
   init(_ planner: Planner) {
-    let before = planner.layers.last
-    (name, shape, number) = (planner.name, planner.shape, planner.layers.count)
-    (inputActivation, granularity) = (before?.activation ?? .linear, before?.granularity ?? .chunk)
+    (name, shape, number) = (planner.name, planner.shape, planner.count)
+    (inputActivation, granularity) = (planner.activation, planner.granularity)
   }
 }
 
@@ -35,7 +34,7 @@ extension PlannedNoise {
   var output: ImageShape { site.shape }
   var activation: Activation { .linear }
   var granularity: Granularity { site.granularity }
-  var gradient: GradientKind { .none }
+  var followsTangents: Bool { true }
 
   func forward(_ pass: Pass) {
     if let stream = pass.noise.layer(site.number, sample: pass.firstSample) {

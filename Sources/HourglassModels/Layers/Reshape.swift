@@ -12,7 +12,7 @@ public struct Reshape: Layer, Hashable {
         planner.name,
         "\(shape) has \(shape.count) elements, but the layer before puts out \(planner.shape.count) (\(planner.shape))")
     }
-    guard var dense = planner.layers.last as? PlannedDense else {
+    guard var dense = planner.before as? PlannedDense else {
       throw ModelError(planner.name, "wanted a Dense layer directly before Reshape, found none")
     }
     dense.output = shape

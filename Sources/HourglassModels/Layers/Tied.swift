@@ -1,46 +1,43 @@
-/// Where a tied layer finds the weight that it shares: the layer whose weight it reads the other way round.
-public struct Tie: Sendable, Hashable {
-  /// Its place among the layers that run; always before the tied layer.
-  let partner: Int
+/// A layer that lends its weight or its state to a later one.
+struct Lender: Sendable, Hashable {
   let name: String
-  /// Where the shared weight begins in the flat vector; set by the planner.
-  var offset = 0
-
-  init(partner: Int, name: String) { (self.partner, self.name) = (partner, name) }
-}
-
-/// A layer that runs and may read the weight of an earlier one.
-public protocol TiedLayer: PlannedLayer {
-  /// Nil where the weight is its own.
-  var tie: Tie? { get set }
+  /// The number of the value that it writes.
+  let value: Int
 }
 
 extension Planner {
-  /// The layer called `name` as a partner of the layer being planned, which is to undo what the partner does: it reads
-  /// the shape that the partner puts out and puts out the shape that the partner reads.
+  /// The layer called `name` as the one whose weight the layer being planned borrows, to undo what that one does: it
+  /// reads the shape that the lender puts out and puts out the shape that the lender reads.
   ///
-  /// Errors: no layer of that name before this one, one of another kind or that itself is tied, one that another layer
-  /// is tied to, or one that puts out another shape.
-  func partner<Partner: PlannedLayer>(
-    _ partner: String, as type: Partner.Type, kind: String
-  ) throws(ModelError) -> (index: Int, layer: Partner) {
-    guard let index = layers.firstIndex(where: { $0.name == partner }) else {
-      throw ModelError(name, "wanted a \(kind) before it to be tied to, found none called \(partner)")
+  /// Errors: no layer of that name before this one, one of another kind or that itself borrows, one that another layer
+  /// borrows from, or one that puts out another shape.
+  func lender<Layer: PlannedLayer>(
+    _ lender: String, as type: Layer.Type, kind: String
+  ) throws(ModelError) -> (Lender, Layer) {
+    guard let use = uses.first(where: { $0.layer.name == lender }) else {
+      throw ModelError(name, "wanted a \(kind) before it to be tied to, found none called \(lender)")
     }
-    guard let layer = layers[index] as? Partner, (layer as? any TiedLayer)?.tie == nil else {
-      throw ModelError(name, "wanted a \(kind) to be tied to, found \(partner), a \(layers[index].kind)")
+    guard let layer = use.layer as? Layer, !use.borrowsWeight else {
+      throw ModelError(name, "wanted a \(kind) to be tied to, found \(lender), a \(use.layer.kind)")
     }
-    func isTied(_ other: any PlannedLayer) -> Bool {
-      other.gradient != .none && (other as? any TiedLayer)?.tie?.partner == index
-    }
-    if let other = layers.first(where: isTied) {
-      throw ModelError(name, "wanted a layer that none is tied to, found \(partner), which \(other.name) is tied to")
+    if let other = uses.first(where: { $0.borrowsWeight && $0.reads(.weight(use.output)) }) {
+      throw ModelError(
+        name, "wanted a layer that none is tied to, found \(lender), which \(other.layer.name) is tied to")
     }
     guard shape == layer.output else {
       throw ModelError(
-        name, "tied to \(partner) it wants the shape that \(partner) puts out, \(layer.output), found \(shape)")
+        name, "tied to \(lender) it wants the shape that \(lender) puts out, \(layer.output), found \(shape)")
     }
-    return (index, layer)
+    return (Lender(name: lender, value: use.output), layer)
+  }
+}
+
+extension Use {
+  fileprivate func reads(_ source: Read.Source) -> Bool { layer.reads(self).contains { $0.source == source } }
+
+  /// Whether the layer has parameters beside a weight that it borrows.
+  fileprivate var borrowsWeight: Bool {
+    layer.parameterCount > 0 && layer.reads(self).contains { if case .weight = $0.source { true } else { false } }
   }
 }
 
@@ -62,15 +59,14 @@ public struct TiedDense: Layer, Hashable {
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
-    let (index, dense) = try planner.partner(to, as: PlannedDense.self, kind: Dense.kind)
+    let (lender, dense) = try planner.lender(to, as: PlannedDense.self, kind: Dense.kind)
     guard dense.heads.count == 1 else {
       throw ModelError(
         planner.name, "wanted a Dense with one output to be tied to, found \(to), which has \(dense.heads.count)")
     }
     try planner.append(
       PlannedDense(
-        name: planner.name, input: dense.output, output: dense.input, activation: activation,
-        tie: Tie(partner: index, name: to)))
+        name: planner.name, input: dense.output, output: dense.input, activation: activation, lender: lender))
   }
 }
 
@@ -92,12 +88,9 @@ public struct TiedConvTranspose2D: Layer, Hashable {
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
-    var (index, convolution) = try planner.partner(to, as: PlannedConv2D.self, kind: Conv2D.kind)
-    convolution.isShared = true
-    planner.replace(index, with: convolution)
+    let (lender, convolution) = try planner.lender(to, as: PlannedConv2D.self, kind: Conv2D.kind)
     try planner.append(
       PlannedConvTranspose2D(
-        name: planner.name, window: convolution.window, activation: activation,
-        tie: Tie(partner: index, name: to)))
+        name: planner.name, window: convolution.window, activation: activation, lender: lender))
   }
 }

@@ -29,15 +29,13 @@ struct PlannedUpsample2D: PlannedLayer {
   let name: String
   let window: Window
   let inputActivation: Activation
-  var parameterOffset = 0
 
   var kind: String { Upsample2D.kind }
   var input: ImageShape { window.small }
   var output: ImageShape { window.large }
   var activation: Activation { .linear }
   var granularity: Granularity { .chunk }
-  var gradient: GradientKind { .none }
-  var backwardReadsInput: Bool { inputActivation != .linear }
+  func reads(_ use: Use) -> [Read] { use.gatingReads(inputActivation) }
 
   func forward(_ pass: Pass) {
     var geometry = window.geometry(samples: pass.samples)

@@ -1,44 +1,67 @@
-/// An ONNX graph while layers append their nodes, and the values that reach the next of them.
+/// An ONNX graph while layers append their nodes, and what each value of the plan is called there.
 public struct ONNXBuilder {
   private var graph: ONNXGraph
-  /// What reaches the next layer, which reads the first; the mean and the log-variance after a Gaussian latent.
-  private(set) var values: [String]
-  /// Whether they are N, C, H, W; else N, D.
-  private var areImages: Bool
-  /// The layer whose nodes are appended.
-  private var layer = ""
-  private let parameters: UnsafePointer<Float>
-
-  init(name: String, input: String, shape: ImageShape, parameters: UnsafePointer<Float>) {
-    let port = ONNXGraph.Port(input, shape)
-    (graph, values, self.parameters) = (ONNXGraph(name: name, inputs: [port]), [input], parameters)
-    areImages = !shape.isVector
+  /// A value in the graph.
+  private struct Form {
+    /// The mean and the log-variance after a Gaussian latent, otherwise one.
+    var names: [String]
+    /// Whether they are N, C, H, W; else N, D.
+    var areImages: Bool
   }
+  /// The values of the plan that are in the graph, by their numbers.
+  private var forms: [Int: Form] = [:]
+  /// What the layer reads whose nodes are appended, or what it has put.
+  private var form: Form
+  /// The layer's name, its use, and the second value that it reads.
+  private var layer = ""
+  private var use: Use?
+  private var skip: Form?
+  private let parameters: UnsafePointer<Float>
+  private let plan: ExecutionPlan
+
+  init(name: String, input: String, value: Int, plan: ExecutionPlan, parameters: UnsafePointer<Float>) {
+    let shape = plan.values[value].shape
+    (graph, self.plan) = (ONNXGraph(name: name, inputs: [ONNXGraph.Port(input, shape)]), plan)
+    (form, self.parameters) = (Form(names: [input], areImages: !shape.isVector), parameters)
+  }
+
+  /// What the layer reads, which then is the first; after `put` what it makes.
+  var values: [String] { form.names }
 
   // MARK: For layers
 
   /// The input of the layer as images N, C, H, W.
   mutating func image(_ shape: ImageShape) -> String {
-    if !areImages {
-      // Zero keeps the extent of that axis.
-      let extents = tensor("shape", [0] + shape.channelsFirst)
-      values = values.map { node("Reshape", [$0, extents]) }
-      areImages = true
-    }
+    form = asImages(form, shape)
     return values[0]
+  }
+
+  private mutating func asImages(_ form: Form, _ shape: ImageShape) -> Form {
+    guard !form.areImages else { return form }
+    // Zero keeps the extent of that axis.
+    let extents = tensor("shape", [0] + shape.channelsFirst)
+    return Form(names: form.names.map { node("Reshape", [$0, extents]) }, areImages: true)
   }
 
   /// The input of the layer as vectors, of an image in the order C, H, W.
   mutating func vector() -> String {
-    if areImages {
-      values = values.map { node("Flatten", [$0], ["axis": .integer(1)]) }
-      areImages = false
-    }
+    form = asVectors(form)
     return values[0]
+  }
+
+  private mutating func asVectors(_ form: Form) -> Form {
+    guard form.areImages else { return form }
+    return Form(names: form.names.map { node("Flatten", [$0], ["axis": .integer(1)]) }, areImages: false)
   }
 
   /// As vectors where the shape is one, and else as images.
   mutating func form(_ shape: ImageShape) -> String { shape.isVector ? vector() : image(shape) }
+
+  /// The second value that the layer reads, as vectors where the shape is one, and else as images.
+  mutating func skip(_ shape: ImageShape) -> String {
+    guard let skip else { preconditionFailure("\(layer) reads two values") }
+    return (shape.isVector ? asVectors(skip) : asImages(skip, shape)).names[0]
+  }
 
   /// The places of the maxima that a max-pooling found, nil where it is not in the graph.
   mutating func switches(of pool: String) -> String? {
@@ -48,9 +71,17 @@ public struct ONNXBuilder {
     return name
   }
 
-  /// The name of a parameter's tensor.
-  mutating func tensor(_ parameter: Parameter) -> String {
-    add(
+  /// The name of the tensor of one of the layer's parameters.
+  mutating func tensor(_ parameter: Parameter) -> String { tensor(parameter, of: use) }
+
+  /// The name of the tensor of a parameter of the layer that lends its own.
+  mutating func lentTensor(_ parameter: Parameter) -> String {
+    tensor(parameter, of: use?.lender.map { plan.uses[$0] })
+  }
+
+  private mutating func tensor(_ parameter: Parameter, of use: Use?) -> String {
+    let parameter = parameter.moved(by: use?.parameterOffset ?? 0)
+    return add(
       ONNXGraph.Tensor(
         name: parameter.name, shape: parameter.shape, elements: .floats(parameter.tensor(in: parameters))))
   }
@@ -89,9 +120,9 @@ public struct ONNXBuilder {
   }
 
   /// Hands on the values to the next layer, in the form that `image` or `vector` last made of the input.
-  mutating func put(_ values: String...) { self.values = values }
+  mutating func put(_ values: String...) { form.names = values }
 
-  mutating func put(_ values: [String]) { self.values = values }
+  mutating func put(_ values: [String]) { form.names = values }
 
   /// Appends an operation on each element, which keeps the form.
   mutating func apply(_ operation: String, _ attributes: [String: ONNXGraph.Attribute] = [:]) {
@@ -116,12 +147,17 @@ public struct ONNXBuilder {
     }
   }
 
-  mutating func append(_ layers: some Sequence<any PlannedLayer>) throws(ModelError) {
-    for planned in layers {
-      layer = planned.name
-      try planned.addNodes(to: &self)
-      planned.activation.addNodes(to: &self)
+  mutating func append(_ uses: Range<Int>) throws(ModelError) {
+    guard let first = plan.uses[uses].first else { return }
+    forms[first.input] = form
+    for use in plan.uses[uses] {
+      guard let input = forms[use.input] else { preconditionFailure("a value is written before it is read") }
+      (layer, self.use, form, skip) = (use.layer.name, use, input, use.skip.flatMap { forms[$0] })
+      try use.layer.addNodes(to: &self)
+      use.layer.activation.addNodes(to: &self)
+      for output in use.outputs { forms[output] = form }
     }
+    use = nil
   }
 
   /// Keeps the first channels.
@@ -168,33 +204,34 @@ extension ExecutionPlan {
   public func onnxGraph(
     _ part: ModelPart, parameters: FloatBuffer, standardization: Standardization? = nil
   ) throws(ModelError) -> ONNXGraph {
-    let code = boundaries[codeBoundary].shape
     let range =
       switch part {
-      case .encoder: 0..<codeBoundary
-      case .decoder: codeBoundary..<layers.count
-      case .autoencoder: layers.indices
+      case .encoder: encoder
+      case .decoder: decoder
+      case .autoencoder: uses.indices
       }
-    let input = part == .decoder ? ("code", code) : ("image", model.input)
+    if part == .decoder, let decodingRefusal { throw ModelError(model.name, decodingRefusal) }
+    let input = part == .decoder ? ("code", code) : ("image", 0)
     var builder = ONNXBuilder(
-      name: "\(model.name) \(part.rawValue)", input: input.0, shape: input.1, parameters: parameters.pointer)
+      name: "\(model.name) \(part.rawValue)", input: input.0, value: input.1, plan: self,
+      parameters: parameters.pointer)
     if let standardization, part != .decoder {
       builder.apply(standardization, isInverse: false, shape: model.input)
     }
-    try builder.append(layers[range])
+    try builder.append(range)
     guard part != .encoder else {
-      return builder.finished(model.isVariational ? ["mean", "log_variance"] : ["code"], code)
+      return builder.finished(model.isVariational ? ["mean", "log_variance"] : ["code"], values[code].shape)
     }
-    var output = boundaries[layers.count].shape
+    var shape = values[output].shape
     if model.likelihood == .gaussian() {
       // Means lie in front of log-variances.
-      builder.takeChannels(model.input.channels, of: output)
-      output = model.input
+      builder.takeChannels(model.input.channels, of: shape)
+      shape = model.input
     }
     model.likelihood.meanActivation.addNodes(to: &builder)
     if let standardization, model.likelihood.target == .image {
       builder.apply(standardization, isInverse: true, shape: model.input)
     }
-    return builder.finished([model.likelihood.outputName], output)
+    return builder.finished([model.likelihood.outputName], shape)
   }
 }

@@ -8,7 +8,7 @@
 /// of a'(s[n,j])^2. Layers that disturb the image may stand in front; the Jacobian is then that of the disturbed image.
 ///
 /// Of a deeper or convolutional code it is an estimate without bias, along one direction of +1 and -1 that is drawn for
-/// each sample of each step; value and gradient are exact for that direction (see `LinearizedLayer`):
+/// each sample of each step; value and gradient are exact for that direction (see `PlannedLayer.forwardTangent`):
 ///
 ///     weight sum over j of (J v)[n,j]^2,   whose mean over v is weight |J|^2
 ///
@@ -23,18 +23,17 @@ public struct ContractivePenalty: Penalty, Hashable {
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
     let site = try planner.penaltySite(self)
-    let index = planner.layers.count - 1
-    if let dense = planner.layers[index] as? PlannedDense,
-      planner.layers[..<index].allSatisfy({ $0 is any PlannedNoise })
-    {
+    let layers = planner.uses.map(\.layer)
+    if let dense = layers.last as? PlannedDense, layers.dropLast().allSatisfy({ $0 is any PlannedNoise }) {
       return try planner.append(
-        PlannedContractivePenalty(site: site, inputs: dense.input.count, tie: Tie(partner: index, name: dense.name)))
+        PlannedContractivePenalty(
+          site: site, inputs: dense.input.count, dense: Lender(name: dense.name, value: planner.value)))
     }
-    if let other = planner.layers.first(where: { !($0 is any LinearizedLayer) }) {
+    if let other = layers.first(where: { !$0.followsTangents }) {
       throw ModelError(
         site.name,
         "wanted a code made by layers whose derivatives it can follow (Conv2D, Dense, Dropout, GaussianNoise, "
-          + "MaxPool2D, TiedDense), found \(other.name), a \(other.kind)")
+          + "MaxPool2D, Residual, Skip, TiedDense), found \(other.name), a \(other.kind)")
     }
     try planner.append(PlannedContractiveEstimate(site: site))
   }
@@ -52,9 +51,9 @@ extension ExecutionPlan {
 /// The estimate along the tangent of the code.
 struct PlannedContractiveEstimate: PlannedPenalty {
   let site: PenaltySite
-  var parameterOffset = 0
 
   var kind: String { ContractivePenalty.kind }
+  var wantsTangents: Bool { true }
 
   /// 0 where nobody asks how codes change.
   func evaluate(_ pass: Pass, shard: Range<Int>) {
@@ -63,7 +62,7 @@ struct PlannedContractiveEstimate: PlannedPenalty {
       if let tangent = pass.tangent {
         for i in n * units..<(n + 1) * units { sum += Double(tangent[i]) * Double(tangent[i]) }
       }
-      pass.divergence[n] = Float(Double(site.weight) * sum)
+      pass.secondTerm[n] = Float(Double(site.weight) * sum)
     }
   }
 
@@ -75,25 +74,27 @@ struct PlannedContractiveEstimate: PlannedPenalty {
   }
 }
 
-struct PlannedContractivePenalty: PlannedPenalty, TiedLayer {
+struct PlannedContractivePenalty: PlannedPenalty {
   let site: PenaltySite
   let inputs: Int
-  var parameterOffset = 0
-  /// The dense layer whose weight it reads.
-  var tie: Tie?
+  /// The layer that makes the code.
+  let dense: Lender
 
   var kind: String { ContractivePenalty.kind }
   /// a'(s)^2, which the gradient of the weight sums over the minibatch.
   var stateCount: Int { units }
-  var stateMemory: Place.Memory { .batch }
   /// c
   var preparedCount: Int { Planner.aligned(units) }
 
+  func reads(_ use: Use) -> [Read] { use.standardReads + [Read(.weight(dense.value), [.forward])] }
+
+  func work(_ use: Use) -> [Work] { [.lent([.scaled(by: .state(use.output), factor: 2 * site.weight)])] }
+
   func prepare(_ pass: Pass) {
-    guard let tie else { return }
+    guard let weight = pass.lentParameters else { return }
     pass.prepared.update(repeating: 0, count: units)
     for i in 0..<inputs {
-      let row = pass.parameters + tie.offset + i * units
+      let row = weight + i * units
       for j in 0..<units { pass.prepared[j] += row[j] * row[j] }
     }
   }
@@ -110,7 +111,7 @@ struct PlannedContractivePenalty: PlannedPenalty, TiedLayer {
         pass.state[n * units + j] = slope * slope
         sum += Double(slope * slope) * Double(pass.prepared[j])
       }
-      pass.divergence[n] = Float(Double(site.weight) * sum)
+      pass.secondTerm[n] = Float(Double(site.weight) * sum)
     }
   }
 

@@ -23,7 +23,6 @@ public struct MMDPenalty: Penalty, Hashable {
 
 struct PlannedMMDPenalty: PlannedPenalty {
   let site: PenaltySite
-  var parameterOffset = 0
 
   var kind: String { MMDPenalty.kind }
   var leastShard: Int? { 2 }

@@ -18,7 +18,7 @@ extension Planner {
   ///
   /// Errors: it stands elsewhere than behind the latent, its weight is below 0, or the latent has a divergence.
   func penaltySite(_ penalty: some Penalty) throws(ModelError) -> PenaltySite {
-    guard name == Self.penaltyName, let latent = layers.last else {
+    guard name == Self.penaltyName, let latent = before else {
       throw ModelError(name, "a penalty belongs in the place of the penalty, not in \(name)")
     }
     guard penalty.weight >= 0, penalty.weight.isFinite else {
@@ -44,7 +44,7 @@ struct PenaltySite: Sendable {
 protocol PlannedPenalty: PlannedLayer {
   var site: PenaltySite { get }
 
-  /// Writes the penalty of each sample of a shard to `pass.divergence`; what belongs to the shard as a whole counts for
+  /// Writes the penalty of each sample of a shard to `pass.secondTerm`; what belongs to the shard as a whole counts for
   /// each of its samples.
   func evaluate(_ pass: Pass, shard: Range<Int>)
   /// Adds `pass.beta` times the derivative of the sum of these to `dx`.
@@ -58,7 +58,6 @@ extension PlannedPenalty {
   var activation: Activation { .linear }
   /// Whole shards.
   var granularity: Granularity { .group }
-  var gradient: GradientKind { .none }
   /// Numbers of one code.
   var units: Int { site.shape.count }
 
@@ -92,6 +91,6 @@ extension Pass {
 
   /// Notes the same penalty for all samples of a shard.
   func note(_ penalty: Double, shard: Range<Int>) {
-    for n in shard { divergence[n] = Float(penalty) }
+    for n in shard { secondTerm[n] = Float(penalty) }
   }
 }

@@ -15,7 +15,6 @@ public struct L1Penalty: Penalty, Hashable {
 
 struct PlannedL1Penalty: PlannedPenalty {
   let site: PenaltySite
-  var parameterOffset = 0
 
   var kind: String { L1Penalty.kind }
 
@@ -23,7 +22,7 @@ struct PlannedL1Penalty: PlannedPenalty {
     for n in shard {
       var sum = 0.0
       for i in n * units..<(n + 1) * units { sum += Double(abs(pass.x[i])) }
-      pass.divergence[n] = Float(Double(site.weight) * sum)
+      pass.secondTerm[n] = Float(Double(site.weight) * sum)
     }
   }
 
@@ -66,7 +65,6 @@ public struct ActivityPenalty: Penalty, Hashable {
 struct PlannedActivityPenalty: PlannedPenalty {
   let site: PenaltySite
   let target: Double
-  var parameterOffset = 0
 
   var kind: String { ActivityPenalty.kind }
   private static let range = 1e-6...1 - 1e-6
@@ -110,7 +108,6 @@ public struct ZeroMeanPenalty: Penalty, Hashable {
 
 struct PlannedZeroMeanPenalty: PlannedPenalty {
   let site: PenaltySite
-  var parameterOffset = 0
 
   var kind: String { ZeroMeanPenalty.kind }
 

@@ -1,10 +1,11 @@
-/// Everything about a training step that can be known before it runs: layers with their geometry, the flat vector, the
-/// shards, and a place for every array. Made once; running it can neither fail nor allocate.
+/// Everything about a training step, or about inference, that can be known before it runs: layers with their geometry,
+/// the values between them, the flat vector, the shards, and a place for every array. Made once; running it can neither
+/// fail nor allocate.
 ///
 /// A sample is an image, or where training follows the importance-weighted bound one of the K samples of an image's
-/// code. Those of an image lie next to each other, in one chunk.
+/// code. The samples of an image lie next to each other, in one chunk.
 ///
-///     flat vector      [ sharded parameters (convolutions) | parameters of products (dense layers) ]
+///     flat vector      [ parameters summed shard by shard (convolutions) | parameters of products (dense layers) ]
 ///     minibatch        [ shard 0 | shard 1 | ... ]      samples n of shard s: s m <= n < (s + 1) m
 ///     a shard          [ chunk | chunk | ... ]          what image layers take at once
 ///     a group          a run of shards that one replica holds at a time; speed only
@@ -22,24 +23,30 @@ public struct ExecutionPlan: Sendable {
   /// Whether a layer's output for a sample depends on the others of its shard while training; chunks are whole shards
   /// then.
   public let takesWholeShards: Bool
+  /// Whether samples go back as well, or forward alone.
+  public let isTraining: Bool
 
-  /// The chain: encoder, latent, decoder.
-  public let layers: [any PlannedLayer]
-  /// What lies before and after each layer: layer i leads from boundary i to boundary i + 1.
-  public let boundaries: [Boundary]
-  /// Maximal runs of layers of one granularity.
+  /// What runs, in the order of the way forward: encoder, latent, penalty, decoder. Each layer reads what layers before
+  /// it wrote.
+  public let uses: [Use]
+  /// What the layers read and write. Value 0 is the image.
+  public let values: [Value]
+  /// Maximal runs of uses of one granularity.
   public let segments: [Range<Int>]
-  /// The boundary of the code: the latent's output, the decoder's input.
-  public let codeBoundary: Int
-  /// Where a penalty is a function of the code's derivative, tangents and their errors at all boundaries up to the
-  /// code's, and the layers between; empty where none is.
-  public let tangents: [Boundary]
-  public let linearized: [any LinearizedLayer]
-  /// Where each layer's saved state and prepared weights lie.
-  public let states: [Place]
-  public let preparedOffsets: [Int]
+  /// The number of the code, which the latent puts out, and of what the last layer puts out.
+  public let code: Int
+  public var output: Int { uses[uses.count - 1].output }
+  /// The uses that make the code of an image; the decoder follows.
+  public let encoder: Range<Int>
+  public var decoder: Range<Int> { encoder.upperBound..<uses.count }
+  /// The value that the last layer of the encoder reads: mean and log-variance of a Gaussian latent's code.
+  public var posterior: Int { uses[encoder.upperBound - 1].input }
+  public var codeShape: ImageShape { values[code].shape }
+  public var outputShape: ImageShape { values[output].shape }
+  /// Where a penalty is a function of the code's derivative, the uses whose tangents it follows; empty where none is.
+  public let tangents: Range<Int>
 
-  /// Nil where training goes back through the chain.
+  /// Nil where training goes back through the layers.
   public let contrastiveDivergence: PlannedContrastiveDivergence?
 
   /// Length of the flat vector, and of its front part whose gradients are summed shard by shard.
@@ -47,21 +54,29 @@ public struct ExecutionPlan: Sendable {
   public let shardedCount: Int
   /// All tensors in the order of the model.
   public let parameters: [Parameter]
+  /// Matrices of parameters whose gradients are products over the whole minibatch.
+  public let products: [Product<Place>]
+  /// Runs of the front part that follow a rule of their layer in place of the optimiser, in order.
+  public let owned: [(range: Range<Int>, follow: Work.Follow)]
 
   /// Floats for each sample of the minibatch, of a group, of a chunk; and floats of prepared weights.
   public let batchFloats: Int
   public let groupFloats: Int
   public let chunkFloats: Int
   public let preparedFloats: Int
+  /// From when to when each array lives, and where.
+  let lifetimes: Lifetimes
 
   /// Errors: `ModelError` that names the layer, what it wanted and what it found.
   ///
   /// - Parameters:
   ///   - batchSize, shards: counted in images.
-  ///   - importanceSamples: of each image's code, of a model without an `importanceRefusal`; nil for training that does
-  ///     not follow the importance-weighted bound.
+  ///   - importanceSamples: how many samples of each image's code training takes, of a model without an
+  ///     `importanceRefusal`; nil for training that does not follow the importance-weighted bound.
+  ///   - isTraining: whether samples go back as well. Otherwise image, code, the input of the latent and the output
+  ///     stay until all uses are through.
   public init(
-    _ model: Autoencoder, batchSize: Int, shards: Int? = nil, importanceSamples: Int? = nil
+    _ model: Autoencoder, batchSize: Int, shards: Int? = nil, importanceSamples: Int? = nil, isTraining: Bool = true
   ) throws(ModelError) {
     let most = 1 << 20
     guard (1...most).contains(batchSize) else {
@@ -79,54 +94,54 @@ public struct ExecutionPlan: Sendable {
     guard (1...batchSize).contains(shards) else {
       throw ModelError(model.name, "wanted 1 to \(batchSize) shards, not more than the batch size, found \(shards)")
     }
-    self.model = model
+    (self.model, self.isTraining) = (model, isTraining)
     (self.batchSize, self.shards) = (batchSize * samplesPerImage, shards)
     self.importanceSamples = importanceSamples
     let imagesPerShard = (batchSize + shards - 1) / shards
     samplesPerShard = imagesPerShard * samplesPerImage
-    var chain = try model.planChain()
-    for layer in chain.layers {
-      guard let least = layer.leastShard, samplesPerShard < least else { continue }
+    let graph = try model.planned()
+    for use in graph.uses {
+      guard let least = use.layer.leastShard, samplesPerShard < least else { continue }
       throw ModelError(
-        layer.name, "wanted shards of at least \(least) samples, which it takes together, found \(samplesPerShard)")
+        use.layer.name, "wanted shards of at least \(least) samples, which it takes together, found \(samplesPerShard)")
     }
-    takesWholeShards = chain.layers.contains { $0.leastShard != nil && !($0 is any PlannedPenalty) }
+    takesWholeShards = graph.uses.contains { $0.layer.leastShard != nil && $0.layer.granularity == .chunk }
     let mostImages = takesWholeShards ? imagesPerShard : max(1, Self.mostSamplesPerChunk / samplesPerImage)
     let chunks = (imagesPerShard + mostImages - 1) / mostImages
     samplesPerChunk = (imagesPerShard + chunks - 1) / chunks * samplesPerImage
-    (shardedCount, parameterCount) = Self.placeParameters(&chain.layers)
-    layers = chain.layers
-    codeBoundary = chain.codeBoundary
-    parameters = layers.flatMap(\.parameters)
 
-    segments = Self.segments(of: layers)
-    var memory = MemoryLayout3()
-    let isLinearized = layers[codeBoundary...].first is PlannedContractiveEstimate
-    linearized = isLinearized ? layers[..<codeBoundary].compactMap { $0 as? any LinearizedLayer } : []
-    boundaries = Self.placeBoundaries(
-      layers, segments, codeBoundary: chain.codeBoundary, through: layers.count, &memory
-    ) { [layers] b in
-      layers[b].backwardReadsInput || layers[b - 1].backwardReadsOutput
-        || isLinearized && b < chain.codeBoundary && layers[b - 1].activation != .linear
+    var (uses, values) = (graph.uses, graph.values)
+    (code, encoder) = (graph.code, graph.encoder)
+    let tangible = Self.tangible(uses)
+    tangents = 0..<(uses.firstIndex { $0.layer.wantsTangents } ?? 0)
+    segments = Self.segments(of: uses)
+    (shardedCount, parameterCount) = Self.placeParameters(&uses)
+    let products = Self.products(of: uses, tangible: tangible)
+    owned = Self.owned(of: uses)
+
+    let lifetimes = Self.lifetimes(
+      uses, values, segments, products, code: (graph.code, graph.encoder.upperBound - 1), tangible: tangible,
+      objective: model.objective, isTraining: isTraining)
+    self.products = products.map { $0.map { lifetimes.place(of: $0) ?? .none } }
+    for v in values.indices {
+      values[v].values = lifetimes.place(of: .values(v)) ?? .none
+      values[v].error = lifetimes.place(of: .error(v))
+      values[v].tangent = lifetimes.place(of: .tangent(v))
+      values[v].tangentError = lifetimes.place(of: .tangentError(v))
     }
-    states = layers.map { memory.place($0.stateMemory, $0.stateCount) }
-    let output = boundaries[layers.count].values
-    contrastiveDivergence = model.objective?.planned(layers) { isPersistent in
-      isPersistent ? memory.place(.batch, output.count) : output
-    }
-    tangents =
-      isLinearized
-      ? Self.placeBoundaries(
-        layers, segments, codeBoundary: chain.codeBoundary, through: chain.codeBoundary, &memory
-      ) { [layers] b in layers[b].gradient != .none || layers[b - 1].activation.isCurved }
-      : []
     var prepared = 0
-    preparedOffsets = layers.map { layer in
-      defer { prepared += layer.preparedCount }
-      return prepared
+    for i in uses.indices {
+      uses[i].state = lifetimes.place(of: .state(uses[i].output)) ?? .none
+      uses[i].preparedOffset = prepared
+      prepared += uses[i].layer.preparedCount
     }
-    preparedFloats = prepared
-    (batchFloats, groupFloats, chunkFloats) = (memory.batch.count, memory.group.count, memory.chunk.count)
+    (self.uses, self.values, self.lifetimes, preparedFloats) = (uses, values, lifetimes, prepared)
+    parameters = uses.flatMap(\.parameters)
+    let chains = lifetimes.place(of: .state(Self.chains)) ?? values[uses[uses.count - 1].output].values
+    contrastiveDivergence = model.objective?.planned(uses.map(\.layer), chains: chains)
+    (batchFloats, groupFloats, chunkFloats) = (
+      lifetimes.floats[.batch] ?? 0, lifetimes.floats[.group] ?? 0, lifetimes.floats[.chunk] ?? 0
+    )
   }
 
   /// A shard for every 8 samples, at most 16: enough to keep 16 workers busy. It follows from the batch size alone,
@@ -141,48 +156,24 @@ public struct ExecutionPlan: Sendable {
   /// More samples would push a chunk's images out of the second-level cache; fewer would leave tiles half empty.
   private static let mostSamplesPerChunk = 16
 
-  /// The dense layers, whose gradients are products over the whole minibatch, with their places among the layers.
-  public var products: [Product] {
-    layers.enumerated().compactMap { index, layer in
-      guard let layer = layer as? PlannedDense else { return nil }
-      guard layer.tie == nil else { return Product(layer: layer, index: index, terms: [], contraction: nil) }
-      let tied = layers.indices.filter { (layers[$0] as? PlannedDense)?.tie?.partner == index }
-      let terms = terms(index) + tied.flatMap(terms).map { Product.Term(x: $0.dy, dy: $0.x) }
-      return Product(layer: layer, index: index, terms: terms, contraction: contraction(of: index))
-    }
-  }
-
-  private func contraction(of layer: Int) -> Product.Contraction? {
-    layers.indices.lazy.compactMap { i in
-      guard let penalty = layers[i] as? PlannedContractivePenalty, penalty.tie?.partner == layer else { return nil }
-      return Product.Contraction(squares: states[i], weight: penalty.site.weight)
-    }.first
-  }
-
-  /// Input and error of the output of a dense layer, and the same of its tangents.
-  private func terms(_ layer: Int) -> [Product.Term] {
-    let chains = linearized.indices.contains(layer) ? [boundaries, tangents] : [boundaries]
-    return chains.map { boundaries in
-      guard let dy = boundaries[layer + 1].error else {
-        preconditionFailure("the output of a dense layer has an error")
-      }
-      return Product.Term(x: boundaries[layer].values, dy: dy)
-    }
-  }
-
   /// Why a code alone cannot be decoded, if it cannot.
   public var decodingRefusal: String? {
-    for layer in layers[codeBoundary...] {
-      guard let partner = layer.partner, partner < codeBoundary else { continue }
-      return "\(layer.name) of \(model.name) wants the switches that \(layers[partner].name) finds in an image, so a "
-        + "code alone cannot be decoded"
+    let made = Set(uses[encoder].flatMap(\.outputs)).union([0]).subtracting([code])
+    for use in uses[decoder] {
+      let read = use.layer.reads(use).compactMap { read -> (value: Int, what: String)? in
+        guard read.moments.contains(.forward) else { return nil }
+        return switch read.source {
+        case .values(let v): (v, "output")
+        case .state(let v): (v, "switches")
+        default: nil
+        }
+      }
+      guard let (value, what) = read.first(where: { made.contains($0.value) }) else { continue }
+      let lender = uses[encoder].last { $0.outputs.contains(value) }?.layer.name ?? "the image"
+      return "\(use.layer.name) of \(model.name) wants the \(what) that \(lender) finds in an image, so a code alone "
+        + "cannot be decoded"
     }
     return nil
-  }
-
-  /// Runs of the flat vector that hold running statistics, in order.
-  public var statistics: [Range<Int>] {
-    parameters.filter(\.isStatistic).map { $0.offset..<$0.offset + $0.count }.sorted { $0.lowerBound < $1.lowerBound }
   }
 
   /// The samples of a minibatch of `count` that belong to a run of shards.
@@ -192,188 +183,33 @@ public struct ExecutionPlan: Sendable {
 
   /// Scratch of one replica: for its group, its likelihood, and for products over the whole minibatch.
   public func scratchFloats(groupSamples: Int, threads: Int) -> Int {
-    let slopes = tangents.map(\.shape.count).max() ?? 0
+    let slopes = tangents.reduce(0) { max($0, uses[$1].layer.output.count) }
     let likelihood = model.likelihood.scratchCount(image: model.input, threads: threads)
-    return layers.reduce(max(slopes, likelihood)) { most, layer in
+    return uses.reduce(max(slopes, likelihood)) { most, use in
+      let isProduct = use.layer.parameterCount > 0 && !use.isSharded
       let samples =
-        switch layer.granularity {
+        switch use.layer.granularity {
         case .chunk: min(samplesPerChunk, groupSamples)
-        case .group: layer.gradient == .product ? batchSize : groupSamples
+        case .group: isProduct ? batchSize : groupSamples
         }
-      return max(most, layer.scratchCount(samples: samples, threads: threads))
+      return max(most, use.layer.scratchCount(samples: samples, threads: threads))
     }
+  }
+
+  /// Whether a use has anything to do on the way back beside gradients that are found apart: nobody wants the error of
+  /// what lies before the first layer with parameters.
+  public func hasBackwardPass(_ use: Use) -> Bool {
+    use.inputs.contains { values[$0].error != nil } || use.layer.parameterCount > 0 && !use.hasGradientPass
   }
 
   /// Planned bytes, which a plan's bounds keep below 2^60: of everything the replicas share, and of one replica.
   public func bytes(groupSamples: Int, threads: Int) -> (shared: Int, perReplica: Int) {
     let optimizerMoments = 2
-    let shared = parameterCount * (2 + optimizerMoments) + shards * shardedCount + batchSize * batchFloats
+    let training = isTraining ? parameterCount * (2 + optimizerMoments) + shards * shardedCount : 0
+    let shared = training + batchSize * batchFloats
     let replica =
       groupSamples * groupFloats + samplesPerChunk * chunkFloats + preparedFloats
       + scratchFloats(groupSamples: groupSamples, threads: threads)
     return (shared * MemoryLayout<Float>.size, replica * MemoryLayout<Float>.size)
-  }
-
-  private static func placeParameters(_ layers: inout [any PlannedLayer]) -> (sharded: Int, all: Int) {
-    var next = 0
-    var sharded = 0
-    for kind in [GradientKind.sharded, .product] {
-      for i in layers.indices where layers[i].gradient == kind {
-        layers[i].parameterOffset = next
-        next += Planner.aligned(layers[i].parameterCount)
-      }
-      if kind == .sharded { sharded = next }
-    }
-    for i in layers.indices {
-      guard var layer = layers[i] as? any TiedLayer, let partner = layer.tie?.partner else { continue }
-      layer.tie?.offset = layers[partner].parameterOffset
-      layers[i] = layer
-    }
-    return (sharded, next)
-  }
-
-  private static func segments(of layers: [any PlannedLayer]) -> [Range<Int>] {
-    var segments: [Range<Int>] = []
-    for i in layers.indices {
-      if let last = segments.last, layers[last.lowerBound].granularity == layers[i].granularity {
-        segments[segments.count - 1] = last.lowerBound..<i + 1
-      } else {
-        segments.append(i..<i + 1)
-      }
-    }
-    return segments
-  }
-
-  /// A product reads its input and the error of its output for the whole minibatch. Between two layers of a chunked
-  /// segment, errors live in two places that take turns; so do activations that the way back does not read, and in the
-  /// last segment, which goes forward and back chunk by chunk, activations live as long as their chunk. All others, and
-  /// input, code and output, live as long as their group.
-  ///
-  /// - Parameters:
-  ///   - end: the last boundary.
-  ///   - isReadBack: whether the way back reads the values of a boundary between two layers.
-  private static func placeBoundaries(
-    _ layers: [any PlannedLayer], _ segments: [Range<Int>], codeBoundary: Int, through end: Int,
-    _ memory: inout MemoryLayout3, isReadBack: (Int) -> Bool
-  ) -> [Boundary] {
-    var turns = [0, 0]
-    var insideChunk = Set<Int>()
-    for segment in segments where layers[segment.lowerBound].granularity == .chunk {
-      let isLast = segment.upperBound == layers.count
-      for b in segment.lowerBound + 1..<segment.upperBound + (isLast ? 1 : 0) where b <= end {
-        insideChunk.insert(b)
-        turns[b % 2] = max(turns[b % 2], layers[b - 1].output.count)
-      }
-    }
-    let turnPlaces = turns.map { memory.chunk.place(.chunk, $0) }
-    let firstWithParameters = layers.firstIndex { $0.gradient != .none } ?? layers.count
-    return (0...end).map { b in
-      let shape = b == 0 ? layers[0].input : layers[b - 1].output
-      let feedsProduct = b < layers.count && layers[b].gradient == .product
-      let comesFromProduct = b > 0 && layers[b - 1].gradient == .product
-      let isInner = insideChunk.contains(b) && b < layers.count && b != codeBoundary
-      let turn = Place(.chunk, offset: turnPlaces[b % 2].offset, count: shape.count)
-      let values =
-        if feedsProduct {
-          memory.batch.place(.batch, shape.count)
-        } else if isInner && !isReadBack(b) {
-          turn
-        } else if isInner && segments.last?.contains(b) == true {
-          memory.chunk.place(.chunk, shape.count)
-        } else {
-          memory.group.place(.group, shape.count)
-        }
-      let error: Place? =
-        if b <= firstWithParameters && b < layers.count {
-          nil
-        } else if comesFromProduct {
-          memory.batch.place(.batch, shape.count)
-        } else if insideChunk.contains(b) {
-          turn
-        } else {
-          memory.group.place(.group, shape.count)
-        }
-      return Boundary(
-        shape: shape, activation: b == 0 ? .linear : layers[b - 1].activation, values: values, error: error)
-    }
-  }
-}
-
-/// A dense layer and what the gradient of its weight is: the sum, in this order, of terms x^T dy, each a sum over the
-/// samples of the minibatch in order.
-///
-///     dw[i,o] = sum over terms, then over n, of x[n,i] dy[n,o]
-///
-/// One term is the layer's own: its input and the error of its output. A layer tied to it adds its own, the other way
-/// round. A tied layer has no weight, so no terms.
-public struct Product: Sendable {
-  public struct Term: Sendable {
-    /// Both in the memory of the whole minibatch.
-    public let x: Place
-    public let dy: Place
-  }
-
-  /// What a contractive penalty adds: 2 weight beta w[i,o] sum over n of squares[n,o].
-  public struct Contraction: Sendable {
-    /// Squares of the derivatives of the activation, in the memory of the whole minibatch.
-    public let squares: Place
-    public let weight: Float
-  }
-
-  public let layer: PlannedDense
-  /// Place of the layer among those that run.
-  public let index: Int
-  public let terms: [Term]
-  public let contraction: Contraction?
-}
-
-/// What lies between two layers: an image, the activation that made it, and where its values and its error are kept.
-public struct Boundary: Sendable {
-  public let shape: ImageShape
-  public let activation: Activation
-  public let values: Place
-  /// nil where no layer before has parameters, so that nobody wants the error.
-  public let error: Place?
-}
-
-/// Where an array with `count` floats for each sample lies: in one of three memories, behind `offset` floats a sample.
-public struct Place: Sendable, Equatable {
-  public enum Memory: Sendable {
-    /// Indexed by the place of a sample in the minibatch.
-    case batch
-    /// Indexed by its place in the group a replica holds.
-    case group
-    /// Indexed by its place in the chunk at hand.
-    case chunk
-  }
-
-  public let memory: Memory
-  public let offset: Int
-  public let count: Int
-
-  init(_ memory: Memory, offset: Int, count: Int) {
-    (self.memory, self.offset, self.count) = (memory, offset, count)
-  }
-}
-
-/// The three memories while they are laid out.
-private struct MemoryLayout3 {
-  struct Column {
-    var count = 0
-    mutating func place(_ memory: Place.Memory, _ floats: Int) -> Place {
-      defer { count += Planner.aligned(floats) }
-      return Place(memory, offset: count, count: floats)
-    }
-  }
-  var batch = Column()
-  var group = Column()
-  var chunk = Column()
-
-  mutating func place(_ memory: Place.Memory, _ floats: Int) -> Place {
-    switch memory {
-    case .batch: batch.place(memory, floats)
-    case .group: group.place(memory, floats)
-    case .chunk: chunk.place(memory, floats)
-    }
   }
 }

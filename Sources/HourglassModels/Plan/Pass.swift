@@ -1,46 +1,60 @@
 import HourglassKernels
 
-/// One call of one layer: samples, and where everything lies. Made afresh for each call, on the stack.
+/// One call of one layer: N samples, and where everything lies. Made afresh for each call, on the stack.
+///
+/// `input`, `output` and the counts below are those of the layer: floats of one sample.
 public struct Pass {
-  /// Images in this call.
+  /// N.
   public var samples: Int
-  /// Place of the first of them in the step: part of the address of its random numbers.
+  /// Place of the first sample in the step: part of the address of its random numbers.
   public var firstSample: Int
 
-  /// Input and output of the layer.
+  /// What the layer reads: N x input.
   public var x: UnsafeMutablePointer<Float>
+  /// The second value that it reads, where branches meet: N x its shape.
+  public var skip: UnsafeMutablePointer<Float>?
+  /// What it writes: N x output.
   public var y: UnsafeMutablePointer<Float>
-  /// Error of the output, and of the input where somebody wants it.
+  /// Errors of the output and of the second output of a `Fork`: N x output.
   public var dy: UnsafeMutablePointer<Float>?
+  public var dbranch: UnsafeMutablePointer<Float>?
+  /// Errors of `x` and `skip`, of the same size, where somebody wants them.
   public var dx: UnsafeMutablePointer<Float>?
-  /// The activation that made `x`: the layer multiplies `dx` by its derivative.
+  public var dskip: UnsafeMutablePointer<Float>?
+  /// The activations that made `x` and `skip`: the layer multiplies `dx` and `dskip` by their derivatives.
   public var inputActivation: Activation
+  public var skipActivation = Activation.linear
 
-  /// The flat vector of parameters, this replica's prepared weights, and the gradients of this shard.
+  /// The layer's parameters, `parameterCount`; its prepared weights, `preparedCount`; and the gradients of its
+  /// parameters in this shard, `parameterCount`.
   public var parameters: UnsafeMutablePointer<Float>
   public var prepared: UnsafeMutablePointer<Float>
   public var gradients: UnsafeMutablePointer<Float>?
   /// Whether the shard's gradients go on from what is there.
   public var accumulate: Bool
 
-  /// What the layer keeps from forward to backward, and scratch.
+  /// What the layer keeps from forward to backward, N x `stateCount`, and scratch, `scratchCount`.
   public var state: UnsafeMutablePointer<Float>
   public var scratch: UnsafeMutablePointer<Float>
-  /// What the layer's partner keeps of the same samples.
-  public var partnerState: UnsafeMutablePointer<Float>?
-  /// Of each sample: the Kullback-Leibler divergence in nats, written by a latent that has one, or the penalty.
-  public var divergence: UnsafeMutablePointer<Float>
+  /// Parameters, gradients and state of the layer that lends its own, by that layer's counts.
+  public var lentParameters: UnsafeMutablePointer<Float>?
+  public var lentGradients: UnsafeMutablePointer<Float>?
+  public var lentState: UnsafeMutablePointer<Float>?
 
-  /// Where training follows the importance-weighted bound, the weight of each sample among those of its image, known on
-  /// the way back. The divergence is then its estimate by the sample, log q(z | x) - log p(z).
+  /// The second term of each sample's loss, N: the Kullback-Leibler divergence in nats, written by a latent that has
+  /// one, or the penalty, written by the penalty.
+  public var secondTerm: UnsafeMutablePointer<Float>
+  /// Where training follows the importance-weighted bound, the weight of each sample among those of its image, N, known
+  /// on the way back. The second term is then the divergence's estimate by the sample, log q(z | x) - log p(z).
   public var importanceWeights: UnsafePointer<Float>?
 
-  /// Where a penalty is a function of it, the tangent of `x` and its error (see `LinearizedLayer`).
+  /// Where a penalty is a function of it, the tangent of `x` and its error, of the size of `x` (see
+  /// `PlannedLayer.forwardTangent`).
   public var tangent: UnsafeMutablePointer<Float>?
   public var tangentError: UnsafeMutablePointer<Float>?
 
   public var noise: Noise
-  /// Weight of divergence or penalty in the loss.
+  /// Weight of the second term in the loss.
   public var beta: Float
   /// Nats that each latent unit may diverge by at no cost, in the mean over a shard; 0 for none.
   public var freeBits: Float = 0
@@ -50,17 +64,15 @@ public struct Pass {
   public var threads: Int
 
   public init(
-    samples: Int, firstSample: Int, x: UnsafeMutablePointer<Float>,
-    y: UnsafeMutablePointer<Float>,
-    dy: UnsafeMutablePointer<Float>?, dx: UnsafeMutablePointer<Float>?, inputActivation: Activation,
-    parameters: UnsafeMutablePointer<Float>, prepared: UnsafeMutablePointer<Float>,
+    samples: Int, firstSample: Int, x: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>,
+    inputActivation: Activation, parameters: UnsafeMutablePointer<Float>, prepared: UnsafeMutablePointer<Float>,
     state: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>,
-    divergence: UnsafeMutablePointer<Float>, noise: Noise, beta: Float, threads: Int
+    secondTerm: UnsafeMutablePointer<Float>, noise: Noise, beta: Float, threads: Int
   ) {
     (self.samples, self.firstSample) = (samples, firstSample)
-    (self.x, self.y, self.dy, self.dx, self.inputActivation) = (x, y, dy, dx, inputActivation)
-    (self.parameters, self.prepared, gradients, accumulate) = (parameters, prepared, nil, false)
-    (self.state, self.scratch, partnerState, self.divergence) = (state, scratch, nil, divergence)
+    (self.x, self.y, self.inputActivation) = (x, y, inputActivation)
+    (self.parameters, self.prepared, accumulate) = (parameters, prepared, false)
+    (self.state, self.scratch, self.secondTerm) = (state, scratch, secondTerm)
     (self.noise, self.beta, self.threads) = (noise, beta, threads)
   }
 

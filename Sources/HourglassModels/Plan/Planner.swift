@@ -1,26 +1,37 @@
 import HourglassKernels
 
-/// What a layer meets while the chain is planned: its name, the shape that reaches it, and a place to put what runs.
+/// What a layer meets while a model is planned: its name, the value that reaches it, and a place to put what runs.
 public struct Planner {
   /// `encoder.0` and so on; the name of the item being planned.
   public internal(set) var name: String
-  /// The shape that reaches the next layer.
-  public private(set) var shape: ImageShape
-  public private(set) var layers: [any PlannedLayer] = []
-  /// That of the layer before.
-  var activation: Activation { layers.last?.activation ?? .linear }
+  /// What runs, in order.
+  public private(set) var uses: [Use] = []
+  private(set) var values: [Value]
+  /// The number of the value that reaches the next layer.
+  private(set) var value = 0
+  /// Layers appended so far, which tells the random numbers of one layer from those of others.
+  private(set) var count = 0
   private var parameterCount = 0
   private var outputCount = 0
 
+  /// The shape that reaches the next layer, and the activation that made it.
+  public var shape: ImageShape { values[value].shape }
+  var activation: Activation { values[value].activation }
+  /// The layer that makes what reaches the next one; nil for the image.
+  var before: (any PlannedLayer)? { writer(of: value).map { uses[$0].layer } }
+  /// The granularity of the layer before, for a layer that is to cut no segment in two.
+  var granularity: Granularity { before?.granularity ?? .chunk }
+
   init(name: String, input: ImageShape) throws(ModelError) {
-    (self.name, shape) = (name, input)
+    (self.name, values) = (name, [Value(input, .linear)])
     try check(input)
   }
 
   /// The name of the one item that is the latent.
   static let latentName = "latent"
 
-  mutating func append(_ layer: some PlannedLayer) throws(ModelError) {
+  /// Appends a layer that reads the value at hand, and where branches meet a second one.
+  mutating func append(_ layer: some PlannedLayer, and skip: Int? = nil) throws(ModelError) {
     guard layer.output.count <= Self.mostElements else {
       throw ModelError(name, "wanted at most \(Self.mostElements) outputs a sample, found \(layer.output.count)")
     }
@@ -35,17 +46,62 @@ public struct Planner {
       throw ModelError(
         name, "wanted at most \(Self.mostElements) parameters in all, found \(parameterCount) with this layer")
     }
-    layers.append(layer)
-    shape = layer.output
+    values.append(Value(layer.output, layer.activation))
+    uses.append(Use(layer: layer, input: value, skip: skip, output: values.count - 1, branch: nil))
+    value = values.count - 1
+    count += 1
   }
 
+  /// Appends the layers of a list inside a block: `encoder.1.0` and so on.
+  mutating func append(_ layers: [any Layer], within block: String) throws(ModelError) {
+    for (i, layer) in layers.enumerated() {
+      name = "\(block).\(i)"
+      try layer.plan(&self)
+    }
+    name = block
+  }
+
+  /// Lets a second layer read a value: the one at hand, or what the layer called `name` puts out last. Who was to read
+  /// it reads the first output of a `Fork` instead. Answers the number of the second; nil where there is no such layer.
+  mutating func fork(behind name: String? = nil) -> Int? {
+    guard let place = name.map({ name in uses.lastIndex { $0.layer.name == name } }) ?? uses.count - 1 else {
+      return nil
+    }
+    let source = name == nil ? value : uses[place].output
+    let (main, branch) = (values.count, values.count + 1)
+    let shape = values[source].shape
+    let fork = PlannedFork(
+      name: name ?? self.name, shape: shape, inputActivation: values[source].activation,
+      granularity: writer(of: source).map { uses[$0].layer.granularity } ?? .chunk)
+    values += [Value(shape, .linear), Value(shape, .linear)]
+    for i in uses.indices {
+      if uses[i].input == source { uses[i].input = main }
+      if uses[i].skip == source { uses[i].skip = main }
+    }
+    uses.insert(Use(layer: fork, input: source, skip: nil, output: main, branch: branch), at: place + 1)
+    if value == source { value = main }
+    return branch
+  }
+
+  /// Follows another value than the one at hand, and answers the value that it leads to.
+  mutating func branch(
+    from start: Int, _ body: (inout Planner) throws(ModelError) -> Void
+  ) throws(ModelError) -> Int {
+    let main = value
+    value = start
+    try body(&self)
+    defer { value = main }
+    return value
+  }
+
+  /// The place among the uses of the one that writes a value; nil for the image.
+  func writer(of value: Int) -> Int? { uses.firstIndex { $0.outputs.contains(value) } }
+
+  /// Puts another layer with the same output in the place of the last.
   mutating func replaceLast(with layer: some PlannedLayer) {
-    layers[layers.count - 1] = layer
-    shape = layer.output
+    uses[uses.count - 1].layer = layer
+    values[value] = Value(layer.output, layer.activation)
   }
-
-  /// Puts another layer with the same output in the place of one.
-  mutating func replace(_ index: Int, with layer: some PlannedLayer) { layers[index] = layer }
 
   /// Bounds that keep every product of extents within 64 bits; no real model comes near them.
   private static let mostUnits = 1 << 24

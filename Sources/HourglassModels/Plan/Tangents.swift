@@ -1,32 +1,18 @@
-/// A layer along which the derivative of the chain in one direction of the image can be followed, and back.
-///
-/// The direction v is a tangent of the image; what the layers make of it is the tangent of their outputs, and that of
-/// the code is J v with J the code's Jacobian:
+/// The derivative of a code in one direction v of the image: v is the image's tangent, what the layers make of it is the
+/// tangent of their outputs, and that of the code is J v with J the code's Jacobian:
 ///
 ///     t[0] = v,   t[l+1] = a'(s[l]) (W[l] t[l])
 ///
-/// A function f of J v has derivatives in all weights, which the way back collects. With q[l] that in t[l]:
+/// A function f of J v has derivatives in all weights, which the way back collects. With q[l] the derivative in t[l]:
 ///
 ///     u[l] = a'(s[l]) q[l+1],   dW[l] += t[l] u[l]^T,   q[l] = W[l]^T u[l],   ds[l] += a''(s[l]) (W[l] t[l]) q[l+1]
 ///
-/// where the last is the one way by which f reaches the sums, and from there goes back with their other errors.
+/// where the last is the one way by which f reaches the sums, and from there goes back with their other errors. Where
+/// branches meet or part, tangents and their errors are added as values and errors are.
 ///
 /// Sources: Pearlmutter, "Fast exact multiplication by the Hessian", Neural Computation 1994; Griewank & Walther,
 /// "Evaluating derivatives", 2008.
-public protocol LinearizedLayer: PlannedLayer {
-  /// `pass.y = W pass.x`: the derivative of the layer at the image that went forward last, without its activation.
-  /// The pass has tangents in the place of values and their errors in that of errors.
-  ///
-  /// The transposed derivative is `backward`, behind a linear input.
-  func forwardTangent(_ pass: Pass)
-  /// Adds the term of the tangents `pass.x` and their errors `pass.dy` to the gradients of sharded parameters; before
-  /// `backward` and after the values' part.
-  func addTangentGradient(_ pass: Pass)
-}
-
-extension LinearizedLayer {
-  public func addTangentGradient(_ pass: Pass) {}
-
+extension PlannedLayer {
   /// `tangents.y` from `tangents.x`, with the activation that made `y`.
   public func forward(tangents: Pass, y: UnsafePointer<Float>) {
     forwardTangent(tangents)
@@ -52,26 +38,32 @@ extension Pass {
     }
   }
 
-  /// Ends the way back through a layer, at whose input `dx` and the error of the tangent are in place: the one gets the
-  /// part of the other that goes through the slope of the activation, and the other its slope.
+  /// Ends the way back through a layer, when the errors of a value that it reads and of the value's tangent are in place:
+  /// the one gets the part of the other that goes through the slope of the activation, and the other its slope.
   ///
-  ///     dx += a''(s) (W t) q,   q = a'(s) q,   with a''(s) (W t) = (a''(s) / a'(s)) tangent
+  ///     dx += a''(s) (W t) q,   q = a'(s) q,   with a''(s) (W t) = (a''(s) / a'(s)) t
   ///
-  /// - Parameter count: of values a sample; as many floats of scratch hold the slopes.
-  public func joinTangents(count: Int) {
-    guard let dx, let tangent, let tangentError else { return }
-    guard inputActivation.isCurved else {
-      guard inputActivation != .linear else { return }
-      return inputActivation.backward(
-        count: samples * count, y: x, dy: tangentError, dx: tangentError, threads: threads)
+  /// - Parameters:
+  ///   - x, dx: the value, N x count, and its error.
+  ///   - activation: the one that made the value.
+  ///   - t, q: the tangent and its error, of the same size.
+  ///   - count: floats of one sample; as many floats of scratch hold the slopes.
+  public func joinTangents(
+    _ x: UnsafePointer<Float>, _ activation: Activation, _ dx: UnsafeMutablePointer<Float>?, _ t: UnsafePointer<Float>?,
+    _ q: UnsafeMutablePointer<Float>?, count: Int
+  ) {
+    guard let dx, let t, let q else { return }
+    guard activation.isCurved else {
+      guard activation != .linear else { return }
+      return activation.backward(count: samples * count, y: x, dy: q, dx: q, threads: threads)
     }
     for first in stride(from: 0, to: samples * count, by: count) {
       scratch.update(repeating: 1, count: count)
-      inputActivation.backward(count: count, y: x + first, dy: scratch, dx: scratch, threads: threads)
+      activation.backward(count: count, y: x + first, dy: scratch, dx: scratch, threads: threads)
       for i in 0..<count {
-        let error = tangentError[first + i]
-        dx[first + i] += inputActivation.relativeCurvature(x[first + i], slope: scratch[i]) * tangent[first + i] * error
-        tangentError[first + i] = error * scratch[i]
+        let error = q[first + i]
+        dx[first + i] += activation.relativeCurvature(x[first + i], slope: scratch[i]) * t[first + i] * error
+        q[first + i] = error * scratch[i]
       }
     }
   }

@@ -18,7 +18,7 @@ extension DataSource {
     do {
       let parallel = parallel ?? ParallelPlan(shards: ExecutionPlan.defaultShards(batchSize: Inference.batchSize))
       let inference = try Inference(recipe, parallel: parallel)
-      let shape = inference.plan.boundaries[inference.plan.codeBoundary].shape
+      let shape = inference.plan.codeShape
       guard shape == model.input else {
         throw DataError(
           path: path,

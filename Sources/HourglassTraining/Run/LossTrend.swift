@@ -60,7 +60,7 @@ extension Trainer {
   /// Sentences about the epoch that a person should know; nil where nothing is new.
   func warnings(after row: EpochMetrics) throws -> [String]? {
     let rows = metrics.epochs + [row]
-    let units = training.plan.boundaries[training.plan.codeBoundary].shape.count
+    let units = training.plan.codeShape.count
     let all = [
       PosteriorCollapse.warning(after: row, units: units, recipe: recipe, stepsPerEpoch: stepsPerEpoch),
       LossTrend.explosion(rows, first: firstLoss, recipe: recipe),

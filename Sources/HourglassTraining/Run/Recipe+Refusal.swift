@@ -86,7 +86,7 @@ extension Recipe {
     guard data.codes == nil, data.preparation?.standardizes == true || standardization != nil else { return nil }
     if data.preparation?.binarizes == true { return "preparation.standardizes: wanted none with binarizes, found both" }
     if let refusal = standardization?.refusal(for: model) { return "preparation.standardization: \(refusal)" }
-    guard let plan = try? plan(), let demand = model.demandedTargets(plan.boundaries[plan.layers.count].activation)
+    guard let plan = try? plan(), let demand = model.demandedTargets(plan.values[plan.output].activation)
     else { return nil }
     return "preparation.standardizes: wanted a likelihood such as gaussian or squaredError, and a linear output, found "
       + "\(demand.reason), which wants numbers in [\(Int(clamping: demand.range.lowerBound)), 1]; "

@@ -35,7 +35,7 @@ extension SharedMemory {
     guard let importanceWeights else {
       for n in 0..<count {
         sums.reconstruction += Double(losses.pointer[n])
-        sums.divergence += Double(divergences.pointer[n])
+        sums.divergence += Double(secondTerms.pointer[n])
       }
       return
     }
@@ -58,7 +58,7 @@ extension Replica {
     let first = piece.lowerBound
     checked(
       hg_importance_bound(
-        piece.count / draws, draws, count, shared.losses.pointer + first, shared.divergences.pointer + first,
+        piece.count / draws, draws, count, shared.losses.pointer + first, shared.secondTerms.pointer + first,
         shared.bounds.pointer + first / draws, weights.pointer + first, error))
   }
 
@@ -68,19 +68,19 @@ extension Replica {
     _ samples: Range<Int>, draws: Int, noise: Noise, into bounds: UnsafeMutablePointer<Double>
   ) {
     guard case .importance(let seed, let step, _) = noise else { preconditionFailure("draws want noise") }
-    let (latent, start) = (plan.codeBoundary - 1, samples.lowerBound)
-    let units = plan.boundaries[plan.codeBoundary].shape.count
+    let (latent, start) = (plan.encoder.upperBound - 1, samples.lowerBound)
+    let units = plan.codeShape.count
     forward(0..<latent, samples: samples, mode: Mode(noise: .none))
     var found = [ImportanceBound](repeating: ImportanceBound(), count: samples.count)
     for draw in 0..<draws {
       forward(
-        latent..<plan.layers.count, samples: samples,
+        latent..<plan.uses.count, samples: samples,
         mode: Mode(noise: .importance(seed: seed, step: step, draw: draw)))
       likelihood(samples, group: start, wantsError: false)
       for n in samples {
         let ratio = Self.logRatio(
-          z: values(plan.codeBoundary, first: n, group: start), noise: address(plan.states[latent], n, start),
-          logVariances: values(latent, first: n, group: start) + units, units: units)
+          z: values(plan.code, first: n, group: start), noise: address(plan.uses[latent].state, n, start),
+          logVariances: values(plan.posterior, first: n, group: start) + units, units: units)
         found[n - start].add(ratio - Double(shared.losses.pointer[n]))
       }
     }
@@ -92,7 +92,7 @@ extension Replica {
   func evidenceBounds(
     _ samples: Range<Int>, draws: Int, seeds: UnsafePointer<UInt64>, into bounds: UnsafeMutablePointer<Double>
   ) {
-    let (latent, start) = (plan.codeBoundary - 1, samples.lowerBound)
+    let (latent, start) = (plan.encoder.upperBound - 1, samples.lowerBound)
     forward(0..<latent, samples: samples, mode: Mode(noise: .none))
     for n in samples { bounds[n - start] = 0 }
     for draw in 0..<draws {
@@ -100,10 +100,10 @@ extension Replica {
         let mode = Mode(noise: .importance(seed: seeds[n - start], step: 0, draw: draw), samplesBefore: -n)
         forward(latent..<latent + 1, n..<n + 1, group: start, mode: mode)
       }
-      forward(latent + 1..<plan.layers.count, samples: samples, mode: Mode(noise: .none))
+      forward(latent + 1..<plan.uses.count, samples: samples, mode: Mode(noise: .none))
       likelihood(samples, group: start, wantsError: false)
       for n in samples {
-        bounds[n - start] -= Double(shared.losses.pointer[n]) + Double(shared.divergences.pointer[n])
+        bounds[n - start] -= Double(shared.losses.pointer[n]) + Double(shared.secondTerms.pointer[n])
       }
     }
     for n in samples { bounds[n - start] /= Double(draws) }

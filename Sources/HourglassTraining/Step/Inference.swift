@@ -4,7 +4,7 @@ import HourglassModels
 extension ExecutionPlan {
   /// Floats of what the likelihood makes of one output: an image, or where labels are the target the output itself.
   fileprivate var meanCount: Int {
-    model.likelihood.target == .image ? model.input.count : boundaries[layers.count].shape.count
+    model.likelihood.target == .image ? model.input.count : outputShape.count
   }
 }
 
@@ -32,8 +32,11 @@ public final class Inference {
 
   private struct Request {
     var count = 0
-    var first = 0
-    var last = 0
+    /// The uses that run, and the numbers of the values that they begin with and lead to.
+    var firstUse = 0
+    var endUse = 0
+    var input = 0
+    var output = 0
     var noise = Noise.none
     var measures = false
     /// Whether it measures against `targets`.
@@ -65,7 +68,7 @@ public final class Inference {
     model: Autoencoder, parallel: ParallelPlan, parameters: FloatBuffer? = nil,
     standardization: Standardization? = nil, hasPairs: Bool = false
   ) throws {
-    let plan = try ExecutionPlan(model, batchSize: Self.batchSize)
+    let plan = try ExecutionPlan(model, batchSize: Self.batchSize, isTraining: false)
     try parallel.check()
     if let refusal = standardization?.refusal(for: model) { throw ModelError("standardization", refusal) }
     try PlannedMemory(
@@ -101,16 +104,16 @@ public final class Inference {
         shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
         return
       }
-      let (from, to) = (plan.boundaries[request.first].shape.count, plan.boundaries[request.last].shape.count)
+      let (from, to) = (plan.values[request.input].shape.count, plan.values[request.output].shape.count)
       var similarity = StructuralSimilarity(shape: model.input)
       replica.prepare(backward: false)
       while let shard = counter.take(below: plan.shards) {
         let samples = plan.samples(of: shard, in: request.count)
         if samples.isEmpty { continue }
         let start = samples.lowerBound
-        let input = replica.values(request.first, first: start, group: start)
+        let input = replica.values(request.input, first: start, group: start)
         input.update(from: inputs.pointer + start * from, count: samples.count * from)
-        if request.first == 0 { standardization?.apply(input, count: samples.count * from) }
+        if request.input == 0 { standardization?.apply(input, count: samples.count * from) }
         guard request.draws == 0 else {
           if request.noise == .none {
             replica.evidenceBounds(
@@ -121,9 +124,8 @@ public final class Inference {
           }
           continue
         }
-        replica.forward(
-          request.first..<request.last, samples: samples, mode: Replica.Mode(noise: request.noise))
-        let output = replica.values(request.last, first: start, group: start)
+        replica.forward(request.firstUse..<request.endUse, samples: samples, mode: Replica.Mode(noise: request.noise))
+        let output = replica.values(request.output, first: start, group: start)
         let results = outputs.pointer + start * (request.wantsMean ? plan.meanCount : to)
         guard request.wantsMean else {
           results.update(from: output, count: samples.count * to)
@@ -160,8 +162,7 @@ public final class Inference {
   /// Floats that a sample needs at most at the input and at the output.
   static func widest(_ plan: ExecutionPlan) -> Int {
     // A latent that is a distribution is twice as long as its code.
-    let ends = [plan.boundaries[0], plan.boundaries[plan.layers.count]].map(\.shape.count)
-    return max(ends[0], ends[1], 2 * plan.boundaries[plan.codeBoundary].shape.count)
+    return max(plan.model.input.count, plan.outputShape.count, 2 * plan.codeShape.count)
   }
 
   private enum Phase {
@@ -175,28 +176,28 @@ public final class Inference {
 
   /// The codes of images, the mean where the latent is a distribution: `codeCount` floats for each image.
   public func encode(_ images: [Float]) -> [Float] {
-    run(images, from: 0, to: plan.codeBoundary)
+    run(images, plan.encoder, from: 0, to: plan.code)
   }
 
   /// Of a variational model the distribution of each image's code: `codeCount` means, then as many log-variances.
   public func posterior(_ images: [Float]) -> [Float] {
     precondition(plan.model.isVariational, "\(plan.model.name) has codes without a distribution")
-    return run(images, from: 0, to: plan.codeBoundary - 1)
+    return run(images, plan.encoder.dropLast(), from: 0, to: plan.posterior)
   }
 
   /// The expected images of codes, of a model whose plan has no `decodingRefusal`.
   public func decode(_ codes: [Float]) -> [Float] {
     precondition(plan.decodingRefusal == nil, plan.decodingRefusal ?? "")
-    return run(codes, from: plan.codeBoundary, to: plan.layers.count, wantsMean: true)
+    return run(codes, plan.decoder, from: plan.code, to: plan.output, wantsMean: true)
   }
 
   /// The expected images of the images' codes.
   public func reconstruct(_ images: [Float]) -> [Float] {
-    run(images, from: 0, to: plan.layers.count, wantsMean: true)
+    run(images, plan.uses.indices, from: 0, to: plan.output, wantsMean: true)
   }
 
   /// Floats of one code, and of one image.
-  public var codeCount: Int { plan.boundaries[plan.codeBoundary].shape.count }
+  public var codeCount: Int { plan.codeShape.count }
   public var imageCount: Int { plan.model.input.count }
 
   /// How well images are reconstructed, one entry for each.
@@ -227,17 +228,18 @@ public final class Inference {
   public func measure(
     _ images: [Float], wanted: [Float]? = nil, labels: ArraySlice<Int>? = nil, noise: Noise
   ) -> [Measurement] {
-    let (count, end) = (take(images, labels), plan.layers.count)
+    let count = take(images, labels)
     if let wanted {
       guard let targets, wanted.count == images.count else { preconditionFailure("images to measure against") }
       targets.pointer.update(from: wanted, count: wanted.count)
     }
     perform(
       Request(
-        count: count, first: 0, last: end, noise: noise, measures: true, hasTargets: wanted != nil, wantsMean: true))
-    let (width, isImage) = (plan.boundaries[end].shape.count, plan.model.likelihood.target == .image)
+        count: count, endUse: plan.uses.count, output: plan.output, noise: noise, measures: true,
+        hasTargets: wanted != nil, wantsMean: true))
+    let (width, isImage) = (plan.outputShape.count, plan.model.likelihood.target == .image)
     return (0..<count).map { n in
-      var result = Measurement(reconstruction: shared.losses.pointer[n], divergence: shared.divergences.pointer[n])
+      var result = Measurement(reconstruction: shared.losses.pointer[n], divergence: shared.secondTerms.pointer[n])
       if isImage {
         result.image = ImageMeasurement(squaredError: squaredErrors.pointer[n], similarity: similarities.pointer[n])
       } else {
@@ -259,7 +261,7 @@ public final class Inference {
     precondition((1...1 << 24).contains(draws), "\(draws) draws of a code")
     let count = take(images, labels)
     let noise = Noise.importance(seed: seed, step: step, draw: 0)
-    perform(Request(count: count, first: 0, last: plan.layers.count, noise: noise, draws: draws))
+    perform(Request(count: count, output: plan.output, noise: noise, draws: draws))
     return Array(bounds.elements[..<count])
   }
 
@@ -281,7 +283,7 @@ public final class Inference {
       hash.update(UnsafeRawBufferPointer(start: inputs.pointer + n * imageCount, count: 4 * imageCount))
       seeds.pointer[n] = UInt64(hash.hexDigits().prefix(16), radix: 16) ?? 0
     }
-    perform(Request(count: count, first: 0, last: plan.layers.count, draws: draws))
+    perform(Request(count: count, output: plan.output, draws: draws))
     return Array(bounds.elements[..<count])
   }
 
@@ -315,9 +317,11 @@ public final class Inference {
     return sum / Float(count)
   }
 
-  private func run(_ values: [Float], from first: Int, to last: Int, wantsMean: Bool = false) -> [Float] {
-    let width = plan.boundaries[first].shape.count
-    let resultWidth = wantsMean ? plan.meanCount : plan.boundaries[last].shape.count
+  private func run(
+    _ values: [Float], _ uses: Range<Int>, from input: Int, to output: Int, wantsMean: Bool = false
+  ) -> [Float] {
+    let width = plan.values[input].shape.count
+    let resultWidth = wantsMean ? plan.meanCount : plan.values[output].shape.count
     precondition(values.count % width == 0, "\(values.count) floats are no whole number of samples of \(width)")
     var results: [Float] = []
     results.reserveCapacity(values.count / width * resultWidth)
@@ -325,7 +329,10 @@ public final class Inference {
       let part = values[start..<min(start + Self.batchSize * width, values.count)]
       _ = inputs.elements.update(fromContentsOf: part)
       let count = part.count / width
-      perform(Request(count: count, first: first, last: last, wantsMean: wantsMean))
+      perform(
+        Request(
+          count: count, firstUse: uses.lowerBound, endUse: uses.upperBound, input: input, output: output,
+          wantsMean: wantsMean))
       results.append(contentsOf: outputs.elements[..<(count * resultWidth)])
     }
     return results

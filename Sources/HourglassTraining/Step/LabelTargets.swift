@@ -10,7 +10,7 @@ extension Dataset {
   public func checkTargets(for plan: ExecutionPlan, isMeasured: Bool = false) throws(DataError) {
     try checkShape(for: plan)
     try checkLabels(for: plan, isMeasured: isMeasured)
-    guard let demand = plan.model.demandedTargets(plan.boundaries[plan.layers.count].activation),
+    guard let demand = plan.model.demandedTargets(plan.values[plan.output].activation),
       range.lowerBound < demand.range.lowerBound || range.upperBound > demand.range.upperBound
     else { return }
     throw DataError(
@@ -78,7 +78,7 @@ extension Dataset {
 extension ExecutionPlan {
   /// The labels that a model which puts out labels can learn: its classes, or numbers that a float holds exactly.
   var labels: Range<Int> {
-    model.likelihood == .categorical ? 0..<boundaries[layers.count].shape.count : -(1 << 24)..<1 << 24
+    model.likelihood == .categorical ? 0..<outputShape.count : -(1 << 24)..<1 << 24
   }
 
   /// Stops whoever hands over another vector than one of this plan's parameters.

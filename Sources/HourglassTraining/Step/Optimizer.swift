@@ -86,15 +86,17 @@ public struct Optimizer: Codable, Sendable, Equatable {
     }
   }
 
-  /// Updates a slice of the flat vector with `scale` times the gradient, to which penalties on the weights are added in
-  /// place. `step` counts from 0. The learning rate of the step need not be the optimiser's.
+  /// Updates a slice of the flat vector with `scale` times the slice's gradient, to which penalties on the weights are
+  /// added in place.
+  ///
+  /// - Parameters:
+  ///   - step: the number of the step, from 0.
+  ///   - learningRate: the rate of the step, which need not be the optimiser's.
   func update(
     _ slice: Range<Int>, step: Int, scale: Float, learningRate: Float, gradient: UnsafeMutablePointer<Float>,
     weights: FloatBuffer, moments: [FloatBuffer]
   ) {
-    let (at, gradients, weight) = (
-      slice.lowerBound, gradient + slice.lowerBound, weights.pointer + slice.lowerBound
-    )
+    let (at, gradients, weight) = (slice.lowerBound, gradient, weights.pointer + slice.lowerBound)
     var scale = scale
     // SGD adds its decay by itself.
     let l2 = kind == .adamw || kind == .sgd ? 0 : weightDecay

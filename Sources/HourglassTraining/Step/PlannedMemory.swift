@@ -35,7 +35,7 @@ public struct PlannedMemory: Sendable, Equatable {
   /// Errors: a batch of inference that cannot be planned.
   public init(process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe) throws(ModelError) {
     let step = Self(training: plan, parallel: parallel, recipe: recipe)
-    let inference = try ExecutionPlan(plan.model, batchSize: Inference.batchSize)
+    let inference = try ExecutionPlan(plan.model, batchSize: Inference.batchSize, isTraining: false)
     let images = 4 * Inference.batchSize * Inference.widest(inference)
     let tensor = 4 * (plan.parameters.map(\.count).max() ?? 0)
     let threads = parallel.possible.workers * parallel.possible.threads
@@ -69,11 +69,10 @@ public struct PlannedMemory: Sendable, Equatable {
   /// What inference takes: its groups are single shards, and it holds inputs and outputs of a batch; the parameters are
   /// counted where it has its own.
   init(inference plan: ExecutionPlan, parallel: ParallelPlan, hasParameters: Bool = false, hasPairs: Bool = false) {
-    let step = 4 * (4 * plan.parameterCount + plan.shards * plan.shardedCount)
     let own = hasParameters ? 4 * plan.parameterCount : 0
     self.init(
       plan, groupSamples: plan.samplesPerShard, parallel,
-      shared: 8 * plan.batchSize * (Inference.widest(plan) + (hasPairs ? plan.model.input.count : 0)) + own - step)
+      shared: 8 * plan.batchSize * (Inference.widest(plan) + (hasPairs ? plan.model.input.count : 0)) + own)
   }
 
   private init(

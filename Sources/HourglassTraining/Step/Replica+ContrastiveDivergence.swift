@@ -9,11 +9,11 @@ extension Replica {
   ///     v0^T (hk - h0) + (vk - v0)^T hk = vk^T hk - v0^T h0
   func contrast(_ divergence: PlannedContrastiveDivergence, samples: Range<Int>, mode: Mode) {
     let start = samples.lowerBound
-    forward(0..<plan.layers.count, samples: samples, mode: mode)
+    forward(plan.uses.indices, samples: samples, mode: mode)
     likelihood(samples, group: start, wantsError: false)
 
-    var hidden = pass(layer: 0, samples: samples, group: start, mode: mode)
-    var visible = pass(layer: 1, samples: samples, group: start, mode: mode)
+    var hidden = pass(use: 0, samples: samples, group: start, mode: mode)
+    var visible = pass(use: 1, samples: samples, group: start, mode: mode)
     guard let hiddenError = hidden.dy, let visibleError = visible.dy else { return }
     let (image, chain) = (hidden.x, address(divergence.chains, start, start))
     let units = samples.count * divergence.hidden.output.count

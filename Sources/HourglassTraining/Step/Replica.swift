@@ -9,9 +9,9 @@ struct SharedMemory: Sendable {
   let batch: FloatBuffer
   /// The label of each sample's image, where labels are the target.
   let labels: AlignedBuffer<Int32>
-  /// Reconstruction loss of each sample, and its divergence or penalty.
+  /// The reconstruction loss of each sample, and the second term of its loss.
   let losses: FloatBuffer
-  let divergences: FloatBuffer
+  let secondTerms: FloatBuffer
   /// Where training follows the importance-weighted bound, the bound of each image, and of each sample the weight.
   let bounds: FloatBuffer
   let importanceWeights: FloatBuffer?
@@ -21,14 +21,14 @@ struct SharedMemory: Sendable {
     batch = FloatBuffer(unwritten: plan.batchFloats * plan.batchSize)
     labels = AlignedBuffer(count: plan.batchSize)
     losses = FloatBuffer(count: plan.batchSize)
-    divergences = FloatBuffer(count: plan.batchSize)
+    secondTerms = FloatBuffer(count: plan.batchSize)
     bounds = FloatBuffer(count: plan.batchSize / plan.samplesPerImage)
     importanceWeights = plan.importanceSamples.map { _ in FloatBuffer(count: plan.batchSize) }
   }
 
   /// Clears the rows of the batch memory that a worker will mostly write.
   func clear(shareOf worker: Int, workers: Int, plan: ExecutionPlan) {
-    let places = (plan.boundaries + plan.tangents).flatMap { [$0.values, $0.error].compactMap(\.self) }
+    let places = plan.values.flatMap { [$0.values, $0.error, $0.tangent, $0.tangentError].compactMap(\.self) }
     let offsets = Set(places.filter { $0.memory == .batch }.map(\.offset)).union([0, plan.batchFloats]).sorted()
     for (start, end) in zip(offsets, offsets.dropFirst()) {
       batch.clear((start * plan.batchSize..<end * plan.batchSize).share(worker, of: workers))
@@ -105,17 +105,17 @@ struct Replica: Sendable {
   /// Brings all weights into the order the passes read; once after every change of the parameters.
   func prepare(backward: Bool) {
     clock?.start()
-    for i in plan.layers.indices {
-      var pass = pass(layer: i, samples: 0..<0, group: 0, mode: Mode(noise: .none))
+    for i in plan.uses.indices {
+      var pass = pass(use: i, samples: 0..<0, group: 0, mode: Mode(noise: .none))
       if !backward { pass.dx = nil }
-      plan.layers[i].prepare(pass)
+      plan.uses[i].layer.prepare(pass)
     }
     clock?.lap(.preparation)
   }
 
-  /// Where a boundary's values lie for the sample `first` of the minibatch, the group beginning at sample `group`.
-  func values(_ boundary: Int, first: Int, group: Int) -> UnsafeMutablePointer<Float> {
-    address(plan.boundaries[boundary].values, first, group)
+  /// Where a value lies for the sample `first` of the minibatch, the group beginning at sample `group`.
+  func values(_ value: Int, first: Int, group: Int) -> UnsafeMutablePointer<Float> {
+    address(plan.values[value].values, first, group)
   }
 
   /// Puts items of a data set at the input, augmented, corrupted and standardised where that is wanted: item `items[n]`
@@ -149,21 +149,21 @@ struct Replica: Sendable {
     standardization?.apply(image, count: plan.model.input.count)
   }
 
-  /// Forward through some layers of the chain, a chunk or the group at a time.
-  func forward(_ layers: Range<Int>, samples: Range<Int>, mode: Mode) {
-    for segment in plan.segments where segment.overlaps(layers) {
+  /// Forward through some uses, a chunk or the group at a time.
+  func forward(_ uses: Range<Int>, samples: Range<Int>, mode: Mode) {
+    for segment in plan.segments where segment.overlaps(uses) {
       forEachPiece(of: segment, samples: samples) { piece in
-        forward(segment.clamped(to: layers), piece, group: samples.lowerBound, mode: mode)
+        forward(segment.clamped(to: uses), piece, group: samples.lowerBound, mode: mode)
       }
     }
   }
 
-  /// Forward through some layers with a piece of the group that begins at sample `group`.
-  func forward(_ layers: Range<Int>, _ piece: Range<Int>, group: Int, mode: Mode) {
-    for i in layers {
-      let pass = pass(layer: i, samples: piece, group: group, mode: mode)
-      plan.layers[i].forward(pass)
-      forwardTangents(layer: i, pass, first: piece.lowerBound, group: group)
+  /// Forward through some uses with a piece of the group that begins at sample `group`.
+  func forward(_ uses: Range<Int>, _ piece: Range<Int>, group: Int, mode: Mode) {
+    for i in uses {
+      let pass = pass(use: i, samples: piece, group: group, mode: mode)
+      plan.uses[i].layer.forward(pass)
+      forwardTangents(use: i, pass, first: piece.lowerBound, group: group)
       clock?.lap(.forward, layer: i)
     }
   }
@@ -195,10 +195,10 @@ struct Replica: Sendable {
   func likelihood(
     _ piece: Range<Int>, group: Int, target: UnsafeMutablePointer<Float>? = nil, wantsError: Bool
   ) {
-    let end = plan.layers.count
-    let count = plan.boundaries[end].shape.count
-    let output = values(end, first: piece.lowerBound, group: group)
-    let error = wantsError ? plan.boundaries[end].error.map { address($0, piece.lowerBound, group) } : nil
+    let end = plan.values[plan.output]
+    let count = end.shape.count
+    let output = address(end.values, piece.lowerBound, group)
+    let error = wantsError ? end.error.map { address($0, piece.lowerBound, group) } : nil
     let target =
       target ?? distortion?.target(piece.lowerBound - group) ?? values(0, first: piece.lowerBound, group: group)
     plan.model.likelihood.evaluate(
@@ -207,7 +207,7 @@ struct Replica: Sendable {
       scratch: scratch.pointer, threads: threads)
     if let error { weighByImportance(piece, count: count, error: error) }
     if let error {
-      plan.boundaries[end].activation.backward(
+      end.activation.backward(
         count: piece.count * count, y: output, dy: error, dx: error, threads: threads)
     }
     clock?.lap(.likelihood)
@@ -218,21 +218,22 @@ struct Replica: Sendable {
   ) {
     let shard = piece.lowerBound / plan.samplesPerShard
     for i in segment.reversed() {
-      var pass = pass(layer: i, samples: piece, group: group, mode: mode)
-      pass.gradients = gradients.pointer + shard * plan.shardedCount
-      pass.accumulate = piece.lowerBound > shard * plan.samplesPerShard
-      let tangents = tangents(layer: i, pass, first: piece.lowerBound, group: group)
-      if plan.layers[i].gradient == .sharded {
-        plan.layers[i].backwardParameters(pass)
-        if let tangents { plan.linearized[i].addTangentGradient(tangents) }
-        clock?.lap(.gradient, layer: i)
+      let use = plan.uses[i]
+      var pass = pass(use: i, samples: piece, group: group, mode: mode)
+      let sums = gradients.pointer + shard * plan.shardedCount
+      if use.isSharded { pass.gradients = sums + use.parameterOffset }
+      if use.isSharded, let lender = use.lender { pass.lentGradients = sums + plan.uses[lender].parameterOffset }
+      pass.accumulate = use.isWeightLent || piece.lowerBound > shard * plan.samplesPerShard
+      let tangents = tangents(use: i, pass, first: piece.lowerBound, group: group)
+      if use.isSharded {
+        use.layer.backwardParameters(pass)
+        if let tangents { use.layer.addTangentGradient(tangents) }
+        if use.hasGradientPass { clock?.lap(.gradient, layer: i) }
       }
-      if pass.dx != nil {
-        plan.layers[i].backward(pass)
-        if let tangents { plan.layers[i].backward(tangents) }
-        pass.joinTangents(count: plan.boundaries[i].shape.count)
-        clock?.lap(.backward, layer: i)
-      }
+      guard plan.hasBackwardPass(use) else { continue }
+      use.layer.backward(pass)
+      joinTangents(use: i, pass, tangents)
+      clock?.lap(.backward, layer: i)
     }
   }
 
@@ -240,7 +241,7 @@ struct Replica: Sendable {
   private func forEachPiece(of segment: Range<Int>, samples: Range<Int>, _ body: (Range<Int>) -> Void) {
     cores.keepApart(worker)
     clock?.start()
-    guard plan.layers[segment.lowerBound].granularity == .chunk else { return body(samples) }
+    guard plan.uses[segment.lowerBound].layer.granularity == .chunk else { return body(samples) }
     var first = samples.lowerBound
     while first < samples.upperBound {
       let shardEnd = (first / plan.samplesPerShard + 1) * plan.samplesPerShard
@@ -260,24 +261,33 @@ struct Replica: Sendable {
     }
   }
 
-  func pass(layer i: Int, samples: Range<Int>, group: Int, mode: Mode) -> Pass {
-    let first = samples.lowerBound
-    let (before, after) = (plan.boundaries[i], plan.boundaries[i + 1])
+  func pass(use i: Int, samples: Range<Int>, group: Int, mode: Mode) -> Pass {
+    let (first, use) = (samples.lowerBound, plan.uses[i])
+    let (before, after) = (plan.values[use.input], plan.values[use.output])
     var pass = Pass(
       samples: samples.count, firstSample: mode.samplesBefore + first,
       x: address(before.values, first, group), y: address(after.values, first, group),
-      dy: after.error.map { address($0, first, group) }, dx: before.error.map { address($0, first, group) },
       inputActivation: before.activation,
-      parameters: shared.parameters.pointer, prepared: prepared.pointer + plan.preparedOffsets[i],
-      state: address(plan.states[i], first, group), scratch: scratch.pointer,
-      divergence: shared.divergences.pointer + first,
+      parameters: shared.parameters.pointer + use.parameterOffset, prepared: prepared.pointer + use.preparedOffset,
+      state: address(use.state, first, group), scratch: scratch.pointer,
+      secondTerm: shared.secondTerms.pointer + first,
       noise: mode.noise, beta: mode.beta, threads: threads)
+    pass.dy = after.error.map { address($0, first, group) }
+    pass.dx = before.error.map { address($0, first, group) }
+    if let skip = use.skip.map({ plan.values[$0] }) {
+      (pass.skip, pass.skipActivation) = (address(skip.values, first, group), skip.activation)
+      pass.dskip = skip.error.map { address($0, first, group) }
+    }
+    if let branch = use.branch { pass.dbranch = plan.values[branch].error.map { address($0, first, group) } }
     (pass.freeBits, pass.samplesPerShard) = (mode.freeBits, plan.samplesPerShard)
     pass.importanceWeights = shared.importanceWeights.map { UnsafePointer($0.pointer + first) }
-    pass.partnerState = plan.layers[i].partner.map { address(plan.states[$0], first, group) }
-    if plan.tangents.indices.contains(i), mode.noise.hasDirections {
-      pass.tangent = address(plan.tangents[i].values, first, group)
-      pass.tangentError = plan.tangents[i].error.map { address($0, first, group) }
+    if let lender = use.lender.map({ plan.uses[$0] }) {
+      pass.lentState = address(lender.state, first, group)
+      pass.lentParameters = shared.parameters.pointer + lender.parameterOffset
+    }
+    if mode.noise.hasDirections, let tangent = before.tangent {
+      pass.tangent = address(tangent, first, group)
+      pass.tangentError = before.tangentError.map { address($0, first, group) }
     }
     return pass
   }

@@ -54,4 +54,35 @@ extension TrainingStep {
   func firstNonfinite(count: Int) -> String {
     nonfiniteParameter() ?? nonfiniteLayer(count: count) ?? "the sum of the losses overflows"
   }
+
+  /// Walks the first sample with a bad loss, and with it its shard where samples of a shard meet, forward once more and
+  /// names the first layer that puts out an infinity or a NaN; nil where all layers are sound.
+  func nonfiniteLayer(count: Int) -> String? {
+    guard
+      let bad = (0..<count).first(where: { !(work.shared.losses[$0] + work.shared.secondTerms[$0]).isFinite })
+    else { return nil }
+    let shard = bad / plan.samplesPerShard
+    let samples = plan.takesWholeShards ? plan.samples(of: shard..<shard + 1, in: count) : bad..<bad + 1
+    let first = samples.lowerBound
+    let replica = work.replicas[0]
+    // Another replica may have taken this sample: what this one prepared may be of an earlier step.
+    replica.prepare(backward: false)
+    if let failure = replica.fill(samples, from: work.data, items: work.indices, mode: work.current.pointer[0].mode) {
+      return "item \(work.indices[bad]) of \(work.data.source) cannot be read again, \(failure.error)"
+    }
+    func complaint(_ value: Int, _ place: String) -> String? {
+      let (values, shape) = (replica.values(value, first: first, group: first), plan.values[value].shape)
+      guard let index = Kernels.firstNonfinite(values, samples.count * shape.count) else { return nil }
+      let item = work.indices[first + index / shape.count]
+      return "\(place) puts out \(values[index]) for item \(item) of \(work.data.source)"
+    }
+    if let input = complaint(0, "the input") { return input }
+    for (i, use) in plan.uses.enumerated() {
+      replica.forward(i..<i + 1, samples: samples, mode: work.current.pointer[0].mode)
+      if let found = complaint(use.output, "layer \(use.layer.name) (\(use.layer.kind))") { return found }
+    }
+    let likelihood = "\(plan.model.likelihood.name) likelihood"
+    let part = work.shared.losses[bad].isFinite ? plan.model.secondTerm?.name ?? likelihood : likelihood
+    return "the \(part) overflows for item \(work.indices[bad]) of \(work.data.source)"
+  }
 }

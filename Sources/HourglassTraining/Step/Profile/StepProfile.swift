@@ -99,13 +99,12 @@ extension StepProfile {
     let table = Table(
       clocks: profiler.clocks, load: load, millisecondsPerStep: millisecondsPerStep, peak: peakGigaflopsPerSecond)
     let counts = Counts(plan: plan, load: load)
-    for (i, layer) in plan.layers.enumerated() {
+    for (i, use) in plan.uses.enumerated() {
+      let layer = use.layer
       for pass in WorkerClock.LayerPass.allCases {
-        // Nobody wants the error of what lies before the first layer with parameters.
-        let isDone = pass != .backward || plan.boundaries[i].error != nil
-        guard isDone, let name = Self.name(pass, of: layer) else { continue }
+        guard pass != .backward || plan.hasBackwardPass(use), let name = Self.name(pass, of: use) else { continue }
         rows += table.row(
-          name, layer, flops: counts.flops(i, pass), bytes: counts.bytes(layer, pass)
+          name, layer, flops: counts.flops(i, pass), bytes: counts.bytes(use, pass)
         ) { $0.time(pass, layer: i) }
       }
     }
@@ -116,14 +115,11 @@ extension StepProfile {
   }
 
   /// Nil for what the layer never does.
-  private static func name(_ pass: WorkerClock.LayerPass, of layer: any PlannedLayer) -> String? {
-    switch (pass, layer.gradient) {
-    case (.forward, _): "forward"
-    case (.backward, .none): "backward"
-    case (.backward, _): "backward-data"
-    case (.gradient, .none): nil
-    case (.gradient, .sharded): "backward-filter"
-    case (.gradient, .product): "backward-weight"
+  private static func name(_ pass: WorkerClock.LayerPass, of use: Use) -> String? {
+    switch pass {
+    case .forward: "forward"
+    case .backward: use.hasGradientPass ? "backward-data" : "backward"
+    case .gradient: !use.hasGradientPass ? nil : use.isSharded ? "backward-filter" : "backward-weight"
     }
   }
 
@@ -165,25 +161,31 @@ extension StepProfile {
     func flops(_ layer: Int, _ pass: WorkerClock.LayerPass) -> Double {
       // The gradient of a dense layer's weight has a term for its tangents, and one for each layer that is tied to it,
       // which then has none.
-      let product = pass == .gradient ? plan.products.first { $0.index == layer } : nil
-      let chains = pass == .forward ? plan.contrastiveDivergence?.forwardPasses(of: layer) : nil
-      let times = product?.terms.count ?? chains ?? (plan.linearized.indices.contains(layer) ? 2 : 1)
-      return 2 * Double(plan.layers[layer].multiplyAdds * times) * Double(load.samples)
+      let use = plan.uses[layer]
+      let times =
+        switch pass {
+        case .gradient where !use.isSharded: plan.products.first { $0.use == layer && $0.rows > 1 }?.terms.count ?? 0
+        case .forward where plan.contrastiveDivergence != nil:
+          plan.contrastiveDivergence?.forwardPasses(of: layer) ?? 0
+        default: plan.tangents.contains(layer) ? 2 : 1
+        }
+      return 2 * Double(plan.uses[layer].layer.multiplyAdds * times) * Double(load.samples)
     }
 
-    func bytes(_ layer: any PlannedLayer, _ pass: WorkerClock.LayerPass) -> Double {
+    func bytes(_ use: Use, _ pass: WorkerClock.LayerPass) -> Double {
+      let layer = use.layer
       let kept = pass == .gradient ? 0 : layer.stateCount
       // A tied layer reads the weight of another.
-      let parameters = max(layer.parameterCount, layer.gradient == .product ? layer.preparedCount : 0)
+      let parameters = max(layer.parameterCount, use.isSharded ? 0 : layer.preparedCount)
       // A gradient for each shard, weights once for each minibatch.
-      let times = pass == .gradient && layer.gradient == .sharded ? load.shards : load.minibatches
+      let times = pass == .gradient && use.isSharded ? load.shards : load.minibatches
       return 4
         * (Double(layer.input.count + layer.output.count + kept) * Double(load.samples)
           + Double(parameters) * Double(times))
     }
 
     func bytes(_ work: WorkerClock.Work, moments: Int) -> Double {
-      let (input, output) = (plan.model.input.count, plan.boundaries[plan.layers.count].shape.count)
+      let (input, output) = (plan.model.input.count, plan.outputShape.count)
       let target = plan.model.likelihood.target == .image ? input : 1
       return switch work {
       case .input: 4 * Double(input * load.samples)

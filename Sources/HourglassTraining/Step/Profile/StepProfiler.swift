@@ -32,7 +32,7 @@ struct StepProfiler: Sendable {
 
   init(plan: ExecutionPlan, parallel: ParallelPlan) {
     (self.plan, self.parallel) = (plan, parallel)
-    clocks = (0..<parallel.workers).map { _ in WorkerClock(layers: plan.layers.count) }
+    clocks = (0..<parallel.workers).map { _ in WorkerClock(layers: plan.uses.count) }
     peaks = AlignedBuffer(count: parallel.workers)
   }
 

@@ -1,0 +1,187 @@
+import Dispatch
+import HourglassData
+import HourglassModels
+
+/// What the workers of a training step do, phase by phase: all that they share, and the loops in which they take what
+/// is left.
+struct StepWork: Sendable {
+  enum Phase: Int {
+    /// Once, before the first step: each worker is the first to write the memory it will use.
+    case start
+    /// Forward and back through shards.
+    case shards
+    /// Sums and updates.
+    case slices
+    /// Sums alone: for all minibatches of a step but the last, and with squares in place of `slices` where gradients
+    /// are clipped, before updates.
+    case sums
+    case updates
+    /// Once, where steps are profiled: what the machine reaches at most.
+    case peak
+  }
+
+  /// What the phases need to know of the minibatch at hand.
+  struct Current: BitwiseCopyable {
+    var step = 0
+    /// Samples of the minibatch, and of the minibatches before it in the step.
+    var count = 0
+    var samplesBefore = 0
+    /// Samples of the whole step.
+    var samples = 0
+    var seed: UInt64 = 0
+    var beta: Float = 1
+    var freeBits: Float = 0
+    /// Workers take what is left in ever smaller parts, not all at once.
+    var isGuided = false
+    /// Factor of the summed gradient: one over the samples, times the factor of clipping.
+    var scale: Float = 1
+    var learningRate: Float = 0
+
+    var mode: Replica.Mode {
+      Replica.Mode(
+        noise: .training(seed: seed, step: step), beta: beta, freeBits: freeBits, samplesBefore: samplesBefore)
+    }
+  }
+
+  let plan: ExecutionPlan
+  let parallel: ParallelPlan
+  let clips: Bool
+  let data: Dataset
+  let shared: SharedMemory
+  let replicas: [Replica]
+  let reducer: GradientReducer
+  let cores: WorkerCores
+  let profiler: StepProfiler?
+  let current = AlignedBuffer<Current>(count: 1)
+  /// Items of the minibatch's samples.
+  let indices: AlignedBuffer<Int32>
+  let clocks: AlignedBuffer<WorkerTimes>
+  let failures = FirstReadFailure()
+  private let counters = [WorkCounter(), WorkCounter()]
+
+  init(
+    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clips: Bool, averageDecay: Float?,
+    augmentation: Augmentation?, corruption: Corruption?, standardization: Standardization?, data: Dataset,
+    keepsGradient: Bool, profiles: Bool
+  ) {
+    (self.plan, self.parallel, self.clips, self.data) = (plan, parallel, clips, data)
+    let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
+    let turn = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers)
+    let cores = WorkerCores(parallel)
+    let profiler = profiles ? StepProfiler(plan: plan, parallel: parallel) : nil
+    replicas = (0..<parallel.workers).map { worker in
+      Replica(
+        plan: plan, shared: shared, groupSamples: turn * plan.samplesPerShard, parallel: parallel,
+        worker: worker, cores: cores, augmentation: augmentation, corruption: corruption,
+        hasPairs: data.hasInputs, standardization: standardization, clock: profiler?.clocks[worker])
+    }
+    reducer = GradientReducer(
+      plan: plan, shared: shared, optimizer: optimizer, averageDecay: averageDecay, workers: parallel.workers,
+      keepsGradient: keepsGradient)
+    (self.shared, self.cores, self.profiler) = (shared, cores, profiler)
+    indices = AlignedBuffer(count: plan.batchSize)
+    clocks = AlignedBuffer(count: parallel.workers)
+  }
+
+  /// What one worker does in a phase.
+  func perform(_ phase: Phase, worker: Int) {
+    switch phase {
+    case .start:
+      replicas[worker].start()
+      shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
+      reducer.clear(shareOf: worker, workers: parallel.workers)
+    case .peak: profiler?.measurePeak(of: worker)
+    case .shards: takeShards(worker)
+    case .slices, .sums, .updates: takeSlices(worker, phase)
+    }
+  }
+
+  /// Makes all that is left to take again, before a phase.
+  func reset() { for counter in counters { counter.reset() } }
+
+  /// With fewer rows reading a dense layer's matrix takes as long as computing with it.
+  private static let leastSamplesPerGroup = 16
+
+  /// Forward and back through runs of shards, until none is left or an image cannot be read.
+  private func takeShards(_ worker: Int) {
+    let (now, replica, start) = (current.pointer[0], replicas[worker], DispatchTime.now().uptimeNanoseconds)
+    let (mode, used) = (now.mode, (now.count + plan.samplesPerShard - 1) / plan.samplesPerShard)
+    let turn = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers)
+    let smallestTurn = min(turn, max(1, Self.leastSamplesPerGroup / plan.samplesPerShard))
+    var times = now.samplesBefore > 0 ? clocks.pointer[worker] : WorkerTimes()
+    var isPrepared = false
+    while let shards = now.isGuided
+      ? counters[0].take(partOf: 2 * parallel.workers, sizes: smallestTurn...turn, below: used)
+      : counters[0].take(turn, below: used)
+    {
+      if !isPrepared { replica.prepare(backward: true) }
+      isPrepared = true
+      let samples = plan.samples(of: shards, in: now.count)
+      let before = DispatchTime.now().uptimeNanoseconds
+      let failure = replica.fill(samples, from: data, items: indices, mode: mode)
+      times.input += DispatchTime.now().uptimeNanoseconds - before
+      if let failure {
+        failures.note(failure)
+        times.hasFailed = true
+        break
+      }
+      replica.train(samples: samples, mode: mode, gradients: reducer.shardGradients)
+    }
+    times.finished = DispatchTime.now().uptimeNanoseconds
+    times.shards += times.finished - start
+    clocks.pointer[worker] = times
+  }
+
+  /// Sums and updates of slices of the flat vector, until none is left.
+  private func takeSlices(_ worker: Int, _ phase: Phase) {
+    let (now, replica) = (current.pointer[0], replicas[worker])
+    var times = clocks.pointer[worker]
+    var start = DispatchTime.now().uptimeNanoseconds
+    func lap() -> UInt64 {
+      let end = DispatchTime.now().uptimeNanoseconds
+      defer { start = end }
+      return end - start
+    }
+    cores.keepApart(worker)
+    replica.clock?.start()
+    while let slice = counters[1].take(below: reducer.slices.count)?.lowerBound {
+      if phase != .updates {
+        reducer.sum(
+          slice, count: now.count, beta: now.beta, accumulate: now.samplesBefore > 0, worker: worker,
+          scratch: replica.scratch.pointer, threads: parallel.threads)
+        if clips { reducer.square(slice) }
+        if reducer.isProduct(slice) { times.products += lap() } else { times.sums += lap() }
+        if let use = reducer.use(of: slice) {
+          replica.clock?.lap(.gradient, layer: use)
+        } else {
+          replica.clock?.lap(.sums)
+        }
+      }
+      if phase != .sums {
+        reducer.update(
+          slice, step: now.step, scale: now.scale, learningRate: now.learningRate, samples: now.samples,
+          worker: worker)
+        times.updates += lap()
+        replica.clock?.lap(.updates)
+      }
+    }
+    clocks.pointer[worker] = times
+  }
+}
+
+/// What one worker did in the last step, in nanoseconds; the rest of the step it waited.
+public struct WorkerTimes: BitwiseCopyable, Sendable {
+  /// Forward and backward through its shards, from putting images at the input on.
+  public var shards: UInt64 = 0
+  /// The part of that which went into the input: reading images, augmenting and corrupting them.
+  public var input: UInt64 = 0
+  /// Gradients of dense weights: products over the whole minibatch.
+  public var products: UInt64 = 0
+  /// Adding up the shards' gradients and, where they are clipped, their squares.
+  public var sums: UInt64 = 0
+  /// The optimiser.
+  public var updates: UInt64 = 0
+  /// When it ran out of shards, and whether that was because an image cannot be read.
+  var finished: UInt64 = 0
+  var hasFailed = false
+}
