@@ -28,6 +28,8 @@ import Testing
     // Each layer goes forward twice, and the weight's gradient has two terms.
     ("rbm-500", 393_284, 4_704_000),
     ("dense-vae", 425_284, 2_228_000),
+    ("res-ae-32", 1_042_243, 170_655_744),
+    ("unet-dae-64", 386_675, 430_964_736),
   ]
 
   @Test(arguments: [
@@ -43,7 +45,7 @@ import Testing
       ModelCatalog.models.map(\.name) == [
         "conv-ae-28", "conv-dae-28", "conv-ae-unpool-28", "conv-vae-28", "conv-ae-32", "conv-vae-64", "deep-ae",
         "conv-tied-ae-28", "sparse-ae", "contractive-ae", "conv-wae-28", "rbm-500",
-        "dense-vae",
+        "dense-vae", "res-ae-32", "unet-dae-64",
       ])
     #expect(ModelCatalog.model("conv-ae-27") == nil)
   }
@@ -53,6 +55,7 @@ import Testing
     var compared = 0
     let files = [
       "ConvAutoencoder", "ConvVAE", "TiedAutoencoder", "PenalizedAutoencoders", "RestrictedBoltzmannMachine",
+      "BranchedAutoencoders",
     ]
     for file in files {
       for (name, lines) in try Self.models(in: file) {

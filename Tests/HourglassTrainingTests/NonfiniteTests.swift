@@ -67,7 +67,7 @@ import Testing
       parameter.store([Float](repeating: value, count: parameter.count), in: training.parameters.pointer)
     }
     let error = #expect(throws: TrainingError.self) { try training.run(step: 0, items: [0, 1, 2, 3, 4, 5]) }
-    #expect(error == .diverged(step: 0, cause: "the penalty overflows for item 0 of waves"))
+    #expect(error == .diverged(step: 0, cause: "the contractive penalty overflows for item 0 of waves"))
   }
 
   @Test func anAbsurdLearningRateDiverges() throws {

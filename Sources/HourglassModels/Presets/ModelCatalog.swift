@@ -2,7 +2,7 @@
 public enum ModelCatalog {
   public static let models: [Autoencoder] = [
     convAE28, convDAE28, convAEUnpool28, convVAE28, convAE32, convVAE64, deepAE, convTiedAE28,
-    sparseAE, contractiveAE, convWAE28, rbm500, denseVAE,
+    sparseAE, contractiveAE, convWAE28, rbm500, denseVAE, resAE32, unetDAE64,
   ]
 
   public static func model(_ name: String) -> Autoencoder? { models.first { $0.name == name } }
