@@ -24,7 +24,7 @@ public struct Autoencoder: Sendable {
     (self.encoder, self.latent, self.decoder) = (encoder(), latent(), decoder())
   }
 
-  /// Whether a code is a distribution, whose divergence from the prior is part of the loss.
+  /// Whether a code is a distribution, whose KL divergence from the prior is part of the loss.
   public var isVariational: Bool { latent is GaussianLatent }
   /// What the loss has beside the reconstruction; nil for nothing.
   public var secondTerm: SecondTerm? {
@@ -40,7 +40,8 @@ public struct Autoencoder: Sendable {
       + "\(isVariational ? "variational" : "plain") with the \(likelihood.name) likelihood"
   }
 
-  /// Plans all layers and checks that they lead to what the likelihood can read: back to the input's shape, or to labels.
+  /// Plans all layers and checks that they lead to what the likelihood can read: back to the input's shape, or to
+  /// labels.
   func planned() throws(ModelError) -> PlannedGraph {
     var planner = try Planner(name: "input", input: input)
     try planner.append(encoder, within: "encoder")

@@ -35,7 +35,7 @@ struct PlannedL1Penalty: PlannedPenalty {
   }
 }
 
-/// Sparse codes of sigmoid units: the divergence of each unit's mean activity from a target, as Bernoulli variables.
+/// Sparse codes of sigmoid units: the KL divergence of each unit's mean activity from a target, as Bernoulli variables.
 ///
 ///     weight sum over j of  t ln(t / r[j]) + (1 - t) ln((1 - t) / (1 - r[j])),   r[j] = mean over the shard of h[n,j]
 ///

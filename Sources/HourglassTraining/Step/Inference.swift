@@ -205,7 +205,7 @@ public final class Inference {
     /// In nats, or squared error summed over pixels.
     public var reconstruction: Float
     /// Divergence of the latent in nats.
-    public var divergence: Float
+    public var secondTerm: Float
     /// Of a model that puts out images.
     public var image: ImageMeasurement?
     /// Of a model that puts out labels: the likeliest class, or the number.
@@ -239,7 +239,7 @@ public final class Inference {
         hasTargets: wanted != nil, wantsMean: true))
     let (width, isImage) = (plan.outputShape.count, plan.model.likelihood.target == .image)
     return (0..<count).map { n in
-      var result = Measurement(reconstruction: shared.losses.pointer[n], divergence: shared.secondTerms.pointer[n])
+      var result = Measurement(reconstruction: shared.losses.pointer[n], secondTerm: shared.secondTerms.pointer[n])
       if isImage {
         result.image = ImageMeasurement(squaredError: squaredErrors.pointer[n], similarity: similarities.pointer[n])
       } else {
