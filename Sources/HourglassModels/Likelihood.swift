@@ -181,7 +181,7 @@ public enum Likelihood: Sendable, Hashable {
     }
   }
 
-  /// Those that files name by a word alone.
+  /// The likelihoods that files name by a word alone.
   public static let withoutParameters: [Likelihood] = [
     .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian(), .categorical, .labelSquaredError,
   ]

@@ -27,7 +27,8 @@ public enum Objective: Sendable, Hashable {
   /// Steps that a chain may take for one gradient.
   public static let stepsRange = 1...1 << 16
 
-  /// Of `cd:3` three steps from the image, of `pcd:3` of persistent chains, of a word alone one.
+  /// Reads `cd:3`, three Gibbs steps from the image, or `pcd:3`, three steps of persistent chains. Without a number it
+  /// is one step. Nil for another text.
   public init?(describedBy text: String) {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     guard let steps = parts.count == 1 ? 1 : Int(parts[1]), parts.count <= 2, Self.stepsRange.contains(steps),

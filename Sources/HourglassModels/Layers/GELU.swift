@@ -16,7 +16,7 @@ public struct GELU: Layer, Hashable {
 struct PlannedGELU: PlannedLayer {
   let name: String
   let shape: ImageShape
-  /// That of the layer before, so that no segment of the chain is cut in two.
+  /// The granularity of the layer before, so that no segment of the chain is cut in two.
   let granularity: Granularity
 
   var kind: String { GELU.kind }
