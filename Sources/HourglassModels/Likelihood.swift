@@ -27,6 +27,7 @@ public enum Likelihood: Sendable, Hashable {
     case image, label
   }
 
+  /// What the output is compared with.
   public var target: Target {
     switch self {
     case .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian: .image

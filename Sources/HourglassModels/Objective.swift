@@ -74,10 +74,13 @@ extension Objective: Codable {
 
 /// Contrastive divergence that runs: the two layers with all geometry, and where the chains lie.
 public struct PlannedContrastiveDivergence: Sendable {
+  /// The Gibbs steps of a gradient.
   public let steps: Int
+  /// Whether chains go on from one step to the next.
   public let isPersistent: Bool
-  /// The layer from the visible to the hidden units, and the one back.
+  /// The layer from the visible to the hidden units.
   public let hidden: PlannedDense
+  /// The layer from the hidden to the visible units.
   public let visible: PlannedDense
   /// Visible units of each sample's chain: in the memory of the whole minibatch where they are persistent.
   public let chains: Place

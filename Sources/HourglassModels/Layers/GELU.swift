@@ -5,6 +5,7 @@ import HourglassKernels
 /// A layer of its own and no `Activation`, because its derivative does not follow from its output, which has every
 /// value above the minimum twice. Source: Hendrycks & Gimpel, arXiv:1606.08415.
 public struct GELU: Layer, Hashable {
+  /// The activation as a layer; shapes stay.
   public init() {}
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

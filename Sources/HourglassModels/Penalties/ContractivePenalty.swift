@@ -18,8 +18,10 @@
 public struct ContractivePenalty: Penalty, Hashable {
   public static let term = "contractive penalty"
 
+  /// The weight of the penalty in the loss, before beta; at least 0.
   public var weight: Float
 
+  /// A penalty with a weight of at least 0.
   public init(weight: Float) { self.weight = weight }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
