@@ -41,10 +41,13 @@ public enum Likelihood: Sendable, Hashable {
   ///   - target: the images of the shape `image`, where these are the target.
   ///   - labels: where these are the target; of a categorical likelihood 0 to `count` - 1.
   ///   - scratch: `scratchCount` floats.
+  ///   - labelSmoothing: of a categorical likelihood over K classes, the part e of a label's probability that is spread
+  ///     evenly over all: the target is 1 - e for the label, plus e / K for each class (Szegedy et al., "Rethinking the
+  ///     inception architecture", CVPR 2016), as PyTorch's CrossEntropyLoss(label_smoothing=e) has it.
   public func evaluate(
     samples: Int, count: Int, image: ImageShape, output: UnsafePointer<Float>, target: UnsafePointer<Float>,
     labels: UnsafePointer<Int32>, loss: UnsafeMutablePointer<Float>, error: UnsafeMutablePointer<Float>?,
-    scratch: UnsafeMutablePointer<Float>, threads: Int
+    scratch: UnsafeMutablePointer<Float>, threads: Int, labelSmoothing: Float = 0
   ) {
     switch self {
     case .bernoulli: checked(hg_bernoulli_logits(samples, count, output, target, loss, error))
@@ -60,6 +63,17 @@ public enum Likelihood: Sendable, Hashable {
     case .gaussian(nil):
       let channels = image.channels
       checked(hg_gaussian_heads(samples, count / (2 * channels), channels, output, target, loss, error))
+    case .categorical where labelSmoothing > 0:
+      for n in 0..<samples {
+        let (logits, label) = (output + n * count, Int(labels[n]))
+        // Before the error, which may take the place of the logits: loss - e (mean of the logits - that of the label).
+        let excess = (0..<count).reduce(0) { $0 + logits[$1] } / Float(count) - logits[label]
+        checked(hg_softmax_cross_entropy(1, count, logits, labels + n, loss + n, error.map { $0 + n * count }))
+        loss[n] -= labelSmoothing * excess
+        guard let error = error.map({ $0 + n * count }) else { continue }
+        for j in 0..<count { error[j] -= labelSmoothing / Float(count) }
+        error[label] += labelSmoothing
+      }
     case .categorical: checked(hg_softmax_cross_entropy(samples, count, output, labels, loss, error))
     case .labelSquaredError:
       for n in 0..<samples {

@@ -187,6 +187,7 @@ struct DivisionOptions: ParsableArguments {
 
   /// Takes what a configuration file says where the flags are silent.
   mutating func adopt(_ file: Configuration) throws {
+    let file = file.session
     (workers, threads, bind) = (workers ?? file.workers, threads ?? file.threads, bind ?? file.bind)
     try validate()
   }

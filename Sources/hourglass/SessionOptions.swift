@@ -58,6 +58,7 @@ struct SessionOptions: ParsableArguments {
 
   /// Takes what a configuration file says about this session where the flags are silent.
   mutating func adopt(_ file: Configuration) throws {
+    let file = file.session
     memoryLimit = memoryLimit ?? file.memoryLimit
     checkpointEvery = checkpointEvery ?? file.checkpointEvery
     maxTime = maxTime ?? file.maxTime

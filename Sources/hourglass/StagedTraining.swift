@@ -33,7 +33,7 @@ struct StagedTraining {
   func resume(_ flags: RecipeFlags) throws {
     let staged = try StagedRun.open(session.folder ?? "")
     try flags.check(against: staged.recipe, path: staged.run.path)
-    if flags.epochs != nil || flags.steps != nil || flags.patience != nil {
+    if flags.settings.epochs != nil || flags.settings.steps != nil || flags.settings.patience != nil {
       throw ValidationError(
         "--epochs, --steps, --patience: wanted none with --resume, for stages keep their recipes, found one; once the "
           + "stages are done, hourglass train --run \(staged.run.path) --resume goes on with more of them")

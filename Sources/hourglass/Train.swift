@@ -61,8 +61,8 @@ struct Train: ParsableCommand {
     let file = try flags.configuration()
     try division.adopt(file)
     try session.adopt(file)
-    profile = profile || file.profile == true
-    tensorBoard = tensorBoard || file.tensorboard == true
+    profile = profile || file.session.profile == true
+    tensorBoard = tensorBoard || file.session.tensorboard == true
     if dryRun { return try showPlan(file) }
     let deadline = session.maxTime.map { start + .seconds($0.seconds) }
     let isOver = { deadline.map { clock.now >= $0 } ?? false }
@@ -108,7 +108,7 @@ struct Train: ParsableCommand {
         "--resume: wanted a run whose stages are done, found \(run.path) in the midst of them; go on with hourglass "
           + "pretrain, or finetune, --run \(run.path) --resume")
     }
-    let extended = flags.extended(recipe)
+    let extended = try flags.extended(recipe)
     if recipe.schedule == .cosine, (extended.epochs, extended.steps) != (recipe.epochs, recipe.steps) {
       throw ValidationError(
         "--epochs, --steps: wanted the end to which the cosine of the run \(run.path) leads, found another; begin a "

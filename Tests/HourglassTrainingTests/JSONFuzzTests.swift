@@ -165,14 +165,10 @@ import TestSupport
         try text.write(toFile: path, atomically: false, encoding: .utf8)
         let file = try Configuration(reading: path)
         let model = try file.model { throw DataError(path: path, reason: "no model is called \($0)") }
-        var recipe = Recipe(
-          model: model ?? TinyModels.variational, batchSize: file.batchSize ?? Recipe.defaultBatchSize,
-          accumulate: file.accumulate ?? 1, shards: file.shards, seed: file.seed ?? 1,
-          optimizer: try file.optimizer(kind: nil, learningRate: nil), clipNorm: file.clipNorm, beta: file.beta ?? 1,
-          epochs: file.epochs, steps: file.steps, importanceSamples: file.importanceSamples)
-        (recipe.warmup, recipe.schedule, recipe.overfitBatches) = (file.warmup, file.schedule, file.overfitBatches)
+        let recipe = Recipe(
+          model: model ?? TinyModels.variational, data: DataSource(), validation: nil, settings: [file.settings])
         _ = try file.stageObjective()
-        _ = file.maxTime.map { ContinuousClock.now + .seconds($0.seconds) }
+        _ = file.session.maxTime.map { ContinuousClock.now + .seconds($0.seconds) }
         try Self.exercise(recipe)
       }
     }

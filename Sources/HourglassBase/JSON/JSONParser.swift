@@ -10,12 +10,12 @@ package enum JSONValue: Sendable {
 }
 
 /// A name or a place in a list, on the way to a value.
-struct JSONKey: CodingKey {
-  let stringValue: String
-  let intValue: Int?
+package struct JSONKey: CodingKey {
+  package let stringValue: String
+  package let intValue: Int?
 
-  init(stringValue: String) { (self.stringValue, intValue) = (stringValue, nil) }
-  init(intValue: Int) { (stringValue, self.intValue) = ("\(intValue)", intValue) }
+  package init(stringValue: String) { (self.stringValue, intValue) = (stringValue, nil) }
+  package init(intValue: Int) { (stringValue, self.intValue) = ("\(intValue)", intValue) }
 }
 
 /// A reader of the grammar of RFC 8259 that refuses an object with a name twice, and texts nested deeper than any file

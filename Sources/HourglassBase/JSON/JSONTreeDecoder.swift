@@ -62,7 +62,17 @@ extension JSONTreeDecoder: SingleValueDecodingContainer {
   func decode(_ type: UInt32.Type) throws -> UInt32 { try integer(type) }
   func decode(_ type: UInt64.Type) throws -> UInt64 { try integer(type) }
 
-  func decode<T: Decodable>(_ type: T.Type) throws -> T { try T(from: self) }
+  func decode<T: Decodable>(_ type: T.Type) throws -> T {
+    if case .text(let word) = value, let type = type as? any (CaseIterable & RawRepresentable<String>).Type {
+      let words = Self.words(type)
+      guard words.contains(word) else { throw mismatch(T.self, "one of \(words.joined(separator: ", "))") }
+    }
+    return try T(from: self)
+  }
+
+  private static func words<T: CaseIterable & RawRepresentable<String>>(_: T.Type) -> [String] {
+    T.allCases.map(\.rawValue)
+  }
 
   private func number<T: BinaryFloatingPoint & LosslessStringConvertible>(_ type: T.Type) throws -> T {
     guard case .number(let digits) = value, let number = T(digits), number.isFinite else {
@@ -111,7 +121,7 @@ private struct Keyed<Key: CodingKey>: KeyedDecodingContainerProtocol {
   func decode(_ type: UInt16.Type, forKey key: Key) throws -> UInt16 { try decoder(key).decode(type) }
   func decode(_ type: UInt32.Type, forKey key: Key) throws -> UInt32 { try decoder(key).decode(type) }
   func decode(_ type: UInt64.Type, forKey key: Key) throws -> UInt64 { try decoder(key).decode(type) }
-  func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T { try T(from: decoder(key)) }
+  func decode<T: Decodable>(_ type: T.Type, forKey key: Key) throws -> T { try decoder(key).decode(type) }
 
   func nestedContainer<Inner: CodingKey>(
     keyedBy type: Inner.Type, forKey key: Key
@@ -169,7 +179,7 @@ private struct Unkeyed: UnkeyedDecodingContainer {
   mutating func decode(_ type: UInt16.Type) throws -> UInt16 { try next().decode(type) }
   mutating func decode(_ type: UInt32.Type) throws -> UInt32 { try next().decode(type) }
   mutating func decode(_ type: UInt64.Type) throws -> UInt64 { try next().decode(type) }
-  mutating func decode<T: Decodable>(_ type: T.Type) throws -> T { try T(from: next()) }
+  mutating func decode<T: Decodable>(_ type: T.Type) throws -> T { try next().decode(type) }
 
   mutating func nestedContainer<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
     try next().container(keyedBy: type)

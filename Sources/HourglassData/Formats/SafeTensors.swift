@@ -166,20 +166,13 @@ public struct SafeTensors: Sendable, Equatable {
     let data_offsets: [Int]
   }
 
-  private struct Name: CodingKey {
-    let stringValue: String
-    var intValue: Int? { nil }
-    init(stringValue: String) { self.stringValue = stringValue }
-    init?(intValue: Int) { nil }
-  }
-
   private struct Header: Decodable {
     var metadata: [String: String] = [:]
     /// The tensors sorted by place; tensors without elements stand before the one that begins at the same place.
     var tensors: [(name: String, entry: Entry)] = []
 
     init(from decoder: any Decoder) throws {
-      let container = try decoder.container(keyedBy: Name.self)
+      let container = try decoder.container(keyedBy: JSONKey.self)
       for key in container.allKeys {
         if key.stringValue == "__metadata__" {
           metadata = try container.decode([String: String].self, forKey: key)

@@ -73,18 +73,12 @@ extension Decoder {
   /// Refuses a field that nobody reads: a misspelt one would otherwise be silently replaced by its default.
   func refuseFields(otherThan known: [String], besides tag: String? = nil, of what: String) throws {
     let fields = (known.isEmpty ? ["none"] : known).joined(separator: ", ")
-    for key in try container(keyedBy: AnyKey.self).allKeys.map(\.stringValue) where key != tag && !known.contains(key) {
+    for key in try container(keyedBy: JSONKey.self).allKeys.map(\.stringValue) where key != tag && !known.contains(key)
+    {
       throw DecodingError.dataCorrupted(
         .init(
           codingPath: codingPath,
           debugDescription: "\(what) has no field \"\(key)\"; it has \(fields)"))
     }
   }
-}
-
-private struct AnyKey: CodingKey {
-  let stringValue: String
-  var intValue: Int? { nil }
-  init?(stringValue: String) { self.stringValue = stringValue }
-  init?(intValue: Int) { nil }
 }

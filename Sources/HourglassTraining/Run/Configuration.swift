@@ -7,27 +7,6 @@ import HourglassModels
 /// The recipe.json of a run is such a file. For `model`, `data`, `validation` and `optimizer` a word may stand: a name
 /// or a file, paths, and a kind. Paths are relative to the working directory, as on the command line.
 public struct Configuration: Decodable, Sendable {
-  /// An object, or a word that stands for it.
-  public enum Named<Value: Decodable & Sendable>: Decodable, Sendable {
-    case word(String)
-    case object(Value)
-
-    public init(from decoder: any Decoder) throws {
-      if let word = try? decoder.singleValueContainer().decode(String.self) {
-        self = .word(word)
-      } else {
-        self = .object(try Value(from: decoder))
-      }
-    }
-
-    public func value(_ meaning: (String) throws -> Value) rethrows -> Value {
-      switch self {
-      case .word(let word): try meaning(word)
-      case .object(let value): value
-      }
-    }
-  }
-
   /// A source of images of which any part may be left open.
   public struct Images: Decodable, Sendable {
     public var path: String?
@@ -39,74 +18,68 @@ public struct Configuration: Decodable, Sendable {
     enum CodingKeys: String, CodingKey, CaseIterable { case path, split, preparation, codes, inputs }
   }
 
-  /// An optimiser of which any part may be left open.
-  public struct Updates: Decodable, Sendable {
-    public var kind: Optimizer.Kind?
-    public var learningRate: Float?
-    public var beta1: Float?
-    public var beta2: Float?
-    public var epsilon: Float?
-    public var momentum: Float?
-    public var nesterov: Bool?
-    public var weightDecay: Float?
-    public var weightL1: Float?
+  /// An object, or a word that stands for it.
+  private enum Named<Value: Decodable & Sendable>: Decodable, Sendable {
+    case word(String)
+    case object(Value)
 
-    enum CodingKeys: String, CodingKey, CaseIterable {
-      case kind, learningRate, beta1, beta2, epsilon, momentum, nesterov, weightDecay, weightL1
+    init(from decoder: any Decoder) throws {
+      if let word = try? decoder.singleValueContainer().decode(String.self) {
+        self = .word(word)
+      } else {
+        self = .object(try Value(from: decoder))
+      }
+    }
+
+    func value(_ meaning: (String) throws -> Value) rethrows -> Value {
+      switch self {
+      case .word(let word): try meaning(word)
+      case .object(let value): value
+      }
     }
   }
 
-  private var model: Named<Autoencoder>?
-  private var data: Named<Images>?
-  private var validation: Named<Images>?
-  private var optimizer: Named<Updates>?
-  private var objective: String?
-  public var augmentation: Augmentation?
-  public var corruption: Corruption?
-  public var batchSize: Int?
-  public var accumulate: Int?
-  public var shards: Int?
-  public var seed: UInt64?
-  public var clipNorm: Float?
-  public var ema: Float?
-  public var beta: Float?
-  public var freeBits: Float?
-  public var importanceSamples: Int?
-  public var epochs: Int?
-  public var steps: Int?
-  public var patience: Int?
-  public var minDelta: Double?
-  public var monitor: Recipe.Monitor?
-  public var overfitBatches: Int?
-  public var schedule: Schedule?
-  public var warmup: Span?
-  public var betaWarmup: Span?
-  public var start: [Start]?
-  public var classes: [String]?
-  // What decides no result: how one session runs.
-  public var run: String?
-  public var workers: Int?
-  public var threads: Int?
-  public var bind: CoreBinding?
-  public var memoryLimit: MemoryLimit?
-  public var checkpointEvery: Int?
-  public var maxTime: TimeLimit?
-  public var profile: Bool?
-  public var tensorboard: Bool?
-  public var json: Bool?
-  public var quiet: Bool?
+  /// How one session runs, which decides no result.
+  public struct Session: Decodable, Sendable {
+    public var run: String?
+    public var workers: Int?
+    public var threads: Int?
+    public var bind: CoreBinding?
+    public var memoryLimit: MemoryLimit?
+    public var checkpointEvery: Int?
+    public var maxTime: TimeLimit?
+    public var profile: Bool?
+    public var tensorboard: Bool?
+    public var json: Bool?
+    public var quiet: Bool?
 
-  private enum CodingKeys: String, CodingKey, CaseIterable {
-    case model, data, validation, optimizer, objective, augmentation, corruption, batchSize, accumulate, shards, seed
-    case clipNorm, ema, beta, freeBits, importanceSamples, epochs, steps, patience, minDelta, monitor, overfitBatches
-    case schedule, warmup, betaWarmup, start, classes
-    case run, workers, threads, bind, memoryLimit, checkpointEvery, maxTime, profile, tensorboard, json, quiet
+    enum CodingKeys: String, CodingKey, CaseIterable {
+      case run, workers, threads, bind, memoryLimit, checkpointEvery, maxTime, profile, tensorboard, json, quiet
+    }
   }
 
+  /// What is trained, and on what.
+  private struct Subject: Decodable, Sendable {
+    var model: Named<Autoencoder>?
+    var data: Named<Images>?
+    var validation: Named<Images>?
+    var objective: String?
+
+    enum CodingKeys: String, CodingKey, CaseIterable { case model, data, validation, objective }
+  }
+
+  private var subject = Subject()
+  public var settings = Overlay()
+  public private(set) var session = Session()
   /// The file; empty for a configuration that says nothing.
   public private(set) var path = ""
 
   public init() {}
+
+  public init(from decoder: any Decoder) throws {
+    (subject, settings) = (try Subject(from: decoder), try Overlay(from: decoder))
+    session = try Session(from: decoder)
+  }
 
   /// With the images and the seed of a run that this one goes on from, where the file is silent, and with its model.
   public func following(_ recipe: Recipe) -> Configuration {
@@ -117,11 +90,12 @@ public struct Configuration: Decodable, Sendable {
           inputs: source.inputs))
     }
     var file = self
-    file.model = .object(recipe.model)
-    if file.data == nil {
-      (file.data, file.validation) = (images(recipe.data), validation ?? recipe.validation.map(images))
+    file.subject.model = .object(recipe.model)
+    if subject.data == nil {
+      file.subject.data = images(recipe.data)
+      file.subject.validation = subject.validation ?? recipe.validation.map(images)
     }
-    file.seed = seed ?? recipe.seed
+    file.settings.fill("seed", by: recipe)
     return file
   }
 
@@ -138,47 +112,22 @@ public struct Configuration: Decodable, Sendable {
   }
 
   /// The model, with the meaning that the caller gives to a word.
-  public func model(named: (String) throws -> Autoencoder) rethrows -> Autoencoder? { try model?.value(named) }
+  public func model(named: (String) throws -> Autoencoder) rethrows -> Autoencoder? {
+    try subject.model?.value(named)
+  }
 
-  public var trainingImages: Images { data?.value(Self.images) ?? Images() }
-  public var validationImages: Images? { validation?.value(Self.images) }
+  public var trainingImages: Images { subject.data?.value(Self.images) ?? Images() }
+  public var validationImages: Images? { subject.validation?.value(Self.images) }
 
   private static func images(at path: String) -> Images { Images(path: path) }
 
   /// By what each stage of pretrain is trained, written as its `--objective`; nil where the file is silent.
   public func stageObjective() throws(DataError) -> Objective? {
-    guard let objective else { return nil }
+    guard let objective = subject.objective else { return nil }
     guard let found = Objective(describedBy: objective) else {
       throw DataError(path: path, reason: "objective: wanted cd:K or pcd:K, found \(objective)")
     }
     return found
-  }
-
-  /// The optimiser of the file, with what was given elsewhere in place of what the file says, and the defaults of its
-  /// kind for what nobody says.
-  public func optimizer(kind: Optimizer.Kind?, learningRate: Float?) throws(DataError) -> Optimizer {
-    var file = Updates()
-    switch optimizer {
-    case .word(let word):
-      file.kind = Optimizer.Kind(rawValue: word)
-      guard file.kind != nil else {
-        let kinds = Optimizer.Kind.allCases.map(\.rawValue).joined(separator: ", ")
-        throw DataError(path: path, reason: "optimizer: wanted one of \(kinds), found \(word)")
-      }
-    case .object(let updates): file = updates
-    case nil: break
-    }
-    // Another kind has other defaults, so what the file says of its own kind is of no use then.
-    if let kind, kind != file.kind ?? .adam { file = Updates(kind: kind) }
-    let chosen = file.kind ?? .adam
-    var result = Optimizer(chosen, learningRate: learningRate ?? file.learningRate, weightDecay: file.weightDecay)
-    result.beta1 = file.beta1 ?? result.beta1
-    result.beta2 = file.beta2 ?? result.beta2
-    result.epsilon = file.epsilon ?? result.epsilon
-    result.momentum = file.momentum ?? result.momentum
-    result.nesterov = file.nesterov ?? result.nesterov
-    result.weightL1 = file.weightL1 ?? result.weightL1
-    return result
   }
 }
 
@@ -188,8 +137,8 @@ extension Configuration {
     let images = Images.CodingKeys.allCases.map(\.rawValue)
     let preparation = Mirror(reflecting: Preparation()).children.compactMap(\.label).map { "preparation.\($0)" }
     let sources = ["data", "validation"].flatMap { source in (images + preparation).map { "\(source).\($0)" } }
-    return CodingKeys.allCases.map(\.rawValue) + sources
-      + Updates.CodingKeys.allCases.map { "optimizer.\($0.rawValue)" }
+    return Subject.CodingKeys.allCases.map(\.rawValue) + ["optimizer"] + Setting.all.map(\.name)
+      + Session.CodingKeys.allCases.map(\.rawValue) + sources
   }()
 
   /// A sentence about the first name that nobody reads.

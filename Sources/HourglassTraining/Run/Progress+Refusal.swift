@@ -4,21 +4,16 @@ extension Checkpoint.Progress {
 
   /// Why no run can stand here, which a file may say; nil where nothing speaks against it. Names are those of the file.
   var refusal: String? {
-    let counts = [("step", step), ("epochSamples", epochSamples), ("samples", samples)]
-    if let (name, count) = counts.first(where: { !(0...Self.most).contains($0.1) }) {
-      return "\(name): wanted 0 to 2^53, found \(count)"
-    }
     // An epoch has at least one step.
-    let epochs = [("bestEpoch", bestEpoch ?? 0), ("plateauEpoch", plateauEpoch ?? 0)]
-    if let (name, epoch) = epochs.first(where: { !(0...step).contains($0.1) }) {
-      return "\(name): wanted 0 to the \(step) steps done, found \(epoch)"
-    }
-    let changes = [("dataStep", dataStep ?? 0), ("dataEpoch", dataEpoch ?? 0)]
-    if let (name, count) = changes.first(where: { !(0...step).contains($0.1) }) {
-      return "\(name): wanted 0 to the \(step) steps done, found \(count)"
-    }
-    guard (0...Self.most).contains(dataChanges ?? 0) else {
-      return "dataChanges: wanted 0 to 2^53, found \(dataChanges ?? 0)"
+    let done = "the \(step) steps done"
+    let counts = [
+      ("step", step, Self.most, "2^53"), ("epochSamples", epochSamples, Self.most, "2^53"),
+      ("samples", samples, Self.most, "2^53"), ("bestEpoch", bestEpoch ?? 0, step, done),
+      ("plateauEpoch", plateauEpoch ?? 0, step, done), ("dataStep", dataStep ?? 0, step, done),
+      ("dataEpoch", dataEpoch ?? 0, step, done), ("dataChanges", dataChanges ?? 0, Self.most, "2^53"),
+    ]
+    if let (name, count, _, most) = counts.first(where: { $0.1 < 0 || $0.1 > $0.2 }) {
+      return "\(name): wanted 0 to \(most), found \(count)"
     }
     let numbers = [
       ("epochReconstruction", epochReconstruction), ("epochDivergence", epochDivergence), ("best", best ?? 0),

@@ -2,66 +2,31 @@ import HourglassData
 import HourglassModels
 
 extension Recipe {
-  /// Samples that a minibatch may have.
-  public static let batchSizeRange = 1...1 << 20
+  /// The first setting whose value nobody can train by, which a file may hold; nil where there is none.
+  public var refusedSetting: Setting? { Setting.all.first { $0.refusal(in: self) != nil } }
 
   /// Why nobody can train by this recipe, which a file may hold; nil where nothing speaks against it. Names are those
   /// of the file.
   public var refusal: String? {
-    func size(_ name: String, _ found: Int?, _ wanted: ClosedRange<Int> = 1...Int.max) -> String? {
-      guard let found, !wanted.contains(found) else { return nil }
-      let text = wanted.upperBound == Int.max ? "at least 1" : "1 to \(wanted.upperBound)"
-      return "\(name): wanted \(text), found \(found)"
-    }
-    func number(_ name: String, _ found: Float?, _ wanted: String, _ isWanted: (Float) -> Bool) -> String? {
-      guard let found, !(found.isFinite && isWanted(found)) else { return nil }
-      return "\(name): wanted a number \(wanted), found \(found)"
-    }
-    let refusals = [
-      size("batchSize", batchSize, Self.batchSizeRange), size("accumulate", accumulate, Self.accumulateRange),
-      size("shards", shards, 1...max(1, batchSize)), size("epochs", epochs), size("steps", steps),
-      schedule == .cosine && epochs == nil && steps == nil ? "schedule: wanted epochs or steps, found neither" : nil,
-      size("patience", patience), size("overfitBatches", overfitBatches),
-      monitor == .validation && validation == nil ? "monitor: wanted images to evaluate, found no validation" : nil,
-      number("optimizer.learningRate", optimizer.learningRate, "greater than 0") { $0 > 0 },
-      number("optimizer.beta1", optimizer.beta1, "from 0 to below 1") { $0 >= 0 && $0 < 1 },
-      number("optimizer.beta2", optimizer.beta2, "from 0 to below 1") { $0 >= 0 && $0 < 1 },
-      number("optimizer.momentum", optimizer.momentum, "from 0 to below 1") { $0 >= 0 && $0 < 1 },
-      number("optimizer.epsilon", optimizer.epsilon, "greater than 0") { $0 > 0 },
-      number("optimizer.weightDecay", optimizer.weightDecay, "of at least 0") { $0 >= 0 },
-      number("optimizer.weightL1", optimizer.weightL1, "of at least 0") { $0 >= 0 },
-      optimizer.nesterov && (optimizer.kind != .sgd || optimizer.momentum == 0)
-        ? "optimizer.nesterov: wanted sgd with a momentum, found \(optimizer.kind.rawValue) with \(optimizer.momentum)"
-        : nil,
-      number("minDelta", minDelta.map { Float($0) }, "of at least 0") { $0 >= 0 },
-      minDelta != nil && patience == nil ? "minDelta: wanted a patience too, found none" : nil,
-      number("clipNorm", clipNorm, "greater than 0") { $0 > 0 },
-      number("ema", ema, "between 0 and 1") { $0 > 0 && $0 < 1 },
-      number("beta", beta, "of at least 0") { $0 >= 0 },
-      number("freeBits", freeBits, "greater than 0") { $0 > 0 },
-      freeBits != nil && !model.isVariational ? "freeBits: wanted a Gaussian latent, found \(model.name)" : nil,
-      importanceRefusal, pairsRefusal, standardizationRefusal,
-      objectiveRefusal, data.refusal.map { "data.\($0)" }, validation?.refusal.map { "validation.\($0)" },
-    ]
-    return refusals.compactMap(\.self).first
+    if let setting = refusedSetting, let refusal = setting.refusal(in: self) { return "\(setting.name): \(refusal)" }
+    return importanceRefusal ?? pairsRefusal ?? standardizationRefusal ?? objectiveRefusal
+      ?? data.refusal.map { "data.\($0)" } ?? validation?.refusal.map { "validation.\($0)" }
   }
 
-  /// The same for the importance-weighted bound, which has its divergence by the samples and in full.
+  /// Why the importance-weighted bound, which has its divergence by the samples and in full, does not go with the rest
+  /// of the recipe.
   private var importanceRefusal: String? {
-    guard let importanceSamples else { return nil }
-    let most = Self.batchSizeRange.upperBound / max(1, batchSize)
+    guard importanceSamples != nil else { return nil }
     let refusals = [
       model.importanceRefusal, beta != 1 ? "wanted a beta of 1, found \(beta)" : nil,
       betaWarmup.map { "wanted no betaWarmup, found \($0.rawValue)" },
       freeBits.map { "wanted no freeBits, found \($0)" },
-      importanceSamples < 1 || importanceSamples > most
-        ? "wanted 1 to \(most) with a batchSize of \(batchSize), found \(importanceSamples)" : nil,
     ]
     return refusals.compactMap(\.self).first.map { "importanceSamples: \($0)" }
   }
 
-  /// The same for what the model's objective does not go with: a chain belongs to a place in one minibatch, and the
-  /// image that a chain leaves is not another one than the image that the loss compares with.
+  /// Why Gibbs chains do not go with the rest of the recipe: a chain belongs to a place in one minibatch, and the image
+  /// that a chain leaves is not another one than the image that the loss compares with.
   private var objectiveRefusal: String? {
     guard case .contrastiveDivergence(_, let isPersistent) = model.objective else { return nil }
     if isPersistent, accumulate > 1 { return "accumulate: wanted 1 with persistent chains, found \(accumulate)" }
@@ -95,7 +60,7 @@ extension Recipe {
 }
 
 extension DataSource {
-  /// The same for a source of images.
+  /// Why no images can be prepared as this source says.
   fileprivate var refusal: String? {
     guard let preparation else { return nil }
     if let limit = preparation.limit, limit < 1 { return "preparation.limit: wanted at least 1, found \(limit)" }

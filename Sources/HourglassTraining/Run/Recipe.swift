@@ -28,6 +28,8 @@ public struct Recipe: Codable, Sendable {
   public var beta: Float
   /// Nats that each latent unit may diverge by at no cost, greater than 0; nil for none.
   public var freeBits: Float?
+  /// Part of each label's probability that training spreads evenly over all classes, from 0 to below 1; nil for none.
+  public var labelSmoothing: Float?
   /// Samples of each image's code, where training follows the importance-weighted bound; nil where it does not.
   public var importanceSamples: Int?
   /// The run ends after so many passes over the data, or earlier after so many steps; nil is no limit.
@@ -64,7 +66,8 @@ public struct Recipe: Codable, Sendable {
     model: Autoencoder, data: DataSource = DataSource(), validation: DataSource? = nil,
     batchSize: Int = defaultBatchSize,
     accumulate: Int = 1, shards: Int? = nil, seed: UInt64 = 1, optimizer: Optimizer = Optimizer(),
-    clipNorm: Float? = nil, beta: Float = 1, epochs: Int? = 5, steps: Int? = nil, augmentation: Augmentation? = nil,
+    clipNorm: Float? = nil, beta: Float = 1, epochs: Int? = defaultEpochs, steps: Int? = nil,
+    augmentation: Augmentation? = nil,
     corruption: Corruption? = nil, importanceSamples: Int? = nil
   ) {
     (self.model, self.data, self.validation) = (model, data, validation)
@@ -76,35 +79,21 @@ public struct Recipe: Codable, Sendable {
     (self.augmentation, self.corruption) = (augmentation, corruption)
   }
 
-  /// A recipe that does not say how many minibatches make a step means one.
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
-    model = try fields.decode(Autoencoder.self, forKey: .model)
-    data = try fields.decode(DataSource.self, forKey: .data)
-    validation = try fields.decodeIfPresent(DataSource.self, forKey: .validation)
-    augmentation = try fields.decodeIfPresent(Augmentation.self, forKey: .augmentation)
-    corruption = try fields.decodeIfPresent(Corruption.self, forKey: .corruption)
-    batchSize = try fields.decode(Int.self, forKey: .batchSize)
-    accumulate = try fields.decodeIfPresent(Int.self, forKey: .accumulate) ?? 1
-    shards = try fields.decode(Int.self, forKey: .shards)
-    seed = try fields.decode(UInt64.self, forKey: .seed)
-    optimizer = try fields.decode(Optimizer.self, forKey: .optimizer)
-    clipNorm = try fields.decodeIfPresent(Float.self, forKey: .clipNorm)
-    ema = try fields.decodeIfPresent(Float.self, forKey: .ema)
-    beta = try fields.decode(Float.self, forKey: .beta)
-    freeBits = try fields.decodeIfPresent(Float.self, forKey: .freeBits)
-    importanceSamples = try fields.decodeIfPresent(Int.self, forKey: .importanceSamples)
-    epochs = try fields.decodeIfPresent(Int.self, forKey: .epochs)
-    steps = try fields.decodeIfPresent(Int.self, forKey: .steps)
-    patience = try fields.decodeIfPresent(Int.self, forKey: .patience)
-    minDelta = try fields.decodeIfPresent(Double.self, forKey: .minDelta)
-    monitor = try fields.decodeIfPresent(Monitor.self, forKey: .monitor)
-    schedule = try fields.decodeIfPresent(Schedule.self, forKey: .schedule)
-    warmup = try fields.decodeIfPresent(Span.self, forKey: .warmup)
-    betaWarmup = try fields.decodeIfPresent(Span.self, forKey: .betaWarmup)
-    overfitBatches = try fields.decodeIfPresent(Int.self, forKey: .overfitBatches)
-    start = try fields.decodeIfPresent([Start].self, forKey: .start)
-    classes = try fields.decodeIfPresent([String].self, forKey: .classes)
+    self.init(
+      model: try fields.decode(Autoencoder.self, forKey: .model),
+      data: try fields.decode(DataSource.self, forKey: .data),
+      validation: try fields.decodeIfPresent(DataSource.self, forKey: .validation),
+      settings: [try Overlay(from: decoder)])
+  }
+
+  /// A recipe with the defaults of all settings that no overlay says; a later one wins.
+  public init(model: Autoencoder, data: DataSource, validation: DataSource?, settings: [Overlay]) {
+    self.init(model: model, data: data, validation: validation, epochs: nil)
+    for overlay in settings { overlay.apply(to: &self) }
+    if settings.contains(where: { $0.says("shards") }) { return }
+    shards = ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: importanceSamples)
   }
 
   /// Where documents are trained on, makes their vocabulary and weights part of the recipe, so that all texts that the
@@ -163,6 +152,12 @@ public struct Recipe: Codable, Sendable {
 
   /// Samples of a minibatch where nobody says how many.
   public static let defaultBatchSize = 128
+
+  /// Passes over the data where neither epochs nor steps are said.
+  public static let defaultEpochs = 5
+
+  /// Samples that a minibatch may have.
+  public static let batchSizeRange = 1...1 << 20
 
   /// Minibatches that a step may have.
   public static let accumulateRange = 1...1 << 20

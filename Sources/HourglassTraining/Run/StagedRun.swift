@@ -136,11 +136,11 @@ public struct StagedRun: Sendable {
 }
 
 extension Recipe {
-  /// Takes the model of a stage in place of the whole, from the seed, without the fields that only a variational model
-  /// has.
+  /// Takes the model of a stage in place of the whole, from the seed, without settings that such a model cannot have.
   fileprivate mutating func train(_ model: Autoencoder) {
     (self.model, start) = (model, nil)
-    if !model.isVariational { freeBits = nil }
+    let plain = Recipe(model: model)
+    for setting in Setting.all where !setting.fits(model) { setting.copy(plain, &self) }
   }
 
   /// Takes the codes that a run makes of the images in place of the images.

@@ -102,7 +102,8 @@ public final class Trainer {
     try data.checkTargets(for: plan)
     training = try TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
-      freeBits: recipe.freeBits ?? 0, averageDecay: recipe.ema, augmentation: recipe.augmentation,
+      freeBits: recipe.freeBits ?? 0, labelSmoothing: recipe.labelSmoothing ?? 0, averageDecay: recipe.ema,
+      augmentation: recipe.augmentation,
       corruption: recipe.corruption, standardization: recipe.standardization, seed: recipe.seed, beta: recipe.beta,
       data: data,
       keepsGradient: recipe.keepsGradient, profiles: profiles)

@@ -3,7 +3,7 @@ import HourglassModels
 
 /// How weights follow gradients. Every kind is elementwise, so that any slice of the flat vector can be updated by
 /// itself.
-public struct Optimizer: Codable, Sendable, Equatable {
+public struct Optimizer: Encodable, Sendable, Equatable {
   /// The algorithm.
   public enum Kind: String, Codable, Sendable, CaseIterable {
     /// Kingma & Ba, "Adam: a method for stochastic optimization", ICLR 2015.
@@ -58,20 +58,6 @@ public struct Optimizer: Codable, Sendable, Equatable {
     beta2 = kind == .rmsprop ? 0.99 : kind == .adadelta ? 0.9 : 0.999
     epsilon = kind == .adagrad ? 1e-10 : kind == .adadelta ? 1e-6 : 1e-8
     momentum = kind == .rmsprop ? 0 : 0.9
-  }
-
-  /// A field that is missing, as in recipes of earlier versions, is off.
-  public init(from decoder: any Decoder) throws {
-    let fields = try decoder.container(keyedBy: CodingKeys.self)
-    kind = try fields.decode(Kind.self, forKey: .kind)
-    learningRate = try fields.decode(Float.self, forKey: .learningRate)
-    beta1 = try fields.decode(Float.self, forKey: .beta1)
-    beta2 = try fields.decode(Float.self, forKey: .beta2)
-    epsilon = try fields.decode(Float.self, forKey: .epsilon)
-    momentum = try fields.decode(Float.self, forKey: .momentum)
-    nesterov = try fields.decodeIfPresent(Bool.self, forKey: .nesterov) ?? false
-    weightDecay = try fields.decode(Float.self, forKey: .weightDecay)
-    weightL1 = try fields.decodeIfPresent(Float.self, forKey: .weightL1) ?? 0
   }
 
   /// The names of the moments it keeps, as in checkpoints: m is a mean of gradients or steps, v of squared gradients

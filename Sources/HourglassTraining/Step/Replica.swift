@@ -65,14 +65,15 @@ struct Replica: Sendable {
   private let distortion: Distortion?
   /// What standardises the images that the network sees and puts out.
   private let standardization: Standardization?
+  private let labelSmoothing: Float
 
   init(
     plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, parallel: ParallelPlan, worker: Int,
     cores: WorkerCores,
     augmentation: Augmentation? = nil, corruption: Corruption? = nil, hasPairs: Bool = false,
-    standardization: Standardization? = nil, clock: WorkerClock? = nil
+    standardization: Standardization? = nil, labelSmoothing: Float = 0, clock: WorkerClock? = nil
   ) {
-    (self.clock, self.standardization) = (clock, standardization)
+    (self.clock, self.standardization, self.labelSmoothing) = (clock, standardization, labelSmoothing)
     (self.plan, self.shared, self.groupSamples, self.parallel) = (plan, shared, groupSamples, parallel)
     (self.worker, self.cores) = (worker, cores)
     group = FloatBuffer(unwritten: plan.groupFloats * groupSamples)
@@ -204,7 +205,7 @@ struct Replica: Sendable {
     plan.model.likelihood.evaluate(
       samples: piece.count, count: count, image: plan.model.input, output: output, target: target,
       labels: shared.labels.pointer + piece.lowerBound, loss: shared.losses.pointer + piece.lowerBound, error: error,
-      scratch: scratch.pointer, threads: threads)
+      scratch: scratch.pointer, threads: threads, labelSmoothing: labelSmoothing)
     if let error { weighByImportance(piece, count: count, error: error) }
     if let error {
       end.activation.backward(

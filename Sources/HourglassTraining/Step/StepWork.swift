@@ -61,8 +61,8 @@ struct StepWork: Sendable {
 
   init(
     plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clips: Bool, averageDecay: Float?,
-    augmentation: Augmentation?, corruption: Corruption?, standardization: Standardization?, data: Dataset,
-    keepsGradient: Bool, profiles: Bool
+    augmentation: Augmentation?, corruption: Corruption?, standardization: Standardization?,
+    labelSmoothing: Float, data: Dataset, keepsGradient: Bool, profiles: Bool
   ) {
     (self.plan, self.parallel, self.clips, self.data) = (plan, parallel, clips, data)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
@@ -73,7 +73,8 @@ struct StepWork: Sendable {
       Replica(
         plan: plan, shared: shared, groupSamples: turn * plan.samplesPerShard, parallel: parallel,
         worker: worker, cores: cores, augmentation: augmentation, corruption: corruption,
-        hasPairs: data.hasInputs, standardization: standardization, clock: profiler?.clocks[worker])
+        hasPairs: data.hasInputs, standardization: standardization, labelSmoothing: labelSmoothing,
+        clock: profiler?.clocks[worker])
     }
     reducer = GradientReducer(
       plan: plan, shared: shared, optimizer: optimizer, averageDecay: averageDecay, workers: parallel.workers,

@@ -41,6 +41,8 @@ public final class TrainingStep {
   ///   - clipNorm: greater than 0. The gradient g of the mean loss becomes g min(1, clipNorm / (|g| + 1e-6)), as
   ///     PyTorch's `clip_grad_norm_` defines it, at the cost of a third wait.
   ///   - beta: 1 where the plan has importance samples, and then no free bits.
+  ///   - labelSmoothing: from 0 to below 1, above 0 for a categorical likelihood alone. See `Likelihood.evaluate`; the
+  ///     losses of a step are those of the smoothed labels.
   ///   - freeBits: at least 0. See `GaussianLatent`; the losses of a step have the divergence itself.
   ///   - averageDecay: of the moving average of the parameters, greater than 0 and less than 1; nil for no average.
   ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample; then standardised.
@@ -53,12 +55,14 @@ public final class TrainingStep {
   /// does not suffice, a `ThreadError` where the system does not make as many threads.
   public init(
     plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil, freeBits: Float = 0,
-    averageDecay: Float? = nil, augmentation: Augmentation? = nil, corruption: Corruption? = nil,
+    labelSmoothing: Float = 0, averageDecay: Float? = nil, augmentation: Augmentation? = nil,
+    corruption: Corruption? = nil,
     standardization: Standardization? = nil, seed: UInt64, beta: Float, data: Dataset, keepsGradient: Bool = true,
     profiles: Bool = false
   ) throws {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
     precondition(plan.importanceSamples == nil || beta == 1 && freeBits == 0, "a bound of another divergence")
+    precondition(labelSmoothing == 0 || plan.model.likelihood == .categorical, "labels of no classes to smooth")
     try data.checkTargets(for: plan)
     if let refusal = standardization?.refusal(for: plan.model) { throw ModelError("standardization", refusal) }
     try parallel.check()
@@ -70,8 +74,8 @@ public final class TrainingStep {
     (self.beta, self.freeBits) = (beta, freeBits)
     let work = StepWork(
       plan: plan, parallel: parallel, optimizer: optimizer, clips: clipNorm != nil, averageDecay: averageDecay,
-      augmentation: augmentation, corruption: corruption, standardization: standardization, data: data,
-      keepsGradient: keepsGradient || clipNorm != nil, profiles: profiles)
+      augmentation: augmentation, corruption: corruption, standardization: standardization,
+      labelSmoothing: labelSmoothing, data: data, keepsGradient: keepsGradient || clipNorm != nil, profiles: profiles)
     work.current[0] = StepWork.Current(seed: seed, beta: beta, freeBits: freeBits)
     (self.work, profiler) = (work, work.profiler)
     // The other team looks at the weights while this one waits: validation, pictures.
