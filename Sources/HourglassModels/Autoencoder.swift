@@ -55,7 +55,8 @@ public struct Autoencoder: Sendable {
       + "\(isVariational ? "variational" : "plain") with the \(likelihood.name) likelihood"
   }
 
-  /// Plans all layers and checks that they lead to what the likelihood can read: the input's shape, or labels.
+  /// Plans all layers and checks that they lead to what the likelihood can read: back to the input's shape, or to
+  /// labels.
   func planned() throws(ModelError) -> PlannedGraph {
     var planner = try Planner(name: "input", input: input)
     try planner.append(encoder, within: "encoder")
