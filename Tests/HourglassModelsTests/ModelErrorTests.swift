@@ -23,7 +23,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     self.model = model
   }
 
-  /// The same with one layer in the encoder.
+  /// A model that is refused for one layer in its encoder.
   init(_ sentence: String, encoder layer: any Layer) { self.init(sentence) { $0.encoder = [layer] } }
 
   static let most = 1 << 24

@@ -17,8 +17,10 @@ import HourglassKernels
 /// inference with inverse autoregressive flow", NIPS 2016, equation 15; Burda, Grosse & Salakhutdinov, "Importance
 /// weighted autoencoders", ICLR 2016.
 public struct GaussianLatent: Layer, Hashable {
+  /// The number of latent units, Z.
   public var units: Int
 
+  /// A Gaussian latent of Z = `units` units: N x I in, N x Z out.
   public init(_ units: Int) { self.units = units }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

@@ -41,6 +41,14 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
   public static var programVersion: String { String(cString: hg_version()) }
   /// The instruction set that the kernels use.
   public static var instructionSetName: String { String(cString: hg_isa_name()) }
+  /// The instruction sets that this build and this machine have, the widest first.
+  public static var instructionSetNames: [String] {
+    Array(
+      sequence(state: 0) { index in
+        defer { index += 1 }
+        return hg_isa_names(index).map { String(cString: $0) }
+      })
+  }
   /// Whether the kernels were built with OpenMP.
   public static var hasOpenMP: Bool { hg_has_openmp() }
 
