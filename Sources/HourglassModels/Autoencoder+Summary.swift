@@ -1,10 +1,16 @@
 /// A plan as a table: one row for each layer that runs.
 public struct ModelSummary: Codable, Sendable {
+  /// A layer that runs.
   public struct Row: Codable, Sendable {
+    /// The name of the layer, as `encoder.0`.
     public let name: String
+    /// The name of its type, as `Conv2D`.
     public let kind: String
+    /// The activation of its output.
     public let activation: Activation
+    /// The shape of its output.
     public let output: ImageShape
+    /// The number of its parameters, running statistics not among them.
     public let parameters: Int
     /// Flops of a training step for one sample: 2 for each multiply-add, forward, filter gradient, and data gradient of
     /// all layers but the first with parameters, each twice where tangents go along, or forward as often as contrastive
@@ -12,12 +18,18 @@ public struct ModelSummary: Codable, Sendable {
     public let trainingFlops: Int
   }
 
+  /// The name of the model.
   public let model: String
+  /// The shape of an image.
   public let input: ImageShape
+  /// The layers in the order in which they run.
   public let rows: [Row]
+  /// The number of all parameters.
   public let parameters: Int
+  /// The flops of a training step for one sample.
   public let trainingFlops: Int
 
+  /// The table of a plan.
   public init(_ plan: ExecutionPlan) {
     model = plan.model.name
     input = plan.model.input

@@ -4,16 +4,31 @@
 /// A variational autoencoder differs in one line, the latent. In JSON the fields have the names below; see
 /// `hourglass inspect NAME --json`.
 public struct Autoencoder: Sendable {
+  /// The name of the model, for people and files.
   public var name: String
+  /// The shape of an image, H x W x C.
   public var input: ImageShape
+  /// What the reconstruction loss is.
   public var likelihood: Likelihood
+  /// The layers from the image to the latent.
   public var encoder: [any Layer]
+  /// The layer that makes the code.
   public var latent: any Layer
+  /// The layers from the code to what the likelihood reads.
   public var decoder: [any Layer]
+  /// A term of the loss on the codes; nil for none.
   public var penalty: (any Penalty)?
-  /// Nil for the likelihood, and the penalty where there is one.
+  /// What is trained in place of the likelihood and the penalty; nil for these.
   public var objective: Objective?
 
+  /// A model, whose shapes and layers are checked when it is planned.
+  ///
+  /// - Parameters:
+  ///   - name: the name, for people and files.
+  ///   - input: the shape of an image, H x W x C.
+  ///   - encoder: the layers from the image to the latent.
+  ///   - latent: the layer that makes the code, N x Z.
+  ///   - decoder: the layers from the code to what the likelihood reads.
   public init(
     _ name: String, input: ImageShape, likelihood: Likelihood, penalty: (any Penalty)? = nil,
     objective: Objective? = nil,
@@ -24,7 +39,7 @@ public struct Autoencoder: Sendable {
     (self.encoder, self.latent, self.decoder) = (encoder(), latent(), decoder())
   }
 
-  /// Whether a code is a distribution, whose divergence from the prior is part of the loss.
+  /// Whether a code is a distribution, whose KL divergence from the prior is part of the loss.
   public var isVariational: Bool { latent is GaussianLatent }
   /// What the loss has beside the reconstruction; nil for nothing.
   public var secondTerm: SecondTerm? {
@@ -40,7 +55,8 @@ public struct Autoencoder: Sendable {
       + "\(isVariational ? "variational" : "plain") with the \(likelihood.name) likelihood"
   }
 
-  /// Plans all layers and checks that they lead to what the likelihood can read: back to the input's shape, or to labels.
+  /// Plans all layers and checks that they lead to what the likelihood can read: back to the input's shape, or to
+  /// labels.
   func planned() throws(ModelError) -> PlannedGraph {
     var planner = try Planner(name: "input", input: input)
     try planner.append(encoder, within: "encoder")

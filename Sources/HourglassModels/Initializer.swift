@@ -4,6 +4,7 @@
 /// random stream (seed, initialization, step: j), so that a start depends on the seed and the model alone. Tensors of
 /// normalisations start from constants instead, and count all the same.
 public enum Initializer {
+  /// Writes the start of all parameters into the flat vector of a plan.
   public static func fill(_ flat: FloatBuffer, plan: ExecutionPlan, seed: UInt64) {
     precondition(flat.count == plan.parameterCount, "\(flat.count) floats are not \(plan.parameterCount) parameters")
     for (j, parameter) in plan.parameters.enumerated() {

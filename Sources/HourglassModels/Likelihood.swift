@@ -27,6 +27,7 @@ public enum Likelihood: Sendable, Hashable {
     case image, label
   }
 
+  /// What the output is compared with.
   public var target: Target {
     switch self {
     case .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian: .image
@@ -195,7 +196,7 @@ public enum Likelihood: Sendable, Hashable {
     }
   }
 
-  /// Those that files name by a word alone.
+  /// The likelihoods that files name by a word alone.
   public static let withoutParameters: [Likelihood] = [
     .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian(), .categorical, .labelSquaredError,
   ]

@@ -27,7 +27,8 @@ public enum Objective: Sendable, Hashable {
   /// Steps that a chain may take for one gradient.
   public static let stepsRange = 1...1 << 16
 
-  /// Of `cd:3` three steps from the image, of `pcd:3` of persistent chains, of a word alone one.
+  /// Reads `cd:3`, three Gibbs steps from the image, or `pcd:3`, three steps of persistent chains. Without a number it
+  /// is one step. Nil for another text.
   public init?(describedBy text: String) {
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     guard let steps = parts.count == 1 ? 1 : Int(parts[1]), parts.count <= 2, Self.stepsRange.contains(steps),
@@ -73,10 +74,13 @@ extension Objective: Codable {
 
 /// Contrastive divergence that runs: the two layers with all geometry, and where the chains lie.
 public struct PlannedContrastiveDivergence: Sendable {
+  /// The Gibbs steps of a gradient.
   public let steps: Int
+  /// Whether chains go on from one step to the next.
   public let isPersistent: Bool
-  /// The layer from the visible to the hidden units, and the one back.
+  /// The layer from the visible to the hidden units.
   public let hidden: PlannedDense
+  /// The layer from the hidden to the visible units.
   public let visible: PlannedDense
   /// Visible units of each sample's chain: in the memory of the whole minibatch where they are persistent.
   public let chains: Place

@@ -10,6 +10,7 @@ public struct Parameter: Sendable {
     init(_ count: Int, stride: Int) { (self.count, self.stride) = (count, stride) }
   }
 
+  /// The name in files, as `encoder.0.weight`.
   public let name: String
   /// The shape in files.
   public let shape: [Int]
@@ -24,6 +25,7 @@ public struct Parameter: Sendable {
   /// The file's elements in row-major order, outermost first; their counts multiply to `count`.
   let axes: [Axis]
 
+  /// The number of elements.
   public var count: Int { axes.reduce(1) { $0 * $1.count } }
 
   /// A vector that lies in one piece.

@@ -82,11 +82,12 @@ extension Autoencoder {
     return TrainingStage(model: head, layers: layers)
   }
 
-  /// The same way from the image to the code, without a penalty or an objective, and behind the code a linear layer
-  /// with a logit for each class.
+  /// The way from the image to the code without a penalty or an objective, and behind the code a linear layer with a
+  /// logit for each class.
   public func classifier(classes: Int) -> Autoencoder { labelled(.categorical, outputs: classes) }
 
-  /// The same way from the image to the code, and behind the code one number.
+  /// The way from the image to the code without a penalty or an objective, and behind the code a linear layer with one
+  /// output.
   public func regressor() -> Autoencoder { labelled(.labelSquaredError, outputs: 1) }
 
   private func labelled(_ likelihood: Likelihood, outputs: Int) -> Autoencoder {

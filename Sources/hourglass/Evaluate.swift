@@ -65,7 +65,7 @@ struct Evaluate: ParsableCommand {
     let result = try evaluator.evaluate(images, importanceSamples: importanceSamples) { sample in
       guard file != nil else { return }
       let its = sample.measurement
-      let losses = [its.reconstruction, its.divergence].map { sample.isKnown ? "\($0)" : "" }
+      let losses = [its.reconstruction, its.secondTerm].map { sample.isKnown ? "\($0)" : "" }
       let others = [its.image?.squaredError, its.image?.similarity].compactMap { $0.map { "\($0)" } }
       let prediction = its.prediction.map { value in
         loaded.model.likelihood == .categorical ? csvCell(images.nameOfClass(Int(clamping: value))) : "\(value)"

@@ -23,7 +23,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     self.model = model
   }
 
-  /// The same with one layer in the encoder.
+  /// A model that is refused for one layer in its encoder.
   init(_ sentence: String, encoder layer: any Layer) { self.init(sentence) { $0.encoder = [layer] } }
 
   static let most = 1 << 24
@@ -205,7 +205,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       "encoder.0: a penalty belongs in the place of the penalty, not in encoder.0", encoder: L1Penalty(weight: 1)),
     RefusedModel("penalty: wanted a weight of at least 0, found -1.0") { $0.penalty = L1Penalty(weight: -1) },
     RefusedModel("penalty: wanted a weight of at least 0, found nan") { $0.penalty = MMDPenalty(weight: .nan) },
-    RefusedModel("penalty: wanted a latent without a divergence of its own, found a GaussianLatent") {
+    RefusedModel("penalty: wanted a latent without a KL divergence, found a GaussianLatent") {
       $0.latent = GaussianLatent(3)
       $0.penalty = MMDPenalty(weight: 1)
     },
@@ -223,7 +223,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       $0.encoder = [GaussianNoise(0.1), Conv2D(2, kernel: 3), GELU()]
       $0.penalty = ContractivePenalty(weight: 1)
     },
-    RefusedModel("penalty: wanted a latent without a divergence of its own, found a GaussianLatent") {
+    RefusedModel("penalty: wanted a latent without a KL divergence, found a GaussianLatent") {
       $0.encoder = [Conv2D(2, kernel: 3)]
       $0.latent = GaussianLatent(3)
       $0.penalty = ContractivePenalty(weight: 1)

@@ -80,7 +80,7 @@ import Testing
       beta: golden.beta, data: data)
     let loss = try step.run(batchSizes: [golden.samples])[0]
     #expect(abs(loss.total - wanted.loss) < 1e-5 * wanted.loss, "\(loss)")
-    #expect(abs(loss.divergence - wanted.penalty) <= 1e-5 * wanted.penalty, "\(loss)")
+    #expect(abs(loss.secondTerm - wanted.penalty) <= 1e-5 * wanted.penalty, "\(loss)")
 
     #expect(Set(step.plan.parameters.map(\.name)) == Set(wanted.gradients.keys))
     for parameter in step.plan.parameters {
@@ -146,7 +146,7 @@ import Testing
       for batch in 0..<8 {
         let images = RandomStream(seed: 5, .sampling, step: batch).normal(3 * Inference.batchSize)
         let measured = inference.measure(images, noise: .evaluation(seed: 7, step: batch))
-        sum += measured.reduce(0) { $0 + Double($1.divergence) } / Double(8 * measured.count)
+        sum += measured.reduce(0) { $0 + Double($1.secondTerm) } / Double(8 * measured.count)
       }
       return sum
     }

@@ -5,11 +5,11 @@ import Testing
 
 /// The gradient buffer of a step against central differences of the mean loss, for every row of the table of layers.
 ///
-/// Along a direction d of length 1 the loss is smooth but for kinks (ReLU, max-pooling), so
-/// (f(+h d) - f(-h d)) / 2h = g.d + O(h^2). A loss f is rounded by 2^-24 f, which with h = 2^-10 f / |g| makes 3e-5 of
-/// |g|, and 64 times as much with a step 64 times smaller. The largest steps may cross a kink, so two neighbouring steps
-/// count that agree with the gradient, and so with each other; a wrong gradient fits none. A bias in front of a batch
-/// normalisation has no gradient but rounding, so a 10^-5 of the whole gradient is allowed as well.
+/// Along a direction d of length 1 the loss is smooth but for kinks (ReLU, max-pooling), so (f(+h d) - f(-h d)) / 2h =
+/// g.d + O(h^2). A loss f is rounded by 2^-24 f, which with h = 2^-10 f / |g| makes 3e-5 of |g|, and 64 times as much
+/// with a step 64 times smaller. The largest steps may cross a kink, so two neighbouring steps count that agree with
+/// the gradient, and so with each other; a wrong gradient fits none. A bias in front of a batch normalisation has no
+/// gradient but rounding, so a 10^-5 of the whole gradient is allowed as well.
 @Suite struct GradientTests {
   static let samples = 7
   static let steps: [Float] = [0x1p-10, 0x1p-12, 0x1p-14, 0x1p-16]
@@ -72,8 +72,8 @@ import Testing
       let step = try startedStep(
         row.model, batchSize: 8, optimizer: Optimizer(.sgd, learningRate: 0), beta: beta, data: data)
       let loss = try step.run(batchSizes: [Self.samples])[0]
-      #expect(abs(loss.total - loss.reconstruction - Double(beta) * loss.divergence) < 1e-9)
-      #expect(loss.divergence != 0)
+      #expect(abs(loss.total - loss.reconstruction - Double(beta) * loss.secondTerm) < 1e-9)
+      #expect(loss.secondTerm != 0)
       return step.gradient.array
     }
     // Sums of at most 8 samples and a few hundred products in float: 1e-4 of the largest is far above their rounding.

@@ -152,7 +152,7 @@ public enum LayerCases {
     name: "ssim", layer: ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid), input: ImageShape(7, 6, 3),
     output: ImageShape(14, 12, 2), model: similarModel)
 
-  /// Of images of more than one window, whose rows of 24 elements end within a register.
+  /// A model of images of more than one window, whose rows of 24 elements end within a register.
   public static let similarModel = Autoencoder("ssim", input: ImageShape(14, 12, 2), likelihood: .ssim) {
     Conv2D(3, kernel: 4, stride: 2, activation: .tanh)
   } latent: {
@@ -163,10 +163,10 @@ public enum LayerCases {
     ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
   }
 
-  /// Those that the loss of whose models has a divergence or a penalty.
+  /// The cases whose model has a second term of the loss, a divergence or a penalty.
   public static let diverging = all.filter { $0.model.isVariational || $0.model.penalty != nil }
 
-  /// Those whose loss is a mean over samples, not over shards.
+  /// The cases whose loss is a mean over samples, not over shards.
   public static let bySample = all.filter {
     !($0.model.hasBatchNorm || $0.model.penalty is ActivityPenalty || $0.model.penalty is ZeroMeanPenalty
       || $0.model.penalty is MMDPenalty)

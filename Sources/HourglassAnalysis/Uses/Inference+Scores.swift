@@ -37,6 +37,6 @@ extension Inference {
   /// The score of an image that was measured at the mean of its code.
   func score(_ its: Measurement, by kind: AnomalyScores.Kind) -> Double {
     if kind == .error, let image = its.image { return Double(image.squaredError) }
-    return Double(its.reconstruction) + (plan.model.isVariational ? Double(its.divergence) : 0)
+    return Double(its.reconstruction) + (plan.model.isVariational ? Double(its.secondTerm) : 0)
   }
 }

@@ -14,6 +14,7 @@ import HourglassKernels
 /// Source: Ioffe & Szegedy, "Batch normalization", ICML 2015; Hoffer et al., "Train longer, generalize better", NIPS
 /// 2017.
 public struct BatchNorm: Layer, Hashable {
+  /// A normalisation of each channel; shapes stay.
   public init() {}
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

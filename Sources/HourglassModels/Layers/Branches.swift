@@ -48,11 +48,14 @@ extension [any Layer] {
 ///
 /// Source: He et al., "Deep residual learning for image recognition", CVPR 2016.
 public struct Residual: Block {
+  /// The layers f.
   public var layers: [any Layer]
   /// Brings the input to the shape that the layers put out, where that is another one: usually a 1 x 1 convolution.
   public var shortcut: [any Layer]
+  /// The activation a of the sum.
   public var activation: Activation
 
+  /// A residual block: N x H x W x C in, and out what the layers put out.
   public init(
     activation: Activation = .linear, shortcut: [any Layer] = [], @LayerBuilder layers: () -> [any Layer]
   ) {
@@ -102,8 +105,10 @@ public struct Residual: Block {
 ///
 /// Source: Ronneberger et al., "U-Net", MICCAI 2015.
 public struct Skip: Block {
+  /// The layers f.
   public var layers: [any Layer]
 
+  /// A skip around layers: N x H x W x C in, N x H x W x (C of f(x) + C) out.
   public init(@LayerBuilder layers: () -> [any Layer]) { self.layers = layers() }
 
   private enum CodingKeys: String, CodingKey { case layers }
@@ -142,6 +147,7 @@ public struct Concat: Layer, Hashable {
   /// The name of the layer, such as `encoder.2`.
   public var from: String
 
+  /// A skip from the layer of that name.
   public init(from: String) { self.from = from }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

@@ -4,13 +4,21 @@ import HourglassKernels
 ///
 ///     y[n,p,q,k] = a(b[k] + sum over r, s, c of x[n, pU+r-top, qV+s-left, c] w[r,s,c,k])
 public struct Conv2D: Layer, Hashable {
+  /// The number of filters, K, which are the channels of the output.
   public var filters: Int
+  /// The height R and the width S of the filters.
   public var kernel: Extent2D
+  /// U and V: how far windows lie apart, down and across.
   public var stride: Extent2D
+  /// How far windows may reach over the edge.
   public var padding: Padding
+  /// The activation a of the output.
   public var activation: Activation
+  /// How the convolution is computed; results differ by rounding.
   public var algorithm: Algorithm
 
+  /// A convolution with K = `filters` filters: N x H x W x C in, N x P x Q x K out, with P = ceil(H / U) and Q = ceil(W
+  /// / V) for the padding `same`.
   public init(
     _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same, activation: Activation = .linear,
     algorithm: Algorithm = .direct

@@ -7,15 +7,24 @@ import HourglassKernels
 ///
 /// Source: Zeiler et al., "Deconvolutional networks", CVPR 2010; Dumoulin & Visin, arXiv:1603.07285.
 public struct ConvTranspose2D: Layer, Hashable {
+  /// The number of filters, C, which are the channels of the output.
   public var filters: Int
+  /// The height R and the width S of the filters.
   public var kernel: Extent2D
+  /// U and V: how far windows lie apart in the output, down and across.
   public var stride: Extent2D
+  /// How far windows may reach over the edge of the output.
   public var padding: Padding
-  /// Height and width of the output where several would mirror the input; nil for PyTorch's with no output padding.
+  /// The height and width of the output, where several sizes would lead back to the input's; nil for the size that
+  /// PyTorch takes without output padding.
   public var outputSize: Extent2D?
+  /// The activation a of the output.
   public var activation: Activation
+  /// How the convolution is computed; results differ by rounding.
   public var algorithm: Conv2D.Algorithm
 
+  /// A transposed convolution with C = `filters` filters: N x P x Q x K in, N x H x W x C out, with H = P U and W = Q V
+  /// for the padding `same`.
   public init(
     _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same, outputSize: Extent2D? = nil,
     activation: Activation = .linear, algorithm: Conv2D.Algorithm = .direct

@@ -4,9 +4,12 @@ import HourglassKernels
 ///
 /// An image at the input is read as a vector; `Reshape` makes an image of the output.
 public struct Dense: Layer, Hashable {
+  /// The number of outputs, O.
   public var units: Int
+  /// The activation a of the output.
   public var activation: Activation
 
+  /// A dense layer with O = `units` outputs: N x I in, N x O out.
   public init(_ units: Int, activation: Activation = .linear) {
     (self.units, self.activation) = (units, activation)
   }

@@ -11,6 +11,7 @@ public struct Dropout: Layer, Hashable {
   /// Share of values that become zero: at least 0, below 1.
   public var rate: Float
 
+  /// Dropout with a probability; shapes stay.
   public init(_ rate: Float) { self.rate = rate }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

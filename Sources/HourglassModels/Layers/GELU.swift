@@ -5,6 +5,7 @@ import HourglassKernels
 /// A layer of its own and no `Activation`, because its derivative does not follow from its output, which has every
 /// value above the minimum twice. Source: Hendrycks & Gimpel, arXiv:1606.08415.
 public struct GELU: Layer, Hashable {
+  /// The activation as a layer; shapes stay.
   public init() {}
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
@@ -16,7 +17,7 @@ public struct GELU: Layer, Hashable {
 struct PlannedGELU: PlannedLayer {
   let name: String
   let shape: ImageShape
-  /// That of the layer before, so that no segment of the chain is cut in two.
+  /// The granularity of the layer before, so that no segment of the chain is cut in two.
   let granularity: Granularity
 
   var kind: String { GELU.kind }

@@ -1,23 +1,26 @@
 import HourglassKernels
 
 /// The Gaussian latent of a variational autoencoder: one dense layer emits mean and log-variance, a sample is drawn by
-/// reparametrisation, and the divergence from the standard normal prior joins the loss.
+/// reparametrisation, and the KL divergence from the standard normal prior joins the loss.
 ///
 ///     z = mean + exp(lv / 2) noise,   KL = 1/2 sum(mean^2 + exp(lv) - 1 - lv),   lv clamped to [-30, 20]
 ///
-/// Where training follows the importance-weighted bound, the divergence is its estimate by the sample:
+/// Where training follows the importance-weighted bound, the second term is the estimate of the KL divergence by the
+/// sample:
 ///
 ///     log q(z | x) - log p(z) = 1/2 sum(z^2 - noise^2 - lv)
 ///
-/// With free bits the divergence in the loss is sum over j of max(free bits, mean over a shard of KL_j): the way back
-/// leaves out units that diverge by less, in the mean over the samples of their shard.
+/// With free bits the KL divergence in the loss is sum over j of max(free bits, mean over a shard of KL_j): the way
+/// back leaves out units that diverge by less, in the mean over the samples of their shard.
 ///
 /// Sources: Kingma & Welling, "Auto-Encoding Variational Bayes", ICLR 2014; Kingma et al., "Improved variational
 /// inference with inverse autoregressive flow", NIPS 2016, equation 15; Burda, Grosse & Salakhutdinov, "Importance
 /// weighted autoencoders", ICLR 2016.
 public struct GaussianLatent: Layer, Hashable {
+  /// The number of latent units, Z.
   public var units: Int
 
+  /// A Gaussian latent of Z = `units` units: N x I in, N x Z out.
   public init(_ units: Int) { self.units = units }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

@@ -10,6 +10,7 @@ public struct GaussianNoise: Layer, Hashable {
   /// Standard deviation of what is added: at least 0.
   public var deviation: Float
 
+  /// Noise of a standard deviation; shapes stay.
   public init(_ deviation: Float) { self.deviation = deviation }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

@@ -7,8 +7,10 @@ import HourglassKernels
 ///
 /// Weights start at 1, biases at 0. Source: Wu & He, "Group normalization", ECCV 2018.
 public struct GroupNorm: Layer, Hashable {
+  /// The number of groups, which divides the channels.
   public var groups: Int
 
+  /// A normalisation of the channels in so many groups; shapes stay.
   public init(_ groups: Int) { self.groups = groups }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

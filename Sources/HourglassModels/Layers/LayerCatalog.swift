@@ -1,5 +1,6 @@
 /// All layers that a model file may name.
 public enum LayerCatalog {
+  /// The types of all layers, by name.
   public static let layers: [any Layer.Type] = [
     BatchNorm.self, Concat.self, Conv2D.self, ConvTranspose2D.self, Dense.self, Dropout.self, GaussianLatent.self,
     GaussianNoise.self, GELU.self, GroupNorm.self, MaxPool2D.self, MaxUnpool2D.self, Reshape.self, Residual.self,

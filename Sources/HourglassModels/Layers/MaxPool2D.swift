@@ -4,11 +4,14 @@ import HourglassKernels
 ///
 /// The places of the maxima (switches) are kept for the way back. P = floor((H + 2 padding - R) / U) + 1, as PyTorch.
 public struct MaxPool2D: Layer, Hashable {
+  /// The height R and the width S of a window.
   public var kernel: Extent2D
-  /// The kernel's size where nil.
+  /// U and V: how far windows lie apart, down and across; nil for the size of a window.
   public var stride: Extent2D?
+  /// How far windows may reach over the edge.
   public var padding: Padding
 
+  /// A max-pooling: N x H x W x C in, N x P x Q x C out.
   public init(_ kernel: Extent2D, stride: Extent2D? = nil, padding: Padding = .amount(0)) {
     (self.kernel, self.stride, self.padding) = (kernel, stride, padding)
   }

@@ -12,6 +12,7 @@ public struct MaxUnpool2D: Layer, Hashable {
   /// The name of the `MaxPool2D` whose switches it takes, such as `encoder.1`.
   public var of: String
 
+  /// The way back through the max-pooling of that name: N x P x Q x C in, N x H x W x C out.
   public init(of: String) { self.of = of }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

@@ -19,7 +19,7 @@ struct NoiseSite: Sendable {
   let number: Int
   /// The activation of the layer before.
   let inputActivation: Activation
-  /// That of the layer before, so that no segment of the chain is cut in two.
+  /// The granularity of the layer before, so that no segment of the chain is cut in two.
   let granularity: Granularity
 
   init(_ planner: Planner) {

@@ -46,10 +46,12 @@ extension Use {
 ///
 /// Source: Vincent et al., "Stacked denoising autoencoders", JMLR 2010, section 2.2.
 public struct TiedDense: Layer, Hashable {
-  /// Name of the dense layer: `encoder.0`, `latent`.
+  /// The name of the dense layer: `encoder.0`, `latent`.
   public var to: String
+  /// The activation a of the output.
   public var activation: Activation
 
+  /// The mirror of the dense layer of that name: N x O in, N x I out, with a bias alone.
   public init(to: String, activation: Activation = .linear) { (self.to, self.activation) = (to, activation) }
 
   public init(from decoder: any Decoder) throws {
@@ -75,10 +77,12 @@ public struct TiedDense: Layer, Hashable {
 ///
 /// Source: Masci et al., "Stacked convolutional auto-encoders for hierarchical feature extraction", ICANN 2011.
 public struct TiedConvTranspose2D: Layer, Hashable {
-  /// Name of the convolution: `encoder.0`.
+  /// The name of the convolution: `encoder.0`.
   public var to: String
+  /// The activation a of the output.
   public var activation: Activation
 
+  /// The mirror of the convolution of that name: N x P x Q x K in, N x H x W x C out, with a bias alone.
   public init(to: String, activation: Activation = .linear) { (self.to, self.activation) = (to, activation) }
 
   public init(from decoder: any Decoder) throws {

@@ -9,6 +9,7 @@ public struct Upsample2D: Layer, Hashable {
   /// U and V: how often each pixel is repeated down and across.
   public var factor: Extent2D
 
+  /// An upsampling: N x P x Q x C in, N x P U x Q V x C out.
   public init(_ factor: Extent2D) { self.factor = factor }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

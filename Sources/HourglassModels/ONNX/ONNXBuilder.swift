@@ -93,12 +93,12 @@ public struct ONNXBuilder {
         name: "\(layer)/\(name)", shape: [integers.count], elements: .integers(integers.map { Int64($0) })))
   }
 
-  /// The same for a vector of floats.
+  /// The name of a tensor of the layer's own: a vector of floats.
   mutating func tensor(_ name: String, _ floats: [Float]) -> String {
     add(ONNXGraph.Tensor(name: "\(layer)/\(name)", shape: [floats.count], elements: .floats(floats)))
   }
 
-  /// The same for a number.
+  /// The name of a tensor of the layer's own: a number.
   mutating func tensor(_ name: String, _ number: Float) -> String {
     add(ONNXGraph.Tensor(name: "\(layer)/\(name)", shape: [], elements: .floats([number])))
   }

@@ -9,6 +9,7 @@ public struct ONNXGraph: Sendable, Equatable {
 
   /// An input or output of the whole graph.
   public struct Port: Sendable, Equatable {
+    /// The name of the input or output.
     public let name: String
     /// The extents of one sample.
     public let shape: [Int]
@@ -16,31 +17,42 @@ public struct ONNXGraph: Sendable, Equatable {
 
   /// A tensor of constants.
   public struct Tensor: Sendable, Equatable {
+    /// The numbers of a tensor in row-major order.
     public enum Elements: Sendable, Equatable {
       case floats([Float])
       case integers([Int64])
     }
 
+    /// The name by which nodes read the tensor.
     public let name: String
+    /// The extents of the tensor.
     public let shape: [Int]
+    /// The numbers of the tensor.
     public let elements: Elements
   }
 
+  /// The value of an attribute of an operation.
   public enum Attribute: Sendable, Equatable {
     case integer(Int)
     case integers([Int])
     case float(Float)
   }
 
+  /// An operation on named values.
   public struct Node: Sendable, Equatable {
+    /// The name of the node.
     public let name: String
+    /// The name of the operation, as `Conv`.
     public let operation: String
     public internal(set) var inputs: [String]
     public internal(set) var outputs: [String]
+    /// The attributes of the operation by name.
     public let attributes: [String: Attribute]
   }
 
+  /// The name of the graph.
   public let name: String
+  /// What the graph reads.
   public let inputs: [Port]
   public internal(set) var outputs: [Port] = []
   /// Each reads what those before it put out.

@@ -7,8 +7,9 @@
 /// Its derivatives are 2 weight c[j] a'(s[n,j]) a''(s[n,j]) in the sums s, and in the weight 2 weight w[i,j] sum over n
 /// of a'(s[n,j])^2. Layers that disturb the image may stand in front; the Jacobian is then that of the disturbed image.
 ///
-/// Of a deeper or convolutional code it is an estimate without bias, along one direction of +1 and -1 that is drawn for
-/// each sample of each step; value and gradient are exact for that direction (see `PlannedLayer.forwardTangent`):
+/// For a deeper or convolutional code the penalty is an estimate without bias, along one direction of +1 and -1 that is
+/// drawn for each sample of each step; value and gradient are exact for that direction (see
+/// `PlannedLayer.forwardTangent`):
 ///
 ///     weight sum over j of (J v)[n,j]^2,   whose mean over v is weight |J|^2
 ///
@@ -17,8 +18,10 @@
 public struct ContractivePenalty: Penalty, Hashable {
   public static let term = "contractive penalty"
 
+  /// The weight of the penalty in the loss, before beta; at least 0.
   public var weight: Float
 
+  /// A penalty with a weight of at least 0.
   public init(weight: Float) { self.weight = weight }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

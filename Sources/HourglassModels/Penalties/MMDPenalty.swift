@@ -12,8 +12,10 @@
 public struct MMDPenalty: Penalty, Hashable {
   public static let term = "MMD penalty"
 
+  /// The weight of the penalty in the loss, before beta; at least 0.
   public var weight: Float
 
+  /// A penalty with a weight of at least 0.
   public init(weight: Float) { self.weight = weight }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
@@ -47,7 +49,7 @@ struct PlannedMMDPenalty: PlannedPenalty {
     let m = Double(shard.count)
     guard m > 1, pass.noise.latent(sample: pass.firstSample) != nil else { return }
     let (h, z) = (UnsafePointer(pass.x), UnsafePointer(pass.state))
-    // Of m times the shard's penalty: 2 for a code's place in both arguments, 2 for the square.
+    // The derivative of m times the shard's penalty: 2 for a code's place in both arguments, 2 for the square.
     let factor = 4 * m * Double(pass.beta) * Double(site.weight)
     for n in shard {
       let (code, error) = (h + n * units, dx + n * units)

@@ -1,8 +1,9 @@
-/// A term of the loss that depends on the codes: what a model has beside its likelihood where no divergence of a latent
-/// keeps the codes in order. It stands behind the latent and hands the codes on as they are.
+/// A term of the loss that depends on the codes: what a model has beside its likelihood where no KL divergence of a
+/// latent keeps the codes in order. It stands behind the latent and hands the codes on as they are.
 ///
-/// The mean over samples, times beta, joins the loss as the divergence of a Gaussian latent does. A penalty that sees
-/// several samples at once takes them shard by shard: shards belong to the recipe, so bits do not depend on workers.
+/// The mean over samples, times beta, joins the loss as the KL divergence of a Gaussian latent does. A penalty that
+/// sees several samples at once takes them shard by shard: shards belong to the recipe, so bits do not depend on
+/// workers.
 public protocol Penalty: Layer {
   /// What messages, tables and the report call it: "contractive penalty".
   static var term: String { get }
@@ -16,7 +17,7 @@ extension Planner {
 
   /// Where a penalty stands.
   ///
-  /// Errors: it stands elsewhere than behind the latent, its weight is below 0, or the latent has a divergence.
+  /// Errors: it stands elsewhere than behind the latent, its weight is below 0, or the latent has a KL divergence.
   func penaltySite(_ penalty: some Penalty) throws(ModelError) -> PenaltySite {
     guard name == Self.penaltyName, let latent = before else {
       throw ModelError(name, "a penalty belongs in the place of the penalty, not in \(name)")
@@ -25,7 +26,7 @@ extension Planner {
       throw ModelError(name, "wanted a weight of at least 0, found \(penalty.weight)")
     }
     guard !(latent is PlannedGaussianLatent) else {
-      throw ModelError(name, "wanted a latent without a divergence of its own, found a GaussianLatent")
+      throw ModelError(name, "wanted a latent without a KL divergence, found a GaussianLatent")
     }
     return PenaltySite(name: name, shape: shape, activation: latent.activation, weight: penalty.weight)
   }

@@ -4,8 +4,10 @@
 public struct L1Penalty: Penalty, Hashable {
   public static let term = "L1 penalty"
 
+  /// The weight of the penalty in the loss, before beta; at least 0.
   public var weight: Float
 
+  /// A penalty with a weight of at least 0.
   public init(weight: Float) { self.weight = weight }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
@@ -35,7 +37,7 @@ struct PlannedL1Penalty: PlannedPenalty {
   }
 }
 
-/// Sparse codes of sigmoid units: the divergence of each unit's mean activity from a target, as Bernoulli variables.
+/// Sparse codes of sigmoid units: the KL divergence of each unit's mean activity from a target, as Bernoulli variables.
 ///
 ///     weight sum over j of  t ln(t / r[j]) + (1 - t) ln((1 - t) / (1 - r[j])),   r[j] = mean over the shard of h[n,j]
 ///
@@ -43,10 +45,12 @@ struct PlannedL1Penalty: PlannedPenalty {
 public struct ActivityPenalty: Penalty, Hashable {
   public static let term = "activity penalty"
 
-  /// Between 0 and 1.
+  /// The mean activity t that units are to have, between 0 and 1.
   public var target: Float
+  /// The weight of the penalty in the loss, before beta; at least 0.
   public var weight: Float
 
+  /// A penalty on mean activities other than `target`, with a weight of at least 0.
   public init(target: Float, weight: Float) { (self.target, self.weight) = (target, weight) }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
@@ -97,8 +101,10 @@ struct PlannedActivityPenalty: PlannedPenalty {
 public struct ZeroMeanPenalty: Penalty, Hashable {
   public static let term = "zero-mean penalty"
 
+  /// The weight of the penalty in the loss, before beta; at least 0.
   public var weight: Float
 
+  /// A penalty with a weight of at least 0.
   public init(weight: Float) { self.weight = weight }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

@@ -45,7 +45,7 @@ public struct Pass {
   /// one, or the penalty, written by the penalty.
   public var secondTerm: UnsafeMutablePointer<Float>
   /// Where training follows the importance-weighted bound, the weight of each sample among those of its image, N, known
-  /// on the way back. The second term is then the divergence's estimate by the sample, log q(z | x) - log p(z).
+  /// on the way back. The second term is then the KL divergence's estimate by the sample, log q(z | x) - log p(z).
   public var importanceWeights: UnsafePointer<Float>?
 
   /// Where a penalty is a function of it, the tangent of `x` and its error, of the size of `x` (see

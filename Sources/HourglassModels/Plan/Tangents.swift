@@ -1,5 +1,5 @@
-/// The derivative of a code in one direction v of the image: v is the image's tangent, what the layers make of it is the
-/// tangent of their outputs, and that of the code is J v with J the code's Jacobian:
+/// The derivative of a code in one direction v of the image: v is the image's tangent, what the layers make of it is
+/// the tangent of their outputs, and that of the code is J v with J the code's Jacobian:
 ///
 ///     t[0] = v,   t[l+1] = a'(s[l]) (W[l] t[l])
 ///
@@ -38,8 +38,8 @@ extension Pass {
     }
   }
 
-  /// Ends the way back through a layer, when the errors of a value that it reads and of the value's tangent are in place:
-  /// the one gets the part of the other that goes through the slope of the activation, and the other its slope.
+  /// Ends the way back through a layer, when the errors of a value that it reads and of the value's tangent are in
+  /// place: the one gets the part of the other that goes through the slope of the activation, and the other its slope.
   ///
   ///     dx += a''(s) (W t) q,   q = a'(s) q,   with a''(s) (W t) = (a''(s) / a'(s)) t
   ///

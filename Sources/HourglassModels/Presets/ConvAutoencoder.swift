@@ -14,7 +14,7 @@ public let convAE28 = Autoencoder("conv-ae-28", input: ImageShape(28, 28, 1), li
   ConvTranspose2D(1, kernel: 4, stride: 2, activation: .sigmoid)  // 28 x 28 x 1
 }
 
-/// The same as a denoising autoencoder: noise in front while training, and the clean image as the target.
+/// The autoencoder conv-ae-28 as a denoising one: noise in front while training, and the clean image as the target.
 /// Source: Vincent et al., "Stacked denoising autoencoders", JMLR 2010, whose Gaussian noise has deviations to 0.5.
 public let convDAE28: Autoencoder = {
   var model = convAE28
@@ -22,7 +22,8 @@ public let convDAE28: Autoencoder = {
   return model
 }()
 
-/// The same with max-unpooling at the switches of the encoder's pools in place of transposed convolutions.
+/// The autoencoder conv-ae-28 with max-unpooling at the switches of the encoder's pools in place of transposed
+/// convolutions.
 /// Source: Zeiler & Fergus, "Visualizing and understanding convolutional networks", ECCV 2014; Badrinarayanan et al.,
 /// "SegNet", PAMI 2017.
 public let convAEUnpool28 = Autoencoder("conv-ae-unpool-28", input: ImageShape(28, 28, 1), likelihood: .squaredError) {

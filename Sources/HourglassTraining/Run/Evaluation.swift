@@ -107,7 +107,7 @@ public struct Evaluator {
     }
     var confusion = try ConfusionMatrix(plan, data)
     var known = 0
-    var (reconstruction, divergence, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
+    var (reconstruction, secondTerm, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
     var bound = 0.0
     var units = UnitStatistics(count: inference.codeCount)
     for (batch, start) in stride(from: 0, to: data.count, by: Inference.batchSize).enumerated() {
@@ -127,7 +127,7 @@ public struct Evaluator {
         if isKnown[place] {
           known += 1
           reconstruction += Double(measurement.reconstruction)
-          divergence += Double(measurement.divergence)
+          secondTerm += Double(measurement.secondTerm)
         }
         squaredError += Double(measurement.image?.squaredError ?? 0)
         similarity += Double(measurement.image?.similarity ?? 0)
@@ -143,7 +143,7 @@ public struct Evaluator {
     }
     let n = Double(known)
     var result = Evaluation(samples: data.count)
-    result.loss = (reconstruction + Double(beta) * divergence) / n
+    result.loss = (reconstruction + Double(beta) * secondTerm) / n
     if isImage {
       result.mse = squaredError / n
       result.psnr = Evaluation.psnr(meanSquaredError: squaredError / n)
@@ -155,8 +155,8 @@ public struct Evaluator {
     result.weightsHash = WeightsHash.of(inference.parameters, plan: inference.plan)
     if isVariational {
       result.reconstruction = reconstruction / n
-      result.kl = divergence / n
-      result.negativeELBO = (reconstruction + divergence) / n
+      result.kl = secondTerm / n
+      result.negativeELBO = (reconstruction + secondTerm) / n
       (result.negativeLogLikelihood, result.importanceSamples) = (
         importanceSamples.map { _ in -bound / n }, importanceSamples
       )
@@ -164,7 +164,7 @@ public struct Evaluator {
     }
     if hasPenalty {
       result.reconstruction = reconstruction / n
-      result.penalty = divergence / n
+      result.penalty = secondTerm / n
       result.sparsity = Sparsity(frequencies: units.frequencies, meanActivity: units.meanActivity)
     }
     return result

@@ -3,7 +3,8 @@
 public enum PosteriorCollapse {
   /// A model with a smaller part of active units counts as collapsed.
   public static let leastActive = 0.1
-  /// A model is too young to tell before so many steps with the divergence in its full weight, unless its run is over.
+  /// A model is too young to tell before so many steps with the KL divergence in its full weight, unless its run is
+  /// over.
   public static let leastSteps = 100
   /// A run of fewer steps shows nothing.
   static let fewestSteps = 10

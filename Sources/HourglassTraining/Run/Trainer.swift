@@ -299,7 +299,7 @@ public final class Trainer {
     progress.step += 1
     progress.epochSamples += items.count
     progress.epochReconstruction += loss.reconstruction * Double(items.count)
-    progress.epochDivergence += loss.divergence * Double(items.count)
+    progress.epochDivergence += loss.secondTerm * Double(items.count)
     progress.samples += items.count
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     progress.seconds += seconds
@@ -313,15 +313,15 @@ public final class Trainer {
 
   private func finishEpoch(_ epoch: Int, _ observe: (Event) -> Void) throws {
     let n = Double(progress.epochSamples)
-    let (reconstruction, divergence) = (progress.epochReconstruction / n, progress.epochDivergence / n)
+    let (reconstruction, secondTerm) = (progress.epochReconstruction / n, progress.epochDivergence / n)
     let hasPenalty = recipe.model.penalty != nil
     var row = EpochMetrics(
-      epoch: epoch + 1, step: progress.step, loss: reconstruction + Double(recipe.beta) * divergence,
-      reconstruction: reconstruction, kl: hasPenalty ? 0 : divergence,
+      epoch: epoch + 1, step: progress.step, loss: reconstruction + Double(recipe.beta) * secondTerm,
+      reconstruction: reconstruction, kl: hasPenalty ? 0 : secondTerm,
       reconstructionPerPixel: reconstruction
         / Double(recipe.model.likelihood.target == .image ? recipe.model.input.count : 1),
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), seconds: progress.seconds)
-    row.penalty = hasPenalty ? divergence : nil
+    row.penalty = hasPenalty ? secondTerm : nil
     (row.images, row.dataChanges) = (order.visited, progress.dataChanges ?? 0)
     row.inputPercent = clock.all > 0 ? 100 * clock.input / clock.all : nil
     clock = (0, 0)

@@ -30,12 +30,12 @@ struct ImportanceBound {
 
 extension SharedMemory {
   /// Adds the losses of the `count` samples of a minibatch, in order. Where training follows the bound, an image's
-  /// reconstruction is the mean over its samples by their weights, and its divergence what else the bound lacks.
-  func addLosses(count: Int, plan: ExecutionPlan, to sums: inout (reconstruction: Double, divergence: Double)) {
+  /// reconstruction is the mean over its samples by their weights, and its second term what else the bound lacks.
+  func addLosses(count: Int, plan: ExecutionPlan, to sums: inout (reconstruction: Double, secondTerm: Double)) {
     guard let importanceWeights else {
       for n in 0..<count {
         sums.reconstruction += Double(losses.pointer[n])
-        sums.divergence += Double(secondTerms.pointer[n])
+        sums.secondTerm += Double(secondTerms.pointer[n])
       }
       return
     }
@@ -45,7 +45,7 @@ extension SharedMemory {
         reconstruction += Double(importanceWeights.pointer[n]) * Double(losses.pointer[n])
       }
       sums.reconstruction += reconstruction
-      sums.divergence -= Double(bounds.pointer[image]) + reconstruction
+      sums.secondTerm -= Double(bounds.pointer[image]) + reconstruction
     }
   }
 }

@@ -10,7 +10,7 @@ extension ExecutionPlan {
 
 /// The forward half of a model on all workers: encode, decode, reconstruct and measure, a batch at a time.
 ///
-/// The same chain, kernels and random streams as in training; the numbers depend on neither workers nor threads.
+/// It runs the layers, kernels and random streams of training, and its numbers depend on neither workers nor threads.
 public final class Inference {
   public let plan: ExecutionPlan
   /// The flat vector of parameters.
@@ -43,7 +43,7 @@ public final class Inference {
     var hasTargets = false
     /// Draws of each code, where p(image) is bounded by them; without noise by what `seeds` say of each image.
     var draws = 0
-    /// Of what comes after the last layer the expected image, not the values themselves.
+    /// Whether the expected image is wanted in place of what the last layer puts out.
     var wantsMean = false
   }
 
@@ -179,7 +179,8 @@ public final class Inference {
     run(images, plan.encoder, from: 0, to: plan.code)
   }
 
-  /// Of a variational model the distribution of each image's code: `codeCount` means, then as many log-variances.
+  /// The distribution of each image's code under a variational model, N x 2 Z: `codeCount` means, then as many
+  /// log-variances.
   public func posterior(_ images: [Float]) -> [Float] {
     precondition(plan.model.isVariational, "\(plan.model.name) has codes without a distribution")
     return run(images, plan.encoder.dropLast(), from: 0, to: plan.posterior)
@@ -196,19 +197,20 @@ public final class Inference {
     run(images, plan.uses.indices, from: 0, to: plan.output, wantsMean: true)
   }
 
-  /// Floats of one code, and of one image.
+  /// The floats of one code, Z.
   public var codeCount: Int { plan.codeShape.count }
+  /// The floats of one image, H W C.
   public var imageCount: Int { plan.model.input.count }
 
   /// How well images are reconstructed, one entry for each.
   public struct Measurement: Sendable {
-    /// In nats, or squared error summed over pixels.
+    /// The reconstruction loss, in nats, or squared error summed over pixels.
     public var reconstruction: Float
-    /// Divergence of the latent in nats.
-    public var divergence: Float
-    /// Of a model that puts out images.
+    /// The KL divergence of the code in nats, or the penalty; 0 for a model without either.
+    public var secondTerm: Float
+    /// How near the expected image is; nil for a model that puts out labels.
     public var image: ImageMeasurement?
-    /// Of a model that puts out labels: the likeliest class, or the number.
+    /// The likeliest class, or the number, of a model that puts out labels; nil for another.
     public var prediction: Float?
   }
 
@@ -239,7 +241,7 @@ public final class Inference {
         hasTargets: wanted != nil, wantsMean: true))
     let (width, isImage) = (plan.outputShape.count, plan.model.likelihood.target == .image)
     return (0..<count).map { n in
-      var result = Measurement(reconstruction: shared.losses.pointer[n], divergence: shared.secondTerms.pointer[n])
+      var result = Measurement(reconstruction: shared.losses.pointer[n], secondTerm: shared.secondTerms.pointer[n])
       if isImage {
         result.image = ImageMeasurement(squaredError: squaredErrors.pointer[n], similarity: similarities.pointer[n])
       } else {

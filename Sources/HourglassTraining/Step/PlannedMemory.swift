@@ -14,10 +14,10 @@ public struct PlannedMemory: Sendable, Equatable {
 
   public var total: Int { shared.plusClamping(replicas.timesClamping(perReplica)).plusClamping(others) }
 
-  /// Of a training step.
+  /// The memory of a training step.
   ///
-  /// - Parameter recipe: whose moving average is one more flat vector, whose augmentation and corruption need images
-  ///   beside those of the step, and whose step may keep no gradient; nil for none of it.
+  /// - Parameter recipe: the recipe whose moving average is one more flat vector, whose augmentation and corruption
+  ///   need images beside those of the step, and whose step may keep no gradient; nil for none of it.
   public init(training plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe? = nil) {
     self.init(
       step: plan, parallel: parallel, augmentation: recipe?.augmentation, corruption: recipe?.corruption,

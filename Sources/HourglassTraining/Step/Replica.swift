@@ -174,7 +174,7 @@ struct Replica: Sendable {
   ///
   /// The last segment goes forward and back chunk by chunk, while its images are in cache.
   func train(samples: Range<Int>, mode: Mode, gradients: FloatBuffer) {
-    if let divergence = plan.contrastiveDivergence { return contrast(divergence, samples: samples, mode: mode) }
+    if let machine = plan.contrastiveDivergence { return contrast(machine, samples: samples, mode: mode) }
     guard let last = plan.segments.last else { return }
     let start = samples.lowerBound
     forward(0..<last.lowerBound, samples: samples, mode: mode)

@@ -7,8 +7,8 @@ extension TrainingStep {
   public struct Loss: Sendable, Equatable {
     public var reconstruction: Double
     /// The second term, KL divergence of the latent or penalty, before it is weighed with beta; 0 without one.
-    public var divergence: Double
-    /// What is minimised: reconstruction + beta divergence.
+    public var secondTerm: Double
+    /// What is minimised: reconstruction + beta times the second term.
     public var total: Double
   }
 
@@ -32,10 +32,10 @@ extension TrainingStep {
   public var average: FloatBuffer? { work.reducer.average }
   /// Visible units of the persistent chains, one for each sample of a minibatch, N H W C; nil without such chains.
   public var chains: UnsafeMutableBufferPointer<Float>? {
-    guard let divergence = plan.contrastiveDivergence, divergence.isPersistent else { return nil }
+    guard let contrast = plan.contrastiveDivergence, contrast.isPersistent else { return nil }
     return UnsafeMutableBufferPointer(
-      start: work.shared.batch.pointer + divergence.chains.offset * plan.batchSize,
-      count: plan.batchSize * divergence.chains.count)
+      start: work.shared.batch.pointer + contrast.chains.offset * plan.batchSize,
+      count: plan.batchSize * contrast.chains.count)
   }
   /// What stands for the trained model: the average where there is one, or else the parameters.
   public var evaluated: FloatBuffer { average ?? parameters }

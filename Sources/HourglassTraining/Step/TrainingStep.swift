@@ -43,7 +43,7 @@ public final class TrainingStep {
   ///   - beta: 1 where the plan has importance samples, and then no free bits.
   ///   - labelSmoothing: from 0 to below 1, above 0 for a categorical likelihood alone. See `Likelihood.evaluate`; the
   ///     losses of a step are those of the smoothed labels.
-  ///   - freeBits: at least 0. See `GaussianLatent`; the losses of a step have the divergence itself.
+  ///   - freeBits: at least 0. See `GaussianLatent`; the losses of a step have the KL divergence itself.
   ///   - averageDecay: of the moving average of the parameters, greater than 0 and less than 1; nil for no average.
   ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample; then standardised.
   ///   - keepsGradient: whether `gradient` can be read after a step, and a step may have several minibatches. Else, and
@@ -61,7 +61,7 @@ public final class TrainingStep {
     profiles: Bool = false
   ) throws {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
-    precondition(plan.importanceSamples == nil || beta == 1 && freeBits == 0, "a bound of another divergence")
+    precondition(plan.importanceSamples == nil || beta == 1 && freeBits == 0, "a bound with another second term")
     precondition(labelSmoothing == 0 || plan.model.likelihood == .categorical, "labels of no classes to smooth")
     try data.checkTargets(for: plan)
     if let refusal = standardization?.refusal(for: plan.model) { throw ModelError("standardization", refusal) }
@@ -113,7 +113,7 @@ public final class TrainingStep {
     work.current.pointer[0].samples = items.count * copies
     work.current.pointer[0].learningRate = learningRate ?? optimizer.learningRate
     work.current.pointer[0].beta = beta ?? self.beta
-    var sums = (reconstruction: 0.0, divergence: 0.0)
+    var sums = (reconstruction: 0.0, secondTerm: 0.0)
     for first in stride(from: items.startIndex, to: items.endIndex, by: plan.batchSize / copies) {
       let minibatch = items[first..<min(first + plan.batchSize / copies, items.endIndex)]
       try computeGradients(minibatch, before: (first - items.startIndex) * copies)
@@ -165,11 +165,11 @@ public final class TrainingStep {
     run(.updates)
   }
 
-  private func mean(_ sums: (reconstruction: Double, divergence: Double), count: Int) -> Loss {
-    let (reconstruction, divergence) = (sums.reconstruction / Double(count), sums.divergence / Double(count))
+  private func mean(_ sums: (reconstruction: Double, secondTerm: Double), count: Int) -> Loss {
+    let (reconstruction, secondTerm) = (sums.reconstruction / Double(count), sums.secondTerm / Double(count))
     return Loss(
-      reconstruction: reconstruction, divergence: divergence,
-      total: reconstruction + Double(work.current.pointer[0].beta) * divergence)
+      reconstruction: reconstruction, secondTerm: secondTerm,
+      total: reconstruction + Double(work.current.pointer[0].beta) * secondTerm)
   }
 
   /// One turn a step reads dense matrices least; smaller turns let the others take over what a worker with a busy

@@ -9,17 +9,20 @@ public struct StepProfile: Codable, Sendable, Equatable {
     /// The layer's name and kind; nil for what belongs to no layer.
     public var layer: String?
     public var kind: String?
-    /// Of a layer: forward, backward-data and backward-filter (dense: backward-weight), or backward where there are no
-    /// parameters. Else input, preparation, likelihood, sums, optimizer, waiting.
+    /// The pass of a layer: forward, backward-data and backward-filter (dense: backward-weight), or backward where
+    /// there are no parameters. What belongs to no layer is input, preparation, likelihood, sums, optimizer or waiting.
     public var pass: String
-    /// Of a step, the mean over the workers; rows add up to a whole step.
+    /// The time it takes of a step, mean over the workers. All rows add up to a step.
     public var milliseconds: Double
+    /// The part of the step's time.
     public var shareOfStep: Double
-    /// Of all workers together while they do it: multiply-adds count 2, padding counts; bytes that have to be read and
-    /// written at least once count. Nil where there are none.
+    /// The speed of all workers together while they do it: a multiply-add counts 2, padding counts. Nil for work
+    /// without multiply-adds.
     public var gigaflopsPerSecond: Double?
+    /// The bytes that have to be read and written at least once, by all workers together while they do it. Nil where
+    /// there are none.
     public var gigabytesPerSecond: Double?
-    /// Of the multiply-adds that the workers reach in registers.
+    /// The part of the multiply-adds that the workers reach in registers.
     public var shareOfPeak: Double?
     /// The longest time of a worker over the mean.
     public var imbalance: Double
@@ -204,7 +207,7 @@ extension StepProfile {
 extension RunFolder {
   private static let profileName = "profile.json"
 
-  /// Of the last session that was profiled.
+  /// The profile of the last session that was profiled; nil where there is none.
   public var profile: StepProfile? {
     try? JSONFile.read(StepProfile.self, from: file(Self.profileName), what: "no profile")
   }
