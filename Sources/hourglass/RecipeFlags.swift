@@ -194,8 +194,8 @@ struct RecipeFlags: ParsableArguments {
     }
     if let algorithm, JSONText.line(try chosen(recipe.model)) != JSONText.line(recipe.model) {
       throw ValidationError(
-        "--algorithm: wanted the algorithms with which the run \(path) was made, found \(algorithm.rawValue); a resumed "
-          + "run keeps its recipe, so leave the flag out or begin a new run")
+        "--algorithm: wanted the algorithms with which the run \(path) was made, found \(algorithm.rawValue); a "
+          + "resumed run keeps its recipe, so leave the flag out or begin a new run")
     }
     if !mayMove || recipe.data.path == nil {
       try same("--data", Self.file(data).map(Optional.some), recipe.data.path) { $0 ?? "the built-in images" }

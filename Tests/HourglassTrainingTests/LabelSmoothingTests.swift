@@ -84,7 +84,7 @@ import Testing
     #expect(plain.parameters.bits != all[0].1)
   }
 
-  /// Of weights that stay, the loss trained on is that of smoothed labels, and validation measures plain ones.
+  /// While weights stay, the loss trained on is that of smoothed labels, and validation measures plain ones.
   @Test func trainingIsSmoothedAndValidationIsNot() throws {
     let data = try ObjectiveTests.data([64])
     let found = try [0, 0.3].map { (smoothing: Float) in
