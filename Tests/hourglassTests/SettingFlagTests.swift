@@ -64,6 +64,20 @@ import Testing
     }
   }
 
+  /// Stages of other likelihoods are trained without what the whole model alone can have.
+  @Test func aStageKeepsTheSettingsThatItsModelCanHave() throws {
+    try Program.inTemporaryFolder { program in
+      let model = "8x8x1-12-10,sigmoid,categorical"
+      let result = try program.run(
+        "pretrain --model \(model) --limit 32 --epochs 1 --ema 0.5 --label-smoothing 0.2 --quiet --run run")
+      #expect(result.status == Status.done.rawValue, "\(result.errors)")
+      let recipes = try ["run/recipe.json", "run/stages/1/recipe.json"].map {
+        try JSONDecoder().decode(Recipe.self, from: try #require(program.contents($0)))
+      }
+      #expect(recipes.map(\.labelSmoothing) == [0.2, nil] && recipes.map(\.ema) == [0.5, 0.5])
+    }
+  }
+
   /// An algorithm is no setting beside the model: it stands in the layers of the model, as inspect writes them.
   @Test func anAlgorithmIsWrittenIntoTheModel() throws {
     try Program.inTemporaryFolder { program in

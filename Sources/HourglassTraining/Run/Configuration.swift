@@ -81,7 +81,7 @@ public struct Configuration: Decodable, Sendable {
     session = try Session(from: decoder)
   }
 
-  /// With the images and the seed of a run that this one goes on from, where the file is silent, and with its model.
+  /// This configuration with the model of a run, and with the run's images and seed where the file is silent.
   public func following(_ recipe: Recipe) -> Configuration {
     func images(_ source: DataSource) -> Named<Images> {
       .object(
@@ -132,7 +132,7 @@ public struct Configuration: Decodable, Sendable {
 }
 
 extension Configuration {
-  /// All names that a file may have, of objects in objects with dots.
+  /// The names that a file may have; a dot leads to a field of an object.
   static let names: [String] = {
     let images = Images.CodingKeys.allCases.map(\.rawValue)
     let preparation = Mirror(reflecting: Preparation()).children.compactMap(\.label).map { "preparation.\($0)" }

@@ -6,10 +6,11 @@ import HourglassModels
 public struct Recipe: Codable, Sendable {
   public var model: Autoencoder
   public var data: DataSource
-  /// What is evaluated after every epoch, if anything.
+  /// The images that are evaluated after every epoch; nil for none.
   public var validation: DataSource?
   /// What is done at random to the images trained on; nil where they stay as they are.
   public var augmentation: Augmentation?
+  /// What is done at random to the images that the network sees, not to those that it is to put out; nil for nothing.
   public var corruption: Corruption?
   /// Samples of a minibatch, over all workers.
   public var batchSize: Int
@@ -17,6 +18,7 @@ public struct Recipe: Codable, Sendable {
   public var accumulate: Int
   /// Pieces into which a minibatch is cut for summing gradients.
   public var shards: Int
+  /// The seed of all random numbers.
   public var seed: UInt64
   public var optimizer: Optimizer
   /// Largest norm of the mean gradient, greater than 0: a longer one is scaled down to it; nil is no limit.
@@ -24,9 +26,9 @@ public struct Recipe: Codable, Sendable {
   /// Decay of the exponential moving average of the weights that stands for the trained model, between 0 and 1; nil
   /// where the weights themselves do.
   public var ema: Float?
-  /// Weight of the latent's divergence.
+  /// Weight in the loss of the KL divergence or of the penalty on the codes, at least 0.
   public var beta: Float
-  /// Nats that each latent unit may diverge by at no cost, greater than 0; nil for none.
+  /// Nats of KL divergence that each latent unit has at no cost, greater than 0; nil for none.
   public var freeBits: Float?
   /// Part of each label's probability that training spreads evenly over all classes, from 0 to below 1; nil for none.
   public var labelSmoothing: Float?
@@ -39,22 +41,23 @@ public struct Recipe: Codable, Sendable {
   public var patience: Int?
   /// A fall of the monitored loss by no more than this counts as none for patience; nil for 0.
   public var minDelta: Double?
-  /// Nil for the validation where there is one and the training else, as in recipes of earlier versions.
+  /// The loss that `patience` and the best checkpoint go by; nil, as in recipes of earlier versions, for that of the
+  /// validation where there is one, and else of the training.
   public var monitor: Monitor?
   /// Trains on the first so many minibatches alone, as a check that a model can learn them by heart; nil for all.
   public var overfitBatches: Int?
   /// How the learning rate goes on after its warm-up; nil for constant, as in recipes of earlier versions.
   public var schedule: Schedule?
-  /// Over which the learning rate rises from nearly nothing to its full height.
+  /// The span over which the learning rate rises from nearly nothing to its full height; nil for none.
   public var warmup: Span?
-  /// Over which the weight of the divergence rises from 0 to beta.
+  /// The span over which the weight of the second term rises from 0 to beta; nil for none.
   public var betaWarmup: Span?
 
-  /// Where weights come from that do not start from the seed, one after the other; nil for none.
+  /// Runs and files whose weights take the place of those that start from the seed, one after the other; nil for none.
   public var start: [Start]?
 
-  /// What the classes are called that the model puts out, in the order of its outputs; nil where labels go by their
-  /// numbers, as in recipes of earlier versions.
+  /// Names of the classes that the model puts out, in the order of its outputs; nil, as in recipes of earlier versions,
+  /// where labels go by their numbers.
   public var classes: [String]?
 
   /// The loss that early stopping and the best checkpoint go by.
@@ -145,7 +148,7 @@ public struct Recipe: Codable, Sendable {
     return data.relabelled(by: (0..<outputs).map { $0 < classes.count ? classes[$0] : "\($0)" })
   }
 
-  /// All about a step.
+  /// The plan of a training step. Errors: those of a model that cannot be planned.
   public func plan() throws(ModelError) -> ExecutionPlan {
     try ExecutionPlan(model, batchSize: batchSize, shards: shards, importanceSamples: importanceSamples)
   }

@@ -4,28 +4,29 @@ import HourglassModels
 /// A field of a recipe beside its model and its images: what it is called, which values it may have, and what it wants
 /// of the rest of the recipe. `all` has a line for each.
 public struct Setting: Sendable {
-  /// As in JSON, such as `freeBits` or `optimizer.momentum`.
+  /// Its name in JSON, such as `freeBits` or `optimizer.momentum`.
   public let name: String
-  /// As on the command line, such as `--free-bits`.
+  /// Its name on the command line, such as `--free-bits`.
   public let flag: String
   /// Whether it decides when a run ends, which may be put off when the run goes on.
   public let isEnd: Bool
   /// Whether a model can be trained with it.
   let fits: @Sendable (Autoencoder) -> Bool
-  /// What a recipe has; nil for nothing.
+  /// The value that a recipe has; nil for none.
   public let value: @Sendable (Recipe) -> Value?
-  /// Gives the second recipe what the first one has, be it nothing.
+  /// Gives the second recipe the value of the first one, be it none.
   let copy: @Sendable (Recipe, inout Recipe) -> Void
-  /// What a file says; nil where it is silent.
+  /// The value that a file says; nil where it is silent.
   let read: @Sendable (any Decoder) throws -> Value?
   private let need: @Sendable (Recipe, _ call: (String) -> String) -> String?
 
+  /// A value that a recipe has, or that a file or a flag says.
   public struct Value: Sendable {
-    /// As a person reads it.
+    /// The value as a person reads it.
     public let text: String
-    /// Why it is out of its range, as "wanted X, found Y"; nil where it is not.
+    /// Why the value is out of its range, as "wanted X, found Y"; nil where it is not.
     public let refusal: String?
-    /// Gives it to a recipe.
+    /// Gives the value to a recipe.
     public let apply: @Sendable (inout Recipe) -> Void
   }
 
@@ -69,13 +70,13 @@ public struct Setting: Sendable {
     "--" + name.replacing(/^.*\./, with: "").replacing(/[A-Z]/) { "-" + $0.output.lowercased() }
   }
 
-  /// Nil for nil.
+  /// The text of a field; nil where it has no value.
   private static func text<Field>(_ field: Field) -> String? {
     if let word = field as? any RawRepresentable { return "\(word.rawValue)" }
     return (field as? any CustomStringConvertible)?.description
   }
 
-  /// What stands under a name; a word in place of an object is its kind.
+  /// The value under a name such as `optimizer.momentum`; a word in place of an object is its `kind`.
   private static func field<Field: Decodable>(_: Field.Type, _ name: String, _ decoder: any Decoder) throws -> Field? {
     let (fields, parts) = (
       try decoder.container(keyedBy: JSONKey.self), name.split(separator: ".").map { JSONKey(stringValue: String($0)) }
@@ -101,15 +102,17 @@ public struct Overlay: Decodable, Sendable {
     for setting in Setting.all { values[setting.name] = try setting.read(decoder) }
   }
 
+  /// The value that is said of a setting; nil for none.
   public subscript(setting: Setting) -> Setting.Value? { values[setting.name] }
+  /// Whether a value is said of the setting of this name.
   public func says(_ name: String) -> Bool { values[name] != nil }
 
-  /// Says of a setting what a recipe has, where nothing is said.
+  /// Takes the value of a recipe for a setting of which nothing is said.
   mutating func fill(_ name: String, by recipe: Recipe) {
     values[name] = values[name] ?? Setting.all.first { $0.name == name }?.value(recipe)
   }
 
-  /// Gives a recipe what is said.
+  /// Gives a recipe all values that are said.
   public func apply(to recipe: inout Recipe) {
     for setting in Setting.all { self[setting]?.apply(&recipe) }
   }
@@ -143,7 +146,7 @@ extension Recipe {
 }
 
 extension Setting {
-  /// All fields, those of the optimiser one by one.
+  /// The table of all settings, those of the optimiser one by one, in the order in which values are applied.
   public static let all: [Setting] = [
     Setting("augmentation", \.augmentation, flag: "--augment"),
     Setting("corruption", \.corruption, flag: "--corrupt"),
