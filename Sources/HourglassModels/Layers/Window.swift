@@ -152,7 +152,8 @@ extension Window {
     ]
   }
 
-  /// The same of a transposed convolution; a large image that ends behind the last window is padded at its output.
+  /// What ONNX says of a transposed convolution; a large image that ends behind the last window is padded at its
+  /// output.
   var transposedAttributes: [String: ONNXGraph.Attribute] {
     let outside = [max(0, excess.height), max(0, excess.width)]
     return attributes.merging(["output_padding": .integers(outside)]) { $1 }
