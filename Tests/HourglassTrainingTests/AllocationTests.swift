@@ -129,6 +129,12 @@ struct AllocationTests {
     await #expect(processExitsWith: .success) { try heapStaysTheSame(TinyModels.variational, batchSize: 8) }
   }
 
+  @Test func aHundredStepsOfBranchesAllocateNothing() async {
+    await #expect(processExitsWith: .success) {
+      for row in LayerCases.branched { try heapStaysTheSame(row.model) }
+    }
+  }
+
   @Test func theProbeCounts() async {
     await #expect(processExitsWith: .success) {
       let before = (heap_probe_allocations(), heap_probe_live())

@@ -2,7 +2,7 @@ import HourglassModels
 
 /// Rows of models whose layers are no chain.
 extension LayerCases {
-  static let branched: [LayerCase] = [
+  public static let branched: [LayerCase] = [
     branch("residual, linear", Residual { Conv2D(4, kernel: 3) }, to: 4),
     branch(
       "residual of two, relu", after: .tanh,

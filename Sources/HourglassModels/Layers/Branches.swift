@@ -281,12 +281,12 @@ struct PlannedJoin: PlannedLayer {
 
   func backward(_ pass: Pass) {
     guard let dy = pass.dy else { return }
-    for (activation, values, error) in [
-      (pass.inputActivation, pass.x, pass.dx), (pass.skipActivation, pass.skip ?? pass.x, pass.dskip),
-    ] {
-      guard let error, error != dy else { continue }
+    func gate(_ values: UnsafePointer<Float>?, _ activation: Activation, _ error: UnsafeMutablePointer<Float>?) {
+      guard let values, let error, error != dy else { return }
       activation.backward(count: pass.samples * output.count, y: values, dy: dy, dx: error, threads: pass.threads)
     }
+    gate(pass.x, pass.inputActivation, pass.dx)
+    gate(pass.skip, pass.skipActivation, pass.dskip)
   }
 
   func addNodes(to graph: inout ONNXBuilder) {
@@ -338,13 +338,14 @@ struct PlannedConcat: PlannedLayer {
     pass.withParallel {
       checked(hg_concat_backward(positions(pass), input.channels, join.skip.channels, dy, pass.dx, pass.dskip, $0))
     }
-    for (activation, values, error, count) in [
-      (pass.inputActivation, pass.x, pass.dx, input.count),
-      (pass.skipActivation, pass.skip ?? pass.x, pass.dskip, join.skip.count),
-    ] {
-      guard let error, activation != .linear else { continue }
-      activation.backward(count: pass.samples * count, y: values, dy: error, dx: error, threads: pass.threads)
+    func gate(
+      _ values: UnsafePointer<Float>?, _ activation: Activation, _ error: UnsafeMutablePointer<Float>?, _ n: Int
+    ) {
+      guard let values, let error, activation != .linear else { return }
+      activation.backward(count: pass.samples * n, y: values, dy: error, dx: error, threads: pass.threads)
     }
+    gate(pass.x, pass.inputActivation, pass.dx, input.count)
+    gate(pass.skip, pass.skipActivation, pass.dskip, join.skip.count)
   }
 
   func addNodes(to graph: inout ONNXBuilder) {

@@ -132,6 +132,9 @@ public struct ExecutionPlan: Sendable {
     var prepared = 0
     for i in uses.indices {
       uses[i].state = lifetimes.place(of: .state(uses[i].output)) ?? .none
+      uses[i].hasBackwardPass =
+        uses[i].inputs.contains { values[$0].error != nil }
+        || uses[i].layer.parameterCount > 0 && !uses[i].hasGradientPass
       uses[i].preparedOffset = prepared
       prepared += uses[i].layer.preparedCount
     }
@@ -194,12 +197,6 @@ public struct ExecutionPlan: Sendable {
         }
       return max(most, use.layer.scratchCount(samples: samples, threads: threads))
     }
-  }
-
-  /// Whether a use has anything to do on the way back beside gradients that are found apart: nobody wants the error of
-  /// what lies before the first layer with parameters.
-  public func hasBackwardPass(_ use: Use) -> Bool {
-    use.inputs.contains { values[$0].error != nil } || use.layer.parameterCount > 0 && !use.hasGradientPass
   }
 
   /// Planned bytes, which a plan's bounds keep below 2^60: of everything the replicas share, and of one replica.

@@ -37,6 +37,9 @@ public struct Use: Sendable {
   public internal(set) var lender: Int?
   /// Whether another layer adds to the gradient of the weight on the way back, and before this one.
   public internal(set) var isWeightLent = false
+  /// Whether anything is to be done on the way back beside gradients that are found apart: nobody wants the error of
+  /// what lies before the first layer with parameters.
+  public internal(set) var hasBackwardPass = false
   /// Whether the gradients of the parameters are summed shard by shard.
   public internal(set) var isSharded = false
 

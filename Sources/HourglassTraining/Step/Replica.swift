@@ -231,7 +231,7 @@ struct Replica: Sendable {
         if let tangents { use.layer.addTangentGradient(tangents) }
         if use.hasGradientPass { clock?.lap(.gradient, layer: i) }
       }
-      guard plan.hasBackwardPass(use) else { continue }
+      guard use.hasBackwardPass else { continue }
       use.layer.backward(pass)
       joinTangents(use: i, pass, tangents)
       clock?.lap(.backward, layer: i)

@@ -105,7 +105,7 @@ extension StepProfile {
     for (i, use) in plan.uses.enumerated() {
       let layer = use.layer
       for pass in WorkerClock.LayerPass.allCases {
-        guard pass != .backward || plan.hasBackwardPass(use), let name = Self.name(pass, of: use) else { continue }
+        guard pass != .backward || use.hasBackwardPass, let name = Self.name(pass, of: use) else { continue }
         rows += table.row(
           name, layer, flops: counts.flops(i, pass), bytes: counts.bytes(use, pass)
         ) { $0.time(pass, layer: i) }
