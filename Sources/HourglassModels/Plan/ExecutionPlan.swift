@@ -199,7 +199,9 @@ public struct ExecutionPlan: Sendable {
   /// Whether a use has anything to do on the way back beside gradients that are found apart: nobody wants the error of
   /// what lies before the first layer with parameters.
   public func hasBackwardPass(_ use: Use) -> Bool {
-    use.inputs.contains { values[$0].error != nil } || use.layer.parameterCount > 0 && !use.hasGradientPass
+    // No list of both inputs: a step asks, and allocates nothing.
+    values[use.input].error != nil || use.skip.map { values[$0].error != nil } ?? false
+      || use.layer.parameterCount > 0 && !use.hasGradientPass
   }
 
   /// Planned bytes, which a plan's bounds keep below 2^60: of everything the replicas share, and of one replica.
