@@ -27,7 +27,7 @@ static bool small_enough(const hg_geometry2d *g) {
          N * small * taps * (double)g->large_channels < 2e5;
 }
 
-/* Numbers are at most 3, where e^(-x^2/2) costs 9 / 2 roundoffs more. */
+/* Elements are at most 3, where e^(-x^2/2) costs 9 / 2 roundoffs more. */
 static void gelu(ptrdiff_t count, const float *x, const float *dy, float *got, float *wanted, const hg_parallel *p) {
   if (hg_parallel_check(p)) return;
   MADE(gelu_forward, (count, x, got, p));

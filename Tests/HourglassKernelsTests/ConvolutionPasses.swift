@@ -19,7 +19,7 @@ struct ConvolutionInputs {
     smallGate = fill(geometry.smallCount, &generator)
   }
 
-  /// The parameters of a pass over a run of the samples, whose images (isLarge) `cut` finds.
+  /// Inputs with the parameters of `p` over a run of its samples, whose images (isLarge) `cut` finds.
   init(_ p: ConvolutionInputs, _ geometry: hg_geometry2d, cut: (_ images: Floats, _ isLarge: Bool) -> Floats) {
     self.geometry = geometry
     (filter, largeBias, smallBias) = (p.filter, p.largeBias, p.smallBias)

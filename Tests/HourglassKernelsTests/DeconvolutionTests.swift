@@ -19,7 +19,7 @@ extension KernelTests {
       withEachInstructionSet { isa in
         #expect(Self.convolve(&g, signal, kernel) == down, "\(isa)")
         #expect(Self.transpose(&g, down, kernel) == up, "\(isa)")
-        // A plain convolution of 0 0 -3 14 1 0 0 with 3 -1 2 gives that too.
+        // The transposed convolution is a plain convolution of 0 0 -3 14 1 0 0 with 3 -1 2.
         var full = hg_geometry2d.make(samples: 1, large: (1, 7, 1), small: (1, 5, 1), filter: (1, 3))
         #expect(Self.convolve(&full, [0, 0] + down + [0, 0], kernel.reversed()) == up, "\(isa)")
         // Padding does what those zeros do.

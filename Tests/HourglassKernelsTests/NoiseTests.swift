@@ -197,7 +197,7 @@ extension KernelTests {
       }
       #expect(abs(square - 255) < 5 * 510.0.squareRoot(), "rate \(rate): chi-square \(square)")
     }
-    // Other numbers: another layer, another step, other samples.
+    // Another layer, another step and other samples draw other noise.
     let row = NoiseCase(samples, count, rate: 0.5)
     for change in [{ $0.stream += 1 << 8 }, { $0.step += 1 }, { $0.sample += 40 }] as [(inout hg_random_stream) -> Void]
     {

@@ -60,6 +60,19 @@ extension KernelTests {
       }
     }
 
+    @Test("whole numbers: bias gradients equal the definition to the bit", arguments: cases)
+    func biases(_ testCase: ConvolutionCase) {
+      let problem = ConvolutionInputs(testCase.geometry, Floats.integers)
+      let (small, large) = (Floats(count: problem.smallBias.count), Floats(count: problem.largeBias.count))
+      withUnsafePointer(to: problem.geometry) { g in
+        let (x, y) = (problem.large.pointer, problem.small.pointer)
+        hg_reference_conv2d_backward_filter(g, x, y, false, nil, small.pointer)
+        hg_reference_conv2d_transpose_backward_filter(g, y, x, false, nil, large.pointer)
+      }
+      let got = winogradKernels(problem, HG_ACTIVATION_LINEAR, Division.openMP[0])
+      #expect(difference(got.backwardBias, small) == nil && difference(got.transposeBias, large) == nil)
+    }
+
     @Test("random inputs: instruction sets with FMA and all divisions give the same bits", arguments: cases)
     func sameBits(_ testCase: ConvolutionCase) {
       let problem = ConvolutionInputs(testCase.geometry, Floats.uniform)

@@ -152,7 +152,7 @@ extension Window {
     ]
   }
 
-  /// What ONNX says of a transposed convolution. A large image that ends behind the last window is padded at its
+  /// What ONNX says of a transposed convolution; a large image that ends behind the last window is padded at its
   /// output.
   var transposedAttributes: [String: ONNXGraph.Attribute] {
     let outside = [max(0, excess.height), max(0, excess.width)]
