@@ -220,11 +220,12 @@ typedef struct hg_max_unpool_job {
   float *dx;
 } hg_max_unpool_job;
 
-/* out from in, in either direction. */
+/* out from in times scale, in either direction. */
 typedef struct hg_upsample_job {
   const hg_geometry2d *geometry;
   const float *in;
   float *out;
+  float scale;
 } hg_upsample_job;
 
 /* y, from the statistics given as mean and variance, or from those of x, which go to to_mean and to_variance. Backward

@@ -23,7 +23,7 @@ static const char *check(const hg_geometry2d *g, bool arrays, const hg_parallel 
 const char *hg_upsample2d_forward(const hg_geometry2d *geometry, const float *y, float *x,
                                   const hg_parallel *parallel) {
   HG_CHECK(check(geometry, y && x, parallel));
-  const hg_upsample_job job = {geometry, y, x};
+  const hg_upsample_job job = {geometry, y, x, 1};
   hg_run(hg_kernels_in_use()->upsample_forward, &job, parallel);
   return NULL;
 }
@@ -31,7 +31,7 @@ const char *hg_upsample2d_forward(const hg_geometry2d *geometry, const float *y,
 const char *hg_upsample2d_backward(const hg_geometry2d *geometry, const float *dx, float *dy,
                                    const hg_parallel *parallel) {
   HG_CHECK(check(geometry, dx && dy, parallel));
-  const hg_upsample_job job = {geometry, dx, dy};
+  const hg_upsample_job job = {geometry, dx, dy, 1};
   hg_run(hg_kernels_in_use()->upsample_backward, &job, parallel);
   return NULL;
 }

@@ -1,5 +1,5 @@
-/* Upsampling by repetition: 16 channels of a small position at a time, and the U x V large ones that they meet. Parts
- * share the rows of the small images. */
+/* The sum over boxes times a scale, and its adjoint, the repetition: 16 channels of a small position at a time, and the
+ * U x V large ones that they meet. Parts share the rows of the small images. */
 
 INLINE void for_each_upsampled(const hg_upsample_job *job, ptrdiff_t part, ptrdiff_t parts,
                                void (*body)(const hg_upsample_job *, ptrdiff_t small, ptrdiff_t large, ptrdiff_t n)) {
@@ -18,7 +18,7 @@ INLINE void for_each_upsampled(const hg_upsample_job *job, ptrdiff_t part, ptrdi
 
 INLINE void upsample_forward_part(const hg_upsample_job *job, ptrdiff_t small, ptrdiff_t large, ptrdiff_t n) {
   const hg_geometry2d *g = job->geometry;
-  const v16 y = v16_load_part(job->in + small, n);
+  const v16 y = v16_load_part(job->in + small, n) * job->scale;
   for (ptrdiff_t r = 0; r < g->stride_vertical; r++)
     for (ptrdiff_t s = 0; s < g->stride_horizontal; s++)
       v16_store_part(job->out + large + (r * g->large_width + s) * g->small_channels, y, n);
@@ -30,7 +30,7 @@ INLINE void upsample_backward_part(const hg_upsample_job *job, ptrdiff_t small, 
   for (ptrdiff_t r = 0; r < g->stride_vertical; r++)
     for (ptrdiff_t s = 0; s < g->stride_horizontal; s++)
       sum += v16_load_part(job->in + large + (r * g->large_width + s) * g->small_channels, n);
-  v16_store_part(job->out + small, sum, n);
+  v16_store_part(job->out + small, sum * job->scale, n);
 }
 
 static void upsample_forward(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
