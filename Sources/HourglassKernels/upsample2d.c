@@ -1,4 +1,4 @@
-/* Upsampling by repetition. */
+/* Upsampling by repetition, and average pooling, its adjoint times a scale. */
 #include "check.h"
 #include "isa.h"
 
@@ -33,5 +33,24 @@ const char *hg_upsample2d_backward(const hg_geometry2d *geometry, const float *d
   HG_CHECK(check(geometry, dx && dy, parallel));
   const hg_upsample_job job = {geometry, dx, dy, 1};
   hg_run(hg_kernels_in_use()->upsample_backward, &job, parallel);
+  return NULL;
+}
+
+/* One over the elements of a box. */
+static float mean_of(const hg_geometry2d *g) { return 1.0f / (float)(g->stride_vertical * g->stride_horizontal); }
+
+const char *hg_average_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y,
+                                      const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, x && y, parallel));
+  const hg_upsample_job job = {geometry, x, y, mean_of(geometry)};
+  hg_run(hg_kernels_in_use()->upsample_backward, &job, parallel);
+  return NULL;
+}
+
+const char *hg_average_pool2d_backward(const hg_geometry2d *geometry, const float *dy, float *dx,
+                                       const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, dy && dx, parallel));
+  const hg_upsample_job job = {geometry, dy, dx, mean_of(geometry)};
+  hg_run(hg_kernels_in_use()->upsample_forward, &job, parallel);
   return NULL;
 }

@@ -39,6 +39,33 @@ extension KernelTests {
       }
     }
 
+    /// By PyTorch's formula, and as the adjoint of each other: means of integers over 2, 4 or 8 elements are exact.
+    @Test("average pooling is a mean over boxes") func averages() {
+      for (u, v) in [(1, 2), (2, 2), (4, 2)] {
+        var g = hg_geometry2d.make(
+          samples: 2, large: (3 * u, 2 * v, 21), small: (3, 2, 21), filter: (u, v), stride: (u, v))
+        var generator = SplitMix64(seed: 4)
+        let (x, dy) = (Floats.integers(g.largeCount, &generator), Floats.integers(g.smallCount, &generator))
+        let (y, dx) = (Floats(count: g.smallCount), Floats(count: g.largeCount))
+        withEachInstructionSet { name in
+          for division in Division.all {
+            var parallel = division.parallel
+            hg_average_pool2d_forward(&g, x.pointer, y.pointer, &parallel)
+            hg_average_pool2d_backward(&g, dy.pointer, dx.pointer, &parallel)
+            for i in 0..<g.smallCount {
+              let (n, p, q, k) = (i / 126, i / 42 % 3, i / 21 % 2, i % 21)
+              var sum: Float = 0
+              for r in 0..<u {
+                for s in 0..<v { sum += x.pointer[((n * 3 * u + p * u + r) * 2 * v + q * v + s) * 21 + k] }
+              }
+              #expect(y.pointer[i] == sum / Float(u * v), "\(name), \(division)")
+            }
+            #expect(inner(y, dy) == inner(x, dx))
+          }
+        }
+      }
+    }
+
     @Test("a refused geometry says why")
     func refused() {
       let good = hg_geometry2d.make(samples: 1, large: (8, 6, 4), small: (4, 2, 4), filter: (2, 3), stride: (2, 3))

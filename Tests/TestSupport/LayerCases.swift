@@ -59,6 +59,9 @@ public enum LayerCases {
     encoding(
       "dense, elu", after: [Dense(9, activation: .tanh)], Dense(5, activation: .elu), of: ImageShape(4, 3, 2),
       to: ImageShape(vector: 5)),
+    encoding(
+      "average-pool 3x2 of a sigmoid", after: [Conv2D(3, kernel: 3, activation: .sigmoid)],
+      AveragePool2D(Extent2D(3, 2)), of: ImageShape(6, 4, 2), to: ImageShape(2, 2, 3)),
     encoding("max-pool 2", MaxPool2D(2), of: ImageShape(6, 7, 2), to: ImageShape(3, 3, 2)),
     encoding(
       "max-pool 3 stride 2 padding 1", after: [Conv2D(3, kernel: 3, activation: .relu)],

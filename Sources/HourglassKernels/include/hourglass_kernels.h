@@ -334,6 +334,17 @@ const char *hg_upsample2d_forward(const hg_geometry2d *geometry, const float *y,
 const char *hg_upsample2d_backward(const hg_geometry2d *geometry, const float *dx, float *dy,
                                    const hg_parallel *parallel);
 
+/* Average pooling without padding or overlap, of the geometries that hg_upsample2d_check takes: the adjoint of
+ * upsampling times 1 / (U V), a float.
+ *
+ *   y[n,p,q,k] = 1 / (U V) * sum over r < U, s < V, in this order, of x[n,pU+r,qV+s,k].  x: N H W C; y: N P Q K. */
+const char *hg_average_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y,
+                                      const hg_parallel *parallel);
+
+/* dx[n,pU+r,qV+s,k] = 1 / (U V) * dy[n,p,q,k].  dy: N P Q K; dx: N H W C. */
+const char *hg_average_pool2d_backward(const hg_geometry2d *geometry, const float *dy, float *dx,
+                                       const hg_parallel *parallel);
+
 /* ---------------------------------------------------------------------------------------------- normalisation */
 
 /* Geometry of a group normalisation (Wu & He, ECCV 2018): channel c belongs to group c div (C / G), and the M elements
