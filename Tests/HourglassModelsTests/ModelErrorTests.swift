@@ -217,8 +217,8 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       $0.penalty = ActivityPenalty(target: 0.1, weight: 1)
     },
     RefusedModel(
-      "penalty: wanted a code made by layers whose derivatives it can follow (Conv2D, Dense, Dropout, GaussianNoise, "
-        + "MaxPool2D, Residual, Skip, TiedDense), found encoder.2, a GELU"
+      "penalty: wanted a code made by layers whose derivatives it can follow, such as Conv2D, Dense, Dropout, "
+        + "MaxPool2D and Residual, found encoder.2, a GELU"
     ) {
       $0.encoder = [GaussianNoise(0.1), Conv2D(2, kernel: 3), GELU()]
       $0.penalty = ContractivePenalty(weight: 1)

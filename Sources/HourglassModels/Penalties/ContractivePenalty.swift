@@ -35,8 +35,8 @@ public struct ContractivePenalty: Penalty, Hashable {
     if let other = layers.first(where: { !$0.followsTangents }) {
       throw ModelError(
         site.name,
-        "wanted a code made by layers whose derivatives it can follow (Conv2D, Dense, Dropout, GaussianNoise, "
-          + "MaxPool2D, Residual, Skip, TiedDense), found \(other.name), a \(other.kind)")
+        "wanted a code made by layers whose derivatives it can follow, such as Conv2D, Dense, Dropout, MaxPool2D and "
+          + "Residual, found \(other.name), a \(other.kind)")
     }
     try planner.append(PlannedContractiveEstimate(site: site))
   }
