@@ -116,8 +116,10 @@ extension Autoencoder {
   }
 
   /// The layers of one stage.
-  private struct Block {
+  private struct Part {
     var input: ImageShape
+    /// What its layers make of the input.
+    var output: ImageShape
     /// Whether what it reads lies in [0, 1].
     var isUnit: Bool
     var items: [Item] = []
@@ -126,6 +128,15 @@ extension Autoencoder {
 
     /// The layers that lead from its code back to its input, with a linear end.
     var mirror: [any Layer] {
+      if items.contains(where: { $0.layer is any Block }), !output.isVector {
+        let stride = Extent2D(
+          (input.height + output.height - 1) / output.height, (input.width + output.width - 1) / output.width)
+        return [
+          ConvTranspose2D(
+            input.channels, kernel: Extent2D(stride.height + 2, stride.width + 2), stride: stride,
+            outputSize: Extent2D(input.height, input.width))
+        ]
+      }
       guard let convolution = items.lazy.compactMap({ $0.layer as? Conv2D }).first else {
         let dense: [any Layer] = [Dense(input.count)]
         return input.isVector ? dense : dense + [Reshape(input.height, input.width, input.channels)]
@@ -147,8 +158,8 @@ extension Autoencoder {
   }
 
   /// Encoder and latent, cut in front of each layer with a product, or of the noise in front of it.
-  private func encoderBlocks(_ planner: inout Planner) throws(ModelError) -> [Block] {
-    var blocks = [Block(input: input, isUnit: true)]
+  private func encoderBlocks(_ planner: inout Planner) throws(ModelError) -> [Part] {
+    var blocks = [Part(input: input, output: input, isUnit: true)]
     var isUnit = true
     let items = encoder.enumerated().map { Item(name: "encoder.\($0)", layer: $1) }
     for item in items + [Item(name: Planner.latentName, layer: latent)] {
@@ -158,9 +169,10 @@ extension Autoencoder {
       let planned = planner.uses[count...].map(\.layer)
       let multiplies = planned.contains { $0.multiplyAdds > 0 }
       if blocks[blocks.count - 1].multiplies, multiplies || planned.contains(where: { $0 is any PlannedNoise }) {
-        blocks.append(Block(input: before, isUnit: isUnit))
+        blocks.append(Part(input: before, output: before, isUnit: isUnit))
       }
       blocks[blocks.count - 1].items.append(item)
+      blocks[blocks.count - 1].output = planner.shape
       if multiplies { blocks[blocks.count - 1].multiplies = true }
       if let last = planned.last, last.parameterCount > 0 { isUnit = last.activation == .sigmoid }
     }
@@ -170,6 +182,7 @@ extension Autoencoder {
       }
       blocks.removeLast()
       blocks[blocks.count - 1].items += last.items
+      blocks[blocks.count - 1].output = last.output
     }
     return blocks
   }
@@ -179,7 +192,8 @@ extension Autoencoder {
   private func decoderBlocks(
     _ planner: inout Planner, leadingTo shapes: [ImageShape]
   ) throws(ModelError) -> [[Item]]? {
-    guard likelihood.target == .image, !decoder.contains(where: { $0 is TiedDense || $0 is TiedConvTranspose2D })
+    guard likelihood.target == .image,
+      !decoder.contains(where: { $0 is TiedDense || $0 is TiedConvTranspose2D || $0 is Concat })
     else { return nil }
     var blocks: [[Item]] = [[]]
     var multiplies = false

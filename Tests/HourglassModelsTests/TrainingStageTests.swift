@@ -37,6 +37,29 @@ import Testing
     #expect(variational[0].model.likelihood == .bernoulli && variational[3].layers["decoder.0"] == "decoder.0")
   }
 
+  /// A block is one layer, with its own counterpart in the decoder, or a transposed convolution where skips lead past
+  /// the code.
+  @Test func aBlockIsOneLayer() throws {
+    let residual = try resAE32.pretrainingStages().map(Self.describe)
+    #expect(residual.count == 6)
+    let block = "Fork 16 x 16 x 32, Conv2D 16 x 16 x 32 relu, Conv2D 16 x 16 x 32, Residual 16 x 16 x 32 relu"
+    #expect(
+      residual[1] == "16 x 16 x 32: \(block), \(block); squaredError; decoder.0 = decoder.5, latent = encoder.1")
+    let unet = try unetDAE64.pretrainingStages().map(Self.describe)
+    #expect(
+      unet.map { $0.prefix(while: { $0 != ";" }) } == [
+        "64 x 64 x 3: GaussianNoise 64 x 64 x 3, Conv2D 64 x 64 x 16 relu, ConvTranspose2D 64 x 64 x 3",
+        "64 x 64 x 16: Conv2D 32 x 32 x 32 relu, ConvTranspose2D 64 x 64 x 16",
+        "32 x 32 x 32: Conv2D 16 x 16 x 64 relu, ConvTranspose2D 32 x 32 x 32",
+        "16 x 16 x 64: Conv2D 8 x 8 x 128 relu, ConvTranspose2D 16 x 16 x 64",
+      ])
+    var classifier = resAE32.classifier(classes: 5)
+    classifier.encoder = Array(classifier.encoder.prefix(2))
+    #expect(
+      try classifier.pretrainingStages().map(Self.describe)[1]
+        == "16 x 16 x 32: \(block), ConvTranspose2D 16 x 16 x 32; squaredError; latent = encoder.1")
+  }
+
   @Test func otherwiseEachStageGetsAMirrorThatIsDropped() throws {
     func stages(_ text: String) throws -> [String] {
       try #require(try Autoencoder.dense(describedBy: text)).pretrainingStages().map(Self.describe)
@@ -92,7 +115,8 @@ import Testing
     #expect(Set(names).count == names.count)
     let plan = try ExecutionPlan(model, batchSize: 2)
     for layer in plan.uses[plan.encoder].map(\.layer) where layer.parameterCount > 0 {
-      #expect(names.contains(layer.name), "\(layer.name)")
+      // The layers of a block are trained with it.
+      #expect(names.contains { layer.name == $0 || layer.name.hasPrefix($0 + ".") }, "\(layer.name)")
     }
   }
 
