@@ -228,6 +228,21 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       $0.latent = GaussianLatent(3)
       $0.penalty = ContractivePenalty(weight: 1)
     },
+    RefusedModel("encoder.0: wanted at least one layer inside the block, found none", encoder: Skip {}),
+    RefusedModel(
+      "encoder.0: wanted branches of shapes that fit where they meet, found 8 x 8 x 5 and 8 x 8 x 2",
+      encoder: Residual { Conv2D(5, kernel: 3) }),
+    RefusedModel(
+      "encoder.0: wanted branches of shapes that fit where they meet, found 4 x 4 x 2 and 8 x 8 x 2",
+      encoder: Skip { Conv2D(2, kernel: 4, stride: 2) }),
+    RefusedModel(
+      "encoder.0.1: wanted 1 to 16777216 filters, found 0",
+      encoder: Residual {
+        GELU(); Conv2D(0, kernel: 3)
+      }),
+    RefusedModel(
+      "encoder.0: wanted the name of a layer before it, whose output it takes, found \"decoder.7\"",
+      encoder: Concat(from: "decoder.7")),
     RefusedModel("objective: wanted 1 to 65536 steps of a chain, found 0") {
       $0.objective = .contrastiveDivergence(steps: 0)
     },
