@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-ACTIVATIONS = {"linear": lambda x: x, "relu": F.relu, "sigmoid": torch.sigmoid}
+ACTIVATIONS = {"linear": lambda x: x, "relu": F.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
 
 # The range to which Hourglass clamps a log-variance; outside it the gradient is zero.
 LOG_VARIANCE_RANGE = (-30.0, 20.0)
@@ -182,6 +182,54 @@ def conv_ae_32():
     ])
 
 
+class Residual(nn.Sequential):
+    """The activation of what the layers put out and the shortcut, which is the identity where it is empty."""
+
+    def __init__(self, *layers, shortcut=(), activation="linear"):
+        super().__init__(*layers)
+        self.count, self.activation = len(layers), ACTIVATIONS[activation]
+        self.shortcut = nn.Sequential(*shortcut)
+
+    def forward(self, x):
+        y = x
+        for layer in list(self)[:self.count]:
+            y = layer(y)
+        return self.activation(y + self.shortcut(x))
+
+
+class Concat(nn.Module):
+    """What reaches it and what an earlier layer put out, along the channels."""
+
+    def __init__(self, source):
+        super().__init__()
+        source.register_forward_hook(self.keep)
+
+    def keep(self, source, inputs, output):
+        self.skip = output
+
+    def forward(self, x):
+        return torch.cat([x, self.skip], 1)
+
+
+def residual(filters):
+    return Residual(Conv2D(filters, filters, 3, 1, "relu"), Conv2D(filters, filters, 3, 1, "linear"), activation="relu")
+
+
+def res_ae_32():
+    return Autoencoder((32, 32, 3), "squaredError", [
+        Conv2D(3, 32, 4, 2, "relu"), residual(32),          # 16 x 16 x  32
+        Conv2D(32, 64, 4, 2, "relu"), residual(64),         #  8 x  8 x  64
+        Conv2D(64, 128, 4, 2, "relu"),                      #  4 x  4 x 128
+    ], Dense(2048, 128), [
+        Dense(128, 2048, "relu"), reshape(4, 4, 128),       #  4 x  4 x 128
+        ConvTranspose2D(128, 64, 4, 2, "relu"),             #  8 x  8 x  64
+        residual(64),
+        ConvTranspose2D(64, 32, 4, 2, "relu"),              # 16 x 16 x  32
+        residual(32),
+        ConvTranspose2D(32, 3, 4, 2, "sigmoid"),            # 32 x 32 x   3
+    ])
+
+
 def conv_vae_64():
     return Autoencoder((64, 64, 3), "squaredError", [
         Conv2D(3, 32, 4, 2, "relu"),                        # 32 x 32 x  32
@@ -197,5 +245,40 @@ def conv_vae_64():
     ])
 
 
+def unet_dae_64():
+    encoder = [
+        GaussianNoise(0.3),
+        Conv2D(3, 16, 3, 1, "relu"),                        # 64 x 64 x  16
+        Conv2D(16, 32, 4, 2, "relu"),                       # 32 x 32 x  32
+        Conv2D(32, 64, 4, 2, "relu"),                       # 16 x 16 x  64
+    ]
+    return Autoencoder((64, 64, 3), "squaredError", encoder, Conv2D(64, 128, 4, 2, "relu"), [
+        ConvTranspose2D(128, 64, 4, 2, "relu"),             # 16 x 16 x  64
+        Concat(encoder[3]),                                 # 16 x 16 x 128
+        ConvTranspose2D(128, 32, 4, 2, "relu"),             # 32 x 32 x  32
+        Concat(encoder[2]),                                 # 32 x 32 x  64
+        ConvTranspose2D(64, 16, 4, 2, "relu"),              # 64 x 64 x  16
+        Concat(encoder[1]),                                 # 64 x 64 x  32
+        Conv2D(32, 3, 3, 1, "sigmoid"),                     # 64 x 64 x   3
+    ])
+
+
+def conv_dae_64():
+    return Autoencoder((64, 64, 3), "squaredError", [
+        GaussianNoise(0.3),
+        Conv2D(3, 32, 3, 1, "relu"), nn.MaxPool2d(2),       # 32 x 32 x  32
+        Conv2D(32, 64, 3, 1, "relu"), nn.MaxPool2d(2),      # 16 x 16 x  64
+        Conv2D(64, 128, 3, 1, "relu"), nn.MaxPool2d(2),     #  8 x  8 x 128
+        Conv2D(128, 256, 3, 1, "relu"), nn.MaxPool2d(2),    #  4 x  4 x 256
+    ], Dense(4096, 128), [
+        Dense(128, 4096, "relu"), reshape(4, 4, 256),       #  4 x  4 x 256
+        ConvTranspose2D(256, 128, 4, 2, "relu"),            #  8 x  8 x 128
+        ConvTranspose2D(128, 64, 4, 2, "relu"),             # 16 x 16 x  64
+        ConvTranspose2D(64, 32, 4, 2, "relu"),              # 32 x 32 x  32
+        ConvTranspose2D(32, 3, 4, 2, "sigmoid"),            # 64 x 64 x   3
+    ])
+
+
 MODELS = {"conv-ae-28": conv_ae_28, "conv-dae-28": conv_dae_28, "conv-ae-unpool-28": conv_ae_unpool_28,
-          "conv-vae-28": conv_vae_28, "conv-ae-32": conv_ae_32, "conv-vae-64": conv_vae_64}
+          "conv-vae-28": conv_vae_28, "conv-ae-32": conv_ae_32, "conv-vae-64": conv_vae_64,
+          "res-ae-32": res_ae_32, "unet-dae-64": unet_dae_64, "conv-dae@64x64x3": conv_dae_64}

@@ -51,6 +51,9 @@ enum PictureFixtures {
 
   private let colors = [[1, 2, 3], [40, 50, 60], [70, 80, 90], [255, 254, 253]]
 
+  /// Without the file every loop over its names would pass.
+  @Test func allFixturesAreThere() { #expect(Fixture.words.count == 46) }
+
   private static func hidden(_ image: Image) -> Image {
     var image = image
     image.remarks = .transparent

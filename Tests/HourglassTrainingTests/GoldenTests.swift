@@ -114,12 +114,12 @@ import Testing
   }
 
   /// Bounds as above; each model with one shard and with two.
-  @Test(arguments: 0..<4) func layersAreTheSameInPyTorch(_ index: Int) throws {
+  @Test(arguments: 0..<8) func layersAreTheSameInPyTorch(_ index: Int) throws {
     let golden = try TorchLayers.stored.get()
     try Self.compare(golden.runs[index], shards: index % 2 + 1, seed: golden.seed, batchSizes: golden.batchSizes)
   }
 
-  /// The models of Benchmarks/Peers/models_torch.py.
+  /// The models of torch_losses.json.
   static let flagships = ["conv-ae-28", "conv-dae-28", "conv-vae-28", "conv-ae-32", "conv-vae-64"]
 
   /// torch_losses.json of torch_losses.py.

@@ -133,6 +133,57 @@ enum TinyModels {
     Conv2D(1, kernel: 3, activation: .sigmoid)  // 8 x 8 x 1
   }
 
+  /// Residual blocks with and without a shortcut, one inside another, of torch_layers.py.
+  static let residual = Autoencoder("tiny-residual", input: ImageShape(8, 6, 2), likelihood: .squaredError) {
+    Conv2D(4, kernel: 3, activation: .relu)  // 8 x 6 x 4
+    Residual(activation: .relu) {
+      Conv2D(4, kernel: 3, activation: .relu)
+      GroupNorm(2)
+      Conv2D(4, kernel: 3)
+    }
+    Residual(activation: .tanh, shortcut: [Conv2D(6, kernel: 1, stride: 2)]) {
+      Conv2D(6, kernel: 4, stride: 2, activation: .tanh)  // 4 x 3 x 6
+      Conv2D(6, kernel: 3)
+    }
+  } latent: {
+    Dense(5)
+  } decoder: {
+    Dense(4 * 3 * 6, activation: .relu)
+    Reshape(4, 3, 6)
+    Residual { Conv2D(6, kernel: 3, activation: .tanh) }
+    ConvTranspose2D(4, kernel: 4, stride: 2, activation: .relu)  // 8 x 6 x 4
+    Residual(activation: .sigmoid, shortcut: [Conv2D(3, kernel: 3, activation: .relu), Conv2D(2, kernel: 1)]) {
+      Conv2D(3, kernel: 3)
+      Residual(activation: .relu) {
+        Conv2D(3, kernel: 3, activation: .tanh)
+        Conv2D(3, kernel: 3)
+      }
+      Conv2D(2, kernel: 3)  // 8 x 6 x 2
+    }
+  }
+
+  /// Skips inside one another, and two from one layer past the code, likewise.
+  static let uNet = Autoencoder("tiny-unet", input: ImageShape(8, 8, 1), likelihood: .squaredError) {
+    GaussianNoise(0.3)
+    Conv2D(3, kernel: 3, activation: .relu)  // 8 x 8 x 3
+    Skip {
+      Conv2D(2, kernel: 3, activation: .tanh)
+      Skip { Conv2D(3, kernel: 3, activation: .relu) }  // 8 x 8 x 5
+    }  // 8 x 8 x 8
+    Conv2D(4, kernel: 4, stride: 2, activation: .relu)  // 4 x 4 x 4
+  } latent: {
+    Dense(6)
+  } decoder: {
+    Dense(4 * 4 * 2, activation: .relu)
+    Reshape(4, 4, 2)
+    Concat(from: "encoder.3")  // 4 x 4 x 6
+    ConvTranspose2D(3, kernel: 4, stride: 2, activation: .relu)  // 8 x 8 x 3
+    Concat(from: "encoder.1")  // 8 x 8 x 6
+    Conv2D(2, kernel: 3, activation: .tanh)
+    Concat(from: "encoder.1")  // 8 x 8 x 5
+    Conv2D(1, kernel: 3, activation: .sigmoid)  // 8 x 8 x 1
+  }
+
   /// A model whose two large matrices are cut into many slices, beside those that have one for each.
   static let wide = Autoencoder("wide", input: ImageShape(16, 16, 1), likelihood: .squaredError) {
     Dense(300, activation: .relu)
@@ -145,7 +196,7 @@ enum TinyModels {
   }
 
   /// The models of golden.py and of torch_layers.py.
-  static let all = [autoencoder, variational, denoising, smooth, normalized, resized]
+  static let all = [autoencoder, variational, denoising, smooth, normalized, resized, residual, uNet]
 }
 
 /// Every division of `verify`, two of them stopped and resumed, gives the recipe the same weights, and the recipe

@@ -10,11 +10,13 @@ import Testing
 ///
 /// Needs a Python with torch: the one that HOURGLASS_PYTHON names, else `python3`.
 @Suite(.serialized) struct TwinTests {
+  /// The models of Benchmarks/Peers/models_torch.py.
+  static let twins = GoldenTests.flagships + ["conv-ae-unpool-28", "res-ae-32", "unet-dae-64"]
   static let hasTorch = Python.has("numpy, torch")
 
   @Test(
     .enabled(if: hasTorch, "no Python with torch; name one in HOURGLASS_PYTHON"),
-    arguments: GoldenTests.flagships + ["conv-ae-unpool-28"])
+    arguments: twins)
   func aCheckpointGivesTheSameImagesInPyTorch(_ name: String) throws {
     try withTemporaryFolder { folder in
       let model = try #require(ModelCatalog.model(name))

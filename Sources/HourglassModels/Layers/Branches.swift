@@ -349,7 +349,7 @@ struct PlannedConcat: PlannedLayer {
   }
 
   func addNodes(to graph: inout ONNXBuilder) {
-    let inputs = [graph.form(output), graph.skip(output)]
+    let inputs = [graph.form(input), graph.skip(join.skip)]
     graph.put(graph.node("Concat", inputs, ["axis": .integer(1)]))
   }
 }

@@ -32,14 +32,14 @@ public struct ONNXBuilder {
 
   /// The input of the layer as images N, C, H, W.
   mutating func image(_ shape: ImageShape) -> String {
-    form = asImages(form, shape)
+    form = asImages(form, shape, "shape")
     return values[0]
   }
 
-  private mutating func asImages(_ form: Form, _ shape: ImageShape) -> Form {
+  private mutating func asImages(_ form: Form, _ shape: ImageShape, _ name: String) -> Form {
     guard !form.areImages else { return form }
     // Zero keeps the extent of that axis.
-    let extents = tensor("shape", [0] + shape.channelsFirst)
+    let extents = tensor(name, [0] + shape.channelsFirst)
     return Form(names: form.names.map { node("Reshape", [$0, extents]) }, areImages: true)
   }
 
@@ -60,7 +60,7 @@ public struct ONNXBuilder {
   /// The second value that the layer reads, as vectors where the shape is one, and else as images.
   mutating func skip(_ shape: ImageShape) -> String {
     guard let skip else { preconditionFailure("\(layer) reads two values") }
-    return (shape.isVector ? asVectors(skip) : asImages(skip, shape)).names[0]
+    return (shape.isVector ? asVectors(skip) : asImages(skip, shape, "skippedShape")).names[0]
   }
 
   /// The places of the maxima that a max-pooling found, nil where it is not in the graph.

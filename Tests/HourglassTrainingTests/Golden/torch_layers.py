@@ -1,4 +1,4 @@
-"""Four training steps of two tiny models with the layers that golden.py does without, in torch float64: losses, all
+"""Four training steps of four tiny models with the layers that golden.py does without, in torch float64: losses, all
 tensors and a reconstruction.
 
   python torch_layers.py      writes torch_layers.json beside this file
@@ -8,6 +8,7 @@ whose running statistics follow the mean over the shards, weighed with their sam
 """
 import json
 import pathlib
+import sys
 
 import numpy as np
 import torch
@@ -15,6 +16,9 @@ import torch.nn.functional as F
 from torch import nn
 
 import starting_point
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "Benchmarks" / "Peers"))
+from models_torch import Concat, Conv2D, ConvTranspose2D, Dense, GaussianNoise, Residual, reshape  # noqa: E402
 
 SEED, BATCH_SIZES = 2**32 + 11, [5, 5, 5, 3]
 OPTIMIZER = dict(name="sgd", learningRate=0.01, momentum=0.9, weightDecay=0.0)
@@ -67,16 +71,6 @@ def conv(inputs, outputs):
     return nn.Conv2d(inputs, outputs, 3, padding=1)
 
 
-class ConvSigmoid(nn.Conv2d):
-    def forward(self, x):
-        return torch.sigmoid(super().forward(x))
-
-
-class Dense(nn.Linear):
-    def forward(self, x):
-        return super().forward(x.flatten(1))
-
-
 class Model(nn.Module):
     def __init__(self, input, encoder, latent, decoder):
         super().__init__()
@@ -93,7 +87,7 @@ def tiny_norm(shards):
         Dense(5, 4 * 3 * 6), nn.Unflatten(1, (6, 4, 3)),
         MaxUnpool2D(pool),
         conv(6, 4), batch_norm(nn.BatchNorm2d, 4, shards), nn.GELU(),
-        ConvSigmoid(4, 2, 3, padding=1),
+        Conv2D(4, 2, 3, 1, "sigmoid"),
     ])
 
 
@@ -101,11 +95,49 @@ def tiny_resize(shards):
     return Model((8, 8, 1), [Dense(64, 10), batch_norm(nn.BatchNorm1d, 10, shards), nn.GELU()], Dense(10, 6), [
         Dense(6, 40), nn.GroupNorm(2, 40),
         Dense(40, 4 * 4 * 3), nn.Unflatten(1, (3, 4, 4)),
-        nn.Upsample(scale_factor=2), ConvSigmoid(3, 1, 3, padding=1),
+        nn.Upsample(scale_factor=2), Conv2D(3, 1, 3, 1, "sigmoid"),
     ])
 
 
-MODELS = {"tiny-norm": tiny_norm, "tiny-resize": tiny_resize}
+class Skip(nn.Sequential):
+    def forward(self, x):
+        return torch.cat([super().forward(x), x], 1)
+
+
+def tiny_residual(shards):
+    return Model((8, 6, 2), [
+        Conv2D(2, 4, 3, 1, "relu"),
+        Residual(Conv2D(4, 4, 3, 1, "relu"), nn.GroupNorm(2, 4), conv(4, 4), activation="relu"),
+        Residual(Conv2D(4, 6, 4, 2, "tanh"), conv(6, 6), shortcut=[nn.Conv2d(4, 6, 1, 2)], activation="tanh"),
+    ], Dense(4 * 3 * 6, 5), [
+        Dense(5, 4 * 3 * 6, "relu"), reshape(4, 3, 6),
+        Residual(Conv2D(6, 6, 3, 1, "tanh")),
+        ConvTranspose2D(6, 4, 4, 2, "relu"),
+        Residual(
+            conv(4, 3), Residual(Conv2D(3, 3, 3, 1, "tanh"), conv(3, 3), activation="relu"), conv(3, 2),
+            shortcut=[Conv2D(4, 3, 3, 1, "relu"), nn.Conv2d(3, 2, 1)], activation="sigmoid"),
+    ])
+
+
+def tiny_unet(shards):
+    encoder = [
+        GaussianNoise(0.3),
+        Conv2D(1, 3, 3, 1, "relu"),
+        Skip(Conv2D(3, 2, 3, 1, "tanh"), Skip(Conv2D(2, 3, 3, 1, "relu"))),
+        Conv2D(8, 4, 4, 2, "relu"),
+    ]
+    return Model((8, 8, 1), encoder, Dense(4 * 4 * 4, 6), [
+        Dense(6, 4 * 4 * 2, "relu"), reshape(4, 4, 2),
+        Concat(encoder[3]),
+        ConvTranspose2D(6, 3, 4, 2, "relu"),
+        Concat(encoder[1]),
+        Conv2D(6, 2, 3, 1, "tanh"),
+        Concat(encoder[1]),
+        Conv2D(5, 1, 3, 1, "sigmoid"),
+    ])
+
+
+MODELS = {"tiny-norm": tiny_norm, "tiny-resize": tiny_resize, "tiny-residual": tiny_residual, "tiny-unet": tiny_unet}
 
 
 def tensors(model):
@@ -117,7 +149,7 @@ def train(name, shards):
     shape = None
     for number, (key, value) in enumerate(tensors(model).items()):
         owner = model.get_submodule(key.rsplit(".", 1)[0])
-        if isinstance(owner, (nn.Conv2d, nn.Linear)):
+        if isinstance(owner, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             shape = value.shape if key.endswith("weight") else shape
             start = starting_point.initial_parameter(SEED, number, tuple(value.shape), starting_point.fan_in(shape))
             value.copy_(torch.from_numpy(start))
@@ -125,6 +157,9 @@ def train(name, shards):
     losses = []
     for step, samples in enumerate(BATCH_SIZES):
         x = torch.from_numpy(starting_point.images(step, samples, *model.input)).double()
+        if isinstance(model.encoder[0], GaussianNoise):
+            noise = starting_point.layer_noise(SEED, 0, step, samples, tuple(x.shape[1:]))
+            model.encoder[0].noise = torch.from_numpy(noise).double()
         optimizer.zero_grad()
         loss = F.mse_loss(model(x), x, reduction="sum") / samples
         loss.backward()
