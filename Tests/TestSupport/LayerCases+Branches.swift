@@ -38,7 +38,7 @@ extension LayerCases {
         }
         ConvTranspose2D(4, kernel: 4, stride: 2, activation: .sigmoid)
       }, to: 8),
-    denseResidual, parametersInTheShortcut, unet, skippedCode,
+    denseResidual, parametersInTheShortcut, skipOutOfABlock, unet, skippedCode,
     contracted("residual blocks", ImageShape(4, 4, 1), code: ImageShape(vector: 5)) {
       Residual(activation: .tanh, shortcut: [Conv2D(3, kernel: 1, activation: .sigmoid)]) {
         Conv2D(3, kernel: 3, activation: .softplus)
@@ -107,6 +107,22 @@ extension LayerCases {
     }
     return LayerCase(
       name: model.name, layer: layer, input: ImageShape(4, 4, 2), output: ImageShape(4, 4, 2), model: model)
+  }()
+
+  /// A skip from the end of a shortcut, which the block reads as well.
+  private static let skipOutOfABlock: LayerCase = {
+    let layer = Concat(from: "encoder.0.shortcut.0")
+    let model = Autoencoder("skip out of a block", input: ImageShape(4, 4, 2), likelihood: .squaredError) {
+      Residual(activation: .relu, shortcut: [Conv2D(3, kernel: 1, activation: .tanh)]) { Conv2D(3, kernel: 3) }
+    } latent: {
+      Conv2D(3, kernel: 4, stride: 2)
+    } decoder: {
+      ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
+      layer
+      Conv2D(2, kernel: 1)
+    }
+    return LayerCase(
+      name: model.name, layer: layer, input: ImageShape(4, 4, 2), output: ImageShape(4, 4, 5), model: model)
   }()
 
   /// Skips from the encoder to the decoder, two of them from one layer.
