@@ -109,11 +109,10 @@ extension Product<Place> {
         checked(hg_dense_backward_bias(&geometry, place(dy), accumulate || number > 0, gradient))
       case .scaled(let s, let factor):
         checked(hg_dense_backward_bias(&geometry, place(s), false, scratch))
-        let first = parameters + range(rows: rows).lowerBound
+        let (factor, columns) = (beta * factor, columns)
         for i in 0..<rows.count {
-          for o in 0..<columns {
-            gradient[i * columns + o] += beta * factor * scratch[o] * first[i * columns + o]
-          }
+          let (w, dw) = (parameters + offset + (rows.lowerBound + i) * columns, gradient + i * columns)
+          for o in 0..<columns { dw[o] += factor * scratch[o] * w[o] }
         }
       }
     }
