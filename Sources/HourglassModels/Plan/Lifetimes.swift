@@ -80,7 +80,7 @@ struct Lifetimes {
     (all[i].first, all[i].last) = (min(all[i].first, moment), max(all[i].last, moment))
   }
 
-  /// Nil of an array that nobody writes or reads.
+  /// The place of an array; nil where nobody writes or reads it.
   func place(of array: Read.Source) -> Place? {
     noted.contains(array) ? indices[owner(of: array)].map { all[$0].place } : nil
   }
