@@ -9,15 +9,9 @@ typedef struct activation_job {
   float *output;
 } activation_job;
 
-/* The share of a part, in whole groups of 16 elements. */
-static ptrdiff_t first_element(const activation_job *job, ptrdiff_t part, ptrdiff_t parts) {
-  const ptrdiff_t first = 16 * hg_share((job->count + 15) / 16, part, parts);
-  return first < job->count ? first : job->count;
-}
-
 static void forward_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const activation_job *job = argument;
-  const ptrdiff_t first = first_element(job, part, parts), last = first_element(job, part + 1, parts);
+  const ptrdiff_t first = hg_share_groups(job->count, part, parts), last = hg_share_groups(job->count, part + 1, parts);
   hg_kernels_in_use()->activation_forward(job->activation, last - first, job->input + first, job->output + first);
 }
 
@@ -34,7 +28,7 @@ const char *hg_activation_forward(hg_activation activation, ptrdiff_t count, con
 
 static void backward_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const activation_job *job = argument;
-  const ptrdiff_t first = first_element(job, part, parts), last = first_element(job, part + 1, parts);
+  const ptrdiff_t first = hg_share_groups(job->count, part, parts), last = hg_share_groups(job->count, part + 1, parts);
   hg_kernels_in_use()->activation_backward(job->activation, last - first, job->input + first, job->dy + first,
                                            job->output + first);
 }
@@ -52,7 +46,7 @@ const char *hg_activation_backward(hg_activation activation, ptrdiff_t count, co
 
 static void gelu_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const activation_job *job = argument;
-  const ptrdiff_t first = first_element(job, part, parts), last = first_element(job, part + 1, parts);
+  const ptrdiff_t first = hg_share_groups(job->count, part, parts), last = hg_share_groups(job->count, part + 1, parts);
   if (job->dy)
     hg_kernels_in_use()->gelu_backward(last - first, job->input + first, job->dy + first, job->output + first);
   else

@@ -11,14 +11,10 @@ typedef struct branch_job {
   float *out;
 } branch_job;
 
-/* The share of a part, in whole groups of 16 elements. */
-static ptrdiff_t first_element(const branch_job *job, ptrdiff_t part, ptrdiff_t parts) {
-  return hg_min(job->count, 16 * hg_share((job->count + 15) / 16, part, parts));
-}
-
 static void fork_backward_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const branch_job *job = argument;
-  const ptrdiff_t at = first_element(job, part, parts), count = first_element(job, part + 1, parts) - at;
+  const ptrdiff_t at = hg_share_groups(job->count, part, parts);
+  const ptrdiff_t count = hg_share_groups(job->count, part + 1, parts) - at;
   hg_kernels_in_use()->fork_backward(job->activation, count, job->x ? job->x + at : NULL, job->first + at,
                                      job->second + at, job->out + at);
 }
@@ -36,7 +32,8 @@ const char *hg_fork_backward(hg_activation activation, ptrdiff_t count, const fl
 
 static void join_forward_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const branch_job *job = argument;
-  const ptrdiff_t at = first_element(job, part, parts), count = first_element(job, part + 1, parts) - at;
+  const ptrdiff_t at = hg_share_groups(job->count, part, parts);
+  const ptrdiff_t count = hg_share_groups(job->count, part + 1, parts) - at;
   hg_kernels_in_use()->join_forward(job->activation, count, job->first + at, job->second + at, job->out + at);
 }
 

@@ -23,6 +23,12 @@ static inline ptrdiff_t hg_share(ptrdiff_t count, ptrdiff_t part, ptrdiff_t part
   return count / parts * part + count % parts * part / parts;
 }
 
+/* Where the share of a part of `count` elements begins, in whole groups of 16. */
+static inline ptrdiff_t hg_share_groups(ptrdiff_t count, ptrdiff_t part, ptrdiff_t parts) {
+  const ptrdiff_t first = 16 * hg_share((count + 15) / 16, part, parts);
+  return first < count ? first : count;
+}
+
 /* Flush-to-zero for the duration of a serial call: mode = hg_flush_begin(); ...; hg_flush_end(mode). */
 uint64_t hg_flush_begin(void);
 void hg_flush_end(uint64_t mode);

@@ -39,16 +39,17 @@ extension Autoencoder {
       var stage = self
       stage.name = "\(name), stage \(k + 1)"
       stage.input = block.input
-      (stage.encoder, stage.latent) = (block.items.dropLast().map(\.layer), block.items[block.items.count - 1].layer)
       var layers = Self.names("encoder", block.items.dropLast())
       layers[Planner.latentName] = block.items.last?.name
+      let items = try Self.renamed(block.items, layers)
+      (stage.encoder, stage.latent) = (Array(items.dropLast()), items[items.count - 1])
       if let objective {
         (stage.objective, stage.likelihood) = (objective, .squaredError)
         stage.decoder = [TiedDense(to: Planner.latentName, activation: block.isUnit ? .sigmoid : .linear)]
         let tied = decoder.firstIndex { ($0 as? TiedDense)?.to == layers[Planner.latentName] }
         layers["decoder.0"] = tied.map { "decoder.\($0)" }
       } else if let own = decoders?[blocks.count - 1 - k] {
-        stage.decoder = own.map { Self.renaming($0.layer, layers) }
+        stage.decoder = try Self.renamed(own, layers)
         stage.likelihood = k == 0 ? likelihood : .squaredError
         layers.merge(Self.names("decoder", own[...])) { first, _ in first }
       } else {
@@ -68,7 +69,7 @@ extension Autoencoder {
     guard likelihood.target == .label else {
       throw ModelError(name, "wanted a model that puts out labels, found the likelihood \(likelihood.name)")
     }
-    guard let first = decoder.first else {
+    guard !decoder.isEmpty else {
       throw ModelError(
         "decoder", "wanted a layer behind the code that learns the labels, such as Dense(10), found none")
     }
@@ -76,9 +77,11 @@ extension Autoencoder {
     var head = self
     head.name = "\(name), head"
     head.input = plan.values[plan.code].shape
-    (head.encoder, head.latent, head.decoder, head.penalty) = ([], first, Array(decoder.dropFirst()), nil)
-    var layers = [Planner.latentName: "decoder.0"]
-    for i in head.decoder.indices { layers["decoder.\(i)"] = "decoder.\(i + 1)" }
+    let items = decoder.enumerated().map { Item(name: "decoder.\($0)", layer: $1) }
+    var layers = Self.names("decoder", items.dropFirst())
+    layers[Planner.latentName] = items[0].name
+    let renamed = try Self.renamed(items, layers)
+    (head.encoder, head.latent, head.decoder, head.penalty) = ([], renamed[0], Array(renamed.dropFirst()), nil)
     return TrainingStage(model: head, layers: layers)
   }
 
@@ -98,11 +101,25 @@ extension Autoencoder {
     return model
   }
 
-  /// A layer whose switches come of a pool that is called otherwise here.
-  private static func renaming(_ layer: any Layer, _ layers: [String: String]) -> any Layer {
-    guard let unpool = layer as? MaxUnpool2D, let pool = layers.first(where: { $0.value == unpool.of })?.key
-    else { return layer }
-    return MaxUnpool2D(of: pool)
+  /// Layers of the whole model as layers of a stage, in which those that they name are called otherwise.
+  ///
+  /// Errors: a layer that names one of another stage.
+  private static func renamed(_ items: [Item], _ layers: [String: String]) throws(ModelError) -> [any Layer] {
+    var refusal: ModelError?
+    func rename(_ layer: any Layer, _ place: String) -> any Layer {
+      guard var layer = layer as? any NamingLayer else { return layer }
+      let there = layer.named
+      guard let own = layers.first(where: { there == $0.value || there.hasPrefix($0.value + ".") }) else {
+        refusal = ModelError(
+          place, "reads \(there), which another stage trains, so that the layers cannot be trained one by one")
+        return layer
+      }
+      layer.named = own.key + there.dropFirst(own.value.count)
+      return layer
+    }
+    let renamed = items.map { ($0.layer as? any Block)?.mapped($0.name, rename) ?? rename($0.layer, $0.name) }
+    if let refusal { throw refusal }
+    return renamed
   }
 
   private static func names(_ part: String, _ items: ArraySlice<Item>) -> [String: String] {
@@ -193,7 +210,7 @@ extension Autoencoder {
     _ planner: inout Planner, leadingTo shapes: [ImageShape]
   ) throws(ModelError) -> [[Item]]? {
     guard likelihood.target == .image,
-      !decoder.contains(where: { $0 is TiedDense || $0 is TiedConvTranspose2D || $0 is Concat })
+      !decoder.leaves.contains(where: { $0 is TiedDense || $0 is TiedConvTranspose2D || $0 is Concat })
     else { return nil }
     var blocks: [[Item]] = [[]]
     var multiplies = false

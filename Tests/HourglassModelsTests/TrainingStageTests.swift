@@ -60,6 +60,39 @@ import Testing
         == "16 x 16 x 32: \(block), ConvTranspose2D 16 x 16 x 32; squaredError; latent = encoder.1")
   }
 
+  /// A layer that names another reads that one in its stage too, whatever it is called there, or is refused.
+  @Test func namesGoWithTheirLayersOrAreRefused() throws {
+    func stages(_ from: String, _ first: any Layer = Conv2D(2, kernel: 3)) throws -> [TrainingStage] {
+      let model = Autoencoder("m", input: ImageShape(4, 4, 2), likelihood: .squaredError) {
+        Conv2D(2, kernel: 3)
+        first
+        GELU()
+        Concat(from: from)
+      } latent: {
+        Dense(3)
+      } decoder: {
+        Dense(32)
+        Reshape(4, 4, 2)
+      }
+      return try model.pretrainingStages()
+    }
+    // What the second stage calls its first layer is what the whole model calls the second.
+    let second = try stages("encoder.1")[1]
+    #expect((second.model.latent as? Concat)?.from == "encoder.0" && second.layers["encoder.0"] == "encoder.1")
+    let inside = try stages("encoder.1.0", Residual { Conv2D(2, kernel: 3) })[1]
+    #expect((inside.model.latent as? Concat)?.from == "encoder.0.0")
+    // In the second stage another layer of the same shape is called encoder.0.
+    let refusal = ModelError(
+      "encoder.3", "reads encoder.0, which another stage trains, so that the layers cannot be trained one by one")
+    #expect(throws: refusal) { try stages("encoder.0") }
+    var classifier = convAE28.classifier(classes: 4)
+    classifier.decoder = [Dense(5), Dense(5), Concat(from: "decoder.0"), Dense(4)]
+    let head = try classifier.headStage()
+    #expect((head.model.decoder[1] as? Concat)?.from == "latent")
+    classifier.decoder[2] = Concat(from: "latent")
+    #expect(throws: ModelError.self) { try classifier.headStage() }
+  }
+
   @Test func otherwiseEachStageGetsAMirrorThatIsDropped() throws {
     func stages(_ text: String) throws -> [String] {
       try #require(try Autoencoder.dense(describedBy: text)).pretrainingStages().map(Self.describe)

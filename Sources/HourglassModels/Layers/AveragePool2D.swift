@@ -8,6 +8,7 @@ public struct AveragePool2D: Layer, Hashable {
   /// U and V: how many pixels down and across become one.
   public var kernel: Extent2D
 
+  /// An average pooling: N x H x W x C in, N x H/U x W/V x C out.
   public init(_ kernel: Extent2D) { self.kernel = kernel }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

@@ -28,7 +28,23 @@ extension Autoencoder {
   }
 }
 
+/// A layer that names an earlier one.
+protocol NamingLayer: Layer {
+  /// The name of the other layer: `encoder.0`.
+  var named: String { get set }
+}
+
 extension [any Layer] {
+  /// The layers of the list, with those of a block in the place of the block.
+  var leaves: [any Layer] {
+    var leaves: [any Layer] = []
+    _ = mapped(within: "") { layer, _ in
+      leaves.append(layer)
+      return layer
+    }
+    return leaves
+  }
+
   /// The list inside `block` with other layers, those of blocks inside one by one.
   func mapped(within block: String, _ change: (any Layer, String) -> any Layer) -> Self {
     enumerated().map { i, layer in
@@ -143,9 +159,14 @@ public struct Skip: Block {
 /// The skip belongs to the same sample, so a code alone cannot be decoded where it leads past the code.
 ///
 /// Source: Ronneberger et al., "U-Net", MICCAI 2015.
-public struct Concat: Layer, Hashable {
+public struct Concat: NamingLayer, Hashable {
   /// The name of the layer, such as `encoder.2`.
   public var from: String
+
+  var named: String {
+    get { from }
+    set { from = newValue }
+  }
 
   /// A skip from the layer of that name.
   public init(from: String) { self.from = from }

@@ -8,9 +8,13 @@ import HourglassKernels
 /// The switches are those of the same sample, so a code alone cannot be decoded.
 /// Source: Zeiler & Fergus, "Visualizing and understanding convolutional networks", ECCV 2014; Badrinarayanan et al.,
 /// "SegNet", PAMI 2017.
-public struct MaxUnpool2D: Layer, Hashable {
+public struct MaxUnpool2D: NamingLayer, Hashable {
   /// The name of the `MaxPool2D` whose switches it takes, such as `encoder.1`.
   public var of: String
+  var named: String {
+    get { of }
+    set { of = newValue }
+  }
 
   /// The way back through the max-pooling of that name: N x P x Q x C in, N x H x W x C out.
   public init(of: String) { self.of = of }

@@ -45,9 +45,13 @@ extension Use {
 /// outputs of the layer it is tied to. It puts out the shape which that layer reads, an image where that was one.
 ///
 /// Source: Vincent et al., "Stacked denoising autoencoders", JMLR 2010, section 2.2.
-public struct TiedDense: Layer, Hashable {
+public struct TiedDense: NamingLayer, Hashable {
   /// The name of the dense layer: `encoder.0`, `latent`.
   public var to: String
+  var named: String {
+    get { to }
+    set { to = newValue }
+  }
   /// The activation a of the output.
   public var activation: Activation
 
@@ -76,9 +80,13 @@ public struct TiedDense: Layer, Hashable {
 /// the algorithm of the convolution it is tied to, and puts out the shape which that layer reads.
 ///
 /// Source: Masci et al., "Stacked convolutional auto-encoders for hierarchical feature extraction", ICANN 2011.
-public struct TiedConvTranspose2D: Layer, Hashable {
+public struct TiedConvTranspose2D: NamingLayer, Hashable {
   /// The name of the convolution: `encoder.0`.
   public var to: String
+  var named: String {
+    get { to }
+    set { to = newValue }
+  }
   /// The activation a of the output.
   public var activation: Activation
 

@@ -36,6 +36,7 @@ struct PlannedUpsample2D: PlannedLayer {
   var output: ImageShape { window.large }
   var activation: Activation { .linear }
   var granularity: Granularity { .chunk }
+
   func reads(_ use: Use) -> [Read] { use.gatingReads(inputActivation) }
 
   func forward(_ pass: Pass) {

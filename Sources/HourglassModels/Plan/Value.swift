@@ -45,6 +45,7 @@ public struct Use: Sendable {
 
   /// What most layers read: the input both ways, and the error of the output on the way back.
   var standardReads: [Read] { [Read(.values(input), [.forward, .backward]), Read(.error(output), [.backward])] }
+
   /// What layers read whose way back wants the input for the derivative of its activation alone.
   func gatingReads(_ activation: Activation) -> [Read] {
     [
@@ -52,6 +53,7 @@ public struct Use: Sendable {
       Read(.error(output), [.backward]),
     ]
   }
+
   /// Whether the gradients of the parameters are found apart from the error of the input.
   public var hasGradientPass: Bool { layer.parameterCount > 0 && layer.multiplyAdds > 0 }
   var inputs: [Int] { [input, skip].compactMap(\.self) }
