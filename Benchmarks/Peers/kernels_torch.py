@@ -4,10 +4,8 @@ Each line of standard input is a problem as JSON, with the letters of `bench ker
 each line of standard output the seconds of a call in both memory layouts, again and again. A pass is the one call that
 autograd would make for it, with one gradient wanted: no activation, no layout changed on the way in or out.
 
-Padding that differs from side to side is given as a person would write it in PyTorch. Where the larger of both sides
-makes an image of the wanted size, that is the padding, perhaps with an output padding: the mirror image of the problem,
-with as many products. Only an even kernel with stride 1 is left; there rows are added or cut off as padding='same' does,
-and the time of that counts.
+Padding that differs from side to side is given as a person would write it in PyTorch, see `padding` in layers_torch.py.
+Only an even kernel that keeps the size of an image needs rows that are added or cut off, and the time of that counts.
 """
 import argparse
 import json
@@ -18,18 +16,9 @@ import time
 import torch
 import torch.nn.functional as F
 
+from layers_torch import Unsupported, padding
+
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
-
-
-def padding(large, small, kernel, stride, before):
-    """Padding on both sides, output padding, and rows to add at the far side."""
-    after = (small - 1) * stride + kernel - large - before
-    both = max(before, after)
-    rest = 2 * both - before - after
-    if rest < stride:
-        return both, rest, 0
-    assert after > before, "PyTorch has no such padding"
-    return before, 0, after - before
 
 
 def convolution(p, layout):
@@ -112,7 +101,8 @@ def main():
     arguments.add_argument("--threads", type=int, default=1)
     torch.set_num_threads(arguments.parse_args().threads)
     allocator = os.path.basename(os.environ.get("LD_PRELOAD", "").split(":")[0]) or "glibc"
-    print(json.dumps(dict(framework=f"torch-{torch.__version__}", allocator=allocator)), flush=True)
+    isa = torch.backends.cpu.get_cpu_capability().lower()
+    print(json.dumps(dict(framework=f"torch-{torch.__version__}", allocator=allocator, isa=isa)), flush=True)
     last, made = None, {}
     for line in sys.stdin:
         problem = json.loads(line)
@@ -123,7 +113,7 @@ def main():
                 for call in made.values():
                     call()
             answer = {layout: measure(call, seconds) for layout, call in made.items()}
-        except (RuntimeError, KeyError, AssertionError) as error:
+        except (RuntimeError, KeyError, AssertionError, Unsupported) as error:
             last, answer = None, dict(error=str(error).splitlines()[0])
         print(json.dumps(answer), flush=True)
 

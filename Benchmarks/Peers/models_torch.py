@@ -1,77 +1,42 @@
-"""The models that have a name in PyTorch, with the parameter names and shapes that Hourglass writes.
+"""Twins of models in PyTorch: modules with the parameter names and shapes that Hourglass writes.
+
+    model = twin(description("conv-vae-28"))     # a preset, by .build/release/hourglass inspect, or a model file
 
 Indices of encoder and decoder are places in the list: a fused activation does not count and there is no flatten,
-because a dense layer flattens what it reads, in the order C, H, W.
+because a dense layer flattens what it reads, in the order C, H, W. Whatever a twin lacks raises Unsupported.
 """
+import json
+import math
+import os
+import pathlib
+import subprocess
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-ACTIVATIONS = {"linear": lambda x: x, "relu": F.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh}
-
-# The range to which Hourglass clamps a log-variance; outside it the gradient is zero.
-LOG_VARIANCE_RANGE = (-30.0, 20.0)
-
-
-class Conv2D(nn.Conv2d):
-    def __init__(self, inputs, outputs, kernel, stride, activation):
-        super().__init__(inputs, outputs, kernel, stride, padding=1)
-        self.activation = ACTIVATIONS[activation]
-
-    def forward(self, x):
-        return self.activation(super().forward(x))
+from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Concat, Conv2D, ConvTranspose2D, Dense, GaussianLatent,
+                          GaussianNoise, MaxPool2D, MaxUnpool2D, Residual, Skip, TiedConvTranspose2D, TiedDense,
+                          Unsupported, padding, pair, reshape)
 
 
-class ConvTranspose2D(nn.ConvTranspose2d):
-    def __init__(self, inputs, outputs, kernel, stride, activation):
-        super().__init__(inputs, outputs, kernel, stride, padding=1)
-        self.activation = ACTIVATIONS[activation]
-
-    def forward(self, x):
-        return self.activation(super().forward(x))
-
-
-class Dense(nn.Linear):
-    def __init__(self, inputs, outputs, activation="linear"):
-        super().__init__(inputs, outputs)
-        self.activation = ACTIVATIONS[activation]
-
-    def forward(self, x):
-        return self.activation(super().forward(x.flatten(1)))
-
-
-class GaussianNoise(nn.Module):
-    """x + deviation e while training; e is `noise` where somebody set it."""
-
-    def __init__(self, deviation):
-        super().__init__()
-        self.deviation, self.noise = deviation, None
-
-    def forward(self, x):
-        if not self.training:
-            return x
-        return x + self.deviation * (torch.randn_like(x) if self.noise is None else self.noise)
-
-
-class GaussianLatent(nn.Module):
-    def __init__(self, inputs, units):
-        super().__init__()
-        self.mean = Dense(inputs, units)
-        self.logVariance = Dense(inputs, units)
-
-    def forward(self, x, noise):
-        """z and the KL divergence of each sample; without noise z is the mean."""
-        mean, log_variance = self.mean(x), self.logVariance(x).clamp(*LOG_VARIANCE_RANGE)
-        z = mean if noise is None else mean + torch.exp(0.5 * log_variance) * noise
-        return z, 0.5 * (mean * mean + torch.exp(log_variance) - 1 - log_variance).sum(1)
+def description(model):
+    """The JSON object of a model file, or of a preset."""
+    if model.endswith(".json"):
+        return json.loads(pathlib.Path(model).read_text())
+    root = pathlib.Path(__file__).resolve().parents[2]
+    program = os.environ.get("HOURGLASS_PROGRAM", str(root / ".build" / "release" / "hourglass"))
+    return json.loads(subprocess.run([program, "inspect", model, "--json"], check=True, capture_output=True).stdout)
 
 
 class Autoencoder(nn.Module):
-    """A chain of encoder, latent, decoder. input is (height, width, channels)."""
+    """A chain of encoder, latent, decoder. `input` is (height, width, channels), `outputs` the elements that it puts out.
+    `penalty` makes a number of the codes, a mean over the samples where it has one for each."""
 
-    def __init__(self, input, likelihood, encoder, latent, decoder):
+    def __init__(self, input, outputs, likelihood, encoder, latent, decoder, penalty=None):
         super().__init__()
-        self.input, self.likelihood = input, likelihood
+        self.input, self.outputs, self.penalty = input, outputs, penalty
+        self.likelihood = likelihood if isinstance(likelihood, dict) else {"name": likelihood}
         self.encoder, self.latent, self.decoder = nn.Sequential(*encoder), latent, nn.Sequential(*decoder)
 
     @property
@@ -80,205 +45,231 @@ class Autoencoder(nn.Module):
         return self.latent.mean.out_features if isinstance(self.latent, GaussianLatent) else 0
 
     def forward(self, x, noise=None):
-        """What the likelihood reads (the image, or its logits) and the KL divergence of each sample."""
+        """What the likelihood reads and the second term of the loss, a mean over samples."""
         code = self.encoder(x)
-        z, kl = self.latent(code, noise) if self.latent_units else (self.latent(code), x.new_zeros(len(x)))
-        return self.decoder(z), kl
+        if self.latent_units:
+            z, kl = self.latent(code, noise)
+            return self.decoder(z), kl.mean()
+        z = self.latent(code)
+        return self.decoder(z), self.penalty(z.flatten(1)) if self.penalty else x.new_zeros(())
 
-    def loss(self, x, noise=None, beta=1.0):
+    def error(self, y, x, labels):
+        """Summed over pixels and samples."""
+        name, target = self.likelihood["name"], x.flatten(1)
+        y = y.flatten(1)
+        if name == "bernoulli":
+            return F.binary_cross_entropy_with_logits(y, target, reduction="sum")
+        if name == "squaredError":
+            return F.mse_loss(y, target, reduction="sum")
+        if name == "absoluteError":
+            return F.l1_loss(y, target, reduction="sum")
+        if name == "huber":
+            return F.huber_loss(y, target, reduction="sum")
+        if name == "gaussian":
+            mean, log_variance = y, math.log(self.likelihood["variance"]) if "variance" in self.likelihood else None
+            if log_variance is None:
+                mean, log_variance = y.chunk(2, 1)
+                log_variance = log_variance.clamp(*LOG_VARIANCE_RANGE)
+            variance = torch.as_tensor(log_variance, dtype=y.dtype).exp()
+            return 0.5 * ((mean - target) ** 2 / variance + log_variance + math.log(2 * math.pi)).sum()
+        if name == "categorical":
+            return F.cross_entropy(y, labels, reduction="sum")
+        assert name == "labelSquaredError", name
+        return F.mse_loss(y[:, 0], labels.to(y), reduction="sum")
+
+    def loss(self, x, noise=None, beta=1.0, labels=None):
         """Summed over pixels and latent units, averaged over samples."""
-        y, kl = self(x, noise)
-        if self.likelihood == "bernoulli":
-            error = F.binary_cross_entropy_with_logits(y, x, reduction="sum")
-        else:
-            error = F.mse_loss(y, x, reduction="sum")
-        return (error + beta * kl.sum()) / len(x)
+        y, second = self(x, noise)
+        return self.error(y, x, labels) / len(x) + beta * second
 
     def reconstruct(self, x):
         """The image, from the mean of the latent."""
         y, _ = self(x)
-        return torch.sigmoid(y) if self.likelihood == "bernoulli" else y
+        if self.likelihood == {"name": "gaussian"}:
+            y = y.chunk(2, 1)[0]
+        return torch.sigmoid(y) if self.likelihood["name"] == "bernoulli" else y
 
 
-def reshape(height, width, channels):
-    return nn.Unflatten(1, (channels, height, width))
+class Builder:
+    """Makes modules of a model file. Shapes are (height, width, channels)."""
+
+    def __init__(self, model, exact):
+        self.exact = exact
+        self.made = {}  # the module of a name, with the shapes that it reads and puts out
+        self.unpooled = {layer["of"] for layer in self.leaves(model) if layer["layer"] == "MaxUnpool2D"}
+
+    def leaves(self, part):
+        """All layers of a model or a block."""
+        lists = [part.get(key, []) for key in ("encoder", "decoder", "layers", "shortcut")]
+        for layer in sum(lists, [part["latent"]] if "latent" in part else []):
+            yield layer
+            yield from self.leaves(layer)
+
+    def chain(self, layers, shape, within):
+        """The modules of a list and the shape that the last one puts out."""
+        modules = []
+        for number, layer in enumerate(layers):
+            module, shape = self.module(layer, shape, f"{within}.{number}")
+            modules.append(module)
+        return modules, shape
+
+    def module(self, layer, shape, name):
+        make = getattr(self, "make_" + layer["layer"], None)
+        if not make:
+            raise Unsupported(f"the layer {layer['layer']}")
+        module, output = make(layer, shape, name)
+        self.made[name] = module, shape, output
+        return module, output
+
+    def window(self, layer, shape, transposed=False):
+        """Kernel, stride, the other size, and `padding` for both extents, of a layer that has such."""
+        kernel, given = pair(layer["kernel"]), layer.get("padding", "same")
+        stride = pair(layer.get("stride", 1))
+        sizes, pads = [], []
+        for axis in (0, 1):
+            size, r, u = shape[axis], kernel[axis], stride[axis]
+            if given == "same":
+                other = size * u if transposed else -(-size // u)
+            else:
+                pad = pair(given)[axis]
+                other = (size - 1) * u + r - 2 * pad if transposed else (size + 2 * pad - r) // u + 1
+            if transposed and layer.get("outputSize"):
+                other = pair(layer["outputSize"])[axis]
+            large, small = (other, size) if transposed else (size, other)
+            before = max(0, (small - 1) * u + r - large) // 2 if given == "same" else pad
+            sizes.append(other)
+            pads.append(padding(large, small, r, u, before, self.exact))
+        both, rest, far = zip(*pads)
+        return kernel, stride, tuple(sizes), both, rest, far
+
+    def make_Conv2D(self, layer, shape, name):
+        kernel, stride, size, both, _, far = self.window(layer, shape)
+        module = Conv2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, far)
+        module.written = layer
+        return module, (*size, layer["filters"])
+
+    def make_ConvTranspose2D(self, layer, shape, name):
+        kernel, stride, size, both, rest, far = self.window(layer, shape, transposed=True)
+        return ConvTranspose2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, rest,
+                               far), (*size, layer["filters"])
+
+    def make_TiedConvTranspose2D(self, layer, shape, name):
+        lender, output, _ = self.made[layer["to"]]
+        written = {**lender.written, "outputSize": list(output[:2])}
+        _, _, _, both, rest, far = self.window(written, shape, transposed=True)
+        activation = layer.get("activation", "linear")
+        return TiedConvTranspose2D(lender, output[2], activation, both, rest, far), output
+
+    def make_Dense(self, layer, shape, name):
+        module = Dense(math.prod(shape), layer["units"], layer.get("activation", "linear"))
+        module.slope = SLOPES[layer.get("activation", "linear")]
+        return module, (1, 1, layer["units"])
+
+    def make_TiedDense(self, layer, shape, name):
+        lender, output, _ = self.made[layer["to"]]
+        return TiedDense(lender, output, layer.get("activation", "linear")), output
+
+    def make_Reshape(self, layer, shape, name):
+        return reshape(*layer["shape"]), tuple(layer["shape"])
+
+    def make_MaxPool2D(self, layer, shape, name):
+        written = {"padding": 0, "stride": layer["kernel"], **{key: value for key, value in layer.items() if value}}
+        kernel, stride, size, both, _, far = self.window(written, shape)
+        if any(far):
+            raise Unsupported("a max-pooling whose padding differs from side to side")
+        if name in self.unpooled and any(r > u for r, u in zip(kernel, stride)):
+            raise Unsupported("sums of windows that overlap in a max-unpooling")
+        kind = MaxPool2D if name in self.unpooled else nn.MaxPool2d
+        return kind(kernel, stride, both), (*size, shape[2])
+
+    def make_MaxUnpool2D(self, layer, shape, name):
+        pool, output, _ = self.made[layer["of"]]
+        return MaxUnpool2D(pool, output[:2]), output
+
+    def make_AveragePool2D(self, layer, shape, name):
+        kernel = pair(layer["kernel"])
+        return nn.AvgPool2d(kernel), (shape[0] // kernel[0], shape[1] // kernel[1], shape[2])
+
+    def make_Upsample2D(self, layer, shape, name):
+        factor = pair(layer["factor"])
+        return nn.Upsample(scale_factor=factor), (shape[0] * factor[0], shape[1] * factor[1], shape[2])
+
+    def make_Dropout(self, layer, shape, name):
+        return nn.Dropout(layer["rate"]), shape
+
+    def make_GaussianNoise(self, layer, shape, name):
+        return GaussianNoise(layer["deviation"]), shape
+
+    def make_GELU(self, layer, shape, name):
+        return nn.GELU(), shape
+
+    def make_GroupNorm(self, layer, shape, name):
+        return nn.GroupNorm(layer["groups"], shape[2]), shape
+
+    def make_BatchNorm(self, layer, shape, name):
+        return (nn.BatchNorm1d if shape[:2] == (1, 1) else nn.BatchNorm2d)(shape[2]), shape
+
+    def make_GaussianLatent(self, layer, shape, name):
+        return GaussianLatent(math.prod(shape), layer["units"]), (1, 1, layer["units"])
+
+    def make_Residual(self, layer, shape, name):
+        layers, output = self.chain(layer["layers"], shape, name)
+        shortcut, _ = self.chain(layer.get("shortcut", []), shape, name + ".shortcut")
+        return Residual(*layers, shortcut=shortcut, activation=layer.get("activation", "linear")), output
+
+    def make_Skip(self, layer, shape, name):
+        layers, output = self.chain(layer["layers"], shape, name)
+        return Skip(*layers), (*output[:2], output[2] + shape[2])
+
+    def make_Concat(self, layer, shape, name):
+        source, _, output = self.made[layer["from"]]
+        return Concat(source), (*shape[:2], shape[2] + output[2])
 
 
-def conv_ae_28(noise=()):
-    return Autoencoder((28, 28, 1), "squaredError", [
-        *noise,
-        Conv2D(1, 32, 3, 1, "relu"), nn.MaxPool2d(2),       # 14 x 14 x 32
-        Conv2D(32, 64, 3, 1, "relu"), nn.MaxPool2d(2),      #  7 x  7 x 64
-    ], Dense(3136, 64), [
-        Dense(64, 3136, "relu"), reshape(7, 7, 64),         #  7 x  7 x 64
-        ConvTranspose2D(64, 32, 4, 2, "relu"),              # 14 x 14 x 32
-        ConvTranspose2D(32, 1, 4, 2, "sigmoid"),            # 28 x 28 x  1
-    ])
+def penalty(description, encoder, latent):
+    """The penalty that a model file wants, as a function of the codes."""
+    kind, weight = description["layer"], description["weight"]
+    if kind == "L1Penalty":
+        return lambda h: weight * h.abs().sum(1).mean()
+    if kind == "ZeroMeanPenalty":
+        return lambda h: weight * (h.mean(0) ** 2).sum()
+    if kind == "ActivityPenalty":
+        t = description["target"]
+
+        def activity(h):
+            r = h.mean(0).clamp(1e-6, 1 - 1e-6)
+            return weight * (t * (t / r).log() + (1 - t) * ((1 - t) / (1 - r)).log()).sum()
+        return activity
+    if kind == "MMDPenalty":
+        return lambda h: weight * discrepancy(h, torch.randn_like(h))
+    noises = (GaussianNoise, nn.Dropout)
+    if kind == "ContractivePenalty" and isinstance(latent, Dense) and all(isinstance(x, noises) for x in encoder):
+        return lambda h: weight * (latent.slope(h) ** 2 @ latent.weight.square().sum(1)).mean()
+    raise Unsupported("a contractive penalty along a tangent" if kind == "ContractivePenalty" else kind)
 
 
-def conv_dae_28():
-    return conv_ae_28(noise=[GaussianNoise(0.3)])
+def discrepancy(h, z):
+    """The maximum mean discrepancy of codes from draws of the prior (Tolstikhin et al. 2018)."""
+    m, c = len(h), 2 * h.shape[1]
+
+    def similarity(x, y):
+        distance = torch.cdist(x, y).square()
+        return sum(c * s / (c * s + distance) for s in (0.1, 0.2, 0.5, 1, 2, 5, 10))
+    within = similarity(h, h) + similarity(z, z)
+    return (within.sum() - within.diagonal().sum()) / (m * (m - 1)) - 2 * similarity(h, z).sum() / m**2
 
 
-class MaxPool2D(nn.MaxPool2d):
-    """Keeps its switches for a MaxUnpool2D."""
-
-    def __init__(self, kernel):
-        super().__init__(kernel, return_indices=True)
-
-    def forward(self, x):
-        y, self.switches = super().forward(x)
-        return y
-
-
-class MaxUnpool2D(nn.Module):
-    """Of a pool, which is held in a list so that it is no part of this module."""
-
-    def __init__(self, pool):
-        super().__init__()
-        self.pool, self.unpool = [pool], nn.MaxUnpool2d(pool.kernel_size)
-
-    def forward(self, x):
-        return self.unpool(x, self.pool[0].switches)
-
-
-def conv_ae_unpool_28():
-    pools = [MaxPool2D(2), MaxPool2D(2)]
-    return Autoencoder((28, 28, 1), "squaredError", [
-        Conv2D(1, 32, 3, 1, "relu"), pools[0],              # 14 x 14 x 32
-        Conv2D(32, 64, 3, 1, "relu"), pools[1],             #  7 x  7 x 64
-    ], Dense(3136, 64), [
-        Dense(64, 3136, "relu"), reshape(7, 7, 64),         #  7 x  7 x 64
-        MaxUnpool2D(pools[1]),                              # 14 x 14 x 64
-        Conv2D(64, 32, 3, 1, "relu"),                       # 14 x 14 x 32
-        MaxUnpool2D(pools[0]),                              # 28 x 28 x 32
-        Conv2D(32, 1, 3, 1, "sigmoid"),                     # 28 x 28 x  1
-    ])
-
-
-def conv_vae_28():
-    return Autoencoder((28, 28, 1), "bernoulli", [
-        Conv2D(1, 32, 4, 2, "relu"),                        # 14 x 14 x 32
-        Conv2D(32, 64, 4, 2, "relu"),                       #  7 x  7 x 64
-        Dense(3136, 256, "relu"),
-    ], GaussianLatent(256, 20), [
-        Dense(20, 256, "relu"),
-        Dense(256, 3136, "relu"), reshape(7, 7, 64),        #  7 x  7 x 64
-        ConvTranspose2D(64, 32, 4, 2, "relu"),              # 14 x 14 x 32
-        ConvTranspose2D(32, 1, 4, 2, "linear"),             # 28 x 28 x  1   logits
-    ])
-
-
-def conv_ae_32():
-    return Autoencoder((32, 32, 3), "squaredError", [
-        Conv2D(3, 32, 3, 1, "relu"), nn.MaxPool2d(2),       # 16 x 16 x  32
-        Conv2D(32, 64, 3, 1, "relu"), nn.MaxPool2d(2),      #  8 x  8 x  64
-        Conv2D(64, 128, 3, 1, "relu"), nn.MaxPool2d(2),     #  4 x  4 x 128
-    ], Dense(2048, 128), [
-        Dense(128, 2048, "relu"), reshape(4, 4, 128),       #  4 x  4 x 128
-        ConvTranspose2D(128, 64, 4, 2, "relu"),             #  8 x  8 x  64
-        ConvTranspose2D(64, 32, 4, 2, "relu"),              # 16 x 16 x  32
-        ConvTranspose2D(32, 3, 4, 2, "sigmoid"),            # 32 x 32 x   3
-    ])
-
-
-class Residual(nn.Sequential):
-    """The activation of what the layers put out and the shortcut, which is the identity where it is empty."""
-
-    def __init__(self, *layers, shortcut=(), activation="linear"):
-        super().__init__(*layers)
-        self.count, self.activation = len(layers), ACTIVATIONS[activation]
-        self.shortcut = nn.Sequential(*shortcut)
-
-    def forward(self, x):
-        y = x
-        for layer in list(self)[:self.count]:
-            y = layer(y)
-        return self.activation(y + self.shortcut(x))
-
-
-class Concat(nn.Module):
-    """What reaches it and what an earlier layer put out, along the channels."""
-
-    def __init__(self, source):
-        super().__init__()
-        source.register_forward_hook(self.keep)
-
-    def keep(self, source, inputs, output):
-        self.skip = output
-
-    def forward(self, x):
-        return torch.cat([x, self.skip], 1)
-
-
-def residual(filters):
-    return Residual(Conv2D(filters, filters, 3, 1, "relu"), Conv2D(filters, filters, 3, 1, "linear"), activation="relu")
-
-
-def res_ae_32():
-    return Autoencoder((32, 32, 3), "squaredError", [
-        Conv2D(3, 32, 4, 2, "relu"), residual(32),          # 16 x 16 x  32
-        Conv2D(32, 64, 4, 2, "relu"), residual(64),         #  8 x  8 x  64
-        Conv2D(64, 128, 4, 2, "relu"),                      #  4 x  4 x 128
-    ], Dense(2048, 128), [
-        Dense(128, 2048, "relu"), reshape(4, 4, 128),       #  4 x  4 x 128
-        ConvTranspose2D(128, 64, 4, 2, "relu"),             #  8 x  8 x  64
-        residual(64),
-        ConvTranspose2D(64, 32, 4, 2, "relu"),              # 16 x 16 x  32
-        residual(32),
-        ConvTranspose2D(32, 3, 4, 2, "sigmoid"),            # 32 x 32 x   3
-    ])
-
-
-def conv_vae_64():
-    return Autoencoder((64, 64, 3), "squaredError", [
-        Conv2D(3, 32, 4, 2, "relu"),                        # 32 x 32 x  32
-        Conv2D(32, 64, 4, 2, "relu"),                       # 16 x 16 x  64
-        Conv2D(64, 128, 4, 2, "relu"),                      #  8 x  8 x 128
-        Conv2D(128, 256, 4, 2, "relu"),                     #  4 x  4 x 256
-    ], GaussianLatent(4096, 128), [
-        Dense(128, 4096, "relu"), reshape(4, 4, 256),       #  4 x  4 x 256
-        ConvTranspose2D(256, 128, 4, 2, "relu"),            #  8 x  8 x 128
-        ConvTranspose2D(128, 64, 4, 2, "relu"),             # 16 x 16 x  64
-        ConvTranspose2D(64, 32, 4, 2, "relu"),              # 32 x 32 x  32
-        ConvTranspose2D(32, 3, 4, 2, "sigmoid"),            # 64 x 64 x   3
-    ])
-
-
-def unet_dae_64():
-    encoder = [
-        GaussianNoise(0.3),
-        Conv2D(3, 16, 3, 1, "relu"),                        # 64 x 64 x  16
-        Conv2D(16, 32, 4, 2, "relu"),                       # 32 x 32 x  32
-        Conv2D(32, 64, 4, 2, "relu"),                       # 16 x 16 x  64
-    ]
-    return Autoencoder((64, 64, 3), "squaredError", encoder, Conv2D(64, 128, 4, 2, "relu"), [
-        ConvTranspose2D(128, 64, 4, 2, "relu"),             # 16 x 16 x  64
-        Concat(encoder[3]),                                 # 16 x 16 x 128
-        ConvTranspose2D(128, 32, 4, 2, "relu"),             # 32 x 32 x  32
-        Concat(encoder[2]),                                 # 32 x 32 x  64
-        ConvTranspose2D(64, 16, 4, 2, "relu"),              # 64 x 64 x  16
-        Concat(encoder[1]),                                 # 64 x 64 x  32
-        Conv2D(32, 3, 3, 1, "sigmoid"),                     # 64 x 64 x   3
-    ])
-
-
-def conv_dae_64():
-    return Autoencoder((64, 64, 3), "squaredError", [
-        GaussianNoise(0.3),
-        Conv2D(3, 32, 3, 1, "relu"), nn.MaxPool2d(2),       # 32 x 32 x  32
-        Conv2D(32, 64, 3, 1, "relu"), nn.MaxPool2d(2),      # 16 x 16 x  64
-        Conv2D(64, 128, 3, 1, "relu"), nn.MaxPool2d(2),     #  8 x  8 x 128
-        Conv2D(128, 256, 3, 1, "relu"), nn.MaxPool2d(2),    #  4 x  4 x 256
-    ], Dense(4096, 128), [
-        Dense(128, 4096, "relu"), reshape(4, 4, 256),       #  4 x  4 x 256
-        ConvTranspose2D(256, 128, 4, 2, "relu"),            #  8 x  8 x 128
-        ConvTranspose2D(128, 64, 4, 2, "relu"),             # 16 x 16 x  64
-        ConvTranspose2D(64, 32, 4, 2, "relu"),              # 32 x 32 x  32
-        ConvTranspose2D(32, 3, 4, 2, "sigmoid"),            # 64 x 64 x   3
-    ])
-
-
-MODELS = {"conv-ae-28": conv_ae_28, "conv-dae-28": conv_dae_28, "conv-ae-unpool-28": conv_ae_unpool_28,
-          "conv-vae-28": conv_vae_28, "conv-ae-32": conv_ae_32, "conv-vae-64": conv_vae_64,
-          "res-ae-32": res_ae_32, "unet-dae-64": unet_dae_64, "conv-dae@64x64x3": conv_dae_64}
+def twin(model, exact=False):
+    """The module of a model file. `exact` pads as Hourglass does where padding differs from side to side; else as one
+    would in PyTorch, see `padding`."""
+    likelihood, shape = model["likelihood"], tuple(model["input"])
+    if model.get("objective"):
+        raise Unsupported("contrastive divergence")
+    if likelihood == "ssim":
+        raise Unsupported("the structural similarity")
+    builder = Builder(model, exact)
+    encoder, shape = builder.chain(model["encoder"], shape, "encoder")
+    latent, shape = builder.module(model["latent"], shape, "latent")
+    decoder, shape = builder.chain(model["decoder"], shape, "decoder")
+    term = penalty(model["penalty"], encoder, latent) if model.get("penalty") else None
+    return Autoencoder(tuple(model["input"]), math.prod(shape), likelihood, encoder, latent, decoder, term)

@@ -1,4 +1,4 @@
-"""Quality of PyTorch on a model that has a name: trains on the images of a folder and measures its test images.
+"""Quality of PyTorch on a model: trains on the images of a folder and measures its test images.
 
   python quality_torch.py --data FOLDER --model conv-ae-28 --epochs 3 --seed 3
 
@@ -17,7 +17,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from models_torch import MODELS, GaussianNoise
+from layers_torch import GaussianNoise
+from models_torch import description, twin
 
 
 def images(folder, split):
@@ -59,13 +60,13 @@ def measure(model, data):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--data", required=True)
-    parser.add_argument("--model", required=True, choices=sorted(MODELS))
+    parser.add_argument("--model", required=True, help="a model file, or the name of a preset")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=128)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
-    model = MODELS[arguments.model]()
+    model = twin(description(arguments.model))
     train, test = images(arguments.data, "train"), images(arguments.data, "test")
     adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     for epoch in range(1, arguments.epochs + 1):

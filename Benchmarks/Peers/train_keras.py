@@ -1,7 +1,6 @@
 """Training steps of Keras 3 on TensorFlow for `bench step --peer keras`, which starts it.
 
-The protocol of train_torch.py --serve: a JSON line with model, batch size and seconds comes in, one with the seconds of each
-step goes out. A step is a tf.function around forward, loss, backward and Adam, which is what model.fit runs without
+The protocol of train_torch.py --serve; models are known by name, and there are the flagships and conv-dae-28. A step is a tf.function around forward, loss, backward and Adam, which is what model.fit runs without
 callbacks; images are NHWC, the only layout of Keras on CPUs.
 """
 import argparse
@@ -48,19 +47,30 @@ MODELS = {
 }
 
 
-def make_step(name, batch_size):
-    """A function that trains one step on random images, four batches in turn."""
-    keras.utils.set_random_seed(0)
+def make_model(name):
+    """The shape of an image, the encoder and the decoder."""
     shape, encoder, units, gaussian, decoder = MODELS[name]()
     image = x = keras.Input(shape)
     for layer in [*encoder, L.Flatten()]:
         x = layer(x)
     heads = [L.Dense(units)(x), L.Dense(units)(x)] if gaussian else L.Dense(units)(x)
-    encode = keras.Model(image, heads)
-    code = x = keras.Input((units,))
+    code = y = keras.Input((units,))
     for layer in decoder:
-        x = layer(x)
-    decode = keras.Model(code, x)
+        y = layer(y)
+    return shape, keras.Model(image, heads), keras.Model(code, y)
+
+
+def examine(name):
+    if name not in MODELS:
+        return dict(lacks=f"a model called {name}")
+    return dict(parameters=sum(model.count_params() for model in make_model(name)[1:]))
+
+
+def make_step(name, batch_size):
+    """A function that trains one step on random images, four batches in turn."""
+    keras.utils.set_random_seed(0)
+    shape, encode, decode = make_model(name)
+    gaussian = isinstance(encode.output, list)
     variables = encode.trainable_variables + decode.trainable_variables
     adam = keras.optimizers.Adam(1e-3)
     adam.build(variables)
@@ -108,10 +118,11 @@ def main():
     last, step = None, None
     for line in sys.stdin:
         question = json.loads(line)
-        model = question["model"], question["batchSize"]
-        if question["model"] not in MODELS:
-            print("{}", flush=True)  # no layout of such a model
+        name = question["model"]["name"]
+        if "batchSize" not in question:
+            print(json.dumps(examine(name)), flush=True)
             continue
+        model = name, question["batchSize"]
         if model != last:
             last, step = model, None  # the old model's memory goes before the new one's comes
             step = make_step(*model)

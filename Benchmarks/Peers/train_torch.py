@@ -1,13 +1,14 @@
-"""Training throughput of PyTorch on a flagship model: forward, loss, backward and fused Adam, in float32.
+"""Training throughput of PyTorch on a model: forward, loss, backward and fused Adam, in float32.
 
   [LD_PRELOAD=libtcmalloc_minimal.so.4] python train_torch.py --model conv-vae-28 --threads 2 --channels-last
 
 Prints one JSON line. The time is cut into slices; samplesPerSecond is the median of the slices' rates. Name the
 allocator with every figure: under glibc's malloc large activations are mapped afresh in every step.
 
-With --serve it answers `bench step --peer torch` and `bench scaling --peer torch`, which start it: a JSON line with model,
-batch size, seconds and perhaps threads comes in, one with the seconds of each step in both memory layouts goes out, again
-and again.
+With --serve it answers `bench step --peer torch` and `bench scaling --peer torch`, which start it: a JSON line with a
+model file's object, batch size, seconds and perhaps threads comes in, one with the seconds of each step in both memory
+layouts goes out, again and again. A line with a model alone is answered by the number of its twin's parameters, or by
+what the twin lacks.
 """
 import argparse
 import json
@@ -19,9 +20,11 @@ import time
 import torch
 from torch import nn
 
-from models_torch import MODELS
+from layers_torch import Unsupported
+from models_torch import description, twin
 
 SLICES = 7
+ISA = torch.backends.cpu.get_cpu_capability().lower()
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 FRAMEWORK = f"torch-{torch.__version__}"
 ALLOCATOR = os.path.basename(os.environ.get("LD_PRELOAD", "").split(":")[0]) or "glibc"
@@ -34,25 +37,26 @@ class Loss(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, x, noise):
-        return self.model.loss(x, noise)
+    def forward(self, x, noise, labels):
+        return self.model.loss(x, noise, labels=labels)
 
 
-def make_step(name, batch_size, layout, wrap=lambda loss: loss):
+def make_step(description, batch_size, layout, wrap=lambda loss: loss):
     """A function that trains one step on random images, four batches in turn."""
     torch.manual_seed(0)
     memory_format = LAYOUTS[layout]
-    model = MODELS[name]().to(memory_format=memory_format)
+    model = twin(description).to(memory_format=memory_format)
     height, width, channels = model.input
     batches = [torch.rand(batch_size, channels, height, width).contiguous(memory_format=memory_format)
                for _ in range(4)]
+    labels = torch.randint(model.outputs, (batch_size,))
     loss = wrap(Loss(model))
     adam = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
 
     def step(number):
         noise = torch.randn(batch_size, model.latent_units) if model.latent_units else None
         adam.zero_grad(set_to_none=True)
-        loss(batches[number % 4], noise).backward()
+        loss(batches[number % 4], noise, labels).backward()
         adam.step()
     return step
 
@@ -66,15 +70,22 @@ def run(step, seconds):
     return count, time.perf_counter() - start
 
 
+def examine(description):
+    try:
+        return dict(parameters=sum(parameter.numel() for parameter in twin(description).parameters()))
+    except Unsupported as lack:
+        return dict(lacks=str(lack))
+
+
 def serve():
-    print(json.dumps(dict(framework=FRAMEWORK, allocator=ALLOCATOR)), flush=True)
+    print(json.dumps(dict(framework=FRAMEWORK, allocator=ALLOCATOR, isa=ISA)), flush=True)
     last, steps = None, {}
     for line in sys.stdin:
         question = json.loads(line)
-        model = question["model"], question["batchSize"]
-        if question["model"] not in MODELS:
-            print("{}", flush=True)  # no layout of such a model
+        if "batchSize" not in question:
+            print(json.dumps(examine(question["model"])), flush=True)
             continue
+        model = question["model"], question["batchSize"]
         threads = question.get("threads", torch.get_num_threads())
         if model != last:
             steps = {}  # the old model's memory goes before the new one's comes
@@ -98,7 +109,7 @@ def serve():
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("--serve", action="store_true", help="answer bench")
-    arguments.add_argument("--model", default="conv-vae-28", choices=list(MODELS))
+    arguments.add_argument("--model", default="conv-vae-28", help="a model file, or the name of a preset")
     arguments.add_argument("--batch-size", type=int, default=128)
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--seconds", type=float, default=5, help="measured time, without the warm-up")
@@ -108,7 +119,7 @@ def main():
     if arguments.serve:
         return serve()
 
-    step = make_step(arguments.model, arguments.batch_size, "channels_last" if arguments.channels_last else "nchw")
+    step = make_step(description(arguments.model), arguments.batch_size, "channels_last" if arguments.channels_last else "nchw")
     run(step, 0.5)
     slices = [run(step, arguments.seconds / SLICES) for _ in range(SLICES)]
     rates = [count * arguments.batch_size / seconds for count, seconds in slices]

@@ -2,7 +2,7 @@
 
   python train_torch_ddp.py --processes 1 2 4
 
-answers `bench scaling --peer torch`, which starts it: a JSON line with model, batch size, processes and seconds comes in,
+answers `bench scaling --peer torch`, which starts it: a JSON line with model file, batch size, processes and seconds comes in,
 one with the seconds of each step in both memory layouts goes out, again and again. This process is rank 0; the others
 wait for it on pipes, so that whoever does not take part sleeps.
 """
@@ -19,7 +19,7 @@ import torch
 import torch.distributed as dist
 from torch.nn.parallel import DistributedDataParallel
 
-from train_torch import ALLOCATOR, FRAMEWORK, LAYOUTS, make_step
+from train_torch import ALLOCATOR, FRAMEWORK, ISA, LAYOUTS, make_step
 
 WARM_UP = 5
 
@@ -84,7 +84,7 @@ def main():
             theirs.close()
             pipes.append(ours)
         groups = join(0, sizes, store)
-        print(json.dumps(dict(framework=FRAMEWORK, allocator=ALLOCATOR)), flush=True)
+        print(json.dumps(dict(framework=FRAMEWORK, allocator=ALLOCATOR, isa=ISA)), flush=True)
         for line in sys.stdin:
             question = json.loads(line)
             for pipe in pipes[:question["processes"] - 1]:

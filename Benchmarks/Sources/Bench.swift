@@ -13,7 +13,7 @@ struct Bench: ParsableCommand {
       Examples:
         bench limits --threads 2
         bench kernels --model conv-vae-28 --peer torch
-        bench step --model conv-vae-28 --batch-size 128 --workers 2 --json
+        bench step --model Benchmarks/Models/inspection-256.json --batch-size 32 --workers 2 --peer torch
         bench scaling --model conv-vae-28 --output scaling
 
       HOURGLASS_ISA chooses the instruction set (\(RunEnvironment.instructionSetNames.joined(separator: ", "))), \
@@ -21,6 +21,7 @@ struct Bench: ParsableCommand {
       """,
     subcommands: [
       LimitsBenchmark.self, KernelBenchmark.self, StepBenchmark.self, ScalingBenchmark.self, ResidentMemory.self,
+      PageCommand.self,
     ])
 
   static func main() {
@@ -35,8 +36,7 @@ struct Bench: ParsableCommand {
   }
 }
 
-/// The model of a name or a file, or all that have a name. Peers know models by name: a model file that keeps a name is
-/// compared with the peer's model of that name.
+/// The model of a name or a file, or all that have a name.
 func models(named name: String) throws -> [Autoencoder] {
   if name == "all" { return ModelCatalog.models }
   if let model = ModelCatalog.model(name) { return [model] }

@@ -54,7 +54,7 @@ final class KernelReport {
   }
 
   func finish() throws {
-    let summary = Summary(results, opponent?.peer, wanted: wanted)
+    let summary = Summary(results, opponent?.peer, against: opponent?.title, wanted: wanted)
     if table == nil { say(try bench.json(summary)) } else { summary.print() }
   }
 }

@@ -40,7 +40,13 @@ extension Problem {
         operation, .forward, samples: samples, input: input, outputChannels: output.channels, kernel: kernel,
         stride: stride, padding: amount, outputSize: Extent2D(output.height, output.width))
     }
-    switch model.layer(named: planned.name) {
+    if planned is PlannedDense {
+      self.init(dense: .forward, samples: samples, inputs: input.count, outputs: output.count)
+      return
+    }
+    // A fork behind a layer has the layer's name.
+    guard let layer = model.layer(named: planned.name), planned.kind.hasPrefix(type(of: layer).kind) else { return nil }
+    switch layer {
     case let layer as Conv2D:
       self = problem(.conv, layer.kernel, layer.stride, layer.padding)
       algorithm = layer.algorithm
@@ -52,9 +58,7 @@ extension Problem {
       self = problem(.convt, lender.kernel, lender.stride, lender.padding)
       algorithm = lender.algorithm
     case let layer as MaxPool2D: self = problem(.pool, layer.kernel, layer.stride ?? layer.kernel, layer.padding)
-    default:
-      guard planned is PlannedDense else { return nil }
-      self.init(dense: .forward, samples: samples, inputs: input.count, outputs: output.count)
+    default: return nil
     }
   }
 }

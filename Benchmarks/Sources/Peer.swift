@@ -32,8 +32,12 @@ final class PeerProcess {
     var framework: String
     /// The allocator of that process; glibc maps large arrays afresh at every call.
     var allocator: String?
+    /// The instruction set that it may use.
+    var isa: String?
 
-    var title: String { framework + (allocator.map { " with the allocator of \($0)" } ?? "") }
+    var title: String {
+      framework + (isa.map { " (\($0))" } ?? "") + (allocator.map { " with the allocator of \($0)" } ?? "")
+    }
   }
 
   let greeting: Greeting
@@ -84,6 +88,13 @@ final class PeerProcess {
 
   private static let scripts = "Benchmarks/Peers"
 
+  /// The environment that holds PyTorch to the instruction set of Hourglass where the user chose AVX2, so that the
+  /// comparison is that of a machine without AVX-512.
+  private static var heldToAVX2: [String: String] {
+    Limits.isaInUse == "avx2"
+      ? ["ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"] : [:]
+  }
+
   /// Starts a script of Benchmarks/Peers in the Python that HOURGLASS_PYTHON names, with tcmalloc preloaded where it is
   /// found.
   static func python(_ script: String, _ arguments: [String]) throws -> PeerProcess {
@@ -93,7 +104,7 @@ final class PeerProcess {
       throw BenchError("wanted the folder \(scripts) here: run bench in the root of the repository")
     }
     do {
-      return try PeerProcess([python, path] + arguments, environment: preload)
+      return try PeerProcess([python, path] + arguments, environment: preload.merging(heldToAVX2) { $1 })
     } catch {
       throw BenchError("\(error); install its framework with pip, or name a Python that has it in HOURGLASS_PYTHON")
     }

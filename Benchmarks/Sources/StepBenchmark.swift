@@ -11,11 +11,14 @@ struct StepBenchmark: ParsableCommand {
       Examples:
         bench step --model conv-vae-28 --batch-size 128 --workers 2 --seconds 10 --json
         bench step --workers 2 --peer torch
+        bench step --model my-model.json --peer torch
         bench step --model conv-ae-28 --batch-size 64 128 256 512 1024
 
       Columns: samples per second, median and 10th to 90th percentile of the steps; microseconds for a sample; GFLOP/s
       with padding counted; share of the peak of multiply-adds that workers x threads cores reached in this run; with
       --peer the peer's samples per second in its better layout, with as many threads, and how many times that we reach.
+      PyTorch trains the twin of the model file. Where the peer has no twin with as many parameters, a line says what it
+      lacks, and Hourglass is measured alone.
       """)
 
   @Option(help: "The model to train: a name, a model file, or all.") var model = "all"
@@ -40,12 +43,15 @@ struct StepBenchmark: ParsableCommand {
         var parallel = ParallelPlan(workers: workers, threads: threads, shards: plan.shards)
         parallel.binding = bind
         if let peer, opponent == nil { opponent = try peer.start(threads: parallel.workers * parallel.threads) }
-        let result = try StepResult(plan, parallel, peer, opponent, seconds: seconds)
+        let lack = try opponent.flatMap { try StepPeer.lack($0, plan) }
+        var result = try StepResult(plan, parallel, peer, lack == nil ? opponent : nil, seconds: seconds)
+        result.peerLacks = lack
         if json {
           say(try bench.json(result))
         } else {
           if table == nil { table = result.heading(opponent?.greeting) }
           table?.row(result.cells)
+          if let peer, let lack { say("  \(peer) lacks \(lack)") }
         }
       }
     }
@@ -66,18 +72,31 @@ enum StepPeer: String, CaseIterable, ExpressibleByArgument {
   }
 
   struct Question: Encodable {
-    var model: String
-    var batchSize: Int
-    var seconds: Double
+    var model: Autoencoder
+    /// Nil for the question what the model's twin is.
+    var batchSize: Int?
+    var seconds: Double?
     /// The number of threads, where the process may change it.
     var threads: Int?
     var processes: Int?
   }
+
+  private struct Twin: Decodable {
+    var parameters: Int?
+    var lacks: String?
+  }
+
+  /// What a peer lacks to train the same model; nil for nothing.
+  static func lack(_ process: PeerProcess, _ plan: ExecutionPlan) throws -> String? {
+    let twin = try process.ask(Question(model: plan.model), Twin.self)
+    let (found, wanted) = (twin.parameters ?? 0, ModelSummary(plan).parameters)
+    return twin.lacks ?? (found == wanted ? nil : "a twin of \(wanted) parameters; it has one of \(found)")
+  }
 }
 
 /// The result of the steps of one model.
-struct StepResult: Encodable {
-  struct Comparison: Encodable {
+struct StepResult: Codable {
+  struct Comparison: Codable {
     var peer: String
     /// The fastest layout, which counts.
     var layout: String
@@ -98,6 +117,8 @@ struct StepResult: Encodable {
   /// The share of the multiply-adds from registers on workers x threads cores, in this run.
   var peakShare: Double
   var comparison: Comparison?
+  /// What the peer lacks to train the model.
+  var peerLacks: String?
 }
 
 extension StepResult {
@@ -110,7 +131,7 @@ extension StepResult {
     let batchSize = plan.batchSize
     let run = try StepRun(plan, parallel, StepRun.images(for: plan.model, batchSize: batchSize))
     let question = StepPeer.Question(
-      model: plan.model.name, batchSize: batchSize, seconds: seconds / Double(Self.rounds))
+      model: plan.model, batchSize: batchSize, seconds: seconds / Double(Self.rounds))
     let meter = PeakMeter(isa: Limits.isaInUse, threads: parallel.workers * parallel.threads)
     var peaks: [Double] = []
     try (0..<2).forEach { _ in try run.step() }
@@ -118,7 +139,7 @@ extension StepResult {
       rounds: Self.rounds, threads: parallel.workers * parallel.threads,
       ours: {
         defer { peaks += meter.samples(10) }
-        return try Timing.samples(seconds: question.seconds, run.step)
+        return try Timing.samples(seconds: seconds / Double(Self.rounds), run.step)
       },
       theirs: opponent.map { opponent in { try opponent.ask(question, [String: [Double]].self) } })
 
@@ -144,7 +165,7 @@ extension StepResult {
     return Table(
       ["model", "batch", "workers x threads", "samples/s", "     p10..p90", "us/sample", "GFLOP/s", "  peak"]
         + compared,
-      first: 12)
+      first: 18)
   }
 
   var cells: [String] {

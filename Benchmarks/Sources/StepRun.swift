@@ -2,7 +2,7 @@ import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// Training on the built-in images, always from the same start.
+/// Training on images of noise, always from the same start.
 final class StepRun {
   let training: TrainingStep
   private let order: BatchOrder
@@ -19,9 +19,16 @@ final class StepRun {
     items = order.permutation(epoch: 0)
   }
 
-  /// Built-in images for a model, at least as many as a minibatch has.
+  /// Images for a model, of bytes drawn at random: 1024 of them, or as many as 64 MB hold, and at least as many as a
+  /// minibatch has. Labels follow each other where a model learns them.
   static func images(for model: Autoencoder, batchSize: Int) throws -> Dataset {
-    try Dataset.synthetic(shape: model.input, count: max(1024, batchSize), seed: 1, split: .train)
+    let plan = try ExecutionPlan(model, batchSize: batchSize)
+    let count = max(batchSize, min(1024, (64 << 20) / model.input.count))
+    let words = RandomStream(seed: 1, .synthesis).bits((count * model.input.count + 3) / 4)
+    let bytes = words.withUnsafeBytes { Array($0.prefix(count * model.input.count)) }
+    let labels = (0..<count).map { $0 % plan.outputShape.count }
+    return try Dataset(
+      .bytes(bytes), shape: model.input, labels: model.likelihood.target == .label ? labels : nil, source: "noise")
   }
 
   func step() throws {

@@ -1,9 +1,9 @@
 /// The shares of the peak that cases reach, and their ratios to a peer where there is one.
-struct Summary: Encodable {
+struct Summary: Codable {
   typealias Measured = (testCase: KernelCase, result: KernelResult)
 
   /// The geometric means of cases that have something in common.
-  struct Group: Encodable {
+  struct Group: Codable {
     var name: String
     var cases: Int
     /// The share of the peak, over cases that multiply.
@@ -14,12 +14,14 @@ struct Summary: Encodable {
     var below: Int
   }
 
-  struct Entry: Encodable {
+  struct Entry: Codable {
     var name, problem: String
     var ratio: Double
   }
 
   var peer: String?
+  /// The peer with its version and what it was started with.
+  var against: String?
   /// The ratio that is wanted.
   var wanted: Double
   /// All cases; layers with one to three channels on a side; each kind of pass; each model or family.
@@ -30,7 +32,7 @@ struct Summary: Encodable {
   /// The seconds of a pass below which threads cannot speed it up much; see `ratio`.
   static let shortest = 300e-6
 
-  init(_ results: [Measured], _ peer: Peer?, wanted: Double) {
+  init(_ results: [Measured], _ peer: Peer?, against: String? = nil, wanted: Double) {
     func group(_ name: String, _ members: [Measured]) -> Group? {
       let shares = members.compactMap(\.result.peakShare)
       let ratios = members.compactMap { Self.ratio($0.result, peer) }
@@ -51,7 +53,7 @@ struct Summary: Encodable {
     let entries = results.compactMap { testCase, result in
       Self.ratio(result, peer).map { Entry(name: testCase.name, problem: "\(testCase.problem)", ratio: $0) }
     }.sorted { $0.ratio < $1.ratio }
-    (self.peer, self.wanted) = (peer?.rawValue, wanted)
+    (self.peer, self.against, self.wanted) = (peer?.rawValue, against, wanted)
     groups = (all + passes + families).compactMap { $0 }
     worst = Array(entries.prefix(max(entries.count { $0.ratio < wanted }, 10)))
   }
@@ -59,7 +61,7 @@ struct Summary: Encodable {
   /// The ratio of a case where it counts: the gain of threads where one thread takes over 300 us, the share of the peak
   /// where something is multiplied.
   private static func ratio(_ result: KernelResult, _ peer: Peer?) -> Double? {
-    guard let comparison = result.comparison, peer != .avx2 || result.gflops != nil,
+    guard let peer, let comparison = result.comparison, peer != .avx2 || result.gflops != nil,
       peer != .oneThread || comparison.seconds.median > shortest
     else { return nil }
     return comparison.ratio

@@ -43,7 +43,7 @@ final class ScalingPeer {
   fileprivate func ask(_ design: ScalingDesign, cores: Int) throws -> [String: [Double]] {
     let layouts = 2.0
     let question = StepPeer.Question(
-      model: design.model.name, batchSize: design.batchSize(cores: cores), seconds: design.seconds / layouts,
+      model: design.model, batchSize: design.batchSize(cores: cores), seconds: design.seconds / layouts,
       threads: way == .threads ? cores : nil, processes: way == .processes ? cores : nil)
     return try process.ask(question, [String: [Double]].self)
   }

@@ -4,8 +4,9 @@
 
 Each folder holds what `hourglass export` writes in all formats, and images.npy and codes.npy: float32, N D for vectors
 and else N H W C. Beside them come what the ONNX files make of them, in the same order: code.npy or mean.npy and
-log_variance.npy, decoded.npy, reconstructed.npy. Where the folder bears the name of a model in
-Benchmarks/Peers/models_torch.py, twin.npy is what PyTorch makes of the images with weights.safetensors, and
+log_variance.npy, decoded.npy, reconstructed.npy. Where the folder holds model.json, a model file,
+of which PyTorch has a twin,
+twin.npy is what that makes of the images with weights.safetensors, and
 torch.safetensors, torch.npz and torch.npy are other weights, made there, and what that model makes of the images.
 """
 import pathlib
@@ -19,7 +20,8 @@ import safetensors.torch
 import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "Benchmarks" / "Peers"))
-from models_torch import MODELS  # noqa: E402
+from layers_torch import Unsupported  # noqa: E402
+from models_torch import description, twin  # noqa: E402
 
 
 def channels_first(x):
@@ -83,14 +85,18 @@ def main(folder):
         (result,) = results.values()
         np.save(folder / f"{output}.npy", result)
 
-    if folder.name in MODELS:
-        model = MODELS[folder.name]().eval()
+    if (folder / "model.json").exists():
+        written = description(str(folder / "model.json"))
+        try:
+            model = twin(written, exact=True).eval()
+        except Unsupported:
+            return
         model.load_state_dict(safetensors.torch.load_file(folder / "weights.safetensors"), strict=True)
         x = torch.from_numpy(channels_first(images))
         with torch.no_grad():
             np.save(folder / "twin.npy", channels_last(model.reconstruct(x).numpy()))
             torch.manual_seed(5)
-            model = MODELS[folder.name]().eval()
+            model = twin(written, exact=True).eval()
             np.save(folder / "torch.npy", channels_last(model.reconstruct(x).numpy()))
         safetensors.torch.save_file(model.state_dict(), folder / "torch.safetensors")
         np.savez(folder / "torch.npz", **{name: tensor.numpy() for name, tensor in model.state_dict().items()})

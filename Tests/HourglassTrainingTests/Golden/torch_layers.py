@@ -18,7 +18,7 @@ from torch import nn
 import starting_point
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "Benchmarks" / "Peers"))
-from models_torch import Concat, Conv2D, ConvTranspose2D, Dense, GaussianNoise, Residual, reshape  # noqa: E402
+from layers_torch import Concat, Conv2D, ConvTranspose2D, Dense, GaussianNoise, Residual, Skip, reshape  # noqa: E402
 
 SEED, BATCH_SIZES = 2**32 + 11, [5, 5, 5, 3]
 OPTIMIZER = dict(name="sgd", learningRate=0.01, momentum=0.9, weightDecay=0.0)
@@ -97,11 +97,6 @@ def tiny_resize(shards):
         Dense(40, 4 * 4 * 3), nn.Unflatten(1, (3, 4, 4)),
         nn.Upsample(scale_factor=2), Conv2D(3, 1, 3, 1, "sigmoid"),
     ])
-
-
-class Skip(nn.Sequential):
-    def forward(self, x):
-        return torch.cat([super().forward(x), x], 1)
 
 
 def tiny_residual(shards):

@@ -1,4 +1,4 @@
-"""The first training losses of the models that have a name in PyTorch, from weights, images and noise that every
+"""The first training losses of presets in PyTorch, from weights, images and noise that every
 implementation can make for itself (starting_point.py).
 
   python torch_losses.py                     writes torch_losses.json beside this file
@@ -27,7 +27,8 @@ import starting_point
 
 FOLDER = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(FOLDER.parents[2] / "Benchmarks" / "Peers"))
-from models_torch import MODELS, GaussianNoise  # noqa: E402
+from layers_torch import GaussianNoise  # noqa: E402
+from models_torch import description, twin  # noqa: E402
 
 BATCH_SIZE, STEPS = 16, 20
 ADAM = dict(beta1=0.9, beta2=0.999, epsilon=1e-8)
@@ -54,7 +55,7 @@ def initialize(model, seed, nudge):
 
 def losses(name, seed, dtype=torch.float32, order=0, channels_last=False, nudge=0):
     memory_format = torch.channels_last if channels_last else torch.contiguous_format
-    model = MODELS[name]().to(dtype)
+    model = twin(description(name), exact=True).to(dtype)
     initialize(model, seed, nudge)
     model = model.to(memory_format=memory_format)
     adam = torch.optim.Adam(model.parameters(), lr=LEARNING_RATES[name], betas=(ADAM["beta1"], ADAM["beta2"]),

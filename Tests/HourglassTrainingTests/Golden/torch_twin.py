@@ -1,12 +1,13 @@
-"""Runs a checkpoint of a model that has a name in PyTorch.
+"""Runs checkpoints in PyTorch.
 
-  python torch_twin.py --model conv-vae-28 --checkpoint FILE.safetensors --images IN.npy --output OUT.npy
+  python torch_twin.py FOLDER...
 
-IN.npy holds float32 images, N H W C (or N H W where C is 1). OUT.npy receives the reconstructions, N H W C, of a VAE
-from the mean of the latent. Prints one JSON line with the mean squared error per pixel. Names and shapes in the file
-must be exactly those of the PyTorch model; tensors named optimizer.* are left out.
+Each folder holds model.json, a model file; checkpoint.safetensors; and images.npy, float32, N D for vectors and else
+N H W C. out.npy receives the reconstructions, of a VAE from the mean of the latent. Names and shapes in the checkpoint
+must be exactly those of the twin (Benchmarks/Peers/models_torch.py); tensors named optimizer.* are left out. twin.json
+receives the number of parameters, and the loss of the images as a step of training has it before its update; or what the
+twin lacks.
 """
-import argparse
 import json
 import pathlib
 import struct
@@ -16,12 +17,13 @@ import numpy as np
 import torch
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[3] / "Benchmarks" / "Peers"))
-from models_torch import MODELS  # noqa: E402
+from layers_torch import Unsupported  # noqa: E402
+from models_torch import description, twin  # noqa: E402
 
 
 def read_parameters(path):
     """A safetensors file: length of the header (64 bits), header in JSON, then the tensors' bytes."""
-    data = pathlib.Path(path).read_bytes()
+    data = path.read_bytes()
     start = 8 + struct.unpack("<Q", data[:8])[0]
     parameters = {}
     for name, entry in json.loads(data[8:start]).items():
@@ -33,28 +35,29 @@ def read_parameters(path):
     return parameters
 
 
-def main():
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--model", required=True, choices=list(MODELS))
-    arguments.add_argument("--checkpoint", required=True)
-    arguments.add_argument("--images", required=True)
-    arguments.add_argument("--output", required=True)
-    arguments = arguments.parse_args()
-    torch.set_num_threads(1)
-
-    model = MODELS[arguments.model]()
-    model.load_state_dict(read_parameters(arguments.checkpoint), strict=True)
-    model.eval()
-    images = np.load(arguments.images)
-    assert images.dtype == np.float32, f"{arguments.images}: wanted float32, found {images.dtype}"
-    images = images.reshape(len(images), *model.input)
+def run(folder):
+    try:
+        model = twin(description(str(folder / "model.json")), exact=True)
+    except Unsupported as lack:
+        return dict(lacks=str(lack))
+    model.load_state_dict(read_parameters(folder / "checkpoint.safetensors"), strict=True)
+    images = np.load(folder / "images.npy")
+    assert images.dtype == np.float32, f"{folder}: wanted float32, found {images.dtype}"
+    shape = (len(images), *model.input)
+    x = torch.from_numpy(images.reshape(shape).transpose(0, 3, 1, 2).copy())
     with torch.no_grad():
-        parts = [model.reconstruct(part) for part in torch.from_numpy(images.transpose(0, 3, 1, 2).copy()).split(256)]
-    found = torch.cat(parts).numpy().transpose(0, 2, 3, 1)
-    np.save(arguments.output, np.ascontiguousarray(found))
-    error = float(np.mean((found.astype(np.float64) - images)**2))
-    print(json.dumps(dict(model=arguments.model, samples=len(images), mse=error)))
+        found = model.eval().reconstruct(x)
+        loss = model.train().loss(x, labels=torch.arange(len(x)) % model.outputs).item()
+    if found.dim() == 2 and found.shape[1] == x[0].numel():
+        found = found.reshape(x.shape)
+    found = found.numpy().transpose(0, 2, 3, 1) if found.dim() == 4 else found.numpy()
+    np.save(folder / "out.npy", np.ascontiguousarray(found))
+    return dict(parameters=sum(parameter.numel() for parameter in model.parameters()), loss=loss)
 
 
-if __name__ == "__main__":
-    main()
+torch.set_num_threads(1)
+for path in map(pathlib.Path, sys.argv[1:]):
+    try:
+        (path / "twin.json").write_text(json.dumps(run(path)))
+    except Exception as error:
+        sys.exit(f"{path}: {type(error).__name__}: {error}")

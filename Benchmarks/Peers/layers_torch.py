@@ -1,0 +1,208 @@
+"""Layers in PyTorch with the parameter names and shapes that Hourglass writes."""
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+ACTIVATIONS = {"linear": lambda x: x, "relu": F.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh,
+               "softplus": F.softplus, "elu": F.elu, "leakyRelu": F.leaky_relu}
+
+# The derivative of each activation, in terms of its output.
+SLOPES = {"linear": torch.ones_like, "relu": lambda y: (y > 0).to(y), "sigmoid": lambda y: y * (1 - y),
+          "tanh": lambda y: 1 - y * y, "softplus": lambda y: 1 - torch.exp(-y),
+          "elu": lambda y: torch.where(y > 0, torch.ones_like(y), y + 1),
+          "leakyRelu": lambda y: torch.where(y > 0, torch.ones_like(y), torch.full_like(y, 0.01))}
+
+# The range to which Hourglass clamps a log-variance; outside it the gradient is zero.
+LOG_VARIANCE_RANGE = (-30.0, 20.0)
+
+
+class Unsupported(Exception):
+    """What a twin lacks."""
+
+
+def padding(large, small, kernel, stride, before, exact=False):
+    """Padding on both sides, output padding, and rows to add at the far side, of one extent of a convolution.
+
+    `before` is Hourglass's padding at the near side. Where the far side has more, a person takes that much for both in
+    PyTorch, perhaps with an output padding, which is the mirror image with as many products. `exact` adds rows instead,
+    as everybody must where an even kernel keeps the size of an image.
+    """
+    after = (small - 1) * stride + kernel - large - before
+    both = max(before, after)
+    rest = 2 * both - before - after
+    if rest < stride and not (exact and after > before):
+        return both, rest, 0
+    if after < before:
+        raise Unsupported("a padding that PyTorch does not have")
+    return before, 0, after - before
+
+
+def pair(extent):
+    """Height and width of what a model file says of both."""
+    return (extent, extent) if isinstance(extent, int) else tuple(extent)
+
+
+def image(x):
+    """A vector as an image of one pixel."""
+    return x[:, :, None, None] if x.dim() == 2 else x
+
+
+def alike(x, skip):
+    """Two that meet, as vectors where one of them is."""
+    return (x, skip) if x.dim() == skip.dim() else (x.flatten(1), skip.flatten(1))
+
+
+class Conv2D(nn.Conv2d):
+    """`far` rows and columns are added at the bottom and at the right."""
+
+    def __init__(self, inputs, outputs, kernel, stride, activation, padding=1, far=(0, 0)):
+        super().__init__(inputs, outputs, kernel, stride, padding)
+        self.activation, self.far = ACTIVATIONS[activation], far
+
+    def forward(self, x):
+        x = image(x)
+        if any(self.far):
+            x = F.pad(x, (0, self.far[1], 0, self.far[0]))
+        return self.activation(super().forward(x))
+
+
+class ConvTranspose2D(nn.ConvTranspose2d):
+    """`far` rows and columns are cut off at the bottom and at the right."""
+
+    def __init__(self, inputs, outputs, kernel, stride, activation, padding=1, rest=0, far=(0, 0)):
+        super().__init__(inputs, outputs, kernel, stride, padding, rest)
+        self.activation, self.far = ACTIVATIONS[activation], far
+
+    def forward(self, x):
+        return self.activation(crop(super().forward(image(x)), self.far))
+
+
+def crop(x, far):
+    return x[:, :, :x.shape[2] - far[0], :x.shape[3] - far[1]] if any(far) else x
+
+
+class TiedConvTranspose2D(nn.Module):
+    """The transpose of a convolution, which is held in a list so that it is no part of this module."""
+
+    def __init__(self, lender, outputs, activation, padding, rest, far):
+        super().__init__()
+        self.lender, self.activation = [lender], ACTIVATIONS[activation]
+        self.geometry, self.far = (lender.stride, padding, rest), far
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x):
+        y = F.conv_transpose2d(image(x), self.lender[0].weight, self.bias, *self.geometry)
+        return self.activation(crop(y, self.far))
+
+
+class Dense(nn.Linear):
+    def __init__(self, inputs, outputs, activation="linear"):
+        super().__init__(inputs, outputs)
+        self.activation = ACTIVATIONS[activation]
+
+    def forward(self, x):
+        return self.activation(super().forward(x.flatten(1)))
+
+
+class TiedDense(nn.Module):
+    """The mirror of a dense layer; it puts out the shape that the other one reads."""
+
+    def __init__(self, lender, shape, activation):
+        super().__init__()
+        self.lender, self.shape, self.activation = [lender], shape, ACTIVATIONS[activation]
+        self.bias = nn.Parameter(torch.zeros(lender.in_features))
+
+    def forward(self, x):
+        y = self.activation(F.linear(x.flatten(1), self.lender[0].weight.t(), self.bias))
+        height, width, channels = self.shape
+        return y if height * width == 1 else y.unflatten(1, (channels, height, width))
+
+
+class GaussianNoise(nn.Module):
+    """x + deviation e while training; e is `noise` where somebody set it."""
+
+    def __init__(self, deviation):
+        super().__init__()
+        self.deviation, self.noise = deviation, None
+
+    def forward(self, x):
+        if not self.training:
+            return x
+        return x + self.deviation * (torch.randn_like(x) if self.noise is None else self.noise)
+
+
+class MaxPool2D(nn.MaxPool2d):
+    """Keeps its switches for a MaxUnpool2D."""
+
+    def __init__(self, *geometry):
+        super().__init__(*geometry, return_indices=True)
+
+    def forward(self, x):
+        y, self.switches = super().forward(image(x))
+        return y
+
+
+class MaxUnpool2D(nn.Module):
+    """The way back through a pool."""
+
+    def __init__(self, pool, size):
+        super().__init__()
+        self.pool, self.size = [pool], size
+        self.unpool = nn.MaxUnpool2d(pool.kernel_size, pool.stride, pool.padding)
+
+    def forward(self, x):
+        return self.unpool(image(x), self.pool[0].switches, self.size)
+
+
+class Residual(nn.Sequential):
+    """The activation of what the layers put out and the shortcut, which is the identity where it is empty."""
+
+    def __init__(self, *layers, shortcut=(), activation="linear"):
+        super().__init__(*layers)
+        self.count, self.activation = len(layers), ACTIVATIONS[activation]
+        self.shortcut = nn.Sequential(*shortcut)
+
+    def forward(self, x):
+        y = x
+        for layer in list(self)[:self.count]:
+            y = layer(y)
+        y, x = alike(y, self.shortcut(x))
+        return self.activation(y + x)
+
+
+class Skip(nn.Sequential):
+    """What the layers put out and what went in, along the channels."""
+
+    def forward(self, x):
+        return torch.cat(alike(super().forward(x), x), 1)
+
+
+class Concat(nn.Module):
+    """What reaches it and what an earlier layer put out, along the channels."""
+
+    def __init__(self, source):
+        super().__init__()
+        source.register_forward_hook(self.keep)
+
+    def keep(self, source, inputs, output):
+        self.skip = output[0] if isinstance(output, tuple) else output
+
+    def forward(self, x):
+        return torch.cat(alike(x, self.skip), 1)
+
+
+class GaussianLatent(nn.Module):
+    def __init__(self, inputs, units):
+        super().__init__()
+        self.mean = Dense(inputs, units)
+        self.logVariance = Dense(inputs, units)
+
+    def forward(self, x, noise):
+        """z and the KL divergence of each sample; without noise z is the mean."""
+        mean, log_variance = self.mean(x), self.logVariance(x).clamp(*LOG_VARIANCE_RANGE)
+        z = mean if noise is None else mean + torch.exp(0.5 * log_variance) * noise
+        return z, 0.5 * (mean * mean + torch.exp(log_variance) - 1 - log_variance).sum(1)
+
+
+def reshape(height, width, channels):
+    return nn.Unflatten(1, (channels, height, width))
