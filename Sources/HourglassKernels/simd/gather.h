@@ -115,7 +115,7 @@ static void gather_class(const gather_pass *g, gather_run v, gather_run h, const
                          hg_output output, ptrdiff_t groups, ptrdiff_t columns, ptrdiff_t part, ptrdiff_t parts) {
   const bool met = v.taps && h.taps;
   const ptrdiff_t in_row = g->horizontal.inputs * g->channels, in_sample = g->vertical.inputs * in_row;
-  const ptrdiff_t taps = met ? v.taps : 0, line = h.taps * g->channels; /* depth: taps x line */
+  const ptrdiff_t taps = met ? v.taps : 0, line = met ? h.taps * g->channels : 0; /* depth: taps x line */
   /* Positions without taps read nothing; their rows only need to be pointers. */
   const gather_walk samples = {g->samples, in_sample, g->sample};
   const gather_walk down = {v.count, met ? g->vertical.stride * in_row : 0, g->row};
@@ -128,13 +128,14 @@ static void gather_class(const gather_pass *g, gather_run v, gather_run h, const
   }
   output = output_at(output, v.first * g->row + h.first * g->column);
 
-  const ptrdiff_t most = HG_STREAMS ? hg_max(1, taps * line) : HG_BLOCK / width,
-                  slices = hg_max(1, hg_ceil_div(line, most));
-  const ptrdiff_t blocks = slices > 1 ? taps : hg_ceil_div(taps * line, most);
-  for (ptrdiff_t block = 0; block < hg_max(1, blocks); block++)
+  const bool blocked = !HG_STREAMS && taps * line * width > 2 * HG_BLOCK;
+  const ptrdiff_t most = blocked ? HG_BLOCK / width : hg_max(1, taps * line);
+  const ptrdiff_t slices = hg_max(1, hg_ceil_div(line, most));
+  const ptrdiff_t blocks = hg_max(1, slices > 1 ? taps : hg_ceil_div(taps * line, most));
+  for (ptrdiff_t block = 0; block < blocks; block++)
     for (ptrdiff_t slice = 0; slice < slices; slice++) {
-      const ptrdiff_t tap = hg_share(taps, block, hg_max(1, blocks)), l = hg_share(line, slice, slices);
-      const ptrdiff_t end_tap = hg_share(taps, block + 1, hg_max(1, blocks)), end = hg_share(line, slice + 1, slices);
+      const ptrdiff_t tap = hg_share(taps, block, blocks), l = hg_share(line, slice, slices);
+      const ptrdiff_t end_tap = hg_share(taps, block + 1, blocks), end = hg_share(line, slice + 1, slices);
       const ptrdiff_t row = g->horizontal.taps * g->channels * width;
       const tile_depth d = {.turns = 1,
                             .n3 = 1,
@@ -153,16 +154,20 @@ static void gather_class(const gather_pass *g, gather_run v, gather_run h, const
     }
 }
 
-static void gather_phase(const gather_pass *g, ptrdiff_t part, ptrdiff_t parts) {
+/* A band of the lines of all samples: share `band` of `bands`. */
+static void gather_phase(const gather_pass *g, ptrdiff_t band, ptrdiff_t bands, ptrdiff_t part, ptrdiff_t parts) {
   const ptrdiff_t depth = g->vertical.taps * g->horizontal.taps * g->channels;
+  const ptrdiff_t first = hg_share(g->vertical.outputs, band, bands);
+  const ptrdiff_t last = hg_share(g->vertical.outputs, band + 1, bands);
   for (ptrdiff_t j = 0; j < g->columns; j += HG_PANEL) {
     const ptrdiff_t width = hg_panel_width(HG_PANEL, g->columns - j), end = hg_min(g->columns, j + HG_PANEL);
     for (ptrdiff_t k = j; k < end;) {
       const ptrdiff_t groups = tile_groups(end - k), columns = hg_min(16 * groups, end - k);
       const hg_output output = output_column(g->output, k);
       const float *b = g->filter + j * depth + (k - j);
-      for (ptrdiff_t p = 0; p < g->vertical.outputs;) {
-        const gather_run v = gather_run_from(&g->vertical, p);
+      for (ptrdiff_t p = first; p < last;) {
+        gather_run v = gather_run_from(&g->vertical, p);
+        v.count = hg_min(v.count, last - p);
         for (ptrdiff_t q = 0; q < g->horizontal.outputs;) {
           const gather_run h = gather_run_from(&g->horizontal, q);
           gather_class(g, v, h, b, width, output, groups, columns, part, parts);
@@ -182,8 +187,9 @@ INLINE hg_axis gather_phase_axis(ptrdiff_t phase, ptrdiff_t large, ptrdiff_t sma
   return (hg_axis){hg_ceil_div(large - phase, stride), small, taps, 1, taps - 1 - (phase + pad) / stride};
 }
 
-/* Samples [n, n + samples) of a job. */
-static void gather_samples(const hg_gather_job *job, ptrdiff_t n, ptrdiff_t samples, ptrdiff_t part, ptrdiff_t parts) {
+/* A band of samples [n, n + samples) of a job. */
+static void gather_samples(const hg_gather_job *job, ptrdiff_t n, ptrdiff_t samples, ptrdiff_t band, ptrdiff_t bands,
+                           ptrdiff_t part, ptrdiff_t parts) {
   const hg_geometry2d *g = job->geometry;
   const ptrdiff_t K = g->small_channels, C = g->large_channels;
   const ptrdiff_t small_row = g->small_width * K, small = g->small_height * small_row;
@@ -196,7 +202,7 @@ static void gather_samples(const hg_gather_job *job, ptrdiff_t n, ptrdiff_t samp
     pass.vertical = (hg_axis){g->small_height, g->large_height, g->filter_height, g->stride_vertical, g->pad_top};
     pass.horizontal = (hg_axis){g->small_width, g->large_width, g->filter_width, g->stride_horizontal, g->pad_left};
     pass.sample = small, pass.row = small_row, pass.column = K;
-    gather_phase(&pass, part, parts);
+    gather_phase(&pass, band, bands, part, parts);
     return;
   }
   const ptrdiff_t U = g->stride_vertical, V = g->stride_horizontal;
@@ -213,19 +219,21 @@ static void gather_samples(const hg_gather_job *job, ptrdiff_t n, ptrdiff_t samp
                                hg_phase_taps_before((v + g->pad_left) % V, g->filter_width, V) * pass.vertical.taps;
       pass.filter = met ? job->filter + before * tap : job->filter;
       pass.output = output_at(output, u * large_row + v * C);
-      gather_phase(&pass, part, parts);
+      gather_phase(&pass, band, bands, part, parts);
     }
 }
 
-/* Floats of both images of a run of samples, which should stay in the second-level cache for all phases and columns. */
-enum { GATHER_RUN = 160 * 1024 };
+/* Floats of both images of a run of samples, or of a band of one, which should stay in the second-level cache for all
+ * phases, columns and blocks. */
+enum { GATHER_RUN = HG_STREAMS ? 160 * 1024 : 80 * 1024 };
 
 static void gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_gather_job *job = argument;
   const hg_geometry2d *g = job->geometry;
-  const ptrdiff_t runs = hg_max(1, hg_min(g->samples, g->samples * hg_sample_count(g) / GATHER_RUN));
+  const ptrdiff_t wanted = hg_max(1, g->samples * hg_sample_count(g) / GATHER_RUN);
+  const ptrdiff_t runs = hg_min(g->samples, wanted), bands = wanted / runs;
   for (ptrdiff_t run = 0; run < runs; run++) {
     const ptrdiff_t first = hg_share(g->samples, run, runs), end = hg_share(g->samples, run + 1, runs);
-    gather_samples(job, first, end - first, part, parts);
+    for (ptrdiff_t band = 0; band < bands; band++) gather_samples(job, first, end - first, band, bands, part, parts);
   }
 }
