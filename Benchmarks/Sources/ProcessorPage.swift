@@ -50,7 +50,7 @@ struct ProcessorPage {
       let cells = columns.map { cell($0) ?? "" }
       if !cells.allSatisfy(\.isEmpty) { rows.append([title] + cells) }
     }
-    row("multiply-adds from registers, one core") { "\(fixed($0.limits.multiplyAdd.median, 0)) GFLOP/s" }
+    row("multiply-adds from registers, one core") { $0.passes.peak.map { "\(fixed($0, 0)) GFLOP/s" } }
     row("**passes of the flagships**, batch 32, one thread") { "\($0.passes.group("all")?.cases ?? 0)" }
     row("share of the peak: all, filter gradients") { $0.passes.shares(["all", "backward-filter"]) }
     row("ratio: all, thin layers") { $0.passes.ratios(["all", "thin layers"]) }

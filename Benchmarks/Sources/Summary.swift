@@ -22,6 +22,8 @@ struct Summary: Codable {
   var peer: String?
   /// The peer with its version and what it was started with.
   var against: String?
+  /// The GFLOP/s of multiply-adds from registers, the median of those measured beside the cases.
+  var peak: Double?
   /// The ratio that is wanted.
   var wanted: Double
   /// All cases; layers with one to three channels on a side; each kind of pass; each model or family.
@@ -54,6 +56,7 @@ struct Summary: Codable {
       Self.ratio(result, peer).map { Entry(name: testCase.name, problem: "\(testCase.problem)", ratio: $0) }
     }.sorted { $0.ratio < $1.ratio }
     (self.peer, self.against, self.wanted) = (peer?.rawValue, against, wanted)
+    peak = results.isEmpty ? nil : Samples(results.map(\.result.peak)).median
     groups = (all + passes + families).compactMap { $0 }
     worst = Array(entries.prefix(max(entries.count { $0.ratio < wanted }, 10)))
   }

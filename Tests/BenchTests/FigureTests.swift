@@ -72,6 +72,7 @@ struct FigureTests {
     let summary = Summary(results, .torch, wanted: 0.9)
     let groups = summary.groups
     #expect(groups.map(\.name) == ["all", "thin layers", "forward", "backward-data", "wide", "narrow"])
+    #expect(summary.peak == 100)
     #expect(groups.map(\.cases) == [3, 2, 2, 1, 1, 2] && groups.map(\.below) == [1, 0, 0, 1, 1, 0])
     #expect(groups.map(\.least) == [0.5, 2, 2, 0.5, 0.5, 2])
     for (group, mean) in zip(groups, [2, 4, 4, 0.5, 0.5, 4]) {
