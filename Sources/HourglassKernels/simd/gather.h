@@ -88,8 +88,10 @@ static void gather_block(gather_walk samples, gather_walk down, gather_walk righ
                          const float *in, const float *b, hg_output output, ptrdiff_t groups, ptrdiff_t columns,
                          ptrdiff_t part, ptrdiff_t parts) {
   const tile_depth d = *depth;
-  const bool shallow = d.n2 * d.n1 * d.ldb <= GATHER_SHALLOW;
-  if ((shallow && right.count >= GATHER_LINE) || right.count % tile_rows[groups] == 0) {
+  /* Tiles of a 1 x 1 filter read each line of memory once: the next tile's come in while this one computes. */
+  const bool ahead = d.n2 == 1 && d.n1 == right.in && d.n1 >= 64;
+  const bool shallow = !ahead && d.n2 * d.n1 * d.ldb <= GATHER_SHALLOW;
+  if ((shallow && right.count >= GATHER_LINE) || (!ahead && right.count % tile_rows[groups] == 0)) {
     const ptrdiff_t lines = samples.count * down.count;
     const bool one = down.count == 1; /* line of each sample: a tile repeats from sample to sample */
     gather_lines(right, one ? samples : down, one ? down : samples, hg_share(lines, part, parts),
@@ -123,6 +125,8 @@ static void gather_block(gather_walk samples, gather_walk down, gather_walk righ
         to = n * samples.out + p * down.out;
       }
     }
+    if (ahead)
+      for (ptrdiff_t l = 0; l < rows * right.in; l += 16) __builtin_prefetch(from + l);
     tile_run(rows, groups, row, &d, b, &output, offset, columns);
   }
 }
