@@ -41,14 +41,33 @@ typedef struct gather_walk {
   ptrdiff_t count, in, out;
 } gather_walk;
 
-/* Lines [first, end) of positions `along`, cut into tiles one by one, so that a tile repeats evenly from line to line:
- * these lie `across`, and `outer` so many of them. */
+/* Lines [first, end) of positions `along`, which lie `across`, and `outer` so many of them. A tile repeats along a
+ * long line of a thin image, in the order of memory, with one tile for the rest. Other lines are cut into tiles one by
+ * one, and a tile repeats from line to line. */
 static void gather_lines(gather_walk along, gather_walk across, gather_walk outer, ptrdiff_t first, ptrdiff_t end,
                          tile_depth d, const float *in, const float *b, hg_output output, ptrdiff_t groups,
                          ptrdiff_t columns) {
   const tiling t = tiling_of(along.count, groups);
   ptrdiff_t offset[TILE_ROWS];
   for (ptrdiff_t i = 0; i < TILE_ROWS; i++) offset[i] = i * along.out;
+  if (along.count >= hg_max(30, 5 * tile_rows[groups]) && along.in <= 16) { /* thin, and long */
+    const ptrdiff_t whole = tile_rows[groups], turns = along.count / whole, rest = along.count % whole;
+    d.row_turn = whole * along.in, d.out_turn = whole * along.out;
+    for (ptrdiff_t line = first; line < end; line++) {
+      const ptrdiff_t n = line / across.count, p = line % across.count;
+      const float *row[TILE_ROWS], *from = in + n * outer.in + p * across.in;
+      hg_output o = output_at(output, n * outer.out + p * across.out);
+      for (ptrdiff_t i = 0; i < whole; i++) row[i] = from + i * along.in;
+      d.turns = turns;
+      tile_run(whole, groups, row, &d, b, &o, offset, columns);
+      if (rest == 0) continue;
+      for (ptrdiff_t i = 0; i < rest; i++) row[i] = from + (turns * whole + i) * along.in;
+      o = output_at(o, turns * d.out_turn);
+      d.turns = 1;
+      tile_run(rest, groups, row, &d, b, &o, offset, columns);
+    }
+    return;
+  }
   d.row_turn = across.in, d.out_turn = across.out;
   for (ptrdiff_t line = first; line < end; line += d.turns) {
     const ptrdiff_t n = line / across.count, p = line % across.count;
@@ -69,8 +88,10 @@ static void gather_block(gather_walk samples, gather_walk down, gather_walk righ
                          const float *in, const float *b, hg_output output, ptrdiff_t groups, ptrdiff_t columns,
                          ptrdiff_t part, ptrdiff_t parts) {
   const tile_depth d = *depth;
-  const bool shallow = d.n2 * d.n1 * d.ldb <= GATHER_SHALLOW;
-  if ((shallow && right.count >= GATHER_LINE) || right.count % tile_rows[groups] == 0) {
+  /* Tiles of a 1 x 1 filter read each line of memory once: the next tile's come in while this one computes. */
+  const bool ahead = d.n2 == 1 && d.n1 == right.in && d.n1 >= 64;
+  const bool shallow = !ahead && d.n2 * d.n1 * d.ldb <= GATHER_SHALLOW;
+  if ((shallow && right.count >= GATHER_LINE) || (!ahead && right.count % tile_rows[groups] == 0)) {
     const ptrdiff_t lines = samples.count * down.count;
     const bool one = down.count == 1; /* line of each sample: a tile repeats from sample to sample */
     gather_lines(right, one ? samples : down, one ? down : samples, hg_share(lines, part, parts),
@@ -104,6 +125,8 @@ static void gather_block(gather_walk samples, gather_walk down, gather_walk righ
         to = n * samples.out + p * down.out;
       }
     }
+    if (ahead)
+      for (ptrdiff_t l = 0; l < rows * right.in; l += 16) __builtin_prefetch(from + l);
     tile_run(rows, groups, row, &d, b, &output, offset, columns);
   }
 }
