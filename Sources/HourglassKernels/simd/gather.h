@@ -63,20 +63,59 @@ static void gather_lines(gather_walk along, gather_walk across, gather_walk oute
   }
 }
 
-/* One class of positions, those in a vertical and in a horizontal run, by tiles over the part's share of them, the
- * samples' positions in order. b: first weight of the column block, `width` the width of its panel. */
+/* A block of the depth of a class of positions, by tiles over the part's share of them, the samples' positions in
+ * order. */
+static void gather_block(gather_walk samples, gather_walk down, gather_walk right, const tile_depth *depth,
+                         const float *in, const float *b, hg_output output, ptrdiff_t groups, ptrdiff_t columns,
+                         ptrdiff_t part, ptrdiff_t parts) {
+  const tile_depth d = *depth;
+  const bool shallow = d.n2 * d.n1 * d.ldb <= GATHER_SHALLOW;
+  if ((shallow && right.count >= GATHER_LINE) || right.count % tile_rows[groups] == 0) {
+    const ptrdiff_t lines = samples.count * down.count;
+    const bool one = down.count == 1; /* line of each sample: a tile repeats from sample to sample */
+    gather_lines(right, one ? samples : down, one ? down : samples, hg_share(lines, part, parts),
+                 hg_share(lines, part + 1, parts), d, in, b, output, groups, columns);
+    return;
+  }
+  if (shallow && down.count >= GATHER_LINE * parts) { /* a border: lines run down, the parts share each */
+    const ptrdiff_t first = hg_share(down.count, part, parts), end = hg_share(down.count, part + 1, parts);
+    gather_lines((gather_walk){end - first, down.in, down.out}, samples, right, 0, right.count * samples.count, d,
+                 in + first * down.in, b, output_at(output, first * down.out), groups, columns);
+    return;
+  }
+  const ptrdiff_t count = samples.count * down.count * right.count;
+  const ptrdiff_t first = hg_share(count, part, parts);
+  const tiling t = tiling_of(hg_share(count, part + 1, parts) - first, groups);
+  ptrdiff_t n = first / (down.count * right.count), p = first / right.count % down.count;
+  ptrdiff_t left = right.count - first % right.count;
+  const float *from = in + n * samples.in + p * down.in + (right.count - left) * right.in;
+  ptrdiff_t to = n * samples.out + p * down.out + (right.count - left) * right.out;
+  for (ptrdiff_t tile = 0; tile < t.tiles; tile++) {
+    const ptrdiff_t rows = t.rows + (tile < t.extra);
+    const float *row[TILE_ROWS];
+    ptrdiff_t offset[TILE_ROWS];
+    for (ptrdiff_t i = 0; i < rows; i++) {
+      row[i] = from, offset[i] = to;
+      from += right.in, to += right.out;
+      if (--left == 0) {
+        left = right.count;
+        if (++p == down.count) p = 0, n++;
+        from = in + n * samples.in + p * down.in;
+        to = n * samples.out + p * down.out;
+      }
+    }
+    tile_run(rows, groups, row, &d, b, &output, offset, columns);
+  }
+}
+
+/* One class of positions, those in a vertical and in a horizontal run, block after block of the depth, so that the
+ * weights of a block stay in the first-level cache for all positions. b: first weight of the column block, `width` the
+ * width of its panel. */
 static void gather_class(const gather_pass *g, gather_run v, gather_run h, const float *b, ptrdiff_t width,
                          hg_output output, ptrdiff_t groups, ptrdiff_t columns, ptrdiff_t part, ptrdiff_t parts) {
   const bool met = v.taps && h.taps;
   const ptrdiff_t in_row = g->horizontal.inputs * g->channels, in_sample = g->vertical.inputs * in_row;
-  const tile_depth d = {.turns = 1,
-                        .n3 = 1,
-                        .n2 = met ? v.taps : 0,
-                        .a2 = in_row,
-                        .b2 = (g->horizontal.taps - h.taps) * g->channels * width,
-                        .n1 = h.taps * g->channels,
-                        .a1 = 1,
-                        .ldb = width};
+  const ptrdiff_t taps = met ? v.taps : 0, line = h.taps * g->channels; /* depth: taps x line */
   /* Positions without taps read nothing; their rows only need to be pointers. */
   const gather_walk samples = {g->samples, in_sample, g->sample};
   const gather_walk down = {v.count, met ? g->vertical.stride * in_row : 0, g->row};
@@ -89,48 +128,35 @@ static void gather_class(const gather_pass *g, gather_run v, gather_run h, const
   }
   output = output_at(output, v.first * g->row + h.first * g->column);
 
-  const bool shallow = d.n2 * d.n1 * width <= GATHER_SHALLOW;
-  if ((shallow && h.count >= GATHER_LINE) || h.count % tile_rows[groups] == 0) {
-    const ptrdiff_t lines = g->samples * v.count;
-    const bool one = v.count == 1; /* line of each sample: a tile repeats from sample to sample */
-    gather_lines(right, one ? samples : down, one ? down : samples, hg_share(lines, part, parts),
-                 hg_share(lines, part + 1, parts), d, in, b, output, groups, columns);
-    return;
-  }
-  if (shallow && v.count >= GATHER_LINE * parts) { /* a border: lines run down, the parts share each */
-    const ptrdiff_t first = hg_share(v.count, part, parts), end = hg_share(v.count, part + 1, parts);
-    gather_lines((gather_walk){end - first, down.in, down.out}, samples, right, 0, h.count * g->samples, d,
-                 in + first * down.in, b, output_at(output, first * down.out), groups, columns);
-    return;
-  }
-  const ptrdiff_t count = g->samples * v.count * h.count;
-  const ptrdiff_t first = hg_share(count, part, parts);
-  const tiling t = tiling_of(hg_share(count, part + 1, parts) - first, groups);
-  ptrdiff_t n = first / (v.count * h.count), p = first / h.count % v.count, left = h.count - first % h.count;
-  const float *from = in + n * samples.in + p * down.in + (h.count - left) * right.in;
-  ptrdiff_t to = n * samples.out + p * down.out + (h.count - left) * right.out;
-  for (ptrdiff_t tile = 0; tile < t.tiles; tile++) {
-    const ptrdiff_t rows = t.rows + (tile < t.extra);
-    const float *row[TILE_ROWS];
-    ptrdiff_t offset[TILE_ROWS];
-    for (ptrdiff_t i = 0; i < rows; i++) {
-      row[i] = from, offset[i] = to;
-      from += right.in, to += right.out;
-      if (--left == 0) {
-        left = h.count;
-        if (++p == v.count) p = 0, n++;
-        from = in + n * samples.in + p * down.in;
-        to = n * samples.out + p * down.out;
-      }
+  const ptrdiff_t most = HG_STREAMS ? hg_max(1, taps * line) : HG_BLOCK / width,
+                  slices = hg_max(1, hg_ceil_div(line, most));
+  const ptrdiff_t blocks = slices > 1 ? taps : hg_ceil_div(taps * line, most);
+  for (ptrdiff_t block = 0; block < hg_max(1, blocks); block++)
+    for (ptrdiff_t slice = 0; slice < slices; slice++) {
+      const ptrdiff_t tap = hg_share(taps, block, hg_max(1, blocks)), l = hg_share(line, slice, slices);
+      const ptrdiff_t end_tap = hg_share(taps, block + 1, hg_max(1, blocks)), end = hg_share(line, slice + 1, slices);
+      const ptrdiff_t row = g->horizontal.taps * g->channels * width;
+      const tile_depth d = {.turns = 1,
+                            .n3 = 1,
+                            .n2 = end_tap - tap,
+                            .a2 = in_row,
+                            .b2 = row - (end - l) * width,
+                            .n1 = end - l,
+                            .a1 = 1,
+                            .ldb = width};
+      hg_output o = output;
+      o.accumulate = tap + l > 0;
+      const bool last = end_tap == taps && end == line;
+      if (!last) o.gate = NULL, o.relu = false;
+      gather_block(samples, down, right, &d, in + tap * in_row + l, b + tap * row + l * width, o, groups, columns, part,
+                   parts);
     }
-    tile_run(rows, groups, row, &d, b, &output, offset, columns);
-  }
 }
 
 static void gather_phase(const gather_pass *g, ptrdiff_t part, ptrdiff_t parts) {
   const ptrdiff_t depth = g->vertical.taps * g->horizontal.taps * g->channels;
   for (ptrdiff_t j = 0; j < g->columns; j += HG_PANEL) {
-    const ptrdiff_t width = hg_panel_width(g->columns - j), end = hg_min(g->columns, j + HG_PANEL);
+    const ptrdiff_t width = hg_panel_width(HG_PANEL, g->columns - j), end = hg_min(g->columns, j + HG_PANEL);
     for (ptrdiff_t k = j; k < end;) {
       const ptrdiff_t groups = tile_groups(end - k), columns = hg_min(16 * groups, end - k);
       const hg_output output = output_column(g->output, k);
