@@ -116,7 +116,8 @@ import Testing
     let profile = try advice(model)
     let found = try #require(profile.winograd)
     #expect(found.layers == ["encoder.0"] && (0.05...0.6).contains(found.timeSaved))
-    let share = profile.rows.reduce(0) { $0 + ($1.layer == "encoder.0" ? $1.shareOfStep : 0) }
+    let share =
+      profile.rows.reduce(0) { $0 + ($1.layer == "encoder.0" ? $1.milliseconds : 0) } / profile.busyMilliseconds[0]
     #expect(found.timeSaved < 0.65 * share && found.timeSaved > 0.4 * share)
     let sentence = try #require(profile.advice(recipe: "runs/a/recipe.json"))
     #expect(sentence.hasPrefix("Winograd's form of 1 layer (encoder.0) would take about "))

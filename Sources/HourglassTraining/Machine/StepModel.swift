@@ -253,9 +253,11 @@ extension StepModel {
       alone: rates, together: rates, fewRows: Self.fewRows, unthreaded: Self.unthreaded,
       serial: 8e-6 + 25e-9 * Double(plan.batchSize),
       preparedBytes: 2 * Self.floatBytes * Double(plan.preparedFloats), latency: 20e-6, signal: 7e-6, spread: 0.01,
-      bandwidth: 30e9, ceiling: Self.assumedCeiling, lastCache: 32e6)
+      bandwidth: 30e9, ceiling: Self.assumedCeiling, lastCache: Self.lastCache)
   }
 
+  /// The bytes of the last cache that a few cores share.
+  static let lastCache = 32e6
   /// The bandwidth of a socket with eight channels of DDR4-3200, in bytes a second, which is assumed where the measured
   /// cores do not exhaust their memory.
   package static let assumedCeiling = 200e9

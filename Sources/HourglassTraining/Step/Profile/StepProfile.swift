@@ -32,7 +32,7 @@ public struct StepProfile: Codable, Sendable, Equatable {
   public struct Winograd: Codable, Sendable, Equatable {
     /// The layers that would have it.
     public var layers: [String]
-    /// The part of the step's time that it is expected to save, at least 0.05.
+    /// The part of the workers' time in a step that it is expected to save, at least 0.05.
     public var timeSaved: Double
 
     static let leastTimeSaved = 0.05
@@ -147,17 +147,25 @@ extension StepProfile {
       let other = try? ExecutionPlan(model, batchSize: 1, isTraining: plan.isTraining)
     else { return nil }
     let preparing = Double(other.preparedFloats) / Double(max(1, plan.preparedFloats)) - 1
+    // Points of filters that the last cache does not hold come from memory for each chunk.
+    let isHeld = Double(4 * workers * other.preparedFloats) < StepModel.lastCache
+    let read = isHeld ? 0 : 4e-6 * samplesPerStep / Double(plan.samplesPerChunk) / memoryGigabytesPerSecond
     var layers: [String] = []
     var saved = 0.0
-    for row in rows where row.pass == Self.name(.preparation) { saved -= preparing * row.shareOfStep }
+    for row in rows where row.pass == Self.name(.preparation) { saved -= preparing * row.milliseconds }
     for (index, use) in plan.uses.enumerated() {
+      let more = other.uses[index].layer.preparedCount - use.layer.preparedCount
       for pass in WorkerClock.LayerPass.allCases {
         guard let time = plan.winogradTime(ofUse: index, isFilterGradient: pass == .gradient) else { continue }
         let (layer, name) = (use.layer.name, Self.name(pass, of: use))
         if layers.last != layer { layers.append(layer) }
-        for row in rows where row.layer == layer && row.pass == name { saved += (1 - time) * row.shareOfStep }
+        // A pass reads the filter of one of the two forms.
+        for row in rows where row.layer == layer && row.pass == name {
+          saved += (1 - time) * row.milliseconds - read * Double(more / 2)
+        }
       }
     }
+    saved /= busyMilliseconds.reduce(0, +) / Double(workers)
     return saved < Winograd.leastTimeSaved ? nil : Winograd(layers: layers, timeSaved: saved)
   }
 
