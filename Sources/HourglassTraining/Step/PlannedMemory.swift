@@ -63,7 +63,8 @@ public struct PlannedMemory: Sendable, Equatable {
     let vectors = (hasAverage ? 1 : 0) - (keepsGradient ? 0 : 1)
     self.init(
       plan, groupSamples: samples, parallel, shared: 4 * plan.parameterCount * vectors,
-      perReplica: 4 * (images + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan))))
+      perReplica: 4 * (images + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan, workers: parallel.workers)))
+    )
   }
 
   /// What inference takes: its groups are single shards, and it holds inputs and outputs of a batch; the parameters are
@@ -95,7 +96,7 @@ public struct PlannedMemory: Sendable, Equatable {
     func fits(_ batchSize: Int) -> Bool {
       var smaller = recipe
       smaller.batchSize = batchSize
-      smaller.shards = ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: recipe.importanceSamples)
+      smaller.shards = smaller.defaultShards
       guard let plan = try? smaller.plan(),
         let planned = try? Self(process: plan, parallel: parallel, recipe: smaller)
       else { return false }
