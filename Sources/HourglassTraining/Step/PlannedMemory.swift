@@ -140,9 +140,10 @@ extension TrainingStep {
   }
 
   /// Shards whose gradients are held at a time: those that workers compute and as many that wait until the ones before
-  /// them are added, so that a worker half as fast as the others stops nobody.
+  /// them are added, so that a worker half as fast as the others stops nobody; and at least four, since adding several at
+  /// a time moves fewer bytes.
   static func heldShards(plan: ExecutionPlan, workers: Int) -> Int {
-    return min(plan.shards, 2 * workers * shardsPerTurn(plan: plan, workers: workers))
+    min(plan.shards, max(4, 2 * workers * shardsPerTurn(plan: plan, workers: workers)))
   }
 
   /// Enough rows that a dense layer's matrix is read seldom.
