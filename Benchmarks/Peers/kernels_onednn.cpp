@@ -29,7 +29,7 @@ static double now() {
 
 struct problem {
   std::string operation, pass;
-  long n, c, h, w, k, r, s, u, v, pad_height, pad_width;
+  long n, c, h, w, k, p, q, r, s, u, v, pad_height, pad_width;
 
   // A flat object whose values are words without quotes in them, and numbers.
   explicit problem(const std::string &line) {
@@ -37,8 +37,9 @@ struct problem {
     auto word = [&](const char *key) { return value(key).substr(1, value(key).find('"', 1) - 1); };
     auto number = [&](const char *key) { return atol(value(key).c_str()); };
     operation = word("operation"), pass = word("pass");
-    n = number("n"), c = number("c"), h = number("h"), w = number("w"), k = number("k"), r = number("r");
-    s = number("s"), u = number("u"), v = number("v"), pad_height = number("padHeight"), pad_width = number("padWidth");
+    n = number("n"), c = number("c"), h = number("h"), w = number("w"), k = number("k"), p = number("p");
+    q = number("q"), r = number("r"), s = number("s"), u = number("u"), v = number("v");
+    pad_height = number("padHeight"), pad_width = number("padWidth");
   }
 };
 
@@ -143,14 +144,12 @@ static call make(const problem &p, tag images) {
         p, x, w, bias, y, algorithm::undef);
   }
   const bool transposed = p.operation == "convt";
-  const long height = transposed ? (p.h - 1) * p.u + p.r - 2 * p.pad_height : (p.h + 2 * p.pad_height - p.r) / p.u + 1;
-  const long width = transposed ? (p.w - 1) * p.v + p.s - 2 * p.pad_width : (p.w + 2 * p.pad_width - p.s) / p.v + 1;
+  const long large_height = transposed ? p.p : p.h, large_width = transposed ? p.q : p.w;
+  const long small_height = transposed ? p.h : p.p, small_width = transposed ? p.w : p.q;
   const dims strides{p.u, p.v}, before{p.pad_height, p.pad_width};
-  // What is left over at the bottom and at the right where the stride does not divide.
-  const dims after = transposed ? before
-                                : dims{(height - 1) * p.u + p.r - p.h - p.pad_height,
-                                       (width - 1) * p.v + p.s - p.w - p.pad_width};
-  const memory::desc y({p.n, p.k, height, width}, f32, images), w({p.k, p.c, p.r, p.s}, f32, tag::any);
+  const dims after{(small_height - 1) * p.u + p.r - large_height - p.pad_height,
+                   (small_width - 1) * p.v + p.s - large_width - p.pad_width};
+  const memory::desc y({p.n, p.k, p.p, p.q}, f32, images), w({p.k, p.c, p.r, p.s}, f32, tag::any);
   // oneDNN pools in the layout it is given, as the convolution before it left it.
   const tag pooled = images == tag::any ? tag::nChw16c : images;
   if (p.operation == "pool")

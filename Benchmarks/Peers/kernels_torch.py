@@ -3,6 +3,11 @@
 Each line of standard input is a problem as JSON, with the letters of `bench kernels --help` and the seconds to measure;
 each line of standard output the seconds of a call in both memory layouts, again and again. A pass is the one call that
 autograd would make for it, with one gradient wanted: no activation, no layout changed on the way in or out.
+
+Padding that differs from side to side is given as a person would write it in PyTorch. Where the larger of both sides
+makes an image of the wanted size, that is the padding, perhaps with an output padding: the mirror image of the problem,
+with as many products. Only an even kernel with stride 1 is left; there rows are added or cut off as padding='same' does,
+and the time of that counts.
 """
 import argparse
 import json
@@ -11,26 +16,56 @@ import sys
 import time
 
 import torch
+import torch.nn.functional as F
 
 LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last}
 
 
+def padding(large, small, kernel, stride, before):
+    """Padding on both sides, output padding, and rows to add at the far side."""
+    after = (small - 1) * stride + kernel - large - before
+    both = max(before, after)
+    rest = 2 * both - before - after
+    if rest < stride:
+        return both, rest, 0
+    assert after > before, "PyTorch has no such padding"
+    return before, 0, after - before
+
+
 def convolution(p, layout):
     transposed = p["operation"] == "convt"
+    sizes = (p["p"], p["h"], p["q"], p["w"]) if transposed else (p["h"], p["p"], p["w"], p["q"])
+    vertical = padding(sizes[0], sizes[1], p["r"], p["u"], p["padHeight"])
+    horizontal = padding(sizes[2], sizes[3], p["s"], p["v"], p["padWidth"])
+    pad, rest, more = zip(vertical, horizontal)
+    outer = [0, more[1], 0, more[0]]
     x = torch.rand(p["n"], p["c"], p["h"], p["w"]).contiguous(memory_format=layout)
     shape = (p["c"], p["k"]) if transposed else (p["k"], p["c"])
     weight = (torch.rand(*shape, p["r"], p["s"]) - 0.5).contiguous(memory_format=layout)
     bias = torch.rand(p["k"])
-    geometry = [p["u"], p["v"]], [p["padHeight"], p["padWidth"]], [1, 1], transposed, [0, 0], 1
+    geometry = [p["u"], p["v"]], list(pad), [1, 1], transposed, list(rest) if transposed else [0, 0], 1
+
+    def pad_far(image, sides=outer):
+        return F.pad(image, sides) if any(sides) else image
 
     def forward():
-        return torch.ops.aten.convolution(x, weight, bias, *geometry)
-    dy = torch.rand_like(forward()).contiguous(memory_format=layout)
+        y = torch.ops.aten.convolution(x if transposed else pad_far(x), weight, bias, *geometry)
+        return y[:, :, :p["p"], :p["q"]]
+    y = forward()
+    assert y.shape[2:] == (p["p"], p["q"]), f"PyTorch makes {tuple(y.shape[2:])}"
+    dy = torch.rand_like(y).contiguous(memory_format=layout)
+    padded, padded_dy = (x, pad_far(dy)) if transposed else (pad_far(x), dy)
 
-    def backward(data, filter):
-        return torch.ops.aten.convolution_backward(dy, x, weight, [p["k"]], *geometry, [data, filter, filter])
-    return {"forward": forward, "backward-data": lambda: backward(True, False),
-            "backward-filter": lambda: backward(False, True)}[p["pass"]]
+    def backward(dy, data, filter):
+        return torch.ops.aten.convolution_backward(dy, padded, weight, [p["k"]], *geometry, [data, filter, filter])
+
+    def backward_data():
+        if transposed:
+            return backward(pad_far(dy), True, False)[0]
+        return pad_far(backward(dy, True, False)[0], [-side for side in outer])
+    # Forward and the data gradient leave behind what the filter gradient reads.
+    return {"forward": forward, "backward-data": backward_data,
+            "backward-filter": lambda: backward(padded_dy, False, True)}[p["pass"]]
 
 
 def dense(p):
@@ -88,7 +123,7 @@ def main():
                 for call in made.values():
                     call()
             answer = {layout: measure(call, seconds) for layout, call in made.items()}
-        except (RuntimeError, KeyError) as error:
+        except (RuntimeError, KeyError, AssertionError) as error:
             last, answer = None, dict(error=str(error).splitlines()[0])
         print(json.dumps(answer), flush=True)
 

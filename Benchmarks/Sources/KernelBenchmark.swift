@@ -18,19 +18,27 @@ struct KernelBenchmark: ParsableCommand {
         bench kernels "n32 c32 h14 w14 k64 r4 s4 u2 v2 pad1 conv backward-filter" --peer torch
         bench kernels "n128 i3136 o256 dense forward" "n32 c32 h28 w28 r2 s2 u2 v2 pool backward"
         bench kernels --threads 2 --peer one-thread
-        bench kernels --random 60 --seed 1 --peer torch
+        bench kernels --drawn 200 --peer torch
+        bench kernels --drawn 25 --families faces odd --seed 7
         bench kernels --compare Benchmarks/Baselines
 
       Columns: median time of a call and its 10th to 90th percentile; GFLOP/s with padding counted; share of the peak of
       multiply-adds measured in this run; share of what multiply-adds and memory allow, when every byte moves once; with
-      --peer the peer's time in its better layout, and how many times longer that is.
+      --peer the peer's time in its better layout, and how many times longer that is. The last table has geometric means
+      for each kind of pass, and for each model or family.
+
+      --drawn takes layers that nobody tuned for, in turn from the families \
+      \(NetFamily.nets.map(\.rawValue).joined(separator: ", ")); \
+      odd, which has any geometry that convolutions can have, is drawn where --families names it.
       """)
 
   @Argument(help: "The cases to measure: parts of their names, or problems.") var cases: [String] = []
   @Option(help: "The model whose cases are measured: a name, a model file, or all.") var model = "all"
   @Option(help: "How many samples a model's cases have.") var batchSize = 32
-  @Option(help: "Measure this many convolutions of random geometry in place of a model's cases.") var random: Int?
-  @Option(help: "The seed of the random geometries.") var seed: UInt64 = 1
+  @Option(help: "Measure this many drawn layers in place of a model's cases.") var drawn: Int?
+  @Option(parsing: .upToNextOption, help: "The families of nets that layers are drawn from.")
+  var families = NetFamily.nets
+  @Option(help: "The seed of the drawn layers.") var seed: UInt64 = 1
   @Option(help: "How many OpenMP threads compute.") var threads = 1
   @Option(help: "How many seconds each case and side is measured.") var seconds = 0.2
   @Option(help: "Measure in turn with torch, onednn, ourselves on one thread (one-thread) or with AVX2 (avx2).")
@@ -43,10 +51,10 @@ struct KernelBenchmark: ParsableCommand {
 
   func validate() throws {
     try checkThreads(threads)
-    if random != nil && !cases.isEmpty {
-      throw ValidationError("--random: wanted no cases beside it, found \(cases[0])")
+    if drawn != nil && !cases.isEmpty {
+      throw ValidationError("--drawn: wanted no cases beside it, found \(cases[0])")
     }
-    if let random, random < 1 { throw ValidationError("--random: wanted at least 1, found \(random)") }
+    if let drawn, drawn < 1 { throw ValidationError("--drawn: wanted at least 1, found \(drawn)") }
   }
 
   func run() throws {
@@ -55,13 +63,13 @@ struct KernelBenchmark: ParsableCommand {
     let meter = PeakMeter(isa: limits.isa, threads: threads)
     let before = try compare.map { try Baseline(path: Baseline.path(limits, in: $0)) }
     let opponent = try peer.map { try Opponent($0, threads: threads) }
-    let report = KernelReport(limits, opponent, json: json)
+    let report = KernelReport(limits, opponent, wanted: drawn == nil ? nil : KernelCase.wantedOfDrawn, json: json)
     for testCase in cases {
       let run = KernelRun(testCase.problem, threads: threads)
       if let wrong = run.verify() {
         throw WrongResult(description: "\(testCase.name) (\(testCase.problem)), \(run.isa): \(wrong)")
       }
-      try report.add(KernelResult(testCase, run, limits, meter, opponent, seconds: seconds), testCase.problem)
+      try report.add(KernelResult(testCase, run, limits, meter, opponent, seconds: seconds), testCase)
     }
     try report.finish()
     if let roofline { try report.picture.svg().write(toFile: roofline, atomically: true, encoding: .utf8) }
@@ -80,11 +88,7 @@ struct KernelBenchmark: ParsableCommand {
   private func chosenCases() throws -> [KernelCase] {
     let problems = try cases.filter { $0.contains(" ") }.map { KernelCase(name: $0, problem: try Problem($0)) }
     let parts = cases.filter { !$0.contains(" ") }
-    if let random {
-      return (0..<random).map {
-        KernelCase(name: "seed \(seed), number \($0)", problem: .random(seed: seed, number: $0))
-      }
-    }
+    if let drawn { return KernelCase.drawn(drawn, of: families, seed: seed) }
     if !problems.isEmpty && parts.isEmpty { return problems }
     let all = try models(named: model).flatMap { try KernelCase.cases(of: $0, samples: batchSize) }
     let chosen = all.filter { one in parts.isEmpty || parts.contains { one.name.contains($0) } }

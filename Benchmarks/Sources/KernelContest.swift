@@ -27,12 +27,13 @@ final class Opponent {
 
   private struct Question: Encodable {
     var operation, pass: String
-    var n, c, h, w, k, r, s, u, v, padHeight, padWidth: Int
+    var n, c, h, w, k, p, q, r, s, u, v, padHeight, padWidth: Int
     var seconds: Double
 
     init(_ p: Problem, seconds: Double) {
       (operation, pass) = (p.operation.rawValue, p.pass.rawValue)
       (n, c, h, w, k) = (p.samples, p.input.channels, p.input.height, p.input.width, p.outputChannels)
+      (self.p, q) = (p.output.height, p.output.width)
       (r, s, u, v) = (p.kernel.height, p.kernel.width, p.stride.height, p.stride.width)
       (padHeight, padWidth) = (p.padding.height, p.padding.width)
       self.seconds = seconds

@@ -6,10 +6,13 @@ final class KernelReport {
   private let opponent: Opponent?
   /// The table for people; nil where JSON is printed.
   private let table: Table?
-  private var results: [(problem: Problem, result: KernelResult)] = []
+  private let wanted: Double
+  private var results: [Summary.Measured] = []
 
-  init(_ limits: Limits, _ opponent: Opponent?, json: Bool) {
+  /// - Parameter wanted: the ratio below which cases are listed; nil for the peer's own.
+  init(_ limits: Limits, _ opponent: Opponent?, wanted: Double?, json: Bool) {
     (self.limits, self.opponent) = (limits, opponent)
+    self.wanted = wanted ?? opponent?.peer.wanted(threads: limits.threads) ?? 0
     if json {
       table = nil
       return
@@ -22,8 +25,8 @@ final class KernelReport {
       ["case", "      us", "       p10..p90", "GFLOP/s", "  GB/s", "  peak", " limit"] + compared, first: 38)
   }
 
-  func add(_ result: KernelResult, _ problem: Problem) throws {
-    results.append((problem, result))
+  func add(_ result: KernelResult, _ testCase: KernelCase) throws {
+    results.append((testCase, result))
     guard let table else { return say(try bench.json(result)) }
     func microseconds(_ seconds: Double) -> String { fixed(seconds * 1e6, 1) }
     let time = result.seconds
@@ -47,74 +50,11 @@ final class KernelReport {
   var picture: RooflinePicture {
     RooflinePicture(
       limits: limits, peak: Samples(results.map(\.result.peak)).median,
-      dots: results.map { RooflinePicture.Dot($0.problem, $0.result) })
+      dots: results.map { RooflinePicture.Dot($0.testCase.problem, $0.result) })
   }
 
   func finish() throws {
-    guard table != nil else {
-      if let opponent { say(try bench.json(Summary(results, opponent.peer, threads: limits.threads))) }
-      return
-    }
-    let shares = results.compactMap(\.result.peakShare)
-    if !shares.isEmpty {
-      say("share of the peak, geometric mean of \(shares.count) cases: \(percent(shares.geometricMean))")
-    }
-    if let opponent {
-      say(Summary(results, opponent.peer, threads: limits.threads).text)
-    }
-  }
-}
-
-/// The ratios of a comparison.
-struct Summary: Encodable {
-  struct Entry: Encodable {
-    var name, problem: String
-    var ratio: Double
-  }
-
-  var peer: String
-  var cases: Int
-  var geometricMean: Double?
-  /// The geometric mean over layers with one or three channels on a side.
-  var geometricMeanThin: Double?
-  var minimum: Double?
-  /// The ratio that is wanted against the peer, and how many cases are below it.
-  var wanted: Double
-  var below: Int
-  /// The worst ten cases, and all that are below the wanted ratio, the worst first.
-  var worst: [Entry]
-
-  /// The seconds of a pass below which threads cannot speed it up much; see `init`.
-  static let shortest = 300e-6
-
-  /// Summarises results. The gain of threads counts where one thread takes over 300 us, the share of the peak where
-  /// something is multiplied.
-  init(_ results: [(problem: Problem, result: KernelResult)], _ peer: Peer, threads: Int) {
-    let compared = results.compactMap { problem, result -> (problem: Problem, entry: Entry)? in
-      guard let comparison = result.comparison, peer != .avx2 || result.gflops != nil,
-        peer != .oneThread || comparison.seconds.median > Self.shortest
-      else { return nil }
-      return (problem, Entry(name: result.name, problem: result.problem, ratio: comparison.ratio))
-    }
-    let entries = compared.map(\.entry).sorted { $0.ratio < $1.ratio }
-    let thin = compared.filter(\.problem.isThin).map(\.entry.ratio)
-    let wanted = peer.wanted(threads: threads)
-    self.peer = peer.rawValue
-    self.wanted = wanted
-    cases = entries.count
-    geometricMean = entries.isEmpty ? nil : entries.map(\.ratio).geometricMean
-    geometricMeanThin = thin.isEmpty ? nil : thin.geometricMean
-    minimum = entries.first?.ratio
-    below = entries.count { $0.ratio < wanted }
-    worst = Array(entries.prefix(max(below, 10)))
-  }
-
-  var text: String {
-    guard let geometricMean, let minimum else { return "\(peer): nothing to compare" }
-    let thin = geometricMeanThin.map { ", of thin layers \(fixed($0, 2))" } ?? ""
-    let mean = "geometric mean of \(cases) cases: \(fixed(geometricMean, 2))\(thin)"
-    let head =
-      "ratio to \(peer), \(mean), least \(fixed(minimum, 2)), below \(fixed(wanted, 2)): \(below); the worst:"
-    return ([head] + worst.map { "  \(fixed($0.ratio, 2))  \($0.name)  (\($0.problem))" }).joined(separator: "\n")
+    let summary = Summary(results, opponent?.peer, wanted: wanted)
+    if table == nil { say(try bench.json(summary)) } else { summary.print() }
   }
 }

@@ -28,18 +28,16 @@ extension Problem {
     let samples = try sizes.take("n")
     switch operation {
     case .dense:
-      let input = ImageShape(vector: try sizes.take("i"))
-      self.init(
-        operation: operation, pass: pass, samples: samples, input: input, outputChannels: try sizes.take("o"))
+      self.init(dense: pass, samples: samples, inputs: try sizes.take("i"), outputs: try sizes.take("o"))
     case .conv, .convt, .pool:
       let channels = try sizes.take("c")
       let input = ImageShape(try sizes.take("h"), try sizes.take("w"), channels)
       self.init(
-        operation: operation, pass: pass, samples: samples, input: input,
+        operation, pass, samples: samples, input: input,
         outputChannels: operation == .pool ? channels : try sizes.take("k"),
         kernel: Extent2D(try sizes.take("r"), try sizes.take("s")),
         stride: Extent2D(try sizes.take("u", default: 1), try sizes.take("v", default: 1)),
-        padding: sizes.takePadding())
+        padding: sizes.takePadding(), outputSize: try sizes.takeOutputSize())
     }
     if isWinograd {
       guard operation == .conv || operation == .convt else {
@@ -72,11 +70,9 @@ extension Problem {
       var geometry = dense(samples: samples)
       refusal = hg_dense_check(&geometry)
     } else {
-      // Division truncates, so that a kernel slightly larger than its image would still seem to have an output.
-      let isReached =
-        operation == .convt
-        || (input.height + 2 * padding.height >= kernel.height && input.width + 2 * padding.width >= kernel.width)
-      guard isReached else { throw ProblemError(text, "the kernel is larger than the input with its padding") }
+      guard operation == .convt || min(output.height, output.width) > 0 else {
+        throw ProblemError(text, "the kernel is larger than the input with its padding")
+      }
       var geometry = geometry(samples: samples)
       refusal =
         switch operation {
@@ -119,4 +115,9 @@ private struct Sizes {
   }
 
   mutating func takePadding() -> Extent2D { values.removeValue(forKey: "pad") ?? 0 }
+
+  mutating func takeOutputSize() throws(ProblemError) -> Extent2D? {
+    if values["p"] == nil && values["q"] == nil { return nil }
+    return Extent2D(try take("p"), try take("q"))
+  }
 }

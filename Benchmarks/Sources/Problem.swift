@@ -6,8 +6,9 @@ import HourglassModels
 ///     n32 c32 h14 w14 k64 r4 s4 u2 v2 pad1 conv backward-filter
 ///
 /// c, h, w are channels, height and width of the named operation's input, k its output channels, r x s its kernel,
-/// u x v its stride, pad its padding on both sides (pad1x0 where height and width differ). The word `winograd` before
-/// conv or convt chooses that algorithm; peers convolve as they like.
+/// u x v its stride, pad its padding at the top and at the left (pad1x0 where they differ). Padding is the same on both
+/// sides unless p x q, the output's height and width, says otherwise. The word `winograd` before conv or convt chooses
+/// that algorithm; peers convolve as they like.
 struct Problem: Hashable {
   enum Operation: String, CaseIterable {
     case conv, convt, dense, pool
@@ -28,31 +29,67 @@ struct Problem: Hashable {
     case backwardWeight = "backward-weight"
   }
 
-  var operation: Operation
+  let operation: Operation
   var pass: Pass
-  var samples: Int
+  let samples: Int
   /// The input's shape of one sample, H x W x C; a dense layer reads a vector.
-  var input: ImageShape
-  var outputChannels: Int
-  var kernel: Extent2D = 1
-  var stride: Extent2D = 1
-  var padding: Extent2D = 0
+  let input: ImageShape
+  /// The output's shape of one sample, H x W x C.
+  let output: ImageShape
+  let kernel: Extent2D
+  let stride: Extent2D
+  /// The padding at the top and at the left; what lies at the bottom and at the right follows from the shapes.
+  let padding: Extent2D
   /// The algorithm of a convolution or its transpose.
   var algorithm = Conv2D.Algorithm.direct
 
-  /// The output's shape of one sample, H x W x C.
-  var output: ImageShape {
-    switch operation {
-    case .dense: ImageShape(vector: outputChannels)
-    case .conv, .pool:
-      ImageShape(
-        (input.height + 2 * padding.height - kernel.height) / stride.height + 1,
-        (input.width + 2 * padding.width - kernel.width) / stride.width + 1, outputChannels)
-    case .convt:
-      ImageShape(
-        (input.height - 1) * stride.height + kernel.height - 2 * padding.height,
-        (input.width - 1) * stride.width + kernel.width - 2 * padding.width, outputChannels)
+  /// A pass of a dense layer.
+  init(dense pass: Pass, samples: Int, inputs: Int, outputs: Int) {
+    (operation, self.pass, self.samples) = (.dense, pass, samples)
+    (input, output) = (ImageShape(vector: inputs), ImageShape(vector: outputs))
+    (kernel, stride, padding) = (1, 1, 0)
+  }
+
+  /// A pass of an operation with windows; where `outputSize` is nil the padding is the same on both sides.
+  init(
+    _ operation: Operation, _ pass: Pass, samples: Int, input: ImageShape, outputChannels: Int, kernel: Extent2D,
+    stride: Extent2D = 1, padding: Extent2D = 0, outputSize: Extent2D? = nil
+  ) {
+    (self.operation, self.pass, self.samples, self.input) = (operation, pass, samples, input)
+    (self.kernel, self.stride, self.padding) = (kernel, stride, padding)
+    let size = outputSize ?? Self.outputSize(operation, input, kernel, stride, padding)
+    output = ImageShape(size.height, size.width, outputChannels)
+  }
+
+  /// The output's size where the padding is the same on both sides.
+  private static func outputSize(
+    _ operation: Operation, _ input: ImageShape, _ kernel: Extent2D, _ stride: Extent2D, _ padding: Extent2D
+  ) -> Extent2D {
+    func size(_ input: Int, _ kernel: Int, _ stride: Int, _ padding: Int) -> Int {
+      operation == .convt
+        ? (input - 1) * stride + kernel - 2 * padding : (input + 2 * padding - kernel + stride) / stride
     }
+    return Extent2D(
+      size(input.height, kernel.height, stride.height, padding.height),
+      size(input.width, kernel.width, stride.width, padding.width))
+  }
+
+  /// The padding `same` at the top and at the left between a large and a small image, of which the far sides get an odd
+  /// pixel.
+  static func samePadding(_ large: ImageShape, _ small: ImageShape, _ kernel: Extent2D, _ stride: Extent2D) -> Extent2D
+  {
+    Extent2D(
+      max(0, (small.height - 1) * stride.height + kernel.height - large.height) / 2,
+      max(0, (small.width - 1) * stride.width + kernel.width - large.width) / 2)
+  }
+
+  /// The channels of the output.
+  var outputChannels: Int { output.channels }
+
+  /// The output's size where it tells that the padding differs from side to side, else nil.
+  private var tellingSize: Extent2D? {
+    let size = Extent2D(output.height, output.width)
+    return operation == .dense || size == Self.outputSize(operation, input, kernel, stride, padding) ? nil : size
   }
 
   /// The number of elements of the filter or of the weight.
@@ -98,7 +135,8 @@ extension Problem: CustomStringConvertible {
   /// The text that `init(_:)` reads.
   var description: String {
     let sizes: String
-    let window = "r\(kernel.height) s\(kernel.width) u\(stride.height) v\(stride.width) pad\(padding)"
+    let size = tellingSize.map { " p\($0.height) q\($0.width)" } ?? ""
+    let window = "r\(kernel.height) s\(kernel.width) u\(stride.height) v\(stride.width) pad\(padding)\(size)"
     let image = "n\(samples) c\(input.channels) h\(input.height) w\(input.width)"
     switch operation {
     case .conv, .convt: sizes = "\(image) k\(outputChannels) \(window)"

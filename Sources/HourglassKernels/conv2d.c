@@ -115,10 +115,10 @@ static void prepare_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts
   const prepare_job *job = argument;
   const ptrdiff_t K = job->geometry->small_channels;
   const ptrdiff_t depth = job->geometry->filter_height * job->geometry->filter_width * job->geometry->large_channels;
-  const ptrdiff_t end = hg_share(depth, part + 1, parts);
+  const ptrdiff_t end = hg_share(depth, part + 1, parts), panel = hg_kernels_in_use()->panel;
   for (ptrdiff_t i = hg_share(depth, part, parts); i < end; i++)
-    for (ptrdiff_t k = 0; k < K; k += HG_PANEL) {
-      const ptrdiff_t width = hg_panel_width(K - k), count = hg_min(width, K - k);
+    for (ptrdiff_t k = 0; k < K; k += panel) {
+      const ptrdiff_t width = hg_panel_width(panel, K - k), count = hg_min(width, K - k);
       float *out = job->prepared + k * depth + i * width;
       memcpy(out, job->filter + i * K + k, (size_t)count * sizeof(float));
       memset(out + count, 0, (size_t)(width - count) * sizeof(float));
@@ -140,9 +140,10 @@ static void prepare_strips(const void *argument, ptrdiff_t part, ptrdiff_t parts
   const hg_geometry2d *g = job->geometry;
   const hg_strips_shape shape = hg_strips_shape_of(g);
   const ptrdiff_t K = g->small_channels, line = shape.taps * shape.run, real = g->filter_width * g->large_channels;
-  const ptrdiff_t panels = hg_ceil_div(shape.columns, HG_PANEL), end = hg_share(panels, part + 1, parts);
-  for (ptrdiff_t panel = hg_share(panels, part, parts); panel < end; panel++) {
-    const ptrdiff_t first = panel * HG_PANEL, width = hg_panel_width(shape.columns - first);
+  const ptrdiff_t panel = hg_kernels_in_use()->panel;
+  const ptrdiff_t panels = hg_ceil_div(shape.columns, panel), end = hg_share(panels, part + 1, parts);
+  for (ptrdiff_t i = hg_share(panels, part, parts); i < end; i++) {
+    const ptrdiff_t first = i * panel, width = hg_panel_width(panel, shape.columns - first);
     float *out = job->prepared + first * K;
     for (ptrdiff_t j = 0; j < width; j++) {
       const ptrdiff_t r = (first + j) / line, at = (first + j) % line;
@@ -158,14 +159,14 @@ static void prepare_phases(const void *argument, ptrdiff_t part, ptrdiff_t parts
   const hg_geometry2d *g = job->geometry;
   const ptrdiff_t R = g->filter_height, S = g->filter_width, U = g->stride_vertical, V = g->stride_horizontal;
   const ptrdiff_t C = g->large_channels, K = g->small_channels;
-  const ptrdiff_t end = hg_share(R * S, part + 1, parts);
+  const ptrdiff_t end = hg_share(R * S, part + 1, parts), panel = hg_kernels_in_use()->panel;
   for (ptrdiff_t tap = hg_share(R * S, part, parts); tap < end; tap++) {
     const ptrdiff_t r = tap / S, s = tap % S, high = hg_phase_taps(r % U, R, U), wide = hg_phase_taps(s % V, S, V);
     const ptrdiff_t before = hg_phase_taps_before(r % U, R, U) * S + hg_phase_taps_before(s % V, S, V) * high;
     const ptrdiff_t reversed = (high - 1 - r / U) * wide + (wide - 1 - s / V);
     float *phase = job->prepared + before * K * hg_round_up(C);
-    for (ptrdiff_t c = 0; c < C; c += HG_PANEL) {
-      const ptrdiff_t width = hg_panel_width(C - c);
+    for (ptrdiff_t c = 0; c < C; c += panel) {
+      const ptrdiff_t width = hg_panel_width(panel, C - c);
       hg_kernels_in_use()->transpose(hg_min(width, C - c), K, job->filter + (tap * C + c) * K, K,
                                      phase + c * high * wide * K + reversed * K * width, width, width);
     }
@@ -310,14 +311,10 @@ static ptrdiff_t halo_count(const hg_filter_job *job, ptrdiff_t samples) {
   return job->geometry->large_channels < HALO_CHANNELS ? hg_round_up((samples + 1) * halo_sample(job)) : 0;
 }
 
-static bool filter_wants_tail(const hg_geometry2d *g) { return g->small_channels % 16 && !in_dots(g); }
-
 /* Floats of scratch of one part. */
 static ptrdiff_t filter_room(const hg_geometry2d *g) {
   const hg_filter_job job = filter_shape(g);
-  const ptrdiff_t samples = hg_ceil_div(g->samples, filter_runs(g));
-  const ptrdiff_t rows = samples * g->small_height * g->small_width;
-  return halo_count(&job, samples) + (filter_wants_tail(g) ? rows * 16 : 0);
+  return halo_count(&job, hg_ceil_div(g->samples, filter_runs(g)));
 }
 
 ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
@@ -354,7 +351,6 @@ static void backward_filter(const hg_geometry2d *g, const float *x, const float 
   const ptrdiff_t most = hg_ceil_div(job.samples, job.runs);
   if (g->large_channels < HALO_CHANNELS) job.halo = scratch;
   if (dbias) job.ones = scratch + most * halo_sample(&job);
-  if (filter_wants_tail(g)) job.tail = scratch + halo_count(&job, most);
   job.room = filter_room(g);
   job.dbias = dbias;
   job.output = (hg_output){.out = dfilter, .accumulate = accumulate};

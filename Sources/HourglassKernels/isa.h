@@ -9,6 +9,7 @@
 typedef struct hg_kernels {
   const char *name;
   bool fma;
+  ptrdiff_t panel; /* columns of a panel, see hg_panel_width */
 #define HG_PART(name) hg_part name;
 #define HG_LOOP(result, name, ...) result (*name)(__VA_ARGS__);
 #include "ops.def"

@@ -6,8 +6,9 @@
 #define HG_TABLE hg_kernels_avx2
 #define HG_HAS_FMA true
 #define HG_LANES 8
-#define HG_TILE_GROUPS 1
-#define HG_TILE_ROWS 6
+#define HG_BLOCK 4096
+#define HG_STREAMS false
+#define HG_TILE_GROUPS 2
 
 #ifdef __clang__
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)

@@ -6,6 +6,8 @@
 #define HG_TABLE hg_kernels_avx512
 #define HG_HAS_FMA true
 #define HG_LANES 16
+#define HG_BLOCK 8192
+#define HG_STREAMS true
 #define HG_TILE_GROUPS 4
 
 #ifdef __clang__

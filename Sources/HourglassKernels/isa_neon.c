@@ -6,6 +6,8 @@
 #define HG_TABLE hg_kernels_neon
 #define HG_HAS_FMA true
 #define HG_LANES 4
+#define HG_BLOCK 4096
+#define HG_STREAMS false
 #define HG_TILE_GROUPS 1
 #define HG_TILE_ROWS 6
 

@@ -4,17 +4,17 @@
 
 #include "include/hourglass_kernels.h"
 
-/* Columns of a matrix operand are laid out in panels: 64 columns, the last panel narrower but a multiple of 16. Panels
- * follow one another, so the panel of column j (a multiple of 64) starts at j * depth. */
-enum { HG_PANEL = 64 };
-
 static inline ptrdiff_t hg_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 static inline ptrdiff_t hg_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
 static inline ptrdiff_t hg_ceil_div(ptrdiff_t a, ptrdiff_t b) { return a / b + (a % b != 0); }
 static inline ptrdiff_t hg_round_up(ptrdiff_t count) { return (count + 15) / 16 * 16; }
 
-/* Width of the panel that starts when `remaining` columns are left. */
-static inline ptrdiff_t hg_panel_width(ptrdiff_t remaining) { return hg_min(HG_PANEL, hg_round_up(remaining)); }
+/* Columns of a matrix operand are laid out in panels as wide as the widest tile of the instruction set in use, `panel`
+ * columns, the last one narrower but a multiple of 16. Panels follow one another, so the panel of column j (a multiple
+ * of `panel`) starts at j * depth. This is the width of the panel that starts when `remaining` columns are left. */
+static inline ptrdiff_t hg_panel_width(ptrdiff_t panel, ptrdiff_t remaining) {
+  return hg_min(panel, hg_round_up(remaining));
+}
 
 /* Whether tiles apply the activation, or its derivative, to the sums they hold; others are a pass of their own. */
 static inline bool hg_is_fused(hg_activation activation) {
@@ -105,13 +105,12 @@ static inline ptrdiff_t hg_strips_scratch(const hg_geometry2d *g) {
  *          every tap of the small positions below halo_p, halo_q lies inside; then all taps are rows of one product
  *   ones   NULL, or room for as many ones as a sample of the halo has floats: a row of ones sums dbias beside the
  *          product
- *   tail   NULL, or room for the last K mod 16 columns of dy, N P Q 16 with zeros (K mod 16 != 0)
- *   room   floats from a part's halo, ones and tail to the next part's: a part waits for no other between runs */
+ *   room   floats from a part's halo and ones to the next part's: a part waits for no other between runs */
 typedef struct hg_filter_job {
   const hg_geometry2d *geometry;
   ptrdiff_t samples, runs;
   const float *x, *dy;
-  float *halo, *ones, *tail;
+  float *halo, *ones;
   ptrdiff_t room;
   ptrdiff_t halo_height, halo_width, halo_p, halo_q;
   hg_output output;

@@ -51,30 +51,36 @@ struct FigureTests {
   }
 
   private func result(_ name: String, _ problem: Problem, us: Double, ratio: Double, theirs: Double = 400)
-    throws -> (problem: Problem, result: KernelResult)
+    throws -> Summary.Measured
   {
     func spread(_ value: Double) -> Spread { Spread(Samples([value * 1e-6])) }
     let comparison = KernelResult.Comparison(peer: "torch", layout: "nchw", seconds: spread(theirs), ratio: ratio)
     let result = KernelResult(
       name: name, problem: problem.description, isa: "avx2", threads: 1, seconds: spread(us), gflops: 1, peak: 100,
       peakShare: 0.5, gigabytesPerSecond: 1, limitShare: 0.5, comparison: comparison)
-    return (problem, result)
+    return (KernelCase(name: name, problem: problem, family: name == "a" ? "wide" : "narrow"), result)
   }
 
-  @Test("a summary has the means of all and of thin layers, and the worst first")
+  @Test("a summary has the means of all, of thin layers, of each pass and each family, and the worst first")
   func summary() throws {
-    let wide = try Problem("n1 c32 h8 w8 k32 r3 s3 conv forward")
+    let wide = try Problem("n1 c32 h8 w8 k32 r3 s3 conv backward-data")
     let thin = try Problem("n1 c1 h8 w8 k32 r3 s3 conv forward")
     let results = [
       try result("a", wide, us: 1, ratio: 0.5), try result("b", thin, us: 1, ratio: 8, theirs: 100),
       try result("c", thin, us: 1, ratio: 2),
     ]
-    let summary = Summary(results, .torch, threads: 1)
-    #expect(summary.cases == 3 && summary.below == 1 && summary.minimum == 0.5)
-    #expect(abs((summary.geometricMean ?? 0) - 2) < 1e-12 && abs((summary.geometricMeanThin ?? 0) - 4) < 1e-12)
+    let summary = Summary(results, .torch, wanted: 0.9)
+    let groups = summary.groups
+    #expect(groups.map(\.name) == ["all", "thin layers", "forward", "backward-data", "wide", "narrow"])
+    #expect(groups.map(\.cases) == [3, 2, 2, 1, 1, 2] && groups.map(\.below) == [1, 0, 0, 1, 1, 0])
+    #expect(groups.map(\.least) == [0.5, 2, 2, 0.5, 0.5, 2])
+    for (group, mean) in zip(groups, [2, 4, 4, 0.5, 0.5, 4]) {
+      #expect(abs((group.ratio ?? 0) - mean) < 1e-12 && abs((group.peakShare ?? 0) - 0.5) < 1e-12)
+    }
     #expect(summary.worst.map(\.name) == ["a", "c", "b"])
     // The gain of threads counts only where one thread takes over 300 us.
-    #expect(Summary(results, .oneThread, threads: 2).cases == 2)
+    #expect(Summary(results, .oneThread, wanted: 1.85).worst.map(\.name) == ["a", "c"])
+    #expect(Summary(results, nil, wanted: 0).groups.allSatisfy { $0.ratio == nil && $0.below == 0 })
   }
 
   @Test("a result says in JSON what it is, in which units")
@@ -112,18 +118,6 @@ struct FigureTests {
     #expect(Machine.bytes("48K") == 49_152 && Machine.bytes("105M") == 110_100_480 && Machine.bytes("x") == nil)
   }
 
-  @Test("random problems are the same for a seed, sensible, and of both operations and all passes")
-  func random() throws {
-    let problems = (0..<60).map { Problem.random(seed: 1, number: $0) }
-    #expect(problems == (0..<60).map { Problem.random(seed: 1, number: $0) })
-    #expect(problems != (0..<60).map { Problem.random(seed: 2, number: $0) })
-    #expect(Set(problems.map { "\($0.operation) \($0.pass)" }).count == 6)
-    for problem in problems {
-      #expect(try Problem(problem.description) == problem)
-      #expect((0.02e9...2e9).contains(problem.flops))
-    }
-  }
-
   @Test("every factor of ten is equally long on a logarithmic axis")
   func axis() {
     let axis = Axis(decades: [1, 100], from: 0, to: 100)
@@ -135,7 +129,8 @@ struct FigureTests {
   @Test("the picture has a mark for each case, below the roof of each level")
   func picture() throws {
     let one = try result("a<b", Problem(Problem.example), us: 1000, ratio: 1)
-    let picture = RooflinePicture(limits: try limits(), peak: 50, dots: [RooflinePicture.Dot(one.problem, one.result)])
+    let picture = RooflinePicture(
+      limits: try limits(), peak: 50, dots: [RooflinePicture.Dot(one.testCase.problem, one.result)])
     let svg = picture.svg()
     #expect(svg.contains("a&lt;b") && svg.contains("memory 1 GB/s"))
     #expect(svg.components(separatedBy: "class=\"roof\"").count - 1 == 4)

@@ -10,6 +10,8 @@ struct ProblemTests {
       Problem.example, "n1 c3 h32 w20 k32 r3 s5 u1 v2 pad1x2 conv forward",
       "n32 c64 h7 w7 k32 r4 s4 u2 v2 pad1 convt backward-data", "n128 i3136 o256 dense backward-weight",
       "n32 c32 h28 w28 r2 s2 u2 v2 pad0 pool backward",
+      "n8 c64 h16 w16 k32 r5 s5 u2 v2 pad1 p32 q32 convt backward-data",
+      "n2 c3 h1 w1 k4 r2 s2 u1 v1 pad0 p1 q1 conv forward",
     ])
   func roundTrip(_ text: String) throws { #expect(try Problem(text).description == text) }
 
@@ -57,6 +59,7 @@ struct ProblemTests {
       ("n1 c1 h4x4 w4 k1 r3 s3 conv forward", "found h4x4"), ("n1 c1 h4 w4 k0 r3 s3 conv forward", "at least 1"),
       ("n1 c1 h4 w4 k1 r5 s5 conv forward", "the kernel is larger than the input"),
       ("n1 c1 h4 w4 k1 r3 s3 pad3 conv forward", "padding"),
+      ("n1 c1 h4 w4 k1 r3 s3 p4 conv forward", "the size q is missing"),
       ("n1 c1 h1 w1 k1 r2 s2 pad1 convt forward", "problem"),
     ])
   func refused(_ text: String, _ sentence: String) {
@@ -81,6 +84,7 @@ struct ProblemTests {
     "kernels agree with their definitions within the bound that is stated",
     arguments: [
       "n3 c5 h6 w7 k9 r3 s2 u2 v1 pad1", "n1 c1 h5 w5 k3 r4 s4 u2 v2 pad1", "n2 c16 h4 w4 k32 r1 s1",
+      "n2 c3 h5 w5 k4 r2 s2 pad0 p5 q5",
     ])
   func verified(_ sizes: String) throws {
     for operation in [Problem.Operation.conv, .convt] {

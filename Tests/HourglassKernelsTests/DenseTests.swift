@@ -19,6 +19,8 @@ private let shapes: [Shape] = [
   .init(samples: 7, inputs: 1025, outputs: 33), .init(samples: 16, inputs: 97, outputs: 15),
   .init(samples: 17, inputs: 15, outputs: 48), .init(samples: 65, inputs: 33, outputs: 100),
   .init(samples: 129, inputs: 5, outputs: 3), .init(samples: 0, inputs: 6, outputs: 20),
+  .init(samples: 40, inputs: 140, outputs: 512), .init(samples: 140, inputs: 512, outputs: 40),
+  .init(samples: 33, inputs: 1024, outputs: 512),
 ]
 
 private struct Problem {

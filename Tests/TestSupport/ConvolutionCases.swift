@@ -104,6 +104,19 @@ public let awkwardConvolutions: [ConvolutionCase] = [
     "tall and narrow",
     .make(
       samples: 2, large: (31, 2, 1), small: (11, 2, 33), filter: (5, 1), stride: (3, 1), padding: (2, 0))),
+  .init("deep weights, lines in parts", samples: 2, large: (6, 150), small: (6, 40), filter: 3, padding: 1),
+  .init("deep weights, whole lines", samples: 2, large: (8, 40), small: (8, 36), filter: 3, padding: 1),
+  .init("1 x 1 filter of many channels", samples: 3, large: (7, 80), small: (7, 70), filter: 1),
+  .init("rows of errors a power of two apart", samples: 9, large: (8, 9), small: (8, 256), filter: 3, padding: 1),
+  .init("large image, in bands", samples: 1, large: (101, 16), small: (101, 16), filter: 3, padding: 1),
+  .init(
+    "long thin lines",
+    .make(
+      samples: 2, large: (9, 75, 3), small: (9, 75, 20), filter: (3, 5), stride: (1, 1), padding: (1, 2))),
+  .init(
+    "one long line",
+    .make(
+      samples: 2, large: (1, 300, 9), small: (1, 300, 20), filter: (1, 5), stride: (1, 1), padding: (0, 2))),
 ]
 
 /// Geometries drawn at random; equal seeds give equal geometries, and the seed is in the name.

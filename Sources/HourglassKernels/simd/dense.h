@@ -44,6 +44,10 @@ static void transpose(ptrdiff_t rows, ptrdiff_t columns, const float *in, ptrdif
     }
 }
 
+/* Rows of a dense layer's operands of which more than share a set of the cache are crowded: copies of fewer cost more
+ * than they save. */
+enum { DENSE_CROWD = 32, DENSE_DEPTH = HG_BLOCK / HG_PANEL };
+
 /* Depth of a block of weights: with few columns it stays in the second-level cache, whatever their number is few sums
  * are stored and loaded again. */
 INLINE ptrdiff_t dense_depth(ptrdiff_t columns) { return hg_max(256, 65536 / columns); }
@@ -61,25 +65,32 @@ static void dense_forward(const void *argument, ptrdiff_t part, ptrdiff_t parts)
     o += 16 * groups;
   }
   const ptrdiff_t begin = hg_share(tiles, part, parts), end = hg_share(tiles, part + 1, parts);
-  const ptrdiff_t depth = dense_depth(O);
+  const bool crowded = !HG_STREAMS && N > 2 * tile_rows[HG_TILE_GROUPS] && tile_crowded(hg_min(I, DENSE_CROWD), O);
+  const ptrdiff_t depth = crowded ? DENSE_DEPTH : dense_depth(O);
+  float panel[HG_BLOCK] __attribute__((aligned(64)));
   for (ptrdiff_t i = 0; i < I; i += depth) {
     ptrdiff_t before = 0;
     for (ptrdiff_t o = 0; o < O && before < end;) {
       const bool tail = o == whole;
-      const ptrdiff_t groups = tile_groups(tail ? 1 : whole - o), ldb = tail ? 16 : O;
-      const float *b = tail ? job->tail : job->weight + o;
-      const tile_depth d = {.turns = 1, .n3 = 1, .n2 = 1, .n1 = hg_min(depth, I - i), .a1 = 1, .ldb = ldb};
+      const ptrdiff_t groups = tile_groups(tail ? 1 : whole - o), high = hg_min(depth, I - i);
+      const ptrdiff_t ldb = tail ? 16 : crowded ? 16 * groups : O;
+      const float *b = tail ? job->tail + i * 16 : job->weight + i * O + o;
+      const tile_depth d = {.turns = 1, .n3 = 1, .n2 = 1, .n1 = high, .a1 = 1, .ldb = ldb};
       hg_output output = output_column(job->output, o);
       output.accumulate = i > 0;
       output.relu = job->output.relu && i + depth >= I;
       const tiling t = tiling_of(N, groups);
-      const ptrdiff_t last = hg_min(t.tiles, end - before);
-      for (ptrdiff_t tile = hg_max(0, begin - before); tile < last; tile++) {
+      const ptrdiff_t first = hg_max(0, begin - before), last = hg_min(t.tiles, end - before);
+      if (crowded && first < last) {
+        tile_copy(b, high, O, ldb, panel, ldb);
+        b = panel;
+      }
+      for (ptrdiff_t tile = first; tile < last; tile++) {
         const ptrdiff_t start = tiling_first(t, tile), rows = tiling_first(t, tile + 1) - start;
         const float *row[TILE_ROWS];
         ptrdiff_t offset[TILE_ROWS];
         for (ptrdiff_t a = 0; a < rows; a++) row[a] = job->x + (start + a) * I + i, offset[a] = (start + a) * O;
-        tile_run(rows, groups, row, &d, b + i * ldb, &output, offset, tail ? O - whole : 16 * groups);
+        tile_run(rows, groups, row, &d, b, &output, offset, tail ? O - whole : 16 * groups);
       }
       before += t.tiles;
       o += 16 * groups;
@@ -109,7 +120,7 @@ INLINE void dense_data_store(const float *sums, ptrdiff_t samples, ptrdiff_t inp
 static void dense_backward_data_block(const hg_dense_backward_data_job *job, const float *panel, ptrdiff_t first,
                                       ptrdiff_t inputs, ptrdiff_t sample) {
   const ptrdiff_t N = job->geometry->samples, I = job->geometry->inputs, O = job->geometry->outputs;
-  const ptrdiff_t width = hg_panel_width(N - sample), samples = hg_min(width, N - sample);
+  const ptrdiff_t width = hg_panel_width(HG_PANEL, N - sample), samples = hg_min(width, N - sample);
   const tile_depth d = {.turns = 1, .n3 = 1, .n2 = 1, .n1 = O, .a1 = 1, .ldb = width};
   float sums[DENSE_DATA_BLOCK * HG_PANEL];
   for (ptrdiff_t j = 0; j < width;) {
@@ -147,7 +158,7 @@ static void dense_backward_data(const void *argument, ptrdiff_t part, ptrdiff_t 
   if (first >= last) return;
   float *panels = job->scratch + part * hg_round_up(N) * O;
   for (ptrdiff_t n = 0; n < N; n += HG_PANEL) {
-    const ptrdiff_t width = hg_panel_width(N - n);
+    const ptrdiff_t width = hg_panel_width(HG_PANEL, N - n);
     transpose(hg_min(width, N - n), O, job->dy + n * O, O, panels + n * O, width, width);
   }
   for (ptrdiff_t i = first; i < last; i += DENSE_DATA_BLOCK)
@@ -155,7 +166,7 @@ static void dense_backward_data(const void *argument, ptrdiff_t part, ptrdiff_t 
       dense_backward_data_block(job, panels + n * O, i, hg_min(DENSE_DATA_BLOCK, last - i), n);
 }
 
-/* Inputs of a block: the columns of x that it reads stay in the first-level cache for all column blocks of dy. */
+/* Inputs of a block: the columns of x that it reads stay in a cache for all column blocks of dy. */
 enum { DENSE_WEIGHT_BLOCK = 96 };
 
 static void dense_backward_weight(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
@@ -164,23 +175,41 @@ static void dense_backward_weight(const void *argument, ptrdiff_t part, ptrdiff_
   const ptrdiff_t whole = O / 16 * 16, count = job->last - job->first;
   const ptrdiff_t first = job->first + hg_share(count, part, parts),
                   last = job->first + hg_share(count, part + 1, parts);
+  const ptrdiff_t some = hg_min(N, DENSE_CROWD);
+  const bool crowded_x = O > HG_PANEL && tile_crowded(some, I), crowded_dy = count > 16 && tile_crowded(some, O);
+  const ptrdiff_t most = crowded_x || crowded_dy || !HG_STREAMS ? DENSE_DEPTH : hg_max(1, N);
+  float xs[DENSE_DEPTH * DENSE_WEIGHT_BLOCK] __attribute__((aligned(64)));
+  float panel[HG_BLOCK] __attribute__((aligned(64)));
   for (ptrdiff_t block = first; block < last; block += DENSE_WEIGHT_BLOCK) {
-    const ptrdiff_t end = hg_min(last, block + DENSE_WEIGHT_BLOCK);
-    for (ptrdiff_t o = 0; o < O;) {
-      const bool tail = o == whole;
-      const ptrdiff_t groups = tile_groups(tail ? 1 : whole - o);
-      tile_depth d = {.n3 = 1, .n2 = 1, .n1 = N, .a1 = I, .ldb = tail ? 16 : O};
-      const hg_output output = output_column(job->output, o);
-      for (ptrdiff_t start = block; start < end; start += d.turns * d.row_turn) {
-        const ptrdiff_t rows = hg_min(tile_rows[groups], end - start);
-        d.turns = (end - start) / rows, d.row_turn = rows, d.out_turn = rows * O;
-        const float *row[TILE_ROWS];
-        ptrdiff_t offset[TILE_ROWS];
-        for (ptrdiff_t a = 0; a < rows; a++) row[a] = job->x + start + a, offset[a] = (start + a) * O;
-        tile_run(rows, groups, row, &d, tail ? job->tail : job->dy + o, &output, offset,
-                 tail ? O - whole : 16 * groups);
+    const ptrdiff_t inputs = hg_min(last - block, DENSE_WEIGHT_BLOCK);
+    for (ptrdiff_t n = 0; n < hg_max(1, N); n += most) {
+      const ptrdiff_t depth = hg_min(most, N - n), a1 = crowded_x ? DENSE_WEIGHT_BLOCK : I;
+      const float *x = job->x + n * I + block;
+      if (crowded_x) {
+        tile_copy(x, depth, I, inputs, xs, DENSE_WEIGHT_BLOCK);
+        x = xs;
       }
-      o += 16 * groups;
+      for (ptrdiff_t o = 0; o < O;) {
+        const bool tail = o == whole;
+        const ptrdiff_t groups = tile_groups(tail ? 1 : whole - o), columns = tail ? O - whole : 16 * groups;
+        const float *b = tail ? job->tail + n * 16 : job->dy + n * O + o;
+        if (crowded_dy) {
+          tile_copy(b, depth, O, columns, panel, columns);
+          b = panel;
+        }
+        tile_depth d = {.n3 = 1, .n2 = 1, .n1 = depth, .a1 = a1, .ldb = tail ? 16 : crowded_dy ? columns : O};
+        hg_output output = output_column(job->output, o);
+        output.accumulate |= n > 0;
+        for (ptrdiff_t start = 0; start < inputs; start += d.turns * d.row_turn) {
+          const ptrdiff_t rows = hg_min(tile_rows[groups], inputs - start);
+          d.turns = (inputs - start) / rows, d.row_turn = rows, d.out_turn = rows * O;
+          const float *row[TILE_ROWS];
+          ptrdiff_t offset[TILE_ROWS];
+          for (ptrdiff_t a = 0; a < rows; a++) row[a] = x + start + a, offset[a] = (block + start + a) * O;
+          tile_run(rows, groups, row, &d, b, &output, offset, columns);
+        }
+        o += 16 * groups;
+      }
     }
   }
 }

@@ -5,6 +5,29 @@
  * latency. */
 enum { DOT_POSITIONS = HG_LANES == 16 ? 8 : 4, DOT_TAPS = 4 };
 
+/* sums[i] = v16_sum(sum[i]) for i < DOT_POSITIONS, four or eight trees side by side: each level adds the halves of what
+ * is left of two registers. */
+INLINE void dots_trees(const v16 *sum, float *sums) {
+  v16 level[DOT_POSITIONS];
+  UNROLL for (int i = 0; i < DOT_POSITIONS / 2; i++) {
+    const v16 a = sum[2 * i], b = sum[2 * i + 1];
+    level[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+               __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+  }
+  UNROLL for (int i = 0; i < DOT_POSITIONS / 4; i++) {
+    const v16 a = level[2 * i], b = level[2 * i + 1];
+    level[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+               __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+  }
+  /* Quarter q is position q of a; and of b, where there are eight, position 4 + q. */
+  const v16 a = level[0], b = level[DOT_POSITIONS / 4 - 1];
+  const v16 two = __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
+                  __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+  const v16 one = __builtin_shufflevector(two, two, 0, 2, 0, 2, 4, 6, 4, 6, 8, 10, 8, 10, 12, 14, 12, 14) +
+                  __builtin_shufflevector(two, two, 1, 3, 1, 3, 5, 7, 5, 7, 9, 11, 9, 11, 13, 15, 13, 15);
+  UNROLL for (int i = 0; i < DOT_POSITIONS; i++) sums[i] = one[i % 4 * 4 + i / 4];
+}
+
 /* Where sums over taps read: lines of taps [first, end) of a small row, `count` floats of each from `in` + r `line` and
  * from `filter` + r `lines`. Positions lie `step` apart. */
 typedef struct dots_taps {
@@ -32,8 +55,13 @@ INLINE void dots_sum(const dots_taps *d, const int positions, const hg_output *o
     UNROLL for (int i = 0; i < positions; i++) sum[i] +=
         v16_select(rest, v16_load(x + i * d->step + d->count - 16), v16_splat(0)) * weight;
   }
+  float sums[DOT_POSITIONS];
+  if (positions == DOT_POSITIONS)
+    dots_trees(sum, sums);
+  else
+    UNROLL for (int i = 0; i < positions; i++) sums[i] = v16_sum(sum[i]);
   UNROLL for (int i = 0; i < positions; i++, to += apart) {
-    float y = v16_sum(sum[i]);
+    float y = sums[i];
     if (o->bias) y += o->bias[k];
     if (o->relu) y = y < 0 ? 0 : y;
     if (o->gate) y = o->gate[to] > 0 ? y : 0;

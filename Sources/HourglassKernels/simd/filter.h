@@ -34,7 +34,6 @@ INLINE hg_filter_job filter_run_of(const hg_filter_job *job, ptrdiff_t run, ptrd
   r.dy += first * g->small_height * g->small_width * g->small_channels;
   if (r.halo) r.halo += part * r.room;
   if (r.ones) r.ones += part * r.room;
-  if (r.tail) r.tail += part * r.room;
   r.output.accumulate |= run > 0;
   return r;
 }
@@ -50,23 +49,10 @@ INLINE filter_span filter_span_of(ptrdiff_t small, ptrdiff_t large, ptrdiff_t st
   return first < end ? (filter_span){first, end} : (filter_span){0, 0};
 }
 
-/* A block of columns of dy: in place, or the tail. */
-typedef struct filter_columns {
-  ptrdiff_t first, count, groups, ldb;
-  const float *b;
-} filter_columns;
-
-INLINE filter_columns filter_columns_from(const hg_filter_job *job, ptrdiff_t first) {
-  const ptrdiff_t K = job->geometry->small_channels, whole = K / 16 * 16;
-  if (first == whole) return (filter_columns){first, K - whole, 1, 16, job->tail};
-  const ptrdiff_t groups = tile_groups(whole - first);
-  return (filter_columns){first, 16 * groups, groups, K, job->dy + first};
-}
-
-/* The product of one tap, or with a halo of all taps: rows i at `in` + i (C of them, or R S C and the ones), depth the
- * samples and the small positions p, q whose large positions lie `a2` and `a1` apart. */
+/* The product of one tap, or with a halo of all taps: rows i at `in` + `at` + i (C of them, or R S C and the ones),
+ * depth the samples and the small positions p, q whose large positions lie `a2` and `a1` apart. */
 typedef struct filter_product {
-  ptrdiff_t rows, sample, a2, a1;
+  ptrdiff_t rows, at, sample, a2, a1;
   filter_span p, q;
   const float *in;
   float *out;
@@ -87,60 +73,70 @@ INLINE filter_product filter_product_of(const hg_filter_job *job, ptrdiff_t tap)
                             .out = job->output.out};
   }
   const ptrdiff_t r = tap / g->filter_width, s = tap % g->filter_width, row = g->large_width * C;
-  const filter_span p = filter_span_of(g->small_height, g->large_height, U, g->pad_top, r);
-  const filter_span q = filter_span_of(g->small_width, g->large_width, V, g->pad_left, s);
-  const bool met = p.end && q.end;
-  return (filter_product){
-      .rows = C,
-      .sample = g->large_height * row,
-      .a2 = U * row,
-      .a1 = V * C,
-      .p = p,
-      .q = q,
-      .in = met ? job->x + (p.first * U + r - g->pad_top) * row + (q.first * V + s - g->pad_left) * C : job->x,
-      .out = job->output.out + tap * C * g->small_channels};
+  return (filter_product){.rows = C,
+                          .at = (r - g->pad_top) * row + (s - g->pad_left) * C,
+                          .sample = g->large_height * row,
+                          .a2 = U * row,
+                          .a1 = V * C,
+                          .p = filter_span_of(g->small_height, g->large_height, U, g->pad_top, r),
+                          .q = filter_span_of(g->small_width, g->large_width, V, g->pad_left, s),
+                          .in = job->x,
+                          .out = job->output.out + tap * C * g->small_channels};
 }
 
-/* Tiles [first, end) of a product with a block of columns. The ones are one sample long, so with them a tile goes from
- * sample to sample and accumulates. */
-static void filter_tiles(const hg_filter_job *job, const filter_product *f, const filter_columns *c, tiling t,
+/* A block of the depth, positions that follow one another in dy: samples n, or lines p of one, or a part q of a line;
+ * and of its columns `count` from `first` on, at `b` and `ldb` apart. */
+typedef struct filter_block {
+  filter_span n, p, q;
+  ptrdiff_t first, count, groups, ldb;
+  const float *b;
+} filter_block;
+
+INLINE filter_span filter_meet(filter_span a, filter_span b) {
+  const ptrdiff_t first = hg_max(a.first, b.first), end = hg_min(a.end, b.end);
+  return first < end ? (filter_span){first, end} : (filter_span){0, 0};
+}
+
+/* Tiles [first, end) of a product with a block. */
+static void filter_tiles(const hg_filter_job *job, const filter_product *f, const filter_block *c, tiling t,
                          ptrdiff_t first, ptrdiff_t end) {
   const hg_geometry2d *g = job->geometry;
-  const ptrdiff_t K = g->small_channels, Q = g->small_width;
-  const ptrdiff_t high = f->p.end - f->p.first, wide = f->q.end - f->q.first;
-  const ptrdiff_t samples = job->ones ? 1 : job->samples;
+  const ptrdiff_t K = g->small_channels;
+  const filter_span p = filter_meet(f->p, c->p), q = filter_meet(f->q, c->q);
+  const ptrdiff_t high = q.end ? p.end - p.first : 0, wide = q.end - q.first;
+  if (high == 0 && job->output.accumulate) return;
+  const ptrdiff_t line = (c->q.end - c->q.first) * c->ldb, lines = c->p.end - c->p.first;
   const tile_depth d = {.turns = 1,
-                        .n3 = samples,
+                        .n3 = c->n.end - c->n.first,
                         .a3 = f->sample,
-                        .b3 = (g->small_height - high) * Q * c->ldb,
-                        .n2 = wide ? high : 0,
+                        .b3 = (lines - high) * line,
+                        .n2 = high,
                         .a2 = f->a2,
-                        .b2 = (Q - wide) * c->ldb,
+                        .b2 = line - wide * c->ldb,
                         .n1 = wide,
                         .a1 = f->a1,
                         .ldb = c->ldb};
-  const ptrdiff_t line = g->filter_width * g->large_channels; /* rows with a halo: (r, s c) */
-  const float *b = c->b + (f->p.first * Q + f->q.first) * c->ldb;
-  hg_output output = job->output;
-  output.out = f->out + c->first;
+  const ptrdiff_t filter_line = g->filter_width * g->large_channels; /* rows with a halo: (r, s c) */
+  const float *in = f->in, *b = c->b;
+  if (high) {
+    in += f->at + c->n.first * f->sample + p.first * f->a2 + q.first * f->a1;
+    b += (p.first - c->p.first) * line + (q.first - c->q.first) * c->ldb;
+  }
+  const hg_output output = {.out = f->out + c->first, .accumulate = job->output.accumulate};
   for (ptrdiff_t tile = first; tile < end; tile++) {
     const ptrdiff_t start = tiling_first(t, tile), rows = tiling_first(t, tile + 1) - start;
     const float *row[TILE_ROWS];
     ptrdiff_t offset[TILE_ROWS];
     for (ptrdiff_t i = 0; i < rows; i++) {
       const ptrdiff_t j = start + i;
-      row[i] = f->in + (job->halo ? j / line * job->halo_width * g->large_channels + j % line : j);
+      row[i] = in + (job->halo ? j / filter_line * job->halo_width * g->large_channels + j % filter_line : j);
       offset[i] = j * K;
     }
-    const bool biased = job->ones && start + rows == f->rows;
-    if (biased) offset[rows - 1] = ((intptr_t)job->dbias - (intptr_t)f->out) / (ptrdiff_t)sizeof(float);
-    output.accumulate = job->output.accumulate;
-    for (ptrdiff_t n = 0; n < job->samples; n += samples) {
-      if (biased) row[rows - 1] = job->ones;
-      tile_run(rows, c->groups, row, &d, b + n * g->small_height * Q * c->ldb, &output, offset, c->count);
-      for (ptrdiff_t i = 0; i < rows; i++) row[i] += f->sample;
-      output.accumulate = true;
+    if (job->ones && start + rows == f->rows) {
+      row[rows - 1] = job->ones;
+      offset[rows - 1] = ((intptr_t)job->dbias - (intptr_t)f->out) / (ptrdiff_t)sizeof(float);
     }
+    tile_run(rows, c->groups, row, &d, b, &output, offset, c->count);
   }
 }
 
@@ -152,40 +148,65 @@ INLINE tiling filter_tiling(ptrdiff_t rows, ptrdiff_t groups, ptrdiff_t products
   return (tiling){tiles, rows / tiles, rows % tiles};
 }
 
-/* Tiles of all products and column blocks. */
-INLINE ptrdiff_t filter_tile_count(const hg_filter_job *job, ptrdiff_t rows, ptrdiff_t products, ptrdiff_t parts) {
-  ptrdiff_t tiles = 0;
-  for (ptrdiff_t k = 0; k < job->geometry->small_channels;) {
-    const filter_columns c = filter_columns_from(job, k);
-    tiles += filter_tiling(rows, c.groups, products, parts).tiles;
-    k += c.count;
+/* Tiles whose sums stay in the second-level cache for all blocks of a run, and from which on a block is worth a copy.
+ */
+enum { FILTER_CHUNK = 256, FILTER_COPY = 8 };
+
+/* Tiles [first, end) of all products with the columns of `columns`, block after block of a run. */
+static void filter_run(const hg_filter_job *run, filter_block columns, tiling t, ptrdiff_t first, ptrdiff_t end) {
+  const hg_geometry2d *g = run->geometry;
+  const ptrdiff_t P = g->small_height, Q = g->small_width, K = g->small_channels, width = 16 * columns.groups;
+  const ptrdiff_t most = HG_BLOCK / width;
+  const bool copied = columns.count < width || (end - first >= FILTER_COPY && tile_crowded(most, K));
+  const bool whole = P * Q <= most || (HG_STREAMS && !copied);
+  const ptrdiff_t some = run->ones ? 1 : HG_STREAMS && !copied ? run->samples : hg_max(1, most / (P * Q));
+  const ptrdiff_t across = whole ? 1 : hg_ceil_div(Q, most), down = whole ? 1 : hg_ceil_div(P, hg_max(1, most / Q));
+  const ptrdiff_t high = whole ? hg_ceil_div(run->samples, some) : run->samples;
+  float panel[HG_BLOCK] __attribute__((aligned(64)));
+  hg_filter_job job = *run;
+  for (ptrdiff_t block = 0; block < high * down * across; block++) {
+    const ptrdiff_t n = block / across / down, p = block / across % down, q = block % across;
+    filter_block c = columns;
+    c.n = (filter_span){hg_share(run->samples, n, high), hg_share(run->samples, n + 1, high)};
+    c.p = (filter_span){hg_share(P, p, down), hg_share(P, p + 1, down)};
+    c.q = (filter_span){hg_share(Q, q, across), hg_share(Q, q + 1, across)};
+    c.b = run->dy + ((c.n.first * P + c.p.first) * Q + c.q.first) * K + c.first;
+    c.ldb = K;
+    if (copied) {
+      tile_copy(c.b, (c.n.end - c.n.first) * (c.p.end - c.p.first) * (c.q.end - c.q.first), K, c.count, panel, width);
+      c.b = panel, c.ldb = width;
+    }
+    for (ptrdiff_t product = first / t.tiles; product * t.tiles < end; product++) {
+      const filter_product f = filter_product_of(run, product);
+      filter_tiles(&job, &f, &c, t, hg_max(0, first - product * t.tiles), hg_min(t.tiles, end - product * t.tiles));
+    }
+    job.output.accumulate = true;
   }
-  return products * tiles;
 }
 
-/* Parts share the tiles; each fills the halo and the tail that it reads, which costs little beside the products. */
+/* Parts share the tiles of all columns and products; each fills the halo that it reads, which costs little beside the
+ * products. */
 static void filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_filter_job *job = argument;
   const hg_geometry2d *g = job->geometry;
   const ptrdiff_t K = g->small_channels, products = job->halo ? 1 : g->filter_height * g->filter_width;
-  const ptrdiff_t rows = filter_product_of(job, 0).rows, tiles = filter_tile_count(job, rows, products, parts);
+  const ptrdiff_t rows = filter_product_of(job, 0).rows;
+  ptrdiff_t tiles = 0;
+  for (ptrdiff_t k = 0; k < K; k += HG_PANEL)
+    tiles += products * filter_tiling(rows, tile_groups(K - k), products, parts).tiles;
   const ptrdiff_t first = hg_share(tiles, part, parts), end = hg_share(tiles, part + 1, parts);
   if (first == end) return;
   for (ptrdiff_t run = 0; run < job->runs; run++) {
     const hg_filter_job r = filter_run_of(job, run, part);
     if (r.halo) filter_fill_halo(&r);
-    if (r.tail) hg_pack_tail(r.samples * g->small_height * g->small_width, K, r.dy, r.tail, NULL);
-    const ptrdiff_t each = tiles / products;
-    for (ptrdiff_t product = first / each; product * each < end; product++) {
-      const filter_product f = filter_product_of(&r, product);
-      ptrdiff_t before = product * each;
-      for (ptrdiff_t k = 0; k < K;) {
-        const filter_columns c = filter_columns_from(&r, k);
-        const tiling t = filter_tiling(rows, c.groups, products, parts);
-        filter_tiles(&r, &f, &c, t, hg_max(0, first - before), hg_min(t.tiles, end - before));
-        before += t.tiles;
-        k += c.count;
-      }
+    ptrdiff_t before = 0;
+    for (ptrdiff_t k = 0; k < K; k += HG_PANEL) {
+      const filter_block columns = {.first = k, .count = hg_min(HG_PANEL, K - k), .groups = tile_groups(K - k)};
+      const tiling t = filter_tiling(rows, columns.groups, products, parts);
+      const ptrdiff_t last = hg_min(products * t.tiles, end - before);
+      for (ptrdiff_t tile = hg_max(0, first - before); tile < last; tile += FILTER_CHUNK)
+        filter_run(&r, columns, t, tile, hg_min(last, tile + FILTER_CHUNK));
+      before += products * t.tiles;
     }
   }
 }

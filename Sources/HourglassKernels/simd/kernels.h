@@ -2,7 +2,10 @@
  *   HG_NAME, HG_TABLE   name of the instruction set and of the table
  *   HG_HAS_FMA          whether it fuses multiply and add
  *   HG_LANES            floats in a register
- *   HG_TILE_GROUPS      widest tile in groups of 16 columns, 1 or 4
+ *   HG_BLOCK            floats of a block of an operand that stays in the first-level cache for many tiles
+ *   HG_STREAMS          whether tiles read such operands from the second-level cache as fast, so that only those
+ *                       whose rows are crowded need blocks
+ *   HG_TILE_GROUPS      widest tile in groups of 16 columns, 1, 2 or 4
  *   HG_TILE_ROWS        rows of a tile of one group, 3 or 6, where HG_TILE_GROUPS is 1 */
 #include "vec.h"
 /* */
@@ -28,6 +31,7 @@
 const hg_kernels HG_TABLE = {
     HG_NAME,
     HG_HAS_FMA,
+    HG_PANEL,
 #define HG_PART(name) name,
 #define HG_LOOP(result, name, ...) name,
 #include "../ops.def"

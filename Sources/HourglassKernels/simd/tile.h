@@ -21,11 +21,14 @@ typedef struct tile_depth {
 #if HG_TILE_GROUPS == 4
 enum { TILE_ROWS = 12 };
 static const int tile_rows[HG_TILE_GROUPS + 1] = {0, 12, 8, 8, 6};
+#elif HG_TILE_GROUPS == 2
+enum { TILE_ROWS = 6 };
+static const int tile_rows[HG_TILE_GROUPS + 1] = {0, 6, 3};
 #else
 enum { TILE_ROWS = HG_TILE_ROWS };
 static const int tile_rows[HG_TILE_GROUPS + 1] = {0, HG_TILE_ROWS};
 #endif
-enum { TILE_VECS = HG_TILE_GROUPS * 16 / HG_LANES };
+enum { TILE_VECS = HG_TILE_GROUPS * 16 / HG_LANES, HG_PANEL = HG_TILE_GROUPS * 16 };
 
 /* The sums of a tile whose last group is not whole pass through `sums`, rows x width, before and after the loop. */
 static __attribute__((noinline)) void tile_edge_start(const hg_output *o, const float *out, const ptrdiff_t *offset,
@@ -86,11 +89,20 @@ INLINE void tile_body(const int rows, const int groups, const bool unit, const f
       for (ptrdiff_t middle = 0; middle < n2; middle++, b += d->b2) {
         const ptrdiff_t first = outer * d->a3 + middle * d->a2, end = first + n1 * a1;
         for (ptrdiff_t l = first; l < end; l += a1, b += ldb) {
-          vec column[TILE_VECS];
-          UNROLL for (int j = 0; j < vecs; j++) column[j] = vec_load(b + j * HG_LANES);
-          UNROLL for (int i = 0; i < rows; i++) {
-            const vec x = vec_splat(r[i][l]);
-            UNROLL for (int j = 0; j < vecs; j++) sum[i][j] += x * column[j];
+          if (rows < vecs) {
+            vec x[TILE_ROWS];
+            UNROLL for (int i = 0; i < rows; i++) x[i] = vec_splat(r[i][l]);
+            UNROLL for (int j = 0; j < vecs; j++) {
+              const vec column = vec_load(b + j * HG_LANES);
+              UNROLL for (int i = 0; i < rows; i++) sum[i][j] += x[i] * column;
+            }
+          } else {
+            vec column[TILE_VECS];
+            UNROLL for (int j = 0; j < vecs; j++) column[j] = vec_load(b + j * HG_LANES);
+            UNROLL for (int i = 0; i < rows; i++) {
+              const vec x = vec_splat(r[i][l]);
+              UNROLL for (int j = 0; j < vecs; j++) sum[i][j] += x * column[j];
+            }
           }
         }
       }
@@ -128,6 +140,8 @@ typedef void (*tile_function)(TILE_PARAMETERS);
 #define TILE_12(X, groups) TILE_8(X, groups) X(9, groups) X(10, groups) X(11, groups) X(12, groups)
 #if HG_TILE_GROUPS == 4
 #define TILE_SIZES(X) TILE_12(X, 1) TILE_8(X, 2) TILE_8(X, 3) TILE_6(X, 4)
+#elif HG_TILE_GROUPS == 2
+#define TILE_SIZES(X) TILE_6(X, 1) TILE_3(X, 2)
 #elif HG_TILE_ROWS == 6
 #define TILE_SIZES(X) TILE_6(X, 1)
 #else
@@ -171,6 +185,21 @@ INLINE hg_output output_at(hg_output o, ptrdiff_t place) {
 INLINE hg_output output_column(hg_output o, ptrdiff_t column) {
   if (o.bias) o.bias += column;
   return output_at(o, column);
+}
+
+/* Whether `rows` rows that lie `stride` floats apart push one another out of a first-level cache of 64 sets of 8 lines,
+ * because a stride of 2^k lines meets 64 / 2^k sets. Tiles that stream bear twice as many. */
+INLINE bool tile_crowded(ptrdiff_t rows, ptrdiff_t stride) {
+  const ptrdiff_t lines = stride / 16, power = hg_min(64, lines & -lines);
+  return stride % 16 == 0 && rows * power > (HG_STREAMS ? 2 : 1) * 64 * 8;
+}
+
+/* to = `rows` rows of `count` floats, `stride` apart, side by side as rows of `width` floats, zeros beyond. */
+INLINE void tile_copy(const float *from, ptrdiff_t rows, ptrdiff_t stride, ptrdiff_t count, float *to,
+                      ptrdiff_t width) {
+  for (ptrdiff_t i = 0; i < rows; i++)
+    for (ptrdiff_t j = 0; j < width; j += 16)
+      v16_store(to + i * width + j, v16_load_part(from + i * stride + j, hg_max(0, hg_min(16, count - j))));
 }
 
 /* Rows split evenly over as few tiles as can hold them: tile t has `rows` of them, one more when t < extra. */
