@@ -37,6 +37,10 @@ public struct Diagnosis: Codable, Sendable, Equatable {
     public var shards: Int
     public var workers: Int
     public var threads: Int
+    /// The predicted speed-up over one core, divided by the granted cores.
+    public var efficiency: Double
+    /// Where that is below 0.8, a minibatch and division that is predicted to reach it.
+    public var sufficient: StepForecast.Division?
     /// All bytes planned for training; the images are not among them.
     public var plannedBytes: Int
     /// Why the work would be divided like this, for people to read.
@@ -61,21 +65,22 @@ public struct Diagnosis: Codable, Sendable, Equatable {
   public var memory: Memory
   /// The environment variables that the program or the OpenMP runtime reads, by name.
   public var variables: [String: String]
-  /// How each preset would be trained by default.
+  /// How each model would be trained by default.
   public var defaults: [Default]
   /// Sentences about what makes training slower, or lets its results differ from those of other machines.
   public var warnings: [String]
 
   /// Looks at this process and its machine.
   ///
-  /// Errors: a preset that cannot be planned with this batch size.
+  /// Errors: a model that cannot be planned with this batch size.
   ///
   /// - Parameters:
+  ///   - models: the models for which the defaults are given.
   ///   - environment: the variables of this process, or of another one in tests.
   ///   - libraries: the paths of the loaded OpenMP runtimes.
   ///   - batchSize: the samples of a minibatch for which the defaults are given.
   public init(
-    environment: [String: String] = ProcessInfo.processInfo.environment,
+    models: [Autoencoder] = ModelCatalog.models, environment: [String: String] = ProcessInfo.processInfo.environment,
     libraries: [String] = OpenMPRuntime.libraries, batchSize: Int = Recipe.defaultBatchSize
   ) throws(ModelError) {
     (version, swift) = (RunEnvironment.programVersion, RunEnvironment.swiftVersion)
@@ -100,13 +105,16 @@ public struct Diagnosis: Codable, Sendable, Equatable {
       }
     let openMPEnvironment = OpenMPEnvironment(environment)
     defaults = []
-    for model in ModelCatalog.models {
-      let plan = try ExecutionPlan(model, batchSize: batchSize)
-      let parallel = ParallelPlan(shards: plan.shards, cores: cores.granted, environment: openMPEnvironment)
+    for model in models {
+      let recipe = Recipe(model: model, batchSize: batchSize)
+      let forecast = try StepForecast(recipe, cores: cores.granted, environment: openMPEnvironment)
+      let (plan, division) = (try recipe.plan(), forecast.division)
+      let parallel = ParallelPlan(workers: division.workers, threads: division.threads)
       defaults.append(
         Default(
           model: model.name, batchSize: batchSize, shards: plan.shards, workers: parallel.workers,
-          threads: parallel.threads, plannedBytes: PlannedMemory(training: plan, parallel: parallel).total,
+          threads: parallel.threads, efficiency: division.efficiency, sufficient: forecast.sufficient,
+          plannedBytes: PlannedMemory(training: plan, parallel: parallel).total,
           reason: Self.reason(parallel, shards: plan.shards, cores: cores.granted, openMPEnvironment)))
     }
     warnings = []

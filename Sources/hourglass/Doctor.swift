@@ -1,6 +1,7 @@
 import ArgumentParser
 import HourglassBase
 import HourglassAnalysis
+import HourglassModels
 import HourglassTraining
 
 struct Doctor: ParsableCommand {
@@ -8,19 +9,25 @@ struct Doctor: ParsableCommand {
     abstract: "Shows what the machine grants, and how training would use it by default.",
     discussion: """
       The list has the cores granted by affinity mask and control group, the instruction set, the OpenMP runtime, the \
-      memory, and the workers and threads of each model that has a name, with reasons. Warnings end the list; the exit \
-      code is 0 all the same.
+      memory, and the workers and threads of the given models, or of each one that has a name, with reasons. The \
+      efficiency is the predicted speed-up over the granted cores, as in hourglass inspect --cores; where it is below \
+      0.8, the next column says what is predicted to reach that. Warnings end the list; the exit code is 0 all the same.
 
       Examples:
         hourglass doctor
+        hourglass doctor conv-vae-64 my-model.json
         taskset -c 0-3 hourglass doctor --json
       """)
+
+  @Argument(help: "The models, as for hourglass train --model. (default: all that have names)")
+  var models: [String] = []
 
   @Flag(help: "Print the result as one JSON object.")
   var json = false
 
   func run() throws {
-    let found = try Diagnosis()
+    let models = try models.map { try resolveModel($0, flag: "doctor") }
+    let found = try Diagnosis(models: models.isEmpty ? ModelCatalog.models : models)
     if json { return StandardOutput.write(json: found) }
     func mebibytes(_ bytes: UInt64?) -> String { bytes.map { "\(grouped(Int(clamping: $0 >> 20))) MiB" } ?? "no limit" }
     let cores = found.cores
@@ -44,15 +51,16 @@ struct Doctor: ParsableCommand {
     rows.append(["variables", variables.first ?? "none of OMP_*, KMP_*, GOMP_*, HOURGLASS_ISA"])
     rows += variables.dropFirst().map { ["", $0] }
     StandardOutput.write(table: rows)
-    let header = ["default of train", "batch size", "workers x threads", "memory", "why"]
+    let isIdle = found.defaults.contains { $0.sufficient != nil }
+    let header =
+      ["default of train", "batch size", "workers x threads", "efficiency"] + (isIdle ? ["0.8 by"] : [])
+      + ["memory", "why"]
     let defaults = found.defaults.map { row in
-      [
-        row.model, "\(row.batchSize)", "\(row.workers) x \(row.threads)", mebibytes(UInt64(row.plannedBytes)),
-        row.reason,
-      ]
+      [row.model, "\(row.batchSize)", "\(row.workers) x \(row.threads)", decimal(row.efficiency, 2)]
+        + (isIdle ? [row.sufficient?.flags ?? ""] : []) + [mebibytes(UInt64(row.plannedBytes)), row.reason]
     }
     StandardOutput.write("")
-    StandardOutput.write(table: [header] + defaults, rightAligned: [1, 2, 3])
+    StandardOutput.write(table: [header] + defaults, rightAligned: [1, 2, 3, isIdle ? 5 : 4])
     StandardOutput.write("")
     if found.warnings.isEmpty { StandardOutput.write("no warnings") }
     for warning in found.warnings { StandardOutput.write("warning: \(warning)") }

@@ -10,12 +10,17 @@ struct Inspect: ParsableCommand {
       The flops are what a training step takes for one sample, two for each multiply-add, padding counted. The bytes \
       are planned for the run's batch size, or for 128, with the default workers and threads of this machine.
 
+      With --cores it also predicts how many times as fast as on one core a step is with the default division for so \
+      many cores, by a simulation with the costs of cores that were measured, and the least batch size that uses them \
+      well, with an efficiency of 0.8 or more.
+
       Examples:
         hourglass inspect conv-vae-28
         hourglass inspect conv-vae@128x96x3
         hourglass inspect 784-1000-500-250-30,tanh,tied
         hourglass inspect conv-vae-28 --json > my-model.json
         hourglass inspect conv-ae-32 --algorithm winograd --json > faster.json
+        hourglass inspect conv-vae-64 --batch-size 512 --cores 64
       """)
 
   @Argument(
@@ -25,8 +30,18 @@ struct Inspect: ParsableCommand {
       valueName: "name|file|dir"))
   var subject: String
 
-  @Flag(help: "Print the model as JSON, which `hourglass train --model FILE.json` reads.")
+  @Flag(
+    help: """
+      Print the model as JSON, which `hourglass train --model FILE.json` reads; with --cores the prediction in its \
+      place.
+      """)
   var json = false
+
+  @Option(help: "Plan for minibatches of so many images, in their default shards. (default: the run's, or 128)")
+  var batchSize: Int?
+
+  @Option(help: "Plan for so many cores, of any machine, and predict the speed-up. (default: the granted cores)")
+  var cores: Int?
 
   @Option(
     help: """
@@ -35,17 +50,34 @@ struct Inspect: ParsableCommand {
       """)
   var algorithm: Conv2D.Algorithm?
 
+  func validate() throws {
+    try requirePositive("--batch-size", batchSize, most: Recipe.batchSizeRange.upperBound)
+    try requirePositive("--cores", cores, most: ParallelPlan.most)
+  }
+
   func run() throws {
     var recipe = try resolve()
     if let algorithm { recipe.model = try recipe.model.using(algorithm) }
+    if let batchSize {
+      recipe.batchSize = batchSize
+      recipe.shards = recipe.defaultShards
+    }
+    let forecast = try cores.map { try StepForecast(recipe, cores: $0) }
+    if json, let forecast { return StandardOutput.write(json: forecast) }
     if json {
       return StandardOutput.write(lines: try JSONText.indented(recipe.model))
     }
     let plan = try recipe.plan()
     Self.write(plan)
-    let parallel = ParallelPlan(shards: plan.shards)
+    let parallel =
+      forecast.map { ParallelPlan(workers: $0.division.workers, threads: $0.division.threads) }
+      ?? ParallelPlan(shards: plan.shards)
     let memory = PlannedMemory(training: plan, parallel: parallel, recipe: recipe)
     Self.write(memory, plan, parallel, accumulate: recipe.accumulate)
+    for sentence in [forecast?.summary, forecast?.advice].compactMap(\.self) {
+      StandardOutput.write("")
+      StandardOutput.write(sentence)
+    }
   }
 
   /// The model layer by layer.

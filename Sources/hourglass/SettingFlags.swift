@@ -122,7 +122,10 @@ struct SettingFlags: ParsableArguments, Encodable {
   var seed: UInt64?
 
   @Option(
-    help: "How many pieces a minibatch has whose gradients are summed apart. (default: one for 8 samples, at most 16)")
+    help: """
+      How many pieces a minibatch has whose gradients are summed apart. (default: one for 8 samples, at most 16, of \
+      batches of 512 and more at most 128)
+      """)
   var shards: Int?
 
   func validate() throws {

@@ -8,5 +8,6 @@ extension Train {
     StandardOutput.write(profile.summary)
     StandardOutput.write(table: profile.table, rightAligned: Set(2..<8))
     StandardOutput.write("")
+    if let advice = profile.advice(recipe: run.file("recipe.json")) { StandardOutput.write(advice) }
   }
 }

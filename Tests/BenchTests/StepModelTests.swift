@@ -15,7 +15,8 @@ import Testing
   private func model(_ change: (inout StepModel) -> Void = { _ in }) -> StepModel {
     let rates = StepModel.Rates(sample: 1, product: 0, sum: 0, update: 0)
     var model = StepModel(
-      alone: rates, together: rates, serial: 0, preparedBytes: 0, latency: 0, signal: 0, spread: 0, bandwidth: 1e30,
+      alone: rates, together: rates, fewRows: 0, unthreaded: 0, serial: 0, preparedBytes: 0, latency: 0, signal: 0,
+      spread: 0, bandwidth: 1e30,
       ceiling: 1e40, lastCache: 0)
     change(&model)
     return model
@@ -48,7 +49,7 @@ import Testing
         == "50 % of the step waits for others: 16 shards feed 16 of 32 workers")
   }
 
-  @Test("the caller signals the others one by one in both phases")
+  @Test("who is awake wakes four others one by one in both phases, and the last to finish the caller")
   func wakeUps() throws {
     let plan = try plan()
     let idle = model {
@@ -57,9 +58,50 @@ import Testing
       ($0.signal, $0.latency) = (3, 50)
     }
     #expect(idle.step(plan, workers: 1).seconds < 1e-9)
-    for workers in 2...9 {
-      #expect(abs(idle.step(plan, workers: workers).seconds - 2 * Double(3 * (workers - 1) + 50)) < 1e-9)
+    for workers in 2...40 {
+      // The others begin when whoever wakes them has signalled all before them.
+      let starts = (0..<workers).map { worker -> Double in
+        var (start, path) = (Double(WorkerTeam.wakes(worker, of: workers).count * 3), worker)
+        while path > 0 {
+          start += Double(50 + 3 * ((path - 1) % 4 + 1))
+          path = (path - 1) / 4
+        }
+        return start
+      }
+      let wanted = (starts.max() ?? 0) + 50 * (1 - 1 / Double(workers))
+      #expect(abs(idle.step(plan, workers: workers).seconds - 2 * wanted) < 1e-9, "\(workers)")
     }
+  }
+
+  @Test("threads share all of a worker's samples and products but a part, and no sums and updates")
+  func threads() throws {
+    let plan = try plan()
+    for (unthreaded, threads) in [(0.0, 4), (0.1, 1), (0.1, 2), (0.1, 16), (1, 3)] {
+      let share = unthreaded + (1 - unthreaded) / Double(threads)
+      var model = model { $0.unthreaded = unthreaded }
+      #expect(abs(model.step(plan, workers: 16, threads: threads).seconds - 8 * share) < 1e-9)
+      model.alone = StepModel.Rates(sample: 0, product: 1, sum: 0, update: 0)
+      model.together = model.alone
+      let seconds = (1...2).map { model.step(plan, workers: 1, threads: $0 == 1 ? 1 : threads).seconds }
+      #expect(abs(seconds[1] / seconds[0] - share) < 1e-9)
+      model.alone = StepModel.Rates(sample: 0, product: 0, sum: 1, update: 1)
+      model.together = model.alone
+      let sums = (1...2).map { model.step(plan, workers: 1, threads: $0 == 1 ? 1 : threads).seconds }
+      #expect(sums[0] == sums[1])
+    }
+  }
+
+  @Test("slices of few rows take longer for each multiply-add")
+  func rows() throws {
+    let plan = try plan()
+    let products = model {
+      $0.alone = StepModel.Rates(sample: 0, product: 1, sum: 0, update: 0)
+      ($0.together, $0.fewRows) = ($0.alone, 4)
+    }
+    let wanted = TrainingStep.slices(of: plan, workers: 1).reduce(0.0) {
+      $0 + ($1.rows > 0 ? Double($1.parameters * plan.batchSize) * (1 + 4 / Double($1.rows)) : 0)
+    }
+    #expect(abs(products.step(plan, workers: 1).seconds / wanted - 1) < 1e-9)
   }
 
   @Test("what cannot be divided stays: the caller's part, and preparation in every worker")
@@ -87,15 +129,16 @@ import Testing
       $0.together = $0.alone
       ($0.bandwidth, $0.ceiling) = (1e30, 40)
     }
-    let sizes = TrainingStep.slices(of: plan).map { Double($0.parameters) }
-    let bytes = StepModel.updateBytes * sizes.reduce(0, +)
-    let slice = StepModel.updateBytes * (sizes.max() ?? 0) / 10
+    let all = TrainingStep.slices(of: plan, workers: 1).reduce(0) { $0 + $1.parameters }
+    let bytes = StepModel.updateBytes * Double(all)
     let without = model {
       $0.alone.sample = 0
       $0.together.sample = 0
       $0.ceiling = 40
     }
     for workers in [1, 2, 4, 8, 64] {
+      let sizes = TrainingStep.slices(of: plan, workers: workers).map { Double($0.parameters) }
+      let slice = StepModel.updateBytes * (sizes.max() ?? 0) / 10
       let seconds = bound.step(plan, workers: workers).seconds - without.step(plan, workers: workers).seconds
       let least = bytes / min(40, 10 * Double(workers))
       #expect(seconds > least * (1 - 1e-9) && seconds < least + slice * max(1, Double(workers) / 4), "\(workers)")
@@ -120,15 +163,19 @@ import Testing
     #expect(model { ($0.bandwidth, $0.ceiling) = (1e12, 1e12) }.step(plan, workers: 2).matrices == 0)
   }
 
-  @Test("all parameters are in the slices of phase 2, once")
-  func slices() throws {
+  @Test(
+    "all parameters are in the slices of phase 2, once, and as finely as many workers want", arguments: [1, 16, 64])
+  func slices(workers: Int) throws {
     for model in ModelCatalog.models {
       let plan = try ExecutionPlan(model, batchSize: 16)
-      let slices = TrainingStep.slices(of: plan)
+      let slices = TrainingStep.slices(of: plan, workers: workers)
       let products = plan.products.filter { $0.rows > 1 }.reduce(0) { $0 + $1.rows * $1.columns }
-      #expect(slices.filter(\.isProduct).reduce(0) { $0 + $1.parameters } == products)
+      #expect(slices.reduce(0) { $0 + ($1.rows > 0 ? $1.parameters : 0) } == products)
       let sharded = plan.shardedCount + plan.products.filter { $0.rows == 1 }.reduce(0) { $0 + $1.columns }
-      #expect(slices.filter { !$0.isProduct }.reduce(0) { $0 + $1.parameters } == sharded)
+      #expect(slices.reduce(0) { $0 + ($1.rows > 0 ? 0 : $1.parameters) } == sharded)
+      let few = TrainingStep.slices(of: plan, workers: 1)
+      #expect(workers <= 16 ? slices.map(\.parameters) == few.map(\.parameters) : slices.count >= few.count)
+      if workers == 64, plan.parameterCount > 1 << 20 { #expect(slices.count > 2 * workers, "\(model.name)") }
     }
   }
 
@@ -140,9 +187,9 @@ import Testing
   @Test("the parts of a simulated step add up to it", arguments: ScalingStudy.Mode.allCases)
   func sum(mode: ScalingStudy.Mode) throws {
     let (costs, model) = try calibrated(ScalingFixture.study(mode))
-    for workers in [1, 2, 3, 16, 48, 128] {
-      let step = costs.step(try ExecutionPlan(model, batchSize: 256), workers: workers)
-      let losses = step.crowding + step.preparation + step.matrices + step.memory
+    for (workers, threads) in [(1, 1), (2, 1), (3, 1), (16, 1), (48, 1), (128, 1), (2, 3), (16, 8)] {
+      let step = costs.step(try ExecutionPlan(model, batchSize: 256), workers: workers, threads: threads)
+      let losses = step.crowding + step.threading + step.preparation + step.matrices + step.memory
       let waits = step.wakeUps + step.lastShard + step.lastSlice
       #expect(abs(step.work + losses + waits + step.serial - step.seconds) < 1e-12)
       #expect(step.work > 0 && waits >= 0)

@@ -16,6 +16,50 @@ import Testing
     #expect(try Self.kinds(convTiedAE28.using(.winograd).using(.direct)) == before)
   }
 
+  @Test("a gain is expected of the layers that winograd goes to, and of none that has it")
+  func expectedTimes() throws {
+    for model in ModelCatalog.models {
+      let plan = try ExecutionPlan(model, batchSize: 128)
+      let expected = plan.uses.indices.filter { plan.winogradTime(ofUse: $0, isFilterGradient: false) != nil }
+      guard let other = try? model.using(.winograd) else {
+        #expect(expected.isEmpty)
+        continue
+      }
+      let (before, after) = (plan.uses, try ExecutionPlan(other, batchSize: 128).uses)
+      #expect(expected == before.indices.filter { before[$0].layer.kind != after[$0].layer.kind }, "\(model.name)")
+      let none = try ExecutionPlan(other, batchSize: 128)
+      #expect(none.uses.indices.allSatisfy { none.winogradTime(ofUse: $0, isFilterGradient: true) == nil })
+    }
+  }
+
+  /// Medians of `bench kernels "n8 c32 h16 w16 k64 r3 s3 u1 v1 pad1 winograd conv forward"` over those without
+  /// `winograd`, on Zen 5 by AVX-512 and AVX2.
+  @Test(
+    "expected times are as measured",
+    arguments: [
+      (3, 32, 64, 16, 0.42, 0.40, 0.46, 0.43), (3, 64, 128, 8, 0.39, 0.40, 0.58, 0.54),
+      (3, 32, 32, 28, 0.46, 0.42, 0.49, 0.42), (4, 32, 64, 14, 0.75, 0.75, 0.87, 0.80),
+      (4, 64, 128, 16, 0.53, 0.55, 0.70, 0.70), (4, 16, 32, 28, 0.81, 0.79, 0.92, 0.85),
+    ] as [(Int, Int, Int, Int, Double, Double, Double, Double)])
+  func measuredTimes(
+    _ kernel: Int, _ from: Int, _ to: Int, _ side: Int, _ image512: Double, _ image2: Double, _ filter512: Double,
+    _ filter2: Double
+  ) throws {
+    let model = Autoencoder("one", input: ImageShape(side, side, from), likelihood: .squaredError) {
+      Conv2D(to, kernel: Extent2D(kernel, kernel), stride: Extent2D(kernel - 2, kernel - 2))
+    } latent: {
+      Dense(2)
+    } decoder: {
+      Dense(side * side * from)
+      Reshape(side, side, from)
+    }
+    let plan = try ExecutionPlan(model, batchSize: 8, shards: 1)
+    for (isFilter, times) in [(false, [image512, image2]), (true, [filter512, filter2])] {
+      let expected = try #require(plan.winogradTime(ofUse: 0, isFilterGradient: isFilter))
+      #expect(times.allSatisfy { abs(expected / $0 - 1) < 0.25 }, "\(expected) for \(times)")
+    }
+  }
+
   @Test("a model in which no convolution gains is refused, and says what would")
   func nothingGains() throws {
     let model = Autoencoder("thin", input: ImageShape(8, 8, 1), likelihood: .squaredError) {

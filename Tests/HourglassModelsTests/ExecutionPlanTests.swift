@@ -97,15 +97,23 @@ import Testing
     }
   }
 
-  @Test func aShardForEightSamplesAndAtMostSixteen() {
+  @Test func aShardForEightSamplesAndAtMostSixteenOrInLargeBatchesMore() throws {
+    let sizes = [1, 8, 9, 16, 17, 120, 128, 129, 511, 512, 520, 1023, 1024, 4096, 1 << 20]
     #expect(
-      [1, 8, 9, 16, 17, 120, 128, 129, 4096].map { ExecutionPlan.defaultShards(batchSize: $0) }
-        == [1, 1, 2, 2, 3, 15, 16, 16, 16])
+      sizes.map { ExecutionPlan.defaultShards(batchSize: $0) }
+        == [1, 1, 2, 2, 3, 15, 16, 16, 16, 64, 65, 128, 128, 128, 128])
+    // Losses that depend on the samples of a shard keep theirs.
+    for model in ModelCatalog.models {
+      let joins = [convWAE28.name, sparseAE.name].contains(model.name)
+      #expect(model.joinsSamplesOfShards == joins, "\(model.name)")
+      #expect(try ExecutionPlan(model, batchSize: 600).shards == (joins ? 16 : 75), "\(model.name)")
+      #expect(try ExecutionPlan(model, batchSize: 256).shards == 16)
+    }
     // Samples of an image's code count, but stay together.
     #expect(
-      [(1, 50), (3, 50), (20, 1), (20, 3), (100, 50)].map {
+      [(1, 50), (3, 50), (20, 1), (20, 3), (100, 50), (511, 3), (512, 3)].map {
         ExecutionPlan.defaultShards(batchSize: $0.0, importanceSamples: $0.1)
-      } == [1, 3, 3, 8, 16])
+      } == [1, 3, 3, 8, 16, 16, 128])
   }
 
   /// Whatever the division, the samples of an image's code lie in one chunk.

@@ -68,7 +68,7 @@ import Testing
     let (alone, kept) = (memory(), memory(accumulate: 2))
     #expect(kept == memory(clipNorm: 1))
     #expect(kept.shared - alone.shared == 4 * plan.parameterCount)
-    let largest = TrainingStep.slices(of: plan).map(\.parameters).max()
+    let largest = TrainingStep.slices(of: plan, workers: workers).map(\.parameters).max()
     #expect(alone.perReplica - kept.perReplica == 4 * (try #require(largest)))
   }
 

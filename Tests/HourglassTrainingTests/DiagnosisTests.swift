@@ -54,7 +54,12 @@ import TestSupport
       #expect(row.shards == plan.shards && row.workers == parallel.workers && row.threads == parallel.threads)
       #expect(row.plannedBytes == PlannedMemory(training: plan, parallel: parallel).total)
       #expect(row.reason.contains("OMP_NUM_THREADS"))
+      let forecast = try StepForecast(
+        Recipe(model: model), cores: found.cores.granted, environment: OpenMPEnvironment(environment))
+      #expect(row.efficiency == forecast.division.efficiency && row.sufficient == forecast.sufficient)
     }
+    let one = try Diagnosis(models: [TinyModels.wide], environment: environment, libraries: [])
+    #expect(one.defaults.map(\.model) == ["wide"])
     let (cores, memory) = (found.cores, found.memory)
     #expect(cores.granted <= cores.affinity && cores.affinity <= cores.online && cores.granted >= 1)
     #expect(memory.granted == [memory.physical, memory.group, memory.addressSpace].compactMap(\.self).min())

@@ -53,6 +53,66 @@ import Testing
     for model in [convAE28, convVAE28, convVAE64] { #expect(try ExecutionPlan(model, batchSize: 128).shards == 16) }
   }
 
+  /// What orders sums: a recipe.json of an earlier version that does not say its shards goes on with theirs.
+  @Test func shardsStayWithTheRecipe() throws {
+    func decoded(_ recipe: Recipe, without name: String = "") throws -> Recipe {
+      var fields = try #require(
+        try JSONSerialization.jsonObject(with: Data(JSONText.line(recipe).utf8)) as? [String: Any])
+      #expect(fields["shards"] as? Int == recipe.shards)
+      fields[name] = nil
+      return try JSONDecoder().decode(Recipe.self, from: JSONSerialization.data(withJSONObject: fields))
+    }
+    for (batchSize, shards) in [(100, 13), (128, 16), (256, 16), (512, 64), (2048, 128)] {
+      let recipe = Recipe(model: convVAE28, batchSize: batchSize)
+      #expect(recipe.shards == shards && recipe.defaultShards == shards)
+      #expect(try decoded(recipe).shards == shards)
+      #expect(try decoded(recipe, without: "shards").shards == min(shards, 16))
+      var free = recipe
+      free.freeBits = 0.1
+      #expect(free.defaultShards == min(shards, 16))
+    }
+    #expect(try decoded(Recipe(model: convVAE28, batchSize: 2048, shards: 20)).shards == 20)
+  }
+
+  /// The more workers there are, the finer slices they share, but for gradients that are clipped.
+  @Test(arguments: [nil, Float(0.1)]) func manyWorkersChangeNoBit(_ clipNorm: Float?) throws {
+    let data = try TestImages.waves(batchSizes: [44, 44, 13], shape: TinyModels.wide.input)
+    let results = try [1, 3, 40].map { workers in
+      let step = try startedStep(
+        TinyModels.wide, batchSize: 44, shards: 44, parallel: ParallelPlan(workers: workers, threads: 1),
+        clipNorm: clipNorm, data: data)
+      try step.run(batchSizes: [44, 44, 13])
+      let slices = [1, workers].map { TrainingStep.slices(of: step.plan, workers: $0).count }
+      #expect(workers == 40 ? slices[1] > 2 * slices[0] : slices[1] == slices[0])
+      return step.parameters.bits
+    }
+    #expect(results[1] == results[0] && results[2] == results[0])
+  }
+
+  @Test func eachWorkerIsWokenOnceByAnEarlierOne() {
+    for workers in 1...200 {
+      let woken = (0..<workers).flatMap { worker in
+        let others = WorkerTeam.wakes(worker, of: workers)
+        #expect(others.allSatisfy { $0 > worker } && others.count <= 4)
+        return Array(others)
+      }
+      #expect(woken.sorted() == Array(1..<max(1, workers)))
+    }
+  }
+
+  @Test func aLargeTeamRunsEachPhaseOnAllWorkers() throws {
+    for workers in [1, 2, 5, 6, 22, 60] {
+      let counts = AlignedBuffer<Int>(count: workers)
+      let team = try WorkerTeam(ParallelPlan(workers: workers, threads: 1)) { worker, phase in
+        counts.pointer[worker] += phase
+      }
+      for phase in 1...40 {
+        team.run(phase: phase)
+        #expect(counts.elements.allSatisfy { $0 == phase * (phase + 1) / 2 }, "\(workers) workers, phase \(phase)")
+      }
+    }
+  }
+
   @Test(
     arguments: [
       // environment, asked workers, asked threads, cores -> workers, threads of 16 shards

@@ -95,6 +95,41 @@ import Testing
     #expect(time("encoder.0", "forward") > time("latent", "forward") + time("decoder.0", "forward"))
   }
 
+  /// Where the layers that gain take nearly all of the time, and where none gains or has no more to gain.
+  @Test func winogradIsAdvisedWhereItGains() throws {
+    let model = Autoencoder("gains", input: ImageShape(16, 16, 32), likelihood: .squaredError) {
+      Conv2D(64, kernel: 3)
+      Conv2D(16, kernel: 5, stride: 4)  // 4 x 4 x 16
+    } latent: {
+      Dense(2)
+    } decoder: {
+      Dense(4 * 4 * 16)
+      Reshape(4, 4, 16)
+      ConvTranspose2D(32, kernel: 4, stride: 4)  // 16 x 16 x 32
+    }
+    func advice(_ model: Autoencoder) throws -> StepProfile {
+      let data = try TestImages.waves(batchSizes: [16, 16], shape: model.input)
+      let step = try startedStep(model, batchSize: 16, data: data, profiles: true)
+      try step.run(batchSizes: [16, 16])
+      return try #require(step.profile)
+    }
+    let profile = try advice(model)
+    let found = try #require(profile.winograd)
+    #expect(found.layers == ["encoder.0"] && (0.05...0.6).contains(found.timeSaved))
+    let share =
+      profile.rows.reduce(0) { $0 + ($1.layer == "encoder.0" ? $1.milliseconds : 0) } / profile.busyMilliseconds[0]
+    #expect(found.timeSaved < 0.65 * share && found.timeSaved > 0.4 * share)
+    let sentence = try #require(profile.advice(recipe: "runs/a/recipe.json"))
+    #expect(sentence.hasPrefix("Winograd's form of 1 layer (encoder.0) would take about "))
+    #expect(sentence.hasSuffix("hourglass train --config runs/a/recipe.json --algorithm winograd"))
+    let decoded = try JSONDecoder().decode(StepProfile.self, from: Data(JSONText.line(profile).utf8))
+    #expect(decoded == profile)
+    for other in [try model.using(.winograd), TinyModels.autoencoder, TinyModels.wide] {
+      let profile = try advice(other)
+      #expect(profile.winograd == nil && profile.advice(recipe: "r") == nil, "\(other.name)")
+    }
+  }
+
   @Test func aSingleStepIsProfiledAndNoneIsNot() throws {
     let model = TinyModels.autoencoder
     let data = try TestImages.waves(batchSizes: [6], shape: model.input)

@@ -123,7 +123,7 @@ import TestSupport
     }
     let recipe = Recipe(model: Self.model, batchSize: n, accumulate: n, epochs: n, steps: n, importanceSamples: n)
     #expect(recipe.refusal != nil)
-    #expect(ExecutionPlan.defaultShards(batchSize: n, importanceSamples: n) <= 16)
+    #expect(ExecutionPlan.defaultShards(batchSize: n, importanceSamples: n) <= 128)
     #expect(ImageShape(n, n, n).count <= .max)
   }
 

@@ -29,6 +29,40 @@ import Testing
     }
   }
 
+  @Test func givenModelsAreDiagnosedAlone() throws {
+    try Program.inTemporaryFolder { program in
+      let result = try program.run("doctor tiny.json conv-ae@32x32x1 --json")
+      let found = try JSONDecoder().decode(Diagnosis.self, from: Data(result.output.utf8))
+      #expect(found.defaults.map(\.model) == ["tiny", "conv-ae@32x32x1"])
+      #expect(found.defaults.allSatisfy { $0.efficiency > 0 && $0.efficiency <= 1 })
+      #expect(try program.run("doctor nobody").status == Status.wrongUsage.rawValue)
+    }
+  }
+
+  /// What `inspect --cores` predicts is what `train` would be told on such a machine, and its advice holds.
+  @Test func coresOfAnotherMachineArePredicted() throws {
+    try Program.inTemporaryFolder { program in
+      func forecast(_ arguments: String) throws -> StepForecast {
+        let result = try program.run("inspect \(arguments) --json")
+        return try JSONDecoder().decode(StepForecast.self, from: Data(result.output.utf8))
+      }
+      let found = try forecast("conv-ae-32 --cores 64")
+      #expect(found.cores == 64 && found.division.shards == 16 && found.division.workers * found.division.threads == 64)
+      let advised = try #require(found.sufficient)
+      let there = try forecast("conv-ae-32 --cores 64 --batch-size \(advised.batchSize)")
+      #expect(there.division == advised && there.sufficient == nil)
+      let text = try program.run("inspect conv-ae-32 --cores 64").output
+      for part in [
+        "batches of 128 in 16 shards, 16 workers x 4 threads", "64 cores: 16 workers x 4 threads on 16 shards",
+        "an efficiency of 0.", "--batch-size \(advised.batchSize) --shards \(advised.shards) ",
+      ] { #expect(text.contains(part), "\(part): \(text)") }
+      #expect(try program.run("inspect tiny.json --batch-size 512").output.contains("batches of 512 in 64 shards"))
+      for wrong in ["--cores 0", "--cores 1025", "--batch-size 0"] {
+        #expect(try program.run("inspect tiny.json \(wrong)").status == Status.wrongUsage.rawValue)
+      }
+    }
+  }
+
   /// The first core that this process may use.
   private static func allowedCore() -> String? {
     let lines = ((try? String(contentsOfFile: "/proc/self/status", encoding: .utf8)) ?? "").split(separator: "\n")

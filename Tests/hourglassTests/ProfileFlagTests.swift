@@ -33,6 +33,23 @@ import Testing
     }
   }
 
+  /// The command of the advice begins a run whose layers have Winograd's form, and which is advised no more.
+  @Test func adviceIsACommandThatHolds() throws {
+    try Program.inTemporaryFolder { program in
+      let profiled = try program.run("train --model conv-ae-28 --steps 3 --batch-size 16 --profile --quiet --run a")
+      let line = try #require(
+        profiled.output.split(separator: "\n").first {
+          $0.hasPrefix("Winograd's form of 2 layers (encoder.2, decoder.2)")
+        })
+      let command = try #require(line.split(separator: ": ").last?.split(separator: "hourglass ").last)
+      let followed = try program.run("\(command) --profile --json --quiet --run b")
+      #expect(followed.status == Status.done.rawValue, "\(followed.errors)")
+      let recipe = String(decoding: try #require(program.contents("b/recipe.json")), as: UTF8.self)
+      #expect(recipe.components(separatedBy: "\"winograd\"").count == 3)
+      #expect(followed.objects.contains { $0["event"] as? String == "profile" && $0["winograd"] == nil })
+    }
+  }
+
   @Test func anInstructionSetThatIsNotHereIsWarnedOfOnce() throws {
     try Program.inTemporaryFolder { program in
       func train(_ variable: String, run: String) throws -> Program.Result {

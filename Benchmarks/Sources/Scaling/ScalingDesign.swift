@@ -35,7 +35,7 @@ struct ScalingDesign {
     _ model: Autoencoder, mode: ScalingStudy.Mode, batchSize: Int, shards: Int? = nil, most: Int,
     granted: Int = GrantedCores.count, repetitions: Int, seconds: Double, seed: UInt64
   ) throws(ModelError) {
-    let shards = shards ?? ExecutionPlan.defaultShards(batchSize: batchSize)
+    let shards = shards ?? Recipe(model: model, batchSize: batchSize).shards
     let cores = Self.cores(upTo: most, granted: granted)
     var points: [Point] = []
     for parallel in Self.divisions(of: cores) {

@@ -90,13 +90,13 @@ extension StepSimulation {
         + "shards reads anew. Chunks smaller than those measured may be slower.",
       "Each worker prepares its own copy of the filters, \(significant(costs.preparedBytes / 2e6)) MB, at the "
         + "bandwidth of one core.",
-      "A worker starts \(significant(costs.latency * 1e6)) us after its signal, and the caller spends "
-        + "\(significant(costs.signal * 1e6)) us on each signal, one after the other. The measured wake-up is the sum "
-        + "of both; how it divides is assumed.",
+      "A worker starts \(significant(costs.latency * 1e6)) us after its signal, and each signal takes "
+        + "\(significant(costs.signal * 1e6)) us of the worker that gives it. The measured wake-up is the sum of both; "
+        + "how it divides is assumed.",
       "Workers differ by chance as the two measured ones do, with a logistic distribution of scale "
         + "\(fixed(costs.spread * 100, 2)) %. Nobody else computes on the cores.",
       "Workers beyond the shards have nothing to do in the first phase; training would give their cores to OpenMP "
-        + "threads inside the other workers, which is not simulated.",
+        + "threads inside the other workers, which `hourglass inspect --cores` predicts.",
     ]
   }
 }
@@ -136,33 +136,5 @@ extension StepSimulation.Scenario {
     return "The curve bends beyond \(before.step.workers) core\(before.step.workers == 1 ? "" : "s"): "
       + "\(after.step.workers) are \(fixed(after.speedup / before.speedup, 2)) times as fast, because \(after.limit). "
       + most
-  }
-}
-
-extension StepModel.Step {
-  /// The largest loss, as a clause.
-  func limit(_ plan: ExecutionPlan) -> String {
-    let used = (plan.batchSize + plan.samplesPerShard - 1) / plan.samplesPerShard
-    let shards = "\(used) shard\(used == 1 ? "" : "s")"
-    let last =
-      if workers > used {
-        "waits for others: \(shards) feed \(used) of \(workers) workers"
-      } else if used % workers != 0 {
-        "waits for the last shard: \(shards) over \(workers) workers"
-      } else {
-        "waits for the slowest worker"
-      }
-    let losses = [
-      (crowding, "is lost, as cores beside others are slower than one alone"),
-      (preparation, "goes into filters that every worker prepares for itself"),
-      (matrices, "goes into reading the matrices of dense layers, once for every turn of shards"),
-      (memory, "waits for memory in sums and updates"), (wakeUps, "passes before workers are awake"),
-      (lastShard, last), (lastSlice, "waits for the last slice of sums and updates"),
-      (serial, "is work of the caller alone"),
-    ]
-    guard let (loss, clause) = losses.max(by: { $0.0 < $1.0 }), loss >= 0.01 * seconds else {
-      return "no loss takes more than 1 % of the step"
-    }
-    return "\(fixed(100 * loss / seconds, 0)) % of the step \(clause)"
   }
 }

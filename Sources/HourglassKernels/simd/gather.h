@@ -91,7 +91,7 @@ static void gather_block(gather_walk samples, gather_walk down, gather_walk righ
   /* Tiles of a 1 x 1 filter read each line of memory once: the next tile's come in while this one computes. */
   const bool ahead = d.n2 == 1 && d.n1 == right.in && d.n1 >= 64;
   const bool shallow = !ahead && d.n2 * d.n1 * d.ldb <= GATHER_SHALLOW;
-  if ((shallow && right.count >= GATHER_LINE) || (!ahead && right.count % tile_rows[groups] == 0)) {
+  if ((shallow && right.count >= GATHER_LINE)) {
     const ptrdiff_t lines = samples.count * down.count;
     const bool one = down.count == 1; /* line of each sample: a tile repeats from sample to sample */
     gather_lines(right, one ? samples : down, one ? down : samples, hg_share(lines, part, parts),
@@ -125,8 +125,8 @@ static void gather_block(gather_walk samples, gather_walk down, gather_walk righ
         to = n * samples.out + p * down.out;
       }
     }
-    if (ahead)
-      for (ptrdiff_t l = 0; l < rows * right.in; l += 16) __builtin_prefetch(from + l);
+    const float *next = from + (d.n2 - 1) * d.a2 + d.n1 - right.in;
+    for (ptrdiff_t l = 0; l < rows * right.in; l += 16) __builtin_prefetch(next + l);
     tile_run(rows, groups, row, &d, b, &output, offset, columns);
   }
 }

@@ -68,6 +68,8 @@ public struct ActivityPenalty: Penalty, Hashable {
 
 struct PlannedActivityPenalty: PlannedPenalty {
   let site: PenaltySite
+  /// The mean over a shard is a function of all its samples.
+  var leastShard: Int? { 1 }
   let target: Double
 
   var kind: String { ActivityPenalty.kind }
@@ -114,6 +116,8 @@ public struct ZeroMeanPenalty: Penalty, Hashable {
 
 struct PlannedZeroMeanPenalty: PlannedPenalty {
   let site: PenaltySite
+  /// The mean over a shard is a function of all its samples.
+  var leastShard: Int? { 1 }
 
   var kind: String { ZeroMeanPenalty.kind }
 

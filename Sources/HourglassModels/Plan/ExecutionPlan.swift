@@ -90,7 +90,10 @@ public struct ExecutionPlan: Sendable {
           + "\(samplesPerImage)")
     }
     if importanceSamples != nil, let refusal = model.importanceRefusal { throw ModelError("latent", refusal) }
-    let shards = shards ?? Self.defaultShards(batchSize: batchSize, importanceSamples: importanceSamples)
+    let shards =
+      shards
+      ?? Self.defaultShards(
+        batchSize: batchSize, importanceSamples: importanceSamples, joinsSamples: model.joinsSamplesOfShards)
     guard (1...batchSize).contains(shards) else {
       throw ModelError(model.name, "wanted 1 to \(batchSize) shards, not more than the batch size, found \(shards)")
     }
@@ -147,13 +150,19 @@ public struct ExecutionPlan: Sendable {
     )
   }
 
-  /// A shard for every 8 samples, at most 16: enough to keep 16 workers busy. It follows from the batch size alone,
-  /// because the number of shards orders sums.
+  /// A shard for every 8 samples: at most 16, enough to keep 16 workers busy, and from batches of 512 images on at most
+  /// 128. It follows from the recipe alone, because the number of shards orders sums.
   /// Samples of an image's code stay in one shard.
-  public static func defaultShards(batchSize: Int, importanceSamples: Int? = nil) -> Int {
-    // Beyond 128 of either there are 16 anyway, and no product of nonsense overflows.
-    let (images, samples) = (min(max(batchSize, 0), 128), min(max(importanceSamples ?? 1, 0), 128))
-    return min(16, batchSize, (images * samples + 7) / 8)
+  ///
+  /// - Parameter joinsSamples: whether a loss depends on which samples are in a shard together, so that there are never
+  ///   more than 16.
+  public static func defaultShards(
+    batchSize: Int, importanceSamples: Int? = nil, joinsSamples: @autoclosure () -> Bool = false
+  ) -> Int {
+    // With 1024 of either there are 128, and no product of nonsense overflows.
+    let (images, samples) = (min(max(batchSize, 0), 1024), min(max(importanceSamples ?? 1, 0), 1024))
+    let most = batchSize < 512 || joinsSamples() ? 16 : 128
+    return min(most, batchSize, (images * samples + 7) / 8)
   }
 
   /// More samples would push a chunk's images out of the second-level cache; fewer would leave tiles half empty.
@@ -210,4 +219,9 @@ public struct ExecutionPlan: Sendable {
       + scratchFloats(groupSamples: groupSamples, threads: threads)
     return (shared * MemoryLayout<Float>.size, replica * MemoryLayout<Float>.size)
   }
+}
+
+extension Autoencoder {
+  /// Whether the loss of a sample depends on the others of its shard; no for a model that cannot be planned.
+  package var joinsSamplesOfShards: Bool { (try? planned())?.uses.contains { $0.layer.leastShard != nil } ?? false }
 }

@@ -59,10 +59,6 @@ public struct ParallelPlan: Sendable, Codable, Equatable {
   /// Workers come first, because they wait for each other twice a step, and threads twice a layer.
   private func duration(shards: Int) -> Double {
     let rounds = (shards + workers - 1) / workers
-    return Double(rounds) * (Self.serialPart + (1 - Self.serialPart) / Double(threads))
+    return Double(rounds) * (StepModel.unthreaded + (1 - StepModel.unthreaded) / Double(threads))
   }
-
-  /// The part of a shard's work that gains nothing from threads. With it two threads do the work of 1.85, which most
-  /// kernels reach (`bench kernels --threads 2 --peer one-thread`).
-  private static let serialPart = 0.08
 }

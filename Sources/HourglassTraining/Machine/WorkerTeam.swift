@@ -6,8 +6,9 @@ import Synchronization
 /// Long-lived threads that run one fixed body together, phase by phase.
 ///
 /// The caller is worker 0. The others sleep on a Dispatch semaphore between phases, each on a thread of its own, so
-/// that an OpenMP team founded inside a worker stays with it (GCD's own threads change from call to call). A phase
-/// costs two semaphore operations for each other worker, takes no lock and allocates nothing.
+/// that an OpenMP team founded inside a worker stays with it (GCD's own threads change from call to call). A system
+/// call that wakes a thread takes microseconds, so each worker that is awake wakes four more before it works, and the
+/// last one to finish wakes the caller. A phase takes no lock and allocates nothing.
 final class WorkerTeam {
   private let shared: Shared
   private let threads: [SystemThread]
@@ -38,7 +39,7 @@ final class WorkerTeam {
   }
 
   deinit {
-    shared.start(phase: Shared.end)
+    shared.end()
     for thread in threads { thread.join() }
   }
 
@@ -46,17 +47,24 @@ final class WorkerTeam {
   func run(phase: Int) {
     shared.start(phase: phase)
     shared.body(0, phase)
-    for _ in shared.wake.dropFirst() { shared.finished.wait() }
+    if !shared.isLast() { shared.finished.wait() }
+  }
+
+  /// The workers that a worker wakes: 0 wakes 1 to 4, which wake 5 to 8, 9 to 12, ...
+  static func wakes(_ worker: Int, of workers: Int) -> Range<Int> {
+    min(4 * worker + 1, workers)..<min(4 * worker + 5, workers)
   }
 
   private final class Shared: Sendable {
-    static let end = -1
+    private static let end = -1
 
     let body: @Sendable (Int, Int) -> Void
     /// The semaphore that wakes each worker. The caller is awake and needs none.
-    let wake: [DispatchSemaphore]
+    private let wake: [DispatchSemaphore]
     let finished = DispatchSemaphore(value: 0)
-    let phase = Atomic<Int>(0)
+    private let phase = Atomic<Int>(0)
+    /// The workers that have not finished the phase.
+    private let running = Atomic<Int>(0)
 
     init(workers: Int, body: @escaping @Sendable (Int, Int) -> Void) {
       self.body = body
@@ -64,17 +72,32 @@ final class WorkerTeam {
     }
 
     func start(phase: Int) {
+      running.store(wake.count, ordering: .relaxed)
       self.phase.store(phase, ordering: .releasing)
-      for semaphore in wake.dropFirst() { semaphore.signal() }
+      wakeOthers(0)
     }
+
+    /// Ends all threads, also where those that would wake them did not start.
+    func end() {
+      phase.store(Self.end, ordering: .releasing)
+      for semaphore in wake { semaphore.signal() }
+    }
+
+    private func wakeOthers(_ worker: Int) {
+      for other in WorkerTeam.wakes(worker, of: wake.count) { wake[other].signal() }
+    }
+
+    /// Notes that a worker has finished; whether all have.
+    func isLast() -> Bool { running.subtract(1, ordering: .acquiringAndReleasing).newValue == 0 }
 
     func serve(_ worker: Int) {
       while true {
         wake[worker].wait()
         let phase = self.phase.load(ordering: .acquiring)
         if phase == Self.end { return }
+        wakeOthers(worker)
         body(worker, phase)
-        finished.signal()
+        if isLast() { finished.signal() }
       }
     }
   }

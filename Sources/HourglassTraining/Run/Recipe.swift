@@ -76,10 +76,11 @@ public struct Recipe: Codable, Sendable {
     (self.model, self.data, self.validation) = (model, data, validation)
     (self.batchSize, self.accumulate) = (batchSize, accumulate)
     self.importanceSamples = importanceSamples
-    self.shards = shards ?? ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: importanceSamples)
+    self.shards = 1
     (self.seed, self.optimizer, self.clipNorm, self.beta) = (seed, optimizer, clipNorm, beta)
     (self.epochs, self.steps) = (epochs, steps)
     (self.augmentation, self.corruption) = (augmentation, corruption)
+    self.shards = shards ?? defaultShards
   }
 
   public init(from decoder: any Decoder) throws {
@@ -89,6 +90,9 @@ public struct Recipe: Codable, Sendable {
       data: try fields.decode(DataSource.self, forKey: .data),
       validation: try fields.decodeIfPresent(DataSource.self, forKey: .validation),
       settings: [try Overlay(from: decoder)])
+    // Versions that cut a minibatch into at most 16 shards wrote their number; where somebody took it out, a run must
+    // not go on with another one.
+    if !fields.contains(.shards) { shards = min(shards, 16) }
   }
 
   /// A recipe with the defaults of all settings that no overlay says; a later one wins.
@@ -96,8 +100,17 @@ public struct Recipe: Codable, Sendable {
     self.init(model: model, data: data, validation: validation, epochs: nil)
     for overlay in settings { overlay.apply(to: &self) }
     if settings.contains(where: { $0.says("shards") }) { return }
-    shards = ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: importanceSamples)
+    shards = defaultShards
   }
+
+  /// The shards of a recipe that does not say how many.
+  public var defaultShards: Int {
+    ExecutionPlan.defaultShards(
+      batchSize: batchSize, importanceSamples: importanceSamples, joinsSamples: joinsSamples)
+  }
+
+  /// Whether the loss of a sample depends on the others of its shard. Free bits go by means over a shard.
+  var joinsSamples: Bool { freeBits != nil || model.joinsSamplesOfShards }
 
   /// Where documents are trained on, makes their vocabulary and weights part of the recipe, so that all texts that the
   /// model ever sees have the same.

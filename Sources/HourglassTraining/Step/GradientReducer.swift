@@ -42,10 +42,10 @@ struct GradientReducer: Sendable {
 
   init(
     plan: ExecutionPlan, shared: SharedMemory, optimizer: Optimizer, averageDecay: Float? = nil, workers: Int,
-    keepsGradient: Bool
+    clips: Bool = false, keepsGradient: Bool
   ) {
     (self.plan, self.shared, self.optimizer, self.averageDecay) = (plan, shared, optimizer, averageDecay)
-    slices = Self.slices(plan)
+    slices = Self.slices(plan, workers: clips ? 1 : workers)
     let sharded = slices.map(\.range).filter { $0.lowerBound < plan.shardedCount }
     firstSharded = slices.count - sharded.count
     shardGradients = ShardGradients(
@@ -53,7 +53,12 @@ struct GradientReducer: Sendable {
       workers: workers)
     gradient = FloatBuffer(
       unwritten: Self.gradientFloats(of: plan, workers: workers, keepsGradient: keepsGradient))
-    rooms = keepsGradient ? [] : (0..<workers).map { _ in FloatBuffer(unwritten: Self.largestSlice(of: plan)) }
+    rooms =
+      keepsGradient
+      ? []
+      : (0..<workers).map { _ in
+        FloatBuffer(unwritten: Self.largestSlice(of: plan, workers: workers))
+      }
     moments = optimizer.moments.map { _ in FloatBuffer(unwritten: plan.parameterCount) }
     average = averageDecay.map { _ in FloatBuffer(unwritten: plan.parameterCount) }
     squares = AlignedBuffer(count: slices.count)
@@ -140,9 +145,11 @@ struct GradientReducer: Sendable {
     min(decay, Float(Double(1 + step) / Double(10 + step)))
   }
 
-  /// Floats of a slice: its gradient, weights and moments (16 bytes for each) stay in the second-level cache, and there
-  /// are enough slices for any number of workers.
+  /// Floats of a slice: its gradient, weights and moments (16 bytes for each) stay in the second-level cache.
   private static let sliceFloats = 16384
+  /// More workers get four slices each, but none of so few floats that handing it out would show.
+  private static let mostWorkersOfLargeSlices = 16
+  private static let fewestSliceFloats = 2048
 
   /// Floats of the sum that is kept: all where somebody reads it later, else the part that is summed before phase 2.
   static func gradientFloats(of plan: ExecutionPlan, workers: Int, keepsGradient: Bool) -> Int {
@@ -151,15 +158,22 @@ struct GradientReducer: Sendable {
   }
 
   /// Parameters of the largest slice.
-  static func largestSlice(of plan: ExecutionPlan) -> Int {
-    TrainingStep.slices(of: plan).reduce(0) { max($0, $1.parameters) }
+  static func largestSlice(of plan: ExecutionPlan, workers: Int) -> Int {
+    TrainingStep.slices(of: plan, workers: workers).reduce(0) { max($0, $1.parameters) }
   }
 
-  static func slices(_ plan: ExecutionPlan) -> [Slice] {
+  /// Slices for a number of workers. Where gradients are clipped, whose norm adds up the squares of slices, they are
+  /// those for one worker, so that bits do not depend on the workers.
+  static func slices(_ plan: ExecutionPlan, workers: Int) -> [Slice] {
+    let isFine = workers > mostWorkersOfLargeSlices
+    let floats =
+      isFine ? min(sliceFloats, max(fewestSliceFloats, plan.parameterCount / (4 * workers))) : sliceFloats
     var slices: [Slice] = []
     for (index, product) in plan.products.enumerated() {
-      // A multiple of 24 rows divides evenly into tiles of 6, 8 and 12.
-      let rows = max(24, sliceFloats / product.columns / 24 * 24)
+      // A multiple of 24 rows divides evenly into tiles of 6, 8 and 12; 8 rows take half as long again for each
+      // multiply-add.
+      let least = isFine && product.rows < 24 * workers ? 8 : 24
+      let rows = max(least, floats / product.columns / least * least)
       for first in stride(from: 0, to: product.rows, by: rows) {
         let rows = first..<min(first + rows, product.rows)
         slices.append(Slice(range: product.range(rows: rows), sum: .product(index, rows: rows)))
@@ -167,8 +181,8 @@ struct GradientReducer: Sendable {
     }
     var next = 0
     func addSharded(upTo end: Int) {
-      for first in stride(from: next, to: end, by: sliceFloats) {
-        slices.append(Slice(range: first..<min(first + sliceFloats, end), sum: .shards))
+      for first in stride(from: next, to: end, by: floats) {
+        slices.append(Slice(range: first..<min(first + floats, end), sum: .shards))
       }
     }
     for (range, follow) in plan.owned {
@@ -182,11 +196,14 @@ struct GradientReducer: Sendable {
 }
 
 extension TrainingStep {
-  /// What phase 2 hands out, in this order: how many parameters a slice has, and whether their gradient is a product.
-  package static func slices(of plan: ExecutionPlan) -> [(parameters: Int, isProduct: Bool)] {
-    GradientReducer.slices(plan).map { slice in
-      guard case .product(let product, _) = slice.sum else { return (slice.range.count, false) }
-      return (slice.range.count, plan.products[product].rows > 1)
+  /// What phase 2 hands out, in this order: how many parameters a slice has, and how many rows of a product, 0 where
+  /// their gradient is a sum over shards.
+  package static func slices(of plan: ExecutionPlan, workers: Int) -> [(parameters: Int, rows: Int)] {
+    GradientReducer.slices(plan, workers: workers).map { slice in
+      guard case .product(let product, let rows) = slice.sum, plan.products[product].rows > 1 else {
+        return (slice.range.count, 0)
+      }
+      return (slice.range.count, rows.count)
     }
   }
 }

@@ -65,7 +65,8 @@ public struct PlannedMemory: Sendable, Equatable {
       + GradientReducer.gradientFloats(of: plan, workers: parallel.workers, keepsGradient: keepsGradient)
     self.init(
       plan, groupSamples: samples, parallel, shared: 4 * (gradients + (hasAverage ? plan.parameterCount : 0)),
-      perReplica: 4 * (images + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan))))
+      perReplica: 4 * (images + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan, workers: parallel.workers)))
+    )
   }
 
   /// What inference takes: its groups are single shards, and it holds inputs and outputs of a batch; the parameters are
@@ -97,7 +98,7 @@ public struct PlannedMemory: Sendable, Equatable {
     func fits(_ batchSize: Int) -> Bool {
       var smaller = recipe
       smaller.batchSize = batchSize
-      smaller.shards = ExecutionPlan.defaultShards(batchSize: batchSize, importanceSamples: recipe.importanceSamples)
+      smaller.shards = smaller.defaultShards
       guard let plan = try? smaller.plan(),
         let planned = try? Self(process: plan, parallel: parallel, recipe: smaller)
       else { return false }
@@ -140,8 +141,8 @@ extension TrainingStep {
   }
 
   /// Shards whose gradients are held at a time: those that workers compute and as many that wait until the ones before
-  /// them are added, so that a worker half as fast as the others stops nobody; and at least four, since adding several at
-  /// a time moves fewer bytes.
+  /// them are added, so that a worker half as fast as the others stops nobody; and at least four, because fewer bytes
+  /// are moved where several are added at a time.
   static func heldShards(plan: ExecutionPlan, workers: Int) -> Int {
     min(plan.shards, max(4, 2 * workers * shardsPerTurn(plan: plan, workers: workers)))
   }

@@ -81,7 +81,7 @@ struct StepWork: Sendable {
     }
     reducer = GradientReducer(
       plan: plan, shared: shared, optimizer: optimizer, averageDecay: averageDecay, workers: parallel.workers,
-      keepsGradient: keepsGradient)
+      clips: clips, keepsGradient: keepsGradient)
     (self.shared, self.cores, self.profiler) = (shared, cores, profiler)
     indices = AlignedBuffer(count: plan.batchSize)
     clocks = AlignedBuffer(count: parallel.workers)
