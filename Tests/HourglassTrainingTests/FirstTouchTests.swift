@@ -33,7 +33,7 @@ struct FirstTouchTests {
         replica.start()
         let buffers =
           replica.arenas
-          + reducers.flatMap { $0.moments + $0.rooms + [$0.gradient, $0.shardGradients].compactMap(\.self) }
+          + reducers.flatMap { $0.moments + $0.rooms + [$0.gradient, $0.shardGradients.buffers] }
           + [shared.parameters, shared.batch, shared.losses, shared.secondTerms]
         let soiled = buffers.indices.filter { i in buffers[i].bits.contains { $0 != 0 } }
         #expect(soiled.isEmpty, "\(model.name) is not cleared")

@@ -208,10 +208,11 @@ public struct ExecutionPlan: Sendable {
     }
   }
 
-  /// Planned bytes, which a plan's bounds keep below 2^60: of everything the replicas share, and of one replica.
+  /// Planned bytes, which a plan's bounds keep below 2^60: of everything the replicas share but gradients, and of one
+  /// replica.
   public func bytes(groupSamples: Int, threads: Int) -> (shared: Int, perReplica: Int) {
     let optimizerMoments = 2
-    let training = isTraining ? parameterCount * (2 + optimizerMoments) + shards * shardedCount : 0
+    let training = isTraining ? parameterCount * (1 + optimizerMoments) : 0
     let shared = training + batchSize * batchFloats
     let replica =
       groupSamples * groupFloats + samplesPerChunk * chunkFloats + preparedFloats

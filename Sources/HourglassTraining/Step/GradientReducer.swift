@@ -22,12 +22,15 @@ struct GradientReducer: Sendable {
 
   let plan: ExecutionPlan
   let slices: [Slice]
+  /// The slices from here on are sums over shards, those before it products.
+  private let firstSharded: Int
   let shared: SharedMemory
   let optimizer: Optimizer
-  /// A gradient for each shard, over the front part of the flat vector.
-  let shardGradients: FloatBuffer
-  /// The sum over the step's samples, over the whole flat vector; nil where that of a slice is gone with its update.
-  let gradient: FloatBuffer?
+  /// Gradients of shards, over the front part of the flat vector.
+  let shardGradients: ShardGradients
+  /// The sum over the step's samples, over the whole flat vector or, where that of a slice is gone with its update,
+  /// over the part of it that is summed before phase 2.
+  let gradient: FloatBuffer
   /// Then each worker has room for one slice, which stays in cache.
   let rooms: [FloatBuffer]
   let moments: [FloatBuffer]
@@ -43,8 +46,13 @@ struct GradientReducer: Sendable {
   ) {
     (self.plan, self.shared, self.optimizer, self.averageDecay) = (plan, shared, optimizer, averageDecay)
     slices = Self.slices(plan, workers: clips ? 1 : workers)
-    shardGradients = FloatBuffer(unwritten: plan.shards * plan.shardedCount)
-    gradient = keepsGradient ? FloatBuffer(unwritten: plan.parameterCount) : nil
+    let sharded = slices.map(\.range).filter { $0.lowerBound < plan.shardedCount }
+    firstSharded = slices.count - sharded.count
+    shardGradients = ShardGradients(
+      buffers: TrainingStep.heldShards(plan: plan, workers: workers), stride: plan.shardedCount, slices: sharded,
+      workers: workers)
+    gradient = FloatBuffer(
+      unwritten: Self.gradientFloats(of: plan, workers: workers, keepsGradient: keepsGradient))
     rooms =
       keepsGradient
       ? []
@@ -58,15 +66,19 @@ struct GradientReducer: Sendable {
 
   /// Clears a worker's share of all vectors, so that they are spread over the memory near the workers.
   func clear(shareOf worker: Int, workers: Int) {
-    for vector in [shardGradients, shared.parameters] + moments + [gradient, average].compactMap(\.self) {
+    for vector in [shardGradients.buffers, shared.parameters, gradient] + moments + [average].compactMap(\.self) {
       vector.clear((0..<vector.count).share(worker, of: workers))
     }
     if !rooms.isEmpty { rooms[worker].clear() }
   }
 
+  /// Whether the sum over the whole flat vector is there after a step.
+  var keepsGradient: Bool { gradient.count == plan.parameterCount }
+
   /// The gradient of a slice alone, as the worker sees it that has the slice.
   private func gradient(of slice: Int, worker: Int) -> UnsafeMutablePointer<Float> {
-    gradient.map { $0.pointer + slices[slice].range.lowerBound } ?? rooms[worker].pointer
+    let range = slices[slice].range
+    return range.upperBound <= gradient.count ? gradient.pointer + range.lowerBound : rooms[worker].pointer
   }
 
   /// Sums one slice over a minibatch of `count` samples, with `accumulate` onto what is there.
@@ -74,12 +86,12 @@ struct GradientReducer: Sendable {
     _ slice: Int, count: Int, beta: Float, accumulate: Bool, worker: Int, scratch: UnsafeMutablePointer<Float>,
     threads: Int
   ) {
-    let (range, gradient) = (slices[slice].range, gradient(of: slice, worker: worker))
+    let gradient = gradient(of: slice, worker: worker)
     switch slices[slice].sum {
     case .shards, .owned:
-      Kernels.sumShards(
-        shardGradients, shards: (count + plan.samplesPerShard - 1) / plan.samplesPerShard, stride: plan.shardedCount,
-        parameters: range, accumulate: accumulate, into: gradient)
+      shardGradients.addRest(
+        ofSlice: slice - firstSharded, end: (count + plan.samplesPerShard - 1) / plan.samplesPerShard,
+        accumulate: accumulate, into: gradient)
     case .product(let product, let rows):
       plan.products[product].sum(
         rows: rows, samples: count, beta: beta, accumulate: accumulate, parameters: shared.parameters.pointer,
@@ -100,7 +112,7 @@ struct GradientReducer: Sendable {
   /// Notes the sum of squares of a slice that was summed; what follows a rule of its layer is no gradient.
   func square(_ slice: Int) {
     if case .owned = slices[slice].sum { return }
-    guard let gradient else { preconditionFailure("a gradient that is clipped is kept") }
+    precondition(keepsGradient, "a gradient that is clipped is kept")
     let range = slices[slice].range
     squares.pointer[slice] = Kernels.sumOfSquares(gradient.pointer + range.lowerBound, range.count)
   }
@@ -138,6 +150,12 @@ struct GradientReducer: Sendable {
   /// More workers get four slices each, but none of so few floats that handing it out would show.
   private static let mostWorkersOfLargeSlices = 16
   private static let fewestSliceFloats = 2048
+
+  /// Floats of the sum that is kept: all where somebody reads it later, else the part that is summed before phase 2.
+  static func gradientFloats(of plan: ExecutionPlan, workers: Int, keepsGradient: Bool) -> Int {
+    let sumsEarly = TrainingStep.heldShards(plan: plan, workers: workers) < plan.shards
+    return keepsGradient ? plan.parameterCount : sumsEarly ? plan.shardedCount : 0
+  }
 
   /// Parameters of the largest slice.
   static func largestSlice(of plan: ExecutionPlan, workers: Int) -> Int {

@@ -3,13 +3,12 @@ import HourglassModels
 
 /// The loops over the flat vector that training needs from C.
 package enum Kernels {
-  /// Ordered sum over the shards of a run of parameters, which may go on from what is there.
+  /// Ordered sum over the shards of `count` parameters, which may go on from what is there.
   static func sumShards(
-    _ gradients: FloatBuffer, shards: Int, stride: Int, parameters: Range<Int>, accumulate: Bool,
+    _ gradients: UnsafePointer<Float>, shards: Int, stride: Int, count: Int, accumulate: Bool,
     into sum: UnsafeMutablePointer<Float>
   ) {
-    checked(
-      hg_sum_shards(parameters.count, shards, stride, gradients.pointer + parameters.lowerBound, accumulate, sum))
+    checked(hg_sum_shards(count, shards, stride, gradients, accumulate, sum))
   }
 
   /// average = decay average + (1 - decay) values.

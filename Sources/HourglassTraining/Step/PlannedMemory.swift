@@ -60,9 +60,11 @@ public struct PlannedMemory: Sendable, Equatable {
     let samples = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers) * plan.samplesPerShard
     let images = Distortion.floats(
       augmentation, corruption, hasPairs: hasPairs, shape: plan.model.input, groupSamples: samples)
-    let vectors = (hasAverage ? 1 : 0) - (keepsGradient ? 0 : 1)
+    let gradients =
+      TrainingStep.heldShards(plan: plan, workers: parallel.workers) * plan.shardedCount
+      + GradientReducer.gradientFloats(of: plan, workers: parallel.workers, keepsGradient: keepsGradient)
     self.init(
-      plan, groupSamples: samples, parallel, shared: 4 * plan.parameterCount * vectors,
+      plan, groupSamples: samples, parallel, shared: 4 * (gradients + (hasAverage ? plan.parameterCount : 0)),
       perReplica: 4 * (images + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan, workers: parallel.workers)))
     )
   }
@@ -128,11 +130,25 @@ public struct PlannedMemory: Sendable, Equatable {
 }
 
 extension TrainingStep {
-  /// Shards that a worker takes at a time: its share of all, but few enough that a group's images stay near the caches.
+  /// Shards that a worker takes at a time: its share of all, but few enough that a group's images stay near the caches
+  /// and its gradients take at most 64 MiB; of these numbers the largest that leaves nobody with more than needed.
   package static func shardsPerTurn(plan: ExecutionPlan, workers: Int) -> Int {
-    min((plan.shards + workers - 1) / workers, max(1, mostSamplesPerGroup / plan.samplesPerShard))
+    let share = (plan.shards + workers - 1) / workers
+    let most = min(
+      share, max(1, mostSamplesPerGroup / plan.samplesPerShard), max(1, mostGradients / max(1, plan.shardedCount)))
+    func load(_ turn: Int) -> Int { ((plan.shards + turn - 1) / turn + workers - 1) / workers * turn }
+    return (1...most).reversed().min { load($0) < load($1) } ?? 1
+  }
+
+  /// Shards whose gradients are held at a time: those that workers compute and as many that wait until the ones before
+  /// them are added, so that a worker half as fast as the others stops nobody; and at least four, because fewer bytes
+  /// are moved where several are added at a time.
+  static func heldShards(plan: ExecutionPlan, workers: Int) -> Int {
+    min(plan.shards, max(4, 2 * workers * shardsPerTurn(plan: plan, workers: workers)))
   }
 
   /// Enough rows that a dense layer's matrix is read seldom.
   private static let mostSamplesPerGroup = 64
+  /// Floats beyond which memory counts for more than how often that matrix is read.
+  private static let mostGradients = 16 << 20
 }

@@ -169,11 +169,11 @@ struct Replica: Sendable {
     }
   }
 
-  /// Forward, likelihood and backward of a run of shards; the gradients of sharded parameters go to
-  /// `gradients` + shard x shardedCount, those of products are left to the inputs and errors in the shared memory.
+  /// Forward, likelihood and backward of a run of shards; the gradients of sharded parameters go to the shards'
+  /// `gradients`, those of products are left to the inputs and errors in the shared memory.
   ///
   /// The last segment goes forward and back chunk by chunk, while its images are in cache.
-  func train(samples: Range<Int>, mode: Mode, gradients: FloatBuffer) {
+  func train(samples: Range<Int>, mode: Mode, gradients: ShardGradients) {
     if let machine = plan.contrastiveDivergence { return contrast(machine, samples: samples, mode: mode) }
     guard let last = plan.segments.last else { return }
     let start = samples.lowerBound
@@ -215,13 +215,13 @@ struct Replica: Sendable {
   }
 
   private func backward(
-    _ segment: Range<Int>, _ piece: Range<Int>, group: Int, mode: Mode, gradients: FloatBuffer
+    _ segment: Range<Int>, _ piece: Range<Int>, group: Int, mode: Mode, gradients: ShardGradients
   ) {
     let shard = piece.lowerBound / plan.samplesPerShard
     for i in segment.reversed() {
       let use = plan.uses[i]
       var pass = pass(use: i, samples: piece, group: group, mode: mode)
-      let sums = gradients.pointer + shard * plan.shardedCount
+      let sums = gradients.gradient(of: shard)
       if use.isSharded { pass.gradients = sums + use.parameterOffset }
       if use.isSharded, let lender = use.lender { pass.lentGradients = sums + plan.uses[lender].parameterOffset }
       pass.accumulate = use.isWeightLent || piece.lowerBound > shard * plan.samplesPerShard

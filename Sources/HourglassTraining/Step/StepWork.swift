@@ -46,6 +46,8 @@ struct StepWork: Sendable {
   let plan: ExecutionPlan
   let parallel: ParallelPlan
   let clips: Bool
+  /// Shards that a worker takes at a time.
+  let turn: Int
   let data: Dataset
   let shared: SharedMemory
   let replicas: [Replica]
@@ -67,6 +69,7 @@ struct StepWork: Sendable {
     (self.plan, self.parallel, self.clips, self.data) = (plan, parallel, clips, data)
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
     let turn = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers)
+    self.turn = turn
     let cores = WorkerCores(parallel)
     let profiler = profiles ? StepProfiler(plan: plan, parallel: parallel) : nil
     replicas = (0..<parallel.workers).map { worker in
@@ -107,10 +110,10 @@ struct StepWork: Sendable {
   private func takeShards(_ worker: Int) {
     let (now, replica, start) = (current.pointer[0], replicas[worker], DispatchTime.now().uptimeNanoseconds)
     let (mode, used) = (now.mode, (now.count + plan.samplesPerShard - 1) / plan.samplesPerShard)
-    let turn = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers)
+    let gradients = reducer.shardGradients
     let smallestTurn = min(turn, max(1, Self.leastSamplesPerGroup / plan.samplesPerShard))
     var times = now.samplesBefore > 0 ? clocks.pointer[worker] : WorkerTimes()
-    var isPrepared = false
+    var (isPrepared, sums) = (false, UInt64(0))
     while let shards = now.isGuided
       ? counters[0].take(partOf: 2 * parallel.workers, sizes: smallestTurn...turn, below: used)
       : counters[0].take(turn, below: used)
@@ -120,16 +123,24 @@ struct StepWork: Sendable {
       let samples = plan.samples(of: shards, in: now.count)
       let before = DispatchTime.now().uptimeNanoseconds
       let failure = replica.fill(samples, from: data, items: indices, mode: mode)
-      times.input += DispatchTime.now().uptimeNanoseconds - before
+      let filled = DispatchTime.now().uptimeNanoseconds
+      times.input += filled - before
       if let failure {
         failures.note(failure)
         times.hasFailed = true
+        gradients.finish(shards)
         break
       }
-      replica.train(samples: samples, mode: mode, gradients: reducer.shardGradients)
+      gradients.reserve(
+        shards, worker: worker, accumulate: now.samplesBefore > 0, sum: reducer.gradient)
+      sums += DispatchTime.now().uptimeNanoseconds - filled
+      replica.clock?.lap(.sums)
+      replica.train(samples: samples, mode: mode, gradients: gradients)
+      gradients.finish(shards)
     }
     times.finished = DispatchTime.now().uptimeNanoseconds
-    times.shards += times.finished - start
+    times.shards += times.finished - start - sums
+    times.sums += sums
     clocks.pointer[worker] = times
   }
 
@@ -178,7 +189,7 @@ public struct WorkerTimes: BitwiseCopyable, Sendable {
   public var input: UInt64 = 0
   /// Gradients of dense weights: products over the whole minibatch.
   public var products: UInt64 = 0
-  /// Adding up the shards' gradients and, where they are clipped, their squares.
+  /// Adding up the shards' gradients, in either phase, and where they are clipped their squares.
   public var sums: UInt64 = 0
   /// The optimiser.
   public var updates: UInt64 = 0

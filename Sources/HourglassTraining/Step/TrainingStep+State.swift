@@ -41,8 +41,8 @@ extension TrainingStep {
   public var evaluated: FloatBuffer { average ?? parameters }
   /// The gradient summed over the samples of the last step, of a step that keeps it.
   public var gradient: FloatBuffer {
-    guard let gradient = work.reducer.gradient else { preconditionFailure("a step that keeps no gradient has none") }
-    return gradient
+    precondition(work.reducer.keepsGradient, "a step that keeps no gradient has none")
+    return work.reducer.gradient
   }
   /// Begins the moving average at the parameters.
   public func startAverage() { average?.pointer.update(from: parameters.pointer, count: parameters.count) }

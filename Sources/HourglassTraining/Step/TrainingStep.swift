@@ -4,7 +4,8 @@ import HourglassModels
 
 /// One training step, the heart of Hourglass. Read this first.
 ///
-///     phase 1  replicas in parallel, each takes shards: fill, forward, likelihood, backward -> gradients[shard]
+///     phase 1  replicas in parallel, each takes shards: fill, forward, likelihood, backward -> gradients[shard];
+///              where shards are many (`ShardGradients`), those that are finished are added in between
 ///     phase 2  slices of the flat vector in parallel: ordered sum over shards, times 1/N, optimiser on the same slice
 ///
 /// Where gradients are clipped, phase 2 is two: sums, and once the norm over all slices is known, updates. A step of
@@ -105,7 +106,7 @@ public final class TrainingStep {
     precondition(
       items.allSatisfy { 0 <= $0 && $0 < work.data.count }, "an item beyond the \(work.data.count) of the data")
     precondition(
-      work.reducer.gradient != nil || items.count * plan.samplesPerImage <= plan.batchSize,
+      work.reducer.keepsGradient || items.count * plan.samplesPerImage <= plan.batchSize,
       "a step of several minibatches keeps its gradient")
     profiler?.begin()
     work.current.pointer[0].step = step
@@ -143,6 +144,7 @@ public final class TrainingStep {
       for n in 0..<count { work.shared.labels.pointer[n] = work.data.label(Int(work.indices.pointer[n])) }
     }
     let start = DispatchTime.now().uptimeNanoseconds
+    work.reducer.shardGradients.reset()
     run(.shards)
     if work.clocks.elements.contains(where: { $0.hasFailed }), let failure = work.failures.take() {
       throw .unreadable(step: work.current.pointer[0].step, failure.error)
