@@ -88,10 +88,10 @@ static void gather_block(gather_walk samples, gather_walk down, gather_walk righ
                          const float *in, const float *b, hg_output output, ptrdiff_t groups, ptrdiff_t columns,
                          ptrdiff_t part, ptrdiff_t parts) {
   const tile_depth d = *depth;
-  /* Tiles of a 1 x 1 filter read each line of memory once: the next tile's come in while this one computes. */
-  const bool ahead = d.n2 == 1 && d.n1 == right.in && d.n1 >= 64;
-  const bool shallow = !ahead && d.n2 * d.n1 * d.ldb <= GATHER_SHALLOW;
-  if ((shallow && right.count >= GATHER_LINE)) {
+  /* A 1 x 1 filter of many channels reads each line of memory once, which is best done in the order of memory. */
+  const bool once = d.n2 == 1 && d.n1 == right.in && d.n1 >= 64;
+  const bool shallow = !once && d.n2 * d.n1 * d.ldb <= GATHER_SHALLOW;
+  if (shallow && right.count >= GATHER_LINE) {
     const ptrdiff_t lines = samples.count * down.count;
     const bool one = down.count == 1; /* line of each sample: a tile repeats from sample to sample */
     gather_lines(right, one ? samples : down, one ? down : samples, hg_share(lines, part, parts),
@@ -125,8 +125,10 @@ static void gather_block(gather_walk samples, gather_walk down, gather_walk righ
         to = n * samples.out + p * down.out;
       }
     }
-    const float *next = from + (d.n2 - 1) * d.a2 + d.n1 - right.in;
-    for (ptrdiff_t l = 0; l < rows * right.in; l += 16) __builtin_prefetch(next + l);
+    if (right.in <= d.n1) { /* what the next tile is the first to read comes in while this one computes */
+      const float *next = from + (d.n2 - 1) * d.a2 + d.n1 - right.in;
+      for (ptrdiff_t l = 0; l < rows * right.in; l += 16) __builtin_prefetch(next + l);
+    }
     tile_run(rows, groups, row, &d, b, &output, offset, columns);
   }
 }

@@ -89,7 +89,7 @@ INLINE void tile_body(const int rows, const int groups, const bool unit, const f
       for (ptrdiff_t middle = 0; middle < n2; middle++, b += d->b2) {
         const ptrdiff_t first = outer * d->a3 + middle * d->a2, end = first + n1 * a1;
         for (ptrdiff_t l = first; l < end; l += a1, b += ldb) {
-          if (rows < vecs) {
+          if (rows < vecs) { /* the side of fewer registers is loaded whole, or they would not suffice */
             vec x[TILE_ROWS];
             UNROLL for (int i = 0; i < rows; i++) x[i] = vec_splat(r[i][l]);
             UNROLL for (int j = 0; j < vecs; j++) {
