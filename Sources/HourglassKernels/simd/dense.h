@@ -46,7 +46,7 @@ static void transpose(ptrdiff_t rows, ptrdiff_t columns, const float *in, ptrdif
 
 /* Rows of a dense layer's operands of which more than share a set of the cache are crowded: copies of fewer cost more
  * than they save. */
-enum { DENSE_CROWD = 32, DENSE_DEPTH = HG_BLOCK / HG_PANEL };
+enum { DENSE_CROWD = 32, DENSE_DEPTH = HG_BLOCK / TILE_PANEL };
 
 /* Depth of a block of weights: with few columns it stays in the second-level cache, whatever their number is few sums
  * are stored and loaded again. */
@@ -108,7 +108,7 @@ INLINE void dense_data_store(const float *sums, ptrdiff_t samples, ptrdiff_t inp
   float *out = o->out + at;
   const float *gate = o->gate ? o->gate + at : NULL;
   v16 m[4];
-  v16_columns(sums, HG_PANEL, m);
+  v16_columns(sums, TILE_PANEL, m);
   for (ptrdiff_t k = 0; k < samples; k++) {
     if (gate) m[k] = v16_select(v16_load_part(gate + k * stride, inputs) > v16_splat(0), m[k], v16_splat(0));
     v16_store_part(out + k * stride, m[k], inputs);
@@ -120,9 +120,9 @@ INLINE void dense_data_store(const float *sums, ptrdiff_t samples, ptrdiff_t inp
 static void dense_backward_data_block(const hg_dense_backward_data_job *job, const float *panel, ptrdiff_t first,
                                       ptrdiff_t inputs, ptrdiff_t sample) {
   const ptrdiff_t N = job->geometry->samples, I = job->geometry->inputs, O = job->geometry->outputs;
-  const ptrdiff_t width = hg_panel_width(HG_PANEL, N - sample), samples = hg_min(width, N - sample);
+  const ptrdiff_t width = hg_panel_width(TILE_PANEL, N - sample), samples = hg_min(width, N - sample);
   const tile_depth d = {.turns = 1, .n3 = 1, .n2 = 1, .n1 = O, .a1 = 1, .ldb = width};
-  float sums[DENSE_DATA_BLOCK * HG_PANEL];
+  float sums[DENSE_DATA_BLOCK * TILE_PANEL];
   for (ptrdiff_t j = 0; j < width;) {
     const ptrdiff_t groups = tile_groups(width - j);
     const hg_output output = {.out = sums + j};
@@ -133,7 +133,7 @@ static void dense_backward_data_block(const hg_dense_backward_data_job *job, con
       ptrdiff_t offset[TILE_ROWS];
       for (ptrdiff_t a = 0; a < rows; a++) {
         row[a] = job->weight + (first + tile + a * t.tiles) * O;
-        offset[a] = (tile + a * t.tiles) * HG_PANEL;
+        offset[a] = (tile + a * t.tiles) * TILE_PANEL;
       }
       tile_run(rows, groups, row, &d, panel + j, &output, offset, 16 * groups);
     }
@@ -141,7 +141,7 @@ static void dense_backward_data_block(const hg_dense_backward_data_job *job, con
   }
   for (ptrdiff_t n = 0; n < samples; n += 4)
     for (ptrdiff_t i = 0; i < inputs; i += 16) {
-      const float *from = sums + i * HG_PANEL + n;
+      const float *from = sums + i * TILE_PANEL + n;
       const ptrdiff_t at = (sample + n) * I + first + i, high = hg_min(4, samples - n), wide = hg_min(16, inputs - i);
       if (high == 4 && wide == 16)
         dense_data_store(from, 4, 16, &job->output, at, I);
@@ -157,12 +157,12 @@ static void dense_backward_data(const void *argument, ptrdiff_t part, ptrdiff_t 
   const ptrdiff_t first = 16 * hg_share(blocks, part, parts), last = hg_min(I, 16 * hg_share(blocks, part + 1, parts));
   if (first >= last) return;
   float *panels = job->scratch + part * hg_round_up(N) * O;
-  for (ptrdiff_t n = 0; n < N; n += HG_PANEL) {
-    const ptrdiff_t width = hg_panel_width(HG_PANEL, N - n);
+  for (ptrdiff_t n = 0; n < N; n += TILE_PANEL) {
+    const ptrdiff_t width = hg_panel_width(TILE_PANEL, N - n);
     transpose(hg_min(width, N - n), O, job->dy + n * O, O, panels + n * O, width, width);
   }
   for (ptrdiff_t i = first; i < last; i += DENSE_DATA_BLOCK)
-    for (ptrdiff_t n = 0; n < N; n += HG_PANEL)
+    for (ptrdiff_t n = 0; n < N; n += TILE_PANEL)
       dense_backward_data_block(job, panels + n * O, i, hg_min(DENSE_DATA_BLOCK, last - i), n);
 }
 
@@ -176,7 +176,7 @@ static void dense_backward_weight(const void *argument, ptrdiff_t part, ptrdiff_
   const ptrdiff_t first = job->first + hg_share(count, part, parts),
                   last = job->first + hg_share(count, part + 1, parts);
   const ptrdiff_t some = hg_min(N, DENSE_CROWD);
-  const bool crowded_x = O > HG_PANEL && tile_crowded(some, I), crowded_dy = count > 16 && tile_crowded(some, O);
+  const bool crowded_x = O > TILE_PANEL && tile_crowded(some, I), crowded_dy = count > 16 && tile_crowded(some, O);
   const ptrdiff_t most = crowded_x || crowded_dy || !HG_STREAMS ? DENSE_DEPTH : hg_max(1, N);
   float xs[DENSE_DEPTH * DENSE_WEIGHT_BLOCK] __attribute__((aligned(64)));
   float panel[HG_BLOCK] __attribute__((aligned(64)));

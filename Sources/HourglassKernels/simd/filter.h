@@ -192,7 +192,7 @@ static void filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const ptrdiff_t K = g->small_channels, products = job->halo ? 1 : g->filter_height * g->filter_width;
   const ptrdiff_t rows = filter_product_of(job, 0).rows;
   ptrdiff_t tiles = 0;
-  for (ptrdiff_t k = 0; k < K; k += HG_PANEL)
+  for (ptrdiff_t k = 0; k < K; k += TILE_PANEL)
     tiles += products * filter_tiling(rows, tile_groups(K - k), products, parts).tiles;
   const ptrdiff_t first = hg_share(tiles, part, parts), end = hg_share(tiles, part + 1, parts);
   if (first == end) return;
@@ -200,8 +200,8 @@ static void filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
     const hg_filter_job r = filter_run_of(job, run, part);
     if (r.halo) filter_fill_halo(&r);
     ptrdiff_t before = 0;
-    for (ptrdiff_t k = 0; k < K; k += HG_PANEL) {
-      const filter_block columns = {.first = k, .count = hg_min(HG_PANEL, K - k), .groups = tile_groups(K - k)};
+    for (ptrdiff_t k = 0; k < K; k += TILE_PANEL) {
+      const filter_block columns = {.first = k, .count = hg_min(TILE_PANEL, K - k), .groups = tile_groups(K - k)};
       const tiling t = filter_tiling(rows, columns.groups, products, parts);
       const ptrdiff_t last = hg_min(products * t.tiles, end - before);
       for (ptrdiff_t tile = hg_max(0, first - before); tile < last; tile += FILTER_CHUNK)

@@ -184,8 +184,8 @@ static void gather_phase(const gather_pass *g, ptrdiff_t band, ptrdiff_t bands, 
   const ptrdiff_t depth = g->vertical.taps * g->horizontal.taps * g->channels;
   const ptrdiff_t first = hg_share(g->vertical.outputs, band, bands);
   const ptrdiff_t last = hg_share(g->vertical.outputs, band + 1, bands);
-  for (ptrdiff_t j = 0; j < g->columns; j += HG_PANEL) {
-    const ptrdiff_t width = hg_panel_width(HG_PANEL, g->columns - j), end = hg_min(g->columns, j + HG_PANEL);
+  for (ptrdiff_t j = 0; j < g->columns; j += TILE_PANEL) {
+    const ptrdiff_t width = hg_panel_width(TILE_PANEL, g->columns - j), end = hg_min(g->columns, j + TILE_PANEL);
     for (ptrdiff_t k = j; k < end;) {
       const ptrdiff_t groups = tile_groups(end - k), columns = hg_min(16 * groups, end - k);
       const hg_output output = output_column(g->output, k);

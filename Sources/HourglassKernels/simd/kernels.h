@@ -31,7 +31,7 @@
 const hg_kernels HG_TABLE = {
     HG_NAME,
     HG_HAS_FMA,
-    HG_PANEL,
+    TILE_PANEL,
 #define HG_PART(name) name,
 #define HG_LOOP(result, name, ...) name,
 #include "../ops.def"

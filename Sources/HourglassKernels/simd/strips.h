@@ -13,8 +13,8 @@ static void strips_products(const hg_geometry2d *g, const hg_strips_shape *s, co
   ptrdiff_t offset[TILE_ROWS];
   for (ptrdiff_t i = 0; i < TILE_ROWS; i++) offset[i] = i * s->columns;
   z += (s->taps - 1) * s->columns;
-  for (ptrdiff_t panel = 0; panel < s->columns; panel += HG_PANEL) {
-    const ptrdiff_t width = hg_panel_width(HG_PANEL, s->columns - panel);
+  for (ptrdiff_t panel = 0; panel < s->columns; panel += TILE_PANEL) {
+    const ptrdiff_t width = hg_panel_width(TILE_PANEL, s->columns - panel);
     const tile_depth d = {.turns = 1, .n3 = 1, .n2 = 1, .n1 = K, .a1 = 1, .ldb = width};
     for (ptrdiff_t j = 0; j < width;) {
       const ptrdiff_t groups = tile_groups(width - j);

@@ -28,7 +28,7 @@ static const int tile_rows[HG_TILE_GROUPS + 1] = {0, 6, 3};
 enum { TILE_ROWS = HG_TILE_ROWS };
 static const int tile_rows[HG_TILE_GROUPS + 1] = {0, HG_TILE_ROWS};
 #endif
-enum { TILE_VECS = HG_TILE_GROUPS * 16 / HG_LANES, HG_PANEL = HG_TILE_GROUPS * 16 };
+enum { TILE_VECS = HG_TILE_GROUPS * 16 / HG_LANES, TILE_PANEL = HG_TILE_GROUPS * 16 };
 
 /* The sums of a tile whose last group is not whole pass through `sums`, rows x width, before and after the loop. */
 static __attribute__((noinline)) void tile_edge_start(const hg_output *o, const float *out, const ptrdiff_t *offset,
