@@ -114,8 +114,9 @@ import Testing
     }
   }
 
-  /// Whoever waits for a buffer is not left waiting by a worker that gives up.
-  @Test(arguments: divisions, [0, 90, 479]) func anImageThatCannotBeReadLeavesNobodyWaiting(
+  /// Whoever waits for a buffer is not left waiting by a worker that gives up, be it over the first shard that has to
+  /// wait for a buffer itself (image 160 where four are held) or over a later one.
+  @Test(arguments: divisions, [0, 90, 160, 210, 330, 479]) func anImageThatCannotBeReadLeavesNobodyWaiting(
     _ parallel: ParallelPlan, _ bad: Int
   ) throws {
     let model = TinyModels.variational

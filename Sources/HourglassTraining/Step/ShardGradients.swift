@@ -68,7 +68,7 @@ struct ShardGradients: Sendable {
     }
   }
 
-  /// Says that the gradients of a run of shards are complete.
+  /// Says that the gradients of a run of shards, which were reserved, are complete, or that nobody will complete them.
   func finish(_ shards: Range<Int>) {
     for shard in shards { finished[shard % finished.count].number.store(shard + 1, ordering: .releasing) }
     wake()

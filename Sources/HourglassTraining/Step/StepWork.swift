@@ -125,16 +125,16 @@ struct StepWork: Sendable {
       let failure = replica.fill(samples, from: data, items: indices, mode: mode)
       let filled = DispatchTime.now().uptimeNanoseconds
       times.input += filled - before
+      gradients.reserve(
+        shards, worker: worker, accumulate: now.samplesBefore > 0, sum: reducer.gradient)
+      sums += DispatchTime.now().uptimeNanoseconds - filled
+      replica.clock?.lap(.sums)
       if let failure {
         failures.note(failure)
         times.hasFailed = true
         gradients.finish(shards)
         break
       }
-      gradients.reserve(
-        shards, worker: worker, accumulate: now.samplesBefore > 0, sum: reducer.gradient)
-      sums += DispatchTime.now().uptimeNanoseconds - filled
-      replica.clock?.lap(.sums)
       replica.train(samples: samples, mode: mode, gradients: gradients)
       gradients.finish(shards)
     }
