@@ -63,7 +63,7 @@ format: setup ## lay the sources out as `check` wants them
 	swift format --in-place --parallel --recursive $(SWIFT_SOURCES)
 	clang-format -i $(C_SOURCES)
 
-bench: build ## limits, kernels and steps in turn with PyTorch, twenty minutes; BENCH="..." for one measurement
+bench: build ## limits, kernels and steps in turn with PyTorch, and the table of the processor; BENCH="..." for one measurement
 	$(if $(BENCH),.build/release/bench $(BENCH),Benchmarks/report)
 
 scaling: build ## how steps scale with cores, five minutes on 2 cores, into scaling/; SCALING="..." for one study

@@ -44,8 +44,8 @@ static void transpose(ptrdiff_t rows, ptrdiff_t columns, const float *in, ptrdif
     }
 }
 
-/* Rows of a dense layer's operands of which more than share a set of the cache are crowded: copies of fewer cost more
- * than they save. */
+/* Rows of an operand that are asked whether they are crowded: where fewer than 32 are not, a copy costs more than it
+ * saves. Depth of a block that is copied. */
 enum { DENSE_CROWD = 32, DENSE_DEPTH = HG_BLOCK / TILE_PANEL };
 
 /* Depth of a block of weights: with few columns it stays in the second-level cache, whatever their number is few sums

@@ -148,8 +148,7 @@ INLINE tiling filter_tiling(ptrdiff_t rows, ptrdiff_t groups, ptrdiff_t products
   return (tiling){tiles, rows / tiles, rows % tiles};
 }
 
-/* Tiles whose sums stay in the second-level cache for all blocks of a run, and from which on a block is worth a copy.
- */
+/* Tiles whose sums stay in the second-level cache for all blocks of a run; and the fewest for which a copy pays. */
 enum { FILTER_CHUNK = 256, FILTER_COPY = 8 };
 
 /* Tiles [first, end) of all products with the columns of `columns`, block after block of a run. */

@@ -125,7 +125,7 @@ static void gather_block(gather_walk samples, gather_walk down, gather_walk righ
         to = n * samples.out + p * down.out;
       }
     }
-    if (right.in <= d.n1) { /* what the next tile is the first to read comes in while this one computes */
+    if (d.n2 && right.in <= d.n1) { /* what the next tile is the first to read comes in while this one computes */
       const float *next = from + (d.n2 - 1) * d.a2 + d.n1 - right.in;
       for (ptrdiff_t l = 0; l < rows * right.in; l += 16) __builtin_prefetch(next + l);
     }
