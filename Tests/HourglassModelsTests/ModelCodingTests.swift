@@ -100,6 +100,8 @@ import Testing
     (#"{"layer": "Dense", "units": 5, "activation": "sigmoid"}"#, "Dense(5, sigmoid)"),
     (#"{"layer": "MaxPool2D", "kernel": 2}"#, "MaxPool2D(2, stride: nil, 0)"),
     (#"{"layer": "MaxPool2D", "kernel": 3, "stride": 2, "padding": "same"}"#, "MaxPool2D(3, stride: 2, same)"),
+    (#"{"layer": "MaxPool2D", "kernel": 3, "padding": "valid"}"#, "MaxPool2D(3, stride: nil, 0)"),
+    (#"{"layer": "MaxPool2D", "kernel": 3, "padding": [0, 1, 0, 2]}"#, "MaxPool2D(3, stride: nil, 0, 1, 0, 2)"),
     (#"{"layer": "Reshape", "shape": [2, 3, 4]}"#, "Reshape(2 x 3 x 4)"),
     (#"{"layer": "GaussianLatent", "units": 6}"#, "GaussianLatent(6)"),
     (#"{"layer": "Dropout", "rate": 0.25}"#, "Dropout(0.25)"),
@@ -113,7 +115,8 @@ import Testing
   @Test(arguments: [
     (
       #"{"layer": "Conv2D", "filters": 3, "kernel": 4, "strides": 2}"#,
-      #"encoder.0: Conv2D has no field "strides"; it has filters, kernel, stride, padding, activation, algorithm"#
+      #"encoder.0: Conv2D has no field "strides"; it has filters, kernel, stride, padding, paddingMode, activation, "#
+        + "algorithm"
     ),
     (#"{"layer": "BatchNorm", "eps": 1}"#, #"encoder.0: BatchNorm has no field "eps"; it has none"#),
     (
@@ -128,8 +131,14 @@ import Testing
     (#"{"layer": "Conv2D", "filters": 3}"#, #"encoder.0: wanted a field "kernel", found none"#),
     (#"{"units": 3}"#, #"encoder.0: wanted a field "layer", found none"#),
     (
-      #"{"layer": "Conv2D", "filters": 3, "kernel": 3, "padding": "valid"}"#,
-      #"encoder.0.padding: wanted "same" or an amount, found "valid""#
+      #"{"layer": "Conv2D", "filters": 3, "kernel": 3, "padding": "full"}"#,
+      #"encoder.0.padding: wanted "same", "valid", a number, [height, width] or [top, left, bottom, right], found "#
+        + #""full""#
+    ),
+    (
+      #"{"layer": "Conv2D", "filters": 3, "kernel": 3, "padding": [1, 2, 3]}"#,
+      #"encoder.0.padding: wanted "same", "valid", a number, [height, width] or [top, left, bottom, right], found "#
+        + "a list of 3"
     ),
     (
       #"{"layer": "Reshape", "shape": [2, 3, 4, 5]}"#,
@@ -244,6 +253,7 @@ import Testing
       switch padding {
       case .same: "same"
       case .amount(let amount): "\(amount)"
+      case .sides(let sides): "\(sides.top), \(sides.left), \(sides.bottom), \(sides.right)"
       }
     }
     func text(_ extent: Extent2D?) -> String { extent.map { "\($0)" } ?? "nil" }

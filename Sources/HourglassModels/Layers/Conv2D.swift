@@ -12,6 +12,8 @@ public struct Conv2D: Layer, Hashable {
   public var stride: Extent2D
   /// How far windows may reach over the edge.
   public var padding: Padding
+  /// What stands outside the image.
+  public var paddingMode: Pad2D.Mode
   /// The activation a of the output.
   public var activation: Activation
   /// How the convolution is computed; results differ by rounding.
@@ -20,11 +22,11 @@ public struct Conv2D: Layer, Hashable {
   /// A convolution with K = `filters` filters: N x H x W x C in, N x P x Q x K out, with P = ceil(H / U) and Q = ceil(W
   /// / V) for the padding `same`.
   public init(
-    _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same, activation: Activation = .linear,
-    algorithm: Algorithm = .direct
+    _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same,
+    paddingMode: Pad2D.Mode = .zeros, activation: Activation = .linear, algorithm: Algorithm = .direct
   ) {
     (self.filters, self.kernel, self.stride) = (filters, kernel, stride)
-    (self.padding, self.activation, self.algorithm) = (padding, activation, algorithm)
+    (self.padding, self.paddingMode, self.activation, self.algorithm) = (padding, paddingMode, activation, algorithm)
   }
 
   public init(from decoder: any Decoder) throws {
@@ -33,6 +35,7 @@ public struct Conv2D: Layer, Hashable {
     kernel = try fields.decode(Extent2D.self, forKey: .kernel)
     stride = try fields.decodeIfPresent(Extent2D.self, forKey: .stride) ?? 1
     padding = try fields.decodeIfPresent(Padding.self, forKey: .padding) ?? .same
+    paddingMode = try fields.decodeIfPresent(Pad2D.Mode.self, forKey: .paddingMode) ?? .zeros
     activation = try fields.decodeIfPresent(Activation.self, forKey: .activation) ?? .linear
     algorithm = try fields.decodeIfPresent(Algorithm.self, forKey: .algorithm) ?? .direct
   }
@@ -40,10 +43,17 @@ public struct Conv2D: Layer, Hashable {
   public func plan(_ planner: inout Planner) throws(ModelError) {
     let name = planner.name
     try planner.check(filters, "filter")
-    let window = try Window.small(
-      planner.shape, channels: filters, kernel: kernel, stride: stride, padding: padding, at: name
-    ).convolved(by: algorithm, at: name)
-    try planner.append(PlannedConv2D(name: name, window: window, activation: activation))
+    var window = try window(of: planner.shape, padding, at: name)
+    if paddingMode != .zeros, window.reach != .none {
+      try planner.pad(window.reach, paddingMode, as: "\(name).padding")
+      window = try self.window(of: planner.shape, .valid, at: name)
+    }
+    try planner.append(
+      PlannedConv2D(name: name, window: try window.convolved(by: algorithm, at: name), activation: activation))
+  }
+
+  private func window(of large: ImageShape, _ padding: Padding, at name: String) throws(ModelError) -> Window {
+    try .small(large, channels: filters, kernel: kernel, stride: stride, padding: padding, at: name)
   }
 }
 
