@@ -98,6 +98,25 @@ import Testing
     ),
     (#"{"layer": "Dense", "units": 5}"#, "Dense(5, linear)"),
     (#"{"layer": "Dense", "units": 5, "activation": "sigmoid"}"#, "Dense(5, sigmoid)"),
+    (
+      #"{"layer": "Dense", "units": 5, "activation": "leakyRelu:0.2", "bias": false, "initializer": "glorot"}"#,
+      "Dense(5, leakyRelu:0.2, no bias, glorotUniform)"
+    ),
+    (
+      #"{"layer": "Conv2D", "filters": 3, "kernel": 4, "bias": false, "initializer": "truncatedNormal:0.02"}"#,
+      "Conv2D(3, kernel: 4, stride: 1, same, linear, direct, no bias, truncatedNormal:0.02)"
+    ),
+    (#"{"layer": "BatchNorm"}"#, "BatchNorm(linear, 0.1, 1e-05, true)"),
+    (
+      #"{"layer": "BatchNorm", "activation": "relu", "momentum": 0.01, "epsilon": 0.001, "affine": false}"#,
+      "BatchNorm(relu, 0.01, 0.001, false)"
+    ),
+    (#"{"layer": "GroupNorm", "groups": 2}"#, "GroupNorm(2, linear, 1e-05, true)"),
+    (#"{"layer": "LayerNorm"}"#, "LayerNorm(linear, 1e-05, true)"),
+    (#"{"layer": "InstanceNorm"}"#, "InstanceNorm(linear, 1e-05, false)"),
+    (#"{"layer": "InstanceNorm", "affine": true, "activation": "silu"}"#, "InstanceNorm(silu, 1e-05, true)"),
+    (#"{"layer": "Activation", "activation": "hardSwish"}"#, "Activation(hardSwish)"),
+    (#"{"layer": "PReLU"}"#, "PReLU(false)"),
     (#"{"layer": "MaxPool2D", "kernel": 2}"#, "MaxPool2D(2, stride: nil, 0)"),
     (#"{"layer": "MaxPool2D", "kernel": 3, "stride": 2, "padding": "same"}"#, "MaxPool2D(3, stride: 2, same)"),
     (#"{"layer": "Reshape", "shape": [2, 3, 4]}"#, "Reshape(2 x 3 x 4)"),
@@ -113,9 +132,27 @@ import Testing
   @Test(arguments: [
     (
       #"{"layer": "Conv2D", "filters": 3, "kernel": 4, "strides": 2}"#,
-      #"encoder.0: Conv2D has no field "strides"; it has filters, kernel, stride, padding, activation, algorithm"#
+      #"encoder.0: Conv2D has no field "strides"; it has filters, kernel, stride, padding, activation, algorithm, bias, "#
+        + "initializer"
     ),
-    (#"{"layer": "BatchNorm", "eps": 1}"#, #"encoder.0: BatchNorm has no field "eps"; it has none"#),
+    (
+      #"{"layer": "BatchNorm", "eps": 1}"#,
+      #"encoder.0: BatchNorm has no field "eps"; it has activation, momentum, epsilon, affine"#
+    ),
+    (
+      #"{"layer": "BatchNorm", "activation": "swish"}"#,
+      "encoder.0.activation: wanted one of \(Activation.allCases.map(\.description).joined(separator: ", ")), or a leaky "
+        + #"ReLU with a slope as in "leakyRelu:0.2", found "swish""#
+    ),
+    (
+      #"{"layer": "Dense", "units": 3, "activation": "leakyRelu:0.00001"}"#,
+      #"encoder.0.activation: wanted a slope of 0.0001 to 1 in steps of 0.0001, as in "leakyRelu:0.2", found "#
+        + #""leakyRelu:0.00001""#
+    ),
+    (
+      #"{"layer": "Dense", "units": 3, "initializer": "normal"}"#,
+      "encoder.0.initializer: wanted \(Initializer.wanted), found \"normal\""
+    ),
     (
       #"{"layer": "Conv3D", "filters": 3}"#,
       "encoder.0.layer: wanted one of \(layers), found \"Conv3D\""
@@ -246,15 +283,24 @@ import Testing
       case .amount(let amount): "\(amount)"
       }
     }
+    func start(_ bias: Bool, _ initializer: Initializer?) -> String {
+      (bias ? "" : ", no bias") + (initializer.map { ", \($0)" } ?? "")
+    }
     func text(_ extent: Extent2D?) -> String { extent.map { "\($0)" } ?? "nil" }
     return switch layer {
     case let l as Conv2D:
       "Conv2D(\(l.filters), kernel: \(l.kernel), stride: \(l.stride), \(text(l.padding)), \(l.activation), "
-        + "\(l.algorithm))"
+        + "\(l.algorithm)\(start(l.bias, l.initializer)))"
     case let l as ConvTranspose2D:
       "ConvTranspose2D(\(l.filters), kernel: \(l.kernel), stride: \(l.stride), \(text(l.padding)), "
-        + "to \(text(l.outputSize)), \(l.activation), \(l.algorithm))"
-    case let l as Dense: "Dense(\(l.units), \(l.activation))"
+        + "to \(text(l.outputSize)), \(l.activation), \(l.algorithm)\(start(l.bias, l.initializer)))"
+    case let l as Dense: "Dense(\(l.units), \(l.activation)\(start(l.bias, l.initializer)))"
+    case let l as BatchNorm: "BatchNorm(\(l.activation), \(l.momentum), \(l.epsilon), \(l.affine))"
+    case let l as GroupNorm: "GroupNorm(\(l.groups), \(l.activation), \(l.epsilon), \(l.affine))"
+    case let l as LayerNorm: "LayerNorm(\(l.activation), \(l.epsilon), \(l.affine))"
+    case let l as InstanceNorm: "InstanceNorm(\(l.activation), \(l.epsilon), \(l.affine))"
+    case let l as ActivationLayer: "Activation(\(l.activation))"
+    case let l as PReLU: "PReLU(\(l.shared))"
     case let l as MaxPool2D: "MaxPool2D(\(l.kernel), stride: \(text(l.stride)), \(text(l.padding)))"
     case let l as Reshape: "Reshape(\(l.shape))"
     case let l as Dropout: "Dropout(\(l.rate))"

@@ -218,7 +218,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     },
     RefusedModel(
       "penalty: wanted a code made by layers whose derivatives it can follow, such as Conv2D, Dense, Dropout, "
-        + "MaxPool2D and Residual, found encoder.2, a GELU"
+        + "MaxPool2D and Residual, found encoder.2, a gelu"
     ) {
       $0.encoder = [GaussianNoise(0.1), Conv2D(2, kernel: 3), GELU()]
       $0.penalty = ContractivePenalty(weight: 1)
@@ -270,7 +270,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       ($0.latent, $0.penalty) = (Dense(3, activation: .sigmoid), L1Penalty(weight: 1))
       $0.objective = .contrastiveDivergence()
     },
-    RefusedModel("decoder.1: contrastive divergence wants one layer behind the latent, found a GELU of linear units") {
+    RefusedModel("decoder.1: contrastive divergence wants one layer behind the latent, found a gelu of linear units") {
       $0.latent = Dense(3, activation: .sigmoid)
       $0.decoder = [TiedDense(to: "latent"), GELU()]
       $0.objective = .contrastiveDivergence()
