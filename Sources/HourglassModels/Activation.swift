@@ -143,23 +143,17 @@ extension Activation: CaseIterable, Codable, CustomStringConvertible {
     }
   }
 
-  /// The activation of that name, or why there is none.
-  init(named name: String) throws(Unknown) {
+  /// The activation of that name; nil where there is none.
+  init?(_ name: String) {
     let parts = name.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-    if parts.count == 2, parts[0] == "leakyRelu" {
-      guard let slope = Float(parts[1]), let activation = Activation.leakyRelu(rounded: slope) else {
-        throw Unknown(wanted: "a slope of 0.0001 to 1 in steps of 0.0001, as in \"leakyRelu:0.2\"")
-      }
-      self = activation
-    } else if let activation = Self.allCases.first(where: { $0.description == name }) {
-      self = activation
-    } else {
-      let known = Self.allCases.map(\.description).joined(separator: ", ")
-      throw Unknown(wanted: "one of \(known), or a leaky ReLU with a slope as in \"leakyRelu:0.2\"")
-    }
+    let slope = parts.count == 2 && parts[0] == Self.leaky ? Float(parts[1]).flatMap(Self.leakyRelu(rounded:)) : nil
+    guard let known = slope ?? Self.allCases.first(where: { $0.description == name }) else { return nil }
+    self = known
   }
 
-  struct Unknown: Error { let wanted: String }
+  private static let leaky = "leakyRelu"
+  /// Names of activations elsewhere, and what they are called here.
+  private static let others = ["swish": "silu", "hardswish": "hardSwish", "leaky_relu": leaky, "lrelu": leaky]
 
   /// A leaky ReLU whose slope the kernels can tell; nil where they would round it.
   private static func leakyRelu(rounded slope: Float) -> Activation? {
@@ -169,11 +163,13 @@ extension Activation: CaseIterable, Codable, CustomStringConvertible {
   }
 
   public init(from decoder: any Decoder) throws {
-    let name = try decoder.singleValueContainer().decode(String.self)
-    do { self = try Activation(named: name) } catch {
-      throw DecodingError.dataCorrupted(
-        .init(codingPath: decoder.codingPath, debugDescription: "wanted \(error.wanted), found \"\(name)\""))
+    let known = Self.allCases.map(\.description) + ["\(Self.leaky):0.2 with any slope of 0.0001 to 1"]
+    guard let name = try? String(from: decoder) else { throw decoder.mismatch(words: known) }
+    guard let activation = Activation(name) else {
+      if name.hasPrefix("\(Self.leaky):") { throw decoder.mismatch("a slope of 0.0001 to 1 in steps of 0.0001") }
+      throw decoder.mismatch(words: known, instead: Self.others[name])
     }
+    self = activation
   }
 
   public func encode(to encoder: any Encoder) throws {

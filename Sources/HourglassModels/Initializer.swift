@@ -101,7 +101,7 @@ public enum Initializer: Hashable, Sendable {
   }
 }
 
-extension Initializer: Codable, CustomStringConvertible {
+extension Initializer: TextForm {
   /// Each kind once, with the deviation that DCGAN made usual where one is to be said.
   public static let all: [Initializer] = [
     .pytorch, .glorotUniform, .glorotNormal, .heUniform, .heNormal, .normal(0.02), .truncatedNormal(0.02),
@@ -109,7 +109,7 @@ extension Initializer: Codable, CustomStringConvertible {
   ]
 
   /// The name in files: `heNormal`, `normal:0.02`.
-  public var description: String {
+  public var rawValue: String {
     switch self {
     case .pytorch: "pytorch"
     case .glorotUniform: "glorotUniform"
@@ -124,7 +124,7 @@ extension Initializer: Codable, CustomStringConvertible {
   }
 
   /// The initializer of that name; nil where there is none.
-  public init?(_ name: String) {
+  public init?(rawValue name: String) {
     let parts = name.split(separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
     let deviation = parts.count == 2 ? Float(parts[1]).flatMap { Self.deviations.contains($0) ? $0 : nil } : nil
     switch (parts[0], deviation) {
@@ -133,26 +133,12 @@ extension Initializer: Codable, CustomStringConvertible {
     case ("glorot", nil) where parts.count == 1: self = .glorotUniform
     case ("he", nil) where parts.count == 1: self = .heUniform
     default:
-      guard let known = Self.all.first(where: { $0.description == name }) else { return nil }
+      guard let known = Self.all.first(where: { $0.rawValue == name }) else { return nil }
       self = known
     }
   }
 
   /// What names there are, for messages.
   public static let wanted =
-    "one of \(all.map(\.description).joined(separator: ", ")), where 0.02 stands for any deviation of 0.000001 to 10"
-
-  public init(from decoder: any Decoder) throws {
-    let name = try decoder.singleValueContainer().decode(String.self)
-    guard let known = Initializer(name) else {
-      throw DecodingError.dataCorrupted(
-        .init(codingPath: decoder.codingPath, debugDescription: "wanted \(Self.wanted), found \"\(name)\""))
-    }
-    self = known
-  }
-
-  public func encode(to encoder: any Encoder) throws {
-    var value = encoder.singleValueContainer()
-    try value.encode(description)
-  }
+    "one of \(all.map(\.rawValue).joined(separator: ", ")), where 0.02 stands for any deviation of 0.000001 to 10"
 }

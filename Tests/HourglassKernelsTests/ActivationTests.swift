@@ -39,8 +39,8 @@ extension KernelTests {
   }
 
   /// Sigmoid: exp within 2 ulp (4 roundoffs), one sum and one quotient. The others: the bounds in ulp that stand beside
-  /// their definitions, 2 roundoffs each; a slope, or a factor of the SELU, and its product round once each. All: one more
-  /// roundoff for the stored reference.
+  /// their definitions, 2 roundoffs each; a slope, or a factor of the SELU, and its product round once each. All: one
+  /// more roundoff for the stored reference.
   @Test(
     "An activation is within its bound of the definition wherever its value is normal",
     arguments: [

@@ -80,8 +80,8 @@ import Testing
     }
   }
 
-  /// Variances as in torch.nn.init: 1 / (3 fan in), 2 / (fan in + fan out), 2 / fan in; a normal distribution cut off at
-  /// two deviations has 0.774 of its variance. The variance of n values strays by its size times sqrt(2 / n) at most.
+  /// Variances are as in torch.nn.init: 1 / (3 fan in), 2 / (fan in + fan out), 2 / fan in. A normal distribution cut
+  /// off at two deviations has 0.774 of its variance. That of n values strays by its size times sqrt(2 / n) at most.
   @Test(arguments: Initializer.all.filter { $0 != .orthogonal && $0 != .zeros })
   func aStartHasItsVariance(_ initializer: Initializer) throws {
     let plan = try ExecutionPlan(Self.model(initializer), batchSize: 8)

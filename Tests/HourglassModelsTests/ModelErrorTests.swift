@@ -141,7 +141,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       "decoder.1: the bernoulli likelihood wants logits, so a last layer with linear activation, found sigmoid"
     ) { $0.likelihood = .bernoulli },
     RefusedModel(
-      "decoder.2: an output height of 7 does not mirror an input height of 4: wanted 8 to 9"
+      "decoder.2: wanted an outputSize with a height of 8 to 9, which mirrors an input height of 4, found 7"
     ) {
       $0.decoder = [
         Dense(32), Reshape(4, 4, 2),
@@ -149,7 +149,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       ]
     },
     RefusedModel(
-      "decoder.2: an output width of 9 does not mirror an input width of 4: wanted 7 to 8"
+      "decoder.2: wanted an outputSize with a width of 7 to 8, which mirrors an input width of 4, found 9"
     ) {
       $0.decoder = [
         Dense(32), Reshape(4, 4, 2), ConvTranspose2D(2, kernel: 3, stride: 2, outputSize: Extent2D(8, 9)),

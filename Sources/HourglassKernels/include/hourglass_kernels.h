@@ -410,8 +410,9 @@ const char *hg_group_norm_check(const hg_group_norm *geometry);
 /* mean[n,g]     = 1/M sum of x over the group
  * variance[n,g] = 1/M sum of (x - mean)^2 over the group
  * y[n,p,c]      = a((x[n,p,c] - mean) / sqrt(variance + epsilon) weight[c] + bias[c])
- * x, y: N P C; weight: C, NULL for 1; bias: C or NULL; mean, variance: N G. A sum over positions is four chains, position p in
- * chain p mod 4; the channels of a group are then added in order, or in 16 partial sums where there are 16 or more. */
+ * x, y: N P C; weight: C, NULL for 1; bias: C or NULL; mean, variance: N G. A sum over positions is four chains,
+ * position p in chain p mod 4; the channels of a group are then added in order, or in 16 partial sums where there are
+ * 16 or more. */
 const char *hg_group_norm_forward(const hg_group_norm *geometry, const float *x, const float *weight, const float *bias,
                                   float *y, float *mean, float *variance, const hg_parallel *parallel);
 

@@ -145,8 +145,8 @@ INLINE v16 softmax_part(const float *logits, float greatest, float *dlogits, v16
   return sum + v16_keep(e, n);
 }
 
-/* exp(l - greatest) of all, left in `out` where that is wanted; answers their sum. The greatest is subtracted so that no
- * exponential overflows and the sum is 1 at least. */
+/* exp(l - greatest) of all, left in `out` where that is wanted; answers their sum. The greatest is subtracted so that
+ * no exponential overflows and the sum is 1 at least. */
 INLINE float softmax_sum(const float *l, ptrdiff_t count, float greatest, float *out) {
   v16 sums = v16_splat(0);
   ptrdiff_t j = 0;

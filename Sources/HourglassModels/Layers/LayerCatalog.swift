@@ -18,10 +18,9 @@ struct CodableLayer: Codable {
 
   init(from decoder: any Decoder) throws {
     let place = try decoder.place(
-      in: LayerCatalog.layers, not: PenaltyCatalog.penalties,
+      ofA: "layer", in: LayerCatalog.layers, not: PenaltyCatalog.penalties,
       which: "a penalty and belongs under the model's key \"penalty\"")
     layer = try LayerCatalog.layers[place].init(from: decoder)
-    try decoder.refuseFields(otherThanOf: layer)
   }
 
   func encode(to encoder: any Encoder) throws {
@@ -39,10 +38,9 @@ struct CodablePenalty: Codable {
 
   init(from decoder: any Decoder) throws {
     let place = try decoder.place(
-      in: PenaltyCatalog.penalties, not: LayerCatalog.layers,
+      ofA: "penalty", in: PenaltyCatalog.penalties, not: LayerCatalog.layers,
       which: "a layer and belongs in the encoder, the latent or the decoder")
     penalty = try PenaltyCatalog.penalties[place].init(from: decoder)
-    try decoder.refuseFields(otherThanOf: penalty)
   }
 
   func encode(to encoder: any Encoder) throws { try CodableLayer(penalty).encode(to: encoder) }
@@ -50,37 +48,54 @@ struct CodablePenalty: Codable {
 
 private enum KindKey: String, CodingKey { case layer }
 
-extension Decoder {
-  /// The place in a catalog of the kind that a file names.
-  ///
-  /// Errors: no kind of the catalog; where it is one of the other kinds, the sentence says what those are.
-  fileprivate func place(
-    in catalog: [any Layer.Type], not others: [any Layer.Type], which are: String
-  ) throws -> Int {
-    let fields = try container(keyedBy: KindKey.self)
-    let kind = try fields.decode(String.self, forKey: .layer)
-    if let place = catalog.firstIndex(where: { $0.kind == kind }) { return place }
-    let known = catalog.map { $0.kind }.joined(separator: ", ")
-    let advice = others.contains { $0.kind == kind } ? ", which is \(are)" : ""
-    throw DecodingError.dataCorruptedError(
-      forKey: .layer, in: fields, debugDescription: "wanted one of \(known), found \"\(kind)\"\(advice)")
-  }
+extension LayerCatalog {
+  /// The fields of all layers and penalties, by their names.
+  static let fields = Dictionary(
+    uniqueKeysWithValues: (layers + PenaltyCatalog.penalties).map { ($0.kind, fieldNames(of: $0)) })
+}
 
-  /// Refuses a field that a layer does not have.
-  fileprivate func refuseFields(otherThanOf layer: any Layer) throws {
-    let known = Mirror(reflecting: layer).children.compactMap(\.label)
-    try refuseFields(otherThan: known, besides: KindKey.layer.stringValue, of: type(of: layer).kind)
+extension Decoder {
+  /// The place in a catalog of the kind that a file names, whose fields are all known.
+  ///
+  /// Errors: no kind of the catalog; where it is one of the other kinds, the sentence says what those are; a field that
+  /// the kind lacks, with those that have it.
+  fileprivate func place(
+    ofA what: String, in catalog: [any Layer.Type], not others: [any Layer.Type], which are: String
+  ) throws -> Int {
+    guard let fields = try? container(keyedBy: KindKey.self) else {
+      throw mismatch("a \(what), such as {\"layer\": \"\(catalog[0].kind)\"}")
+    }
+    let named = try fields.superDecoder(forKey: .layer)
+    guard let kind = try? String(from: named), let place = catalog.firstIndex(where: { $0.kind == kind }) else {
+      if let kind = try? String(from: named), others.contains(where: { $0.kind == kind }) {
+        throw DecodingError.dataCorruptedError(
+          forKey: .layer, in: fields, debugDescription: "wanted a \(what), found \"\(kind)\", which is \(are)")
+      }
+      throw named.mismatch(words: catalog.map { $0.kind })
+    }
+    let owners = catalog.map { $0.kind }
+    try refuseFields(otherThan: LayerCatalog.fields[kind] ?? [], besides: KindKey.layer.stringValue, of: kind) { name in
+      owners.filter { LayerCatalog.fields[$0]?.contains(name) == true }
+    }
+    return place
   }
 
   /// Refuses a field that nobody reads: a misspelt one would otherwise be silently replaced by its default.
-  func refuseFields(otherThan known: [String], besides tag: String? = nil, of what: String) throws {
+  ///
+  /// - Parameter owners: what else has a field of a name.
+  func refuseFields(
+    otherThan known: [String], besides tag: String? = nil, of what: String, owners: (String) -> [String] = { _ in [] }
+  ) throws {
     let fields = (known.isEmpty ? ["none"] : known).joined(separator: ", ")
     for key in try container(keyedBy: JSONKey.self).allKeys.map(\.stringValue) where key != tag && !known.contains(key)
     {
+      let others = owners(key)
+      let advice =
+        others.isEmpty
+        ? known.nearest(to: key).map { "; the nearest is \($0)" } ?? ""
+        : "; " + others.joined(separator: ", ") + (others.count == 1 ? " has it" : " have it")
       throw DecodingError.dataCorrupted(
-        .init(
-          codingPath: codingPath,
-          debugDescription: "\(what) has no field \"\(key)\"; it has \(fields)"))
+        .init(codingPath: codingPath, debugDescription: "\(what) has no field \"\(key)\"; it has \(fields)\(advice)"))
     }
   }
 }

@@ -83,7 +83,7 @@ extension Autoencoder {
     let likelihoods = Likelihood.withoutParameters.filter { $0 != .gaussian() }
     var (activation, likelihood, isTied, isVariational) = (Activation.relu, Likelihood.squaredError, false, false)
     for word in words.dropFirst() {
-      if let named = try? Activation(named: word) {
+      if let named = Activation(word) {
         activation = named
       } else if let named = likelihoods.first(where: { $0.name == word }) {
         likelihood = named
