@@ -84,7 +84,7 @@ struct SettingFlags: ParsableArguments, Encodable {
       """, valueName: "decay"))
   var ema: Float?
 
-  @Option(help: "The weight of the KL divergence or penalty in the loss, at least 0. (default: 1)")
+  @Option(help: "The weight of the KL divergence and penalties in the loss, at least 0. (default: 1)")
   var beta: Float?
 
   @Option(
@@ -114,7 +114,7 @@ struct SettingFlags: ParsableArguments, Encodable {
   @Option(
     help: ArgumentHelp(
       """
-      Raise the weight of the KL divergence or penalty from 0 to --beta over this many steps, or over epochs, as \
+      Raise the weight of the KL divergence and penalties from 0 to --beta over this many steps, or over epochs, as \
       5epochs, against posterior collapse.
       """, valueName: "steps"))
   var betaWarmup: Span?

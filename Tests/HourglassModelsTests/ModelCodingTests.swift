@@ -220,6 +220,11 @@ import Testing
   @Test(arguments: [
     (#"{"layer": "L1Penalty", "weight": 0.5}"#, nil),
     (#"{"layer": "ActivityPenalty", "weight": 2, "target": 0.1}"#, nil),
+    (#"[{"layer": "ActivityPenalty", "weight": 2, "target": 0.1}, {"layer": "L2Penalty", "weight": 1}]"#, nil),
+    (
+      #"[{"layer": "L2Penalty", "weight": 1}, {"layer": "L1Penalty"}]"#,
+      #"penalty.1: wanted a field "weight", found none"#
+    ),
     (#"{"layer": "MMDPenalty"}"#, #"penalty: wanted a field "weight", found none"#),
     (
       #"{"layer": "L1Penalty", "weight": 1, "target": 2}"#,
@@ -232,9 +237,10 @@ import Testing
         + "the decoder"
     ),
     (
-      #"{"layer": "L2Penalty", "weight": 1}"#,
-      "penalty.layer: wanted one of ActivityPenalty, ContractivePenalty, L1Penalty, MMDPenalty, ZeroMeanPenalty, "
-        + #"found "L2Penalty"; the nearest is L1Penalty"#
+      #"{"layer": "L3Penalty", "weight": 1}"#,
+      "penalty.layer: wanted one of ActivityPenalty, ContractivePenalty, DIPPenalty, L1Penalty, L2Penalty, "
+        + "MMDPenalty, TotalCorrelationPenalty, ZeroMeanPenalty, "
+        + #"found "L3Penalty"; the nearest is L1Penalty"#
     ),
   ]) func aPenaltyIsAFieldOfTheModel(_ written: String, _ sentence: String?) throws {
     let text =
@@ -244,7 +250,7 @@ import Testing
       let model = try JSONParser.decode(Autoencoder.self, from: Array(text.utf8))
       let again = try JSONDecoder().decode(Autoencoder.self, from: Data(json(model).utf8))
       let (first, second) = (try json(model), try json(again))
-      #expect(sentence == nil && model.penalty != nil && first == second && first.contains("weight"))
+      #expect(sentence == nil && !model.penalties.isEmpty && first == second && first.contains("weight"))
     } catch { #expect(Self.describe(error) == sentence) }
   }
 

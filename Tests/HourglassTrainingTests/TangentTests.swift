@@ -61,8 +61,8 @@ import Testing
       for (sample, one) in measured.enumerated() {
         let direction = RandomStream(seed: 7, .direction, number: 1, step: batch, sample: sample).uniform(6)
         let signs = direction.map { $0 < 0.5 }
-        #expect(found[signs].map { $0 == one.secondTerm } ?? true)
-        found[signs] = one.secondTerm
+        #expect(found[signs].map { $0 == one.terms[0] } ?? true)
+        found[signs] = one.terms[0]
       }
     }
     try #require(found.count == 64)
@@ -121,12 +121,12 @@ import Testing
   @Test func whatIsMeasuredWithoutNoiseHasNoPenalty() throws {
     let inference = try Self.inference(Self.models[0])
     let images = RandomStream(seed: 3, .sampling).uniform(6 * 40)
-    #expect(inference.measure(images, noise: .none).allSatisfy { $0.secondTerm == 0 })
+    #expect(inference.measure(images, noise: .none).allSatisfy { $0.terms[0] == 0 })
     let drawn = [Noise.evaluation(seed: 1, step: 0), .evaluation(seed: 2, step: 0), .training(seed: 1, step: 0)].map {
-      inference.measure(images, noise: $0).map(\.secondTerm)
+      inference.measure(images, noise: $0).map(\.terms[0])
     }
     #expect(Set(drawn).count == 3 && drawn.joined().allSatisfy { $0 > 0 })
-    #expect(drawn[0] == inference.measure(images, noise: .evaluation(seed: 1, step: 0)).map(\.secondTerm))
+    #expect(drawn[0] == inference.measure(images, noise: .evaluation(seed: 1, step: 0)).map(\.terms[0]))
   }
 
   /// What `inspect` says.

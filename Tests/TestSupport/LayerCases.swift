@@ -226,13 +226,10 @@ public enum LayerCases {
   }
 
   /// The cases whose model has a second term of the loss, a divergence or a penalty.
-  public static let diverging = all.filter { $0.model.isVariational || $0.model.penalty != nil }
+  public static let diverging = all.filter { !$0.model.terms.isEmpty }
 
   /// The cases whose loss is a mean over samples, not over shards.
-  public static let bySample = all.filter {
-    !($0.model.hasBatchNorm || $0.model.penalty is ActivityPenalty || $0.model.penalty is ZeroMeanPenalty
-      || $0.model.penalty is MMDPenalty)
-  }
+  public static let bySample = all.filter { !$0.model.joinsSamplesOfShards }
 
   private static func encoding(
     _ name: String, after: [any Layer] = [], _ layer: any Layer, of input: ImageShape, to output: ImageShape
@@ -354,16 +351,4 @@ public enum LayerCases {
     return LayerCase(
       name: model.name, layer: layer, input: ImageShape(vector: 10), output: ImageShape(vector: 8), model: model)
   }()
-}
-
-extension Autoencoder {
-  /// Whether samples of a shard meet in one of the layers.
-  fileprivate var hasBatchNorm: Bool {
-    var found = false
-    _ = mapped { layer, _ in
-      found = found || layer is BatchNorm
-      return layer
-    }
-    return found
-  }
 }

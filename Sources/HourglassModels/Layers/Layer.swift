@@ -39,6 +39,8 @@ public protocol PlannedLayer: Sendable {
   /// Arrays that the layer writes in the place of others, by what they are: the others are not needed any more.
   func inPlace(_ use: Use) -> [Read.Source: Read.Source]
 
+  /// Whether the layer writes a term of each sample's loss to `Pass.term`.
+  var notesTerm: Bool { get }
   /// Floats that the layer keeps from forward to backward for each sample, beside its input and output.
   var stateCount: Int { get }
   /// Samples that a shard must have at least, of a layer that takes whole shards; nil where samples do not meet.
@@ -75,6 +77,7 @@ public protocol PlannedLayer: Sendable {
 }
 
 extension PlannedLayer {
+  public var notesTerm: Bool { false }
   public var stateCount: Int { 0 }
   public var leastShard: Int? { nil }
   public var preparedCount: Int { 0 }

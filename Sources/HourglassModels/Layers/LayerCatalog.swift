@@ -30,6 +30,24 @@ struct CodableLayer: Codable {
   }
 }
 
+/// The penalties of a model in a file: one as it is, else a list.
+struct CodablePenalties: Codable {
+  let penalties: [any Penalty]
+
+  init(_ penalties: [any Penalty]) { self.penalties = penalties }
+
+  init(from decoder: any Decoder) throws {
+    let isList = (try? decoder.unkeyedContainer()) != nil
+    let penalties = isList ? try [CodablePenalty](from: decoder) : [try CodablePenalty(from: decoder)]
+    self.penalties = penalties.map(\.penalty)
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    let penalties = penalties.map(CodablePenalty.init)
+    if penalties.count == 1 { try penalties[0].encode(to: encoder) } else { try penalties.encode(to: encoder) }
+  }
+}
+
 /// A penalty in a file, written as a layer is.
 struct CodablePenalty: Codable {
   let penalty: any Penalty

@@ -27,6 +27,10 @@ public struct ContractivePenalty: Penalty, Hashable {
   public func plan(_ planner: inout Planner) throws(ModelError) {
     let site = try planner.penaltySite(self)
     let layers = planner.uses.map(\.layer)
+    guard !(layers.last is any PlannedPenalty) else {
+      throw ModelError(
+        site.name, "wanted the \(Self.kind) first in the list, next to the latent, found it behind others")
+    }
     if let dense = layers.last as? PlannedDense, layers.dropLast().allSatisfy({ $0 is any PlannedNoise }) {
       return try planner.append(
         PlannedContractivePenalty(
@@ -45,7 +49,7 @@ public struct ContractivePenalty: Penalty, Hashable {
 extension ExecutionPlan {
   /// What a contractive penalty is; nil without one.
   public var contraction: String? {
-    guard model.penalty is ContractivePenalty else { return nil }
+    guard model.penalties.contains(where: { $0 is ContractivePenalty }) else { return nil }
     return tangents.isEmpty
       ? "exact, in closed form" : "an estimate without bias, along one direction drawn for each image and step"
   }
@@ -65,7 +69,7 @@ struct PlannedContractiveEstimate: PlannedPenalty {
       if let tangent = pass.tangent {
         for i in n * units..<(n + 1) * units { sum += Double(tangent[i]) * Double(tangent[i]) }
       }
-      pass.secondTerm[n] = Float(Double(site.weight) * sum)
+      pass.term[n] = Float(Double(site.weight) * sum)
     }
   }
 
@@ -114,7 +118,7 @@ struct PlannedContractivePenalty: PlannedPenalty {
         pass.state[n * units + j] = slope * slope
         sum += Double(slope * slope) * Double(pass.prepared[j])
       }
-      pass.secondTerm[n] = Float(Double(site.weight) * sum)
+      pass.term[n] = Float(Double(site.weight) * sum)
     }
   }
 
