@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Concat, Conv2D, ConvTranspose2D, Dense, GaussianLatent,
+from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Concat, Conv2D, ConvTranspose2D, Dense, GaussianLatent,
                           GaussianNoise, GlobalAveragePool2D, Images, MaxPool2D, MaxUnpool2D, Pad2D, PaddedAveragePool2D,
-                          PaddedMaxPool2D, Reshape, Residual, Skip, TiedConvTranspose2D, TiedDense, Unsupported, padding,
-                          pair)
+                          PaddedMaxPool2D, Reshape, Residual, Skip, TiedConvTranspose2D, TiedDense, Unsupported, ending,
+                          padding, pair)
 
 
 def description(model):
@@ -118,6 +118,8 @@ class Builder:
         make = getattr(self, "make_" + layer["layer"], None)
         if not make:
             raise Unsupported(f"the layer {layer['layer']}")
+        if layer.get("padding") == "valid":
+            layer = {**layer, "padding": 0}
         module, output = make(layer, shape, name)
         self.made[name] = module, shape, output
         return module, output
@@ -155,8 +157,6 @@ class Builder:
 
     def make_Conv2D(self, layer, shape, name):
         written = {"padding": "same", "stride": 1, **layer}
-        if written["padding"] == "valid":
-            written["padding"] = 0
         kernel, stride, mode = pair(layer["kernel"]), pair(written["stride"]), layer.get("paddingMode", "zeros")
         if mode == "zeros" and not (isinstance(written["padding"], list) and len(written["padding"]) == 4):
             kernel, stride, size, both, _, far = self.window(written, shape)
@@ -164,8 +164,8 @@ class Builder:
         else:
             both, sides = 0, self.sides(written, shape, kernel, stride)
             size = [(shape[i] + sides[i] + sides[i + 2] - kernel[i]) // stride[i] + 1 for i in (0, 1)]
-        activation = layer.get("activation", "linear")
-        module = Conv2D(shape[2], layer["filters"], kernel, stride, activation, both, sides, mode)
+        module = Conv2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, sides, mode,
+                        layer.get("bias", True))
         module.written = layer
         return module, (*size, layer["filters"])
 
@@ -181,7 +181,7 @@ class Builder:
         else:
             kernel, stride, size, both, rest, far = self.window(layer, shape, transposed=True)
         return ConvTranspose2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, rest,
-                               far, near), (*size, layer["filters"])
+                               far, near, layer.get("bias", True)), (*size, layer["filters"])
 
     def make_TiedConvTranspose2D(self, layer, shape, name):
         lender, output, _ = self.made[layer["to"]]
@@ -191,8 +191,9 @@ class Builder:
         return TiedConvTranspose2D(lender, output[2], activation, both, rest, far), output
 
     def make_Dense(self, layer, shape, name):
-        module = Dense(math.prod(shape), layer["units"], layer.get("activation", "linear"))
-        module.slope = SLOPES[layer.get("activation", "linear")]
+        activation = layer.get("activation", "linear")
+        module = Dense(math.prod(shape), layer["units"], activation, layer.get("bias", True))
+        module.slope = SLOPES.get(activation)
         return module, (1, 1, layer["units"])
 
     def make_TiedDense(self, layer, shape, name):
@@ -206,8 +207,6 @@ class Builder:
         """Kernel, stride, padding on all sides, whether both sides of each axis have as much, and the size."""
         written = {"padding": 0, **layer}
         kernel, stride = pair(layer["kernel"]), pair(layer.get("stride") or layer["kernel"])
-        if written["padding"] == "valid":
-            written["padding"] = 0
         sides, size = self.sides(written, shape, kernel, stride), []
         for i in (0, 1):
             steps = shape[i] + sides[i] + sides[i + 2] - kernel[i]
@@ -272,11 +271,29 @@ class Builder:
     def make_GELU(self, layer, shape, name):
         return nn.GELU(), shape
 
+    def make_Activation(self, layer, shape, name):
+        return Activation(layer["activation"]), shape
+
+    def make_PReLU(self, layer, shape, name):
+        return nn.PReLU(1 if layer.get("shared") else shape[2]), shape
+
+    def norm(self, kind, layer, *arguments, affine=True):
+        ended = ending(kind, layer.get("activation", "linear"))
+        return ended(*arguments, eps=layer.get("epsilon", 1e-5), affine=layer.get("affine", affine))
+
     def make_GroupNorm(self, layer, shape, name):
-        return nn.GroupNorm(layer["groups"], shape[2]), shape
+        return self.norm(nn.GroupNorm, layer, layer["groups"], shape[2]), shape
+
+    def make_LayerNorm(self, layer, shape, name):
+        return self.norm(nn.GroupNorm, layer, 1, shape[2]), shape
+
+    def make_InstanceNorm(self, layer, shape, name):
+        return self.norm(nn.GroupNorm, layer, shape[2], shape[2], affine=False), shape
 
     def make_BatchNorm(self, layer, shape, name):
-        return (nn.BatchNorm1d if shape[:2] == (1, 1) else nn.BatchNorm2d)(shape[2]), shape
+        module = self.norm(nn.BatchNorm1d if shape[:2] == (1, 1) else nn.BatchNorm2d, layer, shape[2])
+        module.momentum = layer.get("momentum", 0.1)
+        return module, shape
 
     def make_GaussianLatent(self, layer, shape, name):
         return GaussianLatent(math.prod(shape), layer["units"]), (1, 1, layer["units"])

@@ -31,18 +31,18 @@ public struct AveragePool2D: Layer, Hashable {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     kernel = try fields.decode(Extent2D.self, forKey: .kernel)
     stride = try fields.decodeIfPresent(Extent2D.self, forKey: .stride)
-    padding = try fields.decodeIfPresent(Padding.self, forKey: .padding) ?? .valid
-    ceiling = try fields.decodeIfPresent(Bool.self, forKey: .ceiling) ?? false
-    countsPadding = try fields.decodeIfPresent(Bool.self, forKey: .countsPadding) ?? true
+    padding = try fields.decode(.padding, or: .valid)
+    ceiling = try fields.decode(.ceiling, or: false)
+    countsPadding = try fields.decode(.countsPadding, or: true)
   }
 
   public func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: CodingKeys.self)
     try fields.encode(kernel, forKey: .kernel)
     try fields.encodeIfPresent(stride, forKey: .stride)
-    if padding != .valid { try fields.encode(padding, forKey: .padding) }
-    if ceiling { try fields.encode(ceiling, forKey: .ceiling) }
-    if !countsPadding { try fields.encode(countsPadding, forKey: .countsPadding) }
+    try fields.encode(padding, .padding, unless: .valid)
+    try fields.encode(ceiling, .ceiling, unless: false)
+    try fields.encode(countsPadding, .countsPadding, unless: true)
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) { try plan(&planner, kind: Self.kind) }
@@ -117,7 +117,7 @@ public struct AdaptiveAveragePool2D: Layer, Hashable {
     let (large, small) = (planner.shape, outputSize)
     let possible = 1...Planner.mostExtent
     guard possible.contains(small.height), possible.contains(small.width) else {
-      throw ModelError(planner.name, "wanted an output size of 1 to \(Planner.mostExtent), found \(small)")
+      throw ModelError(planner.name, "wanted an outputSize of 1 to \(Planner.mostExtent), found \(small)")
     }
     try planner.check(ImageShape(small.height, small.width, large.channels))
     if large.height % small.height == 0, large.width % small.width == 0 {

@@ -25,8 +25,8 @@ public struct MaxPool2D: Layer, Hashable {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     kernel = try fields.decode(Extent2D.self, forKey: .kernel)
     stride = try fields.decodeIfPresent(Extent2D.self, forKey: .stride)
-    padding = try fields.decodeIfPresent(Padding.self, forKey: .padding) ?? .valid
-    ceiling = try fields.decodeIfPresent(Bool.self, forKey: .ceiling) ?? false
+    padding = try fields.decode(.padding, or: .valid)
+    ceiling = try fields.decode(.ceiling, or: false)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -34,7 +34,7 @@ public struct MaxPool2D: Layer, Hashable {
     try fields.encode(kernel, forKey: .kernel)
     try fields.encodeIfPresent(stride, forKey: .stride)
     try fields.encode(padding, forKey: .padding)
-    if ceiling { try fields.encode(ceiling, forKey: .ceiling) }
+    try fields.encode(ceiling, .ceiling, unless: false)
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

@@ -7,7 +7,7 @@ public struct Pad2D: Layer, Hashable {
   /// What stands outside.
   public var mode: Mode
 
-  /// What stands outside an image. A file says nothing of zeros.
+  /// What stands outside an image.
   public enum Mode: String, Codable, Sendable, CaseIterable {
     /// Zeros.
     case zeros
@@ -25,7 +25,13 @@ public struct Pad2D: Layer, Hashable {
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     padding = try fields.decode(Padding.self, forKey: .padding)
-    mode = try fields.decodeIfPresent(Mode.self, forKey: .mode) ?? .zeros
+    mode = try fields.decode(.mode, or: .zeros)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(padding, forKey: .padding)
+    try fields.encode(mode, .mode, unless: .zeros)
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
@@ -33,13 +39,6 @@ public struct Pad2D: Layer, Hashable {
       throw ModelError(planner.name, "wanted the pixels on each side, found \"same\", which goes by a kernel")
     }
     try planner.pad(sides, mode, as: planner.name)
-  }
-}
-
-extension KeyedEncodingContainer {
-  /// What the encoding of layers calls: a file says nothing of zeros.
-  mutating func encode(_ mode: Pad2D.Mode, forKey key: Key) throws {
-    if mode != .zeros { try encode(mode.rawValue, forKey: key) }
   }
 }
 

@@ -35,22 +35,14 @@ public enum Padding: Hashable, Sendable, Codable {
   }
 
   public init(from decoder: any Decoder) throws {
-    let value = try decoder.singleValueContainer()
-    func refuse(_ found: String) -> DecodingError {
-      let wanted = "\"same\", \"valid\", a number, [height, width] or [top, left, bottom, right]"
-      return .dataCorrupted(.init(codingPath: decoder.codingPath, debugDescription: "wanted \(wanted), found \(found)"))
-    }
-    if let word = try? value.decode(String.self) {
-      switch word {
-      case "same": self = .same
-      case "valid": self = .valid
-      default: throw refuse("\"\(word)\"")
-      }
-    } else if let list = try? value.decode([Int].self), list.count != 2 {
-      guard list.count == 4 else { throw refuse("a list of \(list.count)") }
+    if let word = try? String(from: decoder), ["same", "valid"].contains(word) {
+      self = word == "same" ? .same : .valid
+    } else if let amount = try? Extent2D(from: decoder) {
+      self = .amount(amount)
+    } else if let list = try? [Int](from: decoder), list.count == 4 {
       self = .sides(Sides(top: list[0], left: list[1], bottom: list[2], right: list[3]))
     } else {
-      self = .amount(try Extent2D(from: decoder))
+      throw decoder.mismatch("\"same\", \"valid\", a whole number, [height, width] or [top, left, bottom, right]")
     }
   }
 

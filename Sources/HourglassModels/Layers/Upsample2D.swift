@@ -35,15 +35,15 @@ public struct Upsample2D: Layer, Hashable {
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     factor = try fields.decode(Extent2D.self, forKey: .factor)
-    mode = try fields.decodeIfPresent(Mode.self, forKey: .mode) ?? .nearest
-    alignCorners = try fields.decodeIfPresent(Bool.self, forKey: .alignCorners) ?? false
+    mode = try fields.decode(.mode, or: .nearest)
+    alignCorners = try fields.decode(.alignCorners, or: false)
   }
 
   public func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: CodingKeys.self)
     try fields.encode(factor, forKey: .factor)
-    if mode != .nearest { try fields.encode(mode, forKey: .mode) }
-    if alignCorners { try fields.encode(alignCorners, forKey: .alignCorners) }
+    try fields.encode(mode, .mode, unless: .nearest)
+    try fields.encode(alignCorners, .alignCorners, unless: false)
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {

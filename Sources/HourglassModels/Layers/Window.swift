@@ -37,6 +37,7 @@ struct Window: Sendable {
   static func pooled(
     _ large: ImageShape, kernel: Extent2D, stride: Extent2D, padding: Padding, ceiling: Bool, at name: String
   ) throws(ModelError) -> Window {
+    try check(kernel, stride, at: name)
     let pads = padding.amounts ?? .none
     for (axis, kernel, both) in [
       ("height", kernel.height, [pads.top, pads.bottom]), ("width", kernel.width, [pads.left, pads.right]),
@@ -116,8 +117,8 @@ struct Window: Sendable {
     guard range.contains(extent) else {
       throw ModelError(
         name,
-        "an output \(axis) of \(extent) does not mirror an input \(axis) of \(small): "
-          + "wanted \(range.lowerBound) to \(range.upperBound)")
+        "wanted an outputSize with a \(axis) of \(range.lowerBound) to \(range.upperBound), which mirrors an input "
+          + "\(axis) of \(small), found \(extent)")
     }
     return (extent, pads?.before ?? max(0, (small - 1) * stride + kernel - extent) / 2)
   }
