@@ -130,6 +130,30 @@ class PaddedAveragePool2D(nn.AvgPool2d):
         return y if self.counts else y / super().forward(pad(torch.ones_like(x), self.sides))
 
 
+class Conv1D(nn.Conv1d):
+    """A convolution of images of height 1; (left, right) are added to the sequence first."""
+
+    def __init__(self, inputs, outputs, kernel, stride, activation, ends, mode, bias=True):
+        super().__init__(inputs, outputs, kernel, stride, bias=bias)
+        self.activation, self.ends, self.mode = activation_of(activation), ends, "constant" if mode == "zeros" else mode
+
+    def forward(self, x):
+        x = F.pad(image(x).squeeze(2), self.ends, mode=self.mode)
+        return self.activation(super().forward(x)).unsqueeze(2)
+
+
+class ConvTranspose1D(nn.ConvTranspose1d):
+    """A transposed convolution of images of height 1; `far` steps are cut off at the end."""
+
+    def __init__(self, inputs, outputs, kernel, stride, activation, padding, rest, far, bias=True):
+        super().__init__(inputs, outputs, kernel, stride, padding, rest, bias=bias)
+        self.activation, self.far = activation_of(activation), far
+
+    def forward(self, x):
+        y = super().forward(image(x).squeeze(2))
+        return self.activation(y[:, :, :y.shape[2] - self.far]).unsqueeze(2)
+
+
 class GlobalAveragePool2D(nn.AdaptiveAvgPool2d):
     def __init__(self):
         super().__init__(1)

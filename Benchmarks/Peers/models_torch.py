@@ -15,8 +15,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Concat, Conv2D, ConvTranspose2D, Dense, GaussianLatent,
-                          GaussianNoise, GlobalAveragePool2D, Images, MaxPool2D, MaxUnpool2D, Pad2D, PaddedAveragePool2D,
+from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Concat, Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D,
+                          Dense, GaussianLatent, GaussianNoise, GlobalAveragePool2D, Images, MaxPool2D, MaxUnpool2D, Pad2D, PaddedAveragePool2D,
                           PaddedMaxPool2D, Reshape, Residual, Skip, TiedConvTranspose2D, TiedDense, Unsupported, ending,
                           padding, pair)
 
@@ -189,6 +189,45 @@ class Builder:
         _, _, _, both, rest, far = self.window(written, shape, transposed=True)
         activation = layer.get("activation", "linear")
         return TiedConvTranspose2D(lender, output[2], activation, both, rest, far), output
+
+    def line(self, layer):
+        """What a layer of sequences says, as one of images of height 1."""
+        written = dict(layer)
+        for key in ("kernel", "stride", "outputSize", "factor"):
+            if isinstance(layer.get(key), int):
+                written[key] = [1, layer[key]]
+        if isinstance(layer.get("padding"), int):
+            written["padding"] = [0, layer["padding"]]
+        if layer.get("mode") == "linear":
+            written["mode"] = "bilinear"
+        return written
+
+    def make_Conv1D(self, layer, shape, name):
+        written = self.line({"padding": "same", "stride": 1, **layer})
+        kernel, stride, mode = layer["kernel"], layer.get("stride", 1), layer.get("paddingMode", "zeros")
+        _, left, _, right = self.sides(written, shape, (1, kernel), (1, stride))
+        activation = layer.get("activation", "linear")
+        module = Conv1D(shape[2], layer["filters"], kernel, stride, activation, (left, right), mode,
+                        layer.get("bias", True))
+        return module, (1, (shape[1] + left + right - kernel) // stride + 1, layer["filters"])
+
+    def make_ConvTranspose1D(self, layer, shape, name):
+        written = self.line({"padding": "same", "stride": 1, **layer})
+        kernel, stride, size, both, rest, far = self.window(written, shape, transposed=True)
+        activation = layer.get("activation", "linear")
+        module = ConvTranspose1D(
+            shape[2], layer["filters"], kernel[1], stride[1], activation, both[1], rest[1], far[1],
+            layer.get("bias", True))
+        return module, (*size, layer["filters"])
+
+    def make_MaxPool1D(self, layer, shape, name):
+        return self.make_MaxPool2D(self.line(layer), shape, name)
+
+    def make_AveragePool1D(self, layer, shape, name):
+        return self.make_AveragePool2D(self.line(layer), shape, name)
+
+    def make_Upsample1D(self, layer, shape, name):
+        return self.make_Upsample2D(self.line(layer), shape, name)
 
     def make_Dense(self, layer, shape, name):
         activation = layer.get("activation", "linear")

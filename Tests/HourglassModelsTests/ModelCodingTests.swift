@@ -167,7 +167,7 @@ import Testing
     ),
     (
       #"{"layer": "Conv3D", "filters": 3}"#,
-      "encoder.0.layer: wanted one of \(layers), found \"Conv3D\"; the nearest is Conv2D"
+      "encoder.0.layer: wanted one of \(layers), found \"Conv3D\"; the nearest is Conv1D"
     ),
     (
       #"{"layer": "L1Penalty", "weight": 1}"#,

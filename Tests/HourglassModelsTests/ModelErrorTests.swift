@@ -72,6 +72,11 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     RefusedModel(
       "encoder.0: wanted a factor that divides the height 8 and the width 8, found 3", encoder: PixelUnshuffle2D(3)),
     RefusedModel("encoder.0: wanted a factor of 1 to 65536, found 0", encoder: PixelShuffle2D(0)),
+    RefusedModel("encoder.0: wanted a sequence, 1 x length x channels, found 8 x 8 x 2", encoder: Conv1D(2, kernel: 3)),
+    RefusedModel("encoder.0: wanted a padding of both ends, or [0, left, 0, right], found one of rows") {
+      $0.input = ImageShape(1, 8, 2)
+      $0.encoder = [MaxPool1D(2, padding: .amount(Extent2D(1, 0)))]
+    },
     RefusedModel(
       "encoder.0: wanted a stride of 1 to 65536, found 0", encoder: Conv2D(4, kernel: 3, stride: 0)),
     RefusedModel(

@@ -241,7 +241,12 @@ public struct DataSource: Codable, Sendable, Equatable {
   }
 
   /// Opens the images, of whatever shape; the built-in ones are 28 x 28.
-  public func open(seed: UInt64, memory: Int = GrantedMemory.forImages) throws(DataError) -> Dataset {
+  ///
+  /// - Parameter input: the shape that is wanted, from which the axes of an array follow that may be read in several
+  ///   ways.
+  public func open(
+    seed: UInt64, for input: ImageShape? = nil, memory: Int = GrantedMemory.forImages
+  ) throws(DataError) -> Dataset {
     guard let path else {
       return try Dataset.synthetic(
         shape: ImageShape(28, 28, 1), count: preparation?.limit, seed: seed, split: split)
@@ -249,7 +254,8 @@ public struct DataSource: Codable, Sendable, Equatable {
     let preparation = preparation ?? Preparation()
     func open(_ path: String, _ preparation: Preparation, memory: Int) throws(DataError) -> Dataset {
       try Dataset.open(
-        path: path, split: split, preparation: preparation, seed: seed, threads: GrantedCores.count, memory: memory)
+        path: path, split: split, preparation: preparation, seed: seed, for: input, threads: GrantedCores.count,
+        memory: memory)
     }
     guard let inputs else { return try open(path, preparation, memory: memory) }
     var all = preparation
@@ -271,7 +277,7 @@ public struct DataSource: Codable, Sendable, Equatable {
     guard let path else {
       return try Dataset.synthetic(shape: model.input, count: preparation?.limit, seed: seed, split: split)
     }
-    let data = try open(seed: seed, memory: memory)
+    let data = try open(seed: seed, for: model.input, memory: memory)
     guard data.shape == model.input else {
       let advice = advice(for: data, to: model)
       throw DataError(
