@@ -165,7 +165,7 @@ public enum LayerCases {
     decoding(
       "transposed without bias",
       ConvTranspose2D(3, kernel: 4, stride: 2, activation: .sigmoid, bias: false),
-      from: ImageShape(3, 2, 4), to: ImageShape(6, 4, 2)),
+      from: ImageShape(3, 2, 4), to: ImageShape(6, 4, 3)),
     encoding(
       "layer norm of a vector", after: [Dense(20)], LayerNorm(activation: .elu, epsilon: 1e-3),
       of: ImageShape(3, 3, 2), to: ImageShape(vector: 20)),
