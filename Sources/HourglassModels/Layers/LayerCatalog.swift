@@ -4,7 +4,7 @@ public enum LayerCatalog {
   public static let layers: [any Layer.Type] = [
     AveragePool2D.self, BatchNorm.self, Concat.self, Conv2D.self, ConvTranspose2D.self, Dense.self, Dropout.self,
     GaussianLatent.self, GaussianNoise.self, GELU.self, GroupNorm.self, MaxPool2D.self, MaxUnpool2D.self, Reshape.self,
-    Residual.self, Skip.self, TiedConvTranspose2D.self, TiedDense.self, Upsample2D.self,
+    Residual.self, Skip.self, TiedConvTranspose2D.self, TiedDense.self, Upsample2D.self, VectorQuantizer.self,
   ]
 }
 

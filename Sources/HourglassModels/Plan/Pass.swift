@@ -60,6 +60,8 @@ public struct Pass {
   public var freeBits: Float = 0
   /// Where a call has more, they are a run of whole shards of so many, of which the last may be short.
   public var samplesPerShard = Int.max
+  /// Samples of a minibatch that is not the last of an epoch.
+  public var batchSize = Int.max
   /// OpenMP threads for the kernels.
   public var threads: Int
 

@@ -47,6 +47,9 @@ public struct Evaluation: Codable, Sendable, Equatable {
   /// The terms of a loss that has several beside the reconstruction, each by the key of its `LossTerm`, mean over
   /// samples; nil for another model.
   public var terms: [String: Double]?
+  /// How many codes a VectorQuantizer uses as if all were equally likely, e to the entropy of the codes in nats, mean over
+  /// the codebooks; nil for another model.
+  public var perplexity: Double?
   /// How sparse the codes are; nil for a model without a penalty.
   public var sparsity: Sparsity?
 
@@ -114,6 +117,7 @@ public struct Evaluator {
     var terms = Array(repeating: 0.0, count: plan.model.terms.count)
     var bound = 0.0
     var units = UnitStatistics(count: inference.codeCount)
+    var usage = CodeUsage(plan)
     for (batch, start) in stride(from: 0, to: data.count, by: Inference.batchSize).enumerated() {
       let range = start..<min(start + Inference.batchSize, data.count)
       let images = try data.inputs(range)
@@ -139,6 +143,7 @@ public struct Evaluator {
         try each(SampleEvaluation(index: index, measurement: measurement, isKnown: isKnown[place]))
       }
       if isVariational || hasPenalty { units.add(inference.encode(images)) }
+      usage?.add(inference.codeNumbers(images))
       if let importanceSamples {
         let bounds = inference.importanceBounds(
           images, labels: targets, draws: importanceSamples, seed: seed, step: batch)
@@ -167,6 +172,7 @@ public struct Evaluator {
       )
       result.activeUnits = units.variances.count { $0 > Evaluation.activeVariance }
     }
+    result.perplexity = usage?.perplexity
     if hasPenalty {
       result.sparsity = Sparsity(frequencies: units.frequencies, meanActivity: units.meanActivity)
     }

@@ -360,12 +360,15 @@ public final class Trainer {
   /// Adds to an epoch's metrics the measures of its weights on the validation or, without one, the number of latent
   /// units that are active on a few of the images trained on.
   private func evaluate(_ row: inout EpochMetrics) throws {
-    guard validation != nil || recipe.model.isVariational else { return }
+    guard validation != nil || recipe.model.isVariational || recipe.model.isQuantized else { return }
     let evaluator = Evaluator(try inference(), beta: recipe.beta, seed: recipe.seed)
     if let validation {
       let result = try evaluator.evaluate(validation, importanceSamples: recipe.importanceSamples)
       (row.validationLoss, row.validationMSE) = (result.negativeLogLikelihood ?? result.loss, result.mse)
       (row.validationErrorRate, row.activeUnits) = (result.errorRate, result.activeUnits)
+      row.perplexity = result.perplexity
+    } else if recipe.model.isQuantized {
+      row.perplexity = try inference().perplexity(data, images: min(data.count, Self.imagesWithoutValidation))
     } else {
       let variances = try evaluator.unitVariances(data, images: min(data.count, Self.imagesWithoutValidation))
       row.activeUnits = variances.count { $0 > Evaluation.activeVariance }

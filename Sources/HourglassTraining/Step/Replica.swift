@@ -284,7 +284,7 @@ struct Replica: Sendable {
       pass.dskip = skip.error.map { address($0, first, group) }
     }
     if let branch = use.branch { pass.dbranch = plan.values[branch].error.map { address($0, first, group) } }
-    (pass.freeBits, pass.samplesPerShard) = (mode.freeBits, plan.samplesPerShard)
+    (pass.freeBits, pass.samplesPerShard, pass.batchSize) = (mode.freeBits, plan.samplesPerShard, plan.batchSize)
     pass.importanceWeights = shared.importanceWeights.map { UnsafePointer($0.pointer + first) }
     if let lender = use.lender.map({ plan.uses[$0] }) {
       pass.lentState = address(lender.state, first, group)
