@@ -58,7 +58,7 @@ struct Evaluate: ParsableCommand {
         images.count.timesClamping(256), for: images.source, "hold \(images.count) rows",
         advice: "take fewer images with --limit")
     }
-    let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)
+    let evaluator = Evaluator(loaded.inference, loaded.recipe)
     let isImage = loaded.model.likelihood.target == .image
     let columns =
       [isImage ? "reconstruction" : "loss"] + termColumns(loaded.model) + (isImage ? ["mse", "ssim"] : ["prediction"])

@@ -82,7 +82,11 @@ struct LoadedRun {
   /// The codes of all images, which are kept in memory.
   ///
   /// Errors: codes that memory does not hold, or that are not finite.
-  func codes(of data: Dataset) throws -> [Float] { try held(data) { try inference.codes(of: data) } }
+  ///
+  /// - Parameter range: which images; nil for all.
+  func codes(of data: Dataset, _ range: Range<Int>? = nil) throws -> [Float] {
+    try held(data) { try inference.codes(of: data, range) }
+  }
 
   /// What is compressed of all images, which is kept in memory, with the same errors.
   func symbols(of data: Dataset) throws -> [Float] { try held(data) { try inference.symbols(of: data) } }

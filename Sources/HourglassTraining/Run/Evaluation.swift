@@ -78,14 +78,22 @@ public struct Evaluator {
   private let inference: Inference
   private let beta: Float
   private let seed: UInt64
+  /// The nats that the KL divergence was led to; nil where it was kept small.
+  private let capacity: Float?
 
   /// An evaluator of a model.
   ///
   /// - Parameters:
   ///   - beta: the weight of the KL divergence and the penalties in the loss.
   ///   - seed: the seed of the one sample of z for each image.
-  public init(_ inference: Inference, beta: Float, seed: UInt64) {
-    (self.inference, self.beta, self.seed) = (inference, beta, seed)
+  ///   - capacity: the nats that the KL divergence was led to, whose distance from it is in the loss then.
+  public init(_ inference: Inference, beta: Float, seed: UInt64, capacity: Float? = nil) {
+    (self.inference, self.beta, self.seed, self.capacity) = (inference, beta, seed, capacity)
+  }
+
+  /// An evaluator of the model that a recipe trains.
+  public init(_ inference: Inference, _ recipe: Recipe) {
+    self.init(inference, beta: recipe.beta, seed: recipe.seed, capacity: recipe.capacity)
   }
 
   /// Evaluates all samples of a set.
@@ -152,7 +160,8 @@ public struct Evaluator {
     }
     let n = Double(known)
     var result = Evaluation(samples: data.count)
-    result.loss = (reconstruction + Double(beta) * terms.reduce(0, +)) / n
+    let excess = capacity.map { abs(terms[0] / n - Double($0)) - terms[0] / n } ?? 0
+    result.loss = (reconstruction + Double(beta) * terms.reduce(0, +)) / n + Double(beta) * excess
     let named = NamedTerms(plan.model.terms, terms.map { $0 / n })
     (result.kl, result.penalty, result.terms) = (named.kl, named.penalty, named.all)
     if !terms.isEmpty { result.reconstruction = reconstruction / n }
