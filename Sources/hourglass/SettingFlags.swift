@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import HourglassData
+import HourglassModels
 import HourglassTraining
 
 /// The flags that are settings of a recipe, as properties of the same names. All are optional, so that a resumed run
@@ -133,6 +134,14 @@ struct SettingFlags: ParsableArguments, Encodable {
 
   @Option(help: "The seed of all random numbers. (default: 1)")
   var seed: UInt64?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      What the weights of layers start from that say nothing themselves: pytorch, glorot, glorotNormal, he, heNormal, \
+      normal:0.02, truncatedNormal:0.02, orthogonal or zeros; all but pytorch start biases from 0. (default: pytorch)
+      """, valueName: "start"))
+  var initializer: Initializer?
 
   @Option(
     help: """

@@ -141,7 +141,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       "decoder.1: the bernoulli likelihood wants logits, so a last layer with linear activation, found sigmoid"
     ) { $0.likelihood = .bernoulli },
     RefusedModel(
-      "decoder.2: an output height of 7 does not mirror an input height of 4: wanted 8 to 9"
+      "decoder.2: wanted an outputSize with a height of 8 to 9, which mirrors an input height of 4, found 7"
     ) {
       $0.decoder = [
         Dense(32), Reshape(4, 4, 2),
@@ -149,7 +149,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       ]
     },
     RefusedModel(
-      "decoder.2: an output width of 9 does not mirror an input width of 4: wanted 7 to 8"
+      "decoder.2: wanted an outputSize with a width of 7 to 8, which mirrors an input width of 4, found 9"
     ) {
       $0.decoder = [
         Dense(32), Reshape(4, 4, 2), ConvTranspose2D(2, kernel: 3, stride: 2, outputSize: Extent2D(8, 9)),
@@ -247,7 +247,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     },
     RefusedModel(
       "penalty: wanted a code made by layers whose derivatives it can follow, such as Conv2D, Dense, Dropout, "
-        + "MaxPool2D and Residual, found encoder.2, a GELU"
+        + "MaxPool2D and Residual, found encoder.2, a gelu"
     ) {
       $0.encoder = [GaussianNoise(0.1), Conv2D(2, kernel: 3), GELU()]
       $0.penalties = [ContractivePenalty(weight: 1)]
@@ -302,7 +302,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       ($0.latent, $0.penalties) = (Dense(3, activation: .sigmoid), [L1Penalty(weight: 1)])
       $0.objective = .contrastiveDivergence()
     },
-    RefusedModel("decoder.1: contrastive divergence wants one layer behind the latent, found a GELU of linear units") {
+    RefusedModel("decoder.1: contrastive divergence wants one layer behind the latent, found a gelu of linear units") {
       $0.latent = Dense(3, activation: .sigmoid)
       $0.decoder = [TiedDense(to: "latent"), GELU()]
       $0.objective = .contrastiveDivergence()

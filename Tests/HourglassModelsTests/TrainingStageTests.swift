@@ -194,7 +194,9 @@ import Testing
     }
     #expect(
       refusal(model)
-        == "stage 1, decoder.0: an output height of 7 does not mirror an input height of 3: wanted 5 to 6")
+        == "stage 1, decoder.0: wanted an outputSize with a height of 5 to 6, which mirrors an input height of 3, "
+        + "found 7"
+    )
     (model.encoder, model.latent) = ([], MaxPool2D(2))
     #expect(refusal(model) == "odd: wanted a dense or convolutional layer in encoder or latent to train, found none")
     model.latent = Dense(0)

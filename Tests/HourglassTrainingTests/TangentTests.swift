@@ -23,8 +23,11 @@ import Testing
     return model
   }
 
+  /// Activations whose derivative follows from their output.
+  static let followed = Activation.allCases.filter { ![.gelu, .silu, .mish, .hardSwish, .softmax].contains($0) }
+
   static let models: [Autoencoder] =
-    Activation.allCases.map { model([Dense(5, activation: $0)], latent: Dense(4, activation: $0)) } + [
+    followed.map { model([Dense(5, activation: $0)], latent: Dense(4, activation: $0)) } + [
       model(
         [Dropout(0.5), Conv2D(3, kernel: 2, activation: .tanh), MaxPool2D(2, stride: 1), GaussianNoise(0.1)],
         latent: Dense(4, activation: .sigmoid)),

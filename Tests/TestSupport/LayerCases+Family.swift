@@ -56,7 +56,7 @@ extension LayerCases {
   /// that a tangent goes through, in the place of the first and behind others.
   static let contracted: [LayerCase] =
     [Activation.sigmoid, .tanh, .softplus, .elu].map { activation in
-      contracted("deep, \(activation.rawValue)", ImageShape(4, 3, 2), code: ImageShape(vector: 6)) {
+      contracted("deep, \(activation)", ImageShape(4, 3, 2), code: ImageShape(vector: 6)) {
         Dense(9, activation: activation)
       } latent: {
         Dense(6, activation: activation)
@@ -98,7 +98,7 @@ extension LayerCases {
       contracted("dense, convolutions, dense", ImageShape(vector: 10), code: ImageShape(vector: 5)) {
         Dense(24, activation: .tanh)
         Reshape(4, 3, 2)
-        Conv2D(3, kernel: 3, activation: .leakyRelu)
+        Conv2D(3, kernel: 3, activation: .leakyRelu())
         MaxPool2D(2, stride: 1)
         Conv2D(3, kernel: 2, activation: .tanh)
       } latent: {
@@ -163,7 +163,7 @@ extension LayerCases {
   }
 
   private static func penalty(_ penalty: some Penalty, code: Activation) -> LayerCase {
-    let name = "\(type(of: penalty).kind) of \(code.rawValue)"
+    let name = "\(type(of: penalty).kind) of \(code)"
     var model = Autoencoder(name, input: ImageShape(4, 4, 2), likelihood: .squaredError, penalty: penalty) {
     } latent: {
       Dense(6, activation: code)
@@ -201,6 +201,17 @@ extension LayerCases {
       } decoder: {
         TiedDense(to: "latent", activation: .relu)
         TiedConvTranspose2D(to: "encoder.1", activation: .tanh)
+        TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid)
+      }),
+    LayerCase(
+      name: "tied to layers without bias", layer: TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid),
+      input: ImageShape(4, 3, 3), output: ImageShape(7, 6, 2),
+      model: Autoencoder("tied to layers without bias", input: ImageShape(7, 6, 2), likelihood: .squaredError) {
+        Conv2D(3, kernel: 4, stride: 2, activation: .tanh, bias: false)
+      } latent: {
+        Dense(6, bias: false)
+      } decoder: {
+        TiedDense(to: "latent", activation: .relu)
         TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid)
       }),
     LayerCase(

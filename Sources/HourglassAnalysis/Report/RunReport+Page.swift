@@ -194,7 +194,7 @@ extension ModelSummary {
     let titles = ["layer", "kind", "output", "activation", "parameters", "flops"]
     let layers = rows.map { row in
       [
-        row.name, row.kind, "\(row.output)", row.activation == .linear ? "" : row.activation.rawValue,
+        row.name, row.kind, "\(row.output)", row.activation == .linear ? "" : row.activation.description,
         number(row.parameters), number(row.trainingFlops),
       ]
     }

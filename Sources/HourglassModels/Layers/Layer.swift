@@ -3,12 +3,13 @@
 /// Its counterpart that runs is a `PlannedLayer`; `plan` leads from one to the other. A new layer is one file with
 /// both, and one line in `LayerCatalog`.
 public protocol Layer: Codable, Sendable {
+  /// The name of the layer in files and in tables; that of the type where it says nothing.
+  static var kind: String { get }
   /// Appends what runs to the plan, or says why this layer cannot follow what is planned so far.
   func plan(_ planner: inout Planner) throws(ModelError)
 }
 
 extension Layer {
-  /// The name of the layer in JSON and in tables.
   public static var kind: String { String(describing: Self.self) }
 }
 

@@ -32,12 +32,22 @@ public struct VectorQuantizer: Layer, Hashable {
     (self.codes, self.codebooks, self.commitment, self.decay) = (codes, codebooks, commitment, decay)
   }
 
+  private enum CodingKeys: String, CodingKey { case codes, codebooks, commitment, decay }
+
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     codes = try fields.decode(Int.self, forKey: .codes)
-    codebooks = try fields.decodeIfPresent(Int.self, forKey: .codebooks) ?? 1
-    commitment = try fields.decodeIfPresent(Float.self, forKey: .commitment) ?? 0.25
+    codebooks = try fields.decode(.codebooks, or: 1)
+    commitment = try fields.decode(.commitment, or: 0.25)
     decay = try fields.decodeIfPresent(Float.self, forKey: .decay)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(codes, forKey: .codes)
+    try fields.encode(codebooks, .codebooks, unless: 1)
+    try fields.encode(commitment, .commitment, unless: 0.25)
+    try fields.encodeIfPresent(decay, forKey: .decay)
   }
 
   /// The most codes of a codebook.
@@ -101,8 +111,8 @@ public struct PlannedVectorQuantizer: PlannedLayer {
       let (stem, offset) = (codebooks == 1 ? name : "\(name).\(book)", book * bookCount)
       // Codes start uniform within 1 / K.
       let embedding = Parameter(
-        name: "\(stem).embedding.weight", shape: [codes, width], fanIn: codes * codes, offset: offset,
-        axes: [.init(codes, stride: width), .init(width, stride: 1)])
+        name: "\(stem).embedding.weight", shape: [codes, width], fanIn: codes * codes, fanOut: 1, offset: offset,
+        axes: [.init(codes, stride: width), .init(width, stride: 1)], initializer: .pytorch)
       guard quantizer.decay != nil else { return [embedding] }
       let sums = Parameter(
         zeros: "\(stem).ema_w", rows: codes, columns: width, offset: offset + tableCount + sizesCount)

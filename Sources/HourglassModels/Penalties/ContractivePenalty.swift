@@ -138,11 +138,13 @@ extension Activation {
   /// The second derivative in the sum, by the output and the square of the first.
   fileprivate func curvature(_ y: Float, squaredSlope: Float) -> Float {
     switch self {
-    case .linear, .relu, .leakyRelu: 0
     case .sigmoid: y * (1 - y) * (1 - 2 * y)
     case .tanh: -2 * y * (1 - y * y)
     case .softplus: squaredSlope.squareRoot() * (1 - squaredSlope.squareRoot())
     case .elu: y > 0 ? 0 : y + 1
+    case .selu: y > 0 ? 0 : squaredSlope.squareRoot()
+    case .linear, .relu, .leakyRelu, .relu6, .hardSigmoid, .hardTanh: 0
+    case .gelu, .silu, .mish, .hardSwish, .softmax: preconditionFailure("\(self) makes no value")
     }
   }
 }

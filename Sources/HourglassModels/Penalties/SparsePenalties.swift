@@ -97,7 +97,7 @@ public struct ActivityPenalty: Penalty, Hashable {
     }
     guard site.activation == .sigmoid else {
       throw ModelError(
-        site.name, "wanted a latent of sigmoid units, which have an activity, found \(site.activation.rawValue)")
+        site.name, "wanted a latent of sigmoid units, which have an activity, found \(site.activation)")
     }
     try planner.append(PlannedActivityPenalty(site: site, target: Double(target)))
   }

@@ -20,6 +20,8 @@ public struct Recipe: Codable, Sendable {
   public var shards: Int
   /// The seed of all random numbers.
   public var seed: UInt64
+  /// What the weights of layers start from that say nothing themselves; nil for PyTorch's start.
+  public var initializer: Initializer?
   public var optimizer: Optimizer
   /// Largest norm of the mean gradient, greater than 0: a longer one is scaled down to it; nil is no limit.
   public var clipNorm: Float?

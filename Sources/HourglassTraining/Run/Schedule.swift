@@ -1,3 +1,5 @@
+import HourglassBase
+
 /// The course of the learning rate after its warm-up.
 public enum Schedule: String, Codable, Sendable, CaseIterable {
   case constant
@@ -9,7 +11,9 @@ public enum Schedule: String, Codable, Sendable, CaseIterable {
 /// A number of steps, or of epochs.
 ///
 /// JSON and the command line write `500` for steps, `5epochs` for epochs.
-public enum Span: RawRepresentable, Codable, Sendable, Equatable {
+public enum Span: TextForm, Sendable, Equatable {
+  public static let wanted = "a text with a number of steps, such as \"500\", or of epochs, such as \"5epochs\""
+
   case steps(Int)
   case epochs(Int)
 

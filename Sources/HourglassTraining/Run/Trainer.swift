@@ -135,7 +135,8 @@ public final class Trainer {
       if resume, let run {
         dataChanges = try remembered.changes(sinceBeginningOf: run, areAccepted: acceptsChangedData)
       }
-      Initializer.fill(training.parameters, plan: plan, seed: recipe.seed)
+      Initializer.fill(
+        training.parameters, plan: plan, seed: recipe.seed, initializer: recipe.initializer ?? .pytorch)
       for start in recipe.start ?? [] { starts.append(try start.apply(to: training.parameters, plan: plan)) }
       training.startAverage()
     }
