@@ -114,7 +114,7 @@ public struct LossTerm: Hashable, Sendable {
 
   private init(key: String, name: String) { (self.key, self.name) = (key, name) }
 
-  /// The term of a quantiser, which its commitment weighs; by gradient the distance from features to codes is in it too.
+  /// The term of a quantiser, which its commitment weighs; by gradient the distance of codes from features is in it.
   init(_ quantizer: VectorQuantizer) {
     self.init(
       key: Self.commitment, name: quantizer.decay == nil ? "codebook and commitment loss" : "commitment loss")

@@ -77,8 +77,7 @@ struct Compress: ParsableCommand {
     guard curve != nil else {
       if let levels, loaded.model.isQuantized {
         throw ValidationError(
-          "--levels: wanted none with \(loaded.model.name), whose VectorQuantizer has codes with numbers, found \(levels)"
-        )
+          "--levels: wanted none with \(loaded.model.name), whose VectorQuantizer numbers its codes, found \(levels)")
       }
       let quantizer = try Self.quantizer(loaded, levels ?? 16)
       let (bytes, report) = try Self.compress(data, loaded, quantizer)

@@ -60,8 +60,8 @@ struct Sample: ParsableCommand {
     guard components != nil || loaded.model.hasPrior else {
       throw ValidationError(
         "sample: wanted a variational model or one with an MMDPenalty, found \(loaded.model.name), a plain "
-          + "autoencoder, which has no prior to draw from; fit one with --prior mixture:10, or use decode with codes of "
-          + "your own")
+          + "autoencoder, which has no prior to draw from; fit one with --prior mixture:10, or use decode with codes "
+          + "of your own")
     }
     let file = try output.file(or: loaded.run.picture("sample.png"), for: loaded)
     let seed = seed ?? loaded.recipe.seed

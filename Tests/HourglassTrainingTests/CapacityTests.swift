@@ -62,12 +62,12 @@ import Testing
   }
 
   @Test func theCapacityRisesWithTheSteps() throws {
-    var recipe = Recipe(model: TinyModels.variational, batchSize: 8, epochs: 4)
+    var recipe = Recipe(model: TinyModels.variational, batchSize: 8, epochs: 12)
     #expect(recipe.capacity(step: 3, stepsPerEpoch: 10) == nil)
     (recipe.capacity, recipe.capacityWarmup) = (8, .epochs(2))
     #expect([0, 5, 20, 30].map { recipe.capacity(step: $0, stepsPerEpoch: 10) } == [0, 2, 8, 8])
     #expect(recipe.refusal == nil)
-    recipe.beta = 100
+    (recipe.beta, recipe.epochs, recipe.optimizer.learningRate) = (100, 12, 0.01)
     let data = try TestImages.waves(batchSizes: [64], shape: recipe.model.input)
     let trainer = try Trainer(
       recipe, parallel: ParallelPlan(workers: 2, threads: 1), data: data, validation: data)

@@ -79,8 +79,8 @@ public struct GaussianMixture: Sendable {
     }
   }
 
-  /// Each code belongs to the nearest of K codes, of which each was drawn with the squared distance from those before as
-  /// its chance.
+  /// Each code belongs to the nearest of K codes, of which each was drawn with the squared distance from those before
+  /// as its chance.
   private static func start(_ codes: [Double], units: Int, count: Int, seed: UInt64) -> [Double] {
     let samples = codes.count / units
     let draws = RandomStream(seed: seed, .sampling, number: 1).uniform(count).map(Double.init)
@@ -143,7 +143,7 @@ public struct GaussianMixture: Sendable {
     return component
   }
 
-  /// Cholesky's lower factor of a matrix of which the lower half is there; no square on the diagonal is below the ridge.
+  /// Cholesky's lower factor of a matrix whose lower half is given; no square on the diagonal is below the ridge.
   private static func factor(_ matrix: [Double], _ n: Int, ridge: Double) -> [Double] {
     var factor = [Double](repeating: 0, count: n * n)
     for i in 0..<n {

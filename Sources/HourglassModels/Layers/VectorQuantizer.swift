@@ -1,7 +1,7 @@
 import HourglassKernels
 
-/// The latent of a vector-quantised autoencoder: each position of an image of features becomes the nearest of K vectors,
-/// the codes of a codebook.
+/// The latent of a vector-quantised autoencoder: each position of an image of features becomes the nearest of K
+/// vectors, the codes of a codebook.
 ///
 ///     y[n,h,w] = e[k],   k = the first of those that make |x[n,h,w] - e[k]|^2 least
 ///     term[n] = sum over h, w of |x - sg(e)|^2 commitment + |sg(x) - e|^2
@@ -238,8 +238,8 @@ public struct PlannedVectorQuantizer: PlannedLayer {
 
   // MARK: Backward
 
-  /// The gradient of the codes, 2 beta (e - x); or in place of one how many features became each code, their sum, and in
-  /// the place of the codes features from which they may start anew.
+  /// The gradient of the codes, 2 beta (e - x); or in place of one how many features became each code, their sum, and
+  /// in the place of the codes features from which they may start anew.
   public func backwardParameters(_ pass: Pass) {
     guard let gradients = pass.gradients else { return }
     if !pass.accumulate { gradients.update(repeating: 0, count: parameterCount) }

@@ -47,8 +47,8 @@ public struct Evaluation: Codable, Sendable, Equatable {
   /// The terms of a loss that has several beside the reconstruction, each by the key of its `LossTerm`, mean over
   /// samples; nil for another model.
   public var terms: [String: Double]?
-  /// How many codes a VectorQuantizer uses as if all were equally likely, e to the entropy of the codes in nats, mean over
-  /// the codebooks; nil for another model.
+  /// How many codes a VectorQuantizer uses as if all were equally likely, e to the entropy of the codes in nats, mean
+  /// over the codebooks; nil for another model.
   public var perplexity: Double?
   /// How sparse the codes are; nil for a model without a penalty.
   public var sparsity: Sparsity?

@@ -29,14 +29,14 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   /// The latent units that are active, as `Evaluation` counts them, on the validation images or, without them, on the
   /// first images of the training data; nil for a model that is not variational.
   public var activeUnits: Int?
-  /// How many codes a VectorQuantizer uses as if all were equally likely, e to the entropy of the codes in nats, mean over
-  /// the codebooks: on the validation images or, without them, on the first images of the training data. Nil for another
-  /// model.
+  /// How many codes a VectorQuantizer uses as if all were equally likely, e to the entropy of the codes in nats, mean
+  /// over the codebooks: on the validation images or, without them, on the first images of the training data. Nil for
+  /// another model.
   public var perplexity: Double?
   /// The sum of all penalties before beta weighs it, mean over the epoch's samples; nil for a model without one.
   public var penalty: Double?
-  /// The terms of a loss beside the reconstruction, each by the key of its `LossTerm`, mean over the epoch's samples; nil
-  /// where `kl` or `penalty` is the only one.
+  /// The terms of a loss beside the reconstruction, each by the key of its `LossTerm`, mean over the epoch's samples;
+  /// nil where `kl` or `penalty` is the only one.
   public var terms: [String: Double]?
   /// The samples trained on in a second, over all sessions of the run.
   public var samplesPerSecond: Double

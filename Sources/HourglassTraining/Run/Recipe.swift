@@ -32,8 +32,8 @@ public struct Recipe: Codable, Sendable {
   public var beta: Float
   /// Nats of KL divergence that each latent unit has at no cost, greater than 0; nil for none.
   public var freeBits: Float?
-  /// Nats that the KL divergence of a Gaussian latent is led to, at least 0: the loss has beta |KL - capacity|, by means
-  /// over a shard (see `GaussianLatent`); nil where it is kept small.
+  /// Nats that the KL divergence of a Gaussian latent is led to, at least 0: the loss has beta |KL - capacity|, by
+  /// means over a shard (see `GaussianLatent`); nil where it is kept small.
   public var capacity: Float?
   /// Part of each label's probability that training spreads evenly over all classes, from 0 to below 1; nil for none.
   public var labelSmoothing: Float?
@@ -116,7 +116,7 @@ public struct Recipe: Codable, Sendable {
       batchSize: batchSize, importanceSamples: importanceSamples, joinsSamples: joinsSamples)
   }
 
-  /// Whether the loss of a sample depends on the others of its shard. Free bits and a capacity go by means over a shard.
+  /// Whether the loss of a sample depends on the others of its shard. Free bits and a capacity go by means over one.
   var joinsSamples: Bool { freeBits != nil || capacity != nil || model.joinsSamplesOfShards }
 
   /// Where documents are trained on, makes their vocabulary and weights part of the recipe, so that all texts that the

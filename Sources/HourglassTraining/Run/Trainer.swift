@@ -320,9 +320,7 @@ public final class Trainer {
     let terms = recipe.model.terms.count
     guard terms > 1 || recipe.capacity != nil else { return }
     if progress.epochTerms?.count != terms { progress.epochTerms = Array(repeating: 0, count: terms) }
-    for term in 0..<terms {
-      progress.epochTerms?[term] += training.meanTerm(term, count: count) * Double(count)
-    }
+    for term in 0..<terms { progress.epochTerms?[term] += training.meanTerm(term, count: count) * Double(count) }
   }
 
   private func finishEpoch(_ epoch: Int, _ observe: (Event) -> Void) throws {

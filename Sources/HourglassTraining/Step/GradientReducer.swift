@@ -201,8 +201,8 @@ struct GradientReducer: Sendable {
 }
 
 extension ExecutionPlan {
-  /// The front of a run of parameters that belongs to one layer, or to none but the first, and whether that is one of the
-  /// decoder; the whole run where the decoder need not be told apart. Updates are elementwise, so no bit depends on it.
+  /// The front of a run of parameters that belongs to one layer, and whether that is one of the decoder; the whole run
+  /// where the decoder need not be told apart. Updates are elementwise, so no bit depends on it.
   fileprivate func part(of range: Range<Int>, splits: Bool) -> (range: Range<Int>, isDecoder: Bool) {
     guard splits else { return (range, false) }
     var (owner, end) = (uses.startIndex, range.upperBound)

@@ -47,8 +47,8 @@ public final class TrainingStep {
   ///   - labelSmoothing: from 0 to below 1, above 0 for a categorical likelihood alone. See `Likelihood.evaluate`; the
   ///     losses of a step are those of the smoothed labels.
   ///   - freeBits: at least 0. See `GaussianLatent`; the losses of a step have the KL divergence itself.
-  ///   - capacity: at least 0, without free bits and importance samples. See `GaussianLatent`; the losses of a step have
-  ///     the distance of the KL divergence from it.
+  ///   - capacity: at least 0, without free bits and importance samples. See `GaussianLatent`; the losses of a step
+  ///     have the distance of the KL divergence from it.
   ///   - averageDecay: of the moving average of the parameters, greater than 0 and less than 1; nil for no average.
   ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample; then standardised.
   ///   - keepsGradient: whether `gradient` can be read after a step, and a step may have several minibatches. Else, and
