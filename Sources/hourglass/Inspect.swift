@@ -95,6 +95,10 @@ struct Inspect: ParsableCommand {
       StandardOutput.write("")
       StandardOutput.write("penalty: \(contraction)")
     }
+    if let statistics = plan.shardStatistics {
+      StandardOutput.write("")
+      StandardOutput.write(statistics)
+    }
   }
 
   /// The bytes of a training step.

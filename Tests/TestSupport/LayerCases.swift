@@ -164,7 +164,7 @@ public enum LayerCases {
       to: ImageShape(vector: 5)),
     decoding(
       "transposed without bias",
-      ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid, bias: false),
+      ConvTranspose2D(3, kernel: 4, stride: 2, activation: .sigmoid, bias: false),
       from: ImageShape(3, 2, 4), to: ImageShape(6, 4, 2)),
     encoding(
       "layer norm of a vector", after: [Dense(20)], LayerNorm(activation: .elu, epsilon: 1e-3),

@@ -45,7 +45,7 @@
 #include <stdint.h>
 
 #define HG_VERSION_MAJOR 1
-#define HG_VERSION_MINOR 2
+#define HG_VERSION_MINOR 1
 #define HG_VERSION_PATCH 0
 
 #ifdef __GNUC__
@@ -118,7 +118,7 @@ typedef enum hg_activation {
   HG_ACTIVATION_SOFTPLUS = 4,   /* y = ln(1 + exp(s))             dy/ds = 1 - exp(-y)             */
   HG_ACTIVATION_ELU = 5,        /* y = s > 0 ? s : exp(s) - 1     dy/ds = y > 0 ? 1 : y + 1       */
   HG_ACTIVATION_LEAKY_RELU = 6, /* y = s > 0 ? s : s / 100        dy/ds = y > 0 ? 1 : 1 / 100     */
-  /* Since 1.2. */
+  /* Since 1.1. */
   HG_ACTIVATION_SELU = 7,         /* y = l (s > 0 ? s : a (exp(s) - 1))  dy/ds = y > 0 ? l : y + l a, see below */
   HG_ACTIVATION_RELU6 = 8,        /* y = min(max(s, 0), 6)          dy/ds = 0 < y < 6               */
   HG_ACTIVATION_HARD_SIGMOID = 9, /* y = min(max(s / 6 + 1 / 2, 0), 1)  dy/ds = 0 < y < 1 ? 1 / 6 : 0 */
@@ -451,7 +451,7 @@ typedef struct hg_group_norm {
   ptrdiff_t channels;  /* C */
   ptrdiff_t groups;    /* G, which divides C */
   float epsilon;       /* added to the variance: at least 0 */
-  /* Since 1.2; in the smaller struct before it counts as 0. */
+  /* Since 1.1; in the smaller struct before it counts as 0. */
   ptrdiff_t activation; /* an hg_activation that makes y */
 } hg_group_norm;
 
