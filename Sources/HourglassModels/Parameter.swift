@@ -51,11 +51,26 @@ public struct Parameter: Sendable {
     self.start = start
   }
 
+  /// A matrix that lies row after row, and starts from zero.
+  init(zeros name: String, rows: Int, columns: Int, offset: Int) {
+    self.init(
+      name: name, shape: [rows, columns], fanIn: 1, fanOut: 1, offset: offset,
+      axes: [Axis(rows, stride: columns), Axis(columns, stride: 1)])
+    start = 0
+  }
+
   init(
     name: String, shape: [Int], fanIn: Int, fanOut: Int, offset: Int, axes: [Axis], initializer: Initializer? = nil
   ) {
     (self.name, self.shape, self.offset, self.axes) = (name, shape, offset, axes)
     (self.fanIn, self.fanOut, self.initializer) = (fanIn, fanOut, initializer)
+  }
+
+  /// A running statistic.
+  var asStatistic: Self {
+    var statistic = self
+    statistic.isStatistic = true
+    return statistic
   }
 
   func moved(by distance: Int) -> Self {

@@ -228,6 +228,7 @@ import Testing
   @Test(arguments: [
     (#"{"layer": "L1Penalty", "weight": 0.5}"#, nil),
     (#"{"layer": "ActivityPenalty", "weight": 2, "target": 0.1}"#, nil),
+    (#"{"layer": "DIPPenalty", "type": "II", "weight": 1, "diagonal": 2}"#, nil),
     (#"[{"layer": "ActivityPenalty", "weight": 2, "target": 0.1}, {"layer": "L2Penalty", "weight": 1}]"#, nil),
     (
       #"[{"layer": "L2Penalty", "weight": 1}, {"layer": "L1Penalty"}]"#,

@@ -227,6 +227,18 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       $0.decoder = [Dense(6), TiedDense(to: "latent")]
     },
     RefusedModel(
+      "encoder.0: a VectorQuantizer belongs in the place of the latent, not in encoder.0", encoder: VectorQuantizer(4)),
+    RefusedModel("latent: wanted 2 to 65536 codes, found 1") { $0.latent = VectorQuantizer(1) },
+    RefusedModel("latent: wanted codebooks that divide the 6 channels of 8 x 8 x 6, found 4") {
+      ($0.encoder, $0.latent) = ([Conv2D(6, kernel: 3)], VectorQuantizer(8, codebooks: 4))
+    },
+    RefusedModel("latent: wanted a commitment of at least 0, found -1.0") {
+      $0.latent = VectorQuantizer(8, commitment: -1)
+    },
+    RefusedModel("latent: wanted a decay of at least 0 and below 1, found 1.0") {
+      $0.latent = VectorQuantizer(8, decay: 1)
+    },
+    RefusedModel(
       "encoder.0: a penalty belongs in the place of the penalty, not in encoder.0", encoder: L1Penalty(weight: 1)),
     RefusedModel("penalty: wanted a weight of at least 0, found -1.0") { $0.penalties = [L1Penalty(weight: -1)] },
     RefusedModel("penalty: wanted a weight of at least 0, found nan") { $0.penalties = [MMDPenalty(weight: .nan)] },

@@ -8,7 +8,7 @@ public enum LayerCatalog {
     GlobalAveragePool2D.self, GroupNorm.self, InstanceNorm.self, LayerNorm.self, MaxPool1D.self, MaxPool2D.self,
     MaxUnpool2D.self,
     Pad2D.self, PixelShuffle2D.self, PixelUnshuffle2D.self, PReLU.self, Reshape.self, Residual.self, Skip.self,
-    TiedConvTranspose2D.self, TiedDense.self, Upsample1D.self, Upsample2D.self,
+    TiedConvTranspose2D.self, TiedDense.self, Upsample1D.self, Upsample2D.self, VectorQuantizer.self,
   ]
 }
 
