@@ -15,6 +15,8 @@ hg_geometry2d hg_whole_geometry(const hg_geometry2d *g) {
   return whole;
 }
 
+static double most_of(double a, double b) { return a > b ? a : b; }
+
 static const char *check_dilation_and_groups(const hg_geometry2d *g) {
   if (g->size == HG_GEOMETRY2D_SIZE_1_0) return NULL;
   if (g->dilation_vertical < 0 || g->dilation_horizontal < 0) return "the dilation is negative";
@@ -55,8 +57,7 @@ const char *hg_conv2d_check(const hg_geometry2d *g) {
   const hg_geometry2d whole = hg_whole_geometry(g);
   const double high = (double)(g->filter_height - 1) * (double)whole.dilation_vertical + 1;
   const double wide = (double)(g->filter_width - 1) * (double)whole.dilation_horizontal + 1;
-  if ((double)g->pad_top >= high) return "the padding at the top is not below the filter's height";
-  if ((double)g->pad_left >= wide) return "the padding at the left is not below the filter's width";
+  if (g->pad_top > (ptrdiff_t)1 << 31 || g->pad_left > (ptrdiff_t)1 << 31) return "the padding exceeds 2^31";
   /* Products in double: they cannot overflow, and being too large by a rounding error does no harm. */
   const double N = g->samples > 0 ? (double)g->samples : 1, C = (double)g->large_channels,
                K = (double)g->small_channels, G = (double)whole.groups;
@@ -66,7 +67,9 @@ const char *hg_conv2d_check(const hg_geometry2d *g) {
     return "the large images have 2^40 elements or more";
   if (N * positions * K >= HG_MOST_ELEMENTS) return "the small images have 2^40 elements or more";
   if (taps * (C + 15 * G) * (K + 15 * G) / G >= HG_MOST_ELEMENTS) return "the filter has 2^40 elements or more";
-  if (((double)g->large_height + 2 * high) * ((double)g->large_width + 2 * wide) * C >= HG_MOST_ELEMENTS)
+  if (((double)g->large_height + most_of((double)g->pad_top, high) + high) *
+          ((double)g->large_width + most_of((double)g->pad_left, wide) + wide) * C >=
+      HG_MOST_ELEMENTS)
     return "the large image with its padding has 2^40 elements or more";
   /* A filter is at most widened to a stride or the image, whichever is less. */
   if (hg_in_strips(&whole)) {

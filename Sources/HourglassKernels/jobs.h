@@ -52,10 +52,15 @@ hg_geometry2d hg_whole_geometry(const hg_geometry2d *g);
 static inline bool hg_is_plain(const hg_geometry2d *whole) {
   return whole->dilation_vertical == 1 && whole->dilation_horizontal == 1 && whole->groups == 1;
 }
+static inline bool hg_is_plain_geometry(const hg_geometry2d *g) {
+  const hg_geometry2d whole = hg_whole_geometry(g);
+  return hg_is_plain(&whole);
+}
 /* The scatter form with few large channels takes all taps as columns (simd/strips.h) where that is cheaper than phases:
  * 16 lanes of a phase hold C channels and K multiply-adds a tap; strips fill them, for a store and a load a tap, which
  * cost as much as about 8 multiply-adds. */
 static inline bool hg_in_strips(const hg_geometry2d *g) {
+  if (g->pad_left >= g->filter_width) return false; /* blocks in front of the image would meet no small column */
   return hg_is_plain(g) && g->large_channels < 16 &&
          g->large_channels * (g->small_channels + 8) <= 18 * g->small_channels;
 }
@@ -374,12 +379,26 @@ typedef struct hg_upsample_job {
   float scale;
 } hg_upsample_job;
 
+typedef struct hg_resample_job {
+  const hg_resampling2d *geometry;
+  const float *x;
+  float *y;
+} hg_resample_job;
+
+/* Element i of out from its place in `in`; with `back` to its place in out from element i of `in`. */
+typedef struct hg_permute_job {
+  hg_permutation order;
+  bool back;
+  const float *in;
+  float *out;
+} hg_permute_job;
+
 /* y, from the statistics given as mean and variance, or from those of x, which go to to_mean and to_variance. Backward
  * y is dx. */
 typedef struct hg_group_norm_job {
   const hg_group_norm *geometry;
   const float *x, *dy, *mean, *variance, *weight, *bias;
-  bool accumulate;
+  bool relu, accumulate;
   float *y, *to_mean, *to_variance, *dweight, *dbias;
 } hg_group_norm_job;
 
@@ -415,5 +434,13 @@ typedef struct hg_noise_job {
   uint32_t *kept;
   const uint32_t *mask;
 } hg_noise_job;
+
+/* Activations that know channels: positions x channels of x, dy and out; slope: channels. */
+typedef struct hg_channels_job {
+  ptrdiff_t positions, channels;
+  const float *x, *dy, *slope;
+  bool accumulate;
+  float *out;
+} hg_channels_job;
 
 #endif

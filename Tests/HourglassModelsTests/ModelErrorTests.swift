@@ -37,13 +37,41 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       encoder: MaxPool2D(Extent2D(2, 9))),
     RefusedModel(
       "encoder.0: wanted a padding of 0 to 2, below the kernel's height, found 3",
-      encoder: Conv2D(4, kernel: 3, padding: .amount(3))),
+      encoder: MaxPool2D(3, padding: .amount(3))),
     RefusedModel(
-      "encoder.0: wanted a padding of 0 to 1, below the kernel's width, found -1",
+      "encoder.0: wanted a padding of 0 to 1, below the kernel's width, found 2",
+      encoder: AveragePool2D(2, padding: .sides(.init(top: 0, left: 0, bottom: 1, right: 2)))),
+    RefusedModel(
+      "encoder.0: wanted a padding of 0 to 65536, found 65537",
+      encoder: Conv2D(4, kernel: 3, padding: .amount(65_537))),
+    RefusedModel(
+      "encoder.0: wanted a padding of 0 to 65536, found -1",
       encoder: MaxPool2D(2, padding: .amount(Extent2D(0, -1)))),
     RefusedModel(
-      "decoder.2: wanted a padding of 0 to 2, below the kernel's height, found 3"
+      "decoder.2: the padding 3 leaves nothing of an output height of 4"
     ) { $0.decoder = [Dense(8), Reshape(2, 2, 2), ConvTranspose2D(2, kernel: 3, padding: .amount(3))] },
+    RefusedModel(
+      "encoder.0: wanted the pixels on each side, found \"same\", which goes by a kernel", encoder: Pad2D(.same)),
+    RefusedModel(
+      "encoder.0: wanted a padding of 0 to 7, below the width of what is reflected, found 8",
+      encoder: Pad2D(.amount(Extent2D(1, 8)), mode: .reflect)),
+    RefusedModel(
+      "encoder.0: wanted a padding of 0 to 65536, found -1", encoder: Pad2D(.amount(Extent2D(-1, -1)), mode: .replicate)
+    ),
+    RefusedModel(
+      "encoder.0: the padding -4 and -4 leaves nothing of a height of 8", encoder: Pad2D(.amount(Extent2D(-4, -4)))),
+    RefusedModel(
+      "encoder.0: wanted a padding of 0 to 7, below the height of what is reflected, found 8",
+      encoder: Conv2D(2, kernel: 3, padding: .amount(8), paddingMode: .reflect)),
+    RefusedModel(
+      "encoder.0: wanted an outputSize of 1 to 65536, found 2x0", encoder: AdaptiveAveragePool2D(Extent2D(2, 0))),
+    RefusedModel(
+      "encoder.0: wanted the mode bilinear, where corners are aligned, found nearest",
+      encoder: Upsample2D(2, alignCorners: true)),
+    RefusedModel("encoder.0: wanted channels that 2 x 2 divides, found 2", encoder: PixelShuffle2D(2)),
+    RefusedModel(
+      "encoder.0: wanted a factor that divides the height 8 and the width 8, found 3", encoder: PixelUnshuffle2D(3)),
+    RefusedModel("encoder.0: wanted a factor of 1 to 65536, found 0", encoder: PixelShuffle2D(0)),
     RefusedModel(
       "encoder.0: wanted a stride of 1 to 65536, found 0", encoder: Conv2D(4, kernel: 3, stride: 0)),
     RefusedModel(
@@ -99,14 +127,6 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     RefusedModel(
       "decoder.1: 8 x 8 x 3 has 192 elements, but the layer before puts out 128 (128)"
     ) { $0.decoder = [Dense(128), Reshape(8, 8, 3)] },
-    RefusedModel(
-      "encoder.0: wanted a Dense layer directly before Reshape, found none", encoder: Reshape(2, 8, 8)),
-    RefusedModel(
-      "decoder.0: wanted a Dense layer directly before Reshape, found none"
-    ) {
-      $0.latent = GaussianLatent(128)
-      $0.decoder = [Reshape(8, 8, 2)]
-    },
     RefusedModel("decoder: wanted an output of the input's shape 8 x 8 x 2, found 128") { $0.decoder = [Dense(128)] },
     RefusedModel("decoder: wanted an output of the input's shape 8 x 8 x 2, found 3") { $0.decoder = [] },
     RefusedModel(
@@ -141,7 +161,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       "decoder.1: the bernoulli likelihood wants logits, so a last layer with linear activation, found sigmoid"
     ) { $0.likelihood = .bernoulli },
     RefusedModel(
-      "decoder.2: an output height of 7 does not mirror an input height of 4: wanted 8 to 9"
+      "decoder.2: wanted an outputSize with a height of 8 to 9, which mirrors an input height of 4, found 7"
     ) {
       $0.decoder = [
         Dense(32), Reshape(4, 4, 2),
@@ -149,7 +169,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       ]
     },
     RefusedModel(
-      "decoder.2: an output width of 9 does not mirror an input width of 4: wanted 7 to 8"
+      "decoder.2: wanted an outputSize with a width of 7 to 8, which mirrors an input width of 4, found 9"
     ) {
       $0.decoder = [
         Dense(32), Reshape(4, 4, 2), ConvTranspose2D(2, kernel: 3, stride: 2, outputSize: Extent2D(8, 9)),
@@ -203,30 +223,50 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     },
     RefusedModel(
       "encoder.0: a penalty belongs in the place of the penalty, not in encoder.0", encoder: L1Penalty(weight: 1)),
-    RefusedModel("penalty: wanted a weight of at least 0, found -1.0") { $0.penalty = L1Penalty(weight: -1) },
-    RefusedModel("penalty: wanted a weight of at least 0, found nan") { $0.penalty = MMDPenalty(weight: .nan) },
-    RefusedModel("penalty: wanted a latent without a KL divergence, found a GaussianLatent") {
+    RefusedModel("penalty: wanted a weight of at least 0, found -1.0") { $0.penalties = [L1Penalty(weight: -1)] },
+    RefusedModel("penalty: wanted a weight of at least 0, found nan") { $0.penalties = [MMDPenalty(weight: .nan)] },
+    RefusedModel("penalty.1: wanted one L1Penalty, found two") {
+      $0.penalties = [L1Penalty(weight: 1), L1Penalty(weight: 2)]
+    },
+    RefusedModel("penalty.2: wanted a weight of at least 0, found -1.0") {
+      $0.penalties = [L1Penalty(weight: 1), L2Penalty(weight: 2), ZeroMeanPenalty(weight: -1)]
+    },
+    RefusedModel(
+      "penalty: wanted a GaussianLatent, whose means and variances the TotalCorrelationPenalty takes, found another "
+        + "latent"
+    ) {
+      $0.penalties = [TotalCorrelationPenalty(weight: 1)]
+    },
+    RefusedModel("penalty: wanted a diagonal of at least 0, found -2.0") {
       $0.latent = GaussianLatent(3)
-      $0.penalty = MMDPenalty(weight: 1)
+      $0.penalties = [DIPPenalty(.means, weight: 1, diagonal: -2)]
+    },
+    RefusedModel(
+      "penalty.1: wanted the ContractivePenalty first in the list, next to the latent, found it behind others"
+    ) {
+      $0.penalties = [L2Penalty(weight: 1), ContractivePenalty(weight: 1)]
     },
     RefusedModel("penalty: wanted a target activity between 0 and 1, found 1.0") {
       $0.latent = Dense(3, activation: .sigmoid)
-      $0.penalty = ActivityPenalty(target: 1, weight: 1)
+      $0.penalties = [ActivityPenalty(target: 1, weight: 1)]
     },
     RefusedModel("penalty: wanted a latent of sigmoid units, which have an activity, found linear") {
-      $0.penalty = ActivityPenalty(target: 0.1, weight: 1)
+      $0.penalties = [ActivityPenalty(target: 0.1, weight: 1)]
     },
     RefusedModel(
       "penalty: wanted a code made by layers whose derivatives it can follow, such as Conv2D, Dense, Dropout, "
-        + "MaxPool2D and Residual, found encoder.2, a GELU"
+        + "MaxPool2D and Residual, found encoder.2, a gelu"
     ) {
       $0.encoder = [GaussianNoise(0.1), Conv2D(2, kernel: 3), GELU()]
-      $0.penalty = ContractivePenalty(weight: 1)
+      $0.penalties = [ContractivePenalty(weight: 1)]
     },
-    RefusedModel("penalty: wanted a latent without a KL divergence, found a GaussianLatent") {
+    RefusedModel(
+      "penalty: wanted a code made by layers whose derivatives it can follow, such as Conv2D, Dense, Dropout, "
+        + "MaxPool2D and Residual, found latent, a GaussianLatent"
+    ) {
       $0.encoder = [Conv2D(2, kernel: 3)]
       $0.latent = GaussianLatent(3)
-      $0.penalty = ContractivePenalty(weight: 1)
+      $0.penalties = [ContractivePenalty(weight: 1)]
     },
     RefusedModel("encoder.0: wanted at least one layer inside the block, found none", encoder: Skip {}),
     RefusedModel(
@@ -267,10 +307,10 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       "penalty: contrastive divergence wants a TiedDense of sigmoid or linear units behind the latent, found a "
         + "L1Penalty of linear units"
     ) {
-      ($0.latent, $0.penalty) = (Dense(3, activation: .sigmoid), L1Penalty(weight: 1))
+      ($0.latent, $0.penalties) = (Dense(3, activation: .sigmoid), [L1Penalty(weight: 1)])
       $0.objective = .contrastiveDivergence()
     },
-    RefusedModel("decoder.1: contrastive divergence wants one layer behind the latent, found a GELU of linear units") {
+    RefusedModel("decoder.1: contrastive divergence wants one layer behind the latent, found a gelu of linear units") {
       $0.latent = Dense(3, activation: .sigmoid)
       $0.decoder = [TiedDense(to: "latent"), GELU()]
       $0.objective = .contrastiveDivergence()
