@@ -34,9 +34,7 @@ void hg_depthwise_prepare(const hg_geometry2d *g, bool scatter, const float *fil
   const ptrdiff_t V = scatter ? hg_phase_step(g->stride_horizontal, g->dilation_horizontal) : 1;
   (void)parallel;
   for (ptrdiff_t tap = 0; tap < R * S; tap++) {
-    const ptrdiff_t r = tap / S, s = tap % S, high = hg_phase_taps(r % U, R, U), wide = hg_phase_taps(s % V, S, V);
-    const ptrdiff_t before = hg_phase_taps_before(r % U, R, U) * S + hg_phase_taps_before(s % V, S, V) * high;
-    const ptrdiff_t place = scatter ? before + (high - 1 - r / U) * wide + (wide - 1 - s / V) : tap;
+    const ptrdiff_t place = scatter ? hg_phase_place(g, U, V, tap / S, tap % S) : tap;
     for (ptrdiff_t in = 0; in < ins; in++) {
       float *out = prepared + (place * ins + in) * lanes;
       memset(out, 0, (size_t)lanes * sizeof(float));
