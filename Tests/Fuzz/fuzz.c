@@ -237,6 +237,8 @@ static void pointwise(bytes *b) {
   agree("moments", all, m, m2, 64 * 0x1p-24), agree("moments", all, t, x + all, 64 * 0x1p-24);
   MADE(penalize, (all, 0.5f, 2, 0.25f, x, got)), hg_reference_penalize(all, 0.5f, 2, 0.25f, x, wanted);
   agree("weights", all, got, wanted, 256 * 0x1p-24);
+  MADE(clip, (all, 0.5f, 0.25f, got)), hg_reference_clip(all, 0.5f, 0.25f, wanted);
+  agree("clipped", all, got, wanted, 256 * 0x1p-24);
   MADE(moving_average, (all, 0.75f, x, got)), hg_reference_moving_average(all, 0.75f, x, wanted);
   agree("moving average", all, got, wanted, 0x1p-20);
   if (N > 0) {

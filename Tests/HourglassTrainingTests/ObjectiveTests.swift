@@ -75,8 +75,11 @@ import Testing
     for shards in [1, 3] {
       let step = try startedStep(
         model, batchSize: golden.batchSizes[0], shards: shards, optimizer: optimizer,
+        clipValue: run.optimizer.hasSuffix("clip") ? 0.05 : nil,
         seed: golden.seed, data: Self.data(golden.batchSizes))
-      for (loss, wanted) in zip(try step.run(batchSizes: golden.batchSizes), run.losses) {
+      var recipe = Recipe(model: model, optimizer: optimizer, epochs: nil, steps: golden.batchSizes.count)
+      recipe.schedule = run.optimizer.hasSuffix("cycle") ? .oneCycle(rise: 0.5) : nil
+      for (loss, wanted) in zip(try step.run(batchSizes: golden.batchSizes, recipe), run.losses) {
         #expect(abs(loss.total - wanted) < (optimizer.kind == .sgd ? 1e-5 : 1e-4) * wanted)
       }
       for (parameter, wanted) in zip(step.plan.parameters, run.parameters) {
@@ -96,6 +99,9 @@ import Testing
     return [
       "sgd": Optimizer(.sgd), "sgd, decay": Optimizer(.sgd, weightDecay: 0.1),
       "sgd, l1": changed(Optimizer(.sgd)) { $0.weightL1 = 0.1 },
+      "sgd, clip": Optimizer(.sgd), "adam, clip": Optimizer(.adam),
+      "adam, betas, epsilon": changed(Optimizer(.adam)) { ($0.beta1, $0.beta2, $0.epsilon) = (0.8, 0.95, 1e-3) },
+      "sgd, cycle": Optimizer(.sgd, learningRate: 0.02), "adam, cycle": Optimizer(.adam, learningRate: 0.002),
       "nesterov": changed(Optimizer(.sgd)) { $0.nesterov = true },
       "adam": Optimizer(.adam), "adam, decay": Optimizer(.adam, weightDecay: 0.1),
       "adam, l1": changed(Optimizer(.adam)) { $0.weightL1 = 0.1 }, "adamw": Optimizer(.adamw),
@@ -129,7 +135,7 @@ import Testing
     #expect(abs(try #require(found.mse) - mse) < 1e-5 * mse && found.ssim != nil)
   }
 
-  @Test func allGoldenRunsAreThere() throws { #expect(try Golden.stored.get().runs.count == 21) }
+  @Test func allGoldenRunsAreThere() throws { #expect(try Golden.stored.get().runs.count == 26) }
 
   /// Every division of the work gives equal bits, with labels from any place of the data set and several minibatches.
   @Test(arguments: [Likelihood.categorical, .labelSquaredError])

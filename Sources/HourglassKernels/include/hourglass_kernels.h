@@ -665,6 +665,11 @@ const char *hg_adadelta(const hg_adadelta_options *options, ptrdiff_t count, con
  * with 0 for the sign of 0. */
 const char *hg_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
 
+/* Clips each element of a gradient, with a limit above 0:
+ *   gradient = min(max(scale gradient, -limit), limit)
+ * A NaN stays. */
+const char *hg_clip(ptrdiff_t count, float scale, float limit, float *gradient);
+
 /* --------------------------------------------------------------------------------------- calls that 1.0 had */
 
 /* Kept for all of 1.x: hg_winograd_NAME is hg_conv2d_NAME of the same geometry with HG_ALGORITHM_WINOGRAD, where that

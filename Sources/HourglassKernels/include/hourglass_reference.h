@@ -111,6 +111,7 @@ void hg_reference_adagrad(const hg_adagrad_options *options, ptrdiff_t count, co
 void hg_reference_adadelta(const hg_adadelta_options *options, ptrdiff_t count, const float *gradient, float *weights,
                            float *v, float *u);
 void hg_reference_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
+void hg_reference_clip(ptrdiff_t count, float scale, float limit, float *gradient);
 void hg_reference_moving_average(ptrdiff_t count, float decay, const float *x, float *average);
 
 #ifdef __cplusplus

@@ -23,6 +23,8 @@ public struct Recipe: Codable, Sendable {
   public var optimizer: Optimizer
   /// Largest norm of the mean gradient, greater than 0: a longer one is scaled down to it; nil is no limit.
   public var clipNorm: Float?
+  /// Largest magnitude of an element of the mean gradient, greater than 0: a larger one is cut to it; nil is no limit.
+  public var clipValue: Float?
   /// Decay of the exponential moving average of the weights that stands for the trained model, between 0 and 1; nil
   /// where the weights themselves do.
   public var ema: Float?

@@ -36,6 +36,8 @@ struct StepWork: Sendable {
     /// Factor of the summed gradient: one over the samples, times the factor of clipping.
     var scale: Float = 1
     var learningRate: Float = 0
+    /// Nil for the optimiser's own.
+    var momentum: Float?
 
     var mode: Replica.Mode {
       Replica.Mode(
@@ -62,7 +64,8 @@ struct StepWork: Sendable {
   private let counters = [WorkCounter(), WorkCounter()]
 
   init(
-    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clips: Bool, averageDecay: Float?,
+    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clips: Bool, clipValue: Float?,
+    averageDecay: Float?,
     augmentation: Augmentation?, corruption: Corruption?, standardization: Standardization?,
     labelSmoothing: Float, data: Dataset, keepsGradient: Bool, profiles: Bool
   ) {
@@ -81,7 +84,7 @@ struct StepWork: Sendable {
     }
     reducer = GradientReducer(
       plan: plan, shared: shared, optimizer: optimizer, averageDecay: averageDecay, workers: parallel.workers,
-      clips: clips, keepsGradient: keepsGradient)
+      clips: clips, clipValue: clipValue, keepsGradient: keepsGradient)
     (self.shared, self.cores, self.profiler) = (shared, cores, profiler)
     indices = AlignedBuffer(count: plan.batchSize)
     clocks = AlignedBuffer(count: parallel.workers)
@@ -171,7 +174,8 @@ struct StepWork: Sendable {
       }
       if phase != .sums {
         reducer.update(
-          slice, step: now.step, scale: now.scale, learningRate: now.learningRate, samples: now.samples,
+          slice, step: now.step, scale: now.scale, learningRate: now.learningRate, momentum: now.momentum,
+          samples: now.samples,
           worker: worker)
         times.updates += lap()
         replica.clock?.lap(.updates)

@@ -52,15 +52,21 @@ LIKELIHOODS = {
     "labelSquaredError": (1, lambda y, _, labels: F.mse_loss(y[:, 0], labels.double(), reduction="sum")),
 }
 
-# Of torch.optim; `l1` is the weight of the sum of absolute parameters, whose subgradient joins the gradient.
+# Of torch.optim; `l1` is the weight of the sum of absolute parameters, whose subgradient joins the gradient, `clip` the
+# largest magnitude of an element of the gradient, `rise` that of OneCycleLR, whose greatest rate is lr.
 OPTIMIZERS = {
     "sgd": (torch.optim.SGD, dict(lr=0.01, momentum=0.9)),
     "sgd, decay": (torch.optim.SGD, dict(lr=0.01, momentum=0.9, weight_decay=0.1)),
     "sgd, l1": (torch.optim.SGD, dict(lr=0.01, momentum=0.9, l1=0.1)),
+    "sgd, clip": (torch.optim.SGD, dict(lr=0.01, momentum=0.9, clip=0.05)),
+    "sgd, cycle": (torch.optim.SGD, dict(lr=0.02, momentum=0.9, rise=0.5)),
     "nesterov": (torch.optim.SGD, dict(lr=0.01, momentum=0.9, nesterov=True)),
     "adam": (torch.optim.Adam, dict(lr=0.001)),
     "adam, decay": (torch.optim.Adam, dict(lr=0.001, weight_decay=0.1)),
     "adam, l1": (torch.optim.Adam, dict(lr=0.001, l1=0.1)),
+    "adam, betas, epsilon": (torch.optim.Adam, dict(lr=0.001, betas=(0.8, 0.95), eps=1e-3)),
+    "adam, clip": (torch.optim.Adam, dict(lr=0.001, clip=0.05)),
+    "adam, cycle": (torch.optim.Adam, dict(lr=0.002, rise=0.5)),
     "adamw": (torch.optim.AdamW, dict(lr=0.001)),
     "rmsprop": (torch.optim.RMSprop, dict(lr=0.01)),
     "rmsprop, momentum, decay": (torch.optim.RMSprop, dict(lr=0.01, momentum=0.9, weight_decay=0.1)),
@@ -82,7 +88,11 @@ def train(likelihood, optimizer):
             parameter.copy_(torch.from_numpy(values))
     kind, options = OPTIMIZERS[optimizer]
     l1 = options.get("l1", 0)
-    update = kind(model.parameters(), **{key: value for key, value in options.items() if key != "l1"})
+    update = kind(model.parameters(), **{key: value for key, value in options.items() if key not in ("l1", "clip", "rise")})
+    cycle = None
+    if "rise" in options:
+        cycle = torch.optim.lr_scheduler.OneCycleLR(update, options["lr"], total_steps=len(BATCH_SIZES),
+                                                    pct_start=options["rise"])
     losses = []
     for step, count in enumerate(BATCH_SIZES):
         x = torch.from_numpy(starting_point.images(step, count, HEIGHT, WIDTH, CHANNELS)).double()
@@ -90,8 +100,12 @@ def train(likelihood, optimizer):
         mean = loss(forward(model, x), x, labels) / count
         losses.append(mean.item())
         (mean + l1 * sum(parameter.abs().sum() for parameter in model.parameters())).backward()
+        if "clip" in options:
+            torch.nn.utils.clip_grad_value_(model.parameters(), options["clip"])
         update.step()
         update.zero_grad()
+        if cycle and step + 1 < len(BATCH_SIZES):
+            cycle.step()
     parameters = [[float(f"{v:.8g}") for v in parameter.detach().reshape(-1).tolist()]
                   for parameter in model.parameters()]
     return dict(likelihood=likelihood, optimizer=optimizer, losses=losses, parameters=parameters)
