@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Concat, Conv2D, ConvTranspose2D, Dense, GaussianLatent,
+from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Concat, Conv2D, ConvTranspose2D, Dense, GaussianLatent,
                           GaussianNoise, MaxPool2D, MaxUnpool2D, Residual, Skip, TiedConvTranspose2D, TiedDense,
-                          Unsupported, padding, pair, reshape)
+                          Unsupported, ending, padding, pair, reshape)
 
 
 def description(model):
@@ -144,14 +144,15 @@ class Builder:
 
     def make_Conv2D(self, layer, shape, name):
         kernel, stride, size, both, _, far = self.window(layer, shape)
-        module = Conv2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, far)
+        module = Conv2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, far,
+                        layer.get("bias", True))
         module.written = layer
         return module, (*size, layer["filters"])
 
     def make_ConvTranspose2D(self, layer, shape, name):
         kernel, stride, size, both, rest, far = self.window(layer, shape, transposed=True)
         return ConvTranspose2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, rest,
-                               far), (*size, layer["filters"])
+                               far, layer.get("bias", True)), (*size, layer["filters"])
 
     def make_TiedConvTranspose2D(self, layer, shape, name):
         lender, output, _ = self.made[layer["to"]]
@@ -161,8 +162,9 @@ class Builder:
         return TiedConvTranspose2D(lender, output[2], activation, both, rest, far), output
 
     def make_Dense(self, layer, shape, name):
-        module = Dense(math.prod(shape), layer["units"], layer.get("activation", "linear"))
-        module.slope = SLOPES[layer.get("activation", "linear")]
+        activation = layer.get("activation", "linear")
+        module = Dense(math.prod(shape), layer["units"], activation, layer.get("bias", True))
+        module.slope = SLOPES.get(activation)
         return module, (1, 1, layer["units"])
 
     def make_TiedDense(self, layer, shape, name):
@@ -203,11 +205,29 @@ class Builder:
     def make_GELU(self, layer, shape, name):
         return nn.GELU(), shape
 
+    def make_Activation(self, layer, shape, name):
+        return Activation(layer["activation"]), shape
+
+    def make_PReLU(self, layer, shape, name):
+        return nn.PReLU(1 if layer.get("shared") else shape[2]), shape
+
+    def norm(self, kind, layer, *arguments, affine=True):
+        ended = ending(kind, layer.get("activation", "linear"))
+        return ended(*arguments, eps=layer.get("epsilon", 1e-5), affine=layer.get("affine", affine))
+
     def make_GroupNorm(self, layer, shape, name):
-        return nn.GroupNorm(layer["groups"], shape[2]), shape
+        return self.norm(nn.GroupNorm, layer, layer["groups"], shape[2]), shape
+
+    def make_LayerNorm(self, layer, shape, name):
+        return self.norm(nn.GroupNorm, layer, 1, shape[2]), shape
+
+    def make_InstanceNorm(self, layer, shape, name):
+        return self.norm(nn.GroupNorm, layer, shape[2], shape[2], affine=False), shape
 
     def make_BatchNorm(self, layer, shape, name):
-        return (nn.BatchNorm1d if shape[:2] == (1, 1) else nn.BatchNorm2d)(shape[2]), shape
+        module = self.norm(nn.BatchNorm1d if shape[:2] == (1, 1) else nn.BatchNorm2d, layer, shape[2])
+        module.momentum = layer.get("momentum", 0.1)
+        return module, shape
 
     def make_GaussianLatent(self, layer, shape, name):
         return GaussianLatent(math.prod(shape), layer["units"]), (1, 1, layer["units"])

@@ -138,7 +138,7 @@ public enum Likelihood: Sendable, Hashable {
       .bernoulli: "logits", .categorical: "logits", .gaussian(): "means and log-variances",
     ]
     guard activation != .linear, let what = wanted[self] else { return nil }
-    return "the \(name) likelihood wants \(what), so a last layer with linear activation, found \(activation.rawValue)"
+    return "the \(name) likelihood wants \(what), so a last layer with linear activation, found \(activation)"
   }
 
   /// Why images of a shape cannot be its target, if they cannot.

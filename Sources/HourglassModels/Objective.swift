@@ -101,7 +101,7 @@ extension Objective {
       return ModelError(
         found?.name ?? "decoder",
         "contrastive divergence wants \(what), found "
-          + (found.map { "a \($0.kind) of \($0.activation.rawValue) units" } ?? "none"))
+          + (found.map { "a \($0.kind) of \($0.activation) units" } ?? "none"))
     }
     guard let hidden = layers.first as? PlannedDense, hidden.name == Planner.latentName, hidden.activation == .sigmoid
     else { throw wanted("a latent Dense of sigmoid units on the image", 0) }

@@ -13,7 +13,7 @@ struct Models: ParsableCommand {
   func run() throws {
     let rows = try ModelCatalog.models.map { model in
       let plan = try ExecutionPlan(model, batchSize: 2)
-      let training = model.objective?.summary ?? model.penalty.map { type(of: $0).kind }
+      let training = model.objective?.summary ?? model.penalties.first.map { type(of: $0).kind }
       return [
         model.name, "\(model.input)", model.isVariational ? "variational" : training ?? "plain",
         "code \(plan.codeShape)", model.likelihood.name,

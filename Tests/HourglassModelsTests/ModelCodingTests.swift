@@ -67,6 +67,7 @@ import Testing
     }
   }
 
+  private static let activations = Activation.allCases.map(\.description).joined(separator: ", ")
   private static let layers = LayerCatalog.layers.map { $0.kind }.joined(separator: ", ")
 
   @Test func everyLayerOfTheCatalogHasARow() {
@@ -99,6 +100,25 @@ import Testing
     ),
     (#"{"layer": "Dense", "units": 5}"#, "Dense(5, linear)"),
     (#"{"layer": "Dense", "units": 5, "activation": "sigmoid"}"#, "Dense(5, sigmoid)"),
+    (
+      #"{"layer": "Dense", "units": 5, "activation": "leakyRelu:0.2", "bias": false, "initializer": "glorot"}"#,
+      "Dense(5, leakyRelu:0.2, no bias, glorotUniform)"
+    ),
+    (
+      #"{"layer": "Conv2D", "filters": 3, "kernel": 4, "bias": false, "initializer": "truncatedNormal:0.02"}"#,
+      "Conv2D(3, kernel: 4, stride: 1, same, linear, direct, no bias, truncatedNormal:0.02)"
+    ),
+    (#"{"layer": "BatchNorm"}"#, "BatchNorm(linear, 0.1, 1e-05, true)"),
+    (
+      #"{"layer": "BatchNorm", "activation": "relu", "momentum": 0.01, "epsilon": 0.001, "affine": false}"#,
+      "BatchNorm(relu, 0.01, 0.001, false)"
+    ),
+    (#"{"layer": "GroupNorm", "groups": 2}"#, "GroupNorm(2, linear, 1e-05, true)"),
+    (#"{"layer": "LayerNorm"}"#, "LayerNorm(linear, 1e-05, true)"),
+    (#"{"layer": "InstanceNorm"}"#, "InstanceNorm(linear, 1e-05, false)"),
+    (#"{"layer": "InstanceNorm", "affine": true, "activation": "silu"}"#, "InstanceNorm(silu, 1e-05, true)"),
+    (#"{"layer": "Activation", "activation": "hardSwish"}"#, "Activation(hardSwish)"),
+    (#"{"layer": "PReLU"}"#, "PReLU(false)"),
     (#"{"layer": "MaxPool2D", "kernel": 2}"#, "MaxPool2D(2, stride: nil, 0)"),
     (#"{"layer": "MaxPool2D", "kernel": 3, "stride": 2, "padding": "same"}"#, "MaxPool2D(3, stride: 2, same)"),
     (#"{"layer": "Reshape", "shape": [2, 3, 4]}"#, "Reshape(2 x 3 x 4)"),
@@ -115,16 +135,33 @@ import Testing
     (
       #"{"layer": "Conv2D", "filters": 3, "kernel": 4, "strides": 2}"#,
       #"encoder.0: Conv2D has no field "strides"; it has filters, kernel, stride, padding, activation, "#
-        + "algorithm; the nearest is stride"
+        + "algorithm, bias, initializer; the nearest is stride"
     ),
     (
       #"{"layer": "Dense", "units": 4, "factor": 2}"#,
-      #"encoder.0: Dense has no field "factor"; it has units, activation; Upsample2D has it"#
+      #"encoder.0: Dense has no field "factor"; it has units, activation, bias, initializer; Upsample2D has it"#
     ),
     (
       #"{"layer": "Conv2D", "filter": 3, "kernel": 3}"#,
       #"encoder.0: Conv2D has no field "filter"; it has filters, "#
-        + "kernel, stride, padding, activation, algorithm; the nearest is filters"
+        + "kernel, stride, padding, activation, algorithm, bias, initializer; the nearest is filters"
+    ),
+    (
+      #"{"layer": "BatchNorm", "eps": 1}"#,
+      #"encoder.0: BatchNorm has no field "eps"; it has activation, momentum, epsilon, affine; the nearest is epsilon"#
+    ),
+    (
+      #"{"layer": "BatchNorm", "activation": "swish"}"#,
+      "encoder.0.activation: wanted one of \(activations), leakyRelu:0.2 with any slope of 0.0001 to 1, found "
+        + #""swish"; it is called silu here"#
+    ),
+    (
+      #"{"layer": "Dense", "units": 3, "activation": "leakyRelu:0.00001"}"#,
+      #"encoder.0.activation: wanted a slope of 0.0001 to 1 in steps of 0.0001, found "leakyRelu:0.00001""#
+    ),
+    (
+      #"{"layer": "Dense", "units": 3, "initializer": "normal"}"#,
+      "encoder.0.initializer: wanted \(Initializer.wanted), found \"normal\""
     ),
     (
       #"{"layer": "Conv3D", "filters": 3}"#,
@@ -183,6 +220,11 @@ import Testing
   @Test(arguments: [
     (#"{"layer": "L1Penalty", "weight": 0.5}"#, nil),
     (#"{"layer": "ActivityPenalty", "weight": 2, "target": 0.1}"#, nil),
+    (#"[{"layer": "ActivityPenalty", "weight": 2, "target": 0.1}, {"layer": "L2Penalty", "weight": 1}]"#, nil),
+    (
+      #"[{"layer": "L2Penalty", "weight": 1}, {"layer": "L1Penalty"}]"#,
+      #"penalty.1: wanted a field "weight", found none"#
+    ),
     (#"{"layer": "MMDPenalty"}"#, #"penalty: wanted a field "weight", found none"#),
     (
       #"{"layer": "L1Penalty", "weight": 1, "target": 2}"#,
@@ -195,9 +237,10 @@ import Testing
         + "the decoder"
     ),
     (
-      #"{"layer": "L2Penalty", "weight": 1}"#,
-      "penalty.layer: wanted one of ActivityPenalty, ContractivePenalty, L1Penalty, MMDPenalty, ZeroMeanPenalty, "
-        + #"found "L2Penalty"; the nearest is L1Penalty"#
+      #"{"layer": "L3Penalty", "weight": 1}"#,
+      "penalty.layer: wanted one of ActivityPenalty, ContractivePenalty, DIPPenalty, L1Penalty, L2Penalty, "
+        + "MMDPenalty, TotalCorrelationPenalty, ZeroMeanPenalty, "
+        + #"found "L3Penalty"; the nearest is L1Penalty"#
     ),
   ]) func aPenaltyIsAFieldOfTheModel(_ written: String, _ sentence: String?) throws {
     let text =
@@ -207,7 +250,7 @@ import Testing
       let model = try JSONParser.decode(Autoencoder.self, from: Array(text.utf8))
       let again = try JSONDecoder().decode(Autoencoder.self, from: Data(json(model).utf8))
       let (first, second) = (try json(model), try json(again))
-      #expect(sentence == nil && model.penalty != nil && first == second && first.contains("weight"))
+      #expect(sentence == nil && !model.penalties.isEmpty && first == second && first.contains("weight"))
     } catch { #expect(Self.describe(error) == sentence) }
   }
 
@@ -272,15 +315,24 @@ import Testing
       case .amount(let amount): "\(amount)"
       }
     }
+    func start(_ bias: Bool, _ initializer: Initializer?) -> String {
+      (bias ? "" : ", no bias") + (initializer.map { ", \($0.rawValue)" } ?? "")
+    }
     func text(_ extent: Extent2D?) -> String { extent.map { "\($0)" } ?? "nil" }
     return switch layer {
     case let l as Conv2D:
       "Conv2D(\(l.filters), kernel: \(l.kernel), stride: \(l.stride), \(text(l.padding)), \(l.activation), "
-        + "\(l.algorithm))"
+        + "\(l.algorithm)\(start(l.bias, l.initializer)))"
     case let l as ConvTranspose2D:
       "ConvTranspose2D(\(l.filters), kernel: \(l.kernel), stride: \(l.stride), \(text(l.padding)), "
-        + "to \(text(l.outputSize)), \(l.activation), \(l.algorithm))"
-    case let l as Dense: "Dense(\(l.units), \(l.activation))"
+        + "to \(text(l.outputSize)), \(l.activation), \(l.algorithm)\(start(l.bias, l.initializer)))"
+    case let l as Dense: "Dense(\(l.units), \(l.activation)\(start(l.bias, l.initializer)))"
+    case let l as BatchNorm: "BatchNorm(\(l.activation), \(l.momentum), \(l.epsilon), \(l.affine))"
+    case let l as GroupNorm: "GroupNorm(\(l.groups), \(l.activation), \(l.epsilon), \(l.affine))"
+    case let l as LayerNorm: "LayerNorm(\(l.activation), \(l.epsilon), \(l.affine))"
+    case let l as InstanceNorm: "InstanceNorm(\(l.activation), \(l.epsilon), \(l.affine))"
+    case let l as ActivationLayer: "Activation(\(l.activation))"
+    case let l as PReLU: "PReLU(\(l.shared))"
     case let l as MaxPool2D: "MaxPool2D(\(l.kernel), stride: \(text(l.stride)), \(text(l.padding)))"
     case let l as Reshape: "Reshape(\(l.shape))"
     case let l as Dropout: "Dropout(\(l.rate))"

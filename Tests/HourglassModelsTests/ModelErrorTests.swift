@@ -203,30 +203,50 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     },
     RefusedModel(
       "encoder.0: a penalty belongs in the place of the penalty, not in encoder.0", encoder: L1Penalty(weight: 1)),
-    RefusedModel("penalty: wanted a weight of at least 0, found -1.0") { $0.penalty = L1Penalty(weight: -1) },
-    RefusedModel("penalty: wanted a weight of at least 0, found nan") { $0.penalty = MMDPenalty(weight: .nan) },
-    RefusedModel("penalty: wanted a latent without a KL divergence, found a GaussianLatent") {
+    RefusedModel("penalty: wanted a weight of at least 0, found -1.0") { $0.penalties = [L1Penalty(weight: -1)] },
+    RefusedModel("penalty: wanted a weight of at least 0, found nan") { $0.penalties = [MMDPenalty(weight: .nan)] },
+    RefusedModel("penalty.1: wanted one L1Penalty, found two") {
+      $0.penalties = [L1Penalty(weight: 1), L1Penalty(weight: 2)]
+    },
+    RefusedModel("penalty.2: wanted a weight of at least 0, found -1.0") {
+      $0.penalties = [L1Penalty(weight: 1), L2Penalty(weight: 2), ZeroMeanPenalty(weight: -1)]
+    },
+    RefusedModel(
+      "penalty: wanted a GaussianLatent, whose means and variances the TotalCorrelationPenalty takes, found another "
+        + "latent"
+    ) {
+      $0.penalties = [TotalCorrelationPenalty(weight: 1)]
+    },
+    RefusedModel("penalty: wanted a diagonal of at least 0, found -2.0") {
       $0.latent = GaussianLatent(3)
-      $0.penalty = MMDPenalty(weight: 1)
+      $0.penalties = [DIPPenalty(.means, weight: 1, diagonal: -2)]
+    },
+    RefusedModel(
+      "penalty.1: wanted the ContractivePenalty first in the list, next to the latent, found it behind others"
+    ) {
+      $0.penalties = [L2Penalty(weight: 1), ContractivePenalty(weight: 1)]
     },
     RefusedModel("penalty: wanted a target activity between 0 and 1, found 1.0") {
       $0.latent = Dense(3, activation: .sigmoid)
-      $0.penalty = ActivityPenalty(target: 1, weight: 1)
+      $0.penalties = [ActivityPenalty(target: 1, weight: 1)]
     },
     RefusedModel("penalty: wanted a latent of sigmoid units, which have an activity, found linear") {
-      $0.penalty = ActivityPenalty(target: 0.1, weight: 1)
+      $0.penalties = [ActivityPenalty(target: 0.1, weight: 1)]
     },
     RefusedModel(
       "penalty: wanted a code made by layers whose derivatives it can follow, such as Conv2D, Dense, Dropout, "
-        + "MaxPool2D and Residual, found encoder.2, a GELU"
+        + "MaxPool2D and Residual, found encoder.2, a gelu"
     ) {
       $0.encoder = [GaussianNoise(0.1), Conv2D(2, kernel: 3), GELU()]
-      $0.penalty = ContractivePenalty(weight: 1)
+      $0.penalties = [ContractivePenalty(weight: 1)]
     },
-    RefusedModel("penalty: wanted a latent without a KL divergence, found a GaussianLatent") {
+    RefusedModel(
+      "penalty: wanted a code made by layers whose derivatives it can follow, such as Conv2D, Dense, Dropout, "
+        + "MaxPool2D and Residual, found latent, a GaussianLatent"
+    ) {
       $0.encoder = [Conv2D(2, kernel: 3)]
       $0.latent = GaussianLatent(3)
-      $0.penalty = ContractivePenalty(weight: 1)
+      $0.penalties = [ContractivePenalty(weight: 1)]
     },
     RefusedModel("encoder.0: wanted at least one layer inside the block, found none", encoder: Skip {}),
     RefusedModel(
@@ -267,10 +287,10 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       "penalty: contrastive divergence wants a TiedDense of sigmoid or linear units behind the latent, found a "
         + "L1Penalty of linear units"
     ) {
-      ($0.latent, $0.penalty) = (Dense(3, activation: .sigmoid), L1Penalty(weight: 1))
+      ($0.latent, $0.penalties) = (Dense(3, activation: .sigmoid), [L1Penalty(weight: 1)])
       $0.objective = .contrastiveDivergence()
     },
-    RefusedModel("decoder.1: contrastive divergence wants one layer behind the latent, found a GELU of linear units") {
+    RefusedModel("decoder.1: contrastive divergence wants one layer behind the latent, found a gelu of linear units") {
       $0.latent = Dense(3, activation: .sigmoid)
       $0.decoder = [TiedDense(to: "latent"), GELU()]
       $0.objective = .contrastiveDivergence()

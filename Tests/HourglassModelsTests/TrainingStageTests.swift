@@ -165,14 +165,14 @@ import Testing
 
   @Test func aPenaltyHoldsForEachCodeAndForNoLabel() throws {
     var model = Autoencoder.dense([64, 12, 6], activation: .sigmoid, code: .sigmoid)
-    model.penalty = ActivityPenalty(target: 0.05, weight: 0.1)
-    #expect(try model.pretrainingStages().map { $0.model.penalty is ActivityPenalty } == [true, true])
-    #expect(model.classifier(classes: 3).penalty == nil)
+    model.penalties = [ActivityPenalty(target: 0.05, weight: 0.1)]
+    #expect(try model.pretrainingStages().map { $0.model.penalties.first is ActivityPenalty } == [true, true])
+    #expect(model.classifier(classes: 3).penalties.isEmpty)
     model.likelihood = .categorical
     model.decoder = [Dense(3)]
-    #expect(try model.headStage().model.penalty == nil)
+    #expect(try model.headStage().model.penalties.isEmpty)
     model = convAE28
-    model.penalty = ContractivePenalty(weight: 1)
+    model.penalties = [ContractivePenalty(weight: 1)]
     let forms = try model.pretrainingStages().map { try ExecutionPlan($0.model, batchSize: 1).contraction?.prefix(2) }
     #expect(forms == ["an", "an", "ex"])
   }

@@ -22,6 +22,7 @@ import Testing
     all.clipValue = 0.125
     (all.clipNorm, all.ema, all.beta, all.freeBits, all.importanceSamples) = (1.1, 0.9, 0.5, 0.25, 4)
     all.labelSmoothing = 0.2
+    all.initializer = .truncatedNormal(0.05)
     (all.epochs, all.steps, all.patience, all.minDelta) = (8, 7, 3, 0.1)
     (all.monitor, all.overfitBatches) = (.training, 2)
     (all.schedule, all.warmup, all.betaWarmup) = (.cosine, .steps(2), .epochs(1))

@@ -12,6 +12,20 @@ extension LayerCases {
         Conv2D(4, kernel: 3)
       }, to: 4),
     branch(
+      "residual, conv, norm and relu twice", after: .relu,
+      Residual(activation: .relu) {
+        Conv2D(3, kernel: 3, bias: false)
+        BatchNorm(activation: .relu)
+        Conv2D(4, kernel: 3, bias: false, initializer: .heNormal)
+        BatchNorm()
+      }, to: 4),
+    branch(
+      "residual with activations of their input", after: .tanh,
+      Residual(activation: .silu) {
+        GroupNorm(2, activation: .mish)
+        Conv2D(4, kernel: 3, activation: .gelu)
+      }, to: 4),
+    branch(
       "residual that ends in an activation", after: .sigmoid,
       Residual(activation: .tanh) { Conv2D(4, kernel: 3, activation: .softplus) }, to: 4),
     branch(
@@ -22,7 +36,7 @@ extension LayerCases {
       }, to: 5),
     branch(
       "residual in a residual, the first and the last", after: .softplus,
-      Residual(activation: .leakyRelu) {
+      Residual(activation: .leakyRelu()) {
         Residual { Conv2D(4, kernel: 1, activation: .tanh) }
         Residual { GELU() }
       }, to: 4),
@@ -218,7 +232,11 @@ public enum DrawnModels {
     let latent: any Layer =
       draw.below(2) == 0 ? Dense(24, activation: draw.activation()) : Conv2D(3, kernel: 3, stride: 2)
     let isDense = latent is Dense
-    var decoder: [any Layer] = isDense ? [Dense(24, activation: draw.activation()), Reshape(4, 2, 3)] : []
+    let fused: [Activation] = [
+      .linear, .relu, .sigmoid, .tanh, .softplus, .elu, .leakyRelu(slope: 0.2), .selu, .hardTanh,
+    ]
+    var decoder: [any Layer] =
+      isDense ? [Dense(24, activation: fused[draw.below(fused.count)]), Reshape(4, 2, 3)] : []
     decoder += draw.layers(from: 3, to: 2, depth: 1)
     decoder.append(ConvTranspose2D(2, kernel: 4, stride: 2, activation: draw.activation()))
     var channels = 2

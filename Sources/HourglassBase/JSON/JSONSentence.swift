@@ -6,9 +6,12 @@ extension Decoder {
       .init(codingPath: codingPath, debugDescription: "wanted \(wanted), found \(found)"))
   }
 
-  /// The error that the word here is none of those known, with the nearest of them.
-  package func mismatch(words known: [String]) -> DecodingError {
-    let advice = (try? String(from: self)).flatMap { known.nearest(to: $0) }.map { "; the nearest is \($0)" } ?? ""
+  /// The error that the word here is none of those known, with the nearest of them, or `instead`, where it is another
+  /// name of that one.
+  package func mismatch(words known: [String], instead: String? = nil) -> DecodingError {
+    let advice =
+      instead.map { "; it is called \($0) here" }
+      ?? (try? String(from: self)).flatMap { known.nearest(to: $0) }.map { "; the nearest is \($0)" } ?? ""
     let wanted = known.count == 1 ? known[0] : "one of " + known.joined(separator: ", ")
     let error = mismatch(wanted)
     guard case .dataCorrupted(let context) = error, !advice.isEmpty else { return error }

@@ -84,7 +84,7 @@ public struct Residual: Block {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     layers = try fields.decode([CodableLayer].self, forKey: .layers).map(\.layer)
     shortcut = try fields.decodeIfPresent([CodableLayer].self, forKey: .shortcut)?.map(\.layer) ?? []
-    activation = try fields.decodeIfPresent(Activation.self, forKey: .activation) ?? .linear
+    activation = try fields.decode(.activation, or: .linear)
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -101,9 +101,10 @@ public struct Residual: Block {
       try planner.append(shortcut, within: "\(name).shortcut")
     }
     planner.name = name
-    try planner.append(
-      PlannedJoin(join: try planner.meeting(end) { shape, skip in shape == skip ? shape : nil }, result: activation),
-      and: end)
+    let join = try planner.meeting(end) { shape, skip in shape == skip ? shape : nil }
+    try planner.append(activation, and: end) { activation throws(ModelError) in
+      PlannedJoin(join: join, result: activation)
+    }
   }
 
   func mapped(_ name: String, _ change: (any Layer, String) -> any Layer) -> Self {

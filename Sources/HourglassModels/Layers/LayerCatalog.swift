@@ -2,9 +2,11 @@
 public enum LayerCatalog {
   /// The types of all layers, by name.
   public static let layers: [any Layer.Type] = [
-    AveragePool2D.self, BatchNorm.self, Concat.self, Conv2D.self, ConvTranspose2D.self, Dense.self, Dropout.self,
-    GaussianLatent.self, GaussianNoise.self, GELU.self, GroupNorm.self, MaxPool2D.self, MaxUnpool2D.self, Reshape.self,
-    Residual.self, Skip.self, TiedConvTranspose2D.self, TiedDense.self, Upsample2D.self,
+    ActivationLayer.self, AveragePool2D.self, BatchNorm.self, Concat.self, Conv2D.self, ConvTranspose2D.self,
+    Dense.self, Dropout.self,
+    GaussianLatent.self, GaussianNoise.self, GELU.self, GroupNorm.self, InstanceNorm.self, LayerNorm.self,
+    MaxPool2D.self, MaxUnpool2D.self, PReLU.self, Reshape.self, Residual.self, Skip.self, TiedConvTranspose2D.self,
+    TiedDense.self, Upsample2D.self,
   ]
 }
 
@@ -25,6 +27,24 @@ struct CodableLayer: Codable {
     var fields = encoder.container(keyedBy: KindKey.self)
     try fields.encode(type(of: layer).kind, forKey: .layer)
     try layer.encode(to: encoder)
+  }
+}
+
+/// The penalties of a model in a file: one as it is, else a list.
+struct CodablePenalties: Codable {
+  let penalties: [any Penalty]
+
+  init(_ penalties: [any Penalty]) { self.penalties = penalties }
+
+  init(from decoder: any Decoder) throws {
+    let isList = (try? decoder.unkeyedContainer()) != nil
+    let penalties = isList ? try [CodablePenalty](from: decoder) : [try CodablePenalty(from: decoder)]
+    self.penalties = penalties.map(\.penalty)
+  }
+
+  func encode(to encoder: any Encoder) throws {
+    let penalties = penalties.map(CodablePenalty.init)
+    if penalties.count == 1 { try penalties[0].encode(to: encoder) } else { try penalties.encode(to: encoder) }
   }
 }
 
@@ -95,5 +115,19 @@ extension Decoder {
       throw DecodingError.dataCorrupted(
         .init(codingPath: codingPath, debugDescription: "\(what) has no field \"\(key)\"; it has \(fields)\(advice)"))
     }
+  }
+}
+
+extension KeyedDecodingContainer {
+  /// The value under a key, or what holds where a file says nothing.
+  func decode<Value: Decodable>(_ key: Key, or value: Value) throws -> Value {
+    try decodeIfPresent(Value.self, forKey: key) ?? value
+  }
+}
+
+extension KeyedEncodingContainer {
+  /// Writes a value, unless it is what holds where a file says nothing.
+  mutating func encode<Value: Encodable & Equatable>(_ value: Value, _ key: Key, unless usual: Value) throws {
+    if value != usual { try encode(value, forKey: key) }
   }
 }

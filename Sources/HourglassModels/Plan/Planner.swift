@@ -67,11 +67,21 @@ public struct Planner {
     guard let place = name.map({ name in uses.lastIndex { $0.layer.name == name } }) ?? uses.count - 1 else {
       return nil
     }
-    let source = name == nil ? value : uses[place].output
+    return fork(name == nil ? value : uses[place].output, behind: place, name: name ?? self.name)
+  }
+
+  /// Lets a second layer read what a Gaussian latent draws from, means and log-variances, and answers the number of it;
+  /// nil where there is no such latent.
+  mutating func forkPosterior() -> Int? {
+    guard let latent = uses.firstIndex(where: { $0.layer is PlannedGaussianLatent }) else { return nil }
+    return fork(uses[latent].input, behind: latent - 1, name: name)
+  }
+
+  private mutating func fork(_ source: Int, behind place: Int, name: String) -> Int {
     let (main, branch) = (values.count, values.count + 1)
     let shape = values[source].shape
     let fork = PlannedFork(
-      name: name ?? self.name, shape: shape, inputActivation: values[source].activation,
+      name: name, shape: shape, inputActivation: values[source].activation,
       granularity: writer(of: source).map { uses[$0].layer.granularity } ?? .chunk)
     values += [Value(shape, .linear), Value(shape, .linear)]
     for i in uses.indices {

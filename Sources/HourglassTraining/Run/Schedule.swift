@@ -207,7 +207,7 @@ extension Recipe {
     return power
   }
 
-  /// The weight of the KL divergence or the penalty in step t: beta min(1, t / W).
+  /// The weight of the KL divergence and the penalties in step t: beta min(1, t / W).
   public func beta(step: Int, stepsPerEpoch: Int) -> Float {
     guard let warm = betaWarmup?.steps(perEpoch: stepsPerEpoch), step < warm else { return beta }
     return Float(Double(beta) * Double(step) / Double(warm))

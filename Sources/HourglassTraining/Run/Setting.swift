@@ -167,6 +167,7 @@ extension Setting {
       return range.contains(recipe.shards) ? nil : "wanted 1 to \(range.upperBound), found \(recipe.shards)"
     },
     Setting("seed", \.seed),
+    Setting("initializer", \.initializer),
     Setting("epochs", \.epochs, .count, isEnd: true),
     Setting("steps", \.steps, .count, isEnd: true),
     Setting("schedule", \.schedule) { recipe, call in
