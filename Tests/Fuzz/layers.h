@@ -39,8 +39,8 @@ static void of_input(bytes *b, ptrdiff_t count, const float *x, const float *dy,
   hg_reference_activation_backward_input(a, count, x, dy, wanted);
   agree("backward by the input", count, got, wanted, 128 * 0x1p-24);
   if (a != HG_ACTIVATION_GELU) return;
-  MADE(gelu_backward, (count, x, dy, got, p)), agree("gelu backward", count, got, wanted, 128 * 0x1p-24);
-  MADE(gelu_forward, (count, x, got, p)), hg_reference_activation_forward(a, count, x, wanted);
+  ACCEPTED(gelu_backward, (count, x, dy, got, p)), agree("gelu backward", count, got, wanted, 128 * 0x1p-24);
+  ACCEPTED(gelu_forward, (count, x, got, p)), hg_reference_activation_forward(a, count, x, wanted);
   agree("gelu", count, got, wanted, 32 * 0x1p-24);
 }
 

@@ -29,6 +29,8 @@ import Testing
   static let classes = 5
   static let likelihoods: [String: Likelihood] = [
     "bernoulli": .bernoulli, "squaredError": .squaredError, "absoluteError": .absoluteError, "huber": .huber,
+    "logCosh": .logCosh, "poisson": .poisson, "negativeBinomial": .negativeBinomial, "multinomial": .multinomial,
+    "discretizedLogistic": .discretizedLogistic,
     "gaussian 0.25": .gaussian(variance: 0.25), "gaussian": .gaussian(), "categorical": .categorical,
     "labelSquaredError": .labelSquaredError,
   ]
@@ -46,7 +48,7 @@ import Testing
     switch likelihood {
     case .categorical: model.decoder = [Dense(classes)]
     case .labelSquaredError: model.decoder = [Dense(1)]
-    case .gaussian(nil):
+    case .gaussian(nil), .negativeBinomial, .discretizedLogistic:
       model.decoder = [Dense(2 * image.count), Reshape(image.height, image.width, 2 * image.channels)]
     default: break
     }
@@ -135,7 +137,7 @@ import Testing
     #expect(abs(try #require(found.mse) - mse) < 1e-5 * mse && found.ssim != nil)
   }
 
-  @Test func allGoldenRunsAreThere() throws { #expect(try Golden.stored.get().runs.count == 26) }
+  @Test func allGoldenRunsAreThere() throws { #expect(try Golden.stored.get().runs.count == 31) }
 
   /// Every division of the work gives equal bits, with labels from any place of the data set and several minibatches.
   @Test(arguments: [Likelihood.categorical, .labelSquaredError])

@@ -54,7 +54,7 @@ extension Recipe {
     guard let plan = try? plan(), let demand = model.demandedTargets(plan.values[plan.output].activation)
     else { return nil }
     return "preparation.standardizes: wanted a likelihood such as gaussian or squaredError, and a linear output, found "
-      + "\(demand.reason), which wants numbers in [\(Int(clamping: demand.range.lowerBound)), 1]; "
+      + "one of others: \(demand.sentence); "
       + "--model NAME@HxWxC,linear has such an output"
   }
 }

@@ -39,11 +39,39 @@ def gaussian(y, x, _):
     return F.gaussian_nll_loss(mean, x, log_variance.exp(), full=True, reduction="sum")
 
 
+def negative_binomial(y, x, _):
+    log_mean, log_dispersion = image(y, 2 * CHANNELS).chunk(2, dim=1)
+    # torch's logits are those of a success, whose odds are mean over dispersion.
+    distribution = torch.distributions.NegativeBinomial(log_dispersion.exp(), logits=log_mean - log_dispersion,
+                                                        validate_args=False)
+    return -distribution.log_prob(x).sum()
+
+
+def multinomial(y, x, _):
+    y, x = y.flatten(1), x.flatten(1)
+    coefficient = torch.lgamma(x.sum(1) + 1) - torch.lgamma(x + 1).sum(1)
+    return -(coefficient + (x * F.log_softmax(y, dim=1)).sum(1)).sum()
+
+
+def discretized_logistic(y, x, _):
+    mean, log_scale = image(y, 2 * CHANNELS).chunk(2, dim=1)
+    above = torch.sigmoid((x + 0.5 / 255 - mean) * (-log_scale).exp())
+    below = torch.sigmoid((x - 0.5 / 255 - mean) * (-log_scale).exp())
+    above = torch.where(x > 1 - 0.5 / 255, torch.ones_like(above), above)
+    below = torch.where(x < 0.5 / 255, torch.zeros_like(below), below)
+    return -(above - below).log().sum()
+
+
 # Outputs of the chain, and the loss summed over the samples of a batch.
 LIKELIHOODS = {
     "bernoulli": (IMAGE, lambda y, x, _: F.binary_cross_entropy_with_logits(image(y), x, reduction="sum")),
     "squaredError": (IMAGE, lambda y, x, _: F.mse_loss(image(y), x, reduction="sum")),
     "absoluteError": (IMAGE, lambda y, x, _: F.l1_loss(image(y), x, reduction="sum")),
+    "logCosh": (IMAGE, lambda y, x, _: (image(y) - x).cosh().log().sum()),
+    "poisson": (IMAGE, lambda y, x, _: (F.poisson_nll_loss(image(y), x, reduction="sum") + torch.lgamma(x + 1).sum())),
+    "negativeBinomial": (2 * IMAGE, negative_binomial),
+    "multinomial": (IMAGE, multinomial),
+    "discretizedLogistic": (2 * IMAGE, discretized_logistic),
     "huber": (IMAGE, lambda y, x, _: F.huber_loss(image(y), x, reduction="sum")),
     "gaussian 0.25": (IMAGE, lambda y, x, _: F.gaussian_nll_loss(image(y), x, torch.full_like(x, 0.25), full=True,
                                                                  reduction="sum")),
