@@ -8,7 +8,7 @@ extension Autoencoder {
     if likelihood.wantsCounts {
       return (0 ... .greatestFiniteMagnitude, "the \(likelihood.name) likelihood wants counts, numbers of at least 0")
     }
-    if [.bernoulli, .ssim, .discretizedLogistic].contains(likelihood) {
+    if likelihood.wantsWindows || [.bernoulli, .discretizedLogistic].contains(likelihood) {
       return (0...1, "the \(likelihood.name) likelihood wants numbers in [0, 1]")
     }
     switch output {

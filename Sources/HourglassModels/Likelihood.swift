@@ -15,6 +15,9 @@ public enum Likelihood: Sendable, Hashable {
   case huber
   /// 1 - structural similarity of images in [0, 1], times their elements, so that it weighs as much as a sum over them.
   case ssim
+  /// 1 - multi-scale structural similarity of images in [0, 1], times their elements: contrast and structure of the
+  /// image and of as many halved ones, at most 4, as hold a window (Wang, Simoncelli & Bovik, Asilomar 2003).
+  case msSsim
   /// -log p under a Gaussian, in nats. With a variance, the decoder puts out the means; without, it puts out for each
   /// pixel the means of all channels, then their log-variances, clamped to [-30, 20].
   case gaussian(variance: Float? = nil)
@@ -50,6 +53,9 @@ public enum Likelihood: Sendable, Hashable {
     default: .image
     }
   }
+
+  /// Whether it compares windows of images in [0, 1].
+  public var wantsWindows: Bool { self == .ssim || self == .msSsim }
 
   /// Whether its targets are counts, of any size.
   public var wantsCounts: Bool { [.poisson, .negativeBinomial, .multinomial].contains(self) }
@@ -91,6 +97,11 @@ public enum Likelihood: Sendable, Hashable {
       checked(
         hg_ssim(
           samples, image.height, image.width, image.channels, output, target, loss, error, scratch, &parallel))
+    case .msSsim:
+      var parallel = Planner.parallel(threads: threads)
+      checked(
+        hg_ms_ssim(
+          samples, image.height, image.width, image.channels, output, target, loss, error, scratch, &parallel))
     case .gaussian(let variance?): checked(hg_gaussian(samples, count, variance, output, target, loss, error))
     case .gaussian(nil):
       checked(hg_gaussian_heads(samples, pixels, image.channels, output, target, loss, error))
@@ -121,9 +132,12 @@ public enum Likelihood: Sendable, Hashable {
 
   /// Floats that `evaluate` wants.
   package func scratchCount(image: ImageShape, threads: Int) -> Int {
-    guard self == .ssim else { return 0 }
     var parallel = Planner.parallel(threads: threads)
-    return hg_ssim_scratch(image.height, image.width, image.channels, &parallel)
+    return switch self {
+    case .ssim: hg_ssim_scratch(image.height, image.width, image.channels, &parallel)
+    case .msSsim: hg_ms_ssim_scratch(image.height, image.width, image.channels, &parallel)
+    default: 0
+    }
   }
 
   /// The expected images of `samples` outputs of `count` values each, which is what a person looks at: of a multinomial
@@ -207,8 +221,9 @@ public enum Likelihood: Sendable, Hashable {
   /// Why images of a shape cannot be its target, if they cannot.
   func refusal(ofImages image: ImageShape) -> String? {
     let window = Int(HG_SSIM_WINDOW)
-    guard self == .ssim, min(image.height, image.width) < window else { return nil }
-    return "the ssim likelihood wants images of at least \(window) x \(window), the size of its window, found \(image)"
+    guard wantsWindows, min(image.height, image.width) < window else { return nil }
+    return
+      "the \(name) likelihood wants images of at least \(window) x \(window), the size of its window, found \(image)"
   }
 
   /// Why a parameter is out of its range, if it is.
@@ -221,7 +236,7 @@ public enum Likelihood: Sendable, Hashable {
   public var isInNats: Bool {
     switch self {
     case .bernoulli, .gaussian, .poisson, .negativeBinomial, .multinomial, .discretizedLogistic, .categorical: true
-    case .squaredError, .absoluteError, .logCosh, .huber, .ssim, .labelSquaredError: false
+    case .squaredError, .absoluteError, .logCosh, .huber, .ssim, .msSsim, .labelSquaredError: false
     }
   }
 
@@ -234,6 +249,7 @@ public enum Likelihood: Sendable, Hashable {
     case .absoluteError: "absolute error per image"
     case .huber: "Huber loss per image"
     case .ssim: "pixels times (1 - SSIM) per image"
+    case .msSsim: "pixels times (1 - MS-SSIM) per image"
     case .squaredError, .labelSquaredError: "squared error per image"
     }
   }
@@ -256,6 +272,7 @@ public enum Likelihood: Sendable, Hashable {
     case .logCosh: "logCosh"
     case .huber: "huber"
     case .ssim: "ssim"
+    case .msSsim: "msSsim"
     case .gaussian: "gaussian"
     case .poisson: "poisson"
     case .negativeBinomial: "negativeBinomial"
@@ -268,7 +285,8 @@ public enum Likelihood: Sendable, Hashable {
 
   /// The likelihoods that files name by a word alone.
   public static let withoutParameters: [Likelihood] = [
-    .bernoulli, .squaredError, .absoluteError, .logCosh, .huber, .ssim, .gaussian(), .poisson, .negativeBinomial,
+    .bernoulli, .squaredError, .absoluteError, .logCosh, .huber, .ssim, .msSsim, .gaussian(), .poisson,
+    .negativeBinomial,
     .multinomial, .discretizedLogistic, .categorical, .labelSquaredError,
   ]
 }

@@ -20,6 +20,7 @@ import Testing
 
   static let names = [
     "l1", "activity", "zero-mean", "mmd", "contractive", "contractive-convolutions", "tied-convolutions", "ssim",
+    "ms-ssim",
     "l2", "two-penalties", "info-vae", "total-correlation", "dip-i", "dip-ii",
   ]
 
@@ -80,6 +81,8 @@ import Testing
         TiedConvTranspose2D(to: "encoder.1", activation: .tanh)
         TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid)
       }
+    case "ms-ssim":
+      return LayerCases.multiScaleModel
     case "ssim":
       return LayerCases.similarModel
     default: throw ModelError(name, "no such model")

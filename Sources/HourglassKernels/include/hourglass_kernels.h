@@ -475,7 +475,7 @@ const char *hg_transpose(ptrdiff_t rows, ptrdiff_t columns, const float *in, flo
 
 /* ----------------------------------------------------------------------------- likelihoods and latent variables */
 
-/* A target that is NaN is missing: it adds nothing to the loss, and has no gradient. (Not of hg_ssim.) */
+/* A target that is NaN is missing, but for hg_ssim and hg_ms_ssim: it adds nothing to the loss, and has no gradient. */
 
 /* Bernoulli likelihood of targets in [0, 1] from logits l, in nats:
  *   loss[n] = sum over j of max(l, 0) - l t + log(1 + exp(-|l|));   dlogits = 1 / (1 + exp(-l)) - t
@@ -579,6 +579,19 @@ ptrdiff_t hg_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels,
  * counted, in partial sum i mod 16.  y, targets, dy: N H W C; loss: N or NULL; dy may be NULL or equal to y. */
 const char *hg_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
                     const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel);
+
+/* Floats of scratch of hg_ms_ssim; -1 for a geometry (as of hg_ssim) or parallel that is refused. */
+ptrdiff_t hg_ms_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const hg_parallel *parallel);
+
+/* Multi-scale structural dissimilarity of images in [0, 1] (Wang, Simoncelli & Bovik, "Multi-scale structural
+ * similarity for image quality assessment", Asilomar 2003), summed over elements:
+ *   loss[n] = H W C (1 - product over the scales j of m_j^w_j)
+ * Each scale has the means of 2 x 2 pixels of the one before, a row or column that is left over left out: as many
+ * scales as windows fit, at most 5. m_j is the mean over channels and windows of s at the last scale, and of its factor
+ * (2 cty + C2) / (vt + vy + C2) at the others; w is 0.0448, 0.2856, 0.3001, 0.2363, 0.1333, of fewer scales over their
+ * sum. Where a mean is not above 0 the product is 0, without a derivative. Shapes and aliasing as hg_ssim has them. */
+const char *hg_ms_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
+                       const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel);
 
 /* Reparametrised Gaussian latent (Kingma & Welling 2014). heads[n] holds Z means, then Z log-variances:
  *   z = mean + exp(lv / 2) noise;   kl[n] = 1/2 sum over j of mean^2 + exp(lv) - 1 - lv,  lv clamped as above

@@ -90,6 +90,8 @@ void hg_reference_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, co
                                         const int32_t *labels, float *loss, float *dlogits);
 void hg_reference_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
                        const float *targets, float *loss, float *dy);
+void hg_reference_ms_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
+                          const float *targets, float *loss, float *dy);
 void hg_reference_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
                                           float *z, float *kl);
 void hg_reference_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,

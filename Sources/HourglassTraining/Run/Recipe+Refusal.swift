@@ -9,7 +9,7 @@ extension Recipe {
   /// of the file.
   public var refusal: String? {
     if let setting = refusedSetting, let refusal = setting.refusal(in: self) { return "\(setting.name): \(refusal)" }
-    return importanceRefusal ?? pairsRefusal ?? standardizationRefusal ?? objectiveRefusal
+    return importanceRefusal ?? pairsRefusal ?? missingRefusal ?? standardizationRefusal ?? objectiveRefusal
       ?? data.refusal.map { "data.\($0)" } ?? validation?.refusal.map { "validation.\($0)" }
   }
 
@@ -44,6 +44,17 @@ extension Recipe {
       return "validation.inputs: wanted pairs as the data has, found none; --holdout takes some of them"
     }
     return corruption.map { "corruption: wanted none with pairs, found \($0.rawValue)" }
+  }
+
+  /// Why elements cannot be missing: windows of structural similarity and Gibbs chains want all of them.
+  private var missingRefusal: String? {
+    guard let missing else { return nil }
+    if !missing.isFinite { return "data.preparation.missing: wanted a finite number, found \(missing)" }
+    if data.preparation?.binarizes == true { return "data.preparation.missing: wanted none with binarizes, found both" }
+    if model.likelihood.wantsWindows {
+      return "data.preparation.missing: wanted none with the \(model.likelihood.name) likelihood, found some"
+    }
+    return model.objective.map { "data.preparation.missing: wanted none with the objective \($0.summary), found some" }
   }
 
   /// Why images cannot be standardised for a model that puts out nothing beyond [0, 1].

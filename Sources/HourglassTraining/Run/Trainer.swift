@@ -73,7 +73,8 @@ public final class Trainer {
       clipValue: recipe.clipValue,
       freeBits: recipe.freeBits ?? 0, labelSmoothing: recipe.labelSmoothing ?? 0, averageDecay: recipe.ema,
       augmentation: recipe.augmentation,
-      corruption: recipe.corruption, standardization: recipe.standardization, seed: recipe.seed, beta: recipe.beta,
+      corruption: recipe.corruption, missing: recipe.missing, standardization: recipe.standardization,
+      seed: recipe.seed, beta: recipe.beta,
       data: data,
       keepsGradient: recipe.keepsGradient, profiles: profiles)
     (self.recipe, self.data, self.run, writesEvents) = (recipe, data, run, tensorBoard)
@@ -311,7 +312,8 @@ public final class Trainer {
       epoch: epoch + 1, step: progress.step, loss: reconstruction + Double(recipe.beta) * terms,
       reconstruction: reconstruction, kl: named.kl ?? 0,
       reconstructionPerPixel: reconstruction
-        / Double(recipe.model.likelihood.target == .image ? recipe.model.input.count : 1),
+        / (recipe.model.likelihood.target == .image
+          ? Double(recipe.model.input.count) * (1 - data.missingPart) : 1),
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), seconds: progress.seconds)
     (row.penalty, row.terms) = (named.penalty, named.all)
     (row.images, row.dataChanges) = (order.visited, progress.dataChanges ?? 0)

@@ -14,7 +14,8 @@ extension Dataset {
       throw DataError(
         path: source,
         reason: "the \(plan.model.likelihood.name) likelihood wants counts, found "
-          + "\(elements == .uint8 ? "bytes" : "16-bit numbers") as numbers in [0, 1]; --range 0:1 takes them as they are"
+          + "\(elements == .uint8 ? "bytes" : "16-bit numbers") as numbers in [0, 1]; --range 0:1 takes them as they "
+          + "are"
       )
     }
     guard let demand = plan.model.demandedTargets(plan.values[plan.output].activation),

@@ -66,7 +66,7 @@ struct StepWork: Sendable {
   init(
     plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clips: Bool, clipValue: Float?,
     averageDecay: Float?,
-    augmentation: Augmentation?, corruption: Corruption?, standardization: Standardization?,
+    augmentation: Augmentation?, corruption: Corruption?, missing: Float?, standardization: Standardization?,
     labelSmoothing: Float, data: Dataset, keepsGradient: Bool, profiles: Bool
   ) {
     (self.plan, self.parallel, self.clips, self.data) = (plan, parallel, clips, data)
@@ -79,7 +79,7 @@ struct StepWork: Sendable {
       Replica(
         plan: plan, shared: shared, groupSamples: turn * plan.samplesPerShard, parallel: parallel,
         worker: worker, cores: cores, augmentation: augmentation, corruption: corruption,
-        hasPairs: data.hasInputs, standardization: standardization, labelSmoothing: labelSmoothing,
+        hasPairs: data.hasInputs, missing: missing, standardization: standardization, labelSmoothing: labelSmoothing,
         clock: profiler?.clocks[worker])
     }
     reducer = GradientReducer(

@@ -51,6 +51,8 @@ public final class TrainingStep {
   ///   - freeBits: at least 0. See `GaussianLatent`; the losses of a step have the KL divergence itself.
   ///   - averageDecay: of the moving average of the parameters, greater than 0 and less than 1; nil for no average.
   ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample; then standardised.
+  ///   - missing: what the network sees, standardised, in the place of elements that are NaN; these have no loss. Nil
+  ///     where there are none.
   ///   - keepsGradient: whether `gradient` can be read after a step, and a step may have several minibatches. Else, and
   ///     unless gradients are clipped, each slice's is gone once it has moved its weights: a flat vector less in
   ///     memory, and less traffic with it. No bit changes.
@@ -61,7 +63,7 @@ public final class TrainingStep {
   public init(
     plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil, clipValue: Float? = nil,
     freeBits: Float = 0, labelSmoothing: Float = 0, averageDecay: Float? = nil, augmentation: Augmentation? = nil,
-    corruption: Corruption? = nil,
+    corruption: Corruption? = nil, missing: Float? = nil,
     standardization: Standardization? = nil, seed: UInt64, beta: Float, data: Dataset, keepsGradient: Bool = true,
     profiles: Bool = false
   ) throws {
@@ -73,7 +75,8 @@ public final class TrainingStep {
     if let refusal = standardization?.refusal(for: plan.model) { throw ModelError("standardization", refusal) }
     try parallel.check()
     try PlannedMemory(
-      step: plan, parallel: parallel, augmentation: augmentation, corruption: corruption, hasPairs: data.hasInputs,
+      step: plan, parallel: parallel, augmentation: augmentation, corruption: corruption,
+      hasPairs: data.hasInputs || missing != nil,
       hasAverage: averageDecay != nil, keepsGradient: keepsGradient || clipNorm != nil
     ).check(plan)
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
@@ -81,7 +84,8 @@ public final class TrainingStep {
     let work = StepWork(
       plan: plan, parallel: parallel, optimizer: optimizer, clips: clipNorm != nil, clipValue: clipValue,
       averageDecay: averageDecay,
-      augmentation: augmentation, corruption: corruption, standardization: standardization,
+      augmentation: augmentation, corruption: corruption, missing: missing,
+      standardization: standardization,
       labelSmoothing: labelSmoothing, data: data, keepsGradient: keepsGradient || clipNorm != nil, profiles: profiles)
     work.current[0] = StepWork.Current(seed: seed, beta: beta, freeBits: freeBits)
     (self.work, profiler) = (work, work.profiler)
