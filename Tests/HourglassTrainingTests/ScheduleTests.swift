@@ -31,7 +31,8 @@ import Testing
     var recipe = Recipe(
       model: TinyModels.variational, optimizer: Optimizer(.sgd, learningRate: golden.learningRate),
       epochs: golden.epochs)
-    recipe.schedule = try #require(Schedule(rawValue: row.schedule))
+    let schedule: Schedule = try #require(Schedule(rawValue: row.schedule))
+    recipe.schedule = schedule
     return recipe
   }
 
