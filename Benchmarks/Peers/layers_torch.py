@@ -4,9 +4,32 @@ import torch.nn.functional as F
 from torch import nn
 
 ACTIVATIONS = {"linear": lambda x: x, "relu": F.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh,
-               "softplus": F.softplus, "elu": F.elu, "leakyRelu": F.leaky_relu}
+               "softplus": F.softplus, "elu": F.elu, "leakyRelu": F.leaky_relu, "selu": F.selu, "relu6": F.relu6,
+               "hardSigmoid": F.hardsigmoid, "hardTanh": F.hardtanh, "gelu": F.gelu, "silu": F.silu, "mish": F.mish,
+               "hardSwish": F.hardswish, "softmax": lambda x: F.softmax(x, 1)}
 
-# The derivative of each activation, in terms of its output.
+
+def activation_of(name):
+    """The function of a name, `leakyRelu:0.2` with its slope."""
+    kind, _, slope = name.partition(":")
+    return (lambda x: F.leaky_relu(x, float(slope))) if slope else ACTIVATIONS[kind]
+
+
+def ending(kind, activation):
+    """The module `kind` with an activation at its end."""
+    return type(kind.__name__, (kind,), {"forward": lambda self, x: activation_of(activation)(kind.forward(self, x))})
+
+
+class Activation(nn.Module):
+    def __init__(self, activation):
+        super().__init__()
+        self.activation = activation_of(activation)
+
+    def forward(self, x):
+        return self.activation(x)
+
+
+# The derivative of some activations, in terms of their output.
 SLOPES = {"linear": torch.ones_like, "relu": lambda y: (y > 0).to(y), "sigmoid": lambda y: y * (1 - y),
           "tanh": lambda y: 1 - y * y, "softplus": lambda y: 1 - torch.exp(-y),
           "elu": lambda y: torch.where(y > 0, torch.ones_like(y), y + 1),
@@ -55,9 +78,9 @@ def alike(x, skip):
 class Conv2D(nn.Conv2d):
     """`far` rows and columns are added at the bottom and at the right."""
 
-    def __init__(self, inputs, outputs, kernel, stride, activation, padding=1, far=(0, 0)):
-        super().__init__(inputs, outputs, kernel, stride, padding)
-        self.activation, self.far = ACTIVATIONS[activation], far
+    def __init__(self, inputs, outputs, kernel, stride, activation, padding=1, far=(0, 0), bias=True):
+        super().__init__(inputs, outputs, kernel, stride, padding, bias=bias)
+        self.activation, self.far = activation_of(activation), far
 
     def forward(self, x):
         x = image(x)
@@ -69,9 +92,9 @@ class Conv2D(nn.Conv2d):
 class ConvTranspose2D(nn.ConvTranspose2d):
     """`far` rows and columns are cut off at the bottom and at the right."""
 
-    def __init__(self, inputs, outputs, kernel, stride, activation, padding=1, rest=0, far=(0, 0)):
-        super().__init__(inputs, outputs, kernel, stride, padding, rest)
-        self.activation, self.far = ACTIVATIONS[activation], far
+    def __init__(self, inputs, outputs, kernel, stride, activation, padding=1, rest=0, far=(0, 0), bias=True):
+        super().__init__(inputs, outputs, kernel, stride, padding, rest, bias=bias)
+        self.activation, self.far = activation_of(activation), far
 
     def forward(self, x):
         return self.activation(crop(super().forward(image(x)), self.far))
@@ -86,7 +109,7 @@ class TiedConvTranspose2D(nn.Module):
 
     def __init__(self, lender, outputs, activation, padding, rest, far):
         super().__init__()
-        self.lender, self.activation = [lender], ACTIVATIONS[activation]
+        self.lender, self.activation = [lender], activation_of(activation)
         self.geometry, self.far = (lender.stride, padding, rest), far
         self.bias = nn.Parameter(torch.zeros(outputs))
 
@@ -96,9 +119,9 @@ class TiedConvTranspose2D(nn.Module):
 
 
 class Dense(nn.Linear):
-    def __init__(self, inputs, outputs, activation="linear"):
-        super().__init__(inputs, outputs)
-        self.activation = ACTIVATIONS[activation]
+    def __init__(self, inputs, outputs, activation="linear", bias=True):
+        super().__init__(inputs, outputs, bias)
+        self.activation = activation_of(activation)
 
     def forward(self, x):
         return self.activation(super().forward(x.flatten(1)))
@@ -109,7 +132,7 @@ class TiedDense(nn.Module):
 
     def __init__(self, lender, shape, activation):
         super().__init__()
-        self.lender, self.shape, self.activation = [lender], shape, ACTIVATIONS[activation]
+        self.lender, self.shape, self.activation = [lender], shape, activation_of(activation)
         self.bias = nn.Parameter(torch.zeros(lender.in_features))
 
     def forward(self, x):
@@ -159,7 +182,7 @@ class Residual(nn.Sequential):
 
     def __init__(self, *layers, shortcut=(), activation="linear"):
         super().__init__(*layers)
-        self.count, self.activation = len(layers), ACTIVATIONS[activation]
+        self.count, self.activation = len(layers), activation_of(activation)
         self.shortcut = nn.Sequential(*shortcut)
 
     def forward(self, x):
@@ -171,24 +194,45 @@ class Residual(nn.Sequential):
 
 
 class Skip(nn.Sequential):
-    """What the layers put out and what went in, along the channels."""
+    """What the layers put out and what the shortcut does, along the channels; the identity where it is empty."""
+
+    def __init__(self, *layers, shortcut=()):
+        super().__init__(*layers)
+        self.count, self.shortcut = len(layers), nn.Sequential(*shortcut)
 
     def forward(self, x):
-        return torch.cat(alike(super().forward(x), x), 1)
+        y = x
+        for layer in list(self)[:self.count]:
+            y = layer(y)
+        return torch.cat(alike(y, self.shortcut(x)), 1)
 
 
 class Concat(nn.Module):
     """What reaches it and what an earlier layer put out, along the channels."""
 
-    def __init__(self, source):
+    def __init__(self, source, first=False):
         super().__init__()
+        self.first = first
         source.register_forward_hook(self.keep)
 
     def keep(self, source, inputs, output):
         self.skip = output[0] if isinstance(output, tuple) else output
 
     def forward(self, x):
-        return torch.cat(alike(x, self.skip), 1)
+        x, skip = alike(x, self.skip)
+        return torch.cat((skip, x) if self.first else (x, skip), 1)
+
+
+class Add(Concat):
+    """The activation of what reaches it plus what an earlier layer put out."""
+
+    def __init__(self, source, activation="linear"):
+        super().__init__(source)
+        self.activation = activation_of(activation)
+
+    def forward(self, x):
+        x, skip = alike(x, self.skip)
+        return self.activation(x + skip)
 
 
 class GaussianLatent(nn.Module):

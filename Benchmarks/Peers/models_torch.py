@@ -15,9 +15,9 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Concat, Conv2D, ConvTranspose2D, Dense, GaussianLatent,
-                          GaussianNoise, MaxPool2D, MaxUnpool2D, Residual, Skip, TiedConvTranspose2D, TiedDense,
-                          Unsupported, padding, pair, reshape)
+from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Add, Concat, Conv2D, ConvTranspose2D, Dense,
+                          GaussianLatent, GaussianNoise, MaxPool2D, MaxUnpool2D, Residual, Skip, TiedConvTranspose2D, TiedDense,
+                          Unsupported, ending, padding, pair, reshape)
 
 
 def description(model):
@@ -33,9 +33,9 @@ class Autoencoder(nn.Module):
     """A chain of encoder, latent, decoder. `input` is (height, width, channels), `outputs` the elements that it puts out.
     `penalty` makes a number of the codes, a mean over the samples where it has one for each."""
 
-    def __init__(self, input, outputs, likelihood, encoder, latent, decoder, penalty=None):
+    def __init__(self, input, outputs, likelihood, encoder, latent, decoder, penalty=None, image=nn.Identity()):
         super().__init__()
-        self.input, self.outputs, self.penalty = input, outputs, penalty
+        self.input, self.outputs, self.penalty, self.image = input, outputs, penalty, image
         self.likelihood = likelihood if isinstance(likelihood, dict) else {"name": likelihood}
         self.encoder, self.latent, self.decoder = nn.Sequential(*encoder), latent, nn.Sequential(*decoder)
 
@@ -46,7 +46,7 @@ class Autoencoder(nn.Module):
 
     def forward(self, x, noise=None):
         """What the likelihood reads and the second term of the loss, a mean over samples."""
-        code = self.encoder(x)
+        code = self.encoder(self.image(x))
         if self.latent_units:
             z, kl = self.latent(code, noise)
             return self.decoder(z), kl.mean()
@@ -95,7 +95,9 @@ class Builder:
 
     def __init__(self, model, exact):
         self.exact = exact
-        self.made = {}  # the module of a name, with the shapes that it reads and puts out
+        shape = tuple(model["input"])
+        # The module of a name, with the shapes that it reads and puts out.
+        self.made = {"image": (nn.Identity(), shape, shape)}
         self.unpooled = {layer["of"] for layer in self.leaves(model) if layer["layer"] == "MaxUnpool2D"}
 
     def leaves(self, part):
@@ -144,14 +146,15 @@ class Builder:
 
     def make_Conv2D(self, layer, shape, name):
         kernel, stride, size, both, _, far = self.window(layer, shape)
-        module = Conv2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, far)
+        module = Conv2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, far,
+                        layer.get("bias", True))
         module.written = layer
         return module, (*size, layer["filters"])
 
     def make_ConvTranspose2D(self, layer, shape, name):
         kernel, stride, size, both, rest, far = self.window(layer, shape, transposed=True)
         return ConvTranspose2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, rest,
-                               far), (*size, layer["filters"])
+                               far, layer.get("bias", True)), (*size, layer["filters"])
 
     def make_TiedConvTranspose2D(self, layer, shape, name):
         lender, output, _ = self.made[layer["to"]]
@@ -161,8 +164,9 @@ class Builder:
         return TiedConvTranspose2D(lender, output[2], activation, both, rest, far), output
 
     def make_Dense(self, layer, shape, name):
-        module = Dense(math.prod(shape), layer["units"], layer.get("activation", "linear"))
-        module.slope = SLOPES[layer.get("activation", "linear")]
+        activation = layer.get("activation", "linear")
+        module = Dense(math.prod(shape), layer["units"], activation, layer.get("bias", True))
+        module.slope = SLOPES.get(activation)
         return module, (1, 1, layer["units"])
 
     def make_TiedDense(self, layer, shape, name):
@@ -203,11 +207,29 @@ class Builder:
     def make_GELU(self, layer, shape, name):
         return nn.GELU(), shape
 
+    def make_Activation(self, layer, shape, name):
+        return Activation(layer["activation"]), shape
+
+    def make_PReLU(self, layer, shape, name):
+        return nn.PReLU(1 if layer.get("shared") else shape[2]), shape
+
+    def norm(self, kind, layer, *arguments, affine=True):
+        ended = ending(kind, layer.get("activation", "linear"))
+        return ended(*arguments, eps=layer.get("epsilon", 1e-5), affine=layer.get("affine", affine))
+
     def make_GroupNorm(self, layer, shape, name):
-        return nn.GroupNorm(layer["groups"], shape[2]), shape
+        return self.norm(nn.GroupNorm, layer, layer["groups"], shape[2]), shape
+
+    def make_LayerNorm(self, layer, shape, name):
+        return self.norm(nn.GroupNorm, layer, 1, shape[2]), shape
+
+    def make_InstanceNorm(self, layer, shape, name):
+        return self.norm(nn.GroupNorm, layer, shape[2], shape[2], affine=False), shape
 
     def make_BatchNorm(self, layer, shape, name):
-        return (nn.BatchNorm1d if shape[:2] == (1, 1) else nn.BatchNorm2d)(shape[2]), shape
+        module = self.norm(nn.BatchNorm1d if shape[:2] == (1, 1) else nn.BatchNorm2d, layer, shape[2])
+        module.momentum = layer.get("momentum", 0.1)
+        return module, shape
 
     def make_GaussianLatent(self, layer, shape, name):
         return GaussianLatent(math.prod(shape), layer["units"]), (1, 1, layer["units"])
@@ -219,11 +241,16 @@ class Builder:
 
     def make_Skip(self, layer, shape, name):
         layers, output = self.chain(layer["layers"], shape, name)
-        return Skip(*layers), (*output[:2], output[2] + shape[2])
+        shortcut, other = self.chain(layer.get("shortcut", []), shape, name + ".shortcut")
+        return Skip(*layers, shortcut=shortcut), (*output[:2], output[2] + other[2])
 
     def make_Concat(self, layer, shape, name):
         source, _, output = self.made[layer["from"]]
-        return Concat(source), (*shape[:2], shape[2] + output[2])
+        return Concat(source, layer.get("first", False)), (*shape[:2], shape[2] + output[2])
+
+    def make_Add(self, layer, shape, name):
+        source, _, _ = self.made[layer["from"]]
+        return Add(source, layer.get("activation", "linear")), shape
 
 
 def penalty(description, encoder, latent):
@@ -272,4 +299,5 @@ def twin(model, exact=False):
     latent, shape = builder.module(model["latent"], shape, "latent")
     decoder, shape = builder.chain(model["decoder"], shape, "decoder")
     term = penalty(model["penalty"], encoder, latent) if model.get("penalty") else None
-    return Autoencoder(tuple(model["input"]), math.prod(shape), likelihood, encoder, latent, decoder, term)
+    image, *_ = builder.made["image"]
+    return Autoencoder(tuple(model["input"]), math.prod(shape), likelihood, encoder, latent, decoder, term, image)

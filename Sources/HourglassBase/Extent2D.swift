@@ -13,14 +13,17 @@ public struct Extent2D: Hashable, Sendable, Codable, ExpressibleByIntegerLiteral
   public var description: String { height == width ? "\(height)" : "\(height)x\(width)" }
 
   public init(from decoder: any Decoder) throws {
-    if let both = try? decoder.singleValueContainer().decode(Int.self) {
+    if let both = try? Int(from: decoder) {
       self.init(both, both)
+    } else if let list = try? [Int](from: decoder), list.count == 2 {
+      self.init(list[0], list[1])
     } else {
-      var list = try decoder.unkeyedContainer()
-      self.init(try list.decode(Int.self), try list.decode(Int.self))
-      try list.refuseMore(than: 2, wanted: "a number or [height, width]")
+      throw decoder.mismatch(Self.wanted)
     }
   }
+
+  /// What JSON may have for an extent.
+  package static let wanted = "a whole number or [height, width]"
 
   public func encode(to encoder: any Encoder) throws {
     if height == width {

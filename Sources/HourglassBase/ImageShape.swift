@@ -22,9 +22,10 @@ public struct ImageShape: Hashable, Sendable, Codable, CustomStringConvertible {
   public var description: String { isVector ? "\(channels)" : "\(height) x \(width) x \(channels)" }
 
   public init(from decoder: any Decoder) throws {
-    var list = try decoder.unkeyedContainer()
-    self.init(try list.decode(Int.self), try list.decode(Int.self), try list.decode(Int.self))
-    try list.refuseMore(than: 3, wanted: "[height, width, channels]")
+    guard let list = try? [Int](from: decoder), list.count == 3 else {
+      throw decoder.mismatch("[height, width, channels]")
+    }
+    self.init(list[0], list[1], list[2])
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -32,16 +33,5 @@ public struct ImageShape: Hashable, Sendable, Codable, CustomStringConvertible {
     try list.encode(height)
     try list.encode(width)
     try list.encode(channels)
-  }
-}
-
-extension UnkeyedDecodingContainer {
-  /// Refuses a list that goes on after `count` elements.
-  func refuseMore(than count: Int, wanted: String) throws {
-    guard isAtEnd else {
-      let found = self.count.map { "a list of \($0)" } ?? "a list of more than \(count)"
-      throw DecodingError.dataCorrupted(
-        .init(codingPath: codingPath, debugDescription: "wanted \(wanted), found \(found)"))
-    }
   }
 }

@@ -3,7 +3,9 @@ import HourglassBase
 /// A change of an image that leaves what it shows, drawn anew whenever the image is trained on.
 ///
 /// JSON and the command line write it as `flip`, `shift:PIXELS`, or both with a comma.
-public struct Augmentation: RawRepresentable, Codable, Sendable, Equatable {
+public struct Augmentation: TextForm, Sendable, Equatable {
+  public static let wanted = "flip, shift:2 (1 to 65536 pixels), or both with a comma"
+
   /// Whether left and right are exchanged in one of two images.
   public var flips: Bool
   /// The most pixels that an image is moved along each axis; the edge goes on into what is uncovered.

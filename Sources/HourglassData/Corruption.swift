@@ -5,7 +5,10 @@ import HourglassBase
 ///
 /// JSON and the command line write it as `gaussian:DEVIATION`, `multiplicative:DEVIATION`, `mask:PART` or
 /// `salt-pepper:PART`.
-public enum Corruption: RawRepresentable, Codable, Sendable, Equatable {
+public enum Corruption: TextForm, Sendable, Equatable {
+  public static let wanted =
+    "gaussian:0.3, multiplicative:0.3 (above 0, at most 1000), mask:0.25 or salt-pepper:0.1 (between 0 and 1)"
+
   /// A normal number of this standard deviation is added to each element; the sum may leave [0, 1].
   case gaussian(Float)
   /// Each element is multiplied by a normal number of mean 1 and this standard deviation; the product may leave [0, 1].

@@ -20,24 +20,7 @@ public enum JSONFile {
     _: Value.Type, from bytes: some Collection<UInt8>, path: String, what: String
   ) throws(DataError) -> Value {
     do { return try JSONParser.decode(Value.self, from: Array(bytes)) } catch {
-      throw DataError(path: path, reason: "\(what): \(sentence(error))")
+      throw DataError(path: path, reason: "\(what): \((error as? DecodingError)?.sentence ?? "\(error)")")
     }
-  }
-
-  /// The sentence for an error, with its place in front.
-  private static func sentence(_ error: any Error) -> String {
-    switch error {
-    case DecodingError.keyNotFound(let key, let context):
-      place(context) + "wanted a field \"\(key.stringValue)\", found none"
-    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
-      DecodingError.dataCorrupted(let context):
-      place(context) + context.debugDescription
-    default: "\(error)"
-    }
-  }
-
-  private static func place(_ context: DecodingError.Context) -> String {
-    let path = context.codingPath.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
-    return path.isEmpty ? "" : "\(path): "
   }
 }

@@ -19,10 +19,8 @@ public struct RGBColor: Codable, Sendable, Equatable {
   }
 
   public init(from decoder: any Decoder) throws {
-    let container = try decoder.singleValueContainer()
-    let text = try container.decode(String.self)
-    guard let color = RGBColor(text) else {
-      throw DecodingError.dataCorruptedError(in: container, debugDescription: "wanted #rrggbb, found \(text)")
+    guard let text = try? String(from: decoder), let color = RGBColor(text) else {
+      throw decoder.mismatch("white, black or #rrggbb")
     }
     self = color
   }

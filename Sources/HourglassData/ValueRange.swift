@@ -5,7 +5,9 @@ import Synchronization
 /// numbers from 0 to 65535.
 ///
 /// JSON and the command line write it as `LOW:HIGH`.
-public struct ValueRange: RawRepresentable, Codable, Sendable, Equatable {
+public struct ValueRange: TextForm, Sendable, Equatable {
+  public static let wanted = "LOW:HIGH, two numbers of which the first is the lower, such as \"0:255\""
+
   /// The number that becomes 0.
   public let low: Double
   /// The number that becomes 1.

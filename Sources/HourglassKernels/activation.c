@@ -17,7 +17,7 @@ static void forward_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) 
 
 const char *hg_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y,
                                   const hg_parallel *parallel) {
-  HG_CHECK(hg_check_activation(activation));
+  if (!hg_is_of_input(activation)) HG_CHECK(hg_check_activation(activation));
   HG_CHECK(hg_check_count(1, count));
   HG_CHECK(hg_check_arrays((x && y) || count == 0));
   HG_CHECK(hg_parallel_check(parallel));
@@ -44,29 +44,69 @@ const char *hg_activation_backward(hg_activation activation, ptrdiff_t count, co
   return NULL;
 }
 
-static void gelu_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+static void backward_input_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const activation_job *job = argument;
   const ptrdiff_t first = hg_share_groups(job->count, part, parts), last = hg_share_groups(job->count, part + 1, parts);
-  if (job->dy)
-    hg_kernels_in_use()->gelu_backward(last - first, job->input + first, job->dy + first, job->output + first);
-  else
-    hg_kernels_in_use()->gelu_forward(last - first, job->input + first, job->output + first);
+  hg_kernels_in_use()->activation_backward_input(job->activation, last - first, job->input + first, job->dy + first,
+                                                 job->output + first);
 }
 
-const char *hg_gelu_forward(ptrdiff_t count, const float *x, float *y, const hg_parallel *parallel) {
-  HG_CHECK(hg_check_count(1, count));
-  HG_CHECK(hg_check_arrays((x && y) || count == 0));
-  HG_CHECK(hg_parallel_check(parallel));
-  const activation_job job = {.count = count, .input = x, .output = y};
-  hg_run(gelu_part, &job, parallel);
-  return NULL;
-}
-
-const char *hg_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx, const hg_parallel *parallel) {
+const char *hg_activation_backward_input(hg_activation activation, ptrdiff_t count, const float *x, const float *dy,
+                                         float *dx, const hg_parallel *parallel) {
+  if (!hg_is_of_input(activation)) return "the derivative of this activation is found from its output";
   HG_CHECK(hg_check_count(1, count));
   HG_CHECK(hg_check_arrays((x && dy && dx) || count == 0));
   HG_CHECK(hg_parallel_check(parallel));
-  const activation_job job = {.count = count, .input = x, .dy = dy, .output = dx};
-  hg_run(gelu_part, &job, parallel);
+  const activation_job job = {.activation = activation, .count = count, .input = x, .dy = dy, .output = dx};
+  hg_run(backward_input_part, &job, parallel);
+  return NULL;
+}
+
+/* Positions of so many channels. */
+static const char *check(ptrdiff_t positions, ptrdiff_t channels, bool arrays, const hg_parallel *parallel) {
+  HG_CHECK(hg_check_count(positions, channels));
+  HG_CHECK(hg_check_arrays(arrays || positions == 0 || channels == 0));
+  return hg_parallel_check(parallel);
+}
+
+const char *hg_prelu_forward(ptrdiff_t positions, ptrdiff_t channels, const float *x, const float *slope, float *y,
+                             const hg_parallel *parallel) {
+  HG_CHECK(check(positions, channels, x && slope && y, parallel));
+  const hg_channels_job job = {.positions = positions, .channels = channels, .x = x, .slope = slope, .out = y};
+  hg_run(hg_kernels_in_use()->prelu_forward, &job, parallel);
+  return NULL;
+}
+
+/* The sums come first, because dx may lie over dy. */
+const char *hg_prelu_backward(ptrdiff_t positions, ptrdiff_t channels, const float *x, const float *dy,
+                              const float *slope, bool accumulate, float *dx, float *dslope,
+                              const hg_parallel *parallel) {
+  HG_CHECK(check(positions, channels, x && dy && slope, parallel));
+  hg_channels_job job = {.positions = positions,
+                         .channels = channels,
+                         .x = x,
+                         .dy = dy,
+                         .slope = slope,
+                         .accumulate = accumulate,
+                         .out = dslope};
+  if (dslope) hg_run(hg_kernels_in_use()->prelu_slopes, &job, parallel);
+  job.out = dx;
+  if (dx) hg_run(hg_kernels_in_use()->prelu_backward, &job, parallel);
+  return NULL;
+}
+
+const char *hg_softmax_forward(ptrdiff_t positions, ptrdiff_t channels, const float *x, float *y,
+                               const hg_parallel *parallel) {
+  HG_CHECK(check(positions, channels, x && y, parallel));
+  const hg_channels_job job = {.positions = positions, .channels = channels, .x = x, .out = y};
+  hg_run(hg_kernels_in_use()->softmax_forward, &job, parallel);
+  return NULL;
+}
+
+const char *hg_softmax_backward(ptrdiff_t positions, ptrdiff_t channels, const float *y, const float *dy, float *dx,
+                                const hg_parallel *parallel) {
+  HG_CHECK(check(positions, channels, y && dy && dx, parallel));
+  const hg_channels_job job = {.positions = positions, .channels = channels, .x = y, .dy = dy, .out = dx};
+  hg_run(hg_kernels_in_use()->softmax_backward, &job, parallel);
   return NULL;
 }

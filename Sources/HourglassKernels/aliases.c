@@ -15,6 +15,14 @@ const char *hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, con
                                                         parallel);
 }
 
+const char *hg_gelu_forward(ptrdiff_t count, const float *x, float *y, const hg_parallel *parallel) {
+  return hg_activation_forward(HG_ACTIVATION_GELU, count, x, y, parallel);
+}
+
+const char *hg_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx, const hg_parallel *parallel) {
+  return hg_activation_backward_input(HG_ACTIVATION_GELU, count, x, dy, dx, parallel);
+}
+
 /* `geometry` with Winograd's form as its algorithm, in `copy`; what cannot be read goes on, to be refused. */
 static const hg_geometry2d *in_winograd(const hg_geometry2d *geometry, hg_geometry2d *copy) {
   if (!geometry || (geometry->size != sizeof *geometry && geometry->size != HG_GEOMETRY2D_SIZE_1_0)) return geometry;

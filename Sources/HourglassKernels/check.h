@@ -26,8 +26,19 @@ static inline const char *hg_check_arrays(bool arrays) {
   return arrays ? NULL : "an input, output or scratch that the call needs is NULL";
 }
 
+/* Whether the derivative follows from the input alone. */
+static inline bool hg_is_of_input(hg_activation activation) {
+  return activation >= HG_ACTIVATION_GELU && activation <= HG_ACTIVATION_HARD_SWISH;
+}
+
+/* An activation whose derivative follows from the output. */
 static inline const char *hg_check_activation(hg_activation activation) {
-  return (unsigned)activation <= HG_ACTIVATION_LEAKY_RELU ? NULL : "there is no such activation";
+  const int32_t kind = activation & 0xff, slope = (int32_t)activation >> 8;
+  if (hg_is_of_input(activation))
+    return "the derivative of this activation is found from its input, which this call has not";
+  if (kind > HG_ACTIVATION_HARD_TANH || slope < 0 || slope > 10000 || (slope && kind != HG_ACTIVATION_LEAKY_RELU))
+    return "there is no such activation";
+  return NULL;
 }
 
 /* An array of samples x count elements. */

@@ -232,7 +232,7 @@ typedef struct hg_upsample_job {
 typedef struct hg_group_norm_job {
   const hg_group_norm *geometry;
   const float *x, *dy, *mean, *variance, *weight, *bias;
-  bool accumulate;
+  bool relu, accumulate;
   float *y, *to_mean, *to_variance, *dweight, *dbias;
 } hg_group_norm_job;
 
@@ -268,5 +268,13 @@ typedef struct hg_noise_job {
   uint32_t *kept;
   const uint32_t *mask;
 } hg_noise_job;
+
+/* Activations that know channels: positions x channels of x, dy and out; slope: channels. */
+typedef struct hg_channels_job {
+  ptrdiff_t positions, channels;
+  const float *x, *dy, *slope;
+  bool accumulate;
+  float *out;
+} hg_channels_job;
 
 #endif

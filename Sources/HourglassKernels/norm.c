@@ -2,9 +2,17 @@
 #include "check.h"
 #include "isa.h"
 
+/* Size of the hg_group_norm of version 1.1, which ended before `activation`. */
+#define SIZE_1_1 offsetof(hg_group_norm, activation)
+
+static hg_activation activation_of(const hg_group_norm *g) {
+  return g->size == SIZE_1_1 ? HG_ACTIVATION_LINEAR : (hg_activation)g->activation;
+}
+
 const char *hg_group_norm_check(const hg_group_norm *g) {
   if (!g) return "the geometry is NULL";
-  if (g->size != sizeof *g) return "geometry.size is not sizeof(hg_group_norm)";
+  if (g->size != sizeof *g && g->size != SIZE_1_1) return "geometry.size is not sizeof(hg_group_norm)";
+  HG_CHECK(hg_check_activation(activation_of(g)));
   if (g->samples < 0) return "the number of samples is negative";
   if (g->positions < 1 || g->channels < 1 || g->groups < 1) return "positions, channels or groups are below 1";
   if (g->channels % g->groups) return "the groups do not divide the channels";
@@ -21,28 +29,42 @@ static const char *check(const hg_group_norm *g, bool arrays, const hg_parallel 
   return hg_parallel_check(parallel);
 }
 
+/* y with a ReLU in the same pass; other activations are a pass of their own. */
+static const char *forward(hg_group_norm_job job, const hg_parallel *parallel) {
+  const hg_group_norm *g = job.geometry;
+  const hg_activation activation = activation_of(g);
+  job.relu = activation == HG_ACTIVATION_RELU;
+  hg_run(hg_kernels_in_use()->group_norm_forward, &job, parallel);
+  if (hg_is_fused(activation)) return NULL;
+  return hg_activation_forward(activation, g->samples * g->positions * g->channels, job.y, job.y, parallel);
+}
+
 const char *hg_group_norm_forward(const hg_group_norm *geometry, const float *x, const float *weight, const float *bias,
                                   float *y, float *mean, float *variance, const hg_parallel *parallel) {
-  HG_CHECK(check(geometry, x && weight && y && mean && variance, parallel));
-  const hg_group_norm_job job = {
-      .geometry = geometry, .x = x, .weight = weight, .bias = bias, .y = y, .to_mean = mean, .to_variance = variance};
-  hg_run(hg_kernels_in_use()->group_norm_forward, &job, parallel);
-  return NULL;
+  HG_CHECK(check(geometry, x && y && mean && variance, parallel));
+  return forward((hg_group_norm_job){.geometry = geometry,
+                                     .x = x,
+                                     .weight = weight,
+                                     .bias = bias,
+                                     .y = y,
+                                     .to_mean = mean,
+                                     .to_variance = variance},
+                 parallel);
 }
 
 const char *hg_group_norm_apply(const hg_group_norm *geometry, const float *x, const float *mean, const float *variance,
                                 const float *weight, const float *bias, float *y, const hg_parallel *parallel) {
-  HG_CHECK(check(geometry, x && mean && variance && weight && y, parallel));
-  const hg_group_norm_job job = {
-      .geometry = geometry, .x = x, .mean = mean, .variance = variance, .weight = weight, .bias = bias, .y = y};
-  hg_run(hg_kernels_in_use()->group_norm_forward, &job, parallel);
-  return NULL;
+  HG_CHECK(check(geometry, x && mean && variance && y, parallel));
+  return forward(
+      (hg_group_norm_job){
+          .geometry = geometry, .x = x, .mean = mean, .variance = variance, .weight = weight, .bias = bias, .y = y},
+      parallel);
 }
 
 const char *hg_group_norm_backward(const hg_group_norm *geometry, const float *x, const float *dy, const float *mean,
                                    const float *variance, const float *weight, bool accumulate, float *dx,
                                    float *dweight, float *dbias, const hg_parallel *parallel) {
-  HG_CHECK(check(geometry, x && dy && mean && variance && weight, parallel));
+  HG_CHECK(check(geometry, x && dy && mean && variance, parallel));
   const hg_group_norm_job job = {.geometry = geometry,
                                  .x = x,
                                  .dy = dy,

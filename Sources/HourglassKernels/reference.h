@@ -6,8 +6,18 @@
 
 #include "include/hourglass_reference.h"
 
+/* What a leaky ReLU multiplies sums below 0 by. */
+static inline double hg_reference_slope(hg_activation activation) {
+  const int32_t parts = (int32_t)activation >> 8;
+  return parts ? (double)parts / 10000 : 0.01;
+}
+
+static inline double hg_reference_within(double s, double least, double most) {
+  return s <= least ? least : s >= most ? most : s;
+}
+
 static inline double hg_reference_activated(hg_activation activation, double s) {
-  switch (activation) {
+  switch ((int32_t)activation & 0xff) {
     case HG_ACTIVATION_RELU:
       return s <= 0 ? 0 : s;
     case HG_ACTIVATION_SIGMOID:
@@ -19,7 +29,23 @@ static inline double hg_reference_activated(hg_activation activation, double s) 
     case HG_ACTIVATION_ELU:
       return s > 0 ? s : expm1(s);
     case HG_ACTIVATION_LEAKY_RELU:
-      return s > 0 ? s : s / 100;
+      return s > 0 ? s : s * hg_reference_slope(activation);
+    case HG_ACTIVATION_SELU:
+      return HG_SELU_SCALE * (s > 0 ? s : HG_SELU_ALPHA * expm1(s));
+    case HG_ACTIVATION_RELU6:
+      return hg_reference_within(s, 0, 6);
+    case HG_ACTIVATION_HARD_SIGMOID:
+      return hg_reference_within(s / 6 + 0.5, 0, 1);
+    case HG_ACTIVATION_HARD_TANH:
+      return hg_reference_within(s, -1, 1);
+    case HG_ACTIVATION_GELU:
+      return s * (erfc(-s / sqrt(2)) / 2);
+    case HG_ACTIVATION_SILU:
+      return s / (1 + exp(-s));
+    case HG_ACTIVATION_MISH:
+      return s * tanh((s <= 0 ? 0 : s) + log1p(exp(-fabs(s))));
+    case HG_ACTIVATION_HARD_SWISH:
+      return s * hg_reference_within(s / 6 + 0.5, 0, 1);
     default:
       return s;
   }
@@ -28,7 +54,7 @@ static inline double hg_reference_activated(hg_activation activation, double s) 
 /* a'(s) times the error, the derivative by the output y[i] = a(s), which is not read where a is linear. A closed ReLU
  * passes zero, whatever the error is. */
 static inline double hg_reference_gated(hg_activation activation, const float *y, ptrdiff_t i, double error) {
-  switch (activation) {
+  switch ((int32_t)activation & 0xff) {
     case HG_ACTIVATION_RELU:
       return y[i] > 0 ? error : 0;
     case HG_ACTIVATION_SIGMOID:
@@ -40,7 +66,15 @@ static inline double hg_reference_gated(hg_activation activation, const float *y
     case HG_ACTIVATION_ELU:
       return y[i] > 0 ? error : error * ((double)y[i] + 1);
     case HG_ACTIVATION_LEAKY_RELU:
-      return y[i] > 0 ? error : error / 100;
+      return y[i] > 0 ? error : error * hg_reference_slope(activation);
+    case HG_ACTIVATION_SELU:
+      return error * (y[i] > 0 ? HG_SELU_SCALE : y[i] + HG_SELU_SCALE * HG_SELU_ALPHA);
+    case HG_ACTIVATION_RELU6:
+      return y[i] > 0 && y[i] < 6 ? error : 0;
+    case HG_ACTIVATION_HARD_SIGMOID:
+      return y[i] > 0 && y[i] < 1 ? error / 6 : 0;
+    case HG_ACTIVATION_HARD_TANH:
+      return y[i] > -1 && y[i] < 1 ? error : 0;
     default:
       return error;
   }

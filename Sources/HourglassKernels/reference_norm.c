@@ -5,6 +5,7 @@
 static ptrdiff_t place(const hg_group_norm *g, ptrdiff_t n, ptrdiff_t p, ptrdiff_t c) {
   return (n * g->positions + p) * g->channels + c;
 }
+static double weight_of(const float *weight, ptrdiff_t c) { return weight ? weight[c] : 1; }
 static ptrdiff_t group(const hg_group_norm *g, ptrdiff_t n, ptrdiff_t c) {
   return n * g->groups + c / (g->channels / g->groups);
 }
@@ -16,7 +17,8 @@ void hg_reference_group_norm_apply(const hg_group_norm *g, const float *x, const
       for (ptrdiff_t c = 0; c < g->channels; c++) {
         const ptrdiff_t i = place(g, n, p, c), j = group(g, n, c);
         const double normal = ((double)x[i] - mean[j]) / sqrt((double)variance[j] + g->epsilon);
-        y[i] = (float)(normal * weight[c] + (bias ? bias[c] : 0));
+        y[i] = (float)hg_reference_activated((hg_activation)g->activation,
+                                             normal * weight_of(weight, c) + (bias ? bias[c] : 0));
       }
 }
 
@@ -63,14 +65,14 @@ void hg_reference_group_norm_backward(const hg_group_norm *g, const float *x, co
       for (ptrdiff_t p = 0; p < g->positions; p++)
         for (ptrdiff_t c = first; c < first + width; c++) {
           const ptrdiff_t i = place(g, n, p, c);
-          error += (double)weight[c] * dy[i] / count;
-          product += (double)weight[c] * dy[i] * ((double)x[i] - mean[j]) * inverse / count;
+          error += weight_of(weight, c) * dy[i] / count;
+          product += weight_of(weight, c) * dy[i] * ((double)x[i] - mean[j]) * inverse / count;
         }
       for (ptrdiff_t p = 0; p < g->positions; p++)
         for (ptrdiff_t c = first; c < first + width; c++) {
           const ptrdiff_t i = place(g, n, p, c);
           const double normal = ((double)x[i] - mean[j]) * inverse;
-          dx[i] = (float)(inverse * ((double)weight[c] * dy[i] - error - normal * product));
+          dx[i] = (float)(inverse * (weight_of(weight, c) * dy[i] - error - normal * product));
         }
     }
 }

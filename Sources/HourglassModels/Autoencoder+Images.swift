@@ -7,8 +7,8 @@ extension Autoencoder {
     guard likelihood.target == .image else { return nil }
     if likelihood == .bernoulli || likelihood == .ssim { return (0...1, "the \(likelihood.name) likelihood") }
     switch output {
-    case .sigmoid: return (0...1, "a model that ends in sigmoid")
-    case .tanh: return (-1...1, "a model that ends in tanh")
+    case .sigmoid, .hardSigmoid: return (0...1, "a model that ends in \(output)")
+    case .tanh, .hardTanh: return (-1...1, "a model that ends in \(output)")
     default: return nil
     }
   }

@@ -1,5 +1,5 @@
 /// An autoencoder as a person writes it: a chain of encoder, latent and decoder, the likelihood of the data, and where
-/// one is wanted a penalty on the codes, or another objective than the likelihood.
+/// they are wanted penalties on the codes, or another objective than the likelihood.
 ///
 /// A variational autoencoder differs in one line, the latent. In JSON the fields have the names below; see
 /// `hourglass inspect NAME --json`.
@@ -18,9 +18,9 @@ public struct Autoencoder: Sendable {
   public var latent: any Layer
   /// The layers from the code to what the likelihood reads.
   public var decoder: [any Layer]
-  /// A term of the loss on the codes; nil for none.
-  public var penalty: (any Penalty)?
-  /// What is trained in place of the likelihood and the penalty; nil for these.
+  /// Terms of the loss on the codes, at most one of each kind. A model file has them under `penalty`: one, or a list.
+  public var penalties: [any Penalty]
+  /// What is trained in place of the likelihood and the penalties; nil for these.
   public var objective: Objective?
 
   /// A model, whose shapes and layers are checked when it is planned.
@@ -32,29 +32,32 @@ public struct Autoencoder: Sendable {
   ///   - latent: the layer that makes the code, N x Z.
   ///   - decoder: the layers from the code to what the likelihood reads.
   public init(
-    _ name: String, input: ImageShape, likelihood: Likelihood, penalty: (any Penalty)? = nil,
+    _ name: String, input: ImageShape, likelihood: Likelihood, penalty penalties: any Penalty...,
     objective: Objective? = nil,
     @LayerBuilder encoder: () -> [any Layer], latent: () -> any Layer, @LayerBuilder decoder: () -> [any Layer]
   ) {
     (self.name, self.input, self.likelihood) = (name, input, likelihood)
-    (self.penalty, self.objective) = (penalty, objective)
+    (self.penalties, self.objective) = (penalties, objective)
     (self.encoder, self.latent, self.decoder) = (encoder(), latent(), decoder())
   }
 
   /// Whether a code is a distribution, whose KL divergence from the prior is part of the loss.
   public var isVariational: Bool { latent is GaussianLatent }
-  /// What the loss has beside the reconstruction; nil for nothing.
-  public var secondTerm: SecondTerm? {
-    isVariational ? .kl : penalty.map { .penalty(type(of: $0).term) }
-  }
+  /// What the loss has beside the reconstruction, the term of the latent first.
+  public var terms: [LossTerm] { (isVariational ? [.kl] : []) + penalties.map { LossTerm($0) } }
   /// Whether codes are trained to be distributed as a standard normal prior, so that codes drawn from it make images.
-  public var hasPrior: Bool { isVariational || penalty is MMDPenalty }
+  public var hasPrior: Bool { isVariational || penalties.contains { $0 is MMDPenalty } }
 
   /// Why there is no importance-weighted bound of log p(image), if there is none.
   public var importanceRefusal: String? {
     guard !isVariational || !likelihood.isInNats else { return nil }
     return "wanted a variational model with a likelihood in nats (bernoulli, gaussian, categorical), found \(name), "
       + "\(isVariational ? "variational" : "plain") with the \(likelihood.name) likelihood"
+  }
+
+  /// Why the importance-weighted bound cannot be trained, if it cannot: it has no terms but its own.
+  public var boundRefusal: String? {
+    penalties.first.map { "wanted no penalty beside the importance-weighted bound, found \(type(of: $0).kind)" }
   }
 
   /// Plans all layers and checks that they lead to what the likelihood can read: back to the input's shape, or to
@@ -65,8 +68,13 @@ public struct Autoencoder: Sendable {
     planner.name = Planner.latentName
     try latent.plan(&planner)
     let code = planner.value
-    planner.name = Planner.penaltyName
-    try penalty?.plan(&planner)
+    for (i, penalty) in penalties.enumerated() {
+      planner.name = penalties.count == 1 ? Planner.penaltyName : "\(Planner.penaltyName).\(i)"
+      if penalties[..<i].contains(where: { type(of: $0) == type(of: penalty) }) {
+        throw ModelError(planner.name, "wanted one \(type(of: penalty).kind), found two")
+      }
+      try penalty.plan(&planner)
+    }
     try planner.append(decoder, within: "decoder")
     let last = decoder.isEmpty ? Planner.latentName : "decoder.\(decoder.count - 1)"
     if let refusal = likelihood.refusal ?? likelihood.refusal(ofImages: input) {
@@ -90,20 +98,21 @@ struct PlannedGraph {
   let encoder: Range<Int>
 }
 
-/// What a loss has beside the reconstruction; its weight is beta.
-public enum SecondTerm: Hashable, Sendable {
-  /// The Kullback-Leibler divergence of a code's distribution from the prior, in nats.
-  case kl
-  /// A penalty on the codes, under its name.
-  case penalty(String)
-
+/// A term of the loss beside the reconstruction: the divergence of a latent, or a penalty on the codes. Beta weighs all
+/// of them.
+public struct LossTerm: Hashable, Sendable {
+  /// What metrics call it: `kl`, or the kind of the penalty as in model files, such as `MMDPenalty`.
+  public let key: String
   /// What messages, tables and the report call it: "KL divergence", "contractive penalty".
-  public var name: String {
-    switch self {
-    case .kl: "KL divergence"
-    case .penalty(let name): name
-    }
-  }
+  public let name: String
+
+  /// The Kullback-Leibler divergence of a code's distribution from the prior, in nats.
+  public static let kl = LossTerm(key: "kl", name: "KL divergence")
+
+  private init(key: String, name: String) { (self.key, self.name) = (key, name) }
+
+  /// The term of a penalty, under its name.
+  public init(_ penalty: any Penalty) { self.init(key: type(of: penalty).kind, name: type(of: penalty).term) }
 }
 
 /// Lists layers one under the other, and lists of layers.
@@ -129,7 +138,7 @@ extension Autoencoder: Codable {
     encoder = try fields.decode([CodableLayer].self, forKey: .encoder).map(\.layer)
     latent = try fields.decode(CodableLayer.self, forKey: .latent).layer
     self.decoder = try fields.decode([CodableLayer].self, forKey: .decoder).map(\.layer)
-    penalty = try fields.decodeIfPresent(CodablePenalty.self, forKey: .penalty)?.penalty
+    penalties = try fields.decodeIfPresent(CodablePenalties.self, forKey: .penalty)?.penalties ?? []
     objective = try fields.decodeIfPresent(Objective.self, forKey: .objective)
   }
 
@@ -142,7 +151,7 @@ extension Autoencoder: Codable {
     try fields.encode(self.encoder.map(CodableLayer.init), forKey: .encoder)
     try fields.encode(CodableLayer(latent), forKey: .latent)
     try fields.encode(decoder.map(CodableLayer.init), forKey: .decoder)
-    try fields.encodeIfPresent(penalty.map { CodablePenalty($0) }, forKey: .penalty)
+    if !penalties.isEmpty { try fields.encode(CodablePenalties(penalties), forKey: .penalty) }
     try fields.encodeIfPresent(objective, forKey: .objective)
   }
 }

@@ -138,7 +138,7 @@ public enum Likelihood: Sendable, Hashable {
       .bernoulli: "logits", .categorical: "logits", .gaussian(): "means and log-variances",
     ]
     guard activation != .linear, let what = wanted[self] else { return nil }
-    return "the \(name) likelihood wants \(what), so a last layer with linear activation, found \(activation.rawValue)"
+    return "the \(name) likelihood wants \(what), so a last layer with linear activation, found \(activation)"
   }
 
   /// Why images of a shape cannot be its target, if they cannot.
@@ -207,16 +207,16 @@ extension Likelihood: Codable {
   private enum CodingKeys: String, CodingKey, CaseIterable { case name, variance }
 
   public init(from decoder: any Decoder) throws {
-    if let fields = try? decoder.container(keyedBy: CodingKeys.self) {
-      try decoder.refuseFields(otherThan: CodingKeys.allCases.map(\.rawValue), of: "a likelihood")
-      self = try Self.named(try fields.decode(String.self, forKey: .name), at: decoder)
-      guard let variance = try fields.decodeIfPresent(Float.self, forKey: .variance) else { return }
-      guard self == .gaussian() else { throw Self.error("only a gaussian has a variance", at: decoder) }
-      self = .gaussian(variance: variance)
-      if let refusal { throw Self.error(refusal, at: decoder) }
-    } else {
-      self = try Self.named(try decoder.singleValueContainer().decode(String.self), at: decoder)
+    guard let fields = try? decoder.container(keyedBy: CodingKeys.self) else {
+      self = try Self.named(by: decoder)
+      return
     }
+    try decoder.refuseFields(otherThan: CodingKeys.allCases.map(\.rawValue), of: "a likelihood")
+    self = try Self.named(by: fields.superDecoder(forKey: .name))
+    guard let variance = try fields.decodeIfPresent(Float.self, forKey: .variance) else { return }
+    guard self == .gaussian() else { throw Self.error("only a gaussian has a variance, found \(name)", at: decoder) }
+    self = .gaussian(variance: variance)
+    if let refusal { throw Self.error(refusal, at: decoder) }
   }
 
   public func encode(to encoder: any Encoder) throws {
@@ -230,10 +230,12 @@ extension Likelihood: Codable {
     }
   }
 
-  private static func named(_ name: String, at decoder: any Decoder) throws -> Likelihood {
-    if let found = withoutParameters.first(where: { $0.name == name }) { return found }
-    let names = withoutParameters.map(\.name).joined(separator: ", ")
-    throw error("wanted one of \(names), found \(name)", at: decoder)
+  private static func named(by decoder: any Decoder) throws -> Likelihood {
+    let name = try? String(from: decoder)
+    guard let found = withoutParameters.first(where: { $0.name == name }) else {
+      throw decoder.mismatch(words: withoutParameters.map(\.name))
+    }
+    return found
   }
 
   private static func error(_ sentence: String, at decoder: any Decoder) -> DecodingError {

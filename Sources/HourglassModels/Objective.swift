@@ -51,13 +51,12 @@ extension Objective: Codable {
   private static let name = "contrastiveDivergence"
 
   public init(from decoder: any Decoder) throws {
-    let fields = try decoder.container(keyedBy: CodingKeys.self)
-    try decoder.refuseFields(otherThan: CodingKeys.allCases.map(\.rawValue), of: "an objective")
-    let name = try fields.decode(String.self, forKey: .name)
-    guard name == Self.name else {
-      throw DecodingError.dataCorruptedError(
-        forKey: .name, in: fields, debugDescription: "wanted \(Self.name), found \(name)")
+    guard let fields = try? decoder.container(keyedBy: CodingKeys.self) else {
+      throw decoder.mismatch("an objective, such as {\"name\": \"\(Self.name)\"}")
     }
+    try decoder.refuseFields(otherThan: CodingKeys.allCases.map(\.rawValue), of: "an objective")
+    let name = try fields.superDecoder(forKey: .name)
+    guard (try? String(from: name)) == Self.name else { throw name.mismatch(words: [Self.name]) }
     self = .contrastiveDivergence(
       steps: try fields.decodeIfPresent(Int.self, forKey: .steps) ?? 1,
       persistent: try fields.decodeIfPresent(Bool.self, forKey: .persistent) ?? false)
@@ -102,7 +101,7 @@ extension Objective {
       return ModelError(
         found?.name ?? "decoder",
         "contrastive divergence wants \(what), found "
-          + (found.map { "a \($0.kind) of \($0.activation.rawValue) units" } ?? "none"))
+          + (found.map { "a \($0.kind) of \($0.activation) units" } ?? "none"))
     }
     guard let hidden = layers.first as? PlannedDense, hidden.name == Planner.latentName, hidden.activation == .sigmoid
     else { throw wanted("a latent Dense of sigmoid units on the image", 0) }

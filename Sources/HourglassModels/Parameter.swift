@@ -14,10 +14,16 @@ public struct Parameter: Sendable {
   public let name: String
   /// The shape in files.
   public let shape: [Int]
-  /// Number of inputs that an output sums over, as PyTorch counts it; it sets the range of the initial values.
+  /// Number of inputs that an output sums over, and of outputs that an input goes into, as PyTorch counts them; they
+  /// set the range of the initial values.
   public let fanIn: Int
+  public let fanOut: Int
   /// What all elements start from; nil where they are drawn.
   public private(set) var start: Float?
+  /// How elements are drawn; nil where the recipe says it.
+  public let initializer: Initializer?
+  /// Whether it is a bias, which starts from 0 unless drawn as PyTorch does.
+  public private(set) var isBias = false
   /// Whether it is a running statistic, which follows what training sees and no gradient.
   public internal(set) var isStatistic = false
   /// Place of the first element: in the flat vector, or as a layer counts it from its first parameter.
@@ -28,19 +34,28 @@ public struct Parameter: Sendable {
   /// The number of elements.
   public var count: Int { axes.reduce(1) { $0 * $1.count } }
 
-  /// A vector that lies in one piece.
-  init(vector name: String, count: Int, fanIn: Int, offset: Int) {
-    self.init(name: name, shape: [count], fanIn: fanIn, offset: offset, axes: [Axis(count, stride: 1)])
+  /// The bias of a layer whose outputs sum over `fanIn` inputs: a vector that lies in one piece, where `axes` say
+  /// nothing else.
+  init(
+    bias name: String, count: Int, fanIn: Int, offset: Int, axes: [Axis]? = nil, initializer: Initializer? = nil
+  ) {
+    self.init(
+      name: name, shape: [count], fanIn: fanIn, fanOut: 1, offset: offset, axes: axes ?? [Axis(count, stride: 1)],
+      initializer: initializer)
+    isBias = true
   }
 
   /// A value for each channel of a normalisation, all starting from the same.
   init(scale name: String, count: Int, start: Float, offset: Int) {
-    self.init(vector: name, count: count, fanIn: 1, offset: offset)
+    self.init(name: name, shape: [count], fanIn: 1, fanOut: 1, offset: offset, axes: [Axis(count, stride: 1)])
     self.start = start
   }
 
-  init(name: String, shape: [Int], fanIn: Int, offset: Int, axes: [Axis]) {
-    (self.name, self.shape, self.fanIn, self.offset, self.axes) = (name, shape, fanIn, offset, axes)
+  init(
+    name: String, shape: [Int], fanIn: Int, fanOut: Int, offset: Int, axes: [Axis], initializer: Initializer? = nil
+  ) {
+    (self.name, self.shape, self.offset, self.axes) = (name, shape, offset, axes)
+    (self.fanIn, self.fanOut, self.initializer) = (fanIn, fanOut, initializer)
   }
 
   func moved(by distance: Int) -> Self {

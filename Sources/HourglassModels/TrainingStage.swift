@@ -16,7 +16,7 @@ extension Autoencoder {
   /// A decoder that comes by the same shapes as the encoder, in reverse order, is cut into those of the stages, which
   /// then are part of the result; their loss is the model's own in the first stage and squared error in the others.
   /// Otherwise each stage gets a mirror of its layer, which is dropped: with a Bernoulli likelihood where its input
-  /// lies in [0, 1] (images, and what a sigmoid puts out), else with squared error. A penalty holds for each code.
+  /// lies in [0, 1] (images, and what a sigmoid puts out), else with squared error. Penalties hold for each code.
   ///
   /// With an objective each stage is a restricted Boltzmann machine, all of them a deep belief network: dense layers
   /// with sigmoid units, whose mirrors are tied to them. The visible biases are kept where the model's decoder is tied
@@ -81,15 +81,15 @@ extension Autoencoder {
     var layers = Self.names("decoder", items.dropFirst())
     layers[Planner.latentName] = items[0].name
     let renamed = try Self.renamed(items, layers)
-    (head.encoder, head.latent, head.decoder, head.penalty) = ([], renamed[0], Array(renamed.dropFirst()), nil)
+    (head.encoder, head.latent, head.decoder, head.penalties) = ([], renamed[0], Array(renamed.dropFirst()), [])
     return TrainingStage(model: head, layers: layers)
   }
 
-  /// The way from the image to the code without a penalty or an objective, and behind the code a linear layer with a
+  /// The way from the image to the code without penalties or an objective, and behind the code a linear layer with a
   /// logit for each class.
   public func classifier(classes: Int) -> Autoencoder { labelled(.categorical, outputs: classes) }
 
-  /// The way from the image to the code without a penalty or an objective, and behind the code a linear layer with one
+  /// The way from the image to the code without penalties or an objective, and behind the code a linear layer with one
   /// output.
   public func regressor() -> Autoencoder { labelled(.labelSquaredError, outputs: 1) }
 
@@ -97,7 +97,7 @@ extension Autoencoder {
     var model = self
     model.name = "\(name), \(likelihood.name)"
     (model.likelihood, model.decoder) = (likelihood, [Dense(outputs)])
-    (model.penalty, model.objective) = (nil, nil)
+    (model.penalties, model.objective) = ([], nil)
     return model
   }
 

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import HourglassData
+import HourglassModels
 import HourglassTraining
 
 struct Evaluate: ParsableCommand {
@@ -58,14 +59,15 @@ struct Evaluate: ParsableCommand {
         advice: "take fewer images with --limit")
     }
     let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)
-    let secondTerm = loaded.model.penalty == nil ? "kl" : "penalty"
     let isImage = loaded.model.likelihood.target == .image
-    let columns = isImage ? ["reconstruction", secondTerm, "mse", "ssim"] : ["loss", secondTerm, "prediction"]
+    let columns =
+      [isImage ? "reconstruction" : "loss"] + termColumns(loaded.model) + (isImage ? ["mse", "ssim"] : ["prediction"])
     var rows = [(images.identityColumns + columns).joined(separator: ",")]
     let result = try evaluator.evaluate(images, importanceSamples: importanceSamples) { sample in
       guard file != nil else { return }
       let its = sample.measurement
-      let losses = [its.reconstruction, its.secondTerm].map { sample.isKnown ? "\($0)" : "" }
+      let terms = its.terms.isEmpty ? [0] : its.terms
+      let losses = ([its.reconstruction] + terms).map { sample.isKnown ? "\($0)" : "" }
       let others = [its.image?.squaredError, its.image?.similarity].compactMap { $0.map { "\($0)" } }
       let prediction = its.prediction.map { value in
         loaded.model.likelihood == .categorical ? csvCell(images.nameOfClass(Int(clamping: value))) : "\(value)"
@@ -83,6 +85,11 @@ struct Evaluate: ParsableCommand {
     if json { StandardOutput.write(json: result) } else { write(result, loaded, images) }
   }
 
+  /// The columns of the terms beside the reconstruction: `kl` where there is none, and `penalty` for the only one.
+  private func termColumns(_ model: Autoencoder) -> [String] {
+    model.terms.count > 1 ? model.terms.map(\.key) : [model.penalties.isEmpty ? LossTerm.kl.key : "penalty"]
+  }
+
   private func write(_ result: Evaluation, _ loaded: LoadedRun, _ data: Dataset) {
     let unit = loaded.model.likelihood.unit
     func row(_ name: String, _ value: Double?, _ unit: String) -> [[String]] {
@@ -97,7 +104,9 @@ struct Evaluate: ParsableCommand {
     rows += row("negative ELBO", result.negativeELBO, unit)
     rows += row("negative log-likelihood", result.negativeLogLikelihood, unit)
     rows += result.importanceSamples.map { [["importance samples", grouped($0), "per image"]] } ?? []
-    rows += row(loaded.model.secondTerm?.name ?? "penalty", result.penalty, "")
+    for term in loaded.model.terms where term != .kl {
+      rows += row(term.name, result.terms?[term.key] ?? result.penalty, "")
+    }
     if let sparsity = result.sparsity {
       let threshold = "beyond \(Sparsity.threshold)"
       rows += [["active fraction of units", decimal(sparsity.activeFraction, 4), threshold]]

@@ -20,7 +20,8 @@ struct Models: ParsableCommand {
   var describe = false
 
   func run() throws {
-    let listed = try folder.map(files) ?? ModelCatalog.presets.map { ($0.model, [$0.summary, "Source: \($0.source)."]) }
+    let presets = ModelCatalog.presets.map { ($0.model, [$0.summary, "Source: \($0.source)."]) }
+    let listed = try folder.map(files) ?? presets
     let rows = try listed.map { try cells($0.model) }
     if describe {
       for (row, (_, words)) in zip(rows, listed) {
@@ -39,7 +40,7 @@ struct Models: ParsableCommand {
 
   private func cells(_ model: Autoencoder) throws -> [String] {
     let plan = try ExecutionPlan(model, batchSize: 2)
-    let training = model.objective?.summary ?? model.penalty.map { type(of: $0).kind }
+    let training = model.objective?.summary ?? model.penalties.first.map { type(of: $0).kind }
     return [
       model.name, "\(model.input)", model.isVariational ? "variational" : training ?? "plain",
       "code \(plan.codeShape)", model.likelihood.name,

@@ -8,6 +8,7 @@ import HourglassTraining
 extension Split: ExpressibleByArgument {}
 extension Schedule: ExpressibleByArgument {}
 extension Span: ExpressibleByArgument {}
+extension Initializer: ExpressibleByArgument {}
 extension TimeLimit: ExpressibleByArgument {}
 extension MemoryLimit: ExpressibleByArgument {}
 extension Recipe.Monitor: ExpressibleByArgument {}

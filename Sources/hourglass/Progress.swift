@@ -26,7 +26,7 @@ final class Progress {
     switch event {
     case .step(let report): if !isQuiet { show(report, epochs: recipe.epochs) }
     case .epoch(let metrics):
-      note(Self.line(metrics, secondTerm: recipe.model.secondTerm))
+      note(Self.line(metrics, terms: recipe.model.terms))
       clear()
       for warning in metrics.warnings ?? [] { StandardError.write("hourglass: warning: \(warning)") }
     case .checkpoint: break
@@ -89,12 +89,10 @@ final class Progress {
     return Int(size.ws_col)
   }
 
-  private static func line(_ metrics: EpochMetrics, secondTerm: SecondTerm?) -> String {
+  private static func line(_ metrics: EpochMetrics, terms: [LossTerm]) -> String {
     var line = "epoch \(metrics.epoch)  loss \(decimal(metrics.loss))"
-    if let secondTerm {
-      let value = metrics.penalty ?? metrics.kl
-      line += "  reconstruction \(decimal(metrics.reconstruction))  \(secondTerm.name) \(decimal(value))"
-    }
+    if !terms.isEmpty { line += "  reconstruction \(decimal(metrics.reconstruction))" }
+    for term in terms { line += "  \(term.name) \(decimal(metrics.value(of: term) ?? 0))" }
     if let loss = metrics.validationLoss { line += "  validation \(decimal(loss))" }
     if let rate = metrics.validationErrorRate { line += "  error \(decimal(100 * rate, 2)) %" }
     line += "  \(grouped(Int(clamping: metrics.samplesPerSecond))) samples/s"

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import HourglassData
+import HourglassModels
 import HourglassTraining
 
 /// The flags that are settings of a recipe, as properties of the same names. All are optional, so that a resumed run
@@ -83,7 +84,7 @@ struct SettingFlags: ParsableArguments, Encodable {
       """, valueName: "decay"))
   var ema: Float?
 
-  @Option(help: "The weight of the KL divergence or penalty in the loss, at least 0. (default: 1)")
+  @Option(help: "The weight of the KL divergence and penalties in the loss, at least 0. (default: 1)")
   var beta: Float?
 
   @Option(
@@ -113,13 +114,21 @@ struct SettingFlags: ParsableArguments, Encodable {
   @Option(
     help: ArgumentHelp(
       """
-      Raise the weight of the KL divergence or penalty from 0 to --beta over this many steps, or over epochs, as \
+      Raise the weight of the KL divergence and penalties from 0 to --beta over this many steps, or over epochs, as \
       5epochs, against posterior collapse.
       """, valueName: "steps"))
   var betaWarmup: Span?
 
   @Option(help: "The seed of all random numbers. (default: 1)")
   var seed: UInt64?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      What the weights of layers start from that say nothing themselves: pytorch, glorot, glorotNormal, he, heNormal, \
+      normal:0.02, truncatedNormal:0.02, orthogonal or zeros; all but pytorch start biases from 0. (default: pytorch)
+      """, valueName: "start"))
+  var initializer: Initializer?
 
   @Option(
     help: """

@@ -28,20 +28,48 @@ static bool small_enough(const hg_geometry2d *g) {
 }
 
 /* Elements are at most 3, where e^(-x^2/2) costs 9 / 2 roundoffs more. */
-static void gelu(ptrdiff_t count, const float *x, const float *dy, float *got, float *wanted, const hg_parallel *p) {
+static void of_input(bytes *b, ptrdiff_t count, const float *x, const float *dy, float *got, float *wanted,
+                     const hg_parallel *p) {
   if (hg_parallel_check(p)) return;
-  MADE(gelu_forward, (count, x, got, p));
-  hg_reference_gelu_forward(count, x, wanted);
+  const hg_activation a = (hg_activation)(HG_ACTIVATION_GELU + next(b) % 4);
+  MADE(activation_forward, (a, count, x, got, p));
+  hg_reference_activation_forward(a, count, x, wanted);
+  agree("activation of its input", count, got, wanted, 32 * 0x1p-24);
+  MADE(activation_backward_input, (a, count, x, dy, got, p));
+  hg_reference_activation_backward_input(a, count, x, dy, wanted);
+  agree("backward by the input", count, got, wanted, 128 * 0x1p-24);
+  if (a != HG_ACTIVATION_GELU) return;
+  MADE(gelu_backward, (count, x, dy, got, p)), agree("gelu backward", count, got, wanted, 128 * 0x1p-24);
+  MADE(gelu_forward, (count, x, got, p)), hg_reference_activation_forward(a, count, x, wanted);
   agree("gelu", count, got, wanted, 32 * 0x1p-24);
-  MADE(gelu_backward, (count, x, dy, got, p));
-  hg_reference_gelu_backward(count, x, dy, wanted);
-  agree("gelu backward", count, got, wanted, 128 * 0x1p-24);
+}
+
+/* N positions of count channels, elements of at most 3. */
+static void of_channels(bytes *b, ptrdiff_t N, ptrdiff_t count, const float *x, const float *dy, float *got,
+                        float *wanted, const hg_parallel *p) {
+  const ptrdiff_t all = N * count;
+  if (hg_parallel_check(p)) {
+    if (all && !hg_softmax_forward(N, count, x, got, p)) fail("softmax", "takes what its check refuses");
+    return;
+  }
+  float *slope = whole(b, count), *sums = whole(b, count), *sums2 = whole(b, count);
+  MADE(prelu_forward, (N, count, x, slope, got, p)), hg_reference_prelu_forward(N, count, x, slope, wanted);
+  agree("prelu", all, got, wanted, 0);
+  MADE(prelu_backward, (N, count, x, dy, slope, false, next(b) % 8 ? got : NULL, sums, p));
+  MADE(prelu_backward, (N, count, x, dy, slope, false, got, NULL, p));
+  hg_reference_prelu_backward(N, count, x, dy, slope, false, wanted, sums2);
+  agree("prelu backward", all, got, wanted, 0), agree("prelu slopes", count, sums, sums2, 0);
+  MADE(softmax_forward, (N, count, x, got, p)), hg_reference_softmax_forward(N, count, x, wanted);
+  agree("softmax of channels", all, got, wanted, 0x1p-24 * (32 + (double)count));
+  MADE(softmax_backward, (N, count, x, dy, got, p)), hg_reference_softmax_backward(N, count, x, dy, wanted);
+  agree("softmax backward", all, got, wanted, 0x1p-24 * (64 + (double)count) * 32);
+  free(slope), free(sums), free(sums2);
 }
 
 /* Sums of two elements of at most 3 carry one roundoff more than the activation. */
 static void branches(bytes *b, hg_activation a, ptrdiff_t N, ptrdiff_t count, const float *x, const float *t,
                      float *got, float *wanted, const hg_parallel *p) {
-  if (hg_parallel_check(p) || a > HG_ACTIVATION_LEAKY_RELU) return;
+  if (hg_parallel_check(p) || !is_known(a)) return;
   const ptrdiff_t all = N * count, skip = count > 0 ? next(b) % count : 0;
   MADE(fork_backward, (a, all, x, t, t, got, p));
   hg_reference_fork_backward(a, all, x, t, t, wanted), agree("fork backward", all, got, wanted, 4 * bound_of(a));
@@ -67,7 +95,7 @@ static void convolutions(bytes *b) {
     }
     if (!hg_winograd_check(&g) != !hg_conv2d_check(&g)) fail("hg_winograd_check", "is not hg_conv2d_check");
   }
-  const bool refused = hg_conv2d_check(&g), bad_parallel = hg_parallel_check(&p), known = a <= HG_ACTIVATION_LEAKY_RELU;
+  const bool refused = hg_conv2d_check(&g), bad_parallel = hg_parallel_check(&p), known = is_known(a);
   const bool transposed = next(b) % 2, accumulate = next(b) % 2, only_bias = next(b) % 8 == 0;
   const ptrdiff_t gather_count = hg_conv2d_prepared_gather_count(&g);
   const ptrdiff_t scatter_count = hg_conv2d_prepared_scatter_count(&g);
@@ -141,7 +169,7 @@ static void pooling(bytes *b) {
   const hg_parallel p = parallel_of(b);
   const hg_activation a = activation_of(b);
   if (next(b) % 8) g.small_channels = g.large_channels;
-  const bool refused = hg_max_pool2d_check(&g) || hg_parallel_check(&p) || a > HG_ACTIVATION_LEAKY_RELU;
+  const bool refused = hg_max_pool2d_check(&g) || hg_parallel_check(&p) || !is_known(a);
   if (!hg_max_pool2d_check(&g) && !small_enough(&g)) return;
   if (refused) {
     float none[1] = {0};
@@ -190,7 +218,7 @@ static void dense(bytes *b) {
     if ((scratches[i] < 0) != refused) fail("dense scratch", "against the check");
     most = scratches[i] > most ? scratches[i] : most;
   }
-  if (refused || a > HG_ACTIVATION_LEAKY_RELU) {
+  if (refused || !is_known(a)) {
     float none[1] = {0};
     if (!hg_dense_forward(&g, none, none, NULL, a, none, none, &p)) fail("dense", "takes what its check refuses");
     return;
@@ -257,6 +285,8 @@ static void upsampling(bytes *b) {
  * of them carry as many roundoffs. */
 static void normalisation(bytes *b) {
   hg_group_norm g = {.size = next(b) == 255 ? 8 : sizeof g};
+  const hg_activation a = activation_of(b);
+  g.activation = a;
   g.samples = extent(b, 4) - (next(b) % 16 == 0), g.positions = extent(b, 20);
   g.groups = extent(b, 9), g.channels = extent(b, 40);
   if (g.groups > 0 && g.groups < 10 && g.channels > 0 && g.channels < 41 && next(b) % 8) g.channels *= g.groups;
@@ -282,10 +312,10 @@ static void normalisation(bytes *b) {
   MADE(group_norm_forward, (&g, x, weight, bias, got, mean, variance, &p));
   hg_reference_group_norm_forward(&g, x, weight, bias, wanted, mean2, variance2);
   agree("mean", groups, mean, mean2, bound), agree("variance", groups, variance, variance2, bound);
-  agree("norm", all, got, wanted, bound);
+  agree("norm", all, got, wanted, bound + bound_of(a) * 64);
   MADE(group_norm_apply, (&g, x, mean, variance, weight, NULL, got, &p));
   hg_reference_group_norm_apply(&g, x, mean, variance, weight, NULL, wanted);
-  agree("norm apply", all, got, wanted, 64 * 0x1p-24);
+  agree("norm apply", all, got, wanted, 64 * (0x1p-24 + bound_of(a)));
   float *dweight = whole(b, g.channels), *dbias = whole(b, g.channels), *dbias2 = whole(b, g.channels);
   float *dweight2 = whole(b, g.channels);
   memcpy(dweight2, dweight, (size_t)g.channels * sizeof(float)),

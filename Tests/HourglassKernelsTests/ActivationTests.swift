@@ -4,8 +4,17 @@ import TestSupport
 import Testing
 
 extension KernelTests {
-  static let smooth = [HG_ACTIVATION_SIGMOID, HG_ACTIVATION_TANH, HG_ACTIVATION_SOFTPLUS, HG_ACTIVATION_ELU]
-  static let activations = [HG_ACTIVATION_LINEAR, HG_ACTIVATION_RELU, HG_ACTIVATION_LEAKY_RELU] + smooth
+  static let smooth = [
+    HG_ACTIVATION_SIGMOID, HG_ACTIVATION_TANH, HG_ACTIVATION_SOFTPLUS, HG_ACTIVATION_ELU, HG_ACTIVATION_SELU,
+  ]
+  static let exact = [HG_ACTIVATION_LINEAR, HG_ACTIVATION_RELU, HG_ACTIVATION_RELU6, HG_ACTIVATION_HARD_TANH]
+  static let activations =
+    exact + [HG_ACTIVATION_LEAKY_RELU, leaky(0.2), leaky(0.0001), leaky(1), HG_ACTIVATION_HARD_SIGMOID] + smooth
+
+  /// HG_LEAKY_RELU of the header, which Swift does not see.
+  static func leaky(_ slope: Double) -> hg_activation {
+    hg_activation(HG_ACTIVATION_LEAKY_RELU.rawValue | UInt32((slope * 10_000).rounded()) << 8)
+  }
 
   static func activation(_ activation: hg_activation, _ x: [Float]) -> [Float] {
     output(x.count) { hg_activation_forward(activation, x.count, x, $0, nil) }
@@ -17,11 +26,11 @@ extension KernelTests {
 
   static let awkward: [Float] = [.nan, .infinity, -.infinity, 0, -0.0, 1, -1, .greatestFiniteMagnitude]
 
-  @Test("Linear and ReLU are the definition to the bit, infinities and NaN included")
+  @Test("Linear, ReLU and those cut off are the definition to the bit, infinities and NaN included")
   static func exactActivations() {
     let x = randomValues(1000, -3, 3) + awkward
     withEachInstructionSet { isa in
-      for kind in [HG_ACTIVATION_LINEAR, HG_ACTIVATION_RELU] {
+      for kind in exact {
         let wanted = output(x.count) { hg_reference_activation_forward(kind, x.count, x, $0) }
         #expect(firstDifference(activation(kind, x), wanted) == nil, "\(isa) \(kind)")
       }
@@ -30,13 +39,13 @@ extension KernelTests {
   }
 
   /// Sigmoid: exp within 2 ulp (4 roundoffs), one sum and one quotient. The others: the bounds in ulp that stand beside
-  /// their definitions, 2 roundoffs each; a slope of 1/100 and its product round once each. All: one more roundoff for
-  /// the stored reference.
+  /// their definitions, 2 roundoffs each; a slope, or a factor of the SELU, and its product round once each. All: one
+  /// more roundoff for the stored reference.
   @Test(
     "An activation is within its bound of the definition wherever its value is normal",
     arguments: [
       (HG_ACTIVATION_SIGMOID, 7), (HG_ACTIVATION_TANH, 7), (HG_ACTIVATION_SOFTPLUS, 5), (HG_ACTIVATION_ELU, 3),
-      (HG_ACTIVATION_LEAKY_RELU, 3),
+      (HG_ACTIVATION_LEAKY_RELU, 3), (leaky(0.2), 3), (leaky(0.3), 3), (HG_ACTIVATION_SELU, 5),
     ] as [(hg_activation, Double)])
   static func activationBound(_ kind: hg_activation, _ roundoffs: Double) {
     let powers: [Float] = (-118...6).flatMap { e in
@@ -49,6 +58,41 @@ extension KernelTests {
     withEachInstructionSet { isa in
       expectClose("\(isa) \(kind)", activation(kind, x), wanted) { roundoffs * roundoff * Double(abs(wanted[$0])) }
     }
+  }
+
+  @Test("A hard sigmoid is within two roundoffs of 1 of its definition, 0 and 1 beyond 3, and NaN for NaN")
+  static func hardSigmoid() {
+    let x = randomValues(2000, -4, 4) + [-3, 3, -1e30, 1e30, .infinity, -.infinity]
+    let wanted = output(x.count) { hg_reference_activation_forward(HG_ACTIVATION_HARD_SIGMOID, x.count, x, $0) }
+    withEachInstructionSet { isa in
+      let y = activation(HG_ACTIVATION_HARD_SIGMOID, x)
+      expectClose("\(isa)", y, wanted) { _ in 2 * roundoff }
+      #expect(y.suffix(4) == [0, 1, 1, 0] && activation(HG_ACTIVATION_HARD_SIGMOID, [.nan])[0].isNaN, "\(isa)")
+    }
+  }
+
+  @Test("A slope that is no leaky ReLU's, and an activation whose derivative wants the input, are refused")
+  static func refusedActivations() {
+    let (x, out) = ([Float](repeating: 1, count: 4), Floats(count: 4))
+    func forward(_ kind: UInt32) -> String? {
+      text(hg_activation_forward(hg_activation(kind), 4, x, out.pointer, nil))
+    }
+    func backward(_ kind: UInt32) -> String? {
+      text(hg_activation_backward(hg_activation(kind), 4, x, x, out.pointer, nil))
+    }
+    let none = "there is no such activation"
+    for kind: UInt32 in [11, 15, 20, 200, 1 << 8 | 1, 10_001 << 8 | 6, 0x8000_0006, UInt32(Int32.max)] {
+      #expect(forward(kind) == none && backward(kind) == none, "\(kind)")
+    }
+    for kind in [HG_ACTIVATION_GELU, HG_ACTIVATION_SILU, HG_ACTIVATION_MISH, HG_ACTIVATION_HARD_SWISH] {
+      let wanted = "the derivative of this activation is found from its input, which this call has not"
+      #expect(forward(kind.rawValue) == nil && backward(kind.rawValue) == wanted)
+      #expect(hg_activation_backward_input(kind, 4, x, x, out.pointer, nil) == nil)
+      #expect(text(hg_join_forward(kind, 4, x, x, out.pointer, nil)) == wanted)
+    }
+    #expect(
+      text(hg_activation_backward_input(HG_ACTIVATION_RELU, 4, x, x, out.pointer, nil))
+        == "the derivative of this activation is found from its output")
   }
 
   @Test("Sigmoid of any size of argument stays in [0, 1]; NaN stays NaN")
@@ -71,8 +115,9 @@ extension KernelTests {
     }
   }
 
-  /// At most four roundings (the derivative of a softplus is within 1 ulp), and one for the stored reference.
-  @Test("The backward pass is within five roundoffs of the definition; linear and ReLU to the bit")
+  /// At most four roundings (the derivative of a softplus is within 1 ulp), and one for the stored reference. The
+  /// factor 1.76 of the SELU, to which y is added, is rounded.
+  @Test("The backward pass is within five roundoffs of the definition; linear, ReLU and those cut off to the bit")
   static func backwardBound() {
     let s = randomValues(1000, -4, 4), dy = randomValues(1000, -4, 4, seed: 2)
     withEachInstructionSet { isa in
@@ -80,8 +125,11 @@ extension KernelTests {
         let y = activation(kind, s)
         let wanted = output(y.count) { hg_reference_activation_backward(kind, y.count, y, dy, $0) }
         let got = activationBackward(kind, y, dy)
-        let roundings: Double = kind == HG_ACTIVATION_LINEAR || kind == HG_ACTIVATION_RELU ? 0 : 5
-        expectClose("\(isa) \(kind)", got, wanted) { roundings * roundoff * Double(abs(wanted[$0])) }
+        let roundings: Double = exact.contains(kind) ? 0 : 5
+        let added: Float = kind == HG_ACTIVATION_SELU ? 2 : 0
+        expectClose("\(isa) \(kind)", got, wanted) {
+          roundings * roundoff * Double(abs(wanted[$0]) + added * abs(dy[$0]))
+        }
       }
     }
   }
@@ -104,6 +152,7 @@ extension KernelTests {
       case HG_ACTIVATION_SIGMOID: 1 / (1 + exp(-s))
       case HG_ACTIVATION_TANH: (exp(2 * s) - 1) / (exp(2 * s) + 1)
       case HG_ACTIVATION_SOFTPLUS: log(1 + exp(s))
+      case HG_ACTIVATION_SELU: 1.0507009873554805 * (s > 0 ? s : 1.6732632423543772 * (exp(s) - 1))
       default: s > 0 ? s : exp(s) - 1
       }
     }

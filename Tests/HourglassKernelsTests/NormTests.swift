@@ -15,7 +15,7 @@ struct NormCase: Sendable, CustomStringConvertible {
   func geometry(epsilon: Float = 1e-5) -> hg_group_norm {
     hg_group_norm(
       size: MemoryLayout<hg_group_norm>.size, samples: samples, positions: positions, channels: channels,
-      groups: groups, epsilon: epsilon)
+      groups: groups, epsilon: epsilon, activation: 0)
   }
   var count: Int { samples * positions * channels }
   var statistics: Int { samples * groups }
@@ -115,6 +115,44 @@ extension KernelTests {
       }
     }
 
+    @Test(
+      "an activation is that of the plain result, and no weight is a weight of 1",
+      arguments: NormCase.all.filter { $0.elements > 2 },
+      [HG_ACTIVATION_RELU, HG_ACTIVATION_SIGMOID, HG_ACTIVATION_HARD_TANH])
+    func activation(_ c: NormCase, _ activation: hg_activation) {
+      var (plain, ending, generator) = (c.geometry(), c.geometry(), SplitMix64(seed: 9))
+      ending.activation = Int(activation.rawValue)
+      // Before 1.2 the struct ended before its activation, which counts as 0 then, whatever lies there.
+      var old = ending
+      old.size = MemoryLayout<hg_group_norm>.offset(of: \.activation)!
+      let (x, dy) = (Floats.uniform(c.count, &generator), Floats.uniform(c.count, &generator))
+      let ones = Floats([Float](repeating: 1, count: c.channels))
+      let (mean, variance) = (Floats(count: c.statistics), Floats(count: c.statistics))
+      func forward(_ g: inout hg_group_norm, _ weight: Floats?) -> [Float] {
+        output(c.count) {
+          hg_group_norm_forward(&g, x.pointer, weight?.pointer, nil, $0, mean.pointer, variance.pointer, nil)
+        }
+      }
+      withEachInstructionSet { isa in
+        let sums = forward(&plain, ones)
+        #expect(forward(&old, ones) == sums && forward(&plain, nil) == sums, "\(isa)")
+        let wanted = output(c.count) { hg_activation_forward(activation, c.count, sums, $0, nil) }
+        #expect(forward(&ending, nil) == wanted, "\(isa)")
+        #expect(
+          output(c.count) {
+            hg_group_norm_apply(&ending, x.pointer, mean.pointer, variance.pointer, nil, nil, $0, nil)
+          } == wanted, "\(isa)")
+        func backward(_ weight: Floats?) -> [Float] {
+          output(c.count) {
+            hg_group_norm_backward(
+              &ending, x.pointer, dy.pointer, mean.pointer, variance.pointer, weight?.pointer, false, $0, nil, nil,
+              nil)
+          }
+        }
+        #expect(backward(nil) == backward(ones), "\(isa)")
+      }
+    }
+
     @Test("samples in one call or in two, which accumulate, give the same gradients")
     func calls() {
       let (c, channels) = (NormCase(samples: 4, positions: 6, channels: 24, groups: 6), 24)
@@ -150,6 +188,7 @@ extension KernelTests {
       }
       #expect(why { _ in } == nil)
       #expect(why { $0.size = 3 } == "geometry.size is not sizeof(hg_group_norm)")
+      #expect(why { $0.activation = 11 } == "there is no such activation")
       #expect(why { $0.samples = -1 } == "the number of samples is negative")
       #expect(why { $0.positions = 0 } == "positions, channels or groups are below 1")
       #expect(why { $0.groups = 5 } == "the groups do not divide the channels")

@@ -19,7 +19,7 @@ import Testing
     let model = try #require(try Autoencoder.dense(describedBy: text))
     let plan = try ExecutionPlan(model, batchSize: 4)
     #expect(model.name == text && "\(model.input)" == input)
-    #expect(plan.uses.map { "\($0.layer.output) \($0.layer.activation.rawValue)" }.joined(separator: ", ") == chain)
+    #expect(plan.uses.map { "\($0.layer.output) \($0.layer.activation)" }.joined(separator: ", ") == chain)
     // Half of the layers share the weights of the other half.
     #expect(plan.uses.count { $0.layer.kind == "TiedDense" } == (text.hasSuffix("tied") ? plan.uses.count / 2 : 0))
     let weights = plan.products.filter { $0.rows > 1 }
@@ -39,7 +39,7 @@ import Testing
     (
       "784-30,gelatine",
       "wanted one of "
-        + (Activation.allCases.map(\.rawValue)
+        + (Activation.allCases.map(\.description)
         + ["bernoulli", "squaredError", "absoluteError", "huber", "ssim", "categorical", "labelSquaredError"])
         .joined(separator: ", ")
         + ", tied, variational, found gelatine"

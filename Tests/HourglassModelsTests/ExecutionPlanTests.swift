@@ -18,8 +18,8 @@ import Testing
 
   /// Errors and tangents exist where somebody wants them: behind parameters, and up to the code.
   @Test func errorsBehindParametersAndTangentsUpToTheCode() throws {
-    func plan(_ activation: Activation, _ penalty: (any Penalty)?) throws -> ExecutionPlan {
-      let model = Autoencoder("m", input: ImageShape(4, 4, 1), likelihood: .squaredError, penalty: penalty) {
+    func plan(_ activation: Activation, _ penalties: any Penalty...) throws -> ExecutionPlan {
+      var model = Autoencoder("m", input: ImageShape(4, 4, 1), likelihood: .squaredError) {
         GaussianNoise(0.1)
         Conv2D(2, kernel: 3, activation: activation)
         MaxPool2D(2)
@@ -29,6 +29,7 @@ import Testing
         Dense(16)
         Reshape(4, 4, 1)
       }
+      model.penalties = penalties
       return try ExecutionPlan(model, batchSize: 8)
     }
     let plain = try plan(.relu, L1Penalty(weight: 1))

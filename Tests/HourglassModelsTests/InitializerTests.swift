@@ -66,6 +66,90 @@ import Testing
     #expect(try Self.started(6).flat.array != first)
   }
 
+  /// A dense layer, a convolution and a transposed one, all large enough for statistics.
+  private static func model(_ initializer: Initializer?) -> Autoencoder {
+    Autoencoder("starts", input: ImageShape(16, 16, 8), likelihood: .squaredError) {
+      Conv2D(32, kernel: 4, stride: 2, initializer: initializer)
+      BatchNorm(activation: .relu)
+    } latent: {
+      Dense(64, initializer: initializer)
+    } decoder: {
+      Dense(8 * 8 * 32, initializer: initializer)
+      Reshape(8, 8, 32)
+      ConvTranspose2D(8, kernel: 4, stride: 2, initializer: initializer)
+    }
+  }
+
+  /// Variances are as in torch.nn.init: 1 / (3 fan in), 2 / (fan in + fan out), 2 / fan in. A normal distribution cut
+  /// off at two deviations has 0.774 of its variance. That of n values strays by its size times sqrt(2 / n) at most.
+  @Test(arguments: Initializer.all.filter { $0 != .orthogonal && $0 != .zeros })
+  func aStartHasItsVariance(_ initializer: Initializer) throws {
+    let plan = try ExecutionPlan(Self.model(initializer), batchSize: 8)
+    let flat = FloatBuffer(count: plan.parameterCount)
+    Initializer.fill(flat, plan: plan, seed: 3)
+    let fans = ["encoder.0": (8 * 16, 32 * 16), "latent": (2048, 64), "decoder.0": (64, 2048), "decoder.2": (128, 512)]
+    for parameter in plan.parameters where parameter.start == nil {
+      let values = parameter.tensor(in: flat.pointer).map(Double.init)
+      guard parameter.name.hasSuffix("weight") else {
+        #expect(values.allSatisfy { $0 == 0 } == (initializer != .pytorch), "\(parameter.name)")
+        continue
+      }
+      let (fanIn, fanOut) = try #require(fans[parameter.name.replacing(".weight", with: "")])
+      let both = Double(fanIn + fanOut)
+      let (variance, most): (Double, Double) =
+        switch initializer {
+        case .pytorch: (1 / Double(3 * fanIn), 1 / Double(fanIn).squareRoot())
+        case .glorotUniform: (2 / both, (6 / both).squareRoot())
+        case .glorotNormal: (2 / both, 10)
+        case .heUniform: (2 / Double(fanIn), (6 / Double(fanIn)).squareRoot())
+        case .heNormal: (2 / Double(fanIn), 10)
+        case .normal: (0.0004, 10)
+        default: (0.0004 * 0.7737, 0.04)
+        }
+      let n = Double(values.count)
+      let found = values.reduce(0) { $0 + $1 * $1 } / n
+      #expect(abs(found / variance - 1) < 5 * (2 / n).squareRoot(), "\(parameter.name): \(found), not \(variance)")
+      #expect(
+        values.allSatisfy { abs($0) <= most * (1 + 0x1p-20) }
+          && values.contains { abs($0) > 1.8 * variance.squareRoot() || most < 10 })
+      if case .truncatedNormal = initializer { #expect(values.contains { abs($0) > 0.035 }) }
+    }
+  }
+
+  @Test func anOrthogonalStartHasOrthonormalRowsOrColumns() throws {
+    let plan = try ExecutionPlan(Self.model(.orthogonal), batchSize: 8)
+    let flat = FloatBuffer(count: plan.parameterCount)
+    Initializer.fill(flat, plan: plan, seed: 3)
+    for parameter in plan.parameters where parameter.name.hasSuffix("weight") && parameter.start == nil {
+      let values = parameter.tensor(in: flat.pointer).map(Double.init)
+      let (rows, columns) = (parameter.shape[0], values.count / parameter.shape[0])
+      let isWide = rows <= columns
+      let vectors = (0..<min(rows, columns)).map { v in
+        (0..<max(rows, columns)).map { isWide ? values[v * columns + $0] : values[$0 * columns + v] }
+      }
+      for (i, a) in vectors.enumerated() {
+        for (j, b) in vectors[...i].enumerated() {
+          let product = zip(a, b).reduce(0) { $0 + $1.0 * $1.1 }
+          #expect(abs(product - (i == j ? 1 : 0)) < 1e-6, "\(parameter.name)")
+        }
+      }
+    }
+  }
+
+  @Test func theStartOfALayerGoesBeforeThatOfTheRecipe() throws {
+    func start(_ own: Initializer?, _ recipes: Initializer) throws -> [Float] {
+      let plan = try ExecutionPlan(Self.model(own), batchSize: 8)
+      let flat = FloatBuffer(count: plan.parameterCount)
+      Initializer.fill(flat, plan: plan, seed: 3, initializer: recipes)
+      return flat.array
+    }
+    #expect(try start(nil, .heNormal) == start(.heNormal, .zeros))
+    #expect(try start(nil, .pytorch) == start(.pytorch, .orthogonal))
+    let zeros = try start(.zeros, .heNormal)
+    // The weights of the normalisation and its running variance start from 1.
+    #expect(zeros.count { $0 != 0 } == 2 * 32)
+  }
+
   private static func started(_ seed: UInt64, batchSize: Int = 8, shards: Int? = nil) throws
     -> (plan: ExecutionPlan, flat: FloatBuffer)
   {

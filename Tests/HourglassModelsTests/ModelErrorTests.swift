@@ -141,7 +141,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       "decoder.1: the bernoulli likelihood wants logits, so a last layer with linear activation, found sigmoid"
     ) { $0.likelihood = .bernoulli },
     RefusedModel(
-      "decoder.2: an output height of 7 does not mirror an input height of 4: wanted 8 to 9"
+      "decoder.2: wanted an outputSize with a height of 8 to 9, which mirrors an input height of 4, found 7"
     ) {
       $0.decoder = [
         Dense(32), Reshape(4, 4, 2),
@@ -149,7 +149,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       ]
     },
     RefusedModel(
-      "decoder.2: an output width of 9 does not mirror an input width of 4: wanted 7 to 8"
+      "decoder.2: wanted an outputSize with a width of 7 to 8, which mirrors an input width of 4, found 9"
     ) {
       $0.decoder = [
         Dense(32), Reshape(4, 4, 2), ConvTranspose2D(2, kernel: 3, stride: 2, outputSize: Extent2D(8, 9)),
@@ -203,30 +203,50 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     },
     RefusedModel(
       "encoder.0: a penalty belongs in the place of the penalty, not in encoder.0", encoder: L1Penalty(weight: 1)),
-    RefusedModel("penalty: wanted a weight of at least 0, found -1.0") { $0.penalty = L1Penalty(weight: -1) },
-    RefusedModel("penalty: wanted a weight of at least 0, found nan") { $0.penalty = MMDPenalty(weight: .nan) },
-    RefusedModel("penalty: wanted a latent without a KL divergence, found a GaussianLatent") {
+    RefusedModel("penalty: wanted a weight of at least 0, found -1.0") { $0.penalties = [L1Penalty(weight: -1)] },
+    RefusedModel("penalty: wanted a weight of at least 0, found nan") { $0.penalties = [MMDPenalty(weight: .nan)] },
+    RefusedModel("penalty.1: wanted one L1Penalty, found two") {
+      $0.penalties = [L1Penalty(weight: 1), L1Penalty(weight: 2)]
+    },
+    RefusedModel("penalty.2: wanted a weight of at least 0, found -1.0") {
+      $0.penalties = [L1Penalty(weight: 1), L2Penalty(weight: 2), ZeroMeanPenalty(weight: -1)]
+    },
+    RefusedModel(
+      "penalty: wanted a GaussianLatent, whose means and variances the TotalCorrelationPenalty takes, found another "
+        + "latent"
+    ) {
+      $0.penalties = [TotalCorrelationPenalty(weight: 1)]
+    },
+    RefusedModel("penalty: wanted a diagonal of at least 0, found -2.0") {
       $0.latent = GaussianLatent(3)
-      $0.penalty = MMDPenalty(weight: 1)
+      $0.penalties = [DIPPenalty(.means, weight: 1, diagonal: -2)]
+    },
+    RefusedModel(
+      "penalty.1: wanted the ContractivePenalty first in the list, next to the latent, found it behind others"
+    ) {
+      $0.penalties = [L2Penalty(weight: 1), ContractivePenalty(weight: 1)]
     },
     RefusedModel("penalty: wanted a target activity between 0 and 1, found 1.0") {
       $0.latent = Dense(3, activation: .sigmoid)
-      $0.penalty = ActivityPenalty(target: 1, weight: 1)
+      $0.penalties = [ActivityPenalty(target: 1, weight: 1)]
     },
     RefusedModel("penalty: wanted a latent of sigmoid units, which have an activity, found linear") {
-      $0.penalty = ActivityPenalty(target: 0.1, weight: 1)
+      $0.penalties = [ActivityPenalty(target: 0.1, weight: 1)]
     },
     RefusedModel(
       "penalty: wanted a code made by layers whose derivatives it can follow, such as Conv2D, Dense, Dropout, "
-        + "MaxPool2D and Residual, found encoder.2, a GELU"
+        + "MaxPool2D and Residual, found encoder.2, a gelu"
     ) {
       $0.encoder = [GaussianNoise(0.1), Conv2D(2, kernel: 3), GELU()]
-      $0.penalty = ContractivePenalty(weight: 1)
+      $0.penalties = [ContractivePenalty(weight: 1)]
     },
-    RefusedModel("penalty: wanted a latent without a KL divergence, found a GaussianLatent") {
+    RefusedModel(
+      "penalty: wanted a code made by layers whose derivatives it can follow, such as Conv2D, Dense, Dropout, "
+        + "MaxPool2D and Residual, found latent, a GaussianLatent"
+    ) {
       $0.encoder = [Conv2D(2, kernel: 3)]
       $0.latent = GaussianLatent(3)
-      $0.penalty = ContractivePenalty(weight: 1)
+      $0.penalties = [ContractivePenalty(weight: 1)]
     },
     RefusedModel("encoder.0: wanted at least one layer inside the block, found none", encoder: Skip {}),
     RefusedModel(
@@ -241,8 +261,11 @@ struct RefusedModel: Sendable, CustomStringConvertible {
         GELU(); Conv2D(0, kernel: 3)
       }),
     RefusedModel(
-      "encoder.0: wanted the name of a layer before it, whose output it takes, found \"decoder.7\"",
+      "encoder.0: wanted the name of a layer before it, whose output it takes, or image, found \"decoder.7\"",
       encoder: Concat(from: "decoder.7")),
+    RefusedModel(
+      "encoder.0: wanted the name of a layer before it, whose output it takes, or image, found \"latent\"",
+      encoder: Add(from: "latent")),
     RefusedModel("objective: wanted 1 to 65536 steps of a chain, found 0") {
       $0.objective = .contrastiveDivergence(steps: 0)
     },
@@ -267,10 +290,10 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       "penalty: contrastive divergence wants a TiedDense of sigmoid or linear units behind the latent, found a "
         + "L1Penalty of linear units"
     ) {
-      ($0.latent, $0.penalty) = (Dense(3, activation: .sigmoid), L1Penalty(weight: 1))
+      ($0.latent, $0.penalties) = (Dense(3, activation: .sigmoid), [L1Penalty(weight: 1)])
       $0.objective = .contrastiveDivergence()
     },
-    RefusedModel("decoder.1: contrastive divergence wants one layer behind the latent, found a GELU of linear units") {
+    RefusedModel("decoder.1: contrastive divergence wants one layer behind the latent, found a gelu of linear units") {
       $0.latent = Dense(3, activation: .sigmoid)
       $0.decoder = [TiedDense(to: "latent"), GELU()]
       $0.objective = .contrastiveDivergence()

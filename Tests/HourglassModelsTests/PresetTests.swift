@@ -37,7 +37,7 @@ import Testing
     ("contractive-ae", "contractive penalty"), ("conv-wae-28", "MMD penalty"),
   ])
   func aModelNamesTheSecondTermOfItsLoss(_ name: String, _ term: String?) throws {
-    #expect(try #require(ModelCatalog.model(name)).secondTerm?.name == term)
+    #expect(try #require(ModelCatalog.model(name)).terms.first?.name == term)
   }
 
   @Test func theCatalogHasThePresets() {

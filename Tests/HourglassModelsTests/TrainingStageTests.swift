@@ -165,14 +165,14 @@ import Testing
 
   @Test func aPenaltyHoldsForEachCodeAndForNoLabel() throws {
     var model = Autoencoder.dense([64, 12, 6], activation: .sigmoid, code: .sigmoid)
-    model.penalty = ActivityPenalty(target: 0.05, weight: 0.1)
-    #expect(try model.pretrainingStages().map { $0.model.penalty is ActivityPenalty } == [true, true])
-    #expect(model.classifier(classes: 3).penalty == nil)
+    model.penalties = [ActivityPenalty(target: 0.05, weight: 0.1)]
+    #expect(try model.pretrainingStages().map { $0.model.penalties.first is ActivityPenalty } == [true, true])
+    #expect(model.classifier(classes: 3).penalties.isEmpty)
     model.likelihood = .categorical
     model.decoder = [Dense(3)]
-    #expect(try model.headStage().model.penalty == nil)
+    #expect(try model.headStage().model.penalties.isEmpty)
     model = convAE28
-    model.penalty = ContractivePenalty(weight: 1)
+    model.penalties = [ContractivePenalty(weight: 1)]
     let forms = try model.pretrainingStages().map { try ExecutionPlan($0.model, batchSize: 1).contraction?.prefix(2) }
     #expect(forms == ["an", "an", "ex"])
   }
@@ -194,7 +194,9 @@ import Testing
     }
     #expect(
       refusal(model)
-        == "stage 1, decoder.0: an output height of 7 does not mirror an input height of 3: wanted 5 to 6")
+        == "stage 1, decoder.0: wanted an outputSize with a height of 5 to 6, which mirrors an input height of 3, "
+        + "found 7"
+    )
     (model.encoder, model.latent) = ([], MaxPool2D(2))
     #expect(refusal(model) == "odd: wanted a dense or convolutional layer in encoder or latent to train, found none")
     model.latent = Dense(0)

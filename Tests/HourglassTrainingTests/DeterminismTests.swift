@@ -125,6 +125,6 @@ import Testing
       return try step.run(batchSizes: [20])[0]
     }
     #expect(losses[0] == losses[1] && losses[0].reconstruction != losses[2].reconstruction)
-    #expect(losses[0].secondTerm == losses[2].secondTerm, "the divergence does not see the noise")
+    #expect(losses[0].terms == losses[2].terms, "the divergence does not see the noise")
   }
 }

@@ -34,7 +34,7 @@ struct FirstTouchTests {
         let buffers =
           replica.arenas
           + reducers.flatMap { $0.moments + $0.rooms + [$0.gradient, $0.shardGradients.buffers] }
-          + [shared.parameters, shared.batch, shared.losses, shared.secondTerms]
+          + [shared.parameters, shared.batch, shared.losses, shared.terms]
         let soiled = buffers.indices.filter { i in buffers[i].bits.contains { $0 != 0 } }
         #expect(soiled.isEmpty, "\(model.name) is not cleared")
       }

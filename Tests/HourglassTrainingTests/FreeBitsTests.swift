@@ -77,7 +77,7 @@ import Testing
     func distance(_ a: [Float], _ b: [Float]) -> Float { zip(a, b).map { abs($0 - $1) }.max() ?? 0 }
     #expect(distance(whole.values, least.values) < 1e-5 * scale && distance(none.values, most.values) < 1e-5 * scale)
     #expect(distance(whole.values, none.values) > 1e-3 * scale)
-    #expect(whole.loss == least.loss && whole.loss == most.loss && whole.loss.secondTerm > 0)
+    #expect(whole.loss == least.loss && whole.loss == most.loss && whole.loss.terms > 0)
   }
 
   /// Gradients of the free bits of a shard are those of the units alone that exceed them there: the gradient of the

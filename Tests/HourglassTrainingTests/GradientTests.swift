@@ -72,8 +72,8 @@ import Testing
       let step = try startedStep(
         row.model, batchSize: 8, optimizer: Optimizer(.sgd, learningRate: 0), beta: beta, data: data)
       let loss = try step.run(batchSizes: [Self.samples])[0]
-      #expect(abs(loss.total - loss.reconstruction - Double(beta) * loss.secondTerm) < 1e-9)
-      #expect(loss.secondTerm != 0)
+      #expect(abs(loss.total - loss.reconstruction - Double(beta) * loss.terms) < 1e-9)
+      #expect(loss.terms != 0)
       return step.gradient.array
     }
     // Sums of at most 8 samples and a few hundred products in float: 1e-4 of the largest is far above their rounding.

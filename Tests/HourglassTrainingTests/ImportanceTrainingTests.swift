@@ -101,7 +101,7 @@ import Testing
       // Losses of some 50 nats from probabilities that float rounds by 6e-8 of as little as 1 in 100.
       #expect(abs(loss.total - wanted) < 1e-4 * wanted, "\(loss) for \(wanted)")
       #expect(abs(loss.reconstruction - reconstruction) < 2e-4 * wanted, "\(loss) for \(reconstruction)")
-      #expect(abs(loss.total - loss.reconstruction - loss.secondTerm) < 1e-9)
+      #expect(abs(loss.total - loss.reconstruction - loss.terms) < 1e-9)
     }
   }
 
@@ -156,8 +156,8 @@ import Testing
       return (try step.run(batchSizes: [10])[0], step.plan, step.gradient.array)
     }
     #expect(found[0].0.reconstruction == found[1].0.reconstruction)
-    #expect(found[0].0.secondTerm != found[1].0.secondTerm)
-    #expect(abs(found[0].0.secondTerm - found[1].0.secondTerm) < 0.5 * found[0].0.secondTerm)
+    #expect(found[0].0.terms != found[1].0.terms)
+    #expect(abs(found[0].0.terms - found[1].0.terms) < 0.5 * found[0].0.terms)
     for parameter in found[0].1.parameters {
       let same = found.map { step in step.2.withUnsafeBufferPointer { parameter.tensor(in: $0.baseAddress!) } }
       #expect((same[0] == same[1]) == parameter.name.hasPrefix("decoder."), "\(parameter.name)")

@@ -47,7 +47,7 @@ import TestSupport
       #expect(kept.scores(by: .error).scores == measured.map { Double($0.image?.squaredError ?? .nan) })
       #expect(
         kept.scores(by: .likelihood).scores
-          == measured.map { Double($0.reconstruction) + (model.isVariational ? Double($0.secondTerm) : 0) })
+          == measured.map { Double($0.reconstruction) + (model.isVariational ? Double($0.terms[0]) : 0) })
 
       let table = try #require(kept.table)
       let set = try Dataset(codes, shape: ImageShape(vector: units), of: table, source: "kept")

@@ -144,7 +144,7 @@ import Testing
       }
       let row = try #require(trainer.metrics.epochs.first)
       #expect(abs(row.reconstruction - mean(\.reconstruction)) < 1e-12 * row.reconstruction)
-      #expect(abs(row.kl - mean(\.secondTerm)) < 1e-12)
+      #expect(abs(row.kl - mean(\.terms)) < 1e-12)
       #expect(abs(row.loss - mean(\.total)) < 1e-6 * row.loss, "beta is a float")
       #expect(abs(row.reconstructionPerPixel * 64 - row.reconstruction) < 1e-9)
       #expect(row.validationLoss != nil && row.validationMSE != nil && trainer.progress.best == row.validationLoss)

@@ -21,6 +21,7 @@ import Testing
     (all.optimizer.momentum, all.optimizer.nesterov, all.optimizer.weightL1) = (0.7, true, 0.125)
     (all.clipNorm, all.ema, all.beta, all.freeBits, all.importanceSamples) = (1.1, 0.9, 0.5, 0.25, 4)
     all.labelSmoothing = 0.2
+    all.initializer = .truncatedNormal(0.05)
     (all.epochs, all.steps, all.patience, all.minDelta) = (8, 7, 3, 0.1)
     (all.monitor, all.overfitBatches) = (.training, 2)
     (all.schedule, all.warmup, all.betaWarmup) = (.cosine, .steps(2), .epochs(1))
@@ -136,4 +137,26 @@ import Testing
     ("seed", "--seed"), ("minDelta", "--min-delta"),
   ])
   func aFlagIsTheNameWithHyphens(_ name: String, _ flag: String) { #expect(Setting.flag(name) == flag) }
+
+  /// Whatever stands in the place of a setting, the error says which, what was wanted and what was found.
+  @Test(arguments: Setting.all.map(\.name)) func aSettingIsNamedWhereItIsWrong(_ name: String) throws {
+    let parts = name.split(separator: ".").map(String.init)
+    var refusals = 0
+    for value in ["\"nosuch\"", "8.5", "-1", "[28, 28]", "{\"a\": 1}", "null", "true", "1e300", "[]"] {
+      let written = parts.count == 1 ? value : "{\"\(parts[1])\": \(value)}"
+      let sentence: String
+      do {
+        let settings = try JSONFile.decode(
+          Overlay.self, from: "{\"\(parts[0])\": \(written)}".utf8, path: "a.json", what: "no settings")
+        let recipe = Recipe(model: TinyModels.variational, data: DataSource(), validation: nil, settings: [settings])
+        guard let refusal = Setting.all.first(where: { $0.name == name })?.refusal(in: recipe) else { continue }
+        sentence = "\(name): \(refusal)"
+      } catch { sentence = error.reason.replacing("no settings: ", with: "") }
+      refusals += 1
+      let comment = Comment("\(value): \(sentence)")
+      #expect(sentence.hasPrefix(name) && sentence.contains("wanted") && sentence.contains("found"), comment)
+      for word in ["valid JSON", "initialize", "Swift", "Optional("] { #expect(!sentence.contains(word), comment) }
+    }
+    #expect(refusals > 0)
+  }
 }

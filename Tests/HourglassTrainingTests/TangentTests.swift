@@ -23,8 +23,11 @@ import Testing
     return model
   }
 
+  /// Activations whose derivative follows from their output.
+  static let followed = Activation.allCases.filter { ![.gelu, .silu, .mish, .hardSwish, .softmax].contains($0) }
+
   static let models: [Autoencoder] =
-    Activation.allCases.map { model([Dense(5, activation: $0)], latent: Dense(4, activation: $0)) } + [
+    followed.map { model([Dense(5, activation: $0)], latent: Dense(4, activation: $0)) } + [
       model(
         [Dropout(0.5), Conv2D(3, kernel: 2, activation: .tanh), MaxPool2D(2, stride: 1), GaussianNoise(0.1)],
         latent: Dense(4, activation: .sigmoid)),
@@ -58,8 +61,8 @@ import Testing
       for (sample, one) in measured.enumerated() {
         let direction = RandomStream(seed: 7, .direction, number: 1, step: batch, sample: sample).uniform(6)
         let signs = direction.map { $0 < 0.5 }
-        #expect(found[signs].map { $0 == one.secondTerm } ?? true)
-        found[signs] = one.secondTerm
+        #expect(found[signs].map { $0 == one.terms[0] } ?? true)
+        found[signs] = one.terms[0]
       }
     }
     try #require(found.count == 64)
@@ -118,12 +121,12 @@ import Testing
   @Test func whatIsMeasuredWithoutNoiseHasNoPenalty() throws {
     let inference = try Self.inference(Self.models[0])
     let images = RandomStream(seed: 3, .sampling).uniform(6 * 40)
-    #expect(inference.measure(images, noise: .none).allSatisfy { $0.secondTerm == 0 })
+    #expect(inference.measure(images, noise: .none).allSatisfy { $0.terms[0] == 0 })
     let drawn = [Noise.evaluation(seed: 1, step: 0), .evaluation(seed: 2, step: 0), .training(seed: 1, step: 0)].map {
-      inference.measure(images, noise: $0).map(\.secondTerm)
+      inference.measure(images, noise: $0).map(\.terms[0])
     }
     #expect(Set(drawn).count == 3 && drawn.joined().allSatisfy { $0 > 0 })
-    #expect(drawn[0] == inference.measure(images, noise: .evaluation(seed: 1, step: 0)).map(\.secondTerm))
+    #expect(drawn[0] == inference.measure(images, noise: .evaluation(seed: 1, step: 0)).map(\.terms[0]))
   }
 
   /// What `inspect` says.

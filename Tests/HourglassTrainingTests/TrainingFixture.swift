@@ -94,7 +94,7 @@ enum TinyModels {
   } decoder: {
     Dense(10, activation: .softplus)
     Dropout(0.2)
-    Dense(4 * 4 * 4, activation: .leakyRelu)
+    Dense(4 * 4 * 4, activation: .leakyRelu())
     Reshape(4, 4, 4)
     ConvTranspose2D(1, kernel: 4, stride: 2, activation: .sigmoid)  // 8 x 8 x 1
   }

@@ -97,7 +97,7 @@ import Testing
 
   /// Whether a step of training draws numbers, which are others in PyTorch.
   private static func draws(_ plan: ExecutionPlan) -> Bool {
-    plan.model.isVariational || plan.model.penalty is MMDPenalty
+    plan.model.hasPrior
       || plan.uses.contains { [GaussianNoise.kind, Dropout.kind].contains($0.layer.kind) }
   }
 }

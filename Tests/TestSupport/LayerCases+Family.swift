@@ -7,6 +7,21 @@ extension LayerCases {
     [
       penalty(L1Penalty(weight: 0.3), code: .tanh), penalty(ActivityPenalty(target: 0.2, weight: 2), code: .sigmoid),
       penalty(ZeroMeanPenalty(weight: 3), code: .relu), penalty(MMDPenalty(weight: 5), code: .linear),
+      penalty(L2Penalty(weight: 0.3), code: .tanh),
+      several("penalties", L1Penalty(weight: 0.2), ActivityPenalty(target: 0.2, weight: 2), latent: sigmoid),
+      several(
+        "a penalty behind the exact contractive", ContractivePenalty(weight: 3), L1Penalty(weight: 0.2), after: [],
+        latent: sigmoid),
+      several(
+        "penalties behind a tangent", ContractivePenalty(weight: 3), L2Penalty(weight: 0.2), ZeroMeanPenalty(weight: 2),
+        latent: sigmoid),
+      several("InfoVAE", MMDPenalty(weight: 20), latent: GaussianLatent(4)),
+      several("total correlation", TotalCorrelationPenalty(weight: 3), latent: GaussianLatent(4)),
+      several("DIP-I", DIPPenalty(.means, weight: 3, diagonal: 5), latent: GaussianLatent(4)),
+      several(
+        "DIP-II beside others", L2Penalty(weight: 0.1), DIPPenalty(.samples, weight: 3, diagonal: 2),
+        TotalCorrelationPenalty(weight: 1),
+        latent: GaussianLatent(4)),
     ]
     + [Activation.sigmoid, .tanh, .softplus, .elu].map { penalty(ContractivePenalty(weight: 0.4), code: $0) } + [
       LayerCase(
@@ -41,7 +56,7 @@ extension LayerCases {
   /// that a tangent goes through, in the place of the first and behind others.
   static let contracted: [LayerCase] =
     [Activation.sigmoid, .tanh, .softplus, .elu].map { activation in
-      contracted("deep, \(activation.rawValue)", ImageShape(4, 3, 2), code: ImageShape(vector: 6)) {
+      contracted("deep, \(activation)", ImageShape(4, 3, 2), code: ImageShape(vector: 6)) {
         Dense(9, activation: activation)
       } latent: {
         Dense(6, activation: activation)
@@ -83,7 +98,7 @@ extension LayerCases {
       contracted("dense, convolutions, dense", ImageShape(vector: 10), code: ImageShape(vector: 5)) {
         Dense(24, activation: .tanh)
         Reshape(4, 3, 2)
-        Conv2D(3, kernel: 3, activation: .leakyRelu)
+        Conv2D(3, kernel: 3, activation: .leakyRelu())
         MaxPool2D(2, stride: 1)
         Conv2D(3, kernel: 2, activation: .tanh)
       } latent: {
@@ -127,8 +142,28 @@ extension LayerCases {
     return LayerCase(name: model.name, layer: penalty, input: code, output: code, model: model)
   }
 
+  private static let sigmoid = Dense(4, activation: .sigmoid)
+
+  /// Penalties on a code of four, of which the last is the row's layer.
+  private static func several(
+    _ name: String, _ penalties: any Penalty..., after encoder: [any Layer] = [Dense(9, activation: .tanh)],
+    latent: any Layer
+  ) -> LayerCase {
+    var model = Autoencoder(name, input: ImageShape(4, 4, 2), likelihood: .squaredError) {
+    } latent: {
+      latent
+    } decoder: {
+      Dense(32, activation: .sigmoid)
+      Reshape(4, 4, 2)
+    }
+    (model.encoder, model.penalties) = (encoder, penalties)
+    return LayerCase(
+      name: name, layer: penalties[penalties.count - 1], input: ImageShape(vector: 4), output: ImageShape(vector: 4),
+      model: model)
+  }
+
   private static func penalty(_ penalty: some Penalty, code: Activation) -> LayerCase {
-    let name = "\(type(of: penalty).kind) of \(code.rawValue)"
+    let name = "\(type(of: penalty).kind) of \(code)"
     var model = Autoencoder(name, input: ImageShape(4, 4, 2), likelihood: .squaredError, penalty: penalty) {
     } latent: {
       Dense(6, activation: code)
@@ -166,6 +201,17 @@ extension LayerCases {
       } decoder: {
         TiedDense(to: "latent", activation: .relu)
         TiedConvTranspose2D(to: "encoder.1", activation: .tanh)
+        TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid)
+      }),
+    LayerCase(
+      name: "tied to layers without bias", layer: TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid),
+      input: ImageShape(4, 3, 3), output: ImageShape(7, 6, 2),
+      model: Autoencoder("tied to layers without bias", input: ImageShape(7, 6, 2), likelihood: .squaredError) {
+        Conv2D(3, kernel: 4, stride: 2, activation: .tanh, bias: false)
+      } latent: {
+        Dense(6, bias: false)
+      } decoder: {
+        TiedDense(to: "latent", activation: .relu)
         TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid)
       }),
     LayerCase(

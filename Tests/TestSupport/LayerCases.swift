@@ -51,11 +51,11 @@ public enum LayerCases {
       "max-pool of elu", after: [Conv2D(3, kernel: 3, activation: .elu)], MaxPool2D(2), of: ImageShape(6, 4, 2),
       to: ImageShape(3, 2, 3)),
     encoding(
-      "dropout below a leaky relu", after: [Dense(21, activation: .leakyRelu)], Dropout(0.25),
+      "dropout below a leaky relu", after: [Dense(21, activation: .leakyRelu())], Dropout(0.25),
       of: ImageShape(3, 3, 2), to: ImageShape(vector: 21)),
     encoding(
       "conv after softplus", after: [Conv2D(4, kernel: 3, activation: .softplus)],
-      Conv2D(3, kernel: 4, stride: 2, activation: .leakyRelu), of: ImageShape(6, 6, 1), to: ImageShape(3, 3, 3)),
+      Conv2D(3, kernel: 4, stride: 2, activation: .leakyRelu()), of: ImageShape(6, 6, 1), to: ImageShape(3, 3, 3)),
     encoding(
       "dense, elu", after: [Dense(9, activation: .tanh)], Dense(5, activation: .elu), of: ImageShape(4, 3, 2),
       to: ImageShape(vector: 5)),
@@ -94,7 +94,7 @@ public enum LayerCases {
       "transposed 4x4 stride 2", ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid),
       from: ImageShape(3, 2, 4), to: ImageShape(6, 4, 2)),
     decoding(
-      "transposed, softplus", after: [ConvTranspose2D(3, kernel: 4, stride: 2, activation: .leakyRelu)],
+      "transposed, softplus", after: [ConvTranspose2D(3, kernel: 4, stride: 2, activation: .leakyRelu())],
       ConvTranspose2D(2, kernel: 3, activation: .softplus), from: ImageShape(2, 2, 3), to: ImageShape(4, 4, 2)),
     decoding(
       "transposed, winograd",
@@ -128,6 +128,65 @@ public enum LayerCases {
     encoding(
       "gelu of tanh", after: [Dense(21, activation: .tanh)], GELU(), of: ImageShape(3, 3, 2), to: ImageShape(vector: 21)
     ),
+    encoding(
+      "activation", after: [Conv2D(3, kernel: 3)], ActivationLayer(.selu), of: ImageShape(5, 4, 2),
+      to: ImageShape(5, 4, 3)),
+    encoding(
+      "activation of a sigmoid", after: [Dense(21, activation: .sigmoid)], ActivationLayer(.leakyRelu(slope: 0.2)),
+      of: ImageShape(3, 3, 2), to: ImageShape(vector: 21)),
+    encoding(
+      "softmax of a sigmoid", after: [Conv2D(5, kernel: 3, activation: .sigmoid)], ActivationLayer(.softmax),
+      of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 5)),
+    encoding(
+      "dense, softmax", after: [Dense(6, activation: .hardTanh)], Dense(19, activation: .softmax),
+      of: ImageShape(3, 3, 2), to: ImageShape(vector: 19)),
+    encoding(
+      "conv, silu", after: [Conv2D(3, kernel: 3, activation: .relu6)], Conv2D(4, kernel: 3, activation: .silu),
+      of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 4)),
+    encoding(
+      "dense, mish", after: [Dense(12, activation: .hardSigmoid)], Dense(9, activation: .mish), of: ImageShape(3, 3, 2),
+      to: ImageShape(vector: 9)),
+    decoding(
+      "transposed, hard swish", ConvTranspose2D(2, kernel: 4, stride: 2, activation: .hardSwish),
+      from: ImageShape(3, 2, 4), to: ImageShape(6, 4, 2)),
+    encoding(
+      "prelu", after: [Conv2D(3, kernel: 3)], PReLU(), of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 3)),
+    encoding(
+      "prelu of a tanh, shared", after: [Dense(21, activation: .tanh)], PReLU(shared: true), of: ImageShape(3, 3, 2),
+      to: ImageShape(vector: 21)),
+    encoding(
+      "conv without bias", after: [Conv2D(3, kernel: 3, activation: .tanh, bias: false)],
+      Conv2D(4, kernel: 4, stride: 2, activation: .relu, bias: false), of: ImageShape(6, 6, 2),
+      to: ImageShape(3, 3, 4)),
+    encoding(
+      "dense without bias", after: [Dense(9, activation: .tanh, bias: false)],
+      Dense(5, activation: .relu, bias: false, initializer: .glorotUniform), of: ImageShape(4, 3, 2),
+      to: ImageShape(vector: 5)),
+    decoding(
+      "transposed without bias",
+      ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid, bias: false),
+      from: ImageShape(3, 2, 4), to: ImageShape(6, 4, 2)),
+    encoding(
+      "layer norm of a vector", after: [Dense(20)], LayerNorm(activation: .elu, epsilon: 1e-3),
+      of: ImageShape(3, 3, 2), to: ImageShape(vector: 20)),
+    encoding(
+      "layer norm without weights", after: [Conv2D(3, kernel: 3, activation: .tanh)], LayerNorm(affine: false),
+      of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 3)),
+    encoding(
+      "instance norm", after: [Conv2D(3, kernel: 3)], InstanceNorm(activation: .leakyRelu(slope: 0.2)),
+      of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 3)),
+    encoding(
+      "instance norm with weights", after: [Conv2D(3, kernel: 3)], InstanceNorm(affine: true),
+      of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 3)),
+    encoding(
+      "group norm, silu", after: [Conv2D(6, kernel: 3)], GroupNorm(3, activation: .silu), of: ImageShape(5, 4, 2),
+      to: ImageShape(5, 4, 6)),
+    encoding(
+      "batch norm, relu", after: [Conv2D(5, kernel: 3, bias: false)],
+      BatchNorm(activation: .relu, momentum: 0.3, epsilon: 1e-3), of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 5)),
+    encoding(
+      "batch norm without weights, tanh", after: [Conv2D(5, kernel: 3)], BatchNorm(activation: .tanh, affine: false),
+      of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 5)),
     encoding(
       "group norm", after: [Conv2D(6, kernel: 3)], GroupNorm(3), of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 6)),
     encoding(
@@ -167,13 +226,10 @@ public enum LayerCases {
   }
 
   /// The cases whose model has a second term of the loss, a divergence or a penalty.
-  public static let diverging = all.filter { $0.model.isVariational || $0.model.penalty != nil }
+  public static let diverging = all.filter { !$0.model.terms.isEmpty }
 
   /// The cases whose loss is a mean over samples, not over shards.
-  public static let bySample = all.filter {
-    !($0.model.hasBatchNorm || $0.model.penalty is ActivityPenalty || $0.model.penalty is ZeroMeanPenalty
-      || $0.model.penalty is MMDPenalty)
-  }
+  public static let bySample = all.filter { !$0.model.joinsSamplesOfShards }
 
   private static func encoding(
     _ name: String, after: [any Layer] = [], _ layer: any Layer, of input: ImageShape, to output: ImageShape
@@ -295,16 +351,4 @@ public enum LayerCases {
     return LayerCase(
       name: model.name, layer: layer, input: ImageShape(vector: 10), output: ImageShape(vector: 8), model: model)
   }()
-}
-
-extension Autoencoder {
-  /// Whether samples of a shard meet in one of the layers.
-  fileprivate var hasBatchNorm: Bool {
-    var found = false
-    _ = mapped { layer, _ in
-      found = found || layer is BatchNorm
-      return layer
-    }
-    return found
-  }
 }

@@ -19,7 +19,7 @@ import Testing
     --seed 18446744073709551615 --epochs 2 --steps 3 --patience 4 --min-delta 0.1 --monitor training \
     --overfit-batches 2 --optimizer sgd --learning-rate 0.003 --momentum 0.7 --nesterov --weight-decay 0.01 \
     --weight-l1 0.001 --clip-norm 1.1 --ema 0.9 --beta 0.3 --free-bits 0.1 --warmup 2 --beta-warmup 2epochs \
-    --schedule cosine
+    --schedule cosine --initializer normal:0.05
     """,
     "--model tiny.json --data images.npy --importance-samples 3 --start-from 0 --steps 1 --batch-size 8",
     "--model 8x8x1-12-10,sigmoid,categorical --limit 32 --label-smoothing 0.2 --steps 1",

@@ -88,13 +88,14 @@ extension RunReport {
           svg: plot.svg(), caption: "The loss is the reconstruction and \(recipe.beta) times the KL divergence."))
     }
     let best = epochs.min { ($0.validationLoss ?? $0.loss) < ($1.validationLoss ?? $1.loss) } ?? last
-    let secondTerm = recipe.model.secondTerm
-    let columns: [(title: String, value: (EpochMetrics) -> Double?)] = [
-      ("loss", { $0.loss }), ("reconstruction", { $0.reconstruction }),
-      (secondTerm?.name ?? "", { secondTerm == nil ? nil : $0.penalty ?? $0.kl }),
-      ("validation loss", { $0.validationLoss }), ("validation MSE", { $0.validationMSE }),
-      ("validation error rate", { $0.validationErrorRate }),
-    ]
+    let terms = recipe.model.terms.map { term in
+      (title: term.name, value: { (row: EpochMetrics) in row.value(of: term) })
+    }
+    let columns: [(title: String, value: (EpochMetrics) -> Double?)] =
+      [("loss", { $0.loss }), ("reconstruction", { $0.reconstruction })] + terms + [
+        ("validation loss", { $0.validationLoss }), ("validation MSE", { $0.validationMSE }),
+        ("validation error rate", { $0.validationErrorRate }),
+      ]
     let known = columns.filter { column in epochs.contains { column.value($0) != nil } }
     let rows = [("first", first), ("best", best), ("last", last)].map { name, row in
       [name, "\(row.epoch)", grouped(row.step)] + known.map { $0.value(row).map { significant($0) } ?? "" }
@@ -192,7 +193,7 @@ extension ModelSummary {
     let titles = ["layer", "kind", "output", "activation", "parameters", "flops"]
     let layers = rows.map { row in
       [
-        row.name, row.kind, "\(row.output)", row.activation == .linear ? "" : row.activation.rawValue,
+        row.name, row.kind, "\(row.output)", row.activation == .linear ? "" : row.activation.description,
         number(row.parameters), number(row.trainingFlops),
       ]
     }

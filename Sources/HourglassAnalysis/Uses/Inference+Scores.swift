@@ -6,7 +6,7 @@ extension Inference {
   /// The score of each image, see `AnomalyScores`. For a model that puts out labels it is always the likelihood.
   ///
   /// A score follows from the image alone: it is taken at the mean of the code or, with `samples`, it is the mean over
-  /// so many draws of the code, see `evidenceBounds`. A penalty is no part of it, for some penalties weigh images
+  /// so many draws of the code, see `evidenceBounds`. Penalties are no part of it, for some penalties weigh images
   /// against their neighbours.
   ///
   /// Errors: images or labels that the model does not take, or that cannot be read.
@@ -37,6 +37,6 @@ extension Inference {
   /// The score of an image that was measured at the mean of its code.
   func score(_ its: Measurement, by kind: AnomalyScores.Kind) -> Double {
     if kind == .error, let image = its.image { return Double(image.squaredError) }
-    return Double(its.reconstruction) + (plan.model.isVariational ? Double(its.secondTerm) : 0)
+    return Double(its.reconstruction) + (plan.model.isVariational ? Double(its.terms[0]) : 0)
   }
 }

@@ -2,50 +2,40 @@
 struct JSONTreeDecoder: Decoder {
   let value: JSONValue
   let codingPath: [any CodingKey]
+  /// Notes the names of the fields that are asked for; nil where nobody wants to know.
+  let asked: AskedFields?
   var userInfo: [CodingUserInfoKey: Any] { [:] }
 
-  init(_ value: JSONValue, at path: [any CodingKey] = []) { (self.value, codingPath) = (value, path) }
+  init(_ value: JSONValue, at path: [any CodingKey] = [], asked: AskedFields? = nil) {
+    (self.value, codingPath, self.asked) = (value, path, asked)
+  }
 
   func container<Key: CodingKey>(keyedBy type: Key.Type) throws -> KeyedDecodingContainer<Key> {
-    guard case .object(let fields) = value else { throw mismatch(type, "an object") }
+    guard case .object(let fields) = value else { throw mismatch("an object") }
     return KeyedDecodingContainer(
-      Keyed(fields: Dictionary(uniqueKeysWithValues: fields), names: fields.map(\.name), codingPath: codingPath))
+      Keyed(
+        fields: Dictionary(uniqueKeysWithValues: fields), names: fields.map(\.name), codingPath: codingPath,
+        asked: asked))
   }
 
   func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
-    guard case .list(let values) = value else { throw mismatch([Any].self, "a list") }
+    guard case .list(let values) = value else { throw mismatch("a list") }
     return Unkeyed(values: values, codingPath: codingPath)
   }
 
   func singleValueContainer() -> any SingleValueDecodingContainer { self }
-
-  private func mismatch(_ type: Any.Type, _ wanted: String) -> DecodingError {
-    .typeMismatch(type, .init(codingPath: codingPath, debugDescription: "wanted \(wanted), found \(found)"))
-  }
-
-  /// The value as a sentence names it.
-  private var found: String {
-    switch value {
-    case .null: "null"
-    case .bool(let value): "\(value)"
-    case .number(let digits): digits.count <= 40 ? digits : "a number of \(digits.count) characters"
-    case .text(let text): text.count <= 40 ? "\"\(text)\"" : "a text of \(text.count) characters"
-    case .list: "a list"
-    case .object: "an object"
-    }
-  }
 }
 
 extension JSONTreeDecoder: SingleValueDecodingContainer {
   func decodeNil() -> Bool { if case .null = value { true } else { false } }
 
   func decode(_ type: Bool.Type) throws -> Bool {
-    guard case .bool(let value) = value else { throw mismatch(type, "true or false") }
+    guard case .bool(let value) = value else { throw mismatch("true or false") }
     return value
   }
 
   func decode(_ type: String.Type) throws -> String {
-    guard case .text(let text) = value else { throw mismatch(type, "a text") }
+    guard case .text(let text) = value else { throw mismatch("a text") }
     return text
   }
 
@@ -63,9 +53,9 @@ extension JSONTreeDecoder: SingleValueDecodingContainer {
   func decode(_ type: UInt64.Type) throws -> UInt64 { try integer(type) }
 
   func decode<T: Decodable>(_ type: T.Type) throws -> T {
-    if case .text(let word) = value, let type = type as? any (CaseIterable & RawRepresentable<String>).Type {
+    if let type = type as? any (CaseIterable & RawRepresentable<String>).Type {
       let words = Self.words(type)
-      guard words.contains(word) else { throw mismatch(T.self, "one of \(words.joined(separator: ", "))") }
+      guard case .text(let word) = value, words.contains(word) else { throw mismatch(words: words) }
     }
     return try T(from: self)
   }
@@ -75,16 +65,19 @@ extension JSONTreeDecoder: SingleValueDecodingContainer {
   }
 
   private func number<T: BinaryFloatingPoint & LosslessStringConvertible>(_ type: T.Type) throws -> T {
-    guard case .number(let digits) = value, let number = T(digits), number.isFinite else {
-      throw mismatch(type, "a number of at most \(T.greatestFiniteMagnitude)")
+    guard case .number(let digits) = value else { throw mismatch("a number") }
+    guard let number = T(digits), number.isFinite else {
+      throw mismatch("a number of at most \(T.greatestFiniteMagnitude)")
     }
     return number
   }
 
   /// A whole number, also where it is written as a fraction or a power of ten, such as 1e3.
   private func integer<T: FixedWidthInteger>(_ type: T.Type) throws -> T {
-    guard case .number(let digits) = value, let number = T(digits) ?? Double(digits).flatMap({ T(exactly: $0) }) else {
-      throw mismatch(type, "a whole number of \(T.min) to \(T.max)")
+    guard case .number(let digits) = value else { throw mismatch("a whole number") }
+    guard let number = T(digits) ?? Double(digits).flatMap({ T(exactly: $0) }) else {
+      let isFraction = Double(digits).map { $0 != $0.rounded() } ?? false
+      throw mismatch(isFraction ? "a whole number" : "a whole number of \(T.min) to \(T.max)")
     }
     return number
   }
@@ -95,11 +88,17 @@ private struct Keyed<Key: CodingKey>: KeyedDecodingContainerProtocol {
   let fields: [String: JSONValue]
   let names: [String]
   let codingPath: [any CodingKey]
+  let asked: AskedFields?
 
   var allKeys: [Key] { names.compactMap { Key(stringValue: $0) } }
-  func contains(_ key: Key) -> Bool { fields[key.stringValue] != nil }
+
+  func contains(_ key: Key) -> Bool {
+    asked?.note(key.stringValue)
+    return fields[key.stringValue] != nil
+  }
 
   private func decoder(_ key: Key) throws -> JSONTreeDecoder {
+    asked?.note(key.stringValue)
     guard let value = fields[key.stringValue] else {
       throw DecodingError.keyNotFound(key, .init(codingPath: codingPath, debugDescription: "found none"))
     }

@@ -45,7 +45,7 @@
 #include <stdint.h>
 
 #define HG_VERSION_MAJOR 1
-#define HG_VERSION_MINOR 1
+#define HG_VERSION_MINOR 2
 #define HG_VERSION_PATCH 0
 
 #ifdef __GNUC__
@@ -108,7 +108,8 @@ const char *hg_on_each_thread(const hg_parallel *parallel, void (*body)(void *ar
 
 /* ------------------------------------------------------------------------------------------------ activations */
 
-/* Elementwise activation a, applied to the sum s. Its derivative is expressed by the output y = a(s). */
+/* Elementwise activation a, applied to the sum s. The derivative of each but the last four is expressed by the output
+ * y = a(s); these every call takes that has an activation. */
 typedef enum hg_activation {
   HG_ACTIVATION_LINEAR = 0,     /* y = s                          dy/ds = 1                       */
   HG_ACTIVATION_RELU = 1,       /* y = max(s, 0)                  dy/ds = y > 0                   */
@@ -117,26 +118,67 @@ typedef enum hg_activation {
   HG_ACTIVATION_SOFTPLUS = 4,   /* y = ln(1 + exp(s))             dy/ds = 1 - exp(-y)             */
   HG_ACTIVATION_ELU = 5,        /* y = s > 0 ? s : exp(s) - 1     dy/ds = y > 0 ? 1 : y + 1       */
   HG_ACTIVATION_LEAKY_RELU = 6, /* y = s > 0 ? s : s / 100        dy/ds = y > 0 ? 1 : 1 / 100     */
+  /* Since 1.2. */
+  HG_ACTIVATION_SELU = 7,         /* y = l (s > 0 ? s : a (exp(s) - 1))  dy/ds = y > 0 ? l : y + l a, see below */
+  HG_ACTIVATION_RELU6 = 8,        /* y = min(max(s, 0), 6)          dy/ds = 0 < y < 6               */
+  HG_ACTIVATION_HARD_SIGMOID = 9, /* y = min(max(s / 6 + 1 / 2, 0), 1)  dy/ds = 0 < y < 1 ? 1 / 6 : 0 */
+  HG_ACTIVATION_HARD_TANH = 10,   /* y = min(max(s, -1), 1)         dy/ds = -1 < y < 1              */
+  /* Activations that take some values twice, so that their derivative is found from s: hg_activation_forward and
+   * hg_activation_backward_input take them, other calls refuse them. */
+  HG_ACTIVATION_GELU = 16,       /* y = s F(s), F the distribution of a standard normal value */
+  HG_ACTIVATION_SILU = 17,       /* y = s / (1 + exp(-s)) */
+  HG_ACTIVATION_MISH = 18,       /* y = s tanh(ln(1 + exp(s))) */
+  HG_ACTIVATION_HARD_SWISH = 19, /* y = s min(max(s / 6 + 1 / 2, 0), 1) */
+  HG_ACTIVATION_MOST = INT32_MAX /* no activation: leaves room for HG_LEAKY_RELU */
 } hg_activation;
+
+/* The leaky ReLU with another slope below 0 than 1/100, as an hg_activation: y = s > 0 ? s : slope s. The slope is
+ * rounded to a multiple of 1/10000 within (0, 1]. */
+#define HG_LEAKY_RELU(slope) ((hg_activation)(HG_ACTIVATION_LEAKY_RELU | (int32_t)((slope)*10000 + 0.5) << 8))
+
+/* l and a of the SELU, with which the mean 0 and the variance 1 of sums are a fixed point (Klambauer et al., NIPS
+ * 2017). */
+#define HG_SELU_SCALE 1.0507009873554805
+#define HG_SELU_ALPHA 1.6732632423543772
 
 /* y[i] = a(x[i]) for i in [0, count). y may be x. */
 const char *hg_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y,
                                   const hg_parallel *parallel);
 
-/* dx[i] = dy[i] * a'(y[i]) with y the activation's output. dx may be dy. */
+/* dx[i] = dy[i] * a'(s[i]) with y the activation's output a(s). dx may be dy. */
 const char *hg_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
                                    float *dx, const hg_parallel *parallel);
 
-/* Gaussian error linear unit in its exact form (Hendrycks & Gimpel, arXiv:1606.08415):
- *   y[i] = x[i] F(x[i])
- * with F the distribution of a standard normal value, within 16 + x^2 roundoffs of |y| while F(x) is a normal float.
- * y may be x. */
-const char *hg_gelu_forward(ptrdiff_t count, const float *x, float *y, const hg_parallel *parallel);
+/* dx[i] = dy[i] a'(x[i]) with x the activation's input, for the activations from HG_ACTIVATION_GELU on. dx may be dy.
+ *   GELU        F(x) + x f(x), f the density (Hendrycks & Gimpel, arXiv:1606.08415)
+ *   SiLU        S(x) (1 + x (1 - S(x))), S the sigmoid (Elfwing et al., Neural Networks 2018)
+ *   Mish        t + x (1 - t^2) S(x), t = tanh(ln(1 + exp(x))) (Misra, BMVC 2020)
+ *   hard swish  x / 3 + 1 / 2 where |x| < 3, else 1 above and 0 below (Howard et al., ICCV 2019) */
+const char *hg_activation_backward_input(hg_activation activation, ptrdiff_t count, const float *x, const float *dy,
+                                         float *dx, const hg_parallel *parallel);
 
-/* The way back through the GELU:
- *   dx[i] = dy[i] (F(x[i]) + x[i] f(x[i]))
- * with f the density. It takes the input x, because y has every value above its minimum twice. dx may be dy. */
-const char *hg_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx, const hg_parallel *parallel);
+/* Parametric ReLU with a slope for each of C channels (He et al., ICCV 2015), of M positions:
+ *   y[m,c] = x[m,c] > 0 ? x[m,c] : slope[c] x[m,c]
+ * x, y: M C; slope: C. y may be x. */
+const char *hg_prelu_forward(ptrdiff_t positions, ptrdiff_t channels, const float *x, const float *slope, float *y,
+                             const hg_parallel *parallel);
+
+/* The way back through the parametric ReLU:
+ *   dx[m,c]        = x[m,c] > 0 ? dy[m,c] : slope[c] dy[m,c]
+ *   dslope[c] (+)= sum over m, in this order, of x[m,c] > 0 ? 0 : x[m,c] dy[m,c]
+ * dx: M C or NULL; dslope: C or NULL. dx may be dy. */
+const char *hg_prelu_backward(ptrdiff_t positions, ptrdiff_t channels, const float *x, const float *dy,
+                              const float *slope, bool accumulate, float *dx, float *dslope,
+                              const hg_parallel *parallel);
+
+/* Softmax over the C channels of each of M positions:  y[m,c] = exp(x[m,c]) / sum over k of exp(x[m,k]).
+ * The greatest x of a position is taken off first. x, y: M C. y may be x. */
+const char *hg_softmax_forward(ptrdiff_t positions, ptrdiff_t channels, const float *x, float *y,
+                               const hg_parallel *parallel);
+
+/* dx[m,c] = y[m,c] (dy[m,c] - sum over k of y[m,k] dy[m,k]), with y the output. dx may be dy. */
+const char *hg_softmax_backward(ptrdiff_t positions, ptrdiff_t channels, const float *y, const float *dy, float *dx,
+                                const hg_parallel *parallel);
 
 /* ------------------------------------------------------------------------------------------------- branches */
 
@@ -357,6 +399,8 @@ typedef struct hg_group_norm {
   ptrdiff_t channels;  /* C */
   ptrdiff_t groups;    /* G, which divides C */
   float epsilon;       /* added to the variance: at least 0 */
+  /* Since 1.2; in the smaller struct before it counts as 0. */
+  ptrdiff_t activation; /* an hg_activation that makes y */
 } hg_group_norm;
 
 /* NULL, or why the calls below refuse this geometry. Positions, channels and groups must be at least 1, samples at
@@ -365,9 +409,10 @@ const char *hg_group_norm_check(const hg_group_norm *geometry);
 
 /* mean[n,g]     = 1/M sum of x over the group
  * variance[n,g] = 1/M sum of (x - mean)^2 over the group
- * y[n,p,c]      = (x[n,p,c] - mean) / sqrt(variance + epsilon) weight[c] + bias[c]
- * x, y: N P C; weight: C; bias: C or NULL; mean, variance: N G. A sum over positions is four chains, position p in
- * chain p mod 4; the channels of a group are then added in order, or in 16 partial sums where there are 16 or more. */
+ * y[n,p,c]      = a((x[n,p,c] - mean) / sqrt(variance + epsilon) weight[c] + bias[c])
+ * x, y: N P C; weight: C, NULL for 1; bias: C or NULL; mean, variance: N G. A sum over positions is four chains,
+ * position p in chain p mod 4; the channels of a group are then added in order, or in 16 partial sums where there are
+ * 16 or more. */
 const char *hg_group_norm_forward(const hg_group_norm *geometry, const float *x, const float *weight, const float *bias,
                                   float *y, float *mean, float *variance, const hg_parallel *parallel);
 
@@ -376,7 +421,8 @@ const char *hg_group_norm_forward(const hg_group_norm *geometry, const float *x,
 const char *hg_group_norm_apply(const hg_group_norm *geometry, const float *x, const float *mean, const float *variance,
                                 const float *weight, const float *bias, float *y, const hg_parallel *parallel);
 
-/* The way back, with z = (x - mean) / sqrt(variance + epsilon) and averages over the group's elements:
+/* The way back, with z = (x - mean) / sqrt(variance + epsilon) and averages over the group's elements; dy is the error
+ * of what the activation reads:
  *   dx             = (weight dy - average of weight dy - z average of weight dy z) / sqrt(variance + epsilon)
  *   dweight[c] (+)= sum over n, p of dy z
  *   dbias[c]   (+)= sum over n, p of dy
@@ -668,7 +714,11 @@ const char *hg_penalize(ptrdiff_t count, float scale, float l2, float l1, const 
 /* --------------------------------------------------------------------------------------- calls that 1.0 had */
 
 /* Kept for all of 1.x: hg_winograd_NAME is hg_conv2d_NAME of the same geometry with HG_ALGORITHM_WINOGRAD, where that
- * wants scratch hg_conv2d_NAME_with_scratch. hg_winograd_scratch is the most that any of the passes wants. */
+ * wants scratch hg_conv2d_NAME_with_scratch. hg_winograd_scratch is the most that any of the passes wants.
+ * hg_gelu_forward and hg_gelu_backward are hg_activation_forward and hg_activation_backward_input of
+ * HG_ACTIVATION_GELU. */
+const char *hg_gelu_forward(ptrdiff_t count, const float *x, float *y, const hg_parallel *parallel);
+const char *hg_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx, const hg_parallel *parallel);
 const char *hg_winograd_check(const hg_geometry2d *geometry);
 ptrdiff_t hg_winograd_prepared_gather_count(const hg_geometry2d *geometry);
 ptrdiff_t hg_winograd_prepared_scatter_count(const hg_geometry2d *geometry);

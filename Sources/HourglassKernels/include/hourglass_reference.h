@@ -48,8 +48,6 @@ void hg_reference_concat_forward(ptrdiff_t positions, ptrdiff_t channels, ptrdif
                                  const float *skip, float *y);
 void hg_reference_concat_backward(ptrdiff_t positions, ptrdiff_t channels, ptrdiff_t skip_channels, const float *dy,
                                   float *dx, float *dskip);
-void hg_reference_gelu_forward(ptrdiff_t count, const float *x, float *y);
-void hg_reference_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx);
 void hg_reference_dense_forward(const hg_dense *geometry, const float *x, const float *weight, const float *bias,
                                 hg_activation activation, float *y);
 void hg_reference_dense_backward_data(const hg_dense *geometry, const float *dy, const float *weight,
@@ -59,6 +57,13 @@ void hg_reference_dense_backward_weight(const hg_dense *geometry, const float *x
 void hg_reference_activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y);
 void hg_reference_activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
                                       float *dx);
+void hg_reference_activation_backward_input(hg_activation activation, ptrdiff_t count, const float *x, const float *dy,
+                                            float *dx);
+void hg_reference_prelu_forward(ptrdiff_t positions, ptrdiff_t channels, const float *x, const float *slope, float *y);
+void hg_reference_prelu_backward(ptrdiff_t positions, ptrdiff_t channels, const float *x, const float *dy,
+                                 const float *slope, bool accumulate, float *dx, float *dslope);
+void hg_reference_softmax_forward(ptrdiff_t positions, ptrdiff_t channels, const float *x, float *y);
+void hg_reference_softmax_backward(ptrdiff_t positions, ptrdiff_t channels, const float *y, const float *dy, float *dx);
 void hg_reference_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets,
                                    float *loss, float *dlogits);
 void hg_reference_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,

@@ -17,8 +17,32 @@ INLINE v16 v16_tanh(v16 x) {
 /* Softplus within 2 ulp (1.78): max(x, 0) + ln(1 + exp(-|x|)). */
 INLINE v16 v16_softplus(v16 x) { return v16_relu(x) + v16_log1p_unit(v16_exp(-v16_abs(x))); }
 
+/* s / (2 (1 + |s|)) would do for a tanh of it: tanh(ln(1 + u)) = n / (n + 2) with n = u (u + 2), u = exp(s), which is 1
+ * to float's precision from s = 10 on. Within 4 ulp. */
+INLINE v16 v16_tanh_softplus(v16 s) {
+  const v16 u = v16_exp(v16_select(s > v16_splat(20), v16_splat(20), s)), n = u * (u + 2.0f);
+  return n / (n + 2.0f);
+}
+
+/* What a leaky ReLU multiplies sums below 0 by: it stands in ten-thousandths above the lowest byte. */
+INLINE float leaky_slope(hg_activation activation) {
+  const int32_t parts = (int32_t)activation >> 8;
+  return parts ? (float)parts / 10000.0f : 0.01f;
+}
+
+/* min(max(s, least), most); NaN stays NaN. */
+INLINE v16 v16_within(v16 s, float least, float most) {
+  s = v16_select(s <= v16_splat(least), v16_splat(least), s);
+  return v16_select(s >= v16_splat(most), v16_splat(most), s);
+}
+INLINE v16 v16_if_within(v16 s, float least, float most, v16 inside) {
+  return v16_select((s > v16_splat(least)) & (s < v16_splat(most)), inside, v16_splat(0));
+}
+
+INLINE v16 v16_normal_distribution(v16 x, v16 e);
+
 INLINE v16 v16_activate(hg_activation activation, v16 s) {
-  switch (activation) {
+  switch ((int32_t)activation & 0xff) {
     case HG_ACTIVATION_RELU:
       return v16_select(s <= v16_splat(0), v16_splat(0), s); /* +0 for denormals and -0, NaN for NaN */
     case HG_ACTIVATION_SIGMOID:
@@ -30,7 +54,24 @@ INLINE v16 v16_activate(hg_activation activation, v16 s) {
     case HG_ACTIVATION_ELU:
       return v16_select(s > v16_splat(0), s, v16_expm1_negative(s));
     case HG_ACTIVATION_LEAKY_RELU:
-      return v16_select(s > v16_splat(0), s, s * 0.01f);
+      return v16_select(s > v16_splat(0), s, s * leaky_slope(activation));
+    case HG_ACTIVATION_SELU:
+      return v16_select(s > v16_splat(0), s * (float)HG_SELU_SCALE,
+                        v16_expm1_negative(s) * (float)(HG_SELU_SCALE * HG_SELU_ALPHA));
+    case HG_ACTIVATION_RELU6:
+      return v16_within(s, 0, 6);
+    case HG_ACTIVATION_HARD_SIGMOID:
+      return v16_within(s * (1 / 6.0f) + 0.5f, 0, 1);
+    case HG_ACTIVATION_HARD_TANH:
+      return v16_within(s, -1, 1);
+    case HG_ACTIVATION_GELU:
+      return s * v16_normal_distribution(s, v16_exp(-0.5f * (s * s)));
+    case HG_ACTIVATION_SILU:
+      return s * v16_sigmoid(s);
+    case HG_ACTIVATION_MISH:
+      return s * v16_tanh_softplus(s);
+    case HG_ACTIVATION_HARD_SWISH:
+      return s * v16_within(s * (1 / 6.0f) + 0.5f, 0, 1);
     default:
       return s;
   }
@@ -38,7 +79,7 @@ INLINE v16 v16_activate(hg_activation activation, v16 s) {
 
 /* dy a'(y). A closed ReLU passes zero, whatever dy is. */
 INLINE v16 v16_activate_backward(hg_activation activation, v16 y, v16 dy) {
-  switch (activation) {
+  switch ((int32_t)activation & 0xff) {
     case HG_ACTIVATION_RELU:
       return v16_select(y > v16_splat(0), dy, v16_splat(0));
     case HG_ACTIVATION_SIGMOID:
@@ -50,7 +91,16 @@ INLINE v16 v16_activate_backward(hg_activation activation, v16 y, v16 dy) {
     case HG_ACTIVATION_ELU:
       return v16_select(y > v16_splat(0), dy, dy * (y + 1.0f));
     case HG_ACTIVATION_LEAKY_RELU:
-      return v16_select(y > v16_splat(0), dy, dy * 0.01f);
+      return v16_select(y > v16_splat(0), dy, dy * leaky_slope(activation));
+    case HG_ACTIVATION_SELU:
+      return dy *
+             v16_select(y > v16_splat(0), v16_splat((float)HG_SELU_SCALE), y + (float)(HG_SELU_SCALE * HG_SELU_ALPHA));
+    case HG_ACTIVATION_RELU6:
+      return v16_if_within(y, 0, 6, dy);
+    case HG_ACTIVATION_HARD_SIGMOID:
+      return v16_if_within(y, 0, 1, dy * (1 / 6.0f));
+    case HG_ACTIVATION_HARD_TANH:
+      return v16_if_within(y, -1, 1, dy);
     default:
       return dy;
   }
@@ -66,24 +116,43 @@ INLINE void activate_all(hg_activation activation, ptrdiff_t count, const float 
   if (i < count) activate_part(activation, x + i, y + i, count - i);
 }
 
-static void activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y) {
-  switch (activation) {
-    case HG_ACTIVATION_RELU:
-      return activate_all(HG_ACTIVATION_RELU, count, x, y);
-    case HG_ACTIVATION_SIGMOID:
-      return activate_all(HG_ACTIVATION_SIGMOID, count, x, y);
-    case HG_ACTIVATION_TANH:
-      return activate_all(HG_ACTIVATION_TANH, count, x, y);
-    case HG_ACTIVATION_SOFTPLUS:
-      return activate_all(HG_ACTIVATION_SOFTPLUS, count, x, y);
-    case HG_ACTIVATION_ELU:
-      return activate_all(HG_ACTIVATION_ELU, count, x, y);
-    case HG_ACTIVATION_LEAKY_RELU:
-      return activate_all(HG_ACTIVATION_LEAKY_RELU, count, x, y);
-    default:
-      return activate_all(HG_ACTIVATION_LINEAR, count, x, y);
+/* Calls body(activation, ...) with one that the compiler knows but for the slope of a leaky ReLU. */
+#define EACH_ACTIVATION(activation, body, ...)                                                               \
+  switch ((int32_t)(activation)&0xff) {                                                                      \
+    case HG_ACTIVATION_RELU:                                                                                 \
+      return body(HG_ACTIVATION_RELU, __VA_ARGS__);                                                          \
+    case HG_ACTIVATION_SIGMOID:                                                                              \
+      return body(HG_ACTIVATION_SIGMOID, __VA_ARGS__);                                                       \
+    case HG_ACTIVATION_TANH:                                                                                 \
+      return body(HG_ACTIVATION_TANH, __VA_ARGS__);                                                          \
+    case HG_ACTIVATION_SOFTPLUS:                                                                             \
+      return body(HG_ACTIVATION_SOFTPLUS, __VA_ARGS__);                                                      \
+    case HG_ACTIVATION_ELU:                                                                                  \
+      return body(HG_ACTIVATION_ELU, __VA_ARGS__);                                                           \
+    case HG_ACTIVATION_LEAKY_RELU:                                                                           \
+      return body((hg_activation)(HG_ACTIVATION_LEAKY_RELU | (int32_t)(activation) >> 8 << 8), __VA_ARGS__); \
+    case HG_ACTIVATION_SELU:                                                                                 \
+      return body(HG_ACTIVATION_SELU, __VA_ARGS__);                                                          \
+    case HG_ACTIVATION_RELU6:                                                                                \
+      return body(HG_ACTIVATION_RELU6, __VA_ARGS__);                                                         \
+    case HG_ACTIVATION_HARD_SIGMOID:                                                                         \
+      return body(HG_ACTIVATION_HARD_SIGMOID, __VA_ARGS__);                                                  \
+    case HG_ACTIVATION_HARD_TANH:                                                                            \
+      return body(HG_ACTIVATION_HARD_TANH, __VA_ARGS__);                                                     \
+    case HG_ACTIVATION_GELU:                                                                                 \
+      return body(HG_ACTIVATION_GELU, __VA_ARGS__);                                                          \
+    case HG_ACTIVATION_SILU:                                                                                 \
+      return body(HG_ACTIVATION_SILU, __VA_ARGS__);                                                          \
+    case HG_ACTIVATION_MISH:                                                                                 \
+      return body(HG_ACTIVATION_MISH, __VA_ARGS__);                                                          \
+    case HG_ACTIVATION_HARD_SWISH:                                                                           \
+      return body(HG_ACTIVATION_HARD_SWISH, __VA_ARGS__);                                                    \
+    default:                                                                                                 \
+      return body(HG_ACTIVATION_LINEAR, __VA_ARGS__);                                                        \
   }
-}
+
+static void activation_forward(hg_activation activation, ptrdiff_t count, const float *x,
+                               float *y){EACH_ACTIVATION(activation, activate_all, count, x, y)}
 
 INLINE void gate_part(hg_activation activation, const float *y, const float *dy, float *dx, ptrdiff_t n) {
   v16_store_part(dx, v16_activate_backward(activation, v16_load_part(y, n), v16_load_part(dy, n)), n);
@@ -95,24 +164,8 @@ INLINE void gate_all(hg_activation activation, ptrdiff_t count, const float *y, 
   if (i < count) gate_part(activation, y + i, dy + i, dx + i, count - i);
 }
 
-static void activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy, float *dx) {
-  switch (activation) {
-    case HG_ACTIVATION_RELU:
-      return gate_all(HG_ACTIVATION_RELU, count, y, dy, dx);
-    case HG_ACTIVATION_SIGMOID:
-      return gate_all(HG_ACTIVATION_SIGMOID, count, y, dy, dx);
-    case HG_ACTIVATION_TANH:
-      return gate_all(HG_ACTIVATION_TANH, count, y, dy, dx);
-    case HG_ACTIVATION_SOFTPLUS:
-      return gate_all(HG_ACTIVATION_SOFTPLUS, count, y, dy, dx);
-    case HG_ACTIVATION_ELU:
-      return gate_all(HG_ACTIVATION_ELU, count, y, dy, dx);
-    case HG_ACTIVATION_LEAKY_RELU:
-      return gate_all(HG_ACTIVATION_LEAKY_RELU, count, y, dy, dx);
-    default:
-      return gate_all(HG_ACTIVATION_LINEAR, count, y, dy, dx);
-  }
-}
+static void activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
+                                float *dx){EACH_ACTIVATION(activation, gate_all, count, y, dy, dx)}
 
 /* The standard normal distribution up to x, from e = exp(-x^2 / 2). The tail beyond t = |x| is e q(t), with Mills'
  * ratio
@@ -137,26 +190,93 @@ INLINE v16 v16_normal_distribution(v16 x, v16 e) {
   return v16_select(x < v16_splat(0), tail, 1.0f - tail);
 }
 
-INLINE void gelu_part(const float *x, float *y, ptrdiff_t n) {
-  const v16 s = v16_load_part(x, n);
-  v16_store_part(y, s * v16_normal_distribution(s, v16_exp(-0.5f * (s * s))), n);
+/* a'(x), of activations that take some values twice. The density of a standard normal value is e / sqrt(2 pi). */
+INLINE v16 v16_slope_of_input(hg_activation activation, v16 s) {
+  switch (activation) {
+    case HG_ACTIVATION_GELU: {
+      const v16 e = v16_exp(-0.5f * (s * s));
+      return (s * e) * 0.398942280f + v16_normal_distribution(s, e);
+    }
+    case HG_ACTIVATION_SILU: {
+      const v16 p = v16_sigmoid(s);
+      return p * ((1.0f - p) * s + 1.0f);
+    }
+    case HG_ACTIVATION_MISH: {
+      const v16 t = v16_tanh_softplus(s);
+      return (s * v16_sigmoid(s)) * ((1.0f - t) * (1.0f + t)) + t;
+    }
+    default: /* hard swish */
+      return v16_select(s <= v16_splat(-3), v16_splat(0),
+                        v16_select(s >= v16_splat(3), v16_splat(1), s * (1 / 3.0f) + 0.5f));
+  }
 }
 
-static void gelu_forward(ptrdiff_t count, const float *x, float *y) {
+INLINE void slope_part(hg_activation activation, const float *x, const float *dy, float *dx, ptrdiff_t n) {
+  v16_store_part(dx, v16_load_part(dy, n) * v16_slope_of_input(activation, v16_load_part(x, n)), n);
+}
+
+INLINE void slope_all(hg_activation activation, ptrdiff_t count, const float *x, const float *dy, float *dx) {
   ptrdiff_t i = 0;
-  for (; i + 16 <= count; i += 16) gelu_part(x + i, y + i, 16);
-  if (i < count) gelu_part(x + i, y + i, count - i);
+  for (; i + 16 <= count; i += 16) slope_part(activation, x + i, dy + i, dx + i, 16);
+  if (i < count) slope_part(activation, x + i, dy + i, dx + i, count - i);
 }
 
-/* The density is e / sqrt(2 pi). */
-INLINE void gelu_backward_part(const float *x, const float *dy, float *dx, ptrdiff_t n) {
-  const v16 s = v16_load_part(x, n), e = v16_exp(-0.5f * (s * s));
-  const v16 slope = (s * e) * 0.398942280f + v16_normal_distribution(s, e);
-  v16_store_part(dx, v16_load_part(dy, n) * slope, n);
+static void activation_backward_input(hg_activation activation, ptrdiff_t count, const float *x, const float *dy,
+                                      float *dx) {
+  switch (activation) {
+    case HG_ACTIVATION_GELU:
+      return slope_all(HG_ACTIVATION_GELU, count, x, dy, dx);
+    case HG_ACTIVATION_SILU:
+      return slope_all(HG_ACTIVATION_SILU, count, x, dy, dx);
+    case HG_ACTIVATION_MISH:
+      return slope_all(HG_ACTIVATION_MISH, count, x, dy, dx);
+    default:
+      return slope_all(HG_ACTIVATION_HARD_SWISH, count, x, dy, dx);
+  }
 }
 
-static void gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx) {
-  ptrdiff_t i = 0;
-  for (; i + 16 <= count; i += 16) gelu_backward_part(x + i, dy + i, dx + i, 16);
-  if (i < count) gelu_backward_part(x + i, dy + i, dx + i, count - i);
+/* v where x > 0, else slope v: x for the values, dy for the errors. */
+INLINE void prelu_part(const float *x, const float *v, const float *slope, float *out, ptrdiff_t n) {
+  const v16 value = v16_load_part(v, n);
+  v16_store_part(out, v16_select(v16_load_part(x, n) > v16_splat(0), value, value * v16_load_part(slope, n)), n);
+}
+
+INLINE void prelu(const hg_channels_job *job, const float *v, ptrdiff_t part, ptrdiff_t parts) {
+  const ptrdiff_t channels = job->channels, end = hg_share(job->positions, part + 1, parts);
+  for (ptrdiff_t m = hg_share(job->positions, part, parts); m < end; m++) {
+    const float *x = job->x + m * channels, *values = v + m * channels;
+    float *out = job->out + m * channels;
+    ptrdiff_t c = 0;
+    for (; c + 16 <= channels; c += 16) prelu_part(x + c, values + c, job->slope + c, out + c, 16);
+    if (c < channels) prelu_part(x + c, values + c, job->slope + c, out + c, channels - c);
+  }
+}
+
+static void prelu_forward(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_channels_job *job = argument;
+  prelu(job, job->x, part, parts);
+}
+static void prelu_backward(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_channels_job *job = argument;
+  prelu(job, job->dy, part, parts);
+}
+
+/* Lanes are channels; each is one chain over the positions. */
+INLINE void prelu_slopes_part(const hg_channels_job *job, ptrdiff_t c, ptrdiff_t n) {
+  v16 sum = job->accumulate ? v16_load_part(job->out + c, n) : v16_splat(0);
+  for (ptrdiff_t i = c; i < job->positions * job->channels; i += job->channels) {
+    const v16 x = v16_load_part(job->x + i, n);
+    sum = v16_select(x > v16_splat(0), sum, x * v16_load_part(job->dy + i, n) + sum);
+  }
+  v16_store_part(job->out + c, sum, n);
+}
+
+static void prelu_slopes(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_channels_job *job = argument;
+  const ptrdiff_t end = hg_share_groups(job->channels, part + 1, parts);
+  for (ptrdiff_t c = hg_share_groups(job->channels, part, parts); c < end; c += 16)
+    if (c + 16 <= end)
+      prelu_slopes_part(job, c, 16);
+    else
+      prelu_slopes_part(job, c, end - c);
 }

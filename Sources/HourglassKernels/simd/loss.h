@@ -145,25 +145,70 @@ INLINE v16 softmax_part(const float *logits, float greatest, float *dlogits, v16
   return sum + v16_keep(e, n);
 }
 
-/* The greatest logit is subtracted first, so that no exponential overflows and the sum is 1 at least. */
+/* exp(l - greatest) of all, left in `out` where that is wanted; answers their sum. The greatest is subtracted so that
+ * no exponential overflows and the sum is 1 at least. */
+INLINE float softmax_sum(const float *l, ptrdiff_t count, float greatest, float *out) {
+  v16 sums = v16_splat(0);
+  ptrdiff_t j = 0;
+  for (; j + 16 <= count; j += 16) sums = softmax_part(l + j, greatest, out ? out + j : NULL, sums, 16);
+  if (j < count) sums = softmax_part(l + j, greatest, out ? out + j : NULL, sums, count - j);
+  return v16_sum(sums);
+}
+
+INLINE void softmax_divide(float *out, ptrdiff_t count, float sum) {
+  ptrdiff_t j = 0;
+  for (; j + 16 <= count; j += 16) v16_store(out + j, v16_load(out + j) / sum);
+  if (j < count) v16_store_part(out + j, v16_load_part(out + j, count - j) / sum, count - j);
+}
+
+INLINE float greatest_of(const float *l, ptrdiff_t count) {
+  float greatest = l[0];
+  for (ptrdiff_t j = 1; j < count; j++) greatest = l[j] > greatest ? l[j] : greatest;
+  return greatest;
+}
+
 static void softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const float *logits, const int32_t *labels,
                                   float *loss, float *dlogits) {
   for (ptrdiff_t sample = 0; sample < samples; sample++) {
     const float *l = logits + sample * classes;
     float *dl = dlogits ? dlogits + sample * classes : NULL;
-    float greatest = l[0];
-    for (ptrdiff_t j = 1; j < classes; j++) greatest = l[j] > greatest ? l[j] : greatest;
-    const float below = l[labels[sample]] - greatest;
-    v16 sums = v16_splat(0);
-    ptrdiff_t j = 0;
-    for (; j + 16 <= classes; j += 16) sums = softmax_part(l + j, greatest, dl ? dl + j : NULL, sums, 16);
-    if (j < classes) sums = softmax_part(l + j, greatest, dl ? dl + j : NULL, sums, classes - j);
-    const float sum = v16_sum(sums);
+    const float greatest = greatest_of(l, classes), below = l[labels[sample]] - greatest;
+    const float sum = softmax_sum(l, classes, greatest, dl);
     /* v16_log takes numbers only; a sum that is NaN stays NaN. */
     if (loss) loss[sample] = sum == sum ? v16_log(v16_splat(sum))[0] - below : sum;
     if (!dl) continue;
-    for (j = 0; j + 16 <= classes; j += 16) v16_store(dl + j, v16_load(dl + j) / sum);
-    if (j < classes) v16_store_part(dl + j, v16_load_part(dl + j, classes - j) / sum, classes - j);
+    softmax_divide(dl, classes, sum);
     dl[labels[sample]] -= 1.0f;
+  }
+}
+
+/* The softmax over the channels of each position, and its way back. */
+static void softmax_forward(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_channels_job *job = argument;
+  const ptrdiff_t channels = job->channels, end = hg_share(job->positions, part + 1, parts);
+  for (ptrdiff_t m = hg_share(job->positions, part, parts); m < end && channels; m++) {
+    const float *x = job->x + m * channels;
+    float *y = job->out + m * channels;
+    softmax_divide(y, channels, softmax_sum(x, channels, greatest_of(x, channels), y));
+  }
+}
+
+INLINE void softmax_backward_part(const float *y, const float *dy, float sum, float *dx, ptrdiff_t n) {
+  v16_store_part(dx, v16_load_part(y, n) * (v16_load_part(dy, n) - sum), n);
+}
+
+static void softmax_backward(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_channels_job *job = argument;
+  const ptrdiff_t channels = job->channels, end = hg_share(job->positions, part + 1, parts);
+  for (ptrdiff_t m = hg_share(job->positions, part, parts); m < end; m++) {
+    const float *y = job->x + m * channels, *dy = job->dy + m * channels;
+    float *dx = job->out + m * channels;
+    v16 sums = v16_splat(0);
+    ptrdiff_t c = 0;
+    for (; c + 16 <= channels; c += 16) sums = v16_load(y + c) * v16_load(dy + c) + sums;
+    if (c < channels) sums = v16_load_part(y + c, channels - c) * v16_load_part(dy + c, channels - c) + sums;
+    const float sum = v16_sum(sums);
+    for (c = 0; c + 16 <= channels; c += 16) softmax_backward_part(y + c, dy + c, sum, dx + c, 16);
+    if (c < channels) softmax_backward_part(y + c, dy + c, sum, dx + c, channels - c);
   }
 }

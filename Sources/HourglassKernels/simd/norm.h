@@ -74,10 +74,17 @@ INLINE v16 norm_sum(const hg_group_norm *g, const norm_bundle *b, const float *x
   return sum;
 }
 
-INLINE void norm_apply_part(const hg_group_norm *g, const float *x, v16 mean, v16 scale, v16 shift, float *y,
-                            ptrdiff_t n) {
-  for (ptrdiff_t p = 0; p < g->positions; p++)
-    v16_store_part(y + p * g->channels, (v16_load_part(x + p * g->channels, n) - mean) * scale + shift, n);
+INLINE void norm_apply_part(const hg_group_norm *g, const float *x, v16 mean, v16 scale, v16 shift, const bool relu,
+                            float *y, ptrdiff_t n) {
+  for (ptrdiff_t p = 0; p < g->positions; p++) {
+    const v16 value = (v16_load_part(x + p * g->channels, n) - mean) * scale + shift;
+    v16_store_part(y + p * g->channels, relu ? v16_relu(value) : value, n);
+  }
+}
+
+/* A weight of 1 where there is none. */
+INLINE v16 norm_weight(const hg_group_norm_job *job, ptrdiff_t channel, ptrdiff_t n) {
+  return job->weight ? v16_load_part(job->weight + channel, n) : v16_splat(1);
 }
 
 /* Parts share the bundles of all samples. */
@@ -99,12 +106,15 @@ static void group_norm_forward(const void *argument, ptrdiff_t part, ptrdiff_t p
     const v16 inverse = 1.0f / v16_sqrt(variance + g->epsilon);
     for (ptrdiff_t k = 0; k < b.channels; k += 16) {
       const ptrdiff_t n = hg_min(16, b.channels - k), c = b.first_channel + k;
-      const v16 scale = v16_load_part(job->weight + c, n) * inverse;
+      const v16 scale = norm_weight(job, c, n) * inverse;
       const v16 shift = job->bias ? v16_load_part(job->bias + c, n) : v16_splat(0);
-      if (n == 16)
-        norm_apply_part(g, x + k, mean, scale, shift, job->y + b.start + k, 16);
+      float *y = job->y + b.start + k;
+      if (n < 16)
+        norm_apply_part(g, x + k, mean, scale, shift, job->relu, y, n);
+      else if (job->relu)
+        norm_apply_part(g, x + k, mean, scale, shift, true, y, 16);
       else
-        norm_apply_part(g, x + k, mean, scale, shift, job->y + b.start + k, n);
+        norm_apply_part(g, x + k, mean, scale, shift, false, y, 16);
     }
   }
 }
@@ -157,7 +167,7 @@ INLINE void norm_backward(const hg_group_norm_job *job, const norm_bundle *b) {
       norm_backward_sums(g, x + k, dy + k, mean, inverse, &errors, &products, n);
     norm_add(job->dbias ? job->dbias + c : NULL, errors, n);
     norm_add(job->dweight ? job->dweight + c : NULL, products, n);
-    const v16 weight = v16_load_part(job->weight + c, n);
+    const v16 weight = norm_weight(job, c, n);
     error = weight * errors + error;
     product = weight * products + product;
   }
@@ -165,7 +175,7 @@ INLINE void norm_backward(const hg_group_norm_job *job, const norm_bundle *b) {
   error = norm_means(b, error), product = norm_means(b, product);
   for (ptrdiff_t k = 0; k < b->channels; k += 16) {
     const ptrdiff_t n = hg_min(16, b->channels - k);
-    const v16 weight = v16_load_part(job->weight + b->first_channel + k, n);
+    const v16 weight = norm_weight(job, b->first_channel + k, n);
     if (n == 16)
       norm_backward_part(g, x + k, dy + k, mean, inverse, weight, error, product, job->y + b->start + k, 16);
     else

@@ -16,25 +16,48 @@ public struct Conv2D: Layer, Hashable {
   public var activation: Activation
   /// How the convolution is computed; results differ by rounding.
   public var algorithm: Algorithm
+  /// Whether there is a bias b.
+  public var bias: Bool
+  /// What weights start from; nil for what the recipe says of the whole model.
+  public var initializer: Initializer?
 
   /// A convolution with K = `filters` filters: N x H x W x C in, N x P x Q x K out, with P = ceil(H / U) and Q = ceil(W
   /// / V) for the padding `same`.
   public init(
     _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same, activation: Activation = .linear,
-    algorithm: Algorithm = .direct
+    algorithm: Algorithm = .direct, bias: Bool = true, initializer: Initializer? = nil
   ) {
     (self.filters, self.kernel, self.stride) = (filters, kernel, stride)
     (self.padding, self.activation, self.algorithm) = (padding, activation, algorithm)
+    (self.bias, self.initializer) = (bias, initializer)
   }
 
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     filters = try fields.decode(Int.self, forKey: .filters)
     kernel = try fields.decode(Extent2D.self, forKey: .kernel)
-    stride = try fields.decodeIfPresent(Extent2D.self, forKey: .stride) ?? 1
-    padding = try fields.decodeIfPresent(Padding.self, forKey: .padding) ?? .same
-    activation = try fields.decodeIfPresent(Activation.self, forKey: .activation) ?? .linear
-    algorithm = try fields.decodeIfPresent(Algorithm.self, forKey: .algorithm) ?? .direct
+    stride = try fields.decode(.stride, or: 1)
+    padding = try fields.decode(.padding, or: .same)
+    activation = try fields.decode(.activation, or: .linear)
+    algorithm = try fields.decode(.algorithm, or: .direct)
+    bias = try fields.decode(.bias, or: true)
+    initializer = try fields.decodeIfPresent(Initializer.self, forKey: .initializer)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(filters, forKey: .filters)
+    try fields.encode(kernel, forKey: .kernel)
+    try fields.encode(stride, forKey: .stride)
+    try fields.encode(padding, forKey: .padding)
+    try fields.encode(activation, forKey: .activation)
+    try fields.encode(algorithm, .algorithm, unless: .direct)
+    try fields.encode(bias, .bias, unless: true)
+    try fields.encodeIfPresent(initializer, forKey: .initializer)
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case filters, kernel, stride, padding, activation, algorithm, bias, initializer
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
@@ -43,7 +66,9 @@ public struct Conv2D: Layer, Hashable {
     let window = try Window.small(
       planner.shape, channels: filters, kernel: kernel, stride: stride, padding: padding, at: name
     ).convolved(by: algorithm, at: name)
-    try planner.append(PlannedConv2D(name: name, window: window, activation: activation))
+    try planner.append(activation) { activation throws(ModelError) in
+      PlannedConv2D(name: name, window: window, activation: activation, hasBias: bias, initializer: initializer)
+    }
   }
 }
 
@@ -64,17 +89,12 @@ extension Conv2D {
   }
 }
 
-extension KeyedEncodingContainer {
-  /// What the encoding of layers calls: a file says nothing of the direct algorithm.
-  mutating func encode(_ algorithm: Conv2D.Algorithm, forKey key: Key) throws {
-    if algorithm != .direct { try encode(algorithm.rawValue, forKey: key) }
-  }
-}
-
 struct PlannedConv2D: PlannedConvolution {
   let name: String
   let window: Window
   let activation: Activation
+  let hasBias: Bool
+  let initializer: Initializer?
 
   var kind: String { kind(of: Conv2D.self) }
   var hasFilter: Bool { true }
@@ -93,7 +113,7 @@ struct PlannedConv2D: PlannedConvolution {
   }
 
   func forward(_ pass: Pass) {
-    forward(pass, bias: pass.parameters + biasOffset, activation)
+    forward(pass, bias: hasBias ? pass.parameters + biasOffset : nil, activation)
   }
 
   func forwardTangent(_ pass: Pass) { forward(pass, bias: nil, .linear) }
@@ -109,7 +129,7 @@ struct PlannedConv2D: PlannedConvolution {
 
   func backwardParameters(_ pass: Pass) {
     guard let gradients = pass.gradients else { return }
-    backwardFilter(pass, accumulate: pass.accumulate, bias: gradients + biasOffset)
+    backwardFilter(pass, accumulate: pass.accumulate, bias: hasBias ? gradients + biasOffset : nil)
   }
 
   func addTangentGradient(_ pass: Pass) { backwardFilter(pass, accumulate: true, bias: nil) }

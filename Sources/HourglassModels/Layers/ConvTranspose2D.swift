@@ -22,26 +22,51 @@ public struct ConvTranspose2D: Layer, Hashable {
   public var activation: Activation
   /// How the convolution is computed; results differ by rounding.
   public var algorithm: Conv2D.Algorithm
+  /// Whether there is a bias b.
+  public var bias: Bool
+  /// What weights start from; nil for what the recipe says of the whole model.
+  public var initializer: Initializer?
 
   /// A transposed convolution with C = `filters` filters: N x P x Q x K in, N x H x W x C out, with H = P U and W = Q V
   /// for the padding `same`.
   public init(
     _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same, outputSize: Extent2D? = nil,
-    activation: Activation = .linear, algorithm: Conv2D.Algorithm = .direct
+    activation: Activation = .linear, algorithm: Conv2D.Algorithm = .direct, bias: Bool = true,
+    initializer: Initializer? = nil
   ) {
     (self.filters, self.kernel, self.stride) = (filters, kernel, stride)
     (self.padding, self.outputSize, self.activation, self.algorithm) = (padding, outputSize, activation, algorithm)
+    (self.bias, self.initializer) = (bias, initializer)
   }
 
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     filters = try fields.decode(Int.self, forKey: .filters)
     kernel = try fields.decode(Extent2D.self, forKey: .kernel)
-    stride = try fields.decodeIfPresent(Extent2D.self, forKey: .stride) ?? 1
-    padding = try fields.decodeIfPresent(Padding.self, forKey: .padding) ?? .same
+    stride = try fields.decode(.stride, or: 1)
+    padding = try fields.decode(.padding, or: .same)
     outputSize = try fields.decodeIfPresent(Extent2D.self, forKey: .outputSize)
-    activation = try fields.decodeIfPresent(Activation.self, forKey: .activation) ?? .linear
-    algorithm = try fields.decodeIfPresent(Conv2D.Algorithm.self, forKey: .algorithm) ?? .direct
+    activation = try fields.decode(.activation, or: .linear)
+    algorithm = try fields.decode(.algorithm, or: .direct)
+    bias = try fields.decode(.bias, or: true)
+    initializer = try fields.decodeIfPresent(Initializer.self, forKey: .initializer)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(filters, forKey: .filters)
+    try fields.encode(kernel, forKey: .kernel)
+    try fields.encode(stride, forKey: .stride)
+    try fields.encode(padding, forKey: .padding)
+    try fields.encodeIfPresent(outputSize, forKey: .outputSize)
+    try fields.encode(activation, forKey: .activation)
+    try fields.encode(algorithm, .algorithm, unless: .direct)
+    try fields.encode(bias, .bias, unless: true)
+    try fields.encodeIfPresent(initializer, forKey: .initializer)
+  }
+
+  private enum CodingKeys: String, CodingKey {
+    case filters, kernel, stride, padding, outputSize, activation, algorithm, bias, initializer
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
@@ -51,7 +76,10 @@ public struct ConvTranspose2D: Layer, Hashable {
       planner.shape, channels: filters, kernel: kernel, stride: stride, padding: padding, outputSize: outputSize,
       at: name
     ).convolved(by: algorithm, at: name)
-    try planner.append(PlannedConvTranspose2D(name: name, window: window, activation: activation))
+    try planner.append(activation) { activation throws(ModelError) in
+      PlannedConvTranspose2D(
+        name: name, window: window, activation: activation, hasBias: bias, initializer: initializer)
+    }
   }
 }
 
@@ -59,6 +87,8 @@ struct PlannedConvTranspose2D: PlannedConvolution {
   let name: String
   let window: Window
   let activation: Activation
+  let hasBias: Bool
+  let initializer: Initializer?
   /// The convolution that lends its filter; nil where the filter is the layer's own.
   var lender: Lender?
 
@@ -82,7 +112,7 @@ struct PlannedConvTranspose2D: PlannedConvolution {
 
   func forward(_ pass: Pass) {
     var geometry = window.geometry(samples: pass.samples)
-    let bias = pass.parameters + biasOffset
+    let bias = hasBias ? pass.parameters + biasOffset : nil
     pass.withParallel {
       checked(
         hg_conv2d_transpose_forward(
@@ -93,15 +123,15 @@ struct PlannedConvTranspose2D: PlannedConvolution {
   func backwardParameters(_ pass: Pass) {
     guard let dy = pass.dy, let gradients = pass.gradients else { return }
     var geometry = window.geometry(samples: pass.samples)
-    if let lent = pass.lentGradients, !pass.accumulate {
+    if let lent = pass.lentGradients, let lender, lender.hasBias, !pass.accumulate {
       // The convolution goes on from here with its own bias, too, which lies behind the filter.
       (lent + Planner.aligned(window.filterCount)).update(repeating: 0, count: window.small.channels)
     }
     pass.withParallel {
       checked(
         hg_conv2d_transpose_backward_filter(
-          &geometry, pass.x, dy, pass.accumulate, pass.lentGradients ?? gradients, gradients + biasOffset, pass.scratch,
-          $0))
+          &geometry, pass.x, dy, pass.accumulate, pass.lentGradients ?? gradients,
+          hasBias ? gradients + biasOffset : nil, pass.scratch, $0))
     }
   }
 
@@ -117,8 +147,9 @@ struct PlannedConvTranspose2D: PlannedConvolution {
 
   func addNodes(to graph: inout ONNXBuilder) {
     let filter = filter(of: lender?.name ?? name)
-    let tensors = [lender == nil ? graph.tensor(filter) : graph.lentTensor(filter), graph.tensor(parameters.last!)]
-    let inputs = [graph.image(input)] + tensors
+    let weight = lender == nil ? graph.tensor(filter) : graph.lentTensor(filter)
+    let bias = hasBias ? parameters.suffix(1).map { graph.tensor($0) } : []
+    let inputs = [graph.image(input), weight] + bias
     graph.put(graph.node("ConvTranspose", inputs, window.transposedAttributes))
   }
 }

@@ -9,22 +9,44 @@ public struct Dense: Layer, Hashable {
   /// The activation a of the output.
   public var activation: Activation
 
+  /// Whether there is a bias b.
+  public var bias: Bool
+  /// What the weight starts from; nil for what the recipe says of the whole model.
+  public var initializer: Initializer?
+
   /// A dense layer with O = `units` outputs: N x I in, N x O out.
-  public init(_ units: Int, activation: Activation = .linear) {
-    (self.units, self.activation) = (units, activation)
+  public init(
+    _ units: Int, activation: Activation = .linear, bias: Bool = true, initializer: Initializer? = nil
+  ) {
+    (self.units, self.activation, self.bias, self.initializer) = (units, activation, bias, initializer)
   }
 
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     units = try fields.decode(Int.self, forKey: .units)
-    activation = try fields.decodeIfPresent(Activation.self, forKey: .activation) ?? .linear
+    activation = try fields.decode(.activation, or: .linear)
+    bias = try fields.decode(.bias, or: true)
+    initializer = try fields.decodeIfPresent(Initializer.self, forKey: .initializer)
   }
+
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(units, forKey: .units)
+    try fields.encode(activation, forKey: .activation)
+    try fields.encode(bias, .bias, unless: true)
+    try fields.encodeIfPresent(initializer, forKey: .initializer)
+  }
+
+  private enum CodingKeys: String, CodingKey { case units, activation, bias, initializer }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
     try planner.check(units, "unit")
-    try planner.append(
+    let (name, input) = (planner.name, planner.shape)
+    try planner.append(activation) { activation throws(ModelError) in
       PlannedDense(
-        name: planner.name, input: planner.shape, output: ImageShape(vector: units), activation: activation))
+        name: name, input: input, output: ImageShape(vector: units), activation: activation, hasBias: bias,
+        initializer: initializer)
+    }
   }
 }
 
@@ -42,19 +64,22 @@ public struct PlannedDense: PlannedLayer {
   let heads: [String]
   /// The dense layer that lends its weight; nil where the weight is the layer's own.
   let lender: Lender?
+  let hasBias: Bool
+  let initializer: Initializer?
 
   init(
     name: String, input: ImageShape, output: ImageShape, activation: Activation, heads: [String] = [""],
-    lender: Lender? = nil
+    lender: Lender? = nil, hasBias: Bool = true, initializer: Initializer? = nil
   ) {
     (self.name, self.input, self.output) = (name, input, output)
     (self.activation, self.heads, self.lender) = (activation, heads, lender)
+    (self.hasBias, self.initializer) = (hasBias, initializer)
   }
 
   public var kind: String { lender == nil ? Dense.kind : TiedDense.kind }
   public var granularity: Granularity { .group }
   public var followsTangents: Bool { true }
-  public var parameterCount: Int { biasOffset + output.count }
+  public var parameterCount: Int { hasBias ? biasOffset + output.count : input.count * output.count }
   public var multiplyAdds: Int { input.count * output.count }
   /// Where the bias begins, counted from the layer's own parameters.
   var biasOffset: Int { lender == nil ? Planner.aligned(input.count * output.count) : 0 }
@@ -71,11 +96,13 @@ public struct PlannedDense: PlannedLayer {
       let units = outputs / heads.count
       let first = index * units
       let bias = Parameter(
-        name: "\(name).bias", shape: [units], fanIn: inputs, offset: first + biasOffset, axes: outputAxes)
+        bias: "\(name).bias", count: units, fanIn: inputs, offset: first + biasOffset, axes: outputAxes,
+        initializer: initializer)
       guard lender == nil else { return [bias] }
       let weight = Parameter(
-        name: "\(name).weight", shape: [units, inputs], fanIn: inputs, offset: first, axes: outputAxes + inputAxes)
-      return [weight, bias]
+        name: "\(name).weight", shape: [units, inputs], fanIn: inputs, fanOut: units, offset: first,
+        axes: outputAxes + inputAxes, initializer: initializer)
+      return hasBias ? [weight, bias] : [weight]
     }
   }
 
@@ -101,7 +128,7 @@ public struct PlannedDense: PlannedLayer {
     let (x, dy) = (Read.Source.values(use.input), Read.Source.error(use.output))
     let bias = Product(rows: 1, columns: output.count, offset: biasOffset, terms: [.bias(dy: dy)])
     let weight = Product(rows: input.count, columns: output.count, offset: 0, terms: [.outer(x: x, dy: dy)])
-    return [lender == nil ? .product(weight) : .lent([.outer(x: dy, dy: x)]), .product(bias)]
+    return [lender == nil ? .product(weight) : .lent([.outer(x: dy, dy: x)])] + (hasBias ? [.product(bias)] : [])
   }
 
   public func prepare(_ pass: Pass) {
@@ -114,7 +141,7 @@ public struct PlannedDense: PlannedLayer {
   }
 
   public func forward(_ pass: Pass) {
-    forward(pass, bias: pass.parameters + biasOffset, activation)
+    forward(pass, bias: hasBias ? pass.parameters + biasOffset : nil, activation)
   }
 
   public func forwardTangent(_ pass: Pass) { forward(pass, bias: nil, .linear) }
@@ -143,16 +170,18 @@ public struct PlannedDense: PlannedLayer {
     if let lender {
       return graph.put(graph.node("Gemm", [x, graph.lentTensor(weight(of: lender)), tensors[0]]))
     }
+    let each = tensors.count / heads.count
     graph.put(
       heads.indices.map { head in
-        graph.node("Gemm", [x, tensors[2 * head], tensors[2 * head + 1]], ["transB": .integer(1)])
+        graph.node("Gemm", [x] + tensors[each * head..<each * (head + 1)], ["transB": .integer(1)])
       })
   }
 
   /// The weight of the layer that this one is tied to, as that layer has it.
   private func weight(of lender: Lender) -> Parameter {
     Parameter(
-      name: "\(lender.name).weight", shape: [input.count, output.count], fanIn: output.count, offset: 0,
+      name: "\(lender.name).weight", shape: [input.count, output.count], fanIn: output.count, fanOut: input.count,
+      offset: 0,
       axes: input.channelsFirstAxes(stride: 1) + output.channelsFirstAxes(stride: input.count))
   }
 }

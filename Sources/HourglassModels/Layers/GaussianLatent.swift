@@ -47,6 +47,7 @@ public struct PlannedGaussianLatent: PlannedLayer {
   public var output: ImageShape { ImageShape(vector: units) }
   public var activation: Activation { .linear }
   public var granularity: Granularity { .group }
+  public var notesTerm: Bool { true }
   /// The noise.
   public var stateCount: Int { units }
 
@@ -54,9 +55,9 @@ public struct PlannedGaussianLatent: PlannedLayer {
 
   public func forward(_ pass: Pass) {
     let noise = drawNoise(pass)
-    checked(hg_gaussian_latent_forward(pass.samples, units, pass.x, noise, pass.y, pass.secondTerm))
+    checked(hg_gaussian_latent_forward(pass.samples, units, pass.x, noise, pass.y, pass.term))
     guard pass.importanceWeights != nil else { return }
-    checked(hg_gaussian_log_ratio(pass.samples, units, pass.x, noise, pass.y, pass.secondTerm))
+    checked(hg_gaussian_log_ratio(pass.samples, units, pass.x, noise, pass.y, pass.term))
   }
 
   public func backward(_ pass: Pass) {

@@ -3,12 +3,13 @@
 /// Its counterpart that runs is a `PlannedLayer`; `plan` leads from one to the other. A new layer is one file with
 /// both, and one line in `LayerCatalog`.
 public protocol Layer: Codable, Sendable {
+  /// The name of the layer in files and in tables; that of the type where it says nothing.
+  static var kind: String { get }
   /// Appends what runs to the plan, or says why this layer cannot follow what is planned so far.
   func plan(_ planner: inout Planner) throws(ModelError)
 }
 
 extension Layer {
-  /// The name of the layer in JSON and in tables.
   public static var kind: String { String(describing: Self.self) }
 }
 
@@ -38,6 +39,8 @@ public protocol PlannedLayer: Sendable {
   /// Arrays that the layer writes in the place of others, by what they are: the others are not needed any more.
   func inPlace(_ use: Use) -> [Read.Source: Read.Source]
 
+  /// Whether the layer writes a term of each sample's loss to `Pass.term`.
+  var notesTerm: Bool { get }
   /// Floats that the layer keeps from forward to backward for each sample, beside its input and output.
   var stateCount: Int { get }
   /// Samples that a shard must have at least, of a layer that takes whole shards; nil where samples do not meet.
@@ -74,6 +77,7 @@ public protocol PlannedLayer: Sendable {
 }
 
 extension PlannedLayer {
+  public var notesTerm: Bool { false }
   public var stateCount: Int { 0 }
   public var leastShard: Int? { nil }
   public var preparedCount: Int { 0 }

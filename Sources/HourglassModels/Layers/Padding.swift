@@ -10,14 +10,12 @@ public enum Padding: Hashable, Sendable, Codable {
   case amount(Extent2D)
 
   public init(from decoder: any Decoder) throws {
-    if let word = try? decoder.singleValueContainer().decode(String.self) {
-      guard word == "same" else {
-        throw DecodingError.dataCorrupted(
-          .init(codingPath: decoder.codingPath, debugDescription: "wanted \"same\" or an amount, found \"\(word)\""))
-      }
+    if let word = try? String(from: decoder), word == "same" {
       self = .same
+    } else if let amount = try? Extent2D(from: decoder) {
+      self = .amount(amount)
     } else {
-      self = .amount(try Extent2D(from: decoder))
+      throw decoder.mismatch("\"same\", \(Extent2D.wanted)")
     }
   }
 

@@ -6,6 +6,9 @@ protocol PlannedConvolution: PlannedLayer {
   var window: Window { get }
   /// Whether the filter is its own, not that of a convolution it is tied to.
   var hasFilter: Bool { get }
+  var hasBias: Bool { get }
+  /// What the filter starts from; nil for what the recipe says.
+  var initializer: Initializer? { get }
 }
 
 extension PlannedConvolution {
@@ -14,11 +17,12 @@ extension PlannedConvolution {
 
   /// Where the bias begins, counted from the layer's own parameters: on a 64-byte boundary.
   var biasOffset: Int { hasFilter ? Planner.aligned(window.filterCount) : 0 }
-  var parameterCount: Int { biasOffset + output.channels }
+  var parameterCount: Int { hasBias ? biasOffset + output.channels : window.filterCount }
 
   var parameters: [Parameter] {
-    let bias = Parameter(vector: "\(name).bias", count: output.channels, fanIn: fanIn, offset: biasOffset)
-    return hasFilter ? [filter(of: name), bias] : [bias]
+    let bias = Parameter(
+      bias: "\(name).bias", count: output.channels, fanIn: fanIn, offset: biasOffset, initializer: initializer)
+    return (hasFilter ? [filter(of: name)] : []) + (hasBias ? [bias] : [])
   }
 
   /// The kind of a layer with its algorithm where that is not the direct one.
@@ -36,7 +40,9 @@ extension PlannedConvolution {
       Parameter.Axis(k, stride: 1), Parameter.Axis(c, stride: k), Parameter.Axis(r, stride: s * c * k),
       Parameter.Axis(s, stride: c * k),
     ]
-    return Parameter(name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, offset: 0, axes: axes)
+    return Parameter(
+      name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, fanOut: window.small.channels * r * s, offset: 0,
+      axes: axes, initializer: initializer)
   }
 
   /// The weights for the gather form lie in front, those for the scatter form behind.

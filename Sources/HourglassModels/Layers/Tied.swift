@@ -3,6 +3,8 @@ struct Lender: Sendable, Hashable {
   let name: String
   /// The number of the value that it writes.
   let value: Int
+  /// Whether it has a bias.
+  var hasBias = true
 }
 
 extension Planner {
@@ -61,7 +63,7 @@ public struct TiedDense: NamingLayer, Hashable {
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     to = try fields.decode(String.self, forKey: .to)
-    activation = try fields.decodeIfPresent(Activation.self, forKey: .activation) ?? .linear
+    activation = try fields.decode(.activation, or: .linear)
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
@@ -70,9 +72,11 @@ public struct TiedDense: NamingLayer, Hashable {
       throw ModelError(
         planner.name, "wanted a Dense with one output to be tied to, found \(to), which has \(dense.heads.count)")
     }
-    try planner.append(
+    let name = planner.name
+    try planner.append(activation) { activation throws(ModelError) in
       PlannedDense(
-        name: planner.name, input: dense.output, output: dense.input, activation: activation, lender: lender))
+        name: name, input: dense.output, output: dense.input, activation: activation, lender: lender)
+    }
   }
 }
 
@@ -96,13 +100,17 @@ public struct TiedConvTranspose2D: NamingLayer, Hashable {
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     to = try fields.decode(String.self, forKey: .to)
-    activation = try fields.decodeIfPresent(Activation.self, forKey: .activation) ?? .linear
+    activation = try fields.decode(.activation, or: .linear)
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
-    let (lender, convolution) = try planner.lender(to, as: PlannedConv2D.self, kind: Conv2D.kind)
-    try planner.append(
+    var (lender, convolution) = try planner.lender(to, as: PlannedConv2D.self, kind: Conv2D.kind)
+    lender.hasBias = convolution.hasBias
+    let name = planner.name
+    try planner.append(activation) { activation throws(ModelError) in
       PlannedConvTranspose2D(
-        name: planner.name, window: convolution.window, activation: activation, lender: lender))
+        name: name, window: convolution.window, activation: activation, hasBias: true, initializer: nil,
+        lender: lender)
+    }
   }
 }

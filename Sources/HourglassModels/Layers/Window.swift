@@ -98,8 +98,8 @@ struct Window: Sendable {
     guard range.contains(extent) else {
       throw ModelError(
         name,
-        "an output \(axis) of \(extent) does not mirror an input \(axis) of \(small): "
-          + "wanted \(range.lowerBound) to \(range.upperBound)")
+        "wanted an outputSize with a \(axis) of \(range.lowerBound) to \(range.upperBound), which mirrors an input "
+          + "\(axis) of \(small), found \(extent)")
     }
     let pad =
       switch padding {

@@ -129,6 +129,11 @@ public struct ONNXBuilder {
     put(node(operation, [values[0]], attributes))
   }
 
+  /// Appends the nearest number of a range to each element.
+  mutating func clip(_ range: ClosedRange<Float>) {
+    put(node("Clip", [values[0], tensor("least", range.lowerBound), tensor("most", range.upperBound)]))
+  }
+
   // MARK: For the plan
 
   /// Each channel less its mean and over its deviation, or back again.

@@ -27,6 +27,10 @@ public struct ContractivePenalty: Penalty, Hashable {
   public func plan(_ planner: inout Planner) throws(ModelError) {
     let site = try planner.penaltySite(self)
     let layers = planner.uses.map(\.layer)
+    guard !(layers.last is any PlannedPenalty) else {
+      throw ModelError(
+        site.name, "wanted the \(Self.kind) first in the list, next to the latent, found it behind others")
+    }
     if let dense = layers.last as? PlannedDense, layers.dropLast().allSatisfy({ $0 is any PlannedNoise }) {
       return try planner.append(
         PlannedContractivePenalty(
@@ -45,7 +49,7 @@ public struct ContractivePenalty: Penalty, Hashable {
 extension ExecutionPlan {
   /// What a contractive penalty is; nil without one.
   public var contraction: String? {
-    guard model.penalty is ContractivePenalty else { return nil }
+    guard model.penalties.contains(where: { $0 is ContractivePenalty }) else { return nil }
     return tangents.isEmpty
       ? "exact, in closed form" : "an estimate without bias, along one direction drawn for each image and step"
   }
@@ -65,7 +69,7 @@ struct PlannedContractiveEstimate: PlannedPenalty {
       if let tangent = pass.tangent {
         for i in n * units..<(n + 1) * units { sum += Double(tangent[i]) * Double(tangent[i]) }
       }
-      pass.secondTerm[n] = Float(Double(site.weight) * sum)
+      pass.term[n] = Float(Double(site.weight) * sum)
     }
   }
 
@@ -114,7 +118,7 @@ struct PlannedContractivePenalty: PlannedPenalty {
         pass.state[n * units + j] = slope * slope
         sum += Double(slope * slope) * Double(pass.prepared[j])
       }
-      pass.secondTerm[n] = Float(Double(site.weight) * sum)
+      pass.term[n] = Float(Double(site.weight) * sum)
     }
   }
 
@@ -134,11 +138,13 @@ extension Activation {
   /// The second derivative in the sum, by the output and the square of the first.
   fileprivate func curvature(_ y: Float, squaredSlope: Float) -> Float {
     switch self {
-    case .linear, .relu, .leakyRelu: 0
     case .sigmoid: y * (1 - y) * (1 - 2 * y)
     case .tanh: -2 * y * (1 - y * y)
     case .softplus: squaredSlope.squareRoot() * (1 - squaredSlope.squareRoot())
     case .elu: y > 0 ? 0 : y + 1
+    case .selu: y > 0 ? 0 : squaredSlope.squareRoot()
+    case .linear, .relu, .leakyRelu, .relu6, .hardSigmoid, .hardTanh: 0
+    case .gelu, .silu, .mish, .hardSwish, .softmax: preconditionFailure("\(self) makes no value")
     }
   }
 }

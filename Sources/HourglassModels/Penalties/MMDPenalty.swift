@@ -1,5 +1,6 @@
 /// Codes distributed as the standard normal prior, by the maximum mean discrepancy of a shard's m codes h from as many
-/// draws z of the prior: the Wasserstein autoencoder with that penalty.
+/// draws z of the prior: the Wasserstein autoencoder with that penalty, and beside a Gaussian latent, whose samples are
+/// the codes then, the InfoVAE.
 ///
 ///     weight ( sum over n != l of (k(h[n], h[l]) + k(z[n], z[l])) / (m (m - 1))
 ///              - 2 sum over n, l of k(h[n], z[l]) / m^2 )
@@ -8,7 +9,7 @@
 /// The estimate is unbiased for any m above 1, so it may be below 0; the mean over shards is a block estimate. A shard
 /// of one sample, at the end of a partial minibatch, has none.
 /// Sources: Tolstikhin et al., "Wasserstein auto-encoders", ICLR 2018, algorithm 2, kernel and scales of its code;
-/// Zaremba et al., "B-test", NIPS 2013, for blocks.
+/// Zhao, Song & Ermon, "InfoVAE", AAAI 2019; Zaremba et al., "B-test", NIPS 2013, for blocks.
 public struct MMDPenalty: Penalty, Hashable {
   public static let term = "MMD penalty"
 
@@ -47,7 +48,7 @@ struct PlannedMMDPenalty: PlannedPenalty {
 
   func addDerivative(_ pass: Pass, shard: Range<Int>, to dx: UnsafeMutablePointer<Float>) {
     let m = Double(shard.count)
-    guard m > 1, pass.noise.latent(sample: pass.firstSample) != nil else { return }
+    guard m > 1, pass.noise.prior(sample: pass.firstSample, isSampled: site.isSampled) != nil else { return }
     let (h, z) = (UnsafePointer(pass.x), UnsafePointer(pass.state))
     // The derivative of m times the shard's penalty: 2 for a code's place in both arguments, 2 for the square.
     let factor = 4 * m * Double(pass.beta) * Double(site.weight)
@@ -66,7 +67,7 @@ struct PlannedMMDPenalty: PlannedPenalty {
   /// False where the pass draws nothing.
   private func drawPrior(_ pass: Pass, shard: Range<Int>) -> Bool {
     for n in shard {
-      guard let stream = pass.noise.latent(sample: pass.firstSample + n) else { return false }
+      guard let stream = pass.noise.prior(sample: pass.firstSample + n, isSampled: site.isSampled) else { return false }
       stream.fillNormal(pass.state + n * units, units)
     }
     return true

@@ -1,5 +1,6 @@
 /// A term of the loss that depends on the codes: what a model has beside its likelihood where no KL divergence of a
-/// latent keeps the codes in order. It stands behind the latent and hands the codes on as they are.
+/// latent keeps the codes in order, or beside one. It stands behind the latent and hands the codes on as they are. Of a
+/// Gaussian latent these are the samples.
 ///
 /// The mean over samples, times beta, joins the loss as the KL divergence of a Gaussian latent does. A penalty that
 /// sees several samples at once takes them shard by shard: shards belong to the recipe, so bits do not depend on
@@ -12,23 +13,36 @@ public protocol Penalty: Layer {
 }
 
 extension Planner {
-  /// The name of the one item that is the penalty.
+  /// The name of the one penalty; of several they are called `penalty.0` and so on.
   static let penaltyName = "penalty"
 
   /// Where a penalty stands.
   ///
-  /// Errors: it stands elsewhere than behind the latent, its weight is below 0, or the latent has a KL divergence.
+  /// Errors: it stands elsewhere than behind the latent, or its weight is below 0.
   func penaltySite(_ penalty: some Penalty) throws(ModelError) -> PenaltySite {
-    guard name == Self.penaltyName, let latent = before else {
+    guard name.hasPrefix(Self.penaltyName), let latent = uses.last(where: { !($0.layer is any PlannedPenalty) })?.layer
+    else {
       throw ModelError(name, "a penalty belongs in the place of the penalty, not in \(name)")
     }
     guard penalty.weight >= 0, penalty.weight.isFinite else {
       throw ModelError(name, "wanted a weight of at least 0, found \(penalty.weight)")
     }
-    guard !(latent is PlannedGaussianLatent) else {
-      throw ModelError(name, "wanted a latent without a KL divergence, found a GaussianLatent")
+    return PenaltySite(
+      name: name, shape: shape, activation: latent.activation, isSampled: latent is PlannedGaussianLatent,
+      weight: penalty.weight)
+  }
+}
+
+extension Planner {
+  /// Appends a penalty that reads the means and log-variances of a Gaussian latent beside its samples.
+  ///
+  /// Errors: there is another latent.
+  mutating func append(ofPosterior penalty: some PlannedPenalty) throws(ModelError) {
+    guard let posterior = forkPosterior() else {
+      throw ModelError(
+        name, "wanted a GaussianLatent, whose means and variances the \(penalty.kind) takes, found another latent")
     }
-    return PenaltySite(name: name, shape: shape, activation: latent.activation, weight: penalty.weight)
+    try append(penalty, and: posterior)
   }
 }
 
@@ -38,6 +52,8 @@ struct PenaltySite: Sendable {
   let shape: ImageShape
   /// The activation that makes the codes.
   let activation: Activation
+  /// Whether the codes are samples of a Gaussian latent.
+  let isSampled: Bool
   let weight: Float
 }
 
@@ -45,10 +61,11 @@ struct PenaltySite: Sendable {
 protocol PlannedPenalty: PlannedLayer {
   var site: PenaltySite { get }
 
-  /// Writes the penalty of each sample of a shard to `pass.secondTerm`; what belongs to the shard as a whole counts for
+  /// Writes the penalty of each sample of a shard to `pass.term`; what belongs to the shard as a whole counts for
   /// each of its samples.
   func evaluate(_ pass: Pass, shard: Range<Int>)
-  /// Adds `pass.beta` times the derivative of the sum of these to `dx`.
+  /// Adds `pass.beta` times the derivative of the sum of these to `dx`, and of a penalty that reads means and
+  /// log-variances, which are `pass.skip`, to `pass.dskip`.
   func addDerivative(_ pass: Pass, shard: Range<Int>, to dx: UnsafeMutablePointer<Float>)
 }
 
@@ -57,10 +74,15 @@ extension PlannedPenalty {
   var input: ImageShape { site.shape }
   var output: ImageShape { site.shape }
   var activation: Activation { .linear }
+  var notesTerm: Bool { true }
   /// Whole shards.
   var granularity: Granularity { .group }
   /// Numbers of one code.
   var units: Int { site.shape.count }
+
+  func reads(_ use: Use) -> [Read] {
+    use.standardReads + [use.skip].compactMap(\.self).map { Read(.values($0), [.forward, .backward]) }
+  }
 
   func addNodes(to graph: inout ONNXBuilder) {}
 
@@ -72,6 +94,7 @@ extension PlannedPenalty {
   func backward(_ pass: Pass) {
     guard let dy = pass.dy, let dx = pass.dx else { return }
     dx.update(from: dy, count: pass.samples * units)
+    pass.dskip?.update(repeating: 0, count: pass.samples * 2 * units)
     pass.forEachShard { addDerivative(pass, shard: $0, to: dx) }
     pass.inputActivation.backward(count: pass.samples * units, y: pass.x, dy: dx, dx: dx, threads: pass.threads)
   }
@@ -92,6 +115,6 @@ extension Pass {
 
   /// Notes the same penalty for all samples of a shard.
   func note(_ penalty: Double, shard: Range<Int>) {
-    for n in shard { secondTerm[n] = Float(penalty) }
+    for n in shard { term[n] = Float(penalty) }
   }
 }

@@ -2,6 +2,7 @@
 public enum PenaltyCatalog {
   /// The types of all penalties, by name.
   public static let penalties: [any Penalty.Type] = [
-    ActivityPenalty.self, ContractivePenalty.self, L1Penalty.self, MMDPenalty.self, ZeroMeanPenalty.self,
+    ActivityPenalty.self, ContractivePenalty.self, DIPPenalty.self, L1Penalty.self, L2Penalty.self, MMDPenalty.self,
+    TotalCorrelationPenalty.self, ZeroMeanPenalty.self,
   ]
 }

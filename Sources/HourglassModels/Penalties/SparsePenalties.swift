@@ -24,7 +24,7 @@ struct PlannedL1Penalty: PlannedPenalty {
     for n in shard {
       var sum = 0.0
       for i in n * units..<(n + 1) * units { sum += Double(abs(pass.x[i])) }
-      pass.secondTerm[n] = Float(Double(site.weight) * sum)
+      pass.term[n] = Float(Double(site.weight) * sum)
     }
   }
 
@@ -34,6 +34,43 @@ struct PlannedL1Penalty: PlannedPenalty {
     for i in shard.lowerBound * units..<shard.upperBound * units {
       if pass.x[i] > 0 { dx[i] += slope } else if pass.x[i] < 0 { dx[i] -= slope }
     }
+  }
+}
+
+/// Small codes: weight times the sum of squares, sum over j of h[n,j]^2.
+///
+/// The regularised autoencoder has it with half its beta as the weight, beside weight decay of the decoder.
+/// Source: Ghosh et al., "From variational to deterministic autoencoders", ICLR 2020.
+public struct L2Penalty: Penalty, Hashable {
+  public static let term = "L2 penalty"
+
+  /// The weight of the penalty in the loss, before beta; at least 0.
+  public var weight: Float
+
+  /// A penalty with a weight of at least 0.
+  public init(weight: Float) { self.weight = weight }
+
+  public func plan(_ planner: inout Planner) throws(ModelError) {
+    try planner.append(PlannedL2Penalty(site: planner.penaltySite(self)))
+  }
+}
+
+struct PlannedL2Penalty: PlannedPenalty {
+  let site: PenaltySite
+
+  var kind: String { L2Penalty.kind }
+
+  func evaluate(_ pass: Pass, shard: Range<Int>) {
+    for n in shard {
+      var sum = 0.0
+      for i in n * units..<(n + 1) * units { sum += Double(pass.x[i]) * Double(pass.x[i]) }
+      pass.term[n] = Float(Double(site.weight) * sum)
+    }
+  }
+
+  func addDerivative(_ pass: Pass, shard: Range<Int>, to dx: UnsafeMutablePointer<Float>) {
+    let slope = 2 * pass.beta * site.weight
+    for i in shard.lowerBound * units..<shard.upperBound * units { dx[i] += slope * pass.x[i] }
   }
 }
 
@@ -60,7 +97,7 @@ public struct ActivityPenalty: Penalty, Hashable {
     }
     guard site.activation == .sigmoid else {
       throw ModelError(
-        site.name, "wanted a latent of sigmoid units, which have an activity, found \(site.activation.rawValue)")
+        site.name, "wanted a latent of sigmoid units, which have an activity, found \(site.activation)")
     }
     try planner.append(PlannedActivityPenalty(site: site, target: Double(target)))
   }

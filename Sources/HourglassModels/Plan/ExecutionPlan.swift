@@ -90,6 +90,7 @@ public struct ExecutionPlan: Sendable {
           + "\(samplesPerImage)")
     }
     if importanceSamples != nil, let refusal = model.importanceRefusal { throw ModelError("latent", refusal) }
+    if importanceSamples != nil, let refusal = model.boundRefusal { throw ModelError(Planner.penaltyName, refusal) }
     let shards =
       shards
       ?? Self.defaultShards(
@@ -132,8 +133,9 @@ public struct ExecutionPlan: Sendable {
       values[v].tangent = lifetimes.place(of: .tangent(v))
       values[v].tangentError = lifetimes.place(of: .tangentError(v))
     }
-    var prepared = 0
+    var (prepared, terms) = (0, 0)
     for i in uses.indices {
+      if uses[i].layer.notesTerm { (uses[i].term, terms) = (terms, terms + 1) }
       uses[i].state = lifetimes.place(of: .state(uses[i].output)) ?? .none
       uses[i].hasBackwardPass =
         uses[i].inputs.contains { values[$0].error != nil }

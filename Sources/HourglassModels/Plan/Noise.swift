@@ -16,13 +16,22 @@ public enum Noise: Sendable, Equatable, BitwiseCopyable {
   var isTraining: Bool { if case .training = self { true } else { false } }
 
   /// Where the latent's noise for a sample comes from; nil where it is its mean.
-  func latent(sample: Int) -> RandomStream? {
+  func latent(sample: Int) -> RandomStream? { codes(sample: sample, number: 0) }
+
+  /// Where a draw from the prior comes from that a sample's code is compared with; nil where nobody compares.
+  ///
+  /// - Parameter isSampled: whether the code has noise of its own, of which the draw is independent then.
+  func prior(sample: Int, isSampled: Bool) -> RandomStream? { codes(sample: sample, number: isSampled ? 1 : 0) }
+
+  private func codes(sample: Int, number: Int) -> RandomStream? {
     switch self {
     case .none: nil
-    case .evaluation(let seed, let step): RandomStream(seed: seed, .evaluation, step: step, sample: sample)
+    case .evaluation(let seed, let step):
+      RandomStream(seed: seed, .evaluation, number: number, step: step, sample: sample)
     case .importance(let seed, let step, let draw):
-      RandomStream(seed: seed, .importance, number: draw, step: step, sample: sample)
-    case .training(let seed, let step): RandomStream(seed: seed, .latent, step: step, sample: sample)
+      number > 0 ? nil : RandomStream(seed: seed, .importance, number: draw, step: step, sample: sample)
+    case .training(let seed, let step):
+      RandomStream(seed: seed, .latent, number: number, step: step, sample: sample)
     }
   }
 

@@ -41,11 +41,11 @@ public struct Pass {
   public var lentGradients: UnsafeMutablePointer<Float>?
   public var lentState: UnsafeMutablePointer<Float>?
 
-  /// The second term of each sample's loss, N: the Kullback-Leibler divergence in nats, written by a latent that has
-  /// one, or the penalty, written by the penalty.
-  public var secondTerm: UnsafeMutablePointer<Float>
+  /// The layer's own term of each sample's loss, N, of a layer that `notesTerm`: the Kullback-Leibler divergence of a
+  /// latent in nats, or a penalty.
+  public var term: UnsafeMutablePointer<Float>
   /// Where training follows the importance-weighted bound, the weight of each sample among those of its image, N, known
-  /// on the way back. The second term is then the KL divergence's estimate by the sample, log q(z | x) - log p(z).
+  /// on the way back. The latent's term is then the KL divergence's estimate by the sample, log q(z | x) - log p(z).
   public var importanceWeights: UnsafePointer<Float>?
 
   /// Where a penalty is a function of it, the tangent of `x` and its error, of the size of `x` (see
@@ -54,7 +54,7 @@ public struct Pass {
   public var tangentError: UnsafeMutablePointer<Float>?
 
   public var noise: Noise
-  /// Weight of the second term in the loss.
+  /// Weight of all terms in the loss beside the reconstruction.
   public var beta: Float
   /// Nats that each latent unit may diverge by at no cost, in the mean over a shard; 0 for none.
   public var freeBits: Float = 0
@@ -67,12 +67,12 @@ public struct Pass {
     samples: Int, firstSample: Int, x: UnsafeMutablePointer<Float>, y: UnsafeMutablePointer<Float>,
     inputActivation: Activation, parameters: UnsafeMutablePointer<Float>, prepared: UnsafeMutablePointer<Float>,
     state: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>,
-    secondTerm: UnsafeMutablePointer<Float>, noise: Noise, beta: Float, threads: Int
+    term: UnsafeMutablePointer<Float>, noise: Noise, beta: Float, threads: Int
   ) {
     (self.samples, self.firstSample) = (samples, firstSample)
     (self.x, self.y, self.inputActivation) = (x, y, inputActivation)
     (self.parameters, self.prepared, accumulate) = (parameters, prepared, false)
-    (self.state, self.scratch, self.secondTerm) = (state, scratch, secondTerm)
+    (self.state, self.scratch, self.term) = (state, scratch, term)
     (self.noise, self.beta, self.threads) = (noise, beta, threads)
   }
 

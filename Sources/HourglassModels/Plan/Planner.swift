@@ -27,6 +27,8 @@ public struct Planner {
     try check(input)
   }
 
+  /// What a layer further on calls the image as it enters the chain.
+  static let imageName = "image"
   /// The name of the one item that is the latent.
   static let latentName = "latent"
 
@@ -61,17 +63,29 @@ public struct Planner {
     name = block
   }
 
-  /// Lets a second layer read a value: the one at hand, or what the layer called `name` puts out last. Who was to read
-  /// it reads the first output of a `Fork` instead. Answers the number of the second; nil where there is no such layer.
+  /// Lets a second layer read a value: the one at hand, the image, or what the layer called `name` puts out last. Who
+  /// was to read it reads the first output of a `Fork` instead. Answers the number of the second; nil where there is no
+  /// such layer.
   mutating func fork(behind name: String? = nil) -> Int? {
+    if name == Self.imageName { return fork(0, behind: -1, name: Self.imageName) }
     guard let place = name.map({ name in uses.lastIndex { $0.layer.name == name } }) ?? uses.count - 1 else {
       return nil
     }
-    let source = name == nil ? value : uses[place].output
+    return fork(name == nil ? value : uses[place].output, behind: place, name: name ?? self.name)
+  }
+
+  /// Lets a second layer read what a Gaussian latent draws from, means and log-variances, and answers the number of it;
+  /// nil where there is no such latent.
+  mutating func forkPosterior() -> Int? {
+    guard let latent = uses.firstIndex(where: { $0.layer is PlannedGaussianLatent }) else { return nil }
+    return fork(uses[latent].input, behind: latent - 1, name: name)
+  }
+
+  private mutating func fork(_ source: Int, behind place: Int, name: String) -> Int {
     let (main, branch) = (values.count, values.count + 1)
     let shape = values[source].shape
     let fork = PlannedFork(
-      name: name ?? self.name, shape: shape, inputActivation: values[source].activation,
+      name: name, shape: shape, inputActivation: values[source].activation,
       granularity: writer(of: source).map { uses[$0].layer.granularity } ?? .chunk)
     values += [Value(shape, .linear), Value(shape, .linear)]
     for i in uses.indices {

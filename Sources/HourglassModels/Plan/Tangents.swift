@@ -71,17 +71,23 @@ extension Pass {
 
 extension Activation {
   /// Whether the second derivative is other than 0 somewhere.
-  var isCurved: Bool { self != .linear && self != .relu && self != .leakyRelu }
+  var isCurved: Bool {
+    switch self {
+    case .linear, .relu, .leakyRelu, .relu6, .hardSigmoid, .hardTanh: false
+    case .sigmoid, .tanh, .softplus, .elu, .selu, .gelu, .silu, .mish, .hardSwish, .softmax: true
+    }
+  }
 
   /// a''(s) / a'(s), with y the activation's output and a' its slope.
   @inline(__always)
   fileprivate func relativeCurvature(_ y: Float, slope: Float) -> Float {
     switch self {
-    case .linear, .relu, .leakyRelu: 0
     case .sigmoid: 1 - 2 * y
     case .tanh: -2 * y
     case .softplus: 1 - slope
-    case .elu: y > 0 ? 0 : 1
+    case .elu, .selu: y > 0 ? 0 : 1
+    case .linear, .relu, .leakyRelu, .relu6, .hardSigmoid, .hardTanh: 0
+    case .gelu, .silu, .mish, .hardSwish, .softmax: preconditionFailure("\(self) makes no value")
     }
   }
 }

@@ -42,6 +42,8 @@ public struct Use: Sendable {
   public internal(set) var hasBackwardPass = false
   /// Whether the gradients of the parameters are summed shard by shard.
   public internal(set) var isSharded = false
+  /// Which of the model's terms the layer writes; nil for none.
+  public internal(set) var term: Int?
 
   /// What most layers read: the input both ways, and the error of the output on the way back.
   var standardReads: [Read] { [Read(.values(input), [.forward, .backward]), Read(.error(output), [.backward])] }

@@ -83,7 +83,7 @@ extension Autoencoder {
     let likelihoods = Likelihood.withoutParameters.filter { $0 != .gaussian() }
     var (activation, likelihood, isTied, isVariational) = (Activation.relu, Likelihood.squaredError, false, false)
     for word in words.dropFirst() {
-      if let named = Activation(rawValue: word) {
+      if let named = Activation(word) {
         activation = named
       } else if let named = likelihoods.first(where: { $0.name == word }) {
         likelihood = named
@@ -92,7 +92,7 @@ extension Autoencoder {
       } else if word == "variational" {
         isVariational = true
       } else {
-        let known = Activation.allCases.map(\.rawValue) + likelihoods.map(\.name) + ["tied", "variational"]
+        let known = Activation.allCases.map(\.description) + likelihoods.map(\.name) + ["tied", "variational"]
         throw ModelError(text, "wanted one of \(known.joined(separator: ", ")), found \(word)")
       }
     }

@@ -1,5 +1,9 @@
+import HourglassBase
+
 /// An amount of memory: a number with the unit K, M, G or T, powers of 1024 bytes, such as `512M` or `1.5G`.
-public struct MemoryLimit: RawRepresentable, Codable, Sendable, Equatable {
+public struct MemoryLimit: TextForm, Sendable, Equatable {
+  public static let wanted = "an amount with a unit, such as \"512M\" or \"1.5G\""
+
   /// The amount as it was written.
   public let rawValue: String
   /// The amount in bytes, at least 1.

@@ -18,8 +18,10 @@ public struct Checkpoint: Sendable {
     public var epochSamples = 0
     /// The sum of the reconstruction loss over those samples.
     public var epochReconstruction = 0.0
-    /// The sum of the second term of the loss, KL divergence or penalty, over those samples.
+    /// The sum of all other terms of the loss, KL divergence and penalties, over those samples.
     public var epochDivergence = 0.0
+    /// The sums of each of them, of a model that has several; nil for another.
+    public var epochTerms: [Double]?
     /// The smallest monitored loss of an epoch so far.
     public var best: Double?
     /// The epoch that ended with that loss, counted from 1.
@@ -38,6 +40,11 @@ public struct Checkpoint: Sendable {
     public var dataEpoch: Int?
     /// How often training went on with changed data.
     public var dataChanges: Int?
+
+    /// Forgets the samples of the epoch at hand.
+    mutating func beginEpoch() {
+      (epochSamples, epochReconstruction, epochDivergence, epochTerms) = (0, 0, 0, nil)
+    }
 
     /// The epochs done, each of so many steps since the data last changed.
     func epochs(stepsPerEpoch: Int) -> Int { (dataEpoch ?? 0) + (step - (dataStep ?? 0)) / stepsPerEpoch }

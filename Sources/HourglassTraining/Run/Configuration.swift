@@ -24,10 +24,12 @@ public struct Configuration: Decodable, Sendable {
     case object(Value)
 
     init(from decoder: any Decoder) throws {
-      if let word = try? decoder.singleValueContainer().decode(String.self) {
+      if let word = try? String(from: decoder) {
         self = .word(word)
-      } else {
+      } else if (try? decoder.container(keyedBy: JSONKey.self)) != nil {
         self = .object(try Value(from: decoder))
+      } else {
+        throw decoder.mismatch("a word or an object")
       }
     }
 
@@ -146,35 +148,13 @@ extension Configuration {
     guard case .object(let fields) = value else { return nil }
     for (key, value) in fields {
       let name = prefix + key
-      guard names.contains(name) else { return "no setting is called \(name); the nearest is \(nearest(to: key))" }
+      guard names.contains(name) else {
+        return "no setting is called \(name)" + (names.nearest(to: key).map { "; the nearest is \($0)" } ?? "")
+      }
       // Values whose names are not listed, such as layers, know their own.
       let isListed = names.contains { $0.hasPrefix(name + ".") }
       if isListed, let refusal = unknownName(in: value, below: name + ".") { return refusal }
     }
     return nil
-  }
-
-  /// The known name whose last part is nearest.
-  static func nearest(to key: String) -> String {
-    func distance(_ name: String) -> Int {
-      editDistance(key.lowercased(), name.split(separator: ".").last.map { $0.lowercased() } ?? "")
-    }
-    return names.min { distance($0) < distance($1) } ?? ""
-  }
-
-  /// Letters to insert, leave out or replace (Levenshtein 1966).
-  private static func editDistance(_ a: String, _ b: String) -> Int {
-    let b = Array(b)
-    var row = Array(0...b.count)
-    for (i, letter) in a.enumerated() {
-      var diagonal = row[0]
-      row[0] = i + 1
-      for j in b.indices {
-        let replaced = diagonal + (b[j] == letter ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(replaced, row[j] + 1, row[j + 1] + 1)
-      }
-    }
-    return row[b.count]
   }
 }

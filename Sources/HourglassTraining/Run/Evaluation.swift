@@ -6,7 +6,7 @@ import HourglassModels
 public struct Evaluation: Codable, Sendable, Equatable {
   /// The number of samples.
   public var samples = 0
-  /// The reconstruction loss plus beta times the KL divergence or the penalty, mean over samples.
+  /// The reconstruction loss plus beta times the KL divergence and the penalties, mean over samples.
   public var loss = 0.0
   /// The mean squared error per pixel of the expected image; nil for a model that puts out labels.
   public var mse: Double?
@@ -41,9 +41,12 @@ public struct Evaluation: Codable, Sendable, Equatable {
   /// The latent units whose mean varies over the data with a variance above 0.01 (Burda et al. 2015); nil for a model
   /// that is not variational.
   public var activeUnits: Int?
-  /// The penalty before it is weighed with beta, mean over samples; nil for a model without one. A penalty that takes
+  /// The sum of all penalties before beta weighs it, mean over samples; nil for a model without one. What takes
   /// several samples together takes those of a shard of `Inference`.
   public var penalty: Double?
+  /// The terms of a loss that has several beside the reconstruction, each by the key of its `LossTerm`, mean over
+  /// samples; nil for another model.
+  public var terms: [String: Double]?
   /// How sparse the codes are; nil for a model without a penalty.
   public var sparsity: Sparsity?
 
@@ -76,7 +79,7 @@ public struct Evaluator {
   /// An evaluator of a model.
   ///
   /// - Parameters:
-  ///   - beta: the weight of the KL divergence or the penalty in the loss.
+  ///   - beta: the weight of the KL divergence and the penalties in the loss.
   ///   - seed: the seed of the one sample of z for each image.
   public init(_ inference: Inference, beta: Float, seed: UInt64) {
     (self.inference, self.beta, self.seed) = (inference, beta, seed)
@@ -94,7 +97,7 @@ public struct Evaluator {
     _ data: Dataset, importanceSamples: Int? = nil, each: (SampleEvaluation) throws -> Void = { _ in }
   ) throws -> Evaluation {
     let plan = inference.plan
-    let (isVariational, hasPenalty) = (plan.model.isVariational, plan.model.penalty != nil)
+    let (isVariational, hasPenalty) = (plan.model.isVariational, !plan.model.penalties.isEmpty)
     let isImage = plan.model.likelihood.target == .image
     try data.checkTargets(for: plan, isMeasured: true)
     guard !data.hasInputs || !isImage || inference.hasPairs else {
@@ -107,7 +110,8 @@ public struct Evaluator {
     }
     var confusion = try ConfusionMatrix(plan, data)
     var known = 0
-    var (reconstruction, secondTerm, squaredError, similarity) = (0.0, 0.0, 0.0, 0.0)
+    var (reconstruction, squaredError, similarity) = (0.0, 0.0, 0.0)
+    var terms = Array(repeating: 0.0, count: plan.model.terms.count)
     var bound = 0.0
     var units = UnitStatistics(count: inference.codeCount)
     for (batch, start) in stride(from: 0, to: data.count, by: Inference.batchSize).enumerated() {
@@ -127,7 +131,7 @@ public struct Evaluator {
         if isKnown[place] {
           known += 1
           reconstruction += Double(measurement.reconstruction)
-          secondTerm += Double(measurement.secondTerm)
+          for (i, term) in measurement.terms.enumerated() { terms[i] += Double(term) }
         }
         squaredError += Double(measurement.image?.squaredError ?? 0)
         similarity += Double(measurement.image?.similarity ?? 0)
@@ -143,7 +147,10 @@ public struct Evaluator {
     }
     let n = Double(known)
     var result = Evaluation(samples: data.count)
-    result.loss = (reconstruction + Double(beta) * secondTerm) / n
+    result.loss = (reconstruction + Double(beta) * terms.reduce(0, +)) / n
+    let named = NamedTerms(plan.model.terms, terms.map { $0 / n })
+    (result.kl, result.penalty, result.terms) = (named.kl, named.penalty, named.all)
+    if !terms.isEmpty { result.reconstruction = reconstruction / n }
     if isImage {
       result.mse = squaredError / n
       result.psnr = Evaluation.psnr(meanSquaredError: squaredError / n)
@@ -154,17 +161,13 @@ public struct Evaluator {
     result.unknownClasses = confusion == nil || data.unknownClasses.isEmpty ? nil : data.unknownClasses
     result.weightsHash = WeightsHash.of(inference.parameters, plan: inference.plan)
     if isVariational {
-      result.reconstruction = reconstruction / n
-      result.kl = secondTerm / n
-      result.negativeELBO = (reconstruction + secondTerm) / n
+      result.negativeELBO = (reconstruction + terms[0]) / n
       (result.negativeLogLikelihood, result.importanceSamples) = (
         importanceSamples.map { _ in -bound / n }, importanceSamples
       )
       result.activeUnits = units.variances.count { $0 > Evaluation.activeVariance }
     }
     if hasPenalty {
-      result.reconstruction = reconstruction / n
-      result.penalty = secondTerm / n
       result.sparsity = Sparsity(frequencies: units.frequencies, meanActivity: units.meanActivity)
     }
     return result

@@ -1,5 +1,6 @@
 import Foundation
 import HourglassData
+import HourglassModels
 
 /// One epoch of a run: a line of metrics.jsonl, a row of metrics.csv, an object of `train --json`.
 public struct EpochMetrics: Codable, Sendable, Equatable {
@@ -28,8 +29,11 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   /// The latent units that are active, as `Evaluation` counts them, on the validation images or, without them, on the
   /// first images of the training data; nil for a model that is not variational.
   public var activeUnits: Int?
-  /// The penalty before it is weighed with beta, mean over the epoch's samples; nil for a model without one.
+  /// The sum of all penalties before beta weighs it, mean over the epoch's samples; nil for a model without one.
   public var penalty: Double?
+  /// The terms of a loss that has several beside the reconstruction, each by the key of its `LossTerm`, mean over the
+  /// epoch's samples; nil where `kl` or `penalty` is the only one.
+  public var terms: [String: Double]?
   /// The samples trained on in a second, over all sessions of the run.
   public var samplesPerSecond: Double
   /// The seconds of the steps of all sessions of the run.
@@ -43,6 +47,9 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var dataChanges: Int?
   /// What a person should know of the epoch, a sentence each, once in a session; nil where there is nothing.
   public var warnings: [String]?
+
+  /// One of the terms of the model that was trained.
+  public func value(of term: LossTerm) -> Double? { terms?[term.key] ?? (term == .kl ? kl : penalty) }
 
   static let columns = [
     "epoch", "step", "loss", "reconstruction", "kl", "reconstructionPerPixel", "validationLoss", "validationMSE",
@@ -58,6 +65,25 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
       activeUnits.map { "\($0)" } ?? "", text(validationErrorRate), text(inputPercent),
       text(penalty), images.map { "\($0)" } ?? "", dataChanges.map { "\($0)" } ?? "",
     ].joined(separator: ",")
+  }
+}
+
+/// The terms of a loss beside the reconstruction, as metrics have them.
+struct NamedTerms {
+  /// The KL divergence of a model that has one.
+  let kl: Double?
+  /// The sum of the penalties of a model that has some.
+  let penalty: Double?
+  /// Each by its key, where there are several.
+  let all: [String: Double]?
+
+  /// - Parameter values: of the terms, in their order; one for no term.
+  init(_ terms: [LossTerm], _ values: [Double]) {
+    let named = zip(terms, values)
+    let penalties = named.filter { $0.0 != .kl }.map(\.1)
+    kl = named.first { $0.0 == .kl }?.1
+    penalty = penalties.isEmpty ? nil : penalties.reduce(0, +)
+    all = terms.count > 1 ? Dictionary(uniqueKeysWithValues: named.map { ($0.0.key, $0.1) }) : nil
   }
 }
 
@@ -105,7 +131,13 @@ public struct MetricsLog: Sendable {
       damaged = []
     }
     try AtomicFile.write(epochs.map { JSONText.line($0) + "\n" }.joined(), to: run.file(Self.name))
-    let rows = [EpochMetrics.columns.joined(separator: ",")] + epochs.map(\.row)
+    // Terms that have no column of their own stand behind the others.
+    let terms = Set(epochs.flatMap { ($0.terms ?? [:]).keys }).sorted()
+    let rows =
+      [(EpochMetrics.columns + terms).joined(separator: ",")]
+      + epochs.map { row in
+        ([row.row] + terms.map { key in row.terms?[key].map { "\($0)" } ?? "" }).joined(separator: ",")
+      }
     try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: run.file("metrics.csv"))
   }
 

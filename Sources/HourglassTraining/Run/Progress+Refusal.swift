@@ -15,10 +15,11 @@ extension Checkpoint.Progress {
     if let (name, count, _, most) = counts.first(where: { $0.1 < 0 || $0.1 > $0.2 }) {
       return "\(name): wanted 0 to \(most), found \(count)"
     }
-    let numbers = [
-      ("epochReconstruction", epochReconstruction), ("epochDivergence", epochDivergence), ("best", best ?? 0),
-      ("plateau", plateau ?? 0),
-    ]
+    let numbers =
+      [
+        ("epochReconstruction", epochReconstruction), ("epochDivergence", epochDivergence), ("best", best ?? 0),
+        ("plateau", plateau ?? 0),
+      ] + (epochTerms ?? []).map { ("epochTerms", $0) }
     if let (name, number) = numbers.first(where: { !$0.1.isFinite }) {
       return "\(name): wanted a finite number, found \(number)"
     }

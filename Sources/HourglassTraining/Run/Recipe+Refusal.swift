@@ -18,7 +18,7 @@ extension Recipe {
   private var importanceRefusal: String? {
     guard importanceSamples != nil else { return nil }
     let refusals = [
-      model.importanceRefusal, beta != 1 ? "wanted a beta of 1, found \(beta)" : nil,
+      model.importanceRefusal, model.boundRefusal, beta != 1 ? "wanted a beta of 1, found \(beta)" : nil,
       betaWarmup.map { "wanted no betaWarmup, found \($0.rawValue)" },
       freeBits.map { "wanted no freeBits, found \($0)" },
     ]

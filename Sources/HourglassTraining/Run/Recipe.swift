@@ -20,13 +20,15 @@ public struct Recipe: Codable, Sendable {
   public var shards: Int
   /// The seed of all random numbers.
   public var seed: UInt64
+  /// What the weights of layers start from that say nothing themselves; nil for PyTorch's start.
+  public var initializer: Initializer?
   public var optimizer: Optimizer
   /// Largest norm of the mean gradient, greater than 0: a longer one is scaled down to it; nil is no limit.
   public var clipNorm: Float?
   /// Decay of the exponential moving average of the weights that stands for the trained model, between 0 and 1; nil
   /// where the weights themselves do.
   public var ema: Float?
-  /// Weight in the loss of the KL divergence or of the penalty on the codes, at least 0.
+  /// Weight in the loss of the KL divergence and of the penalties on the codes, at least 0.
   public var beta: Float
   /// Nats of KL divergence that each latent unit has at no cost, greater than 0; nil for none.
   public var freeBits: Float?
@@ -50,7 +52,7 @@ public struct Recipe: Codable, Sendable {
   public var schedule: Schedule?
   /// The span over which the learning rate rises from nearly nothing to its full height; nil for none.
   public var warmup: Span?
-  /// The span over which the weight of the second term rises from 0 to beta; nil for none.
+  /// The span over which the weight of the terms beside the reconstruction rises from 0 to beta; nil for none.
   public var betaWarmup: Span?
 
   /// Runs and files whose weights take the place of those that start from the seed, one after the other; nil for none.

@@ -1,3 +1,5 @@
+import HourglassBase
+
 /// The course of the learning rate after its warm-up.
 public enum Schedule: String, Codable, Sendable, CaseIterable {
   case constant
@@ -9,7 +11,9 @@ public enum Schedule: String, Codable, Sendable, CaseIterable {
 /// A number of steps, or of epochs.
 ///
 /// JSON and the command line write `500` for steps, `5epochs` for epochs.
-public enum Span: RawRepresentable, Codable, Sendable, Equatable {
+public enum Span: TextForm, Sendable, Equatable {
+  public static let wanted = "a text with a number of steps, such as \"500\", or of epochs, such as \"5epochs\""
+
   case steps(Int)
   case epochs(Int)
 
@@ -57,7 +61,7 @@ extension Recipe {
     return Float(rate * Self.halfCosine(Double(step - warm) / Double(max(1, last - warm))))
   }
 
-  /// The weight of the KL divergence or the penalty in step t: beta min(1, t / W).
+  /// The weight of the KL divergence and the penalties in step t: beta min(1, t / W).
   public func beta(step: Int, stepsPerEpoch: Int) -> Float {
     guard let warm = betaWarmup?.steps(perEpoch: stepsPerEpoch), step < warm else { return beta }
     return Float(Double(beta) * Double(step) / Double(warm))

@@ -84,11 +84,12 @@ public struct Setting: Sendable {
     guard parts.count == 2, fields.contains(parts[0]) else {
       return parts.count == 1 ? try fields.decodeIfPresent(Field.self, forKey: parts[0]) : nil
     }
-    if (try? fields.decode(String.self, forKey: parts[0])) != nil {
+    let object = try fields.superDecoder(forKey: parts[0])
+    if (try? String(from: object)) != nil {
       return parts[1].stringValue == "kind" ? try fields.decode(Field.self, forKey: parts[0]) : nil
     }
-    return try fields.nestedContainer(keyedBy: JSONKey.self, forKey: parts[0]).decodeIfPresent(
-      Field.self, forKey: parts[1])
+    guard let inner = try? object.container(keyedBy: JSONKey.self) else { throw object.mismatch("a word or an object") }
+    return try inner.decodeIfPresent(Field.self, forKey: parts[1])
   }
 }
 
@@ -166,6 +167,7 @@ extension Setting {
       return range.contains(recipe.shards) ? nil : "wanted 1 to \(range.upperBound), found \(recipe.shards)"
     },
     Setting("seed", \.seed),
+    Setting("initializer", \.initializer),
     Setting("epochs", \.epochs, .count, isEnd: true),
     Setting("steps", \.steps, .count, isEnd: true),
     Setting("schedule", \.schedule) { recipe, call in

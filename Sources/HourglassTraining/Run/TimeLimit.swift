@@ -1,5 +1,9 @@
+import HourglassBase
+
 /// The time that a session may train: numbers with the units d, h, m and s, such as `90s`, `2h` or `1h30m`.
-public struct TimeLimit: RawRepresentable, Codable, Sendable, Equatable {
+public struct TimeLimit: TextForm, Sendable, Equatable {
+  public static let wanted = "a time with units, such as \"90s\", \"2h\" or \"1h30m\""
+
   /// The time as it was written.
   public let rawValue: String
   /// The time in seconds, above 0.

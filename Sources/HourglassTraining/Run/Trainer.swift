@@ -134,7 +134,8 @@ public final class Trainer {
       if resume, let run {
         dataChanges = try remembered.changes(sinceBeginningOf: run, areAccepted: acceptsChangedData)
       }
-      Initializer.fill(training.parameters, plan: plan, seed: recipe.seed)
+      Initializer.fill(
+        training.parameters, plan: plan, seed: recipe.seed, initializer: recipe.initializer ?? .pytorch)
       for start in recipe.start ?? [] { starts.append(try start.apply(to: training.parameters, plan: plan)) }
       training.startAverage()
     }
@@ -168,7 +169,7 @@ public final class Trainer {
     if changed.contains(.data) {
       let stepsPerEpoch = recipe.order(count: before.count).stepsPerEpoch
       (progress.dataEpoch, progress.dataStep) = (progress.epochs(stepsPerEpoch: stepsPerEpoch), progress.step)
-      (progress.epochSamples, progress.epochReconstruction, progress.epochDivergence) = (0, 0, 0)
+      progress.beginEpoch()
     }
     if changed.contains(recipe.monitored == .training ? .data : .validation) {
       (progress.best, progress.bestEpoch, progress.plateau) = (nil, nil, nil)
@@ -299,7 +300,8 @@ public final class Trainer {
     progress.step += 1
     progress.epochSamples += items.count
     progress.epochReconstruction += loss.reconstruction * Double(items.count)
-    progress.epochDivergence += loss.secondTerm * Double(items.count)
+    progress.epochDivergence += loss.terms * Double(items.count)
+    addTerms(count: items.count)
     progress.samples += items.count
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     progress.seconds += seconds
@@ -311,17 +313,27 @@ public final class Trainer {
           step: progress.step, lastStep: lastStep, epoch: epoch, samples: progress.samples, loss: loss)))
   }
 
+  /// Adds the terms of the last step to those of the epoch, where the model has several.
+  private func addTerms(count: Int) {
+    let terms = recipe.model.terms.count
+    guard terms > 1 else { return }
+    if progress.epochTerms?.count != terms { progress.epochTerms = Array(repeating: 0, count: terms) }
+    for term in 0..<terms {
+      progress.epochTerms?[term] += training.meanTerm(term, count: count) * Double(count)
+    }
+  }
+
   private func finishEpoch(_ epoch: Int, _ observe: (Event) -> Void) throws {
     let n = Double(progress.epochSamples)
-    let (reconstruction, secondTerm) = (progress.epochReconstruction / n, progress.epochDivergence / n)
-    let hasPenalty = recipe.model.penalty != nil
+    let (reconstruction, terms) = (progress.epochReconstruction / n, progress.epochDivergence / n)
+    let named = NamedTerms(recipe.model.terms, progress.epochTerms?.map { $0 / n } ?? [terms])
     var row = EpochMetrics(
-      epoch: epoch + 1, step: progress.step, loss: reconstruction + Double(recipe.beta) * secondTerm,
-      reconstruction: reconstruction, kl: hasPenalty ? 0 : secondTerm,
+      epoch: epoch + 1, step: progress.step, loss: reconstruction + Double(recipe.beta) * terms,
+      reconstruction: reconstruction, kl: named.kl ?? 0,
       reconstructionPerPixel: reconstruction
         / Double(recipe.model.likelihood.target == .image ? recipe.model.input.count : 1),
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), seconds: progress.seconds)
-    row.penalty = hasPenalty ? secondTerm : nil
+    (row.penalty, row.terms) = (named.penalty, named.all)
     (row.images, row.dataChanges) = (order.visited, progress.dataChanges ?? 0)
     row.inputPercent = clock.all > 0 ? 100 * clock.input / clock.all : nil
     clock = (0, 0)
@@ -339,7 +351,7 @@ public final class Trainer {
     if judged < (progress.plateau ?? .infinity) - (recipe.minDelta ?? 0) {
       (progress.plateau, progress.plateauEpoch) = (judged, epoch + 1)
     }
-    (progress.epochSamples, progress.epochReconstruction, progress.epochDivergence) = (0, 0, 0)
+    progress.beginEpoch()
     try metrics.append(row)
     try events?.append(row, learningRate: learningRate(after: row), picture: picture)
     observe(.epoch(row))

@@ -29,13 +29,15 @@ struct ImportanceBound {
 }
 
 extension SharedMemory {
-  /// Adds the losses of the `count` samples of a minibatch, in order. Where training follows the bound, an image's
-  /// reconstruction is the mean over its samples by their weights, and its second term what else the bound lacks.
-  func addLosses(count: Int, plan: ExecutionPlan, to sums: inout (reconstruction: Double, secondTerm: Double)) {
+  /// Adds the losses of the `count` samples of a minibatch to `sums`, in order. Where training follows the bound, an
+  /// image's reconstruction is the mean over its samples by their weights, and its divergence what else the bound
+  /// lacks.
+  func addLosses(count: Int, plan: ExecutionPlan) {
+    let sums = sums.pointer
     guard let importanceWeights else {
-      for n in 0..<count {
-        sums.reconstruction += Double(losses.pointer[n])
-        sums.secondTerm += Double(secondTerms.pointer[n])
+      for n in 0..<count { sums[0] += Double(losses.pointer[n]) }
+      for term in 0..<self.sums.count - 1 {
+        for n in 0..<count { sums[1 + term] += Double(terms.pointer[term * plan.batchSize + n]) }
       }
       return
     }
@@ -44,8 +46,8 @@ extension SharedMemory {
       for n in image * plan.samplesPerImage..<(image + 1) * plan.samplesPerImage {
         reconstruction += Double(importanceWeights.pointer[n]) * Double(losses.pointer[n])
       }
-      sums.reconstruction += reconstruction
-      sums.secondTerm -= Double(bounds.pointer[image]) + reconstruction
+      sums[0] += reconstruction
+      sums[1] -= Double(bounds.pointer[image]) + reconstruction
     }
   }
 }
@@ -58,7 +60,7 @@ extension Replica {
     let first = piece.lowerBound
     checked(
       hg_importance_bound(
-        piece.count / draws, draws, count, shared.losses.pointer + first, shared.secondTerms.pointer + first,
+        piece.count / draws, draws, count, shared.losses.pointer + first, shared.terms.pointer + first,
         shared.bounds.pointer + first / draws, weights.pointer + first, error))
   }
 
@@ -103,7 +105,7 @@ extension Replica {
       forward(latent + 1..<plan.uses.count, samples: samples, mode: Mode(noise: .none))
       likelihood(samples, group: start, wantsError: false)
       for n in samples {
-        bounds[n - start] -= Double(shared.losses.pointer[n]) + Double(shared.secondTerms.pointer[n])
+        bounds[n - start] -= Double(shared.losses.pointer[n]) + Double(shared.terms.pointer[n])
       }
     }
     for n in samples { bounds[n - start] /= Double(draws) }

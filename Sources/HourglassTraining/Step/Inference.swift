@@ -206,8 +206,9 @@ public final class Inference {
   public struct Measurement: Sendable {
     /// The reconstruction loss, in nats, or squared error summed over pixels.
     public var reconstruction: Float
-    /// The KL divergence of the code in nats, or the penalty; 0 for a model without either.
-    public var secondTerm: Float
+    /// The other terms of the loss, in the order of the model's `terms`: the KL divergence of the code in nats, and
+    /// penalties.
+    public var terms: [Float]
     /// How near the expected image is; nil for a model that puts out labels.
     public var image: ImageMeasurement?
     /// The likeliest class, or the number, of a model that puts out labels; nil for another.
@@ -241,7 +242,9 @@ public final class Inference {
         hasTargets: wanted != nil, wantsMean: true))
     let (width, isImage) = (plan.outputShape.count, plan.model.likelihood.target == .image)
     return (0..<count).map { n in
-      var result = Measurement(reconstruction: shared.losses.pointer[n], secondTerm: shared.secondTerms.pointer[n])
+      var result = Measurement(
+        reconstruction: shared.losses.pointer[n],
+        terms: plan.model.terms.indices.map { shared.terms.pointer[$0 * plan.batchSize + n] })
       if isImage {
         result.image = ImageMeasurement(squaredError: squaredErrors.pointer[n], similarity: similarities.pointer[n])
       } else {

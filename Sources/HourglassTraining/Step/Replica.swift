@@ -9,9 +9,11 @@ struct SharedMemory: Sendable {
   let batch: FloatBuffer
   /// The label of each sample's image, where labels are the target.
   let labels: AlignedBuffer<Int32>
-  /// The reconstruction loss of each sample, and the second term of its loss.
+  /// The reconstruction loss of each sample, and the other terms of its loss: term after term, each of all samples.
   let losses: FloatBuffer
-  let secondTerms: FloatBuffer
+  let terms: FloatBuffer
+  /// Over the samples of a step the sum of the reconstruction loss, then of each other term.
+  let sums: AlignedBuffer<Double>
   /// Where training follows the importance-weighted bound, the bound of each image, and of each sample the weight.
   let bounds: FloatBuffer
   let importanceWeights: FloatBuffer?
@@ -21,7 +23,9 @@ struct SharedMemory: Sendable {
     batch = FloatBuffer(unwritten: plan.batchFloats * plan.batchSize)
     labels = AlignedBuffer(count: plan.batchSize)
     losses = FloatBuffer(count: plan.batchSize)
-    secondTerms = FloatBuffer(count: plan.batchSize)
+    let terms = plan.model.terms.count
+    self.terms = FloatBuffer(count: max(1, terms) * plan.batchSize)
+    sums = AlignedBuffer(count: 1 + terms)
     bounds = FloatBuffer(count: plan.batchSize / plan.samplesPerImage)
     importanceWeights = plan.importanceSamples.map { _ in FloatBuffer(count: plan.batchSize) }
   }
@@ -271,7 +275,7 @@ struct Replica: Sendable {
       inputActivation: before.activation,
       parameters: shared.parameters.pointer + use.parameterOffset, prepared: prepared.pointer + use.preparedOffset,
       state: address(use.state, first, group), scratch: scratch.pointer,
-      secondTerm: shared.secondTerms.pointer + first,
+      term: shared.terms.pointer + (use.term ?? 0) * plan.batchSize + first,
       noise: mode.noise, beta: mode.beta, threads: threads)
     pass.dy = after.error.map { address($0, first, group) }
     pass.dx = before.error.map { address($0, first, group) }

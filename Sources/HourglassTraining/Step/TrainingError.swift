@@ -55,11 +55,16 @@ extension TrainingStep {
     nonfiniteParameter() ?? nonfiniteLayer(count: count) ?? "the sum of the losses overflows"
   }
 
+  /// The first of a sample's terms beside the reconstruction that is infinite or not a number.
+  private func nonfiniteTerm(of sample: Int) -> LossTerm? {
+    zip(plan.model.terms, 0...).first { !work.shared.terms[$1 * plan.batchSize + sample].isFinite }?.0
+  }
+
   /// Walks the first sample with a bad loss, and with it its shard where samples of a shard meet, forward once more and
   /// names the first layer that puts out an infinity or a NaN; nil where all layers are sound.
   func nonfiniteLayer(count: Int) -> String? {
     guard
-      let bad = (0..<count).first(where: { !(work.shared.losses[$0] + work.shared.secondTerms[$0]).isFinite })
+      let bad = (0..<count).first(where: { !work.shared.losses[$0].isFinite || nonfiniteTerm(of: $0) != nil })
     else { return nil }
     let shard = bad / plan.samplesPerShard
     let samples = plan.takesWholeShards ? plan.samples(of: shard..<shard + 1, in: count) : bad..<bad + 1
@@ -82,7 +87,7 @@ extension TrainingStep {
       if let found = complaint(use.output, "layer \(use.layer.name) (\(use.layer.kind))") { return found }
     }
     let likelihood = "\(plan.model.likelihood.name) likelihood"
-    let part = work.shared.losses[bad].isFinite ? plan.model.secondTerm?.name ?? likelihood : likelihood
+    let part = work.shared.losses[bad].isFinite ? nonfiniteTerm(of: bad)?.name ?? likelihood : likelihood
     return "the \(part) overflows for item \(work.indices[bad]) of \(work.data.source)"
   }
 }

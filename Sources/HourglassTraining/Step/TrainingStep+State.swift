@@ -6,11 +6,14 @@ extension TrainingStep {
   /// Mean losses of a step, in nats or squared error summed over pixels.
   public struct Loss: Sendable, Equatable {
     public var reconstruction: Double
-    /// The second term, KL divergence of the latent or penalty, before it is weighed with beta; 0 without one.
-    public var secondTerm: Double
-    /// What is minimised: reconstruction + beta times the second term.
+    /// The sum of the other terms, KL divergence of the latent and penalties, before beta weighs it; 0 without any.
+    public var terms: Double
+    /// What is minimised: reconstruction + beta times the other terms.
     public var total: Double
   }
+
+  /// The mean of one of the model's terms over the last step, of `count` images.
+  public func meanTerm(_ term: Int, count: Int) -> Double { work.shared.sums.pointer[1 + term] / Double(count) }
 
   /// The times of each worker in the last step.
   public var times: [WorkerTimes] { Array(work.clocks.elements) }

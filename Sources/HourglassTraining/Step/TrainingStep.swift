@@ -23,7 +23,7 @@ public final class TrainingStep {
   public let optimizer: Optimizer
   /// Largest norm of the mean gradient that is not scaled down; nil is no limit.
   public let clipNorm: Float?
-  /// Weight of the second term of the loss: the KL divergence of the latent, or the penalty.
+  /// Weight of all terms of the loss beside the reconstruction: the KL divergence of the latent, and penalties.
   public let beta: Float
   /// Nats that each latent unit may diverge by at no cost, in the mean over a shard; 0 for none.
   public let freeBits: Float
@@ -114,12 +114,12 @@ public final class TrainingStep {
     work.current.pointer[0].samples = items.count * copies
     work.current.pointer[0].learningRate = learningRate ?? optimizer.learningRate
     work.current.pointer[0].beta = beta ?? self.beta
-    var sums = (reconstruction: 0.0, secondTerm: 0.0)
+    work.shared.sums.elements.update(repeating: 0)
     for first in stride(from: items.startIndex, to: items.endIndex, by: plan.batchSize / copies) {
       let minibatch = items[first..<min(first + plan.batchSize / copies, items.endIndex)]
       try computeGradients(minibatch, before: (first - items.startIndex) * copies)
-      work.shared.addLosses(count: minibatch.count * copies, plan: plan, to: &sums)
-      guard mean(sums, count: items.count).total.isFinite else {
+      work.shared.addLosses(count: minibatch.count * copies, plan: plan)
+      guard meanLoss(count: items.count).total.isFinite else {
         throw .diverged(step: step, cause: firstNonfinite(count: minibatch.count * copies))
       }
       if minibatch.endIndex < items.endIndex { run(.sums) }
@@ -131,7 +131,7 @@ public final class TrainingStep {
       run(.slices)
     }
     profiler?.end(samples: items.count * copies)
-    return mean(sums, count: items.count)
+    return meanLoss(count: items.count)
   }
 
   /// Phase 1 for a minibatch with so many samples of the step before it.
@@ -167,11 +167,12 @@ public final class TrainingStep {
     run(.updates)
   }
 
-  private func mean(_ sums: (reconstruction: Double, secondTerm: Double), count: Int) -> Loss {
-    let (reconstruction, secondTerm) = (sums.reconstruction / Double(count), sums.secondTerm / Double(count))
+  private func meanLoss(count: Int) -> Loss {
+    let reconstruction = work.shared.sums.pointer[0] / Double(count)
+    let terms = work.shared.sums.elements.dropFirst().reduce(0) { $0 + $1 / Double(count) }
     return Loss(
-      reconstruction: reconstruction, secondTerm: secondTerm,
-      total: reconstruction + Double(work.current.pointer[0].beta) * secondTerm)
+      reconstruction: reconstruction, terms: terms,
+      total: reconstruction + Double(work.current.pointer[0].beta) * terms)
   }
 
   /// One turn a step reads dense matrices least; smaller turns let the others take over what a worker with a busy

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import philox
 import starting_point
 
 SEED, SAMPLES, PER_SHARD, BETA = 11, 7, 4, 0.7
@@ -40,8 +41,12 @@ def zero_mean(codes, **_):
     return by_shard(lambda part: 3.0 * (part.mean(0)**2).sum(), codes)
 
 
-def mmd(codes, **_):
-    z = torch.from_numpy(starting_point.latent_noise(SEED, 0, SAMPLES, codes.shape[1])).double()
+def l2(codes, **_):
+    return 0.3 * (codes**2).sum(1)
+
+
+def mmd(codes, stream=philox.LATENT, **_):
+    z = torch.from_numpy(np.stack([philox.normal(codes.shape[1], SEED, stream, 0, n) for n in range(SAMPLES)])).double()
 
     def kernel(x, y):
         c, d = 2.0 * x.shape[1], ((x[:, None] - y[None])**2).sum(2)
@@ -58,6 +63,26 @@ def mmd(codes, **_):
 def contractive(codes, x, encode):
     jacobians = [torch.autograd.functional.jacobian(encode, one[None], create_graph=True) for one in x]
     return torch.stack([0.4 * (j**2).sum() for j in jacobians])
+
+
+def total_correlation(codes, mean, lv, **_):
+    """Chen et al. 2018, with the shard in the place of the data."""
+    def of(z, mean, lv):
+        density = torch.distributions.Normal(mean[None], (lv / 2).exp()[None]).log_prob(z[:, None])
+        joint = density.sum(2).logsumexp(1) - np.log(len(z))
+        return joint - (density.logsumexp(1) - np.log(len(z))).sum(1)
+    return 2.0 * torch.cat([of(*part) for part in zip(shards(codes), shards(mean), shards(lv))])
+
+
+def dip(diagonal, has_variances):
+    """Kumar et al. 2018, equations 6 and 7."""
+    def penalty(codes, mean, lv, **_):
+        def of(mean, lv):
+            c = torch.cov(mean.T, correction=0) + (torch.diag(lv.exp().mean(0)) if has_variances else 0)
+            d = torch.diagonal(c)
+            return 3.0 * ((c - torch.diag(d))**2).sum() + diagonal * ((d - 1)**2).sum()
+        return torch.cat([of(m, v).expand(len(m)) for m, v in zip(shards(mean), shards(lv))])
+    return penalty
 
 
 ACTIVATION = {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "linear": lambda s: s}
@@ -83,6 +108,25 @@ def dense(code, penalty, encoder=(12,)):
             a = torch.sigmoid if k == len(names) - 1 else torch.tanh
             h = a(F.linear(h, p[f"{name}.weight"].T, p[f"decoder.{k}.bias"]))
         return h.reshape(x.shape), penalty(codes, x=x, encode=encode)
+    return (5, 4, 2), shapes, run
+
+
+def gaussian(penalty):
+    """Images of 5 x 4 x 2 to 12 units of tanh, a Gaussian latent of 3, and back by one layer."""
+    shapes = [(name + part, shape if part == ".weight" else shape[:1], shape[1])
+              for name, shape in [("encoder.0", (12, 40)), ("latent.mean", (3, 12)), ("latent.logVariance", (3, 12)),
+                                  ("decoder.0", (40, 3))] for part in (".weight", ".bias")]
+    noise = torch.from_numpy(starting_point.latent_noise(SEED, 0, SAMPLES, 3)).double()
+
+    def run(p, x):
+        def layer(name, x):
+            return F.linear(x, p[f"{name}.weight"], p[f"{name}.bias"])
+        h = torch.tanh(layer("encoder.0", x.flatten(1)))
+        mean, lv = layer("latent.mean", h), layer("latent.logVariance", h)
+        z = mean + (lv / 2).exp() * noise
+        kl = 0.5 * (mean**2 + lv.exp() - 1 - lv).sum(1)
+        terms = kl + penalty(z, mean=mean, lv=lv)
+        return torch.sigmoid(layer("decoder.0", z)).reshape(x.shape), terms
     return (5, 4, 2), shapes, run
 
 
@@ -158,7 +202,11 @@ def similar():
 
 MODELS = {"l1": dense("sigmoid", l1), "activity": dense("sigmoid", activity), "zero-mean": dense("tanh", zero_mean),
           "mmd": dense("linear", mmd), "contractive": dense("sigmoid", contractive, encoder=()),
-          "contractive-convolutions": contractive_convolutions(), "tied-convolutions": convolutions(), "ssim": similar()}
+          "contractive-convolutions": contractive_convolutions(), "tied-convolutions": convolutions(), "ssim": similar(),
+          "l2": dense("tanh", l2), "two-penalties": dense("sigmoid", lambda codes, **_: l1(codes) + activity(codes)),
+          "info-vae": gaussian(lambda codes, **_: mmd(codes, stream=philox.LATENT | 1 << 8)),
+          "total-correlation": gaussian(total_correlation), "dip-i": gaussian(dip(5.0, False)),
+          "dip-ii": gaussian(lambda codes, **of: dip(2.0, True)(codes, **of) + l1(codes) / 3)}
 
 
 def squared_error(y, x):
