@@ -45,8 +45,7 @@ def _():
               [view(4, 4, 4), *back, KerasConv(32, 1, 5), keras_norm(1), S()])
 
 
-@architecture("mvtec-inception-cae", f"{MVTEC}inceptionCAE.py", (256, 256, 1),
-              lacks="more than two branches that read one value")
+@architecture("mvtec-inception-cae", f"{MVTEC}inceptionCAE.py", (256, 256, 1))
 def _():
     def inception(i, o):
         return Branches(normal(i, o, 1), normal(i, o, 3), normal(i, o, 5), [MP(3, 1, 1), *normal(i, o, 1)])

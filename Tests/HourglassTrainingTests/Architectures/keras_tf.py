@@ -14,7 +14,7 @@ def _():
 
 @architecture("keras-blog-sparse", f"{BLOG}: sparse, L1 of 10e-5 a mean over 784 pixels", (784,), "bernoulli")
 def _():
-    return AE([], nn.Sequential(L(784, 32), R()), [L(32, 784), S()], lambda z: 0.0784 * z.abs().sum(1).mean())
+    return AE([], nn.Sequential(L(784, 32), R()), [L(32, 784), S()], lambda z, *_: 0.0784 * z.abs().sum(1).mean())
 
 
 @architecture("keras-blog-deep", f"{BLOG}: deep", (784,), "bernoulli")

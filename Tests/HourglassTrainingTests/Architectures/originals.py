@@ -6,7 +6,8 @@
 A file of values holds images x (N H W C), their reconstruction y by the weights w.0, w.1, ..., which lie in the order of
 the original's definition, and the gradients g.0, g.1, ... of the loss by all but running statistics. The loss is the mean
 over two shards of what ArchitectureTests trains on: sums over elements, means over the samples of a shard, whose
-statistics batch normalisation takes. Dropout keeps everything. A Gaussian latent has the noise of seed 3.
+statistics batch normalisation takes. Dropout keeps everything. Noise of a Gaussian latent, and draws of its prior, are
+those of seed 3.
 """
 import json
 import pathlib
@@ -67,6 +68,12 @@ def prepare(model):
                 nn.init.uniform_(tensor, low, high)
 
 
+def draws(units, number):
+    """Normal values for each sample, by the stream of that number of a latent."""
+    stream = philox.LATENT | number << 8
+    return torch.from_numpy(np.stack([philox.normal(units, SEED, stream, step=0, sample=i) for i in range(SAMPLES)]))
+
+
 def values(architecture):
     torch.manual_seed(2)
     model = architecture.make()
@@ -75,16 +82,16 @@ def values(architecture):
     tensors = {f"w.{i}": tensor.clone() for i, (_, tensor) in enumerate(weights(model))}
     with torch.no_grad():
         y, _ = model.eval()(x)
-    noise = None
+    noise = prior = [None] * SAMPLES
     if isinstance(model.latent, Gaussian):
-        units = model.latent.mean.out_features
-        draws = [philox.normal(units, SEED, philox.LATENT, step=0, sample=i) for i in range(SAMPLES)]
-        noise = torch.from_numpy(np.stack(draws))
+        noise, prior = draws(model.latent.mean.out_features, 0), draws(model.latent.mean.out_features, 1)
+    elif model.penalty:
+        prior = draws(model.latent(model.encoder(x)).flatten(1).shape[1], 0)
     model.train()
     size = SAMPLES // SHARDS
     for first in range(0, SAMPLES, size):
         shard = slice(first, first + size)
-        found, second = model(x[shard], None if noise is None else noise[shard])
+        found, second = model(x[shard], noise[shard] if noise[0] is not None else None, prior[shard])
         loss = LOSSES[architecture.likelihood](found, x[shard]) / size + second
         (loss / SHARDS).backward()
     gradients = dict(model.named_parameters())

@@ -209,6 +209,7 @@ class Gaussian(nn.Module):
     def forward(self, x, noise=None):
         x = x.flatten(1)
         mean, log_variance = self.mean(x), self.log_variance(x).clamp(*LOG_VARIANCE_RANGE)
+        self.means, self.log_variances = mean, log_variance
         self.kl = 0.5 * (mean * mean + torch.exp(log_variance) - 1 - log_variance).sum(1).mean()
         return mean if noise is None else mean + torch.exp(0.5 * log_variance) * noise
 
@@ -231,18 +232,53 @@ class Quantizer(nn.Module):
 
 
 class AE(nn.Module):
-    """A chain of encoder, latent and decoder. `penalty` makes a number of the codes."""
+    """A chain of encoder, latent and decoder. `penalty` makes a number of the codes, the latent, which knows mean and
+    log-variance, and draws of the prior."""
 
     def __init__(self, encoder, latent, decoder, penalty=None):
         super().__init__()
         self.encoder, self.latent, self.decoder = nn.Sequential(*encoder), latent, nn.Sequential(*decoder)
         self.penalty = penalty
 
-    def forward(self, x, noise=None):
-        """What the decoder puts out, and the second term of the loss."""
+    def forward(self, x, noise=None, prior=None):
+        """What the decoder puts out, and the second term of the loss, which a model that is evaluated has not."""
         h = self.encoder(x)
         z = self.latent(h, noise) if isinstance(self.latent, Gaussian) else self.latent(h)
         second = getattr(self.latent, "kl", getattr(self.latent, "loss", x.new_zeros(())))
-        if self.penalty:
-            second = second + self.penalty(z.flatten(1))
+        if self.penalty and self.training:
+            second = second + self.penalty(z.flatten(1), self.latent, prior)
         return self.decoder(z), second
+
+
+def mmd(weight):
+    """The maximum mean discrepancy of the codes from as many draws of the prior, by the kernels of WAE."""
+    def similarity(x, y):
+        c, d = 2.0 * x.shape[1], ((x[:, None] - y[None]) ** 2).sum(2)
+        return sum(c * s / (c * s + d) for s in (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0))
+
+    def penalty(z, _, prior):
+        m = len(z)
+        within = similarity(z, z) + similarity(prior, prior)
+        apart = (within.sum() - within.diagonal().sum()) / (m * (m - 1))
+        return weight * (apart - 2 * similarity(z, prior).sum() / m**2)
+    return penalty
+
+
+def total_correlation(weight):
+    """That of Chen et al. 2018, with the shard in the place of the data."""
+    def penalty(z, latent, _):
+        deviation = torch.exp(0.5 * latent.log_variances)
+        density = torch.distributions.Normal(latent.means[None], deviation[None]).log_prob(z[:, None])
+        joint, each = density.sum(2).logsumexp(1), density.logsumexp(1)
+        logarithm = torch.tensor(float(len(z))).log()
+        return weight * (joint - logarithm - (each - logarithm).sum(1)).mean()
+    return penalty
+
+
+def dip_ii(weight, diagonal):
+    """That of Kumar et al. 2018 on the covariance of the samples."""
+    def penalty(z, latent, _):
+        covariance = torch.cov(latent.means.T, correction=0) + torch.diag(latent.log_variances.exp().mean(0))
+        own = torch.diagonal(covariance)
+        return weight * ((covariance - torch.diag(own)) ** 2).sum() + diagonal * ((own - 1) ** 2).sum()
+    return penalty

@@ -84,7 +84,7 @@ def _():
 
 @architecture("pythae-mnist-rae", f"{NN}benchmarks/mnist/convnets.py with models/rae_l2", (28, 28, 1))
 def _():
-    return AE(conv_encoder(1), L(1024, 16), mnist_decoder(), lambda z: 0.5 * z.square().sum(1).mean())
+    return AE(conv_encoder(1), L(1024, 16), mnist_decoder(), lambda z, *_: 0.5 * z.square().sum(1).mean())
 
 
 @architecture("pythae-cifar-conv-ae", f"{NN}benchmarks/cifar/convnets.py", (32, 32, 3))

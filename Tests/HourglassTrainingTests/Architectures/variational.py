@@ -27,7 +27,7 @@ def _():
 
 @architecture("antixk-wae-mmd", f"{ANTIXK}wae_mmd.py", (64, 64, 3))
 def _():
-    return AE(antixk_encoder() + [FL()], L(2048, 128), [L(128, 2048), view(512, 2, 2), *antixk_decoder()])
+    return AE(antixk_encoder() + [FL()], L(2048, 128), [L(128, 2048), view(512, 2, 2), *antixk_decoder()], mmd(100.0))
 
 
 @architecture("antixk-logcosh-vae", f"{ANTIXK}logcosh_vae.py", (64, 64, 3), "logCosh")
@@ -43,17 +43,17 @@ def _():
 
 @architecture("antixk-beta-tc-vae", f"{ANTIXK}betatc_vae.py", (64, 64, 3))
 def _():
-    return antixk()
+    return antixk(penalty=total_correlation(5.0))
 
 
 @architecture("antixk-dip-vae", f"{ANTIXK}dip_vae.py", (64, 64, 3))
 def _():
-    return antixk()
+    return antixk(penalty=dip_ii(5.0, 10.0))
 
 
 @architecture("antixk-info-vae", f"{ANTIXK}info_vae.py", (64, 64, 3))
 def _():
-    return antixk()
+    return antixk(penalty=mmd(100.0))
 
 
 def antixk_residual(channels):
