@@ -58,6 +58,19 @@ def _():
               [C(32, 32, 3, 1, 1), LR(0.2), up(), C(32, 32, 3, 1, 1), LR(0.2), up(), C(32, 1, 3, 1, 1)])
 
 
+@architecture("fastai-course-ae", "fastai/course22p2, nbs/08_autoencoder.ipynb", (28, 28, 1))
+def _():
+    return AE([nn.ZeroPad2d(2), C(1, 2, 3, 2, 1), R()], nn.Sequential(C(2, 4, 3, 2, 1), R()),
+              [up(), C(4, 2, 3, 1, 1), R(), up(), C(2, 1, 3, 1, 1), nn.ZeroPad2d(-2), S()])
+
+
+@architecture("pixel-shuffle-ae", "an autoencoder whose decoder shuffles pixels, of 28 x 28 and 64 units", (28, 28, 1))
+def _():
+    return AE([C(1, 64, 3, 2, 1), LR(0.2), C(64, 128, 3, 2, 1), BN(128), LR(0.2)], C(128, 64, 7),
+              [CT(64, 128, 7), C(128, 256, 3, 1, 1), nn.PixelShuffle(2), BN(64), LR(0.2), C(64, 4, 3, 1, 1),
+               nn.PixelShuffle(2)])
+
+
 @architecture("tf-examples-ae", "aymericdamien/TensorFlow-Examples, autoencoder.py", (784,))
 def _():
     return AE([L(784, 256), S()], nn.Sequential(L(256, 128), S()), [L(128, 256), S(), L(256, 784), S()])
