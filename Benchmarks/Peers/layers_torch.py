@@ -76,28 +76,101 @@ def alike(x, skip):
 
 
 class Conv2D(nn.Conv2d):
-    """`far` rows and columns are added at the bottom and at the right."""
+    """`sides` are added to the image first, (top, left, bottom, right)."""
 
-    def __init__(self, inputs, outputs, kernel, stride, activation, padding=1, far=(0, 0), bias=True):
+    def __init__(self, inputs, outputs, kernel, stride, activation, padding=1, sides=(0, 0, 0, 0), mode="zeros",
+                 bias=True):
         super().__init__(inputs, outputs, kernel, stride, padding, bias=bias)
-        self.activation, self.far = activation_of(activation), far
+        self.activation, self.sides, self.mode = activation_of(activation), sides, mode
+
+    def forward(self, x):
+        return self.activation(super().forward(pad(image(x), self.sides, self.mode)))
+
+
+def pad(x, sides, mode="zeros", value=0.0):
+    """An image with pixels around it, (top, left, bottom, right)."""
+    if not any(sides):
+        return x
+    top, left, bottom, right = sides
+    if mode == "zeros":
+        return F.pad(x, (left, right, top, bottom), value=value)
+    return F.pad(x, (left, right, top, bottom), mode=mode)
+
+
+class Pad2D(nn.Module):
+    def __init__(self, sides, mode):
+        super().__init__()
+        self.sides, self.mode = sides, mode
+
+    def forward(self, x):
+        return pad(image(x), self.sides, self.mode)
+
+
+class PaddedMaxPool2D(nn.MaxPool2d):
+    """A max-pooling whose padding differs from side to side."""
+
+    def __init__(self, kernel, stride, sides, ceiling):
+        super().__init__(kernel, stride, 0, ceil_mode=ceiling)
+        self.sides = sides
+
+    def forward(self, x):
+        return super().forward(pad(image(x), self.sides, value=-torch.inf))
+
+
+class PaddedAveragePool2D(nn.AvgPool2d):
+    """An average pooling whose padding differs from side to side."""
+
+    def __init__(self, kernel, stride, sides, ceiling, counts):
+        super().__init__(kernel, stride, 0, ceiling)
+        self.sides, self.counts = sides, counts
 
     def forward(self, x):
         x = image(x)
-        if any(self.far):
-            x = F.pad(x, (0, self.far[1], 0, self.far[0]))
-        return self.activation(super().forward(x))
+        y = super().forward(pad(x, self.sides))
+        return y if self.counts else y / super().forward(pad(torch.ones_like(x), self.sides))
+
+
+class GlobalAveragePool2D(nn.AdaptiveAvgPool2d):
+    def __init__(self):
+        super().__init__(1)
+
+    def forward(self, x):
+        return super().forward(image(x)).flatten(1)
+
+
+class Images(nn.Module):
+    """A module that reads an image, of one pixel where a vector reaches it."""
+
+    def __init__(self, module):
+        super().__init__()
+        self.module = module
+
+    def forward(self, x):
+        return self.module(image(x))
+
+
+class Reshape(nn.Module):
+    """PyTorch's view, of a shape (height, width, channels)."""
+
+    def __init__(self, height, width, channels):
+        super().__init__()
+        self.shape = (channels, height, width) if height * width > 1 else (channels,)
+
+    def forward(self, x):
+        return x.reshape(len(x), *self.shape)
 
 
 class ConvTranspose2D(nn.ConvTranspose2d):
-    """`far` rows and columns are cut off at the bottom and at the right."""
+    """`far` rows and columns are cut off at the bottom and at the right, `near` ones at the top and at the left."""
 
-    def __init__(self, inputs, outputs, kernel, stride, activation, padding=1, rest=0, far=(0, 0), bias=True):
+    def __init__(self, inputs, outputs, kernel, stride, activation, padding=1, rest=0, far=(0, 0), near=(0, 0),
+                 bias=True):
         super().__init__(inputs, outputs, kernel, stride, padding, rest, bias=bias)
-        self.activation, self.far = activation_of(activation), far
+        self.activation, self.far, self.near = activation_of(activation), far, near
 
     def forward(self, x):
-        return self.activation(crop(super().forward(image(x)), self.far))
+        y = crop(super().forward(image(x)), self.far)
+        return self.activation(y[:, :, self.near[0]:, self.near[1]:])
 
 
 def crop(x, far):

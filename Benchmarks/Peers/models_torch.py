@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import nn
 
 from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Add, Concat, Conv2D, ConvTranspose2D, Dense,
-                          GaussianLatent, GaussianNoise, MaxPool2D, MaxUnpool2D, Residual, Skip, TiedConvTranspose2D, TiedDense,
-                          Unsupported, ending, padding, pair, reshape)
+                          GaussianLatent, GaussianNoise, GlobalAveragePool2D, Images, MaxPool2D, MaxUnpool2D, Pad2D,
+                          PaddedAveragePool2D, PaddedMaxPool2D, Reshape, Residual, Skip, TiedConvTranspose2D, TiedDense,
+                          Unsupported, ending, padding, pair)
 
 
 def description(model):
@@ -119,6 +120,8 @@ class Builder:
         make = getattr(self, "make_" + layer["layer"], None)
         if not make:
             raise Unsupported(f"the layer {layer['layer']}")
+        if layer.get("padding") == "valid":
+            layer = {**layer, "padding": 0}
         module, output = make(layer, shape, name)
         self.made[name] = module, shape, output
         return module, output
@@ -144,17 +147,43 @@ class Builder:
         both, rest, far = zip(*pads)
         return kernel, stride, tuple(sizes), both, rest, far
 
+    def sides(self, layer, shape, kernel, stride):
+        """(top, left, bottom, right) of what a layer says of its padding."""
+        given = layer["padding"]
+        if isinstance(given, list) and len(given) == 4:
+            return tuple(given)
+        if given != "same":
+            return pair(given) * 2
+        total = [max(0, (-(-shape[i] // stride[i]) - 1) * stride[i] + kernel[i] - shape[i]) for i in (0, 1)]
+        return total[0] // 2, total[1] // 2, total[0] - total[0] // 2, total[1] - total[1] // 2
+
     def make_Conv2D(self, layer, shape, name):
-        kernel, stride, size, both, _, far = self.window(layer, shape)
-        module = Conv2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, far,
+        written = {"padding": "same", "stride": 1, **layer}
+        kernel, stride, mode = pair(layer["kernel"]), pair(written["stride"]), layer.get("paddingMode", "zeros")
+        if mode == "zeros" and not (isinstance(written["padding"], list) and len(written["padding"]) == 4):
+            kernel, stride, size, both, _, far = self.window(written, shape)
+            sides = (0, 0, *far)
+        else:
+            both, sides = 0, self.sides(written, shape, kernel, stride)
+            size = [(shape[i] + sides[i] + sides[i + 2] - kernel[i]) // stride[i] + 1 for i in (0, 1)]
+        module = Conv2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, sides, mode,
                         layer.get("bias", True))
         module.written = layer
         return module, (*size, layer["filters"])
 
     def make_ConvTranspose2D(self, layer, shape, name):
-        kernel, stride, size, both, rest, far = self.window(layer, shape, transposed=True)
+        given, near = layer.get("padding", "same"), (0, 0)
+        if isinstance(given, list) and len(given) == 4:
+            kernel, stride = pair(layer["kernel"]), pair(layer.get("stride", 1))
+            whole = [(shape[i] - 1) * stride[i] + kernel[i] for i in (0, 1)]
+            size = pair(layer.get("outputSize") or [whole[i] - given[i] - given[i + 2] for i in (0, 1)])
+            both, near = 0, given[:2]
+            rest = [max(0, near[i] + size[i] - whole[i]) for i in (0, 1)]
+            far = [max(0, whole[i] - near[i] - size[i]) for i in (0, 1)]
+        else:
+            kernel, stride, size, both, rest, far = self.window(layer, shape, transposed=True)
         return ConvTranspose2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, rest,
-                               far, layer.get("bias", True)), (*size, layer["filters"])
+                               far, near, layer.get("bias", True)), (*size, layer["filters"])
 
     def make_TiedConvTranspose2D(self, layer, shape, name):
         lender, output, _ = self.made[layer["to"]]
@@ -174,29 +203,66 @@ class Builder:
         return TiedDense(lender, output, layer.get("activation", "linear")), output
 
     def make_Reshape(self, layer, shape, name):
-        return reshape(*layer["shape"]), tuple(layer["shape"])
+        return Reshape(*layer["shape"]), tuple(layer["shape"])
+
+    def pool(self, layer, shape):
+        """Kernel, stride, padding on all sides, whether both sides of each axis have as much, and the size."""
+        written = {"padding": 0, **layer}
+        kernel, stride = pair(layer["kernel"]), pair(layer.get("stride") or layer["kernel"])
+        sides, size = self.sides(written, shape, kernel, stride), []
+        for i in (0, 1):
+            steps = shape[i] + sides[i] + sides[i + 2] - kernel[i]
+            more = layer.get("ceiling") and steps % stride[i] and (steps // stride[i] + 1) * stride[i] < shape[i] + sides[i]
+            size.append(steps // stride[i] + (2 if more else 1))
+        alike = sides[:2] == sides[2:] and all(2 * pad <= r for pad, r in zip(sides, kernel))
+        return kernel, stride, sides, alike, (*size, shape[2])
 
     def make_MaxPool2D(self, layer, shape, name):
-        written = {"padding": 0, "stride": layer["kernel"], **{key: value for key, value in layer.items() if value}}
-        kernel, stride, size, both, _, far = self.window(written, shape)
-        if any(far):
-            raise Unsupported("a max-pooling whose padding differs from side to side")
+        kernel, stride, sides, alike, size = self.pool(layer, shape)
         if name in self.unpooled and any(r > u for r, u in zip(kernel, stride)):
             raise Unsupported("sums of windows that overlap in a max-unpooling")
-        kind = MaxPool2D if name in self.unpooled else nn.MaxPool2d
-        return kind(kernel, stride, both), (*size, shape[2])
+        if name in self.unpooled:
+            return MaxPool2D(kernel, stride, sides[:2]), size
+        if not alike:
+            return PaddedMaxPool2D(kernel, stride, sides, layer.get("ceiling", False)), size
+        return nn.MaxPool2d(kernel, stride, sides[:2], ceil_mode=layer.get("ceiling", False)), size
 
     def make_MaxUnpool2D(self, layer, shape, name):
         pool, output, _ = self.made[layer["of"]]
         return MaxUnpool2D(pool, output[:2]), output
 
     def make_AveragePool2D(self, layer, shape, name):
-        kernel = pair(layer["kernel"])
-        return nn.AvgPool2d(kernel), (shape[0] // kernel[0], shape[1] // kernel[1], shape[2])
+        kernel, stride, sides, alike, size = self.pool(layer, shape)
+        ceiling, counts = layer.get("ceiling", False), layer.get("countsPadding", True)
+        if not alike:
+            return PaddedAveragePool2D(kernel, stride, sides, ceiling, counts), size
+        return nn.AvgPool2d(kernel, stride, sides[:2], ceiling, counts), size
+
+    def make_GlobalAveragePool2D(self, layer, shape, name):
+        return GlobalAveragePool2D(), (1, 1, shape[2])
+
+    def make_AdaptiveAveragePool2D(self, layer, shape, name):
+        size = pair(layer["outputSize"])
+        return Images(nn.AdaptiveAvgPool2d(size)), (*size, shape[2])
+
+    def make_Pad2D(self, layer, shape, name):
+        sides = self.sides(layer, shape, None, None)
+        size = shape[0] + sides[0] + sides[2], shape[1] + sides[1] + sides[3]
+        return Pad2D(sides, layer.get("mode", "zeros")), (*size, shape[2])
+
+    def make_PixelShuffle2D(self, layer, shape, name):
+        r = layer["factor"]
+        return Images(nn.PixelShuffle(r)), (shape[0] * r, shape[1] * r, shape[2] // r**2)
+
+    def make_PixelUnshuffle2D(self, layer, shape, name):
+        r = layer["factor"]
+        return nn.PixelUnshuffle(r), (shape[0] // r, shape[1] // r, shape[2] * r**2)
 
     def make_Upsample2D(self, layer, shape, name):
-        factor = pair(layer["factor"])
-        return nn.Upsample(scale_factor=factor), (shape[0] * factor[0], shape[1] * factor[1], shape[2])
+        factor, mode = pair(layer["factor"]), layer.get("mode", "nearest")
+        corners = layer.get("alignCorners", False) if mode == "bilinear" else None
+        module = Images(nn.Upsample(scale_factor=factor, mode=mode, align_corners=corners))
+        return module, (shape[0] * factor[0], shape[1] * factor[1], shape[2])
 
     def make_Dropout(self, layer, shape, name):
         return nn.Dropout(layer["rate"]), shape

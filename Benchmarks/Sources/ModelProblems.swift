@@ -34,6 +34,7 @@ extension Problem {
       let amount =
         switch padding {
         case .amount(let amount): amount
+        case .sides(let sides): Extent2D(sides.top, sides.left)
         case .same: Self.samePadding(large, small, kernel, stride)
         }
       return Problem(

@@ -10,6 +10,7 @@
  * 16 lanes of a phase hold C channels and K multiply-adds a tap; strips fill them, for a store and a load a tap, which
  * cost as much as about 8 multiply-adds. */
 static bool in_strips(const hg_geometry2d *g) {
+  if (g->pad_left >= g->filter_width) return false; /* blocks in front of the image would meet no small column */
   return g->large_channels < 16 && g->large_channels * (g->small_channels + 8) <= 18 * g->small_channels;
 }
 /* The gather and the filter form with few small channels take large channels as lanes (simd/dots.h), where the tile
@@ -49,8 +50,7 @@ const char *hg_conv2d_check(const hg_geometry2d *g) {
     if (extents[i] > (ptrdiff_t)1 << 31) return sentences[i][1];
   }
   if (g->pad_top < 0 || g->pad_left < 0) return "the padding is negative";
-  if (g->pad_top >= g->filter_height) return "the padding at the top is not below the filter's height";
-  if (g->pad_left >= g->filter_width) return "the padding at the left is not below the filter's width";
+  if (g->pad_top > (ptrdiff_t)1 << 31 || g->pad_left > (ptrdiff_t)1 << 31) return "the padding exceeds 2^31";
   /* Products in double: they cannot overflow, and being too large by a rounding error does no harm. */
   const double N = g->samples > 0 ? (double)g->samples : 1, C = (double)g->large_channels,
                K = (double)g->small_channels;
@@ -60,8 +60,8 @@ const char *hg_conv2d_check(const hg_geometry2d *g) {
     return "the large images have 2^40 elements or more";
   if (N * positions * K >= HG_MOST_ELEMENTS) return "the small images have 2^40 elements or more";
   if (taps * (C + 15) * (K + 15) >= HG_MOST_ELEMENTS) return "the filter has 2^40 elements or more";
-  if (((double)g->large_height + 2 * (double)g->filter_height) *
-          ((double)g->large_width + 2 * (double)g->filter_width) * C >=
+  if (((double)g->large_height + (double)hg_max(g->pad_top, g->filter_height) + (double)g->filter_height) *
+          ((double)g->large_width + (double)hg_max(g->pad_left, g->filter_width) + (double)g->filter_width) * C >=
       HG_MOST_ELEMENTS)
     return "the large image with its padding has 2^40 elements or more";
   /* A filter is at most widened to a stride or the image, whichever is less. */

@@ -227,6 +227,20 @@ typedef struct hg_upsample_job {
   float scale;
 } hg_upsample_job;
 
+typedef struct hg_resample_job {
+  const hg_resampling2d *geometry;
+  const float *x;
+  float *y;
+} hg_resample_job;
+
+/* Element i of out from its place in `in`; with `back` to its place in out from element i of `in`. */
+typedef struct hg_permute_job {
+  hg_permutation order;
+  bool back;
+  const float *in;
+  float *out;
+} hg_permute_job;
+
 /* y, from the statistics given as mean and variance, or from those of x, which go to to_mean and to_variance. Backward
  * y is dx. */
 typedef struct hg_group_norm_job {

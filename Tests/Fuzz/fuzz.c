@@ -101,6 +101,8 @@ static void as_output(hg_activation activation, ptrdiff_t count, float *y) {
 }
 
 #include "layers.h"
+/* */
+#include "resampling.h"
 
 /* Elements of arrays here are at most 3; a loss of `count` of them carries at most ten roundoffs of each term (4 and
  * its sum) and count / 16 + 6 of the sum (Tests/HourglassKernelsTests/LikelihoodTests.swift). */
@@ -259,8 +261,8 @@ static void pointwise(bytes *b) {
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
-  static void (*const families[])(bytes *) = {convolutions, pooling,       dense,        pointwise,
-                                              upsampling,   normalisation, dissimilarity};
+  static void (*const families[])(bytes *) = {convolutions,  pooling,       dense,      pointwise,  upsampling,
+                                              normalisation, dissimilarity, resampling, permutation};
   bytes b = {data, size, 1};
   ptrdiff_t sets = 0;
   while (hg_isa_names(sets)) sets++;

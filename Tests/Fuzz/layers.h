@@ -8,7 +8,7 @@ static hg_geometry2d window_of(bytes *b) {
   g.small_height = extent(b, 9), g.small_width = extent(b, 9), g.small_channels = extent(b, 80);
   g.filter_height = extent(b, 6), g.filter_width = extent(b, 6);
   g.stride_vertical = extent(b, 4), g.stride_horizontal = extent(b, 4);
-  g.pad_top = extent(b, 5) - 1, g.pad_left = extent(b, 5) - 1;
+  g.pad_top = extent(b, 12) - 1, g.pad_left = extent(b, 12) - 1;
   const unsigned odd = next(b);
   if (odd == 255) g.algorithm = (hg_algorithm)2;
   if (odd == 254) g.precision = 1;

@@ -243,8 +243,13 @@ extension KernelTests {
       #expect(why { $0.stride_vertical = 0 } == "the vertical stride is below 1")
       #expect(why { $0.stride_horizontal = .max } == "the horizontal stride exceeds 2^31")
       #expect(why { $0.pad_left = -1 } == "the padding is negative")
-      #expect(why { $0.pad_top = 3 } == "the padding at the top is not below the filter's height")
-      #expect(why { $0.pad_left = 3 } == "the padding at the left is not below the filter's width")
+      #expect(why { $0.pad_top = .max } == "the padding exceeds 2^31")
+      #expect(
+        why {
+          $0.pad_top = 1 << 20
+          $0.pad_left = 1 << 20
+        } == "the large image with its padding has 2^40 elements or more")
+      #expect(why { $0.pad_top = 3 } == nil)
       #expect(why { $0.large_height = 1 << 31 } == nil)
       #expect(
         why {

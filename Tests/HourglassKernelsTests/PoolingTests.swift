@@ -163,6 +163,8 @@ extension KernelTests {
           $0.filter_height = 16
           $0.filter_width = 16
         } == "a pooling window has more than 255 elements")
+      #expect(why { $0.pad_top = 2 } == "the padding at the top is not below the filter's height")
+      #expect(why { $0.pad_left = 2 } == "the padding at the left is not below the filter's width")
       #expect(why { $0.small_height = 5 } == "the last pooling window lies wholly below the large image")
       #expect(why { $0.small_width = 5 } == "the last pooling window lies wholly to the right of the large image")
     }

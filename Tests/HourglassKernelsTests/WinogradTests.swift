@@ -37,7 +37,7 @@ extension KernelTests {
 
     @Test("what the form takes is in the tables")
     func thereAreCases() {
-      #expect(Self.cases.count { $0.geometry.filter_height == 3 } == 37)
+      #expect(Self.cases.count { $0.geometry.filter_height == 3 } == 38)
       #expect(Self.cases.count { $0.geometry.filter_height == 4 } == 35)
     }
 

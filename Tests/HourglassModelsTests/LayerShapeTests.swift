@@ -10,7 +10,6 @@ import Testing
     if !(row.layer is TiedDense || row.layer is Concat || row.layer is TiedConvTranspose2D || row.layer is any Penalty)
     {
       var planner = try Planner(name: "input", input: row.input)
-      if row.layer is Reshape { try Dense(row.input.count).plan(&planner) }
       if row.layer is GaussianLatent { planner.name = "latent" }
       if let unpool = row.layer as? MaxUnpool2D {
         planner = try Planner(name: unpool.of, input: row.output)
@@ -30,10 +29,32 @@ import Testing
     for large in 1...12 {
       for kernel in 1...5 {
         for stride in 1...4 {
-          for padding in 0..<kernel where large + 2 * padding >= kernel {
+          for padding in 0...kernel + 1 where large + 2 * padding >= kernel {
             let window = try small(large, kernel, stride, .amount(Extent2D(padding, padding)))
             #expect(window.small.height == (large + 2 * padding - kernel) / stride + 1)
             #expect(window.small.width == window.small.height && window.padTop == padding && window.padLeft == padding)
+          }
+        }
+      }
+    }
+  }
+
+  /// The documentation of torch.nn.MaxPool2d says of ceil_mode that windows may go beyond the edge if they start within
+  /// the left padding or the input.
+  @Test func ceilingsFollowPyTorch() throws {
+    for large in 1...12 {
+      for kernel in 1...5 {
+        for stride in 1...6 {
+          for padding in 0...kernel / 2 where large + 2 * padding >= kernel {
+            let window = try Window.pooled(
+              ImageShape(large, large, 1), kernel: Extent2D(kernel, kernel), stride: Extent2D(stride, stride),
+              padding: .amount(Extent2D(padding, padding)), ceiling: true, at: "layer")
+            let starts = Array(
+              (0...).lazy.map { $0 * stride - padding }.prefix { start in
+                // The last window of the floor, or one more where elements are left and it starts in front of them.
+                start + kernel < large + padding + stride && start < large
+              })
+            #expect(window.small.height == starts.count, "\(large), \(kernel), \(stride), \(padding)")
           }
         }
       }
@@ -62,7 +83,7 @@ import Testing
     for p in 1...6 {
       for kernel in 1...5 {
         for stride in 1...3 {
-          for padding in 0..<kernel {
+          for padding in 0...kernel + 1 {
             let natural = (p - 1) * stride - 2 * padding + kernel
             for outputPadding in 0..<stride where natural + outputPadding >= 1 {
               let size = natural + outputPadding

@@ -121,6 +121,8 @@ import Testing
     (#"{"layer": "PReLU"}"#, "PReLU(false)"),
     (#"{"layer": "MaxPool2D", "kernel": 2}"#, "MaxPool2D(2, stride: nil, 0)"),
     (#"{"layer": "MaxPool2D", "kernel": 3, "stride": 2, "padding": "same"}"#, "MaxPool2D(3, stride: 2, same)"),
+    (#"{"layer": "MaxPool2D", "kernel": 3, "padding": "valid"}"#, "MaxPool2D(3, stride: nil, 0)"),
+    (#"{"layer": "MaxPool2D", "kernel": 3, "padding": [0, 1, 0, 2]}"#, "MaxPool2D(3, stride: nil, 0, 1, 0, 2)"),
     (#"{"layer": "Reshape", "shape": [2, 3, 4]}"#, "Reshape(2 x 3 x 4)"),
     (#"{"layer": "GaussianLatent", "units": 6}"#, "GaussianLatent(6)"),
     (#"{"layer": "Dropout", "rate": 0.25}"#, "Dropout(0.25)"),
@@ -134,17 +136,17 @@ import Testing
   @Test(arguments: [
     (
       #"{"layer": "Conv2D", "filters": 3, "kernel": 4, "strides": 2}"#,
-      #"encoder.0: Conv2D has no field "strides"; it has filters, kernel, stride, padding, activation, "#
+      #"encoder.0: Conv2D has no field "strides"; it has filters, kernel, stride, padding, paddingMode, activation, "#
         + "algorithm, bias, initializer; the nearest is stride"
     ),
     (
-      #"{"layer": "Dense", "units": 4, "factor": 2}"#,
-      #"encoder.0: Dense has no field "factor"; it has units, activation, bias, initializer; Upsample2D has it"#
+      #"{"layer": "Dense", "units": 4, "momentum": 2}"#,
+      #"encoder.0: Dense has no field "momentum"; it has units, activation, bias, initializer; BatchNorm has it"#
     ),
     (
       #"{"layer": "Conv2D", "filter": 3, "kernel": 3}"#,
       #"encoder.0: Conv2D has no field "filter"; it has filters, "#
-        + "kernel, stride, padding, activation, algorithm, bias, initializer; the nearest is filters"
+        + "kernel, stride, padding, paddingMode, activation, algorithm, bias, initializer; the nearest is filters"
     ),
     (
       #"{"layer": "BatchNorm", "eps": 1}"#,
@@ -175,8 +177,14 @@ import Testing
     (#"{"layer": "Conv2D", "filters": 3}"#, #"encoder.0: wanted a field "kernel", found none"#),
     (#"{"units": 3}"#, #"encoder.0: wanted a field "layer", found none"#),
     (
-      #"{"layer": "Conv2D", "filters": 3, "kernel": 3, "padding": "valid"}"#,
-      #"encoder.0.padding: wanted "same", a whole number or [height, width], found "valid""#
+      #"{"layer": "Conv2D", "filters": 3, "kernel": 3, "padding": "full"}"#,
+      #"encoder.0.padding: wanted "same", "valid", a whole number, [height, width] or [top, left, bottom, right], "#
+        + #"found "full""#
+    ),
+    (
+      #"{"layer": "Conv2D", "filters": 3, "kernel": 3, "padding": [1, 2, 3]}"#,
+      #"encoder.0.padding: wanted "same", "valid", a whole number, [height, width] or [top, left, bottom, right], "#
+        + "found [1, 2, 3]"
     ),
     (
       #"{"layer": "Reshape", "shape": [2, 3, 4, 5]}"#,
@@ -313,6 +321,7 @@ import Testing
       switch padding {
       case .same: "same"
       case .amount(let amount): "\(amount)"
+      case .sides(let sides): "\(sides.top), \(sides.left), \(sides.bottom), \(sides.right)"
       }
     }
     func start(_ bias: Bool, _ initializer: Initializer?) -> String {

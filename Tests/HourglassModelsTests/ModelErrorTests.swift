@@ -37,13 +37,41 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       encoder: MaxPool2D(Extent2D(2, 9))),
     RefusedModel(
       "encoder.0: wanted a padding of 0 to 2, below the kernel's height, found 3",
-      encoder: Conv2D(4, kernel: 3, padding: .amount(3))),
+      encoder: MaxPool2D(3, padding: .amount(3))),
     RefusedModel(
-      "encoder.0: wanted a padding of 0 to 1, below the kernel's width, found -1",
+      "encoder.0: wanted a padding of 0 to 1, below the kernel's width, found 2",
+      encoder: AveragePool2D(2, padding: .sides(.init(top: 0, left: 0, bottom: 1, right: 2)))),
+    RefusedModel(
+      "encoder.0: wanted a padding of 0 to 65536, found 65537",
+      encoder: Conv2D(4, kernel: 3, padding: .amount(65_537))),
+    RefusedModel(
+      "encoder.0: wanted a padding of 0 to 65536, found -1",
       encoder: MaxPool2D(2, padding: .amount(Extent2D(0, -1)))),
     RefusedModel(
-      "decoder.2: wanted a padding of 0 to 2, below the kernel's height, found 3"
+      "decoder.2: the padding 3 leaves nothing of an output height of 4"
     ) { $0.decoder = [Dense(8), Reshape(2, 2, 2), ConvTranspose2D(2, kernel: 3, padding: .amount(3))] },
+    RefusedModel(
+      "encoder.0: wanted the pixels on each side, found \"same\", which goes by a kernel", encoder: Pad2D(.same)),
+    RefusedModel(
+      "encoder.0: wanted a padding of 0 to 7, below the width of what is reflected, found 8",
+      encoder: Pad2D(.amount(Extent2D(1, 8)), mode: .reflect)),
+    RefusedModel(
+      "encoder.0: wanted a padding of 0 to 65536, found -1", encoder: Pad2D(.amount(Extent2D(-1, -1)), mode: .replicate)
+    ),
+    RefusedModel(
+      "encoder.0: the padding -4 and -4 leaves nothing of a height of 8", encoder: Pad2D(.amount(Extent2D(-4, -4)))),
+    RefusedModel(
+      "encoder.0: wanted a padding of 0 to 7, below the height of what is reflected, found 8",
+      encoder: Conv2D(2, kernel: 3, padding: .amount(8), paddingMode: .reflect)),
+    RefusedModel(
+      "encoder.0: wanted an outputSize of 1 to 65536, found 2x0", encoder: AdaptiveAveragePool2D(Extent2D(2, 0))),
+    RefusedModel(
+      "encoder.0: wanted the mode bilinear, where corners are aligned, found nearest",
+      encoder: Upsample2D(2, alignCorners: true)),
+    RefusedModel("encoder.0: wanted channels that 2 x 2 divides, found 2", encoder: PixelShuffle2D(2)),
+    RefusedModel(
+      "encoder.0: wanted a factor that divides the height 8 and the width 8, found 3", encoder: PixelUnshuffle2D(3)),
+    RefusedModel("encoder.0: wanted a factor of 1 to 65536, found 0", encoder: PixelShuffle2D(0)),
     RefusedModel(
       "encoder.0: wanted a stride of 1 to 65536, found 0", encoder: Conv2D(4, kernel: 3, stride: 0)),
     RefusedModel(
@@ -99,14 +127,6 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     RefusedModel(
       "decoder.1: 8 x 8 x 3 has 192 elements, but the layer before puts out 128 (128)"
     ) { $0.decoder = [Dense(128), Reshape(8, 8, 3)] },
-    RefusedModel(
-      "encoder.0: wanted a Dense layer directly before Reshape, found none", encoder: Reshape(2, 8, 8)),
-    RefusedModel(
-      "decoder.0: wanted a Dense layer directly before Reshape, found none"
-    ) {
-      $0.latent = GaussianLatent(128)
-      $0.decoder = [Reshape(8, 8, 2)]
-    },
     RefusedModel("decoder: wanted an output of the input's shape 8 x 8 x 2, found 128") { $0.decoder = [Dense(128)] },
     RefusedModel("decoder: wanted an output of the input's shape 8 x 8 x 2, found 3") { $0.decoder = [] },
     RefusedModel(

@@ -99,6 +99,9 @@ import TestSupport
       ConvTranspose2D(2, kernel: extent, padding: .amount(extent)),
       ConvTranspose2D(2, kernel: 3, stride: 2, outputSize: extent), Dense(n), GroupNorm(n), MaxPool2D(extent),
       MaxPool2D(2, stride: extent), MaxPool2D(2, padding: .amount(extent)), Reshape(n, n, n), Upsample2D(extent),
+      AveragePool2D(extent, stride: 1), AveragePool2D(2, stride: extent, padding: .amount(extent), ceiling: true),
+      AdaptiveAveragePool2D(extent), Pad2D(.amount(extent)), Pad2D(.amount(extent), mode: .replicate),
+      Upsample2D(extent, mode: .bilinear), PixelShuffle2D(n), PixelUnshuffle2D(n),
       GaussianNoise(Float(n)), Dropout(Float(n)), ContractivePenalty(weight: 1),
     ]
     for layer in layers {

@@ -83,6 +83,9 @@ public let awkwardConvolutions: [ConvolutionCase] = [
   .init("channels 15, 16", samples: 2, large: (5, 15), small: (5, 16), filter: 3, padding: 1),
   .init("channels 80, 100", samples: 2, large: (4, 80), small: (4, 100), filter: 3, padding: 1),
   .init("filter 5, padding 4", samples: 2, large: (6, 4), small: (10, 7), filter: 5, padding: 4),
+  .init("padding beyond the filter", samples: 2, large: (5, 20), small: (12, 18), filter: 3, padding: 5),
+  .init("thin, padding beyond the filter", samples: 2, large: (4, 3), small: (7, 17), filter: 2, stride: 2, padding: 5),
+  .init("1 x 1 filter, padding, few channels", samples: 2, large: (5, 2), small: (9, 1), filter: 1, padding: 2),
   .init("filter 7, stride 3", samples: 2, large: (13, 3), small: (5, 20), filter: 7, stride: 3, padding: 3),
   .init("filter 11, stride 4", samples: 1, large: (23, 3), small: (5, 16), filter: 11, stride: 4, padding: 2),
   .init("filter larger than the image", samples: 2, large: (3, 16), small: (3, 16), filter: 11, padding: 5),
@@ -131,7 +134,7 @@ public func randomConvolutions(seed: UInt64, count: Int) -> [ConvolutionCase] {
       .make(
         samples: draw(1...3), large: (draw(1...9), draw(1...11), channels[draw(0...13)]),
         small: (draw(1...7), draw(1...8), channels[draw(0...13)]), filter: filter,
-        stride: (draw(1...4), draw(1...4)), padding: (draw(0...(filter.0 - 1)), draw(0...(filter.1 - 1)))))
+        stride: (draw(1...4), draw(1...4)), padding: (draw(0...filter.0), draw(0...filter.1))))
   }
 }
 

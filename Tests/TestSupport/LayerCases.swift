@@ -16,7 +16,7 @@ public struct LayerCase: Sendable, CustomStringConvertible {
 
 public enum LayerCases {
   /// The rows of the table.
-  public static let all = plain + tied + penalized + contracted + branched
+  public static let all = plain + shapes + tied + penalized + contracted + branched
 
   private static let plain: [LayerCase] = [
     encoding("conv 3x3", Conv2D(3, kernel: 3, activation: .relu), of: ImageShape(6, 5, 2), to: ImageShape(6, 5, 3)),
@@ -231,7 +231,7 @@ public enum LayerCases {
   /// The cases whose loss is a mean over samples, not over shards.
   public static let bySample = all.filter { !$0.model.joinsSamplesOfShards }
 
-  private static func encoding(
+  static func encoding(
     _ name: String, after: [any Layer] = [], _ layer: any Layer, of input: ImageShape, to output: ImageShape
   ) -> LayerCase {
     var model = Autoencoder(name, input: input, likelihood: .squaredError) {
@@ -251,7 +251,7 @@ public enum LayerCases {
     return LayerCase(name: name, layer: layer, input: reaching, output: output, model: model)
   }
 
-  private static func decoding(
+  static func decoding(
     _ name: String, after: [any Layer] = [], _ layer: any Layer, from small: ImageShape, to image: ImageShape
   ) -> LayerCase {
     var model = Autoencoder(name, input: image, likelihood: .squaredError) {

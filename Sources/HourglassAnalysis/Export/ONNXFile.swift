@@ -69,6 +69,9 @@ public enum ONNXFile {
         case .integer(let value):
           attribute.integer(3, value)
           attribute.integer(20, 2)
+        case .string(let value):
+          attribute.string(4, value)
+          attribute.integer(20, 3)
         case .integers(let values):
           for value in values { attribute.integer(8, value) }
           attribute.integer(20, 7)

@@ -229,9 +229,9 @@ typedef struct hg_geometry2d {
   ptrdiff_t groups;                                 /* 0: every channel meets every other. Reserved likewise */
 } hg_geometry2d;
 
-/* NULL, or why the convolution calls refuse this geometry. Extents, filter and strides must be at least 1, padding at
- * least 0 and below the filter's extent, samples at least 0; nothing above 2^31, and below 2^40 elements all images,
- * the filter, a large image with its padding, and (few large channels) the products of a small image with all taps.
+/* NULL, or why the convolution calls refuse this geometry. Extents, filter and strides must be at least 1, padding and
+ * samples at least 0; nothing above 2^31, and below 2^40 elements all images, the filter, a large image with its
+ * padding, and (few large channels) the products of a small image with all taps.
  * Winograd's form takes filters of 3 x 3 with strides of 1, and filters of 4 x 4 with strides of 2. */
 const char *hg_conv2d_check(const hg_geometry2d *geometry);
 
@@ -337,7 +337,8 @@ const char *hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, c
 /* ------------------------------------------------------------------------------------------------ max-pooling */
 
 /* NULL, or why the pooling calls refuse this geometry: as hg_conv2d_check, and channels must be equal (C = K), R S at
- * most 255, every window must hold at least one element of the large image, and the algorithm is the direct one. */
+ * most 255, padding below the filter's extent, every window must hold at least one element of the large image, and the
+ * algorithm is the direct one. */
 const char *hg_max_pool2d_check(const hg_geometry2d *geometry);
 
 /* y[n,p,q,k] = max over r, s of x[n, pU+r-pad_top, qV+s-pad_left, k]
@@ -386,6 +387,57 @@ const char *hg_average_pool2d_forward(const hg_geometry2d *geometry, const float
 /* dx[n,pU+r,qV+s,k] = 1 / (U V) * dy[n,p,q,k].  dy: N P Q K; dx: N H W C. */
 const char *hg_average_pool2d_backward(const hg_geometry2d *geometry, const float *dy, float *dx,
                                        const hg_parallel *parallel);
+
+/* ------------------------------------------------------------------------------------------------- resampling */
+
+/* One axis of a resampling: output i takes the inputs input[t] times weight[t] for start[i] <= t < start[i + 1]; with
+ * no such t it is 0. start: outputs + 1, from 0 on and never falling; input, weight: start[outputs]. */
+typedef struct hg_resampling_axis {
+  size_t size; /* sizeof(hg_resampling_axis) */
+  ptrdiff_t inputs, outputs;
+  const ptrdiff_t *start, *input;
+  const float *weight;
+} hg_resampling_axis;
+
+/* Geometry of a linear map that acts on rows and columns apart and treats all channels alike: interpolation, means over
+ * windows, padding by reflection or replication. The adjoint of a resampling is the one with both axes transposed. */
+typedef struct hg_resampling2d {
+  size_t size;                             /* sizeof(hg_resampling2d) */
+  ptrdiff_t samples, channels;             /* N, C */
+  hg_resampling_axis vertical, horizontal; /* from H to P rows, from W to Q columns */
+} hg_resampling2d;
+
+/* NULL, or why the call refuses this geometry: extents must be 1 to 2^31, channels at least 1, samples at least 0, taps
+ * inside the input, and images below 2^40 elements. Cost: the taps of both axes. */
+const char *hg_resample2d_check(const hg_resampling2d *geometry);
+
+/* y[n,p,q,c] = sum over the taps a of row p and b of column q, in this order, of
+ *              x[n, vertical.input[a], horizontal.input[b], c] (vertical.weight[a] horizontal.weight[b])
+ * x: N H W C; y: N P Q C. */
+const char *hg_resample2d(const hg_resampling2d *geometry, const float *x, float *y, const hg_parallel *parallel);
+
+/* ------------------------------------------------------------------------------------------------ permutation */
+
+enum { HG_PERMUTATION_RANK = 6 };
+
+/* An order of the elements of a sample: element (i_1, ..., i_rank) of y, row-major in the extents, is the one of x at
+ * i_1 strides[0] + ... + i_rank strides[rank - 1]. */
+typedef struct hg_permutation {
+  size_t size;       /* sizeof(hg_permutation) */
+  ptrdiff_t samples; /* N */
+  ptrdiff_t rank;    /* 1 to 6 */
+  ptrdiff_t extents[HG_PERMUTATION_RANK], strides[HG_PERMUTATION_RANK];
+} hg_permutation;
+
+/* NULL, or why the calls refuse this permutation: extents must be at least 1, with fewer than 2^40 elements in all, and
+ * the strides must lead to each element of x once. */
+const char *hg_permute_check(const hg_permutation *permutation);
+
+/* y[n, i] = x[n, place of i], and the way back dx[n, place of i] = dy[n, i]. Arrays: N times the elements. */
+const char *hg_permute_forward(const hg_permutation *permutation, const float *x, float *y,
+                               const hg_parallel *parallel);
+const char *hg_permute_backward(const hg_permutation *permutation, const float *dy, float *dx,
+                                const hg_parallel *parallel);
 
 /* ---------------------------------------------------------------------------------------------- normalisation */
 

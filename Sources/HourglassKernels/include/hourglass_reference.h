@@ -34,6 +34,9 @@ void hg_reference_max_unpool2d_backward(const hg_geometry2d *geometry, const flo
                                         float *dy);
 void hg_reference_upsample2d_forward(const hg_geometry2d *geometry, const float *y, float *x);
 void hg_reference_upsample2d_backward(const hg_geometry2d *geometry, const float *dx, float *dy);
+void hg_reference_resample2d(const hg_resampling2d *geometry, const float *x, float *y);
+void hg_reference_permute_forward(const hg_permutation *permutation, const float *x, float *y);
+void hg_reference_permute_backward(const hg_permutation *permutation, const float *dy, float *dx);
 void hg_reference_group_norm_forward(const hg_group_norm *geometry, const float *x, const float *weight,
                                      const float *bias, float *y, float *mean, float *variance);
 void hg_reference_group_norm_apply(const hg_group_norm *geometry, const float *x, const float *mean,

@@ -12,6 +12,8 @@ public struct Conv2D: Layer, Hashable {
   public var stride: Extent2D
   /// How far windows may reach over the edge.
   public var padding: Padding
+  /// What stands outside the image.
+  public var paddingMode: Pad2D.Mode
   /// The activation a of the output.
   public var activation: Activation
   /// How the convolution is computed; results differ by rounding.
@@ -24,11 +26,12 @@ public struct Conv2D: Layer, Hashable {
   /// A convolution with K = `filters` filters: N x H x W x C in, N x P x Q x K out, with P = ceil(H / U) and Q = ceil(W
   /// / V) for the padding `same`.
   public init(
-    _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same, activation: Activation = .linear,
-    algorithm: Algorithm = .direct, bias: Bool = true, initializer: Initializer? = nil
+    _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same,
+    paddingMode: Pad2D.Mode = .zeros, activation: Activation = .linear, algorithm: Algorithm = .direct,
+    bias: Bool = true, initializer: Initializer? = nil
   ) {
     (self.filters, self.kernel, self.stride) = (filters, kernel, stride)
-    (self.padding, self.activation, self.algorithm) = (padding, activation, algorithm)
+    (self.padding, self.paddingMode, self.activation, self.algorithm) = (padding, paddingMode, activation, algorithm)
     (self.bias, self.initializer) = (bias, initializer)
   }
 
@@ -38,6 +41,7 @@ public struct Conv2D: Layer, Hashable {
     kernel = try fields.decode(Extent2D.self, forKey: .kernel)
     stride = try fields.decode(.stride, or: 1)
     padding = try fields.decode(.padding, or: .same)
+    paddingMode = try fields.decode(.paddingMode, or: .zeros)
     activation = try fields.decode(.activation, or: .linear)
     algorithm = try fields.decode(.algorithm, or: .direct)
     bias = try fields.decode(.bias, or: true)
@@ -50,6 +54,7 @@ public struct Conv2D: Layer, Hashable {
     try fields.encode(kernel, forKey: .kernel)
     try fields.encode(stride, forKey: .stride)
     try fields.encode(padding, forKey: .padding)
+    try fields.encode(paddingMode, .paddingMode, unless: .zeros)
     try fields.encode(activation, forKey: .activation)
     try fields.encode(algorithm, .algorithm, unless: .direct)
     try fields.encode(bias, .bias, unless: true)
@@ -57,18 +62,25 @@ public struct Conv2D: Layer, Hashable {
   }
 
   private enum CodingKeys: String, CodingKey {
-    case filters, kernel, stride, padding, activation, algorithm, bias, initializer
+    case filters, kernel, stride, padding, paddingMode, activation, algorithm, bias, initializer
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
     let name = planner.name
     try planner.check(filters, "filter")
-    let window = try Window.small(
-      planner.shape, channels: filters, kernel: kernel, stride: stride, padding: padding, at: name
-    ).convolved(by: algorithm, at: name)
-    try planner.append(activation) { activation throws(ModelError) in
+    var window = try window(of: planner.shape, padding, at: name)
+    if paddingMode != .zeros, window.reach != .none {
+      try planner.pad(window.reach, paddingMode, as: "\(name).padding")
+      window = try self.window(of: planner.shape, .valid, at: name)
+    }
+    window = try window.convolved(by: algorithm, at: name)
+    try planner.append(activation) { [window] activation throws(ModelError) in
       PlannedConv2D(name: name, window: window, activation: activation, hasBias: bias, initializer: initializer)
     }
+  }
+
+  private func window(of large: ImageShape, _ padding: Padding, at name: String) throws(ModelError) -> Window {
+    try .small(large, channels: filters, kernel: kernel, stride: stride, padding: padding, at: name)
   }
 }
 

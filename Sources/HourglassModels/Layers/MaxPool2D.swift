@@ -3,33 +3,44 @@ import HourglassKernels
 /// Max-pooling:  y[n,p,q,c] = max over r, s of x[n, pU+r-top, qV+s-left, c].
 ///
 /// The places of the maxima (switches) are kept for the way back. P = floor((H + 2 padding - R) / U) + 1, as PyTorch.
+/// Padding is never the maximum.
 public struct MaxPool2D: Layer, Hashable {
   /// The height R and the width S of a window.
   public var kernel: Extent2D
   /// U and V: how far windows lie apart, down and across; nil for the size of a window.
   public var stride: Extent2D?
-  /// How far windows may reach over the edge.
+  /// How far windows may reach over the edge; less than the kernel.
   public var padding: Padding
+  /// Whether P is rounded up: a last window may end behind the padding, if it begins before it.
+  public var ceiling: Bool
 
   /// A max-pooling: N x H x W x C in, N x P x Q x C out.
-  public init(_ kernel: Extent2D, stride: Extent2D? = nil, padding: Padding = .amount(0)) {
-    (self.kernel, self.stride, self.padding) = (kernel, stride, padding)
+  public init(_ kernel: Extent2D, stride: Extent2D? = nil, padding: Padding = .valid, ceiling: Bool = false) {
+    (self.kernel, self.stride, self.padding, self.ceiling) = (kernel, stride, padding, ceiling)
   }
 
-  private enum CodingKeys: String, CodingKey { case kernel, stride, padding }
+  private enum CodingKeys: String, CodingKey { case kernel, stride, padding, ceiling }
 
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     kernel = try fields.decode(Extent2D.self, forKey: .kernel)
     stride = try fields.decodeIfPresent(Extent2D.self, forKey: .stride)
-    padding = try fields.decodeIfPresent(Padding.self, forKey: .padding) ?? .amount(0)
+    padding = try fields.decode(.padding, or: .valid)
+    ceiling = try fields.decode(.ceiling, or: false)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(kernel, forKey: .kernel)
+    try fields.encodeIfPresent(stride, forKey: .stride)
+    try fields.encode(padding, forKey: .padding)
+    try fields.encode(ceiling, .ceiling, unless: false)
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
     let name = planner.name
-    let window = try Window.small(
-      planner.shape, channels: planner.shape.channels, kernel: kernel, stride: stride ?? kernel, padding: padding,
-      at: name)
+    let window = try Window.pooled(
+      planner.shape, kernel: kernel, stride: stride ?? kernel, padding: padding, ceiling: ceiling, at: name)
     try window.check(hg_max_pool2d_check, at: name)
     try planner.append(PlannedMaxPool2D(name: name, window: window))
   }

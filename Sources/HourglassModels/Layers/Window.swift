@@ -12,16 +12,41 @@ struct Window: Sendable {
   /// How a convolution of this geometry is computed.
   var algorithm = Conv2D.Algorithm.direct
 
+  /// Pixels before and behind an image along an axis; nil for the padding `same`.
+  private typealias Pads = (before: Int, behind: Int)?
+
   /// The small image that a convolution or a pooling makes of a large one.
+  ///
+  /// - Parameter ceiling: whether a last window counts that ends behind the padding, if it begins before its end.
   static func small(
-    _ large: ImageShape, channels: Int, kernel: Extent2D, stride: Extent2D, padding: Padding, at name: String
+    _ large: ImageShape, channels: Int, kernel: Extent2D, stride: Extent2D, padding: Padding, ceiling: Bool = false,
+    at name: String
   ) throws(ModelError) -> Window {
     try check(kernel, stride, at: name)
-    let (height, top) = try small(large.height, kernel.height, stride.height, padding, \.height, "height", name)
-    let (width, left) = try small(large.width, kernel.width, stride.width, padding, \.width, "width", name)
+    let pads = padding.amounts
+    let (height, top) = try small(
+      large.height, kernel.height, stride.height, pads.map { ($0.top, $0.bottom) }, ceiling, "height", name)
+    let (width, left) = try small(
+      large.width, kernel.width, stride.width, pads.map { ($0.left, $0.right) }, ceiling, "width", name)
     return Window(
       large: large, small: ImageShape(height, width, channels), kernel: kernel, stride: stride, padTop: top,
       padLeft: left)
+  }
+
+  /// The small image that a pooling makes of a large one: each window holds a part of the image.
+  static func pooled(
+    _ large: ImageShape, kernel: Extent2D, stride: Extent2D, padding: Padding, ceiling: Bool, at name: String
+  ) throws(ModelError) -> Window {
+    try check(kernel, stride, at: name)
+    let pads = padding.amounts ?? .none
+    for (axis, kernel, both) in [
+      ("height", kernel.height, [pads.top, pads.bottom]), ("width", kernel.width, [pads.left, pads.right]),
+    ] {
+      guard let wrong = both.first(where: { $0 != 0 && $0 >= kernel }) else { continue }
+      throw ModelError(name, "wanted a padding of 0 to \(kernel - 1), below the kernel's \(axis), found \(wrong)")
+    }
+    return try small(
+      large, channels: large.channels, kernel: kernel, stride: stride, padding: padding, ceiling: ceiling, at: name)
   }
 
   /// The large image that a transposed convolution makes of a small one.
@@ -30,10 +55,11 @@ struct Window: Sendable {
     at name: String
   ) throws(ModelError) -> Window {
     try check(kernel, stride, at: name)
+    let pads = padding.amounts
     let (height, top) = try large(
-      small.height, kernel.height, stride.height, padding, outputSize?.height, \.height, "height", name)
+      small.height, kernel.height, stride.height, pads.map { ($0.top, $0.bottom) }, outputSize?.height, "height", name)
     let (width, left) = try large(
-      small.width, kernel.width, stride.width, padding, outputSize?.width, \.width, "width", name)
+      small.width, kernel.width, stride.width, pads.map { ($0.left, $0.right) }, outputSize?.width, "width", name)
     return Window(
       large: ImageShape(height, width, channels), small: small, kernel: kernel, stride: stride, padTop: top,
       padLeft: left)
@@ -48,51 +74,44 @@ struct Window: Sendable {
     }
   }
 
-  private static func check(_ pad: Int, below kernel: Int, _ axis: String, _ name: String) throws(ModelError) {
-    guard pad >= 0, pad < kernel else {
-      throw ModelError(name, "wanted a padding of 0 to \(kernel - 1), below the kernel's \(axis), found \(pad)")
-    }
-  }
-
   private static func small(
-    _ large: Int, _ kernel: Int, _ stride: Int, _ padding: Padding, _ side: KeyPath<Extent2D, Int>, _ axis: String,
-    _ name: String
+    _ large: Int, _ kernel: Int, _ stride: Int, _ pads: Pads, _ ceiling: Bool, _ axis: String, _ name: String
   ) throws(ModelError) -> (extent: Int, pad: Int) {
-    switch padding {
-    case .same:
+    guard let pads else {
       let small = (large + stride - 1) / stride
       return (small, max(0, (small - 1) * stride + kernel - large) / 2)
-    case .amount(let amount):
-      let pad = amount[keyPath: side]
-      try check(pad, below: kernel, axis, name)
-      guard large + 2 * pad >= kernel else {
-        throw ModelError(
-          name, "the kernel's \(axis) \(kernel) exceeds the input's \(axis) \(large) with padding \(pad) on both sides")
-      }
-      return ((large + 2 * pad - kernel) / stride + 1, pad)
     }
+    try Planner.check(pads.before, pads.behind, at: name)
+    let steps = large + pads.before + pads.behind - kernel
+    guard steps >= 0 else {
+      let padding =
+        pads.before == pads.behind ? "\(pads.before) on both sides" : "\(pads.before) before and \(pads.behind) behind"
+      throw ModelError(
+        name, "the kernel's \(axis) \(kernel) exceeds the input's \(axis) \(large) with padding \(padding)")
+    }
+    let small = steps / stride + 1
+    let goesOn = ceiling && steps % stride > 0 && small * stride < large + pads.before
+    return (goesOn ? small + 1 : small, pads.before)
   }
 
   private static func large(
-    _ small: Int, _ kernel: Int, _ stride: Int, _ padding: Padding, _ wanted: Int?, _ side: KeyPath<Extent2D, Int>,
-    _ axis: String, _ name: String
+    _ small: Int, _ kernel: Int, _ stride: Int, _ pads: Pads, _ wanted: Int?, _ axis: String, _ name: String
   ) throws(ModelError) -> (extent: Int, pad: Int) {
     // The sizes that a convolution of the same geometry would map to `small`.
     let natural: Int
     let range: ClosedRange<Int>
-    switch padding {
-    case .same:
-      natural = small * stride
-      range = (small - 1) * stride + 1...natural
-    case .amount(let amount):
-      let pad = amount[keyPath: side]
-      try check(pad, below: kernel, axis, name)
-      natural = (small - 1) * stride + kernel - 2 * pad
+    if let pads {
+      try Planner.check(pads.before, pads.behind, at: name)
+      let whole = (small - 1) * stride + kernel
+      natural = whole - pads.before - pads.behind
       guard natural + stride - 1 >= 1 else {
-        throw ModelError(
-          name, "the padding \(pad) leaves nothing of an output \(axis) of \((small - 1) * stride + kernel)")
+        let padding = pads.before == pads.behind ? "\(pads.before)" : "\(pads.before) and \(pads.behind)"
+        throw ModelError(name, "the padding \(padding) leaves nothing of an output \(axis) of \(whole)")
       }
       range = max(1, natural)...natural + stride - 1
+    } else {
+      natural = small * stride
+      range = (small - 1) * stride + 1...natural
     }
     let extent = wanted ?? natural
     guard range.contains(extent) else {
@@ -101,12 +120,7 @@ struct Window: Sendable {
         "wanted an outputSize with a \(axis) of \(range.lowerBound) to \(range.upperBound), which mirrors an input "
           + "\(axis) of \(small), found \(extent)")
     }
-    let pad =
-      switch padding {
-      case .same: max(0, (small - 1) * stride + kernel - extent) / 2
-      case .amount(let amount): amount[keyPath: side]
-      }
-    return (extent, pad)
+    return (extent, pads?.before ?? max(0, (small - 1) * stride + kernel - extent) / 2)
   }
 
   /// What the kernels take, for a number of samples.
@@ -148,8 +162,13 @@ extension Window {
   var attributes: [String: ONNXGraph.Attribute] {
     [
       "kernel_shape": .integers([kernel.height, kernel.width]), "strides": .integers([stride.height, stride.width]),
-      "pads": .integers([padTop, padLeft, max(0, -excess.height), max(0, -excess.width)]),
+      "pads": .integers([reach.top, reach.left, reach.bottom, reach.right]),
     ]
+  }
+
+  /// How far windows reach over the edge of the large image.
+  var reach: Padding.Sides {
+    Padding.Sides(top: padTop, left: padLeft, bottom: max(0, -excess.height), right: max(0, -excess.width))
   }
 
   /// What ONNX says of a transposed convolution; a large image that ends behind the last window is padded at its
@@ -163,6 +182,9 @@ extension Window {
   var tilesLarge: Bool {
     kernel.height == stride.height && kernel.width == stride.width && excess.height <= 0 && excess.width <= 0
   }
+
+  /// Whether the windows lie side by side and are the whole large image.
+  var isGrid: Bool { tilesLarge && reach == .none }
 
   /// How far the large image reaches beyond the last window; below 0 the window reaches into padding.
   private var excess: Extent2D {

@@ -93,9 +93,9 @@ public struct ONNXBuilder {
         name: "\(layer)/\(name)", shape: [integers.count], elements: .integers(integers.map { Int64($0) })))
   }
 
-  /// The name of a tensor of the layer's own: a vector of floats.
-  mutating func tensor(_ name: String, _ floats: [Float]) -> String {
-    add(ONNXGraph.Tensor(name: "\(layer)/\(name)", shape: [floats.count], elements: .floats(floats)))
+  /// The name of a tensor of the layer's own: floats, a vector unless a shape says otherwise.
+  mutating func tensor(_ name: String, _ floats: [Float], shape: [Int]? = nil) -> String {
+    add(ONNXGraph.Tensor(name: "\(layer)/\(name)", shape: shape ?? [floats.count], elements: .floats(floats)))
   }
 
   /// The name of a tensor of the layer's own: a number.

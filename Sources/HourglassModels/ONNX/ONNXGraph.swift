@@ -36,6 +36,7 @@ public struct ONNXGraph: Sendable, Equatable {
     case integer(Int)
     case integers([Int])
     case float(Float)
+    case string(String)
   }
 
   /// An operation on named values.

@@ -129,6 +129,13 @@ public struct Planner {
     }
   }
 
+  /// Refuses an amount of padding that is negative, or absurd.
+  static func check(_ pads: Int..., at name: String) throws(ModelError) {
+    for pad in pads where !(0...mostExtent).contains(pad) {
+      throw ModelError(name, "wanted a padding of 0 to \(mostExtent), found \(pad)")
+    }
+  }
+
   func check(_ shape: ImageShape) throws(ModelError) {
     let extents = [shape.height, shape.width, shape.channels]
     guard extents.allSatisfy({ $0 >= 1 }), shape.height <= Self.mostExtent, shape.width <= Self.mostExtent,
