@@ -20,6 +20,13 @@ def ending(kind, activation):
     return type(kind.__name__, (kind,), {"forward": lambda self, x: activation_of(activation)(kind.forward(self, x))})
 
 
+class VectorNorm(nn.BatchNorm1d):
+    """Batch normalisation of vectors, and of images of one pixel as vectors."""
+
+    def forward(self, x):
+        return super().forward(x.flatten(1))
+
+
 class Activation(nn.Module):
     def __init__(self, activation):
         super().__init__()

@@ -18,7 +18,7 @@ from torch import nn
 from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Add, Concat, Conv2D, ConvTranspose2D, Dense,
                           GaussianLatent, GaussianNoise, GlobalAveragePool2D, Images, MaxPool2D, MaxUnpool2D, Pad2D,
                           PaddedAveragePool2D, PaddedMaxPool2D, Reshape, Residual, Skip, TiedConvTranspose2D, TiedDense,
-                          Unsupported, ending, padding, pair)
+                          Unsupported, VectorNorm, ending, padding, pair)
 
 
 def description(model):
@@ -293,7 +293,7 @@ class Builder:
         return self.norm(nn.GroupNorm, layer, shape[2], shape[2], affine=False), shape
 
     def make_BatchNorm(self, layer, shape, name):
-        module = self.norm(nn.BatchNorm1d if shape[:2] == (1, 1) else nn.BatchNorm2d, layer, shape[2])
+        module = self.norm(VectorNorm if shape[:2] == (1, 1) else nn.BatchNorm2d, layer, shape[2])
         module.momentum = layer.get("momentum", 0.1)
         return module, shape
 

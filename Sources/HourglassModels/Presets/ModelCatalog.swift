@@ -37,7 +37,8 @@ public enum ModelCatalog {
       source: #"Masci et al., "Stacked convolutional auto-encoders for hierarchical feature extraction", ICANN 2011"#),
     Preset(
       convVAE64,
-      "Convolutional variational autoencoder for 64x64 colour images, the encoder of DCGAN's discriminator in miniature.",
+      "Convolutional variational autoencoder for 64x64 colour images, the encoder of DCGAN's discriminator in "
+        + "miniature.",
       source: #"Kingma & Welling, "Auto-Encoding Variational Bayes", 2014; Higgins et al., "beta-VAE", ICLR 2017"#),
     Preset(
       deepAE, "Dense autoencoder with four layers on each side for 28x28 grey images, a code of 30 numbers.",

@@ -12,7 +12,8 @@ def leaky_back(i, o):
     return [KerasConvT(i, o, 4, 2), LR(0.2)]
 
 
-@architecture("ssim-ae", "plutoyuxie/AutoEncoder-SSIM-for-unsupervised-anomaly-detection-, network.py, of Bergmann et al.",
+@architecture("ssim-ae",
+              "plutoyuxie/AutoEncoder-SSIM-for-unsupervised-anomaly-detection-, network.py, of Bergmann et al.",
               (128, 128, 1), "ssim")
 def _():
     return AE([*leaky(1, 32, 4, 2), *leaky(32, 32, 4, 2), *leaky(32, 32), *leaky(32, 64, 4, 2), *leaky(64, 64),
@@ -77,7 +78,8 @@ def _():
 absent("mvtec-resnet-cae", f"{MVTEC}resnetCAE.py", "pretrained weights and one normalisation that two layers read")
 
 
-@architecture("ganomaly-ae", "openvinotoolkit/anomalib, models/ganomaly/torch_model.py: first encoder and decoder, of 64 x 64",
+@architecture("ganomaly-ae",
+              "openvinotoolkit/anomalib, models/ganomaly/torch_model.py: first encoder and decoder, of 64 x 64",
               (64, 64, 3))
 def _():
     def down(i, o):
@@ -95,7 +97,8 @@ absent("ganomaly", "openvinotoolkit/anomalib, models/ganomaly/torch_model.py: wh
        "an adversary, and a second encoder behind the decoder")
 
 
-@architecture("draem-reconstructive", "openvinotoolkit/anomalib, models/draem/torch_model.py: ReconstructiveSubNetwork, "
+@architecture("draem-reconstructive",
+              "openvinotoolkit/anomalib, models/draem/torch_model.py: ReconstructiveSubNetwork, "
               "a width of 32 instead of 128, at 64 x 64", (64, 64, 3))
 def _():
     def conv(i, o):
@@ -185,7 +188,8 @@ def _():
               [L(8, 64), R(), L(64, 64), R(), L(64, 320)])
 
 
-@architecture("dcase2023", "nttcslab/dcase2023_task2_baseline_ae, networks/dcase2023t2_ae/network.py, as in 2020 to 2022",
+@architecture("dcase2023",
+              "nttcslab/dcase2023_task2_baseline_ae, networks/dcase2023t2_ae/network.py, as in 2020 to 2022",
               (640,))
 def _():
     return AE([*dcase(640, 128), *dcase(128, 128), *dcase(128, 128), *dcase(128, 128)], nn.Sequential(*dcase(128, 8)),

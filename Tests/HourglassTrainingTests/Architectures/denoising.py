@@ -56,7 +56,8 @@ def _():
 absent("noise2noise", "joeylitalien/noise2noise-pytorch, src/unet.py", "blocks that share their weights")
 
 
-@architecture("fastmri-unet", "facebookresearch/fastMRI, fastmri/models/unet.py, 32 filters, 4 pools, of 64 x 64", (64, 64, 1),
+@architecture("fastmri-unet",
+              "facebookresearch/fastMRI, fastmri/models/unet.py, 32 filters, 4 pools, of 64 x 64", (64, 64, 1),
               "absoluteError")
 def _():
     def conv(i, o):
@@ -101,7 +102,8 @@ def _():
     return AE(down + middle[:3], nn.Sequential(*middle[3:]), back + [C(64, 3, 1)])
 
 
-absent("deep-image-prior", "DmitryUlyanov/deep-image-prior, models/skip.py", "weights fitted to a single image from noise")
+absent("deep-image-prior",
+       "DmitryUlyanov/deep-image-prior, models/skip.py", "weights fitted to a single image from noise")
 
 
 def monai(i, o, s, transposed=False):
@@ -110,13 +112,15 @@ def monai(i, o, s, transposed=False):
     return [conv, nn.InstanceNorm2d(o), nn.PReLU()]
 
 
-@architecture("monai-ae", "Project-MONAI/MONAI, networks/nets/autoencoder.py, channels 4, 8, 16, strides 2", (32, 32, 1))
+@architecture("monai-ae",
+              "Project-MONAI/MONAI, networks/nets/autoencoder.py, channels 4, 8, 16, strides 2", (32, 32, 1))
 def _():
     return AE([*monai(1, 4, 2), *monai(4, 8, 2)], nn.Sequential(*monai(8, 16, 2)),
               [*monai(16, 8, 2, True), *monai(8, 4, 2, True), CT(4, 1, 3, 2, 1, 1)])
 
 
-@architecture("monai-var-ae", "Project-MONAI/MONAI, networks/nets/varautoencoder.py, channels 4, 8, strides 2", (32, 32, 1),
+@architecture("monai-var-ae",
+              "Project-MONAI/MONAI, networks/nets/varautoencoder.py, channels 4, 8, strides 2", (32, 32, 1),
               "bernoulli")
 def _():
     return AE([*monai(1, 4, 2), *monai(4, 8, 2), FL()], Gaussian(512, 10),
@@ -149,7 +153,8 @@ def inverted(i, o, s, expansion):
     return [*wide, C(h, h, 3, s, 1, groups=h, bias=False), BN(h), nn.ReLU6(), C(h, o, 1, bias=False), BN(o)]
 
 
-@architecture("mobilenet-v2-ae", "a MobileNetV2 autoencoder of inverted residuals and copied pixels, at 128 x 128", (128, 128, 3))
+@architecture("mobilenet-v2-ae",
+              "a MobileNetV2 autoencoder of inverted residuals and copied pixels, at 128 x 128", (128, 128, 3))
 def _():
     last = inverted(256, 512, 2, 6)
     return AE([C(3, 16, 3, 2, 1, bias=False), BN(16), nn.ReLU6(), *inverted(16, 32, 2, 1), *inverted(32, 64, 2, 1),
@@ -160,7 +165,8 @@ def _():
 
 
 absent("diffusers-kl", "huggingface/diffusers, AutoencoderKL", "attention, and a Gaussian latent of images")
-absent("compressai-factorized", "InterDigitalInc/CompressAI, bmshj2018-factorized", "generalised divisive normalisation")
+absent("compressai-factorized",
+       "InterDigitalInc/CompressAI, bmshj2018-factorized", "generalised divisive normalisation")
 absent("scvi", "scverse/scvi-tools, scvi/module/_vae.py", "a size of each cell beside the counts, and rates made of it")
 absent("mult-vae", "dawenl/vae_cf, MultiVAE", "rows that are brought to length 1 before the first layer")
 absent("pixel-cnn", "keras-team/keras-io, examples/generative/pixelcnn.py", "masked convolutions")

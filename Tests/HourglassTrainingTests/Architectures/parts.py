@@ -1,5 +1,5 @@
-"""What the originals are made of: PyTorch's own modules under short names, Keras's "same", blocks, latents, and the list
-of all architectures, which the other files of this folder fill.
+"""What the originals are made of: PyTorch's own modules under short names, Keras's "same", blocks, latents; and the
+list of all architectures, which the other files of this folder fill.
 
 Images are N C H W, series N C L. An original is written with the layers of its source in their order, so that its
 state_dict has the tensors of a model file in the same order.
@@ -32,7 +32,7 @@ def architecture(name, source, input=None, likelihood="squaredError", lacks=None
 
 
 def absent(name, source, lacks):
-    """An architecture that is not made of what autoencoders here are made of, so that not even PyTorch's form is kept."""
+    """An architecture of which not even PyTorch's form is kept."""
     architecture(name, source, lacks=lacks)(None)
 
 
@@ -199,8 +199,8 @@ class SwitchPool(nn.MaxPool2d):
 
 
 class Gaussian(nn.Module):
-    """Mean and log-variance of a code, and its sample. Sources that make both with one layer, and cut its output in two,
-    have the same weights in one tensor."""
+    """Mean and log-variance of a code, and its sample. Sources that make both with one layer, and cut its output in
+    two, have the same weights in one tensor."""
 
     def __init__(self, inputs, units):
         super().__init__()

@@ -52,7 +52,8 @@ def _():
                S()])
 
 
-@architecture("average-pool-conv", "a port of Kaixhin's ConvAE to PyTorch with nn.AvgPool2d(2, 2, padding=1)", (28, 28, 1))
+@architecture("average-pool-conv",
+              "a port of Kaixhin's ConvAE to PyTorch with nn.AvgPool2d(2, 2, padding=1)", (28, 28, 1))
 def _():
     return AE([C(1, 32, 3, 1, 1), LR(0.2), AP(2, 2, 1), C(32, 32, 3, 1, 1), LR(0.2)], AP(2, 2),
               [C(32, 32, 3, 1, 1), LR(0.2), up(), C(32, 32, 3, 1, 1), LR(0.2), up(), C(32, 1, 3, 1, 1)])
@@ -112,8 +113,10 @@ def back_block(i, stride):
 
 @architecture("resnet18-vae", "julianstastny/VAE-ResNet18-PyTorch, model.py", (64, 64, 3))
 def _():
-    down = [basic_block(*size) for size in [(64, 1), (64, 1), (64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1)]]
-    back = [back_block(*size) for size in [(512, 1), (512, 2), (256, 1), (256, 2), (128, 1), (128, 2), (64, 1), (64, 1)]]
+    sizes = [(64, 1), (64, 1), (64, 2), (128, 1), (128, 2), (256, 1), (256, 2), (512, 1)]
+    down = [basic_block(*size) for size in sizes]
+    sizes = [(512, 1), (512, 2), (256, 1), (256, 2), (128, 1), (128, 2), (64, 1), (64, 1)]
+    back = [back_block(*size) for size in sizes]
     return AE([C(3, 64, 3, 2, 1, bias=False), BN(64), R(), *down, nn.AdaptiveAvgPool2d(1), FL()], Gaussian(512, 10),
               [L(10, 512), view(512, 1, 1), up(4), *back, up(2), C(64, 3, 3, 1, 1), S()])
 

@@ -37,8 +37,8 @@ def _():
 
     def back(i, o):
         return [CT1(i, o, 4, 2, 1, bias=False), BN1(o), R()]
-    return AE([C1(1, 32, 4, 2, 1, bias=False), LR(0.2), *down(32, 64), *down(64, 128), *down(128, 256), *down(256, 512)],
-              C1(512, 50, 10, bias=False),
+    return AE([C1(1, 32, 4, 2, 1, bias=False), LR(0.2), *down(32, 64), *down(64, 128), *down(128, 256),
+               *down(256, 512)], C1(512, 50, 10, bias=False),
               [CT1(50, 512, 10, bias=False), BN1(512), R(), *back(512, 256), *back(256, 128), *back(128, 64),
                *back(64, 32), CT1(32, 1, 4, 2, 1, bias=False), T()])
 
@@ -109,5 +109,6 @@ def _():
     return AE([*tcn(1), C1(20, 8, 1)], AP1(42), [up(42), *tcn(8), C1(20, 1, 1)])
 
 
-absent("lstm-ae", "curiousily/Getting-Things-Done-with-Pytorch, 06.time-series-anomaly-detection-ecg", "recurrent layers")
+absent("lstm-ae",
+       "curiousily/Getting-Things-Done-with-Pytorch, 06.time-series-anomaly-detection-ecg", "recurrent layers")
 absent("omni-anomaly", "NetManAIOps/OmniAnomaly", "recurrent layers and flows")
