@@ -20,9 +20,8 @@ struct Models: ParsableCommand {
   var describe = false
 
   func run() throws {
-    let presets = ModelCatalog.presets.map { ($0.model, [$0.summary, "Source: \($0.source)."]) }
-    let listed = try folder.map(files) ?? presets
-    let rows = try listed.map { try cells($0.model) }
+    let listed = try folder.map(files) ?? ModelCatalog.presets.map { ($0.model, [$0.summary, Self.words($0.source)]) }
+    let rows = try listed.map { model, _ in try cells(model) }
     if describe {
       for (row, (_, words)) in zip(rows, listed) {
         StandardOutput.write(row[0])
@@ -38,6 +37,8 @@ struct Models: ParsableCommand {
         + Autoencoder.sizedPresets.map { "\($0)@HxWxC" }.joined(separator: ", "))
   }
 
+  private static func words(_ source: String) -> String { "Source: \(source)." }
+
   private func cells(_ model: Autoencoder) throws -> [String] {
     let plan = try ExecutionPlan(model, batchSize: 2)
     let training = model.objective?.summary ?? model.penalties.first.map { type(of: $0).kind }
@@ -49,7 +50,7 @@ struct Models: ParsableCommand {
   }
 
   /// The model files of a folder by name, each with what it says of its source.
-  private func files(_ folder: String) throws -> [(model: Autoencoder, words: [String])] {
+  private func files(_ folder: String) throws -> [(Autoencoder, [String])] {
     let names: [String]
     do { names = try FileManager.default.contentsOfDirectory(atPath: folder) } catch {
       throw DataError(path: folder, reason: "wanted a folder of model files, found none that can be read")
@@ -58,7 +59,7 @@ struct Models: ParsableCommand {
     guard !files.isEmpty else { throw DataError(path: folder, reason: "wanted model files (.json), found none") }
     return try files.map { file in
       let model = try resolveModel(folder + "/" + file, flag: "FOLDER")
-      return (model, model.source.map { ["Source: \($0)."] } ?? [])
+      return (model, model.source.map { [Self.words($0)] } ?? [])
     }
   }
 }
