@@ -117,7 +117,8 @@ static inline hg_geometry2d hg_merged_groups(const hg_geometry2d *g, bool scatte
   return merged;
 }
 
-/* Gather form, or scatter form in phases, of merged groups. filter: prepared by hg_conv2d_prepare_gather or ..._scatter. */
+/* Gather form, or scatter form in phases, of merged groups. filter: prepared by hg_conv2d_prepare_gather or
+ * ..._scatter. */
 typedef struct hg_gather_job {
   const hg_geometry2d *geometry;
   bool scatter;

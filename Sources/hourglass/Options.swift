@@ -6,7 +6,11 @@ import HourglassModels
 import HourglassTraining
 
 extension Split: ExpressibleByArgument {}
-extension Schedule: ExpressibleByArgument {}
+extension Schedule: ExpressibleByArgument {
+  public static let allValueStrings = [
+    "constant", "cosine", "step:10epochs:0.1", "exponential:0.95", "plateau:0.1:10", "oneCycle:0.3",
+  ]
+}
 extension Span: ExpressibleByArgument {}
 extension Initializer: ExpressibleByArgument {}
 extension TimeLimit: ExpressibleByArgument {}

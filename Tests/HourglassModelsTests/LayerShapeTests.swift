@@ -7,7 +7,8 @@ import Testing
 @Suite struct LayerShapeTests {
   @Test(arguments: LayerCases.all) func aLayerMakesTheShapeOfItsRow(_ row: LayerCase) throws {
     // Others cannot stand alone.
-    if !(row.layer is TiedDense || row.layer is Concat || row.layer is TiedConvTranspose2D || row.layer is any Penalty)
+    if !(row.layer is TiedDense || row.layer is TiedConvTranspose2D || row.layer is Concat || row.layer is Add
+      || row.layer is any Penalty)
     {
       var planner = try Planner(name: "input", input: row.input)
       if row.layer is GaussianLatent || row.layer is VectorQuantizer { planner.name = "latent" }

@@ -60,7 +60,7 @@ extension LayerCases {
       Skip(
         shortcut: [
           Skip(shortcut: [MaxPool2D(3, stride: 1, padding: .same), Conv2D(2, kernel: 1, activation: .tanh)]) {
-            Conv2D(2, kernel: 5, activation: .relu)
+            Conv2D(2, kernel: 5, activation: .tanh)
           }
         ]
       ) {

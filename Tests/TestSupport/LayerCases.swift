@@ -290,9 +290,10 @@ public enum LayerCases {
       Reshape(small.height, small.width, small.channels)
     }
     model.decoder += after + [layer]
-    let reaching =
-      after.isEmpty ? small : ImageShape(2 * small.height, 2 * small.width, (after[0] as! ConvTranspose2D).filters)
-    return LayerCase(name: name, layer: layer, input: reaching, output: image, model: model)
+    let reaching = (after.first as? ConvTranspose2D).map {
+      ImageShape($0.stride.height * small.height, $0.stride.width * small.width, $0.filters)
+    }
+    return LayerCase(name: name, layer: layer, input: reaching ?? small, output: image, model: model)
   }
 
   private static func latent(_ name: String, _ layer: any Layer, units: Int) -> LayerCase {

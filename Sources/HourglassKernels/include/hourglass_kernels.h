@@ -243,8 +243,9 @@ const char *hg_conv2d_check(const hg_geometry2d *geometry);
  *
  *   <y, dy> = sum over n,p,q,k,r,s,c of  x[n, pU+r-pad_top, qV+s-pad_left, c]  w[r,s,c,k]  dy[n,p,q,k]
  *
- * (here and below without dilation and groups) and its partial evaluations are the six passes below. Weights are brought into the order a pass reads by one of two
- * preparations, once per change of the weights; samples do not matter to them.
+ * (here and below without dilation and groups) and its partial evaluations are the six passes below. Weights are
+ * brought into the order a pass reads by one of two preparations, once per change of the weights; samples do not matter
+ * to them.
  *
  *   pass                                             form     needs
  *   hg_conv2d_forward_with_scratch                   gather   hg_conv2d_prepare_gather
@@ -284,8 +285,8 @@ const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float 
 const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
                                       const hg_parallel *parallel);
 
-/* Floats of scratch of the two passes in the gather form (0 by the direct algorithm, unless groups have one channel on a
- * side), of the two in the scatter form and of the two filter gradients; -1 for a geometry or parallel that is
+/* Floats of scratch of the two passes in the gather form (0 by the direct algorithm, unless groups have one channel on
+ * a side), of the two in the scatter form and of the two filter gradients; -1 for a geometry or parallel that is
  * refused. */
 ptrdiff_t hg_conv2d_gather_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);

@@ -22,7 +22,7 @@ public enum ModelCatalog {
       source: #"Masci et al., "Stacked convolutional auto-encoders for hierarchical feature extraction", ICANN 2011"#),
     Preset(
       convDAE28,
-      "The autoencoder conv-ae-28 as a denoising one: noise in front while training, and the clean image as the target.",
+      "The autoencoder conv-ae-28 as a denoising one: noise in front while training, the clean image as the target.",
       source: #"Vincent et al., "Stacked denoising autoencoders", JMLR 2010"#),
     Preset(
       convAEUnpool28,
