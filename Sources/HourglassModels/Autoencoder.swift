@@ -61,6 +61,7 @@ public struct Autoencoder: Sendable {
   /// Plans all layers and checks that they lead to what the likelihood can read: back to the input's shape, or to
   /// labels.
   func planned() throws(ModelError) -> PlannedGraph {
+    try checkConditions()
     var planner = try Planner(name: "input", input: input)
     try planner.append(encoder, within: "encoder")
     planner.name = Planner.latentName

@@ -71,12 +71,25 @@ struct LoadedRun {
     return other
   }
 
-  /// Writes the images that so many codes stand for; `codes` makes N x Z of them.
-  func decode(_ count: Int, to file: OutputFile, _ codes: (Range<Int>) throws -> [Float]) throws {
+  /// Refuses a model that decodes a code together with its class.
+  func requireNoCondition(_ command: String) throws {
+    guard model.conditionClasses != nil else { return }
+    throw ValidationError(
+      "\(command): wanted a model that decodes a code alone, found \(model.name), which is told the class with "
+        + "each code (Condition)")
+  }
+
+  /// Writes the images that so many codes stand for, in rows; `codes` makes N x Z of them.
+  ///
+  /// - Parameter labels: the classes that a model with conditions is told, for a range of the codes.
+  func decode(
+    _ count: Int, to file: OutputFile, columns: Int = Pictures.columns,
+    labels: (Range<Int>) -> ArraySlice<Int>? = { _ in nil }, _ codes: (Range<Int>) throws -> [Float]
+  ) throws {
     try file.write(count, images: model.input) {
-      inference.decode(try codes($0))
+      inference.decode(try codes($0), labels: labels($0))
     } draw: {
-      try Pictures.grid($0, shape: model.input, columns: Pictures.columns)
+      try Pictures.grid($0, shape: model.input, columns: columns)
     }
   }
 

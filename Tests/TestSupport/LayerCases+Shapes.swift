@@ -6,6 +6,21 @@ extension LayerCases {
 
   private static let conv = Conv2D(3, kernel: 3, activation: .sigmoid)
 
+  /// Layers that read labels, those of `TestImages.labels`.
+  static let conditioned: [LayerCase] = [
+    encoding(
+      "condition, planes", after: [conv], Condition(classes: 3), of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 6)),
+    encoding(
+      "condition, planes of an embedding", after: [conv], Condition(classes: 3, embedding: 2), of: ImageShape(5, 4, 2),
+      to: ImageShape(5, 4, 5)),
+    encoding(
+      "condition of a vector", after: [Dense(6, activation: .tanh)], Condition(classes: 5), of: ImageShape(5, 4, 2),
+      to: ImageShape(vector: 11)),
+    encoding(
+      "condition of a vector by an embedding", after: [Dense(6, activation: .elu)],
+      Condition(classes: 3, embedding: 4), of: ImageShape(5, 4, 2), to: ImageShape(vector: 10)),
+  ]
+
   private static let pools: [LayerCase] = [
     encoding(
       "average-pool 3 stride 2 padding 1", after: [conv], AveragePool2D(3, stride: 2, padding: .amount(1)),

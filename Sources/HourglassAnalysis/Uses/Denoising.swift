@@ -58,7 +58,7 @@ public struct Denoising {
         }
       }
     }
-    let outputs = inference.reconstruct(noisy)
+    let outputs = inference.reconstruct(noisy, labels: data.labels?[range])
     before += Self.squares(noisy, originals)
     after += Self.squares(outputs, originals)
     pixels += Double(originals.count)

@@ -60,6 +60,8 @@ public struct Pass {
   public var freeBits: Float = 0
   /// Where a call has more, they are a run of whole shards of so many, of which the last may be short.
   public var samplesPerShard = Int.max
+  /// The label of each sample, N, of a model whose layers read it: 0 to below `Autoencoder.conditionClasses`.
+  public var labels: UnsafePointer<Int32>?
   /// OpenMP threads for the kernels.
   public var threads: Int
 

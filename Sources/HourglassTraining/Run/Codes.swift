@@ -45,7 +45,8 @@ extension Inference {
     var codes: [Float] = []
     codes.reserveCapacity(data.count * codeCount)
     for start in stride(from: 0, to: data.count, by: Self.batchSize) {
-      codes += encode(try data.images(start..<min(start + Self.batchSize, data.count)))
+      let range = start..<min(start + Self.batchSize, data.count)
+      codes += encode(try data.images(range), labels: data.labels?[range])
     }
     return codes
   }
