@@ -21,10 +21,12 @@ public enum Likelihood: Sendable, Hashable {
   case categorical
   /// Squared difference to the label, a number; the chain ends in one number.
   case labelSquaredError
+  /// Sum of squares of the output, which is compared with nothing: the squared distance of a code from the `Centre`.
+  case squaredNorm
 
   /// What the output is compared with.
   public enum Target: Sendable {
-    case image, label
+    case image, label, nothing
   }
 
   /// What the output is compared with.
@@ -32,6 +34,7 @@ public enum Likelihood: Sendable, Hashable {
     switch self {
     case .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian: .image
     case .categorical, .labelSquaredError: .label
+    case .squaredNorm: .nothing
     }
   }
 
@@ -81,6 +84,13 @@ public enum Likelihood: Sendable, Hashable {
         loss[n] = difference * difference
         error?[n] = 2 * difference
       }
+    case .squaredNorm:
+      for n in 0..<samples {
+        let values = output + n * count
+        loss[n] = (0..<count).reduce(0) { $0 + values[$1] * values[$1] }
+        guard let error = error.map({ $0 + n * count }) else { continue }
+        for i in 0..<count { error[i] = 2 * values[i] }
+      }
     }
   }
 
@@ -129,6 +139,7 @@ public enum Likelihood: Sendable, Hashable {
         ? nil : "wanted a vector with a logit for each of 2 or more classes, as Dense(10) makes, found \(output)"
     case .labelSquaredError:
       output.count == 1 ? nil : "wanted one number, as Dense(1) makes, found \(output)"
+    case .squaredNorm: nil
     }
   }
 
@@ -158,7 +169,7 @@ public enum Likelihood: Sendable, Hashable {
   public var isInNats: Bool {
     switch self {
     case .bernoulli, .gaussian, .categorical: true
-    case .squaredError, .absoluteError, .huber, .ssim, .labelSquaredError: false
+    case .squaredError, .absoluteError, .huber, .ssim, .labelSquaredError, .squaredNorm: false
     }
   }
 
@@ -170,6 +181,7 @@ public enum Likelihood: Sendable, Hashable {
     case .huber: "Huber loss per image"
     case .ssim: "pixels times (1 - SSIM) per image"
     case .squaredError, .labelSquaredError: "squared error per image"
+    case .squaredNorm: "squared distance per image"
     }
   }
 
@@ -179,6 +191,7 @@ public enum Likelihood: Sendable, Hashable {
     case .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian: "reconstruction"
     case .categorical: "logits"
     case .labelSquaredError: "prediction"
+    case .squaredNorm: "offset"
     }
   }
 
@@ -193,12 +206,14 @@ public enum Likelihood: Sendable, Hashable {
     case .gaussian: "gaussian"
     case .categorical: "categorical"
     case .labelSquaredError: "labelSquaredError"
+    case .squaredNorm: "squaredNorm"
     }
   }
 
   /// The likelihoods that files name by a word alone.
   public static let withoutParameters: [Likelihood] = [
     .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian(), .categorical, .labelSquaredError,
+    .squaredNorm,
   ]
 }
 

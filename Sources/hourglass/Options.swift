@@ -48,11 +48,12 @@ struct LoadedRun {
   var step: Int { progress.step }
   var model: Autoencoder { recipe.model }
 
-  /// Refuses a model that puts out labels where images are wanted.
+  /// Refuses a model that puts out labels or distances where images are wanted.
   func requireImages(_ command: String) throws {
-    guard model.likelihood.target == .label else { return }
+    guard model.likelihood.target != .image else { return }
     throw ValidationError(
-      "\(command): wanted a model that puts out images, found \(model.name), which puts out labels "
+      "\(command): wanted a model that puts out images, found \(model.name), which puts out "
+        + (model.likelihood.target == .label ? "labels " : "distances ")
         + "(\(model.likelihood.name) likelihood); use evaluate or encode")
   }
 

@@ -29,6 +29,12 @@ struct RefusedModel: Sendable, CustomStringConvertible {
   static let most = 1 << 24
 
   static let all: [RefusedModel] = [
+    RefusedModel(
+      "encoder.0: wanted a Centre as the first layer of the decoder, decoder.0", encoder: Centre()),
+    RefusedModel(
+      "decoder: wanted a Centre alone, behind a code that is no distribution, and the likelihood squaredNorm, found 2 "
+        + "layers and squaredNorm"
+    ) { $0.likelihood = .squaredNorm },
     RefusedModel("encoder.0: wanted 1 to 65536 classes, found 0", encoder: Condition(classes: 0)),
     RefusedModel("encoder.0: wanted 1 to 16777216 numbers, found -1", encoder: Condition(classes: 2, embedding: -1)),
     RefusedModel("m: wanted the same number of classes in every Condition, found 4 and 3") {

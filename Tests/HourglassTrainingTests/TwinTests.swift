@@ -21,7 +21,7 @@ import Testing
   /// What no twin has, in the words of Benchmarks/Peers/models_torch.py.
   private static let lacks: Set<String> = [
     "contrastive divergence", "the structural similarity", "a contractive penalty along a tangent",
-    "sums of windows that overlap in a max-unpooling", "the layer Condition",
+    "sums of windows that overlap in a max-unpooling", "the layer Condition", "the layer Centre",
   ]
 
   @Test(.enabled(if: hasTorch, "no Python with torch; name one in HOURGLASS_PYTHON"))

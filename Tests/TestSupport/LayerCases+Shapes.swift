@@ -21,6 +21,17 @@ extension LayerCases {
       Condition(classes: 3, embedding: 4), of: ImageShape(5, 4, 2), to: ImageShape(vector: 10)),
   ]
 
+  /// Codes that are drawn to a centre.
+  static let centred = LayerCase(
+    name: "centre", layer: Centre(), input: ImageShape(vector: 4), output: ImageShape(vector: 4),
+    model: Autoencoder("centre", input: ImageShape(5, 4, 2), likelihood: .squaredNorm) {
+      Conv2D(3, kernel: 3, activation: .tanh, bias: false)
+    } latent: {
+      Dense(4, activation: .tanh, bias: false)
+    } decoder: {
+      Centre()
+    })
+
   private static let pools: [LayerCase] = [
     encoding(
       "average-pool 3 stride 2 padding 1", after: [conv], AveragePool2D(3, stride: 2, padding: .amount(1)),

@@ -2,7 +2,7 @@
 public enum LayerCatalog {
   /// The types of all layers, by name.
   public static let layers: [any Layer.Type] = [
-    ActivationLayer.self, AdaptiveAveragePool2D.self, AveragePool2D.self, BatchNorm.self, Concat.self,
+    ActivationLayer.self, AdaptiveAveragePool2D.self, AveragePool2D.self, BatchNorm.self, Centre.self, Concat.self,
     Condition.self, Conv2D.self, ConvTranspose2D.self, Dense.self, Dropout.self, GaussianLatent.self,
     GaussianNoise.self, GELU.self,
     GlobalAveragePool2D.self, GroupNorm.self, InstanceNorm.self, LayerNorm.self, MaxPool2D.self, MaxUnpool2D.self,

@@ -80,7 +80,7 @@ extension Autoencoder {
       guard let size = Int(part) else { throw ModelError(text, "wanted a number of units, found \(part)") }
       sizes.append(size)
     }
-    let likelihoods = Likelihood.withoutParameters.filter { $0 != .gaussian() }
+    let likelihoods = Likelihood.withoutParameters.filter { $0.target != .nothing && $0 != .gaussian() }
     var (activation, likelihood, isTied, isVariational) = (Activation.relu, Likelihood.squaredError, false, false)
     for word in words.dropFirst() {
       if let named = Activation(word) {

@@ -20,7 +20,11 @@ public struct Pictures {
 
   /// Why the images of a model cannot be shown; nil where they can.
   public static func refusal(of model: Autoencoder) -> String? {
-    model.likelihood.target == .image ? refusal(of: model.input) : "the model puts out labels, not images"
+    switch model.likelihood.target {
+    case .image: refusal(of: model.input)
+    case .label: "the model puts out labels, not images"
+    case .nothing: "the model puts out distances, not images"
+    }
   }
 
   /// Why images of a shape cannot be shown; nil where they can.

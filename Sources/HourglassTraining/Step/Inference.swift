@@ -249,7 +249,7 @@ public final class Inference {
         terms: plan.model.terms.indices.map { shared.terms.pointer[$0 * plan.batchSize + n] })
       if isImage {
         result.image = ImageMeasurement(squaredError: squaredErrors.pointer[n], similarity: similarities.pointer[n])
-      } else {
+      } else if plan.model.likelihood.target == .label {
         result.prediction = plan.model.likelihood.prediction(of: outputs.pointer + n * width, count: width)
       }
       return result
