@@ -36,7 +36,8 @@ struct RefusedModel: Sendable, CustomStringConvertible {
         + "layers and squaredNorm"
     ) { $0.likelihood = .squaredNorm },
     RefusedModel("encoder.0: wanted 1 to 65536 classes, found 0", encoder: Condition(classes: 0)),
-    RefusedModel("encoder.0: wanted 1 to 16777216 numbers, found -1", encoder: Condition(classes: 2, embedding: -1)),
+    RefusedModel(
+      "encoder.0: wanted an embedding of 1 to 65536 numbers, found -1", encoder: Condition(classes: 2, embedding: -1)),
     RefusedModel("m: wanted the same number of classes in every Condition, found 4 and 3") {
       $0.encoder = [Condition(classes: 4)]
       $0.decoder.insert(Condition(classes: 3), at: 0)

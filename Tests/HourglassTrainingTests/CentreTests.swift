@@ -30,8 +30,8 @@ import Testing
     let codes = inference.encode(try data.images(0..<60))
     let centre = try Self.centre(trainer)
     for unit in 0..<4 {
-      let mean = (0..<60).reduce(0) { $0 + Double(codes[4 * $1 + unit]) } / 60
-      let wanted = abs(mean) < 0.1 ? (mean < 0 ? -0.1 : 0.1) : mean
+      let mean: Double = (0..<60).map { Double(codes[4 * $0 + unit]) }.reduce(0, +) / 60
+      let wanted: Double = abs(mean) < 0.1 ? (mean < 0 ? -0.1 : 0.1) : mean
       #expect(abs(Double(centre[unit]) - wanted) < 1e-6)
     }
     func distances() throws -> [Double] {
@@ -39,7 +39,8 @@ import Testing
     }
     let before = try distances()
     for n in 0..<60 {
-      let distance = (0..<4).reduce(0) { $0 + pow(Double(codes[4 * n + $1] - centre[$1]), 2) }
+      let offsets = (0..<4).map { Double(codes[4 * n + $0] - centre[$0]) }
+      let distance = offsets.map { $0 * $0 }.reduce(0, +)
       #expect(abs(before[n] - distance) < 1e-5 * max(1, distance))
     }
     _ = try trainer.run()

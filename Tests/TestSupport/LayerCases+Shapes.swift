@@ -22,7 +22,7 @@ extension LayerCases {
   ]
 
   /// Codes that are drawn to a centre.
-  static let centred = LayerCase(
+  public static let centred = LayerCase(
     name: "centre", layer: Centre(), input: ImageShape(vector: 4), output: ImageShape(vector: 4),
     model: Autoencoder("centre", input: ImageShape(5, 4, 2), likelihood: .squaredNorm) {
       Conv2D(3, kernel: 3, activation: .tanh, bias: false)

@@ -20,14 +20,16 @@ public struct Condition: Layer, Hashable {
   /// A condition on classes: N x H x W x C in, N x H x W x (C + K) or (C + E) out.
   public init(classes: Int, embedding: Int? = nil) { (self.classes, self.embedding) = (classes, embedding) }
 
-  /// Labels below this are told apart.
-  static let mostClasses = 1 << 16
+  /// More classes, or numbers of each, would be a slip of the hand.
+  private static let most = 1 << 16
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
-    guard (1...Self.mostClasses).contains(classes) else {
-      throw ModelError(planner.name, "wanted 1 to \(Self.mostClasses) classes, found \(classes)")
+    guard (1...Self.most).contains(classes) else {
+      throw ModelError(planner.name, "wanted 1 to \(Self.most) classes, found \(classes)")
     }
-    if let embedding { try planner.check(embedding, "number") }
+    if let embedding, !(1...Self.most).contains(embedding) {
+      throw ModelError(planner.name, "wanted an embedding of 1 to \(Self.most) numbers, found \(embedding)")
+    }
     let shape = planner.shape
     let output = ImageShape(shape.height, shape.width, shape.channels + (embedding ?? classes))
     try planner.check(output)
