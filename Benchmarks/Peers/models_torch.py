@@ -15,10 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Concat, Conv2D, ConvTranspose2D, Dense, GaussianLatent,
-                          GaussianNoise, GlobalAveragePool2D, Images, MaxPool2D, MaxUnpool2D, Pad2D, PaddedAveragePool2D,
+from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Codebook, Concat, Conv1D, Conv2D, ConvTranspose1D,
+                          ConvTranspose2D, Dense, GaussianLatent, GaussianNoise, GlobalAveragePool2D, Images, MaxPool2D,
+                          MaxUnpool2D, Pad2D, PaddedAveragePool2D,
                           PaddedMaxPool2D, Reshape, Residual, Skip, TiedConvTranspose2D, TiedDense, Unsupported, ending,
-                          padding, pair)
+                          padding, pair, quantize)
 
 
 def description(model):
@@ -32,11 +33,12 @@ def description(model):
 
 class Autoencoder(nn.Module):
     """A chain of encoder, latent, decoder. `input` is (height, width, channels), `outputs` the elements that it puts out.
-    `penalty` makes a number of the codes, a mean over the samples where it has one for each."""
+    `penalties` make numbers of the codes, means over the samples where they have one for each; of a Gaussian latent they
+    get its means and log-variances too."""
 
-    def __init__(self, input, outputs, likelihood, encoder, latent, decoder, penalty=None):
+    def __init__(self, input, outputs, likelihood, encoder, latent, decoder, penalties=()):
         super().__init__()
-        self.input, self.outputs, self.penalty = input, outputs, penalty
+        self.input, self.outputs, self.penalties = input, outputs, penalties
         self.likelihood = likelihood if isinstance(likelihood, dict) else {"name": likelihood}
         self.encoder, self.latent, self.decoder = nn.Sequential(*encoder), latent, nn.Sequential(*decoder)
 
@@ -46,13 +48,16 @@ class Autoencoder(nn.Module):
         return self.latent.mean.out_features if isinstance(self.latent, GaussianLatent) else 0
 
     def forward(self, x, noise=None):
-        """What the likelihood reads and the second term of the loss, a mean over samples."""
-        code = self.encoder(x)
+        """What the likelihood reads and the sum of the other terms of the loss, a mean over samples."""
+        code, posterior = self.encoder(x), ()
         if self.latent_units:
-            z, kl = self.latent(code, noise)
-            return self.decoder(z), kl.mean()
-        z = self.latent(code)
-        return self.decoder(z), self.penalty(z.flatten(1)) if self.penalty else x.new_zeros(())
+            z, term = self.latent(code, noise)
+            posterior = self.latent.posterior
+        elif isinstance(self.latent, (Codebook, nn.ModuleList)):
+            z, term = quantize([self.latent] if isinstance(self.latent, Codebook) else self.latent, code)
+        else:
+            z, term = self.latent(code), x.new_zeros(1)
+        return self.decoder(z), term.mean() + sum(penalty(z.flatten(1), *posterior) for penalty in self.penalties)
 
     def error(self, y, x, labels):
         """Summed over pixels and samples."""
@@ -190,6 +195,45 @@ class Builder:
         activation = layer.get("activation", "linear")
         return TiedConvTranspose2D(lender, output[2], activation, both, rest, far), output
 
+    def line(self, layer):
+        """What a layer of sequences says, as one of images of height 1."""
+        written = dict(layer)
+        for key in ("kernel", "stride", "outputSize", "factor"):
+            if isinstance(layer.get(key), int):
+                written[key] = [1, layer[key]]
+        if isinstance(layer.get("padding"), int):
+            written["padding"] = [0, layer["padding"]]
+        if layer.get("mode") == "linear":
+            written["mode"] = "bilinear"
+        return written
+
+    def make_Conv1D(self, layer, shape, name):
+        written = self.line({"padding": "same", "stride": 1, **layer})
+        kernel, stride, mode = layer["kernel"], layer.get("stride", 1), layer.get("paddingMode", "zeros")
+        _, left, _, right = self.sides(written, shape, (1, kernel), (1, stride))
+        activation = layer.get("activation", "linear")
+        module = Conv1D(shape[2], layer["filters"], kernel, stride, activation, (left, right), mode,
+                        layer.get("bias", True))
+        return module, (1, (shape[1] + left + right - kernel) // stride + 1, layer["filters"])
+
+    def make_ConvTranspose1D(self, layer, shape, name):
+        written = self.line({"padding": "same", "stride": 1, **layer})
+        kernel, stride, size, both, rest, far = self.window(written, shape, transposed=True)
+        activation = layer.get("activation", "linear")
+        module = ConvTranspose1D(
+            shape[2], layer["filters"], kernel[1], stride[1], activation, both[1], rest[1], far[1],
+            layer.get("bias", True))
+        return module, (*size, layer["filters"])
+
+    def make_MaxPool1D(self, layer, shape, name):
+        return self.make_MaxPool2D(self.line(layer), shape, name)
+
+    def make_AveragePool1D(self, layer, shape, name):
+        return self.make_AveragePool2D(self.line(layer), shape, name)
+
+    def make_Upsample1D(self, layer, shape, name):
+        return self.make_Upsample2D(self.line(layer), shape, name)
+
     def make_Dense(self, layer, shape, name):
         activation = layer.get("activation", "linear")
         module = Dense(math.prod(shape), layer["units"], activation, layer.get("bias", True))
@@ -298,6 +342,12 @@ class Builder:
     def make_GaussianLatent(self, layer, shape, name):
         return GaussianLatent(math.prod(shape), layer["units"]), (1, 1, layer["units"])
 
+    def make_VectorQuantizer(self, layer, shape, name):
+        count = layer.get("codebooks", 1)
+        books = [Codebook(layer["codes"], shape[2] // count, layer.get("commitment", 0.25), layer.get("decay"))
+                 for _ in range(count)]
+        return books[0] if count == 1 else nn.ModuleList(books), shape
+
     def make_Residual(self, layer, shape, name):
         layers, output = self.chain(layer["layers"], shape, name)
         shortcut, _ = self.chain(layer.get("shortcut", []), shape, name + ".shortcut")
@@ -313,24 +363,30 @@ class Builder:
 
 
 def penalty(description, encoder, latent):
-    """The penalty that a model file wants, as a function of the codes."""
+    """The penalty that a model file wants, as a function of the codes, and of means and log-variances."""
     kind, weight = description["layer"], description["weight"]
     if kind == "L1Penalty":
-        return lambda h: weight * h.abs().sum(1).mean()
+        return lambda h, *_: weight * h.abs().sum(1).mean()
+    if kind == "L2Penalty":
+        return lambda h, *_: weight * h.square().sum(1).mean()
+    if kind == "TotalCorrelationPenalty":
+        return lambda z, mean, lv: weight * total_correlation(z, mean, lv)
+    if kind == "DIPPenalty":
+        return lambda z, mean, lv: dip(mean, lv if description["type"] == "II" else None, weight, description["diagonal"])
     if kind == "ZeroMeanPenalty":
-        return lambda h: weight * (h.mean(0) ** 2).sum()
+        return lambda h, *_: weight * (h.mean(0) ** 2).sum()
     if kind == "ActivityPenalty":
         t = description["target"]
 
-        def activity(h):
+        def activity(h, *_):
             r = h.mean(0).clamp(1e-6, 1 - 1e-6)
             return weight * (t * (t / r).log() + (1 - t) * ((1 - t) / (1 - r)).log()).sum()
         return activity
     if kind == "MMDPenalty":
-        return lambda h: weight * discrepancy(h, torch.randn_like(h))
+        return lambda h, *_: weight * discrepancy(h, torch.randn_like(h))
     noises = (GaussianNoise, nn.Dropout)
     if kind == "ContractivePenalty" and isinstance(latent, Dense) and all(isinstance(x, noises) for x in encoder):
-        return lambda h: weight * (latent.slope(h) ** 2 @ latent.weight.square().sum(1)).mean()
+        return lambda h, *_: weight * (latent.slope(h) ** 2 @ latent.weight.square().sum(1)).mean()
     raise Unsupported("a contractive penalty along a tangent" if kind == "ContractivePenalty" else kind)
 
 
@@ -345,6 +401,21 @@ def discrepancy(h, z):
     return (within.sum() - within.diagonal().sum()) / (m * (m - 1)) - 2 * similarity(h, z).sum() / m**2
 
 
+def total_correlation(z, mean, log_variance):
+    """The total correlation of the minibatch's mixture (Chen et al. 2018)."""
+    density = torch.distributions.Normal(mean[None], (log_variance / 2).exp()[None]).log_prob(z[:, None])
+    rest = (z.shape[1] - 1) * math.log(len(z))
+    return (density.sum(2).logsumexp(1) - density.logsumexp(1).sum(1)).mean() + rest
+
+
+def dip(mean, log_variance, weight, diagonal):
+    """The distance of the covariance from the identity (Kumar et al. 2018)."""
+    covariance = torch.cov(mean.T, correction=0).reshape(mean.shape[1], -1)
+    variances = covariance.diagonal() + (log_variance.exp().mean(0) if log_variance is not None else 0)
+    between = covariance - torch.diag(covariance.diagonal())
+    return weight * between.square().sum() + diagonal * (variances - 1).square().sum()
+
+
 def twin(model, exact=False):
     """The module of a model file. `exact` pads as Hourglass does where padding differs from side to side; else as one
     would in PyTorch, see `padding`."""
@@ -357,5 +428,6 @@ def twin(model, exact=False):
     encoder, shape = builder.chain(model["encoder"], shape, "encoder")
     latent, shape = builder.module(model["latent"], shape, "latent")
     decoder, shape = builder.chain(model["decoder"], shape, "decoder")
-    term = penalty(model["penalty"], encoder, latent) if model.get("penalty") else None
-    return Autoencoder(tuple(model["input"]), math.prod(shape), likelihood, encoder, latent, decoder, term)
+    written = model.get("penalty", [])
+    penalties = [penalty(one, encoder, latent) for one in (written if isinstance(written, list) else [written])]
+    return Autoencoder(tuple(model["input"]), math.prod(shape), likelihood, encoder, latent, decoder, penalties)

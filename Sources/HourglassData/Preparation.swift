@@ -7,9 +7,10 @@ import HourglassBase
 /// its middle is cut out, it is resized or fitted, and inverted. Last, its elements may be drawn as 0 or 1 whenever it
 /// is read. Standardisation is left to the model's input, so that images are here in their own units.
 public struct Preparation: Codable, Sendable, Equatable {
-  /// The order of the axes of an array file: N samples, H height, W width, C channels, D elements of a vector.
+  /// The order of the axes of an array file: N samples, H height, W width, C channels, D elements of a vector, L steps
+  /// of a sequence, which is an image of height 1.
   public enum Layout: String, Codable, Sendable, CaseIterable {
-    case nd, nhw, nhwc, nchw
+    case nd, nhw, nhwc, nchw, nl, nlc, ncl
   }
 
   /// The colour that every image is brought to.

@@ -41,8 +41,13 @@ public struct Autoencoder: Sendable {
 
   /// Whether a code is a distribution, whose KL divergence from the prior is part of the loss.
   public var isVariational: Bool { latent is GaussianLatent }
+  /// Whether a code is one of few: the latent is a VectorQuantizer.
+  public var isQuantized: Bool { latent is VectorQuantizer }
   /// What the loss has beside the reconstruction, the term of the latent first.
-  public var terms: [LossTerm] { (isVariational ? [.kl] : []) + penalties.map { LossTerm($0) } }
+  public var terms: [LossTerm] {
+    let latent = isVariational ? LossTerm.kl : (latent as? VectorQuantizer).map { LossTerm($0) }
+    return [latent].compactMap(\.self) + penalties.map { LossTerm($0) }
+  }
   /// Whether codes are trained to be distributed as a standard normal prior, so that codes drawn from it make images.
   public var hasPrior: Bool { isVariational || penalties.contains { $0 is MMDPenalty } }
 
@@ -108,7 +113,7 @@ struct PlannedGraph {
 /// A term of the loss beside the reconstruction: the divergence of a latent, or a penalty on the codes. Beta weighs all
 /// of them.
 public struct LossTerm: Hashable, Sendable {
-  /// What metrics call it: `kl`, or the kind of the penalty as in model files, such as `MMDPenalty`.
+  /// What metrics call it: `kl`, `commitment`, or the kind of the penalty as in model files, such as `MMDPenalty`.
   public let key: String
   /// What messages, tables and the report call it: "KL divergence", "contractive penalty".
   public let name: String
@@ -117,6 +122,17 @@ public struct LossTerm: Hashable, Sendable {
   public static let kl = LossTerm(key: "kl", name: "KL divergence")
 
   private init(key: String, name: String) { (self.key, self.name) = (key, name) }
+
+  /// The term of a quantiser, which its commitment weighs; by gradient the distance of codes from features is in it.
+  init(_ quantizer: VectorQuantizer) {
+    self.init(
+      key: Self.commitment, name: quantizer.decay == nil ? "codebook and commitment loss" : "commitment loss")
+  }
+
+  private static let commitment = "commitment"
+
+  /// Whether it is the term of a penalty.
+  public var isPenalty: Bool { key != Self.kl.key && key != Self.commitment }
 
   /// The term of a penalty, under its name.
   public init(_ penalty: any Penalty) { self.init(key: type(of: penalty).kind, name: type(of: penalty).term) }

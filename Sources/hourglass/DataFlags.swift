@@ -50,7 +50,8 @@ struct DataFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The axes of an array file: nd, nhw, nhwc or nchw. (default: as the array's shape tells)", valueName: "axes"))
+      "The axes of an array file: nd, nhw, nhwc, nchw, or of sequences nl, nlc, ncl. (default: as the shapes of the "
+        + "array and of the model's input tell)", valueName: "axes"))
   var layout: Preparation.Layout?
 
   @Option(

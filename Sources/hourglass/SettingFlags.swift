@@ -98,6 +98,19 @@ struct SettingFlags: ParsableArguments, Encodable {
   @Option(
     help: ArgumentHelp(
       """
+      Lead the KL divergence to this many nats, in the mean over a shard: the loss has --beta times its distance from \
+      them.
+      """, valueName: "nats"))
+  var capacity: Float?
+
+  @Option(
+    help: ArgumentHelp(
+      "Raise the --capacity from 0 over this many steps, or over epochs, as 5epochs.", valueName: "steps"))
+  var capacityWarmup: Span?
+
+  @Option(
+    help: ArgumentHelp(
+      """
       Learn labels as 1 - e for the class of an image plus e / K for each of K classes, this number being e; \
       losses of --validation and of evaluate are those of plain labels. (default: 0)
       """, valueName: "e"))
@@ -175,6 +188,14 @@ struct OptimizerFlags: ParsableArguments, Encodable {
       (default: 0, adamw 0.01)
       """, valueName: "weight"))
   var weightDecay: Float?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Decay the weights of the decoder, those that it does not share with the encoder, by this much more than \
+      --weight-decay. (default: 0)
+      """, valueName: "weight"))
+  var decoderWeightDecay: Float?
 
   @Option(
     name: .customLong("weight-l1"),

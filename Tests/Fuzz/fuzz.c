@@ -254,6 +254,11 @@ static void pointwise(bytes *b) {
   }
   made[MADE_sum_of_squares] = made[MADE_first_nonfinite] = true;
   if (hg_sum_of_squares(all, x) != hg_reference_sum_of_squares(all, x)) fail("sum of squares", "differs");
+  const ptrdiff_t columns = 1 + next(b) % 70, rows = all / columns;
+  int32_t *least = (int32_t *)whole(b, rows), *least2 = (int32_t *)whole(b, rows);
+  MADE(argmin, (rows, columns, x, least)), hg_reference_argmin(rows, columns, x, least2);
+  if (memcmp(least, least2, (size_t)rows * sizeof *least)) fail("argmin", "another column");
+  free(least), free(least2);
   if (all > 0 && next(b) % 2) x[next(b) % all] = next(b) % 2 ? INFINITY : NAN;
   if (hg_first_nonfinite(all, x) != hg_reference_first_nonfinite(all, x)) fail("nonfinite", "found elsewhere");
   float *arrays[] = {x, t, got, wanted, loss, loss2, m, m2, (float *)labels};

@@ -21,6 +21,7 @@ import Testing
     (all.optimizer.momentum, all.optimizer.nesterov, all.optimizer.weightL1) = (0.7, true, 0.125)
     (all.clipNorm, all.ema, all.beta, all.freeBits, all.importanceSamples) = (1.1, 0.9, 0.5, 0.25, 4)
     all.labelSmoothing = 0.2
+    (all.capacity, all.capacityWarmup, all.optimizer.decoderWeightDecay) = (2, .steps(5), 0.5)
     all.initializer = .truncatedNormal(0.05)
     (all.epochs, all.steps, all.patience, all.minDelta) = (8, 7, 3, 0.1)
     (all.monitor, all.overfitBatches) = (.training, 2)
@@ -119,7 +120,8 @@ import Testing
     ("labelSmoothing", "0", "-1e-30"), ("labelSmoothing", "0.9999999", "1"), ("optimizer.beta1", "0", "1"),
     ("optimizer.beta2", "0.9999999", "1"), ("optimizer.momentum", "0", "-1e-30"),
     ("optimizer.epsilon", "1e-30", "0"), ("optimizer.weightDecay", "0", "-1e-30"),
-    ("optimizer.weightL1", "0", "-1e-30"),
+    ("optimizer.weightL1", "0", "-1e-30"), ("capacity", "0", "-1e-30"),
+    ("optimizer.decoderWeightDecay", "0", "-1e-30"),
   ])
   func aRangeEndsWhereItsSentenceSays(_ name: String, _ inside: String, _ outside: String) throws {
     let setting = try #require(Setting.all.first { $0.name == name })
@@ -155,7 +157,7 @@ import Testing
       refusals += 1
       let comment = Comment("\(value): \(sentence)")
       #expect(sentence.hasPrefix(name) && sentence.contains("wanted") && sentence.contains("found"), comment)
-      for word in ["valid JSON", "initialize", "Swift", "Optional("] { #expect(!sentence.contains(word), comment) }
+      for word in ["valid JSON", "Cannot initialize", "Swift", "Optional("] { #expect(!sentence.contains(word), comment) }
     }
     #expect(refusals > 0)
   }

@@ -21,6 +21,8 @@ import Testing
     --weight-l1 0.001 --clip-norm 1.1 --ema 0.9 --beta 0.3 --free-bits 0.1 --warmup 2 --beta-warmup 2epochs \
     --schedule cosine --initializer normal:0.05
     """,
+    "--model tiny.json --data images.npy --capacity 3.5 --capacity-warmup 2 --decoder-weight-decay 0.1 --steps 3 "
+      + "--batch-size 8",
     "--model tiny.json --data images.npy --importance-samples 3 --start-from 0 --steps 1 --batch-size 8",
     "--model 8x8x1-12-10,sigmoid,categorical --limit 32 --label-smoothing 0.2 --steps 1",
   ]

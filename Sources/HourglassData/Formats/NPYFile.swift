@@ -26,52 +26,6 @@ public struct NPYArray: Sendable, Equatable {
     case .floats(let floats): floats
     }
   }
-
-  /// Reads the array as samples: N x D (vectors), N x H x W, N x H x W x C or N x C x H x W.
-  ///
-  /// Errors: the layout has another number of axes; without a layout, an array of four axes has 1 or 3 elements along
-  /// both or neither of the second and the last.
-  public func samples(
-    _ layout: Preparation.Layout? = nil, path: String
-  ) throws(DataError) -> (count: Int, shape: ImageShape, isPlanar: Bool) {
-    try Self.samples(shape, layout, path)
-  }
-
-  static func samples(
-    _ shape: [Int], _ layout: Preparation.Layout?, _ path: String
-  ) throws(DataError) -> (count: Int, shape: ImageShape, isPlanar: Bool) {
-    let found = "found the shape \(extents(shape))"
-    guard let elements = checkedProduct(shape + [4]) else {
-      throw DataError(path: path, reason: "\(found), over 2^63 bytes; the header is wrong")
-    }
-    guard elements > 0 else { throw DataError(path: path, reason: "holds no images: \(found)") }
-    let axes = if let layout { layout } else { try likelyLayout(shape, path) }
-    switch (axes, shape.count) {
-    case (.nd, 2): return (shape[0], ImageShape(vector: shape[1]), false)
-    case (.nhw, 3): return (shape[0], ImageShape(shape[1], shape[2], 1), false)
-    case (.nhwc, 4): return (shape[0], ImageShape(shape[1], shape[2], shape[3]), false)
-    case (.nchw, 4): return (shape[0], ImageShape(shape[2], shape[3], shape[1]), true)
-    default:
-      throw DataError(path: path, reason: "--layout \(axes.rawValue): wanted \(axes.rawValue.count) axes, \(found)")
-    }
-  }
-
-  private static func likelyLayout(_ shape: [Int], _ path: String) throws(DataError) -> Preparation.Layout {
-    let found = "found the shape \(extents(shape))"
-    switch shape.count {
-    case 2: return .nd
-    case 3: return .nhw
-    case 4:
-      let (isFirst, isLast) = ([1, 3].contains(shape[1]), [1, 3].contains(shape[3]))
-      if isFirst != isLast { return isFirst ? .nchw : .nhwc }
-      throw DataError(
-        path: path,
-        reason: "wanted N,H,W,C or N,C,H,W with 1 or 3 channels, \(found)"
-          + (isFirst ? ", which may be either; say --layout nhwc or --layout nchw" : "; say which with --layout"))
-    default:
-      throw DataError(path: path, reason: "wanted N,H,W or four axes, or vectors N,D, \(found)")
-    }
-  }
 }
 
 /// The reader and writer of NPY files.
@@ -116,7 +70,9 @@ public enum NPYFile {
   }
 
   /// The images of an uncompressed file, which stay on disk.
-  static func onDisk(_ path: String, _ layout: Preparation.Layout?) throws(DataError) -> DiskImages {
+  static func onDisk(
+    _ path: String, _ layout: Preparation.Layout?, for input: ImageShape?
+  ) throws(DataError) -> DiskImages {
     let file = try GzipFile(path)
     var length = 0
     let header = try readHeader(path) { (count) throws(DataError) in
@@ -125,7 +81,7 @@ public enum NPYFile {
       return bytes
     }
     let (type, shape) = try NPYHeader.parse(header, path, [.byte, .float])
-    let (count, image, isPlanar) = try NPYArray.samples(shape, layout, path)
+    let (count, image, isPlanar) = try NPYArray.samples(shape, layout, input, path)
     return try DiskImages(
       [path], header: length, shape: image, isPlanar: isPlanar, areFloats: type == .float, count: count)
   }

@@ -697,6 +697,10 @@ ptrdiff_t hg_first_nonfinite(ptrdiff_t count, const float *x);
 /* Sum of squares in 16 partial sums of double; the same bits on every instruction set. A count below 1 gives 0. */
 double hg_sum_of_squares(ptrdiff_t count, const float *x);
 
+/* indices[r] = column of the least number of row r of x[rows,columns], the first of equal ones; NaN counts as infinite.
+ * There are 1 to 2^31 - 16 columns. */
+const char *hg_argmin(ptrdiff_t rows, ptrdiff_t columns, const float *x, int32_t *indices);
+
 /* Exponential moving average:  average[i] = decay average[i] + (1 - decay) x[i]. */
 const char *hg_moving_average(ptrdiff_t count, float decay, const float *x, float *average);
 

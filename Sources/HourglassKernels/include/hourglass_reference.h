@@ -109,6 +109,7 @@ void hg_reference_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride
                              bool accumulate, float *sum);
 ptrdiff_t hg_reference_first_nonfinite(ptrdiff_t count, const float *x);
 double hg_reference_sum_of_squares(ptrdiff_t count, const float *x);
+void hg_reference_argmin(ptrdiff_t rows, ptrdiff_t columns, const float *x, int32_t *indices);
 void hg_reference_adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
                        float *v);
 void hg_reference_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);

@@ -11,6 +11,8 @@ struct Window: Sendable {
   let padLeft: Int
   /// How a convolution of this geometry is computed.
   var algorithm = Conv2D.Algorithm.direct
+  /// Whether both images are sequences, whose filters have no height in files.
+  var isAlongLine = false
 
   /// Pixels before and behind an image along an axis; nil for the padding `same`.
   private typealias Pads = (before: Int, behind: Int)?

@@ -40,13 +40,16 @@ extension Inference {
   /// The codes of a data set's images, N x Z, read a batch at a time.
   ///
   /// Errors: the images have another shape than the model's input, or cannot be read.
-  public func codes(of data: Dataset) throws -> [Float] {
+  ///
+  /// - Parameter range: which images; nil for all.
+  public func codes(of data: Dataset, _ range: Range<Int>? = nil) throws -> [Float] {
     try data.checkShape(for: plan)
+    let range = range ?? 0..<data.count
     var codes: [Float] = []
-    codes.reserveCapacity(data.count * codeCount)
-    for start in stride(from: 0, to: data.count, by: Self.batchSize) {
-      let range = start..<min(start + Self.batchSize, data.count)
-      codes += encode(try data.images(range), labels: data.labels?[range])
+    codes.reserveCapacity(range.count * codeCount)
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.batchSize) {
+      let batch = start..<min(start + Self.batchSize, range.upperBound)
+      codes += encode(try data.images(batch), labels: data.labels?[batch])
     }
     return codes
   }

@@ -21,6 +21,7 @@ extension Recipe {
       model.importanceRefusal, model.boundRefusal, beta != 1 ? "wanted a beta of 1, found \(beta)" : nil,
       betaWarmup.map { "wanted no betaWarmup, found \($0.rawValue)" },
       freeBits.map { "wanted no freeBits, found \($0)" },
+      capacity.map { "wanted no capacity, found \($0)" },
     ]
     return refusals.compactMap(\.self).first.map { "importanceSamples: \($0)" }
   }

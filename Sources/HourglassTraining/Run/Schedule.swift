@@ -67,6 +67,12 @@ extension Recipe {
     return Float(Double(beta) * Double(step) / Double(warm))
   }
 
+  /// The nats that the KL divergence is led to in step t: capacity min(1, t / W); nil where it is kept small.
+  public func capacity(step: Int, stepsPerEpoch: Int) -> Float? {
+    guard let capacity, let warm = capacityWarmup?.steps(perEpoch: stepsPerEpoch), step < warm else { return capacity }
+    return Float(Double(capacity) * Double(step) / Double(warm))
+  }
+
   /// The number (1 + cos(pi x)) / 2 for x from 0 to 1, by Taylor's series of the sine about the middle up to the 21st
   /// power. It is off by less than 1e-15, and has the same bits on every machine, which a library's cosine has not.
   static func halfCosine(_ x: Double) -> Double {

@@ -192,6 +192,7 @@ extension Setting {
     Setting("optimizer.epsilon", \.optimizer.epsilon, .positive),
     Setting("optimizer.weightDecay", \.optimizer.weightDecay, .notNegative),
     Setting("optimizer.weightL1", \.optimizer.weightL1, .notNegative),
+    Setting("optimizer.decoderWeightDecay", \.optimizer.decoderWeightDecay, .notNegative),
     Setting("optimizer.nesterov", \.optimizer.nesterov) { recipe, _ in
       let (kind, momentum) = (recipe.optimizer.kind, recipe.optimizer.momentum)
       return recipe.optimizer.nesterov && (kind != .sgd || momentum == 0)
@@ -202,6 +203,14 @@ extension Setting {
     Setting("beta", \.beta, .notNegative),
     Setting("betaWarmup", \.betaWarmup),
     Setting("freeBits", \.freeBits, .positive, of: ("a model with a Gaussian latent", { $0.isVariational })),
+    Setting(
+      "capacity", \.capacity, .notNegative, of: ("a model with a Gaussian latent", { $0.isVariational })
+    ) { recipe, call in
+      recipe.freeBits.map { "wanted no \(call("freeBits")), found \($0)" }
+    },
+    Setting("capacityWarmup", \.capacityWarmup) { recipe, call in
+      recipe.capacity == nil ? "wanted a \(call("capacity")) too, found none" : nil
+    },
     Setting("start", \.start, flag: "--start-from"),
     Setting("classes", \.classes),
   ]

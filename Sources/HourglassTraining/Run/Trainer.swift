@@ -102,7 +102,8 @@ public final class Trainer {
     try data.checkTargets(for: plan)
     training = try TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
-      freeBits: recipe.freeBits ?? 0, labelSmoothing: recipe.labelSmoothing ?? 0, averageDecay: recipe.ema,
+      freeBits: recipe.freeBits ?? 0, capacity: recipe.capacity, labelSmoothing: recipe.labelSmoothing ?? 0,
+      averageDecay: recipe.ema,
       augmentation: recipe.augmentation,
       corruption: recipe.corruption, standardization: recipe.standardization, seed: recipe.seed, beta: recipe.beta,
       data: data,
@@ -296,7 +297,8 @@ public final class Trainer {
     let loss = try training.run(
       step: progress.step, items: items,
       learningRate: recipe.learningRate(step: progress.step, stepsPerEpoch: stepsPerEpoch),
-      beta: recipe.beta(step: progress.step, stepsPerEpoch: stepsPerEpoch))
+      beta: recipe.beta(step: progress.step, stepsPerEpoch: stepsPerEpoch),
+      capacity: recipe.capacity(step: progress.step, stepsPerEpoch: stepsPerEpoch))
     if progress.step == 0 { firstLoss = loss.total }
     progress.step += 1
     progress.epochSamples += items.count
@@ -314,14 +316,12 @@ public final class Trainer {
           step: progress.step, lastStep: lastStep, epoch: epoch, samples: progress.samples, loss: loss)))
   }
 
-  /// Adds the terms of the last step to those of the epoch, where the model has several.
+  /// Adds the terms of the last step to those of the epoch, where they are not the loss beside the reconstruction.
   private func addTerms(count: Int) {
     let terms = recipe.model.terms.count
-    guard terms > 1 else { return }
+    guard terms > 1 || recipe.capacity != nil else { return }
     if progress.epochTerms?.count != terms { progress.epochTerms = Array(repeating: 0, count: terms) }
-    for term in 0..<terms {
-      progress.epochTerms?[term] += training.meanTerm(term, count: count) * Double(count)
-    }
+    for term in 0..<terms { progress.epochTerms?[term] += training.meanTerm(term, count: count) * Double(count) }
   }
 
   private func finishEpoch(_ epoch: Int, _ observe: (Event) -> Void) throws {
@@ -362,12 +362,15 @@ public final class Trainer {
   /// Adds to an epoch's metrics the measures of its weights on the validation or, without one, the number of latent
   /// units that are active on a few of the images trained on.
   private func evaluate(_ row: inout EpochMetrics) throws {
-    guard validation != nil || recipe.model.isVariational else { return }
-    let evaluator = Evaluator(try inference(), beta: recipe.beta, seed: recipe.seed)
+    guard validation != nil || recipe.model.isVariational || recipe.model.isQuantized else { return }
+    let evaluator = Evaluator(try inference(), recipe)
     if let validation {
       let result = try evaluator.evaluate(validation, importanceSamples: recipe.importanceSamples)
       (row.validationLoss, row.validationMSE) = (result.negativeLogLikelihood ?? result.loss, result.mse)
       (row.validationErrorRate, row.activeUnits) = (result.errorRate, result.activeUnits)
+      row.perplexity = result.perplexity
+    } else if recipe.model.isQuantized {
+      row.perplexity = try inference().perplexity(data, images: min(data.count, Self.imagesWithoutValidation))
     } else {
       let variances = try evaluator.unitVariances(data, images: min(data.count, Self.imagesWithoutValidation))
       row.activeUnits = variances.count { $0 > Evaluation.activeVariance }

@@ -128,9 +128,14 @@ struct GradientReducer: Sendable {
     if case .owned(let follow) = slices[slice].sum {
       follow(weights, gradient, range.count, samples)
     } else {
-      optimizer.update(
-        range, step: step, scale: scale, learningRate: learningRate, gradient: gradient, weights: shared.parameters,
-        moments: moments)
+      var first = range.lowerBound
+      while first < range.upperBound {
+        let (part, isDecoder) = plan.part(of: first..<range.upperBound, splits: optimizer.decoderWeightDecay != nil)
+        (isDecoder ? optimizer.ofDecoder : optimizer).update(
+          part, step: step, scale: scale, learningRate: learningRate,
+          gradient: gradient + (part.lowerBound - range.lowerBound), weights: shared.parameters, moments: moments)
+        first = part.upperBound
+      }
     }
     guard let average, let averageDecay else { return }
     Kernels.movingAverage(
@@ -192,6 +197,24 @@ struct GradientReducer: Sendable {
     }
     addSharded(upTo: plan.shardedCount)
     return slices
+  }
+}
+
+extension ExecutionPlan {
+  /// The front of a run of parameters that belongs to one layer, and whether that is one of the decoder; the whole run
+  /// where the decoder need not be told apart. Updates are elementwise, so no bit depends on it.
+  fileprivate func part(of range: Range<Int>, splits: Bool) -> (range: Range<Int>, isDecoder: Bool) {
+    guard splits else { return (range, false) }
+    var (owner, end) = (uses.startIndex, range.upperBound)
+    for i in uses.indices where uses[i].layer.parameterCount > 0 {
+      let offset = uses[i].parameterOffset
+      if offset > range.lowerBound {
+        end = min(end, offset)
+      } else if uses[owner].layer.parameterCount == 0 || offset > uses[owner].parameterOffset {
+        owner = i
+      }
+    }
+    return (range.lowerBound..<end, decoder.contains(owner))
   }
 }
 

@@ -32,12 +32,18 @@ extension SharedMemory {
   /// Adds the losses of the `count` samples of a minibatch to `sums`, in order. Where training follows the bound, an
   /// image's reconstruction is the mean over its samples by their weights, and its divergence what else the bound
   /// lacks.
-  func addLosses(count: Int, plan: ExecutionPlan) {
+  func addLosses(count: Int, plan: ExecutionPlan, capacity: Float? = nil) {
     let sums = sums.pointer
     guard let importanceWeights else {
       for n in 0..<count { sums[0] += Double(losses.pointer[n]) }
-      for term in 0..<self.sums.count - 1 {
+      for term in plan.model.terms.indices {
         for n in 0..<count { sums[1 + term] += Double(terms.pointer[term * plan.batchSize + n]) }
+      }
+      guard let capacity else { return }
+      for first in stride(from: 0, to: count, by: plan.samplesPerShard) {
+        let shard = first..<min(first + plan.samplesPerShard, count)
+        let divergence = shard.reduce(0.0) { $0 + Double(terms.pointer[$1]) }
+        sums[self.sums.count - 1] += abs(divergence - Double(capacity) * Double(shard.count)) - divergence
       }
       return
     }

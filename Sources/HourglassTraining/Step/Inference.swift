@@ -43,6 +43,8 @@ public final class Inference {
     var hasTargets = false
     /// Draws of each code, where p(image) is bounded by them; without noise by what `seeds` say of each image.
     var draws = 0
+    /// Whether the state of the latent is wanted in place of what the last layer puts out.
+    var wantsState = false
     /// Whether the expected image is wanted in place of what the last layer puts out.
     var wantsMean = false
   }
@@ -125,6 +127,12 @@ public final class Inference {
           continue
         }
         replica.forward(request.firstUse..<request.endUse, samples: samples, mode: Replica.Mode(noise: request.noise))
+        if request.wantsState {
+          let state = plan.uses[plan.encoder.upperBound - 1].state
+          (outputs.pointer + start * state.count).update(
+            from: replica.address(state, start, start), count: samples.count * state.count)
+          continue
+        }
         let output = replica.values(request.output, first: start, group: start)
         let results = outputs.pointer + start * (request.wantsMean ? plan.meanCount : to)
         guard request.wantsMean else {
@@ -179,6 +187,21 @@ public final class Inference {
   /// - Parameter labels: of the images, here and below, where layers read them.
   public func encode(_ images: [Float], labels: ArraySlice<Int>? = nil) -> [Float] {
     run(images, labels, plan.encoder, from: 0, to: plan.code)
+  }
+
+  /// The numbers of the codes of images under a VectorQuantizer, whole numbers: N x H W G.
+  public func codeNumbers(_ images: [Float], labels: ArraySlice<Int>? = nil) -> [Float] {
+    precondition(plan.model.isQuantized, "\(plan.model.name) has codes without numbers")
+    return run(images, labels, plan.encoder, from: 0, to: plan.code, wantsState: true)
+  }
+
+  /// The codes of their numbers, N x H x W x C.
+  public func codes(ofNumbers numbers: [Float]) -> [Float] {
+    let use = plan.uses[plan.encoder.upperBound - 1]
+    guard let quantizer = use.layer as? PlannedVectorQuantizer else {
+      preconditionFailure("\(plan.model.name) has codes without numbers")
+    }
+    return quantizer.values(of: numbers, parameters: parameters.pointer + use.parameterOffset)
   }
 
   /// The distribution of each image's code under a variational model, N x 2 Z: `codeCount` means, then as many
@@ -329,10 +352,13 @@ public final class Inference {
 
   private func run(
     _ values: [Float], _ labels: ArraySlice<Int>?, _ uses: Range<Int>, from input: Int, to output: Int,
-    wantsMean: Bool = false
+    wantsMean: Bool = false, wantsState: Bool = false
   ) -> [Float] {
     let width = plan.values[input].shape.count
-    let resultWidth = wantsMean ? plan.meanCount : plan.values[output].shape.count
+    let resultWidth =
+      wantsMean
+      ? plan.meanCount
+      : wantsState ? plan.uses[plan.encoder.upperBound - 1].state.count : plan.values[output].shape.count
     precondition(values.count % width == 0, "\(values.count) floats are no whole number of samples of \(width)")
     var results: [Float] = []
     results.reserveCapacity(values.count / width * resultWidth)
@@ -344,7 +370,7 @@ public final class Inference {
       perform(
         Request(
           count: count, firstUse: uses.lowerBound, endUse: uses.upperBound, input: input, output: output,
-          wantsMean: wantsMean))
+          wantsState: wantsState, wantsMean: wantsMean))
       results.append(contentsOf: outputs.elements[..<(count * resultWidth)])
     }
     return results

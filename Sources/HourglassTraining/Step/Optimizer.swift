@@ -37,6 +37,8 @@ public struct Optimizer: Encodable, Sendable, Equatable {
   public var nesterov = false
   /// The L2 penalty: weightDecay w is added to the gradient; AdamW takes rate weightDecay w off the weight instead.
   public var weightDecay: Float
+  /// The part of weight decay that reaches the parameters of decoder layers alone, beside `weightDecay`; nil for none.
+  public var decoderWeightDecay: Float?
   /// The L1 penalty: weightL1 sign(w) is added to the gradient.
   public var weightL1: Float = 0
 
@@ -58,6 +60,13 @@ public struct Optimizer: Encodable, Sendable, Equatable {
     beta2 = kind == .rmsprop ? 0.99 : kind == .adadelta ? 0.9 : 0.999
     epsilon = kind == .adagrad ? 1e-10 : kind == .adadelta ? 1e-6 : 1e-8
     momentum = kind == .rmsprop ? 0 : 0.9
+  }
+
+  /// The optimiser of the decoder's parameters.
+  var ofDecoder: Optimizer {
+    var optimizer = self
+    optimizer.weightDecay += decoderWeightDecay ?? 0
+    return optimizer
   }
 
   /// The names of the moments it keeps, as in checkpoints: m is a mean of gradients or steps, v of squared gradients

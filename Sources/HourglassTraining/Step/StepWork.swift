@@ -31,6 +31,7 @@ struct StepWork: Sendable {
     var seed: UInt64 = 0
     var beta: Float = 1
     var freeBits: Float = 0
+    var capacity: Float?
     /// Workers take what is left in ever smaller parts, not all at once.
     var isGuided = false
     /// Factor of the summed gradient: one over the samples, times the factor of clipping.
@@ -39,7 +40,8 @@ struct StepWork: Sendable {
 
     var mode: Replica.Mode {
       Replica.Mode(
-        noise: .training(seed: seed, step: step), beta: beta, freeBits: freeBits, samplesBefore: samplesBefore)
+        noise: .training(seed: seed, step: step), beta: beta, freeBits: freeBits, capacity: capacity,
+        samplesBefore: samplesBefore)
     }
   }
 

@@ -27,6 +27,8 @@ public final class TrainingStep {
   public let beta: Float
   /// Nats that each latent unit may diverge by at no cost, in the mean over a shard; 0 for none.
   public let freeBits: Float
+  /// Nats that the KL divergence of a Gaussian latent is led to, in the mean over a shard; nil where it is kept small.
+  public let capacity: Float?
 
   let work: StepWork
   private let team: WorkerTeam
@@ -45,6 +47,8 @@ public final class TrainingStep {
   ///   - labelSmoothing: from 0 to below 1, above 0 for a categorical likelihood alone. See `Likelihood.evaluate`; the
   ///     losses of a step are those of the smoothed labels.
   ///   - freeBits: at least 0. See `GaussianLatent`; the losses of a step have the KL divergence itself.
+  ///   - capacity: at least 0, without free bits and importance samples. See `GaussianLatent`; the losses of a step
+  ///     have the distance of the KL divergence from it.
   ///   - averageDecay: of the moving average of the parameters, greater than 0 and less than 1; nil for no average.
   ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample; then standardised.
   ///   - keepsGradient: whether `gradient` can be read after a step, and a step may have several minibatches. Else, and
@@ -56,7 +60,7 @@ public final class TrainingStep {
   /// does not suffice, a `ThreadError` where the system does not make as many threads.
   public init(
     plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil, freeBits: Float = 0,
-    labelSmoothing: Float = 0, averageDecay: Float? = nil, augmentation: Augmentation? = nil,
+    capacity: Float? = nil, labelSmoothing: Float = 0, averageDecay: Float? = nil, augmentation: Augmentation? = nil,
     corruption: Corruption? = nil,
     standardization: Standardization? = nil, seed: UInt64, beta: Float, data: Dataset, keepsGradient: Bool = true,
     profiles: Bool = false
@@ -72,7 +76,8 @@ public final class TrainingStep {
       hasAverage: averageDecay != nil, keepsGradient: keepsGradient || clipNorm != nil
     ).check(plan)
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
-    (self.beta, self.freeBits) = (beta, freeBits)
+    precondition(capacity == nil || freeBits == 0 && plan.importanceSamples == nil, "a capacity with free bits")
+    (self.beta, self.freeBits, self.capacity) = (beta, freeBits, capacity)
     let work = StepWork(
       plan: plan, parallel: parallel, optimizer: optimizer, clips: clipNorm != nil, averageDecay: averageDecay,
       augmentation: augmentation, corruption: corruption, standardization: standardization,
@@ -95,12 +100,13 @@ public final class TrainingStep {
   ///
   /// - Parameters:
   ///   - step: counts from 0; part of the address of every random number.
-  ///   - learningRate, beta: of this step; nil for those of the optimiser and of all steps.
+  ///   - learningRate, beta, capacity: of this step; nil for those of the optimiser and of all steps.
   /// - Throws: `TrainingError.diverged` when the loss is not finite, `TrainingError.overflow` when a gradient to be
   ///   clipped is not, `TrainingError.unreadable` with the error of the first item that cannot be read; the parameters
   ///   are then as before the step.
   public func run(
-    step: Int, items: ArraySlice<Int32>, learningRate: Float? = nil, beta: Float? = nil
+    step: Int, items: ArraySlice<Int32>, learningRate: Float? = nil, beta: Float? = nil,
+    capacity: Float? = nil
   ) throws(TrainingError) -> Loss {
     precondition(!items.isEmpty && step >= 0, "step \(step) with \(items.count) samples")
     precondition(
@@ -114,11 +120,13 @@ public final class TrainingStep {
     work.current.pointer[0].samples = items.count * copies
     work.current.pointer[0].learningRate = learningRate ?? optimizer.learningRate
     work.current.pointer[0].beta = beta ?? self.beta
+    work.current.pointer[0].capacity = capacity ?? self.capacity
     work.shared.sums.elements.update(repeating: 0)
     for first in stride(from: items.startIndex, to: items.endIndex, by: plan.batchSize / copies) {
       let minibatch = items[first..<min(first + plan.batchSize / copies, items.endIndex)]
       try computeGradients(minibatch, before: (first - items.startIndex) * copies)
-      work.shared.addLosses(count: minibatch.count * copies, plan: plan)
+      work.shared.addLosses(
+        count: minibatch.count * copies, plan: plan, capacity: work.current.pointer[0].capacity)
       guard meanLoss(count: items.count).total.isFinite else {
         throw .diverged(step: step, cause: firstNonfinite(count: minibatch.count * copies))
       }

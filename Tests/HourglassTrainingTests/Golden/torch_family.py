@@ -193,6 +193,29 @@ def contractive_convolutions():
     return (7, 6, 2), shapes, run
 
 
+def quantized(codes, codebooks, commitment):
+    """Images of 7 x 6 x 2 to 4 x 3 features of 6, each replaced by codes, and back by one layer."""
+    width = 6 // codebooks
+    stems = ["latent"] if codebooks == 1 else [f"latent.{i}" for i in range(codebooks)]
+    shapes = [("encoder.0.weight", (6, 2, 4, 4), 32), ("encoder.0.bias", (6,), 32),
+              *((f"{stem}.embedding.weight", (codes, width), codes**2) for stem in stems),
+              ("decoder.0.weight", (84, 72), 72), ("decoder.0.bias", (84,), 72)]
+
+    def run(p, x):
+        h = torch.tanh(F.conv2d(F.pad(x, (1, 1, 1, 2)), p["encoder.0.weight"], p["encoder.0.bias"], stride=2))
+        parts, term = [], 0
+        for part, stem in zip(h.split(width, 1), stems):
+            table = p[f"{stem}.embedding.weight"]
+            rows = part.permute(0, 2, 3, 1)
+            code = table[torch.cdist(rows.reshape(-1, width), table).argmin(1)].reshape(rows.shape)
+            term = term + (commitment * (rows - code.detach())**2 + (rows.detach() - code)**2).sum((1, 2, 3))
+            parts.append((rows + (code - rows).detach()).permute(0, 3, 1, 2))
+        z = torch.cat(parts, 1)
+        y = torch.sigmoid(F.linear(z.flatten(1), p["decoder.0.weight"], p["decoder.0.bias"])).reshape(x.shape)
+        return y, term + l2(z.flatten(1))
+    return (7, 6, 2), shapes, run
+
+
 def dissimilarity(y, x):
     """Elements times 1 - mean SSIM (Wang et al. 2004) of each image, in [0, 1], windows within it."""
     line = torch.exp(-(torch.arange(11, dtype=torch.float64) - 5)**2 / (2 * 1.5**2))
@@ -225,6 +248,7 @@ def similar():
 MODELS = {"l1": dense("sigmoid", l1), "activity": dense("sigmoid", activity), "zero-mean": dense("tanh", zero_mean),
           "mmd": dense("linear", mmd), "contractive": dense("sigmoid", contractive, encoder=()),
           "contractive-convolutions": contractive_convolutions(), "tied-convolutions": convolutions(), "ssim": similar(),
+          "quantizer": quantized(5, 1, 0.25), "two-codebooks": quantized(3, 2, 2.0),
           "l2": dense("tanh", l2), "two-penalties": dense("sigmoid", lambda codes, **_: l1(codes) + activity(codes)),
           "info-vae": gaussian(lambda codes, **_: mmd(codes, stream=philox.LATENT | 1 << 8)),
           "total-correlation": gaussian(total_correlation), "dip-i": gaussian(dip(5.0, False)),
