@@ -79,8 +79,8 @@ class Conv2D(nn.Conv2d):
     """`sides` are added to the image first, (top, left, bottom, right)."""
 
     def __init__(self, inputs, outputs, kernel, stride, activation, padding=1, sides=(0, 0, 0, 0), mode="zeros",
-                 bias=True):
-        super().__init__(inputs, outputs, kernel, stride, padding, bias=bias)
+                 bias=True, dilation=1, groups=1):
+        super().__init__(inputs, outputs, kernel, stride, padding, dilation, groups, bias)
         self.activation, self.sides, self.mode = activation_of(activation), sides, mode
 
     def forward(self, x):
@@ -188,8 +188,8 @@ class ConvTranspose2D(nn.ConvTranspose2d):
     """`far` rows and columns are cut off at the bottom and at the right, `near` ones at the top and at the left."""
 
     def __init__(self, inputs, outputs, kernel, stride, activation, padding=1, rest=0, far=(0, 0), near=(0, 0),
-                 bias=True):
-        super().__init__(inputs, outputs, kernel, stride, padding, rest, bias=bias)
+                 bias=True, dilation=1, groups=1):
+        super().__init__(inputs, outputs, kernel, stride, padding, rest, groups, bias, dilation)
         self.activation, self.far, self.near = activation_of(activation), far, near
 
     def forward(self, x):
@@ -207,7 +207,7 @@ class TiedConvTranspose2D(nn.Module):
     def __init__(self, lender, outputs, activation, padding, rest, far):
         super().__init__()
         self.lender, self.activation = [lender], activation_of(activation)
-        self.geometry, self.far = (lender.stride, padding, rest), far
+        self.geometry, self.far = (lender.stride, padding, rest, lender.groups, lender.dilation), far
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x):

@@ -31,6 +31,12 @@ def description(model):
     return json.loads(subprocess.run([program, "inspect", model, "--json"], check=True, capture_output=True).stdout)
 
 
+def extent(layer):
+    """Height and width from the first tap of a kernel to its last one."""
+    kernel, dilation = pair(layer["kernel"]), pair(layer.get("dilation", 1))
+    return tuple((kernel[i] - 1) * dilation[i] + 1 for i in (0, 1))
+
+
 class Autoencoder(nn.Module):
     """A chain of encoder, latent, decoder. `input` is (height, width, channels), `outputs` the elements that it puts out.
     `penalties` make numbers of the codes, means over the samples where they have one for each; of a Gaussian latent they
@@ -135,7 +141,7 @@ class Builder:
         stride = pair(layer.get("stride", 1))
         sizes, pads = [], []
         for axis in (0, 1):
-            size, r, u = shape[axis], kernel[axis], stride[axis]
+            size, r, u = shape[axis], extent(layer)[axis], stride[axis]
             if given == "same":
                 other = size * u if transposed else -(-size // u)
             else:
@@ -167,10 +173,10 @@ class Builder:
             kernel, stride, size, both, _, far = self.window(written, shape)
             sides = (0, 0, *far)
         else:
-            both, sides = 0, self.sides(written, shape, kernel, stride)
-            size = [(shape[i] + sides[i] + sides[i + 2] - kernel[i]) // stride[i] + 1 for i in (0, 1)]
+            both, sides = 0, self.sides(written, shape, extent(layer), stride)
+            size = [(shape[i] + sides[i] + sides[i + 2] - extent(layer)[i]) // stride[i] + 1 for i in (0, 1)]
         module = Conv2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, sides, mode,
-                        layer.get("bias", True))
+                        layer.get("bias", True), pair(layer.get("dilation", 1)), layer.get("groups", 1))
         module.written = layer
         return module, (*size, layer["filters"])
 
@@ -178,7 +184,7 @@ class Builder:
         given, near = layer.get("padding", "same"), (0, 0)
         if isinstance(given, list) and len(given) == 4:
             kernel, stride = pair(layer["kernel"]), pair(layer.get("stride", 1))
-            whole = [(shape[i] - 1) * stride[i] + kernel[i] for i in (0, 1)]
+            whole = [(shape[i] - 1) * stride[i] + extent(layer)[i] for i in (0, 1)]
             size = pair(layer.get("outputSize") or [whole[i] - given[i] - given[i + 2] for i in (0, 1)])
             both, near = 0, given[:2]
             rest = [max(0, near[i] + size[i] - whole[i]) for i in (0, 1)]
@@ -186,7 +192,8 @@ class Builder:
         else:
             kernel, stride, size, both, rest, far = self.window(layer, shape, transposed=True)
         return ConvTranspose2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, rest,
-                               far, near, layer.get("bias", True)), (*size, layer["filters"])
+                               far, near, layer.get("bias", True), pair(layer.get("dilation", 1)),
+                               layer.get("groups", 1)), (*size, layer["filters"])
 
     def make_TiedConvTranspose2D(self, layer, shape, name):
         lender, output, _ = self.made[layer["to"]]

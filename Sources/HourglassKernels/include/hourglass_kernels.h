@@ -210,10 +210,12 @@ typedef enum hg_algorithm {
 
 /* Geometry of a convolution, a transposed convolution or a pooling between a large and a small image:
  *
- *   small position (p, q) and tap (r, s) meet large position (h, w) = (p U + r - pad_top, q V + s - pad_left).
+ *   small position (p, q) and tap (r, s) meet large position (h, w) = (p U + r - pad_top, q V + s - pad_left),
  *
- * A tap that falls outside the large image is padding: it contributes nothing. Bottom and right padding follow from the
- * extents. */
+ * with r and s times the dilation where that is more than 1. A tap that falls outside the large image is padding: it
+ * contributes nothing. Bottom and right padding follow from the extents. With G groups large channel c and small
+ * channel k meet where both are of one group, c div (C / G) = k div (K / G); the filter is then R S (C / G) K, with c
+ * counted from the first of its group. */
 typedef struct hg_geometry2d {
   size_t size;                                         /* sizeof(hg_geometry2d) */
   ptrdiff_t samples;                                   /* N */
@@ -225,21 +227,23 @@ typedef struct hg_geometry2d {
   /* Since 1.1; in the smaller struct of 1.0 all are 0. */
   hg_algorithm algorithm;                           /* of convolutions */
   int32_t precision;                                /* 0: float. Reserved: other values are refused */
-  ptrdiff_t dilation_vertical, dilation_horizontal; /* 0: taps are neighbours. Reserved: other values are refused */
-  ptrdiff_t groups;                                 /* 0: every channel meets every other. Reserved likewise */
+  ptrdiff_t dilation_vertical, dilation_horizontal; /* of convolutions; 0 and 1: taps are neighbours */
+  ptrdiff_t groups;                                 /* of convolutions, G; 0 and 1: every channel meets every other */
 } hg_geometry2d;
 
 /* NULL, or why the convolution calls refuse this geometry. Extents, filter and strides must be at least 1, padding and
  * samples at least 0; nothing above 2^31, and below 2^40 elements all images, the filter, a large image with its
- * padding, and (few large channels) the products of a small image with all taps.
- * Winograd's form takes filters of 3 x 3 with strides of 1, and filters of 4 x 4 with strides of 2. */
+ * padding, (few large channels) the products of a small image with all taps, and (groups of one channel) an image
+ * times the channels of the other's group. Dilation and groups must be at least 0, and groups divide both numbers of
+ * channels. Winograd's form takes filters of 3 x 3 with strides of 1, and filters of 4 x 4 with strides of 2, without
+ * dilation and groups. */
 const char *hg_conv2d_check(const hg_geometry2d *geometry);
 
 /* The convolution is one bilinear form,
  *
  *   <y, dy> = sum over n,p,q,k,r,s,c of  x[n, pU+r-pad_top, qV+s-pad_left, c]  w[r,s,c,k]  dy[n,p,q,k]
  *
- * and its partial evaluations are the six passes below. Weights are brought into the order a pass reads by one of two
+ * (here and below without dilation and groups) and its partial evaluations are the six passes below. Weights are brought into the order a pass reads by one of two
  * preparations, once per change of the weights; samples do not matter to them.
  *
  *   pass                                             form     needs
@@ -249,6 +253,10 @@ const char *hg_conv2d_check(const hg_geometry2d *geometry);
  *   hg_conv2d_transpose_forward                      scatter  hg_conv2d_prepare_scatter
  *   hg_conv2d_transpose_backward_data_with_scratch   gather   hg_conv2d_prepare_gather
  *   hg_conv2d_transpose_backward_filter              filter   -
+ *
+ * Where the groups have one channel of the large or of the small image (depthwise) padding at the left and at the right
+ * is multiplied as zeros, so that an infinity or NaN among the weights, or in dy, also reaches the outputs that meet
+ * padding there.
  *
  * HG_ALGORITHM_WINOGRAD computes them by F(4 x 4, 3 x 3) and F(4 x 4, 2 x 2): a filter of 3 x 3 with strides of 1 in a
  * quarter of the multiply-adds, one of 4 x 4 with strides of 2, which is four phases of 2 x 2 taps, in 1 / 2.56 of
@@ -276,20 +284,21 @@ const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float 
 const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
                                       const hg_parallel *parallel);
 
-/* Floats of scratch of the two passes in the gather form (0 by the direct algorithm), of the two in the scatter form
- * and of the two filter gradients; -1 for a geometry or parallel that is refused. */
+/* Floats of scratch of the two passes in the gather form (0 by the direct algorithm, unless groups have one channel on a
+ * side), of the two in the scatter form and of the two filter gradients; -1 for a geometry or parallel that is
+ * refused. */
 ptrdiff_t hg_conv2d_gather_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 
 /* y[n,p,q,k] = a(bias[k] + sum over r, s, c of x[n, pU+r-pad_top, qV+s-pad_left, c] w[r,s,c,k])
  * x: N H W C; gather_filter: prepared; bias: K or NULL; y: N P Q K.
- * Cost by the direct algorithm: 2 N P Q K R S C flops less those on padding. */
+ * Cost by the direct algorithm: 2 N P Q K R S C / G flops less those on padding. */
 const char *hg_conv2d_forward_with_scratch(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
                                            const float *bias, hg_activation activation, float *y, float *scratch,
                                            const hg_parallel *parallel);
 
-/* hg_conv2d_forward_with_scratch with NULL for scratch: for algorithms that want none there. */
+/* hg_conv2d_forward_with_scratch with NULL for scratch: where hg_conv2d_gather_scratch is 0. */
 const char *hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
                               const float *bias, hg_activation activation, float *y, const hg_parallel *parallel);
 
@@ -304,7 +313,7 @@ const char *hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *
  * dbias[k]         (+)= sum over n, p, q of dy[n,p,q,k]
  * x: N H W C; dy: N P Q K; dfilter: R S C K or NULL; dbias: K or NULL. Samples in order, so that calls with accumulate
  * over runs of samples give the bits of one call; only a bias of fewer than 16 channels is summed call by call, in 16
- * partial sums for each channel, and what accumulates is the sum of each call. With C < 8 padding is multiplied as
+ * partial sums for each channel, and what accumulates is the sum of each call. With C / G < 8 padding is multiplied as
  * zeros, so that an infinity or NaN in dy also reaches the taps that meet padding there. */
 const char *hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
                                       float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel);
@@ -322,7 +331,7 @@ const char *hg_conv2d_transpose_backward_data_with_scratch(const hg_geometry2d *
                                                            const float *gate, float *dy, float *scratch,
                                                            const hg_parallel *parallel);
 
-/* hg_conv2d_transpose_backward_data_with_scratch with NULL for scratch: for algorithms that want none there. */
+/* hg_conv2d_transpose_backward_data_with_scratch with NULL for scratch: where hg_conv2d_gather_scratch is 0. */
 const char *hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx,
                                               const float *gather_filter, hg_activation gate_activation,
                                               const float *gate, float *dy, const hg_parallel *parallel);

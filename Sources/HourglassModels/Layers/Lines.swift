@@ -15,6 +15,10 @@ public struct Conv1D: Layer, Hashable {
   public var padding: Padding
   /// What stands outside the sequence.
   public var paddingMode: Pad2D.Mode
+  /// How far the taps of a filter lie apart.
+  public var dilation: Int
+  /// How many groups the channels fall into, of which each meets its own alone.
+  public var groups: Int
   /// The activation a of the output.
   public var activation: Activation
   /// Whether there is a bias b.
@@ -26,9 +30,10 @@ public struct Conv1D: Layer, Hashable {
   /// padding `same`.
   public init(
     _ filters: Int, kernel: Int, stride: Int = 1, padding: Padding = .same, paddingMode: Pad2D.Mode = .zeros,
-    activation: Activation = .linear, bias: Bool = true, initializer: Initializer? = nil
+    dilation: Int = 1, groups: Int = 1, activation: Activation = .linear, bias: Bool = true,
+    initializer: Initializer? = nil
   ) {
-    (self.filters, self.kernel, self.stride) = (filters, kernel, stride)
+    (self.filters, self.kernel, self.stride, self.dilation, self.groups) = (filters, kernel, stride, dilation, groups)
     (self.padding, self.paddingMode, self.activation) = (padding, paddingMode, activation)
     (self.bias, self.initializer) = (bias, initializer)
   }
@@ -40,6 +45,8 @@ public struct Conv1D: Layer, Hashable {
     stride = try fields.decode(.stride, or: 1)
     padding = try fields.decode(.padding, or: .same)
     paddingMode = try fields.decode(.paddingMode, or: .zeros)
+    dilation = try fields.decode(.dilation, or: 1)
+    groups = try fields.decode(.groups, or: 1)
     activation = try fields.decode(.activation, or: .linear)
     bias = try fields.decode(.bias, or: true)
     initializer = try fields.decodeIfPresent(Initializer.self, forKey: .initializer)
@@ -48,7 +55,8 @@ public struct Conv1D: Layer, Hashable {
   public func plan(_ planner: inout Planner) throws(ModelError) {
     let conv = Conv2D(
       filters, kernel: Extent2D(1, kernel), stride: Extent2D(1, stride), padding: try planner.alongLine(padding),
-      paddingMode: paddingMode, activation: activation, bias: bias, initializer: initializer)
+      paddingMode: paddingMode, dilation: Extent2D(1, dilation), groups: groups, activation: activation, bias: bias,
+      initializer: initializer)
     try conv.plan(&planner, alongLine: true)
   }
 }
@@ -69,6 +77,10 @@ public struct ConvTranspose1D: Layer, Hashable {
   /// The length of the output, where several would lead back to the input's; nil for the one that PyTorch takes without
   /// output padding.
   public var outputSize: Int?
+  /// How far the taps of a filter lie apart.
+  public var dilation: Int
+  /// How many groups the channels fall into, of which each meets its own alone.
+  public var groups: Int
   /// The activation a of the output.
   public var activation: Activation
   /// Whether there is a bias b.
@@ -80,9 +92,10 @@ public struct ConvTranspose1D: Layer, Hashable {
   /// padding `same`.
   public init(
     _ filters: Int, kernel: Int, stride: Int = 1, padding: Padding = .same, outputSize: Int? = nil,
-    activation: Activation = .linear, bias: Bool = true, initializer: Initializer? = nil
+    dilation: Int = 1, groups: Int = 1, activation: Activation = .linear, bias: Bool = true,
+    initializer: Initializer? = nil
   ) {
-    (self.filters, self.kernel, self.stride) = (filters, kernel, stride)
+    (self.filters, self.kernel, self.stride, self.dilation, self.groups) = (filters, kernel, stride, dilation, groups)
     (self.padding, self.outputSize, self.activation) = (padding, outputSize, activation)
     (self.bias, self.initializer) = (bias, initializer)
   }
@@ -94,6 +107,8 @@ public struct ConvTranspose1D: Layer, Hashable {
     stride = try fields.decode(.stride, or: 1)
     padding = try fields.decode(.padding, or: .same)
     outputSize = try fields.decodeIfPresent(Int.self, forKey: .outputSize)
+    dilation = try fields.decode(.dilation, or: 1)
+    groups = try fields.decode(.groups, or: 1)
     activation = try fields.decode(.activation, or: .linear)
     bias = try fields.decode(.bias, or: true)
     initializer = try fields.decodeIfPresent(Initializer.self, forKey: .initializer)
@@ -102,7 +117,8 @@ public struct ConvTranspose1D: Layer, Hashable {
   public func plan(_ planner: inout Planner) throws(ModelError) {
     let conv = ConvTranspose2D(
       filters, kernel: Extent2D(1, kernel), stride: Extent2D(1, stride), padding: try planner.alongLine(padding),
-      outputSize: outputSize.map { Extent2D(1, $0) }, activation: activation, bias: bias, initializer: initializer)
+      outputSize: outputSize.map { Extent2D(1, $0) }, dilation: Extent2D(1, dilation), groups: groups,
+      activation: activation, bias: bias, initializer: initializer)
     try conv.plan(&planner, alongLine: true)
   }
 }
