@@ -77,6 +77,25 @@ class Autoencoder(nn.Module):
             return F.l1_loss(y, target, reduction="sum")
         if name == "huber":
             return F.huber_loss(y, target, reduction="sum")
+        if name == "logCosh":
+            distance = (y - target).abs()
+            return (distance + F.softplus(-2 * distance) - math.log(2)).sum()
+        if name == "poisson":
+            return (y.exp() - target * y + torch.lgamma(target + 1)).sum()
+        if name == "multinomial":
+            coefficient = torch.lgamma(target.sum(1) + 1) - torch.lgamma(target + 1).sum(1)
+            return -(coefficient + (target * F.log_softmax(y, 1)).sum(1)).sum()
+        if name in ("negativeBinomial", "discretizedLogistic"):
+            mean, log_spread = y.chunk(2, 1)
+            log_spread = log_spread.clamp(*LOG_VARIANCE_RANGE)
+            if name == "negativeBinomial":
+                distribution = torch.distributions.NegativeBinomial(log_spread.exp(), logits=mean - log_spread,
+                                                                    validate_args=False)
+                return -distribution.log_prob(target).sum()
+            above, below = (torch.sigmoid((target - mean + side / 510) / log_spread.exp()) for side in (1, -1))
+            above = torch.where(target > 1 - 1 / 510, torch.ones_like(above), above)
+            below = torch.where(target < 1 / 510, torch.zeros_like(below), below)
+            return -(above - below).log().sum()
         if name == "gaussian":
             mean, log_variance = y, math.log(self.likelihood["variance"]) if "variance" in self.likelihood else None
             if log_variance is None:
@@ -97,9 +116,14 @@ class Autoencoder(nn.Module):
     def reconstruct(self, x):
         """The image, from the mean of the latent."""
         y, _ = self(x)
-        if self.likelihood == {"name": "gaussian"}:
+        name = self.likelihood["name"]
+        if self.likelihood == {"name": "gaussian"} or name in ("negativeBinomial", "discretizedLogistic"):
             y = y.chunk(2, 1)[0]
-        return torch.sigmoid(y) if self.likelihood["name"] == "bernoulli" else y
+        if name in ("poisson", "negativeBinomial"):
+            return y.exp()
+        if name == "multinomial":
+            return F.softmax(y.flatten(1), 1).reshape(y.shape)
+        return torch.sigmoid(y) if name == "bernoulli" else y
 
 
 class Builder:

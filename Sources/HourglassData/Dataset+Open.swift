@@ -94,7 +94,7 @@ extension StoredImages {
     } else {
       found = try file(path, split, preparation, for: input, memory: memory)
     }
-    guard layout == nil || [.npy, .npz, .idx, .hdf5].contains(found.form) else {
+    guard layout == nil || [.npy, .npz, .idx, .hdf5, .table].contains(found.form) else {
       throw DataError(
         path: path, reason: "--layout: wanted an array file, found \(found.form.rawValue), whose layout is known")
     }
@@ -130,7 +130,7 @@ extension StoredImages {
     }
     // Records have no magic number; a file that begins like IDX is no record in all likelihood.
     if RecordFile.isRecord(path), !IDXFile.begins(start) { return try records([path], classes: nil, memory: memory) }
-    if let refusal = try NumberTable.refusal(path) { throw refusal }
+    if let table = try NumberTable.read(path) { return try array(.table, table, layout, path) }
     return try idx(path, layout, memory: memory)
   }
 

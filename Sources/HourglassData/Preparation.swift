@@ -51,6 +51,9 @@ public struct Preparation: Codable, Sendable, Equatable {
   /// Whether each element is drawn as 0 or 1, with its value as the probability of 1: anew in each step of training,
   /// and everywhere else once by the seed.
   public var binarizes: Bool?
+  /// The number that a network sees in the place of an element that is NaN, which is missing: such an element is no
+  /// part of losses and measures. Nil where NaN is refused.
+  public var missing: Float?
   /// Whether a model sees each channel less its mean and over its deviation, and both once training has found them.
   public var standardizes: Bool?
   public var standardization: Standardization?

@@ -366,6 +366,11 @@ static void dissimilarity(bytes *b) {
   MADE(ssim, (N, H, W, C, y, t, loss, NULL, scratch, &p));
   hg_reference_ssim(N, H, W, C, y, t, loss2, wanted);
   agree("ssim", N, loss, loss2, 0x1p-22), agree("ssim gradient", all, got, wanted, 0x1p-22);
+  float *room = whole(b, hg_ms_ssim_scratch(H, W, C, &p));
+  MADE(ms_ssim, (N, H, W, C, y, t, loss, got, room, &p));
+  hg_reference_ms_ssim(N, H, W, C, y, t, loss2, NULL);
+  agree("ms-ssim", N, loss, loss2, 0x1p-19 * (double)(H * W * C));
+  free(room);
   float *arrays[] = {y, t, got, wanted, loss, loss2, scratch};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
 }

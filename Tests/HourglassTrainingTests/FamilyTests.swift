@@ -20,7 +20,7 @@ import Testing
 
   static let names = [
     "l1", "activity", "zero-mean", "mmd", "contractive", "contractive-convolutions", "tied-convolutions", "ssim",
-    "l2", "two-penalties", "info-vae", "total-correlation", "dip-i", "dip-ii", "conditional",
+    "ms-ssim", "l2", "two-penalties", "info-vae", "total-correlation", "dip-i", "dip-ii", "conditional",
     "quantizer", "two-codebooks",
   ]
 
@@ -103,6 +103,8 @@ import Testing
         Dense(84, activation: .sigmoid)
         Reshape(7, 6, 2)
       }
+    case "ms-ssim":
+      return LayerCases.multiScaleModel
     case "ssim":
       return LayerCases.similarModel
     default: throw ModelError(name, "no such model")

@@ -242,6 +242,17 @@ public enum LayerCases {
   /// The cases whose gradient is that of the loss: a quantiser hands errors straight through.
   public static let differentiable = all.filter { !$0.model.isQuantized }
 
+  /// A model of images that are halved once for their similarity.
+  public static let multiScaleModel = Autoencoder("ms-ssim", input: ImageShape(24, 22, 2), likelihood: .msSsim) {
+    Conv2D(3, kernel: 4, stride: 2, activation: .tanh)
+  } latent: {
+    Dense(4)
+  } decoder: {
+    Dense(12 * 11 * 3, activation: .tanh)
+    Reshape(12, 11, 3)
+    ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
+  }
+
   /// The cases whose model has a second term of the loss, a divergence or a penalty.
   public static let diverging = all.filter { !$0.model.terms.isEmpty }
 

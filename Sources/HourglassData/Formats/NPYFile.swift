@@ -3,7 +3,8 @@ import HourglassBase
 
 /// An array in NumPy's NPY format: versions 1 to 3, plain or gzip, in C order.
 ///
-/// Elements of the types `|u1` (bytes), `<u2` (16-bit numbers), `<f4`, and `<f8`, which is rounded to float, are read.
+/// Elements of the types `|u1` (bytes), `<u2` (16-bit numbers), `<f4`, and `<f8`, `|i1`, `<i2`, `<i4`, `<i8`, `<u4` and
+/// `<u8`, which are rounded to float, are read.
 /// Files are written in version 1.
 ///
 /// Source: NumPy Enhancement Proposal 1, "A simple file format for NumPy arrays".
@@ -231,44 +232,47 @@ enum NPYHeader {
     case word = "<u2"
     case float = "<f4"
     case double = "<f8"
+    case int8 = "|i1"
+    case int16 = "<i2"
+    case int32 = "<i4"
+    case int64 = "<i8"
+    case uint32 = "<u4"
+    case uint64 = "<u8"
 
     var width: Int {
       switch self {
-      case .byte: 1
-      case .word: 2
-      case .float: 4
-      case .double: 8
+      case .byte, .int8: 1
+      case .word, .int16: 2
+      case .float, .int32, .uint32: 4
+      case .double, .int64, .uint64: 8
       }
     }
 
     func elements(_ data: [UInt8]) -> Elements {
       data.withUnsafeBytes { bytes in
-        switch self {
+        func load<Number: FixedWidthInteger>(_ index: Int) -> Number {
+          let offset = index * MemoryLayout<Number>.size
+          return Number(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Number.self))
+        }
+        let places = 0..<bytes.count / width
+        return switch self {
         case .byte: .bytes(data)
-        case .word:
-          .words(
-            (0..<bytes.count / 2).map {
-              UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self))
-            })
-        case .float:
-          .floats(
-            (0..<bytes.count / 4).map {
-              Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)))
-            })
-        case .double:
-          .floats(
-            (0..<bytes.count / 8).map {
-              Float(
-                Double(
-                  bitPattern: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self))))
-            })
+        case .word: .words(places.map { load($0) })
+        case .float: .floats(places.map { Float(bitPattern: load($0)) })
+        case .double: .floats(places.map { Float(Double(bitPattern: load($0))) })
+        case .int8: .floats(places.map { Float(load($0) as Int8) })
+        case .int16: .floats(places.map { Float(load($0) as Int16) })
+        case .int32: .floats(places.map { Float(load($0) as Int32) })
+        case .int64: .floats(places.map { Float(load($0) as Int64) })
+        case .uint32: .floats(places.map { Float(load($0) as UInt32) })
+        case .uint64: .floats(places.map { Float(load($0) as UInt64) })
         }
       }
     }
   }
 
   /// The element types of images and codes, and of weights.
-  static let pixels: [ElementType] = [.byte, .word, .float, .double]
+  static let pixels = ElementType.allCases
   static let weights: [ElementType] = [.float]
 
   static func parse(

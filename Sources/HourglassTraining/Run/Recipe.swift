@@ -25,6 +25,8 @@ public struct Recipe: Codable, Sendable {
   public var optimizer: Optimizer
   /// Largest norm of the mean gradient, greater than 0: a longer one is scaled down to it; nil is no limit.
   public var clipNorm: Float?
+  /// Largest magnitude of an element of the mean gradient, greater than 0: a larger one is cut to it; nil is no limit.
+  public var clipValue: Float?
   /// Decay of the exponential moving average of the weights that stands for the trained model, between 0 and 1; nil
   /// where the weights themselves do.
   public var ema: Float?
@@ -135,6 +137,12 @@ public struct Recipe: Codable, Sendable {
 
   /// By what images are standardised for the model; nil where it sees them as they are, or codes in their place.
   public var standardization: Standardization? { data.codes == nil ? data.preparation?.standardization : nil }
+
+  /// The number that the network sees in the place of a missing element; nil where none may be missing.
+  public var missing: Float? { data.codes == nil ? data.preparation?.missing : nil }
+
+  /// Whether images are compared with others than those that the network sees, corrupted ones left aside.
+  var hasTargets: Bool { data.inputs != nil || missing != nil }
 
   /// Makes what follows from the images trained on a part of the recipe, where it does not say so itself: the names of
   /// classes that the model is to put out, how elements of images in files are kept, and by what images are
