@@ -26,9 +26,9 @@ final class StepRun {
     let count = max(batchSize, min(1024, (64 << 20) / model.input.count))
     let words = RandomStream(seed: 1, .synthesis).bits((count * model.input.count + 3) / 4)
     let bytes = words.withUnsafeBytes { Array($0.prefix(count * model.input.count)) }
-    let labels = (0..<count).map { $0 % plan.outputShape.count }
+    let labels = (0..<count).map { $0 % (plan.conditionClasses ?? plan.outputShape.count) }
     return try Dataset(
-      .bytes(bytes), shape: model.input, labels: model.likelihood.target == .label ? labels : nil, source: "noise")
+      .bytes(bytes), shape: model.input, labels: plan.readsLabels ? labels : nil, source: "noise")
   }
 
   func step() throws {

@@ -68,7 +68,7 @@ public struct KeptTraining: Sendable {
 
   /// Makes the tensors, reading each image once. Answers nil where a number is not finite.
   fileprivate static func tensors(_ data: Dataset, _ inference: Inference) throws -> [SafeTensors.Tensor]? {
-    let (units, model) = (inference.codeCount, inference.plan.model)
+    let units = inference.codeCount
     let keepsCodes =
       data.count.timesClamping(4 * units) <= mostBytesOfCodes
       && (try? GrantedMemory.require(data.count.timesClamping(8 * units), for: "", "")) != nil
@@ -78,12 +78,12 @@ public struct KeptTraining: Sendable {
       let range = start..<min(start + Inference.batchSize, data.count)
       let images = try data.images(range)
       data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
-      let labels = model.likelihood.target == .label ? data.labels?[range] : nil
+      let labels = data.labels?[range]
       for its in inference.measure(images, labels: labels, noise: .none) {
         likelihood.append(inference.score(its, by: .likelihood))
         if its.image != nil { error.append(inference.score(its, by: .error)) }
       }
-      let some = inference.encode(images)
+      let some = inference.encode(images, labels: labels)
       for (place, value) in some.enumerated() {
         low[place % units] = min(low[place % units], value)
         high[place % units] = max(high[place % units], value)

@@ -42,11 +42,14 @@ extension Pictures {
     return PNGImage(width: width, height: height, channels: 3, pixels: pixels)
   }
 
-  /// A grid of decoded draws from the prior.
+  /// A grid of decoded draws from the prior; where the decoder is told the class, a column for each.
   ///
   /// Errors: memory is not granted for it.
-  public func samples(count: Int = 8 * columns, columns: Int = columns) throws(DataError) -> PNGImage {
-    try grid(inference.decode(inference.standardNormalCodes(count, seed: seed)), columns: columns)
+  public func samples(count: Int? = nil, columns: Int? = nil) throws(DataError) -> PNGImage {
+    let columns = columns ?? inference.columnsOfSamples
+    let count = count ?? 8 * columns
+    let codes = inference.standardNormalCodes(count, seed: seed)
+    return try grid(inference.decode(codes, labels: inference.classesInTurn(0..<count)), columns: columns)
   }
 
   private func grid(_ images: [Float], columns: Int) throws(DataError) -> PNGImage {
@@ -62,7 +65,8 @@ extension Pictures {
     let variances = try Evaluator(inference, beta: 1, seed: seed).unitVariances(data, images: images)
     let ranked = variances.indices.sorted { (-variances[$0], $0) < (-variances[$1], $1) }
     let active = variances.count { $0 > Evaluation.activeVariance }
-    let base = inference.encode(try data.images(0..<1))
+    let label = data.labels?[0..<1]
+    let base = inference.encode(try data.images(0..<1), labels: label)
     let codes = ranked.prefix(min(most, max(1, active))).flatMap { unit in
       (0..<Self.stops).flatMap { stop in
         var code = base
@@ -70,17 +74,20 @@ extension Pictures {
         return code
       }
     }
-    return try grid(inference.decode(codes), columns: Self.stops)
+    let labels = label.map { ArraySlice(repeatElement($0[0], count: codes.count / base.count)) }
+    return try grid(inference.decode(codes, labels: labels), columns: Self.stops)
   }
 
   /// A row for each pair of images: their codes, decoded, and codes at equal steps on the straight line between them.
+  /// A decoder that is told the class is told that of the first.
   ///
   /// Errors: images of another shape than the model's input, or that cannot be read.
   public func interpolations(_ data: Dataset, most: Int = 10) throws -> PNGImage {
     try data.checkShape(for: inference.plan)
     let pairs = max(1, min(most, data.count / 2))
     let width = inference.codeCount
-    let ends = Self.pieces(inference.encode(try data.images(0..<min(2 * pairs, data.count))), width)
+    let range = 0..<min(2 * pairs, data.count)
+    let ends = Self.pieces(inference.encode(try data.images(range), labels: data.labels?[range]), width)
     let codes = (0..<pairs).flatMap { pair in
       let (from, to) = (ends[2 * pair % ends.count], ends[(2 * pair + 1) % ends.count])
       return (0..<Self.stops).flatMap { stop in
@@ -88,7 +95,10 @@ extension Pictures {
         return zip(from, to).map { $0 + weight * ($1 - $0) }
       }
     }
-    return try grid(inference.decode(codes), columns: Self.stops)
+    let labels = data.labels.map { labels in
+      (0..<pairs).flatMap { repeatElement(labels[2 * $0 % ends.count], count: Self.stops) }[...]
+    }
+    return try grid(inference.decode(codes, labels: labels), columns: Self.stops)
   }
 
   /// The images of a row: an odd number, so that the middle of a traversal is zero.
@@ -121,6 +131,17 @@ extension Pictures {
 }
 
 extension Inference {
+  /// The images of a row of samples: one of each class where the decoder is told it, as long as a row is not too wide.
+  public var columnsOfSamples: Int {
+    plan.conditionClasses.map { min($0, Self.mostColumns) } ?? Pictures.columns
+  }
+  private static let mostColumns = 64
+
+  /// A class for each of some images, one after the other in turn; nil where nobody is told the class.
+  public func classesInTurn(_ images: Range<Int>) -> ArraySlice<Int>? {
+    plan.conditionClasses.map { classes in images.map { $0 % classes }[...] }
+  }
+
   /// Codes drawn from the standard normal prior, N x Z, from number `first` on. Code n depends on the seed and n alone.
   public func standardNormalCodes(_ count: Int, from first: Int = 0, seed: UInt64) -> [Float] {
     let codes = FloatBuffer(count: count.timesClamping(codeCount))

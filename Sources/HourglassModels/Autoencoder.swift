@@ -68,6 +68,7 @@ public struct Autoencoder: Sendable {
   /// Plans all layers and checks that they lead to what the likelihood can read: back to the input's shape, or to
   /// labels.
   func planned() throws(ModelError) -> PlannedGraph {
+    try checkConditions()
     var planner = try Planner(name: "input", input: input)
     try planner.append(encoder, within: "encoder")
     planner.name = Planner.latentName
@@ -86,6 +87,14 @@ public struct Autoencoder: Sendable {
       throw ModelError("likelihood", refusal)
     }
     if let refusal = likelihood.refusal(of: planner.shape, input: input) { throw ModelError("decoder", refusal) }
+    if likelihood == .squaredNorm || decoder.contains(where: { $0 is Centre }) {
+      guard likelihood == .squaredNorm, decoder.count == 1, decoder[0] is Centre, !isVariational else {
+        throw ModelError(
+          "decoder",
+          "wanted a Centre alone, behind a code that is no distribution, and the likelihood squaredNorm, found "
+            + "\(decoder.count) layers and \(isVariational ? "a distribution with " : "")\(likelihood.name)")
+      }
+    }
     if let refusal = likelihood.refusal(of: planner.activation) { throw ModelError(last, refusal) }
     try objective?.check(planner.uses.map(\.layer), likelihood: likelihood)
     let maker = planner.writer(of: code) ?? 0

@@ -40,16 +40,19 @@ public enum Likelihood: Sendable, Hashable {
   case categorical
   /// Squared difference to the label, a number; the chain ends in one number.
   case labelSquaredError
+  /// Sum of squares of the output, which is compared with nothing: the squared distance of a code from the `Centre`.
+  case squaredNorm
 
   /// What the output is compared with.
   public enum Target: Sendable {
-    case image, label
+    case image, label, nothing
   }
 
   /// What the output is compared with.
   public var target: Target {
     switch self {
     case .categorical, .labelSquaredError: .label
+    case .squaredNorm: .nothing
     default: .image
     }
   }
@@ -127,6 +130,13 @@ public enum Likelihood: Sendable, Hashable {
         loss[n] = difference * difference
         error?[n] = 2 * difference
       }
+    case .squaredNorm:
+      for n in 0..<samples {
+        let values = output + n * count
+        loss[n] = (0..<count).reduce(0) { $0 + values[$1] * values[$1] }
+        guard let error = error.map({ $0 + n * count }) else { continue }
+        for i in 0..<count { error[i] = 2 * values[i] }
+      }
     }
   }
 
@@ -191,6 +201,8 @@ public enum Likelihood: Sendable, Hashable {
         ? nil : "wanted a vector with a logit for each of 2 or more classes, as Dense(10) makes, found \(output)"
     case .labelSquaredError:
       return output.count == 1 ? nil : "wanted one number, as Dense(1) makes, found \(output)"
+    case .squaredNorm:
+      return nil
     default:
       let wanted = ImageShape(input.height, input.width, outputsPerElement * input.channels)
       guard output != wanted else { return nil }
@@ -236,7 +248,7 @@ public enum Likelihood: Sendable, Hashable {
   public var isInNats: Bool {
     switch self {
     case .bernoulli, .gaussian, .poisson, .negativeBinomial, .multinomial, .discretizedLogistic, .categorical: true
-    case .squaredError, .absoluteError, .logCosh, .huber, .ssim, .msSsim, .labelSquaredError: false
+    case .squaredError, .absoluteError, .logCosh, .huber, .ssim, .msSsim, .labelSquaredError, .squaredNorm: false
     }
   }
 
@@ -251,6 +263,7 @@ public enum Likelihood: Sendable, Hashable {
     case .ssim: "pixels times (1 - SSIM) per image"
     case .msSsim: "pixels times (1 - MS-SSIM) per image"
     case .squaredError, .labelSquaredError: "squared error per image"
+    case .squaredNorm: "squared distance per image"
     }
   }
 
@@ -259,6 +272,7 @@ public enum Likelihood: Sendable, Hashable {
     switch self {
     case .categorical: "logits"
     case .labelSquaredError: "prediction"
+    case .squaredNorm: "offset"
     default: "reconstruction"
     }
   }
@@ -280,6 +294,7 @@ public enum Likelihood: Sendable, Hashable {
     case .discretizedLogistic: "discretizedLogistic"
     case .categorical: "categorical"
     case .labelSquaredError: "labelSquaredError"
+    case .squaredNorm: "squaredNorm"
     }
   }
 
@@ -287,7 +302,7 @@ public enum Likelihood: Sendable, Hashable {
   public static let withoutParameters: [Likelihood] = [
     .bernoulli, .squaredError, .absoluteError, .logCosh, .huber, .ssim, .msSsim, .gaussian(), .poisson,
     .negativeBinomial,
-    .multinomial, .discretizedLogistic, .categorical, .labelSquaredError,
+    .multinomial, .discretizedLogistic, .categorical, .labelSquaredError, .squaredNorm,
   ]
 }
 

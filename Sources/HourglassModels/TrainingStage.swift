@@ -30,6 +30,9 @@ extension Autoencoder {
   ///
   /// - Parameter objective: of each stage; nil for that of the model.
   public func pretrainingStages(objective: Objective? = nil) throws(ModelError) -> [TrainingStage] {
+    if conditionClasses != nil {
+      throw ModelError(name, "wanted layers that read no labels, to be trained one by one, found a Condition")
+    }
     var planner = try Planner(name: "input", input: input)
     let blocks = try encoderBlocks(&planner)
     let objective = objective ?? self.objective

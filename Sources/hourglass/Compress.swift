@@ -107,6 +107,7 @@ struct Compress: ParsableCommand {
   private static func quantizer(_ loaded: LoadedRun, _ levels: Int) throws -> CompressedCodes.Quantizer {
     try loaded.requireImages("compress")
     try loaded.requireDecoding("compress")
+    try loaded.requireNoCondition("compress")
     if let quantizer = loaded.model.latent as? VectorQuantizer {
       return CompressedCodes.Quantizer(numbersBelow: quantizer.codes, units: loaded.inference.symbolCount)
     }
@@ -175,6 +176,7 @@ struct Decompress: ParsableCommand {
     let loaded = try trained.load()
     try loaded.requireImages("decompress")
     try loaded.requireDecoding("decompress")
+    try loaded.requireNoCondition("decompress")
     let file = try output.file(or: loaded.run.picture("decompress.png"), for: loaded, reading: input)
     guard let data = FileManager.default.contents(atPath: input) else {
       throw DataError(path: input, reason: "wanted a file of codes, found none that can be read")

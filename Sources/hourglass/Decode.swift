@@ -17,12 +17,15 @@ struct Decode: ParsableCommand {
   @Option(help: "Read the codes from this NPY file, N,Z.")
   var input: String
 
+  @OptionGroup var condition: ConditionOptions
   @OptionGroup var output: OutputOptions
 
   func run() throws {
     let loaded = try trained.load()
     try loaded.requireImages("decode")
     try loaded.requireDecoding("decode")
+    let label = try condition.label(loaded)
+    if label == nil { try requireClass(of: loaded) }
     let file = try output.file(or: loaded.run.picture("decode.png"), for: loaded, reading: input)
     let size = loaded.inference.codeCount
     let array = try NPYFile.read(input)
@@ -37,6 +40,14 @@ struct Decode: ParsableCommand {
       throw DataError(path: input, reason: "code \(place / size): wanted finite numbers, found \(codes[place])")
     }
     let count = output.limit(file, array.shape[0], inPicture: 8 * Pictures.columns)
-    try loaded.decode(count, to: file) { Array(codes[$0.lowerBound * size..<$0.upperBound * size]) }
+    try loaded.decode(count, to: file, labels: { ConditionOptions.labels(label, $0) }) {
+      Array(codes[$0.lowerBound * size..<$0.upperBound * size])
+    }
+  }
+
+  private func requireClass(of loaded: LoadedRun) throws {
+    guard let classes = loaded.model.conditionClasses else { return }
+    throw ValidationError(
+      "decode: wanted --class, which of its \(classes) classes \(loaded.model.name) is told with each code, found none")
   }
 }

@@ -34,7 +34,7 @@ struct Encode: ParsableCommand {
     if isTable {
       try write(Array(try loaded.codes(of: data)[..<(count * size)]), size, of: data, count, to: file.path)
     } else {
-      try file.write(count, of: [size]) { loaded.inference.encode(try data.images($0)) }
+      try file.write(count, of: [size]) { loaded.inference.encode(try data.images($0), labels: data.labels?[$0]) }
     }
     StandardOutput.write("\(file.path): \(count) codes of \(size)")
   }

@@ -59,9 +59,10 @@ struct Evaluate: ParsableCommand {
         advice: "take fewer images with --limit")
     }
     let evaluator = Evaluator(loaded.inference, loaded.recipe)
-    let isImage = loaded.model.likelihood.target == .image
+    let target = loaded.model.likelihood.target
     let columns =
-      [isImage ? "reconstruction" : "loss"] + termColumns(loaded.model) + (isImage ? ["mse", "ssim"] : ["prediction"])
+      [target == .image ? "reconstruction" : "loss"] + termColumns(loaded.model)
+      + (target == .image ? ["mse", "ssim"] : target == .label ? ["prediction"] : [])
     var rows = [(images.identityColumns + columns).joined(separator: ",")]
     let result = try evaluator.evaluate(images, importanceSamples: importanceSamples) { sample in
       guard file != nil else { return }

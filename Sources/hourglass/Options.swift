@@ -52,11 +52,12 @@ struct LoadedRun {
   var step: Int { progress.step }
   var model: Autoencoder { recipe.model }
 
-  /// Refuses a model that puts out labels where images are wanted.
+  /// Refuses a model that puts out labels or distances where images are wanted.
   func requireImages(_ command: String) throws {
-    guard model.likelihood.target == .label else { return }
+    guard model.likelihood.target != .image else { return }
     throw ValidationError(
-      "\(command): wanted a model that puts out images, found \(model.name), which puts out labels "
+      "\(command): wanted a model that puts out images, found \(model.name), which puts out "
+        + (model.likelihood.target == .label ? "labels " : "distances ")
         + "(\(model.likelihood.name) likelihood); use evaluate or encode")
   }
 
@@ -75,12 +76,25 @@ struct LoadedRun {
     return other
   }
 
-  /// Writes the images that so many codes stand for; `codes` makes N x Z of them.
-  func decode(_ count: Int, to file: OutputFile, _ codes: (Range<Int>) throws -> [Float]) throws {
+  /// Refuses a model that decodes a code together with its class.
+  func requireNoCondition(_ command: String) throws {
+    guard model.conditionClasses != nil else { return }
+    throw ValidationError(
+      "\(command): wanted a model that decodes a code alone, found \(model.name), which is told the class with "
+        + "each code (Condition)")
+  }
+
+  /// Writes the images that so many codes stand for, in rows; `codes` makes N x Z of them.
+  ///
+  /// - Parameter labels: the classes that a model with conditions is told, for a range of the codes.
+  func decode(
+    _ count: Int, to file: OutputFile, columns: Int = Pictures.columns,
+    labels: (Range<Int>) -> ArraySlice<Int>? = { _ in nil }, _ codes: (Range<Int>) throws -> [Float]
+  ) throws {
     try file.write(count, images: model.input) {
-      inference.decode(try codes($0))
+      inference.decode(try codes($0), labels: labels($0))
     } draw: {
-      try Pictures.grid($0, shape: model.input, columns: Pictures.columns)
+      try Pictures.grid($0, shape: model.input, columns: columns)
     }
   }
 

@@ -35,7 +35,7 @@ struct Reconstruct: ParsableCommand {
     let shape = loaded.model.input
     let count = output.limit(file, data.count, inPicture: 4 * Pictures.imagesPerBand)
     try file.write(count, images: shape) {
-      loaded.inference.reconstruct(try data.images($0))
+      loaded.inference.reconstruct(try data.images($0), labels: data.labels?[$0])
     } draw: {
       try Pictures.bands(originals: try data.images(0..<count), reconstructions: $0, shape: shape)
     }

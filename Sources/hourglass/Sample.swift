@@ -13,14 +13,18 @@ struct Sample: ParsableCommand {
       whose codes are numbers. What is printed beside it says how likely codes of other images trained on are under \
       either prior, and how far draws are from them (the maximum mean discrepancy, 0 for the same distribution). \
       An NPY file holds the expected images, N,H,W,C, float32; a PNG file shows the images in rows. Without --count \
-      there are 128 images.
+      there are eight rows.
+
+      A model with conditions is told the class by --class, else all classes in turn: a column for each.
 
       Example:
         hourglass sample --run runs/first --output samples.png --seed 7
         hourglass sample --run runs/first --prior mixture:10
+        hourglass sample --run runs/conditional --class 7
       """)
 
   @OptionGroup var trained: RunOptions
+  @OptionGroup var condition: ConditionOptions
   @OptionGroup var output: OutputOptions
 
   @Option(help: "The seed of the draws. (default: the run's)")
@@ -63,10 +67,15 @@ struct Sample: ParsableCommand {
           + "autoencoder, which has no prior to draw from; fit one with --prior mixture:10, or use decode with codes "
           + "of your own")
     }
+    let label = try condition.label(loaded)
     let file = try output.file(or: loaded.run.picture("sample.png"), for: loaded)
     let seed = seed ?? loaded.recipe.seed
     let mixture = try components.map { try fit($0, to: loaded, seed: seed) }
-    try loaded.decode(output.count ?? 8 * Pictures.columns, to: file) {
+    let columns = label == nil ? loaded.inference.columnsOfSamples : Pictures.columns
+    try loaded.decode(
+      output.count ?? 8 * columns, to: file, columns: columns,
+      labels: { ConditionOptions.labels(label, $0) ?? loaded.inference.classesInTurn($0) }
+    ) {
       mixture?.codes($0.count, from: $0.lowerBound, seed: seed)
         ?? loaded.inference.standardNormalCodes($0.count, from: $0.lowerBound, seed: seed)
     }

@@ -117,7 +117,9 @@ struct Score: ParsableCommand {
 
   func run() throws {
     let loaded = try trained.load()
-    try loaded.requireImages("score")
+    if loaded.model.likelihood.target == .label || maps.maps != nil || by == .error {
+      try loaded.requireImages("score")
+    }
     if samples != nil, !loaded.model.isVariational {
       throw ValidationError("--samples: wanted a variational model, found \(loaded.model.name), whose code is no draw")
     }

@@ -358,7 +358,7 @@ struct RefusedModel: Sendable, CustomStringConvertible {
 }
 
 @Suite struct ModelErrorTests {
-  @Test(arguments: RefusedModel.all) func aChainThatCannotRunIsRefused(_ row: RefusedModel) {
+  @Test(arguments: RefusedModel.all + RefusedModel.conditioned) func aChainThatCannotRunIsRefused(_ row: RefusedModel) {
     do {
       _ = try ExecutionPlan(row.model, batchSize: 4)
       Issue.record("planned")

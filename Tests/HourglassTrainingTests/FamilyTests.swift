@@ -20,8 +20,7 @@ import Testing
 
   static let names = [
     "l1", "activity", "zero-mean", "mmd", "contractive", "contractive-convolutions", "tied-convolutions", "ssim",
-    "ms-ssim",
-    "l2", "two-penalties", "info-vae", "total-correlation", "dip-i", "dip-ii",
+    "ms-ssim", "l2", "two-penalties", "info-vae", "total-correlation", "dip-i", "dip-ii", "conditional",
     "quantizer", "two-codebooks",
   ]
 
@@ -56,6 +55,17 @@ import Testing
     case "total-correlation": return gaussian(TotalCorrelationPenalty(weight: 2))
     case "dip-i": return gaussian(DIPPenalty(.means, weight: 3, diagonal: 5))
     case "dip-ii": return gaussian(DIPPenalty(.samples, weight: 3, diagonal: 2), L1Penalty(weight: 0.1))
+    case "conditional":
+      return Autoencoder(name, input: ImageShape(5, 4, 2), likelihood: .squaredError) {
+        Condition(classes: 3)  // 5 x 4 x 5
+        Dense(12, activation: .tanh)
+      } latent: {
+        GaussianLatent(3)
+      } decoder: {
+        Condition(classes: 3, embedding: 2)
+        Dense(40, activation: .sigmoid)
+        Reshape(5, 4, 2)
+      }
     case "contractive": return dense(ContractivePenalty(weight: 0.4), code: .sigmoid, hidden: [])
     case "contractive-convolutions":
       return Autoencoder(

@@ -15,14 +15,16 @@ import TestSupport
   static let noPackages: Comment =
     "no Python with numpy, onnx, onnxruntime, safetensors and torch; name one in HOURGLASS_PYTHON"
   static let samples = 5
+  /// What interchange.py gives to a graph that reads labels.
+  static let labels = TestImages.labels(samples)[...]
 
   @Test(.enabled(if: hasPackages, noPackages)) func everyLayerIsTheSameInONNXRuntime() throws {
+    let others = [
+      Self.classifier, Self.reshaped, Self.model(.poisson), Self.model(.multinomial), Self.model(.gaussian()),
+      Self.model(.negativeBinomial), Self.model(.discretizedLogistic), try FamilyTests.model("conditional"),
+    ]
     let cases =
-      LayerCases.all.map { (name: $0.name, model: $0.model) }
-      + [
-        Self.labels, Self.reshaped, Self.model(.poisson), Self.model(.multinomial), Self.model(.gaussian()),
-        Self.model(.negativeBinomial), Self.model(.discretizedLogistic),
-      ].map { (name: $0.name, model: $0) }
+      LayerCases.all.map { (name: $0.name, model: $0.model) } + others.map { (name: $0.name, model: $0) }
     try withTemporaryFolder { folder in try Self.compare(cases, in: folder) }
   }
 
@@ -49,7 +51,7 @@ import TestSupport
   }
 
   /// Whose output is no image.
-  private static let labels = Autoencoder("labels", input: ImageShape(6, 5, 2), likelihood: .categorical) {
+  private static let classifier = Autoencoder("labels", input: ImageShape(6, 5, 2), likelihood: .categorical) {
     Conv2D(3, kernel: 3, activation: .relu)
   } latent: {
     Dense(4, activation: .tanh)
@@ -110,7 +112,7 @@ import TestSupport
       let images = TestImages.waves(step: 0, samples: samples, shape: model.input)
       try write(images, of: model.input, to: "\(folder)/\(name)/images.npy")
       let code = plan.codeShape
-      try write(inference.encode(images), of: code, to: "\(folder)/\(name)/codes.npy")
+      try write(inference.encode(images, labels: labels), of: code, to: "\(folder)/\(name)/codes.npy")
     }
     let script = GoldenTests.folder.appending(path: "interchange.py").path
     let (status, output) = try Python.run([script] + cases.map { "\(folder)/\($0.name)" })
@@ -118,9 +120,9 @@ import TestSupport
     for (name, model) in cases {
       let inference = try started(model)
       let images = TestImages.waves(step: 0, samples: samples, shape: model.input)
-      let codes = inference.encode(images)
+      let codes = inference.encode(images, labels: labels)
       if model.isVariational {
-        let (units, both) = (inference.codeCount, inference.posterior(images))
+        let (units, both) = (inference.codeCount, inference.posterior(images, labels: labels))
         let rows = stride(from: 0, to: both.count, by: 2 * units)
         try expect(rows.flatMap { both[$0..<$0 + units] }, near: "\(folder)/\(name)/mean.npy")
         let logVariances = rows.flatMap { both[$0 + units..<$0 + 2 * units] }
@@ -129,9 +131,9 @@ import TestSupport
         try expect(codes, near: "\(folder)/\(name)/code.npy")
       }
       if inference.plan.decodingRefusal == nil {
-        try expect(inference.decode(codes), near: "\(folder)/\(name)/decoded.npy")
+        try expect(inference.decode(codes, labels: labels), near: "\(folder)/\(name)/decoded.npy")
       }
-      try expect(inference.reconstruct(images), near: "\(folder)/\(name)/reconstructed.npy")
+      try expect(inference.reconstruct(images, labels: labels), near: "\(folder)/\(name)/reconstructed.npy")
     }
   }
 

@@ -21,7 +21,7 @@ import Testing
   /// What no twin has, in the words of Benchmarks/Peers/models_torch.py.
   private static let lacks: Set<String> = [
     "contrastive divergence", "the structural similarity", "a contractive penalty along a tangent",
-    "sums of windows that overlap in a max-unpooling",
+    "sums of windows that overlap in a max-unpooling", "the layer Condition", "the layer Centre",
   ]
 
   @Test(.enabled(if: hasTorch, "no Python with torch; name one in HOURGLASS_PYTHON"))
@@ -61,8 +61,8 @@ import Testing
   {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
     let pixels = (0..<3).flatMap { TestImages.waves(step: $0, samples: 8, shape: model.input) }
-    let classes = model.likelihood == .categorical ? 3 : 1
-    let labels = model.likelihood.target == .label ? (0..<24).map { $0 % 8 % classes } : nil
+    let classes = model.likelihood == .labelSquaredError ? 1 : 3
+    let labels = (0..<24).map { $0 % 8 % classes }
     let data = try Dataset(.floats(pixels), shape: model.input, labels: labels, source: "waves")
     // One shard has the statistics of the minibatch, as PyTorch does.
     let training = try startedStep(
@@ -74,7 +74,7 @@ import Testing
     try NPYFile.write(data.images(16..<24), shape: shape, to: folder + "/images.npy")
     let inference = try Inference(
       model: model, parallel: ParallelPlan(workers: 1, threads: 1), parameters: training.parameters)
-    let found = inference.reconstruct(try data.images(16..<24))
+    let found = inference.reconstruct(try data.images(16..<24), labels: labels[16...])
     try NPYFile.write(found, shape: [8, found.count / 8], to: folder + "/found.npy")
     return (training, try training.run(step: 2, items: ArraySlice(16..<24)).total)
   }

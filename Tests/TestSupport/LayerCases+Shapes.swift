@@ -22,6 +22,32 @@ extension LayerCases {
 
   private static let conv = Conv2D(3, kernel: 3, activation: .sigmoid)
 
+  /// Layers that read labels, those of `TestImages.labels`.
+  static let conditioned: [LayerCase] = [
+    encoding(
+      "condition, planes", after: [conv], Condition(classes: 3), of: ImageShape(5, 4, 2), to: ImageShape(5, 4, 6)),
+    encoding(
+      "condition, planes of an embedding", after: [conv], Condition(classes: 3, embedding: 2), of: ImageShape(5, 4, 2),
+      to: ImageShape(5, 4, 5)),
+    encoding(
+      "condition of a vector", after: [Dense(6, activation: .tanh)], Condition(classes: 5), of: ImageShape(5, 4, 2),
+      to: ImageShape(vector: 11)),
+    encoding(
+      "condition of a vector by an embedding", after: [Dense(6, activation: .elu)],
+      Condition(classes: 3, embedding: 4), of: ImageShape(5, 4, 2), to: ImageShape(vector: 10)),
+  ]
+
+  /// Codes that are drawn to a centre.
+  public static let centred = LayerCase(
+    name: "centre", layer: Centre(), input: ImageShape(vector: 4), output: ImageShape(vector: 4),
+    model: Autoencoder("centre", input: ImageShape(5, 4, 2), likelihood: .squaredNorm) {
+      Conv2D(3, kernel: 3, activation: .tanh, bias: false)
+    } latent: {
+      Dense(4, activation: .tanh, bias: false)
+    } decoder: {
+      Centre()
+    })
+
   private static let pools: [LayerCase] = [
     encoding(
       "average-pool 3 stride 2 padding 1", after: [conv], AveragePool2D(3, stride: 2, padding: .amount(1)),

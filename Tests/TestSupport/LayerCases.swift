@@ -16,7 +16,8 @@ public struct LayerCase: Sendable, CustomStringConvertible {
 
 public enum LayerCases {
   /// The rows of the table.
-  public static let all = plain + shapes + grouped + tied + penalized + contracted + branched
+  public static let all =
+    plain + shapes + grouped + conditioned + [centred] + tied + penalized + contracted + branched
 
   private static let plain: [LayerCase] = [
     encoding("conv 3x3", Conv2D(3, kernel: 3, activation: .relu), of: ImageShape(6, 5, 2), to: ImageShape(6, 5, 3)),

@@ -23,9 +23,12 @@ public enum TestImages {
     return pixels
   }
 
+  /// The labels of so many waves, for what reads labels: three classes in turn.
+  public static func labels(_ samples: Int) -> [Int] { (0..<samples).map { $0 % 3 } }
+
   /// The batches of several steps one after the other in one data set, item 0 the first of step 0.
   public static func waves(batchSizes: [Int], shape: ImageShape) throws -> Dataset {
     let pixels = batchSizes.enumerated().flatMap { waves(step: $0.offset, samples: $0.element, shape: shape) }
-    return try Dataset(.floats(pixels), shape: shape, source: "waves")
+    return try Dataset(.floats(pixels), shape: shape, labels: batchSizes.flatMap(labels), source: "waves")
   }
 }

@@ -100,7 +100,7 @@ public enum ONNXFile {
     message.string(1, port.name)
     message.message(2) { type in
       type.message(1) { tensor in
-        tensor.integer(1, float)
+        tensor.integer(1, port.isInteger ? int64 : float)
         tensor.message(2) { shape in
           shape.message(1) { $0.string(2, "N") }
           for extent in port.shape { shape.message(1) { $0.integer(1, extent) } }

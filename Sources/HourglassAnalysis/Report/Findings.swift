@@ -45,7 +45,7 @@ struct Findings {
     self.errors = errors
     let some = data.spread(min(2048, max(64, Self.mostCodeFloats / inference.codeCount)))
     units = try LatentUnits(some, inference, seed: seed)
-    var codes = inference.encode(try some.images(0..<some.count))
+    var codes = inference.encode(try some.images(0..<some.count), labels: some.labels?[...])
     // A plane has two axes: codes of one unit lie on the first.
     if inference.codeCount == 1 { codes = codes.flatMap { [$0, Float(0)] } }
     components = PrincipalComponents(codes, length: max(2, inference.codeCount), components: 2)
@@ -56,7 +56,9 @@ struct Findings {
     let pictures = Pictures(inference, seed: seed, isBare: true)
     bands = try Self.ranks(errors).map { title, chosen in
       let originals = try chosen.flatMap { try data.image($0) }
-      return Band(title: title, picture: try pictures.bands(originals), errors: chosen.map { errors[$0] })
+      let labels = data.labels.map { labels in chosen.map { labels[$0] }[...] }
+      return Band(
+        title: title, picture: try pictures.bands(originals, labels: labels), errors: chosen.map { errors[$0] })
     }
     guard inference.plan.decodingRefusal == nil else { return }
     walks =

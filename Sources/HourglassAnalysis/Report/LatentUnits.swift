@@ -24,8 +24,8 @@ struct LatentUnits {
     let units = inference.codeCount
     var sums = [Double](repeating: 0, count: units)
     for start in stride(from: 0, to: data.count, by: Inference.batchSize) {
-      let posterior = inference.posterior(
-        try data.images(start..<min(start + Inference.batchSize, data.count)))
+      let range = start..<min(start + Inference.batchSize, data.count)
+      let posterior = inference.posterior(try data.images(range), labels: data.labels?[range])
       for first in stride(from: 0, to: posterior.count, by: 2 * units) {
         for unit in 0..<units {
           let mean = Double(posterior[first + unit])

@@ -17,10 +17,7 @@ extension RunReport {
         summary: summary.joined(separator: " "),
         sections: [
           HTML.section("Learning", learning),
-          model.likelihood.target == .label
-            ? HTML.section("Labels", labels)
-            : HTML.section("Reconstructions", reconstructions)
-              + HTML.section(model.isVariational ? "Samples and latent traversals" : "Between codes", generation),
+          try outputSections.joined(),
           try anomalySection.joined(), HTML.section("Codes", codes), HTML.section("Recipe", recipeParts),
           HTML.section("Machine", machine),
           HTML.section("Per-layer time", layerTimes),
@@ -110,6 +107,22 @@ extension RunReport {
       HTML.figures(figures), HTML.table(titles, rows),
       changes.isEmpty ? "" : HTML.paragraph("The data changed \(changes.joined(separator: ", "))."),
     ] + warnings
+  }
+
+  /// What the model puts out.
+  private var outputSections: [String] {
+    get throws(DataError) {
+      switch recipe.model.likelihood.target {
+      case .label: [HTML.section("Labels", labels)]
+      case .nothing: []
+      case .image:
+        [
+          HTML.section("Reconstructions", try reconstructions),
+          HTML.section(
+            recipe.model.isVariational ? "Samples and latent traversals" : "Between codes", try generation),
+        ]
+      }
+    }
   }
 
   private var labels: [String] {

@@ -58,7 +58,7 @@ public struct Denoising {
         }
       }
     }
-    let outputs = inference.reconstruct(noisy)
+    let outputs = inference.reconstruct(noisy, labels: data.labels?[range])
     before += Self.squares(noisy, originals)
     after += Self.squares(outputs, originals)
     pixels += Double(originals.count)
@@ -87,7 +87,8 @@ extension Inference {
     guard plan.model.isQuantized else { return try codes(of: data) }
     try data.checkShape(for: plan)
     return try stride(from: 0, to: data.count, by: Self.batchSize).flatMap { start in
-      codeNumbers(try data.images(start..<min(start + Self.batchSize, data.count)))
+      let range = start..<min(start + Self.batchSize, data.count)
+      return codeNumbers(try data.images(range), labels: data.labels?[range])
     }
   }
 

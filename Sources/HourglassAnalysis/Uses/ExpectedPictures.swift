@@ -37,7 +37,7 @@ extension Inference {
       let range = start..<min(start + Self.batchSize, end)
       let images = try data.images(range)
       data.announce((range.upperBound..<min(range.upperBound + range.count, end)).lazy.map { Int32($0) })
-      let expected = try make?(range, images) ?? reconstruct(images)
+      let expected = try make?(range, images) ?? reconstruct(images, labels: data.labels?[range])
       for (place, index) in range.enumerated() {
         let part = place * imageCount..<(place + 1) * imageCount
         guard let tiling = data.tiling else {

@@ -18,13 +18,12 @@ extension Inference {
     of data: Dataset, by kind: AnomalyScores.Kind, samples: Int? = nil, seed: UInt64
   ) throws -> AnomalyScores {
     try data.checkTargets(for: plan)
-    let wantsLabels = plan.model.likelihood.target == .label
     var scores: [Double] = []
     for start in stride(from: 0, to: data.count, by: Self.batchSize) {
       let range = start..<min(start + Self.batchSize, data.count)
       let images = try data.images(range)
       data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
-      let labels = wantsLabels ? data.labels?[range] : nil
+      let labels = data.labels?[range]
       if let samples, kind == .likelihood, plan.model.isVariational {
         scores += evidenceBounds(images, labels: labels, draws: samples, seed: seed).map { -$0 }
         continue

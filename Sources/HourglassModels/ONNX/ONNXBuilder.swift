@@ -63,6 +63,13 @@ public struct ONNXBuilder {
     return (shape.isVector ? asVectors(skip) : asImages(skip, shape, "skippedShape")).names[0]
   }
 
+  /// The label of each sample, N, the graph's second input.
+  mutating func label() -> String {
+    let port = ONNXGraph.Port(name: "label", shape: [], isInteger: true)
+    if !graph.inputs.contains(port) { graph.inputs.append(port) }
+    return port.name
+  }
+
   /// The places of the maxima that a max-pooling found, nil where it is not in the graph.
   mutating func switches(of pool: String) -> String? {
     guard let i = graph.nodes.firstIndex(where: { $0.name == "\(pool)/MaxPool" }) else { return nil }
@@ -200,7 +207,8 @@ public enum ModelPart: String, Sendable, CaseIterable {
 }
 
 extension ExecutionPlan {
-  /// The forward half of a trained model without its noise.
+  /// The forward half of a trained model without its noise. Where a layer reads labels, the graph has a second input
+  /// `label`, N integers.
   ///
   /// - Parameters:
   ///   - parameters: the flat vector.

@@ -13,6 +13,8 @@ public struct ONNXGraph: Sendable, Equatable {
     public let name: String
     /// The extents of one sample.
     public let shape: [Int]
+    /// Whether it holds integers of 64 bits, as labels, and not floats.
+    public var isInteger = false
   }
 
   /// A tensor of constants.
@@ -54,7 +56,7 @@ public struct ONNXGraph: Sendable, Equatable {
   /// The name of the graph.
   public let name: String
   /// What the graph reads.
-  public let inputs: [Port]
+  public internal(set) var inputs: [Port]
   public internal(set) var outputs: [Port] = []
   /// Each reads what those before it put out.
   public internal(set) var nodes: [Node] = []

@@ -46,6 +46,11 @@ public struct ExecutionPlan: Sendable {
   /// Where a penalty is a function of the code's derivative, the uses whose tangents it follows; empty where none is.
   public let tangents: Range<Int>
 
+  /// The number of classes whose labels layers read; nil where none reads labels.
+  public let conditionClasses: Int?
+  /// Whether each sample comes with a label, which the model is to put out or its layers read.
+  public var readsLabels: Bool { conditionClasses != nil || model.likelihood.target == .label }
+
   /// Nil where training goes back through the layers.
   public let contrastiveDivergence: PlannedContrastiveDivergence?
 
@@ -98,7 +103,7 @@ public struct ExecutionPlan: Sendable {
     guard (1...batchSize).contains(shards) else {
       throw ModelError(model.name, "wanted 1 to \(batchSize) shards, not more than the batch size, found \(shards)")
     }
-    (self.model, self.isTraining) = (model, isTraining)
+    (self.model, self.isTraining, conditionClasses) = (model, isTraining, model.conditionClasses)
     (self.batchSize, self.shards) = (batchSize * samplesPerImage, shards)
     self.importanceSamples = importanceSamples
     let imagesPerShard = (batchSize + shards - 1) / shards

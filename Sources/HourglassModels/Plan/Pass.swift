@@ -62,6 +62,8 @@ public struct Pass {
   public var capacity: Float?
   /// Where a call has more, they are a run of whole shards of so many, of which the last may be short.
   public var samplesPerShard = Int.max
+  /// The label of each sample, N, of a model whose layers read it: 0 to below `Autoencoder.conditionClasses`.
+  public var labels: UnsafePointer<Int32>?
   /// Samples of a minibatch that is not the last of an epoch.
   public var batchSize = Int.max
   /// OpenMP threads for the kernels.

@@ -82,7 +82,7 @@ extension Autoencoder {
       guard let size = Int(part) else { throw ModelError(text, "wanted a number of units, found \(part)") }
       sizes.append(size)
     }
-    let likelihoods = Likelihood.withoutParameters
+    let likelihoods = Likelihood.withoutParameters.filter { $0.target != .nothing }
     var (activation, likelihood, isTied, isVariational) = (Activation.relu, Likelihood.squaredError, false, false)
     for word in words.dropFirst() {
       if let named = Activation(word) {

@@ -36,7 +36,8 @@ extension Inference {
     try data.checkShape(for: plan)
     var usage = CodeUsage(plan)
     for start in stride(from: 0, to: images, by: Self.batchSize) {
-      usage?.add(codeNumbers(try data.images(start..<min(start + Self.batchSize, images))))
+      let range = start..<min(start + Self.batchSize, images)
+      usage?.add(codeNumbers(try data.images(range), labels: data.labels?[range]))
     }
     return usage?.perplexity
   }

@@ -48,7 +48,8 @@ extension Inference {
     var codes: [Float] = []
     codes.reserveCapacity(range.count * codeCount)
     for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.batchSize) {
-      codes += encode(try data.images(start..<min(start + Self.batchSize, range.upperBound)))
+      let batch = start..<min(start + Self.batchSize, range.upperBound)
+      codes += encode(try data.images(batch), labels: data.labels?[batch])
     }
     return codes
   }

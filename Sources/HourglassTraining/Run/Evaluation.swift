@@ -132,7 +132,7 @@ public struct Evaluator {
       let wanted = data.hasInputs && isImage ? try data.images(range) : nil
       data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
       let noise: Noise = isVariational || hasPenalty ? .evaluation(seed: seed, step: batch) : .none
-      let labels = isImage ? nil : data.labels?[range]
+      let labels = plan.readsLabels ? data.labels?[range] : nil
       let isKnown = range.map { index in labels.map { plan.labels.contains($0[index]) } ?? true }
       // A class that the model does not know is measured as class 0.
       let targets = labels.map { labels in ArraySlice(labels.map { plan.labels.contains($0) ? $0 : 0 }) }
@@ -150,8 +150,8 @@ public struct Evaluator {
         if let label = labels?[index], let prediction = measurement.prediction { confusion?.add(label, prediction) }
         try each(SampleEvaluation(index: index, measurement: measurement, isKnown: isKnown[place]))
       }
-      if isVariational || hasPenalty { units.add(inference.encode(images)) }
-      usage?.add(inference.codeNumbers(images))
+      if isVariational || hasPenalty { units.add(inference.encode(images, labels: targets)) }
+      usage?.add(inference.codeNumbers(images, labels: targets))
       if let importanceSamples {
         let bounds = inference.importanceBounds(
           images, labels: targets, draws: importanceSamples, seed: seed, step: batch)
@@ -196,7 +196,8 @@ public struct Evaluator {
     let images = min(images, data.count)
     var units = UnitStatistics(count: inference.codeCount)
     for start in stride(from: 0, to: images, by: Inference.batchSize) {
-      units.add(inference.encode(try data.images(start..<min(start + Inference.batchSize, images))))
+      let range = start..<min(start + Inference.batchSize, images)
+      units.add(inference.encode(try data.images(range), labels: data.labels?[range]))
     }
     return units.variances
   }

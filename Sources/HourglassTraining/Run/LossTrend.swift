@@ -73,7 +73,8 @@ extension Trainer {
   /// Whether the outputs for a few images differ by next to nothing beside the differences of these images.
   private func putsOutOneImage() throws -> Bool {
     guard recipe.model.likelihood.target == .image else { return false }
-    let images = try data.spread(16).images(0..<min(data.count, 16))
+    let some = data.spread(16)
+    let images = try some.images(0..<some.count)
     func spread(_ values: [Float]) -> Double {
       let (count, size) = (values.count / data.shape.count, data.shape.count)
       return (0..<size).reduce(0) { sum, i in
@@ -82,7 +83,7 @@ extension Trainer {
         return pixel.reduce(sum) { $0 + ($1 - mean) * ($1 - mean) }
       }
     }
-    let (wanted, found) = (spread(images), spread(try inference().reconstruct(images)))
+    let (wanted, found) = (spread(images), spread(try inference().reconstruct(images, labels: some.labels?[...])))
     return wanted > 0 && found < 1e-4 * wanted
   }
 }

@@ -20,7 +20,11 @@ public struct Pictures {
 
   /// Why the images of a model cannot be shown; nil where they can.
   public static func refusal(of model: Autoencoder) -> String? {
-    model.likelihood.target == .image ? refusal(of: model.input) : "the model puts out labels, not images"
+    switch model.likelihood.target {
+    case .image: refusal(of: model.input)
+    case .label: "the model puts out labels, not images"
+    case .nothing: "the model puts out distances, not images"
+    }
   }
 
   /// Why images of a shape cannot be shown; nil where they can.
@@ -80,16 +84,18 @@ public struct Pictures {
   public func reconstructions(_ data: Dataset, count: Int = 4 * imagesPerBand) throws -> PNGImage {
     try data.checkShape(for: inference.plan)
     let range = 0..<min(count, data.count)
-    let originals = try data.images(range)
-    guard data.hasInputs else { return try bands(originals) }
+    let (originals, labels) = (try data.images(range), data.labels?[range])
+    guard data.hasInputs else { return try bands(originals, labels: labels) }
     let seen = try data.inputs(range)
-    return try Self.bands([originals, seen, inference.reconstruct(seen)], shape: shape, isBare: isBare)
+    return try Self.bands(
+      [originals, seen, inference.reconstruct(seen, labels: labels)], shape: shape, isBare: isBare)
   }
 
   /// Images, N x H x W x C, above what the model makes of them.
-  package func bands(_ originals: [Float]) throws(DataError) -> PNGImage {
+  package func bands(_ originals: [Float], labels: ArraySlice<Int>?) throws(DataError) -> PNGImage {
     try Self.bands(
-      originals: originals, reconstructions: inference.reconstruct(originals), shape: shape, isBare: isBare)
+      originals: originals, reconstructions: inference.reconstruct(originals, labels: labels), shape: shape,
+      isBare: isBare)
   }
 
   /// A list in pieces of one length; the last may be shorter.

@@ -65,8 +65,8 @@ public struct Recipe: Codable, Sendable {
   /// Runs and files whose weights take the place of those that start from the seed, one after the other; nil for none.
   public var start: [Start]?
 
-  /// Names of the classes that the model puts out, in the order of its outputs; nil, as in recipes of earlier versions,
-  /// where labels go by their numbers.
+  /// Names of the classes that the model puts out, in the order of its outputs, or that its layers are told, by label;
+  /// nil, as in recipes of earlier versions, where labels go by their numbers.
   public var classes: [String]?
 
   /// The loss that early stopping and the best checkpoint go by.
@@ -150,7 +150,7 @@ public struct Recipe: Codable, Sendable {
   ///
   /// Cost: where images are standardised, reads all of them once. Errors: one cannot be read.
   public mutating func settle(on data: Dataset) throws(DataError) {
-    if model.likelihood == .categorical, classes == nil { classes = (try? data.classNames()) ?? nil }
+    if hasClasses, classes == nil { classes = (try? data.classNames()) ?? nil }
     if self.data.codes == nil, self.data.preparation?.standardizes == true, standardization == nil {
       self.data.preparation?.standardization = try Standardization(of: data)
     }
@@ -164,13 +164,17 @@ public struct Recipe: Codable, Sendable {
   public func open(
     _ source: DataSource, memory: Int = GrantedMemory.forImages, parallel: ParallelPlan? = nil
   ) throws(DataError) -> Dataset {
-    matched(try source.open(for: model, seed: seed, memory: memory, parallel: parallel))
+    let data = matched(try source.open(for: model, seed: seed, memory: memory, parallel: parallel))
+    try data.checkConditions(for: model)
+    return data
   }
 
-  /// A set whose labels number the classes that the model puts out, see `Dataset.relabelled`; the set itself where the
-  /// model puts out none, or does not know their names.
+  private var hasClasses: Bool { model.likelihood == .categorical || model.conditionClasses != nil }
+
+  /// A set whose labels number the classes that the model puts out or is told, see `Dataset.relabelled`; the set itself
+  /// where there are none, or where the model does not know their names.
   public func matched(_ data: Dataset) -> Dataset {
-    guard model.likelihood == .categorical, let classes, let outputs = try? plan().labels.count,
+    guard hasClasses, let classes, let outputs = try? plan().labels.count,
       classes.count <= outputs
     else { return data }
     return data.relabelled(by: (0..<outputs).map { $0 < classes.count ? classes[$0] : "\($0)" })

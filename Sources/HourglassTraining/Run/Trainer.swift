@@ -107,6 +107,7 @@ public final class Trainer {
       Initializer.fill(
         training.parameters, plan: plan, seed: recipe.seed, initializer: recipe.initializer ?? .pytorch)
       for start in recipe.start ?? [] { starts.append(try start.apply(to: training.parameters, plan: plan)) }
+      try training.startCentre(recipe, on: data, after: starts)
       training.startAverage()
     }
     metrics = try MetricsLog(run, upTo: resume ? progress.step : -1)

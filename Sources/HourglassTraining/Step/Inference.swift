@@ -189,14 +189,16 @@ public final class Inference {
   public static let batchSize = 256
 
   /// The codes of images, the mean where the latent is a distribution: `codeCount` floats for each image.
-  public func encode(_ images: [Float]) -> [Float] {
-    run(images, plan.encoder, from: 0, to: plan.code)
+  ///
+  /// - Parameter labels: of the images, here and below, where layers read them.
+  public func encode(_ images: [Float], labels: ArraySlice<Int>? = nil) -> [Float] {
+    run(images, labels, plan.encoder, from: 0, to: plan.code)
   }
 
   /// The numbers of the codes of images under a VectorQuantizer, whole numbers: N x H W G.
-  public func codeNumbers(_ images: [Float]) -> [Float] {
+  public func codeNumbers(_ images: [Float], labels: ArraySlice<Int>? = nil) -> [Float] {
     precondition(plan.model.isQuantized, "\(plan.model.name) has codes without numbers")
-    return run(images, plan.encoder, from: 0, to: plan.code, wantsState: true)
+    return run(images, labels, plan.encoder, from: 0, to: plan.code, wantsState: true)
   }
 
   /// The codes of their numbers, N x H x W x C.
@@ -210,20 +212,20 @@ public final class Inference {
 
   /// The distribution of each image's code under a variational model, N x 2 Z: `codeCount` means, then as many
   /// log-variances.
-  public func posterior(_ images: [Float]) -> [Float] {
+  public func posterior(_ images: [Float], labels: ArraySlice<Int>? = nil) -> [Float] {
     precondition(plan.model.isVariational, "\(plan.model.name) has codes without a distribution")
-    return run(images, plan.encoder.dropLast(), from: 0, to: plan.posterior)
+    return run(images, labels, plan.encoder.dropLast(), from: 0, to: plan.posterior)
   }
 
   /// The expected images of codes, of a model whose plan has no `decodingRefusal`.
-  public func decode(_ codes: [Float]) -> [Float] {
+  public func decode(_ codes: [Float], labels: ArraySlice<Int>? = nil) -> [Float] {
     precondition(plan.decodingRefusal == nil, plan.decodingRefusal ?? "")
-    return run(codes, plan.decoder, from: plan.code, to: plan.output, wantsMean: true)
+    return run(codes, labels, plan.decoder, from: plan.code, to: plan.output, wantsMean: true)
   }
 
   /// The expected images of the images' codes.
-  public func reconstruct(_ images: [Float]) -> [Float] {
-    run(images, plan.uses.indices, from: 0, to: plan.output, wantsMean: true)
+  public func reconstruct(_ images: [Float], labels: ArraySlice<Int>? = nil) -> [Float] {
+    run(images, labels, plan.uses.indices, from: 0, to: plan.output, wantsMean: true)
   }
 
   /// The floats of one code, Z.
@@ -255,8 +257,8 @@ public final class Inference {
   ///
   /// - Parameters:
   ///   - wanted: what the model is to put out of each; nil for the images themselves. Only where the model `hasPairs`.
-  ///   - labels: of the images, where the model puts out labels; of a categorical likelihood classes that it has, see
-  ///     `Dataset.checkLabels`.
+  ///   - labels: of the images, where the model puts out labels or its layers read them; of a categorical likelihood
+  ///     classes that it has, see `Dataset.checkLabels`.
   public func measure(
     _ images: [Float], wanted: [Float]? = nil, labels: ArraySlice<Int>? = nil, noise: Noise
   ) -> [Measurement] {
@@ -272,7 +274,7 @@ public final class Inference {
         terms: plan.model.terms.indices.map { shared.terms.pointer[$0 * plan.batchSize + n] })
       if isImage {
         result.image = ImageMeasurement(squaredError: squaredErrors.pointer[n], similarity: similarities.pointer[n])
-      } else {
+      } else if plan.model.likelihood.target == .label {
         result.prediction = plan.model.likelihood.prediction(of: outputs.pointer + n * width, count: width)
       }
       return result
@@ -328,13 +330,16 @@ public final class Inference {
       guard let targets, wanted.count == images.count else { preconditionFailure("images to measure against") }
       targets.pointer.update(from: wanted, count: wanted.count)
     }
-    guard plan.model.likelihood.target == .label else { return count }
+    if plan.readsLabels { take(labels, of: count) }
+    return count
+  }
+
+  private func take(_ labels: ArraySlice<Int>?, of count: Int) {
     precondition(labels?.count == count, "\(labels?.count ?? 0) labels of \(count) images")
     for (n, label) in (labels ?? []).enumerated() {
       precondition(plan.labels.contains(label), "the label \(label) of a model of \(plan.labels)")
       shared.labels.pointer[n] = Int32(label)
     }
-    return count
   }
 
   /// Whether images can be measured against other ones than those that the model sees.
@@ -355,8 +360,8 @@ public final class Inference {
   }
 
   private func run(
-    _ values: [Float], _ uses: Range<Int>, from input: Int, to output: Int, wantsMean: Bool = false,
-    wantsState: Bool = false
+    _ values: [Float], _ labels: ArraySlice<Int>?, _ uses: Range<Int>, from input: Int, to output: Int,
+    wantsMean: Bool = false, wantsState: Bool = false
   ) -> [Float] {
     let width = plan.values[input].shape.count
     let resultWidth =
@@ -370,6 +375,7 @@ public final class Inference {
       let part = values[start..<min(start + Self.batchSize * width, values.count)]
       _ = inputs.elements.update(fromContentsOf: part)
       let count = part.count / width
+      if plan.conditionClasses != nil { take(labels?.dropFirst(start / width).prefix(count), of: count) }
       perform(
         Request(
           count: count, firstUse: uses.lowerBound, endUse: uses.upperBound, input: input, output: output,

@@ -37,7 +37,8 @@ extension Dataset {
 
   /// Refuses a set whose images a model does not read.
   ///
-  /// Errors: images of another shape than the model's input; no image, or more than steps can number.
+  /// Errors: images of another shape than the model's input; no image, or more than steps can number; labels that
+  /// layers cannot read, see `checkConditions`.
   public func checkShape(for plan: ExecutionPlan) throws(DataError) {
     guard shape == plan.model.input else {
       throw DataError(
@@ -46,6 +47,15 @@ extension Dataset {
     guard (1...Int(Int32.max)).contains(count) else {
       throw DataError(path: source, reason: "wanted 1 to \(Int32.max) images, found \(count)")
     }
+    try checkConditions(for: plan.model)
+  }
+
+  /// Refuses a set whose labels the layers of a model cannot read.
+  ///
+  /// Errors: no labels, or one beyond the classes of the model's `Condition`.
+  public func checkConditions(for model: Autoencoder) throws(DataError) {
+    guard let classes = model.conditionClasses else { return }
+    try check(labels: 0..<classes, of: model, isMeasured: false)
   }
 
   /// Refuses a set whose labels a model that learns labels cannot put out.
@@ -53,16 +63,20 @@ extension Dataset {
   /// Errors: no labels; a class beyond the outputs of the chain; a number that a float does not hold; no image of a
   /// class that the model knows.
   public func checkLabels(for plan: ExecutionPlan, isMeasured: Bool = false) throws(DataError) {
-    let model = plan.model
-    guard model.likelihood.target == .label else { return }
+    guard plan.model.likelihood.target == .label else { return }
+    try check(labels: plan.labels, of: plan.model, isMeasured: isMeasured)
+  }
+
+  private func check(labels wanted: Range<Int>, of model: Autoencoder, isMeasured: Bool) throws(DataError) {
     guard let labels else {
       throw DataError(
         path: source,
-        reason: "wanted a label for each image, which the model \(model.name) with the \(model.likelihood.name) "
-          + "likelihood is to learn, found none; take pictures in a folder for each class, IDX files with their "
+        reason: "wanted a label for each image, which the model \(model.name) "
+          + (model.conditionClasses == nil
+            ? "with the \(model.likelihood.name) likelihood is to learn" : "reads in a Condition")
+          + ", found none; take pictures in a folder for each class, IDX files with their "
           + "labels beside them, an NPZ file with labels, or CIFAR-10 records")
     }
-    let wanted = plan.labels
     guard let place = labels.firstIndex(where: { !wanted.contains($0) }) else { return }
     if let classes, knownClasses == wanted.count {
       guard !isMeasured || !labels.contains(where: wanted.contains) else { return }
@@ -85,9 +99,11 @@ extension Dataset {
 }
 
 extension ExecutionPlan {
-  /// The labels that a model which puts out labels can learn: its classes, or numbers that a float holds exactly.
+  /// The labels that layers can read, or that a model which puts out labels can learn: its classes, or numbers that a
+  /// float holds exactly.
   var labels: Range<Int> {
-    model.likelihood == .categorical ? 0..<outputShape.count : -(1 << 24)..<1 << 24
+    if let conditionClasses { return 0..<conditionClasses }
+    return model.likelihood == .categorical ? 0..<outputShape.count : -(1 << 24)..<1 << 24
   }
 
   /// Stops whoever hands over another vector than one of this plan's parameters.

@@ -7,7 +7,7 @@ struct SharedMemory: Sendable {
   let parameters: FloatBuffer
   /// Inputs and output errors of dense layers, for the whole minibatch.
   let batch: FloatBuffer
-  /// The label of each sample's image, where labels are the target.
+  /// The label of each sample's image, where the model reads it.
   let labels: AlignedBuffer<Int32>
   /// The reconstruction loss of each sample, and the other terms of its loss: term after term, each of all samples.
   let losses: FloatBuffer
@@ -290,6 +290,7 @@ struct Replica: Sendable {
     if let branch = use.branch { pass.dbranch = plan.values[branch].error.map { address($0, first, group) } }
     pass.capacity = mode.capacity
     (pass.freeBits, pass.samplesPerShard, pass.batchSize) = (mode.freeBits, plan.samplesPerShard, plan.batchSize)
+    pass.labels = UnsafePointer(shared.labels.pointer + first)
     pass.importanceWeights = shared.importanceWeights.map { UnsafePointer($0.pointer + first) }
     if let lender = use.lender.map({ plan.uses[$0] }) {
       pass.lentState = address(lender.state, first, group)

@@ -160,7 +160,7 @@ public final class TrainingStep {
     work.current.pointer[0].count = count
     work.current.pointer[0].samplesBefore = before
     for n in 0..<count { work.indices.pointer[n] = minibatch[minibatch.startIndex + n / plan.samplesPerImage] }
-    if plan.model.likelihood.target == .label {
+    if plan.readsLabels {
       for n in 0..<count { work.shared.labels.pointer[n] = work.data.label(Int(work.indices.pointer[n])) }
     }
     let start = DispatchTime.now().uptimeNanoseconds

@@ -4,7 +4,7 @@
 
 Each folder holds what `hourglass export` writes in all formats, and images.npy and codes.npy: float32, N D for vectors
 and else N H W C. Beside them come what the ONNX files make of them, in the same order: code.npy or mean.npy and
-log_variance.npy, decoded.npy, reconstructed.npy. Where the folder holds model.json, a model file,
+log_variance.npy, decoded.npy, reconstructed.npy. A graph that reads labels gets 0, 1, 2, 0, ... Where the folder holds model.json, a model file,
 of which PyTorch has a twin,
 twin.npy is what that makes of the images with weights.safetensors, and
 torch.safetensors, torch.npz and torch.npy are other weights, made there, and what that model makes of the images.
@@ -51,11 +51,15 @@ def run(path, x):
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = options.inter_op_num_threads = 1
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    (port,) = session.get_inputs()
+    port, *rest = session.get_inputs()
+    assert [other.name for other in rest] in ([], ["label"]), rest
     names = [output.name for output in session.get_outputs()]
-    results = session.run(names, {port.name: channels_first(x)})
+
+    def feed(x):
+        return {port.name: channels_first(x), **{label.name: np.arange(len(x)) % 3 for label in rest}}
+    results = session.run(names, feed(x))
     # Any number of samples will do.
-    for one, all in zip(session.run(names, {port.name: channels_first(x[:1])}), results):
+    for one, all in zip(session.run(names, feed(x[:1])), results):
         np.testing.assert_allclose(one, all[:1], rtol=1e-6, atol=1e-6)
     return port.name, {name: channels_last(result) for name, result in zip(names, results)}
 

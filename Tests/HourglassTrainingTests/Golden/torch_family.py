@@ -130,6 +130,28 @@ def gaussian(penalty):
     return (5, 4, 2), shapes, run
 
 
+def conditional():
+    """A conditional VAE (Sohn et al. 2015) of labels 0, 1, 2, 0, ...: planes of a one-hot code beside images of
+    5 x 4 x 2, and behind the code of 3 an embedding of 2, which starts from normal draws."""
+    shapes = [("encoder.1.weight", (12, 100), 100), ("encoder.1.bias", (12,), 100),
+              *[(f"latent.{name}.{part}", (3, 12)[:n], 12) for name in ("mean", "logVariance")
+                for part, n in (("weight", 2), ("bias", 1))],
+              ("decoder.0.weight", (3, 2), None), ("decoder.1.weight", (40, 5), 5), ("decoder.1.bias", (40,), 5)]
+    noise = torch.from_numpy(starting_point.latent_noise(SEED, 0, SAMPLES, 3)).double()
+    labels = torch.arange(SAMPLES) % 3
+
+    def run(p, x):
+        def layer(name, x):
+            return F.linear(x, p[f"{name}.weight"], p[f"{name}.bias"])
+        planes = F.one_hot(labels, 3)[:, :, None, None].expand(-1, -1, 5, 4).double()
+        h = torch.tanh(layer("encoder.1", torch.cat([x, planes], 1).flatten(1)))
+        mean, lv = layer("latent.mean", h), layer("latent.logVariance", h)
+        z = torch.cat([mean + (lv / 2).exp() * noise, F.embedding(labels, p["decoder.0.weight"])], 1)
+        kl = 0.5 * (mean**2 + lv.exp() - 1 - lv).sum(1)
+        return torch.sigmoid(layer("decoder.1", z)).reshape(x.shape), kl
+    return (5, 4, 2), shapes, run
+
+
 def convolutions():
     """Images of 7 x 6 x 2, 4 x 4 filters by strides of 2 with the odd pixel of padding below, then 3 x 3."""
     shapes = [("encoder.0.weight", (3, 2, 4, 4), 32), ("encoder.0.bias", (3,), 32),
@@ -243,6 +265,7 @@ MODELS = {"l1": dense("sigmoid", l1), "activity": dense("sigmoid", activity), "z
           "l2": dense("tanh", l2), "two-penalties": dense("sigmoid", lambda codes, **_: l1(codes) + activity(codes)),
           "info-vae": gaussian(lambda codes, **_: mmd(codes, stream=philox.LATENT | 1 << 8)),
           "total-correlation": gaussian(total_correlation), "dip-i": gaussian(dip(5.0, False)),
+          "conditional": conditional(),
           "dip-ii": gaussian(lambda codes, **of: dip(2.0, True)(codes, **of) + l1(codes) / 3)}
 
 
@@ -251,7 +274,11 @@ def squared_error(y, x):
 
 
 def measure(shape, shapes, run, error=squared_error):
-    p = {name: torch.from_numpy(starting_point.initial_parameter(SEED, j, of, fan_in)).double().requires_grad_()
+    def start(j, of, fan_in):
+        if fan_in is None:
+            return philox.normal(int(np.prod(of)), SEED, philox.INITIALIZATION, j).reshape(of)
+        return starting_point.initial_parameter(SEED, j, of, fan_in)
+    p = {name: torch.from_numpy(start(j, of, fan_in)).double().requires_grad_()
          for j, (name, of, fan_in) in enumerate(shapes)}
     x = torch.from_numpy(starting_point.images(0, SAMPLES, *shape)).double()
     y, penalty = run(p, x)
