@@ -42,9 +42,6 @@ SLOPES = {"linear": torch.ones_like, "relu": lambda y: (y > 0).to(y), "sigmoid":
           "elu": lambda y: torch.where(y > 0, torch.ones_like(y), y + 1),
           "leakyRelu": lambda y: torch.where(y > 0, torch.ones_like(y), torch.full_like(y, 0.01))}
 
-# The range to which Hourglass clamps a log-variance; outside it the gradient is zero.
-LOG_VARIANCE_RANGE = (-30.0, 20.0)
-
 
 class Unsupported(Exception):
     """What a twin lacks."""
@@ -337,78 +334,6 @@ class Add(Concat):
     def forward(self, x):
         x, skip = alike(x, self.skip)
         return self.activation(x + skip)
-
-
-class GaussianLatent(nn.Module):
-    def __init__(self, inputs, units):
-        super().__init__()
-        self.mean = Dense(inputs, units)
-        self.logVariance = Dense(inputs, units)
-
-    def forward(self, x, noise):
-        """z and the KL divergence of each sample; without noise z is the mean."""
-        mean, log_variance = self.mean(x), self.logVariance(x).clamp(*LOG_VARIANCE_RANGE)
-        z = mean if noise is None else mean + torch.exp(0.5 * log_variance) * noise
-        self.posterior = mean, log_variance
-        return z, 0.5 * (mean * mean + torch.exp(log_variance) - 1 - log_variance).sum(1)
-
-
-class Embedding(nn.Module):
-    """The codes of a codebook, a parameter or with running means a buffer."""
-
-    def __init__(self, codes, width, is_buffer):
-        super().__init__()
-        weight = torch.empty(codes, width).uniform_(-1 / codes, 1 / codes)
-        if is_buffer:
-            self.register_buffer("weight", weight)
-        else:
-            self.weight = nn.Parameter(weight)
-
-
-class Codebook(nn.Module):
-    """The nearest code of each row, by gradient or with running means (van den Oord et al. 2017), and the distances that
-    the loss has."""
-
-    def __init__(self, codes, width, commitment, decay):
-        super().__init__()
-        self.embedding, self.commitment, self.decay = Embedding(codes, width, decay is not None), commitment, decay
-        if decay is not None:
-            self.register_buffer("ema_cluster_size", torch.zeros(codes))
-            self.register_buffer("ema_w", torch.zeros(codes, width))
-
-    def forward(self, x):
-        weight = self.embedding.weight
-        numbers = (weight.square().sum(1) - 2 * x @ weight.T).argmin(1)
-        code = weight[numbers]
-        term = self.commitment * (x - code.detach()).square()
-        if self.decay is None:
-            term = term + (x.detach() - code).square()
-        elif self.training and torch.is_grad_enabled():
-            self.follow(x.detach(), numbers)
-        return x + (code - x).detach(), term.sum(1)
-
-    def follow(self, x, numbers):
-        """Running means; a code with less than a hundredth of the mean size starts anew at a row drawn at random."""
-        seen = F.one_hot(numbers, len(self.ema_w)).to(x)
-        self.ema_cluster_size.mul_(self.decay).add_(seen.sum(0), alpha=1 - self.decay)
-        self.ema_w.mul_(self.decay).add_(seen.T @ x, alpha=1 - self.decay)
-        total = self.ema_cluster_size.sum()
-        is_dead = self.ema_cluster_size < 0.01 * total / len(self.ema_w)
-        fresh = x[torch.randint(len(x), (int(is_dead.sum()),))]
-        self.ema_cluster_size[is_dead] = total / len(self.ema_w)
-        self.ema_w[is_dead] = fresh * total / len(self.ema_w)
-        size = (self.ema_cluster_size + 1e-5) / (total + 1e-5 * len(self.ema_w)) * total
-        self.embedding.weight.copy_(self.ema_w / size[:, None])
-        self.embedding.weight[is_dead] = fresh
-
-
-def quantize(books, x):
-    """Images N C H W, or vectors, by codebooks that share the channels; the straight-through codes and each sample's
-    term of the loss."""
-    rows = x.movedim(1, -1).reshape(-1, x.shape[1])
-    found = [book(part) for book, part in zip(books, rows.chunk(len(books), 1))]
-    codes = torch.cat([code for code, _ in found], 1).reshape(*x.movedim(1, -1).shape).movedim(-1, 1)
-    return codes, sum(term for _, term in found).reshape(len(x), -1).sum(1)
 
 
 def reshape(height, width, channels):

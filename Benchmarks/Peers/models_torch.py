@@ -11,14 +11,14 @@ import os
 import pathlib
 import subprocess
 
-import torch
-import torch.nn.functional as F
 from torch import nn
 
-from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Add, Codebook, Concat, Conv1D, Conv2D,
-                          ConvTranspose1D, ConvTranspose2D, Dense, GaussianLatent, GaussianNoise, GlobalAveragePool2D,
-                          Images, MaxPool2D, MaxUnpool2D, Pad2D, PaddedAveragePool2D, PaddedMaxPool2D, Reshape, Residual,
-                          Skip, TiedConvTranspose2D, TiedDense, Unsupported, VectorNorm, ending, padding, pair, quantize)
+from autoencoder_torch import Autoencoder
+from codes_torch import Codebook, GaussianLatent, penalty
+from layers_torch import (SLOPES, Activation, Add, Concat, Conv1D, Conv2D, ConvTranspose1D, ConvTranspose2D, Dense,
+                          GaussianNoise, GlobalAveragePool2D, Images, MaxPool2D, MaxUnpool2D, Pad2D,
+                          PaddedAveragePool2D, PaddedMaxPool2D, Reshape, Residual, Skip, TiedConvTranspose2D,
+                          TiedDense, Unsupported, VectorNorm, ending, padding, pair)
 
 
 def description(model):
@@ -34,95 +34,6 @@ def extent(layer):
     """Height and width from the first tap of a kernel to its last one."""
     kernel, dilation = pair(layer["kernel"]), pair(layer.get("dilation", 1))
     return tuple((kernel[i] - 1) * dilation[i] + 1 for i in (0, 1))
-
-
-class Autoencoder(nn.Module):
-    """A chain of encoder, latent, decoder. `input` is (height, width, channels), `outputs` the elements that it puts out.
-    `penalties` make numbers of the codes, means over the samples where they have one for each; of a Gaussian latent they
-    get its means and log-variances too."""
-
-    def __init__(self, input, outputs, likelihood, encoder, latent, decoder, penalties=(), image=nn.Identity()):
-        super().__init__()
-        self.input, self.outputs, self.penalties, self.image = input, outputs, penalties, image
-        self.likelihood = likelihood if isinstance(likelihood, dict) else {"name": likelihood}
-        self.encoder, self.latent, self.decoder = nn.Sequential(*encoder), latent, nn.Sequential(*decoder)
-
-    @property
-    def latent_units(self):
-        """Units that need noise: 0 for a plain autoencoder."""
-        return self.latent.mean.out_features if isinstance(self.latent, GaussianLatent) else 0
-
-    def forward(self, x, noise=None):
-        """What the likelihood reads and the sum of the other terms of the loss, a mean over samples."""
-        code, posterior = self.encoder(self.image(x)), ()
-        if self.latent_units:
-            z, term = self.latent(code, noise)
-            posterior = self.latent.posterior
-        elif isinstance(self.latent, (Codebook, nn.ModuleList)):
-            z, term = quantize([self.latent] if isinstance(self.latent, Codebook) else self.latent, code)
-        else:
-            z, term = self.latent(code), x.new_zeros(1)
-        return self.decoder(z), term.mean() + sum(penalty(z.flatten(1), *posterior) for penalty in self.penalties)
-
-    def error(self, y, x, labels):
-        """Summed over pixels and samples."""
-        name, target = self.likelihood["name"], x.flatten(1)
-        y = y.flatten(1)
-        if name == "bernoulli":
-            return F.binary_cross_entropy_with_logits(y, target, reduction="sum")
-        if name == "squaredError":
-            return F.mse_loss(y, target, reduction="sum")
-        if name == "absoluteError":
-            return F.l1_loss(y, target, reduction="sum")
-        if name == "huber":
-            return F.huber_loss(y, target, reduction="sum")
-        if name == "logCosh":
-            distance = (y - target).abs()
-            return (distance + F.softplus(-2 * distance) - math.log(2)).sum()
-        if name == "poisson":
-            return (y.exp() - target * y + torch.lgamma(target + 1)).sum()
-        if name == "multinomial":
-            coefficient = torch.lgamma(target.sum(1) + 1) - torch.lgamma(target + 1).sum(1)
-            return -(coefficient + (target * F.log_softmax(y, 1)).sum(1)).sum()
-        if name in ("negativeBinomial", "discretizedLogistic"):
-            mean, log_spread = y.chunk(2, 1)
-            log_spread = log_spread.clamp(*LOG_VARIANCE_RANGE)
-            if name == "negativeBinomial":
-                distribution = torch.distributions.NegativeBinomial(log_spread.exp(), logits=mean - log_spread,
-                                                                    validate_args=False)
-                return -distribution.log_prob(target).sum()
-            above, below = (torch.sigmoid((target - mean + side / 510) / log_spread.exp()) for side in (1, -1))
-            above = torch.where(target > 1 - 1 / 510, torch.ones_like(above), above)
-            below = torch.where(target < 1 / 510, torch.zeros_like(below), below)
-            return -(above - below).log().sum()
-        if name == "gaussian":
-            mean, log_variance = y, math.log(self.likelihood["variance"]) if "variance" in self.likelihood else None
-            if log_variance is None:
-                mean, log_variance = y.chunk(2, 1)
-                log_variance = log_variance.clamp(*LOG_VARIANCE_RANGE)
-            variance = torch.as_tensor(log_variance, dtype=y.dtype).exp()
-            return 0.5 * ((mean - target) ** 2 / variance + log_variance + math.log(2 * math.pi)).sum()
-        if name == "categorical":
-            return F.cross_entropy(y, labels, reduction="sum")
-        assert name == "labelSquaredError", name
-        return F.mse_loss(y[:, 0], labels.to(y), reduction="sum")
-
-    def loss(self, x, noise=None, beta=1.0, labels=None):
-        """Summed over pixels and latent units, averaged over samples."""
-        y, second = self(x, noise)
-        return self.error(y, x, labels) / len(x) + beta * second
-
-    def reconstruct(self, x):
-        """The image, from the mean of the latent."""
-        y, _ = self(x)
-        name = self.likelihood["name"]
-        if self.likelihood == {"name": "gaussian"} or name in ("negativeBinomial", "discretizedLogistic"):
-            y = y.chunk(2, 1)[0]
-        if name in ("poisson", "negativeBinomial"):
-            return y.exp()
-        if name == "multinomial":
-            return F.softmax(y.flatten(1), 1).reshape(y.shape)
-        return torch.sigmoid(y) if name == "bernoulli" else y
 
 
 class Builder:
@@ -397,60 +308,6 @@ class Builder:
     def make_Add(self, layer, shape, name):
         source, _, _ = self.made[layer["from"]]
         return Add(source, layer.get("activation", "linear")), shape
-
-
-def penalty(description, encoder, latent):
-    """The penalty that a model file wants, as a function of the codes, and of means and log-variances."""
-    kind, weight = description["layer"], description["weight"]
-    if kind == "L1Penalty":
-        return lambda h, *_: weight * h.abs().sum(1).mean()
-    if kind == "L2Penalty":
-        return lambda h, *_: weight * h.square().sum(1).mean()
-    if kind == "TotalCorrelationPenalty":
-        return lambda z, mean, lv: weight * total_correlation(z, mean, lv)
-    if kind == "DIPPenalty":
-        return lambda z, mean, lv: dip(mean, lv if description["type"] == "II" else None, weight, description["diagonal"])
-    if kind == "ZeroMeanPenalty":
-        return lambda h, *_: weight * (h.mean(0) ** 2).sum()
-    if kind == "ActivityPenalty":
-        t = description["target"]
-
-        def activity(h, *_):
-            r = h.mean(0).clamp(1e-6, 1 - 1e-6)
-            return weight * (t * (t / r).log() + (1 - t) * ((1 - t) / (1 - r)).log()).sum()
-        return activity
-    if kind == "MMDPenalty":
-        return lambda h, *_: weight * discrepancy(h, torch.randn_like(h))
-    noises = (GaussianNoise, nn.Dropout)
-    if kind == "ContractivePenalty" and isinstance(latent, Dense) and all(isinstance(x, noises) for x in encoder):
-        return lambda h, *_: weight * (latent.slope(h) ** 2 @ latent.weight.square().sum(1)).mean()
-    raise Unsupported("a contractive penalty along a tangent" if kind == "ContractivePenalty" else kind)
-
-
-def discrepancy(h, z):
-    """The maximum mean discrepancy of codes from draws of the prior (Tolstikhin et al. 2018)."""
-    m, c = len(h), 2 * h.shape[1]
-
-    def similarity(x, y):
-        distance = torch.cdist(x, y).square()
-        return sum(c * s / (c * s + distance) for s in (0.1, 0.2, 0.5, 1, 2, 5, 10))
-    within = similarity(h, h) + similarity(z, z)
-    return (within.sum() - within.diagonal().sum()) / (m * (m - 1)) - 2 * similarity(h, z).sum() / m**2
-
-
-def total_correlation(z, mean, log_variance):
-    """The total correlation of the minibatch's mixture (Chen et al. 2018)."""
-    density = torch.distributions.Normal(mean[None], (log_variance / 2).exp()[None]).log_prob(z[:, None])
-    rest = (z.shape[1] - 1) * math.log(len(z))
-    return (density.sum(2).logsumexp(1) - density.logsumexp(1).sum(1)).mean() + rest
-
-
-def dip(mean, log_variance, weight, diagonal):
-    """The distance of the covariance from the identity (Kumar et al. 2018)."""
-    covariance = torch.cov(mean.T, correction=0).reshape(mean.shape[1], -1)
-    variances = covariance.diagonal() + (log_variance.exp().mean(0) if log_variance is not None else 0)
-    between = covariance - torch.diag(covariance.diagonal())
-    return weight * between.square().sum() + diagonal * (variances - 1).square().sum()
 
 
 def twin(model, exact=False):

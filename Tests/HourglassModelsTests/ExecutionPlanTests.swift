@@ -131,6 +131,23 @@ import Testing
       try ExecutionPlan(convWAE28, batchSize: 64, shards: 2).shardStatistics?.hasPrefix("MMDPenalty takes") == true)
   }
 
+  @Test(
+    arguments: [
+      (0, nil, "m: wanted a batch size of 1 to 1048576, found 0"),
+      (-3, 1, "m: wanted a batch size of 1 to 1048576, found -3"),
+      (Int.max, nil, "m: wanted a batch size of 1 to 1048576, found 9223372036854775807"),
+      (4, 0, "m: wanted 1 to 4 shards, not more than the batch size, found 0"),
+      (4, 5, "m: wanted 1 to 4 shards, not more than the batch size, found 5"),
+    ] as [(Int, Int?, String)])
+  func aBatchThatCannotBeCutIsRefused(_ batchSize: Int, _ shards: Int?, _ sentence: String) {
+    var model = convVAE28
+    model.name = "m"
+    do {
+      _ = try ExecutionPlan(model, batchSize: batchSize, shards: shards)
+      Issue.record("planned")
+    } catch { #expect(error.description == sentence) }
+  }
+
   /// Whatever the division, the samples of an image's code lie in one chunk.
   @Test func chunksHoldWholeImages() throws {
     for (images, shards, samples) in [(1, 1, 1), (7, 2, 3), (20, 3, 50), (40, 2, 5), (100, 16, 2), (9, 4, 17)] {

@@ -136,8 +136,8 @@ import Testing
   @Test(arguments: [
     (
       #"{"layer": "Conv2D", "filters": 3, "kernel": 4, "strides": 2}"#,
-      #"encoder.0: Conv2D has no field "strides"; it has filters, kernel, stride, padding, paddingMode, dilation, groups, activation, "#
-        + "algorithm, bias, initializer; the nearest is stride"
+      #"encoder.0: Conv2D has no field "strides"; it has filters, kernel, stride, padding, paddingMode, "#
+        + "dilation, groups, activation, algorithm, bias, initializer; the nearest is stride"
     ),
     (
       #"{"layer": "Dense", "units": 4, "momentum": 2}"#,
@@ -146,7 +146,8 @@ import Testing
     (
       #"{"layer": "Conv2D", "filter": 3, "kernel": 3}"#,
       #"encoder.0: Conv2D has no field "filter"; it has filters, "#
-        + "kernel, stride, padding, paddingMode, dilation, groups, activation, algorithm, bias, initializer; the nearest is filters"
+        + "kernel, stride, padding, paddingMode, dilation, groups, activation, algorithm, bias, initializer; the "
+        + "nearest is filters"
     ),
     (
       #"{"layer": "BatchNorm", "eps": 1}"#,
@@ -220,8 +221,8 @@ import Testing
     } catch {
       #expect(
         Self.describe(error)
-          == #"a model has no field "beta"; it has name, source, input, likelihood, encoder, latent, decoder, penalty, "#
-          + "objective")
+          == #"a model has no field "beta"; it has name, source, input, likelihood, encoder, latent, decoder, "#
+          + "penalty, objective")
     }
   }
 

@@ -385,20 +385,4 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     let images = RefusedModel("") { $0.encoder = [BatchNorm()] }.model
     _ = try ExecutionPlan(images, batchSize: batchSize, shards: shards)
   }
-
-  @Test(
-    arguments: [
-      (0, nil, "m: wanted a batch size of 1 to 1048576, found 0"),
-      (-3, 1, "m: wanted a batch size of 1 to 1048576, found -3"),
-      (Int.max, nil, "m: wanted a batch size of 1 to 1048576, found 9223372036854775807"),
-      (4, 0, "m: wanted 1 to 4 shards, not more than the batch size, found 0"),
-      (4, 5, "m: wanted 1 to 4 shards, not more than the batch size, found 5"),
-    ] as [(Int, Int?, String)])
-  func aBatchThatCannotBeCutIsRefused(_ batchSize: Int, _ shards: Int?, _ sentence: String) {
-    let model = RefusedModel("") { _ in }.model
-    do {
-      _ = try ExecutionPlan(model, batchSize: batchSize, shards: shards)
-      Issue.record("planned")
-    } catch { #expect(error.description == sentence) }
-  }
 }

@@ -67,8 +67,9 @@ import Testing
       #expect(whole.weightsHash != nil && whole.weightsHash != plain.weightsHash, "\(whole.errors)")
       let again = try program.run("train --config whole/recipe.json --run again --json --workers 2")
       #expect(again.weightsHash == whole.weightsHash, "\(again.errors)")
-      for (flag, named) in [("--steps 9", "learning rate"), ("--warmup 3", "--warmup"), ("--schedule constant", "--schedule")]
-      {
+      for (flag, named) in [
+        ("--steps 9", "learning rate"), ("--warmup 3", "--warmup"), ("--schedule constant", "--schedule"),
+      ] {
         let refused = try program.run("train --run whole --resume \(flag)")
         #expect(refused.status == Status.wrongUsage.rawValue && refused.errors.contains(named), "\(refused.errors)")
       }

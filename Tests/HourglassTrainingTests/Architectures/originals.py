@@ -78,7 +78,8 @@ def values(architecture):
     torch.manual_seed(2)
     model = architecture.make()
     prepare(model)
-    x = images(architecture)
+    # In double, so that what differs is our rounding.
+    model, x = model.double(), images(architecture).double()
     tensors = {f"w.{i}": tensor.clone() for i, (_, tensor) in enumerate(weights(model))}
     with torch.no_grad():
         y, _ = model.eval()(x)
@@ -100,7 +101,7 @@ def values(architecture):
             tensors[f"g.{i}"] = gradients[name].grad
     tensors["x"] = channels_last(x, architecture.input).contiguous()
     tensors["y"] = channels_last(y, architecture.input).contiguous()
-    return {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    return {name: tensor.detach().float().contiguous() for name, tensor in tensors.items()}
 
 
 def main(mode, folder, *names):
