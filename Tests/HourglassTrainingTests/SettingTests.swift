@@ -159,7 +159,9 @@ import Testing
       refusals += 1
       let comment = Comment("\(value): \(sentence)")
       #expect(sentence.hasPrefix(name) && sentence.contains("wanted") && sentence.contains("found"), comment)
-      for word in ["valid JSON", "Cannot initialize", "Swift", "Optional("] { #expect(!sentence.contains(word), comment) }
+      for word in ["valid JSON", "Cannot initialize", "Swift", "Optional("] {
+        #expect(!sentence.contains(word), comment)
+      }
     }
     #expect(refusals > 0)
   }
