@@ -20,6 +20,13 @@ def ending(kind, activation):
     return type(kind.__name__, (kind,), {"forward": lambda self, x: activation_of(activation)(kind.forward(self, x))})
 
 
+class VectorNorm(nn.BatchNorm1d):
+    """Batch normalisation of vectors, and of images of one pixel as vectors."""
+
+    def forward(self, x):
+        return super().forward(x.flatten(1))
+
+
 class Activation(nn.Module):
     def __init__(self, activation):
         super().__init__()
@@ -291,24 +298,45 @@ class Residual(nn.Sequential):
 
 
 class Skip(nn.Sequential):
-    """What the layers put out and what went in, along the channels."""
+    """What the layers put out and what the shortcut does, along the channels; the identity where it is empty."""
+
+    def __init__(self, *layers, shortcut=()):
+        super().__init__(*layers)
+        self.count, self.shortcut = len(layers), nn.Sequential(*shortcut)
 
     def forward(self, x):
-        return torch.cat(alike(super().forward(x), x), 1)
+        y = x
+        for layer in list(self)[:self.count]:
+            y = layer(y)
+        return torch.cat(alike(y, self.shortcut(x)), 1)
 
 
 class Concat(nn.Module):
     """What reaches it and what an earlier layer put out, along the channels."""
 
-    def __init__(self, source):
+    def __init__(self, source, first=False):
         super().__init__()
+        self.first = first
         source.register_forward_hook(self.keep)
 
     def keep(self, source, inputs, output):
         self.skip = output[0] if isinstance(output, tuple) else output
 
     def forward(self, x):
-        return torch.cat(alike(x, self.skip), 1)
+        x, skip = alike(x, self.skip)
+        return torch.cat((skip, x) if self.first else (x, skip), 1)
+
+
+class Add(Concat):
+    """The activation of what reaches it plus what an earlier layer put out."""
+
+    def __init__(self, source, activation="linear"):
+        super().__init__(source)
+        self.activation = activation_of(activation)
+
+    def forward(self, x):
+        x, skip = alike(x, self.skip)
+        return self.activation(x + skip)
 
 
 class GaussianLatent(nn.Module):

@@ -15,11 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Codebook, Concat, Conv1D, Conv2D, ConvTranspose1D,
-                          ConvTranspose2D, Dense, GaussianLatent, GaussianNoise, GlobalAveragePool2D, Images, MaxPool2D,
-                          MaxUnpool2D, Pad2D, PaddedAveragePool2D,
-                          PaddedMaxPool2D, Reshape, Residual, Skip, TiedConvTranspose2D, TiedDense, Unsupported, ending,
-                          padding, pair, quantize)
+from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Add, Codebook, Concat, Conv1D, Conv2D,
+                          ConvTranspose1D, ConvTranspose2D, Dense, GaussianLatent, GaussianNoise, GlobalAveragePool2D,
+                          Images, MaxPool2D, MaxUnpool2D, Pad2D, PaddedAveragePool2D, PaddedMaxPool2D, Reshape, Residual,
+                          Skip, TiedConvTranspose2D, TiedDense, Unsupported, VectorNorm, ending, padding, pair, quantize)
 
 
 def description(model):
@@ -42,9 +41,9 @@ class Autoencoder(nn.Module):
     `penalties` make numbers of the codes, means over the samples where they have one for each; of a Gaussian latent they
     get its means and log-variances too."""
 
-    def __init__(self, input, outputs, likelihood, encoder, latent, decoder, penalties=()):
+    def __init__(self, input, outputs, likelihood, encoder, latent, decoder, penalties=(), image=nn.Identity()):
         super().__init__()
-        self.input, self.outputs, self.penalties = input, outputs, penalties
+        self.input, self.outputs, self.penalties, self.image = input, outputs, penalties, image
         self.likelihood = likelihood if isinstance(likelihood, dict) else {"name": likelihood}
         self.encoder, self.latent, self.decoder = nn.Sequential(*encoder), latent, nn.Sequential(*decoder)
 
@@ -55,7 +54,7 @@ class Autoencoder(nn.Module):
 
     def forward(self, x, noise=None):
         """What the likelihood reads and the sum of the other terms of the loss, a mean over samples."""
-        code, posterior = self.encoder(x), ()
+        code, posterior = self.encoder(self.image(x)), ()
         if self.latent_units:
             z, term = self.latent(code, noise)
             posterior = self.latent.posterior
@@ -131,7 +130,9 @@ class Builder:
 
     def __init__(self, model, exact):
         self.exact = exact
-        self.made = {}  # the module of a name, with the shapes that it reads and puts out
+        shape = tuple(model["input"])
+        # The module of a name, with the shapes that it reads and puts out.
+        self.made = {"image": (nn.Identity(), shape, shape)}
         self.unpooled = {layer["of"] for layer in self.leaves(model) if layer["layer"] == "MaxUnpool2D"}
 
     def leaves(self, part):
@@ -366,7 +367,7 @@ class Builder:
         return self.norm(nn.GroupNorm, layer, shape[2], shape[2], affine=False), shape
 
     def make_BatchNorm(self, layer, shape, name):
-        module = self.norm(nn.BatchNorm1d if shape[:2] == (1, 1) else nn.BatchNorm2d, layer, shape[2])
+        module = self.norm(VectorNorm if shape[:2] == (1, 1) else nn.BatchNorm2d, layer, shape[2])
         module.momentum = layer.get("momentum", 0.1)
         return module, shape
 
@@ -386,11 +387,16 @@ class Builder:
 
     def make_Skip(self, layer, shape, name):
         layers, output = self.chain(layer["layers"], shape, name)
-        return Skip(*layers), (*output[:2], output[2] + shape[2])
+        shortcut, other = self.chain(layer.get("shortcut", []), shape, name + ".shortcut")
+        return Skip(*layers, shortcut=shortcut), (*output[:2], output[2] + other[2])
 
     def make_Concat(self, layer, shape, name):
         source, _, output = self.made[layer["from"]]
-        return Concat(source), (*shape[:2], shape[2] + output[2])
+        return Concat(source, layer.get("first", False)), (*shape[:2], shape[2] + output[2])
+
+    def make_Add(self, layer, shape, name):
+        source, _, _ = self.made[layer["from"]]
+        return Add(source, layer.get("activation", "linear")), shape
 
 
 def penalty(description, encoder, latent):
@@ -461,4 +467,5 @@ def twin(model, exact=False):
     decoder, shape = builder.chain(model["decoder"], shape, "decoder")
     written = model.get("penalty", [])
     penalties = [penalty(one, encoder, latent) for one in (written if isinstance(written, list) else [written])]
-    return Autoencoder(tuple(model["input"]), math.prod(shape), likelihood, encoder, latent, decoder, penalties)
+    image, *_ = builder.made["image"]
+    return Autoencoder(tuple(model["input"]), math.prod(shape), likelihood, encoder, latent, decoder, penalties, image)

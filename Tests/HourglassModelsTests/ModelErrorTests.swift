@@ -310,8 +310,11 @@ struct RefusedModel: Sendable, CustomStringConvertible {
         GELU(); Conv2D(0, kernel: 3)
       }),
     RefusedModel(
-      "encoder.0: wanted the name of a layer before it, whose output it takes, found \"decoder.7\"",
+      "encoder.0: wanted the name of a layer before it, whose output it takes, or image, found \"decoder.7\"",
       encoder: Concat(from: "decoder.7")),
+    RefusedModel(
+      "encoder.0: wanted the name of a layer before it, whose output it takes, or image, found \"latent\"",
+      encoder: Add(from: "latent")),
     RefusedModel("objective: wanted 1 to 65536 steps of a chain, found 0") {
       $0.objective = .contrastiveDivergence(steps: 0)
     },
