@@ -53,8 +53,10 @@ extension KernelTests {
     }
   }
 
-  /// The product of the scales is that of floats, whose logarithm and exponential carry some 8 roundoffs; a gradient
-  /// adds those of the smaller scales.
+  /// The product of the scales is that of floats, whose logarithm and exponential carry some 8 roundoffs. The pixels of
+  /// halved images are rounded to floats, by 2^-25 each, of y and of t at two scales at most, so by 2^-23 together. The
+  /// gradient goes by their difference, which in the nearest pair is some 1/400 at the first scale, half of it at the
+  /// second and less at the third: 2^-23 over 1/800 is a part of 1e-4.
   @Test(
     "The multi-scale dissimilarity and its gradient are those of the definition, with equal bits in every division",
     arguments: [[11, 11, 1], [24, 23, 1], [22, 29, 3], [47, 45, 1]])
@@ -71,7 +73,7 @@ extension KernelTests {
         let range = n * count..<(n + 1) * count
         let greatest = gradient[range].reduce(0) { max($0, abs($1)) }
         expectClose("gradient", Array(got.gradient[range]), Array(gradient[range])) { _ in
-          1e-5 * Double(greatest) + 1e-6
+          1e-4 * Double(greatest) + 1e-6
         }
       }
       return got.loss + got.gradient

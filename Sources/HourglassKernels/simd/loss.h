@@ -204,14 +204,11 @@ static void gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const f
   }
 }
 
-/* The loss of n <= 16 elements with the two numbers that the output has of each, the second one clamped, and its slopes
- * by both. */
-typedef v16 (*heads_term)(v16 first, v16 second, v16 target, v16 *dfirst, v16 *dsecond);
-
-/* Elements i to i + n of a sample. Channel c of pixel p is its element p C + c and lies at 2 p C + c of the heads, its
- * second number C behind; lanes beyond n hold zeros. */
-INLINE v16 heads_part(heads_term term, ptrdiff_t channels, ptrdiff_t i, const float *heads, const float *targets,
-                      float *dheads, v16 sum, ptrdiff_t n) {
+/* Elements i to i + n of a sample. `term` is the loss of each by the two numbers that the output has of it, the second
+ * one clamped, and tells its slopes by both. Channel c of pixel p is its element p C + c and lies at 2 p C + c of the
+ * heads, its second number C behind; lanes beyond n hold zeros. */
+INLINE v16 heads_part(v16 (*term)(v16 first, v16 second, v16 target, v16 *dfirst, v16 *dsecond), ptrdiff_t channels,
+                      ptrdiff_t i, const float *heads, const float *targets, float *dheads, v16 sum, ptrdiff_t n) {
   float firsts[16] = {0}, seconds[16] = {0};
   ptrdiff_t at[16];
   for (ptrdiff_t lane = 0; lane < n; lane++) {
@@ -237,8 +234,8 @@ INLINE v16 heads_part(heads_term term, ptrdiff_t channels, ptrdiff_t i, const fl
 }
 
 /* The sum of the terms of a sample. */
-INLINE float heads_sum(heads_term term, ptrdiff_t pixels, ptrdiff_t channels, const float *heads, const float *targets,
-                       float *dheads) {
+INLINE float heads_sum(v16 (*term)(v16 first, v16 second, v16 target, v16 *dfirst, v16 *dsecond), ptrdiff_t pixels,
+                       ptrdiff_t channels, const float *heads, const float *targets, float *dheads) {
   const ptrdiff_t count = pixels * channels;
   v16 sum = v16_splat(0);
   ptrdiff_t i = 0;
