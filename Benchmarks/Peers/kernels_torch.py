@@ -24,15 +24,16 @@ LAYOUTS = {"nchw": torch.contiguous_format, "channels_last": torch.channels_last
 def convolution(p, layout):
     transposed = p["operation"] == "convt"
     sizes = (p["p"], p["h"], p["q"], p["w"]) if transposed else (p["h"], p["p"], p["w"], p["q"])
-    vertical = padding(sizes[0], sizes[1], p["r"], p["u"], p["padHeight"])
-    horizontal = padding(sizes[2], sizes[3], p["s"], p["v"], p["padWidth"])
+    dilation, groups = [p["downDilation"], p["rightDilation"]], p["groups"]
+    vertical = padding(sizes[0], sizes[1], (p["r"] - 1) * dilation[0] + 1, p["u"], p["padHeight"])
+    horizontal = padding(sizes[2], sizes[3], (p["s"] - 1) * dilation[1] + 1, p["v"], p["padWidth"])
     pad, rest, more = zip(vertical, horizontal)
     outer = [0, more[1], 0, more[0]]
     x = torch.rand(p["n"], p["c"], p["h"], p["w"]).contiguous(memory_format=layout)
-    shape = (p["c"], p["k"]) if transposed else (p["k"], p["c"])
+    shape = (p["c"], p["k"] // groups) if transposed else (p["k"], p["c"] // groups)
     weight = (torch.rand(*shape, p["r"], p["s"]) - 0.5).contiguous(memory_format=layout)
     bias = torch.rand(p["k"])
-    geometry = [p["u"], p["v"]], list(pad), [1, 1], transposed, list(rest) if transposed else [0, 0], 1
+    geometry = [p["u"], p["v"]], list(pad), dilation, transposed, list(rest) if transposed else [0, 0], groups
 
     def pad_far(image, sides=outer):
         return F.pad(image, sides) if any(sides) else image

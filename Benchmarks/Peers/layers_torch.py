@@ -20,6 +20,13 @@ def ending(kind, activation):
     return type(kind.__name__, (kind,), {"forward": lambda self, x: activation_of(activation)(kind.forward(self, x))})
 
 
+class VectorNorm(nn.BatchNorm1d):
+    """Batch normalisation of vectors, and of images of one pixel as vectors."""
+
+    def forward(self, x):
+        return super().forward(x.flatten(1))
+
+
 class Activation(nn.Module):
     def __init__(self, activation):
         super().__init__()
@@ -79,8 +86,8 @@ class Conv2D(nn.Conv2d):
     """`sides` are added to the image first, (top, left, bottom, right)."""
 
     def __init__(self, inputs, outputs, kernel, stride, activation, padding=1, sides=(0, 0, 0, 0), mode="zeros",
-                 bias=True):
-        super().__init__(inputs, outputs, kernel, stride, padding, bias=bias)
+                 bias=True, dilation=1, groups=1):
+        super().__init__(inputs, outputs, kernel, stride, padding, dilation, groups, bias)
         self.activation, self.sides, self.mode = activation_of(activation), sides, mode
 
     def forward(self, x):
@@ -130,6 +137,30 @@ class PaddedAveragePool2D(nn.AvgPool2d):
         return y if self.counts else y / super().forward(pad(torch.ones_like(x), self.sides))
 
 
+class Conv1D(nn.Conv1d):
+    """A convolution of images of height 1; (left, right) are added to the sequence first."""
+
+    def __init__(self, inputs, outputs, kernel, stride, activation, ends, mode, bias=True):
+        super().__init__(inputs, outputs, kernel, stride, bias=bias)
+        self.activation, self.ends, self.mode = activation_of(activation), ends, "constant" if mode == "zeros" else mode
+
+    def forward(self, x):
+        x = F.pad(image(x).squeeze(2), self.ends, mode=self.mode)
+        return self.activation(super().forward(x)).unsqueeze(2)
+
+
+class ConvTranspose1D(nn.ConvTranspose1d):
+    """A transposed convolution of images of height 1; `far` steps are cut off at the end."""
+
+    def __init__(self, inputs, outputs, kernel, stride, activation, padding, rest, far, bias=True):
+        super().__init__(inputs, outputs, kernel, stride, padding, rest, bias=bias)
+        self.activation, self.far = activation_of(activation), far
+
+    def forward(self, x):
+        y = super().forward(image(x).squeeze(2))
+        return self.activation(y[:, :, :y.shape[2] - self.far]).unsqueeze(2)
+
+
 class GlobalAveragePool2D(nn.AdaptiveAvgPool2d):
     def __init__(self):
         super().__init__(1)
@@ -164,8 +195,8 @@ class ConvTranspose2D(nn.ConvTranspose2d):
     """`far` rows and columns are cut off at the bottom and at the right, `near` ones at the top and at the left."""
 
     def __init__(self, inputs, outputs, kernel, stride, activation, padding=1, rest=0, far=(0, 0), near=(0, 0),
-                 bias=True):
-        super().__init__(inputs, outputs, kernel, stride, padding, rest, bias=bias)
+                 bias=True, dilation=1, groups=1):
+        super().__init__(inputs, outputs, kernel, stride, padding, rest, groups, bias, dilation)
         self.activation, self.far, self.near = activation_of(activation), far, near
 
     def forward(self, x):
@@ -183,7 +214,7 @@ class TiedConvTranspose2D(nn.Module):
     def __init__(self, lender, outputs, activation, padding, rest, far):
         super().__init__()
         self.lender, self.activation = [lender], activation_of(activation)
-        self.geometry, self.far = (lender.stride, padding, rest), far
+        self.geometry, self.far = (lender.stride, padding, rest, lender.groups, lender.dilation), far
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x):
@@ -267,24 +298,45 @@ class Residual(nn.Sequential):
 
 
 class Skip(nn.Sequential):
-    """What the layers put out and what went in, along the channels."""
+    """What the layers put out and what the shortcut does, along the channels; the identity where it is empty."""
+
+    def __init__(self, *layers, shortcut=()):
+        super().__init__(*layers)
+        self.count, self.shortcut = len(layers), nn.Sequential(*shortcut)
 
     def forward(self, x):
-        return torch.cat(alike(super().forward(x), x), 1)
+        y = x
+        for layer in list(self)[:self.count]:
+            y = layer(y)
+        return torch.cat(alike(y, self.shortcut(x)), 1)
 
 
 class Concat(nn.Module):
     """What reaches it and what an earlier layer put out, along the channels."""
 
-    def __init__(self, source):
+    def __init__(self, source, first=False):
         super().__init__()
+        self.first = first
         source.register_forward_hook(self.keep)
 
     def keep(self, source, inputs, output):
         self.skip = output[0] if isinstance(output, tuple) else output
 
     def forward(self, x):
-        return torch.cat(alike(x, self.skip), 1)
+        x, skip = alike(x, self.skip)
+        return torch.cat((skip, x) if self.first else (x, skip), 1)
+
+
+class Add(Concat):
+    """The activation of what reaches it plus what an earlier layer put out."""
+
+    def __init__(self, source, activation="linear"):
+        super().__init__(source)
+        self.activation = activation_of(activation)
+
+    def forward(self, x):
+        x, skip = alike(x, self.skip)
+        return self.activation(x + skip)
 
 
 class GaussianLatent(nn.Module):

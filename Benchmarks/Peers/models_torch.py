@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Codebook, Concat, Conv2D, ConvTranspose2D, Dense,
-                          GaussianLatent, GaussianNoise, GlobalAveragePool2D, Images, MaxPool2D, MaxUnpool2D, Pad2D, PaddedAveragePool2D,
-                          PaddedMaxPool2D, Reshape, Residual, Skip, TiedConvTranspose2D, TiedDense, Unsupported, ending,
-                          padding, pair, quantize)
+from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Add, Codebook, Concat, Conv1D, Conv2D,
+                          ConvTranspose1D, ConvTranspose2D, Dense, GaussianLatent, GaussianNoise, GlobalAveragePool2D,
+                          Images, MaxPool2D, MaxUnpool2D, Pad2D, PaddedAveragePool2D, PaddedMaxPool2D, Reshape, Residual,
+                          Skip, TiedConvTranspose2D, TiedDense, Unsupported, VectorNorm, ending, padding, pair, quantize)
 
 
 def description(model):
@@ -30,14 +30,20 @@ def description(model):
     return json.loads(subprocess.run([program, "inspect", model, "--json"], check=True, capture_output=True).stdout)
 
 
+def extent(layer):
+    """Height and width from the first tap of a kernel to its last one."""
+    kernel, dilation = pair(layer["kernel"]), pair(layer.get("dilation", 1))
+    return tuple((kernel[i] - 1) * dilation[i] + 1 for i in (0, 1))
+
+
 class Autoencoder(nn.Module):
     """A chain of encoder, latent, decoder. `input` is (height, width, channels), `outputs` the elements that it puts out.
     `penalties` make numbers of the codes, means over the samples where they have one for each; of a Gaussian latent they
     get its means and log-variances too."""
 
-    def __init__(self, input, outputs, likelihood, encoder, latent, decoder, penalties=()):
+    def __init__(self, input, outputs, likelihood, encoder, latent, decoder, penalties=(), image=nn.Identity()):
         super().__init__()
-        self.input, self.outputs, self.penalties = input, outputs, penalties
+        self.input, self.outputs, self.penalties, self.image = input, outputs, penalties, image
         self.likelihood = likelihood if isinstance(likelihood, dict) else {"name": likelihood}
         self.encoder, self.latent, self.decoder = nn.Sequential(*encoder), latent, nn.Sequential(*decoder)
 
@@ -48,7 +54,7 @@ class Autoencoder(nn.Module):
 
     def forward(self, x, noise=None):
         """What the likelihood reads and the sum of the other terms of the loss, a mean over samples."""
-        code, posterior = self.encoder(x), ()
+        code, posterior = self.encoder(self.image(x)), ()
         if self.latent_units:
             z, term = self.latent(code, noise)
             posterior = self.latent.posterior
@@ -70,6 +76,25 @@ class Autoencoder(nn.Module):
             return F.l1_loss(y, target, reduction="sum")
         if name == "huber":
             return F.huber_loss(y, target, reduction="sum")
+        if name == "logCosh":
+            distance = (y - target).abs()
+            return (distance + F.softplus(-2 * distance) - math.log(2)).sum()
+        if name == "poisson":
+            return (y.exp() - target * y + torch.lgamma(target + 1)).sum()
+        if name == "multinomial":
+            coefficient = torch.lgamma(target.sum(1) + 1) - torch.lgamma(target + 1).sum(1)
+            return -(coefficient + (target * F.log_softmax(y, 1)).sum(1)).sum()
+        if name in ("negativeBinomial", "discretizedLogistic"):
+            mean, log_spread = y.chunk(2, 1)
+            log_spread = log_spread.clamp(*LOG_VARIANCE_RANGE)
+            if name == "negativeBinomial":
+                distribution = torch.distributions.NegativeBinomial(log_spread.exp(), logits=mean - log_spread,
+                                                                    validate_args=False)
+                return -distribution.log_prob(target).sum()
+            above, below = (torch.sigmoid((target - mean + side / 510) / log_spread.exp()) for side in (1, -1))
+            above = torch.where(target > 1 - 1 / 510, torch.ones_like(above), above)
+            below = torch.where(target < 1 / 510, torch.zeros_like(below), below)
+            return -(above - below).log().sum()
         if name == "gaussian":
             mean, log_variance = y, math.log(self.likelihood["variance"]) if "variance" in self.likelihood else None
             if log_variance is None:
@@ -90,9 +115,14 @@ class Autoencoder(nn.Module):
     def reconstruct(self, x):
         """The image, from the mean of the latent."""
         y, _ = self(x)
-        if self.likelihood == {"name": "gaussian"}:
+        name = self.likelihood["name"]
+        if self.likelihood == {"name": "gaussian"} or name in ("negativeBinomial", "discretizedLogistic"):
             y = y.chunk(2, 1)[0]
-        return torch.sigmoid(y) if self.likelihood["name"] == "bernoulli" else y
+        if name in ("poisson", "negativeBinomial"):
+            return y.exp()
+        if name == "multinomial":
+            return F.softmax(y.flatten(1), 1).reshape(y.shape)
+        return torch.sigmoid(y) if name == "bernoulli" else y
 
 
 class Builder:
@@ -100,7 +130,9 @@ class Builder:
 
     def __init__(self, model, exact):
         self.exact = exact
-        self.made = {}  # the module of a name, with the shapes that it reads and puts out
+        shape = tuple(model["input"])
+        # The module of a name, with the shapes that it reads and puts out.
+        self.made = {"image": (nn.Identity(), shape, shape)}
         self.unpooled = {layer["of"] for layer in self.leaves(model) if layer["layer"] == "MaxUnpool2D"}
 
     def leaves(self, part):
@@ -134,7 +166,7 @@ class Builder:
         stride = pair(layer.get("stride", 1))
         sizes, pads = [], []
         for axis in (0, 1):
-            size, r, u = shape[axis], kernel[axis], stride[axis]
+            size, r, u = shape[axis], extent(layer)[axis], stride[axis]
             if given == "same":
                 other = size * u if transposed else -(-size // u)
             else:
@@ -166,10 +198,10 @@ class Builder:
             kernel, stride, size, both, _, far = self.window(written, shape)
             sides = (0, 0, *far)
         else:
-            both, sides = 0, self.sides(written, shape, kernel, stride)
-            size = [(shape[i] + sides[i] + sides[i + 2] - kernel[i]) // stride[i] + 1 for i in (0, 1)]
+            both, sides = 0, self.sides(written, shape, extent(layer), stride)
+            size = [(shape[i] + sides[i] + sides[i + 2] - extent(layer)[i]) // stride[i] + 1 for i in (0, 1)]
         module = Conv2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, sides, mode,
-                        layer.get("bias", True))
+                        layer.get("bias", True), pair(layer.get("dilation", 1)), layer.get("groups", 1))
         module.written = layer
         return module, (*size, layer["filters"])
 
@@ -177,7 +209,7 @@ class Builder:
         given, near = layer.get("padding", "same"), (0, 0)
         if isinstance(given, list) and len(given) == 4:
             kernel, stride = pair(layer["kernel"]), pair(layer.get("stride", 1))
-            whole = [(shape[i] - 1) * stride[i] + kernel[i] for i in (0, 1)]
+            whole = [(shape[i] - 1) * stride[i] + extent(layer)[i] for i in (0, 1)]
             size = pair(layer.get("outputSize") or [whole[i] - given[i] - given[i + 2] for i in (0, 1)])
             both, near = 0, given[:2]
             rest = [max(0, near[i] + size[i] - whole[i]) for i in (0, 1)]
@@ -185,7 +217,8 @@ class Builder:
         else:
             kernel, stride, size, both, rest, far = self.window(layer, shape, transposed=True)
         return ConvTranspose2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, rest,
-                               far, near, layer.get("bias", True)), (*size, layer["filters"])
+                               far, near, layer.get("bias", True), pair(layer.get("dilation", 1)),
+                               layer.get("groups", 1)), (*size, layer["filters"])
 
     def make_TiedConvTranspose2D(self, layer, shape, name):
         lender, output, _ = self.made[layer["to"]]
@@ -193,6 +226,45 @@ class Builder:
         _, _, _, both, rest, far = self.window(written, shape, transposed=True)
         activation = layer.get("activation", "linear")
         return TiedConvTranspose2D(lender, output[2], activation, both, rest, far), output
+
+    def line(self, layer):
+        """What a layer of sequences says, as one of images of height 1."""
+        written = dict(layer)
+        for key in ("kernel", "stride", "outputSize", "factor"):
+            if isinstance(layer.get(key), int):
+                written[key] = [1, layer[key]]
+        if isinstance(layer.get("padding"), int):
+            written["padding"] = [0, layer["padding"]]
+        if layer.get("mode") == "linear":
+            written["mode"] = "bilinear"
+        return written
+
+    def make_Conv1D(self, layer, shape, name):
+        written = self.line({"padding": "same", "stride": 1, **layer})
+        kernel, stride, mode = layer["kernel"], layer.get("stride", 1), layer.get("paddingMode", "zeros")
+        _, left, _, right = self.sides(written, shape, (1, kernel), (1, stride))
+        activation = layer.get("activation", "linear")
+        module = Conv1D(shape[2], layer["filters"], kernel, stride, activation, (left, right), mode,
+                        layer.get("bias", True))
+        return module, (1, (shape[1] + left + right - kernel) // stride + 1, layer["filters"])
+
+    def make_ConvTranspose1D(self, layer, shape, name):
+        written = self.line({"padding": "same", "stride": 1, **layer})
+        kernel, stride, size, both, rest, far = self.window(written, shape, transposed=True)
+        activation = layer.get("activation", "linear")
+        module = ConvTranspose1D(
+            shape[2], layer["filters"], kernel[1], stride[1], activation, both[1], rest[1], far[1],
+            layer.get("bias", True))
+        return module, (*size, layer["filters"])
+
+    def make_MaxPool1D(self, layer, shape, name):
+        return self.make_MaxPool2D(self.line(layer), shape, name)
+
+    def make_AveragePool1D(self, layer, shape, name):
+        return self.make_AveragePool2D(self.line(layer), shape, name)
+
+    def make_Upsample1D(self, layer, shape, name):
+        return self.make_Upsample2D(self.line(layer), shape, name)
 
     def make_Dense(self, layer, shape, name):
         activation = layer.get("activation", "linear")
@@ -295,7 +367,7 @@ class Builder:
         return self.norm(nn.GroupNorm, layer, shape[2], shape[2], affine=False), shape
 
     def make_BatchNorm(self, layer, shape, name):
-        module = self.norm(nn.BatchNorm1d if shape[:2] == (1, 1) else nn.BatchNorm2d, layer, shape[2])
+        module = self.norm(VectorNorm if shape[:2] == (1, 1) else nn.BatchNorm2d, layer, shape[2])
         module.momentum = layer.get("momentum", 0.1)
         return module, shape
 
@@ -315,11 +387,16 @@ class Builder:
 
     def make_Skip(self, layer, shape, name):
         layers, output = self.chain(layer["layers"], shape, name)
-        return Skip(*layers), (*output[:2], output[2] + shape[2])
+        shortcut, other = self.chain(layer.get("shortcut", []), shape, name + ".shortcut")
+        return Skip(*layers, shortcut=shortcut), (*output[:2], output[2] + other[2])
 
     def make_Concat(self, layer, shape, name):
         source, _, output = self.made[layer["from"]]
-        return Concat(source), (*shape[:2], shape[2] + output[2])
+        return Concat(source, layer.get("first", False)), (*shape[:2], shape[2] + output[2])
+
+    def make_Add(self, layer, shape, name):
+        source, _, _ = self.made[layer["from"]]
+        return Add(source, layer.get("activation", "linear")), shape
 
 
 def penalty(description, encoder, latent):
@@ -390,4 +467,5 @@ def twin(model, exact=False):
     decoder, shape = builder.chain(model["decoder"], shape, "decoder")
     written = model.get("penalty", [])
     penalties = [penalty(one, encoder, latent) for one in (written if isinstance(written, list) else [written])]
-    return Autoencoder(tuple(model["input"]), math.prod(shape), likelihood, encoder, latent, decoder, penalties)
+    image, *_ = builder.made["image"]
+    return Autoencoder(tuple(model["input"]), math.prod(shape), likelihood, encoder, latent, decoder, penalties, image)

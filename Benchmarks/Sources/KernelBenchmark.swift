@@ -19,6 +19,7 @@ struct KernelBenchmark: ParsableCommand {
         bench kernels "n128 i3136 o256 dense forward" "n32 c32 h28 w28 r2 s2 u2 v2 pool backward"
         bench kernels --threads 2 --peer one-thread
         bench kernels --drawn 200 --peer torch
+        bench kernels --nets --peer torch --threads 2
         bench kernels --drawn 25 --families faces odd --seed 7
         bench kernels --compare Benchmarks/Baselines
 
@@ -36,6 +37,7 @@ struct KernelBenchmark: ParsableCommand {
   @Option(help: "The model whose cases are measured: a name, a model file, or all.") var model = "all"
   @Option(help: "How many samples a model's cases have.") var batchSize = 32
   @Option(help: "Measure this many drawn layers in place of a model's cases.") var drawn: Int?
+  @Flag(help: "Measure layers with dilation or groups of public nets in place of a model's cases.") var nets = false
   @Option(parsing: .upToNextOption, help: "The families of nets that layers are drawn from.")
   var families = NetFamily.nets
   @Option(help: "The seed of the drawn layers.") var seed: UInt64 = 1
@@ -54,6 +56,7 @@ struct KernelBenchmark: ParsableCommand {
     if drawn != nil && !cases.isEmpty {
       throw ValidationError("--drawn: wanted no cases beside it, found \(cases[0])")
     }
+    if drawn != nil && nets { throw ValidationError("--drawn: wanted no --nets beside it") }
     if let drawn, drawn < 1 { throw ValidationError("--drawn: wanted at least 1, found \(drawn)") }
   }
 
@@ -90,10 +93,13 @@ struct KernelBenchmark: ParsableCommand {
     let parts = cases.filter { !$0.contains(" ") }
     if let drawn { return KernelCase.drawn(drawn, of: families, seed: seed) }
     if !problems.isEmpty && parts.isEmpty { return problems }
-    let all = try models(named: model).flatMap { try KernelCase.cases(of: $0, samples: batchSize) }
+    let all =
+      try nets
+      ? PublicNets.cases() : models(named: model).flatMap { try KernelCase.cases(of: $0, samples: batchSize) }
     let chosen = all.filter { one in parts.isEmpty || parts.contains { one.name.contains($0) } }
     guard !chosen.isEmpty else {
-      throw ValidationError("no case of --model \(model) has a name with \(parts.joined(separator: " or "))")
+      let which = nets ? "--nets" : "--model \(model)"
+      throw ValidationError("no case of \(which) has a name with \(parts.joined(separator: " or "))")
     }
     return problems + chosen.distinct
   }

@@ -27,7 +27,7 @@ final class Opponent {
 
   private struct Question: Encodable {
     var operation, pass: String
-    var n, c, h, w, k, p, q, r, s, u, v, padHeight, padWidth: Int
+    var n, c, h, w, k, p, q, r, s, u, v, padHeight, padWidth, downDilation, rightDilation, groups: Int
     var seconds: Double
 
     init(_ p: Problem, seconds: Double) {
@@ -36,6 +36,7 @@ final class Opponent {
       (self.p, q) = (p.output.height, p.output.width)
       (r, s, u, v) = (p.kernel.height, p.kernel.width, p.stride.height, p.stride.width)
       (padHeight, padWidth) = (p.padding.height, p.padding.width)
+      (downDilation, rightDilation, groups) = (p.dilation.height, p.dilation.width, p.groups)
       self.seconds = seconds
     }
   }

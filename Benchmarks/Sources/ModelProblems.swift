@@ -29,17 +29,21 @@ extension Problem {
   /// The forward pass of a layer; nil for layers that are no operation of this benchmark.
   fileprivate init?(_ planned: any PlannedLayer, of model: Autoencoder, samples: Int) {
     let (input, output) = (planned.input, planned.output)
-    func problem(_ operation: Operation, _ kernel: Extent2D, _ stride: Extent2D, _ padding: Padding) -> Problem {
+    func problem(
+      _ operation: Operation, _ kernel: Extent2D, _ stride: Extent2D, _ padding: Padding, dilation: Extent2D = 1,
+      groups: Int = 1
+    ) -> Problem {
       let (large, small) = operation == .convt ? (output, input) : (input, output)
       let amount =
         switch padding {
         case .amount(let amount): amount
         case .sides(let sides): Extent2D(sides.top, sides.left)
-        case .same: Self.samePadding(large, small, kernel, stride)
+        case .same: Self.samePadding(large, small, Self.extent(kernel, dilation), stride)
         }
       return Problem(
         operation, .forward, samples: samples, input: input, outputChannels: output.channels, kernel: kernel,
-        stride: stride, padding: amount, outputSize: Extent2D(output.height, output.width))
+        stride: stride, padding: amount, dilation: dilation, groups: groups,
+        outputSize: Extent2D(output.height, output.width))
     }
     if planned is PlannedDense {
       self.init(dense: .forward, samples: samples, inputs: input.count, outputs: output.count)
@@ -49,14 +53,17 @@ extension Problem {
     guard let layer = model.layer(named: planned.name), planned.kind.hasPrefix(type(of: layer).kind) else { return nil }
     switch layer {
     case let layer as Conv2D:
-      self = problem(.conv, layer.kernel, layer.stride, layer.padding)
+      self = problem(
+        .conv, layer.kernel, layer.stride, layer.padding, dilation: layer.dilation, groups: layer.groups)
       algorithm = layer.algorithm
     case let layer as ConvTranspose2D:
-      self = problem(.convt, layer.kernel, layer.stride, layer.padding)
+      self = problem(
+        .convt, layer.kernel, layer.stride, layer.padding, dilation: layer.dilation, groups: layer.groups)
       algorithm = layer.algorithm
     case let layer as TiedConvTranspose2D:
       guard let lender = model.layer(named: layer.to) as? Conv2D else { return nil }
-      self = problem(.convt, lender.kernel, lender.stride, lender.padding)
+      self = problem(
+        .convt, lender.kernel, lender.stride, lender.padding, dilation: lender.dilation, groups: lender.groups)
       algorithm = lender.algorithm
     case let layer as MaxPool2D: self = problem(.pool, layer.kernel, layer.stride ?? layer.kernel, layer.padding)
     default: return nil

@@ -37,7 +37,8 @@ extension Problem {
         outputChannels: operation == .pool ? channels : try sizes.take("k"),
         kernel: Extent2D(try sizes.take("r"), try sizes.take("s")),
         stride: Extent2D(try sizes.take("u", default: 1), try sizes.take("v", default: 1)),
-        padding: sizes.takePadding(), outputSize: try sizes.takeOutputSize())
+        padding: sizes.takeExtent("pad", default: 0), dilation: sizes.takeExtent("dil", default: 1),
+        groups: try sizes.take("g", default: 1), outputSize: try sizes.takeOutputSize())
     }
     if isWinograd {
       guard operation == .conv || operation == .convt else {
@@ -98,7 +99,7 @@ private struct Sizes {
       }
       // Sizes have a third of an integer's bits, so that no product of three overflows.
       guard let height = numbers[0], let width = numbers[numbers.count - 1], (0...1 << 20).contains(height),
-        (0...1 << 20).contains(width), numbers.count == 1 || (letters == "pad" && numbers.count == 2)
+        (0...1 << 20).contains(width), numbers.count == 1 || (["pad", "dil"].contains(letters) && numbers.count == 2)
       else { throw ProblemError(text, "wanted a letter with a number of 0 to \(1 << 20), as in n32, found \(word)") }
       guard values.updateValue(Extent2D(height, width), forKey: letters) == nil else {
         throw ProblemError(text, "the size \(letters) is given twice")
@@ -114,7 +115,9 @@ private struct Sizes {
     return size
   }
 
-  mutating func takePadding() -> Extent2D { values.removeValue(forKey: "pad") ?? 0 }
+  mutating func takeExtent(_ letters: String, default missing: Extent2D) -> Extent2D {
+    values.removeValue(forKey: letters) ?? missing
+  }
 
   mutating func takeOutputSize() throws(ProblemError) -> Extent2D? {
     if values["p"] == nil && values["q"] == nil { return nil }

@@ -6,8 +6,8 @@ import HourglassModels
 ///     n32 c32 h14 w14 k64 r4 s4 u2 v2 pad1 conv backward-filter
 ///
 /// c, h, w are channels, height and width of the named operation's input, k its output channels, r x s its kernel,
-/// u x v its stride, pad its padding at the top and at the left (pad1x0 where they differ). Padding is the same on both
-/// sides unless p x q, the output's height and width, says otherwise. The word `winograd` before conv or convt chooses
+/// u x v its stride, pad its padding at the top and at the left (pad1x0 where they differ), dil its dilation (likewise)
+/// and g the groups of its channels, where these are not 1. Padding is the same on both sides unless p x q, the output's height and width, says otherwise. The word `winograd` before conv or convt chooses
 /// that algorithm; peers convolve as they like.
 struct Problem: Hashable {
   enum Operation: String, CaseIterable {
@@ -40,6 +40,10 @@ struct Problem: Hashable {
   let stride: Extent2D
   /// The padding at the top and at the left; what lies at the bottom and at the right follows from the shapes.
   let padding: Extent2D
+  /// How far the taps of a convolution or its transpose lie apart.
+  let dilation: Extent2D
+  /// The number of groups of their channels.
+  let groups: Int
   /// The algorithm of a convolution or its transpose.
   var algorithm = Conv2D.Algorithm.direct
 
@@ -47,18 +51,24 @@ struct Problem: Hashable {
   init(dense pass: Pass, samples: Int, inputs: Int, outputs: Int) {
     (operation, self.pass, self.samples) = (.dense, pass, samples)
     (input, output) = (ImageShape(vector: inputs), ImageShape(vector: outputs))
-    (kernel, stride, padding) = (1, 1, 0)
+    (kernel, stride, padding, dilation, groups) = (1, 1, 0, 1, 1)
   }
 
   /// A pass of an operation with windows; where `outputSize` is nil the padding is the same on both sides.
   init(
     _ operation: Operation, _ pass: Pass, samples: Int, input: ImageShape, outputChannels: Int, kernel: Extent2D,
-    stride: Extent2D = 1, padding: Extent2D = 0, outputSize: Extent2D? = nil
+    stride: Extent2D = 1, padding: Extent2D = 0, dilation: Extent2D = 1, groups: Int = 1, outputSize: Extent2D? = nil
   ) {
     (self.operation, self.pass, self.samples, self.input) = (operation, pass, samples, input)
     (self.kernel, self.stride, self.padding) = (kernel, stride, padding)
-    let size = outputSize ?? Self.outputSize(operation, input, kernel, stride, padding)
+    (self.dilation, self.groups) = (dilation, groups)
+    let size = outputSize ?? Self.outputSize(operation, input, Self.extent(kernel, dilation), stride, padding)
     output = ImageShape(size.height, size.width, outputChannels)
+  }
+
+  /// The extent of a window, from its first tap to its last one.
+  static func extent(_ kernel: Extent2D, _ dilation: Extent2D) -> Extent2D {
+    Extent2D((kernel.height - 1) * dilation.height + 1, (kernel.width - 1) * dilation.width + 1)
   }
 
   /// The output's size where the padding is the same on both sides.
@@ -89,12 +99,14 @@ struct Problem: Hashable {
   /// The output's size where it tells that the padding differs from side to side, else nil.
   private var tellingSize: Extent2D? {
     let size = Extent2D(output.height, output.width)
-    return operation == .dense || size == Self.outputSize(operation, input, kernel, stride, padding) ? nil : size
+    return operation == .dense
+      || size == Self.outputSize(operation, input, Self.extent(kernel, dilation), stride, padding)
+      ? nil : size
   }
 
   /// The number of elements of the filter or of the weight.
   var filterCount: Int {
-    operation == .pool ? 0 : kernel.height * kernel.width * input.channels * outputChannels
+    operation == .pool ? 0 : kernel.height * kernel.width * input.channels * outputChannels / groups
   }
 
   /// The flops of the pass, 2 for each multiply-add, padding counted.
@@ -112,7 +124,9 @@ struct Problem: Hashable {
   }
 
   /// Whether the layer has one to three channels on a side, too few to fill a vector.
-  var isThin: Bool { (operation == .conv || operation == .convt) && min(input.channels, outputChannels) <= 3 }
+  var isThin: Bool {
+    (operation == .conv || operation == .convt) && groups == 1 && min(input.channels, outputChannels) <= 3
+  }
 
   /// The geometry for the kernels; a transposed convolution has its input in the place of the small image.
   func geometry(samples: Int) -> hg_geometry2d {
@@ -122,8 +136,8 @@ struct Problem: Hashable {
       large_channels: large.channels, small_height: small.height, small_width: small.width,
       small_channels: small.channels, filter_height: kernel.height, filter_width: kernel.width,
       stride_vertical: stride.height, stride_horizontal: stride.width, pad_top: padding.height,
-      pad_left: padding.width, algorithm: algorithm.kernel, precision: 0, dilation_vertical: 0, dilation_horizontal: 0,
-      groups: 0)
+      pad_left: padding.width, algorithm: algorithm.kernel, precision: 0, dilation_vertical: dilation.height,
+      dilation_horizontal: dilation.width, groups: groups)
   }
 
   func dense(samples: Int) -> hg_dense {
@@ -136,7 +150,8 @@ extension Problem: CustomStringConvertible {
   var description: String {
     let sizes: String
     let size = tellingSize.map { " p\($0.height) q\($0.width)" } ?? ""
-    let window = "r\(kernel.height) s\(kernel.width) u\(stride.height) v\(stride.width) pad\(padding)\(size)"
+    let taps = (dilation == 1 ? "" : " dil\(dilation)") + (groups == 1 ? "" : " g\(groups)")
+    let window = "r\(kernel.height) s\(kernel.width) u\(stride.height) v\(stride.width) pad\(padding)\(taps)\(size)"
     let image = "n\(samples) c\(input.channels) h\(input.height) w\(input.width)"
     switch operation {
     case .conv, .convt: sizes = "\(image) k\(outputChannels) \(window)"

@@ -118,8 +118,8 @@ extension Problem {
     let outputs = samples * output.height * output.width
     let small = operation == .convt ? samples * input.height * input.width : outputs
     switch pass {
-    case .forward: return (taps * input.channels + 1, 0)
-    case .backwardData: return (taps * output.channels, 0)
+    case .forward: return (taps * input.channels / groups + 1, 0)
+    case .backwardData: return (taps * output.channels / groups, 0)
     case .backward: return (taps, 0)
     case .backwardFilter, .backwardWeight: return (small, outputs)
     }

@@ -4,81 +4,10 @@
 
 #include <string.h>
 
-/* --------------------------------------------------------------------------------------------------- geometry */
-
-/* The scatter form with few large channels takes all taps as columns (simd/strips.h) where that is cheaper than phases:
- * 16 lanes of a phase hold C channels and K multiply-adds a tap; strips fill them, for a store and a load a tap, which
- * cost as much as about 8 multiply-adds. */
-static bool in_strips(const hg_geometry2d *g) {
-  if (g->pad_left >= g->filter_width) return false; /* blocks in front of the image would meet no small column */
-  return g->large_channels < 16 && g->large_channels * (g->small_channels + 8) <= 18 * g->small_channels;
-}
-/* The gather and the filter form with few small channels take large channels as lanes (simd/dots.h), where the tile
- * would multiply by four times as many vectors or more, most of each being zeros. */
-static bool in_dots(const hg_geometry2d *g) {
-  return g->large_channels >= 16 && 4 * g->small_channels * hg_ceil_div(g->large_channels, 16) <=
-                                        g->large_channels * hg_ceil_div(g->small_channels, 16);
-}
-/* The filter form with fewer channels than this takes all taps as rows, from a copy of x with zeros around. */
+/* The filter form with fewer channels of a group than this takes all taps as rows, from a copy of x with zeros around. */
 enum { HALO_CHANNELS = 8 };
 /* Floats of both images of a run of samples of the filter form, which should stay in the second-level cache. */
 enum { FILTER_RUN = 256 * 1024 };
-
-const char *hg_conv2d_check(const hg_geometry2d *g) {
-  if (!g) return "the geometry is NULL";
-  if (g->size != sizeof *g && g->size != HG_GEOMETRY2D_SIZE_1_0) return "geometry.size is not sizeof(hg_geometry2d)";
-  if (g->samples < 0) return "the number of samples is negative";
-  if ((double)g->samples >= HG_MOST_ELEMENTS) return "there are 2^40 samples or more";
-  const ptrdiff_t extents[] = {
-      g->large_height,   g->large_width,   g->large_channels, g->small_height,    g->small_width,
-      g->small_channels, g->filter_height, g->filter_width,   g->stride_vertical, g->stride_horizontal,
-  };
-  static const char *const sentences[][2] = {
-      {"the height of the large image is below 1", "the height of the large image exceeds 2^31"},
-      {"the width of the large image is below 1", "the width of the large image exceeds 2^31"},
-      {"the large image has no channels", "the channels of the large image exceed 2^31"},
-      {"the height of the small image is below 1", "the height of the small image exceeds 2^31"},
-      {"the width of the small image is below 1", "the width of the small image exceeds 2^31"},
-      {"the small image has no channels", "the channels of the small image exceed 2^31"},
-      {"the height of the filter is below 1", "the height of the filter exceeds 2^31"},
-      {"the width of the filter is below 1", "the width of the filter exceeds 2^31"},
-      {"the vertical stride is below 1", "the vertical stride exceeds 2^31"},
-      {"the horizontal stride is below 1", "the horizontal stride exceeds 2^31"},
-  };
-  for (size_t i = 0; i < sizeof extents / sizeof extents[0]; i++) {
-    if (extents[i] < 1) return sentences[i][0];
-    if (extents[i] > (ptrdiff_t)1 << 31) return sentences[i][1];
-  }
-  if (g->pad_top < 0 || g->pad_left < 0) return "the padding is negative";
-  if (g->pad_top > (ptrdiff_t)1 << 31 || g->pad_left > (ptrdiff_t)1 << 31) return "the padding exceeds 2^31";
-  /* Products in double: they cannot overflow, and being too large by a rounding error does no harm. */
-  const double N = g->samples > 0 ? (double)g->samples : 1, C = (double)g->large_channels,
-               K = (double)g->small_channels;
-  const double taps = (double)g->filter_height * (double)g->filter_width;
-  const double positions = (double)g->small_height * (double)g->small_width;
-  if (N * (double)g->large_height * (double)g->large_width * C >= HG_MOST_ELEMENTS)
-    return "the large images have 2^40 elements or more";
-  if (N * positions * K >= HG_MOST_ELEMENTS) return "the small images have 2^40 elements or more";
-  if (taps * (C + 15) * (K + 15) >= HG_MOST_ELEMENTS) return "the filter has 2^40 elements or more";
-  if (((double)g->large_height + (double)hg_max(g->pad_top, g->filter_height) + (double)g->filter_height) *
-          ((double)g->large_width + (double)hg_max(g->pad_left, g->filter_width) + (double)g->filter_width) * C >=
-      HG_MOST_ELEMENTS)
-    return "the large image with its padding has 2^40 elements or more";
-  /* A filter is at most widened to a stride or the image, whichever is less. */
-  if (in_strips(g)) {
-    const double wide = (double)g->filter_width + (double)hg_min(g->stride_horizontal, g->large_width + g->pad_left);
-    const double products = (double)g->filter_height * wide * C + 15, rows = (double)g->small_height + 4;
-    if (rows * ((double)g->small_width + 2 * wide) * products >= HG_MOST_ELEMENTS)
-      return "the products of the small image with all taps are 2^40 or more";
-    if (products * (K + 15) >= HG_MOST_ELEMENTS) return "the filter has 2^40 elements or more";
-  }
-  if (g->size == HG_GEOMETRY2D_SIZE_1_0) return NULL;
-  if ((unsigned)g->algorithm > HG_ALGORITHM_WINOGRAD) return "there is no such algorithm";
-  if (g->precision != 0) return "there is no such precision: it must be 0, for float";
-  if (g->dilation_vertical != 0 || g->dilation_horizontal != 0) return "there is no dilation: it must be 0";
-  if (g->groups != 0) return "there are no groups of channels: their number must be 0";
-  return hg_is_winograd(g) ? hg_winograd_refusal(g) : NULL;
-}
 
 /* What every call asks. `arrays`: whether those are there that it needs as soon as there are samples. */
 static const char *check(const hg_geometry2d *g, hg_activation activation, bool arrays, const hg_parallel *parallel) {
@@ -90,18 +19,24 @@ static const char *check(const hg_geometry2d *g, hg_activation activation, bool 
 
 /* --------------------------------------------------------------------------------------------------- weights */
 
-ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *g) {
-  if (hg_conv2d_check(g)) return -1;
-  if (hg_is_winograd(g)) return hg_winograd_prepared_count(g, false);
-  const ptrdiff_t C = g->large_channels, K = g->small_channels;
-  return g->filter_height * g->filter_width * C * (in_dots(g) ? K : hg_round_up(K));
+ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *geometry) {
+  if (hg_conv2d_check(geometry)) return -1;
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  if (hg_is_winograd(&g)) return hg_winograd_prepared_count(&g, false);
+  if (hg_is_depthwise(&g)) return hg_depthwise_prepared_count(&g, false);
+  if (hg_in_dots(&g)) return hg_filter_count(&g);
+  const hg_geometry2d merged = hg_merged_groups(&g, false);
+  return g.filter_height * g.filter_width * g.large_channels * hg_round_up(hg_small_group(&merged));
 }
 
-ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *g) {
-  if (hg_conv2d_check(g)) return -1;
-  if (hg_is_winograd(g)) return hg_winograd_prepared_count(g, true);
-  return in_strips(g) ? g->small_channels * hg_strips_shape_of(g).columns
-                      : g->filter_height * g->filter_width * g->small_channels * hg_round_up(g->large_channels);
+ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *geometry) {
+  if (hg_conv2d_check(geometry)) return -1;
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  if (hg_is_winograd(&g)) return hg_winograd_prepared_count(&g, true);
+  if (hg_is_depthwise(&g)) return hg_depthwise_prepared_count(&g, true);
+  if (hg_in_strips(&g)) return g.small_channels * hg_strips_shape_of(&g).columns;
+  const hg_geometry2d merged = hg_merged_groups(&g, true);
+  return g.filter_height * g.filter_width * g.small_channels * hg_round_up(hg_large_group(&merged));
 }
 
 typedef struct prepare_job {
@@ -110,19 +45,46 @@ typedef struct prepare_job {
   float *prepared;
 } prepare_job;
 
-/* Panels over K of (r, s, c) x width; parts share the rows (r, s, c). */
+/* Weights of merged groups, which are one panel of 16 for each; parts share the taps. */
+static void prepare_merged(const prepare_job *job, bool scatter, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_geometry2d *g = job->geometry, merged = hg_merged_groups(g, scatter);
+  const ptrdiff_t R = g->filter_height, S = g->filter_width, K = g->small_channels;
+  const ptrdiff_t U = scatter ? hg_phase_step(g->stride_vertical, g->dilation_vertical) : 1;
+  const ptrdiff_t V = scatter ? hg_phase_step(g->stride_horizontal, g->dilation_horizontal) : 1;
+  const ptrdiff_t large = hg_large_group(&merged), small = hg_small_group(&merged);
+  const ptrdiff_t ins = scatter ? small : large, outs = scatter ? large : small;
+  const ptrdiff_t end = hg_share(R * S, part + 1, parts);
+  for (ptrdiff_t tap = hg_share(R * S, part, parts); tap < end; tap++) {
+    const ptrdiff_t place = scatter ? hg_phase_place(g, U, V, tap / S, tap % S) : tap;
+    for (ptrdiff_t group = 0; group < merged.groups; group++)
+      for (ptrdiff_t in = 0; in < ins; in++)
+        for (ptrdiff_t out = 0; out < 16; out++) {
+          const ptrdiff_t c = group * large + (scatter ? out : in), k = group * small + (scatter ? in : out);
+          const bool meet = out < outs && c / hg_large_group(g) == k / hg_small_group(g);
+          job->prepared[((group * R * S + place) * ins + in) * 16 + out] =
+              meet ? job->filter[(tap * hg_large_group(g) + c % hg_large_group(g)) * K + k] : 0;
+        }
+  }
+}
+
+/* For each group of K channels panels over them of (r, s, c) x width; parts share the rows (r, s, c). */
 static void prepare_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const prepare_job *job = argument;
-  const ptrdiff_t K = job->geometry->small_channels;
-  const ptrdiff_t depth = job->geometry->filter_height * job->geometry->filter_width * job->geometry->large_channels;
+  const hg_geometry2d *g = job->geometry;
+  if (hg_merged_groups(g, false).groups < g->groups) {
+    prepare_merged(job, false, part, parts);
+    return;
+  }
+  const ptrdiff_t K = hg_small_group(g), depth = g->filter_height * g->filter_width * hg_large_group(g);
   const ptrdiff_t end = hg_share(depth, part + 1, parts), panel = hg_kernels_in_use()->panel;
   for (ptrdiff_t i = hg_share(depth, part, parts); i < end; i++)
-    for (ptrdiff_t k = 0; k < K; k += panel) {
-      const ptrdiff_t width = hg_panel_width(panel, K - k), count = hg_min(width, K - k);
-      float *out = job->prepared + k * depth + i * width;
-      memcpy(out, job->filter + i * K + k, (size_t)count * sizeof(float));
-      memset(out + count, 0, (size_t)(width - count) * sizeof(float));
-    }
+    for (ptrdiff_t group = 0; group < g->groups; group++)
+      for (ptrdiff_t k = 0; k < K; k += panel) {
+        const ptrdiff_t width = hg_panel_width(panel, K - k), count = hg_min(width, K - k);
+        float *out = job->prepared + (group * hg_round_up(K) + k) * depth + i * width;
+        memcpy(out, job->filter + i * g->small_channels + group * K + k, (size_t)count * sizeof(float));
+        memset(out + count, 0, (size_t)(width - count) * sizeof(float));
+      }
 }
 
 /* (r, k, s, c); parts share the rows (r, s, c). */
@@ -153,22 +115,31 @@ static void prepare_strips(const void *argument, ptrdiff_t part, ptrdiff_t parts
   }
 }
 
-/* For each phase, in the order of first taps, panels over C of (taps reversed, K) x width; parts share the taps. */
+/* For each group of C and K channels, for each phase in the order of first taps, panels over C of (taps reversed, K) x
+ * width; parts share the taps. */
 static void prepare_phases(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const prepare_job *job = argument;
   const hg_geometry2d *g = job->geometry;
-  const ptrdiff_t R = g->filter_height, S = g->filter_width, U = g->stride_vertical, V = g->stride_horizontal;
-  const ptrdiff_t C = g->large_channels, K = g->small_channels;
+  if (hg_merged_groups(g, true).groups < g->groups) {
+    prepare_merged(job, true, part, parts);
+    return;
+  }
+  const ptrdiff_t R = g->filter_height, S = g->filter_width, C = hg_large_group(g), K = hg_small_group(g);
+  const ptrdiff_t U = hg_phase_step(g->stride_vertical, g->dilation_vertical);
+  const ptrdiff_t V = hg_phase_step(g->stride_horizontal, g->dilation_horizontal);
   const ptrdiff_t end = hg_share(R * S, part + 1, parts), panel = hg_kernels_in_use()->panel;
   for (ptrdiff_t tap = hg_share(R * S, part, parts); tap < end; tap++) {
     const ptrdiff_t r = tap / S, s = tap % S, high = hg_phase_taps(r % U, R, U), wide = hg_phase_taps(s % V, S, V);
     const ptrdiff_t before = hg_phase_taps_before(r % U, R, U) * S + hg_phase_taps_before(s % V, S, V) * high;
-    const ptrdiff_t reversed = (high - 1 - r / U) * wide + (wide - 1 - s / V);
-    float *phase = job->prepared + before * K * hg_round_up(C);
-    for (ptrdiff_t c = 0; c < C; c += panel) {
-      const ptrdiff_t width = hg_panel_width(panel, C - c);
-      hg_kernels_in_use()->transpose(hg_min(width, C - c), K, job->filter + (tap * C + c) * K, K,
-                                     phase + c * high * wide * K + reversed * K * width, width, width);
+    const ptrdiff_t reversed = hg_phase_place(g, U, V, r, s) - before;
+    for (ptrdiff_t group = 0; group < g->groups; group++) {
+      float *phase = job->prepared + (group * R * S + before) * K * hg_round_up(C);
+      for (ptrdiff_t c = 0; c < C; c += panel) {
+        const ptrdiff_t width = hg_panel_width(panel, C - c);
+        const float *in = job->filter + (tap * C + c) * g->small_channels + group * K;
+        hg_kernels_in_use()->transpose(hg_min(width, C - c), K, in, g->small_channels,
+                                       phase + c * high * wide * K + reversed * K * width, width, width);
+      }
     }
   }
 }
@@ -177,11 +148,14 @@ const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float 
                                      const hg_parallel *parallel) {
   HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, true, parallel));
   HG_CHECK(hg_check_arrays(filter && prepared));
-  const prepare_job job = {geometry, filter, prepared};
-  if (hg_is_winograd(geometry))
-    hg_winograd_prepare(geometry, false, filter, prepared, parallel);
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  const prepare_job job = {&g, filter, prepared};
+  if (hg_is_winograd(&g))
+    hg_winograd_prepare(&g, false, filter, prepared, parallel);
+  else if (hg_is_depthwise(&g))
+    hg_depthwise_prepare(&g, false, filter, prepared, parallel);
   else
-    hg_run(in_dots(geometry) ? prepare_dots : prepare_gather, &job, parallel);
+    hg_run(hg_in_dots(&g) ? prepare_dots : prepare_gather, &job, parallel);
   return NULL;
 }
 
@@ -189,11 +163,14 @@ const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float
                                       const hg_parallel *parallel) {
   HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, true, parallel));
   HG_CHECK(hg_check_arrays(filter && prepared));
-  const prepare_job job = {geometry, filter, prepared};
-  if (hg_is_winograd(geometry))
-    hg_winograd_prepare(geometry, true, filter, prepared, parallel);
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  const prepare_job job = {&g, filter, prepared};
+  if (hg_is_winograd(&g))
+    hg_winograd_prepare(&g, true, filter, prepared, parallel);
+  else if (hg_is_depthwise(&g))
+    hg_depthwise_prepare(&g, true, filter, prepared, parallel);
   else
-    hg_run(in_strips(geometry) ? prepare_strips : prepare_phases, &job, parallel);
+    hg_run(hg_in_strips(&g) ? prepare_strips : prepare_phases, &job, parallel);
   return NULL;
 }
 
@@ -206,43 +183,52 @@ static ptrdiff_t small_count(const hg_geometry2d *g) {
   return g->samples * g->small_height * g->small_width * g->small_channels;
 }
 
-static ptrdiff_t gather_room(const hg_geometry2d *g, const hg_parallel *parallel) {
-  return hg_is_winograd(g) ? hg_winograd_image_scratch(g, false, parallel) : 0;
+/* Scratch of a pass over a whole geometry. */
+static ptrdiff_t pass_scratch(const hg_geometry2d *g, bool scatter, const hg_parallel *parallel) {
+  if (hg_is_winograd(g)) return hg_winograd_image_scratch(g, scatter, parallel);
+  if (hg_is_depthwise(g)) return hg_depthwise_image_scratch(g, scatter, parallel);
+  return scatter && hg_in_strips(g) ? hg_parts(parallel) * hg_strips_scratch(g) : 0;
 }
-static ptrdiff_t scatter_room(const hg_geometry2d *g, const hg_parallel *parallel) {
-  if (hg_is_winograd(g)) return hg_winograd_image_scratch(g, true, parallel);
-  return in_strips(g) ? hg_parts(parallel) * hg_strips_scratch(g) : 0;
+
+static ptrdiff_t scratch_of(const hg_geometry2d *geometry, bool scatter, const hg_parallel *parallel) {
+  if (hg_conv2d_check(geometry) || hg_parallel_check(parallel)) return -1;
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  return pass_scratch(&g, scatter, parallel);
 }
 
 ptrdiff_t hg_conv2d_gather_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
-  return hg_conv2d_check(geometry) || hg_parallel_check(parallel) ? -1 : gather_room(geometry, parallel);
+  return scratch_of(geometry, false, parallel);
 }
 
 ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
-  return hg_conv2d_check(geometry) || hg_parallel_check(parallel) ? -1 : scatter_room(geometry, parallel);
+  return scratch_of(geometry, true, parallel);
 }
 
 /* A pass from the large image to the small one, or back as a scatter: with bias and activation, or, backward, gated by
  * the activation's output. */
-static const char *pass(const hg_geometry2d *g, bool scatter, const float *in, const float *filter, const float *bias,
-                        hg_activation activation, bool backward, const float *gate, float *out, float *scratch,
-                        const hg_parallel *parallel) {
+static const char *pass(const hg_geometry2d *geometry, bool scatter, const float *in, const float *filter,
+                        const float *bias, hg_activation activation, bool backward, const float *gate, float *out,
+                        float *scratch, const hg_parallel *parallel) {
   const bool gated = backward && activation != HG_ACTIVATION_LINEAR;
-  HG_CHECK(check(g, activation, in && filter && out && (gate || !gated), parallel));
-  if (g->samples == 0) return NULL; /* else an image of any height would be walked for nothing */
-  HG_CHECK(hg_check_arrays(scratch || (scatter ? scatter_room(g, parallel) : gather_room(g, parallel)) == 0));
+  HG_CHECK(check(geometry, activation, in && filter && out && (gate || !gated), parallel));
+  if (geometry->samples == 0) return NULL; /* else an image of any height would be walked for nothing */
+  const hg_geometry2d whole = hg_whole_geometry(geometry), *const g = &whole;
+  HG_CHECK(hg_check_arrays(scratch || pass_scratch(g, scatter, parallel) == 0));
   const bool relu = activation == HG_ACTIVATION_RELU;
   const hg_output output = {
       .out = out, .bias = bias, .gate = relu && backward ? gate : NULL, .relu = relu && !backward};
   const hg_kernels *kernels = hg_kernels_in_use();
   if (hg_is_winograd(g)) {
     hg_winograd_image(g, scatter, in, filter, output, scratch, parallel);
-  } else if (scatter && in_strips(g)) {
+  } else if (hg_is_depthwise(g)) {
+    hg_depthwise_image(g, scatter, in, filter, output, scratch, parallel);
+  } else if (scatter && hg_in_strips(g)) {
     const hg_strips_job job = {g, in, filter, output, scratch};
     hg_run(kernels->strips, &job, parallel);
   } else {
-    const hg_gather_job job = {g, scatter, in, filter, output};
-    hg_run(!scatter && in_dots(g) ? kernels->dots_gather : kernels->gather, &job, parallel);
+    const hg_geometry2d merged = hg_merged_groups(g, scatter);
+    const hg_gather_job job = {&merged, scatter, in, filter, output};
+    hg_run(!scatter && hg_in_dots(g) ? kernels->dots_gather : kernels->gather, &job, parallel);
   }
   if (hg_is_fused(activation)) return NULL;
   const ptrdiff_t count = scatter ? large_count(g) : small_count(g);
@@ -280,8 +266,7 @@ const char *hg_conv2d_transpose_backward_data_with_scratch(const hg_geometry2d *
 /* Runs into which the filter form divides its samples, fewer where every run would pass over a large filter once more;
  * accumulation makes the bits independent of them. */
 static ptrdiff_t filter_runs(const hg_geometry2d *g) {
-  const ptrdiff_t filter = g->filter_height * g->filter_width * g->large_channels * g->small_channels;
-  const ptrdiff_t runs = hg_ceil_div(g->samples * hg_sample_count(g), FILTER_RUN + filter / 2);
+  const ptrdiff_t runs = hg_ceil_div(g->samples * hg_sample_count(g), FILTER_RUN + hg_filter_count(g) / 2);
   return hg_max(1, hg_min(g->samples, runs));
 }
 
@@ -289,8 +274,8 @@ static ptrdiff_t filter_runs(const hg_geometry2d *g) {
 static ptrdiff_t halo_positions(ptrdiff_t small, ptrdiff_t large, ptrdiff_t stride, ptrdiff_t pad) {
   return hg_min(small, hg_ceil_div(large + pad, stride));
 }
-static ptrdiff_t halo_extent(ptrdiff_t positions, ptrdiff_t filter, ptrdiff_t stride) {
-  return (positions - 1) * stride + filter;
+static ptrdiff_t halo_extent(ptrdiff_t positions, ptrdiff_t filter, ptrdiff_t stride, ptrdiff_t dilation) {
+  return (positions - 1) * stride + (filter - 1) * dilation + 1;
 }
 
 /* A filter job with everything but samples and places in memory. */
@@ -298,17 +283,20 @@ static hg_filter_job filter_shape(const hg_geometry2d *g) {
   hg_filter_job job = {.geometry = g};
   job.halo_p = halo_positions(g->small_height, g->large_height, g->stride_vertical, g->pad_top);
   job.halo_q = halo_positions(g->small_width, g->large_width, g->stride_horizontal, g->pad_left);
-  job.halo_height = halo_extent(job.halo_p, g->filter_height, g->stride_vertical);
-  job.halo_width = halo_extent(job.halo_q, g->filter_width, g->stride_horizontal);
+  job.halo_height = halo_extent(job.halo_p, g->filter_height, g->stride_vertical, g->dilation_vertical);
+  job.halo_width = halo_extent(job.halo_q, g->filter_width, g->stride_horizontal, g->dilation_horizontal);
   return job;
 }
+
+/* Whether the product takes all taps of a group at once. */
+static bool in_halo(const hg_geometry2d *g) { return hg_large_group(g) < HALO_CHANNELS; }
 
 /* Floats of the halo of a sample, and of the halo of a run with the ones behind it. */
 static ptrdiff_t halo_sample(const hg_filter_job *job) {
   return job->halo_height * job->halo_width * job->geometry->large_channels;
 }
 static ptrdiff_t halo_count(const hg_filter_job *job, ptrdiff_t samples) {
-  return job->geometry->large_channels < HALO_CHANNELS ? hg_round_up((samples + 1) * halo_sample(job)) : 0;
+  return in_halo(job->geometry) ? hg_round_up((samples + 1) * halo_sample(job)) : 0;
 }
 
 /* Floats of scratch of one part. */
@@ -319,28 +307,33 @@ static ptrdiff_t filter_room(const hg_geometry2d *g) {
 
 ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
   if (hg_conv2d_check(geometry) || hg_parallel_check(parallel)) return -1;
-  return hg_is_winograd(geometry) ? hg_winograd_filter_scratch(geometry, parallel)
-                                  : hg_parts(parallel) * filter_room(geometry);
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  if (hg_is_winograd(&g)) return hg_winograd_filter_scratch(&g, parallel);
+  return hg_is_depthwise(&g) ? hg_depthwise_filter_scratch(&g, parallel) : hg_parts(parallel) * filter_room(&g);
 }
 
-/* Whether the bias is summed beside the filter: with a halo that holds all small positions, one chain for each bias. */
-static bool filter_sums_bias(const hg_filter_job *job) {
-  const hg_geometry2d *g = job->geometry;
-  return !hg_is_winograd(g) && g->large_channels < HALO_CHANNELS && g->small_channels >= 16 &&
-         job->halo_p == g->small_height && job->halo_q == g->small_width;
+/* Whether the bias is summed beside the filter, one chain for each: with a halo that holds all small positions of a
+ * group that is all, and in the depthwise form. */
+static bool filter_sums_bias(const hg_geometry2d *g) {
+  if (hg_is_winograd(g) || g->small_channels < 16) return false;
+  const hg_filter_job job = filter_shape(g);
+  return hg_is_depthwise(g) ||
+         (in_halo(g) && g->groups == 1 && job.halo_p == g->small_height && job.halo_q == g->small_width);
 }
 
 /* dbias, where not NULL, is the bias over small channels of a geometry that filter_sums_bias. */
 static void backward_filter(const hg_geometry2d *g, const float *x, const float *dy, bool accumulate, float *dfilter,
                             float *dbias, float *scratch, const hg_parallel *parallel) {
   if (g->samples == 0) { /* an empty sum, which no tile below would write */
-    if (!accumulate)
-      memset(dfilter, 0,
-             (size_t)(g->filter_height * g->filter_width * g->large_channels * g->small_channels) * sizeof(float));
+    if (!accumulate) memset(dfilter, 0, (size_t)hg_filter_count(g) * sizeof(float));
     return;
   }
   if (hg_is_winograd(g)) {
     hg_winograd_filter(g, x, dy, accumulate, dfilter, scratch, parallel);
+    return;
+  }
+  if (hg_is_depthwise(g)) {
+    hg_depthwise_filter(g, x, dy, accumulate, dfilter, dbias, scratch, parallel);
     return;
   }
   hg_filter_job job = filter_shape(g);
@@ -349,13 +342,13 @@ static void backward_filter(const hg_geometry2d *g, const float *x, const float 
   job.x = x;
   job.dy = dy;
   const ptrdiff_t most = hg_ceil_div(job.samples, job.runs);
-  if (g->large_channels < HALO_CHANNELS) job.halo = scratch;
+  if (in_halo(g)) job.halo = scratch;
   if (dbias) job.ones = scratch + most * halo_sample(&job);
   job.room = filter_room(g);
   job.dbias = dbias;
   job.output = (hg_output){.out = dfilter, .accumulate = accumulate};
   const hg_kernels *kernels = hg_kernels_in_use();
-  hg_run(in_dots(g) ? kernels->dots_filter : kernels->filter, &job, parallel);
+  hg_run(hg_in_dots(g) ? kernels->dots_filter : kernels->filter, &job, parallel);
 }
 
 static void backward_bias(ptrdiff_t rows, ptrdiff_t columns, const float *in, bool accumulate, float *dbias,
@@ -374,11 +367,11 @@ static const char *check_filter(const hg_geometry2d *g, const float *input, cons
 const char *hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
                                       float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel) {
   HG_CHECK(check_filter(geometry, x, dy, dfilter, scratch, parallel));
-  const ptrdiff_t rows = geometry->samples * geometry->small_height * geometry->small_width;
-  const hg_filter_job job = filter_shape(geometry);
-  const bool beside = dfilter && dbias && geometry->samples > 0 && filter_sums_bias(&job);
-  if (dfilter) backward_filter(geometry, x, dy, accumulate, dfilter, beside ? dbias : NULL, scratch, parallel);
-  if (dbias && !beside) backward_bias(rows, geometry->small_channels, dy, accumulate, dbias, parallel);
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  const ptrdiff_t rows = g.samples * g.small_height * g.small_width;
+  const bool beside = dfilter && dbias && g.samples > 0 && filter_sums_bias(&g);
+  if (dfilter) backward_filter(&g, x, dy, accumulate, dfilter, beside ? dbias : NULL, scratch, parallel);
+  if (dbias && !beside) backward_bias(rows, g.small_channels, dy, accumulate, dbias, parallel);
   return NULL;
 }
 
@@ -386,8 +379,9 @@ const char *hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, c
                                                 bool accumulate, float *dfilter, float *dbias, float *scratch,
                                                 const hg_parallel *parallel) {
   HG_CHECK(check_filter(geometry, y, dx, dfilter, scratch, parallel));
-  const ptrdiff_t rows = geometry->samples * geometry->large_height * geometry->large_width;
-  if (dfilter) backward_filter(geometry, dx, y, accumulate, dfilter, NULL, scratch, parallel);
-  if (dbias) backward_bias(rows, geometry->large_channels, dx, accumulate, dbias, parallel);
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  const ptrdiff_t rows = g.samples * g.large_height * g.large_width;
+  if (dfilter) backward_filter(&g, dx, y, accumulate, dfilter, NULL, scratch, parallel);
+  if (dbias) backward_bias(rows, g.large_channels, dx, accumulate, dbias, parallel);
   return NULL;
 }

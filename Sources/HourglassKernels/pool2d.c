@@ -5,6 +5,7 @@
 const char *hg_max_pool2d_check(const hg_geometry2d *g) {
   HG_CHECK(hg_conv2d_check(g));
   if (hg_is_winograd(g)) return "pooling has no other algorithm";
+  if (!hg_is_plain_geometry(g)) return "pooling has neither dilation nor groups of channels";
   if (g->large_channels != g->small_channels) return "pooling needs as many small channels as large channels";
   if (g->pad_top >= g->filter_height) return "the padding at the top is not below the filter's height";
   if (g->pad_left >= g->filter_width) return "the padding at the left is not below the filter's width";

@@ -2,46 +2,68 @@
  * formula, sums in double. */
 #include "reference.h"
 
-/* Index of w[r, s, c, k]. */
-static ptrdiff_t weight_at(const hg_geometry2d *g, ptrdiff_t r, ptrdiff_t s, ptrdiff_t c, ptrdiff_t k) {
-  return ((r * g->filter_width + s) * g->large_channels + c) * g->small_channels + k;
+/* A field since 1.1 of which 0 means 1, as for all of the smaller struct of 1.0. */
+#define GIVEN(g, field) ((g)->size == sizeof *(g) && (g)->field > 1 ? (g)->field : 1)
+
+/* Large row and column of tap r or s of small row p or column q. */
+static ptrdiff_t row(const hg_geometry2d *g, ptrdiff_t p, ptrdiff_t r) {
+  return p * g->stride_vertical + r * GIVEN(g, dilation_vertical) - g->pad_top;
+}
+static ptrdiff_t column(const hg_geometry2d *g, ptrdiff_t q, ptrdiff_t s) {
+  return q * g->stride_horizontal + s * GIVEN(g, dilation_horizontal) - g->pad_left;
 }
 
-/* Small from large: y[n,p,q,k] = bias[k] + sum over r, s, c of x[n, pU+r-pad_top, qV+s-pad_left, c] w[r,s,c,k]. */
+/* Channels of a group. */
+static ptrdiff_t large_group(const hg_geometry2d *g) { return g->large_channels / GIVEN(g, groups); }
+static ptrdiff_t small_group(const hg_geometry2d *g) { return g->small_channels / GIVEN(g, groups); }
+
+/* Index of w[r, s, c, k], where c is a large channel of the group of k. */
+static ptrdiff_t weight_at(const hg_geometry2d *g, ptrdiff_t r, ptrdiff_t s, ptrdiff_t c, ptrdiff_t k) {
+  const ptrdiff_t C = large_group(g);
+  return ((r * g->filter_width + s) * C + c % C) * g->small_channels + k;
+}
+
+/* Small from large: y[n,p,q,k] = bias[k] + sum over r, s, and c of the group of k, of
+ * x[n, pU+rD-pad_top, qV+sE-pad_left, c] w[r,s,c,k], with D and E the vertical and horizontal dilation. */
 static double gather_sum(const hg_geometry2d *g, ptrdiff_t n, ptrdiff_t p, ptrdiff_t q, ptrdiff_t k, const float *x,
                          const float *filter, const float *bias) {
+  const ptrdiff_t C = large_group(g), first = k / small_group(g) * C;
   double sum = bias ? bias[k] : 0;
   HG_FOR(r, g->filter_height) HG_FOR(s, g->filter_width) {
-    const ptrdiff_t h = p * g->stride_vertical + r - g->pad_top, w = q * g->stride_horizontal + s - g->pad_left;
+    const ptrdiff_t h = row(g, p, r), w = column(g, q, s);
     if (h < 0 || h >= g->large_height || w < 0 || w >= g->large_width) continue;
-    HG_FOR(c, g->large_channels) sum += (double)x[hg_reference_large(g, n, h, w, c)] * filter[weight_at(g, r, s, c, k)];
+    for (ptrdiff_t c = first; c < first + C; c++)
+      sum += (double)x[hg_reference_large(g, n, h, w, c)] * filter[weight_at(g, r, s, c, k)];
   }
   return sum;
 }
 
-/* Large from small: the same sum over the p, q, r, s that meet (h, w), and k. */
+/* Large from small: the same sum over the p, q, r, s that meet (h, w), and k of the group of c. */
 static double scatter_sum(const hg_geometry2d *g, ptrdiff_t n, ptrdiff_t h, ptrdiff_t w, ptrdiff_t c, const float *y,
                           const float *filter, const float *bias) {
+  const ptrdiff_t K = small_group(g), first = c / large_group(g) * K;
   double sum = bias ? bias[c] : 0;
   HG_FOR(p, g->small_height) {
-    const ptrdiff_t r = h + g->pad_top - p * g->stride_vertical;
-    if (r < 0 || r >= g->filter_height) continue;
+    const ptrdiff_t down = h - row(g, p, 0), r = down / GIVEN(g, dilation_vertical);
+    if (down < 0 || r >= g->filter_height || row(g, p, r) != h) continue;
     HG_FOR(q, g->small_width) {
-      const ptrdiff_t s = w + g->pad_left - q * g->stride_horizontal;
-      if (s < 0 || s >= g->filter_width) continue;
-      HG_FOR(k, g->small_channels)
-      sum += (double)y[hg_reference_small(g, n, p, q, k)] * filter[weight_at(g, r, s, c, k)];
+      const ptrdiff_t right = w - column(g, q, 0), s = right / GIVEN(g, dilation_horizontal);
+      if (right < 0 || s >= g->filter_width || column(g, q, s) != w) continue;
+      for (ptrdiff_t k = first; k < first + K; k++)
+        sum += (double)y[hg_reference_small(g, n, p, q, k)] * filter[weight_at(g, r, s, c, k)];
     }
   }
   return sum;
 }
 
-/* w[r,s,c,k] += sum over n, p, q of x[n, pU+r-pad_top, qV+s-pad_left, c] y[n,p,q,k]. */
+/* w[r,s,c,k] += sum over n, p, q of x[n, pU+rD-pad_top, qV+sE-pad_left, c] y[n,p,q,k], c and k of one group. */
 static void filter_sums(const hg_geometry2d *g, const float *x, const float *y, bool accumulate, float *filter) {
-  HG_FOR(r, g->filter_height) HG_FOR(s, g->filter_width) HG_FOR(c, g->large_channels) HG_FOR(k, g->small_channels) {
+  const ptrdiff_t C = large_group(g);
+  HG_FOR(r, g->filter_height) HG_FOR(s, g->filter_width) HG_FOR(k, g->small_channels) HG_FOR(i, C) {
+    const ptrdiff_t c = k / small_group(g) * C + i;
     double sum = accumulate ? filter[weight_at(g, r, s, c, k)] : 0;
     HG_FOR(n, g->samples) HG_FOR(p, g->small_height) HG_FOR(q, g->small_width) {
-      const ptrdiff_t h = p * g->stride_vertical + r - g->pad_top, w = q * g->stride_horizontal + s - g->pad_left;
+      const ptrdiff_t h = row(g, p, r), w = column(g, q, s);
       if (h < 0 || h >= g->large_height || w < 0 || w >= g->large_width) continue;
       sum += (double)x[hg_reference_large(g, n, h, w, c)] * y[hg_reference_small(g, n, p, q, k)];
     }

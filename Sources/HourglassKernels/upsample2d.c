@@ -4,6 +4,7 @@
 
 const char *hg_upsample2d_check(const hg_geometry2d *g) {
   HG_CHECK(hg_conv2d_check(g));
+  if (!hg_is_plain_geometry(g)) return "upsampling has neither dilation nor groups of channels";
   if (g->large_channels != g->small_channels) return "upsampling needs as many small channels as large channels";
   if (g->filter_height != g->stride_vertical || g->filter_width != g->stride_horizontal)
     return "upsampling needs a filter of the strides' size";

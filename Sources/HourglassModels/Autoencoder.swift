@@ -6,6 +6,8 @@
 public struct Autoencoder: Sendable {
   /// The name of the model, for people and files.
   public var name: String
+  /// Where it comes from: a paper, or the file of a program; nil where nobody says. Nothing follows from it.
+  public var source: String?
   /// The shape of an image, H x W x C.
   public var input: ImageShape
   /// What the reconstruction loss is.
@@ -139,13 +141,14 @@ public enum LayerBuilder {
 
 extension Autoencoder: Codable {
   private enum CodingKeys: String, CodingKey, CaseIterable {
-    case name, input, likelihood, encoder, latent, decoder, penalty, objective
+    case name, source, input, likelihood, encoder, latent, decoder, penalty, objective
   }
 
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     try decoder.refuseFields(otherThan: CodingKeys.allCases.map(\.rawValue), of: "a model")
     name = try fields.decode(String.self, forKey: .name)
+    source = try fields.decodeIfPresent(String.self, forKey: .source)
     input = try fields.decode(ImageShape.self, forKey: .input)
     likelihood = try fields.decode(Likelihood.self, forKey: .likelihood)
     encoder = try fields.decode([CodableLayer].self, forKey: .encoder).map(\.layer)
@@ -158,6 +161,7 @@ extension Autoencoder: Codable {
   public func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: CodingKeys.self)
     try fields.encode(name, forKey: .name)
+    try fields.encodeIfPresent(source, forKey: .source)
     try fields.encode(input, forKey: .input)
     try fields.encode(likelihood, forKey: .likelihood)
     try fields.encode(self.encoder.map(CodableLayer.init), forKey: .encoder)

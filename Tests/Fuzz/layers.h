@@ -13,8 +13,7 @@ static hg_geometry2d window_of(bytes *b) {
   if (odd == 255) g.algorithm = (hg_algorithm)2;
   if (odd == 254) g.precision = 1;
   if (odd == 253) g.dilation_vertical = extent(b, 3);
-  if (odd == 252) g.dilation_horizontal = extent(b, 3);
-  if (odd == 251) g.groups = extent(b, 3);
+  if (odd == 252) g.groups = extent(b, 3);
   return g;
 }
 
@@ -23,8 +22,10 @@ static bool small_enough(const hg_geometry2d *g) {
   const double small = (double)g->small_height * (double)g->small_width * (double)g->small_channels;
   const double taps = (double)g->filter_height * (double)g->filter_width;
   const double N = g->samples > 1 ? (double)g->samples : 1; /* scratch may be large without samples, too */
+  const double span = (double)g->filter_height * (double)g->filter_width * (double)(1 + g->dilation_vertical) *
+                      (double)(1 + g->dilation_horizontal); /* a large image has so much around it at most */
   return N * (large + small) < 1e5 && taps * (double)g->large_channels * (double)g->small_channels < 1e5 &&
-         N * small * taps * (double)g->large_channels < 2e5;
+         N * small * taps * (double)g->large_channels < 2e5 && N * span * (double)g->large_channels < 1e6;
 }
 
 /* Elements are at most 3, where e^(-x^2/2) costs 9 / 2 roundoffs more. */
@@ -87,6 +88,15 @@ static void convolutions(bytes *b) {
   const hg_parallel p = parallel_of(b);
   const hg_activation a = activation_of(b);
   const bool winograd = g.size == sizeof g && next(b) % 2;
+  const unsigned kind = next(b) % 4;
+  if (g.size == sizeof g && !winograd && kind > 0) {
+    g.dilation_vertical = extent(b, 4) - 1, g.dilation_horizontal = extent(b, 4) - 1;
+    if (kind > 1) { /* groups, of one channel of the large image or of more */
+      g.groups = 1 + next(b) % (kind == 2 ? 40 : 4);
+      g.large_channels = g.groups * (kind == 2 ? 1 : 1 + next(b) % 9);
+      g.small_channels = g.groups * (1 + next(b) % (kind == 2 ? 2 : 9));
+    }
+  }
   if (winograd) {
     g.algorithm = HG_ALGORITHM_WINOGRAD;
     if (next(b) % 8) {
@@ -117,7 +127,9 @@ static void convolutions(bytes *b) {
       fail("convolution", "takes what its checks refuse");
     return;
   }
-  const ptrdiff_t C = g.large_channels, K = g.small_channels, filter_count = g.filter_height * g.filter_width * C * K;
+  const ptrdiff_t C = g.large_channels, K = g.small_channels,
+                  groups = g.size == sizeof g && g.groups > 1 ? g.groups : 1;
+  const ptrdiff_t filter_count = g.filter_height * g.filter_width * (C / groups) * K;
   const ptrdiff_t large = g.samples * g.large_height * g.large_width * C;
   const ptrdiff_t small = g.samples * g.small_height * g.small_width * K;
   float *x = whole(b, large), *y = whole(b, small), *filter = whole(b, filter_count), *bias = whole(b, C > K ? C : K);
@@ -137,7 +149,7 @@ static void convolutions(bytes *b) {
     MADE(conv2d_transpose_forward, (&g, y, scatter, bias, a, got, scratch, &p));
     hg_reference_conv2d_transpose_forward(&g, y, filter, bias, a, wanted);
     agree("transpose forward", large, got, wanted, bound);
-    if (winograd)
+    if (scratches[0])
       ACCEPTED(conv2d_transpose_backward_data_with_scratch, (&g, x, gather, a, y, got, scratch, &p));
     else
       MADE(conv2d_transpose_backward_data, (&g, x, gather, a, y, got, &p));
@@ -146,7 +158,7 @@ static void convolutions(bytes *b) {
     MADE(conv2d_transpose_backward_filter, (&g, y, x, accumulate, dfilter, dbias, scratch, &p));
     hg_reference_conv2d_transpose_backward_filter(&g, y, x, accumulate, dfilter ? dfilter2 : NULL, dbias2);
   } else {
-    if (winograd)
+    if (scratches[0])
       ACCEPTED(conv2d_forward_with_scratch, (&g, x, gather, bias, a, got, scratch, &p));
     else
       MADE(conv2d_forward, (&g, x, gather, bias, a, got, &p));
@@ -354,6 +366,11 @@ static void dissimilarity(bytes *b) {
   MADE(ssim, (N, H, W, C, y, t, loss, NULL, scratch, &p));
   hg_reference_ssim(N, H, W, C, y, t, loss2, wanted);
   agree("ssim", N, loss, loss2, 0x1p-22), agree("ssim gradient", all, got, wanted, 0x1p-22);
+  float *room = whole(b, hg_ms_ssim_scratch(H, W, C, &p));
+  MADE(ms_ssim, (N, H, W, C, y, t, loss, got, room, &p));
+  hg_reference_ms_ssim(N, H, W, C, y, t, loss2, NULL);
+  agree("ms-ssim", N, loss, loss2, 0x1p-19 * (double)(H * W * C));
+  free(room);
   float *arrays[] = {y, t, got, wanted, loss, loss2, scratch};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
 }

@@ -10,7 +10,9 @@ private func expectEqual(_ got: ConvolutionOutputs, _ wanted: ConvolutionOutputs
   }
 }
 
-private let cases = flagshipConvolutions + awkwardConvolutions + randomConvolutions(seed: 20_260, count: 40)
+private let cases =
+  flagshipConvolutions + awkwardConvolutions + randomConvolutions(seed: 20_260, count: 40) + dilatedConvolutions
+  + randomDilatedConvolutions(seed: 20_261, count: 60)
 
 extension KernelTests {
   @Suite struct ConvolutionTests {
@@ -69,13 +71,14 @@ extension KernelTests {
           let y = problem.small.pointer + from * (geometry.smallCount / geometry.samples)
           let gather = Floats(count: hg_conv2d_prepared_gather_count(&g))
           let scatter = Floats(count: hg_conv2d_prepared_scatter_count(&g))
+          let gatherScratch = Floats(count: hg_conv2d_gather_scratch(&g, nil))
           let scatterScratch = Floats(count: hg_conv2d_scatter_scratch(&g, nil))
           let scratch = Floats(count: hg_conv2d_filter_scratch(&g, nil))
           hg_conv2d_prepare_gather(&g, problem.filter.pointer, gather.pointer, nil)
           hg_conv2d_prepare_scatter(&g, problem.filter.pointer, scatter.pointer, nil)
-          hg_conv2d_forward(
+          hg_conv2d_forward_with_scratch(
             &g, x, gather.pointer, problem.smallBias.pointer, HG_ACTIVATION_RELU,
-            forward.pointer + from * (geometry.smallCount / geometry.samples), nil)
+            forward.pointer + from * (geometry.smallCount / geometry.samples), gatherScratch.pointer, nil)
           hg_conv2d_transpose_forward(
             &g, y, scatter.pointer, problem.largeBias.pointer, HG_ACTIVATION_RELU,
             transposeForward.pointer + from * (geometry.largeCount / geometry.samples), scatterScratch.pointer, nil)

@@ -72,6 +72,11 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     RefusedModel(
       "encoder.0: wanted a factor that divides the height 8 and the width 8, found 3", encoder: PixelUnshuffle2D(3)),
     RefusedModel("encoder.0: wanted a factor of 1 to 65536, found 0", encoder: PixelShuffle2D(0)),
+    RefusedModel("encoder.0: wanted a sequence, 1 x length x channels, found 8 x 8 x 2", encoder: Conv1D(2, kernel: 3)),
+    RefusedModel("encoder.0: wanted a padding of both ends, or [0, left, 0, right], found one of rows") {
+      $0.input = ImageShape(1, 8, 2)
+      $0.encoder = [MaxPool1D(2, padding: .amount(Extent2D(1, 0)))]
+    },
     RefusedModel(
       "encoder.0: wanted a stride of 1 to 65536, found 0", encoder: Conv2D(4, kernel: 3, stride: 0)),
     RefusedModel(
@@ -82,6 +87,18 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     RefusedModel(
       "encoder.0: wanted a stride of 1 to 65536, found 9223372036854775807",
       encoder: MaxPool2D(2, stride: Extent2D(.max, .max))),
+    RefusedModel(
+      "encoder.0: Winograd's form has neither dilation nor groups of channels, found a kernel of 3 and a stride of 1, a "
+        + "dilation of 2, groups of 1",
+      encoder: Conv2D(4, kernel: 3, dilation: 2, algorithm: .winograd)),
+    RefusedModel(
+      "encoder.0: wanted groups that divide both 2 and 5 channels, found groups of 2",
+      encoder: Conv2D(5, kernel: 3, groups: 2)),
+    RefusedModel(
+      "encoder.0: wanted groups that divide both 4 and 2 channels, found groups of 0",
+      encoder: ConvTranspose2D(4, kernel: 3, groups: 0)),
+    RefusedModel(
+      "encoder.0: wanted a dilation of 1 to 65536, found 0", encoder: Conv2D(4, kernel: 3, dilation: 0)),
     RefusedModel(
       "encoder.0: Winograd's form wants a filter of 3 x 3 and strides of 1, or of 4 x 4 and strides of 2, "
         + "found a kernel of 4 and a stride of 1",
@@ -293,8 +310,11 @@ struct RefusedModel: Sendable, CustomStringConvertible {
         GELU(); Conv2D(0, kernel: 3)
       }),
     RefusedModel(
-      "encoder.0: wanted the name of a layer before it, whose output it takes, found \"decoder.7\"",
+      "encoder.0: wanted the name of a layer before it, whose output it takes, or image, found \"decoder.7\"",
       encoder: Concat(from: "decoder.7")),
+    RefusedModel(
+      "encoder.0: wanted the name of a layer before it, whose output it takes, or image, found \"latent\"",
+      encoder: Add(from: "latent")),
     RefusedModel("objective: wanted 1 to 65536 steps of a chain, found 0") {
       $0.objective = .contrastiveDivergence(steps: 0)
     },

@@ -20,6 +20,7 @@ import Testing
 
   static let names = [
     "l1", "activity", "zero-mean", "mmd", "contractive", "contractive-convolutions", "tied-convolutions", "ssim",
+    "ms-ssim",
     "l2", "two-penalties", "info-vae", "total-correlation", "dip-i", "dip-ii",
     "quantizer", "two-codebooks",
   ]
@@ -92,6 +93,8 @@ import Testing
         Dense(84, activation: .sigmoid)
         Reshape(7, 6, 2)
       }
+    case "ms-ssim":
+      return LayerCases.multiScaleModel
     case "ssim":
       return LayerCases.similarModel
     default: throw ModelError(name, "no such model")

@@ -26,7 +26,8 @@ public struct ConvolutionCase: Sendable, CustomStringConvertible {
     let g = geometry
     return "\(name): \(g.samples) x \(g.large_height) x \(g.large_width) x \(g.large_channels), "
       + "small \(g.small_height) x \(g.small_width) x \(g.small_channels), filter \(g.filter_height) x "
-      + "\(g.filter_width), stride \(g.stride_vertical) \(g.stride_horizontal), padding \(g.pad_top) \(g.pad_left)"
+      + "\(g.filter_width), stride \(g.stride_vertical) \(g.stride_horizontal), padding \(g.pad_top) \(g.pad_left), "
+      + "dilation \(g.dilation_vertical) \(g.dilation_horizontal), groups \(g.groups)"
   }
 }
 
@@ -34,7 +35,8 @@ extension hg_geometry2d {
   /// Pairs are vertical, horizontal; triples height, width, channels; padding is top, left.
   public static func make(
     samples: Int, large: (Int, Int, Int), small: (Int, Int, Int), filter: (Int, Int), stride: (Int, Int) = (1, 1),
-    padding: (Int, Int) = (0, 0), algorithm: hg_algorithm = HG_ALGORITHM_DIRECT
+    padding: (Int, Int) = (0, 0), dilation: (Int, Int) = (0, 0), groups: Int = 0,
+    algorithm: hg_algorithm = HG_ALGORITHM_DIRECT
   ) -> hg_geometry2d {
     hg_geometry2d(
       size: MemoryLayout<hg_geometry2d>.size, samples: samples,
@@ -42,12 +44,15 @@ extension hg_geometry2d {
       small_height: small.0, small_width: small.1, small_channels: small.2,
       filter_height: filter.0, filter_width: filter.1,
       stride_vertical: stride.0, stride_horizontal: stride.1, pad_top: padding.0, pad_left: padding.1,
-      algorithm: algorithm, precision: 0, dilation_vertical: 0, dilation_horizontal: 0, groups: 0)
+      algorithm: algorithm, precision: 0, dilation_vertical: dilation.0, dilation_horizontal: dilation.1,
+      groups: groups)
   }
 
   public var largeCount: Int { samples * large_height * large_width * large_channels }
   public var smallCount: Int { samples * small_height * small_width * small_channels }
-  public var filterCount: Int { filter_height * filter_width * large_channels * small_channels }
+  public var filterCount: Int {
+    filter_height * filter_width * (large_channels / max(1, groups)) * small_channels
+  }
 }
 
 /// The layers of the four flagship models, each geometry once, with few samples.
@@ -135,6 +140,70 @@ public func randomConvolutions(seed: UInt64, count: Int) -> [ConvolutionCase] {
         samples: draw(1...3), large: (draw(1...9), draw(1...11), channels[draw(0...13)]),
         small: (draw(1...7), draw(1...8), channels[draw(0...13)]), filter: filter,
         stride: (draw(1...4), draw(1...4)), padding: (draw(0...filter.0), draw(0...filter.1))))
+  }
+}
+
+/// Dilation and groups: strides that share a factor with the dilation or not, groups of few and of many channels, and of
+/// one on either side or both, as they lie and from copies; taps that no pixel meets.
+public let dilatedConvolutions: [ConvolutionCase] = [
+  dilated("dilation 2", large: (11, 20), small: (11, 17), filter: 3, padding: 2, dilation: 2),
+  dilated("dilation 2, stride 2", large: (11, 9), small: (6, 18), filter: 3, stride: 2, padding: 2, dilation: 2),
+  dilated("dilation 3, stride 2", large: (12, 9), small: (6, 18), filter: 3, stride: 2, padding: 3, dilation: 3),
+  dilated("dilation 4, stride 6", large: (13, 5), small: (2, 7), filter: 3, stride: 6, padding: 1, dilation: 4),
+  dilated("dilation 2, few channels", large: (9, 1), small: (9, 3), filter: 3, padding: 2, dilation: 2),
+  dilated("dilation 5 beyond the image", large: (4, 3), small: (4, 20), filter: 3, padding: 5, dilation: 5),
+  dilated("deep weights, dilation 2", large: (6, 150), small: (6, 40), filter: 3, padding: 2, dilation: 2),
+  dilated("groups of 4", large: (7, 16), small: (7, 16), filter: 3, padding: 1, groups: 4),
+  dilated("groups of 9 and 20", large: (6, 27), small: (3, 60), filter: 4, stride: 2, padding: 1, groups: 3),
+  dilated("1 x 1, groups of 40 and 33", large: (5, 80), small: (5, 66), filter: 1, groups: 2),
+  dilated("depthwise", large: (9, 32), small: (9, 32), filter: 3, padding: 1, groups: 32),
+  dilated("depthwise, stride 2", large: (15, 24), small: (8, 24), filter: 3, stride: 2, padding: 1, groups: 24),
+  dilated("depthwise 5 x 5", large: (8, 65), small: (8, 65), filter: 5, padding: 2, groups: 65),
+  dilated("depthwise 7 x 7", large: (12, 16), small: (12, 16), filter: 7, padding: 3, groups: 16),
+  dilated("depthwise, stride 5", large: (16, 17), small: (4, 17), filter: 3, stride: 5, padding: 1, groups: 17),
+  dilated(
+    "depthwise, dilation 2 and stride 2", large: (11, 20), small: (6, 20), filter: 3, stride: 2, padding: 2,
+    dilation: 2, groups: 20),
+  dilated("depthwise, few channels", large: (7, 5), small: (7, 5), filter: 3, padding: 1, groups: 5),
+  dilated("depthwise, three small channels each", large: (7, 9), small: (7, 27), filter: 3, padding: 1, groups: 9),
+  dilated(
+    "depthwise, three large channels each", large: (8, 27), small: (4, 9), filter: 4, stride: 2, padding: 1, groups: 9),
+  dilated("depthwise, a large image in bands", samples: 1, large: (101, 48), small: (101, 48), filter: 3, groups: 48),
+  ConvolutionCase(
+    "depthwise, one long line",
+    .make(
+      samples: 2, large: (1, 150, 130), small: (1, 150, 130), filter: (1, 5), padding: (0, 8), dilation: (1, 4),
+      groups: 130)),
+]
+
+private func dilated(
+  _ name: String, samples: Int = 2, large: (Int, Int), small: (Int, Int), filter: Int, stride: Int = 1,
+  padding: Int = 0, dilation: Int = 1, groups: Int = 1
+) -> ConvolutionCase {
+  ConvolutionCase(
+    name,
+    .make(
+      samples: samples, large: (large.0, large.0, large.1), small: (small.0, small.0, small.1),
+      filter: (filter, filter), stride: (stride, stride), padding: (padding, padding),
+      dilation: (dilation, dilation), groups: groups))
+}
+
+/// Geometries with dilation and groups drawn at random, as `randomConvolutions`; every third one is depthwise.
+public func randomDilatedConvolutions(seed: UInt64, count: Int) -> [ConvolutionCase] {
+  var generator = SplitMix64(seed: seed)
+  let channels = [1, 1, 2, 3, 4, 8, 9, 15, 17, 33]
+  return (0..<count).map { index in
+    func draw(_ range: ClosedRange<Int>) -> Int { Int.random(in: range, using: &generator) }
+    let (filter, dilation) = ((draw(1...4), draw(1...5)), (draw(0...4), draw(0...4)))
+    let isDepthwise = index % 3 == 0
+    let groups = isDepthwise ? [2, 5, 16, 17, 24, 33][draw(0...5)] : draw(1...4)
+    let (large, small) = (isDepthwise ? 1 : channels[draw(0...9)], isDepthwise ? draw(1...2) : channels[draw(0...9)])
+    return ConvolutionCase(
+      "seed \(seed), number \(index)",
+      .make(
+        samples: draw(1...3), large: (draw(1...9), draw(1...13), groups * large),
+        small: (draw(1...7), draw(1...9), groups * small), filter: filter, stride: (draw(1...4), draw(1...4)),
+        padding: (draw(0...4), draw(0...6)), dilation: dilation, groups: groups))
   }
 }
 

@@ -16,7 +16,7 @@ public struct LayerCase: Sendable, CustomStringConvertible {
 
 public enum LayerCases {
   /// The rows of the table.
-  public static let all = plain + shapes + tied + penalized + contracted + branched
+  public static let all = plain + shapes + grouped + tied + penalized + contracted + branched
 
   private static let plain: [LayerCase] = [
     encoding("conv 3x3", Conv2D(3, kernel: 3, activation: .relu), of: ImageShape(6, 5, 2), to: ImageShape(6, 5, 3)),
@@ -165,7 +165,7 @@ public enum LayerCases {
     decoding(
       "transposed without bias",
       ConvTranspose2D(3, kernel: 4, stride: 2, activation: .sigmoid, bias: false),
-      from: ImageShape(3, 2, 4), to: ImageShape(6, 4, 2)),
+      from: ImageShape(3, 2, 4), to: ImageShape(6, 4, 3)),
     encoding(
       "layer norm of a vector", after: [Dense(20)], LayerNorm(activation: .elu, epsilon: 1e-3),
       of: ImageShape(3, 3, 2), to: ImageShape(vector: 20)),
@@ -240,6 +240,17 @@ public enum LayerCases {
 
   /// The cases whose gradient is that of the loss: a quantiser hands errors straight through.
   public static let differentiable = all.filter { !$0.model.isQuantized }
+
+  /// A model of images that are halved once for their similarity.
+  public static let multiScaleModel = Autoencoder("ms-ssim", input: ImageShape(24, 22, 2), likelihood: .msSsim) {
+    Conv2D(3, kernel: 4, stride: 2, activation: .tanh)
+  } latent: {
+    Dense(4)
+  } decoder: {
+    Dense(12 * 11 * 3, activation: .tanh)
+    Reshape(12, 11, 3)
+    ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
+  }
 
   /// The cases whose model has a second term of the loss, a divergence or a penalty.
   public static let diverging = all.filter { !$0.model.terms.isEmpty }

@@ -210,10 +210,12 @@ typedef enum hg_algorithm {
 
 /* Geometry of a convolution, a transposed convolution or a pooling between a large and a small image:
  *
- *   small position (p, q) and tap (r, s) meet large position (h, w) = (p U + r - pad_top, q V + s - pad_left).
+ *   small position (p, q) and tap (r, s) meet large position (h, w) = (p U + r - pad_top, q V + s - pad_left),
  *
- * A tap that falls outside the large image is padding: it contributes nothing. Bottom and right padding follow from the
- * extents. */
+ * with r and s times the dilation where that is more than 1. A tap that falls outside the large image is padding: it
+ * contributes nothing. Bottom and right padding follow from the extents. With G groups large channel c and small
+ * channel k meet where both are of one group, c div (C / G) = k div (K / G); the filter is then R S (C / G) K, with c
+ * counted from the first of its group. */
 typedef struct hg_geometry2d {
   size_t size;                                         /* sizeof(hg_geometry2d) */
   ptrdiff_t samples;                                   /* N */
@@ -225,21 +227,23 @@ typedef struct hg_geometry2d {
   /* Since 1.1; in the smaller struct of 1.0 all are 0. */
   hg_algorithm algorithm;                           /* of convolutions */
   int32_t precision;                                /* 0: float. Reserved: other values are refused */
-  ptrdiff_t dilation_vertical, dilation_horizontal; /* 0: taps are neighbours. Reserved: other values are refused */
-  ptrdiff_t groups;                                 /* 0: every channel meets every other. Reserved likewise */
+  ptrdiff_t dilation_vertical, dilation_horizontal; /* of convolutions; 0 and 1: taps are neighbours */
+  ptrdiff_t groups;                                 /* of convolutions, G; 0 and 1: every channel meets every other */
 } hg_geometry2d;
 
 /* NULL, or why the convolution calls refuse this geometry. Extents, filter and strides must be at least 1, padding and
  * samples at least 0; nothing above 2^31, and below 2^40 elements all images, the filter, a large image with its
- * padding, and (few large channels) the products of a small image with all taps.
- * Winograd's form takes filters of 3 x 3 with strides of 1, and filters of 4 x 4 with strides of 2. */
+ * padding, (few large channels) the products of a small image with all taps, and (groups of one channel) an image
+ * times the channels of the other's group. Dilation and groups must be at least 0, and groups divide both numbers of
+ * channels. Winograd's form takes filters of 3 x 3 with strides of 1, and filters of 4 x 4 with strides of 2, without
+ * dilation and groups. */
 const char *hg_conv2d_check(const hg_geometry2d *geometry);
 
 /* The convolution is one bilinear form,
  *
  *   <y, dy> = sum over n,p,q,k,r,s,c of  x[n, pU+r-pad_top, qV+s-pad_left, c]  w[r,s,c,k]  dy[n,p,q,k]
  *
- * and its partial evaluations are the six passes below. Weights are brought into the order a pass reads by one of two
+ * (here and below without dilation and groups) and its partial evaluations are the six passes below. Weights are brought into the order a pass reads by one of two
  * preparations, once per change of the weights; samples do not matter to them.
  *
  *   pass                                             form     needs
@@ -249,6 +253,10 @@ const char *hg_conv2d_check(const hg_geometry2d *geometry);
  *   hg_conv2d_transpose_forward                      scatter  hg_conv2d_prepare_scatter
  *   hg_conv2d_transpose_backward_data_with_scratch   gather   hg_conv2d_prepare_gather
  *   hg_conv2d_transpose_backward_filter              filter   -
+ *
+ * Where the groups have one channel of the large or of the small image (depthwise) padding at the left and at the right
+ * is multiplied as zeros, so that an infinity or NaN among the weights, or in dy, also reaches the outputs that meet
+ * padding there.
  *
  * HG_ALGORITHM_WINOGRAD computes them by F(4 x 4, 3 x 3) and F(4 x 4, 2 x 2): a filter of 3 x 3 with strides of 1 in a
  * quarter of the multiply-adds, one of 4 x 4 with strides of 2, which is four phases of 2 x 2 taps, in 1 / 2.56 of
@@ -276,20 +284,21 @@ const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float 
 const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
                                       const hg_parallel *parallel);
 
-/* Floats of scratch of the two passes in the gather form (0 by the direct algorithm), of the two in the scatter form
- * and of the two filter gradients; -1 for a geometry or parallel that is refused. */
+/* Floats of scratch of the two passes in the gather form (0 by the direct algorithm, unless groups have one channel on a
+ * side), of the two in the scatter form and of the two filter gradients; -1 for a geometry or parallel that is
+ * refused. */
 ptrdiff_t hg_conv2d_gather_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 
 /* y[n,p,q,k] = a(bias[k] + sum over r, s, c of x[n, pU+r-pad_top, qV+s-pad_left, c] w[r,s,c,k])
  * x: N H W C; gather_filter: prepared; bias: K or NULL; y: N P Q K.
- * Cost by the direct algorithm: 2 N P Q K R S C flops less those on padding. */
+ * Cost by the direct algorithm: 2 N P Q K R S C / G flops less those on padding. */
 const char *hg_conv2d_forward_with_scratch(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
                                            const float *bias, hg_activation activation, float *y, float *scratch,
                                            const hg_parallel *parallel);
 
-/* hg_conv2d_forward_with_scratch with NULL for scratch: for algorithms that want none there. */
+/* hg_conv2d_forward_with_scratch with NULL for scratch: where hg_conv2d_gather_scratch is 0. */
 const char *hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
                               const float *bias, hg_activation activation, float *y, const hg_parallel *parallel);
 
@@ -304,7 +313,7 @@ const char *hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *
  * dbias[k]         (+)= sum over n, p, q of dy[n,p,q,k]
  * x: N H W C; dy: N P Q K; dfilter: R S C K or NULL; dbias: K or NULL. Samples in order, so that calls with accumulate
  * over runs of samples give the bits of one call; only a bias of fewer than 16 channels is summed call by call, in 16
- * partial sums for each channel, and what accumulates is the sum of each call. With C < 8 padding is multiplied as
+ * partial sums for each channel, and what accumulates is the sum of each call. With C / G < 8 padding is multiplied as
  * zeros, so that an infinity or NaN in dy also reaches the taps that meet padding there. */
 const char *hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
                                       float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel);
@@ -322,7 +331,7 @@ const char *hg_conv2d_transpose_backward_data_with_scratch(const hg_geometry2d *
                                                            const float *gate, float *dy, float *scratch,
                                                            const hg_parallel *parallel);
 
-/* hg_conv2d_transpose_backward_data_with_scratch with NULL for scratch: for algorithms that want none there. */
+/* hg_conv2d_transpose_backward_data_with_scratch with NULL for scratch: where hg_conv2d_gather_scratch is 0. */
 const char *hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx,
                                               const float *gather_filter, hg_activation gate_activation,
                                               const float *gate, float *dy, const hg_parallel *parallel);
@@ -527,6 +536,8 @@ const char *hg_transpose(ptrdiff_t rows, ptrdiff_t columns, const float *in, flo
 
 /* ----------------------------------------------------------------------------- likelihoods and latent variables */
 
+/* A target that is NaN is missing, but for hg_ssim and hg_ms_ssim: it adds nothing to the loss, and has no gradient. */
+
 /* Bernoulli likelihood of targets in [0, 1] from logits l, in nats:
  *   loss[n] = sum over j of max(l, 0) - l t + log(1 + exp(-|l|));   dlogits = 1 / (1 + exp(-l)) - t
  * logits, targets, dlogits: N D; loss: N or NULL; dlogits may be NULL or equal to logits. */
@@ -551,6 +562,24 @@ const char *hg_absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y
 const char *hg_huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                            float *dy);
 
+/* ln cosh, d = y - t:
+ *   loss[n] = sum over j of ln(cosh(d));   dy = tanh(d)
+ * Shapes and aliasing as hg_bernoulli_logits has them. */
+const char *hg_log_cosh_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                              float *dy);
+
+/* Poisson likelihood of counts t >= 0 from the logarithms l of their rates, in nats:
+ *   loss[n] = sum over j of exp(l) - t l + ln(t!);   dlog_rates = exp(l) - t
+ * with Gamma(t + 1) for t!. Shapes and aliasing as hg_bernoulli_logits has them. */
+const char *hg_poisson(ptrdiff_t samples, ptrdiff_t count, const float *log_rates, const float *targets, float *loss,
+                       float *dlog_rates);
+
+/* Multinomial likelihood of counts t >= 0 that add up to N, from logits l, in nats, with p = exp(l) / sum of exp(l):
+ *   loss[n] = sum over j of (ln(t!) - t ln p) - ln(N!);   dlogits = N p - t
+ * over the targets that are not missing. Shapes and aliasing as hg_bernoulli_logits has them. */
+const char *hg_multinomial(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
+                           float *dlogits);
+
 /* Gaussian likelihood of a given variance v, in nats:
  *   loss[n] = sum over j of (y - t)^2 / (2 v) + log(2 pi v) / 2;   dy = (y - t) / v
  * variance: v and 2 pi v must be normal and finite. Shapes and aliasing as hg_bernoulli_logits has them. */
@@ -568,6 +597,23 @@ const char *hg_gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, cons
  * heads, dheads: N P 2C; targets: N P C; loss: N or NULL; dheads may be NULL or equal to heads. */
 const char *hg_gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
                               const float *targets, float *loss, float *dheads);
+
+/* Negative binomial likelihood of counts t >= 0, in nats; each pixel of heads holds C logarithms l of means m, then C
+ * logarithms lr of dispersions r, clamped as log-variances are; the variance is m + m^2 / r:
+ *   loss[n] = sum of ln Gamma(r) + ln(t!) - ln Gamma(t + r) - r ln(r / (r + m)) - t ln(m / (r + m))
+ *   dl = r (m - t) / (r + m)
+ *   dlr = r (digamma(r) - digamma(t + r) + ln((r + m) / r) + (t - m) / (r + m)),  0 where lr was clamped
+ * Shapes and aliasing as hg_gaussian_heads has them. */
+const char *hg_negative_binomial(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                                 const float *targets, float *loss, float *dheads);
+
+/* Discretized logistic likelihood of the 256 levels 0, 1/255 ... 1, in nats; each pixel of heads holds C means m, then
+ * C logarithms ls of scales s, clamped as log-variances are:
+ *   loss[n] = -sum of ln(F(t + 1/510) - F(t - 1/510)),   F(x) = 1 / (1 + exp(-(x - m) / s))
+ * with F = 0 below the level 0 and F = 1 above the level 1; ls has no gradient where it was clamped. Shapes and
+ * aliasing as hg_gaussian_heads has them. */
+const char *hg_discretized_logistic(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                                    const float *targets, float *loss, float *dheads);
 
 /* Categorical likelihood of a label from logits l, in nats (softmax cross-entropy):
  *   loss[n] = log(sum over j of exp(l[n,j])) - l[n,label];   dlogits[n,j] = exp(l[n,j]) / sum, less 1 for the label
@@ -594,6 +640,19 @@ ptrdiff_t hg_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels,
  * counted, in partial sum i mod 16.  y, targets, dy: N H W C; loss: N or NULL; dy may be NULL or equal to y. */
 const char *hg_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
                     const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel);
+
+/* Floats of scratch of hg_ms_ssim; -1 for a geometry (as of hg_ssim) or parallel that is refused. */
+ptrdiff_t hg_ms_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const hg_parallel *parallel);
+
+/* Multi-scale structural dissimilarity of images in [0, 1] (Wang, Simoncelli & Bovik, "Multi-scale structural
+ * similarity for image quality assessment", Asilomar 2003), summed over elements:
+ *   loss[n] = H W C (1 - product over the scales j of m_j^w_j)
+ * Each scale has the means of 2 x 2 pixels of the one before, a row or column that is left over left out: as many
+ * scales as windows fit, at most 5. m_j is the mean over channels and windows of s at the last scale, and of its factor
+ * (2 cty + C2) / (vt + vy + C2) at the others; w is 0.0448, 0.2856, 0.3001, 0.2363, 0.1333, of fewer scales over their
+ * sum. Where a mean is not above 0 the product is 0, without a derivative. Shapes and aliasing as hg_ssim has them. */
+const char *hg_ms_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
+                       const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel);
 
 /* Reparametrised Gaussian latent (Kingma & Welling 2014). heads[n] holds Z means, then Z log-variances:
  *   z = mean + exp(lv / 2) noise;   kl[n] = 1/2 sum over j of mean^2 + exp(lv) - 1 - lv,  lv clamped as above
@@ -766,6 +825,11 @@ const char *hg_adadelta(const hg_adadelta_options *options, ptrdiff_t count, con
  *   gradient = scale gradient + l2 w + l1 sign(w)
  * with 0 for the sign of 0. */
 const char *hg_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
+
+/* Clips each element of a gradient, with a limit above 0:
+ *   gradient = min(max(scale gradient, -limit), limit)
+ * A NaN stays. */
+const char *hg_clip(ptrdiff_t count, float scale, float limit, float *gradient);
 
 /* --------------------------------------------------------------------------------------- calls that 1.0 had */
 

@@ -75,8 +75,7 @@ static void dots_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_gather_job *job = argument;
   const hg_geometry2d g = *job->geometry;
   const hg_output o = job->output;
-  const hg_axis vertical = {g.small_height, g.large_height, g.filter_height, g.stride_vertical, g.pad_top};
-  const hg_axis horizontal = {g.small_width, g.large_width, g.filter_width, g.stride_horizontal, g.pad_left};
+  const hg_axis vertical = hg_vertical_axis(&g), horizontal = hg_horizontal_axis(&g);
   const ptrdiff_t C = g.large_channels, K = g.small_channels, line = g.large_width * C, lines = K * g.filter_width * C;
   const ptrdiff_t rows = g.samples * g.small_height, end = hg_share(rows, part + 1, parts);
   for (ptrdiff_t q = 0; q < g.small_width;) {

@@ -38,7 +38,7 @@ INLINE hg_filter_job filter_run_of(const hg_filter_job *job, ptrdiff_t run, ptrd
   return r;
 }
 
-/* Small positions [first, end) of an axis whose tap `tap` lies inside the large image. */
+/* Small positions [first, end) of an axis whose tap at `tap` pixels lies inside the large image. */
 typedef struct filter_span {
   ptrdiff_t first, end;
 } filter_span;
@@ -49,21 +49,27 @@ INLINE filter_span filter_span_of(ptrdiff_t small, ptrdiff_t large, ptrdiff_t st
   return first < end ? (filter_span){first, end} : (filter_span){0, 0};
 }
 
-/* The product of one tap, or with a halo of all taps: rows i at `in` + `at` + i (C of them, or R S C and the ones),
- * depth the samples and the small positions p, q whose large positions lie `a2` and `a1` apart. */
+/* The product of one tap of a group with C channels, or with a halo of all taps: rows i at `in` + `at` + i (C of them),
+ * or (r, s, c) `down`, `right` and 1 apart (R S C of them and the ones); depth the samples and the small positions p, q
+ * whose large positions lie `a2` and `a1` apart. */
 typedef struct filter_product {
-  ptrdiff_t rows, at, sample, a2, a1;
+  ptrdiff_t rows, at, channels, down, right, sample, a2, a1;
   filter_span p, q;
   const float *in;
   float *out;
 } filter_product;
 
-INLINE filter_product filter_product_of(const hg_filter_job *job, ptrdiff_t tap) {
+INLINE filter_product filter_product_of(const hg_filter_job *job, ptrdiff_t group, ptrdiff_t tap) {
   const hg_geometry2d *g = job->geometry;
   const ptrdiff_t C = g->large_channels, U = g->stride_vertical, V = g->stride_horizontal;
+  const ptrdiff_t down = g->dilation_vertical, right = g->dilation_horizontal, channels = hg_large_group(g);
   if (job->halo) {
     const ptrdiff_t row = job->halo_width * C;
-    return (filter_product){.rows = g->filter_height * g->filter_width * C + (job->ones != NULL),
+    return (filter_product){.rows = g->filter_height * g->filter_width * channels + (job->ones != NULL),
+                            .at = group * channels,
+                            .channels = channels,
+                            .down = down * row,
+                            .right = right * C,
                             .sample = job->halo_height * row,
                             .a2 = U * row,
                             .a1 = V * C,
@@ -73,22 +79,28 @@ INLINE filter_product filter_product_of(const hg_filter_job *job, ptrdiff_t tap)
                             .out = job->output.out};
   }
   const ptrdiff_t r = tap / g->filter_width, s = tap % g->filter_width, row = g->large_width * C;
-  return (filter_product){.rows = C,
-                          .at = (r - g->pad_top) * row + (s - g->pad_left) * C,
+  return (filter_product){.rows = channels,
+                          .at = (r * down - g->pad_top) * row + (s * right - g->pad_left) * C + group * channels,
+                          .channels = channels,
                           .sample = g->large_height * row,
                           .a2 = U * row,
                           .a1 = V * C,
-                          .p = filter_span_of(g->small_height, g->large_height, U, g->pad_top, r),
-                          .q = filter_span_of(g->small_width, g->large_width, V, g->pad_left, s),
+                          .p = filter_span_of(g->small_height, g->large_height, U, g->pad_top, r * down),
+                          .q = filter_span_of(g->small_width, g->large_width, V, g->pad_left, s * right),
                           .in = job->x,
-                          .out = job->output.out + tap * C * g->small_channels};
+                          .out = job->output.out + tap * channels * g->small_channels};
+}
+
+/* Where row (r, s c) with a halo begins. */
+INLINE ptrdiff_t filter_halo_row(const filter_product *f, ptrdiff_t r, ptrdiff_t sc) {
+  return r * f->down + (f->right == f->channels ? sc : sc / f->channels * f->right + sc % f->channels);
 }
 
 /* A block of the depth, positions that follow one another in dy: samples n, or lines p of one, or a part q of a line;
- * and of its columns `count` from `first` on, at `b` and `ldb` apart. */
+ * and of its columns `count` from `first` on, which are of one group of channels, at `b` and `ldb` apart. */
 typedef struct filter_block {
   filter_span n, p, q;
-  ptrdiff_t first, count, groups, ldb;
+  ptrdiff_t group, first, count, groups, ldb;
   const float *b;
 } filter_block;
 
@@ -105,22 +117,22 @@ static void filter_tiles(const hg_filter_job *job, const filter_product *f, cons
   const filter_span p = filter_meet(f->p, c->p), q = filter_meet(f->q, c->q);
   const ptrdiff_t high = q.end ? p.end - p.first : 0, wide = q.end - q.first;
   if (high == 0 && job->output.accumulate) return;
-  const ptrdiff_t line = (c->q.end - c->q.first) * c->ldb, lines = c->p.end - c->p.first;
+  const ptrdiff_t errors = (c->q.end - c->q.first) * c->ldb, lines = c->p.end - c->p.first;
   const tile_depth d = {.turns = 1,
                         .n3 = c->n.end - c->n.first,
                         .a3 = f->sample,
-                        .b3 = (lines - high) * line,
+                        .b3 = (lines - high) * errors,
                         .n2 = high,
                         .a2 = f->a2,
-                        .b2 = line - wide * c->ldb,
+                        .b2 = errors - wide * c->ldb,
                         .n1 = wide,
                         .a1 = f->a1,
                         .ldb = c->ldb};
-  const ptrdiff_t filter_line = g->filter_width * g->large_channels; /* rows with a halo: (r, s c) */
+  const ptrdiff_t line = g->filter_width * f->channels;
   const float *in = f->in, *b = c->b;
   if (high) {
     in += f->at + c->n.first * f->sample + p.first * f->a2 + q.first * f->a1;
-    b += (p.first - c->p.first) * line + (q.first - c->q.first) * c->ldb;
+    b += (p.first - c->p.first) * errors + (q.first - c->q.first) * c->ldb;
   }
   const hg_output output = {.out = f->out + c->first, .accumulate = job->output.accumulate};
   for (ptrdiff_t tile = first; tile < end; tile++) {
@@ -129,7 +141,7 @@ static void filter_tiles(const hg_filter_job *job, const filter_product *f, cons
     ptrdiff_t offset[TILE_ROWS];
     for (ptrdiff_t i = 0; i < rows; i++) {
       const ptrdiff_t j = start + i;
-      row[i] = in + (job->halo ? j / filter_line * job->halo_width * g->large_channels + j % filter_line : j);
+      row[i] = in + (job->halo ? filter_halo_row(f, j / line, j % line) : j);
       offset[i] = j * K;
     }
     if (job->ones && start + rows == f->rows) {
@@ -176,7 +188,7 @@ static void filter_run(const hg_filter_job *run, filter_block columns, tiling t,
       c.b = panel, c.ldb = width;
     }
     for (ptrdiff_t product = first / t.tiles; product * t.tiles < end; product++) {
-      const filter_product f = filter_product_of(run, product);
+      const filter_product f = filter_product_of(run, columns.group, product);
       filter_tiles(&job, &f, &c, t, hg_max(0, first - product * t.tiles), hg_min(t.tiles, end - product * t.tiles));
     }
     job.output.accumulate = true;
@@ -188,25 +200,27 @@ static void filter_run(const hg_filter_job *run, filter_block columns, tiling t,
 static void filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_filter_job *job = argument;
   const hg_geometry2d *g = job->geometry;
-  const ptrdiff_t K = g->small_channels, products = job->halo ? 1 : g->filter_height * g->filter_width;
-  const ptrdiff_t rows = filter_product_of(job, 0).rows;
+  const ptrdiff_t K = hg_small_group(g), products = job->halo ? 1 : g->filter_height * g->filter_width;
+  const ptrdiff_t rows = filter_product_of(job, 0, 0).rows;
   ptrdiff_t tiles = 0;
   for (ptrdiff_t k = 0; k < K; k += TILE_PANEL)
-    tiles += products * filter_tiling(rows, tile_groups(K - k), products, parts).tiles;
+    tiles += g->groups * products * filter_tiling(rows, tile_groups(K - k), products, parts).tiles;
   const ptrdiff_t first = hg_share(tiles, part, parts), end = hg_share(tiles, part + 1, parts);
   if (first == end) return;
   for (ptrdiff_t run = 0; run < job->runs; run++) {
     const hg_filter_job r = filter_run_of(job, run, part);
     if (r.halo) filter_fill_halo(&r);
     ptrdiff_t before = 0;
-    for (ptrdiff_t k = 0; k < K; k += TILE_PANEL) {
-      const filter_block columns = {.first = k, .count = hg_min(TILE_PANEL, K - k), .groups = tile_groups(K - k)};
-      const tiling t = filter_tiling(rows, columns.groups, products, parts);
-      const ptrdiff_t last = hg_min(products * t.tiles, end - before);
-      for (ptrdiff_t tile = hg_max(0, first - before); tile < last; tile += FILTER_CHUNK)
-        filter_run(&r, columns, t, tile, hg_min(last, tile + FILTER_CHUNK));
-      before += products * t.tiles;
-    }
+    for (ptrdiff_t group = 0; group < g->groups && before < end; group++)
+      for (ptrdiff_t k = 0; k < K; k += TILE_PANEL) {
+        const filter_block columns = {
+            .group = group, .first = group * K + k, .count = hg_min(TILE_PANEL, K - k), .groups = tile_groups(K - k)};
+        const tiling t = filter_tiling(rows, columns.groups, products, parts);
+        const ptrdiff_t last = hg_min(products * t.tiles, end - before);
+        for (ptrdiff_t tile = hg_max(0, first - before); tile < last; tile += FILTER_CHUNK)
+          filter_run(&r, columns, t, tile, hg_min(last, tile + FILTER_CHUNK));
+        before += products * t.tiles;
+      }
   }
 }
 

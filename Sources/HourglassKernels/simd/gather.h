@@ -8,7 +8,9 @@ typedef struct gather_run {
 
 INLINE gather_run gather_taps(const hg_axis *axis, ptrdiff_t output) {
   const ptrdiff_t base = output * axis->stride - axis->pad;
-  const ptrdiff_t tap = hg_max(0, -base), end = hg_min(axis->taps, axis->inputs - base);
+  ptrdiff_t tap = hg_max(0, -base), end = hg_max(0, axis->inputs - base);
+  if (axis->dilation > 1) tap = hg_ceil_div(tap, axis->dilation), end = hg_ceil_div(end, axis->dilation);
+  end = hg_min(axis->taps, end);
   return tap < end ? (gather_run){output, 1, tap, end - tap} : (gather_run){output, 1, 0, 0};
 }
 
@@ -23,10 +25,11 @@ INLINE gather_run gather_run_from(const hg_axis *axis, ptrdiff_t first) {
   return run;
 }
 
-/* A gather from `in` (samples x vertical x horizontal x channels) to rows and columns of `output` that lie `sample`,
- * `row` and `column` apart, `columns` output channels each. filter: panels over columns of (taps, channels) x width. */
+/* A gather from `in` (samples x vertical x horizontal, `channels` of the `pixel` floats from one to the next) to rows
+ * and columns of `output` that lie `sample`, `row` and `column` apart, `columns` output channels each. filter: panels
+ * over columns of (taps, channels) x width. */
 typedef struct gather_pass {
-  ptrdiff_t samples, channels, columns;
+  ptrdiff_t samples, channels, pixel, columns;
   hg_axis vertical, horizontal;
   ptrdiff_t sample, row, column;
   const float *in, *filter;
@@ -86,11 +89,8 @@ static void gather_lines(gather_walk along, gather_walk across, gather_walk oute
  * order. */
 static void gather_block(gather_walk samples, gather_walk down, gather_walk right, const tile_depth *depth,
                          const float *in, const float *b, hg_output output, ptrdiff_t groups, ptrdiff_t columns,
-                         ptrdiff_t part, ptrdiff_t parts) {
+                         bool shallow, ptrdiff_t part, ptrdiff_t parts) {
   const tile_depth d = *depth;
-  /* A 1 x 1 filter of many channels reads each line of memory once, which is best done in the order of memory. */
-  const bool once = d.n2 == 1 && d.n1 == right.in && d.n1 >= 64;
-  const bool shallow = !once && d.n2 * d.n1 * d.ldb <= GATHER_SHALLOW;
   if (shallow && right.count >= GATHER_LINE) {
     const ptrdiff_t lines = samples.count * down.count;
     const bool one = down.count == 1; /* line of each sample: a tile repeats from sample to sample */
@@ -126,11 +126,33 @@ static void gather_block(gather_walk samples, gather_walk down, gather_walk righ
       }
     }
     if (d.n2 && right.in <= d.n1) { /* what the next tile is the first to read comes in while this one computes */
-      const float *next = from + (d.n2 - 1) * d.a2 + d.n1 - right.in;
+      const float *next = from + (d.n3 - 1) * d.a3 + (d.n2 - 1) * d.a2 + d.n1 - right.in;
       for (ptrdiff_t l = 0; l < rows * right.in; l += 16) __builtin_prefetch(next + l);
     }
     tile_run(rows, groups, row, &d, b, &output, offset, columns);
   }
+}
+
+/* The depth of a class: `rows` rows of `taps` taps of `line` floats, which along the input lie `row` and `tap` apart. */
+typedef struct gather_depth {
+  ptrdiff_t rows, row, taps, tap, line;
+} gather_depth;
+
+/* Steps [l, end) of the lines of taps [t, end_t) of rows [r, end_r); `skip` rows of weights behind each row. */
+INLINE tile_depth gather_steps(const gather_depth *g, ptrdiff_t rows, ptrdiff_t taps, ptrdiff_t l, ptrdiff_t end,
+                               ptrdiff_t weights, ptrdiff_t width) {
+  const bool flat = g->taps == 1; /* then rows are the middle loop */
+  const ptrdiff_t behind_tap = (g->line - (end - l)) * width, behind_row = weights - taps * g->line * width;
+  return (tile_depth){.turns = 1,
+                      .n3 = flat ? 1 : rows,
+                      .a3 = flat ? 0 : g->row,
+                      .b3 = flat ? 0 : behind_row,
+                      .n2 = flat ? rows : taps,
+                      .a2 = flat ? g->row : g->tap,
+                      .b2 = flat ? behind_tap + behind_row : behind_tap,
+                      .n1 = end - l,
+                      .a1 = 1,
+                      .ldb = width};
 }
 
 /* One class of positions, those in a vertical and in a horizontal run, block after block of the depth, so that the
@@ -139,44 +161,51 @@ static void gather_block(gather_walk samples, gather_walk down, gather_walk righ
 static void gather_class(const gather_pass *g, gather_run v, gather_run h, const float *b, ptrdiff_t width,
                          hg_output output, ptrdiff_t groups, ptrdiff_t columns, ptrdiff_t part, ptrdiff_t parts) {
   const bool met = v.taps && h.taps;
-  const ptrdiff_t in_row = g->horizontal.inputs * g->channels, in_sample = g->vertical.inputs * in_row;
-  const ptrdiff_t taps = met ? v.taps : 0, line = met ? h.taps * g->channels : 0; /* depth: taps x line */
+  const ptrdiff_t in_row = g->horizontal.inputs * g->pixel, in_sample = g->vertical.inputs * in_row;
+  /* Taps that lie side by side are one line. */
+  const bool flat = g->horizontal.dilation == 1 && g->pixel == g->channels;
+  const gather_depth depth = {.rows = met ? v.taps : 0,
+                              .row = g->vertical.dilation * in_row,
+                              .taps = flat ? 1 : h.taps,
+                              .tap = g->horizontal.dilation * g->pixel,
+                              .line = met ? (flat ? h.taps : 1) * g->channels : 0};
   /* Positions without taps read nothing; their rows only need to be pointers. */
   const gather_walk samples = {g->samples, in_sample, g->sample};
-  const gather_walk down = {v.count, met ? g->vertical.stride * in_row : 0, g->row};
-  const gather_walk right = {h.count, met ? g->horizontal.stride * g->channels : 0, g->column};
+  const gather_walk lower = {v.count, met ? g->vertical.stride * in_row : 0, g->row};
+  const gather_walk right = {h.count, met ? g->horizontal.stride * g->pixel : 0, g->column};
   const float *in = g->in;
   if (met) {
-    in += (v.first * g->vertical.stride - g->vertical.pad + v.tap) * in_row +
-          (h.first * g->horizontal.stride - g->horizontal.pad + h.tap) * g->channels;
+    in += (v.first * g->vertical.stride - g->vertical.pad + v.tap * g->vertical.dilation) * in_row +
+          (h.first * g->horizontal.stride - g->horizontal.pad + h.tap * g->horizontal.dilation) * g->pixel;
     b += (v.tap * g->horizontal.taps + h.tap) * g->channels * width;
   }
   output = output_at(output, v.first * g->row + h.first * g->column);
 
-  const bool blocked = !HG_STREAMS && taps * line * width > 2 * HG_BLOCK;
-  const ptrdiff_t most = blocked ? HG_BLOCK / width : hg_max(1, taps * line);
-  const ptrdiff_t slices = hg_max(1, hg_ceil_div(line, most));
-  const ptrdiff_t blocks = hg_max(1, slices > 1 ? taps : hg_ceil_div(taps * line, most));
-  for (ptrdiff_t block = 0; block < blocks; block++)
-    for (ptrdiff_t slice = 0; slice < slices; slice++) {
-      const ptrdiff_t tap = hg_share(taps, block, blocks), l = hg_share(line, slice, slices);
-      const ptrdiff_t end_tap = hg_share(taps, block + 1, blocks), end = hg_share(line, slice + 1, slices);
-      const ptrdiff_t row = g->horizontal.taps * g->channels * width;
-      const tile_depth d = {.turns = 1,
-                            .n3 = 1,
-                            .n2 = end_tap - tap,
-                            .a2 = in_row,
-                            .b2 = row - (end - l) * width,
-                            .n1 = end - l,
-                            .a1 = 1,
-                            .ldb = width};
-      hg_output o = output;
-      o.accumulate = tap + l > 0;
-      const bool last = end_tap == taps && end == line;
-      if (!last) o.gate = NULL, o.relu = false;
-      gather_block(samples, down, right, &d, in + tap * in_row + l, b + tap * row + l * width, o, groups, columns, part,
-                   parts);
-    }
+  /* A block is some rows whole, or some taps of one, or a part of a tap's line. */
+  const ptrdiff_t weights = g->horizontal.taps * g->channels * width, steps = depth.taps * depth.line;
+  const bool blocked = !HG_STREAMS && depth.rows * steps * width > 2 * HG_BLOCK;
+  const ptrdiff_t most = blocked ? HG_BLOCK / width : hg_max(1, depth.rows * steps);
+  const ptrdiff_t slices = hg_max(1, hg_ceil_div(depth.line, most));
+  const ptrdiff_t across = hg_max(1, slices > 1 ? depth.taps : hg_ceil_div(steps, most));
+  const ptrdiff_t down = hg_max(1, slices * across > 1 ? depth.rows : hg_ceil_div(depth.rows * steps, most));
+  /* All blocks share positions alike, or a part would add to sums that another has not begun. A 1 x 1 filter of many
+   * channels reads each line of memory once, which is best done in the order of memory. */
+  const ptrdiff_t largest =
+      hg_ceil_div(depth.rows, down) * hg_ceil_div(depth.taps, across) * hg_ceil_div(depth.line, slices);
+  const bool once = depth.rows * depth.taps == 1 && slices == 1 && depth.line == right.in && depth.line >= 64;
+  const bool shallow = !once && largest * width <= GATHER_SHALLOW;
+  for (ptrdiff_t block = 0; block < down * across * slices; block++) {
+    const ptrdiff_t i = block / slices / across, j = block / slices % across, slice = block % slices;
+    const ptrdiff_t r = hg_share(depth.rows, i, down), rows = hg_share(depth.rows, i + 1, down) - r;
+    const ptrdiff_t s = hg_share(depth.taps, j, across), taps = hg_share(depth.taps, j + 1, across) - s;
+    const ptrdiff_t l = hg_share(depth.line, slice, slices), end = hg_share(depth.line, slice + 1, slices);
+    const tile_depth d = gather_steps(&depth, rows, taps, l, end, weights, width);
+    hg_output o = output;
+    if (block > 0) o.accumulate = true;
+    if (block < down * across * slices - 1) o.gate = NULL, o.relu = false;
+    gather_block(samples, lower, right, &d, in + r * depth.row + s * depth.tap + l,
+                 b + r * weights + (s * depth.line + l) * width, o, groups, columns, shallow, part, parts);
+  }
 }
 
 /* A band of the lines of all samples: share `band` of `bands`. */
@@ -205,47 +234,49 @@ static void gather_phase(const gather_pass *g, ptrdiff_t band, ptrdiff_t bands, 
   }
 }
 
-/* One axis of the scatter form's phase: see hg_phase_taps. */
-INLINE hg_axis gather_phase_axis(ptrdiff_t phase, ptrdiff_t large, ptrdiff_t small, ptrdiff_t filter, ptrdiff_t stride,
-                                 ptrdiff_t pad) {
-  const ptrdiff_t taps = hg_phase_taps((phase + pad) % stride, filter, stride);
-  return (hg_axis){hg_ceil_div(large - phase, stride), small, taps, 1, taps - 1 - (phase + pad) / stride};
-}
-
-/* A band of samples [n, n + samples) of a job. */
+/* A band of samples [n, n + samples) of a job, one group of channels after the other. */
 static void gather_samples(const hg_gather_job *job, ptrdiff_t n, ptrdiff_t samples, ptrdiff_t band, ptrdiff_t bands,
                            ptrdiff_t part, ptrdiff_t parts) {
   const hg_geometry2d *g = job->geometry;
-  const ptrdiff_t K = g->small_channels, C = g->large_channels;
+  const hg_axis vertical = hg_vertical_axis(g), horizontal = hg_horizontal_axis(g);
+  const ptrdiff_t taps = g->filter_height * g->filter_width, K = g->small_channels, C = g->large_channels;
   const ptrdiff_t small_row = g->small_width * K, small = g->small_height * small_row;
   const ptrdiff_t large_row = g->large_width * C, large = g->large_height * large_row;
-  const hg_output output = output_at(job->output, n * (job->scatter ? large : small));
-  gather_pass pass = {.samples = samples, .filter = job->filter, .output = output};
-  if (!job->scatter) {
-    pass.in = job->in + n * large;
-    pass.channels = C, pass.columns = K;
-    pass.vertical = (hg_axis){g->small_height, g->large_height, g->filter_height, g->stride_vertical, g->pad_top};
-    pass.horizontal = (hg_axis){g->small_width, g->large_width, g->filter_width, g->stride_horizontal, g->pad_left};
+  const ptrdiff_t U = job->scatter ? g->stride_vertical : 1, V = job->scatter ? g->stride_horizontal : 1;
+  gather_pass pass = {.samples = samples};
+  if (job->scatter) {
+    pass.channels = hg_small_group(g), pass.pixel = K, pass.columns = hg_large_group(g);
+    pass.sample = large, pass.row = U * large_row, pass.column = V * C;
+  } else {
+    pass.channels = hg_large_group(g), pass.pixel = C, pass.columns = hg_small_group(g);
     pass.sample = small, pass.row = small_row, pass.column = K;
-    gather_phase(&pass, band, bands, part, parts);
-    return;
   }
-  const ptrdiff_t U = g->stride_vertical, V = g->stride_horizontal;
-  const ptrdiff_t tap = K * hg_round_up(C); /* floats of one tap in all panels */
-  pass.in = job->in + n * small;
-  pass.channels = K, pass.columns = C;
-  pass.sample = large, pass.row = U * large_row, pass.column = V * C;
-  for (ptrdiff_t u = 0; u < hg_min(U, g->large_height); u++)
-    for (ptrdiff_t v = 0; v < hg_min(V, g->large_width); v++) {
-      pass.vertical = gather_phase_axis(u, g->large_height, g->small_height, g->filter_height, U, g->pad_top);
-      pass.horizontal = gather_phase_axis(v, g->large_width, g->small_width, g->filter_width, V, g->pad_left);
-      const bool met = pass.vertical.taps && pass.horizontal.taps;
-      const ptrdiff_t before = hg_phase_taps_before((u + g->pad_top) % U, g->filter_height, U) * g->filter_width +
-                               hg_phase_taps_before((v + g->pad_left) % V, g->filter_width, V) * pass.vertical.taps;
-      pass.filter = met ? job->filter + before * tap : job->filter;
-      pass.output = output_at(output, u * large_row + v * C);
+  const ptrdiff_t tap = pass.channels * hg_round_up(pass.columns); /* floats of one tap in all panels of a group */
+  const ptrdiff_t up = hg_phase_step(U, vertical.dilation), left = hg_phase_step(V, horizontal.dilation);
+  for (ptrdiff_t group = 0; group < g->groups; group++) {
+    const hg_output output = output_at(output_column(job->output, group * pass.columns), n * pass.sample);
+    const float *filter = job->filter + group * taps * tap;
+    pass.in = job->in + n * (job->scatter ? small : large) + group * pass.channels;
+    pass.vertical = vertical, pass.horizontal = horizontal, pass.filter = filter, pass.output = output;
+    if (!job->scatter) {
       gather_phase(&pass, band, bands, part, parts);
+      continue;
     }
+    for (ptrdiff_t u = 0; u < hg_min(U, g->large_height); u++)
+      for (ptrdiff_t v = 0; v < hg_min(V, g->large_width); v++) {
+        pass.vertical = hg_phase_axis(&vertical, u);
+        pass.horizontal = hg_phase_axis(&horizontal, v);
+        if (pass.vertical.taps && pass.horizontal.taps) {
+          const ptrdiff_t r = hg_phase_first_tap(u, vertical.taps, U, vertical.pad, vertical.dilation);
+          const ptrdiff_t s = hg_phase_first_tap(v, horizontal.taps, V, horizontal.pad, horizontal.dilation);
+          const ptrdiff_t before = hg_phase_taps_before(r, vertical.taps, up) * horizontal.taps +
+                                   hg_phase_taps_before(s, horizontal.taps, left) * pass.vertical.taps;
+          pass.filter = filter + before * tap;
+        }
+        pass.output = output_at(output, u * large_row + v * C);
+        gather_phase(&pass, band, bands, part, parts);
+      }
+  }
 }
 
 /* Floats of both images of a run of samples, or of a band of one, which should stay in the second-level cache for all

@@ -14,6 +14,7 @@
 #include "activation.h"
 #include "conv2d.h"
 #include "dense.h"
+#include "depthwise.h"
 #include "latent.h"
 #include "loss.h"
 #include "norm.h"

@@ -2,7 +2,9 @@ import HourglassKernels
 
 /// Two-dimensional convolution (cross-correlation, as the field counts it) with bias and activation.
 ///
-///     y[n,p,q,k] = a(b[k] + sum over r, s, c of x[n, pU+r-top, qV+s-left, c] w[r,s,c,k])
+///     y[n,p,q,k] = a(b[k] + sum over r, s, c of x[n, pU+rD-top, qV+sE-left, c] w[r,s,c,k])
+///
+/// where c goes over the channels of the group of k, all of them unless there are groups.
 public struct Conv2D: Layer, Hashable {
   /// The number of filters, K, which are the channels of the output.
   public var filters: Int
@@ -14,6 +16,11 @@ public struct Conv2D: Layer, Hashable {
   public var padding: Padding
   /// What stands outside the image.
   public var paddingMode: Pad2D.Mode
+  /// D and E: how far the taps of the filters lie apart, down and across.
+  public var dilation: Extent2D
+  /// How many groups the channels fall into: those of the output meet those of the input's group of the same number
+  /// alone. As many as the input has channels: a depthwise convolution.
+  public var groups: Int
   /// The activation a of the output.
   public var activation: Activation
   /// How the convolution is computed; results differ by rounding.
@@ -27,12 +34,13 @@ public struct Conv2D: Layer, Hashable {
   /// / V) for the padding `same`.
   public init(
     _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same,
-    paddingMode: Pad2D.Mode = .zeros, activation: Activation = .linear, algorithm: Algorithm = .direct,
+    paddingMode: Pad2D.Mode = .zeros, dilation: Extent2D = 1, groups: Int = 1, activation: Activation = .linear,
+    algorithm: Algorithm = .direct,
     bias: Bool = true, initializer: Initializer? = nil
   ) {
     (self.filters, self.kernel, self.stride) = (filters, kernel, stride)
     (self.padding, self.paddingMode, self.activation, self.algorithm) = (padding, paddingMode, activation, algorithm)
-    (self.bias, self.initializer) = (bias, initializer)
+    (self.dilation, self.groups, self.bias, self.initializer) = (dilation, groups, bias, initializer)
   }
 
   public init(from decoder: any Decoder) throws {
@@ -45,6 +53,8 @@ public struct Conv2D: Layer, Hashable {
     activation = try fields.decode(.activation, or: .linear)
     algorithm = try fields.decode(.algorithm, or: .direct)
     bias = try fields.decode(.bias, or: true)
+    dilation = try fields.decode(.dilation, or: 1)
+    groups = try fields.decode(.groups, or: 1)
     initializer = try fields.decodeIfPresent(Initializer.self, forKey: .initializer)
   }
 
@@ -58,14 +68,19 @@ public struct Conv2D: Layer, Hashable {
     try fields.encode(activation, forKey: .activation)
     try fields.encode(algorithm, .algorithm, unless: .direct)
     try fields.encode(bias, .bias, unless: true)
+    try fields.encode(dilation, .dilation, unless: 1)
+    try fields.encode(groups, .groups, unless: 1)
     try fields.encodeIfPresent(initializer, forKey: .initializer)
   }
 
   private enum CodingKeys: String, CodingKey {
-    case filters, kernel, stride, padding, paddingMode, activation, algorithm, bias, initializer
+    case filters, kernel, stride, padding, paddingMode, dilation, groups, activation, algorithm, bias, initializer
   }
 
-  public func plan(_ planner: inout Planner) throws(ModelError) {
+  public func plan(_ planner: inout Planner) throws(ModelError) { try plan(&planner, alongLine: false) }
+
+  /// - Parameter alongLine: whether the layer is one of sequences.
+  func plan(_ planner: inout Planner, alongLine: Bool) throws(ModelError) {
     let name = planner.name
     try planner.check(filters, "filter")
     var window = try window(of: planner.shape, padding, at: name)
@@ -73,14 +88,16 @@ public struct Conv2D: Layer, Hashable {
       try planner.pad(window.reach, paddingMode, as: "\(name).padding")
       window = try self.window(of: planner.shape, .valid, at: name)
     }
-    window = try window.convolved(by: algorithm, at: name)
+    window = try window.convolved(kernel, dilation: dilation, groups: groups, by: algorithm, at: name)
+    window.isAlongLine = alongLine
     try planner.append(activation) { [window] activation throws(ModelError) in
       PlannedConv2D(name: name, window: window, activation: activation, hasBias: bias, initializer: initializer)
     }
   }
 
   private func window(of large: ImageShape, _ padding: Padding, at name: String) throws(ModelError) -> Window {
-    try .small(large, channels: filters, kernel: kernel, stride: stride, padding: padding, at: name)
+    let extent = try Window.extent(kernel, stride, dilation, at: name)
+    return try .small(large, channels: filters, kernel: extent, stride: stride, padding: padding, at: name)
   }
 }
 
@@ -108,7 +125,7 @@ struct PlannedConv2D: PlannedConvolution {
   let hasBias: Bool
   let initializer: Initializer?
 
-  var kind: String { kind(of: Conv2D.self) }
+  var kind: String { window.isAlongLine ? Conv1D.kind : kind(of: Conv2D.self) }
   var hasFilter: Bool { true }
   var followsTangents: Bool { true }
   var input: ImageShape { window.large }
@@ -168,7 +185,7 @@ struct PlannedConv2D: PlannedConvolution {
   }
 
   func addNodes(to graph: inout ONNXBuilder) {
-    let inputs = [graph.image(input)] + parameters.map { graph.tensor($0) }
+    let inputs = [graph.image(input)] + parameters.map { graph.tensor($0.withHeight) }
     graph.put(graph.node("Conv", inputs, window.attributes))
   }
 }

@@ -5,6 +5,8 @@ import HourglassKernels
 ///
 ///     x[n,h,w,c] = a(b[c] + sum over the p, q, r, s that meet (h, w), and k, of y[n,p,q,k] w[r,s,c,k])
 ///
+/// where k goes over the channels of the group of c, all of them unless there are groups.
+///
 /// Source: Zeiler et al., "Deconvolutional networks", CVPR 2010; Dumoulin & Visin, arXiv:1603.07285.
 public struct ConvTranspose2D: Layer, Hashable {
   /// The number of filters, C, which are the channels of the output.
@@ -18,6 +20,11 @@ public struct ConvTranspose2D: Layer, Hashable {
   /// The height and width of the output, where several sizes would lead back to the input's; nil for the size that
   /// PyTorch takes without output padding.
   public var outputSize: Extent2D?
+  /// D and E: how far the taps of the filters lie apart, down and across.
+  public var dilation: Extent2D
+  /// How many groups the channels fall into: those of the output meet those of the input's group of the same number
+  /// alone. As many as the input has channels: a depthwise convolution.
+  public var groups: Int
   /// The activation a of the output.
   public var activation: Activation
   /// How the convolution is computed; results differ by rounding.
@@ -31,12 +38,13 @@ public struct ConvTranspose2D: Layer, Hashable {
   /// for the padding `same`.
   public init(
     _ filters: Int, kernel: Extent2D, stride: Extent2D = 1, padding: Padding = .same, outputSize: Extent2D? = nil,
-    activation: Activation = .linear, algorithm: Conv2D.Algorithm = .direct, bias: Bool = true,
+    dilation: Extent2D = 1, groups: Int = 1, activation: Activation = .linear, algorithm: Conv2D.Algorithm = .direct,
+    bias: Bool = true,
     initializer: Initializer? = nil
   ) {
     (self.filters, self.kernel, self.stride) = (filters, kernel, stride)
     (self.padding, self.outputSize, self.activation, self.algorithm) = (padding, outputSize, activation, algorithm)
-    (self.bias, self.initializer) = (bias, initializer)
+    (self.dilation, self.groups, self.bias, self.initializer) = (dilation, groups, bias, initializer)
   }
 
   public init(from decoder: any Decoder) throws {
@@ -49,6 +57,8 @@ public struct ConvTranspose2D: Layer, Hashable {
     activation = try fields.decode(.activation, or: .linear)
     algorithm = try fields.decode(.algorithm, or: .direct)
     bias = try fields.decode(.bias, or: true)
+    dilation = try fields.decode(.dilation, or: 1)
+    groups = try fields.decode(.groups, or: 1)
     initializer = try fields.decodeIfPresent(Initializer.self, forKey: .initializer)
   }
 
@@ -62,21 +72,28 @@ public struct ConvTranspose2D: Layer, Hashable {
     try fields.encode(activation, forKey: .activation)
     try fields.encode(algorithm, .algorithm, unless: .direct)
     try fields.encode(bias, .bias, unless: true)
+    try fields.encode(dilation, .dilation, unless: 1)
+    try fields.encode(groups, .groups, unless: 1)
     try fields.encodeIfPresent(initializer, forKey: .initializer)
   }
 
   private enum CodingKeys: String, CodingKey {
-    case filters, kernel, stride, padding, outputSize, activation, algorithm, bias, initializer
+    case filters, kernel, stride, padding, outputSize, dilation, groups, activation, algorithm, bias, initializer
   }
 
-  public func plan(_ planner: inout Planner) throws(ModelError) {
+  public func plan(_ planner: inout Planner) throws(ModelError) { try plan(&planner, alongLine: false) }
+
+  /// - Parameter alongLine: whether the layer is one of sequences.
+  func plan(_ planner: inout Planner, alongLine: Bool) throws(ModelError) {
     let name = planner.name
     try planner.check(filters, "filter")
-    let window = try Window.large(
-      planner.shape, channels: filters, kernel: kernel, stride: stride, padding: padding, outputSize: outputSize,
+    let extent = try Window.extent(kernel, stride, dilation, at: name)
+    var window = try Window.large(
+      planner.shape, channels: filters, kernel: extent, stride: stride, padding: padding, outputSize: outputSize,
       at: name
-    ).convolved(by: algorithm, at: name)
-    try planner.append(activation) { activation throws(ModelError) in
+    ).convolved(kernel, dilation: dilation, groups: groups, by: algorithm, at: name)
+    window.isAlongLine = alongLine
+    try planner.append(activation) { [window] activation throws(ModelError) in
       PlannedConvTranspose2D(
         name: name, window: window, activation: activation, hasBias: bias, initializer: initializer)
     }
@@ -92,7 +109,10 @@ struct PlannedConvTranspose2D: PlannedConvolution {
   /// The convolution that lends its filter; nil where the filter is the layer's own.
   var lender: Lender?
 
-  var kind: String { lender == nil ? kind(of: ConvTranspose2D.self) : kind(of: TiedConvTranspose2D.self) }
+  var kind: String {
+    guard lender == nil else { return kind(of: TiedConvTranspose2D.self) }
+    return window.isAlongLine ? ConvTranspose1D.kind : kind(of: ConvTranspose2D.self)
+  }
   var hasFilter: Bool { lender == nil }
   var input: ImageShape { window.small }
   var output: ImageShape { window.large }
@@ -146,7 +166,7 @@ struct PlannedConvTranspose2D: PlannedConvolution {
   }
 
   func addNodes(to graph: inout ONNXBuilder) {
-    let filter = filter(of: lender?.name ?? name)
+    let filter = filter(of: lender?.name ?? name).withHeight
     let weight = lender == nil ? graph.tensor(filter) : graph.lentTensor(filter)
     let bias = hasBias ? parameters.suffix(1).map { graph.tensor($0) } : []
     let inputs = [graph.image(input), weight] + bias

@@ -1,7 +1,7 @@
 import HourglassKernels
 
 /// What a planned convolution and a planned transposed convolution have in common: a window between two images, a
-/// filter R S C K followed by a bias, both prepared for the gather and for the scatter form.
+/// filter R S (C / groups) K followed by a bias, both prepared for the gather and for the scatter form.
 protocol PlannedConvolution: PlannedLayer {
   var window: Window { get }
   /// Whether the filter is its own, not that of a convolution it is tied to.
@@ -30,18 +30,19 @@ extension PlannedConvolution {
     window.algorithm == .direct ? layer.kind : "\(layer.kind), \(window.algorithm.rawValue)"
   }
 
-  private var fanIn: Int { window.large.channels * window.kernel.height * window.kernel.width }
+  private var fanIn: Int { window.largeGroup * window.kernel.height * window.kernel.width }
 
   /// The filter as a parameter of the layer called `name`: OIHW for a convolution, IOHW for its transpose, which is the
-  /// one order of axes.
+  /// one order of axes; without the height, which is 1, for sequences.
   func filter(of name: String) -> Parameter {
-    let (c, k, r, s) = (window.large.channels, window.small.channels, window.kernel.height, window.kernel.width)
+    let (c, k, r, s) = (window.largeGroup, window.small.channels, window.kernel.height, window.kernel.width)
     let axes = [
       Parameter.Axis(k, stride: 1), Parameter.Axis(c, stride: k), Parameter.Axis(r, stride: s * c * k),
       Parameter.Axis(s, stride: c * k),
     ]
     return Parameter(
-      name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, fanOut: window.small.channels * r * s, offset: 0,
+      name: "\(name).weight", shape: window.isAlongLine ? [k, c, s] : [k, c, r, s], fanIn: fanIn,
+      fanOut: window.small.channels * r * s, offset: 0,
       axes: axes, initializer: initializer)
   }
 

@@ -9,14 +9,21 @@ struct Window: Sendable {
   let stride: Extent2D
   let padTop: Int
   let padLeft: Int
+  /// How far the taps of a convolution lie apart.
+  var dilation: Extent2D = 1
+  /// How many groups the channels of a convolution fall into, of which each meets its own alone.
+  var groups = 1
   /// How a convolution of this geometry is computed.
   var algorithm = Conv2D.Algorithm.direct
+  /// Whether both images are sequences, whose filters have no height in files.
+  var isAlongLine = false
 
   /// Pixels before and behind an image along an axis; nil for the padding `same`.
   private typealias Pads = (before: Int, behind: Int)?
 
   /// The small image that a convolution or a pooling makes of a large one.
   ///
+  /// - Parameter kernel: the extent of a window, from its first tap to its last one.
   /// - Parameter ceiling: whether a last window counts that ends behind the padding, if it begins before its end.
   static func small(
     _ large: ImageShape, channels: Int, kernel: Extent2D, stride: Extent2D, padding: Padding, ceiling: Bool = false,
@@ -65,9 +72,19 @@ struct Window: Sendable {
       padLeft: left)
   }
 
-  private static func check(_ kernel: Extent2D, _ stride: Extent2D, at name: String) throws(ModelError) {
+  /// The extent of a window, from its first tap to its last one.
+  static func extent(
+    _ kernel: Extent2D, _ stride: Extent2D, _ dilation: Extent2D, at name: String
+  ) throws(ModelError) -> Extent2D {
+    try check(kernel, stride, dilation, at: name)
+    return Extent2D((kernel.height - 1) * dilation.height + 1, (kernel.width - 1) * dilation.width + 1)
+  }
+
+  private static func check(
+    _ kernel: Extent2D, _ stride: Extent2D, _ dilation: Extent2D = 1, at name: String
+  ) throws(ModelError) {
     let possible = 1...Planner.mostExtent
-    for (what, extent) in [("kernel", kernel), ("stride", stride)] {
+    for (what, extent) in [("kernel", kernel), ("stride", stride), ("dilation", dilation)] {
       guard possible.contains(extent.height), possible.contains(extent.width) else {
         throw ModelError(name, "wanted a \(what) of 1 to \(Planner.mostExtent), found \(extent)")
       }
@@ -130,7 +147,8 @@ struct Window: Sendable {
       large_channels: large.channels, small_height: small.height, small_width: small.width,
       small_channels: small.channels, filter_height: kernel.height, filter_width: kernel.width,
       stride_vertical: stride.height, stride_horizontal: stride.width, pad_top: padTop, pad_left: padLeft,
-      algorithm: algorithm.kernel, precision: 0, dilation_vertical: 0, dilation_horizontal: 0, groups: 0)
+      algorithm: algorithm.kernel, precision: 0, dilation_vertical: dilation.height,
+      dilation_horizontal: dilation.width, groups: groups)
   }
 
   /// Refuses what the kernels refuse, with their sentence.
@@ -141,29 +159,47 @@ struct Window: Sendable {
     if let sentence = check(&geometry) { throw ModelError(name, String(cString: sentence)) }
   }
 
-  /// The window of a convolution that is computed by `algorithm`; throws where the kernels refuse it.
-  func convolved(by algorithm: Conv2D.Algorithm, at name: String) throws(ModelError) -> Window {
-    try check(hg_conv2d_check, at: name)
-    var window = self
+  /// The window of a convolution, made with the extent of its kernel, which has taps of this kernel, dilation and
+  /// groups and is computed by `algorithm`; throws where the kernels refuse it.
+  func convolved(
+    _ kernel: Extent2D, dilation: Extent2D, groups: Int, by algorithm: Conv2D.Algorithm, at name: String
+  ) throws(ModelError) -> Window {
+    guard groups > 0, large.channels % groups == 0, small.channels % groups == 0 else {
+      throw ModelError(
+        name,
+        "wanted groups that divide both \(large.channels) and \(small.channels) channels, found groups of \(groups)")
+    }
+    var window = Window(
+      large: large, small: small, kernel: kernel, stride: stride, padTop: padTop, padLeft: padLeft,
+      dilation: dilation, groups: groups)
+    try window.check(hg_conv2d_check, at: name)
     window.algorithm = algorithm
     var geometry = window.geometry(samples: 1)
     if let sentence = hg_conv2d_check(&geometry) {
-      throw ModelError(name, "\(String(cString: sentence)), found a kernel of \(kernel) and a stride of \(stride)")
+      let more = dilation == 1 && groups == 1 ? "" : ", a dilation of \(dilation), groups of \(groups)"
+      throw ModelError(
+        name, "\(String(cString: sentence)), found a kernel of \(kernel) and a stride of \(stride)\(more)")
     }
     return window
   }
 
-  /// Elements of the filter, R S C K.
-  var filterCount: Int { kernel.height * kernel.width * large.channels * small.channels }
+  /// Channels of the large image that a channel of the small one meets.
+  var largeGroup: Int { large.channels / groups }
+
+  /// Elements of the filter, R S (C / groups) K.
+  var filterCount: Int { kernel.height * kernel.width * largeGroup * small.channels }
 }
 
 extension Window {
   /// What ONNX says of a convolution or a pooling; padding in the order top, left, bottom, right.
   var attributes: [String: ONNXGraph.Attribute] {
-    [
+    var attributes: [String: ONNXGraph.Attribute] = [
       "kernel_shape": .integers([kernel.height, kernel.width]), "strides": .integers([stride.height, stride.width]),
       "pads": .integers([reach.top, reach.left, reach.bottom, reach.right]),
     ]
+    if dilation != 1 { attributes["dilations"] = .integers([dilation.height, dilation.width]) }
+    if groups > 1 { attributes["group"] = .integer(groups) }
+    return attributes
   }
 
   /// How far windows reach over the edge of the large image.
@@ -189,7 +225,7 @@ extension Window {
   /// How far the large image reaches beyond the last window; below 0 the window reaches into padding.
   private var excess: Extent2D {
     Extent2D(
-      large.height + padTop - (small.height - 1) * stride.height - kernel.height,
-      large.width + padLeft - (small.width - 1) * stride.width - kernel.width)
+      large.height + padTop - (small.height - 1) * stride.height - (kernel.height - 1) * dilation.height - 1,
+      large.width + padLeft - (small.width - 1) * stride.width - (kernel.width - 1) * dilation.width - 1)
   }
 }

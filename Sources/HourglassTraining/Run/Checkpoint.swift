@@ -30,6 +30,8 @@ public struct Checkpoint: Sendable {
     public var plateau: Double?
     /// The epoch that ended with that loss, counted from 1.
     public var plateauEpoch: Int?
+    /// Where the learning rate stands, if it falls on plateaus.
+    public var ratePlateau: RatePlateau?
     /// The samples trained on by all sessions of this run.
     public var samples = 0
     /// The seconds that those samples took.

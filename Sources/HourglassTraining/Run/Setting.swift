@@ -171,10 +171,13 @@ extension Setting {
     Setting("epochs", \.epochs, .count, isEnd: true),
     Setting("steps", \.steps, .count, isEnd: true),
     Setting("schedule", \.schedule) { recipe, call in
-      recipe.schedule == .cosine && recipe.epochs == nil && recipe.steps == nil
+      recipe.schedule?.leadsToEnd == true && recipe.epochs == nil && recipe.steps == nil
         ? "wanted \(call("epochs")) or \(call("steps")), found neither" : nil
     },
-    Setting("warmup", \.warmup),
+    Setting("warmup", \.warmup) { recipe, call in
+      guard case .oneCycle = recipe.schedule else { return nil }
+      return "wanted none with the \(call("schedule")) oneCycle, which has a rise of its own, found one"
+    },
     Setting("patience", \.patience, .count, isEnd: true),
     Setting("minDelta", \.minDelta, .notNegative, isEnd: true) { recipe, call in
       recipe.patience == nil ? "wanted a \(call("patience")) too, found none" : nil
@@ -199,6 +202,9 @@ extension Setting {
         ? "wanted the optimizer sgd with a momentum, found \(kind.rawValue) with \(momentum)" : nil
     },
     Setting("clipNorm", \.clipNorm, .positive),
+    Setting("clipValue", \.clipValue, .positive) { recipe, call in
+      recipe.clipNorm == nil ? nil : "wanted no \(call("clipNorm")) beside it, found both"
+    },
     Setting("ema", \.ema, .properFraction),
     Setting("beta", \.beta, .notNegative),
     Setting("betaWarmup", \.betaWarmup),

@@ -81,6 +81,16 @@ public struct Optimizer: Encodable, Sendable, Equatable {
     }
   }
 
+  /// The optimiser with a step's own momentum, which of Adam is its beta1; itself for nil.
+  func with(momentum: Float?) -> Optimizer {
+    var optimizer = self
+    if let momentum {
+      optimizer.beta1 = momentum
+      if self.momentum > 0 { optimizer.momentum = momentum }
+    }
+    return optimizer
+  }
+
   /// Updates a slice of the flat vector with `scale` times the slice's gradient, to which penalties on the weights are
   /// added in place.
   ///

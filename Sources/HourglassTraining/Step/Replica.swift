@@ -76,7 +76,7 @@ struct Replica: Sendable {
     plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, parallel: ParallelPlan, worker: Int,
     cores: WorkerCores,
     augmentation: Augmentation? = nil, corruption: Corruption? = nil, hasPairs: Bool = false,
-    standardization: Standardization? = nil, labelSmoothing: Float = 0, clock: WorkerClock? = nil
+    missing: Float? = nil, standardization: Standardization? = nil, labelSmoothing: Float = 0, clock: WorkerClock? = nil
   ) {
     (self.clock, self.standardization, self.labelSmoothing) = (clock, standardization, labelSmoothing)
     (self.plan, self.shared, self.groupSamples, self.parallel) = (plan, shared, groupSamples, parallel)
@@ -86,7 +86,8 @@ struct Replica: Sendable {
     prepared = FloatBuffer(unwritten: plan.preparedFloats)
     scratch = FloatBuffer(unwritten: plan.scratchFloats(groupSamples: groupSamples, threads: parallel.threads))
     distortion = Distortion(
-      augmentation, corruption, hasPairs: hasPairs, shape: plan.model.input, groupSamples: groupSamples)
+      augmentation, corruption, hasPairs: hasPairs, missing: missing, shape: plan.model.input,
+      groupSamples: groupSamples)
   }
 
   /// The settings of a step that the passes need.
@@ -141,6 +142,7 @@ struct Replica: Sendable {
           try distortion.fill(
             item, from: data, draw: mode.noise.imageDraw, sample: n - samples.lowerBound, streams, into: input)
           standardize(input)
+          distortion.fillMissing(input)
           if let target = distortion.target(n - samples.lowerBound) { standardize(target) }
         } else {
           try data.fill(item, draw: mode.noise.imageDraw, into: input)
