@@ -23,8 +23,10 @@ struct Compress: ParsableCommand {
   @OptionGroup var images: ImageOptions
 
   @Option(
-    help:
-      "How many levels each unit of the code is rounded to, 2 to 256. The default is 16; a VectorQuantizer has none.")
+    help: """
+      How many levels each unit of the code is rounded to, 2 to 256; none for a VectorQuantizer, which numbers its \
+      codes. (default: 16)
+      """)
   var levels: Int?
 
   @Option(

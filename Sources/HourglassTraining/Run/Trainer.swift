@@ -298,7 +298,7 @@ public final class Trainer {
 
   /// Adds the terms of the last step to those of the epoch, where they are not the loss beside the reconstruction.
   private func addTerms(count: Int) {
-    let terms = recipe.model.terms.count
+    let terms = training.termCount
     guard terms > 1 || recipe.capacity != nil else { return }
     if progress.epochTerms?.count != terms { progress.epochTerms = Array(repeating: 0, count: terms) }
     for term in 0..<terms { progress.epochTerms?[term] += training.meanTerm(term, count: count) * Double(count) }

@@ -36,7 +36,7 @@ extension SharedMemory {
     let sums = sums.pointer
     guard let importanceWeights else {
       for n in 0..<count { sums[0] += Double(losses.pointer[n]) }
-      for term in plan.model.terms.indices {
+      for term in 0..<self.sums.count - 2 {
         for n in 0..<count { sums[1 + term] += Double(terms.pointer[term * plan.batchSize + n]) }
       }
       guard let capacity else { return }

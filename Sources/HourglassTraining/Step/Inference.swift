@@ -271,7 +271,7 @@ public final class Inference {
     return (0..<count).map { n in
       var result = Measurement(
         reconstruction: shared.losses.pointer[n],
-        terms: plan.model.terms.indices.map { shared.terms.pointer[$0 * plan.batchSize + n] })
+        terms: (0..<shared.sums.count - 2).map { shared.terms.pointer[$0 * plan.batchSize + n] })
       if isImage {
         result.image = ImageMeasurement(squaredError: squaredErrors.pointer[n], similarity: similarities.pointer[n])
       } else if plan.model.likelihood.target == .label {

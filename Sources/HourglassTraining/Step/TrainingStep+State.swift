@@ -12,6 +12,9 @@ extension TrainingStep {
     public var total: Double
   }
 
+  /// How many terms the loss has beside the reconstruction.
+  var termCount: Int { work.shared.sums.count - 2 }
+
   /// The mean of one of the model's terms over the last step, of `count` images.
   public func meanTerm(_ term: Int, count: Int) -> Double { work.shared.sums.pointer[1 + term] / Double(count) }
 
