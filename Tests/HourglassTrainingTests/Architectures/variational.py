@@ -130,7 +130,8 @@ def _():
 absent("laskin-vq-vae", "MishaLaskin/vqvae, models/", "residual blocks that share their weights")
 
 
-@architecture("lucidrains-vq-ae", "lucidrains/vector-quantize-pytorch, examples/autoencoder.py, its codebook by gradient", (28, 28, 1),
+@architecture("lucidrains-vq-ae",
+              "lucidrains/vector-quantize-pytorch, examples/autoencoder.py, its codebook by gradient", (28, 28, 1),
               "absoluteError")
 def _():
     return AE([C(1, 16, 3, 1, 1), MP(2), GELU(), C(16, 32, 3, 1, 1), MP(2)], Quantizer(256, 32),
