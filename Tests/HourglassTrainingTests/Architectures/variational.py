@@ -120,7 +120,7 @@ def zalando_stack():
         R(), Residual([C(128, 32, 3, 1, 1, bias=False), R(), C(32, 128, 1, bias=False)]))] + [R()]
 
 
-@architecture("zalando-vq-vae", "zalandoresearch/pytorch-vq-vae, vq-vae.ipynb", (32, 32, 3))
+@architecture("zalando-vq-vae", "zalandoresearch/pytorch-vq-vae, vq-vae.ipynb, its codebook by gradient", (32, 32, 3))
 def _():
     return AE([C(3, 64, 4, 2, 1), R(), C(64, 128, 4, 2, 1), R(), C(128, 128, 3, 1, 1), *zalando_stack(), C(128, 64, 1)],
               Quantizer(512, 64),
@@ -130,7 +130,8 @@ def _():
 absent("laskin-vq-vae", "MishaLaskin/vqvae, models/", "residual blocks that share their weights")
 
 
-@architecture("lucidrains-vq-ae", "lucidrains/vector-quantize-pytorch, examples/autoencoder.py", (28, 28, 1),
+@architecture("lucidrains-vq-ae",
+              "lucidrains/vector-quantize-pytorch, examples/autoencoder.py, its codebook by gradient", (28, 28, 1),
               "absoluteError")
 def _():
     return AE([C(1, 16, 3, 1, 1), MP(2), GELU(), C(16, 32, 3, 1, 1), MP(2)], Quantizer(256, 32),
