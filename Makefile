@@ -80,6 +80,13 @@ bench-compare: build ## show which kernels got slower than saved for this proces
 	@mkdir -p $(@D)
 	$(CXX) -O2 -std=c++17 -fopenmp -I'$(DNNL_ROOT)/include' $< -L'$(DNNL_ROOT)/lib' -Wl,-rpath,'$(DNNL_ROOT)/lib' -ldnnl -o $@
 
+# The Python that HOURGLASS_PYTHON names needs numpy, onnxruntime, safetensors and torch. In release mode this takes MINUTES.
+architectures: setup ## compare all public architectures with PyTorch, and draw Docs/architectures.md of what was found
+	HOURGLASS_ARCHITECTURES='$(abspath .build/architectures.json)' swift test --scratch-path .build/check -c release \
+	  -Xswiftc -enable-testing --filter ArchitectureTests.publicArchitectures
+	$(or $(HOURGLASS_PYTHON),python3) Tests/HourglassTrainingTests/Architectures/table.py .build/architectures.json \
+	  > Docs/architectures.md
+
 sanitize: setup ## all tests under the thread, address and undefined-behaviour sanitizers; FILTER=Name for some
 	Scripts/sanitize $(if $(FILTER),--filter '$(FILTER)')
 
@@ -119,5 +126,5 @@ setup:
 	$(if $(NO_SWIFT),$(error $(NO_SWIFT)))
 	@Scripts/setup
 
-.PHONY: help demo test build check format bench scaling bench-baseline bench-compare sanitize stress fuzz library \
+.PHONY: help demo test build check format bench scaling bench-baseline bench-compare architectures sanitize stress fuzz library \
   amalgamate install uninstall clean setup

@@ -86,7 +86,7 @@ let package = Package(
     .testTarget(name: "HourglassDataTests", dependencies: ["HourglassData", "TestSupport"], exclude: ["Reference"]),
     .testTarget(
       name: "HourglassTrainingTests", dependencies: ["HourglassAnalysis", "TestSupport", "HeapProbe"],
-      exclude: ["Golden"]),
+      exclude: ["Architectures", "Golden"]),
     .testTarget(name: "hourglassTests", dependencies: ["hourglass", "TestSupport"]),
     .testTarget(name: "benchTests", dependencies: ["bench", "TestSupport"], path: "Tests/BenchTests"),
   ],

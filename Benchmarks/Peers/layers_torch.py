@@ -20,6 +20,13 @@ def ending(kind, activation):
     return type(kind.__name__, (kind,), {"forward": lambda self, x: activation_of(activation)(kind.forward(self, x))})
 
 
+class VectorNorm(nn.BatchNorm1d):
+    """Batch normalisation of vectors, and of images of one pixel as vectors."""
+
+    def forward(self, x):
+        return super().forward(x.flatten(1))
+
+
 class Activation(nn.Module):
     def __init__(self, activation):
         super().__init__()
@@ -128,6 +135,30 @@ class PaddedAveragePool2D(nn.AvgPool2d):
         x = image(x)
         y = super().forward(pad(x, self.sides))
         return y if self.counts else y / super().forward(pad(torch.ones_like(x), self.sides))
+
+
+class Conv1D(nn.Conv1d):
+    """A convolution of images of height 1; (left, right) are added to the sequence first."""
+
+    def __init__(self, inputs, outputs, kernel, stride, activation, ends, mode, bias=True):
+        super().__init__(inputs, outputs, kernel, stride, bias=bias)
+        self.activation, self.ends, self.mode = activation_of(activation), ends, "constant" if mode == "zeros" else mode
+
+    def forward(self, x):
+        x = F.pad(image(x).squeeze(2), self.ends, mode=self.mode)
+        return self.activation(super().forward(x)).unsqueeze(2)
+
+
+class ConvTranspose1D(nn.ConvTranspose1d):
+    """A transposed convolution of images of height 1; `far` steps are cut off at the end."""
+
+    def __init__(self, inputs, outputs, kernel, stride, activation, padding, rest, far, bias=True):
+        super().__init__(inputs, outputs, kernel, stride, padding, rest, bias=bias)
+        self.activation, self.far = activation_of(activation), far
+
+    def forward(self, x):
+        y = super().forward(image(x).squeeze(2))
+        return self.activation(y[:, :, :y.shape[2] - self.far]).unsqueeze(2)
 
 
 class GlobalAveragePool2D(nn.AdaptiveAvgPool2d):
@@ -267,24 +298,45 @@ class Residual(nn.Sequential):
 
 
 class Skip(nn.Sequential):
-    """What the layers put out and what went in, along the channels."""
+    """What the layers put out and what the shortcut does, along the channels; the identity where it is empty."""
+
+    def __init__(self, *layers, shortcut=()):
+        super().__init__(*layers)
+        self.count, self.shortcut = len(layers), nn.Sequential(*shortcut)
 
     def forward(self, x):
-        return torch.cat(alike(super().forward(x), x), 1)
+        y = x
+        for layer in list(self)[:self.count]:
+            y = layer(y)
+        return torch.cat(alike(y, self.shortcut(x)), 1)
 
 
 class Concat(nn.Module):
     """What reaches it and what an earlier layer put out, along the channels."""
 
-    def __init__(self, source):
+    def __init__(self, source, first=False):
         super().__init__()
+        self.first = first
         source.register_forward_hook(self.keep)
 
     def keep(self, source, inputs, output):
         self.skip = output[0] if isinstance(output, tuple) else output
 
     def forward(self, x):
-        return torch.cat(alike(x, self.skip), 1)
+        x, skip = alike(x, self.skip)
+        return torch.cat((skip, x) if self.first else (x, skip), 1)
+
+
+class Add(Concat):
+    """The activation of what reaches it plus what an earlier layer put out."""
+
+    def __init__(self, source, activation="linear"):
+        super().__init__(source)
+        self.activation = activation_of(activation)
+
+    def forward(self, x):
+        x, skip = alike(x, self.skip)
+        return self.activation(x + skip)
 
 
 class GaussianLatent(nn.Module):
@@ -297,7 +349,66 @@ class GaussianLatent(nn.Module):
         """z and the KL divergence of each sample; without noise z is the mean."""
         mean, log_variance = self.mean(x), self.logVariance(x).clamp(*LOG_VARIANCE_RANGE)
         z = mean if noise is None else mean + torch.exp(0.5 * log_variance) * noise
+        self.posterior = mean, log_variance
         return z, 0.5 * (mean * mean + torch.exp(log_variance) - 1 - log_variance).sum(1)
+
+
+class Embedding(nn.Module):
+    """The codes of a codebook, a parameter or with running means a buffer."""
+
+    def __init__(self, codes, width, is_buffer):
+        super().__init__()
+        weight = torch.empty(codes, width).uniform_(-1 / codes, 1 / codes)
+        if is_buffer:
+            self.register_buffer("weight", weight)
+        else:
+            self.weight = nn.Parameter(weight)
+
+
+class Codebook(nn.Module):
+    """The nearest code of each row, by gradient or with running means (van den Oord et al. 2017), and the distances that
+    the loss has."""
+
+    def __init__(self, codes, width, commitment, decay):
+        super().__init__()
+        self.embedding, self.commitment, self.decay = Embedding(codes, width, decay is not None), commitment, decay
+        if decay is not None:
+            self.register_buffer("ema_cluster_size", torch.zeros(codes))
+            self.register_buffer("ema_w", torch.zeros(codes, width))
+
+    def forward(self, x):
+        weight = self.embedding.weight
+        numbers = (weight.square().sum(1) - 2 * x @ weight.T).argmin(1)
+        code = weight[numbers]
+        term = self.commitment * (x - code.detach()).square()
+        if self.decay is None:
+            term = term + (x.detach() - code).square()
+        elif self.training and torch.is_grad_enabled():
+            self.follow(x.detach(), numbers)
+        return x + (code - x).detach(), term.sum(1)
+
+    def follow(self, x, numbers):
+        """Running means; a code with less than a hundredth of the mean size starts anew at a row drawn at random."""
+        seen = F.one_hot(numbers, len(self.ema_w)).to(x)
+        self.ema_cluster_size.mul_(self.decay).add_(seen.sum(0), alpha=1 - self.decay)
+        self.ema_w.mul_(self.decay).add_(seen.T @ x, alpha=1 - self.decay)
+        total = self.ema_cluster_size.sum()
+        is_dead = self.ema_cluster_size < 0.01 * total / len(self.ema_w)
+        fresh = x[torch.randint(len(x), (int(is_dead.sum()),))]
+        self.ema_cluster_size[is_dead] = total / len(self.ema_w)
+        self.ema_w[is_dead] = fresh * total / len(self.ema_w)
+        size = (self.ema_cluster_size + 1e-5) / (total + 1e-5 * len(self.ema_w)) * total
+        self.embedding.weight.copy_(self.ema_w / size[:, None])
+        self.embedding.weight[is_dead] = fresh
+
+
+def quantize(books, x):
+    """Images N C H W, or vectors, by codebooks that share the channels; the straight-through codes and each sample's
+    term of the loss."""
+    rows = x.movedim(1, -1).reshape(-1, x.shape[1])
+    found = [book(part) for book, part in zip(books, rows.chunk(len(books), 1))]
+    codes = torch.cat([code for code, _ in found], 1).reshape(*x.movedim(1, -1).shape).movedim(-1, 1)
+    return codes, sum(term for _, term in found).reshape(len(x), -1).sum(1)
 
 
 def reshape(height, width, channels):

@@ -15,10 +15,10 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Concat, Conv2D, ConvTranspose2D, Dense, GaussianLatent,
-                          GaussianNoise, GlobalAveragePool2D, Images, MaxPool2D, MaxUnpool2D, Pad2D, PaddedAveragePool2D,
-                          PaddedMaxPool2D, Reshape, Residual, Skip, TiedConvTranspose2D, TiedDense, Unsupported, ending,
-                          padding, pair)
+from layers_torch import (LOG_VARIANCE_RANGE, SLOPES, Activation, Add, Codebook, Concat, Conv1D, Conv2D,
+                          ConvTranspose1D, ConvTranspose2D, Dense, GaussianLatent, GaussianNoise, GlobalAveragePool2D,
+                          Images, MaxPool2D, MaxUnpool2D, Pad2D, PaddedAveragePool2D, PaddedMaxPool2D, Reshape, Residual,
+                          Skip, TiedConvTranspose2D, TiedDense, Unsupported, VectorNorm, ending, padding, pair, quantize)
 
 
 def description(model):
@@ -38,11 +38,12 @@ def extent(layer):
 
 class Autoencoder(nn.Module):
     """A chain of encoder, latent, decoder. `input` is (height, width, channels), `outputs` the elements that it puts out.
-    `penalty` makes a number of the codes, a mean over the samples where it has one for each."""
+    `penalties` make numbers of the codes, means over the samples where they have one for each; of a Gaussian latent they
+    get its means and log-variances too."""
 
-    def __init__(self, input, outputs, likelihood, encoder, latent, decoder, penalty=None):
+    def __init__(self, input, outputs, likelihood, encoder, latent, decoder, penalties=(), image=nn.Identity()):
         super().__init__()
-        self.input, self.outputs, self.penalty = input, outputs, penalty
+        self.input, self.outputs, self.penalties, self.image = input, outputs, penalties, image
         self.likelihood = likelihood if isinstance(likelihood, dict) else {"name": likelihood}
         self.encoder, self.latent, self.decoder = nn.Sequential(*encoder), latent, nn.Sequential(*decoder)
 
@@ -52,13 +53,16 @@ class Autoencoder(nn.Module):
         return self.latent.mean.out_features if isinstance(self.latent, GaussianLatent) else 0
 
     def forward(self, x, noise=None):
-        """What the likelihood reads and the second term of the loss, a mean over samples."""
-        code = self.encoder(x)
+        """What the likelihood reads and the sum of the other terms of the loss, a mean over samples."""
+        code, posterior = self.encoder(self.image(x)), ()
         if self.latent_units:
-            z, kl = self.latent(code, noise)
-            return self.decoder(z), kl.mean()
-        z = self.latent(code)
-        return self.decoder(z), self.penalty(z.flatten(1)) if self.penalty else x.new_zeros(())
+            z, term = self.latent(code, noise)
+            posterior = self.latent.posterior
+        elif isinstance(self.latent, (Codebook, nn.ModuleList)):
+            z, term = quantize([self.latent] if isinstance(self.latent, Codebook) else self.latent, code)
+        else:
+            z, term = self.latent(code), x.new_zeros(1)
+        return self.decoder(z), term.mean() + sum(penalty(z.flatten(1), *posterior) for penalty in self.penalties)
 
     def error(self, y, x, labels):
         """Summed over pixels and samples."""
@@ -72,6 +76,25 @@ class Autoencoder(nn.Module):
             return F.l1_loss(y, target, reduction="sum")
         if name == "huber":
             return F.huber_loss(y, target, reduction="sum")
+        if name == "logCosh":
+            distance = (y - target).abs()
+            return (distance + F.softplus(-2 * distance) - math.log(2)).sum()
+        if name == "poisson":
+            return (y.exp() - target * y + torch.lgamma(target + 1)).sum()
+        if name == "multinomial":
+            coefficient = torch.lgamma(target.sum(1) + 1) - torch.lgamma(target + 1).sum(1)
+            return -(coefficient + (target * F.log_softmax(y, 1)).sum(1)).sum()
+        if name in ("negativeBinomial", "discretizedLogistic"):
+            mean, log_spread = y.chunk(2, 1)
+            log_spread = log_spread.clamp(*LOG_VARIANCE_RANGE)
+            if name == "negativeBinomial":
+                distribution = torch.distributions.NegativeBinomial(log_spread.exp(), logits=mean - log_spread,
+                                                                    validate_args=False)
+                return -distribution.log_prob(target).sum()
+            above, below = (torch.sigmoid((target - mean + side / 510) / log_spread.exp()) for side in (1, -1))
+            above = torch.where(target > 1 - 1 / 510, torch.ones_like(above), above)
+            below = torch.where(target < 1 / 510, torch.zeros_like(below), below)
+            return -(above - below).log().sum()
         if name == "gaussian":
             mean, log_variance = y, math.log(self.likelihood["variance"]) if "variance" in self.likelihood else None
             if log_variance is None:
@@ -92,9 +115,14 @@ class Autoencoder(nn.Module):
     def reconstruct(self, x):
         """The image, from the mean of the latent."""
         y, _ = self(x)
-        if self.likelihood == {"name": "gaussian"}:
+        name = self.likelihood["name"]
+        if self.likelihood == {"name": "gaussian"} or name in ("negativeBinomial", "discretizedLogistic"):
             y = y.chunk(2, 1)[0]
-        return torch.sigmoid(y) if self.likelihood["name"] == "bernoulli" else y
+        if name in ("poisson", "negativeBinomial"):
+            return y.exp()
+        if name == "multinomial":
+            return F.softmax(y.flatten(1), 1).reshape(y.shape)
+        return torch.sigmoid(y) if name == "bernoulli" else y
 
 
 class Builder:
@@ -102,7 +130,9 @@ class Builder:
 
     def __init__(self, model, exact):
         self.exact = exact
-        self.made = {}  # the module of a name, with the shapes that it reads and puts out
+        shape = tuple(model["input"])
+        # The module of a name, with the shapes that it reads and puts out.
+        self.made = {"image": (nn.Identity(), shape, shape)}
         self.unpooled = {layer["of"] for layer in self.leaves(model) if layer["layer"] == "MaxUnpool2D"}
 
     def leaves(self, part):
@@ -196,6 +226,45 @@ class Builder:
         _, _, _, both, rest, far = self.window(written, shape, transposed=True)
         activation = layer.get("activation", "linear")
         return TiedConvTranspose2D(lender, output[2], activation, both, rest, far), output
+
+    def line(self, layer):
+        """What a layer of sequences says, as one of images of height 1."""
+        written = dict(layer)
+        for key in ("kernel", "stride", "outputSize", "factor"):
+            if isinstance(layer.get(key), int):
+                written[key] = [1, layer[key]]
+        if isinstance(layer.get("padding"), int):
+            written["padding"] = [0, layer["padding"]]
+        if layer.get("mode") == "linear":
+            written["mode"] = "bilinear"
+        return written
+
+    def make_Conv1D(self, layer, shape, name):
+        written = self.line({"padding": "same", "stride": 1, **layer})
+        kernel, stride, mode = layer["kernel"], layer.get("stride", 1), layer.get("paddingMode", "zeros")
+        _, left, _, right = self.sides(written, shape, (1, kernel), (1, stride))
+        activation = layer.get("activation", "linear")
+        module = Conv1D(shape[2], layer["filters"], kernel, stride, activation, (left, right), mode,
+                        layer.get("bias", True))
+        return module, (1, (shape[1] + left + right - kernel) // stride + 1, layer["filters"])
+
+    def make_ConvTranspose1D(self, layer, shape, name):
+        written = self.line({"padding": "same", "stride": 1, **layer})
+        kernel, stride, size, both, rest, far = self.window(written, shape, transposed=True)
+        activation = layer.get("activation", "linear")
+        module = ConvTranspose1D(
+            shape[2], layer["filters"], kernel[1], stride[1], activation, both[1], rest[1], far[1],
+            layer.get("bias", True))
+        return module, (*size, layer["filters"])
+
+    def make_MaxPool1D(self, layer, shape, name):
+        return self.make_MaxPool2D(self.line(layer), shape, name)
+
+    def make_AveragePool1D(self, layer, shape, name):
+        return self.make_AveragePool2D(self.line(layer), shape, name)
+
+    def make_Upsample1D(self, layer, shape, name):
+        return self.make_Upsample2D(self.line(layer), shape, name)
 
     def make_Dense(self, layer, shape, name):
         activation = layer.get("activation", "linear")
@@ -298,12 +367,18 @@ class Builder:
         return self.norm(nn.GroupNorm, layer, shape[2], shape[2], affine=False), shape
 
     def make_BatchNorm(self, layer, shape, name):
-        module = self.norm(nn.BatchNorm1d if shape[:2] == (1, 1) else nn.BatchNorm2d, layer, shape[2])
+        module = self.norm(VectorNorm if shape[:2] == (1, 1) else nn.BatchNorm2d, layer, shape[2])
         module.momentum = layer.get("momentum", 0.1)
         return module, shape
 
     def make_GaussianLatent(self, layer, shape, name):
         return GaussianLatent(math.prod(shape), layer["units"]), (1, 1, layer["units"])
+
+    def make_VectorQuantizer(self, layer, shape, name):
+        count = layer.get("codebooks", 1)
+        books = [Codebook(layer["codes"], shape[2] // count, layer.get("commitment", 0.25), layer.get("decay"))
+                 for _ in range(count)]
+        return books[0] if count == 1 else nn.ModuleList(books), shape
 
     def make_Residual(self, layer, shape, name):
         layers, output = self.chain(layer["layers"], shape, name)
@@ -312,32 +387,43 @@ class Builder:
 
     def make_Skip(self, layer, shape, name):
         layers, output = self.chain(layer["layers"], shape, name)
-        return Skip(*layers), (*output[:2], output[2] + shape[2])
+        shortcut, other = self.chain(layer.get("shortcut", []), shape, name + ".shortcut")
+        return Skip(*layers, shortcut=shortcut), (*output[:2], output[2] + other[2])
 
     def make_Concat(self, layer, shape, name):
         source, _, output = self.made[layer["from"]]
-        return Concat(source), (*shape[:2], shape[2] + output[2])
+        return Concat(source, layer.get("first", False)), (*shape[:2], shape[2] + output[2])
+
+    def make_Add(self, layer, shape, name):
+        source, _, _ = self.made[layer["from"]]
+        return Add(source, layer.get("activation", "linear")), shape
 
 
 def penalty(description, encoder, latent):
-    """The penalty that a model file wants, as a function of the codes."""
+    """The penalty that a model file wants, as a function of the codes, and of means and log-variances."""
     kind, weight = description["layer"], description["weight"]
     if kind == "L1Penalty":
-        return lambda h: weight * h.abs().sum(1).mean()
+        return lambda h, *_: weight * h.abs().sum(1).mean()
+    if kind == "L2Penalty":
+        return lambda h, *_: weight * h.square().sum(1).mean()
+    if kind == "TotalCorrelationPenalty":
+        return lambda z, mean, lv: weight * total_correlation(z, mean, lv)
+    if kind == "DIPPenalty":
+        return lambda z, mean, lv: dip(mean, lv if description["type"] == "II" else None, weight, description["diagonal"])
     if kind == "ZeroMeanPenalty":
-        return lambda h: weight * (h.mean(0) ** 2).sum()
+        return lambda h, *_: weight * (h.mean(0) ** 2).sum()
     if kind == "ActivityPenalty":
         t = description["target"]
 
-        def activity(h):
+        def activity(h, *_):
             r = h.mean(0).clamp(1e-6, 1 - 1e-6)
             return weight * (t * (t / r).log() + (1 - t) * ((1 - t) / (1 - r)).log()).sum()
         return activity
     if kind == "MMDPenalty":
-        return lambda h: weight * discrepancy(h, torch.randn_like(h))
+        return lambda h, *_: weight * discrepancy(h, torch.randn_like(h))
     noises = (GaussianNoise, nn.Dropout)
     if kind == "ContractivePenalty" and isinstance(latent, Dense) and all(isinstance(x, noises) for x in encoder):
-        return lambda h: weight * (latent.slope(h) ** 2 @ latent.weight.square().sum(1)).mean()
+        return lambda h, *_: weight * (latent.slope(h) ** 2 @ latent.weight.square().sum(1)).mean()
     raise Unsupported("a contractive penalty along a tangent" if kind == "ContractivePenalty" else kind)
 
 
@@ -352,6 +438,21 @@ def discrepancy(h, z):
     return (within.sum() - within.diagonal().sum()) / (m * (m - 1)) - 2 * similarity(h, z).sum() / m**2
 
 
+def total_correlation(z, mean, log_variance):
+    """The total correlation of the minibatch's mixture (Chen et al. 2018)."""
+    density = torch.distributions.Normal(mean[None], (log_variance / 2).exp()[None]).log_prob(z[:, None])
+    rest = (z.shape[1] - 1) * math.log(len(z))
+    return (density.sum(2).logsumexp(1) - density.logsumexp(1).sum(1)).mean() + rest
+
+
+def dip(mean, log_variance, weight, diagonal):
+    """The distance of the covariance from the identity (Kumar et al. 2018)."""
+    covariance = torch.cov(mean.T, correction=0).reshape(mean.shape[1], -1)
+    variances = covariance.diagonal() + (log_variance.exp().mean(0) if log_variance is not None else 0)
+    between = covariance - torch.diag(covariance.diagonal())
+    return weight * between.square().sum() + diagonal * (variances - 1).square().sum()
+
+
 def twin(model, exact=False):
     """The module of a model file. `exact` pads as Hourglass does where padding differs from side to side; else as one
     would in PyTorch, see `padding`."""
@@ -364,5 +465,7 @@ def twin(model, exact=False):
     encoder, shape = builder.chain(model["encoder"], shape, "encoder")
     latent, shape = builder.module(model["latent"], shape, "latent")
     decoder, shape = builder.chain(model["decoder"], shape, "decoder")
-    term = penalty(model["penalty"], encoder, latent) if model.get("penalty") else None
-    return Autoencoder(tuple(model["input"]), math.prod(shape), likelihood, encoder, latent, decoder, term)
+    written = model.get("penalty", [])
+    penalties = [penalty(one, encoder, latent) for one in (written if isinstance(written, list) else [written])]
+    image, *_ = builder.made["image"]
+    return Autoencoder(tuple(model["input"]), math.prod(shape), likelihood, encoder, latent, decoder, penalties, image)

@@ -63,6 +63,7 @@ def main():
     parser.add_argument("--model", required=True, help="a model file, or the name of a preset")
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--batch-size", type=int, default=128)
+    parser.add_argument("--beta", type=float, default=1)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     torch.manual_seed(arguments.seed)
@@ -73,7 +74,7 @@ def main():
         for places in torch.randperm(len(train)).split(arguments.batch_size):
             noise = torch.randn(len(places), model.latent_units) if model.latent_units else None
             adam.zero_grad(set_to_none=True)
-            model.loss(train[places], noise).backward()
+            model.loss(train[places], noise, arguments.beta).backward()
             adam.step()
         print(json.dumps({"model": arguments.model, "torch": torch.__version__, "seed": arguments.seed,
                           "epoch": epoch, **measure(model, test)}), flush=True)

@@ -36,13 +36,15 @@ extension Dataset {
   ///
   /// - Parameters:
   ///   - seed: the seed by which `holdout` draws.
+  ///   - input: the shape that is wanted, from which the axes of an array follow that may be read in several ways.
   ///   - threads: how many threads decode.
   ///   - memory: the most bytes that images may take; without it `GrantedMemory.forImages`.
   public static func open(
     path: String, split: Split, preparation: Preparation = Preparation(), seed: UInt64 = 1,
+    for input: ImageShape? = nil,
     threads: Int = ProcessInfo.processInfo.activeProcessorCount, memory: Int = GrantedMemory.forImages
   ) throws(DataError) -> Dataset {
-    var stored = try StoredImages.find(path, split, preparation, memory: memory)
+    var stored = try StoredImages.find(path, split, preparation, for: input, memory: memory)
     guard preparation.holdout == nil || !stored.hasSplits else {
       throw DataError(path: path, reason: "--holdout: wanted a set without a test split, found one that has its own")
     }
@@ -74,7 +76,7 @@ extension Dataset {
 
 extension StoredImages {
   static func find(
-    _ path: String, _ split: Split, _ preparation: Preparation, memory: Int
+    _ path: String, _ split: Split, _ preparation: Preparation, for input: ImageShape? = nil, memory: Int
   ) throws(DataError) -> StoredImages {
     let layout = preparation.layout
     let array = try HDF5File.place(path)
@@ -84,15 +86,15 @@ extension StoredImages {
     }
     var found: StoredImages
     if let array {
-      found = try HDF5File.open(array, layout, memory: memory)
+      found = try HDF5File.open(array, layout, for: input, memory: memory)
     } else if try InputFile.isFolder(path) {
       found = try ImageFolder(path).open(split, preparation, memory: memory)
     } else if TextFile.form(path) != nil {
       found = try TextSet.open(file: path, preparation.terms)
     } else {
-      found = try file(path, split, preparation, memory: memory)
+      found = try file(path, split, preparation, for: input, memory: memory)
     }
-    guard layout == nil || [.npy, .npz, .idx, .hdf5].contains(found.form) else {
+    guard layout == nil || [.npy, .npz, .idx, .hdf5, .table].contains(found.form) else {
       throw DataError(
         path: path, reason: "--layout: wanted an array file, found \(found.form.rawValue), whose layout is known")
     }
@@ -104,7 +106,7 @@ extension StoredImages {
   }
 
   private static func file(
-    _ path: String, _ split: Split, _ preparation: Preparation, memory: Int
+    _ path: String, _ split: Split, _ preparation: Preparation, for input: ImageShape?, memory: Int
   ) throws(DataError) -> StoredImages {
     let layout = preparation.layout
     let first = try InputFile(path).bytes(at: 0, PictureKind.startLength)
@@ -114,7 +116,7 @@ extension StoredImages {
     let start = try GzipFile(path).read(NPYHeader.magic.count)
     if start.starts(with: ZipFile.magic) {
       let file = try NPZFile.read(path, split, readsLabels: preparation.labelsFile == nil)
-      var set = try array(.npz, file.images, layout, path)
+      var set = try array(.npz, file.images, layout, for: input, path)
       set.hasSplits = file.hasSplits
       if let labels = file.labels { try set.take(labels, from: path) }
       set.inventory.skipped += [Inventory.Entry(reason: "arrays of something else", file.unread)].compactMap(\.self)
@@ -122,13 +124,13 @@ extension StoredImages {
     }
     if start == NPYHeader.magic {
       if try isTooLarge([path], for: memory) {
-        return StoredImages(form: .npy, source: path, images: try NPYFile.onDisk(path, layout))
+        return StoredImages(form: .npy, source: path, images: try NPYFile.onDisk(path, layout, for: input))
       }
-      return try array(.npy, NPYFile.read(path, most: memory), layout, path)
+      return try array(.npy, NPYFile.read(path, most: memory), layout, for: input, path)
     }
     // Records have no magic number; a file that begins like IDX is no record in all likelihood.
     if RecordFile.isRecord(path), !IDXFile.begins(start) { return try records([path], classes: nil, memory: memory) }
-    if let refusal = try NumberTable.refusal(path) { throw refusal }
+    if let table = try NumberTable.read(path) { return try array(.table, table, layout, path) }
     return try idx(path, layout, memory: memory)
   }
 
@@ -162,9 +164,9 @@ extension StoredImages {
   }
 
   private static func array(
-    _ form: ImageForm, _ array: NPYArray, _ layout: Preparation.Layout?, _ path: String
+    _ form: ImageForm, _ array: NPYArray, _ layout: Preparation.Layout?, for input: ImageShape? = nil, _ path: String
   ) throws(DataError) -> StoredImages {
-    let (_, shape, isPlanar) = try array.samples(layout, path: path)
+    let (_, shape, isPlanar) = try array.samples(layout, for: input, path: path)
     return StoredImages(
       form: form, source: path, images: StackedImages([array.elements], shape: shape, isPlanar: isPlanar, paths: [path])
     )

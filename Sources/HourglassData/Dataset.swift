@@ -21,6 +21,8 @@ public struct Dataset: Sendable {
   public internal(set) var isSplit = false
   /// The range of the images' values; bytes and 16-bit numbers lie in [0, 1].
   public private(set) var range: ClosedRange<Float> = 0...1
+  /// The part of the elements that is missing, as far as images were read when the set was opened.
+  public private(set) var missingPart = 0.0
   /// What was done to images in files.
   private(set) var preparation: Preparation?
   /// What a network sees in place of the images; nil for the images themselves.
@@ -57,9 +59,13 @@ public struct Dataset: Sendable {
   /// Errors: elements or labels that do not fit the shape; a float that is not finite, by image.
   ///
   /// - Parameters:
+  ///   - preparation: what was done to the images, which says whether NaN stands for a missing element.
   ///   - elements: N x H x W x C, bytes 0 to 255, 16-bit numbers 0 to 65535 or floats.
   ///   - labels: one for each image, from 0 on.
-  public init(_ elements: Elements, shape: ImageShape, labels: [Int]? = nil, source: String) throws(DataError) {
+  public init(
+    _ elements: Elements, shape: ImageShape, labels: [Int]? = nil, source: String,
+    preparation: Preparation = Preparation()
+  ) throws(DataError) {
     guard shape.count > 0, elements.count > 0, elements.count % shape.count == 0 else {
       throw DataError(
         path: source, reason: "wanted at least one image of \(shape), found \(elements.count) elements")
@@ -71,14 +77,13 @@ public struct Dataset: Sendable {
     if let labels, labels.count != count {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
     }
-    if case .floats(let floats) = elements, let place = floats.firstIndex(where: { !$0.isFinite }),
-      let fault = PreparedImages.fault(.floats([floats[place]]))
-    {
+    if let fault = PreparedImages.fault(elements, preparation), case .floats(let floats) = elements {
+      let place = floats.firstIndex { !$0.isFinite && !(preparation.missing != nil && $0.isNaN) } ?? 0
       throw DataError(path: source, reason: "image \(place / shape.count): \(fault)")
     }
     let values = ValueMeter()
     values.add(elements)
-    range = values.range
+    (range, missingPart) = (values.range, values.missingPart)
   }
 
   /// A set of numbers made of the images of another one, such as their codes, in its order and with its labels.
@@ -137,12 +142,13 @@ public struct Dataset: Sendable {
       let stacked = stored.images as? StackedImages, let elements = stacked.asStored,
       preparation.keepsImages(of: elements.kind)
     {
-      try self.init(elements, shape: stacked.shape, labels: stored.labels, source: stored.source)
+      try self.init(
+        elements, shape: stacked.shape, labels: stored.labels, source: stored.source, preparation: preparation)
     } else if let images = stored.images as? DiskImages, preparation.keepsImages(of: images.kind),
       chosen.count > memory / (images.shape.count * (images.areFloats ? 4 : 1))
     {
       self.init(images, chosen, labels: stored.labels, source: stored.source)
-      try check(images, chosen, path)
+      try check(images, chosen, preparation, path)
     } else {
       let gathered = try Gathering.gather(
         stored.images, chosen, preparation, threads: threads, memory: memory, path: path)
@@ -178,7 +184,7 @@ public struct Dataset: Sendable {
     (shape, pixels, count, refused) = (gathered.shape, gathered.pixels, gathered.kept.count, gathered.refused)
     labels = all.map { all in gathered.kept.map { all[$0] } }
     self.source = source
-    (names, range) = (ItemNames(source), gathered.range)
+    (names, range, missingPart) = (ItemNames(source), gathered.range, gathered.missingPart)
     numbers = gathered.kept.map { Int32($0) }
     for (remark, reason) in Image.Remarks.sentences {
       let images = gathered.remarks.filter { $0.value.contains(remark) }.keys.sorted()
@@ -220,15 +226,19 @@ public struct Dataset: Sendable {
   }
 
   /// Finds the range of floats on disk and refuses those that are not finite. Cost: reads all of them once.
-  private mutating func check(_ images: DiskImages, _ chosen: [Int], _ path: String) throws(DataError) {
+  private mutating func check(
+    _ images: DiskImages, _ chosen: [Int], _ preparation: Preparation, _ path: String
+  ) throws(DataError) {
     guard images.areFloats else { return }
     let values = ValueMeter()
     for index in chosen {
       let elements = try images.image(index).elements
-      if let fault = PreparedImages.fault(elements) { throw DataError(path: path, reason: "image \(index): \(fault)") }
+      if let fault = PreparedImages.fault(elements, preparation) {
+        throw DataError(path: path, reason: "image \(index): \(fault)")
+      }
       values.add(elements)
     }
-    range = values.range
+    (range, missingPart) = (values.range, values.missingPart)
   }
 
   /// Whether images stay in their file because memory cannot hold them.
@@ -242,6 +252,7 @@ public struct Dataset: Sendable {
       try all.fill(index * total / most, into: image)
     }
     (part.form, part.classes, part.isSplit, part.range) = (form, classes, isSplit, range)
+    part.missingPart = missingPart
     (part.terms, part.knownClasses) = (terms, knownClasses)
     part.labels = labels.map { labels in (0..<most).map { labels[$0 * total / most] } }
     (part.names, part.masks) = (names, masks)

@@ -12,6 +12,8 @@ struct Gathering {
   let remarks: [Int: Image.Remarks]
   /// The range of the images' values.
   let range: ClosedRange<Float>
+  /// The part of their values that is missing.
+  let missingPart: Double
   private let names: ItemNames
 
   /// Decodes all images, so that all are known to be whole; where they take more than `memory`, the first ones stay.
@@ -51,7 +53,7 @@ struct Gathering {
     let (store, team, room) = gathered
     let kept = chosen.indices.filter { team.failures[$0] == nil }
     (self.kept, refused) = (kept.map { chosen[$0] }, team.failures.sorted { $0.key < $1.key }.map(\.value))
-    (remarks, range) = (team.remarks, reader.values.range)
+    (remarks, range, missingPart) = (team.remarks, reader.values.range, reader.values.missingPart)
     let inStore = kept.prefix { $0 < store.places }
     for (place, found) in inStore.enumerated() where place < found { store.move(from: found, to: place) }
     guard room.ahead > 0 else {
@@ -84,10 +86,10 @@ struct Gathering {
 
   init(
     shape: ImageShape, pixels: any PixelStore, kept: [Int], refused: [DataError], remarks: [Int: Image.Remarks],
-    range: ClosedRange<Float>, names: ItemNames
+    range: ClosedRange<Float>, missingPart: Double, names: ItemNames
   ) {
     (self.shape, self.pixels, self.kept, self.refused) = (shape, pixels, kept, refused)
-    (self.remarks, self.range, self.names) = (remarks, range, names)
+    (self.remarks, self.range, self.missingPart, self.names) = (remarks, range, missingPart, names)
   }
 
   /// The error where no image could be decoded.

@@ -9,6 +9,7 @@ public enum ImageForm: String, Codable, Sendable {
   case records = "CIFAR-10 records"
   case hdf5 = "HDF5"
   case pictures
+  case table = "table of numbers"
   case termCounts = "term counts"
   case texts = "TSV texts"
 }

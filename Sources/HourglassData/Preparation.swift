@@ -7,9 +7,10 @@ import HourglassBase
 /// its middle is cut out, it is resized or fitted, and inverted. Last, its elements may be drawn as 0 or 1 whenever it
 /// is read. Standardisation is left to the model's input, so that images are here in their own units.
 public struct Preparation: Codable, Sendable, Equatable {
-  /// The order of the axes of an array file: N samples, H height, W width, C channels, D elements of a vector.
+  /// The order of the axes of an array file: N samples, H height, W width, C channels, D elements of a vector, L steps
+  /// of a sequence, which is an image of height 1.
   public enum Layout: String, Codable, Sendable, CaseIterable {
-    case nd, nhw, nhwc, nchw
+    case nd, nhw, nhwc, nchw, nl, nlc, ncl
   }
 
   /// The colour that every image is brought to.
@@ -50,6 +51,9 @@ public struct Preparation: Codable, Sendable, Equatable {
   /// Whether each element is drawn as 0 or 1, with its value as the probability of 1: anew in each step of training,
   /// and everywhere else once by the seed.
   public var binarizes: Bool?
+  /// The number that a network sees in the place of an element that is NaN, which is missing: such an element is no
+  /// part of losses and measures. Nil where NaN is refused.
+  public var missing: Float?
   /// Whether a model sees each channel less its mean and over its deviation, and both once training has found them.
   public var standardizes: Bool?
   public var standardization: Standardization?

@@ -20,7 +20,7 @@ struct PreparedImages: Sendable {
   /// Errors: the image is broken, has numbers that are not finite or cannot be prepared; the error names its file.
   func image(_ index: Int) throws(DataError) -> Image {
     let image = try source.image(index, toward: preparation, memory: memory)
-    if let fault = Self.fault(image.elements) {
+    if let fault = Self.fault(image.elements, preparation) {
       throw DataError(path: path(index), reason: "image \(index): \(fault)")
     }
     var prepared = try preparation.prepared(image, path: path(index))
@@ -30,9 +30,13 @@ struct PreparedImages: Sendable {
   }
 
   /// The reason why elements cannot be pixels; nil where they can.
-  static func fault(_ elements: Elements) -> String? {
-    guard case .floats(let floats) = elements, let bad = floats.first(where: { !$0.isFinite }) else { return nil }
-    return "wanted finite numbers, found \(bad); remove or repair that image"
+  static func fault(_ elements: Elements, _ preparation: Preparation) -> String? {
+    let takesMissing = preparation.missing != nil
+    guard case .floats(let floats) = elements,
+      let bad = floats.first(where: { !$0.isFinite && !(takesMissing && $0.isNaN) })
+    else { return nil }
+    let advice = bad.isNaN ? ", or take NaN for missing with --missing" : ""
+    return "wanted finite numbers, found \(bad); remove or repair that image\(advice)"
   }
 
   /// Decodes the chosen images from a place on, on several threads.

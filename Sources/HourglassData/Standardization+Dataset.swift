@@ -2,6 +2,7 @@ import HourglassBase
 
 extension Standardization {
   /// The mean and deviation of each channel, C, over all images of a set, summed in double in the order of the images.
+  /// Elements that are missing are left out.
   ///
   /// Cost: reads all images once. Errors: an image cannot be read; numbers are so large that their squares overflow.
   public init(of data: Dataset) throws(DataError) {
@@ -14,12 +15,14 @@ extension Standardization {
     var (base, sums, squares) = (
       [Double](), [Double](repeating: 0, count: channels), [Double](repeating: 0, count: channels)
     )
+    var seen = [Double](repeating: 0, count: channels)
     for index in 0..<data.count {
       try data.fill(index, into: image.pointer)
-      if index == 0 { base = (0..<channels).map { Double(image.pointer[$0]) } }
+      if index == 0 { base = (0..<channels).map { image.pointer[$0].isNaN ? 0 : Double(image.pointer[$0]) } }
       for c in 0..<channels {
         var (sum, square) = (0.0, 0.0)
-        for i in Swift.stride(from: c, to: count, by: channels) {
+        for i in Swift.stride(from: c, to: count, by: channels) where !image.pointer[i].isNaN {
+          seen[c] += 1
           let value = Double(image.pointer[i]) - base[c]
           sum += value
           square += value * value
@@ -28,9 +31,9 @@ extension Standardization {
         squares[c] += square
       }
     }
-    let n = Double(data.count) * Double(data.shape.height * data.shape.width)
-    let mean = zip(base, sums).map { $0 + $1 / n }
-    let deviation = zip(sums, squares).map { sum, square in
+    let mean = (0..<channels).map { base[$0] + sums[$0] / max(1, seen[$0]) }
+    let deviation = (0..<channels).map { c in
+      let (sum, square, n) = (sums[c], squares[c], max(1, seen[c]))
       let deviation = max(0, square / n - sum / n * (sum / n)).squareRoot()
       return Float(deviation).isNormal && (1 / Float(deviation)).isFinite ? deviation : 1
     }

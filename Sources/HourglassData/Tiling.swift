@@ -155,6 +155,7 @@ extension Gathering {
         tiling: tiling, kind: collected.kind, kept: pictures, images: images,
         cache: PictureCache(memory: memory / 8)),
       kept: numbers, refused: failures.sorted { $0.key < $1.key }.map(\.value),
-      remarks: collected.remarks(chosen), range: images.values.range, names: source.names)
+      remarks: collected.remarks(chosen), range: images.values.range, missingPart: images.values.missingPart,
+      names: source.names)
   }
 }

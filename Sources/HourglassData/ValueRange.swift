@@ -136,32 +136,40 @@ extension ImageShape {
   }
 }
 
-/// A meter of the least and the greatest value of images that several threads read.
+/// A meter of the least and the greatest value of images that several threads read, and of how many are missing.
 final class ValueMeter: Sendable {
-  private let ends = Mutex<(least: Float, most: Float)?>(nil)
+  private struct Ends {
+    var least = Float.infinity
+    var most = -Float.infinity
+    var missing = 0
+    var count = 0
+  }
+  private let ends = Mutex(Ends())
 
   /// Takes the values of an image into account; bytes and 16-bit numbers count with all values that they can have.
   func add(_ elements: Elements) {
-    guard case .floats(let floats) = elements, let found = Self.ends(floats) else { return add(0, 1) }
-    add(found.least, found.most)
-  }
-
-  private func add(_ least: Float, _ most: Float) {
-    ends.withLock { $0 = $0.map { (min($0.least, least), max($0.most, most)) } ?? (least, most) }
-  }
-
-  var range: ClosedRange<Float> { ends.withLock { $0.map { $0.least...$0.most } } ?? 0...1 }
-
-  private static func ends(_ floats: [Float]) -> (least: Float, most: Float)? {
-    floats.withUnsafeBufferPointer { floats in
-      guard var least = floats.first, var most = floats.first else { return nil }
-      for value in floats {
-        if value < least { least = value }
-        if value > most { most = value }
+    var found = Ends(count: elements.count)
+    if case .floats(let floats) = elements {
+      floats.withUnsafeBufferPointer { floats in
+        for value in floats {
+          if value < found.least { found.least = value }
+          if value > found.most { found.most = value }
+          if value.isNaN { found.missing += 1 }
+        }
       }
-      return (least, most)
+    } else {
+      (found.least, found.most) = (0, 1)
+    }
+    ends.withLock {
+      ($0.least, $0.most) = (min($0.least, found.least), max($0.most, found.most))
+      ($0.missing, $0.count) = ($0.missing + found.missing, $0.count + found.count)
     }
   }
+
+  var range: ClosedRange<Float> { ends.withLock { $0.least <= $0.most ? $0.least...$0.most : 0...1 } }
+
+  /// The part of all values that is NaN.
+  var missingPart: Double { ends.withLock { Double($0.missing) / Double(max(1, $0.count)) } }
 }
 
 extension Dataset {

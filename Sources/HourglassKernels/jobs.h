@@ -115,7 +115,7 @@ typedef struct hg_group_norm_job {
   float *y, *to_mean, *to_variance, *dweight, *dbias;
 } hg_group_norm_job;
 
-/* scratch: hg_ssim_doubles for each part, aligned as these. */
+/* scratch: hg_ssim_doubles or hg_ms_ssim_doubles for each part, aligned as these. */
 typedef struct hg_ssim_job {
   ptrdiff_t samples, height, width, channels;
   const float *y, *targets;
@@ -129,6 +129,23 @@ typedef struct hg_ssim_job {
 static inline ptrdiff_t hg_ssim_doubles(ptrdiff_t width, ptrdiff_t channels) {
   const ptrdiff_t row = hg_round_up(width * channels), margin = (HG_SSIM_WINDOW - 1) * channels;
   return HG_SSIM_WINDOW * 4 * row + 4 * row + 16 + 3 * hg_round_up(row + margin) + HG_SSIM_WINDOW * 3 * row;
+}
+
+/* Scales of an image: it is halved while a window lies within it. */
+enum { HG_MS_SSIM_SCALES = 5 };
+static const double hg_ms_ssim_weights[HG_MS_SSIM_SCALES] = {0.0448, 0.2856, 0.3001, 0.2363, 0.1333};
+static inline ptrdiff_t hg_ms_ssim_scales(ptrdiff_t height, ptrdiff_t width) {
+  ptrdiff_t scales = 1;
+  while (scales < HG_MS_SSIM_SCALES && hg_min(height, width) >> scales >= HG_SSIM_WINDOW) scales++;
+  return scales;
+}
+
+/* Besides output, target and gradient of each halved image, in floats. */
+static inline ptrdiff_t hg_ms_ssim_doubles(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels) {
+  ptrdiff_t floats = 0;
+  for (ptrdiff_t j = 1; j < hg_ms_ssim_scales(height, width); j++)
+    floats += 3 * (height >> j) * (width >> j) * channels;
+  return hg_ssim_doubles(width, channels) + (floats + 1) / 2;
 }
 
 /* Values of a group of random blocks, and bits of a word of a dropout's mask. */

@@ -2,16 +2,16 @@
 #include "check.h"
 #include "isa.h"
 
-/* Size of the hg_group_norm of version 1.1, which ended before `activation`. */
-#define SIZE_1_1 offsetof(hg_group_norm, activation)
+/* Size of the hg_group_norm of version 1.0, which ended before `activation`. */
+#define HG_GROUP_NORM_SIZE_1_0 offsetof(hg_group_norm, activation)
 
 static hg_activation activation_of(const hg_group_norm *g) {
-  return g->size == SIZE_1_1 ? HG_ACTIVATION_LINEAR : (hg_activation)g->activation;
+  return g->size == HG_GROUP_NORM_SIZE_1_0 ? HG_ACTIVATION_LINEAR : (hg_activation)g->activation;
 }
 
 const char *hg_group_norm_check(const hg_group_norm *g) {
   if (!g) return "the geometry is NULL";
-  if (g->size != sizeof *g && g->size != SIZE_1_1) return "geometry.size is not sizeof(hg_group_norm)";
+  if (g->size != sizeof *g && g->size != HG_GROUP_NORM_SIZE_1_0) return "geometry.size is not sizeof(hg_group_norm)";
   HG_CHECK(hg_check_activation(activation_of(g)));
   if (g->samples < 0) return "the number of samples is negative";
   if (g->positions < 1 || g->channels < 1 || g->groups < 1) return "positions, channels or groups are below 1";

@@ -70,6 +70,16 @@ const char *hg_penalize(ptrdiff_t count, float scale, float l2, float l1, const 
   return NULL;
 }
 
+const char *hg_clip(ptrdiff_t count, float scale, float limit, float *gradient) {
+  HG_CHECK(hg_check_count(1, count));
+  HG_CHECK(hg_check_arrays(gradient || count == 0));
+  if (!(limit > 0)) return "the limit is not above 0";
+  const uint64_t mode = hg_flush_begin();
+  hg_kernels_in_use()->clip(count, scale, limit, gradient);
+  hg_flush_end(mode);
+  return NULL;
+}
+
 const char *hg_moving_average(ptrdiff_t count, float decay, const float *x, float *average) {
   HG_CHECK(hg_check_count(1, count));
   HG_CHECK(hg_check_arrays((x && average) || count == 0));

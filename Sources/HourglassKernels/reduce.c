@@ -1,4 +1,4 @@
-/* Reductions of the flat vector. */
+/* Reductions of the flat vector, and of rows. */
 #include "check.h"
 #include "isa.h"
 
@@ -23,4 +23,13 @@ double hg_sum_of_squares(ptrdiff_t count, const float *x) {
   const double sum = hg_kernels_in_use()->sum_of_squares(count, x);
   hg_flush_end(mode);
   return sum;
+}
+
+/* Numbers are compared, so denormals must stay what they are. */
+const char *hg_argmin(ptrdiff_t rows, ptrdiff_t columns, const float *x, int32_t *indices) {
+  if (columns < 1 || columns > INT32_MAX - 15) return "the columns are not 1 to 2^31 - 16";
+  HG_CHECK(hg_check_count(rows, columns));
+  HG_CHECK(hg_check_arrays((x && indices) || rows == 0));
+  hg_kernels_in_use()->argmin(rows, columns, x, indices);
+  return NULL;
 }

@@ -66,6 +66,13 @@ void hg_reference_penalize(ptrdiff_t count, float scale, float l2, float l1, con
   }
 }
 
+void hg_reference_clip(ptrdiff_t count, float scale, float limit, float *gradient) {
+  for (ptrdiff_t i = 0; i < count; i++) {
+    const double g = (double)scale * gradient[i];
+    gradient[i] = (float)(g > limit ? limit : g < -limit ? -limit : g);
+  }
+}
+
 void hg_reference_moving_average(ptrdiff_t count, float decay, const float *x, float *average) {
   for (ptrdiff_t i = 0; i < count; i++) average[i] = (float)((double)decay * average[i] + (1 - (double)decay) * x[i]);
 }

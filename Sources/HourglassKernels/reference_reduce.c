@@ -22,3 +22,14 @@ double hg_reference_sum_of_squares(ptrdiff_t count, const float *x) {
     for (int lane = 0; lane < width; lane++) sums[lane] += sums[lane + width];
   return sums[0];
 }
+
+void hg_reference_argmin(ptrdiff_t rows, ptrdiff_t columns, const float *x, int32_t *indices) {
+  HG_FOR(r, rows) {
+    float least = INFINITY;
+    indices[r] = 0;
+    HG_FOR(c, columns) if (x[r * columns + c] < least) {
+      least = x[r * columns + c];
+      indices[r] = (int32_t)c;
+    }
+  }
+}

@@ -12,18 +12,40 @@ const char *hg_ssim_check(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, 
 }
 
 /* One double more, to begin at a multiple of its size. */
-ptrdiff_t hg_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const hg_parallel *parallel) {
-  if (hg_ssim_check(0, height, width, channels) || hg_parallel_check(parallel)) return -1;
-  return 2 * (hg_parts(parallel) * hg_ssim_doubles(width, channels) + 1);
+static ptrdiff_t scratch_of(ptrdiff_t doubles, const hg_parallel *parallel) {
+  return 2 * (hg_parts(parallel) * doubles + 1);
 }
 
-const char *hg_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
-                    const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel) {
+ptrdiff_t hg_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const hg_parallel *parallel) {
+  if (hg_ssim_check(0, height, width, channels) || hg_parallel_check(parallel)) return -1;
+  return scratch_of(hg_ssim_doubles(width, channels), parallel);
+}
+
+ptrdiff_t hg_ms_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const hg_parallel *parallel) {
+  if (hg_ssim_check(0, height, width, channels) || hg_parallel_check(parallel)) return -1;
+  return scratch_of(hg_ms_ssim_doubles(height, width, channels), parallel);
+}
+
+static const char *similarity(hg_part kernel, ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels,
+                              const float *y, const float *targets, float *loss, float *dy, float *scratch,
+                              const hg_parallel *parallel) {
   HG_CHECK(hg_ssim_check(samples, height, width, channels));
   HG_CHECK(hg_check_arrays((y && targets && scratch) || samples == 0));
   HG_CHECK(hg_parallel_check(parallel));
   double *aligned = (double *)(((uintptr_t)scratch + sizeof(double) - 1) & ~(uintptr_t)(sizeof(double) - 1));
   const hg_ssim_job job = {samples, height, width, channels, y, targets, loss, dy, aligned};
-  hg_run(hg_kernels_in_use()->ssim, &job, parallel);
+  hg_run(kernel, &job, parallel);
   return NULL;
+}
+
+const char *hg_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
+                    const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel) {
+  return similarity(hg_kernels_in_use()->ssim, samples, height, width, channels, y, targets, loss, dy, scratch,
+                    parallel);
+}
+
+const char *hg_ms_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
+                       const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel) {
+  return similarity(hg_kernels_in_use()->ms_ssim, samples, height, width, channels, y, targets, loss, dy, scratch,
+                    parallel);
 }

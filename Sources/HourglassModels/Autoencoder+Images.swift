@@ -1,14 +1,19 @@
 import HourglassBase
 
 extension Autoencoder {
-  /// Where the numbers that it is to put out must lie, and what demands it; nil where nothing does: the likelihood, or
-  /// the activation that ends the chain.
-  public func demandedTargets(_ output: Activation) -> (range: ClosedRange<Float>, reason: String)? {
+  /// Where the numbers that it is to put out must lie, and a sentence of what demands it, the likelihood or the
+  /// activation that ends the chain: "the bernoulli likelihood wants numbers in [0, 1]"; nil where nothing does.
+  public func demandedTargets(_ output: Activation) -> (range: ClosedRange<Float>, sentence: String)? {
     guard likelihood.target == .image else { return nil }
-    if likelihood == .bernoulli || likelihood == .ssim { return (0...1, "the \(likelihood.name) likelihood") }
+    if likelihood.wantsCounts {
+      return (0 ... .greatestFiniteMagnitude, "the \(likelihood.name) likelihood wants counts, numbers of at least 0")
+    }
+    if likelihood.wantsWindows || [.bernoulli, .discretizedLogistic].contains(likelihood) {
+      return (0...1, "the \(likelihood.name) likelihood wants numbers in [0, 1]")
+    }
     switch output {
-    case .sigmoid, .hardSigmoid: return (0...1, "a model that ends in \(output)")
-    case .tanh, .hardTanh: return (-1...1, "a model that ends in \(output)")
+    case .sigmoid, .hardSigmoid: return (0...1, "a model that ends in \(output) wants numbers in [0, 1]")
+    case .tanh, .hardTanh: return (-1...1, "a model that ends in \(output) wants numbers in [-1, 1]")
     default: return nil
     }
   }

@@ -6,6 +6,8 @@
 public struct Autoencoder: Sendable {
   /// The name of the model, for people and files.
   public var name: String
+  /// Where it comes from: a paper, or the file of a program; nil where nobody says. Nothing follows from it.
+  public var source: String?
   /// The shape of an image, H x W x C.
   public var input: ImageShape
   /// What the reconstruction loss is.
@@ -41,8 +43,13 @@ public struct Autoencoder: Sendable {
 
   /// Whether a code is a distribution, whose KL divergence from the prior is part of the loss.
   public var isVariational: Bool { latent is GaussianLatent }
+  /// Whether a code is one of few: the latent is a VectorQuantizer.
+  public var isQuantized: Bool { latent is VectorQuantizer }
   /// What the loss has beside the reconstruction, the term of the latent first.
-  public var terms: [LossTerm] { (isVariational ? [.kl] : []) + penalties.map { LossTerm($0) } }
+  public var terms: [LossTerm] {
+    let latent = isVariational ? LossTerm.kl : (latent as? VectorQuantizer).map { LossTerm($0) }
+    return [latent].compactMap(\.self) + penalties.map { LossTerm($0) }
+  }
   /// Whether codes are trained to be distributed as a standard normal prior, so that codes drawn from it make images.
   public var hasPrior: Bool { isVariational || penalties.contains { $0 is MMDPenalty } }
 
@@ -99,7 +106,7 @@ struct PlannedGraph {
 /// A term of the loss beside the reconstruction: the divergence of a latent, or a penalty on the codes. Beta weighs all
 /// of them.
 public struct LossTerm: Hashable, Sendable {
-  /// What metrics call it: `kl`, or the kind of the penalty as in model files, such as `MMDPenalty`.
+  /// What metrics call it: `kl`, `commitment`, or the kind of the penalty as in model files, such as `MMDPenalty`.
   public let key: String
   /// What messages, tables and the report call it: "KL divergence", "contractive penalty".
   public let name: String
@@ -108,6 +115,17 @@ public struct LossTerm: Hashable, Sendable {
   public static let kl = LossTerm(key: "kl", name: "KL divergence")
 
   private init(key: String, name: String) { (self.key, self.name) = (key, name) }
+
+  /// The term of a quantiser, which its commitment weighs; by gradient the distance of codes from features is in it.
+  init(_ quantizer: VectorQuantizer) {
+    self.init(
+      key: Self.commitment, name: quantizer.decay == nil ? "codebook and commitment loss" : "commitment loss")
+  }
+
+  private static let commitment = "commitment"
+
+  /// Whether it is the term of a penalty.
+  public var isPenalty: Bool { key != Self.kl.key && key != Self.commitment }
 
   /// The term of a penalty, under its name.
   public init(_ penalty: any Penalty) { self.init(key: type(of: penalty).kind, name: type(of: penalty).term) }
@@ -123,13 +141,14 @@ public enum LayerBuilder {
 
 extension Autoencoder: Codable {
   private enum CodingKeys: String, CodingKey, CaseIterable {
-    case name, input, likelihood, encoder, latent, decoder, penalty, objective
+    case name, source, input, likelihood, encoder, latent, decoder, penalty, objective
   }
 
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     try decoder.refuseFields(otherThan: CodingKeys.allCases.map(\.rawValue), of: "a model")
     name = try fields.decode(String.self, forKey: .name)
+    source = try fields.decodeIfPresent(String.self, forKey: .source)
     input = try fields.decode(ImageShape.self, forKey: .input)
     likelihood = try fields.decode(Likelihood.self, forKey: .likelihood)
     encoder = try fields.decode([CodableLayer].self, forKey: .encoder).map(\.layer)
@@ -142,6 +161,7 @@ extension Autoencoder: Codable {
   public func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: CodingKeys.self)
     try fields.encode(name, forKey: .name)
+    try fields.encodeIfPresent(source, forKey: .source)
     try fields.encode(input, forKey: .input)
     try fields.encode(likelihood, forKey: .likelihood)
     try fields.encode(self.encoder.map(CodableLayer.init), forKey: .encoder)

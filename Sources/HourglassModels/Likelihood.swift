@@ -9,13 +9,32 @@ public enum Likelihood: Sendable, Hashable {
   case squaredError
   /// Sum of absolute differences: -log p under a Laplace distribution of scale 1, less its constant.
   case absoluteError
+  /// Sum of ln(cosh(difference)): squared, halved, for small differences, absolute less ln 2 for large ones.
+  case logCosh
   /// Huber's loss with threshold 1: squared, halved, up to a difference of 1, linear beyond.
   case huber
   /// 1 - structural similarity of images in [0, 1], times their elements, so that it weighs as much as a sum over them.
   case ssim
+  /// 1 - multi-scale structural similarity of images in [0, 1], times their elements: contrast and structure of the
+  /// image and of as many halved ones, at most 4, as hold a window (Wang, Simoncelli & Bovik, Asilomar 2003).
+  case msSsim
   /// -log p under a Gaussian, in nats. With a variance, the decoder puts out the means; without, it puts out for each
   /// pixel the means of all channels, then their log-variances, clamped to [-30, 20].
   case gaussian(variance: Float? = nil)
+  /// -log p of counts under a Poisson distribution, in nats; the decoder puts out the logarithm of each rate.
+  case poisson
+  /// -log p of counts under a negative binomial distribution, in nats. The decoder puts out for each pixel the
+  /// logarithms of the means m of all channels, then the logarithms of the dispersions r, clamped to [-30, 20]; the
+  /// variance is m + m^2 / r.
+  case negativeBinomial
+  /// -log p of counts under a multinomial distribution with their sum, in nats; the decoder puts out a logit for each
+  /// element (Liang et al., "Variational autoencoders for collaborative filtering", WWW 2018).
+  case multinomial
+  /// -log p of the 256 levels 0, 1/255 ... 1 of a byte under a logistic distribution over their bins, in nats. The
+  /// decoder puts out for each pixel the means of all channels, then the logarithms of the scales, clamped to [-30, 20]
+  /// (Kingma et al., "Improved variational inference with inverse autoregressive flow", NIPS 2016; Salimans et al.,
+  /// "PixelCNN++", ICLR 2017).
+  case discretizedLogistic
   /// -log p of the label under a categorical distribution (softmax cross-entropy); the chain ends in a logit for each
   /// class. In nats.
   case categorical
@@ -30,15 +49,30 @@ public enum Likelihood: Sendable, Hashable {
   /// What the output is compared with.
   public var target: Target {
     switch self {
-    case .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian: .image
     case .categorical, .labelSquaredError: .label
+    default: .image
+    }
+  }
+
+  /// Whether it compares windows of images in [0, 1].
+  public var wantsWindows: Bool { self == .ssim || self == .msSsim }
+
+  /// Whether its targets are counts, of any size.
+  public var wantsCounts: Bool { [.poisson, .negativeBinomial, .multinomial].contains(self) }
+
+  /// The numbers that the decoder puts out for each element of the image: 2 for a mean and its spread.
+  var outputsPerElement: Int {
+    switch self {
+    case .gaussian(nil), .negativeBinomial, .discretizedLogistic: 2
+    default: 1
     }
   }
 
   /// Losses of `samples` and, where wanted, the error of their outputs of `count` values.
   ///
   /// - Parameters:
-  ///   - target: the images of the shape `image`, where these are the target.
+  ///   - target: the images of the shape `image`, where these are the target; an element that is NaN is missing, and
+  ///     has neither loss nor error.
   ///   - labels: where these are the target; of a categorical likelihood 0 to `count` - 1.
   ///   - scratch: `scratchCount` floats.
   ///   - labelSmoothing: of a categorical likelihood over K classes, the part e of a label's probability that is spread
@@ -49,20 +83,32 @@ public enum Likelihood: Sendable, Hashable {
     labels: UnsafePointer<Int32>, loss: UnsafeMutablePointer<Float>, error: UnsafeMutablePointer<Float>?,
     scratch: UnsafeMutablePointer<Float>, threads: Int, labelSmoothing: Float = 0
   ) {
+    let pixels = image.height * image.width
     switch self {
     case .bernoulli: checked(hg_bernoulli_logits(samples, count, output, target, loss, error))
     case .squaredError: checked(hg_squared_error(samples, count, output, target, loss, error))
     case .absoluteError: checked(hg_absolute_error(samples, count, output, target, loss, error))
+    case .logCosh: checked(hg_log_cosh_error(samples, count, output, target, loss, error))
+    case .poisson: checked(hg_poisson(samples, count, output, target, loss, error))
+    case .multinomial: checked(hg_multinomial(samples, count, output, target, loss, error))
     case .huber: checked(hg_huber_error(samples, count, output, target, loss, error))
     case .ssim:
       var parallel = Planner.parallel(threads: threads)
       checked(
         hg_ssim(
           samples, image.height, image.width, image.channels, output, target, loss, error, scratch, &parallel))
+    case .msSsim:
+      var parallel = Planner.parallel(threads: threads)
+      checked(
+        hg_ms_ssim(
+          samples, image.height, image.width, image.channels, output, target, loss, error, scratch, &parallel))
     case .gaussian(let variance?): checked(hg_gaussian(samples, count, variance, output, target, loss, error))
     case .gaussian(nil):
-      let channels = image.channels
-      checked(hg_gaussian_heads(samples, count / (2 * channels), channels, output, target, loss, error))
+      checked(hg_gaussian_heads(samples, pixels, image.channels, output, target, loss, error))
+    case .negativeBinomial:
+      checked(hg_negative_binomial(samples, pixels, image.channels, output, target, loss, error))
+    case .discretizedLogistic:
+      checked(hg_discretized_logistic(samples, pixels, image.channels, output, target, loss, error))
     case .categorical where labelSmoothing > 0:
       for n in 0..<samples {
         let (logits, label) = (output + n * count, Int(labels[n]))
@@ -86,27 +132,50 @@ public enum Likelihood: Sendable, Hashable {
 
   /// Floats that `evaluate` wants.
   package func scratchCount(image: ImageShape, threads: Int) -> Int {
-    guard self == .ssim else { return 0 }
     var parallel = Planner.parallel(threads: threads)
-    return hg_ssim_scratch(image.height, image.width, image.channels, &parallel)
+    return switch self {
+    case .ssim: hg_ssim_scratch(image.height, image.width, image.channels, &parallel)
+    case .msSsim: hg_ms_ssim_scratch(image.height, image.width, image.channels, &parallel)
+    default: 0
+    }
   }
 
-  /// The expected images of `samples` outputs of `count` values each, which is what a person looks at; where labels are
-  /// the target, the outputs as they are. `images` may be `output`.
+  /// The expected images of `samples` outputs of `count` values each, which is what a person looks at: of a multinomial
+  /// the share of each element; where labels are the target, the outputs as they are. `images` may be `output`.
   public func mean(
     of output: UnsafePointer<Float>, samples: Int, count: Int, channels: Int, into images: UnsafeMutablePointer<Float>
   ) {
-    guard self != .gaussian() else {
-      for pixel in 0..<samples * count / (2 * channels) {
+    var (values, all) = (output, samples * count)
+    if outputsPerElement == 2 {
+      for pixel in 0..<all / (2 * channels) {
         (images + pixel * channels).update(from: output + pixel * 2 * channels, count: channels)
       }
-      return
+      (values, all) = (UnsafePointer(images), all / 2)
     }
-    checked(hg_activation_forward(meanActivation.kernel, samples * count, output, images, nil))
+    switch self {
+    case .bernoulli: checked(hg_activation_forward(Activation.sigmoid.kernel, all, values, images, nil))
+    case .poisson, .negativeBinomial:
+      for i in 0..<all { images[i] = Float(Double(values[i]).naturalExponential) }
+    case .multinomial:
+      var parallel = Planner.parallel(threads: 1)
+      checked(hg_softmax_forward(samples, count, values, images, &parallel))
+    default: if values != UnsafePointer(images) { images.update(from: values, count: all) }
+    }
   }
 
-  /// What makes the expected image of the chain's output.
-  var meanActivation: Activation { self == .bernoulli ? .sigmoid : .linear }
+  /// Appends to an ONNX graph what `mean` makes of the output of images.
+  func addMeanNodes(to graph: inout ONNXBuilder, images: ImageShape, output: ImageShape) {
+    // Means lie in front of their spreads.
+    if outputsPerElement == 2 { graph.takeChannels(images.channels, of: output) }
+    switch self {
+    case .bernoulli: graph.apply("Sigmoid")
+    case .poisson, .negativeBinomial: graph.apply("Exp")
+    case .multinomial:
+      _ = graph.vector()
+      graph.apply("Softmax", ["axis": .integer(1)])
+    default: break
+    }
+  }
 
   /// What an output of `count` values says of the label: the likeliest class, the first of equals, or the number.
   public func prediction(of output: UnsafePointer<Float>, count: Int) -> Float {
@@ -117,35 +186,44 @@ public enum Likelihood: Sendable, Hashable {
   /// Why an output of a shape does not fit images of the shape `input`, if it does not.
   func refusal(of output: ImageShape, input: ImageShape) -> String? {
     switch self {
-    case .gaussian(nil):
-      output == ImageShape(input.height, input.width, 2 * input.channels)
-        ? nil
-        : "wanted an output of \(ImageShape(input.height, input.width, 2 * input.channels)), means and log-variances "
-          + "for the input \(input), found \(output)"
-    case .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian:
-      output == input ? nil : "wanted an output of the input's shape \(input), found \(output)"
     case .categorical:
-      output.isVector && output.count > 1
+      return output.isVector && output.count > 1
         ? nil : "wanted a vector with a logit for each of 2 or more classes, as Dense(10) makes, found \(output)"
     case .labelSquaredError:
-      output.count == 1 ? nil : "wanted one number, as Dense(1) makes, found \(output)"
+      return output.count == 1 ? nil : "wanted one number, as Dense(1) makes, found \(output)"
+    default:
+      let wanted = ImageShape(input.height, input.width, outputsPerElement * input.channels)
+      guard output != wanted else { return nil }
+      return outputsPerElement == 1
+        ? "wanted an output of the input's shape \(input), found \(output)"
+        : "wanted an output of \(wanted), \(numbers ?? "two numbers") for the input \(input), found \(output)"
     }
   }
 
   /// Why a chain that ends in `activation` does not fit, if it does not.
   func refusal(of activation: Activation) -> String? {
-    let wanted: [Likelihood: String] = [
-      .bernoulli: "logits", .categorical: "logits", .gaussian(): "means and log-variances",
-    ]
-    guard activation != .linear, let what = wanted[self] else { return nil }
-    return "the \(name) likelihood wants \(what), so a last layer with linear activation, found \(activation)"
+    guard activation != .linear, let numbers else { return nil }
+    return "the \(name) likelihood wants \(numbers), so a last layer with linear activation, found \(activation)"
+  }
+
+  /// What the decoder puts out, of any size and sign; nil where it puts out images, which another activation may bound.
+  var numbers: String? {
+    switch self {
+    case .bernoulli, .categorical, .multinomial: "logits"
+    case .gaussian(nil): "means and log-variances"
+    case .poisson: "logarithms of rates"
+    case .negativeBinomial: "logarithms of means and of dispersions"
+    case .discretizedLogistic: "means and logarithms of scales"
+    default: nil
+    }
   }
 
   /// Why images of a shape cannot be its target, if they cannot.
   func refusal(ofImages image: ImageShape) -> String? {
     let window = Int(HG_SSIM_WINDOW)
-    guard self == .ssim, min(image.height, image.width) < window else { return nil }
-    return "the ssim likelihood wants images of at least \(window) x \(window), the size of its window, found \(image)"
+    guard wantsWindows, min(image.height, image.width) < window else { return nil }
+    return
+      "the \(name) likelihood wants images of at least \(window) x \(window), the size of its window, found \(image)"
   }
 
   /// Why a parameter is out of its range, if it is.
@@ -157,18 +235,21 @@ public enum Likelihood: Sendable, Hashable {
   /// Whether the loss is -log p with all constants, so that bounds of log p(image) can be compared.
   public var isInNats: Bool {
     switch self {
-    case .bernoulli, .gaussian, .categorical: true
-    case .squaredError, .absoluteError, .huber, .ssim, .labelSquaredError: false
+    case .bernoulli, .gaussian, .poisson, .negativeBinomial, .multinomial, .discretizedLogistic, .categorical: true
+    case .squaredError, .absoluteError, .logCosh, .huber, .ssim, .msSsim, .labelSquaredError: false
     }
   }
 
   /// What a loss is counted in, for people to read.
   public var unit: String {
     switch self {
-    case .bernoulli, .gaussian, .categorical: "nats per image"
+    case .bernoulli, .gaussian, .poisson, .negativeBinomial, .multinomial, .discretizedLogistic, .categorical:
+      "nats per image"
+    case .logCosh: "log-cosh loss per image"
     case .absoluteError: "absolute error per image"
     case .huber: "Huber loss per image"
     case .ssim: "pixels times (1 - SSIM) per image"
+    case .msSsim: "pixels times (1 - MS-SSIM) per image"
     case .squaredError, .labelSquaredError: "squared error per image"
     }
   }
@@ -176,9 +257,9 @@ public enum Likelihood: Sendable, Hashable {
   /// What other programs call that which `mean` makes.
   var outputName: String {
     switch self {
-    case .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian: "reconstruction"
     case .categorical: "logits"
     case .labelSquaredError: "prediction"
+    default: "reconstruction"
     }
   }
 
@@ -188,9 +269,15 @@ public enum Likelihood: Sendable, Hashable {
     case .bernoulli: "bernoulli"
     case .squaredError: "squaredError"
     case .absoluteError: "absoluteError"
+    case .logCosh: "logCosh"
     case .huber: "huber"
     case .ssim: "ssim"
+    case .msSsim: "msSsim"
     case .gaussian: "gaussian"
+    case .poisson: "poisson"
+    case .negativeBinomial: "negativeBinomial"
+    case .multinomial: "multinomial"
+    case .discretizedLogistic: "discretizedLogistic"
     case .categorical: "categorical"
     case .labelSquaredError: "labelSquaredError"
     }
@@ -198,7 +285,9 @@ public enum Likelihood: Sendable, Hashable {
 
   /// The likelihoods that files name by a word alone.
   public static let withoutParameters: [Likelihood] = [
-    .bernoulli, .squaredError, .absoluteError, .huber, .ssim, .gaussian(), .categorical, .labelSquaredError,
+    .bernoulli, .squaredError, .absoluteError, .logCosh, .huber, .ssim, .msSsim, .gaussian(), .poisson,
+    .negativeBinomial,
+    .multinomial, .discretizedLogistic, .categorical, .labelSquaredError,
   ]
 }
 

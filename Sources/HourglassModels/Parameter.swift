@@ -13,7 +13,7 @@ public struct Parameter: Sendable {
   /// The name in files, as `encoder.0.weight`.
   public let name: String
   /// The shape in files.
-  public let shape: [Int]
+  public private(set) var shape: [Int]
   /// Number of inputs that an output sums over, and of outputs that an input goes into, as PyTorch counts them; they
   /// set the range of the initial values.
   public let fanIn: Int
@@ -51,6 +51,14 @@ public struct Parameter: Sendable {
     self.start = start
   }
 
+  /// A matrix that lies row after row, and starts from zero.
+  init(zeros name: String, rows: Int, columns: Int, offset: Int) {
+    self.init(
+      name: name, shape: [rows, columns], fanIn: 1, fanOut: 1, offset: offset,
+      axes: [Axis(rows, stride: columns), Axis(columns, stride: 1)])
+    start = 0
+  }
+
   init(
     name: String, shape: [Int], fanIn: Int, fanOut: Int, offset: Int, axes: [Axis], initializer: Initializer? = nil
   ) {
@@ -58,10 +66,25 @@ public struct Parameter: Sendable {
     (self.fanIn, self.fanOut, self.initializer) = (fanIn, fanOut, initializer)
   }
 
+  /// A running statistic.
+  var asStatistic: Self {
+    var statistic = self
+    statistic.isStatistic = true
+    return statistic
+  }
+
   func moved(by distance: Int) -> Self {
     var moved = self
     moved.offset += distance
     return moved
+  }
+
+  /// The filter of a layer of sequences as one of images.
+  var withHeight: Self {
+    guard shape.count == 3 else { return self }
+    var filter = self
+    filter.shape = [shape[0], shape[1], 1, shape[2]]
+    return filter
   }
 
   /// The tensor as files hold it, taken from a flat vector.

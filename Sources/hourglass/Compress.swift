@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import HourglassAnalysis
 import HourglassData
+import HourglassModels
 import HourglassTraining
 
 struct Compress: ParsableCommand {
@@ -10,7 +11,7 @@ struct Compress: ParsableCommand {
     discussion: """
       Levels are equally spaced over each unit's range among the images trained on. --curve compresses with 2, 4, ... \
       128 levels, without writing codes, and draws PSNR against bits per pixel, beside the curves of other runs \
-      (--beside). Bits count the whole file.
+      (--beside). Bits count the whole file. The codes of a VectorQuantizer are coded as their numbers, without loss.
 
       Example:
         hourglass compress --run runs/first --levels 32 --output images.codes
@@ -21,8 +22,10 @@ struct Compress: ParsableCommand {
   @OptionGroup var trained: RunOptions
   @OptionGroup var images: ImageOptions
 
-  @Option(help: "How many levels each unit of the code is rounded to, 2 to 256.")
-  var levels = 16
+  @Option(
+    help:
+      "How many levels each unit of the code is rounded to, 2 to 256. The default is 16; a VectorQuantizer has none.")
+  var levels: Int?
 
   @Option(
     help: ArgumentHelp("Write the codes into this file. (default: codes.hgc in the run's folder)", valueName: "file"))
@@ -43,7 +46,7 @@ struct Compress: ParsableCommand {
 
   func validate() throws {
     let range = CompressedCodes.Quantizer.levelRange
-    guard range.contains(levels) else {
+    if let levels, !range.contains(levels) {
       throw ValidationError("--levels: wanted \(range.lowerBound) to \(range.upperBound), found \(levels)")
     }
     if let curve, !curve.lowercased().hasSuffix(".svg") {
@@ -72,7 +75,11 @@ struct Compress: ParsableCommand {
     try replacing.check([file], reading: loaded.inputs + [images.path])
     let data = try images.open(loaded)
     guard curve != nil else {
-      let quantizer = try Self.quantizer(loaded, levels)
+      if let levels, loaded.model.isQuantized {
+        throw ValidationError(
+          "--levels: wanted none with \(loaded.model.name), whose VectorQuantizer numbers its codes, found \(levels)")
+      }
+      let quantizer = try Self.quantizer(loaded, levels ?? 16)
       let (bytes, report) = try Self.compress(data, loaded, quantizer)
       try AtomicFile.write(bytes, to: file.path)
       if !json {
@@ -82,7 +89,9 @@ struct Compress: ParsableCommand {
       return write([report])
     }
     let reports = try ([loaded] + beside.map(loaded.beside)).map { run in
-      try (1...7).map { try Self.compress(data, run, Self.quantizer(run, 1 << $0)).report }
+      try (1...(run.model.isQuantized ? 1 : 7)).map {
+        try Self.compress(data, run, Self.quantizer(run, 1 << $0)).report
+      }
     }
     let series = reports.map { line in
       SVGPlot.Series(
@@ -98,6 +107,9 @@ struct Compress: ParsableCommand {
   private static func quantizer(_ loaded: LoadedRun, _ levels: Int) throws -> CompressedCodes.Quantizer {
     try loaded.requireImages("compress")
     try loaded.requireDecoding("compress")
+    if let quantizer = loaded.model.latent as? VectorQuantizer {
+      return CompressedCodes.Quantizer(numbersBelow: quantizer.codes, units: loaded.inference.symbolCount)
+    }
     let quantizer = CompressedCodes.Quantizer(
       try loaded.trainingCodeRange(), units: loaded.inference.codeCount, levels: levels)
     guard quantizer.step.allSatisfy(\.isFinite) else {
@@ -113,7 +125,7 @@ struct Compress: ParsableCommand {
   private static func compress(
     _ data: Dataset, _ loaded: LoadedRun, _ quantizer: CompressedCodes.Quantizer
   ) throws -> (file: Data, report: Report) {
-    let codes = CompressedCodes(try loaded.codes(of: data), quantizer)
+    let codes = CompressedCodes(try loaded.symbols(of: data), quantizer)
     let file = try codes.data(model: loaded.model.name, weightsHash: loaded.weightsHash)
     let psnr = try loaded.inference.psnr(ofDecoded: codes, data)
     guard psnr.isFinite else {
@@ -124,7 +136,7 @@ struct Compress: ParsableCommand {
           + "are too large")
     }
     let report = Report(
-      model: loaded.model.name, units: loaded.inference.codeCount, levels: quantizer.levels, images: data.count,
+      model: loaded.model.name, units: loaded.inference.symbolCount, levels: quantizer.levels, images: data.count,
       bytes: file.count, bitsPerPixel: 8 * Double(file.count) / Double(data.count * data.shape.count), psnr: psnr)
     return (file, report)
   }
@@ -168,8 +180,8 @@ struct Decompress: ParsableCommand {
       throw DataError(path: input, reason: "wanted a file of codes, found none that can be read")
     }
     let codes = try CompressedCodes(
-      data, units: loaded.inference.codeCount, weightsHash: loaded.weightsHash, path: input)
+      data, units: loaded.inference.symbolCount, weightsHash: loaded.weightsHash, path: input)
     let count = output.limit(file, codes.count, inPicture: 8 * Pictures.columns)
-    try loaded.decode(count, to: file) { codes.codes($0) }
+    try loaded.decode(count, to: file) { loaded.inference.codes(ofSymbols: codes.codes($0)) }
   }
 }

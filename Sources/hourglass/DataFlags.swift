@@ -50,7 +50,8 @@ struct DataFlags: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The axes of an array file: nd, nhw, nhwc or nchw. (default: as the array's shape tells)", valueName: "axes"))
+      "The axes of an array file: nd, nhw, nhwc, nchw, or of sequences nl, nlc, ncl. (default: as the shapes of the "
+        + "array and of the model's input tell)", valueName: "axes"))
   var layout: Preparation.Layout?
 
   @Option(
@@ -141,8 +142,19 @@ struct DataFlags: ParsableArguments {
       """)
   var binarize = false
 
+  @Option(
+    help: ArgumentHelp(
+      """
+      Take NaN for a missing element, which is no part of losses and measures; the network sees this number in its \
+      place, such as 0, once images are standardized. (default: NaN is refused)
+      """, valueName: "number"))
+  var missing: Float?
+
   func validate() throws {
     try requirePositive("--limit", limit)
+    if let missing, !missing.isFinite {
+      throw ValidationError("--missing: wanted a finite number, found \(missing)")
+    }
     try requirePositive("--classes-at", classesAt)
     if let holdout, !(holdout > 0 && holdout < 1) {
       throw ValidationError("--holdout: wanted a part between 0 and 1, found \(holdout)")
@@ -184,6 +196,7 @@ struct DataFlags: ParsableArguments {
     (all.tile, all.stride) = (tile?.extent ?? base.tile, stride?.extent ?? base.stride)
     all.skipsBad = skipBad ? true : base.skipsBad
     all.binarizes = binarize ? true : base.binarizes
+    all.missing = missing ?? base.missing
     return all
   }
 
@@ -194,7 +207,7 @@ struct DataFlags: ParsableArguments {
       ("--labels", labels != nil), ("--classes-at", classesAt != nil),
       ("--grey", grey), ("--rgb", rgb), ("--crop", crop != nil), ("--resize", resize != nil), ("--tile", tile != nil),
       ("--background", background != nil), ("--skip-bad", skipBad), ("--binarize", binarize),
-      ("--range", range != nil), ("--fit", fit != nil), ("--invert", invert),
+      ("--range", range != nil), ("--fit", fit != nil), ("--invert", invert), ("--missing", missing != nil),
     ]
     guard path == nil, let flag = given.first(where: { $0.1 })?.0 else { return }
     throw ValidationError("\(flag): wanted images in files with --data, found none")

@@ -58,7 +58,7 @@ struct Evaluate: ParsableCommand {
         images.count.timesClamping(256), for: images.source, "hold \(images.count) rows",
         advice: "take fewer images with --limit")
     }
-    let evaluator = Evaluator(loaded.inference, beta: loaded.recipe.beta, seed: loaded.recipe.seed)
+    let evaluator = Evaluator(loaded.inference, loaded.recipe)
     let isImage = loaded.model.likelihood.target == .image
     let columns =
       [isImage ? "reconstruction" : "loss"] + termColumns(loaded.model) + (isImage ? ["mse", "ssim"] : ["prediction"])
@@ -87,7 +87,8 @@ struct Evaluate: ParsableCommand {
 
   /// The columns of the terms beside the reconstruction: `kl` where there is none, and `penalty` for the only one.
   private func termColumns(_ model: Autoencoder) -> [String] {
-    model.terms.count > 1 ? model.terms.map(\.key) : [model.penalties.isEmpty ? LossTerm.kl.key : "penalty"]
+    model.terms.count > 1 || model.isQuantized
+      ? model.terms.map(\.key) : [model.penalties.isEmpty ? LossTerm.kl.key : "penalty"]
   }
 
   private func write(_ result: Evaluation, _ loaded: LoadedRun, _ data: Dataset) {
@@ -107,6 +108,7 @@ struct Evaluate: ParsableCommand {
     for term in loaded.model.terms where term != .kl {
       rows += row(term.name, result.terms?[term.key] ?? result.penalty, "")
     }
+    rows += row("perplexity", result.perplexity, "of \((loaded.model.latent as? VectorQuantizer)?.codes ?? 0) codes")
     if let sparsity = result.sparsity {
       let threshold = "beyond \(Sparsity.threshold)"
       rows += [["active fraction of units", decimal(sparsity.activeFraction, 4), threshold]]

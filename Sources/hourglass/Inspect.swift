@@ -84,13 +84,20 @@ struct Inspect: ParsableCommand {
   static func write(_ plan: ExecutionPlan) {
     let model = plan.model
     let objective = model.objective.map { "restricted Boltzmann machine trained by \($0.summary)" }
-    let kind = objective ?? (model.isVariational ? "variational autoencoder" : "autoencoder")
+    let kind =
+      objective
+      ?? (model.isVariational
+        ? "variational autoencoder" : model.isQuantized ? "vector-quantised autoencoder" : "autoencoder")
     StandardOutput.write("\(model.name): \(kind) for \(model.input), \(model.likelihood.name) likelihood")
     StandardOutput.write("")
     StandardOutput.write(table: ModelSummary(plan).table, rightAligned: [4, 5])
     if let contraction = plan.contraction {
       StandardOutput.write("")
       StandardOutput.write("penalty: \(contraction)")
+    }
+    if let statistics = plan.shardStatistics {
+      StandardOutput.write("")
+      StandardOutput.write(statistics)
     }
   }
 

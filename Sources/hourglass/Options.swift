@@ -83,12 +83,21 @@ struct LoadedRun {
   /// The codes of all images, which are kept in memory.
   ///
   /// Errors: codes that memory does not hold, or that are not finite.
-  func codes(of data: Dataset) throws -> [Float] {
+  ///
+  /// - Parameter range: which images; nil for all.
+  func codes(of data: Dataset, _ range: Range<Int>? = nil) throws -> [Float] {
+    try held(data) { try inference.codes(of: data, range) }
+  }
+
+  /// What is compressed of all images, which is kept in memory, with the same errors.
+  func symbols(of data: Dataset) throws -> [Float] { try held(data) { try inference.symbols(of: data) } }
+
+  private func held(_ data: Dataset, _ made: () throws -> [Float]) throws -> [Float] {
     // Beside the codes themselves what is made of them.
     try GrantedMemory.require(
       data.count.timesClamping(12 * inference.codeCount), for: data.source,
       "hold \(data.count) codes of \(inference.codeCount) units", advice: "take fewer images with --limit")
-    let codes = try inference.codes(of: data)
+    let codes = try made()
     guard codes.allSatisfy(\.isFinite) else {
       throw ExitStatusError(
         status: .diverged,

@@ -93,6 +93,7 @@ final class Progress {
     var line = "epoch \(metrics.epoch)  loss \(decimal(metrics.loss))"
     if !terms.isEmpty { line += "  reconstruction \(decimal(metrics.reconstruction))" }
     for term in terms { line += "  \(term.name) \(decimal(metrics.value(of: term) ?? 0))" }
+    if let perplexity = metrics.perplexity { line += "  perplexity \(decimal(perplexity))" }
     if let loss = metrics.validationLoss { line += "  validation \(decimal(loss))" }
     if let rate = metrics.validationErrorRate { line += "  error \(decimal(100 * rate, 2)) %" }
     line += "  \(grouped(Int(clamping: metrics.samplesPerSecond))) samples/s"

@@ -66,7 +66,9 @@ struct SettingFlags: ParsableArguments, Encodable {
 
   @Option(
     help: """
-      The course of the learning rate after the warm-up: constant, or down to zero at the last step (cosine). \
+      The course of the learning rate after the warm-up: constant; down to zero at the last step (cosine); times a \
+      factor after each span (step:10epochs:0.1) or epoch (exponential:0.95), or when the monitored loss has not \
+      fallen for more than so many epochs (plateau:0.1:10); up and down over a part of the steps (oneCycle:0.3). \
       (default: constant)
       """)
   var schedule: Schedule?
@@ -75,6 +77,11 @@ struct SettingFlags: ParsableArguments, Encodable {
     help: ArgumentHelp(
       "Scale gradients of a larger norm down to this norm, greater than 0. (default: no limit)", valueName: "norm"))
   var clipNorm: Float?
+
+  @Option(
+    help: ArgumentHelp(
+      "Cut elements of the gradient beyond this magnitude, greater than 0. (default: no limit)", valueName: "value"))
+  var clipValue: Float?
 
   @Option(
     help: ArgumentHelp(
@@ -94,6 +101,19 @@ struct SettingFlags: ParsableArguments, Encodable {
       posterior collapse.
       """, valueName: "nats"))
   var freeBits: Float?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Lead the KL divergence to this many nats, in the mean over a shard: the loss has --beta times its distance from \
+      them.
+      """, valueName: "nats"))
+  var capacity: Float?
+
+  @Option(
+    help: ArgumentHelp(
+      "Raise the --capacity from 0 over this many steps, or over epochs, as 5epochs.", valueName: "steps"))
+  var capacityWarmup: Span?
 
   @Option(
     help: ArgumentHelp(
@@ -165,6 +185,23 @@ struct OptimizerFlags: ParsableArguments, Encodable {
   @Option(help: "The momentum of sgd and rmsprop, from 0 to below 1. (default: 0.9; rmsprop: 0)")
   var momentum: Float?
 
+  @Option(help: "The decay of adam's and adamw's mean of gradients, from 0 to below 1. (default: 0.9)")
+  var beta1: Float?
+
+  @Option(
+    help: """
+      The decay of the mean of squared gradients, from 0 to below 1; rmsprop calls it alpha, adadelta rho. \
+      (default: 0.999; rmsprop: 0.99; adadelta: 0.9)
+      """)
+  var beta2: Float?
+
+  @Option(
+    help: """
+      What adaptive optimizers add to the root of squared gradients, greater than 0. (default: 1e-8; adagrad: 1e-10; \
+      adadelta: 1e-6)
+      """)
+  var epsilon: Float?
+
   @Flag(help: "Use Nesterov's momentum, with sgd.")
   var nesterov = false
 
@@ -175,6 +212,14 @@ struct OptimizerFlags: ParsableArguments, Encodable {
       (default: 0, adamw 0.01)
       """, valueName: "weight"))
   var weightDecay: Float?
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Decay the weights of the decoder, those that it does not share with the encoder, by this much more than \
+      --weight-decay. (default: 0)
+      """, valueName: "weight"))
+  var decoderWeightDecay: Float?
 
   @Option(
     name: .customLong("weight-l1"),

@@ -109,10 +109,10 @@ struct Train: ParsableCommand {
           + "pretrain, or finetune, --run \(run.path) --resume")
     }
     let extended = try flags.extended(recipe)
-    if recipe.schedule == .cosine, (extended.epochs, extended.steps) != (recipe.epochs, recipe.steps) {
+    if recipe.schedule?.leadsToEnd == true, (extended.epochs, extended.steps) != (recipe.epochs, recipe.steps) {
       throw ValidationError(
-        "--epochs, --steps: wanted the end to which the cosine of the run \(run.path) leads, found another; begin a "
-          + "new run")
+        "--epochs, --steps: wanted the end to which the learning rate of the run \(run.path) leads, found another; "
+          + "begin a new run")
     }
     if let refusal = extended.refusal { throw ValidationError(refusal) }
     for (flag, path) in [("--data", extended.data.path), ("--validation", extended.validation?.path)] {

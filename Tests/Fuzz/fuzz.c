@@ -141,8 +141,9 @@ static void pointwise(bytes *b) {
   } errors[] = {{MADE_bernoulli_logits, hg_bernoulli_logits, hg_reference_bernoulli_logits, bound, 64 * 0x1p-24},
                 {MADE_squared_error, hg_squared_error, hg_reference_squared_error, 0, 0},
                 {MADE_absolute_error, hg_absolute_error, hg_reference_absolute_error, 0, 0},
-                {MADE_huber_error, hg_huber_error, hg_reference_huber_error, 0, 0}};
-  for (int i = 0; i < 4; i++) {
+                {MADE_huber_error, hg_huber_error, hg_reference_huber_error, 0, 0},
+                {MADE_log_cosh_error, hg_log_cosh_error, hg_reference_log_cosh_error, bound, 64 * 0x1p-24}};
+  for (int i = 0; i < 5; i++) {
     const char *name = operation_names[errors[i].operation];
     made[errors[i].operation] = true;
     accepted(name, errors[i].kernel(N, count, x, t, loss, got));
@@ -157,6 +158,20 @@ static void pointwise(bytes *b) {
   hg_reference_gaussian_heads(N, pixels, channels, x, t, loss2, wanted);
   agree("gaussian heads", N, loss, loss2, 256 * bound),
       agree("gaussian heads gradient", heads, got, wanted, 0x1p14 * 0x1p-24);
+  for (ptrdiff_t i = 0; i < all; i++) t[i] = fabsf(t[i]);
+  MADE(poisson, (N, count, x, t, loss, got)), hg_reference_poisson(N, count, x, t, loss2, wanted);
+  agree("poisson", N, loss, loss2, 8 * bound), agree("poisson gradient", all, got, wanted, 256 * 0x1p-24);
+  MADE(multinomial, (N, count, x, t, loss, got)), hg_reference_multinomial(N, count, x, t, loss2, wanted);
+  agree("multinomial", N, loss, loss2, 16 * bound);
+  agree("multinomial gradient", all, got, wanted, 0x1p-24 * 64 * (3 * (double)count + 8));
+  MADE(negative_binomial, (N, pixels, channels, x, t, loss, got));
+  hg_reference_negative_binomial(N, pixels, channels, x, t, loss2, wanted);
+  agree("negative binomial", N, loss, loss2, 16 * bound);
+  agree("negative binomial gradient", heads, got, wanted, 0x1p10 * 0x1p-24);
+  MADE(discretized_logistic, (N, pixels, channels, x, t, loss, got));
+  hg_reference_discretized_logistic(N, pixels, channels, x, t, loss2, wanted);
+  agree("discretized logistic", N, loss, loss2, 256 * bound);
+  agree("discretized logistic gradient", heads, got, wanted, 0x1p12 * 0x1p-24);
   int32_t *labels = (int32_t *)whole(b, N);
   for (ptrdiff_t n = 0; n < N && count > 0; n++) labels[n] = (int32_t)((ptrdiff_t)next(b) % count);
   if (N > 0 && count > 0) {
@@ -244,6 +259,8 @@ static void pointwise(bytes *b) {
   agree("moments", all, m, m2, 64 * 0x1p-24), agree("moments", all, t, x + all, 64 * 0x1p-24);
   MADE(penalize, (all, 0.5f, 2, 0.25f, x, got)), hg_reference_penalize(all, 0.5f, 2, 0.25f, x, wanted);
   agree("weights", all, got, wanted, 256 * 0x1p-24);
+  MADE(clip, (all, 0.5f, 0.25f, got)), hg_reference_clip(all, 0.5f, 0.25f, wanted);
+  agree("clipped", all, got, wanted, 256 * 0x1p-24);
   MADE(moving_average, (all, 0.75f, x, got)), hg_reference_moving_average(all, 0.75f, x, wanted);
   agree("moving average", all, got, wanted, 0x1p-20);
   if (N > 0) {
@@ -254,6 +271,11 @@ static void pointwise(bytes *b) {
   }
   made[MADE_sum_of_squares] = made[MADE_first_nonfinite] = true;
   if (hg_sum_of_squares(all, x) != hg_reference_sum_of_squares(all, x)) fail("sum of squares", "differs");
+  const ptrdiff_t columns = 1 + next(b) % 70, rows = all / columns;
+  int32_t *least = (int32_t *)whole(b, rows), *least2 = (int32_t *)whole(b, rows);
+  MADE(argmin, (rows, columns, x, least)), hg_reference_argmin(rows, columns, x, least2);
+  if (memcmp(least, least2, (size_t)rows * sizeof *least)) fail("argmin", "another column");
+  free(least), free(least2);
   if (all > 0 && next(b) % 2) x[next(b) % all] = next(b) % 2 ? INFINITY : NAN;
   if (hg_first_nonfinite(all, x) != hg_reference_first_nonfinite(all, x)) fail("nonfinite", "found elsewhere");
   float *arrays[] = {x, t, got, wanted, loss, loss2, m, m2, (float *)labels};

@@ -40,8 +40,8 @@ static void of_input(bytes *b, ptrdiff_t count, const float *x, const float *dy,
   hg_reference_activation_backward_input(a, count, x, dy, wanted);
   agree("backward by the input", count, got, wanted, 128 * 0x1p-24);
   if (a != HG_ACTIVATION_GELU) return;
-  MADE(gelu_backward, (count, x, dy, got, p)), agree("gelu backward", count, got, wanted, 128 * 0x1p-24);
-  MADE(gelu_forward, (count, x, got, p)), hg_reference_activation_forward(a, count, x, wanted);
+  ACCEPTED(gelu_backward, (count, x, dy, got, p)), agree("gelu backward", count, got, wanted, 128 * 0x1p-24);
+  ACCEPTED(gelu_forward, (count, x, got, p)), hg_reference_activation_forward(a, count, x, wanted);
   agree("gelu", count, got, wanted, 32 * 0x1p-24);
 }
 
@@ -366,6 +366,11 @@ static void dissimilarity(bytes *b) {
   MADE(ssim, (N, H, W, C, y, t, loss, NULL, scratch, &p));
   hg_reference_ssim(N, H, W, C, y, t, loss2, wanted);
   agree("ssim", N, loss, loss2, 0x1p-22), agree("ssim gradient", all, got, wanted, 0x1p-22);
+  float *room = whole(b, hg_ms_ssim_scratch(H, W, C, &p));
+  MADE(ms_ssim, (N, H, W, C, y, t, loss, got, room, &p));
+  hg_reference_ms_ssim(N, H, W, C, y, t, loss2, NULL);
+  agree("ms-ssim", N, loss, loss2, 0x1p-19 * (double)(H * W * C));
+  free(room);
   float *arrays[] = {y, t, got, wanted, loss, loss2, scratch};
   for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
 }

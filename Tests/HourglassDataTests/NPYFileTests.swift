@@ -92,9 +92,11 @@ import Testing
   }
 
   @Test func axesAreToldByTheShapeOrByTheLayoutAndNeverGuessed() throws {
-    func samples(_ shape: [Int], _ layout: Preparation.Layout? = nil) throws -> (ImageShape, Bool) {
+    func samples(
+      _ shape: [Int], _ layout: Preparation.Layout? = nil, for input: ImageShape? = nil
+    ) throws -> (ImageShape, Bool) {
       let elements = Elements.bytes([UInt8](repeating: 0, count: shape.reduce(1, *)))
-      let samples = try NPYArray(shape: shape, elements: elements).samples(layout, path: "a")
+      let samples = try NPYArray(shape: shape, elements: elements).samples(layout, for: input, path: "a")
       #expect(samples.count == shape[0])
       return (samples.shape, samples.isPlanar)
     }
@@ -114,5 +116,19 @@ import Testing
     expectRefusal("a", "--layout nhw: wanted 3 axes", "2 x 4 x 3 x 3") { try samples([2, 4, 3, 3], .nhw) }
     expectRefusal("a", "wanted N,H,W", "found the shape 9") { try samples([9]) }
     expectRefusal("a", "holds no images") { try samples([0, 4, 4]) }
+    // Sequences, which are images of height 1; the model's input tells where only one reading makes it.
+    let sequence = ImageShape(1, 7, 3)
+    #expect(try samples([5, 7, 3], .nlc) == (sequence, false) && samples([5, 3, 7], .ncl) == (sequence, true))
+    #expect(try samples([5, 7], .nl) == (ImageShape(1, 7, 1), false))
+    #expect(try samples([5, 7, 3], for: sequence) == (sequence, false))
+    #expect(try samples([5, 3, 7], for: sequence) == (sequence, true))
+    #expect(try samples([5, 7], for: ImageShape(1, 7, 1)) == (ImageShape(1, 7, 1), false))
+    #expect(try samples([5, 7], for: ImageShape(vector: 7)) == (ImageShape(vector: 7), false))
+    #expect(try samples([5, 7, 3], for: ImageShape(7, 3, 1)) == (ImageShape(7, 3, 1), false))
+    #expect(try samples([5, 7, 3], for: ImageShape(4, 4, 4)) == (ImageShape(7, 3, 1), false))
+    #expect(try samples([5, 3, 7, 3], for: ImageShape(7, 3, 3)) == (ImageShape(7, 3, 3), true))
+    #expect(try samples([5, 6, 4, 2], for: ImageShape(6, 4, 2)) == (ImageShape(6, 4, 2), false))
+    expectRefusal("a", "may be either", "--layout nlc") { try samples([5, 3, 3], for: ImageShape(1, 3, 3)) }
+    expectRefusal("a", "may be either", "--layout nchw") { try samples([5, 3, 3, 3], for: ImageShape(3, 3, 3)) }
   }
 }

@@ -99,6 +99,20 @@ extension KernelTests {
     }
   }
 
+  @Test("Clipping holds each element within the limit, and lets NaN be")
+  static func clipping() {
+    let gradient: [Float] = [4, -4, 1, -1, 2, .nan, .infinity, -0.0] + randomValues(37, -4, 4, seed: 3)
+    var wanted = gradient
+    hg_reference_clip(45, 0.5, 1, &wanted)
+    expectEqualBitsOnEachISA("clip") {
+      var got = gradient
+      hg_clip(45, 0.5, 1, &got)
+      #expect(Array(got[..<5]) == [1, -1, 0.5, -0.5, 1] && got[5].isNaN && Array(got[6...]) == Array(wanted[6...]))
+      return got
+    }
+    #expect(wanted.contains(1) && wanted.contains(-1))
+  }
+
   @Test("Updates refuse options of another size and arrays that are missing")
   static func adaptiveRefusals() {
     var (rms, ada, delta) = (hg_rmsprop_options(), hg_adagrad_options(), hg_adadelta_options())
@@ -113,5 +127,7 @@ extension KernelTests {
     #expect(hg_adadelta(&delta, 1, [1], &a, &b, nil) != nil)
     #expect(hg_penalize(1, 1, 0, 0, nil, &a) != nil && hg_penalize(-1, 1, 0, 0, a, nil) != nil)
     #expect(hg_penalize(0, 1, 0, 0, nil, nil) == nil)
+    #expect(hg_clip(1, 1, 1, nil) != nil && hg_clip(-1, 1, 1, &a) != nil && hg_clip(0, 1, 1, nil) == nil)
+    #expect(hg_clip(1, 1, 0, &a) != nil && hg_clip(1, 1, .nan, &a) != nil)
   }
 }

@@ -13,7 +13,8 @@ extension KernelTests {
     ) -> Answer
 
   static let likelihoods: [Likelihood<UnsafePointer<CChar>?>] = [
-    hg_bernoulli_logits, hg_squared_error, hg_absolute_error, hg_huber_error,
+    hg_bernoulli_logits, hg_squared_error, hg_absolute_error, hg_huber_error, hg_log_cosh_error, hg_poisson,
+    hg_multinomial,
     { hg_gaussian($0, $1, 0.3, $2, $3, $4, $5) },
   ]
 

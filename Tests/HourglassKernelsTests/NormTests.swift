@@ -122,7 +122,7 @@ extension KernelTests {
     func activation(_ c: NormCase, _ activation: hg_activation) {
       var (plain, ending, generator) = (c.geometry(), c.geometry(), SplitMix64(seed: 9))
       ending.activation = Int(activation.rawValue)
-      // Before 1.2 the struct ended before its activation, which counts as 0 then, whatever lies there.
+      // Version 1.0 of the struct ended before its activation, which counts as 0 then, whatever lies there.
       var old = ending
       old.size = MemoryLayout<hg_group_norm>.offset(of: \.activation)!
       let (x, dy) = (Floats.uniform(c.count, &generator), Floats.uniform(c.count, &generator))

@@ -69,4 +69,31 @@ extension KernelTests {
       #expect(hg_sum_of_squares(2, [.nan, 1]).isNaN && hg_sum_of_squares(1, [-.infinity]) == .infinity, "\(isa)")
     }
   }
+
+  @Test("The least number of a row is the first of equal ones, whichever lane has it, and NaN counts as infinite")
+  static func argmin() {
+    for columns in [1, 2, 15, 16, 17, 33, 100] {
+      let rows = 40
+      // Few whole numbers, so that most rows have several least ones.
+      var x = randomValues(rows * columns, 0, 4, seed: UInt64(columns)).map { $0.rounded() }
+      for column in 0..<columns { x[column] = .nan }
+      for column in 0..<columns { x[columns + column] = column % 2 == 0 ? .infinity : .nan }
+      x[3 * columns - 1] = -.infinity
+      let wanted = (0..<rows).map { row in
+        let values = x[row * columns..<(row + 1) * columns].map { $0.isNaN ? .infinity : $0 }
+        return Int32(values.firstIndex(of: values.min() ?? 0) ?? 0)
+      }
+      withEachInstructionSet { isa in
+        var found = [Int32](repeating: -1, count: rows)
+        #expect(hg_argmin(rows, columns, x, &found) == nil)
+        #expect(found == wanted, "\(isa), \(columns) columns")
+      }
+    }
+    var found: Int32 = 0
+    #expect(hg_argmin(1, 0, [0], &found) != nil && hg_argmin(-1, 1, [0], &found) != nil)
+    // A denormal is less than nothing but zero.
+    withEachInstructionSet { isa in
+      #expect(hg_argmin(1, 2, [.leastNonzeroMagnitude, 0], &found) == nil && found == 1, "\(isa)")
+    }
+  }
 }

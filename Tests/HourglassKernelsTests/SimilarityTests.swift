@@ -23,13 +23,15 @@ extension KernelTests {
   }
 
   static func similarity(
-    _ shape: [Int], _ y: [Float], _ targets: [Float], _ division: Division = Division.openMP[0]
+    _ shape: [Int], _ y: [Float], _ targets: [Float], _ division: Division = Division.openMP[0],
+    isMultiScale: Bool = false
   ) -> (loss: [Float], gradient: [Float]) {
     var parallel = division.parallel
     let samples = y.count / shape.reduce(1, *)
-    let scratch = Floats(count: hg_ssim_scratch(shape[0], shape[1], shape[2], &parallel))
+    let room = (isMultiScale ? hg_ms_ssim_scratch : hg_ssim_scratch)(shape[0], shape[1], shape[2], &parallel)
+    let scratch = Floats(count: room)
     let (a, t, loss, gradient) = (Floats(y), Floats(targets), Floats(count: samples), Floats(count: y.count))
-    let refusal = hg_ssim(
+    let refusal = (isMultiScale ? hg_ms_ssim : hg_ssim)(
       samples, shape[0], shape[1], shape[2], a.pointer, t.pointer, loss.pointer, gradient.pointer, scratch.pointer,
       &parallel)
     #expect(refusal == nil && scratch.isIntact && loss.isIntact && gradient.isIntact)
@@ -49,6 +51,39 @@ extension KernelTests {
       expectClose("\(isa) loss", got.loss, loss) { 2 * roundoff * Double(abs(loss[$0])) + 1e-11 * Double(count) }
       expectClose("\(isa) gradient", got.gradient, gradient) { 2 * roundoff * Double(abs(gradient[$0])) + 1e-8 }
     }
+  }
+
+  /// The product of the scales is that of floats, whose logarithm and exponential carry some 8 roundoffs; a gradient
+  /// adds those of the smaller scales.
+  @Test(
+    "The multi-scale dissimilarity and its gradient are those of the definition, with equal bits in every division",
+    arguments: [[11, 11, 1], [24, 23, 1], [22, 29, 3], [47, 45, 1]])
+  static func multiScaleSimilarity(_ shape: [Int]) {
+    let (y, targets) = similarityImages(shape), count = shape.reduce(1, *)
+    var loss = [Float](repeating: .nan, count: 4)
+    let gradient = output(y.count) { hg_reference_ms_ssim(4, shape[0], shape[1], shape[2], y, targets, &loss, $0) }
+    let all = similarity(shape, y, targets, isMultiScale: true)
+    expectEqualBitsOnEachISA("\(shape)") {
+      let got = similarity(shape, y, targets, isMultiScale: true)
+      expectClose("loss", got.loss, loss) { _ in 20 * roundoff * Double(count) }
+      // Noise may have a mean that is hardly above 0, whose power is steep.
+      for n in 1..<4 {
+        let range = n * count..<(n + 1) * count
+        let greatest = gradient[range].reduce(0) { max($0, abs($1)) }
+        expectClose("gradient", Array(got.gradient[range]), Array(gradient[range])) { _ in
+          1e-5 * Double(greatest) + 1e-6
+        }
+      }
+      return got.loss + got.gradient
+    }
+    for division in Division.all {
+      let got = similarity(shape, y, targets, division, isMultiScale: true)
+      #expect(got.loss == all.loss && got.gradient == all.gradient, "\(division)")
+    }
+    // An image without a halved one has the similarity of one scale.
+    guard shape == [11, 11, 1] else { return }
+    let one = similarity(shape, y, targets)
+    expectClose("one scale", Array(all.loss[1...]), Array(one.loss[1...])) { _ in 20 * roundoff * Double(count) }
   }
 
   @Test("The structural dissimilarity has equal bits in every division and on every instruction set with FMA")

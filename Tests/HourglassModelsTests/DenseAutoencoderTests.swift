@@ -40,9 +40,13 @@ import Testing
       "784-30,gelatine",
       "wanted one of "
         + (Activation.allCases.map(\.description)
-        + ["bernoulli", "squaredError", "absoluteError", "huber", "ssim", "categorical", "labelSquaredError"])
+        + Likelihood.withoutParameters.map(\.name))
         .joined(separator: ", ")
         + ", tied, variational, found gelatine"
+    ),
+    (
+      "784-50,gaussian,tied",
+      "wanted nothing tied with gaussian, whose output has two numbers for each element, found tied"
     ),
     ("784-50,variational,tied", "wanted no tied beside variational, whose code is a distribution, found both"),
     (

@@ -117,6 +117,20 @@ import Testing
       } == [1, 3, 3, 8, 16, 16, 128])
   }
 
+  @Test func aPlanSaysOverHowManySamplesStatisticsAreTaken() throws {
+    let row = try #require(LayerCases.all.first { $0.name == "batch norm" })
+    let takes = "BatchNorm takes statistics over the samples of a shard"
+    func sentence(_ batchSize: Int, _ shards: Int?) throws -> String? {
+      try ExecutionPlan(row.model, batchSize: batchSize, shards: shards).shardStatistics
+    }
+    #expect(try sentence(128, nil) == "\(takes), 8 images here; --shards 4 makes them 32, for at most 4 workers")
+    #expect(try sentence(20, nil) == "\(takes), 7 images here; --shards 1 makes them 20, for at most 1 worker")
+    #expect(try sentence(128, 4) == "\(takes), 32 images here")
+    #expect(try ExecutionPlan(convVAE28, batchSize: 128).shardStatistics == nil)
+    #expect(
+      try ExecutionPlan(convWAE28, batchSize: 64, shards: 2).shardStatistics?.hasPrefix("MMDPenalty takes") == true)
+  }
+
   /// Whatever the division, the samples of an image's code lie in one chunk.
   @Test func chunksHoldWholeImages() throws {
     for (images, shards, samples) in [(1, 1, 1), (7, 2, 3), (20, 3, 50), (40, 2, 5), (100, 16, 2), (9, 4, 17)] {

@@ -10,7 +10,7 @@ import Testing
     if !(row.layer is TiedDense || row.layer is Concat || row.layer is TiedConvTranspose2D || row.layer is any Penalty)
     {
       var planner = try Planner(name: "input", input: row.input)
-      if row.layer is GaussianLatent { planner.name = "latent" }
+      if row.layer is GaussianLatent || row.layer is VectorQuantizer { planner.name = "latent" }
       if let unpool = row.layer as? MaxUnpool2D {
         planner = try Planner(name: unpool.of, input: row.output)
         try MaxPool2D(2).plan(&planner)

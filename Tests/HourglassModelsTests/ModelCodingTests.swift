@@ -167,7 +167,7 @@ import Testing
     ),
     (
       #"{"layer": "Conv3D", "filters": 3}"#,
-      "encoder.0.layer: wanted one of \(layers), found \"Conv3D\"; the nearest is Conv2D"
+      "encoder.0.layer: wanted one of \(layers), found \"Conv3D\"; the nearest is Conv1D"
     ),
     (
       #"{"layer": "L1Penalty", "weight": 1}"#,
@@ -204,7 +204,7 @@ import Testing
       "encoder.0.units: wanted a whole number of -9223372036854775808 to 9223372036854775807, found 1e30"
     ),
     (#"{"layer": "Residual", "layers": {"layer": "GELU"}}"#, "encoder.0.layers: wanted a list, found an object"),
-    (#""Dense""#, #"encoder.0: wanted a layer, such as {"layer": "AveragePool2D"}, found "Dense""#),
+    (#""Dense""#, #"encoder.0: wanted a layer, such as {"layer": "Activation"}, found "Dense""#),
   ]) func whatIsNotUnderstoodIsRefused(_ written: String, _ sentence: String) {
     #expect(throws: DecodingError.self) { try model(encoder: written) }
     do { _ = try model(encoder: written) } catch { #expect(Self.describe(error) == sentence) }
@@ -228,6 +228,7 @@ import Testing
   @Test(arguments: [
     (#"{"layer": "L1Penalty", "weight": 0.5}"#, nil),
     (#"{"layer": "ActivityPenalty", "weight": 2, "target": 0.1}"#, nil),
+    (#"{"layer": "DIPPenalty", "type": "II", "weight": 1, "diagonal": 2}"#, nil),
     (#"[{"layer": "ActivityPenalty", "weight": 2, "target": 0.1}, {"layer": "L2Penalty", "weight": 1}]"#, nil),
     (
       #"[{"layer": "L2Penalty", "weight": 1}, {"layer": "L1Penalty"}]"#,

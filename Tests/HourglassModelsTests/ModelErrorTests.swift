@@ -72,6 +72,11 @@ struct RefusedModel: Sendable, CustomStringConvertible {
     RefusedModel(
       "encoder.0: wanted a factor that divides the height 8 and the width 8, found 3", encoder: PixelUnshuffle2D(3)),
     RefusedModel("encoder.0: wanted a factor of 1 to 65536, found 0", encoder: PixelShuffle2D(0)),
+    RefusedModel("encoder.0: wanted a sequence, 1 x length x channels, found 8 x 8 x 2", encoder: Conv1D(2, kernel: 3)),
+    RefusedModel("encoder.0: wanted a padding of both ends, or [0, left, 0, right], found one of rows") {
+      $0.input = ImageShape(1, 8, 2)
+      $0.encoder = [MaxPool1D(2, padding: .amount(Extent2D(1, 0)))]
+    },
     RefusedModel(
       "encoder.0: wanted a stride of 1 to 65536, found 0", encoder: Conv2D(4, kernel: 3, stride: 0)),
     RefusedModel(
@@ -234,6 +239,18 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       $0.decoder = [Dense(6), TiedDense(to: "latent")]
     },
     RefusedModel(
+      "encoder.0: a VectorQuantizer belongs in the place of the latent, not in encoder.0", encoder: VectorQuantizer(4)),
+    RefusedModel("latent: wanted 2 to 65536 codes, found 1") { $0.latent = VectorQuantizer(1) },
+    RefusedModel("latent: wanted codebooks that divide the 6 channels of 8 x 8 x 6, found 4") {
+      ($0.encoder, $0.latent) = ([Conv2D(6, kernel: 3)], VectorQuantizer(8, codebooks: 4))
+    },
+    RefusedModel("latent: wanted a commitment of at least 0, found -1.0") {
+      $0.latent = VectorQuantizer(8, commitment: -1)
+    },
+    RefusedModel("latent: wanted a decay of at least 0 and below 1, found 1.0") {
+      $0.latent = VectorQuantizer(8, decay: 1)
+    },
+    RefusedModel(
       "encoder.0: a penalty belongs in the place of the penalty, not in encoder.0", encoder: L1Penalty(weight: 1)),
     RefusedModel("penalty: wanted a weight of at least 0, found -1.0") { $0.penalties = [L1Penalty(weight: -1)] },
     RefusedModel("penalty: wanted a weight of at least 0, found nan") { $0.penalties = [MMDPenalty(weight: .nan)] },
@@ -293,8 +310,11 @@ struct RefusedModel: Sendable, CustomStringConvertible {
         GELU(); Conv2D(0, kernel: 3)
       }),
     RefusedModel(
-      "encoder.0: wanted the name of a layer before it, whose output it takes, found \"decoder.7\"",
+      "encoder.0: wanted the name of a layer before it, whose output it takes, or image, found \"decoder.7\"",
       encoder: Concat(from: "decoder.7")),
+    RefusedModel(
+      "encoder.0: wanted the name of a layer before it, whose output it takes, or image, found \"latent\"",
+      encoder: Add(from: "latent")),
     RefusedModel("objective: wanted 1 to 65536 steps of a chain, found 0") {
       $0.objective = .contrastiveDivergence(steps: 0)
     },

@@ -68,7 +68,7 @@ import Testing
     #expect(
       sentence.contains("wanted") && sentence.contains("found") || sentence.contains("has no field"), comment,
       sourceLocation: sourceLocation)
-    for word in ["valid JSON", "initialize", "Swift", "Optional("] {
+    for word in ["valid JSON", "Cannot initialize", "Swift", "Optional("] {
       #expect(!sentence.contains(word), comment, sourceLocation: sourceLocation)
     }
   }

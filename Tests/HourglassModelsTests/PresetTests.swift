@@ -120,6 +120,7 @@ import Testing
       for (words, likelihood, output) in [
         ("linear", nil, Activation.linear), ("bernoulli", .bernoulli, .linear),
         ("ssim", .ssim, .sigmoid), ("huber,linear", .huber, .linear),
+        ("poisson", .poisson, .linear), ("logCosh", .logCosh, .sigmoid),
       ] as [(String, Likelihood?, Activation)] {
         let base = try #require(try Autoencoder.preset(sizedBy: "\(name)@16x12x3"))
         guard base.likelihood != .bernoulli || output == .linear else { continue }

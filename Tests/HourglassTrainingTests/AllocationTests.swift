@@ -135,6 +135,12 @@ struct AllocationTests {
     }
   }
 
+  @Test func aHundredStepsOfResamplingAndRearrangingAllocateNothing() async {
+    await #expect(processExitsWith: .success) {
+      for row in LayerCases.shapes { try heapStaysTheSame(row.model) }
+    }
+  }
+
   @Test func theProbeCounts() async {
     await #expect(processExitsWith: .success) {
       let before = (heap_probe_allocations(), heap_probe_live())

@@ -151,7 +151,9 @@ import TestSupport
       _ = try Self.trainer(recipe, other).run()
       try Self.write(10, to: folder + "/set")
       let refusal = #expect(throws: DataError.self) { try Self.trainer(recipe, other, accepts: true) }
-      #expect(refusal?.reason.contains("found a cosine") == true, "\(refusal?.reason ?? "")")
+      #expect(
+        refusal?.reason.contains("wanted the schedule constant or plateau, found cosine") == true,
+        "\(refusal?.reason ?? "")")
     }
   }
 }

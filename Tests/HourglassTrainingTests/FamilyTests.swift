@@ -20,7 +20,9 @@ import Testing
 
   static let names = [
     "l1", "activity", "zero-mean", "mmd", "contractive", "contractive-convolutions", "tied-convolutions", "ssim",
+    "ms-ssim",
     "l2", "two-penalties", "info-vae", "total-correlation", "dip-i", "dip-ii",
+    "quantizer", "two-codebooks",
   ]
 
   static func model(_ name: String) throws -> Autoencoder {
@@ -80,6 +82,19 @@ import Testing
         TiedConvTranspose2D(to: "encoder.1", activation: .tanh)
         TiedConvTranspose2D(to: "encoder.0", activation: .sigmoid)
       }
+    case "quantizer", "two-codebooks":
+      return Autoencoder(
+        name, input: ImageShape(7, 6, 2), likelihood: .squaredError, penalty: L2Penalty(weight: 0.3)
+      ) {
+        Conv2D(6, kernel: 4, stride: 2, activation: .tanh)
+      } latent: {
+        name == "quantizer" ? VectorQuantizer(5) : VectorQuantizer(3, codebooks: 2, commitment: 2)
+      } decoder: {
+        Dense(84, activation: .sigmoid)
+        Reshape(7, 6, 2)
+      }
+    case "ms-ssim":
+      return LayerCases.multiScaleModel
     case "ssim":
       return LayerCases.similarModel
     default: throw ModelError(name, "no such model")

@@ -19,7 +19,10 @@ import TestSupport
   @Test(.enabled(if: hasPackages, noPackages)) func everyLayerIsTheSameInONNXRuntime() throws {
     let cases =
       LayerCases.all.map { (name: $0.name, model: $0.model) }
-      + [Self.labels, Self.gaussian, Self.reshaped].map { (name: $0.name, model: $0) }
+      + [
+        Self.labels, Self.reshaped, Self.model(.poisson), Self.model(.multinomial), Self.model(.gaussian()),
+        Self.model(.negativeBinomial), Self.model(.discretizedLogistic),
+      ].map { (name: $0.name, model: $0) }
     try withTemporaryFolder { folder in try Self.compare(cases, in: folder) }
   }
 
@@ -54,14 +57,17 @@ import TestSupport
     Dense(10)
   }
 
-  /// Whose output holds log-variances too.
-  private static let gaussian = Autoencoder("gaussian", input: ImageShape(6, 4, 2), likelihood: .gaussian()) {
-    Conv2D(3, kernel: 3, activation: .relu)
-  } latent: {
-    Dense(4)
-  } decoder: {
-    Dense(6 * 4 * 4)
-    Reshape(6, 4, 4)
+  /// Whose expected image is another one than its output, which may hold the spread of each element too.
+  private static func model(_ likelihood: Likelihood) -> Autoencoder {
+    let channels = [.poisson, .multinomial].contains(likelihood) ? 2 : 4
+    return Autoencoder(likelihood.name, input: ImageShape(6, 4, 2), likelihood: likelihood) {
+      Conv2D(3, kernel: 3, activation: .relu)
+    } latent: {
+      Dense(4)
+    } decoder: {
+      Dense(6 * 4 * channels)
+      Reshape(6, 4, channels)
+    }
   }
 
   /// Images that meet and were vectors before, which are vectors in the graph until somebody wants images.

@@ -29,6 +29,8 @@ import Testing
   static let classes = 5
   static let likelihoods: [String: Likelihood] = [
     "bernoulli": .bernoulli, "squaredError": .squaredError, "absoluteError": .absoluteError, "huber": .huber,
+    "logCosh": .logCosh, "poisson": .poisson, "negativeBinomial": .negativeBinomial, "multinomial": .multinomial,
+    "discretizedLogistic": .discretizedLogistic,
     "gaussian 0.25": .gaussian(variance: 0.25), "gaussian": .gaussian(), "categorical": .categorical,
     "labelSquaredError": .labelSquaredError,
   ]
@@ -46,7 +48,7 @@ import Testing
     switch likelihood {
     case .categorical: model.decoder = [Dense(classes)]
     case .labelSquaredError: model.decoder = [Dense(1)]
-    case .gaussian(nil):
+    case .gaussian(nil), .negativeBinomial, .discretizedLogistic:
       model.decoder = [Dense(2 * image.count), Reshape(image.height, image.width, 2 * image.channels)]
     default: break
     }
@@ -75,8 +77,11 @@ import Testing
     for shards in [1, 3] {
       let step = try startedStep(
         model, batchSize: golden.batchSizes[0], shards: shards, optimizer: optimizer,
+        clipValue: run.optimizer.hasSuffix("clip") ? 0.05 : nil,
         seed: golden.seed, data: Self.data(golden.batchSizes))
-      for (loss, wanted) in zip(try step.run(batchSizes: golden.batchSizes), run.losses) {
+      var recipe = Recipe(model: model, optimizer: optimizer, epochs: nil, steps: golden.batchSizes.count)
+      recipe.schedule = run.optimizer.hasSuffix("cycle") ? .oneCycle(rise: 0.5) : nil
+      for (loss, wanted) in zip(try step.run(batchSizes: golden.batchSizes, recipe), run.losses) {
         #expect(abs(loss.total - wanted) < (optimizer.kind == .sgd ? 1e-5 : 1e-4) * wanted)
       }
       for (parameter, wanted) in zip(step.plan.parameters, run.parameters) {
@@ -96,6 +101,9 @@ import Testing
     return [
       "sgd": Optimizer(.sgd), "sgd, decay": Optimizer(.sgd, weightDecay: 0.1),
       "sgd, l1": changed(Optimizer(.sgd)) { $0.weightL1 = 0.1 },
+      "sgd, clip": Optimizer(.sgd), "adam, clip": Optimizer(.adam),
+      "adam, betas, epsilon": changed(Optimizer(.adam)) { ($0.beta1, $0.beta2, $0.epsilon) = (0.8, 0.95, 1e-3) },
+      "sgd, cycle": Optimizer(.sgd, learningRate: 0.02), "adam, cycle": Optimizer(.adam, learningRate: 0.002),
       "nesterov": changed(Optimizer(.sgd)) { $0.nesterov = true },
       "adam": Optimizer(.adam), "adam, decay": Optimizer(.adam, weightDecay: 0.1),
       "adam, l1": changed(Optimizer(.adam)) { $0.weightL1 = 0.1 }, "adamw": Optimizer(.adamw),
@@ -129,7 +137,7 @@ import Testing
     #expect(abs(try #require(found.mse) - mse) < 1e-5 * mse && found.ssim != nil)
   }
 
-  @Test func allGoldenRunsAreThere() throws { #expect(try Golden.stored.get().runs.count == 21) }
+  @Test func allGoldenRunsAreThere() throws { #expect(try Golden.stored.get().runs.count == 31) }
 
   /// Every division of the work gives equal bits, with labels from any place of the data set and several minibatches.
   @Test(arguments: [Likelihood.categorical, .labelSquaredError])

@@ -19,8 +19,10 @@ import Testing
     all.optimizer = Optimizer(.sgd, learningRate: 0.3, weightDecay: 0.25)
     (all.optimizer.beta1, all.optimizer.beta2, all.optimizer.epsilon) = (0.1, 0.2, 1e-3)
     (all.optimizer.momentum, all.optimizer.nesterov, all.optimizer.weightL1) = (0.7, true, 0.125)
+    all.clipValue = 0.125
     (all.clipNorm, all.ema, all.beta, all.freeBits, all.importanceSamples) = (1.1, 0.9, 0.5, 0.25, 4)
     all.labelSmoothing = 0.2
+    (all.capacity, all.capacityWarmup, all.optimizer.decoderWeightDecay) = (2, .steps(5), 0.5)
     all.initializer = .truncatedNormal(0.05)
     (all.epochs, all.steps, all.patience, all.minDelta) = (8, 7, 3, 0.1)
     (all.monitor, all.overfitBatches) = (.training, 2)
@@ -114,12 +116,14 @@ import Testing
   @Test(arguments: [
     ("batchSize", "1", "0"), ("batchSize", "1048576", "1048577"), ("accumulate", "1048576", "1048577"),
     ("epochs", "1", "0"), ("steps", "1", "-1"), ("patience", "1", "0"), ("overfitBatches", "1", "0"),
-    ("minDelta", "0", "-1e-30"), ("clipNorm", "1e-30", "0"), ("ema", "0.9999999", "1"), ("ema", "1e-30", "0"),
+    ("minDelta", "0", "-1e-30"), ("clipNorm", "1e-30", "0"), ("clipValue", "1e-30", "0"), ("ema", "0.9999999", "1"),
+    ("ema", "1e-30", "0"),
     ("beta", "0", "-1e-30"), ("freeBits", "1e-30", "0"), ("optimizer.learningRate", "1e-30", "0"),
     ("labelSmoothing", "0", "-1e-30"), ("labelSmoothing", "0.9999999", "1"), ("optimizer.beta1", "0", "1"),
     ("optimizer.beta2", "0.9999999", "1"), ("optimizer.momentum", "0", "-1e-30"),
     ("optimizer.epsilon", "1e-30", "0"), ("optimizer.weightDecay", "0", "-1e-30"),
-    ("optimizer.weightL1", "0", "-1e-30"),
+    ("optimizer.weightL1", "0", "-1e-30"), ("capacity", "0", "-1e-30"),
+    ("optimizer.decoderWeightDecay", "0", "-1e-30"),
   ])
   func aRangeEndsWhereItsSentenceSays(_ name: String, _ inside: String, _ outside: String) throws {
     let setting = try #require(Setting.all.first { $0.name == name })
@@ -155,7 +159,7 @@ import Testing
       refusals += 1
       let comment = Comment("\(value): \(sentence)")
       #expect(sentence.hasPrefix(name) && sentence.contains("wanted") && sentence.contains("found"), comment)
-      for word in ["valid JSON", "initialize", "Swift", "Optional("] { #expect(!sentence.contains(word), comment) }
+      for word in ["valid JSON", "Cannot initialize", "Swift", "Optional("] { #expect(!sentence.contains(word), comment) }
     }
     #expect(refusals > 0)
   }

@@ -8,13 +8,15 @@ import TestSupport
 /// A step of a model on waves, started from a seed.
 func startedStep(
   _ model: Autoencoder, batchSize: Int, shards: Int? = nil, parallel: ParallelPlan = .init(workers: 1, threads: 1),
-  optimizer: Optimizer = Optimizer(), clipNorm: Float? = nil, freeBits: Float = 0, averageDecay: Float? = nil,
+  optimizer: Optimizer = Optimizer(), clipNorm: Float? = nil, clipValue: Float? = nil, freeBits: Float = 0,
+  averageDecay: Float? = nil,
   augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64 = 3, beta: Float = 1, data: Dataset,
   profiles: Bool = false, importanceSamples: Int? = nil, standardization: Standardization? = nil
 ) throws -> TrainingStep {
   let plan = try ExecutionPlan(model, batchSize: batchSize, shards: shards, importanceSamples: importanceSamples)
   let step = try TrainingStep(
-    plan: plan, parallel: parallel, optimizer: optimizer, clipNorm: clipNorm, freeBits: freeBits,
+    plan: plan, parallel: parallel, optimizer: optimizer, clipNorm: clipNorm, clipValue: clipValue,
+    freeBits: freeBits,
     averageDecay: averageDecay, augmentation: augmentation, corruption: corruption, standardization: standardization,
     seed: seed, beta: beta, data: data, profiles: profiles)
   Initializer.fill(step.parameters, plan: plan, seed: seed)
@@ -22,13 +24,17 @@ func startedStep(
 }
 
 extension TrainingStep {
-  /// Runs steps over batches that lie one after the other in the data set; the losses before each update.
+  /// Runs steps over batches that lie one after the other in the data set, with rates and momenta of a recipe where one
+  /// is given; the losses before each update.
   @discardableResult
-  func run(batchSizes: [Int]) throws -> [Loss] {
+  func run(batchSizes: [Int], _ recipe: Recipe? = nil) throws -> [Loss] {
     var first: Int32 = 0
     return try batchSizes.enumerated().map { step, count in
       defer { first += Int32(count) }
-      return try run(step: step, items: ArraySlice(first..<first + Int32(count)))
+      return try run(
+        step: step, items: ArraySlice(first..<first + Int32(count)),
+        learningRate: recipe?.learningRate(step: step, stepsPerEpoch: batchSizes.count),
+        momentum: recipe?.momentum(step: step, stepsPerEpoch: batchSizes.count))
     }
   }
 }

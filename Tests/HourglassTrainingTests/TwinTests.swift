@@ -40,8 +40,9 @@ import Testing
   /// The likelihoods that no preset and no case of a layer has.
   private static let likelihoods = [
     Likelihood.absoluteError, .huber, .gaussian(), .gaussian(variance: 0.3), .categorical, .labelSquaredError,
+    .logCosh, .poisson, .negativeBinomial, .multinomial, .discretizedLogistic,
   ].map { likelihood in
-    let channels = likelihood == .gaussian() ? 4 : 2
+    let channels = [.gaussian(), .negativeBinomial, .discretizedLogistic].contains(likelihood) ? 4 : 2
     var model = Autoencoder(likelihood.name, input: ImageShape(6, 4, 2), likelihood: likelihood) {
       Conv2D(3, kernel: 3, stride: 2, activation: .tanh)
     } latent: {

@@ -52,7 +52,21 @@ extension LayerCases {
         }
         ConvTranspose2D(4, kernel: 4, stride: 2, activation: .sigmoid)
       }, to: 8),
-    denseResidual, parametersInTheShortcut, skipOutOfABlock, unet, skippedCode,
+    branch(
+      "skip with a shortcut", after: .tanh,
+      Skip(shortcut: [Conv2D(2, kernel: 1, activation: .sigmoid)]) { Conv2D(3, kernel: 3, activation: .tanh) }, to: 5),
+    branch(
+      "branches side by side, an Inception block", after: .relu,
+      Skip(
+        shortcut: [
+          Skip(shortcut: [MaxPool2D(3, stride: 1, padding: .same), Conv2D(2, kernel: 1, activation: .tanh)]) {
+            Conv2D(2, kernel: 5, activation: .relu)
+          }
+        ]
+      ) {
+        Conv2D(3, kernel: 1, activation: .softplus)
+      }, to: 7),
+    denseResidual, parametersInTheShortcut, skipOutOfABlock, unet, skippedCode, imageInFront, sums, sumOutOfABlock,
     contracted("residual blocks", ImageShape(4, 4, 1), code: ImageShape(vector: 5)) {
       Residual(activation: .tanh, shortcut: [Conv2D(3, kernel: 1, activation: .sigmoid)]) {
         Conv2D(3, kernel: 3, activation: .softplus)
@@ -137,6 +151,60 @@ extension LayerCases {
     }
     return LayerCase(
       name: model.name, layer: layer, input: ImageShape(4, 4, 2), output: ImageShape(4, 4, 5), model: model)
+  }()
+
+  /// Skips whose channels lie in front, one of them the image.
+  private static let imageInFront: LayerCase = {
+    let layer = Concat(from: "image", first: true)
+    let model = Autoencoder("skips that come first", input: ImageShape(4, 4, 2), likelihood: .squaredError) {
+      Conv2D(3, kernel: 3, activation: .tanh)
+    } latent: {
+      Conv2D(3, kernel: 4, stride: 2)
+    } decoder: {
+      ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
+      Concat(from: "encoder.0", first: true)
+      Conv2D(3, kernel: 1, activation: .elu)
+      layer
+      Conv2D(2, kernel: 1)
+    }
+    return LayerCase(
+      name: model.name, layer: layer, input: ImageShape(4, 4, 3), output: ImageShape(4, 4, 5), model: model)
+  }()
+
+  /// Sums with what the encoder and the image were, RED-Net's.
+  private static let sums: LayerCase = {
+    let layer = Add(from: "encoder.0", activation: .relu)
+    let model = Autoencoder("sums with earlier layers", input: ImageShape(4, 4, 2), likelihood: .squaredError) {
+      Conv2D(3, kernel: 3, activation: .tanh)
+    } latent: {
+      Conv2D(3, kernel: 4, stride: 2, activation: .relu)
+    } decoder: {
+      ConvTranspose2D(3, kernel: 4, stride: 2)
+      layer
+      Conv2D(2, kernel: 3)
+      Add(from: "image")
+    }
+    return LayerCase(
+      name: model.name, layer: layer, input: ImageShape(4, 4, 3), output: ImageShape(4, 4, 3), model: model)
+  }()
+
+  /// What blocks have before they add their input, once more together, as temporal convolutional networks have it.
+  private static let sumOutOfABlock: LayerCase = {
+    let layer = Add(from: "encoder.0.1", activation: .silu)
+    let model = Autoencoder("sum out of a block", input: ImageShape(4, 4, 2), likelihood: .squaredError) {
+      Residual(activation: .relu, shortcut: [Conv2D(3, kernel: 1)]) {
+        Conv2D(3, kernel: 3, activation: .tanh)
+        Conv2D(3, kernel: 3, activation: .relu)
+      }
+      Conv2D(3, kernel: 3, activation: .sigmoid)
+      layer
+    } latent: {
+      Conv2D(3, kernel: 4, stride: 2)
+    } decoder: {
+      ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
+    }
+    return LayerCase(
+      name: model.name, layer: layer, input: ImageShape(4, 4, 3), output: ImageShape(4, 4, 3), model: model)
   }()
 
   /// Skips from the encoder to the decoder, two of them from one layer.

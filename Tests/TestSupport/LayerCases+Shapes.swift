@@ -2,7 +2,23 @@ import HourglassModels
 
 /// Rows of layers that change the shape of images without weights, and of forms of padding.
 extension LayerCases {
-  static let shapes: [LayerCase] = pools + paddings + rearrangements
+  public static let shapes: [LayerCase] = pools + paddings + rearrangements + lines + [followed]
+
+  /// Tangents through maps that have no weights.
+  private static let followed = contracted(
+    "resampling and rearrangement", ImageShape(6, 4, 1), code: ImageShape(vector: 4)
+  ) {
+    Conv2D(2, kernel: 3, paddingMode: .reflect, activation: .tanh)
+    AveragePool2D(3, stride: 1, padding: .amount(1))
+    PixelUnshuffle2D(2)
+    Upsample2D(2, mode: .bilinear)
+    Reshape(1, 1, 6 * 4 * 8)
+  } latent: {
+    Dense(4, activation: .sigmoid)
+  } decoder: {
+    Dense(24, activation: .sigmoid)
+    Reshape(6, 4, 1)
+  }
 
   private static let conv = Conv2D(3, kernel: 3, activation: .sigmoid)
 
@@ -83,6 +99,34 @@ extension LayerCases {
     decoding(
       "transposed 2x2 padded by 3", ConvTranspose2D(2, kernel: 2, stride: 2, padding: .amount(3)),
       from: ImageShape(5, 4, 18), to: ImageShape(4, 2, 2)),
+  ]
+
+  private static let lines: [LayerCase] = [
+    encoding(
+      "conv1d 5 stride 2", Conv1D(4, kernel: 5, stride: 2, activation: .relu), of: ImageShape(1, 13, 3),
+      to: ImageShape(1, 7, 4)),
+    encoding(
+      "conv1d, causal", Conv1D(3, kernel: 3, padding: .sides(.init(top: 0, left: 2, bottom: 0, right: 0))),
+      of: ImageShape(1, 9, 2), to: ImageShape(1, 9, 3)),
+    encoding(
+      "conv1d that replicates", Conv1D(17, kernel: 4, padding: .amount(4), paddingMode: .replicate, activation: .tanh),
+      of: ImageShape(1, 6, 1), to: ImageShape(1, 11, 17)),
+    decoding(
+      "transposed conv1d 4 stride 2 padding 1",
+      ConvTranspose1D(2, kernel: 4, stride: 2, padding: .amount(1), activation: .sigmoid), from: ImageShape(1, 5, 3),
+      to: ImageShape(1, 10, 2)),
+    decoding(
+      "transposed conv1d to an odd length", ConvTranspose1D(20, kernel: 3, stride: 2, outputSize: 9),
+      from: ImageShape(1, 5, 2), to: ImageShape(1, 9, 20)),
+    encoding(
+      "max-pool1d 3 stride 2 padding 1 to the ceiling", MaxPool1D(3, stride: 2, padding: .amount(1), ceiling: true),
+      of: ImageShape(1, 8, 3), to: ImageShape(1, 5, 3)),
+    encoding("average-pool1d", AveragePool1D(3, stride: 1), of: ImageShape(1, 8, 3), to: ImageShape(1, 6, 3)),
+    encoding("average-pool1d 2", AveragePool1D(2), of: ImageShape(1, 8, 3), to: ImageShape(1, 4, 3)),
+    decoding(
+      "upsampling1d by interpolation", Upsample1D(3, mode: .linear), from: ImageShape(1, 4, 3), to: ImageShape(1, 12, 3)
+    ),
+    decoding("upsampling1d", Upsample1D(2), from: ImageShape(1, 4, 3), to: ImageShape(1, 8, 3)),
   ]
 
   private static let rearrangements: [LayerCase] = [

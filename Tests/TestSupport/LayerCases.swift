@@ -164,8 +164,8 @@ public enum LayerCases {
       to: ImageShape(vector: 5)),
     decoding(
       "transposed without bias",
-      ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid, bias: false),
-      from: ImageShape(3, 2, 4), to: ImageShape(6, 4, 2)),
+      ConvTranspose2D(3, kernel: 4, stride: 2, activation: .sigmoid, bias: false),
+      from: ImageShape(3, 2, 4), to: ImageShape(6, 4, 3)),
     encoding(
       "layer norm of a vector", after: [Dense(20)], LayerNorm(activation: .elu, epsilon: 1e-3),
       of: ImageShape(3, 3, 2), to: ImageShape(vector: 20)),
@@ -205,6 +205,19 @@ public enum LayerCases {
     latent("gaussian latent", GaussianLatent(3), units: 3),
     latent("linear latent", Dense(4), units: 4),
     convolutionalLatent,
+    quantized("vector quantizer", VectorQuantizer(8)),
+    quantized("vector quantizer, running means", VectorQuantizer(5, codebooks: 2, commitment: 2, decay: 0.8)),
+    LayerCase(
+      name: "vector quantizer of a vector", layer: VectorQuantizer(6, codebooks: 3), input: ImageShape(vector: 6),
+      output: ImageShape(vector: 6),
+      model: Autoencoder("vector quantizer of a vector", input: ImageShape(4, 3, 1), likelihood: .squaredError) {
+        Dense(6, activation: .tanh)
+      } latent: {
+        VectorQuantizer(6, codebooks: 3)
+      } decoder: {
+        Dense(12)
+        Reshape(4, 3, 1)
+      }),
     vectors,
     noisy,
     similar,
@@ -222,6 +235,20 @@ public enum LayerCases {
   } decoder: {
     Dense(7 * 6 * 3, activation: .tanh)
     Reshape(7, 6, 3)
+    ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
+  }
+
+  /// The cases whose gradient is that of the loss: a quantiser hands errors straight through.
+  public static let differentiable = all.filter { !$0.model.isQuantized }
+
+  /// A model of images that are halved once for their similarity.
+  public static let multiScaleModel = Autoencoder("ms-ssim", input: ImageShape(24, 22, 2), likelihood: .msSsim) {
+    Conv2D(3, kernel: 4, stride: 2, activation: .tanh)
+  } latent: {
+    Dense(4)
+  } decoder: {
+    Dense(12 * 11 * 3, activation: .tanh)
+    Reshape(12, 11, 3)
     ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
   }
 
@@ -280,6 +307,19 @@ public enum LayerCases {
     }
     return LayerCase(
       name: name, layer: layer, input: ImageShape(2, 2, 3), output: ImageShape(vector: units), model: model)
+  }
+
+  /// Between convolutions: one chunked segment.
+  private static func quantized(_ name: String, _ layer: VectorQuantizer) -> LayerCase {
+    let model = Autoencoder(name, input: ImageShape(6, 6, 2), likelihood: .squaredError) {
+      Conv2D(4, kernel: 3, stride: 2, activation: .tanh)
+    } latent: {
+      layer
+    } decoder: {
+      ConvTranspose2D(2, kernel: 4, stride: 2, activation: .sigmoid)
+    }
+    return LayerCase(
+      name: name, layer: layer, input: ImageShape(3, 3, 4), output: ImageShape(3, 3, 4), model: model)
   }
 
   /// No dense layer at all: one chunked segment.

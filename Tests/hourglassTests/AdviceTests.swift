@@ -77,10 +77,6 @@ import Testing
       }
       guard try python("").status == 0 else { return }
       let cases = [
-        ("a.csv", "np.savetxt('a.csv', np.full((4, 64), .5), delimiter=',')", "8x8x1-4"),
-        ("a.txt.dat", "np.savetxt('a.txt.dat', np.full((4, 64), .5))", "8x8x1-4"),
-        ("a.tab", "open('a.tab', 'w').write('a\\tb\\n1\\t0\\n0.5\\t1')", "2-1"),
-        ("a.semicolon", "open('a.semicolon', 'w').write('1;0')", "2-1"),
         ("object.npy", "np.save('object.npy', np.array([np.zeros((8, 8)), None], object)[:1])", "8x8x1-4"),
         ("objects.npy", "a = np.empty(2, object); a[:] = [np.zeros((8, 8))] * 2; np.save('objects.npy', a)", "8x8x1-4"),
         ("bool.npy", "np.save('bool.npy', np.zeros((4, 8, 8), bool))", "8x8x1-4"),
@@ -92,7 +88,7 @@ import Testing
       ]
       for (name, make, model) in cases {
         #expect(try python(make).status == 0, "\(make)")
-        // What was a table may first become vectors, and then images.
+        // What was something else may first become vectors, and then images.
         var (file, result) = (name, try program.run("train --model \(model) --data \(name) --dry-run"))
         for _ in 0..<2 where result.status != Status.done.rawValue {
           guard let code = result.errors.firstMatch(of: Self.numPy)?.output.0 else { break }

@@ -59,6 +59,10 @@ import Testing
     Case("reconstruct --run taken --output images.jpg", .wrongUsage, "--output", ".npy", "images.jpg"),
     Case("encode --run taken --output codes.png", .wrongUsage, "--output", ".npy", "codes.png"),
     Case("encode --run taken --input a --data b --output codes.npy", .wrongUsage, "--input", "--data"),
+    Case("sample --run taken --output a.npy --prior mixture:0", .wrongUsage, "--prior", "mixture:0"),
+    Case(
+      "train --model tiny.json --capacity 2 --free-bits 0.5", .wrongUsage, "--capacity: wanted no --free-bits", "0.5"),
+    Case("train --model tiny.json --capacity-warmup 2", .wrongUsage, "--capacity-warmup: wanted a --capacity"),
     Case("sample --run taken --output a.npy --count 0", .wrongUsage, "--count", "0"),
     Case("sample --run taken --output a.npy --count 9000000000000000000", .wrongUsage, "--count"),
     Case("sample --run taken --output a.png --count 5000", .wrongUsage, "--count", "2000", "5000"),

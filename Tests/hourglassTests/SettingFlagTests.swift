@@ -10,7 +10,7 @@ import Testing
 /// repeated with `--resume`. A new setting without a value here fails.
 @Suite struct SettingFlagTests {
   /// Settings that no flag says.
-  private static let withoutFlag: Set = ["optimizer.beta1", "optimizer.beta2", "optimizer.epsilon", "classes"]
+  private static let withoutFlag: Set = ["classes"]
 
   /// Command lines that go together, with values that are no defaults.
   private static let lines = [
@@ -18,10 +18,13 @@ import Testing
     --model tiny.json --data images.npy --augment flip --corrupt mask:0.5 --batch-size 8 --accumulate 2 --shards 2 \
     --seed 18446744073709551615 --epochs 2 --steps 3 --patience 4 --min-delta 0.1 --monitor training \
     --overfit-batches 2 --optimizer sgd --learning-rate 0.003 --momentum 0.7 --nesterov --weight-decay 0.01 \
-    --weight-l1 0.001 --clip-norm 1.1 --ema 0.9 --beta 0.3 --free-bits 0.1 --warmup 2 --beta-warmup 2epochs \
-    --schedule cosine --initializer normal:0.05
+    --weight-l1 0.001 --beta1 0.8 --beta2 0.99 --epsilon 0.001 --clip-norm 1.1 --ema 0.9 --beta 0.3 --free-bits 0.1 \
+    --warmup 2 --beta-warmup 2epochs --schedule cosine --initializer normal:0.05
     """,
-    "--model tiny.json --data images.npy --importance-samples 3 --start-from 0 --steps 1 --batch-size 8",
+    "--model tiny.json --data images.npy --capacity 3.5 --capacity-warmup 2 --decoder-weight-decay 0.1 --steps 3 "
+      + "--batch-size 8",
+    "--model tiny.json --data images.npy --importance-samples 3 --start-from 0 --steps 1 --batch-size 8 "
+      + "--clip-value 0.5",
     "--model 8x8x1-12-10,sigmoid,categorical --limit 32 --label-smoothing 0.2 --steps 1",
   ]
 

@@ -144,6 +144,27 @@ import Testing
     }
   }
 
+  /// A plain autoencoder has no prior, but a mixture of its codes.
+  @Test func aMixtureIsAPriorOfAnyAutoencoder() throws {
+    try Program.inTemporaryFolder { program in
+      let model = "--model 8x8x1-12-3,tanh --steps 3"
+      #expect(try program.run("train --quiet --data images.npy --run plain \(model)").status == Status.done.rawValue)
+      let refused = try program.run("sample --run plain --output a.npy")
+      #expect(refused.status == Status.wrongUsage.rawValue && refused.errors.contains("--prior mixture:10"))
+      for name in ["a", "b"] {
+        let result = try program.run("sample --run plain --prior mixture:2 --count 3 --output \(name).npy")
+        #expect(result.status == Status.done.rawValue, "\(result.errors)")
+        for word in ["mixture of 2", "standard normal", "log density", "discrepancy"] {
+          #expect(result.output.contains(word), "\(result.output)")
+        }
+      }
+      let (a, b) = (try NPYFile.read(program.path("a.npy")), try NPYFile.read(program.path("b.npy")))
+      #expect(a.shape == [3, 8, 8, 1] && a == b && a.floats.allSatisfy(\.isFinite))
+      let many = try program.run("sample --run plain --prior mixture:1000 --output c.npy")
+      #expect(many.status == Status.wrongUsage.rawValue && many.errors.contains("--prior: wanted 1002 images"))
+    }
+  }
+
   @Test func anOutputThatCannotBeWrittenFails() throws {
     try Program.inTemporaryFolder { program in
       #expect(try program.train("--steps 1", run: "run").status == Status.done.rawValue)

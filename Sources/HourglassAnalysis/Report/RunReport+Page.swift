@@ -93,7 +93,8 @@ extension RunReport {
     }
     let columns: [(title: String, value: (EpochMetrics) -> Double?)] =
       [("loss", { $0.loss }), ("reconstruction", { $0.reconstruction })] + terms + [
-        ("validation loss", { $0.validationLoss }), ("validation MSE", { $0.validationMSE }),
+        ("perplexity", { $0.perplexity }), ("validation loss", { $0.validationLoss }),
+        ("validation MSE", { $0.validationMSE }),
         ("validation error rate", { $0.validationErrorRate }),
       ]
     let known = columns.filter { column in epochs.contains { column.value($0) != nil } }

@@ -4,7 +4,7 @@ import HourglassModels
 import HourglassTraining
 
 /// Codes in few bytes: each unit is rounded to equally spaced levels, and the levels are entropy-coded with counts of
-/// each unit.
+/// each unit. The units of a VectorQuantizer's codes are the numbers of codes, one for each position and codebook.
 ///
 /// The file holds `HGCODES2`, the header's length in bytes (32 bits, little-endian), the header in JSON, the coded
 /// levels, image after image, and the SHA-256 of all bytes before it in 64 digits. The header names the weights,
@@ -20,7 +20,7 @@ public struct CompressedCodes: Sendable {
     /// How far levels lie apart, Z numbers.
     public var step: [Float]
 
-    /// The numbers of levels that a unit may have.
+    /// The numbers of levels that a unit may be rounded to.
     public static let levelRange = 2...256
 
     /// Levels from the smallest to the largest value of each unit.
@@ -40,6 +40,13 @@ public struct CompressedCodes: Sendable {
         }
       }
       step = zip(low, high).map { ($1 - $0) / Float(levels - 1) }
+    }
+
+    /// The numbers of a VectorQuantizer's codes, which are levels themselves.
+    ///
+    /// - Parameter units: numbers of each image.
+    public init(numbersBelow codes: Int, units: Int) {
+      (levels, low, step) = (codes, Array(repeating: 0, count: units), Array(repeating: 1, count: units))
     }
 
     /// The level nearest to a value: the outermost for a value outside.
@@ -66,7 +73,7 @@ public struct CompressedCodes: Sendable {
   private static let (magic, earlierMagic) = (Array("HGCODES2".utf8), Array("HGCODES1".utf8))
   private static let digestLength = 64
   /// The level of each unit of each code, N x Z.
-  private let levels: [UInt8]
+  private let levels: [UInt16]
   private let quantizer: Quantizer
 
   /// Rounds codes to levels.
@@ -75,7 +82,7 @@ public struct CompressedCodes: Sendable {
   public init(_ codes: [Float], _ quantizer: Quantizer) {
     let units = quantizer.low.count
     self.quantizer = quantizer
-    levels = codes.enumerated().map { UInt8(quantizer.level($1, unit: $0 % units)) }
+    levels = codes.enumerated().map { UInt16(quantizer.level($1, unit: $0 % units)) }
   }
 
   /// The number of codes.
@@ -145,16 +152,16 @@ public struct CompressedCodes: Sendable {
         path: path,
         reason: "wanted codes of the weights \(weightsHash), found those of \(header.weightsHash) (\(header.model))")
     }
-    guard found.low.count == units, found.step.count == units, Quantizer.levelRange.contains(found.levels),
+    guard found.low.count == units, found.step.count == units, (2...VectorQuantizer.mostCodes).contains(found.levels),
       header.count > 0, header.count <= (content.count * 8 << Self.mostSymbolsOfABit) / units
     else { throw DataError(path: path, reason: "wanted codes of \(units) units, found another header") }
     try GrantedMemory.require(header.count * units, for: path, "hold \(header.count) codes of \(units) units")
     quantizer = found
     var counts = Array(repeating: AdaptiveCounts(symbols: found.levels), count: units)
     var decoder = ArithmeticDecoder(Array(content))
-    var levels: [UInt8] = []
+    var levels: [UInt16] = []
     for place in 0..<header.count * units where decoder.bytesRead <= content.count {
-      levels.append(UInt8(decoder.decode(&counts[place % units])))
+      levels.append(UInt16(decoder.decode(&counts[place % units])))
     }
     guard decoder.bytesRead == content.count else {
       throw damaged("the header says \(header.count) codes, which are not \(content.count) bytes")

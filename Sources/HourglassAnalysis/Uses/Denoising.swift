@@ -82,6 +82,25 @@ public struct Denoising {
 }
 
 extension Inference {
+  /// What is compressed of images: their codes, or the numbers of a VectorQuantizer's codes; `symbolCount` an image.
+  public func symbols(of data: Dataset) throws -> [Float] {
+    guard plan.model.isQuantized else { return try codes(of: data) }
+    try data.checkShape(for: plan)
+    return try stride(from: 0, to: data.count, by: Self.batchSize).flatMap { start in
+      codeNumbers(try data.images(start..<min(start + Self.batchSize, data.count)))
+    }
+  }
+
+  /// The numbers of one image that are compressed.
+  public var symbolCount: Int {
+    plan.model.isQuantized ? plan.uses[plan.encoder.upperBound - 1].layer.stateCount : codeCount
+  }
+
+  /// The codes of what was compressed.
+  public func codes(ofSymbols symbols: [Float]) -> [Float] {
+    plan.model.isQuantized ? codes(ofNumbers: symbols) : symbols
+  }
+
   /// How well decoded codes show the images of a set: the PSNR in dB over all their pixels.
   ///
   /// Errors: images of another shape than the model's input, or that cannot be read.
@@ -90,7 +109,7 @@ extension Inference {
     var sum = 0.0
     for start in stride(from: 0, to: data.count, by: Self.batchSize) {
       let range = start..<min(start + Self.batchSize, data.count)
-      let images = decode(codes.codes(range))
+      let images = decode(self.codes(ofSymbols: codes.codes(range)))
       sum += Denoising.squares(images, try data.images(range))
     }
     return Evaluation.psnr(meanSquaredError: sum / Double(data.count * data.shape.count))

@@ -30,12 +30,12 @@ enum HDF5File {
   ///
   /// Errors: there is no such data set; its elements or shape are not taken; libhdf5 refuses the file.
   static func open(
-    _ place: (file: String, set: String?), _ layout: Preparation.Layout?, memory: Int
+    _ place: (file: String, set: String?), _ layout: Preparation.Layout?, for input: ImageShape?, memory: Int
   ) throws(DataError) -> StoredImages {
     #if HDF5
       let set = try HDF5DataSet(place.file, place.set)
       let path = "\(place.file):\(set.name)"
-      let (count, shape, isPlanar) = try NPYArray.samples(set.extents, layout, path)
+      let (count, shape, isPlanar) = try NPYArray.samples(set.extents, layout, input, path)
       let names = ItemNames(file: place.file, array: set.name)
       let images = HDF5Images(set: set, count: count, shape: shape, isPlanar: isPlanar, names: names)
       guard let bytes = checkedProduct([count, shape.count, set.kind.width]), bytes <= memory else {

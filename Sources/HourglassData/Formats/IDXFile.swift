@@ -58,7 +58,7 @@ public struct IDXFile: Sendable, Equatable {
     guard type == byteType, shape.count > 1 else {
       throw Dataset.tooLarge(path, file.size, for: most, isCompressed: false, staysOnDisk: false)
     }
-    let (count, image, isPlanar) = try NPYArray.samples(shape, layout ?? naturalLayout(shape), path)
+    let (count, image, isPlanar) = try NPYArray.samples(shape, layout ?? naturalLayout(shape), nil, path)
     return try DiskImages(
       [path], header: headerSize(dimensions), shape: image, isPlanar: isPlanar, areFloats: false, count: count)
   }

@@ -3,7 +3,8 @@ import HourglassBase
 
 /// An array in NumPy's NPY format: versions 1 to 3, plain or gzip, in C order.
 ///
-/// Elements of the types `|u1` (bytes), `<u2` (16-bit numbers), `<f4`, and `<f8`, which is rounded to float, are read.
+/// Elements of the types `|u1` (bytes), `<u2` (16-bit numbers), `<f4`, and `<f8`, `|i1`, `<i2`, `<i4`, `<i8`, `<u4` and
+/// `<u8`, which are rounded to float, are read.
 /// Files are written in version 1.
 ///
 /// Source: NumPy Enhancement Proposal 1, "A simple file format for NumPy arrays".
@@ -24,52 +25,6 @@ public struct NPYArray: Sendable, Equatable {
     case .bytes(let bytes): bytes.map { Float($0) / 255 }
     case .words(let words): words.map { Float($0) / 65_535 }
     case .floats(let floats): floats
-    }
-  }
-
-  /// Reads the array as samples: N x D (vectors), N x H x W, N x H x W x C or N x C x H x W.
-  ///
-  /// Errors: the layout has another number of axes; without a layout, an array of four axes has 1 or 3 elements along
-  /// both or neither of the second and the last.
-  public func samples(
-    _ layout: Preparation.Layout? = nil, path: String
-  ) throws(DataError) -> (count: Int, shape: ImageShape, isPlanar: Bool) {
-    try Self.samples(shape, layout, path)
-  }
-
-  static func samples(
-    _ shape: [Int], _ layout: Preparation.Layout?, _ path: String
-  ) throws(DataError) -> (count: Int, shape: ImageShape, isPlanar: Bool) {
-    let found = "found the shape \(extents(shape))"
-    guard let elements = checkedProduct(shape + [4]) else {
-      throw DataError(path: path, reason: "\(found), over 2^63 bytes; the header is wrong")
-    }
-    guard elements > 0 else { throw DataError(path: path, reason: "holds no images: \(found)") }
-    let axes = if let layout { layout } else { try likelyLayout(shape, path) }
-    switch (axes, shape.count) {
-    case (.nd, 2): return (shape[0], ImageShape(vector: shape[1]), false)
-    case (.nhw, 3): return (shape[0], ImageShape(shape[1], shape[2], 1), false)
-    case (.nhwc, 4): return (shape[0], ImageShape(shape[1], shape[2], shape[3]), false)
-    case (.nchw, 4): return (shape[0], ImageShape(shape[2], shape[3], shape[1]), true)
-    default:
-      throw DataError(path: path, reason: "--layout \(axes.rawValue): wanted \(axes.rawValue.count) axes, \(found)")
-    }
-  }
-
-  private static func likelyLayout(_ shape: [Int], _ path: String) throws(DataError) -> Preparation.Layout {
-    let found = "found the shape \(extents(shape))"
-    switch shape.count {
-    case 2: return .nd
-    case 3: return .nhw
-    case 4:
-      let (isFirst, isLast) = ([1, 3].contains(shape[1]), [1, 3].contains(shape[3]))
-      if isFirst != isLast { return isFirst ? .nchw : .nhwc }
-      throw DataError(
-        path: path,
-        reason: "wanted N,H,W,C or N,C,H,W with 1 or 3 channels, \(found)"
-          + (isFirst ? ", which may be either; say --layout nhwc or --layout nchw" : "; say which with --layout"))
-    default:
-      throw DataError(path: path, reason: "wanted N,H,W or four axes, or vectors N,D, \(found)")
     }
   }
 }
@@ -116,7 +71,9 @@ public enum NPYFile {
   }
 
   /// The images of an uncompressed file, which stay on disk.
-  static func onDisk(_ path: String, _ layout: Preparation.Layout?) throws(DataError) -> DiskImages {
+  static func onDisk(
+    _ path: String, _ layout: Preparation.Layout?, for input: ImageShape?
+  ) throws(DataError) -> DiskImages {
     let file = try GzipFile(path)
     var length = 0
     let header = try readHeader(path) { (count) throws(DataError) in
@@ -125,7 +82,7 @@ public enum NPYFile {
       return bytes
     }
     let (type, shape) = try NPYHeader.parse(header, path, [.byte, .float])
-    let (count, image, isPlanar) = try NPYArray.samples(shape, layout, path)
+    let (count, image, isPlanar) = try NPYArray.samples(shape, layout, input, path)
     return try DiskImages(
       [path], header: length, shape: image, isPlanar: isPlanar, areFloats: type == .float, count: count)
   }
@@ -275,44 +232,47 @@ enum NPYHeader {
     case word = "<u2"
     case float = "<f4"
     case double = "<f8"
+    case int8 = "|i1"
+    case int16 = "<i2"
+    case int32 = "<i4"
+    case int64 = "<i8"
+    case uint32 = "<u4"
+    case uint64 = "<u8"
 
     var width: Int {
       switch self {
-      case .byte: 1
-      case .word: 2
-      case .float: 4
-      case .double: 8
+      case .byte, .int8: 1
+      case .word, .int16: 2
+      case .float, .int32, .uint32: 4
+      case .double, .int64, .uint64: 8
       }
     }
 
     func elements(_ data: [UInt8]) -> Elements {
       data.withUnsafeBytes { bytes in
-        switch self {
+        func load<Number: FixedWidthInteger>(_ index: Int) -> Number {
+          let offset = index * MemoryLayout<Number>.size
+          return Number(littleEndian: bytes.loadUnaligned(fromByteOffset: offset, as: Number.self))
+        }
+        let places = 0..<bytes.count / width
+        return switch self {
         case .byte: .bytes(data)
-        case .word:
-          .words(
-            (0..<bytes.count / 2).map {
-              UInt16(littleEndian: bytes.loadUnaligned(fromByteOffset: 2 * $0, as: UInt16.self))
-            })
-        case .float:
-          .floats(
-            (0..<bytes.count / 4).map {
-              Float(bitPattern: UInt32(littleEndian: bytes.loadUnaligned(fromByteOffset: 4 * $0, as: UInt32.self)))
-            })
-        case .double:
-          .floats(
-            (0..<bytes.count / 8).map {
-              Float(
-                Double(
-                  bitPattern: UInt64(littleEndian: bytes.loadUnaligned(fromByteOffset: 8 * $0, as: UInt64.self))))
-            })
+        case .word: .words(places.map { load($0) })
+        case .float: .floats(places.map { Float(bitPattern: load($0)) })
+        case .double: .floats(places.map { Float(Double(bitPattern: load($0))) })
+        case .int8: .floats(places.map { Float(load($0) as Int8) })
+        case .int16: .floats(places.map { Float(load($0) as Int16) })
+        case .int32: .floats(places.map { Float(load($0) as Int32) })
+        case .int64: .floats(places.map { Float(load($0) as Int64) })
+        case .uint32: .floats(places.map { Float(load($0) as UInt32) })
+        case .uint64: .floats(places.map { Float(load($0) as UInt64) })
         }
       }
     }
   }
 
   /// The element types of images and codes, and of weights.
-  static let pixels: [ElementType] = [.byte, .word, .float, .double]
+  static let pixels = ElementType.allCases
   static let weights: [ElementType] = [.float]
 
   static func parse(

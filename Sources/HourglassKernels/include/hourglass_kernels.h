@@ -45,7 +45,7 @@
 #include <stdint.h>
 
 #define HG_VERSION_MAJOR 1
-#define HG_VERSION_MINOR 2
+#define HG_VERSION_MINOR 1
 #define HG_VERSION_PATCH 0
 
 #ifdef __GNUC__
@@ -118,7 +118,7 @@ typedef enum hg_activation {
   HG_ACTIVATION_SOFTPLUS = 4,   /* y = ln(1 + exp(s))             dy/ds = 1 - exp(-y)             */
   HG_ACTIVATION_ELU = 5,        /* y = s > 0 ? s : exp(s) - 1     dy/ds = y > 0 ? 1 : y + 1       */
   HG_ACTIVATION_LEAKY_RELU = 6, /* y = s > 0 ? s : s / 100        dy/ds = y > 0 ? 1 : 1 / 100     */
-  /* Since 1.2. */
+  /* Since 1.1. */
   HG_ACTIVATION_SELU = 7,         /* y = l (s > 0 ? s : a (exp(s) - 1))  dy/ds = y > 0 ? l : y + l a, see below */
   HG_ACTIVATION_RELU6 = 8,        /* y = min(max(s, 0), 6)          dy/ds = 0 < y < 6               */
   HG_ACTIVATION_HARD_SIGMOID = 9, /* y = min(max(s / 6 + 1 / 2, 0), 1)  dy/ds = 0 < y < 1 ? 1 / 6 : 0 */
@@ -460,7 +460,7 @@ typedef struct hg_group_norm {
   ptrdiff_t channels;  /* C */
   ptrdiff_t groups;    /* G, which divides C */
   float epsilon;       /* added to the variance: at least 0 */
-  /* Since 1.2; in the smaller struct before it counts as 0. */
+  /* Since 1.1; in the smaller struct before it counts as 0. */
   ptrdiff_t activation; /* an hg_activation that makes y */
 } hg_group_norm;
 
@@ -536,6 +536,8 @@ const char *hg_transpose(ptrdiff_t rows, ptrdiff_t columns, const float *in, flo
 
 /* ----------------------------------------------------------------------------- likelihoods and latent variables */
 
+/* A target that is NaN is missing, but for hg_ssim and hg_ms_ssim: it adds nothing to the loss, and has no gradient. */
+
 /* Bernoulli likelihood of targets in [0, 1] from logits l, in nats:
  *   loss[n] = sum over j of max(l, 0) - l t + log(1 + exp(-|l|));   dlogits = 1 / (1 + exp(-l)) - t
  * logits, targets, dlogits: N D; loss: N or NULL; dlogits may be NULL or equal to logits. */
@@ -560,6 +562,24 @@ const char *hg_absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y
 const char *hg_huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                            float *dy);
 
+/* ln cosh, d = y - t:
+ *   loss[n] = sum over j of ln(cosh(d));   dy = tanh(d)
+ * Shapes and aliasing as hg_bernoulli_logits has them. */
+const char *hg_log_cosh_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                              float *dy);
+
+/* Poisson likelihood of counts t >= 0 from the logarithms l of their rates, in nats:
+ *   loss[n] = sum over j of exp(l) - t l + ln(t!);   dlog_rates = exp(l) - t
+ * with Gamma(t + 1) for t!. Shapes and aliasing as hg_bernoulli_logits has them. */
+const char *hg_poisson(ptrdiff_t samples, ptrdiff_t count, const float *log_rates, const float *targets, float *loss,
+                       float *dlog_rates);
+
+/* Multinomial likelihood of counts t >= 0 that add up to N, from logits l, in nats, with p = exp(l) / sum of exp(l):
+ *   loss[n] = sum over j of (ln(t!) - t ln p) - ln(N!);   dlogits = N p - t
+ * over the targets that are not missing. Shapes and aliasing as hg_bernoulli_logits has them. */
+const char *hg_multinomial(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
+                           float *dlogits);
+
 /* Gaussian likelihood of a given variance v, in nats:
  *   loss[n] = sum over j of (y - t)^2 / (2 v) + log(2 pi v) / 2;   dy = (y - t) / v
  * variance: v and 2 pi v must be normal and finite. Shapes and aliasing as hg_bernoulli_logits has them. */
@@ -577,6 +597,23 @@ const char *hg_gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, cons
  * heads, dheads: N P 2C; targets: N P C; loss: N or NULL; dheads may be NULL or equal to heads. */
 const char *hg_gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
                               const float *targets, float *loss, float *dheads);
+
+/* Negative binomial likelihood of counts t >= 0, in nats; each pixel of heads holds C logarithms l of means m, then C
+ * logarithms lr of dispersions r, clamped as log-variances are; the variance is m + m^2 / r:
+ *   loss[n] = sum of ln Gamma(r) + ln(t!) - ln Gamma(t + r) - r ln(r / (r + m)) - t ln(m / (r + m))
+ *   dl = r (m - t) / (r + m)
+ *   dlr = r (digamma(r) - digamma(t + r) + ln((r + m) / r) + (t - m) / (r + m)),  0 where lr was clamped
+ * Shapes and aliasing as hg_gaussian_heads has them. */
+const char *hg_negative_binomial(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                                 const float *targets, float *loss, float *dheads);
+
+/* Discretized logistic likelihood of the 256 levels 0, 1/255 ... 1, in nats; each pixel of heads holds C means m, then
+ * C logarithms ls of scales s, clamped as log-variances are:
+ *   loss[n] = -sum of ln(F(t + 1/510) - F(t - 1/510)),   F(x) = 1 / (1 + exp(-(x - m) / s))
+ * with F = 0 below the level 0 and F = 1 above the level 1; ls has no gradient where it was clamped. Shapes and
+ * aliasing as hg_gaussian_heads has them. */
+const char *hg_discretized_logistic(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                                    const float *targets, float *loss, float *dheads);
 
 /* Categorical likelihood of a label from logits l, in nats (softmax cross-entropy):
  *   loss[n] = log(sum over j of exp(l[n,j])) - l[n,label];   dlogits[n,j] = exp(l[n,j]) / sum, less 1 for the label
@@ -603,6 +640,19 @@ ptrdiff_t hg_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels,
  * counted, in partial sum i mod 16.  y, targets, dy: N H W C; loss: N or NULL; dy may be NULL or equal to y. */
 const char *hg_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
                     const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel);
+
+/* Floats of scratch of hg_ms_ssim; -1 for a geometry (as of hg_ssim) or parallel that is refused. */
+ptrdiff_t hg_ms_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const hg_parallel *parallel);
+
+/* Multi-scale structural dissimilarity of images in [0, 1] (Wang, Simoncelli & Bovik, "Multi-scale structural
+ * similarity for image quality assessment", Asilomar 2003), summed over elements:
+ *   loss[n] = H W C (1 - product over the scales j of m_j^w_j)
+ * Each scale has the means of 2 x 2 pixels of the one before, a row or column that is left over left out: as many
+ * scales as windows fit, at most 5. m_j is the mean over channels and windows of s at the last scale, and of its factor
+ * (2 cty + C2) / (vt + vy + C2) at the others; w is 0.0448, 0.2856, 0.3001, 0.2363, 0.1333, of fewer scales over their
+ * sum. Where a mean is not above 0 the product is 0, without a derivative. Shapes and aliasing as hg_ssim has them. */
+const char *hg_ms_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
+                       const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel);
 
 /* Reparametrised Gaussian latent (Kingma & Welling 2014). heads[n] holds Z means, then Z log-variances:
  *   z = mean + exp(lv / 2) noise;   kl[n] = 1/2 sum over j of mean^2 + exp(lv) - 1 - lv,  lv clamped as above
@@ -706,6 +756,10 @@ ptrdiff_t hg_first_nonfinite(ptrdiff_t count, const float *x);
 /* Sum of squares in 16 partial sums of double; the same bits on every instruction set. A count below 1 gives 0. */
 double hg_sum_of_squares(ptrdiff_t count, const float *x);
 
+/* indices[r] = column of the least number of row r of x[rows,columns], the first of equal ones; NaN counts as infinite.
+ * There are 1 to 2^31 - 16 columns. */
+const char *hg_argmin(ptrdiff_t rows, ptrdiff_t columns, const float *x, int32_t *indices);
+
 /* Exponential moving average:  average[i] = decay average[i] + (1 - decay) x[i]. */
 const char *hg_moving_average(ptrdiff_t count, float decay, const float *x, float *average);
 
@@ -771,6 +825,11 @@ const char *hg_adadelta(const hg_adadelta_options *options, ptrdiff_t count, con
  *   gradient = scale gradient + l2 w + l1 sign(w)
  * with 0 for the sign of 0. */
 const char *hg_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
+
+/* Clips each element of a gradient, with a limit above 0:
+ *   gradient = min(max(scale gradient, -limit), limit)
+ * A NaN stays. */
+const char *hg_clip(ptrdiff_t count, float scale, float limit, float *gradient);
 
 /* --------------------------------------------------------------------------------------- calls that 1.0 had */
 

@@ -75,14 +75,26 @@ void hg_reference_absolute_error(ptrdiff_t samples, ptrdiff_t count, const float
                                  float *dy);
 void hg_reference_huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                               float *dy);
+void hg_reference_log_cosh_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                                 float *dy);
+void hg_reference_poisson(ptrdiff_t samples, ptrdiff_t count, const float *log_rates, const float *targets, float *loss,
+                          float *dlog_rates);
+void hg_reference_multinomial(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets,
+                              float *loss, float *dlogits);
 void hg_reference_gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const float *y, const float *targets,
                            float *loss, float *dy);
 void hg_reference_gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
                                  const float *targets, float *loss, float *dheads);
+void hg_reference_negative_binomial(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                                    const float *targets, float *loss, float *dheads);
+void hg_reference_discretized_logistic(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                                       const float *targets, float *loss, float *dheads);
 void hg_reference_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const float *logits,
                                         const int32_t *labels, float *loss, float *dlogits);
 void hg_reference_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
                        const float *targets, float *loss, float *dy);
+void hg_reference_ms_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
+                          const float *targets, float *loss, float *dy);
 void hg_reference_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
                                           float *z, float *kl);
 void hg_reference_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
@@ -109,6 +121,7 @@ void hg_reference_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride
                              bool accumulate, float *sum);
 ptrdiff_t hg_reference_first_nonfinite(ptrdiff_t count, const float *x);
 double hg_reference_sum_of_squares(ptrdiff_t count, const float *x);
+void hg_reference_argmin(ptrdiff_t rows, ptrdiff_t columns, const float *x, int32_t *indices);
 void hg_reference_adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
                        float *v);
 void hg_reference_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
@@ -119,6 +132,7 @@ void hg_reference_adagrad(const hg_adagrad_options *options, ptrdiff_t count, co
 void hg_reference_adadelta(const hg_adadelta_options *options, ptrdiff_t count, const float *gradient, float *weights,
                            float *v, float *u);
 void hg_reference_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
+void hg_reference_clip(ptrdiff_t count, float scale, float limit, float *gradient);
 void hg_reference_moving_average(ptrdiff_t count, float decay, const float *x, float *average);
 
 #ifdef __cplusplus

@@ -1,6 +1,27 @@
 /* Likelihoods: the loss of each sample and the error of the output it was computed from. A loop body takes
- * n <= 16 elements, as in activation.h; element j of a sample belongs to partial sum j mod 16. */
+ * n <= 16 elements, as in activation.h; element j of a sample belongs to partial sum j mod 16. A target that is NaN is
+ * missing: such a lane has the output and the target 0, or its terms are left out. */
 #include "transcendental.h"
+
+/* The lanes whose target is there. */
+INLINE v16i seen_lanes(v16 target) { return target == target; }
+
+/* x in the lanes of a mask, zero in the others. */
+INLINE v16 v16_masked(v16 x, v16i mask) { return (v16)((v16i)x & mask); }
+
+/* The targets of a sample that are there. */
+INLINE ptrdiff_t seen_count(const float *targets, ptrdiff_t count) {
+  ptrdiff_t seen = 0;
+  for (ptrdiff_t i = 0; i < count; i++) seen += targets[i] == targets[i];
+  return seen;
+}
+
+/* The differences of outputs to targets, 0 where a target is missing. */
+INLINE v16 differences(const float *y, const float *targets, ptrdiff_t n) {
+  const v16 target = v16_load_part(targets, n);
+  const v16i seen = seen_lanes(target);
+  return v16_masked(v16_load_part(y, n), seen) - v16_masked(target, seen);
+}
 
 /* The loop over the samples of a likelihood that compares y with targets element by element. */
 INLINE void compare_all(v16 (*part)(const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n),
@@ -21,12 +42,13 @@ INLINE void compare_all(v16 (*part)(const float *y, const float *targets, float 
  * 1 / (1 + t) for l >= 0 and t / (1 + t) below. */
 INLINE v16 bernoulli_part(const float *logits, const float *targets, float *dlogits, v16 sum, ptrdiff_t n) {
   const v16 l = v16_load_part(logits, n), target = v16_load_part(targets, n);
+  const v16i seen = seen_lanes(target);
   const v16 t = v16_exp(-v16_abs(l));
   if (dlogits) {
     const v16 sigmoid = v16_select(l < v16_splat(0), t, v16_splat(1)) / (1.0f + t);
-    v16_store_part(dlogits, sigmoid - target, n);
+    v16_store_part(dlogits, v16_masked(sigmoid - target, seen), n);
   }
-  return sum + v16_keep((v16_relu(l) - l * target) + v16_log1p_unit(t), n);
+  return sum + v16_keep(v16_masked((v16_relu(l) - l * target) + v16_log1p_unit(t), seen), n);
 }
 
 static void bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
@@ -36,7 +58,7 @@ static void bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *lo
 
 /* Lanes beyond n hold zeros and so add nothing. */
 INLINE v16 squared_error_part(const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n) {
-  const v16 difference = v16_load_part(y, n) - v16_load_part(targets, n);
+  const v16 difference = differences(y, targets, n);
   if (dy) v16_store_part(dy, 2.0f * difference, n);
   return difference * difference + sum;
 }
@@ -53,7 +75,7 @@ INLINE v16 v16_clamp_unit(v16 d) {
 }
 
 INLINE v16 absolute_error_part(const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n) {
-  const v16 d = v16_load_part(y, n) - v16_load_part(targets, n);
+  const v16 d = differences(y, targets, n);
   if (dy)
     v16_store_part(dy, v16_select(d > v16_splat(0), v16_splat(1), v16_select(d < v16_splat(0), v16_splat(-1), d)), n);
   return sum + v16_abs(d);
@@ -66,7 +88,7 @@ static void absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, c
 
 /* With c = d within [-1, 1] the loss is c (d - c / 2). */
 INLINE v16 huber_error_part(const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n) {
-  const v16 d = v16_load_part(y, n) - v16_load_part(targets, n), c = v16_clamp_unit(d);
+  const v16 d = differences(y, targets, n), c = v16_clamp_unit(d);
   if (dy) v16_store_part(dy, c, n);
   return c * (d - 0.5f * c) + sum;
 }
@@ -76,20 +98,103 @@ static void huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, cons
   compare_all(huber_error_part, samples, count, y, targets, loss, dy);
 }
 
+#define LOG_TWO 0.693147182f
+
+/* With a = |d| and m = exp(-2 a) - 1 the loss ln(cosh(d)) is a + ln(2 + m) - ln 2, its slope -m / (2 + m) with the sign
+ * of d. */
+INLINE v16 log_cosh_error_part(const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n) {
+  const v16 d = differences(y, targets, n), a = v16_abs(d), m = v16_expm1_negative(-2.0f * a);
+  if (dy) v16_store_part(dy, v16_flip(-m / (2.0f + m), (v16i)d & INT32_MIN), n);
+  return sum + v16_keep(a + (v16_log1p_unit(m + 1.0f) - LOG_TWO), n);
+}
+
+static void log_cosh_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
+                           float *dy) {
+  compare_all(log_cosh_error_part, samples, count, y, targets, loss, dy);
+}
+
+/* ln(n!) - n ln n + n of counts n >= 0, 0 for 0, with `log` = ln n where n > 0 (any number for 0). */
+INLINE v16 log_factorial_excess(v16 n, v16 log) {
+  const v16i counted = n > v16_splat(0);
+  const v16 excess = v16_binet(v16_select(counted, n, v16_splat(1)), log) + (0.5f * log + HALF_LOG_TWO_PI);
+  return v16_masked(excess, counted);
+}
+
+/* ln of counts, 0 for 0. */
+INLINE v16 log_count(v16 n) { return v16_log(v16_select(n > v16_splat(0), n, v16_splat(1))); }
+
+/* exp(l) - t l + ln(t!) as (exp(l) - t) - t (l - ln t) + (ln(t!) - t ln t + t), whose terms stay small where the rate
+ * is near the count. */
+INLINE v16 poisson_part(const float *log_rates, const float *targets, float *dlog_rates, v16 sum, ptrdiff_t n) {
+  const v16 l = v16_load_part(log_rates, n), target = v16_load_part(targets, n);
+  const v16i seen = seen_lanes(target);
+  const v16 t = v16_masked(target, seen), log = log_count(t), slope = v16_exp(l) - t;
+  if (dlog_rates) v16_store_part(dlog_rates, v16_masked(slope, seen), n);
+  return sum + v16_keep(v16_masked((slope - t * (l - log)) + log_factorial_excess(t, log), seen), n);
+}
+
+static void poisson(ptrdiff_t samples, ptrdiff_t count, const float *log_rates, const float *targets, float *loss,
+                    float *dlog_rates) {
+  compare_all(poisson_part, samples, count, log_rates, targets, loss, dlog_rates);
+}
+
+/* Adds the counts of n elements, and the exponentials of their logits. */
+INLINE void multinomial_sums(const float *logits, const float *targets, float greatest, v16 *total, v16 *sum,
+                             ptrdiff_t n) {
+  const v16 target = v16_load_part(targets, n);
+  const v16i seen = seen_lanes(target);
+  *total += v16_masked(target, seen);
+  *sum += v16_keep(v16_masked(v16_exp(v16_load_part(logits, n) - greatest), seen), n);
+}
+
+/* t (ln(t / N) - ln p) + (ln(t!) - t ln t + t), and N p - t. */
+INLINE v16 multinomial_part(const float *logits, const float *targets, float shift, float total, float log_total,
+                            float *dlogits, v16 sum, ptrdiff_t n) {
+  const v16 target = v16_load_part(targets, n), log_p = v16_load_part(logits, n) - shift;
+  const v16i seen = seen_lanes(target);
+  const v16 t = v16_masked(target, seen), log = log_count(t);
+  if (dlogits) v16_store_part(dlogits, v16_masked(total * v16_exp(log_p) - t, seen), n);
+  return sum + v16_keep(v16_masked(t * ((log - log_total) - log_p) + log_factorial_excess(t, log), seen), n);
+}
+
+static void multinomial(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
+                        float *dlogits) {
+  for (ptrdiff_t sample = 0; sample < samples; sample++) {
+    const float *l = logits + sample * count, *t = targets + sample * count;
+    float *dl = dlogits ? dlogits + sample * count : NULL;
+    float greatest = -__builtin_inff();
+    for (ptrdiff_t j = 0; j < count; j++) greatest = t[j] == t[j] && !(l[j] <= greatest) ? l[j] : greatest;
+    v16 totals = v16_splat(0), sums = v16_splat(0), losses = v16_splat(0);
+    ptrdiff_t j = 0;
+    for (; j + 16 <= count; j += 16) multinomial_sums(l + j, t + j, greatest, &totals, &sums, 16);
+    if (j < count) multinomial_sums(l + j, t + j, greatest, &totals, &sums, count - j);
+    const float total = v16_sum(totals), sum = v16_sum(sums);
+    /* v16_log takes positive numbers only: a sum is 1 or more, NaN, or 0 where nothing is seen. */
+    const float shift = greatest + (sum >= 1 ? v16_log(v16_splat(sum))[0] : sum);
+    const v16 log_total = log_count(v16_splat(total));
+    for (j = 0; j + 16 <= count; j += 16)
+      losses = multinomial_part(l + j, t + j, shift, total, log_total[0], dl ? dl + j : NULL, losses, 16);
+    if (j < count)
+      losses = multinomial_part(l + j, t + j, shift, total, log_total[0], dl ? dl + j : NULL, losses, count - j);
+    if (loss) loss[sample] = v16_sum(losses) - log_factorial_excess(v16_splat(total), log_total)[0];
+  }
+}
+
 #define TWO_PI 6.28318531f
 #define LOG_TWO_PI 1.83787707f
 
 INLINE v16 gaussian_part(float variance, const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n) {
-  const v16 d = v16_load_part(y, n) - v16_load_part(targets, n), scaled = d / variance;
+  const v16 d = differences(y, targets, n), scaled = d / variance;
   if (dy) v16_store_part(dy, scaled, n);
   return d * scaled + sum;
 }
 
 static void gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const float *y, const float *targets,
                      float *loss, float *dy) {
-  const float constant = (float)count * v16_log(v16_splat(TWO_PI * variance))[0];
+  const float each = v16_log(v16_splat(TWO_PI * variance))[0];
   for (ptrdiff_t sample = 0; sample < samples; sample++) {
     const float *a = y + sample * count, *t = targets + sample * count;
+    const float constant = (float)seen_count(t, count) * each;
     float *da = dy ? dy + sample * count : NULL;
     v16 sum = v16_splat(0);
     ptrdiff_t i = 0;
@@ -99,42 +204,115 @@ static void gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const f
   }
 }
 
+/* The loss of n <= 16 elements with the two numbers that the output has of each, the second one clamped, and its slopes
+ * by both. */
+typedef v16 (*heads_term)(v16 first, v16 second, v16 target, v16 *dfirst, v16 *dsecond);
+
 /* Elements i to i + n of a sample. Channel c of pixel p is its element p C + c and lies at 2 p C + c of the heads, its
- * log-variance C behind; lanes beyond n hold zeros and add nothing. */
-INLINE v16 gaussian_heads_part(ptrdiff_t channels, ptrdiff_t i, const float *heads, const float *targets, float *dheads,
-                               v16 sum, ptrdiff_t n) {
-  float means[16] = {0}, log_variances[16] = {0}, dlog_variances[16];
+ * second number C behind; lanes beyond n hold zeros. */
+INLINE v16 heads_part(heads_term term, ptrdiff_t channels, ptrdiff_t i, const float *heads, const float *targets,
+                      float *dheads, v16 sum, ptrdiff_t n) {
+  float firsts[16] = {0}, seconds[16] = {0};
   ptrdiff_t at[16];
   for (ptrdiff_t lane = 0; lane < n; lane++) {
     at[lane] = i + lane + (i + lane) / channels * channels;
-    means[lane] = heads[at[lane]];
-    log_variances[lane] = heads[at[lane] + channels];
+    firsts[lane] = heads[at[lane]];
+    seconds[lane] = heads[at[lane] + channels];
   }
-  const v16 head = v16_load(log_variances), lv = clamp_log_variance(head);
-  const v16 d = v16_load(means) - v16_load_part(targets + i, n), scaled = d * v16_exp(-lv), square = d * scaled;
+  const v16 target = v16_load_part(targets + i, n), head = v16_load(seconds);
+  const v16i seen = seen_lanes(target);
+  const v16i clamped = (head < v16_splat(HG_LOG_VARIANCE_MIN)) | (head > v16_splat(HG_LOG_VARIANCE_MAX));
+  v16 dfirst, dsecond;
+  const v16 terms = term(v16_masked(v16_load(firsts), seen), v16_masked(clamp_log_variance(head), seen),
+                         v16_masked(target, seen), &dfirst, &dsecond);
   if (dheads) {
-    const v16i clamped = (head < v16_splat(HG_LOG_VARIANCE_MIN)) | (head > v16_splat(HG_LOG_VARIANCE_MAX));
-    v16_store(means, scaled);
-    v16_store(dlog_variances, v16_select(clamped, v16_splat(0), 0.5f * (1.0f - square)));
+    v16_store(firsts, v16_masked(dfirst, seen));
+    v16_store(seconds, v16_masked(dsecond, seen & ~clamped));
     for (ptrdiff_t lane = 0; lane < n; lane++) {
-      dheads[at[lane]] = means[lane];
-      dheads[at[lane] + channels] = dlog_variances[lane];
+      dheads[at[lane]] = firsts[lane];
+      dheads[at[lane] + channels] = seconds[lane];
     }
   }
-  return sum + (square + lv);
+  return sum + v16_keep(v16_masked(terms, seen), n);
+}
+
+/* The sum of the terms of a sample. */
+INLINE float heads_sum(heads_term term, ptrdiff_t pixels, ptrdiff_t channels, const float *heads, const float *targets,
+                       float *dheads) {
+  const ptrdiff_t count = pixels * channels;
+  v16 sum = v16_splat(0);
+  ptrdiff_t i = 0;
+  for (; i + 16 <= count; i += 16) sum = heads_part(term, channels, i, heads, targets, dheads, sum, 16);
+  if (i < count) sum = heads_part(term, channels, i, heads, targets, dheads, sum, count - i);
+  return v16_sum(sum);
+}
+
+INLINE v16 gaussian_term(v16 mean, v16 lv, v16 target, v16 *dmean, v16 *dlv) {
+  const v16 d = mean - target, scaled = d * v16_exp(-lv), square = d * scaled;
+  *dmean = scaled;
+  *dlv = 0.5f * (1.0f - square);
+  return square + lv;
 }
 
 static void gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
                            const float *targets, float *loss, float *dheads) {
   const ptrdiff_t count = pixels * channels;
-  for (ptrdiff_t sample = 0; sample < samples; sample++) {
-    const float *h = heads + sample * 2 * count, *t = targets + sample * count;
-    float *dh = dheads ? dheads + sample * 2 * count : NULL;
-    v16 sum = v16_splat(0);
-    ptrdiff_t i = 0;
-    for (; i + 16 <= count; i += 16) sum = gaussian_heads_part(channels, i, h, t, dh, sum, 16);
-    if (i < count) sum = gaussian_heads_part(channels, i, h, t, dh, sum, count - i);
-    if (loss) loss[sample] = 0.5f * (v16_sum(sum) + (float)count * LOG_TWO_PI);
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    const float *t = targets + n * count;
+    const float sum =
+        heads_sum(gaussian_term, pixels, channels, heads + n * 2 * count, t, dheads ? dheads + n * 2 * count : NULL);
+    if (loss) loss[n] = 0.5f * (sum + (float)seen_count(t, count) * LOG_TWO_PI);
+  }
+}
+
+/* With the mean m = exp(l), the dispersion r and u = (m - t) / (t + r) the loss is
+ *   (t + r) ln(1 + u) - t (l - ln t) + ln(1 + t / r) / 2 + b(r) - b(t + r) + (ln(t!) - t ln t + t)
+ * where b is the rest of Stirling's formula: sums that stay small where the mean is near the count, and however large
+ * r is. */
+INLINE v16 negative_binomial_term(v16 l, v16 log_r, v16 t, v16 *dl, v16 *dlog_r) {
+  const v16 m = v16_exp(l), r = v16_exp(log_r), both = t + r, u = (m - t) / both;
+  const v16 log = log_count(t), log_both = v16_log(both), log_ratio = v16_log1p(u);
+  *dl = r * (m - t) / (r + m);
+  *dlog_r = r * ((v16_digamma_excess(r) - v16_digamma_excess(both)) + (log_ratio - u / (1.0f + u)));
+  const v16 rest = (v16_binet(r, log_r) - v16_binet(both, log_both)) + 0.5f * v16_log1p(t / r);
+  return (both * log_ratio - t * (l - log)) + (rest + log_factorial_excess(t, log));
+}
+
+static void negative_binomial(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                              const float *targets, float *loss, float *dheads) {
+  const ptrdiff_t count = pixels * channels;
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    const float sum = heads_sum(negative_binomial_term, pixels, channels, heads + n * 2 * count, targets + n * count,
+                                dheads ? dheads + n * 2 * count : NULL);
+    if (loss) loss[n] = sum;
+  }
+}
+
+/* The bin about a level goes from b to a, a - b = w, in units of the scale and counted from the mean. Its probability
+ * is sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(-w)); the bins of 0 and 1 go on for ever. */
+INLINE v16 discretized_logistic_term(v16 mean, v16 log_scale, v16 t, v16 *dmean, v16 *dlog_scale) {
+  const v16 inverse = v16_exp(-log_scale), w = (1.0f / 255) * inverse;
+  const v16 a = (t - mean + 0.5f / 255) * inverse, b = (t - mean - 0.5f / 255) * inverse;
+  const v16i lowest = t<v16_splat(0.5f / 255), highest = t> v16_splat(1 - 0.5f / 255), ends = lowest | highest;
+  const v16 ta = v16_exp(-v16_abs(a)), tb = v16_exp(-v16_abs(b)), part = -v16_expm1_negative(-w);
+  /* sigmoid(-a) and sigmoid(b), the slopes of -ln sigmoid(a) and -ln sigmoid(-b). */
+  const v16 sa = v16_select(highest, v16_splat(0), v16_select(a < v16_splat(0), v16_splat(1), ta) / (1.0f + ta));
+  const v16 sb = v16_select(lowest, v16_splat(0), v16_select(b < v16_splat(0), tb, v16_splat(1)) / (1.0f + tb));
+  const v16 upper = v16_select(highest, v16_splat(0), v16_relu(-a) + v16_log1p_unit(ta));
+  const v16 lower = v16_select(lowest, v16_splat(0), v16_relu(b) + v16_log1p_unit(tb));
+  *dmean = (sa - sb) * inverse;
+  *dlog_scale = (v16_select(highest, v16_splat(0), a * sa) - v16_select(lowest, v16_splat(0), b * sb)) +
+                v16_select(ends, v16_splat(0), w * (1.0f - part) / part);
+  return (upper + lower) - v16_select(ends, v16_splat(0), v16_log(part));
+}
+
+static void discretized_logistic(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
+                                 const float *targets, float *loss, float *dheads) {
+  const ptrdiff_t count = pixels * channels;
+  for (ptrdiff_t n = 0; n < samples; n++) {
+    const float sum = heads_sum(discretized_logistic_term, pixels, channels, heads + n * 2 * count, targets + n * count,
+                                dheads ? dheads + n * 2 * count : NULL);
+    if (loss) loss[n] = sum;
   }
 }
 

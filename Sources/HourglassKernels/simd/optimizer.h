@@ -1,4 +1,4 @@
-/* Loops over the flat vector that update it: the optimisers, penalties of weights and moving averages. */
+/* Loops over the flat vector that update it: the optimisers, penalties of weights, clipping and moving averages. */
 #include "transcendental.h"
 
 /* The two corrections become factors, step = learning_rate / correction1 and inverse2 = 1 / correction2, so that one
@@ -121,6 +121,18 @@ static void penalize(ptrdiff_t count, float scale, float l2, float l1, const flo
   ptrdiff_t i = 0;
   for (; i + 16 <= count; i += 16) penalize_part(scale, l2, l1, weights + i, gradient + i, 16);
   if (i < count) penalize_part(scale, l2, l1, weights + i, gradient + i, count - i);
+}
+
+/* NaN stays NaN. */
+INLINE void clip_part(float scale, float limit, float *gradient, ptrdiff_t n) {
+  const v16 g = v16_load_part(gradient, n) * scale, most = v16_splat(limit);
+  v16_store_part(gradient, v16_select(g > most, most, v16_select(g < -most, -most, g)), n);
+}
+
+static void clip(ptrdiff_t count, float scale, float limit, float *gradient) {
+  ptrdiff_t i = 0;
+  for (; i + 16 <= count; i += 16) clip_part(scale, limit, gradient + i, 16);
+  if (i < count) clip_part(scale, limit, gradient + i, count - i);
 }
 
 INLINE void moving_average_part(float decay, float rest, const float *x, float *average, ptrdiff_t n) {

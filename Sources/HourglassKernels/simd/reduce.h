@@ -1,4 +1,4 @@
-/* Reductions of the flat vector: sums over shards, checks and norms. */
+/* Reductions of the flat vector: sums over shards, checks and norms; and the least number of each row. */
 #include "transcendental.h"
 
 /* Shards are added in order while `groups` times 16 sums stay in registers. */
@@ -55,4 +55,31 @@ static double sum_of_squares(ptrdiff_t count, const float *x) {
   for (; i + 16 <= count; i += 16) sum = sum_of_squares_part(x + i, sum, 16);
   if (i < count) sum = sum_of_squares_part(x + i, sum, count - i);
   return v16d_sum(sum);
+}
+
+/* Lane l sees columns l, l + 16, ... and keeps the first of its least; of the lanes' the lowest column wins. What lies
+ * beyond a row is infinite, and nothing is less than that. */
+static void argmin(ptrdiff_t rows, ptrdiff_t columns, const float *x, int32_t *indices) {
+  const v16i lanes = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
+  const v16 infinite = v16_splat(__builtin_inff());
+  for (ptrdiff_t r = 0; r < rows; r++) {
+    const float *row = x + r * columns;
+    v16 least = infinite;
+    v16i places = lanes;
+    for (ptrdiff_t i = 0; i < columns; i += 16) {
+      const ptrdiff_t n = columns - i < 16 ? columns - i : 16;
+      const v16 values = v16_select(lanes < (int32_t)n, v16_load_part(row + i, n), infinite);
+      const v16i less = values < least;
+      least = v16_select(less, values, least);
+      places = ((lanes + (int32_t)i) & less) | (places & ~less);
+    }
+    int32_t found = places[0];
+    float value = least[0];
+    for (int lane = 1; lane < 16; lane++)
+      if (least[lane] < value || (least[lane] == value && places[lane] < found)) {
+        found = places[lane];
+        value = least[lane];
+      }
+    indices[r] = found;
+  }
 }

@@ -38,6 +38,18 @@ INLINE void resample_few(const resample_taps *t, const float *x, float *y, const
   UNROLL for (int c = 0; c < channels; c++) y[c] = sum[c];
 }
 
+/* Whether an output is an input as it is; and how many from output q on are inputs that lie side by side. */
+INLINE bool resample_is_copy(const hg_resampling_axis *axis, ptrdiff_t q) {
+  return axis->start[q + 1] - axis->start[q] == 1 && axis->weight[axis->start[q]] == 1;
+}
+INLINE ptrdiff_t resample_run(const hg_resampling_axis *axis, ptrdiff_t q) {
+  ptrdiff_t run = 0;
+  while (q + run < axis->outputs && resample_is_copy(axis, q + run) &&
+         axis->input[axis->start[q + run]] == axis->input[axis->start[q]] + run)
+    run++;
+  return run;
+}
+
 /* Parts share the rows of the outputs. */
 static void resample(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_resample_job job = *(const hg_resample_job *)argument;
@@ -49,7 +61,15 @@ static void resample(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
     const float *x = job.x + i / P * g.vertical.inputs * row;
     float *y = job.y + i * Q * C;
     t.a0 = g.vertical.start[i % P], t.a1 = g.vertical.start[i % P + 1];
-    for (ptrdiff_t q = 0; q < Q; q++, y += C) {
+    const bool whole = resample_is_copy(&g.vertical, i % P);
+    for (ptrdiff_t q = 0, run; q < Q; q += run, y += run * C) {
+      run = whole ? resample_run(&g.horizontal, q) : 0;
+      if (run > 0) {
+        const ptrdiff_t at = g.horizontal.input[g.horizontal.start[q]] * C;
+        __builtin_memcpy(y, x + g.vertical.input[t.a0] * row + at, (size_t)(run * C) * sizeof(float));
+        continue;
+      }
+      run = 1;
       t.b0 = g.horizontal.start[q], t.b1 = g.horizontal.start[q + 1];
       ptrdiff_t c = 0;
       for (; c + 64 <= C; c += 64) resample_channels(&t, x + c, y + c, 4, 16);

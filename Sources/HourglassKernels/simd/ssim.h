@@ -51,20 +51,23 @@ INLINE void ssim_products(const float *y, const float *targets, ptrdiff_t count,
 /* The row of windows whose means of the products are given: adds their similarities s to `sums` and
  * stores half of ds/d(mean of y), of ds/d(mean of t y) and of 2 ds/d(mean of t^2 + y^2), each in `stride` places.
  *
- *   s = (2 mt my + C1) (2 (mty - mt my) + C2) / ((mt^2 + my^2 + C1) (msq - mt^2 - my^2 + C2)) = l c / (l' c') */
-INLINE v16d ssim_windows(const double *means, ptrdiff_t row, ptrdiff_t windows, v16d sums, double *slopes,
-                         ptrdiff_t stride) {
+ *   s = (2 mt my + C1) (2 (mty - mt my) + C2) / ((mt^2 + my^2 + C1) (msq - mt^2 - my^2 + C2)) = l c / (l' c')
+ *
+ * Where contrast and structure alone are wanted, s = c / c'. */
+INLINE v16d ssim_windows(const double *means, ptrdiff_t row, ptrdiff_t windows, bool contrast, v16d sums,
+                         double *slopes, ptrdiff_t stride) {
   const double C1 = 0.01 * 0.01, C2 = 0.03 * 0.03;
   for (ptrdiff_t i = 0; i < windows; i += 16) {
     const ptrdiff_t n = hg_min(16, windows - i);
     const v16d mt = v16d_load(means + i), my = v16d_load(means + row + i);
     const v16d squares = v16d_load(means + 2 * row + i), products = v16d_load(means + 3 * row + i);
-    const v16d both = mt * my, sum = mt * mt + my * my;
-    const v16d luminance = 2 * both + C1, covariance = 2 * (products - both) + C2;
-    const v16d luminance_scale = sum + C1, variance = squares - sum + C2;
+    const v16d both = mt * my, sum = mt * mt + my * my, one = (v16d){0} + 1;
+    const v16d luminance = contrast ? one : 2 * both + C1, covariance = 2 * (products - both) + C2;
+    const v16d luminance_scale = contrast ? one : sum + C1, variance = squares - sum + C2;
     const v16d inverse = 1 / (luminance_scale * variance), s = luminance * covariance * inverse;
     sums += v16d_keep(s, n);
-    const v16d mean_slope = mt * (covariance - luminance) - s * my * (variance - luminance_scale);
+    const v16d mean_slope =
+        contrast ? s * my - mt : mt * (covariance - luminance) - s * my * (variance - luminance_scale);
     v16d_store(slopes + i, v16d_keep(mean_slope * inverse, n));
     v16d_store(slopes + stride + i, v16d_keep(luminance * inverse, n));
     v16d_store(slopes + 2 * stride + i, v16d_keep(-s * luminance_scale * inverse, n));
@@ -76,15 +79,15 @@ INLINE void ssim_clear(double *x, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i += 16) v16d_store(x + i, (v16d){0});
 }
 
-/* Window row p is complete with image row p + TAPS - 1; then no later window reaches image row p, whose gradient is the
- * sum of the slopes of rows p - TAPS + 1 to p. */
-INLINE void ssim_sample(const hg_ssim_job *job, const float *y, const float *targets, float *loss, float *dy,
-                        double *scratch) {
-  const ptrdiff_t C = job->channels, H = job->height, count = job->width * C, row = hg_round_up(count);
+/* The sum over the windows of an image of their similarities, or of contrast and structure alone; where dy is wanted it
+ * becomes `each` times the derivative of the sum. Window row p is complete with image row p + TAPS - 1; then no later
+ * window reaches image row p, whose gradient is the sum of the slopes of rows p - TAPS + 1 to p. */
+INLINE double ssim_image(ptrdiff_t H, ptrdiff_t W, ptrdiff_t C, const float *y, const float *targets, bool contrast,
+                         double each, float *dy, double *scratch) {
+  const ptrdiff_t count = W * C, row = hg_round_up(count);
   const ptrdiff_t margin = (TAPS - 1) * C, windows = count - margin, stride = hg_round_up(row + margin);
   double *products = scratch, *means = products + TAPS * 4 * row, *slopes = means + 4 * row + 16;
   double *gradients = slopes + 3 * stride;
-  const double each = -(double)(H * count) / (double)((H - TAPS + 1) * windows);
   v16d sums = {0};
   ssim_clear(slopes, 3 * stride);
   ssim_clear(gradients, TAPS * 3 * row);
@@ -96,7 +99,7 @@ INLINE void ssim_sample(const hg_ssim_job *job, const float *y, const float *tar
     if (h < H) {
       ssim_filter(ssim_window + TAPS - p % TAPS, products, 4 * row, 4 * row, means);
       for (ptrdiff_t k = 0; k < 4; k++) ssim_filter(ssim_window, means + k * row, C, windows, means + k * row);
-      sums = ssim_windows(means, row, windows, sums, slopes + margin, stride);
+      sums = ssim_windows(means, row, windows, contrast, sums, slopes + margin, stride);
       for (ptrdiff_t k = 0; k < 3; k++)
         ssim_filter(ssim_window, slopes + k * stride, C, dy ? count : 0, slot + k * row);
     } else {
@@ -112,15 +115,99 @@ INLINE void ssim_sample(const hg_ssim_job *job, const float *y, const float *tar
       v16_store_part(dy + at, __builtin_convertvector(2 * each * sum, v16), n);
     }
   }
-  if (loss) *loss = (float)((double)(H * count) + each * v16d_sum(sums));
+  return v16d_sum(sums);
 }
 
+/* The windows of an image, channels counted. */
+INLINE ptrdiff_t ssim_count(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels) {
+  return (height - TAPS + 1) * (width - TAPS + 1) * channels;
+}
+
+INLINE void ssim_sample(const hg_ssim_job *job, const float *y, const float *targets, float *loss, float *dy,
+                        double *scratch) {
+  const ptrdiff_t H = job->height, W = job->width, C = job->channels;
+  const double elements = (double)(H * W * C), each = -elements / (double)ssim_count(H, W, C);
+  const double sum = ssim_image(H, W, C, y, targets, false, each, dy, scratch);
+  if (loss) *loss = (float)(elements + each * sum);
+}
+
+/* The mean of each 2 x 2 pixels; a row or column that is left over is left out. */
+static void ms_ssim_halve(const float *x, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, float *out) {
+  const ptrdiff_t row = width * channels;
+  for (ptrdiff_t h = 0; h + 1 < height; h += 2)
+    for (ptrdiff_t w = 0; w + 1 < width; w += 2)
+      for (ptrdiff_t c = 0; c < channels; c++) {
+        const float *p = x + h * row + w * channels + c;
+        *out++ = ((p[0] + p[channels]) + (p[row] + p[row + channels])) * 0.25f;
+      }
+}
+
+/* Adds to the gradient of an image what that of the halved image hands back. */
+static void ms_ssim_add(const float *dhalf, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, float *dx) {
+  const ptrdiff_t row = width * channels;
+  for (ptrdiff_t h = 0; h + 1 < height; h += 2)
+    for (ptrdiff_t w = 0; w + 1 < width; w += 2)
+      for (ptrdiff_t c = 0; c < channels; c++) {
+        float *p = dx + h * row + w * channels + c;
+        const float quarter = *dhalf++ * 0.25f;
+        p[0] += quarter, p[channels] += quarter, p[row] += quarter, p[row + channels] += quarter;
+      }
+}
+
+/* First the mean of each scale, then, with the product known, the gradients from the smallest scale to the largest. */
+INLINE void ms_ssim_sample(const hg_ssim_job *job, const float *y, const float *targets, float *loss, float *dy,
+                           double *scratch) {
+  const ptrdiff_t H = job->height, W = job->width, C = job->channels, scales = hg_ms_ssim_scales(H, W);
+  const float *ys[HG_MS_SSIM_SCALES] = {y}, *ts[HG_MS_SSIM_SCALES] = {targets};
+  float *dys[HG_MS_SSIM_SCALES] = {dy}, *room = (float *)(scratch + hg_ssim_doubles(W, C));
+  for (ptrdiff_t j = 1; j < scales; j++) {
+    const ptrdiff_t count = (H >> j) * (W >> j) * C;
+    ms_ssim_halve(ys[j - 1], H >> (j - 1), W >> (j - 1), C, room);
+    ms_ssim_halve(ts[j - 1], H >> (j - 1), W >> (j - 1), C, room + count);
+    ys[j] = room, ts[j] = room + count, dys[j] = dy ? room + 2 * count : NULL;
+    room += 3 * count;
+  }
+  double each[HG_MS_SSIM_SCALES], weights = 0;
+  v16 logarithms = v16_splat(0), exponents = v16_splat(0);
+  bool positive = true;
+  for (ptrdiff_t j = 0; j < scales; j++) weights += hg_ms_ssim_weights[j];
+  for (ptrdiff_t j = 0; j < scales; j++) {
+    const double windows = (double)ssim_count(H >> j, W >> j, C), weight = hg_ms_ssim_weights[j] / weights;
+    const double mean = ssim_image(H >> j, W >> j, C, ys[j], ts[j], j + 1 < scales, 0, NULL, scratch) / windows;
+    /* NaN is positive here, and goes on. */
+    if (mean <= 0x1p-100) positive = false;
+    each[j] = weight / (mean * windows), logarithms[j] = (float)mean, exponents[j] = (float)weight;
+  }
+  logarithms = v16_select(exponents > v16_splat(0), logarithms, v16_splat(1));
+  const float product = v16_sum(exponents * v16_log(logarithms)), value = positive ? v16_exp(v16_splat(product))[0] : 0;
+  const double elements = (double)(H * W * C);
+  for (ptrdiff_t j = scales - 1; dy && j >= 0; j--) {
+    const double factor = positive ? -elements * value * each[j] : 0;
+    ssim_image(H >> j, W >> j, C, ys[j], ts[j], j + 1 < scales, factor, dys[j], scratch);
+    if (j + 1 < scales) ms_ssim_add(dys[j + 1], H >> j, W >> j, C, dys[j]);
+  }
+  if (loss) *loss = (float)(elements * (1 - (double)value));
+}
+
+typedef void (*ssim_of_sample)(const hg_ssim_job *job, const float *y, const float *targets, float *loss, float *dy,
+                               double *scratch);
+
 /* Parts share the samples. */
+INLINE void ssim_share(ssim_of_sample of_sample, ptrdiff_t doubles, const hg_ssim_job *job, ptrdiff_t part,
+                       ptrdiff_t parts) {
+  const ptrdiff_t count = job->height * job->width * job->channels, end = hg_share(job->samples, part + 1, parts);
+  double *scratch = job->scratch + part * doubles;
+  for (ptrdiff_t n = hg_share(job->samples, part, parts); n < end; n++)
+    of_sample(job, job->y + n * count, job->targets + n * count, job->loss ? job->loss + n : NULL,
+              job->dy ? job->dy + n * count : NULL, scratch);
+}
+
 static void ssim(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_ssim_job *job = argument;
-  const ptrdiff_t count = job->height * job->width * job->channels, end = hg_share(job->samples, part + 1, parts);
-  double *scratch = job->scratch + part * hg_ssim_doubles(job->width, job->channels);
-  for (ptrdiff_t n = hg_share(job->samples, part, parts); n < end; n++)
-    ssim_sample(job, job->y + n * count, job->targets + n * count, job->loss ? job->loss + n : NULL,
-                job->dy ? job->dy + n * count : NULL, scratch);
+  ssim_share(ssim_sample, hg_ssim_doubles(job->width, job->channels), job, part, parts);
+}
+
+static void ms_ssim(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_ssim_job *job = argument;
+  ssim_share(ms_ssim_sample, hg_ms_ssim_doubles(job->height, job->width, job->channels), job, part, parts);
 }

@@ -95,16 +95,8 @@ public struct Residual: Block {
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
-    let name = planner.name
-    let skip = try planner.append(block: layers)
-    let end = try planner.branch(from: skip) { planner throws(ModelError) in
-      try planner.append(shortcut, within: "\(name).shortcut")
-    }
-    planner.name = name
-    let join = try planner.meeting(end) { shape, skip in shape == skip ? shape : nil }
-    try planner.append(activation, and: end) { activation throws(ModelError) in
-      PlannedJoin(join: join, result: activation)
-    }
+    let end = try planner.append(block: layers, beside: shortcut)
+    try planner.add(end, as: Self.kind, activation)
   }
 
   func mapped(_ name: String, _ change: (any Layer, String) -> any Layer) -> Self {
@@ -116,38 +108,45 @@ public struct Residual: Block {
 }
 
 /// A skip connection around the layers of a list: what goes in is concatenated with what they put out, along the
-/// channels. Skips inside one another are a U-Net.
+/// channels. Skips inside one another are a U-Net; skips in the shortcuts of one another are branches side by side.
 ///
-///     y = [f(x) | x],   H x W x (C of f(x) + C of x)
+///     y = [f(x) | g(x)],   f the layers, g the shortcut, which is the identity where it is empty
 ///
-/// Source: Ronneberger et al., "U-Net", MICCAI 2015.
+/// Sources: Ronneberger et al., "U-Net", MICCAI 2015; Szegedy et al., "Going deeper with convolutions", CVPR 2015.
 public struct Skip: Block {
   /// The layers f.
   public var layers: [any Layer]
+  /// The layers g, called `encoder.1.shortcut.0` and so on.
+  public var shortcut: [any Layer]
 
-  /// A skip around layers: N x H x W x C in, N x H x W x (C of f(x) + C) out.
-  public init(@LayerBuilder layers: () -> [any Layer]) { self.layers = layers() }
+  /// A skip around layers: N x H x W x C in, N x H x W x (C of f(x) + C of g(x)) out.
+  public init(shortcut: [any Layer] = [], @LayerBuilder layers: () -> [any Layer]) {
+    (self.layers, self.shortcut) = (layers(), shortcut)
+  }
 
-  private enum CodingKeys: String, CodingKey { case layers }
+  private enum CodingKeys: String, CodingKey { case layers, shortcut }
 
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     layers = try fields.decode([CodableLayer].self, forKey: .layers).map(\.layer)
+    shortcut = try fields.decodeIfPresent([CodableLayer].self, forKey: .shortcut)?.map(\.layer) ?? []
   }
 
   public func encode(to encoder: any Encoder) throws {
     var fields = encoder.container(keyedBy: CodingKeys.self)
     try fields.encode(layers.map(CodableLayer.init), forKey: .layers)
+    if !shortcut.isEmpty { try fields.encode(shortcut.map(CodableLayer.init), forKey: .shortcut) }
   }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
-    let skip = try planner.append(block: layers)
-    try planner.concatenate(skip)
+    let end = try planner.append(block: layers, beside: shortcut)
+    try planner.concatenate(end)
   }
 
   func mapped(_ name: String, _ change: (any Layer, String) -> any Layer) -> Self {
     var block = self
     block.layers = layers.mapped(within: name, change)
+    block.shortcut = shortcut.mapped(within: "\(name).shortcut", change)
     return block
   }
 }
@@ -155,14 +154,16 @@ public struct Skip: Block {
 /// Concatenates what reaches it with what an earlier layer puts out, along the channels: a skip connection from the
 /// encoder to the decoder.
 ///
-///     y = [x | s],   H x W x (C of x + C of s)
+///     y = [x | s],   H x W x (C of x + C of s); [s | x] where the skip comes first
 ///
 /// The skip belongs to the same sample, so a code alone cannot be decoded where it leads past the code.
 ///
 /// Source: Ronneberger et al., "U-Net", MICCAI 2015.
 public struct Concat: NamingLayer, Hashable {
-  /// The name of the layer, such as `encoder.2`.
+  /// The name of the layer, such as `encoder.2`, or `image` for the image as it enters the chain.
   public var from: String
+  /// Whether the channels of the skip lie in front.
+  public var first: Bool
 
   var named: String {
     get { from }
@@ -170,32 +171,110 @@ public struct Concat: NamingLayer, Hashable {
   }
 
   /// A skip from the layer of that name.
-  public init(from: String) { self.from = from }
+  public init(from: String, first: Bool = false) { (self.from, self.first) = (from, first) }
+
+  private enum CodingKeys: String, CodingKey { case from, first }
+
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    from = try fields.decode(String.self, forKey: .from)
+    first = try fields.decode(.first, or: false)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(from, forKey: .from)
+    try fields.encode(first, .first, unless: false)
+  }
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
-    guard let skip = planner.fork(behind: from) else {
-      throw ModelError(planner.name, "wanted the name of a layer before it, whose output it takes, found \"\(from)\"")
-    }
-    try planner.concatenate(skip)
+    let skip = try planner.skip(from: from)
+    try planner.concatenate(skip, isFirst: first)
+  }
+}
+
+/// Adds what an earlier layer puts out to what reaches it: a residual connection whose ends need not lie in one block,
+/// as from the encoder to the decoder.
+///
+///     y = a(x + s)
+///
+/// Like `Concat` it can lead past the code.
+///
+/// Source: Mao, Shen & Yang, "Image restoration using very deep convolutional encoder-decoder networks with symmetric
+/// skip connections", NIPS 2016.
+public struct Add: NamingLayer, Hashable {
+  /// The name of the layer, such as `encoder.2`, or `image` for the image as it enters the chain.
+  public var from: String
+  /// The activation a of the sum.
+  public var activation: Activation
+
+  var named: String {
+    get { from }
+    set { from = newValue }
+  }
+
+  /// A sum with the layer of that name, whose shape is the one that reaches it.
+  public init(from: String, activation: Activation = .linear) { (self.from, self.activation) = (from, activation) }
+
+  private enum CodingKeys: String, CodingKey { case from, activation }
+
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    from = try fields.decode(String.self, forKey: .from)
+    activation = try fields.decode(.activation, or: .linear)
+  }
+
+  public func encode(to encoder: any Encoder) throws {
+    var fields = encoder.container(keyedBy: CodingKeys.self)
+    try fields.encode(from, forKey: .from)
+    try fields.encode(activation, .activation, unless: .linear)
+  }
+
+  public func plan(_ planner: inout Planner) throws(ModelError) {
+    let skip = try planner.skip(from: from)
+    try planner.add(skip, as: Self.kind, activation)
   }
 }
 
 extension Planner {
-  /// Forks, and appends the layers of a block on one of the branches. Answers the start of the other.
-  fileprivate mutating func append(block layers: [any Layer]) throws(ModelError) -> Int {
-    guard !layers.isEmpty else { throw ModelError(name, "wanted at least one layer inside the block, found none") }
-    guard let skip = fork() else { preconditionFailure("the value at hand can be forked") }
-    try append(layers, within: name)
+  /// Lets what a layer further on reads be read here as well. Answers its number.
+  fileprivate mutating func skip(from name: String) throws(ModelError) -> Int {
+    guard let skip = fork(behind: name) else {
+      throw ModelError(
+        self.name, "wanted the name of a layer before it, whose output it takes, or image, found \"\(name)\"")
+    }
     return skip
   }
 
-  /// Concatenates the value at hand with another one.
-  fileprivate mutating func concatenate(_ skip: Int) throws(ModelError) {
+  /// Forks, and appends the layers of a block on one of the branches, those of its shortcut on the other. Answers the
+  /// end of the other.
+  fileprivate mutating func append(block layers: [any Layer], beside shortcut: [any Layer]) throws(ModelError) -> Int {
+    guard !layers.isEmpty else { throw ModelError(name, "wanted at least one layer inside the block, found none") }
+    guard let skip = fork() else { preconditionFailure("the value at hand can be forked") }
+    let name = name
+    try append(layers, within: name)
+    let end = try branch(from: skip) { planner throws(ModelError) in
+      try planner.append(shortcut, within: "\(name).shortcut")
+    }
+    self.name = name
+    return end
+  }
+
+  /// Concatenates the value at hand with another one, which comes behind it or first.
+  fileprivate mutating func concatenate(_ skip: Int, isFirst: Bool = false) throws(ModelError) {
     let join = try meeting(skip) { shape, skip in
       (shape.height, shape.width) == (skip.height, skip.width)
         ? ImageShape(shape.height, shape.width, shape.channels + skip.channels) : nil
     }
-    try append(PlannedConcat(join: join), and: skip)
+    try append(PlannedConcat(join: join, isSkipFirst: isFirst), and: skip)
+  }
+
+  /// Adds another value to the one at hand.
+  fileprivate mutating func add(_ skip: Int, as kind: String, _ activation: Activation) throws(ModelError) {
+    let join = try meeting(skip) { shape, skip in shape == skip ? shape : nil }
+    try append(activation, and: skip) { activation throws(ModelError) in
+      PlannedJoin(join: join, kind: kind, result: activation)
+    }
   }
 
   /// What a layer knows of the value at hand and another one that meet in it.
@@ -211,167 +290,5 @@ extension Planner {
     return Meeting(
       name: name, shape: shape, skip: other.shape, output: output, activation: activation,
       skipActivation: other.activation, granularity: granularity)
-  }
-}
-
-/// What a layer knows of the two values that meet in it.
-struct Meeting: Sendable {
-  let name: String
-  let shape: ImageShape
-  let skip: ImageShape
-  let output: ImageShape
-  /// The activations that made both.
-  let activation: Activation
-  let skipActivation: Activation
-  let granularity: Granularity
-}
-
-/// Lets two layers read one value: it writes nothing, because both read it where it lies, and adds their errors.
-///
-///     dx = a'(x) (d + d'),   d of the first reader, d' of the second
-struct PlannedFork: PlannedLayer {
-  let name: String
-  let shape: ImageShape
-  let inputActivation: Activation
-  let granularity: Granularity
-
-  var kind: String { "Fork" }
-  var input: ImageShape { shape }
-  var output: ImageShape { shape }
-  var activation: Activation { .linear }
-  var followsTangents: Bool { true }
-
-  func reads(_ use: Use) -> [Read] {
-    [Read(.values(use.input), inputActivation == .linear ? [] : [.backward])]
-      + use.outputs.map { Read(.error($0), [.backward]) }
-  }
-
-  func inPlace(_ use: Use) -> [Read.Source: Read.Source] {
-    var places: [Read.Source: Read.Source] = [.error(use.output): .error(use.input)]
-    for output in use.outputs { places[.values(output)] = .values(use.input) }
-    return places
-  }
-
-  func forward(_ pass: Pass) {}
-  func forwardTangent(_ pass: Pass) {}
-
-  func backward(_ pass: Pass) {
-    guard let dy = pass.dy, let dx = pass.dx else { return }
-    let count = pass.samples * shape.count
-    guard let other = pass.dbranch else {
-      return pass.inputActivation.backward(count: count, y: pass.x, dy: dy, dx: dx, threads: pass.threads)
-    }
-    pass.withParallel { checked(hg_fork_backward(pass.inputActivation.kernel, count, pass.x, dy, other, dx, $0)) }
-  }
-
-  func addNodes(to graph: inout ONNXBuilder) {}
-}
-
-/// Adds two values:  y = a(x + skip).
-struct PlannedJoin: PlannedLayer {
-  let join: Meeting
-  let activation: Activation
-
-  init(join: Meeting, result activation: Activation) { (self.join, self.activation) = (join, activation) }
-
-  var name: String { join.name }
-  var kind: String { Residual.kind }
-  var input: ImageShape { join.shape }
-  var output: ImageShape { join.output }
-  var granularity: Granularity { join.granularity }
-  var followsTangents: Bool { true }
-
-  func reads(_ use: Use) -> [Read] { join.reads(use) }
-
-  /// The errors of both are that of the sum, where no activation lies between.
-  func inPlace(_ use: Use) -> [Read.Source: Read.Source] {
-    var places: [Read.Source: Read.Source] = [:]
-    if join.activation == .linear { places[.error(use.input)] = .error(use.output) }
-    if join.skipActivation == .linear, let skip = use.skip { places[.error(skip)] = .error(use.output) }
-    return places
-  }
-
-  func forward(_ pass: Pass) { add(pass, activation) }
-  func forwardTangent(_ pass: Pass) { add(pass, .linear) }
-
-  private func add(_ pass: Pass, _ activation: Activation) {
-    guard let skip = pass.skip else { return }
-    pass.withParallel {
-      checked(hg_join_forward(activation.kernel, pass.samples * output.count, pass.x, skip, pass.y, $0))
-    }
-  }
-
-  func backward(_ pass: Pass) {
-    guard let dy = pass.dy else { return }
-    func gate(_ values: UnsafePointer<Float>?, _ activation: Activation, _ error: UnsafeMutablePointer<Float>?) {
-      guard let values, let error, error != dy else { return }
-      activation.backward(count: pass.samples * output.count, y: values, dy: dy, dx: error, threads: pass.threads)
-    }
-    gate(pass.x, pass.inputActivation, pass.dx)
-    gate(pass.skip, pass.skipActivation, pass.dskip)
-  }
-
-  func addNodes(to graph: inout ONNXBuilder) {
-    let inputs = [graph.form(output), graph.skip(output)]
-    graph.put(graph.node("Add", inputs))
-  }
-}
-
-extension Meeting {
-  /// Both values forward, back again where an activation made them, and the error of what they make.
-  func reads(_ use: Use) -> [Read] {
-    func moments(_ activation: Activation) -> Set<Read.Moment> {
-      activation == .linear ? [.forward] : [.forward, .backward]
-    }
-    var reads = [Read(.values(use.input), moments(activation)), Read(.error(use.output), [.backward])]
-    if let skip = use.skip { reads.append(Read(.values(skip), moments(skipActivation))) }
-    return reads
-  }
-}
-
-/// Puts two values one behind the other, channel by channel at each position:  y = [x | skip].
-struct PlannedConcat: PlannedLayer {
-  let join: Meeting
-
-  var name: String { join.name }
-  var kind: String { Concat.kind }
-  var input: ImageShape { join.shape }
-  var output: ImageShape { join.output }
-  var activation: Activation { .linear }
-  var granularity: Granularity { join.granularity }
-  var followsTangents: Bool { true }
-
-  func reads(_ use: Use) -> [Read] { join.reads(use) }
-
-  private func positions(_ pass: Pass) -> Int { pass.samples * output.height * output.width }
-
-  func forward(_ pass: Pass) {
-    guard let skip = pass.skip else { return }
-    pass.withParallel {
-      checked(
-        hg_concat_forward(positions(pass), input.channels, join.skip.channels, pass.x, skip, pass.y, $0))
-    }
-  }
-
-  func forwardTangent(_ pass: Pass) { forward(pass) }
-
-  func backward(_ pass: Pass) {
-    guard let dy = pass.dy else { return }
-    pass.withParallel {
-      checked(hg_concat_backward(positions(pass), input.channels, join.skip.channels, dy, pass.dx, pass.dskip, $0))
-    }
-    func gate(
-      _ values: UnsafePointer<Float>?, _ activation: Activation, _ error: UnsafeMutablePointer<Float>?, _ n: Int
-    ) {
-      guard let values, let error, activation != .linear else { return }
-      activation.backward(count: pass.samples * n, y: values, dy: error, dx: error, threads: pass.threads)
-    }
-    gate(pass.x, pass.inputActivation, pass.dx, input.count)
-    gate(pass.skip, pass.skipActivation, pass.dskip, join.skip.count)
-  }
-
-  func addNodes(to graph: inout ONNXBuilder) {
-    let inputs = [graph.form(input), graph.skip(join.skip)]
-    graph.put(graph.node("Concat", inputs, ["axis": .integer(1)]))
   }
 }

@@ -77,7 +77,10 @@ public struct Conv2D: Layer, Hashable {
     case filters, kernel, stride, padding, paddingMode, dilation, groups, activation, algorithm, bias, initializer
   }
 
-  public func plan(_ planner: inout Planner) throws(ModelError) {
+  public func plan(_ planner: inout Planner) throws(ModelError) { try plan(&planner, alongLine: false) }
+
+  /// - Parameter alongLine: whether the layer is one of sequences.
+  func plan(_ planner: inout Planner, alongLine: Bool) throws(ModelError) {
     let name = planner.name
     try planner.check(filters, "filter")
     var window = try window(of: planner.shape, padding, at: name)
@@ -86,6 +89,7 @@ public struct Conv2D: Layer, Hashable {
       window = try self.window(of: planner.shape, .valid, at: name)
     }
     window = try window.convolved(kernel, dilation: dilation, groups: groups, by: algorithm, at: name)
+    window.isAlongLine = alongLine
     try planner.append(activation) { [window] activation throws(ModelError) in
       PlannedConv2D(name: name, window: window, activation: activation, hasBias: bias, initializer: initializer)
     }
@@ -121,7 +125,7 @@ struct PlannedConv2D: PlannedConvolution {
   let hasBias: Bool
   let initializer: Initializer?
 
-  var kind: String { kind(of: Conv2D.self) }
+  var kind: String { window.isAlongLine ? Conv1D.kind : kind(of: Conv2D.self) }
   var hasFilter: Bool { true }
   var followsTangents: Bool { true }
   var input: ImageShape { window.large }
@@ -181,7 +185,7 @@ struct PlannedConv2D: PlannedConvolution {
   }
 
   func addNodes(to graph: inout ONNXBuilder) {
-    let inputs = [graph.image(input)] + parameters.map { graph.tensor($0) }
+    let inputs = [graph.image(input)] + parameters.map { graph.tensor($0.withHeight) }
     graph.put(graph.node("Conv", inputs, window.attributes))
   }
 }

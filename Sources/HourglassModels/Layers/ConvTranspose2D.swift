@@ -81,15 +81,19 @@ public struct ConvTranspose2D: Layer, Hashable {
     case filters, kernel, stride, padding, outputSize, dilation, groups, activation, algorithm, bias, initializer
   }
 
-  public func plan(_ planner: inout Planner) throws(ModelError) {
+  public func plan(_ planner: inout Planner) throws(ModelError) { try plan(&planner, alongLine: false) }
+
+  /// - Parameter alongLine: whether the layer is one of sequences.
+  func plan(_ planner: inout Planner, alongLine: Bool) throws(ModelError) {
     let name = planner.name
     try planner.check(filters, "filter")
     let extent = try Window.extent(kernel, stride, dilation, at: name)
-    let window = try Window.large(
+    var window = try Window.large(
       planner.shape, channels: filters, kernel: extent, stride: stride, padding: padding, outputSize: outputSize,
       at: name
     ).convolved(kernel, dilation: dilation, groups: groups, by: algorithm, at: name)
-    try planner.append(activation) { activation throws(ModelError) in
+    window.isAlongLine = alongLine
+    try planner.append(activation) { [window] activation throws(ModelError) in
       PlannedConvTranspose2D(
         name: name, window: window, activation: activation, hasBias: bias, initializer: initializer)
     }
@@ -105,7 +109,10 @@ struct PlannedConvTranspose2D: PlannedConvolution {
   /// The convolution that lends its filter; nil where the filter is the layer's own.
   var lender: Lender?
 
-  var kind: String { lender == nil ? kind(of: ConvTranspose2D.self) : kind(of: TiedConvTranspose2D.self) }
+  var kind: String {
+    guard lender == nil else { return kind(of: TiedConvTranspose2D.self) }
+    return window.isAlongLine ? ConvTranspose1D.kind : kind(of: ConvTranspose2D.self)
+  }
   var hasFilter: Bool { lender == nil }
   var input: ImageShape { window.small }
   var output: ImageShape { window.large }
@@ -159,7 +166,7 @@ struct PlannedConvTranspose2D: PlannedConvolution {
   }
 
   func addNodes(to graph: inout ONNXBuilder) {
-    let filter = filter(of: lender?.name ?? name)
+    let filter = filter(of: lender?.name ?? name).withHeight
     let weight = lender == nil ? graph.tensor(filter) : graph.lentTensor(filter)
     let bias = hasBias ? parameters.suffix(1).map { graph.tensor($0) } : []
     let inputs = [graph.image(input), weight] + bias

@@ -13,9 +13,11 @@ import HourglassKernels
 /// With free bits the KL divergence in the loss is sum over j of max(free bits, mean over a shard of KL_j): the way
 /// back leaves out units that diverge by less, in the mean over the samples of their shard.
 ///
+/// With a capacity C the loss has |KL - C| in the place of the KL divergence, KL being the mean over a shard.
+///
 /// Sources: Kingma & Welling, "Auto-Encoding Variational Bayes", ICLR 2014; Kingma et al., "Improved variational
 /// inference with inverse autoregressive flow", NIPS 2016, equation 15; Burda, Grosse & Salakhutdinov, "Importance
-/// weighted autoencoders", ICLR 2016.
+/// weighted autoencoders", ICLR 2016; Burgess et al., "Understanding disentangling in beta-VAE", 2018, for capacity.
 public struct GaussianLatent: Layer, Hashable {
   /// The number of latent units, Z.
   public var units: Int
@@ -68,15 +70,22 @@ public struct PlannedGaussianLatent: PlannedLayer {
       return
     }
     let noise = pass.noise.latent(sample: pass.firstSample) == nil ? nil : pass.state
+    if let capacity = pass.capacity {
+      return pass.forEachShard { shard in
+        let (mean, row) = (pass.meanTerm(shard), shard.lowerBound * units)
+        let beta = mean > Double(capacity) ? pass.beta : mean < Double(capacity) ? -pass.beta : 0
+        checked(
+          hg_gaussian_latent_backward(
+            shard.count, units, pass.x + 2 * row, noise.map { UnsafePointer($0 + row) }, dy + row, beta, dx + 2 * row))
+      }
+    }
     let hasFreeBits = pass.freeBits > 0
     checked(
       hg_gaussian_latent_backward(pass.samples, units, pass.x, noise, dy, hasFreeBits ? 0 : pass.beta, dx))
     guard hasFreeBits else { return }
-    var first = 0
-    while first < pass.samples {
-      let (count, row) = (min(pass.samplesPerShard, pass.samples - first), first * 2 * units)
-      checked(hg_gaussian_free_bits(count, units, pass.x + row, pass.freeBits, pass.beta, dx + row))
-      first += count
+    pass.forEachShard { shard in
+      let row = shard.lowerBound * 2 * units
+      checked(hg_gaussian_free_bits(shard.count, units, pass.x + row, pass.freeBits, pass.beta, dx + row))
     }
   }
 

@@ -2,11 +2,12 @@
 public enum LayerCatalog {
   /// The types of all layers, by name.
   public static let layers: [any Layer.Type] = [
-    ActivationLayer.self, AdaptiveAveragePool2D.self, AveragePool2D.self, BatchNorm.self, Concat.self, Conv2D.self,
-    ConvTranspose2D.self, Dense.self, Dropout.self, GaussianLatent.self, GaussianNoise.self, GELU.self,
-    GlobalAveragePool2D.self, GroupNorm.self, InstanceNorm.self, LayerNorm.self, MaxPool2D.self, MaxUnpool2D.self,
+    ActivationLayer.self, AdaptiveAveragePool2D.self, Add.self, AveragePool1D.self, AveragePool2D.self, BatchNorm.self,
+    Concat.self, Conv1D.self, Conv2D.self, ConvTranspose1D.self, ConvTranspose2D.self, Dense.self, Dropout.self,
+    GaussianLatent.self, GaussianNoise.self, GELU.self, GlobalAveragePool2D.self, GroupNorm.self, InstanceNorm.self,
+    LayerNorm.self, MaxPool1D.self, MaxPool2D.self, MaxUnpool2D.self,
     Pad2D.self, PixelShuffle2D.self, PixelUnshuffle2D.self, PReLU.self, Reshape.self, Residual.self, Skip.self,
-    TiedConvTranspose2D.self, TiedDense.self, Upsample2D.self,
+    TiedConvTranspose2D.self, TiedDense.self, Upsample1D.self, Upsample2D.self, VectorQuantizer.self,
   ]
 }
 

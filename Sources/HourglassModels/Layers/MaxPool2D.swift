@@ -37,20 +37,23 @@ public struct MaxPool2D: Layer, Hashable {
     try fields.encode(ceiling, .ceiling, unless: false)
   }
 
-  public func plan(_ planner: inout Planner) throws(ModelError) {
+  public func plan(_ planner: inout Planner) throws(ModelError) { try plan(&planner, kind: Self.kind) }
+
+  /// - Parameter kind: what the layer is called in tables.
+  func plan(_ planner: inout Planner, kind: String) throws(ModelError) {
     let name = planner.name
     let window = try Window.pooled(
       planner.shape, kernel: kernel, stride: stride ?? kernel, padding: padding, ceiling: ceiling, at: name)
     try window.check(hg_max_pool2d_check, at: name)
-    try planner.append(PlannedMaxPool2D(name: name, window: window))
+    try planner.append(PlannedMaxPool2D(name: name, kind: kind, window: window))
   }
 }
 
 struct PlannedMaxPool2D: PlannedLayer {
   let name: String
+  let kind: String
   let window: Window
 
-  var kind: String { MaxPool2D.kind }
   var input: ImageShape { window.large }
   var output: ImageShape { window.small }
   var activation: Activation { .linear }

@@ -33,7 +33,7 @@ extension PlannedConvolution {
   private var fanIn: Int { window.largeGroup * window.kernel.height * window.kernel.width }
 
   /// The filter as a parameter of the layer called `name`: OIHW for a convolution, IOHW for its transpose, which is the
-  /// one order of axes.
+  /// one order of axes; without the height, which is 1, for sequences.
   func filter(of name: String) -> Parameter {
     let (c, k, r, s) = (window.largeGroup, window.small.channels, window.kernel.height, window.kernel.width)
     let axes = [
@@ -41,7 +41,8 @@ extension PlannedConvolution {
       Parameter.Axis(s, stride: c * k),
     ]
     return Parameter(
-      name: "\(name).weight", shape: [k, c, r, s], fanIn: fanIn, fanOut: window.small.channels * r * s, offset: 0,
+      name: "\(name).weight", shape: window.isAlongLine ? [k, c, s] : [k, c, r, s], fanIn: fanIn,
+      fanOut: window.small.channels * r * s, offset: 0,
       axes: axes, initializer: initializer)
   }
 

@@ -46,7 +46,10 @@ public struct Upsample2D: Layer, Hashable {
     try fields.encode(alignCorners, .alignCorners, unless: false)
   }
 
-  public func plan(_ planner: inout Planner) throws(ModelError) {
+  public func plan(_ planner: inout Planner) throws(ModelError) { try plan(&planner, kind: Self.kind) }
+
+  /// - Parameter kind: what the layer is called in tables.
+  func plan(_ planner: inout Planner, kind: String) throws(ModelError) {
     let (name, small) = (planner.name, planner.shape)
     let possible = 1...Planner.mostExtent
     guard possible.contains(factor.height), possible.contains(factor.width) else {
@@ -54,19 +57,19 @@ public struct Upsample2D: Layer, Hashable {
     }
     let large = ImageShape(small.height * factor.height, small.width * factor.width, small.channels)
     try planner.check(large)
-    guard mode == .nearest else { return try planner.append(interpolation(planner, name)) }
+    guard mode == .nearest else { return try planner.append(interpolation(planner, kind)) }
     guard !alignCorners else {
       throw ModelError(name, "wanted the mode bilinear, where corners are aligned, found nearest")
     }
     let window = Window(large: large, small: small, kernel: factor, stride: factor, padTop: 0, padLeft: 0)
     try window.check(hg_upsample2d_check, at: name)
-    try planner.append(PlannedUpsample2D(name: name, window: window, inputActivation: planner.activation))
+    try planner.append(PlannedUpsample2D(name: name, kind: kind, window: window, inputActivation: planner.activation))
   }
 
-  private func interpolation(_ planner: Planner, _ name: String) throws(ModelError) -> PlannedResampling {
-    let small = planner.shape
+  private func interpolation(_ planner: Planner, _ kind: String) throws(ModelError) -> PlannedResampling {
+    let (name, small) = (planner.name, planner.shape)
     return PlannedResampling(
-      planner, kind: "\(Self.kind), \(mode.rawValue)",
+      planner, kind: "\(kind), linear",
       vertical: try .interpolated(small.height, factor.height, alignCorners, name),
       horizontal: try .interpolated(small.width, factor.width, alignCorners, name)
     ) { [self] graph, image in
@@ -105,10 +108,10 @@ extension ONNXBuilder {
 
 struct PlannedUpsample2D: PlannedLayer {
   let name: String
+  let kind: String
   let window: Window
   let inputActivation: Activation
 
-  var kind: String { Upsample2D.kind }
   var input: ImageShape { window.small }
   var output: ImageShape { window.large }
   var activation: Activation { .linear }

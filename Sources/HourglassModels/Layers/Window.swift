@@ -15,6 +15,8 @@ struct Window: Sendable {
   var groups = 1
   /// How a convolution of this geometry is computed.
   var algorithm = Conv2D.Algorithm.direct
+  /// Whether both images are sequences, whose filters have no height in files.
+  var isAlongLine = false
 
   /// Pixels before and behind an image along an axis; nil for the padding `same`.
   private typealias Pads = (before: Int, behind: Int)?

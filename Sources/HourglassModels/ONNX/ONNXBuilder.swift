@@ -227,16 +227,11 @@ extension ExecutionPlan {
     guard part != .encoder else {
       return builder.finished(model.isVariational ? ["mean", "log_variance"] : ["code"], values[code].shape)
     }
-    var shape = values[output].shape
-    if model.likelihood == .gaussian() {
-      // Means lie in front of log-variances.
-      builder.takeChannels(model.input.channels, of: shape)
-      shape = model.input
-    }
-    model.likelihood.meanActivation.addNodes(to: &builder)
-    if let standardization, model.likelihood.target == .image {
+    let isImage = model.likelihood.target == .image
+    model.likelihood.addMeanNodes(to: &builder, images: model.input, output: values[output].shape)
+    if let standardization, isImage {
       builder.apply(standardization, isInverse: true, shape: model.input)
     }
-    return builder.finished([model.likelihood.outputName], shape)
+    return builder.finished([model.likelihood.outputName], isImage ? model.input : values[output].shape)
   }
 }

@@ -20,12 +20,12 @@ public struct DIPPenalty: Penalty, Hashable {
     case samples = "II"
   }
 
-  /// Whose covariance it is.
-  public var type: Form
   /// The weight of covariances between units in the loss, before beta; at least 0.
   public var weight: Float
   /// The weight of the units' variances in the loss, before beta; at least 0.
   public var diagonal: Float
+  /// Whose covariance it is.
+  public var type: Form
 
   /// A penalty of one of the two forms, with weights of at least 0.
   public init(_ type: Form, weight: Float, diagonal: Float) {

@@ -101,13 +101,6 @@ extension PlannedPenalty {
 }
 
 extension Pass {
-  /// The samples of each shard of a call that begins with one.
-  fileprivate func forEachShard(_ body: (Range<Int>) -> Void) {
-    for first in stride(from: 0, to: samples, by: samplesPerShard) {
-      body(first..<min(first + samplesPerShard, samples))
-    }
-  }
-
   /// Mean over a shard of one unit of the code, samples in order.
   func mean(_ unit: Int, of units: Int, shard: Range<Int>) -> Double {
     shard.reduce(0.0) { $0 + Double(x[$1 * units + unit]) } / Double(shard.count)

@@ -223,6 +223,23 @@ public struct ExecutionPlan: Sendable {
   }
 }
 
+extension ExecutionPlan {
+  /// Over how many samples layers and penalties take their statistics which take those of a shard, and where these are
+  /// few, by what number of shards they would be more; nil where no layer takes any.
+  public var shardStatistics: String? {
+    let kinds = uses.filter { $0.layer.leastShard != nil }.map(\.layer.kind)
+    guard let first = kinds.first else { return nil }
+    let others = kinds.filter { $0 != first }.reduce(into: [String]()) { if !$0.contains($1) { $0.append($1) } }
+    let takes = ([first] + others).joined(separator: ", ") + (others.isEmpty ? " takes" : " take")
+    let sentence = "\(takes) statistics over the samples of a shard, \(samplesPerShard / samplesPerImage) images here"
+    let (images, many) = (batchSize / samplesPerImage, 32)
+    let fewer = max(1, images / many)
+    guard fewer < shards else { return sentence }
+    return sentence + "; --shards \(fewer) makes them \((images + fewer - 1) / fewer), for at most \(fewer) "
+      + (fewer == 1 ? "worker" : "workers")
+  }
+}
+
 extension Autoencoder {
   /// Whether the loss of a sample depends on the others of its shard; no for a model that cannot be planned.
   package var joinsSamplesOfShards: Bool { (try? planned())?.uses.contains { $0.layer.leastShard != nil } ?? false }

@@ -58,8 +58,12 @@ public struct Pass {
   public var beta: Float
   /// Nats that each latent unit may diverge by at no cost, in the mean over a shard; 0 for none.
   public var freeBits: Float = 0
+  /// The nats that the KL divergence is led to, in the mean over a shard; nil where it is kept small.
+  public var capacity: Float?
   /// Where a call has more, they are a run of whole shards of so many, of which the last may be short.
   public var samplesPerShard = Int.max
+  /// Samples of a minibatch that is not the last of an epoch.
+  public var batchSize = Int.max
   /// OpenMP threads for the kernels.
   public var threads: Int
 
@@ -74,6 +78,18 @@ public struct Pass {
     (self.parameters, self.prepared, accumulate) = (parameters, prepared, false)
     (self.state, self.scratch, self.term) = (state, scratch, term)
     (self.noise, self.beta, self.threads) = (noise, beta, threads)
+  }
+
+  /// The samples of each shard of a call that begins with one.
+  func forEachShard(_ body: (Range<Int>) -> Void) {
+    for first in stride(from: 0, to: samples, by: samplesPerShard) {
+      body(first..<min(first + samplesPerShard, samples))
+    }
+  }
+
+  /// The mean of the layer's own term over a shard, samples in order.
+  func meanTerm(_ shard: Range<Int>) -> Double {
+    shard.reduce(0.0) { $0 + Double(term[$1]) } / Double(shard.count)
   }
 
   /// Multiplies `dx`, of `count` values a sample, by the derivative of the activation that made `x`.

@@ -27,6 +27,8 @@ public struct Planner {
     try check(input)
   }
 
+  /// What a layer further on calls the image as it enters the chain.
+  static let imageName = "image"
   /// The name of the one item that is the latent.
   static let latentName = "latent"
 
@@ -61,9 +63,11 @@ public struct Planner {
     name = block
   }
 
-  /// Lets a second layer read a value: the one at hand, or what the layer called `name` puts out last. Who was to read
-  /// it reads the first output of a `Fork` instead. Answers the number of the second; nil where there is no such layer.
+  /// Lets a second layer read a value: the one at hand, the image, or what the layer called `name` puts out last. Who
+  /// was to read it reads the first output of a `Fork` instead. Answers the number of the second; nil where there is no
+  /// such layer.
   mutating func fork(behind name: String? = nil) -> Int? {
+    if name == Self.imageName { return fork(0, behind: -1, name: Self.imageName) }
     guard let place = name.map({ name in uses.lastIndex { $0.layer.name == name } }) ?? uses.count - 1 else {
       return nil
     }

@@ -36,7 +36,8 @@ extension Autoencoder {
     let name = name ?? sizes.map(String.init).joined(separator: "-")
     let size = sizes.first ?? 0
     let input = input ?? squareImage(of: size) ?? ImageShape(vector: size)
-    let output: Activation = likelihood == .bernoulli || activation == .linear ? .linear : .sigmoid
+    let output: Activation = likelihood.numbers != nil || activation == .linear ? .linear : .sigmoid
+    let heads = likelihood.outputsPerElement
     let hidden = Array(sizes.dropFirst().dropLast())
     // Without a second size the code has no units, which planning refuses.
     let units = sizes.dropFirst().last ?? 0
@@ -53,8 +54,9 @@ extension Autoencoder {
       let activations = hidden.map { _ in activation } + [output]
       model.decoder = zip(names, activations).map { TiedDense(to: $0, activation: $1) }
     } else {
-      model.decoder = hidden.reversed().map { Dense($0, activation: activation) } + [Dense(size, activation: output)]
-      if !input.isVector { model.decoder.append(Reshape(input.height, input.width, input.channels)) }
+      model.decoder =
+        hidden.reversed().map { Dense($0, activation: activation) } + [Dense(heads * size, activation: output)]
+      if !input.isVector { model.decoder.append(Reshape(input.height, input.width, heads * input.channels)) }
     }
     return model
   }
@@ -80,7 +82,7 @@ extension Autoencoder {
       guard let size = Int(part) else { throw ModelError(text, "wanted a number of units, found \(part)") }
       sizes.append(size)
     }
-    let likelihoods = Likelihood.withoutParameters.filter { $0 != .gaussian() }
+    let likelihoods = Likelihood.withoutParameters
     var (activation, likelihood, isTied, isVariational) = (Activation.relu, Likelihood.squaredError, false, false)
     for word in words.dropFirst() {
       if let named = Activation(word) {
@@ -100,6 +102,10 @@ extension Autoencoder {
       throw ModelError(
         text,
         "wanted no \(isTied ? "tied" : likelihood.name) beside variational, whose code is a distribution, found both")
+    }
+    guard !isTied || likelihood.outputsPerElement == 1 else {
+      throw ModelError(
+        text, "wanted nothing tied with \(likelihood.name), whose output has two numbers for each element, found tied")
     }
     if likelihood.target == .label {
       guard sizes.count > 2, !isTied else {

@@ -54,14 +54,14 @@ extension Autoencoder {
   }
 
   private mutating func change(to word: String) throws(ModelError) {
-    let likelihoods = Likelihood.withoutParameters.filter { $0.target == .image && $0 != .gaussian() }
+    let likelihoods = Likelihood.withoutParameters.filter { $0.target == .image && $0.outputsPerElement == 1 }
     if let named = likelihoods.first(where: { $0.name == word }) {
       likelihood = named
     } else if word != "linear" {
       let known = ["linear"] + likelihoods.map(\.name)
       throw ModelError(name, "wanted one of \(known.joined(separator: ", ")) behind the size, found \(word)")
     }
-    guard word == "linear" || word == Likelihood.bernoulli.name else { return }
+    guard word == "linear" || likelihood.numbers != nil else { return }
     guard let place = decoder.lastIndex(where: { !($0 is Reshape) }) else { return }
     switch decoder[place] {
     case var last as Dense:

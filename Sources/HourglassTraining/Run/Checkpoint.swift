@@ -20,7 +20,7 @@ public struct Checkpoint: Sendable {
     public var epochReconstruction = 0.0
     /// The sum of all other terms of the loss, KL divergence and penalties, over those samples.
     public var epochDivergence = 0.0
-    /// The sums of each of them, of a model that has several; nil for another.
+    /// The sums of each of them, where there are several, or a capacity of the KL divergence; nil otherwise.
     public var epochTerms: [Double]?
     /// The smallest monitored loss of an epoch so far.
     public var best: Double?
@@ -30,6 +30,8 @@ public struct Checkpoint: Sendable {
     public var plateau: Double?
     /// The epoch that ended with that loss, counted from 1.
     public var plateauEpoch: Int?
+    /// Where the learning rate stands, if it falls on plateaus.
+    public var ratePlateau: RatePlateau?
     /// The samples trained on by all sessions of this run.
     public var samples = 0
     /// The seconds that those samples took.

@@ -40,12 +40,15 @@ extension Inference {
   /// The codes of a data set's images, N x Z, read a batch at a time.
   ///
   /// Errors: the images have another shape than the model's input, or cannot be read.
-  public func codes(of data: Dataset) throws -> [Float] {
+  ///
+  /// - Parameter range: which images; nil for all.
+  public func codes(of data: Dataset, _ range: Range<Int>? = nil) throws -> [Float] {
     try data.checkShape(for: plan)
+    let range = range ?? 0..<data.count
     var codes: [Float] = []
-    codes.reserveCapacity(data.count * codeCount)
-    for start in stride(from: 0, to: data.count, by: Self.batchSize) {
-      codes += encode(try data.images(start..<min(start + Self.batchSize, data.count)))
+    codes.reserveCapacity(range.count * codeCount)
+    for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.batchSize) {
+      codes += encode(try data.images(start..<min(start + Self.batchSize, range.upperBound)))
     }
     return codes
   }

@@ -12,7 +12,7 @@ extension EventFile {
         ("validationErrorRate", row.validationErrorRate),
         ("activeUnits", row.activeUnits.map(Double.init)), ("samplesPerSecond", row.samplesPerSecond),
         ("learningRate", Double(learningRate)),
-      ] + (row.terms ?? [:]).filter { $0.key != LossTerm.kl.key }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
+      ] + row.others.filter { $0.key != LossTerm.kl.key }.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
     var values = scalars.compactMap { name, value in value.map { (name: name, value: Value.scalar(Float($0))) } }
     if let picture { values.append((name: "reconstructions", value: .image(picture))) }
     try append(step: row.step, values)

@@ -47,6 +47,9 @@ public struct Evaluation: Codable, Sendable, Equatable {
   /// The terms of a loss that has several beside the reconstruction, each by the key of its `LossTerm`, mean over
   /// samples; nil for another model.
   public var terms: [String: Double]?
+  /// How many codes a VectorQuantizer uses as if all were equally likely, e to the entropy of the codes in nats, mean
+  /// over the codebooks; nil for another model.
+  public var perplexity: Double?
   /// How sparse the codes are; nil for a model without a penalty.
   public var sparsity: Sparsity?
 
@@ -75,14 +78,22 @@ public struct Evaluator {
   private let inference: Inference
   private let beta: Float
   private let seed: UInt64
+  /// The nats that the KL divergence was led to; nil where it was kept small.
+  private let capacity: Float?
 
   /// An evaluator of a model.
   ///
   /// - Parameters:
   ///   - beta: the weight of the KL divergence and the penalties in the loss.
   ///   - seed: the seed of the one sample of z for each image.
-  public init(_ inference: Inference, beta: Float, seed: UInt64) {
-    (self.inference, self.beta, self.seed) = (inference, beta, seed)
+  ///   - capacity: the nats that the KL divergence was led to, whose distance from it is in the loss then.
+  public init(_ inference: Inference, beta: Float, seed: UInt64, capacity: Float? = nil) {
+    (self.inference, self.beta, self.seed, self.capacity) = (inference, beta, seed, capacity)
+  }
+
+  /// An evaluator of the model that a recipe trains.
+  public init(_ inference: Inference, _ recipe: Recipe) {
+    self.init(inference, beta: recipe.beta, seed: recipe.seed, capacity: recipe.capacity)
   }
 
   /// Evaluates all samples of a set.
@@ -114,6 +125,7 @@ public struct Evaluator {
     var terms = Array(repeating: 0.0, count: plan.model.terms.count)
     var bound = 0.0
     var units = UnitStatistics(count: inference.codeCount)
+    var usage = CodeUsage(plan)
     for (batch, start) in stride(from: 0, to: data.count, by: Inference.batchSize).enumerated() {
       let range = start..<min(start + Inference.batchSize, data.count)
       let images = try data.inputs(range)
@@ -139,6 +151,7 @@ public struct Evaluator {
         try each(SampleEvaluation(index: index, measurement: measurement, isKnown: isKnown[place]))
       }
       if isVariational || hasPenalty { units.add(inference.encode(images)) }
+      usage?.add(inference.codeNumbers(images))
       if let importanceSamples {
         let bounds = inference.importanceBounds(
           images, labels: targets, draws: importanceSamples, seed: seed, step: batch)
@@ -147,7 +160,8 @@ public struct Evaluator {
     }
     let n = Double(known)
     var result = Evaluation(samples: data.count)
-    result.loss = (reconstruction + Double(beta) * terms.reduce(0, +)) / n
+    let excess = capacity.map { abs(terms[0] / n - Double($0)) - terms[0] / n } ?? 0
+    result.loss = (reconstruction + Double(beta) * terms.reduce(0, +)) / n + Double(beta) * excess
     let named = NamedTerms(plan.model.terms, terms.map { $0 / n })
     (result.kl, result.penalty, result.terms) = (named.kl, named.penalty, named.all)
     if !terms.isEmpty { result.reconstruction = reconstruction / n }
@@ -167,6 +181,7 @@ public struct Evaluator {
       )
       result.activeUnits = units.variances.count { $0 > Evaluation.activeVariance }
     }
+    result.perplexity = usage?.perplexity
     if hasPenalty {
       result.sparsity = Sparsity(frequencies: units.frequencies, meanActivity: units.meanActivity)
     }

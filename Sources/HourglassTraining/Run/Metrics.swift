@@ -29,10 +29,14 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   /// The latent units that are active, as `Evaluation` counts them, on the validation images or, without them, on the
   /// first images of the training data; nil for a model that is not variational.
   public var activeUnits: Int?
+  /// How many codes a VectorQuantizer uses as if all were equally likely, e to the entropy of the codes in nats, mean
+  /// over the codebooks: on the validation images or, without them, on the first images of the training data. Nil for
+  /// another model.
+  public var perplexity: Double?
   /// The sum of all penalties before beta weighs it, mean over the epoch's samples; nil for a model without one.
   public var penalty: Double?
-  /// The terms of a loss that has several beside the reconstruction, each by the key of its `LossTerm`, mean over the
-  /// epoch's samples; nil where `kl` or `penalty` is the only one.
+  /// The terms of a loss beside the reconstruction, each by the key of its `LossTerm`, mean over the epoch's samples;
+  /// nil where `kl` or `penalty` is the only one.
   public var terms: [String: Double]?
   /// The samples trained on in a second, over all sessions of the run.
   public var samplesPerSecond: Double
@@ -47,6 +51,9 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   public var dataChanges: Int?
   /// What a person should know of the epoch, a sentence each, once in a session; nil where there is nothing.
   public var warnings: [String]?
+
+  /// What few models have, by name: terms and the perplexity.
+  var others: [String: Double] { (terms ?? [:]).merging(perplexity.map { ["perplexity": $0] } ?? [:]) { $1 } }
 
   /// One of the terms of the model that was trained.
   public func value(of term: LossTerm) -> Double? { terms?[term.key] ?? (term == .kl ? kl : penalty) }
@@ -80,10 +87,12 @@ struct NamedTerms {
   /// - Parameter values: of the terms, in their order; one for no term.
   init(_ terms: [LossTerm], _ values: [Double]) {
     let named = zip(terms, values)
-    let penalties = named.filter { $0.0 != .kl }.map(\.1)
+    let penalties = named.filter(\.0.isPenalty).map(\.1)
     kl = named.first { $0.0 == .kl }?.1
     penalty = penalties.isEmpty ? nil : penalties.reduce(0, +)
-    all = terms.count > 1 ? Dictionary(uniqueKeysWithValues: named.map { ($0.0.key, $0.1) }) : nil
+    all =
+      terms.count > 1 || terms.contains { $0 != .kl && !$0.isPenalty }
+      ? Dictionary(uniqueKeysWithValues: named.map { ($0.0.key, $0.1) }) : nil
   }
 }
 
@@ -131,12 +140,12 @@ public struct MetricsLog: Sendable {
       damaged = []
     }
     try AtomicFile.write(epochs.map { JSONText.line($0) + "\n" }.joined(), to: run.file(Self.name))
-    // Terms that have no column of their own stand behind the others.
-    let terms = Set(epochs.flatMap { ($0.terms ?? [:]).keys }).sorted()
+    // What few models have stands behind what all have.
+    let others = Set(epochs.flatMap(\.others.keys)).sorted()
     let rows =
-      [(EpochMetrics.columns + terms).joined(separator: ",")]
+      [(EpochMetrics.columns + others).joined(separator: ",")]
       + epochs.map { row in
-        ([row.row] + terms.map { key in row.terms?[key].map { "\($0)" } ?? "" }).joined(separator: ",")
+        ([row.row] + others.map { name in row.others[name].map { "\($0)" } ?? "" }).joined(separator: ",")
       }
     try AtomicFile.write(rows.map { $0 + "\n" }.joined(), to: run.file("metrics.csv"))
   }

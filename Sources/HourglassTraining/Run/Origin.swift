@@ -74,8 +74,8 @@ public struct Origin: Codable, Sendable, Equatable {
   /// A recipe without its end, which may be put off, and without paths, because data may be moved.
   private static func json(_ recipe: Recipe) -> String {
     var recipe = recipe
-    // A cosine schedule depends on its end, so that stays.
-    if recipe.schedule != .cosine { (recipe.epochs, recipe.steps) = (nil, nil) }
+    // Some schedules depend on the end, so that stays.
+    if recipe.schedule?.leadsToEnd != true { (recipe.epochs, recipe.steps) = (nil, nil) }
     (recipe.patience, recipe.minDelta, recipe.start) = (nil, nil, nil)
     (recipe.data.path, recipe.data.codes, recipe.data.inputs) = (nil, nil, nil)
     recipe.validation?.path = nil

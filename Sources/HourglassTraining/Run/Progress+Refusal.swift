@@ -9,7 +9,8 @@ extension Checkpoint.Progress {
     let counts = [
       ("step", step, Self.most, "2^53"), ("epochSamples", epochSamples, Self.most, "2^53"),
       ("samples", samples, Self.most, "2^53"), ("bestEpoch", bestEpoch ?? 0, step, done),
-      ("plateauEpoch", plateauEpoch ?? 0, step, done), ("dataStep", dataStep ?? 0, step, done),
+      ("plateauEpoch", plateauEpoch ?? 0, step, done), ("ratePlateau.epoch", ratePlateau?.epoch ?? 0, step, done),
+      ("ratePlateau.falls", ratePlateau?.falls ?? 0, step, done), ("dataStep", dataStep ?? 0, step, done),
       ("dataEpoch", dataEpoch ?? 0, step, done), ("dataChanges", dataChanges ?? 0, Self.most, "2^53"),
     ]
     if let (name, count, _, most) = counts.first(where: { $0.1 < 0 || $0.1 > $0.2 }) {
@@ -18,7 +19,7 @@ extension Checkpoint.Progress {
     let numbers =
       [
         ("epochReconstruction", epochReconstruction), ("epochDivergence", epochDivergence), ("best", best ?? 0),
-        ("plateau", plateau ?? 0),
+        ("plateau", plateau ?? 0), ("ratePlateau.best", ratePlateau?.best ?? 0),
       ] + (epochTerms ?? []).map { ("epochTerms", $0) }
     if let (name, number) = numbers.first(where: { !$0.1.isFinite }) {
       return "\(name): wanted a finite number, found \(number)"

@@ -9,7 +9,7 @@ extension Recipe {
   /// of the file.
   public var refusal: String? {
     if let setting = refusedSetting, let refusal = setting.refusal(in: self) { return "\(setting.name): \(refusal)" }
-    return importanceRefusal ?? pairsRefusal ?? standardizationRefusal ?? objectiveRefusal
+    return importanceRefusal ?? pairsRefusal ?? missingRefusal ?? standardizationRefusal ?? objectiveRefusal
       ?? data.refusal.map { "data.\($0)" } ?? validation?.refusal.map { "validation.\($0)" }
   }
 
@@ -21,6 +21,7 @@ extension Recipe {
       model.importanceRefusal, model.boundRefusal, beta != 1 ? "wanted a beta of 1, found \(beta)" : nil,
       betaWarmup.map { "wanted no betaWarmup, found \($0.rawValue)" },
       freeBits.map { "wanted no freeBits, found \($0)" },
+      capacity.map { "wanted no capacity, found \($0)" },
     ]
     return refusals.compactMap(\.self).first.map { "importanceSamples: \($0)" }
   }
@@ -46,6 +47,17 @@ extension Recipe {
     return corruption.map { "corruption: wanted none with pairs, found \($0.rawValue)" }
   }
 
+  /// Why elements cannot be missing: windows of structural similarity and Gibbs chains want all of them.
+  private var missingRefusal: String? {
+    guard let missing else { return nil }
+    if !missing.isFinite { return "data.preparation.missing: wanted a finite number, found \(missing)" }
+    if data.preparation?.binarizes == true { return "data.preparation.missing: wanted none with binarizes, found both" }
+    if model.likelihood.wantsWindows {
+      return "data.preparation.missing: wanted none with the \(model.likelihood.name) likelihood, found some"
+    }
+    return model.objective.map { "data.preparation.missing: wanted none with the objective \($0.summary), found some" }
+  }
+
   /// Why images cannot be standardised for a model that puts out nothing beyond [0, 1].
   private var standardizationRefusal: String? {
     guard data.codes == nil, data.preparation?.standardizes == true || standardization != nil else { return nil }
@@ -54,7 +66,7 @@ extension Recipe {
     guard let plan = try? plan(), let demand = model.demandedTargets(plan.values[plan.output].activation)
     else { return nil }
     return "preparation.standardizes: wanted a likelihood such as gaussian or squaredError, and a linear output, found "
-      + "\(demand.reason), which wants numbers in [\(Int(clamping: demand.range.lowerBound)), 1]; "
+      + "one of others: \(demand.sentence); "
       + "--model NAME@HxWxC,linear has such an output"
   }
 }

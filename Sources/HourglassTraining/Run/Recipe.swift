@@ -25,6 +25,8 @@ public struct Recipe: Codable, Sendable {
   public var optimizer: Optimizer
   /// Largest norm of the mean gradient, greater than 0: a longer one is scaled down to it; nil is no limit.
   public var clipNorm: Float?
+  /// Largest magnitude of an element of the mean gradient, greater than 0: a larger one is cut to it; nil is no limit.
+  public var clipValue: Float?
   /// Decay of the exponential moving average of the weights that stands for the trained model, between 0 and 1; nil
   /// where the weights themselves do.
   public var ema: Float?
@@ -32,6 +34,9 @@ public struct Recipe: Codable, Sendable {
   public var beta: Float
   /// Nats of KL divergence that each latent unit has at no cost, greater than 0; nil for none.
   public var freeBits: Float?
+  /// Nats that the KL divergence of a Gaussian latent is led to, at least 0: the loss has beta |KL - capacity|, by
+  /// means over a shard (see `GaussianLatent`); nil where it is kept small.
+  public var capacity: Float?
   /// Part of each label's probability that training spreads evenly over all classes, from 0 to below 1; nil for none.
   public var labelSmoothing: Float?
   /// Samples of each image's code, where training follows the importance-weighted bound; nil where it does not.
@@ -54,6 +59,8 @@ public struct Recipe: Codable, Sendable {
   public var warmup: Span?
   /// The span over which the weight of the terms beside the reconstruction rises from 0 to beta; nil for none.
   public var betaWarmup: Span?
+  /// The span over which the capacity rises from 0; nil where it is there from the start.
+  public var capacityWarmup: Span?
 
   /// Runs and files whose weights take the place of those that start from the seed, one after the other; nil for none.
   public var start: [Start]?
@@ -111,8 +118,8 @@ public struct Recipe: Codable, Sendable {
       batchSize: batchSize, importanceSamples: importanceSamples, joinsSamples: joinsSamples)
   }
 
-  /// Whether the loss of a sample depends on the others of its shard. Free bits go by means over a shard.
-  var joinsSamples: Bool { freeBits != nil || model.joinsSamplesOfShards }
+  /// Whether the loss of a sample depends on the others of its shard. Free bits and a capacity go by means over one.
+  var joinsSamples: Bool { freeBits != nil || capacity != nil || model.joinsSamplesOfShards }
 
   /// Where documents are trained on, makes their vocabulary and weights part of the recipe, so that all texts that the
   /// model ever sees have the same.
@@ -130,6 +137,12 @@ public struct Recipe: Codable, Sendable {
 
   /// By what images are standardised for the model; nil where it sees them as they are, or codes in their place.
   public var standardization: Standardization? { data.codes == nil ? data.preparation?.standardization : nil }
+
+  /// The number that the network sees in the place of a missing element; nil where none may be missing.
+  public var missing: Float? { data.codes == nil ? data.preparation?.missing : nil }
+
+  /// Whether images are compared with others than those that the network sees, corrupted ones left aside.
+  var hasTargets: Bool { data.inputs != nil || missing != nil }
 
   /// Makes what follows from the images trained on a part of the recipe, where it does not say so itself: the names of
   /// classes that the model is to put out, how elements of images in files are kept, and by what images are
@@ -241,7 +254,12 @@ public struct DataSource: Codable, Sendable, Equatable {
   }
 
   /// Opens the images, of whatever shape; the built-in ones are 28 x 28.
-  public func open(seed: UInt64, memory: Int = GrantedMemory.forImages) throws(DataError) -> Dataset {
+  ///
+  /// - Parameter input: the shape that is wanted, from which the axes of an array follow that may be read in several
+  ///   ways.
+  public func open(
+    seed: UInt64, for input: ImageShape? = nil, memory: Int = GrantedMemory.forImages
+  ) throws(DataError) -> Dataset {
     guard let path else {
       return try Dataset.synthetic(
         shape: ImageShape(28, 28, 1), count: preparation?.limit, seed: seed, split: split)
@@ -249,7 +267,8 @@ public struct DataSource: Codable, Sendable, Equatable {
     let preparation = preparation ?? Preparation()
     func open(_ path: String, _ preparation: Preparation, memory: Int) throws(DataError) -> Dataset {
       try Dataset.open(
-        path: path, split: split, preparation: preparation, seed: seed, threads: GrantedCores.count, memory: memory)
+        path: path, split: split, preparation: preparation, seed: seed, for: input, threads: GrantedCores.count,
+        memory: memory)
     }
     guard let inputs else { return try open(path, preparation, memory: memory) }
     var all = preparation
@@ -271,7 +290,7 @@ public struct DataSource: Codable, Sendable, Equatable {
     guard let path else {
       return try Dataset.synthetic(shape: model.input, count: preparation?.limit, seed: seed, split: split)
     }
-    let data = try open(seed: seed, memory: memory)
+    let data = try open(seed: seed, for: model.input, memory: memory)
     guard data.shape == model.input else {
       let advice = advice(for: data, to: model)
       throw DataError(

@@ -171,10 +171,13 @@ extension Setting {
     Setting("epochs", \.epochs, .count, isEnd: true),
     Setting("steps", \.steps, .count, isEnd: true),
     Setting("schedule", \.schedule) { recipe, call in
-      recipe.schedule == .cosine && recipe.epochs == nil && recipe.steps == nil
+      recipe.schedule?.leadsToEnd == true && recipe.epochs == nil && recipe.steps == nil
         ? "wanted \(call("epochs")) or \(call("steps")), found neither" : nil
     },
-    Setting("warmup", \.warmup),
+    Setting("warmup", \.warmup) { recipe, call in
+      guard case .oneCycle = recipe.schedule else { return nil }
+      return "wanted none with the \(call("schedule")) oneCycle, which has a rise of its own, found one"
+    },
     Setting("patience", \.patience, .count, isEnd: true),
     Setting("minDelta", \.minDelta, .notNegative, isEnd: true) { recipe, call in
       recipe.patience == nil ? "wanted a \(call("patience")) too, found none" : nil
@@ -192,16 +195,28 @@ extension Setting {
     Setting("optimizer.epsilon", \.optimizer.epsilon, .positive),
     Setting("optimizer.weightDecay", \.optimizer.weightDecay, .notNegative),
     Setting("optimizer.weightL1", \.optimizer.weightL1, .notNegative),
+    Setting("optimizer.decoderWeightDecay", \.optimizer.decoderWeightDecay, .notNegative),
     Setting("optimizer.nesterov", \.optimizer.nesterov) { recipe, _ in
       let (kind, momentum) = (recipe.optimizer.kind, recipe.optimizer.momentum)
       return recipe.optimizer.nesterov && (kind != .sgd || momentum == 0)
         ? "wanted the optimizer sgd with a momentum, found \(kind.rawValue) with \(momentum)" : nil
     },
     Setting("clipNorm", \.clipNorm, .positive),
+    Setting("clipValue", \.clipValue, .positive) { recipe, call in
+      recipe.clipNorm == nil ? nil : "wanted no \(call("clipNorm")) beside it, found both"
+    },
     Setting("ema", \.ema, .properFraction),
     Setting("beta", \.beta, .notNegative),
     Setting("betaWarmup", \.betaWarmup),
     Setting("freeBits", \.freeBits, .positive, of: ("a model with a Gaussian latent", { $0.isVariational })),
+    Setting(
+      "capacity", \.capacity, .notNegative, of: ("a model with a Gaussian latent", { $0.isVariational })
+    ) { recipe, call in
+      recipe.freeBits.map { "wanted no \(call("freeBits")), found \($0)" }
+    },
+    Setting("capacityWarmup", \.capacityWarmup) { recipe, call in
+      recipe.capacity == nil ? "wanted a \(call("capacity")) too, found none" : nil
+    },
     Setting("start", \.start, flag: "--start-from"),
     Setting("classes", \.classes),
   ]

@@ -42,38 +42,6 @@ public final class Trainer {
   /// The seconds of the epoch's steps in this session: for their input, and in all.
   private var clock = (input: 0.0, all: 0.0)
 
-  /// An event of training, for a caller that shows it.
-  public enum Event: Sendable {
-    case step(StepReport)
-    case epoch(EpochMetrics)
-    /// A checkpoint was written after this step.
-    case checkpoint(step: Int)
-  }
-
-  /// The progress of the run after a step.
-  public struct StepReport: Sendable {
-    /// The steps done.
-    public var step: Int
-    /// The step after which the run will end.
-    public var lastStep: Int
-    /// The epoch of the step, counted from 0.
-    public var epoch: Int
-    /// The samples trained on so far, by all sessions of the run.
-    public var samples: Int
-    /// The loss of the step's minibatch before its update.
-    public var loss: TrainingStep.Loss
-  }
-
-  /// The reason why the loop ended.
-  public enum End: String, Sendable {
-    /// All steps are done.
-    case finished
-    /// The monitored loss has not fallen for as many epochs as the recipe's patience.
-    case stoppedEarly
-    /// The caller wanted it.
-    case interrupted
-  }
-
   /// Opens the data, plans all memory, and starts from the recipe's seed or from the run's last checkpoint.
   ///
   /// A run that was stopped before its first checkpoint resumes at step 0. A run that resumes is locked and its metrics
@@ -102,9 +70,11 @@ public final class Trainer {
     try data.checkTargets(for: plan)
     training = try TrainingStep(
       plan: plan, parallel: parallel, optimizer: recipe.optimizer, clipNorm: recipe.clipNorm,
-      freeBits: recipe.freeBits ?? 0, labelSmoothing: recipe.labelSmoothing ?? 0, averageDecay: recipe.ema,
+      clipValue: recipe.clipValue, freeBits: recipe.freeBits ?? 0, capacity: recipe.capacity,
+      labelSmoothing: recipe.labelSmoothing ?? 0, averageDecay: recipe.ema,
       augmentation: recipe.augmentation,
-      corruption: recipe.corruption, standardization: recipe.standardization, seed: recipe.seed, beta: recipe.beta,
+      corruption: recipe.corruption, missing: recipe.missing, standardization: recipe.standardization,
+      seed: recipe.seed, beta: recipe.beta,
       data: data,
       keepsGradient: recipe.keepsGradient, profiles: profiles)
     (self.recipe, self.data, self.run, writesEvents) = (recipe, data, run, tensorBoard)
@@ -154,12 +124,11 @@ public final class Trainer {
     with changed: Set<TrainingData.Name>, after before: Origin.Images, in run: RunFolder
   ) throws(DataError) {
     guard !changed.isEmpty else { return }
-    guard recipe.schedule != .cosine else {
+    if let schedule = recipe.schedule, schedule.goesBySteps {
       throw DataError(
         path: run.path,
-        reason:
-          "--accept-changed-data: wanted a constant learning rate, found a cosine, which leads to the last step of "
-          + "the former images; begin a new run with --start-from \(run.path)")
+        reason: "--accept-changed-data: wanted the schedule constant or plateau, found \(schedule.rawValue), which "
+          + "goes by the steps of the former images; begin a new run with --start-from \(run.path)")
     }
     for name in changed.sorted(by: { $0.rawValue < $1.rawValue }) {
       dataChanges.append("\(name): \(try remembered.changes(of: name, in: run) ?? "other images")")
@@ -173,6 +142,9 @@ public final class Trainer {
     }
     if changed.contains(recipe.monitored == .training ? .data : .validation) {
       (progress.best, progress.bestEpoch, progress.plateau) = (nil, nil, nil)
+      if let falls = progress.ratePlateau?.falls {
+        progress.ratePlateau = RatePlateau(best: .greatestFiniteMagnitude, epoch: epochsDone, falls: falls)
+      }
       progress.plateauEpoch = epochsDone
     }
   }
@@ -183,15 +155,24 @@ public final class Trainer {
     let file = try EventFile(in: run.tensorBoard, from: progress.step + 1)
     events = file
     // An earlier session without events may have done epochs.
-    for row in file.isFirst ? metrics.epochs : [] { try file.append(row, learningRate: learningRate(after: row)) }
+    var plateau: RatePlateau?
+    for row in file.isFirst ? metrics.epochs : [] {
+      try file.append(row, learningRate: learningRate(of: row.step - 1, plateau))
+      plateau = recipe.plateau(after: row.epoch, loss: monitored(row), stepsPerEpoch: stepsPerEpoch, plateau)
+    }
   }
 
   /// The digest of the data's table; nil for images in no file.
   package var dataDigest: String? { remembered.images.digest }
 
-  /// The learning rate of the last step of an epoch.
-  private func learningRate(after epoch: EpochMetrics) -> Float {
-    recipe.learningRate(step: epoch.step - 1, stepsPerEpoch: stepsPerEpoch)
+  /// The learning rate of a step.
+  private func learningRate(of step: Int, _ plateau: RatePlateau?) -> Float {
+    recipe.learningRate(step: step, stepsPerEpoch: stepsPerEpoch, falls: plateau?.falls ?? 0)
+  }
+
+  /// The loss of an epoch by which early stopping, the best checkpoint and plateaus go.
+  private func monitored(_ row: EpochMetrics) -> Double {
+    recipe.monitored == .training ? row.loss : row.validationLoss ?? row.loss
   }
 
   /// The forward half with the weights that stand for the trained model: their moving average where one is kept.
@@ -266,8 +247,7 @@ public final class Trainer {
   /// The epoch that patience counts from: the last one better by enough, or the one in which beta reached its full
   /// weight.
   private var lastGoodEpoch: Int {
-    let warmup = recipe.betaWarmup.map { ($0.steps(perEpoch: stepsPerEpoch) + stepsPerEpoch - 1) / stepsPerEpoch }
-    return max(progress.plateauEpoch ?? 0, warmup ?? 0)
+    max(progress.plateauEpoch ?? 0, recipe.betaWarmupEpochs(stepsPerEpoch: stepsPerEpoch))
   }
 
   private var epochIsComplete: Bool { progress.epochSamples == order.visited }
@@ -294,8 +274,10 @@ public final class Trainer {
     let announced = ContinuousClock.now
     let loss = try training.run(
       step: progress.step, items: items,
-      learningRate: recipe.learningRate(step: progress.step, stepsPerEpoch: stepsPerEpoch),
-      beta: recipe.beta(step: progress.step, stepsPerEpoch: stepsPerEpoch))
+      learningRate: learningRate(of: progress.step, progress.ratePlateau),
+      momentum: recipe.momentum(step: progress.step, stepsPerEpoch: stepsPerEpoch),
+      beta: recipe.beta(step: progress.step, stepsPerEpoch: stepsPerEpoch),
+      capacity: recipe.capacity(step: progress.step, stepsPerEpoch: stepsPerEpoch))
     if progress.step == 0 { firstLoss = loss.total }
     progress.step += 1
     progress.epochSamples += items.count
@@ -313,14 +295,12 @@ public final class Trainer {
           step: progress.step, lastStep: lastStep, epoch: epoch, samples: progress.samples, loss: loss)))
   }
 
-  /// Adds the terms of the last step to those of the epoch, where the model has several.
+  /// Adds the terms of the last step to those of the epoch, where they are not the loss beside the reconstruction.
   private func addTerms(count: Int) {
     let terms = recipe.model.terms.count
-    guard terms > 1 else { return }
+    guard terms > 1 || recipe.capacity != nil else { return }
     if progress.epochTerms?.count != terms { progress.epochTerms = Array(repeating: 0, count: terms) }
-    for term in 0..<terms {
-      progress.epochTerms?[term] += training.meanTerm(term, count: count) * Double(count)
-    }
+    for term in 0..<terms { progress.epochTerms?[term] += training.meanTerm(term, count: count) * Double(count) }
   }
 
   private func finishEpoch(_ epoch: Int, _ observe: (Event) -> Void) throws {
@@ -331,7 +311,8 @@ public final class Trainer {
       epoch: epoch + 1, step: progress.step, loss: reconstruction + Double(recipe.beta) * terms,
       reconstruction: reconstruction, kl: named.kl ?? 0,
       reconstructionPerPixel: reconstruction
-        / Double(recipe.model.likelihood.target == .image ? recipe.model.input.count : 1),
+        / (recipe.model.likelihood.target == .image
+          ? Double(recipe.model.input.count) * (1 - data.missingPart) : 1),
       samplesPerSecond: Double(progress.samples) / max(progress.seconds, 1e-9), seconds: progress.seconds)
     (row.penalty, row.terms) = (named.penalty, named.all)
     (row.images, row.dataChanges) = (order.visited, progress.dataChanges ?? 0)
@@ -345,15 +326,18 @@ public final class Trainer {
         picture = try Pictures(inference(), seed: recipe.seed).reconstructions(validation ?? data)
       }
     } catch let error as DataError { throw TrainingError.unreadable(step: progress.step, error) }
-    let judged = recipe.monitored == .training ? row.loss : row.validationLoss ?? row.loss
+    let judged = monitored(row)
     let isBest = judged < progress.best ?? .infinity
     if isBest { (progress.best, progress.bestEpoch) = (judged, epoch + 1) }
     if judged < (progress.plateau ?? .infinity) - (recipe.minDelta ?? 0) {
       (progress.plateau, progress.plateauEpoch) = (judged, epoch + 1)
     }
+    let rate = learningRate(of: row.step - 1, progress.ratePlateau)
+    progress.ratePlateau = recipe.plateau(
+      after: epoch + 1, loss: judged, stepsPerEpoch: stepsPerEpoch, progress.ratePlateau)
     progress.beginEpoch()
     try metrics.append(row)
-    try events?.append(row, learningRate: learningRate(after: row), picture: picture)
+    try events?.append(row, learningRate: rate, picture: picture)
     observe(.epoch(row))
     try save(isBest: isBest, observe)
   }
@@ -361,12 +345,15 @@ public final class Trainer {
   /// Adds to an epoch's metrics the measures of its weights on the validation or, without one, the number of latent
   /// units that are active on a few of the images trained on.
   private func evaluate(_ row: inout EpochMetrics) throws {
-    guard validation != nil || recipe.model.isVariational else { return }
-    let evaluator = Evaluator(try inference(), beta: recipe.beta, seed: recipe.seed)
+    guard validation != nil || recipe.model.isVariational || recipe.model.isQuantized else { return }
+    let evaluator = Evaluator(try inference(), recipe)
     if let validation {
       let result = try evaluator.evaluate(validation, importanceSamples: recipe.importanceSamples)
       (row.validationLoss, row.validationMSE) = (result.negativeLogLikelihood ?? result.loss, result.mse)
       (row.validationErrorRate, row.activeUnits) = (result.errorRate, result.activeUnits)
+      row.perplexity = result.perplexity
+    } else if recipe.model.isQuantized {
+      row.perplexity = try inference().perplexity(data, images: min(data.count, Self.imagesWithoutValidation))
     } else {
       let variances = try evaluator.unitVariances(data, images: min(data.count, Self.imagesWithoutValidation))
       row.activeUnits = variances.count { $0 > Evaluation.activeVariance }

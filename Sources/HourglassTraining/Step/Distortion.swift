@@ -1,13 +1,15 @@
 import HourglassData
 import HourglassModels
 
-/// The means of a replica to train on images that are augmented, corrupted or paired.
+/// The means of a replica to train on images that are augmented, corrupted or paired, or of which elements are missing.
 struct Distortion: Sendable {
   let augmentation: Augmentation?
   let corruption: Corruption?
   private let shape: ImageShape
   /// Whether the set itself has what the network sees in place of each image.
   private let hasPairs: Bool
+  /// What the network sees in the place of missing elements; nil where there are none.
+  private let missing: Float?
   /// Room for an image before it is augmented, and then for the numbers drawn for its corruption.
   private let scratch: FloatBuffer
   /// The images that the network is to put out, for each sample of a group, where it sees others.
@@ -15,12 +17,15 @@ struct Distortion: Sendable {
 
   /// Answers nil where images are trained on as they are stored.
   init?(
-    _ augmentation: Augmentation?, _ corruption: Corruption?, hasPairs: Bool, shape: ImageShape, groupSamples: Int
+    _ augmentation: Augmentation?, _ corruption: Corruption?, hasPairs: Bool, missing: Float? = nil, shape: ImageShape,
+    groupSamples: Int
   ) {
-    guard augmentation != nil || corruption != nil || hasPairs else { return nil }
+    guard augmentation != nil || corruption != nil || hasPairs || missing != nil else { return nil }
     (self.augmentation, self.corruption, self.hasPairs, self.shape) = (augmentation, corruption, hasPairs, shape)
+    self.missing = missing
     scratch = FloatBuffer(unwritten: shape.count)
-    targets = corruption == nil && !hasPairs ? nil : FloatBuffer(unwritten: shape.count * groupSamples)
+    targets =
+      corruption == nil && !hasPairs && missing == nil ? nil : FloatBuffer(unwritten: shape.count * groupSamples)
   }
 
   var arenas: [FloatBuffer] { [scratch] + (targets.map { [$0] } ?? []) }
@@ -65,6 +70,22 @@ struct Distortion: Sendable {
     let clean = target(sample) ?? input
     try place(clean) { (image) throws(DataError) in try data.fill(item, draw: draw, into: image) }
     if hasPairs { try place(input) { (image) throws(DataError) in try data.fillInput(item, into: image) } }
-    corruption?.apply(clean, shape: shape, streams.corruption, draws: scratch.pointer, into: input)
+    if let corruption {
+      corruption.apply(clean, shape: shape, streams.corruption, draws: scratch.pointer, into: input)
+    } else if missing != nil, !hasPairs {
+      input.update(from: clean, count: shape.count)
+    }
+  }
+
+  /// Puts a number in the place of elements that are missing at the network's input, once that is standardised.
+  func fillMissing(_ input: UnsafeMutablePointer<Float>) {
+    if let missing { input.fillMissing(count: shape.count, with: missing) }
+  }
+}
+
+extension UnsafeMutablePointer<Float> {
+  /// Replaces the first `count` numbers that are NaN.
+  func fillMissing(count: Int, with number: Float) {
+    for i in 0..<count where self[i].isNaN { self[i] = number }
   }
 }

@@ -1,3 +1,4 @@
+import HourglassKernels
 import HourglassModels
 
 /// Phase 2 of a step: slices of the flat vector, each summed and updated by whoever is free.
@@ -37,14 +38,16 @@ struct GradientReducer: Sendable {
   /// The exponential moving average of the parameters, and its decay, where one is kept.
   let average: FloatBuffer?
   private let averageDecay: Float?
+  private let clipValue: Float?
   /// The sum of squares of each slice of `gradient`, where gradients are clipped.
   private let squares: AlignedBuffer<Double>
 
   init(
     plan: ExecutionPlan, shared: SharedMemory, optimizer: Optimizer, averageDecay: Float? = nil, workers: Int,
-    clips: Bool = false, keepsGradient: Bool
+    clips: Bool = false, clipValue: Float? = nil, keepsGradient: Bool
   ) {
-    (self.plan, self.shared, self.optimizer, self.averageDecay) = (plan, shared, optimizer, averageDecay)
+    (self.plan, self.shared, self.optimizer) = (plan, shared, optimizer)
+    (self.averageDecay, self.clipValue) = (averageDecay, clipValue)
     slices = Self.slices(plan, workers: clips ? 1 : workers)
     let sharded = slices.map(\.range).filter { $0.lowerBound < plan.shardedCount }
     firstSharded = slices.count - sharded.count
@@ -122,15 +125,23 @@ struct GradientReducer: Sendable {
 
   /// Updates the weights of a slice with `scale` times its summed gradient, or by the rule of their layer with the sum
   /// over the step's `samples`, and the average of either while it is in cache.
-  func update(_ slice: Int, step: Int, scale: Float, learningRate: Float, samples: Int, worker: Int) {
+  func update(
+    _ slice: Int, step: Int, scale: Float, learningRate: Float, momentum: Float?, samples: Int, worker: Int
+  ) {
     let (range, gradient) = (slices[slice].range, gradient(of: slice, worker: worker))
     let weights = shared.parameters.pointer + range.lowerBound
     if case .owned(let follow) = slices[slice].sum {
       follow(weights, gradient, range.count, samples)
     } else {
-      optimizer.update(
-        range, step: step, scale: scale, learningRate: learningRate, gradient: gradient, weights: shared.parameters,
-        moments: moments)
+      if let clipValue { checked(hg_clip(range.count, scale, clipValue, gradient)) }
+      var first = range.lowerBound
+      while first < range.upperBound {
+        let (part, isDecoder) = plan.part(of: first..<range.upperBound, splits: optimizer.decoderWeightDecay != nil)
+        (isDecoder ? optimizer.ofDecoder : optimizer).with(momentum: momentum).update(
+          part, step: step, scale: clipValue == nil ? scale : 1, learningRate: learningRate,
+          gradient: gradient + (part.lowerBound - range.lowerBound), weights: shared.parameters, moments: moments)
+        first = part.upperBound
+      }
     }
     guard let average, let averageDecay else { return }
     Kernels.movingAverage(
@@ -192,6 +203,24 @@ struct GradientReducer: Sendable {
     }
     addSharded(upTo: plan.shardedCount)
     return slices
+  }
+}
+
+extension ExecutionPlan {
+  /// The front of a run of parameters that belongs to one layer, and whether that is one of the decoder; the whole run
+  /// where the decoder need not be told apart. Updates are elementwise, so no bit depends on it.
+  fileprivate func part(of range: Range<Int>, splits: Bool) -> (range: Range<Int>, isDecoder: Bool) {
+    guard splits else { return (range, false) }
+    var (owner, end) = (uses.startIndex, range.upperBound)
+    for i in uses.indices where uses[i].layer.parameterCount > 0 {
+      let offset = uses[i].parameterOffset
+      if offset > range.lowerBound {
+        end = min(end, offset)
+      } else if uses[owner].layer.parameterCount == 0 || offset > uses[owner].parameterOffset {
+        owner = i
+      }
+    }
+    return (range.lowerBound..<end, decoder.contains(owner))
   }
 }
 

@@ -32,12 +32,18 @@ extension SharedMemory {
   /// Adds the losses of the `count` samples of a minibatch to `sums`, in order. Where training follows the bound, an
   /// image's reconstruction is the mean over its samples by their weights, and its divergence what else the bound
   /// lacks.
-  func addLosses(count: Int, plan: ExecutionPlan) {
+  func addLosses(count: Int, plan: ExecutionPlan, capacity: Float? = nil) {
     let sums = sums.pointer
     guard let importanceWeights else {
       for n in 0..<count { sums[0] += Double(losses.pointer[n]) }
-      for term in 0..<self.sums.count - 1 {
+      for term in plan.model.terms.indices {
         for n in 0..<count { sums[1 + term] += Double(terms.pointer[term * plan.batchSize + n]) }
+      }
+      guard let capacity else { return }
+      for first in stride(from: 0, to: count, by: plan.samplesPerShard) {
+        let shard = first..<min(first + plan.samplesPerShard, count)
+        let divergence = shard.reduce(0.0) { $0 + Double(terms.pointer[$1]) }
+        sums[self.sums.count - 1] += abs(divergence - Double(capacity) * Double(shard.count)) - divergence
       }
       return
     }
@@ -67,7 +73,8 @@ extension Replica {
   /// The bound of each image of a shard that is in place: encodes once, then decodes K draws of the codes one after the
   /// other, addressed by `noise`, sample and k.
   func importanceBounds(
-    _ samples: Range<Int>, draws: Int, noise: Noise, into bounds: UnsafeMutablePointer<Double>
+    _ samples: Range<Int>, target: UnsafeMutablePointer<Float>?, draws: Int, noise: Noise,
+    into bounds: UnsafeMutablePointer<Double>
   ) {
     guard case .importance(let seed, let step, _) = noise else { preconditionFailure("draws want noise") }
     let (latent, start) = (plan.encoder.upperBound - 1, samples.lowerBound)
@@ -78,7 +85,7 @@ extension Replica {
       forward(
         latent..<plan.uses.count, samples: samples,
         mode: Mode(noise: .importance(seed: seed, step: step, draw: draw)))
-      likelihood(samples, group: start, wantsError: false)
+      likelihood(samples, group: start, target: target, wantsError: false)
       for n in samples {
         let ratio = Self.logRatio(
           z: values(plan.code, first: n, group: start), noise: address(plan.uses[latent].state, n, start),
@@ -92,7 +99,8 @@ extension Replica {
   /// The evidence lower bound of each image of a shard that is in place, mean over K draws of the codes; draw k of
   /// sample n is addressed by a seed of its own and k, not by its place.
   func evidenceBounds(
-    _ samples: Range<Int>, draws: Int, seeds: UnsafePointer<UInt64>, into bounds: UnsafeMutablePointer<Double>
+    _ samples: Range<Int>, target: UnsafeMutablePointer<Float>?, draws: Int, seeds: UnsafePointer<UInt64>,
+    into bounds: UnsafeMutablePointer<Double>
   ) {
     let (latent, start) = (plan.encoder.upperBound - 1, samples.lowerBound)
     forward(0..<latent, samples: samples, mode: Mode(noise: .none))
@@ -103,7 +111,7 @@ extension Replica {
         forward(latent..<latent + 1, n..<n + 1, group: start, mode: mode)
       }
       forward(latent + 1..<plan.uses.count, samples: samples, mode: Mode(noise: .none))
-      likelihood(samples, group: start, wantsError: false)
+      likelihood(samples, group: start, target: target, wantsError: false)
       for n in samples {
         bounds[n - start] -= Double(shared.losses.pointer[n]) + Double(shared.terms.pointer[n])
       }

@@ -19,6 +19,7 @@ public final class Inference {
   private let shared: SharedMemory
   private let inputs: FloatBuffer
   private let outputs: FloatBuffer
+  private let missing: Float?
   /// What the images are measured against where that is not what the model sees, and behind them the same as the model
   /// puts it out.
   private let targets: FloatBuffer?
@@ -43,6 +44,8 @@ public final class Inference {
     var hasTargets = false
     /// Draws of each code, where p(image) is bounded by them; without noise by what `seeds` say of each image.
     var draws = 0
+    /// Whether the state of the latent is wanted in place of what the last layer puts out.
+    var wantsState = false
     /// Whether the expected image is wanted in place of what the last layer puts out.
     var wantsMean = false
   }
@@ -53,7 +56,7 @@ public final class Inference {
   public convenience init(_ recipe: Recipe, parallel: ParallelPlan, parameters: FloatBuffer? = nil) throws {
     try self.init(
       model: recipe.model, parallel: parallel, parameters: parameters, standardization: recipe.standardization,
-      hasPairs: recipe.data.inputs != nil)
+      hasPairs: recipe.data.inputs != nil, missing: recipe.missing)
   }
 
   /// Errors: a `ModelError` where the model cannot be planned or memory does not suffice, a `ThreadError` where the
@@ -63,16 +66,17 @@ public final class Inference {
   ///   - parameters: the flat vector of the model's plan, shared with whoever trains it.
   ///   - standardization: of the images that the model sees, and puts out. All that goes in and comes out here is in
   ///     their own units, but for the losses.
+  ///   - missing: what the model sees, standardised, in the place of elements that are NaN; nil where there are none.
   ///   - hasPairs: whether the images that are measured may be other ones than those that the model sees.
   public init(
     model: Autoencoder, parallel: ParallelPlan, parameters: FloatBuffer? = nil,
-    standardization: Standardization? = nil, hasPairs: Bool = false
+    standardization: Standardization? = nil, hasPairs: Bool = false, missing: Float? = nil
   ) throws {
     let plan = try ExecutionPlan(model, batchSize: Self.batchSize, isTraining: false)
     try parallel.check()
     if let refusal = standardization?.refusal(for: model) { throw ModelError("standardization", refusal) }
     try PlannedMemory(
-      inference: plan, parallel: parallel, hasParameters: parameters == nil, hasPairs: hasPairs
+      inference: plan, parallel: parallel, hasParameters: parameters == nil, hasPairs: hasPairs || missing != nil
     ).check(plan, advice: "take a smaller model")
     plan.require(parameters)
     let shared = SharedMemory(plan: plan, parameters: parameters ?? FloatBuffer(count: plan.parameterCount))
@@ -85,7 +89,7 @@ public final class Inference {
     let widest = Self.widest(plan)
     let inputs = FloatBuffer(count: plan.batchSize * widest)
     let outputs = FloatBuffer(count: plan.batchSize * widest)
-    let targets = hasPairs ? FloatBuffer(count: 2 * plan.batchSize * model.input.count) : nil
+    let targets = hasPairs || missing != nil ? FloatBuffer(count: 2 * plan.batchSize * model.input.count) : nil
     let (similarities, squaredErrors) = (FloatBuffer(count: plan.batchSize), FloatBuffer(count: plan.batchSize))
     let bounds = AlignedBuffer<Double>(count: plan.batchSize)
     let seeds = AlignedBuffer<UInt64>(count: plan.batchSize)
@@ -93,7 +97,7 @@ public final class Inference {
     (self.plan, self.shared, self.parameters) = (plan, shared, shared.parameters)
     (self.inputs, self.outputs, self.targets) = (inputs, outputs, targets)
     (self.similarities, self.squaredErrors) = (similarities, squaredErrors)
-    (self.current, self.bounds, self.seeds) = (current, bounds, seeds)
+    (self.current, self.bounds, self.seeds, self.missing) = (current, bounds, seeds, missing)
 
     let counter = counter
     team = try WorkerTeam(parallel) { worker, phase in
@@ -113,37 +117,45 @@ public final class Inference {
         let start = samples.lowerBound
         let input = replica.values(request.input, first: start, group: start)
         input.update(from: inputs.pointer + start * from, count: samples.count * from)
-        if request.input == 0 { standardization?.apply(input, count: samples.count * from) }
+        if request.input == 0 {
+          standardization?.apply(input, count: samples.count * from)
+          if let missing { input.fillMissing(count: samples.count * from, with: missing) }
+        }
+        let size = model.input.count
+        var wanted = inputs.pointer
+        var target: UnsafeMutablePointer<Float>?
+        if request.hasTargets, let targets {
+          wanted = targets.pointer
+          let standardized = targets.pointer + (plan.batchSize + start) * size
+          standardized.update(from: wanted + start * size, count: samples.count * size)
+          standardization?.apply(standardized, count: samples.count * size)
+          target = standardized
+        }
         guard request.draws == 0 else {
           if request.noise == .none {
             replica.evidenceBounds(
-              samples, draws: request.draws, seeds: seeds.pointer + start, into: bounds.pointer + start)
+              samples, target: target, draws: request.draws, seeds: seeds.pointer + start,
+              into: bounds.pointer + start)
           } else {
             replica.importanceBounds(
-              samples, draws: request.draws, noise: request.noise, into: bounds.pointer + start)
+              samples, target: target, draws: request.draws, noise: request.noise, into: bounds.pointer + start)
           }
           continue
         }
         replica.forward(request.firstUse..<request.endUse, samples: samples, mode: Replica.Mode(noise: request.noise))
+        if request.wantsState {
+          let state = plan.uses[plan.encoder.upperBound - 1].state
+          (outputs.pointer + start * state.count).update(
+            from: replica.address(state, start, start), count: samples.count * state.count)
+          continue
+        }
         let output = replica.values(request.output, first: start, group: start)
         let results = outputs.pointer + start * (request.wantsMean ? plan.meanCount : to)
         guard request.wantsMean else {
           results.update(from: output, count: samples.count * to)
           continue
         }
-        let size = model.input.count
-        var wanted = inputs.pointer
-        if request.measures {
-          var seen: UnsafeMutablePointer<Float>?
-          if request.hasTargets, let targets {
-            wanted = targets.pointer
-            let standardized = targets.pointer + (plan.batchSize + start) * size
-            standardized.update(from: wanted + start * size, count: samples.count * size)
-            standardization?.apply(standardized, count: samples.count * size)
-            seen = standardized
-          }
-          replica.likelihood(samples, group: start, target: seen, wantsError: false)
-        }
+        if request.measures { replica.likelihood(samples, group: start, target: target, wantsError: false) }
         model.likelihood.mean(
           of: output, samples: samples.count, count: to, channels: model.input.channels, into: results)
         guard model.likelihood.target == .image else { continue }
@@ -151,8 +163,10 @@ public final class Inference {
         guard request.measures else { continue }
         for n in samples {
           let (image, original) = (outputs.pointer + n * size, wanted + n * size)
-          similarities.pointer[n] = Float(similarity.value(image, original))
           squaredErrors.pointer[n] = Self.squaredError(image, original, count: size)
+          // What is missing counts as put out right.
+          if missing != nil { for i in 0..<size where original[i].isNaN { original[i] = image[i] } }
+          similarities.pointer[n] = Float(similarity.value(image, original))
         }
       }
     }
@@ -177,6 +191,21 @@ public final class Inference {
   /// The codes of images, the mean where the latent is a distribution: `codeCount` floats for each image.
   public func encode(_ images: [Float]) -> [Float] {
     run(images, plan.encoder, from: 0, to: plan.code)
+  }
+
+  /// The numbers of the codes of images under a VectorQuantizer, whole numbers: N x H W G.
+  public func codeNumbers(_ images: [Float]) -> [Float] {
+    precondition(plan.model.isQuantized, "\(plan.model.name) has codes without numbers")
+    return run(images, plan.encoder, from: 0, to: plan.code, wantsState: true)
+  }
+
+  /// The codes of their numbers, N x H x W x C.
+  public func codes(ofNumbers numbers: [Float]) -> [Float] {
+    let use = plan.uses[plan.encoder.upperBound - 1]
+    guard let quantizer = use.layer as? PlannedVectorQuantizer else {
+      preconditionFailure("\(plan.model.name) has codes without numbers")
+    }
+    return quantizer.values(of: numbers, parameters: parameters.pointer + use.parameterOffset)
   }
 
   /// The distribution of each image's code under a variational model, N x 2 Z: `codeCount` means, then as many
@@ -217,7 +246,7 @@ public final class Inference {
 
   /// How near an expected image is to the image.
   public struct ImageMeasurement: Sendable {
-    /// Mean over pixels of the squared difference to the expected image.
+    /// Mean over pixels that are not missing of the squared difference to the expected image.
     public var squaredError: Float
     public var similarity: Float
   }
@@ -231,15 +260,11 @@ public final class Inference {
   public func measure(
     _ images: [Float], wanted: [Float]? = nil, labels: ArraySlice<Int>? = nil, noise: Noise
   ) -> [Measurement] {
-    let count = take(images, labels)
-    if let wanted {
-      guard let targets, wanted.count == images.count else { preconditionFailure("images to measure against") }
-      targets.pointer.update(from: wanted, count: wanted.count)
-    }
+    let count = take(images, labels, wanted: wanted)
     perform(
       Request(
         count: count, endUse: plan.uses.count, output: plan.output, noise: noise, measures: true,
-        hasTargets: wanted != nil, wantsMean: true))
+        hasTargets: wanted != nil || isMasked, wantsMean: true))
     let (width, isImage) = (plan.outputShape.count, plan.model.likelihood.target == .image)
     return (0..<count).map { n in
       var result = Measurement(
@@ -266,7 +291,7 @@ public final class Inference {
     precondition((1...1 << 24).contains(draws), "\(draws) draws of a code")
     let count = take(images, labels)
     let noise = Noise.importance(seed: seed, step: step, draw: 0)
-    perform(Request(count: count, output: plan.output, noise: noise, draws: draws))
+    perform(Request(count: count, output: plan.output, noise: noise, hasTargets: isMasked, draws: draws))
     return Array(bounds.elements[..<count])
   }
 
@@ -288,17 +313,21 @@ public final class Inference {
       hash.update(UnsafeRawBufferPointer(start: inputs.pointer + n * imageCount, count: 4 * imageCount))
       seeds.pointer[n] = UInt64(hash.hexDigits().prefix(16), radix: 16) ?? 0
     }
-    perform(Request(count: count, output: plan.output, draws: draws))
+    perform(Request(count: count, output: plan.output, hasTargets: isMasked, draws: draws))
     return Array(bounds.elements[..<count])
   }
 
-  /// Puts images and their labels at the input, and answers how many.
-  private func take(_ images: [Float], _ labels: ArraySlice<Int>?) -> Int {
+  /// Puts images and their labels at the input, and what they are measured against in place, and answers how many.
+  private func take(_ images: [Float], _ labels: ArraySlice<Int>?, wanted: [Float]? = nil) -> Int {
     let count = images.count / imageCount
     precondition(
       count * imageCount == images.count && count <= Self.batchSize,
       "\(images.count) floats are not 0 to \(Self.batchSize) images of \(imageCount)")
     inputs.pointer.update(from: images, count: images.count)
+    if let wanted = wanted ?? (isMasked ? images : nil) {
+      guard let targets, wanted.count == images.count else { preconditionFailure("images to measure against") }
+      targets.pointer.update(from: wanted, count: wanted.count)
+    }
     guard plan.model.likelihood.target == .label else { return count }
     precondition(labels?.count == count, "\(labels?.count ?? 0) labels of \(count) images")
     for (n, label) in (labels ?? []).enumerated() {
@@ -310,23 +339,30 @@ public final class Inference {
 
   /// Whether images can be measured against other ones than those that the model sees.
   public var hasPairs: Bool { targets != nil }
+  /// Whether elements of images may be missing, and are measured by the others.
+  private var isMasked: Bool { missing != nil && plan.model.likelihood.target == .image }
 
   private static func squaredError(
     _ image: UnsafePointer<Float>, _ wanted: UnsafePointer<Float>, count: Int
   ) -> Float {
-    var sum: Float = 0
-    for i in 0..<count {
+    var (sum, seen): (Float, Int) = (0, 0)
+    for i in 0..<count where !wanted[i].isNaN {
       let difference = image[i] - wanted[i]
       sum += difference * difference
+      seen += 1
     }
-    return sum / Float(count)
+    return sum / Float(max(1, seen))
   }
 
   private func run(
-    _ values: [Float], _ uses: Range<Int>, from input: Int, to output: Int, wantsMean: Bool = false
+    _ values: [Float], _ uses: Range<Int>, from input: Int, to output: Int, wantsMean: Bool = false,
+    wantsState: Bool = false
   ) -> [Float] {
     let width = plan.values[input].shape.count
-    let resultWidth = wantsMean ? plan.meanCount : plan.values[output].shape.count
+    let resultWidth =
+      wantsMean
+      ? plan.meanCount
+      : wantsState ? plan.uses[plan.encoder.upperBound - 1].state.count : plan.values[output].shape.count
     precondition(values.count % width == 0, "\(values.count) floats are no whole number of samples of \(width)")
     var results: [Float] = []
     results.reserveCapacity(values.count / width * resultWidth)
@@ -337,7 +373,7 @@ public final class Inference {
       perform(
         Request(
           count: count, firstUse: uses.lowerBound, endUse: uses.upperBound, input: input, output: output,
-          wantsMean: wantsMean))
+          wantsState: wantsState, wantsMean: wantsMean))
       results.append(contentsOf: outputs.elements[..<(count * resultWidth)])
     }
     return results

@@ -10,14 +10,23 @@ extension Dataset {
   public func checkTargets(for plan: ExecutionPlan, isMeasured: Bool = false) throws(DataError) {
     try checkShape(for: plan)
     try checkLabels(for: plan, isMeasured: isMeasured)
+    if plan.model.likelihood.wantsCounts, form != .builtIn, elements != .float32 {
+      throw DataError(
+        path: source,
+        reason: "the \(plan.model.likelihood.name) likelihood wants counts, found "
+          + "\(elements == .uint8 ? "bytes" : "16-bit numbers") as numbers in [0, 1]; --range 0:1 takes them as they "
+          + "are"
+      )
+    }
     guard let demand = plan.model.demandedTargets(plan.values[plan.output].activation),
       range.lowerBound < demand.range.lowerBound || range.upperBound > demand.range.upperBound
     else { return }
+    let advice =
+      plan.model.likelihood.wantsCounts
+      ? "give it counts as they are"
+      : rangeAdvice ?? "take a model with a linear output, such as --model \(linearModel)"
     throw DataError(
-      path: source,
-      reason: "\(demand.reason) wants numbers in [\(Int(clamping: demand.range.lowerBound)), 1], found "
-        + "\(range.lowerBound) to \(range.upperBound); "
-        + (rangeAdvice ?? "take a model with a linear output, such as --model \(linearModel)"))
+      path: source, reason: "\(demand.sentence), found \(range.lowerBound) to \(range.upperBound); \(advice)")
   }
 
   /// The name of a model for images of this shape that may put out any number.

@@ -37,6 +37,8 @@ public struct Optimizer: Encodable, Sendable, Equatable {
   public var nesterov = false
   /// The L2 penalty: weightDecay w is added to the gradient; AdamW takes rate weightDecay w off the weight instead.
   public var weightDecay: Float
+  /// The part of weight decay that reaches the parameters of decoder layers alone, beside `weightDecay`; nil for none.
+  public var decoderWeightDecay: Float?
   /// The L1 penalty: weightL1 sign(w) is added to the gradient.
   public var weightL1: Float = 0
 
@@ -60,6 +62,13 @@ public struct Optimizer: Encodable, Sendable, Equatable {
     momentum = kind == .rmsprop ? 0 : 0.9
   }
 
+  /// The optimiser of the decoder's parameters.
+  var ofDecoder: Optimizer {
+    var optimizer = self
+    optimizer.weightDecay += decoderWeightDecay ?? 0
+    return optimizer
+  }
+
   /// The names of the moments it keeps, as in checkpoints: m is a mean of gradients or steps, v of squared gradients
   /// (for AdaGrad their sum), u of squared steps.
   public var moments: [String] {
@@ -70,6 +79,16 @@ public struct Optimizer: Encodable, Sendable, Equatable {
     case .adagrad: ["v"]
     case .adadelta: ["v", "u"]
     }
+  }
+
+  /// The optimiser with a step's own momentum, which of Adam is its beta1; itself for nil.
+  func with(momentum: Float?) -> Optimizer {
+    var optimizer = self
+    if let momentum {
+      optimizer.beta1 = momentum
+      if self.momentum > 0 { optimizer.momentum = momentum }
+    }
+    return optimizer
   }
 
   /// Updates a slice of the flat vector with `scale` times the slice's gradient, to which penalties on the weights are

@@ -21,7 +21,8 @@ public struct PlannedMemory: Sendable, Equatable {
   public init(training plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe? = nil) {
     self.init(
       step: plan, parallel: parallel, augmentation: recipe?.augmentation, corruption: recipe?.corruption,
-      hasPairs: recipe?.data.inputs != nil, hasAverage: recipe?.ema != nil, keepsGradient: recipe?.keepsGradient ?? true
+      hasPairs: recipe?.hasTargets ?? false, hasAverage: recipe?.ema != nil,
+      keepsGradient: recipe?.keepsGradient ?? true
     )
   }
 
@@ -44,7 +45,7 @@ public struct PlannedMemory: Sendable, Equatable {
     self.init(
       shared: step.shared, perReplica: step.perReplica, replicas: step.replicas,
       others: others.reduce(
-        Self(inference: inference, parallel: parallel, hasPairs: recipe.data.inputs != nil).total
+        Self(inference: inference, parallel: parallel, hasPairs: recipe.hasTargets).total
       ) { $0.plusClamping($1) })
   }
 

@@ -12,7 +12,8 @@ struct SharedMemory: Sendable {
   /// The reconstruction loss of each sample, and the other terms of its loss: term after term, each of all samples.
   let losses: FloatBuffer
   let terms: FloatBuffer
-  /// Over the samples of a step the sum of the reconstruction loss, then of each other term.
+  /// Over the samples of a step the sum of the reconstruction loss, then of each other term, and last how much more the
+  /// loss has than these, where a capacity is wanted of the divergence.
   let sums: AlignedBuffer<Double>
   /// Where training follows the importance-weighted bound, the bound of each image, and of each sample the weight.
   let bounds: FloatBuffer
@@ -25,7 +26,7 @@ struct SharedMemory: Sendable {
     losses = FloatBuffer(count: plan.batchSize)
     let terms = plan.model.terms.count
     self.terms = FloatBuffer(count: max(1, terms) * plan.batchSize)
-    sums = AlignedBuffer(count: 1 + terms)
+    sums = AlignedBuffer(count: 2 + terms)
     bounds = FloatBuffer(count: plan.batchSize / plan.samplesPerImage)
     importanceWeights = plan.importanceSamples.map { _ in FloatBuffer(count: plan.batchSize) }
   }
@@ -75,7 +76,7 @@ struct Replica: Sendable {
     plan: ExecutionPlan, shared: SharedMemory, groupSamples: Int, parallel: ParallelPlan, worker: Int,
     cores: WorkerCores,
     augmentation: Augmentation? = nil, corruption: Corruption? = nil, hasPairs: Bool = false,
-    standardization: Standardization? = nil, labelSmoothing: Float = 0, clock: WorkerClock? = nil
+    missing: Float? = nil, standardization: Standardization? = nil, labelSmoothing: Float = 0, clock: WorkerClock? = nil
   ) {
     (self.clock, self.standardization, self.labelSmoothing) = (clock, standardization, labelSmoothing)
     (self.plan, self.shared, self.groupSamples, self.parallel) = (plan, shared, groupSamples, parallel)
@@ -85,7 +86,8 @@ struct Replica: Sendable {
     prepared = FloatBuffer(unwritten: plan.preparedFloats)
     scratch = FloatBuffer(unwritten: plan.scratchFloats(groupSamples: groupSamples, threads: parallel.threads))
     distortion = Distortion(
-      augmentation, corruption, hasPairs: hasPairs, shape: plan.model.input, groupSamples: groupSamples)
+      augmentation, corruption, hasPairs: hasPairs, missing: missing, shape: plan.model.input,
+      groupSamples: groupSamples)
   }
 
   /// The settings of a step that the passes need.
@@ -93,6 +95,7 @@ struct Replica: Sendable {
     var noise: Noise
     var beta: Float = 1
     var freeBits: Float = 0
+    var capacity: Float?
     /// Samples of the step in the minibatches before.
     var samplesBefore = 0
   }
@@ -139,6 +142,7 @@ struct Replica: Sendable {
           try distortion.fill(
             item, from: data, draw: mode.noise.imageDraw, sample: n - samples.lowerBound, streams, into: input)
           standardize(input)
+          distortion.fillMissing(input)
           if let target = distortion.target(n - samples.lowerBound) { standardize(target) }
         } else {
           try data.fill(item, draw: mode.noise.imageDraw, into: input)
@@ -284,7 +288,8 @@ struct Replica: Sendable {
       pass.dskip = skip.error.map { address($0, first, group) }
     }
     if let branch = use.branch { pass.dbranch = plan.values[branch].error.map { address($0, first, group) } }
-    (pass.freeBits, pass.samplesPerShard) = (mode.freeBits, plan.samplesPerShard)
+    pass.capacity = mode.capacity
+    (pass.freeBits, pass.samplesPerShard, pass.batchSize) = (mode.freeBits, plan.samplesPerShard, plan.batchSize)
     pass.importanceWeights = shared.importanceWeights.map { UnsafePointer($0.pointer + first) }
     if let lender = use.lender.map({ plan.uses[$0] }) {
       pass.lentState = address(lender.state, first, group)

@@ -31,15 +31,19 @@ struct StepWork: Sendable {
     var seed: UInt64 = 0
     var beta: Float = 1
     var freeBits: Float = 0
+    var capacity: Float?
     /// Workers take what is left in ever smaller parts, not all at once.
     var isGuided = false
     /// Factor of the summed gradient: one over the samples, times the factor of clipping.
     var scale: Float = 1
     var learningRate: Float = 0
+    /// Nil for the optimiser's own.
+    var momentum: Float?
 
     var mode: Replica.Mode {
       Replica.Mode(
-        noise: .training(seed: seed, step: step), beta: beta, freeBits: freeBits, samplesBefore: samplesBefore)
+        noise: .training(seed: seed, step: step), beta: beta, freeBits: freeBits, capacity: capacity,
+        samplesBefore: samplesBefore)
     }
   }
 
@@ -62,8 +66,9 @@ struct StepWork: Sendable {
   private let counters = [WorkCounter(), WorkCounter()]
 
   init(
-    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clips: Bool, averageDecay: Float?,
-    augmentation: Augmentation?, corruption: Corruption?, standardization: Standardization?,
+    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clips: Bool, clipValue: Float?,
+    averageDecay: Float?,
+    augmentation: Augmentation?, corruption: Corruption?, missing: Float?, standardization: Standardization?,
     labelSmoothing: Float, data: Dataset, keepsGradient: Bool, profiles: Bool
   ) {
     (self.plan, self.parallel, self.clips, self.data) = (plan, parallel, clips, data)
@@ -76,12 +81,12 @@ struct StepWork: Sendable {
       Replica(
         plan: plan, shared: shared, groupSamples: turn * plan.samplesPerShard, parallel: parallel,
         worker: worker, cores: cores, augmentation: augmentation, corruption: corruption,
-        hasPairs: data.hasInputs, standardization: standardization, labelSmoothing: labelSmoothing,
+        hasPairs: data.hasInputs, missing: missing, standardization: standardization, labelSmoothing: labelSmoothing,
         clock: profiler?.clocks[worker])
     }
     reducer = GradientReducer(
       plan: plan, shared: shared, optimizer: optimizer, averageDecay: averageDecay, workers: parallel.workers,
-      clips: clips, keepsGradient: keepsGradient)
+      clips: clips, clipValue: clipValue, keepsGradient: keepsGradient)
     (self.shared, self.cores, self.profiler) = (shared, cores, profiler)
     indices = AlignedBuffer(count: plan.batchSize)
     clocks = AlignedBuffer(count: parallel.workers)
@@ -171,7 +176,8 @@ struct StepWork: Sendable {
       }
       if phase != .sums {
         reducer.update(
-          slice, step: now.step, scale: now.scale, learningRate: now.learningRate, samples: now.samples,
+          slice, step: now.step, scale: now.scale, learningRate: now.learningRate, momentum: now.momentum,
+          samples: now.samples,
           worker: worker)
         times.updates += lap()
         replica.clock?.lap(.updates)

@@ -23,10 +23,14 @@ public final class TrainingStep {
   public let optimizer: Optimizer
   /// Largest norm of the mean gradient that is not scaled down; nil is no limit.
   public let clipNorm: Float?
+  /// Largest magnitude of an element of the mean gradient that is not cut; nil is no limit.
+  public let clipValue: Float?
   /// Weight of all terms of the loss beside the reconstruction: the KL divergence of the latent, and penalties.
   public let beta: Float
   /// Nats that each latent unit may diverge by at no cost, in the mean over a shard; 0 for none.
   public let freeBits: Float
+  /// Nats that the KL divergence of a Gaussian latent is led to, in the mean over a shard; nil where it is kept small.
+  public let capacity: Float?
 
   let work: StepWork
   private let team: WorkerTeam
@@ -41,12 +45,18 @@ public final class TrainingStep {
   /// - Parameters:
   ///   - clipNorm: greater than 0. The gradient g of the mean loss becomes g min(1, clipNorm / (|g| + 1e-6)), as
   ///     PyTorch's `clip_grad_norm_` defines it, at the cost of a third wait.
+  ///   - clipValue: greater than 0. Each element g of the mean gradient becomes min(max(g, -clipValue), clipValue), as
+  ///     PyTorch's `clip_grad_value_` defines it; with a `clipNorm` after that.
   ///   - beta: 1 where the plan has importance samples, and then no free bits.
   ///   - labelSmoothing: from 0 to below 1, above 0 for a categorical likelihood alone. See `Likelihood.evaluate`; the
   ///     losses of a step are those of the smoothed labels.
   ///   - freeBits: at least 0. See `GaussianLatent`; the losses of a step have the KL divergence itself.
+  ///   - capacity: at least 0, without free bits and importance samples. See `GaussianLatent`; the losses of a step
+  ///     have the distance of the KL divergence from it.
   ///   - averageDecay: of the moving average of the parameters, greater than 0 and less than 1; nil for no average.
   ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample; then standardised.
+  ///   - missing: what the network sees, standardised, in the place of elements that are NaN; these have no loss. Nil
+  ///     where there are none.
   ///   - keepsGradient: whether `gradient` can be read after a step, and a step may have several minibatches. Else, and
   ///     unless gradients are clipped, each slice's is gone once it has moved its weights: a flat vector less in
   ///     memory, and less traffic with it. No bit changes.
@@ -55,27 +65,32 @@ public final class TrainingStep {
   /// Errors: a `DataError` where the data does not fit the plan (`Dataset.checkTargets`), a `ModelError` where memory
   /// does not suffice, a `ThreadError` where the system does not make as many threads.
   public init(
-    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil, freeBits: Float = 0,
-    labelSmoothing: Float = 0, averageDecay: Float? = nil, augmentation: Augmentation? = nil,
-    corruption: Corruption? = nil,
+    plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clipNorm: Float? = nil, clipValue: Float? = nil,
+    freeBits: Float = 0, capacity: Float? = nil, labelSmoothing: Float = 0, averageDecay: Float? = nil,
+    augmentation: Augmentation? = nil, corruption: Corruption? = nil, missing: Float? = nil,
     standardization: Standardization? = nil, seed: UInt64, beta: Float, data: Dataset, keepsGradient: Bool = true,
     profiles: Bool = false
   ) throws {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
+    precondition(clipValue.map(Recipe.isClipNorm) ?? true, "a value to clip at of \(clipValue ?? 0)")
     precondition(plan.importanceSamples == nil || beta == 1 && freeBits == 0, "a bound with another second term")
     precondition(labelSmoothing == 0 || plan.model.likelihood == .categorical, "labels of no classes to smooth")
     try data.checkTargets(for: plan)
     if let refusal = standardization?.refusal(for: plan.model) { throw ModelError("standardization", refusal) }
     try parallel.check()
     try PlannedMemory(
-      step: plan, parallel: parallel, augmentation: augmentation, corruption: corruption, hasPairs: data.hasInputs,
+      step: plan, parallel: parallel, augmentation: augmentation, corruption: corruption,
+      hasPairs: data.hasInputs || missing != nil,
       hasAverage: averageDecay != nil, keepsGradient: keepsGradient || clipNorm != nil
     ).check(plan)
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
-    (self.beta, self.freeBits) = (beta, freeBits)
+    precondition(capacity == nil || freeBits == 0 && plan.importanceSamples == nil, "a capacity with free bits")
+    (self.clipValue, self.beta, self.freeBits, self.capacity) = (clipValue, beta, freeBits, capacity)
     let work = StepWork(
-      plan: plan, parallel: parallel, optimizer: optimizer, clips: clipNorm != nil, averageDecay: averageDecay,
-      augmentation: augmentation, corruption: corruption, standardization: standardization,
+      plan: plan, parallel: parallel, optimizer: optimizer, clips: clipNorm != nil, clipValue: clipValue,
+      averageDecay: averageDecay,
+      augmentation: augmentation, corruption: corruption, missing: missing,
+      standardization: standardization,
       labelSmoothing: labelSmoothing, data: data, keepsGradient: keepsGradient || clipNorm != nil, profiles: profiles)
     work.current[0] = StepWork.Current(seed: seed, beta: beta, freeBits: freeBits)
     (self.work, profiler) = (work, work.profiler)
@@ -95,12 +110,14 @@ public final class TrainingStep {
   ///
   /// - Parameters:
   ///   - step: counts from 0; part of the address of every random number.
-  ///   - learningRate, beta: of this step; nil for those of the optimiser and of all steps.
+  ///   - learningRate, beta, capacity: of this step; nil for those of the optimiser and of all steps.
+  ///   - momentum: of this step, for Adam its beta1; nil for that of the optimiser.
   /// - Throws: `TrainingError.diverged` when the loss is not finite, `TrainingError.overflow` when a gradient to be
   ///   clipped is not, `TrainingError.unreadable` with the error of the first item that cannot be read; the parameters
   ///   are then as before the step.
   public func run(
-    step: Int, items: ArraySlice<Int32>, learningRate: Float? = nil, beta: Float? = nil
+    step: Int, items: ArraySlice<Int32>, learningRate: Float? = nil, momentum: Float? = nil, beta: Float? = nil,
+    capacity: Float? = nil
   ) throws(TrainingError) -> Loss {
     precondition(!items.isEmpty && step >= 0, "step \(step) with \(items.count) samples")
     precondition(
@@ -113,12 +130,15 @@ public final class TrainingStep {
     let copies = plan.samplesPerImage
     work.current.pointer[0].samples = items.count * copies
     work.current.pointer[0].learningRate = learningRate ?? optimizer.learningRate
+    work.current.pointer[0].momentum = momentum
     work.current.pointer[0].beta = beta ?? self.beta
+    work.current.pointer[0].capacity = capacity ?? self.capacity
     work.shared.sums.elements.update(repeating: 0)
     for first in stride(from: items.startIndex, to: items.endIndex, by: plan.batchSize / copies) {
       let minibatch = items[first..<min(first + plan.batchSize / copies, items.endIndex)]
       try computeGradients(minibatch, before: (first - items.startIndex) * copies)
-      work.shared.addLosses(count: minibatch.count * copies, plan: plan)
+      work.shared.addLosses(
+        count: minibatch.count * copies, plan: plan, capacity: work.current.pointer[0].capacity)
       guard meanLoss(count: items.count).total.isFinite else {
         throw .diverged(step: step, cause: firstNonfinite(count: minibatch.count * copies))
       }

@@ -171,7 +171,30 @@ def contractive_convolutions():
     return (7, 6, 2), shapes, run
 
 
-def dissimilarity(y, x):
+def quantized(codes, codebooks, commitment):
+    """Images of 7 x 6 x 2 to 4 x 3 features of 6, each replaced by codes, and back by one layer."""
+    width = 6 // codebooks
+    stems = ["latent"] if codebooks == 1 else [f"latent.{i}" for i in range(codebooks)]
+    shapes = [("encoder.0.weight", (6, 2, 4, 4), 32), ("encoder.0.bias", (6,), 32),
+              *((f"{stem}.embedding.weight", (codes, width), codes**2) for stem in stems),
+              ("decoder.0.weight", (84, 72), 72), ("decoder.0.bias", (84,), 72)]
+
+    def run(p, x):
+        h = torch.tanh(F.conv2d(F.pad(x, (1, 1, 1, 2)), p["encoder.0.weight"], p["encoder.0.bias"], stride=2))
+        parts, term = [], 0
+        for part, stem in zip(h.split(width, 1), stems):
+            table = p[f"{stem}.embedding.weight"]
+            rows = part.permute(0, 2, 3, 1)
+            code = table[torch.cdist(rows.reshape(-1, width), table).argmin(1)].reshape(rows.shape)
+            term = term + (commitment * (rows - code.detach())**2 + (rows.detach() - code)**2).sum((1, 2, 3))
+            parts.append((rows + (code - rows).detach()).permute(0, 3, 1, 2))
+        z = torch.cat(parts, 1)
+        y = torch.sigmoid(F.linear(z.flatten(1), p["decoder.0.weight"], p["decoder.0.bias"])).reshape(x.shape)
+        return y, term + l2(z.flatten(1))
+    return (7, 6, 2), shapes, run
+
+
+def dissimilarity(y, x, contrast=False, raw=False):
     """Elements times 1 - mean SSIM (Wang et al. 2004) of each image, in [0, 1], windows within it."""
     line = torch.exp(-(torch.arange(11, dtype=torch.float64) - 5)**2 / (2 * 1.5**2))
     window = (line[:, None] * line[None] / line.sum()**2).expand(x.shape[1], 1, 11, 11)
@@ -182,27 +205,41 @@ def dissimilarity(y, x):
     vx, vy, cxy = mean(x * x) - mx**2, mean(y * y) - my**2, mean(x * y) - mx * my
     c1, c2 = 0.01**2, 0.03**2
     s = (2 * mx * my + c1) * (2 * cxy + c2) / ((mx**2 + my**2 + c1) * (vx + vy + c2))
-    return x[0].numel() * (1 - s.mean((1, 2, 3)))
+    if contrast:
+        return ((2 * cxy + c2) / (vx + vy + c2)).mean((1, 2, 3))
+    return s.mean((1, 2, 3)) if raw else x[0].numel() * (1 - s.mean((1, 2, 3)))
 
 
-def similar():
-    """Images of 14 x 12 x 2 to a code of 4 and back."""
-    shapes = [("encoder.0.weight", (3, 2, 4, 4), 32), ("encoder.0.bias", (3,), 32), ("latent.weight", (4, 126), 126),
-              ("latent.bias", (4,), 126), ("decoder.0.weight", (126, 4), 4), ("decoder.0.bias", (126,), 4),
+def multi_scale_dissimilarity(y, x):
+    """Elements times 1 - multi-scale SSIM (Wang et al. 2003) of images that are halved once."""
+    weights = torch.tensor([0.0448, 0.2856], dtype=torch.float64)
+    first, second = weights / weights.sum()
+    product = dissimilarity(y, x, contrast=True)**first
+    product = product * dissimilarity(F.avg_pool2d(y, 2), F.avg_pool2d(x, 2), raw=True)**second
+    return x[0].numel() * (1 - product)
+
+
+def similar(height=14, width=12, error=None):
+    """Images of height x width x 2 to a code of 4 and back."""
+    D = height // 2 * (width // 2) * 3
+    shapes = [("encoder.0.weight", (3, 2, 4, 4), 32), ("encoder.0.bias", (3,), 32), ("latent.weight", (4, D), D),
+              ("latent.bias", (4,), D), ("decoder.0.weight", (D, 4), 4), ("decoder.0.bias", (D,), 4),
               ("decoder.2.weight", (3, 2, 4, 4), 32), ("decoder.2.bias", (2,), 32)]
 
     def run(p, x):
         h = torch.tanh(F.conv2d(x, p["encoder.0.weight"], p["encoder.0.bias"], stride=2, padding=1))
         h = F.linear(h.flatten(1), p["latent.weight"], p["latent.bias"])
-        h = torch.tanh(F.linear(h, p["decoder.0.weight"], p["decoder.0.bias"])).reshape(-1, 3, 7, 6)
+        h = torch.tanh(F.linear(h, p["decoder.0.weight"], p["decoder.0.bias"])).reshape(-1, 3, height // 2, width // 2)
         h = F.conv_transpose2d(h, p["decoder.2.weight"], p["decoder.2.bias"], stride=2, padding=1)
         return torch.sigmoid(h), torch.zeros(len(x), dtype=torch.float64)
-    return (14, 12, 2), shapes, run, dissimilarity
+    return (height, width, 2), shapes, run, error or dissimilarity
 
 
 MODELS = {"l1": dense("sigmoid", l1), "activity": dense("sigmoid", activity), "zero-mean": dense("tanh", zero_mean),
           "mmd": dense("linear", mmd), "contractive": dense("sigmoid", contractive, encoder=()),
           "contractive-convolutions": contractive_convolutions(), "tied-convolutions": convolutions(), "ssim": similar(),
+          "ms-ssim": similar(24, 22, multi_scale_dissimilarity),
+          "quantizer": quantized(5, 1, 0.25), "two-codebooks": quantized(3, 2, 2.0),
           "l2": dense("tanh", l2), "two-penalties": dense("sigmoid", lambda codes, **_: l1(codes) + activity(codes)),
           "info-vae": gaussian(lambda codes, **_: mmd(codes, stream=philox.LATENT | 1 << 8)),
           "total-correlation": gaussian(total_correlation), "dip-i": gaussian(dip(5.0, False)),
