@@ -26,8 +26,7 @@ ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *geometry) {
   if (hg_is_winograd(&g)) return hg_winograd_prepared_count(&g, false);
   if (hg_is_depthwise(&g)) return hg_depthwise_prepared_count(&g, false);
   if (hg_in_dots(&g)) return hg_filter_count(&g);
-  const hg_geometry2d merged = hg_merged_groups(&g, false);
-  return g.filter_height * g.filter_width * g.large_channels * hg_round_up(hg_small_group(&merged));
+  return g.filter_height * g.filter_width * g.large_channels * hg_round_up(hg_small_group(&g));
 }
 
 ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *geometry) {
@@ -36,8 +35,7 @@ ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *geometry) {
   if (hg_is_winograd(&g)) return hg_winograd_prepared_count(&g, true);
   if (hg_is_depthwise(&g)) return hg_depthwise_prepared_count(&g, true);
   if (hg_in_strips(&g)) return g.small_channels * hg_strips_shape_of(&g).columns;
-  const hg_geometry2d merged = hg_merged_groups(&g, true);
-  return g.filter_height * g.filter_width * g.small_channels * hg_round_up(hg_large_group(&merged));
+  return g.filter_height * g.filter_width * g.small_channels * hg_round_up(hg_large_group(&g));
 }
 
 typedef struct prepare_job {
@@ -46,36 +44,10 @@ typedef struct prepare_job {
   float *prepared;
 } prepare_job;
 
-/* Weights of merged groups, which are one panel of 16 for each; parts share the taps. */
-static void prepare_merged(const prepare_job *job, bool scatter, ptrdiff_t part, ptrdiff_t parts) {
-  const hg_geometry2d *g = job->geometry, merged = hg_merged_groups(g, scatter);
-  const ptrdiff_t R = g->filter_height, S = g->filter_width, K = g->small_channels;
-  const ptrdiff_t U = scatter ? hg_phase_step(g->stride_vertical, g->dilation_vertical) : 1;
-  const ptrdiff_t V = scatter ? hg_phase_step(g->stride_horizontal, g->dilation_horizontal) : 1;
-  const ptrdiff_t large = hg_large_group(&merged), small = hg_small_group(&merged);
-  const ptrdiff_t ins = scatter ? small : large, outs = scatter ? large : small;
-  const ptrdiff_t end = hg_share(R * S, part + 1, parts);
-  for (ptrdiff_t tap = hg_share(R * S, part, parts); tap < end; tap++) {
-    const ptrdiff_t place = scatter ? hg_phase_place(g, U, V, tap / S, tap % S) : tap;
-    for (ptrdiff_t group = 0; group < merged.groups; group++)
-      for (ptrdiff_t in = 0; in < ins; in++)
-        for (ptrdiff_t out = 0; out < 16; out++) {
-          const ptrdiff_t c = group * large + (scatter ? out : in), k = group * small + (scatter ? in : out);
-          const bool meet = out < outs && c / hg_large_group(g) == k / hg_small_group(g);
-          job->prepared[((group * R * S + place) * ins + in) * 16 + out] =
-              meet ? job->filter[(tap * hg_large_group(g) + c % hg_large_group(g)) * K + k] : 0;
-        }
-  }
-}
-
 /* For each group of K channels panels over them of (r, s, c) x width; parts share the rows (r, s, c). */
 static void prepare_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const prepare_job *job = argument;
   const hg_geometry2d *g = job->geometry;
-  if (hg_merged_groups(g, false).groups < g->groups) {
-    prepare_merged(job, false, part, parts);
-    return;
-  }
   const ptrdiff_t K = hg_small_group(g), depth = g->filter_height * g->filter_width * hg_large_group(g);
   const ptrdiff_t end = hg_share(depth, part + 1, parts), panel = hg_kernels_in_use()->panel;
   for (ptrdiff_t i = hg_share(depth, part, parts); i < end; i++)
@@ -121,10 +93,6 @@ static void prepare_strips(const void *argument, ptrdiff_t part, ptrdiff_t parts
 static void prepare_phases(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const prepare_job *job = argument;
   const hg_geometry2d *g = job->geometry;
-  if (hg_merged_groups(g, true).groups < g->groups) {
-    prepare_merged(job, true, part, parts);
-    return;
-  }
   const ptrdiff_t R = g->filter_height, S = g->filter_width, C = hg_large_group(g), K = hg_small_group(g);
   const ptrdiff_t U = hg_phase_step(g->stride_vertical, g->dilation_vertical);
   const ptrdiff_t V = hg_phase_step(g->stride_horizontal, g->dilation_horizontal);
@@ -227,8 +195,7 @@ static const char *pass(const hg_geometry2d *geometry, bool scatter, const float
     const hg_strips_job job = {g, in, filter, output, scratch};
     hg_run(kernels->strips, &job, parallel);
   } else {
-    const hg_geometry2d merged = hg_merged_groups(g, scatter);
-    const hg_gather_job job = {&merged, scatter, in, filter, output};
+    const hg_gather_job job = {g, scatter, in, filter, output};
     hg_run(!scatter && hg_in_dots(g) ? kernels->dots_gather : kernels->gather, &job, parallel);
   }
   if (hg_is_fused(activation)) return NULL;

@@ -106,19 +106,7 @@ static inline ptrdiff_t hg_sample_count(const hg_geometry2d *g) {
   return g->large_height * g->large_width * g->large_channels + g->small_height * g->small_width * g->small_channels;
 }
 
-/* The geometry as the gather form, or the scatter form in phases, computes it: groups of few output channels are taken
- * together to fill 16 lanes, with zeros for the weights between them. */
-static inline hg_geometry2d hg_merged_groups(const hg_geometry2d *g, bool scatter) {
-  const ptrdiff_t columns = scatter ? hg_large_group(g) : hg_small_group(g);
-  hg_geometry2d merged = *g;
-  ptrdiff_t together = hg_max(1, hg_min(g->groups, 16 / columns));
-  while (g->groups % together != 0) together--;
-  merged.groups = g->groups / together;
-  return merged;
-}
-
-/* Gather form, or scatter form in phases, of merged groups. filter: prepared by hg_conv2d_prepare_gather or
- * ..._scatter. */
+/* Gather form, or scatter form in phases. filter: prepared by hg_conv2d_prepare_gather or ..._scatter. */
 typedef struct hg_gather_job {
   const hg_geometry2d *geometry;
   bool scatter;
@@ -233,9 +221,10 @@ void hg_winograd_image(const hg_geometry2d *g, bool scatter, const float *in, co
 void hg_winograd_filter(const hg_geometry2d *g, const float *x, const float *dy, bool accumulate, float *dfilter,
                         float *scratch, const hg_parallel *parallel);
 
-/* Groups of one channel on a side, whose lanes are output channels. */
+/* Groups of one channel on a side or of few on both, whose lanes are output channels. */
 static inline bool hg_is_depthwise(const hg_geometry2d *g) {
-  return g->groups > 1 && (hg_large_group(g) == 1 || hg_small_group(g) == 1);
+  const ptrdiff_t large = hg_large_group(g), small = hg_small_group(g);
+  return g->groups > 1 && (hg_min(large, small) == 1 || hg_max(large, small) <= 8);
 }
 
 /* The depthwise form takes a chunk of output channels at a time, and copies the rows of its input that they meet to

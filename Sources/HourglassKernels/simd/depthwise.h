@@ -1,6 +1,7 @@
-/* The depthwise form: groups of one channel on a side. Lanes are output channels, each with the channels of its group
- * for an input. A tile is some positions of a row, for one vector of a chunk after the other. Sums are chains of
- * multiply-adds in the order of the gather form, (r, s, ins); what lies left and right of the input are zeros. */
+/* The depthwise form: groups of one channel on a side, or of few on both. Lanes are output channels, each with the
+ * channels of its group for an input. A tile is some positions of a row, for one vector of a chunk after the other.
+ * Sums are chains of multiply-adds in the order of the gather form, (r, s, ins); what lies left and right of the input
+ * are zeros. */
 
 /* Positions of a tile: as many chains as hide the latency. */
 enum { DEPTHWISE_POSITIONS = 8 };
@@ -131,6 +132,26 @@ INLINE const depthwise_axis *depthwise_phase(depthwise_phases *p, ptrdiff_t phas
   return &p->other;
 }
 
+/* Each channel of a group of `ins` in all lanes of its group: out[a][j] = x[j / ins * ins + a]. */
+#define DEPTHWISE_SPREAD(a, mask)                                                                                   \
+  v16_store(out + (a)*chunk,                                                                                        \
+            __builtin_shufflevector(x, x, (0 & mask) + a, (1 & mask) + a, (2 & mask) + a, (3 & mask) + a,           \
+                                    (4 & mask) + a, (5 & mask) + a, (6 & mask) + a, (7 & mask) + a, (8 & mask) + a, \
+                                    (9 & mask) + a, (10 & mask) + a, (11 & mask) + a, (12 & mask) + a,              \
+                                    (13 & mask) + a, (14 & mask) + a, (15 & mask) + a));
+INLINE void depthwise_spread(ptrdiff_t ins, v16 x, ptrdiff_t chunk, float *out) {
+  if (ins == 2) {
+    DEPTHWISE_SPREAD(0, 14) DEPTHWISE_SPREAD(1, 14)
+  } else if (ins == 4) {
+    DEPTHWISE_SPREAD(0, 12) DEPTHWISE_SPREAD(1, 12) DEPTHWISE_SPREAD(2, 12) DEPTHWISE_SPREAD(3, 12)
+  } else {
+    DEPTHWISE_SPREAD(0, 8)
+    DEPTHWISE_SPREAD(1, 8)
+    DEPTHWISE_SPREAD(2, 8) DEPTHWISE_SPREAD(3, 8) DEPTHWISE_SPREAD(4, 8) DEPTHWISE_SPREAD(5, 8) DEPTHWISE_SPREAD(6, 8)
+        DEPTHWISE_SPREAD(7, 8)
+  }
+}
+
 /* Output channels [k, k + count) of a row of pixels of the input: for each the channels of its group. */
 static void depthwise_copy(const hg_depthwise_shape *s, ptrdiff_t k, ptrdiff_t count, const float *in, ptrdiff_t pixels,
                            float *out) {
@@ -144,6 +165,12 @@ static void depthwise_copy(const hg_depthwise_shape *s, ptrdiff_t k, ptrdiff_t c
         __builtin_prefetch(from + pixels * pixel); /* of the row that comes next */
         v16_store(out + i * chunk + at, v16_load(from));
       }
+    return;
+  }
+  if (s->ins == s->outs && (s->ins == 2 || s->ins == 4 || s->ins == 8) && count % 16 == 0 && k % s->ins == 0) {
+    for (ptrdiff_t i = 0; i < pixels; i++, out += s->ins * chunk)
+      for (ptrdiff_t j = 0; j < count; j += 16)
+        depthwise_spread(s->ins, v16_load(in + i * pixel + k + j), chunk, out + j);
     return;
   }
   const ptrdiff_t first = k / s->outs * s->ins, skip = k % s->outs;
