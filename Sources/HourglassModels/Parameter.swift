@@ -13,7 +13,7 @@ public struct Parameter: Sendable {
   /// The name in files, as `encoder.0.weight`.
   public let name: String
   /// The shape in files.
-  public private(set) var shape: [Int]
+  public let shape: [Int]
   /// Number of inputs that an output sums over, and of outputs that an input goes into, as PyTorch counts them; they
   /// set the range of the initial values.
   public let fanIn: Int
@@ -77,14 +77,6 @@ public struct Parameter: Sendable {
     var moved = self
     moved.offset += distance
     return moved
-  }
-
-  /// The filter of a layer of sequences as one of images.
-  var withHeight: Self {
-    guard shape.count == 3 else { return self }
-    var filter = self
-    filter.shape = [shape[0], shape[1], 1, shape[2]]
-    return filter
   }
 
   /// The tensor as files hold it, taken from a flat vector.

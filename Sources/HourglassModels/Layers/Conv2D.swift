@@ -185,7 +185,8 @@ struct PlannedConv2D: PlannedConvolution {
   }
 
   func addNodes(to graph: inout ONNXBuilder) {
-    let inputs = [graph.image(input)] + parameters.map { graph.tensor($0.withHeight) }
+    let tensors = parameters.map { graph.tensor($0) }
+    let inputs = [graph.image(input), withHeight(tensors[0], in: &graph)] + tensors.dropFirst()
     graph.put(graph.node("Conv", inputs, window.attributes))
   }
 }

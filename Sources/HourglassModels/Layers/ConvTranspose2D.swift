@@ -166,10 +166,10 @@ struct PlannedConvTranspose2D: PlannedConvolution {
   }
 
   func addNodes(to graph: inout ONNXBuilder) {
-    let filter = filter(of: lender?.name ?? name).withHeight
+    let filter = filter(of: lender?.name ?? name)
     let weight = lender == nil ? graph.tensor(filter) : graph.lentTensor(filter)
     let bias = hasBias ? parameters.suffix(1).map { graph.tensor($0) } : []
-    let inputs = [graph.image(input), weight] + bias
+    let inputs = [graph.image(input), withHeight(weight, in: &graph)] + bias
     graph.put(graph.node("ConvTranspose", inputs, window.transposedAttributes))
   }
 }

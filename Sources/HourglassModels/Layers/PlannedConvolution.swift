@@ -46,6 +46,11 @@ extension PlannedConvolution {
       axes: axes, initializer: initializer)
   }
 
+  /// The filter in an ONNX graph as one of images.
+  func withHeight(_ filter: String, in graph: inout ONNXBuilder) -> String {
+    window.isAlongLine ? graph.node("Unsqueeze", [filter, graph.tensor("height", [2])]) : filter
+  }
+
   /// The weights for the gather form lie in front, those for the scatter form behind.
   var preparedGatherCount: Int {
     var geometry = window.geometry(samples: 0)
