@@ -137,7 +137,7 @@ import Testing
     (
       #"{"layer": "Conv2D", "filters": 3, "kernel": 4, "strides": 2}"#,
       #"encoder.0: Conv2D has no field "strides"; it has filters, kernel, stride, padding, paddingMode, "#
-        + "dilation, groups, activation, algorithm, bias, initializer; the nearest is stride"
+        + "activation, algorithm, bias, dilation, groups, initializer; the nearest is stride"
     ),
     (
       #"{"layer": "Dense", "units": 4, "momentum": 2}"#,
@@ -146,7 +146,7 @@ import Testing
     (
       #"{"layer": "Conv2D", "filter": 3, "kernel": 3}"#,
       #"encoder.0: Conv2D has no field "filter"; it has filters, "#
-        + "kernel, stride, padding, paddingMode, dilation, groups, activation, algorithm, bias, initializer; the "
+        + "kernel, stride, padding, paddingMode, activation, algorithm, bias, dilation, groups, initializer; the "
         + "nearest is filters"
     ),
     (

@@ -109,7 +109,9 @@ import Testing
     let hasEqualBits = steps[0].gradient.bits == steps[1].gradient.bits
     #expect(hasEqualBits, "\(model.name): bits depend on the division")
     let gradient = try gradientDifference(steps[0], file)
-    #expect(gradient < 1e-4, "\(model.name): gradients differ by \(gradient)")
+    // Normalisation over a shard of four magnifies rounding, PyTorch's too.
+    let rounding = Double(try #require(file["rounding"]).values[0])
+    #expect(gradient < max(1e-4, 2 * rounding), "\(model.name): gradients differ by \(gradient)")
     return Finding(
       parameters: ModelSummary(inference.plan).parameters, reconstruction: reconstruction, gradient: gradient,
       hasEqualBits: hasEqualBits)

@@ -4,11 +4,12 @@
   python originals.py onnx FOLDER NAME...      FOLDER/onnx.json, of what FOLDER/NAME/autoencoder.onnx makes of the same
 
 A file of values holds images x (N H W C), their reconstruction y by the weights w.0, w.1, ..., which lie in the order of
-the original's definition, and the gradients g.0, g.1, ... of the loss by all but running statistics. The loss is the mean
-over two shards of what ArchitectureTests trains on: sums over elements, means over the samples of a shard, whose
+the original's definition, and the gradients g.0, g.1, ... of the loss by all but running statistics, in double, with the
+rounding of PyTorch's own gradients in float. The loss is the mean over two shards of what ArchitectureTests trains on: sums over elements, means over the samples of a shard, whose
 statistics batch normalisation takes. Dropout keeps everything. Noise of a Gaussian latent, and draws of its prior, are
 those of seed 3.
 """
+import copy
 import json
 import pathlib
 import sys
@@ -74,15 +75,8 @@ def draws(units, number):
     return torch.from_numpy(np.stack([philox.normal(units, SEED, stream, step=0, sample=i) for i in range(SAMPLES)]))
 
 
-def values(architecture):
-    torch.manual_seed(2)
-    model = architecture.make()
-    prepare(model)
-    # In double, so that what differs is our rounding.
-    model, x = model.double(), images(architecture).double()
-    tensors = {f"w.{i}": tensor.clone() for i, (_, tensor) in enumerate(weights(model))}
-    with torch.no_grad():
-        y, _ = model.eval()(x)
+def gradients(architecture, model, x):
+    """Of the loss by each tensor, in the order of definition."""
     noise = prior = [None] * SAMPLES
     if isinstance(model.latent, Gaussian):
         noise, prior = draws(model.latent.mean.out_features, 0), draws(model.latent.mean.out_features, 1)
@@ -95,10 +89,27 @@ def values(architecture):
         found, second = model(x[shard], noise[shard] if noise[0] is not None else None, prior[shard])
         loss = LOSSES[architecture.likelihood](found, x[shard]) / size + second
         (loss / SHARDS).backward()
-    gradients = dict(model.named_parameters())
-    for i, (name, _) in enumerate(weights(model)):
-        if name in gradients:
-            tensors[f"g.{i}"] = gradients[name].grad
+    named = dict(model.named_parameters())
+    return {f"g.{i}": named[name].grad for i, (name, _) in enumerate(weights(model)) if name in named}
+
+
+def rounding(found, wanted):
+    """How far gradients in float are from those in double, as ArchitectureTests compares them."""
+    largest = max(gradient.abs().max() for gradient in wanted.values())
+    return max((found[key] - wanted[key]).abs().max() / max(wanted[key].abs().max(), 1e-3 * largest) for key in wanted)
+
+
+def values(architecture):
+    torch.manual_seed(2)
+    model = architecture.make()
+    prepare(model)
+    x = images(architecture)
+    tensors = {f"w.{i}": tensor.clone() for i, (_, tensor) in enumerate(weights(model))}
+    with torch.no_grad():
+        y, _ = model.eval()(x)
+    in_double = gradients(architecture, copy.deepcopy(model).double(), x.double())
+    tensors |= in_double
+    tensors["rounding"] = rounding(gradients(architecture, model, x), in_double)[None]
     tensors["x"] = channels_last(x, architecture.input).contiguous()
     tensors["y"] = channels_last(y, architecture.input).contiguous()
     return {name: tensor.detach().float().contiguous() for name, tensor in tensors.items()}
