@@ -33,7 +33,7 @@ import Testing
         "decode --input codes.npy --class 3 --output decoded.npy", "interpolate --stops 4 --limit 20",
         "sample --count 20 --output turn.npy", "sample --class 7 --count 5 --output sevens.npy",
         "sample --class 2 --count 5 --output twos.npy", "sample", "grid --side 4 --output grid.npy",
-        "grid --side 3 --class 1 --output plane.npy", "pca --limit 64", "denoise --corrupt mask:0.5 --limit 16",
+        "grid --side 3 --class 1 --output plane.npy", "denoise --corrupt mask:0.5 --limit 16",
         "export --format onnx --output exported",
       ] {
         let result = try program.run(command + " --run run")
