@@ -5,9 +5,9 @@
 
 A file of values holds images x (N H W C), their reconstruction y by the weights w.0, w.1, ..., which lie in the order of
 the original's definition, and the gradients g.0, g.1, ... of the loss by all but running statistics, in double, with the
-rounding of PyTorch's own gradients in float. The loss is the mean over two shards of what ArchitectureTests trains on: sums over elements, means over the samples of a shard, whose
-statistics batch normalisation takes. Dropout keeps everything. Noise of a Gaussian latent, and draws of its prior, are
-those of seed 3.
+rounding of PyTorch's own gradients in float. The loss is the mean over two shards of what ArchitectureTests trains on:
+sums over elements, means over the samples of a shard, whose statistics batch normalisation takes. Dropout keeps
+everything. Noise of a Gaussian latent, and draws of its prior, are those of seed 3.
 """
 import copy
 import json
