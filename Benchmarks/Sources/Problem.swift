@@ -7,8 +7,9 @@ import HourglassModels
 ///
 /// c, h, w are channels, height and width of the named operation's input, k its output channels, r x s its kernel,
 /// u x v its stride, pad its padding at the top and at the left (pad1x0 where they differ), dil its dilation (likewise)
-/// and g the groups of its channels, where these are not 1. Padding is the same on both sides unless p x q, the output's height and width, says otherwise. The word `winograd` before conv or convt chooses
-/// that algorithm; peers convolve as they like.
+/// and g the groups of its channels, where these are not 1. Padding is the same on both sides unless p x q, the
+/// output's height and width, says otherwise. The word `winograd` before conv or convt chooses that algorithm; peers
+/// convolve as they like.
 struct Problem: Hashable {
   enum Operation: String, CaseIterable {
     case conv, convt, dense, pool

@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-/* The filter form with fewer channels of a group than this takes all taps as rows, from a copy of x with zeros around. */
+/* The filter form with fewer channels of a group takes all taps as rows, from a copy of x with zeros around. */
 enum { HALO_CHANNELS = 8 };
 /* Floats of both images of a run of samples of the filter form, which should stay in the second-level cache. */
 enum { FILTER_RUN = 256 * 1024 };

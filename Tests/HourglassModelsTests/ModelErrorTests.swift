@@ -88,15 +88,11 @@ struct RefusedModel: Sendable, CustomStringConvertible {
       "encoder.0: wanted a stride of 1 to 65536, found 9223372036854775807",
       encoder: MaxPool2D(2, stride: Extent2D(.max, .max))),
     RefusedModel(
-      "encoder.0: Winograd's form has neither dilation nor groups of channels, found a kernel of 3 and a stride of 1, a "
-        + "dilation of 2, groups of 1",
-      encoder: Conv2D(4, kernel: 3, dilation: 2, algorithm: .winograd)),
+      "encoder.0: Winograd's form has neither dilation nor groups of channels, found a kernel of 3 and a stride of 1, "
+        + "a dilation of 2, groups of 1", encoder: Conv2D(4, kernel: 3, dilation: 2, algorithm: .winograd)),
     RefusedModel(
       "encoder.0: wanted groups that divide both 2 and 5 channels, found groups of 2",
       encoder: Conv2D(5, kernel: 3, groups: 2)),
-    RefusedModel(
-      "encoder.0: wanted groups that divide both 4 and 2 channels, found groups of 0",
-      encoder: ConvTranspose2D(4, kernel: 3, groups: 0)),
     RefusedModel(
       "encoder.0: wanted a dilation of 1 to 65536, found 0", encoder: Conv2D(4, kernel: 3, dilation: 0)),
     RefusedModel(

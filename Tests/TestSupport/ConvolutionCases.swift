@@ -143,8 +143,8 @@ public func randomConvolutions(seed: UInt64, count: Int) -> [ConvolutionCase] {
   }
 }
 
-/// Dilation and groups: strides that share a factor with the dilation or not, groups of few and of many channels, and of
-/// one on either side or both, as they lie and from copies; taps that no pixel meets.
+/// Dilation and groups: strides that share a factor with the dilation or not, groups of few and of many channels, and
+/// of one on either side or both; taps that no pixel meets.
 public let dilatedConvolutions: [ConvolutionCase] = [
   dilated("dilation 2", large: (11, 20), small: (11, 17), filter: 3, padding: 2, dilation: 2),
   dilated("dilation 2, stride 2", large: (11, 9), small: (6, 18), filter: 3, stride: 2, padding: 2, dilation: 2),

@@ -1,6 +1,7 @@
-/* The depthwise form: groups of one channel on a side, or of few on both. Lanes are output channels, each with the channels of its group
- * for an input. A tile is some positions of a row, for one vector of a chunk after the other. Sums are chains of
- * multiply-adds in the order of the gather form, (r, s, ins); what lies left and right of the input are zeros. */
+/* The depthwise form: groups of one channel on a side, or of few on both. Lanes are output channels, each with the
+ * channels of its group for an input. A tile is some positions of a row, for one vector of a chunk after the other.
+ * Sums are chains of multiply-adds in the order of the gather form, (r, s, ins); what lies left and right of the input
+ * are zeros. */
 
 /* Positions of a tile: as many chains as hide the latency. */
 enum { DEPTHWISE_POSITIONS = 8 };
@@ -146,8 +147,8 @@ INLINE void depthwise_spread(ptrdiff_t ins, v16 x, ptrdiff_t chunk, float *out) 
   } else {
     DEPTHWISE_SPREAD(0, 8)
     DEPTHWISE_SPREAD(1, 8)
-    DEPTHWISE_SPREAD(2, 8) DEPTHWISE_SPREAD(3, 8) DEPTHWISE_SPREAD(4, 8) DEPTHWISE_SPREAD(5, 8) DEPTHWISE_SPREAD(6, 8)
-        DEPTHWISE_SPREAD(7, 8)
+    DEPTHWISE_SPREAD(2, 8)
+    DEPTHWISE_SPREAD(3, 8) DEPTHWISE_SPREAD(4, 8) DEPTHWISE_SPREAD(5, 8) DEPTHWISE_SPREAD(6, 8) DEPTHWISE_SPREAD(7, 8)
   }
 }
 

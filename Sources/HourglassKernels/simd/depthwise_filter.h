@@ -1,8 +1,8 @@
 /* The depthwise form's filter gradient. */
 
 /* Sums of `rows` rows of `taps` taps: at `sums`, `down` and `right` apart there, at x[row] and `tap` apart in the
- * input. Positions: lines of them, dy_line and x_line apart, of `count` positions, `columns` and `step` apart. bias: the
- * sum of dy, or NULL. */
+ * input. Positions: lines of them, dy_line and x_line apart, of `count` positions, `columns` and `step` apart. bias:
+ * the sum of dy, or NULL. */
 typedef struct depthwise_sums {
   float *sums, *bias;
   ptrdiff_t down, right, tap, lines, dy_line, x_line, count, columns, step;

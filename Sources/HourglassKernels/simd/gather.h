@@ -133,7 +133,7 @@ static void gather_block(gather_walk samples, gather_walk down, gather_walk righ
   }
 }
 
-/* The depth of a class: `rows` rows of `taps` taps of `line` floats, which along the input lie `row` and `tap` apart. */
+/* The depth of a class: `rows` rows of `taps` taps of `line` floats, which lie `row` and `tap` apart in the input. */
 typedef struct gather_depth {
   ptrdiff_t rows, row, taps, tap, line;
 } gather_depth;
