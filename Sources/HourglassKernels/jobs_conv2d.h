@@ -260,7 +260,9 @@ static inline hg_depthwise_shape hg_depthwise_shape_of(const hg_geometry2d *g, b
   s.width = s.left + width + hg_max(0, hg_min(wide / V, last - (width - 1)));
   s.lanes = hg_round_up(s.columns);
   s.ring = whole && height * s.width * s.ins * 16 <= HG_DEPTHWISE_RING ? height : hg_min(height, high / U + 1);
-  s.chunk = hg_min(s.lanes, hg_max(64, hg_min(128, HG_DEPTHWISE_RING / (s.ring * s.width * s.ins) / 16 * 16)));
+  /* At least 4 lines of memory a pixel, or fewer where rows are so much longer. */
+  const ptrdiff_t fit = HG_DEPTHWISE_RING / (s.ring * s.width * s.ins) / 16 * 16;
+  s.chunk = hg_min(s.lanes, hg_max(hg_max(16, 64 / s.ins / 16 * 16), hg_min(128, fit)));
   s.row = s.width * s.ins * s.chunk;
   return s;
 }

@@ -233,7 +233,7 @@ typedef struct hg_geometry2d {
 
 /* NULL, or why the convolution calls refuse this geometry. Extents, filter and strides must be at least 1, padding and
  * samples at least 0; nothing above 2^31, and below 2^40 elements all images, the filter, a large image with its
- * padding, (few large channels) the products of a small image with all taps, and (groups of one channel) an image
+ * padding, (few large channels) the products of a small image with all taps, and (groups of few channels) an image
  * times the channels of the other's group. Dilation and groups must be at least 0, and groups divide both numbers of
  * channels. Winograd's form takes filters of 3 x 3 with strides of 1, and filters of 4 x 4 with strides of 2, without
  * dilation and groups. */
@@ -255,9 +255,9 @@ const char *hg_conv2d_check(const hg_geometry2d *geometry);
  *   hg_conv2d_transpose_backward_data_with_scratch   gather   hg_conv2d_prepare_gather
  *   hg_conv2d_transpose_backward_filter              filter   -
  *
- * Where the groups have one channel of the large or of the small image (depthwise) padding at the left and at the right
- * is multiplied as zeros, so that an infinity or NaN among the weights, or in dy, also reaches the outputs that meet
- * padding there.
+ * Where groups have one channel of the large or of the small image (depthwise), or at most 8 of both, padding at the
+ * left and at the right is multiplied as zeros, so that an infinity or NaN among the weights, or in dy, also reaches
+ * the outputs that meet padding there.
  *
  * HG_ALGORITHM_WINOGRAD computes them by F(4 x 4, 3 x 3) and F(4 x 4, 2 x 2): a filter of 3 x 3 with strides of 1 in a
  * quarter of the multiply-adds, one of 4 x 4 with strides of 2, which is four phases of 2 x 2 taps, in 1 / 2.56 of
@@ -285,8 +285,8 @@ const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float 
 const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
                                       const hg_parallel *parallel);
 
-/* Floats of scratch of the two passes in the gather form (0 by the direct algorithm, unless groups have one channel on
- * a side), of the two in the scatter form and of the two filter gradients; -1 for a geometry or parallel that is
+/* Floats of scratch of the two passes in the gather form (0 by the direct algorithm but for groups of one or few
+ * channels), of the two in the scatter form and of the two filter gradients; -1 for a geometry or parallel that is
  * refused. */
 ptrdiff_t hg_conv2d_gather_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
