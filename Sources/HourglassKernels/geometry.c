@@ -2,19 +2,6 @@
 #include "check.h"
 #include "jobs.h"
 
-#include <string.h>
-
-/* A geometry of either size, with dilation and groups of at least 1, and a dilation of 1 where there is one tap. */
-hg_geometry2d hg_whole_geometry(const hg_geometry2d *g) {
-  hg_geometry2d whole = {0};
-  memcpy(&whole, g, g->size);
-  whole.size = sizeof whole;
-  whole.dilation_vertical = g->filter_height > 1 ? hg_max(1, whole.dilation_vertical) : 1;
-  whole.dilation_horizontal = g->filter_width > 1 ? hg_max(1, whole.dilation_horizontal) : 1;
-  whole.groups = hg_max(1, whole.groups);
-  return whole;
-}
-
 static double most_of(double a, double b) { return a > b ? a : b; }
 
 static const char *check_dilation_and_groups(const hg_geometry2d *g) {
@@ -66,7 +53,7 @@ const char *hg_conv2d_check(const hg_geometry2d *g) {
   if (N * (double)g->large_height * (double)g->large_width * C >= HG_MOST_ELEMENTS)
     return "the large images have 2^40 elements or more";
   if (N * positions * K >= HG_MOST_ELEMENTS) return "the small images have 2^40 elements or more";
-  if (taps * (C + 15 * G) * (K + 15 * G) / G >= HG_MOST_ELEMENTS) return "the filter has 2^40 elements or more";
+  if (taps * (C + 15 * G) * (K + 15 * G) >= HG_MOST_ELEMENTS * G) return "the filter has 2^40 elements or more";
   if (((double)g->large_height + most_of((double)g->pad_top, high) + high) *
           ((double)g->large_width + most_of((double)g->pad_left, wide) + wide) * C >=
       HG_MOST_ELEMENTS)

@@ -19,7 +19,18 @@ static inline hg_axis hg_horizontal_axis(const hg_geometry2d *g) {
 
 /* The geometry of either size as kernels take it: dilation and groups are at least 1, and where a filter has one tap
  * its dilation is 1. */
-hg_geometry2d hg_whole_geometry(const hg_geometry2d *g);
+static inline hg_geometry2d hg_whole_geometry(const hg_geometry2d *g) {
+  hg_geometry2d whole = {0};
+  if (g->size == sizeof whole) /* sizes that the compiler knows: a call has no time for a loop over bytes */
+    whole = *g;
+  else
+    __builtin_memcpy(&whole, g, offsetof(hg_geometry2d, algorithm)); /* version 1.0 ended there */
+  whole.size = sizeof whole;
+  whole.dilation_vertical = g->filter_height > 1 ? hg_max(1, whole.dilation_vertical) : 1;
+  whole.dilation_horizontal = g->filter_width > 1 ? hg_max(1, whole.dilation_horizontal) : 1;
+  whole.groups = hg_max(1, whole.groups);
+  return whole;
+}
 
 /* Whether taps are neighbours and every channel meets every other. */
 static inline bool hg_is_plain(const hg_geometry2d *whole) {
@@ -95,8 +106,12 @@ static inline ptrdiff_t hg_phase_place(const hg_geometry2d *g, ptrdiff_t U, ptrd
 }
 
 /* Channels of a group of the large and of the small image, and the floats of the filter, R S (C / groups) K. */
-static inline ptrdiff_t hg_large_group(const hg_geometry2d *g) { return g->large_channels / g->groups; }
-static inline ptrdiff_t hg_small_group(const hg_geometry2d *g) { return g->small_channels / g->groups; }
+static inline ptrdiff_t hg_large_group(const hg_geometry2d *g) {
+  return g->groups == 1 ? g->large_channels : g->large_channels / g->groups; /* a division takes longer than a test */
+}
+static inline ptrdiff_t hg_small_group(const hg_geometry2d *g) {
+  return g->groups == 1 ? g->small_channels : g->small_channels / g->groups;
+}
 static inline ptrdiff_t hg_filter_count(const hg_geometry2d *g) {
   return g->filter_height * g->filter_width * hg_large_group(g) * g->small_channels;
 }
