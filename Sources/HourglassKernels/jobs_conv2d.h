@@ -63,6 +63,7 @@ static inline bool hg_in_dots(const hg_geometry2d *g) {
  * 1 and dilation / D with the taps reversed, tap j being first_tap + step (taps - 1 - j). Prepared weights hold the
  * phases in the order of first taps. */
 static inline ptrdiff_t hg_phase_step(ptrdiff_t stride, ptrdiff_t dilation) {
+  if (dilation == 1) return stride;
   ptrdiff_t a = stride, b = dilation;
   while (b) {
     const ptrdiff_t rest = a % b;

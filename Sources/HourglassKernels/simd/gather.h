@@ -184,26 +184,31 @@ static void gather_class(const gather_pass *g, gather_run v, gather_run h, const
 
   /* A block is some rows whole, or some taps of one, or a part of a tap's line. */
   const ptrdiff_t weights = g->horizontal.taps * g->channels * width, steps = depth.taps * depth.line;
-  const bool blocked = !HG_STREAMS && depth.rows * steps * width > 2 * HG_BLOCK;
-  const ptrdiff_t most = blocked ? HG_BLOCK / width : hg_max(1, depth.rows * steps);
-  const ptrdiff_t slices = hg_max(1, hg_ceil_div(depth.line, most));
-  const ptrdiff_t across = hg_max(1, slices > 1 ? depth.taps : hg_ceil_div(steps, most));
-  const ptrdiff_t down = hg_max(1, slices * across > 1 ? depth.rows : hg_ceil_div(depth.rows * steps, most));
+  ptrdiff_t down = 1, across = 1, slices = 1, largest = depth.rows * steps;
+  if (!HG_STREAMS && largest * width > 2 * HG_BLOCK) {
+    const ptrdiff_t most = HG_BLOCK / width;
+    slices = hg_ceil_div(depth.line, most);
+    across = slices > 1 ? depth.taps : hg_ceil_div(steps, most);
+    down = slices * across > 1 ? depth.rows : hg_ceil_div(depth.rows * steps, most);
+    largest = hg_ceil_div(depth.rows, down) * hg_ceil_div(depth.taps, across) * hg_ceil_div(depth.line, slices);
+  }
+  const ptrdiff_t blocks = down * across * slices;
   /* All blocks share positions alike, or a part would add to sums that another has not begun. A 1 x 1 filter of many
    * channels reads each line of memory once, which is best done in the order of memory. */
-  const ptrdiff_t largest =
-      hg_ceil_div(depth.rows, down) * hg_ceil_div(depth.taps, across) * hg_ceil_div(depth.line, slices);
   const bool once = depth.rows * depth.taps == 1 && slices == 1 && depth.line == right.in && depth.line >= 64;
   const bool shallow = !once && largest * width <= GATHER_SHALLOW;
-  for (ptrdiff_t block = 0; block < down * across * slices; block++) {
-    const ptrdiff_t i = block / slices / across, j = block / slices % across, slice = block % slices;
-    const ptrdiff_t r = hg_share(depth.rows, i, down), rows = hg_share(depth.rows, i + 1, down) - r;
-    const ptrdiff_t s = hg_share(depth.taps, j, across), taps = hg_share(depth.taps, j + 1, across) - s;
-    const ptrdiff_t l = hg_share(depth.line, slice, slices), end = hg_share(depth.line, slice + 1, slices);
+  for (ptrdiff_t block = 0; block < blocks; block++) {
+    ptrdiff_t r = 0, rows = depth.rows, s = 0, taps = depth.taps, l = 0, end = depth.line;
+    if (blocks > 1) {
+      const ptrdiff_t i = block / slices / across, j = block / slices % across, slice = block % slices;
+      r = hg_share(depth.rows, i, down), rows = hg_share(depth.rows, i + 1, down) - r;
+      s = hg_share(depth.taps, j, across), taps = hg_share(depth.taps, j + 1, across) - s;
+      l = hg_share(depth.line, slice, slices), end = hg_share(depth.line, slice + 1, slices);
+    }
     const tile_depth d = gather_steps(&depth, rows, taps, l, end, weights, width);
     hg_output o = output;
     if (block > 0) o.accumulate = true;
-    if (block < down * across * slices - 1) o.gate = NULL, o.relu = false;
+    if (block < blocks - 1) o.gate = NULL, o.relu = false;
     gather_block(samples, lower, right, &d, in + r * depth.row + s * depth.tap + l,
                  b + r * weights + (s * depth.line + l) * width, o, groups, columns, shallow, part, parts);
   }
