@@ -1,6 +1,6 @@
 /* Activations.
  *
- * Each loop body takes n <= 16 elements; n is 16 but for the tail, which runs the same operations on the lanes it has.
+ * Each loop body takes 16 elements; what is left of a range is padded to as many, or goes by a body that takes n <= 16.
  * So the value of an element does not depend on its place, nor on how a range is divided. */
 #include "transcendental.h"
 
@@ -106,14 +106,8 @@ INLINE v16 v16_activate_backward(hg_activation activation, v16 y, v16 dy) {
   }
 }
 
-INLINE void activate_part(hg_activation activation, const float *x, float *y, ptrdiff_t n) {
-  v16_store_part(y, v16_activate(activation, v16_load_part(x, n)), n);
-}
-
 INLINE void activate_all(hg_activation activation, ptrdiff_t count, const float *x, float *y) {
-  ptrdiff_t i = 0;
-  for (; i + 16 <= count; i += 16) activate_part(activation, x + i, y + i, 16);
-  if (i < count) activate_part(activation, x + i, y + i, count - i);
+  for (ptrdiff_t i = 0; i < count; i += 16) v16_store(y + i, v16_activate(activation, v16_load(x + i)));
 }
 
 /* Calls body(activation, ...) with one that the compiler knows but for the slope of a leaky ReLU. */
@@ -151,21 +145,56 @@ INLINE void activate_all(hg_activation activation, ptrdiff_t count, const float 
       return body(HG_ACTIVATION_LINEAR, __VA_ARGS__);                                                        \
   }
 
-static void activation_forward(hg_activation activation, ptrdiff_t count, const float *x,
-                               float *y){EACH_ACTIVATION(activation, activate_all, count, x, y)}
+/* Whole vectors; what is left of a range goes through one that is padded, so that there is one body of each. */
+static __attribute__((noinline)) void activate_vectors(hg_activation activation, ptrdiff_t count, const float *x,
+                                                       float *y) {
+  EACH_ACTIVATION(activation, activate_all, count, x, y);
+}
 
-INLINE void gate_part(hg_activation activation, const float *y, const float *dy, float *dx, ptrdiff_t n) {
-  v16_store_part(dx, v16_activate_backward(activation, v16_load_part(y, n), v16_load_part(dy, n)), n);
+static void activation_forward(hg_activation activation, ptrdiff_t count, const float *x, float *y) {
+  const ptrdiff_t rest = count % 16, whole = count - rest;
+  activate_vectors(activation, whole, x, y);
+  if (rest == 0) return;
+  float last[16];
+  v16_store(last, v16_load_part(x + whole, rest));
+  activate_vectors(activation, 16, last, last);
+  v16_store_part(y + whole, v16_load(last), rest);
 }
 
 INLINE void gate_all(hg_activation activation, ptrdiff_t count, const float *y, const float *dy, float *dx) {
-  ptrdiff_t i = 0;
-  for (; i + 16 <= count; i += 16) gate_part(activation, y + i, dy + i, dx + i, 16);
-  if (i < count) gate_part(activation, y + i, dy + i, dx + i, count - i);
+  for (ptrdiff_t i = 0; i < count; i += 16)
+    v16_store(dx + i, v16_activate_backward(activation, v16_load(y + i), v16_load(dy + i)));
 }
 
-static void activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy,
-                                float *dx){EACH_ACTIVATION(activation, gate_all, count, y, dy, dx)}
+static __attribute__((noinline)) void gate_vectors(hg_activation activation, ptrdiff_t count, const float *y,
+                                                   const float *dy, float *dx) {
+  EACH_ACTIVATION(activation, gate_all, count, y, dy, dx);
+}
+
+/* The rest of a range of errors, by whole vectors of what they are found from. */
+INLINE void errors_of_rest(void (*vectors)(hg_activation, ptrdiff_t, const float *, const float *, float *),
+                           hg_activation activation, const float *of, const float *dy, float *dx, ptrdiff_t n) {
+  float values[16], errors[16];
+  v16_store(values, v16_load_part(of, n)), v16_store(errors, v16_load_part(dy, n));
+  vectors(activation, 16, values, errors, errors);
+  v16_store_part(dx, v16_load(errors), n);
+}
+
+static void activation_backward(hg_activation activation, ptrdiff_t count, const float *y, const float *dy, float *dx) {
+  const ptrdiff_t rest = count % 16, whole = count - rest;
+  gate_vectors(activation, whole, y, dy, dx);
+  if (rest) errors_of_rest(gate_vectors, activation, y + whole, dy + whole, dx + whole, rest);
+}
+
+/* dy a'(y) in loops of which an activation is a small part: those that no tile fuses are a call. */
+INLINE v16 v16_gate(hg_activation activation, v16 y, v16 dy) {
+  if (activation == HG_ACTIVATION_LINEAR) return dy;
+  if (activation == HG_ACTIVATION_RELU) return v16_activate_backward(HG_ACTIVATION_RELU, y, dy);
+  float outputs[16], errors[16];
+  v16_store(outputs, y), v16_store(errors, dy);
+  gate_vectors(activation, 16, outputs, errors, errors);
+  return v16_load(errors);
+}
 
 /* The standard normal distribution up to x, from e = exp(-x^2 / 2). The tail beyond t = |x| is e q(t), with Mills'
  * ratio
@@ -211,18 +240,13 @@ INLINE v16 v16_slope_of_input(hg_activation activation, v16 s) {
   }
 }
 
-INLINE void slope_part(hg_activation activation, const float *x, const float *dy, float *dx, ptrdiff_t n) {
-  v16_store_part(dx, v16_load_part(dy, n) * v16_slope_of_input(activation, v16_load_part(x, n)), n);
-}
-
 INLINE void slope_all(hg_activation activation, ptrdiff_t count, const float *x, const float *dy, float *dx) {
-  ptrdiff_t i = 0;
-  for (; i + 16 <= count; i += 16) slope_part(activation, x + i, dy + i, dx + i, 16);
-  if (i < count) slope_part(activation, x + i, dy + i, dx + i, count - i);
+  for (ptrdiff_t i = 0; i < count; i += 16)
+    v16_store(dx + i, v16_load(dy + i) * v16_slope_of_input(activation, v16_load(x + i)));
 }
 
-static void activation_backward_input(hg_activation activation, ptrdiff_t count, const float *x, const float *dy,
-                                      float *dx) {
+static __attribute__((noinline)) void slope_vectors(hg_activation activation, ptrdiff_t count, const float *x,
+                                                    const float *dy, float *dx) {
   switch (activation) {
     case HG_ACTIVATION_GELU:
       return slope_all(HG_ACTIVATION_GELU, count, x, dy, dx);
@@ -233,6 +257,13 @@ static void activation_backward_input(hg_activation activation, ptrdiff_t count,
     default:
       return slope_all(HG_ACTIVATION_HARD_SWISH, count, x, dy, dx);
   }
+}
+
+static void activation_backward_input(hg_activation activation, ptrdiff_t count, const float *x, const float *dy,
+                                      float *dx) {
+  const ptrdiff_t rest = count % 16, whole = count - rest;
+  slope_vectors(activation, whole, x, dy, dx);
+  if (rest) errors_of_rest(slope_vectors, activation, x + whole, dy + whole, dx + whole, rest);
 }
 
 /* v where x > 0, else slope v: x for the values, dy for the errors. */

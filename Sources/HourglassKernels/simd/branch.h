@@ -13,16 +13,12 @@ INLINE void fork_all(hg_activation activation, ptrdiff_t count, const float *x, 
   if (i < count) fork_part(activation, x ? x + i : NULL, first + i, second + i, dx + i, count - i);
 }
 
+/* What no tile fuses is a pass of its own, here and below. */
 static void fork_backward(hg_activation activation, ptrdiff_t count, const float *x, const float *first,
                           const float *second, float *dx) {
-  switch (activation) {
-    case HG_ACTIVATION_LINEAR:
-      return fork_all(HG_ACTIVATION_LINEAR, count, NULL, first, second, dx);
-    case HG_ACTIVATION_RELU:
-      return fork_all(HG_ACTIVATION_RELU, count, x, first, second, dx);
-    default:
-      return fork_all(activation, count, x, first, second, dx);
-  }
+  if (activation == HG_ACTIVATION_RELU) return fork_all(HG_ACTIVATION_RELU, count, x, first, second, dx);
+  fork_all(HG_ACTIVATION_LINEAR, count, NULL, first, second, dx);
+  if (activation != HG_ACTIVATION_LINEAR) activation_backward(activation, count, x, dx, dx);
 }
 
 INLINE void join_part(hg_activation activation, const float *x, const float *skip, float *y, ptrdiff_t n) {
@@ -36,12 +32,7 @@ INLINE void join_all(hg_activation activation, ptrdiff_t count, const float *x, 
 }
 
 static void join_forward(hg_activation activation, ptrdiff_t count, const float *x, const float *skip, float *y) {
-  switch (activation) {
-    case HG_ACTIVATION_LINEAR:
-      return join_all(HG_ACTIVATION_LINEAR, count, x, skip, y);
-    case HG_ACTIVATION_RELU:
-      return join_all(HG_ACTIVATION_RELU, count, x, skip, y);
-    default:
-      return join_all(activation, count, x, skip, y);
-  }
+  if (activation == HG_ACTIVATION_RELU) return join_all(HG_ACTIVATION_RELU, count, x, skip, y);
+  join_all(HG_ACTIVATION_LINEAR, count, x, skip, y);
+  if (activation != HG_ACTIVATION_LINEAR) activation_forward(activation, count, y, y);
 }

@@ -23,17 +23,19 @@ INLINE v16 differences(const float *y, const float *targets, ptrdiff_t n) {
   return v16_masked(v16_load_part(y, n), seen) - v16_masked(target, seen);
 }
 
-/* The loop over the samples of a likelihood that compares y with targets element by element. */
+/* The loop over the samples of a likelihood that compares y with targets element by element. Whole vectors have a loop
+ * of their own where the body `is_short`. */
 INLINE void compare_all(v16 (*part)(const float *y, const float *targets, float *dy, v16 sum, ptrdiff_t n),
-                        ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
-                        float *dy) {
+                        const bool is_short, ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets,
+                        float *loss, float *dy) {
   for (ptrdiff_t sample = 0; sample < samples; sample++) {
     const float *a = y + sample * count, *t = targets + sample * count;
     float *da = dy ? dy + sample * count : NULL;
     v16 sum = v16_splat(0);
     ptrdiff_t i = 0;
-    for (; i + 16 <= count; i += 16) sum = part(a + i, t + i, da ? da + i : NULL, sum, 16);
-    if (i < count) sum = part(a + i, t + i, da ? da + i : NULL, sum, count - i);
+    if (is_short)
+      for (; i + 16 <= count; i += 16) sum = part(a + i, t + i, da ? da + i : NULL, sum, 16);
+    for (; i < count; i += 16) sum = part(a + i, t + i, da ? da + i : NULL, sum, hg_min(16, count - i));
     if (loss) loss[sample] = v16_sum(sum);
   }
 }
@@ -53,7 +55,7 @@ INLINE v16 bernoulli_part(const float *logits, const float *targets, float *dlog
 
 static void bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
                              float *dlogits) {
-  compare_all(bernoulli_part, samples, count, logits, targets, loss, dlogits);
+  compare_all(bernoulli_part, true, samples, count, logits, targets, loss, dlogits);
 }
 
 /* Lanes beyond n hold zeros and so add nothing. */
@@ -65,7 +67,7 @@ INLINE v16 squared_error_part(const float *y, const float *targets, float *dy, v
 
 static void squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                           float *dy) {
-  compare_all(squared_error_part, samples, count, y, targets, loss, dy);
+  compare_all(squared_error_part, true, samples, count, y, targets, loss, dy);
 }
 
 /* d within [-1, 1]; NaN stays NaN. */
@@ -83,7 +85,7 @@ INLINE v16 absolute_error_part(const float *y, const float *targets, float *dy, 
 
 static void absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                            float *dy) {
-  compare_all(absolute_error_part, samples, count, y, targets, loss, dy);
+  compare_all(absolute_error_part, true, samples, count, y, targets, loss, dy);
 }
 
 /* With c = d within [-1, 1] the loss is c (d - c / 2). */
@@ -95,7 +97,7 @@ INLINE v16 huber_error_part(const float *y, const float *targets, float *dy, v16
 
 static void huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                         float *dy) {
-  compare_all(huber_error_part, samples, count, y, targets, loss, dy);
+  compare_all(huber_error_part, true, samples, count, y, targets, loss, dy);
 }
 
 #define LOG_TWO 0.693147182f
@@ -110,7 +112,7 @@ INLINE v16 log_cosh_error_part(const float *y, const float *targets, float *dy, 
 
 static void log_cosh_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                            float *dy) {
-  compare_all(log_cosh_error_part, samples, count, y, targets, loss, dy);
+  compare_all(log_cosh_error_part, false, samples, count, y, targets, loss, dy);
 }
 
 /* ln(n!) - n ln n + n of counts n >= 0, 0 for 0, with `log` = ln n where n > 0 (any number for 0). */
@@ -135,7 +137,7 @@ INLINE v16 poisson_part(const float *log_rates, const float *targets, float *dlo
 
 static void poisson(ptrdiff_t samples, ptrdiff_t count, const float *log_rates, const float *targets, float *loss,
                     float *dlog_rates) {
-  compare_all(poisson_part, samples, count, log_rates, targets, loss, dlog_rates);
+  compare_all(poisson_part, false, samples, count, log_rates, targets, loss, dlog_rates);
 }
 
 /* Adds the counts of n elements, and the exponentials of their logits. */
@@ -165,17 +167,15 @@ static void multinomial(ptrdiff_t samples, ptrdiff_t count, const float *logits,
     float greatest = -__builtin_inff();
     for (ptrdiff_t j = 0; j < count; j++) greatest = t[j] == t[j] && !(l[j] <= greatest) ? l[j] : greatest;
     v16 totals = v16_splat(0), sums = v16_splat(0), losses = v16_splat(0);
-    ptrdiff_t j = 0;
-    for (; j + 16 <= count; j += 16) multinomial_sums(l + j, t + j, greatest, &totals, &sums, 16);
-    if (j < count) multinomial_sums(l + j, t + j, greatest, &totals, &sums, count - j);
+    for (ptrdiff_t j = 0; j < count; j += 16)
+      multinomial_sums(l + j, t + j, greatest, &totals, &sums, hg_min(16, count - j));
     const float total = v16_sum(totals), sum = v16_sum(sums);
     /* v16_log takes positive numbers only: a sum is 1 or more, NaN, or 0 where nothing is seen. */
     const float shift = greatest + (sum >= 1 ? v16_log(v16_splat(sum))[0] : sum);
     const v16 log_total = log_count(v16_splat(total));
-    for (j = 0; j + 16 <= count; j += 16)
-      losses = multinomial_part(l + j, t + j, shift, total, log_total[0], dl ? dl + j : NULL, losses, 16);
-    if (j < count)
-      losses = multinomial_part(l + j, t + j, shift, total, log_total[0], dl ? dl + j : NULL, losses, count - j);
+    for (ptrdiff_t j = 0; j < count; j += 16)
+      losses =
+          multinomial_part(l + j, t + j, shift, total, log_total[0], dl ? dl + j : NULL, losses, hg_min(16, count - j));
     if (loss) loss[sample] = v16_sum(losses) - log_factorial_excess(v16_splat(total), log_total)[0];
   }
 }
@@ -238,9 +238,8 @@ INLINE float heads_sum(v16 (*term)(v16 first, v16 second, v16 target, v16 *dfirs
                        ptrdiff_t channels, const float *heads, const float *targets, float *dheads) {
   const ptrdiff_t count = pixels * channels;
   v16 sum = v16_splat(0);
-  ptrdiff_t i = 0;
-  for (; i + 16 <= count; i += 16) sum = heads_part(term, channels, i, heads, targets, dheads, sum, 16);
-  if (i < count) sum = heads_part(term, channels, i, heads, targets, dheads, sum, count - i);
+  for (ptrdiff_t i = 0; i < count; i += 16)
+    sum = heads_part(term, channels, i, heads, targets, dheads, sum, hg_min(16, count - i));
   return v16_sum(sum);
 }
 

@@ -69,7 +69,7 @@ INLINE void dropout_run_backward(const hg_noise_job *job, const noise_run *r) {
     const v16i kept = (v16i)((word & lane_bits(h)) != 0);
     v16 dx = v16_load_part(job->in + r->first + 16 * h, half_count(r, h)) * job->scale;
     if (!hg_is_fused(job->activation))
-      dx = v16_activate_backward(job->activation, v16_load_part(job->x + r->first + 16 * h, half_count(r, h)), dx);
+      dx = v16_gate(job->activation, v16_load_part(job->x + r->first + 16 * h, half_count(r, h)), dx);
     v16_store_part(job->out + r->first + 16 * h, (v16)((v16i)dx & kept), half_count(r, h));
   }
 }

@@ -101,7 +101,7 @@ INLINE void pool_run_errors(const hg_max_unpool_job *job, const hg_geometry2d *g
       const ptrdiff_t real = hg_min(16, K - k);
       v16 v = v16_load_part(job->dy + at + k, real);
       if (job->activation != HG_ACTIVATION_LINEAR)
-        v = v16_activate_backward(job->activation, v16_load_part(job->y + at + k, real), v);
+        v = v16_gate(job->activation, v16_load_part(job->y + at + k, real), v);
       if (real == 16)
         pool_scatter(v, job->switches + at + k, high, wide, row, K, 16, first, S, apart, dx + k);
       else
