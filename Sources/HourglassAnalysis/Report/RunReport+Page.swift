@@ -10,7 +10,7 @@ extension RunReport {
       let name = URL(fileURLWithPath: run.path).lastPathComponent
       let model = recipe.model
       let kind = model.isVariational ? "A variational autoencoder" : "An autoencoder"
-      return try HTML.page(
+      return HTML.page(
         title: "\(name): \(model.name)",
         facts: "\(kind) for images of \(model.input) with a code of "
           + "\(plan.codeShape), \(grouped(ModelSummary(plan).parameters)) parameters",

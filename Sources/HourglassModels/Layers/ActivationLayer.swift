@@ -12,7 +12,7 @@ public struct ActivationLayer: Layer, Hashable {
 
   public func plan(_ planner: inout Planner) throws(ModelError) {
     guard activation.kind == .ofOutput else { return try planner.append(activation) }
-    try planner.append(PlannedActivation(site: PlannedActivation.Site(planner), activation: activation))
+    try planner.append(PlannedActivation(site: Site(planner), activation: activation))
   }
 }
 
@@ -41,7 +41,7 @@ extension Planner {
 
   /// Appends an activation whose derivative does not follow from its output alone.
   fileprivate mutating func append(_ activation: Activation) throws(ModelError) {
-    let site = PlannedActivation.Site(self)
+    let site = Site(self)
     if activation.kind == .ofChannels {
       try append(PlannedSoftmax(site: site))
     } else {
@@ -52,20 +52,6 @@ extension Planner {
 
 /// An activation whose derivative follows from its output: whoever finds the output's error applies it.
 struct PlannedActivation: ActivationUse {
-  /// Where in the chain an activation stands, which changes no shape.
-  struct Site: Sendable {
-    let name: String
-    let shape: ImageShape
-    let inputActivation: Activation
-    /// The granularity of the layer before, so that no segment of the chain is cut in two.
-    let granularity: Granularity
-
-    init(_ planner: Planner) {
-      (name, shape) = (planner.name, planner.shape)
-      (inputActivation, granularity) = (planner.activation, planner.granularity)
-    }
-  }
-
   let site: Site
   let activation: Activation
 
@@ -94,7 +80,7 @@ struct PlannedActivation: ActivationUse {
 
 /// What uses of activations have in common.
 protocol ActivationUse: PlannedLayer {
-  var site: PlannedActivation.Site { get }
+  var site: Site { get }
 }
 
 extension ActivationUse {
@@ -109,7 +95,7 @@ extension ActivationUse {
 
 /// An activation whose derivative is found from its input.
 struct PlannedCurve: ActivationUse {
-  let site: PlannedActivation.Site
+  let site: Site
   let curve: Activation
 
   var kind: String { curve.description }
@@ -130,7 +116,7 @@ struct PlannedCurve: ActivationUse {
 
 /// The softmax over the channels of each position.
 struct PlannedSoftmax: ActivationUse {
-  let site: PlannedActivation.Site
+  let site: Site
 
   var kind: String { Activation.softmax.description }
   var activation: Activation { .linear }

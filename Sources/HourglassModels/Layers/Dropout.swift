@@ -18,12 +18,12 @@ public struct Dropout: Layer, Hashable {
     guard (0..<1).contains(rate) else {
       throw ModelError(planner.name, "wanted a dropout rate of at least 0 and below 1, found \(rate)")
     }
-    try planner.append(PlannedDropout(site: NoiseSite(planner), rate: rate))
+    try planner.append(PlannedDropout(site: Site(planner), rate: rate))
   }
 }
 
 struct PlannedDropout: PlannedNoise {
-  let site: NoiseSite
+  let site: Site
   let rate: Float
 
   var kind: String { Dropout.kind }

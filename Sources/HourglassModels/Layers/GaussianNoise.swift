@@ -17,12 +17,12 @@ public struct GaussianNoise: Layer, Hashable {
     guard deviation >= 0, deviation.isFinite else {
       throw ModelError(planner.name, "wanted a deviation of the noise of at least 0, found \(deviation)")
     }
-    try planner.append(PlannedGaussianNoise(site: NoiseSite(planner), deviation: deviation))
+    try planner.append(PlannedGaussianNoise(site: Site(planner), deviation: deviation))
   }
 }
 
 struct PlannedGaussianNoise: PlannedNoise {
-  let site: NoiseSite
+  let site: Site
   let deviation: Float
 
   var kind: String { GaussianNoise.kind }

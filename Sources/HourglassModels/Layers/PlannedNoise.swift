@@ -3,29 +3,12 @@ import HourglassKernels
 /// What layers have in common that draw random numbers while training, each from a stream of its own, and are the
 /// identity otherwise.
 protocol PlannedNoise: PlannedLayer {
-  var site: NoiseSite { get }
+  var site: Site { get }
 
   /// `pass.y` from `pass.x`, with random numbers from the stream of the pass's first sample and those that follow.
   func disturb(_ pass: Pass, _ stream: hg_random_stream)
   /// `dx` from `dy` after `disturb`.
   func disturbBackward(_ pass: Pass, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>)
-}
-
-/// Where in the chain such a layer stands.
-struct NoiseSite: Sendable {
-  let name: String
-  let shape: ImageShape
-  /// Its place among the layers that run, which tells its random numbers from those of others.
-  let number: Int
-  /// The activation of the layer before.
-  let inputActivation: Activation
-  /// The granularity of the layer before, so that no segment of the chain is cut in two.
-  let granularity: Granularity
-
-  init(_ planner: Planner) {
-    (name, shape, number) = (planner.name, planner.shape, planner.count)
-    (inputActivation, granularity) = (planner.activation, planner.granularity)
-  }
 }
 
 extension PlannedNoise {

@@ -142,7 +142,8 @@ extension StepProfile {
     winograd = winograd(of: plan)
   }
 
-  private func winograd(of plan: ExecutionPlan) -> Winograd? {
+  /// What Winograd's form would save of the times in `rows`.
+  func winograd(of plan: ExecutionPlan) -> Winograd? {
     guard let model = try? plan.model.using(.winograd),
       let other = try? ExecutionPlan(model, batchSize: 1, isTraining: plan.isTraining)
     else { return nil }
