@@ -137,8 +137,8 @@ class PaddedAveragePool2D(nn.AvgPool2d):
 class Conv1D(nn.Conv1d):
     """A convolution of images of height 1; (left, right) are added to the sequence first."""
 
-    def __init__(self, inputs, outputs, kernel, stride, activation, ends, mode, bias=True):
-        super().__init__(inputs, outputs, kernel, stride, bias=bias)
+    def __init__(self, inputs, outputs, kernel, stride, activation, ends, mode, bias=True, dilation=1, groups=1):
+        super().__init__(inputs, outputs, kernel, stride, 0, dilation, groups, bias)
         self.activation, self.ends, self.mode = activation_of(activation), ends, "constant" if mode == "zeros" else mode
 
     def forward(self, x):
@@ -147,15 +147,16 @@ class Conv1D(nn.Conv1d):
 
 
 class ConvTranspose1D(nn.ConvTranspose1d):
-    """A transposed convolution of images of height 1; `far` steps are cut off at the end."""
+    """A transposed convolution of images of height 1; `far` steps are cut off at the end, `near` ones at the start."""
 
-    def __init__(self, inputs, outputs, kernel, stride, activation, padding, rest, far, bias=True):
-        super().__init__(inputs, outputs, kernel, stride, padding, rest, bias=bias)
-        self.activation, self.far = activation_of(activation), far
+    def __init__(self, inputs, outputs, kernel, stride, activation, padding=0, rest=0, far=0, near=0, bias=True,
+                 dilation=1, groups=1):
+        super().__init__(inputs, outputs, kernel, stride, padding, rest, groups, bias, dilation)
+        self.activation, self.far, self.near = activation_of(activation), far, near
 
     def forward(self, x):
         y = super().forward(image(x).squeeze(2))
-        return self.activation(y[:, :, :y.shape[2] - self.far]).unsqueeze(2)
+        return self.activation(y[:, :, self.near:y.shape[2] - self.far]).unsqueeze(2)
 
 
 class GlobalAveragePool2D(nn.AdaptiveAvgPool2d):

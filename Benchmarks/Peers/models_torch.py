@@ -116,17 +116,22 @@ class Builder:
         module.written = layer
         return module, (*size, layer["filters"])
 
-    def make_ConvTranspose2D(self, layer, shape, name):
+    def transposed(self, layer, shape):
+        """Size, kernel, stride, padding on all sides, output padding, and rows to cut off at the far side and the near."""
         given, near = layer.get("padding", "same"), (0, 0)
-        if isinstance(given, list) and len(given) == 4:
-            kernel, stride = pair(layer["kernel"]), pair(layer.get("stride", 1))
-            whole = [(shape[i] - 1) * stride[i] + extent(layer)[i] for i in (0, 1)]
-            size = pair(layer.get("outputSize") or [whole[i] - given[i] - given[i + 2] for i in (0, 1)])
-            both, near = 0, given[:2]
-            rest = [max(0, near[i] + size[i] - whole[i]) for i in (0, 1)]
-            far = [max(0, whole[i] - near[i] - size[i]) for i in (0, 1)]
-        else:
+        if not (isinstance(given, list) and len(given) == 4):
             kernel, stride, size, both, rest, far = self.window(layer, shape, transposed=True)
+            return size, kernel, stride, both, rest, far, near
+        kernel, stride = pair(layer["kernel"]), pair(layer.get("stride", 1))
+        whole = [(shape[i] - 1) * stride[i] + extent(layer)[i] for i in (0, 1)]
+        size = pair(layer.get("outputSize") or [whole[i] - given[i] - given[i + 2] for i in (0, 1)])
+        near = given[:2]
+        rest = [max(0, near[i] + size[i] - whole[i]) for i in (0, 1)]
+        far = [max(0, whole[i] - near[i] - size[i]) for i in (0, 1)]
+        return size, kernel, stride, (0, 0), rest, far, near
+
+    def make_ConvTranspose2D(self, layer, shape, name):
+        size, kernel, stride, both, rest, far, near = self.transposed(layer, shape)
         return ConvTranspose2D(shape[2], layer["filters"], kernel, stride, layer.get("activation", "linear"), both, rest,
                                far, near, layer.get("bias", True), pair(layer.get("dilation", 1)),
                                layer.get("groups", 1)), (*size, layer["filters"])
@@ -141,7 +146,7 @@ class Builder:
     def line(self, layer):
         """What a layer of sequences says, as one of images of height 1."""
         written = dict(layer)
-        for key in ("kernel", "stride", "outputSize", "factor"):
+        for key in ("kernel", "stride", "outputSize", "factor", "dilation"):
             if isinstance(layer.get(key), int):
                 written[key] = [1, layer[key]]
         if isinstance(layer.get("padding"), int):
@@ -152,20 +157,18 @@ class Builder:
 
     def make_Conv1D(self, layer, shape, name):
         written = self.line({"padding": "same", "stride": 1, **layer})
-        kernel, stride, mode = layer["kernel"], layer.get("stride", 1), layer.get("paddingMode", "zeros")
-        _, left, _, right = self.sides(written, shape, (1, kernel), (1, stride))
-        activation = layer.get("activation", "linear")
-        module = Conv1D(shape[2], layer["filters"], kernel, stride, activation, (left, right), mode,
-                        layer.get("bias", True))
-        return module, (1, (shape[1] + left + right - kernel) // stride + 1, layer["filters"])
+        stride, mode = layer.get("stride", 1), layer.get("paddingMode", "zeros")
+        _, left, _, right = self.sides(written, shape, extent(written), (1, stride))
+        module = Conv1D(shape[2], layer["filters"], layer["kernel"], stride, layer.get("activation", "linear"),
+                        (left, right), mode, layer.get("bias", True), layer.get("dilation", 1), layer.get("groups", 1))
+        return module, (1, (shape[1] + left + right - extent(written)[1]) // stride + 1, layer["filters"])
 
     def make_ConvTranspose1D(self, layer, shape, name):
         written = self.line({"padding": "same", "stride": 1, **layer})
-        kernel, stride, size, both, rest, far = self.window(written, shape, transposed=True)
-        activation = layer.get("activation", "linear")
-        module = ConvTranspose1D(
-            shape[2], layer["filters"], kernel[1], stride[1], activation, both[1], rest[1], far[1],
-            layer.get("bias", True))
+        size, kernel, stride, both, rest, far, near = self.transposed(written, shape)
+        module = ConvTranspose1D(shape[2], layer["filters"], kernel[1], stride[1], layer.get("activation", "linear"),
+                                 both[1], rest[1], far[1], near[1], layer.get("bias", True), layer.get("dilation", 1),
+                                 layer.get("groups", 1))
         return module, (*size, layer["filters"])
 
     def make_MaxPool1D(self, layer, shape, name):

@@ -34,7 +34,7 @@ import Testing
   }
 
   /// The model files by name.
-  private static func models() throws -> [(name: String, model: Autoencoder)] {
+  static func models() throws -> [(name: String, model: Autoencoder)] {
     try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.hasSuffix(".json") }.sorted().map {
       let path = folder.appending(path: $0).path
       return (String($0.dropLast(5)), try JSONFile.read(Autoencoder.self, from: path, what: "not a model"))
@@ -88,7 +88,7 @@ import Testing
   }
 
   /// Whether a comparison costs less than a second.
-  private static func isSmall(_ model: Autoencoder) throws -> Bool {
+  static func isSmall(_ model: Autoencoder) throws -> Bool {
     let summary = ModelSummary(try ExecutionPlan(model, batchSize: samples, shards: shards))
     return summary.parameters < 600_000 && summary.trainingFlops < 100_000_000
   }

@@ -6,7 +6,8 @@ import Testing
 
 @testable import HourglassTraining
 
-/// A checkpoint runs in PyTorch and gives the same images and the same loss.
+/// A checkpoint runs in PyTorch and gives the same images and the same loss: of every layer, likelihood and preset, and of
+/// the small ones of the public architectures.
 ///
 /// Needs a Python with torch: the one that HOURGLASS_PYTHON names, else `python3`.
 @Suite(.serialized) struct TwinTests {
@@ -25,8 +26,9 @@ import Testing
   ]
 
   @Test(.enabled(if: hasTorch, "no Python with torch; name one in HOURGLASS_PYTHON"))
-  func everyLayerAndEveryPresetGivesTheSameImagesAndLossesInPyTorch() throws {
-    let models = LayerCases.all.map(\.model) + Self.likelihoods + ModelCatalog.models
+  func everyModelGivesTheSameImagesAndLossesInPyTorch() throws {
+    let architectures = try ArchitectureTests.models().map(\.model).filter(ArchitectureTests.isSmall)
+    let models = LayerCases.all.map(\.model) + Self.likelihoods + ModelCatalog.models + architectures
     try withTemporaryFolder { folder in
       let folders = models.indices.map { "\(folder)/\($0)" }
       let runs = try zip(models, folders).map { try Self.train($0, into: $1) }
