@@ -21,10 +21,10 @@ PROGRAM = os.environ.get("HOURGLASS_PROGRAM", str(ROOT / ".build" / "release" / 
 # Data (a folder, and how images are made of it), epochs, and the batch of the original.
 MNIST, RECORDS, PHOTOS = ("mnist", []), ("fruits-360/rgb32", []), ("fruits-360/jpeg100", ["--resize", "64x64"])
 MODELS = {
-    "keras-blog-conv": (MNIST, 3, 128), "keras-io-denoiser": (MNIST, 3, 128), "keras-io-vae": (MNIST, 3, 128),
-    "tf-cvae": (MNIST, 3, 32), "pytorch-vae": (MNIST, 3, 128), "keras-io-vq-vae": (MNIST, 3, 128),
-    "pythae-mnist-conv-ae": (MNIST, 1, 100), "pythae-cifar-resnet-vqvae": (RECORDS, 5, 100),
-    "antixk-vanilla-vae": (PHOTOS, 20, 64), "world-models-vae": (PHOTOS, 20, 100),
+    "keras-blog-conv": (MNIST, 3, 128), "keras-io-denoiser": (MNIST, 1, 128), "keras-io-vae": (MNIST, 1, 128),
+    "tf-cvae": (MNIST, 1, 32), "pytorch-vae": (MNIST, 3, 128), "keras-io-vq-vae": (MNIST, 1, 128),
+    "geron-conv": (MNIST, 3, 32), "pythae-cifar-resnet-vqvae": (RECORDS, 5, 100),
+    "antixk-vanilla-vae": (PHOTOS, 10, 64), "world-models-vae": (PHOTOS, 10, 100),
 }
 
 
@@ -37,7 +37,7 @@ def last_object(*command):
 
 
 def in_hourglass(model, data, options, epochs, batch, seed, folder):
-    run = f"{folder}/run-{seed}"
+    run = f"{folder}/{pathlib.Path(model).stem}-{seed}"
     subprocess.run([PROGRAM, "train", "--model", model, "--data", data, *options, "--epochs", str(epochs), "--batch-size",
                     str(batch), "--seed", str(seed), "--run", run, "--quiet"], check=True, stdout=subprocess.DEVNULL)
     return last_object(PROGRAM, "evaluate", "--run", run, "--json")

@@ -27,6 +27,43 @@ import Testing
     }
   }
 
+  /// What the error says brings images of one shape to a model of another, done as it says.
+  @Test func adviceForImagesOfAnotherShapeHolds() throws {
+    try Program.inTemporaryFolder { program in
+      func model(_ input: String, _ decoder: String) -> String {
+        """
+        {"name": "vectors", "input": \(input), "likelihood": "squaredError", "encoder": [],
+         "latent": {"layer": "Dense", "units": 2}, "decoder": [\(decoder)]}
+        """
+      }
+      let (dense, tied) = (#"{"layer": "Dense", "units": 64}"#, #"{"layer": "TiedDense", "to": "latent"}"#)
+      let reshape = #"{"layer": "Reshape", "shape": [8, 8, 1]}"#
+      for (decoder, advice, changed) in [
+        (
+          dense,
+          #"; np.save of a.reshape(len(a), -1) makes them fit, "input": [8, 8, 1] with \#(reshape) at the end of the "#
+            + "decoder in the model file takes them", "\(dense), \(reshape)"
+        ),
+        (tied, #"makes them fit, "input": [8, 8, 1] in the model file takes them"#, tied),
+      ] {
+        try program.write(model("[1, 1, 64]", decoder), to: "vectors.json")
+        let arguments = "--data images.npy --steps 2 --batch-size 4 --quiet"
+        let refused = try program.run("train --model vectors.json \(arguments) --run a")
+        #expect(refused.status == Status.badData.rawValue && refused.errors.contains(advice), "\(refused.errors)")
+        try program.write(model("[8, 8, 1]", changed), to: "vectors.json")
+        #expect(try program.run("train --model vectors.json \(arguments) --run \(decoder.count)").status == 0)
+      }
+      try program.write(model("[4, 4, 1]", #"{"layer": "TiedDense", "to": "latent"}"#), to: "small.json")
+      let small = try program.run("train --model small.json --data images.npy --steps 2 --run b")
+      #expect(small.errors.contains("found 8 x 8 x 1; --resize 4x4 makes them fit"), "\(small.errors)")
+      #expect(
+        try program.run(
+          "train --model small.json --data images.npy --resize 4x4 --steps 2 --batch-size 4 --run b --quiet"
+        )
+        .status == 0)
+    }
+  }
+
   @Test func brokenImagesEndWithThreeOrAreListed() throws {
     try Program.inTemporaryFolder { program in
       #expect(try program.run("data synthesize --output set --size 8x8 --grey --count 24").status == 0)

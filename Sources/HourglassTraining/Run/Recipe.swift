@@ -325,7 +325,26 @@ public struct DataSource: Codable, Sendable, Equatable {
         ways.append("--model \(sized) takes them as they are")
       }
     }
+    if let change = Self.change(of: model, toTake: found) { ways.append("\(change) in the model file takes them") }
     return ways.isEmpty ? "" : "; " + ways.joined(separator: ", ")
+  }
+
+  /// What makes a model of vectors one of images with as many values; nil where nothing does.
+  private static func change(of model: Autoencoder, toTake found: ImageShape) -> String? {
+    guard model.input.isVector, !found.isVector, model.input.count == found.count else { return nil }
+    let shape = "[\(found.height), \(found.width), \(found.channels)]"
+    let reshape = Reshape(found.height, found.width, found.channels)
+    let ends =
+      [
+        ([], ""), ([reshape], #" with {"layer": "Reshape", "shape": \#(shape)} at the end of the decoder"#),
+      ] as [([any Layer], String)]
+    for (end, words) in ends {
+      var other = model
+      other.input = found
+      other.decoder += end
+      if (try? ExecutionPlan(other, batchSize: 2)) != nil { return #""input": \#(shape)"# + words }
+    }
+    return nil
   }
 
   /// The axes of an array that holds the same numbers as images of another shape, where only axes of one element differ
