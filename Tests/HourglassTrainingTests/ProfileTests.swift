@@ -98,8 +98,8 @@ import Testing
     #expect(isFound)
   }
 
-  /// With times that are made up: where the layer that gains takes nearly all of them, and where it takes little. Models
-  /// where none gains or has no more to gain are advised nothing.
+  /// With times that are made up: where the layer that gains takes nearly all of them, and where it takes little.
+  /// Models where none gains or has no more to gain are advised nothing.
   @Test func winogradIsAdvisedWhereItGains() throws {
     let model = Autoencoder("gains", input: ImageShape(16, 16, 32), likelihood: .squaredError) {
       Conv2D(64, kernel: 3)

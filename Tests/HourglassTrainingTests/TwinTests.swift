@@ -6,8 +6,8 @@ import Testing
 
 @testable import HourglassTraining
 
-/// A checkpoint runs in PyTorch and gives the same images and the same loss: of every layer, likelihood and preset, and of
-/// the small ones of the public architectures.
+/// A checkpoint runs in PyTorch and gives the same images and the same loss: of every layer, likelihood and preset, and
+/// of the small ones of the public architectures.
 ///
 /// Needs a Python with torch: the one that HOURGLASS_PYTHON names, else `python3`.
 @Suite(.serialized) struct TwinTests {
