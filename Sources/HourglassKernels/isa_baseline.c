@@ -3,7 +3,7 @@
 
 #define HG_NAME "baseline"
 #define HG_TABLE hg_kernels_baseline
-#ifdef __FMA__
+#if defined(__FMA__) || defined(__aarch64__)
 #define HG_HAS_FMA true
 #else
 #define HG_HAS_FMA false

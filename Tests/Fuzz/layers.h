@@ -135,7 +135,6 @@ static void convolutions(bytes *b) {
   float *x = whole(b, large), *y = whole(b, small), *filter = whole(b, filter_count), *bias = whole(b, C > K ? C : K);
   as_output(a, large, x), as_output(a, small, y);
   float *gather = whole(b, gather_count), *scatter = whole(b, scatter_count);
-  float *scratch = whole(b, most);
   /* Winograd's form makes thirds and more of whole numbers: agreement is closeness, of sums that differ by those. */
   const double bound = winograd ? 0.01 : bound_of(a), filter_bound = winograd ? 0.01 : 0;
   ACCEPTED(conv2d_prepare_gather, (&g, filter, gather, &p));
@@ -145,6 +144,7 @@ static void convolutions(bytes *b) {
   float *dbias = whole(b, C > K ? C : K), *dbias2 = whole(b, C > K ? C : K);
   if (dfilter) memcpy(dfilter2, dfilter, (size_t)filter_count * sizeof(float));
   memcpy(dbias2, dbias, (size_t)(C > K ? C : K) * sizeof(float));
+  float *scratch = whole(b, most);
   if (transposed) {
     MADE(conv2d_transpose_forward, (&g, y, scatter, bias, a, got, scratch, &p));
     hg_reference_conv2d_transpose_forward(&g, y, filter, bias, a, wanted);

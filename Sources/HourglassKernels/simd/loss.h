@@ -244,7 +244,7 @@ INLINE float heads_sum(v16 (*term)(v16 first, v16 second, v16 target, v16 *dfirs
 }
 
 INLINE v16 gaussian_term(v16 mean, v16 lv, v16 target, v16 *dmean, v16 *dlv) {
-  const v16 d = mean - target, scaled = d * v16_exp(-lv), square = d * scaled;
+  const v16 d = mean - target, scaled = d * v16_exp(-lv), square = v16_rounded(d * scaled);
   *dmean = scaled;
   *dlv = 0.5f * (1.0f - square);
   return square + lv;
@@ -271,7 +271,7 @@ INLINE v16 negative_binomial_term(v16 l, v16 log_r, v16 t, v16 *dl, v16 *dlog_r)
   *dl = r * (m - t) / (r + m);
   *dlog_r = r * ((v16_digamma_excess(r) - v16_digamma_excess(both)) + (log_ratio - u / (1.0f + u)));
   const v16 rest = (v16_binet(r, log_r) - v16_binet(both, log_both)) + 0.5f * v16_log1p(t / r);
-  return (both * log_ratio - t * (l - log)) + (rest + log_factorial_excess(t, log));
+  return (both * log_ratio - v16_rounded(t * (l - log))) + (rest + log_factorial_excess(t, log));
 }
 
 static void negative_binomial(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
