@@ -13,5 +13,6 @@
 #define HG_STREAMS false
 #define HG_TILE_GROUPS 1
 #define HG_TILE_ROWS 3
+#define HG_SMALL
 
 #include "simd/kernels.h"

@@ -95,8 +95,8 @@ static void gaussian_log_ratio_backward(ptrdiff_t samples, ptrdiff_t units, cons
 }
 
 /* 16 units, all samples: twice their divergences in the order of the samples, then the gradients. */
-INLINE void free_bits_part(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
-                           float *dheads, ptrdiff_t n) {
+RARE void free_bits_part(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
+                         float *dheads, ptrdiff_t n) {
   v16 sum = v16_splat(0);
   for (ptrdiff_t sample = 0; sample < samples; sample++) {
     const float *means = heads + sample * 2 * units;

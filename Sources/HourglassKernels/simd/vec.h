@@ -8,12 +8,17 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 32")
-/* Functions of many instructions on v16. gcc keeps vectors that are wider than a register in memory, where a call costs
- * no more than a copy of the function and takes a tenth of the room. */
-#if defined(__clang__) || HG_LANES == 16
-#define LONG INLINE
+/* Functions of many instructions on v16, of which gcc, which keeps vectors wider than a register in memory, makes ten
+ * times as many as clang: RARE ones are called, and LONG ones where HG_SMALL is defined. */
+#ifdef __clang__
+#define RARE INLINE
 #else
-#define LONG static __attribute__((noinline, unused))
+#define RARE static __attribute__((noinline, unused))
+#endif
+#ifdef HG_SMALL
+#define LONG RARE
+#else
+#define LONG INLINE
 #endif
 
 typedef float vec __attribute__((vector_size(4 * HG_LANES)));
@@ -126,7 +131,7 @@ INLINE v16 v16_rounded(v16 product) {
 }
 
 /* Sum of the lanes as the balanced tree (0 + 8), (1 + 9) ...; then 4, 2 and 1 apart. */
-INLINE float v16_sum(v16 x) {
+LONG float v16_sum(v16 x) {
   for (int width = 8; width > 0; width /= 2)
     for (int lane = 0; lane < width; lane++) x[lane] += x[lane + width];
   return x[0];
