@@ -45,7 +45,7 @@ static float *whole(bytes *b, ptrdiff_t count) {
   for (ptrdiff_t i = 0; i < count; i++) {
     b->state = b->state * 1664525 + 1013904223;
     x[i] = (float)(b->state >> 24) * 7 / 256;
-    x[i] = printing ? (float)(b->state >> 8) * 0x1p-24f * 6 - 3 : floorf(x[i]) - 3;
+    x[i] = printing ? (float)((int32_t)(b->state >> 8) - (1 << 23)) * 0x1p-22f : floorf(x[i]) - 3;
   }
   return x;
 }

@@ -43,11 +43,9 @@ static void gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const f
     const float *mean = heads + sample * 2 * units, *lv = mean + units;
     const float *e = noise ? noise + sample * units : NULL, *d = dz + sample * units;
     float *dmean = dheads + sample * 2 * units, *dlv = dmean + units;
-    ptrdiff_t i = 0;
-    for (; i + 16 <= units; i += 16)
-      gaussian_backward_part(mean + i, lv + i, e ? e + i : NULL, d + i, beta, dmean + i, dlv + i, 16);
-    if (i < units)
-      gaussian_backward_part(mean + i, lv + i, e ? e + i : NULL, d + i, beta, dmean + i, dlv + i, units - i);
+    for (ptrdiff_t i = 0; i < units; i += 16)
+      gaussian_backward_part(mean + i, lv + i, e ? e + i : NULL, d + i, beta, dmean + i, dlv + i,
+                             hg_min(16, units - i));
   }
 }
 
@@ -86,11 +84,9 @@ static void gaussian_log_ratio_backward(ptrdiff_t samples, ptrdiff_t units, cons
     const float *lv = heads + sample * 2 * units + units, *e = noise + sample * units;
     const float *code = z + sample * units, *d = dz + sample * units;
     float *dmean = dheads + sample * 2 * units, *dlv = dmean + units;
-    ptrdiff_t i = 0;
-    for (; i + 16 <= units; i += 16)
-      log_ratio_backward_part(lv + i, e + i, code + i, weights[sample], d + i, dmean + i, dlv + i, 16);
-    if (i < units)
-      log_ratio_backward_part(lv + i, e + i, code + i, weights[sample], d + i, dmean + i, dlv + i, units - i);
+    for (ptrdiff_t i = 0; i < units; i += 16)
+      log_ratio_backward_part(lv + i, e + i, code + i, weights[sample], d + i, dmean + i, dlv + i,
+                              hg_min(16, units - i));
   }
 }
 

@@ -85,7 +85,7 @@ INLINE v16 absolute_error_part(const float *y, const float *targets, float *dy, 
 
 static void absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                            float *dy) {
-  compare_all(absolute_error_part, true, samples, count, y, targets, loss, dy);
+  compare_all(absolute_error_part, false, samples, count, y, targets, loss, dy);
 }
 
 /* With c = d within [-1, 1] the loss is c (d - c / 2). */
@@ -97,7 +97,7 @@ INLINE v16 huber_error_part(const float *y, const float *targets, float *dy, v16
 
 static void huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                         float *dy) {
-  compare_all(huber_error_part, true, samples, count, y, targets, loss, dy);
+  compare_all(huber_error_part, false, samples, count, y, targets, loss, dy);
 }
 
 #define LOG_TWO 0.693147182f
@@ -194,12 +194,11 @@ static void gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const f
   const float each = v16_log(v16_splat(TWO_PI * variance))[0];
   for (ptrdiff_t sample = 0; sample < samples; sample++) {
     const float *a = y + sample * count, *t = targets + sample * count;
-    const float constant = (float)seen_count(t, count) * each;
+    const float constant = v16_rounded(v16_splat((float)seen_count(t, count) * each))[0];
     float *da = dy ? dy + sample * count : NULL;
     v16 sum = v16_splat(0);
-    ptrdiff_t i = 0;
-    for (; i + 16 <= count; i += 16) sum = gaussian_part(variance, a + i, t + i, da ? da + i : NULL, sum, 16);
-    if (i < count) sum = gaussian_part(variance, a + i, t + i, da ? da + i : NULL, sum, count - i);
+    for (ptrdiff_t i = 0; i < count; i += 16)
+      sum = gaussian_part(variance, a + i, t + i, da ? da + i : NULL, sum, hg_min(16, count - i));
     if (loss) loss[sample] = 0.5f * (v16_sum(sum) + constant);
   }
 }
@@ -257,7 +256,8 @@ static void gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channe
     const float *t = targets + n * count;
     const float sum =
         heads_sum(gaussian_term, pixels, channels, heads + n * 2 * count, t, dheads ? dheads + n * 2 * count : NULL);
-    if (loss) loss[n] = 0.5f * (sum + (float)seen_count(t, count) * LOG_TWO_PI);
+    const float seen = (float)seen_count(t, count);
+    if (loss) loss[n] = 0.5f * (HG_HAS_FMA ? __builtin_fmaf(seen, LOG_TWO_PI, sum) : seen * LOG_TWO_PI + sum);
   }
 }
 
@@ -294,8 +294,8 @@ INLINE v16 discretized_logistic_term(v16 mean, v16 log_scale, v16 t, v16 *dmean,
   /* sigmoid(-a) and sigmoid(b), the slopes of -ln sigmoid(a) and -ln sigmoid(-b). */
   const v16 sa = v16_select(highest, v16_splat(0), v16_select(a < v16_splat(0), v16_splat(1), ta) / (1.0f + ta));
   const v16 sb = v16_select(lowest, v16_splat(0), v16_select(b < v16_splat(0), tb, v16_splat(1)) / (1.0f + tb));
-  const v16 upper = v16_select(highest, v16_splat(0), v16_relu(-a) + v16_log1p_unit(ta));
-  const v16 lower = v16_select(lowest, v16_splat(0), v16_relu(b) + v16_log1p_unit(tb));
+  const v16 upper = v16_select(highest, v16_splat(0), v16_relu(-a) + v16_rare_log1p_unit(ta));
+  const v16 lower = v16_select(lowest, v16_splat(0), v16_relu(b) + v16_rare_log1p_unit(tb));
   *dmean = (sa - sb) * inverse;
   *dlog_scale = (v16_select(highest, v16_splat(0), a * sa) - v16_select(lowest, v16_splat(0), b * sb)) +
                 v16_select(ends, v16_splat(0), w * (1.0f - part) / part);

@@ -163,7 +163,7 @@ INLINE void norm_backward(const hg_group_norm_job *job, const norm_bundle *b) {
       norm_backward_sums(g, x + k, dy + k, mean, inverse, &errors, &products, n);
     norm_add(job->dbias ? job->dbias + c : NULL, errors, n);
     norm_add(job->dweight ? job->dweight + c : NULL, products, n);
-    const v16 weight = norm_weight(job, c, n);
+    const v16 weight = v16_rounded(norm_weight(job, c, n)); /* or gcc would leave products with 1 out, and fuse none */
     error = weight * errors + error;
     product = weight * products + product;
   }

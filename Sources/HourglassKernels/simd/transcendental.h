@@ -98,6 +98,7 @@ LONG v16 v16_log1p(v16 x) {
 RARE v16 v16_rare_exp(v16 x) { return v16_exp(x); }
 RARE v16 v16_rare_log(v16 x) { return v16_log(x); }
 RARE v16 v16_rare_log1p(v16 x) { return v16_log1p(x); }
+RARE v16 v16_rare_log1p_unit(v16 x) { return v16_log1p_unit(x); }
 
 #define HALF_LOG_TWO_PI 0.918938533f
 

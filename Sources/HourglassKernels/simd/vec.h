@@ -88,28 +88,22 @@ INLINE v16 v16_splat(float x) { return x - (v16){0}; }
     __builtin_memcpy(p + i, lanes + i, 4 * (count)); \
     i += count;                                      \
   }
-INLINE v16 v16_load_few(const float *p, ptrdiff_t n) {
+LONG v16 v16_load_some(const float *p, ptrdiff_t n) {
   float lanes[16] = {0};
   V16_PART(V16_COPY_IN)
   return v16_load(lanes);
 }
-INLINE void v16_store_few(float *p, v16 v, ptrdiff_t n) {
+LONG void v16_store_some(float *p, v16 v, ptrdiff_t n) {
   float lanes[16];
   v16_store(lanes, v);
   V16_PART(V16_COPY_OUT)
 }
-LONG v16 v16_load_some(const float *p, ptrdiff_t n) { return v16_load_few(p, n); }
-LONG void v16_store_some(float *p, v16 v, ptrdiff_t n) { v16_store_few(p, v, n); }
-/* Before the products that what is read is added to: gcc fuses no product with a sum that comes behind a branch. */
-INLINE v16 v16_load_part(const float *p, ptrdiff_t n) {
-  if (n >= 16) return v16_load(p);
-  return __builtin_constant_p(n) ? v16_load_few(p, n) : v16_load_some(p, n);
-}
+/* Callers read what a product is added to before they multiply: gcc fuses no product with a sum that comes behind a
+ * branch, and a part is one. */
+INLINE v16 v16_load_part(const float *p, ptrdiff_t n) { return n >= 16 ? v16_load(p) : v16_load_some(p, n); }
 INLINE void v16_store_part(float *p, v16 v, ptrdiff_t n) {
   if (n >= 16)
     v16_store(p, v);
-  else if (__builtin_constant_p(n))
-    v16_store_few(p, v, n);
   else
     v16_store_some(p, v, n);
 }
