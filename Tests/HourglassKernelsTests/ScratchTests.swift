@@ -36,7 +36,8 @@ extension KernelTests {
     }
     #expect(cases.count > 200)
     for g in cases {
-      let images = g.samples * (g.large_height * g.large_width * g.large_channels)
+      let images =
+        g.samples * (g.large_height * g.large_width * g.large_channels)
         + g.samples * (g.small_height * g.small_width * g.small_channels)
       let filter = g.filter_height * g.filter_width * g.large_channels / max(1, g.groups) * g.small_channels
       let four = scratches(g, threads: 4)

@@ -94,7 +94,7 @@ LONG v16 v16_log1p(v16 x) {
   return v16_select(near, v16_log_reduced(v16_splat(0), x), v16_log(x + 1.0f));
 }
 
-/* The same for functions that are long themselves and seldom called. */
+/* Exponentials and logarithms for functions that are long themselves and seldom called. */
 RARE v16 v16_rare_exp(v16 x) { return v16_exp(x); }
 RARE v16 v16_rare_log(v16 x) { return v16_log(x); }
 RARE v16 v16_rare_log1p(v16 x) { return v16_log1p(x); }
