@@ -85,7 +85,7 @@ INLINE v16 absolute_error_part(const float *y, const float *targets, float *dy, 
 
 static void absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                            float *dy) {
-  compare_all(absolute_error_part, false, samples, count, y, targets, loss, dy);
+  compare_all(absolute_error_part, IS_COPIED, samples, count, y, targets, loss, dy);
 }
 
 /* With c = d within [-1, 1] the loss is c (d - c / 2). */
@@ -97,7 +97,7 @@ INLINE v16 huber_error_part(const float *y, const float *targets, float *dy, v16
 
 static void huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                         float *dy) {
-  compare_all(huber_error_part, false, samples, count, y, targets, loss, dy);
+  compare_all(huber_error_part, IS_COPIED, samples, count, y, targets, loss, dy);
 }
 
 #define LOG_TWO 0.693147182f

@@ -9,10 +9,13 @@
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 32")
 /* Functions of many instructions on v16, of which gcc, which keeps vectors wider than a register in memory, makes ten
- * times as many as clang: RARE ones are called, and LONG ones where HG_SMALL is defined. */
+ * times as many as clang: RARE ones are called, and LONG ones where HG_SMALL is defined. IS_COPIED: whether loops of
+ * middling bodies have a copy of them for whole vectors. */
 #ifdef __clang__
+#define IS_COPIED true
 #define RARE INLINE
 #else
+#define IS_COPIED false
 #define RARE static __attribute__((noinline, unused))
 #endif
 #ifdef HG_SMALL
