@@ -54,11 +54,15 @@ check: setup ## the laws of the design, layout of the sources, warnings of gcc a
 	Scripts/check-laws
 	Scripts/check-kernels
 	Scripts/check-library
+	Scripts/check-arm
 	Scripts/fuzz
 	swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
 	@clang-format --dry-run -Werror $(C_SOURCES)
 	swift test --scratch-path .build/check -c release -Xswiftc -enable-testing \
 	  -Xswiftc -Werror -Xswiftc DeprecatedDeclaration --filter AllocationTests
+
+check-arm: ## the C library on 64-bit ARM, under qemu: its definitions, and the bits of this machine
+	Scripts/check-arm
 
 format: setup ## lay the sources out as `check` wants them
 	@Scripts/setup format
@@ -128,5 +132,5 @@ setup:
 	$(if $(NO_SWIFT),$(error $(NO_SWIFT)))
 	@Scripts/setup
 
-.PHONY: help demo test build check format bench scaling bench-baseline bench-compare architectures sanitize stress fuzz library \
+.PHONY: help demo test build check check-arm format bench scaling bench-baseline bench-compare architectures sanitize stress fuzz library \
   amalgamate install uninstall clean setup

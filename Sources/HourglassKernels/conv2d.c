@@ -152,11 +152,16 @@ static ptrdiff_t small_count(const hg_geometry2d *g) {
   return g->samples * g->small_height * g->small_width * g->small_channels;
 }
 
+/* Parts that work on the strips of a pass. */
+static ptrdiff_t strips_rooms(const hg_geometry2d *g, const hg_parallel *parallel) {
+  return hg_rooms(parallel, hg_strips_scratch(g), g->samples * g->large_height, hg_operands(g));
+}
+
 /* Scratch of a pass over a whole geometry. */
 static ptrdiff_t pass_scratch(const hg_geometry2d *g, bool scatter, const hg_parallel *parallel) {
   if (hg_is_winograd(g)) return hg_winograd_image_scratch(g, scatter, parallel);
   if (hg_is_depthwise(g)) return hg_depthwise_image_scratch(g, scatter, parallel);
-  return scatter && hg_in_strips(g) ? hg_parts(parallel) * hg_strips_scratch(g) : 0;
+  return scatter && hg_in_strips(g) ? strips_rooms(g, parallel) * hg_strips_scratch(g) : 0;
 }
 
 static ptrdiff_t scratch_of(const hg_geometry2d *geometry, bool scatter, const hg_parallel *parallel) {
@@ -192,7 +197,7 @@ static const char *pass(const hg_geometry2d *geometry, bool scatter, const float
   } else if (hg_is_depthwise(g)) {
     hg_depthwise_image(g, scatter, in, filter, output, scratch, parallel);
   } else if (scatter && hg_in_strips(g)) {
-    const hg_strips_job job = {g, in, filter, output, scratch};
+    const hg_strips_job job = {g, in, filter, output, scratch, strips_rooms(g, parallel)};
     hg_run(kernels->strips, &job, parallel);
   } else {
     const hg_gather_job job = {g, scatter, in, filter, output};
@@ -267,17 +272,24 @@ static ptrdiff_t halo_count(const hg_filter_job *job, ptrdiff_t samples) {
   return in_halo(job->geometry) ? hg_round_up((samples + 1) * halo_sample(job)) : 0;
 }
 
-/* Floats of scratch of one part. */
+/* Floats of the halo and the ones of a run. */
 static ptrdiff_t filter_room(const hg_geometry2d *g) {
   const hg_filter_job job = filter_shape(g);
   return halo_count(&job, hg_ceil_div(g->samples, filter_runs(g)));
+}
+
+/* Whether all parts read one halo, because one for each would take more than hg_rooms allows. */
+static bool is_halo_shared(const hg_geometry2d *g, const hg_parallel *parallel) {
+  const ptrdiff_t parts = hg_parts(parallel);
+  return hg_rooms(parallel, filter_room(g), parts, hg_operands(g)) < parts;
 }
 
 ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
   if (hg_conv2d_check(geometry) || hg_parallel_check(parallel)) return -1;
   const hg_geometry2d g = hg_whole_geometry(geometry);
   if (hg_is_winograd(&g)) return hg_winograd_filter_scratch(&g, parallel);
-  return hg_is_depthwise(&g) ? hg_depthwise_filter_scratch(&g, parallel) : hg_parts(parallel) * filter_room(&g);
+  if (hg_is_depthwise(&g)) return hg_depthwise_filter_scratch(&g, parallel);
+  return is_halo_shared(&g, parallel) ? filter_room(&g) : hg_parts(parallel) * filter_room(&g);
 }
 
 /* Whether the bias is summed beside the filter, one chain for each: with a halo that holds all small positions of a
@@ -316,7 +328,17 @@ static void backward_filter(const hg_geometry2d *g, const float *x, const float 
   job.dbias = dbias;
   job.output = (hg_output){.out = dfilter, .accumulate = accumulate};
   const hg_kernels *kernels = hg_kernels_in_use();
-  hg_run(hg_in_dots(g) ? kernels->dots_filter : kernels->filter, &job, parallel);
+  if (!is_halo_shared(g, parallel)) {
+    hg_run(hg_in_dots(g) ? kernels->dots_filter : kernels->filter, &job, parallel);
+    return;
+  }
+  job.filled = true;
+  for (ptrdiff_t run = 0; run < job.runs; run++) {
+    hg_filter_job one = hg_filter_run_of(&job, run, 0);
+    one.runs = 1, one.room = 0;
+    hg_run(kernels->filter_fill, &one, parallel);
+    hg_run(kernels->filter, &one, parallel);
+  }
 }
 
 static void backward_bias(ptrdiff_t rows, ptrdiff_t columns, const float *in, bool accumulate, float *dbias,

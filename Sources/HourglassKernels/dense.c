@@ -31,9 +31,15 @@ ptrdiff_t hg_dense_forward_scratch(const hg_dense *geometry, const hg_parallel *
   return geometry->outputs % 16 ? geometry->inputs * 16 : 0;
 }
 
+/* Parts that work on the gradient of the data: they share the inputs in groups of 16. */
+static ptrdiff_t backward_data_rooms(const hg_dense *g, const hg_parallel *parallel) {
+  const ptrdiff_t operands = g->samples * (g->inputs + g->outputs) + g->inputs * g->outputs;
+  return hg_rooms(parallel, hg_round_up(g->samples) * g->outputs, hg_ceil_div(g->inputs, 16), operands);
+}
+
 ptrdiff_t hg_dense_backward_data_scratch(const hg_dense *geometry, const hg_parallel *parallel) {
   if (hg_dense_check(geometry) || hg_parallel_check(parallel)) return -1;
-  return hg_parts(parallel) * hg_round_up(geometry->samples) * geometry->outputs;
+  return backward_data_rooms(geometry, parallel) * hg_round_up(geometry->samples) * geometry->outputs;
 }
 
 ptrdiff_t hg_dense_backward_weight_scratch(const hg_dense *geometry, const hg_parallel *parallel) {
@@ -60,7 +66,8 @@ const char *hg_dense_backward_data(const hg_dense *geometry, const float *dy, co
   HG_CHECK(check(geometry, gate_activation,
                  dy && weight && dx && scratch && (gate || gate_activation == HG_ACTIVATION_LINEAR), parallel));
   const hg_output output = {.out = dx, .gate = gate_activation == HG_ACTIVATION_RELU ? gate : NULL};
-  const hg_dense_backward_data_job job = {geometry, dy, weight, output, scratch};
+  const hg_dense_backward_data_job job = {geometry, dy,      weight,
+                                          output,   scratch, backward_data_rooms(geometry, parallel)};
   hg_run(hg_kernels_in_use()->dense_backward_data, &job, parallel);
   if (!hg_is_fused(gate_activation))
     hg_activation_backward(gate_activation, geometry->samples * geometry->inputs, gate, dx, dx, parallel);

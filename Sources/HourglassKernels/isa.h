@@ -4,7 +4,17 @@
 
 #include "include/hourglass_kernels.h"
 #include "jobs.h"
-#include "parallel.h"
+
+/* What the kernels cannot do without; a build that lacks it would compute something else, or refuse every call. */
+#if PTRDIFF_MAX < INT64_MAX
+#error "the kernels need a processor with 64-bit addresses"
+#elif __BYTE_ORDER__ != __ORDER_LITTLE_ENDIAN__
+#error "the kernels need a processor that is little-endian: random words lie in memory in that order"
+#elif defined(__FAST_MATH__) || (defined(__FINITE_MATH_ONLY__) && __FINITE_MATH_ONLY__)
+#error "the kernels need IEEE 754 arithmetic: compile them without -ffast-math, -Ofast and -ffinite-math-only"
+#elif defined(__clang__) ? __clang_major__ < 14 : __GNUC__ < 11
+#error "the kernels need gcc 11 or later, or clang 14 or later"
+#endif
 
 typedef struct hg_kernels {
   const char *name;

@@ -3,7 +3,7 @@
 
 #define HG_NAME "baseline"
 #define HG_TABLE hg_kernels_baseline
-#ifdef __FMA__
+#if defined(__FMA__) || defined(__aarch64__)
 #define HG_HAS_FMA true
 #else
 #define HG_HAS_FMA false
@@ -13,5 +13,6 @@
 #define HG_STREAMS false
 #define HG_TILE_GROUPS 1
 #define HG_TILE_ROWS 3
+#define HG_SMALL
 
 #include "simd/kernels.h"

@@ -3,6 +3,7 @@
 #define HG_JOBS_H
 
 #include "include/hourglass_kernels.h"
+#include "parallel.h"
 
 static inline ptrdiff_t hg_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
 static inline ptrdiff_t hg_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
@@ -51,13 +52,15 @@ typedef struct hg_dense_forward_job {
   hg_output output;
 } hg_dense_forward_job;
 
-/* dx = dy weight^T. scratch: for each part dy transposed, panels over samples of O x width. Parts that share them would
- * read what another core has just written, which takes longer than to transpose it again. */
+/* dx = dy weight^T. scratch: for each of the first `rooms` parts, which do all the work, dy transposed, panels over
+ * samples of O x width. Parts that share them would read what another core has just written, which takes longer than to
+ * transpose it again. */
 typedef struct hg_dense_backward_data_job {
   const hg_dense *geometry;
   const float *dy, *weight;
   hg_output output;
   float *scratch;
+  ptrdiff_t rooms;
 } hg_dense_backward_data_job;
 
 /* dweight = x^T dy for rows [first, last). tail: the last O mod 16 columns of dy, N 16 with zeros. */
@@ -84,12 +87,12 @@ typedef struct hg_max_unpool_job {
   float *dx;
 } hg_max_unpool_job;
 
-/* out from in times scale, in either direction. */
+/* out from in, in either direction; of means times one over the elements of a box. */
 typedef struct hg_upsample_job {
   const hg_geometry2d *geometry;
   const float *in;
   float *out;
-  float scale;
+  bool means;
 } hg_upsample_job;
 
 typedef struct hg_resample_job {
@@ -151,12 +154,12 @@ static inline ptrdiff_t hg_ms_ssim_doubles(ptrdiff_t height, ptrdiff_t width, pt
 /* Values of a group of random blocks, and bits of a word of a dropout's mask. */
 enum { HG_RUN = 32 };
 
-/* Dropout and Gaussian noise, the shares being runs of HG_RUN values of a sample. out = in times `scale` where the
- * random bits reach `threshold`; or in plus `scale` times a normal value. */
+/* Dropout and Gaussian noise, the shares being runs of HG_RUN values of a sample. out = in / (1 - rate) where
+ * the random bits reach `threshold`; or in plus `deviation` times a normal value. */
 typedef struct hg_noise_job {
   hg_random_stream stream;
   uint32_t threshold;
-  float scale;
+  float rate, deviation;
   ptrdiff_t samples, count;
   hg_activation activation;
   const float *in, *x;

@@ -122,6 +122,11 @@ static inline ptrdiff_t hg_sample_count(const hg_geometry2d *g) {
   return g->large_height * g->large_width * g->large_channels + g->small_height * g->small_width * g->small_channels;
 }
 
+/* Floats of all arrays of a call. */
+static inline ptrdiff_t hg_operands(const hg_geometry2d *g) {
+  return g->samples * hg_sample_count(g) + hg_filter_count(g);
+}
+
 /* Gather form, or scatter form in phases. filter: prepared by hg_conv2d_prepare_gather or ..._scatter. */
 typedef struct hg_gather_job {
   const hg_geometry2d *geometry;
@@ -131,12 +136,14 @@ typedef struct hg_gather_job {
 } hg_gather_job;
 
 /* Scatter form with few channels: the products of a small row with all taps go into a ring of rows in scratch, from
- * which each large row adds those it meets. scratch: hg_strips_scratch floats a part. */
+ * which each large row adds those it meets. scratch: hg_strips_scratch floats for each of the first `rooms` parts,
+ * which do all the work. */
 typedef struct hg_strips_job {
   const hg_geometry2d *geometry;
   const float *in, *filter;
   hg_output output;
   float *scratch;
+  ptrdiff_t rooms;
 } hg_strips_job;
 
 /* Large columns, counted from -pad_left, fall into blocks of `block`, one stride (or the image, where that is
@@ -147,8 +154,9 @@ typedef struct hg_strips_shape {
   ptrdiff_t columns; /* floats of the products of a position: R taps run, in whole groups */
   ptrdiff_t blocks;  /* blocks that meet a small column */
   ptrdiff_t row;     /* floats of the products of a small row, taps - 1 positions of zeros on either side */
-  ptrdiff_t ring; /* small rows in the ring, row p in place p & ring_mask: those that a large row meets and the next */
-  ptrdiff_t ring_mask;
+  /* Small rows in the ring: those that a large row meets and the next. Where it meets 2 at most row p is in place p &
+   * ring_mask; else rows lie in order, and where there is no place left those that are still met go to the front. */
+  ptrdiff_t ring, ring_mask;
 } hg_strips_shape;
 
 static inline hg_strips_shape hg_strips_shape_of(const hg_geometry2d *g) {
@@ -159,8 +167,8 @@ static inline hg_strips_shape hg_strips_shape_of(const hg_geometry2d *g) {
   s.columns = hg_round_up(g->filter_height * s.taps * s.run);
   s.blocks = hg_min(hg_ceil_div(width, s.block), g->small_width + s.taps - 1);
   s.row = (g->small_width + 2 * (s.taps - 1)) * s.columns;
-  const bool few = g->filter_height <= 2 * g->stride_vertical; /* else a ring would be as long as an image, or nearly */
-  s.ring = few ? 4 : g->small_height;
+  const bool few = g->filter_height <= 2 * g->stride_vertical;
+  s.ring = few ? 4 : hg_min(g->small_height, 8 * ((g->filter_height - 1) / g->stride_vertical + 2));
   s.ring_mask = few ? 3 : -1;
   return s;
 }
@@ -176,23 +184,39 @@ static inline ptrdiff_t hg_strips_scratch(const hg_geometry2d *g) {
  *          every tap of the small positions below halo_p, halo_q lies inside; then all taps are rows of one product
  *   ones   NULL, or room for as many ones as a sample of the halo has floats: a row of ones sums dbias beside the
  *          product
- *   room   floats from a part's halo and ones to the next part's: a part waits for no other between runs */
+ *   room   floats from a part's halo and ones to the next part's: a part waits for no other between runs
+ *   filled whether the halo and ones are there already, and are those of all parts */
 typedef struct hg_filter_job {
   const hg_geometry2d *geometry;
   ptrdiff_t samples, runs;
   const float *x, *dy;
   float *halo, *ones;
   ptrdiff_t room;
+  bool filled;
   ptrdiff_t halo_height, halo_width, halo_p, halo_q;
   hg_output output;
   float *dbias;
 } hg_filter_job;
 
+/* A run of the samples of a job, in the room of a part. */
+static inline hg_filter_job hg_filter_run_of(const hg_filter_job *job, ptrdiff_t run, ptrdiff_t part) {
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t first = hg_share(job->samples, run, job->runs);
+  hg_filter_job r = *job;
+  r.samples = hg_share(job->samples, run + 1, job->runs) - first;
+  r.x += first * g->large_height * g->large_width * g->large_channels;
+  r.dy += first * g->small_height * g->small_width * g->small_channels;
+  if (r.halo) r.halo += part * r.room;
+  if (r.ones) r.ones += part * r.room;
+  r.output.accumulate |= run > 0;
+  return r;
+}
+
 /* Winograd's form, from the image or filter `in` to the output: tiles of 4 x 4 outputs, `block` of them at a time.
  *   from, to  channels of a block's inputs (of all phases of a gather) and outputs, in whole groups
  *   dy        the errors of the filter form, whose `in` is x
- *   scratch   hg_winograd_room for each part; the filter form has it behind the points of its gradient, which are as
- *             many as those of the filter, `from` x `to` floats each */
+ *   scratch   hg_winograd_room for each of the first `rooms` parts, which do all the work; the filter form has it
+ *             behind the points of its gradient, which are as many as those of the filter, `from` x `to` floats each */
 typedef struct hg_winograd_job {
   const hg_geometry2d *geometry;
   bool scatter;
@@ -200,6 +224,7 @@ typedef struct hg_winograd_job {
   const float *in, *dy, *filter;
   hg_output output;
   float *scratch;
+  ptrdiff_t rooms;
 } hg_winograd_job;
 
 /* Taps of an axis of each of the phases, 2 or 3, and the points of a tile. */
@@ -284,23 +309,26 @@ static inline hg_depthwise_shape hg_depthwise_shape_of(const hg_geometry2d *g, b
 }
 
 /* Gather or scatter in the depthwise form. filter: (r, s, ins) x lanes, of a scatter phase by phase with
- * the taps reversed; scratch: ring x row floats for each part. */
+ * the taps reversed; scratch: ring x row floats for each of the first `rooms` parts, which do all the work. */
 typedef struct hg_depthwise_job {
   const hg_geometry2d *geometry;
   bool scatter;
   const float *in, *filter;
   hg_output output;
   float *scratch;
+  ptrdiff_t rooms;
 } hg_depthwise_job;
 
 /* Filter gradient in the depthwise form.
  *   sums   for each vector of lanes (r, s, ins) x the vector, and the bias
- *   rows   for each part the ring, and the errors of the chunk in a row, or in all where the ring holds all */
+ *   rows   for each of the first `rooms` parts, which do all the work, the ring, and the errors of the chunk in a row,
+ *          or in all where the ring holds all */
 typedef struct hg_depthwise_filter_job {
   const hg_geometry2d *geometry;
   const float *x, *dy;
   bool accumulate;
   float *dfilter, *dbias, *sums, *rows;
+  ptrdiff_t rooms;
 } hg_depthwise_filter_job;
 
 static inline ptrdiff_t hg_depthwise_rows(const hg_geometry2d *g, const hg_depthwise_shape *s) {

@@ -4,8 +4,7 @@
 
 ptrdiff_t hg_dropout_mask_count(ptrdiff_t count) { return count < 0 ? -1 : hg_ceil_div(count, HG_RUN); }
 
-/* Both are computed in double: 1 - rate would round twice, and rate 2^32 + 1/2 is no float. */
-static float dropout_scale(float rate) { return (float)(1 / (1 - (double)rate)); }
+/* In double, where nothing is rounded: rate 2^32 + 1/2 is no float. */
 static uint32_t dropout_threshold(float rate) { return (uint32_t)((double)rate * 0x1p32 + 0.5); }
 
 /* What every call asks. `arrays`: whether those are there that it needs where there are values. */
@@ -28,7 +27,7 @@ const char *hg_dropout_forward(const hg_random_stream *stream, float rate, ptrdi
   HG_CHECK(check(samples, count, x && y && mask, parallel));
   const hg_noise_job job = {.stream = *stream,
                             .threshold = dropout_threshold(rate),
-                            .scale = dropout_scale(rate),
+                            .rate = rate,
                             .samples = samples,
                             .count = count,
                             .activation = input_activation,
@@ -45,7 +44,7 @@ const char *hg_dropout_backward(float rate, ptrdiff_t samples, ptrdiff_t count, 
   HG_CHECK(check_rate(rate));
   HG_CHECK(hg_check_activation(input_activation));
   HG_CHECK(check(samples, count, dy && mask && dx && (x || hg_is_fused(input_activation)), parallel));
-  const hg_noise_job job = {.scale = dropout_scale(rate),
+  const hg_noise_job job = {.rate = rate,
                             .samples = samples,
                             .count = count,
                             .activation = input_activation,
@@ -62,7 +61,7 @@ const char *hg_gaussian_noise(const hg_random_stream *stream, float deviation, p
   HG_CHECK(hg_check_stream(stream));
   HG_CHECK(check(samples, count, x && y, parallel));
   const hg_noise_job job = {
-      .stream = *stream, .scale = deviation, .samples = samples, .count = count, .in = x, .out = y};
+      .stream = *stream, .deviation = deviation, .samples = samples, .count = count, .in = x, .out = y};
   hg_run(hg_kernels_in_use()->gaussian_noise, &job, parallel);
   return NULL;
 }

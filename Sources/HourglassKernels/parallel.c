@@ -21,19 +21,22 @@ bool hg_has_openmp(void) {
 
 #if defined(__x86_64__)
 #include <immintrin.h>
-enum { FLUSH_TO_ZERO = 0x8000, DENORMALS_ARE_ZERO = 0x0040 };
+/* Rounding to nearest, no exception traps, and denormals count as zero. */
+enum { ALL_MASKED = 0x1f80, FLUSH_TO_ZERO = 0x8000, DENORMALS_ARE_ZERO = 0x0040, FLAGS = 0x003f };
 uint64_t hg_flush_begin(void) {
   const unsigned mode = _mm_getcsr();
-  _mm_setcsr(mode | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
+  _mm_setcsr((mode & FLAGS) | ALL_MASKED | FLUSH_TO_ZERO | DENORMALS_ARE_ZERO);
   return mode;
 }
 /* The exception flags raised meanwhile stay, as after any arithmetic. */
-void hg_flush_end(uint64_t mode) { _mm_setcsr((_mm_getcsr() & 0x3f) | (unsigned)mode); }
+void hg_flush_end(uint64_t mode) { _mm_setcsr((_mm_getcsr() & FLAGS) | (unsigned)mode); }
 #elif defined(__aarch64__)
+/* Rounding to nearest, no exception traps, and denormals count as zero; the flags have a register of their own. */
+static const uint64_t FLUSH_TO_ZERO = 1 << 24;
 uint64_t hg_flush_begin(void) {
   uint64_t mode;
   __asm__ __volatile__("mrs %0, fpcr" : "=r"(mode));
-  __asm__ __volatile__("msr fpcr, %0" : : "r"(mode | (1u << 24)));
+  __asm__ __volatile__("msr fpcr, %0" : : "r"(FLUSH_TO_ZERO));
   return mode;
 }
 void hg_flush_end(uint64_t mode) { __asm__ __volatile__("msr fpcr, %0" : : "r"(mode)); }
@@ -49,6 +52,9 @@ const char *hg_parallel_check(const hg_parallel *parallel) {
   if (parallel->threads > HG_MOST_THREADS) return "there are more than 65536 threads";
   return NULL;
 }
+
+/* Threads of the largest team that OpenMP is asked for: its runtimes end the process where one cannot be founded. */
+enum { LARGEST_TEAM = 1024 };
 
 typedef struct work {
   hg_part run;
@@ -72,7 +78,7 @@ void hg_run(hg_part run, const void *job, const hg_parallel *parallel) {
   } else {
     /* Not `parallel for`: clang's runtime allocates for every loop that threads share. */
 #ifdef _OPENMP
-#pragma omp parallel num_threads((int)w.parts)
+#pragma omp parallel num_threads((int)(w.parts < LARGEST_TEAM ? w.parts : LARGEST_TEAM))
 #endif
     for (ptrdiff_t part = omp_get_thread_num(); part < w.parts; part += omp_get_num_threads()) run_part(&w, part);
   }

@@ -15,7 +15,18 @@ static inline ptrdiff_t hg_parts(const hg_parallel *parallel) {
   return parallel && parallel->threads > 1 ? parallel->threads : 1;
 }
 
-/* Runs all parts and returns when they are done; denormals count as zero inside. */
+/* How many parts work on a job that gives each `room` floats of scratch: as many as there are, but no more than shares
+ * of work, and no more than four or than four times the call's arrays, `operands` floats, have room for. So scratch is
+ * bounded by the arrays, however many threads a caller has. */
+static inline ptrdiff_t hg_rooms(const hg_parallel *parallel, ptrdiff_t room, ptrdiff_t shares, ptrdiff_t operands) {
+  const ptrdiff_t parts = hg_parts(parallel);
+  if (parts <= 4) return parts;
+  const ptrdiff_t fit = 4 * operands / (room > 0 ? room : 1), most = fit > 4 ? fit : 4;
+  const ptrdiff_t wanted = shares > 1 ? shares : 1, some = parts < wanted ? parts : wanted;
+  return some < most ? some : most;
+}
+
+/* Runs all parts and returns when they are done, each in the floating-point mode of hg_flush_begin. */
 void hg_run(hg_part run, const void *job, const hg_parallel *parallel);
 
 /* The share [first, last) of `count` items that belongs to a part. */
@@ -29,7 +40,8 @@ static inline ptrdiff_t hg_share_groups(ptrdiff_t count, ptrdiff_t part, ptrdiff
   return first < count ? first : count;
 }
 
-/* Flush-to-zero for the duration of a serial call: mode = hg_flush_begin(); ...; hg_flush_end(mode). */
+/* The floating-point mode of the kernels for the duration of a serial call, whatever the caller's is: rounding to
+ * nearest, no traps, denormals count as zero.  mode = hg_flush_begin(); ...; hg_flush_end(mode). */
 uint64_t hg_flush_begin(void);
 void hg_flush_end(uint64_t mode);
 

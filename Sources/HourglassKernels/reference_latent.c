@@ -75,7 +75,10 @@ void hg_reference_importance_bound(ptrdiff_t images, ptrdiff_t draws, ptrdiff_t 
                                    const float *ratio, float *bound, float *weights, float *dy) {
   for (ptrdiff_t i = 0; i < images; i++) {
     double greatest = -INFINITY, sum = 0;
-    for (ptrdiff_t n = i * draws; n < (i + 1) * draws; n++) greatest = fmax(greatest, -((double)loss[n] + ratio[n]));
+    for (ptrdiff_t n = i * draws; n < (i + 1) * draws; n++) {
+      const double log_weight = -((double)loss[n] + ratio[n]);
+      if (!(log_weight <= greatest)) greatest = log_weight; /* gcc 12 for ARM cannot compile fmax here */
+    }
     for (ptrdiff_t n = i * draws; n < (i + 1) * draws; n++) sum += exp(-((double)loss[n] + ratio[n]) - greatest);
     bound[i] = (float)(greatest + log(sum / draws));
     for (ptrdiff_t n = i * draws; n < (i + 1) * draws; n++) {

@@ -24,7 +24,7 @@ static const char *check(const hg_geometry2d *g, bool arrays, const hg_parallel 
 const char *hg_upsample2d_forward(const hg_geometry2d *geometry, const float *y, float *x,
                                   const hg_parallel *parallel) {
   HG_CHECK(check(geometry, y && x, parallel));
-  const hg_upsample_job job = {geometry, y, x, 1};
+  const hg_upsample_job job = {geometry, y, x, false};
   hg_run(hg_kernels_in_use()->upsample_forward, &job, parallel);
   return NULL;
 }
@@ -32,18 +32,15 @@ const char *hg_upsample2d_forward(const hg_geometry2d *geometry, const float *y,
 const char *hg_upsample2d_backward(const hg_geometry2d *geometry, const float *dx, float *dy,
                                    const hg_parallel *parallel) {
   HG_CHECK(check(geometry, dx && dy, parallel));
-  const hg_upsample_job job = {geometry, dx, dy, 1};
+  const hg_upsample_job job = {geometry, dx, dy, false};
   hg_run(hg_kernels_in_use()->upsample_backward, &job, parallel);
   return NULL;
 }
 
-/* One over the elements of a box. */
-static float mean_of(const hg_geometry2d *g) { return 1.0f / (float)(g->stride_vertical * g->stride_horizontal); }
-
 const char *hg_average_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y,
                                       const hg_parallel *parallel) {
   HG_CHECK(check(geometry, x && y, parallel));
-  const hg_upsample_job job = {geometry, x, y, mean_of(geometry)};
+  const hg_upsample_job job = {geometry, x, y, true};
   hg_run(hg_kernels_in_use()->upsample_backward, &job, parallel);
   return NULL;
 }
@@ -51,7 +48,7 @@ const char *hg_average_pool2d_forward(const hg_geometry2d *geometry, const float
 const char *hg_average_pool2d_backward(const hg_geometry2d *geometry, const float *dy, float *dx,
                                        const hg_parallel *parallel) {
   HG_CHECK(check(geometry, dy && dx, parallel));
-  const hg_upsample_job job = {geometry, dy, dx, mean_of(geometry)};
+  const hg_upsample_job job = {geometry, dy, dx, true};
   hg_run(hg_kernels_in_use()->upsample_forward, &job, parallel);
   return NULL;
 }

@@ -30,6 +30,20 @@ static hg_winograd_job job_of(const hg_geometry2d *g, bool scatter) {
   return job;
 }
 
+/* Parts that work on a job: they share the blocks of an image, or the large channels of a gradient in whole vectors. */
+static ptrdiff_t image_rooms(const hg_winograd_job *job, const hg_parallel *parallel) {
+  const hg_geometry2d *g = job->geometry;
+  const ptrdiff_t U = g->stride_vertical;
+  const ptrdiff_t high = job->scatter ? hg_ceil_div(g->large_height, U) : g->small_height;
+  const ptrdiff_t wide = job->scatter ? hg_ceil_div(g->large_width, U) : g->small_width;
+  const ptrdiff_t tiles = g->samples * hg_ceil_div(high, 4) * hg_ceil_div(wide, 4);
+  return hg_rooms(parallel, hg_winograd_room(job), hg_winograd_blocks(job, tiles), hg_operands(g));
+}
+static ptrdiff_t gradient_rooms(const hg_winograd_job *job, const hg_parallel *parallel) {
+  const hg_geometry2d *g = job->geometry;
+  return hg_rooms(parallel, hg_winograd_room(job), hg_ceil_div(g->large_channels, 16), hg_operands(g));
+}
+
 /* All points of the filter: those of a pair of channels in each phase, outputs in whole groups. */
 ptrdiff_t hg_winograd_prepared_count(const hg_geometry2d *g, bool scatter) {
   const ptrdiff_t phases = g->stride_vertical * g->stride_horizontal;
@@ -38,12 +52,12 @@ ptrdiff_t hg_winograd_prepared_count(const hg_geometry2d *g, bool scatter) {
 
 ptrdiff_t hg_winograd_image_scratch(const hg_geometry2d *g, bool scatter, const hg_parallel *parallel) {
   const hg_winograd_job job = job_of(g, scatter);
-  return hg_parts(parallel) * hg_winograd_room(&job);
+  return image_rooms(&job, parallel) * hg_winograd_room(&job);
 }
 
 ptrdiff_t hg_winograd_filter_scratch(const hg_geometry2d *g, const hg_parallel *parallel) {
   const hg_winograd_job job = job_of(g, false);
-  return hg_winograd_points(g) * job.from * job.to + hg_parts(parallel) * hg_winograd_room(&job);
+  return hg_winograd_points(g) * job.from * job.to + gradient_rooms(&job, parallel) * hg_winograd_room(&job);
 }
 
 void hg_winograd_prepare(const hg_geometry2d *g, bool scatter, const float *filter, float *prepared,
@@ -61,6 +75,7 @@ void hg_winograd_image(const hg_geometry2d *g, bool scatter, const float *in, co
   job.filter = filter;
   job.output = output;
   job.scratch = scratch;
+  job.rooms = image_rooms(&job, parallel);
   hg_run(hg_kernels_in_use()->winograd_gather, &job, parallel);
 }
 
@@ -71,5 +86,6 @@ void hg_winograd_filter(const hg_geometry2d *g, const float *x, const float *dy,
   job.dy = dy;
   job.output = (hg_output){.out = dfilter, .accumulate = accumulate};
   job.scratch = scratch;
+  job.rooms = gradient_rooms(&job, parallel);
   hg_run(hg_kernels_in_use()->winograd_filter_gradient, &job, parallel);
 }

@@ -2,7 +2,9 @@
  * sizes that the header names and agree with its definition. Arrays hold small whole numbers, so that sums are exact
  * and agreement is equality; where an operation calls exp or log, its documented bound.
  *
- * With -fsanitize=fuzzer the bytes come from libFuzzer; with -DSTANDALONE from a generator: fuzz RUNS [SEED]. */
+ * With -fsanitize=fuzzer the bytes come from libFuzzer; with -DSTANDALONE from a generator: fuzz RUNS [SEED]. With
+ * `fuzz RUNS SEED bits` arrays hold fractions, nothing is compared, and each output is printed as its operation and a
+ * hash of its bits: the same on every processor, instruction set and compiler that fuses multiply and add. */
 #include <hourglass_kernels.h>
 #ifndef HOURGLASS_KERNELS_IMPLEMENTATION /* the amalgamation has both */
 #include <hourglass_reference.h>
@@ -33,19 +35,38 @@ static void fail(const char *operation, const char *what) {
   abort();
 }
 
-/* Whole numbers from -3 to 3 in a block of just this size. */
+/* Whether outputs are printed rather than compared, those of the instruction set in use alone. */
+static bool printing;
+
+/* Whole numbers from -3 to 3, or fractions where outputs are printed, in a block of just this size. */
 static float *whole(bytes *b, ptrdiff_t count) {
   float *x = malloc((size_t)count * sizeof(float) + (count == 0));
   if (!x) abort();
   for (ptrdiff_t i = 0; i < count; i++) {
     b->state = b->state * 1664525 + 1013904223;
     x[i] = (float)(b->state >> 24) * 7 / 256;
-    x[i] = floorf(x[i]) - 3;
+    x[i] = printing ? (float)((int32_t)(b->state >> 8) - (1 << 23)) * 0x1p-22f : floorf(x[i]) - 3;
   }
   return x;
 }
 
+/* FNV-1a of the bits, with one NaN for all. */
+static void print_bits(const char *operation, ptrdiff_t count, const float *x) {
+  uint64_t hash = 0xcbf29ce484222325;
+  for (ptrdiff_t i = 0; i < count; i++) {
+    uint32_t word;
+    memcpy(&word, &x[i], sizeof word);
+    if (x[i] != x[i]) word = 0x7fc00000;
+    for (int byte = 0; byte < 4; byte++) hash = (hash ^ (word >> 8 * byte & 255)) * 0x100000001b3;
+  }
+  printf("%s %td %016llx\n", operation, count, (unsigned long long)hash);
+}
+
 static void agree(const char *operation, ptrdiff_t count, const float *got, const float *wanted, double bound) {
+  if (printing) {
+    print_bits(operation, count, got);
+    return;
+  }
   for (ptrdiff_t i = 0; i < count; i++)
     if (!(fabs((double)got[i] - (double)wanted[i]) <= bound * (1 + fabs((double)wanted[i])))) {
       fprintf(stderr, "element %td is %g instead of %g\n", i, (double)got[i], (double)wanted[i]);
@@ -82,7 +103,8 @@ static ptrdiff_t first_part;
 static hg_parallel parallel_of(bytes *b) {
   const unsigned byte = next(b);
   first_part = byte / 8;
-  return (hg_parallel){sizeof(hg_parallel), byte == 255 ? 65537 : (ptrdiff_t)byte % 6, in_turn, &first_part};
+  const ptrdiff_t threads = byte == 255 ? 65537 : byte > 240 ? 300 : (ptrdiff_t)byte % 6;
+  return (hg_parallel){sizeof(hg_parallel), threads, in_turn, &first_part};
 }
 
 /* One beyond the last is unknown to the library. */
@@ -288,7 +310,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
   bytes b = {data, size, 1};
   ptrdiff_t sets = 0;
   while (hg_isa_names(sets)) sets++;
-  accepted("hg_isa_select", hg_isa_select(hg_isa_names(next(&b) % sets)));
+  const unsigned set = next(&b);
+  if (!printing) accepted("hg_isa_select", hg_isa_select(hg_isa_names(set % sets)));
   b.state = next(&b);
   families[next(&b) % (sizeof families / sizeof *families)](&b);
   return 0;
@@ -298,6 +321,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size) {
 int main(int count, char **arguments) {
   const long runs = count > 1 ? atol(arguments[1]) : 1000;
   uint64_t state = count > 2 ? strtoull(arguments[2], NULL, 10) : 1;
+  printing = count > 3;
   for (long run = 0; run < runs; run++) {
     uint8_t data[64];
     for (size_t i = 0; i < sizeof data; i++) /* SplitMix64, a byte at a time */
@@ -306,7 +330,7 @@ int main(int count, char **arguments) {
   }
   for (int i = 0; i < OPERATIONS && runs >= 1000; i++)
     if (!made[i]) fail(operation_names[i], "is in ops.def, but nothing here makes it on arguments that it accepts");
-  printf("fuzz: %ld runs, nothing found\n", runs);
+  if (!printing) printf("fuzz: %ld runs, nothing found\n", runs);
   return 0;
 }
 #endif

@@ -83,6 +83,22 @@ static void branches(bytes *b, hg_activation a, ptrdiff_t N, ptrdiff_t count, co
   agree("concat backward", all, got, wanted, 0);
 }
 
+/* Scratch is at most what four threads want and four times the floats of all arrays, however many threads there are. */
+static void is_bounded(const hg_geometry2d *g, const ptrdiff_t scratches[3]) {
+  const hg_parallel four = {sizeof four, 4, NULL, NULL}, most = {sizeof most, HG_MOST_THREADS, NULL, NULL};
+  const ptrdiff_t groups = g->size == sizeof *g && g->groups > 1 ? g->groups : 1;
+  const ptrdiff_t arrays = g->samples * (g->large_height * g->large_width * g->large_channels +
+                                         g->small_height * g->small_width * g->small_channels) +
+                           g->filter_height * g->filter_width * (g->large_channels / groups) * g->small_channels;
+  const ptrdiff_t bounds[] = {hg_conv2d_gather_scratch(g, &four), hg_conv2d_scatter_scratch(g, &four),
+                              hg_conv2d_filter_scratch(g, &four)};
+  const ptrdiff_t wanted[] = {hg_conv2d_gather_scratch(g, &most), hg_conv2d_scatter_scratch(g, &most),
+                              hg_conv2d_filter_scratch(g, &most)};
+  for (int i = 0; i < 3; i++)
+    if (wanted[i] > bounds[i] + 4 * arrays || scratches[i] > bounds[i] + 4 * arrays)
+      fail("scratch", "grows with the threads without bound");
+}
+
 static void convolutions(bytes *b) {
   hg_geometry2d g = window_of(b);
   const hg_parallel p = parallel_of(b);
@@ -116,6 +132,7 @@ static void convolutions(bytes *b) {
     if ((scratches[i] < 0) != (refused || bad_parallel)) fail("scratch", "against the check");
     most = scratches[i] > most ? scratches[i] : most;
   }
+  if (!refused && !bad_parallel) is_bounded(&g, scratches);
   if ((gather_count < 0) != refused || (scatter_count < 0) != refused) fail("prepared counts", "against the check");
   if (!refused && !small_enough(&g)) return;
   if (refused || bad_parallel || !known) {
@@ -135,7 +152,6 @@ static void convolutions(bytes *b) {
   float *x = whole(b, large), *y = whole(b, small), *filter = whole(b, filter_count), *bias = whole(b, C > K ? C : K);
   as_output(a, large, x), as_output(a, small, y);
   float *gather = whole(b, gather_count), *scatter = whole(b, scatter_count);
-  float *scratch = whole(b, most);
   /* Winograd's form makes thirds and more of whole numbers: agreement is closeness, of sums that differ by those. */
   const double bound = winograd ? 0.01 : bound_of(a), filter_bound = winograd ? 0.01 : 0;
   ACCEPTED(conv2d_prepare_gather, (&g, filter, gather, &p));
@@ -145,6 +161,7 @@ static void convolutions(bytes *b) {
   float *dbias = whole(b, C > K ? C : K), *dbias2 = whole(b, C > K ? C : K);
   if (dfilter) memcpy(dfilter2, dfilter, (size_t)filter_count * sizeof(float));
   memcpy(dbias2, dbias, (size_t)(C > K ? C : K) * sizeof(float));
+  float *scratch = whole(b, most);
   if (transposed) {
     MADE(conv2d_transpose_forward, (&g, y, scatter, bias, a, got, scratch, &p));
     hg_reference_conv2d_transpose_forward(&g, y, filter, bias, a, wanted);

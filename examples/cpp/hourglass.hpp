@@ -44,17 +44,19 @@ class Convolution {
     check(hg_parallel_check(parallel_.get()));
     gather_.resize(size(hg_conv2d_prepared_gather_count(&g_)));
     scatter_.resize(size(hg_conv2d_prepared_scatter_count(&g_)));
-    scratch_.resize(size(
-        std::max(hg_conv2d_scatter_scratch(&g_, parallel_.get()), hg_conv2d_filter_scratch(&g_, parallel_.get()))));
+    scratch_.resize(
+        size(std::max({hg_conv2d_gather_scratch(&g_, parallel_.get()), hg_conv2d_scatter_scratch(&g_, parallel_.get()),
+                       hg_conv2d_filter_scratch(&g_, parallel_.get())})));
   }
 
   std::size_t large_count() const { return size(g_.samples * g_.large_height * g_.large_width * g_.large_channels); }
   std::size_t small_count() const { return size(g_.samples * g_.small_height * g_.small_width * g_.small_channels); }
   std::size_t filter_count() const {
-    return size(g_.filter_height * g_.filter_width * g_.large_channels * g_.small_channels);
+    return size(g_.filter_height * g_.filter_width * (g_.large_channels / std::max<std::ptrdiff_t>(1, g_.groups)) *
+                g_.small_channels);
   }
 
-  /// filter: R S C K.
+  /// filter: R S C/G K.
   void set_filter(std::span<const float> filter) {
     need(filter, filter_count(), "filter");
     check(hg_conv2d_prepare_gather(&g_, filter.data(), gather_.data(), parallel_.get()));
@@ -65,8 +67,8 @@ class Convolution {
   void forward(std::span<const float> x, std::span<const float> bias, hg_activation activation, std::span<float> y) {
     need(x, large_count(), "x"), need(y, small_count(), "y");
     if (!bias.empty()) need(bias, size(g_.small_channels), "bias");
-    check(hg_conv2d_forward(&g_, x.data(), gather_.data(), bias.empty() ? nullptr : bias.data(), activation, y.data(),
-                            parallel_.get()));
+    check(hg_conv2d_forward_with_scratch(&g_, x.data(), gather_.data(), bias.empty() ? nullptr : bias.data(),
+                                         activation, y.data(), scratch_.data(), parallel_.get()));
   }
 
   /// dx (N H W C) from dy (N P Q K).

@@ -1,4 +1,5 @@
-"""Builds the C library of this checkout by make and puts it into the package."""
+"""Builds the C library by make and puts it into the package: from this checkout, or from the sources that a source
+distribution brings along."""
 import os
 import pathlib
 import shutil
@@ -6,8 +7,17 @@ import subprocess
 
 from setuptools import Distribution, setup
 from setuptools.command.build_py import build_py
+from setuptools.command.sdist import sdist
 
-CHECKOUT = pathlib.Path(__file__).resolve().parents[2]
+HERE = pathlib.Path(__file__).resolve().parent
+KERNELS = pathlib.Path("Sources/HourglassKernels")
+CHECKOUT = HERE if (HERE / KERNELS).exists() else HERE.parents[1]
+
+
+class SourcesToo(sdist):
+    def make_release_tree(self, base_dir, files):
+        super().make_release_tree(base_dir, files)
+        shutil.copytree(CHECKOUT / KERNELS, base_dir / KERNELS, dirs_exist_ok=True)
 
 
 class BuildLibrary(build_py):
@@ -29,4 +39,4 @@ class Binary(Distribution):
         return True
 
 
-setup(cmdclass={"build_py": BuildLibrary}, distclass=Binary)
+setup(cmdclass={"build_py": BuildLibrary, "sdist": SourcesToo}, distclass=Binary)

@@ -80,6 +80,7 @@ def main():
     kinds = {"torch": VAE(Plain), "hourglass": VAE(hg)}
     for ours, theirs in zip(kinds["hourglass"].parameters(), kinds["torch"].parameters()):
         ours.data.copy_(theirs.data)
+    kinds["hourglass"].to(memory_format=torch.channels_last)
     if arguments.format == "channels_last":
         kinds["torch"].to(memory_format=torch.channels_last)
     optimizers = {kind: torch.optim.Adam(model.parameters(), lr=1e-3, fused=True) for kind, model in kinds.items()}

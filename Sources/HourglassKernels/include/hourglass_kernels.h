@@ -17,7 +17,8 @@
  *             allows it.
  *   Scratch   is memory the caller brings, of the size its `..._scratch` call answers (in floats) for the same geometry
  *             and parallel; may be NULL where that is 0. Contents do not matter before and after. Two calls that run
- *             at the same time need scratch of their own.
+ *             at the same time need scratch of their own. However many the threads, a convolution or a dense layer
+ *             wants no more than for four threads and four times the floats of its arrays together.
  *   Errors    every operation answers NULL when it did its work, or an English sentence, which lives as long as the
  *             program, and then it has touched no memory: a geometry that `..._check` refuses, a size that is not that
  *             of the struct, a NULL where an array is needed, a count below 0, an unknown activation. Counts and
@@ -30,9 +31,13 @@
  *             sizes of all versions before it; a later struct's size is refused.
  *   Numbers   each output element is one chain of fused multiply-adds in a fixed order, the same on every
  *             instruction set with FMA. Where lanes must share one sum there are 16 partial sums, element i in
- *             partial sum i mod 16, added as a balanced tree. While a call runs denormals count as zero; the caller's
- *             floating-point mode is restored. Infinities and NaN travel as in IEEE 754, with one exception: an
- *             element that a filter reaches only through padding is never read.
+ *             partial sum i mod 16, added as a balanced tree. While a call runs sums are rounded to nearest,
+ *             denormals count as zero and floating-point exceptions trap nothing, whatever the caller's mode, which is
+ *             restored; exception flags that a call raises stay, and may come from lanes whose results nobody uses.
+ *             Infinities and NaN travel as in IEEE 754, with one exception: an element that a filter reaches only
+ *             through padding is never read. ARM's bits are those of x86 with FMA but for two: the sign and payload of
+ *             a NaN, and a result that is below the least normal number before it is rounded and not after, which ARM
+ *             makes zero.
  *
  * The library never allocates, prints, aborts, or changes the environment. Its only global state is the table of
  * kernels for the instruction set in use.
@@ -68,7 +73,9 @@ extern "C" {
  *
  * OpenMP founds a team for each thread that makes such calls, at its first one; that allocates, in the runtime. After a
  * fork the child may call with a parallel_for or one thread; OpenMP's threads only where its runtime survives a fork
- * (libomp does, libgomp does not once the parent has used it). */
+ * (libomp does, libgomp does not once the parent has used it). A team has 1024 threads at most, which take more parts
+ * in turn. Calls that alternate between numbers of threads are slow under libgomp, which founds the team anew each
+ * time. */
 typedef struct hg_parallel {
   size_t size; /* sizeof(hg_parallel) */
   ptrdiff_t threads;
@@ -267,11 +274,12 @@ const char *hg_conv2d_check(const hg_geometry2d *geometry);
  *
  * where x is 6 x 6 or 5 x 5 inputs. With D the depth of the sums at a point, which is C or 4 C in the gather form, K in
  * the scatter form and the number of tiles in dfilter (with A dy A^T in the place of the filter), an element differs
- * from its definition by at most (D + 40) 2^-24 times the same form of the magnitudes of all matrices, which is 15 to
- * 300 times the sum of the magnitudes of its products; in the root mean square by 1.5 to 5 times as much as the direct
- * form. Infinities and NaN reach all 16 outputs of a tile, in dfilter all taps of a phase. Bits depend on neither
- * threads nor instruction set; with accumulate dfilter adds the sum of the call. Source: Lavin & Gray, "Fast algorithms
- * for convolutional neural networks", CVPR 2016. */
+ * from its definition by at most (D + 40) 2^-24 times the same form of the magnitudes of all matrices. That is a sum
+ * over the whole tile, so no multiple of the magnitudes of the element's own products bounds it: where these are all
+ * zeros the element may still be none. In the root mean square an element differs by 1.5 to 5 times as much as in the
+ * direct form. Infinities and NaN reach all 16 outputs of a tile, in dfilter all taps of a phase. Bits depend on
+ * neither threads nor instruction set; with accumulate dfilter adds the sum of the call. Source: Lavin & Gray, "Fast
+ * algorithms for convolutional neural networks", CVPR 2016. */
 
 /* Floats of the weights prepared for the gather and for the scatter form; -1 for a geometry that is refused. */
 ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *geometry);
@@ -629,7 +637,8 @@ const char *hg_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const
  * 2^40 elements or more. */
 const char *hg_ssim_check(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels);
 
-/* Floats of scratch of hg_ssim; -1 for a geometry or parallel that is refused. */
+/* Floats of scratch of hg_ssim, for each thread the same, of which no more than samples have work; -1 for a geometry or
+ * parallel that is refused. */
 ptrdiff_t hg_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const hg_parallel *parallel);
 
 /* Structural dissimilarity of images in [0, 1] (Wang, Bovik, Sheikh & Simoncelli, "Image quality assessment: from error
@@ -642,7 +651,8 @@ ptrdiff_t hg_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels,
 const char *hg_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
                     const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel);
 
-/* Floats of scratch of hg_ms_ssim; -1 for a geometry (as of hg_ssim) or parallel that is refused. */
+/* Floats of scratch of hg_ms_ssim, for each thread the same, of which no more than samples have work; -1 for a geometry
+ * (as of hg_ssim) or parallel that is refused. */
 ptrdiff_t hg_ms_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const hg_parallel *parallel);
 
 /* Multi-scale structural dissimilarity of images in [0, 1] (Wang, Simoncelli & Bovik, "Multi-scale structural

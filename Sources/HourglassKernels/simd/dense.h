@@ -9,18 +9,16 @@ INLINE void v16_columns(const float *in, ptrdiff_t stride, v16 m[4]) {
     const float *row = in + r * stride;
     const v4 a = *(const v4 *)row, b = *(const v4 *)(row + 4 * stride), c = *(const v4 *)(row + 8 * stride),
              d = *(const v4 *)(row + 12 * stride);
-    four[r] = __builtin_shufflevector(__builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7),
-                                      __builtin_shufflevector(c, d, 0, 1, 2, 3, 4, 5, 6, 7), 0, 1, 2, 3, 4, 5, 6, 7, 8,
-                                      9, 10, 11, 12, 13, 14, 15);
+    four[r] = V16_QUARTERS(a, b, c, d);
   }
-#define SHUFFLE(x, y, a, b, c, d)                                                                                   \
-  __builtin_shufflevector(x, y, a, b, c, d, a + 4, b + 4, c + 4, d + 4, a + 8, b + 8, c + 8, d + 8, a + 12, b + 12, \
-                          c + 12, d + 12)
-  const v16 low01 = SHUFFLE(four[0], four[1], 0, 16, 1, 17), high01 = SHUFFLE(four[0], four[1], 2, 18, 3, 19);
-  const v16 low23 = SHUFFLE(four[2], four[3], 0, 16, 1, 17), high23 = SHUFFLE(four[2], four[3], 2, 18, 3, 19);
-  m[0] = SHUFFLE(low01, low23, 0, 1, 16, 17), m[1] = SHUFFLE(low01, low23, 2, 3, 18, 19);
-  m[2] = SHUFFLE(high01, high23, 0, 1, 16, 17), m[3] = SHUFFLE(high01, high23, 2, 3, 18, 19);
-#undef SHUFFLE
+#define IN_QUARTERS(x, y, a, b, c, d)                                                                             \
+  SHUFFLE(v16i, x, y, a, b, c, d, a + 4, b + 4, c + 4, d + 4, a + 8, b + 8, c + 8, d + 8, a + 12, b + 12, c + 12, \
+          d + 12)
+  const v16 low01 = IN_QUARTERS(four[0], four[1], 0, 16, 1, 17), high01 = IN_QUARTERS(four[0], four[1], 2, 18, 3, 19);
+  const v16 low23 = IN_QUARTERS(four[2], four[3], 0, 16, 1, 17), high23 = IN_QUARTERS(four[2], four[3], 2, 18, 3, 19);
+  m[0] = IN_QUARTERS(low01, low23, 0, 1, 16, 17), m[1] = IN_QUARTERS(low01, low23, 2, 3, 18, 19);
+  m[2] = IN_QUARTERS(high01, high23, 0, 1, 16, 17), m[3] = IN_QUARTERS(high01, high23, 2, 3, 18, 19);
+#undef IN_QUARTERS
 }
 
 /* out[j, i] = in[i, j] for i < rows, j < columns; zero for i in [rows, width). Serial. */
@@ -152,6 +150,8 @@ static void dense_backward_data_block(const hg_dense_backward_data_job *job, con
 
 static void dense_backward_data(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_dense_backward_data_job *job = argument;
+  parts = hg_min(parts, job->rooms);
+  if (part >= parts) return;
   const ptrdiff_t N = job->geometry->samples, I = job->geometry->inputs, O = job->geometry->outputs;
   const ptrdiff_t blocks = hg_ceil_div(I, 16);
   const ptrdiff_t first = 16 * hg_share(blocks, part, parts), last = hg_min(I, 16 * hg_share(blocks, part + 1, parts));

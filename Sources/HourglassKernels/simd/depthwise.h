@@ -133,12 +133,11 @@ INLINE const depthwise_axis *depthwise_phase(depthwise_phases *p, ptrdiff_t phas
 }
 
 /* Each channel of a group of `ins` in all lanes of its group: out[a][j] = x[j / ins * ins + a]. */
-#define DEPTHWISE_SPREAD(a, mask)                                                                                   \
-  v16_store(out + (a)*chunk,                                                                                        \
-            __builtin_shufflevector(x, x, (0 & mask) + a, (1 & mask) + a, (2 & mask) + a, (3 & mask) + a,           \
-                                    (4 & mask) + a, (5 & mask) + a, (6 & mask) + a, (7 & mask) + a, (8 & mask) + a, \
-                                    (9 & mask) + a, (10 & mask) + a, (11 & mask) + a, (12 & mask) + a,              \
-                                    (13 & mask) + a, (14 & mask) + a, (15 & mask) + a));
+#define DEPTHWISE_SPREAD(a, mask)                                                                                    \
+  v16_store(out + (a)*chunk,                                                                                         \
+            SHUFFLE(v16i, x, x, (0 & mask) + a, (1 & mask) + a, (2 & mask) + a, (3 & mask) + a, (4 & mask) + a,      \
+                    (5 & mask) + a, (6 & mask) + a, (7 & mask) + a, (8 & mask) + a, (9 & mask) + a, (10 & mask) + a, \
+                    (11 & mask) + a, (12 & mask) + a, (13 & mask) + a, (14 & mask) + a, (15 & mask) + a));
 INLINE void depthwise_spread(ptrdiff_t ins, v16 x, ptrdiff_t chunk, float *out) {
   if (ins == 2) {
     DEPTHWISE_SPREAD(0, 14) DEPTHWISE_SPREAD(1, 14)
@@ -251,6 +250,8 @@ static void depthwise_rows(const hg_depthwise_job *job, const hg_depthwise_shape
 /* Parts share the rows of the output. */
 static void depthwise(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_depthwise_job *job = argument;
+  parts = hg_min(parts, job->rooms);
+  if (part >= parts) return;
   const hg_geometry2d *g = job->geometry;
   const hg_depthwise_shape s = hg_depthwise_shape_of(g, job->scatter, false);
   depthwise_phases down = depthwise_phases_of(hg_vertical_axis(g), job->scatter);

@@ -153,6 +153,8 @@ static void depthwise_filter_rows(const hg_depthwise_filter_job *job, const hg_d
 
 static void depthwise_filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_depthwise_filter_job *job = argument;
+  parts = hg_min(parts, job->rooms);
+  if (part >= parts) return;
   const hg_geometry2d *g = job->geometry;
   const hg_depthwise_shape s = hg_depthwise_shape_of(g, false, true);
   const ptrdiff_t P = g->small_height, vectors = hg_ceil_div(g->small_channels, HG_LANES);

@@ -11,20 +11,20 @@ INLINE void dots_trees(const v16 *sum, float *sums) {
   v16 level[DOT_POSITIONS];
   UNROLL for (int i = 0; i < DOT_POSITIONS / 2; i++) {
     const v16 a = sum[2 * i], b = sum[2 * i + 1];
-    level[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
-               __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
+    level[i] = SHUFFLE(v16i, a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23) +
+               SHUFFLE(v16i, a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31);
   }
   UNROLL for (int i = 0; i < DOT_POSITIONS / 4; i++) {
     const v16 a = level[2 * i], b = level[2 * i + 1];
-    level[i] = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
-               __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
+    level[i] = SHUFFLE(v16i, a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27) +
+               SHUFFLE(v16i, a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);
   }
   /* Quarter q is position q of a; and of b, where there are eight, position 4 + q. */
   const v16 a = level[0], b = level[DOT_POSITIONS / 4 - 1];
-  const v16 two = __builtin_shufflevector(a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
-                  __builtin_shufflevector(a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
-  const v16 one = __builtin_shufflevector(two, two, 0, 2, 0, 2, 4, 6, 4, 6, 8, 10, 8, 10, 12, 14, 12, 14) +
-                  __builtin_shufflevector(two, two, 1, 3, 1, 3, 5, 7, 5, 7, 9, 11, 9, 11, 13, 15, 13, 15);
+  const v16 two = SHUFFLE(v16i, a, b, 0, 1, 16, 17, 4, 5, 20, 21, 8, 9, 24, 25, 12, 13, 28, 29) +
+                  SHUFFLE(v16i, a, b, 2, 3, 18, 19, 6, 7, 22, 23, 10, 11, 26, 27, 14, 15, 30, 31);
+  const v16 one = SHUFFLE(v16i, two, two, 0, 2, 0, 2, 4, 6, 4, 6, 8, 10, 8, 10, 12, 14, 12, 14) +
+                  SHUFFLE(v16i, two, two, 1, 3, 1, 3, 5, 7, 5, 7, 9, 11, 9, 11, 13, 15, 13, 15);
   UNROLL for (int i = 0; i < DOT_POSITIONS; i++) sums[i] = one[i % 4 * 4 + i / 4];
 }
 
@@ -163,7 +163,7 @@ static void dots_filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const ptrdiff_t channels = hg_ceil_div(g->large_channels, 16), across = hg_ceil_div(g->filter_width, DOT_TAPS);
   const ptrdiff_t blocks = g->filter_height * across * channels, end = hg_share(blocks, part + 1, parts);
   for (ptrdiff_t run = 0; run < job->runs; run++) {
-    const hg_filter_job now = filter_run_of(job, run, part);
+    const hg_filter_job now = hg_filter_run_of(job, run, part);
     for (ptrdiff_t i = hg_share(blocks, part, parts); i < end; i++) {
       const ptrdiff_t c = i % channels * 16, s = i / channels % across * DOT_TAPS, r = i / channels / across;
       switch (hg_min(DOT_TAPS, g->filter_width - s)) {

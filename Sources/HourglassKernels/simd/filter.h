@@ -8,34 +8,27 @@ INLINE void filter_copy(float *out, const float *in, ptrdiff_t count) {
   }
 }
 
-/* Copies the samples of a run into its halo and fills the ones. */
-INLINE void filter_fill_halo(const hg_filter_job *job) {
+/* Copies rows [first, end) of the samples of a run into its halo; with the first of them come the ones. */
+INLINE void filter_fill_halo(const hg_filter_job *job, ptrdiff_t first, ptrdiff_t end) {
   const hg_geometry2d *g = job->geometry;
   const ptrdiff_t C = g->large_channels, row = job->halo_width * C, from = g->pad_left * C;
   const ptrdiff_t count = hg_min(g->large_width, job->halo_width - g->pad_left) * C, rows = job->halo_height;
-  for (ptrdiff_t i = 0; i < job->samples * rows; i++) {
+  for (ptrdiff_t i = first; i < end; i++) {
     const ptrdiff_t h = i % rows - g->pad_top;
     float *out = job->halo + i * row;
     filter_copy(out, NULL, row);
     if (h >= 0 && h < g->large_height)
       filter_copy(out + from, job->x + (i / rows * g->large_height + h) * g->large_width * C, count);
   }
-  if (job->ones)
+  if (job->ones && first == 0 && end > 0)
     for (ptrdiff_t i = 0; i < rows * row; i++) job->ones[i] = 1;
 }
 
-/* A run of the samples of a job, in the room of a part. */
-INLINE hg_filter_job filter_run_of(const hg_filter_job *job, ptrdiff_t run, ptrdiff_t part) {
-  const hg_geometry2d *g = job->geometry;
-  const ptrdiff_t first = hg_share(job->samples, run, job->runs);
-  hg_filter_job r = *job;
-  r.samples = hg_share(job->samples, run + 1, job->runs) - first;
-  r.x += first * g->large_height * g->large_width * g->large_channels;
-  r.dy += first * g->small_height * g->small_width * g->small_channels;
-  if (r.halo) r.halo += part * r.room;
-  if (r.ones) r.ones += part * r.room;
-  r.output.accumulate |= run > 0;
-  return r;
+/* The halo that all parts read. */
+static void filter_fill(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const hg_filter_job *job = argument;
+  const ptrdiff_t rows = job->samples * job->halo_height;
+  filter_fill_halo(job, hg_share(rows, part, parts), hg_share(rows, part + 1, parts));
 }
 
 /* Small positions [first, end) of an axis whose tap at `tap` pixels lies inside the large image. */
@@ -195,8 +188,8 @@ static void filter_run(const hg_filter_job *run, filter_block columns, tiling t,
   }
 }
 
-/* Parts share the tiles of all columns and products; each fills the halo that it reads, which costs little beside the
- * products. */
+/* Parts share the tiles of all columns and products; each fills the halo that it reads, unless that is there already,
+ * which costs little beside the products. */
 static void filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_filter_job *job = argument;
   const hg_geometry2d *g = job->geometry;
@@ -208,8 +201,8 @@ static void filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const ptrdiff_t first = hg_share(tiles, part, parts), end = hg_share(tiles, part + 1, parts);
   if (first == end) return;
   for (ptrdiff_t run = 0; run < job->runs; run++) {
-    const hg_filter_job r = filter_run_of(job, run, part);
-    if (r.halo) filter_fill_halo(&r);
+    const hg_filter_job r = hg_filter_run_of(job, run, part);
+    if (r.halo && !r.filled) filter_fill_halo(&r, 0, r.samples * r.halo_height);
     ptrdiff_t before = 0;
     for (ptrdiff_t group = 0; group < g->groups && before < end; group++)
       for (ptrdiff_t k = 0; k < K; k += TILE_PANEL) {

@@ -6,7 +6,8 @@
  *   HG_STREAMS          whether tiles read such operands from the second-level cache as fast, so that only those
  *                       whose rows are crowded need blocks
  *   HG_TILE_GROUPS      widest tile in groups of 16 columns, 1, 2 or 4
- *   HG_TILE_ROWS        rows of a tile of one group, 3 or 6, where HG_TILE_GROUPS is 1 */
+ *   HG_TILE_ROWS        rows of a tile of one group, 3 or 6, where HG_TILE_GROUPS is 1
+ *   HG_SMALL            defined where code shall be small rather than fast */
 #include "vec.h"
 /* */
 #include "tile.h"

@@ -43,11 +43,9 @@ static void gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const f
     const float *mean = heads + sample * 2 * units, *lv = mean + units;
     const float *e = noise ? noise + sample * units : NULL, *d = dz + sample * units;
     float *dmean = dheads + sample * 2 * units, *dlv = dmean + units;
-    ptrdiff_t i = 0;
-    for (; i + 16 <= units; i += 16)
-      gaussian_backward_part(mean + i, lv + i, e ? e + i : NULL, d + i, beta, dmean + i, dlv + i, 16);
-    if (i < units)
-      gaussian_backward_part(mean + i, lv + i, e ? e + i : NULL, d + i, beta, dmean + i, dlv + i, units - i);
+    for (ptrdiff_t i = 0; i < units; i += 16)
+      gaussian_backward_part(mean + i, lv + i, e ? e + i : NULL, d + i, beta, dmean + i, dlv + i,
+                             hg_min(16, units - i));
   }
 }
 
@@ -55,7 +53,7 @@ static void gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const f
 INLINE v16 log_ratio_part(const float *log_variances, const float *noise, const float *z, v16 sum, ptrdiff_t n) {
   const v16 lv = clamp_log_variance(v16_load_part(log_variances, n));
   const v16 e = v16_load_part(noise, n), code = v16_load_part(z, n);
-  return sum + ((code * code - e * e) - lv);
+  return sum + ((code * code - v16_rounded(e * e)) - lv);
 }
 
 static void gaussian_log_ratio(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
@@ -73,7 +71,7 @@ static void gaussian_log_ratio(ptrdiff_t samples, ptrdiff_t units, const float *
 INLINE void log_ratio_backward_part(const float *log_variances, const float *noise, const float *z, float weight,
                                     const float *dz, float *dmeans, float *dlog_variances, ptrdiff_t n) {
   const v16 head = v16_load_part(log_variances, n), deviation = v16_exp(0.5f * clamp_log_variance(head));
-  const v16 d = v16_load_part(z, n) * weight + v16_load_part(dz, n);
+  const v16 code = v16_load_part(z, n), error = v16_load_part(dz, n), d = code * weight + error;
   const v16 dlv = 0.5f * ((d * v16_load_part(noise, n)) * deviation - weight);
   const v16i clamped = (head < v16_splat(HG_LOG_VARIANCE_MIN)) | (head > v16_splat(HG_LOG_VARIANCE_MAX));
   v16_store_part(dmeans, d, n);
@@ -86,17 +84,15 @@ static void gaussian_log_ratio_backward(ptrdiff_t samples, ptrdiff_t units, cons
     const float *lv = heads + sample * 2 * units + units, *e = noise + sample * units;
     const float *code = z + sample * units, *d = dz + sample * units;
     float *dmean = dheads + sample * 2 * units, *dlv = dmean + units;
-    ptrdiff_t i = 0;
-    for (; i + 16 <= units; i += 16)
-      log_ratio_backward_part(lv + i, e + i, code + i, weights[sample], d + i, dmean + i, dlv + i, 16);
-    if (i < units)
-      log_ratio_backward_part(lv + i, e + i, code + i, weights[sample], d + i, dmean + i, dlv + i, units - i);
+    for (ptrdiff_t i = 0; i < units; i += 16)
+      log_ratio_backward_part(lv + i, e + i, code + i, weights[sample], d + i, dmean + i, dlv + i,
+                              hg_min(16, units - i));
   }
 }
 
 /* 16 units, all samples: twice their divergences in the order of the samples, then the gradients. */
-INLINE void free_bits_part(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
-                           float *dheads, ptrdiff_t n) {
+RARE void free_bits_part(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
+                         float *dheads, ptrdiff_t n) {
   v16 sum = v16_splat(0);
   for (ptrdiff_t sample = 0; sample < samples; sample++) {
     const float *means = heads + sample * 2 * units;
@@ -111,7 +107,8 @@ INLINE void free_bits_part(ptrdiff_t samples, ptrdiff_t units, const float *head
     const v16 head = v16_load_part(means + units, n), deviation = v16_exp(0.5f * clamp_log_variance(head));
     const v16i clamped = (head < v16_splat(HG_LOG_VARIANCE_MIN)) | (head > v16_splat(HG_LOG_VARIANCE_MAX));
     const v16 dlv = v16_select(clamped, v16_splat(0), 0.5f * ((deviation * deviation - 1.0f) * weight));
-    v16_store_part(dmeans, v16_load_part(means, n) * weight + v16_load_part(dmeans, n), n);
+    const v16 mean = v16_load_part(means, n), before = v16_load_part(dmeans, n);
+    v16_store_part(dmeans, mean * weight + before, n);
     v16_store_part(dmeans + units, v16_load_part(dmeans + units, n) + dlv, n);
   }
 }

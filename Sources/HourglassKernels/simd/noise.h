@@ -10,7 +10,8 @@ typedef struct noise_run {
 } noise_run;
 
 INLINE void for_each_noise_run(const hg_noise_job *job, ptrdiff_t part, ptrdiff_t parts,
-                               void (*body)(const hg_noise_job *, const noise_run *)) {
+                               void (*body)(const hg_noise_job *, const noise_run *, float scale)) {
+  const float scale = (float)(1 / (1 - (double)job->rate)); /* 1 - rate of floats would round twice */
   const ptrdiff_t runs = (job->count + HG_RUN - 1) / HG_RUN, whole = job->count / HG_RUN;
   const ptrdiff_t last = hg_share(job->samples * runs, part + 1, parts);
   ptrdiff_t word = hg_share(job->samples * runs, part, parts);
@@ -18,10 +19,10 @@ INLINE void for_each_noise_run(const hg_noise_job *job, ptrdiff_t part, ptrdiff_
     noise_run r = {.sample = word / runs, .run = word % runs, .n = HG_RUN, .word = word};
     const ptrdiff_t end = hg_min(runs, r.run + last - word);
     r.first = r.sample * job->count + r.run * HG_RUN;
-    for (; r.run < hg_min(end, whole); r.run++, r.word++, r.first += HG_RUN) body(job, &r);
+    for (; r.run < hg_min(end, whole); r.run++, r.word++, r.first += HG_RUN) body(job, &r, scale);
     if (r.run < end) {
       r.n = job->count - whole * HG_RUN;
-      body(job, &r);
+      body(job, &r, scale);
       r.word++;
     }
     word = r.word;
@@ -44,13 +45,13 @@ INLINE v16u lane_bits(int h) {
   return ((v16u){0} + 1) << (lanes + 16 * (uint32_t)h);
 }
 
-INLINE void dropout_run(const hg_noise_job *job, const noise_run *r) {
+RARE void dropout_run(const hg_noise_job *job, const noise_run *r, float scale) {
   const group_values bits = noise_group(bits_group, job, r);
   v16u word = {0};
   UNROLL for (int h = 0; h < 2; h++) {
     const v16 x = v16_load_part(job->in + r->first + 16 * h, half_count(r, h));
     v16i kept = (v16i)(bits.run[h] >= ((v16u){0} + job->threshold));
-    v16_store_part(job->out + r->first + 16 * h, (v16)((v16i)(x * job->scale) & kept), half_count(r, h));
+    v16_store_part(job->out + r->first + 16 * h, (v16)((v16i)(x * scale) & kept), half_count(r, h));
     if (job->activation == HG_ACTIVATION_RELU) kept &= x > v16_splat(0);
     word |= (v16u)kept & lane_bits(h);
   }
@@ -63,11 +64,11 @@ static void dropout_forward(const void *argument, ptrdiff_t part, ptrdiff_t part
   for_each_noise_run(argument, part, parts, dropout_run);
 }
 
-INLINE void dropout_run_backward(const hg_noise_job *job, const noise_run *r) {
+RARE void dropout_run_backward(const hg_noise_job *job, const noise_run *r, float scale) {
   const v16u word = (v16u){0} + job->mask[r->word];
   UNROLL for (int h = 0; h < 2; h++) {
     const v16i kept = (v16i)((word & lane_bits(h)) != 0);
-    v16 dx = v16_load_part(job->in + r->first + 16 * h, half_count(r, h)) * job->scale;
+    v16 dx = v16_load_part(job->in + r->first + 16 * h, half_count(r, h)) * scale;
     if (!hg_is_fused(job->activation))
       dx = v16_gate(job->activation, v16_load_part(job->x + r->first + 16 * h, half_count(r, h)), dx);
     v16_store_part(job->out + r->first + 16 * h, (v16)((v16i)dx & kept), half_count(r, h));
@@ -78,11 +79,12 @@ static void dropout_backward(const void *argument, ptrdiff_t part, ptrdiff_t par
   for_each_noise_run(argument, part, parts, dropout_run_backward);
 }
 
-INLINE void gaussian_noise_run(const hg_noise_job *job, const noise_run *r) {
+RARE void gaussian_noise_run(const hg_noise_job *job, const noise_run *r, float scale) {
+  (void)scale;
   const group_values normal = noise_group(normal_group, job, r);
   UNROLL for (int h = 0; h < 2; h++) {
     const v16 x = v16_load_part(job->in + r->first + 16 * h, half_count(r, h));
-    v16_store_part(job->out + r->first + 16 * h, (v16)normal.run[h] * job->scale + x, half_count(r, h));
+    v16_store_part(job->out + r->first + 16 * h, (v16)normal.run[h] * job->deviation + x, half_count(r, h));
   }
 }
 

@@ -123,17 +123,13 @@ static void group_norm_forward(const void *argument, ptrdiff_t part, ptrdiff_t p
 INLINE void norm_backward_sums(const hg_group_norm *g, const float *x, const float *dy, v16 mean, v16 inverse,
                                v16 *errors, v16 *products, ptrdiff_t n) {
   v16 error[2] = {{0}}, product[2] = {{0}};
-  for (ptrdiff_t p = 0; p < g->positions; p++) {
-    const v16 d = v16_load_part(dy + p * g->channels, n);
-    const v16 normal = (v16_load_part(x + p * g->channels, n) - mean) * inverse;
-    if (p & 1) {
-      error[1] += d;
-      product[1] = d * normal + product[1];
-    } else {
-      error[0] += d;
-      product[0] = d * normal + product[0];
+  for (ptrdiff_t p = 0; p < g->positions; p += 2) UNROLL for (int i = 0; i < 2; i++) {
+      if (p + i == g->positions) break;
+      const v16 d = v16_load_part(dy + (p + i) * g->channels, n);
+      const v16 normal = (v16_load_part(x + (p + i) * g->channels, n) - mean) * inverse;
+      error[i] += d;
+      product[i] = d * normal + product[i];
     }
-  }
   *errors = error[0] + error[1];
   *products = product[0] + product[1];
 }
@@ -167,7 +163,7 @@ INLINE void norm_backward(const hg_group_norm_job *job, const norm_bundle *b) {
       norm_backward_sums(g, x + k, dy + k, mean, inverse, &errors, &products, n);
     norm_add(job->dbias ? job->dbias + c : NULL, errors, n);
     norm_add(job->dweight ? job->dweight + c : NULL, products, n);
-    const v16 weight = norm_weight(job, c, n);
+    const v16 weight = v16_rounded(norm_weight(job, c, n)); /* or gcc would leave products with 1 out, and fuse none */
     error = weight * errors + error;
     product = weight * products + product;
   }

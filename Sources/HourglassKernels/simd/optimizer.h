@@ -9,8 +9,8 @@ typedef struct adam_factors {
 
 INLINE void adam_part(const adam_factors *f, const float *gradient, float *weights, float *m, float *v, ptrdiff_t n) {
   const v16 g = v16_load_part(gradient, n) * f->scale, w = v16_load_part(weights, n);
-  const v16 mean = v16_load_part(m, n) * f->beta1 + g * f->rest1;
-  const v16 square = v16_load_part(v, n) * f->beta2 + (g * g) * f->rest2;
+  const v16 mean = v16_load_part(m, n) * f->beta1 + v16_rounded(g * f->rest1);
+  const v16 square = v16_load_part(v, n) * f->beta2 + v16_rounded((g * g) * f->rest2);
   const v16 update = mean / (v16_sqrt(square * f->inverse2) + f->epsilon);
   const v16 decayed = w - w * f->decay;
   v16_store_part(m, mean, n);
@@ -37,8 +37,8 @@ static void adam(const hg_adam_options *options, ptrdiff_t count, const float *g
 }
 
 INLINE void sgd_part(const hg_sgd_options *o, const float *gradient, float *weights, float *m, ptrdiff_t n) {
-  const v16 w = v16_load_part(weights, n);
-  v16 direction = w * o->weight_decay + v16_load_part(gradient, n) * o->gradient_scale;
+  const v16 w = v16_load_part(weights, n), g = v16_load_part(gradient, n);
+  v16 direction = w * o->weight_decay + v16_rounded(g * o->gradient_scale);
   if (m) {
     const v16 moment = v16_load_part(m, n) * o->momentum + direction;
     v16_store_part(m, moment, n);
@@ -57,7 +57,7 @@ static void sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gra
 INLINE void rmsprop_part(const hg_rmsprop_options *o, float rest, const float *gradient, float *weights, float *v,
                          float *m, ptrdiff_t n) {
   const v16 g = v16_load_part(gradient, n) * o->gradient_scale;
-  const v16 square = v16_load_part(v, n) * o->alpha + (g * g) * rest;
+  const v16 square = v16_load_part(v, n) * o->alpha + v16_rounded((g * g) * rest);
   v16 step = g / (v16_sqrt(square) + o->epsilon);
   v16_store_part(v, square, n);
   if (m) {
@@ -77,8 +77,7 @@ static void rmsprop(const hg_rmsprop_options *options, ptrdiff_t count, const fl
 }
 
 INLINE void adagrad_part(const hg_adagrad_options *o, const float *gradient, float *weights, float *v, ptrdiff_t n) {
-  const v16 g = v16_load_part(gradient, n) * o->gradient_scale;
-  const v16 square = g * g + v16_load_part(v, n);
+  const v16 g = v16_load_part(gradient, n) * o->gradient_scale, old = v16_load_part(v, n), square = g * g + old;
   v16_store_part(v, square, n);
   v16_store_part(weights, v16_load_part(weights, n) - g / (v16_sqrt(square) + o->epsilon) * o->learning_rate, n);
 }
@@ -94,10 +93,10 @@ static void adagrad(const hg_adagrad_options *options, ptrdiff_t count, const fl
 INLINE void adadelta_part(const hg_adadelta_options *o, float rest, const float *gradient, float *weights, float *v,
                           float *u, ptrdiff_t n) {
   const v16 g = v16_load_part(gradient, n) * o->gradient_scale, old = v16_load_part(u, n);
-  const v16 square = v16_load_part(v, n) * o->rho + (g * g) * rest;
+  const v16 square = v16_load_part(v, n) * o->rho + v16_rounded((g * g) * rest);
   const v16 step = g * (v16_sqrt(old + o->epsilon) / v16_sqrt(square + o->epsilon));
   v16_store_part(v, square, n);
-  v16_store_part(u, old * o->rho + (step * step) * rest, n);
+  v16_store_part(u, old * o->rho + v16_rounded((step * step) * rest), n);
   v16_store_part(weights, v16_load_part(weights, n) - step * o->learning_rate, n);
 }
 
@@ -136,7 +135,8 @@ static void clip(ptrdiff_t count, float scale, float limit, float *gradient) {
 }
 
 INLINE void moving_average_part(float decay, float rest, const float *x, float *average, ptrdiff_t n) {
-  v16_store_part(average, v16_load_part(average, n) * decay + v16_load_part(x, n) * rest, n);
+  const v16 before = v16_load_part(average, n), value = v16_load_part(x, n);
+  v16_store_part(average, before * decay + v16_rounded(value * rest), n);
 }
 
 static void moving_average(ptrdiff_t count, float decay, const float *x, float *average) {

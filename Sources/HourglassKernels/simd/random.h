@@ -14,7 +14,7 @@ typedef struct philox_group {
 } philox_group;
 
 /* Multipliers and key increments of Salmon et al. (2011), table 2 and section 4.3. */
-INLINE philox_group philox(const hg_random_stream *stream, uint64_t first_block) {
+LONG philox_group philox(const hg_random_stream *stream, uint64_t first_block) {
   const v8w lower = (v8w){0} + 0xffffffffu, lanes = {0, 1, 2, 3, 4, 5, 6, 7};
   uint32_t key0 = (uint32_t)stream->seed, key1 = (uint32_t)(stream->seed >> 32);
   v8w c0 = lanes + first_block, c1 = (v8w){0} + stream->sample;
@@ -39,8 +39,8 @@ typedef struct group_values {
 INLINE group_values bits_group(const hg_random_stream *stream, uint64_t first_block) {
   const philox_group p = philox(stream, first_block);
   const v8w even = p.word[0] | (p.word[1] << 32), odd = p.word[2] | (p.word[3] << 32);
-  return (group_values){{(v16u)__builtin_shufflevector(even, odd, 0, 8, 1, 9, 2, 10, 3, 11),
-                         (v16u)__builtin_shufflevector(even, odd, 4, 12, 5, 13, 6, 14, 7, 15)}};
+  return (group_values){{(v16u)SHUFFLE(v8w, even, odd, 0, 8, 1, 9, 2, 10, 3, 11),
+                         (v16u)SHUFFLE(v8w, even, odd, 4, 12, 5, 13, 6, 14, 7, 15)}};
 }
 
 /* (k + 1/2) 2^-23 with k < 2^23: exact, never 0 or 1. */
@@ -64,9 +64,8 @@ INLINE group_values normal_group(const hg_random_stream *stream, uint64_t first_
   v16 sine, cosine;
   v16_sin_cos_turns(v, &sine, &cosine);
   const v16 a = radius * cosine, b = radius * sine;
-  return (group_values){
-      {(v16u)__builtin_shufflevector(a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23),
-       (v16u)__builtin_shufflevector(a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)}};
+  return (group_values){{(v16u)SHUFFLE(v16i, a, b, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23),
+                         (v16u)SHUFFLE(v16i, a, b, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31)}};
 }
 
 /* Values [first, first + count) of the stream to out (32 bits each). Groups start at the block of the first value, of

@@ -82,8 +82,8 @@ INLINE void ssim_clear(double *x, ptrdiff_t count) {
 /* The sum over the windows of an image of their similarities, or of contrast and structure alone; where dy is wanted it
  * becomes `each` times the derivative of the sum. Window row p is complete with image row p + TAPS - 1; then no later
  * window reaches image row p, whose gradient is the sum of the slopes of rows p - TAPS + 1 to p. */
-INLINE double ssim_image(ptrdiff_t H, ptrdiff_t W, ptrdiff_t C, const float *y, const float *targets, bool contrast,
-                         double each, float *dy, double *scratch) {
+RARE double ssim_image(ptrdiff_t H, ptrdiff_t W, ptrdiff_t C, const float *y, const float *targets, bool contrast,
+                       double each, float *dy, double *scratch) {
   const ptrdiff_t count = W * C, row = hg_round_up(count);
   const ptrdiff_t margin = (TAPS - 1) * C, windows = count - margin, stride = hg_round_up(row + margin);
   double *products = scratch, *means = products + TAPS * 4 * row, *slopes = means + 4 * row + 16;

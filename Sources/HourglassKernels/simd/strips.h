@@ -105,6 +105,8 @@ static void strips_ends(const hg_strips_shape *s, const strips_line *line, ptrdi
 /* Parts share the large rows; small rows that two parts need are computed by both. */
 static void strips(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_strips_job *job = argument;
+  parts = hg_min(parts, job->rooms);
+  if (part >= parts) return;
   const hg_geometry2d *g = job->geometry;
   const hg_strips_shape s = hg_strips_shape_of(g);
   const ptrdiff_t C = g->large_channels, H = g->large_height, P = g->small_height, U = g->stride_vertical;
@@ -130,12 +132,19 @@ static void strips(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
     const float *in = job->in + n * P * in_row;
     /* Row h meets small row `newest` through tap r, the one before through tap r + U, and so on. */
     ptrdiff_t newest = (h + g->pad_top) / U, r = (h + g->pad_top) % U, ready = hg_max(0, newest - back);
+    ptrdiff_t base = s.ring_mask < 0 ? ready : 0; /* the small row in place 0 */
     for (; h < H && i < end; h++, i++) {
       /* One row ahead, so that the sums do not wait for stores just made. */
-      for (; ready < hg_min(P, newest + 2); ready++)
-        strips_products(g, &s, in + ready * in_row, job->filter, ring + (ready & s.ring_mask) * s.row);
+      for (; ready < hg_min(P, newest + 2); ready++) {
+        if (s.ring_mask < 0 && ready - base == s.ring) {
+          const ptrdiff_t met = hg_max(0, newest - back);
+          __builtin_memmove(ring, ring + (met - base) * s.row, (size_t)((ready - met) * s.row) * sizeof(float));
+          base = met;
+        }
+        strips_products(g, &s, in + ready * in_row, job->filter, ring + ((ready - base) & s.ring_mask) * s.row);
+      }
       const ptrdiff_t oldest = hg_max(0, newest - back + (r > back_until));
-      const ptrdiff_t place = oldest & s.ring_mask, next = ((oldest + 1) & s.ring_mask) - place;
+      const ptrdiff_t place = (oldest - base) & s.ring_mask, next = ((oldest + 1 - base) & s.ring_mask) - place;
       const strips_line line = {
           .from = ring + place * s.row + (s.taps - 1) * s.columns + (r + (newest - oldest) * U) * s.taps * s.run,
           .bias = bias,

@@ -39,7 +39,7 @@ INLINE v16 v16_expm1_reduced(v16 x, v16i *n) {
 
 /* e^x within 2 ulp (1.01); infinity above 88.73; zero, with denormals flushed, below -87.34; NaN stays NaN. 2^n is
  * applied in two factors because n = 128 is no exponent of a float. */
-INLINE v16 v16_exp(v16 x) {
+LONG v16 v16_exp(v16 x) {
   v16i n;
   x = v16_select(x > v16_splat(89), v16_splat(89), x);
   x = v16_select(x < v16_splat(-104), v16_splat(-104), x);
@@ -49,7 +49,7 @@ INLINE v16 v16_exp(v16 x) {
 }
 
 /* e^x - 1 within 1 ulp (0.95) for x <= 0, also near zero; NaN stays NaN: 2^n (e^r - 1) + (2^n - 1). */
-INLINE v16 v16_expm1_negative(v16 x) {
+LONG v16 v16_expm1_negative(v16 x) {
   v16i n;
   x = v16_select(x < v16_splat(-30), v16_splat(-30), x); /* -1 to float's precision from -17 on */
   const v16 p = v16_expm1_reduced(x, &n), scale = (v16)((n + 127) << 23);
@@ -68,14 +68,14 @@ INLINE v16 v16_log_reduced(v16 e, v16 f) {
   p = p * f - 0.250008225f;
   p = p * f + 0.333333313f;
   p = p * f - 0.5f;
-  p = (f * f) * p;
+  p = v16_rounded((f * f) * p);
   p = e * LN2_LOWER + p;
   p = p + f;
   return e * LN2_UPPER + p;
 }
 
 /* ln x within 2 ulp (0.96), for x positive, normal and finite: x = 2^e (1 + f). */
-INLINE v16 v16_log(v16 x) {
+LONG v16 v16_log(v16 x) {
   const v16i bits = (v16i)x;
   const v16i e = (bits - 0x3f3504f3) >> 23; /* the bits of sqrt(1/2) */
   return v16_log_reduced(__builtin_convertvector(e, v16), (v16)(bits - (e << 23)) - 1.0f);
@@ -83,52 +83,59 @@ INLINE v16 v16_log(v16 x) {
 
 /* ln(1 + t) within 2 ulp (1.53) for t in [0, 1], also where 1 + t rounds to 1; NaN stays NaN. Above sqrt(2) - 1 it is
  * ln 2 + ln(1 + (t - 1) / 2). */
-INLINE v16 v16_log1p_unit(v16 t) {
+LONG v16 v16_log1p_unit(v16 t) {
   const v16i upper = t > v16_splat(0.414213562f);
   return v16_log_reduced(v16_select(upper, v16_splat(1), v16_splat(0)), v16_select(upper, (t - 1.0f) * 0.5f, t));
 }
 
 /* ln(1 + x) for x > -1, finite, with its relative precision near 0. */
-INLINE v16 v16_log1p(v16 x) {
+LONG v16 v16_log1p(v16 x) {
   const v16i near = (x > v16_splat(-0.29f)) & (x < v16_splat(0.41f));
   return v16_select(near, v16_log_reduced(v16_splat(0), x), v16_log(x + 1.0f));
 }
+
+/* Exponentials and logarithms for functions that are long themselves and seldom called. */
+RARE v16 v16_rare_exp(v16 x) { return v16_exp(x); }
+RARE v16 v16_rare_log(v16 x) { return v16_log(x); }
+RARE v16 v16_rare_log1p(v16 x) { return v16_log1p(x); }
+RARE v16 v16_rare_log1p_unit(v16 x) { return v16_log1p_unit(x); }
 
 #define HALF_LOG_TWO_PI 0.918938533f
 
 /* The rest of Stirling's formula, b(z) = ln Gamma(z) - (z - 1/2) ln z + z - ln(2 pi) / 2 for z > 0, with log = ln z:
  * for z of 4 and more 1/(12 z) - 1/(360 z^3) + 1/(1260 z^5) - 1/(1680 z^7), whose error is below 3e-9; below 4 from
  * Gamma(z) = Gamma(z + 4) / (z (z + 1) (z + 2) (z + 3)). */
-INLINE v16 v16_binet(v16 z, v16 log) {
+RARE v16 v16_binet(v16 z, v16 log) {
   const v16i small = z < v16_splat(4);
   const v16 x = v16_select(small, z + 4.0f, z), inverse = 1.0f / x, square = inverse * inverse;
   v16 series = square * -5.9523810e-4f + 7.9365079e-4f;
   series = series * square - 2.7777778e-3f;
-  series = (series * square + 8.3333333e-2f) * inverse;
+  series = v16_rounded((series * square + 8.3333333e-2f) * inverse);
   const v16 near = v16_select(small, z, v16_splat(1));
   const v16 product = (near + 1.0f) * (near + 2.0f) * (near + 3.0f);
-  const v16 shift = ((near + 3.5f) * v16_log(near + 4.0f) - (near + 0.5f) * log) - (v16_log(product) + 4.0f);
+  const v16 shift =
+      ((near + 3.5f) * v16_rare_log(near + 4.0f) - v16_rounded((near + 0.5f) * log)) - (v16_rare_log(product) + 4.0f);
   return series + v16_select(small, shift, v16_splat(0));
 }
 
 /* digamma(z) - ln z for z > 0: -1/(2 z) - 1/(12 z^2) + 1/(120 z^4) - 1/(252 z^6) + 1/(240 z^8), below 4 from z + 4. */
-INLINE v16 v16_digamma_excess(v16 z) {
+RARE v16 v16_digamma_excess(v16 z) {
   const v16i small = z < v16_splat(4);
   const v16 x = v16_select(small, z + 4.0f, z), inverse = 1.0f / x, square = inverse * inverse;
   v16 series = square * 4.1666667e-3f - 3.9682540e-3f;
   series = series * square + 8.3333333e-3f;
   series = series * square - 8.3333333e-2f;
-  series = series * square - 0.5f * inverse;
+  series = series * square - v16_rounded(0.5f * inverse);
   const v16 near = v16_select(small, z, v16_splat(1));
   const v16 poles = (1.0f / near + 1.0f / (near + 1.0f)) + (1.0f / (near + 2.0f) + 1.0f / (near + 3.0f));
-  return series + v16_select(small, v16_log((near + 4.0f) / near) - poles, v16_splat(0));
+  return series + v16_select(small, v16_rare_log((near + 4.0f) / near) - poles, v16_splat(0));
 }
 
 /* sin and cos of 2 pi u within 2 ulp (1.69), for u a multiple of 2^-24 in [0, 1]: then u = q / 4 + r, |r| <= 1/8, is
  * exact.
  *
  *   sin(2 pi r) = r s(r^2), relative error 2^-28.2;   cos(2 pi r) = 1 + r^2 c(r^2), relative error 2^-33.9 */
-INLINE void v16_sin_cos_turns(v16 u, v16 *sine, v16 *cosine) {
+LONG void v16_sin_cos_turns(v16 u, v16 *sine, v16 *cosine) {
   const v16i q = __builtin_convertvector(u * 4.0f + 0.5f, v16i);
   const v16 r = __builtin_convertvector(q, v16) * -0.25f + u;
   const v16 square = r * r;

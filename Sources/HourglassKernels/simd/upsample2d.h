@@ -2,8 +2,10 @@
  * U x V large ones that they meet. Parts share the rows of the small images. */
 
 INLINE void for_each_upsampled(const hg_upsample_job *job, ptrdiff_t part, ptrdiff_t parts,
-                               void (*body)(const hg_upsample_job *, ptrdiff_t small, ptrdiff_t large, ptrdiff_t n)) {
+                               void (*body)(const hg_upsample_job *, float scale, ptrdiff_t small, ptrdiff_t large,
+                                            ptrdiff_t n)) {
   const hg_geometry2d *g = job->geometry;
+  const float scale = job->means ? 1.0f / (float)(g->stride_vertical * g->stride_horizontal) : 1.0f;
   const ptrdiff_t K = g->small_channels, Q = g->small_width;
   const ptrdiff_t rows = g->samples * g->small_height, end = hg_share(rows, part + 1, parts);
   for (ptrdiff_t i = hg_share(rows, part, parts); i < end; i++)
@@ -11,26 +13,28 @@ INLINE void for_each_upsampled(const hg_upsample_job *job, ptrdiff_t part, ptrdi
       const ptrdiff_t small = (i * Q + q) * K;
       const ptrdiff_t large = (i * g->stride_vertical * g->large_width + q * g->stride_horizontal) * K;
       ptrdiff_t k = 0;
-      for (; k + 16 <= K; k += 16) body(job, small + k, large + k, 16);
-      if (k < K) body(job, small + k, large + k, K - k);
+      for (; k + 16 <= K; k += 16) body(job, scale, small + k, large + k, 16);
+      if (k < K) body(job, scale, small + k, large + k, K - k);
     }
 }
 
-INLINE void upsample_forward_part(const hg_upsample_job *job, ptrdiff_t small, ptrdiff_t large, ptrdiff_t n) {
+INLINE void upsample_forward_part(const hg_upsample_job *job, float scale, ptrdiff_t small, ptrdiff_t large,
+                                  ptrdiff_t n) {
   const hg_geometry2d *g = job->geometry;
-  const v16 y = v16_load_part(job->in + small, n) * job->scale;
+  const v16 y = v16_load_part(job->in + small, n) * scale;
   for (ptrdiff_t r = 0; r < g->stride_vertical; r++)
     for (ptrdiff_t s = 0; s < g->stride_horizontal; s++)
       v16_store_part(job->out + large + (r * g->large_width + s) * g->small_channels, y, n);
 }
 
-INLINE void upsample_backward_part(const hg_upsample_job *job, ptrdiff_t small, ptrdiff_t large, ptrdiff_t n) {
+INLINE void upsample_backward_part(const hg_upsample_job *job, float scale, ptrdiff_t small, ptrdiff_t large,
+                                   ptrdiff_t n) {
   const hg_geometry2d *g = job->geometry;
   v16 sum = v16_splat(0);
   for (ptrdiff_t r = 0; r < g->stride_vertical; r++)
     for (ptrdiff_t s = 0; s < g->stride_horizontal; s++)
       sum += v16_load_part(job->in + large + (r * g->large_width + s) * g->small_channels, n);
-  v16_store_part(job->out + small, sum * job->scale, n);
+  v16_store_part(job->out + small, sum * scale, n);
 }
 
 static void upsample_forward(const void *argument, ptrdiff_t part, ptrdiff_t parts) {

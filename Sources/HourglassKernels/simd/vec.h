@@ -8,6 +8,21 @@
 
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 32")
+/* Functions of many instructions on v16, of which gcc, which keeps vectors wider than a register in memory, makes ten
+ * times as many as clang: RARE ones are called, and LONG ones where HG_SMALL is defined. IS_COPIED: whether loops of
+ * middling bodies have a copy of them for whole vectors. */
+#ifdef __clang__
+#define IS_COPIED true
+#define RARE INLINE
+#else
+#define IS_COPIED false
+#define RARE static __attribute__((noinline, unused))
+#endif
+#ifdef HG_SMALL
+#define LONG RARE
+#else
+#define LONG INLINE
+#endif
 
 typedef float vec __attribute__((vector_size(4 * HG_LANES)));
 typedef float vec_unaligned __attribute__((vector_size(4 * HG_LANES), aligned(4), may_alias));
@@ -41,6 +56,20 @@ INLINE vec vec_splat(float x) { return x - (vec){0}; }
 INLINE vec vec_gate(vec gate, vec x) { return (vec)((vec_int)x & (gate > vec_splat(0))); }
 INLINE vec vec_relu(vec x) { return (vec)((vec_int)x & ~(x < vec_splat(0))); }
 
+/* Lanes of a and b, two vectors of one type, by number, those of b behind those of a; V16_QUARTERS: four vectors of
+ * four in one. The first builtin came with gcc 12; `integers` is the type of the numbers that the one before it
+ * wants. */
+#if defined(__clang__) || __GNUC__ >= 12
+#define SHUFFLE(integers, a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#define V16_QUARTERS(a, b, c, d)                                       \
+  SHUFFLE(v16i, __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7), \
+          __builtin_shufflevector(c, d, 0, 1, 2, 3, 4, 5, 6, 7), 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15)
+#else
+#define SHUFFLE(integers, a, b, ...) __builtin_shuffle(a, b, (integers){__VA_ARGS__})
+#define V16_QUARTERS(a, b, c, d) \
+  ((v16){a[0], a[1], a[2], a[3], b[0], b[1], b[2], b[3], c[0], c[1], c[2], c[3], d[0], d[1], d[2], d[3]})
+#endif
+
 INLINE v16 v16_load(const float *p) { return SEE_READ(p, v16), *(const v16_unaligned *)p; }
 INLINE void v16_store(float *p, v16 v) { SEE_WRITE(p, v16), *(v16_unaligned *)p = v; }
 INLINE v16 v16_splat(float x) { return x - (v16){0}; }
@@ -62,27 +91,44 @@ INLINE v16 v16_splat(float x) { return x - (v16){0}; }
     __builtin_memcpy(p + i, lanes + i, 4 * (count)); \
     i += count;                                      \
   }
-INLINE v16 v16_load_part(const float *p, ptrdiff_t n) {
-  if (n >= 16) return v16_load(p);
+LONG v16 v16_load_some(const float *p, ptrdiff_t n) {
   float lanes[16] = {0};
   V16_PART(V16_COPY_IN)
   return v16_load(lanes);
 }
-INLINE void v16_store_part(float *p, v16 v, ptrdiff_t n) {
-  if (n >= 16) {
-    v16_store(p, v);
-    return;
-  }
+LONG void v16_store_some(float *p, v16 v, ptrdiff_t n) {
   float lanes[16];
   v16_store(lanes, v);
   V16_PART(V16_COPY_OUT)
+}
+/* Callers read what a product is added to before they multiply: gcc fuses no product with a sum that comes behind a
+ * branch, and a part is one. */
+INLINE v16 v16_load_part(const float *p, ptrdiff_t n) { return n >= 16 ? v16_load(p) : v16_load_some(p, n); }
+INLINE void v16_store_part(float *p, v16 v, ptrdiff_t n) {
+  if (n >= 16)
+    v16_store(p, v);
+  else
+    v16_store_some(p, v, n);
 }
 
 /* 16 doubles, for sums that float would round too much. */
 typedef double v16d __attribute__((vector_size(128)));
 
+/* A product that is rounded before it is added. Where two products meet in a sum, clang rounds the second, and one that
+ * is another statement's; gcc would fuse whichever it comes to first, and not the same on each instruction set. */
+INLINE v16 v16_rounded(v16 product) {
+#ifndef __clang__
+#if HG_LANES == 16
+  __asm__("" : "+v"(product));
+#else
+  __asm__("" : "+m"(product));
+#endif
+#endif
+  return product;
+}
+
 /* Sum of the lanes as the balanced tree (0 + 8), (1 + 9) ...; then 4, 2 and 1 apart. */
-INLINE float v16_sum(v16 x) {
+LONG float v16_sum(v16 x) {
   for (int width = 8; width > 0; width /= 2)
     for (int lane = 0; lane < width; lane++) x[lane] += x[lane + width];
   return x[0];

@@ -299,6 +299,8 @@ static void winograd_prepare(const void *argument, ptrdiff_t part, ptrdiff_t par
 
 static void winograd_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_winograd_job *job = argument;
+  parts = hg_min(parts, job->rooms);
+  if (part >= parts) return;
   if (hg_winograd_taps(job->geometry) == 2)
     winograd_gather_form(2, job, part, parts);
   else
@@ -307,6 +309,8 @@ static void winograd_gather(const void *argument, ptrdiff_t part, ptrdiff_t part
 
 static void winograd_filter_gradient(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_winograd_job *job = argument;
+  parts = hg_min(parts, job->rooms);
+  if (part >= parts) return;
   if (hg_winograd_taps(job->geometry) == 2)
     winograd_filter_gradient_form(2, job, part, parts);
   else
