@@ -141,6 +141,15 @@ struct AllocationTests {
     }
   }
 
+  /// Nothing but the messages themselves, whose memory is MPI's.
+  @Test func sharingStepsAllocatesNothing() async {
+    await #expect(processExitsWith: .success) {
+      try heapStaysTheSame(TinyModels.autoencoder, transport: Loopback())
+      try heapStaysTheSame(TinyModels.normalized, batchSize: 8, clipNorm: 0.01, transport: Loopback())
+      try heapStaysTheSame(TinyModels.variational, importanceSamples: 5, transport: Loopback())
+    }
+  }
+
   @Test func theProbeCounts() async {
     await #expect(processExitsWith: .success) {
       let before = (heap_probe_allocations(), heap_probe_live())
@@ -152,19 +161,31 @@ struct AllocationTests {
   }
 }
 
+/// A transport of one process, which sends nothing.
+private final class Loopback: Transport {
+  let place = ProcessPlace(position: 0, count: 1)
+  func send(_: UnsafeRawBufferPointer, to _: Int, _: inout Message) {}
+  func receive(_: UnsafeMutableRawBufferPointer, from _: Int, _: inout Message) {}
+  func isDone(_: inout Message) -> Bool { true }
+  func gather(_: UnsafeMutablePointer<UInt32>, counts _: UnsafePointer<Int32>, offsets _: UnsafePointer<Int32>) {}
+  func endAll(_: String, status _: Int32) {}
+}
+
 /// Throws where a hundred steps of up to 20 samples, in full and partial minibatches, allocate or change the blocks in
 /// use.
 private func heapStaysTheSame(
   _ model: Autoencoder, _ augmentation: Augmentation? = nil, _ corruption: Corruption? = nil, batchSize: Int = 20,
   clipNorm: Float? = nil, averageDecay: Float? = nil, freeBits: Float = 0, on images: Dataset? = nil,
-  profiles: Bool = false, importanceSamples: Int? = nil, standardization: Standardization? = nil
+  profiles: Bool = false, importanceSamples: Int? = nil, standardization: Standardization? = nil,
+  transport: (any Transport)? = nil
 ) throws {
   struct HeapWasUsed: Error { let allocations, blocks: Int64 }
   let data = try images ?? TestImages.waves(batchSizes: [20], shape: model.input)
   let training = try startedStep(
     model, batchSize: batchSize, shards: 4, parallel: ParallelPlan(workers: 2, threads: 2), clipNorm: clipNorm,
     freeBits: freeBits, averageDecay: averageDecay, augmentation: augmentation, corruption: corruption, data: data,
-    profiles: profiles, importanceSamples: importanceSamples, standardization: standardization)
+    profiles: profiles, importanceSamples: importanceSamples, standardization: standardization,
+    transport: transport)
   let items = (0..<Int32(20)).map { $0 }
   // In the first steps the runtimes look things up that they keep.
   for step in 0..<10 { _ = try training.run(step: step, items: items.prefix(20 - step)) }

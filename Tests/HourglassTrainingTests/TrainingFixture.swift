@@ -11,14 +11,15 @@ func startedStep(
   optimizer: Optimizer = Optimizer(), clipNorm: Float? = nil, clipValue: Float? = nil, freeBits: Float = 0,
   averageDecay: Float? = nil,
   augmentation: Augmentation? = nil, corruption: Corruption? = nil, seed: UInt64 = 3, beta: Float = 1, data: Dataset,
-  profiles: Bool = false, importanceSamples: Int? = nil, standardization: Standardization? = nil
+  profiles: Bool = false, importanceSamples: Int? = nil, standardization: Standardization? = nil,
+  transport: (any Transport)? = nil
 ) throws -> TrainingStep {
   let plan = try ExecutionPlan(model, batchSize: batchSize, shards: shards, importanceSamples: importanceSamples)
   let step = try TrainingStep(
     plan: plan, parallel: parallel, optimizer: optimizer, clipNorm: clipNorm, clipValue: clipValue,
     freeBits: freeBits,
     averageDecay: averageDecay, augmentation: augmentation, corruption: corruption, standardization: standardization,
-    seed: seed, beta: beta, data: data, profiles: profiles)
+    seed: seed, beta: beta, data: data, profiles: profiles, transport: transport)
   Initializer.fill(step.parameters, plan: plan, seed: seed)
   return step
 }

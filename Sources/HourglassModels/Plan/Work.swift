@@ -31,7 +31,8 @@ public struct Product<Operand: Sendable & Hashable>: Sendable {
     /// dw[i,o] += beta factor w[i,o] sum over n of s[n,o]. Such terms come last.
     case scaled(by: Operand, factor: Float)
 
-    var operands: [Operand] {
+    /// What the term reads of every sample.
+    public var operands: [Operand] {
       switch self {
       case .outer(let x, let dy): [x, dy]
       case .bias(let dy): [dy]

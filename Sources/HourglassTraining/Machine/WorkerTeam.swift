@@ -103,11 +103,11 @@ final class WorkerTeam {
   }
 }
 
-/// A counter that hands out the numbers 0, 1, 2, ... to whoever asks, each once.
+/// A counter that hands out the numbers from 0 or another first one on to whoever asks, each once.
 final class WorkCounter: Sendable {
   private let next = Atomic<Int>(0)
 
-  func reset() { next.store(0, ordering: .relaxed) }
+  func reset(to first: Int = 0) { next.store(first, ordering: .relaxed) }
 
   /// The next `count` numbers, fewer at the end; nil when all below `limit` are taken.
   func take(_ count: Int = 1, below limit: Int) -> Range<Int>? {

@@ -76,16 +76,23 @@ public struct Origin: Codable, Sendable, Equatable {
     var recipe = recipe
     // Some schedules depend on the end, so that stays.
     if recipe.schedule?.leadsToEnd != true { (recipe.epochs, recipe.steps) = (nil, nil) }
-    (recipe.patience, recipe.minDelta, recipe.start) = (nil, nil, nil)
+    (recipe.patience, recipe.minDelta) = (nil, nil)
+    return JSONText.line(withoutPaths(recipe))
+  }
+
+  /// A recipe without where its data and its start lie, which may be moved and differ between machines.
+  static func withoutPaths(_ recipe: Recipe) -> Recipe {
+    var recipe = recipe
+    recipe.start = nil
     (recipe.data.path, recipe.data.codes, recipe.data.inputs) = (nil, nil, nil)
     recipe.validation?.path = nil
     recipe.validation?.inputs = nil
     recipe.validation?.codes = nil
-    return JSONText.line(recipe)
+    return recipe
   }
 
   /// All values of a JSON text as they would be printed, by the names that lead to them.
-  private static func fields(_ json: String) -> [String: String] {
+  static func fields(_ json: String) -> [String: String] {
     var fields: [String: String] = [:]
     func add(_ value: Any, _ name: String) {
       switch value {

@@ -3,23 +3,25 @@ import HourglassModels
 
 /// The decisions that are made before a run begins.
 extension Trainer {
-  /// The bytes that the images of each set may take: half of the memory that the plan leaves.
+  /// The bytes that the images of each set may take: half of the memory that the plan leaves, which processes of one
+  /// node divide.
   ///
   /// Errors: memory does not suffice for training.
   static func memoryForImages(
-    _ recipe: Recipe, _ plan: ExecutionPlan, parallel: ParallelPlan, atMost memory: Int
+    _ recipe: Recipe, _ plan: ExecutionPlan, parallel: ParallelPlan, atMost memory: Int, _ place: ProcessPlace?
   ) throws -> Int {
-    let planned = try PlannedMemory.check(process: plan, parallel: parallel, recipe: recipe)
-    return min(memory, (GrantedMemory.available - planned.total) / 2)
+    let planned = try PlannedMemory.check(
+      process: plan, parallel: parallel, recipe: recipe, processes: place?.count ?? 1)
+    return min(memory, max(0, GrantedMemory.available / (place?.localCount ?? 1) - planned.total) / 2)
   }
 
   /// Opens the images of a new run, and makes the facts that follow from them part of its recipe.
   ///
   /// Errors: a recipe or data that cannot be planned or read.
   public static func open(
-    _ recipe: inout Recipe, parallel: ParallelPlan, memory: Int = GrantedMemory.forImages
+    _ recipe: inout Recipe, parallel: ParallelPlan, memory: Int = GrantedMemory.forImages, place: ProcessPlace? = nil
   ) throws -> Dataset {
-    let memory = try memoryForImages(recipe, recipe.plan(), parallel: parallel, atMost: memory)
+    let memory = try memoryForImages(recipe, recipe.plan(), parallel: parallel, atMost: memory, place)
     let data = try recipe.open(recipe.data, memory: memory, parallel: parallel)
     try recipe.settle(on: data)
     return recipe.matched(data)

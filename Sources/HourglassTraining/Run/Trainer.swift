@@ -11,7 +11,7 @@ public final class Trainer {
   /// The images trained on.
   public let data: Dataset
   /// Where the run stands.
-  public private(set) var progress: Checkpoint.Progress
+  public internal(set) var progress: Checkpoint.Progress
   /// A row for each epoch done.
   public private(set) var metrics: MetricsLog
   /// What did not start from the seed, where this session began at step 0.
@@ -19,6 +19,8 @@ public final class Trainer {
 
   private let order: BatchOrder
   private let run: RunFolder?
+  /// The transport of the processes that train together; nil for one process.
+  let transport: (any Transport)?
   /// The images that each epoch is evaluated on; nil for none.
   public let validation: Dataset?
   /// The forward half with the weights that stand for the trained model, once it was needed.
@@ -28,11 +30,11 @@ public final class Trainer {
   private let origin: Origin
   private var remembered: TrainingData
   /// Whether the data is other than that of the newest checkpoint.
-  private var dataHasChanged = false
+  var dataHasChanged = false
   /// Sentences about the changes of the data since the last session.
   public private(set) var dataChanges: [String] = []
   /// The progress of the run when its newest checkpoint was written.
-  private var saved: Checkpoint.Progress?
+  var saved: Checkpoint.Progress?
   /// The orders of the epoch at hand and of the one before or after it.
   private var permutations: [(epoch: Int, items: [Int32])] = []
   /// The loss of the run's first step, where this session has taken it.
@@ -59,13 +61,16 @@ public final class Trainer {
   ///   - memory: bytes that the decoded images of each of the two may take.
   ///   - profiles: whether to time each layer.
   ///   - tensorBoard: whether to write the epochs into the run's folder for TensorBoard too.
+  ///   - transport: of the processes that train together, each with the same recipe and data. Only position 0 has a run
+  ///     and resumes; the others start from what it has. Nil for one process.
   public init(
     _ recipe: Recipe, parallel: ParallelPlan, run: RunFolder? = nil, resume: Bool = false,
     acceptsChangedData: Bool = false, data: Dataset? = nil, validation: Dataset? = nil,
-    memory: Int = GrantedMemory.forImages, profiles: Bool = false, tensorBoard: Bool = false
+    memory: Int = GrantedMemory.forImages, profiles: Bool = false, tensorBoard: Bool = false,
+    transport: (any Transport)? = nil
   ) throws {
     let plan = try recipe.plan()
-    let memory = try Self.memoryForImages(recipe, plan, parallel: parallel, atMost: memory)
+    let memory = try Self.memoryForImages(recipe, plan, parallel: parallel, atMost: memory, transport?.place)
     let data = try data ?? recipe.open(recipe.data, memory: memory, parallel: parallel)
     try data.checkTargets(for: plan)
     training = try TrainingStep(
@@ -76,9 +81,10 @@ public final class Trainer {
       corruption: recipe.corruption, missing: recipe.missing, standardization: recipe.standardization,
       seed: recipe.seed, beta: recipe.beta,
       data: data,
-      keepsGradient: recipe.keepsGradient, profiles: profiles)
+      keepsGradient: recipe.keepsGradient, profiles: profiles, transport: transport)
     (self.recipe, self.data, self.run, writesEvents) = (recipe, data, run, tensorBoard)
     order = recipe.order(count: data.count)
+    self.transport = transport
     let validation =
       try validation
       ?? recipe.validation.map { (source) throws(DataError) in
@@ -87,8 +93,11 @@ public final class Trainer {
     try validation?.checkTargets(for: plan, isMeasured: true)
     self.validation = validation
     progress = Checkpoint.Progress()
-    remembered = try TrainingData(data, validation: validation, isKept: run != nil)
+    remembered = try TrainingData(data, validation: validation, isKept: run != nil || transport != nil)
     origin = Origin(recipe, data: remembered.images, validation: remembered.validation)
+    if let transport {
+      try transport.requireEqual(Self.facts(recipe, remembered.images, remembered.validation))
+    }
     if resume { try run?.lock() }
     var (changed, before): (Set<TrainingData.Name>?, Origin.Images?)
     if resume, let run, try run.hasCheckpoint() {
@@ -100,7 +109,7 @@ public final class Trainer {
       progress = checkpoint.progress
       saved = progress
       before = checkpoint.origin?.data
-    } else {
+    } else if transport?.place.isFirst ?? true {
       if resume, let run {
         dataChanges = try remembered.changes(sinceBeginningOf: run, areAccepted: acceptsChangedData)
       }
@@ -117,6 +126,7 @@ public final class Trainer {
     if progress.best != nil, progress.bestEpoch == nil { progress.bestEpoch = epochsDone }
     if progress.plateau == nil { (progress.plateau, progress.plateauEpoch) = (progress.best, progress.bestEpoch) }
     if resume { try metrics.write() }
+    if let transport { startFromFirst(transport) }
     if validation != nil { _ = try inference() }
   }
 
@@ -226,7 +236,7 @@ public final class Trainer {
     // The checkpoint may be of a run that ended in the validation of an epoch.
     if epochIsComplete { try finishEpoch(epochsDone - 1, observe) }
     while progress.step < lastStep && !isStalled {
-      if shouldStop() {
+      if stopIsWanted(shouldStop) {
         if saved != progress { try save(observe) }
         return .interrupted
       }
@@ -271,7 +281,7 @@ public final class Trainer {
   private func step(epoch: Int, _ observe: (Event) -> Void) throws {
     let start = ContinuousClock.now
     let items = items(of: progress.step)
-    if progress.step + 1 < lastStep { data.announce(self.items(of: progress.step + 1)) }
+    if progress.step + 1 < lastStep { data.announce(training.ownItems(self.items(of: progress.step + 1))) }
     let announced = ContinuousClock.now
     let loss = try training.run(
       step: progress.step, items: items,
@@ -319,14 +329,16 @@ public final class Trainer {
     (row.images, row.dataChanges) = (order.visited, progress.dataChanges ?? 0)
     row.inputPercent = clock.all > 0 ? 100 * clock.input / clock.all : nil
     clock = (0, 0)
-    var picture: PNGImage?
+    var (picture, failure): (PNGImage?, DataError?)
     do {
       try evaluate(&row)
       row.warnings = try warnings(after: row)
       if events != nil, Pictures.refusal(of: recipe.model) == nil {
         picture = try Pictures(inference(), seed: recipe.seed).reconstructions(validation ?? data)
       }
-    } catch let error as DataError { throw TrainingError.unreadable(step: progress.step, error) }
+    } catch let error as DataError { failure = error }
+    if let transport { failure = transport.agreed(failure) }
+    if let failure { throw TrainingError.unreadable(step: progress.step, failure) }
     let judged = monitored(row)
     let isBest = judged < progress.best ?? .infinity
     if isBest { (progress.best, progress.bestEpoch) = (judged, epoch + 1) }
@@ -371,14 +383,15 @@ public final class Trainer {
 
   /// Writes a checkpoint, unless the trainer has no run to write to.
   package func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
-    guard let run else { return }
+    if run == nil && transport == nil { return }
     // The loss was finite before the update; the update itself may have overflowed.
     if let bad = training.nonfiniteParameter() {
       throw TrainingError.diverged(step: progress.step - 1, cause: "after its update \(bad)")
     }
-    try run.write(Checkpoint(training, progress: progress, origin: origin), isBest: isBest)
+    try transport?.requireEqual(["weights after step \(progress.step)": weightsHash])
+    try run?.write(Checkpoint(training, progress: progress, origin: origin), isBest: isBest)
     saved = progress
-    try remembered.write(to: run)
+    if let run { try remembered.write(to: run) }
     observe(.checkpoint(step: progress.step))
   }
 }

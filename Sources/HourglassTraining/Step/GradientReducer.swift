@@ -24,7 +24,7 @@ struct GradientReducer: Sendable {
   let plan: ExecutionPlan
   let slices: [Slice]
   /// The slices from here on are sums over shards, those before it products.
-  private let firstSharded: Int
+  let firstSharded: Int
   let shared: SharedMemory
   let optimizer: Optimizer
   /// Gradients of shards, over the front part of the flat vector.
@@ -44,7 +44,7 @@ struct GradientReducer: Sendable {
 
   init(
     plan: ExecutionPlan, shared: SharedMemory, optimizer: Optimizer, averageDecay: Float? = nil, workers: Int,
-    clips: Bool = false, clipValue: Float? = nil, keepsGradient: Bool
+    processes: Int = 1, clips: Bool = false, clipValue: Float? = nil, keepsGradient: Bool
   ) {
     (self.plan, self.shared, self.optimizer) = (plan, shared, optimizer)
     (self.averageDecay, self.clipValue) = (averageDecay, clipValue)
@@ -52,10 +52,11 @@ struct GradientReducer: Sendable {
     let sharded = slices.map(\.range).filter { $0.lowerBound < plan.shardedCount }
     firstSharded = slices.count - sharded.count
     shardGradients = ShardGradients(
-      buffers: TrainingStep.heldShards(plan: plan, workers: workers), stride: plan.shardedCount, slices: sharded,
-      workers: workers)
+      buffers: TrainingStep.heldShards(plan: plan, workers: workers, processes: processes), stride: plan.shardedCount,
+      slices: sharded, workers: workers)
     gradient = FloatBuffer(
-      unwritten: Self.gradientFloats(of: plan, workers: workers, keepsGradient: keepsGradient))
+      unwritten: Self.gradientFloats(
+        of: plan, workers: workers, processes: processes, keepsGradient: keepsGradient))
     rooms =
       keepsGradient
       ? []
@@ -162,9 +163,10 @@ struct GradientReducer: Sendable {
   private static let mostWorkersOfLargeSlices = 16
   private static let fewestSliceFloats = 2048
 
-  /// Floats of the sum that is kept: all where somebody reads it later, else the part that is summed before phase 2.
-  static func gradientFloats(of plan: ExecutionPlan, workers: Int, keepsGradient: Bool) -> Int {
-    let sumsEarly = TrainingStep.heldShards(plan: plan, workers: workers) < plan.shards
+  /// Floats of the sum that is kept: all where somebody reads it later, else the part that is summed before phase 2 or
+  /// with other processes.
+  static func gradientFloats(of plan: ExecutionPlan, workers: Int, processes: Int = 1, keepsGradient: Bool) -> Int {
+    let sumsEarly = processes > 1 || TrainingStep.heldShards(plan: plan, workers: workers) < plan.shards
     return keepsGradient ? plan.parameterCount : sumsEarly ? plan.shardedCount : 0
   }
 

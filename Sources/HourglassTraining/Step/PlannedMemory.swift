@@ -18,11 +18,11 @@ public struct PlannedMemory: Sendable, Equatable {
   ///
   /// - Parameter recipe: the recipe whose moving average is one more flat vector, whose augmentation and corruption
   ///   need images beside those of the step, and whose step may keep no gradient; nil for none of it.
-  public init(training plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe? = nil) {
+  public init(training plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe? = nil, processes: Int = 1) {
     self.init(
       step: plan, parallel: parallel, augmentation: recipe?.augmentation, corruption: recipe?.corruption,
       hasPairs: recipe?.hasTargets ?? false, hasAverage: recipe?.ema != nil,
-      keepsGradient: recipe?.keepsGradient ?? true
+      keepsGradient: recipe?.keepsGradient ?? true, processes: processes
     )
   }
 
@@ -34,8 +34,10 @@ public struct PlannedMemory: Sendable, Equatable {
   /// of one for each core count whole.
   ///
   /// Errors: a batch of inference that cannot be planned.
-  public init(process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe) throws(ModelError) {
-    let step = Self(training: plan, parallel: parallel, recipe: recipe)
+  public init(process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe, processes: Int = 1)
+    throws(ModelError)
+  {
+    let step = Self(training: plan, parallel: parallel, recipe: recipe, processes: processes)
     let inference = try ExecutionPlan(plan.model, batchSize: Inference.batchSize, isTraining: false)
     let images = 4 * Inference.batchSize * Inference.widest(inference)
     let tensor = 4 * (plan.parameters.map(\.count).max() ?? 0)
@@ -55,15 +57,17 @@ public struct PlannedMemory: Sendable, Equatable {
 
   init(
     step plan: ExecutionPlan, parallel: ParallelPlan, augmentation: Augmentation?, corruption: Corruption?,
-    hasPairs: Bool, hasAverage: Bool, keepsGradient: Bool
+    hasPairs: Bool, hasAverage: Bool, keepsGradient: Bool, processes: Int = 1
   ) {
     let parallel = parallel.possible
-    let samples = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers) * plan.samplesPerShard
+    let turn = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers, processes: processes)
+    let samples = turn * plan.samplesPerShard
     let images = Distortion.floats(
       augmentation, corruption, hasPairs: hasPairs, shape: plan.model.input, groupSamples: samples)
     let gradients =
-      TrainingStep.heldShards(plan: plan, workers: parallel.workers) * plan.shardedCount
-      + GradientReducer.gradientFloats(of: plan, workers: parallel.workers, keepsGradient: keepsGradient)
+      TrainingStep.heldShards(plan: plan, workers: parallel.workers, processes: processes) * plan.shardedCount
+      + GradientReducer.gradientFloats(
+        of: plan, workers: parallel.workers, processes: processes, keepsGradient: keepsGradient)
     self.init(
       plan, groupSamples: samples, parallel, shared: 4 * (gradients + (hasAverage ? plan.parameterCount : 0)),
       perReplica: 4 * (images + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan, workers: parallel.workers)))
@@ -92,16 +96,16 @@ public struct PlannedMemory: Sendable, Equatable {
   /// set has fewer images than a minibatch all of them, else the largest power of two.
   ///
   /// Cost: opens the images only to refuse.
-  public static func check(process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe) throws(ModelError)
-    -> Self
-  {
-    let planned = try Self(process: plan, parallel: parallel, recipe: recipe)
+  public static func check(
+    process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe, processes: Int = 1
+  ) throws(ModelError) -> Self {
+    let planned = try Self(process: plan, parallel: parallel, recipe: recipe, processes: processes)
     func fits(_ batchSize: Int) -> Bool {
       var smaller = recipe
       smaller.batchSize = batchSize
       smaller.shards = smaller.defaultShards
       guard let plan = try? smaller.plan(),
-        let planned = try? Self(process: plan, parallel: parallel, recipe: smaller)
+        let planned = try? Self(process: plan, parallel: parallel, recipe: smaller, processes: processes)
       else { return false }
       return planned.total <= GrantedMemory.available
     }
@@ -133,19 +137,24 @@ public struct PlannedMemory: Sendable, Equatable {
 extension TrainingStep {
   /// Shards that a worker takes at a time: its share of all, but few enough that a group's images stay near the caches
   /// and its gradients take at most 64 MiB; of these numbers the largest that leaves nobody with more than needed.
-  package static func shardsPerTurn(plan: ExecutionPlan, workers: Int) -> Int {
-    let share = (plan.shards + workers - 1) / workers
+  package static func shardsPerTurn(plan: ExecutionPlan, workers: Int, processes: Int = 1) -> Int {
+    let shards = ProcessPlace.mostShards(of: plan.shards, processes: processes)
+    let share = (shards + workers - 1) / workers
     let most = min(
       share, max(1, mostSamplesPerGroup / plan.samplesPerShard), max(1, mostGradients / max(1, plan.shardedCount)))
-    func load(_ turn: Int) -> Int { ((plan.shards + turn - 1) / turn + workers - 1) / workers * turn }
+    func load(_ turn: Int) -> Int { ((shards + turn - 1) / turn + workers - 1) / workers * turn }
     return (1...most).reversed().min { load($0) < load($1) } ?? 1
   }
 
   /// Shards whose gradients are held at a time: those that workers compute and as many that wait until the ones before
   /// them are added, so that a worker half as fast as the others stops nobody; and at least four, because fewer bytes
   /// are moved where several are added at a time.
-  static func heldShards(plan: ExecutionPlan, workers: Int) -> Int {
-    min(plan.shards, max(4, 2 * workers * shardsPerTurn(plan: plan, workers: workers)))
+  ///
+  /// Where processes share a step, each holds the gradients of all its shards until the sum over those before them
+  /// comes.
+  static func heldShards(plan: ExecutionPlan, workers: Int, processes: Int = 1) -> Int {
+    if processes > 1 { return ProcessPlace.mostShards(of: plan.shards, processes: processes) }
+    return min(plan.shards, max(4, 2 * workers * shardsPerTurn(plan: plan, workers: workers)))
   }
 
   /// Enough rows that a dense layer's matrix is read seldom.

@@ -42,8 +42,10 @@ struct ShardGradients: Sendable {
   }
 
   /// Begins a minibatch, before the workers do.
-  func reset() {
-    for ticket in tickets { ticket.number.store(0, ordering: .relaxed) }
+  ///
+  /// - Parameter first: the first shard that they will take.
+  func reset(to first: Int = 0) {
+    for ticket in tickets { ticket.number.store(first, ordering: .relaxed) }
     for ticket in finished { ticket.number.store(0, ordering: .relaxed) }
   }
 
@@ -76,7 +78,7 @@ struct ShardGradients: Sendable {
 
   /// Adds to a slice of the sum all of the first `end` shards that have not been added, once no worker computes.
   func addRest(ofSlice slice: Int, end: Int, accumulate: Bool, into sum: UnsafeMutablePointer<Float>) {
-    add(tickets[slice].number.load(ordering: .relaxed)..<end, ofSlice: slice, accumulate: accumulate, into: sum)
+    add(tickets[slice].number.load(ordering: .relaxed)..<end, of: slices[slice], accumulate: accumulate, into: sum)
   }
 
   /// Adds what is finished to every slice that nobody else adds to, and answers whether there was anything.
@@ -88,7 +90,7 @@ struct ShardGradients: Sendable {
       guard first < end,
         ticket.number.compareExchange(expected: first, desired: -1, ordering: .acquiringAndReleasing).exchanged
       else { continue }
-      add(first..<end, ofSlice: slice, accumulate: accumulate, into: sum.pointer + slices[slice].lowerBound)
+      add(first..<end, of: slices[slice], accumulate: accumulate, into: sum.pointer + slices[slice].lowerBound)
       ticket.number.store(end, ordering: .releasing)
       isAny = true
     }
@@ -110,16 +112,18 @@ struct ShardGradients: Sendable {
     }
   }
 
-  /// Adds a run of shards in order; it lies in one piece, or in two where it goes on at the first buffer.
-  private func add(
-    _ shards: Range<Int>, ofSlice slice: Int, accumulate: Bool, into sum: UnsafeMutablePointer<Float>
+  /// Adds a run of shards, which are finished, in order to the sum of a run of the flat vector. Shard 0 begins the sum
+  /// unless that goes on with `accumulate`.
+  func add(
+    _ shards: Range<Int>, of range: Range<Int>, accumulate: Bool, into sum: UnsafeMutablePointer<Float>
   ) {
+    // The shards lie in one piece, or in two where they go on at the first buffer.
     var first = shards.lowerBound
     while first < shards.upperBound {
       let buffer = first % finished.count
       let count = min(shards.upperBound - first, finished.count - buffer)
       Kernels.sumShards(
-        gradient(of: first) + slices[slice].lowerBound, shards: count, stride: stride, count: slices[slice].count,
+        gradient(of: first) + range.lowerBound, shards: count, stride: stride, count: range.count,
         accumulate: accumulate || first > 0, into: sum)
       first += count
     }

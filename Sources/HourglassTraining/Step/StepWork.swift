@@ -26,6 +26,9 @@ struct StepWork: Sendable {
     /// Samples of the minibatch, and of the minibatches before it in the step.
     var count = 0
     var samplesBefore = 0
+    /// The run of the minibatch's shards that this process takes.
+    var firstShard = 0
+    var endShard = 0
     /// Samples of the whole step.
     var samples = 0
     var seed: UInt64 = 0
@@ -58,6 +61,8 @@ struct StepWork: Sendable {
   let reducer: GradientReducer
   let cores: WorkerCores
   let profiler: StepProfiler?
+  /// Nil where one process trains.
+  let exchange: StepExchange?
   let current = AlignedBuffer<Current>(count: 1)
   /// Items of the minibatch's samples.
   let indices: AlignedBuffer<Int32>
@@ -69,11 +74,12 @@ struct StepWork: Sendable {
     plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clips: Bool, clipValue: Float?,
     averageDecay: Float?,
     augmentation: Augmentation?, corruption: Corruption?, missing: Float?, standardization: Standardization?,
-    labelSmoothing: Float, data: Dataset, keepsGradient: Bool, profiles: Bool
-  ) {
+    labelSmoothing: Float, data: Dataset, keepsGradient: Bool, profiles: Bool, transport: (any Transport)?
+  ) throws(ModelError) {
     (self.plan, self.parallel, self.clips, self.data) = (plan, parallel, clips, data)
+    let processes = transport?.place.count ?? 1
     let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
-    let turn = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers)
+    let turn = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers, processes: processes)
     self.turn = turn
     let cores = WorkerCores(parallel)
     let profiler = profiles ? StepProfiler(plan: plan, parallel: parallel) : nil
@@ -86,8 +92,13 @@ struct StepWork: Sendable {
     }
     reducer = GradientReducer(
       plan: plan, shared: shared, optimizer: optimizer, averageDecay: averageDecay, workers: parallel.workers,
-      clips: clips, clipValue: clipValue, keepsGradient: keepsGradient)
+      processes: processes, clips: clips, clipValue: clipValue, keepsGradient: keepsGradient)
     (self.shared, self.cores, self.profiler) = (shared, cores, profiler)
+    if let transport {
+      exchange = try StepExchange(transport, plan: plan, shared: shared)
+    } else {
+      exchange = nil
+    }
     indices = AlignedBuffer(count: plan.batchSize)
     clocks = AlignedBuffer(count: parallel.workers)
   }
@@ -106,7 +117,11 @@ struct StepWork: Sendable {
   }
 
   /// Makes all that is left to take again, before a phase.
-  func reset() { for counter in counters { counter.reset() } }
+  func reset() {
+    counters[0].reset(to: current.pointer[0].firstShard)
+    counters[1].reset()
+    exchange?.reset()
+  }
 
   /// With fewer rows reading a dense layer's matrix takes as long as computing with it.
   private static let leastSamplesPerGroup = 16
@@ -114,14 +129,14 @@ struct StepWork: Sendable {
   /// Forward and back through runs of shards, until none is left or an image cannot be read.
   private func takeShards(_ worker: Int) {
     let (now, replica, start) = (current.pointer[0], replicas[worker], DispatchTime.now().uptimeNanoseconds)
-    let (mode, used) = (now.mode, (now.count + plan.samplesPerShard - 1) / plan.samplesPerShard)
+    let mode = now.mode
     let gradients = reducer.shardGradients
     let smallestTurn = min(turn, max(1, Self.leastSamplesPerGroup / plan.samplesPerShard))
     var times = now.samplesBefore > 0 ? clocks.pointer[worker] : WorkerTimes()
     var (isPrepared, sums) = (false, UInt64(0))
     while let shards = now.isGuided
-      ? counters[0].take(partOf: 2 * parallel.workers, sizes: smallestTurn...turn, below: used)
-      : counters[0].take(turn, below: used)
+      ? counters[0].take(partOf: 2 * parallel.workers, sizes: smallestTurn...turn, below: now.endShard)
+      : counters[0].take(turn, below: now.endShard)
     {
       if !isPrepared { replica.prepare(backward: true) }
       isPrepared = true
@@ -151,39 +166,70 @@ struct StepWork: Sendable {
 
   /// Sums and updates of slices of the flat vector, until none is left.
   private func takeSlices(_ worker: Int, _ phase: Phase) {
-    let (now, replica) = (current.pointer[0], replicas[worker])
-    var times = clocks.pointer[worker]
+    let now = current.pointer[0]
+    var clock = SliceClock(times: clocks.pointer[worker])
+    cores.keepApart(worker)
+    replicas[worker].clock?.start()
+    if worker == 0, phase != .updates, let exchange { share(exchange, phase, now, &clock) }
+    while let slice = counters[1].take(below: reducer.slices.count)?.lowerBound {
+      take(slice, worker, phase, now, &clock)
+    }
+    clocks.pointer[worker] = clock.times
+  }
+
+  /// What the slices of a worker took so far, and since when the time of the next one runs.
+  private struct SliceClock {
+    var times: WorkerTimes
     var start = DispatchTime.now().uptimeNanoseconds
-    func lap() -> UInt64 {
+
+    mutating func lap() -> UInt64 {
       let end = DispatchTime.now().uptimeNanoseconds
       defer { start = end }
       return end - start
     }
-    cores.keepApart(worker)
-    replica.clock?.start()
-    while let slice = counters[1].take(below: reducer.slices.count)?.lowerBound {
-      if phase != .updates {
+  }
+
+  private func take(_ slice: Int, _ worker: Int, _ phase: Phase, _ now: Current, _ clock: inout SliceClock) {
+    let replica = replicas[worker]
+    if phase != .updates {
+      if slice >= reducer.firstSharded, let exchange {
+        exchange.wait(upTo: reducer.slices[slice].range.upperBound)
+      } else {
         reducer.sum(
           slice, count: now.count, beta: now.beta, accumulate: now.samplesBefore > 0, worker: worker,
           scratch: replica.scratch.pointer, threads: parallel.threads)
-        if clips { reducer.square(slice) }
-        if reducer.isProduct(slice) { times.products += lap() } else { times.sums += lap() }
-        if let use = reducer.use(of: slice) {
-          replica.clock?.lap(.gradient, layer: use)
-        } else {
-          replica.clock?.lap(.sums)
-        }
       }
-      if phase != .sums {
-        reducer.update(
-          slice, step: now.step, scale: now.scale, learningRate: now.learningRate, momentum: now.momentum,
-          samples: now.samples,
-          worker: worker)
-        times.updates += lap()
-        replica.clock?.lap(.updates)
+      if clips { reducer.square(slice) }
+      if reducer.isProduct(slice) { clock.times.products += clock.lap() } else { clock.times.sums += clock.lap() }
+      if let use = reducer.use(of: slice) {
+        replica.clock?.lap(.gradient, layer: use)
+      } else {
+        replica.clock?.lap(.sums)
       }
     }
-    clocks.pointer[worker] = times
+    if phase != .sums {
+      reducer.update(
+        slice, step: now.step, scale: now.scale, learningRate: now.learningRate, momentum: now.momentum,
+        samples: now.samples, worker: worker)
+      clock.times.updates += clock.lap()
+      replica.clock?.lap(.updates)
+    }
+  }
+
+  /// Makes sums over shards those of all processes. The first worker does it, and takes products while it waits.
+  private func share(_ exchange: StepExchange, _ phase: Phase, _ now: Current, _ clock: inout SliceClock) {
+    exchange.sum(reducer.gradient.pointer) { piece in
+      reducer.shardGradients.add(
+        now.firstShard..<now.endShard, of: piece, accumulate: now.samplesBefore > 0,
+        into: reducer.gradient.pointer + piece.lowerBound)
+    } meanwhile: {
+      clock.times.sums += clock.lap()
+      guard let product = counters[1].take(partOf: 1, sizes: 1...1, below: reducer.firstSharded) else { return false }
+      take(product.lowerBound, 0, phase, now, &clock)
+      return true
+    }
+    clock.times.sums += clock.lap()
+    replicas[0].clock?.lap(.sums)
   }
 }
 

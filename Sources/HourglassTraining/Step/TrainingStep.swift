@@ -35,6 +35,11 @@ public final class TrainingStep {
   let work: StepWork
   private let team: WorkerTeam
   private(set) var profiler: StepProfiler?
+  /// Whether this process wants to stop after its next step. It is for those who share the step with others, of which
+  /// all learn it (`stopIsWanted`).
+  var wantsStop = false
+  /// Whether any of the processes that share the step wanted to stop before the last one.
+  private(set) var stopIsWanted = false
   /// Steps still to be taken in ever smaller turns, since workers last finished far apart.
   var guidedSteps = 0
   /// Euclidean norm of the mean gradient of the last step before it was clipped; nil without clipping.
@@ -61,6 +66,8 @@ public final class TrainingStep {
   ///     unless gradients are clipped, each slice's is gone once it has moved its weights: a flat vector less in
   ///     memory, and less traffic with it. No bit changes.
   ///   - profiles: whether to time each layer, for `profile`; no bit changes.
+  ///   - transport: of the processes that share the step, each with the same arguments but `parallel` and each with a
+  ///     part of the shards; nil for one process. No bit changes.
   ///
   /// Errors: a `DataError` where the data does not fit the plan (`Dataset.checkTargets`), a `ModelError` where memory
   /// does not suffice, a `ThreadError` where the system does not make as many threads.
@@ -69,7 +76,7 @@ public final class TrainingStep {
     freeBits: Float = 0, capacity: Float? = nil, labelSmoothing: Float = 0, averageDecay: Float? = nil,
     augmentation: Augmentation? = nil, corruption: Corruption? = nil, missing: Float? = nil,
     standardization: Standardization? = nil, seed: UInt64, beta: Float, data: Dataset, keepsGradient: Bool = true,
-    profiles: Bool = false
+    profiles: Bool = false, transport: (any Transport)? = nil
   ) throws {
     precondition(clipNorm.map(Recipe.isClipNorm) ?? true, "a norm to clip at of \(clipNorm ?? 0)")
     precondition(clipValue.map(Recipe.isClipNorm) ?? true, "a value to clip at of \(clipValue ?? 0)")
@@ -81,17 +88,19 @@ public final class TrainingStep {
     try PlannedMemory(
       step: plan, parallel: parallel, augmentation: augmentation, corruption: corruption,
       hasPairs: data.hasInputs || missing != nil,
-      hasAverage: averageDecay != nil, keepsGradient: keepsGradient || clipNorm != nil
+      hasAverage: averageDecay != nil, keepsGradient: keepsGradient || clipNorm != nil,
+      processes: transport?.place.count ?? 1
     ).check(plan)
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
     precondition(capacity == nil || freeBits == 0 && plan.importanceSamples == nil, "a capacity with free bits")
     (self.clipValue, self.beta, self.freeBits, self.capacity) = (clipValue, beta, freeBits, capacity)
-    let work = StepWork(
+    let work = try StepWork(
       plan: plan, parallel: parallel, optimizer: optimizer, clips: clipNorm != nil, clipValue: clipValue,
       averageDecay: averageDecay,
       augmentation: augmentation, corruption: corruption, missing: missing,
       standardization: standardization,
-      labelSmoothing: labelSmoothing, data: data, keepsGradient: keepsGradient || clipNorm != nil, profiles: profiles)
+      labelSmoothing: labelSmoothing, data: data, keepsGradient: keepsGradient || clipNorm != nil, profiles: profiles,
+      transport: transport)
     work.current[0] = StepWork.Current(seed: seed, beta: beta, freeBits: freeBits)
     (self.work, profiler) = (work, work.profiler)
     // The other team looks at the weights while this one waits: validation, pictures.
@@ -164,12 +173,35 @@ public final class TrainingStep {
       for n in 0..<count { work.shared.labels.pointer[n] = work.data.label(Int(work.indices.pointer[n])) }
     }
     let start = DispatchTime.now().uptimeNanoseconds
-    work.reducer.shardGradients.reset()
+    let used = (count + plan.samplesPerShard - 1) / plan.samplesPerShard
+    let shards = work.exchange?.shards(of: used) ?? 0..<used
+    (work.current.pointer[0].firstShard, work.current.pointer[0].endShard) = (shards.lowerBound, shards.upperBound)
+    work.reducer.shardGradients.reset(to: shards.lowerBound)
     run(.shards)
-    if work.clocks.elements.contains(where: { $0.hasFailed }), let failure = work.failures.take() {
-      throw .unreadable(step: work.current.pointer[0].step, failure.error)
-    }
+    let failure = work.clocks.elements.contains(where: { $0.hasFailed }) ? work.failures.take()?.error : nil
+    if let failure = share(failure) { throw .unreadable(step: work.current.pointer[0].step, failure) }
     chooseTurn(since: start)
+  }
+
+  /// Shares phase 1 with the other processes, where there are any. Answers the failure of the lowest sample that any of
+  /// them could not read, which is that of the lowest position; nil where all went well.
+  private func share(_ failure: DataError?) -> DataError? {
+    guard let exchange = work.exchange else { return failure }
+    let answer = exchange.tell(work.current.pointer[0], hasFailed: failure != nil, wantsStop: wantsStop)
+    stopIsWanted = answer.wantsStop
+    return answer.hasFailure ? exchange.transport.agreed(failure) : nil
+  }
+
+  /// The items of a step that this process reads, of all of them.
+  func ownItems(_ items: ArraySlice<Int32>) -> ArraySlice<Int32> {
+    guard let exchange = work.exchange else { return items }
+    let images = plan.batchSize / plan.samplesPerImage
+    let own = stride(from: items.startIndex, to: items.endIndex, by: images).flatMap { first in
+      let minibatch = items[first..<min(first + images, items.endIndex)]
+      let own = exchange.images(of: minibatch.count)
+      return minibatch.dropFirst(own.lowerBound).prefix(own.count)
+    }
+    return own[...]
   }
 
   private func run(_ phase: StepWork.Phase) {

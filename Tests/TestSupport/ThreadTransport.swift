@@ -1,0 +1,117 @@
+import Foundation
+import HourglassTraining
+import Synchronization
+
+/// A transport between threads of one process, which stand for processes: every message is copied into a room that all
+/// share.
+public final class ThreadTransport: Transport {
+  public let place: ProcessPlace
+  private let room: Room
+  /// The receives that this process has begun, and how many gathers it has done.
+  private let own = Mutex(Own())
+
+  private struct Own {
+    var receives: [(from: Int, number: Int, address: UInt, count: Int)] = []
+    var received: [Int: Int] = [:]
+    var gathers = 0
+  }
+
+  private final class Room: Sendable {
+    struct State {
+      /// By sender and receiver all that was sent, until it is received.
+      var sent: [[Int]: [[UInt8]?]] = [:]
+      /// What each process brought to a gather, and how many have taken it.
+      var gathers: [Int: (parts: [Int: [UInt32]], taken: Int)] = [:]
+    }
+    let state = Mutex(State())
+  }
+
+  private final class Results<R: Sendable>: Sendable {
+    let all = Mutex<[Int: Result<R, any Error>]>([:])
+  }
+
+  private init(_ place: ProcessPlace, _ room: Room) { (self.place, self.room) = (place, room) }
+
+  /// Runs a body in each of so many processes at the same time, and answers what they answer, by their positions.
+  public static func run<R: Sendable>(
+    processes: Int, _ body: @escaping @Sendable (any Transport) throws -> R
+  ) throws -> [R] {
+    let (room, results) = (Room(), Results<R>())
+    for position in 0..<processes {
+      let transport = ThreadTransport(ProcessPlace(position: position, count: processes), room)
+      Thread.detachNewThread {
+        let result = Result { try body(transport) }
+        results.all.withLock { $0[position] = result }
+      }
+    }
+    while results.all.withLock({ $0.count }) < processes { usleep(200) }
+    return try (0..<processes).map { position in
+      guard let result = results.all.withLock({ $0[position] }) else { preconditionFailure("nobody is missing") }
+      return try result.get()
+    }
+  }
+
+  public func send(_ bytes: UnsafeRawBufferPointer, to position: Int, _ message: inout Message) {
+    let copy = Array(bytes)
+    room.state.withLock { $0.sent[[place.position, position], default: []].append(copy) }
+    message.words = (0, 0)
+  }
+
+  public func receive(_ bytes: UnsafeMutableRawBufferPointer, from position: Int, _ message: inout Message) {
+    message.words.0 = own.withLock { own in
+      let number = own.received[position, default: 0]
+      own.received[position] = number + 1
+      own.receives.append((position, number, UInt(bitPattern: bytes.baseAddress), bytes.count))
+      return UInt64(own.receives.count)
+    }
+  }
+
+  public func isDone(_ message: inout Message) -> Bool {
+    guard message.words.0 > 0 else { return true }
+    let receive = own.withLock { $0.receives[Int(message.words.0) - 1] }
+    let found = room.state.withLock { state in
+      let key = [receive.from, place.position]
+      guard let all = state.sent[key], receive.number < all.count else { return [UInt8]?.none }
+      defer { state.sent[key]?[receive.number] = nil }
+      return all[receive.number]
+    }
+    guard let found, let memory = UnsafeMutableRawPointer(bitPattern: receive.address) else { return false }
+    precondition(found.count == receive.count, "wanted a message of \(receive.count) bytes, found \(found.count)")
+    memory.copyMemory(from: found, byteCount: found.count)
+    message.words.0 = 0
+    return true
+  }
+
+  public func gather(
+    _ words: UnsafeMutablePointer<UInt32>, counts: UnsafePointer<Int32>, offsets: UnsafePointer<Int32>
+  ) {
+    func run(_ position: Int) -> UnsafeMutableBufferPointer<UInt32> {
+      UnsafeMutableBufferPointer(start: words + Int(offsets[position]), count: Int(counts[position]))
+    }
+    let number = own.withLock { own in
+      defer { own.gathers += 1 }
+      return own.gathers
+    }
+    let mine = Array(run(place.position))
+    room.state.withLock { $0.gathers[number, default: ([:], 0)].parts[place.position] = mine }
+    while true {
+      let parts = room.state.withLock { state -> [Int: [UInt32]]? in
+        guard let all = state.gathers[number], all.parts.count == place.count else { return nil }
+        state.gathers[number]?.taken += 1
+        if all.taken + 1 == place.count { state.gathers[number] = nil }
+        return all.parts
+      }
+      guard let parts else {
+        sched_yield()
+        continue
+      }
+      for (position, part) in parts where position != place.position {
+        precondition(part.count == run(position).count, "a gather of other counts")
+        _ = run(position).update(fromContentsOf: part)
+      }
+      return
+    }
+  }
+
+  public func endAll(_ reason: String, status: Int32) { preconditionFailure("\(place.name): \(reason)") }
+}
