@@ -21,8 +21,12 @@ SCALING ?=
 # Folder with include and lib of oneDNN, for `bench kernels --peer onednn`.
 DNNL_ROOT ?= /usr
 
+# The compiler of the MPI whose launcher starts several processes.
+MPICC ?= mpicc
+
 LIBRARY = $(MAKE) -f Sources/HourglassKernels/library/Makefile
 PROGRAM = .build/release/hourglass
+MPI_LIBRARY = .build/release/libhourglass_mpi.so
 SWIFT_SOURCES = Package.swift Sources Tests Benchmarks
 C_SOURCES = $(shell git ls-files '*.c' '*.h')
 # One sentence when there is no usable Swift toolchain, else nothing.
@@ -48,6 +52,11 @@ test: setup ## all tests; FILTER=Name for some
 # the toolchain, because the default one warns about a function inside Foundation.
 build: setup ## the program, in release mode: .build/release/hourglass
 	swift build -c release --static-swift-stdlib -Xswiftc -use-ld=lld
+
+mpi: ## what several processes train together by (mpirun, srun), beside the program; MPICC=... for one MPI of several
+	@command -v '$(MPICC)' >/dev/null || { echo "mpi: needs $(MPICC); Scripts/setup mpi installs Debian's Open MPI" >&2; exit 1; }
+	@[ -x $(PROGRAM) ] || $(MAKE) build
+	$(MPICC) -O2 -Wall -Wextra -shared -fPIC -o $(MPI_LIBRARY) Sources/CMPI/mpi.c
 
 check: setup ## the laws of the design, layout of the sources, warnings of gcc and clang, no allocation in a step
 	@Scripts/setup check
@@ -113,17 +122,20 @@ amalgamate: ## the C library as one header to paste: .build/amalgamated/hourglas
 	@mkdir -p .build/amalgamated
 	Scripts/amalgamate .build/amalgamated/hourglass_kernels.h
 
-install: ## C library into PREFIX (/usr/local), below DESTDIR; the program too where there is Swift
+install: ## C library into PREFIX (/usr/local), below DESTDIR; the program too where there is Swift, with MPI where there is mpicc
 	$(LIBRARY) install
 	@if [ -x $(PROGRAM) ] || { [ -z "$$(Scripts/require-swift)" ] && $(MAKE) build; }; then \
 	  install -D -m 755 $(PROGRAM) '$(DESTDIR)$(PREFIX)/bin/hourglass'; \
+	  if command -v '$(MPICC)' >/dev/null; then \
+	    $(MAKE) mpi && install -D -m 755 $(MPI_LIBRARY) '$(DESTDIR)$(PREFIX)/lib/libhourglass_mpi.so'; \
+	  fi; \
 	else \
 	  echo "install: the C library alone; the program needs a build that works (make build)" >&2; \
 	fi
 
 uninstall: ## remove all that `make install` put into PREFIX
 	$(LIBRARY) uninstall
-	rm -f '$(DESTDIR)$(PREFIX)/bin/hourglass'
+	rm -f '$(DESTDIR)$(PREFIX)/bin/hourglass' '$(DESTDIR)$(PREFIX)/lib/libhourglass_mpi.so'
 
 clean: ## remove everything that was built; runs stay
 	rm -rf .build
@@ -132,5 +144,5 @@ setup:
 	$(if $(NO_SWIFT),$(error $(NO_SWIFT)))
 	@Scripts/setup
 
-.PHONY: help demo test build check check-arm format bench scaling bench-baseline bench-compare architectures sanitize stress fuzz library \
-  amalgamate install uninstall clean setup
+.PHONY: help demo test build mpi check check-arm format bench scaling bench-baseline bench-compare architectures sanitize stress fuzz \
+  library amalgamate install uninstall clean setup

@@ -35,6 +35,7 @@ let package = Package(
     .systemLibrary(name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"])]),
     .systemLibrary(name: "CHDF5", pkgConfig: "hdf5", providers: [.apt(["libhdf5-dev"])]),
     .systemLibrary(name: "CThreads"),
+    .systemLibrary(name: "CMPI"),
     .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
     .target(
       name: "HourglassKernels",
@@ -64,7 +65,7 @@ let package = Package(
         .unsafeFlags(["-fopenmp"], .when(traits: ["OpenMP"])),
       ]),
     .target(
-      name: "HourglassTraining", dependencies: ["HourglassModels", "HourglassData", "CThreads", "CLimits"]),
+      name: "HourglassTraining", dependencies: ["HourglassModels", "HourglassData", "CThreads", "CMPI", "CLimits"]),
     .target(name: "HourglassAnalysis", dependencies: ["HourglassTraining"]),
     .executableTarget(
       name: "hourglass",

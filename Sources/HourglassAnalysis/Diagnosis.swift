@@ -62,6 +62,8 @@ public struct Diagnosis: Codable, Sendable, Equatable {
   public var openMP: Bool
   /// The paths of the OpenMP runtimes that are loaded.
   public var openMPLibraries: [String]
+  /// The library by which several processes would train together, with the version of its MPI; nil where there is none.
+  public var mpi: String?
   public var memory: Memory
   /// The environment variables that the program or the OpenMP runtime reads, by name.
   public var variables: [String: String]
@@ -93,6 +95,8 @@ public struct Diagnosis: Codable, Sendable, Equatable {
       granted: GrantedMemory.bytes)
     instructionSet = RunEnvironment.instructionSetName
     (openMP, openMPLibraries) = (RunEnvironment.hasOpenMP, libraries)
+    var refusals: [String] = []
+    do { mpi = try MPITransport.library().map { "\($0.version), \($0.path)" } } catch { refusals.append(error.reason) }
     variables = environment.filter { name, _ in
       name == Self.isaVariable || ["OMP_", "KMP_", "GOMP_"].contains(where: name.hasPrefix)
     }
@@ -117,7 +121,7 @@ public struct Diagnosis: Codable, Sendable, Equatable {
           plannedBytes: PlannedMemory(training: plan, parallel: parallel).total,
           reason: Self.reason(parallel, shards: plan.shards, cores: cores.granted, openMPEnvironment)))
     }
-    warnings = []
+    warnings = refusals
     if let warning = Self.instructionSetWarning(environment) { warnings.append(warning) }
     if !hg_isa_has_fma() {
       warnings.append("\(instructionSet) has no fused multiply-add: slow, and not the bits of machines that have it")

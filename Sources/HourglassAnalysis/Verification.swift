@@ -12,13 +12,17 @@ public struct Verification: Sendable {
     public var plan: ParallelPlan
     /// The workers and threads that it goes on with; nil for a run that is not stopped.
     public var resumed: ParallelPlan?
+    /// The processes, each of which has such a plan; nil for one that no launcher started.
+    public var processes: Int?
 
-    public init(_ plan: ParallelPlan, resumed: ParallelPlan? = nil) { (self.plan, self.resumed) = (plan, resumed) }
+    public init(_ plan: ParallelPlan, resumed: ParallelPlan? = nil, processes: Int? = nil) {
+      (self.plan, self.resumed, self.processes) = (plan, resumed, processes)
+    }
 
-    /// `3 x 2` for 3 workers with 2 threads each.
+    /// `3 x 2` for 3 workers with 2 threads each, `4 x 3 x 2` for 4 processes of them.
     public var description: String {
       let parts = [plan, resumed].compactMap(\.self).map { "\($0.workers) x \($0.threads)" }
-      return parts.joined(separator: ", resumed ")
+      return (processes.map { "\($0) x " } ?? "") + parts.joined(separator: ", resumed ")
     }
 
     /// Divisions of all kinds: fewer, as many and more workers than a small machine has cores, numbers that divide no

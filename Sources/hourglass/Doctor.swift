@@ -8,8 +8,8 @@ struct Doctor: ParsableCommand {
   static let configuration = CommandConfiguration(
     abstract: "Shows what the machine grants, and how training would use it by default.",
     discussion: """
-      The list has the cores granted by affinity mask and control group, the instruction set, the OpenMP runtime, the \
-      memory, and the workers and threads of the given models, or of each one that has a name, with reasons. The \
+      The list has the cores granted by affinity mask and control group, the instruction set, the OpenMP runtime, MPI, \
+      the memory, and the workers and threads of the given models, or of each one that has a name, with reasons. The \
       efficiency is the predicted speed-up over the granted cores, as in hourglass inspect --cores; where it is below \
       0.8, the next column says what is predicted to reach that. Warnings end the list; the exit code is 0 all the same.
 
@@ -42,6 +42,7 @@ struct Doctor: ParsableCommand {
     ]
     rows += found.openMPLibraries.map { ["", "\(OpenMPRuntime.name($0)): \($0)"] }
     rows += [
+      ["MPI", found.mpi ?? "none, so mpirun and srun start no training (make mpi)"],
       ["memory granted", mebibytes(found.memory.granted)],
       ["", "\(mebibytes(found.memory.physical)) in the machine"],
       ["", "by the control group: \(mebibytes(found.memory.group))"],

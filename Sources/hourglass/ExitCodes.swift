@@ -16,6 +16,18 @@ enum ExitStatus: Int32 {
 
   /// The status of an error, after it was told in one sentence.
   init(reporting error: any Error) {
+    self.init(of: error)
+    if self == .done {
+      // Help and version, which the parser throws.
+      StandardOutput.write(lines: Hourglass.fullMessage(for: error))
+      return
+    }
+    let sentence = sentence(for: error)
+    if !sentence.isEmpty { StandardError.write("hourglass: \(sentence)") }
+  }
+
+  /// The status of an error.
+  init(of error: any Error) {
     switch error {
     case let error as ExitStatusError: self = error.status
     case let error as DataError: self = error.isOutput ? .failed : .badData
@@ -23,23 +35,22 @@ enum ExitStatus: Int32 {
     case is TrainingError: self = .diverged
     default:
       switch Hourglass.exitCode(for: error) {
-      case .success:
-        // Help and version, which the parser throws.
-        StandardOutput.write(lines: Hourglass.fullMessage(for: error))
-        self = .done
-        return
+      case .success: self = .done
       case .validationFailure: self = .wrongUsage
       default: self = .failed
       }
     }
+  }
+
+  /// The sentence that tells an error of this status; empty where all is said.
+  func sentence(for error: any Error) -> String {
     let text = (self == .wrongUsage ? Hourglass.message(for: error) : "\(error)")
       // The parser does not say what is wanted of a seed.
       .replacing(#/The value '(-[0-9]+)' is invalid for '(--seed) <.*>'/#) {
         "\($0.output.2): wanted a whole number of at least 0, found \($0.output.1)"
       }
     // The parser lists many possible values one a line.
-    let sentence = text.replacing(#/:\n *- /#, with: ": ").replacing(#/\n *- /#, with: ", ")
-    if !text.isEmpty { StandardError.write("hourglass: \(sentence)") }
+    return text.replacing(#/:\n *- /#, with: ": ").replacing(#/\n *- /#, with: ", ")
   }
 }
 

@@ -55,17 +55,23 @@ struct Finetune: ParsableCommand {
   }
 
   mutating func run() throws {
-    var file = try flags.configuration()
-    try division.adopt(file)
-    try session.adopt(file)
+    let file = try Processes.together {
+      let file = try flags.configuration()
+      try division.adopt(file)
+      try session.adopt(file)
+      return file
+    }
     let training = StagedTraining(session: session, division: division)
     guard !session.resume, let from else { return try training.resume(flags) }
+    try training.begin { try begin(from, file) }
+  }
+
+  private func begin(_ from: String, _ file: Configuration) throws -> StagedRun {
     let (source, trained) = try RunFolder.open(from)
     guard try source.hasCheckpoint() else {
       throw DataError(path: from, reason: "wanted a run with a checkpoint to take the encoder of, found none")
     }
-    file = file.following(trained)
-    var recipe = try flags.recipe(file)
+    var recipe = try flags.recipe(file.following(trained))
     let data = try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages)
     recipe.model = try withHead(recipe.model, for: data)
     // A head that stays puts out the classes that it has learned.
@@ -73,10 +79,8 @@ struct Finetune: ParsableCommand {
     try recipe.settle(on: data)
     try recipe.matched(data).checkTargets(for: try ExecutionPlan(recipe.model, batchSize: 1))
     let path = try session.newPath(recipe.model.name)
-    let epochs = headEpochs ?? Self.defaultHeadEpochs
-    try training.begin { [recipe] in
-      try StagedRun.finetuning(path, recipe: recipe, from: from, headEpochs: epochs)
-    }
+    return try StagedRun.finetuning(
+      path, recipe: recipe, from: from, headEpochs: headEpochs ?? Self.defaultHeadEpochs)
   }
 
   private static let defaultHeadEpochs = 5

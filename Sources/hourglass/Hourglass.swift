@@ -42,6 +42,7 @@ struct Hourglass: ParsableCommand {
     var status = ExitStatus.done
     do {
       var command = try parseAsRoot(joiningNegatives(arguments))
+      try Processes.join(for: command)
       // The doctor lists it among its own.
       if !(command is Doctor) {
         for warning in [Diagnosis.instructionSetWarning(), OpenMPEnvironment.clean()].compactMap(\.self) {
@@ -50,12 +51,12 @@ struct Hourglass: ParsableCommand {
         try ThreadError.checkSystem()
       }
       try command.run()
-    } catch { status = ExitStatus(reporting: error) }
+    } catch { status = Processes.status(reporting: error) }
     if let refusal = StandardOutput.refusal {
       StandardError.write("hourglass: \(refusal)")
       if status == .done { status = .failed }
     }
-    Foundation.exit(status.rawValue)
+    Foundation.exit(Processes.leave(status).rawValue)
   }
 
   /// `--beta -1` as `--beta=-1`, for the parser takes -1 as a flag.

@@ -222,12 +222,14 @@ struct DivisionOptions: ParsableArguments {
 
   /// The division for a number of shards. It warns of more threads than granted cores.
   func plan(shards: Int) -> ParallelPlan {
-    var plan = ParallelPlan(workers: workers, threads: threads, shards: shards)
+    let (cores, processes) = (Processes.cores, Processes.transport?.place.count ?? 1)
+    var plan = ParallelPlan(
+      workers: workers, threads: threads, shards: (shards + processes - 1) / processes, cores: cores)
     plan.binding = bind ?? .none
-    if plan.workers * plan.threads > GrantedCores.count {
+    if plan.workers * plan.threads > cores {
       StandardError.write(
         "hourglass: warning: \(plan.workers) workers x \(plan.threads) threads are more than the "
-          + "\(GrantedCores.count) granted cores; this will be slow")
+          + "\(cores) granted cores; this will be slow")
     }
     return plan
   }

@@ -5,6 +5,8 @@ import Synchronization
 
 /// The stream of results. A reader sees each line at once, also through a pipe.
 enum StandardOutput {
+  /// Whether nothing is written, to this stream and to that of errors.
+  static let isMuted = Atomic<Bool>(false)
   /// The `errno` of the last write that failed; 0 as long as none has.
   private static let failure = Atomic<Int32>(0)
 
@@ -46,6 +48,7 @@ enum StandardOutput {
 
   /// Writes text as it is, and returns 0 or the `errno` of the write that failed.
   fileprivate static func write(raw text: String, to stream: Int32) -> Int32 {
+    if isMuted.load(ordering: .relaxed) { return 0 }
     var text = text
     return text.withUTF8 { bytes in
       var rest = UnsafeRawBufferPointer(bytes)[...]
@@ -72,6 +75,13 @@ enum StandardError {
 
   /// Writes one line, `escaped`.
   static func write(_ line: String) { draw(escaped(line) + "\n") }
+
+  /// Writes one line, `escaped`, also where this process writes nothing else.
+  static func tell(_ line: String) {
+    let isMuted = StandardOutput.isMuted.exchange(false, ordering: .relaxed)
+    write(line)
+    StandardOutput.isMuted.store(isMuted, ordering: .relaxed)
+  }
 
   /// Writes text as it is, with the codes that a terminal obeys.
   static func draw(_ text: String) { _ = StandardOutput.write(raw: text, to: STDERR_FILENO) }

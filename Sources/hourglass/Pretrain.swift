@@ -45,15 +45,21 @@ struct Pretrain: ParsableCommand {
   }
 
   mutating func run() throws {
-    let file = try flags.configuration(ofStages: true)
-    try division.adopt(file)
-    try session.adopt(file)
+    let file = try Processes.together {
+      let file = try flags.configuration(ofStages: true)
+      try division.adopt(file)
+      try session.adopt(file)
+      return file
+    }
     let training = StagedTraining(session: session, division: division)
     if session.resume { return try training.resume(flags) }
-    var recipe = try flags.recipe(file)
-    let path = try session.newPath(recipe.model.name)
-    let objective = try objective ?? file.stageObjective()
-    try recipe.settle(on: try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages))
-    try training.begin { [recipe] in try StagedRun.pretraining(path, recipe: recipe, objective: objective) }
+    try training.begin {
+      var recipe = try flags.recipe(file)
+      let path = try session.newPath(recipe.model.name)
+      let objective = try objective ?? file.stageObjective()
+      try recipe.settle(
+        on: try recipe.data.open(for: recipe.model, seed: recipe.seed, memory: session.memoryForImages))
+      return try StagedRun.pretraining(path, recipe: recipe, objective: objective)
+    }
   }
 }

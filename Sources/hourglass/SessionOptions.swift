@@ -24,6 +24,12 @@ struct SessionOptions: ParsableArguments {
   var maxTime: TimeLimit?
 
   @Option(
+    help: ArgumentHelp(
+      "Under mpirun or srun: end all processes where one has waited this time for another. (default: wait on)",
+      valueName: "time"))
+  var stallLimit: TimeLimit?
+
+  @Option(
     name: .customLong("run"),
     help: ArgumentHelp(
       "The folder of the run, with recipe, checkpoints, metrics and report. (default: runs/MODEL-DATE-TIME)",
@@ -62,13 +68,17 @@ struct SessionOptions: ParsableArguments {
     memoryLimit = memoryLimit ?? file.memoryLimit
     checkpointEvery = checkpointEvery ?? file.checkpointEvery
     maxTime = maxTime ?? file.maxTime
+    stallLimit = stallLimit ?? file.stallLimit
     try requirePositive("--checkpoint-every", checkpointEvery)
     folder = folder ?? file.run
     json = json || file.json == true
     quiet = quiet || file.quiet == true
   }
 
-  var memoryForImages: Int { memoryLimit?.bytes ?? GrantedMemory.forImages }
+  /// What processes of one node may take is divided among them.
+  var memoryForImages: Int {
+    memoryLimit?.bytes ?? GrantedMemory.forImages / (Processes.transport?.place.localCount ?? 1)
+  }
 
   /// Where a new run of a model may begin.
   func newPath(_ model: String) throws -> String {
@@ -134,6 +144,7 @@ extension RunEnvironment {
   /// The environment of this session, with the arguments of the program.
   init(_ parallel: ParallelPlan) {
     self.init(parallel: parallel, arguments: Array(CommandLine.arguments.dropFirst()))
+    processes = Processes.transport?.place.count
   }
 }
 

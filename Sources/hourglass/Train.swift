@@ -16,7 +16,8 @@ struct Train: ParsableCommand {
       {"learningRate": 0.002}, "workers": 4}; the recipe.json of a run is such a file. Neither workers nor threads \
       change a result. OMP_NUM_THREADS and OMP_THREAD_LIMIT are respected where no flag says otherwise.
 
-      SIGINT, SIGTERM, SIGHUP and a closed standard output write a checkpoint and stop; a second signal stops at once. \
+      SIGINT, SIGTERM, SIGHUP, SIGUSR1 and a closed standard output write a checkpoint and stop; a second signal but \
+      SIGUSR1 stops at once. \
       --max-time ends a session in the same way, but with exit code 0; the time counts from the session's start and is \
       looked at between steps. --patience ends a run that no longer improves; --resume with a greater --patience goes \
       on.
@@ -27,6 +28,7 @@ struct Train: ParsableCommand {
         hourglass train --config settings.json --patience 5 --max-time 2h
         hourglass train --config runs/f/recipe.json --seed 2 --run runs/g
         hourglass train --config runs/f/recipe.json --steps 100 --profile
+        mpirun -n 4 --hostfile nodes hourglass train --model conv-vae-64 --data photos --run runs/p
       """)
 
   @OptionGroup(title: "What decides the result") var flags: RecipeFlags
@@ -58,9 +60,13 @@ struct Train: ParsableCommand {
     let clock = ContinuousClock()
     let start = clock.now
     SignalHandling.install()
-    let file = try flags.configuration()
-    try division.adopt(file)
-    try session.adopt(file)
+    let file = try Processes.together {
+      let file = try flags.configuration()
+      try division.adopt(file)
+      try session.adopt(file)
+      return file
+    }
+    Processes.transport?.watch(limit: session.stallLimit?.seconds)
     profile = profile || file.session.profile == true
     tensorBoard = tensorBoard || file.session.tensorboard == true
     if dryRun { return try showPlan(file) }
@@ -71,6 +77,10 @@ struct Train: ParsableCommand {
     let verb = trainer.progress.step > 0 ? "goes on at step \(trainer.progress.step)" : "begins"
     progress.note(
       "\(trainer.recipe.model.name) on \(trainer.data.count) of \(trainer.data.source); \(run.path) \(verb)")
+    if let transport = Processes.transport {
+      let place = transport.place
+      progress.note("\(place.count) processes on \(place.nodes) nodes by \(transport.version)")
+    }
 
     list(about: trainer, run, progress)
 
@@ -81,8 +91,10 @@ struct Train: ParsableCommand {
       if json, case .epoch(let metrics) = event { StandardOutput.write(json: metrics) }
     }
     progress.clear()
+    guard Processes.isFirst else { return }
     if let profile = trainer.training.profile { try show(profile, in: run) }
-    let isInterrupted = end == .interrupted && SignalHandling.stopIsWanted
+    // A signal may have come to another process alone.
+    let isInterrupted = end == .interrupted && (SignalHandling.stopIsWanted || !isOver())
     if end != .interrupted {
       try trainer.keepTraining(in: run)
       try trainer.writePictures(to: run)
@@ -96,7 +108,7 @@ struct Train: ParsableCommand {
   /// The recipe of a new run, and the folder where it may begin.
   func recipeOfNewRun(_ file: Configuration) throws -> (recipe: Recipe, path: String) {
     let recipe = try flags.recipe(file)
-    return (recipe, try session.newPath(recipe.model.name))
+    return (recipe, Processes.isFirst ? try session.newPath(recipe.model.name) : "")
   }
 
   /// The run that is to go on, with its recipe and the same recipe with the end that was asked for.
@@ -126,10 +138,15 @@ struct Train: ParsableCommand {
   }
 
   private func newRun(_ file: Configuration) throws -> (trainer: Trainer, run: RunFolder) {
-    var (recipe, path) = try recipeOfNewRun(file)
-    let parallel = division.plan(shards: recipe.shards)
-    let data = try Trainer.open(&recipe, parallel: parallel, memory: session.memoryForImages)
+    let (recipe, path, parallel, data) = try Processes.together {
+      var (recipe, path) = try recipeOfNewRun(file)
+      let parallel = division.plan(shards: recipe.shards)
+      let data = try Trainer.open(
+        &recipe, parallel: parallel, memory: session.memoryForImages, place: Processes.transport?.place)
+      return (recipe, path, parallel, data)
+    }
     let run = RunFolder(path)
+    guard Processes.isFirst else { return (try trainer(recipe, parallel, nil, data: data), run) }
     // What cannot begin leaves no folder behind.
     return try run.create(recipe, session: RunEnvironment(parallel)) { _ in
       (try trainer(recipe, parallel, run, data: data), run)
@@ -137,7 +154,10 @@ struct Train: ParsableCommand {
   }
 
   private func openRun() throws -> (trainer: Trainer, run: RunFolder) {
-    let (run, recipe, extended) = try recipesOfRun()
+    guard let (run, recipe, extended) = try Processes.together({ Processes.isFirst ? try recipesOfRun() : nil }) else {
+      return (try trainerOfFirst(), RunFolder(""))
+    }
+    _ = Processes.fromFirst(JSONText.line(extended))
     let parallel = division.plan(shards: recipe.shards)
     let trainer = try trainer(extended, parallel, run, resume: true)
     try flags.checkExtension(from: recipe, of: trainer, path: run.path)
@@ -146,11 +166,19 @@ struct Train: ParsableCommand {
     return (trainer, run)
   }
 
+  /// The trainer of a run that position 0 goes on with.
+  private func trainerOfFirst() throws -> Trainer {
+    let recipe = try JSONFile.decode(
+      Recipe.self, from: Processes.fromFirst("").utf8, path: "position 0", what: "not a recipe")
+    return try trainer(recipe, division.plan(shards: recipe.shards), nil)
+  }
+
   private func trainer(
-    _ recipe: Recipe, _ parallel: ParallelPlan, _ run: RunFolder, resume: Bool = false, data: Dataset? = nil
+    _ recipe: Recipe, _ parallel: ParallelPlan, _ run: RunFolder?, resume: Bool = false, data: Dataset? = nil
   ) throws -> Trainer {
     try Trainer(
       recipe, parallel: parallel, run: run, resume: resume, acceptsChangedData: session.acceptChangedData, data: data,
-      memory: session.memoryForImages, profiles: profile, tensorBoard: tensorBoard)
+      memory: session.memoryForImages, profiles: profile, tensorBoard: tensorBoard,
+      transport: Processes.transport)
   }
 }

@@ -10,11 +10,13 @@ struct Verify: ParsableCommand {
     abstract: "Shows that the division of the work changes no weight on this machine.",
     discussion: """
       The command trains a few steps with many mixes of workers and threads, also stopped and resumed with another \
-      mix, on every instruction set with FMA that the machine has, and compares the weights. It fails when any differ.
+      mix, on every instruction set with FMA that the machine has, and compares the weights. It fails when any differ. \
+      With --processes it also trains by mpirun, which must be in PATH, with so many processes.
 
       Examples:
         hourglass verify --model all
         hourglass verify --model conv-vae-28 --data fashion-mnist --steps 10
+        hourglass verify --model conv-ae-28 --processes 1,2,3,4
       """)
 
   @Option(
@@ -35,6 +37,9 @@ struct Verify: ParsableCommand {
   @Option(help: ArgumentHelp("How many minibatches are added up for one update.", valueName: "minibatches"))
   var accumulate = 1
 
+  @Option(help: ArgumentHelp("Train with these numbers of processes too.", valueName: "numbers"))
+  var processes: IntegerList?
+
   @Flag(help: "Print one JSON object for each run.")
   var json = false
 
@@ -44,6 +49,7 @@ struct Verify: ParsableCommand {
     try requirePositive("--steps", steps)
     try requirePositive("--batch-size", batchSize, most: Recipe.batchSizeRange.upperBound)
     try requirePositive("--accumulate", accumulate, most: Recipe.accumulateRange.upperBound)
+    for count in processes?.values ?? [] { try requirePositive("--processes", count, most: ParallelPlan.most) }
     if model == Self.all && data != nil {
       throw ValidationError("--data: wanted one model for these images with --model, found all")
     }
@@ -72,7 +78,9 @@ struct Verify: ParsableCommand {
             do { try AtomicFile.remove(folder) } catch { StandardError.write("hourglass: warning: \(error)") }
           }
         }
-        return try Verification(recipe, data: images, folder: folder)
+        let divided = try Verification(recipe, data: images, folder: folder)
+        let launched = try (processes?.values ?? []).map { try train(recipe, processes: $0, folder: folder) }
+        return Verification(model: divided.model, rows: divided.rows + launched)
       }()
       write(verification, images)
       difference = difference ?? verification.difference
@@ -80,11 +88,47 @@ struct Verify: ParsableCommand {
     if let difference { throw ExitStatusError(status: .failed, description: difference) }
   }
 
+  /// Trains by mpirun, and reads the weights that `train --json` tells.
+  private func train(_ recipe: Recipe, processes: Int, folder: String) throws -> Verification.Row {
+    let (file, run) = ("\(folder)/recipe-\(processes).json", "\(folder)/processes-\(processes)")
+    try AtomicFile.makeFolder(folder)
+    try AtomicFile.write(try JSONText.indented(recipe), to: file)
+    let launcher = Process()
+    launcher.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+    launcher.arguments =
+      ["mpirun", "-n", "\(processes)", URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path]
+      + ["train", "--config", file, "--run", run, "--workers", "1", "--threads", "1", "--json", "--quiet"]
+    // Open MPI starts more processes than cores where it is told to, and these leave each other the cores.
+    launcher.environment = ProcessInfo.processInfo.environment.merging([
+      "OMPI_MCA_rmaps_base_oversubscribe": "1", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+      "OMPI_MCA_mpi_yield_when_idle": "1",
+    ]) { own, _ in own }
+    let output = Pipe()
+    (launcher.standardOutput, launcher.standardInput) = (output, FileHandle.nullDevice)
+    try launcher.run()
+    let lines = output.fileHandleForReading.readDataToEndOfFile().split(separator: UInt8(ascii: "\n"))
+    launcher.waitUntilExit()
+    struct End: Decodable { var weightsHash: String }
+    guard launcher.terminationStatus == 0, let last = lines.last,
+      let end = try? JSONDecoder().decode(End.self, from: last)
+    else {
+      throw ExitStatusError(
+        status: .failed,
+        description: "\(recipe.model.name): wanted \(processes) processes started by mpirun to train, found that they "
+          + "ended with status \(launcher.terminationStatus)")
+    }
+    let division = Verification.Division(ParallelPlan(workers: 1, threads: 1), processes: processes)
+    return Verification.Row(
+      instructionSet: RunEnvironment.instructionSetName, division: division, weightsHash: end.weightsHash)
+  }
+
   /// A line of `--json`.
   private struct Line: Encodable {
     var event = "division"
     var model: String
     var instructionSet: String
+    /// The processes, of `--processes`.
+    var processes: Int?
     var workers: Int
     var threads: Int
     /// The division that the run went on with after its stop.
@@ -97,7 +141,8 @@ struct Verify: ParsableCommand {
     guard !json else {
       for row in verification.rows {
         let line = Line(
-          model: verification.model, instructionSet: row.instructionSet, workers: row.division.plan.workers,
+          model: verification.model, instructionSet: row.instructionSet, processes: row.division.processes,
+          workers: row.division.plan.workers,
           threads: row.division.plan.threads, resumed: row.division.resumed, weightsHash: row.weightsHash,
           equal: verification.isEqual(row))
         StandardOutput.write(json: line)

@@ -50,13 +50,15 @@ public struct Configuration: Decodable, Sendable {
     public var memoryLimit: MemoryLimit?
     public var checkpointEvery: Int?
     public var maxTime: TimeLimit?
+    public var stallLimit: TimeLimit?
     public var profile: Bool?
     public var tensorboard: Bool?
     public var json: Bool?
     public var quiet: Bool?
 
     enum CodingKeys: String, CodingKey, CaseIterable {
-      case run, workers, threads, bind, memoryLimit, checkpointEvery, maxTime, profile, tensorboard, json, quiet
+      case run, workers, threads, bind, memoryLimit, checkpointEvery, maxTime, stallLimit, profile, tensorboard, json
+      case quiet
     }
   }
 

@@ -20,6 +20,8 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
   public var workers: Int
   /// The OpenMP threads of each worker.
   public var threads: Int
+  /// The processes of the session; nil for one that was started alone.
+  public var processes: Int?
   /// When the session began, in UTC, as ISO 8601 writes it.
   public var date: String
   /// The arguments of the command line, without the program's own path.

@@ -32,11 +32,18 @@ public struct StagedRun: Sendable {
 
     /// The trainer of the stage, at its last checkpoint or, where it has none, at its start. The stages before it must
     /// be done.
+    ///
+    /// - Parameter transport: of the processes that train together, see `Trainer`.
     public func trainer(
-      parallel: ParallelPlan, acceptsChangedData: Bool = false, memory: Int = GrantedMemory.forImages
+      parallel: ParallelPlan, acceptsChangedData: Bool = false, memory: Int = GrantedMemory.forImages,
+      transport: (any Transport)? = nil
     ) throws -> Trainer {
-      try Trainer(
-        recipe, parallel: parallel, run: run, resume: true, acceptsChangedData: acceptsChangedData, memory: memory)
+      // The codes of the stage before are read once position 0 has written its last checkpoint.
+      _ = transport?.gather("")
+      let isFirst = transport?.place.isFirst ?? true
+      return try Trainer(
+        recipe, parallel: parallel, run: isFirst ? run : nil, resume: isFirst, acceptsChangedData: acceptsChangedData,
+        memory: memory, transport: transport)
     }
   }
 
@@ -111,6 +118,14 @@ public struct StagedRun: Sendable {
     return try StagedRun(run, recipe)
   }
 
+  /// A run that position 0 has begun or opened, for another process that trains with it.
+  ///
+  /// - Parameter recipes: of the whole model, and of the stages.
+  public init(_ path: String, following recipes: [Recipe]) {
+    (run, recipe) = (RunFolder(path), recipes[0])
+    stages = recipes.dropFirst().enumerated().map { [run] in Stage(run: RunFolder(run.stage($0 + 1)), recipe: $1) }
+  }
+
   private init(_ run: RunFolder, _ recipe: Recipe) throws(DataError) {
     guard try run.hasStages() else {
       throw DataError(path: run.path, reason: "wanted a run that pretrain or finetune began, found one without stages")
@@ -125,11 +140,14 @@ public struct StagedRun: Sendable {
 
   /// The trainer of the whole model once all stages are done: at its last checkpoint or at its start, of which it
   /// writes a checkpoint then.
+  ///
+  /// - Parameter transport: of the processes that train together, see `Trainer`.
   public func trainer(
-    parallel: ParallelPlan, acceptsChangedData: Bool = false, memory: Int = GrantedMemory.forImages
+    parallel: ParallelPlan, acceptsChangedData: Bool = false, memory: Int = GrantedMemory.forImages,
+    transport: (any Transport)? = nil
   ) throws -> Trainer {
-    let trainer = try Trainer(
-      recipe, parallel: parallel, run: run, resume: true, acceptsChangedData: acceptsChangedData, memory: memory)
+    let trainer = try Stage(run: run, recipe: recipe).trainer(
+      parallel: parallel, acceptsChangedData: acceptsChangedData, memory: memory, transport: transport)
     try trainer.saveStart()
     return trainer
   }
