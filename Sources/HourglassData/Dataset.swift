@@ -86,6 +86,21 @@ public struct Dataset: Sendable {
     (range, missingPart) = (values.range, values.missingPart)
   }
 
+  /// A set of images in memory that the caller lends.
+  ///
+  /// Cost: reads all floats once, copies nothing. Errors: labels of another number; a number that is not finite.
+  ///
+  /// - Parameter labels: one for each image, from 0 on.
+  public init(_ array: LentArray, labels: [Int]? = nil, source: String) throws(DataError) {
+    (shape, count, self.labels, self.source) = (array.shape, array.count, labels, source)
+    (pixels, names) = (array, ItemNames(source))
+    if let labels, labels.count != count {
+      throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
+    }
+    let values = try array.measured(Preparation(), source: source)
+    (range, missingPart) = (values.range, values.missingPart)
+  }
+
   /// A set of numbers made of the images of another one, such as their codes, in its order and with its labels.
   ///
   /// Errors: a number that is not finite.

@@ -122,6 +122,12 @@ public struct MetricsLog: Sendable {
     }
   }
 
+  /// Writes the rows of a run that has none yet. Errors: a file cannot be written.
+  package init(_ run: RunFolder, epochs: [EpochMetrics]) throws(DataError) {
+    (self.run, self.epochs) = (run, epochs)
+    try write()
+  }
+
   /// A sentence about the lines that cannot be read; nil where all can.
   public var damage: String? {
     damaged.isEmpty
