@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import HourglassBase
 
 /// Images of one shape, held in memory or read one by one, with labels where there are any.
