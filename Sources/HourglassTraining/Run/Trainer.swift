@@ -66,7 +66,7 @@ public final class Trainer {
     memory: Int = GrantedMemory.forImages, profiles: Bool = false, tensorBoard: Bool = false
   ) throws {
     let plan = try recipe.plan()
-    if let refusal = recipe.refusal { throw ModelError("recipe", refusal) }
+    if let refusal = recipe.refusalOfAnyData { throw ModelError("recipe", refusal) }
     let memory = try Self.memoryForImages(recipe, plan, parallel: parallel, atMost: memory)
     let data = try data ?? recipe.open(recipe.data, memory: memory, parallel: parallel)
     try data.checkTargets(for: plan)
