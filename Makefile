@@ -46,6 +46,7 @@ test: setup ## all tests; FILTER=Name for some
 	swift test $(if $(FILTER),--filter '$(FILTER)',--skip KernelTests)
 	$(if $(FILTER),,swift test --skip-build --filter KernelTests)
 	$(if $(FILTER),,Scripts/check-examples)
+	$(if $(FILTER),,Scripts/test-python)
 	$(if $(FILTER),,HOURGLASS_ISA=baseline swift test --skip-build --filter KernelTests)
 
 # With Swift's libraries inside, the program starts twice as fast and runs on machines without a toolchain. The linker of
@@ -118,12 +119,24 @@ stress: build ## kill or hinder all commands at each operation on files; kill ru
 library: ## the kernels as a C library, in .build/library; CC=clang, OPENMP=0; needs no Swift
 	$(LIBRARY) library
 
+engine: setup ## the engine as a C library: .build/engine/libhourglass.so and hourglass.h
+	Scripts/build-engine
+
+wheel: setup ## the Python package with the engine inside: .build/wheel/hourglass-*.whl
+	Scripts/build-wheel
+
+# Of the estimators in Python, with the engine of this checkout; the Python that HOURGLASS_PYTHON names needs numpy and pytest.
+test-python: ## tests of the Python package, where Python has numpy and pytest
+	Scripts/test-python
+
 amalgamate: ## the C library as one header to paste: .build/amalgamated/hourglass_kernels.h
 	@mkdir -p .build/amalgamated
 	Scripts/amalgamate .build/amalgamated/hourglass_kernels.h
 
-install: ## C library into PREFIX (/usr/local), below DESTDIR; the program too where there is Swift, with MPI where there is mpicc
+install-library: ## the kernels as a C library into PREFIX (/usr/local), below DESTDIR; never builds Swift
 	$(LIBRARY) install
+
+install: install-library ## the C library into PREFIX (/usr/local), below DESTDIR; the program too where there is Swift, with MPI where there is mpicc
 	@if [ -x $(PROGRAM) ] || { [ -z "$$(Scripts/require-swift)" ] && $(MAKE) build; }; then \
 	  install -D -m 755 $(PROGRAM) '$(DESTDIR)$(PREFIX)/bin/hourglass'; \
 	  if command -v '$(MPICC)' >/dev/null; then \
@@ -145,4 +158,4 @@ setup:
 	@Scripts/setup
 
 .PHONY: help demo test build mpi check check-arm format bench scaling bench-baseline bench-compare architectures sanitize stress fuzz \
-  library amalgamate install uninstall clean setup
+  library engine wheel test-python amalgamate install install-library uninstall clean setup

@@ -16,6 +16,8 @@ let package = Package(
     .library(
       name: "Hourglass",
       targets: ["HourglassBase", "HourglassModels", "HourglassData", "HourglassTraining", "HourglassAnalysis"]),
+    // Scripts/build-engine links it to libhourglass.so: SwiftPM puts Swift's libraries into no shared library.
+    .library(name: "HourglassC", type: .static, targets: ["HourglassC"]),
   ],
   traits: [
     .trait(name: "OpenMP", description: "Threads inside a worker, by the OpenMP runtime of the system."),
@@ -67,6 +69,8 @@ let package = Package(
     .target(
       name: "HourglassTraining", dependencies: ["HourglassModels", "HourglassData", "CThreads", "CMPI", "CLimits"]),
     .target(name: "HourglassAnalysis", dependencies: ["HourglassTraining"]),
+    .systemLibrary(name: "CHourglass"),
+    .target(name: "HourglassC", dependencies: ["HourglassAnalysis", "HourglassKernels", "CHourglass"]),
     .executableTarget(
       name: "hourglass",
       dependencies: [
@@ -88,6 +92,8 @@ let package = Package(
     .testTarget(
       name: "HourglassTrainingTests", dependencies: ["HourglassAnalysis", "TestSupport", "HeapProbe"],
       exclude: ["Architectures", "Golden"]),
+    .testTarget(
+      name: "HourglassCTests", dependencies: ["HourglassC", "CHourglass", "HourglassAnalysis", "TestSupport"]),
     .testTarget(name: "hourglassTests", dependencies: ["hourglass", "TestSupport"]),
     .testTarget(name: "benchTests", dependencies: ["bench", "TestSupport"], path: "Tests/BenchTests"),
   ],

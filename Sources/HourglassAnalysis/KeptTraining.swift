@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import HourglassData
 import HourglassModels
 import HourglassTraining
@@ -28,7 +28,9 @@ public struct KeptTraining: Sendable {
   public func scores(by kind: AnomalyScores.Kind) -> AnomalyScores {
     let parts = tensors["scores.\(kind.rawValue)"] ?? tensors["scores.likelihood"] ?? []
     return AnomalyScores(
-      stride(from: 0, to: parts.count, by: 3).map { Double(parts[$0]) + Double(parts[$0 + 1]) + Double(parts[$0 + 2]) })
+      stride(from: 0, to: parts.count, by: 3).map { place -> Double in
+        parts[place..<place + 3].reduce(0.0) { $0 + Double($1) }
+      })
   }
 
   /// Three floats with the sum x, which holds a double to the bit.

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Files that are either the old ones or the new ones, whole, whenever the machine or the process stops.
 public enum AtomicFile {
@@ -83,7 +84,7 @@ public enum AtomicFile {
     let (folder, name) = split(path)
     let temporary = "\(folder)/\(temporaryName(name))"
     unlink(systemPath(temporary))
-    guard Foundation.link(systemPath(source), systemPath(temporary)) == 0 else {
+    guard Glibc.link(systemPath(source), systemPath(temporary)) == 0 else {
       guard [EPERM, EOPNOTSUPP, ENOSYS, EMLINK, EXDEV].contains(errno) else {
         throw .unwritable(path, "cannot keep a second name of \(source)")
       }
@@ -166,7 +167,7 @@ public enum AtomicFile {
     let failure: Int32 = data.withUnsafeBytes { bytes in
       var written = 0
       while written < bytes.count {
-        let count = Foundation.write(descriptor, bytes.baseAddress! + written, bytes.count - written)
+        let count = Glibc.write(descriptor, bytes.baseAddress! + written, bytes.count - written)
         if count < 0 && errno == EINTR { continue }
         if count < 0 { return errno }
         written += count
@@ -179,7 +180,7 @@ public enum AtomicFile {
   }
 
   private static func rename(_ source: String, to path: String) throws(DataError) {
-    guard Foundation.rename(systemPath(source), systemPath(path)) == 0 else {
+    guard Glibc.rename(systemPath(source), systemPath(path)) == 0 else {
       throw .unwritable(path, "cannot be replaced\(kept)")
     }
   }

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import HourglassBase
 
 /// One axis: a range of values on a range of pixels, with round ticks.

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// What the control group of this process, and those above it, allow it to use (Linux `cgroups(7)`).
 ///

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// What is wrong with a file or folder that the user named.
 ///
@@ -11,7 +12,7 @@ public struct DataError: Error, Equatable, Sendable, CustomStringConvertible, Lo
   /// Whether a write failed, which is the fault of a disk and not of the data.
   public let isOutput: Bool
   /// Whether the file is sound, and its contents only take more memory than is granted.
-  let lacksMemory: Bool
+  public let lacksMemory: Bool
 
   public init(path: String, reason: String, isOutput: Bool = false) {
     self.init(path: path, reason: reason, isOutput: isOutput, lacksMemory: false)

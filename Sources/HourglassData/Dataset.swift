@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import HourglassBase
 
 /// Images of one shape, held in memory or read one by one, with labels where there are any.
@@ -83,6 +83,21 @@ public struct Dataset: Sendable {
     }
     let values = ValueMeter()
     values.add(elements)
+    (range, missingPart) = (values.range, values.missingPart)
+  }
+
+  /// A set of images in memory that the caller lends.
+  ///
+  /// Cost: reads all floats once, copies nothing. Errors: labels of another number; a number that is not finite.
+  ///
+  /// - Parameter labels: one for each image, from 0 on.
+  public init(_ array: LentArray, labels: [Int]? = nil, source: String) throws(DataError) {
+    (shape, count, self.labels, self.source) = (array.shape, array.count, labels, source)
+    (pixels, names) = (array, ItemNames(source))
+    if let labels, labels.count != count {
+      throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
+    }
+    let values = try array.measured(Preparation(), source: source)
     (range, missingPart) = (values.range, values.missingPart)
   }
 

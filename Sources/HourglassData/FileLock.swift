@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// An exclusive lock on a file, which the system releases when the process ends, however it ends.
 ///
@@ -38,7 +39,7 @@ public final class FileLock: Sendable {
   /// Errors, which name `named`: the file cannot be made, or is a link.
   static func open(_ path: String, for named: String) throws(DataError) -> Int32? {
     while true {
-      let descriptor = Foundation.open(systemPath(path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o666)
+      let descriptor = Glibc.open(systemPath(path), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0o666)
       guard descriptor >= 0 else { throw .unwritable(named, "cannot be written, no file can be made in its folder") }
       if flock(descriptor, LOCK_EX | LOCK_NB) != 0 {
         switch errno {

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// All that lies in a folder at any depth, by paths from the folder in alphabetical order.
 ///

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Smoothing of an image of one channel by a Gaussian window, first down the columns, then along the rows.
 ///

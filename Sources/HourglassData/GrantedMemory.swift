@@ -1,4 +1,6 @@
-import Foundation
+import FoundationEssentials
+import Glibc
+import HourglassBase
 
 /// The memory that this process may really use.
 public enum GrantedMemory {
@@ -65,7 +67,25 @@ public enum GrantedMemory {
   /// The least number of bytes that is compared.
   private static let smallest = 1 << 20
 
-  private static let turn = NSRecursiveLock()
+  private static let turn = Turn()
+
+  /// A lock that the thread which has it may take again.
+  private struct Turn: Sendable {
+    private let memory = AlignedBuffer<UInt8>(count: MemoryLayout<pthread_mutex_t>.size)
+    private var mutex: UnsafeMutablePointer<pthread_mutex_t> {
+      UnsafeMutableRawPointer(memory.pointer).assumingMemoryBound(to: pthread_mutex_t.self)
+    }
+
+    init() {
+      var attributes = pthread_mutexattr_t()
+      pthread_mutexattr_init(&attributes)
+      pthread_mutexattr_settype(&attributes, Int32(PTHREAD_MUTEX_RECURSIVE))
+      pthread_mutex_init(mutex, &attributes)
+    }
+
+    func lock() { pthread_mutex_lock(mutex) }
+    func unlock() { pthread_mutex_unlock(mutex) }
+  }
 
   /// The bytes of memory in the machine.
   public static var physical: UInt64 { ProcessInfo.processInfo.physicalMemory }

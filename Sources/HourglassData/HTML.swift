@@ -1,5 +1,3 @@
-import Foundation
-
 /// What every page is made of: HTML that is XML as well, without scripts and without other files, for screen, dark
 /// screen and paper.
 package enum HTML {
@@ -30,7 +28,7 @@ package enum HTML {
 
       """
     // A non-breaking space keeps a line from beginning with the sign.
-    return text.replacingOccurrences(of: " %", with: "\u{A0}%")
+    return text.replacing(" %", with: "\u{A0}%")
   }
 
   package static func section(_ title: String, _ parts: [String]) -> String {
@@ -67,7 +65,7 @@ package enum HTML {
   }
 
   private static func cell(_ text: String) -> String {
-    guard text.hasSuffix(")"), let open = text.range(of: " (") else { return SVG.escaped(text) }
+    guard text.hasSuffix(")"), let open = text.firstRange(of: " (") else { return SVG.escaped(text) }
     let (figure, interval) = (text[..<open.lowerBound], text[open.lowerBound...].dropFirst())
     return "\(SVG.escaped(String(figure))) <span>\(SVG.escaped(String(interval)))</span>"
   }
@@ -86,7 +84,7 @@ package enum HTML {
   package static func figure(png: PNGImage, description: String, caption: String) throws(DataError) -> String {
     let (width, height) = ((png.width + 1) / 2, (png.height + 1) / 2)
     let source = "data:image/png;base64,\(try png.encoded().base64EncodedString())"
-    let alternative = SVG.escaped(description).replacingOccurrences(of: "\"", with: "&quot;")
+    let alternative = SVG.escaped(description).replacing("\"", with: "&quot;")
     return """
       <figure>
       <img src="\(source)" width="\(width)" height="\(height)" alt="\(alternative)"/>

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// A regular file that is open for reading.
 ///
@@ -41,7 +41,7 @@ public final class InputFile: Sendable {
 
   /// Reads the next bytes and returns their number, less than asked only at the end of the file.
   func read(into buffer: UnsafeMutableRawBufferPointer) throws(DataError) -> Int {
-    try fill(buffer) { Foundation.read(descriptor, $0, $1) }
+    try fill(buffer) { Glibc.read(descriptor, $0, $1) }
   }
 
   /// Reads bytes from a place on, for several threads at once; less than asked only at the end of the file.

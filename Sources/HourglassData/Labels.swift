@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// The label of each image of a set, and the names of the classes that they number, where they have any.
 struct Labels: Sendable, Equatable {

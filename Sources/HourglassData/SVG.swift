@@ -1,4 +1,3 @@
-import Foundation
 import HourglassBase
 
 /// The parts that every SVG picture is made of.

@@ -1,5 +1,3 @@
-import Foundation
-
 /// A chart of lines and measured points as SVG text: axes with round ticks, intervals, a legend, colours that follow
 /// the reader's light or dark mode.
 public struct SVGPlot: Sendable {

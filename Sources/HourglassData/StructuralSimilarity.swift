@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import HourglassBase
 
 /// The structural similarity of two images in [0, 1], 1 for equal images.

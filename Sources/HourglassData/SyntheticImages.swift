@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassBase
 
 /// Images made from a seed. Each shows one of ten shapes or strokes on a softly shaded ground (its class is the label),

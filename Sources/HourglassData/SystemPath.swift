@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// The scalars that stand in the text of a path for bytes that are no valid UTF-8.
 ///

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// A set of documents: one file, or a folder's files for training and for test under fixed names, with the vocabulary
 /// and the names of the classes beside them.

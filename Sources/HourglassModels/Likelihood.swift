@@ -44,7 +44,7 @@ public enum Likelihood: Sendable, Hashable {
   case squaredNorm
 
   /// What the output is compared with.
-  public enum Target: Sendable {
+  public enum Target: String, Sendable {
     case image, label, nothing
   }
 

@@ -4,8 +4,12 @@ public struct ModelError: Error, Equatable, CustomStringConvertible {
   public let place: String
   /// A sentence with what was wanted and what was found.
   public let reason: String
+  /// Whether the model is sound, and only takes more memory than is granted.
+  public let lacksMemory: Bool
 
-  public init(_ place: String, _ reason: String) { (self.place, self.reason) = (place, reason) }
+  public init(_ place: String, _ reason: String, lacksMemory: Bool = false) {
+    (self.place, self.reason, self.lacksMemory) = (place, reason, lacksMemory)
+  }
 
   public var description: String { "\(place): \(reason)" }
 }

@@ -47,7 +47,8 @@ struct Export: ParsableCommand {
   func run() throws {
     let loaded = try trained.load()
     let export = ModelExport(
-      loaded.inference.plan, parameters: loaded.inference.parameters, standardization: loaded.recipe.standardization)
+      loaded.inference.plan, parameters: loaded.inference.parameters, standardization: loaded.recipe.standardization,
+      preparation: loaded.recipe.data.preparation)
     let folder = output ?? loaded.run.file("export")
     guard !folder.isEmpty else { throw ValidationError("--output: wanted a folder, found an empty name") }
     try replacing.check(

@@ -276,22 +276,11 @@ func noteUnknownClasses(of data: Dataset, _ names: [String], from other: Dataset
     "hourglass: \(data.source): note: no image of \(other.source) is of the class \(list), which is never found")
 }
 
-/// A model as the command line names it: by name, by name and size, as the sizes of a dense autoencoder, or as a file.
+/// A model as the command line names it, see `Autoencoder.named`.
 func resolveModel(_ name: String, flag: String) throws -> Autoencoder {
-  if let model = ModelCatalog.model(name) { return model }
-  if let model = try describedModel(name, flag: flag) { return model }
-  guard try InputFile.isThere(name) else {
-    if name.hasSuffix(".json") { throw DataError(path: name, reason: "wanted a model file, found nothing there") }
-    let names = ModelCatalog.models.map(\.name).joined(separator: ", ")
-    throw ValidationError(
-      "\(flag): wanted one of \(names), a size such as conv-vae@128x96x3 or 784-1000-30, or a model file, found \(name)"
-    )
+  do { return try Autoencoder.named(name, as: flag) } catch let error as ModelError {
+    throw ValidationError(error.description)
   }
-  let model = try JSONFile.read(Autoencoder.self, from: name, what: "not a model")
-  do { _ = try ExecutionPlan(model, batchSize: 2) } catch {
-    throw DataError(path: name, reason: error.description)
-  }
-  return model
 }
 
 /// Whole numbers with commas, as 1,10,100.
@@ -307,16 +296,6 @@ struct IntegerList: ExpressibleByArgument {
   }
 
   var defaultValueDescription: String { values.map(String.init).joined(separator: ",") }
-}
-
-/// The preset of a size, or the dense autoencoder of a list of sizes; nil for any other name, and for a file.
-private func describedModel(_ name: String, flag: String) throws -> Autoencoder? {
-  guard !FileManager.default.fileExists(atPath: name) else { return nil }
-  do {
-    guard let model = try Autoencoder.preset(sizedBy: name) ?? .dense(describedBy: name) else { return nil }
-    _ = try ExecutionPlan(model, batchSize: 2)
-    return model
-  } catch { throw ValidationError("\(flag): \(error)") }
 }
 
 func requirePositive(_ flag: String, _ value: Int?, most: Int = Int.max) throws {

@@ -124,7 +124,9 @@ struct RecipeFlags: ParsableArguments {
       throw ValidationError("--patience: wanted the most --epochs or --steps too, found neither")
     }
     var recipe = Recipe(
-      model: model, data: source, validation: try validation(for: source, file.validationImages),
+      model: model, data: source,
+      validation: try source.validation(
+        at: validation ?? file.validationImages?.path, validation == nil ? file.validationImages : nil),
       settings: [file.settings, given])
     if !says("epochs") && !says("steps") { recipe.epochs = Recipe.defaultEpochs }
     if let path = Self.file(startFrom) { recipe.start = [Start(path: path)] }
@@ -148,31 +150,8 @@ struct RecipeFlags: ParsableArguments {
     return recipe
   }
 
-  /// The images named by --validation, prepared as those trained on but all of them; else those of the file; else what
-  /// was held out.
-  private func validation(for data: DataSource, _ file: Configuration.Images?) throws(DataError) -> DataSource? {
-    let named = validation ?? file?.path
-    if validation == nil, let file, file.split != nil || file.preparation != nil {
-      return DataSource(
-        path: Self.file(file.path), split: file.split ?? .test, preparation: file.preparation, codes: data.codes,
-        inputs: Self.file(file.inputs))
-    }
-    guard let path = Self.file(named) else {
-      guard data.preparation?.holdout != nil, data.split == .train else { return nil }
-      return DataSource(
-        path: data.path, split: .test, preparation: data.preparation, codes: data.codes, inputs: data.inputs)
-    }
-    let isSame = path == data.path
-    return DataSource(
-      path: path, split: try Dataset.parts(at: path).contains(.validation) ? .validation : .test,
-      preparation: isSame ? data.preparation : data.preparation?.forOtherImages,
-      codes: data.codes, inputs: isSame ? data.inputs : nil)
-  }
-
   /// The path from the root, so that a run can be resumed from any folder.
-  static func file(_ path: String?) -> String? {
-    path.map { URL(fileURLWithPath: $0).standardizedFileURL.path }
-  }
+  static func file(_ path: String?) -> String? { DataSource.absolute(path) }
 
   /// Refuses flags that contradict the recipe of a run.
   ///

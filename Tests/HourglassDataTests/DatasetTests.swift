@@ -171,3 +171,99 @@ import Testing
     }
   }
 }
+
+/// Arrays in the caller's memory.
+@Suite struct LentArrayTests {
+  /// Images of a lent array against those that are kept.
+  private static func images<T>(
+    _ elements: [T], _ kind: LentArray.Element, _ extents: [Int], strides: [Int]? = nil, for input: ImageShape
+  ) throws -> [Float] {
+    try elements.withUnsafeBytes { memory in
+      let array = try LentArray(
+        memory.baseAddress!, kind, extents: extents, strides: strides, for: input, source: "lent")
+      return try Dataset(array, source: "lent").images(0..<array.count)
+    }
+  }
+
+  /// Images with the channels in front.
+  private static func planar<T>(_ elements: [T], channels: Int, pixels: Int) -> [T] {
+    var result: [T] = []
+    for first in stride(from: 0, to: elements.count, by: channels * pixels) {
+      for c in 0..<channels { for pixel in 0..<pixels { result.append(elements[first + pixel * channels + c]) } }
+    }
+    return result
+  }
+
+  @Test func elementsAreThoseOfAKeptArray() throws {
+    let shape = ImageShape(3, 5, 2)
+    let bytes = (0..<4 * shape.count).map { UInt8(truncatingIfNeeded: $0 * 7) }
+    let words = bytes.map { UInt16($0) * 251 }
+    let floats = words.map { Float($0) / 3 - 100 }
+    for (kept, lent) in [
+      (Elements.bytes(bytes), try Self.images(bytes, .uint8, [4, 3, 5, 2], for: shape)),
+      (.words(words), try Self.images(words, .uint16, [4, 3, 5, 2], for: shape)),
+      (.floats(floats), try Self.images(floats, .float32, [4, 3, 5, 2], for: shape)),
+      (.floats(floats), try Self.images(floats.map(Double.init), .float64, [4, 3, 5, 2], for: shape)),
+    ] {
+      #expect(try lent == Dataset(kept, shape: shape, source: "kept").images(0..<4))
+    }
+    let data = try floats.withUnsafeBytes {
+      try Dataset(
+        LentArray($0.baseAddress!, .float32, extents: [4, 30], for: shape, source: "lent"), source: "lent")
+    }
+    #expect(data.range == floats.min()!...floats.max()! && data.shape == shape && data.elements == .float32)
+  }
+
+  /// Elements at odd addresses, in a frame, by channels and backwards.
+  @Test func distancesAreAnyDistances() throws {
+    let shape = ImageShape(2, 3, 2)
+    let words = (0..<3 * shape.count).map { UInt16($0 * 1000) }
+    let wanted = words.map { Float($0) / 65_535 }
+    var odd = [UInt8](repeating: 255, count: 3 * shape.count * 5 + 1)
+    for (place, word) in words.enumerated() {
+      (odd[1 + 5 * place], odd[2 + 5 * place]) = (UInt8(word & 255), UInt8(word >> 8))
+    }
+    let found = try odd.withUnsafeBytes {
+      let array = try LentArray(
+        $0.baseAddress! + 1, .uint16, extents: [3, 2, 3, 2], strides: [60, 30, 10, 5], for: shape, source: "odd")
+      return try Dataset(array, source: "odd").images(0..<3)
+    }
+    #expect(found == wanted)
+    let backwards = try words.withUnsafeBytes {
+      let array = try LentArray(
+        $0.baseAddress! + 48, .uint16, extents: [3, 2, 3, 2], strides: [-24, 12, 4, 2], for: shape, source: "back")
+      return try Dataset(array, source: "back").images(0..<3)
+    }
+    #expect(backwards == Array(wanted[24...] + wanted[12..<24] + wanted[..<12]))
+    let planar = Self.planar(words, channels: 2, pixels: 6)
+    #expect(try Self.images(planar, .uint16, [3, 2, 2, 3], for: shape) == wanted)
+    // Sequences of 4 steps.
+    let steps = ImageShape(1, 4, 3)
+    let line: [Float] = (0..<24).map { Float($0) }
+    let across = Self.planar(line, channels: 3, pixels: 4)
+    #expect(try Self.images(line, .float32, [2, 4, 3], for: steps) == line)
+    #expect(try Self.images(across, .float32, [2, 3, 4], for: steps) == line)
+  }
+
+  @Test func whatIsNoArrayOfImagesIsRefused() throws {
+    let floats = [Float](repeating: 0, count: 64)
+    let input = ImageShape(2, 2, 1)
+    for (extents, strides) in [
+      ([4], nil), ([1, 1, 1, 1, 1], nil), ([0, 2, 2], nil), ([-1, 4], nil), ([Int.max, 4], nil), ([2, 4], [4]),
+      ([2, 4], [Int.max, 4]), ([3, 4], [.min, 4]), ([2, 4], [1 << 60, 4]), ([1 << 31, 1 << 31, 4], nil),
+    ] as [([Int], [Int]?)] {
+      #expect(throws: DataError.self, "\(extents) \(strides as Any)") {
+        try Self.images(floats, .float32, extents, strides: strides, for: input)
+      }
+    }
+    for bad in [Float.nan, .infinity] {
+      #expect(throws: DataError.self) {
+        try Self.images(floats.dropLast() + [bad], .float32, [16, 4], for: input)
+      }
+    }
+    try floats.withUnsafeBytes { memory in
+      let array = try LentArray(memory.baseAddress!, .float32, extents: [16, 4], for: input, source: "lent")
+      #expect(throws: DataError.self) { try Dataset(array, labels: [1, 2], source: "lent") }
+    }
+  }
+}

@@ -130,6 +130,40 @@ import TestSupport
     #expect(ImageShape(n, n, n).count <= .max)
   }
 
+  /// A recipe that nobody can train by, which a caller may have made.
+  @Test func recipesOfNonsenseAreRefused() throws {
+    let data = try Self.images(Self.model.input)
+    let changes: [(inout Recipe) -> Void] = [
+      { $0.accumulate = 0 }, { $0.accumulate = .max }, { $0.batchSize = 0 }, { $0.shards = 0 }, { $0.beta = .nan },
+      { $0.optimizer.learningRate = .nan }, { $0.optimizer.beta1 = 2 }, { $0.clipNorm = -1 }, { $0.clipValue = 0 },
+      { $0.steps = -1 }, { $0.epochs = .min }, { $0.overfitBatches = 0 }, { $0.freeBits = 0 }, { $0.ema = 1 },
+      { $0.labelSmoothing = 0.1 }, { $0.patience = 0 }, { ($0.freeBits, $0.capacity) = (1, 1) },
+      { ($0.importanceSamples, $0.beta) = (2, 0.5) },
+    ]
+    for (number, change) in changes.enumerated() {
+      var recipe = Self.recipe
+      change(&recipe)
+      #expect(throws: ModelError.self, "change \(number)") { try Trainer(recipe, parallel: Self.alone, data: data) }
+    }
+    for every in [0, -1, Int.min] {
+      let trainer = try Trainer(Self.recipe, parallel: Self.alone, data: data)
+      #expect(throws: ModelError.self) { try trainer.run(checkpointEvery: every) }
+    }
+  }
+
+  @Test(arguments: [0, -1, Int.min, .max, 1 << 25]) func drawsThatNobodyTakesAreRefused(_ draws: Int) throws {
+    let data = try Self.images(Self.model.input)
+    let inference = try Self.inference()
+    #expect(throws: ModelError.self) {
+      try Evaluator(inference, beta: 1, seed: 1).evaluate(data, importanceSamples: draws)
+    }
+    #expect(throws: ModelError.self) { try inference.scores(of: data, by: .likelihood, samples: draws, seed: 1) }
+    let plain = try Inference(model: TinyModels.autoencoder, parallel: Self.alone)
+    #expect(throws: ModelError.self) {
+      try Evaluator(plain, beta: 1, seed: 1).evaluate(Self.images(TinyModels.autoencoder.input), importanceSamples: 1)
+    }
+  }
+
   /// Calls that break a contract.
   private static let broken: [(String, @Sendable () throws -> Void)] = [
     ("measure, too many", { _ = try inference().measure([Float](repeating: 0, count: 257 * 64), noise: .none) }),
@@ -174,6 +208,13 @@ import TestSupport
     (
       "hash of another vector",
       { _ = WeightsHash.of(FloatBuffer(count: 3), plan: try ExecutionPlan(model, batchSize: 2)) }
+    ),
+    (
+      "a term that the loss does not have",
+      {
+        let step = try startedStep(model, batchSize: 4, data: images(model.input))
+        _ = step.meanTerm(1 << 20, count: 4)
+      }
     ),
     ("ragged points", { _ = Neighbours([1, 2, 3], length: 2, metric: .cosine) }),
     ("points of nothing", { _ = Neighbours([1, 2], length: 0, metric: .euclidean) }),

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import HourglassData
 import HourglassModels
 import HourglassTraining
@@ -45,12 +45,43 @@ public struct ModelExport {
   /// - Parameters:
   ///   - parameters: the flat vector of `plan`.
   ///   - standardization: what the model's images went through, nil where they are taken as they are.
-  public init(_ plan: ExecutionPlan, parameters: FloatBuffer, standardization: Standardization? = nil) {
+  ///   - preparation: what was done to images in files before; nil where they are taken as they are.
+  public init(
+    _ plan: ExecutionPlan, parameters: FloatBuffer, standardization: Standardization? = nil,
+    preparation: Preparation? = nil
+  ) {
     (self.plan, self.parameters, self.standardization) = (plan, parameters, standardization)
     weightsHash = WeightsHash.of(parameters, plan: plan)
     var metadata = ["model": plan.model.name, WeightsFile.hashKey: weightsHash]
     metadata[WeightsFile.standardizationKey] = standardization.map { JSONText.line($0) }
+    metadata["preprocess"] = JSONText.line(Preprocess(preparation ?? Preparation()))
     self.metadata = metadata
+  }
+
+  /// What was done to an image in a file, in this order, before the graphs see it; standardisation is a part of them.
+  /// It stands in the files as JSON under the name `preprocess`.
+  private struct Preprocess: Encodable {
+    /// The number that becomes 0 and the one that becomes 1; nil for 0 to 255 of bytes, 0 to 65535 of 16-bit numbers,
+    /// and floats as they are.
+    var range: ValueRange?
+    var color: Preparation.Color?
+    /// Height and width of what is cut out of the middle.
+    var crop: Extent2D?
+    /// Height and width, by the mean over areas where an axis shrinks, linearly between centres where it grows.
+    var resize: Extent2D?
+    /// Height and width that images are scaled to fit into, in the middle of zeros or of the background.
+    var fit: Extent2D?
+    var background: RGBColor?
+    var inverts: Bool?
+    /// Pictures are turned as Exif says before all of this.
+    var orientation = "exif"
+    /// The axes of the graphs' images.
+    var layout = "NCHW"
+
+    init(_ from: Preparation) {
+      (range, color, crop, resize) = (from.range, from.color, from.crop, from.resize)
+      (fit, background, inverts) = (from.fit, from.background, from.inverts)
+    }
   }
 
   /// The names of the files that a format has.

@@ -9,7 +9,7 @@ extension Inference {
   /// so many draws of the code, see `evidenceBounds`. Penalties are no part of it, for some penalties weigh images
   /// against their neighbours.
   ///
-  /// Errors: images or labels that the model does not take, or that cannot be read.
+  /// Errors: images or labels that the model does not take, or that cannot be read; draws that nobody takes.
   ///
   /// - Parameters:
   ///   - samples: how many codes of a variational model are drawn for the likelihood; nil for the mean of the code.
@@ -18,6 +18,9 @@ extension Inference {
     of data: Dataset, by kind: AnomalyScores.Kind, samples: Int? = nil, seed: UInt64
   ) throws -> AnomalyScores {
     try data.checkTargets(for: plan)
+    if let samples, !Self.drawRange.contains(samples) {
+      throw ModelError("samples", "wanted 1 to \(Self.drawRange.upperBound) draws of a code, found \(samples)")
+    }
     var scores: [Double] = []
     for start in stride(from: 0, to: data.count, by: Self.batchSize) {
       let range = start..<min(start + Self.batchSize, data.count)

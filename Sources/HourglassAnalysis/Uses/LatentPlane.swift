@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import HourglassTraining
 
 /// Codes at equally spaced points of a plane of two latent units, side x side x 2. The first unit grows along a row,

@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 
 /// The one way in which Hourglass writes JSON: the names of an object stand in alphabetical order.
 public enum JSONText {

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// A file of events for TensorBoard. A folder has one for each session, to which epochs are added.
 ///
@@ -33,7 +34,7 @@ public struct EventFile: Sendable {
     let last = names.compactMap { $0.hasPrefix(Self.prefix) ? Int($0.dropFirst(Self.prefix.count)) : nil }
       .filter { (1..<999_999).contains($0) }.max()
     isFirst = last == nil
-    path = "\(folder)/\(Self.prefix)\(String(format: "%06d", (last ?? 0) + 1))"
+    path = "\(folder)/\(Self.prefix)\("\(1_000_001 + (last ?? 0))".dropFirst())"
     try AtomicFile.write(Data(), to: path)
     try append(step: 0) { $0.string(EventField.version, "brain.Event:2") }
     try append(step: step) { event in
@@ -71,13 +72,15 @@ public struct EventFile: Sendable {
     event.double(EventField.time, Date().timeIntervalSince1970)
     event.integer(EventField.step, step)
     try write(&event)
-    do {
-      let file = try FileHandle(forWritingTo: URL(fileURLWithPath: path))
-      try file.seekToEnd()
-      try file.write(contentsOf: Data(Self.record(event.bytes)))
-      try file.close()
-    } catch {
-      throw DataError(path: path, reason: "events cannot be written: \(error.localizedDescription)", isOutput: true)
+    let descriptor = open(systemPath(path), O_WRONLY | O_APPEND | O_CLOEXEC)
+    guard descriptor >= 0 else { throw .unwritable(path, "events cannot be written") }
+    defer { close(descriptor) }
+    var rest = Self.record(event.bytes)[...]
+    while !rest.isEmpty {
+      let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+      if count < 0, errno == EINTR { continue }
+      guard count > 0 else { throw .unwritable(path, "events cannot be written") }
+      rest = rest.dropFirst(count)
     }
   }
 

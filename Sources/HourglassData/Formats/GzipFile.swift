@@ -1,5 +1,5 @@
 import CZlib
-import Foundation
+import Glibc
 
 /// The bytes of a file in order, inflated if the file is gzip (RFC 1952). Its first two bytes 1f 8b decide that, not
 /// its name. Several gzip members joined are one stream.

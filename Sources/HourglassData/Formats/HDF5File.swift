@@ -13,7 +13,7 @@ enum HDF5File {
   static func place(_ path: String) throws(DataError) -> (file: String, set: String?)? {
     if try isHDF5(path) { return (path, nil) }
     var rest = path[...]
-    while let colon = rest.range(of: ":/") {
+    while let colon = rest.firstRange(of: ":/") {
       let file = String(path[..<colon.lowerBound])
       if try isHDF5(file) { return (file, String(path[path.index(after: colon.lowerBound)...])) }
       rest = rest[colon.upperBound...]

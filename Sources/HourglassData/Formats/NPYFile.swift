@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassBase
 
 /// An array in NumPy's NPY format: versions 1 to 3, plain or gzip, in C order.
@@ -289,7 +290,7 @@ enum NPYHeader {
     return (type, shape)
   }
 
-  static func unquoted(_ text: String) -> String { text.trimmingCharacters(in: ["'", "\""]) }
+  static func unquoted(_ text: String) -> String { text.trimmed { $0 == "'" || $0 == "\"" } }
 
   /// The descriptor of the elements as it is written, and their shape.
   static func fields(_ header: String, _ path: String) throws(DataError) -> (descriptor: String, shape: [Int]) {
@@ -311,13 +312,13 @@ enum NPYHeader {
   }
 
   private static func excerpt(_ text: String) -> String {
-    String(text.prefix(80)).trimmingCharacters(in: .whitespacesAndNewlines)
+    String(text.prefix(80)).trimmed(\.isWhitespace)
   }
 
   /// The text of one entry's value: up to the comma or brace that ends it, or to the bracket that closes a tuple.
   private static func entry(_ key: String, _ header: String) -> String? {
     for quote in ["'", "\""] {
-      guard let name = header.range(of: quote + key + quote) else { continue }
+      guard let name = header.firstRange(of: quote + key + quote) else { continue }
       let rest = header[name.upperBound...].drop { $0 == " " }
       guard rest.first == ":" else { return nil }
       let value = rest.dropFirst().drop { $0 == " " }
@@ -327,7 +328,7 @@ enum NPYHeader {
       } else {
         end = value.firstIndex { $0 == "," || $0 == "}" }
       }
-      return end.map { value[..<$0].trimmingCharacters(in: .whitespaces) }
+      return end.map { value[..<$0].trimmed() }
     }
     return nil
   }
@@ -336,7 +337,7 @@ enum NPYHeader {
   private static func tuple(_ text: String) -> [Int]? {
     guard text.first == "(", text.last == ")" else { return nil }
     var parts = text.dropFirst().dropLast().split(separator: ",", omittingEmptySubsequences: false)
-      .map { $0.trimmingCharacters(in: .whitespaces) }
+      .map { $0.trimmed() }
     if parts.last == "" { parts.removeLast() }
     let extents = parts.compactMap { Int($0) }
     return extents.count == parts.count && extents.allSatisfy { $0 >= 0 } ? extents : nil

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 extension NPZFile {
   /// An array with an entry for each of N things, which NumPy reads without pickle.

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// A table of numbers in text, plain or gzip: a vector in each row, with commas, semicolons, tabs or blanks between
 /// numbers, and perhaps titles in the first row. A cell that is empty or says NA or nan is NaN.
@@ -39,7 +39,7 @@ enum NumberTable {
   /// The line of Python that makes floats of an array `a` of other elements. Bytes and numbers can be converted; texts,
   /// objects and records cannot.
   static func advice(_ descriptor: String) -> String {
-    switch descriptor.trimmingCharacters(in: ["'", "\""]).drop(while: { "<>|=".contains($0) }).first {
+    switch NPYHeader.unquoted(descriptor).drop(while: { "<>|=".contains($0) }).first {
     case "O": return "rebuild it as one array of numbers, np.stack([np.asarray(x, '<f4') for x in a])"
     case "b", "i", "u", "f": return "convert with a.astype('<f4')"
     case "c": return "save an array of real numbers, such as np.abs(a).astype('<f4')"
@@ -77,7 +77,7 @@ enum NumberTable {
       let parts =
         delimiter.map { row.split(separator: $0, omittingEmptySubsequences: false) }
         ?? row.split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
-      return parts.map { String(decoding: $0, as: UTF8.self).trimmingCharacters(in: .whitespaces) }
+      return parts.map { String(decoding: $0, as: UTF8.self).trimmed() }
     }
 
     /// A cell as a number, NaN for one that is empty; nil for something else.

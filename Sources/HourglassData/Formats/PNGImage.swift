@@ -1,5 +1,6 @@
 import CSpng
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// A grey or RGB image of 8 bits a channel, with or without transparency, as PNG stores it.
 public struct PNGImage: Sendable, Equatable {

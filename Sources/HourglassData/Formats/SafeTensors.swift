@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// Named tensors of 32-bit floats and a map of strings, in the safetensors format.
 ///

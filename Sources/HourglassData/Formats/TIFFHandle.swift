@@ -1,6 +1,6 @@
 #if TIFF
   import CTIFF
-  import Foundation
+  import Glibc
 
   /// A TIFF file that libtiff reads through an `InputFile`. Its refusals are errors, and nothing is printed.
   final class TIFFHandle {

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 
 /// Documents in lines of text, plain or gzip, with a vocabulary beside them.
 ///
@@ -104,7 +104,7 @@ enum TextFile {
     try GrantedMemory.require(
       18 * bytes.count, for: path, "hold the names of classes", advice: "wanted is a name a line")
     return String(decoding: bytes, as: UTF8.self).split(whereSeparator: \.isNewline)
-      .map { $0.trimmingCharacters(in: .whitespaces) }
+      .map { $0.trimmed() }
   }
 
   /// Calls a body with each line without its end, which may be that of Windows; after the last end comes no line.

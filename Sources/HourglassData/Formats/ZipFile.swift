@@ -1,5 +1,5 @@
 import CZlib
-import Foundation
+import FoundationEssentials
 
 /// A zip archive in memory, of stored or deflated members.
 ///

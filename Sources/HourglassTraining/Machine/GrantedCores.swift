@@ -1,5 +1,5 @@
 import CThreads
-import Foundation
+import FoundationEssentials
 import HourglassData
 
 /// The cores that this process may really use.

@@ -1,6 +1,7 @@
 import CMPI
 import Dispatch
-import Foundation
+import FoundationEssentials
+import Glibc
 import Synchronization
 
 /// Messages by MPI, of which the program knows nothing but a library that it opens when a launcher has started several

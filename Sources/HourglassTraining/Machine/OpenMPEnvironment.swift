@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassModels
 
 /// The wishes of OpenMP's environment variables.
@@ -117,11 +118,11 @@ public struct OpenMPEnvironment: Sendable, Equatable {
   ]
 
   private static func matches(_ value: String, _ grammar: String) -> Bool {
-    value.range(of: "\\A(?:\(grammar))\\z", options: [.regularExpression, .caseInsensitive]) != nil
+    (try? Regex(grammar).ignoresCase().wholeMatch(in: value)) != nil
   }
 
   private static func first(_ list: String) -> Int? {
-    Int(list.prefix { $0 != "," }.trimmingCharacters(in: .whitespaces))
+    Int(list.prefix { $0 != "," }.trimmed())
   }
 
   /// The bytes of a size with a unit. A size without one counts units of 1024 bytes, for KMP_STACKSIZE bytes. Nil where

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 
 /// The OpenMP runtime libraries of a process.
 public enum OpenMPRuntime {
@@ -18,9 +19,18 @@ public enum OpenMPRuntime {
 
   /// The paths of the OpenMP runtimes that this process has loaded.
   public static var libraries: [String] {
-    // The file says that it is empty, so it is read to its end.
-    let maps = try? FileHandle(forReadingAtPath: "/proc/self/maps")?.readToEnd()
-    return libraries(maps: String(decoding: maps ?? Data(), as: UTF8.self))
+    // The file says that it is empty, and hands out a page at a time, so it is read to its end.
+    let file = open("/proc/self/maps", O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { return [] }
+    defer { close(file) }
+    var maps: [UInt8] = []
+    while true {
+      let part = [UInt8](unsafeUninitializedCapacity: 1 << 16) { room, count in
+        count = max(0, read(file, room.baseAddress, room.count))
+      }
+      guard !part.isEmpty else { return libraries(maps: String(decoding: maps, as: UTF8.self)) }
+      maps += part
+    }
   }
 
   /// The name of a library's file. It does not tell its version, but the folder of LLVM's may.

@@ -1,5 +1,3 @@
-import Foundation
-
 /// The division of the work. It decides the speed of a run, never its numbers.
 public struct ParallelPlan: Sendable, Codable, Equatable {
   /// The replicas that run at once, each on a thread of its own.

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import HourglassModels
 
 /// A model of what the parts of a training step cost on a machine, and how long a step takes that hands them out.

@@ -1,6 +1,6 @@
 import CThreads
 import Dispatch
-import Foundation
+import Glibc
 import HourglassData
 
 /// Threads that the system does not make, or that no machine can want.

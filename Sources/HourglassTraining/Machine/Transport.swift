@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassData
 
 /// The place of a process among those that train one model together.

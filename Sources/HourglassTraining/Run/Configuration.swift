@@ -1,4 +1,3 @@
-import Foundation
 import HourglassData
 import HourglassModels
 
@@ -105,9 +104,14 @@ public struct Configuration: Decodable, Sendable {
 
   /// Reads a file.
   ///
-  /// Errors: no JSON object; a name that nobody reads, with the nearest known one; a value of the wrong kind.
+  /// Errors: it cannot be read; no JSON object; a name that nobody reads, with the nearest known one; a value of the
+  /// wrong kind.
   public init(reading path: String) throws(DataError) {
-    let contents = try InputFile.contents(of: path)
+    try self.init(json: try InputFile.contents(of: path), path: path)
+  }
+
+  /// Reads settings from JSON. Errors: see `init(reading:)`; they name `path`.
+  public init(json contents: [UInt8], path: String) throws(DataError) {
     if let value = try? JSONParser.parse(contents), let refusal = Self.unknownName(in: value, below: "") {
       throw DataError(path: path, reason: refusal)
     }

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import HourglassData
 import HourglassModels
 
@@ -118,6 +118,17 @@ public struct Evaluator {
     guard importanceSamples == nil || !data.hasInputs else {
       throw DataError(
         path: data.source, reason: "importance samples: wanted images that the model sees itself, found pairs")
+    }
+    if let importanceSamples {
+      let range = Inference.drawRange
+      if let refusal = plan.model.importanceRefusal { throw ModelError("importance samples", refusal) }
+      guard isVariational, range.contains(importanceSamples) else {
+        throw ModelError(
+          "importance samples",
+          isVariational
+            ? "wanted 1 to \(range.upperBound), found \(importanceSamples)"
+            : "wanted a variational model, found \(plan.model.name), whose code is no draw")
+      }
     }
     var confusion = try ConfusionMatrix(plan, data)
     var known = 0

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassData
 import HourglassModels
 
@@ -120,6 +121,12 @@ public struct MetricsLog: Sendable {
         damaged.append(Data(line))
       }
     }
+  }
+
+  /// Writes the rows of a run that has none yet. Errors: a file cannot be written.
+  package init(_ run: RunFolder, epochs: [EpochMetrics]) throws(DataError) {
+    (self.run, self.epochs) = (run, epochs)
+    try write()
   }
 
   /// A sentence about the lines that cannot be read; nil where all can.

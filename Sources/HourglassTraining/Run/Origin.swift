@@ -1,4 +1,3 @@
-import Foundation
 import HourglassData
 import HourglassModels
 
@@ -94,15 +93,17 @@ public struct Origin: Codable, Sendable, Equatable {
   /// All values of a JSON text as they would be printed, by the names that lead to them.
   static func fields(_ json: String) -> [String: String] {
     var fields: [String: String] = [:]
-    func add(_ value: Any, _ name: String) {
+    func add(_ value: JSONValue, _ name: String) {
       switch value {
-      case let object as [String: Any]:
+      case .object(let object):
         for (key, value) in object { add(value, name.isEmpty ? key : "\(name).\(key)") }
-      case let list as [Any]: for (place, value) in list.enumerated() { add(value, "\(name).\(place)") }
-      default: fields[name] = "\(value)"
+      case .list(let list): for (place, value) in list.enumerated() { add(value, "\(name).\(place)") }
+      case .number(let text), .text(let text): fields[name] = text
+      case .bool(let truth): fields[name] = "\(truth)"
+      case .null: fields[name] = "none"
       }
     }
-    if let object = try? JSONSerialization.jsonObject(with: Data(json.utf8)) { add(object, "") }
+    if let object = try? JSONParser.parse(Array(json.utf8)) { add(object, "") }
     return fields
   }
 }

@@ -13,6 +13,12 @@ extension Recipe {
       ?? data.refusal.map { "data.\($0)" } ?? validation?.refusal.map { "validation.\($0)" }
   }
 
+  /// Why nobody can train by this recipe on whatever images a caller hands over; nil where nothing speaks against it.
+  var refusalOfAnyData: String? {
+    if let setting = refusedSetting, let refusal = setting.refusal(in: self) { return "\(setting.name): \(refusal)" }
+    return importanceRefusal ?? missingRefusal ?? standardizationRefusal ?? objectiveRefusal
+  }
+
   /// Why the importance-weighted bound, which has its divergence by the samples and in full, does not go with the rest
   /// of the recipe.
   private var importanceRefusal: String? {

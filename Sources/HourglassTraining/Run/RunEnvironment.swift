@@ -1,4 +1,4 @@
-import Foundation
+import FoundationEssentials
 import HourglassData
 import HourglassKernels
 
@@ -69,7 +69,7 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
   package static func processorName() -> String? {
     let lines = ((try? String(contentsOfFile: "/proc/cpuinfo", encoding: .utf8)) ?? "").split(separator: "\n")
     let name = lines.first { $0.hasPrefix("model name") }?.split(separator: ":", maxSplits: 1).last
-    return name?.trimmingCharacters(in: .whitespaces)
+    return name?.trimmed()
   }
 }
 

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import HourglassData
 import HourglassModels
 
@@ -55,12 +55,11 @@ public struct Start: Codable, Sendable, Equatable {
   }
 
   private func read() throws(DataError) -> [SafeTensors.Source] {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: path, isDirectory: &isFolder) else {
+    guard try InputFile.isThere(path) else {
       throw DataError(
         path: path, reason: "wanted the folder of a run, a safetensors or an NPZ file, found nothing there")
     }
-    guard isFolder.boolValue else {
+    guard try InputFile.isFolder(path) else {
       return Checkpoint.trained(try WeightsFile.tensors(path))
     }
     return try RunFolder(path).read(.last).parameters

@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import HourglassData
 import HourglassModels
 
@@ -49,7 +49,8 @@ public final class Trainer {
   /// A run that was stopped before its first checkpoint resumes at step 0. A run that resumes is locked and its metrics
   /// are cut back to its checkpoint; nothing else is written before `run`.
   ///
-  /// Errors: the recipe cannot be planned or the data not read; checkpoints are gone or damaged; the run was trained by
+  /// Errors: the recipe cannot be planned or trained by; the data cannot be read, or is not what the model takes, in
+  /// shape, number, values or labels; checkpoints are gone or damaged; the run was trained by
   /// another recipe or on other data.
   ///
   /// - Parameters:
@@ -70,6 +71,7 @@ public final class Trainer {
     transport: (any Transport)? = nil
   ) throws {
     let plan = try recipe.plan()
+    if let refusal = recipe.refusalOfAnyData { throw ModelError("recipe", refusal) }
     let memory = try Self.memoryForImages(recipe, plan, parallel: parallel, atMost: memory, transport?.place)
     let data = try data ?? recipe.open(recipe.data, memory: memory, parallel: parallel)
     try data.checkTargets(for: plan)
@@ -186,8 +188,11 @@ public final class Trainer {
     recipe.monitored == .training ? row.loss : row.validationLoss ?? row.loss
   }
 
-  /// The forward half with the weights that stand for the trained model: their moving average where one is kept.
-  package func inference() throws -> Inference {
+  /// The forward half with the weights that stand for the trained model: their moving average where one is kept. It
+  /// shares them, so it follows the training.
+  ///
+  /// Errors: memory does not suffice, or the system does not make as many threads.
+  public func inference() throws -> Inference {
     if let madeInference { return madeInference }
     let made = try Inference(recipe, parallel: training.parallel, parameters: training.evaluated)
     madeInference = made
@@ -214,11 +219,15 @@ public final class Trainer {
   ///   - checkpointEvery: steps between checkpoints, beside those after each epoch and at the end.
   ///   - shouldStop: asked before every step; true ends the run with a checkpoint.
   ///   - observe: called with what happens.
-  /// - Throws: `TrainingError`, with the last checkpoint left as it is, or, where only the data cannot be read, with
-  ///   one of all steps done; `DataError` when a file cannot be written, with what was written before left whole.
+  /// - Throws: `ModelError` where `checkpointEvery` is less than 1; `TrainingError`, with the last checkpoint left as
+  ///   it is, or, where only the data cannot be read, with one of all steps done; `DataError` when a file cannot be
+  ///   written, with what was written before left whole.
   public func run(
     checkpointEvery: Int? = nil, shouldStop: () -> Bool = { false }, observe: (Event) -> Void = { _ in }
   ) throws -> End {
+    if let every = checkpointEvery, every < 1 {
+      throw ModelError("checkpointEvery", "wanted at least 1 step between checkpoints, found \(every)")
+    }
     do { return try loop(checkpointEvery, shouldStop, observe) } catch TrainingError.unreadable(let step, let error) {
       if saved != progress { try save(observe) }
       throw TrainingError.unreadable(step: step, error)
@@ -355,31 +364,13 @@ public final class Trainer {
     try save(isBest: isBest, observe)
   }
 
-  /// Adds to an epoch's metrics the measures of its weights on the validation or, without one, the number of latent
-  /// units that are active on a few of the images trained on.
-  private func evaluate(_ row: inout EpochMetrics) throws {
-    guard validation != nil || recipe.model.isVariational || recipe.model.isQuantized else { return }
-    let evaluator = Evaluator(try inference(), recipe)
-    if let validation {
-      let result = try evaluator.evaluate(validation, importanceSamples: recipe.importanceSamples)
-      (row.validationLoss, row.validationMSE) = (result.negativeLogLikelihood ?? result.loss, result.mse)
-      (row.validationErrorRate, row.activeUnits) = (result.errorRate, result.activeUnits)
-      row.perplexity = result.perplexity
-    } else if recipe.model.isQuantized {
-      row.perplexity = try inference().perplexity(data, images: min(data.count, Self.imagesWithoutValidation))
-    } else {
-      let variances = try evaluator.unitVariances(data, images: min(data.count, Self.imagesWithoutValidation))
-      row.activeUnits = variances.count { $0 > Evaluation.activeVariance }
-    }
-  }
-
-  /// So many images are enough to tell an active unit, and few beside an epoch.
-  private static let imagesWithoutValidation = 256
-
   /// Writes a checkpoint of the weights before the first step, where the run has none yet.
   public func saveStart() throws {
     if progress.step == 0 && saved == nil { try save { _ in } }
   }
+
+  /// The state of the run, which holds until the next step.
+  public var checkpoint: Checkpoint { Checkpoint(training, progress: progress, origin: origin) }
 
   /// Writes a checkpoint, unless the trainer has no run to write to.
   package func save(isBest: Bool = false, _ observe: (Event) -> Void) throws {
@@ -389,7 +380,7 @@ public final class Trainer {
       throw TrainingError.diverged(step: progress.step - 1, cause: "after its update \(bad)")
     }
     try transport?.requireEqual(["weights after step \(progress.step)": weightsHash])
-    try run?.write(Checkpoint(training, progress: progress, origin: origin), isBest: isBest)
+    try run?.write(checkpoint, isBest: isBest)
     saved = progress
     if let run { try remembered.write(to: run) }
     observe(.checkpoint(step: progress.step))

@@ -185,6 +185,9 @@ public final class Inference {
     static let shards = 1
   }
 
+  /// The draws of a code that a bound may be taken by.
+  public static let drawRange = 1...1 << 24
+
   /// Enough to keep 16 workers busy with shards of 16.
   public static let batchSize = 256
 
@@ -290,7 +293,7 @@ public final class Inference {
     _ images: [Float], labels: ArraySlice<Int>? = nil, draws: Int, seed: UInt64, step: Int
   ) -> [Double] {
     precondition(plan.model.isVariational, "\(plan.model.name) has codes without a distribution")
-    precondition((1...1 << 24).contains(draws), "\(draws) draws of a code")
+    precondition(Self.drawRange.contains(draws), "\(draws) draws of a code")
     let count = take(images, labels)
     let noise = Noise.importance(seed: seed, step: step, draw: 0)
     perform(Request(count: count, output: plan.output, noise: noise, hasTargets: isMasked, draws: draws))
@@ -307,7 +310,7 @@ public final class Inference {
     _ images: [Float], labels: ArraySlice<Int>? = nil, draws: Int, seed: UInt64
   ) -> [Double] {
     precondition(plan.model.isVariational, "\(plan.model.name) has codes without a distribution")
-    precondition((1...1 << 24).contains(draws), "\(draws) draws of a code")
+    precondition(Self.drawRange.contains(draws), "\(draws) draws of a code")
     let count = take(images, labels)
     for n in 0..<count {
       var hash = SHA256()

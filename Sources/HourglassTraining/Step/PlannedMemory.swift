@@ -1,4 +1,4 @@
-import Foundation
+import Glibc
 import HourglassData
 import HourglassModels
 
@@ -129,7 +129,8 @@ public struct PlannedMemory: Sendable, Equatable {
       throw ModelError(
         plan.model.name,
         "wanted memory for \(plan.batchSize) samples and \(replicas) replicas within the \(available >> 20) MiB that "
-          + "are still granted, found a need of \(total >> 20) MiB; \(advice)")
+          + "are still granted, found a need of \(total >> 20) MiB; \(advice)",
+        lacksMemory: true)
     }
   }
 }

@@ -16,7 +16,10 @@ extension TrainingStep {
   var termCount: Int { work.shared.sums.count - 2 }
 
   /// The mean of one of the model's terms over the last step, of `count` images.
-  public func meanTerm(_ term: Int, count: Int) -> Double { work.shared.sums.pointer[1 + term] / Double(count) }
+  public func meanTerm(_ term: Int, count: Int) -> Double {
+    precondition((0..<termCount).contains(term), "the term \(term) of \(termCount)")
+    return work.shared.sums[1 + term] / Double(count)
+  }
 
   /// The times of each worker in the last step.
   public var times: [WorkerTimes] { Array(work.clocks.elements) }

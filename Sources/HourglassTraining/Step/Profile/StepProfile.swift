@@ -1,4 +1,3 @@
-import Foundation
 import HourglassData
 import HourglassModels
 
@@ -77,9 +76,9 @@ public struct StepProfile: Codable, Sendable, Equatable {
     return
       "\(grouped(steps)) steps of \(significant(samplesPerStep)) samples by \(workers) workers x \(threads) threads "
       + "on \(instructionSet)"
-      + String(
-        format: ": %.2f ms a step, of which workers are busy %.2f to %.2f; peak %.1f GFLOP/s, memory %.1f GB/s",
-        millisecondsPerStep, least, most, peakGigaflopsPerSecond, memoryGigabytesPerSecond)
+      + ": \(decimal(millisecondsPerStep, 2)) ms a step, of which workers are busy \(decimal(least, 2)) to "
+      + "\(decimal(most, 2)); peak \(decimal(peakGigaflopsPerSecond, 1)) GFLOP/s, memory "
+      + "\(decimal(memoryGigabytesPerSecond, 1)) GB/s"
   }
 
   /// What would be faster, in a sentence; nil for nothing.
