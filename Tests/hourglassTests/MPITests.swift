@@ -118,9 +118,10 @@ struct MPITests {
       let result = try running.finish()
       #expect(result.objects.last?["event"] as? String == "interrupted", "\(result.errors)")
       let steps = try #require(result.steps)
-      let resumed = try machine.program.run("train --run r --resume --steps \(steps + 2) --json")
-      let straight = try machine.program.run("\(Self.tiny) --steps \(steps + 2) --run straight")
-      #expect(resumed.status == 0 && resumed.weightsHash == straight.weightsHash, "\(resumed.errors)")
+      let straight = try machine.program.run("\(Self.tiny) --steps \(steps) --run straight")
+      #expect(straight.status == 0 && result.weightsHash == straight.weightsHash, "\(straight.errors)")
+      let resumed = try machine.program.run("train --run r --resume --max-time 1s --json")
+      #expect(resumed.status == 0 && resumed.steps ?? 0 > steps, "\(resumed.errors)")
     }
   }
 
