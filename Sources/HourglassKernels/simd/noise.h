@@ -45,7 +45,7 @@ INLINE v16u lane_bits(int h) {
   return ((v16u){0} + 1) << (lanes + 16 * (uint32_t)h);
 }
 
-RARE void dropout_run(const hg_noise_job *job, const noise_run *r, float scale) {
+INLINE void dropout_run(const hg_noise_job *job, const noise_run *r, float scale) {
   const group_values bits = noise_group(bits_group, job, r);
   v16u word = {0};
   UNROLL for (int h = 0; h < 2; h++) {
@@ -64,7 +64,7 @@ static void dropout_forward(const void *argument, ptrdiff_t part, ptrdiff_t part
   for_each_noise_run(argument, part, parts, dropout_run);
 }
 
-RARE void dropout_run_backward(const hg_noise_job *job, const noise_run *r, float scale) {
+INLINE void dropout_run_backward(const hg_noise_job *job, const noise_run *r, float scale) {
   const v16u word = (v16u){0} + job->mask[r->word];
   UNROLL for (int h = 0; h < 2; h++) {
     const v16i kept = (v16i)((word & lane_bits(h)) != 0);
