@@ -1,4 +1,6 @@
 """The estimators."""
+import copy
+import html
 import json
 import os
 import pathlib
@@ -6,7 +8,9 @@ import pathlib
 import numpy as np
 
 from . import _engine
+from ._arrays import labels, numbers, samples
 from ._progress import observer
+from ._settings import settings_of
 from ._sklearn import Parameters, not_fitted
 from ._torch import named_arrays
 
@@ -68,15 +72,15 @@ class _Autoencoder(Parameters):
         if self.score_by not in ("likelihood", "error"):
             raise ValueError(f"score_by: wanted likelihood or error, found {self.score_by!r}")
         is_path = isinstance(X, (str, os.PathLike))
-        X = X if is_path else self._checked(X, fitting=True)
+        X = X if is_path else samples(X)
         weights = self.state_dict() if self.warm_start and hasattr(self, "history_") else None
         engine = self._made(X, validation)
         if weights is not None:
             engine.write(weights)
-        images = None if is_path else engine.lend(X, self._labels(engine, y, len(X)))
+        images = None if is_path else engine.lend(X, labels(engine.describe(), y, len(X)))
         other = None
         if validation is not None and not isinstance(validation, (str, os.PathLike)):
-            other = engine.lend(_numbers(validation))
+            other = engine.lend(numbers(validation))
         observe = observer(progress)
         try:
             end, stopped = engine.train(images, other, run, weights is not None, observe)
@@ -103,108 +107,21 @@ class _Autoencoder(Parameters):
 
     def _made(self, X, validation):
         """A new model of the engine by the parameters."""
-        settings = {"epochs": self.epochs, "batchSize": self.batch_size, "seed": int(self.seed)}
-        optimizer = {"kind": self.optimizer} if isinstance(self.optimizer, str) else dict(self.optimizer)
-        if self.learning_rate is not None:
-            optimizer["learningRate"] = self.learning_rate
-        settings["optimizer"] = optimizer
-        for name, value in (("patience", self.patience), ("workers", self.workers), ("threads", self.threads)):
-            if value is not None:
-                settings[name] = value
-        preparation = {"standardizes": True} if self.standardize else {}
-        if isinstance(X, (str, os.PathLike)):
-            shape = tuple(self.image) if self.image is not None else None
-            if shape is not None and pathlib.Path(X).is_dir():
-                preparation["resize"] = list(shape[:2])
-                preparation["color"] = "grey" if len(shape) == 2 or shape[2] == 1 else "rgb"
-            settings["data"] = {"path": os.fspath(X)}
-            if preparation:
-                settings["data"]["preparation"] = preparation
-            is_unit = not self.standardize
-        else:
-            shape = tuple(self.image) if self.image is not None else None if X is None else X.shape[1:]
-            if preparation:
-                settings["data"] = {"preparation": preparation}
-            is_unit = not self.standardize and _is_unit(X)
-        if isinstance(validation, (str, os.PathLike)):
-            settings["validation"] = os.fspath(validation)
-        settings["model"] = self._model(shape, is_unit)
-        settings.update(self._more_settings())
-        settings.update(self.settings or {})
-        return _engine.Model.make(settings)
+        return _engine.Model.make(settings_of(self, X, validation))
 
     def _more_settings(self):
         return {}
-
-    def _model(self, shape, is_unit):
-        """The name or description of the model for samples of a shape."""
-        model = self.model
-        if model is None:
-            if shape is None:
-                raise ValueError("image: wanted (H, W, C) where neither an array nor a model's name tells it, found None")
-            if len(shape) == 1 or tuple(shape[:2]) == (1, 1):
-                return self._dense_model(int(np.prod(shape)))
-            height, width, channels = (tuple(shape) + (1,))[:3]
-            if len(shape) == 3 and shape[0] in (1, 3) and channels not in (1, 3):
-                height, width, channels = shape[1], shape[2], shape[0]
-            words = [f"{self._family}@{height}x{width}x{channels}"] + ([] if is_unit else ["linear"])
-            model = ",".join(words + ([self.loss] if self.loss else []))
-        if self.latent is None:
-            return model
-        if isinstance(model, str):
-            model = _engine.Model.make({"model": model}).describe()["recipe"]["model"]
-        if "units" not in model["latent"]:
-            raise ValueError(f"latent: wanted a model whose latent has units, found {model['latent']['layer']}")
-        return {**model, "name": f"{model['name']}-{self.latent}", "latent": {**model["latent"], "units": int(self.latent)}}
-
-    def _dense_model(self, count):
-        """A model of vectors with a hidden layer on each side and a linear output, which takes any numbers."""
-        units, hidden = int(self.latent or 16), {"layer": "Dense", "units": 64, "activation": "relu"}
-        return {"name": f"{self._family.replace('conv', 'dense')}-{count}-{units}", "input": [1, 1, count],
-                "likelihood": self.loss or "squaredError", "encoder": [hidden],
-                "latent": {"layer": self._latent, "units": units},
-                "decoder": [hidden, {"layer": "Dense", "units": count}]}
-
-    # Reading arrays
 
     @property
     def _shape(self):
         return tuple(self._facts["input"])
 
-    def _checked(self, X, fitting=False):
-        """An array of numbers with samples along its first axis."""
-        X = _numbers(X)
-        if X.ndim < 2:
-            raise ValueError(f"X: wanted an array (N, H, W), (N, H, W, C) or (N, D), found {X.ndim} axes. Reshape your data "
-                             "either using array.reshape(-1, 1) if your data has a single feature or "
-                             "array.reshape(1, -1) if it contains a single sample.")
-        if len(X) == 0:
-            raise ValueError(f"X: wanted samples, found 0 sample(s) (shape={X.shape}) while a minimum of 1 is required.")
-        if X.ndim == 2 and X.shape[1] == 0:
-            raise ValueError(f"X: found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
-        if X.dtype.kind == "f" and X.ndim == 2 and not np.isfinite(X).all():
-            raise ValueError("X: wanted finite numbers, found NaN or infinity")
-        wanted = getattr(self, "n_features_in_", None)
-        if not fitting and wanted is not None and X.ndim == 2 and X.shape[1] != wanted:
-            raise ValueError(f"X has {X.shape[1]} features, but {type(self).__name__} is expecting {wanted} features as "
-                             "input")
-        return X
-
-    @staticmethod
-    def _labels(engine, y, count):
-        if y is None or not engine.describe()["readsLabels"]:
-            return None
-        labels = np.ascontiguousarray(y, np.int64)
-        if labels.shape != (count,):
-            raise ValueError(f"y: wanted one label for each of {count} images, found the shape {labels.shape}")
-        return labels
-
     def _images(self, X, y=None):
         engine = self._fitted()
         if isinstance(X, (str, os.PathLike)):
             return engine.open_images(X)
-        X = self._checked(X)
-        return engine.lend(X, self._labels(engine, y, len(X)))
+        X = samples(X, self)
+        return engine.lend(X, labels(self._facts, y, len(X)))
 
     def _fitted(self):
         """The model of the engine, made anew after the estimator was unpickled."""
@@ -270,10 +187,10 @@ class _Autoencoder(Parameters):
         Z = np.ascontiguousarray(Z, np.float32)
         if Z.ndim != 2 or Z.shape[1] != units:
             raise ValueError(f"Z: wanted codes (N, {units}), found the shape {Z.shape}")
-        labels = self._labels(engine, y, len(Z))
+        classes = labels(self._facts, y, len(Z))
         shape = (len(Z), *self._facts["output"])
         return self._formed(engine.numbers("decode", shape, Z.ctypes.data, len(Z),
-                                           None if labels is None else labels.ctypes.data))
+                                           None if classes is None else classes.ctypes.data))
 
     def reconstruct(self, X, y=None):
         """What the model expects images to be, with as many axes as those fitted on."""
@@ -331,11 +248,7 @@ class _Autoencoder(Parameters):
             state["_kept"] = (self._facts["recipe"], self.state_dict())
         return state
 
-    def __setstate__(self, state):
-        self.__dict__.update(state)
-
     def __sklearn_clone__(self):
-        import copy
         return type(self)(**{name: copy.deepcopy(value) for name, value in self.get_params().items()})
 
     def _repr_html_(self):
@@ -349,30 +262,7 @@ class _Autoencoder(Parameters):
 
 
 def _escaped(value):
-    import html
     return html.escape(str(value))
-
-
-def _numbers(X):
-    """An array of one of the types that the engine reads; others are made float64 or float32."""
-    if type(X).__module__.startswith("scipy.sparse"):
-        raise TypeError("X: wanted a dense array, found a sparse one; a sparse matrix has X.toarray()")
-    if hasattr(X, "detach"):
-        X = X.detach().cpu().numpy()
-    X = np.asarray(X)
-    if X.dtype.kind == "c":
-        raise ValueError("X: wanted real numbers, found complex ones. Complex data not supported")
-    if X.dtype.kind == "O":
-        X = X.astype(np.float64)
-    if X.dtype.kind not in "biuf":
-        raise ValueError(f"X: wanted numbers, found {X.dtype}")
-    if X.dtype.name in _engine.TYPES and X.dtype.isnative:
-        return X
-    return X.astype(np.float32 if X.dtype.kind == "b" or X.dtype == np.float16 else np.float64)
-
-
-def _is_unit(X):
-    return X is None or X.dtype.kind == "u" or not np.isfinite(X).all() or (X.min() >= 0 and X.max() <= 1)
 
 
 class ConvAutoencoder(_Autoencoder):
