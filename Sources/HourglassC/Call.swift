@@ -116,3 +116,13 @@ func release<T: AnyObject>(_ handle: OpaquePointer?, _: T.Type) {
   guard let handle, !isForked() else { return }
   Unmanaged<T>.fromOpaque(UnsafeRawPointer(handle)).release()
 }
+
+/// Calls the body with a model that has its turn.
+func with(
+  _ model: OpaquePointer?, _ sentence: Sentence?, _ body: (EngineModel) throws -> Void
+) -> Int32 {
+  call(sentence) {
+    let model: EngineModel = try object(model, "model")
+    try model.inTurn { try body(model) }
+  }
+}

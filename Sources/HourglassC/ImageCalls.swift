@@ -13,6 +13,18 @@ final class EngineImages {
   init(_ data: Dataset) { self.data = data }
 }
 
+/// Makes a handle of the images that the body gives for a model, which need not wait for its turn.
+private func makeImages(
+  _ model: OpaquePointer?, _ images: UnsafeMutablePointer<OpaquePointer?>?, _ sentence: Sentence?,
+  _ body: (EngineModel) throws -> Dataset
+) -> Int32 {
+  call(sentence) {
+    let place = try given(images, "images")
+    place.pointee = nil
+    place.pointee = handle(EngineImages(try body(object(model, "model"))))
+  }
+}
+
 /// What errors call an array of the caller's.
 private let lentName = "the array"
 
@@ -21,10 +33,7 @@ public func lendImages(
   _ model: OpaquePointer?, _ array: UnsafePointer<hourglass_array>?, _ labels: UnsafePointer<Int64>?,
   _ images: UnsafeMutablePointer<OpaquePointer?>?, _ sentence: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> Int32 {
-  call(sentence) {
-    let place = try given(images, "images")
-    place.pointee = nil
-    let model: EngineModel = try object(model, "model")
+  makeImages(model, images, sentence) { model in
     let array = try given(array, "array").pointee
     try requireSize(array.size, of: hourglass_array.self, "array")
     guard let element = LentArray.Element(rawValue: array.type) else {
@@ -38,7 +47,7 @@ public func lendImages(
       given(array.data, "array.data"), element, extents: numbers(given(array.extents, "array.extents")),
       strides: array.strides.map(numbers), for: model.inTurn { model.recipe.model.input }, source: lentName)
     let classes = labels.map { labels in (0..<lent.count).map { Int(labels[$0]) } }
-    place.pointee = handle(EngineImages(try Dataset(lent, labels: classes, source: lentName)))
+    return try Dataset(lent, labels: classes, source: lentName)
   }
 }
 
@@ -47,10 +56,7 @@ public func openImages(
   _ model: OpaquePointer?, _ path: UnsafePointer<CChar>?, _ split: UnsafePointer<CChar>?,
   _ images: UnsafeMutablePointer<OpaquePointer?>?, _ sentence: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> Int32 {
-  call(sentence) {
-    let place = try given(images, "images")
-    place.pointee = nil
-    let model: EngineModel = try object(model, "model")
+  makeImages(model, images, sentence) { model in
     let recipe = try model.inTurn { model.recipe }
     let source = DataSource(
       path: DataSource.absolute(pathText(try given(path, "path"))), split: try word(split, "split", default: .test),
@@ -60,7 +66,7 @@ public func openImages(
       throw CallError(
         data.source, wanted: "whole pictures", found: "a model that reads tiles of them, which the program serves")
     }
-    place.pointee = handle(EngineImages(data))
+    return data
   }
 }
 
@@ -78,12 +84,10 @@ private func with(
   _ model: OpaquePointer?, _ images: OpaquePointer?, _ sentence: Sentence?,
   _ body: (EngineModel, Dataset) throws -> Void
 ) -> Int32 {
-  call(sentence) {
-    let (model, images): (EngineModel, EngineImages) = (try object(model, "model"), try object(images, "images"))
-    try model.inTurn {
-      try images.data.checkShape(for: model.plan)
-      try body(model, images.data)
-    }
+  with(model, sentence) { model in
+    let images: EngineImages = try object(images, "images")
+    try images.data.checkShape(for: model.plan)
+    try body(model, images.data)
   }
 }
 
@@ -129,20 +133,21 @@ public func decode(
   _ images: UnsafeMutablePointer<Float>?, _ count: Int64,
   _ sentence: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> Int32 {
-  call(sentence) {
-    let (model, codes): (EngineModel, UnsafePointer<Float>) = (try object(model, "model"), try given(codes, "codes"))
-    try model.inTurn {
-      try model.requireDecoding()
-      let size = model.inference.codeCount
-      guard samples > 0, samples <= Int32.max else {
-        throw CallError("samples", wanted: "1 to \(Int32.max)", found: "\(samples)")
-      }
-      try write(Int(samples), of: model.outputCount, to: images, "images", count: count) { range in
-        let part = UnsafeBufferPointer(start: codes + range.lowerBound * size, count: range.count * size)
-        return model.inference.decode(Array(part), labels: try classes(labels, range, of: model))
-      }
+  with(model, sentence) { model in
+    let (codes, size) = (try given(codes, "codes"), model.inference.codeCount)
+    try model.requireDecoding()
+    try write(numberOfSamples(samples), of: model.outputCount, to: images, "images", count: count) { range in
+      let part = UnsafeBufferPointer(start: codes + range.lowerBound * size, count: range.count * size)
+      return model.inference.decode(Array(part), labels: try classes(labels, range, of: model))
     }
   }
+}
+
+private func numberOfSamples(_ samples: Int64) throws(CallError) -> Int {
+  guard samples > 0, samples <= Int32.max else {
+    throw CallError("samples", wanted: "1 to \(Int32.max)", found: "\(samples)")
+  }
+  return Int(samples)
 }
 
 /// The classes that a decoder is told; nil where it is told none.
@@ -200,24 +205,18 @@ public func sample(
   _ model: OpaquePointer?, _ samples: Int64, _ seed: UInt64, _ images: UnsafeMutablePointer<Float>?, _ count: Int64,
   _ sentence: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>?
 ) -> Int32 {
-  call(sentence) {
-    let model: EngineModel = try object(model, "model")
-    try model.inTurn {
-      try model.requireImages("sample")
-      try model.requireDecoding()
-      guard model.recipe.model.hasPrior else {
-        throw CallError(
-          "model", wanted: "a variational model or one with an MMDPenalty, to sample",
-          found: "\(model.recipe.model.name), a plain autoencoder, which has no prior to draw from")
-      }
-      guard samples > 0, samples <= Int32.max else {
-        throw CallError("samples", wanted: "1 to \(Int32.max)", found: "\(samples)")
-      }
-      try write(Int(samples), of: model.outputCount, to: images, "images", count: count) { range in
-        model.inference.decode(
-          model.inference.standardNormalCodes(range.count, from: range.lowerBound, seed: seed),
-          labels: model.inference.classesInTurn(range))
-      }
+  with(model, sentence) { model in
+    try model.requireImages("sample")
+    try model.requireDecoding()
+    guard model.recipe.model.hasPrior else {
+      throw CallError(
+        "model", wanted: "a variational model or one with an MMDPenalty, to sample",
+        found: "\(model.recipe.model.name), a plain autoencoder, which has no prior to draw from")
+    }
+    try write(numberOfSamples(samples), of: model.outputCount, to: images, "images", count: count) { range in
+      model.inference.decode(
+        model.inference.standardNormalCodes(range.count, from: range.lowerBound, seed: seed),
+        labels: model.inference.classesInTurn(range))
     }
   }
 }

@@ -45,16 +45,6 @@ public func openModel(
 @_cdecl("hourglass_free_model")
 public func freeModel(_ model: OpaquePointer?) { release(model, EngineModel.self) }
 
-/// Calls the body with a model that has its turn.
-private func with(
-  _ model: OpaquePointer?, _ sentence: Sentence?, _ body: (EngineModel) throws -> Void
-) -> Int32 {
-  call(sentence) {
-    let model: EngineModel = try object(model, "model")
-    try model.inTurn { try body(model) }
-  }
-}
-
 @_cdecl("hourglass_save")
 public func save(
   _ model: OpaquePointer?, _ folder: UnsafePointer<CChar>?,
