@@ -2,6 +2,7 @@
  * table (mpi.c, built with the mpicc of the machine) and knows no MPI itself. */
 #ifndef HOURGLASS_MPI_H
 #define HOURGLASS_MPI_H
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,8 +24,11 @@ typedef struct hg_mpi {
   int (*send)(const void *from, size_t bytes, int to, hg_mpi_message *message);
   int (*receive)(void *to, size_t bytes, int from, hg_mpi_message *message);
   int (*test)(hg_mpi_message *message, int *isDone);
-  /* Gives everybody counts[p] words at offsets[p] of each process p. */
-  int (*gather)(uint32_t *words, const int32_t *counts, const int32_t *offsets);
+  /* Gives everybody counts[p] words at offsets[p] of each process p; among the first processes of all nodes, p is the
+   * number of a node. */
+  int (*gather)(uint32_t *words, const int32_t *counts, const int32_t *offsets, bool isOfNodes);
+  /* From now on each process is a node. All call it together. */
+  int (*separate)(void);
   void (*text)(int error, char *to, size_t room);
   void (*version)(char *to, size_t room);
   void (*endAll)(int status);

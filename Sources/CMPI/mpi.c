@@ -14,6 +14,14 @@ _Static_assert(sizeof(MPI_Request) <= sizeof(hg_mpi_message), "a request fits in
   } while (0)
 
 static MPI_Comm all = MPI_COMM_NULL;
+static MPI_Comm nodes = MPI_COMM_NULL; /* the first processes of all nodes, in their order */
+
+static int join_nodes(int isFirst) {
+  TRY(MPI_Comm_split(all, isFirst ? 0 : MPI_UNDEFINED, 0, &nodes));
+  return nodes == MPI_COMM_NULL ? MPI_SUCCESS : MPI_Comm_set_errhandler(nodes, MPI_ERRORS_RETURN);
+}
+
+static int separate(void) { return join_nodes(1); }
 
 /* Processes of a node get neighbouring positions, whatever order the launcher gave them, so that what goes from
  * position to position enters each node once. Nodes are ordered by their lowest rank. */
@@ -31,14 +39,14 @@ static int begin(hg_mpi_place *place) {
   TRY(MPI_Comm_free(&node));
   TRY(MPI_Comm_split(MPI_COMM_WORLD, 0, first, &all)); /* ties keep the order of the ranks */
   TRY(MPI_Comm_set_errhandler(all, MPI_ERRORS_RETURN));
-  int position, count, nodes, upTo;
+  int position, count, nodeCount, upTo;
   const int isFirst = local == 0;
   TRY(MPI_Comm_rank(all, &position));
   TRY(MPI_Comm_size(all, &count));
   TRY(MPI_Scan(&isFirst, &upTo, 1, MPI_INT, MPI_SUM, all));
-  TRY(MPI_Allreduce(&isFirst, &nodes, 1, MPI_INT, MPI_SUM, all));
-  *place = (hg_mpi_place){position, count, local, locals, upTo - 1, nodes};
-  return MPI_SUCCESS;
+  TRY(MPI_Allreduce(&isFirst, &nodeCount, 1, MPI_INT, MPI_SUM, all));
+  *place = (hg_mpi_place){position, count, local, locals, upTo - 1, nodeCount};
+  return join_nodes(isFirst);
 }
 
 static int send(const void *from, size_t bytes, int to, hg_mpi_message *message) {
@@ -51,8 +59,9 @@ static int receive(void *to, size_t bytes, int from, hg_mpi_message *message) {
 
 static int test(hg_mpi_message *message, int *isDone) { return MPI_Test(REQUEST(message), isDone, MPI_STATUS_IGNORE); }
 
-static int gather(uint32_t *words, const int32_t *counts, const int32_t *offsets) {
-  return MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, words, counts, offsets, MPI_UINT32_T, all);
+static int gather(uint32_t *words, const int32_t *counts, const int32_t *offsets, bool isOfNodes) {
+  return MPI_Allgatherv(
+      MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, words, counts, offsets, MPI_UINT32_T, isOfNodes ? nodes : all);
 }
 
 static void text(int error, char *to, size_t room) {
@@ -74,6 +83,6 @@ static void endAll(int status) { MPI_Abort(all == MPI_COMM_NULL ? MPI_COMM_WORLD
 
 static int end(void) { return MPI_Finalize(); }
 
-static const hg_mpi calls = {sizeof calls, begin, send, receive, test, gather, text, version, endAll, end};
+static const hg_mpi calls = {sizeof calls, begin, send, receive, test, gather, separate, text, version, endAll, end};
 
 const hg_mpi *hourglass_mpi(void) { return &calls; }

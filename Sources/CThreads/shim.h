@@ -59,6 +59,14 @@ static inline void thread_share_arena(void) {
 #endif
 }
 
+/* A file in memory of so many bytes, all zero, that no folder shows; -1 where the system refuses. */
+static inline int memory_file(size_t bytes) {
+  const int file = (int)syscall(SYS_memfd_create, "hourglass", 0);
+  if (file < 0 || ftruncate(file, (off_t)bytes) == 0) return file;
+  close(file);
+  return -1;
+}
+
 /* LLVM's OpenMP runtime alone has this call. */
 extern void kmp_set_blocktime(int milliseconds) __attribute__((weak));
 

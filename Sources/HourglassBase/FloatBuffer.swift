@@ -17,6 +17,8 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
   public let count: Int
   /// The address of the first element, a multiple of 64.
   public let pointer: UnsafeMutablePointer<Element>
+  /// What the memory belongs to; nil where it is the buffer's own.
+  private let owner: AnyObject?
 
   /// Makes a buffer whose bytes are all zero.
   public convenience init(count: Int) {
@@ -36,6 +38,13 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
     let memory = UnsafeMutableRawPointer.allocate(byteCount: bytes, alignment: isLarge ? hugePage : 64)
     if isLarge { madvise(memory, bytes / hugePage * hugePage, MADV_HUGEPAGE) }
     pointer = memory.assumingMemoryBound(to: Element.self)
+    owner = nil
+  }
+
+  /// Makes a buffer over memory at a 64-byte boundary that belongs to another object, which the buffer keeps.
+  public init(at memory: UnsafeMutableRawPointer, count: Int, of owner: AnyObject) {
+    (self.count, pointer) = (count, memory.assumingMemoryBound(to: Element.self))
+    self.owner = owner
   }
 
   /// Makes a buffer that holds a copy of some elements.
@@ -53,7 +62,7 @@ public final class AlignedBuffer<Element: BitwiseCopyable>: @unchecked Sendable 
   /// Sets all bytes to zero.
   public func clear() { clear(0..<count) }
 
-  deinit { UnsafeMutableRawPointer(pointer).deallocate() }
+  deinit { if owner == nil { UnsafeMutableRawPointer(pointer).deallocate() } }
 
   public subscript(index: Int) -> Element {
     get {

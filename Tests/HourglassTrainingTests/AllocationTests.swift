@@ -161,14 +161,24 @@ struct AllocationTests {
   }
 }
 
-/// A transport of one process, which sends nothing.
+/// A transport of the first of two nodes, of which the other one is at the same step and adds nothing.
 private final class Loopback: Transport {
-  let place = ProcessPlace(position: 0, count: 1)
+  let place = ProcessPlace(position: 0, count: 2)
   func send(_: UnsafeRawBufferPointer, to _: Int, _: inout Message) {}
   func receive(_: UnsafeMutableRawBufferPointer, from _: Int, _: inout Message) {}
   func isDone(_: inout Message) -> Bool { true }
-  func gather(_: UnsafeMutablePointer<UInt32>, counts _: UnsafePointer<Int32>, offsets _: UnsafePointer<Int32>) {}
-  func endAll(_: String, status _: Int32) {}
+  func gather(
+    _ words: UnsafeMutablePointer<UInt32>, counts: UnsafePointer<Int32>, offsets: UnsafePointer<Int32>,
+    among _: ProcessGroup
+  ) {
+    for word in 0..<Int(min(counts[0], counts[1])) { words[Int(offsets[1]) + word] = words[Int(offsets[0]) + word] }
+  }
+  func nodeMemory(bytes: Int) throws(ProcessError) -> NodeMemory {
+    guard let memory = NodeMemory(bytes: bytes) else { throw ProcessError(reason: "no memory") }
+    return memory
+  }
+  func wait(until isDone: () -> Bool) { precondition(isDone(), "nobody else comes") }
+  func endAll(_ reason: String, status _: Int32) { preconditionFailure(reason) }
 }
 
 /// Throws where a hundred steps of up to 20 samples, in full and partial minibatches, allocate or change the blocks in

@@ -21,12 +21,12 @@ struct FirstTouchTests {
       for model in LayerCases.all.map(\.model) + TinyModels.all {
         let plan = try ExecutionPlan(model, batchSize: 10, shards: 3)
         let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
-        let reducers = [true, false].map {
-          GradientReducer(plan: plan, shared: shared, optimizer: Optimizer(), workers: 3, keepsGradient: $0)
+        let reducers = try [true, false].map {
+          try GradientReducer(plan: plan, shared: shared, optimizer: Optimizer(), workers: 3, keepsGradient: $0)
         }
         for worker in 0..<3 {
-          shared.clear(shareOf: worker, workers: 3, plan: plan)
-          for reducer in reducers { reducer.clear(shareOf: worker, workers: 3) }
+          shared.clear(plan: plan) { $0.share(worker, of: 3) }
+          for reducer in reducers { reducer.clear(worker) { $0.share(worker, of: 3) } }
         }
         let replica = Replica(
           plan: plan, shared: shared, groupSamples: 4, parallel: parallel, worker: 1, cores: WorkerCores(parallel))

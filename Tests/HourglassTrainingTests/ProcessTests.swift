@@ -43,24 +43,34 @@ import Testing
         plan: plan, parallel: parallel, optimizer: optimizer, clipNorm: clipNorm, freeBits: freeBits,
         averageDecay: averageDecay, augmentation: augmentation, corruption: corruption, seed: 3, beta: 1, data: data,
         keepsGradient: keepsGradient, transport: transport)
-      Initializer.fill(step.parameters, plan: plan, seed: 3)
-      step.startAverage()
+      Self.start(step, transport)
       let losses = try step.run(batchSizes: steps)
       return Remains(
         parameters: step.parameters.bits, moments: step.moments.map { $0.values.bits }, average: step.average?.bits,
         chains: step.chains.map { $0.map(\.bitPattern) }, losses: losses, norm: step.gradientNorm)
     }
 
-    /// Expects the bits of one process in each of so many processes, which have different numbers of workers.
+    /// Fills the weights of a step, which the processes of a node share.
+    static func start(_ step: TrainingStep, _ transport: (any Transport)?) {
+      if transport.map({ $0.place.local == 0 }) ?? true {
+        Initializer.fill(step.parameters, plan: step.plan, seed: 3)
+        step.startAverage()
+      }
+      _ = transport?.gather("")
+    }
+
+    /// Expects the bits of one process in each of so many processes, which have different numbers of workers; each
+    /// number of them is divided among nodes in another way.
     func expectTheBitsOfOne(_ counts: [Int]) throws {
       let wanted = try train(ParallelPlan(workers: 1, threads: 1))
-      for count in counts {
-        let found = try ThreadTransport.run(processes: count) { transport in
+      for (number, count) in counts.enumerated() {
+        let perNode = 1 + (number + batchSize) % count
+        let found = try ThreadTransport.run(processes: count, perNode: perNode) { transport in
           try train(ParallelPlan(workers: 1 + (transport.place.position + count) % 2, threads: 1), transport)
         }
         for (position, remains) in found.enumerated() {
           let isSame = remains == wanted
-          #expect(isSame, "\(self): position \(position) of \(count)")
+          #expect(isSame, "\(self): position \(position) of \(count), \(perNode) a node")
         }
       }
     }
@@ -122,7 +132,7 @@ import Testing
     let step = try TrainingStep(
       plan: plan, parallel: ParallelPlan(workers: workers, threads: 1), optimizer: Optimizer(), seed: 3, beta: 1,
       data: data, transport: transport)
-    Initializer.fill(step.parameters, plan: plan, seed: 3)
+    Case.start(step, transport)
     return step
   }
 

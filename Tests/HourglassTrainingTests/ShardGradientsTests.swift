@@ -35,7 +35,9 @@ import Testing
 
   /// Workers take turns of shards of two minibatches, the second of them partial.
   private func sum(workers: Int, turn: Int, buffers: Int, minibatches: [Int], _ delay: Delay) throws -> [UInt32] {
-    let gradients = ShardGradients(buffers: buffers, stride: Self.count, slices: Self.slices, workers: workers)
+    let gradients = ShardGradients(
+      buffers: FloatBuffer(unwritten: buffers * Self.count), count: buffers, stride: Self.count, slices: Self.slices,
+      workers: workers)
     let (sum, counter) = (FloatBuffer(count: Self.count), WorkCounter())
     let team = try WorkerTeam(ParallelPlan(workers: workers, threads: 1)) { worker, minibatch in
       while let run = counter.take(turn, below: minibatches[minibatch]) {

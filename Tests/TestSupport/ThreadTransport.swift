@@ -13,15 +13,18 @@ public final class ThreadTransport: Transport {
   private struct Own {
     var receives: [(from: Int, number: Int, address: UInt, count: Int)] = []
     var received: [Int: Int] = [:]
-    var gathers = 0
+    var gathers = [0, 0]
+    var memories = 0
   }
 
   private final class Room: Sendable {
     struct State {
       /// By sender and receiver all that was sent, until it is received.
       var sent: [[Int]: [[UInt8]?]] = [:]
-      /// What each process brought to a gather, and how many have taken it.
-      var gathers: [Int: (parts: [Int: [UInt32]], taken: Int)] = [:]
+      /// What each member of a group brought to a gather, and how many have taken it.
+      var gathers: [[Int]: (parts: [Int: [UInt32]], taken: Int)] = [:]
+      /// The memory of the nodes.
+      var memories: [[Int]: NodeMemory] = [:]
     }
     let state = Mutex(State())
   }
@@ -33,12 +36,18 @@ public final class ThreadTransport: Transport {
   private init(_ place: ProcessPlace, _ room: Room) { (self.place, self.room) = (place, room) }
 
   /// Runs a body in each of so many processes at the same time, and answers what they answer, by their positions.
+  ///
+  /// - Parameter perNode: how many processes a node has, the last one perhaps fewer.
   public static func run<R: Sendable>(
-    processes: Int, _ body: @escaping @Sendable (any Transport) throws -> R
+    processes: Int, perNode: Int = 1, _ body: @escaping @Sendable (any Transport) throws -> R
   ) throws -> [R] {
     let (room, results) = (Room(), Results<R>())
     for position in 0..<processes {
-      let transport = ThreadTransport(ProcessPlace(position: position, count: processes), room)
+      var place = ProcessPlace(position: position, count: processes)
+      (place.node, place.local) = position.quotientAndRemainder(dividingBy: perNode)
+      place.localCount = min(perNode, processes - place.node * perNode)
+      place.nodes = (processes + perNode - 1) / perNode
+      let transport = ThreadTransport(place, room)
       Thread.detachNewThread {
         let result = Result { try body(transport) }
         results.all.withLock { $0[position] = result }
@@ -83,35 +92,53 @@ public final class ThreadTransport: Transport {
   }
 
   public func gather(
-    _ words: UnsafeMutablePointer<UInt32>, counts: UnsafePointer<Int32>, offsets: UnsafePointer<Int32>
+    _ words: UnsafeMutablePointer<UInt32>, counts: UnsafePointer<Int32>, offsets: UnsafePointer<Int32>,
+    among group: ProcessGroup
   ) {
-    func run(_ position: Int) -> UnsafeMutableBufferPointer<UInt32> {
-      UnsafeMutableBufferPointer(start: words + Int(offsets[position]), count: Int(counts[position]))
+    func run(_ member: Int) -> UnsafeMutableBufferPointer<UInt32> {
+      UnsafeMutableBufferPointer(start: words + Int(offsets[member]), count: Int(counts[member]))
     }
+    let (me, members, kind) = group == .nodes ? (place.node, place.nodes, 1) : (place.position, place.count, 0)
     let number = own.withLock { own in
-      defer { own.gathers += 1 }
-      return own.gathers
+      defer { own.gathers[kind] += 1 }
+      return [kind, own.gathers[kind]]
     }
-    let mine = Array(run(place.position))
-    room.state.withLock { $0.gathers[number, default: ([:], 0)].parts[place.position] = mine }
+    let mine = Array(run(me))
+    room.state.withLock { $0.gathers[number, default: ([:], 0)].parts[me] = mine }
     while true {
       let parts = room.state.withLock { state -> [Int: [UInt32]]? in
-        guard let all = state.gathers[number], all.parts.count == place.count else { return nil }
+        guard let all = state.gathers[number], all.parts.count == members else { return nil }
         state.gathers[number]?.taken += 1
-        if all.taken + 1 == place.count { state.gathers[number] = nil }
+        if all.taken + 1 == members { state.gathers[number] = nil }
         return all.parts
       }
       guard let parts else {
         sched_yield()
         continue
       }
-      for (position, part) in parts where position != place.position {
-        precondition(part.count == run(position).count, "a gather of other counts")
-        _ = run(position).update(fromContentsOf: part)
+      for (member, part) in parts where member != me {
+        precondition(part.count == run(member).count, "a gather of other counts")
+        _ = run(member).update(fromContentsOf: part)
       }
       return
     }
   }
+
+  public func nodeMemory(bytes: Int) throws(ProcessError) -> NodeMemory {
+    let number = own.withLock { own in
+      defer { own.memories += 1 }
+      return own.memories
+    }
+    let memory = room.state.withLock { state in
+      let memory = state.memories[[place.node, number]] ?? NodeMemory(bytes: bytes)
+      state.memories[[place.node, number]] = memory
+      return memory
+    }
+    guard let memory else { throw ProcessError(reason: "\(place.name): no memory of \(bytes) bytes") }
+    return memory
+  }
+
+  public func wait(until isDone: () -> Bool) { while !isDone() { sched_yield() } }
 
   public func endAll(_ reason: String, status: Int32) { preconditionFailure("\(place.name): \(reason)") }
 }

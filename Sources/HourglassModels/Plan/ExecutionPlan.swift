@@ -195,6 +195,9 @@ public struct ExecutionPlan: Sendable {
     return nil
   }
 
+  /// The shards of a minibatch of so many samples.
+  public func shards(of samples: Int) -> Int { (samples + samplesPerShard - 1) / samplesPerShard }
+
   /// The samples of a minibatch of `count` that belong to a run of shards.
   public func samples(of shards: Range<Int>, in count: Int) -> Range<Int> {
     min(shards.lowerBound * samplesPerShard, count)..<min(shards.upperBound * samplesPerShard, count)

@@ -83,7 +83,7 @@ extension Product<Read.Source>.Term {
 }
 
 extension Product<Place> {
-  /// Sums some rows over a minibatch.
+  /// Sums some rows over samples of a minibatch.
   ///
   /// - Parameters:
   ///   - memory: the memory of the minibatch, of `capacity` samples.
@@ -92,12 +92,15 @@ extension Product<Place> {
   ///   - gradient: of these rows alone.
   ///   - scratch: what `PlannedLayer.scratchCount` wants for the minibatch, at least C floats.
   public func sum(
-    rows: Range<Int>, samples: Int, beta: Float, accumulate: Bool, parameters: UnsafePointer<Float>,
+    rows: Range<Int>, samples: Range<Int>, beta: Float, accumulate: Bool, parameters: UnsafePointer<Float>,
     gradient: UnsafeMutablePointer<Float>, scratch: UnsafeMutablePointer<Float>, threads: Int,
     memory: UnsafePointer<Float>, capacity: Int
   ) {
-    func place(_ operand: Place) -> UnsafePointer<Float> { memory + operand.offset * capacity }
-    var geometry = hg_dense(size: MemoryLayout<hg_dense>.size, samples: samples, inputs: self.rows, outputs: columns)
+    func place(_ operand: Place) -> UnsafePointer<Float> {
+      memory + operand.offset * capacity + operand.count * samples.lowerBound
+    }
+    var geometry = hg_dense(
+      size: MemoryLayout<hg_dense>.size, samples: samples.count, inputs: self.rows, outputs: columns)
     var parallel = Planner.parallel(threads: threads)
     for (number, term) in terms.enumerated() {
       switch term {

@@ -62,7 +62,7 @@ public final class MPITransport: Transport {
   /// - Parameters:
   ///   - launch: what the launcher has said.
   ///   - report: tells why all processes end, and when others are long in coming.
-  public init(_ launch: Launch, report: @escaping @Sendable (String) -> Void) throws(ProcessError) {
+  public convenience init(_ launch: Launch, report: @escaping @Sendable (String) -> Void) throws(ProcessError) {
     let started = "\(launch.variable) says that a launcher has started \(launch.count) processes"
     guard let (path, calls) = try Self.load() else {
       throw ProcessError(
@@ -74,16 +74,30 @@ public final class MPITransport: Transport {
     guard error == 0 else {
       throw ProcessError(reason: "\(path): MPI does not begin: \(Self.text { calls.pointee.text(error, $0, $1) })")
     }
-    version = Self.text(calls.pointee.version)
+    let version = Self.text(calls.pointee.version)
     guard Int(found.count) >= launch.count else {
       throw ProcessError(
         reason: "\(started), and the MPI of \(path), \(version), knows \(found.count): launcher and library do not "
           + "belong together; build the library with the mpicc of this launcher (make mpi MPICC=...)")
     }
-    var place = ProcessPlace(position: Int(found.position), count: Int(found.count))
+    let alone = ProcessPlace(position: Int(found.position), count: Int(found.count))
+    var place = alone
     (place.local, place.localCount) = (Int(found.local), Int(found.localCount))
     (place.node, place.nodes) = (Int(found.node), Int(found.nodes))
-    (self.place, table, self.report) = (place, UInt(bitPattern: calls), report)
+    let table = UInt(bitPattern: calls)
+    let probe = MPITransport(place, version, table, report)
+    if place.nodes < place.count, (try? probe.nodeMemory(bytes: 1)) == nil {
+      // Containers of one machine do not see each other's processes: then each process is a node.
+      probe.check(calls.pointee.separate())
+      place = alone
+    }
+    self.init(place, version, table, report)
+  }
+
+  private init(
+    _ place: ProcessPlace, _ version: String, _ table: UInt, _ report: @escaping @Sendable (String) -> Void
+  ) {
+    (self.place, self.version, self.table, self.report) = (place, version, table, report)
   }
 
   private static func text(_ write: (UnsafeMutablePointer<CChar>?, Int) -> Void) -> String {
@@ -126,11 +140,32 @@ public final class MPITransport: Transport {
   }
 
   public func gather(
-    _ words: UnsafeMutablePointer<UInt32>, counts: UnsafePointer<Int32>, offsets: UnsafePointer<Int32>
+    _ words: UnsafeMutablePointer<UInt32>, counts: UnsafePointer<Int32>, offsets: UnsafePointer<Int32>,
+    among group: ProcessGroup
   ) {
     wait.since.store(DispatchTime.now().uptimeNanoseconds, ordering: .relaxed)
-    check(calls?.gather(words, counts, offsets))
+    check(calls?.gather(words, counts, offsets, group == .nodes))
     wait.since.store(0, ordering: .relaxed)
+  }
+
+  public func wait(until isDone: () -> Bool) {
+    guard !isDone() else { return }
+    wait.since.store(DispatchTime.now().uptimeNanoseconds, ordering: .relaxed)
+    while !isDone() { sched_yield() }
+    wait.since.store(0, ordering: .relaxed)
+  }
+
+  public func nodeMemory(bytes: Int) throws(ProcessError) -> NodeMemory {
+    let made = place.isFirstOfNode ? NodeMemory(bytes: bytes) : nil
+    let told = gather(made?.name ?? "")[place.position - place.local]
+    let memory = made ?? NodeMemory(bytes: bytes, of: told)
+    // A file stays open until all have opened it.
+    if let lacking = gather(memory == nil ? place.name : "").first(where: { !$0.isEmpty }) {
+      throw ProcessError(
+        reason: "\(lacking): wanted \(bytes) bytes of memory that the processes of the node share, found none")
+    }
+    guard let memory else { preconditionFailure("nobody lacks memory") }
+    return memory
   }
 
   public func endAll(_ reason: String, status: Int32) {

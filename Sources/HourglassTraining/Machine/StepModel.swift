@@ -86,7 +86,7 @@ package struct StepModel: Encodable {
     let threaded = unthreaded + (1 - unthreaded) * ideal
 
     let perTurn = TrainingStep.shardsPerTurn(plan: plan, workers: workers)
-    let used = (plan.batchSize + plan.samplesPerShard - 1) / plan.samplesPerShard
+    let used = plan.shards(of: plan.batchSize)
     let turns = stride(from: 0, to: used, by: perTurn).map { first in
       Double(plan.samples(of: first..<min(first + perTurn, used), in: plan.batchSize).count)
     }
@@ -215,7 +215,7 @@ package struct StepModel: Encodable {
 extension StepModel.Step {
   /// The largest loss, as a clause.
   package func limit(_ plan: ExecutionPlan) -> String {
-    let used = (plan.batchSize + plan.samplesPerShard - 1) / plan.samplesPerShard
+    let used = plan.shards(of: plan.batchSize)
     let shards = "\(used) shard\(used == 1 ? "" : "s")"
     let last =
       if workers > used {

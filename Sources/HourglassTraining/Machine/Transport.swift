@@ -12,23 +12,32 @@ public struct ProcessPlace: Sendable, Equatable {
   public var local = 0
   /// The number of processes of its node.
   public var localCount = 1
-  /// The number of its node, from 0.
-  public var node = 0
+  /// The number of its node, from 0. Processes of a node have neighbouring positions.
+  public var node: Int
   /// The number of nodes.
-  public var nodes = 1
+  public var nodes: Int
 
   /// A place of so many, on a node of its own.
-  public init(position: Int, count: Int) { (self.position, self.count) = (position, count) }
+  public init(position: Int, count: Int) {
+    (self.position, self.count, node, nodes) = (position, count, position, count)
+  }
 
   /// Whether this is the process that writes and prints.
   public var isFirst: Bool { position == 0 }
+  /// Whether this is the process that speaks for its node.
+  var isFirstOfNode: Bool { local == 0 }
 
   /// The shards of a minibatch of `used` shards that the process at a position takes: runs of nearly equal length, in
   /// the order of the positions. Some are empty where processes are more than shards.
   func shards(of used: Int, at position: Int) -> Range<Int> { (0..<used).share(position, of: count) }
 
-  /// The shards that the process with most of them takes.
+  /// The most shards of a minibatch that one process takes.
   static func mostShards(of shards: Int, processes: Int) -> Int { (shards + processes - 1) / processes }
+
+  /// The most shards of a minibatch that the processes of this node take.
+  func mostShardsOfNode(of shards: Int) -> Int {
+    min(shards, localCount * Self.mostShards(of: shards, processes: count))
+  }
 }
 
 /// What moves bytes between the processes that train one model together. It adds nothing up: every sum is one of
@@ -50,13 +59,31 @@ public protocol Transport: AnyObject, Sendable {
   /// Whether a message is done.
   func isDone(_ message: inout Message) -> Bool
 
-  /// Gives everybody counts[p] words at offsets[p] of the memory of each process p. All processes call it together,
+  /// Gives all members of a group counts[p] words at offsets[p] of the memory of each member p. All call it together,
   /// with the same counts and offsets.
   func gather(
-    _ words: UnsafeMutablePointer<UInt32>, counts: UnsafePointer<Int32>, offsets: UnsafePointer<Int32>)
+    _ words: UnsafeMutablePointer<UInt32>, counts: UnsafePointer<Int32>, offsets: UnsafePointer<Int32>,
+    among group: ProcessGroup)
+
+  /// Memory of so many bytes that the processes of this node share, all zero. All processes call it together with the
+  /// same number.
+  ///
+  /// Errors: there is none left.
+  func nodeMemory(bytes: Int) throws(ProcessError) -> NodeMemory
+
+  /// Waits for other processes, and tells where that takes long.
+  func wait(until isDone: () -> Bool)
 
   /// Tells why, and ends all processes.
   func endAll(_ reason: String, status: Int32)
+}
+
+/// Who gathers words together.
+public enum ProcessGroup: Sendable {
+  /// All processes, by their positions.
+  case processes
+  /// The first process of each node, by the numbers of the nodes.
+  case nodes
 }
 
 /// A message under way, as its transport remembers it.
@@ -93,20 +120,20 @@ extension Transport {
 
   /// Gathers runs that lie one behind the other.
   private func gather(_ words: AlignedBuffer<UInt32>, counts: [Int32]) {
-    gather(words.pointer, counts: counts, offsets: counts.indices.map { counts[..<$0].reduce(0, +) })
+    gather(words.pointer, counts: counts, offsets: counts.indices.map { counts[..<$0].reduce(0, +) }, among: .processes)
   }
 
-  /// Gives everybody the values that position 0 has.
+  /// Gives all nodes the values that the first one has in their memory. The first process of each node calls it.
   func copyFromFirst(_ values: UnsafeMutableBufferPointer<Float>) {
     guard let start = values.baseAddress else { return }
-    var counts = Array(repeating: Int32(0), count: place.count)
+    var counts = Array(repeating: Int32(0), count: place.nodes)
     let offsets = counts
     // Counts are 32-bit numbers.
     for first in stride(from: 0, to: values.count, by: 1 << 28) {
       let count = min(values.count - first, 1 << 28)
       counts[0] = Int32(count)
       UnsafeMutableRawPointer(start + first).withMemoryRebound(to: UInt32.self, capacity: count) {
-        gather($0, counts: counts, offsets: offsets)
+        gather($0, counts: counts, offsets: offsets, among: .nodes)
       }
     }
   }

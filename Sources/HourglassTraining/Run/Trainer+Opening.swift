@@ -10,8 +10,7 @@ extension Trainer {
   static func memoryForImages(
     _ recipe: Recipe, _ plan: ExecutionPlan, parallel: ParallelPlan, atMost memory: Int, _ place: ProcessPlace?
   ) throws -> Int {
-    let planned = try PlannedMemory.check(
-      process: plan, parallel: parallel, recipe: recipe, processes: place?.count ?? 1)
+    let planned = try PlannedMemory.check(process: plan, parallel: parallel, recipe: recipe, place: place)
     return min(memory, max(0, GrantedMemory.available / (place?.localCount ?? 1) - planned.total) / 2)
   }
 

@@ -21,9 +21,11 @@ extension Trainer {
 
   /// Takes all that a step goes on from, and how far the run is, from position 0.
   func startFromFirst(_ transport: any Transport) {
-    let vectors = [training.parameters] + training.moments.map(\.values) + [training.average].compactMap(\.self)
-    for vector in vectors { transport.copyFromFirst(vector.elements) }
-    if let chains = training.chains { transport.copyFromFirst(chains) }
+    if transport.place.isFirstOfNode {
+      let vectors = [training.parameters] + training.moments.map(\.values) + [training.average].compactMap(\.self)
+      for vector in vectors { transport.copyFromFirst(vector.elements) }
+      if let chains = training.chains { transport.copyFromFirst(chains) }
+    }
     let mine = Standing(progress: progress, saved: saved, dataHasChanged: dataHasChanged)
     let told = transport.gather(transport.place.isFirst ? JSONText.line(mine) : "")[0]
     guard let standing = try? JSONDecoder().decode(Standing.self, from: Data(told.utf8)) else {

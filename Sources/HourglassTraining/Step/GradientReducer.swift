@@ -24,7 +24,12 @@ struct GradientReducer: Sendable {
   let plan: ExecutionPlan
   let slices: [Slice]
   /// The slices from here on are sums over shards, those before it products.
-  let firstSharded: Int
+  private let firstSharded: Int
+  /// The slices in the order in which they are taken: those whose sums go from node to node come last.
+  let turns: [Int]
+  /// The runs of the flat vector whose sums go from node to node, and for each product whether its do.
+  let chained: [Range<Int>]
+  private let areChained: [Bool]
   let shared: SharedMemory
   let optimizer: Optimizer
   /// Gradients of shards, over the front part of the flat vector.
@@ -44,34 +49,48 @@ struct GradientReducer: Sendable {
 
   init(
     plan: ExecutionPlan, shared: SharedMemory, optimizer: Optimizer, averageDecay: Float? = nil, workers: Int,
-    processes: Int = 1, clips: Bool = false, clipValue: Float? = nil, keepsGradient: Bool
-  ) {
+    team: NodeTeam? = nil, clips: Bool = false, clipValue: Float? = nil, keepsGradient: Bool
+  ) throws {
+    func vector(_ count: Int) throws -> FloatBuffer { try team?.buffer(of: count) ?? FloatBuffer(unwritten: count) }
+    let place = team?.transport.place
     (self.plan, self.shared, self.optimizer) = (plan, shared, optimizer)
     (self.averageDecay, self.clipValue) = (averageDecay, clipValue)
-    slices = Self.slices(plan, workers: clips ? 1 : workers)
+    // The workers of all processes take the same slices. What goes from node to node is short enough for a message,
+    // unless the norm over slices is that of one process.
+    let (nodes, isShared) = (place?.nodes ?? 1, team != nil)
+    slices = Self.slices(
+      plan, workers: clips || isShared ? 1 : workers,
+      floats: nodes > 1 && !clips ? Self.messageFloats : Self.sliceFloats)
     let sharded = slices.map(\.range).filter { $0.lowerBound < plan.shardedCount }
     firstSharded = slices.count - sharded.count
+    let areChained = StepExchange.areChained(plan, nodes: nodes)
+    self.areChained = areChained
+    let goes = slices.map { slice in
+      if case .product(let product, _) = slice.sum { areChained[product] } else { nodes > 1 }
+    }
+    turns = slices.indices.filter { !goes[$0] } + slices.indices.filter { goes[$0] }
+    chained = slices.indices.filter { goes[$0] }.map { [slices] in slices[$0].range }
+    let held = TrainingStep.heldShards(plan: plan, workers: workers, place: place)
     shardGradients = ShardGradients(
-      buffers: TrainingStep.heldShards(plan: plan, workers: workers, processes: processes), stride: plan.shardedCount,
-      slices: sharded, workers: workers)
-    gradient = FloatBuffer(
-      unwritten: Self.gradientFloats(
-        of: plan, workers: workers, processes: processes, keepsGradient: keepsGradient))
+      buffers: try vector(held * plan.shardedCount), count: held, stride: plan.shardedCount, slices: sharded,
+      workers: workers)
+    gradient = try vector(
+      Self.gradientFloats(of: plan, workers: workers, place: place, keepsGradient: keepsGradient))
     rooms =
       keepsGradient
       ? []
-      : (0..<workers).map { _ in
-        FloatBuffer(unwritten: Self.largestSlice(of: plan, workers: workers))
+      : (0..<workers).map { [slices] _ in
+        FloatBuffer(unwritten: slices.reduce(0) { max($0, $1.range.count) })
       }
-    moments = optimizer.moments.map { _ in FloatBuffer(unwritten: plan.parameterCount) }
-    average = averageDecay.map { _ in FloatBuffer(unwritten: plan.parameterCount) }
-    squares = AlignedBuffer(count: slices.count)
+    moments = try optimizer.moments.map { _ in try vector(plan.parameterCount) }
+    average = try averageDecay.map { _ in try vector(plan.parameterCount) }
+    squares = try team?.buffer(of: slices.count) ?? AlignedBuffer(count: slices.count)
   }
 
   /// Clears a worker's share of all vectors, so that they are spread over the memory near the workers.
-  func clear(shareOf worker: Int, workers: Int) {
+  func clear(_ worker: Int, share: (Range<Int>) -> Range<Int>) {
     for vector in [shardGradients.buffers, shared.parameters, gradient] + moments + [average].compactMap(\.self) {
-      vector.clear((0..<vector.count).share(worker, of: workers))
+      vector.clear(share(0..<vector.count))
     }
     if !rooms.isEmpty { rooms[worker].clear() }
   }
@@ -85,21 +104,23 @@ struct GradientReducer: Sendable {
     return range.upperBound <= gradient.count ? gradient.pointer + range.lowerBound : rooms[worker].pointer
   }
 
-  /// Sums one slice over a minibatch of `count` samples, with `accumulate` onto what is there.
+  /// Sums one slice over a minibatch, onto the sum over the minibatches before, or where the sum goes from node to node
+  /// over the shards or samples of this node, onto that of the nodes before.
   func sum(
-    _ slice: Int, count: Int, beta: Float, accumulate: Bool, worker: Int, scratch: UnsafeMutablePointer<Float>,
-    threads: Int
+    _ slice: Int, _ now: StepWork.Current, worker: Int, scratch: UnsafeMutablePointer<Float>, threads: Int
   ) {
-    let gradient = gradient(of: slice, worker: worker)
+    let (gradient, goesOn) = (gradient(of: slice, worker: worker), now.samplesBefore > 0)
     switch slices[slice].sum {
     case .shards, .owned:
       shardGradients.addRest(
-        ofSlice: slice - firstSharded, end: (count + plan.samplesPerShard - 1) / plan.samplesPerShard,
-        accumulate: accumulate, into: gradient)
+        ofSlice: slice - firstSharded, end: now.endShardOfNode, accumulate: goesOn, into: gradient)
     case .product(let product, let rows):
+      let samples = areChained[product] ? plan.samples(of: now.firstShardOfNode..<now.endShardOfNode, in: now.count) : 0..<now.count
+      guard !samples.isEmpty else { return }
       plan.products[product].sum(
-        rows: rows, samples: count, beta: beta, accumulate: accumulate, parameters: shared.parameters.pointer,
-        gradient: gradient, scratch: scratch, threads: threads, memory: shared.batch.pointer, capacity: plan.batchSize)
+        rows: rows, samples: samples, beta: now.beta, accumulate: goesOn || samples.lowerBound > 0,
+        parameters: shared.parameters.pointer, gradient: gradient, scratch: scratch, threads: threads,
+        memory: shared.batch.pointer, capacity: plan.batchSize)
     }
   }
 
@@ -157,17 +178,21 @@ struct GradientReducer: Sendable {
     min(decay, Float(Double(1 + step) / Double(10 + step)))
   }
 
+  /// Floats of a slice that goes to another node: MPI sends up to 64 KB over TCP at once, without asking first.
+  private static let messageFloats = 12288
   /// Floats of a slice: its gradient, weights and moments (16 bytes for each) stay in the second-level cache.
-  private static let sliceFloats = 16384
+  static let sliceFloats = 16384
   /// More workers get four slices each, but none of so few floats that handing it out would show.
   private static let mostWorkersOfLargeSlices = 16
   private static let fewestSliceFloats = 2048
 
-  /// Floats of the sum that is kept: all where somebody reads it later, else the part that is summed before phase 2 or
-  /// with other processes.
-  static func gradientFloats(of plan: ExecutionPlan, workers: Int, processes: Int = 1, keepsGradient: Bool) -> Int {
-    let sumsEarly = processes > 1 || TrainingStep.heldShards(plan: plan, workers: workers) < plan.shards
-    return keepsGradient ? plan.parameterCount : sumsEarly ? plan.shardedCount : 0
+  /// Floats of the sum that is kept: all where somebody reads it later or sums go from node to node, else the part that
+  /// is summed before phase 2.
+  static func gradientFloats(
+    of plan: ExecutionPlan, workers: Int, place: ProcessPlace? = nil, keepsGradient: Bool
+  ) -> Int {
+    if keepsGradient || place.map({ $0.nodes > 1 }) ?? false { return plan.parameterCount }
+    return TrainingStep.heldShards(plan: plan, workers: workers, place: place) < plan.shards ? plan.shardedCount : 0
   }
 
   /// Parameters of the largest slice.
@@ -177,10 +202,9 @@ struct GradientReducer: Sendable {
 
   /// Slices for a number of workers. Where gradients are clipped, whose norm adds up the squares of slices, they are
   /// those for one worker, so that bits do not depend on the workers.
-  static func slices(_ plan: ExecutionPlan, workers: Int) -> [Slice] {
+  static func slices(_ plan: ExecutionPlan, workers: Int, floats: Int = sliceFloats) -> [Slice] {
     let isFine = workers > mostWorkersOfLargeSlices
-    let floats =
-      isFine ? min(sliceFloats, max(fewestSliceFloats, plan.parameterCount / (4 * workers))) : sliceFloats
+    let floats = isFine ? min(floats, max(fewestSliceFloats, plan.parameterCount / (4 * workers))) : floats
     var slices: [Slice] = []
     for (index, product) in plan.products.enumerated() {
       // A multiple of 24 rows divides evenly into tiles of 6, 8 and 12; 8 rows take half as long again for each

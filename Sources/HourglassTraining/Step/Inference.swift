@@ -105,7 +105,7 @@ public final class Inference {
       let replica = replicas[worker]
       if phase == Phase.start {
         replica.start()
-        shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
+        shared.clear(plan: plan) { $0.share(worker, of: parallel.workers) }
         return
       }
       let (from, to) = (plan.values[request.input].shape.count, plan.values[request.output].shape.count)

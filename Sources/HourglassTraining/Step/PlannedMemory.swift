@@ -18,11 +18,11 @@ public struct PlannedMemory: Sendable, Equatable {
   ///
   /// - Parameter recipe: the recipe whose moving average is one more flat vector, whose augmentation and corruption
   ///   need images beside those of the step, and whose step may keep no gradient; nil for none of it.
-  public init(training plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe? = nil, processes: Int = 1) {
+  public init(training plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe? = nil, place: ProcessPlace? = nil) {
     self.init(
       step: plan, parallel: parallel, augmentation: recipe?.augmentation, corruption: recipe?.corruption,
       hasPairs: recipe?.hasTargets ?? false, hasAverage: recipe?.ema != nil,
-      keepsGradient: recipe?.keepsGradient ?? true, processes: processes
+      keepsGradient: recipe?.keepsGradient ?? true, place: place
     )
   }
 
@@ -34,10 +34,10 @@ public struct PlannedMemory: Sendable, Equatable {
   /// of one for each core count whole.
   ///
   /// Errors: a batch of inference that cannot be planned.
-  public init(process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe, processes: Int = 1)
+  public init(process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe, place: ProcessPlace? = nil)
     throws(ModelError)
   {
-    let step = Self(training: plan, parallel: parallel, recipe: recipe, processes: processes)
+    let step = Self(training: plan, parallel: parallel, recipe: recipe, place: place)
     let inference = try ExecutionPlan(plan.model, batchSize: Inference.batchSize, isTraining: false)
     let images = 4 * Inference.batchSize * Inference.widest(inference)
     let tensor = 4 * (plan.parameters.map(\.count).max() ?? 0)
@@ -57,17 +57,18 @@ public struct PlannedMemory: Sendable, Equatable {
 
   init(
     step plan: ExecutionPlan, parallel: ParallelPlan, augmentation: Augmentation?, corruption: Corruption?,
-    hasPairs: Bool, hasAverage: Bool, keepsGradient: Bool, processes: Int = 1
+    hasPairs: Bool, hasAverage: Bool, keepsGradient: Bool, place: ProcessPlace? = nil
   ) {
     let parallel = parallel.possible
-    let turn = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers, processes: processes)
+    let turn = TrainingStep.shardsPerTurn(
+      plan: plan, workers: parallel.workers, processes: place?.count ?? 1)
     let samples = turn * plan.samplesPerShard
     let images = Distortion.floats(
       augmentation, corruption, hasPairs: hasPairs, shape: plan.model.input, groupSamples: samples)
     let gradients =
-      TrainingStep.heldShards(plan: plan, workers: parallel.workers, processes: processes) * plan.shardedCount
+      TrainingStep.heldShards(plan: plan, workers: parallel.workers, place: place) * plan.shardedCount
       + GradientReducer.gradientFloats(
-        of: plan, workers: parallel.workers, processes: processes, keepsGradient: keepsGradient)
+        of: plan, workers: parallel.workers, place: place, keepsGradient: keepsGradient)
     self.init(
       plan, groupSamples: samples, parallel, shared: 4 * (gradients + (hasAverage ? plan.parameterCount : 0)),
       perReplica: 4 * (images + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan, workers: parallel.workers)))
@@ -97,15 +98,15 @@ public struct PlannedMemory: Sendable, Equatable {
   ///
   /// Cost: opens the images only to refuse.
   public static func check(
-    process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe, processes: Int = 1
+    process plan: ExecutionPlan, parallel: ParallelPlan, recipe: Recipe, place: ProcessPlace? = nil
   ) throws(ModelError) -> Self {
-    let planned = try Self(process: plan, parallel: parallel, recipe: recipe, processes: processes)
+    let planned = try Self(process: plan, parallel: parallel, recipe: recipe, place: place)
     func fits(_ batchSize: Int) -> Bool {
       var smaller = recipe
       smaller.batchSize = batchSize
       smaller.shards = smaller.defaultShards
       guard let plan = try? smaller.plan(),
-        let planned = try? Self(process: plan, parallel: parallel, recipe: smaller, processes: processes)
+        let planned = try? Self(process: plan, parallel: parallel, recipe: smaller, place: place)
       else { return false }
       return planned.total <= GrantedMemory.available
     }
@@ -151,10 +152,10 @@ extension TrainingStep {
   /// them are added, so that a worker half as fast as the others stops nobody; and at least four, because fewer bytes
   /// are moved where several are added at a time.
   ///
-  /// Where processes share a step, each holds the gradients of all its shards until the sum over those before them
-  /// comes.
-  static func heldShards(plan: ExecutionPlan, workers: Int, processes: Int = 1) -> Int {
-    if processes > 1 { return ProcessPlace.mostShards(of: plan.shards, processes: processes) }
+  /// Where processes share a step, those of a node hold the gradients of all their shards until the sum over those
+  /// before them comes.
+  static func heldShards(plan: ExecutionPlan, workers: Int, place: ProcessPlace? = nil) -> Int {
+    if let place { return place.mostShardsOfNode(of: plan.shards) }
     return min(plan.shards, max(4, 2 * workers * shardsPerTurn(plan: plan, workers: workers)))
   }
 

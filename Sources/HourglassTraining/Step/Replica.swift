@@ -19,24 +19,39 @@ struct SharedMemory: Sendable {
   let bounds: FloatBuffer
   let importanceWeights: FloatBuffer?
 
+  /// The memory of one process.
   init(plan: ExecutionPlan, parameters: FloatBuffer) {
-    self.parameters = parameters
-    batch = FloatBuffer(unwritten: plan.batchFloats * plan.batchSize)
+    self.init(
+      plan: plan, parameters: parameters, batch: FloatBuffer(unwritten: plan.batchFloats * plan.batchSize),
+      FloatBuffer.init(count:))
+  }
+
+  /// The memory of the processes of a node.
+  init(plan: ExecutionPlan, team: NodeTeam) throws {
+    try self.init(
+      plan: plan, parameters: team.buffer(of: plan.parameterCount),
+      batch: team.buffer(of: plan.batchFloats * plan.batchSize), team.buffer)
+  }
+
+  private init<E>(
+    plan: ExecutionPlan, parameters: FloatBuffer, batch: FloatBuffer, _ buffer: (Int) throws(E) -> FloatBuffer
+  ) throws(E) {
+    (self.parameters, self.batch) = (parameters, batch)
     labels = AlignedBuffer(count: plan.batchSize)
-    losses = FloatBuffer(count: plan.batchSize)
+    losses = try buffer(plan.batchSize)
     let terms = plan.model.terms.count
-    self.terms = FloatBuffer(count: max(1, terms) * plan.batchSize)
+    self.terms = try buffer(max(1, terms) * plan.batchSize)
     sums = AlignedBuffer(count: 2 + terms)
-    bounds = FloatBuffer(count: plan.batchSize / plan.samplesPerImage)
-    importanceWeights = plan.importanceSamples.map { _ in FloatBuffer(count: plan.batchSize) }
+    bounds = try buffer(plan.batchSize / plan.samplesPerImage)
+    importanceWeights = plan.importanceSamples == nil ? nil : try buffer(plan.batchSize)
   }
 
   /// Clears the rows of the batch memory that a worker will mostly write.
-  func clear(shareOf worker: Int, workers: Int, plan: ExecutionPlan) {
+  func clear(plan: ExecutionPlan, share: (Range<Int>) -> Range<Int>) {
     let places = plan.values.flatMap { [$0.values, $0.error, $0.tangent, $0.tangentError].compactMap(\.self) }
     let offsets = Set(places.filter { $0.memory == .batch }.map(\.offset)).union([0, plan.batchFloats]).sorted()
     for (start, end) in zip(offsets, offsets.dropFirst()) {
-      batch.clear((start * plan.batchSize..<end * plan.batchSize).share(worker, of: workers))
+      batch.clear(share(start * plan.batchSize..<end * plan.batchSize))
     }
   }
 }

@@ -27,9 +27,8 @@ struct ShardGradients: Sendable {
     let number = Atomic<Int>(0)
   }
 
-  init(buffers count: Int, stride: Int, slices: [Range<Int>], workers: Int) {
-    (self.stride, self.slices) = (stride, slices)
-    buffers = FloatBuffer(unwritten: count * stride)
+  init(buffers: FloatBuffer, count: Int, stride: Int, slices: [Range<Int>], workers: Int) {
+    (self.buffers, self.stride, self.slices) = (buffers, stride, slices)
     tickets = slices.map { _ in Ticket() }
     finished = (0..<count).map { _ in Ticket() }
     listed = (0..<workers).map { _ in Ticket() }
@@ -114,7 +113,7 @@ struct ShardGradients: Sendable {
 
   /// Adds a run of shards, which are finished, in order to the sum of a run of the flat vector. Shard 0 begins the sum
   /// unless that goes on with `accumulate`.
-  func add(
+  private func add(
     _ shards: Range<Int>, of range: Range<Int>, accumulate: Bool, into sum: UnsafeMutablePointer<Float>
   ) {
     // The shards lie in one piece, or in two where they go on at the first buffer.

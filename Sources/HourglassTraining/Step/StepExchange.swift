@@ -1,5 +1,5 @@
-import FoundationEssentials
 import Glibc
+import HourglassBase
 import HourglassModels
 import Synchronization
 
@@ -7,37 +7,45 @@ import Synchronization
 ///
 ///     phase 1    each process takes its run of shards
 ///     report     everybody gets the losses of all samples, and learns whether a process failed or wants to stop
-///     operands   everybody gets what products read of all samples: inputs and output errors of dense layers
-///     phase 2    sums over shards go from position to position, each of which continues them with its own shards, and
-///                come back as totals; everybody updates everything
+///     operands   all nodes get what some products read of all samples: inputs and output errors of dense layers
+///     phase 2    the sums of all other gradients go from node to node, each of which continues them with its own shards
+///                and samples, and come back as totals; every node updates everything
 ///
-/// Samples and shards keep the numbers that they have in one process, and sums their order. All memory is there before
-/// the first step.
+/// The processes of a node share its memory, and work as one with the workers of all of them (`NodeTeam`); only the
+/// first of them exchanges messages with other nodes. Samples and shards keep the numbers that they have in one process,
+/// and sums their order. All memory is there before the first step.
 final class StepExchange: Sendable {
-  let transport: any Transport
+  let team: NodeTeam
+  private var transport: any Transport { team.transport }
   private var place: ProcessPlace { transport.place }
   private let plan: ExecutionPlan
   private let shared: SharedMemory
-  /// Arrays of the minibatch's memory that everybody needs of all samples.
+  /// Arrays of the minibatch's memory that all nodes need of all samples.
   private let operands: [Place]
-  /// Runs of the flat vector that travel one by one, so that positions work at the same time.
+  /// Runs of the flat vector whose sums go from node to node, one by one, so that nodes work at the same time.
   private let pieces: [Range<Int>]
   private let report: AlignedBuffer<UInt32>
   private let counts: AlignedBuffer<Int32>
   private let offsets: AlignedBuffer<Int32>
   private let messages: AlignedBuffer<Message>
-  /// So many floats of the gradient's front are totals that no message reads any more.
-  private let totals = Atomic<Int>(0)
+  /// In the memory of the node what each of its processes tells, and last what the nodes have told.
+  private let headers: AlignedBuffer<Header>
+  /// In the memory of the node how many pieces, from the front, have come from the node before, how many are totals,
+  /// and for each 1 once this node has added what is its own.
+  private let progress: NodeMemory
+  private let partials: WorkCounter
+  private let totals: WorkCounter
 
-  /// Longest piece in floats: 48 KB stay below the size up to which MPI sends over TCP at once.
-  private static let pieceFloats = 12288
   /// Receives that are begun before their pieces come.
   private static let ahead = 16
 
-  /// Errors: a `ModelError` where an array is too long for a message.
-  init(_ transport: any Transport, plan: ExecutionPlan, shared: SharedMemory) throws(ModelError) {
-    (self.transport, self.plan, self.shared) = (transport, plan, shared)
-    var places = Set(plan.products.flatMap(\.terms).flatMap(\.operands))
+  /// - Parameter pieces: the runs of the flat vector whose sums go from node to node, in order.
+  ///
+  /// Errors: a `ModelError` where an array is too long for a message, a `ProcessError` where memory lacks.
+  init(_ team: NodeTeam, plan: ExecutionPlan, shared: SharedMemory, pieces: [Range<Int>]) throws {
+    (self.team, self.plan, self.shared, self.pieces) = (team, plan, shared, pieces)
+    let (chained, place) = (Self.areChained(plan, nodes: team.transport.place.nodes), team.transport.place)
+    var places = Set(zip(plan.products, chained).filter { !$1 }.flatMap(\.0.terms).flatMap(\.operands))
     if let contrast = plan.contrastiveDivergence, contrast.isPersistent { places.insert(contrast.chains) }
     operands = places.sorted { $0.offset < $1.offset }
     let longest = places.reduce(0) { max($0, $1.count.timesClamping(plan.batchSize)) }
@@ -47,13 +55,25 @@ final class StepExchange: Sendable {
         "wanted at most \(Int32.max) numbers of a minibatch in a layer where several processes train, found "
           + "\(longest); take a smaller --batch-size with --accumulate")
     }
-    pieces = stride(from: 0, to: plan.shardedCount, by: Self.pieceFloats).map {
-      $0..<min($0 + Self.pieceFloats, plan.shardedCount)
-    }
-    let count = transport.place.count
-    report = AlignedBuffer(count: count * Header.words + plan.batchSize * (shared.sums.count + 1))
-    (counts, offsets) = (AlignedBuffer(count: count), AlignedBuffer(count: count))
+    report = AlignedBuffer(count: place.nodes * Header.words + plan.batchSize * (shared.sums.count + 1))
+    (counts, offsets) = (AlignedBuffer(count: place.nodes), AlignedBuffer(count: place.nodes))
     messages = AlignedBuffer(count: max(1, pieces.count * Way.count))
+    headers = try team.buffer(of: place.localCount + 1)
+    progress = try team.transport.nodeMemory(bytes: (2 + pieces.count) * MemoryLayout<Int>.stride)
+    (partials, totals) = (team.counter(2), team.counter(3))
+  }
+
+  /// For each product of a plan whether its sum goes from node to node, 2 R C numbers there and back, and not the
+  /// operands of all B samples to all nodes, B (R + C) (P - 1) / P numbers for P nodes: whichever moves less. A sum of
+  /// several terms cannot be continued, since each term goes over all samples.
+  static func areChained(_ plan: ExecutionPlan, nodes: Int) -> [Bool] {
+    plan.products.map { product in
+      let layer = plan.products.filter { $0.use == product.use }
+      guard nodes > 1, layer.allSatisfy({ $0.terms.count == 1 }) else { return false }
+      let operands = Set(layer.flatMap(\.terms).flatMap(\.operands)).reduce(0) { $0 + $1.count }
+      let sums = layer.reduce(0) { $0 + $1.rows * $1.columns }
+      return plan.batchSize.timesClamping(operands) / nodes * (nodes - 1) >= 2 * sums
+    }
   }
 
   /// The shards of a minibatch of `used` shards that this process takes.
@@ -61,13 +81,14 @@ final class StepExchange: Sendable {
 
   /// The places of the images of a minibatch of `count` images that this process reads.
   func images(of count: Int) -> Range<Int> {
-    let own = samples(of: place.position, in: count * plan.samplesPerImage)
+    let samples = count * plan.samplesPerImage
+    let own = plan.samples(of: shards(of: plan.shards(of: samples)), in: samples)
     return own.lowerBound / plan.samplesPerImage..<own.upperBound / plan.samplesPerImage
   }
 
   // MARK: Report and operands
 
-  private struct Header {
+  private struct Header: BitwiseCopyable {
     static let words = 4
     var step: UInt32
     var samples: UInt32
@@ -80,65 +101,80 @@ final class StepExchange: Sendable {
 
   /// What the processes told each other.
   struct Answer {
-    var hasFailure = false
-    var wantsStop = false
+    var hasFailure: Bool
+    var wantsStop: Bool
   }
 
   /// Tells the others how phase 1 of a minibatch went here, and puts what they did in place. Where a process has
   /// failed, only the losses are.
   func tell(_ now: StepWork.Current, hasFailed: Bool, wantsStop: Bool) -> Answer {
-    var next = 0
-    for p in 0..<place.count {
-      let own = samples(of: p, in: now.count)
-      var words = Header.words
-      forEachColumn { _, samples in words += own.count / samples }
-      (counts.pointer[p], offsets.pointer[p]) = (Int32(words), Int32(next))
-      next += words
-    }
-    let mine = Header(
+    var header = Header(
       step: UInt32(truncatingIfNeeded: now.step), samples: UInt32(truncatingIfNeeded: now.count),
       before: UInt32(truncatingIfNeeded: now.samplesBefore),
       flags: (hasFailed ? Header.failed : 0) | (wantsStop ? Header.wantsStop : 0))
-    write(mine, at: Int(offsets.pointer[place.position]))
-    copyColumns(of: place.position, now.count) { report, column, count in
-      report.withMemoryRebound(to: Float.self, capacity: count) { $0.update(from: column, count: count) }
-    }
-    transport.gather(report.pointer, counts: counts.pointer, offsets: offsets.pointer)
-    var answer = Answer()
-    for p in 0..<place.count {
-      let found = header(at: Int(offsets.pointer[p]))
-      guard (found.step, found.samples, found.before) == (mine.step, mine.samples, mine.before) else {
-        transport.endAll(
-          "position \(p) is at step \(found.step) with \(found.samples) samples, position \(place.position) at step "
-            + "\(mine.step) with \(mine.samples)", status: 1)
-        return Answer(hasFailure: true)
+    headers.pointer[place.local] = header
+    team.meet()
+    for local in 0..<place.localCount { join(headers.pointer[local], to: &header) }
+    if place.nodes > 1 {
+      if place.isFirstOfNode {
+        shareReport(&header, count: now.count)
+        if header.flags & Header.failed == 0 { for operand in operands { gather(operand, count: now.count) } }
+        headers.pointer[place.localCount] = header
       }
-      answer.hasFailure = answer.hasFailure || found.flags & Header.failed != 0
-      answer.wantsStop = answer.wantsStop || found.flags & Header.wantsStop != 0
-      guard p != place.position else { continue }
-      copyColumns(of: p, now.count) { report, column, count in
-        report.withMemoryRebound(to: Float.self, capacity: count) { column.update(from: $0, count: count) }
-      }
+      team.meet()
+      header = headers.pointer[place.localCount]
     }
-    if !answer.hasFailure { for operand in operands { gather(operand, count: now.count) } }
-    return answer
+    return Answer(
+      hasFailure: header.flags & Header.failed != 0, wantsStop: header.flags & Header.wantsStop != 0)
+  }
+
+  /// Joins what another process or node tells to what is known. All must be at the same place of the same step.
+  private func join(_ other: Header, to header: inout Header) {
+    if (other.step, other.samples, other.before) != (header.step, header.samples, header.before) {
+      transport.endAll(
+        "\(place.name) is at step \(header.step) with \(header.samples) samples, another process at step "
+          + "\(other.step) with \(other.samples)", status: 1)
+    }
+    header.flags |= other.flags
+  }
+
+  /// Puts the losses of all nodes in place, and learns what they tell.
+  private func shareReport(_ header: inout Header, count: Int) {
+    var next = 0
+    for node in 0..<place.nodes {
+      var words = Header.words
+      forEachColumn { _, samples in words += self.samples(of: node, in: count).count / samples }
+      (counts.pointer[node], offsets.pointer[node]) = (Int32(words), Int32(next))
+      next += words
+    }
+    self.header(of: place.node).pointee = header
+    copyColumns(of: place.node, count) { report, column, count in report.update(from: column, count: count) }
+    transport.gather(report.pointer, counts: counts.pointer, offsets: offsets.pointer, among: .nodes)
+    for node in 0..<place.nodes where node != place.node {
+      join(self.header(of: node).pointee, to: &header)
+      copyColumns(of: node, count) { report, column, count in column.update(from: report, count: count) }
+    }
+  }
+
+  /// Where the report of a node begins.
+  private func header(of node: Int) -> UnsafeMutablePointer<Header> {
+    UnsafeMutableRawPointer(report.pointer + Int(offsets.pointer[node])).assumingMemoryBound(to: Header.self)
   }
 
   private func gather(_ operand: Place, count: Int) {
-    for p in 0..<place.count {
-      let own = samples(of: p, in: count)
-      counts.pointer[p] = Int32(own.count * operand.count)
-      offsets.pointer[p] = Int32(own.lowerBound * operand.count)
+    for node in 0..<place.nodes {
+      let own = samples(of: node, in: count)
+      counts.pointer[node] = Int32(own.count * operand.count)
+      offsets.pointer[node] = Int32(own.lowerBound * operand.count)
     }
     let start = shared.batch.pointer + operand.offset * plan.batchSize
     start.withMemoryRebound(to: UInt32.self, capacity: plan.batchSize * operand.count) {
-      transport.gather($0, counts: counts.pointer, offsets: offsets.pointer)
+      transport.gather($0, counts: counts.pointer, offsets: offsets.pointer, among: .nodes)
     }
   }
 
-  private func samples(of position: Int, in count: Int) -> Range<Int> {
-    let used = (count + plan.samplesPerShard - 1) / plan.samplesPerShard
-    return plan.samples(of: place.shards(of: used, at: position), in: count)
+  private func samples(of node: Int, in count: Int) -> Range<Int> {
+    plan.samples(of: team.shards(of: plan.shards(of: count), node: node), in: count)
   }
 
   /// Calls with every array of losses, and how many samples have one number in it.
@@ -150,13 +186,13 @@ final class StepExchange: Sendable {
     body(shared.bounds.pointer, plan.samplesPerImage)
   }
 
-  /// Calls with every array's run of a position, in the report and in its place.
+  /// Calls with every array's run of a node, in the report and in its place.
   private func copyColumns(
-    of position: Int, _ count: Int,
-    _ copy: (_ report: UnsafeMutablePointer<UInt32>, _ column: UnsafeMutablePointer<Float>, _ count: Int) -> Void
+    of node: Int, _ count: Int,
+    _ copy: (_ report: UnsafeMutablePointer<Float>, _ column: UnsafeMutablePointer<Float>, _ count: Int) -> Void
   ) {
-    let own = samples(of: position, in: count)
-    var next = report.pointer + Int(offsets.pointer[position]) + Header.words
+    let own = samples(of: node, in: count)
+    var next = UnsafeMutableRawPointer(header(of: node) + 1).assumingMemoryBound(to: Float.self)
     forEachColumn { column, samples in
       let count = own.count / samples
       copy(next, column + own.lowerBound / samples, count)
@@ -164,81 +200,97 @@ final class StepExchange: Sendable {
     }
   }
 
-  private func write(_ header: Header, at offset: Int) {
-    let words = report.pointer + offset
-    (words[0], words[1], words[2], words[3]) = (header.step, header.samples, header.before, header.flags)
+  // MARK: Sums from node to node
+
+  /// Whether phase 2 sends sums to other nodes.
+  var sendsSums: Bool { !pieces.isEmpty }
+
+  /// Forgets the sums of the minibatch before. The first process of a node calls it, before all meet.
+  func reset() {
+    for number in 0..<2 + pieces.count { progress.numbers[number].store(0, ordering: .relaxed) }
+    if place.node == 0 { arrived = pieces.count }
+    partials.reset()
+    totals.reset()
   }
 
-  private func header(at offset: Int) -> Header {
-    let words = report.pointer + offset
-    return Header(step: words[0], samples: words[1], before: words[2], flags: words[3])
+  private var arrived: Int {
+    get { progress.numbers[0].load(ordering: .acquiring) }
+    set { progress.numbers[0].store(newValue, ordering: .releasing) }
+  }
+  private var returned: Int {
+    get { progress.numbers[1].load(ordering: .acquiring) }
+    set { progress.numbers[1].store(newValue, ordering: .releasing) }
   }
 
-  // MARK: Sums
+  /// A piece to which this node may add what is its own; nil while there is none.
+  func takePartial() -> Int? { partials.take(partOf: 1, sizes: 1...1, below: arrived)?.lowerBound }
+
+  /// Says that this node has added what is its own to a piece.
+  func finish(_ piece: Int) { progress.numbers[2 + piece].store(1, ordering: .releasing) }
+
+  private func isFinished(_ piece: Int) -> Bool { progress.numbers[2 + piece].load(ordering: .acquiring) == 1 }
+
+  /// A piece that is a total and no message reads any more; nil while there is none.
+  func takeTotal() -> Int? { totals.take(partOf: 1, sizes: 1...1, below: returned)?.lowerBound }
+
+  /// Whether all totals are there.
+  var isComplete: Bool { returned == pieces.count }
+
+  /// What the first process of a node knows of the messages of a minibatch: how many pieces, from the front, have come
+  /// so far.
+  struct Pump {
+    fileprivate var (expected, sent, left, awaited, came, ready) = (0, 0, 0, 0, 0, 0)
+    /// Whether the last turn moved a piece.
+    fileprivate(set) var hasMoved = false
+  }
+
+  /// Moves on what can be moved without waiting. The thread of the transport calls it.
+  func turn(_ pump: inout Pump, _ gradient: UnsafeMutablePointer<Float>) {
+    let (me, end) = (place.node, pieces.count)
+    let (previous, next) = (me > 0 ? first(of: me - 1) : nil, me < place.nodes - 1 ? first(of: me + 1) : nil)
+    let before = pump
+    if let previous {
+      var arrived = arrived
+      while pump.expected < min(end, arrived + Self.ahead) {
+        receive(pump.expected, gradient, from: previous, .partialIn)
+        pump.expected += 1
+      }
+      while arrived < pump.expected, isDone(arrived, .partialIn) { arrived += 1 }
+      self.arrived = arrived
+    }
+    while pump.sent < end, isFinished(pump.sent) {
+      if let next {
+        send(pump.sent, gradient, to: next, .partialOut)
+      } else if let previous {
+        send(pump.sent, gradient, to: previous, .totalOut)
+      }
+      pump.sent += 1
+    }
+    if let next {
+      while pump.left < pump.sent, isDone(pump.left, .partialOut) { pump.left += 1 }
+      // A total comes into the place of the partial sum, which must have left.
+      while pump.awaited < min(pump.left, pump.came + Self.ahead) {
+        receive(pump.awaited, gradient, from: next, .totalIn)
+        pump.awaited += 1
+      }
+      while pump.came < pump.awaited, isDone(pump.came, .totalIn) {
+        if let previous { send(pump.came, gradient, to: previous, .totalOut) }
+        pump.came += 1
+      }
+    } else {
+      pump.came = pump.sent
+    }
+    while pump.ready < pump.came, previous == nil || isDone(pump.ready, .totalOut) { pump.ready += 1 }
+    returned = pump.ready
+    pump.hasMoved = (pump.sent, pump.came, pump.ready) != (before.sent, before.came, before.ready)
+  }
+
+  private func first(of node: Int) -> Int { team.positions[node].lowerBound }
 
   /// The messages of a piece.
   private enum Way: Int {
     case partialIn, partialOut, totalIn, totalOut
     static let count = 4
-  }
-
-  /// Forgets the totals of the phase before. To be called before the workers begin.
-  func reset() { totals.store(0, ordering: .relaxed) }
-
-  /// Waits until the front of the gradient is totals up to a place.
-  func wait(upTo end: Int) { while totals.load(ordering: .acquiring) < end { sched_yield() } }
-
-  /// Makes the front of the gradient totals over the shards of all processes, in the order of the shards.
-  ///
-  /// - Parameters:
-  ///   - gradient: the front, which at position 0 may hold a sum that goes on.
-  ///   - add: adds this process's shards to a run of it.
-  ///   - meanwhile: does a piece of other work; false where there is none.
-  func sum(
-    _ gradient: UnsafeMutablePointer<Float>, add: (Range<Int>) -> Void, meanwhile: () -> Bool
-  ) {
-    let (me, last, end) = (place.position, place.count - 1, pieces.count)
-    // How many pieces have come so far, counted from the front.
-    var (posted, received, added, sent) = (0, me == 0 ? end : 0, 0, 0)
-    var (awaited, returned, ready) = (0, 0, 0)
-    while ready < end {
-      var isIdle = true
-      if me > 0 {
-        while posted < min(end, received + Self.ahead) {
-          receive(posted, gradient, from: me - 1, .partialIn)
-          posted += 1
-        }
-        while received < posted, isDone(received, .partialIn) { received += 1 }
-      }
-      if added < received {
-        add(pieces[added])
-        if me < last { send(added, gradient, to: me + 1, .partialOut) }
-        if me == last, me > 0 { send(added, gradient, to: me - 1, .totalOut) }
-        added += 1
-        isIdle = false
-      }
-      if me < last {
-        while sent < added, isDone(sent, .partialOut) { sent += 1 }
-        // A total comes into the place of the partial sum, which must have left.
-        while awaited < min(sent, returned + Self.ahead) {
-          receive(awaited, gradient, from: me + 1, .totalIn)
-          awaited += 1
-        }
-        while returned < awaited, isDone(returned, .totalIn) {
-          if me > 0 { send(returned, gradient, to: me - 1, .totalOut) }
-          returned += 1
-          isIdle = false
-        }
-      } else {
-        returned = added
-      }
-      while ready < returned, me == 0 || isDone(ready, .totalOut) {
-        totals.store(pieces[ready].upperBound, ordering: .releasing)
-        ready += 1
-        isIdle = false
-      }
-      if isIdle, !meanwhile() { sched_yield() }
-    }
   }
 
   private func send(_ piece: Int, _ gradient: UnsafeMutablePointer<Float>, to position: Int, _ way: Way) {

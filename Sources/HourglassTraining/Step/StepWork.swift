@@ -1,4 +1,6 @@
 import Dispatch
+import Glibc
+import HourglassBase
 import HourglassData
 import HourglassModels
 
@@ -26,9 +28,11 @@ struct StepWork: Sendable {
     /// Samples of the minibatch, and of the minibatches before it in the step.
     var count = 0
     var samplesBefore = 0
-    /// The run of the minibatch's shards that this process takes.
+    /// The runs of the minibatch's shards that this process takes, and all processes of its node.
     var firstShard = 0
     var endShard = 0
+    var firstShardOfNode = 0
+    var endShardOfNode = 0
     /// Samples of the whole step.
     var samples = 0
     var seed: UInt64 = 0
@@ -68,18 +72,22 @@ struct StepWork: Sendable {
   let indices: AlignedBuffer<Int32>
   let clocks: AlignedBuffer<WorkerTimes>
   let failures = FirstReadFailure()
-  private let counters = [WorkCounter(), WorkCounter()]
+  /// Of shards, of slices, and of slices that are updated apart.
+  private let counters: [WorkCounter]
 
   init(
     plan: ExecutionPlan, parallel: ParallelPlan, optimizer: Optimizer, clips: Bool, clipValue: Float?,
     averageDecay: Float?,
     augmentation: Augmentation?, corruption: Corruption?, missing: Float?, standardization: Standardization?,
     labelSmoothing: Float, data: Dataset, keepsGradient: Bool, profiles: Bool, transport: (any Transport)?
-  ) throws(ModelError) {
+  ) throws {
     (self.plan, self.parallel, self.clips, self.data) = (plan, parallel, clips, data)
-    let processes = transport?.place.count ?? 1
-    let shared = SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
-    let turn = TrainingStep.shardsPerTurn(plan: plan, workers: parallel.workers, processes: processes)
+    let team = try transport.map { try NodeTeam($0) }
+    let shared =
+      try team.map { try SharedMemory(plan: plan, team: $0) }
+      ?? SharedMemory(plan: plan, parameters: FloatBuffer(unwritten: plan.parameterCount))
+    let turn = TrainingStep.shardsPerTurn(
+      plan: plan, workers: parallel.workers, processes: transport?.place.count ?? 1)
     self.turn = turn
     let cores = WorkerCores(parallel)
     let profiler = profiles ? StepProfiler(plan: plan, parallel: parallel) : nil
@@ -90,15 +98,12 @@ struct StepWork: Sendable {
         hasPairs: data.hasInputs, missing: missing, standardization: standardization, labelSmoothing: labelSmoothing,
         clock: profiler?.clocks[worker])
     }
-    reducer = GradientReducer(
+    let reducer = try GradientReducer(
       plan: plan, shared: shared, optimizer: optimizer, averageDecay: averageDecay, workers: parallel.workers,
-      processes: processes, clips: clips, clipValue: clipValue, keepsGradient: keepsGradient)
-    (self.shared, self.cores, self.profiler) = (shared, cores, profiler)
-    if let transport {
-      exchange = try StepExchange(transport, plan: plan, shared: shared)
-    } else {
-      exchange = nil
-    }
+      team: team, clips: clips, clipValue: clipValue, keepsGradient: keepsGradient)
+    exchange = try team.map { try StepExchange($0, plan: plan, shared: shared, pieces: reducer.chained) }
+    counters = [WorkCounter(), team?.counter(0) ?? WorkCounter(), team?.counter(1) ?? WorkCounter()]
+    (self.shared, self.reducer, self.cores, self.profiler) = (shared, reducer, cores, profiler)
     indices = AlignedBuffer(count: plan.batchSize)
     clocks = AlignedBuffer(count: parallel.workers)
   }
@@ -108,19 +113,29 @@ struct StepWork: Sendable {
     switch phase {
     case .start:
       replicas[worker].start()
-      shared.clear(shareOf: worker, workers: parallel.workers, plan: plan)
-      reducer.clear(shareOf: worker, workers: parallel.workers)
+      shared.clear(plan: plan) { share($0, of: worker) }
+      reducer.clear(worker) { share($0, of: worker) }
     case .peak: profiler?.measurePeak(of: worker)
     case .shards: takeShards(worker)
     case .slices, .sums, .updates: takeSlices(worker, phase)
     }
   }
 
-  /// Makes all that is left to take again, before a phase.
-  func reset() {
+  /// The part of what the workers share that one of them writes first.
+  private func share(_ range: Range<Int>, of worker: Int) -> Range<Int> {
+    let place = exchange?.team.transport.place
+    return range.share(place?.local ?? 0, of: place?.localCount ?? 1).share(worker, of: parallel.workers)
+  }
+
+  /// Makes all that is left to take again, before a phase. What the processes of a node share is made so while all of
+  /// them are at shards, of which each has its own.
+  func reset(_ phase: Phase) {
     counters[0].reset(to: current.pointer[0].firstShard)
-    counters[1].reset()
-    exchange?.reset()
+    if let exchange {
+      guard phase == .shards, exchange.team.transport.place.isFirstOfNode else { return }
+      exchange.reset()
+    }
+    for counter in counters.dropFirst() { counter.reset() }
   }
 
   /// With fewer rows reading a dense layer's matrix takes as long as computing with it.
@@ -170,11 +185,46 @@ struct StepWork: Sendable {
     var clock = SliceClock(times: clocks.pointer[worker])
     cores.keepApart(worker)
     replicas[worker].clock?.start()
-    if worker == 0, phase != .updates, let exchange { share(exchange, phase, now, &clock) }
-    while let slice = counters[1].take(below: reducer.slices.count)?.lowerBound {
-      take(slice, worker, phase, now, &clock)
+    if phase == .updates {
+      while let slice = counters[2].take(below: reducer.slices.count)?.lowerBound {
+        update(slice, worker, now, &clock)
+      }
+    } else if let exchange, exchange.sendsSums {
+      takeSlices(worker, phase, now, exchange, &clock)
+    } else {
+      while let slice = counters[1].take(below: reducer.slices.count)?.lowerBound {
+        sum(slice, worker, now, &clock)
+        end(slice, worker, phase, now, &clock)
+      }
     }
     clocks.pointer[worker] = clock.times
+  }
+
+  /// Sums and updates where nodes exchange sums. A worker takes a partial sum that has come, else a slice that this node
+  /// sums alone, else a total.
+  private func takeSlices(
+    _ worker: Int, _ phase: Phase, _ now: Current, _ exchange: StepExchange, _ clock: inout SliceClock
+  ) {
+    let isPump = worker == 0 && exchange.team.transport.place.isFirstOfNode
+    var pump = StepExchange.Pump()
+    let first = reducer.slices.count - reducer.chained.count
+    while true {
+      if isPump { exchange.turn(&pump, reducer.gradient.pointer) }
+      if let piece = exchange.takePartial() {
+        sum(reducer.turns[first + piece], worker, now, &clock)
+        exchange.finish(piece)
+      } else if let turn = counters[1].take(partOf: 1, sizes: 1...1, below: first)?.lowerBound {
+        sum(reducer.turns[turn], worker, now, &clock)
+        end(reducer.turns[turn], worker, phase, now, &clock)
+      } else if let piece = exchange.takeTotal() {
+        end(reducer.turns[first + piece], worker, phase, now, &clock)
+      } else if exchange.isComplete {
+        return
+      } else if !pump.hasMoved {
+        sched_yield()
+        clock.times.exchange += clock.lap()
+      }
+    }
   }
 
   /// What the slices of a worker took so far, and since when the time of the next one runs.
@@ -189,47 +239,34 @@ struct StepWork: Sendable {
     }
   }
 
-  private func take(_ slice: Int, _ worker: Int, _ phase: Phase, _ now: Current, _ clock: inout SliceClock) {
+  private func sum(_ slice: Int, _ worker: Int, _ now: Current, _ clock: inout SliceClock) {
     let replica = replicas[worker]
-    if phase != .updates {
-      if slice >= reducer.firstSharded, let exchange {
-        exchange.wait(upTo: reducer.slices[slice].range.upperBound)
-      } else {
-        reducer.sum(
-          slice, count: now.count, beta: now.beta, accumulate: now.samplesBefore > 0, worker: worker,
-          scratch: replica.scratch.pointer, threads: parallel.threads)
-      }
-      if clips { reducer.square(slice) }
-      if reducer.isProduct(slice) { clock.times.products += clock.lap() } else { clock.times.sums += clock.lap() }
-      if let use = reducer.use(of: slice) {
-        replica.clock?.lap(.gradient, layer: use)
-      } else {
-        replica.clock?.lap(.sums)
-      }
-    }
-    if phase != .sums {
-      reducer.update(
-        slice, step: now.step, scale: now.scale, learningRate: now.learningRate, momentum: now.momentum,
-        samples: now.samples, worker: worker)
-      clock.times.updates += clock.lap()
-      replica.clock?.lap(.updates)
+    reducer.sum(
+      slice, now, worker: worker, scratch: replica.scratch.pointer, threads: parallel.threads)
+    if reducer.isProduct(slice) { clock.times.products += clock.lap() } else { clock.times.sums += clock.lap() }
+    if let use = reducer.use(of: slice) {
+      replica.clock?.lap(.gradient, layer: use)
+    } else {
+      replica.clock?.lap(.sums)
     }
   }
 
-  /// Makes sums over shards those of all processes. The first worker does it, and takes products while it waits.
-  private func share(_ exchange: StepExchange, _ phase: Phase, _ now: Current, _ clock: inout SliceClock) {
-    exchange.sum(reducer.gradient.pointer) { piece in
-      reducer.shardGradients.add(
-        now.firstShard..<now.endShard, of: piece, accumulate: now.samplesBefore > 0,
-        into: reducer.gradient.pointer + piece.lowerBound)
-    } meanwhile: {
+  /// What follows once the sum of a slice is complete.
+  private func end(_ slice: Int, _ worker: Int, _ phase: Phase, _ now: Current, _ clock: inout SliceClock) {
+    if clips {
+      reducer.square(slice)
       clock.times.sums += clock.lap()
-      guard let product = counters[1].take(partOf: 1, sizes: 1...1, below: reducer.firstSharded) else { return false }
-      take(product.lowerBound, 0, phase, now, &clock)
-      return true
+      replicas[worker].clock?.lap(.sums)
     }
-    clock.times.sums += clock.lap()
-    replicas[0].clock?.lap(.sums)
+    if phase == .slices { update(slice, worker, now, &clock) }
+  }
+
+  private func update(_ slice: Int, _ worker: Int, _ now: Current, _ clock: inout SliceClock) {
+    reducer.update(
+      slice, step: now.step, scale: now.scale, learningRate: now.learningRate, momentum: now.momentum,
+      samples: now.samples, worker: worker)
+    clock.times.updates += clock.lap()
+    replicas[worker].clock?.lap(.updates)
   }
 }
 
@@ -245,6 +282,8 @@ public struct WorkerTimes: BitwiseCopyable, Sendable {
   public var sums: UInt64 = 0
   /// The optimiser.
   public var updates: UInt64 = 0
+  /// Messages to other processes, and waiting for theirs.
+  public var exchange: UInt64 = 0
   /// When it ran out of shards, and whether that was because an image cannot be read.
   var finished: UInt64 = 0
   var hasFailed = false

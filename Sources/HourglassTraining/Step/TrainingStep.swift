@@ -89,7 +89,7 @@ public final class TrainingStep {
       step: plan, parallel: parallel, augmentation: augmentation, corruption: corruption,
       hasPairs: data.hasInputs || missing != nil,
       hasAverage: averageDecay != nil, keepsGradient: keepsGradient || clipNorm != nil,
-      processes: transport?.place.count ?? 1
+      place: transport?.place
     ).check(plan)
     (self.plan, self.parallel, self.optimizer, self.clipNorm) = (plan, parallel, optimizer, clipNorm)
     precondition(capacity == nil || freeBits == 0 && plan.importanceSamples == nil, "a capacity with free bits")
@@ -109,6 +109,7 @@ public final class TrainingStep {
       work.perform(phase, worker: worker)
     }
     run(.start)
+    work.exchange?.team.meet()
     if profiles { run(.peak) }
   }
 
@@ -128,6 +129,20 @@ public final class TrainingStep {
     step: Int, items: ArraySlice<Int32>, learningRate: Float? = nil, momentum: Float? = nil, beta: Float? = nil,
     capacity: Float? = nil
   ) throws(TrainingError) -> Loss {
+    do throws(TrainingError) {
+      return try take(
+        step, items, learningRate ?? optimizer.learningRate, momentum: momentum, beta ?? self.beta,
+        capacity: capacity ?? self.capacity)
+    } catch {
+      // All processes have come to the same error; none goes on before all have.
+      meet()
+      throw error
+    }
+  }
+
+  private func take(
+    _ step: Int, _ items: ArraySlice<Int32>, _ learningRate: Float, momentum: Float?, _ beta: Float, capacity: Float?
+  ) throws(TrainingError) -> Loss {
     precondition(!items.isEmpty && step >= 0, "step \(step) with \(items.count) samples")
     precondition(
       items.allSatisfy { 0 <= $0 && $0 < work.data.count }, "an item beyond the \(work.data.count) of the data")
@@ -138,10 +153,10 @@ public final class TrainingStep {
     work.current.pointer[0].step = step
     let copies = plan.samplesPerImage
     work.current.pointer[0].samples = items.count * copies
-    work.current.pointer[0].learningRate = learningRate ?? optimizer.learningRate
+    work.current.pointer[0].learningRate = learningRate
     work.current.pointer[0].momentum = momentum
-    work.current.pointer[0].beta = beta ?? self.beta
-    work.current.pointer[0].capacity = capacity ?? self.capacity
+    work.current.pointer[0].beta = beta
+    work.current.pointer[0].capacity = capacity
     work.shared.sums.elements.update(repeating: 0)
     for first in stride(from: items.startIndex, to: items.endIndex, by: plan.batchSize / copies) {
       let minibatch = items[first..<min(first + plan.batchSize / copies, items.endIndex)]
@@ -173,10 +188,14 @@ public final class TrainingStep {
       for n in 0..<count { work.shared.labels.pointer[n] = work.data.label(Int(work.indices.pointer[n])) }
     }
     let start = DispatchTime.now().uptimeNanoseconds
-    let used = (count + plan.samplesPerShard - 1) / plan.samplesPerShard
+    let used = plan.shards(of: count)
     let shards = work.exchange?.shards(of: used) ?? 0..<used
-    (work.current.pointer[0].firstShard, work.current.pointer[0].endShard) = (shards.lowerBound, shards.upperBound)
-    work.reducer.shardGradients.reset(to: shards.lowerBound)
+    let ofNode = work.exchange?.team.shards(of: used) ?? 0..<used
+    work.current.pointer[0].firstShard = shards.lowerBound
+    work.current.pointer[0].endShard = shards.upperBound
+    work.current.pointer[0].firstShardOfNode = ofNode.lowerBound
+    work.current.pointer[0].endShardOfNode = ofNode.upperBound
+    work.reducer.shardGradients.reset(to: ofNode.lowerBound)
     run(.shards)
     let failure = work.clocks.elements.contains(where: { $0.hasFailed }) ? work.failures.take()?.error : nil
     if let failure = share(failure) { throw .unreadable(step: work.current.pointer[0].step, failure) }
@@ -187,9 +206,11 @@ public final class TrainingStep {
   /// them could not read, which is that of the lowest position; nil where all went well.
   private func share(_ failure: DataError?) -> DataError? {
     guard let exchange = work.exchange else { return failure }
+    let start = DispatchTime.now().uptimeNanoseconds
     let answer = exchange.tell(work.current.pointer[0], hasFailed: failure != nil, wantsStop: wantsStop)
+    work.clocks.pointer[0].exchange += DispatchTime.now().uptimeNanoseconds - start
     stopIsWanted = answer.wantsStop
-    return answer.hasFailure ? exchange.transport.agreed(failure) : nil
+    return answer.hasFailure ? exchange.team.transport.agreed(failure) : nil
   }
 
   /// The items of a step that this process reads, of all of them.
@@ -205,8 +226,20 @@ public final class TrainingStep {
   }
 
   private func run(_ phase: StepWork.Phase) {
-    work.reset()
+    work.reset(phase)
     team.run(phase: phase.rawValue)
+    switch phase {
+    case .slices, .sums, .updates: meet()
+    case .start, .shards, .peak: break
+    }
+  }
+
+  /// Waits for the other processes of the node, where there are some.
+  private func meet() {
+    guard let exchange = work.exchange else { return }
+    let start = DispatchTime.now().uptimeNanoseconds
+    exchange.team.meet()
+    work.clocks.pointer[0].exchange += DispatchTime.now().uptimeNanoseconds - start
   }
 
   /// Phase 2 with clipping: no slice can be updated before all are summed.

@@ -49,10 +49,9 @@ struct StepProfiler: Sendable {
   /// Ends a step of so many samples.
   mutating func end(samples: Int) {
     let (full, rest) = samples.quotientAndRemainder(dividingBy: plan.batchSize)
-    func shards(_ count: Int) -> Int { (count + plan.samplesPerShard - 1) / plan.samplesPerShard }
     load.steps += 1
     load.minibatches += full + (rest > 0 ? 1 : 0)
-    load.shards += full * shards(plan.batchSize) + shards(rest)
+    load.shards += full * plan.shards(of: plan.batchSize) + plan.shards(of: rest)
     load.samples += samples
     load.nanoseconds += DispatchTime.now().uptimeNanoseconds - start
   }
