@@ -60,8 +60,8 @@ static int receive(void *to, size_t bytes, int from, hg_mpi_message *message) {
 static int test(hg_mpi_message *message, int *isDone) { return MPI_Test(REQUEST(message), isDone, MPI_STATUS_IGNORE); }
 
 static int gather(uint32_t *words, const int32_t *counts, const int32_t *offsets, bool isOfNodes) {
-  return MPI_Allgatherv(
-      MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, words, counts, offsets, MPI_UINT32_T, isOfNodes ? nodes : all);
+  return MPI_Allgatherv(MPI_IN_PLACE, 0, MPI_DATATYPE_NULL, words, counts, offsets, MPI_UINT32_T,
+                        isOfNodes ? nodes : all);
 }
 
 static void text(int error, char *to, size_t room) {

@@ -172,6 +172,36 @@ import Testing
     #expect(stops == Array(repeating: [false, false, true, false], count: 3))
   }
 
+  /// A dense layer sends what is less: for 128 images on four nodes the operands of the large layers and the sums of
+  /// the small ones, for 1024 images all sums.
+  @Test func theSmallerMessagesAreChosen() throws {
+    func products(_ batchSize: Int, nodes: Int) throws -> [String: Bool] {
+      let plan = try ExecutionPlan(convVAE28, batchSize: batchSize)
+      let chained = StepExchange.areChained(plan, nodes: nodes)
+      return Dictionary(
+        zip(plan.products, chained).filter { $0.0.rows > 1 }.map { ("\($0.rows) x \($0.columns)", $1) },
+        uniquingKeysWith: { $0 && $1 })
+    }
+    #expect(try products(128, nodes: 1).values.allSatisfy { !$0 })
+    #expect(
+      try products(1024, nodes: 4)
+        == ["3136 x 256": true, "256 x 40": true, "20 x 256": true, "256 x 3136": true])
+    #expect(
+      try products(128, nodes: 4)
+        == ["3136 x 256": false, "256 x 40": true, "20 x 256": true, "256 x 3136": false])
+    #expect(try products(64 * 128, nodes: 64).values.allSatisfy { $0 })
+    // A tied layer has a term of each of its two uses.
+    let tied = try LayerCases.all.map(\.model).filter { $0.name.contains("tied") }.map {
+      try ExecutionPlan($0, batchSize: 4096)
+    }
+    #expect(tied.contains { $0.products.contains { $0.terms.count > 1 } })
+    for plan in tied {
+      for (product, isChained) in zip(plan.products, StepExchange.areChained(plan, nodes: 2)) {
+        #expect(!isChained || product.terms.count == 1)
+      }
+    }
+  }
+
   /// The images of a step are divided without a gap, those of several minibatches too.
   @Test(arguments: [20, 13, 1, 47]) func imagesAreDivided(_ count: Int) throws {
     let data = try TestImages.waves(batchSizes: [60], shape: TinyModels.autoencoder.input)

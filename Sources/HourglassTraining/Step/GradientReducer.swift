@@ -115,7 +115,8 @@ struct GradientReducer: Sendable {
       shardGradients.addRest(
         ofSlice: slice - firstSharded, end: now.endShardOfNode, accumulate: goesOn, into: gradient)
     case .product(let product, let rows):
-      let samples = areChained[product] ? plan.samples(of: now.firstShardOfNode..<now.endShardOfNode, in: now.count) : 0..<now.count
+      let samples =
+        areChained[product] ? plan.samples(of: now.firstShardOfNode..<now.endShardOfNode, in: now.count) : 0..<now.count
       guard !samples.isEmpty else { return }
       plan.products[product].sum(
         rows: rows, samples: samples, beta: now.beta, accumulate: goesOn || samples.lowerBound > 0,

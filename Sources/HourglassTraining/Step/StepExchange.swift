@@ -8,12 +8,12 @@ import Synchronization
 ///     phase 1    each process takes its run of shards
 ///     report     everybody gets the losses of all samples, and learns whether a process failed or wants to stop
 ///     operands   all nodes get what some products read of all samples: inputs and output errors of dense layers
-///     phase 2    the sums of all other gradients go from node to node, each of which continues them with its own shards
-///                and samples, and come back as totals; every node updates everything
+///     phase 2    the sums of all other gradients go from node to node, each of which continues them with its own
+///                shards and samples, and come back as totals; every node updates everything
 ///
 /// The processes of a node share its memory, and work as one with the workers of all of them (`NodeTeam`); only the
-/// first of them exchanges messages with other nodes. Samples and shards keep the numbers that they have in one process,
-/// and sums their order. All memory is there before the first step.
+/// first of them exchanges messages with other nodes. Samples and shards keep the numbers that they have in one
+/// process, and sums their order. All memory is there before the first step.
 final class StepExchange: Sendable {
   let team: NodeTeam
   private var transport: any Transport { team.transport }

@@ -72,7 +72,7 @@ struct StepWork: Sendable {
   let indices: AlignedBuffer<Int32>
   let clocks: AlignedBuffer<WorkerTimes>
   let failures = FirstReadFailure()
-  /// Of shards, of slices, and of slices that are updated apart.
+  /// The counters of shards, of slices, and of slices that are updated apart.
   private let counters: [WorkCounter]
 
   init(
@@ -200,8 +200,8 @@ struct StepWork: Sendable {
     clocks.pointer[worker] = clock.times
   }
 
-  /// Sums and updates where nodes exchange sums. A worker takes a partial sum that has come, else a slice that this node
-  /// sums alone, else a total.
+  /// Sums and updates where nodes exchange sums. A worker takes a partial sum that has come, else a slice that this
+  /// node sums alone, else a total.
   private func takeSlices(
     _ worker: Int, _ phase: Phase, _ now: Current, _ exchange: StepExchange, _ clock: inout SliceClock
   ) {
