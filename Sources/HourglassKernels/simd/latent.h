@@ -113,11 +113,12 @@ RARE void free_bits_part(ptrdiff_t samples, ptrdiff_t units, const float *heads,
   }
 }
 
-static void gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
-                               float *dheads) {
-  ptrdiff_t i = 0;
-  for (; i + 16 <= units; i += 16) free_bits_part(samples, units, heads + i, free_bits, beta, dheads + i, 16);
-  if (i < units) free_bits_part(samples, units, heads + i, free_bits, beta, dheads + i, units - i);
+/* For the units [first, last). */
+static void gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, ptrdiff_t first, ptrdiff_t last, const float *heads,
+                               float free_bits, float beta, float *dheads) {
+  ptrdiff_t i = first;
+  for (; i + 16 <= last; i += 16) free_bits_part(samples, units, heads + i, free_bits, beta, dheads + i, 16);
+  if (i < last) free_bits_part(samples, units, heads + i, free_bits, beta, dheads + i, last - i);
 }
 
 /* e^(log w - greatest) in place of the weights, added to a sum in the first n lanes. */

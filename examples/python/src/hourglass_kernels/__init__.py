@@ -102,8 +102,8 @@ class _Window:
         run(f"conv2d_prepare_{form}", self.struct, filter, out, parallel)
         return out
 
-    def scratch(self, form, parallel):
-        return _empty(count(f"conv2d_{form}_scratch", self.struct, parallel))
+    def scratch(self, call, parallel):
+        return _empty(count(f"{call}_scratch", self.struct, parallel))
 
 
 def small_extents(extents, taps, stride, padding, dilation=1):
@@ -147,8 +147,8 @@ def conv2d(x, filter, bias=None, stride=1, padding=0, activation="linear", threa
     window = _window_of_large(x, filter, stride, padding, dilation, groups)
     bias, y = _bias(bias, filter.shape[3]), _output(out, window.small)
     prepared = window.prepared("gather", filter, parallel)
-    run("conv2d_forward_with_scratch", window.struct, x, prepared, bias, _activation(activation), y,
-        window.scratch("gather", parallel), parallel)
+    run("conv2d_forward", window.struct, x, prepared, bias, _activation(activation), y,
+        window.scratch("conv2d_forward", parallel), parallel)
     return y
 
 
@@ -161,11 +161,11 @@ def conv2d_backward(x, filter, dy, stride=1, padding=0, data=True, parameters=Tr
     if data:
         dx, prepared = _empty(x.shape), window.prepared("scatter", filter, parallel)
         run("conv2d_backward_data", window.struct, dy, prepared, 0, None, dx,
-            window.scratch("scatter", parallel), parallel)
+            window.scratch("conv2d_backward_data", parallel), parallel)
     if parameters:
         dfilter, dbias = _empty(filter.shape), _empty(filter.shape[3])
         run("conv2d_backward_filter", window.struct, x, dy, False, dfilter, dbias,
-            window.scratch("filter", parallel), parallel)
+            window.scratch("conv2d_backward_filter", parallel), parallel)
     return dx, dfilter, dbias
 
 
@@ -175,9 +175,9 @@ def conv_transpose2d(y, filter, bias=None, stride=1, padding=0, output_padding=0
     y, filter, parallel = _floats(y, "y", 4), _floats(filter, "filter", 4), _parallel(threads)
     window = _window_of_small(y, filter, stride, padding, output_padding, dilation, groups)
     bias, x = _bias(bias, window.large[3]), _output(out, window.large)
-    prepared, scratch = window.prepared("scatter", filter, parallel), window.scratch("scatter", parallel)
+    prepared = window.prepared("scatter", filter, parallel)
     run("conv2d_transpose_forward", window.struct, y, prepared, bias, _activation(activation), x,
-        scratch, parallel)
+        window.scratch("conv2d_transpose_forward", parallel), parallel)
     return x
 
 
@@ -190,12 +190,12 @@ def conv_transpose2d_backward(y, filter, dx, stride=1, padding=0, output_padding
     dy = dfilter = dbias = None
     if data:
         dy, prepared = _empty(y.shape), window.prepared("gather", filter, parallel)
-        run("conv2d_transpose_backward_data_with_scratch", window.struct, dx, prepared, 0, None, dy,
-            window.scratch("gather", parallel), parallel)
+        run("conv2d_transpose_backward_data", window.struct, dx, prepared, 0, None, dy,
+            window.scratch("conv2d_transpose_backward_data", parallel), parallel)
     if parameters:
         dfilter, dbias = _empty(filter.shape), _empty(window.large[3])
         run("conv2d_transpose_backward_filter", window.struct, y, dx, False, dfilter, dbias,
-            window.scratch("filter", parallel), parallel)
+            window.scratch("conv2d_transpose_backward_filter", parallel), parallel)
     return dy, dfilter, dbias
 
 

@@ -42,29 +42,30 @@ _KINDS = {"g": _G, "p": _P, "a": _Address, "e": c_int, "b": c_bool, "c": c_ssize
 _OPERATIONS = {
     "conv2d_check": "g", "max_pool2d_check": "g",
     "conv2d_prepare_gather": "gaap", "conv2d_prepare_scatter": "gaap",
-    "conv2d_forward_with_scratch": "gaaaeaap", "conv2d_backward_data": "gaaeaaap", "conv2d_backward_filter": "gaabaaap",
-    "conv2d_transpose_forward": "gaaaeaap", "conv2d_transpose_backward_data_with_scratch": "gaaeaaap",
+    "conv2d_forward": "gaaaeaap", "conv2d_backward_data": "gaaeaaap", "conv2d_backward_filter": "gaabaaap",
+    "conv2d_transpose_forward": "gaaaeaap", "conv2d_transpose_backward_data": "gaaeaaap",
     "conv2d_transpose_backward_filter": "gaabaaap",
     "max_pool2d_forward": "gaaap", "max_pool2d_backward": "gaaeaap",
     "max_unpool2d_forward": "gaaap", "max_unpool2d_backward": "gaaap",
     "activation_backward": "ecaaap",
 }
 _COUNTS = {"conv2d_prepared_gather_count": "g", "conv2d_prepared_scatter_count": "g",
-           "conv2d_gather_scratch": "gp", "conv2d_scatter_scratch": "gp", "conv2d_filter_scratch": "gp"}
+           **{f"{name}_scratch": "gp" for name in _OPERATIONS if name.startswith(("conv2d_forward", "conv2d_backward",
+                                                                                  "conv2d_transpose"))}}
 
 
 def _load():
     """$HOURGLASS_KERNELS_LIBRARY, the library that pip built, or that of the system."""
-    own = pathlib.Path(__file__).with_name("libhourglass_kernels.so.1")
+    own = pathlib.Path(__file__).with_name("libhourglass_kernels.so.2")
     path = os.environ.get("HOURGLASS_KERNELS_LIBRARY") or (str(own) if own.exists() else None) \
         or ctypes.util.find_library("hourglass_kernels")
     if not path:
-        raise ImportError("libhourglass_kernels.so.1 is not installed: pip install this package, make install in the"
+        raise ImportError("libhourglass_kernels.so.2 is not installed: pip install this package, make install in the"
                           " checkout, or name the library in HOURGLASS_KERNELS_LIBRARY")
     library = ctypes.CDLL(path)
     library.hg_version.restype = c_char_p
-    if tuple(map(int, library.hg_version().split(b".")[:2])) < (1, 1):
-        raise ImportError(f"{path} is version {library.hg_version().decode()}, where 1.1 or later is needed")
+    if tuple(map(int, library.hg_version().split(b".")[:2])) < (2, 0):
+        raise ImportError(f"{path} is version {library.hg_version().decode()}, where 2.0 or later is needed")
     for table, answer in (_OPERATIONS, c_char_p), (_COUNTS, c_ssize_t):
         for name, kinds in table.items():
             function = getattr(library, "hg_" + name)

@@ -30,6 +30,23 @@ pub struct hg_geometry2d {
     pub stride_horizontal: isize,
     pub pad_top: isize,
     pub pad_left: isize,
+    pub algorithm: c_int,
+    pub precision: i32,
+    pub dilation_vertical: isize,
+    pub dilation_horizontal: isize,
+    pub groups: isize,
+}
+
+/// A float of a filter as one of the two forms reads it.
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct hg_gather_filter {
+    pub prepared: f32,
+}
+#[repr(C)]
+#[derive(Clone, Copy, Default)]
+pub struct hg_scatter_filter {
+    pub prepared: f32,
 }
 
 pub type hg_activation = c_int;
@@ -46,33 +63,35 @@ extern "C" {
     pub fn hg_conv2d_check(geometry: *const hg_geometry2d) -> Refusal;
     pub fn hg_conv2d_prepared_gather_count(geometry: *const hg_geometry2d) -> isize;
     pub fn hg_conv2d_prepared_scatter_count(geometry: *const hg_geometry2d) -> isize;
-    pub fn hg_conv2d_scatter_scratch(geometry: *const hg_geometry2d, parallel: *const hg_parallel) -> isize;
-    pub fn hg_conv2d_filter_scratch(geometry: *const hg_geometry2d, parallel: *const hg_parallel) -> isize;
+    pub fn hg_conv2d_forward_scratch(geometry: *const hg_geometry2d, parallel: *const hg_parallel) -> isize;
+    pub fn hg_conv2d_backward_data_scratch(geometry: *const hg_geometry2d, parallel: *const hg_parallel) -> isize;
+    pub fn hg_conv2d_backward_filter_scratch(geometry: *const hg_geometry2d, parallel: *const hg_parallel) -> isize;
     pub fn hg_conv2d_prepare_gather(
         geometry: *const hg_geometry2d,
         filter: *const f32,
-        prepared: *mut f32,
+        prepared: *mut hg_gather_filter,
         parallel: *const hg_parallel,
     ) -> Refusal;
     pub fn hg_conv2d_prepare_scatter(
         geometry: *const hg_geometry2d,
         filter: *const f32,
-        prepared: *mut f32,
+        prepared: *mut hg_scatter_filter,
         parallel: *const hg_parallel,
     ) -> Refusal;
     pub fn hg_conv2d_forward(
         geometry: *const hg_geometry2d,
         x: *const f32,
-        gather_filter: *const f32,
+        gather_filter: *const hg_gather_filter,
         bias: *const f32,
         activation: hg_activation,
         y: *mut f32,
+        scratch: *mut f32,
         parallel: *const hg_parallel,
     ) -> Refusal;
     pub fn hg_conv2d_backward_data(
         geometry: *const hg_geometry2d,
         dy: *const f32,
-        scatter_filter: *const f32,
+        scatter_filter: *const hg_scatter_filter,
         gate_activation: hg_activation,
         gate: *const f32,
         dx: *mut f32,

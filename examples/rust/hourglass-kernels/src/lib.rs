@@ -116,8 +116,8 @@ pub enum Activation {
 pub struct Convolution<'a> {
     geometry: Geometry,
     parallel: Parallel<'a>,
-    gather: Vec<f32>,
-    scatter: Vec<f32>,
+    gather: Vec<sys::hg_gather_filter>,
+    scatter: Vec<sys::hg_scatter_filter>,
     scratch: Vec<f32>,
 }
 
@@ -135,12 +135,15 @@ impl<'a> Convolution<'a> {
         unsafe {
             check(sys::hg_conv2d_check(g))?;
             parallel.with(|p| check(sys::hg_parallel_check(p)))?;
-            let scratch =
-                parallel.with(|p| sys::hg_conv2d_scatter_scratch(g, p).max(sys::hg_conv2d_filter_scratch(g, p)));
-            let zeros = |count: isize| vec![0.0; count as usize];
-            let (gather, scatter) =
-                (zeros(sys::hg_conv2d_prepared_gather_count(g)), zeros(sys::hg_conv2d_prepared_scatter_count(g)));
-            Ok(Self { geometry, parallel, gather, scatter, scratch: zeros(scratch) })
+            let passes = [
+                sys::hg_conv2d_forward_scratch,
+                sys::hg_conv2d_backward_data_scratch,
+                sys::hg_conv2d_backward_filter_scratch,
+            ];
+            let scratch = parallel.with(|p| passes.iter().map(|pass| pass(g, p)).max()).unwrap_or(0);
+            let gather = vec![Default::default(); sys::hg_conv2d_prepared_gather_count(g) as usize];
+            let scatter = vec![Default::default(); sys::hg_conv2d_prepared_scatter_count(g) as usize];
+            Ok(Self { geometry, parallel, gather, scatter, scratch: vec![0.0; scratch as usize] })
         }
     }
 
@@ -182,7 +185,8 @@ impl<'a> Convolution<'a> {
         }
         let bias = bias.map_or(ptr::null(), |bias| bias.as_ptr());
         let (g, w, a, y) = (&self.geometry, self.gather.as_ptr(), activation as sys::hg_activation, y.as_mut_ptr());
-        check(self.parallel.with(|p| unsafe { sys::hg_conv2d_forward(g, x.as_ptr(), w, bias, a, y, p) }))
+        let s = self.scratch.as_mut_ptr();
+        check(self.parallel.with(|p| unsafe { sys::hg_conv2d_forward(g, x.as_ptr(), w, bias, a, y, s, p) }))
     }
 
     /// dx from dy.
