@@ -33,7 +33,7 @@ INLINE void gaussian_backward_part(const float *means, const float *log_variance
   const v16 prior = (deviation * deviation - 1.0f) * beta;
   const v16 dlv = noise ? (d * v16_load_part(noise, n)) * deviation + prior : prior;
   const v16i clamped = (head < v16_splat(HG_LOG_VARIANCE_MIN)) | (head > v16_splat(HG_LOG_VARIANCE_MAX));
-  v16_store_part(dmeans, mean * beta + d, n);
+  v16_put_part(dmeans, mean * beta + d, n);
   v16_store_part(dlog_variances, v16_select(clamped, v16_splat(0), 0.5f * dlv), n);
 }
 
