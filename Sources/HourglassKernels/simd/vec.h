@@ -109,8 +109,8 @@ INLINE void v16_store_part(float *p, v16 v, ptrdiff_t n) {
     v16_store_some(p, v, n);
 }
 
-/* As v16_store_part, for what arithmetic has just left in registers, which gcc would store through the stack, in quarters.
- * A value that is in memory is better stored as a whole. */
+/* As v16_store_part, for what arithmetic has just left in registers, which gcc would store through the stack, in
+ * quarters. A value that is in memory is better stored as a whole. */
 INLINE void v16_put_part(float *p, v16 v, ptrdiff_t n) {
 #if HG_LANES == 8 && !defined(__clang__) && __GNUC__ >= 12
   if (n >= 16) {
