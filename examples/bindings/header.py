@@ -139,7 +139,7 @@ def read():
             if name in library.by_hand + library.left_out:
                 continue
             kind = {"const char *": "refusal", "ptrdiff_t ": "int", "double ": "float"}[answer]
-            if re.search(r"_(count|scratch)$", name):
+            if kind == "int" and re.search(r"_(count|scratch)$", name):
                 kind = "count"
             library.calls[name] = Call(name, kind, _arguments(arguments, library), comment)
     for name, call in library.calls.items():

@@ -158,7 +158,7 @@ def _function(call, library):
     out += needs
     passed = wrapped(f"    check(unsafe {{ sys::hg_{call.name}(", [_passed(a) for a in call.arguments], ") })", "    ")
     if call.answer == "count":
-        passed = passed.replace("check(", "count(", 1)
+        passed = passed.replace("check(", "amount(", 1)
     elif call.answer != "refusal":
         passed = passed.replace("check(", "Ok(", 1)
     return "\n".join([*out, passed, "}"])
@@ -174,7 +174,7 @@ def operations(library):
 //! may be both an input and an output.
 //
 // examples/bindings/write wrote this file from hourglass_kernels.h and arrays.txt.
-use crate::{check, count, need, need_some, plus, pointer, pointer_mut, size, sized, Activation, Parallel, Refusal};
+use crate::{amount, check, need, need_some, plus, pointer, pointer_mut, size, sized, Activation, Parallel, Refusal};
 use crate::Resampling2d;
 use hourglass_kernels_sys as sys;
 """ + wrapped("pub use sys::{", names, "};"),

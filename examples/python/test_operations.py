@@ -242,6 +242,7 @@ class Refusals(unittest.TestCase):
         with self.assertRaises(error, msg=f"{name}: {array} {getattr(wrong, 'shape', wrong)}"):
             run(name, {**given, array: wrong})
 
+    @np.errstate(all="ignore")  # casts of what outputs hold
     def test_arrays_of_another_kind_or_length(self):
         for name, call in OPERATIONS.items():
             given = sample(name)
@@ -311,7 +312,7 @@ class Refusals(unittest.TestCase):
                 (ValueError, "end before they start", lambda: ops.resample2d_check(ops.Resampling2D(
                     1, 1, library.ResamplingAxis(3, [0, 9, 3], [0, 1, 2], [1, 1, 1]), AXIS))),
                 (ValueError, "no such instruction set", lambda: library.isa_select("mmx")),
-                (ValueError, "rank", lambda: ops.permute_forward(ops.Permutation(1, 7), x, y))):
+                (ValueError, "has 1 to 6 axes", lambda: ops.permute_forward(ops.Permutation(1, 7), x, y))):
             with self.assertRaisesRegex(error, sentence):
                 call()
 

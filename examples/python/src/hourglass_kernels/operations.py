@@ -218,7 +218,7 @@ def conv2d_forward_with_scratch(geometry: Geometry2D, x: "float32[N, H, W, C]",
                                 gather_filter: "float32[conv2d_prepared_gather_count(geometry)]",
                                 bias: "float32[K] or None", activation: "activation", y: "out float32[N, P, Q, K]",
                                 scratch: "out float32[conv2d_gather_scratch(geometry, threads)]" = None,
-                                threads: "int" = None) -> "count":
+                                threads: "int" = None):
     """y[n,p,q,k] = a(bias[k] + sum over r, s, c of x[n, pU+r-pad_top, qV+s-pad_left, c] w[r,s,c,k])
     x: N H W C; gather_filter: prepared; bias: K or NULL; y: N P Q K.
     Cost by the direct algorithm: 2 N P Q K R S C / G flops less those on padding."""
@@ -272,7 +272,7 @@ def conv2d_transpose_backward_data_with_scratch(geometry: Geometry2D, dx: "float
                                                 gate_activation: "activation", gate: "float32[N, P, Q, K] or None",
                                                 dy: "out float32[N, P, Q, K]",
                                                 scratch: "out float32[conv2d_gather_scratch(geometry, threads)]" = None,
-                                                threads: "int" = None) -> "count":
+                                                threads: "int" = None):
     """dy[n,p,q,k] = a'(gate[n,p,q,k]) * sum over r, s, c of dx[n, pU+r-pad_top, qV+s-pad_left, c] w[r,s,c,k]
     dx: N H W C; gather_filter: prepared; gate: N P Q K; dy: N P Q K."""
 

@@ -218,7 +218,7 @@ max_unpool2d_of_indices.register_autograd(_back_through_max_unpool2d_of_indices,
 
 def _corners(shape, stride, padding):
     """Row and column of the image that the first element of each window of the P x Q windows is at."""
-    return (torch.arange(extent).mul_(step).sub_(pad) for extent, step, pad in zip(shape[2:], stride, padding))
+    return (torch.arange(extent).mul_(step).sub_(pad) for extent, step, pad in zip(shape[-2:], stride, padding))
 
 
 def indices_of(switches, size, kernel_size, stride, padding):

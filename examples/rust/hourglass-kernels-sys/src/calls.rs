@@ -226,7 +226,7 @@ extern "C" {
     pub fn hg_conv2d_forward_with_scratch(
         geometry: *const hg_geometry2d, x: *const f32, gather_filter: *const f32, bias: *const f32,
         activation: hg_activation, y: *mut f32, scratch: *mut f32, parallel: *const hg_parallel,
-    ) -> isize;
+    ) -> Refusal;
     pub fn hg_conv2d_forward(
         geometry: *const hg_geometry2d, x: *const f32, gather_filter: *const f32, bias: *const f32,
         activation: hg_activation, y: *mut f32, parallel: *const hg_parallel,
@@ -246,7 +246,7 @@ extern "C" {
     pub fn hg_conv2d_transpose_backward_data_with_scratch(
         geometry: *const hg_geometry2d, dx: *const f32, gather_filter: *const f32, gate_activation: hg_activation,
         gate: *const f32, dy: *mut f32, scratch: *mut f32, parallel: *const hg_parallel,
-    ) -> isize;
+    ) -> Refusal;
     pub fn hg_conv2d_transpose_backward_data(
         geometry: *const hg_geometry2d, dx: *const f32, gather_filter: *const f32, gate_activation: hg_activation,
         gate: *const f32, dy: *mut f32, parallel: *const hg_parallel,

@@ -100,7 +100,7 @@ fn text(sentence: *const std::ffi::c_char) -> &'static str {
     unsafe { CStr::from_ptr(sentence) }.to_str().unwrap_or("a name that is no UTF-8")
 }
 
-fn count(found: isize) -> Result<usize, Refusal> {
+fn amount(found: isize) -> Result<usize, Refusal> {
     usize::try_from(found).map_err(|_| Refusal("there is no such geometry or number of threads".into()))
 }
 
@@ -114,7 +114,9 @@ fn sized<T>(size: usize, found: &T) -> Result<(), Refusal> {
 
 /// Elements of an array with these axes; negative where one is or where there are too many.
 fn size(axes: &[isize]) -> isize {
-    axes.iter().try_fold(1_isize, |product, &axis| if axis < 0 { None } else { product.checked_mul(axis) }).unwrap_or(-1)
+    axes.iter()
+        .try_fold(1_isize, |product, &axis| if axis < 0 { None } else { product.checked_mul(axis) })
+        .unwrap_or(-1)
 }
 
 fn plus(a: isize, b: isize) -> isize {

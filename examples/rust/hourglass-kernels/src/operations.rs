@@ -3,7 +3,7 @@
 //! may be both an input and an output.
 //
 // examples/bindings/write wrote this file from hourglass_kernels.h and arrays.txt.
-use crate::{check, count, need, need_some, plus, pointer, pointer_mut, size, sized, Activation, Parallel, Refusal};
+use crate::{amount, check, need, need_some, plus, pointer, pointer_mut, size, sized, Activation, Parallel, Refusal};
 use crate::Resampling2d;
 use hourglass_kernels_sys as sys;
 pub use sys::{
@@ -195,13 +195,13 @@ pub fn conv2d_check(geometry: &Geometry2d) -> Result<(), Refusal> {
 /// Floats of the weights prepared for the gather and for the scatter form; -1 for a geometry that is refused.
 pub fn conv2d_prepared_gather_count(geometry: &Geometry2d) -> Result<usize, Refusal> {
     conv2d_check(geometry)?;
-    count(unsafe { sys::hg_conv2d_prepared_gather_count(geometry) })
+    amount(unsafe { sys::hg_conv2d_prepared_gather_count(geometry) })
 }
 
 /// Floats of the weights prepared for the gather and for the scatter form; -1 for a geometry that is refused.
 pub fn conv2d_prepared_scatter_count(geometry: &Geometry2d) -> Result<usize, Refusal> {
     conv2d_check(geometry)?;
-    count(unsafe { sys::hg_conv2d_prepared_scatter_count(geometry) })
+    amount(unsafe { sys::hg_conv2d_prepared_scatter_count(geometry) })
 }
 
 /// prepared = filter (R S C K) in the order the gather form reads it. Cost: one read and one write of the filter.
@@ -236,7 +236,7 @@ pub fn conv2d_prepare_scatter(
 pub fn conv2d_gather_scratch(geometry: &Geometry2d, parallel: &Parallel) -> Result<usize, Refusal> {
     conv2d_check(geometry)?;
     let threads = &parallel.raw();
-    count(unsafe { sys::hg_conv2d_gather_scratch(geometry, threads) })
+    amount(unsafe { sys::hg_conv2d_gather_scratch(geometry, threads) })
 }
 
 /// Floats of scratch of the two passes in the gather form (0 by the direct algorithm but for groups of one or few
@@ -245,7 +245,7 @@ pub fn conv2d_gather_scratch(geometry: &Geometry2d, parallel: &Parallel) -> Resu
 pub fn conv2d_scatter_scratch(geometry: &Geometry2d, parallel: &Parallel) -> Result<usize, Refusal> {
     conv2d_check(geometry)?;
     let threads = &parallel.raw();
-    count(unsafe { sys::hg_conv2d_scatter_scratch(geometry, threads) })
+    amount(unsafe { sys::hg_conv2d_scatter_scratch(geometry, threads) })
 }
 
 /// Floats of scratch of the two passes in the gather form (0 by the direct algorithm but for groups of one or few
@@ -254,7 +254,7 @@ pub fn conv2d_scatter_scratch(geometry: &Geometry2d, parallel: &Parallel) -> Res
 pub fn conv2d_filter_scratch(geometry: &Geometry2d, parallel: &Parallel) -> Result<usize, Refusal> {
     conv2d_check(geometry)?;
     let threads = &parallel.raw();
-    count(unsafe { sys::hg_conv2d_filter_scratch(geometry, threads) })
+    amount(unsafe { sys::hg_conv2d_filter_scratch(geometry, threads) })
 }
 
 /// y[n,p,q,k] = a(bias[k] + sum over r, s, c of x[n, pU+r-pad_top, qV+s-pad_left, c] w[r,s,c,k])
@@ -263,7 +263,7 @@ pub fn conv2d_filter_scratch(geometry: &Geometry2d, parallel: &Parallel) -> Resu
 pub fn conv2d_forward_with_scratch(
     geometry: &Geometry2d, x: &[f32], gather_filter: &[f32], bias: Option<&[f32]>, activation: Activation,
     y: &mut [f32], scratch: &mut [f32], parallel: &Parallel,
-) -> Result<usize, Refusal> {
+) -> Result<(), Refusal> {
     conv2d_check(geometry)?;
     let threads = &parallel.raw();
     let Geometry2d {
@@ -275,7 +275,7 @@ pub fn conv2d_forward_with_scratch(
     need_some("bias", bias, k)?;
     need("y", &*y, size(&[n, p, q, k]))?;
     need("scratch", &*scratch, unsafe { sys::hg_conv2d_gather_scratch(geometry, threads) })?;
-    count(unsafe { sys::hg_conv2d_forward_with_scratch(
+    check(unsafe { sys::hg_conv2d_forward_with_scratch(
         geometry, x.as_ptr(), gather_filter.as_ptr(), pointer(bias), activation.0, y.as_mut_ptr(),
         scratch.as_mut_ptr(), threads,
     ) })
@@ -381,7 +381,7 @@ pub fn conv2d_transpose_forward(
 pub fn conv2d_transpose_backward_data_with_scratch(
     geometry: &Geometry2d, dx: &[f32], gather_filter: &[f32], gate_activation: Activation, gate: Option<&[f32]>,
     dy: &mut [f32], scratch: &mut [f32], parallel: &Parallel,
-) -> Result<usize, Refusal> {
+) -> Result<(), Refusal> {
     conv2d_check(geometry)?;
     let threads = &parallel.raw();
     let Geometry2d {
@@ -393,7 +393,7 @@ pub fn conv2d_transpose_backward_data_with_scratch(
     need_some("gate", gate, size(&[n, p, q, k]))?;
     need("dy", &*dy, size(&[n, p, q, k]))?;
     need("scratch", &*scratch, unsafe { sys::hg_conv2d_gather_scratch(geometry, threads) })?;
-    count(unsafe { sys::hg_conv2d_transpose_backward_data_with_scratch(
+    check(unsafe { sys::hg_conv2d_transpose_backward_data_with_scratch(
         geometry, dx.as_ptr(), gather_filter.as_ptr(), gate_activation.0, pointer(gate), dy.as_mut_ptr(),
         scratch.as_mut_ptr(), threads,
     ) })
@@ -738,7 +738,7 @@ pub fn dense_check(geometry: &Dense) -> Result<(), Refusal> {
 pub fn dense_forward_scratch(geometry: &Dense, parallel: &Parallel) -> Result<usize, Refusal> {
     dense_check(geometry)?;
     let threads = &parallel.raw();
-    count(unsafe { sys::hg_dense_forward_scratch(geometry, threads) })
+    amount(unsafe { sys::hg_dense_forward_scratch(geometry, threads) })
 }
 
 /// Floats of scratch of the forward pass, of the data gradient and of the weight gradient; -1 for a geometry or parallel
@@ -746,7 +746,7 @@ pub fn dense_forward_scratch(geometry: &Dense, parallel: &Parallel) -> Result<us
 pub fn dense_backward_data_scratch(geometry: &Dense, parallel: &Parallel) -> Result<usize, Refusal> {
     dense_check(geometry)?;
     let threads = &parallel.raw();
-    count(unsafe { sys::hg_dense_backward_data_scratch(geometry, threads) })
+    amount(unsafe { sys::hg_dense_backward_data_scratch(geometry, threads) })
 }
 
 /// Floats of scratch of the forward pass, of the data gradient and of the weight gradient; -1 for a geometry or parallel
@@ -754,7 +754,7 @@ pub fn dense_backward_data_scratch(geometry: &Dense, parallel: &Parallel) -> Res
 pub fn dense_backward_weight_scratch(geometry: &Dense, parallel: &Parallel) -> Result<usize, Refusal> {
     dense_check(geometry)?;
     let threads = &parallel.raw();
-    count(unsafe { sys::hg_dense_backward_weight_scratch(geometry, threads) })
+    amount(unsafe { sys::hg_dense_backward_weight_scratch(geometry, threads) })
 }
 
 /// y[n,o] = a(bias[o] + sum over i of x[n,i] w[i,o]).  x: N I; weight: I O; bias: O or NULL; y: N O.
@@ -1038,7 +1038,7 @@ pub fn ssim_check(samples: isize, height: isize, width: isize, channels: isize) 
 /// parallel that is refused.
 pub fn ssim_scratch(height: isize, width: isize, channels: isize, parallel: &Parallel) -> Result<usize, Refusal> {
     let threads = &parallel.raw();
-    count(unsafe { sys::hg_ssim_scratch(height, width, channels, threads) })
+    amount(unsafe { sys::hg_ssim_scratch(height, width, channels, threads) })
 }
 
 /// Structural dissimilarity of images in [0, 1] (Wang, Bovik, Sheikh & Simoncelli, "Image quality assessment: from error
@@ -1069,7 +1069,7 @@ pub fn ssim(
 /// (as of ssim) or parallel that is refused.
 pub fn ms_ssim_scratch(height: isize, width: isize, channels: isize, parallel: &Parallel) -> Result<usize, Refusal> {
     let threads = &parallel.raw();
-    count(unsafe { sys::hg_ms_ssim_scratch(height, width, channels, threads) })
+    amount(unsafe { sys::hg_ms_ssim_scratch(height, width, channels, threads) })
 }
 
 /// Multi-scale structural dissimilarity of images in [0, 1] (Wang, Simoncelli & Bovik, "Multi-scale structural
@@ -1214,7 +1214,7 @@ pub fn random_normal(stream: &RandomStream, first: isize, count: isize, out: &mu
 /// Words of 32 bits that tell of `count` values which were kept: bit j mod 32 of word j div 32, the rest zero.
 /// -1 for a count below 0.
 pub fn dropout_mask_count(count: isize) -> Result<usize, Refusal> {
-    count(unsafe { sys::hg_dropout_mask_count(count) })
+    amount(unsafe { sys::hg_dropout_mask_count(count) })
 }
 
 /// Inverted dropout (Srivastava et al., JMLR 2014):
