@@ -59,9 +59,10 @@ mpi: ## what several processes train together by (mpirun, srun), beside the prog
 	@[ -x $(PROGRAM) ] || $(MAKE) build
 	$(MPICC) -O2 -Wall -Wextra -shared -fPIC -o $(MPI_LIBRARY) Sources/CMPI/mpi.c
 
-check: setup ## the laws of the design, layout of the sources, the C library on compilers, ARM and suites, no allocation in a step
+check: setup ## the laws of the design, the bindings, layout of the sources, the C library on compilers, ARM and suites, no allocation in a step
 	@Scripts/setup check
 	Scripts/check-laws
+	examples/bindings/write --check
 	Scripts/check-kernels
 	Scripts/check-library
 	Scripts/check-arm
