@@ -63,7 +63,7 @@ fn what_cannot_be_computed_is_refused_with_a_sentence() {
     let mut y = vec![0.0; convolution.small_count()];
     let refusal = convolution.forward(&[0.0; 3], None, Activation::RELU, &mut y).unwrap_err();
     assert_eq!(refusal.0, "x has 3 elements instead of 1800");
-    let huge = operations::squared_error(isize::MAX, 3, &[], &[], None, None).unwrap_err();
+    let huge = operations::squared_error(isize::MAX, 3, &[], &[], None, None, &Parallel::OpenMP(1)).unwrap_err();
     assert_eq!(huge.0, "the extents of y are negative or too large");
     let slopes = operations::prelu_forward(-1, -1, &[0.0], &[], &mut [0.0], &Parallel::OpenMP(1)).unwrap_err();
     assert_eq!(slopes.0, "the extents of x are negative or too large");
