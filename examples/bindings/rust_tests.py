@@ -71,7 +71,7 @@ fn operation(run: impl Fn(&mut Arrays) -> Result<(), Refusal>) {
     run(&mut whole).unwrap();
     assert!(whole.made > 0);
     for short in 1..=whole.made {
-        let refusal = run(&mut Arrays { made: 0, short: Some(short) }).unwrap_err().0;
+        let refusal = run(&mut Arrays { made: 0, short: Some(short) }).unwrap_err().sentence;
         assert!(refusal.contains("elements instead of"), "{refusal}");
     }
 }

@@ -313,6 +313,11 @@ class Refusals(unittest.TestCase):
             with self.assertRaisesRegex(error, sentence):
                 call()
 
+    def test_refusals_have_the_code_of_their_sentence(self):
+        with self.assertRaises(library.Refusal) as refusal:
+            library.isa_select("mmx")
+        self.assertEqual(refusal.exception.code, 8)  # HG_ERROR_ISA
+
     def test_threads_and_instruction_sets(self):
         met = []
         library.on_each_thread(met.append, 3)

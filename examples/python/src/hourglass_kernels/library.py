@@ -160,11 +160,23 @@ def activation_number(name):
     return number | int(slope[0] * 10000 + 0.5) << 8 if slope else number
 
 
+class Refusal(ValueError):
+    """A sentence of the library, and its hg_error as `code`."""
+    code = 0
+
+
+def error_of(sentence):
+    """The hg_error of the sentence at an address."""
+    return _library.hg_error_of(c_void_p(sentence))
+
+
 def answer(function, *arguments):
-    """Calls hg_`function`, which answers NULL or a sentence, which becomes a ValueError."""
-    refusal = getattr(_library, "hg_" + function)(*arguments)
-    if refusal is not None:
-        raise ValueError(f"{function}: {refusal.decode()}")
+    """Calls hg_`function`, which answers NULL or the address of a sentence, which becomes an exception."""
+    sentence = getattr(_library, "hg_" + function)(*arguments)
+    if sentence is not None:
+        refusal = Refusal(f"{function}: {ctypes.string_at(sentence).decode()}")
+        refusal.code = error_of(sentence)
+        raise refusal
 
 
 class _Array:
@@ -223,7 +235,7 @@ def operation(check=None):
         structs = [n for n, kind in kinds.items() if isinstance(kind, type) and kind not in _SCALARS]
         function.argtypes = [_SCALARS.get(kind, c_void_p) for kind in kinds.values()]
         result = signature.return_annotation
-        function.restype = {int: c_ssize_t, "count": c_ssize_t, float: c_double}.get(result, c_char_p)
+        function.restype = {int: c_ssize_t, "count": c_ssize_t, float: c_double}.get(result, c_void_p)
         asked = list(inspect.signature(module[check]).parameters) if check else []
 
         @functools.wraps(declaration)
@@ -255,13 +267,13 @@ def operation(check=None):
                 given[array.name] = array.check(given[array.name], values)
             if len(arrays) > 1 and (sentence := _overlap(arrays, given)):
                 raise ValueError(f"{name}: {sentence}")
-            found = function(*(a.ctypes.data if isinstance(a, np.ndarray) else a for a in given.values()))
+            passed = (a.ctypes.data if isinstance(a, np.ndarray) else a for a in given.values())
+            if result not in (int, float, "count"):
+                return answer(name, *passed)
+            found = function(*passed)
             if result == "count" and found < 0:
                 raise ValueError(f"{name}: a count is negative or there are 2^40 elements or more")
-            if result in (int, float, "count"):
-                return found
-            if found is not None:
-                raise ValueError(f"{name}: {found.decode()}")
+            return found
 
         call.arrays = arrays
         return call
@@ -271,7 +283,9 @@ def operation(check=None):
 # ------------------------------------------------------------------------------- threads and instruction sets
 
 
-for _name in "parallel_check", "isa_name", "isa_names", "isa_select", "on_each_thread":
+for _name in "parallel_check", "isa_select", "on_each_thread":
+    getattr(_library, "hg_" + _name).restype = c_void_p
+for _name in "isa_name", "isa_names":
     getattr(_library, "hg_" + _name).restype = c_char_p
 _library.hg_isa_names.argtypes = [c_ssize_t]
 _library.hg_isa_has_fma.restype = _library.hg_has_openmp.restype = c_bool

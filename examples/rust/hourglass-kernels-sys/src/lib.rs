@@ -33,6 +33,7 @@ pub struct hg_parallel {
 
 extern "C" {
     pub fn hg_parallel_check(parallel: *const hg_parallel) -> Refusal;
+    pub fn hg_error_of(sentence: *const c_char) -> hg_error;
     pub fn hg_version() -> *const c_char;
     pub fn hg_isa_name() -> *const c_char;
     pub fn hg_isa_names(index: isize) -> *const c_char;

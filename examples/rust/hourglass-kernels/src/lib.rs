@@ -15,13 +15,16 @@ pub use convolution::Convolution;
 pub use operations::Geometry2d;
 pub use parallel::{Parallel, ParallelFor, ScopedThreads};
 
-/// What the library, or a check before it, says about arguments it refuses.
+/// What the library, or a check before it, says about arguments it refuses, and its `HG_ERROR_` code.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Refusal(pub String);
+pub struct Refusal {
+    pub sentence: String,
+    pub code: sys::hg_error,
+}
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.sentence)
     }
 }
 impl std::error::Error for Refusal {}
@@ -92,7 +95,15 @@ fn check(refusal: sys::Refusal) -> Result<(), Refusal> {
     if refusal.is_null() {
         return Ok(());
     }
-    Err(Refusal(text(refusal).into()))
+    Err(Refusal { sentence: text(refusal).into(), code: error_of(refusal) })
+}
+
+fn error_of(sentence: sys::Refusal) -> sys::hg_error {
+    unsafe { sys::hg_error_of(sentence) }
+}
+
+fn refuse<T>(code: sys::hg_error, sentence: String) -> Result<T, Refusal> {
+    Err(Refusal { sentence, code })
 }
 
 /// Sentences and names are static text of the library.
@@ -101,14 +112,17 @@ fn text(sentence: *const std::ffi::c_char) -> &'static str {
 }
 
 fn amount(found: isize) -> Result<usize, Refusal> {
-    usize::try_from(found).map_err(|_| Refusal("there is no such geometry or number of threads".into()))
+    match usize::try_from(found) {
+        Ok(found) => Ok(found),
+        Err(_) => refuse(sys::HG_ERROR_COUNT, "a count is negative, or there is no such number of threads".into()),
+    }
 }
 
 /// A struct of another size would be of another version, with other fields.
 fn sized<T>(size: usize, found: &T) -> Result<(), Refusal> {
     match size == size_of_val(found) {
         true => Ok(()),
-        false => Err(Refusal(format!("the struct says size {size} instead of {}", size_of_val(found)))),
+        false => refuse(sys::HG_ERROR_SIZE, format!("the struct says size {size} instead of {}", size_of_val(found))),
     }
 }
 
@@ -129,8 +143,8 @@ fn plus(a: isize, b: isize) -> isize {
 fn need<T>(name: &str, found: &[T], wanted: isize) -> Result<(), Refusal> {
     match found.len() as isize == wanted {
         true => Ok(()),
-        false if wanted < 0 => Err(Refusal(format!("the extents of {name} are negative or too large"))),
-        false => Err(Refusal(format!("{name} has {} elements instead of {wanted}", found.len()))),
+        false if wanted < 0 => refuse(sys::HG_ERROR_COUNT, format!("the extents of {name} are negative or too large")),
+        false => refuse(sys::HG_ERROR_COUNT, format!("{name} has {} elements instead of {wanted}", found.len())),
     }
 }
 
@@ -181,8 +195,10 @@ pub fn isa_names() -> impl Iterator<Item = &'static str> {
 /// # Safety
 /// No other call may run meanwhile.
 pub unsafe fn isa_select(name: &str) -> Result<(), Refusal> {
-    let name = CString::new(name).map_err(|_| Refusal("the name has a zero inside".into()))?;
-    check(sys::hg_isa_select(name.as_ptr()))
+    match CString::new(name) {
+        Ok(name) => check(sys::hg_isa_select(name.as_ptr())),
+        Err(_) => refuse(sys::HG_ERROR_ISA, "the name has a zero inside".into()),
+    }
 }
 
 /// Whether the instruction set in use fuses multiply and add.

@@ -55,24 +55,25 @@ fn every_owner_of_threads_gives_the_definition() {
 
 #[test]
 fn what_cannot_be_computed_is_refused_with_a_sentence() {
-    let refused = |g: Geometry2d| Convolution::new(g, Parallel::OpenMP(1)).err().unwrap().0;
+    let refused = |g: Geometry2d| Convolution::new(g, Parallel::OpenMP(1)).err().unwrap().sentence;
     assert_eq!(refused(Geometry2d { stride_vertical: 0, ..window() }), "the vertical stride is below 1");
     // A struct of 1.0, whose last fields the library would not read.
     assert_eq!(refused(Geometry2d { size: 112, ..window() }), "the struct says size 112 instead of 144");
     let mut convolution = Convolution::new(window(), Parallel::OpenMP(1)).unwrap();
     let mut y = vec![0.0; convolution.small_count()];
     let refusal = convolution.forward(&[0.0; 3], None, Activation::RELU, &mut y).unwrap_err();
-    assert_eq!(refusal.0, "x has 3 elements instead of 1800");
+    assert_eq!(refusal.sentence, "x has 3 elements instead of 1800");
+    assert_eq!(refusal.code, sys::HG_ERROR_COUNT);
     let huge = operations::squared_error(isize::MAX, 3, &[], &[], None, None, &Parallel::OpenMP(1)).unwrap_err();
-    assert_eq!(huge.0, "the extents of y are negative or too large");
+    assert_eq!(huge.sentence, "the extents of y are negative or too large");
     let slopes = operations::prelu_forward(-1, -1, &[0.0], &[], &mut [0.0], &Parallel::OpenMP(1)).unwrap_err();
-    assert_eq!(slopes.0, "the extents of x are negative or too large");
+    assert_eq!(slopes.sentence, "the extents of x are negative or too large");
     let axis = ResamplingAxis { extent: 3, starts: &[0, 4], inputs: &[0, 1, 2], weights: &[1.0; 3] };
-    assert_eq!(Resampling2d::new(1, 1, axis, axis).err().unwrap().0, "inputs has 3 elements instead of 4");
+    assert_eq!(Resampling2d::new(1, 1, axis, axis).err().unwrap().sentence, "inputs has 3 elements instead of 4");
     let axis = ResamplingAxis { starts: &[0, 9, 3], ..axis };
     let resampling = Resampling2d::new(1, 1, axis, axis).unwrap();
     let refusal = operations::resample2d_check(&resampling).unwrap_err();
-    assert_eq!(refusal.0, "the taps of a resampling end before they start");
+    assert_eq!(refusal.sentence, "the taps of a resampling end before they start");
 }
 
 #[test]
@@ -86,5 +87,5 @@ fn threads_and_instruction_sets() {
     assert!(hourglass_kernels::isa_names().any(|name| name == hourglass_kernels::isa_name()));
     assert!(hourglass_kernels::parallel_check(&Parallel::OpenMP(-1)).is_err());
     assert_eq!(hourglass_kernels::version().split('.').count(), 3);
-    assert!(unsafe { hourglass_kernels::isa_select("mmx") }.is_err());
+    assert_eq!(unsafe { hourglass_kernels::isa_select("mmx") }.unwrap_err().code, sys::HG_ERROR_ISA);
 }
