@@ -13,15 +13,17 @@ public struct Verification: Sendable {
     public var resumed: ParallelPlan?
     /// The processes, each of which has such a plan; nil for one that no launcher started.
     public var processes: Int?
+    /// Whether each process is a node of its own, to which others send messages, and shares no memory with them.
+    public var areNodes: Bool
 
-    public init(_ plan: ParallelPlan, resumed: ParallelPlan? = nil, processes: Int? = nil) {
-      (self.plan, self.resumed, self.processes) = (plan, resumed, processes)
+    public init(_ plan: ParallelPlan, resumed: ParallelPlan? = nil, processes: Int? = nil, areNodes: Bool = false) {
+      (self.plan, self.resumed, self.processes, self.areNodes) = (plan, resumed, processes, areNodes)
     }
 
     /// `3 x 2` for 3 workers with 2 threads each, `4 x 3 x 2` for 4 processes of them.
     public var description: String {
       let parts = [plan, resumed].compactMap(\.self).map { "\($0.workers) x \($0.threads)" }
-      return (processes.map { "\($0) x " } ?? "") + parts.joined(separator: ", resumed ")
+      return (processes.map { "\($0) x " } ?? "") + parts.joined(separator: ", resumed ") + (areNodes ? ", nodes" : "")
     }
 
     /// Divisions of all kinds: fewer, as many and more workers than a small machine has cores, numbers that divide no
@@ -29,6 +31,13 @@ public struct Verification: Sendable {
     public static let all =
       [(1, 1), (2, 1), (3, 1), (5, 1), (8, 1), (1, 2), (1, 3), (2, 2), (3, 2)].map { Division(plan($0, $1)) }
       + [Division(plan(2, 1), resumed: plan(3, 2)), Division(plan(1, 3), resumed: plan(5, 1))]
+
+    /// Divisions among so many processes: on one node, and each on a node of its own.
+    public static func all(processes: Int) -> [Division] {
+      [(1, 1), (2, 1), (1, 2), (2, 2)].flatMap { workers, threads in
+        [false, true].map { Division(plan(workers, threads), processes: processes, areNodes: $0) }
+      }
+    }
 
     private static func plan(_ workers: Int, _ threads: Int) -> ParallelPlan {
       ParallelPlan(workers: workers, threads: threads)

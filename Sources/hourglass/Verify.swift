@@ -11,7 +11,8 @@ struct Verify: ParsableCommand {
     discussion: """
       The command trains a few steps with many mixes of workers and threads, also stopped and resumed with another \
       mix, on every instruction set with FMA that the machine has, and compares the weights. It fails when any differ. \
-      With --processes it also trains by mpirun, which must be in PATH, with so many processes.
+      With --processes it also trains by mpirun, which must be in PATH, with so many processes, which share memory or \
+      are nodes that send each other messages.
 
       Examples:
         hourglass verify --model all
@@ -79,7 +80,9 @@ struct Verify: ParsableCommand {
           }
         }
         let divided = try Verification(recipe, data: images, folder: folder)
-        let launched = try (processes?.values ?? []).map { try train(recipe, processes: $0, folder: folder) }
+        let launched = try (processes?.values ?? []).flatMap(Verification.Division.all(processes:)).map {
+          try launch($0, recipe, folder: folder)
+        }
         return Verification(model: divided.model, rows: divided.rows + launched)
       }()
       write(verification, images)
@@ -89,20 +92,29 @@ struct Verify: ParsableCommand {
   }
 
   /// Trains by mpirun, and reads the weights that `train --json` tells.
-  private func train(_ recipe: Recipe, processes: Int, folder: String) throws -> Verification.Row {
-    let (file, run) = ("\(folder)/recipe-\(processes).json", "\(folder)/processes-\(processes)")
+  private func launch(
+    _ division: Verification.Division, _ recipe: Recipe, folder: String
+  ) throws -> Verification.Row {
+    let (file, run) = ("\(folder)/recipe.json", "\(folder)/processes")
+    try? FileManager.default.removeItem(atPath: run)
     try AtomicFile.makeFolder(folder)
     try AtomicFile.write(try JSONText.indented(recipe), to: file)
     let launcher = Process()
     launcher.executableURL = URL(fileURLWithPath: "/usr/bin/env")
     launcher.arguments =
-      ["mpirun", "-n", "\(processes)", URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path]
-      + ["train", "--config", file, "--run", run, "--workers", "1", "--threads", "1", "--json", "--quiet"]
-    // Open MPI starts more processes than cores where it is told to, and these leave each other the cores.
+      [
+        "mpirun", "-n", "\(division.processes ?? 1)",
+        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path,
+      ]
+      + ["train", "--config", file, "--run", run, "--workers", "\(division.plan.workers)"]
+      + ["--threads", "\(division.plan.threads)", "--json", "--quiet"]
+    // Open MPI starts more processes than cores where it is told to; these leave each other the cores, unbound.
     launcher.environment = ProcessInfo.processInfo.environment.merging([
       "OMPI_MCA_rmaps_base_oversubscribe": "1", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+      "OMPI_MCA_hwloc_base_binding_policy": "none", "PRTE_MCA_hwloc_default_binding_policy": "none",
       "OMPI_MCA_mpi_yield_when_idle": "1",
     ]) { own, _ in own }
+    launcher.environment?[MPITransport.nodesVariable] = division.areNodes ? "separate" : nil
     let output = Pipe()
     (launcher.standardOutput, launcher.standardInput) = (output, FileHandle.nullDevice)
     try launcher.run()
@@ -114,10 +126,9 @@ struct Verify: ParsableCommand {
     else {
       throw ExitStatusError(
         status: .failed,
-        description: "\(recipe.model.name): wanted \(processes) processes started by mpirun to train, found that they "
-          + "ended with status \(launcher.terminationStatus)")
+        description: "\(recipe.model.name): wanted \(division) processes, workers and threads started by mpirun to "
+          + "train, found that they ended with status \(launcher.terminationStatus)")
     }
-    let division = Verification.Division(ParallelPlan(workers: 1, threads: 1), processes: processes)
     return Verification.Row(
       instructionSet: RunEnvironment.instructionSetName, division: division, weightsHash: end.weightsHash)
   }
@@ -127,8 +138,9 @@ struct Verify: ParsableCommand {
     var event = "division"
     var model: String
     var instructionSet: String
-    /// The processes, of `--processes`.
+    /// The processes, of `--processes`, and whether each is a node of its own.
     var processes: Int?
+    var areNodes: Bool?
     var workers: Int
     var threads: Int
     /// The division that the run went on with after its stop.
@@ -142,6 +154,7 @@ struct Verify: ParsableCommand {
       for row in verification.rows {
         let line = Line(
           model: verification.model, instructionSet: row.instructionSet, processes: row.division.processes,
+          areNodes: row.division.processes == nil ? nil : row.division.areNodes,
           workers: row.division.plan.workers,
           threads: row.division.plan.threads, resumed: row.division.resumed, weightsHash: row.weightsHash,
           equal: verification.isEqual(row))

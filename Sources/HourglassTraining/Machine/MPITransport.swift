@@ -86,8 +86,7 @@ public final class MPITransport: Transport {
     (place.node, place.nodes) = (Int(found.node), Int(found.nodes))
     let table = UInt(bitPattern: calls)
     let probe = MPITransport(place, version, table, report)
-    if place.nodes < place.count, (try? probe.nodeMemory(bytes: 1)) == nil {
-      // Containers of one machine do not see each other's processes: then each process is a node.
+    if place.nodes < place.count, probe.areSeparate || (try? probe.nodeMemory(bytes: 1)) == nil {
       probe.check(calls.pointee.separate())
       place = alone
     }
@@ -98,6 +97,15 @@ public final class MPITransport: Transport {
     _ place: ProcessPlace, _ version: String, _ table: UInt, _ report: @escaping @Sendable (String) -> Void
   ) {
     (self.place, self.version, self.table, self.report) = (place, version, table, report)
+  }
+
+  /// The variable that says `separate` where each process is to be a node of its own and share no memory. So it is
+  /// without the variable in containers of one machine, which do not see each other's processes.
+  public static let nodesVariable = "HOURGLASS_NODES"
+
+  /// Whether any process was told that each is a node. All processes call it together.
+  private var areSeparate: Bool {
+    gather(ProcessInfo.processInfo.environment[Self.nodesVariable] ?? "").contains("separate")
   }
 
   private static func text(_ write: (UnsafeMutablePointer<CChar>?, Int) -> Void) -> String {

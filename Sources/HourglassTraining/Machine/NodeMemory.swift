@@ -7,10 +7,11 @@ import Synchronization
 ///
 /// It is a file in memory, which is limited by the memory of the machine alone, not by the size of /dev/shm as it is in
 /// a container.
-public final class NodeMemory: @unchecked Sendable {
+public final class NodeMemory: Sendable {
   private let file: Int32
   private let bytes: Int
-  private let start: UnsafeMutableRawPointer
+  /// The address of the memory, which stays as long as this.
+  private let start: UInt
 
   /// Makes memory that other processes can open. Nil where the system refuses.
   public convenience init?(bytes: Int) { self.init(file: memory_file(bytes), bytes: bytes) }
@@ -43,20 +44,26 @@ public final class NodeMemory: @unchecked Sendable {
       return nil
     }
     madvise(memory, bytes, MADV_HUGEPAGE)
-    (self.file, self.bytes, start) = (file, bytes, memory)
+    (self.file, self.bytes, start) = (file, bytes, UInt(bitPattern: memory))
   }
 
   deinit {
-    munmap(start, bytes)
+    munmap(UnsafeMutableRawPointer(bitPattern: start), bytes)
     close(file)
   }
 
-  /// The memory as numbers that all processes count with.
-  var numbers: UnsafeMutablePointer<Atomic<Int>> { start.assumingMemoryBound(to: Atomic<Int>.self) }
-
   /// The memory as plain values.
   func buffer<Element>(of count: Int) -> AlignedBuffer<Element> {
-    precondition(count * MemoryLayout<Element>.stride <= bytes, "a buffer beyond its memory")
-    return AlignedBuffer(at: start, count: count, of: self)
+    guard let memory = UnsafeMutableRawPointer(bitPattern: start), count * MemoryLayout<Element>.stride <= bytes else {
+      preconditionFailure("\(count) values in \(bytes) bytes")
+    }
+    return AlignedBuffer(at: memory, count: count, of: self)
+  }
+}
+
+extension AlignedBuffer<Int> {
+  /// One of the numbers, for threads and processes to count with.
+  func atomic(_ index: Int) -> UnsafeMutablePointer<Atomic<Int>> {
+    UnsafeMutableRawPointer(pointer + index).assumingMemoryBound(to: Atomic<Int>.self)
   }
 }

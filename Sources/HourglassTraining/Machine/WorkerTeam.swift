@@ -1,5 +1,6 @@
 import CThreads
 import Dispatch
+import HourglassBase
 import HourglassModels
 import Synchronization
 
@@ -104,27 +105,22 @@ final class WorkerTeam {
 }
 
 /// A counter that hands out the numbers from 0 or another first one on to whoever asks, each once.
-final class WorkCounter: @unchecked Sendable {
-  private let place: UnsafeMutablePointer<Atomic<Int>>
-  private let owner: NodeMemory?
+final class WorkCounter: Sendable {
+  private let numbers: AlignedBuffer<Int>
+  private let index: Int
 
-  /// Makes a counter for the threads of this process.
-  init() {
-    place = .allocate(capacity: 1)
-    place.initialize(to: Atomic(0))
-    owner = nil
+  /// Makes a counter of one of some numbers, which processes may share.
+  init(_ numbers: AlignedBuffer<Int> = AlignedBuffer(count: 1), at index: Int = 0) {
+    (self.numbers, self.index) = (numbers, index)
   }
 
-  /// Makes a counter that the processes of a node share, at one of the numbers of its memory.
-  init(_ number: Int, of memory: NodeMemory) { (place, owner) = (memory.numbers + number, memory) }
+  private var next: UnsafeMutablePointer<Atomic<Int>> { numbers.atomic(index) }
 
-  deinit { if owner == nil { place.deallocate() } }
-
-  func reset(to first: Int = 0) { place.pointee.store(first, ordering: .relaxed) }
+  func reset(to first: Int = 0) { next.pointee.store(first, ordering: .relaxed) }
 
   /// The next `count` numbers, fewer at the end; nil when all below `limit` are taken.
   func take(_ count: Int = 1, below limit: Int) -> Range<Int>? {
-    let first = place.pointee.add(count, ordering: .relaxed).oldValue
+    let first = next.pointee.add(count, ordering: .relaxed).oldValue
     return first < limit ? first..<min(first + count, limit) : nil
   }
 
@@ -132,11 +128,11 @@ final class WorkCounter: @unchecked Sendable {
   /// are taken. Whoever is slow has taken little when the others find nothing more (Polychronopoulos & Kuck, "Guided
   /// self-scheduling", 1987).
   func take(partOf parts: Int, sizes: ClosedRange<Int>, below limit: Int) -> Range<Int>? {
-    var first = place.pointee.load(ordering: .relaxed)
+    var first = next.pointee.load(ordering: .relaxed)
     while first < limit {
       let part = (limit - first + parts - 1) / parts
       let end = min(first + min(max(part, sizes.lowerBound), sizes.upperBound), limit)
-      let (isOurs, found) = place.pointee.compareExchange(expected: first, desired: end, ordering: .relaxed)
+      let (isOurs, found) = next.pointee.compareExchange(expected: first, desired: end, ordering: .relaxed)
       if isOurs { return first..<end }
       first = found
     }

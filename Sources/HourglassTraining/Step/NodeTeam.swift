@@ -9,7 +9,7 @@ final class NodeTeam: Sendable {
   /// For each node its positions.
   let positions: [Range<Int>]
   /// How many processes have come to all meetings so far, then the counters.
-  private let numbers: NodeMemory
+  private let numbers: AlignedBuffer<Int>
   /// The meetings of this process so far. Only the thread of the transport meets others.
   private let meetings = Atomic<Int>(0)
 
@@ -21,7 +21,8 @@ final class NodeTeam: Sendable {
       let first = nodes.firstIndex(of: node) ?? 0
       return first..<first + nodes.count { $0 == node }
     }
-    numbers = try transport.nodeMemory(bytes: (1 + Self.counters) * Self.line * MemoryLayout<Int>.stride)
+    let count = (1 + Self.counters) * Self.line
+    numbers = try transport.nodeMemory(bytes: count * MemoryLayout<Int>.stride).buffer(of: count)
   }
 
   private static let counters = 4
@@ -31,7 +32,7 @@ final class NodeTeam: Sendable {
   /// A counter that all processes of the node share.
   func counter(_ number: Int) -> WorkCounter {
     precondition(number < Self.counters, "the counter \(number)")
-    return WorkCounter((1 + number) * Self.line, of: numbers)
+    return WorkCounter(numbers, at: (1 + number) * Self.line)
   }
 
   /// Values that all processes of the node share, all zero.
@@ -42,7 +43,7 @@ final class NodeTeam: Sendable {
   /// Waits until all processes of the node have come here, and see what the others wrote before.
   func meet() {
     let meetings = meetings.add(1, ordering: .relaxed).newValue
-    let arrived = numbers.numbers
+    let arrived = numbers.atomic(0)
     arrived.pointee.add(1, ordering: .acquiringAndReleasing)
     let wanted = meetings * transport.place.localCount
     transport.wait { arrived.pointee.load(ordering: .acquiring) >= wanted }

@@ -32,7 +32,7 @@ final class StepExchange: Sendable {
   private let headers: AlignedBuffer<Header>
   /// In the memory of the node how many pieces, from the front, have come from the node before, how many are totals,
   /// and for each 1 once this node has added what is its own.
-  private let progress: NodeMemory
+  private let progress: AlignedBuffer<Int>
   private let partials: WorkCounter
   private let totals: WorkCounter
 
@@ -59,7 +59,7 @@ final class StepExchange: Sendable {
     (counts, offsets) = (AlignedBuffer(count: place.nodes), AlignedBuffer(count: place.nodes))
     messages = AlignedBuffer(count: max(1, pieces.count * Way.count))
     headers = try team.buffer(of: place.localCount + 1)
-    progress = try team.transport.nodeMemory(bytes: (2 + pieces.count) * MemoryLayout<Int>.stride)
+    progress = try team.buffer(of: 2 + pieces.count)
     (partials, totals) = (team.counter(2), team.counter(3))
   }
 
@@ -207,28 +207,28 @@ final class StepExchange: Sendable {
 
   /// Forgets the sums of the minibatch before. The first process of a node calls it, before all meet.
   func reset() {
-    for number in 0..<2 + pieces.count { progress.numbers[number].store(0, ordering: .relaxed) }
+    progress.clear()
     if place.node == 0 { arrived = pieces.count }
     partials.reset()
     totals.reset()
   }
 
   private var arrived: Int {
-    get { progress.numbers[0].load(ordering: .acquiring) }
-    set { progress.numbers[0].store(newValue, ordering: .releasing) }
+    get { progress.atomic(0).pointee.load(ordering: .acquiring) }
+    set { progress.atomic(0).pointee.store(newValue, ordering: .releasing) }
   }
   private var returned: Int {
-    get { progress.numbers[1].load(ordering: .acquiring) }
-    set { progress.numbers[1].store(newValue, ordering: .releasing) }
+    get { progress.atomic(1).pointee.load(ordering: .acquiring) }
+    set { progress.atomic(1).pointee.store(newValue, ordering: .releasing) }
   }
 
   /// A piece to which this node may add what is its own; nil while there is none.
   func takePartial() -> Int? { partials.take(partOf: 1, sizes: 1...1, below: arrived)?.lowerBound }
 
   /// Says that this node has added what is its own to a piece.
-  func finish(_ piece: Int) { progress.numbers[2 + piece].store(1, ordering: .releasing) }
+  func finish(_ piece: Int) { progress.atomic(2 + piece).pointee.store(1, ordering: .releasing) }
 
-  private func isFinished(_ piece: Int) -> Bool { progress.numbers[2 + piece].load(ordering: .acquiring) == 1 }
+  private func isFinished(_ piece: Int) -> Bool { progress.atomic(2 + piece).pointee.load(ordering: .acquiring) == 1 }
 
   /// A piece that is a total and no message reads any more; nil while there is none.
   func takeTotal() -> Int? { totals.take(partOf: 1, sizes: 1...1, below: returned)?.lowerBound }
