@@ -73,7 +73,7 @@ def _function(call, library):
 
 
 def operations(library):
-    elements = "".join(f'\n{e.removeprefix("hg_")} = np.dtype([("{e.removeprefix("hg_")}", np.float32)])'
+    elements = "".join(f'\n{e.removeprefix("hg_")} = np.dtype([("{e.removeprefix("hg_")}", np.float32)], align=True)'
                        for e in library.elements)
     parts = ['''"""Every operation of the C library under its own name and with its own arguments, NumPy arrays in the place of pointers.
 

@@ -12,8 +12,8 @@ import numpy as np
 
 from .library import Resampling2D, Struct, one_or, operation, product
 
-gather_filter = np.dtype([("gather_filter", np.float32)])
-scatter_filter = np.dtype([("scatter_filter", np.float32)])
+gather_filter = np.dtype([("gather_filter", np.float32)], align=True)
+scatter_filter = np.dtype([("scatter_filter", np.float32)], align=True)
 
 
 class Geometry2D(Struct):
