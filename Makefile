@@ -59,12 +59,14 @@ mpi: ## what several processes train together by (mpirun, srun), beside the prog
 	@[ -x $(PROGRAM) ] || $(MAKE) build
 	$(MPICC) -O2 -Wall -Wextra -shared -fPIC -o $(MPI_LIBRARY) Sources/CMPI/mpi.c
 
-check: setup ## the laws of the design, layout of the sources, warnings of gcc and clang, no allocation in a step
+check: setup ## the laws of the design, the bindings, layout of the sources, the C library on compilers, ARM and suites, no allocation in a step
 	@Scripts/setup check
 	Scripts/check-laws
+	examples/bindings/write --check
 	Scripts/check-kernels
 	Scripts/check-library
 	Scripts/check-arm
+	Scripts/check-suites
 	Scripts/fuzz
 	swift format lint --strict --parallel --recursive $(SWIFT_SOURCES)
 	@clang-format --dry-run -Werror $(C_SOURCES)
@@ -73,6 +75,9 @@ check: setup ## the laws of the design, layout of the sources, warnings of gcc a
 
 check-arm: ## the C library on 64-bit ARM, under qemu: its definitions, and the bits of this machine
 	Scripts/check-arm
+
+check-suites: ## the C library on the tests of ONNX, PyTorch and oneDNN, where Python has the packages
+	Scripts/check-suites
 
 format: setup ## lay the sources out as `check` wants them
 	@Scripts/setup format
@@ -159,5 +164,5 @@ setup:
 	$(if $(NO_SWIFT),$(error $(NO_SWIFT)))
 	@Scripts/setup
 
-.PHONY: help demo test build mpi check check-arm format bench scaling bench-baseline bench-compare architectures sanitize stress fuzz \
+.PHONY: help demo test build mpi check check-arm check-suites format bench scaling bench-baseline bench-compare architectures sanitize stress fuzz \
   library engine wheel test-python amalgamate install install-library uninstall clean setup

@@ -33,17 +33,25 @@ final class KernelRun {
       var geometry = problem.geometry(samples: problem.samples)
       scratch = FloatBuffer(
         count: max(
-          hg_conv2d_gather_scratch(&geometry, &parallel), hg_conv2d_scatter_scratch(&geometry, &parallel),
-          hg_conv2d_filter_scratch(&geometry, &parallel)))
+          hg_conv2d_forward_scratch(&geometry, &parallel), hg_conv2d_backward_data_scratch(&geometry, &parallel),
+          hg_conv2d_backward_filter_scratch(&geometry, &parallel)))
       let isGather = (problem.operation == .conv) == (problem.pass == .forward)
       if isGather {
         prepared = FloatBuffer(count: hg_conv2d_prepared_gather_count(&geometry))
-        hg_conv2d_prepare_gather(&geometry, operands.filter.pointer, prepared.pointer, &parallel)
+        hg_conv2d_prepare_gather(&geometry, operands.filter.pointer, gatherFilter, &parallel)
       } else {
         prepared = FloatBuffer(count: hg_conv2d_prepared_scatter_count(&geometry))
-        hg_conv2d_prepare_scatter(&geometry, operands.filter.pointer, prepared.pointer, &parallel)
+        hg_conv2d_prepare_scatter(&geometry, operands.filter.pointer, scatterFilter, &parallel)
       }
     }
+  }
+
+  /// The prepared filter, of which a pass reads the one form or the other.
+  private var gatherFilter: UnsafeMutablePointer<hg_gather_filter> {
+    UnsafeMutableRawPointer(prepared.pointer).assumingMemoryBound(to: hg_gather_filter.self)
+  }
+  private var scatterFilter: UnsafeMutablePointer<hg_scatter_filter> {
+    UnsafeMutableRawPointer(prepared.pointer).assumingMemoryBound(to: hg_scatter_filter.self)
   }
 
   /// The times of calls in seconds, measured for `seconds`.
@@ -79,23 +87,23 @@ final class KernelRun {
 
   private func conv(_ geometry: inout hg_geometry2d, _ parallel: inout hg_parallel) {
     let (x, dy, main) = (operands.x.pointer, operands.dy.pointer, results.main.pointer)
-    let (filter, linear) = (prepared.pointer, HG_ACTIVATION_LINEAR)
+    let linear = HG_ACTIVATION_LINEAR
     let (bias, scratch) = (operands.bias.pointer, scratch.pointer)
     switch operands.problem.pass {
-    case .forward: hg_conv2d_forward_with_scratch(&geometry, x, filter, bias, linear, main, scratch, &parallel)
-    case .backwardData: hg_conv2d_backward_data(&geometry, dy, filter, linear, nil, main, scratch, &parallel)
+    case .forward: hg_conv2d_forward(&geometry, x, gatherFilter, bias, linear, main, scratch, &parallel)
+    case .backwardData: hg_conv2d_backward_data(&geometry, dy, scatterFilter, linear, nil, main, scratch, &parallel)
     default: hg_conv2d_backward_filter(&geometry, x, dy, false, main, results.bias.pointer, scratch, &parallel)
     }
   }
 
   private func convt(_ geometry: inout hg_geometry2d, _ parallel: inout hg_parallel) {
     let (x, dy, main) = (operands.x.pointer, operands.dy.pointer, results.main.pointer)
-    let (filter, linear) = (prepared.pointer, HG_ACTIVATION_LINEAR)
+    let linear = HG_ACTIVATION_LINEAR
     let (bias, scratch) = (operands.bias.pointer, scratch.pointer)
     switch operands.problem.pass {
-    case .forward: hg_conv2d_transpose_forward(&geometry, x, filter, bias, linear, main, scratch, &parallel)
+    case .forward: hg_conv2d_transpose_forward(&geometry, x, scatterFilter, bias, linear, main, scratch, &parallel)
     case .backwardData:
-      hg_conv2d_transpose_backward_data_with_scratch(&geometry, dy, filter, linear, nil, main, scratch, &parallel)
+      hg_conv2d_transpose_backward_data(&geometry, dy, gatherFilter, linear, nil, main, scratch, &parallel)
     default:
       hg_conv2d_transpose_backward_filter(&geometry, x, dy, false, main, results.bias.pointer, scratch, &parallel)
     }
@@ -113,7 +121,7 @@ final class KernelRun {
       hg_dense_backward_data(&geometry, dy, weight, HG_ACTIVATION_LINEAR, nil, main, scratch.pointer, &parallel)
     default:
       hg_dense_backward_weight(&geometry, 0, geometry.inputs, x, dy, false, main, scratch.pointer, &parallel)
-      hg_dense_backward_bias(&geometry, dy, false, results.bias.pointer)
+      hg_dense_backward_bias(&geometry, dy, false, results.bias.pointer, nil)
     }
   }
 }

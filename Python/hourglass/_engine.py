@@ -116,7 +116,7 @@ def library():
 
 
 def version():
-    """The version of the engine, as "1.1.0"."""
+    """The version of the engine, as "2.0.0"."""
     return library().hourglass_version().decode()
 
 

@@ -85,7 +85,7 @@ typedef struct hourglass_progress {
  * answer than 0 ends the training. */
 typedef int32_t (*hourglass_observer)(void *context, const hourglass_progress *progress);
 
-/* The version of the library, as "1.1.0". */
+/* The version of the library, as "2.0.0". */
 const char *hourglass_version(void);
 
 /* Frees a text that a call has made; NULL is nothing. */

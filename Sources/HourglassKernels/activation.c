@@ -53,7 +53,8 @@ static void backward_input_part(const void *argument, ptrdiff_t part, ptrdiff_t 
 
 const char *hg_activation_backward_input(hg_activation activation, ptrdiff_t count, const float *x, const float *dy,
                                          float *dx, const hg_parallel *parallel) {
-  if (!hg_is_of_input(activation)) return "the derivative of this activation is found from its output";
+  if (!hg_is_of_input(activation))
+    return HG_BAD_ACTIVATION("the derivative of this activation is found from its output");
   HG_CHECK(hg_check_count(1, count));
   HG_CHECK(hg_check_arrays((x && dy && dx) || count == 0));
   HG_CHECK(hg_parallel_check(parallel));

@@ -113,34 +113,31 @@ static void prepare_phases(const void *argument, ptrdiff_t part, ptrdiff_t parts
   }
 }
 
-const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
-                                     const hg_parallel *parallel) {
+static const char *prepare(const hg_geometry2d *geometry, bool scatter, const float *filter, float *prepared,
+                           const hg_parallel *parallel) {
   HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, true, parallel));
   HG_CHECK(hg_check_arrays(filter && prepared));
   const hg_geometry2d g = hg_whole_geometry(geometry);
   const prepare_job job = {&g, filter, prepared};
   if (hg_is_winograd(&g))
-    hg_winograd_prepare(&g, false, filter, prepared, parallel);
+    hg_winograd_prepare(&g, scatter, filter, prepared, parallel);
   else if (hg_is_depthwise(&g))
-    hg_depthwise_prepare(&g, false, filter, prepared, parallel);
+    hg_depthwise_prepare(&g, scatter, filter, prepared, parallel);
+  else if (scatter)
+    hg_run(hg_in_strips(&g) ? prepare_strips : prepare_phases, &job, parallel);
   else
     hg_run(hg_in_dots(&g) ? prepare_dots : prepare_gather, &job, parallel);
   return NULL;
 }
 
-const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
+const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float *filter, hg_gather_filter *prepared,
+                                     const hg_parallel *parallel) {
+  return prepare(geometry, false, filter, prepared ? &prepared->prepared : NULL, parallel);
+}
+
+const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, hg_scatter_filter *prepared,
                                       const hg_parallel *parallel) {
-  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, true, parallel));
-  HG_CHECK(hg_check_arrays(filter && prepared));
-  const hg_geometry2d g = hg_whole_geometry(geometry);
-  const prepare_job job = {&g, filter, prepared};
-  if (hg_is_winograd(&g))
-    hg_winograd_prepare(&g, true, filter, prepared, parallel);
-  else if (hg_is_depthwise(&g))
-    hg_depthwise_prepare(&g, true, filter, prepared, parallel);
-  else
-    hg_run(hg_in_strips(&g) ? prepare_strips : prepare_phases, &job, parallel);
-  return NULL;
+  return prepare(geometry, true, filter, prepared ? &prepared->prepared : NULL, parallel);
 }
 
 /* ---------------------------------------------------------------------------------------------- images */
@@ -170,12 +167,20 @@ static ptrdiff_t scratch_of(const hg_geometry2d *geometry, bool scatter, const h
   return pass_scratch(&g, scatter, parallel);
 }
 
-ptrdiff_t hg_conv2d_gather_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
+ptrdiff_t hg_conv2d_forward_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
   return scratch_of(geometry, false, parallel);
 }
 
-ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
+ptrdiff_t hg_conv2d_backward_data_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
   return scratch_of(geometry, true, parallel);
+}
+
+ptrdiff_t hg_conv2d_transpose_forward_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
+  return scratch_of(geometry, true, parallel);
+}
+
+ptrdiff_t hg_conv2d_transpose_backward_data_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
+  return scratch_of(geometry, false, parallel);
 }
 
 /* A pass from the large image to the small one, or back as a scatter: with bias and activation, or, backward, gated by
@@ -209,29 +214,34 @@ static const char *pass(const hg_geometry2d *geometry, bool scatter, const float
                   : hg_activation_forward(activation, count, out, out, parallel);
 }
 
-const char *hg_conv2d_forward_with_scratch(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
-                                           const float *bias, hg_activation activation, float *y, float *scratch,
-                                           const hg_parallel *parallel) {
-  return pass(geometry, false, x, gather_filter, bias, activation, false, NULL, y, scratch, parallel);
+/* A prepared filter is an array of floats whose type says for which form. */
+static const float *of_gather(const hg_gather_filter *filter) { return filter ? &filter->prepared : NULL; }
+static const float *of_scatter(const hg_scatter_filter *filter) { return filter ? &filter->prepared : NULL; }
+
+const char *hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const hg_gather_filter *gather_filter,
+                              const float *bias, hg_activation activation, float *y, float *scratch,
+                              const hg_parallel *parallel) {
+  return pass(geometry, false, x, of_gather(gather_filter), bias, activation, false, NULL, y, scratch, parallel);
 }
 
-const char *hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
-                                    hg_activation gate_activation, const float *gate, float *dx, float *scratch,
-                                    const hg_parallel *parallel) {
-  return pass(geometry, true, dy, scatter_filter, NULL, gate_activation, true, gate, dx, scratch, parallel);
+const char *hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy,
+                                    const hg_scatter_filter *scatter_filter, hg_activation gate_activation,
+                                    const float *gate, float *dx, float *scratch, const hg_parallel *parallel) {
+  return pass(geometry, true, dy, of_scatter(scatter_filter), NULL, gate_activation, true, gate, dx, scratch, parallel);
 }
 
-const char *hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
-                                        const float *bias, hg_activation activation, float *x, float *scratch,
+const char *hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y,
+                                        const hg_scatter_filter *scatter_filter, const float *bias,
+                                        hg_activation activation, float *x, float *scratch,
                                         const hg_parallel *parallel) {
-  return pass(geometry, true, y, scatter_filter, bias, activation, false, NULL, x, scratch, parallel);
+  return pass(geometry, true, y, of_scatter(scatter_filter), bias, activation, false, NULL, x, scratch, parallel);
 }
 
-const char *hg_conv2d_transpose_backward_data_with_scratch(const hg_geometry2d *geometry, const float *dx,
-                                                           const float *gather_filter, hg_activation gate_activation,
-                                                           const float *gate, float *dy, float *scratch,
-                                                           const hg_parallel *parallel) {
-  return pass(geometry, false, dx, gather_filter, NULL, gate_activation, true, gate, dy, scratch, parallel);
+const char *hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx,
+                                              const hg_gather_filter *gather_filter, hg_activation gate_activation,
+                                              const float *gate, float *dy, float *scratch,
+                                              const hg_parallel *parallel) {
+  return pass(geometry, false, dx, of_gather(gather_filter), NULL, gate_activation, true, gate, dy, scratch, parallel);
 }
 
 /* ------------------------------------------------------------------------------------------ gradients */
@@ -284,12 +294,16 @@ static bool is_halo_shared(const hg_geometry2d *g, const hg_parallel *parallel) 
   return hg_rooms(parallel, filter_room(g), parts, hg_operands(g)) < parts;
 }
 
-ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
+ptrdiff_t hg_conv2d_backward_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
   if (hg_conv2d_check(geometry) || hg_parallel_check(parallel)) return -1;
   const hg_geometry2d g = hg_whole_geometry(geometry);
   if (hg_is_winograd(&g)) return hg_winograd_filter_scratch(&g, parallel);
   if (hg_is_depthwise(&g)) return hg_depthwise_filter_scratch(&g, parallel);
   return is_halo_shared(&g, parallel) ? filter_room(&g) : hg_parts(parallel) * filter_room(&g);
+}
+
+ptrdiff_t hg_conv2d_transpose_backward_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel) {
+  return hg_conv2d_backward_filter_scratch(geometry, parallel);
 }
 
 /* Whether the bias is summed beside the filter, one chain for each: with a halo that holds all small positions of a
@@ -351,7 +365,7 @@ static void backward_bias(ptrdiff_t rows, ptrdiff_t columns, const float *in, bo
 static const char *check_filter(const hg_geometry2d *g, const float *input, const float *errors, const float *dfilter,
                                 const float *scratch, const hg_parallel *parallel) {
   HG_CHECK(check(g, HG_ACTIVATION_LINEAR, (input || !dfilter) && errors, parallel));
-  return hg_check_arrays(scratch || !dfilter || g->samples == 0 || hg_conv2d_filter_scratch(g, parallel) == 0);
+  return hg_check_arrays(scratch || !dfilter || g->samples == 0 || hg_conv2d_backward_filter_scratch(g, parallel) == 0);
 }
 
 const char *hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,

@@ -3,18 +3,19 @@
 #include "isa.h"
 
 const char *hg_dense_check(const hg_dense *g) {
-  if (!g) return "the geometry is NULL";
-  if (g->size != sizeof *g) return "geometry.size is not sizeof(hg_dense)";
-  if (g->samples < 0) return "the number of samples is negative";
-  if (g->inputs < 1) return "the dense layer has no inputs";
-  if (g->outputs < 1) return "the dense layer has no outputs";
+  if (!g) return HG_IS_NULL("the geometry is NULL");
+  if (g->size != sizeof *g) return HG_BAD_SIZE("geometry.size is not sizeof(hg_dense)");
+  if (g->samples < 0) return HG_BAD_GEOMETRY("the number of samples is negative");
+  if (g->inputs < 1) return HG_BAD_GEOMETRY("the dense layer has no inputs");
+  if (g->outputs < 1) return HG_BAD_GEOMETRY("the dense layer has no outputs");
   const ptrdiff_t most = (ptrdiff_t)1 << 31;
-  if (g->inputs > most || g->outputs > most) return "the inputs or outputs of the dense layer exceed 2^31";
+  if (g->inputs > most || g->outputs > most)
+    return HG_BAD_GEOMETRY("the inputs or outputs of the dense layer exceed 2^31");
   /* Extents are rounded up to what packing needs; doubles cannot overflow here. */
   const double N = (double)g->samples + 15, I = (double)g->inputs, O = (double)g->outputs + 15;
-  if (I * O >= HG_MOST_ELEMENTS) return "the weight has 2^40 elements or more";
+  if (I * O >= HG_MOST_ELEMENTS) return HG_BAD_GEOMETRY("the weight has 2^40 elements or more");
   if (N * I >= HG_MOST_ELEMENTS || N * O >= HG_MOST_ELEMENTS)
-    return "the inputs or outputs of all samples have 2^40 elements or more";
+    return HG_BAD_GEOMETRY("the inputs or outputs of all samples have 2^40 elements or more");
   return NULL;
 }
 
@@ -80,7 +81,7 @@ const char *hg_dense_backward_weight(const hg_dense *geometry, ptrdiff_t first_i
   HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, x && dy, parallel));
   HG_CHECK(hg_check_arrays(dweight && (scratch || geometry->samples == 0 || geometry->outputs % 16 == 0)));
   if (first_input < 0 || last_input < first_input || last_input > geometry->inputs)
-    return "the rows of the weight's gradient are not within the inputs";
+    return HG_BAD_VALUE("the rows of the weight's gradient are not within the inputs");
   if (geometry->outputs % 16) hg_pack_tail(geometry->samples, geometry->outputs, dy, scratch, parallel);
   const hg_output output = {.out = dweight, .accumulate = accumulate};
   const hg_dense_backward_weight_job job = {geometry, first_input, last_input, x, dy, scratch, output};
@@ -88,12 +89,13 @@ const char *hg_dense_backward_weight(const hg_dense *geometry, ptrdiff_t first_i
   return NULL;
 }
 
-const char *hg_dense_backward_bias(const hg_dense *geometry, const float *dy, bool accumulate, float *dbias) {
-  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, dy, NULL));
+const char *hg_dense_backward_bias(const hg_dense *geometry, const float *dy, bool accumulate, float *dbias,
+                                   const hg_parallel *parallel) {
+  HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, dy, parallel));
   HG_CHECK(hg_check_arrays(dbias));
   const hg_column_sums_job job = {
       .rows = geometry->samples, .columns = geometry->outputs, .in = dy, .accumulate = accumulate, .out = dbias};
-  hg_run(hg_kernels_in_use()->column_sums, &job, NULL);
+  hg_run(hg_kernels_in_use()->column_sums, &job, parallel);
   return NULL;
 }
 

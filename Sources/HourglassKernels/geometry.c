@@ -5,73 +5,82 @@
 static double most_of(double a, double b) { return a > b ? a : b; }
 
 static const char *check_dilation_and_groups(const hg_geometry2d *g) {
-  if (g->size == HG_GEOMETRY2D_SIZE_1_0) return NULL;
-  if (g->dilation_vertical < 0 || g->dilation_horizontal < 0) return "the dilation is negative";
-  if (hg_max(g->dilation_vertical, g->dilation_horizontal) > (ptrdiff_t)1 << 31) return "the dilation exceeds 2^31";
-  if (g->groups < 0) return "the number of groups is negative";
+  if (g->dilation_vertical < 0 || g->dilation_horizontal < 0) return HG_BAD_GEOMETRY("the dilation is negative");
+  if (hg_max(g->dilation_vertical, g->dilation_horizontal) > (ptrdiff_t)1 << 31)
+    return HG_BAD_GEOMETRY("the dilation exceeds 2^31");
+  if (g->groups < 0) return HG_BAD_GEOMETRY("the number of groups is negative");
   if (g->groups == 0) return NULL;
-  if (g->large_channels % g->groups) return "the groups do not divide the channels of the large image";
-  return g->small_channels % g->groups ? "the groups do not divide the channels of the small image" : NULL;
+  if (g->large_channels % g->groups) return HG_BAD_GEOMETRY("the groups do not divide the channels of the large image");
+  return g->small_channels % g->groups ? HG_BAD_GEOMETRY("the groups do not divide the channels of the small image")
+                                       : NULL;
 }
 
 const char *hg_conv2d_check(const hg_geometry2d *g) {
-  if (!g) return "the geometry is NULL";
-  if (g->size != sizeof *g && g->size != HG_GEOMETRY2D_SIZE_1_0) return "geometry.size is not sizeof(hg_geometry2d)";
-  if (g->samples < 0) return "the number of samples is negative";
-  if ((double)g->samples >= HG_MOST_ELEMENTS) return "there are 2^40 samples or more";
+  if (!g) return HG_IS_NULL("the geometry is NULL");
+  if (g->size != sizeof *g) return HG_BAD_SIZE("geometry.size is not sizeof(hg_geometry2d)");
+  if (g->samples < 0) return HG_BAD_GEOMETRY("the number of samples is negative");
+  if ((double)g->samples >= HG_MOST_ELEMENTS) return HG_BAD_GEOMETRY("there are 2^40 samples or more");
   const ptrdiff_t extents[] = {
       g->large_height,   g->large_width,   g->large_channels, g->small_height,    g->small_width,
       g->small_channels, g->filter_height, g->filter_width,   g->stride_vertical, g->stride_horizontal,
   };
   static const char *const sentences[][2] = {
-      {"the height of the large image is below 1", "the height of the large image exceeds 2^31"},
-      {"the width of the large image is below 1", "the width of the large image exceeds 2^31"},
-      {"the large image has no channels", "the channels of the large image exceed 2^31"},
-      {"the height of the small image is below 1", "the height of the small image exceeds 2^31"},
-      {"the width of the small image is below 1", "the width of the small image exceeds 2^31"},
-      {"the small image has no channels", "the channels of the small image exceed 2^31"},
-      {"the height of the filter is below 1", "the height of the filter exceeds 2^31"},
-      {"the width of the filter is below 1", "the width of the filter exceeds 2^31"},
-      {"the vertical stride is below 1", "the vertical stride exceeds 2^31"},
-      {"the horizontal stride is below 1", "the horizontal stride exceeds 2^31"},
+      {HG_BAD_GEOMETRY("the height of the large image is below 1"),
+       HG_BAD_GEOMETRY("the height of the large image exceeds 2^31")},
+      {HG_BAD_GEOMETRY("the width of the large image is below 1"),
+       HG_BAD_GEOMETRY("the width of the large image exceeds 2^31")},
+      {HG_BAD_GEOMETRY("the large image has no channels"),
+       HG_BAD_GEOMETRY("the channels of the large image exceed 2^31")},
+      {HG_BAD_GEOMETRY("the height of the small image is below 1"),
+       HG_BAD_GEOMETRY("the height of the small image exceeds 2^31")},
+      {HG_BAD_GEOMETRY("the width of the small image is below 1"),
+       HG_BAD_GEOMETRY("the width of the small image exceeds 2^31")},
+      {HG_BAD_GEOMETRY("the small image has no channels"),
+       HG_BAD_GEOMETRY("the channels of the small image exceed 2^31")},
+      {HG_BAD_GEOMETRY("the height of the filter is below 1"),
+       HG_BAD_GEOMETRY("the height of the filter exceeds 2^31")},
+      {HG_BAD_GEOMETRY("the width of the filter is below 1"), HG_BAD_GEOMETRY("the width of the filter exceeds 2^31")},
+      {HG_BAD_GEOMETRY("the vertical stride is below 1"), HG_BAD_GEOMETRY("the vertical stride exceeds 2^31")},
+      {HG_BAD_GEOMETRY("the horizontal stride is below 1"), HG_BAD_GEOMETRY("the horizontal stride exceeds 2^31")},
   };
   for (size_t i = 0; i < sizeof extents / sizeof extents[0]; i++) {
     if (extents[i] < 1) return sentences[i][0];
     if (extents[i] > (ptrdiff_t)1 << 31) return sentences[i][1];
   }
-  if (g->pad_top < 0 || g->pad_left < 0) return "the padding is negative";
+  if (g->pad_top < 0 || g->pad_left < 0) return HG_BAD_GEOMETRY("the padding is negative");
   HG_CHECK(check_dilation_and_groups(g));
   const hg_geometry2d whole = hg_whole_geometry(g);
   const double high = (double)(g->filter_height - 1) * (double)whole.dilation_vertical + 1;
   const double wide = (double)(g->filter_width - 1) * (double)whole.dilation_horizontal + 1;
-  if (g->pad_top > (ptrdiff_t)1 << 31 || g->pad_left > (ptrdiff_t)1 << 31) return "the padding exceeds 2^31";
+  if (g->pad_top > (ptrdiff_t)1 << 31 || g->pad_left > (ptrdiff_t)1 << 31)
+    return HG_BAD_GEOMETRY("the padding exceeds 2^31");
   /* Products in double: they cannot overflow, and being too large by a rounding error does no harm. */
   const double N = g->samples > 0 ? (double)g->samples : 1, C = (double)g->large_channels,
                K = (double)g->small_channels, G = (double)whole.groups;
   const double taps = (double)g->filter_height * (double)g->filter_width;
   const double positions = (double)g->small_height * (double)g->small_width;
   if (N * (double)g->large_height * (double)g->large_width * C >= HG_MOST_ELEMENTS)
-    return "the large images have 2^40 elements or more";
-  if (N * positions * K >= HG_MOST_ELEMENTS) return "the small images have 2^40 elements or more";
-  if (taps * (C + 15 * G) * (K + 15 * G) >= HG_MOST_ELEMENTS * G) return "the filter has 2^40 elements or more";
+    return HG_BAD_GEOMETRY("the large images have 2^40 elements or more");
+  if (N * positions * K >= HG_MOST_ELEMENTS) return HG_BAD_GEOMETRY("the small images have 2^40 elements or more");
+  if (taps * (C + 15 * G) * (K + 15 * G) >= HG_MOST_ELEMENTS * G)
+    return HG_BAD_GEOMETRY("the filter has 2^40 elements or more");
   if (((double)g->large_height + most_of((double)g->pad_top, high) + high) *
           ((double)g->large_width + most_of((double)g->pad_left, wide) + wide) * C >=
       HG_MOST_ELEMENTS)
-    return "the large image with its padding has 2^40 elements or more";
+    return HG_BAD_GEOMETRY("the large image with its padding has 2^40 elements or more");
   /* A filter is at most widened to a stride or the image, whichever is less. */
   if (hg_in_strips(&whole)) {
     const double line = wide + (double)hg_min(g->stride_horizontal, g->large_width + g->pad_left);
     const double products = (double)g->filter_height * line * C + 15, rows = (double)g->small_height + 4;
     if (rows * ((double)g->small_width + 2 * line) * products >= HG_MOST_ELEMENTS)
-      return "the products of the small image with all taps are 2^40 or more";
-    if (products * (K + 15) >= HG_MOST_ELEMENTS) return "the filter has 2^40 elements or more";
+      return HG_BAD_GEOMETRY("the products of the small image with all taps are 2^40 or more");
+    if (products * (K + 15) >= HG_MOST_ELEMENTS) return HG_BAD_GEOMETRY("the filter has 2^40 elements or more");
   }
   if (hg_is_depthwise(&whole) &&
       ((double)g->large_height * (double)g->large_width * C / G * (K + 15) >= HG_MOST_ELEMENTS ||
        positions * K / G * (C + 15) >= HG_MOST_ELEMENTS))
-    return "the image spread over the channels of its groups has 2^40 elements or more";
-  if (g->size == HG_GEOMETRY2D_SIZE_1_0) return NULL;
-  if ((unsigned)g->algorithm > HG_ALGORITHM_WINOGRAD) return "there is no such algorithm";
-  if (g->precision != 0) return "there is no such precision: it must be 0, for float";
+    return HG_BAD_GEOMETRY("the image spread over the channels of its groups has 2^40 elements or more");
+  if ((unsigned)g->algorithm > HG_ALGORITHM_WINOGRAD) return HG_BAD_GEOMETRY("there is no such algorithm");
+  if (g->precision != 0) return HG_BAD_GEOMETRY("there is no such precision: it must be 0, for float");
   return hg_is_winograd(g) ? hg_winograd_refusal(g) : NULL;
 }

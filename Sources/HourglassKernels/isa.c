@@ -1,5 +1,7 @@
 #include "isa.h"
 
+#include "check.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -51,7 +53,7 @@ const hg_kernels *hg_kernels_in_use(void) {
 
 const char *hg_isa_select(const char *name) {
   const hg_kernels *table = find(name ? name : "");
-  if (!table) return "this machine, or this build, has no such instruction set";
+  if (!table) return HG_BAD_ISA("this machine, or this build, has no such instruction set");
   __atomic_store_n(&chosen, table, __ATOMIC_RELEASE);
   return NULL;
 }
@@ -64,6 +66,8 @@ const char *hg_isa_names(ptrdiff_t index) {
 
 const char *hg_isa_name(void) { return hg_kernels_in_use()->name; }
 bool hg_isa_has_fma(void) { return hg_kernels_in_use()->fma; }
+
+hg_error hg_error_of(const char *sentence) { return sentence ? (hg_error)sentence[-1] : HG_ERROR_NONE; }
 
 #define TEXT(number) #number
 #define DOTTED(major, minor, patch) TEXT(major) "." TEXT(minor) "." TEXT(patch)

@@ -118,12 +118,14 @@ typedef struct hg_group_norm_job {
   float *y, *to_mean, *to_variance, *dweight, *dbias;
 } hg_group_norm_job;
 
-/* scratch: hg_ssim_doubles or hg_ms_ssim_doubles for each part, aligned as these. */
+/* scratch: hg_ssim_doubles or hg_ms_ssim_doubles for each of the first `rooms` parts, which do all the work, aligned as
+ * these. */
 typedef struct hg_ssim_job {
   ptrdiff_t samples, height, width, channels;
   const float *y, *targets;
   float *loss, *dy;
   double *scratch;
+  ptrdiff_t rooms;
 } hg_ssim_job;
 
 /* A part's scratch: 4 products of each row that a window sees, their means over it (then the 3 sums of gradients), 3

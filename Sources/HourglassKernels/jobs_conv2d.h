@@ -17,15 +17,10 @@ static inline hg_axis hg_horizontal_axis(const hg_geometry2d *g) {
                    g->stride_horizontal, g->pad_left,    g->dilation_horizontal};
 }
 
-/* The geometry of either size as kernels take it: dilation and groups are at least 1, and where a filter has one tap
- * its dilation is 1. */
+/* The geometry as kernels take it: dilation and groups are at least 1, and where a filter has one tap its dilation
+ * is 1. */
 static inline hg_geometry2d hg_whole_geometry(const hg_geometry2d *g) {
-  hg_geometry2d whole = {0};
-  if (g->size == sizeof whole) /* sizes that the compiler knows: a call has no time for a loop over bytes */
-    whole = *g;
-  else
-    __builtin_memcpy(&whole, g, offsetof(hg_geometry2d, algorithm)); /* version 1.0 ended there */
-  whole.size = sizeof whole;
+  hg_geometry2d whole = *g;
   whole.dilation_vertical = g->filter_height > 1 ? hg_max(1, whole.dilation_vertical) : 1;
   whole.dilation_horizontal = g->filter_width > 1 ? hg_max(1, whole.dilation_horizontal) : 1;
   whole.groups = hg_max(1, whole.groups);

@@ -15,7 +15,7 @@ static const char *check(ptrdiff_t samples, ptrdiff_t count, bool arrays, const 
 }
 
 static const char *check_rate(float rate) {
-  return rate >= 0 && rate < 1 ? NULL : "the rate of dropout is not within 0 and 1, or is 1";
+  return rate >= 0 && rate < 1 ? NULL : HG_BAD_VALUE("the rate of dropout is not within 0 and 1, or is 1");
 }
 
 const char *hg_dropout_forward(const hg_random_stream *stream, float rate, ptrdiff_t samples, ptrdiff_t count,

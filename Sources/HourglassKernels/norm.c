@@ -2,25 +2,20 @@
 #include "check.h"
 #include "isa.h"
 
-/* Size of the hg_group_norm of version 1.0, which ended before `activation`. */
-#define HG_GROUP_NORM_SIZE_1_0 offsetof(hg_group_norm, activation)
-
-static hg_activation activation_of(const hg_group_norm *g) {
-  return g->size == HG_GROUP_NORM_SIZE_1_0 ? HG_ACTIVATION_LINEAR : (hg_activation)g->activation;
-}
-
 const char *hg_group_norm_check(const hg_group_norm *g) {
-  if (!g) return "the geometry is NULL";
-  if (g->size != sizeof *g && g->size != HG_GROUP_NORM_SIZE_1_0) return "geometry.size is not sizeof(hg_group_norm)";
-  HG_CHECK(hg_check_activation(activation_of(g)));
-  if (g->samples < 0) return "the number of samples is negative";
-  if (g->positions < 1 || g->channels < 1 || g->groups < 1) return "positions, channels or groups are below 1";
-  if (g->channels % g->groups) return "the groups do not divide the channels";
-  if (!(g->epsilon >= 0)) return "epsilon is negative or no number";
+  if (!g) return HG_IS_NULL("the geometry is NULL");
+  if (g->size != sizeof *g) return HG_BAD_SIZE("geometry.size is not sizeof(hg_group_norm)");
+  HG_CHECK(hg_check_activation((hg_activation)g->activation));
+  if (g->samples < 0) return HG_BAD_GEOMETRY("the number of samples is negative");
+  if (g->positions < 1 || g->channels < 1 || g->groups < 1)
+    return HG_BAD_GEOMETRY("positions, channels or groups are below 1");
+  if (g->channels % g->groups) return HG_BAD_GEOMETRY("the groups do not divide the channels");
+  if (!(g->epsilon >= 0)) return HG_BAD_GEOMETRY("epsilon is negative or no number");
   /* Doubles cannot overflow here. */
   const double samples = g->samples ? (double)g->samples : 1;
-  return samples * (double)g->positions * (double)g->channels < HG_MOST_ELEMENTS ? NULL
-                                                                                 : "there are 2^40 elements or more";
+  return samples * (double)g->positions * (double)g->channels < HG_MOST_ELEMENTS
+             ? NULL
+             : HG_BAD_GEOMETRY("there are 2^40 elements or more");
 }
 
 static const char *check(const hg_group_norm *g, bool arrays, const hg_parallel *parallel) {
@@ -32,7 +27,7 @@ static const char *check(const hg_group_norm *g, bool arrays, const hg_parallel 
 /* y with a ReLU in the same pass; other activations are a pass of their own. */
 static const char *forward(hg_group_norm_job job, const hg_parallel *parallel) {
   const hg_group_norm *g = job.geometry;
-  const hg_activation activation = activation_of(g);
+  const hg_activation activation = (hg_activation)g->activation;
   job.relu = activation == HG_ACTIVATION_RELU;
   hg_run(hg_kernels_in_use()->group_norm_forward, &job, parallel);
   if (hg_is_fused(activation)) return NULL;

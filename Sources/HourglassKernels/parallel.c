@@ -47,9 +47,9 @@ void hg_flush_end(uint64_t mode) { (void)mode; }
 
 const char *hg_parallel_check(const hg_parallel *parallel) {
   if (!parallel) return NULL;
-  if (parallel->size != sizeof *parallel) return "parallel.size is not sizeof(hg_parallel)";
-  if (parallel->threads < 0) return "the number of threads is negative";
-  if (parallel->threads > HG_MOST_THREADS) return "there are more than 65536 threads";
+  if (parallel->size != sizeof *parallel) return HG_BAD_SIZE("parallel.size is not sizeof(hg_parallel)");
+  if (parallel->threads < 0) return HG_BAD_PARALLEL("the number of threads is negative");
+  if (parallel->threads > HG_MOST_THREADS) return HG_BAD_PARALLEL("there are more than 65536 threads");
   return NULL;
 }
 
@@ -98,7 +98,7 @@ static void visit_thread(const void *job, ptrdiff_t part, ptrdiff_t parts) {
 const char *hg_on_each_thread(const hg_parallel *parallel, void (*body)(void *argument, ptrdiff_t thread),
                               void *argument) {
   HG_CHECK(hg_parallel_check(parallel));
-  if (!body) return "the body is NULL";
+  if (!body) return HG_IS_NULL("the body is NULL");
   const visit v = {body, argument};
   hg_run(visit_thread, &v, parallel);
   return NULL;

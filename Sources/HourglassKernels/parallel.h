@@ -40,6 +40,10 @@ static inline ptrdiff_t hg_share_groups(ptrdiff_t count, ptrdiff_t part, ptrdiff
   return first < count ? first : count;
 }
 
+/* An array from an element on; NULL stays NULL. */
+static inline const float *hg_from(const float *array, ptrdiff_t element) { return array ? array + element : NULL; }
+static inline float *hg_onto(float *array, ptrdiff_t element) { return array ? array + element : NULL; }
+
 /* The floating-point mode of the kernels for the duration of a serial call, whatever the caller's is: rounding to
  * nearest, no traps, denormals count as zero.  mode = hg_flush_begin(); ...; hg_flush_end(mode). */
 uint64_t hg_flush_begin(void);

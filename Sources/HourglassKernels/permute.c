@@ -19,16 +19,16 @@ static hg_permutation merged(const hg_permutation *g) {
 }
 
 const char *hg_permute_check(const hg_permutation *g) {
-  if (!g) return "the permutation is NULL";
-  if (g->size != sizeof *g) return "permutation.size is not sizeof(hg_permutation)";
-  if (g->samples < 0) return "the number of samples is negative";
-  if (g->rank < 1 || g->rank > HG_PERMUTATION_RANK) return "a permutation has 1 to 6 axes";
+  if (!g) return HG_IS_NULL("the permutation is NULL");
+  if (g->size != sizeof *g) return HG_BAD_SIZE("permutation.size is not sizeof(hg_permutation)");
+  if (g->samples < 0) return HG_BAD_GEOMETRY("the number of samples is negative");
+  if (g->rank < 1 || g->rank > HG_PERMUTATION_RANK) return HG_BAD_GEOMETRY("a permutation has 1 to 6 axes");
   double all = g->samples > 0 ? (double)g->samples : 1;
   for (ptrdiff_t i = 0; i < g->rank; i++) {
-    if (g->extents[i] < 1) return "an axis of a permutation has an extent below 1";
+    if (g->extents[i] < 1) return HG_BAD_GEOMETRY("an axis of a permutation has an extent below 1");
     all *= (double)g->extents[i];
   }
-  if (all >= HG_MOST_ELEMENTS) return "a permutation has 2^40 elements or more";
+  if (all >= HG_MOST_ELEMENTS) return HG_BAD_GEOMETRY("a permutation has 2^40 elements or more");
   /* From the innermost axis of the input outwards: each begins where the one before ends. */
   ptrdiff_t within = 1;
   for (ptrdiff_t found = 0; found < g->rank;) {
@@ -41,7 +41,7 @@ const char *hg_permute_check(const hg_permutation *g) {
       }
     if (found > before) continue;
     for (ptrdiff_t i = 0; i < g->rank; i++) found += g->extents[i] == 1;
-    return found == g->rank ? NULL : "the strides of a permutation do not meet each element once";
+    return found == g->rank ? NULL : HG_BAD_GEOMETRY("the strides of a permutation do not meet each element once");
   }
   return NULL;
 }

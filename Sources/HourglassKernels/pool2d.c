@@ -4,17 +4,18 @@
 
 const char *hg_max_pool2d_check(const hg_geometry2d *g) {
   HG_CHECK(hg_conv2d_check(g));
-  if (hg_is_winograd(g)) return "pooling has no other algorithm";
-  if (!hg_is_plain_geometry(g)) return "pooling has neither dilation nor groups of channels";
-  if (g->large_channels != g->small_channels) return "pooling needs as many small channels as large channels";
-  if (g->pad_top >= g->filter_height) return "the padding at the top is not below the filter's height";
-  if (g->pad_left >= g->filter_width) return "the padding at the left is not below the filter's width";
+  if (hg_is_winograd(g)) return HG_BAD_GEOMETRY("pooling has no other algorithm");
+  if (!hg_is_plain_geometry(g)) return HG_BAD_GEOMETRY("pooling has neither dilation nor groups of channels");
+  if (g->large_channels != g->small_channels)
+    return HG_BAD_GEOMETRY("pooling needs as many small channels as large channels");
+  if (g->pad_top >= g->filter_height) return HG_BAD_GEOMETRY("the padding at the top is not below the filter's height");
+  if (g->pad_left >= g->filter_width) return HG_BAD_GEOMETRY("the padding at the left is not below the filter's width");
   if (g->filter_height > 255 || g->filter_width > 255 || g->filter_height * g->filter_width > 255)
-    return "a pooling window has more than 255 elements";
+    return HG_BAD_GEOMETRY("a pooling window has more than 255 elements");
   if ((g->small_height - 1) * g->stride_vertical - g->pad_top >= g->large_height)
-    return "the last pooling window lies wholly below the large image";
+    return HG_BAD_GEOMETRY("the last pooling window lies wholly below the large image");
   if ((g->small_width - 1) * g->stride_horizontal - g->pad_left >= g->large_width)
-    return "the last pooling window lies wholly to the right of the large image";
+    return HG_BAD_GEOMETRY("the last pooling window lies wholly to the right of the large image");
   return NULL;
 }
 

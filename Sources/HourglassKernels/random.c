@@ -6,7 +6,7 @@
 
 static const char *check(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, const void *out) {
   HG_CHECK(hg_check_stream(stream));
-  if (first < 0) return "the first value is before the stream";
+  if (first < 0) return HG_BAD_VALUE("the first value is before the stream");
   HG_CHECK(hg_check_count(1, count));
   return hg_check_arrays(out || count == 0);
 }
@@ -25,7 +25,7 @@ const char *hg_random_uniform(const hg_random_stream *stream, ptrdiff_t first, p
 
 const char *hg_random_normal(const hg_random_stream *stream, ptrdiff_t first, ptrdiff_t count, float *out) {
   HG_CHECK(check(stream, first, count, out));
-  if (first % 2) return "the first normal value must be an even one";
+  if (first % 2) return HG_BAD_VALUE("the first normal value must be an even one");
   hg_kernels_in_use()->random_normal(stream, first, count, out);
   return NULL;
 }

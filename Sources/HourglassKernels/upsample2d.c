@@ -4,14 +4,15 @@
 
 const char *hg_upsample2d_check(const hg_geometry2d *g) {
   HG_CHECK(hg_conv2d_check(g));
-  if (!hg_is_plain_geometry(g)) return "upsampling has neither dilation nor groups of channels";
-  if (g->large_channels != g->small_channels) return "upsampling needs as many small channels as large channels";
+  if (!hg_is_plain_geometry(g)) return HG_BAD_GEOMETRY("upsampling has neither dilation nor groups of channels");
+  if (g->large_channels != g->small_channels)
+    return HG_BAD_GEOMETRY("upsampling needs as many small channels as large channels");
   if (g->filter_height != g->stride_vertical || g->filter_width != g->stride_horizontal)
-    return "upsampling needs a filter of the strides' size";
-  if (g->pad_top || g->pad_left) return "upsampling has no padding";
+    return HG_BAD_GEOMETRY("upsampling needs a filter of the strides' size");
+  if (g->pad_top || g->pad_left) return HG_BAD_GEOMETRY("upsampling has no padding");
   if (g->large_height != g->small_height * g->stride_vertical ||
       g->large_width != g->small_width * g->stride_horizontal)
-    return "the large image of an upsampling is not the small one times the strides";
+    return HG_BAD_GEOMETRY("the large image of an upsampling is not the small one times the strides");
   return NULL;
 }
 

@@ -8,13 +8,13 @@ enum { WINOGRAD_BLOCK = 128 * 1024 };
 const char *hg_winograd_refusal(const hg_geometry2d *g) {
   const ptrdiff_t size = g->filter_height, stride = g->stride_vertical;
   if (g->dilation_vertical > 1 || g->dilation_horizontal > 1 || g->groups > 1)
-    return "Winograd's form has neither dilation nor groups of channels";
+    return HG_BAD_GEOMETRY("Winograd's form has neither dilation nor groups of channels");
   if (g->filter_width != size || g->stride_horizontal != stride ||
       !((size == 3 && stride == 1) || (size == 4 && stride == 2)))
-    return "Winograd's form wants a filter of 3 x 3 and strides of 1, or of 4 x 4 and strides of 2";
+    return HG_BAD_GEOMETRY("Winograd's form wants a filter of 3 x 3 and strides of 1, or of 4 x 4 and strides of 2");
   /* Doubles cannot overflow here. */
   const double channels = (double)g->large_channels + (double)g->small_channels + 30;
-  return 100 * channels * channels < HG_MOST_ELEMENTS ? NULL : "the filter's points are 2^40 or more";
+  return 100 * channels * channels < HG_MOST_ELEMENTS ? NULL : HG_BAD_GEOMETRY("the filter's points are 2^40 or more");
 }
 
 /* Blocks that fit the cache, but so large that the points of the filter, which each reads, are at most four times its

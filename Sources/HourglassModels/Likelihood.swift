@@ -88,13 +88,13 @@ public enum Likelihood: Sendable, Hashable {
   ) {
     let pixels = image.height * image.width
     switch self {
-    case .bernoulli: checked(hg_bernoulli_logits(samples, count, output, target, loss, error))
-    case .squaredError: checked(hg_squared_error(samples, count, output, target, loss, error))
-    case .absoluteError: checked(hg_absolute_error(samples, count, output, target, loss, error))
-    case .logCosh: checked(hg_log_cosh_error(samples, count, output, target, loss, error))
-    case .poisson: checked(hg_poisson(samples, count, output, target, loss, error))
-    case .multinomial: checked(hg_multinomial(samples, count, output, target, loss, error))
-    case .huber: checked(hg_huber_error(samples, count, output, target, loss, error))
+    case .bernoulli: checked(hg_bernoulli_logits(samples, count, output, target, loss, error, nil))
+    case .squaredError: checked(hg_squared_error(samples, count, output, target, loss, error, nil))
+    case .absoluteError: checked(hg_absolute_error(samples, count, output, target, loss, error, nil))
+    case .logCosh: checked(hg_log_cosh_error(samples, count, output, target, loss, error, nil))
+    case .poisson: checked(hg_poisson(samples, count, output, target, loss, error, nil))
+    case .multinomial: checked(hg_multinomial(samples, count, output, target, loss, error, nil))
+    case .huber: checked(hg_huber_error(samples, count, output, target, loss, error, nil))
     case .ssim:
       var parallel = Planner.parallel(threads: threads)
       checked(
@@ -105,25 +105,25 @@ public enum Likelihood: Sendable, Hashable {
       checked(
         hg_ms_ssim(
           samples, image.height, image.width, image.channels, output, target, loss, error, scratch, &parallel))
-    case .gaussian(let variance?): checked(hg_gaussian(samples, count, variance, output, target, loss, error))
+    case .gaussian(let variance?): checked(hg_gaussian(samples, count, variance, output, target, loss, error, nil))
     case .gaussian(nil):
-      checked(hg_gaussian_heads(samples, pixels, image.channels, output, target, loss, error))
+      checked(hg_gaussian_heads(samples, pixels, image.channels, output, target, loss, error, nil))
     case .negativeBinomial:
-      checked(hg_negative_binomial(samples, pixels, image.channels, output, target, loss, error))
+      checked(hg_negative_binomial(samples, pixels, image.channels, output, target, loss, error, nil))
     case .discretizedLogistic:
-      checked(hg_discretized_logistic(samples, pixels, image.channels, output, target, loss, error))
+      checked(hg_discretized_logistic(samples, pixels, image.channels, output, target, loss, error, nil))
     case .categorical where labelSmoothing > 0:
       for n in 0..<samples {
         let (logits, label) = (output + n * count, Int(labels[n]))
         // Before the error, which may take the place of the logits: loss - e (mean of the logits - that of the label).
         let excess = (0..<count).reduce(0) { $0 + logits[$1] } / Float(count) - logits[label]
-        checked(hg_softmax_cross_entropy(1, count, logits, labels + n, loss + n, error.map { $0 + n * count }))
+        checked(hg_softmax_cross_entropy(1, count, logits, labels + n, loss + n, error.map { $0 + n * count }, nil))
         loss[n] -= labelSmoothing * excess
         guard let error = error.map({ $0 + n * count }) else { continue }
         for j in 0..<count { error[j] -= labelSmoothing / Float(count) }
         error[label] += labelSmoothing
       }
-    case .categorical: checked(hg_softmax_cross_entropy(samples, count, output, labels, loss, error))
+    case .categorical: checked(hg_softmax_cross_entropy(samples, count, output, labels, loss, error, nil))
     case .labelSquaredError:
       for n in 0..<samples {
         let difference = output[n] - Float(labels[n])
@@ -140,12 +140,12 @@ public enum Likelihood: Sendable, Hashable {
     }
   }
 
-  /// Floats that `evaluate` wants.
-  package func scratchCount(image: ImageShape, threads: Int) -> Int {
+  /// Floats that `evaluate` of so many samples wants, or of fewer.
+  package func scratchCount(samples: Int, image: ImageShape, threads: Int) -> Int {
     var parallel = Planner.parallel(threads: threads)
     return switch self {
-    case .ssim: hg_ssim_scratch(image.height, image.width, image.channels, &parallel)
-    case .msSsim: hg_ms_ssim_scratch(image.height, image.width, image.channels, &parallel)
+    case .ssim: hg_ssim_scratch(samples, image.height, image.width, image.channels, &parallel)
+    case .msSsim: hg_ms_ssim_scratch(samples, image.height, image.width, image.channels, &parallel)
     default: 0
     }
   }

@@ -9,8 +9,12 @@ int main(int count, char **arguments) {
   char version[32];
   hg_geometry2d g;
   hg_parallel two;
-  static float x[N * SIDE * SIDE * C], filter[R * R * C * K], prepared[MOST], y[N * SIDE * SIDE * K],
-      exact[sizeof y / 4];
+  static float x[N * SIDE * SIDE * C], filter[R * R * C * K], y[N * SIDE * SIDE * K], exact[sizeof y / 4];
+  static hg_gather_filter prepared[MOST];
+#ifdef WRONG /* what must not compile: a filter of another kind in its place */
+  static WRONG wrong[MOST];
+  hg_conv2d_forward(&g, x, wrong, NULL, HG_ACTIVATION_RELU, y, NULL, NULL);
+#endif
   ptrdiff_t i;
 
   snprintf(version, sizeof version, "%d.%d.%d", HG_VERSION_MAJOR, HG_VERSION_MINOR, HG_VERSION_PATCH);
@@ -19,7 +23,7 @@ int main(int count, char **arguments) {
 
   memset(&g, 0, sizeof g);
   g.size = sizeof g;
-  if (!hg_conv2d_check(&g)) return puts("an empty geometry is accepted");
+  if (hg_error_of(hg_conv2d_check(&g)) != HG_ERROR_GEOMETRY) return puts("an empty geometry is accepted");
   g.samples = N, g.large_height = g.large_width = g.small_height = g.small_width = SIDE;
   g.large_channels = C, g.small_channels = K, g.filter_height = g.filter_width = R;
   g.stride_vertical = g.stride_horizontal = g.pad_top = g.pad_left = 1;
@@ -31,8 +35,9 @@ int main(int count, char **arguments) {
   for (i = 0; i < (ptrdiff_t)(sizeof x / sizeof *x); i++) x[i] = (float)(i * 7 % 11 - 5);
   for (i = 0; i < (ptrdiff_t)(sizeof filter / sizeof *filter); i++) filter[i] = (float)(i * 5 % 13 - 6);
   if (hg_conv2d_prepared_gather_count(&g) > MOST) return puts("the prepared filter is larger than expected");
+  if (hg_conv2d_forward_scratch(&g, &two) != 0) return puts("a forward pass wants scratch");
   hg_conv2d_prepare_gather(&g, filter, prepared, NULL);
-  hg_conv2d_forward(&g, x, prepared, NULL, HG_ACTIVATION_RELU, y, &two);
+  hg_conv2d_forward(&g, x, prepared, NULL, HG_ACTIVATION_RELU, y, NULL, &two);
   hg_reference_conv2d_forward(&g, x, filter, NULL, HG_ACTIVATION_RELU, exact);
   if (memcmp(y, exact, sizeof y) != 0) return puts("the convolution differs from its definition");
   return 0;

@@ -38,8 +38,8 @@ static void compute(void) {
     hg_group_norm_forward(&norm, x, NULL, NULL, out[4], out[5], out[5] + 17, kinds[i]);
     hg_softmax_forward(COUNT / 17, 17, x, out[6], kinds[i]);
   }
-  hg_poisson(1, COUNT, x, targets, out[7], out[7] + 1);
-  hg_adam(&adam, COUNT, targets, out[8], moments[0], moments[1]);
+  hg_poisson(1, COUNT, x, targets, out[7], out[7] + 1, NULL);
+  hg_adam(&adam, COUNT, targets, out[8], moments[0], moments[1], NULL);
 }
 
 int main(void) {

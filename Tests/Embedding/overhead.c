@@ -6,7 +6,8 @@
 
 enum { CALLS = 10000, RUNS = 200 };
 
-static float x[64], y[64], prepared[64], scratch[64];
+static float x[64], y[64], weight[64], scratch[64];
+static hg_gather_filter prepared[64];
 static hg_geometry2d window = {.size = sizeof window,
                                .samples = 1,
                                .large_height = 1,
@@ -22,13 +23,13 @@ static hg_geometry2d window = {.size = sizeof window,
 static hg_dense layer = {sizeof layer, 1, 1, 16};
 static hg_parallel one = {sizeof one, 1, NULL, NULL};
 
-static void convolve(void) { hg_conv2d_forward(&window, x, prepared, NULL, HG_ACTIVATION_LINEAR, y, &one); }
+static void convolve(void) { hg_conv2d_forward(&window, x, prepared, NULL, HG_ACTIVATION_LINEAR, y, NULL, &one); }
 static void transpose(void) {
-  hg_conv2d_transpose_backward_data(&window, x, prepared, HG_ACTIVATION_LINEAR, NULL, y, &one);
+  hg_conv2d_transpose_backward_data(&window, x, prepared, HG_ACTIVATION_LINEAR, NULL, y, NULL, &one);
 }
-static void multiply(void) { hg_dense_forward(&layer, x, prepared, NULL, HG_ACTIVATION_LINEAR, y, scratch, &one); }
+static void multiply(void) { hg_dense_forward(&layer, x, weight, NULL, HG_ACTIVATION_LINEAR, y, scratch, &one); }
 static void activate(void) { hg_activation_forward(HG_ACTIVATION_RELU, 16, x, y, &one); }
-static void lose(void) { hg_squared_error(1, 16, x, x, scratch, y); }
+static void lose(void) { hg_squared_error(1, 16, x, x, scratch, y, &one); }
 
 static double now(void) {
   struct timespec t;

@@ -86,6 +86,13 @@ static const char *const operation_names[] = {
 };
 static bool made[OPERATIONS];
 
+/* Whether a call refuses, by a sentence with a code. */
+static bool refuses(const char *answer) {
+  const hg_error code = hg_error_of(answer);
+  if (answer ? code < HG_ERROR_SIZE || code > HG_ERROR_ISA : code != HG_ERROR_NONE) fail("hg_error_of", "another code");
+  return answer != NULL;
+}
+
 static void accepted(const char *operation, const char *answer) {
   if (answer) fail(operation, answer);
 }
@@ -133,12 +140,16 @@ static void pointwise(bytes *b) {
   const hg_parallel p = parallel_of(b);
   const hg_activation a = activation_of(b);
   if (N < 0 || count < 0 || N > 100 || count > 1000) {
-    if ((N < 0 || count < 0) && (!hg_bernoulli_logits(N, count, NULL, NULL, NULL, NULL) ||
-                                 !hg_gaussian_latent_forward(N, count, NULL, NULL, NULL, NULL)))
+    if ((N < 0 || count < 0) && (!refuses(hg_bernoulli_logits(N, count, NULL, NULL, NULL, NULL, NULL)) ||
+                                 !refuses(hg_gaussian_latent_forward(N, count, NULL, NULL, NULL, NULL, NULL))))
       fail("likelihood", "takes negative counts");
-    if (count < 0 && !hg_activation_forward(a, count, NULL, NULL, &p)) fail("activation", "takes a negative count");
+    if (count < 0 && !refuses(hg_activation_forward(a, count, NULL, NULL, &p)))
+      fail("activation", "takes a negative count");
     return;
   }
+  const hg_parallel *q = hg_parallel_check(&p) ? NULL : &p;
+  if (!q && !refuses(hg_squared_error(N, count, NULL, NULL, NULL, NULL, &p)))
+    fail("likelihood", "takes what its check refuses");
   const ptrdiff_t all = N * count;
   float *x = whole(b, 2 * all), *t = whole(b, all), *got = whole(b, 2 * all), *wanted = whole(b, 2 * all);
   float *loss = whole(b, N), *loss2 = whole(b, N), *m = whole(b, all), *m2 = whole(b, all);
@@ -157,7 +168,7 @@ static void pointwise(bytes *b) {
   of_channels(b, N, count, x, t, got, wanted, &p);
   const struct {
     int operation;
-    const char *(*kernel)(ptrdiff_t, ptrdiff_t, const float *, const float *, float *, float *);
+    const char *(*kernel)(ptrdiff_t, ptrdiff_t, const float *, const float *, float *, float *, const hg_parallel *);
     void (*reference)(ptrdiff_t, ptrdiff_t, const float *, const float *, float *, float *);
     double loss, gradient;
   } errors[] = {{MADE_bernoulli_logits, hg_bernoulli_logits, hg_reference_bernoulli_logits, bound, 64 * 0x1p-24},
@@ -168,64 +179,65 @@ static void pointwise(bytes *b) {
   for (int i = 0; i < 5; i++) {
     const char *name = operation_names[errors[i].operation];
     made[errors[i].operation] = true;
-    accepted(name, errors[i].kernel(N, count, x, t, loss, got));
+    accepted(name, errors[i].kernel(N, count, x, t, loss, got, q));
     errors[i].reference(N, count, x, t, loss2, wanted);
     agree(name, N, loss, loss2, errors[i].loss), agree(name, all, got, wanted, errors[i].gradient);
   }
-  MADE(gaussian, (N, count, 0.5f, x, t, loss, got));
+  MADE(gaussian, (N, count, 0.5f, x, t, loss, got, q));
   hg_reference_gaussian(N, count, 0.5f, x, t, loss2, wanted);
   agree("gaussian", N, loss, loss2, 4 * bound), agree("gaussian gradient", all, got, wanted, 0);
   const ptrdiff_t channels = 1 + next(b) % 4, pixels = count / channels, heads = 2 * N * pixels * channels;
-  MADE(gaussian_heads, (N, pixels, channels, x, t, loss, got));
+  MADE(gaussian_heads, (N, pixels, channels, x, t, loss, got, q));
   hg_reference_gaussian_heads(N, pixels, channels, x, t, loss2, wanted);
   agree("gaussian heads", N, loss, loss2, 256 * bound),
       agree("gaussian heads gradient", heads, got, wanted, 0x1p14 * 0x1p-24);
   for (ptrdiff_t i = 0; i < all; i++) t[i] = fabsf(t[i]);
-  MADE(poisson, (N, count, x, t, loss, got)), hg_reference_poisson(N, count, x, t, loss2, wanted);
+  MADE(poisson, (N, count, x, t, loss, got, q)), hg_reference_poisson(N, count, x, t, loss2, wanted);
   agree("poisson", N, loss, loss2, 8 * bound), agree("poisson gradient", all, got, wanted, 256 * 0x1p-24);
-  MADE(multinomial, (N, count, x, t, loss, got)), hg_reference_multinomial(N, count, x, t, loss2, wanted);
+  MADE(multinomial, (N, count, x, t, loss, got, q)), hg_reference_multinomial(N, count, x, t, loss2, wanted);
   agree("multinomial", N, loss, loss2, 16 * bound);
   agree("multinomial gradient", all, got, wanted, 0x1p-24 * 64 * (3 * (double)count + 8));
-  MADE(negative_binomial, (N, pixels, channels, x, t, loss, got));
+  MADE(negative_binomial, (N, pixels, channels, x, t, loss, got, q));
   hg_reference_negative_binomial(N, pixels, channels, x, t, loss2, wanted);
   agree("negative binomial", N, loss, loss2, 16 * bound);
   agree("negative binomial gradient", heads, got, wanted, 0x1p10 * 0x1p-24);
-  MADE(discretized_logistic, (N, pixels, channels, x, t, loss, got));
+  MADE(discretized_logistic, (N, pixels, channels, x, t, loss, got, q));
   hg_reference_discretized_logistic(N, pixels, channels, x, t, loss2, wanted);
   agree("discretized logistic", N, loss, loss2, 256 * bound);
   agree("discretized logistic gradient", heads, got, wanted, 0x1p12 * 0x1p-24);
   int32_t *labels = (int32_t *)whole(b, N);
   for (ptrdiff_t n = 0; n < N && count > 0; n++) labels[n] = (int32_t)((ptrdiff_t)next(b) % count);
   if (N > 0 && count > 0) {
-    MADE(softmax_cross_entropy, (N, count, x, labels, loss, got));
+    MADE(softmax_cross_entropy, (N, count, x, labels, loss, got, q));
     hg_reference_softmax_cross_entropy(N, count, x, labels, loss2, wanted);
     agree("softmax", N, loss, loss2, 0x1p-24 * (200 + (double)count / 16));
     agree("softmax gradient", all, got, wanted, 0x1p-24 * (200 + (double)count / 16));
     labels[N - 1] = next(b) % 2 ? -1 : (int32_t)count;
-    if (!hg_softmax_cross_entropy(N, count, x, labels, loss, got)) fail("softmax", "takes a label beyond the classes");
+    if (!refuses(hg_softmax_cross_entropy(N, count, x, labels, loss, got, q)))
+      fail("softmax", "takes a label beyond the classes");
   }
-  MADE(gaussian_latent_forward, (N, count, x, t, got, loss));
+  MADE(gaussian_latent_forward, (N, count, x, t, got, loss, q));
   hg_reference_gaussian_latent_forward(N, count, x, t, wanted, loss2);
   agree("latent", all, got, wanted, 256 * 0x1p-24), agree("divergence", N, loss, loss2, 4 * bound);
-  MADE(gaussian_latent_backward, (N, count, x, t, m, 2, got));
+  MADE(gaussian_latent_backward, (N, count, x, t, m, 2, got, q));
   hg_reference_gaussian_latent_backward(N, count, x, t, m, 2, wanted);
   agree("latent backward", 2 * all, got, wanted, 2048 * 0x1p-24);
   /* A mean of exactly 1/4 needs variances of 1, and then both ways of adding are exact. */
-  MADE(gaussian_free_bits, (N, count, x, 0.25f, 2, got));
+  MADE(gaussian_free_bits, (N, count, x, 0.25f, 2, got, q));
   hg_reference_gaussian_free_bits(N, count, x, 0.25f, 2, wanted);
   agree("free bits", 2 * all, got, wanted, 4096 * 0x1p-24);
-  MADE(gaussian_log_ratio, (N, count, x, t, m, loss));
+  MADE(gaussian_log_ratio, (N, count, x, t, m, loss, q));
   hg_reference_gaussian_log_ratio(N, count, x, t, m, loss2);
   agree("log ratio", N, loss, loss2, bound);
-  MADE(gaussian_log_ratio_backward, (N, count, x, t, m, loss, t, got));
+  MADE(gaussian_log_ratio_backward, (N, count, x, t, m, loss, t, got, q));
   hg_reference_gaussian_log_ratio_backward(N, count, x, t, m, loss, t, wanted);
   agree("log ratio backward", 2 * all, got, wanted, 2048 * 0x1p-24 * (1 + 9 * (double)count));
   /* A row of one error for each sample; the weights land in the second half of what it was copied to. */
-  if ((hg_importance_bound(N, count, 1, x, t, loss, got + all, m2) == NULL) != (count > 0))
+  if ((hg_importance_bound(N, count, 1, x, t, loss, got + all, m2, q) == NULL) != (count > 0))
     fail("importance", "against what the header says");
   if (count > 0) {
     memcpy(got, m, (size_t)all * sizeof(float)), memcpy(wanted, m, (size_t)all * sizeof(float));
-    MADE(importance_bound, (N, count, 1, x, t, loss, got + all, got));
+    MADE(importance_bound, (N, count, 1, x, t, loss, got + all, got, q));
     hg_reference_importance_bound(N, count, 1, x, t, loss2, wanted + all, wanted);
     agree("importance", N, loss, loss2, 0x1p-24 * (200 + (double)count / 16));
     agree("importance weights", 2 * all, got, wanted, 0x1p-24 * (400 + (double)count / 16));
@@ -262,33 +274,33 @@ static void pointwise(bytes *b) {
   const hg_sgd_options sgd = {sizeof sgd, 0.5f, 2, next(b) % 2 ? 0.5f : 0, 1, next(b) % 2};
   memcpy(got, t, (size_t)all * sizeof(float)), memcpy(wanted, t, (size_t)all * sizeof(float));
   memcpy(m2, m, (size_t)all * sizeof(float));
-  MADE(sgd, (&sgd, all, x, got, m)), hg_reference_sgd(&sgd, all, x, wanted, m2);
+  MADE(sgd, (&sgd, all, x, got, m, q)), hg_reference_sgd(&sgd, all, x, wanted, m2);
   agree("sgd", all, got, wanted, 0);
   for (ptrdiff_t i = 0; i < all; i++) m[i] = m2[i] = t[i] = x[all + i] = fabsf(t[i]);
   const hg_adam_options adam = {sizeof adam, 0.5f, 2, 0.5f, 0.75f, 1, 0.25f, 0.5f, 0.25f};
-  MADE(adam, (&adam, all, x, got, m, x + all)), hg_reference_adam(&adam, all, x, wanted, m2, t);
+  MADE(adam, (&adam, all, x, got, m, x + all, q)), hg_reference_adam(&adam, all, x, wanted, m2, t);
   agree("adam", all, got, wanted, 256 * 0x1p-24), agree("moments", all, m, m2, 64 * 0x1p-24);
   agree("moments", all, x + all, t, 64 * 0x1p-24);
   for (ptrdiff_t i = 0; i < all; i++) m[i] = m2[i] = t[i] = x[all + i];
   const hg_rmsprop_options rmsprop = {sizeof rmsprop, 0.5f, 2, 0.5f, 1, 0};
-  MADE(rmsprop, (&rmsprop, all, x, got, m, NULL));
+  MADE(rmsprop, (&rmsprop, all, x, got, m, NULL, q));
   hg_reference_rmsprop(&rmsprop, all, x, wanted, m2, NULL);
   const hg_adagrad_options adagrad = {sizeof adagrad, 0.5f, 2, 1};
-  MADE(adagrad, (&adagrad, all, x, got, m)), hg_reference_adagrad(&adagrad, all, x, wanted, m2);
+  MADE(adagrad, (&adagrad, all, x, got, m, q)), hg_reference_adagrad(&adagrad, all, x, wanted, m2);
   const hg_adadelta_options adadelta = {sizeof adadelta, 0.5f, 2, 0.5f, 1};
-  MADE(adadelta, (&adadelta, all, x, got, m, t));
+  MADE(adadelta, (&adadelta, all, x, got, m, t, q));
   hg_reference_adadelta(&adadelta, all, x, wanted, m2, x + all);
   agree("moments", all, m, m2, 64 * 0x1p-24), agree("moments", all, t, x + all, 64 * 0x1p-24);
-  MADE(penalize, (all, 0.5f, 2, 0.25f, x, got)), hg_reference_penalize(all, 0.5f, 2, 0.25f, x, wanted);
+  MADE(penalize, (all, 0.5f, 2, 0.25f, x, got, q)), hg_reference_penalize(all, 0.5f, 2, 0.25f, x, wanted);
   agree("weights", all, got, wanted, 256 * 0x1p-24);
-  MADE(clip, (all, 0.5f, 0.25f, got)), hg_reference_clip(all, 0.5f, 0.25f, wanted);
+  MADE(clip, (all, 0.5f, 0.25f, got, q)), hg_reference_clip(all, 0.5f, 0.25f, wanted);
   agree("clipped", all, got, wanted, 256 * 0x1p-24);
-  MADE(moving_average, (all, 0.75f, x, got)), hg_reference_moving_average(all, 0.75f, x, wanted);
+  MADE(moving_average, (all, 0.75f, x, got, q)), hg_reference_moving_average(all, 0.75f, x, wanted);
   agree("moving average", all, got, wanted, 0x1p-20);
   if (N > 0) {
     const bool onto = next(b) % 2;
     memcpy(wanted, got, (size_t)count * sizeof(float));
-    MADE(sum_shards, (count, N, count, t, onto, got)), hg_reference_sum_shards(count, N, count, t, onto, wanted);
+    MADE(sum_shards, (count, N, count, t, onto, got, q)), hg_reference_sum_shards(count, N, count, t, onto, wanted);
     agree("shards", count, got, wanted, 0);
   }
   made[MADE_sum_of_squares] = made[MADE_first_nonfinite] = true;

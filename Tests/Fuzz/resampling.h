@@ -1,4 +1,4 @@
-/* Part of fuzz.c: resampling and permutation. */
+/* Part of fuzz.c: resampling, permutation and structural dissimilarity. */
 
 static ptrdiff_t drawn(bytes *b) { return (b->state = b->state * 1664525 + 1013904223) >> 24; }
 
@@ -30,7 +30,7 @@ static void resampling(bytes *b) {
   if (g.vertical.outputs > 9 || g.horizontal.outputs > 9) return;
   if (hg_resample2d_check(&g) || hg_parallel_check(&p)) {
     float none[1] = {0};
-    if (!hg_resample2d(&g, none, none, &p)) fail("resampling", "takes what its checks refuse");
+    if (!refuses(hg_resample2d(&g, none, none, &p))) fail("resampling", "takes what its checks refuse");
     return;
   }
   const double in = (double)g.samples * (double)g.vertical.inputs * (double)g.horizontal.inputs * (double)g.channels;
@@ -62,7 +62,7 @@ static void permutation(bytes *b) {
   const hg_parallel p = parallel_of(b);
   if (hg_permute_check(&g) || hg_parallel_check(&p)) {
     float none[1] = {0};
-    if (!hg_permute_forward(&g, none, none, &p) || !hg_permute_backward(&g, none, none, &p))
+    if (!refuses(hg_permute_forward(&g, none, none, &p)) || !refuses(hg_permute_backward(&g, none, none, &p)))
       fail("permutation", "takes what its checks refuse");
     return;
   }
@@ -79,4 +79,40 @@ static void permutation(bytes *b) {
   hg_reference_permute_backward(&g, y, y2);
   agree("permute backward", count, y2, x, 0);
   free(x), free(y), free(y2), free(dx);
+}
+
+/* Elements are whole numbers of at most 3, and a window's variances with C2 at least 9e-4, so that what the kernel's
+ * sums in double lose is far below the rounding of its results to float. */
+static void dissimilarity(bytes *b) {
+  const ptrdiff_t N = extent(b, 3) - (next(b) % 16 == 0), C = extent(b, 3);
+  ptrdiff_t H = extent(b, 10), W = extent(b, 10);
+  if (H > 0 && H < 11) H += 8;
+  if (W > 0 && W < 11) W += 8;
+  const hg_parallel p = parallel_of(b);
+  const bool refused = hg_ssim_check(N, H, W, C) || hg_parallel_check(&p);
+  if (!refuses(hg_ssim_check(N, H, W, C))) {
+    IS_BOUNDED(ssim, 3 * N * H * W * C, N, H, W, C);
+    IS_BOUNDED(ms_ssim, 3 * N * H * W * C, N, H, W, C);
+  }
+  if (refused) {
+    float none[1] = {0};
+    if (!refuses(hg_ssim(N, H, W, C, none, none, none, none, none, &p))) fail("ssim", "takes what its check refuses");
+    return;
+  }
+  if ((double)(N > 1 ? N : 1) * (double)H * (double)W * (double)C > 1e4)
+    return; /* scratch is large without samples, too */
+  const ptrdiff_t all = N * H * W * C;
+  float *y = whole(b, all), *t = whole(b, all), *got = whole(b, all), *wanted = whole(b, all);
+  float *loss = whole(b, N), *loss2 = whole(b, N), *scratch = whole(b, hg_ssim_scratch(N, H, W, C, &p));
+  MADE(ssim, (N, H, W, C, y, t, next(b) % 8 ? loss : NULL, got, scratch, &p));
+  MADE(ssim, (N, H, W, C, y, t, loss, NULL, scratch, &p));
+  hg_reference_ssim(N, H, W, C, y, t, loss2, wanted);
+  agree("ssim", N, loss, loss2, 0x1p-22), agree("ssim gradient", all, got, wanted, 0x1p-22);
+  float *room = whole(b, hg_ms_ssim_scratch(N, H, W, C, &p));
+  MADE(ms_ssim, (N, H, W, C, y, t, loss, got, room, &p));
+  hg_reference_ms_ssim(N, H, W, C, y, t, loss2, NULL);
+  agree("ms-ssim", N, loss, loss2, 0x1p-19 * (double)(H * W * C));
+  free(room);
+  float *arrays[] = {y, t, got, wanted, loss, loss2, scratch};
+  for (size_t i = 0; i < sizeof arrays / sizeof *arrays; i++) free(arrays[i]);
 }

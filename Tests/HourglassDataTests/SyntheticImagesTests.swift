@@ -169,7 +169,7 @@ import Testing
     var y = (0..<count).map { 0.6 * targets[$0] + 0.4 * noise[count + $0] }
     var loss: Float = 0
     var gradient = [Float](repeating: .nan, count: count)
-    var scratch = [Float](repeating: .nan, count: Likelihood.ssim.scratchCount(image: shape, threads: 1))
+    var scratch = [Float](repeating: .nan, count: Likelihood.ssim.scratchCount(samples: 1, image: shape, threads: 1))
     Likelihood.ssim.evaluate(
       samples: 1, count: count, image: shape, output: y, target: targets, labels: [], loss: &loss, error: &gradient,
       scratch: &scratch, threads: 1)

@@ -2,6 +2,16 @@ import HourglassKernels
 import TestSupport
 import Testing
 
+extension Floats {
+  /// The memory as that of a prepared filter.
+  var gatherFilter: UnsafeMutablePointer<hg_gather_filter> {
+    UnsafeMutableRawPointer(pointer).bindMemory(to: hg_gather_filter.self, capacity: 1)
+  }
+  var scatterFilter: UnsafeMutablePointer<hg_scatter_filter> {
+    UnsafeMutableRawPointer(pointer).bindMemory(to: hg_scatter_filter.self, capacity: 1)
+  }
+}
+
 /// Inputs of all six passes over one geometry.
 struct ConvolutionInputs {
   var geometry: hg_geometry2d
@@ -95,34 +105,42 @@ func convolutionKernels(
   withUnsafePointer(to: p.geometry) { g in
     let gather = Floats(count: hg_conv2d_prepared_gather_count(g))
     let scatter = Floats(count: hg_conv2d_prepared_scatter_count(g))
-    let gatherScratch = Floats(count: hg_conv2d_gather_scratch(g, &parallel))
-    let scatterScratch = Floats(count: hg_conv2d_scatter_scratch(g, &parallel))
-    let filterScratch = Floats(count: hg_conv2d_filter_scratch(g, &parallel))
+    let forwardScratch = Floats(count: hg_conv2d_forward_scratch(g, &parallel))
+    let dataScratch = Floats(count: hg_conv2d_backward_data_scratch(g, &parallel))
+    let filterScratch = Floats(count: hg_conv2d_backward_filter_scratch(g, &parallel))
+    let transposeForwardScratch = Floats(count: hg_conv2d_transpose_forward_scratch(g, &parallel))
+    let transposeDataScratch = Floats(count: hg_conv2d_transpose_backward_data_scratch(g, &parallel))
+    let transposeFilterScratch = Floats(count: hg_conv2d_transpose_backward_filter_scratch(g, &parallel))
     let small = bias ? p.smallBias.pointer : nil
     let large = bias ? p.largeBias.pointer : nil
     let (x, y) = (p.large.pointer, p.small.pointer)
     let answers = [
-      hg_conv2d_prepare_gather(g, p.filter.pointer, gather.pointer, &parallel),
-      hg_conv2d_prepare_scatter(g, p.filter.pointer, scatter.pointer, &parallel),
-      hg_conv2d_forward_with_scratch(
-        g, x, gather.pointer, small, activation, out.forward.pointer, gatherScratch.pointer, &parallel),
+      hg_conv2d_prepare_gather(g, p.filter.pointer, gather.gatherFilter, &parallel),
+      hg_conv2d_prepare_scatter(g, p.filter.pointer, scatter.scatterFilter, &parallel),
+      hg_conv2d_forward(
+        g, x, gather.gatherFilter, small, activation, out.forward.pointer, forwardScratch.pointer, &parallel),
       hg_conv2d_backward_data(
-        g, y, scatter.pointer, activation, p.largeGate.pointer, out.backwardData.pointer, scatterScratch.pointer,
+        g, y, scatter.scatterFilter, activation, p.largeGate.pointer, out.backwardData.pointer, dataScratch.pointer,
         &parallel),
       hg_conv2d_backward_filter(
         g, x, y, accumulate, out.backwardFilter.pointer, out.backwardBias.pointer, filterScratch.pointer,
         &parallel),
       hg_conv2d_transpose_forward(
-        g, y, scatter.pointer, large, activation, out.transposeForward.pointer, scatterScratch.pointer, &parallel),
-      hg_conv2d_transpose_backward_data_with_scratch(
-        g, x, gather.pointer, activation, p.smallGate.pointer, out.transposeData.pointer, gatherScratch.pointer,
+        g, y, scatter.scatterFilter, large, activation, out.transposeForward.pointer,
+        transposeForwardScratch.pointer, &parallel),
+      hg_conv2d_transpose_backward_data(
+        g, x, gather.gatherFilter, activation, p.smallGate.pointer, out.transposeData.pointer,
+        transposeDataScratch.pointer,
         &parallel),
       hg_conv2d_transpose_backward_filter(
-        g, y, x, accumulate, out.transposeFilter.pointer, out.transposeBias.pointer, filterScratch.pointer,
+        g, y, x, accumulate, out.transposeFilter.pointer, out.transposeBias.pointer, transposeFilterScratch.pointer,
         &parallel),
     ]
     #expect(answers.allSatisfy { $0 == nil })
-    for buffer in [gather, scatter, gatherScratch, scatterScratch, filterScratch] + out.all.map(\.1) {
+    let scratches = [
+      forwardScratch, dataScratch, filterScratch, transposeForwardScratch, transposeDataScratch, transposeFilterScratch,
+    ]
+    for buffer in [gather, scatter] + scratches + out.all.map(\.1) {
       #expect(buffer.isIntact, "a kernel wrote before the start of a buffer")
     }
   }

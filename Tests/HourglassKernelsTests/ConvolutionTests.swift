@@ -71,16 +71,16 @@ extension KernelTests {
           let y = problem.small.pointer + from * (geometry.smallCount / geometry.samples)
           let gather = Floats(count: hg_conv2d_prepared_gather_count(&g))
           let scatter = Floats(count: hg_conv2d_prepared_scatter_count(&g))
-          let gatherScratch = Floats(count: hg_conv2d_gather_scratch(&g, nil))
-          let scatterScratch = Floats(count: hg_conv2d_scatter_scratch(&g, nil))
-          let scratch = Floats(count: hg_conv2d_filter_scratch(&g, nil))
-          hg_conv2d_prepare_gather(&g, problem.filter.pointer, gather.pointer, nil)
-          hg_conv2d_prepare_scatter(&g, problem.filter.pointer, scatter.pointer, nil)
-          hg_conv2d_forward_with_scratch(
-            &g, x, gather.pointer, problem.smallBias.pointer, HG_ACTIVATION_RELU,
+          let gatherScratch = Floats(count: hg_conv2d_forward_scratch(&g, nil))
+          let scatterScratch = Floats(count: hg_conv2d_transpose_forward_scratch(&g, nil))
+          let scratch = Floats(count: hg_conv2d_backward_filter_scratch(&g, nil))
+          hg_conv2d_prepare_gather(&g, problem.filter.pointer, gather.gatherFilter, nil)
+          hg_conv2d_prepare_scatter(&g, problem.filter.pointer, scatter.scatterFilter, nil)
+          hg_conv2d_forward(
+            &g, x, gather.gatherFilter, problem.smallBias.pointer, HG_ACTIVATION_RELU,
             forward.pointer + from * (geometry.smallCount / geometry.samples), gatherScratch.pointer, nil)
           hg_conv2d_transpose_forward(
-            &g, y, scatter.pointer, problem.largeBias.pointer, HG_ACTIVATION_RELU,
+            &g, y, scatter.scatterFilter, problem.largeBias.pointer, HG_ACTIVATION_RELU,
             transposeForward.pointer + from * (geometry.largeCount / geometry.samples), scatterScratch.pointer, nil)
           hg_conv2d_backward_filter(&g, x, y, from > 0, filter.pointer, smallBias.pointer, scratch.pointer, nil)
           hg_conv2d_transpose_backward_filter(&g, y, x, from > 0, nil, largeBias.pointer, scratch.pointer, nil)
@@ -195,7 +195,7 @@ extension KernelTests {
       var g = awkwardConvolutions[5].geometry
       let p = ConvolutionInputs(g, Floats.integers)
       let wanted = convolutionReference(p, HG_ACTIVATION_LINEAR, bias: false)
-      let scratch = Floats(count: hg_conv2d_filter_scratch(&g, nil))
+      let scratch = Floats(count: hg_conv2d_backward_filter_scratch(&g, nil))
       let filter = Floats(count: g.filterCount)
       let bias = Floats(count: g.small_channels)
       hg_conv2d_backward_filter(&g, p.large.pointer, p.small.pointer, false, filter.pointer, nil, scratch.pointer, nil)

@@ -3,18 +3,34 @@ import HourglassKernels
 import Testing
 
 extension KernelTests {
-  private typealias Heads<Answer> =
+  typealias Heads =
+    @Sendable (
+      Int, Int, Int, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?,
+      UnsafeMutablePointer<Float>?, UnsafePointer<hg_parallel>?
+    ) -> UnsafePointer<CChar>?
+  private typealias HeadsDefinition =
     @Sendable (
       Int, Int, Int, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?,
       UnsafeMutablePointer<Float>?
-    ) -> Answer
+    ) -> Void
 
-  private static func run<Answer>(
-    _ likelihood: Heads<Answer>, _ samples: Int, _ channels: Int, _ heads: [Float], _ targets: [Float]
+  static func run(
+    _ likelihood: Heads, _ samples: Int, _ channels: Int, _ heads: [Float], _ targets: [Float],
+    _ parallel: UnsafePointer<hg_parallel>? = nil
   ) -> (loss: [Float], gradient: [Float]) {
     var loss = [Float](repeating: .nan, count: samples)
     let gradient = output(heads.count) {
-      _ = likelihood(samples, targets.count / samples / channels, channels, heads, targets, &loss, $0)
+      _ = likelihood(samples, targets.count / samples / channels, channels, heads, targets, &loss, $0, parallel)
+    }
+    return (loss, gradient)
+  }
+
+  private static func run(
+    _ definition: HeadsDefinition, _ samples: Int, _ channels: Int, _ heads: [Float], _ targets: [Float]
+  ) -> (loss: [Float], gradient: [Float]) {
+    var loss = [Float](repeating: .nan, count: samples)
+    let gradient = output(heads.count) {
+      definition(samples, targets.count / samples / channels, channels, heads, targets, &loss, $0)
     }
     return (loss, gradient)
   }
@@ -33,7 +49,7 @@ extension KernelTests {
   static func countsWithoutSpread(_ count: Int) {
     for most: Float in [3, 300, 30_000] {
       let targets = counts(4 * count, upTo: most), y = logs(of: targets)
-      let pairs: [(String, Likelihood<UnsafePointer<CChar>?>, Likelihood<Void>, Double)] = [
+      let pairs: [(String, Likelihood, LikelihoodDefinition, Double)] = [
         ("log-cosh", hg_log_cosh_error, hg_reference_log_cosh_error, 1),
         ("poisson", hg_poisson, hg_reference_poisson, Double(most)),
         ("multinomial", hg_multinomial, hg_reference_multinomial, Double(most)),
@@ -63,7 +79,7 @@ extension KernelTests {
       }
       let tallies = counts(count, upTo: 300), levels = randomValues(count, 0, 255, seed: 5).map { $0.rounded() / 255 }
       let means = zip(levels, randomValues(count, -0.3, 0.3, seed: 6)).map { $0 + $1 }
-      let cases: [(Heads<UnsafePointer<CChar>?>, Heads<Void>, [Float], [Float])] = [
+      let cases: [(Heads, HeadsDefinition, [Float], [Float])] = [
         (
           hg_negative_binomial, hg_reference_negative_binomial,
           heads(logs(of: tallies), randomValues(count, -3, 9, seed: 7)), tallies
@@ -88,7 +104,7 @@ extension KernelTests {
         // Samples do not touch one another, and the gradient may overwrite the heads.
         var own = heads, loss = [Float](repeating: 0, count: 3)
         own.withUnsafeMutableBufferPointer {
-          _ = likelihood(3, pixels, channels, $0.baseAddress, targets, &loss, $0.baseAddress)
+          _ = likelihood(3, pixels, channels, $0.baseAddress, targets, &loss, $0.baseAddress, nil)
         }
         let all = run(likelihood, 3, channels, heads, targets)
         #expect(own == all.gradient && loss == all.loss)

@@ -83,15 +83,20 @@ extension KernelTests {
     }
 
     private static func convolve(_ g: inout hg_geometry2d, _ x: [Float], _ filter: [Float]) -> [Float] {
-      let prepared = output(hg_conv2d_prepared_gather_count(&g)) { hg_conv2d_prepare_gather(&g, filter, $0, nil) }
-      return output(g.smallCount) { hg_conv2d_forward(&g, x, prepared, nil, HG_ACTIVATION_LINEAR, $0, nil) }
+      let prepared = Floats(count: hg_conv2d_prepared_gather_count(&g))
+      var scratch = [Float](repeating: .nan, count: hg_conv2d_forward_scratch(&g, nil))
+      hg_conv2d_prepare_gather(&g, filter, prepared.gatherFilter, nil)
+      return output(g.smallCount) {
+        hg_conv2d_forward(&g, x, prepared.gatherFilter, nil, HG_ACTIVATION_LINEAR, $0, &scratch, nil)
+      }
     }
 
     private static func transpose(_ g: inout hg_geometry2d, _ y: [Float], _ filter: [Float]) -> [Float] {
-      let prepared = output(hg_conv2d_prepared_scatter_count(&g)) { hg_conv2d_prepare_scatter(&g, filter, $0, nil) }
-      var scratch = [Float](repeating: .nan, count: hg_conv2d_scatter_scratch(&g, nil))
+      let prepared = Floats(count: hg_conv2d_prepared_scatter_count(&g))
+      var scratch = [Float](repeating: .nan, count: hg_conv2d_transpose_forward_scratch(&g, nil))
+      hg_conv2d_prepare_scatter(&g, filter, prepared.scatterFilter, nil)
       return output(g.largeCount) {
-        hg_conv2d_transpose_forward(&g, y, prepared, nil, HG_ACTIVATION_LINEAR, $0, &scratch, nil)
+        hg_conv2d_transpose_forward(&g, y, prepared.scatterFilter, nil, HG_ACTIVATION_LINEAR, $0, &scratch, nil)
       }
     }
   }

@@ -94,7 +94,7 @@ private func kernels(
       hg_dense_backward_weight(
         g, first, last, p.x.pointer, p.dy.pointer, false, out.weight.pointer, scratch[2].pointer, &parallel)
     }
-    hg_dense_backward_bias(g, p.dy.pointer, false, out.bias.pointer)
+    hg_dense_backward_bias(g, p.dy.pointer, false, out.bias.pointer, nil)
     for buffer in scratch + out.all.map(\.1) {
       #expect(buffer.isIntact, "a kernel wrote before the start of a buffer")
     }
@@ -180,7 +180,7 @@ extension KernelTests {
             let scratch = Floats(count: hg_dense_backward_weight_scratch(&g, &parallel))
             hg_dense_backward_weight(
               &g, 0, shape.inputs, x, dy, first > 0, parts.weight.pointer, scratch.pointer, &parallel)
-            hg_dense_backward_bias(&g, dy, first > 0, parts.bias.pointer)
+            hg_dense_backward_bias(&g, dy, first > 0, parts.bias.pointer, nil)
           }
           for (a, b) in [(parts.weight, whole.weight), (parts.bias, whole.bias)] {
             let wrong = difference(a, b, bits: true)
@@ -202,7 +202,7 @@ extension KernelTests {
         let scratch = Floats(count: hg_dense_backward_weight_scratch(&g, nil))
         hg_dense_backward_weight(
           &g, 0, g.inputs, p.x.pointer, p.dy.pointer, true, got.weight.pointer, scratch.pointer, nil)
-        hg_dense_backward_bias(&g, p.dy.pointer, true, got.bias.pointer)
+        hg_dense_backward_bias(&g, p.dy.pointer, true, got.bias.pointer, nil)
         for (a, b) in [(got.weight, wanted.weight), (got.bias, wanted.bias)] {
           let wrong = difference(a, b)
           #expect(wrong == nil, "\(name): \(wrong ?? "")")

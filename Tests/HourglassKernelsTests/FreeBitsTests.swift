@@ -33,7 +33,7 @@ extension KernelTests {
       #expect(wanted != start)
       withEachInstructionSet { isa in
         var got = start
-        #expect(hg_gaussian_free_bits(5, units, latent.heads, free, 0.7, &got) == nil)
+        #expect(hg_gaussian_free_bits(5, units, latent.heads, free, 0.7, &got, nil) == nil)
         expectClose("\(isa)", got, wanted) { i in
           let size = i % (2 * units) < units ? Double(abs(latent.heads[i])) : exp(clamped(latent.heads[i])) + 1
           return roundoff * (13 * size + 3 * Double(abs(start[i])))
@@ -69,7 +69,7 @@ extension KernelTests {
     }
     #expect(wanted.contains(0) && wanted.contains { $0 != 0 })
     var got = [Float](repeating: 0, count: heads.count)
-    hg_gaussian_free_bits(3, 19, latent.heads, free, Float(beta), &got)
+    hg_gaussian_free_bits(3, 19, latent.heads, free, Float(beta), &got, nil)
     // h^2 / 6 f''' is below 1e-8, and 1e-16 f / h below 1e-8 too, as f is some hundreds.
     expectClose("gradient", got, wanted) { 14 * roundoff * (1 + Double(abs(wanted[$0]))) + 2e-7 }
   }
@@ -80,14 +80,14 @@ extension KernelTests {
     let whole = latent.backward(beta: 0.5)
     withEachInstructionSet { isa in
       var got = latent.backward(beta: 0)
-      hg_gaussian_free_bits(4, 20, latent.heads, 0, 0.5, &got)
+      hg_gaussian_free_bits(4, 20, latent.heads, 0, 0.5, &got, nil)
       expectClose("\(isa)", got, whole) { 8 * roundoff * (Double(abs(whole[$0])) + exp(5) + 3) }
     }
     for units in unitCounts {
       let latent = LatentCase(5, units, wide: true), free = middle(divergences(latent))
       expectEqualBitsOnEachISA("units \(units)") {
         var got = latent.backward(beta: 0)
-        hg_gaussian_free_bits(5, units, latent.heads, free, 0.7, &got)
+        hg_gaussian_free_bits(5, units, latent.heads, free, 0.7, &got, nil)
         return got
       }
     }
@@ -104,15 +104,15 @@ extension KernelTests {
       hg_reference_moving_average(count, decay, x, &wanted)
       withEachInstructionSet { isa in
         var got = start
-        #expect(hg_moving_average(count, decay, x, &got) == nil)
+        #expect(hg_moving_average(count, decay, x, &got, nil) == nil)
         expectClose("\(isa)", got, wanted) { _ in 5 * roundoff * 2 }
       }
       expectEqualBitsOnEachISA("count \(count)") {
         var whole = start, slices = start
-        hg_moving_average(count, decay, x, &whole)
+        hg_moving_average(count, decay, x, &whole, nil)
         slices.withUnsafeMutableBufferPointer { slices in
           for (first, last) in [(0, count / 3), (count / 3, count)] {
-            hg_moving_average(last - first, decay, Array(x[first..<last]), slices.baseAddress! + first)
+            hg_moving_average(last - first, decay, Array(x[first..<last]), slices.baseAddress! + first, nil)
           }
         }
         #expect(firstDifference(whole, slices) == nil)

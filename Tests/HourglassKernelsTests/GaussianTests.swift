@@ -9,10 +9,10 @@ extension KernelTests {
   static func errorsOfDifferences(_ count: Int) {
     let samples = 5
     let y = randomValues(samples * count, -3, 3), targets = randomValues(samples * count, 0, 1, seed: 2)
-    let pairs: [(String, Likelihood<UnsafePointer<CChar>?>, Likelihood<Void>)] = [
+    let pairs: [(String, Likelihood, LikelihoodDefinition)] = [
       ("absolute", hg_absolute_error, hg_reference_absolute_error), ("huber", hg_huber_error, hg_reference_huber_error),
       (
-        "gaussian", { hg_gaussian($0, $1, 0.3, $2, $3, $4, $5) },
+        "gaussian", { hg_gaussian($0, $1, 0.3, $2, $3, $4, $5, $6) },
         { hg_reference_gaussian($0, $1, 0.3, $2!, $3!, $4!, $5!) }
       ),
     ]
@@ -34,10 +34,10 @@ extension KernelTests {
   @Test("The gradients of absolute, Huber and Gaussian errors are the slopes of their losses")
   static func slopesOfDifferences() {
     let y = randomValues(100, -3, 3), targets = randomValues(100, 0, 1, seed: 5), h = 1e-5
-    let cases: [(String, Likelihood<UnsafePointer<CChar>?>, (Double) -> Double)] = [
+    let cases: [(String, Likelihood, (Double) -> Double)] = [
       ("absolute", hg_absolute_error, { abs($0) }),
       ("huber", hg_huber_error, { abs($0) < 1 ? $0 * $0 / 2 : abs($0) - 0.5 }),
-      ("gaussian", { hg_gaussian($0, $1, 0.3, $2, $3, $4, $5) }, { $0 * $0 / 2 / Double(Float(0.3)) }),
+      ("gaussian", { hg_gaussian($0, $1, 0.3, $2, $3, $4, $5, $6) }, { $0 * $0 / 2 / Double(Float(0.3)) }),
     ]
     for (name, likelihood, loss) in cases {
       let got = run(likelihood, samples: 1, y, targets).gradient
@@ -69,7 +69,7 @@ extension KernelTests {
       if reference {
         hg_reference_gaussian_heads(samples, pixels, channels, heads, targets, &loss, $0)
       } else {
-        _ = hg_gaussian_heads(samples, pixels, channels, heads, targets, &loss, $0)
+        _ = hg_gaussian_heads(samples, pixels, channels, heads, targets, &loss, $0, nil)
       }
     }
     return (loss, gradient)
@@ -98,7 +98,7 @@ extension KernelTests {
       // In place, and sample by sample.
       var own = values, loss = [Float](repeating: 0, count: samples)
       own.withUnsafeMutableBufferPointer {
-        _ = hg_gaussian_heads(samples, pixels, channels, $0.baseAddress, targets, &loss, $0.baseAddress)
+        _ = hg_gaussian_heads(samples, pixels, channels, $0.baseAddress, targets, &loss, $0.baseAddress, nil)
       }
       let all = heads(samples, pixels, channels, values, targets)
       #expect(own == all.gradient && loss == all.loss)
@@ -122,8 +122,11 @@ extension KernelTests {
       #expect(got.gradient[6] == 0 && got.gradient[7] == 0.5, "\(isa)")
       #expect(abs(got.loss[3] - Float(log(2 * Double.pi) / 2)) < 1e-6, "\(isa)")
     }
-    for variance: Float in [0, -1, .nan, .infinity] { #expect(hg_gaussian(0, 0, variance, nil, nil, nil, nil) != nil) }
+    for variance: Float in [0, -1, .nan, .infinity] {
+      #expect(hg_gaussian(0, 0, variance, nil, nil, nil, nil, nil) != nil)
+    }
     #expect(
-      hg_gaussian_heads(1, -1, 1, nil, nil, nil, nil) != nil && hg_gaussian_heads(1, 1, 1, nil, nil, nil, nil) != nil)
+      hg_gaussian_heads(1, -1, 1, nil, nil, nil, nil, nil) != nil
+        && hg_gaussian_heads(1, 1, 1, nil, nil, nil, nil, nil) != nil)
   }
 }

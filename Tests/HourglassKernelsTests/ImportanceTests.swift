@@ -18,7 +18,7 @@ extension KernelTests {
       }
       let wanted = output(4) { hg_reference_gaussian_log_ratio(4, units, latent.heads, latent.noise, z, $0) }
       withEachInstructionSet { isa in
-        let got = output(4) { hg_gaussian_log_ratio(4, units, latent.heads, latent.noise, z, $0) }
+        let got = output(4) { hg_gaussian_log_ratio(4, units, latent.heads, latent.noise, z, $0, nil) }
         expectClose("\(isa)", got, wanted) { roundoff * (10 + Double(units) / 16) * size($0) / 2 }
       }
     }
@@ -37,7 +37,7 @@ extension KernelTests {
       }
       withEachInstructionSet { isa in
         let got = output(8 * units) {
-          hg_gaussian_log_ratio_backward(4, units, latent.heads, latent.noise, z, weights, latent.dz, $0)
+          hg_gaussian_log_ratio_backward(4, units, latent.heads, latent.noise, z, weights, latent.dz, $0, nil)
         }
         expectClose("\(isa)", got, wanted) { i in
           let n = i / (2 * units), j = i % units, at = n * units + j
@@ -65,14 +65,14 @@ extension KernelTests {
     let ofSum = roundoff * (2 * 120 + 2 * 30 + 4 + Double(draws) / 16 + 5)
     withEachInstructionSet { isa in
       var (gotBound, got, gotErrors) = (bound.map { _ in Float.nan }, loss, errors)
-      #expect(hg_importance_bound(images, draws, count, loss, ratio, &gotBound, &got, &gotErrors) == nil)
+      #expect(hg_importance_bound(images, draws, count, loss, ratio, &gotBound, &got, &gotErrors, nil) == nil)
       expectClose("\(isa) bound", gotBound, bound) { _ in ofSum + roundoff * 2 * 120 }
       expectClose("\(isa) weights", got, weights) { (2 * ofSum + 2 * roundoff) * Double(weights[$0]) }
       expectClose("\(isa) errors", gotErrors, dy) { (2 * ofSum + 3 * roundoff) * Double(abs(dy[$0])) }
     }
     expectEqualBitsOnEachISA("\(draws) draws") {
       var (bound, weights, dy) = (bound, loss, errors)
-      hg_importance_bound(images, draws, count, loss, ratio, &bound, &weights, &dy)
+      hg_importance_bound(images, draws, count, loss, ratio, &bound, &weights, &dy, nil)
       return bound + weights + dy
     }
   }
@@ -101,7 +101,7 @@ extension KernelTests {
     }
     // All scaled by a thousandth, so that no sample has all the weight.
     let z = latent.forward().z
-    let whole = output(draws) { hg_gaussian_log_ratio(draws, units, latent.heads, latent.noise, z, $0) }
+    let whole = output(draws) { hg_gaussian_log_ratio(draws, units, latent.heads, latent.noise, z, $0, nil) }
     let ratio = whole.map { $0 / 1000 }
     let loss = (0..<draws).map { k in
       (k * units..<(k + 1) * units).reduce(Float(0)) { sum, i in
@@ -110,12 +110,12 @@ extension KernelTests {
       }
     }
     var (bound, weights, dz) = (Float(0), loss, zip(latent.dz, z).map { ($0 + $1) / 1000 })
-    hg_importance_bound(1, draws, units, loss, ratio, &bound, &weights, &dz)
+    hg_importance_bound(1, draws, units, loss, ratio, &bound, &weights, &dz, nil)
     #expect(abs(Double(bound) + negativeBound(heads)) < 1e-4 * abs(Double(bound)))
     #expect(draws == 1 || weights.allSatisfy { $0 < 0.99 })
     let got = output(heads.count) {
       hg_gaussian_log_ratio_backward(
-        draws, units, latent.heads, latent.noise, z, weights.map { $0 / 1000 }, dz, $0)
+        draws, units, latent.heads, latent.noise, z, weights.map { $0 / 1000 }, dz, $0, nil)
     }
     // Log-weights of some ten, whose rounding moves the weights by 1e-6 and with them gradients of at most five.
     let scale = wanted.map(abs).max() ?? 0
@@ -126,20 +126,20 @@ extension KernelTests {
   static func importanceExtremes() {
     withEachInstructionSet { isa in
       var (bound, weights, dy): ([Float], [Float], [Float]) = ([0, 0], [7, 7], [1, 2, 3, 4, 5, 6])
-      hg_importance_bound(2, 1, 3, [10, 1e30], [0.5, 0], &bound, &weights, &dy)
+      hg_importance_bound(2, 1, 3, [10, 1e30], [0.5, 0], &bound, &weights, &dy, nil)
       #expect(bound == [-10.5, -1e30] && weights == [1, 1] && dy == [1, 2, 3, 4, 5, 6], "\(isa)")
       (bound, weights) = ([0, 0, 0], [Float](repeating: 7, count: 6))
-      hg_importance_bound(3, 2, 0, [.nan, 0, 1e30, 5, 5, 5], [0, 0, 0, 0, 0, 0], &bound, &weights, nil)
+      hg_importance_bound(3, 2, 0, [.nan, 0, 1e30, 5, 5, 5], [0, 0, 0, 0, 0, 0], &bound, &weights, nil, nil)
       #expect(bound[0].isNaN && weights[0].isNaN && weights[1].isNaN, "\(isa)")
       #expect(bound[1] == -5 - Float(log(2.0)) && Array(weights[2...]) == [0, 1, 0.5, 0.5] && bound[2] == -5, "\(isa)")
     }
     func text(_ answer: UnsafePointer<CChar>?) -> String? { answer.map { String(cString: $0) } }
     let one = Floats(count: 1).pointer
-    #expect(text(hg_importance_bound(1, 0, 1, one, one, one, one, nil)) == "draws is not at least 1")
-    #expect(text(hg_importance_bound(-1, 1, 1, nil, nil, nil, nil, nil)) == "a count is negative")
-    #expect(hg_importance_bound(0, 1, 1, nil, nil, nil, nil, nil) == nil)
-    #expect(hg_importance_bound(1, 1, 1, nil, nil, nil, nil, nil) != nil)
-    #expect(hg_gaussian_log_ratio(1, 1, one, nil, one, one) != nil)
-    #expect(hg_gaussian_log_ratio_backward(1, 1, one, one, one, nil, one, one) != nil)
+    #expect(text(hg_importance_bound(1, 0, 1, one, one, one, one, nil, nil)) == "draws is not at least 1")
+    #expect(text(hg_importance_bound(-1, 1, 1, nil, nil, nil, nil, nil, nil)) == "a count is negative")
+    #expect(hg_importance_bound(0, 1, 1, nil, nil, nil, nil, nil, nil) == nil)
+    #expect(hg_importance_bound(1, 1, 1, nil, nil, nil, nil, nil, nil) != nil)
+    #expect(hg_gaussian_log_ratio(1, 1, one, nil, one, one, nil) != nil)
+    #expect(hg_gaussian_log_ratio_backward(1, 1, one, one, one, nil, one, one, nil) != nil)
   }
 }

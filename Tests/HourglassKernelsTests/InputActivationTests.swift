@@ -110,12 +110,5 @@ extension KernelTests {
       }
       #expect(over == y && error == dx)
     }
-
-    @Test("The GELU of 1.0 is that activation")
-    static func gelu() {
-      let (x, dy) = (Array(arguments.prefix(99)), randomValues(99, -1, 1, seed: 6))
-      #expect(output(99) { hg_gelu_forward(99, x, $0, nil) } == InputActivation.all[0].forward(x))
-      #expect(output(99) { hg_gelu_backward(99, x, dy, $0, nil) } == InputActivation.all[0].backward(x, dy))
-    }
   }
 }

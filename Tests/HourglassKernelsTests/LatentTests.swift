@@ -28,7 +28,7 @@ extension KernelTests {
         if reference {
           hg_reference_gaussian_latent_forward(samples, units, heads, given, $0, &kl)
         } else {
-          hg_gaussian_latent_forward(samples, units, heads, given, $0, &kl)
+          hg_gaussian_latent_forward(samples, units, heads, given, $0, &kl, nil)
         }
       }
       return (z, kl)
@@ -40,7 +40,7 @@ extension KernelTests {
         if reference {
           hg_reference_gaussian_latent_backward(samples, units, heads, given, dz, beta, $0)
         } else {
-          hg_gaussian_latent_backward(samples, units, heads, given, dz, beta, $0)
+          hg_gaussian_latent_backward(samples, units, heads, given, dz, beta, $0, nil)
         }
       }
     }
@@ -131,10 +131,10 @@ extension KernelTests {
     let means = [Float](repeating: 0.5, count: 8), ones = [Float](repeating: 1, count: 8)
     let bounds: [Float] = [-30, -30, -30, 20, 20, 20, -30, 20]
     withEachInstructionSet { isa in
-      let z = output(8) { hg_gaussian_latent_forward(1, 8, means + variances, ones, $0, nil) }
-      let atBound = output(8) { hg_gaussian_latent_forward(1, 8, means + bounds, ones, $0, nil) }
+      let z = output(8) { hg_gaussian_latent_forward(1, 8, means + variances, ones, $0, nil, nil) }
+      let atBound = output(8) { hg_gaussian_latent_forward(1, 8, means + bounds, ones, $0, nil, nil) }
       #expect(z == atBound, "\(isa)")
-      let dheads = output(16) { hg_gaussian_latent_backward(1, 8, means + variances, ones, ones, 1, $0) }
+      let dheads = output(16) { hg_gaussian_latent_backward(1, 8, means + variances, ones, ones, 1, $0, nil) }
       #expect(Array(dheads[8..<14]) == [0, 0, 0, 0, 0, 0] && dheads[14] != 0 && dheads[15] != 0, "\(isa)")
     }
   }
@@ -144,9 +144,9 @@ extension KernelTests {
     withEachInstructionSet { isa in
       var kl: [Float] = [0, 0, 0]
       let heads: [Float] = [.nan, 0, 0, .nan, 0, 0]
-      let z = output(3) { hg_gaussian_latent_forward(3, 1, heads, [1, 1, 1], $0, &kl) }
+      let z = output(3) { hg_gaussian_latent_forward(3, 1, heads, [1, 1, 1], $0, &kl, nil) }
       #expect(firstDifference(z, [.nan, .nan, 1]) == nil && firstDifference(kl, [.nan, .nan, 0]) == nil, "\(isa)")
-      let dheads = output(6) { hg_gaussian_latent_backward(3, 1, heads, [1, 1, 1], [1, 1, 1], 1, $0) }
+      let dheads = output(6) { hg_gaussian_latent_backward(3, 1, heads, [1, 1, 1], [1, 1, 1], 1, $0, nil) }
       #expect(firstDifference(dheads, [.nan, 0.5, 1, .nan, 1, 0.5]) == nil, "\(isa)")
     }
   }
@@ -156,7 +156,7 @@ extension KernelTests {
     let heads = [Float](repeating: 0, count: 2 * units)
     withEachInstructionSet { isa in
       var kl: Float = .nan
-      _ = output(units) { hg_gaussian_latent_forward(1, units, heads, nil, $0, &kl) }
+      _ = output(units) { hg_gaussian_latent_forward(1, units, heads, nil, $0, &kl, nil) }
       #expect(kl == 0, "\(isa)")
     }
   }

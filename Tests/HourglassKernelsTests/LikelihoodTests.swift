@@ -6,23 +6,37 @@ import Testing
 func exponential(_ x: Double) -> Double { exp(x) }
 
 extension KernelTests {
-  /// A kernel, which answers a sentence or nil, or its definition, which answers nothing.
-  typealias Likelihood<Answer> =
+  /// A kernel and its definition.
+  typealias Likelihood =
+    @Sendable (
+      Int, Int, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?,
+      UnsafeMutablePointer<Float>?, UnsafePointer<hg_parallel>?
+    ) -> UnsafePointer<CChar>?
+  typealias LikelihoodDefinition =
     @Sendable (
       Int, Int, UnsafePointer<Float>?, UnsafePointer<Float>?, UnsafeMutablePointer<Float>?, UnsafeMutablePointer<Float>?
-    ) -> Answer
+    ) -> Void
 
-  static let likelihoods: [Likelihood<UnsafePointer<CChar>?>] = [
+  static let likelihoods: [Likelihood] = [
     hg_bernoulli_logits, hg_squared_error, hg_absolute_error, hg_huber_error, hg_log_cosh_error, hg_poisson,
     hg_multinomial,
-    { hg_gaussian($0, $1, 0.3, $2, $3, $4, $5) },
+    { hg_gaussian($0, $1, 0.3, $2, $3, $4, $5, $6) },
   ]
 
-  static func run<Answer>(_ likelihood: Likelihood<Answer>, samples: Int, _ y: [Float], _ targets: [Float])
+  static func run(
+    _ likelihood: Likelihood, samples: Int, _ y: [Float], _ targets: [Float],
+    _ parallel: UnsafePointer<hg_parallel>? = nil
+  ) -> (loss: [Float], gradient: [Float]) {
+    var loss = [Float](repeating: .nan, count: samples)
+    let gradient = output(y.count) { _ = likelihood(samples, y.count / samples, y, targets, &loss, $0, parallel) }
+    return (loss, gradient)
+  }
+
+  static func run(_ definition: LikelihoodDefinition, samples: Int, _ y: [Float], _ targets: [Float])
     -> (loss: [Float], gradient: [Float])
   {
     var loss = [Float](repeating: .nan, count: samples)
-    let gradient = output(y.count) { _ = likelihood(samples, y.count / samples, y, targets, &loss, $0) }
+    let gradient = output(y.count) { definition(samples, y.count / samples, y, targets, &loss, $0) }
     return (loss, gradient)
   }
 
@@ -63,7 +77,7 @@ extension KernelTests {
     let y = randomValues(100, -6, 6), targets = randomValues(100, 0, 1, seed: 5), h = 1e-5
     let bernoulli = { (l: Double, t: Double) in max(l, 0) - l * t + log1p(exp(-abs(l))) }
     let squared = { (y: Double, t: Double) in (y - t) * (y - t) }
-    let cases: [(String, Likelihood<UnsafePointer<CChar>?>, (Double, Double) -> Double)] = [
+    let cases: [(String, Likelihood, (Double, Double) -> Double)] = [
       ("bernoulli", hg_bernoulli_logits, bernoulli), ("squared", hg_squared_error, squared),
     ]
     for (name, likelihood, loss) in cases {
@@ -118,9 +132,11 @@ extension KernelTests {
         let one = run(likelihood, samples: 1, Array(y[range]), Array(targets[range]))
         #expect(one.loss == [all.loss[n]] && one.gradient == Array(all.gradient[range]))
       }
-      #expect(output(samples) { _ = likelihood(samples, count, y, targets, $0, nil) } == all.loss)
-      #expect(output(y.count) { _ = likelihood(samples, count, y, targets, nil, $0) } == all.gradient)
-      y.withUnsafeMutableBufferPointer { _ = likelihood(samples, count, $0.baseAddress, targets, nil, $0.baseAddress) }
+      #expect(output(samples) { _ = likelihood(samples, count, y, targets, $0, nil, nil) } == all.loss)
+      #expect(output(y.count) { _ = likelihood(samples, count, y, targets, nil, $0, nil) } == all.gradient)
+      y.withUnsafeMutableBufferPointer {
+        _ = likelihood(samples, count, $0.baseAddress, targets, nil, $0.baseAddress, nil)
+      }
       #expect(y == all.gradient)
     }
   }

@@ -42,7 +42,7 @@ extension KernelTests {
       v = m
     }
     mutating func update(_ options: hg_adam_options, _ gradient: [Float]) {
-      withUnsafePointer(to: options) { _ = hg_adam($0, gradient.count, gradient, &weights, &m, &v) }
+      withUnsafePointer(to: options) { _ = hg_adam($0, gradient.count, gradient, &weights, &m, &v, nil) }
     }
   }
 
@@ -136,7 +136,7 @@ extension KernelTests {
               slices.v.withUnsafeMutableBufferPointer { v in
                 _ = hg_adam(
                   options, last - first, Array(gradient[first..<last]), w.baseAddress! + first, m.baseAddress! + first,
-                  v.baseAddress! + first)
+                  v.baseAddress! + first, nil)
               }
             }
           }
@@ -158,9 +158,9 @@ extension KernelTests {
     for t in 1...updates {
       let gradient = gradient(count, update: t)
       if momentum == nil {
-        hg_sgd(&options, count, gradient, &weights, nil)
+        hg_sgd(&options, count, gradient, &weights, nil, nil)
       } else {
-        hg_sgd(&options, count, gradient, &weights, &m)
+        hg_sgd(&options, count, gradient, &weights, &m, nil)
       }
     }
     return (weights, m)
@@ -201,7 +201,7 @@ extension KernelTests {
     hg_reference_sgd(&options, count, gradient, &wanted, &wantedM)
     withEachInstructionSet { isa in
       var w = weights, moment = m
-      hg_sgd(&options, count, gradient, &w, &moment)
+      hg_sgd(&options, count, gradient, &w, &moment, nil)
       // Products of at most 0.1, 0.5 and 0.9 and their sums round five times, below 2; the weight twice.
       expectClose("\(isa) m", moment, wantedM) { _ in 6 * roundoff * 1.5 }
       expectClose("\(isa)", w, wanted) { _ in roundoff * (0.1 * (nesterov ? 24 : 9) + 2 * 1.5) }

@@ -16,9 +16,9 @@ extension KernelTests {
         (0..<shards).reduce(wanted[i]) { $0 + gradients[$1 * stride + i] }
       }
       withEachInstructionSet { isa in
-        var sum = output(count) { hg_sum_shards(count, shards, stride, gradients, false, $0) }
+        var sum = output(count) { hg_sum_shards(count, shards, stride, gradients, false, $0, nil) }
         #expect(sum == wanted, "\(isa), \(count) elements")
-        hg_sum_shards(count, shards, stride, gradients, true, &sum)
+        hg_sum_shards(count, shards, stride, gradients, true, &sum, nil)
         #expect(sum == gone, "\(isa), \(count) elements, going on")
       }
     }

@@ -27,11 +27,13 @@ extension KernelTests {
     private static func answers(_ a: Arguments, output: Floats) -> [String: String?] {
       var (g, d, p) = (a.window, a.dense, a.parallel)
       let (x, out, scratch) = (a.input, output.pointer, output.pointer + Self.count / 2)
+      let gather = x.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: hg_gather_filter.self) }
+      let scatter = x.map { UnsafeMutableRawPointer($0).assumingMemoryBound(to: hg_scatter_filter.self) }
       return [
-        "conv forward": text(hg_conv2d_forward(&g, x, x, nil, a.activation, out, &p)),
-        "conv data": text(hg_conv2d_backward_data(&g, x, x, a.activation, x, out, scratch, &p)),
-        "transpose forward": text(hg_conv2d_transpose_forward(&g, x, x, nil, a.activation, out, scratch, &p)),
-        "transpose data": text(hg_conv2d_transpose_backward_data(&g, x, x, a.activation, x, out, &p)),
+        "conv forward": text(hg_conv2d_forward(&g, x, gather, nil, a.activation, out, nil, &p)),
+        "conv data": text(hg_conv2d_backward_data(&g, x, scatter, a.activation, x, out, scratch, &p)),
+        "transpose forward": text(hg_conv2d_transpose_forward(&g, x, scatter, nil, a.activation, out, scratch, &p)),
+        "transpose data": text(hg_conv2d_transpose_backward_data(&g, x, gather, a.activation, x, out, nil, &p)),
         "pool backward": text(hg_max_pool2d_backward(&g, x, a.switches, a.activation, x, out, &p)),
         "dense forward": text(hg_dense_forward(&d, x, x, nil, a.activation, out, scratch, &p)),
         "dense data": text(hg_dense_backward_data(&d, x, x, a.activation, x, out, scratch, &p)),
@@ -78,9 +80,28 @@ extension KernelTests {
       var (g, d) = (Arguments().window, Arguments().dense)
       (g.stride_vertical, d.outputs) = (0, 0)
       #expect(hg_conv2d_prepared_gather_count(&g) == -1 && hg_conv2d_prepared_scatter_count(&g) == -1)
-      #expect(hg_conv2d_scatter_scratch(&g, nil) == -1 && hg_conv2d_filter_scratch(&g, nil) == -1)
+      #expect(hg_conv2d_backward_data_scratch(&g, nil) == -1 && hg_conv2d_backward_filter_scratch(&g, nil) == -1)
       #expect(hg_dense_forward_scratch(&d, nil) == -1 && hg_dense_backward_data_scratch(&d, nil) == -1)
       #expect(hg_dense_backward_weight_scratch(&d, nil) == -1)
+    }
+
+    @Test("a sentence has the code of what is wrong")
+    func codes() {
+      var (g, d) = (Arguments().window, Arguments().dense)
+      let none: UnsafePointer<Float>? = nil
+      #expect(hg_error_of(hg_conv2d_check(&g)) == HG_ERROR_NONE && hg_error_of(nil) == HG_ERROR_NONE)
+      #expect(hg_error_of(hg_conv2d_check(nil)) == HG_ERROR_NULL)
+      #expect(hg_error_of(hg_dense_forward(&d, none, none, nil, HG_ACTIVATION_RELU, nil, nil, nil)) == HG_ERROR_NULL)
+      (g.stride_vertical, d.size) = (0, 1)
+      #expect(hg_error_of(hg_conv2d_check(&g)) == HG_ERROR_GEOMETRY && hg_error_of(hg_dense_check(&d)) == HG_ERROR_SIZE)
+      #expect(hg_error_of(hg_squared_error(-1, 1, nil, nil, nil, nil, nil)) == HG_ERROR_COUNT)
+      #expect(hg_error_of(hg_activation_forward(hg_activation(77), 0, nil, nil, nil)) == HG_ERROR_ACTIVATION)
+      #expect(hg_error_of(hg_clip(0, 1, -1, nil, nil)) == HG_ERROR_VALUE)
+      var parallel = Arguments().parallel
+      parallel.threads = -1
+      #expect(hg_error_of(hg_adagrad(nil, 0, nil, nil, nil, nil)) == HG_ERROR_NULL)
+      #expect(hg_error_of(hg_squared_error(0, 0, nil, nil, nil, nil, &parallel)) == HG_ERROR_PARALLEL)
+      #expect(hg_error_of(hg_isa_select("abacus")) == HG_ERROR_ISA)
     }
 
     @Test("counts, options and streams are checked as well")
@@ -94,13 +115,14 @@ extension KernelTests {
       #expect(text(hg_random_normal(&stream, 1, 2, a.pointer)) == "the first normal value must be an even one")
       stream.size = 1
       #expect(text(hg_random_bits(&stream, 0, 1, nil)) == "stream.size is not sizeof(hg_random_stream)")
-      #expect(text(hg_adam(&adam, 1, nil, nil, nil, nil)) == "options.size is not sizeof(hg_adam_options)")
-      #expect(text(hg_sgd(&sgd, 1, nil, nil, nil)) == "options.size is not sizeof(hg_sgd_options)")
-      #expect(text(hg_sum_shards(1, 0, 1, a.pointer, false, a.pointer)) == "there is no shard")
-      #expect(text(hg_bernoulli_logits(1 << 30, 1 << 30, nil, nil, nil, nil)) == "there are 2^40 elements or more")
-      #expect(text(hg_gaussian_latent_forward(-1, 1, nil, nil, nil, nil)) == "a count is negative")
+      #expect(text(hg_adam(&adam, 1, nil, nil, nil, nil, nil)) == "options.size is not sizeof(hg_adam_options)")
+      #expect(text(hg_sgd(&sgd, 1, nil, nil, nil, nil)) == "options.size is not sizeof(hg_sgd_options)")
+      #expect(text(hg_sum_shards(1, 0, 1, a.pointer, false, a.pointer, nil)) == "there is no shard")
+      #expect(text(hg_bernoulli_logits(1 << 30, 1 << 30, nil, nil, nil, nil, nil)) == "there are 2^40 elements or more")
+      #expect(text(hg_gaussian_latent_forward(-1, 1, nil, nil, nil, nil, nil)) == "a count is negative")
       #expect(
-        text(hg_squared_error(1, 1, nil, nil, nil, nil)) == "an input, output or scratch that the call needs is NULL")
+        text(hg_squared_error(1, 1, nil, nil, nil, nil, nil))
+          == "an input, output or scratch that the call needs is NULL")
       var dense = Arguments().dense
       #expect(
         text(hg_dense_backward_weight(&dense, 2, 4, a.pointer, a.pointer, false, a.pointer, a.pointer, nil))

@@ -6,7 +6,7 @@ extension KernelTests {
   private static func softmax(_ logits: [Float], _ labels: [Int32]) -> (loss: [Float], gradient: [Float]) {
     var loss = [Float](repeating: .nan, count: labels.count)
     let gradient = output(logits.count) {
-      _ = hg_softmax_cross_entropy(labels.count, logits.count / labels.count, logits, labels, &loss, $0)
+      _ = hg_softmax_cross_entropy(labels.count, logits.count / labels.count, logits, labels, &loss, $0, nil)
     }
     return (loss, gradient)
   }
@@ -59,10 +59,11 @@ extension KernelTests {
       let one = softmax(Array(logits[range]), [labels[n]])
       #expect(one.loss == [all.loss[n]] && one.gradient == Array(all.gradient[range]))
     }
-    #expect(output(samples) { _ = hg_softmax_cross_entropy(samples, classes, logits, labels, $0, nil) } == all.loss)
+    #expect(
+      output(samples) { _ = hg_softmax_cross_entropy(samples, classes, logits, labels, $0, nil, nil) } == all.loss)
     var loss = [Float](repeating: 0, count: samples)
     logits.withUnsafeMutableBufferPointer {
-      _ = hg_softmax_cross_entropy(samples, classes, $0.baseAddress, labels, &loss, $0.baseAddress)
+      _ = hg_softmax_cross_entropy(samples, classes, $0.baseAddress, labels, &loss, $0.baseAddress, nil)
     }
     #expect(logits == all.gradient && loss == all.loss)
   }
@@ -88,11 +89,11 @@ extension KernelTests {
   static func softmaxRefusals() {
     for bad: Int32 in [-1, 3, .max] {
       var loss: [Float] = [7, 7]
-      let answer = hg_softmax_cross_entropy(2, 3, [1, 2, 3, 4, 5, 6], [0, bad], &loss, nil)
+      let answer = hg_softmax_cross_entropy(2, 3, [1, 2, 3, 4, 5, 6], [0, bad], &loss, nil, nil)
       #expect(answer.map { String(cString: $0) } == "a label is none of the classes" && loss == [7, 7])
     }
-    #expect(hg_softmax_cross_entropy(0, 0, nil, nil, nil, nil) == nil)
-    #expect(hg_softmax_cross_entropy(1, 2, nil, [0], nil, nil) != nil)
-    #expect(hg_softmax_cross_entropy(-1, 2, nil, nil, nil, nil) != nil)
+    #expect(hg_softmax_cross_entropy(0, 0, nil, nil, nil, nil, nil) == nil)
+    #expect(hg_softmax_cross_entropy(1, 2, nil, [0], nil, nil, nil) != nil)
+    #expect(hg_softmax_cross_entropy(-1, 2, nil, nil, nil, nil, nil) != nil)
   }
 }

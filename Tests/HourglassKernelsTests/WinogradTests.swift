@@ -196,7 +196,7 @@ extension KernelTests {
       #expect(text(hg_conv2d_check(&taken)) == nil)
       let a = Floats([1, 2, 3, 4])
       #expect(
-        text(hg_conv2d_forward(&taken, a.pointer, a.pointer, nil, HG_ACTIVATION_LINEAR, a.pointer, nil))
+        text(hg_conv2d_forward(&taken, a.pointer, a.gatherFilter, nil, HG_ACTIVATION_LINEAR, a.pointer, nil, nil))
           == "an input, output or scratch that the call needs is NULL")
       for var refused in [
         window(9, 5, 4, filter: (5, 5), stride: (1, 1)), window(9, 6, 4, filter: (4, 4), stride: (1, 1)),
@@ -204,12 +204,12 @@ extension KernelTests {
       ] {
         #expect(text(hg_conv2d_check(&refused)) == sentence)
         #expect(hg_conv2d_prepared_gather_count(&refused) == -1 && hg_conv2d_prepared_scatter_count(&refused) == -1)
-        #expect(hg_conv2d_gather_scratch(&refused, nil) == -1 && hg_conv2d_scatter_scratch(&refused, nil) == -1)
-        #expect(hg_conv2d_filter_scratch(&refused, nil) == -1)
+        #expect(hg_conv2d_forward_scratch(&refused, nil) == -1 && hg_conv2d_backward_data_scratch(&refused, nil) == -1)
+        #expect(hg_conv2d_backward_filter_scratch(&refused, nil) == -1)
         #expect(
           text(
-            hg_conv2d_forward_with_scratch(
-              &refused, a.pointer, a.pointer, nil, HG_ACTIVATION_LINEAR, a.pointer, a.pointer, nil)) == sentence)
+            hg_conv2d_forward(
+              &refused, a.pointer, a.gatherFilter, nil, HG_ACTIVATION_LINEAR, a.pointer, a.pointer, nil)) == sentence)
       }
       let none = ConvolutionInputs(
         .make(

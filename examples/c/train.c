@@ -25,7 +25,9 @@ typedef struct layer {
   hg_activation activation;
   ptrdiff_t inputs, outputs, weights, biases; /* of a sample; of the layer */
   float *weight, *gradient;                   /* weights, then biases */
-  float *y, *dy, *gather, *scatter;
+  float *y, *dy;
+  hg_gather_filter *gather; /* the filter as the passes of a convolution read it */
+  hg_scatter_filter *scatter;
 } layer;
 
 static layer convolution(int kind, ptrdiff_t large, ptrdiff_t C, ptrdiff_t K, hg_activation activation) {
@@ -61,12 +63,23 @@ static layer dense(ptrdiff_t inputs, ptrdiff_t outputs, hg_activation activation
 
 /* Floats of scratch that any pass of the layer needs. */
 static ptrdiff_t scratch_count(const layer *l) {
-  const ptrdiff_t counts[] = {l->kind == DENSE ? hg_dense_forward_scratch(&l->dense, &parallel)
-                                               : hg_conv2d_scatter_scratch(&l->window, &parallel),
-                              l->kind == DENSE ? hg_dense_backward_data_scratch(&l->dense, &parallel) : 0,
-                              l->kind == DENSE ? hg_dense_backward_weight_scratch(&l->dense, &parallel)
-                                               : hg_conv2d_filter_scratch(&l->window, &parallel)};
-  ptrdiff_t most = 0;
+  ptrdiff_t counts[3], most = 0;
+  switch (l->kind) {
+    case CONV:
+      counts[0] = hg_conv2d_forward_scratch(&l->window, &parallel);
+      counts[1] = hg_conv2d_backward_data_scratch(&l->window, &parallel);
+      counts[2] = hg_conv2d_backward_filter_scratch(&l->window, &parallel);
+      break;
+    case TRANSPOSED:
+      counts[0] = hg_conv2d_transpose_forward_scratch(&l->window, &parallel);
+      counts[1] = hg_conv2d_transpose_backward_data_scratch(&l->window, &parallel);
+      counts[2] = hg_conv2d_transpose_backward_filter_scratch(&l->window, &parallel);
+      break;
+    case DENSE:
+      counts[0] = hg_dense_forward_scratch(&l->dense, &parallel);
+      counts[1] = hg_dense_backward_data_scratch(&l->dense, &parallel);
+      counts[2] = hg_dense_backward_weight_scratch(&l->dense, &parallel);
+  }
   for (int i = 0; i < 3; i++) most = counts[i] > most ? counts[i] : most;
   return most;
 }
@@ -80,7 +93,7 @@ static void forward(const layer *l, const float *x, float *scratch) {
   done(hg_conv2d_prepare_gather(&l->window, l->weight, l->gather, &parallel));
   done(hg_conv2d_prepare_scatter(&l->window, l->weight, l->scatter, &parallel));
   if (l->kind == CONV)
-    done(hg_conv2d_forward(&l->window, x, l->gather, bias, l->activation, l->y, &parallel));
+    done(hg_conv2d_forward(&l->window, x, l->gather, bias, l->activation, l->y, scratch, &parallel));
   else
     done(hg_conv2d_transpose_forward(&l->window, x, l->scatter, bias, l->activation, l->y, scratch, &parallel));
 }
@@ -95,11 +108,11 @@ static void backward(const layer *l, const float *x, hg_activation gate, float *
       break;
     case TRANSPOSED:
       done(hg_conv2d_transpose_backward_filter(&l->window, x, l->dy, false, dw, db, scratch, &parallel));
-      if (dx) done(hg_conv2d_transpose_backward_data(&l->window, l->dy, l->gather, gate, x, dx, &parallel));
+      if (dx) done(hg_conv2d_transpose_backward_data(&l->window, l->dy, l->gather, gate, x, dx, scratch, &parallel));
       break;
     case DENSE:
       done(hg_dense_backward_weight(&l->dense, 0, l->inputs, x, l->dy, false, dw, scratch, &parallel));
-      done(hg_dense_backward_bias(&l->dense, l->dy, false, db));
+      done(hg_dense_backward_bias(&l->dense, l->dy, false, db, &parallel));
       if (dx) done(hg_dense_backward_data(&l->dense, l->dy, l->weight, gate, x, dx, scratch, &parallel));
   }
 }
@@ -148,7 +161,7 @@ int main(int count, char **arguments) {
     if (turn) block = malloc((size_t)total * sizeof(float));
     if (turn && !block) done("there is not enough memory");
     total = 0;
-#define TAKE(pointer, amount) ((pointer) = block ? block + total : NULL, total += ((amount) + 15) / 16 * 16)
+#define TAKE(pointer, amount) ((pointer) = (void *)(block ? block + total : NULL), total += ((amount) + 15) / 16 * 16)
     for (int i = 0; i < 4; i++) TAKE(vectors[i], parameters); /* weights, gradient, two moments */
     TAKE(scratch, scratch_most);
     TAKE(loss, BATCH);
@@ -183,14 +196,14 @@ int main(int count, char **arguments) {
     for (ptrdiff_t batch = 0; batch < batches; batch++) {
       const float *x = images + batch * BATCH * 28 * 28;
       for (int i = 0; i < LAYERS; i++) forward(&layers[i], i ? layers[i - 1].y : x, scratch);
-      done(hg_bernoulli_logits(BATCH, 28 * 28, last->y, x, loss, last->dy));
+      done(hg_bernoulli_logits(BATCH, 28 * 28, last->y, x, loss, last->dy, &parallel));
       for (int n = 0; n < BATCH; n++) sum += loss[n];
       for (int i = LAYERS - 1; i > 0; i--)
         backward(&layers[i], layers[i - 1].y, layers[i - 1].activation, layers[i - 1].dy, scratch);
       backward(&layers[0], x, HG_ACTIVATION_LINEAR, NULL, scratch);
       adam.correction1 = (float)(1 - (powers[0] *= adam.beta1)),
       adam.correction2 = (float)(1 - (powers[1] *= adam.beta2));
-      done(hg_adam(&adam, parameters, vectors[1], vectors[0], vectors[2], vectors[3]));
+      done(hg_adam(&adam, parameters, vectors[1], vectors[0], vectors[2], vectors[3], &parallel));
     }
     printf("epoch %d: %.2f nats an image\n", epoch, sum / (double)(batches * BATCH));
   }

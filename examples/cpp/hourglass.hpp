@@ -44,9 +44,9 @@ class Convolution {
     check(hg_parallel_check(parallel_.get()));
     gather_.resize(size(hg_conv2d_prepared_gather_count(&g_)));
     scatter_.resize(size(hg_conv2d_prepared_scatter_count(&g_)));
-    scratch_.resize(
-        size(std::max({hg_conv2d_gather_scratch(&g_, parallel_.get()), hg_conv2d_scatter_scratch(&g_, parallel_.get()),
-                       hg_conv2d_filter_scratch(&g_, parallel_.get())})));
+    scratch_.resize(size(std::max({hg_conv2d_forward_scratch(&g_, parallel_.get()),
+                                   hg_conv2d_backward_data_scratch(&g_, parallel_.get()),
+                                   hg_conv2d_backward_filter_scratch(&g_, parallel_.get())})));
   }
 
   std::size_t large_count() const { return size(g_.samples * g_.large_height * g_.large_width * g_.large_channels); }
@@ -67,8 +67,8 @@ class Convolution {
   void forward(std::span<const float> x, std::span<const float> bias, hg_activation activation, std::span<float> y) {
     need(x, large_count(), "x"), need(y, small_count(), "y");
     if (!bias.empty()) need(bias, size(g_.small_channels), "bias");
-    check(hg_conv2d_forward_with_scratch(&g_, x.data(), gather_.data(), bias.empty() ? nullptr : bias.data(),
-                                         activation, y.data(), scratch_.data(), parallel_.get()));
+    check(hg_conv2d_forward(&g_, x.data(), gather_.data(), bias.empty() ? nullptr : bias.data(), activation, y.data(),
+                            scratch_.data(), parallel_.get()));
   }
 
   /// dx (N H W C) from dy (N P Q K).
@@ -98,7 +98,9 @@ class Convolution {
 
   hg_geometry2d g_;
   Parallel parallel_;
-  std::vector<float> gather_, scatter_, scratch_;
+  std::vector<hg_gather_filter> gather_;
+  std::vector<hg_scatter_filter> scatter_;
+  std::vector<float> scratch_;
 };
 
 }  // namespace hourglass

@@ -28,7 +28,7 @@ class BuildLibrary(build_py):
         makefile, build = "Sources/HourglassKernels/library/Makefile", os.path.relpath(stage / "build", CHECKOUT)
         command = ["make", "-f", makefile, "install", f"BUILD={build}", f"PREFIX={stage}"]
         subprocess.run(command, cwd=CHECKOUT, check=True)
-        shutil.copy(stage / "lib/libhourglass_kernels.so.1", pathlib.Path(self.build_lib) / "hourglass_kernels")
+        shutil.copy(stage / "lib/libhourglass_kernels.so.2", pathlib.Path(self.build_lib) / "hourglass_kernels")
         shutil.rmtree(stage)
 
 

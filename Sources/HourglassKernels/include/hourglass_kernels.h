@@ -15,15 +15,15 @@
  *             NULL for an output means "not wanted"; NULL for a bias means "none".
  *   Aliasing  inputs may overlap one another; outputs and scratch must overlap nothing unless the comment of a call
  *             allows it.
- *   Scratch   is memory the caller brings, of the size its `..._scratch` call answers (in floats) for the same geometry
- *             and parallel; may be NULL where that is 0. Contents do not matter before and after. Two calls that run
- *             at the same time need scratch of their own. However many the threads, a convolution or a dense layer
- *             wants no more than for four threads and four times the floats of its arrays together.
+ *   Scratch   is memory the caller brings, of the size that `NAME_scratch` answers (in floats) for the geometry and
+ *             parallel of the call `NAME`; may be NULL where that is 0. Contents do not matter before and after. Two
+ *             calls that run at the same time need scratch of their own. However many the threads, a call wants no
+ *             more than for four threads and four times the floats of its arrays together.
  *   Errors    every operation answers NULL when it did its work, or an English sentence, which lives as long as the
- *             program, and then it has touched no memory: a geometry that `..._check` refuses, a size that is not that
- *             of the struct, a NULL where an array is needed, a count below 0, an unknown activation. Counts and
- *             scratch sizes of what would be refused are -1. What cannot be seen, such as an array that is too short,
- *             is the caller's to get right.
+ *             program and whose code is hg_error_of, and then it has touched no memory: a geometry that `..._check`
+ *             refuses, a size that is not that of the struct, a NULL where an array is needed, a count below 0, an
+ *             unknown activation. Counts and scratch sizes of what would be refused are -1. What cannot be seen, such
+ *             as an array that is too short, is the caller's to get right.
  *   Threads   the last argument says who runs the parts of a call; NULL, and calls without it, mean the calling thread
  *             alone. Any call may be made from any thread at any time, except hg_isa_select. The numbers do not depend
  *             on the number of threads: parts split only disjoint outputs, never a sum.
@@ -49,8 +49,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define HG_VERSION_MAJOR 1
-#define HG_VERSION_MINOR 1
+#define HG_VERSION_MAJOR 2
+#define HG_VERSION_MINOR 0
 #define HG_VERSION_PATCH 0
 
 #ifdef __GNUC__
@@ -87,6 +87,23 @@ typedef struct hg_parallel {
 /* NULL, or why calls refuse this hg_parallel: threads within 0 and HG_MOST_THREADS. NULL is accepted. */
 const char *hg_parallel_check(const hg_parallel *parallel);
 
+/* What kind of argument a call refused. Later versions may add codes. */
+typedef enum hg_error {
+  HG_ERROR_NONE = 0,       /* nothing: the call did its work */
+  HG_ERROR_SIZE = 1,       /* a struct whose size is not that of the struct: it is of another version */
+  HG_ERROR_NULL = 2,       /* a pointer that is NULL where something is needed */
+  HG_ERROR_GEOMETRY = 3,   /* a geometry, a permutation or an axis: extents, strides, padding, groups */
+  HG_ERROR_COUNT = 4,      /* a count that is negative, or 2^40 elements and more */
+  HG_ERROR_ACTIVATION = 5, /* an activation that there is not, or that the call does not take */
+  HG_ERROR_VALUE = 6,      /* another number outside its range: a rate, a variance, a limit, a label, a row */
+  HG_ERROR_PARALLEL = 7,   /* the number of threads of an hg_parallel */
+  HG_ERROR_ISA = 8         /* an instruction set that this machine or this build lacks */
+} hg_error;
+
+/* Code of a sentence that a call of this library has answered, and of NULL. The pointer must be the one that was
+ * answered: a copy of the sentence has no code. */
+hg_error hg_error_of(const char *sentence);
+
 /* Version of the library that runs, "major.minor.patch"; the macros above say that of the header. */
 const char *hg_version(void);
 
@@ -118,14 +135,13 @@ const char *hg_on_each_thread(const hg_parallel *parallel, void (*body)(void *ar
 /* Elementwise activation a, applied to the sum s. The derivative of each but the last four is expressed by the output
  * y = a(s); these every call takes that has an activation. */
 typedef enum hg_activation {
-  HG_ACTIVATION_LINEAR = 0,     /* y = s                          dy/ds = 1                       */
-  HG_ACTIVATION_RELU = 1,       /* y = max(s, 0)                  dy/ds = y > 0                   */
-  HG_ACTIVATION_SIGMOID = 2,    /* y = 1 / (1 + exp(-s))          dy/ds = y (1 - y)               */
-  HG_ACTIVATION_TANH = 3,       /* y = tanh(s)                    dy/ds = (1 - y) (1 + y)         */
-  HG_ACTIVATION_SOFTPLUS = 4,   /* y = ln(1 + exp(s))             dy/ds = 1 - exp(-y)             */
-  HG_ACTIVATION_ELU = 5,        /* y = s > 0 ? s : exp(s) - 1     dy/ds = y > 0 ? 1 : y + 1       */
-  HG_ACTIVATION_LEAKY_RELU = 6, /* y = s > 0 ? s : s / 100        dy/ds = y > 0 ? 1 : 1 / 100     */
-  /* Since 1.1. */
+  HG_ACTIVATION_LINEAR = 0,       /* y = s                          dy/ds = 1                       */
+  HG_ACTIVATION_RELU = 1,         /* y = max(s, 0)                  dy/ds = y > 0                   */
+  HG_ACTIVATION_SIGMOID = 2,      /* y = 1 / (1 + exp(-s))          dy/ds = y (1 - y)               */
+  HG_ACTIVATION_TANH = 3,         /* y = tanh(s)                    dy/ds = (1 - y) (1 + y)         */
+  HG_ACTIVATION_SOFTPLUS = 4,     /* y = ln(1 + exp(s))             dy/ds = 1 - exp(-y)             */
+  HG_ACTIVATION_ELU = 5,          /* y = s > 0 ? s : exp(s) - 1     dy/ds = y > 0 ? 1 : y + 1       */
+  HG_ACTIVATION_LEAKY_RELU = 6,   /* y = s > 0 ? s : s / 100        dy/ds = y > 0 ? 1 : 1 / 100     */
   HG_ACTIVATION_SELU = 7,         /* y = l (s > 0 ? s : a (exp(s) - 1))  dy/ds = y > 0 ? l : y + l a, see below */
   HG_ACTIVATION_RELU6 = 8,        /* y = min(max(s, 0), 6)          dy/ds = 0 < y < 6               */
   HG_ACTIVATION_HARD_SIGMOID = 9, /* y = min(max(s / 6 + 1 / 2, 0), 1)  dy/ds = 0 < y < 1 ? 1 / 6 : 0 */
@@ -231,7 +247,6 @@ typedef struct hg_geometry2d {
   ptrdiff_t filter_height, filter_width;               /* R, S */
   ptrdiff_t stride_vertical, stride_horizontal;        /* U, V */
   ptrdiff_t pad_top, pad_left;
-  /* Since 1.1; in the smaller struct of 1.0 all are 0. */
   hg_algorithm algorithm;                           /* of convolutions */
   int32_t precision;                                /* 0: float. Reserved: other values are refused */
   ptrdiff_t dilation_vertical, dilation_horizontal; /* of convolutions; 0 and 1: taps are neighbours */
@@ -252,15 +267,16 @@ const char *hg_conv2d_check(const hg_geometry2d *geometry);
  *
  * (here and below without dilation and groups) and its partial evaluations are the six passes below. Weights are
  * brought into the order a pass reads by one of two preparations, once per change of the weights; samples do not matter
- * to them.
+ * to them. Each order has a type of its own, so that no filter takes the place of a prepared one, nor one the other's:
+ * C++ refuses it, and C with -Werror=incompatible-pointer-types, which gcc has by itself from version 14 on.
  *
- *   pass                                             form     needs
- *   hg_conv2d_forward_with_scratch                   gather   hg_conv2d_prepare_gather
- *   hg_conv2d_backward_data                          scatter  hg_conv2d_prepare_scatter
- *   hg_conv2d_backward_filter                        filter   -
- *   hg_conv2d_transpose_forward                      scatter  hg_conv2d_prepare_scatter
- *   hg_conv2d_transpose_backward_data_with_scratch   gather   hg_conv2d_prepare_gather
- *   hg_conv2d_transpose_backward_filter              filter   -
+ *   pass                                  form     needs
+ *   hg_conv2d_forward                     gather   hg_conv2d_prepare_gather
+ *   hg_conv2d_backward_data               scatter  hg_conv2d_prepare_scatter
+ *   hg_conv2d_backward_filter             filter   -
+ *   hg_conv2d_transpose_forward           scatter  hg_conv2d_prepare_scatter
+ *   hg_conv2d_transpose_backward_data     gather   hg_conv2d_prepare_gather
+ *   hg_conv2d_transpose_backward_filter   filter   -
  *
  * Where groups have one channel of the large or of the small image (depthwise), or at most 8 of both, padding at the
  * left and at the right is multiplied as zeros, so that an infinity or NaN among the weights, or in dy, also reaches
@@ -275,48 +291,55 @@ const char *hg_conv2d_check(const hg_geometry2d *geometry);
  * where x is 6 x 6 or 5 x 5 inputs. With D the depth of the sums at a point, which is C or 4 C in the gather form, K in
  * the scatter form and the number of tiles in dfilter (with A dy A^T in the place of the filter), an element differs
  * from its definition by at most (D + 40) 2^-24 times the same form of the magnitudes of all matrices. That is a sum
- * over the whole tile, so no multiple of the magnitudes of the element's own products bounds it: where these are all
- * zeros the element may still be none. In the root mean square an element differs by 1.5 to 5 times as much as in the
+ * over the whole tile, so no multiple of the magnitudes of the element's own products bounds it: where these are
+ * all zero, the element need not be. In the root mean square an element differs by 1.5 to 5 times as much as in the
  * direct form. Infinities and NaN reach all 16 outputs of a tile, in dfilter all taps of a phase. Bits depend on
  * neither threads nor instruction set; with accumulate dfilter adds the sum of the call. Source: Lavin & Gray, "Fast
  * algorithms for convolutional neural networks", CVPR 2016. */
 
-/* Floats of the weights prepared for the gather and for the scatter form; -1 for a geometry that is refused. */
+/* A float of a filter as the gather form reads it, and as the scatter form does. What lies where is the library's own:
+ * prepared filters belong to the build, the instruction set and the geometry that prepared them. */
+typedef struct hg_gather_filter {
+  float prepared;
+} hg_gather_filter;
+typedef struct hg_scatter_filter {
+  float prepared;
+} hg_scatter_filter;
+
+/* How many of them a filter takes; -1 for a geometry that is refused. */
 ptrdiff_t hg_conv2d_prepared_gather_count(const hg_geometry2d *geometry);
 ptrdiff_t hg_conv2d_prepared_scatter_count(const hg_geometry2d *geometry);
 
 /* prepared = filter (R S C K) in the order the gather form reads it. Cost: one read and one write of the filter. */
-const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
+const char *hg_conv2d_prepare_gather(const hg_geometry2d *geometry, const float *filter, hg_gather_filter *prepared,
                                      const hg_parallel *parallel);
 
 /* prepared = filter (R S C K), transposed for the scatter form. Cost: one read and one write of the filter. */
-const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
+const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float *filter, hg_scatter_filter *prepared,
                                       const hg_parallel *parallel);
 
-/* Floats of scratch of the two passes in the gather form (0 by the direct algorithm but for groups of one or few
- * channels), of the two in the scatter form and of the two filter gradients; -1 for a geometry or parallel that is
- * refused. */
-ptrdiff_t hg_conv2d_gather_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
-ptrdiff_t hg_conv2d_scatter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
-ptrdiff_t hg_conv2d_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
+/* Floats of scratch of each pass; -1 for a geometry or parallel that is refused. The passes in the gather form want
+ * none by the direct algorithm, but for groups of one or few channels. */
+ptrdiff_t hg_conv2d_forward_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
+ptrdiff_t hg_conv2d_backward_data_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
+ptrdiff_t hg_conv2d_backward_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
+ptrdiff_t hg_conv2d_transpose_forward_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
+ptrdiff_t hg_conv2d_transpose_backward_data_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
+ptrdiff_t hg_conv2d_transpose_backward_filter_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
 
 /* y[n,p,q,k] = a(bias[k] + sum over r, s, c of x[n, pU+r-pad_top, qV+s-pad_left, c] w[r,s,c,k])
  * x: N H W C; gather_filter: prepared; bias: K or NULL; y: N P Q K.
  * Cost by the direct algorithm: 2 N P Q K R S C / G flops less those on padding. */
-const char *hg_conv2d_forward_with_scratch(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
-                                           const float *bias, hg_activation activation, float *y, float *scratch,
-                                           const hg_parallel *parallel);
-
-/* hg_conv2d_forward_with_scratch with NULL for scratch: where hg_conv2d_gather_scratch is 0. */
-const char *hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
-                              const float *bias, hg_activation activation, float *y, const hg_parallel *parallel);
+const char *hg_conv2d_forward(const hg_geometry2d *geometry, const float *x, const hg_gather_filter *gather_filter,
+                              const float *bias, hg_activation activation, float *y, float *scratch,
+                              const hg_parallel *parallel);
 
 /* dx[n,h,w,c] = a'(gate[n,h,w,c]) * sum over the p, q, r, s that meet (h, w), and k, of dy[n,p,q,k] w[r,s,c,k]
  * dy: N P Q K; scatter_filter: prepared; gate: N H W C, the output of the activation that made x (ignored when that is
  * linear); dx: N H W C. */
-const char *hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
-                                    hg_activation gate_activation, const float *gate, float *dx, float *scratch,
-                                    const hg_parallel *parallel);
+const char *hg_conv2d_backward_data(const hg_geometry2d *geometry, const float *dy,
+                                    const hg_scatter_filter *scatter_filter, hg_activation gate_activation,
+                                    const float *gate, float *dx, float *scratch, const hg_parallel *parallel);
 
 /* dfilter[r,s,c,k] (+)= sum over n, p, q of x[n, pU+r-pad_top, qV+s-pad_left, c] dy[n,p,q,k]
  * dbias[k]         (+)= sum over n, p, q of dy[n,p,q,k]
@@ -329,21 +352,17 @@ const char *hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float
 
 /* x[n,h,w,c] = a(bias[c] + sum over the p, q, r, s that meet (h, w), and k, of y[n,p,q,k] w[r,s,c,k])
  * y: N P Q K; scatter_filter: prepared; bias: C or NULL; x: N H W C. */
-const char *hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
-                                        const float *bias, hg_activation activation, float *x, float *scratch,
+const char *hg_conv2d_transpose_forward(const hg_geometry2d *geometry, const float *y,
+                                        const hg_scatter_filter *scatter_filter, const float *bias,
+                                        hg_activation activation, float *x, float *scratch,
                                         const hg_parallel *parallel);
 
 /* dy[n,p,q,k] = a'(gate[n,p,q,k]) * sum over r, s, c of dx[n, pU+r-pad_top, qV+s-pad_left, c] w[r,s,c,k]
  * dx: N H W C; gather_filter: prepared; gate: N P Q K; dy: N P Q K. */
-const char *hg_conv2d_transpose_backward_data_with_scratch(const hg_geometry2d *geometry, const float *dx,
-                                                           const float *gather_filter, hg_activation gate_activation,
-                                                           const float *gate, float *dy, float *scratch,
-                                                           const hg_parallel *parallel);
-
-/* hg_conv2d_transpose_backward_data_with_scratch with NULL for scratch: where hg_conv2d_gather_scratch is 0. */
 const char *hg_conv2d_transpose_backward_data(const hg_geometry2d *geometry, const float *dx,
-                                              const float *gather_filter, hg_activation gate_activation,
-                                              const float *gate, float *dy, const hg_parallel *parallel);
+                                              const hg_gather_filter *gather_filter, hg_activation gate_activation,
+                                              const float *gate, float *dy, float *scratch,
+                                              const hg_parallel *parallel);
 
 /* dfilter[r,s,c,k] (+)= sum over n, p, q of dx[n, pU+r-pad_top, qV+s-pad_left, c] y[n,p,q,k]
  * dbias[c]         (+)= sum over n, h, w of dx[n,h,w,c]
@@ -463,13 +482,12 @@ const char *hg_permute_backward(const hg_permutation *permutation, const float *
  * of a group of a sample are those of its channels at all positions. Batch normalisation (Ioffe & Szegedy, ICML 2015)
  * of N samples is the same with one sample of N P positions and G = C. */
 typedef struct hg_group_norm {
-  size_t size;         /* sizeof(hg_group_norm) */
-  ptrdiff_t samples;   /* N */
-  ptrdiff_t positions; /* P: height times width, 1 for a vector */
-  ptrdiff_t channels;  /* C */
-  ptrdiff_t groups;    /* G, which divides C */
-  float epsilon;       /* added to the variance: at least 0 */
-  /* Since 1.1; in the smaller struct before it counts as 0. */
+  size_t size;          /* sizeof(hg_group_norm) */
+  ptrdiff_t samples;    /* N */
+  ptrdiff_t positions;  /* P: height times width, 1 for a vector */
+  ptrdiff_t channels;   /* C */
+  ptrdiff_t groups;     /* G, which divides C */
+  float epsilon;        /* added to the variance: at least 0 */
   ptrdiff_t activation; /* an hg_activation that makes y */
 } hg_group_norm;
 
@@ -538,7 +556,8 @@ const char *hg_dense_backward_weight(const hg_dense *geometry, ptrdiff_t first_i
                                      const hg_parallel *parallel);
 
 /* dbias[o] (+)= sum over n of dy[n,o], samples in order.  dy: N O; dbias: O. */
-const char *hg_dense_backward_bias(const hg_dense *geometry, const float *dy, bool accumulate, float *dbias);
+const char *hg_dense_backward_bias(const hg_dense *geometry, const float *dy, bool accumulate, float *dbias,
+                                   const hg_parallel *parallel);
 
 /* out[j,i] = in[i,j], of a matrix of rows x columns: the weight of a dense layer that is tied to another. */
 const char *hg_transpose(ptrdiff_t rows, ptrdiff_t columns, const float *in, float *out, const hg_parallel *parallel);
@@ -551,49 +570,49 @@ const char *hg_transpose(ptrdiff_t rows, ptrdiff_t columns, const float *in, flo
  *   loss[n] = sum over j of max(l, 0) - l t + log(1 + exp(-|l|));   dlogits = 1 / (1 + exp(-l)) - t
  * logits, targets, dlogits: N D; loss: N or NULL; dlogits may be NULL or equal to logits. */
 const char *hg_bernoulli_logits(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets,
-                                float *loss, float *dlogits);
+                                float *loss, float *dlogits, const hg_parallel *parallel);
 
 /* Squared error:
  *   loss[n] = sum over j of (y - t)^2;   dy = 2 (y - t)
  * Shapes and aliasing as hg_bernoulli_logits has them. */
 const char *hg_squared_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
-                             float *dy);
+                             float *dy, const hg_parallel *parallel);
 
 /* Absolute error:
  *   loss[n] = sum over j of |y - t|;   dy = the sign of y - t, 0 where they are equal
  * Shapes and aliasing as hg_bernoulli_logits has them. */
 const char *hg_absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
-                              float *dy);
+                              float *dy, const hg_parallel *parallel);
 
 /* Huber's loss (1964) with threshold 1, d = y - t:
  *   loss[n] = sum over j of d^2 / 2 where |d| <= 1, else |d| - 1/2;   dy = d clamped to [-1, 1]
  * Shapes and aliasing as hg_bernoulli_logits has them. */
 const char *hg_huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
-                           float *dy);
+                           float *dy, const hg_parallel *parallel);
 
 /* ln cosh, d = y - t:
  *   loss[n] = sum over j of ln(cosh(d));   dy = tanh(d)
  * Shapes and aliasing as hg_bernoulli_logits has them. */
 const char *hg_log_cosh_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
-                              float *dy);
+                              float *dy, const hg_parallel *parallel);
 
 /* Poisson likelihood of counts t >= 0 from the logarithms l of their rates, in nats:
  *   loss[n] = sum over j of exp(l) - t l + ln(t!);   dlog_rates = exp(l) - t
  * with Gamma(t + 1) for t!. Shapes and aliasing as hg_bernoulli_logits has them. */
 const char *hg_poisson(ptrdiff_t samples, ptrdiff_t count, const float *log_rates, const float *targets, float *loss,
-                       float *dlog_rates);
+                       float *dlog_rates, const hg_parallel *parallel);
 
 /* Multinomial likelihood of counts t >= 0 that add up to N, from logits l, in nats, with p = exp(l) / sum of exp(l):
  *   loss[n] = sum over j of (ln(t!) - t ln p) - ln(N!);   dlogits = N p - t
  * over the targets that are not missing. Shapes and aliasing as hg_bernoulli_logits has them. */
 const char *hg_multinomial(ptrdiff_t samples, ptrdiff_t count, const float *logits, const float *targets, float *loss,
-                           float *dlogits);
+                           float *dlogits, const hg_parallel *parallel);
 
 /* Gaussian likelihood of a given variance v, in nats:
  *   loss[n] = sum over j of (y - t)^2 / (2 v) + log(2 pi v) / 2;   dy = (y - t) / v
  * variance: v and 2 pi v must be normal and finite. Shapes and aliasing as hg_bernoulli_logits has them. */
 const char *hg_gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const float *y, const float *targets,
-                        float *loss, float *dy);
+                        float *loss, float *dy, const hg_parallel *parallel);
 
 /* The range to which a log-variance is clamped before use; outside it its gradient is zero. */
 #define HG_LOG_VARIANCE_MIN (-30.0f)
@@ -605,7 +624,7 @@ const char *hg_gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, cons
  *   dm = (m - t) exp(-lv);   dlv = (1 - (m - t)^2 exp(-lv)) / 2,  0 where lv was clamped
  * heads, dheads: N P 2C; targets: N P C; loss: N or NULL; dheads may be NULL or equal to heads. */
 const char *hg_gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
-                              const float *targets, float *loss, float *dheads);
+                              const float *targets, float *loss, float *dheads, const hg_parallel *parallel);
 
 /* Negative binomial likelihood of counts t >= 0, in nats; each pixel of heads holds C logarithms l of means m, then C
  * logarithms lr of dispersions r, clamped as log-variances are; the variance is m + m^2 / r:
@@ -614,7 +633,7 @@ const char *hg_gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t cha
  *   dlr = r (digamma(r) - digamma(t + r) + ln((r + m) / r) + (t - m) / (r + m)),  0 where lr was clamped
  * Shapes and aliasing as hg_gaussian_heads has them. */
 const char *hg_negative_binomial(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
-                                 const float *targets, float *loss, float *dheads);
+                                 const float *targets, float *loss, float *dheads, const hg_parallel *parallel);
 
 /* Discretized logistic likelihood of the 256 levels 0, 1/255 ... 1, in nats; each pixel of heads holds C means m, then
  * C logarithms ls of scales s, clamped as log-variances are:
@@ -622,13 +641,13 @@ const char *hg_negative_binomial(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t 
  * with F = 0 below the level 0 and F = 1 above the level 1; ls has no gradient where it was clamped. Shapes and
  * aliasing as hg_gaussian_heads has them. */
 const char *hg_discretized_logistic(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,
-                                    const float *targets, float *loss, float *dheads);
+                                    const float *targets, float *loss, float *dheads, const hg_parallel *parallel);
 
 /* Categorical likelihood of a label from logits l, in nats (softmax cross-entropy):
  *   loss[n] = log(sum over j of exp(l[n,j])) - l[n,label];   dlogits[n,j] = exp(l[n,j]) / sum, less 1 for the label
  * logits, dlogits: N K; labels: N, each of 0 to K - 1; loss: N or NULL; dlogits may be NULL or equal to logits. */
 const char *hg_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const float *logits, const int32_t *labels,
-                                     float *loss, float *dlogits);
+                                     float *loss, float *dlogits, const hg_parallel *parallel);
 
 /* Height and width of the windows of hg_ssim. */
 #define HG_SSIM_WINDOW 11
@@ -637,9 +656,9 @@ const char *hg_softmax_cross_entropy(ptrdiff_t samples, ptrdiff_t classes, const
  * 2^40 elements or more. */
 const char *hg_ssim_check(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels);
 
-/* Floats of scratch of hg_ssim, for each thread the same, of which no more than samples have work; -1 for a geometry or
- * parallel that is refused. */
-ptrdiff_t hg_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const hg_parallel *parallel);
+/* Floats of scratch of hg_ssim; -1 for a geometry or parallel that is refused. */
+ptrdiff_t hg_ssim_scratch(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels,
+                          const hg_parallel *parallel);
 
 /* Structural dissimilarity of images in [0, 1] (Wang, Bovik, Sheikh & Simoncelli, "Image quality assessment: from error
  * visibility to structural similarity", IEEE Transactions on Image Processing 13, 2004), summed over elements:
@@ -651,9 +670,9 @@ ptrdiff_t hg_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels,
 const char *hg_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
                     const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel);
 
-/* Floats of scratch of hg_ms_ssim, for each thread the same, of which no more than samples have work; -1 for a geometry
- * (as of hg_ssim) or parallel that is refused. */
-ptrdiff_t hg_ms_ssim_scratch(ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const hg_parallel *parallel);
+/* Floats of scratch of hg_ms_ssim; -1 for a geometry (as of hg_ssim) or parallel that is refused. */
+ptrdiff_t hg_ms_ssim_scratch(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels,
+                             const hg_parallel *parallel);
 
 /* Multi-scale structural dissimilarity of images in [0, 1] (Wang, Simoncelli & Bovik, "Multi-scale structural
  * similarity for image quality assessment", Asilomar 2003), summed over elements:
@@ -669,12 +688,12 @@ const char *hg_ms_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptr
  *   z = mean + exp(lv / 2) noise;   kl[n] = 1/2 sum over j of mean^2 + exp(lv) - 1 - lv,  lv clamped as above
  * heads: N 2Z; noise: N Z, NULL for z = mean; z: N Z; kl: N or NULL. */
 const char *hg_gaussian_latent_forward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
-                                       float *z, float *kl);
+                                       float *z, float *kl, const hg_parallel *parallel);
 
 /* dmean = dz + beta mean;   dlv = dz noise exp(lv / 2) / 2 + beta (exp(lv) - 1) / 2,  0 where lv was clamped.
  * heads, dheads: N 2Z; noise: N Z or NULL; dz: N Z. */
 const char *hg_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
-                                        const float *dz, float beta, float *dheads);
+                                        const float *dz, float beta, float *dheads, const hg_parallel *parallel);
 
 /* Free bits (Kingma et al., "Improved variational inference with inverse autoregressive flow", NIPS 2016, eq. 15): the
  * way back through beta N sum over j of max(free_bits, KL_j), where KL_j is what unit j adds to kl, in the mean over N.
@@ -682,26 +701,28 @@ const char *hg_gaussian_latent_backward(ptrdiff_t samples, ptrdiff_t units, cons
  *   dmean += beta mean;   dlv += beta (exp(lv) - 1) / 2,  nothing where lv was clamped.
  * heads, dheads: N 2Z. */
 const char *hg_gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
-                                  float *dheads);
+                                  float *dheads, const hg_parallel *parallel);
 
 /* What a sample z of the latent adds to -log w of its importance weight w = p(x | z) p(z) / q(z | x):
  *   ratio[n] = log q(z[n] | x) - log p(z[n]) = 1/2 sum over j of z^2 - noise^2 - lv,  lv clamped as above
  * heads: N 2Z; noise, z: N Z as hg_gaussian_latent_forward took and wrote them; ratio: N. */
 const char *hg_gaussian_log_ratio(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
-                                  const float *z, float *ratio);
+                                  const float *z, float *ratio, const hg_parallel *parallel);
 
 /* The way back through sum over n of <z[n], dz[n]> + weights[n] ratio[n]:
  *   dmean = dz + weights z;   dlv = ((dz + weights z) noise exp(lv / 2) - weights) / 2,  0 where lv was clamped
  * heads, dheads: N 2Z; noise, z, dz: N Z; weights: N. */
 const char *hg_gaussian_log_ratio_backward(ptrdiff_t samples, ptrdiff_t units, const float *heads, const float *noise,
-                                           const float *z, const float *weights, const float *dz, float *dheads);
+                                           const float *z, const float *weights, const float *dz, float *dheads,
+                                           const hg_parallel *parallel);
 
 /* Importance-weighted bound of log p(x) from K samples of each of I latents (Burda et al. 2016), in nats:
  *   bound[i] = log(1/K sum over k of w[i,k]),   log w = -(loss + ratio);   weights[i,k] = w[i,k] / sum over k of w[i,k]
  * and the errors dy of the loss become those of -bound, each row times its weight.
  * loss, ratio, weights: I K; bound: I; dy: I K D or NULL. */
 const char *hg_importance_bound(ptrdiff_t images, ptrdiff_t draws, ptrdiff_t count, const float *loss,
-                                const float *ratio, float *bound, float *weights, float *dy);
+                                const float *ratio, float *bound, float *weights, float *dy,
+                                const hg_parallel *parallel);
 
 /* ---------------------------------------------------------------------------------------------- random numbers */
 
@@ -759,7 +780,7 @@ const char *hg_gaussian_noise(const hg_random_stream *stream, float deviation, p
  * or, with accumulate, ((sum[i] + shards[0][i]) + shards[1][i]) + ..., where shards[s] = gradients + s * stride; there
  * is at least one. Without accumulate sum may be one of the shards. */
 const char *hg_sum_shards(ptrdiff_t count, ptrdiff_t shards, ptrdiff_t stride, const float *gradients, bool accumulate,
-                          float *sum);
+                          float *sum, const hg_parallel *parallel);
 
 /* Index of the first element that is infinite or NaN, or -1. A count below 1 is none. */
 ptrdiff_t hg_first_nonfinite(ptrdiff_t count, const float *x);
@@ -772,7 +793,8 @@ double hg_sum_of_squares(ptrdiff_t count, const float *x);
 const char *hg_argmin(ptrdiff_t rows, ptrdiff_t columns, const float *x, int32_t *indices);
 
 /* Exponential moving average:  average[i] = decay average[i] + (1 - decay) x[i]. */
-const char *hg_moving_average(ptrdiff_t count, float decay, const float *x, float *average);
+const char *hg_moving_average(ptrdiff_t count, float decay, const float *x, float *average,
+                              const hg_parallel *parallel);
 
 /* Options of an update. The gradient used is g = gradient_scale * gradient. */
 typedef struct hg_adam_options {
@@ -787,7 +809,7 @@ typedef struct hg_adam_options {
  *   w -= learning_rate (m / correction1) / (sqrt(v / correction2) + epsilon)
  * Elementwise over [0, count): weights, moments m and v are updated in place. */
 const char *hg_adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
-                    float *v);
+                    float *v, const hg_parallel *parallel);
 
 typedef struct hg_sgd_options {
   size_t size; /* sizeof(hg_sgd_options) */
@@ -799,7 +821,8 @@ typedef struct hg_sgd_options {
  *   g += weight_decay w;   m = momentum m + g;   w -= learning_rate m
  * With nesterov w -= learning_rate (g + momentum m) (Sutskever et al., ICML 2013, as PyTorch writes it). Without
  * momentum m may be NULL and w -= learning_rate g. */
-const char *hg_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m);
+const char *hg_sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
+                   const hg_parallel *parallel);
 
 typedef struct hg_rmsprop_options {
   size_t size; /* sizeof(hg_rmsprop_options) */
@@ -810,7 +833,7 @@ typedef struct hg_rmsprop_options {
  *   v = alpha v + (1 - alpha) g^2;   m = momentum m + g / (sqrt(v) + epsilon);   w -= learning_rate m
  * Without momentum m may be NULL. */
 const char *hg_rmsprop(const hg_rmsprop_options *options, ptrdiff_t count, const float *gradient, float *weights,
-                       float *v, float *m);
+                       float *v, float *m, const hg_parallel *parallel);
 
 typedef struct hg_adagrad_options {
   size_t size; /* sizeof(hg_adagrad_options) */
@@ -819,7 +842,7 @@ typedef struct hg_adagrad_options {
 
 /* AdaGrad (Duchi, Hazan & Singer, JMLR 2011):  v += g^2;  w -= learning_rate g / (sqrt(v) + epsilon). */
 const char *hg_adagrad(const hg_adagrad_options *options, ptrdiff_t count, const float *gradient, float *weights,
-                       float *v);
+                       float *v, const hg_parallel *parallel);
 
 typedef struct hg_adadelta_options {
   size_t size; /* sizeof(hg_adadelta_options) */
@@ -830,52 +853,18 @@ typedef struct hg_adadelta_options {
  *   v = rho v + (1 - rho) g^2;   d = g sqrt(u + epsilon) / sqrt(v + epsilon)
  *   u = rho u + (1 - rho) d^2;   w -= learning_rate d */
 const char *hg_adadelta(const hg_adadelta_options *options, ptrdiff_t count, const float *gradient, float *weights,
-                        float *v, float *u);
+                        float *v, float *u, const hg_parallel *parallel);
 
 /* The gradient of a loss with penalties on its weights, l2 |w|^2 / 2 + l1 |w|:
  *   gradient = scale gradient + l2 w + l1 sign(w)
  * with 0 for the sign of 0. */
-const char *hg_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient);
+const char *hg_penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient,
+                        const hg_parallel *parallel);
 
 /* Clips each element of a gradient, with a limit above 0:
  *   gradient = min(max(scale gradient, -limit), limit)
  * A NaN stays. */
-const char *hg_clip(ptrdiff_t count, float scale, float limit, float *gradient);
-
-/* --------------------------------------------------------------------------------------- calls that 1.0 had */
-
-/* Kept for all of 1.x: hg_winograd_NAME is hg_conv2d_NAME of the same geometry with HG_ALGORITHM_WINOGRAD, where that
- * wants scratch hg_conv2d_NAME_with_scratch. hg_winograd_scratch is the most that any of the passes wants.
- * hg_gelu_forward and hg_gelu_backward are hg_activation_forward and hg_activation_backward_input of
- * HG_ACTIVATION_GELU. */
-const char *hg_gelu_forward(ptrdiff_t count, const float *x, float *y, const hg_parallel *parallel);
-const char *hg_gelu_backward(ptrdiff_t count, const float *x, const float *dy, float *dx, const hg_parallel *parallel);
-const char *hg_winograd_check(const hg_geometry2d *geometry);
-ptrdiff_t hg_winograd_prepared_gather_count(const hg_geometry2d *geometry);
-ptrdiff_t hg_winograd_prepared_scatter_count(const hg_geometry2d *geometry);
-const char *hg_winograd_prepare_gather(const hg_geometry2d *geometry, const float *filter, float *prepared,
-                                       const hg_parallel *parallel);
-const char *hg_winograd_prepare_scatter(const hg_geometry2d *geometry, const float *filter, float *prepared,
-                                        const hg_parallel *parallel);
-ptrdiff_t hg_winograd_scratch(const hg_geometry2d *geometry, const hg_parallel *parallel);
-const char *hg_winograd_forward(const hg_geometry2d *geometry, const float *x, const float *gather_filter,
-                                const float *bias, hg_activation activation, float *y, float *scratch,
-                                const hg_parallel *parallel);
-const char *hg_winograd_backward_data(const hg_geometry2d *geometry, const float *dy, const float *scatter_filter,
-                                      hg_activation gate_activation, const float *gate, float *dx, float *scratch,
-                                      const hg_parallel *parallel);
-const char *hg_winograd_backward_filter(const hg_geometry2d *geometry, const float *x, const float *dy, bool accumulate,
-                                        float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel);
-const char *hg_winograd_transpose_forward(const hg_geometry2d *geometry, const float *y, const float *scatter_filter,
-                                          const float *bias, hg_activation activation, float *x, float *scratch,
-                                          const hg_parallel *parallel);
-const char *hg_winograd_transpose_backward_data(const hg_geometry2d *geometry, const float *dx,
-                                                const float *gather_filter, hg_activation gate_activation,
-                                                const float *gate, float *dy, float *scratch,
-                                                const hg_parallel *parallel);
-const char *hg_winograd_transpose_backward_filter(const hg_geometry2d *geometry, const float *y, const float *dx,
-                                                  bool accumulate, float *dfilter, float *dbias, float *scratch,
-                                                  const hg_parallel *parallel);
+const char *hg_clip(ptrdiff_t count, float scale, float limit, float *gradient, const hg_parallel *parallel);
 
 #ifdef __cplusplus
 }

@@ -33,7 +33,7 @@ INLINE void gaussian_backward_part(const float *means, const float *log_variance
   const v16 prior = (deviation * deviation - 1.0f) * beta;
   const v16 dlv = noise ? (d * v16_load_part(noise, n)) * deviation + prior : prior;
   const v16i clamped = (head < v16_splat(HG_LOG_VARIANCE_MIN)) | (head > v16_splat(HG_LOG_VARIANCE_MAX));
-  v16_store_part(dmeans, mean * beta + d, n);
+  v16_put_part(dmeans, mean * beta + d, n);
   v16_store_part(dlog_variances, v16_select(clamped, v16_splat(0), 0.5f * dlv), n);
 }
 
@@ -113,11 +113,12 @@ RARE void free_bits_part(ptrdiff_t samples, ptrdiff_t units, const float *heads,
   }
 }
 
-static void gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, const float *heads, float free_bits, float beta,
-                               float *dheads) {
-  ptrdiff_t i = 0;
-  for (; i + 16 <= units; i += 16) free_bits_part(samples, units, heads + i, free_bits, beta, dheads + i, 16);
-  if (i < units) free_bits_part(samples, units, heads + i, free_bits, beta, dheads + i, units - i);
+/* For the units [first, last). */
+static void gaussian_free_bits(ptrdiff_t samples, ptrdiff_t units, ptrdiff_t first, ptrdiff_t last, const float *heads,
+                               float free_bits, float beta, float *dheads) {
+  ptrdiff_t i = first;
+  for (; i + 16 <= last; i += 16) free_bits_part(samples, units, heads + i, free_bits, beta, dheads + i, 16);
+  if (i < last) free_bits_part(samples, units, heads + i, free_bits, beta, dheads + i, last - i);
 }
 
 /* e^(log w - greatest) in place of the weights, added to a sum in the first n lanes. */

@@ -85,7 +85,7 @@ INLINE v16 absolute_error_part(const float *y, const float *targets, float *dy, 
 
 static void absolute_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                            float *dy) {
-  compare_all(absolute_error_part, IS_COPIED, samples, count, y, targets, loss, dy);
+  compare_all(absolute_error_part, true, samples, count, y, targets, loss, dy);
 }
 
 /* With c = d within [-1, 1] the loss is c (d - c / 2). */
@@ -97,7 +97,7 @@ INLINE v16 huber_error_part(const float *y, const float *targets, float *dy, v16
 
 static void huber_error(ptrdiff_t samples, ptrdiff_t count, const float *y, const float *targets, float *loss,
                         float *dy) {
-  compare_all(huber_error_part, IS_COPIED, samples, count, y, targets, loss, dy);
+  compare_all(huber_error_part, true, samples, count, y, targets, loss, dy);
 }
 
 #define LOG_TWO 0.693147182f
@@ -146,7 +146,7 @@ INLINE void multinomial_sums(const float *logits, const float *targets, float gr
   const v16 target = v16_load_part(targets, n);
   const v16i seen = seen_lanes(target);
   *total += v16_masked(target, seen);
-  *sum += v16_keep(v16_masked(v16_rare_exp(v16_load_part(logits, n) - greatest), seen), n);
+  *sum += v16_keep(v16_masked(v16_exp(v16_load_part(logits, n) - greatest), seen), n);
 }
 
 /* t (ln(t / N) - ln p) + (ln(t!) - t ln t + t), and N p - t. */
@@ -155,7 +155,7 @@ INLINE v16 multinomial_part(const float *logits, const float *targets, float shi
   const v16 target = v16_load_part(targets, n), log_p = v16_load_part(logits, n) - shift;
   const v16i seen = seen_lanes(target);
   const v16 t = v16_masked(target, seen), log = log_count(t);
-  if (dlogits) v16_store_part(dlogits, v16_masked(total * v16_rare_exp(log_p) - t, seen), n);
+  if (dlogits) v16_store_part(dlogits, v16_masked(total * v16_exp(log_p) - t, seen), n);
   return sum + v16_keep(v16_masked(t * ((log - log_total) - log_p) + log_factorial_excess(t, log), seen), n);
 }
 
@@ -171,7 +171,7 @@ static void multinomial(ptrdiff_t samples, ptrdiff_t count, const float *logits,
       multinomial_sums(l + j, t + j, greatest, &totals, &sums, hg_min(16, count - j));
     const float total = v16_sum(totals), sum = v16_sum(sums);
     /* v16_log takes positive numbers only: a sum is 1 or more, NaN, or 0 where nothing is seen. */
-    const float shift = greatest + (sum >= 1 ? v16_rare_log(v16_splat(sum))[0] : sum);
+    const float shift = greatest + (sum >= 1 ? v16_log(v16_splat(sum))[0] : sum);
     const v16 log_total = log_count(v16_splat(total));
     for (ptrdiff_t j = 0; j < count; j += 16)
       losses =
@@ -197,8 +197,9 @@ static void gaussian(ptrdiff_t samples, ptrdiff_t count, float variance, const f
     const float constant = v16_rounded(v16_splat((float)seen_count(t, count) * each))[0];
     float *da = dy ? dy + sample * count : NULL;
     v16 sum = v16_splat(0);
-    for (ptrdiff_t i = 0; i < count; i += 16)
-      sum = gaussian_part(variance, a + i, t + i, da ? da + i : NULL, sum, hg_min(16, count - i));
+    ptrdiff_t i = 0;
+    for (; i + 16 <= count; i += 16) sum = gaussian_part(variance, a + i, t + i, da ? da + i : NULL, sum, 16);
+    if (i < count) sum = gaussian_part(variance, a + i, t + i, da ? da + i : NULL, sum, count - i);
     if (loss) loss[sample] = 0.5f * (v16_sum(sum) + constant);
   }
 }
@@ -266,11 +267,11 @@ static void gaussian_heads(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channe
  * where b is the rest of Stirling's formula: sums that stay small where the mean is near the count, and however large
  * r is. */
 INLINE v16 negative_binomial_term(v16 l, v16 log_r, v16 t, v16 *dl, v16 *dlog_r) {
-  const v16 m = v16_rare_exp(l), r = v16_rare_exp(log_r), both = t + r, u = (m - t) / both;
-  const v16 log = log_count(t), log_both = v16_rare_log(both), log_ratio = v16_rare_log1p(u);
+  const v16 m = v16_exp(l), r = v16_exp(log_r), both = t + r, u = (m - t) / both;
+  const v16 log = log_count(t), log_both = v16_log(both), log_ratio = v16_log1p(u);
   *dl = r * (m - t) / (r + m);
   *dlog_r = r * ((v16_digamma_excess(r) - v16_digamma_excess(both)) + (log_ratio - u / (1.0f + u)));
-  const v16 rest = (v16_binet(r, log_r) - v16_binet(both, log_both)) + 0.5f * v16_rare_log1p(t / r);
+  const v16 rest = (v16_binet(r, log_r) - v16_binet(both, log_both)) + 0.5f * v16_log1p(t / r);
   return (both * log_ratio - v16_rounded(t * (l - log))) + (rest + log_factorial_excess(t, log));
 }
 
@@ -287,19 +288,19 @@ static void negative_binomial(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t cha
 /* The bin about a level goes from b to a, a - b = w, in units of the scale and counted from the mean. Its probability
  * is sigmoid(a) - sigmoid(b) = sigmoid(a) sigmoid(-b) (1 - exp(-w)); the bins of 0 and 1 go on for ever. */
 INLINE v16 discretized_logistic_term(v16 mean, v16 log_scale, v16 t, v16 *dmean, v16 *dlog_scale) {
-  const v16 inverse = v16_rare_exp(-log_scale), w = (1.0f / 255) * inverse;
+  const v16 inverse = v16_exp(-log_scale), w = (1.0f / 255) * inverse;
   const v16 a = (t - mean + 0.5f / 255) * inverse, b = (t - mean - 0.5f / 255) * inverse;
   const v16i lowest = t<v16_splat(0.5f / 255), highest = t> v16_splat(1 - 0.5f / 255), ends = lowest | highest;
-  const v16 ta = v16_rare_exp(-v16_abs(a)), tb = v16_rare_exp(-v16_abs(b)), part = -v16_expm1_negative(-w);
+  const v16 ta = v16_exp(-v16_abs(a)), tb = v16_exp(-v16_abs(b)), part = -v16_expm1_negative(-w);
   /* sigmoid(-a) and sigmoid(b), the slopes of -ln sigmoid(a) and -ln sigmoid(-b). */
   const v16 sa = v16_select(highest, v16_splat(0), v16_select(a < v16_splat(0), v16_splat(1), ta) / (1.0f + ta));
   const v16 sb = v16_select(lowest, v16_splat(0), v16_select(b < v16_splat(0), tb, v16_splat(1)) / (1.0f + tb));
-  const v16 upper = v16_select(highest, v16_splat(0), v16_relu(-a) + v16_rare_log1p_unit(ta));
-  const v16 lower = v16_select(lowest, v16_splat(0), v16_relu(b) + v16_rare_log1p_unit(tb));
+  const v16 upper = v16_select(highest, v16_splat(0), v16_relu(-a) + v16_log1p_unit(ta));
+  const v16 lower = v16_select(lowest, v16_splat(0), v16_relu(b) + v16_log1p_unit(tb));
   *dmean = (sa - sb) * inverse;
   *dlog_scale = (v16_select(highest, v16_splat(0), a * sa) - v16_select(lowest, v16_splat(0), b * sb)) +
                 v16_select(ends, v16_splat(0), w * (1.0f - part) / part);
-  return (upper + lower) - v16_select(ends, v16_splat(0), v16_rare_log(part));
+  return (upper + lower) - v16_select(ends, v16_splat(0), v16_log(part));
 }
 
 static void discretized_logistic(ptrdiff_t samples, ptrdiff_t pixels, ptrdiff_t channels, const float *heads,

@@ -68,7 +68,7 @@ INLINE void dropout_run_backward(const hg_noise_job *job, const noise_run *r, fl
   const v16u word = (v16u){0} + job->mask[r->word];
   UNROLL for (int h = 0; h < 2; h++) {
     const v16i kept = (v16i)((word & lane_bits(h)) != 0);
-    v16 dx = v16_load_part(job->in + r->first + 16 * h, half_count(r, h)) * scale;
+    v16 dx = v16_load_part(job->in + r->first + 16 * h, half_count(r, h)) * v16_splat(scale);
     if (!hg_is_fused(job->activation))
       dx = v16_gate(job->activation, v16_load_part(job->x + r->first + 16 * h, half_count(r, h)), dx);
     v16_store_part(job->out + r->first + 16 * h, (v16)((v16i)dx & kept), half_count(r, h));
@@ -79,7 +79,7 @@ static void dropout_backward(const void *argument, ptrdiff_t part, ptrdiff_t par
   for_each_noise_run(argument, part, parts, dropout_run_backward);
 }
 
-RARE void gaussian_noise_run(const hg_noise_job *job, const noise_run *r, float scale) {
+LONG void gaussian_noise_run(const hg_noise_job *job, const noise_run *r, float scale) {
   (void)scale;
   const group_values normal = noise_group(normal_group, job, r);
   UNROLL for (int h = 0; h < 2; h++) {

@@ -13,9 +13,9 @@ INLINE void adam_part(const adam_factors *f, const float *gradient, float *weigh
   const v16 square = v16_load_part(v, n) * f->beta2 + v16_rounded((g * g) * f->rest2);
   const v16 update = mean / (v16_sqrt(square * f->inverse2) + f->epsilon);
   const v16 decayed = w - w * f->decay;
-  v16_store_part(m, mean, n);
-  v16_store_part(v, square, n);
-  v16_store_part(weights, decayed - update * f->step, n);
+  v16_put_part(m, mean, n);
+  v16_put_part(v, square, n);
+  v16_put_part(weights, decayed - update * f->step, n);
 }
 
 static void adam(const hg_adam_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m,
@@ -41,10 +41,10 @@ INLINE void sgd_part(const hg_sgd_options *o, const float *gradient, float *weig
   v16 direction = w * o->weight_decay + v16_rounded(g * o->gradient_scale);
   if (m) {
     const v16 moment = v16_load_part(m, n) * o->momentum + direction;
-    v16_store_part(m, moment, n);
+    v16_put_part(m, moment, n);
     direction = o->nesterov ? moment * o->momentum + direction : moment;
   }
-  v16_store_part(weights, w - direction * o->learning_rate, n);
+  v16_put_part(weights, w - direction * o->learning_rate, n);
 }
 
 static void sgd(const hg_sgd_options *options, ptrdiff_t count, const float *gradient, float *weights, float *m) {
@@ -59,12 +59,12 @@ INLINE void rmsprop_part(const hg_rmsprop_options *o, float rest, const float *g
   const v16 g = v16_load_part(gradient, n) * o->gradient_scale;
   const v16 square = v16_load_part(v, n) * o->alpha + v16_rounded((g * g) * rest);
   v16 step = g / (v16_sqrt(square) + o->epsilon);
-  v16_store_part(v, square, n);
+  v16_put_part(v, square, n);
   if (m) {
     step = v16_load_part(m, n) * o->momentum + step;
-    v16_store_part(m, step, n);
+    v16_put_part(m, step, n);
   }
-  v16_store_part(weights, v16_load_part(weights, n) - step * o->learning_rate, n);
+  v16_put_part(weights, v16_load_part(weights, n) - step * o->learning_rate, n);
 }
 
 static void rmsprop(const hg_rmsprop_options *options, ptrdiff_t count, const float *gradient, float *weights, float *v,
@@ -78,8 +78,8 @@ static void rmsprop(const hg_rmsprop_options *options, ptrdiff_t count, const fl
 
 INLINE void adagrad_part(const hg_adagrad_options *o, const float *gradient, float *weights, float *v, ptrdiff_t n) {
   const v16 g = v16_load_part(gradient, n) * o->gradient_scale, old = v16_load_part(v, n), square = g * g + old;
-  v16_store_part(v, square, n);
-  v16_store_part(weights, v16_load_part(weights, n) - g / (v16_sqrt(square) + o->epsilon) * o->learning_rate, n);
+  v16_put_part(v, square, n);
+  v16_put_part(weights, v16_load_part(weights, n) - g / (v16_sqrt(square) + o->epsilon) * o->learning_rate, n);
 }
 
 static void adagrad(const hg_adagrad_options *options, ptrdiff_t count, const float *gradient, float *weights,
@@ -95,9 +95,9 @@ INLINE void adadelta_part(const hg_adadelta_options *o, float rest, const float 
   const v16 g = v16_load_part(gradient, n) * o->gradient_scale, old = v16_load_part(u, n);
   const v16 square = v16_load_part(v, n) * o->rho + v16_rounded((g * g) * rest);
   const v16 step = g * (v16_sqrt(old + o->epsilon) / v16_sqrt(square + o->epsilon));
-  v16_store_part(v, square, n);
-  v16_store_part(u, old * o->rho + v16_rounded((step * step) * rest), n);
-  v16_store_part(weights, v16_load_part(weights, n) - step * o->learning_rate, n);
+  v16_put_part(v, square, n);
+  v16_put_part(u, old * o->rho + v16_rounded((step * step) * rest), n);
+  v16_put_part(weights, v16_load_part(weights, n) - step * o->learning_rate, n);
 }
 
 static void adadelta(const hg_adadelta_options *options, ptrdiff_t count, const float *gradient, float *weights,
@@ -113,7 +113,7 @@ static void adadelta(const hg_adadelta_options *options, ptrdiff_t count, const 
 INLINE void penalize_part(float scale, float l2, float l1, const float *weights, float *gradient, ptrdiff_t n) {
   const v16 w = v16_load_part(weights, n), zero = v16_splat(0);
   const v16 slope = v16_select(w > zero, v16_splat(l1), v16_select(w < zero, v16_splat(-l1), w * l1));
-  v16_store_part(gradient, v16_load_part(gradient, n) * scale + (w * l2 + slope), n);
+  v16_put_part(gradient, v16_load_part(gradient, n) * scale + (w * l2 + slope), n);
 }
 
 static void penalize(ptrdiff_t count, float scale, float l2, float l1, const float *weights, float *gradient) {
@@ -125,7 +125,7 @@ static void penalize(ptrdiff_t count, float scale, float l2, float l1, const flo
 /* NaN stays NaN. */
 INLINE void clip_part(float scale, float limit, float *gradient, ptrdiff_t n) {
   const v16 g = v16_load_part(gradient, n) * scale, most = v16_splat(limit);
-  v16_store_part(gradient, v16_select(g > most, most, v16_select(g < -most, -most, g)), n);
+  v16_put_part(gradient, v16_select(g > most, most, v16_select(g < -most, -most, g)), n);
 }
 
 static void clip(ptrdiff_t count, float scale, float limit, float *gradient) {
@@ -136,7 +136,7 @@ static void clip(ptrdiff_t count, float scale, float limit, float *gradient) {
 
 INLINE void moving_average_part(float decay, float rest, const float *x, float *average, ptrdiff_t n) {
   const v16 before = v16_load_part(average, n), value = v16_load_part(x, n);
-  v16_store_part(average, before * decay + v16_rounded(value * rest), n);
+  v16_put_part(average, before * decay + v16_rounded(value * rest), n);
 }
 
 static void moving_average(ptrdiff_t count, float decay, const float *x, float *average) {

@@ -192,6 +192,8 @@ INLINE void ms_ssim_sample(const hg_ssim_job *job, const float *y, const float *
 /* Parts share the samples. */
 INLINE void ssim_share(void (*of_sample)(const hg_ssim_job *, const float *, const float *, float *, float *, double *),
                        ptrdiff_t doubles, const hg_ssim_job *job, ptrdiff_t part, ptrdiff_t parts) {
+  parts = hg_min(parts, job->rooms);
+  if (part >= parts) return;
   const ptrdiff_t count = job->height * job->width * job->channels, end = hg_share(job->samples, part + 1, parts);
   double *scratch = job->scratch + part * doubles;
   for (ptrdiff_t n = hg_share(job->samples, part, parts); n < end; n++)

@@ -94,18 +94,12 @@ LONG v16 v16_log1p(v16 x) {
   return v16_select(near, v16_log_reduced(v16_splat(0), x), v16_log(x + 1.0f));
 }
 
-/* Exponentials and logarithms for functions that are long themselves and seldom called. */
-RARE v16 v16_rare_exp(v16 x) { return v16_exp(x); }
-RARE v16 v16_rare_log(v16 x) { return v16_log(x); }
-RARE v16 v16_rare_log1p(v16 x) { return v16_log1p(x); }
-RARE v16 v16_rare_log1p_unit(v16 x) { return v16_log1p_unit(x); }
-
 #define HALF_LOG_TWO_PI 0.918938533f
 
 /* The rest of Stirling's formula, b(z) = ln Gamma(z) - (z - 1/2) ln z + z - ln(2 pi) / 2 for z > 0, with log = ln z:
  * for z of 4 and more 1/(12 z) - 1/(360 z^3) + 1/(1260 z^5) - 1/(1680 z^7), whose error is below 3e-9; below 4 from
  * Gamma(z) = Gamma(z + 4) / (z (z + 1) (z + 2) (z + 3)). */
-RARE v16 v16_binet(v16 z, v16 log) {
+LONG v16 v16_binet(v16 z, v16 log) {
   const v16i small = z < v16_splat(4);
   const v16 x = v16_select(small, z + 4.0f, z), inverse = 1.0f / x, square = inverse * inverse;
   v16 series = square * -5.9523810e-4f + 7.9365079e-4f;
@@ -114,12 +108,12 @@ RARE v16 v16_binet(v16 z, v16 log) {
   const v16 near = v16_select(small, z, v16_splat(1));
   const v16 product = (near + 1.0f) * (near + 2.0f) * (near + 3.0f);
   const v16 shift =
-      ((near + 3.5f) * v16_rare_log(near + 4.0f) - v16_rounded((near + 0.5f) * log)) - (v16_rare_log(product) + 4.0f);
+      ((near + 3.5f) * v16_log(near + 4.0f) - v16_rounded((near + 0.5f) * log)) - (v16_log(product) + 4.0f);
   return series + v16_select(small, shift, v16_splat(0));
 }
 
 /* digamma(z) - ln z for z > 0: -1/(2 z) - 1/(12 z^2) + 1/(120 z^4) - 1/(252 z^6) + 1/(240 z^8), below 4 from z + 4. */
-RARE v16 v16_digamma_excess(v16 z) {
+LONG v16 v16_digamma_excess(v16 z) {
   const v16i small = z < v16_splat(4);
   const v16 x = v16_select(small, z + 4.0f, z), inverse = 1.0f / x, square = inverse * inverse;
   v16 series = square * 4.1666667e-3f - 3.9682540e-3f;
@@ -128,7 +122,7 @@ RARE v16 v16_digamma_excess(v16 z) {
   series = series * square - v16_rounded(0.5f * inverse);
   const v16 near = v16_select(small, z, v16_splat(1));
   const v16 poles = (1.0f / near + 1.0f / (near + 1.0f)) + (1.0f / (near + 2.0f) + 1.0f / (near + 3.0f));
-  return series + v16_select(small, v16_rare_log((near + 4.0f) / near) - poles, v16_splat(0));
+  return series + v16_select(small, v16_log((near + 4.0f) / near) - poles, v16_splat(0));
 }
 
 /* sin and cos of 2 pi u within 2 ulp (1.69), for u a multiple of 2^-24 in [0, 1]: then u = q / 4 + r, |r| <= 1/8, is

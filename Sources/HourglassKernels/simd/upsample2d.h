@@ -21,7 +21,7 @@ INLINE void for_each_upsampled(const hg_upsample_job *job, ptrdiff_t part, ptrdi
 INLINE void upsample_forward_part(const hg_upsample_job *job, float scale, ptrdiff_t small, ptrdiff_t large,
                                   ptrdiff_t n) {
   const hg_geometry2d *g = job->geometry;
-  const v16 y = v16_load_part(job->in + small, n) * scale;
+  const v16 y = v16_load_part(job->in + small, n) * v16_splat(scale);
   for (ptrdiff_t r = 0; r < g->stride_vertical; r++)
     for (ptrdiff_t s = 0; s < g->stride_horizontal; s++)
       v16_store_part(job->out + large + (r * g->large_width + s) * g->small_channels, y, n);
@@ -34,7 +34,7 @@ INLINE void upsample_backward_part(const hg_upsample_job *job, float scale, ptrd
   for (ptrdiff_t r = 0; r < g->stride_vertical; r++)
     for (ptrdiff_t s = 0; s < g->stride_horizontal; s++)
       sum += v16_load_part(job->in + large + (r * g->large_width + s) * g->small_channels, n);
-  v16_store_part(job->out + small, sum * scale, n);
+  v16_store_part(job->out + small, sum * v16_splat(scale), n);
 }
 
 static void upsample_forward(const void *argument, ptrdiff_t part, ptrdiff_t parts) {

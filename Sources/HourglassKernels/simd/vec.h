@@ -9,13 +9,11 @@
 #define INLINE static inline __attribute__((always_inline))
 #define UNROLL _Pragma("GCC unroll 32")
 /* Functions of many instructions on v16, of which gcc, which keeps vectors wider than a register in memory, makes ten
- * times as many as clang: RARE ones are called, and LONG ones where HG_SMALL is defined. IS_COPIED: whether loops of
- * middling bodies have a copy of them for whole vectors. */
+ * times as many as clang: RARE ones are called, and LONG ones where HG_SMALL is defined. A v16 is handed over in
+ * memory, so that only functions with much work of their own are RARE. */
 #ifdef __clang__
-#define IS_COPIED true
 #define RARE INLINE
 #else
-#define IS_COPIED false
 #define RARE static __attribute__((noinline, unused))
 #endif
 #ifdef HG_SMALL
@@ -111,6 +109,20 @@ INLINE void v16_store_part(float *p, v16 v, ptrdiff_t n) {
     v16_store_some(p, v, n);
 }
 
+/* As v16_store_part, for what arithmetic has just left in registers, which gcc would store through the stack, in
+ * quarters. A value that is in memory is better stored as a whole. */
+INLINE void v16_put_part(float *p, v16 v, ptrdiff_t n) {
+#if HG_LANES == 8 && !defined(__clang__) && __GNUC__ >= 12
+  if (n >= 16) {
+    SEE_WRITE(p, v16);
+    *(vec_unaligned *)p = SHUFFLE(v16i, v, v, 0, 1, 2, 3, 4, 5, 6, 7);
+    *(vec_unaligned *)(p + 8) = SHUFFLE(v16i, v, v, 8, 9, 10, 11, 12, 13, 14, 15);
+    return;
+  }
+#endif
+  v16_store_part(p, v, n);
+}
+
 /* 16 doubles, for sums that float would round too much. */
 typedef double v16d __attribute__((vector_size(128)));
 
@@ -120,6 +132,12 @@ INLINE v16 v16_rounded(v16 product) {
 #ifndef __clang__
 #if HG_LANES == 16
   __asm__("" : "+v"(product));
+#elif HG_LANES == 8 && __GNUC__ >= 12 /* as a whole it would go to memory and back */
+  vec low = SHUFFLE(v16i, product, product, 0, 1, 2, 3, 4, 5, 6, 7);
+  vec high = SHUFFLE(v16i, product, product, 8, 9, 10, 11, 12, 13, 14, 15);
+  __asm__("" : "+xm"(low));
+  __asm__("" : "+xm"(high));
+  product = SHUFFLE(v16i, low, high, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
 #else
   __asm__("" : "+m"(product));
 #endif

@@ -101,7 +101,7 @@ struct PlannedBatchNorm: PlannedLayer {
       var options = hg_sgd_options(
         size: MemoryLayout<hg_sgd_options>.size, gradient_scale: -1 / Float(samples), learning_rate: momentum,
         momentum: 0, weight_decay: 1, nesterov: false)
-      checked(hg_sgd(&options, count, sum, statistics, nil))
+      checked(hg_sgd(&options, count, sum, statistics, nil, nil))
     }
     return (affine ? [.shardSum(0..<statistics)] : [])
       + [statistics, statistics + step].map { .own($0..<$0 + shape.channels, follow: follow) }

@@ -134,9 +134,9 @@ struct PlannedConv2D: PlannedConvolution {
   func prepare(_ pass: Pass) {
     var geometry = window.geometry(samples: 0)
     pass.withParallel { parallel in
-      checked(hg_conv2d_prepare_gather(&geometry, pass.parameters, pass.prepared, parallel))
+      checked(hg_conv2d_prepare_gather(&geometry, pass.parameters, gatherFilter(pass), parallel))
       if pass.dx != nil {
-        checked(hg_conv2d_prepare_scatter(&geometry, pass.parameters, pass.prepared + preparedGatherCount, parallel))
+        checked(hg_conv2d_prepare_scatter(&geometry, pass.parameters, scatterFilter(pass), parallel))
       }
     }
   }
@@ -151,8 +151,8 @@ struct PlannedConv2D: PlannedConvolution {
     var geometry = window.geometry(samples: pass.samples)
     pass.withParallel {
       checked(
-        hg_conv2d_forward_with_scratch(
-          &geometry, pass.x, pass.prepared, bias, activation.kernel, pass.y, pass.scratch, $0))
+        hg_conv2d_forward(
+          &geometry, pass.x, gatherFilter(pass), bias, activation.kernel, pass.y, pass.scratch, $0))
     }
   }
 
@@ -179,8 +179,7 @@ struct PlannedConv2D: PlannedConvolution {
     pass.withParallel {
       checked(
         hg_conv2d_backward_data(
-          &geometry, dy, pass.prepared + preparedGatherCount, pass.inputActivation.kernel, pass.x, dx, pass.scratch,
-          $0))
+          &geometry, dy, scatterFilter(pass), pass.inputActivation.kernel, pass.x, dx, pass.scratch, $0))
     }
   }
 

@@ -125,8 +125,8 @@ struct PlannedConvTranspose2D: PlannedConvolution {
     var geometry = window.geometry(samples: 0)
     let filter = pass.lentParameters ?? pass.parameters
     pass.withParallel { parallel in
-      checked(hg_conv2d_prepare_scatter(&geometry, filter, pass.prepared + preparedGatherCount, parallel))
-      if pass.dx != nil { checked(hg_conv2d_prepare_gather(&geometry, filter, pass.prepared, parallel)) }
+      checked(hg_conv2d_prepare_scatter(&geometry, filter, scatterFilter(pass), parallel))
+      if pass.dx != nil { checked(hg_conv2d_prepare_gather(&geometry, filter, gatherFilter(pass), parallel)) }
     }
   }
 
@@ -136,7 +136,7 @@ struct PlannedConvTranspose2D: PlannedConvolution {
     pass.withParallel {
       checked(
         hg_conv2d_transpose_forward(
-          &geometry, pass.x, pass.prepared + preparedGatherCount, bias, activation.kernel, pass.y, pass.scratch, $0))
+          &geometry, pass.x, scatterFilter(pass), bias, activation.kernel, pass.y, pass.scratch, $0))
     }
   }
 
@@ -160,8 +160,8 @@ struct PlannedConvTranspose2D: PlannedConvolution {
     var geometry = window.geometry(samples: pass.samples)
     pass.withParallel {
       checked(
-        hg_conv2d_transpose_backward_data_with_scratch(
-          &geometry, dy, pass.prepared, pass.inputActivation.kernel, pass.x, dx, pass.scratch, $0))
+        hg_conv2d_transpose_backward_data(
+          &geometry, dy, gatherFilter(pass), pass.inputActivation.kernel, pass.x, dx, pass.scratch, $0))
     }
   }
 

@@ -57,16 +57,16 @@ public struct PlannedGaussianLatent: PlannedLayer {
 
   public func forward(_ pass: Pass) {
     let noise = drawNoise(pass)
-    checked(hg_gaussian_latent_forward(pass.samples, units, pass.x, noise, pass.y, pass.term))
+    checked(hg_gaussian_latent_forward(pass.samples, units, pass.x, noise, pass.y, pass.term, nil))
     guard pass.importanceWeights != nil else { return }
-    checked(hg_gaussian_log_ratio(pass.samples, units, pass.x, noise, pass.y, pass.term))
+    checked(hg_gaussian_log_ratio(pass.samples, units, pass.x, noise, pass.y, pass.term, nil))
   }
 
   public func backward(_ pass: Pass) {
     guard let dy = pass.dy, let dx = pass.dx else { return }
     if let weights = pass.importanceWeights {
       checked(
-        hg_gaussian_log_ratio_backward(pass.samples, units, pass.x, pass.state, pass.y, weights, dy, dx))
+        hg_gaussian_log_ratio_backward(pass.samples, units, pass.x, pass.state, pass.y, weights, dy, dx, nil))
       return
     }
     let noise = pass.noise.latent(sample: pass.firstSample) == nil ? nil : pass.state
@@ -76,16 +76,17 @@ public struct PlannedGaussianLatent: PlannedLayer {
         let beta = mean > Double(capacity) ? pass.beta : mean < Double(capacity) ? -pass.beta : 0
         checked(
           hg_gaussian_latent_backward(
-            shard.count, units, pass.x + 2 * row, noise.map { UnsafePointer($0 + row) }, dy + row, beta, dx + 2 * row))
+            shard.count, units, pass.x + 2 * row, noise.map { UnsafePointer($0 + row) }, dy + row, beta, dx + 2 * row,
+            nil))
       }
     }
     let hasFreeBits = pass.freeBits > 0
     checked(
-      hg_gaussian_latent_backward(pass.samples, units, pass.x, noise, dy, hasFreeBits ? 0 : pass.beta, dx))
+      hg_gaussian_latent_backward(pass.samples, units, pass.x, noise, dy, hasFreeBits ? 0 : pass.beta, dx, nil))
     guard hasFreeBits else { return }
     pass.forEachShard { shard in
       let row = shard.lowerBound * 2 * units
-      checked(hg_gaussian_free_bits(shard.count, units, pass.x + row, pass.freeBits, pass.beta, dx + row))
+      checked(hg_gaussian_free_bits(shard.count, units, pass.x + row, pass.freeBits, pass.beta, dx + row, nil))
     }
   }
 

@@ -57,6 +57,14 @@ extension PlannedConvolution {
     return Planner.aligned(hg_conv2d_prepared_gather_count(&geometry))
   }
 
+  func gatherFilter(_ pass: Pass) -> UnsafeMutablePointer<hg_gather_filter> {
+    UnsafeMutableRawPointer(pass.prepared).assumingMemoryBound(to: hg_gather_filter.self)
+  }
+
+  func scatterFilter(_ pass: Pass) -> UnsafeMutablePointer<hg_scatter_filter> {
+    UnsafeMutableRawPointer(pass.prepared + preparedGatherCount).assumingMemoryBound(to: hg_scatter_filter.self)
+  }
+
   var preparedCount: Int {
     var geometry = window.geometry(samples: 0)
     return preparedGatherCount + Planner.aligned(hg_conv2d_prepared_scatter_count(&geometry))
@@ -66,7 +74,7 @@ extension PlannedConvolution {
     var geometry = window.geometry(samples: samples)
     var parallel = Planner.parallel(threads: threads)
     return max(
-      hg_conv2d_gather_scratch(&geometry, &parallel), hg_conv2d_scatter_scratch(&geometry, &parallel),
-      hg_conv2d_filter_scratch(&geometry, &parallel))
+      hg_conv2d_forward_scratch(&geometry, &parallel), hg_conv2d_backward_data_scratch(&geometry, &parallel),
+      hg_conv2d_backward_filter_scratch(&geometry, &parallel))
   }
 }

@@ -206,7 +206,8 @@ public struct ExecutionPlan: Sendable {
   /// Scratch of one replica: for its group, its likelihood, and for products over the whole minibatch.
   public func scratchFloats(groupSamples: Int, threads: Int) -> Int {
     let slopes = tangents.reduce(0) { max($0, uses[$1].layer.output.count) }
-    let likelihood = model.likelihood.scratchCount(image: model.input, threads: threads)
+    let likelihood = model.likelihood.scratchCount(
+      samples: groupSamples, image: model.input, threads: threads)
     return uses.reduce(max(slopes, likelihood)) { most, use in
       let isProduct = use.layer.parameterCount > 0 && !use.isSharded
       let samples =

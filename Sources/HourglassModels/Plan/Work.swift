@@ -110,9 +110,9 @@ extension Product<Place> {
             &geometry, 0, rows.count, place(x) + rows.lowerBound, place(dy), accumulate || number > 0, gradient,
             scratch, &parallel))
       case .bias(let dy):
-        checked(hg_dense_backward_bias(&geometry, place(dy), accumulate || number > 0, gradient))
+        checked(hg_dense_backward_bias(&geometry, place(dy), accumulate || number > 0, gradient, nil))
       case .scaled(let s, let factor):
-        checked(hg_dense_backward_bias(&geometry, place(s), false, scratch))
+        checked(hg_dense_backward_bias(&geometry, place(s), false, scratch, nil))
         let (factor, columns) = (beta * factor, columns)
         for i in 0..<rows.count {
           let (w, dw) = (parameters + offset + (rows.lowerBound + i) * columns, gradient + i * columns)

@@ -158,7 +158,7 @@ struct GradientReducer: Sendable {
     if case .owned(let follow) = slices[slice].sum {
       follow(weights, gradient, range.count, samples)
     } else {
-      if let clipValue { checked(hg_clip(range.count, scale, clipValue, gradient)) }
+      if let clipValue { checked(hg_clip(range.count, scale, clipValue, gradient, nil)) }
       var first = range.lowerBound
       while first < range.upperBound {
         let (part, isDecoder) = plan.part(of: first..<range.upperBound, splits: optimizer.decoderWeightDecay != nil)

@@ -67,7 +67,7 @@ extension Replica {
     checked(
       hg_importance_bound(
         piece.count / draws, draws, count, shared.losses.pointer + first, shared.terms.pointer + first,
-        shared.bounds.pointer + first / draws, weights.pointer + first, error))
+        shared.bounds.pointer + first / draws, weights.pointer + first, error, nil))
   }
 
   /// The bound of each image of a shard that is in place: encodes once, then decodes K draws of the codes one after the

@@ -8,14 +8,14 @@ package enum Kernels {
     _ gradients: UnsafePointer<Float>, shards: Int, stride: Int, count: Int, accumulate: Bool,
     into sum: UnsafeMutablePointer<Float>
   ) {
-    checked(hg_sum_shards(count, shards, stride, gradients, accumulate, sum))
+    checked(hg_sum_shards(count, shards, stride, gradients, accumulate, sum, nil))
   }
 
   /// average = decay average + (1 - decay) values.
   static func movingAverage(
     of values: UnsafePointer<Float>, _ count: Int, decay: Float, into average: UnsafeMutablePointer<Float>
   ) {
-    checked(hg_moving_average(count, decay, values, average))
+    checked(hg_moving_average(count, decay, values, average, nil))
   }
 
   /// Sum of squares in double.

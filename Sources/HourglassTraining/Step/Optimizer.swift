@@ -106,7 +106,7 @@ public struct Optimizer: Encodable, Sendable, Equatable {
     // SGD adds its decay by itself.
     let l2 = kind == .adamw || kind == .sgd ? 0 : weightDecay
     if l2 > 0 || weightL1 > 0 {
-      checked(hg_penalize(slice.count, scale, l2, weightL1, weight, gradients))
+      checked(hg_penalize(slice.count, scale, l2, weightL1, weight, gradients, nil))
       scale = 1
     }
     func moment(_ index: Int) -> UnsafeMutablePointer<Float> { moments[index].pointer + at }
@@ -117,27 +117,27 @@ public struct Optimizer: Encodable, Sendable, Equatable {
         size: MemoryLayout<hg_adam_options>.size, gradient_scale: scale, learning_rate: learningRate, beta1: beta1,
         beta2: beta2, epsilon: epsilon, weight_decay: kind == .adamw ? weightDecay : 0,
         correction1: Self.correction(beta1, t), correction2: Self.correction(beta2, t))
-      checked(hg_adam(&options, slice.count, gradients, weight, moment(0), moment(1)))
+      checked(hg_adam(&options, slice.count, gradients, weight, moment(0), moment(1), nil))
     case .sgd:
       var options = hg_sgd_options(
         size: MemoryLayout<hg_sgd_options>.size, gradient_scale: scale, learning_rate: learningRate,
         momentum: momentum, weight_decay: weightDecay, nesterov: nesterov)
-      checked(hg_sgd(&options, slice.count, gradients, weight, moment(0)))
+      checked(hg_sgd(&options, slice.count, gradients, weight, moment(0), nil))
     case .rmsprop:
       var options = hg_rmsprop_options(
         size: MemoryLayout<hg_rmsprop_options>.size, gradient_scale: scale, learning_rate: learningRate, alpha: beta2,
         epsilon: epsilon, momentum: momentum)
-      checked(hg_rmsprop(&options, slice.count, gradients, weight, moment(0), momentum > 0 ? moment(1) : nil))
+      checked(hg_rmsprop(&options, slice.count, gradients, weight, moment(0), momentum > 0 ? moment(1) : nil, nil))
     case .adagrad:
       var options = hg_adagrad_options(
         size: MemoryLayout<hg_adagrad_options>.size, gradient_scale: scale, learning_rate: learningRate,
         epsilon: epsilon)
-      checked(hg_adagrad(&options, slice.count, gradients, weight, moment(0)))
+      checked(hg_adagrad(&options, slice.count, gradients, weight, moment(0), nil))
     case .adadelta:
       var options = hg_adadelta_options(
         size: MemoryLayout<hg_adadelta_options>.size, gradient_scale: scale, learning_rate: learningRate, rho: beta2,
         epsilon: epsilon)
-      checked(hg_adadelta(&options, slice.count, gradients, weight, moment(0), moment(1)))
+      checked(hg_adadelta(&options, slice.count, gradients, weight, moment(0), moment(1), nil))
     }
   }
 }

@@ -8,34 +8,11 @@ float32 TypeError. Calls run on `threads` OpenMP threads; bits do not depend on 
 A process that was forked off this one (os.fork, the workers of a DataLoader) computes on one thread, because libgomp's
 threads do not survive a fork.
 """
-import ctypes
-import os
-
 import numpy as np
 
-from .library import ACTIVATIONS, Geometry2D, Parallel, count, run, version  # noqa: F401
-
-_threads = len(os.sched_getaffinity(0))
-_forked = False
-
-
-def set_threads(threads):
-    """Threads of all later calls that name none; at first as many as this process may use."""
-    global _threads
-    _threads = threads
-
-
-def _stay_on_one_thread():
-    global _forked
-    _forked = True
-
-
-os.register_at_fork(after_in_child=_stay_on_one_thread)
-
-
-def _parallel(threads):
-    threads = _threads if threads is None else threads
-    return Parallel(ctypes.sizeof(Parallel), min(threads, 1) if _forked else threads, None, None)
+from . import operations
+from .library import ACTIVATIONS, set_threads, version  # noqa: F401
+from .operations import Geometry2D
 
 
 def _array(array, name, dtype):
@@ -69,12 +46,6 @@ def _pair(value):
     return value * 2 if len(value) == 1 else value
 
 
-def _activation(name):
-    if name not in ACTIVATIONS:
-        raise ValueError(f"there is no activation {name!r}; there are {', '.join(ACTIVATIONS)}")
-    return ACTIVATIONS[name]
-
-
 def _empty(shape):
     return np.empty(shape, np.float32)
 
@@ -91,19 +62,20 @@ def _output(out, shape):
 class _Window:
     """Geometry of the large image (N, H, W, C) and the small one (N, P, Q, K) with a filter (R, S), checked."""
 
-    def __init__(self, large, small, filter, stride, padding, dilation=1, groups=1, check="conv2d_check"):
+    def __init__(self, large, small, filter, stride, padding, dilation=1, groups=1, check=operations.conv2d_check):
         self.large, self.small = tuple(large), tuple(small)
-        self.struct = Geometry2D(ctypes.sizeof(Geometry2D), *large, *small[1:], *filter, *_pair(stride), *_pair(padding),
-                                 0, 0, *_pair(dilation), groups)
-        run(check, self.struct)
+        self.geometry = Geometry2D(*large, *small[1:], *filter, *_pair(stride), *_pair(padding), 0, 0, *_pair(dilation), groups)
+        check(self.geometry)
 
-    def prepared(self, form, filter, parallel):
-        out = _empty(count(f"conv2d_prepared_{form}_count", self.struct))
-        run(f"conv2d_prepare_{form}", self.struct, filter, out, parallel)
-        return out
+    def gather(self, filter, threads):
+        prepared = np.empty(operations.conv2d_prepared_gather_count(self.geometry), operations.gather_filter)
+        operations.conv2d_prepare_gather(self.geometry, filter, prepared, threads)
+        return prepared
 
-    def scratch(self, form, parallel):
-        return _empty(count(f"conv2d_{form}_scratch", self.struct, parallel))
+    def scatter(self, filter, threads):
+        prepared = np.empty(operations.conv2d_prepared_scatter_count(self.geometry), operations.scatter_filter)
+        operations.conv2d_prepare_scatter(self.geometry, filter, prepared, threads)
+        return prepared
 
 
 def small_extents(extents, taps, stride, padding, dilation=1):
@@ -143,41 +115,36 @@ def _bias(bias, channels):
 
 def conv2d(x, filter, bias=None, stride=1, padding=0, activation="linear", threads=None, dilation=1, groups=1, out=None):
     """y = activation(bias + convolution of x (N H W C) with filter (R S C K)), N P Q K."""
-    x, filter, parallel = _floats(x, "x", 4), _floats(filter, "filter", 4), _parallel(threads)
+    x, filter = _floats(x, "x", 4), _floats(filter, "filter", 4)
     window = _window_of_large(x, filter, stride, padding, dilation, groups)
     bias, y = _bias(bias, filter.shape[3]), _output(out, window.small)
-    prepared = window.prepared("gather", filter, parallel)
-    run("conv2d_forward_with_scratch", window.struct, x, prepared, bias, _activation(activation), y,
-        window.scratch("gather", parallel), parallel)
+    operations.conv2d_forward(window.geometry, x, window.gather(filter, threads), bias, activation, y, threads=threads)
     return y
 
 
 def conv2d_backward(x, filter, dy, stride=1, padding=0, data=True, parameters=True, threads=None, dilation=1, groups=1):
     """(dx, dfilter, dbias) of a convolution; None for what is not wanted."""
     x, filter, dy = _floats(x, "x", 4), _floats(filter, "filter", 4), _floats(dy, "dy", 4)
-    window, parallel = _window_of_large(x, filter, stride, padding, dilation, groups), _parallel(threads)
+    window = _window_of_large(x, filter, stride, padding, dilation, groups)
     _same(dy, "dy", window.small)
     dx = dfilter = dbias = None
     if data:
-        dx, prepared = _empty(x.shape), window.prepared("scatter", filter, parallel)
-        run("conv2d_backward_data", window.struct, dy, prepared, 0, None, dx,
-            window.scratch("scatter", parallel), parallel)
+        dx, prepared = _empty(x.shape), window.scatter(filter, threads)
+        operations.conv2d_backward_data(window.geometry, dy, prepared, "linear", None, dx, threads=threads)
     if parameters:
         dfilter, dbias = _empty(filter.shape), _empty(filter.shape[3])
-        run("conv2d_backward_filter", window.struct, x, dy, False, dfilter, dbias,
-            window.scratch("filter", parallel), parallel)
+        operations.conv2d_backward_filter(window.geometry, x, dy, False, dfilter, dbias, threads=threads)
     return dx, dfilter, dbias
 
 
 def conv_transpose2d(y, filter, bias=None, stride=1, padding=0, output_padding=0, activation="linear", threads=None,
                      dilation=1, groups=1, out=None):
     """x = activation(bias + transposed convolution of y (N P Q K) with filter (R S C K)), N H W C."""
-    y, filter, parallel = _floats(y, "y", 4), _floats(filter, "filter", 4), _parallel(threads)
+    y, filter = _floats(y, "y", 4), _floats(filter, "filter", 4)
     window = _window_of_small(y, filter, stride, padding, output_padding, dilation, groups)
     bias, x = _bias(bias, window.large[3]), _output(out, window.large)
-    prepared, scratch = window.prepared("scatter", filter, parallel), window.scratch("scatter", parallel)
-    run("conv2d_transpose_forward", window.struct, y, prepared, bias, _activation(activation), x,
-        scratch, parallel)
+    operations.conv2d_transpose_forward(window.geometry, y, window.scatter(filter, threads), bias, activation, x,
+                                        threads=threads)
     return x
 
 
@@ -185,17 +152,15 @@ def conv_transpose2d_backward(y, filter, dx, stride=1, padding=0, output_padding
                               threads=None, dilation=1, groups=1):
     """(dy, dfilter, dbias) of a transposed convolution; None for what is not wanted."""
     y, filter, dx = _floats(y, "y", 4), _floats(filter, "filter", 4), _floats(dx, "dx", 4)
-    window, parallel = _window_of_small(y, filter, stride, padding, output_padding, dilation, groups), _parallel(threads)
+    window = _window_of_small(y, filter, stride, padding, output_padding, dilation, groups)
     _same(dx, "dx", window.large)
     dy = dfilter = dbias = None
     if data:
-        dy, prepared = _empty(y.shape), window.prepared("gather", filter, parallel)
-        run("conv2d_transpose_backward_data_with_scratch", window.struct, dx, prepared, 0, None, dy,
-            window.scratch("gather", parallel), parallel)
+        dy, prepared = _empty(y.shape), window.gather(filter, threads)
+        operations.conv2d_transpose_backward_data(window.geometry, dx, prepared, "linear", None, dy, threads=threads)
     if parameters:
         dfilter, dbias = _empty(filter.shape), _empty(window.large[3])
-        run("conv2d_transpose_backward_filter", window.struct, y, dx, False, dfilter, dbias,
-            window.scratch("filter", parallel), parallel)
+        operations.conv2d_transpose_backward_filter(window.geometry, y, dx, False, dfilter, dbias, threads=threads)
     return dy, dfilter, dbias
 
 
@@ -203,34 +168,34 @@ def _pooling(large, filter, stride, padding):
     (N, H, W, C), taps = large, _pair(filter)
     stride = taps if stride is None else stride
     small = (N, *small_extents((H, W), taps, stride, padding), C)
-    return _Window(large, small, taps, stride, padding, check="max_pool2d_check")
+    return _Window(large, small, taps, stride, padding, check=operations.max_pool2d_check)
 
 
 def max_pool2d(x, filter, stride=None, padding=0, threads=None, out=None):
     """(y, switches): maxima of the windows, and where in each window they are, as bytes r S + s."""
-    x, parallel = _floats(x, "x", 4), _parallel(threads)
+    x = _floats(x, "x", 4)
     window = _pooling(x.shape, filter, stride, padding)
     y, switches = _output(out, window.small), np.empty(window.small, np.uint8)
-    run("max_pool2d_forward", window.struct, x, y, switches, parallel)
+    operations.max_pool2d_forward(window.geometry, x, y, switches, threads)
     return y, switches
 
 
 def max_unpool2d(y, switches, shape, filter, stride=None, padding=0, threads=None, out=None):
     """x of shape (N, H, W, C): y put at the switches, zero elsewhere; also the gradient of max_pool2d, with y = dy."""
-    y, parallel = _floats(y, "y", 4), _parallel(threads)
+    y = _floats(y, "y", 4)
     window = _pooling(shape, filter, stride, padding)
     switches, x = _bytes(switches, "switches", window.small), _output(out, shape)
     _same(y, "y", window.small)
-    run("max_unpool2d_forward", window.struct, y, switches, x, parallel)
+    operations.max_unpool2d_forward(window.geometry, y, switches, x, threads)
     return x
 
 
 def max_unpool2d_backward(dx, switches, filter, stride=None, padding=0, threads=None, out=None):
     """dy = dx at the switches."""
-    dx, parallel = _floats(dx, "dx", 4), _parallel(threads)
+    dx = _floats(dx, "dx", 4)
     window = _pooling(dx.shape, filter, stride, padding)
     switches, dy = _bytes(switches, "switches", window.small), _output(out, window.small)
-    run("max_unpool2d_backward", window.struct, dx, switches, dy, parallel)
+    operations.max_unpool2d_backward(window.geometry, dx, switches, dy, threads)
     return dy
 
 
@@ -238,5 +203,5 @@ def activation_backward(activation, y, dy, threads=None):
     """dy a'(y), with y the activation's output."""
     y = _array(y, "y", np.float32)
     dy, ds = _same(_array(dy, "dy", np.float32), "dy", y.shape), _empty(y.shape)
-    run("activation_backward", _activation(activation), y.size, y, dy, ds, _parallel(threads))
+    operations.activation_backward(activation, y.size, y, dy, ds, threads)
     return ds

@@ -11,199 +11,21 @@ model is exported, as to ONNX, PyTorch's own operators stand in its place.
 """
 import statistics
 import time
-from typing import List, NamedTuple, Optional, Sequence, Tuple
+from typing import List, NamedTuple, Optional, Tuple
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import nn
 
 import hourglass_kernels as hg
+
+from . import torch_operators as operators
 
 # PyTorch's functions of the activations that layers have inside.
 _ACTIVATIONS = {
     "linear": lambda x: x, "relu": F.relu, "sigmoid": torch.sigmoid, "tanh": torch.tanh, "softplus": F.softplus,
     "elu": F.elu, "leaky_relu": F.leaky_relu, "selu": F.selu, "relu6": F.relu6, "hard_sigmoid": F.hardsigmoid,
     "hard_tanh": F.hardtanh}
-
-
-def _nhwc(x):
-    return x.detach().permute(0, 2, 3, 1).contiguous().numpy()
-
-
-def _rsck(weight):
-    """Filters of PyTorch's convolutions are K C R S, small channels first, those of transposed ones as well."""
-    return weight.detach().permute(2, 3, 1, 0).contiguous().numpy()
-
-
-def _kcrs(filter):
-    return torch.from_numpy(filter).permute(3, 2, 0, 1)
-
-
-def _is_channels_last(x):
-    """Whether PyTorch takes x for channels-last: by its strides, and not where both formats are the same."""
-    if x.ndim != 4 or 0 in x.shape or x.stride(1) == 0:
-        return False
-    least = 0
-    for axis in (1, 3, 2, 0):
-        if x.stride(axis) < least or (axis == 0 and least == x.stride(1)):
-            return False
-        least = x.stride(axis) * x.shape[axis]
-    return True
-
-
-def _fresh(shape, channels_last, dtype=torch.float32):
-    return torch.empty(shape, dtype=dtype, memory_format=torch.channels_last if channels_last else torch.contiguous_format)
-
-
-def _filled(shape, channels_last, fill):
-    """A new tensor N C H W in either format, from `fill`, which writes an array N H W C. It is no view of another, so that
-    it may be changed in place."""
-    y = _fresh(shape, True)
-    if shape[0]:
-        fill(y.permute(0, 2, 3, 1).numpy())
-    return y if channels_last else _fresh(shape, False).copy_(y)
-
-
-def _result_shape(x, weight, stride, padding, output_padding, dilation, groups, transposed):
-    taps = weight.shape[2:]
-    if transposed:
-        return (x.shape[0], weight.shape[1] * groups,
-                *hg.large_extents(x.shape[2:], taps, stride, padding, output_padding, dilation))
-    return (x.shape[0], weight.shape[0], *hg.small_extents(x.shape[2:], taps, stride, padding, dilation))
-
-
-@torch.library.custom_op("hourglass_kernels::convolution", mutates_args=(), device_types="cpu")
-def _convolution(x: Tensor, weight: Tensor, bias: Optional[Tensor], stride: Sequence[int], padding: Sequence[int],
-                 output_padding: Sequence[int], dilation: Sequence[int], groups: int, transposed: bool, activation: str,
-                 channels_last: bool) -> Tensor:
-    shape = _result_shape(x, weight, stride, padding, output_padding, dilation, groups, transposed)
-    geometry = dict(stride=stride, padding=padding, dilation=dilation, groups=groups, threads=torch.get_num_threads())
-    if transposed:
-        geometry["output_padding"] = output_padding
-    call = hg.conv_transpose2d if transposed else hg.conv2d
-    bias = None if bias is None else bias.detach().contiguous().numpy()
-    return _filled(shape, channels_last, lambda out: call(
-        _nhwc(x), _rsck(weight), bias, activation=activation, out=out, **geometry))
-
-
-@_convolution.register_fake
-def _(x, weight, bias, stride, padding, output_padding, dilation, groups, transposed, activation, channels_last):
-    return _fresh(_result_shape(x, weight, stride, padding, output_padding, dilation, groups, transposed), channels_last)
-
-
-@torch.library.custom_op("hourglass_kernels::convolution_backward", mutates_args=(), device_types="cpu")
-def _convolution_backward(x: Tensor, weight: Tensor, y: Optional[Tensor], dy: Tensor, stride: Sequence[int],
-                          padding: Sequence[int], output_padding: Sequence[int], dilation: Sequence[int], groups: int,
-                          transposed: bool, activation: str, data: bool,
-                          parameters: bool) -> Tuple[Tensor, Tensor, Tensor]:
-    threads, errors = torch.get_num_threads(), _nhwc(dy)
-    geometry = dict(stride=stride, padding=padding, dilation=dilation, groups=groups, threads=threads)
-    if transposed:
-        geometry["output_padding"] = output_padding
-    channels = weight.shape[1] * groups if transposed else weight.shape[0]
-    if dy.numel() == 0:
-        return (x.new_zeros(x.shape if data else 0), weight.new_zeros(weight.shape if parameters else 0),
-                weight.new_zeros(channels if parameters else 0))
-    if y is not None:
-        errors = hg.activation_backward(activation, _nhwc(y), errors, threads)
-    call = hg.conv_transpose2d_backward if transposed else hg.conv2d_backward
-    dx, dfilter, dbias = call(_nhwc(x), _rsck(weight), errors, data=data, parameters=parameters, **geometry)
-    return (torch.from_numpy(dx).permute(0, 3, 1, 2) if data else x.new_empty(0),
-            _kcrs(dfilter).contiguous() if parameters else x.new_empty(0),
-            torch.from_numpy(dbias) if parameters else x.new_empty(0))
-
-
-@_convolution_backward.register_fake
-def _(x, weight, y, dy, stride, padding, output_padding, dilation, groups, transposed, activation, data, parameters):
-    channels = weight.shape[1] * groups if transposed else weight.shape[0]
-    return (_fresh(x.shape, True) if data else x.new_empty(0),
-            x.new_empty(weight.shape) if parameters else x.new_empty(0),
-            x.new_empty(channels) if parameters else x.new_empty(0))
-
-
-def _save_convolution(ctx, inputs, output):
-    x, weight, _, *ctx.geometry, ctx.activation, _ = inputs
-    ctx.save_for_backward(x, weight, None if ctx.activation == "linear" else output)
-
-
-def _back_through_convolution(ctx, dy):
-    x, weight, y = ctx.saved_tensors
-    data, *parameters = ctx.needs_input_grad[:3]
-    dx, dweight, dbias = _convolution_backward(
-        x, weight, y, dy, *ctx.geometry, ctx.activation, data, any(parameters))
-    return (dx if data else None, dweight if parameters[0] else None, dbias if parameters[1] else None, *[None] * 8)
-
-
-_convolution.register_autograd(_back_through_convolution, setup_context=_save_convolution)
-
-
-@torch.library.custom_op("hourglass_kernels::max_pool2d", mutates_args=(), device_types="cpu")
-def _max_pool2d(x: Tensor, kernel_size: Sequence[int], stride: Sequence[int], padding: Sequence[int],
-                channels_last: bool) -> Tuple[Tensor, Tensor]:
-    shape = (*x.shape[:2], *hg.small_extents(x.shape[2:], kernel_size, stride, padding))
-    switches = _fresh(shape, channels_last, torch.uint8)
-
-    def fill(out):
-        found = hg.max_pool2d(_nhwc(x), kernel_size, stride, padding, torch.get_num_threads(), out=out)[1]
-        switches.copy_(torch.from_numpy(found).permute(0, 3, 1, 2))
-
-    return _filled(shape, channels_last, fill), switches
-
-
-@_max_pool2d.register_fake
-def _(x, kernel_size, stride, padding, channels_last):
-    shape = (*x.shape[:2], *hg.small_extents(x.shape[2:], kernel_size, stride, padding))
-    return _fresh(shape, channels_last), _fresh(shape, channels_last, torch.uint8)
-
-
-@torch.library.custom_op("hourglass_kernels::max_unpool2d", mutates_args=(), device_types="cpu")
-def _max_unpool2d(y: Tensor, switches: Tensor, size: Sequence[int], kernel_size: Sequence[int], stride: Sequence[int],
-                  padding: Sequence[int], channels_last: bool) -> Tensor:
-    shape = (*y.shape[:2], *size)
-    if y.numel() == 0:
-        return torch.zeros(shape)
-    return _filled(shape, channels_last, lambda out: hg.max_unpool2d(
-        _nhwc(y), _nhwc(switches), out.shape, kernel_size, stride, padding, torch.get_num_threads(), out=out))
-
-
-@_max_unpool2d.register_fake
-def _(y, switches, size, kernel_size, stride, padding, channels_last):
-    return _fresh((*y.shape[:2], *size), channels_last)
-
-
-@torch.library.custom_op("hourglass_kernels::max_unpool2d_backward", mutates_args=(), device_types="cpu")
-def _max_unpool2d_backward(dx: Tensor, switches: Tensor, kernel_size: Sequence[int], stride: Sequence[int],
-                           padding: Sequence[int]) -> Tensor:
-    return _filled(switches.shape, True, lambda out: hg.max_unpool2d_backward(
-        _nhwc(dx), _nhwc(switches), kernel_size, stride, padding, torch.get_num_threads(), out=out))
-
-
-@_max_unpool2d_backward.register_fake
-def _(dx, switches, kernel_size, stride, padding):
-    return _fresh(switches.shape, True)
-
-
-def _save_max_pool2d(ctx, inputs, output):
-    x, *ctx.window, ctx.channels_last = inputs
-    ctx.size = x.shape[2:]
-    ctx.save_for_backward(output[1])
-
-
-def _back_through_max_pool2d(ctx, dy, _):
-    return _max_unpool2d(dy, *ctx.saved_tensors, ctx.size, *ctx.window, ctx.channels_last), None, None, None, None
-
-
-def _save_max_unpool2d(ctx, inputs, output):
-    _, switches, _, *ctx.window, _ = inputs
-    ctx.save_for_backward(switches)
-
-
-def _back_through_max_unpool2d(ctx, dx):
-    return (_max_unpool2d_backward(dx, *ctx.saved_tensors, *ctx.window), *[None] * 6)
-
-
-_max_pool2d.register_autograd(_back_through_max_pool2d, setup_context=_save_max_pool2d)
-_max_unpool2d.register_autograd(_back_through_max_unpool2d, setup_context=_save_max_unpool2d)
 
 
 def _float32(*tensors):
@@ -240,9 +62,9 @@ def _convolve(x, weight, bias, stride, padding, output_padding, dilation, groups
             else F.conv2d(x, weight, bias, stride, padding, dilation, groups)
         return _ACTIVATIONS[activation](y)
     x, weight, bias = _float32(x, weight, bias)
-    return _batched(x, lambda x: _convolution(
+    return _batched(x, lambda x: operators.convolution(
         x, weight, bias, stride, padding, output_padding, dilation, groups, transposed, activation,
-        _is_channels_last(x) or _is_channels_last(weight)))
+        operators.is_channels_last(x) or operators.is_channels_last(weight)))
 
 
 def conv2d(x, weight, bias=None, stride=1, padding=0, dilation=1, groups=1, *, activation="linear"):
@@ -268,7 +90,7 @@ def max_pool2d(x, kernel_size, stride=None, padding=0):
     (x,) = _float32(x)
     kernel_size = hg._pair(kernel_size)
     stride = hg._pair(stride) if stride else kernel_size
-    return _batched(x, lambda x: _max_pool2d(x, kernel_size, stride, hg._pair(padding), _is_channels_last(x)))
+    return _batched(x, lambda x: operators.max_pool2d(x, kernel_size, stride, hg._pair(padding), operators.is_channels_last(x)))
 
 
 def max_unpool2d(y, switches, size, kernel_size, stride=None, padding=0):
@@ -278,8 +100,8 @@ def max_unpool2d(y, switches, size, kernel_size, stride=None, padding=0):
     stride = hg._pair(stride) if stride else kernel_size
     if switches.ndim == 3:
         switches = switches.unsqueeze(0)
-    return _batched(y, lambda y: _max_unpool2d(
-        y, switches, tuple(size), kernel_size, stride, hg._pair(padding), _is_channels_last(y)))
+    return _batched(y, lambda y: operators.max_unpool2d(
+        y, switches, tuple(size), kernel_size, stride, hg._pair(padding), operators.is_channels_last(y)))
 
 
 class Conv2d(nn.Conv2d):
@@ -315,7 +137,7 @@ class ConvTranspose2d(nn.ConvTranspose2d):
 
 
 class MaxPool2d(nn.MaxPool2d):
-    """torch.nn.MaxPool2d without indices, dilation and ceil_mode."""
+    """torch.nn.MaxPool2d without dilation and ceil_mode."""
 
     def __init__(self, *arguments, **options):
         super().__init__(*arguments, **options)
@@ -326,10 +148,30 @@ class MaxPool2d(nn.MaxPool2d):
     def forward(self, x):
         if _is_exporting():
             return super().forward(x)
-        return max_pool2d(x, self.kernel_size, self.stride, self.padding)[0]
+        y, switches = max_pool2d(x, self.kernel_size, self.stride, self.padding)
+        if not self.return_indices:
+            return y
+        return y, operators.indices_of(switches, x.shape[-2:], *map(hg._pair, (self.kernel_size, self.stride, self.padding)))
 
 
-_KINDS = {nn.Conv2d: Conv2d, nn.ConvTranspose2d: ConvTranspose2d, nn.MaxPool2d: MaxPool2d}
+class MaxUnpool2d(nn.MaxUnpool2d):
+    """torch.nn.MaxUnpool2d. Where windows overlap, or an index is not of its window, PyTorch's own function does it."""
+
+    def forward(self, y, indices, output_size=None):
+        if _is_exporting():
+            return super().forward(y, indices, output_size)
+        (y,) = _float32(y)
+        window = [hg._pair(number) for number in (self.kernel_size, self.stride, self.padding)]
+        size = F._unpool_output_size(y, *window, None if output_size is None else list(output_size))
+        if indices.shape != y.shape or indices.dtype != torch.int64:
+            raise ValueError(f"indices must be torch.int64 of shape {tuple(y.shape)}, not {indices.dtype} of shape"
+                             f" {tuple(indices.shape)}")
+        if indices.ndim == 3:
+            indices = indices.unsqueeze(0)
+        return _batched(y, lambda y: operators.max_unpool2d_of_indices(y, indices, size, *window, operators.is_channels_last(y)))
+
+
+_KINDS = {nn.Conv2d: Conv2d, nn.ConvTranspose2d: ConvTranspose2d, nn.MaxPool2d: MaxPool2d, nn.MaxUnpool2d: MaxUnpool2d}
 
 
 def _why_not(layer):
@@ -338,8 +180,8 @@ def _why_not(layer):
         if parameter.dtype != torch.float32 or parameter.device.type != "cpu":
             return f"its parameters are {parameter.dtype} on {parameter.device}"
     if isinstance(layer, nn.MaxPool2d):
-        if layer.return_indices or layer.ceil_mode or set(hg._pair(layer.dilation)) != {1}:
-            return "there are no indices, no dilation and no ceil_mode"
+        if layer.ceil_mode or set(hg._pair(layer.dilation)) != {1}:
+            return "there is no dilation and no ceil_mode"
     return None
 
 
@@ -352,26 +194,28 @@ class Replacement(NamedTuple):
     milliseconds: Optional[Tuple[float, float]] = None
 
 
-def _time(layer, x, runs=7):
-    """The median of the milliseconds of a forward and a backward pass."""
+def _time(layer, given, runs=7):
+    """The median of the milliseconds of a forward and a backward pass on what the layer was given."""
+    (x, *rest), options = given
     times = []
     for _ in range(runs):
         leaf = x.detach().clone(memory_format=torch.preserve_format).requires_grad_()
         start = time.perf_counter()
-        y = layer(leaf)
+        y = layer(leaf, *rest, **options)
+        y = y[0] if isinstance(y, tuple) else y
         torch.autograd.grad(y, [leaf, *(p for p in layer.parameters() if p.requires_grad)], torch.ones_like(y))
         times.append(1000 * (time.perf_counter() - start))
     return statistics.median(times)
 
 
 def replace(model, *inputs) -> List[Replacement]:
-    """Makes these kernels' layers of a model's nn.Conv2d, nn.ConvTranspose2d and nn.MaxPool2d, with the same parameters,
-    hooks and names, and says for each what was done and why. With inputs of the model each layer is timed on what it reads
+    """Makes these kernels' layers of a model's nn.Conv2d, nn.ConvTranspose2d, nn.MaxPool2d and nn.MaxUnpool2d, with the same
+    parameters, hooks and names, and says for each what was done and why. With inputs of the model each layer is timed on what it reads
     there, and stays where PyTorch's is as fast."""
     layers = [(name, layer) for name, layer in model.named_modules() if isinstance(layer, tuple(_KINDS))]
     read, timed, report = {}, {}, []
     if inputs:
-        hooks = [layer.register_forward_pre_hook(lambda layer, given: read.__setitem__(layer, given[0].detach()))
+        hooks = [layer.register_forward_pre_hook(lambda layer, *given: read.__setitem__(layer, given), with_kwargs=True)
                  for _, layer in layers]
         with torch.no_grad():
             model(*inputs)

@@ -1,6 +1,24 @@
-//! Declarations as in hourglass_kernels.h, which explains them.
+//! The C library as it is: declarations, structs whose `default()` knows their size, and who runs the parts of a call.
 #![allow(non_camel_case_types)]
-use std::ffi::{c_char, c_int, c_void};
+use std::ffi::{c_char, c_void};
+
+macro_rules! with_size {
+    ($($name:ident),* $(,)?) => {$(
+        impl Default for $name {
+            fn default() -> Self {
+                // Numbers, booleans and pointers, of all of which zero is one.
+                Self { size: std::mem::size_of::<Self>(), ..unsafe { std::mem::zeroed() } }
+            }
+        }
+    )*};
+}
+
+#[rustfmt::skip]
+mod calls;
+pub use calls::*;
+
+/// NULL, or a sentence that lives as long as the program.
+pub type Refusal = *const c_char;
 
 pub type hg_body = unsafe extern "C" fn(argument: *mut c_void, part: isize);
 
@@ -13,88 +31,14 @@ pub struct hg_parallel {
     pub context: *mut c_void,
 }
 
-#[repr(C)]
-#[derive(Clone, Copy, Debug)]
-pub struct hg_geometry2d {
-    pub size: usize,
-    pub samples: isize,
-    pub large_height: isize,
-    pub large_width: isize,
-    pub large_channels: isize,
-    pub small_height: isize,
-    pub small_width: isize,
-    pub small_channels: isize,
-    pub filter_height: isize,
-    pub filter_width: isize,
-    pub stride_vertical: isize,
-    pub stride_horizontal: isize,
-    pub pad_top: isize,
-    pub pad_left: isize,
-}
-
-pub type hg_activation = c_int;
-pub const HG_ACTIVATION_LINEAR: hg_activation = 0;
-pub const HG_ACTIVATION_RELU: hg_activation = 1;
-pub const HG_ACTIVATION_SIGMOID: hg_activation = 2;
-
-/// NULL, or a sentence that lives as long as the program.
-pub type Refusal = *const c_char;
-
 extern "C" {
-    pub fn hg_version() -> *const c_char;
     pub fn hg_parallel_check(parallel: *const hg_parallel) -> Refusal;
-    pub fn hg_conv2d_check(geometry: *const hg_geometry2d) -> Refusal;
-    pub fn hg_conv2d_prepared_gather_count(geometry: *const hg_geometry2d) -> isize;
-    pub fn hg_conv2d_prepared_scatter_count(geometry: *const hg_geometry2d) -> isize;
-    pub fn hg_conv2d_scatter_scratch(geometry: *const hg_geometry2d, parallel: *const hg_parallel) -> isize;
-    pub fn hg_conv2d_filter_scratch(geometry: *const hg_geometry2d, parallel: *const hg_parallel) -> isize;
-    pub fn hg_conv2d_prepare_gather(
-        geometry: *const hg_geometry2d,
-        filter: *const f32,
-        prepared: *mut f32,
-        parallel: *const hg_parallel,
-    ) -> Refusal;
-    pub fn hg_conv2d_prepare_scatter(
-        geometry: *const hg_geometry2d,
-        filter: *const f32,
-        prepared: *mut f32,
-        parallel: *const hg_parallel,
-    ) -> Refusal;
-    pub fn hg_conv2d_forward(
-        geometry: *const hg_geometry2d,
-        x: *const f32,
-        gather_filter: *const f32,
-        bias: *const f32,
-        activation: hg_activation,
-        y: *mut f32,
-        parallel: *const hg_parallel,
-    ) -> Refusal;
-    pub fn hg_conv2d_backward_data(
-        geometry: *const hg_geometry2d,
-        dy: *const f32,
-        scatter_filter: *const f32,
-        gate_activation: hg_activation,
-        gate: *const f32,
-        dx: *mut f32,
-        scratch: *mut f32,
-        parallel: *const hg_parallel,
-    ) -> Refusal;
-    pub fn hg_conv2d_backward_filter(
-        geometry: *const hg_geometry2d,
-        x: *const f32,
-        dy: *const f32,
-        accumulate: bool,
-        dfilter: *mut f32,
-        dbias: *mut f32,
-        scratch: *mut f32,
-        parallel: *const hg_parallel,
-    ) -> Refusal;
-    pub fn hg_reference_conv2d_forward(
-        geometry: *const hg_geometry2d,
-        x: *const f32,
-        filter: *const f32,
-        bias: *const f32,
-        activation: hg_activation,
-        y: *mut f32,
-    );
+    pub fn hg_error_of(sentence: *const c_char) -> hg_error;
+    pub fn hg_version() -> *const c_char;
+    pub fn hg_isa_name() -> *const c_char;
+    pub fn hg_isa_names(index: isize) -> *const c_char;
+    pub fn hg_isa_select(name: *const c_char) -> Refusal;
+    pub fn hg_isa_has_fma() -> bool;
+    pub fn hg_has_openmp() -> bool;
+    pub fn hg_on_each_thread(parallel: *const hg_parallel, body: hg_body, argument: *mut c_void) -> Refusal;
 }

@@ -1,226 +1,212 @@
-//! A convolution of the Hourglass kernels with slices instead of pointers. It owns its prepared weights and scratch, and
-//! runs on whatever owns the threads: OpenMP, `std::thread::scope`, rayon.
+//! The Hourglass kernels with slices instead of pointers: every operation of the C library in [`operations`], and a
+//! [`Convolution`] that owns its prepared weights and scratch. They run on whatever owns the threads: OpenMP,
+//! `std::thread::scope`, rayon.
 use hourglass_kernels_sys as sys;
-use std::ffi::{c_void, CStr};
+use std::ffi::{c_int, c_void, CStr, CString};
+use std::marker::PhantomData;
+use std::mem::size_of_val;
 use std::ptr;
-pub use sys::hg_geometry2d as Geometry;
 
-/// What the library says about arguments it refuses.
+mod convolution;
+#[rustfmt::skip]
+pub mod operations;
+mod parallel;
+pub use convolution::Convolution;
+pub use operations::Geometry2d;
+pub use parallel::{Parallel, ParallelFor, ScopedThreads};
+
+/// What the library, or a check before it, says about arguments it refuses, and its `HG_ERROR_` code.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Refusal(pub String);
+pub struct Refusal {
+    pub sentence: String,
+    pub code: sys::hg_error,
+}
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.sentence)
     }
 }
 impl std::error::Error for Refusal {}
+
+/// An elementwise activation; `operations` has their names.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Activation(pub c_int);
+
+impl Activation {
+    /// A leaky ReLU with a slope within (0, 1], rounded to a multiple of 1/10000.
+    pub fn leaky_relu(slope: f32) -> Self {
+        Self(Self::LEAKY_RELU.0 | ((slope * 10000.0 + 0.5) as c_int) << 8)
+    }
+}
+
+/// One axis of a resampling: output i takes inputs[t] times weights[t] for starts[i] <= t < starts[i + 1].
+#[derive(Clone, Copy)]
+pub struct ResamplingAxis<'a> {
+    pub extent: isize,
+    pub starts: &'a [isize],
+    pub inputs: &'a [isize],
+    pub weights: &'a [f32],
+}
+
+/// A resampling of the rows and of the columns of images N H W C, which borrows its taps.
+pub struct Resampling2d<'a> {
+    raw: sys::hg_resampling2d,
+    taps: PhantomData<&'a [f32]>,
+}
+
+impl std::ops::Deref for Resampling2d<'_> {
+    type Target = sys::hg_resampling2d;
+    fn deref(&self) -> &Self::Target {
+        &self.raw
+    }
+}
+
+impl<'a> Resampling2d<'a> {
+    /// Refuses axes whose last start is not the number of their taps.
+    pub fn new(
+        samples: isize,
+        channels: isize,
+        vertical: ResamplingAxis<'a>,
+        horizontal: ResamplingAxis<'a>,
+    ) -> Result<Self, Refusal> {
+        let axis = |axis: ResamplingAxis<'a>| {
+            need("starts", axis.starts, (axis.starts.len() as isize).max(2))?;
+            need("inputs", axis.inputs, axis.starts[axis.starts.len() - 1])?;
+            need("weights", axis.weights, axis.inputs.len() as isize)?;
+            Ok(sys::hg_resampling_axis {
+                inputs: axis.extent,
+                outputs: axis.starts.len() as isize - 1,
+                start: axis.starts.as_ptr(),
+                input: axis.inputs.as_ptr(),
+                weight: axis.weights.as_ptr(),
+                ..Default::default()
+            })
+        };
+        let (vertical, horizontal) = (axis(vertical)?, axis(horizontal)?);
+        let raw = sys::hg_resampling2d { samples, channels, vertical, horizontal, ..Default::default() };
+        Ok(Self { raw, taps: PhantomData })
+    }
+}
+
+// ------------------------------------------------------------------------------ what `operations` checks with
 
 fn check(refusal: sys::Refusal) -> Result<(), Refusal> {
     if refusal.is_null() {
         return Ok(());
     }
-    // Sentences are static text of the library.
-    Err(Refusal(unsafe { CStr::from_ptr(refusal) }.to_string_lossy().into_owned()))
+    Err(Refusal { sentence: text(refusal).into(), code: error_of(refusal) })
 }
 
-/// Owns threads.
+fn error_of(sentence: sys::Refusal) -> sys::hg_error {
+    unsafe { sys::hg_error_of(sentence) }
+}
+
+fn refuse<T>(code: sys::hg_error, sentence: String) -> Result<T, Refusal> {
+    Err(Refusal { sentence, code })
+}
+
+/// Sentences and names are static text of the library.
+fn text(sentence: *const std::ffi::c_char) -> &'static str {
+    unsafe { CStr::from_ptr(sentence) }.to_str().unwrap_or("a name that is no UTF-8")
+}
+
+fn amount(found: isize) -> Result<usize, Refusal> {
+    match usize::try_from(found) {
+        Ok(found) => Ok(found),
+        Err(_) => refuse(sys::HG_ERROR_COUNT, "a count is negative, or there is no such number of threads".into()),
+    }
+}
+
+/// A struct of another size would be of another version, with other fields.
+fn sized<T>(size: usize, found: &T) -> Result<(), Refusal> {
+    match size == size_of_val(found) {
+        true => Ok(()),
+        false => refuse(sys::HG_ERROR_SIZE, format!("the struct says size {size} instead of {}", size_of_val(found))),
+    }
+}
+
+/// Elements of an array with these axes; negative where one is or where there are too many.
+fn size(axes: &[isize]) -> isize {
+    axes.iter()
+        .try_fold(1_isize, |product, &axis| if axis < 0 { None } else { product.checked_mul(axis) })
+        .unwrap_or(-1)
+}
+
+fn plus(a: isize, b: isize) -> isize {
+    if a < 0 || b < 0 {
+        return -1;
+    }
+    a.checked_add(b).unwrap_or(-1)
+}
+
+fn need<T>(name: &str, found: &[T], wanted: isize) -> Result<(), Refusal> {
+    match found.len() as isize == wanted {
+        true => Ok(()),
+        false if wanted < 0 => refuse(sys::HG_ERROR_COUNT, format!("the extents of {name} are negative or too large")),
+        false => refuse(sys::HG_ERROR_COUNT, format!("{name} has {} elements instead of {wanted}", found.len())),
+    }
+}
+
+fn need_some<T>(name: &str, found: Option<&[T]>, wanted: isize) -> Result<(), Refusal> {
+    found.map_or(Ok(()), |found| need(name, found, wanted))
+}
+
+fn pointer<T>(slice: Option<&[T]>) -> *const T {
+    slice.map_or(ptr::null(), |slice| slice.as_ptr())
+}
+
+fn pointer_mut<T>(slice: Option<&mut [T]>) -> *mut T {
+    slice.map_or(ptr::null_mut(), |slice| slice.as_mut_ptr())
+}
+
+// ------------------------------------------------------------------------------ threads and instruction sets
+
+/// Refuses a number of threads as all calls do.
+pub fn parallel_check(parallel: &Parallel) -> Result<(), Refusal> {
+    check(unsafe { sys::hg_parallel_check(&parallel.raw()) })
+}
+
+/// Calls body(thread) for each of the threads, on that thread. A panic of the body aborts the program.
+pub fn on_each_thread(parallel: &Parallel, body: &(dyn Fn(isize) + Sync)) -> Result<(), Refusal> {
+    unsafe extern "C" fn run(body: *mut c_void, thread: isize) {
+        (*(body as *const &(dyn Fn(isize) + Sync)))(thread);
+    }
+    check(unsafe { sys::hg_on_each_thread(&parallel.raw(), run, &body as *const _ as *mut c_void) })
+}
+
+/// Version of the library that runs, "major.minor.patch".
+pub fn version() -> &'static str {
+    text(unsafe { sys::hg_version() })
+}
+
+/// Name of the instruction set in use.
+pub fn isa_name() -> &'static str {
+    text(unsafe { sys::hg_isa_name() })
+}
+
+/// Names of the instruction sets that this build and this machine have, the widest first.
+pub fn isa_names() -> impl Iterator<Item = &'static str> {
+    (0..).map(|index| unsafe { sys::hg_isa_names(index) }).take_while(|name| !name.is_null()).map(text)
+}
+
+/// Chooses the instruction set of all later calls, "" for the widest.
 ///
 /// # Safety
-/// `run` must call body(part) exactly once for each part in 0..parts, on any threads, and return when all have returned:
-/// parts write memory that the caller of the kernel has lent.
-pub unsafe trait ParallelFor: Sync {
-    fn run(&self, parts: isize, body: &(dyn Fn(isize) + Sync));
-}
-
-/// A new thread for each part but the first.
-pub struct ScopedThreads;
-
-// Each part has a thread of its own, and the scope waits.
-unsafe impl ParallelFor for ScopedThreads {
-    fn run(&self, parts: isize, body: &(dyn Fn(isize) + Sync)) {
-        std::thread::scope(|scope| {
-            for part in 1..parts {
-                scope.spawn(move || body(part));
-            }
-            body(0);
-        });
+/// No other call may run meanwhile.
+pub unsafe fn isa_select(name: &str) -> Result<(), Refusal> {
+    match CString::new(name) {
+        Ok(name) => check(sys::hg_isa_select(name.as_ptr())),
+        Err(_) => refuse(sys::HG_ERROR_ISA, "the name has a zero inside".into()),
     }
 }
 
-/// Who runs the parts of a call: `threads` threads of OpenMP, or of an owner.
-#[derive(Clone, Copy)]
-pub enum Parallel<'a> {
-    OpenMP(isize),
-    Owner(isize, &'a dyn ParallelFor),
+/// Whether the instruction set in use fuses multiply and add.
+pub fn isa_has_fma() -> bool {
+    unsafe { sys::hg_isa_has_fma() }
 }
 
-struct Argument(*mut c_void);
-// The library's parts write disjoint memory behind it.
-unsafe impl Sync for Argument {}
-
-/// A panic of the owner aborts the program: the C library cannot be unwound.
-unsafe extern "C" fn run_owner(context: *mut c_void, parts: isize, body: sys::hg_body, argument: *mut c_void) {
-    let owner = *(context as *const &dyn ParallelFor);
-    let argument = Argument(argument);
-    let argument = &argument;
-    owner.run(parts, &move |part| unsafe { body(argument.0, part) });
-}
-
-impl Parallel<'_> {
-    fn with<R>(&self, call: impl FnOnce(*const sys::hg_parallel) -> R) -> R {
-        let size = std::mem::size_of::<sys::hg_parallel>();
-        match self {
-            Parallel::OpenMP(threads) => {
-                call(&sys::hg_parallel { size, threads: *threads, parallel_for: None, context: ptr::null_mut() })
-            }
-            Parallel::Owner(threads, owner) => call(&sys::hg_parallel {
-                size,
-                threads: *threads,
-                parallel_for: Some(run_owner),
-                context: owner as *const &dyn ParallelFor as *mut c_void,
-            }),
-        }
-    }
-}
-
-/// A geometry with its `size` and everything else 0 or 1.
-pub fn geometry() -> Geometry {
-    Geometry {
-        size: std::mem::size_of::<Geometry>(),
-        samples: 1,
-        large_height: 1,
-        large_width: 1,
-        large_channels: 1,
-        small_height: 1,
-        small_width: 1,
-        small_channels: 1,
-        filter_height: 1,
-        filter_width: 1,
-        stride_vertical: 1,
-        stride_horizontal: 1,
-        pad_top: 0,
-        pad_left: 0,
-    }
-}
-
-/// Activations of the forward pass.
-#[derive(Clone, Copy)]
-pub enum Activation {
-    Linear = sys::HG_ACTIVATION_LINEAR as isize,
-    Relu = sys::HG_ACTIVATION_RELU as isize,
-    Sigmoid = sys::HG_ACTIVATION_SIGMOID as isize,
-}
-
-/// A convolution from large images (N H W C) to small ones (N P Q K), filters R S C K.
-pub struct Convolution<'a> {
-    geometry: Geometry,
-    parallel: Parallel<'a>,
-    gather: Vec<f32>,
-    scatter: Vec<f32>,
-    scratch: Vec<f32>,
-}
-
-fn need(name: &str, found: usize, wanted: usize) -> Result<(), Refusal> {
-    match found == wanted {
-        true => Ok(()),
-        false => Err(Refusal(format!("{name} has {found} elements instead of {wanted}"))),
-    }
-}
-
-impl<'a> Convolution<'a> {
-    /// Takes all memory that the calls need, or says why there can be no such convolution.
-    pub fn new(geometry: Geometry, parallel: Parallel<'a>) -> Result<Self, Refusal> {
-        let g = &geometry as *const Geometry;
-        unsafe {
-            check(sys::hg_conv2d_check(g))?;
-            parallel.with(|p| check(sys::hg_parallel_check(p)))?;
-            let scratch =
-                parallel.with(|p| sys::hg_conv2d_scatter_scratch(g, p).max(sys::hg_conv2d_filter_scratch(g, p)));
-            let zeros = |count: isize| vec![0.0; count as usize];
-            let (gather, scatter) =
-                (zeros(sys::hg_conv2d_prepared_gather_count(g)), zeros(sys::hg_conv2d_prepared_scatter_count(g)));
-            Ok(Self { geometry, parallel, gather, scatter, scratch: zeros(scratch) })
-        }
-    }
-
-    pub fn large_count(&self) -> usize {
-        let g = &self.geometry;
-        (g.samples * g.large_height * g.large_width * g.large_channels) as usize
-    }
-
-    pub fn small_count(&self) -> usize {
-        let g = &self.geometry;
-        (g.samples * g.small_height * g.small_width * g.small_channels) as usize
-    }
-
-    pub fn filter_count(&self) -> usize {
-        let g = &self.geometry;
-        (g.filter_height * g.filter_width * g.large_channels * g.small_channels) as usize
-    }
-
-    pub fn set_filter(&mut self, filter: &[f32]) -> Result<(), Refusal> {
-        need("filter", filter.len(), self.filter_count())?;
-        let (g, f) = (&self.geometry, filter.as_ptr());
-        let (gather, scatter) = (self.gather.as_mut_ptr(), self.scatter.as_mut_ptr());
-        check(self.parallel.with(|p| unsafe { sys::hg_conv2d_prepare_gather(g, f, gather, p) }))?;
-        check(self.parallel.with(|p| unsafe { sys::hg_conv2d_prepare_scatter(g, f, scatter, p) }))
-    }
-
-    /// y = activation(bias + convolution of x).
-    pub fn forward(
-        &mut self,
-        x: &[f32],
-        bias: Option<&[f32]>,
-        activation: Activation,
-        y: &mut [f32],
-    ) -> Result<(), Refusal> {
-        need("x", x.len(), self.large_count())?;
-        need("y", y.len(), self.small_count())?;
-        if let Some(bias) = bias {
-            need("bias", bias.len(), self.geometry.small_channels as usize)?;
-        }
-        let bias = bias.map_or(ptr::null(), |bias| bias.as_ptr());
-        let (g, w, a, y) = (&self.geometry, self.gather.as_ptr(), activation as sys::hg_activation, y.as_mut_ptr());
-        check(self.parallel.with(|p| unsafe { sys::hg_conv2d_forward(g, x.as_ptr(), w, bias, a, y, p) }))
-    }
-
-    /// dx from dy.
-    pub fn backward_data(&mut self, dy: &[f32], dx: &mut [f32]) -> Result<(), Refusal> {
-        need("dy", dy.len(), self.small_count())?;
-        need("dx", dx.len(), self.large_count())?;
-        let (g, w, s, dx) = (&self.geometry, self.scatter.as_ptr(), self.scratch.as_mut_ptr(), dx.as_mut_ptr());
-        check(self.parallel.with(|p| unsafe {
-            sys::hg_conv2d_backward_data(g, dy.as_ptr(), w, sys::HG_ACTIVATION_LINEAR, ptr::null(), dx, s, p)
-        }))
-    }
-
-    /// dfilter and dbias from x and dy.
-    pub fn backward_filter(
-        &mut self,
-        x: &[f32],
-        dy: &[f32],
-        dfilter: &mut [f32],
-        dbias: &mut [f32],
-    ) -> Result<(), Refusal> {
-        need("x", x.len(), self.large_count())?;
-        need("dy", dy.len(), self.small_count())?;
-        need("dfilter", dfilter.len(), self.filter_count())?;
-        need("dbias", dbias.len(), self.geometry.small_channels as usize)?;
-        let (g, s, dw, db) = (&self.geometry, self.scratch.as_mut_ptr(), dfilter.as_mut_ptr(), dbias.as_mut_ptr());
-        check(
-            self.parallel
-                .with(|p| unsafe { sys::hg_conv2d_backward_filter(g, x.as_ptr(), dy.as_ptr(), false, dw, db, s, p) }),
-        )
-    }
-
-    /// The definition of forward, by plain loops: for tests.
-    pub fn reference(&self, x: &[f32], filter: &[f32], y: &mut [f32]) -> Result<(), Refusal> {
-        need("x", x.len(), self.large_count())?;
-        need("filter", filter.len(), self.filter_count())?;
-        need("y", y.len(), self.small_count())?;
-        let (x, f, a) = (x.as_ptr(), filter.as_ptr(), sys::HG_ACTIVATION_LINEAR);
-        unsafe { sys::hg_reference_conv2d_forward(&self.geometry, x, f, ptr::null(), a, y.as_mut_ptr()) };
-        Ok(())
-    }
+/// Whether the library was built with OpenMP.
+pub fn has_openmp() -> bool {
+    unsafe { sys::hg_has_openmp() }
 }

@@ -1,5 +1,5 @@
 //! Rayon owns the threads: parts of a kernel run beside whatever else its pool does.
-use hourglass_kernels::{geometry, Activation, Convolution, Geometry, Parallel, ParallelFor};
+use hourglass_kernels::{Activation, Convolution, Geometry2d, Parallel, ParallelFor};
 use rayon::prelude::*;
 
 struct Rayon;
@@ -12,7 +12,7 @@ unsafe impl ParallelFor for Rayon {
 }
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let window = Geometry {
+    let window = Geometry2d {
         samples: 8,
         large_height: 28,
         large_width: 28,
@@ -26,7 +26,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         stride_horizontal: 2,
         pad_top: 1,
         pad_left: 1,
-        ..geometry()
+        ..Default::default()
     };
     let threads = rayon::current_num_threads() as isize;
     let mut outputs = Vec::new();
@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let wave = |count: usize| (0..count).map(|i| (i as f32 * 0.37).sin()).collect::<Vec<_>>();
         convolution.set_filter(&wave(convolution.filter_count()))?;
         let (x, mut y) = (wave(convolution.large_count()), vec![0.0; convolution.small_count()]);
-        convolution.forward(&x, None, Activation::Relu, &mut y)?;
+        convolution.forward(&x, None, Activation::RELU, &mut y)?;
         outputs.push(y);
     }
     if outputs[0] != outputs[1] {

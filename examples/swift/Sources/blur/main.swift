@@ -35,13 +35,13 @@ var filter = [Float](repeating: 0, count: 9 * 16 * 16)
 for tap in 0..<9 {
   for channel in 0..<16 { filter[(tap * 16 + channel) * 16 + channel] = [1, 2, 1][tap / 3] * [1, 2, 1][tap % 3] / 16 }
 }
-var prepared = [Float](repeating: 0, count: hg_conv2d_prepared_gather_count(&geometry))
+var prepared = [hg_gather_filter](repeating: hg_gather_filter(), count: hg_conv2d_prepared_gather_count(&geometry))
 try run(hg_conv2d_prepare_gather(&geometry, filter, &prepared, nil))
 
 var openMP = hg_parallel(size: MemoryLayout<hg_parallel>.size, threads: 2, parallel_for: nil, context: nil)
 var dispatch = dispatched(2)
 var (first, second) = ([Float](repeating: 0, count: image.count), [Float](repeating: 0, count: image.count))
-try run(hg_conv2d_forward(&geometry, image, prepared, nil, HG_ACTIVATION_LINEAR, &first, &openMP))
-try run(hg_conv2d_forward(&geometry, image, prepared, nil, HG_ACTIVATION_LINEAR, &second, &dispatch))
+try run(hg_conv2d_forward(&geometry, image, prepared, nil, HG_ACTIVATION_LINEAR, &first, nil, &openMP))
+try run(hg_conv2d_forward(&geometry, image, prepared, nil, HG_ACTIVATION_LINEAR, &second, nil, &dispatch))
 guard first == second else { throw Refusal(sentence: "the bits depend on the threads") }
 print("kernels \(String(cString: hg_version())), OpenMP: \(hg_has_openmp()), the same bits on both kinds of threads")
