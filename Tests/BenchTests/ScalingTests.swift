@@ -187,6 +187,9 @@ private func study(_ design: ScalingDesign, peers: [ScalingPeer] = []) throws ->
       Set(object.keys) == [
         "model", "mode", "batchSize", "repetitions", "seed", "machine", "points", "processes", "peers",
       ])
+    // A core has no more than its time, but for the moments between the clocks.
+    let point = try #require(study.points.first)
+    #expect(point.processorSeconds.count == 2 && point.processorSeconds.allSatisfy { $0 > 0 })
   }
 
   @Test("peers take part in each repetition, and their faster layout counts")

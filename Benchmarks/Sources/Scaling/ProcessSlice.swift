@@ -54,6 +54,8 @@ struct StepSlice: Codable {
   var weightsHash: String
   /// The seconds of the steps.
   var seconds: [Double]
+  /// The processor time of all threads of this process, in the mean over the steps.
+  var processorSeconds: Double
   /// The parts of the steps; of several processes those of this one.
   var parts = PartSums()
 
@@ -80,10 +82,18 @@ struct StepSlice: Codable {
     }
     for _ in 0..<count(seconds / 4) { _ = try step() }
     self.seconds = []
+    let processor = Self.processorSeconds
     for _ in 0..<count(seconds) {
       let seconds = try step()
       parts.add(step: seconds, workers: run.training.times)
       self.seconds.append(seconds)
     }
+    processorSeconds = (Self.processorSeconds - processor) / Double(self.seconds.count)
+  }
+  /// The processor time of all threads of this process so far.
+  private static var processorSeconds: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 }

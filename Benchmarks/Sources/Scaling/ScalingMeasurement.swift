@@ -10,12 +10,14 @@ struct ScalingMeasurement {
   /// The results of the repetitions of a point.
   private struct Record {
     var seconds: [Double] = []
+    var processorSeconds: [Double] = []
     var parts = PartSums()
     /// The hashes of the weights as they were met, each once.
     var hashes: [String] = []
 
     mutating func add(_ slice: StepSlice) {
       seconds.append(Samples(slice.seconds).median)
+      processorSeconds.append(slice.processorSeconds)
       parts.add(slice.parts)
       if !hashes.contains(slice.weightsHash) { hashes.append(slice.weightsHash) }
     }
@@ -110,8 +112,8 @@ struct ScalingMeasurement {
   ) -> ScalingStudy.Point {
     ScalingStudy.Point(
       workers: point.parallel.workers, threads: point.parallel.threads, batchSize: point.plan.batchSize,
-      shards: point.plan.shards, seconds: record.seconds, parts: record.parts.mean, memory: memory,
-      weightsHash: record.hash)
+      shards: point.plan.shards, seconds: record.seconds, processorSeconds: record.processorSeconds,
+      parts: record.parts.mean, memory: memory, weightsHash: record.hash)
   }
 
   private func point(
