@@ -22,7 +22,7 @@ struct Doctor: ParsableCommand {
         mpirun -n 2 --bind-to none hourglass doctor conv-vae-64
       """)
 
-  @Argument(help: "The models, as for hourglass train --model. (default: all that have names)")
+  @Argument(help: "The models, as for hourglass train --model. (default: all that have names)", completion: .models)
   var models: [String] = []
 
   @Flag(help: "Print the result as one JSON object.")
