@@ -95,7 +95,7 @@ struct Verify: ParsableCommand {
   private func launch(
     _ division: Verification.Division, _ recipe: Recipe, folder: String
   ) throws -> Verification.Row {
-    let (file, run) = ("\(folder)/recipe.json", "\(folder)/processes")
+    let (file, run, errors) = ("\(folder)/recipe.json", "\(folder)/processes", "\(folder)/errors.txt")
     try? FileManager.default.removeItem(atPath: run)
     try AtomicFile.makeFolder(folder)
     try AtomicFile.write(try JSONText.indented(recipe), to: file)
@@ -116,7 +116,9 @@ struct Verify: ParsableCommand {
     ]) { own, _ in own }
     launcher.environment?[MPITransport.nodesVariable] = division.areNodes ? "separate" : nil
     let output = Pipe()
+    try AtomicFile.write("", to: errors)
     (launcher.standardOutput, launcher.standardInput) = (output, FileHandle.nullDevice)
+    launcher.standardError = FileHandle(forWritingAtPath: errors)
     try launcher.run()
     let lines = output.fileHandleForReading.readDataToEndOfFile().split(separator: UInt8(ascii: "\n"))
     launcher.waitUntilExit()
@@ -124,6 +126,7 @@ struct Verify: ParsableCommand {
     guard launcher.terminationStatus == 0, let last = lines.last,
       let end = try? JSONDecoder().decode(End.self, from: last)
     else {
+      StandardError.tell((try? String(contentsOfFile: errors, encoding: .utf8)) ?? "")
       throw ExitStatusError(
         status: .failed,
         description: "\(recipe.model.name): wanted \(division) processes, workers and threads started by mpirun to "

@@ -51,7 +51,9 @@ struct GradientReducer: Sendable {
     plan: ExecutionPlan, shared: SharedMemory, optimizer: Optimizer, averageDecay: Float? = nil, workers: Int,
     team: NodeTeam? = nil, clips: Bool = false, clipValue: Float? = nil, keepsGradient: Bool
   ) throws {
-    func vector(_ count: Int) throws -> FloatBuffer { try team?.buffer(of: count) ?? FloatBuffer(unwritten: count) }
+    func vector(_ count: Int) throws -> FloatBuffer {
+      try team?.buffer(unwritten: count) ?? FloatBuffer(unwritten: count)
+    }
     let place = team?.transport.place
     (self.plan, self.shared, self.optimizer) = (plan, shared, optimizer)
     (self.averageDecay, self.clipValue) = (averageDecay, clipValue)

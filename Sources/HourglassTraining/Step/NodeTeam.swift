@@ -22,7 +22,7 @@ final class NodeTeam: Sendable {
       return first..<first + nodes.count { $0 == node }
     }
     let count = (1 + Self.counters) * Self.line
-    numbers = try transport.nodeMemory(bytes: count * MemoryLayout<Int>.stride).buffer(of: count)
+    numbers = try transport.sharedBuffer(of: count) ?? AlignedBuffer(count: count)
   }
 
   private static let counters = 4
@@ -37,7 +37,12 @@ final class NodeTeam: Sendable {
 
   /// Values that all processes of the node share, all zero.
   func buffer<Element>(of count: Int) throws(ProcessError) -> AlignedBuffer<Element> {
-    try transport.nodeMemory(bytes: max(64, count * MemoryLayout<Element>.stride)).buffer(of: count)
+    try transport.sharedBuffer(of: count) ?? AlignedBuffer(count: count)
+  }
+
+  /// Values that all processes of the node share and divide among them to write first.
+  func buffer<Element>(unwritten count: Int) throws(ProcessError) -> AlignedBuffer<Element> {
+    try transport.sharedBuffer(of: count) ?? AlignedBuffer(unwritten: count)
   }
 
   /// Waits until all processes of the node have come here, and see what the others wrote before.
@@ -57,5 +62,14 @@ final class NodeTeam: Sendable {
     let (place, positions) = (transport.place, positions[node])
     return place.shards(of: used, at: positions.lowerBound)
       .lowerBound..<place.shards(of: used, at: positions.upperBound - 1).upperBound
+  }
+}
+
+extension Transport {
+  /// Values that the processes of this node share, all zero; nil where each process is a node of its own. All processes
+  /// call it together with the same number.
+  fileprivate func sharedBuffer<Element>(of count: Int) throws(ProcessError) -> AlignedBuffer<Element>? {
+    guard place.nodes < place.count else { return nil }
+    return try nodeMemory(bytes: max(64, count * MemoryLayout<Element>.stride)).buffer(of: count)
   }
 }

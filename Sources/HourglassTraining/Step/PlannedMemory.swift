@@ -12,7 +12,16 @@ public struct PlannedMemory: Sendable, Equatable {
   /// What a process that trains takes at most beside its step; 0 where that is not counted.
   public let others: Int
 
-  public var total: Int { shared.plusClamping(replicas.timesClamping(perReplica)).plusClamping(others) }
+  /// How many processes of one node share what is shared.
+  public var sharers = 1
+
+  /// What one process takes.
+  public var total: Int {
+    (shared / sharers).plusClamping(replicas.timesClamping(perReplica)).plusClamping(others)
+  }
+
+  /// What the machine still grants to one process.
+  private var available: Int { GrantedMemory.available / sharers }
 
   /// The memory of a training step.
   ///
@@ -49,6 +58,7 @@ public struct PlannedMemory: Sendable, Equatable {
       others: others.reduce(
         Self(inference: inference, parallel: parallel, hasPairs: recipe.hasTargets).total
       ) { $0.plusClamping($1) })
+    sharers = step.sharers
   }
 
   private init(shared: Int, perReplica: Int, replicas: Int, others: Int) {
@@ -73,6 +83,7 @@ public struct PlannedMemory: Sendable, Equatable {
       plan, groupSamples: samples, parallel, shared: 4 * (gradients + (hasAverage ? plan.parameterCount : 0)),
       perReplica: 4 * (images + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan, workers: parallel.workers)))
     )
+    sharers = place?.localCount ?? 1
   }
 
   /// What inference takes: its groups are single shards, and it holds inputs and outputs of a batch; the parameters are
@@ -108,9 +119,9 @@ public struct PlannedMemory: Sendable, Equatable {
       guard let plan = try? smaller.plan(),
         let planned = try? Self(process: plan, parallel: parallel, recipe: smaller, place: place)
       else { return false }
-      return planned.total <= GrantedMemory.available
+      return planned.total <= planned.available
     }
-    if planned.total <= GrantedMemory.available { return planned }
+    if planned.total <= planned.available { return planned }
     if let images = (try? recipe.open(recipe.data))?.count, images < recipe.batchSize, fits(images) {
       try planned.check(plan, advice: "the set has \(images) images, and --batch-size \(images) takes all of them")
     }
@@ -125,7 +136,7 @@ public struct PlannedMemory: Sendable, Equatable {
   public func check(
     _ plan: ExecutionPlan, advice: String = "take smaller layers, a smaller batch or fewer workers"
   ) throws(ModelError) {
-    let available = GrantedMemory.available
+    let available = available
     guard total <= available else {
       throw ModelError(
         plan.model.name,

@@ -29,8 +29,8 @@ struct SharedMemory: Sendable {
   /// The memory of the processes of a node.
   init(plan: ExecutionPlan, team: NodeTeam) throws {
     try self.init(
-      plan: plan, parameters: team.buffer(of: plan.parameterCount),
-      batch: team.buffer(of: plan.batchFloats * plan.batchSize), team.buffer)
+      plan: plan, parameters: team.buffer(unwritten: plan.parameterCount),
+      batch: team.buffer(unwritten: plan.batchFloats * plan.batchSize), team.buffer(of:))
   }
 
   private init<E>(
