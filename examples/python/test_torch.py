@@ -205,8 +205,23 @@ class DropIn(unittest.TestCase):
         self.assertRegex(report["4"], "it is a Own")
         self.assertIs(type(model[3][0]), hgt.ConvTranspose2d)
         self.same(model(self.x), wanted)
-        timed = hgt.replace(nn.Sequential(nn.Conv2d(4, 8, 3)), self.x)[0]
-        self.assertEqual(timed.reason is None, timed.milliseconds[1] < timed.milliseconds[0])
+
+    def test_replace_times_layers_on_what_they_were_given(self):
+        class Around(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.conv, self.pool = nn.Conv2d(4, 8, 3), nn.MaxPool2d(2, return_indices=True)
+                self.unpool = nn.MaxUnpool2d(2)
+
+            def forward(self, x):
+                x = self.conv(x)
+                return self.unpool(*self.pool(x), output_size=x.shape)
+
+        model = Around()
+        wanted = model(self.x).detach()
+        for timed in hgt.replace(model, self.x):
+            self.assertEqual(timed.reason is None, timed.milliseconds[1] < timed.milliseconds[0], timed.name)
+        self.same(model(self.x), wanted)
 
 
 @unittest.skipUnless(importlib.util.find_spec("expecttest"), "no expecttest here, which PyTorch's own tests need")
