@@ -96,6 +96,10 @@ bench-compare: build ## show which kernels got slower than saved for this proces
 	@mkdir -p $(@D)
 	$(CXX) -O2 -std=c++17 -fopenmp -I'$(DNNL_ROOT)/include' $< -L'$(DNNL_ROOT)/lib' -Wl,-rpath,'$(DNNL_ROOT)/lib' -ldnnl -o $@
 
+.build/allreduce_mpi: Benchmarks/Peers/allreduce_mpi.c
+	@mkdir -p $(@D)
+	$(MPICC) -O2 -Wall -Wextra -o $@ $<
+
 # The Python that HOURGLASS_PYTHON names needs numpy, onnxruntime, safetensors and torch. It takes about five minutes
 # in release mode, draws the page whatever it finds, and fails where a comparison does.
 architectures: setup ## compare all public architectures with PyTorch, and draw Docs/architectures.md of what was found

@@ -8,20 +8,21 @@ import HourglassTraining
 struct Bench: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
-    abstract: "Measure the machine's limits, single kernels, whole training steps, and how these scale with cores.",
+    abstract: "Measure the machine's limits, single kernels, whole training steps, how these scale, and messages.",
     discussion: """
       Examples:
         bench limits --threads 2
         bench kernels --model conv-vae-28 --peer torch
         bench step --model Benchmarks/Models/inspection-256.json --batch-size 32 --workers 2 --peer torch
         bench scaling --model conv-vae-28 --output scaling
+        mpirun -n 2 bench network
 
       HOURGLASS_ISA chooses the instruction set (\(RunEnvironment.instructionSetNames.joined(separator: ", "))), \
       HOURGLASS_PYTHON the Python of peers.
       """,
     subcommands: [
-      LimitsBenchmark.self, KernelBenchmark.self, StepBenchmark.self, ScalingBenchmark.self, ResidentMemory.self,
-      PageCommand.self,
+      LimitsBenchmark.self, KernelBenchmark.self, StepBenchmark.self, ScalingBenchmark.self, NetworkBenchmark.self,
+      ExchangeBenchmark.self, ResidentMemory.self, ProcessSlice.self, PageCommand.self,
     ])
 
   static func main() {

@@ -95,16 +95,25 @@ final class PeerProcess {
       ? ["ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "MKL_ENABLE_INSTRUCTIONS": "AVX2"] : [:]
   }
 
-  /// Starts a script of Benchmarks/Peers in the Python that HOURGLASS_PYTHON names, with tcmalloc preloaded where it is
-  /// found.
-  static func python(_ script: String, _ arguments: [String]) throws -> PeerProcess {
-    let python = ProcessInfo.processInfo.environment["HOURGLASS_PYTHON"] ?? "python3"
+  /// The command of a script of Benchmarks/Peers in the Python that HOURGLASS_PYTHON names.
+  static func python(command script: String, _ arguments: [String]) throws -> [String] {
     let path = "\(scripts)/\(script)"
     guard FileManager.default.fileExists(atPath: path) else {
       throw BenchError("wanted the folder \(scripts) here: run bench in the root of the repository")
     }
+    return [ProcessInfo.processInfo.environment["HOURGLASS_PYTHON"] ?? "python3", path] + arguments
+  }
+
+  /// Starts a script of Benchmarks/Peers in Python, with tcmalloc preloaded where it is found; by mpirun where it is to
+  /// be in several processes, of which the first answers.
+  static func python(_ script: String, _ arguments: [String], processes: Int? = nil) throws -> PeerProcess {
+    var (command, environment) = (try python(command: script, arguments), preload.merging(heldToAVX2) { $1 })
+    if let processes {
+      command = Launcher.command(processes, command)
+      environment.merge(Launcher.environment) { $1 }
+    }
     do {
-      return try PeerProcess([python, path] + arguments, environment: preload.merging(heldToAVX2) { $1 })
+      return try PeerProcess(command, environment: environment)
     } catch {
       throw BenchError("\(error); install its framework with pip, or name a Python that has it in HOURGLASS_PYTHON")
     }

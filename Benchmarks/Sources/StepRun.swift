@@ -9,11 +9,16 @@ final class StepRun {
   private let items: [Int32]
   private var next = 0
 
-  /// - Parameter data: images made by `images(for:batchSize:)`.
-  init(_ plan: ExecutionPlan, _ parallel: ParallelPlan, _ data: Dataset) throws {
+  /// - Parameters:
+  ///   - data: images made by `images(for:batchSize:)`.
+  ///   - transport: of the processes that share the steps; nil for one process.
+  init(
+    _ plan: ExecutionPlan, _ parallel: ParallelPlan, _ data: Dataset, transport: (any Transport)? = nil
+  ) throws {
     let batchSize = plan.batchSize
     training = try TrainingStep(
-      plan: plan, parallel: parallel, optimizer: Optimizer(), seed: 1, beta: 1, data: data, keepsGradient: false)
+      plan: plan, parallel: parallel, optimizer: Optimizer(), seed: 1, beta: 1, data: data, keepsGradient: false,
+      transport: transport)
     Initializer.fill(training.parameters, plan: plan, seed: 1)
     order = BatchOrder(count: data.count / batchSize * batchSize, batchSize: batchSize, seed: 1)
     items = order.permutation(epoch: 0)

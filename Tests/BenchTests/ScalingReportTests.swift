@@ -60,7 +60,7 @@ import Testing
     let study = ScalingFixture.study()
     let text = try json(ScalingFixture.strong.get())
     let object = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
-    #expect(Set(object.keys) == ["study", "points", "peers", "fits", "simulation"])
+    #expect(Set(object.keys) == ["study", "points", "processes", "peers", "fits", "simulation", "nodes"])
     let part = try #require(object["study"])
     let again = try JSONDecoder().decode(ScalingStudy.self, from: JSONSerialization.data(withJSONObject: part))
     #expect(
@@ -97,6 +97,44 @@ import Testing
     let report = try ScalingReport(study)
     #expect(report.bitsSentence.contains("depend on the division") && report.bitsSentence.contains("bad"))
     #expect(report.results.rows.map { $0.last == "NO" } == study.points.indices.map { $0 == 3 })
+  }
+
+  @Test("processes have rows of their own, are predicted, and are what a peer of as many is compared with")
+  func processes() throws {
+    var study = ScalingFixture.study()
+    let network = NetworkResult.example(processes: 2, nodes: 2)
+    study.processes = [
+      ScalingStudy.ProcessPoint(
+        processes: 2, workers: 8, batchSize: 128, shards: 16,
+        seconds: ScalingFixture.repetitions(0.05, stream: 9), exchange: 0.25,
+        weightsHash: study.points[0].weightsHash, network: network)
+    ]
+    study.peers = [
+      ScalingStudy.Peer(
+        name: "P",
+        points: [
+          ScalingStudy.PeerPoint(
+            cores: 16, processes: 2, batchSize: 128, seconds: ScalingFixture.repetitions(0.1, stream: 10))
+        ])
+    ]
+    let report = try ScalingReport(study, networks: [Network.presets[2]], nodeCores: 8)
+    let row = try #require(report.processes.first)
+    #expect(row.hasSameBits && abs(row.speedup.value * row.seconds.value / ScalingFixture.first - 1) < 0.02)
+    #expect(abs(row.efficiency.value * 16 - row.speedup.value) < 1e-12)
+    #expect(abs((report.peers[0].ratio?.value ?? 0) - 2) < 0.1)
+    let nodes = try #require(report.nodes)
+    #expect(nodes.networks.map(\.name) == ["100 Gb InfiniBand", "example", "1 GbE", "10 GbE", "100 Gb InfiniBand"])
+    #expect(nodes.checks.map(\.nodes) == [2] && nodes.cores == 8)
+    for part in [
+      "## Processes", "| 2 x 8 | 2 |", "| 25.0 % | yes |", "--processes 2 --workers-each 8", "### Check of nodes",
+    ] {
+      #expect(report.markdown.contains(part), "\(part)")
+    }
+    let rows = report.csv.split(separator: "\n").map {
+      $0.split(separator: ",", omittingEmptySubsequences: false).count
+    }
+    #expect(rows.count == 1 + study.points.count + 1 + 1 && rows[rows.count - 2] == rows[0] + 1)
+    #expect(report.page.contains("Simulation of several nodes") && report.lines.contains { $0.hasPrefix("2 x 8") })
   }
 
   @Test("the tables for a terminal have all points and peers, and lines of equal width")

@@ -21,12 +21,12 @@ private let machine = MachineBlock(
   openMP: "none", compilers: "Swift", revision: "unknown", peakGflops: 100, bandwidth: [10, 20])
 
 private func design(
-  _ mode: ScalingStudy.Mode = .strong, batchSize: Int = 16, shards: Int? = 4, most: Int = 4, repetitions: Int = 2,
-  seed: UInt64 = 1
+  _ mode: ScalingStudy.Mode = .strong, batchSize: Int = 16, shards: Int? = 4, most: Int = 4, processes: [Int] = [],
+  repetitions: Int = 2, seed: UInt64 = 1
 ) throws -> ScalingDesign {
   try ScalingDesign(
-    tiny, mode: mode, batchSize: batchSize, shards: shards, most: most, granted: 2, repetitions: repetitions,
-    seconds: 2e-3, seed: seed)
+    tiny, mode: mode, batchSize: batchSize, shards: shards, most: most, granted: 2, processes: processes,
+    repetitions: repetitions, seconds: 2e-3, seed: seed)
 }
 
 private func study(_ design: ScalingDesign, peers: [ScalingPeer] = []) throws -> ScalingStudy {
@@ -139,6 +139,31 @@ private func study(_ design: ScalingDesign, peers: [ScalingPeer] = []) throws ->
     #expect(try study(design).points.map(\.weightsHash) == [wanted, wanted, wanted])
   }
 
+  @Test("processes take part in each repetition, with the weights of one", arguments: ScalingStudy.Mode.allCases)
+  func processes(mode: ScalingStudy.Mode) throws {
+    let design = try design(mode, most: 2, processes: [1, 2])
+    let network = try #require(try ThreadTransport.run(processes: 2) { NetworkMeasurementTests.result($0) }[0])
+    var study = try ScalingMeasurement(
+      design, resident: { _ in 0 },
+      launch: { point, seconds in
+        let slices = try ThreadTransport.run(processes: point.processes) { transport in
+          try StepSlice(
+            point.plan, point.parallel, StepRun.images(for: tiny, batchSize: point.plan.batchSize), seconds: seconds,
+            transport: transport)
+        }
+        #expect(Set(slices.map(\.weightsHash)).count == 1 && Set(slices.map(\.seconds.count)).count == 1)
+        return slices[0]
+      }, network: { _ in network }
+    ).study(on: machine)
+    #expect(study.processes.map(\.processes) == [1, 2] && study.difference == nil)
+    #expect(study.processes.map { $0.network == nil } == [true, false])
+    #expect(study.processes.map(\.batchSize) == (mode == .strong ? [16, 16] : [16, 32]))
+    #expect(study.processes[0].weightsHash == study.points[0].weightsHash)
+    #expect(study.processes.allSatisfy { $0.seconds.count == 2 && (0..<1).contains($0.exchange) })
+    study.processes[1].weightsHash = "bad"
+    #expect(study.difference?.contains("found bad in 2 processes x 1") == true)
+  }
+
   @Test("weights that differ are told, between points with one recipe and between repetitions")
   func difference() throws {
     var study = try study(design(.weak))
@@ -159,7 +184,9 @@ private func study(_ design: ScalingDesign, peers: [ScalingPeer] = []) throws ->
     #expect(try json(JSONDecoder().decode(ScalingStudy.self, from: Data(text.utf8))) == text)
     let object = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
     #expect(
-      Set(object.keys) == ["model", "mode", "batchSize", "repetitions", "seed", "machine", "points", "peers"])
+      Set(object.keys) == [
+        "model", "mode", "batchSize", "repetitions", "seed", "machine", "points", "processes", "peers",
+      ])
   }
 
   @Test("peers take part in each repetition, and their faster layout counts")
@@ -186,7 +213,7 @@ private func study(_ design: ScalingDesign, peers: [ScalingPeer] = []) throws ->
       }
     }
     // A process without a sample cannot take part.
-    #expect(peers.map { $0.cores((try? design(batchSize: 3, shards: 1))!) } == [[1, 2, 4], [1, 2]])
+    #expect(peers.map { $0.trials((try? design(batchSize: 3, shards: 1))!).map(\.cores) } == [[1, 2, 4], [1, 2]])
   }
 }
 
@@ -200,6 +227,9 @@ private func study(_ design: ScalingDesign, peers: [ScalingPeer] = []) throws ->
       ("--model conv-vae-28 --max-workers 9999", ["--max-workers", "1 to", "found 9999"]),
       ("--model conv-vae-28 --batch-size 0", ["--batch-size", "1 to", "found 0"]),
       ("--model conv-vae-28 --batch-size 4 --shards 5", ["--shards", "1 to 4", "found 5"]),
+      ("--model conv-vae-28 --processes 2,x", ["--processes", "2,x"]),
+      ("--model conv-vae-28 --processes 2,9999", ["--processes", "1 to", "found 9999"]),
+      ("--model conv-vae-28 --workers-each 0", ["--workers-each", "1 to", "found 0"]),
       ("--model conv-vae-28 --repetitions 1", ["--repetitions", "2 to", "found 1"]),
       ("--model conv-vae-28 --seconds 0", ["--seconds", "more than 0", "found 0"]),
       ("--model conv-vae-28 --seconds nan", ["--seconds", "more than 0", "found nan"]),

@@ -37,7 +37,7 @@ struct ResidentMemory: ParsableCommand {
 
   /// Measures the resident set of a point in a process of its own, in bytes.
   static func measure(_ point: ScalingDesign.Point) throws -> Int {
-    try measure(point, program: Bundle.main.executablePath ?? "/proc/self/exe")
+    try measure(point, program: Subprocess.own)
   }
 
   static func measure(_ point: ScalingDesign.Point, program: String) throws -> Int {

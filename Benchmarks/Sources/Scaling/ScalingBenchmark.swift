@@ -16,13 +16,16 @@ struct ScalingBenchmark: ParsableCommand {
         bench scaling --model conv-vae-28 --output scaling
         bench scaling --model conv-vae-28 --mode weak --max-workers 8 --json
         bench scaling --model conv-vae-28 --peer torch
+        bench scaling --model conv-vae-28 --processes 1,2 --network network.json
+        Benchmarks/nodes 4 1gbit .build/release/bench scaling --model all --processes 2,4 --output scaling
 
       Columns: medians over the repetitions with 95 % bootstrap intervals; speed-up and efficiency refer to one core; \
       parts of the mean worker's time in a step: forward and backward, dense gradients, sum over shards, update, \
       waiting for others; how much longer the slowest worker's forward and backward takes than the mean worker's; \
       planned memory, and the largest resident set of a process that trains with this division alone, with the \
-      program and the images in it. With --output also the fitted laws, a simulation of up to 128 cores, plots, and \
-      all of it as one page, index.html.
+      program and the images in it. With --processes also processes that mpirun, which must be in PATH, starts for \
+      each repetition, with the time of messages between them. With --output also the fitted laws, a simulation of up \
+      to 128 cores and of up to 64 nodes on several networks, plots, and all of it as one page, index.html.
       """)
 
   @Option(help: "The model to study: a name, or all.") var model: String
@@ -33,6 +36,14 @@ struct ScalingBenchmark: ParsableCommand {
   var maxWorkers: Int?
   @Option(help: "How many samples a minibatch has at one core.") var batchSize = 128
   @Option(help: "How many shards the minibatch has at one core. (default: as training would cut it)") var shards: Int?
+  @Option(help: ArgumentHelp("Measure so many processes too, started by mpirun.", valueName: "numbers"))
+  var processes: CountList?
+  @Option(help: "How many workers each of these processes has.") var workersEach = 1
+  @Option(
+    parsing: .upToNextOption,
+    help: ArgumentHelp("Predict nodes on these networks too, which bench network --output wrote.", valueName: "files"))
+  var network: [String] = []
+  @Option(help: "How many cores a predicted node has.") var nodeCores = 16
   @Option(help: "How often each division is measured.") var repetitions = 10
   @Option(help: "How many seconds of steps each repetition measures.") var seconds = 1.0
   @Option(help: "The seed of the order of the measurements.") var seed: UInt64 = 1
@@ -48,38 +59,50 @@ struct ScalingBenchmark: ParsableCommand {
     if let maxWorkers { try require("--max-workers", maxWorkers, in: 1...Self.mostCores) }
     try require("--batch-size", batchSize, in: 1...1 << 20)
     if let shards { try require("--shards", shards, in: 1...batchSize) }
+    for count in processes?.values ?? [] { try require("--processes", count, in: 1...Self.mostCores) }
+    try require("--workers-each", workersEach, in: 1...Self.mostCores)
+    try require("--node-cores", nodeCores, in: 1...Self.mostCores)
     try require("--repetitions", repetitions, in: 2...10_000)
     guard seconds > 0 && seconds <= 3600 else {
       throw ValidationError("--seconds: wanted more than 0 and at most 3600, found \(seconds)")
     }
   }
 
-  private func require(_ flag: String, _ value: Int, in range: ClosedRange<Int>) throws {
-    guard !range.contains(value) else { return }
-    throw ValidationError("\(flag): wanted \(range.lowerBound) to \(range.upperBound), found \(value)")
-  }
-
   func run() throws {
     let most = maxWorkers ?? GrantedCores.count
     let designs = try models(named: model).map {
       try ScalingDesign(
-        $0, mode: mode, batchSize: batchSize, shards: shards, most: most, repetitions: repetitions, seconds: seconds,
-        seed: seed)
+        $0, mode: mode, batchSize: batchSize, shards: shards, most: most, processes: processes?.values ?? [],
+        workersEach: workersEach, repetitions: repetitions, seconds: seconds, seed: seed)
     }
     let folders = try designs.map { design in try output.map { try Self.folder("\($0)/\(design.name)") } }
-    let peers = try peer?.start(cores: designs[0].cores) ?? []
+    let networks = try network.map(Self.network)
+    let meeting = FileManager.default.temporaryDirectory.appending(path: "bench-scaling-\(UUID().uuidString)").path
+    try FileManager.default.createDirectory(atPath: meeting, withIntermediateDirectories: true)
+    defer { try? FileManager.default.removeItem(atPath: meeting) }
+    let peers = try peer?.start(designs[0], folder: meeting) ?? []
     let machine = MachineBlock.measured()
     var difference: String?
     for (design, folder) in zip(designs, folders) {
       let progress = ProgressLine()
       let study = try ScalingMeasurement(design, peers: peers).study(on: machine, progress: progress.show)
       progress.clear()
-      let report = try ScalingReport(study)
+      let report = try ScalingReport(study, networks: networks, nodeCores: nodeCores)
       if let folder { try report.write(to: folder) }
       say(json ? try bench.json(report) : report.lines.joined(separator: "\n"))
       difference = difference ?? study.difference
     }
     if let difference { throw BenchError(difference) }
+  }
+
+  /// The network of a file that `bench network --json` has written.
+  static func network(_ path: String) throws -> Network {
+    guard let data = FileManager.default.contents(atPath: path) else {
+      throw ValidationError("--network: wanted a file that can be read, found \(path)")
+    }
+    do { return try JSONDecoder().decode(NetworkResult.self, from: data).network } catch {
+      throw ValidationError("--network: \(path): wanted what bench network --json prints, found: \(error)")
+    }
   }
 
   /// The folder at a path, which is made where it is missing.

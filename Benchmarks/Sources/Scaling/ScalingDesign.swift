@@ -12,6 +12,15 @@ struct ScalingDesign {
     var cores: Int { parallel.workers * parallel.threads }
   }
 
+  /// Several processes that train the recipe together, each with these workers.
+  struct ProcessPoint {
+    let processes: Int
+    let parallel: ParallelPlan
+    let plan: ExecutionPlan
+
+    var cores: Int { processes * parallel.workers }
+  }
+
   let model: Autoencoder
   let mode: ScalingStudy.Mode
   /// The samples and shards of a minibatch at one core.
@@ -25,15 +34,20 @@ struct ScalingDesign {
   let cores: [Int]
   /// The points, ordered by cores, then by threads.
   let points: [Point]
+  /// The processes that mpirun starts, in the order in which they were asked for.
+  let processes: [ProcessPoint]
 
   /// - Parameters:
   ///   - shards: the shards at one core; by default the batch size decides.
   ///   - most: the most cores, which may be more than `granted`.
+  ///   - processes: the numbers of processes that mpirun starts.
+  ///   - workersEach: the workers of each of them.
   ///
   /// Errors: `ModelError` where the recipe cannot be, or needs more memory than the machine has.
   init(
     _ model: Autoencoder, mode: ScalingStudy.Mode, batchSize: Int, shards: Int? = nil, most: Int,
-    granted: Int = GrantedCores.count, repetitions: Int, seconds: Double, seed: UInt64
+    granted: Int = GrantedCores.count, processes: [Int] = [], workersEach: Int = 1, repetitions: Int, seconds: Double,
+    seed: UInt64
   ) throws(ModelError) {
     let shards = shards ?? Recipe(model: model, batchSize: batchSize).shards
     let cores = Self.cores(upTo: most, granted: granted)
@@ -43,6 +57,12 @@ struct ScalingDesign {
       let plan = try ExecutionPlan(model, batchSize: factor * batchSize, shards: factor * shards)
       try PlannedMemory(training: plan, parallel: parallel).check(plan)
       points.append(Point(parallel: parallel, plan: plan))
+    }
+    self.processes = try processes.map { count throws(ModelError) in
+      let factor = mode == .weak ? count * workersEach : 1
+      return ProcessPoint(
+        processes: count, parallel: ParallelPlan(workers: workersEach, threads: 1),
+        plan: try ExecutionPlan(model, batchSize: factor * batchSize, shards: factor * shards))
     }
     (self.model, self.mode, self.batchSize, self.shards) = (model, mode, batchSize, shards)
     (self.repetitions, self.seconds, self.seed) = (repetitions, seconds, seed)

@@ -13,6 +13,14 @@ struct ScalingMeasurement {
     var parts = PartSums()
     /// The hashes of the weights as they were met, each once.
     var hashes: [String] = []
+
+    mutating func add(_ slice: StepSlice) {
+      seconds.append(Samples(slice.seconds).median)
+      parts.add(slice.parts)
+      if !hashes.contains(slice.weightsHash) { hashes.append(slice.weightsHash) }
+    }
+
+    var hash: String { hashes.joined(separator: "/") }
   }
 
   /// The number of steps from the start that are not measured; the weights after them are compared.
@@ -24,13 +32,21 @@ struct ScalingMeasurement {
   private let data: Dataset
   private let peers: [ScalingPeer]
   private let resident: (ScalingDesign.Point) throws -> Int
+  private let launch: (ScalingDesign.ProcessPoint, Double) throws -> StepSlice
+  private let network: (ScalingDesign.ProcessPoint) throws -> NetworkResult
 
-  /// - Parameter resident: measures the bytes of a process that trains with a point alone.
+  /// - Parameters:
+  ///   - resident: measures the bytes of a process that trains with a point alone.
+  ///   - launch: measures a slice of so many seconds in processes of its own.
+  ///   - network: measures the messages between these processes.
   init(
     _ design: ScalingDesign, peers: [ScalingPeer] = [],
-    resident: @escaping (ScalingDesign.Point) throws -> Int = ResidentMemory.measure
+    resident: @escaping (ScalingDesign.Point) throws -> Int = ResidentMemory.measure,
+    launch: @escaping (ScalingDesign.ProcessPoint, Double) throws -> StepSlice = ProcessSlice.measure,
+    network: @escaping (ScalingDesign.ProcessPoint) throws -> NetworkResult = ProcessSlice.network
   ) throws {
     (self.design, self.peers, self.resident) = (design, peers, resident)
+    (self.launch, self.network) = (launch, network)
     let largest = design.points.map(\.plan.batchSize).max() ?? 1
     data = try StepRun.images(for: design.model, batchSize: largest)
   }
@@ -41,10 +57,10 @@ struct ScalingMeasurement {
   func study(
     on machine: MachineBlock, progress: (_ done: Int, _ of: Int, _ next: String) -> Void = { _, _, _ in }
   ) throws -> ScalingStudy {
-    let points = design.points
-    let trials = peers.flatMap { peer in peer.cores(design).map { PeerTrial(peer: peer, cores: $0) } }
-    let perRepetition = points.count + trials.count
-    var records = Array(repeating: Record(), count: points.count)
+    let (points, processes) = (design.points, design.processes)
+    let trials = peers.flatMap { $0.trials(design) }
+    let perRepetition = points.count + processes.count + trials.count
+    var records = Array(repeating: Record(), count: points.count + processes.count)
     var medians = Array(repeating: [String: [Double]](), count: trials.count)
     let memory = try points.map { point in
       progress(0, design.repetitions * perRepetition, "memory of \(point.title)")
@@ -52,19 +68,28 @@ struct ScalingMeasurement {
         plannedBytes: PlannedMemory(training: point.plan, parallel: point.parallel).total,
         residentBytes: try resident(point))
     }
+    let networks = try processes.map { point in
+      progress(0, design.repetitions * perRepetition, "messages between \(point.processes) processes")
+      return point.processes > 1 ? try network(point) : nil
+    }
     for repetition in 0..<design.repetitions {
       for (place, index) in design.order(of: perRepetition, repetition: repetition).enumerated() {
         let done = repetition * perRepetition + place
-        let isOurs = index < points.count
-        let title = isOurs ? points[index].title : trials[index - points.count].title
+        let (process, trial) = (index - points.count, index - points.count - processes.count)
+        let title =
+          process < 0
+          ? points[index].title : trial < 0 ? "\(processes[process].processes) processes" : trials[trial].title
         progress(done, design.repetitions * perRepetition, "repetition \(repetition + 1), \(title)")
         // Idle threads of the last slice spin for milliseconds before they sleep.
         usleep(20_000)
-        if isOurs {
-          try measure(points[index], into: &records[index])
+        if process < 0 {
+          let point = points[index]
+          records[index].add(try StepSlice(point.plan, point.parallel, data, seconds: design.seconds))
+        } else if trial < 0 {
+          records[index].add(try launch(processes[process], design.seconds))
         } else {
-          let times = try trials[index - points.count].ask(design)
-          medians[index - points.count].merge(times.mapValues { [Samples($0).median] }) { $0 + $1 }
+          let times = try trials[trial].ask(design)
+          medians[trial].merge(times.mapValues { [Samples($0).median] }) { $0 + $1 }
         }
       }
     }
@@ -72,33 +97,12 @@ struct ScalingMeasurement {
       model: design.model.name, mode: design.mode, batchSize: design.batchSize, repetitions: design.repetitions,
       seed: design.seed, machine: machine,
       points: points.indices.map { point(points[$0], records[$0], memory[$0]) },
+      processes: processes.indices.map { point(processes[$0], records[points.count + $0], networks[$0]) },
       peers: peers.map { peer in
         ScalingStudy.Peer(
           name: peer.name, allocator: peer.allocator,
           points: trials.indices.filter { trials[$0].peer === peer }.map { trials[$0].point(design, medians[$0]) })
       })
-  }
-
-  /// Measures one slice of steps, from the start.
-  private func measure(_ point: ScalingDesign.Point, into record: inout Record) throws {
-    let run = try StepRun(point.plan, point.parallel, data)
-    for _ in 0..<Self.warmUp { try run.step() }
-    let hash = WeightsHash.of(run.training.parameters, plan: point.plan)
-    if !record.hashes.contains(hash) { record.hashes.append(hash) }
-    _ = try Timing.samples(seconds: design.seconds / 4, run.step)
-
-    let clock = ContinuousClock()
-    var times: [Double] = []
-    var total = 0.0
-    while total < design.seconds || times.count < Self.fewestSteps {
-      let start = clock.now
-      try run.step()
-      let seconds = (clock.now - start) / .seconds(1)
-      record.parts.add(step: seconds, workers: run.training.times)
-      times.append(seconds)
-      total += seconds
-    }
-    record.seconds.append(Samples(times).median)
   }
 
   private func point(
@@ -107,7 +111,17 @@ struct ScalingMeasurement {
     ScalingStudy.Point(
       workers: point.parallel.workers, threads: point.parallel.threads, batchSize: point.plan.batchSize,
       shards: point.plan.shards, seconds: record.seconds, parts: record.parts.mean, memory: memory,
-      weightsHash: record.hashes.joined(separator: "/"))
+      weightsHash: record.hash)
+  }
+
+  private func point(
+    _ point: ScalingDesign.ProcessPoint, _ record: Record, _ network: NetworkResult?
+  ) -> ScalingStudy.ProcessPoint {
+    ScalingStudy.ProcessPoint(
+      processes: point.processes, workers: point.parallel.workers, batchSize: point.plan.batchSize,
+      shards: point.plan.shards, seconds: record.seconds, exchange: record.parts.exchangeShare,
+      weightsHash: record.hash,
+      network: network)
   }
 }
 
@@ -117,7 +131,7 @@ extension ScalingDesign.Point {
 }
 
 /// The sums over steps of the times of the mean worker, in seconds.
-struct PartSums {
+struct PartSums: Codable {
   private var steps = 0.0
   private var step = 0.0
   private var shards = 0.0
@@ -125,6 +139,7 @@ struct PartSums {
   private var products = 0.0
   private var sums = 0.0
   private var updates = 0.0
+  private var exchange = 0.0
 
   mutating func add(step seconds: Double, workers: [WorkerTimes]) {
     func mean(_ part: (WorkerTimes) -> UInt64) -> Double {
@@ -137,7 +152,18 @@ struct PartSums {
     products += mean(\.products)
     sums += mean(\.sums)
     updates += mean(\.updates)
+    exchange += Double(workers[0].exchange) / 1e9
   }
+
+  /// Adds the steps of other sums.
+  mutating func add(_ other: PartSums) {
+    for part in [\PartSums.steps, \.step, \.shards, \.slowestShards, \.products, \.sums, \.updates, \.exchange] {
+      self[keyPath: part] += other[keyPath: part]
+    }
+  }
+
+  /// The part of the steps in which the first worker exchanges messages with other processes and waits for theirs.
+  var exchangeShare: Double { exchange / step }
 
   /// The parts of the mean step, of at least one.
   var mean: ScalingStudy.Parts {

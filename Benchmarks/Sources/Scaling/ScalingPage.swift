@@ -13,10 +13,12 @@ extension ScalingReport {
       HTML.section(
         "Results", [results.html(), figures(["speedup", "efficiency", "throughput", "shares"]), shares.html()])
     ]
+    if !processes.isEmpty { sections.append(HTML.section("Processes", [processResults.html()])) }
     if !peers.isEmpty { sections.append(HTML.section("Peers", [comparison.html()])) }
     sections += [
       HTML.section("Fitted laws", [laws.rows.isEmpty ? "" : laws.html(), HTML.list(lawTexts)]),
       HTML.section("Simulation of more cores", simulationParts(figures(["simulation", "simulation-shares"]))),
+      HTML.section("Simulation of several nodes", nodeParts(figures(["nodes-weak", "nodes-strong"]))),
       HTML.section("Same numbers on any division", [HTML.paragraph(bitsSentence)]),
       HTML.section("Machine", [machine.html(.facts)]),
       HTML.section("Method", [HTML.list(method)]),
@@ -29,6 +31,14 @@ extension ScalingReport {
       facts: "\(study.mode == .strong ? "Strong" : "Weak") scaling, \(study.machine.processor), "
         + "\(study.machine.grantedCores) of \(study.machine.cores) cores granted, \(study.machine.instructionSet)",
       summary: summary.joined(separator: " "), sections: sections)
+  }
+
+  private func nodeParts(_ figures: String) -> [String] {
+    guard let nodes else { return [HTML.paragraph(Self.withoutSimulation)] }
+    return [HTML.paragraph(nodesSentence(nodes)), figures]
+      + nodes.scenarios.flatMap { [HTML.heading($0.title(cores: nodes.cores)), table(of: $0).html()] }
+      + (nodes.checks.isEmpty ? [] : [HTML.heading("Simulated and measured"), table(of: nodes.checks).html()])
+      + [HTML.heading("Assumptions"), HTML.list(nodes.assumptions)]
   }
 
   private func simulationParts(_ figures: String) -> [String] {

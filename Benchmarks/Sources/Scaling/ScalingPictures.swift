@@ -65,6 +65,7 @@ extension ScalingReport {
   var pictures: [ScalingPicture] {
     [speedupPicture, efficiencyPicture] + (peers.isEmpty ? [] : [throughputPicture]) + [sharesPicture]
       + (simulation.map { [picture(of: $0), lossPicture(of: $0)] } ?? [])
+      + (nodes.map { nodes in nodes.scenarios.map { picture(of: $0, cores: nodes.cores) } } ?? [])
   }
 
   private var speedupPicture: ScalingPicture {
@@ -151,6 +152,22 @@ extension ScalingReport {
       svg: bars.svg())
   }
 
+  private func picture(of scenario: NodeSimulation.Scenario, cores: Int) -> ScalingPicture {
+    let nodes = NodeSimulation.nodes.map(Double.init)
+    let ideal = SVGPlot.Series(name: "ideal", x: nodes, y: nodes, style: .dashed, color: Color.ideal)
+    let curves = scenario.curves.enumerated().map { index, curve in
+      SVGPlot.Series(name: curve.network, x: nodes, y: curve.points.map(\.speedup), color: index)
+    }
+    var plot = SVGPlot(
+      title: scenario.title(cores: cores), xLabel: "nodes", yLabel: "speed-up", series: [ideal] + curves)
+    (plot.xScale, plot.yScale) = (.doublings, .doublings)
+    return ScalingPicture(
+      name: "nodes-\(scenario.mode.rawValue)",
+      caption: "What the calibrated model of a step, and messages that are followed one by one, predict for nodes of "
+        + "\(cores) cores. Each line refers to one node with the same "
+        + (scenario.mode == .weak ? "minibatch for each node." : "minibatch."), svg: plot.svg())
+  }
+
   /// The series of ideal and fitted speed-ups; `value` makes y of cores and speed-up.
   private func curves(_ value: (_ cores: Double, _ speedup: Double) -> Double) -> [SVGPlot.Series] {
     let most = Double(max(2, points.map { $0.workers * $0.threads }.max() ?? 2))
@@ -202,9 +219,11 @@ extension StepSimulation.Scenario {
   }
 }
 
-extension ScalingStudy.Point {
-  /// The division as `workers x threads`.
-  var title: String { "\(workers) x \(threads)" }
+extension NodeSimulation.Scenario {
+  func title(cores: Int) -> String {
+    "\(mode == .weak ? "Weak" : "Strong") scaling to \(NodeSimulation.nodes.last ?? 1) nodes of \(cores) cores, batch "
+      + "\(batchSize)\(mode == .weak ? " a node" : "")"
+  }
 }
 
 extension ScalingStudy.Parts {

@@ -34,6 +34,23 @@ extension ScalingReport {
       })
   }
 
+  /// The speed of processes that mpirun has started; empty without any.
+  var processResults: ReportTable {
+    ReportTable(
+      titles: [
+        "processes x workers", "nodes", "ms a step", "samples/s", "speed-up", "efficiency", "exchange",
+        "same bits",
+      ],
+      rows: zip(study.processes, processes).map { point, row in
+        [
+          "\(row.processes) x \(row.workers)", "\(point.network?.nodes ?? 1)",
+          row.seconds.text { significant(1e3 * $0) }, row.samplesPerSecond.text { fixed($0, 0) },
+          row.speedup.text { fixed($0, 2) }, row.efficiency.text { fixed($0, 2) },
+          "\(fixed(100 * row.exchange, 1)) %", row.hasSameBits ? "yes" : "NO",
+        ]
+      })
+  }
+
   /// The shares of each point's time, and its memory.
   var shares: ReportTable {
     ReportTable(
@@ -101,6 +118,32 @@ extension ScalingReport {
       })
   }
 
+  /// The table of several nodes, with the time of messages in a step and the efficiency on each network.
+  func table(of scenario: NodeSimulation.Scenario) -> ReportTable {
+    let curves = scenario.curves
+    return ReportTable(
+      titles: ["nodes", "batch"] + curves.flatMap { ["\($0.network): ms of messages", "efficiency"] },
+      rows: NodeSimulation.nodes.indices.map { i in
+        let nodes = NodeSimulation.nodes[i]
+        return ["\(nodes)", "\(scenario.mode == .weak ? nodes * scenario.batchSize : scenario.batchSize)"]
+          + curves.flatMap { curve in
+            let point = curve.points[i]
+            return [point.exchange == 0 ? "-" : significant(1e3 * point.exchange), fixed(point.efficiency, 2)]
+          }
+      })
+  }
+
+  func table(of checks: [NodeSimulation.Check]) -> ReportTable {
+    ReportTable(
+      titles: ["processes", "nodes", "measured ms", "predicted ms", "error"],
+      rows: checks.map { check in
+        [
+          "\(check.processes)", "\(check.nodes)", significant(1e3 * check.measured),
+          significant(1e3 * check.predicted), String(format: "%+.1f %%", 100 * check.error),
+        ]
+      })
+  }
+
   /// For a terminal.
   var lines: [String] {
     let (cores, granted) = (study.machine.cores, study.machine.grantedCores)
@@ -108,12 +151,13 @@ extension ScalingReport {
       "\(study.machine.processor), \(study.machine.instructionSet), \(granted) of \(cores) cores granted",
       "\(study.title), \(study.repetitions) repetitions, 95 % intervals",
     ]
-    return ([heading, results.lines, shares.lines] + (peers.isEmpty ? [] : [comparison.lines])).flatMap { $0 + [""] }
-      .dropLast()
+    let launched = processes.isEmpty ? [] : [processResults.lines, nodes.map { table(of: $0.checks).lines } ?? []]
+    return ([heading, results.lines, shares.lines] + launched + (peers.isEmpty ? [] : [comparison.lines]))
+      .flatMap { $0 + [""] }.dropLast()
   }
 
-  /// The study as CSV: a row for each of our points and then of the peers', whose other columns are empty; numbers are
-  /// in seconds, bytes and shares of one.
+  /// The study as CSV: a row for each of our points, of our processes and of the peers' points, of which the last two
+  /// leave columns empty; numbers are in seconds, bytes and shares of one.
   var csv: String {
     func columns(_ figure: Interval) -> [String] { [figure.value, figure.low, figure.high].map { "\($0)" } }
     let names = ["seconds", "samples_per_second", "speedup", "efficiency"].flatMap { [$0, "\($0)_low", "\($0)_high"] }
@@ -131,13 +175,21 @@ extension ScalingReport {
         + (seconds + [parts.imbalance]).map { "\($0)" }
         + ["\(point.memory.plannedBytes)", "\(point.memory.residentBytes)", point.weightsHash, "\(row.hasSameBits)"]
     }
+    let launched = zip(study.processes, processes).map { point, row in
+      let known =
+        ["Hourglass, \(point.processes) processes"]
+        + [point.workers, 1, point.cores, point.batchSize, point.shards].map { "\($0)" }
+        + [row.seconds, row.samplesPerSecond, row.speedup, row.efficiency].flatMap(columns)
+      let last = [point.weightsHash, "\(row.hasSameBits)"]
+      return known + Array(repeating: "", count: titles.count - known.count - last.count) + last
+    }
     let theirs = zip(study.peers.flatMap(\.points), peers).map { point, row in
       let known =
         [row.name, "", "", "\(row.cores)", "\(point.batchSize)", ""]
         + [row.seconds, row.samplesPerSecond, row.speedup].flatMap(columns)
       return known + Array(repeating: "", count: titles.count - known.count)
     }
-    let rows = ([titles] + ours + theirs).map { $0.map(Self.field).joined(separator: ",") }
+    let rows = ([titles] + ours + launched + theirs).map { $0.map(Self.field).joined(separator: ",") }
     return rows.joined(separator: "\n") + "\n"
   }
 

@@ -90,6 +90,13 @@ extension ScalingReport {
         + "backward than the mean worker. Planned memory is what the program computes before it starts, resident "
         + "memory the largest resident set of a process that trains with this division alone.",
     ]
+      + (study.processes.isEmpty
+        ? []
+        : [
+          "Several processes are started by mpirun for each repetition and timed by the first of them. The exchange is "
+            + "the time in which its first worker sends, gathers and waits for others. Efficiency is speed-up over "
+            + "processes x workers, also where these share cores."
+        ])
   }
 
   /// Sentences about the fitted laws.
@@ -116,13 +123,30 @@ extension ScalingReport {
   /// The command that repeats the study.
   var command: String {
     let most = study.points.map(\.cores).max() ?? 1
+    let launched =
+      study.processes.isEmpty
+      ? []
+      : [
+        "processes \(study.processes.map { "\($0.processes)" }.joined(separator: ","))",
+        "workers-each \(study.processes[0].workers)",
+      ]
     let flags = [
       "model \(study.model)", "mode \(study.mode.rawValue)", "batch-size \(study.batchSize)",
       "shards \(study.points[0].shards)", "max-workers \(most)", "repetitions \(study.repetitions)",
       "seed \(study.seed)",
     ]
-    return ([".build/release/bench scaling"] + flags + (peers.isEmpty ? [] : ["peer torch"]) + ["output scaling"])
-      .joined(separator: " --")
+    let more = launched + (peers.isEmpty ? [] : ["peer torch"]) + ["output scaling"]
+    return ([".build/release/bench scaling"] + flags + more).joined(separator: " --")
+  }
+
+  /// A sentence about the networks of simulated nodes.
+  func nodesSentence(_ nodes: NodeSimulation) -> String {
+    let networks = nodes.networks.map { network in
+      "\(network.name): latency \(significant(1e6 * network.latency)) us, overhead "
+        + "\(significant(1e6 * network.overhead)) us, \(significant(network.bandwidth / 1e6)) MB/s, gathering at "
+        + "\(significant(network.gathering / 1e6)) MB/s"
+    }
+    return "Nodes of \(nodes.cores) cores. \(networks.joined(separator: "; "))."
   }
 
   static let withoutSimulation = "No simulation: it is calibrated with the points 1 x 1 and 2 x 1 on two granted cores."
@@ -135,6 +159,7 @@ extension ScalingReport {
     var parts = [
       "# \(study.title)", summary.joined(separator: " "), "## Results", results.markdown, shares.markdown,
     ]
+    if !processes.isEmpty { parts += ["## Processes", processResults.markdown] }
     if !peers.isEmpty { parts += ["## Peers", comparison.markdown] }
     parts += ["## Laws", list(lawTexts)] + (laws.rows.isEmpty ? [] : [laws.markdown])
     parts += ["## Simulation of more cores"]
@@ -146,6 +171,14 @@ extension ScalingReport {
       parts += ["### Check", table(of: simulation.checks).markdown, "### Assumptions", list(simulation.assumptions)]
     } else {
       parts.append(Self.withoutSimulation)
+    }
+    if let nodes {
+      parts += ["## Simulation of several nodes", nodesSentence(nodes)]
+      for scenario in nodes.scenarios {
+        parts += ["### \(scenario.title(cores: nodes.cores))", table(of: scenario).markdown]
+      }
+      if !nodes.checks.isEmpty { parts += ["### Check of nodes", table(of: nodes.checks).markdown] }
+      parts += ["### Assumptions of nodes", list(nodes.assumptions)]
     }
     parts += ["## Pictures"] + pictures.map(figure)
     parts += ["## Machine", machine.markdown, "## Method", list(method), "    \(command)"]

@@ -20,6 +20,8 @@ struct ScalingStudy: Codable {
   var machine: MachineBlock
   /// The points, ordered by workers x threads, then by threads.
   var points: [Point]
+  /// Several processes that mpirun has started, in turn with the points.
+  var processes: [ProcessPoint] = []
   var peers: [Peer]
 
   /// A division of the step with its measurements.
@@ -38,6 +40,24 @@ struct ScalingStudy: Codable {
     var weightsHash: String
 
     var cores: Int { workers * threads }
+  }
+
+  /// Processes that train together, each with its workers.
+  struct ProcessPoint: Codable {
+    var processes: Int
+    /// The workers of each process, with one thread.
+    var workers: Int
+    var batchSize: Int
+    var shards: Int
+    /// The seconds of a step in each repetition, the median over its steps.
+    var seconds: [Double]
+    /// The part of the steps in which position 0 exchanges messages with the others and waits for them.
+    var exchange: Double
+    var weightsHash: String
+    /// What messages take between them; nil for one process.
+    var network: NetworkResult?
+
+    var cores: Int { processes * workers }
   }
 
   /// The seconds of a step by what a worker does, averaged over workers and steps; their sum is the step.
@@ -72,6 +92,8 @@ struct ScalingStudy: Codable {
 
   struct PeerPoint: Codable {
     var cores: Int
+    /// How many processes mpirun has started, where it did.
+    var processes: Int? = nil
     var batchSize: Int
     /// The seconds of a step in each repetition, the median over its steps.
     var seconds: [Double]
@@ -82,23 +104,40 @@ struct ScalingStudy: Codable {
 
 extension ScalingStudy {
   /// Whether the weights equal those of the first point that trains the same recipe, in every repetition.
-  func isEqual(_ point: Point) -> Bool { point.weightsHash == reference(of: point).weightsHash && point.isSettled }
+  func isEqual(_ point: any DividedPoint) -> Bool {
+    // Several hashes stand where repetitions disagree.
+    point.weightsHash == reference(of: point).weightsHash && !point.weightsHash.contains("/")
+  }
 
   /// A sentence about the first point whose weights are not as they should be; nil when all are.
   var difference: String? {
-    guard let point = points.first(where: { !isEqual($0) }) else { return nil }
+    guard let point = divided.first(where: { !isEqual($0) }) else { return nil }
     let reference = reference(of: point)
     return "\(model), \(mode.rawValue) scaling: wanted the weights \(reference.weightsHash) of "
-      + "\(reference.workers) x \(reference.threads) in every division and repetition, found \(point.weightsHash) in "
-      + "\(point.workers) x \(point.threads)"
+      + "\(reference.title) in every division and repetition, found \(point.weightsHash) in \(point.title)"
   }
 
-  private func reference(of point: Point) -> Point {
-    points.first { $0.batchSize == point.batchSize && $0.shards == point.shards } ?? point
+  private var divided: [any DividedPoint] { points + processes }
+
+  private func reference(of point: any DividedPoint) -> any DividedPoint {
+    divided.first { $0.batchSize == point.batchSize && $0.shards == point.shards } ?? point
   }
 }
 
-extension ScalingStudy.Point {
-  /// Whether all repetitions ended with equal weights.
-  fileprivate var isSettled: Bool { !weightsHash.contains("/") }
+/// A division of a step that ends with weights.
+protocol DividedPoint {
+  var title: String { get }
+  var batchSize: Int { get }
+  var shards: Int { get }
+  var weightsHash: String { get }
+}
+
+extension ScalingStudy.Point: DividedPoint {
+  /// The division as `workers x threads`.
+  var title: String { "\(workers) x \(threads)" }
+}
+
+extension ScalingStudy.ProcessPoint: DividedPoint {
+  /// The division as `processes x workers`.
+  var title: String { "\(processes) processes x \(workers)" }
 }

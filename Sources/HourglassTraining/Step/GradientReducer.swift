@@ -182,7 +182,7 @@ struct GradientReducer: Sendable {
   }
 
   /// Floats of a slice that goes to another node: MPI sends up to 64 KB over TCP at once, without asking first.
-  private static let messageFloats = 12288
+  static let messageFloats = 12288
   /// Floats of a slice: its gradient, weights and moments (16 bytes for each) stay in the second-level cache.
   static let sliceFloats = 16384
   /// More workers get four slices each, but none of so few floats that handing it out would show.
