@@ -23,11 +23,11 @@ def numbers(X):
 
 
 def is_unit(X):
-    """Whether the numbers of images are within [0, 1]; so are integers, and what nobody has seen or is refused later."""
-    return X is None or X.dtype.kind == "u" or not np.isfinite(X).all() or (X.min() >= 0 and X.max() <= 1)
+    """Whether the numbers of images that are not NaN are within [0, 1]; so are integers, and what nobody has seen."""
+    return X is None or X.dtype.kind == "u" or not ((X < 0) | (X > 1)).any()
 
 
-def samples(X, estimator=None):
+def samples(X, estimator=None, takes_missing=False):
     """An array of numbers with samples along its first axis, as many features each as a fitted estimator has seen."""
     X = numbers(X)
     if X.ndim < 2:
@@ -38,8 +38,11 @@ def samples(X, estimator=None):
         raise ValueError(f"X: wanted samples, found 0 sample(s) (shape={X.shape}) while a minimum of 1 is required.")
     if X.ndim == 2 and X.shape[1] == 0:
         raise ValueError(f"X: found array with 0 feature(s) (shape={X.shape}) while a minimum of 1 is required.")
-    if X.dtype.kind == "f" and X.ndim == 2 and not np.isfinite(X).all():
-        raise ValueError("X: wanted finite numbers, found NaN or infinity")
+    if X.dtype.kind == "f" and X.ndim == 2:
+        if not takes_missing and not np.isfinite(X).all():
+            raise ValueError("X: wanted finite numbers, found NaN or infinity; missing=0 takes NaN for what is missing")
+        if np.isinf(X).any():
+            raise ValueError("X: wanted finite numbers or NaN, found infinity")
     wanted = getattr(estimator, "n_features_in_", None)
     if wanted is not None and X.ndim == 2 and X.shape[1] != wanted:
         raise ValueError(f"X has {X.shape[1]} features, but {type(estimator).__name__} is expecting {wanted} features as "

@@ -22,8 +22,8 @@ class _Autoencoder(Parameters):
     _latent = "Dense"
 
     def __init__(self, model=None, *, latent=None, image=None, loss=None, epochs=5, batch_size=128, optimizer="adam",
-                 learning_rate=None, patience=None, contamination=0.1, score_by="likelihood", standardize=False, seed=1,
-                 warm_start=False, workers=None, threads=None, settings=None):
+                 learning_rate=None, patience=None, contamination=0.1, score_by="likelihood", standardize=False, missing=None,
+                 seed=1, warm_start=False, workers=None, threads=None, settings=None):
         self.model = model
         self.latent = latent
         self.image = image
@@ -36,6 +36,7 @@ class _Autoencoder(Parameters):
         self.contamination = contamination
         self.score_by = score_by
         self.standardize = standardize
+        self.missing = missing
         self.seed = seed
         self.warm_start = warm_start
         self.workers = workers
@@ -72,7 +73,7 @@ class _Autoencoder(Parameters):
         if self.score_by not in ("likelihood", "error"):
             raise ValueError(f"score_by: wanted likelihood or error, found {self.score_by!r}")
         is_path = isinstance(X, (str, os.PathLike))
-        X = X if is_path else samples(X)
+        X = X if is_path else samples(X, takes_missing=self.missing is not None)
         weights = self.state_dict() if self.warm_start and hasattr(self, "history_") else None
         engine = self._made(X, validation)
         if weights is not None:
@@ -120,7 +121,7 @@ class _Autoencoder(Parameters):
         engine = self._fitted()
         if isinstance(X, (str, os.PathLike)):
             return engine.open_images(X)
-        X = samples(X, self)
+        X = samples(X, self, self.missing is not None)
         return engine.lend(X, labels(self._facts, y, len(X)))
 
     def _fitted(self):
@@ -291,6 +292,8 @@ class ConvAutoencoder(_Autoencoder):
         What ``decision_function`` gives: the loss of an image, or its squared error per pixel.
     standardize : bool
         Whether the model sees each channel less its mean and over its deviation.
+    missing : float, optional
+        Takes NaN for a missing element, which is no part of losses and scores; the network sees this number in its place.
     warm_start : bool
         Whether fit goes on from the weights of the estimator.
     workers, threads : int, optional
@@ -334,12 +337,12 @@ class ConvVAE(_Autoencoder):
     _latent = "GaussianLatent"
 
     def __init__(self, model=None, *, latent=None, image=None, loss=None, epochs=5, batch_size=128, optimizer="adam",
-                 learning_rate=None, patience=None, contamination=0.1, score_by="likelihood", standardize=False, seed=1,
-                 warm_start=False, workers=None, threads=None, settings=None, beta=1.0):
+                 learning_rate=None, patience=None, contamination=0.1, score_by="likelihood", standardize=False, missing=None,
+                 seed=1, warm_start=False, workers=None, threads=None, settings=None, beta=1.0):
         super().__init__(model, latent=latent, image=image, loss=loss, epochs=epochs, batch_size=batch_size,
                          optimizer=optimizer, learning_rate=learning_rate, patience=patience,
-                         contamination=contamination, score_by=score_by, standardize=standardize, seed=seed,
-                         warm_start=warm_start, workers=workers, threads=threads, settings=settings)
+                         contamination=contamination, score_by=score_by, standardize=standardize, missing=missing,
+                         seed=seed, warm_start=warm_start, workers=workers, threads=threads, settings=settings)
         self.beta = beta
 
     def _more_settings(self):
@@ -356,7 +359,8 @@ def load(path, checkpoint="last"):
     recipe = facts["recipe"]
     estimator = (ConvVAE if facts["isVariational"] else ConvAutoencoder)(
         recipe["model"], epochs=recipe.get("epochs"), batch_size=recipe["batchSize"], seed=recipe["seed"],
-        optimizer=recipe["optimizer"], patience=recipe.get("patience"))
+        optimizer=recipe["optimizer"], patience=recipe.get("patience"),
+        missing=recipe.get("data", {}).get("preparation", {}).get("missing"))
     if facts["isVariational"]:
         estimator.beta = recipe["beta"]
     estimator._trained(engine, None)

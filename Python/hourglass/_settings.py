@@ -19,6 +19,8 @@ def settings_of(estimator, X, validation):
         if getattr(estimator, name) is not None:
             settings[name] = getattr(estimator, name)
     preparation = {"standardizes": True} if estimator.standardize else {}
+    if estimator.missing is not None:
+        preparation["missing"] = float(estimator.missing)
     if isinstance(X, (str, os.PathLike)):
         shape = tuple(estimator.image) if estimator.image is not None else None
         if shape is not None and pathlib.Path(X).is_dir():

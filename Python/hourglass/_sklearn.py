@@ -46,7 +46,8 @@ class Parameters:
         from sklearn.utils import InputTags, Tags, TargetTags, TransformerTags
         return Tags(estimator_type=None, target_tags=TargetTags(required=False),
                     transformer_tags=TransformerTags(preserves_dtype=["float32"]),
-                    input_tags=InputTags(two_d_array=True, three_d_array=True), non_deterministic=False)
+                    input_tags=InputTags(two_d_array=True, three_d_array=True, allow_nan=self.missing is not None),
+                    non_deterministic=False)
 
 
 def _equal(one, other):

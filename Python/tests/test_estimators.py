@@ -301,6 +301,30 @@ def test_images_that_no_model_takes(images, fitted):
         hg.ConvAutoencoder("conv-ae-28").fit("/no/folder")
 
 
+def test_missing_pixels_have_no_part_in_scores_and_are_filled_in(images, tmp_path):
+    X = np.float32(images) / 255
+    X[:, 3:5, 4:7] = np.nan
+    ae = hg.ConvAutoencoder(missing=0.5, latent=8).fit(X)
+    assert np.isfinite(ae.decision_scores_).all() and np.isfinite(ae.transform(X)).all()
+    filled = np.where(np.isnan(X), np.float32(0.5), X)
+    np.testing.assert_array_equal(ae.transform(X), ae.transform(filled))
+    errors = (np.float64(ae.reconstruct(X)) - X) ** 2
+    ae.score_by = "error"
+    np.testing.assert_allclose(ae.decision_function(X), np.nanmean(errors, axis=(1, 2)), rtol=1e-5)
+    ae.save(tmp_path / "run")
+    again = hg.load(tmp_path / "run")
+    assert again.missing == 0.5
+    np.testing.assert_array_equal(again.transform(X), ae.transform(X))
+    flat = X.reshape(len(X), -1)
+    assert np.isfinite(hg.ConvAutoencoder(missing=0, latent=3, epochs=1).fit(flat).decision_scores_).all()
+    with pytest.raises(ValueError, match="NaN"):
+        hg.ConvAutoencoder(latent=3).fit(flat)
+    with pytest.raises(ValueError, match="missing"):
+        hg.ConvAutoencoder(latent=3).fit(X)
+    with pytest.raises(ValueError, match="infinity"):
+        hg.ConvAutoencoder(missing=0, latent=3).fit(np.where(np.isnan(flat), np.inf, flat))
+
+
 def test_divergence_has_an_error_of_its_own(images):
     with pytest.raises(FloatingPointError, match="is not finite"):
         hg.ConvAutoencoder("12x12x1-8,linear", epochs=80, optimizer="sgd", learning_rate=1e30).fit(images)

@@ -137,7 +137,9 @@ int32_t hourglass_write_parameters(hourglass_model *model, int64_t count, const 
 /* Makes images of an array, which stays where it is: it must not be freed or changed while the images are used.
  *
  * `labels` are one for each sample, from 0 on, for models that read labels; NULL for none. Floats that are not finite
- * are refused. The images may be used with all models of the same input. Cost: reads all floats once. */
+ * are refused, but for NaN where the settings of the model have `data.preparation.missing`: such an element is missing,
+ * it is no part of losses and scores, and the network sees that number in its place. The images may be used with all
+ * models of the same input that take such elements. Cost: reads all floats once. */
 int32_t hourglass_lend_images(hourglass_model *model, const hourglass_array *array, const int64_t *labels,
                               hourglass_images **images, char **sentence);
 

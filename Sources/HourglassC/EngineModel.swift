@@ -85,6 +85,14 @@ final class EngineModel {
       found: "\(recipe.model.name) with the \(likelihood.name) likelihood")
   }
 
+  /// Refuses images with missing elements, which were lent for another model, where this one takes none.
+  func requireWhole(_ data: Dataset) throws {
+    guard data.missingPart > 0, recipe.missing == nil else { return }
+    throw CallError(
+      "images", wanted: "finite numbers, or data.preparation.missing in the settings of the model",
+      found: "NaN for elements that are missing")
+  }
+
   /// Refuses a model whose codes cannot be decoded alone.
   func requireDecoding() throws {
     if let refusal = plan.decodingRefusal { throw CallError(HOURGLASS_INVALID, refusal) }
@@ -99,6 +107,7 @@ final class EngineModel {
   func train(
     _ images: Dataset?, validation: Dataset?, folder: String?, keepsWeights: Bool, _ observer: Observer?
   ) throws -> Trainer.End {
+    for data in [images, validation].compactMap(\.self) { try requireWhole(data) }
     var recipe = recipe
     let parallel = ParallelPlan(workers: workers, threads: threads, shards: recipe.shards)
     let data: Dataset
@@ -150,7 +159,7 @@ final class EngineModel {
     self.trainer.store(pthread_self(), ordering: .relaxed)
     defer { self.trainer.store(0, ordering: .relaxed) }
     let end = try trainer.run(
-      shouldStop: { isOver },
+      shouldStop: isOver,
       observe: { event in
         guard let observer else { return }
         switch event {

@@ -43,11 +43,12 @@ public func lendImages(
       throw CallError(lentName, wanted: "2 to 4 axes, N x H x W x C or fewer", found: "\(array.rank)")
     }
     func numbers(_ values: UnsafePointer<Int64>) -> [Int] { (0..<Int(array.rank)).map { Int(values[$0]) } }
+    let recipe = try model.inTurn { model.recipe }
     let lent = try LentArray(
       given(array.data, "array.data"), element, extents: numbers(given(array.extents, "array.extents")),
-      strides: array.strides.map(numbers), for: model.inTurn { model.recipe.model.input }, source: lentName)
+      strides: array.strides.map(numbers), for: recipe.model.input, source: lentName)
     let classes = labels.map { labels in (0..<lent.count).map { Int(labels[$0]) } }
-    return try Dataset(lent, labels: classes, source: lentName)
+    return try Dataset(lent, labels: classes, takesMissing: recipe.missing != nil, source: lentName)
   }
 }
 
@@ -87,6 +88,7 @@ private func with(
   with(model, sentence) { model in
     let images: EngineImages = try object(images, "images")
     try images.data.checkShape(for: model.plan)
+    try model.requireWhole(images.data)
     try body(model, images.data)
   }
 }

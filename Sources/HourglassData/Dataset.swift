@@ -77,8 +77,9 @@ public struct Dataset: Sendable {
     if let labels, labels.count != count {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
     }
-    if let fault = PreparedImages.fault(elements, preparation), case .floats(let floats) = elements {
-      let place = floats.firstIndex { !$0.isFinite && !(preparation.missing != nil && $0.isNaN) } ?? 0
+    let takesMissing = preparation.missing != nil
+    if let fault = PreparedImages.fault(elements, takesMissing: takesMissing), case .floats(let floats) = elements {
+      let place = floats.firstIndex { !$0.isFinite && !(takesMissing && $0.isNaN) } ?? 0
       throw DataError(path: source, reason: "image \(place / shape.count): \(fault)")
     }
     let values = ValueMeter()
@@ -88,16 +89,21 @@ public struct Dataset: Sendable {
 
   /// A set of images in memory that the caller lends.
   ///
-  /// Cost: reads all floats once, copies nothing. Errors: labels of another number; a number that is not finite.
+  /// Cost: reads all floats once, copies nothing. Errors: labels of another number; a number that is not finite, but
+  /// for elements that may be missing.
   ///
-  /// - Parameter labels: one for each image, from 0 on.
-  public init(_ array: LentArray, labels: [Int]? = nil, source: String) throws(DataError) {
+  /// - Parameters:
+  ///   - labels: one for each image, from 0 on.
+  ///   - takesMissing: whether NaN stands for a missing element.
+  public init(
+    _ array: LentArray, labels: [Int]? = nil, takesMissing: Bool = false, source: String
+  ) throws(DataError) {
     (shape, count, self.labels, self.source) = (array.shape, array.count, labels, source)
     (pixels, names) = (array, ItemNames(source))
     if let labels, labels.count != count {
       throw DataError(path: source, reason: "wanted \(count) labels for \(count) images, found \(labels.count)")
     }
-    let values = try array.measured(Preparation(), source: source)
+    let values = try array.measured(takesMissing: takesMissing, source: source)
     (range, missingPart) = (values.range, values.missingPart)
   }
 
@@ -248,7 +254,7 @@ public struct Dataset: Sendable {
     let values = ValueMeter()
     for index in chosen {
       let elements = try images.image(index).elements
-      if let fault = PreparedImages.fault(elements, preparation) {
+      if let fault = PreparedImages.fault(elements, takesMissing: preparation.missing != nil) {
         throw DataError(path: path, reason: "image \(index): \(fault)")
       }
       values.add(elements)

@@ -106,8 +106,8 @@ public struct LentArray: Sendable {
 
   /// The range of all numbers and the part of them that is NaN.
   ///
-  /// Cost: reads all floats once. Errors: a number that is not finite.
-  func measured(_ preparation: Preparation, source: String) throws(DataError) -> ValueMeter {
+  /// Cost: reads all floats once. Errors: an infinity; a NaN unless elements may be missing.
+  func measured(takesMissing: Bool, source: String) throws(DataError) -> ValueMeter {
     let values = ValueMeter()
     guard element == .float32 || element == .float64 else {
       values.add(.bytes([0]))
@@ -117,7 +117,7 @@ public struct LentArray: Sendable {
     for index in 0..<count {
       fill(index, into: &image)
       let elements = Elements.floats(image)
-      if let fault = PreparedImages.fault(elements, preparation) {
+      if let fault = PreparedImages.fault(elements, takesMissing: takesMissing) {
         throw DataError(path: source, reason: "image \(index): \(fault)")
       }
       values.add(elements)

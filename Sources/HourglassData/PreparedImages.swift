@@ -20,7 +20,7 @@ struct PreparedImages: Sendable {
   /// Errors: the image is broken, has numbers that are not finite or cannot be prepared; the error names its file.
   func image(_ index: Int) throws(DataError) -> Image {
     let image = try source.image(index, toward: preparation, memory: memory)
-    if let fault = Self.fault(image.elements, preparation) {
+    if let fault = Self.fault(image.elements, takesMissing: preparation.missing != nil) {
       throw DataError(path: path(index), reason: "image \(index): \(fault)")
     }
     var prepared = try preparation.prepared(image, path: path(index))
@@ -30,8 +30,7 @@ struct PreparedImages: Sendable {
   }
 
   /// The reason why elements cannot be pixels; nil where they can.
-  static func fault(_ elements: Elements, _ preparation: Preparation) -> String? {
-    let takesMissing = preparation.missing != nil
+  static func fault(_ elements: Elements, takesMissing: Bool) -> String? {
     guard case .floats(let floats) = elements,
       let bad = floats.first(where: { !$0.isFinite && !(takesMissing && $0.isNaN) })
     else { return nil }

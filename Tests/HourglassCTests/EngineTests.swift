@@ -73,6 +73,39 @@ import TestSupport
     #expect(try train(wide, HOURGLASS_FLOAT32, [24, 64], strides: [512, 8]) == hash)
   }
 
+  @Test func missingElementsAreThoseOfTheLibrary() throws {
+    var floats = Self.bytes.map { Float($0) / 255 }
+    for i in stride(from: 3, to: floats.count, by: 11) { floats[i] = .nan }
+    var preparation = Preparation()
+    preparation.missing = 0.25
+    let recipe = Recipe(
+      model: try Autoencoder.named("64-12-3", as: "model"), data: DataSource(preparation: preparation), batchSize: 8,
+      epochs: 2)
+    let data = try Dataset(.floats(floats), shape: recipe.model.input, source: "floats", preparation: preparation)
+    let trainer = try Trainer(recipe, parallel: ParallelPlan(workers: 1, threads: 1), data: data)
+    _ = try trainer.run()
+
+    let settings = #""epochs": 2, "batchSize": 8, "data": {"preparation": {"missing": 0.25}}}"#
+    let model = try CModel(#"{"model": "64-12-3", "# + settings)
+    let other = try CModel(Self.settings)
+    try model.lending(floats, HOURGLASS_FLOAT32, [24, 64]) { lent in
+      #expect(try model.train(lent) == 0)
+      #expect(try model.weightsHash == trainer.weightsHash)
+      var scores = [Double](repeating: 0, count: 24)
+      try CModel.check { hourglass_score(model.handle, lent, "error", &scores, 24, $0) }
+      #expect(try scores == trainer.inference().scores(of: data, by: .error, seed: 1).scores)
+      let uses: [() throws -> Void] = [
+        { _ = try other.train(lent) },
+        { _ = try other.floats(72) { hourglass_encode(other.handle, lent, $0, $1, $2) } },
+      ]
+      for use in uses {
+        let refusal = #expect(throws: CModel.Refusal.self) { try use() }
+        #expect(refusal?.description.contains("data.preparation.missing") == true)
+      }
+    }
+    #expect(throws: CModel.Refusal.self) { try other.lending(floats, HOURGLASS_FLOAT32, [24, 64]) { _ in } }
+  }
+
   @Test func axesAreThoseOfImages() throws {
     let model = try CModel(#"{"model": "conv-ae@4x6x3", "epochs": 1}"#)
     let values: [Float] = (0..<2 * 72).map { Float($0) / 144 }

@@ -98,7 +98,7 @@ extension DataSource {
       return "preparation.fit: wanted no resize beside it, found both"
     }
     var others = preparation
-    (others.limit, others.standardizes, others.standardization) = (nil, nil, nil)
+    (others.limit, others.missing, others.standardizes, others.standardization) = (nil, nil, nil, nil)
     if path == nil, others != Preparation() {
       return "preparation: wanted images in files with a path, found none"
     }
