@@ -108,7 +108,7 @@ public struct Verification: Sendable {
     }
     let run = try RunFolder.create(folder, recipe: recipe)
     let first = try Trainer(recipe, parallel: division.plan, run: run, data: data)
-    _ = try first.run(shouldStop: { first.progress.step >= first.lastStep / 2 })
+    _ = try first.run(shouldStop: first.progress.step >= first.lastStep / 2)
     let trainer = try Trainer(recipe, parallel: second, run: run, resume: true, data: data)
     _ = try trainer.run()
     return trainer.weightsHash

@@ -1,5 +1,7 @@
+import FoundationEssentials
+
 /// A model that cannot be built: the place in the model, and what was wanted and found there.
-public struct ModelError: Error, Equatable, CustomStringConvertible {
+public struct ModelError: Error, Equatable, CustomStringConvertible, LocalizedError {
   /// The layer's name (`encoder.2`, `latent`), or the model's where no single layer is to blame.
   public let place: String
   /// A sentence with what was wanted and what was found.
@@ -12,4 +14,5 @@ public struct ModelError: Error, Equatable, CustomStringConvertible {
   }
 
   public var description: String { "\(place): \(reason)" }
+  public var errorDescription: String? { description }
 }

@@ -70,7 +70,7 @@ struct StagedTraining {
       defer { progress.clear() }
       return try trainer.run(
         checkpointEvery: session.checkpointEvery,
-        shouldStop: { SignalHandling.stopIsWanted || isOver() }
+        shouldStop: SignalHandling.stopIsWanted || isOver()
       ) { event in
         progress.show(event, of: trainer.recipe)
         if session.json, case .epoch(let metrics) = event { StandardOutput.write(json: metrics) }

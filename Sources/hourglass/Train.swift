@@ -48,7 +48,10 @@ struct Train: ParsableCommand {
 
   @Flag(
     name: .customLong("tensorboard"),
-    help: "Write metrics and reconstructions of each epoch for TensorBoard into the folder tensorboard of the run.")
+    help: """
+      Write the loss of each step, metrics and reconstructions of each epoch, and the recipe for TensorBoard into the \
+      folder tensorboard of the run; tensorboard --logdir runs shows it.
+      """)
   var tensorBoard = false
 
   var resume: Bool { session.resume }
@@ -85,7 +88,7 @@ struct Train: ParsableCommand {
     list(about: trainer, run, progress)
 
     let end = try trainer.run(
-      checkpointEvery: session.checkpointEvery, shouldStop: { SignalHandling.stopIsWanted || isOver() }
+      checkpointEvery: session.checkpointEvery, shouldStop: SignalHandling.stopIsWanted || isOver()
     ) { event in
       progress.show(event, of: trainer.recipe)
       if json, case .epoch(let metrics) = event { StandardOutput.write(json: metrics) }

@@ -116,7 +116,7 @@ import Testing
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       let first = try Trainer(recipe, parallel: ParallelPlan(workers: 2, threads: 1), run: run)
       #expect(first.stepsPerEpoch == 2)
-      #expect(try first.run(shouldStop: { first.progress.step == stop }) == .interrupted)
+      #expect(try first.run(shouldStop: first.progress.step == stop) == .interrupted)
       let (_, read) = try RunFolder.open(run.path)
       let second = try Trainer(read, parallel: ParallelPlan(workers: 3, threads: 2), run: run, resume: true)
       var sizes: [Int] = []

@@ -29,7 +29,7 @@ import Testing
       #expect(try straight.run() == .finished)
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       let first = try Trainer(recipe, parallel: ParallelPlan(workers: 2, threads: 1), run: run)
-      #expect(try first.run(shouldStop: { first.progress.step == stop }) == .interrupted)
+      #expect(try first.run(shouldStop: first.progress.step == stop) == .interrupted)
       let second = try Trainer(recipe, parallel: ParallelPlan(workers: 3, threads: 2), run: run, resume: true)
       #expect(try second.run() == .finished)
       #expect(second.weightsHash == straight.weightsHash && second.progress.step == 8)

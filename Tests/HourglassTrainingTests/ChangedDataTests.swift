@@ -50,7 +50,7 @@ import TestSupport
       let recipe = try Self.recipe(folder, epochs: 4)
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       let first = try Self.trainer(recipe, run)
-      #expect(try first.run(shouldStop: { first.progress.step == 6 }) == .interrupted)
+      #expect(try first.run(shouldStop: first.progress.step == 6) == .interrupted)
       let table = try #require(try DataTable(ifThere: run.file("data.csv")))
       #expect(table.rows.count == 20)
 
@@ -64,7 +64,7 @@ import TestSupport
       let second = try Self.trainer(recipe, run, accepts: true)
       #expect(second.dataChanges == ["data: \(change)"] && second.lastStep == 6 + 3 * steps)
       var visited: [Int] = []
-      #expect(try second.run(shouldStop: { second.progress.step == 7 }) == .interrupted)
+      #expect(try second.run(shouldStop: second.progress.step == 7) == .interrupted)
       // From here on the new images are those of the run, for any number of workers.
       let third = try Self.trainer(recipe, run, workers: 3)
       #expect(third.dataChanges.isEmpty && third.progress.step == 7)
@@ -84,7 +84,7 @@ import TestSupport
       let straight = try RunFolder.create(folder + "/straight", recipe: recipe)
       try Self.write(10, to: folder + "/set")
       let again = try Self.trainer(recipe, straight)
-      _ = try again.run(shouldStop: { again.progress.step == 6 })
+      _ = try again.run(shouldStop: again.progress.step == 6)
       try Self.write(count, to: folder + "/set")
       let other = try Self.trainer(recipe, straight, accepts: true, workers: 1)
       #expect(try other.run() == .finished && other.weightsHash == third.weightsHash)
@@ -122,7 +122,7 @@ import TestSupport
       let recipe = try Self.recipe(folder, epochs: 2, validation: "validation")
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       let first = try Self.trainer(recipe, run)
-      #expect(try first.run(shouldStop: { first.progress.step == 6 }) == .interrupted)
+      #expect(try first.run(shouldStop: first.progress.step == 6) == .interrupted)
       try Self.write(2, to: folder + "/validation")
       let error = #expect(throws: DataError.self) { try Self.trainer(recipe, run) }
       #expect(error?.reason.hasPrefix("validation: wanted the 6 images") == true, "\(error?.reason ?? "")")
@@ -140,7 +140,7 @@ import TestSupport
       var recipe = try Self.recipe(folder, epochs: 2)
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       let begun = try Self.trainer(recipe, run)
-      _ = try begun.run(shouldStop: { true })
+      _ = try begun.run(shouldStop: true)
       try FileManager.default.removeItem(atPath: run.file("checkpoints"))
       try Self.write(8, to: folder + "/set")
       let error = #expect(throws: DataError.self) { try Self.trainer(recipe, run) }

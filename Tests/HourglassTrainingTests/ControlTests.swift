@@ -23,7 +23,7 @@ import Testing
       var recipe = try Self.stalled(folder, patience: 2)
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       let first = try Trainer(recipe, parallel: Self.one, run: run)
-      #expect(try first.run(shouldStop: { first.progress.step == 9 }) == .interrupted)
+      #expect(try first.run(shouldStop: first.progress.step == 9) == .interrupted)
       // Epoch 1 is the best, two more do not improve on it.
       let second = try Trainer(recipe, parallel: Self.one, run: run, resume: true)
       #expect(try second.run() == .stoppedEarly && second.progress.step == 12 && second.progress.bestEpoch == 1)
@@ -60,7 +60,7 @@ import Testing
       #expect(recipe.refusal == nil)
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       let first = try Trainer(recipe, parallel: Self.one, run: run)
-      _ = try first.run(shouldStop: { first.progress.step == 9 })
+      _ = try first.run(shouldStop: first.progress.step == 9)
       let second = try Trainer(recipe, parallel: Self.one, run: run, resume: true)
       _ = try second.run()
       #expect(second.epochsDone == end, "\(losses)")
@@ -112,7 +112,7 @@ import Testing
       _ = try straight.run()
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       let first = try Trainer(recipe, parallel: ParallelPlan(workers: 2, threads: 1), run: run)
-      #expect(try first.run(shouldStop: { first.progress.step == stop }) == .interrupted)
+      #expect(try first.run(shouldStop: first.progress.step == stop) == .interrupted)
       let read = try RunFolder.open(run.path).recipe
       let second = try Trainer(read, parallel: ParallelPlan(workers: 3, threads: 2), run: run, resume: true)
       _ = try second.run()

@@ -116,7 +116,7 @@ import Testing
       #expect(abs(row.reconstructionPerPixel - row.reconstruction / seen) < 1e-9)
       func stop() throws {
         let first = try trainer("stopped")
-        _ = try first.run(shouldStop: { first.progress.step == 5 })
+        _ = try first.run(shouldStop: first.progress.step == 5)
       }
       try stop()
       let second = try trainer("stopped", resume: true)

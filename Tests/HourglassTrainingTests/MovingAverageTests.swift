@@ -63,7 +63,7 @@ import Testing
       _ = try straight.run()
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       let first = try Trainer(recipe, parallel: ParallelPlan(workers: 2, threads: 1), run: run)
-      _ = try first.run(shouldStop: { first.progress.step == stop })
+      _ = try first.run(shouldStop: first.progress.step == stop)
       let second = try Trainer(recipe, parallel: ParallelPlan(workers: 3, threads: 2), run: run, resume: true)
       _ = try second.run()
       #expect(try #require(second.training.average).bits == straight.training.average?.bits)

@@ -77,7 +77,7 @@ import Testing
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       // A sound checkpoint to keep.
       let start = try Trainer(recipe, parallel: ParallelPlan(workers: 1, threads: 1), run: run)
-      #expect(try start.run(shouldStop: { true }) == .interrupted)
+      #expect(try start.run(shouldStop: true) == .interrupted)
       let sound = try run.read(.last).weightsHash
       let trainer = try Trainer(recipe, parallel: ParallelPlan(workers: 2, threads: 1), run: run, resume: true)
       let error = #expect(throws: TrainingError.self) { try trainer.run() }

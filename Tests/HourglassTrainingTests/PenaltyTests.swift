@@ -87,7 +87,7 @@ import Testing
       }
       // The first session ends within the second epoch.
       let first = try trainer(resumes: false)
-      #expect(try first.run(shouldStop: { first.progress.step == 5 }) == .interrupted)
+      #expect(try first.run(shouldStop: first.progress.step == 5) == .interrupted)
       let second = try trainer(resumes: true)
       _ = try second.run()
       let whole = try Trainer(

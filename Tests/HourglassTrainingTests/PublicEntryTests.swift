@@ -151,6 +151,23 @@ import TestSupport
     }
   }
 
+  @Test func errorsDescribeThemselvesByTheirSentence() {
+    let errors: [any Error & CustomStringConvertible] = [
+      ModelError("latent", "wanted at least 1 unit"), TrainingError.overflow(step: 3, parameter: "latent.bias"),
+      DataError(path: "a", reason: "wanted images"), ThreadError(reason: "wanted 2 threads"),
+      ProcessError(reason: "wanted one recipe"),
+    ]
+    for error in errors { #expect((error as any Error).localizedDescription == error.description) }
+  }
+
+  @Test func theObserverIsTheTrailingClosure() throws {
+    var steps = 0
+    let trainer = try Trainer(Self.recipe, parallel: Self.alone, data: Self.images(Self.model.input))
+    let end = try trainer.run { if case .step = $0 { steps += 1 } }
+    #expect(end == .finished && steps == 1)
+    #expect(try trainer.inference().encode(Self.images(Self.model.input).images(0..<2)).count == 6)
+  }
+
   @Test(arguments: [0, -1, Int.min, .max, 1 << 25]) func drawsThatNobodyTakesAreRefused(_ draws: Int) throws {
     let data = try Self.images(Self.model.input)
     let inference = try Self.inference()

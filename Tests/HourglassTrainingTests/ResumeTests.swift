@@ -58,7 +58,7 @@ import Testing
       let recipe = try Self.recipe(folder)
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       let first = try Trainer(recipe, parallel: ParallelPlan(workers: 2, threads: 1), run: run)
-      #expect(try first.run(shouldStop: { first.progress.step == stop }) == .interrupted)
+      #expect(try first.run(shouldStop: first.progress.step == stop) == .interrupted)
       let second = try Trainer(recipe, parallel: division, run: run, resume: true)
       #expect(second.progress.step == stop)
       #expect(try second.run() == .finished)
@@ -125,7 +125,7 @@ import Testing
       let recipe = try Self.recipe(folder, epochs: 3, steps: nil)
       let run = try RunFolder.create(folder + "/run", recipe: recipe)
       let trainer = try Trainer(recipe, parallel: ParallelPlan(workers: 1, threads: 1), run: run)
-      #expect(try trainer.run(checkpointEvery: 2, shouldStop: { trainer.progress.step == 6 }) == .interrupted)
+      #expect(try trainer.run(checkpointEvery: 2, shouldStop: trainer.progress.step == 6) == .interrupted)
       #expect(try run.read(.last).progress.step == 6)
       #expect(try run.read(.previous).progress.step == 4)
     }

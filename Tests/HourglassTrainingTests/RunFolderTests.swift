@@ -15,7 +15,7 @@ import Testing
     let recipe = try ResumeTests.recipe(folder, steps: nil)
     let path = folder + "/run"
     let trainer = try Trainer(recipe, parallel: one, run: .create(path, recipe: recipe))
-    #expect(try trainer.run(shouldStop: { trainer.progress.step == 6 }) == .interrupted)
+    #expect(try trainer.run(shouldStop: trainer.progress.step == 6) == .interrupted)
     return path
   }
 

@@ -129,7 +129,7 @@ import Testing
       // The lock of the run goes with its trainer.
       func runToTheStop() throws {
         let first = try trainer("stopped")
-        #expect(try first.run(shouldStop: { first.progress.step == stop }) == .interrupted)
+        #expect(try first.run(shouldStop: first.progress.step == stop) == .interrupted)
       }
       try runToTheStop()
       let second = try trainer("stopped", resume: true)

@@ -33,7 +33,7 @@ import Testing
     var steps = 0
     func end(_ trainer: Trainer) throws -> Trainer.End {
       try trainer.run(
-        shouldStop: { steps >= stopAfter }, observe: { if case .step = $0 { steps += 1 } })
+        shouldStop: steps >= stopAfter, observe: { if case .step = $0 { steps += 1 } })
     }
     for stage in staged.stages {
       if try end(stage.trainer(parallel: parallel)) == .interrupted { return nil }

@@ -29,7 +29,7 @@ import Testing
     try Program.inTemporaryFolder { program in
       #expect(try program.train("--epochs 2", run: "run").status == Status.done.rawValue)
       for file in [
-        "recipe.json", "environment.json", "metrics.csv", "metrics.jsonl", "checkpoints/last.safetensors",
+        "recipe.json", "environment.json", "metrics.csv", "metrics.jsonl", "steps.csv", "checkpoints/last.safetensors",
         "checkpoints/previous.safetensors", "checkpoints/best.safetensors", "pictures/loss.svg",
       ] { #expect(program.contents("run/\(file)")?.isEmpty == false, "\(file)") }
       let recipe = String(decoding: try #require(program.contents("run/recipe.json")), as: UTF8.self)

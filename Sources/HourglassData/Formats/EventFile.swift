@@ -60,6 +60,47 @@ public struct EventFile: Sendable {
     }
   }
 
+  /// Adds the hyperparameters of a run, as TensorBoard's plugin hparams reads them: numbers, truths and texts by name.
+  ///
+  /// Source: TensorBoard, summary.proto and hparams/plugin_data.proto.
+  package func append(hyperparameters: [(name: String, value: JSONValue)]) throws(DataError) {
+    var content = ProtobufWriter()
+    content.message(3) { start in
+      for (name, value) in hyperparameters {
+        start.message(1) { entry in
+          entry.string(1, name)
+          entry.message(2) { field in
+            switch value {
+            case .number(let digits): field.double(2, Double(digits) ?? .nan)
+            case .text(let text): field.string(3, text)
+            case .bool(let flag): field.integer(4, flag ? 1 : 0)
+            case .null, .list, .object: field.integer(1, 0)
+            }
+          }
+        }
+      }
+      start.double(5, Date().timeIntervalSince1970)
+    }
+    try append(step: 0) { event in
+      event.message(EventField.summary) { summary in
+        summary.message(1) { value in
+          value.string(1, "_hparams_/session_start_info")
+          // A tensor of no floats.
+          value.message(8) { tensor in
+            tensor.integer(1, 1)
+            tensor.message(2) { shape in shape.message(2) { $0.integer(1, 0) } }
+          }
+          value.message(9) { metadata in
+            metadata.message(1) { plugin in
+              plugin.string(1, "hparams")
+              plugin.bytes(2, content.bytes)
+            }
+          }
+        }
+      }
+    }
+  }
+
   private static func write(_ picture: PNGImage, to image: inout ProtobufWriter) throws(DataError) {
     image.integer(1, picture.height)
     image.integer(2, picture.width)

@@ -1,14 +1,16 @@
 import CThreads
 import Dispatch
+import FoundationEssentials
 import Glibc
 import HourglassData
 
 /// Threads that the system does not make, or that no machine can want.
-public struct ThreadError: Error, Equatable, CustomStringConvertible {
+public struct ThreadError: Error, Equatable, CustomStringConvertible, LocalizedError {
   /// A sentence with what was wanted, what was found and what to do.
   public let reason: String
 
   public var description: String { reason }
+  public var errorDescription: String? { description }
 }
 
 /// A thread of the system that runs one body and ends with it.

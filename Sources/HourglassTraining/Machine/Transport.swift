@@ -94,11 +94,12 @@ public struct Message: BitwiseCopyable, Sendable {
 }
 
 /// Processes that cannot train one model together.
-public struct ProcessError: Error, Equatable, CustomStringConvertible {
+public struct ProcessError: Error, Equatable, CustomStringConvertible, LocalizedError {
   /// A sentence with what was wanted, what was found and what to do.
   public let reason: String
   public init(reason: String) { self.reason = reason }
   public var description: String { reason }
+  public var errorDescription: String? { description }
 }
 
 extension Transport {

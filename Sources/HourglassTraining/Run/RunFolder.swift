@@ -7,6 +7,7 @@ import Synchronization
 /// The folder of a run, with everything that the run was made from and everything that it made.
 ///
 ///     recipe.json        what decides the result        metrics.csv, metrics.jsonl   one row an epoch
+///     steps.csv          loss and learning rate along the steps
 ///     data.csv           the images trained on          validation.csv               those evaluated
 ///     environment.json   where and how it ran           pictures/                    to look at
 ///     checkpoints/       last, previous, best .safetensors   report.html      all of it on one page
@@ -129,7 +130,8 @@ public struct RunFolder: Sendable {
       return true
     }
     guard isNew else { return }
-    for folder in [path, file("checkpoints"), file("pictures"), tensorBoard] where try InputFile.isThere(folder) {
+    let events = [tensorBoard] + TensorBoardLog.parts.map { "\(tensorBoard)/\($0)" }
+    for folder in [path, file("checkpoints"), file("pictures")] + events where try InputFile.isThere(folder) {
       try AtomicFile.removeAbandoned(in: folder)
     }
   }

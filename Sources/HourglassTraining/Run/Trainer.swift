@@ -25,7 +25,9 @@ public final class Trainer {
   public let validation: Dataset?
   /// The forward half with the weights that stand for the trained model, once it was needed.
   private var madeInference: Inference?
-  private var events: EventFile?
+  /// The losses of the steps.
+  private var steps: StepLog
+  private var events: TensorBoardLog?
   private let writesEvents: Bool
   private let origin: Origin
   private var remembered: TrainingData
@@ -61,7 +63,7 @@ public final class Trainer {
   ///   - data, validation: the sets of the recipe, where the caller has opened them already.
   ///   - memory: bytes that the decoded images of each of the two may take.
   ///   - profiles: whether to time each layer.
-  ///   - tensorBoard: whether to write the epochs into the run's folder for TensorBoard too.
+  ///   - tensorBoard: whether to write steps and epochs into the run's folder for TensorBoard too.
   ///   - transport: of the processes that train together, each with the same recipe and data. Only position 0 has a run
   ///     and resumes; the others start from what it has. Nil for one process.
   public init(
@@ -122,6 +124,7 @@ public final class Trainer {
       training.startAverage()
     }
     metrics = try MetricsLog(run, upTo: resume ? progress.step : -1)
+    steps = try StepLog(run, upTo: resume ? progress.step : -1)
     if resume, let run, progress.step == 0 { try Self.checkBeginning(run) }
     if let run, let changed, let before { try goOn(with: changed, after: before, in: run) }
     // A checkpoint of an earlier version does not know the epoch: patience counts from here.
@@ -165,23 +168,16 @@ public final class Trainer {
   /// The file of this session's events, where they are wanted.
   private func openEvents() throws(DataError) {
     guard writesEvents, events == nil, let run else { return }
-    let file = try EventFile(in: run.tensorBoard, from: progress.step + 1)
-    events = file
-    // An earlier session without events may have done epochs.
-    var plateau: RatePlateau?
-    for row in file.isFirst ? metrics.epochs : [] {
-      try file.append(row, learningRate: learningRate(of: row.step - 1, plateau))
-      plateau = recipe.plateau(after: row.epoch, loss: monitored(row), stepsPerEpoch: stepsPerEpoch, plateau)
-    }
+    let log = try TensorBoardLog(run, recipe, hasValidation: validation != nil, from: progress.step + 1)
+    events = log
+    guard log.isFirst else { return }
+    // An earlier session without events may have done steps and epochs.
+    for row in steps.rows { try log.append(step: row.step, loss: row.loss, learningRate: row.learningRate) }
+    for row in metrics.epochs { try log.append(row, of: recipe.model) }
   }
 
   /// The digest of the data's table; nil for images in no file.
   package var dataDigest: String? { remembered.images.digest }
-
-  /// The learning rate of a step.
-  private func learningRate(of step: Int, _ plateau: RatePlateau?) -> Float {
-    recipe.learningRate(step: step, stepsPerEpoch: stepsPerEpoch, falls: plateau?.falls ?? 0)
-  }
 
   /// The loss of an epoch by which early stopping, the best checkpoint and plateaus go.
   private func monitored(_ row: EpochMetrics) -> Double {
@@ -217,13 +213,13 @@ public final class Trainer {
   ///
   /// - Parameters:
   ///   - checkpointEvery: steps between checkpoints, beside those after each epoch and at the end.
-  ///   - shouldStop: asked before every step; true ends the run with a checkpoint.
+  ///   - shouldStop: an expression that is evaluated before every step; true ends the run with a checkpoint.
   ///   - observe: called with what happens.
   /// - Throws: `ModelError` where `checkpointEvery` is less than 1; `TrainingError`, with the last checkpoint left as
   ///   it is, or, where only the data cannot be read, with one of all steps done; `DataError` when a file cannot be
   ///   written, with what was written before left whole.
   public func run(
-    checkpointEvery: Int? = nil, shouldStop: () -> Bool = { false }, observe: (Event) -> Void = { _ in }
+    checkpointEvery: Int? = nil, shouldStop: @autoclosure () -> Bool = false, observe: (Event) -> Void = { _ in }
   ) throws -> End {
     if let every = checkpointEvery, every < 1 {
       throw ModelError("checkpointEvery", "wanted at least 1 step between checkpoints, found \(every)")
@@ -292,9 +288,10 @@ public final class Trainer {
     let items = items(of: progress.step)
     if progress.step + 1 < lastStep { data.announce(training.ownItems(self.items(of: progress.step + 1))) }
     let announced = ContinuousClock.now
+    let rate = recipe.learningRate(
+      step: progress.step, stepsPerEpoch: stepsPerEpoch, falls: progress.ratePlateau?.falls ?? 0)
     let loss = try training.run(
-      step: progress.step, items: items,
-      learningRate: learningRate(of: progress.step, progress.ratePlateau),
+      step: progress.step, items: items, learningRate: rate,
       momentum: recipe.momentum(step: progress.step, stepsPerEpoch: stepsPerEpoch),
       beta: recipe.beta(step: progress.step, stepsPerEpoch: stepsPerEpoch),
       capacity: recipe.capacity(step: progress.step, stepsPerEpoch: stepsPerEpoch))
@@ -309,6 +306,8 @@ public final class Trainer {
     progress.seconds += seconds
     clock.input += (announced - start) / .seconds(1) + training.inputSeconds
     clock.all += seconds
+    steps.append(step: progress.step, loss: loss.total, learningRate: rate)
+    try events?.append(step: progress.step, loss: loss.total, learningRate: rate)
     observe(
       .step(
         StepReport(
@@ -354,12 +353,11 @@ public final class Trainer {
     if judged < (progress.plateau ?? .infinity) - (recipe.minDelta ?? 0) {
       (progress.plateau, progress.plateauEpoch) = (judged, epoch + 1)
     }
-    let rate = learningRate(of: row.step - 1, progress.ratePlateau)
     progress.ratePlateau = recipe.plateau(
       after: epoch + 1, loss: judged, stepsPerEpoch: stepsPerEpoch, progress.ratePlateau)
     progress.beginEpoch()
     try metrics.append(row)
-    try events?.append(row, learningRate: rate, picture: picture)
+    try events?.append(row, of: recipe.model, picture: picture)
     observe(.epoch(row))
     try save(isBest: isBest, observe)
   }
@@ -380,6 +378,7 @@ public final class Trainer {
       throw TrainingError.diverged(step: progress.step - 1, cause: "after its update \(bad)")
     }
     try transport?.requireEqual(["weights after step \(progress.step)": weightsHash])
+    try steps.write()
     try run?.write(checkpoint, isBest: isBest)
     saved = progress
     if let run { try remembered.write(to: run) }

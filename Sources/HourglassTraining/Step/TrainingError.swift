@@ -1,8 +1,9 @@
+import FoundationEssentials
 import HourglassData
 import HourglassModels
 
 /// Why training ended before its time.
-public enum TrainingError: Error, Equatable, CustomStringConvertible {
+public enum TrainingError: Error, Equatable, CustomStringConvertible, LocalizedError {
   /// The loss is infinite or not a number; `cause` names the first place where that shows.
   case diverged(step: Int, cause: String)
   /// The loss is finite, but not the gradient of the named parameter, so that its norm cannot be clipped.
@@ -22,6 +23,7 @@ public enum TrainingError: Error, Equatable, CustomStringConvertible {
       "step \(step) ends the run, \(error). When the data can be read again, resume from the last checkpoint"
     }
   }
+  public var errorDescription: String? { description }
 }
 
 extension TrainingError {
