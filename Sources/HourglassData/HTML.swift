@@ -3,8 +3,13 @@
 package enum HTML {
   /// A whole page.
   ///
-  /// - Parameter facts: the line below the title.
-  package static func page(title: String, facts: String, summary: String, sections: [String]) -> String {
+  /// - Parameters:
+  ///   - facts: the line below the title.
+  ///   - banner: a warning before all else.
+  package static func page(
+    title: String, facts: String, banner: String? = nil, summary: String, sections: [String]
+  ) -> String {
+    let banner = banner.map { "<p class=\"banner\">\(SVG.escaped($0))</p>\n" } ?? ""
     let text = """
       <!DOCTYPE html>
       <html lang="en">
@@ -21,7 +26,7 @@ package enum HTML {
       <h1>\(SVG.escaped(title))</h1>
       <p class="facts">\(SVG.escaped(facts))</p>
       </header>
-      <p class="summary">\(SVG.escaped(summary))</p>
+      \(banner)<p class="summary">\(SVG.escaped(summary))</p>
       \(sections.joined(separator: "\n"))
       </body>
       </html>
@@ -62,6 +67,24 @@ package enum HTML {
     let head = titles.isEmpty ? "" : "<thead>\(row(titles, "th"))</thead>\n"
     let body = rows.map { row($0, "td") }.joined(separator: "\n")
     return "<div class=\"table \(style.rawValue)\"><table>\n\(head)<tbody>\n\(body)\n</tbody>\n</table></div>"
+  }
+
+  /// A table of counts, a row for each label: a cell is the darker the greater its share of its row is, in blue where
+  /// the column is that of the row, in orange elsewhere.
+  package static func matrix(_ titles: [String], _ rows: [(name: String, counts: [Int])]) -> String {
+    let head = titles.map { "<th>\(SVG.escaped($0))</th>" }.joined()
+    let body = rows.enumerated().map { index, row in
+      let sum = Double(max(1, row.counts.reduce(0, +)))
+      let cells = row.counts.enumerated().map { column, count in
+        guard count > 0 else { return "<td></td>" }
+        let share = decimal(0.7 * (Double(count) / sum).squareRoot(), 2)
+        let color = index == column ? "0 114 178" : "194 78 0"
+        return "<td style=\"background: rgb(\(color) / \(share))\">\(grouped(count))</td>"
+      }
+      return "<tr><td>\(SVG.escaped(row.name))</td>\(cells.joined())</tr>"
+    }
+    return "<div class=\"table matrix\"><table>\n<thead><tr>\(head)</tr></thead>\n<tbody>\n"
+      + body.joined(separator: "\n") + "\n</tbody>\n</table></div>"
   }
 
   private static func cell(_ text: String) -> String {
@@ -111,10 +134,11 @@ package enum HTML {
     p.facts { margin: 4px 0 0; color: var(--dim); }
     .summary { margin: 20px 0; padding: 14px 18px; background: var(--tint);
       border-left: 4px solid #0072b2; font-size: 17px; }
+    .banner { margin: 20px 0; padding: 14px 18px; border: 2px solid #c24e00; font-weight: 600; }
     .figures { display: grid; grid-template-columns: 1fr; gap: 20px; margin: 20px 0; justify-items: start; }
-    @media screen and (min-width: 1240px) { .figures { grid-template-columns: 1fr 1fr; } }
+    @media screen and (min-width: 960px) { .figures { grid-template-columns: 1fr 1fr; } }
     figure { margin: 0; width: 100%; max-width: 720px; }
-    svg { display: block; width: 100%; height: auto; }
+    svg { display: block; width: 100%; max-width: 600px; height: auto; }
     img { display: block; max-width: 100%; height: auto; }
     figcaption { margin-top: 6px; color: var(--dim); font-size: 14px; }
     .table { overflow-x: auto; margin: 12px 0; }
@@ -122,7 +146,8 @@ package enum HTML {
     th, td { padding: 5px 10px; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: top; }
     th { vertical-align: bottom; font-weight: 600; }
     th:first-child, td:first-child, .facts td, .facts th, .remarks :is(th, td):last-child { text-align: left; }
-    @media (max-width: 900px) { th, td { padding: 4px; } table { font-size: 13px; } }
+    .matrix td { text-align: center; border: 1px solid var(--rule); print-color-adjust: exact; }
+    @media (max-width: 900px) { body { padding: 12px; } th, td { padding: 4px; } table { font-size: 13px; } }
     td span { color: var(--dim); font-size: 12.5px; white-space: nowrap; }
     @media print, (max-width: 900px) { td span { display: block; } }
     pre { margin: 8px 0; padding: 10px 14px; background: var(--tint); font: 14px/1.5 ui-monospace, monospace;

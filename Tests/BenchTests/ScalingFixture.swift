@@ -38,6 +38,7 @@ enum ScalingFixture {
     let parts = [part(0.83), part(0.1), part(0.015), part(0.05)]
     return ScalingStudy.Point(
       workers: workers, threads: threads, batchSize: batchSize, shards: shards, seconds: seconds,
+      processorSeconds: seconds.map { _ in step * cores },
       parts: ScalingStudy.Parts(
         forwardBackward: parts[0], products: parts[1], reduction: parts[2], update: parts[3],
         waiting: step - parts.reduce(0, +), imbalance: workers == 1 ? 0 : imbalance),

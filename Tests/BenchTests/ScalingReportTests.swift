@@ -68,7 +68,8 @@ import Testing
     let row = try #require((object["points"] as? [[String: Any]])?.last)
     #expect(
       Set(row.keys) == [
-        "workers", "threads", "seconds", "samplesPerSecond", "speedup", "efficiency", "hasSameBits",
+        "workers", "threads", "seconds", "samplesPerSecond", "speedup", "efficiency", "hasSameBits", "processorShare",
+        "withheld",
       ])
     #expect(Set((row["speedup"] as? [String: Any] ?? [:]).keys) == ["value", "low", "high"])
     let simulation = try #require(object["simulation"] as? [String: Any])
@@ -106,6 +107,32 @@ import Testing
     #expect(tables.map(\.count) == [2, 1 + report.points.count, 1 + report.points.count, 1 + report.peers.count])
     for table in tables.dropFirst() { #expect(Set(table.map(\.count)).count == 1) }
     #expect(report.lines.allSatisfy { $0.count <= 130 })
+  }
+
+  /// On two cores of which others had a quarter, a step of 100 ms of processor time on each takes 100 / 0.75 ms.
+  @Test("a busy machine is told before all else, and the headline's interval reaches to what was withheld")
+  func busyMachine() throws {
+    var study = ScalingFixture.study(most: 2, deviation: 0, hasPeers: false)
+    let quiet = try ScalingReport(study)
+    #expect(quiet.banner == nil && quiet.headline(of: quiet.best) == quiet.best.speedup)
+    #expect(quiet.summary.joined().contains("Simulated") && !quiet.page.contains("class=\"banner\""))
+    let place = try #require(study.points.firstIndex { $0.workers == 2 })
+    let wanted = quiet.points[place].speedup.value
+    let step = study.points[place].parts.step
+    study.points[place].processorSeconds = study.points[place].seconds.map { _ in 2 * step }
+    study.points[place].seconds = study.points[place].seconds.map { $0 / 0.75 }
+    study.points[place].parts.forwardBackward += step / 0.75 - step
+    let busy = try ScalingReport(study)
+    #expect(abs(busy.points[place].processorShare - 0.75) < 1e-9 && busy.points[place].speedup.value < 0.76 * wanted)
+    let headline = busy.headline(of: busy.points[place])
+    #expect(headline.value == busy.points[place].speedup.value && abs(headline.high - wanted) < 1e-9 * wanted)
+    let banner = try #require(busy.banner)
+    #expect(banner.contains("2 workers the steps had 75 %") && busy.lines.first == banner)
+    #expect(busy.page.contains("class=\"banner\"") && busy.markdown.contains("**\(banner)**"))
+    #expect(!busy.summary.joined().contains("Simulated"))
+    // Points without a core for each thread wait for cores on a quiet machine too.
+    study.machine.grantedCores = 1
+    #expect(try ScalingReport(study).banner == nil)
   }
 
   @Test("points with more workers than granted cores are shown, but nothing is fitted to them or checked with them")

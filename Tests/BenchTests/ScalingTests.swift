@@ -160,6 +160,9 @@ private func study(_ design: ScalingDesign, peers: [ScalingPeer] = []) throws ->
     let object = try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
     #expect(
       Set(object.keys) == ["model", "mode", "batchSize", "repetitions", "seed", "machine", "points", "peers"])
+    // A core has no more than its time, but for the moments between the clocks.
+    let point = try #require(study.points.first)
+    #expect(point.processorSeconds.count == 2 && point.processorSeconds.allSatisfy { $0 > 0 })
   }
 
   @Test("peers take part in each repetition, and their faster layout counts")

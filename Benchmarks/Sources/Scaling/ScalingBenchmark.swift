@@ -19,7 +19,9 @@ struct ScalingBenchmark: ParsableCommand {
 
       Columns: medians over the repetitions with 95 % bootstrap intervals; speed-up and efficiency refer to one core; \
       parts of the mean worker's time in a step: forward and backward, dense gradients, sum over shards, update, \
-      waiting for others; how much longer the slowest worker's forward and backward takes than the mean worker's; \
+      waiting for others; processor time over the time of as many cores, from which follows whether the machine was \
+      busy, which a sentence above the tables says; how much longer the slowest worker's forward and backward takes \
+      than the mean worker's; \
       planned memory, and the largest resident set of a process that trains with this division alone, with the \
       program and the images in it. With --output also the fitted laws, a simulation of up to 128 cores, plots, and \
       all of it as one page, index.html.

@@ -10,6 +10,7 @@ struct ScalingMeasurement {
   /// The results of the repetitions of a point.
   private struct Record {
     var seconds: [Double] = []
+    var processorSeconds: [Double] = []
     var parts = PartSums()
     /// The hashes of the weights as they were met, each once.
     var hashes: [String] = []
@@ -90,6 +91,7 @@ struct ScalingMeasurement {
     let clock = ContinuousClock()
     var times: [Double] = []
     var total = 0.0
+    let processor = Self.processorSeconds
     while total < design.seconds || times.count < Self.fewestSteps {
       let start = clock.now
       try run.step()
@@ -99,6 +101,14 @@ struct ScalingMeasurement {
       total += seconds
     }
     record.seconds.append(Samples(times).median)
+    record.processorSeconds.append((Self.processorSeconds - processor) / Double(times.count))
+  }
+
+  /// The processor time of all threads of this program so far.
+  private static var processorSeconds: Double {
+    var time = timespec()
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time)
+    return Double(time.tv_sec) + Double(time.tv_nsec) / 1e9
   }
 
   private func point(
@@ -106,7 +116,8 @@ struct ScalingMeasurement {
   ) -> ScalingStudy.Point {
     ScalingStudy.Point(
       workers: point.parallel.workers, threads: point.parallel.threads, batchSize: point.plan.batchSize,
-      shards: point.plan.shards, seconds: record.seconds, parts: record.parts.mean, memory: memory,
+      shards: point.plan.shards, seconds: record.seconds, processorSeconds: record.processorSeconds,
+      parts: record.parts.mean, memory: memory,
       weightsHash: record.hashes.joined(separator: "/"))
   }
 }

@@ -28,7 +28,7 @@ extension ScalingReport {
       title: "How training of \(study.model) scales",
       facts: "\(study.mode == .strong ? "Strong" : "Weak") scaling, \(study.machine.processor), "
         + "\(study.machine.grantedCores) of \(study.machine.cores) cores granted, \(study.machine.instructionSet)",
-      summary: summary.joined(separator: " "), sections: sections)
+      banner: banner, summary: summary.joined(separator: " "), sections: sections)
   }
 
   private func simulationParts(_ figures: String) -> [String] {

@@ -9,15 +9,15 @@ struct StackedBars {
   /// The parts of each bar as shares of its whole.
   var bars: [(name: String, shares: [Double])]
 
-  private static let (left, right, height) = (96.0, 684.0, 26.0)
+  private static let (left, right, height) = (84.0, 436.0, 26.0)
 
   func svg() -> String {
     let legend = SVG.legend(
       names.enumerated().map { index, name in (name, { Self.box(index, $0, $1 - 6, width: 18, height: 12) }) },
-      x: 24, y: 48, right: 696)
+      x: 14, y: 48, right: 446)
     let top = 54 + 18 * Double(legend.lines)
     let bottom = top + Self.height * Double(bars.count)
-    var parts = [SVG.opening(width: 720, height: bottom + 34), SVG.text(title, x: 24, y: 26, style: "title")]
+    var parts = [SVG.opening(width: 460, height: bottom + 34), SVG.text(title, x: 14, y: 26, style: "title")]
     for tick in stride(from: 0.0, through: 1, by: 0.25) {
       let x = Self.left + tick * (Self.right - Self.left)
       parts.append(SVG.line("grid", x, top, x, bottom))

@@ -38,12 +38,12 @@ extension ScalingReport {
   var shares: ReportTable {
     ReportTable(
       titles: [
-        "workers x threads", "forward, backward", "dense gradients", "reduction", "update", "waiting", "imbalance",
-        "planned MB", "resident MB",
+        "workers x threads", "forward, backward", "dense gradients", "reduction", "update", "waiting", "processor",
+        "imbalance", "planned MB", "resident MB",
       ],
       rows: study.points.map { point in
         [point.title] + point.parts.shares.map { "\(fixed(100 * $0, 1)) %" }
-          + ["\(fixed(100 * point.parts.imbalance, 1)) %"]
+          + [point.processorShare, point.parts.imbalance].map { "\(fixed(100 * $0, 1)) %" }
           + [point.memory.plannedBytes, point.memory.residentBytes].map { fixed(Double($0) / 1e6, 0) }
       })
   }
@@ -108,8 +108,10 @@ extension ScalingReport {
       "\(study.machine.processor), \(study.machine.instructionSet), \(granted) of \(cores) cores granted",
       "\(study.title), \(study.repetitions) repetitions, 95 % intervals",
     ]
-    return ([heading, results.lines, shares.lines] + (peers.isEmpty ? [] : [comparison.lines])).flatMap { $0 + [""] }
-      .dropLast()
+    var parts = [heading, results.lines, shares.lines]
+    if let banner { parts.insert([banner], at: 0) }
+    if !peers.isEmpty { parts.append(comparison.lines) }
+    return parts.flatMap { $0 + [""] }.dropLast()
   }
 
   /// The study as CSV: a row for each of our points and then of the peers', whose other columns are empty; numbers are
@@ -121,14 +123,14 @@ extension ScalingReport {
       ["name", "workers", "threads", "cores", "batch_size", "shards"] + names
       + [
         "forward_backward_seconds", "products_seconds", "reduction_seconds", "update_seconds", "waiting_seconds",
-        "imbalance", "planned_bytes", "resident_bytes", "weights_hash", "same_bits",
+        "processor_share", "withheld", "imbalance", "planned_bytes", "resident_bytes", "weights_hash", "same_bits",
       ]
     let ours = zip(study.points, points).map { point, row in
       let parts = point.parts
       let seconds = [parts.forwardBackward, parts.products, parts.reduction, parts.update, parts.waiting]
       return ["Hourglass"] + [point.workers, point.threads, point.cores, point.batchSize, point.shards].map { "\($0)" }
         + [row.seconds, row.samplesPerSecond, row.speedup, row.efficiency].flatMap(columns)
-        + (seconds + [parts.imbalance]).map { "\($0)" }
+        + (seconds + [row.processorShare, row.withheld, parts.imbalance]).map { "\($0)" }
         + ["\(point.memory.plannedBytes)", "\(point.memory.residentBytes)", point.weightsHash, "\(row.hasSameBits)"]
     }
     let theirs = zip(study.peers.flatMap(\.points), peers).map { point, row in

@@ -4,8 +4,20 @@ import Foundation
 extension ScalingReport {
   /// The findings in sentences, for people who read nothing else.
   var summary: [String] {
-    [speedSentence, peerSentence, bitsSentence, simulation.map { "Simulated: \($0.scenarios[0].bend)" }]
-      .compactMap { $0 }
+    [
+      speedSentence, peerSentence, bitsSentence,
+      busiest == nil ? simulation.map { "Simulated: \($0.scenarios[0].bend)" } : nil,
+    ].compactMap { $0 }
+  }
+
+  /// What stands above all else where the machine was busy; nil where it was quiet.
+  var banner: String? {
+    busiest.map { row in
+      "The machine was busy: with \(Self.division(row.workers, row.threads)) the steps had "
+        + "\(percent(row.processorShare)) of the time of their cores, and others took at least "
+        + "\(percent(row.withheld)). Speed-ups are those of shared cores, and the fitted laws and the simulation take "
+        + "what others took for the program's own loss: repeat the study on a quiet machine."
+    }
   }
 
   private var speedSentence: String {
@@ -16,10 +28,11 @@ extension ScalingReport {
     guard best.workers * best.threads > 1 else {
       return start + "(\(size)) fastest on one core, at \(rate(first))."
     }
-    let cores = best.workers * best.threads
+    let (cores, interval) = (best.workers * best.threads, headline(of: best))
+    let widened = busiest == nil ? "" : ", widened by what others withheld"
     return start + "(\(size)) at \(rate(first)) on one core and at \(rate(best)) on \(cores) "
       + "(\(Self.division(best.workers, best.threads))): \(fixed(best.speedup.value, 2)) times as fast "
-      + "(95 % interval \(fixed(best.speedup.low, 2)) to \(fixed(best.speedup.high, 2))), which is "
+      + "(95 % interval \(fixed(interval.low, 2)) to \(fixed(interval.high, 2))\(widened)), which is "
       + "\(percent(best.efficiency.value)) of what so many cores could do at most."
   }
 
@@ -86,6 +99,8 @@ extension ScalingReport {
         + "repetitions, the same ones for all points, so that what they have in common cancels out of ratios.",
       "Speed-up is samples a second over those of one worker with one thread, efficiency is speed-up over workers x "
         + "threads." + (study.mode == .weak ? " The minibatch and its shards grow with the cores." : ""),
+      "Processor is the processor time of all threads over the time of as many cores. What is neither that nor waiting "
+        + "was withheld by others: where it is more than a twentieth, the study says that the machine was busy.",
       "Shares are those of the mean worker. Imbalance is how much longer the slowest worker takes for forward and "
         + "backward than the mean worker. Planned memory is what the program computes before it starts, resident "
         + "memory the largest resident set of a process that trains with this division alone.",
@@ -132,8 +147,10 @@ extension ScalingReport {
     func figure(_ picture: ScalingPicture) -> String {
       "![\(picture.caption)](\(picture.name).svg)\n\n\(picture.caption)"
     }
-    var parts = [
-      "# \(study.title)", summary.joined(separator: " "), "## Results", results.markdown, shares.markdown,
+    var parts = ["# \(study.title)"]
+    if let banner { parts.append("**\(banner)**") }
+    parts += [
+      summary.joined(separator: " "), "## Results", results.markdown, shares.markdown,
     ]
     if !peers.isEmpty { parts += ["## Peers", comparison.markdown] }
     parts += ["## Laws", list(lawTexts)] + (laws.rows.isEmpty ? [] : [laws.markdown])

@@ -14,6 +14,10 @@ struct ScalingReport: Encodable {
     var speedup: Interval
     /// Speed-up over cores.
     var efficiency: Interval
+    /// The processor time of the steps over the time of as many cores.
+    var processorShare: Double
+    /// The part of the cores' time that others had, at least.
+    var withheld: Double
     var hasSameBits: Bool
   }
 
@@ -55,7 +59,8 @@ struct ScalingReport: Encodable {
       }
       return Row(
         workers: point.workers, threads: point.threads, seconds: figures[0], samplesPerSecond: figures[1],
-        speedup: figures[2], efficiency: figures[3], hasSameBits: study.isEqual(point))
+        speedup: figures[2], efficiency: figures[3], processorShare: point.processorShare, withheld: point.withheld,
+        hasSameBits: study.isEqual(point))
     }
     let single = study.points.indices.filter { study.points[$0].threads == 1 }
     let fitted = single.filter { study.isGranted(study.points[$0]) }
@@ -83,6 +88,22 @@ struct ScalingReport: Encodable {
   var curve: [Row] { points.filter { $0.threads == 1 } }
   /// The row with the most samples a second.
   var best: Row { points.max { $0.samplesPerSecond.value < $1.samplesPerSecond.value } ?? points[0] }
+
+  /// The division with a core for each thread from which others withheld most, where that is more than a twentieth of
+  /// its cores' time; nil on a quiet machine.
+  var busiest: Row? {
+    let granted = zip(points, study.points).filter { study.isGranted($1) }.map(\.0)
+    return granted.max { $0.withheld < $1.withheld }.flatMap { $0.withheld > 0.05 ? $0 : nil }
+  }
+
+  /// The speed-up of a division. On a busy machine its interval reaches to what the processor time of the steps gives,
+  /// had all cores run all the time: p c(1) / c(p) for c(p) seconds of processor time in a step on p cores.
+  func headline(of row: Row) -> Interval {
+    guard busiest != nil else { return row.speedup }
+    let ratio = points[0].processorShare / row.processorShare
+    return Interval(
+      value: row.speedup.value, low: row.speedup.low * min(1, ratio), high: row.speedup.high * max(1, ratio))
+  }
 
   /// Writes study.json, points.csv, study.md, index.html and the plots into a folder, which is made where it is
   /// missing; each file is the old one or the new one, whole.

@@ -30,6 +30,8 @@ struct ScalingStudy: Codable {
     var shards: Int
     /// The seconds of a step in each repetition, the median over its steps.
     var seconds: [Double]
+    /// The processor time of a step in each repetition, the mean over its steps, of all threads together in seconds.
+    var processorSeconds: [Double]
     /// The parts of a step, the mean over all measured steps and over the workers.
     var parts: Parts
     var memory: Memory
@@ -38,6 +40,15 @@ struct ScalingStudy: Codable {
     var weightsHash: String
 
     var cores: Int { workers * threads }
+
+    /// The processor time of the steps over the time of as many cores, at most about 1.
+    var processorShare: Double {
+      processorSeconds.reduce(0, +) / Double(processorSeconds.count) / (parts.step * Double(cores))
+    }
+
+    /// The part of the cores' time in which the workers neither ran nor waited for each other: others had the cores. A
+    /// worker that waits may spin, so more than this may have been withheld.
+    var withheld: Double { max(0, 1 - processorShare - parts.waiting / parts.step) }
   }
 
   /// The seconds of a step by what a worker does, averaged over workers and steps; their sum is the step.
