@@ -146,7 +146,8 @@ package enum HTML {
     th, td { padding: 5px 10px; border-bottom: 1px solid var(--rule); text-align: right; vertical-align: top; }
     th { vertical-align: bottom; font-weight: 600; }
     th:first-child, td:first-child, .facts td, .facts th, .remarks :is(th, td):last-child { text-align: left; }
-    .matrix td { text-align: center; border: 1px solid var(--rule); print-color-adjust: exact; }
+    .matrix :is(th, td) { text-align: center; }
+    .matrix td { border: 1px solid var(--rule); print-color-adjust: exact; }
     @media (max-width: 900px) { body { padding: 12px; } th, td { padding: 4px; } table { font-size: 13px; } }
     td span { color: var(--dim); font-size: 12.5px; white-space: nowrap; }
     @media print, (max-width: 900px) { td span { display: block; } }

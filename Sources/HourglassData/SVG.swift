@@ -54,7 +54,7 @@ package enum SVG {
   package static func number(_ value: Double) -> String { decimal(value, 1) }
 
   /// The pixels that a text of the style sheet's size takes, or a little fewer.
-  package static func width(_ text: String) -> Double { 6.7 * Double(text.count) }
+  package static func width(_ text: String) -> Double { 7.2 * Double(text.count) }
 
   /// A legend of entries side by side from `x`, in as many lines as they take before `right`; each entry is a sign at a
   /// point and a name behind it.
@@ -87,7 +87,7 @@ package enum SVG {
     return """
       <svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 \(width) \(height)" \(size) role="img">
       <style>
-      text { font: 12px system-ui, sans-serif; fill: #3d444d; }
+      text { font: 13px system-ui, sans-serif; fill: #3d444d; }
       .title { font-size: 15px; font-weight: 600; }
       .middle { text-anchor: middle; } .end { text-anchor: end; } .inside { text-anchor: middle; fill: #ffffff; }
       .page { fill: #ffffff; } .grid { stroke: #d8dee4; } .axis { stroke: #7d8590; }

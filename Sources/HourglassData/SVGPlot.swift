@@ -1,5 +1,5 @@
 /// A chart of lines and measured points as SVG text: axes with round ticks, intervals, a legend, colours that follow
-/// the reader's light or dark mode.
+/// the reader's light or dark mode. Its texts are readable where it is shown 400 pixels wide.
 public struct SVGPlot: Sendable {
   /// A line, marks or bars under one name.
   public struct Series: Sendable {
@@ -56,13 +56,17 @@ public struct SVGPlot: Sendable {
   public var leastXStep = 0.0
   /// The values that the vertical axis reaches in any case.
   public var yReaches: [Double] = []
+  /// Whether a unit is as long along one axis as along the other, so that distances can be seen; for linear axes.
+  public var hasEqualAxes = false
 
   public init(title: String, xLabel: String, yLabel: String, series: [Series]) {
     (self.title, self.xLabel, self.yLabel, self.series) = (title, xLabel, yLabel, series)
   }
 
-  private static let (width, height) = (720.0, 420.0)
-  private static let (left, right, bottom) = (76.0, 696.0, 364.0)
+  private static let width = 460.0
+  private static let (left, right) = (80.0, 446.0)
+  /// The height between the axes' ends.
+  private static let height = 220.0
 
   /// The picture, as the text of a file.
   public func svg() -> String {
@@ -70,8 +74,11 @@ public struct SVGPlot: Sendable {
       series.enumerated().map { index, line in (line.name, { Self.symbol(line, line.color ?? index, $0, $1) }) },
       x: Self.left, y: 48, right: Self.right)
     let top = 54 + 18 * Double(legend.lines)
-    let (xAxis, yAxis) = axes(top: top)
-    var parts = [Self.opening, text(title, x: Self.left, y: 26, style: "title")]
+    let bottom = top + Self.height
+    let (xAxis, yAxis) = axes(top: top, bottom: bottom)
+    var parts = [
+      SVG.opening(width: Self.width, height: bottom + 56), text(title, x: 14, y: 26, style: "title"),
+    ]
     for tick in yAxis.ticks {
       let y = yAxis.place(tick)
       parts.append(SVG.line("grid", Self.left, y, Self.right, y))
@@ -79,14 +86,14 @@ public struct SVGPlot: Sendable {
     }
     for tick in xAxis.ticks {
       let x = xAxis.place(tick)
-      parts.append(SVG.line("axis", x, Self.bottom, x, Self.bottom + 5))
-      parts.append(text(xAxis.label(tick), x: x, y: Self.bottom + 20, style: "middle"))
+      parts.append(SVG.line("axis", x, bottom, x, bottom + 5))
+      parts.append(text(xAxis.label(tick), x: x, y: bottom + 20, style: "middle"))
     }
     parts.append(
-      "<path class=\"axis\" d=\"M\(n(Self.left)) \(n(top))V\(n(Self.bottom))H\(n(Self.right))\" fill=\"none\"/>")
-    parts.append(text(xLabel, x: (Self.left + Self.right) / 2, y: Self.bottom + 44, style: "middle"))
-    let middle = (top + Self.bottom) / 2
-    parts.append("<g transform=\"rotate(-90 18 \(n(middle)))\">\(text(yLabel, x: 18, y: middle, style: "middle"))</g>")
+      "<path class=\"axis\" d=\"M\(n(Self.left)) \(n(top))V\(n(bottom))H\(n(Self.right))\" fill=\"none\"/>")
+    parts.append(text(xLabel, x: (Self.left + Self.right) / 2, y: bottom + 44, style: "middle"))
+    let middle = (top + bottom) / 2
+    parts.append("<g transform=\"rotate(-90 14 \(n(middle)))\">\(text(yLabel, x: 14, y: middle, style: "middle"))</g>")
     let drawn = series.enumerated().flatMap { draw($1, color: $1.color ?? $0, xAxis, yAxis) }
     if drawn.isEmpty {
       parts.append(text("no finite values", x: (Self.left + Self.right) / 2, y: middle, style: "middle"))
@@ -95,21 +102,38 @@ public struct SVGPlot: Sendable {
       + "\n</svg>\n"
   }
 
-  private func axes(top: Double) -> (x: Axis, y: Axis) {
+  private func axes(top: Double, bottom: Double) -> (x: Axis, y: Axis) {
     let isDrawable = { (value: Double, scale: Scale) in value.isFinite && (scale == .linear || value > 0) }
     let points = series.flatMap { zip($0.x, $0.y) }.filter { isDrawable($0, xScale) && isDrawable($1, yScale) }
     let ends = series.flatMap { $0.intervals.flatMap { [$0.lowerBound, $0.upperBound] } }
     let margin = series.map { if case .bars(let width) = $0.style { width / 2 } else { 0 } }.max() ?? 0
     let xs = points.map(\.0).flatMap { margin > 0 ? [$0 - margin, $0 + margin] : [$0] }
     let ys = points.map(\.1) + yReaches + ends.filter { isDrawable($0, yScale) }
+    if hasEqualAxes, let x = Self.ends(xs), let y = Self.ends(ys) {
+      let (across, up) = (Self.right - Self.left, bottom - top)
+      // A twentieth more than what the longer axis needs.
+      let unit = max((x.upperBound - x.lowerBound) / across, (y.upperBound - y.lowerBound) / up, 1e-30) * 1.05
+      func widened(_ ends: ClosedRange<Double>, _ pixels: Double) -> [Double] {
+        let middle = (ends.lowerBound + ends.upperBound) / 2
+        return [middle - unit * pixels / 2, middle + unit * pixels / 2]
+      }
+      return (
+        Axis(widened(x, across), from: Self.left, to: Self.right, ticks: 6, widened: false),
+        Axis(widened(y, up), from: bottom, to: top, ticks: 5, widened: false)
+      )
+    }
     return (
       xScale == .linear
-        ? Axis(xs, from: Self.left, to: Self.right, ticks: 8, leastStep: leastXStep, widened: false)
+        ? Axis(xs, from: Self.left, to: Self.right, ticks: 6, leastStep: leastXStep, widened: false)
         : Axis(doublings: xs, from: Self.left, to: Self.right, widened: false),
       yScale == .linear
-        ? Axis(ys, from: Self.bottom, to: top, ticks: 6, widened: true)
-        : Axis(doublings: ys, from: Self.bottom, to: top, widened: true)
+        ? Axis(ys, from: bottom, to: top, ticks: 5, widened: true)
+        : Axis(doublings: ys, from: bottom, to: top, widened: true)
     )
+  }
+
+  private static func ends(_ values: [Double]) -> ClosedRange<Double>? {
+    values.min().flatMap { least in values.max().map { least...$0 } }
   }
 
   private func draw(_ line: Series, color: Int, _ xAxis: Axis, _ yAxis: Axis) -> [String] {
@@ -187,6 +211,4 @@ public struct SVGPlot: Sendable {
   }
 
   private func n(_ value: Double) -> String { SVG.number(value) }
-
-  private static let opening = SVG.opening(width: width, height: height)
 }

@@ -10,10 +10,13 @@ struct Report: ParsableCommand {
     discussion: """
       The page is one file without scripts; open it in any browser, print it, send it. train writes it too, into the \
       folder of the run. It shows the validation images, or else the test split, or else the images trained on; out of \
-      more than 4,096 it takes an even choice. What is missing is named, all else is shown.
+      more than 4,096 it takes an even choice. What is missing is named, all else is shown. --beside compares the run \
+      with others: their metrics, curves and what differs in their recipes. The numbers behind the page are in \
+      metrics.csv and steps.csv of the run's folder, and in what --json prints.
 
-      Example:
+      Examples:
         hourglass report --run runs/first
+        hourglass report --run runs/first --beside runs/second runs/third --output compared.html
         xdg-open runs/first/report.html
       """)
 
@@ -30,6 +33,9 @@ struct Report: ParsableCommand {
   var split: Split?
 
   @OptionGroup var images: DataFlags
+
+  @Option(parsing: .upToNextOption, help: ArgumentHelp("Compare with the runs in these folders.", valueName: "run"))
+  var beside: [String] = []
 
   @Option(
     help: ArgumentHelp(
@@ -52,6 +58,9 @@ struct Report: ParsableCommand {
     var report: String
     var step: Int?
     var evaluation: Evaluation?
+    var details: RunReport.Details?
+    /// This run and those beside it.
+    var runs: [RunReport.Outcome]?
     /// Why a part of the page is missing.
     var missing: String?
   }
@@ -61,6 +70,10 @@ struct Report: ParsableCommand {
     let file = OutputFile(output, or: run.report)
     try replacing.check([file], reading: [recipe.data.path, recipe.validation?.path, data])
     var report = try RunReport(run, recipe)
+    report.others = try beside.map { path in
+      let (run, recipe) = try RunFolder.open(path)
+      return try RunReport(run, recipe)
+    }
     var missing: String?
     if try run.hasCheckpoint() {
       let loaded = try trained.load()
@@ -70,12 +83,13 @@ struct Report: ParsableCommand {
       missing = "\(run.path) has no checkpoint yet"
     }
     try AtomicFile.write(report.page, to: file.path)
-    for sentence in report.damages + [missing].compactMap(\.self) {
+    for sentence in report.damages + report.others.flatMap(\.damages) + [missing].compactMap(\.self) {
       StandardError.write("hourglass: left out: \(sentence)")
     }
     if json {
       let written = Written(
-        report: file.path, step: report.progress?.step, evaluation: report.evaluation, missing: missing)
+        report: file.path, step: report.progress?.step, evaluation: report.evaluation, details: report.details,
+        runs: report.outcomes, missing: missing)
       StandardOutput.write(json: written)
     } else {
       StandardOutput.write(file.path)

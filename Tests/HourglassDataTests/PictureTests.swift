@@ -105,10 +105,23 @@ import Testing
     // Three points, of which each has a bar with two ends; what has no logarithm is left out.
     #expect(text.components(separatedBy: "class=\"bar s0\"").count - 1 == 9)
     #expect(text.components(separatedBy: "<circle").count - 1 == 3 + 1)
-    // The second's ends are as far apart as log2(2.5 / 1.5) of the two doublings from top (72) to bottom (364).
+    // The second's ends are as far apart as log2(2.5 / 1.5) of the two doublings from top (72) to bottom (292).
     let ends = text.split(separator: "\n").filter { $0.contains("class=\"bar s0\"") }.dropFirst(4).prefix(2)
     let heights = ends.compactMap { line in line.split(separator: "\"").dropLast().last.flatMap { Double($0) } }
-    #expect(heights.count == 2 && abs(heights[0] - heights[1] - 292 * log2(2.5 / 1.5) / 2) < 0.2)
+    #expect(heights.count == 2 && abs(heights[0] - heights[1] - 220 * log2(2.5 / 1.5) / 2) < 0.2)
+  }
+
+  @Test(arguments: [1.0, 40]) func equalAxesKeepDistances(_ height: Double) throws {
+    var plot = SVGPlot(
+      title: "", xLabel: "", yLabel: "",
+      series: [.init(name: "a", x: [-2, 3, -2], y: [0, 0, height], style: .dots)])
+    plot.hasEqualAxes = true
+    let places = plot.svg().matches(of: /<circle cx="([0-9.]+)" cy="([0-9.]+)" r="2"/).compactMap { match in
+      Double(match.output.1).flatMap { x in Double(match.output.2).map { (x, $0) } }
+    }
+    try #require(places.count == 3)
+    let (across, up) = (places[1].0 - places[0].0, places[0].1 - places[2].1)
+    #expect(abs(across / 5 - up / height) < 0.05 * across / 5 && across < 366 && up < 220)
   }
 
   @Test func everyDoublingIsEquallyLong() {

@@ -102,9 +102,11 @@ import TestSupport
     #expect(found.errors == wanted)
     let sorted = wanted.sorted()
     #expect(found.bands.map(\.title) == ["best", "typical", "worst"])
-    #expect(found.bands[0].errors == Array(sorted.prefix(10)))
-    #expect(found.bands[2].errors == sorted.suffix(10).reversed())
-    #expect(found.bands[1].errors == Array(sorted[145..<155]))
+    #expect(found.bands[0].images.map(\.error) == Array(sorted.prefix(10)))
+    #expect(found.bands[2].images.map(\.error) == sorted.suffix(10).reversed())
+    #expect(found.bands[1].images.map(\.error) == Array(sorted[145..<155]))
+    let worst = try #require(found.bands[2].images.first)
+    #expect(worst.name == data.name(try #require(wanted.firstIndex(of: worst.error))))
   }
 
   /// The divergence that the kernel sums over units, image by image.
@@ -117,6 +119,91 @@ import TestSupport
     let divergences = try #require(units.divergences)
     // Floats of a sum of 3, each a sum of 4 terms.
     #expect(divergences.count == 3 && abs(divergences.reduce(0, +) - kl) < 32 * 0x1p-24 * (kl + 1))
+  }
+
+  /// A unit that varies but tells next to nothing is not counted with those that tell something.
+  @Test func unitsThatTellLittleAreToldApart() throws {
+    let units = LatentUnits(variances: [0.9, 0.02, 0.001, 0.5], divergences: [1.2, 0.02, 0, 0.11])
+    #expect(units.kinds == [.informative, .faint, .inactive, .informative])
+    #expect(
+      units.sentence == "2 of 4 latent units tell more than 0.1 nats of an image, 1 is barely alive, 1 is inactive.")
+    let plain = LatentUnits(variances: [0.9], divergences: nil)
+    #expect(plain.kinds == nil && plain.sentence == nil)
+  }
+
+  @Test func theWorstConfusionsAreThoseOfMostImages() throws {
+    var evaluation = Evaluation()
+    #expect(evaluation.worstConfusions.isEmpty)
+    evaluation.classes = (0..<30).map { "class \($0)" }
+    // A label 0 ... 28 is taken for the next class as often as its number says; the last has no column of its own.
+    evaluation.confusion = (0..<30).map { row in (0..<29).map { $0 == row ? 70 : $0 == row + 1 ? row : 0 } }
+    evaluation.confusion?[29][3] = 100
+    let worst = evaluation.worstConfusions
+    #expect(worst.map(\.images) == [100] + (19...27).reversed())
+    #expect(worst[0].label == "class 29" && worst[0].takenFor == "class 3" && worst[0].share == 1)
+    #expect(worst[1].label == "class 27" && worst[1].takenFor == "class 28" && worst[1].share == 27.0 / 97)
+    let picture = ConfusionPicture(counts: try #require(evaluation.confusion)).svg()
+    #expect(XMLParser(data: Data(picture.utf8)).parse())
+    let cells = picture.split(separator: "\n").filter { $0.contains("fill-opacity") }.joined()
+    #expect(cells.filter { $0 == "M" }.count == 29 + 27 + 1)
+  }
+
+  static let classifier = Autoencoder("classes", input: ImageShape(vector: 6), likelihood: .categorical) {
+  } latent: {
+    Dense(3, activation: .tanh)
+  } decoder: {
+    Dense(4)
+  }
+
+  @Test func aClassifierIsCalledOneAndShowsItsConfusions() throws {
+    try withTemporaryFolder { folder in
+      let pixels = TestImages.waves(step: 0, samples: 40, shape: Self.classifier.input)
+      let data = try Dataset(
+        .floats(pixels), shape: Self.classifier.input, labels: (0..<40).map { $0 % 4 }, source: "\(folder)/waves")
+      var recipe = Recipe(model: Self.classifier, data: DataSource(path: "\(folder)/waves"), batchSize: 16, epochs: 2)
+      recipe.validation = DataSource(path: "\(folder)/others")
+      let run = try RunFolder.create("\(folder)/run", recipe: recipe)
+      let arguments = ["train", "--data", "\(folder)/waves", "--run=\(folder)/run"]
+      try run.append(RunEnvironment(parallel: ParallelPlan(workers: 1, threads: 1), arguments: arguments))
+      let trainer = try Trainer(
+        recipe, parallel: ParallelPlan(workers: 1, threads: 1), run: run, data: data, validation: data)
+      _ = try trainer.run()
+      try trainer.writePictures(to: run)
+      let page = try String(contentsOfFile: run.report, encoding: .utf8)
+      #expect(XMLParser(data: Data(page.utf8)).parse())
+      for part in [
+        "A classifier for images", "<h2>Labels</h2>", "Most often wrong", "class=\"table matrix\"",
+        "classes: error rate",
+        "classes: loss of the steps", "classes: learning rate", "hourglass train --data waves --run=run",
+      ] { #expect(page.contains(part), "\(part)") }
+      #expect(!page.contains(folder) && !page.contains("/tmp"), "no folder of the machine")
+    }
+  }
+
+  @Test func runsStandBesideEachOther() throws {
+    try withTemporaryFolder { folder in
+      let data = try TestImages.waves(batchSizes: [40], shape: TinyModels.autoencoder.input)
+      let runs = try [("a", 0.001, 2), ("b", 0.01, 3), ("below/a", 0.001, 2)].map { name, rate, epochs in
+        let optimizer = Optimizer(.adam, learningRate: Float(rate))
+        let recipe = Recipe(model: TinyModels.autoencoder, batchSize: 16, optimizer: optimizer, epochs: epochs)
+        let run = try RunFolder.create("\(folder)/\(name)", recipe: recipe)
+        let trainer = try Trainer(recipe, parallel: ParallelPlan(workers: 1, threads: 1), run: run, data: data)
+        _ = try trainer.run()
+        return (run, recipe, trainer.metrics.epochs)
+      }
+      var report = try RunReport(runs[0].0, runs[0].1)
+      #expect(try report.outcomes == nil && !report.page.contains("Beside other runs"))
+      report.others = try runs.dropFirst().map { try RunReport($0.0, $0.1) }
+      let outcomes = try #require(report.outcomes)
+      #expect(outcomes.map(\.run) == ["a", "b", "a (2)"] && outcomes.map(\.epochs) == [2, 3, 2])
+      #expect(outcomes.map(\.loss) == runs.map { $0.2.last?.loss } && outcomes[0].loss == outcomes[2].loss)
+      try Self.check(report.page, isVariational: false)
+      let page = try report.page
+      #expect(page.contains("<h2>Beside other runs</h2>") && page.contains("<td>epochs</td><td>2</td><td>3</td>"))
+      #expect(
+        page.contains("optimizer, learning rate</td><td>0.001</td><td>0.01</td>")
+          && !page.contains("<td>seed</td><td>1</td><td>1"))
+    }
   }
 
   @Test func aSpreadTakesImagesAndLabelsEvenly() throws {

@@ -126,6 +126,7 @@ import Testing
     Case("evaluate --run taken --from best", .badData, "best.safetensors"),
     Case("evaluate --run taken --data missing", .badData, "missing"),
     Case("report --run missing", .badData, "missing", "run"),
+    Case("report --run taken --beside missing", .badData, "missing", "run"),
     Case("report --run taken --from best", .badData, "best.safetensors"),
     Case("report --run taken --data missing", .badData, "missing", "nothing there"),
     Case("export --run missing --format onnx", .badData, "missing", "run"),

@@ -16,6 +16,18 @@ import Testing
       #expect(object["report"] as? String == "run/report.html" && object["missing"] == nil)
       let page = String(decoding: try #require(program.contents("run/report.html")), as: UTF8.self)
       #expect(page.contains("20 images that the model was trained on"), "a file has no test split")
+      #expect(page.contains("From the left: images.npy, the images "))
+      #expect(!page.contains(program.folder), "no folders of the machine")
+      let details = try #require(object["details"] as? [String: Any])
+      let worst = (details["images"] as? [String: Any])?["worst"] as? [[String: Any]]
+      #expect(worst?.count == 10 && (worst?.first?["name"] as? String)?.hasPrefix("images.npy[") == true)
+      #expect((details["units"] as? [[String: Any]])?.count == 3 && object["runs"] == nil)
+      #expect(try program.train("--epochs 3 --seed 4", run: "second").status == Status.done.rawValue)
+      let compared = try program.run("report --run run --beside second --output both.html --json")
+      let runs = try #require(compared.objects.last?["runs"] as? [[String: Any]], "\(compared.errors)")
+      #expect(runs.map { $0["run"] as? String } == ["run", "second"] && runs.map { $0["epochs"] as? Int } == [2, 3])
+      #expect(
+        program.contents("both.html").map { String(decoding: $0, as: UTF8.self) }?.contains("<td>seed</td>") == true)
       #expect(try program.run("report --run run --output other.html --data images.npy --limit 7").status == 0)
       let other = String(decoding: try #require(program.contents("other.html")), as: UTF8.self)
       #expect(other.contains("Errors of 7 images"))

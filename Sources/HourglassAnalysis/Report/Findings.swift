@@ -25,8 +25,8 @@ struct Findings {
   struct Band {
     let title: String
     let picture: PNGImage
-    /// The errors of the images, from left to right.
-    let errors: [Double]
+    /// The names of the images and their errors, from left to right.
+    let images: [(name: String, error: Double)]
   }
 
   /// A set of more images than this is looked at by an even choice of so many.
@@ -58,7 +58,8 @@ struct Findings {
       let originals = try chosen.flatMap { try data.image($0) }
       let labels = data.labels.map { labels in chosen.map { labels[$0] }[...] }
       return Band(
-        title: title, picture: try pictures.bands(originals, labels: labels), errors: chosen.map { errors[$0] })
+        title: title, picture: try pictures.bands(originals, labels: labels),
+        images: chosen.map { (data.name($0), errors[$0]) })
     }
     guard inference.plan.decodingRefusal == nil else { return }
     walks =

@@ -10,8 +10,8 @@ extension RunReport {
       let above = scores.scores.count { $0 > threshold.value }
       var parts = [
         HTML.paragraph(
-          "Of \(grouped(scores.scores.count)) pictures (\(anomalies.source)) \(grouped(above)) score above the "
-            + "threshold of \(significant(threshold.value)): \(threshold.chosen). The score is the "
+          "Of \(grouped(scores.scores.count)) pictures (\(portable(anomalies.source))) \(grouped(above)) score above "
+            + "the threshold of \(significant(threshold.value)): \(portable(threshold.chosen)). The score is the "
             + "\(threshold.scoreName).")
       ]
       var figures = [histogram(anomalies)]

@@ -8,7 +8,7 @@ extension RunReport {
   private static let mostClasses = 24
 
   var codes: [String] {
-    guard let findings else { return [HTML.paragraph(missing)] }
+    guard let findings else { return [HTML.paragraph(portable(missing))] }
     var figures: [String] = []
     if findings.units.variances.count > 1 { figures.append(scatter(findings)) }
     figures.append(units(findings))
@@ -29,9 +29,10 @@ extension RunReport {
       }
     }
     let shares = components.shares.map { decimal(100 * $0, 1) + " %" }
-    let plot = SVGPlot(
+    var plot = SVGPlot(
       title: "Codes of \(grouped(x.count)) images", xLabel: "first principal component, \(shares[0]) of the variance",
       yLabel: "second, \(shares[1])", series: series)
+    plot.hasEqualAxes = true
     let colors =
       series.count > 1
       ? ", coloured by class, whose name stands at its median"
@@ -47,7 +48,7 @@ extension RunReport {
     let units = findings.units
     let values = units.divergences ?? units.variances
     let order = values.indices.sorted { (-values[$0], $0) < (-values[$1], $1) }
-    let (isActive, isVariational) = (units.isActive, units.divergences != nil)
+    let (kinds, isVariational) = (units.kinds, units.divergences != nil)
     func series(_ name: String, color: Int, _ isShown: (Int) -> Bool) -> [SVGPlot.Series] {
       let ranks = order.indices.filter { isShown(order[$0]) }
       guard !ranks.isEmpty else { return [] }
@@ -60,18 +61,21 @@ extension RunReport {
     var plot = SVGPlot(
       title: isVariational ? "KL divergence of each latent unit" : "Variance of each unit of the code",
       xLabel: "rank of the unit", yLabel: isVariational ? "nats per image" : "variance",
-      series: isVariational
-        ? series("active", color: 0) { isActive[$0] } + series("inactive", color: 5) { !isActive[$0] }
-        : series("units", color: 0) { _ in true })
+      series: kinds.map { kinds in
+        series("above \(LatentUnits.informative) nats", color: 0) { kinds[$0] == .informative }
+          + series("barely alive", color: 1) { kinds[$0] == .faint }
+          + series("inactive", color: 5) { kinds[$0] == .inactive }
+      } ?? series("units", color: 0) { _ in true })
     plot.leastXStep = 1
-    let active = isActive.count { $0 }
     let caption =
-      isVariational
-      ? "\(active) of \(values.count) units are active: their mean varies over images with a variance above "
-        + "\(Evaluation.activeVariance). All units together have a KL divergence of "
-        + "\(significant(values.reduce(0, +))) nats per image."
-        + (active == 0 ? " The posterior has collapsed: the decoder ignores the code." : "")
-      : "Over \(grouped(findings.coordinates[0].count)) images, the greatest first."
+      kinds.map { kinds in
+        "\(units.sentence ?? "") Barely alive is a unit whose mean varies over images with a variance above "
+          + "\(Evaluation.activeVariance), though it tells less. All units together have a KL divergence of "
+          + "\(significant(values.reduce(0, +))) nats per image."
+          + (kinds.allSatisfy { $0 == .inactive }
+            ? " The posterior has collapsed: the decoder ignores the code." : "")
+      }
+      ?? "Over \(grouped(findings.coordinates[0].count)) images, the greatest first."
     return HTML.figure(svg: plot.svg(), caption: caption)
   }
 
@@ -85,7 +89,7 @@ extension RunReport {
   }
 
   /// All fields of a recipe but the model, as JSON names them, so that none is forgotten.
-  private func facts(of recipe: Recipe) -> [[String]] {
+  func facts(of recipe: Recipe) -> [[String]] {
     guard case .object(let fields)? = try? JSONParser.parse(Array(JSONText.header(recipe).utf8)) else { return [] }
     return JSONValue.object(
       fields.map { name, value in
@@ -95,7 +99,7 @@ extension RunReport {
         default: (name, value)
         }
       }
-    ).rows()
+    ).rows().map { $0.map(portable) }
   }
 
   var machine: [String] {
@@ -113,7 +117,8 @@ extension RunReport {
     return [
       left > 0 ? HTML.paragraph("The last \(shown.count) of \(sessions.count) sessions.") : "",
       HTML.table(titles, rows, style: .facts),
-      HTML.code(shown.map { "hourglass " + $0.arguments.joined(separator: " ") }.joined(separator: "\n")),
+      HTML.code(
+        shown.map { (["hourglass"] + $0.arguments).map(portable).joined(separator: " ") }.joined(separator: "\n")),
     ] + shares
   }
 

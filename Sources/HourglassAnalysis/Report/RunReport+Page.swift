@@ -1,4 +1,3 @@
-import FoundationEssentials
 import HourglassData
 import HourglassModels
 import HourglassTraining
@@ -7,22 +6,33 @@ extension RunReport {
   /// One HTML page without scripts and without other files, for screen, dark screen and paper.
   public var page: String {
     get throws(DataError) {
-      let name = URL(fileURLWithPath: run.path).lastPathComponent
       let model = recipe.model
-      let kind = model.isVariational ? "A variational autoencoder" : "An autoencoder"
       return HTML.page(
         title: "\(name): \(model.name)",
         facts: "\(kind) for images of \(model.input) with a code of "
           + "\(plan.codeShape), \(grouped(ModelSummary(plan).parameters)) parameters",
-        summary: summary.joined(separator: " "),
+        summary: portable(summary.joined(separator: " ")),
         sections: [
-          HTML.section("Learning", learning),
+          HTML.section("Learning", learning), comparison,
           try outputSections.joined(),
           try anomalySection.joined(), HTML.section("Codes", codes), HTML.section("Recipe", recipeParts),
           HTML.section("Machine", machine),
           HTML.section("Per-layer time", layerTimes),
           HTML.section("Memory", memory),
         ])
+    }
+  }
+
+  /// What the model is, for the line below the title.
+  private var kind: String {
+    let model = recipe.model
+    return switch model.likelihood {
+    case .categorical: "A classifier"
+    case .labelSquaredError: "A regression"
+    case .squaredNorm: "A one-class model"
+    default:
+      model.objective != nil
+        ? "A restricted Boltzmann machine" : model.isVariational ? "A variational autoencoder" : "An autoencoder"
     }
   }
 
@@ -51,62 +61,11 @@ extension RunReport {
     } else {
       sentences.append("\(what) the loss is \(significant(found.loss)) \(unit).")
     }
-    if let active = found.activeUnits {
-      sentences.append("\(active) of \(findings.units.variances.count) latent units are active.")
-    }
-    return sentences
+    return sentences + [findings.units.sentence].compactMap(\.self)
   }
 
   private func epochsDone(_ progress: Checkpoint.Progress) -> Int {
     epochs.last { $0.step <= progress.step }?.epoch ?? 0
-  }
-
-  private var learning: [String] {
-    guard let first = epochs.first, let last = epochs.last else {
-      return [HTML.paragraph("There are no metrics yet: no epoch is complete.")]
-    }
-    var figures = [
-      HTML.figure(
-        svg: Pictures.lossCurve(recipe.model, epochs: epochs),
-        caption: "The loss of each epoch, as the step that trained on an image saw it"
-          + (last.validationLoss == nil ? "." : ", and of the validation images after the epoch."))
-    ]
-    if recipe.model.isVariational {
-      let x = epochs.map { Double($0.epoch) }
-      var plot = SVGPlot(
-        title: "\(recipe.model.name): parts of the loss", xLabel: "epoch", yLabel: "per image",
-        series: [
-          .init(name: "reconstruction", x: x, y: epochs.map(\.reconstruction)),
-          .init(name: "KL divergence in nats", x: x, y: epochs.map(\.kl)),
-        ])
-      plot.leastXStep = 1
-      figures.append(
-        HTML.figure(
-          svg: plot.svg(), caption: "The loss is the reconstruction and \(recipe.beta) times the KL divergence."))
-    }
-    let best = epochs.min { ($0.validationLoss ?? $0.loss) < ($1.validationLoss ?? $1.loss) } ?? last
-    let terms = recipe.model.terms.map { term in
-      (title: term.name, value: { (row: EpochMetrics) in row.value(of: term) })
-    }
-    let columns: [(title: String, value: (EpochMetrics) -> Double?)] =
-      [("loss", { $0.loss }), ("reconstruction", { $0.reconstruction })] + terms + [
-        ("perplexity", { $0.perplexity }), ("validation loss", { $0.validationLoss }),
-        ("validation MSE", { $0.validationMSE }),
-        ("validation error rate", { $0.validationErrorRate }),
-      ]
-    let known = columns.filter { column in epochs.contains { column.value($0) != nil } }
-    let rows = [("first", first), ("best", best), ("last", last)].map { name, row in
-      [name, "\(row.epoch)", grouped(row.step)] + known.map { $0.value(row).map { significant($0) } ?? "" }
-        + [grouped(Int(clamping: row.samplesPerSecond))]
-    }
-    let titles = ["", "epoch", "steps"] + known.map(\.title) + ["samples/s"]
-    let changes = zip(epochs, epochs.dropFirst()).filter { $0.dataChanges ?? 0 < $1.dataChanges ?? 0 }
-      .map { "before epoch \($1.epoch) (from \(grouped($0.images ?? 0)) images to \(grouped($1.images ?? 0)))" }
-    let warnings = epochs.flatMap { row in (row.warnings ?? []).map { HTML.paragraph("Epoch \(row.epoch): \($0).") } }
-    return [
-      HTML.figures(figures), HTML.table(titles, rows),
-      changes.isEmpty ? "" : HTML.paragraph("The data changed \(changes.joined(separator: ", "))."),
-    ] + warnings
   }
 
   /// What the model puts out.
@@ -125,38 +84,34 @@ extension RunReport {
     }
   }
 
-  private var labels: [String] {
-    guard let findings else { return [HTML.paragraph(missing)] }
-    let introduction = "The model puts out labels, not images, so there are no reconstructions."
-    guard let confusion = findings.evaluation.confusion else { return [HTML.paragraph(introduction)] }
-    let names = findings.evaluation.classes ?? []
-    let rows = zip(names, confusion).map { [$0] + $1.map(grouped) }
-    return [
-      HTML.paragraph(
-        "\(introduction) Of \(grouped(findings.evaluation.samples)) \(findings.name) (\(findings.source)): a row for "
-          + "each label, a column for the likeliest class."),
-      HTML.table(["label"] + names.prefix(confusion[0].count), rows),
-    ]
-  }
-
   private var reconstructions: [String] {
     get throws(DataError) {
-      guard let findings else { return [HTML.paragraph(missing)] }
+      guard let findings else { return [HTML.paragraph(portable(missing))] }
       var figures = try findings.bands.map { (band) throws(DataError) in
-        let (low, high) = (band.errors.min() ?? 0, band.errors.max() ?? 0)
+        let (low, high) = (band.images.map(\.error).min() ?? 0, band.images.map(\.error).max() ?? 0)
+        let names = Self.list(band.images.map { printablePath($0.name) })
         return try HTML.figure(
           png: band.picture, description: "\(band.title) reconstructions",
           caption: "The \(band.title): originals above reconstructions, errors \(significant(low)) to "
-            + "\(significant(high)).")
+            + "\(significant(high)). From the left: \(names).")
       }
       figures.append(histogram(findings))
       return [
         Pictures.refusal(of: recipe.model).map { HTML.paragraph("No pictures: \($0).") } ?? "",
         HTML.paragraph(
-          "Of \(grouped(findings.errors.count)) \(findings.name) (\(findings.source)), by the mean squared error per "
-            + "pixel that hourglass evaluate measures."), HTML.figures(figures),
+          "Of \(grouped(findings.errors.count)) \(portable(findings.name)) (\(portable(findings.source))), by the mean "
+            + "squared error per pixel that hourglass evaluate measures."), HTML.figures(figures),
       ]
     }
+  }
+
+  /// The names of images, with that of a file which all of them lie in once: `images.npy, the images 3, 1, 4`.
+  private static func list(_ names: [String]) -> String {
+    let places = names.compactMap { $0.wholeMatch(of: /(.*)\[(\d+)\]/)?.output }
+    guard let file = places.first?.1, places.count == names.count, places.allSatisfy({ $0.1 == file }) else {
+      return names.joined(separator: ", ")
+    }
+    return "\(file), the images \(places.map { String($0.2) }.joined(separator: ", "))"
   }
 
   private func histogram(_ findings: Findings) -> String {
@@ -195,7 +150,8 @@ extension RunReport {
           : "A row for each pair of images: codes on the straight line from that of one to that of the other."
         figures.append(try HTML.figure(png: walks, description: "decoded codes", caption: caption))
       }
-      return (figures.isEmpty ? [] : [HTML.figures(figures)]) + (findings == nil ? [HTML.paragraph(missing)] : [])
+      return (figures.isEmpty ? [] : [HTML.figures(figures)])
+        + (findings == nil ? [HTML.paragraph(portable(missing))] : [])
     }
   }
 }

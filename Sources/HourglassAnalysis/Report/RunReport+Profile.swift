@@ -5,10 +5,10 @@ import HourglassTraining
 extension RunReport {
   var layerTimes: [String] {
     guard let profile = run.profile else {
+      let file = portable(run.file("recipe.json"))
       return [
         HTML.paragraph(
-          "Not measured. hourglass train --config \(run.file("recipe.json")) --profile --steps 100 times each layer in "
-            + "a new run.")
+          "Not measured. hourglass train --config \(file) --profile --steps 100 times each layer in a new run.")
       ]
     }
     let picture = ProfilePicture(profile: profile)
@@ -39,7 +39,7 @@ struct ProfilePicture {
   private static let legend = [
     ("forward", 0), ("data gradient", 1), ("parameter gradient", 2), ("other work", 3), ("waiting", 5),
   ]
-  private static let (width, left, right, rowHeight) = (720.0, 206.0, 552.0, 22.0)
+  private static let (width, left, right, rowHeight) = (460.0, 14.0, 446.0, 38.0)
 
   private var bars: [Bar] {
     let layers = profile.layers.map { layer in
@@ -59,26 +59,27 @@ struct ProfilePicture {
 
   func svg() -> String {
     let legend = SVG.legend(
-      Self.legend.map { name, color in (name, { Self.rectangle(color, x: $0 + 4, y: $1 - 5, 10, 10) }) }, x: 20, y: 48,
-      right: Self.width - 20)
+      Self.legend.map { name, color in (name, { Self.rectangle(color, x: $0 + 4, y: $1 - 5, 10, 10) }) }, x: Self.left,
+      y: 48,
+      right: Self.right)
     let bars = bars
     let top = 62 + 18 * Double(legend.lines)
     let longest = bars.map { $0.parts.reduce(0) { $0 + $1.milliseconds } }.max() ?? 0
     let scale = (Self.right - Self.left) / max(longest, .leastNormalMagnitude)
     var parts = [
       SVG.opening(width: Self.width, height: top + Self.rowHeight * Double(bars.count)),
-      SVG.text("Time of a step by layer", x: 20, y: 26, style: "title"),
+      SVG.text("Time of a step by layer", x: Self.left, y: 26, style: "title"),
     ]
     for (index, bar) in bars.enumerated() {
       let y = top + Self.rowHeight * Double(index)
-      parts.append(SVG.text(bar.name, x: Self.left - 8, y: y + 11, style: "end"))
+      parts.append(SVG.text(bar.name, x: Self.left, y: y + 11, style: "start"))
+      parts.append(SVG.text(bar.note, x: Self.right, y: y + 11, style: "end"))
       var x = Self.left
       for part in bar.parts {
         let length = part.milliseconds * scale
-        parts.append(Self.rectangle(part.color, x: x, y: y, length, 15))
+        parts.append(Self.rectangle(part.color, x: x, y: y + 17, length, 12))
         x += length
       }
-      parts.append(SVG.text(bar.note, x: x + 6, y: y + 11, style: "start"))
     }
     return (parts + legend.parts).joined(separator: "\n") + "\n</svg>\n"
   }

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import HourglassData
 import HourglassModels
 import HourglassTraining
@@ -9,6 +10,7 @@ public struct RunReport {
   let recipe: Recipe
   let plan: ExecutionPlan
   let epochs: [EpochMetrics]
+  let steps: [StepLog.Row]
   let sessions: [RunEnvironment]
   /// What is not shown because files of the run are damaged, a sentence each.
   public private(set) var damages: [String] = []
@@ -16,6 +18,8 @@ public struct RunReport {
   public var progress: Checkpoint.Progress?
   /// What each worker did in the last step; empty unless the run has just ended.
   public var workerTimes: [WorkerTimes] = []
+  /// Other runs that this one is compared with.
+  public var others: [RunReport] = []
 
   /// Decoded draws from the prior of a variational model.
   private(set) var samples: PNGImage?
@@ -27,13 +31,16 @@ public struct RunReport {
 
   /// Reads what the run's folder tells without its checkpoints.
   ///
-  /// Errors: a recipe whose model cannot be planned; metrics that are there and cannot be read.
+  /// Errors: a recipe whose model cannot be planned; metrics or steps that are there and cannot be read.
   public init(_ run: RunFolder, _ recipe: Recipe) throws {
     (self.run, self.recipe) = (run, recipe)
     plan = try recipe.plan()
     let metrics = try MetricsLog(run, upTo: .max)
     epochs = metrics.epochs
     if let damage = metrics.damage { damages.append("\(run.file(MetricsLog.name)): \(damage)") }
+    let log = try StepLog(run, upTo: .max)
+    steps = log.rows
+    if let damage = log.damage { damages.append("\(run.file(StepLog.name)): \(damage)") }
     do { sessions = try run.sessions() } catch {
       sessions = []
       damages.append("\(error)")
@@ -81,6 +88,20 @@ public struct RunReport {
       return
     }
     anomalies = try AnomalyFindings(kept, images, recipe, inference)
+  }
+
+  /// The name of the run's folder.
+  var name: String { URL(fileURLWithPath: run.path).lastPathComponent }
+
+  /// A text without the folders of this machine: each path from the root is replaced by its last name.
+  func portable(_ text: String) -> String {
+    if text.hasPrefix("/"), !text.contains(" ") { return AtomicFile.split(text).name }
+    let known = [
+      run.path, recipe.data.path, recipe.data.inputs, recipe.data.codes, recipe.validation?.path, findings?.source,
+      anomalies?.source,
+    ].compactMap(\.self).filter { $0.hasPrefix("/") }.sorted { $0.count > $1.count }
+    let named = known.reduce(text) { $0.replacing($1, with: AtomicFile.split($1).name) }
+    return named.replacing(/(^|[\s"'(=:,])\/(?:[^\s\/"']+\/)*([^\s\/"']+)/) { "\($0.output.1)\($0.output.2)" }
   }
 
   /// The unit of the loss.
