@@ -18,6 +18,11 @@ package func grouped(_ value: Int) -> String {
   return (value < 0 ? "-" : "") + pieces.reversed().joined(separator: ",")
 }
 
+/// A text with fill before it, so that it has so many characters or more, as `07`.
+package func padded(_ text: String, to count: Int, _ fill: Character = " ") -> String {
+  String(repeating: fill, count: max(0, count - text.count)) + text
+}
+
 /// A number by a format of C that takes its digits first.
 private func text(_ format: String, _ digits: Int, _ value: Double) -> String {
   // The largest number has 309 digits before its point.

@@ -143,7 +143,7 @@ public struct SyntheticImages: Sendable {
         kind = draw(index, on: canvas, into: pixels)
         initialized = shape.count
       }
-      let number = String(repeating: "0", count: max(0, 8 - "\(index)".count)) + "\(index)"
+      let number = padded("\(index)", to: 8, "0")
       let image = PNGImage(width: shape.width, height: shape.height, channels: shape.channels, pixels: pixels)
       let path = "\(folder)/\(SyntheticClass.allCases[Int(kind)])/\(number).png"
       try image.write(to: path)

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassAnalysis
 import HourglassData
 import HourglassModels
@@ -30,15 +31,19 @@ struct Compress: ParsableCommand {
   var levels: Int?
 
   @Option(
-    help: ArgumentHelp("Write the codes into this file. (default: codes.hgc in the run's folder)", valueName: "file"))
+    help: ArgumentHelp("Write the codes into this file. (default: codes.hgc in the run's folder)", valueName: "file"),
+    completion: .file())
   var output: String?
 
   @Option(
     help: ArgumentHelp(
-      "Write no codes, and draw PSNR against bits per pixel into this file instead.", valueName: "file.svg"))
+      "Write no codes, and draw PSNR against bits per pixel into this file instead.", valueName: "file.svg"),
+    completion: .file(extensions: ["svg"]))
   var curve: String?
 
-  @Option(help: ArgumentHelp("With --curve: draw the curve of this other run too; may be repeated.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp("With --curve: draw the curve of this other run too; may be repeated.", valueName: "dir"),
+    completion: .runs)
   var beside: [String] = []
 
   @OptionGroup var replacing: ReplacementOptions
@@ -169,7 +174,9 @@ struct Decompress: ParsableCommand {
 
   @OptionGroup var trained: RunOptions
 
-  @Option(help: ArgumentHelp("Read the codes from this file, which `hourglass compress` wrote.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("Read the codes from this file, which `hourglass compress` wrote.", valueName: "file"),
+    completion: .file())
   var input: String
 
   @OptionGroup var output: OutputOptions

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassData
 import HourglassModels
 import HourglassTraining
@@ -30,7 +31,7 @@ struct DataDescription: ParsableCommand {
         hourglass data photos --resize 64x64 --rgb --export photos.npy
       """)
 
-  @Argument(help: ArgumentHelp(DataFlags.forms, valueName: "path"))
+  @Argument(help: ArgumentHelp(DataFlags.forms, valueName: "path"), completion: .images)
   var path: String
 
   @Option(help: "The part of the set that is looked at.")
@@ -43,7 +44,8 @@ struct DataDescription: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Write the prepared images into this file too, N,H,W,C, as bytes or float32.", valueName: "file.npy"))
+      "Write the prepared images into this file too, N,H,W,C, as bytes or float32.", valueName: "file.npy"),
+    completion: .file(extensions: ["npy"]))
   var export: String?
 
   @OptionGroup var replacing: ReplacementOptions
@@ -169,7 +171,9 @@ struct DataSynthesis: ParsableCommand {
         hourglass train --model conv-ae-32 --data shapes
       """)
 
-  @Option(help: ArgumentHelp("Write the images into this folder, which must not be there yet.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp("Write the images into this folder, which must not be there yet.", valueName: "dir"),
+    completion: .directory)
   var output: String
 
   @Option(help: ArgumentHelp("The width and height of each image in pixels, at least 8.", valueName: "WxH"))

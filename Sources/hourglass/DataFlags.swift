@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassData
 import HourglassModels
 import HourglassTraining
@@ -68,7 +69,7 @@ struct DataFlags: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Take the labels of the images from this file: IDX, NPY or NPZ with one label an image, or CSV rows name,class.",
-      valueName: "file"))
+      valueName: "file"), completion: .file())
   var labels: String?
 
   @Option(
@@ -167,7 +168,7 @@ struct DataFlags: ParsableArguments {
   }
 
   private func classes(_ list: String) -> [String] {
-    list.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    list.split(separator: ",").map { $0.trimmed() }.filter { !$0.isEmpty }
   }
 
   /// Nil where no flag was given.

@@ -14,7 +14,7 @@ struct Decode: ParsableCommand {
 
   @OptionGroup var trained: RunOptions
 
-  @Option(help: "Read the codes from this NPY file, N,Z.")
+  @Option(help: "Read the codes from this NPY file, N,Z.", completion: .file(extensions: ["npy", "codes"]))
   var input: String
 
   @OptionGroup var condition: ConditionOptions

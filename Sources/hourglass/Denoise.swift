@@ -35,7 +35,7 @@ struct Denoise: ParsableCommand {
     help: ArgumentHelp(
       "Take damaged images from one folder and compare with the clean images of another, matched by their names below "
         + "the two.",
-      valueName: "noisy clean"))
+      valueName: "noisy clean"), completion: .directory)
   var pairs: [String] = []
 
   @Option(help: "The seed of the damage. (default: the run's)")

@@ -19,7 +19,7 @@ struct Doctor: ParsableCommand {
         taskset -c 0-3 hourglass doctor --json
       """)
 
-  @Argument(help: "The models, as for hourglass train --model. (default: all that have names)")
+  @Argument(help: "The models, as for hourglass train --model. (default: all that have names)", completion: .models)
   var models: [String] = []
 
   @Flag(help: "Print the result as one JSON object.")

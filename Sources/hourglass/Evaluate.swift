@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassData
 import HourglassModels
 import HourglassTraining
@@ -19,7 +20,7 @@ struct Evaluate: ParsableCommand {
 
   @OptionGroup var trained: RunOptions
 
-  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the run's data)", valueName: "path"))
+  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the run's data)", valueName: "path"), completion: .images)
   var data: String?
 
   @Option(help: "The part of the set whose images are measured.")
@@ -34,7 +35,9 @@ struct Evaluate: ParsableCommand {
       valueName: "draws"))
   var importanceSamples: Int?
 
-  @Option(help: ArgumentHelp("Write also the losses of each image, a row each, into this file.", valueName: "file.csv"))
+  @Option(
+    help: ArgumentHelp("Write also the losses of each image, a row each, into this file.", valueName: "file.csv"),
+    completion: .file(extensions: ["csv"]))
   var perSample: String?
 
   @OptionGroup var replacing: ReplacementOptions

@@ -27,7 +27,8 @@ struct Export: ParsableCommand {
   var format: ModelExport.Format
 
   @Option(
-    help: ArgumentHelp("Write the files into this folder. (default: export in the run's folder)", valueName: "folder"))
+    help: ArgumentHelp("Write the files into this folder. (default: export in the run's folder)", valueName: "folder"),
+    completion: .directory)
   var output: String?
 
   @OptionGroup var replacing: ReplacementOptions

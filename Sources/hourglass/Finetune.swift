@@ -18,7 +18,7 @@ struct Finetune: ParsableCommand {
         hourglass finetune --from runs/stacked --limit 1000 --validation mnist --run runs/few
       """)
 
-  @Option(help: ArgumentHelp("The folder of the run whose encoder is taken.", valueName: "dir"))
+  @Option(help: ArgumentHelp("The folder of the run whose encoder is taken.", valueName: "dir"), completion: .runs)
   var from: String?
 
   @Option(help: "How many passes over the codes the last layer learns alone. (default: 5)")
@@ -47,9 +47,6 @@ struct Finetune: ParsableCommand {
           + "found one")
     }
     if session.resume { try flags.check(resuming: true) }
-    if flags.model != nil || flags.startFrom != nil {
-      throw ValidationError("--model, --start-from: wanted none, for the model is that of the run --from, found one")
-    }
     if let classes, classes < 2 { throw ValidationError("--classes: wanted at least 2, found \(classes)") }
     if regression && classes != nil { throw ValidationError("wanted one of --classes and --regression, found both") }
   }

@@ -27,7 +27,9 @@ struct Grid: ParsableCommand {
   @Option(help: "How many points lie along each unit, or codes in a row, at most 100.")
   var side = 15
 
-  @Option(help: "Write the images into this file, .npy or .png. (default: pictures/grid.png in the run's folder)")
+  @Option(
+    help: "Write the images into this file, .npy or .png. (default: pictures/grid.png in the run's folder)",
+    completion: .file(extensions: ["npy", "png"]))
   var output: String?
 
   @OptionGroup var replacing: ReplacementOptions

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassAnalysis
 import HourglassData
 import HourglassTraining
@@ -56,7 +57,7 @@ struct Hourglass: ParsableCommand {
       StandardError.write("hourglass: \(refusal)")
       if status == .done { status = .failed }
     }
-    Foundation.exit(Processes.leave(status).rawValue)
+    Glibc.exit(Processes.leave(status).rawValue)
   }
 
   /// `--beta -1` as `--beta=-1`, for the parser takes -1 as a flag.

@@ -18,11 +18,16 @@ struct Import: ParsableCommand {
         hourglass train --run runs/imported --resume
       """)
 
-  @Option(help: ArgumentHelp("Read the weights from this file.", valueName: "file.safetensors|file.npz"))
+  @Option(
+    help: ArgumentHelp("Read the weights from this file.", valueName: "file.safetensors|file.npz"),
+    completion: .file(extensions: ["safetensors", "npz"]))
   var weights: String
 
-  @Option(name: .customLong("run"), help: ArgumentHelp("The folder of the run to make.", valueName: "dir"))
+  @Option(
+    name: .customLong("run"), help: ArgumentHelp("The folder of the run to make.", valueName: "dir"), completion: .runs)
   var folder: String
+
+  @OptionGroup(title: "What decides the result of further training") var named: ModelFlags
 
   @OptionGroup(title: "What decides the result of further training") var flags: RecipeFlags
 
@@ -36,14 +41,8 @@ struct Import: ParsableCommand {
     var weightsHash: String
   }
 
-  func validate() throws {
-    if flags.startFrom != nil {
-      throw ValidationError("--start-from: wanted none, for the weights are those of --weights, found one")
-    }
-  }
-
   func run() throws {
-    var recipe = try flags.recipe(try flags.configuration())
+    var recipe = try flags.recipe(try flags.configuration(), model: named.model)
     if let refusal = try RunFolder(folder).refusal() { throw ValidationError("--run: \(refusal)") }
     let plan = try recipe.plan()
     let parameters = try WeightsFile.read(weights, plan: plan)

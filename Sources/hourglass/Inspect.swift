@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassModels
 import HourglassTraining
 
@@ -27,7 +28,7 @@ struct Inspect: ParsableCommand {
     help: ArgumentHelp(
       "A model's name, alone or with a size (conv-vae@128x96x3), the sizes of a dense model (784-1000-30), a model "
         + "file, or the folder of a run.",
-      valueName: "name|file|dir"))
+      valueName: "name|file|dir"), completion: .modelsAndRuns)
   var subject: String
 
   @Flag(
@@ -117,9 +118,9 @@ struct Inspect: ParsableCommand {
 
   /// The batch size of a run, or the default one for a model.
   private func resolve() throws -> Recipe {
-    var isFolder: ObjCBool = false
+    var isFolder = false
     if ModelCatalog.model(subject) == nil, FileManager.default.fileExists(atPath: subject, isDirectory: &isFolder),
-      isFolder.boolValue
+      isFolder
     {
       return try RunFolder.open(subject).recipe
     }

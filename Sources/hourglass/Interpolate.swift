@@ -32,7 +32,8 @@ struct Interpolate: ParsableCommand {
   var spherical = false
 
   @Option(
-    help: "Write the images into this file, .npy or .png. (default: pictures/interpolate.png in the run's folder)")
+    help: "Write the images into this file, .npy or .png. (default: pictures/interpolate.png in the run's folder)",
+    completion: .file(extensions: ["npy", "png"]))
   var output: String?
 
   @OptionGroup var replacing: ReplacementOptions

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassAnalysis
 import HourglassData
 import HourglassModels
@@ -12,7 +13,7 @@ struct MapOptions: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       "Write into this folder, for each image, a map of where it differs from what the model expects.",
-      valueName: "dir"))
+      valueName: "dir"), completion: .directory)
   var maps: String?
 
   @Option(

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassData
 import HourglassModels
 import HourglassTraining
@@ -13,7 +14,9 @@ struct Models: ParsableCommand {
         hourglass models examples/models
       """)
 
-  @Argument(help: "List the model files (.json) of this folder in place of the models that have a name.")
+  @Argument(
+    help: "List the model files (.json) of this folder in place of the models that have a name.", completion: .directory
+  )
   var folder: String?
 
   @Flag(help: "Say of each model what it is and where it comes from.")

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassAnalysis
 import HourglassData
 import HourglassModels
@@ -23,7 +24,7 @@ extension CoreBinding: ExpressibleByArgument {}
 
 /// Which trained model a command reads.
 struct RunOptions: ParsableArguments {
-  @Option(help: "The folder of the run.")
+  @Option(help: "The folder of the run.", completion: .runs)
   var run: String
 
   @Option(help: "The checkpoint to read.")
@@ -237,10 +238,10 @@ struct DivisionOptions: ParsableArguments {
 
 /// Which images a command reads.
 struct ImageOptions: ParsableArguments {
-  @Option(help: "Read the images from this file, such as an NPY file of shape N,H,W or N,H,W,C.")
+  @Option(help: "Read the images from this file, such as an NPY file of shape N,H,W or N,H,W,C.", completion: .file())
   var input: String?
 
-  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the run's data)", valueName: "path"))
+  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the run's data)", valueName: "path"), completion: .images)
   var data: String?
 
   @Option(help: "The part of the set whose images are read.")

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassData
 import HourglassTraining
 import Synchronization
@@ -53,7 +54,7 @@ enum StandardOutput {
     return text.withUTF8 { bytes in
       var rest = UnsafeRawBufferPointer(bytes)[...]
       while !rest.isEmpty {
-        let count = Foundation.write(stream, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
+        let count = Glibc.write(stream, UnsafeRawBufferPointer(rebasing: rest).baseAddress, rest.count)
         if count >= 0 {
           rest = rest.dropFirst(count)
         } else if errno == EAGAIN {
@@ -99,5 +100,6 @@ func escaped(_ text: String) -> String {
   }
   let text = printablePath(text)
   guard !text.unicodeScalars.allSatisfy(isSafe) else { return text }
-  return text.unicodeScalars.map { isSafe($0) ? String($0) : String(format: "\\u%04x", $0.value) }.joined()
+  return text.unicodeScalars.map { isSafe($0) ? String($0) : "\\u" + padded(String($0.value, radix: 16), to: 4, "0") }
+    .joined()
 }

@@ -1,12 +1,15 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassData
 import HourglassModels
 import HourglassTraining
 
 /// Where a command puts what it makes.
 struct OutputOptions: ParsableArguments {
-  @Option(help: "The file to write: .npy for numbers, .png for a picture. (default: in the run's folder)")
+  @Option(
+    help: "The file to write: .npy for numbers, .png for a picture. (default: in the run's folder)",
+    completion: .file(extensions: ["npy", "png"]))
   var output: String?
 
   @Option(help: "Write at most this many images or codes. (default: all; a few dozen in a picture)")

@@ -23,7 +23,9 @@ struct PCA: ParsableCommand {
   @Option(help: "How many principal components to keep: the units of the code.")
   var components: Int
 
-  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the built-in images of 28 x 28)", valueName: "path"))
+  @Option(
+    help: ArgumentHelp("\(DataFlags.forms) (default: the built-in images of 28 x 28)", valueName: "path"),
+    completion: .images)
   var data: String?
 
   @Option(help: "The part of the set whose images are fitted.")
@@ -44,7 +46,9 @@ struct PCA: ParsableCommand {
   @Option(help: "The seed of the random directions, the built-in images and --holdout.")
   var seed: UInt64 = 1
 
-  @Option(name: .customLong("run"), help: ArgumentHelp("The folder of the run to write.", valueName: "dir"))
+  @Option(
+    name: .customLong("run"), help: ArgumentHelp("The folder of the run to write.", valueName: "dir"), completion: .runs
+  )
   var folder: String
 
   @Flag(help: "Print the result as one JSON object.")

@@ -31,6 +31,8 @@ struct Pretrain: ParsableCommand {
         + "pcd:K: by K steps of persistent chains. Without a number: by one step.", valueName: "cd:K|pcd:K"))
   var objective: Objective?
 
+  @OptionGroup(title: "What decides the result") var start: StartFlags
+
   @OptionGroup(title: "What decides the result") var flags: RecipeFlags
 
   @OptionGroup(title: "What decides the speed") var division: DivisionOptions
@@ -38,7 +40,7 @@ struct Pretrain: ParsableCommand {
   @OptionGroup(title: "The session") var session: SessionOptions
 
   func validate() throws {
-    try flags.check(resuming: session.resume)
+    try flags.check(resuming: session.resume, model: start.model)
     if session.resume && objective != nil {
       throw ValidationError("--objective: wanted none with --resume, for a resumed run keeps its recipe, found one")
     }
@@ -52,9 +54,9 @@ struct Pretrain: ParsableCommand {
       return file
     }
     let training = StagedTraining(session: session, division: division)
-    if session.resume { return try training.resume(flags) }
+    if session.resume { return try training.resume(flags, start) }
     try training.begin {
-      var recipe = try flags.recipe(file)
+      var recipe = try flags.recipe(file, model: start.model, startFrom: start.startFrom)
       let path = try session.newPath(recipe.model.name)
       let objective = try objective ?? file.stageObjective()
       try recipe.settle(

@@ -19,7 +19,7 @@ struct ProbeCommand: ParsableCommand {
 
   @OptionGroup var trained: RunOptions
 
-  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the run's data)", valueName: "path"))
+  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the run's data)", valueName: "path"), completion: .images)
   var data: String?
 
   @OptionGroup var images: DataFlags
@@ -33,7 +33,9 @@ struct ProbeCommand: ParsableCommand {
   @Option(help: "The seed of the linear classifier's start and of its order of images.")
   var seed: UInt64 = 1
 
-  @Option(help: ArgumentHelp("Measure the codes of this other run too; may be repeated.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp("Measure the codes of this other run too; may be repeated.", valueName: "dir"), completion: .runs
+  )
   var beside: [String] = []
 
   @Flag(help: "Measure the pixels of the images, without a model, too.")

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassBase
 import HourglassModels
 import HourglassTraining
@@ -68,7 +69,7 @@ final class Progress {
   }
 
   private func draw(_ epoch: String, _ part: Double, _ figures: String) {
-    let percent = String(format: "%3d %%", Int(clamping: 100 * part))
+    let percent = padded("\(Int(clamping: 100 * part))", to: 3) + " %"
     let text = "\(epoch)  \(percent)  \(figures)"
     let room = min(40, Self.terminalWidth() - text.count - 3)
     guard room >= 8 else { return redraw(String(text.prefix(max(1, Self.terminalWidth() - 1)))) }
@@ -105,7 +106,7 @@ final class Progress {
     guard seconds < 360_000 else { return "days" }
     let whole = Int(clamping: seconds.rounded(.up))
     let (hours, minutes) = (whole / 3600, whole / 60 % 60)
-    return hours > 0
-      ? String(format: "%d:%02d:%02d", hours, minutes, whole % 60) : String(format: "%d:%02d", minutes, whole % 60)
+    let rest = padded("\(whole % 60)", to: 2, "0")
+    return hours > 0 ? "\(hours):\(padded("\(minutes)", to: 2, "0")):\(rest)" : "\(minutes):\(rest)"
   }
 }

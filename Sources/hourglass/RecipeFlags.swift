@@ -1,26 +1,46 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassData
 import HourglassModels
 import HourglassTraining
 
-/// The flags that make a recipe. All are optional, so that a resumed run can tell what was given.
+/// Which model is trained.
+struct ModelFlags: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "Train this model: a name or a model file; see `hourglass models` and `hourglass inspect`.",
+      valueName: "name|file.json"), completion: .models)
+  var model: String?
+}
+
+/// Which model is trained, and from where.
+struct StartFlags: ParsableArguments {
+  @OptionGroup var named: ModelFlags
+
+  @Option(
+    help: ArgumentHelp(
+      """
+      Start from the weights of this run, safetensors or NPZ file, as far as they have names and shapes of the \
+      model's.
+      """, valueName: "dir|file"), completion: .weights)
+  var startFrom: String?
+
+  var model: String? { named.model }
+}
+
+/// The flags that make a recipe, but for its model. All are optional, so that a resumed run can tell what was given.
 struct RecipeFlags: ParsableArguments {
   @Option(
     help: ArgumentHelp(
       """
       Read settings from this file, under the names of recipe.json and of the flags that decide no result; flags \
       win.
-      """, valueName: "file.json"))
+      """, valueName: "file.json"), completion: .file(extensions: ["json"]))
   var config: String?
 
   @Option(
-    help: ArgumentHelp(
-      "Train this model: a name or a model file; see `hourglass models` and `hourglass inspect`.",
-      valueName: "name|file.json"))
-  var model: String?
-
-  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the built-in images)", valueName: "path"))
+    help: ArgumentHelp("\(DataFlags.forms) (default: the built-in images)", valueName: "path"), completion: .images)
   var data: String?
 
   @Option(help: "The part of the set whose images are trained on. (default: train)")
@@ -41,7 +61,7 @@ struct RecipeFlags: ParsableArguments {
       """
       Train on pairs in place of --data: on noisy images from one folder and the clean images of another that the \
       network is to put out, matched by their names below the two.
-      """, valueName: "noisy clean"))
+      """, valueName: "noisy clean"), completion: .directory)
   var pairs: [String] = []
 
   @Flag(
@@ -55,18 +75,10 @@ struct RecipeFlags: ParsableArguments {
     help: """
       Evaluate the images at this path after every epoch: its validation split, or else its test split. (default: \
       what --holdout holds out)
-      """)
+      """, completion: .images)
   var validation: String?
 
   @OptionGroup var settings: SettingFlags
-
-  @Option(
-    help: ArgumentHelp(
-      """
-      Start from the weights of this run, safetensors or NPZ file, as far as they have names and shapes of the \
-      model's.
-      """, valueName: "dir|file"))
-  var startFrom: String?
 
   func validate() throws {
     if !pairs.isEmpty && (pairs.count != 2 || data != nil) {
@@ -77,7 +89,7 @@ struct RecipeFlags: ParsableArguments {
   }
 
   /// Refuses what a run that goes on has already, or a new one without a model.
-  func check(resuming: Bool) throws {
+  func check(resuming: Bool, model: String? = nil) throws {
     if resuming && config != nil {
       throw ValidationError("--config: wanted none with --resume, for a resumed run keeps its recipe, found a file")
     }
@@ -104,11 +116,15 @@ struct RecipeFlags: ParsableArguments {
   }
 
   /// The recipe of a new run: what the flags say, where they are silent the file, and else the defaults.
-  func recipe(_ file: Configuration) throws -> Recipe {
+  ///
+  /// - Parameters:
+  ///   - model: the model by its name or file; nil for that of the file.
+  ///   - startFrom: a run or a file of weights to start from.
+  func recipe(_ file: Configuration, model name: String? = nil, startFrom: String? = nil) throws -> Recipe {
     let (images, given) = (file.trainingImages, try self.settings.given())
     let path = pairs.last ?? data ?? images.path
     try self.images.requireFiles(path)
-    let named = try model.map { try resolveModel($0, flag: "--model") }
+    let named = try name.map { try resolveModel($0, flag: "--model") }
     guard var model = try named ?? file.model(named: { try resolveModel($0, flag: "\(file.path): model") }) else {
       throw ValidationError("--model: wanted a model's name or file, in \(file.path) as well, found none")
     }
@@ -156,14 +172,14 @@ struct RecipeFlags: ParsableArguments {
   /// Refuses flags that contradict the recipe of a run.
   ///
   /// - Parameter mayMove: whether images may have another path, which their digests then have to prove.
-  func check(against recipe: Recipe, path: String, mayMove: Bool = false) throws {
+  func check(against recipe: Recipe, path: String, start: StartFlags?, mayMove: Bool = false) throws {
     func same<T: Equatable>(_ flag: String, _ given: T?, _ wanted: T, _ name: (T) -> String = { "\($0)" }) throws {
       guard let given, given != wanted else { return }
       throw ValidationError(
         "\(flag): wanted \(name(wanted)), with which the run \(path) was made, found \(name(given)); a resumed run "
           + "keeps its recipe, so leave the flag out or begin a new run")
     }
-    if let model {
+    if let model = start?.model {
       let given = try chosen(resolveModel(model, flag: "--model"))
       let isSame = JSONText.line(given) == JSONText.line(recipe.model)
       try same("--model", isSame ? recipe.model.name : model, recipe.model.name)
@@ -199,7 +215,7 @@ struct RecipeFlags: ParsableArguments {
     for setting in Setting.all where !setting.isEnd {
       try same(setting.flag, given[setting]?.text, setting.value(made)?.text ?? "none")
     }
-    try same("--start-from", Self.file(startFrom), recipe.start?.first?.path ?? "none")
+    try same("--start-from", Self.file(start?.startFrom), recipe.start?.first?.path ?? "none")
   }
 
   /// The recipe with the end that was asked for, and with images where they are said to be now.

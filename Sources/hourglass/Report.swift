@@ -19,7 +19,7 @@ struct Report: ParsableCommand {
 
   @OptionGroup var trained: RunOptions
 
-  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the run's data)", valueName: "path"))
+  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the run's data)", valueName: "path"), completion: .images)
   var data: String?
 
   @Option(
@@ -33,7 +33,8 @@ struct Report: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Write the page into this file. (default: report.html in the run's folder)", valueName: "file.html"))
+      "Write the page into this file. (default: report.html in the run's folder)", valueName: "file.html"),
+    completion: .file(extensions: ["html"]))
   var output: String?
 
   @OptionGroup var replacing: ReplacementOptions

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassAnalysis
 import HourglassData
 import HourglassTraining
@@ -68,10 +69,12 @@ struct Score: ParsableCommand {
     help: ArgumentHelp(
       "The folder of masks, pictures of the defects that are named as the images are. (default: ground_truth beside "
         + "the parts of a set)",
-      valueName: "dir"))
+      valueName: "dir"), completion: .directory)
   var masks: String?
 
-  @Option(help: ArgumentHelp("Write the scores into this file.", valueName: "file.csv|file.npy"))
+  @Option(
+    help: ArgumentHelp("Write the scores into this file.", valueName: "file.csv|file.npy"),
+    completion: .file(extensions: ["csv", "npy"]))
   var output: String?
 
   @OptionGroup var replacing: ReplacementOptions

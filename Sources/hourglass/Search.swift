@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassAnalysis
 import HourglassData
 import HourglassModels
@@ -27,7 +28,8 @@ struct Search: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Search among the images at this path. (default: the images that the run was trained on)", valueName: "path"))
+      "Search among the images at this path. (default: the images that the run was trained on)", valueName: "path"),
+    completion: .images)
   var database: String?
 
   @OptionGroup var images: ImageOptions
@@ -38,7 +40,9 @@ struct Search: ParsableCommand {
   @Option(help: "The distance between codes: euclidean, or 1 less the cosine of their angle.")
   var metric: Neighbours.Metric = .euclidean
 
-  @Option(help: ArgumentHelp("Measure the codes of this other run too; may be repeated.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp("Measure the codes of this other run too; may be repeated.", valueName: "dir"), completion: .runs
+  )
   var beside: [String] = []
 
   @Flag(help: "Measure the pixels of the images, without a model, too.")
@@ -47,10 +51,12 @@ struct Search: ParsableCommand {
   @Option(
     help: ArgumentHelp(
       "Draw queries and neighbours into this file. (default: pictures/search.png in the run's folder)",
-      valueName: "file.png"))
+      valueName: "file.png"), completion: .file())
   var picture: String?
 
-  @Option(help: ArgumentHelp("Write the neighbours of every query into this file.", valueName: "file.csv"))
+  @Option(
+    help: ArgumentHelp("Write the neighbours of every query into this file.", valueName: "file.csv"),
+    completion: .file())
   var output: String?
 
   @OptionGroup var replacing: ReplacementOptions

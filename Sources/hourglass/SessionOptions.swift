@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassData
 import HourglassTraining
 
@@ -33,7 +34,7 @@ struct SessionOptions: ParsableArguments {
     name: .customLong("run"),
     help: ArgumentHelp(
       "The folder of the run, with recipe, checkpoints, metrics and report. (default: runs/MODEL-DATE-TIME)",
-      valueName: "dir"))
+      valueName: "dir"), completion: .runs)
   var folder: String?
 
   @Flag(help: "Go on with the run in --run from its last checkpoint.")
@@ -89,12 +90,13 @@ struct SessionOptions: ParsableArguments {
 
   private static func defaultPath(_ model: String) -> String {
     let name = model.replacing(/[^A-Za-z0-9._-]/, with: "-")
-    let format = Date.VerbatimFormatStyle(
-      format: """
-        \(year: .padded(4))\(month: .twoDigits)\(day: .twoDigits)-\
-        \(hour: .twoDigits(clock: .twentyFourHour, hourCycle: .zeroBased))\(minute: .twoDigits)\(second: .twoDigits)
-        """, timeZone: .current, calendar: Calendar(identifier: .gregorian))
-    return "runs/\(name)-\(Date().formatted(format))"
+    var (now, local) = (time(nil), tm())
+    localtime_r(&now, &local)
+    let date = withUnsafeTemporaryAllocation(of: CChar.self, capacity: 64) { room in
+      strftime(room.baseAddress, room.count, "%Y%m%d-%H%M%S", &local)
+      return room.baseAddress.map { String(cString: $0) } ?? ""
+    }
+    return "runs/\(name)-\(date)"
   }
 
   /// The last line of `--json`.

@@ -1,4 +1,5 @@
-import Foundation
+import FoundationEssentials
+import Glibc
 import Synchronization
 
 /// The signals that ask the training loop to stop after its step: SIGINT, SIGTERM and SIGHUP, which a terminal sends

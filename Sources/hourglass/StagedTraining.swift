@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassBase
 import HourglassData
 import HourglassTraining
@@ -32,7 +33,9 @@ struct StagedTraining {
   }
 
   /// Goes on with a run. A flag must not contradict its recipe.
-  func resume(_ flags: RecipeFlags) throws { try train(shared { try opened(flags) }) }
+  func resume(_ flags: RecipeFlags, _ start: StartFlags? = nil) throws {
+    try train(shared { try opened(flags, start) })
+  }
 
   /// The run of position 0, in all processes.
   private func shared(_ make: () throws -> StagedRun) throws -> StagedRun {
@@ -44,9 +47,9 @@ struct StagedTraining {
       "", following: try JSONFile.decode([Recipe].self, from: told.utf8, path: "position 0", what: "no recipes"))
   }
 
-  private func opened(_ flags: RecipeFlags) throws -> StagedRun {
+  private func opened(_ flags: RecipeFlags, _ start: StartFlags?) throws -> StagedRun {
     let staged = try StagedRun.open(session.folder ?? "")
-    try flags.check(against: staged.recipe, path: staged.run.path)
+    try flags.check(against: staged.recipe, path: staged.run.path, start: start)
     if flags.settings.epochs != nil || flags.settings.steps != nil || flags.settings.patience != nil {
       throw ValidationError(
         "--epochs, --steps, --patience: wanted none with --resume, for stages keep their recipes, found one; once the "

@@ -31,6 +31,8 @@ struct Train: ParsableCommand {
         mpirun -n 4 --hostfile nodes hourglass train --model conv-vae-64 --data photos --run runs/p
       """)
 
+  @OptionGroup(title: "What decides the result") var start: StartFlags
+
   @OptionGroup(title: "What decides the result") var flags: RecipeFlags
 
   @OptionGroup(title: "What decides the speed") var division: DivisionOptions
@@ -54,7 +56,7 @@ struct Train: ParsableCommand {
   var resume: Bool { session.resume }
   var json: Bool { session.json }
 
-  func validate() throws { try flags.check(resuming: resume) }
+  func validate() throws { try flags.check(resuming: resume, model: start.model) }
 
   mutating func run() throws {
     let clock = ContinuousClock()
@@ -107,14 +109,14 @@ struct Train: ParsableCommand {
 
   /// The recipe of a new run, and the folder where it may begin.
   func recipeOfNewRun(_ file: Configuration) throws -> (recipe: Recipe, path: String) {
-    let recipe = try flags.recipe(file)
+    let recipe = try flags.recipe(file, model: start.model, startFrom: start.startFrom)
     return (recipe, Processes.isFirst ? try session.newPath(recipe.model.name) : "")
   }
 
   /// The run that is to go on, with its recipe and the same recipe with the end that was asked for.
   func recipesOfRun() throws -> (run: RunFolder, recipe: Recipe, extended: Recipe) {
     let (run, recipe) = try RunFolder.open(session.folder ?? "", locked: !dryRun)
-    try flags.check(against: recipe, path: run.path, mayMove: true)
+    try flags.check(against: recipe, path: run.path, start: start, mayMove: true)
     if try run.hasStages(), try !run.hasCheckpoint() {
       throw ValidationError(
         "--resume: wanted a run whose stages are done, found \(run.path) in the midst of them; go on with hourglass "

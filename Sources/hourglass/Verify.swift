@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import FoundationEssentials
+import Glibc
 import HourglassAnalysis
 import HourglassData
 import HourglassModels
@@ -21,10 +22,12 @@ struct Verify: ParsableCommand {
       """)
 
   @Option(
-    help: ArgumentHelp("The model to train, or all for every model that has a name.", valueName: "name|file.json|all"))
+    help: ArgumentHelp("The model to train, or all for every model that has a name.", valueName: "name|file.json|all"),
+    completion: .names(["all"] + ModelCatalog.presets.map(\.model.name), endings: [".json"], runs: false))
   var model: String
 
-  @Option(help: ArgumentHelp("\(DataFlags.forms) (default: the built-in images)", valueName: "path"))
+  @Option(
+    help: ArgumentHelp("\(DataFlags.forms) (default: the built-in images)", valueName: "path"), completion: .images)
   var data: String?
 
   @OptionGroup var images: DataFlags
@@ -99,38 +102,29 @@ struct Verify: ParsableCommand {
     try? FileManager.default.removeItem(atPath: run)
     try AtomicFile.makeFolder(folder)
     try AtomicFile.write(try JSONText.indented(recipe), to: file)
-    let launcher = Process()
-    launcher.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    launcher.arguments =
-      [
-        "mpirun", "-n", "\(division.processes ?? 1)",
-        URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath().path,
-      ]
-      + ["train", "--config", file, "--run", run, "--workers", "\(division.plan.workers)"]
-      + ["--threads", "\(division.plan.threads)", "--json", "--quiet"]
+    let program = realpath("/proc/self/exe", nil)
+    defer { free(program) }
     // Open MPI starts more processes than cores where it is told to; these leave each other the cores, unbound.
-    launcher.environment = ProcessInfo.processInfo.environment.merging([
+    var environment = ProcessInfo.processInfo.environment.merging([
       "OMPI_MCA_rmaps_base_oversubscribe": "1", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
       "OMPI_MCA_hwloc_base_binding_policy": "none", "PRTE_MCA_hwloc_default_binding_policy": "none",
       "OMPI_MCA_mpi_yield_when_idle": "1",
     ]) { own, _ in own }
-    launcher.environment?[MPITransport.nodesVariable] = division.areNodes ? "separate" : nil
-    let output = Pipe()
-    try AtomicFile.write("", to: errors)
-    (launcher.standardOutput, launcher.standardInput) = (output, FileHandle.nullDevice)
-    launcher.standardError = FileHandle(forWritingAtPath: errors)
-    try launcher.run()
-    let lines = output.fileHandleForReading.readDataToEndOfFile().split(separator: UInt8(ascii: "\n"))
-    launcher.waitUntilExit()
+    environment[MPITransport.nodesVariable] = division.areNodes ? "separate" : nil
+    let ended = try ChildProcess.run(
+      ["mpirun", "-n", "\(division.processes ?? 1)", program.map { pathText($0) } ?? "hourglass"]
+        + ["train", "--config", file, "--run", run, "--workers", "\(division.plan.workers)"]
+        + ["--threads", "\(division.plan.threads)", "--json", "--quiet"], environment: environment, errors: errors)
+    let lines = ended.output.split(separator: UInt8(ascii: "\n"))
     struct End: Decodable { var weightsHash: String }
-    guard launcher.terminationStatus == 0, let last = lines.last,
-      let end = try? JSONDecoder().decode(End.self, from: last)
+    guard ended.status == 0, let last = lines.last,
+      let end = try? JSONDecoder().decode(End.self, from: Data(last))
     else {
-      StandardError.tell((try? String(contentsOfFile: errors, encoding: .utf8)) ?? "")
+      StandardError.tell(String(decoding: FileManager.default.contents(atPath: errors) ?? Data(), as: UTF8.self))
       throw ExitStatusError(
         status: .failed,
         description: "\(recipe.model.name): wanted \(division) processes, workers and threads started by mpirun to "
-          + "train, found that they ended with status \(launcher.terminationStatus)")
+          + "train, found that they ended with status \(ended.status)")
     }
     return Verification.Row(
       instructionSet: RunEnvironment.instructionSetName, division: division, weightsHash: end.weightsHash)
