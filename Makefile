@@ -71,6 +71,15 @@ check: setup ## the laws of the design, layout of the sources, warnings of gcc a
 	swift test --scratch-path .build/check -c release -Xswiftc -enable-testing \
 	  -Xswiftc -Werror -Xswiftc DeprecatedDeclaration --filter AllocationTests
 
+check-docs: build engine ## every block of commands and code of README.md and Docs, shortened, on made-up data
+	Scripts/check-docs
+
+check-packages: tarball deb ## the tarball and the package in an empty Debian by debootstrap; as root
+	Scripts/check-packages
+
+documentation: setup ## the library's reference from its comments, by DocC: .build/documentation
+	Scripts/build-documentation
+
 check-arm: ## the C library on 64-bit ARM, under qemu: its definitions, and the bits of this machine
 	Scripts/check-arm
 
@@ -127,6 +136,13 @@ engine: setup ## the engine as a C library: .build/engine/libhourglass.so and ho
 wheel: setup ## the Python package with the engine inside: .build/wheel/hourglass-*.whl
 	Scripts/build-wheel
 
+# The licences of all that is inside go with them.
+tarball: build ## the program for Linux with all libraries inside: .build/release-files/hourglass-*.tar.gz
+	Scripts/build-tarball
+
+deb: build ## the program as a package of this machine's Debian or Ubuntu: .build/release-files/hourglass_*.deb
+	Scripts/build-deb
+
 # Of the estimators in Python, with the engine of this checkout; the Python that HOURGLASS_PYTHON names needs numpy and pytest.
 test-python: ## tests of the Python package, where Python has numpy and pytest
 	Scripts/test-python
@@ -140,7 +156,8 @@ install-library: ## the kernels as a C library into PREFIX (/usr/local), below D
 
 install: install-library ## the C library into PREFIX (/usr/local), below DESTDIR; the program too where there is Swift, with MPI where there is mpicc
 	@if [ -x $(PROGRAM) ] || { [ -z "$$(Scripts/require-swift)" ] && $(MAKE) build; }; then \
-	  install -D -m 755 $(PROGRAM) '$(DESTDIR)$(PREFIX)/bin/hourglass'; \
+	  install -s -D -m 755 $(PROGRAM) '$(DESTDIR)$(PREFIX)/bin/hourglass' \
+	    && Scripts/completions $(PROGRAM) '$(DESTDIR)$(PREFIX)/share' || exit 1; \
 	  if command -v '$(MPICC)' >/dev/null; then \
 	    $(MAKE) mpi && install -D -m 755 $(MPI_LIBRARY) '$(DESTDIR)$(PREFIX)/lib/libhourglass_mpi.so'; \
 	  fi; \
@@ -150,7 +167,9 @@ install: install-library ## the C library into PREFIX (/usr/local), below DESTDI
 
 uninstall: ## remove all that `make install` put into PREFIX
 	$(LIBRARY) uninstall
-	rm -f '$(DESTDIR)$(PREFIX)/bin/hourglass' '$(DESTDIR)$(PREFIX)/lib/libhourglass_mpi.so'
+	rm -f '$(DESTDIR)$(PREFIX)/bin/hourglass' '$(DESTDIR)$(PREFIX)/lib/libhourglass_mpi.so' \
+	  $(addprefix '$(DESTDIR)$(PREFIX)/share/',bash-completion/completions/hourglass' zsh/site-functions/_hourglass' \
+	  fish/vendor_completions.d/hourglass.fish')
 
 clean: ## remove everything that was built; runs stay
 	rm -rf .build
@@ -159,5 +178,5 @@ setup:
 	$(if $(NO_SWIFT),$(error $(NO_SWIFT)))
 	@Scripts/setup
 
-.PHONY: help demo test build mpi check check-arm format bench scaling bench-baseline bench-compare architectures sanitize stress fuzz \
-  library engine wheel test-python amalgamate install install-library uninstall clean setup
+.PHONY: help demo test build mpi check check-docs check-packages documentation check-arm format bench scaling bench-baseline bench-compare architectures sanitize stress fuzz \
+  library engine wheel tarball deb test-python amalgamate install install-library uninstall clean setup
