@@ -15,7 +15,9 @@ let package = Package(
     .library(name: "HourglassKernels", targets: ["HourglassKernels"]),
     .library(
       name: "Hourglass",
-      targets: ["HourglassBase", "HourglassModels", "HourglassData", "HourglassTraining", "HourglassAnalysis"]),
+      targets: [
+        "Hourglass", "HourglassBase", "HourglassModels", "HourglassData", "HourglassTraining", "HourglassAnalysis",
+      ]),
     // Scripts/build-engine links it to libhourglass.so: SwiftPM puts Swift's libraries into no shared library.
     .library(name: "HourglassC", type: .static, targets: ["HourglassC"]),
   ],
@@ -69,6 +71,7 @@ let package = Package(
     .target(
       name: "HourglassTraining", dependencies: ["HourglassModels", "HourglassData", "CThreads", "CMPI", "CLimits"]),
     .target(name: "HourglassAnalysis", dependencies: ["HourglassTraining"]),
+    .target(name: "Hourglass", dependencies: ["HourglassAnalysis"], path: "Sources/HourglassLibrary"),
     .systemLibrary(name: "CHourglass"),
     .target(name: "HourglassC", dependencies: ["HourglassAnalysis", "HourglassKernels", "CHourglass"]),
     .executableTarget(

@@ -14,6 +14,7 @@ let package = Package(
   name: "blur",
   dependencies: [.package(url: hourglass, from: "1.0.0", traits: traits)],
   targets: [
-    .executableTarget(name: "blur", dependencies: [.product(name: "HourglassKernels", package: name)])
+    .executableTarget(name: "blur", dependencies: [.product(name: "HourglassKernels", package: name)]),
+    .executableTarget(name: "train", dependencies: [.product(name: "Hourglass", package: name)]),
   ]
 )

@@ -17,7 +17,8 @@ public struct ReportImages {
   /// validation images or the test split, where there are any; else those that it was trained on.
   ///
   /// - Parameters:
-  ///   - training, validation: the sets of the recipe, where they are open already.
+  ///   - training: the training set of the recipe, where it is open already.
+  ///   - validation: the validation set of the recipe, where it is open already.
   /// - Throws: no such set can be opened.
   public init(_ recipe: Recipe, training: Dataset? = nil, validation: Dataset? = nil) throws(DataError) {
     func open(_ source: DataSource) throws(DataError) -> Dataset {

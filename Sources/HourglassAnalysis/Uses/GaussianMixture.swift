@@ -202,7 +202,9 @@ public struct GaussianMixture: Sendable {
   /// The maximum mean discrepancy of two sets of codes by the kernel of `MMDPenalty`, whose C is twice the sum of the
   /// variances of the first: 0 in the mean where both have one distribution, whatever that is.
   ///
-  /// - Parameter codes, others: at least 2 of each, N x Z.
+  /// - Parameters:
+  ///   - codes: at least 2, N x Z.
+  ///   - others: at least 2, N x Z.
   public static func discrepancy(_ codes: [Float], _ others: [Float], units: Int) -> Double {
     let (x, y) = (codes.map(Double.init), others.map(Double.init))
     let c = 2 * Double(units) * meanVariance(x, units: units)

@@ -30,8 +30,8 @@ public struct Probe: Sendable {
   /// sample that cannot be read.
   ///
   /// - Parameters:
-  ///   - training, test: features N x D with labels from 0. Classes go by name where there are names. A class that the
-  ///     training set lacks is never found.
+  ///   - training: features N x D with labels from 0. Classes go by name where there are names.
+  ///   - test: the same of other images; a class that the training set lacks is never found.
   ///   - k: numbers of neighbours, each from 1 to the number of training samples.
   ///   - seed: the seed of the start and the order of the regression.
   public init(

@@ -292,7 +292,7 @@ public struct PlannedVectorQuantizer: PlannedLayer {
   /// - Parameters:
   ///   - numbers: N x H W G.
   ///   - parameters: the flat vector's part of the layer.
-  ///   - Returns: N x H x W x C.
+  /// - Returns: N x H x W x C.
   public func values(of numbers: [Float], parameters: UnsafePointer<Float>) -> [Float] {
     numbers.enumerated().flatMap { place, number in
       let code = min(max(Int(clamping: number), 0), codes - 1)

@@ -75,7 +75,8 @@ public struct ExecutionPlan: Sendable {
   /// Errors: `ModelError` that names the layer, what it wanted and what it found.
   ///
   /// - Parameters:
-  ///   - batchSize, shards: counted in images.
+  ///   - batchSize: images of a minibatch.
+  ///   - shards: pieces of a minibatch.
   ///   - importanceSamples: how many samples of each image's code training takes, of a model without an
   ///     `importanceRefusal`; nil for training that does not follow the importance-weighted bound.
   ///   - isTraining: whether samples go back as well. Otherwise image, code, the input of the latent and the output

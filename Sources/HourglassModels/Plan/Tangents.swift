@@ -44,9 +44,11 @@ extension Pass {
   ///     dx += a''(s) (W t) q,   q = a'(s) q,   with a''(s) (W t) = (a''(s) / a'(s)) t
   ///
   /// - Parameters:
-  ///   - x, dx: the value, N x count, and its error.
+  ///   - x: the value, N x count.
+  ///   - dx: the error of the value.
   ///   - activation: the one that made the value.
-  ///   - t, q: the tangent and its error, of the same size.
+  ///   - t: the tangent, of the same size.
+  ///   - q: the error of the tangent.
   ///   - count: floats of one sample; as many floats of scratch hold the slopes.
   public func joinTangents(
     _ x: UnsafePointer<Float>, _ activation: Activation, _ dx: UnsafeMutablePointer<Float>?, _ t: UnsafePointer<Float>?,

@@ -219,7 +219,7 @@ public struct Recipe: Codable, Sendable {
   ///
   /// - Parameters:
   ///   - step: after which the data set came in place of another one.
-  ///   - epochs: done by then.
+  ///   - done: the epochs done by then.
   public func lastStep(stepsPerEpoch: Int, since step: Int = 0, epochs done: Int = 0) -> Int {
     let all = epochs.map { step.plusClamping(max(0, $0 - done).timesClamping(stepsPerEpoch)) }
     return min(steps ?? Int.max, all ?? Int.max)

@@ -58,7 +58,8 @@ public final class Trainer {
   ///   - resume: whether to go on from the run's last checkpoint.
   ///   - acceptsChangedData: whether to go on with other images than those trained on so far. Epochs count on; the one
   ///     at hand begins again.
-  ///   - data, validation: the sets of the recipe, where the caller has opened them already.
+  ///   - data: the training set of the recipe, where the caller has opened it already.
+  ///   - validation: the validation set of the recipe, where the caller has opened it already.
   ///   - memory: bytes that the decoded images of each of the two may take.
   ///   - profiles: whether to time each layer.
   ///   - tensorBoard: whether to write the epochs into the run's folder for TensorBoard too.

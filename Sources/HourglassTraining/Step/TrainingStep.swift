@@ -59,7 +59,8 @@ public final class TrainingStep {
   ///   - capacity: at least 0, without free bits and importance samples. See `GaussianLatent`; the losses of a step
   ///     have the distance of the KL divergence from it.
   ///   - averageDecay: of the moving average of the parameters, greater than 0 and less than 1; nil for no average.
-  ///   - augmentation, corruption: of the images, drawn by the seed for each step and sample; then standardised.
+  ///   - augmentation: of the images, drawn by the seed for each step and sample.
+  ///   - corruption: of the images, drawn likewise; they are then standardised.
   ///   - missing: what the network sees, standardised, in the place of elements that are NaN; these have no loss. Nil
   ///     where there are none.
   ///   - keepsGradient: whether `gradient` can be read after a step, and a step may have several minibatches. Else, and
@@ -120,7 +121,9 @@ public final class TrainingStep {
   ///
   /// - Parameters:
   ///   - step: counts from 0; part of the address of every random number.
-  ///   - learningRate, beta, capacity: of this step; nil for those of the optimiser and of all steps.
+  ///   - learningRate: of this step; nil for that of the optimiser.
+  ///   - beta: of this step; nil for that of all steps.
+  ///   - capacity: of this step; nil for that of all steps.
   ///   - momentum: of this step, for Adam its beta1; nil for that of the optimiser.
   /// - Throws: `TrainingError.diverged` when the loss is not finite, `TrainingError.overflow` when a gradient to be
   ///   clipped is not, `TrainingError.unreadable` with the error of the first item that cannot be read; the parameters
