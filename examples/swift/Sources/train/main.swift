@@ -14,8 +14,8 @@ var images = Preparation()
 images.limit = 512
 let recipe = Recipe(model: model, data: DataSource(preparation: images), batchSize: 16, epochs: 8)
 let trainer = try Trainer(recipe, parallel: ParallelPlan(workers: 1, threads: 1))
-_ = try trainer.run { event in
+_ = try trainer.run(observe: { event in
   if case .epoch(let metrics) = event { print("epoch \(metrics.epoch) \(metrics.loss)") }
-}
+})
 let codes = try trainer.inference().encode([Float](repeating: 0.5, count: 16 * 16))
 precondition(codes.count == 16)
