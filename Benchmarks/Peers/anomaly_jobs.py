@@ -38,7 +38,7 @@ def images(count, seed):
 
 def hourglass_dense(x, new, epochs):
     import hourglass as hg
-    dense = hg.ConvAutoencoder("784-64-32", epochs=epochs, batch_size=32, standardize=True)
+    dense = hg.ConvAutoencoder("784-64-32,gaussian", epochs=epochs, batch_size=32, standardize=True)
     return dense.fit(x.reshape(len(x), -1)).decision_function(new.reshape(len(new), -1))
 
 
