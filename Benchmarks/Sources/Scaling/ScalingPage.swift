@@ -41,14 +41,6 @@ extension ScalingReport {
       + [HTML.heading("Assumptions"), HTML.list(nodes.assumptions)]
   }
 
-  private func nodeParts(_ figures: String) -> [String] {
-    guard let nodes else { return [HTML.paragraph(Self.withoutSimulation)] }
-    return [HTML.paragraph(nodesSentence(nodes)), figures]
-      + nodes.scenarios.flatMap { [HTML.heading($0.title(cores: nodes.cores)), table(of: $0).html()] }
-      + (nodes.checks.isEmpty ? [] : [HTML.heading("Simulated and measured"), table(of: nodes.checks).html()])
-      + [HTML.heading("Assumptions"), HTML.list(nodes.assumptions)]
-  }
-
   private func simulationParts(_ figures: String) -> [String] {
     guard let simulation else { return [HTML.paragraph(Self.withoutSimulation)] }
     let scenarios = simulation.scenarios.flatMap { scenario in

@@ -36,21 +36,6 @@ struct ScalingReport: Encodable {
     var hasSameBits: Bool
   }
 
-  /// Processes that mpirun has started.
-  struct ProcessRow: Encodable {
-    var processes: Int
-    var workers: Int
-    var seconds: Interval
-    var samplesPerSecond: Interval
-    /// The samples a second over those of the first point.
-    var speedup: Interval
-    /// Speed-up over cores.
-    var efficiency: Interval
-    /// The part of the steps in which position 0 exchanges messages with the others and waits for them.
-    var exchange: Double
-    var hasSameBits: Bool
-  }
-
   struct PeerRow: Encodable {
     var name: String
     var cores: Int
@@ -102,13 +87,6 @@ struct ScalingReport: Encodable {
       return Row(
         workers: point.workers, threads: point.threads, seconds: figures[0], samplesPerSecond: figures[1],
         speedup: figures[2], efficiency: figures[3], processorShare: point.processorShare, withheld: point.withheld,
-        hasSameBits: study.isEqual(point))
-    }
-    processes = study.processes.enumerated().map { i, point in
-      let figures = figures(study.points.count + i, cores: point.cores)
-      return ProcessRow(
-        processes: point.processes, workers: point.workers, seconds: figures[0], samplesPerSecond: figures[1],
-        speedup: figures[2], efficiency: figures[3], exchange: point.exchange,
         hasSameBits: study.isEqual(point))
     }
     processes = study.processes.enumerated().map { i, point in

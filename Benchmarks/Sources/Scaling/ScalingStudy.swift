@@ -71,24 +71,6 @@ struct ScalingStudy: Codable {
     var cores: Int { processes * workers }
   }
 
-  /// Processes that train together, each with its workers.
-  struct ProcessPoint: Codable {
-    var processes: Int
-    /// The workers of each process, with one thread.
-    var workers: Int
-    var batchSize: Int
-    var shards: Int
-    /// The seconds of a step in each repetition, the median over its steps.
-    var seconds: [Double]
-    /// The part of the steps in which position 0 exchanges messages with the others and waits for them.
-    var exchange: Double
-    var weightsHash: String
-    /// What messages take between them; nil for one process.
-    var network: NetworkResult?
-
-    var cores: Int { processes * workers }
-  }
-
   /// The seconds of a step by what a worker does, averaged over workers and steps; their sum is the step.
   struct Parts: Codable {
     var forwardBackward: Double
