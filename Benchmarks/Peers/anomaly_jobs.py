@@ -5,7 +5,7 @@
 A job is a process: it starts, imports its package, trains on images of 28 x 28 and scores as many new ones. Networks are the same on
 both sides of a comparison: 784-64-32-64-784 with batches of 32 (PyOD's defaults) and a convolutional one with batches of
 128. PyOD adds batch norm and dropout, which are its defaults too. Wall and processor time are medians of the rounds; a ratio is the median
-of those of each round. Peers that are not installed are left out. Keras runs on the backend that KERAS_BACKEND names, else on PyTorch.
+of those of each round. Peers that are not installed are left out (pip install pyod tqdm keras torch). Keras runs on the backend that KERAS_BACKEND names, else on PyTorch.
 """
 import argparse
 import importlib.util
@@ -38,7 +38,7 @@ def images(count, seed):
 
 def hourglass_dense(x, new, epochs):
     import hourglass as hg
-    dense = hg.ConvAutoencoder("784-64-32", epochs=epochs, batch_size=32, standardize=True)
+    dense = hg.ConvAutoencoder("784-64-32,gaussian", epochs=epochs, batch_size=32, standardize=True)
     return dense.fit(x.reshape(len(x), -1)).decision_function(new.reshape(len(new), -1))
 
 
