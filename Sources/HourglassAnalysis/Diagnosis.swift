@@ -30,15 +30,48 @@ public struct Diagnosis: Codable, Sendable, Equatable {
     public var granted: UInt64
   }
 
+  /// One of the processes that a launcher has started together.
+  public struct Member: Codable, Sendable, Equatable {
+    /// Its position and host, for people to read.
+    public var name: String
+    /// The number of its node, from 0.
+    public var node: Int
+    /// The cores that it may use, as in 0-3,8.
+    public var allowed: String
+    /// How many of them training uses by default: its share where processes of the node may use the same ones.
+    public var cores: Int
+
+    /// This process, with its share of the cores.
+    public init(_ place: ProcessPlace, cores: Int) {
+      (name, node, self.cores) = (place.name, place.node, cores)
+      allowed = Self.runs(GrantedCores.allowed)
+    }
+
+    /// Numbers in ascending order as runs, 0-3,8.
+    static func runs(_ numbers: [Int]) -> String {
+      var runs: [ClosedRange<Int>] = []
+      for number in numbers {
+        if let last = runs.last, last.upperBound == number - 1 {
+          runs[runs.count - 1] = last.lowerBound...number
+        } else {
+          runs.append(number...number)
+        }
+      }
+      return runs.map { $0.count == 1 ? "\($0.lowerBound)" : "\($0.lowerBound)-\($0.upperBound)" }
+        .joined(separator: ",")
+    }
+  }
+
   /// How a model would be trained by default.
   public struct Default: Codable, Sendable, Equatable {
     public var model: String
     public var batchSize: Int
     public var shards: Int
+    /// The workers and threads of this process, where there are several.
     public var workers: Int
     public var threads: Int
-    /// The predicted speed-up over one core, divided by the granted cores.
-    public var efficiency: Double
+    /// The predicted speed-up over one core, divided by the granted cores; nil where there are several processes.
+    public var efficiency: Double?
     /// Where that is below 0.8, a minibatch and division that is predicted to reach it.
     public var sufficient: StepForecast.Division?
     /// All bytes planned for training; the images are not among them.
@@ -64,6 +97,8 @@ public struct Diagnosis: Codable, Sendable, Equatable {
   public var openMPLibraries: [String]
   /// The library by which several processes would train together, with the version of its MPI; nil where there is none.
   public var mpi: String?
+  /// The processes that a launcher has started together, by their positions; nil for one that was started alone.
+  public var processes: [Member]?
   public var memory: Memory
   /// The environment variables that the program or the OpenMP runtime reads, by name.
   public var variables: [String: String]
@@ -81,9 +116,12 @@ public struct Diagnosis: Codable, Sendable, Equatable {
   ///   - environment: the variables of this process, or of another one in tests.
   ///   - libraries: the paths of the loaded OpenMP runtimes.
   ///   - batchSize: the samples of a minibatch for which the defaults are given.
+  ///   - processes: those that a launcher has started together, of which this is the first; nil for none.
+  ///   - place: the place of this one among them; nil for none.
   public init(
     models: [Autoencoder] = ModelCatalog.models, environment: [String: String] = ProcessInfo.processInfo.environment,
-    libraries: [String] = OpenMPRuntime.libraries, batchSize: Int = Recipe.defaultBatchSize
+    libraries: [String] = OpenMPRuntime.libraries, batchSize: Int = Recipe.defaultBatchSize,
+    processes: [Member]? = nil, place: ProcessPlace? = nil
   ) throws(ModelError) {
     (version, swift) = (RunEnvironment.programVersion, RunEnvironment.swiftVersion)
     processor = RunEnvironment.processorName()
@@ -108,18 +146,21 @@ public struct Diagnosis: Codable, Sendable, Equatable {
       default: "the widest of this machine and build, which have no \(wanted ?? "") as \(Self.isaVariable) asks"
       }
     let openMPEnvironment = OpenMPEnvironment(environment)
+    self.processes = processes
+    let (own, count) = (processes?.first?.cores ?? cores.granted, processes?.count ?? 1)
     defaults = []
     for model in models {
       let recipe = Recipe(model: model, batchSize: batchSize)
-      let forecast = try StepForecast(recipe, cores: cores.granted, environment: openMPEnvironment)
-      let (plan, division) = (try recipe.plan(), forecast.division)
-      let parallel = ParallelPlan(workers: division.workers, threads: division.threads)
+      let plan = try recipe.plan()
+      let forecast = try processes == nil ? StepForecast(recipe, cores: own, environment: openMPEnvironment) : nil
+      let shards = (plan.shards + count - 1) / count
+      let parallel = ParallelPlan(shards: shards, cores: own, environment: openMPEnvironment)
       defaults.append(
         Default(
           model: model.name, batchSize: batchSize, shards: plan.shards, workers: parallel.workers,
-          threads: parallel.threads, efficiency: division.efficiency, sufficient: forecast.sufficient,
-          plannedBytes: PlannedMemory(training: plan, parallel: parallel).total,
-          reason: Self.reason(parallel, shards: plan.shards, cores: cores.granted, openMPEnvironment)))
+          threads: parallel.threads, efficiency: forecast?.division.efficiency, sufficient: forecast?.sufficient,
+          plannedBytes: PlannedMemory(training: plan, parallel: parallel, place: place).total,
+          reason: Self.reason(parallel, shards: shards, cores: own, openMPEnvironment)))
     }
     warnings = refusals
     if let warning = Self.instructionSetWarning(environment) { warnings.append(warning) }
@@ -138,10 +179,10 @@ public struct Diagnosis: Codable, Sendable, Equatable {
         "the control group's quota grants \(cores.granted) of \(cores.affinity) cores; more threads would be held up "
           + "in the middle of a step")
     }
-    for wish in defaults where wish.workers * wish.threads > cores.granted {
+    for wish in defaults where wish.workers * wish.threads > own {
       warnings.append(
-        "OMP_NUM_THREADS: \(wish.workers) workers x \(wish.threads) threads are more than the \(cores.granted) granted "
-          + "cores; this will be slow")
+        "OMP_NUM_THREADS: \(wish.workers) workers x \(wish.threads) threads are more than the \(own) granted cores; "
+          + "this will be slow")
       break
     }
     for wish in defaults where UInt64(wish.plannedBytes) > memory.granted {

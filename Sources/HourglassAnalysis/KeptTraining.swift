@@ -69,23 +69,28 @@ public struct KeptTraining: Sendable {
   }
 
   /// Makes the tensors, reading each image once. Answers nil where a number is not finite.
-  fileprivate static func tensors(_ data: Dataset, _ inference: Inference) throws -> [SafeTensors.Tensor]? {
+  fileprivate static func tensors(
+    _ data: Dataset, _ inference: Inference, sharedBy transport: (any Transport)?
+  ) throws -> [SafeTensors.Tensor]? {
     let units = inference.codeCount
     let keepsCodes =
       data.count.timesClamping(4 * units) <= mostBytesOfCodes
       && (try? GrantedMemory.require(data.count.timesClamping(8 * units), for: "", "")) != nil
     var (likelihood, error, codes) = ([Double](), [Double](), [Float]())
     var (low, high) = ([Float](repeating: .infinity, count: units), [Float](repeating: -.infinity, count: units))
-    for start in stride(from: 0, to: data.count, by: Inference.batchSize) {
-      let range = start..<min(start + Inference.batchSize, data.count)
-      let images = try data.images(range)
-      data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
-      let labels = data.labels?[range]
-      for its in inference.measure(images, labels: labels, noise: .none) {
-        likelihood.append(inference.score(its, by: .likelihood))
-        if its.image != nil { error.append(inference.score(its, by: .error)) }
-      }
-      let some = inference.encode(images, labels: labels)
+    let hasErrors = inference.plan.model.likelihood.target == .image
+    var batches = SharedBatches<Double>(data, sharedBy: transport) { batch in
+      let (images, labels) = (try data.images(batch), data.labels?[batch.images])
+      let measured = inference.measure(images, labels: labels, noise: .none)
+      return measured.map { inference.score($0, by: .likelihood) }
+        + (hasErrors ? measured.map { inference.score($0, by: .error) } : [])
+        + inference.encode(images, labels: labels).map { Double($0) }
+    }
+    while let (batch, numbers) = try batches.next() {
+      let count = batch.images.count
+      likelihood += numbers.prefix(count)
+      if hasErrors { error += numbers[count..<2 * count] }
+      let some = numbers.dropFirst(hasErrors ? 2 * count : count).map { Float($0) }
       for (place, value) in some.enumerated() {
         low[place % units] = min(low[place % units], value)
         high[place % units] = max(high[place % units], value)
@@ -124,10 +129,15 @@ extension RunFolder {
   }
 
   /// Writes what is kept of the images trained on, unless it is there already.
-  fileprivate func keepTraining(_ data: Dataset, digest: String?, by inference: Inference) throws {
+  fileprivate func keepTraining(
+    _ data: Dataset, digest: String?, by inference: Inference, sharedBy transport: (any Transport)?
+  ) throws {
     let hash = WeightsHash.of(inference.parameters, plan: inference.plan)
-    if let kept = try? keptTraining(for: hash), kept.dataDigest == digest, kept.count == data.count { return }
-    guard let tensors = try KeptTraining.tensors(data, inference) else { return }
+    let (isFirst, kept) = (transport?.place.isFirst ?? true, try? keptTraining(for: hash))
+    let isKept = kept.map { $0.dataDigest == digest && $0.count == data.count } ?? false
+    // What position 0 finds holds for all.
+    if transport?.gather(isKept ? "kept" : "")[0] == "kept" || transport == nil && isKept { return }
+    guard let tensors = try KeptTraining.tensors(data, inference, sharedBy: transport), isFirst else { return }
     var metadata = ["format": KeptTraining.format, "weightsHash": hash, "images": "\(data.count)"]
     metadata["data"] = digest
     let sources = tensors.map { SafeTensors.Source($0) }
@@ -140,11 +150,12 @@ extension Trainer {
   /// Writes into the run's folder what is kept of the images trained on, see `KeptTraining`, by the weights that are
   /// evaluated. A run on codes keeps nothing.
   ///
-  /// Cost: reads and encodes each image once, unless they are kept already.
+  /// Cost: reads and encodes each image once, unless they are kept already. Processes that train together call it
+  /// together and share the work; position 0 writes.
   ///
   /// Errors: an image cannot be read; the file cannot be written.
   public func keepTraining(in run: RunFolder) throws {
     guard recipe.data.codes == nil else { return }
-    try run.keepTraining(data, digest: dataDigest, by: try inference())
+    try run.keepTraining(data, digest: dataDigest, by: try inference(), sharedBy: transport)
   }
 }

@@ -13,10 +13,13 @@ struct Doctor: ParsableCommand {
       efficiency is the predicted speed-up over the granted cores, as in hourglass inspect --cores; where it is below \
       0.8, the next column says what is predicted to reach that. Warnings end the list; the exit code is 0 all the same.
 
+      Under mpirun or srun the list is that of position 0, with the node and the cores of every process.
+
       Examples:
         hourglass doctor
         hourglass doctor conv-vae-64 my-model.json
         taskset -c 0-3 hourglass doctor --json
+        mpirun -n 2 --bind-to none hourglass doctor conv-vae-64
       """)
 
   @Argument(help: "The models, as for hourglass train --model. (default: all that have names)")
@@ -27,7 +30,18 @@ struct Doctor: ParsableCommand {
 
   func run() throws {
     let models = try models.map { try resolveModel($0, flag: "doctor") }
-    let found = try Diagnosis(models: models.isEmpty ? ModelCatalog.models : models)
+    var (members, refusal): ([Diagnosis.Member]?, String?)
+    do throws(ProcessError) {
+      try Processes.join()
+      members = Processes.members
+    } catch {
+      guard Launch()?.isFirst ?? true else { return }
+      refusal = error.reason
+    }
+    guard Processes.isFirst else { return }
+    var found = try Diagnosis(
+      models: models.isEmpty ? ModelCatalog.models : models, processes: members, place: Processes.transport?.place)
+    if let refusal { found.warnings.insert(refusal, at: 0) }
     if json { return StandardOutput.write(json: found) }
     func mebibytes(_ bytes: UInt64?) -> String { bytes.map { "\(grouped(Int(clamping: $0 >> 20))) MiB" } ?? "no limit" }
     let cores = found.cores
@@ -42,7 +56,15 @@ struct Doctor: ParsableCommand {
     ]
     rows += found.openMPLibraries.map { ["", "\(OpenMPRuntime.name($0)): \($0)"] }
     rows += [
-      ["MPI", found.mpi ?? "none, so mpirun and srun start no training (make mpi)"],
+      ["MPI", found.mpi ?? "none, so mpirun and srun start no training (make mpi)"]
+    ]
+    rows += (found.processes ?? []).enumerated().map { index, process in
+      [
+        index == 0 ? "processes" : "",
+        "\(process.name), node \(process.node): \(process.cores) cores by default, of \(process.allowed)",
+      ]
+    }
+    rows += [
       ["memory granted", mebibytes(found.memory.granted)],
       ["", "\(mebibytes(found.memory.physical)) in the machine"],
       ["", "by the control group: \(mebibytes(found.memory.group))"],
@@ -53,11 +75,12 @@ struct Doctor: ParsableCommand {
     rows += variables.dropFirst().map { ["", $0] }
     StandardOutput.write(table: rows)
     let isIdle = found.defaults.contains { $0.sufficient != nil }
+    let title = found.processes == nil ? "default of train" : "default of train at position 0"
     let header =
-      ["default of train", "batch size", "workers x threads", "efficiency"] + (isIdle ? ["0.8 by"] : [])
+      [title, "batch size", "workers x threads", "efficiency"] + (isIdle ? ["0.8 by"] : [])
       + ["memory", "why"]
     let defaults = found.defaults.map { row in
-      [row.model, "\(row.batchSize)", "\(row.workers) x \(row.threads)", decimal(row.efficiency, 2)]
+      [row.model, "\(row.batchSize)", "\(row.workers) x \(row.threads)", row.efficiency.map { decimal($0, 2) } ?? ""]
         + (isIdle ? [row.sufficient?.flags ?? ""] : []) + [mebibytes(UInt64(row.plannedBytes)), row.reason]
     }
     StandardOutput.write("")

@@ -26,15 +26,20 @@ struct Encode: ParsableCommand {
   private var isTable: Bool { output.output?.lowercased().hasSuffix(".npz") ?? false }
 
   func run() throws {
-    let loaded = try trained.load()
-    let file = OutputFile(output.output, or: loaded.run.file("codes.npy"))
-    try output.replacing.check([file], reading: loaded.inputs + [images.path])
-    let data = try images.open(loaded)
+    let (loaded, file, data) = try Processes.together {
+      let loaded = try trained.load()
+      let file = OutputFile(output.output, or: loaded.run.file("codes.npy"))
+      if Processes.isFirst { try output.replacing.check([file], reading: loaded.inputs + [images.path]) }
+      return (loaded, file, try images.open(loaded))
+    }
+    try Processes.requireEqual(loaded, data)
     let (count, size) = (output.limit(file, data.count, inPicture: 0), loaded.inference.codeCount)
     if isTable {
-      try write(Array(try loaded.codes(of: data)[..<(count * size)]), size, of: data, count, to: file.path)
+      let codes = try loaded.codes(of: data, 0..<count)
+      if Processes.isFirst { try write(codes, size, of: data, count, to: file.path) }
     } else {
-      try file.write(count, of: [size]) { loaded.inference.encode(try data.images($0), labels: data.labels?[$0]) }
+      var batches = try loaded.inference.batchesOfCodes(of: data, 0..<count, sharedBy: Processes.transport)
+      try file.write(count, of: [size]) { _ in try batches.next()?.numbers ?? [] }
     }
     StandardOutput.write("\(file.path): \(count) codes of \(size)")
   }

@@ -45,26 +45,33 @@ struct Evaluate: ParsableCommand {
   func validate() throws { try requirePositive("--importance-samples", importanceSamples, most: 1 << 24) }
 
   func run() throws {
-    let loaded = try trained.load()
-    if importanceSamples != nil, let refusal = loaded.model.importanceRefusal {
-      throw ValidationError("--importance-samples: \(refusal)")
+    // Position 0 writes.
+    let file = perSample.flatMap { Processes.isFirst ? OutputFile(flag: "--per-sample", $0, or: $0) : nil }
+    let (loaded, images) = try Processes.together {
+      let loaded = try trained.load()
+      if importanceSamples != nil, let refusal = loaded.model.importanceRefusal {
+        throw ValidationError("--importance-samples: \(refusal)")
+      }
+      try replacing.check([file].compactMap(\.self), reading: loaded.inputs + [data])
+      let images = try loaded.images(at: data, split, self.images)
+      // A row takes about a hundred letters beside the name.
+      if file != nil {
+        try GrantedMemory.require(
+          images.count.timesClamping(256), for: images.source, "hold \(images.count) rows",
+          advice: "take fewer images with --limit")
+      }
+      return (loaded, images)
     }
-    let file = perSample.map { OutputFile(flag: "--per-sample", $0, or: $0) }
-    try replacing.check([file].compactMap(\.self), reading: loaded.inputs + [data])
-    let images = try loaded.images(at: data, split, self.images)
-    // A row takes about a hundred letters beside the name.
-    if file != nil {
-      try GrantedMemory.require(
-        images.count.timesClamping(256), for: images.source, "hold \(images.count) rows",
-        advice: "take fewer images with --limit")
-    }
+    try Processes.requireEqual(loaded, images)
     let evaluator = Evaluator(loaded.inference, loaded.recipe)
     let target = loaded.model.likelihood.target
     let columns =
       [target == .image ? "reconstruction" : "loss"] + termColumns(loaded.model)
       + (target == .image ? ["mse", "ssim"] : target == .label ? ["prediction"] : [])
     var rows = [(images.identityColumns + columns).joined(separator: ",")]
-    let result = try evaluator.evaluate(images, importanceSamples: importanceSamples) { sample in
+    let result = try evaluator.evaluate(
+      images, importanceSamples: importanceSamples, sharedBy: Processes.transport
+    ) { sample in
       guard file != nil else { return }
       let its = sample.measurement
       let terms = its.terms.isEmpty ? [0] : its.terms

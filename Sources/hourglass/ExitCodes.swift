@@ -31,6 +31,7 @@ enum ExitStatus: Int32 {
     switch error {
     case let error as ExitStatusError: self = error.status
     case let error as DataError: self = error.isOutput ? .failed : .badData
+    case let error as AgreedError: self.init(of: error.error)
     case is ModelError, TrainingError.unreadable: self = .badData
     case is TrainingError: self = .diverged
     default:

@@ -34,8 +34,8 @@ struct RunOptions: ParsableArguments {
   static func load(_ run: String, _ from: RunFolder.Kept = .last) throws -> LoadedRun {
     let (run, recipe) = try RunFolder.open(run)
     let checkpoint = try run.read(from)
-    let parallel = ParallelPlan(shards: ExecutionPlan.defaultShards(batchSize: Inference.batchSize))
-    let inference = try Inference(recipe, parallel: parallel)
+    let shards = ExecutionPlan.defaultShards(batchSize: Inference.batchSize)
+    let inference = try Inference(recipe, parallel: ParallelPlan(shards: shards, cores: Processes.cores))
     try checkpoint.restore(parameters: inference.parameters, plan: inference.plan, path: run.checkpoint(from))
     return LoadedRun(run: run, recipe: recipe, progress: checkpoint.progress, inference: inference)
   }
@@ -104,7 +104,7 @@ struct LoadedRun {
   ///
   /// - Parameter range: which images; nil for all.
   func codes(of data: Dataset, _ range: Range<Int>? = nil) throws -> [Float] {
-    try held(data) { try inference.codes(of: data, range) }
+    try held(data) { try inference.codes(of: data, range, sharedBy: Processes.transport) }
   }
 
   /// What is compressed of all images, which is kept in memory, with the same errors.
@@ -145,7 +145,7 @@ struct LoadedRun {
     let source = DataSource(
       path: path ?? recipe.data.path, split: split, preparation: preparation, codes: recipe.data.codes,
       inputs: path == nil ? recipe.data.inputs : inputs)
-    let data = try recipe.open(source)
+    let data = try recipe.open(source, memory: Processes.memoryForImages)
     list(about: data)
     return data
   }

@@ -105,22 +105,26 @@ struct OutputFile {
   static func isPicture(_ path: String) -> Bool { path.lowercased().hasSuffix(".png") }
   var isPicture: Bool { Self.isPicture(path) }
 
-  /// Writes numbers as NPY, N x `shape`, so many batches one after the other that they need not fit into memory.
+  /// Writes numbers as NPY, N x `shape`, so many batches one after the other that they need not fit into memory. Of
+  /// several processes position 0 writes, and all make numbers.
   ///
   /// Errors: those of `make`; numbers that are not finite, before anything takes the place of the file.
   func write(_ count: Int, of shape: [Int], _ make: (Range<Int>) throws -> [Float]) throws {
     let batch = Inference.batchSize
+    let ranges = stride(from: 0, to: count, by: batch).map { $0..<min(count, $0 + batch) }
+    guard Processes.isFirst else {
+      for range in ranges { _ = try finite(make(range), from: range) }
+      return
+    }
     var fault: (any Error)?
     do {
-      try NPYFile.write(pieces: (count + batch - 1) / batch, shape: [count] + shape, to: path) {
-        (index) throws(DataError) in
-        let range = index * batch..<min(count, (index + 1) * batch)
-        do { return try finite(make(range), from: range) } catch {
+      try NPYFile.write(pieces: ranges.count, shape: [count] + shape, to: path) { (index) throws(DataError) in
+        do { return try finite(make(ranges[index]), from: ranges[index]) } catch {
           fault = error
           throw DataError(path: path, reason: "\(error)")
         }
       }
-    } catch { throw fault ?? ExitStatusError(status: .failed, description: error.description) }
+    } catch { throw fault ?? DataError(path: error.path, reason: error.reason, isOutput: true) }
   }
 
   /// Writes images as NPY, N x H x W x C, a batch at a time, or as the picture that `draw` makes of all, and says so

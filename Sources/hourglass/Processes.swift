@@ -1,11 +1,13 @@
 import ArgumentParser
 import Foundation
+import HourglassAnalysis
 import HourglassBase
+import HourglassData
 import HourglassTraining
 import Synchronization
 
-/// The processes that a launcher such as mpirun has started together to train one model. Position 0 alone writes and
-/// prints.
+/// The processes that a launcher such as mpirun has started together to train one model, or to look at images with it.
+/// Position 0 alone writes and prints.
 enum Processes {
   private static let joined = Mutex<(transport: MPITransport, ofSameCores: Int)?>(nil)
 
@@ -17,16 +19,40 @@ enum Processes {
   /// The cores that this process may use: its share where others of its node may use the same ones.
   static var cores: Int { max(1, GrantedCores.count / (joined.withLock { $0?.ofSameCores } ?? 1)) }
 
-  /// Joins the other processes, where there are some and the command trains with them.
+  /// The bytes that the decoded images of a set may take: processes of one node divide them.
+  static var memoryForImages: Int { GrantedMemory.forImages / (transport?.place.localCount ?? 1) }
+
+  /// Joins the other processes, where there are some and the command works with them.
   ///
-  /// Errors: they cannot be joined, and would train one by one into one folder.
+  /// Errors: those of `join`, for the processes would train one by one into one folder.
   static func join(for command: any ParsableCommand) throws(ProcessError) {
+    if command is Train || command is Pretrain || command is Finetune { try join() }
+    guard command is Evaluate || command is Encode || command is Score else { return }
+    try join()
+    transport?.watch(limit: nil)
+  }
+
+  /// Joins the other processes, where there are some. Errors: they cannot be joined.
+  static func join() throws(ProcessError) {
     guard let launch = Launch() else { return }
-    guard command is Train || command is Pretrain || command is Finetune else { return }
     let transport = try MPITransport(launch) { StandardError.tell("hourglass: \($0)") }
     let ofSameCores = transport.processesOfSameCores()
     joined.withLock { $0 = (transport, ofSameCores) }
     StandardOutput.isMuted.store(!transport.place.isFirst, ordering: .relaxed)
+  }
+
+  /// All processes, for `doctor`; nil for one that works alone.
+  static var members: [Diagnosis.Member]? {
+    transport.map { transport in
+      transport.gather(JSONText.line(Diagnosis.Member(transport.place, cores: cores))).compactMap {
+        try? JSONDecoder().decode(Diagnosis.Member.self, from: Data($0.utf8))
+      }
+    }
+  }
+
+  /// Refuses to look at images with processes that have other weights or images, or were asked for something else.
+  static func requireEqual(_ loaded: LoadedRun, _ data: Dataset) throws(ProcessError) {
+    try transport?.requireEqual(loaded.inference, data, arguments: Array(CommandLine.arguments.dropFirst()))
   }
 
   /// Does what may fail in one process alone, and fails in all of them where it does. All processes call it together.
@@ -55,7 +81,7 @@ enum Processes {
       if error is ProcessError, Launch()?.isFirst == false { return .failed }
       return ExitStatus(reporting: error)
     }
-    if error is TrainingError || error is ProcessError || error is ExitStatusError {
+    if error is TrainingError || error is ProcessError || error is ExitStatusError || error is AgreedError {
       return ExitStatus(reporting: error)
     }
     let status = ExitStatus(of: error)

@@ -59,7 +59,8 @@ final class Progress {
     let left = seconds / Double(max(1, report.step - start.step)) * Double(report.lastStep - report.step)
     let epoch = "epoch \(report.epoch + 1)" + (epochs.map { "/\($0)" } ?? "")
     let loss = "loss \(significant(report.loss.total, 5))"
-    let figures = "\(grouped(Int(clamping: rate))) samples/s  \(loss)  \(Self.duration(left)) left"
+    let exchange = report.exchangePercent.map { "  exchange \(decimal($0, 0)) %" } ?? ""
+    let figures = "\(grouped(Int(clamping: rate))) samples/s  \(loss)\(exchange)  \(Self.duration(left)) left"
     if isTerminal {
       draw(epoch, Double(report.step) / Double(report.lastStep), figures)
     } else {
@@ -97,7 +98,8 @@ final class Progress {
     if let loss = metrics.validationLoss { line += "  validation \(decimal(loss))" }
     if let rate = metrics.validationErrorRate { line += "  error \(decimal(100 * rate, 2)) %" }
     line += "  \(grouped(Int(clamping: metrics.samplesPerSecond))) samples/s"
-    return line + (metrics.inputPercent.map { "  input \(decimal($0, 2)) %" } ?? "")
+    line += metrics.inputPercent.map { "  input \(decimal($0, 2)) %" } ?? ""
+    return line + (metrics.exchangePercent.map { "  exchange \(decimal($0, 2)) %" } ?? "")
   }
 
   /// 3:07, or 1:02:03.

@@ -116,28 +116,35 @@ struct Score: ParsableCommand {
   }
 
   func run() throws {
-    let loaded = try trained.load()
-    if loaded.model.likelihood.target == .label || maps.maps != nil || by == .error {
-      try loaded.requireImages("score")
+    // Position 0 writes.
+    let file = output.flatMap { Processes.isFirst ? OutputFile($0, or: $0) : nil }
+    let folder = maps.maps.flatMap { Processes.isFirst ? OutputFolder(flag: "--maps", $0) : nil }
+    let (loaded, kept, by, draws, data) = try Processes.together {
+      let loaded = try trained.load()
+      if loaded.model.likelihood.target == .label || maps.maps != nil || self.by == .error {
+        try loaded.requireImages("score")
+      }
+      if samples != nil, !loaded.model.isVariational {
+        throw ValidationError(
+          "--samples: wanted a variational model, found \(loaded.model.name), whose code is no draw")
+      }
+      try replacing.check([file].compactMap(\.self), reading: loaded.inputs + [images.path])
+      try folder?.check(replacing, reading: loaded.inputs + [images.path])
+      let kept = try threshold.kept(by: loaded)
+      let (by, draws) = try scoring(kept, loaded)
+      return (loaded, kept, by, draws, try images.open(loaded, allClasses: normalClass != nil, masks: masks))
     }
-    if samples != nil, !loaded.model.isVariational {
-      throw ValidationError("--samples: wanted a variational model, found \(loaded.model.name), whose code is no draw")
-    }
-    let file = output.map { OutputFile($0, or: $0) }
-    try replacing.check([file].compactMap(\.self), reading: loaded.inputs + [images.path])
-    let folder = maps.maps.map { OutputFolder(flag: "--maps", $0) }
-    try folder?.check(replacing, reading: loaded.inputs + [images.path])
-    let kept = try threshold.kept(by: loaded)
-    let (by, draws) = try scoring(kept, loaded)
-    let data = try images.open(loaded, allClasses: normalClass != nil, masks: masks)
+    try Processes.requireEqual(loaded, data)
     let target = try folder.map { try maps.target(for: data, $0) }
     try maps.checkUse(hasMasks: data.hasMasks)
     let classes = try normalClass.map { try data.isAnomaly(normalClass: $0) }
 
-    func scores(of data: Dataset) throws -> AnomalyScores {
-      try loaded.inference.scores(of: data, by: by, samples: draws, seed: loaded.recipe.seed).ofPictures(data)
+    func scores(of data: Dataset, sharedBy transport: (any Transport)? = nil) throws -> AnomalyScores {
+      try loaded.inference.scores(
+        of: data, by: by, samples: draws, seed: loaded.recipe.seed, sharedBy: transport
+      ).ofPictures(data)
     }
-    let found = try scores(of: data)
+    let found = try scores(of: data, sharedBy: Processes.transport)
     if let place = found.scores.firstIndex(where: { !$0.isFinite }) {
       throw ExitStatusError(
         status: .diverged,
@@ -145,6 +152,7 @@ struct Score: ParsableCommand {
           "\(data.source): wanted a finite score of \(data.pictureName(place)), found \(found.scores[place]); "
           + "the weights, or the images, are too large")
     }
+    guard Processes.isFirst else { return }
     let wantsScale = target.map { $0.format != .npy && maps.mapScale == nil } ?? false
     let survey = try wantsScale || data.hasMasks ? MapSurvey(data, loaded.inference, maps) : nil
     let truth = classes ?? survey?.isMarked

@@ -75,10 +75,7 @@ struct SessionOptions: ParsableArguments {
     quiet = quiet || file.quiet == true
   }
 
-  /// What processes of one node may take is divided among them.
-  var memoryForImages: Int {
-    memoryLimit?.bytes ?? GrantedMemory.forImages / (Processes.transport?.place.localCount ?? 1)
-  }
+  var memoryForImages: Int { memoryLimit?.bytes ?? Processes.memoryForImages }
 
   /// Where a new run of a model may begin.
   func newPath(_ model: String) throws -> String {

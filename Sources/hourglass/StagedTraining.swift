@@ -97,8 +97,8 @@ struct StagedTraining {
     }
     let end = try run(trainer, in: staged.run, told: "all layers")
     if end == .interrupted { return try stop(trainer, staged.run, staged, isOver: isOver()) }
-    guard Processes.isFirst else { return }
     try trainer.keepTraining(in: staged.run)
+    guard Processes.isFirst else { return }
     try trainer.writePictures(to: staged.run)
     session.report(end.rawValue, trainer, staged.run, goOn: nil)
   }

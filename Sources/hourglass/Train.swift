@@ -29,6 +29,7 @@ struct Train: ParsableCommand {
         hourglass train --config runs/f/recipe.json --seed 2 --run runs/g
         hourglass train --config runs/f/recipe.json --steps 100 --profile
         mpirun -n 4 --hostfile nodes hourglass train --model conv-vae-64 --data photos --run runs/p
+        srun hourglass train --model conv-vae-64 --data photos --run runs/p --resume-or-start
       """)
 
   @OptionGroup(title: "What decides the result") var flags: RecipeFlags
@@ -51,10 +52,28 @@ struct Train: ParsableCommand {
     help: "Write metrics and reconstructions of each epoch for TensorBoard into the folder tensorboard of the run.")
   var tensorBoard = false
 
+  @Flag(
+    help: """
+      Go on with the run in --run as --resume does where there is one, and else begin it: a job that is requeued says \
+      the same each time.
+      """)
+  var resumeOrStart = false
+
   var resume: Bool { session.resume }
   var json: Bool { session.json }
 
-  func validate() throws { try flags.check(resuming: resume) }
+  func validate() throws {
+    try flags.check(resuming: resume)
+    guard resumeOrStart else { return }
+    if resume { throw ValidationError("wanted one of --resume and --resume-or-start, found both") }
+    if session.folder == nil {
+      throw ValidationError("--resume-or-start: wanted the run to begin or to go on with as --run DIR, found none")
+    }
+    if flags.config != nil {
+      throw ValidationError(
+        "--config: wanted none with --resume-or-start, for a run that goes on keeps its recipe, found a file")
+    }
+  }
 
   mutating func run() throws {
     let clock = ContinuousClock()
@@ -64,8 +83,12 @@ struct Train: ParsableCommand {
       let file = try flags.configuration()
       try division.adopt(file)
       try session.adopt(file)
+      if resumeOrStart, Processes.isFirst {
+        session.resume = try InputFile.isThere(RunFolder(session.folder ?? "").file("recipe.json"))
+      }
       return file
     }
+    session.resume = Processes.fromFirst(resume ? "resume" : "") == "resume"
     Processes.transport?.watch(limit: session.stallLimit?.seconds)
     profile = profile || file.session.profile == true
     tensorBoard = tensorBoard || file.session.tensorboard == true
@@ -79,7 +102,8 @@ struct Train: ParsableCommand {
       "\(trainer.recipe.model.name) on \(trainer.data.count) of \(trainer.data.source); \(run.path) \(verb)")
     if let transport = Processes.transport {
       let place = transport.place
-      progress.note("\(place.count) processes on \(place.nodes) nodes by \(transport.version)")
+      let nodes = "\(place.nodes) node\(place.nodes == 1 ? "" : "s")"
+      progress.note("\(place.count) processes on \(nodes) by \(transport.version)")
     }
 
     list(about: trainer, run, progress)
@@ -91,14 +115,12 @@ struct Train: ParsableCommand {
       if json, case .epoch(let metrics) = event { StandardOutput.write(json: metrics) }
     }
     progress.clear()
+    if end != .interrupted { try trainer.keepTraining(in: run) }
     guard Processes.isFirst else { return }
     if let profile = trainer.training.profile { try show(profile, in: run) }
     // A signal may have come to another process alone.
     let isInterrupted = end == .interrupted && (SignalHandling.stopIsWanted || !isOver())
-    if end != .interrupted {
-      try trainer.keepTraining(in: run)
-      try trainer.writePictures(to: run)
-    }
+    if end != .interrupted { try trainer.writePictures(to: run) }
     session.report(
       end == .interrupted && !isInterrupted ? "outOfTime" : end.rawValue, trainer, run,
       goOn: end == .interrupted ? "hourglass train --run \(run.path) --resume" : nil)

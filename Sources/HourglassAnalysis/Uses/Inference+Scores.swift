@@ -14,25 +14,24 @@ extension Inference {
   /// - Parameters:
   ///   - samples: how many codes of a variational model are drawn for the likelihood; nil for the mean of the code.
   ///   - seed: the seed of the draws.
+  ///   - transport: of the processes that share the work, see `SharedBatches`; nil for one process.
   public func scores(
-    of data: Dataset, by kind: AnomalyScores.Kind, samples: Int? = nil, seed: UInt64
+    of data: Dataset, by kind: AnomalyScores.Kind, samples: Int? = nil, seed: UInt64,
+    sharedBy transport: (any Transport)? = nil
   ) throws -> AnomalyScores {
     try data.checkTargets(for: plan)
     if let samples, !Self.drawRange.contains(samples) {
       throw ModelError("samples", "wanted 1 to \(Self.drawRange.upperBound) draws of a code, found \(samples)")
     }
-    var scores: [Double] = []
-    for start in stride(from: 0, to: data.count, by: Self.batchSize) {
-      let range = start..<min(start + Self.batchSize, data.count)
-      let images = try data.images(range)
-      data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
-      let labels = data.labels?[range]
-      if let samples, kind == .likelihood, plan.model.isVariational {
-        scores += evidenceBounds(images, labels: labels, draws: samples, seed: seed).map { -$0 }
-        continue
+    var batches = SharedBatches<Double>(data, sharedBy: transport) { batch in
+      let (images, labels) = (try data.images(batch), data.labels?[batch.images])
+      if let samples, kind == .likelihood, self.plan.model.isVariational {
+        return self.evidenceBounds(images, labels: labels, draws: samples, seed: seed).map { -$0 }
       }
-      scores += measure(images, labels: labels, noise: .none).map { score($0, by: kind) }
+      return self.measure(images, labels: labels, noise: .none).map { self.score($0, by: kind) }
     }
+    var scores: [Double] = []
+    while let (_, some) = try batches.next() { scores += some }
     return AnomalyScores(scores)
   }
 

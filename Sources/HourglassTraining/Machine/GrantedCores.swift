@@ -11,7 +11,7 @@ public enum GrantedCores {
   public static var affinity: Int { allowed.count }
 
   /// The cores in the affinity mask of whoever asks first, which is before any thread is bound.
-  static let allowed: [Int] = {
+  package static let allowed: [Int] = {
     let cores = [Int](unsafeUninitializedCapacity: Int(AFFINITY_WORDS * AFFINITY_WORD_BITS)) { buffer, count in
       count = affinity_cores(buffer.baseAddress, buffer.count)
     }

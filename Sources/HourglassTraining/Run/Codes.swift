@@ -41,16 +41,26 @@ extension Inference {
   ///
   /// Errors: the images have another shape than the model's input, or cannot be read.
   ///
-  /// - Parameter range: which images; nil for all.
-  public func codes(of data: Dataset, _ range: Range<Int>? = nil) throws -> [Float] {
-    try data.checkShape(for: plan)
-    let range = range ?? 0..<data.count
+  /// - Parameters:
+  ///   - range: which images; nil for all.
+  ///   - transport: of the processes that share the work, see `SharedBatches`; nil for one process.
+  public func codes(
+    of data: Dataset, _ range: Range<Int>? = nil, sharedBy transport: (any Transport)? = nil
+  ) throws -> [Float] {
+    var batches = try batchesOfCodes(of: data, range, sharedBy: transport)
     var codes: [Float] = []
-    codes.reserveCapacity(range.count * codeCount)
-    for start in stride(from: range.lowerBound, to: range.upperBound, by: Self.batchSize) {
-      let batch = start..<min(start + Self.batchSize, range.upperBound)
-      codes += encode(try data.images(batch), labels: data.labels?[batch])
-    }
+    codes.reserveCapacity((range?.count ?? data.count) * codeCount)
+    while let (_, some) = try batches.next() { codes += some }
     return codes
+  }
+
+  /// The codes of a data set's images a batch at a time. Errors: the images have another shape than the model's input.
+  public func batchesOfCodes(
+    of data: Dataset, _ range: Range<Int>? = nil, sharedBy transport: (any Transport)? = nil
+  ) throws -> SharedBatches<Float> {
+    try data.checkShape(for: plan)
+    return SharedBatches(data, range, sharedBy: transport) { batch in
+      self.encode(try data.images(batch), labels: data.labels?[batch.images])
+    }
   }
 }

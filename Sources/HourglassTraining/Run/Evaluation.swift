@@ -103,9 +103,11 @@ public struct Evaluator {
   /// - Parameters:
   ///   - importanceSamples: draws of each code for the bound of a variational model with a likelihood in nats; nil for
   ///     no bound.
+  ///   - transport: of the processes that share the work, see `SharedBatches`; nil for one process.
   ///   - each: called with what is measured of each sample, in order.
   public func evaluate(
-    _ data: Dataset, importanceSamples: Int? = nil, each: (SampleEvaluation) throws -> Void = { _ in }
+    _ data: Dataset, importanceSamples: Int? = nil, sharedBy transport: (any Transport)? = nil,
+    each: (SampleEvaluation) throws -> Void = { _ in }
   ) throws -> Evaluation {
     let plan = inference.plan
     let (isVariational, hasPenalty) = (plan.model.isVariational, !plan.model.penalties.isEmpty)
@@ -137,20 +139,39 @@ public struct Evaluator {
     var bound = 0.0
     var units = UnitStatistics(count: inference.codeCount)
     var usage = CodeUsage(plan)
-    for (batch, start) in stride(from: 0, to: data.count, by: Inference.batchSize).enumerated() {
-      let range = start..<min(start + Inference.batchSize, data.count)
+    let hasCodes = isVariational || hasPenalty
+    let (inference, seed) = (inference, seed)
+    var batches = SharedBatches<Double>(data, sharedBy: transport) { batch in
+      let range = batch.images
       let images = try data.inputs(range)
       let wanted = data.hasInputs && isImage ? try data.images(range) : nil
-      data.announce((range.upperBound..<min(range.upperBound + range.count, data.count)).lazy.map { Int32($0) })
-      let noise: Noise = isVariational || hasPenalty ? .evaluation(seed: seed, step: batch) : .none
+      data.announce(batch.following.lazy.map { Int32($0) })
+      let noise: Noise = hasCodes ? .evaluation(seed: seed, step: batch.number) : .none
+      // A class that the model does not know is measured as class 0.
+      let targets = (plan.readsLabels ? data.labels?[range] : nil).map { labels in
+        ArraySlice(labels.map { plan.labels.contains($0) ? $0 : 0 })
+      }
+      var numbers = inference.measure(images, wanted: wanted, labels: targets, noise: noise).flatMap(\.numbers)
+      if hasCodes { numbers += inference.encode(images, labels: targets).map { Double($0) } }
+      if plan.model.isQuantized { numbers += inference.codeNumbers(images, labels: targets).map { Double($0) } }
+      if let importanceSamples {
+        numbers += inference.importanceBounds(
+          images, labels: targets, draws: importanceSamples, seed: seed, step: batch.number)
+      }
+      return numbers
+    }
+    while let (batch, numbers) = try batches.next() {
+      let range = batch.images
+      var rest = numbers[...]
+      func take(_ count: Int) -> [Double] {
+        defer { rest = rest.dropFirst(count) }
+        return Array(rest.prefix(count))
+      }
       let labels = plan.readsLabels ? data.labels?[range] : nil
       let isKnown = range.map { index in labels.map { plan.labels.contains($0[index]) } ?? true }
-      // A class that the model does not know is measured as class 0.
-      let targets = labels.map { labels in ArraySlice(labels.map { plan.labels.contains($0) ? $0 : 0 }) }
-      for (place, measurement) in inference.measure(images, wanted: wanted, labels: targets, noise: noise)
-        .enumerated()
-      {
-        let index = range.lowerBound + place
+      for (place, index) in range.enumerated() {
+        let measurement = Inference.Measurement(
+          take(Inference.Measurement.numbers(of: plan)), of: plan.model.likelihood.target)
         if isKnown[place] {
           known += 1
           reconstruction += Double(measurement.reconstruction)
@@ -161,13 +182,9 @@ public struct Evaluator {
         if let label = labels?[index], let prediction = measurement.prediction { confusion?.add(label, prediction) }
         try each(SampleEvaluation(index: index, measurement: measurement, isKnown: isKnown[place]))
       }
-      if isVariational || hasPenalty { units.add(inference.encode(images, labels: targets)) }
-      usage?.add(inference.codeNumbers(images, labels: targets))
-      if let importanceSamples {
-        let bounds = inference.importanceBounds(
-          images, labels: targets, draws: importanceSamples, seed: seed, step: batch)
-        bound += zip(bounds, isKnown).reduce(0) { $0 + ($1.1 ? $1.0 : 0) }
-      }
+      if hasCodes { units.add(take(range.count * inference.codeCount).map { Float($0) }) }
+      usage?.add(take(range.count * plan.uses[plan.encoder.upperBound - 1].layer.stateCount).map { Float($0) })
+      bound += zip(rest, isKnown).reduce(0.0) { $0 + ($1.1 ? $1.0 : 0) }
     }
     let n = Double(known)
     var result = Evaluation(samples: data.count)
@@ -211,6 +228,39 @@ public struct Evaluator {
       units.add(inference.encode(try data.images(range), labels: data.labels?[range]))
     }
     return units.variances
+  }
+}
+
+extension Inference.Measurement {
+  /// Its numbers in a row.
+  fileprivate var numbers: [Double] {
+    let others = [image?.squaredError, image?.similarity, prediction].compactMap(\.self)
+    return ([reconstruction] + terms + others).map { Double($0) }
+  }
+
+  /// How many numbers it has for a plan.
+  fileprivate static func numbers(of plan: ExecutionPlan) -> Int {
+    let others =
+      switch plan.model.likelihood.target {
+      case .image: 2
+      case .label: 1
+      case .nothing: 0
+      }
+    return 1 + plan.model.terms.count + others
+  }
+
+  /// The measurement with these numbers in a row.
+  fileprivate init(_ numbers: [Double], of target: Likelihood.Target) {
+    let numbers = numbers.map { Float($0) }
+    let last = numbers.count - 1
+    switch target {
+    case .image:
+      self.init(
+        reconstruction: numbers[0], terms: Array(numbers[1..<last - 1]),
+        image: Inference.ImageMeasurement(squaredError: numbers[last - 1], similarity: numbers[last]))
+    case .label: self.init(reconstruction: numbers[0], terms: Array(numbers[1..<last]), prediction: numbers[last])
+    case .nothing: self.init(reconstruction: numbers[0], terms: Array(numbers[1...]))
+    }
   }
 }
 

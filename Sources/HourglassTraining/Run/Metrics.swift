@@ -46,6 +46,9 @@ public struct EpochMetrics: Codable, Sendable, Equatable {
   /// The part of the steps' time that went into their input, in percent, mean over the workers: reading images,
   /// augmenting, corrupting and shuffling them. It is taken over the steps of the session that ended the epoch.
   public var inputPercent: Double?
+  /// The part of the steps' time in which the first process exchanged messages with others or waited for them, in
+  /// percent; nil where one process trained.
+  public var exchangePercent: Double?
   /// The images that the epoch visited; nil in files of earlier versions.
   public var images: Int?
   /// How often the data had changed before the epoch; nil in files of earlier versions.

@@ -54,6 +54,14 @@ public struct RunEnvironment: Codable, Sendable, Equatable {
   /// Whether the kernels were built with OpenMP.
   public static var hasOpenMP: Bool { hg_has_openmp() }
 
+  /// What must be the same in all processes that work together, by its name.
+  static var sharedFacts: [String: String] {
+    [
+      "version of Hourglass": programVersion,
+      "fused multiply-add": hg_isa_has_fma() ? "yes" : "no (\(instructionSetName))",
+    ]
+  }
+
   /// The version of the compiler that built the program.
   public static var swiftVersion: String {
     #if compiler(>=6.4)

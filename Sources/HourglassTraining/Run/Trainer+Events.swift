@@ -19,6 +19,8 @@ extension Trainer {
     public var samples: Int
     /// The loss of the step's minibatch before its update.
     public var loss: TrainingStep.Loss
+    /// See `EpochMetrics.exchangePercent`; of the epoch's steps so far.
+    public var exchangePercent: Double?
   }
 
   /// The reason why the loop ended.

@@ -1,6 +1,5 @@
 import FoundationEssentials
 import HourglassData
-import HourglassKernels
 
 /// What is peculiar to a run that several processes train together. They take every decision alike, since all of them
 /// have all weights and losses; only time and signals are known to one alone.
@@ -14,9 +13,7 @@ extension Trainer {
     var facts = Origin.fields(JSONText.line(Origin.withoutPaths(recipe)))
     facts["images"] = text(data)
     facts["validation images"] = text(validation)
-    facts["version of Hourglass"] = RunEnvironment.programVersion
-    facts["fused multiply-add"] = hg_isa_has_fma() ? "yes" : "no (\(RunEnvironment.instructionSetName))"
-    return facts
+    return facts.merging(RunEnvironment.sharedFacts) { $1 }
   }
 
   /// Takes all that a step goes on from, and how far the run is, from position 0.

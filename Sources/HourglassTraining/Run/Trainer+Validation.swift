@@ -7,7 +7,8 @@ extension Trainer {
     guard validation != nil || recipe.model.isVariational || recipe.model.isQuantized else { return }
     let evaluator = Evaluator(try inference(), recipe)
     if let validation {
-      let result = try evaluator.evaluate(validation, importanceSamples: recipe.importanceSamples)
+      let result = try evaluator.evaluate(
+        validation, importanceSamples: recipe.importanceSamples, sharedBy: transport)
       (row.validationLoss, row.validationMSE) = (result.negativeLogLikelihood ?? result.loss, result.mse)
       (row.validationErrorRate, row.activeUnits) = (result.errorRate, result.activeUnits)
       row.perplexity = result.perplexity

@@ -20,7 +20,7 @@ public final class Trainer {
   private let order: BatchOrder
   private let run: RunFolder?
   /// The transport of the processes that train together; nil for one process.
-  let transport: (any Transport)?
+  package let transport: (any Transport)?
   /// The images that each epoch is evaluated on; nil for none.
   public let validation: Dataset?
   /// The forward half with the weights that stand for the trained model, once it was needed.
@@ -41,8 +41,9 @@ public final class Trainer {
   private(set) var firstLoss: Double?
   /// The kinds of warnings that this session has given, so that it gives each once.
   var warned: Set<Int> = []
-  /// The seconds of the epoch's steps in this session: for their input, and in all.
-  private var clock = (input: 0.0, all: 0.0)
+  /// The seconds of the epoch's steps in this session: for their input, for the exchange with other processes, and in
+  /// all.
+  private var clock = (input: 0.0, exchange: 0.0, all: 0.0)
 
   /// Opens the data, plans all memory, and starts from the recipe's seed or from the run's last checkpoint.
   ///
@@ -308,12 +309,17 @@ public final class Trainer {
     let seconds = (ContinuousClock.now - start) / .seconds(1)
     progress.seconds += seconds
     clock.input += (announced - start) / .seconds(1) + training.inputSeconds
+    clock.exchange += training.exchangeSeconds ?? 0
     clock.all += seconds
     observe(
       .step(
         StepReport(
-          step: progress.step, lastStep: lastStep, epoch: epoch, samples: progress.samples, loss: loss)))
+          step: progress.step, lastStep: lastStep, epoch: epoch, samples: progress.samples, loss: loss,
+          exchangePercent: exchangePercent)))
   }
+
+  /// The part of the epoch's steps in this session that went into the exchange with other processes, in percent.
+  private var exchangePercent: Double? { transport.map { _ in 100 * clock.exchange / max(clock.all, 1e-9) } }
 
   /// Adds the terms of the last step to those of the epoch, where they are not the loss beside the reconstruction.
   private func addTerms(count: Int) {
@@ -337,7 +343,8 @@ public final class Trainer {
     (row.penalty, row.terms) = (named.penalty, named.all)
     (row.images, row.dataChanges) = (order.visited, progress.dataChanges ?? 0)
     row.inputPercent = clock.all > 0 ? 100 * clock.input / clock.all : nil
-    clock = (0, 0)
+    row.exchangePercent = exchangePercent
+    clock = (0, 0, 0)
     var (picture, failure): (PNGImage?, DataError?)
     do {
       try evaluate(&row)
@@ -345,7 +352,7 @@ public final class Trainer {
       if events != nil, Pictures.refusal(of: recipe.model) == nil {
         picture = try Pictures(inference(), seed: recipe.seed).reconstructions(validation ?? data)
       }
-    } catch let error as DataError { failure = error }
+    } catch let error as DataError { failure = error } catch let error as AgreedError { failure = error.error }
     if let transport { failure = transport.agreed(failure) }
     if let failure { throw TrainingError.unreadable(step: progress.step, failure) }
     let judged = monitored(row)

@@ -223,6 +223,7 @@ struct StepWork: Sendable {
       } else if !pump.hasMoved {
         sched_yield()
         clock.times.exchange += clock.lap()
+        replicas[worker].clock?.lap(.exchange)
       }
     }
   }

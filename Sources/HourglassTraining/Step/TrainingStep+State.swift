@@ -34,6 +34,10 @@ extension TrainingStep {
     Double(work.clocks.elements.reduce(0) { $0 + $1.input }) / Double(work.clocks.count) / 1e9
   }
 
+  /// Seconds of the last step in which the first worker exchanged messages with other processes or waited for them; nil
+  /// where one process trains.
+  public var exchangeSeconds: Double? { work.exchange.map { _ in Double(work.clocks[0].exchange) / 1e9 } }
+
   /// The flat vector of parameters, and the optimiser's moments by name.
   public var parameters: FloatBuffer { work.shared.parameters }
   public var moments: [(name: String, values: FloatBuffer)] { Array(zip(optimizer.moments, work.reducer.moments)) }

@@ -208,7 +208,7 @@ public final class TrainingStep {
     guard let exchange = work.exchange else { return failure }
     let start = DispatchTime.now().uptimeNanoseconds
     let answer = exchange.tell(work.current.pointer[0], hasFailed: failure != nil, wantsStop: wantsStop)
-    work.clocks.pointer[0].exchange += DispatchTime.now().uptimeNanoseconds - start
+    countExchange(since: start)
     stopIsWanted = answer.wantsStop
     return answer.hasFailure ? exchange.team.transport.agreed(failure) : nil
   }
@@ -239,7 +239,14 @@ public final class TrainingStep {
     guard let exchange = work.exchange else { return }
     let start = DispatchTime.now().uptimeNanoseconds
     exchange.team.meet()
-    work.clocks.pointer[0].exchange += DispatchTime.now().uptimeNanoseconds - start
+    countExchange(since: start)
+  }
+
+  /// Counts the time since a moment as exchange with other processes, for which all workers waited.
+  private func countExchange(since start: UInt64) {
+    let time = DispatchTime.now().uptimeNanoseconds - start
+    work.clocks.pointer[0].exchange += time
+    for clock in profiler?.clocks ?? [] { clock.add(time, to: .exchange) }
   }
 
   /// Phase 2 with clipping: no slice can be updated before all are summed.

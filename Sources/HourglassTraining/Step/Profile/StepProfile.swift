@@ -9,7 +9,8 @@ public struct StepProfile: Codable, Sendable, Equatable {
     public var layer: String?
     public var kind: String?
     /// The pass of a layer: forward, backward-data and backward-filter (dense: backward-weight), or backward where
-    /// there are no parameters. What belongs to no layer is input, preparation, likelihood, sums, optimizer or waiting.
+    /// there are no parameters. What belongs to no layer is input, preparation, likelihood, sums, optimizer, exchange
+    /// (messages of several processes, and waiting for them) or waiting (of workers for each other).
     public var pass: String
     /// The time it takes of a step, mean over the workers. All rows add up to a step.
     public var milliseconds: Double
@@ -120,7 +121,7 @@ extension StepProfile {
     millisecondsPerStep = Double(load.nanoseconds) * perStep
     peakGigaflopsPerSecond = profiler.peaks.elements.reduce(0) { $0 + $1.multiplyAdd }
     memoryGigabytesPerSecond = profiler.peaks.elements.reduce(0) { $0 + $1.triad }
-    busyMilliseconds = profiler.clocks.map { Double($0.total) * perStep }
+    busyMilliseconds = profiler.clocks.map { Double($0.total - $0.time(.exchange)) * perStep }
     rows = []
     let table = Table(
       clocks: profiler.clocks, load: load, millisecondsPerStep: millisecondsPerStep, peak: peakGigaflopsPerSecond)
@@ -244,7 +245,7 @@ extension StepProfile {
       let target = plan.model.likelihood.target == .image ? input : 1
       return switch work {
       case .input: 4 * Double(input * load.samples)
-      case .preparation: 0
+      case .preparation, .exchange: 0
       // The output, the target and the error.
       case .likelihood: 4 * Double((2 * output + target) * load.samples)
       // A gradient of each shard, and their sum.

@@ -9,7 +9,7 @@ struct WorkerClock: Sendable {
   /// What a layer does.
   enum LayerPass: Int, CaseIterable { case forward, backward, gradient }
   /// What belongs to no layer.
-  enum Work: Int, CaseIterable { case input, preparation, likelihood, sums, updates }
+  enum Work: Int, CaseIterable { case input, preparation, likelihood, sums, updates, exchange }
 
   /// The start of the lap, then the sums: of `Work`, then of each layer's passes.
   private let nanoseconds: AlignedBuffer<UInt64>
@@ -20,6 +20,8 @@ struct WorkerClock: Sendable {
 
   func start() { nanoseconds.pointer[0] = DispatchTime.now().uptimeNanoseconds }
   func lap(_ work: Work) { lap(Self.place(work)) }
+  /// Adds nanoseconds that are part of no lap.
+  func add(_ time: UInt64, to work: Work) { nanoseconds.pointer[Self.place(work)] += time }
   func lap(_ pass: LayerPass, layer: Int) { lap(Self.place(pass, layer)) }
 
   func time(_ work: Work) -> UInt64 { nanoseconds[Self.place(work)] }
