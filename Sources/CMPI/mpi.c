@@ -76,6 +76,8 @@ static void version(char *to, size_t room) {
   int length;
   MPI_Get_library_version(found, &length);
   found[strcspn(found, "\n,")] = 0;
+  char *tab = strchr(found, '\t'); /* MPICH's has one */
+  if (tab) *tab = ' ';
   snprintf(to, room, "%s", found);
 }
 

@@ -34,7 +34,7 @@ import Testing
       let result = try program.run("doctor tiny.json conv-ae@32x32x1 --json")
       let found = try JSONDecoder().decode(Diagnosis.self, from: Data(result.output.utf8))
       #expect(found.defaults.map(\.model) == ["tiny", "conv-ae@32x32x1"])
-      #expect(found.defaults.allSatisfy { $0.efficiency > 0 && $0.efficiency <= 1 })
+      #expect(found.defaults.allSatisfy { ($0.efficiency.map { $0 > 0 && $0 <= 1 }) == true })
       #expect(try program.run("doctor nobody").status == Status.wrongUsage.rawValue)
     }
   }
