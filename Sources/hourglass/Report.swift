@@ -34,7 +34,9 @@ struct Report: ParsableCommand {
 
   @OptionGroup var images: DataFlags
 
-  @Option(parsing: .upToNextOption, help: ArgumentHelp("Compare with the runs in these folders.", valueName: "run"))
+  @Option(
+    parsing: .upToNextOption, help: ArgumentHelp("Compare with the runs in these folders.", valueName: "run"),
+    completion: .runs)
   var beside: [String] = []
 
   @Option(

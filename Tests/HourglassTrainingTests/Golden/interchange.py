@@ -39,7 +39,7 @@ def check(path, tensors):
     onnx.shape_inference.infer_shapes(model, check_type=True, strict_mode=True, data_prop=True)
     assert model.opset_import[0].version >= 17 and model.producer_name == "hourglass" and model.producer_version
     metadata = {entry.key: entry.value for entry in model.metadata_props}
-    assert set(metadata) == {"model", "weightsHash"}, metadata
+    assert set(metadata) == {"model", "preprocess", "weightsHash"}, metadata
     for tensor in model.graph.initializer:
         if tensor.name in tensors:
             found = onnx.numpy_helper.to_array(tensor)
