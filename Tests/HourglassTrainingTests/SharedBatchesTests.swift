@@ -139,7 +139,14 @@ import Testing
 
   /// A loss that is infinite in one share ends all processes as it ends one, with the item that it is of.
   @Test func aLossThatDivergesInOneShare() throws {
-    let model = TinyModels.autoencoder
+    let model = Autoencoder("linear", input: ImageShape(8, 6, 2), likelihood: .squaredError) {
+      Conv2D(2, kernel: 3, activation: .relu)
+    } latent: {
+      Dense(3)
+    } decoder: {
+      Dense(8 * 6 * 2)
+      Reshape(8, 6, 2)
+    }
     var pixels = TestImages.waves(step: 0, samples: 20, shape: model.input)
     pixels[13 * model.input.count] = 3e38
     let data = try Dataset(.floats(pixels), shape: model.input, source: "waves")
