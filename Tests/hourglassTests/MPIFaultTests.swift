@@ -20,8 +20,8 @@ extension MPITests {
     #expect(straight.status == 0 && resumed.weightsHash == straight.weightsHash, "\(straight.errors)")
   }
 
-  @Test(arguments: MPI.all) func differencesAndMistakesAreRefused(_ mpi: MPI) throws {
-    try MPIMachine.inTemporaryFolder(mpi) { machine in
+  @Test func differencesAndMistakesAreRefused() throws {
+    try MPIMachine.inTemporaryFolder { machine in
       typealias Group = MPIMachine.Group
       let tiny = "\(Self.tiny) --run r"
       func refusal(_ groups: [Group], with more: [String: String] = [:]) throws -> String {
@@ -106,8 +106,8 @@ extension MPITests {
 
   /// Launchers pass SIGTERM and SIGINT on, and some kill soon after. The run goes on in any case, with any number of
   /// processes.
-  @Test(arguments: MPI.all, [SIGTERM, SIGINT]) func launchersMayKill(_ mpi: MPI, _ signal: Int32) throws {
-    try MPIMachine.inTemporaryFolder(mpi) { machine in
+  @Test(arguments: [SIGTERM, SIGINT]) func launchersMayKill(_ signal: Int32) throws {
+    try MPIMachine.inTemporaryFolder { machine in
       let running = try machine.start([.init(count: 2, arguments: "\(Self.endless) --run r")])
       running.wait { machine.isThere(Self.checkpoint) }
       running.send(signal)
@@ -116,8 +116,8 @@ extension MPITests {
     }
   }
 
-  @Test(arguments: MPI.all) func aKilledProcessEndsAll(_ mpi: MPI) throws {
-    try MPIMachine.inTemporaryFolder(mpi) { machine in
+  @Test func aKilledProcessEndsAll() throws {
+    try MPIMachine.inTemporaryFolder { machine in
       let running = try machine.start([.init(count: 2, arguments: "\(Self.endless) --run r")])
       running.wait { machine.isThere(Self.checkpoint) }
       kill(try #require(machine.process(rank: 1)), SIGKILL)

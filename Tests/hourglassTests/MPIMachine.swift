@@ -79,6 +79,11 @@ struct MPIMachine {
       let shell = group.before.map { ["/bin/sh", "-c", "\($0); exec \"$0\" \"$@\""] } ?? []
       return (index > 0 ? [":"] : []) + ["-n", "\(group.count)"] + shell + [Program.executable] + own
     }
+    // Threads of tests block signals, and a launcher inherits that.
+    var (none, before) = (sigset_t(), sigset_t())
+    sigemptyset(&none)
+    pthread_sigmask(SIG_SETMASK, &none, &before)
+    defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
     return try program.start(arguments, executable: launcher, environment: environment.merging(more) { $1 })
   }
 
