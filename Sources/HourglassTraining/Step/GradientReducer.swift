@@ -60,13 +60,12 @@ struct GradientReducer: Sendable {
     // The workers of all processes take the same slices. What goes from node to node is short enough for a message,
     // unless the norm over slices is that of one process.
     let (nodes, isShared) = (place?.nodes ?? 1, team != nil)
-    slices = Self.slices(
-      plan, workers: clips || isShared ? 1 : workers,
-      floats: nodes > 1 && !clips ? Self.messageFloats : Self.sliceFloats)
-    let sharded = slices.map(\.range).filter { $0.lowerBound < plan.shardedCount }
-    firstSharded = slices.count - sharded.count
     let areChained = StepExchange.areChained(plan, nodes: nodes)
     self.areChained = areChained
+    slices = Self.slices(
+      plan, workers: clips || isShared ? 1 : workers, areSent: nodes > 1 && !clips ? areChained : nil)
+    let sharded = slices.map(\.range).filter { $0.lowerBound < plan.shardedCount }
+    firstSharded = slices.count - sharded.count
     let goes = slices.map { slice in
       if case .product(let product, _) = slice.sum { areChained[product] } else { nodes > 1 }
     }
@@ -182,9 +181,9 @@ struct GradientReducer: Sendable {
   }
 
   /// Floats of a slice that goes to another node: MPI sends up to 64 KB over TCP at once, without asking first.
-  static let messageFloats = 12288
+  private static let messageFloats = 12288
   /// Floats of a slice: its gradient, weights and moments (16 bytes for each) stay in the second-level cache.
-  static let sliceFloats = 16384
+  private static let sliceFloats = 16384
   /// More workers get four slices each, but none of so few floats that handing it out would show.
   private static let mostWorkersOfLargeSlices = 16
   private static let fewestSliceFloats = 2048
@@ -205,24 +204,30 @@ struct GradientReducer: Sendable {
 
   /// Slices for a number of workers. Where gradients are clipped, whose norm adds up the squares of slices, they are
   /// those for one worker, so that bits do not depend on the workers.
-  static func slices(_ plan: ExecutionPlan, workers: Int, floats: Int = sliceFloats) -> [Slice] {
+  ///
+  /// - Parameter areSent: of each product whether its slices are sent to other nodes, as those that are no product's
+  ///   then are; nil where none are.
+  static func slices(_ plan: ExecutionPlan, workers: Int, areSent: [Bool]? = nil) -> [Slice] {
     let isFine = workers > mostWorkersOfLargeSlices
-    let floats = isFine ? min(floats, max(fewestSliceFloats, plan.parameterCount / (4 * workers))) : floats
+    let floats =
+      isFine ? min(sliceFloats, max(fewestSliceFloats, plan.parameterCount / (4 * workers))) : sliceFloats
     var slices: [Slice] = []
     for (index, product) in plan.products.enumerated() {
+      let isSent = areSent?[index] ?? false
       // A multiple of 24 rows divides evenly into tiles of 6, 8 and 12; 8 rows take half as long again for each
-      // multiply-add.
-      let least = isFine && product.rows < 24 * workers ? 8 : 24
-      let rows = max(least, floats / product.columns / least * least)
+      // multiply-add. Messages are short.
+      let least = isSent ? 6 : isFine && product.rows < 24 * workers ? 8 : 24
+      let rows = max(least, (isSent ? messageFloats : floats) / product.columns / least * least)
       for first in stride(from: 0, to: product.rows, by: rows) {
         let rows = first..<min(first + rows, product.rows)
         slices.append(Slice(range: product.range(rows: rows), sum: .product(index, rows: rows)))
       }
     }
     var next = 0
+    let floatsOfShards = areSent == nil ? floats : messageFloats
     func addSharded(upTo end: Int) {
-      for first in stride(from: next, to: end, by: floats) {
-        slices.append(Slice(range: first..<min(first + floats, end), sum: .shards))
+      for first in stride(from: next, to: end, by: floatsOfShards) {
+        slices.append(Slice(range: first..<min(first + floatsOfShards, end), sum: .shards))
       }
     }
     for (range, follow) in plan.owned {

@@ -34,7 +34,7 @@ extension TrainingStep {
     let gathered = zip(plan.products, areChained).filter { !$1 }
     let operands = Set(gathered.flatMap(\.0.terms).flatMap(\.operands))
     var (sums, products) = ([(parameters: Int, rows: Int)](), [(parameters: Int, rows: Int)]())
-    for slice in GradientReducer.slices(plan, workers: 1, floats: GradientReducer.messageFloats) {
+    for slice in GradientReducer.slices(plan, workers: 1, areSent: areChained) {
       if case .product(let product, let rows) = slice.sum {
         let entry = (parameters: slice.range.count, rows: rows.count)
         if areChained[product] { sums.append(entry) } else { products.append(entry) }
