@@ -190,6 +190,10 @@ import Testing
       try products(128, nodes: 4)
         == ["3136 x 256": false, "256 x 40": true, "20 x 256": true, "256 x 3136": false])
     #expect(try products(64 * 128, nodes: 64).values.allSatisfy { $0 })
+    // Between two nodes a sum goes one way and its total the other.
+    let plan = try ExecutionPlan(convAE28, batchSize: 128)
+    #expect(StepExchange.areChained(plan, nodes: 2).allSatisfy { $0 })
+    #expect(!StepExchange.areChained(plan, nodes: 4).contains(true))
     // A tied layer has a term of each of its two uses.
     let tied = try LayerCases.all.map(\.model).filter { $0.name.contains("tied") }.map {
       try ExecutionPlan($0, batchSize: 4096)

@@ -63,16 +63,17 @@ final class StepExchange: Sendable {
     (partials, totals) = (team.counter(2), team.counter(3))
   }
 
-  /// For each product of a plan whether its sum goes from node to node, 2 R C numbers there and back, and not the
-  /// operands of all B samples to all nodes, B (R + C) (P - 1) / P numbers for P nodes: whichever moves less. A sum of
-  /// several terms cannot be continued, since each term goes over all samples.
+  /// For each product of a plan whether its sum goes from node to node, and not the operands of all B samples to all
+  /// nodes: whichever makes a node send less. Of P nodes each sends B (R + C) (P - 1) / P numbers of operands; of a sum
+  /// R C numbers where there are two nodes, and twice as many where there are nodes between the first and the last. A
+  /// sum of several terms cannot be continued, since each term goes over all samples.
   static func areChained(_ plan: ExecutionPlan, nodes: Int) -> [Bool] {
     plan.products.map { product in
       let layer = plan.products.filter { $0.use == product.use }
       guard nodes > 1, layer.allSatisfy({ $0.terms.count == 1 }) else { return false }
       let operands = Set(layer.flatMap(\.terms).flatMap(\.operands)).reduce(0) { $0 + $1.count }
       let sums = layer.reduce(0) { $0 + $1.rows * $1.columns }
-      return plan.batchSize.timesClamping(operands) / nodes * (nodes - 1) >= 2 * sums
+      return plan.batchSize.timesClamping(operands) / nodes * (nodes - 1) >= (nodes == 2 ? 1 : 2) * sums
     }
   }
 
