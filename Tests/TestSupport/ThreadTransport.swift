@@ -2,6 +2,20 @@ import Foundation
 import HourglassTraining
 import Synchronization
 
+/// A mutex that the thread sanitizer sees, which does not see those of Synchronization.
+private final class Seen<Value: Sendable>: Sendable {
+  private let lock = NSLock()
+  private let value: Mutex<Value>
+
+  init(_ value: Value) { self.value = Mutex(value) }
+
+  func withLock<R: Sendable>(_ body: (inout sending Value) throws -> sending R) rethrows -> R {
+    lock.lock()
+    defer { lock.unlock() }
+    return try value.withLock(body)
+  }
+}
+
 /// A transport between threads of one process, which stand for processes: every message is copied into a room that all
 /// share.
 public final class ThreadTransport: Transport {
@@ -26,11 +40,11 @@ public final class ThreadTransport: Transport {
       /// The memory of the nodes.
       var memories: [[Int]: NodeMemory] = [:]
     }
-    let state = Mutex(State())
+    let state = Seen(State())
   }
 
   private final class Results<R: Sendable>: Sendable {
-    let all = Mutex<[Int: Result<R, any Error>]>([:])
+    let all = Seen<[Int: Result<R, any Error>]>([:])
   }
 
   private init(_ place: ProcessPlace, _ room: Room) { (self.place, self.room) = (place, room) }
