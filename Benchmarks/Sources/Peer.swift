@@ -1,5 +1,6 @@
 import ArgumentParser
 import Foundation
+import HourglassTraining
 
 /// A peer that Hourglass is measured against, in turn.
 enum Peer: String, CaseIterable, ExpressibleByArgument {
@@ -110,7 +111,7 @@ final class PeerProcess {
     var (command, environment) = (try python(command: script, arguments), preload.merging(heldToAVX2) { $1 })
     if let processes {
       command = Launcher.command(processes, command)
-      environment.merge(Launcher.environment) { $1 }
+      environment.merge(Launch.ofManyProcesses) { $1 }
     }
     do {
       return try PeerProcess(command, environment: environment)

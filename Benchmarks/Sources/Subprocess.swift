@@ -14,29 +14,16 @@ struct Subprocess {
   ///   - command: the program, by path or found on the PATH, and its arguments.
   ///   - environment: variables that the program gets beside those of this one, where this one has them not.
   init(_ command: [String], quiet: Bool = false, environment: [String: String] = [:]) throws {
-    let process = Process()
-    let output = Pipe()
-    process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-    process.arguments = command
-    process.environment = ProcessInfo.processInfo.environment.merging(environment) { own, _ in own }
-    (process.standardInput, process.standardOutput) = (FileHandle.nullDevice, output)
-    if quiet { process.standardError = FileHandle.nullDevice }
-    try process.run()
-    text = String(decoding: output.fileHandleForReading.readDataToEndOfFile(), as: UTF8.self)
-      .trimmingCharacters(in: .whitespacesAndNewlines)
-    process.waitUntilExit()
-    status = process.terminationStatus
+    let ended = try ChildProcess.run(
+      command, environment: ProcessInfo.processInfo.environment.merging(environment) { own, _ in own },
+      errors: quiet ? "/dev/null" : nil)
+    text = String(decoding: ended.output, as: UTF8.self).trimmingCharacters(in: .whitespacesAndNewlines)
+    status = ended.status
   }
 }
 
 /// Processes that mpirun, which must be in PATH, starts together. The nodes are those of the environment of mpirun.
 enum Launcher {
-  /// Open MPI starts more processes than cores where it is told to, and these leave each other the cores.
-  static let environment = [
-    "OMPI_MCA_rmaps_base_oversubscribe": "1", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-    "OMPI_MCA_hwloc_base_binding_policy": "none", "OMPI_MCA_mpi_yield_when_idle": "1",
-  ]
-
   /// Joins the processes that were started together with this one.
   static func join(_ launch: Launch) throws -> MPITransport {
     try MPITransport(launch) { FileHandle.standardError.write(Data("bench: \($0)\n".utf8)) }
@@ -50,7 +37,7 @@ enum Launcher {
   ///
   /// Errors: `BenchError` where mpirun is missing, a process fails or prints something else.
   static func ask<Answer: Decodable>(_ processes: Int, _ command: [String], _ answer: Answer.Type) throws -> Answer {
-    let run = try Subprocess(Self.command(processes, command), environment: environment)
+    let run = try Subprocess(Self.command(processes, command), environment: Launch.ofManyProcesses)
     guard run.status == 0, let answer = try? JSONDecoder().decode(Answer.self, from: Data(run.text.utf8)) else {
       throw BenchError(
         "\(Self.command(processes, command).joined(separator: " ")): wanted a line of JSON, found status \(run.status) "

@@ -104,12 +104,7 @@ struct Verify: ParsableCommand {
     try AtomicFile.write(try JSONText.indented(recipe), to: file)
     let program = realpath("/proc/self/exe", nil)
     defer { free(program) }
-    // Open MPI starts more processes than cores where it is told to; these leave each other the cores, unbound.
-    var environment = ProcessInfo.processInfo.environment.merging([
-      "OMPI_MCA_rmaps_base_oversubscribe": "1", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
-      "OMPI_MCA_hwloc_base_binding_policy": "none", "PRTE_MCA_hwloc_default_binding_policy": "none",
-      "OMPI_MCA_mpi_yield_when_idle": "1",
-    ]) { own, _ in own }
+    var environment = ProcessInfo.processInfo.environment.merging(Launch.ofManyProcesses) { own, _ in own }
     environment[MPITransport.nodesVariable] = division.areNodes ? "separate" : nil
     let ended = try ChildProcess.run(
       ["mpirun", "-n", "\(division.processes ?? 1)", program.map { pathText($0) } ?? "hourglass"]

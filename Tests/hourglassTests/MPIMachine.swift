@@ -46,13 +46,11 @@ struct MPIMachine {
 
   /// The environment in which Open MPI starts more processes than there are cores, as root too.
   var environment: [String: String] {
-    [
+    Launch.ofManyProcesses.merging([
       "HOURGLASS_MPI_LIBRARY": program.path(MPITransport.libraryName), "OMPI_ALLOW_RUN_AS_ROOT": "1",
-      "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_rmaps_base_oversubscribe": "1",
-      "OMPI_MCA_hwloc_base_binding_policy": "none",
-      "OMPI_MCA_mpi_yield_when_idle": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
+      "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1", "OMPI_MCA_btl_vader_single_copy_mechanism": "none",
       "OMP_WAIT_POLICY": "passive",
-    ]
+    ]) { $1 }
   }
 
   /// - Parameters:

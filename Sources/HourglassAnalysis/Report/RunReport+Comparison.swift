@@ -25,8 +25,7 @@ extension RunReport {
   }
 
   private var outcome: Outcome {
-    let best = epochs.min { ($0.validationLoss ?? $0.loss) < ($1.validationLoss ?? $1.loss) }
-    return Outcome(
+    Outcome(
       run: name, model: recipe.model.name, parameters: ModelSummary(plan).parameters, epochs: epochs.last?.epoch ?? 0,
       steps: epochs.last?.step ?? 0, loss: epochs.last?.loss, bestEpoch: best?.epoch,
       validationLoss: best?.validationLoss, validationMSE: best?.validationMSE,

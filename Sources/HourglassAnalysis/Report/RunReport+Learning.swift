@@ -4,11 +4,14 @@ import HourglassTraining
 
 /// The section of the report on how training went.
 extension RunReport {
+  /// The epoch with the least validation loss, or where there is none with the least loss.
+  var best: EpochMetrics? { epochs.min { ($0.validationLoss ?? $0.loss) < ($1.validationLoss ?? $1.loss) } }
+
   var learning: [String] {
     guard let first = epochs.first, let last = epochs.last else {
       return [HTML.paragraph("There are no metrics yet: no epoch is complete."), HTML.figures(stepFigures)]
     }
-    let best = epochs.min { ($0.validationLoss ?? $0.loss) < ($1.validationLoss ?? $1.loss) } ?? last
+    let best = best ?? last
     let terms = recipe.model.terms.map { term in
       (title: term.name, value: { (row: EpochMetrics) in row.value(of: term) })
     }

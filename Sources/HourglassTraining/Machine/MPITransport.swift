@@ -227,6 +227,14 @@ public struct Launch: Sendable, Equatable {
     ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),
   ]
 
+  /// Variables with which mpirun of Open MPI starts more processes than there are cores, which leave each other the
+  /// cores and are bound to none.
+  package static let ofManyProcesses = [
+    "OMPI_MCA_rmaps_base_oversubscribe": "1", "PRTE_MCA_rmaps_default_mapping_policy": ":oversubscribe",
+    "OMPI_MCA_hwloc_base_binding_policy": "none", "PRTE_MCA_hwloc_default_binding_policy": "none",
+    "OMPI_MCA_mpi_yield_when_idle": "1",
+  ]
+
   /// Nil for a process that was started alone.
   public init?(_ environment: [String: String] = ProcessInfo.processInfo.environment) {
     let found = Self.variables.compactMap { size, rank in

@@ -81,7 +81,9 @@ public struct PlannedMemory: Sendable, Equatable {
         of: plan, workers: parallel.workers, place: place, keepsGradient: keepsGradient)
     self.init(
       plan, groupSamples: samples, parallel, shared: 4 * (gradients + (hasAverage ? plan.parameterCount : 0)),
-      perReplica: 4 * (images + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan, workers: parallel.workers)))
+      perReplica: 4
+        * (images
+          + (keepsGradient ? 0 : GradientReducer.largestSlice(of: plan, workers: place == nil ? parallel.workers : 1)))
     )
     sharers = place?.localCount ?? 1
   }

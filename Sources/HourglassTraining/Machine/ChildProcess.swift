@@ -2,23 +2,23 @@ import Glibc
 import HourglassData
 
 /// Another program, started and waited for.
-enum ChildProcess {
+package enum ChildProcess {
   /// Runs a program that PATH has. It reads nothing.
   ///
   /// - Parameters:
   ///   - command: the program and its arguments.
   ///   - environment: all variables of the program, whose names and values are UTF-8.
-  ///   - errors: the file that gets what it writes to standard error.
+  ///   - errors: the file that gets what it writes to standard error; nil where that stays where this program writes.
   /// - Returns: what it wrote, and its exit status or the number of the signal that ended it.
-  static func run(
-    _ command: [String], environment: [String: String], errors: String
-  ) throws(ExitStatusError) -> (output: [UInt8], status: Int32) {
-    func check(_ code: Int32) throws(ExitStatusError) {
+  /// - Throws: a `ProcessError` where it cannot be started.
+  package static func run(
+    _ command: [String], environment: [String: String], errors: String? = nil
+  ) throws(ProcessError) -> (output: [UInt8], status: Int32) {
+    func check(_ code: Int32) throws(ProcessError) {
       guard code != 0 else { return }
-      throw ExitStatusError(
-        status: .failed,
-        description:
-          "\(command[0]): wanted a program in PATH that can be started, found: \(String(cString: strerror(code)))")
+      throw ProcessError(
+        reason: "\(command[0]): wanted a program in PATH that can be started, found: \(String(cString: strerror(code)))"
+      )
     }
     var ends: [Int32] = [0, 0]
     try check(pipe(&ends) == 0 ? 0 : errno)
@@ -27,8 +27,10 @@ enum ChildProcess {
     posix_spawn_file_actions_init(&actions)
     defer { posix_spawn_file_actions_destroy(&actions) }
     posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0)
-    posix_spawn_file_actions_addopen(
-      &actions, STDERR_FILENO, systemPath(errors), O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+    if let errors {
+      posix_spawn_file_actions_addopen(
+        &actions, STDERR_FILENO, systemPath(errors), O_WRONLY | O_CREAT | O_TRUNC, 0o600)
+    }
     posix_spawn_file_actions_adddup2(&actions, ends[1], STDOUT_FILENO)
     posix_spawn_file_actions_addclose(&actions, ends[0])
     posix_spawn_file_actions_addclose(&actions, ends[1])
