@@ -88,7 +88,7 @@ extension NodeSimulation {
     "All nodes are alike, and each is what the simulation of more cores predicts for one process with as many workers.",
     "A node has one way out and one way in, of the latency, overhead and bandwidth of its network; ways of different "
       + "nodes do not disturb each other, and messages take no core from the workers.",
-    "Operands of a dense layer are gathered where they are fewer than its gradient there and back; all other gradients "
+    "Operands of a dense layer are gathered where a node sends fewer numbers so; all other gradients "
       + "go from node to node in pieces of 48 KB, to which each node adds its part, and come back as totals.",
     "While pieces are on their way a node computes products of gathered operands and updates what is complete. Nothing "
       + "else is hidden behind messages.",
