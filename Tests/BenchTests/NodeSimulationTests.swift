@@ -10,11 +10,11 @@ extension NetworkResult {
   static func example(processes: Int, nodes: Int) -> NetworkResult {
     NetworkResult(
       processes: processes, nodes: nodes, onOneMachine: 1, library: "MPI", ends: ["a", "b"], messages: [],
-      network: Network(name: "example", latency: 30e-6, overhead: 5e-6, bandwidth: 1e9, gathering: 5e8))
+      network: Network(name: "example", latency: 30e-6, overhead: 5e-6, bandwidth: 1e9))
   }
 }
 
-private let free = Network(name: "free", latency: 0, overhead: 0, bandwidth: .infinity, gathering: .infinity)
+private let free = Network(name: "free", latency: 0, overhead: 0, bandwidth: .infinity)
 
 @Suite struct ChainSimulationTests {
   private func seconds(
@@ -113,20 +113,21 @@ private let free = Network(name: "free", latency: 0, overhead: 0, bandwidth: .in
       return ExchangeDesign(plan, nodes: nodes, samples: batchSize / nodes, sum: 0, multiplyAdd: { _ in 0 })
     }
     let few = try design(128, 4)
-    #expect(few.gathers.contains(128 * 3136) && few.gathers.contains(128 * 256))
+    #expect(few.operands >= 128 * (3136 + 256))
     #expect(few.pieces.reduce(0, +) < 100_000)
-    #expect(try design(24_576, 64).gathers.isEmpty)
+    #expect(try design(24_576, 64).operands == 0)
   }
 
-  @Test("a gather gives each node what the others have")
-  func gather() {
+  @Test("a ring gives each node what the others have")
+  func ring() {
     var network = free
-    network.gathering = 100
-    // Above 50 KB, a quarter of it is there.
-    #expect(NodeStep.gather(floats: 20_000, nodes: 4, network) == 80_000 * 0.75 / 100)
-    (network.latency, network.overhead, network.gathering) = (3, 1, .infinity)
-    #expect(NodeStep.gather(floats: 20_000, nodes: 5, network) == 4 * 4)
-    #expect(NodeStep.gather(floats: 1, nodes: 5, network) == 3 * 4)
+    network.bandwidth = 100
+    #expect(NodeStep.ring(floats: 20_000, nodes: 4, network) == 80_000 * 0.75 / 100)
+    (network.latency, network.overhead, network.bandwidth) = (3, 1, .infinity)
+    #expect(NodeStep.ring(floats: 20_000, nodes: 5, network) == 4 * 4)
+    #expect(NodeStep.ring(floats: 5 * 12288, nodes: 5, network) == 4 * 4)
+    #expect(NodeStep.ring(floats: 50 * 12288, nodes: 5, network) == 4 * 3 + 40)
+    #expect(NodeStep.report(floats: 1, nodes: 5, network) == 3 * 4)
   }
 
   @Test("one node takes the step alone, and on slower networks several take longer")
@@ -181,7 +182,7 @@ private let free = Network(name: "free", latency: 0, overhead: 0, bandwidth: .in
     #expect(result.messages.map(\.bytes) == NetworkMeasurement.sizes)
     #expect(result.messages.allSatisfy { $0.seconds.median > 0 })
     let network = result.network
-    #expect(network.overhead > 0 && network.bandwidth > 0 && network.gathering > 0 && network.latency >= 0)
+    #expect(network.overhead > 0 && network.bandwidth > 0 && network.latency >= 0)
     #expect(try JSONDecoder().decode(NetworkResult.self, from: Data(json(result).utf8)).network == network)
     #expect(result.lines.count == 2 + NetworkMeasurement.sizes.count + 1)
   }

@@ -200,14 +200,11 @@ private func heapStaysTheSame(
   let items = (0..<Int32(20)).map { $0 }
   // In the first steps the runtimes look things up that they keep.
   for step in 0..<10 { _ = try training.run(step: step, items: items.prefix(20 - step)) }
-  // A worker that the system has stopped on its way to sleep still has what it will release.
-  let blocks = (0..<10).map { _ in
-    usleep(1000)
-    return heap_probe_live()
-  }.min() ?? 0
-  let allocations = heap_probe_allocations()
+  let (blocks, allocations) = (heap_probe_live(), heap_probe_allocations())
   for step in 10..<110 { _ = try training.run(step: step, items: items.prefix(20 - step % 7)) }
   var used = HeapWasUsed(allocations: heap_probe_allocations() - allocations, blocks: heap_probe_live() - blocks)
+  // A worker that the system has stopped on its way to sleep still has what it will release, now or above, where it
+  // then counts as gone. A block that a step kept would count a hundred times.
   for _ in 0..<50 where used.blocks > 0 {
     usleep(2000)
     used = HeapWasUsed(allocations: used.allocations, blocks: heap_probe_live() - blocks)
@@ -215,9 +212,9 @@ private func heapStaysTheSame(
   // Otherwise they would be released after their last use above, and count as blocks gone.
   withExtendedLifetime((items, training)) {}
   #if DEBUG
-    let isUnused = used.blocks == 0
+    let isUnused = used.blocks <= 0
   #else
-    let isUnused = used.blocks == 0 && used.allocations == 0
+    let isUnused = used.blocks <= 0 && used.allocations == 0
   #endif
   guard isUnused else { throw used }
 }

@@ -132,7 +132,7 @@ extension NetworkResult {
     let table = ReportTable(titles: ["message", "us one way", "p10..p90", "MB/s"], rows: rows)
     let parameters =
       "latency \(significant(1e6 * network.latency)) us, overhead \(significant(1e6 * network.overhead)) us a message, "
-      + "bandwidth \(significant(network.bandwidth / 1e6)) MB/s, gathering \(significant(network.gathering / 1e6)) MB/s"
+      + "bandwidth \(significant(network.bandwidth / 1e6)) MB/s"
     let steps = ReportTable(
       titles: ["messages of a step", "batch", "parameters", "ms", "p10..p90"],
       rows: exchanges.map { exchange in

@@ -50,36 +50,14 @@ struct NetworkMeasurement {
     }.map { $0 / Double(Self.row) }
   }
 
-  /// The seconds in which everybody gets as many bytes, of which each process has its share; at every position.
-  func gathers(bytes: Int) -> [Double] {
-    let place = transport.place
-    let bounds = (0...place.count).map { Int32(bytes / 4 * $0 / place.count) }
-    let counts = zip(bounds.dropFirst(), bounds).map { $0 - $1 }
-    return (0..<10).map { _ in
-      meet()
-      let start = clock.now
-      incoming.pointer.withMemoryRebound(to: UInt32.self, capacity: bytes / 4) {
-        transport.gather($0, counts: counts, offsets: bounds, among: .processes)
-      }
-      return (clock.now - start) / .seconds(1)
-    }
-  }
-
-  /// The network of four numbers. All processes call it together; only position 0 gets it.
+  /// The network of three numbers. All processes call it together; only position 0 gets it.
   func network(name: String) -> Network? {
-    let all = [
-      halfRoundTrips(bytes: Self.sizes[0]), gaps(bytes: Self.sizes[0]), gaps(bytes: Self.piece),
-      gathers(bytes: Self.largest),
-    ]
+    let all = [halfRoundTrips(bytes: Self.sizes[0]), gaps(bytes: Self.sizes[0]), gaps(bytes: Self.piece)]
     guard isFirst else { return nil }
-    let (short, overhead, gap, gather) = (
-      Samples(all[0]).median, Samples(all[1]).median, Samples(all[2]).median, Samples(all[3]).median
-    )
-    let others = Double(transport.place.count - 1) / Double(transport.place.count)
+    let (short, overhead, gap) = (Samples(all[0]).median, Samples(all[1]).median, Samples(all[2]).median)
     return Network(
       name: name, latency: max(0, short - overhead), overhead: overhead,
-      bandwidth: Double(Self.piece) / max(1e-9, gap - overhead),
-      gathering: Double(Self.largest) * others / gather)
+      bandwidth: Double(Self.piece) / max(1e-9, gap - overhead))
   }
 
   /// Waits until all processes are here.

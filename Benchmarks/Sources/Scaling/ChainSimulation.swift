@@ -3,8 +3,8 @@ import HourglassTraining
 
 /// What nodes exchange and compute in phase 2 of a step.
 struct ExchangeDesign {
-  /// The floats of each array of operands that everybody gets, over the whole minibatch.
-  let gathers: [Double]
+  /// The floats of the operands that everybody gets, over the whole minibatch.
+  let operands: Double
   /// The floats of the pieces that go along the chain, in their order.
   let pieces: [Int]
   /// The seconds in which a node adds its part to each piece.
@@ -21,7 +21,7 @@ struct ExchangeDesign {
     _ plan: ExecutionPlan, nodes: Int, samples: Int, sum: Double, multiplyAdd: (_ rows: Int) -> Double
   ) {
     let messages = TrainingStep.messages(of: plan, nodes: nodes)
-    gathers = messages.operands.map { Double(plan.batchSize * $0) }.sorted()
+    operands = messages.operands.reduce(0) { $0 + Double(plan.batchSize * $1) }
     pieces = messages.sums.map(\.parameters)
     // The gradient of a bias is a sum too, of a product with one row.
     func seconds(_ slice: (parameters: Int, rows: Int), samples: Int) -> Double {

@@ -92,8 +92,8 @@ extension NodeSimulation {
       + "go from node to node in pieces of 48 KB, to which each node adds its part, and come back as totals.",
     "While pieces are on their way a node computes products of gathered operands and updates what is complete. Nothing "
       + "else is hidden behind messages.",
-    "A gather takes (nodes - 1) (latency + overhead), one of less than 50 KB as many times as nodes double, and its "
-      + "bytes at the rate of gathering.",
+    "Operands go round a ring of the nodes in messages of 48 KB, and take nodes - 1 latencies; losses are told in as "
+      + "many messages as nodes double.",
   ]
 }
 
@@ -152,19 +152,26 @@ struct NodeStep {
       design.additions.reduce(0, +) + design.gatheredProducts + Double(plan.parameterCount) * rates.update * all
     let chain = ChainSimulation.seconds(
       pieces: design.pieces, additions: design.additions, nodes: nodes, network)
-    let report = Double(4 * nodes + 2 * batchSize)
-    let gathers = (design.gathers + [report]).reduce(0) { $0 + Self.gather(floats: $1, nodes: nodes, network) }
+    let told =
+      Self.ring(floats: design.operands, nodes: nodes, network)
+      + Self.report(floats: Double(4 * nodes + 2 * batchSize), nodes: nodes, network)
     // The step alone has the products of the node's own samples.
     let more = design.gatheredProducts * (1 - Double(own.batchSize) / Double(batchSize))
     let computing = alone + more
-    exchange = gathers + max(0, chain - hiding)
+    exchange = told + max(0, chain - hiding)
     seconds = computing + exchange
   }
 
-  /// The seconds until everybody has an array of which each node has a part.
-  static func gather(floats: Double, nodes: Int, _ network: Network) -> Double {
-    let (bytes, count) = (4 * floats, Double(nodes))
-    let messages = bytes < 50_000 ? log2(count).rounded(.up) : count - 1
-    return messages * (network.latency + network.overhead) + bytes * (count - 1) / count / network.gathering
+  /// The seconds until everybody has the operands, of which each node hands on all but a part.
+  static func ring(floats: Double, nodes: Int, _ network: Network) -> Double {
+    guard floats > 0 else { return 0 }
+    let (rounds, bytes) = (Double(nodes - 1), 4 * floats * Double(nodes - 1) / Double(nodes))
+    return rounds * network.latency + max(rounds, bytes / Double(NetworkMeasurement.piece)) * network.overhead + bytes
+      / network.bandwidth
+  }
+
+  /// The seconds until everybody has the report, of which each node has a part.
+  static func report(floats: Double, nodes: Int, _ network: Network) -> Double {
+    log2(Double(nodes)).rounded(.up) * (network.latency + network.overhead) + 4 * floats / network.bandwidth
   }
 }

@@ -158,8 +158,7 @@ extension ScalingReport {
   func nodesSentence(_ nodes: NodeSimulation) -> String {
     let networks = nodes.networks.map { network in
       "\(network.name): latency \(significant(1e6 * network.latency)) us, overhead "
-        + "\(significant(1e6 * network.overhead)) us, \(significant(network.bandwidth / 1e6)) MB/s, gathering at "
-        + "\(significant(network.gathering / 1e6)) MB/s"
+        + "\(significant(1e6 * network.overhead)) us, \(significant(network.bandwidth / 1e6)) MB/s"
     }
     return "Nodes of \(nodes.cores) cores. \(networks.joined(separator: "; "))."
   }

@@ -180,8 +180,6 @@ struct GradientReducer: Sendable {
     min(decay, Float(Double(1 + step) / Double(10 + step)))
   }
 
-  /// Floats of a slice that goes to another node: MPI sends up to 64 KB over TCP at once, without asking first.
-  private static let messageFloats = 12288
   /// Floats of a slice: its gradient, weights and moments (16 bytes for each) stay in the second-level cache.
   private static let sliceFloats = 16384
   /// More workers get four slices each, but none of so few floats that handing it out would show.
@@ -217,14 +215,14 @@ struct GradientReducer: Sendable {
       // A multiple of 24 rows divides evenly into tiles of 6, 8 and 12; 8 rows take half as long again for each
       // multiply-add. Messages are short.
       let least = isSent ? 6 : isFine && product.rows < 24 * workers ? 8 : 24
-      let rows = max(least, (isSent ? messageFloats : floats) / product.columns / least * least)
+      let rows = max(least, (isSent ? StepExchange.messageFloats : floats) / product.columns / least * least)
       for first in stride(from: 0, to: product.rows, by: rows) {
         let rows = first..<min(first + rows, product.rows)
         slices.append(Slice(range: product.range(rows: rows), sum: .product(index, rows: rows)))
       }
     }
     var next = 0
-    let floatsOfShards = areSent == nil ? floats : messageFloats
+    let floatsOfShards = areSent == nil ? floats : StepExchange.messageFloats
     func addSharded(upTo end: Int) {
       for first in stride(from: next, to: end, by: floatsOfShards) {
         slices.append(Slice(range: first..<min(first + floatsOfShards, end), sum: .shards))

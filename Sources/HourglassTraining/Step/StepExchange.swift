@@ -16,18 +16,21 @@ import Synchronization
 /// process, and sums their order. All memory is there before the first step.
 final class StepExchange: Sendable {
   let team: NodeTeam
-  private var transport: any Transport { team.transport }
-  private var place: ProcessPlace { transport.place }
-  private let plan: ExecutionPlan
-  private let shared: SharedMemory
+  var transport: any Transport { team.transport }
+  var place: ProcessPlace { transport.place }
+  let plan: ExecutionPlan
+  let shared: SharedMemory
   /// Arrays of the minibatch's memory that all nodes need of all samples.
-  private let operands: [Place]
-  /// Runs of the flat vector whose sums go from node to node, one by one, so that nodes work at the same time.
-  private let pieces: [Range<Int>]
+  let operands: [Place]
+  /// How many pieces of the flat vector have sums that go from node to node, one by one, so that nodes work at the same
+  /// time.
+  private let pieces: Int
+  /// What goes in one message: runs of the flat vector, and the piece that each is a part of.
+  private let chunks: [(run: Range<Int>, piece: Int)]
   private let report: AlignedBuffer<UInt32>
   private let counts: AlignedBuffer<Int32>
   private let offsets: AlignedBuffer<Int32>
-  private let messages: AlignedBuffer<Message>
+  let messages: AlignedBuffer<Message>
   /// In the memory of the node what each of its processes tells, and last what the nodes have told.
   private let headers: AlignedBuffer<Header>
   /// In the memory of the node how many pieces, from the front, have come from the node before, how many are totals,
@@ -36,28 +39,32 @@ final class StepExchange: Sendable {
   private let partials: WorkCounter
   private let totals: WorkCounter
 
-  /// Receives that are begun before their pieces come.
+  /// Floats of the longest message: MPI sends up to 64 KB over TCP at once. More it announces first, and the permission
+  /// to send them waits behind all that goes the other way.
+  static let messageFloats = 12288
+  /// Receives that are begun before their chunks come.
   private static let ahead = 16
 
   /// - Parameter pieces: the runs of the flat vector whose sums go from node to node, in order.
   ///
-  /// Errors: a `ModelError` where an array is too long for a message, a `ProcessError` where memory lacks.
+  /// Errors: a `ProcessError` where memory lacks.
   init(_ team: NodeTeam, plan: ExecutionPlan, shared: SharedMemory, pieces: [Range<Int>]) throws {
-    (self.team, self.plan, self.shared, self.pieces) = (team, plan, shared, pieces)
+    (self.team, self.plan, self.shared, self.pieces) = (team, plan, shared, pieces.count)
+    chunks = pieces.enumerated().flatMap { index, run in
+      let count = (run.count + Self.messageFloats - 1) / Self.messageFloats
+      return (0..<count).map { chunk in
+        let part = (0..<run.count).share(chunk, of: count)
+        return (run.lowerBound + part.lowerBound..<run.lowerBound + part.upperBound, index)
+      }
+    }
     let (chained, place) = (Self.areChained(plan, nodes: team.transport.place.nodes), team.transport.place)
     var places = Set(zip(plan.products, chained).filter { !$1 }.flatMap(\.0.terms).flatMap(\.operands))
     if let contrast = plan.contrastiveDivergence, contrast.isPersistent { places.insert(contrast.chains) }
     operands = places.sorted { $0.offset < $1.offset }
-    let longest = places.reduce(0) { max($0, $1.count.timesClamping(plan.batchSize)) }
-    guard longest <= Int(Int32.max) else {
-      throw ModelError(
-        plan.model.name,
-        "wanted at most \(Int32.max) numbers of a minibatch in a layer where several processes train, found "
-          + "\(longest); take a smaller --batch-size with --accumulate")
-    }
     report = AlignedBuffer(count: place.nodes * Header.words + plan.batchSize * (shared.sums.count + 1))
     (counts, offsets) = (AlignedBuffer(count: place.nodes), AlignedBuffer(count: place.nodes))
-    messages = AlignedBuffer(count: max(1, pieces.count * Way.count))
+    messages = AlignedBuffer(
+      count: max(1, chunks.count * Way.count, 2 * Self.mostMessages(of: operands, plan, nodes: place.nodes)))
     headers = try team.buffer(of: place.localCount + 1)
     progress = try team.buffer(of: 2 + pieces.count)
     (partials, totals) = (team.counter(2), team.counter(3))
@@ -119,7 +126,7 @@ final class StepExchange: Sendable {
     if place.nodes > 1 {
       if place.isFirstOfNode {
         shareReport(&header, count: now.count)
-        if header.flags & Header.failed == 0 { for operand in operands { gather(operand, count: now.count) } }
+        if header.flags & Header.failed == 0 { gatherOperands(count: now.count) }
         headers.pointer[place.localCount] = header
       }
       team.meet()
@@ -162,19 +169,7 @@ final class StepExchange: Sendable {
     UnsafeMutableRawPointer(report.pointer + Int(offsets.pointer[node])).assumingMemoryBound(to: Header.self)
   }
 
-  private func gather(_ operand: Place, count: Int) {
-    for node in 0..<place.nodes {
-      let own = samples(of: node, in: count)
-      counts.pointer[node] = Int32(own.count * operand.count)
-      offsets.pointer[node] = Int32(own.lowerBound * operand.count)
-    }
-    let start = shared.batch.pointer + operand.offset * plan.batchSize
-    start.withMemoryRebound(to: UInt32.self, capacity: plan.batchSize * operand.count) {
-      transport.gather($0, counts: counts.pointer, offsets: offsets.pointer, among: .nodes)
-    }
-  }
-
-  private func samples(of node: Int, in count: Int) -> Range<Int> {
+  func samples(of node: Int, in count: Int) -> Range<Int> {
     plan.samples(of: team.shards(of: plan.shards(of: count), node: node), in: count)
   }
 
@@ -204,12 +199,12 @@ final class StepExchange: Sendable {
   // MARK: Sums from node to node
 
   /// Whether phase 2 sends sums to other nodes.
-  var sendsSums: Bool { !pieces.isEmpty }
+  var sendsSums: Bool { pieces > 0 }
 
   /// Forgets the sums of the minibatch before. The first process of a node calls it, before all meet.
   func reset() {
     progress.clear()
-    if place.node == 0 { arrived = pieces.count }
+    if place.node == 0 { arrived = pieces }
     partials.reset()
     totals.reset()
   }
@@ -235,31 +230,30 @@ final class StepExchange: Sendable {
   func takeTotal() -> Int? { totals.take(partOf: 1, sizes: 1...1, below: returned)?.lowerBound }
 
   /// Whether all totals are there.
-  var isComplete: Bool { returned == pieces.count }
+  var isComplete: Bool { returned == pieces }
 
-  /// What the first process of a node knows of the messages of a minibatch: how many pieces, from the front, have come
+  /// What the first process of a node knows of the messages of a minibatch: how many chunks, from the front, have come
   /// so far.
   struct Pump {
-    fileprivate var (expected, sent, left, awaited, came, ready) = (0, 0, 0, 0, 0, 0)
-    /// Whether the last turn moved a piece.
+    fileprivate var (expected, arrived, sent, left, awaited, came, ready) = (0, 0, 0, 0, 0, 0, 0)
+    /// Whether the last turn moved a chunk.
     fileprivate(set) var hasMoved = false
   }
 
   /// Moves on what can be moved without waiting. The thread of the transport calls it.
   func turn(_ pump: inout Pump, _ gradient: UnsafeMutablePointer<Float>) {
-    let (me, end) = (place.node, pieces.count)
+    let (me, end) = (place.node, chunks.count)
     let (previous, next) = (me > 0 ? first(of: me - 1) : nil, me < place.nodes - 1 ? first(of: me + 1) : nil)
     let before = pump
     if let previous {
-      var arrived = arrived
-      while pump.expected < min(end, arrived + Self.ahead) {
+      while pump.expected < min(end, pump.arrived + Self.ahead) {
         receive(pump.expected, gradient, from: previous, .partialIn)
         pump.expected += 1
       }
-      while arrived < pump.expected, isDone(arrived, .partialIn) { arrived += 1 }
-      self.arrived = arrived
+      while pump.arrived < pump.expected, isDone(pump.arrived, .partialIn) { pump.arrived += 1 }
+      arrived = pieces(in: pump.arrived)
     }
-    while pump.sent < end, isFinished(pump.sent) {
+    while pump.sent < end, isFinished(chunks[pump.sent].piece) {
       if let next {
         send(pump.sent, gradient, to: next, .partialOut)
       } else if let previous {
@@ -282,30 +276,46 @@ final class StepExchange: Sendable {
       pump.came = pump.sent
     }
     while pump.ready < pump.came, previous == nil || isDone(pump.ready, .totalOut) { pump.ready += 1 }
-    returned = pump.ready
+    returned = pieces(in: pump.ready)
     pump.hasMoved = (pump.sent, pump.came, pump.ready) != (before.sent, before.came, before.ready)
   }
 
-  private func first(of node: Int) -> Int { team.positions[node].lowerBound }
+  /// How many whole pieces so many chunks are, from the front.
+  private func pieces(in chunks: Int) -> Int { chunks < self.chunks.count ? self.chunks[chunks].piece : pieces }
 
-  /// The messages of a piece.
+  func first(of node: Int) -> Int { team.positions[node].lowerBound }
+
+  /// The messages of a chunk.
   private enum Way: Int {
     case partialIn, partialOut, totalIn, totalOut
     static let count = 4
   }
 
-  private func send(_ piece: Int, _ gradient: UnsafeMutablePointer<Float>, to position: Int, _ way: Way) {
-    let run = UnsafeBufferPointer(start: gradient + pieces[piece].lowerBound, count: pieces[piece].count)
-    transport.send(UnsafeRawBufferPointer(run), to: position, &messages.pointer[piece * Way.count + way.rawValue])
+  private func send(_ chunk: Int, _ gradient: UnsafeMutablePointer<Float>, to position: Int, _ way: Way) {
+    let run = chunks[chunk].run
+    send(gradient + run.lowerBound, run.count, to: position, chunk * Way.count + way.rawValue)
   }
 
-  private func receive(_ piece: Int, _ gradient: UnsafeMutablePointer<Float>, from position: Int, _ way: Way) {
-    let run = UnsafeMutableBufferPointer(start: gradient + pieces[piece].lowerBound, count: pieces[piece].count)
+  private func receive(_ chunk: Int, _ gradient: UnsafeMutablePointer<Float>, from position: Int, _ way: Way) {
+    let run = chunks[chunk].run
+    receive(gradient + run.lowerBound, run.count, from: position, chunk * Way.count + way.rawValue)
+  }
+
+  private func isDone(_ chunk: Int, _ way: Way) -> Bool { isDone(chunk * Way.count + way.rawValue) }
+
+  // MARK: Messages
+
+  func send(_ start: UnsafeMutablePointer<Float>, _ count: Int, to position: Int, _ message: Int) {
+    transport.send(
+      UnsafeRawBufferPointer(UnsafeMutableBufferPointer(start: start, count: count)), to: position,
+      &messages.pointer[message])
+  }
+
+  func receive(_ start: UnsafeMutablePointer<Float>, _ count: Int, from position: Int, _ message: Int) {
     transport.receive(
-      UnsafeMutableRawBufferPointer(run), from: position, &messages.pointer[piece * Way.count + way.rawValue])
+      UnsafeMutableRawBufferPointer(UnsafeMutableBufferPointer(start: start, count: count)), from: position,
+      &messages.pointer[message])
   }
 
-  private func isDone(_ piece: Int, _ way: Way) -> Bool {
-    transport.isDone(&messages.pointer[piece * Way.count + way.rawValue])
-  }
+  func isDone(_ message: Int) -> Bool { transport.isDone(&messages.pointer[message]) }
 }
