@@ -58,7 +58,11 @@ final class PeerProcess {
     self.greeting = greeting
   }
 
-  deinit { try? input.fileHandleForWriting.close() }
+  /// The program ends with its input; a launcher would leave processes behind that nobody waits for.
+  deinit {
+    try? input.fileHandleForWriting.close()
+    process.waitUntilExit()
+  }
 
   private struct Refusal: Decodable { var error: String? }
 

@@ -127,6 +127,23 @@ extension MPITests {
     }
   }
 
+  /// Two machines train, one is lost, and one alone goes on to the bits of a single machine.
+  @Test(.enabled(if: MPI.ofNamespaces != nil, "Benchmarks/nodes needs root, ip, tc, unshare and Open MPI 4"))
+  func aLostNodeEndsAll() throws {
+    try MPIMachine.inTemporaryFolder(MPI.ofNamespaces) { machine in
+      var nodes = machine
+      nodes.namespaces = 2
+      let doctor = try nodes.run(2, "doctor tiny.json --json").objects.first?["processes"] as? [[String: Any]]
+      #expect(doctor?.compactMap { $0["name"] as? String } == ["position 0 on node0", "position 1 on node1"])
+      let running = try nodes.start([.init(count: 2, arguments: "\(Self.endless) --run r")])
+      running.wait { machine.isThere(Self.checkpoint) }
+      kill(try #require(machine.process(rank: 1)), SIGKILL)
+      #expect(try running.finish().status != 0)
+      try expectToGoOn(machine, 1)
+      try expectToGoOn(nodes, 2)
+    }
+  }
+
   /// A process that hangs says nothing; the one that waits for it ends all.
   @Test func aStalledProcessEndsAll() throws {
     try MPIMachine.inTemporaryFolder { machine in

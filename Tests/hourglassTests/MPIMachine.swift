@@ -22,6 +22,13 @@ struct MPI: Sendable, CustomTestStringConvertible {
     return found
   }()
 
+  /// The MPI that starts processes on nodes that are namespaces of this machine, which root alone makes; nil where
+  /// Open MPI 4 or what else Benchmarks/nodes needs is missing.
+  static let ofNamespaces: MPI? = {
+    guard geteuid() == 0, ["ip", "tc", "unshare"].allSatisfy({ file($0) != nil }) else { return nil }
+    return all.first { resolved($0.launcher).hasSuffix("/orterun") }
+  }()
+
   private static func resolved(_ path: String) -> String { URL(fileURLWithPath: path).resolvingSymlinksInPath().path }
 
   private static func file(_ command: String) -> String? {
@@ -35,6 +42,8 @@ struct MPI: Sendable, CustomTestStringConvertible {
 struct MPIMachine {
   let program: Program
   let launcher: String
+  /// The nodes of the processes, where they are namespaces and not this machine.
+  var namespaces: Int?
 
   /// Processes that are started with the same arguments.
   struct Group {
@@ -61,14 +70,17 @@ struct MPIMachine {
   ) throws -> R {
     let mpi = try #require(library ?? MPI.all.first)
     return try Program.inTemporaryFolder { program in
-      let sources = URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../Sources/CMPI")
       let file = program.path(MPITransport.libraryName)
       let built = try program.start(
-        ["-O2", "-shared", "-fPIC", "-o", file, sources.appending(path: "mpi.c").path], executable: mpi.compiler
+        ["-O2", "-shared", "-fPIC", "-o", file, repository("Sources/CMPI/mpi.c")], executable: mpi.compiler
       ).finish()
       try #require(built.status == 0, "\(built.errors)")
       return try body(MPIMachine(program: program, launcher: (launcher ?? mpi).launcher))
     }
+  }
+
+  private static func repository(_ path: String) -> String {
+    URL(fileURLWithPath: #filePath).deletingLastPathComponent().appending(path: "../../\(path)").path
   }
 
   func start(_ groups: [Group], with more: [String: String] = [:]) throws -> Program.Running {
@@ -82,7 +94,11 @@ struct MPIMachine {
     sigemptyset(&none)
     pthread_sigmask(SIG_SETMASK, &none, &before)
     defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-    return try program.start(arguments, executable: launcher, environment: environment.merging(more) { $1 })
+    let environment = environment.merging(more) { $1 }
+    guard let namespaces else { return try program.start(arguments, executable: launcher, environment: environment) }
+    return try program.start(
+      ["\(namespaces)", "none", launcher] + arguments, executable: Self.repository("Benchmarks/nodes"),
+      environment: environment)
   }
 
   func run(_ count: Int, _ arguments: String, with more: [String: String] = [:]) throws -> Program.Result {
