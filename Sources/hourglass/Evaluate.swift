@@ -128,7 +128,11 @@ struct Evaluate: ParsableCommand {
       rows += row("mean activity", sparsity.meanActivity, "")
       rows += [["dead units", "\(sparsity.deadUnits)", "of \(frequencies.count)"]]
     }
-    rows += result.activeUnits.map { [["active units", "\($0)", "of \(loaded.inference.codeCount)"]] } ?? []
+    rows +=
+      result.activeUnits.map {
+        let rule = "of \(loaded.inference.codeCount), whose mean varies by more than \(Evaluation.activeVariance)"
+        return [["active units", "\($0)", rule]]
+      } ?? []
     rows += result.mse.map { [["mean squared error", decimal($0, 6), "per pixel"]] } ?? []
     rows += row("PSNR", result.psnr, "dB")
     rows += row("SSIM", result.ssim, "")
