@@ -84,20 +84,14 @@ static inline double hg_reference_gated(hg_activation activation, const float *y
 
 /* Indices of x[n, h, w, c] and y[n, p, q, k]. */
 static inline ptrdiff_t hg_reference_large(const hg_geometry2d *g, ptrdiff_t n, ptrdiff_t h, ptrdiff_t w, ptrdiff_t c) {
-  return ((n * g->large_height + h) * g->large_width + w) * g->large_channels + c;
+  const hg_strides s = g->large_strides;
+  const ptrdiff_t pixel = s.pixel ? s.pixel : g->large_channels, row = s.row ? s.row : g->large_width * pixel;
+  return n * (s.sample ? s.sample : g->large_height * row) + h * row + w * pixel + c;
 }
 static inline ptrdiff_t hg_reference_small(const hg_geometry2d *g, ptrdiff_t n, ptrdiff_t p, ptrdiff_t q, ptrdiff_t k) {
-  return ((n * g->small_height + p) * g->small_width + q) * g->small_channels + k;
-}
-
-/* bias[j] += sum over i of error[i, j]. */
-static inline void hg_reference_bias_sums(ptrdiff_t rows, ptrdiff_t columns, const float *error, bool accumulate,
-                                          float *bias) {
-  HG_FOR(j, columns) {
-    double sum = accumulate ? bias[j] : 0;
-    HG_FOR(i, rows) sum += error[i * columns + j];
-    bias[j] = (float)sum;
-  }
+  const hg_strides s = g->small_strides;
+  const ptrdiff_t pixel = s.pixel ? s.pixel : g->small_channels, row = s.row ? s.row : g->small_width * pixel;
+  return n * (s.sample ? s.sample : g->small_height * row) + p * row + q * pixel + k;
 }
 
 /* A log-variance within the range of its use; NaN stays NaN. */

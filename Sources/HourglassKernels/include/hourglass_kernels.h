@@ -6,8 +6,9 @@
  *             image; R, S filter height and width; U, V vertical and horizontal stride; I, O inputs and outputs of
  *             a dense layer; Z latent units. A convolution goes large -> small, a transposed convolution small ->
  *             large, with the same geometry.
- *   Memory    images are NHWC (small ones NPQK), filters RSCK, dense weights IO; contiguous, row-major, float.
- *             Pointers need the alignment of float only; 64-byte alignment is faster.
+ *   Memory    images are NHWC (small ones NPQK), filters RSCK, dense weights IO; contiguous, row-major, float. Images
+ *             of an hg_geometry2d may have other strides in memory. Pointers need the alignment of float only; 64-byte
+ *             alignment is faster.
  *   Extents   and counts are ptrdiff_t and count elements, never bytes.
  *   Order     of arguments: geometry, inputs, outputs, scratch, parallel.
  *   Outputs   are overwritten and may be uninitialised. Only gradients of parameters also take `accumulate`: when
@@ -231,6 +232,12 @@ typedef enum hg_algorithm {
   HG_ALGORITHM_WINOGRAD = 1, /* Winograd's form: fewer multiply-adds for some filters and strides, see below */
 } hg_algorithm;
 
+/* Where the pixels of images lie in memory: floats from one sample, row and pixel to the next. 0: as close as they can
+ * be, which is N H W C where all are 0: pixel = channels, row = width pixel, sample = height row. */
+typedef struct hg_strides {
+  ptrdiff_t sample, row, pixel;
+} hg_strides;
+
 /* Geometry of a convolution, a transposed convolution or a pooling between a large and a small image:
  *
  *   small position (p, q) and tap (r, s) meet large position (h, w) = (p U + r - pad_top, q V + s - pad_left),
@@ -238,7 +245,15 @@ typedef enum hg_algorithm {
  * with r and s times the dilation where that is more than 1. A tap that falls outside the large image is padding: it
  * contributes nothing. Bottom and right padding follow from the extents. With G groups large channel c and small
  * channel k meet where both are of one group, c div (C / G) = k div (K / G); the filter is then R S (C / G) K, with c
- * counted from the first of its group. */
+ * counted from the first of its group.
+ *
+ * An image may lie inside a larger one. With a pixel stride of more than its channels it is some of the channels of a
+ * wider image, which begin where its pointer points, so that several calls write their channels side by side and
+ * a later one reads all of them: a concatenation without a copy. With row and sample strides of more than they span it
+ * is a crop of an image, or the inside of a buffer with a border. All arrays of the large image (x, dx and their gate)
+ * lie as large_strides says, all of the small one (y, dy and their gate) as small_strides says; only switches of
+ * max-pooling are N P Q K. What lies between the elements of an image is neither read nor written, so that it may be
+ * anything, even another array of the call. Neither the bits nor the way to compute them depend on strides. */
 typedef struct hg_geometry2d {
   size_t size;                                         /* sizeof(hg_geometry2d) */
   ptrdiff_t samples;                                   /* N */
@@ -251,13 +266,15 @@ typedef struct hg_geometry2d {
   int32_t precision;                                /* 0: float. Reserved: other values are refused */
   ptrdiff_t dilation_vertical, dilation_horizontal; /* of convolutions; 0 and 1: taps are neighbours */
   ptrdiff_t groups;                                 /* of convolutions, G; 0 and 1: every channel meets every other */
+  hg_strides large_strides, small_strides;          /* in memory; 0: N H W C and N P Q K */
 } hg_geometry2d;
 
 /* NULL, or why the convolution calls refuse this geometry. Extents, filter and strides must be at least 1, padding and
  * samples at least 0; nothing above 2^31, and below 2^40 elements all images, the filter, a large image with its
  * padding, (few large channels) the products of a small image with all taps, and (groups of few channels) an image
  * times the channels of the other's group. Dilation and groups must be at least 0, and groups divide both numbers of
- * channels. Winograd's form takes filters of 3 x 3 with strides of 1, and filters of 4 x 4 with strides of 2, without
+ * channels. Strides in memory must be at least 0 and keep pixels, rows and samples apart, in the order of N H W C, and
+ * images with what lies between must be below 2^40 elements. Winograd's form takes filters of 3 x 3 with strides of 1, and filters of 4 x 4 with strides of 2, without
  * dilation and groups. */
 const char *hg_conv2d_check(const hg_geometry2d *geometry);
 
