@@ -75,16 +75,16 @@ static void filter_sums(const hg_geometry2d *g, const float *x, const float *y, 
 static void small_bias_sums(const hg_geometry2d *g, const float *y, bool accumulate, float *bias) {
   HG_FOR(k, g->small_channels) {
     double sum = accumulate ? bias[k] : 0;
-    HG_FOR(n, g->samples) HG_FOR(p, g->small_height) HG_FOR(q, g->small_width)
-        sum += y[hg_reference_small(g, n, p, q, k)];
+    HG_FOR(n, g->samples)
+    HG_FOR(p, g->small_height) HG_FOR(q, g->small_width) sum += y[hg_reference_small(g, n, p, q, k)];
     bias[k] = (float)sum;
   }
 }
 static void large_bias_sums(const hg_geometry2d *g, const float *x, bool accumulate, float *bias) {
   HG_FOR(c, g->large_channels) {
     double sum = accumulate ? bias[c] : 0;
-    HG_FOR(n, g->samples) HG_FOR(h, g->large_height) HG_FOR(w, g->large_width)
-        sum += x[hg_reference_large(g, n, h, w, c)];
+    HG_FOR(n, g->samples)
+    HG_FOR(h, g->large_height) HG_FOR(w, g->large_width) sum += x[hg_reference_large(g, n, h, w, c)];
     bias[c] = (float)sum;
   }
 }

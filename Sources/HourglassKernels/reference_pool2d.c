@@ -32,7 +32,8 @@ void hg_reference_max_pool2d_backward(const hg_geometry2d *g, const float *dy, c
       const ptrdiff_t r = h + g->pad_top - p * g->stride_vertical, s = w + g->pad_left - q * g->stride_horizontal;
       if (r < 0 || r >= g->filter_height || s < 0 || s >= g->filter_width) continue;
       const ptrdiff_t i = hg_reference_small(g, n, p, q, k);
-      if (switches[switch_at(g, n, p, q, k)] == r * g->filter_width + s) sum += hg_reference_gated(gate_activation, y, i, dy[i]);
+      if (switches[switch_at(g, n, p, q, k)] == r * g->filter_width + s)
+        sum += hg_reference_gated(gate_activation, y, i, dy[i]);
     }
     dx[hg_reference_large(g, n, h, w, k)] = (float)sum;
   }
@@ -48,8 +49,7 @@ void hg_reference_max_unpool2d_backward(const hg_geometry2d *g, const float *dx,
     HG_FOR(r, g->filter_height) HG_FOR(s, g->filter_width) {
       const ptrdiff_t h = p * g->stride_vertical + r - g->pad_top, w = q * g->stride_horizontal + s - g->pad_left;
       if (h < 0 || h >= g->large_height || w < 0 || w >= g->large_width) continue;
-      if (switches[switch_at(g, n, p, q, k)] == r * g->filter_width + s)
-        sum += dx[hg_reference_large(g, n, h, w, k)];
+      if (switches[switch_at(g, n, p, q, k)] == r * g->filter_width + s) sum += dx[hg_reference_large(g, n, h, w, k)];
     }
     dy[hg_reference_small(g, n, p, q, k)] = (float)sum;
   }

@@ -17,7 +17,8 @@ private enum Layout: CaseIterable {
     case .both:
       let pixel = channels + gap(40)
       let row = (width - 1) * pixel + channels + gap(60) - 1
-      return hg_strides(sample: (height - 1) * row + (width - 1) * pixel + channels + gap(90) - 1, row: row, pixel: pixel)
+      return hg_strides(
+        sample: (height - 1) * row + (width - 1) * pixel + channels + gap(90) - 1, row: row, pixel: pixel)
     }
   }
 }
@@ -266,7 +267,8 @@ extension KernelTests {
       #expect(why { $0.large_strides.pixel = 2 } == "the pixels of the large image overlap")
       #expect(why { $0.small_strides.pixel = 1 } == "the pixels of the small image overlap")
       #expect(why { $0.large_strides.row = 11 } == "the rows of the large image overlap")
-      #expect(why { $0.large_strides = hg_strides(sample: 0, row: 17, pixel: 5) } == "the rows of the large image overlap")
+      #expect(
+        why { $0.large_strides = hg_strides(sample: 0, row: 17, pixel: 5) } == "the rows of the large image overlap")
       #expect(why { $0.small_strides.row = 5 } == "the rows of the small image overlap")
       #expect(why { $0.large_strides.sample = 71 } == "the samples of the large image overlap")
       #expect(why { $0.small_strides.sample = 17 } == "the samples of the small image overlap")

@@ -48,7 +48,7 @@ static void depthwise_add_taps(const hg_geometry2d *g, const hg_depthwise_shape 
   const ptrdiff_t S = g->filter_width, taps = hg_ceil_div(S, hg_ceil_div(S, 5)), most = taps > 3 ? 2 : 3;
   float *const sums = d.sums;
   if (d.bias && (r >= end || across->end - across->met < d.count)) { /* rare: the bias alone, of all positions */
-    d.x[0] = x; /* of which nothing is read */
+    d.x[0] = x;                                                      /* of which nothing is read */
     depthwise_adds[1][0](&d);
     d.bias = NULL;
   }

@@ -54,7 +54,8 @@ INLINE void pool_run_maxima(const hg_max_pool_job *job, const hg_geometry2d *g, 
     ptrdiff_t k = 0;
     for (; k + 16 <= K; k += 16)
       pool_maximum(x + k, high, wide, from.row, from.pixel, 16, first, S, y + k, switches ? switches + k : NULL);
-    if (k < K) pool_maximum(x + k, high, wide, from.row, from.pixel, K - k, first, S, y + k, switches ? switches + k : NULL);
+    if (k < K)
+      pool_maximum(x + k, high, wide, from.row, from.pixel, K - k, first, S, y + k, switches ? switches + k : NULL);
   }
 }
 
@@ -77,8 +78,8 @@ static void max_pool_forward(const void *argument, ptrdiff_t part, ptrdiff_t par
 
 /* 16 channels of one window, `n` of them real: v goes where the switch names. Windows that lie `apart` write their
  * places, zero elsewhere; others add to them. */
-INLINE void pool_scatter(v16 v, const uint8_t *switches, ptrdiff_t high, ptrdiff_t wide, ptrdiff_t row,
-                         ptrdiff_t pixel, ptrdiff_t n, ptrdiff_t first, ptrdiff_t S, const bool apart, float *dx) {
+INLINE void pool_scatter(v16 v, const uint8_t *switches, ptrdiff_t high, ptrdiff_t wide, ptrdiff_t row, ptrdiff_t pixel,
+                         ptrdiff_t n, ptrdiff_t first, ptrdiff_t S, const bool apart, float *dx) {
   typedef uint8_t v16b __attribute__((vector_size(16)));
   v16b bytes = {0};
   __builtin_memcpy(&bytes, switches, (size_t)n);
