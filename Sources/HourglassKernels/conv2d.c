@@ -142,46 +142,6 @@ const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float
 
 /* ---------------------------------------------------------------------------------------------- images */
 
-/* An activation over an image, or of its errors, as a pass of its own. */
-typedef struct activation_job {
-  hg_activation activation;
-  hg_image image;
-  const float *gate; /* of errors, else NULL */
-  float *out;
-} activation_job;
-
-/* Parts share the rows. */
-static void activation_rows(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
-  const activation_job *job = argument;
-  const hg_image *i = &job->image;
-  const bool packed = i->strides.pixel == i->channels;
-  const ptrdiff_t pixels = packed ? 1 : i->width, count = packed ? i->width * i->channels : i->channels;
-  const ptrdiff_t rows = i->samples * i->height, end = hg_share(rows, part + 1, parts);
-  const hg_kernels *kernels = hg_kernels_in_use();
-  for (ptrdiff_t row = hg_share(rows, part, parts); row < end; row++)
-    for (ptrdiff_t w = 0; w < pixels; w++) {
-      const ptrdiff_t at =
-          row / i->height * i->strides.sample + row % i->height * i->strides.row + w * i->strides.pixel;
-      if (job->gate)
-        kernels->activation_backward(job->activation, count, job->gate + at, job->out + at, job->out + at);
-      else
-        kernels->activation_forward(job->activation, count, job->out + at, job->out + at);
-    }
-}
-
-/* out = a(out), or with a gate a'(gate) out. */
-static const char *activate(hg_activation activation, const hg_image *image, const float *gate, float *out,
-                            const hg_parallel *parallel) {
-  const ptrdiff_t count = hg_image_count(image);
-  if (!hg_is_dense(image)) {
-    const activation_job job = {activation, *image, gate, out};
-    hg_run(activation_rows, &job, parallel);
-    return NULL;
-  }
-  return gate ? hg_activation_backward(activation, count, gate, out, out, parallel)
-              : hg_activation_forward(activation, count, out, out, parallel);
-}
-
 /* Parts that work on the strips of a pass. */
 static ptrdiff_t strips_rooms(const hg_geometry2d *g, const hg_parallel *parallel) {
   return hg_rooms(parallel, hg_strips_scratch(g), g->samples * g->large_height, hg_operands(g));
@@ -243,7 +203,7 @@ static const char *pass(const hg_geometry2d *geometry, bool scatter, const float
   }
   if (hg_is_fused(activation)) return NULL;
   const hg_image image = scatter ? hg_large_image(g) : hg_small_image(g);
-  return activate(activation, &image, backward ? gate : NULL, out, parallel);
+  return hg_activate(activation, &image, backward ? gate : NULL, out, parallel);
 }
 
 /* A prepared filter is an array of floats whose type says for which form. */

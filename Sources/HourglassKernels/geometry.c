@@ -15,8 +15,8 @@ static const char *check_dilation_and_groups(const hg_geometry2d *g) {
                                        : NULL;
 }
 
-/* Why an image cannot lie so; `high` and `wide` are its extents with what is counted around it. The sentences: negative,
- * pixels, rows and samples that overlap, too far apart. */
+/* Why an image cannot lie so; `high` and `wide` are its extents with what is counted around it. The sentences:
+ * negative, pixels, rows and samples that overlap, too far apart. */
 static const char *check_strides(const hg_image *i, double high, double wide, const char *const sentences[5]) {
   if (i->strides.pixel < 0 || i->strides.row < 0 || i->strides.sample < 0) return sentences[0];
   /* Doubles cannot overflow, and are exact below 2^53. */

@@ -17,6 +17,17 @@ static inline hg_axis hg_horizontal_axis(const hg_geometry2d *g) {
                    g->stride_horizontal, g->pad_left,    g->dilation_horizontal};
 }
 
+/* Floats from one sample, row and pixel of an image to the next. */
+typedef struct hg_strides {
+  ptrdiff_t sample, row, pixel;
+} hg_strides;
+
+static inline hg_strides hg_large_strides(const hg_geometry2d *g) {
+  return (hg_strides){g->large_sample_stride, g->large_row_stride, g->large_pixel_stride};
+}
+static inline hg_strides hg_small_strides(const hg_geometry2d *g) {
+  return (hg_strides){g->small_sample_stride, g->small_row_stride, g->small_pixel_stride};
+}
 static inline hg_strides hg_whole_strides(hg_strides s, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels) {
   if (s.pixel == 0) s.pixel = channels;
   if (s.row == 0) s.row = width * s.pixel;
@@ -31,8 +42,10 @@ static inline hg_geometry2d hg_whole_geometry(const hg_geometry2d *g) {
   whole.dilation_vertical = g->filter_height > 1 ? hg_max(1, whole.dilation_vertical) : 1;
   whole.dilation_horizontal = g->filter_width > 1 ? hg_max(1, whole.dilation_horizontal) : 1;
   whole.groups = hg_max(1, whole.groups);
-  whole.large_strides = hg_whole_strides(g->large_strides, g->large_height, g->large_width, g->large_channels);
-  whole.small_strides = hg_whole_strides(g->small_strides, g->small_height, g->small_width, g->small_channels);
+  const hg_strides large = hg_whole_strides(hg_large_strides(g), g->large_height, g->large_width, g->large_channels);
+  const hg_strides small = hg_whole_strides(hg_small_strides(g), g->small_height, g->small_width, g->small_channels);
+  whole.large_sample_stride = large.sample, whole.large_row_stride = large.row, whole.large_pixel_stride = large.pixel;
+  whole.small_sample_stride = small.sample, whole.small_row_stride = small.row, whole.small_pixel_stride = small.pixel;
   return whole;
 }
 
@@ -43,10 +56,10 @@ typedef struct hg_image {
 } hg_image;
 
 static inline hg_image hg_large_image(const hg_geometry2d *g) {
-  return (hg_image){g->samples, g->large_height, g->large_width, g->large_channels, g->large_strides};
+  return (hg_image){g->samples, g->large_height, g->large_width, g->large_channels, hg_large_strides(g)};
 }
 static inline hg_image hg_small_image(const hg_geometry2d *g) {
-  return (hg_image){g->samples, g->small_height, g->small_width, g->small_channels, g->small_strides};
+  return (hg_image){g->samples, g->small_height, g->small_width, g->small_channels, hg_small_strides(g)};
 }
 static inline bool hg_is_dense(const hg_image *i) {
   return i->strides.pixel == i->channels && i->strides.row == i->width * i->channels &&
@@ -230,8 +243,8 @@ static inline hg_filter_job hg_filter_run_of(const hg_filter_job *job, ptrdiff_t
   const ptrdiff_t first = hg_share(job->samples, run, job->runs);
   hg_filter_job r = *job;
   r.samples = hg_share(job->samples, run + 1, job->runs) - first;
-  r.x += first * g->large_strides.sample;
-  r.dy += first * g->small_strides.sample;
+  r.x += first * g->large_sample_stride;
+  r.dy += first * g->small_sample_stride;
   if (r.halo) r.halo += part * r.room;
   if (r.ones) r.ones += part * r.room;
   r.output.accumulate |= run > 0;

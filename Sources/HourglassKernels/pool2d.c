@@ -65,7 +65,7 @@ static void unpool_backward(const void *argument, ptrdiff_t part, ptrdiff_t part
   const unpool_backward_job *job = argument;
   const hg_geometry2d *g = job->geometry;
   const ptrdiff_t K = g->small_channels, H = g->large_height, W = g->large_width;
-  const hg_strides from = g->large_strides, to = g->small_strides;
+  const hg_strides from = hg_large_strides(g), to = hg_small_strides(g);
   const ptrdiff_t rows = g->samples * g->small_height, end = hg_share(rows, part + 1, parts);
   for (ptrdiff_t i = hg_share(rows, part, parts); i < end; i++) {
     const ptrdiff_t n = i / g->small_height, p = i % g->small_height, top = p * g->stride_vertical - g->pad_top;

@@ -84,14 +84,14 @@ static inline double hg_reference_gated(hg_activation activation, const float *y
 
 /* Indices of x[n, h, w, c] and y[n, p, q, k]. */
 static inline ptrdiff_t hg_reference_large(const hg_geometry2d *g, ptrdiff_t n, ptrdiff_t h, ptrdiff_t w, ptrdiff_t c) {
-  const hg_strides s = g->large_strides;
-  const ptrdiff_t pixel = s.pixel ? s.pixel : g->large_channels, row = s.row ? s.row : g->large_width * pixel;
-  return n * (s.sample ? s.sample : g->large_height * row) + h * row + w * pixel + c;
+  const ptrdiff_t pixel = g->large_pixel_stride ? g->large_pixel_stride : g->large_channels;
+  const ptrdiff_t row = g->large_row_stride ? g->large_row_stride : g->large_width * pixel;
+  return n * (g->large_sample_stride ? g->large_sample_stride : g->large_height * row) + h * row + w * pixel + c;
 }
 static inline ptrdiff_t hg_reference_small(const hg_geometry2d *g, ptrdiff_t n, ptrdiff_t p, ptrdiff_t q, ptrdiff_t k) {
-  const hg_strides s = g->small_strides;
-  const ptrdiff_t pixel = s.pixel ? s.pixel : g->small_channels, row = s.row ? s.row : g->small_width * pixel;
-  return n * (s.sample ? s.sample : g->small_height * row) + p * row + q * pixel + k;
+  const ptrdiff_t pixel = g->small_pixel_stride ? g->small_pixel_stride : g->small_channels;
+  const ptrdiff_t row = g->small_row_stride ? g->small_row_stride : g->small_width * pixel;
+  return n * (g->small_sample_stride ? g->small_sample_stride : g->small_height * row) + p * row + q * pixel + k;
 }
 
 /* A log-variance within the range of its use; NaN stays NaN. */

@@ -1,42 +1,5 @@
 /* Part of fuzz.c: layers. */
 
-/* Mostly apart enough, of dense images or of all; now and then too near or too far. */
-static hg_strides strides_of(bytes *b, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels) {
-  hg_strides s = {0};
-  const unsigned kind = next(b);
-  if (kind == 255) return (hg_strides){extent(b, 99), extent(b, 99), extent(b, 99)};
-  const ptrdiff_t extents[] = {height, width, channels};
-  for (int i = 0; i < 3; i++)
-    if (extents[i] < 1 || extents[i] > 1000) return s;
-  if (kind < 128) return s;
-  if (kind & 1) s.pixel = channels + next(b) % 20;
-  const ptrdiff_t pixel = kind & 1 ? s.pixel : channels, pixels = (width - 1) * pixel + channels;
-  if (kind & 2) s.row = pixels + next(b) % 40 - (next(b) == 255);
-  const ptrdiff_t row = kind & 2 ? s.row : width * pixel;
-  if (kind & 4) s.sample = (height - 1) * row + pixels + next(b) % 60 - (next(b) == 255);
-  return s;
-}
-
-/* Floats from the first element of an image to the last. */
-static ptrdiff_t span_of(hg_strides s, ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels) {
-  const ptrdiff_t pixel = s.pixel ? s.pixel : channels, row = s.row ? s.row : width * pixel;
-  const ptrdiff_t sample = s.sample ? s.sample : height * row;
-  return samples ? (samples - 1) * sample + (height - 1) * row + (width - 1) * pixel + channels : 0;
-}
-static ptrdiff_t large_span(const hg_geometry2d *g) {
-  return span_of(g->large_strides, g->samples, g->large_height, g->large_width, g->large_channels);
-}
-static ptrdiff_t small_span(const hg_geometry2d *g) {
-  return span_of(g->small_strides, g->samples, g->small_height, g->small_width, g->small_channels);
-}
-
-/* An output and the same again for the definition, so that both have alike between their elements. */
-static float *same(ptrdiff_t count, const float *x) {
-  float *copy = malloc((size_t)count * sizeof(float) + (count == 0));
-  if (!copy) abort();
-  return memcpy(copy, x, (size_t)count * sizeof(float));
-}
-
 static hg_geometry2d window_of(bytes *b) {
   const unsigned byte = next(b);
   hg_geometry2d g = {.size = byte == 255 ? 8 : sizeof g};
@@ -137,12 +100,6 @@ static void conv2d_is_bounded(const hg_geometry2d *g) {
   IS_BOUNDED(conv2d_transpose_forward, arrays, g);
   IS_BOUNDED(conv2d_transpose_backward_data, arrays, g);
   IS_BOUNDED(conv2d_transpose_backward_filter, arrays, g);
-}
-
-static void set_strides(bytes *b, hg_geometry2d *g) {
-  if (g->size != sizeof *g) return;
-  g->large_strides = strides_of(b, g->large_height, g->large_width, g->large_channels);
-  g->small_strides = strides_of(b, g->small_height, g->small_width, g->small_channels);
 }
 
 static void convolutions(bytes *b) {

@@ -6,19 +6,20 @@ import Testing
 private enum Layout: CaseIterable {
   case channels, rows, both
 
-  func strides(_ height: Int, _ width: Int, _ channels: Int, _ generator: inout SplitMix64) -> hg_strides {
+  func strides(_ height: Int, _ width: Int, _ channels: Int, _ generator: inout SplitMix64) -> hg_geometry2d.Strides {
     func gap(_ most: Int) -> Int { Int.random(in: 1...most, using: &generator) }
     switch self {
     case .channels:
-      return hg_strides(sample: 0, row: 0, pixel: channels + gap(20))
+      return (sample: 0, row: 0, pixel: channels + gap(20))
     case .rows:
       let row = width * channels + gap(40)
-      return hg_strides(sample: height * row + gap(90), row: row, pixel: 0)
+      return (sample: height * row + gap(90), row: row, pixel: 0)
     case .both:
       let pixel = channels + gap(40)
       let row = (width - 1) * pixel + channels + gap(60) - 1
-      return hg_strides(
-        sample: (height - 1) * row + (width - 1) * pixel + channels + gap(90) - 1, row: row, pixel: pixel)
+      return (
+        sample: (height - 1) * row + (width - 1) * pixel + channels + gap(90) - 1, row: row, pixel: pixel
+      )
     }
   }
 }
@@ -26,8 +27,8 @@ private enum Layout: CaseIterable {
 extension hg_geometry2d {
   fileprivate func strided(_ layout: Layout, seed: UInt64) -> hg_geometry2d {
     var (g, generator) = (self, SplitMix64(seed: seed))
-    g.large_strides = layout.strides(large_height, large_width, large_channels, &generator)
-    g.small_strides = layout.strides(small_height, small_width, small_channels, &generator)
+    g.largeStrides = layout.strides(large_height, large_width, large_channels, &generator)
+    g.smallStrides = layout.strides(small_height, small_width, small_channels, &generator)
     return g
   }
 }
@@ -227,8 +228,8 @@ extension KernelTests {
       let problem = ConvolutionInputs(dense, Floats.uniform)
       let wide = channels + dense.small_channels
       var strided = dense
-      strided.large_strides.pixel = wide
-      strided.small_strides.pixel = wide
+      strided.large_pixel_stride = wide
+      strided.small_pixel_stride = wide
       let gather = Floats(count: hg_conv2d_prepared_gather_count(&dense))
       let y = Floats(count: dense.smallCount)
       let positions = 2 * 7 * 6
@@ -259,23 +260,23 @@ extension KernelTests {
         #expect(text(hg_upsample2d_check(&geometry)) == text(sentence))
         return text(sentence)
       }
-      #expect(why { $0.large_strides = hg_strides(sample: 72, row: 12, pixel: 3) } == nil)
-      #expect(why { $0.large_strides = hg_strides(sample: 0, row: 0, pixel: 5) } == nil)
-      #expect(why { $0.large_strides = hg_strides(sample: 0, row: 18, pixel: 5) } == nil)
-      #expect(why { $0.large_strides.pixel = -1 } == "a stride of the large image in memory is negative")
-      #expect(why { $0.small_strides.sample = .min } == "a stride of the small image in memory is negative")
-      #expect(why { $0.large_strides.pixel = 2 } == "the pixels of the large image overlap")
-      #expect(why { $0.small_strides.pixel = 1 } == "the pixels of the small image overlap")
-      #expect(why { $0.large_strides.row = 11 } == "the rows of the large image overlap")
+      #expect(why { $0.largeStrides = (sample: 72, row: 12, pixel: 3) } == nil)
+      #expect(why { $0.largeStrides = (sample: 0, row: 0, pixel: 5) } == nil)
+      #expect(why { $0.largeStrides = (sample: 0, row: 18, pixel: 5) } == nil)
+      #expect(why { $0.large_pixel_stride = -1 } == "a stride of the large image in memory is negative")
+      #expect(why { $0.small_sample_stride = .min } == "a stride of the small image in memory is negative")
+      #expect(why { $0.large_pixel_stride = 2 } == "the pixels of the large image overlap")
+      #expect(why { $0.small_pixel_stride = 1 } == "the pixels of the small image overlap")
+      #expect(why { $0.large_row_stride = 11 } == "the rows of the large image overlap")
       #expect(
-        why { $0.large_strides = hg_strides(sample: 0, row: 17, pixel: 5) } == "the rows of the large image overlap")
-      #expect(why { $0.small_strides.row = 5 } == "the rows of the small image overlap")
-      #expect(why { $0.large_strides.sample = 71 } == "the samples of the large image overlap")
-      #expect(why { $0.small_strides.sample = 17 } == "the samples of the small image overlap")
-      #expect(why { $0.large_strides.sample = 1 << 39 } == "the large images span 2^40 elements or more")
-      #expect(why { $0.large_strides.row = 1 << 38 } == "the large images span 2^40 elements or more")
-      #expect(why { $0.small_strides.pixel = .max } == "the small images span 2^40 elements or more")
-      #expect(why { $0.small_strides.sample = 1 << 38 } == nil)
+        why { $0.largeStrides = (sample: 0, row: 17, pixel: 5) } == "the rows of the large image overlap")
+      #expect(why { $0.small_row_stride = 5 } == "the rows of the small image overlap")
+      #expect(why { $0.large_sample_stride = 71 } == "the samples of the large image overlap")
+      #expect(why { $0.small_sample_stride = 17 } == "the samples of the small image overlap")
+      #expect(why { $0.large_sample_stride = 1 << 39 } == "the large images span 2^40 elements or more")
+      #expect(why { $0.large_row_stride = 1 << 38 } == "the large images span 2^40 elements or more")
+      #expect(why { $0.small_pixel_stride = .max } == "the small images span 2^40 elements or more")
+      #expect(why { $0.small_sample_stride = 1 << 38 } == nil)
     }
   }
 }

@@ -36,8 +36,7 @@ extension hg_geometry2d {
   public static func make(
     samples: Int, large: (Int, Int, Int), small: (Int, Int, Int), filter: (Int, Int), stride: (Int, Int) = (1, 1),
     padding: (Int, Int) = (0, 0), dilation: (Int, Int) = (0, 0), groups: Int = 0,
-    algorithm: hg_algorithm = HG_ALGORITHM_DIRECT, largeStrides: hg_strides = hg_strides(),
-    smallStrides: hg_strides = hg_strides()
+    algorithm: hg_algorithm = HG_ALGORITHM_DIRECT
   ) -> hg_geometry2d {
     hg_geometry2d(
       size: MemoryLayout<hg_geometry2d>.size, samples: samples,
@@ -46,7 +45,8 @@ extension hg_geometry2d {
       filter_height: filter.0, filter_width: filter.1,
       stride_vertical: stride.0, stride_horizontal: stride.1, pad_top: padding.0, pad_left: padding.1,
       algorithm: algorithm, precision: 0, dilation_vertical: dilation.0, dilation_horizontal: dilation.1,
-      groups: groups, large_strides: largeStrides, small_strides: smallStrides)
+      groups: groups, large_sample_stride: 0, large_row_stride: 0, large_pixel_stride: 0, small_sample_stride: 0,
+      small_row_stride: 0, small_pixel_stride: 0)
   }
 
   public var largeCount: Int { samples * large_height * large_width * large_channels }
@@ -55,23 +55,29 @@ extension hg_geometry2d {
     filter_height * filter_width * (large_channels / max(1, groups)) * small_channels
   }
 
+  /// Strides of the images in memory; 0: as close as can be.
+  public typealias Strides = (sample: Int, row: Int, pixel: Int)
+  public var largeStrides: Strides {
+    get { (large_sample_stride, large_row_stride, large_pixel_stride) }
+    set { (large_sample_stride, large_row_stride, large_pixel_stride) = newValue }
+  }
+  public var smallStrides: Strides {
+    get { (small_sample_stride, small_row_stride, small_pixel_stride) }
+    set { (small_sample_stride, small_row_stride, small_pixel_stride) = newValue }
+  }
+
   /// Where the elements of the images lie in memory, in the order of N H W C.
-  public var largePlaces: [Int] {
-    large_strides.places(samples: samples, height: large_height, width: large_width, channels: large_channels)
-  }
-  public var smallPlaces: [Int] {
-    small_strides.places(samples: samples, height: small_height, width: small_width, channels: small_channels)
-  }
+  public var largePlaces: [Int] { Self.places(samples, large_height, large_width, large_channels, largeStrides) }
+  public var smallPlaces: [Int] { Self.places(samples, small_height, small_width, small_channels, smallStrides) }
   /// Floats from the first element of the images to the last.
   public var largeSpan: Int { (largePlaces.last ?? -1) + 1 }
   public var smallSpan: Int { (smallPlaces.last ?? -1) + 1 }
-}
 
-extension hg_strides {
-  fileprivate func places(samples: Int, height: Int, width: Int, channels: Int) -> [Int] {
-    let pixel = pixel == 0 ? channels : pixel
-    let row = row == 0 ? width * pixel : row
-    let sample = sample == 0 ? height * row : sample
+  private static func places(_ samples: Int, _ height: Int, _ width: Int, _ channels: Int, _ strides: Strides) -> [Int]
+  {
+    let pixel = strides.pixel == 0 ? channels : strides.pixel
+    let row = strides.row == 0 ? width * pixel : strides.row
+    let sample = strides.sample == 0 ? height * row : strides.sample
     return (0..<samples * height * width * channels).map { i in
       let (c, w, h) = (i % channels, i / channels % width, i / channels / width % height)
       return i / channels / width / height * sample + h * row + w * pixel + c

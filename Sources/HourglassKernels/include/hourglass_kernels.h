@@ -232,12 +232,6 @@ typedef enum hg_algorithm {
   HG_ALGORITHM_WINOGRAD = 1, /* Winograd's form: fewer multiply-adds for some filters and strides, see below */
 } hg_algorithm;
 
-/* Where the pixels of images lie in memory: floats from one sample, row and pixel to the next. 0: as close as they can
- * be, which is N H W C where all are 0: pixel = channels, row = width pixel, sample = height row. */
-typedef struct hg_strides {
-  ptrdiff_t sample, row, pixel;
-} hg_strides;
-
 /* Geometry of a convolution, a transposed convolution or a pooling between a large and a small image:
  *
  *   small position (p, q) and tap (r, s) meet large position (h, w) = (p U + r - pad_top, q V + s - pad_left),
@@ -247,13 +241,14 @@ typedef struct hg_strides {
  * channel k meet where both are of one group, c div (C / G) = k div (K / G); the filter is then R S (C / G) K, with c
  * counted from the first of its group.
  *
- * An image may lie inside a larger one. With a pixel stride of more than its channels it is some of the channels of a
- * wider image, which begin where its pointer points, so that several calls write their channels side by side and
- * a later one reads all of them: a concatenation without a copy. With row and sample strides of more than they span it
- * is a crop of an image, or the inside of a buffer with a border. All arrays of the large image (x, dx and their gate)
- * lie as large_strides says, all of the small one (y, dy and their gate) as small_strides says; only switches of
- * max-pooling are N P Q K. What lies between the elements of an image is neither read nor written, so that it may be
- * anything, even another array of the call. Neither the bits nor the way to compute them depend on strides. */
+ * Strides in memory are the floats from one sample, row or pixel of an image to the next; 0 means as close as can be,
+ * pixel = channels, row = width pixel, sample = height row, which is N H W C where all are 0. Others let an image lie
+ * inside a larger one. With more floats to a pixel than channels it is some channels of a wider image, so that several
+ * calls write their channels side by side and a later one reads them all: a concatenation without a copy. With more to
+ * a row or a sample it is a crop, or the inside of a border. Pointers point at the image's first element. All arrays of
+ * a call with the shape of the large image (x, dx, their gate) have its strides, all with that of the small one (y, dy,
+ * their gate) have its; switches of max-pooling are N P Q K always. What lies between the elements of an image is
+ * neither read nor written, so that it may be another array of the call. Bits do not depend on strides. */
 typedef struct hg_geometry2d {
   size_t size;                                         /* sizeof(hg_geometry2d) */
   ptrdiff_t samples;                                   /* N */
@@ -266,7 +261,8 @@ typedef struct hg_geometry2d {
   int32_t precision;                                /* 0: float. Reserved: other values are refused */
   ptrdiff_t dilation_vertical, dilation_horizontal; /* of convolutions; 0 and 1: taps are neighbours */
   ptrdiff_t groups;                                 /* of convolutions, G; 0 and 1: every channel meets every other */
-  hg_strides large_strides, small_strides;          /* in memory; 0: N H W C and N P Q K */
+  ptrdiff_t large_sample_stride, large_row_stride, large_pixel_stride; /* in memory; 0: as close as can be */
+  ptrdiff_t small_sample_stride, small_row_stride, small_pixel_stride;
 } hg_geometry2d;
 
 /* NULL, or why the convolution calls refuse this geometry. Extents, filter and strides must be at least 1, padding and
@@ -274,8 +270,8 @@ typedef struct hg_geometry2d {
  * padding, (few large channels) the products of a small image with all taps, and (groups of few channels) an image
  * times the channels of the other's group. Dilation and groups must be at least 0, and groups divide both numbers of
  * channels. Strides in memory must be at least 0 and keep pixels, rows and samples apart, in the order of N H W C, and
- * images with what lies between must be below 2^40 elements. Winograd's form takes filters of 3 x 3 with strides of 1, and filters of 4 x 4 with strides of 2, without
- * dilation and groups. */
+ * images with what lies between must be below 2^40 elements. Winograd's form takes filters of 3 x 3 with strides of 1,
+ * and filters of 4 x 4 with strides of 2, without dilation and groups. */
 const char *hg_conv2d_check(const hg_geometry2d *geometry);
 
 /* The convolution is one bilinear form,

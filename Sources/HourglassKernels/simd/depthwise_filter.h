@@ -108,7 +108,7 @@ static void depthwise_filter_rows(const hg_depthwise_filter_job *job, const hg_d
   const depthwise_axis across = depthwise_axis_of(&horizontal, false, 0);
   const ptrdiff_t K = g->small_channels, Q = g->small_width;
   const ptrdiff_t line = g->filter_width * s->ins, count = g->filter_height * line, pixel = s->ins * s->chunk;
-  const hg_strides from_x = g->large_strides, from_dy = g->small_strides;
+  const hg_strides from_x = hg_large_strides(g), from_dy = hg_small_strides(g);
   const ptrdiff_t piece = g->filter_height / share.pieces;
   const ptrdiff_t k = depthwise_chunk(K, depthwise_vector(K, share.first / share.pieces));
   const ptrdiff_t last_k = depthwise_vector(K, (share.end - 1) / share.pieces) + HG_LANES;

@@ -87,7 +87,7 @@ static void dots_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_geometry2d g = *job->geometry;
   const hg_output o = job->output;
   const hg_axis vertical = hg_vertical_axis(&g), horizontal = hg_horizontal_axis(&g);
-  const hg_strides from = g.large_strides, apart = g.small_strides;
+  const hg_strides from = hg_large_strides(&g), apart = hg_small_strides(&g);
   const ptrdiff_t C = g.large_channels, K = g.small_channels, lines = K * g.filter_width * C;
   const ptrdiff_t rows = g.samples * g.small_height, end = hg_share(rows, part + 1, parts);
   for (ptrdiff_t q = 0; q < g.small_width;) {
@@ -132,7 +132,7 @@ INLINE void dots_filter_taps(const hg_filter_job *job, ptrdiff_t r, ptrdiff_t s,
   const hg_geometry2d g = *job->geometry;
   const ptrdiff_t C = g.large_channels, K = g.small_channels, P = g.small_height, Q = g.small_width;
   const ptrdiff_t from = hg_min(c, C - 16), done = c - from; /* lanes that belong to the block before */
-  const hg_strides from_x = g.large_strides, from_dy = g.small_strides;
+  const hg_strides from_x = hg_large_strides(&g), from_dy = hg_small_strides(&g);
   const ptrdiff_t step = g.stride_horizontal * from_x.pixel;
   const filter_span p = filter_span_of(P, g.large_height, g.stride_vertical, g.pad_top, r);
   filter_span q[DOT_TAPS];

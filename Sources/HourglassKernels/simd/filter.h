@@ -13,7 +13,7 @@ INLINE void filter_fill_halo(const hg_filter_job *job, ptrdiff_t first, ptrdiff_
   const hg_geometry2d *g = job->geometry;
   const ptrdiff_t C = g->large_channels, row = job->halo_width * C, from = g->pad_left * C;
   const ptrdiff_t width = hg_min(g->large_width, job->halo_width - g->pad_left), rows = job->halo_height;
-  const hg_strides apart = g->large_strides;
+  const hg_strides apart = hg_large_strides(g);
   for (ptrdiff_t i = first; i < end; i++) {
     const ptrdiff_t h = i % rows - g->pad_top;
     float *out = job->halo + i * row;
@@ -77,11 +77,11 @@ INLINE filter_product filter_product_of(const hg_filter_job *job, ptrdiff_t grou
                             .out = job->output.out};
   }
   const ptrdiff_t r = tap / g->filter_width, s = tap % g->filter_width;
-  const ptrdiff_t row = g->large_strides.row, pixel = g->large_strides.pixel;
+  const ptrdiff_t row = g->large_row_stride, pixel = g->large_pixel_stride;
   return (filter_product){.rows = channels,
                           .at = (r * down - g->pad_top) * row + (s * right - g->pad_left) * pixel + group * channels,
                           .channels = channels,
-                          .sample = g->large_strides.sample,
+                          .sample = g->large_sample_stride,
                           .a2 = U * row,
                           .a1 = V * pixel,
                           .p = filter_span_of(g->small_height, g->large_height, U, g->pad_top, r * down),
@@ -176,7 +176,7 @@ INLINE void filter_panel(filter_block *c, float *panel, ptrdiff_t width) {
 static void filter_run(const hg_filter_job *run, filter_block columns, tiling t, ptrdiff_t first, ptrdiff_t end) {
   const hg_geometry2d *g = run->geometry;
   const ptrdiff_t P = g->small_height, Q = g->small_width, width = 16 * columns.groups;
-  const hg_strides apart = g->small_strides;
+  const hg_strides apart = hg_small_strides(g);
   const ptrdiff_t most = HG_BLOCK / width;
   const bool copied = columns.count < width || (end - first >= FILTER_COPY && tile_crowded(most, apart.pixel));
   const bool whole = P * Q <= most || (HG_STREAMS && !copied);

@@ -247,8 +247,8 @@ static void gather_samples(const hg_gather_job *job, ptrdiff_t n, ptrdiff_t samp
   const hg_geometry2d *g = job->geometry;
   const hg_axis vertical = hg_vertical_axis(g), horizontal = hg_horizontal_axis(g);
   const ptrdiff_t taps = g->filter_height * g->filter_width;
-  const hg_strides from = job->scatter ? g->small_strides : g->large_strides;
-  const hg_strides to = job->scatter ? g->large_strides : g->small_strides;
+  const hg_strides from = job->scatter ? hg_small_strides(g) : hg_large_strides(g);
+  const hg_strides to = job->scatter ? hg_large_strides(g) : hg_small_strides(g);
   const ptrdiff_t U = job->scatter ? g->stride_vertical : 1, V = job->scatter ? g->stride_horizontal : 1;
   gather_pass pass = {.samples = samples,
                       .channels = job->scatter ? hg_small_group(g) : hg_large_group(g),

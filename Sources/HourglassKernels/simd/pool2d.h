@@ -46,7 +46,7 @@ INLINE void pool_run_maxima(const hg_max_pool_job *job, const hg_geometry2d *g, 
                             const pool_window *w, ptrdiff_t high, ptrdiff_t wide) {
   const ptrdiff_t K = g->small_channels, S = g->filter_width, first = w->r0 * S + w->s0;
   const ptrdiff_t n = i / g->small_height, p = i % g->small_height;
-  const hg_strides from = g->large_strides, to = g->small_strides;
+  const hg_strides from = hg_large_strides(g), to = hg_small_strides(g);
   const float *x = job->x + n * from.sample + (w->h + w->r0) * from.row + (w->w + w->s0) * from.pixel;
   for (ptrdiff_t q = q0; q < q1; q++, x += g->stride_horizontal * from.pixel) {
     float *y = job->y + n * to.sample + p * to.row + q * to.pixel;
@@ -98,7 +98,7 @@ INLINE void pool_run_errors(const hg_max_unpool_job *job, const hg_geometry2d *g
                             ptrdiff_t q1, const pool_window *w, ptrdiff_t high, ptrdiff_t wide, const bool apart) {
   const ptrdiff_t K = g->small_channels, S = g->filter_width, first = w->r0 * S + w->s0;
   const ptrdiff_t n = i / g->small_height, p = i % g->small_height;
-  const hg_strides from = g->small_strides, to = g->large_strides;
+  const hg_strides from = hg_small_strides(g), to = hg_large_strides(g);
   float *dx = job->dx + n * to.sample + (w->h + w->r0) * to.row + (w->w + w->s0) * to.pixel;
   for (ptrdiff_t q = q0; q < q1; q++, dx += g->stride_horizontal * to.pixel) {
     const ptrdiff_t at = n * from.sample + p * from.row + q * from.pixel;
@@ -118,7 +118,7 @@ INLINE void pool_run_errors(const hg_max_unpool_job *job, const hg_geometry2d *g
 
 /* Zeros in `rows` rows of a large image. */
 INLINE void pool_clear(const hg_geometry2d *g, float *dx, ptrdiff_t rows) {
-  const ptrdiff_t K = g->large_channels, row = g->large_strides.row, pixel = g->large_strides.pixel;
+  const ptrdiff_t K = g->large_channels, row = g->large_row_stride, pixel = g->large_pixel_stride;
   const bool packed = pixel == K; /* rows, or also all of them */
   const ptrdiff_t lines = packed && row == g->large_width * K ? 1 : rows, pixels = packed ? 1 : g->large_width;
   const ptrdiff_t count = rows / lines * g->large_width / pixels * K;
@@ -141,7 +141,7 @@ static void max_pool_backward(const void *argument, ptrdiff_t part, ptrdiff_t pa
     const ptrdiff_t n = i / bands, band = i % bands;
     const ptrdiff_t top = band ? band * U - g.pad_top : 0;
     const ptrdiff_t bottom = band + 1 < bands ? (band + 1) * U - g.pad_top : g.large_height;
-    const hg_strides to = g.large_strides;
+    const hg_strides to = hg_large_strides(&g);
     if (!tiled) pool_clear(&g, job.dx + n * to.sample + top * to.row, bottom - top);
     for (ptrdiff_t p = band; p < (apart ? band + 1 : P); p++)
       for (ptrdiff_t q = 0, next; q < Q; q = next) {

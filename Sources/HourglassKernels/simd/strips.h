@@ -9,7 +9,7 @@
 /* Products of one small row at `in` into a row of the ring. */
 static void strips_products(const hg_geometry2d *g, const hg_strips_shape *s, const float *in, const float *filter,
                             float *z) {
-  const ptrdiff_t K = g->small_channels, pixel = g->small_strides.pixel;
+  const ptrdiff_t K = g->small_channels, pixel = g->small_pixel_stride;
   ptrdiff_t offset[TILE_ROWS];
   for (ptrdiff_t i = 0; i < TILE_ROWS; i++) offset[i] = i * s->columns;
   z += (s->taps - 1) * s->columns;
@@ -124,7 +124,7 @@ static void strips(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_strips_shape s = hg_strips_shape_of(g);
   const ptrdiff_t C = g->large_channels, H = g->large_height, P = g->small_height, U = g->stride_vertical;
   const ptrdiff_t R = g->filter_height, row = g->large_width * C;
-  const hg_strides from = g->small_strides, to = g->large_strides;
+  const hg_strides from = hg_small_strides(g), to = hg_large_strides(g);
   float *ring = job->scratch + part * hg_strips_scratch(g), *bias = ring + s.ring * s.row + 16;
   float *const apart = s.line ? bias + hg_round_up(s.run) + 16 : NULL;
   for (ptrdiff_t i = 0; i < s.run + 16; i++) bias[i] = job->output.bias ? job->output.bias[i % C] + 0.0f : 0;
