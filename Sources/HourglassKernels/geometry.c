@@ -30,6 +30,22 @@ static const char *check_strides(const hg_image *i, double high, double wide, co
   return most_of(N * sample, most_of(high * row, wide * pixel)) >= HG_MOST_ELEMENTS ? sentences[4] : NULL;
 }
 
+static const char *check_both_strides(const hg_geometry2d *g, double high, double wide) {
+  static const char *const sentences[2][5] = {
+      {HG_BAD_GEOMETRY("a stride of the large image in memory is negative"),
+       HG_BAD_GEOMETRY("the pixels of the large image overlap"), HG_BAD_GEOMETRY("the rows of the large image overlap"),
+       HG_BAD_GEOMETRY("the samples of the large image overlap"),
+       HG_BAD_GEOMETRY("the large images span 2^40 elements or more")},
+      {HG_BAD_GEOMETRY("a stride of the small image in memory is negative"),
+       HG_BAD_GEOMETRY("the pixels of the small image overlap"), HG_BAD_GEOMETRY("the rows of the small image overlap"),
+       HG_BAD_GEOMETRY("the samples of the small image overlap"),
+       HG_BAD_GEOMETRY("the small images span 2^40 elements or more")},
+  };
+  const hg_image large = hg_large_image(g), small = hg_small_image(g);
+  HG_CHECK(check_strides(&large, high, wide, sentences[0]));
+  return check_strides(&small, (double)g->small_height, (double)g->small_width, sentences[1]);
+}
+
 const char *hg_conv2d_check(const hg_geometry2d *g) {
   if (!g) return HG_IS_NULL("the geometry is NULL");
   if (g->size != sizeof *g) return HG_BAD_SIZE("geometry.size is not sizeof(hg_geometry2d)");
@@ -82,19 +98,9 @@ const char *hg_conv2d_check(const hg_geometry2d *g) {
     return HG_BAD_GEOMETRY("the filter has 2^40 elements or more");
   if (around_high * around_wide * C >= HG_MOST_ELEMENTS)
     return HG_BAD_GEOMETRY("the large image with its padding has 2^40 elements or more");
-  static const char *const strides[2][5] = {
-      {HG_BAD_GEOMETRY("a stride of the large image in memory is negative"),
-       HG_BAD_GEOMETRY("the pixels of the large image overlap"), HG_BAD_GEOMETRY("the rows of the large image overlap"),
-       HG_BAD_GEOMETRY("the samples of the large image overlap"),
-       HG_BAD_GEOMETRY("the large images span 2^40 elements or more")},
-      {HG_BAD_GEOMETRY("a stride of the small image in memory is negative"),
-       HG_BAD_GEOMETRY("the pixels of the small image overlap"), HG_BAD_GEOMETRY("the rows of the small image overlap"),
-       HG_BAD_GEOMETRY("the samples of the small image overlap"),
-       HG_BAD_GEOMETRY("the small images span 2^40 elements or more")},
-  };
-  const hg_image large = hg_large_image(g), small = hg_small_image(g);
-  HG_CHECK(check_strides(&large, around_high, around_wide, strides[0]));
-  HG_CHECK(check_strides(&small, (double)g->small_height, (double)g->small_width, strides[1]));
+  if (g->large_sample_stride | g->large_row_stride | g->large_pixel_stride | g->small_sample_stride |
+      g->small_row_stride | g->small_pixel_stride)
+    HG_CHECK(check_both_strides(g, around_high, around_wide));
   const hg_geometry2d whole = hg_whole_geometry(g); /* whose strides in memory cannot overflow any more */
   /* A filter is at most widened to a stride or the image, whichever is less. */
   if (hg_in_strips(&whole)) {

@@ -154,14 +154,14 @@ INLINE void depthwise_spread(ptrdiff_t ins, v16 x, ptrdiff_t chunk, float *out) 
 /* Output channels [k, k + count) of a row of pixels of the input: for each the channels of its group. */
 static void depthwise_copy(const hg_depthwise_shape *s, ptrdiff_t k, ptrdiff_t count, const float *in, ptrdiff_t pixels,
                            const hg_strides *apart, float *out) {
-  const ptrdiff_t pixel = apart->pixel, chunk = s->chunk;
+  const ptrdiff_t pixel = apart->pixel, row = apart->row, chunk = s->chunk;
   out += s->left * s->ins * chunk;
   if (s->ins == 1 && s->outs == 1 && count >= 16) {
     for (ptrdiff_t i = 0; i < pixels; i++)
       for (ptrdiff_t j = 0; j < count; j += 16) {
         const ptrdiff_t at = hg_min(j, count - 16);
         const float *from = in + i * pixel + k + at;
-        __builtin_prefetch(from + apart->row); /* of the row that comes next */
+        __builtin_prefetch(from + row); /* of the row that comes next */
         v16_store(out + i * chunk + at, v16_load(from));
       }
     return;

@@ -80,6 +80,16 @@ INLINE void dots_sum(const dots_taps *d, const int positions, const bool split, 
   }
 }
 
+#define DOTS_SUM(name, positions, split)                                                                        \
+  static __attribute__((noinline)) void name(const dots_taps *d, const hg_output *o, ptrdiff_t k, ptrdiff_t to, \
+                                             ptrdiff_t apart) {                                                 \
+    dots_sum(d, positions, split, o, k, to, apart);                                                             \
+  }
+DOTS_SUM(dots_sum_one, 1, false)
+DOTS_SUM(dots_sum_split_one, 1, true)
+DOTS_SUM(dots_sum_block, DOT_POSITIONS, false)
+DOTS_SUM(dots_sum_split_block, DOT_POSITIONS, true)
+
 /* y[n, p, q, k] = sum over r and (s, c) of x[n, p U + r - pad, (q V + s - pad, c)] filter[r, k, (s, c)]; parts share
  * the rows of the small images. A block that would pass the end of a run of positions begins earlier. */
 static void dots_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
@@ -97,6 +107,7 @@ static void dots_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
       const ptrdiff_t n = i / g.small_height, p = i % g.small_height;
       const gather_run v = gather_taps(&vertical, p);
       const ptrdiff_t top = n * from.sample + (p * g.stride_vertical - g.pad_top) * from.row;
+      const ptrdiff_t out = n * apart.sample + p * apart.row;
       for (ptrdiff_t j = 0; j < h.count;) {
         const ptrdiff_t positions = h.count < DOT_POSITIONS ? 1 : DOT_POSITIONS;
         const ptrdiff_t first = h.first + hg_min(j, h.count - positions);
@@ -112,13 +123,15 @@ static void dots_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
                                .pixel = from.pixel,
                                .in = job->in + (top + left * from.pixel),
                                .filter = job->filter + (k * g.filter_width + h.tap) * C};
-          const ptrdiff_t to = n * apart.sample + p * apart.row + first * apart.pixel + k;
-          if (positions == 1)
-            dots_sum(&d, 1, true, &o, k, to, apart.pixel);
+          const ptrdiff_t to = out + first * apart.pixel + k;
+          if (positions == 1 && from.pixel == C)
+            dots_sum_one(&d, &o, k, to, apart.pixel);
+          else if (positions == 1)
+            dots_sum_split_one(&d, &o, k, to, apart.pixel);
           else if (from.pixel == C)
-            dots_sum(&d, DOT_POSITIONS, false, &o, k, to, apart.pixel);
+            dots_sum_block(&d, &o, k, to, apart.pixel);
           else
-            dots_sum(&d, DOT_POSITIONS, true, &o, k, to, apart.pixel);
+            dots_sum_split_block(&d, &o, k, to, apart.pixel);
         }
         j += positions;
       }

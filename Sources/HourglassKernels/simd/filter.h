@@ -252,18 +252,21 @@ INLINE void column_sums_block(const hg_column_sums_job *job, const int groups, p
       v16_store_part(job->out + column + 16 * j, sum[j], j == groups - 1 ? last : 16);
 }
 
-/* The pixels from number `first` on, `count` of them, side by side: where they lie, or in `room`. */
-INLINE const float *column_sums_pixels(const hg_column_sums_job *job, const ptrdiff_t columns, ptrdiff_t first,
-                                       ptrdiff_t count, float *room) {
-  const hg_image *i = &job->image;
-  if (i->strides.pixel == columns && i->samples * i->height == 1) return job->in + first * columns;
-  ptrdiff_t row = first / i->width, w = first % i->width;
+/* Whether pixels lie side by side. */
+INLINE bool column_sums_packed(const hg_column_sums_job *job) {
+  return job->image.strides.pixel == job->image.channels && job->image.samples * job->image.height == 1;
+}
+
+/* The pixels from number `first` on, `count` of them, side by side in `room`. */
+static __attribute__((noinline)) void column_sums_collect(const hg_column_sums_job *job, ptrdiff_t first,
+                                                          ptrdiff_t count, float *room) {
+  const hg_image i = job->image;
+  ptrdiff_t row = first / i.width, w = first % i.width;
   for (ptrdiff_t j = 0; j < count; row++, w = 0) {
-    const float *in = job->in + row / i->height * i->strides.sample + row % i->height * i->strides.row;
-    for (; j < count && w < i->width; j++, w++)
-      for (ptrdiff_t c = 0; c < columns; c++) room[j * columns + c] = in[w * i->strides.pixel + c];
+    const float *in = job->in + row / i.height * i.strides.sample + row % i.height * i.strides.row;
+    for (; j < count && w < i.width; j++, w++)
+      for (ptrdiff_t c = 0; c < i.channels; c++) room[j * i.channels + c] = in[w * i.strides.pixel + c];
   }
-  return room;
 }
 
 /* columns < 16: lane i of sum[v] is partial sum 16 v + i, which belongs to column (16 v + i) mod columns. */
@@ -272,13 +275,16 @@ INLINE void column_sums_shared(const hg_column_sums_job *job, const ptrdiff_t co
   float sums[16 * 16] = {0}, room[16 * 16];
   v16 sum[16];
   for (ptrdiff_t v = 0; v < columns; v++) sum[v] = v16_splat(0);
+  const bool packed = column_sums_packed(job);
+  const float *in = packed ? job->in : room;
   for (ptrdiff_t i = 0; i < whole; i += 16) {
-    const float *in = column_sums_pixels(job, columns, i, 16, room);
+    if (!packed) column_sums_collect(job, i, 16, room);
     for (ptrdiff_t v = 0; v < columns; v++) sum[v] += v16_load(in + 16 * v);
+    if (packed) in += 16 * columns;
   }
   for (ptrdiff_t v = 0; v < columns; v++) v16_store(sums + 16 * v, sum[v]);
-  const float *rest = column_sums_pixels(job, columns, whole, pixels - whole, room);
-  for (ptrdiff_t e = 0; e < (pixels - whole) * columns; e++) sums[e] += rest[e];
+  if (!packed) column_sums_collect(job, whole, pixels - whole, room);
+  for (ptrdiff_t e = 0; e < (pixels - whole) * columns; e++) sums[e] += in[e];
   /* Partial sums i and i + n of a column, n = 8, 4, 2, 1. */
   for (ptrdiff_t n = 8 * columns; n >= columns; n /= 2)
     for (ptrdiff_t i = 0; i < n; i++) sums[i] += sums[i + n];

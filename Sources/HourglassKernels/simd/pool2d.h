@@ -48,14 +48,16 @@ INLINE void pool_run_maxima(const hg_max_pool_job *job, const hg_geometry2d *g, 
   const ptrdiff_t n = i / g->small_height, p = i % g->small_height;
   const hg_strides from = hg_large_strides(g), to = hg_small_strides(g);
   const float *x = job->x + n * from.sample + (w->h + w->r0) * from.row + (w->w + w->s0) * from.pixel;
-  for (ptrdiff_t q = q0; q < q1; q++, x += g->stride_horizontal * from.pixel) {
-    float *y = job->y + n * to.sample + p * to.row + q * to.pixel;
-    uint8_t *switches = job->switches ? job->switches + (i * g->small_width + q) * K : NULL;
+  float *y = job->y + n * to.sample + p * to.row + q0 * to.pixel;
+  const ptrdiff_t step = g->stride_horizontal * from.pixel;
+  uint8_t *switches = job->switches ? job->switches + (i * g->small_width + q0) * K : NULL;
+  for (ptrdiff_t q = q0; q < q1; q++, x += step, y += to.pixel) {
     ptrdiff_t k = 0;
     for (; k + 16 <= K; k += 16)
       pool_maximum(x + k, high, wide, from.row, from.pixel, 16, first, S, y + k, switches ? switches + k : NULL);
     if (k < K)
       pool_maximum(x + k, high, wide, from.row, from.pixel, K - k, first, S, y + k, switches ? switches + k : NULL);
+    if (switches) switches += K;
   }
 }
 
@@ -100,9 +102,10 @@ INLINE void pool_run_errors(const hg_max_unpool_job *job, const hg_geometry2d *g
   const ptrdiff_t n = i / g->small_height, p = i % g->small_height;
   const hg_strides from = hg_small_strides(g), to = hg_large_strides(g);
   float *dx = job->dx + n * to.sample + (w->h + w->r0) * to.row + (w->w + w->s0) * to.pixel;
-  for (ptrdiff_t q = q0; q < q1; q++, dx += g->stride_horizontal * to.pixel) {
-    const ptrdiff_t at = n * from.sample + p * from.row + q * from.pixel;
-    const uint8_t *switches = job->switches + (i * g->small_width + q) * K;
+  const ptrdiff_t step = g->stride_horizontal * to.pixel;
+  ptrdiff_t at = n * from.sample + p * from.row + q0 * from.pixel;
+  const uint8_t *switches = job->switches + (i * g->small_width + q0) * K;
+  for (ptrdiff_t q = q0; q < q1; q++, dx += step, at += from.pixel, switches += K)
     for (ptrdiff_t k = 0; k < K; k += 16) {
       const ptrdiff_t real = hg_min(16, K - k);
       v16 v = v16_load_part(job->dy + at + k, real);
@@ -113,7 +116,6 @@ INLINE void pool_run_errors(const hg_max_unpool_job *job, const hg_geometry2d *g
       else
         pool_scatter(v, switches + k, high, wide, to.row, to.pixel, real, first, S, apart, dx + k);
     }
-  }
 }
 
 /* Zeros in `rows` rows of a large image. */
