@@ -80,15 +80,15 @@ INLINE void dots_sum(const dots_taps *d, const int positions, const bool split, 
   }
 }
 
-#define DOTS_SUM(name, positions, split)                                                                        \
-  static __attribute__((noinline)) void name(const dots_taps *d, const hg_output *o, ptrdiff_t k, ptrdiff_t to, \
-                                             ptrdiff_t apart) {                                                 \
-    dots_sum(d, positions, split, o, k, to, apart);                                                             \
+#define DOTS_SUM(kind, positions, split)                                                                     \
+  static __attribute__((noinline)) void dots_sum_##kind(const dots_taps *d, const hg_output *o, ptrdiff_t k, \
+                                                        ptrdiff_t to, ptrdiff_t apart) {                     \
+    dots_sum(d, positions, split, o, k, to, apart);                                                          \
   }
-DOTS_SUM(dots_sum_one, 1, false)
-DOTS_SUM(dots_sum_split_one, 1, true)
-DOTS_SUM(dots_sum_block, DOT_POSITIONS, false)
-DOTS_SUM(dots_sum_split_block, DOT_POSITIONS, true)
+DOTS_SUM(one, 1, false)
+DOTS_SUM(split_one, 1, true)
+DOTS_SUM(block, DOT_POSITIONS, false)
+DOTS_SUM(split_block, DOT_POSITIONS, true)
 
 /* y[n, p, q, k] = sum over r and (s, c) of x[n, p U + r - pad, (q V + s - pad, c)] filter[r, k, (s, c)]; parts share
  * the rows of the small images. A block that would pass the end of a run of positions begins earlier. */
