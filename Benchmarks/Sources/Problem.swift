@@ -138,7 +138,8 @@ struct Problem: Hashable {
       small_channels: small.channels, filter_height: kernel.height, filter_width: kernel.width,
       stride_vertical: stride.height, stride_horizontal: stride.width, pad_top: padding.height,
       pad_left: padding.width, algorithm: algorithm.kernel, precision: 0, dilation_vertical: dilation.height,
-      dilation_horizontal: dilation.width, groups: groups)
+      dilation_horizontal: dilation.width, groups: groups, large_sample_stride: 0, large_row_stride: 0,
+      large_pixel_stride: 0, small_sample_stride: 0, small_row_stride: 0, small_pixel_stride: 0)
   }
 
   func dense(samples: Int) -> hg_dense {

@@ -63,6 +63,45 @@ const char *hg_activation_backward_input(hg_activation activation, ptrdiff_t cou
   return NULL;
 }
 
+/* An activation over an image that is not dense, or of its errors. */
+typedef struct image_job {
+  hg_activation activation;
+  hg_image image;
+  const float *gate; /* of errors, else NULL */
+  float *out;
+} image_job;
+
+/* Parts share the rows. */
+static void image_rows(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
+  const image_job *job = argument;
+  const hg_image *i = &job->image;
+  const bool packed = i->strides.pixel == i->channels;
+  const ptrdiff_t pixels = packed ? 1 : i->width, count = packed ? i->width * i->channels : i->channels;
+  const ptrdiff_t rows = i->samples * i->height, end = hg_share(rows, part + 1, parts);
+  const hg_kernels *kernels = hg_kernels_in_use();
+  for (ptrdiff_t row = hg_share(rows, part, parts); row < end; row++)
+    for (ptrdiff_t w = 0; w < pixels; w++) {
+      const ptrdiff_t at =
+          row / i->height * i->strides.sample + row % i->height * i->strides.row + w * i->strides.pixel;
+      if (job->gate)
+        kernels->activation_backward(job->activation, count, job->gate + at, job->out + at, job->out + at);
+      else
+        kernels->activation_forward(job->activation, count, job->out + at, job->out + at);
+    }
+}
+
+const char *hg_activate(hg_activation activation, const hg_image *image, const float *gate, float *out,
+                        const hg_parallel *parallel) {
+  const ptrdiff_t count = hg_image_count(image);
+  if (!hg_is_dense(image)) {
+    const image_job job = {activation, *image, gate, out};
+    hg_run(image_rows, &job, parallel);
+    return NULL;
+  }
+  return gate ? hg_activation_backward(activation, count, gate, out, out, parallel)
+              : hg_activation_forward(activation, count, out, out, parallel);
+}
+
 /* Positions of so many channels. */
 static const char *check(ptrdiff_t positions, ptrdiff_t channels, bool arrays, const hg_parallel *parallel) {
   HG_CHECK(hg_check_count(positions, channels));

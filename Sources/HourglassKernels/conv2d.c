@@ -142,13 +142,6 @@ const char *hg_conv2d_prepare_scatter(const hg_geometry2d *geometry, const float
 
 /* ---------------------------------------------------------------------------------------------- images */
 
-static ptrdiff_t large_count(const hg_geometry2d *g) {
-  return g->samples * g->large_height * g->large_width * g->large_channels;
-}
-static ptrdiff_t small_count(const hg_geometry2d *g) {
-  return g->samples * g->small_height * g->small_width * g->small_channels;
-}
-
 /* Parts that work on the strips of a pass. */
 static ptrdiff_t strips_rooms(const hg_geometry2d *g, const hg_parallel *parallel) {
   return hg_rooms(parallel, hg_strips_scratch(g), g->samples * g->large_height, hg_operands(g));
@@ -209,9 +202,8 @@ static const char *pass(const hg_geometry2d *geometry, bool scatter, const float
     hg_run(!scatter && hg_in_dots(g) ? kernels->dots_gather : kernels->gather, &job, parallel);
   }
   if (hg_is_fused(activation)) return NULL;
-  const ptrdiff_t count = scatter ? large_count(g) : small_count(g);
-  return backward ? hg_activation_backward(activation, count, gate, out, out, parallel)
-                  : hg_activation_forward(activation, count, out, out, parallel);
+  const hg_image image = scatter ? hg_large_image(g) : hg_small_image(g);
+  return hg_activate(activation, &image, backward ? gate : NULL, out, parallel);
 }
 
 /* A prepared filter is an array of floats whose type says for which form. */
@@ -355,9 +347,11 @@ static void backward_filter(const hg_geometry2d *g, const float *x, const float 
   }
 }
 
-static void backward_bias(ptrdiff_t rows, ptrdiff_t columns, const float *in, bool accumulate, float *dbias,
-                          const hg_parallel *parallel) {
-  const hg_column_sums_job job = {rows, columns, in, columns < 16, accumulate, dbias};
+static void backward_bias(hg_image image, const float *in, bool accumulate, float *dbias, const hg_parallel *parallel) {
+  const ptrdiff_t channels = image.channels;
+  if (hg_is_dense(&image))
+    image = (hg_image){1, 1, image.samples * image.height * image.width, channels, {0, 0, channels}};
+  const hg_column_sums_job job = {image, in, channels < 16, accumulate, dbias};
   hg_run(hg_kernels_in_use()->column_sums, &job, parallel);
 }
 
@@ -372,10 +366,9 @@ const char *hg_conv2d_backward_filter(const hg_geometry2d *geometry, const float
                                       float *dfilter, float *dbias, float *scratch, const hg_parallel *parallel) {
   HG_CHECK(check_filter(geometry, x, dy, dfilter, scratch, parallel));
   const hg_geometry2d g = hg_whole_geometry(geometry);
-  const ptrdiff_t rows = g.samples * g.small_height * g.small_width;
   const bool beside = dfilter && dbias && g.samples > 0 && filter_sums_bias(&g);
   if (dfilter) backward_filter(&g, x, dy, accumulate, dfilter, beside ? dbias : NULL, scratch, parallel);
-  if (dbias && !beside) backward_bias(rows, g.small_channels, dy, accumulate, dbias, parallel);
+  if (dbias && !beside) backward_bias(hg_small_image(&g), dy, accumulate, dbias, parallel);
   return NULL;
 }
 
@@ -384,8 +377,7 @@ const char *hg_conv2d_transpose_backward_filter(const hg_geometry2d *geometry, c
                                                 const hg_parallel *parallel) {
   HG_CHECK(check_filter(geometry, y, dx, dfilter, scratch, parallel));
   const hg_geometry2d g = hg_whole_geometry(geometry);
-  const ptrdiff_t rows = g.samples * g.large_height * g.large_width;
   if (dfilter) backward_filter(&g, dx, y, accumulate, dfilter, NULL, scratch, parallel);
-  if (dbias) backward_bias(rows, g.large_channels, dx, accumulate, dbias, parallel);
+  if (dbias) backward_bias(hg_large_image(&g), dx, accumulate, dbias, parallel);
   return NULL;
 }

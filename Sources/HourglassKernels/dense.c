@@ -93,8 +93,8 @@ const char *hg_dense_backward_bias(const hg_dense *geometry, const float *dy, bo
                                    const hg_parallel *parallel) {
   HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, dy, parallel));
   HG_CHECK(hg_check_arrays(dbias));
-  const hg_column_sums_job job = {
-      .rows = geometry->samples, .columns = geometry->outputs, .in = dy, .accumulate = accumulate, .out = dbias};
+  const hg_image rows = {1, 1, geometry->samples, geometry->outputs, {0, 0, geometry->outputs}};
+  const hg_column_sums_job job = {.image = rows, .in = dy, .accumulate = accumulate, .out = dbias};
   hg_run(hg_kernels_in_use()->column_sums, &job, parallel);
   return NULL;
 }

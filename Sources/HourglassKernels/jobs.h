@@ -32,10 +32,15 @@ typedef struct hg_output {
 
 #include "jobs_conv2d.h"
 
-/* out[j] (+)= sum over i of in[i, j], rows in order; with `shared`, for fewer than 16 columns, element e of the flat
- * array goes to partial sum e mod 16 columns, and the 16 partial sums of a column are added as a balanced tree. */
+/* out = a(out) for an image, or with a gate a'(gate) out, of an activation that is a pass of its own. */
+const char *hg_activate(hg_activation activation, const hg_image *image, const float *gate, float *out,
+                        const hg_parallel *parallel);
+
+/* out[j] (+)= sum over the pixels i of in[i, j], in order; with `shared`, for fewer than 16 channels, pixel i goes to
+ * partial sum i mod 16, and the 16 partial sums of a channel are added as a balanced tree. Where pixels lie side by
+ * side they are one row of the image. */
 typedef struct hg_column_sums_job {
-  ptrdiff_t rows, columns;
+  hg_image image;
   const float *in;
   bool shared, accumulate;
   float *out;

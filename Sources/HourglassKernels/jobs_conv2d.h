@@ -17,15 +17,56 @@ static inline hg_axis hg_horizontal_axis(const hg_geometry2d *g) {
                    g->stride_horizontal, g->pad_left,    g->dilation_horizontal};
 }
 
-/* The geometry as kernels take it: dilation and groups are at least 1, and where a filter has one tap its dilation
- * is 1. */
+/* Floats from one sample, row and pixel of an image to the next. */
+typedef struct hg_strides {
+  ptrdiff_t sample, row, pixel;
+} hg_strides;
+
+static inline hg_strides hg_large_strides(const hg_geometry2d *g) {
+  return (hg_strides){g->large_sample_stride, g->large_row_stride, g->large_pixel_stride};
+}
+static inline hg_strides hg_small_strides(const hg_geometry2d *g) {
+  return (hg_strides){g->small_sample_stride, g->small_row_stride, g->small_pixel_stride};
+}
+static inline hg_strides hg_whole_strides(hg_strides s, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels) {
+  if (s.pixel == 0) s.pixel = channels;
+  if (s.row == 0) s.row = width * s.pixel;
+  if (s.sample == 0) s.sample = height * s.row;
+  return s;
+}
+
+/* The geometry as kernels take it: dilation and groups are at least 1, where a filter has one tap its dilation is 1,
+ * and strides in memory are what 0 stands for. */
 static inline hg_geometry2d hg_whole_geometry(const hg_geometry2d *g) {
   hg_geometry2d whole = *g;
   whole.dilation_vertical = g->filter_height > 1 ? hg_max(1, whole.dilation_vertical) : 1;
   whole.dilation_horizontal = g->filter_width > 1 ? hg_max(1, whole.dilation_horizontal) : 1;
   whole.groups = hg_max(1, whole.groups);
+  const hg_strides large = hg_whole_strides(hg_large_strides(g), g->large_height, g->large_width, g->large_channels);
+  const hg_strides small = hg_whole_strides(hg_small_strides(g), g->small_height, g->small_width, g->small_channels);
+  whole.large_sample_stride = large.sample, whole.large_row_stride = large.row, whole.large_pixel_stride = large.pixel;
+  whole.small_sample_stride = small.sample, whole.small_row_stride = small.row, whole.small_pixel_stride = small.pixel;
   return whole;
 }
+
+/* One of the images of a whole geometry, and where its pixels lie. */
+typedef struct hg_image {
+  ptrdiff_t samples, height, width, channels;
+  hg_strides strides;
+} hg_image;
+
+static inline hg_image hg_large_image(const hg_geometry2d *g) {
+  return (hg_image){g->samples, g->large_height, g->large_width, g->large_channels, hg_large_strides(g)};
+}
+static inline hg_image hg_small_image(const hg_geometry2d *g) {
+  return (hg_image){g->samples, g->small_height, g->small_width, g->small_channels, hg_small_strides(g)};
+}
+static inline bool hg_is_dense(const hg_image *i) {
+  return i->strides.pixel == i->channels && i->strides.row == i->width * i->channels &&
+         i->strides.sample == i->height * i->strides.row;
+}
+/* Floats of all samples. */
+static inline ptrdiff_t hg_image_count(const hg_image *i) { return i->samples * i->height * i->width * i->channels; }
 
 /* Whether taps are neighbours and every channel meets every other. */
 static inline bool hg_is_plain(const hg_geometry2d *whole) {
@@ -149,6 +190,7 @@ typedef struct hg_strips_shape {
   ptrdiff_t columns; /* floats of the products of a position: R taps run, in whole groups */
   ptrdiff_t blocks;  /* blocks that meet a small column */
   ptrdiff_t row;     /* floats of the products of a small row, taps - 1 positions of zeros on either side */
+  ptrdiff_t line;    /* floats of a large row that is put together in scratch, 0 where it is in its place */
   /* Small rows in the ring: those that a large row meets and the next. Where it meets 2 at most row p is in place p &
    * ring_mask; else rows lie in order, and where there is no place left those that are still met go to the front. */
   ptrdiff_t ring, ring_mask;
@@ -162,16 +204,18 @@ static inline hg_strips_shape hg_strips_shape_of(const hg_geometry2d *g) {
   s.columns = hg_round_up(g->filter_height * s.taps * s.run);
   s.blocks = hg_min(hg_ceil_div(width, s.block), g->small_width + s.taps - 1);
   s.row = (g->small_width + 2 * (s.taps - 1)) * s.columns;
+  const hg_image large = hg_large_image(g);
+  s.line = hg_is_dense(&large) ? 0 : hg_round_up(hg_max(s.blocks * s.run + 16, width * g->large_channels));
   const bool few = g->filter_height <= 2 * g->stride_vertical;
   s.ring = few ? 4 : hg_min(g->small_height, 8 * ((g->filter_height - 1) / g->stride_vertical + 2));
   s.ring_mask = few ? 3 : -1;
   return s;
 }
 
-/* The ring and the bias repeated over a block, with 16 floats to spare behind either. */
+/* The ring and the bias repeated over a block, with 16 floats to spare behind either, and the row. */
 static inline ptrdiff_t hg_strips_scratch(const hg_geometry2d *g) {
   const hg_strips_shape s = hg_strips_shape_of(g);
-  return s.ring * s.row + 16 + hg_round_up(s.run) + 16;
+  return s.ring * s.row + 16 + hg_round_up(s.run) + 16 + s.line;
 }
 
 /* Filter gradient, a run of samples after the other.
@@ -199,8 +243,8 @@ static inline hg_filter_job hg_filter_run_of(const hg_filter_job *job, ptrdiff_t
   const ptrdiff_t first = hg_share(job->samples, run, job->runs);
   hg_filter_job r = *job;
   r.samples = hg_share(job->samples, run + 1, job->runs) - first;
-  r.x += first * g->large_height * g->large_width * g->large_channels;
-  r.dy += first * g->small_height * g->small_width * g->small_channels;
+  r.x += first * g->large_sample_stride;
+  r.dy += first * g->small_sample_stride;
   if (r.halo) r.halo += part * r.room;
   if (r.ones) r.ones += part * r.room;
   r.output.accumulate |= run > 0;

@@ -4,8 +4,8 @@
 
 /* Arrays of a likelihood, of which a sample has `outputs` and `targets` elements. */
 typedef struct loss_job {
-  void (*compared)(ptrdiff_t, ptrdiff_t, const float *, const float *, float *, float *);
-  void (*headed)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, const float *, float *, float *);
+  void (*of_outputs)(ptrdiff_t, ptrdiff_t, const float *, const float *, float *, float *);
+  void (*of_heads)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, const float *, float *, float *);
   ptrdiff_t samples, count, pixels, channels;
   float variance;
   const float *y, *targets;
@@ -26,7 +26,7 @@ static loss_job share_of(const loss_job *job, ptrdiff_t part, ptrdiff_t parts, p
 
 static void compared_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const loss_job *job = argument, share = share_of(job, part, parts, job->count, job->count);
-  job->compared(share.samples, job->count, share.y, share.targets, share.loss, share.dy);
+  job->of_outputs(share.samples, job->count, share.y, share.targets, share.loss, share.dy);
 }
 
 /* A likelihood that compares each output with its target. */
@@ -37,7 +37,7 @@ static const char *compared(void (*kernel)(ptrdiff_t, ptrdiff_t, const float *, 
   HG_CHECK(hg_check_arrays((y && targets) || samples * count == 0));
   HG_CHECK(hg_parallel_check(parallel));
   const loss_job job = {
-      .compared = kernel, .samples = samples, .count = count, .y = y, .targets = targets, .loss = loss, .dy = dy};
+      .of_outputs = kernel, .samples = samples, .count = count, .y = y, .targets = targets, .loss = loss, .dy = dy};
   hg_run(compared_part, &job, parallel);
   return NULL;
 }
@@ -117,7 +117,7 @@ static void headed_part(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const loss_job *job = argument;
   const ptrdiff_t count = job->pixels * job->channels;
   const loss_job share = share_of(job, part, parts, 2 * count, count);
-  job->headed(share.samples, job->pixels, job->channels, share.y, share.targets, share.loss, share.dy);
+  job->of_heads(share.samples, job->pixels, job->channels, share.y, share.targets, share.loss, share.dy);
 }
 
 /* A likelihood with two numbers of the output for each target. */
@@ -129,7 +129,7 @@ static const char *headed(void (*kernel)(ptrdiff_t, ptrdiff_t, ptrdiff_t, const 
   HG_CHECK(hg_check_count(samples, 2 * pixels * channels));
   HG_CHECK(hg_check_arrays((heads && targets) || samples * pixels * channels == 0));
   HG_CHECK(hg_parallel_check(parallel));
-  const loss_job job = {.headed = kernel,
+  const loss_job job = {.of_heads = kernel,
                         .samples = samples,
                         .pixels = pixels,
                         .channels = channels,

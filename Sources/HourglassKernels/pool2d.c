@@ -30,7 +30,8 @@ static const char *check(const hg_geometry2d *g, hg_activation activation, bool 
 const char *hg_max_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y, uint8_t *switches,
                                   const hg_parallel *parallel) {
   HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, x && y, parallel));
-  const hg_max_pool_job job = {geometry, x, y, switches};
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  const hg_max_pool_job job = {&g, x, y, switches};
   hg_run(hg_kernels_in_use()->max_pool_forward, &job, parallel);
   return NULL;
 }
@@ -40,7 +41,8 @@ const char *hg_max_pool2d_backward(const hg_geometry2d *geometry, const float *d
                                    const hg_parallel *parallel) {
   HG_CHECK(check(geometry, gate_activation, dy && switches && dx && (y || gate_activation == HG_ACTIVATION_LINEAR),
                  parallel));
-  const hg_max_unpool_job job = {geometry, dy, switches, gate_activation, y, dx};
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  const hg_max_unpool_job job = {&g, dy, switches, gate_activation, y, dx};
   hg_run(hg_kernels_in_use()->max_pool_backward, &job, parallel);
   return NULL;
 }
@@ -63,18 +65,19 @@ static void unpool_backward(const void *argument, ptrdiff_t part, ptrdiff_t part
   const unpool_backward_job *job = argument;
   const hg_geometry2d *g = job->geometry;
   const ptrdiff_t K = g->small_channels, H = g->large_height, W = g->large_width;
+  const hg_strides from = hg_large_strides(g), to = hg_small_strides(g);
   const ptrdiff_t rows = g->samples * g->small_height, end = hg_share(rows, part + 1, parts);
   for (ptrdiff_t i = hg_share(rows, part, parts); i < end; i++) {
-    const float *dx = job->dx + i / g->small_height * H * W * K;
-    const ptrdiff_t top = i % g->small_height * g->stride_vertical - g->pad_top;
+    const ptrdiff_t n = i / g->small_height, p = i % g->small_height, top = p * g->stride_vertical - g->pad_top;
+    const float *dx = job->dx + n * from.sample;
     for (ptrdiff_t q = 0; q < g->small_width; q++) {
-      const ptrdiff_t left = q * g->stride_horizontal - g->pad_left, at = (i * g->small_width + q) * K;
+      const ptrdiff_t left = q * g->stride_horizontal - g->pad_left;
+      const uint8_t *switches = job->switches + (i * g->small_width + q) * K;
+      float *dy = job->dy + n * to.sample + p * to.row + q * to.pixel;
       for (ptrdiff_t k = 0; k < K; k++) {
-        const ptrdiff_t h = top + job->switches[at + k] / g->filter_width;
-        const ptrdiff_t w = left + job->switches[at + k] % g->filter_width;
-        const bool inside =
-            job->switches[at + k] < g->filter_height * g->filter_width && h >= 0 && h < H && w >= 0 && w < W;
-        job->dy[at + k] = inside ? dx[(h * W + w) * K + k] : 0;
+        const ptrdiff_t h = top + switches[k] / g->filter_width, w = left + switches[k] % g->filter_width;
+        const bool inside = switches[k] < g->filter_height * g->filter_width && h >= 0 && h < H && w >= 0 && w < W;
+        dy[k] = inside ? dx[h * from.row + w * from.pixel + k] : 0;
       }
     }
   }
@@ -83,7 +86,8 @@ static void unpool_backward(const void *argument, ptrdiff_t part, ptrdiff_t part
 const char *hg_max_unpool2d_backward(const hg_geometry2d *geometry, const float *dx, const uint8_t *switches, float *dy,
                                      const hg_parallel *parallel) {
   HG_CHECK(check(geometry, HG_ACTIVATION_LINEAR, dx && switches && dy, parallel));
-  const unpool_backward_job job = {geometry, dx, switches, dy};
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  const unpool_backward_job job = {&g, dx, switches, dy};
   hg_run(unpool_backward, &job, parallel);
   return NULL;
 }

@@ -84,20 +84,14 @@ static inline double hg_reference_gated(hg_activation activation, const float *y
 
 /* Indices of x[n, h, w, c] and y[n, p, q, k]. */
 static inline ptrdiff_t hg_reference_large(const hg_geometry2d *g, ptrdiff_t n, ptrdiff_t h, ptrdiff_t w, ptrdiff_t c) {
-  return ((n * g->large_height + h) * g->large_width + w) * g->large_channels + c;
+  const ptrdiff_t pixel = g->large_pixel_stride ? g->large_pixel_stride : g->large_channels;
+  const ptrdiff_t row = g->large_row_stride ? g->large_row_stride : g->large_width * pixel;
+  return n * (g->large_sample_stride ? g->large_sample_stride : g->large_height * row) + h * row + w * pixel + c;
 }
 static inline ptrdiff_t hg_reference_small(const hg_geometry2d *g, ptrdiff_t n, ptrdiff_t p, ptrdiff_t q, ptrdiff_t k) {
-  return ((n * g->small_height + p) * g->small_width + q) * g->small_channels + k;
-}
-
-/* bias[j] += sum over i of error[i, j]. */
-static inline void hg_reference_bias_sums(ptrdiff_t rows, ptrdiff_t columns, const float *error, bool accumulate,
-                                          float *bias) {
-  HG_FOR(j, columns) {
-    double sum = accumulate ? bias[j] : 0;
-    HG_FOR(i, rows) sum += error[i * columns + j];
-    bias[j] = (float)sum;
-  }
+  const ptrdiff_t pixel = g->small_pixel_stride ? g->small_pixel_stride : g->small_channels;
+  const ptrdiff_t row = g->small_row_stride ? g->small_row_stride : g->small_width * pixel;
+  return n * (g->small_sample_stride ? g->small_sample_stride : g->small_height * row) + p * row + q * pixel + k;
 }
 
 /* A log-variance within the range of its use; NaN stays NaN. */

@@ -71,6 +71,24 @@ static void filter_sums(const hg_geometry2d *g, const float *x, const float *y, 
   }
 }
 
+/* bias[k] += sum over n, p, q of y[n,p,q,k], and the same of the large image. */
+static void small_bias_sums(const hg_geometry2d *g, const float *y, bool accumulate, float *bias) {
+  HG_FOR(k, g->small_channels) {
+    double sum = accumulate ? bias[k] : 0;
+    HG_FOR(n, g->samples)
+    HG_FOR(p, g->small_height) HG_FOR(q, g->small_width) sum += y[hg_reference_small(g, n, p, q, k)];
+    bias[k] = (float)sum;
+  }
+}
+static void large_bias_sums(const hg_geometry2d *g, const float *x, bool accumulate, float *bias) {
+  HG_FOR(c, g->large_channels) {
+    double sum = accumulate ? bias[c] : 0;
+    HG_FOR(n, g->samples)
+    HG_FOR(h, g->large_height) HG_FOR(w, g->large_width) sum += x[hg_reference_large(g, n, h, w, c)];
+    bias[c] = (float)sum;
+  }
+}
+
 void hg_reference_conv2d_forward(const hg_geometry2d *g, const float *x, const float *filter, const float *bias,
                                  hg_activation activation, float *y) {
   HG_FOR(n, g->samples) HG_FOR(p, g->small_height) HG_FOR(q, g->small_width) HG_FOR(k, g->small_channels) {
@@ -90,8 +108,7 @@ void hg_reference_conv2d_backward_data(const hg_geometry2d *g, const float *dy, 
 void hg_reference_conv2d_backward_filter(const hg_geometry2d *g, const float *x, const float *dy, bool accumulate,
                                          float *dfilter, float *dbias) {
   if (dfilter) filter_sums(g, x, dy, accumulate, dfilter);
-  if (dbias)
-    hg_reference_bias_sums(g->samples * g->small_height * g->small_width, g->small_channels, dy, accumulate, dbias);
+  if (dbias) small_bias_sums(g, dy, accumulate, dbias);
 }
 
 void hg_reference_conv2d_transpose_forward(const hg_geometry2d *g, const float *y, const float *filter,
@@ -113,6 +130,5 @@ void hg_reference_conv2d_transpose_backward_data(const hg_geometry2d *g, const f
 void hg_reference_conv2d_transpose_backward_filter(const hg_geometry2d *g, const float *y, const float *dx,
                                                    bool accumulate, float *dfilter, float *dbias) {
   if (dfilter) filter_sums(g, dx, y, accumulate, dfilter);
-  if (dbias)
-    hg_reference_bias_sums(g->samples * g->large_height * g->large_width, g->large_channels, dx, accumulate, dbias);
+  if (dbias) large_bias_sums(g, dx, accumulate, dbias);
 }

@@ -19,6 +19,15 @@ void hg_reference_dense_backward_data(const hg_dense *g, const float *dy, const 
   }
 }
 
+/* bias[j] += sum over i of error[i, j]. */
+static void bias_sums(ptrdiff_t rows, ptrdiff_t columns, const float *error, bool accumulate, float *bias) {
+  HG_FOR(j, columns) {
+    double sum = accumulate ? bias[j] : 0;
+    HG_FOR(i, rows) sum += error[i * columns + j];
+    bias[j] = (float)sum;
+  }
+}
+
 void hg_reference_dense_backward_weight(const hg_dense *g, const float *x, const float *dy, bool accumulate,
                                         float *dweight, float *dbias) {
   HG_FOR(i, g->inputs) HG_FOR(o, g->outputs) {
@@ -26,5 +35,5 @@ void hg_reference_dense_backward_weight(const hg_dense *g, const float *x, const
     HG_FOR(n, g->samples) sum += (double)x[n * g->inputs + i] * dy[n * g->outputs + o];
     dweight[i * g->outputs + o] = (float)sum;
   }
-  if (dbias) hg_reference_bias_sums(g->samples, g->outputs, dy, accumulate, dbias);
+  if (dbias) bias_sums(g->samples, g->outputs, dy, accumulate, dbias);
 }

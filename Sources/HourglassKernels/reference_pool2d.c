@@ -1,6 +1,11 @@
 /* The definition of max-pooling and unpooling. */
 #include "reference.h"
 
+/* Index of switches[n,p,q,k], which are dense. */
+static ptrdiff_t switch_at(const hg_geometry2d *g, ptrdiff_t n, ptrdiff_t p, ptrdiff_t q, ptrdiff_t k) {
+  return ((n * g->small_height + p) * g->small_width + q) * g->small_channels + k;
+}
+
 void hg_reference_max_pool2d_forward(const hg_geometry2d *g, const float *x, float *y, uint8_t *switches) {
   HG_FOR(n, g->samples) HG_FOR(p, g->small_height) HG_FOR(q, g->small_width) HG_FOR(k, g->small_channels) {
     float best = 0;
@@ -15,7 +20,7 @@ void hg_reference_max_pool2d_forward(const hg_geometry2d *g, const float *x, flo
       }
     }
     y[hg_reference_small(g, n, p, q, k)] = best;
-    if (switches) switches[hg_reference_small(g, n, p, q, k)] = (uint8_t)at;
+    if (switches) switches[switch_at(g, n, p, q, k)] = (uint8_t)at;
   }
 }
 
@@ -27,7 +32,8 @@ void hg_reference_max_pool2d_backward(const hg_geometry2d *g, const float *dy, c
       const ptrdiff_t r = h + g->pad_top - p * g->stride_vertical, s = w + g->pad_left - q * g->stride_horizontal;
       if (r < 0 || r >= g->filter_height || s < 0 || s >= g->filter_width) continue;
       const ptrdiff_t i = hg_reference_small(g, n, p, q, k);
-      if (switches[i] == r * g->filter_width + s) sum += hg_reference_gated(gate_activation, y, i, dy[i]);
+      if (switches[switch_at(g, n, p, q, k)] == r * g->filter_width + s)
+        sum += hg_reference_gated(gate_activation, y, i, dy[i]);
     }
     dx[hg_reference_large(g, n, h, w, k)] = (float)sum;
   }
@@ -43,8 +49,7 @@ void hg_reference_max_unpool2d_backward(const hg_geometry2d *g, const float *dx,
     HG_FOR(r, g->filter_height) HG_FOR(s, g->filter_width) {
       const ptrdiff_t h = p * g->stride_vertical + r - g->pad_top, w = q * g->stride_horizontal + s - g->pad_left;
       if (h < 0 || h >= g->large_height || w < 0 || w >= g->large_width) continue;
-      if (switches[hg_reference_small(g, n, p, q, k)] == r * g->filter_width + s)
-        sum += dx[hg_reference_large(g, n, h, w, k)];
+      if (switches[switch_at(g, n, p, q, k)] == r * g->filter_width + s) sum += dx[hg_reference_large(g, n, h, w, k)];
     }
     dy[hg_reference_small(g, n, p, q, k)] = (float)sum;
   }

@@ -34,10 +34,10 @@ ptrdiff_t hg_ms_ssim_scratch(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t widt
   return scratch_of(hg_ms_ssim_doubles(height, width, channels), samples, height * width * channels, parallel);
 }
 
+/* The images have been checked: before that `doubles` could overflow. */
 static const char *similarity(hg_part kernel, ptrdiff_t doubles, ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width,
                               ptrdiff_t channels, const float *y, const float *targets, float *loss, float *dy,
                               float *scratch, const hg_parallel *parallel) {
-  HG_CHECK(hg_ssim_check(samples, height, width, channels));
   HG_CHECK(hg_check_arrays((y && targets && scratch) || samples == 0));
   HG_CHECK(hg_parallel_check(parallel));
   double *aligned = (double *)(((uintptr_t)scratch + sizeof(double) - 1) & ~(uintptr_t)(sizeof(double) - 1));
@@ -50,12 +50,14 @@ static const char *similarity(hg_part kernel, ptrdiff_t doubles, ptrdiff_t sampl
 
 const char *hg_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
                     const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel) {
+  HG_CHECK(hg_ssim_check(samples, height, width, channels));
   return similarity(hg_kernels_in_use()->ssim, hg_ssim_doubles(width, channels), samples, height, width, channels, y,
                     targets, loss, dy, scratch, parallel);
 }
 
 const char *hg_ms_ssim(ptrdiff_t samples, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, const float *y,
                        const float *targets, float *loss, float *dy, float *scratch, const hg_parallel *parallel) {
+  HG_CHECK(hg_ssim_check(samples, height, width, channels));
   return similarity(hg_kernels_in_use()->ms_ssim, hg_ms_ssim_doubles(height, width, channels), samples, height, width,
                     channels, y, targets, loss, dy, scratch, parallel);
 }

@@ -25,7 +25,8 @@ static const char *check(const hg_geometry2d *g, bool arrays, const hg_parallel 
 const char *hg_upsample2d_forward(const hg_geometry2d *geometry, const float *y, float *x,
                                   const hg_parallel *parallel) {
   HG_CHECK(check(geometry, y && x, parallel));
-  const hg_upsample_job job = {geometry, y, x, false};
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  const hg_upsample_job job = {&g, y, x, false};
   hg_run(hg_kernels_in_use()->upsample_forward, &job, parallel);
   return NULL;
 }
@@ -33,7 +34,8 @@ const char *hg_upsample2d_forward(const hg_geometry2d *geometry, const float *y,
 const char *hg_upsample2d_backward(const hg_geometry2d *geometry, const float *dx, float *dy,
                                    const hg_parallel *parallel) {
   HG_CHECK(check(geometry, dx && dy, parallel));
-  const hg_upsample_job job = {geometry, dx, dy, false};
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  const hg_upsample_job job = {&g, dx, dy, false};
   hg_run(hg_kernels_in_use()->upsample_backward, &job, parallel);
   return NULL;
 }
@@ -41,7 +43,8 @@ const char *hg_upsample2d_backward(const hg_geometry2d *geometry, const float *d
 const char *hg_average_pool2d_forward(const hg_geometry2d *geometry, const float *x, float *y,
                                       const hg_parallel *parallel) {
   HG_CHECK(check(geometry, x && y, parallel));
-  const hg_upsample_job job = {geometry, x, y, true};
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  const hg_upsample_job job = {&g, x, y, true};
   hg_run(hg_kernels_in_use()->upsample_backward, &job, parallel);
   return NULL;
 }
@@ -49,7 +52,8 @@ const char *hg_average_pool2d_forward(const hg_geometry2d *geometry, const float
 const char *hg_average_pool2d_backward(const hg_geometry2d *geometry, const float *dy, float *dx,
                                        const hg_parallel *parallel) {
   HG_CHECK(check(geometry, dy && dx, parallel));
-  const hg_upsample_job job = {geometry, dy, dx, true};
+  const hg_geometry2d g = hg_whole_geometry(geometry);
+  const hg_upsample_job job = {&g, dy, dx, true};
   hg_run(hg_kernels_in_use()->upsample_forward, &job, parallel);
   return NULL;
 }

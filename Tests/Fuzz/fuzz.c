@@ -129,6 +129,8 @@ static void as_output(hg_activation activation, ptrdiff_t count, float *y) {
   for (ptrdiff_t i = 0; i < count && activation == HG_ACTIVATION_SOFTPLUS; i++) y[i] = fabsf(y[i]);
 }
 
+#include "strides.h"
+/* */
 #include "layers.h"
 /* */
 #include "resampling.h"

@@ -25,7 +25,8 @@ static bool small_enough(const hg_geometry2d *g) {
   const double span = (double)g->filter_height * (double)g->filter_width * (double)(1 + g->dilation_vertical) *
                       (double)(1 + g->dilation_horizontal); /* a large image has so much around it at most */
   return N * (large + small) < 1e5 && taps * (double)g->large_channels * (double)g->small_channels < 1e5 &&
-         N * small * taps * (double)g->large_channels < 2e5 && N * span * (double)g->large_channels < 1e6;
+         N * small * taps * (double)g->large_channels < 2e5 && N * span * (double)g->large_channels < 1e6 &&
+         large_span(g) < 200000 && small_span(g) < 200000;
 }
 
 /* Elements are at most 3, where e^(-x^2/2) costs 9 / 2 roundoffs more. */
@@ -122,6 +123,7 @@ static void convolutions(bytes *b) {
       g.filter_height = g.filter_width = 2 + g.stride_vertical;
     }
   }
+  set_strides(b, &g);
   const bool refused = hg_conv2d_check(&g), bad_parallel = hg_parallel_check(&p), known = is_known(a);
   const bool transposed = next(b) % 2, accumulate = next(b) % 2, only_bias = next(b) % 8 == 0;
   const ptrdiff_t gather_count = hg_conv2d_prepared_gather_count(&g);
@@ -151,8 +153,7 @@ static void convolutions(bytes *b) {
   }
   const ptrdiff_t C = g.large_channels, K = g.small_channels, groups = g.groups > 1 ? g.groups : 1;
   const ptrdiff_t filter_count = g.filter_height * g.filter_width * (C / groups) * K;
-  const ptrdiff_t large = g.samples * g.large_height * g.large_width * C;
-  const ptrdiff_t small = g.samples * g.small_height * g.small_width * K;
+  const ptrdiff_t large = large_span(&g), small = small_span(&g);
   float *x = whole(b, large), *y = whole(b, small), *filter = whole(b, filter_count), *bias = whole(b, C > K ? C : K);
   as_output(a, large, x), as_output(a, small, y);
   hg_gather_filter *gather = (hg_gather_filter *)whole(b, gather_count);
@@ -161,7 +162,7 @@ static void convolutions(bytes *b) {
   const double bound = winograd ? 0.01 : bound_of(a), filter_bound = winograd ? 0.01 : 0;
   ACCEPTED(conv2d_prepare_gather, (&g, filter, gather, &p));
   ACCEPTED(conv2d_prepare_scatter, (&g, filter, scatter, &p));
-  float *got = whole(b, large > small ? large : small), *wanted = whole(b, large > small ? large : small);
+  float *got = whole(b, large > small ? large : small), *wanted = same(large > small ? large : small, got);
   float *dfilter = only_bias ? NULL : whole(b, filter_count), *dfilter2 = whole(b, filter_count);
   float *dbias = whole(b, C > K ? C : K), *dbias2 = whole(b, C > K ? C : K);
   if (dfilter) memcpy(dfilter2, dfilter, (size_t)filter_count * sizeof(float));
@@ -198,6 +199,7 @@ static void pooling(bytes *b) {
   const hg_parallel p = parallel_of(b);
   const hg_activation a = activation_of(b);
   if (next(b) % 8) g.small_channels = g.large_channels;
+  set_strides(b, &g);
   const bool refused = hg_max_pool2d_check(&g) || hg_parallel_check(&p) || !is_known(a);
   if (!refuses(hg_max_pool2d_check(&g)) && !small_enough(&g)) return;
   if (refused) {
@@ -207,19 +209,19 @@ static void pooling(bytes *b) {
       fail("pooling", "takes what its checks refuse");
     return;
   }
-  const ptrdiff_t large = g.samples * g.large_height * g.large_width * g.large_channels;
-  const ptrdiff_t small = g.samples * g.small_height * g.small_width * g.small_channels;
+  const ptrdiff_t large = large_span(&g), small = small_span(&g);
+  const ptrdiff_t windows = g.samples * g.small_height * g.small_width * g.small_channels;
   float *x = whole(b, large), *y = whole(b, small), *dy = whole(b, small), *dx = whole(b, large);
-  float *y2 = whole(b, small), *dx2 = whole(b, large);
-  uint8_t *switches = malloc((size_t)small + 1), *switches2 = malloc((size_t)small + 1);
+  float *y2 = same(small, y), *dx2 = same(large, dx);
+  uint8_t *switches = malloc((size_t)windows + (windows == 0)), *switches2 = malloc((size_t)windows + (windows == 0));
   if (!switches || !switches2) abort();
   MADE(max_pool2d_forward, (&g, x, y, switches, &p));
   hg_reference_max_pool2d_forward(&g, x, y2, switches2);
   agree("pool", small, y, y2, 0);
-  if (memcmp(switches, switches2, (size_t)small)) fail("pool", "other switches");
+  if (memcmp(switches, switches2, (size_t)windows)) fail("pool", "other switches");
   if (next(b) % 2)
-    for (ptrdiff_t i = 0; i < small; i++) switches[i] = (uint8_t)(i * 37 + (ptrdiff_t)next(b)); /* of no pooling */
-  as_output(a, small, y);
+    for (ptrdiff_t i = 0; i < windows; i++) switches[i] = (uint8_t)(i * 37 + (ptrdiff_t)next(b)); /* of no pooling */
+  as_output(a, small, y), memcpy(y2, y, (size_t)small * sizeof(float));
   MADE(max_pool2d_backward, (&g, dy, switches, a, y, dx, &p));
   hg_reference_max_pool2d_backward(&g, dy, switches, a, y, dx2);
   agree("pool backward", large, dx, dx2, 4 * bound_of(a));
@@ -297,6 +299,7 @@ static void upsampling(bytes *b) {
                        g.small_width > 0 && g.small_width < 100 && g.stride_horizontal > 0 && g.stride_horizontal < 100;
     if (small) g.large_height = g.small_height * g.stride_vertical, g.large_width = g.small_width * g.stride_horizontal;
   }
+  set_strides(b, &g);
   const bool refused = hg_upsample2d_check(&g) || hg_parallel_check(&p);
   if (refused) {
     float none[1] = {0};
@@ -305,9 +308,8 @@ static void upsampling(bytes *b) {
     return;
   }
   if (!small_enough(&g)) return;
-  const ptrdiff_t large = g.samples * g.large_height * g.large_width * g.large_channels;
-  const ptrdiff_t small = g.samples * g.small_height * g.small_width * g.small_channels;
-  float *x = whole(b, large), *y = whole(b, small), *x2 = whole(b, large), *y2 = whole(b, small);
+  const ptrdiff_t large = large_span(&g), small = small_span(&g);
+  float *x = whole(b, large), *y = whole(b, small), *x2 = same(large, x), *y2 = same(small, y);
   MADE(upsample2d_forward, (&g, y, x, &p));
   hg_reference_upsample2d_forward(&g, y, x2);
   agree("upsample", large, x, x2, 0);

@@ -55,10 +55,10 @@ struct ConvolutionOutputs {
   let transposeForward, transposeData, transposeFilter, transposeBias: Floats
 
   init(_ g: hg_geometry2d, accumulatingInto p: ConvolutionInputs?) {
-    forward = Floats(count: g.smallCount)
-    transposeData = Floats(count: g.smallCount)
-    backwardData = Floats(count: g.largeCount)
-    transposeForward = Floats(count: g.largeCount)
+    forward = Floats(count: g.smallSpan)
+    transposeData = Floats(count: g.smallSpan)
+    backwardData = Floats(count: g.largeSpan)
+    transposeForward = Floats(count: g.largeSpan)
     backwardFilter = p.map { Floats($0.filter.array) } ?? Floats(count: g.filterCount)
     transposeFilter = p.map { Floats($0.filter.array) } ?? Floats(count: g.filterCount)
     backwardBias = p.map { Floats($0.smallBias.array) } ?? Floats(count: g.small_channels)

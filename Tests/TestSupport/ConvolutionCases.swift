@@ -45,13 +45,43 @@ extension hg_geometry2d {
       filter_height: filter.0, filter_width: filter.1,
       stride_vertical: stride.0, stride_horizontal: stride.1, pad_top: padding.0, pad_left: padding.1,
       algorithm: algorithm, precision: 0, dilation_vertical: dilation.0, dilation_horizontal: dilation.1,
-      groups: groups)
+      groups: groups, large_sample_stride: 0, large_row_stride: 0, large_pixel_stride: 0, small_sample_stride: 0,
+      small_row_stride: 0, small_pixel_stride: 0)
   }
 
   public var largeCount: Int { samples * large_height * large_width * large_channels }
   public var smallCount: Int { samples * small_height * small_width * small_channels }
   public var filterCount: Int {
     filter_height * filter_width * (large_channels / max(1, groups)) * small_channels
+  }
+
+  /// Strides of the images in memory; 0: as close as can be.
+  public typealias Strides = (sample: Int, row: Int, pixel: Int)
+  public var largeStrides: Strides {
+    get { (large_sample_stride, large_row_stride, large_pixel_stride) }
+    set { (large_sample_stride, large_row_stride, large_pixel_stride) = newValue }
+  }
+  public var smallStrides: Strides {
+    get { (small_sample_stride, small_row_stride, small_pixel_stride) }
+    set { (small_sample_stride, small_row_stride, small_pixel_stride) = newValue }
+  }
+
+  /// Where the elements of the images lie in memory, in the order of N H W C.
+  public var largePlaces: [Int] { Self.places(samples, large_height, large_width, large_channels, largeStrides) }
+  public var smallPlaces: [Int] { Self.places(samples, small_height, small_width, small_channels, smallStrides) }
+  /// Floats from the first element of the images to the last.
+  public var largeSpan: Int { (largePlaces.last ?? -1) + 1 }
+  public var smallSpan: Int { (smallPlaces.last ?? -1) + 1 }
+
+  private static func places(_ samples: Int, _ height: Int, _ width: Int, _ channels: Int, _ strides: Strides) -> [Int]
+  {
+    let pixel = strides.pixel == 0 ? channels : strides.pixel
+    let row = strides.row == 0 ? width * pixel : strides.row
+    let sample = strides.sample == 0 ? height * row : strides.sample
+    return (0..<samples * height * width * channels).map { i in
+      let (c, w, h) = (i % channels, i / channels % width, i / channels / width % height)
+      return i / channels / width / height * sample + h * row + w * pixel + c
+    }
   }
 }
 

@@ -43,6 +43,7 @@ class Library:
     elements: list = field(default_factory=list)  # structs that are elements of arrays
     enums: dict = field(default_factory=dict)  # name: [(enumerator, value)]
     letters: dict = field(default_factory=dict)  # struct: {letter: expression of fields}
+    images: dict = field(default_factory=dict)  # struct: {axes: the image, as its fields begin}
     by_hand: list = field(default_factory=list)
     left_out: list = field(default_factory=list)
     references: list = field(default_factory=list)
@@ -73,6 +74,12 @@ def _arguments(text, library):
     return out
 
 
+def image(library, call, argument):
+    """The image of the call's struct that an array is, if it is one."""
+    images = library.images.get(call.struct.type, {}) if call.struct else {}
+    return images.get(argument.axes) if argument.type == "float" else None
+
+
 def _read_table(library):
     """Fills in axes, checks, letters, and what is bound by hand or left out."""
     arrays, check, left_out = {}, "", False
@@ -82,6 +89,8 @@ def _read_table(library):
             continue
         if words[0] == "letters":
             library.letters[words[1]] = dict(word.split("=", 1) for word in words[2:])
+        elif words[0] == "images":
+            library.images[words[1]] = dict(word.split("=") for word in words[2:])
         elif words[:2] == ["by", "hand"]:
             library.by_hand += words[2:]
         elif words[:2] == ["left", "out:"]:

@@ -24,12 +24,15 @@ def _wrapped(start, items, end):
     return lines
 
 
-def _struct(name, fields, letters):
+def _struct(name, fields, letters, images):
     lines = []
     for field, type, extent in fields[1:]:
         lines.append(f'("{field}", {FIELDS[type]}{" * 6" if extent == "HG_PERMUTATION_RANK" else ""})')
     out = [f"class {class_name(name)}(Struct):"]
     out += _wrapped("    _fields_ = [", ['("size", c_size_t)', *lines], "]")
+    if images:
+        items = [f'"{axes.replace(",", ", ")}": "{image}"' for axes, image in images.items()]
+        out += _wrapped("    images = {", items, "}")
     if letters:
         items = []
         for letter, value in letters.items():
@@ -79,7 +82,8 @@ def operations(library):
 
 An annotation such as "out float32[N, P, Q, K] or None, may be x" says what an array must be: its elements, its axes (an array
 with another number of axes needs as many elements), whether it is written, may be None, may be another argument. Letters are
-those of the struct. Scratch that is not given is allocated. What an operation cannot take raises ValueError or TypeError.
+those of the struct. Images of a Geometry2D may be views of larger arrays, as y[..., :K] or x[:, 1:-1, 1:-1]; other arrays must
+be contiguous. Scratch that is not given is allocated. What an operation cannot take raises ValueError or TypeError.
 
 examples/bindings/write wrote this file from hourglass_kernels.h and arrays.txt.
 """
@@ -89,7 +93,7 @@ import numpy as np
 
 from .library import Resampling2D, Struct, one_or, operation, product
 ''' + elements]
-    parts += [_struct(name, fields, library.letters.get(name, {})) for name, fields in library.structs.items()
+    parts += [_struct(name, fields, library.letters.get(name, {}), library.images.get(name, {})) for name, fields in library.structs.items()
               if name not in BY_HAND]
     parts += [_function(call, library) for call in library.calls.values()]
     text = "\n\n\n".join(part.strip("\n") for part in parts) + "\n"

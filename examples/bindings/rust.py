@@ -1,6 +1,8 @@
 """The Rust declarations of all calls, and the safe functions around them."""
 import ast
 
+from header import image
+
 TYPES = {"size_t": "usize", "ptrdiff_t": "isize", "float": "f32", "bool": "bool", "uint8_t": "u8", "int32_t": "i32",
          "uint32_t": "u32", "uint64_t": "u64"}
 ANSWERS = {"refusal": " -> Refusal", "count": " -> isize", "int": " -> isize", "float": " -> f64", "nothing": ""}
@@ -149,7 +151,9 @@ def _function(call, library):
     for a in call.arrays:
         need = "need_some" if a.optional else "need"
         found = f"{a.name}.as_deref()" if a.optional and a.out else a.name if a.optional or not a.out else f"&*{a.name}"
-        needs.append(f'    {need}("{a.name.rstrip("_")}", {found}, {sizes(a.axes)})?;')
+        which = image(library, call, a)
+        length = f"{which}_span({call.struct.name})" if which else sizes(a.axes)
+        needs.append(f'    {need}("{a.name.rstrip("_")}", {found}, {length})?;')
     out += [f"    let {letter} = {value};" for letter, value in sizes.computed.items()]
     if sizes.fields:
         fields = [f"{field}: {letter}" for letter, field in sizes.fields.items()] + [".."]
@@ -171,11 +175,11 @@ def operations(library):
                  for name, value in library.enums["hg_activation"]]
     parts = ["""//! Every operation of the C library under its own name and with its own arguments, slices in the place of pointers. A
 //! slice that has another length than the operation needs is refused, so that none reads or writes beyond one. Nothing
-//! may be both an input and an output.
+//! may be both an input and an output. An image with strides in memory is a slice from its first element to its last.
 //
 // examples/bindings/write wrote this file from hourglass_kernels.h and arrays.txt.
 use crate::{amount, check, need, need_some, plus, pointer, pointer_mut, size, sized, Activation, Parallel, Refusal};
-use crate::Resampling2d;
+use crate::{large_span, small_span, Resampling2d};
 use hourglass_kernels_sys as sys;
 """ + wrapped("pub use sys::{", names, "};"),
              "impl Activation {\n" + "\n".join(constants) + "\n}"]

@@ -49,8 +49,15 @@ class Convolution {
                                    hg_conv2d_backward_filter_scratch(&g_, parallel_.get())})));
   }
 
-  std::size_t large_count() const { return size(g_.samples * g_.large_height * g_.large_width * g_.large_channels); }
-  std::size_t small_count() const { return size(g_.samples * g_.small_height * g_.small_width * g_.small_channels); }
+  /// Floats of an image, with those between where its strides in memory leave any.
+  std::size_t large_count() const {
+    return span(g_.large_height, g_.large_width, g_.large_channels, g_.large_sample_stride, g_.large_row_stride,
+                g_.large_pixel_stride);
+  }
+  std::size_t small_count() const {
+    return span(g_.small_height, g_.small_width, g_.small_channels, g_.small_sample_stride, g_.small_row_stride,
+                g_.small_pixel_stride);
+  }
   std::size_t filter_count() const {
     return size(g_.filter_height * g_.filter_width * (g_.large_channels / std::max<std::ptrdiff_t>(1, g_.groups)) *
                 g_.small_channels);
@@ -89,6 +96,15 @@ class Convolution {
 
  private:
   static std::size_t size(std::ptrdiff_t count) { return static_cast<std::size_t>(count); }
+
+  std::size_t span(std::ptrdiff_t height, std::ptrdiff_t width, std::ptrdiff_t channels, std::ptrdiff_t sample,
+                   std::ptrdiff_t row, std::ptrdiff_t pixel) const {
+    if (pixel == 0) pixel = channels;
+    if (row == 0) row = width * pixel;
+    if (sample == 0) sample = height * row;
+    if (g_.samples == 0) return 0;
+    return size((g_.samples - 1) * sample + (height - 1) * row + (width - 1) * pixel + channels);
+  }
 
   static void need(std::span<const float> span, std::size_t count, const char *name) {
     if (span.size() != count)

@@ -99,6 +99,50 @@ class Agreement(unittest.TestCase):
         self.assertTrue(np.array_equal(one, three))
 
 
+class Views(unittest.TestCase):
+    """Images that lie inside larger arrays: what is computed is what is computed of copies, and nothing else is written."""
+
+    def setUp(self):
+        self.generator = np.random.default_rng(4)
+
+    def draw(self, *shape):
+        return self.generator.standard_normal(shape, np.float32)
+
+    def test_channels_side_by_side_are_a_concatenation(self):
+        x, first, second, third = self.draw(2, 9, 8, 3), self.draw(3, 3, 3, 5), self.draw(3, 3, 3, 20), self.draw(3, 3, 25, 4)
+        wide = np.full((2, 9, 8, 30), np.nan, np.float32)
+        hg.conv2d(x, first, padding=1, out=wide[..., :5])
+        hg.conv2d(x, second, padding=1, activation="tanh", out=wide[..., 5:25])
+        copy = np.concatenate([hg.conv2d(x, first, padding=1), hg.conv2d(x, second, padding=1, activation="tanh")], -1)
+        np.testing.assert_array_equal(wide[..., :25], copy)
+        hg.conv2d(wide[..., :25], third, padding=1, out=wide[..., 25:29])  # from and to the same array
+        np.testing.assert_array_equal(wide[..., 25:29], hg.conv2d(copy, third, padding=1))
+        self.assertTrue(np.isnan(wide[..., 29]).all())
+        inside, dy = wide[:, 1:-1, 1:-1, :25], self.draw(2, 5, 4, 4)
+        for got, wanted in zip(hg.conv2d_backward(inside, third, dy), hg.conv2d_backward(inside.copy(), third, dy)):
+            np.testing.assert_array_equal(got, wanted)
+        for got, wanted in zip(hg.max_pool2d(inside, 2), hg.max_pool2d(inside.copy(), 2)):
+            np.testing.assert_array_equal(got, wanted)
+
+    def test_views_in_another_order_or_over_one_another_are_copied_or_refused(self):
+        x, filter = self.draw(2, 6, 6, 4), self.draw(3, 3, 4, 4)
+        for view in (x[::-1], x[..., ::2].repeat(2, -1)[..., ::-1], x.transpose(0, 2, 1, 3),
+                     np.broadcast_to(x[:1], x.shape), x[:, ::-1]):
+            np.testing.assert_array_equal(hg.conv2d(view, filter), hg.conv2d(view.copy(), filter))
+            with self.assertRaises(TypeError):
+                hg.conv2d(x, filter, padding=1, out=view)
+        with self.assertRaisesRegex(ValueError, "lies over"):
+            hg.conv2d(x[..., :4], filter, padding=1, out=x)
+        geometry = hg.Geometry2D(2, 6, 6, 4, 6, 6, 4, 1, 1, 1, 1)
+        wide = np.zeros((2, 6, 6, 9), np.float32)
+        with self.assertRaisesRegex(ValueError, "other strides than another"):
+            prepared = np.empty(hg.operations.conv2d_prepared_scatter_count(geometry), hg.operations.scatter_filter)
+            hg.operations.conv2d_backward_data(geometry, x, prepared, "relu", x, wide[..., :4])
+        geometry.large_pixel_stride = 9
+        with self.assertRaisesRegex(ValueError, "strides of the large image are those of its arrays"):
+            hg.operations.upsample2d_forward(geometry, x, wide[..., :4])
+
+
 class Gradients(unittest.TestCase):
     """gradcheck in float32. The functions are linear in each argument (pooling: piecewise), so that central differences
     with a large step are exact but for rounding; where an activation bends them the step is small."""

@@ -6,8 +6,9 @@
  *             image; R, S filter height and width; U, V vertical and horizontal stride; I, O inputs and outputs of
  *             a dense layer; Z latent units. A convolution goes large -> small, a transposed convolution small ->
  *             large, with the same geometry.
- *   Memory    images are NHWC (small ones NPQK), filters RSCK, dense weights IO; contiguous, row-major, float.
- *             Pointers need the alignment of float only; 64-byte alignment is faster.
+ *   Memory    images are NHWC (small ones NPQK), filters RSCK, dense weights IO; contiguous, row-major, float. Images
+ *             of an hg_geometry2d may have other strides in memory. Pointers need the alignment of float only; 64-byte
+ *             alignment is faster.
  *   Extents   and counts are ptrdiff_t and count elements, never bytes.
  *   Order     of arguments: geometry, inputs, outputs, scratch, parallel.
  *   Outputs   are overwritten and may be uninitialised. Only gradients of parameters also take `accumulate`: when
@@ -238,7 +239,16 @@ typedef enum hg_algorithm {
  * with r and s times the dilation where that is more than 1. A tap that falls outside the large image is padding: it
  * contributes nothing. Bottom and right padding follow from the extents. With G groups large channel c and small
  * channel k meet where both are of one group, c div (C / G) = k div (K / G); the filter is then R S (C / G) K, with c
- * counted from the first of its group. */
+ * counted from the first of its group.
+ *
+ * Strides in memory are the floats from one sample, row or pixel of an image to the next; 0 means as close as can be,
+ * pixel = channels, row = width pixel, sample = height row, which is N H W C where all are 0. Others let an image lie
+ * inside a larger one. With more floats to a pixel than channels it is some channels of a wider image, so that several
+ * calls write their channels side by side and a later one reads them all: a concatenation without a copy. With more to
+ * a row or a sample it is a crop, or the inside of a border. Pointers point at the image's first element. All arrays of
+ * a call with the shape of the large image (x, dx, their gate) have its strides, all with that of the small one (y, dy,
+ * their gate) have its; switches of max-pooling are N P Q K always. What lies between the elements of an image is
+ * neither read nor written, so that it may be another array of the call. Bits do not depend on strides. */
 typedef struct hg_geometry2d {
   size_t size;                                         /* sizeof(hg_geometry2d) */
   ptrdiff_t samples;                                   /* N */
@@ -251,14 +261,17 @@ typedef struct hg_geometry2d {
   int32_t precision;                                /* 0: float. Reserved: other values are refused */
   ptrdiff_t dilation_vertical, dilation_horizontal; /* of convolutions; 0 and 1: taps are neighbours */
   ptrdiff_t groups;                                 /* of convolutions, G; 0 and 1: every channel meets every other */
+  ptrdiff_t large_sample_stride, large_row_stride, large_pixel_stride; /* in memory; 0: as close as can be */
+  ptrdiff_t small_sample_stride, small_row_stride, small_pixel_stride;
 } hg_geometry2d;
 
 /* NULL, or why the convolution calls refuse this geometry. Extents, filter and strides must be at least 1, padding and
  * samples at least 0; nothing above 2^31, and below 2^40 elements all images, the filter, a large image with its
  * padding, (few large channels) the products of a small image with all taps, and (groups of few channels) an image
  * times the channels of the other's group. Dilation and groups must be at least 0, and groups divide both numbers of
- * channels. Winograd's form takes filters of 3 x 3 with strides of 1, and filters of 4 x 4 with strides of 2, without
- * dilation and groups. */
+ * channels. Strides in memory must be at least 0 and keep pixels, rows and samples apart, in the order of N H W C, and
+ * images with what lies between must be below 2^40 elements. Winograd's form takes filters of 3 x 3 with strides of 1,
+ * and filters of 4 x 4 with strides of 2, without dilation and groups. */
 const char *hg_conv2d_check(const hg_geometry2d *geometry);
 
 /* The convolution is one bilinear form,

@@ -153,15 +153,15 @@ INLINE void depthwise_spread(ptrdiff_t ins, v16 x, ptrdiff_t chunk, float *out) 
 
 /* Output channels [k, k + count) of a row of pixels of the input: for each the channels of its group. */
 static void depthwise_copy(const hg_depthwise_shape *s, ptrdiff_t k, ptrdiff_t count, const float *in, ptrdiff_t pixels,
-                           float *out) {
-  const ptrdiff_t pixel = s->columns / s->outs * s->ins, chunk = s->chunk;
+                           const hg_strides *apart, float *out) {
+  const ptrdiff_t pixel = apart->pixel, row = apart->row, chunk = s->chunk;
   out += s->left * s->ins * chunk;
   if (s->ins == 1 && s->outs == 1 && count >= 16) {
     for (ptrdiff_t i = 0; i < pixels; i++)
       for (ptrdiff_t j = 0; j < count; j += 16) {
         const ptrdiff_t at = hg_min(j, count - 16);
         const float *from = in + i * pixel + k + at;
-        __builtin_prefetch(from + pixels * pixel); /* of the row that comes next */
+        __builtin_prefetch(from + row); /* of the row that comes next */
         v16_store(out + i * chunk + at, v16_load(from));
       }
     return;
@@ -188,7 +188,7 @@ INLINE ptrdiff_t depthwise_chunk(ptrdiff_t columns, ptrdiff_t k) {
   return columns - k < 16 ? hg_max(0, columns - 16) : k;
 }
 
-/* The outputs of a row, those of one phase. taps: with its rows. */
+/* The outputs of a row, those of one phase. taps: with its rows, and in `out` the floats of a pixel. */
 static void depthwise_row(const hg_depthwise_shape *s, depthwise_taps taps, const depthwise_axis *h, const float *in,
                           ptrdiff_t place, const float *filter, hg_output output) {
   const hg_axis *axis = &h->axis;
@@ -196,8 +196,8 @@ static void depthwise_row(const hg_depthwise_shape *s, depthwise_taps taps, cons
   const bool even = s->ins == 1 || axis->dilation == 1; /* then all steps of a row are */
   taps.n2 = even ? 1 : axis->taps, taps.a2 = tap;
   taps.n1 = even ? axis->taps * s->ins : s->ins, taps.a1 = s->ins == 1 ? tap : s->chunk;
-  taps.step = axis->stride * pixel, taps.out = h->apart * s->columns;
-  output = output_at(output, h->phase * s->columns);
+  output = output_at(output, h->phase * taps.out);
+  taps.step = axis->stride * pixel, taps.out *= h->apart;
   const ptrdiff_t bounds[] = {0, h->met, h->end, axis->outputs}, rows = taps.rows;
   for (int i = 0; i < 3; i++) { /* outputs without taps, with, and without */
     const ptrdiff_t count = bounds[i + 1] - bounds[i], tiles = hg_ceil_div(count, DEPTHWISE_POSITIONS);
@@ -218,13 +218,11 @@ static void depthwise_rows(const hg_depthwise_job *job, const hg_depthwise_shape
                            depthwise_phases *across, ptrdiff_t n, ptrdiff_t h, ptrdiff_t end, ptrdiff_t k,
                            ptrdiff_t count, float *ring) {
   const hg_geometry2d *g = job->geometry;
-  const ptrdiff_t height = job->scatter ? g->large_height : g->small_height;
-  const ptrdiff_t width = job->scatter ? g->large_width : g->small_width;
-  const ptrdiff_t in_height = job->scatter ? g->small_height : g->large_height;
-  const ptrdiff_t in_width = job->scatter ? g->small_width : g->large_width;
+  const hg_image from = job->scatter ? hg_small_image(g) : hg_large_image(g);
+  const hg_image to = job->scatter ? hg_large_image(g) : hg_small_image(g);
   const ptrdiff_t U = job->scatter ? g->stride_vertical : 1, V = job->scatter ? g->stride_horizontal : 1;
-  const ptrdiff_t in_row = in_width * (s->columns / s->outs) * s->ins, weights = s->ins * s->lanes;
-  const float *in = job->in + n * in_height * in_row;
+  const ptrdiff_t weights = s->ins * s->lanes;
+  const float *in = job->in + n * from.strides.sample;
   for (ptrdiff_t ready = 0; h < end; h++) {
     const depthwise_axis *v = depthwise_phase(down, U == 1 ? 0 : h % U);
     const ptrdiff_t i = U == 1 ? h : h / U;
@@ -232,15 +230,17 @@ static void depthwise_rows(const hg_depthwise_job *job, const hg_depthwise_shape
     const ptrdiff_t top = run.taps ? i * v->axis.stride - v->axis.pad + run.tap * v->axis.dilation : 0;
     const ptrdiff_t last = run.taps ? top + (run.taps - 1) * v->axis.dilation : -1;
     for (ready = hg_max(ready, last - s->ring + 1); ready <= last; ready++)
-      depthwise_copy(s, k, count, in + ready * in_row, in_width, ring + ready % s->ring * s->row);
-    const hg_output output = output_at(output_column(job->output, k), (n * height + h) * width * s->columns);
-    for (ptrdiff_t phase = 0; phase < hg_min(V, width); phase++) {
+      depthwise_copy(s, k, count, in + ready * from.strides.row, from.width, &from.strides,
+                     ring + ready % s->ring * s->row);
+    const hg_output output = output_at(output_column(job->output, k), n * to.strides.sample + h * to.strides.row);
+    for (ptrdiff_t phase = 0; phase < hg_min(V, to.width); phase++) {
       const depthwise_axis *a = depthwise_phase(across, phase);
       const depthwise_taps taps = {.rows = run.taps,
                                    .row = v->axis.dilation * s->row,
                                    .wrap = s->ring * s->row,
                                    .lanes = s->lanes,
-                                   .columns = count};
+                                   .columns = count,
+                                   .out = to.strides.pixel};
       const ptrdiff_t before = v->before * g->filter_width + a->before * v->axis.taps + run.tap * a->axis.taps;
       depthwise_row(s, taps, a, ring, top % s->ring * s->row, job->filter + before * weights + k, output);
     }

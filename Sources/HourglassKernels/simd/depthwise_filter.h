@@ -48,6 +48,7 @@ static void depthwise_add_taps(const hg_geometry2d *g, const hg_depthwise_shape 
   const ptrdiff_t S = g->filter_width, taps = hg_ceil_div(S, hg_ceil_div(S, 5)), most = taps > 3 ? 2 : 3;
   float *const sums = d.sums;
   if (d.bias && (r >= end || across->end - across->met < d.count)) { /* rare: the bias alone, of all positions */
+    d.x[0] = x;                                                      /* of which nothing is read */
     depthwise_adds[1][0](&d);
     d.bias = NULL;
   }
@@ -105,12 +106,13 @@ static void depthwise_filter_rows(const hg_depthwise_filter_job *job, const hg_d
   const hg_geometry2d *g = job->geometry;
   const hg_axis vertical = hg_vertical_axis(g), horizontal = hg_horizontal_axis(g);
   const depthwise_axis across = depthwise_axis_of(&horizontal, false, 0);
-  const ptrdiff_t K = g->small_channels, P = g->small_height, Q = g->small_width;
+  const ptrdiff_t K = g->small_channels, Q = g->small_width;
   const ptrdiff_t line = g->filter_width * s->ins, count = g->filter_height * line, pixel = s->ins * s->chunk;
-  const ptrdiff_t in_row = g->large_width * g->large_channels, piece = g->filter_height / share.pieces;
+  const hg_strides from_x = hg_large_strides(g), from_dy = hg_small_strides(g);
+  const ptrdiff_t piece = g->filter_height / share.pieces;
   const ptrdiff_t k = depthwise_chunk(K, depthwise_vector(K, share.first / share.pieces));
   const ptrdiff_t last_k = depthwise_vector(K, (share.end - 1) / share.pieces) + HG_LANES;
-  const float *x = job->x + n * g->large_height * in_row;
+  const float *x = job->x + n * from_x.sample;
   const hg_depthwise_shape as_errors = {.ins = 1, .outs = 1, .columns = K, .chunk = s->chunk};
   float *errors = ring + s->ring * s->row;
   for (ptrdiff_t ready = 0; p < end;) {
@@ -125,8 +127,11 @@ static void depthwise_filter_rows(const hg_depthwise_filter_job *job, const hg_d
     const ptrdiff_t top = p * g->stride_vertical - g->pad_top;
     const ptrdiff_t last = top + (lines - 1) * g->stride_vertical + (run.tap + run.taps - 1) * g->dilation_vertical;
     for (ready = hg_max(ready, last - s->ring + 1); run.taps && ready <= last; ready++)
-      depthwise_copy(s, k, hg_min(K, last_k) - k, x + ready * in_row, g->large_width, ring + ready % s->ring * s->row);
-    depthwise_copy(&as_errors, k, hg_min(K, last_k) - k, job->dy + (n * P + p) * Q * K, lines * Q, errors);
+      depthwise_copy(s, k, hg_min(K, last_k) - k, x + ready * from_x.row, g->large_width, &from_x,
+                     ring + ready % s->ring * s->row);
+    for (ptrdiff_t l = 0; l < lines; l++)
+      depthwise_copy(&as_errors, k, hg_min(K, last_k) - k, job->dy + (n * from_dy.sample + (p + l) * from_dy.row), Q,
+                     &from_dy, errors + l * Q * s->chunk);
     for (ptrdiff_t i = share.first; i < share.end;) {
       const ptrdiff_t vector = i / share.pieces, next = hg_min(share.end, (vector + 1) * share.pieces);
       const ptrdiff_t from = depthwise_vector(K, vector), first = i - vector * share.pieces;

@@ -29,16 +29,27 @@ INLINE void dots_trees(const v16 *sum, float *sums) {
 }
 
 /* Where sums over taps read: lines of taps [first, end) of a small row, `count` floats of each from `in` + r `line` and
- * from `filter` + r `lines`. Positions lie `step` apart. */
+ * from `filter` + r `lines`. Positions lie `step` apart. The `channels` of a tap lie `pixel` behind those before. */
 typedef struct dots_taps {
-  ptrdiff_t first, end, count, line, lines, step;
+  ptrdiff_t first, end, count, line, lines, step, channels, pixel;
   const float *in, *filter;
 } dots_taps;
 
+/* The 16 floats of a line from float j on; of `split` ones the pixels do not lie side by side. */
+INLINE v16 dots_load(const dots_taps *d, const bool split, const float *line, ptrdiff_t j) {
+  if (!split) return v16_load(line + j);
+  const ptrdiff_t tap = j / d->channels, c = j % d->channels, n = hg_min(16, d->channels - c);
+  const float *from = line + tap * d->pixel + c;
+  if (n == 16) return v16_load(from);
+  float lanes[16];
+  for (ptrdiff_t i = 0; i < 16; i++) lanes[i] = from[i < n ? i : i + d->pixel - d->channels];
+  return v16_load(lanes);
+}
+
 /* Outputs `to`, to + apart, ... of channel k at `positions` positions: each in 16 lanes, summed at the end. The last 16
  * of a line come without what came before. */
-INLINE void dots_sum(const dots_taps *d, const int positions, const hg_output *o, ptrdiff_t k, ptrdiff_t to,
-                     ptrdiff_t apart) {
+INLINE void dots_sum(const dots_taps *d, const int positions, const bool split, const hg_output *o, ptrdiff_t k,
+                     ptrdiff_t to, ptrdiff_t apart) {
   const ptrdiff_t whole = d->count / 16 * 16;
   const v16i lane = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
   const v16i rest = lane >= (v16i){0} + (int32_t)(16 - (d->count - whole));
@@ -48,12 +59,12 @@ INLINE void dots_sum(const dots_taps *d, const int positions, const hg_output *o
     const float *x = d->in + r * d->line, *w = d->filter + r * d->lines;
     for (ptrdiff_t j = 0; j < whole; j += 16) {
       const v16 weight = v16_load(w + j);
-      UNROLL for (int i = 0; i < positions; i++) sum[i] += v16_load(x + i * d->step + j) * weight;
+      UNROLL for (int i = 0; i < positions; i++) sum[i] += dots_load(d, split, x + i * d->step, j) * weight;
     }
     if (whole == d->count) continue;
     const v16 weight = v16_select(rest, v16_load(w + d->count - 16), v16_splat(0));
     UNROLL for (int i = 0; i < positions; i++) sum[i] +=
-        v16_select(rest, v16_load(x + i * d->step + d->count - 16), v16_splat(0)) * weight;
+        v16_select(rest, dots_load(d, split, x + i * d->step, d->count - 16), v16_splat(0)) * weight;
   }
   float sums[DOT_POSITIONS];
   if (positions == DOT_POSITIONS)
@@ -69,6 +80,16 @@ INLINE void dots_sum(const dots_taps *d, const int positions, const hg_output *o
   }
 }
 
+#define DOTS_SUM(kind, positions, split)                                                                     \
+  static __attribute__((noinline)) void dots_sum_##kind(const dots_taps *d, const hg_output *o, ptrdiff_t k, \
+                                                        ptrdiff_t to, ptrdiff_t apart) {                     \
+    dots_sum(d, positions, split, o, k, to, apart);                                                          \
+  }
+DOTS_SUM(one, 1, false)
+DOTS_SUM(split_one, 1, true)
+DOTS_SUM(block, DOT_POSITIONS, false)
+DOTS_SUM(split_block, DOT_POSITIONS, true)
+
 /* y[n, p, q, k] = sum over r and (s, c) of x[n, p U + r - pad, (q V + s - pad, c)] filter[r, k, (s, c)]; parts share
  * the rows of the small images. A block that would pass the end of a run of positions begins earlier. */
 static void dots_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
@@ -76,15 +97,17 @@ static void dots_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_geometry2d g = *job->geometry;
   const hg_output o = job->output;
   const hg_axis vertical = hg_vertical_axis(&g), horizontal = hg_horizontal_axis(&g);
-  const ptrdiff_t C = g.large_channels, K = g.small_channels, line = g.large_width * C, lines = K * g.filter_width * C;
+  const hg_strides from = hg_large_strides(&g), apart = hg_small_strides(&g);
+  const ptrdiff_t C = g.large_channels, K = g.small_channels, lines = K * g.filter_width * C;
   const ptrdiff_t rows = g.samples * g.small_height, end = hg_share(rows, part + 1, parts);
   for (ptrdiff_t q = 0; q < g.small_width;) {
     const gather_run h = gather_run_from(&horizontal, q);
     q += h.count;
     for (ptrdiff_t i = hg_share(rows, part, parts); i < end; i++) {
-      const ptrdiff_t p = i % g.small_height;
+      const ptrdiff_t n = i / g.small_height, p = i % g.small_height;
       const gather_run v = gather_taps(&vertical, p);
-      const ptrdiff_t top = i / g.small_height * g.large_height + p * g.stride_vertical - g.pad_top;
+      const ptrdiff_t top = n * from.sample + (p * g.stride_vertical - g.pad_top) * from.row;
+      const ptrdiff_t out = n * apart.sample + p * apart.row;
       for (ptrdiff_t j = 0; j < h.count;) {
         const ptrdiff_t positions = h.count < DOT_POSITIONS ? 1 : DOT_POSITIONS;
         const ptrdiff_t first = h.first + hg_min(j, h.count - positions);
@@ -93,16 +116,22 @@ static void dots_gather(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
           const dots_taps d = {.first = v.tap,
                                .end = v.tap + v.taps,
                                .count = h.taps * C,
-                               .line = line,
+                               .line = from.row,
                                .lines = lines,
-                               .step = g.stride_horizontal * C,
-                               .in = job->in + (top * line + left * C),
+                               .step = g.stride_horizontal * from.pixel,
+                               .channels = C,
+                               .pixel = from.pixel,
+                               .in = job->in + (top + left * from.pixel),
                                .filter = job->filter + (k * g.filter_width + h.tap) * C};
-          const ptrdiff_t to = (i * g.small_width + first) * K + k;
-          if (positions == 1)
-            dots_sum(&d, 1, &o, k, to, K);
+          const ptrdiff_t to = out + first * apart.pixel + k;
+          if (positions == 1 && from.pixel == C)
+            dots_sum_one(&d, &o, k, to, apart.pixel);
+          else if (positions == 1)
+            dots_sum_split_one(&d, &o, k, to, apart.pixel);
+          else if (from.pixel == C)
+            dots_sum_block(&d, &o, k, to, apart.pixel);
           else
-            dots_sum(&d, DOT_POSITIONS, &o, k, to, K);
+            dots_sum_split_block(&d, &o, k, to, apart.pixel);
         }
         j += positions;
       }
@@ -116,7 +145,8 @@ INLINE void dots_filter_taps(const hg_filter_job *job, ptrdiff_t r, ptrdiff_t s,
   const hg_geometry2d g = *job->geometry;
   const ptrdiff_t C = g.large_channels, K = g.small_channels, P = g.small_height, Q = g.small_width;
   const ptrdiff_t from = hg_min(c, C - 16), done = c - from; /* lanes that belong to the block before */
-  const ptrdiff_t line = g.large_width * C, step = g.stride_horizontal * C;
+  const hg_strides from_x = hg_large_strides(&g), from_dy = hg_small_strides(&g);
+  const ptrdiff_t step = g.stride_horizontal * from_x.pixel;
   const filter_span p = filter_span_of(P, g.large_height, g.stride_vertical, g.pad_top, r);
   filter_span q[DOT_TAPS];
   ptrdiff_t first = 0, end = Q; /* positions that all the taps have */
@@ -136,15 +166,15 @@ INLINE void dots_filter_taps(const hg_filter_job *job, ptrdiff_t r, ptrdiff_t s,
     }
     for (ptrdiff_t i = 0; i < job->samples; i++)
       for (ptrdiff_t row = p.first; row < p.end; row++) {
-        const ptrdiff_t top = i * g.large_height + row * g.stride_vertical + r - g.pad_top;
-        const ptrdiff_t at = top * line + (s - g.pad_left) * C + from;
-        const float *dy = job->dy + (i * P + row) * Q * K + k;
+        const ptrdiff_t top = i * from_x.sample + (row * g.stride_vertical + r - g.pad_top) * from_x.row;
+        const ptrdiff_t at = top + (s - g.pad_left) * from_x.pixel + from;
+        const float *dy = job->dy + (i * from_dy.sample + row * from_dy.row + k);
         for (ptrdiff_t j = 0; j < Q; j++) {
           const float *x = job->x + (at + j * step);
-          const v16 error = v16_splat(dy[j * K]);
+          const v16 error = v16_splat(dy[j * from_dy.pixel]);
           const bool all = j >= first && j < end;
           for (int t = 0; t < taps; t++)
-            if (all || (j >= q[t].first && j < q[t].end)) sum[t] += v16_load(x + t * C) * error;
+            if (all || (j >= q[t].first && j < q[t].end)) sum[t] += v16_load(x + t * from_x.pixel) * error;
         }
       }
     for (int t = 0; t < taps; t++) {

@@ -12,13 +12,18 @@ INLINE void filter_copy(float *out, const float *in, ptrdiff_t count) {
 INLINE void filter_fill_halo(const hg_filter_job *job, ptrdiff_t first, ptrdiff_t end) {
   const hg_geometry2d *g = job->geometry;
   const ptrdiff_t C = g->large_channels, row = job->halo_width * C, from = g->pad_left * C;
-  const ptrdiff_t count = hg_min(g->large_width, job->halo_width - g->pad_left) * C, rows = job->halo_height;
+  const ptrdiff_t width = hg_min(g->large_width, job->halo_width - g->pad_left), rows = job->halo_height;
+  const hg_strides apart = hg_large_strides(g);
   for (ptrdiff_t i = first; i < end; i++) {
     const ptrdiff_t h = i % rows - g->pad_top;
     float *out = job->halo + i * row;
     filter_copy(out, NULL, row);
-    if (h >= 0 && h < g->large_height)
-      filter_copy(out + from, job->x + (i / rows * g->large_height + h) * g->large_width * C, count);
+    if (h < 0 || h >= g->large_height) continue;
+    const float *in = job->x + i / rows * apart.sample + h * apart.row;
+    if (apart.pixel == C)
+      filter_copy(out + from, in, width * C);
+    else
+      for (ptrdiff_t w = 0; w < width; w++) filter_copy(out + from + w * C, in + w * apart.pixel, C);
   }
   if (job->ones && first == 0 && end > 0)
     for (ptrdiff_t i = 0; i < rows * row; i++) job->ones[i] = 1;
@@ -71,13 +76,14 @@ INLINE filter_product filter_product_of(const hg_filter_job *job, ptrdiff_t grou
                             .in = job->halo,
                             .out = job->output.out};
   }
-  const ptrdiff_t r = tap / g->filter_width, s = tap % g->filter_width, row = g->large_width * C;
+  const ptrdiff_t r = tap / g->filter_width, s = tap % g->filter_width;
+  const ptrdiff_t row = g->large_row_stride, pixel = g->large_pixel_stride;
   return (filter_product){.rows = channels,
-                          .at = (r * down - g->pad_top) * row + (s * right - g->pad_left) * C + group * channels,
+                          .at = (r * down - g->pad_top) * row + (s * right - g->pad_left) * pixel + group * channels,
                           .channels = channels,
-                          .sample = g->large_height * row,
+                          .sample = g->large_sample_stride,
                           .a2 = U * row,
-                          .a1 = V * C,
+                          .a1 = V * pixel,
                           .p = filter_span_of(g->small_height, g->large_height, U, g->pad_top, r * down),
                           .q = filter_span_of(g->small_width, g->large_width, V, g->pad_left, s * right),
                           .in = job->x,
@@ -89,11 +95,12 @@ INLINE ptrdiff_t filter_halo_row(const filter_product *f, ptrdiff_t r, ptrdiff_t
   return r * f->down + (f->right == f->channels ? sc : sc / f->channels * f->right + sc % f->channels);
 }
 
-/* A block of the depth, positions that follow one another in dy: samples n, or lines p of one, or a part q of a line;
- * and of its columns `count` from `first` on, which are of one group of channels, at `b` and `ldb` apart. */
+/* A block of the depth, positions in order: samples n, or lines p of one, or a part q of a line; and of its columns
+ * `count` from `first` on, which are of one group of channels, at `b`: samples, lines and positions lie `sample`,
+ * `line` and `ldb` apart. */
 typedef struct filter_block {
   filter_span n, p, q;
-  ptrdiff_t group, first, count, groups, ldb;
+  ptrdiff_t group, first, count, groups, sample, line, ldb;
   const float *b;
 } filter_block;
 
@@ -110,22 +117,21 @@ static void filter_tiles(const hg_filter_job *job, const filter_product *f, cons
   const filter_span p = filter_meet(f->p, c->p), q = filter_meet(f->q, c->q);
   const ptrdiff_t high = q.end ? p.end - p.first : 0, wide = q.end - q.first;
   if (high == 0 && job->output.accumulate) return;
-  const ptrdiff_t errors = (c->q.end - c->q.first) * c->ldb, lines = c->p.end - c->p.first;
   const tile_depth d = {.turns = 1,
                         .n3 = c->n.end - c->n.first,
                         .a3 = f->sample,
-                        .b3 = (lines - high) * errors,
+                        .b3 = c->sample - high * c->line,
                         .n2 = high,
                         .a2 = f->a2,
-                        .b2 = errors - wide * c->ldb,
+                        .b2 = c->line - wide * c->ldb,
                         .n1 = wide,
                         .a1 = f->a1,
                         .ldb = c->ldb};
-  const ptrdiff_t line = g->filter_width * f->channels;
+  const ptrdiff_t taps = g->filter_width * f->channels;
   const float *in = f->in, *b = c->b;
   if (high) {
     in += f->at + c->n.first * f->sample + p.first * f->a2 + q.first * f->a1;
-    b += (p.first - c->p.first) * errors + (q.first - c->q.first) * c->ldb;
+    b += (p.first - c->p.first) * c->line + (q.first - c->q.first) * c->ldb;
   }
   const hg_output output = {.out = f->out + c->first, .accumulate = job->output.accumulate};
   for (ptrdiff_t tile = first; tile < end; tile++) {
@@ -134,7 +140,7 @@ static void filter_tiles(const hg_filter_job *job, const filter_product *f, cons
     ptrdiff_t offset[TILE_ROWS];
     for (ptrdiff_t i = 0; i < rows; i++) {
       const ptrdiff_t j = start + i;
-      row[i] = in + (job->halo ? filter_halo_row(f, j / line, j % line) : j);
+      row[i] = in + (job->halo ? filter_halo_row(f, j / taps, j % taps) : j);
       offset[i] = j * K;
     }
     if (job->ones && start + rows == f->rows) {
@@ -156,12 +162,23 @@ INLINE tiling filter_tiling(ptrdiff_t rows, ptrdiff_t groups, ptrdiff_t products
 /* Tiles whose sums stay in the second-level cache for all blocks of a run; and the fewest for which a copy pays. */
 enum { FILTER_CHUNK = 256, FILTER_COPY = 8 };
 
+/* The columns of a block side by side in `panel`, rows of `width` floats. */
+INLINE void filter_panel(filter_block *c, float *panel, ptrdiff_t width) {
+  const ptrdiff_t high = c->p.end - c->p.first, wide = c->q.end - c->q.first;
+  for (ptrdiff_t n = 0; n < c->n.end - c->n.first; n++)
+    for (ptrdiff_t p = 0; p < high; p++)
+      tile_copy(c->b + n * c->sample + p * c->line, wide, c->ldb, c->count, panel + (n * high + p) * wide * width,
+                width);
+  c->b = panel, c->ldb = width, c->line = wide * width, c->sample = high * c->line;
+}
+
 /* Tiles [first, end) of all products with the columns of `columns`, block after block of a run. */
 static void filter_run(const hg_filter_job *run, filter_block columns, tiling t, ptrdiff_t first, ptrdiff_t end) {
   const hg_geometry2d *g = run->geometry;
-  const ptrdiff_t P = g->small_height, Q = g->small_width, K = g->small_channels, width = 16 * columns.groups;
+  const ptrdiff_t P = g->small_height, Q = g->small_width, width = 16 * columns.groups;
+  const hg_strides apart = hg_small_strides(g);
   const ptrdiff_t most = HG_BLOCK / width;
-  const bool copied = columns.count < width || (end - first >= FILTER_COPY && tile_crowded(most, K));
+  const bool copied = columns.count < width || (end - first >= FILTER_COPY && tile_crowded(most, apart.pixel));
   const bool whole = P * Q <= most || (HG_STREAMS && !copied);
   const ptrdiff_t some = run->ones ? 1 : HG_STREAMS && !copied ? run->samples : hg_max(1, most / (P * Q));
   const ptrdiff_t across = whole ? 1 : hg_ceil_div(Q, most), down = whole ? 1 : hg_ceil_div(P, hg_max(1, most / Q));
@@ -174,12 +191,9 @@ static void filter_run(const hg_filter_job *run, filter_block columns, tiling t,
     c.n = (filter_span){hg_share(run->samples, n, high), hg_share(run->samples, n + 1, high)};
     c.p = (filter_span){hg_share(P, p, down), hg_share(P, p + 1, down)};
     c.q = (filter_span){hg_share(Q, q, across), hg_share(Q, q + 1, across)};
-    c.b = run->dy + ((c.n.first * P + c.p.first) * Q + c.q.first) * K + c.first;
-    c.ldb = K;
-    if (copied) {
-      tile_copy(c.b, (c.n.end - c.n.first) * (c.p.end - c.p.first) * (c.q.end - c.q.first), K, c.count, panel, width);
-      c.b = panel, c.ldb = width;
-    }
+    c.b = run->dy + c.n.first * apart.sample + c.p.first * apart.row + c.q.first * apart.pixel + c.first;
+    c.sample = apart.sample, c.line = apart.row, c.ldb = apart.pixel;
+    if (copied) filter_panel(&c, panel, width);
     for (ptrdiff_t product = first / t.tiles; product * t.tiles < end; product++) {
       const filter_product f = filter_product_of(run, columns.group, product);
       filter_tiles(&job, &f, &c, t, hg_max(0, first - product * t.tiles), hg_min(t.tiles, end - product * t.tiles));
@@ -219,32 +233,58 @@ static void filter(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
 
 /* Whole column groups are chains of their own; up to four run side by side. */
 INLINE void column_sums_block(const hg_column_sums_job *job, const int groups, ptrdiff_t column) {
-  const ptrdiff_t last = hg_min(16, job->columns - column - 16 * (groups - 1));
+  const hg_image *i = &job->image;
+  const ptrdiff_t last = hg_min(16, i->channels - column - 16 * (groups - 1)), pixel = i->strides.pixel;
   v16 sum[4];
   UNROLL for (int j = 0; j < groups; j++) sum[j] =
       job->accumulate ? v16_load_part(job->out + column + 16 * j, j == groups - 1 ? last : 16) : v16_splat(0);
-  const float *in = job->in + column;
-  if (last == 16)
-    for (ptrdiff_t i = 0; i < job->rows; i++, in += job->columns)
-      UNROLL for (int j = 0; j < groups; j++) sum[j] += v16_load(in + 16 * j);
-  else
-    for (ptrdiff_t i = 0; i < job->rows; i++, in += job->columns)
-      UNROLL for (int j = 0; j < groups; j++) sum[j] +=
-          j == groups - 1 ? v16_load_part(in + 16 * j, last) : v16_load(in + 16 * j);
+  for (ptrdiff_t row = 0; row < i->samples * i->height; row++) {
+    const float *in = job->in + row / i->height * i->strides.sample + row % i->height * i->strides.row + column;
+    if (last == 16)
+      for (ptrdiff_t w = 0; w < i->width; w++, in += pixel)
+        UNROLL for (int j = 0; j < groups; j++) sum[j] += v16_load(in + 16 * j);
+    else
+      for (ptrdiff_t w = 0; w < i->width; w++, in += pixel)
+        UNROLL for (int j = 0; j < groups; j++) sum[j] +=
+            j == groups - 1 ? v16_load_part(in + 16 * j, last) : v16_load(in + 16 * j);
+  }
   UNROLL for (int j = 0; j < groups; j++)
       v16_store_part(job->out + column + 16 * j, sum[j], j == groups - 1 ? last : 16);
 }
 
+/* Whether pixels lie side by side. */
+INLINE bool column_sums_packed(const hg_column_sums_job *job) {
+  return job->image.strides.pixel == job->image.channels && job->image.samples * job->image.height == 1;
+}
+
+/* The pixels from number `first` on, `count` of them, side by side in `room`. */
+static __attribute__((noinline)) void column_sums_collect(const hg_column_sums_job *job, ptrdiff_t first,
+                                                          ptrdiff_t count, float *room) {
+  const hg_image i = job->image;
+  ptrdiff_t row = first / i.width, w = first % i.width;
+  for (ptrdiff_t j = 0; j < count; row++, w = 0) {
+    const float *in = job->in + row / i.height * i.strides.sample + row % i.height * i.strides.row;
+    for (; j < count && w < i.width; j++, w++)
+      for (ptrdiff_t c = 0; c < i.channels; c++) room[j * i.channels + c] = in[w * i.strides.pixel + c];
+  }
+}
+
 /* columns < 16: lane i of sum[v] is partial sum 16 v + i, which belongs to column (16 v + i) mod columns. */
 INLINE void column_sums_shared(const hg_column_sums_job *job, const ptrdiff_t columns) {
-  const ptrdiff_t count = job->rows * columns, whole = job->rows / 16 * 16 * columns;
-  float sums[16 * 16] = {0};
+  const ptrdiff_t pixels = job->image.samples * job->image.height * job->image.width, whole = pixels / 16 * 16;
+  float sums[16 * 16] = {0}, room[16 * 16];
   v16 sum[16];
   for (ptrdiff_t v = 0; v < columns; v++) sum[v] = v16_splat(0);
-  for (ptrdiff_t e = 0; e < whole; e += 16 * columns)
-    for (ptrdiff_t v = 0; v < columns; v++) sum[v] += v16_load(job->in + e + 16 * v);
+  const bool packed = column_sums_packed(job);
+  const float *in = packed ? job->in : room;
+  for (ptrdiff_t i = 0; i < whole; i += 16) {
+    if (!packed) column_sums_collect(job, i, 16, room);
+    for (ptrdiff_t v = 0; v < columns; v++) sum[v] += v16_load(in + 16 * v);
+    if (packed) in += 16 * columns;
+  }
   for (ptrdiff_t v = 0; v < columns; v++) v16_store(sums + 16 * v, sum[v]);
-  for (ptrdiff_t e = whole; e < count; e++) sums[e - whole] += job->in[e];
+  if (!packed) column_sums_collect(job, whole, pixels - whole, room);
+  for (ptrdiff_t e = 0; e < (pixels - whole) * columns; e++) sums[e] += in[e];
   /* Partial sums i and i + n of a column, n = 8, 4, 2, 1. */
   for (ptrdiff_t n = 8 * columns; n >= columns; n /= 2)
     for (ptrdiff_t i = 0; i < n; i++) sums[i] += sums[i + n];
@@ -256,7 +296,7 @@ static void column_sums(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_column_sums_job *job = argument;
   if (job->shared) {
     if (part != 0) return;
-    switch (job->columns) {
+    switch (job->image.channels) {
       case 1:
         column_sums_shared(job, 1);
         break;
@@ -267,11 +307,11 @@ static void column_sums(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
         column_sums_shared(job, 3);
         break;
       default:
-        column_sums_shared(job, job->columns);
+        column_sums_shared(job, job->image.channels);
     }
     return;
   }
-  const ptrdiff_t groups = hg_ceil_div(job->columns, 16), end = hg_share(groups, part + 1, parts);
+  const ptrdiff_t groups = hg_ceil_div(job->image.channels, 16), end = hg_share(groups, part + 1, parts);
   for (ptrdiff_t group = hg_share(groups, part, parts); group < end;) {
     switch (hg_min(4, end - group)) {
       case 1:

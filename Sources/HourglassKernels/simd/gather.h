@@ -25,12 +25,13 @@ INLINE gather_run gather_run_from(const hg_axis *axis, ptrdiff_t first) {
   return run;
 }
 
-/* A gather from `in` (samples x vertical x horizontal, `channels` of the `pixel` floats from one to the next) to rows
- * and columns of `output` that lie `sample`, `row` and `column` apart, `columns` output channels each. filter: panels
- * over columns of (taps, channels) x width. */
+/* A gather from `in` (samples x vertical x horizontal of `channels`, apart as `from` says) to rows and columns of
+ * `output` that lie `sample`, `row` and `column` apart, `columns` output channels each. filter: panels over columns of
+ * (taps, channels) x width. */
 typedef struct gather_pass {
-  ptrdiff_t samples, channels, pixel, columns;
+  ptrdiff_t samples, channels, columns;
   hg_axis vertical, horizontal;
+  hg_strides from;
   ptrdiff_t sample, row, column;
   const float *in, *filter;
   hg_output output;
@@ -162,22 +163,22 @@ INLINE tile_depth gather_steps(const gather_depth *g, ptrdiff_t rows, ptrdiff_t 
 static void gather_class(const gather_pass *g, gather_run v, gather_run h, const float *b, ptrdiff_t width,
                          hg_output output, ptrdiff_t groups, ptrdiff_t columns, ptrdiff_t part, ptrdiff_t parts) {
   const bool met = v.taps && h.taps;
-  const ptrdiff_t in_row = g->horizontal.inputs * g->pixel, in_sample = g->vertical.inputs * in_row;
+  const ptrdiff_t in_row = g->from.row, pixel = g->from.pixel;
   /* Taps that lie side by side are one line. */
-  const bool flat = g->horizontal.dilation == 1 && g->pixel == g->channels;
+  const bool flat = g->horizontal.dilation == 1 && pixel == g->channels;
   const gather_depth depth = {.rows = met ? v.taps : 0,
                               .row = g->vertical.dilation * in_row,
                               .taps = flat ? 1 : h.taps,
-                              .tap = g->horizontal.dilation * g->pixel,
+                              .tap = g->horizontal.dilation * pixel,
                               .line = met ? (flat ? h.taps : 1) * g->channels : 0};
   /* Positions without taps read nothing; their rows only need to be pointers. */
-  const gather_walk samples = {g->samples, in_sample, g->sample};
+  const gather_walk samples = {g->samples, g->from.sample, g->sample};
   const gather_walk lower = {v.count, met ? g->vertical.stride * in_row : 0, g->row};
-  const gather_walk right = {h.count, met ? g->horizontal.stride * g->pixel : 0, g->column};
+  const gather_walk right = {h.count, met ? g->horizontal.stride * pixel : 0, g->column};
   const float *in = g->in;
   if (met) {
     in += (v.first * g->vertical.stride - g->vertical.pad + v.tap * g->vertical.dilation) * in_row +
-          (h.first * g->horizontal.stride - g->horizontal.pad + h.tap * g->horizontal.dilation) * g->pixel;
+          (h.first * g->horizontal.stride - g->horizontal.pad + h.tap * g->horizontal.dilation) * pixel;
     b += (v.tap * g->horizontal.taps + h.tap) * g->channels * width;
   }
   output = output_at(output, v.first * g->row + h.first * g->column);
@@ -245,24 +246,23 @@ static void gather_samples(const hg_gather_job *job, ptrdiff_t n, ptrdiff_t samp
                            ptrdiff_t part, ptrdiff_t parts) {
   const hg_geometry2d *g = job->geometry;
   const hg_axis vertical = hg_vertical_axis(g), horizontal = hg_horizontal_axis(g);
-  const ptrdiff_t taps = g->filter_height * g->filter_width, K = g->small_channels, C = g->large_channels;
-  const ptrdiff_t small_row = g->small_width * K, small = g->small_height * small_row;
-  const ptrdiff_t large_row = g->large_width * C, large = g->large_height * large_row;
+  const ptrdiff_t taps = g->filter_height * g->filter_width;
+  const hg_strides from = job->scatter ? hg_small_strides(g) : hg_large_strides(g);
+  const hg_strides to = job->scatter ? hg_large_strides(g) : hg_small_strides(g);
   const ptrdiff_t U = job->scatter ? g->stride_vertical : 1, V = job->scatter ? g->stride_horizontal : 1;
-  gather_pass pass = {.samples = samples};
-  if (job->scatter) {
-    pass.channels = hg_small_group(g), pass.pixel = K, pass.columns = hg_large_group(g);
-    pass.sample = large, pass.row = U * large_row, pass.column = V * C;
-  } else {
-    pass.channels = hg_large_group(g), pass.pixel = C, pass.columns = hg_small_group(g);
-    pass.sample = small, pass.row = small_row, pass.column = K;
-  }
+  gather_pass pass = {.samples = samples,
+                      .channels = job->scatter ? hg_small_group(g) : hg_large_group(g),
+                      .columns = job->scatter ? hg_large_group(g) : hg_small_group(g),
+                      .from = from,
+                      .sample = to.sample,
+                      .row = U * to.row,
+                      .column = V * to.pixel};
   const ptrdiff_t tap = pass.channels * hg_round_up(pass.columns); /* floats of one tap in all panels of a group */
   const ptrdiff_t up = hg_phase_step(U, vertical.dilation), left = hg_phase_step(V, horizontal.dilation);
   for (ptrdiff_t group = 0; group < g->groups; group++) {
-    const hg_output output = output_at(output_column(job->output, group * pass.columns), n * pass.sample);
+    const hg_output output = output_at(output_column(job->output, group * pass.columns), n * to.sample);
     const float *filter = job->filter + group * taps * tap;
-    pass.in = job->in + n * (job->scatter ? small : large) + group * pass.channels;
+    pass.in = job->in + n * from.sample + group * pass.channels;
     pass.vertical = vertical, pass.horizontal = horizontal, pass.filter = filter, pass.output = output;
     if (!job->scatter) {
       gather_phase(&pass, band, bands, part, parts);
@@ -279,7 +279,7 @@ static void gather_samples(const hg_gather_job *job, ptrdiff_t n, ptrdiff_t samp
                                    hg_phase_taps_before(s, horizontal.taps, left) * pass.vertical.taps;
           pass.filter = filter + before * tap;
         }
-        pass.output = output_at(output, u * large_row + v * C);
+        pass.output = output_at(output, u * to.row + v * to.pixel);
         gather_phase(&pass, band, bands, part, parts);
       }
   }

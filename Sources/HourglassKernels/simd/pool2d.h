@@ -22,13 +22,13 @@ INLINE ptrdiff_t pool_run_end(const hg_geometry2d *g, ptrdiff_t q, const pool_wi
 }
 
 /* 16 channels of one window, `n` of them real, at x (tap (r0, s0)); r and s count from there. S: taps of a full row. */
-INLINE void pool_maximum(const float *x, ptrdiff_t high, ptrdiff_t wide, ptrdiff_t row, ptrdiff_t channels, ptrdiff_t n,
+INLINE void pool_maximum(const float *x, ptrdiff_t high, ptrdiff_t wide, ptrdiff_t row, ptrdiff_t pixel, ptrdiff_t n,
                          ptrdiff_t first, ptrdiff_t S, float *y, uint8_t *switches) {
   v16 best = v16_load_part(x, n);
   v16i at = (v16i){0} + (int32_t)first;
   for (ptrdiff_t r = 0; r < high; r++)
     for (ptrdiff_t s = 0; s < wide; s++) {
-      const v16 v = v16_load_part(x + r * row + s * channels, n);
+      const v16 v = v16_load_part(x + r * row + s * pixel, n);
       const v16i larger = ~(v <= best) & (best == best); /* true where v is NaN and best is not */
       best = v16_select(larger, v, best);
       at = (larger & ((v16i){0} + (int32_t)(first + r * S + s))) | (~larger & at);
@@ -44,15 +44,20 @@ INLINE void pool_maximum(const float *x, ptrdiff_t high, ptrdiff_t wide, ptrdiff
 /* Windows [q0, q1) of row i of the small images, all with the taps of w, `high` x `wide`. */
 INLINE void pool_run_maxima(const hg_max_pool_job *job, const hg_geometry2d *g, ptrdiff_t i, ptrdiff_t q0, ptrdiff_t q1,
                             const pool_window *w, ptrdiff_t high, ptrdiff_t wide) {
-  const ptrdiff_t K = g->small_channels, row = g->large_width * K, S = g->filter_width, first = w->r0 * S + w->s0;
-  const float *x = job->x + (i / g->small_height * g->large_height + w->h + w->r0) * row + (w->w + w->s0) * K;
-  for (ptrdiff_t q = q0; q < q1; q++, x += g->stride_horizontal * K) {
-    float *y = job->y + (i * g->small_width + q) * K;
-    uint8_t *switches = job->switches ? job->switches + (i * g->small_width + q) * K : NULL;
+  const ptrdiff_t K = g->small_channels, S = g->filter_width, first = w->r0 * S + w->s0;
+  const ptrdiff_t n = i / g->small_height, p = i % g->small_height;
+  const hg_strides from = hg_large_strides(g), to = hg_small_strides(g);
+  const float *x = job->x + n * from.sample + (w->h + w->r0) * from.row + (w->w + w->s0) * from.pixel;
+  float *y = job->y + n * to.sample + p * to.row + q0 * to.pixel;
+  const ptrdiff_t step = g->stride_horizontal * from.pixel;
+  uint8_t *switches = job->switches ? job->switches + (i * g->small_width + q0) * K : NULL;
+  for (ptrdiff_t q = q0; q < q1; q++, x += step, y += to.pixel) {
     ptrdiff_t k = 0;
     for (; k + 16 <= K; k += 16)
-      pool_maximum(x + k, high, wide, row, K, 16, first, S, y + k, switches ? switches + k : NULL);
-    if (k < K) pool_maximum(x + k, high, wide, row, K, K - k, first, S, y + k, switches ? switches + k : NULL);
+      pool_maximum(x + k, high, wide, from.row, from.pixel, 16, first, S, y + k, switches ? switches + k : NULL);
+    if (k < K)
+      pool_maximum(x + k, high, wide, from.row, from.pixel, K - k, first, S, y + k, switches ? switches + k : NULL);
+    if (switches) switches += K;
   }
 }
 
@@ -75,15 +80,15 @@ static void max_pool_forward(const void *argument, ptrdiff_t part, ptrdiff_t par
 
 /* 16 channels of one window, `n` of them real: v goes where the switch names. Windows that lie `apart` write their
  * places, zero elsewhere; others add to them. */
-INLINE void pool_scatter(v16 v, const uint8_t *switches, ptrdiff_t high, ptrdiff_t wide, ptrdiff_t row,
-                         ptrdiff_t channels, ptrdiff_t n, ptrdiff_t first, ptrdiff_t S, const bool apart, float *dx) {
+INLINE void pool_scatter(v16 v, const uint8_t *switches, ptrdiff_t high, ptrdiff_t wide, ptrdiff_t row, ptrdiff_t pixel,
+                         ptrdiff_t n, ptrdiff_t first, ptrdiff_t S, const bool apart, float *dx) {
   typedef uint8_t v16b __attribute__((vector_size(16)));
   v16b bytes = {0};
   __builtin_memcpy(&bytes, switches, (size_t)n);
   const v16i at = __builtin_convertvector(bytes, v16i);
   for (ptrdiff_t r = 0; r < high; r++)
     for (ptrdiff_t s = 0; s < wide; s++) {
-      float *place = dx + r * row + s * channels;
+      float *place = dx + r * row + s * pixel;
       const v16i here = at == (v16i){0} + (int32_t)(first + r * S + s);
       const v16 part = v16_select(here, v, v16_splat(0));
       v16_store_part(place, apart ? part : v16_load_part(place, n) + part, n);
@@ -93,21 +98,34 @@ INLINE void pool_scatter(v16 v, const uint8_t *switches, ptrdiff_t high, ptrdiff
 /* Windows [q0, q1) of row i of the small images, all with the taps of w, `high` x `wide`. */
 INLINE void pool_run_errors(const hg_max_unpool_job *job, const hg_geometry2d *g, ptrdiff_t i, ptrdiff_t q0,
                             ptrdiff_t q1, const pool_window *w, ptrdiff_t high, ptrdiff_t wide, const bool apart) {
-  const ptrdiff_t K = g->small_channels, row = g->large_width * K, S = g->filter_width, first = w->r0 * S + w->s0;
-  float *dx = job->dx + (i / g->small_height * g->large_height + w->h + w->r0) * row + (w->w + w->s0) * K;
-  for (ptrdiff_t q = q0; q < q1; q++, dx += g->stride_horizontal * K) {
-    const ptrdiff_t at = (i * g->small_width + q) * K;
+  const ptrdiff_t K = g->small_channels, S = g->filter_width, first = w->r0 * S + w->s0;
+  const ptrdiff_t n = i / g->small_height, p = i % g->small_height;
+  const hg_strides from = hg_small_strides(g), to = hg_large_strides(g);
+  float *dx = job->dx + n * to.sample + (w->h + w->r0) * to.row + (w->w + w->s0) * to.pixel;
+  const ptrdiff_t step = g->stride_horizontal * to.pixel;
+  ptrdiff_t at = n * from.sample + p * from.row + q0 * from.pixel;
+  const uint8_t *switches = job->switches + (i * g->small_width + q0) * K;
+  for (ptrdiff_t q = q0; q < q1; q++, dx += step, at += from.pixel, switches += K)
     for (ptrdiff_t k = 0; k < K; k += 16) {
       const ptrdiff_t real = hg_min(16, K - k);
       v16 v = v16_load_part(job->dy + at + k, real);
       if (job->activation != HG_ACTIVATION_LINEAR)
         v = v16_gate(job->activation, v16_load_part(job->y + at + k, real), v);
       if (real == 16)
-        pool_scatter(v, job->switches + at + k, high, wide, row, K, 16, first, S, apart, dx + k);
+        pool_scatter(v, switches + k, high, wide, to.row, to.pixel, 16, first, S, apart, dx + k);
       else
-        pool_scatter(v, job->switches + at + k, high, wide, row, K, real, first, S, apart, dx + k);
+        pool_scatter(v, switches + k, high, wide, to.row, to.pixel, real, first, S, apart, dx + k);
     }
-  }
+}
+
+/* Zeros in `rows` rows of a large image. */
+INLINE void pool_clear(const hg_geometry2d *g, float *dx, ptrdiff_t rows) {
+  const ptrdiff_t K = g->large_channels, row = g->large_row_stride, pixel = g->large_pixel_stride;
+  const bool packed = pixel == K; /* rows, or also all of them */
+  const ptrdiff_t lines = packed && row == g->large_width * K ? 1 : rows, pixels = packed ? 1 : g->large_width;
+  const ptrdiff_t count = rows / lines * g->large_width / pixels * K;
+  for (ptrdiff_t i = 0; i < lines; i++)
+    for (ptrdiff_t w = 0; w < pixels; w++) __builtin_memset(dx + i * row + w * pixel, 0, (size_t)count * sizeof(float));
 }
 
 /* Parts share bands of rows of the large images: those from one row of windows to the next where windows lie apart,
@@ -115,8 +133,8 @@ INLINE void pool_run_errors(const hg_max_unpool_job *job, const hg_geometry2d *g
 static void max_pool_backward(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_max_unpool_job job = *(const hg_max_unpool_job *)argument;
   const hg_geometry2d g = *job.geometry;
-  const ptrdiff_t K = g.small_channels, P = g.small_height, Q = g.small_width, S = g.filter_width;
-  const ptrdiff_t U = g.stride_vertical, V = g.stride_horizontal, row = g.large_width * K;
+  const ptrdiff_t P = g.small_height, Q = g.small_width, S = g.filter_width;
+  const ptrdiff_t U = g.stride_vertical, V = g.stride_horizontal;
   const bool apart = U >= g.filter_height && V >= S;
   const bool tiled =
       U == g.filter_height && V == S && P * U - g.pad_top >= g.large_height && Q * V - g.pad_left >= g.large_width;
@@ -125,8 +143,8 @@ static void max_pool_backward(const void *argument, ptrdiff_t part, ptrdiff_t pa
     const ptrdiff_t n = i / bands, band = i % bands;
     const ptrdiff_t top = band ? band * U - g.pad_top : 0;
     const ptrdiff_t bottom = band + 1 < bands ? (band + 1) * U - g.pad_top : g.large_height;
-    float *dx = job.dx + n * g.large_height * row;
-    if (!tiled) __builtin_memset(dx + top * row, 0, (size_t)((bottom - top) * row) * sizeof(float));
+    const hg_strides to = hg_large_strides(&g);
+    if (!tiled) pool_clear(&g, job.dx + n * to.sample + top * to.row, bottom - top);
     for (ptrdiff_t p = band; p < (apart ? band + 1 : P); p++)
       for (ptrdiff_t q = 0, next; q < Q; q = next) {
         const pool_window w = pool_window_of(&g, p, q);

@@ -9,7 +9,7 @@
 /* Products of one small row at `in` into a row of the ring. */
 static void strips_products(const hg_geometry2d *g, const hg_strips_shape *s, const float *in, const float *filter,
                             float *z) {
-  const ptrdiff_t K = g->small_channels;
+  const ptrdiff_t K = g->small_channels, pixel = g->small_pixel_stride;
   ptrdiff_t offset[TILE_ROWS];
   for (ptrdiff_t i = 0; i < TILE_ROWS; i++) offset[i] = i * s->columns;
   z += (s->taps - 1) * s->columns;
@@ -24,9 +24,9 @@ static void strips_products(const hg_geometry2d *g, const hg_strips_shape *s, co
       for (ptrdiff_t tile = 0; tile < t.tiles; tile++) {
         const ptrdiff_t rows = t.rows + (tile < t.extra);
         const hg_output output = {.out = to};
-        for (ptrdiff_t i = 0; i < rows; i++) row[i] = from + i * K;
+        for (ptrdiff_t i = 0; i < rows; i++) row[i] = from + i * pixel;
         tile_run(rows, groups, row, &d, filter + panel * K + j, &output, offset, 16 * groups);
-        from += rows * K, to += rows * s->columns;
+        from += rows * pixel, to += rows * s->columns;
       }
       j += 16 * groups;
     }
@@ -102,6 +102,19 @@ static void strips_ends(const hg_strips_shape *s, const strips_line *line, ptrdi
   }
 }
 
+/* A large row that was put together in scratch goes to its place: `count` floats of each of `pixels` that lie `apart`
+ * there, gated where there is a gate. */
+static void strips_put(const float *line, const float *gate, float *out, ptrdiff_t pixels, ptrdiff_t apart,
+                       ptrdiff_t count) {
+  for (ptrdiff_t i = 0; i < pixels; i++)
+    for (ptrdiff_t c = 0; c < count; c += 16) {
+      const ptrdiff_t n = hg_min(16, count - c), at = i * apart + c;
+      v16 v = v16_load_part(line + i * count + c, n);
+      if (gate) v = v16_select(v16_load_part(gate + at, n) > v16_splat(0), v, v16_splat(0));
+      v16_store_part(out + at, v, n);
+    }
+}
+
 /* Parts share the large rows; small rows that two parts need are computed by both. */
 static void strips(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_strips_job *job = argument;
@@ -110,8 +123,10 @@ static void strips(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
   const hg_geometry2d *g = job->geometry;
   const hg_strips_shape s = hg_strips_shape_of(g);
   const ptrdiff_t C = g->large_channels, H = g->large_height, P = g->small_height, U = g->stride_vertical;
-  const ptrdiff_t R = g->filter_height, row = g->large_width * C, in_row = g->small_width * g->small_channels;
+  const ptrdiff_t R = g->filter_height, row = g->large_width * C;
+  const hg_strides from = hg_small_strides(g), to = hg_large_strides(g);
   float *ring = job->scratch + part * hg_strips_scratch(g), *bias = ring + s.ring * s.row + 16;
+  float *const apart = s.line ? bias + hg_round_up(s.run) + 16 : NULL;
   for (ptrdiff_t i = 0; i < s.run + 16; i++) bias[i] = job->output.bias ? job->output.bias[i % C] + 0.0f : 0;
   __builtin_memset(ring, 0, (size_t)(s.ring * s.row + 16) * sizeof(float));
 
@@ -129,7 +144,7 @@ static void strips(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
 
   const ptrdiff_t first = hg_share(g->samples * H, part, parts), end = hg_share(g->samples * H, part + 1, parts);
   for (ptrdiff_t i = first, n = first / H, h = first % H; i < end; n++, h = 0) {
-    const float *in = job->in + n * P * in_row;
+    const float *in = job->in + n * from.sample;
     /* Row h meets small row `newest` through tap r, the one before through tap r + U, and so on. */
     ptrdiff_t newest = (h + g->pad_top) / U, r = (h + g->pad_top) % U, ready = hg_max(0, newest - back);
     ptrdiff_t base = s.ring_mask < 0 ? ready : 0; /* the small row in place 0 */
@@ -141,22 +156,30 @@ static void strips(const void *argument, ptrdiff_t part, ptrdiff_t parts) {
           __builtin_memmove(ring, ring + (met - base) * s.row, (size_t)((ready - met) * s.row) * sizeof(float));
           base = met;
         }
-        strips_products(g, &s, in + ready * in_row, job->filter, ring + ((ready - base) & s.ring_mask) * s.row);
+        strips_products(g, &s, in + ready * from.row, job->filter, ring + ((ready - base) & s.ring_mask) * s.row);
       }
       const ptrdiff_t oldest = hg_max(0, newest - back + (r > back_until));
       const ptrdiff_t place = (oldest - base) & s.ring_mask, next = ((oldest + 1 - base) & s.ring_mask) - place;
       const strips_line line = {
           .from = ring + place * s.row + (s.taps - 1) * s.columns + (r + (newest - oldest) * U) * s.taps * s.run,
           .bias = bias,
-          .gate = job->output.gate ? job->output.gate + i * row - start : NULL,
+          .gate = job->output.gate && !apart ? job->output.gate + i * row - start : NULL,
           .next = next * s.row - U * s.taps * s.run,
           .high = hg_max(0, hg_min(P - 1, newest) - oldest + 1),
-          .out = job->output.out + i * row - start,
+          .out = apart ? apart : job->output.out + i * row - start,
           .relu = job->output.relu,
       };
       const bool before = (i - first) * row >= 16 && inside > across && start - across * s.run <= 16;
       const ptrdiff_t b0 = before ? across : inside, b1 = (end - i) * row + start >= longest ? s.blocks : b0;
-      if (b0 < b1) {
+      if (apart) {
+        const hg_output o = output_at(job->output, n * to.sample + h * to.row);
+        blocks(&s, &line, across, s.blocks);
+        strips_ends(&s, &line, s.blocks, hg_max(start, s.blocks * s.run), stop);
+        if (to.pixel == C)
+          strips_put(line.out + start, o.gate, o.out, 1, 0, row);
+        else
+          strips_put(line.out + start, o.gate, o.out, g->large_width, to.pixel, C);
+      } else if (b0 < b1) {
         const v16 kept = before ? v16_load(line.out + start - 16) : v16_splat(0);
         if (before) blocks(&s, &line, across, inside), v16_store(line.out + start - 16, kept);
         blocks(&s, &line, inside, b1);

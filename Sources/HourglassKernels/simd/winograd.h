@@ -12,9 +12,8 @@
  * of the outputs as a scatter. The window of tile (i, j) begins at large row 4 i step + top and column 4 j step + left,
  * that of phase (a, b) a rows and b columns further; its elements lie `step` apart. */
 typedef struct winograd_pass {
-  ptrdiff_t in_height, in_width, in_channels, step, top, left;
-  ptrdiff_t out_height, out_width, out_channels, sample, row, column; /* the last three: floats from one to the next */
-  ptrdiff_t tiles;
+  hg_image from, to;
+  ptrdiff_t step, top, left, tiles;
   const float *in, *filter;
   hg_output output;
 } winograd_pass;
@@ -25,23 +24,17 @@ static winograd_pass winograd_pass_of(const hg_winograd_job *job, ptrdiff_t a, p
   const ptrdiff_t C = g->large_channels, K = g->small_channels, U = g->stride_vertical, last = hg_winograd_taps(g) - 1;
   winograd_pass pass = {.in = job->in, .filter = job->filter, .output = job->output};
   if (!job->scatter) {
-    pass.in_height = g->large_height, pass.in_width = g->large_width, pass.in_channels = C;
+    pass.from = hg_large_image(g), pass.to = hg_small_image(g);
     pass.step = U, pass.top = -g->pad_top, pass.left = -g->pad_left;
-    pass.out_height = g->small_height, pass.out_width = g->small_width, pass.out_channels = K;
-    pass.column = K;
   } else {
-    pass.in_height = g->small_height, pass.in_width = g->small_width, pass.in_channels = K;
+    pass.from = hg_small_image(g), pass.to = hg_large_image(g);
     pass.step = 1, pass.top = (a + g->pad_top) / U - last, pass.left = (b + g->pad_left) / U - last;
-    pass.out_height = hg_ceil_div(g->large_height - a, U), pass.out_width = hg_ceil_div(g->large_width - b, U);
-    pass.out_channels = C, pass.column = U * C;
-    const ptrdiff_t place = (a * g->large_width + b) * C;
-    pass.output.out += place;
-    if (pass.output.gate) pass.output.gate += place;
+    pass.output = output_at(pass.output, a * pass.to.strides.row + b * pass.to.strides.pixel);
+    pass.to.height = hg_ceil_div(g->large_height - a, U), pass.to.width = hg_ceil_div(g->large_width - b, U);
+    pass.to.strides.row *= U, pass.to.strides.pixel *= U;
     pass.filter += (a * U + b) * hg_winograd_points(g) * K * hg_round_up(C);
   }
-  pass.row = pass.column * (job->scatter ? g->large_width : g->small_width);
-  pass.sample = job->scatter ? g->large_height * g->large_width * C : g->small_height * pass.row;
-  pass.tiles = g->samples * hg_ceil_div(pass.out_height, 4) * hg_ceil_div(pass.out_width, 4);
+  pass.tiles = g->samples * hg_ceil_div(pass.to.height, 4) * hg_ceil_div(pass.to.width, 4);
   return pass;
 }
 
@@ -51,21 +44,24 @@ typedef struct winograd_place {
 } winograd_place;
 
 INLINE winograd_place winograd_place_of(const winograd_pass *pass, ptrdiff_t t) {
-  const ptrdiff_t across = hg_ceil_div(pass->out_width, 4), each = hg_ceil_div(pass->out_height, 4) * across;
+  const ptrdiff_t across = hg_ceil_div(pass->to.width, 4), each = hg_ceil_div(pass->to.height, 4) * across;
   return (winograd_place){t / each, t % each / across * 4, t % across * 4};
 }
 
-/* The `size` x `size` window of an image from (top, left) on, `step` apart, zeros outside: n channels from c on. */
-INLINE void winograd_load(const float *image, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, ptrdiff_t top,
-                          ptrdiff_t left, ptrdiff_t step, ptrdiff_t c, ptrdiff_t n, const int size, v16 *window) {
-  const float *in = image + (top * width + left) * channels + c;
+/* The `size` x `size` window of a sample of an image from (top, left) on, `step` apart, zeros outside: 16 channels from
+ * c on, or the rest of them. */
+INLINE void winograd_load(const float *data, const hg_image *image, ptrdiff_t sample, ptrdiff_t top, ptrdiff_t left,
+                          ptrdiff_t step, ptrdiff_t c, const int size, v16 *window) {
+  const ptrdiff_t height = image->height, width = image->width, n = hg_min(16, image->channels - c);
+  const ptrdiff_t row = image->strides.row, pixel = image->strides.pixel;
+  const float *in = data + sample * image->strides.sample + top * row + left * pixel + c;
   const ptrdiff_t reach = (size - 1) * step;
   const bool whole = top >= 0 && top + reach < height && left >= 0 && left + reach < width && n == 16;
   for (int i = 0; i < size; i++)
     for (int j = 0; j < size; j++) {
       const ptrdiff_t y = top + i * step, x = left + j * step;
       const bool inside = y >= 0 && y < height && x >= 0 && x < width;
-      const float *at = in + (i * width + j) * step * channels;
+      const float *at = in + i * step * row + j * step * pixel;
       window[i * size + j] = whole ? v16_load(at) : inside ? v16_load_part(at, n) : v16_splat(0);
     }
 }
@@ -90,14 +86,12 @@ INLINE void winograd_spread(const v16 *tile, const int count, float *at, ptrdiff
 INLINE void winograd_inputs(const int taps, const winograd_pass *pass, ptrdiff_t a, ptrdiff_t b, ptrdiff_t channel,
                             ptrdiff_t last, ptrdiff_t first, ptrdiff_t end, winograd_points to, ptrdiff_t column) {
   const int n = 3 + taps;
-  const ptrdiff_t C = pass->in_channels;
   for (ptrdiff_t t = first; t < end; t++) {
     const winograd_place at = winograd_place_of(pass, t);
-    const float *image = pass->in + at.n * pass->in_height * pass->in_width * C;
     for (ptrdiff_t c = channel; c < last; c += 16) {
       v16 window[36], tile[36];
-      winograd_load(image, pass->in_height, pass->in_width, C, at.top * pass->step + pass->top + a,
-                    at.left * pass->step + pass->left + b, pass->step, c, hg_min(16, C - c), n, window);
+      winograd_load(pass->in, &pass->from, at.n, at.top * pass->step + pass->top + a,
+                    at.left * pass->step + pass->left + b, pass->step, c, n, window);
       WINOGRAD_TILE(winograd_input, taps, n, n, window, tile);
       winograd_spread(tile, n * n, to.data + (t - first) * to.wide + column + c, to.apart);
     }
@@ -131,7 +125,8 @@ static void winograd_product(ptrdiff_t rows, ptrdiff_t phases, ptrdiff_t a2, ptr
 INLINE void winograd_outputs(const int taps, const winograd_pass *pass, ptrdiff_t first, ptrdiff_t end,
                              winograd_points from) {
   const int n = 3 + taps;
-  const ptrdiff_t K = pass->out_channels;
+  const ptrdiff_t K = pass->to.channels;
+  const hg_strides apart = pass->to.strides;
   const hg_output o = pass->output;
   for (ptrdiff_t t = first; t < end; t++) {
     const winograd_place at = winograd_place_of(pass, t);
@@ -146,12 +141,12 @@ INLINE void winograd_outputs(const int taps, const winograd_pass *pass, ptrdiff_
         winograd_output(taps, column, turned);
         UNROLL for (int i = 0; i < 4; i++) half[i][j] = turned[i];
       }
-      for (ptrdiff_t i = 0; i < hg_min(4, pass->out_height - at.top); i++) {
-        const ptrdiff_t to = at.n * pass->sample + (at.top + i) * pass->row + at.left * pass->column + k;
+      for (ptrdiff_t i = 0; i < hg_min(4, pass->to.height - at.top); i++) {
+        const ptrdiff_t to = at.n * apart.sample + (at.top + i) * apart.row + at.left * apart.pixel + k;
         v16 row[4];
         winograd_output(taps, half[i], row);
-        for (ptrdiff_t j = 0; j < hg_min(4, pass->out_width - at.left); j++) {
-          const ptrdiff_t place = to + j * pass->column;
+        for (ptrdiff_t j = 0; j < hg_min(4, pass->to.width - at.left); j++) {
+          const ptrdiff_t place = to + j * apart.pixel;
           v16 y = row[j] + bias;
           if (o.gate) y = v16_select(v16_load_part(o.gate + place, lanes) > v16_splat(0), y, v16_splat(0));
           if (o.relu) y = v16_relu(y);
@@ -166,12 +161,11 @@ INLINE void winograd_outputs(const int taps, const winograd_pass *pass, ptrdiff_
 INLINE void winograd_errors(const int taps, const winograd_pass *pass, const float *dy, ptrdiff_t first, ptrdiff_t end,
                             winograd_points to) {
   const int n = 3 + taps;
-  const ptrdiff_t K = pass->out_channels, H = pass->out_height, W = pass->out_width;
   for (ptrdiff_t t = first; t < end; t++) {
     const winograd_place at = winograd_place_of(pass, t);
-    for (ptrdiff_t k = 0; k < K; k += 16) {
+    for (ptrdiff_t k = 0; k < pass->to.channels; k += 16) {
       v16 window[16], tile[36];
-      winograd_load(dy + at.n * pass->sample, H, W, K, at.top, at.left, 1, k, hg_min(16, K - k), 4, window);
+      winograd_load(dy, &pass->to, at.n, at.top, at.left, 1, k, 4, window);
       WINOGRAD_TILE(winograd_error, taps, 4, n, window, tile);
       winograd_spread(tile, n * n, to.data + (t - first) * to.wide + k, to.apart);
     }
@@ -213,8 +207,8 @@ INLINE void winograd_gather_form(const int taps, const hg_winograd_job *job, ptr
   const ptrdiff_t U = job->geometry->stride_vertical, outer = job->scatter ? U : 1, inner = job->scatter ? 1 : U;
   for (ptrdiff_t phase = 0; phase < outer * outer; phase++) {
     const winograd_pass pass = winograd_pass_of(job, phase / outer, phase % outer);
-    const ptrdiff_t C = pass.in_channels, each = hg_round_up(C), depth = inner * inner * C, most = job->block;
-    const ptrdiff_t wide = hg_round_up(pass.out_channels);
+    const ptrdiff_t C = pass.from.channels, each = hg_round_up(C), depth = inner * inner * C, most = job->block;
+    const ptrdiff_t wide = hg_round_up(pass.to.channels);
     float *scratch = job->scratch + part * hg_winograd_room(job);
     const winograd_points in = winograd_points_at(scratch, most, inner * inner * each);
     const winograd_points out = winograd_points_at(scratch + n * n * in.apart, most, wide);
@@ -263,7 +257,7 @@ INLINE void winograd_gradients(const int taps, const hg_winograd_job *job, ptrdi
 INLINE void winograd_filter_gradient_form(const int taps, const hg_winograd_job *job, ptrdiff_t part, ptrdiff_t parts) {
   const int n = 3 + taps;
   const winograd_pass pass = winograd_pass_of(job, 0, 0);
-  const ptrdiff_t U = pass.step, C = pass.in_channels, each = hg_round_up(C), wide = hg_round_up(pass.out_channels);
+  const ptrdiff_t U = pass.step, C = pass.from.channels, each = hg_round_up(C), wide = hg_round_up(pass.to.channels);
   const ptrdiff_t start = 16 * hg_share(each / 16, part, parts);
   const ptrdiff_t stop = hg_min(C, 16 * hg_share(each / 16, part + 1, parts));
   float *scratch = job->scratch + n * n * job->from * wide + part * hg_winograd_room(job);

@@ -1,4 +1,5 @@
-"""Training kernels on NumPy arrays: float32, images N H W C, filters R S C K. Contiguous arrays are never copied.
+"""Training kernels on NumPy arrays: float32, images N H W C, filters R S C K. Contiguous arrays are never copied, nor are
+images that are views of larger ones, as x[..., :8] or x[:, 1:-1, 1:-1]; `out` may be such a view.
 
 C are the channels of the large image, K those of the small one: a convolution goes from large to small, a transposed
 convolution from small to large, with the same filter. With G groups filters are R S C/G K. Strides, paddings and dilations
@@ -11,14 +12,24 @@ threads do not survive a fork.
 import numpy as np
 
 from . import operations
-from .library import ACTIVATIONS, set_threads, version  # noqa: F401
+from .library import ACTIVATIONS, image_strides, set_threads, version  # noqa: F401
 from .operations import Geometry2D
 
 
-def _array(array, name, dtype):
+def _typed(array, name, dtype):
     if not isinstance(array, np.ndarray) or array.dtype != dtype:
         raise TypeError(f"{name} must be a NumPy array of {np.dtype(dtype)}, not {getattr(array, 'dtype', type(array))}")
-    return np.ascontiguousarray(array)
+    return array
+
+
+def _array(array, name, dtype):
+    return np.ascontiguousarray(_typed(array, name, dtype))
+
+
+def _image(array, name):
+    if _typed(array, name, np.float32).ndim != 4:
+        raise ValueError(f"{name} must have 4 axes, not shape {array.shape}")
+    return array if array.flags.aligned and image_strides(array) is not None else np.ascontiguousarray(array)
 
 
 def _floats(array, name, dimensions):
@@ -54,9 +65,11 @@ def _output(out, shape):
     """`out`, which takes the result, or an array of its own."""
     if out is None:
         return _empty(shape)
-    if not isinstance(out, np.ndarray) or out.dtype != np.float32 or not out.flags.c_contiguous or not out.flags.writeable:
-        raise TypeError("out must be a contiguous NumPy array of float32 that can be written")
-    return _same(out, "out", shape)
+    if not isinstance(out, np.ndarray) or out.dtype != np.float32 or not out.flags.writeable:
+        raise TypeError("out must be a NumPy array of float32 that can be written")
+    if image_strides(_same(out, "out", shape)) is None:
+        raise TypeError("out must be contiguous, or a view of images whose channels lie side by side")
+    return out
 
 
 class _Window:
@@ -115,7 +128,7 @@ def _bias(bias, channels):
 
 def conv2d(x, filter, bias=None, stride=1, padding=0, activation="linear", threads=None, dilation=1, groups=1, out=None):
     """y = activation(bias + convolution of x (N H W C) with filter (R S C K)), N P Q K."""
-    x, filter = _floats(x, "x", 4), _floats(filter, "filter", 4)
+    x, filter = _image(x, "x"), _floats(filter, "filter", 4)
     window = _window_of_large(x, filter, stride, padding, dilation, groups)
     bias, y = _bias(bias, filter.shape[3]), _output(out, window.small)
     operations.conv2d_forward(window.geometry, x, window.gather(filter, threads), bias, activation, y, threads=threads)
@@ -124,7 +137,7 @@ def conv2d(x, filter, bias=None, stride=1, padding=0, activation="linear", threa
 
 def conv2d_backward(x, filter, dy, stride=1, padding=0, data=True, parameters=True, threads=None, dilation=1, groups=1):
     """(dx, dfilter, dbias) of a convolution; None for what is not wanted."""
-    x, filter, dy = _floats(x, "x", 4), _floats(filter, "filter", 4), _floats(dy, "dy", 4)
+    x, filter, dy = _image(x, "x"), _floats(filter, "filter", 4), _image(dy, "dy")
     window = _window_of_large(x, filter, stride, padding, dilation, groups)
     _same(dy, "dy", window.small)
     dx = dfilter = dbias = None
@@ -140,7 +153,7 @@ def conv2d_backward(x, filter, dy, stride=1, padding=0, data=True, parameters=Tr
 def conv_transpose2d(y, filter, bias=None, stride=1, padding=0, output_padding=0, activation="linear", threads=None,
                      dilation=1, groups=1, out=None):
     """x = activation(bias + transposed convolution of y (N P Q K) with filter (R S C K)), N H W C."""
-    y, filter = _floats(y, "y", 4), _floats(filter, "filter", 4)
+    y, filter = _image(y, "y"), _floats(filter, "filter", 4)
     window = _window_of_small(y, filter, stride, padding, output_padding, dilation, groups)
     bias, x = _bias(bias, window.large[3]), _output(out, window.large)
     operations.conv2d_transpose_forward(window.geometry, y, window.scatter(filter, threads), bias, activation, x,
@@ -151,7 +164,7 @@ def conv_transpose2d(y, filter, bias=None, stride=1, padding=0, output_padding=0
 def conv_transpose2d_backward(y, filter, dx, stride=1, padding=0, output_padding=0, data=True, parameters=True,
                               threads=None, dilation=1, groups=1):
     """(dy, dfilter, dbias) of a transposed convolution; None for what is not wanted."""
-    y, filter, dx = _floats(y, "y", 4), _floats(filter, "filter", 4), _floats(dx, "dx", 4)
+    y, filter, dx = _image(y, "y"), _floats(filter, "filter", 4), _image(dx, "dx")
     window = _window_of_small(y, filter, stride, padding, output_padding, dilation, groups)
     _same(dx, "dx", window.large)
     dy = dfilter = dbias = None
@@ -173,7 +186,7 @@ def _pooling(large, filter, stride, padding):
 
 def max_pool2d(x, filter, stride=None, padding=0, threads=None, out=None):
     """(y, switches): maxima of the windows, and where in each window they are, as bytes r S + s."""
-    x = _floats(x, "x", 4)
+    x = _image(x, "x")
     window = _pooling(x.shape, filter, stride, padding)
     y, switches = _output(out, window.small), np.empty(window.small, np.uint8)
     operations.max_pool2d_forward(window.geometry, x, y, switches, threads)
@@ -182,7 +195,7 @@ def max_pool2d(x, filter, stride=None, padding=0, threads=None, out=None):
 
 def max_unpool2d(y, switches, shape, filter, stride=None, padding=0, threads=None, out=None):
     """x of shape (N, H, W, C): y put at the switches, zero elsewhere; also the gradient of max_pool2d, with y = dy."""
-    y = _floats(y, "y", 4)
+    y = _image(y, "y")
     window = _pooling(shape, filter, stride, padding)
     switches, x = _bytes(switches, "switches", window.small), _output(out, shape)
     _same(y, "y", window.small)
@@ -192,7 +205,7 @@ def max_unpool2d(y, switches, shape, filter, stride=None, padding=0, threads=Non
 
 def max_unpool2d_backward(dx, switches, filter, stride=None, padding=0, threads=None, out=None):
     """dy = dx at the switches."""
-    dx = _floats(dx, "dx", 4)
+    dx = _image(dx, "dx")
     window = _pooling(dx.shape, filter, stride, padding)
     switches, dy = _bytes(switches, "switches", window.small), _output(out, window.small)
     operations.max_unpool2d_backward(window.geometry, dx, switches, dy, threads)

@@ -48,6 +48,8 @@ class Struct(Structure):
             raise TypeError(f"{type(self).__name__} has no field {', '.join(sorted(unknown))}")
         super().__init__(ctypes.sizeof(type(self)), *values, **fields)
 
+    images = {}  # axes of arrays: the image, of which the strides in memory are those of the arrays
+
     def letters(self):
         """The extents that letters stand for."""
         return {}
@@ -179,6 +181,24 @@ def answer(function, *arguments):
         raise refusal
 
 
+def image_strides(array):
+    """Elements from one sample, row and pixel of an image N H W C to the next, 0 where there is one alone; None where
+    elements overlap or lie in another order."""
+    steps, extents = array.strides, array.shape
+    if not array.size:
+        return 0, 0, 0
+    if any(step % array.itemsize for step in steps) or (extents[3] > 1 and steps[3] != array.itemsize):
+        return None
+    strides, span = [], extents[3]
+    for extent, step in zip(extents[2::-1], steps[2::-1]):
+        step //= array.itemsize
+        if extent > 1 and step < span:
+            return None
+        strides.insert(0, step if extent > 1 else 0)
+        span += (extent - 1) * strides[0]
+    return tuple(strides)
+
+
 class _Array:
     """What an annotation asks of an array."""
     kind = c_void_p
@@ -187,12 +207,13 @@ class _Array:
         out, dtype, axes, optional, aliases = re.fullmatch(
             r"(out )?(\w+)\[(.*)\]( or None)?(?:, may be (.*))?", annotation).groups()
         self.name, self.axes, self.module = name, compile(f"({axes},)", annotation, "eval"), module
+        self.image_axes = axes if dtype == "float32" else None
         self.out, self.optional = bool(out), bool(optional)
         self.dtype = module[dtype] if dtype in module else np.dtype(dtype)
         self.aliases = aliases.split(" or ") if aliases else []
 
-    def check(self, array, values):
-        """The array, as it may be handed to the library."""
+    def check(self, array, values, images):
+        """The array, as it may be handed to the library. images: the structs of each image, by axes."""
         if array is None and self.optional:
             return None
         if array is None and self.name == "scratch":
@@ -203,9 +224,32 @@ class _Array:
         shape = eval(self.axes, self.module, values)
         if array.size != math.prod(shape) or min(shape) < 0 or (array.ndim == len(shape) and array.shape != shape):
             raise ValueError(f"{self.name} has shape {array.shape}, where {shape} is needed")
-        if not array.flags.c_contiguous or not array.flags.aligned or (self.out and not array.flags.writeable):
+        view = array.ndim == 4 and self.image_axes in images
+        contiguous = array.flags.c_contiguous or (view and image_strides(array) is not None)
+        if not contiguous or not array.flags.aligned or (self.out and not array.flags.writeable):
             raise ValueError(f"{self.name} must be contiguous{' and writeable' if self.out else ''}")
+        if self.image_axes in images:
+            images[self.image_axes].lie(self.name, image_strides(array.reshape(shape) if not view else array))
         return array
+
+
+class _Image:
+    """An image of a call's struct, which gets the strides of its arrays."""
+
+    def __init__(self, struct, name):
+        self.struct, self.name, self.strides = struct, name, None
+        if any(getattr(struct, field) for field in self.fields()):
+            raise ValueError(f"strides of the {name} image are those of its arrays, the geometry must have none")
+
+    def fields(self):
+        return [f"{self.name}_{axis}_stride" for axis in ("sample", "row", "pixel")]
+
+    def lie(self, name, strides):
+        if self.strides not in (None, strides):
+            raise ValueError(f"{name} has other strides than another array of the {self.name} image")
+        self.strides = strides
+        for field, stride in zip(self.fields(), strides):
+            setattr(self.struct, field, stride)
 
 
 _SCALARS = {int: c_ssize_t, float: c_float, bool: c_bool, "activation": c_int}
@@ -219,7 +263,7 @@ def _overlap(arrays, given):
                 a, b = given[one.name], given[other.name]
                 whole = a.ctypes.data == b.ctypes.data and a.nbytes == b.nbytes
                 allowed = other.name in one.aliases or one.name in other.aliases
-                if not (whole and allowed) and np.may_share_memory(a, b):
+                if not (whole and allowed) and np.may_share_memory(a, b) and np.shares_memory(a, b):
                     return f"{one.name} lies over {other.name}"
     return None
 
@@ -257,14 +301,19 @@ def operation(check=None):
                     values.update(given[n].letters(), **{n: given[n]})
             if asked:
                 module[check](*(given[n] for n in asked))
+            images = {}
             for n in structs:
-                given[n] = ctypes.byref(given[n].checked())
+                struct = given[n].checked()
+                if axes := getattr(struct, "images", None):
+                    values[n] = struct = type(struct).from_buffer_copy(struct)
+                    images = {each: _Image(struct, image) for each, image in axes.items()} if arrays else {}
+                given[n] = ctypes.byref(struct)
             if "threads" in given:
                 values["threads"], parallel = given["threads"], _parallel(given["threads"])
                 answer("parallel_check", ctypes.byref(parallel))
                 given["threads"] = ctypes.byref(parallel)
             for array in arrays:
-                given[array.name] = array.check(given[array.name], values)
+                given[array.name] = array.check(given[array.name], values, images)
             if len(arrays) > 1 and (sentence := _overlap(arrays, given)):
                 raise ValueError(f"{name}: {sentence}")
             passed = (a.ctypes.data if isinstance(a, np.ndarray) else a for a in given.values())

@@ -2,7 +2,8 @@
 
 An annotation such as "out float32[N, P, Q, K] or None, may be x" says what an array must be: its elements, its axes (an array
 with another number of axes needs as many elements), whether it is written, may be None, may be another argument. Letters are
-those of the struct. Scratch that is not given is allocated. What an operation cannot take raises ValueError or TypeError.
+those of the struct. Images of a Geometry2D may be views of larger arrays, as y[..., :K] or x[:, 1:-1, 1:-1]; other arrays must
+be contiguous. Scratch that is not given is allocated. What an operation cannot take raises ValueError or TypeError.
 
 examples/bindings/write wrote this file from hourglass_kernels.h and arrays.txt.
 """
@@ -22,7 +23,10 @@ class Geometry2D(Struct):
                 ("small_channels", c_ssize_t), ("filter_height", c_ssize_t), ("filter_width", c_ssize_t),
                 ("stride_vertical", c_ssize_t), ("stride_horizontal", c_ssize_t), ("pad_top", c_ssize_t),
                 ("pad_left", c_ssize_t), ("algorithm", c_int), ("precision", c_int32),
-                ("dilation_vertical", c_ssize_t), ("dilation_horizontal", c_ssize_t), ("groups", c_ssize_t)]
+                ("dilation_vertical", c_ssize_t), ("dilation_horizontal", c_ssize_t), ("groups", c_ssize_t),
+                ("large_sample_stride", c_ssize_t), ("large_row_stride", c_ssize_t), ("large_pixel_stride", c_ssize_t),
+                ("small_sample_stride", c_ssize_t), ("small_row_stride", c_ssize_t), ("small_pixel_stride", c_ssize_t)]
+    images = {"N, H, W, C": "large", "N, P, Q, K": "small"}
 
     def letters(self):
         return {"N": self.samples, "H": self.large_height, "W": self.large_width, "C": self.large_channels,
@@ -171,8 +175,9 @@ def conv2d_check(geometry: Geometry2D):
     samples at least 0; nothing above 2^31, and below 2^40 elements all images, the filter, a large image with its
     padding, (few large channels) the products of a small image with all taps, and (groups of few channels) an image
     times the channels of the other's group. Dilation and groups must be at least 0, and groups divide both numbers of
-    channels. Winograd's form takes filters of 3 x 3 with strides of 1, and filters of 4 x 4 with strides of 2, without
-    dilation and groups."""
+    channels. Strides in memory must be at least 0 and keep pixels, rows and samples apart, in the order of N H W C, and
+    images with what lies between must be below 2^40 elements. Winograd's form takes filters of 3 x 3 with strides of 1,
+    and filters of 4 x 4 with strides of 2, without dilation and groups."""
 
 
 @operation("conv2d_check")

@@ -57,6 +57,12 @@ pub struct hg_geometry2d {
     pub dilation_vertical: isize,
     pub dilation_horizontal: isize,
     pub groups: isize,
+    pub large_sample_stride: isize,
+    pub large_row_stride: isize,
+    pub large_pixel_stride: isize,
+    pub small_sample_stride: isize,
+    pub small_row_stride: isize,
+    pub small_pixel_stride: isize,
 }
 
 #[repr(C)]

@@ -1,6 +1,6 @@
 //! A convolution that owns its prepared weights and scratch.
 use crate::operations::*;
-use crate::{parallel_check, Activation, Parallel, Refusal};
+use crate::{large_span, parallel_check, small_span, Activation, Parallel, Refusal};
 
 /// A convolution from large images (N H W C) to small ones (N P Q K), filters R S C K.
 pub struct Convolution<'a> {
@@ -22,14 +22,13 @@ impl<'a> Convolution<'a> {
         Ok(Self { geometry, parallel, gather, scatter, scratch: Vec::new() })
     }
 
+    /// Elements of a large image, with those between where its strides in memory leave any.
     pub fn large_count(&self) -> usize {
-        let g = &self.geometry;
-        (g.samples * g.large_height * g.large_width * g.large_channels) as usize
+        large_span(&self.geometry) as usize
     }
 
     pub fn small_count(&self) -> usize {
-        let g = &self.geometry;
-        (g.samples * g.small_height * g.small_width * g.small_channels) as usize
+        small_span(&self.geometry) as usize
     }
 
     pub fn filter_count(&self) -> usize {

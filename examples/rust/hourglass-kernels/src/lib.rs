@@ -133,6 +133,27 @@ fn size(axes: &[isize]) -> isize {
         .unwrap_or(-1)
 }
 
+/// Elements from the first of an image to its last, of a geometry that has been checked.
+fn span(samples: isize, [height, width, channels]: [isize; 3], [sample, row, pixel]: [isize; 3]) -> isize {
+    let or = |stride, closest| if stride == 0 { closest } else { stride };
+    let pixel = or(pixel, channels);
+    let row = or(row, width * pixel);
+    match samples {
+        0 => 0,
+        _ => (samples - 1) * or(sample, height * row) + (height - 1) * row + (width - 1) * pixel + channels,
+    }
+}
+
+fn large_span(g: &Geometry2d) -> isize {
+    let strides = [g.large_sample_stride, g.large_row_stride, g.large_pixel_stride];
+    span(g.samples, [g.large_height, g.large_width, g.large_channels], strides)
+}
+
+fn small_span(g: &Geometry2d) -> isize {
+    let strides = [g.small_sample_stride, g.small_row_stride, g.small_pixel_stride];
+    span(g.samples, [g.small_height, g.small_width, g.small_channels], strides)
+}
+
 fn plus(a: isize, b: isize) -> isize {
     if a < 0 || b < 0 {
         return -1;

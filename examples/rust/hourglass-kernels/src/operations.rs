@@ -1,10 +1,10 @@
 //! Every operation of the C library under its own name and with its own arguments, slices in the place of pointers. A
 //! slice that has another length than the operation needs is refused, so that none reads or writes beyond one. Nothing
-//! may be both an input and an output.
+//! may be both an input and an output. An image with strides in memory is a slice from its first element to its last.
 //
 // examples/bindings/write wrote this file from hourglass_kernels.h and arrays.txt.
 use crate::{amount, check, need, need_some, plus, pointer, pointer_mut, size, sized, Activation, Parallel, Refusal};
-use crate::Resampling2d;
+use crate::{large_span, small_span, Resampling2d};
 use hourglass_kernels_sys as sys;
 pub use sys::{
     hg_geometry2d as Geometry2d, hg_permutation as Permutation, hg_group_norm as GroupNorm, hg_dense as Dense,
@@ -186,8 +186,9 @@ pub fn concat_backward(
 /// samples at least 0; nothing above 2^31, and below 2^40 elements all images, the filter, a large image with its
 /// padding, (few large channels) the products of a small image with all taps, and (groups of few channels) an image
 /// times the channels of the other's group. Dilation and groups must be at least 0, and groups divide both numbers of
-/// channels. Winograd's form takes filters of 3 x 3 with strides of 1, and filters of 4 x 4 with strides of 2, without
-/// dilation and groups.
+/// channels. Strides in memory must be at least 0 and keep pixels, rows and samples apart, in the order of N H W C, and
+/// images with what lies between must be below 2^40 elements. Winograd's form takes filters of 3 x 3 with strides of 1,
+/// and filters of 4 x 4 with strides of 2, without dilation and groups.
 pub fn conv2d_check(geometry: &Geometry2d) -> Result<(), Refusal> {
     sized(geometry.size, geometry)?;
     check(unsafe { sys::hg_conv2d_check(geometry) })
@@ -288,14 +289,11 @@ pub fn conv2d_forward(
 ) -> Result<(), Refusal> {
     conv2d_check(geometry)?;
     let threads = &parallel.raw();
-    let Geometry2d {
-        samples: n, large_height: h, large_width: w, large_channels: c, small_channels: k, small_height: p,
-        small_width: q, ..
-    } = *geometry;
-    need("x", x, size(&[n, h, w, c]))?;
+    let Geometry2d { small_channels: k, .. } = *geometry;
+    need("x", x, large_span(geometry))?;
     need("gather_filter", gather_filter, unsafe { sys::hg_conv2d_prepared_gather_count(geometry) })?;
     need_some("bias", bias, k)?;
-    need("y", &*y, size(&[n, p, q, k]))?;
+    need("y", &*y, small_span(geometry))?;
     need("scratch", &*scratch, unsafe { sys::hg_conv2d_forward_scratch(geometry, threads) })?;
     check(unsafe { sys::hg_conv2d_forward(
         geometry, x.as_ptr(), gather_filter.as_ptr(), pointer(bias), activation.0, y.as_mut_ptr(),
@@ -312,14 +310,10 @@ pub fn conv2d_backward_data(
 ) -> Result<(), Refusal> {
     conv2d_check(geometry)?;
     let threads = &parallel.raw();
-    let Geometry2d {
-        samples: n, small_height: p, small_width: q, small_channels: k, large_height: h, large_width: w,
-        large_channels: c, ..
-    } = *geometry;
-    need("dy", dy, size(&[n, p, q, k]))?;
+    need("dy", dy, small_span(geometry))?;
     need("scatter_filter", scatter_filter, unsafe { sys::hg_conv2d_prepared_scatter_count(geometry) })?;
-    need_some("gate", gate, size(&[n, h, w, c]))?;
-    need("dx", &*dx, size(&[n, h, w, c]))?;
+    need_some("gate", gate, large_span(geometry))?;
+    need("dx", &*dx, large_span(geometry))?;
     need("scratch", &*scratch, unsafe { sys::hg_conv2d_backward_data_scratch(geometry, threads) })?;
     check(unsafe { sys::hg_conv2d_backward_data(
         geometry, dy.as_ptr(), scatter_filter.as_ptr(), gate_activation.0, pointer(gate), dx.as_mut_ptr(),
@@ -340,12 +334,9 @@ pub fn conv2d_backward_filter(
     conv2d_check(geometry)?;
     let threads = &parallel.raw();
     let g = geometry.groups.max(1);
-    let Geometry2d {
-        samples: n, large_height: h, large_width: w, large_channels: c, small_height: p, small_width: q,
-        small_channels: k, filter_height: r, filter_width: s, ..
-    } = *geometry;
-    need("x", x, size(&[n, h, w, c]))?;
-    need("dy", dy, size(&[n, p, q, k]))?;
+    let Geometry2d { filter_height: r, filter_width: s, large_channels: c, small_channels: k, .. } = *geometry;
+    need("x", x, large_span(geometry))?;
+    need("dy", dy, small_span(geometry))?;
     need_some("dfilter", dfilter.as_deref(), size(&[r, s, c / g, k]))?;
     need_some("dbias", dbias.as_deref(), k)?;
     need("scratch", &*scratch, unsafe { sys::hg_conv2d_backward_filter_scratch(geometry, threads) })?;
@@ -363,14 +354,11 @@ pub fn conv2d_transpose_forward(
 ) -> Result<(), Refusal> {
     conv2d_check(geometry)?;
     let threads = &parallel.raw();
-    let Geometry2d {
-        samples: n, small_height: p, small_width: q, small_channels: k, large_channels: c, large_height: h,
-        large_width: w, ..
-    } = *geometry;
-    need("y", y, size(&[n, p, q, k]))?;
+    let Geometry2d { large_channels: c, .. } = *geometry;
+    need("y", y, small_span(geometry))?;
     need("scatter_filter", scatter_filter, unsafe { sys::hg_conv2d_prepared_scatter_count(geometry) })?;
     need_some("bias", bias, c)?;
-    need("x", &*x, size(&[n, h, w, c]))?;
+    need("x", &*x, large_span(geometry))?;
     need("scratch", &*scratch, unsafe { sys::hg_conv2d_transpose_forward_scratch(geometry, threads) })?;
     check(unsafe { sys::hg_conv2d_transpose_forward(
         geometry, y.as_ptr(), scatter_filter.as_ptr(), pointer(bias), activation.0, x.as_mut_ptr(),
@@ -386,14 +374,10 @@ pub fn conv2d_transpose_backward_data(
 ) -> Result<(), Refusal> {
     conv2d_check(geometry)?;
     let threads = &parallel.raw();
-    let Geometry2d {
-        samples: n, large_height: h, large_width: w, large_channels: c, small_height: p, small_width: q,
-        small_channels: k, ..
-    } = *geometry;
-    need("dx", dx, size(&[n, h, w, c]))?;
+    need("dx", dx, large_span(geometry))?;
     need("gather_filter", gather_filter, unsafe { sys::hg_conv2d_prepared_gather_count(geometry) })?;
-    need_some("gate", gate, size(&[n, p, q, k]))?;
-    need("dy", &*dy, size(&[n, p, q, k]))?;
+    need_some("gate", gate, small_span(geometry))?;
+    need("dy", &*dy, small_span(geometry))?;
     need("scratch", &*scratch, unsafe { sys::hg_conv2d_transpose_backward_data_scratch(geometry, threads) })?;
     check(unsafe { sys::hg_conv2d_transpose_backward_data(
         geometry, dx.as_ptr(), gather_filter.as_ptr(), gate_activation.0, pointer(gate), dy.as_mut_ptr(),
@@ -411,12 +395,9 @@ pub fn conv2d_transpose_backward_filter(
     conv2d_check(geometry)?;
     let threads = &parallel.raw();
     let g = geometry.groups.max(1);
-    let Geometry2d {
-        samples: n, small_height: p, small_width: q, small_channels: k, large_height: h, large_width: w,
-        large_channels: c, filter_height: r, filter_width: s, ..
-    } = *geometry;
-    need("y", y, size(&[n, p, q, k]))?;
-    need("dx", dx, size(&[n, h, w, c]))?;
+    let Geometry2d { filter_height: r, filter_width: s, large_channels: c, small_channels: k, .. } = *geometry;
+    need("y", y, small_span(geometry))?;
+    need("dx", dx, large_span(geometry))?;
     need_some("dfilter", dfilter.as_deref(), size(&[r, s, c / g, k]))?;
     need_some("dbias", dbias.as_deref(), c)?;
     need("scratch", &*scratch, unsafe { sys::hg_conv2d_transpose_backward_filter_scratch(geometry, threads) })?;
@@ -442,12 +423,9 @@ pub fn max_pool2d_forward(
 ) -> Result<(), Refusal> {
     max_pool2d_check(geometry)?;
     let threads = &parallel.raw();
-    let Geometry2d {
-        samples: n, large_height: h, large_width: w, large_channels: c, small_height: p, small_width: q,
-        small_channels: k, ..
-    } = *geometry;
-    need("x", x, size(&[n, h, w, c]))?;
-    need("y", &*y, size(&[n, p, q, k]))?;
+    let Geometry2d { samples: n, small_height: p, small_width: q, small_channels: k, .. } = *geometry;
+    need("x", x, large_span(geometry))?;
+    need("y", &*y, small_span(geometry))?;
     need_some("switches", switches.as_deref(), size(&[n, p, q, k]))?;
     check(unsafe { sys::hg_max_pool2d_forward(geometry, x.as_ptr(), y.as_mut_ptr(), pointer_mut(switches), threads) })
 }
@@ -461,14 +439,11 @@ pub fn max_pool2d_backward(
 ) -> Result<(), Refusal> {
     max_pool2d_check(geometry)?;
     let threads = &parallel.raw();
-    let Geometry2d {
-        samples: n, small_height: p, small_width: q, small_channels: k, large_height: h, large_width: w,
-        large_channels: c, ..
-    } = *geometry;
-    need("dy", dy, size(&[n, p, q, k]))?;
+    let Geometry2d { samples: n, small_height: p, small_width: q, small_channels: k, .. } = *geometry;
+    need("dy", dy, small_span(geometry))?;
     need("switches", switches, size(&[n, p, q, k]))?;
-    need_some("y", y, size(&[n, p, q, k]))?;
-    need("dx", &*dx, size(&[n, h, w, c]))?;
+    need_some("y", y, small_span(geometry))?;
+    need("dx", &*dx, large_span(geometry))?;
     check(unsafe { sys::hg_max_pool2d_backward(
         geometry, dy.as_ptr(), switches.as_ptr(), gate_activation.0, pointer(y), dx.as_mut_ptr(), threads,
     ) })
@@ -482,13 +457,10 @@ pub fn max_unpool2d_forward(
 ) -> Result<(), Refusal> {
     max_pool2d_check(geometry)?;
     let threads = &parallel.raw();
-    let Geometry2d {
-        samples: n, small_height: p, small_width: q, small_channels: k, large_height: h, large_width: w,
-        large_channels: c, ..
-    } = *geometry;
-    need("y", y, size(&[n, p, q, k]))?;
+    let Geometry2d { samples: n, small_height: p, small_width: q, small_channels: k, .. } = *geometry;
+    need("y", y, small_span(geometry))?;
     need("switches", switches, size(&[n, p, q, k]))?;
-    need("x", &*x, size(&[n, h, w, c]))?;
+    need("x", &*x, large_span(geometry))?;
     check(unsafe { sys::hg_max_unpool2d_forward(geometry, y.as_ptr(), switches.as_ptr(), x.as_mut_ptr(), threads) })
 }
 
@@ -498,13 +470,10 @@ pub fn max_unpool2d_backward(
 ) -> Result<(), Refusal> {
     max_pool2d_check(geometry)?;
     let threads = &parallel.raw();
-    let Geometry2d {
-        samples: n, large_height: h, large_width: w, large_channels: c, small_height: p, small_width: q,
-        small_channels: k, ..
-    } = *geometry;
-    need("dx", dx, size(&[n, h, w, c]))?;
+    let Geometry2d { samples: n, small_height: p, small_width: q, small_channels: k, .. } = *geometry;
+    need("dx", dx, large_span(geometry))?;
     need("switches", switches, size(&[n, p, q, k]))?;
-    need("dy", &*dy, size(&[n, p, q, k]))?;
+    need("dy", &*dy, small_span(geometry))?;
     check(unsafe { sys::hg_max_unpool2d_backward(geometry, dx.as_ptr(), switches.as_ptr(), dy.as_mut_ptr(), threads) })
 }
 
@@ -519,12 +488,8 @@ pub fn upsample2d_check(geometry: &Geometry2d) -> Result<(), Refusal> {
 pub fn upsample2d_forward(geometry: &Geometry2d, y: &[f32], x: &mut [f32], parallel: &Parallel) -> Result<(), Refusal> {
     upsample2d_check(geometry)?;
     let threads = &parallel.raw();
-    let Geometry2d {
-        samples: n, small_height: p, small_width: q, small_channels: k, large_height: h, large_width: w,
-        large_channels: c, ..
-    } = *geometry;
-    need("y", y, size(&[n, p, q, k]))?;
-    need("x", &*x, size(&[n, h, w, c]))?;
+    need("y", y, small_span(geometry))?;
+    need("x", &*x, large_span(geometry))?;
     check(unsafe { sys::hg_upsample2d_forward(geometry, y.as_ptr(), x.as_mut_ptr(), threads) })
 }
 
@@ -534,12 +499,8 @@ pub fn upsample2d_backward(
 ) -> Result<(), Refusal> {
     upsample2d_check(geometry)?;
     let threads = &parallel.raw();
-    let Geometry2d {
-        samples: n, large_height: h, large_width: w, large_channels: c, small_height: p, small_width: q,
-        small_channels: k, ..
-    } = *geometry;
-    need("dx", dx, size(&[n, h, w, c]))?;
-    need("dy", &*dy, size(&[n, p, q, k]))?;
+    need("dx", dx, large_span(geometry))?;
+    need("dy", &*dy, small_span(geometry))?;
     check(unsafe { sys::hg_upsample2d_backward(geometry, dx.as_ptr(), dy.as_mut_ptr(), threads) })
 }
 
@@ -552,12 +513,8 @@ pub fn average_pool2d_forward(
 ) -> Result<(), Refusal> {
     upsample2d_check(geometry)?;
     let threads = &parallel.raw();
-    let Geometry2d {
-        samples: n, large_height: h, large_width: w, large_channels: c, small_height: p, small_width: q,
-        small_channels: k, ..
-    } = *geometry;
-    need("x", x, size(&[n, h, w, c]))?;
-    need("y", &*y, size(&[n, p, q, k]))?;
+    need("x", x, large_span(geometry))?;
+    need("y", &*y, small_span(geometry))?;
     check(unsafe { sys::hg_average_pool2d_forward(geometry, x.as_ptr(), y.as_mut_ptr(), threads) })
 }
 
@@ -567,12 +524,8 @@ pub fn average_pool2d_backward(
 ) -> Result<(), Refusal> {
     upsample2d_check(geometry)?;
     let threads = &parallel.raw();
-    let Geometry2d {
-        samples: n, small_height: p, small_width: q, small_channels: k, large_height: h, large_width: w,
-        large_channels: c, ..
-    } = *geometry;
-    need("dy", dy, size(&[n, p, q, k]))?;
-    need("dx", &*dx, size(&[n, h, w, c]))?;
+    need("dy", dy, small_span(geometry))?;
+    need("dx", &*dx, large_span(geometry))?;
     check(unsafe { sys::hg_average_pool2d_backward(geometry, dy.as_ptr(), dx.as_mut_ptr(), threads) })
 }
 

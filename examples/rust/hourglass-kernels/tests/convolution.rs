@@ -53,12 +53,34 @@ fn every_owner_of_threads_gives_the_definition() {
     }
 }
 
+/// Two convolutions write their channels side by side, each from its first element to its last.
+#[test]
+fn images_may_lie_inside_wider_ones() {
+    let strided = Geometry2d { small_pixel_stride: 40, ..window() };
+    let mut wide = vec![f32::NAN; 3 * 6 * 5 * 40];
+    for (first, seed) in [(0, 1), (22, 2)] {
+        let mut dense = Convolution::new(window(), Parallel::OpenMP(1)).unwrap();
+        let mut convolution = Convolution::new(strided, Parallel::OpenMP(2)).unwrap();
+        let (x, filter) = (whole(dense.large_count(), seed), whole(dense.filter_count(), 3));
+        let (mut y, span) = (vec![0.0; dense.small_count()], convolution.small_count());
+        dense.set_filter(&filter).unwrap();
+        convolution.set_filter(&filter).unwrap();
+        dense.forward(&x, None, Activation::RELU, &mut y).unwrap();
+        convolution.forward(&x, None, Activation::RELU, &mut wide[first..first + span]).unwrap();
+        for (pixel, wanted) in wide.chunks(40).zip(y.chunks(18)) {
+            assert_eq!(&pixel[first..first + 18], wanted);
+            assert!(pixel[18..22].iter().all(|float| float.is_nan()));
+        }
+        assert!(convolution.forward(&x, None, Activation::RELU, &mut y).is_err());
+    }
+}
+
 #[test]
 fn what_cannot_be_computed_is_refused_with_a_sentence() {
     let refused = |g: Geometry2d| Convolution::new(g, Parallel::OpenMP(1)).err().unwrap().sentence;
     assert_eq!(refused(Geometry2d { stride_vertical: 0, ..window() }), "the vertical stride is below 1");
     // A struct of 1.0, whose last fields the library would not read.
-    assert_eq!(refused(Geometry2d { size: 112, ..window() }), "the struct says size 112 instead of 144");
+    assert_eq!(refused(Geometry2d { size: 112, ..window() }), "the struct says size 112 instead of 192");
     let mut convolution = Convolution::new(window(), Parallel::OpenMP(1)).unwrap();
     let mut y = vec![0.0; convolution.small_count()];
     let refusal = convolution.forward(&[0.0; 3], None, Activation::RELU, &mut y).unwrap_err();

@@ -1,0 +1,46 @@
+/* Part of fuzz.c: images that lie in memory with strides. */
+
+/* Strides of an image, mostly those of a dense one or with pixels, rows and samples apart; now and then too near or too
+ * far. */
+static void draw_strides(bytes *b, const ptrdiff_t extents[3], ptrdiff_t *sample, ptrdiff_t *row, ptrdiff_t *pixel) {
+  const unsigned kind = next(b);
+  if (kind == 255) *sample = extent(b, 99), *row = extent(b, 99), *pixel = extent(b, 99);
+  for (int i = 0; i < 3; i++)
+    if (extents[i] < 1 || extents[i] > 1000) return;
+  if (kind < 128 || kind == 255) return;
+  const ptrdiff_t height = extents[0], width = extents[1], channels = extents[2];
+  if (kind & 1) *pixel = channels + next(b) % 20;
+  const ptrdiff_t apart = *pixel ? *pixel : channels, pixels = (width - 1) * apart + channels;
+  if (kind & 2) *row = pixels + next(b) % 40 - (next(b) == 255);
+  if (kind & 4) *sample = (height - 1) * (*row ? *row : width * apart) + pixels + next(b) % 60 - (next(b) == 255);
+}
+static void set_strides(bytes *b, hg_geometry2d *g) {
+  if (g->size != sizeof *g) return;
+  const ptrdiff_t large[] = {g->large_height, g->large_width, g->large_channels};
+  const ptrdiff_t small[] = {g->small_height, g->small_width, g->small_channels};
+  draw_strides(b, large, &g->large_sample_stride, &g->large_row_stride, &g->large_pixel_stride);
+  draw_strides(b, small, &g->small_sample_stride, &g->small_row_stride, &g->small_pixel_stride);
+}
+
+/* Floats from the first element of an image to the last. */
+static ptrdiff_t large_span(const hg_geometry2d *g) {
+  const ptrdiff_t pixel = g->large_pixel_stride ? g->large_pixel_stride : g->large_channels;
+  const ptrdiff_t row = g->large_row_stride ? g->large_row_stride : g->large_width * pixel;
+  const ptrdiff_t sample = g->large_sample_stride ? g->large_sample_stride : g->large_height * row;
+  const ptrdiff_t last = (g->large_height - 1) * row + (g->large_width - 1) * pixel;
+  return g->samples ? (g->samples - 1) * sample + last + g->large_channels : 0;
+}
+static ptrdiff_t small_span(const hg_geometry2d *g) {
+  const ptrdiff_t pixel = g->small_pixel_stride ? g->small_pixel_stride : g->small_channels;
+  const ptrdiff_t row = g->small_row_stride ? g->small_row_stride : g->small_width * pixel;
+  const ptrdiff_t sample = g->small_sample_stride ? g->small_sample_stride : g->small_height * row;
+  const ptrdiff_t last = (g->small_height - 1) * row + (g->small_width - 1) * pixel;
+  return g->samples ? (g->samples - 1) * sample + last + g->small_channels : 0;
+}
+
+/* An output once more for the definition: what lies between elements is alike in both if nobody writes there. */
+static float *same(ptrdiff_t count, const float *x) {
+  float *copy = malloc((size_t)count * sizeof(float) + (count == 0));
+  if (!copy) abort();
+  return memcpy(copy, x, (size_t)count * sizeof(float));
+}
