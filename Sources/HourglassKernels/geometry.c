@@ -18,6 +18,7 @@ static const char *check_dilation_and_groups(const hg_geometry2d *g) {
 /* Why an image cannot lie so; `high` and `wide` are its extents with what is counted around it. The sentences:
  * negative, pixels, rows and samples that overlap, too far apart. */
 static const char *check_strides(const hg_image *i, double high, double wide, const char *const sentences[5]) {
+  if (!(i->strides.pixel | i->strides.row | i->strides.sample)) return NULL; /* its count has been checked */
   if (i->strides.pixel < 0 || i->strides.row < 0 || i->strides.sample < 0) return sentences[0];
   /* Doubles cannot overflow, and are exact below 2^53. */
   const double N = i->samples > 0 ? (double)i->samples : 1, H = (double)i->height, W = (double)i->width;
