@@ -22,20 +22,21 @@ static void set_strides(bytes *b, hg_geometry2d *g) {
   draw_strides(b, small, &g->small_sample_stride, &g->small_row_stride, &g->small_pixel_stride);
 }
 
-/* Floats from the first element of an image to the last. */
+/* Floats from the first element of an image of N samples to the last. */
+static ptrdiff_t span(ptrdiff_t N, ptrdiff_t height, ptrdiff_t width, ptrdiff_t channels, ptrdiff_t sample,
+                      ptrdiff_t row, ptrdiff_t pixel) {
+  if (pixel == 0) pixel = channels;
+  if (row == 0) row = width * pixel;
+  if (sample == 0) sample = height * row;
+  return N ? (N - 1) * sample + (height - 1) * row + (width - 1) * pixel + channels : 0;
+}
 static ptrdiff_t large_span(const hg_geometry2d *g) {
-  const ptrdiff_t pixel = g->large_pixel_stride ? g->large_pixel_stride : g->large_channels;
-  const ptrdiff_t row = g->large_row_stride ? g->large_row_stride : g->large_width * pixel;
-  const ptrdiff_t sample = g->large_sample_stride ? g->large_sample_stride : g->large_height * row;
-  const ptrdiff_t last = (g->large_height - 1) * row + (g->large_width - 1) * pixel;
-  return g->samples ? (g->samples - 1) * sample + last + g->large_channels : 0;
+  return span(g->samples, g->large_height, g->large_width, g->large_channels, g->large_sample_stride,
+              g->large_row_stride, g->large_pixel_stride);
 }
 static ptrdiff_t small_span(const hg_geometry2d *g) {
-  const ptrdiff_t pixel = g->small_pixel_stride ? g->small_pixel_stride : g->small_channels;
-  const ptrdiff_t row = g->small_row_stride ? g->small_row_stride : g->small_width * pixel;
-  const ptrdiff_t sample = g->small_sample_stride ? g->small_sample_stride : g->small_height * row;
-  const ptrdiff_t last = (g->small_height - 1) * row + (g->small_width - 1) * pixel;
-  return g->samples ? (g->samples - 1) * sample + last + g->small_channels : 0;
+  return span(g->samples, g->small_height, g->small_width, g->small_channels, g->small_sample_stride,
+              g->small_row_stride, g->small_pixel_stride);
 }
 
 /* An output once more for the definition: what lies between elements is alike in both if nobody writes there. */
