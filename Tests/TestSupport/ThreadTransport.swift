@@ -24,7 +24,11 @@ public final class ThreadTransport: Transport {
   /// The receives that this process has begun, and how many gathers it has done.
   private let own = Mutex(Own())
 
+  /// The bytes of the longest message that this process has sent to one other.
+  public var longestMessage: Int { own.withLock { $0.longestMessage } }
+
   private struct Own {
+    var longestMessage = 0
     var receives: [(from: Int, number: Int, address: UInt, count: Int)] = []
     var received: [Int: Int] = [:]
     var gathers = [0, 0]
@@ -76,6 +80,7 @@ public final class ThreadTransport: Transport {
 
   public func send(_ bytes: UnsafeRawBufferPointer, to position: Int, _ message: inout Message) {
     let copy = Array(bytes)
+    own.withLock { $0.longestMessage = max($0.longestMessage, bytes.count) }
     room.state.withLock { $0.sent[[place.position, position], default: []].append(copy) }
     message.words = (0, 0)
   }
