@@ -64,6 +64,10 @@ struct Train: ParsableCommand {
       """)
   var resumeOrStart = false
 
+  /// For `verify`, whose runs nobody looks at: what is made of a run's images at its end takes as long as many steps.
+  @Flag(help: ArgumentHelp("End with the last checkpoint: no report, pictures or scores.", visibility: .hidden))
+  var weightsOnly = false
+
   var resume: Bool { session.resume }
   var json: Bool { session.json }
 
@@ -120,12 +124,13 @@ struct Train: ParsableCommand {
       if json, case .epoch(let metrics) = event { StandardOutput.write(json: metrics) }
     }
     progress.clear()
-    if end != .interrupted { try trainer.keepTraining(in: run) }
+    let isLookedAt = end != .interrupted && !weightsOnly
+    if isLookedAt { try trainer.keepTraining(in: run) }
     guard Processes.isFirst else { return }
     if let profile = trainer.training.profile { try show(profile, in: run) }
     // A signal may have come to another process alone.
     let isInterrupted = end == .interrupted && (SignalHandling.stopIsWanted || !isOver())
-    if end != .interrupted { try trainer.writePictures(to: run) }
+    if isLookedAt { try trainer.writePictures(to: run) }
     session.report(
       end == .interrupted && !isInterrupted ? "outOfTime" : end.rawValue, trainer, run,
       goOn: end == .interrupted ? "hourglass train --run \(run.path) --resume" : nil)

@@ -109,7 +109,8 @@ struct Verify: ParsableCommand {
     let ended = try ChildProcess.run(
       ["mpirun", "-n", "\(division.processes ?? 1)", program.map { pathText($0) } ?? "hourglass"]
         + ["train", "--config", file, "--run", run, "--workers", "\(division.plan.workers)"]
-        + ["--threads", "\(division.plan.threads)", "--json", "--quiet"], environment: environment, errors: errors)
+        + ["--threads", "\(division.plan.threads)", "--json", "--quiet", "--weights-only"], environment: environment,
+      errors: errors)
     let lines = ended.output.split(separator: UInt8(ascii: "\n"))
     struct End: Decodable { var weightsHash: String }
     guard ended.status == 0, let last = lines.last,
