@@ -1,5 +1,5 @@
-/* Nanoseconds and cycles that calls take which have next to nothing to compute, at one thread: the shortest of many runs.
- * Fails where a call takes 600 cycles or more, which does not depend on the processor's clock. */
+/* The time of calls that have next to nothing to compute, at one thread, in nanoseconds and cycles: the shortest of
+ * many runs. Fails where a call takes 600 cycles or more, which does not depend on the processor's clock. */
 #include <hourglass_kernels.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -50,8 +50,8 @@ static double shortest(void (*work)(void)) {
   return best;
 }
 
-/* 80 shifts, differences of bits and products, each of which waits for the one before: 1, 1 and 3 cycles on processors of
- * the last ten years. */
+/* 80 shifts, exclusive ors and products, each of which waits for the one before: 1, 1 and 3 cycles on processors of the
+ * last ten years. */
 static uint64_t chain = 1;
 static void wait_400_cycles(void) {
   uint64_t x = chain;
