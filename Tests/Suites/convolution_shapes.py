@@ -323,7 +323,7 @@ def smaller(f):
 
 def passes(f, threads, generator):
     """(name, found, wanted) of all outputs."""
-    g = k.Geometry(**f)
+    g = k.Geometry2D(**f)
     parallel = k.Parallel(threads=threads)
     N, C, K = f["samples"], f["large_channels"], f["small_channels"]
     large, small = (N, f["large_height"], f["large_width"], C), (N, f["small_height"], f["small_width"], K)
@@ -360,12 +360,12 @@ def main():
     runs = winograd = refused = wrong = 0
     for number, whole in enumerate(shapes):
         try:
-            k.library.run("conv2d_check", k.Geometry(**whole))
+            k.library.run("conv2d_check", k.Geometry2D(**whole))
             f = smaller(whole)
             kinds = [f]
             if whole["filter_height"] - whole["stride_vertical"] == 2 and whole["groups"] == 1:
                 try:
-                    k.library.run("conv2d_check", k.Geometry(**f, algorithm=1))
+                    k.library.run("conv2d_check", k.Geometry2D(**f, algorithm=1))
                     kinds.append(f | {"algorithm": 1})
                 except k.Refused:
                     pass

@@ -50,7 +50,7 @@ def convolution(inputs, attributes):
     x, w, b = floats(*(list(inputs) + [None])[:3])
     need(x.ndim in (3, 4), "other than one or two spatial axes")
     fields, _ = window(attributes, x, w.shape[2:])
-    g = k.Geometry(**fields, small_channels=w.shape[0], groups=attributes.get("group", 1))
+    g = k.Geometry2D(**fields, small_channels=w.shape[0], groups=attributes.get("group", 1))
     w = w if w.ndim == 4 else w[:, :, None]
     filter = np.ascontiguousarray(w.transpose(2, 3, 1, 0))
     y = k.empty(g.samples, g.small_height, g.small_width, g.small_channels)
@@ -84,7 +84,7 @@ def transposed(inputs, attributes):
     else:
         wanted = [f - pads[i] - pads[2 + i] for i, f in enumerate(full)]
     channels = w.shape[1] * groups
-    g = k.Geometry(samples=y.shape[0], large_height=wanted[0], large_width=wanted[1], large_channels=channels,
+    g = k.Geometry2D(samples=y.shape[0], large_height=wanted[0], large_width=wanted[1], large_channels=channels,
                    small_height=extents[0], small_width=extents[1], small_channels=y.shape[1], filter_height=taps[0],
                    filter_width=taps[1], stride_vertical=strides[0], stride_horizontal=strides[1], pad_top=pads[0],
                    pad_left=pads[1], dilation_vertical=dilations[0], dilation_horizontal=dilations[1], groups=groups)
@@ -104,7 +104,7 @@ def max_pool(inputs, attributes):
     need(not attributes.get("storage_order"), "column-major indices")
     fields, _ = window(attributes, x, attributes["kernel_shape"], attributes.get("ceil_mode", 0))
     need(fields["dilation_vertical"] == 1 and fields["dilation_horizontal"] == 1, "dilation of a pooling")
-    g = k.Geometry(**fields, small_channels=x.shape[1])
+    g = k.Geometry2D(**fields, small_channels=x.shape[1])
     y = k.empty(g.samples, g.small_height, g.small_width, x.shape[1])
     switches = np.zeros(y.shape, np.uint8)
     k.library.run("max_pool2d_forward", g, images(x), y, switches, None)
@@ -126,7 +126,7 @@ def max_unpool(inputs, attributes):
     large = list(inputs[2][2:]) if len(inputs) > 2 else full
     # ONNX's indices are those of the image before it was padded to the output's shape: only the same image has switches.
     need(len(inputs) < 3 or large == full, "an output shape that indices do not refer to")
-    g = k.Geometry(samples=y.shape[0], large_height=int(large[0]), large_width=int(large[1]), large_channels=y.shape[1],
+    g = k.Geometry2D(samples=y.shape[0], large_height=int(large[0]), large_width=int(large[1]), large_channels=y.shape[1],
                    small_height=y.shape[2], small_width=y.shape[3], small_channels=y.shape[1], filter_height=taps[0],
                    filter_width=taps[1], stride_vertical=strides[0], stride_horizontal=strides[1])
     n, c, p, q = np.indices(indices.shape)
