@@ -143,6 +143,8 @@ def test_progress_is_told_and_may_end_the_training(images, capsys):
 
 
 def test_ctrl_c_keeps_the_best(images):
+    # A shell starts what runs in the background with SIGINT ignored.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     ae = hg.ConvAutoencoder(epochs=1_000_000)
     threading.Timer(1, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
