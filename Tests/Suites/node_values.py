@@ -265,8 +265,8 @@ def adam(rate, t, group, attributes):
     need(t == 0, "a rate that is corrected as ONNX corrects it")
     if attributes.get("norm_coefficient"):
         k.library.run("penalize", w.size, 1.0, float(attributes["norm_coefficient"]), 0.0, w, g, None)
-    options = k.AdamOptions(gradient_scale=1, learning_rate=rate, beta1=attributes["alpha"], beta2=attributes["beta"],
-                     epsilon=attributes["epsilon"], correction1=1, correction2=1)
+    options = k.AdamOptions(gradient_scale=1, learning_rate=rate, beta1=attributes["alpha"],
+                            beta2=attributes["beta"], epsilon=attributes["epsilon"], correction1=1, correction2=1)
     k.library.run("adam", options, w.size, g, w, m, v, None)
 
 
@@ -275,15 +275,15 @@ def adagrad(rate, t, group, attributes):
     if attributes.get("norm_coefficient"):
         k.library.run("penalize", w.size, 1.0, float(attributes["norm_coefficient"]), 0.0, w, g, None)
     rate /= 1 + t * attributes.get("decay_factor", 0)
-    k.library.run("adagrad", k.AdagradOptions(gradient_scale=1, learning_rate=rate, epsilon=attributes["epsilon"]), w.size, g, w,
-                h, None)
+    options = k.AdagradOptions(gradient_scale=1, learning_rate=rate, epsilon=attributes["epsilon"])
+    k.library.run("adagrad", options, w.size, g, w, h, None)
 
 
 def momentum(rate, t, group, attributes):
     w, g, v = group
     need(t == 0 or attributes["beta"] == 1, "a gradient with a factor beta")
     options = k.SgdOptions(gradient_scale=1, learning_rate=rate, momentum=attributes["alpha"],
-                    weight_decay=attributes.get("norm_coefficient", 0), nesterov=attributes["mode"] == "nesterov")
+                           weight_decay=attributes.get("norm_coefficient", 0), nesterov=attributes["mode"] == "nesterov")
     k.library.run("sgd", options, w.size, g, w, v, None)
 
 

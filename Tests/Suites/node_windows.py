@@ -85,9 +85,9 @@ def transposed(inputs, attributes):
         wanted = [f - pads[i] - pads[2 + i] for i, f in enumerate(full)]
     channels = w.shape[1] * groups
     g = k.Geometry2D(samples=y.shape[0], large_height=wanted[0], large_width=wanted[1], large_channels=channels,
-                   small_height=extents[0], small_width=extents[1], small_channels=y.shape[1], filter_height=taps[0],
-                   filter_width=taps[1], stride_vertical=strides[0], stride_horizontal=strides[1], pad_top=pads[0],
-                   pad_left=pads[1], dilation_vertical=dilations[0], dilation_horizontal=dilations[1], groups=groups)
+                     small_height=extents[0], small_width=extents[1], small_channels=y.shape[1], filter_height=taps[0],
+                     filter_width=taps[1], stride_vertical=strides[0], stride_horizontal=strides[1], pad_top=pads[0],
+                     pad_left=pads[1], dilation_vertical=dilations[0], dilation_horizontal=dilations[1], groups=groups)
     w = w if w.ndim == 4 else w[:, :, None]
     filter = np.ascontiguousarray(w.transpose(2, 3, 1, 0))
     x = k.empty(g.samples, g.large_height, g.large_width, channels)
@@ -127,8 +127,8 @@ def max_unpool(inputs, attributes):
     # ONNX's indices are those of the image before it was padded to the output's shape: only the same image has switches.
     need(len(inputs) < 3 or large == full, "an output shape that indices do not refer to")
     g = k.Geometry2D(samples=y.shape[0], large_height=int(large[0]), large_width=int(large[1]), large_channels=y.shape[1],
-                   small_height=y.shape[2], small_width=y.shape[3], small_channels=y.shape[1], filter_height=taps[0],
-                   filter_width=taps[1], stride_vertical=strides[0], stride_horizontal=strides[1])
+                     small_height=y.shape[2], small_width=y.shape[3], small_channels=y.shape[1], filter_height=taps[0],
+                     filter_width=taps[1], stride_vertical=strides[0], stride_horizontal=strides[1])
     n, c, p, q = np.indices(indices.shape)
     place = indices - (n * y.shape[1] + c) * large[0] * large[1]
     switches = (place // large[1] - p * strides[0]) * taps[1] + place % large[1] - q * strides[1]
